@@ -1,0 +1,2 @@
+//! readyd.
+fn main() {}

@@ -1,0 +1,3 @@
+//! readyd: a server and a client on readiness-based, nonblocking I/O.
+
+pub mod clock;
