@@ -1,0 +1,15 @@
+"""Print the date and time that a date server sends, and tell the server that it arrived.
+
+Usage: date_client.py [host] [port]
+"""
+
+import socket
+import sys
+
+HOST = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
+PORT = int(sys.argv[2]) if len(sys.argv) > 2 else 8000
+
+with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+    client.connect((HOST, PORT))
+    print(client.recv(1024).decode(), flush=True)
+    client.sendall(b"Time received successfully.")
