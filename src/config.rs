@@ -1,0 +1,371 @@
+//! The server's configuration: one table of flags, read from the command line and from a file.
+//!
+//! Invariant: whatever can be said on the command line can be said in the file, in the same words,
+//! because both go through [`FLAGS`] and [`Config::set`]. The command line wins.
+
+pub mod listen;
+pub mod values;
+
+#[cfg(test)]
+mod tests;
+
+use crate::handlers::Service;
+use crate::handlers::daytime::Zone;
+use crate::limits::Limits;
+use crate::table::Order;
+use listen::Listen;
+use log::LevelFilter;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// A flag: its name, what its value is called if it takes one, and what it is for.
+struct Flag {
+    name: &'static str,
+    value: Option<&'static str>,
+    help: &'static str,
+}
+
+const fn flag(name: &'static str, value: &'static str, help: &'static str) -> Flag {
+    Flag { name, value: Some(value), help }
+}
+
+const fn switch(name: &'static str, help: &'static str) -> Flag {
+    Flag { name, value: None, help }
+}
+
+const FLAGS: &[Flag] = &[
+    flag(
+        "listen",
+        "SERVICE=ADDRESS[,OPTION]...",
+        "serve SERVICE there; repeatable [framed=127.0.0.1:9999]",
+    ),
+    switch("print-addresses", "print SERVICE ADDRESS of each listener on standard output"),
+    flag("table", "FILE", "the lookup table: KEY VALUE a line, # comments; SIGHUP reloads it"),
+    flag("table-order", "ORDER", "key-value, or value-key for ethers(5) files [key-value]"),
+    flag("table-limit", "SIZE", "largest table file [1GiB]"),
+    switch("utc", "tell UTC instead of local time"),
+    flag("max-connections", "COUNT", "connections at once [what the descriptor limit allows]"),
+    flag("max-frame", "SIZE", "longest body or line [1MiB]"),
+    flag("output-limit", "SIZE", "unsent output at which a connection is not read [1MiB]"),
+    flag("frame-timeout", "DURATION", "from a frame's first byte to its last [30s]"),
+    flag("idle-timeout", "DURATION", "between requests [10m]"),
+    flag("write-timeout", "DURATION", "without the peer taking waiting output [30s]"),
+    flag("drain-timeout", "DURATION", "from SIGTERM to the end, at the latest [10s]"),
+    flag("log-rate", "COUNT", "log lines a second that clients can cause [100]"),
+    flag("exit-on-idle", "DURATION", "stop when nobody has been connected for so long"),
+    flag("backlog", "COUNT", "connections waiting to be accepted, as listen(2) [4096]"),
+    flag("config", "FILE", "a flag a line, without dashes; the command line wins"),
+    flag("log", "LEVEL", "off, error, warn, info, debug or trace [RUST_LOG, or info]"),
+    switch("check-config", "read everything, say what is wrong, and exit"),
+];
+
+/// All that the server is told at start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What to serve, where.
+    pub listeners: Vec<Listen>,
+    /// Whether to print the bound addresses on standard output.
+    pub print_addresses: bool,
+    /// The lookup table's file; the embedded table if there is none.
+    pub table: Option<PathBuf>,
+    /// Which of a table line's words is the key.
+    pub table_order: Order,
+    /// Largest table file, in bytes.
+    pub table_limit: u64,
+    /// Whose time of day is told.
+    pub zone: Zone,
+    /// The limits. `max_connections` holds only if [`Config::max_connections`] is set.
+    pub limits: Limits,
+    /// Connections at once, if that was asked for.
+    pub max_connections: Option<usize>,
+    /// Connections the kernel may queue for accepting.
+    pub backlog: u32,
+    /// How much to log, if the command line says so.
+    pub log: Option<LevelFilter>,
+    /// How much to log unless the command line or the environment say so.
+    pub log_from_file: Option<LevelFilter>,
+    /// Whether only to check the configuration.
+    pub check_only: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            listeners: Vec::new(),
+            print_addresses: false,
+            table: None,
+            table_order: Order::KeyValue,
+            table_limit: 1 << 30,
+            zone: Zone::Local,
+            limits: Limits::default(),
+            max_connections: None,
+            backlog: 4096,
+            log: None,
+            log_from_file: None,
+            check_only: false,
+        }
+    }
+}
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Serve.
+    Run(Box<Config>),
+    /// Print [`help`].
+    Help,
+    /// Print the version.
+    Version,
+}
+
+/// Why the server cannot be started as asked; the operator's fault.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// There is no such flag.
+    UnknownFlag(String),
+    /// An argument that belongs to no flag.
+    UnexpectedArgument(String),
+    /// The flag needs a value and has none.
+    MissingValue(&'static str),
+    /// The flag takes no value and has one.
+    UnexpectedValue(&'static str),
+    /// The flag's value does not do.
+    BadValue {
+        /// Which flag.
+        flag: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The limits do not go together.
+    Limits(crate::limits::LimitError),
+    /// The configuration file cannot be read.
+    Unreadable(PathBuf, std::io::Error),
+    /// A line of the configuration file is wrong.
+    InFile {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        error: Box<ConfigError>,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigError::UnknownFlag(name) => {
+                write!(f, "unknown flag {name} (readyd --help lists them)")
+            }
+            ConfigError::UnexpectedArgument(argument) => {
+                write!(f, "unexpected argument {argument:?} (readyd --help lists the flags)")
+            }
+            ConfigError::MissingValue(flag) => write!(f, "--{flag} needs a value"),
+            ConfigError::UnexpectedValue(flag) => write!(f, "--{flag} takes no value"),
+            ConfigError::BadValue { flag, value, why } => write!(f, "--{flag} {value:?}: {why}"),
+            ConfigError::Limits(error) => write!(f, "{error}"),
+            ConfigError::Unreadable(path, error) => write!(f, "{}: {error}", path.display()),
+            ConfigError::InFile { path, line, error } => {
+                write!(f, "{} line {line}: {error}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Reads the command line (without the program's name), and the configuration file if it names one.
+///
+/// # Errors
+///
+/// [`ConfigError`] for the first thing that is wrong.
+pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Command, ConfigError> {
+    use lexopt::Arg::{Long, Short, Value};
+    let mut parser = lexopt::Parser::from_args(args);
+    let mut given: Vec<(&'static Flag, Option<String>)> = Vec::new();
+    while let Some(argument) = parser.next().map_err(unexpected_value)? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Short('V') | Long("version") => return Ok(Command::Version),
+            Long(name) => {
+                let flag =
+                    find_flag(name).ok_or_else(|| ConfigError::UnknownFlag(format!("--{name}")))?;
+                let value = match flag.value {
+                    Some(_) => Some(text(
+                        flag,
+                        parser.value().map_err(|_| ConfigError::MissingValue(flag.name))?,
+                    )?),
+                    None => None,
+                };
+                given.push((flag, value));
+            }
+            Short(letter) => return Err(ConfigError::UnknownFlag(format!("-{letter}"))),
+            Value(value) => {
+                return Err(ConfigError::UnexpectedArgument(value.to_string_lossy().into_owned()));
+            }
+        }
+    }
+    build(given).map(|config| Command::Run(Box::new(config)))
+}
+
+/// lexopt reports a `--switch=value` at the argument after it.
+fn unexpected_value(error: lexopt::Error) -> ConfigError {
+    match error {
+        lexopt::Error::UnexpectedValue { option, .. } => {
+            match find_flag(option.trim_start_matches('-')) {
+                Some(flag) => ConfigError::UnexpectedValue(flag.name),
+                None => ConfigError::UnknownFlag(option),
+            }
+        }
+        other => ConfigError::UnexpectedArgument(other.to_string()),
+    }
+}
+
+fn text(flag: &Flag, value: OsString) -> Result<String, ConfigError> {
+    value.into_string().map_err(|value| ConfigError::BadValue {
+        flag: flag.name,
+        value: value.to_string_lossy().into_owned(),
+        why: "not valid UTF-8".to_owned(),
+    })
+}
+
+fn find_flag(name: &str) -> Option<&'static Flag> {
+    FLAGS.iter().find(|flag| flag.name == name)
+}
+
+/// The file first, then the command line over it.
+fn build(given: Vec<(&'static Flag, Option<String>)>) -> Result<Config, ConfigError> {
+    let mut config = Config::default();
+    let file = given.iter().rev().find(|(flag, _)| flag.name == "config");
+    if let Some((_, Some(path))) = file {
+        config.read_file(Path::new(path))?;
+        config.log_from_file = config.log.take();
+    }
+    if given.iter().any(|(flag, _)| flag.name == "listen") {
+        config.listeners.clear();
+    }
+    for (flag, value) in &given {
+        if flag.name != "config" {
+            config.set(flag, value.as_deref().unwrap_or_default())?;
+        }
+    }
+    if config.listeners.is_empty() {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9999));
+        config.listeners.push(Listen { service: Service::Framed, address });
+    }
+    if let Some(max_connections) = config.max_connections {
+        config.limits.max_connections = max_connections;
+    }
+    config.limits.validate().map_err(ConfigError::Limits)?;
+    Ok(config)
+}
+
+impl Config {
+    fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
+        for (number, line) in text.lines().enumerate() {
+            self.read_line(line).map_err(|error| ConfigError::InFile {
+                path: path.to_owned(),
+                line: number + 1,
+                error: Box::new(error),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// `name value`, `name=value` or `name`; `#` begins a comment at the start of a line.
+    fn read_line(&mut self, line: &str) -> Result<(), ConfigError> {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            return Ok(());
+        }
+        let line = line.trim_start_matches("--");
+        let end = line.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(line.len());
+        let (name, rest) = line.split_at(end);
+        let value = rest.strip_prefix('=').unwrap_or(rest).trim();
+        let flag = find_flag(name)
+            .filter(|flag| !matches!(flag.name, "config" | "check-config"))
+            .ok_or_else(|| ConfigError::UnknownFlag(name.to_owned()))?;
+        match (flag.value, value.is_empty()) {
+            (Some(_), true) => Err(ConfigError::MissingValue(flag.name)),
+            (None, false) => Err(ConfigError::UnexpectedValue(flag.name)),
+            _ => self.set(flag, value),
+        }
+    }
+
+    fn set(&mut self, flag: &'static Flag, value: &str) -> Result<(), ConfigError> {
+        self.try_set(flag.name, value).map_err(|error| ConfigError::BadValue {
+            flag: flag.name,
+            value: value.to_owned(),
+            why: error.to_string(),
+        })
+    }
+
+    fn try_set(&mut self, name: &str, value: &str) -> Result<(), Box<dyn std::error::Error>> {
+        let limits = &mut self.limits;
+        match name {
+            "listen" => self.listeners.push(value.parse()?),
+            "print-addresses" => self.print_addresses = true,
+            "table" => self.table = Some(value.into()),
+            "table-order" => self.table_order = table_order(value)?,
+            "table-limit" => self.table_limit = values::size(value)?,
+            "utc" => self.zone = Zone::Utc,
+            "max-connections" => self.max_connections = Some(values::count(value)?.try_into()?),
+            "max-frame" => limits.max_frame = values::size(value)?.try_into()?,
+            "output-limit" => limits.output_limit = values::size(value)?.try_into()?,
+            "frame-timeout" => limits.frame_timeout = values::duration(value)?,
+            "idle-timeout" => limits.idle_timeout = values::duration(value)?,
+            "write-timeout" => limits.write_timeout = values::duration(value)?,
+            "drain-timeout" => limits.drain_timeout = values::duration(value)?,
+            "log-rate" => limits.log_rate = values::count(value)?.try_into()?,
+            "exit-on-idle" => limits.exit_on_idle = Some(values::duration(value)?),
+            "backlog" => self.backlog = values::count(value)?.try_into()?,
+            "log" => self.log = Some(level(value)?),
+            "check-config" => self.check_only = true,
+            _ => return Err("this flag has no meaning here".into()),
+        }
+        Ok(())
+    }
+}
+
+fn table_order(value: &str) -> Result<Order, &'static str> {
+    match value {
+        "key-value" => Ok(Order::KeyValue),
+        "value-key" => Ok(Order::ValueKey),
+        _ => Err("not an order (use key-value or value-key)"),
+    }
+}
+
+fn level(value: &str) -> Result<LevelFilter, &'static str> {
+    value.parse().map_err(|_| "not a level (use off, error, warn, info, debug or trace)")
+}
+
+/// The text of `--help`.
+pub fn help() -> String {
+    let mut text = String::from(
+        "readyd: a nonblocking server on one poll loop\n\n\
+         Usage: readyd [--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...]... [FLAG]...\n\n",
+    );
+    text += &format!("Services: {}\n", Service::NAMES.join(", "));
+    text += "Options of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack\n\nFlags:\n";
+    for flag in FLAGS {
+        let left = match flag.value {
+            Some(value) => format!("--{} {value}", flag.name),
+            None => format!("--{}", flag.name),
+        };
+        match left.len() {
+            0..=26 => text += &format!("  {left:<26} {}\n", flag.help),
+            _ => text += &format!("  {left}\n{:29}{}\n", "", flag.help),
+        }
+    }
+    text += "  -h, --help                 print this\n  -V, --version              print the version\n";
+    text += "\nUnits: us ms s m h d; counts k m (1000); sizes KiB MiB GiB (1024).\n\
+             Signals: SIGTERM, SIGINT drain, a second one stops at once; SIGHUP reloads the table;\n\
+             SIGUSR1 logs the statistics.\n";
+    text
+}

@@ -1,0 +1,470 @@
+//! The server's engine: one connection as a state machine that is fed bytes and yields bytes.
+//!
+//! It knows no socket, no clock, no poll loop and no service. Its owner feeds it what was read
+//! ([`Connection::receive`], [`Connection::receive_eof`]), sends what it yields, tells it what
+//! became of that ([`Connection::queue_unsent`], [`Connection::sent`]), and after each visit does
+//! what [`Connection::next_step`] says. That is the whole grammar.
+//!
+//! Invariants:
+//!
+//! - Replies leave in the order of their requests, whatever the reads and writes looked like.
+//! - Output waiting is at most the high-water mark and one reply. Above the mark no request is
+//!   parsed; parsing resumes at the low-water mark.
+//! - Everything that arrived complete before the peer's FIN is answered before we close.
+//! - An idle connection owns no heap.
+
+use crate::buffer::ByteQueue;
+use crate::clock::Moment;
+use crate::close::CloseReason;
+use crate::frame::FrameError;
+use crate::framing::{End, Framing, Request};
+use crate::limits::Limits;
+use crate::reply::Reply;
+use std::fmt::Write as _;
+
+#[cfg(test)]
+mod tests;
+
+/// Requests served in one visit; then it is the next connection's turn. Without this, one read of
+/// 64 KiB could carry 65,536 empty lines, and everyone else would wait for all of them.
+const REQUESTS_PER_VISIT: usize = 1024;
+
+/// What a service does; implemented by the handlers, and by tests.
+pub trait Respond {
+    /// A connection was opened. What is appended to `reply` is sent bare, unasked.
+    fn greet(&mut self, reply: &mut Reply<'_>) -> Outcome;
+
+    /// A request came. What is appended to `reply` answers it, in the request's own envelope.
+    fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>) -> Outcome;
+
+    /// All output has been taken and the service had asked for [`Outcome::Produce`]: more of it.
+    fn produce(&mut self, reply: &mut Reply<'_>);
+}
+
+/// What becomes of the connection after a greeting or a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It goes on.
+    Continue,
+    /// It sends output without being asked, for as long as the peer takes it.
+    Produce,
+    /// It is closed, in order, once this reply has been sent.
+    Finish(CloseReason),
+}
+
+/// What every visit to a connection needs from its owner.
+#[derive(Debug)]
+pub struct Turn<'a, R> {
+    /// The time of this turn of the loop.
+    pub now: Moment,
+    /// The server's limits.
+    pub limits: &'a Limits,
+    /// How the connection's listener cuts requests.
+    pub framing: Framing,
+    /// The service.
+    pub responder: &'a mut R,
+    /// Where output goes. It is the owner's, shared by all connections, and empty between visits.
+    pub out: &'a mut Vec<u8>,
+}
+
+/// What comes from the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inbound {
+    /// Requests are read and answered.
+    Open,
+    /// Requests may have arrived that must wait until output was taken or others had their turn.
+    /// Nothing more is read, so TCP's own window slows the peer down.
+    Stalled,
+    /// What still comes is read and thrown away, because closing a socket with unread input sends
+    /// RST, and RST makes the peer's kernel drop a reply that it has not read yet.
+    Discarding,
+    /// The peer sent FIN.
+    Ended,
+}
+
+/// What goes to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outbound {
+    /// Replies are sent.
+    Open,
+    /// Output is made without being asked for.
+    Producing,
+    /// No more will be made; what waits is sent, then FIN.
+    Finishing(CloseReason),
+    /// FIN is sent; the peer has until the linger deadline to send its own.
+    Finished(CloseReason),
+    /// The peer does not take what waits; it will not be sent.
+    Abandoned(CloseReason),
+}
+
+/// What the owner must do next with the connection's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing: wait for readiness or the deadline.
+    Stay,
+    /// Half-close: send FIN, then call [`Connection::fin_sent`].
+    SendFin,
+    /// Close.
+    Close(CloseReason),
+    /// Close with RST, so that the kernel drops the unsent output too.
+    Abort(CloseReason),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deadline {
+    Frame,
+    Pause,
+    Idle,
+    Write,
+    Linger,
+}
+
+/// One connection's state.
+#[derive(Debug)]
+pub struct Connection {
+    unparsed: ByteQueue,
+    unsent: ByteQueue,
+    /// When bytes last came or were taken; once FIN is sent, when that was.
+    active: Moment,
+    inbound: Inbound,
+    outbound: Outbound,
+}
+
+impl Connection {
+    /// A connection that was accepted at `now`.
+    pub fn new(now: Moment) -> Connection {
+        Connection {
+            unparsed: ByteQueue::default(),
+            unsent: ByteQueue::default(),
+            active: now,
+            inbound: Inbound::Open,
+            outbound: Outbound::Open,
+        }
+    }
+
+    /// Lets the service speak first.
+    pub fn open<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+        let outcome = turn.responder.greet(&mut Reply::bare(turn.out));
+        self.apply(outcome);
+    }
+
+    /// Takes bytes that were read. Call only if [`Connection::wants_read`].
+    pub fn receive<R: Respond>(&mut self, input: &[u8], turn: &mut Turn<'_, R>) {
+        if self.inbound == Inbound::Open {
+            self.active = turn.now;
+            self.serve(input, self.unparsed.len(), turn);
+        }
+    }
+
+    /// Takes the peer's FIN. Call only if [`Connection::wants_read`].
+    pub fn receive_eof<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+        let mut reason = CloseReason::PeerClosed;
+        if self.inbound == Inbound::Open && !self.unparsed.is_empty() {
+            match turn.framing {
+                Framing::Line { .. } => self.serve_unterminated(turn),
+                _ => reason = CloseReason::PeerClosedMidFrame,
+            }
+        }
+        self.inbound = Inbound::Ended;
+        // A peer that only half-closed still reads what is produced; one that is gone answers RST.
+        if self.outbound == Outbound::Open {
+            self.finish(reason);
+        }
+    }
+
+    /// Goes on with requests that had to wait. Call only if [`Connection::can_resume`].
+    pub fn resume<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+        self.inbound = Inbound::Open;
+        self.serve(&[], 0, turn);
+    }
+
+    /// Makes more output. Call only if [`Connection::wants_to_produce`].
+    pub fn produce<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+        self.active = turn.now;
+        turn.responder.produce(&mut Reply::bare(turn.out));
+    }
+
+    /// Ends the connection because the server stops: a last line that lacks its end is answered, an
+    /// unfinished frame is not. Call once what had arrived was read and served.
+    pub fn drain<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+        if self.inbound == Inbound::Open
+            && !self.unparsed.is_empty()
+            && matches!(turn.framing, Framing::Line { .. })
+        {
+            self.serve_unterminated(turn);
+        }
+        self.finish(CloseReason::Drained);
+    }
+
+    /// Whether bytes, once readable, should be read.
+    pub fn wants_read(&self) -> bool {
+        matches!(self.inbound, Inbound::Open | Inbound::Discarding)
+    }
+
+    /// Whether requests that had to wait can be served now.
+    pub fn can_resume(&self, limits: &Limits) -> bool {
+        self.inbound == Inbound::Stalled && self.unsent.len() <= limits.low_water()
+    }
+
+    /// Whether the service should make more output.
+    pub fn wants_to_produce(&self) -> bool {
+        self.outbound == Outbound::Producing && self.unsent.is_empty()
+    }
+
+    /// Whether nothing more is to be served before [`Connection::drain`], if `readable` tells
+    /// whether there is still something to read.
+    pub fn can_drain(&self, readable: bool) -> bool {
+        match (self.outbound, self.inbound) {
+            (Outbound::Open, Inbound::Open) => !readable,
+            (Outbound::Open, Inbound::Stalled) => false,
+            (Outbound::Open | Outbound::Producing, _) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether replies can still be made: the connection is not being closed.
+    fn is_serving(&self) -> bool {
+        matches!(self.outbound, Outbound::Open | Outbound::Producing)
+    }
+
+    /// Output that an earlier send did not take. It goes before anything new.
+    pub fn unsent(&self) -> &[u8] {
+        self.unsent.bytes()
+    }
+
+    /// Keeps output that could not be sent at once.
+    pub fn queue_unsent(&mut self, output: &[u8], now: Moment) {
+        self.unsent.extend(output, now);
+    }
+
+    /// The peer's kernel took `count` bytes of [`Connection::unsent`].
+    pub fn sent(&mut self, count: usize, now: Moment) {
+        if count > 0 {
+            self.unsent.consume(count, now);
+            self.active = now;
+        }
+    }
+
+    /// FIN was sent, at `now`.
+    pub fn fin_sent(&mut self, now: Moment) {
+        if let Outbound::Finishing(reason) = self.outbound {
+            self.outbound = Outbound::Finished(reason);
+            self.active = now;
+        }
+    }
+
+    /// What to do with the socket, when all that can be sent has been sent.
+    pub fn next_step(&self) -> Step {
+        match (self.outbound, self.inbound) {
+            (Outbound::Abandoned(reason), _) => Step::Abort(reason),
+            (Outbound::Finished(reason), Inbound::Ended) => Step::Close(reason),
+            (Outbound::Finishing(_), _) if !self.unsent.is_empty() => Step::Stay,
+            (Outbound::Finishing(reason), Inbound::Ended) => Step::Close(reason),
+            (Outbound::Finishing(_), _) => Step::SendFin,
+            (Outbound::Open | Outbound::Producing | Outbound::Finished(_), _) => Step::Stay,
+        }
+    }
+
+    /// The socket failed: nothing more can be read or sent.
+    pub fn fail(&mut self, reason: CloseReason) {
+        self.inbound = Inbound::Ended;
+        self.outbound = Outbound::Finished(self.reason_or(reason));
+        self.unparsed.clear();
+        self.unsent.clear();
+    }
+
+    /// The reason to give for closing now: the one already decided, or else `reason`.
+    pub fn reason_or(&self, reason: CloseReason) -> CloseReason {
+        match self.outbound {
+            Outbound::Open | Outbound::Producing => reason,
+            Outbound::Finishing(decided)
+            | Outbound::Finished(decided)
+            | Outbound::Abandoned(decided) => decided,
+        }
+    }
+
+    /// When [`Connection::expire`] has something to do, if nothing happens before.
+    pub fn deadline(&self, framing: Framing, limits: &Limits) -> Moment {
+        self.next_deadline(framing, limits).0
+    }
+
+    /// Does what the passed deadline asks for; nothing if it has not passed.
+    pub fn expire<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+        let (due, deadline) = self.next_deadline(turn.framing, turn.limits);
+        if due > turn.now {
+            return;
+        }
+        match deadline {
+            Deadline::Pause => self.serve_unterminated(turn),
+            Deadline::Frame => {
+                let limit = turn.limits.frame_timeout;
+                self.refuse(
+                    CloseReason::FrameTimeout,
+                    format_args!("the frame did not arrive within {limit:?}"),
+                    turn,
+                );
+            }
+            Deadline::Idle => self.finish(CloseReason::IdleTimeout),
+            Deadline::Write => self.outbound = Outbound::Abandoned(CloseReason::WriteTimeout),
+            Deadline::Linger => self.inbound = Inbound::Ended,
+        }
+    }
+
+    /// Heap bytes held: for unfinished input, for unsent output.
+    pub fn memory(&self) -> (usize, usize) {
+        (self.unparsed.memory(), self.unsent.memory())
+    }
+
+    fn next_deadline(&self, framing: Framing, limits: &Limits) -> (Moment, Deadline) {
+        if let Outbound::Finished(_) = self.outbound {
+            return (self.active + limits.linger_timeout, Deadline::Linger);
+        }
+        let mut next = (Moment::NEVER, Deadline::Idle);
+        if let Some(since) = self.unsent.waiting_since() {
+            next = (since + limits.write_timeout, Deadline::Write);
+        }
+        if let (Inbound::Open, Some(since)) = (self.inbound, self.unparsed.waiting_since()) {
+            // Counted from the frame's first byte: a byte a minute does not keep a frame alive.
+            let frame = since + limits.frame_timeout;
+            if frame < next.0 {
+                next = (frame, Deadline::Frame);
+            }
+            let pause = self.active + limits.line_pause;
+            if matches!(framing, Framing::Line { .. }) && pause < next.0 {
+                next = (pause, Deadline::Pause);
+            }
+        }
+        if next.0 == Moment::NEVER {
+            next.0 = self.active + limits.idle_timeout;
+        }
+        next
+    }
+
+    /// Serves requests from what is held and then from `input`, for as long as they are complete
+    /// and there is room for replies. `searched` bytes of what is held are known not to end one.
+    fn serve<R: Respond>(
+        &mut self,
+        mut input: &[u8],
+        mut searched: usize,
+        turn: &mut Turn<'_, R>,
+    ) {
+        for _ in 0..REQUESTS_PER_VISIT {
+            if self.is_above_high_water(turn) {
+                break;
+            }
+            let served = if self.unparsed.is_empty() {
+                self.serve_from_input(&mut input, turn)
+            } else {
+                self.serve_from_held(&mut input, searched, turn)
+            };
+            searched = 0;
+            match served {
+                Ok(Some(outcome)) => self.apply(outcome),
+                Ok(None) => return,
+                Err(error) => return self.refuse(error.into(), format_args!("{error}"), turn),
+            }
+            if self.inbound != Inbound::Open {
+                return;
+            }
+        }
+        self.unparsed.extend(input, turn.now);
+        if !self.unparsed.is_empty() || self.is_above_high_water(turn) {
+            self.inbound = Inbound::Stalled;
+        }
+    }
+
+    fn is_above_high_water<R>(&self, turn: &Turn<'_, R>) -> bool {
+        self.unsent.len() + turn.out.len() > turn.limits.output_limit
+    }
+
+    /// The common case: the request lies whole in what was just read, and is answered from there.
+    fn serve_from_input<R: Respond>(
+        &mut self,
+        input: &mut &[u8],
+        turn: &mut Turn<'_, R>,
+    ) -> Result<Option<Outcome>, FrameError> {
+        match turn.framing.find_end(input, 0)? {
+            End::At(end) => {
+                let (request, rest) = input.split_at(end);
+                *input = rest;
+                Ok(Some(respond(request, turn)))
+            }
+            End::Missing(_) => {
+                self.unparsed.extend(input, turn.now);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Completes the request that is held with its share of `input`, and no more.
+    fn serve_from_held<R: Respond>(
+        &mut self,
+        input: &mut &[u8],
+        mut searched: usize,
+        turn: &mut Turn<'_, R>,
+    ) -> Result<Option<Outcome>, FrameError> {
+        loop {
+            match turn.framing.find_end(self.unparsed.bytes(), searched)? {
+                End::At(end) => {
+                    let outcome = respond(&self.unparsed.bytes()[..end], turn);
+                    self.unparsed.consume(end, turn.now);
+                    return Ok(Some(outcome));
+                }
+                End::Missing(_) if input.is_empty() => return Ok(None),
+                End::Missing(missing) => {
+                    searched = self.unparsed.len();
+                    let (share, rest) = input.split_at(turn.framing.share(missing, input));
+                    self.unparsed.extend(share, turn.now);
+                    *input = rest;
+                }
+            }
+        }
+    }
+
+    /// A line that lacks its end counts as a request once the peer pauses or half-closes.
+    fn serve_unterminated<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+        let outcome = respond(self.unparsed.bytes(), turn);
+        self.unparsed.clear();
+        self.apply(outcome);
+    }
+
+    fn apply(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Continue => {}
+            Outcome::Produce => self.outbound = Outbound::Producing,
+            Outcome::Finish(reason) => self.finish(reason),
+        }
+    }
+
+    /// Answers what cannot be served, and closes so that the answer is not lost.
+    fn refuse<R: Respond>(
+        &mut self,
+        reason: CloseReason,
+        why: std::fmt::Arguments<'_>,
+        turn: &mut Turn<'_, R>,
+    ) {
+        let mut reply = Reply::begin(turn.out, turn.framing.envelope());
+        // Appending to a Vec cannot fail.
+        let _ = write!(reply, "Error: {why}");
+        reply.finish();
+        self.finish(reason);
+    }
+
+    fn finish(&mut self, reason: CloseReason) {
+        if self.is_serving() {
+            self.outbound = Outbound::Finishing(reason);
+            self.unparsed.clear();
+            if self.inbound != Inbound::Ended {
+                self.inbound = Inbound::Discarding;
+            }
+        }
+    }
+}
+
+fn respond<R: Respond>(bytes: &[u8], turn: &mut Turn<'_, R>) -> Outcome {
+    let request = turn.framing.unwrap(bytes);
+    let mut reply = Reply::begin(turn.out, request.envelope);
+    let outcome = turn.responder.respond(request, &mut reply);
+    reply.finish();
+    outcome
+}

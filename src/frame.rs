@@ -1,0 +1,132 @@
+//! The frame header: the body's length in ASCII decimal digits, padded with spaces to 64 bytes.
+//!
+//! ```text
+//! "5" + 63 spaces          a body of 5 bytes follows
+//! "0005" + 60 spaces       the same: leading zeros are accepted
+//! "5 1", "+5", "5\t", ""   not a header
+//! ```
+//!
+//! Invariant: encoding and decoding have no side effects and agree: `decode(encode(n)) == n` for
+//! every `n`. The first wrong byte decides the error, so a header that arrives byte by byte fails
+//! with the same error, at the same byte, as one that arrives at once.
+
+use std::fmt;
+
+#[cfg(test)]
+mod tests;
+
+/// Bytes in a frame header.
+pub const HEADER_LEN: usize = 64;
+
+const SPACES: [u8; HEADER_LEN] = [b' '; HEADER_LEN];
+
+/// Why bytes are not a frame: always the sender's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameError {
+    /// `byte`, at `offset` in the header, is neither a digit nor (after one) padding.
+    BadByte {
+        /// Where in the header, `0..64`.
+        offset: usize,
+        /// What stands there.
+        byte: u8,
+    },
+    /// The header is well formed and declares more than may be sent.
+    OverLimit {
+        /// The declared length in bytes; `None` if it does not fit 64 bits.
+        declared: Option<u64>,
+        /// The most that is accepted, in bytes.
+        limit: usize,
+    },
+    /// A line, where requests are lines, is longer than may be sent.
+    LineOverLimit {
+        /// The most that is accepted, in bytes.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FrameError::BadByte { offset, byte } => write!(
+                f,
+                "header byte {offset} is 0x{byte:02x} ('{}'); a header is the body's length in \
+                 decimal digits, then spaces up to 64 bytes",
+                byte.escape_ascii()
+            ),
+            FrameError::OverLimit { declared: Some(declared), limit } => {
+                write!(f, "a body of {declared} bytes is over the limit of {limit}")
+            }
+            FrameError::OverLimit { declared: None, limit } => {
+                write!(f, "the declared length does not fit 64 bits; the limit is {limit}")
+            }
+            FrameError::LineOverLimit { limit } => {
+                write!(f, "a line is over the limit of {limit} bytes")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+/// The header of a frame whose body is `body_len` bytes.
+pub fn encode_header(body_len: usize) -> [u8; HEADER_LEN] {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    let mut rest = body_len;
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    let digits = &digits[first..];
+    let mut header = SPACES;
+    header[..digits.len()].copy_from_slice(digits);
+    header
+}
+
+/// The body length that `header` declares, in bytes.
+///
+/// # Errors
+///
+/// [`FrameError::BadByte`] for the first byte that breaks the format; [`FrameError::OverLimit`] if
+/// the length is more than `limit`.
+pub fn decode_header(header: &[u8; HEADER_LEN], limit: usize) -> Result<usize, FrameError> {
+    let digits = check_header_prefix(header)?;
+    let mut length: Option<u64> = Some(0);
+    for digit in &header[..digits] {
+        length = length
+            .and_then(|n| n.checked_mul(10))
+            .and_then(|n| n.checked_add(u64::from(digit - b'0')));
+    }
+    length
+        .and_then(|n| usize::try_from(n).ok())
+        .filter(|&n| n <= limit)
+        .ok_or(FrameError::OverLimit { declared: length, limit })
+}
+
+/// Checks the part of a header that has arrived and counts its digits.
+///
+/// A client that speaks another protocol is told so at its first wrong byte, not after 64.
+///
+/// # Errors
+///
+/// [`FrameError::BadByte`] for the first byte that no header could have there.
+///
+/// # Panics
+///
+/// If `prefix` is longer than [`HEADER_LEN`].
+pub fn check_header_prefix(prefix: &[u8]) -> Result<usize, FrameError> {
+    let digits = prefix.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let padding = &prefix[digits..];
+    if (digits > 0 || prefix.is_empty()) && *padding == SPACES[..padding.len()] {
+        return Ok(digits);
+    }
+    let offset = match digits {
+        0 => 0,
+        _ => digits + padding.iter().take_while(|&&byte| byte == b' ').count(),
+    };
+    Err(FrameError::BadByte { offset, byte: prefix[offset] })
+}

@@ -1,0 +1,146 @@
+//! Framing: where one request ends and the next begins.
+//!
+//! Invariant: the requests found in a byte stream do not depend on how the stream was chopped into
+//! reads. A framing keeps nothing itself: it looks at bytes and answers.
+
+use crate::frame::{self, FrameError, HEADER_LEN};
+
+#[cfg(test)]
+mod tests;
+
+/// How a listener's byte stream is cut into requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// A 64-byte padded header, then a body of at most `max_body` bytes.
+    Padded {
+        /// Longest body accepted, in bytes.
+        max_body: usize,
+    },
+    /// A line of at most `max_line` bytes, ended by `\n` or `\r\n`. The last one may lack its end.
+    Line {
+        /// Longest line accepted, in bytes, its end not counted.
+        max_line: usize,
+    },
+    /// Whatever one read brought.
+    Raw,
+}
+
+/// What a request came wrapped in, and so what its reply goes out in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Envelope {
+    /// A padded header.
+    Frame,
+    /// A line ended by `\n`.
+    Lf,
+    /// A line ended by `\r\n`.
+    CrLf,
+    /// Nothing: raw bytes, or a last line without its end.
+    Bare,
+}
+
+/// One request, borrowed from wherever its bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// The payload, without header or line end.
+    pub body: &'a [u8],
+    /// What the payload came in.
+    pub envelope: Envelope,
+}
+
+/// Where the first request of some bytes ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It is complete, and this many bytes long, header or line end included.
+    At(usize),
+    /// It is not complete, and cannot be with fewer than this many bytes more (at least one).
+    Missing(usize),
+}
+
+impl Framing {
+    /// Finds the end of the request that `bytes` begins with. The first `searched` bytes are known
+    /// not to hold it, so that a long line which comes in small pieces is searched only once.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`] when no continuation could make a request of these bytes.
+    pub fn find_end(self, bytes: &[u8], searched: usize) -> Result<End, FrameError> {
+        match self {
+            Framing::Padded { max_body } => find_frame_end(bytes, max_body),
+            Framing::Line { max_line } => find_line_end(bytes, searched, max_line),
+            Framing::Raw if bytes.is_empty() => Ok(End::Missing(1)),
+            Framing::Raw => Ok(End::At(bytes.len())),
+        }
+    }
+
+    /// How many bytes of `input` to add to an unfinished request that misses `missing` of them, so
+    /// that the request is completed if it can be and not a byte of the next one is taken.
+    pub fn share(self, missing: usize, input: &[u8]) -> usize {
+        match self {
+            Framing::Padded { .. } => missing.min(input.len()),
+            Framing::Line { .. } => find_newline(input).map_or(input.len(), |at| at + 1),
+            Framing::Raw => input.len(),
+        }
+    }
+
+    /// Unwraps the request that `bytes` holds exactly, as [`Framing::find_end`] found it. A line
+    /// without its end is unwrapped too: it is the last thing a client sends before it half-closes.
+    pub fn unwrap(self, bytes: &[u8]) -> Request<'_> {
+        match self {
+            Framing::Padded { .. } => Request {
+                body: bytes.get(HEADER_LEN..).unwrap_or_default(),
+                envelope: Envelope::Frame,
+            },
+            Framing::Line { .. } => {
+                if let Some(body) = bytes.strip_suffix(b"\r\n") {
+                    Request { body, envelope: Envelope::CrLf }
+                } else if let Some(body) = bytes.strip_suffix(b"\n") {
+                    Request { body, envelope: Envelope::Lf }
+                } else {
+                    Request { body: bytes, envelope: Envelope::Bare }
+                }
+            }
+            Framing::Raw => Request { body: bytes, envelope: Envelope::Bare },
+        }
+    }
+
+    /// What a reply that answers no request (a greeting, an error) goes out in.
+    pub fn envelope(self) -> Envelope {
+        match self {
+            Framing::Padded { .. } => Envelope::Frame,
+            Framing::Line { .. } => Envelope::CrLf,
+            Framing::Raw => Envelope::Bare,
+        }
+    }
+}
+
+fn find_frame_end(bytes: &[u8], max_body: usize) -> Result<End, FrameError> {
+    match bytes.first_chunk::<HEADER_LEN>() {
+        None => {
+            frame::check_header_prefix(bytes)?;
+            Ok(End::Missing(HEADER_LEN - bytes.len()))
+        }
+        Some(header) => {
+            // Cannot overflow: a body is within the limit, and limits are below `isize::MAX`.
+            let total = HEADER_LEN + frame::decode_header(header, max_body)?;
+            match total.checked_sub(bytes.len()) {
+                None | Some(0) => Ok(End::At(total)),
+                Some(missing) => Ok(End::Missing(missing)),
+            }
+        }
+    }
+}
+
+fn find_line_end(bytes: &[u8], searched: usize, max_line: usize) -> Result<End, FrameError> {
+    let unsearched = bytes.get(searched..).unwrap_or_default();
+    let end = find_newline(unsearched).map(|at| searched + at);
+    let line = &bytes[..end.unwrap_or(bytes.len())];
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.len() > max_line {
+        return Err(FrameError::LineOverLimit { limit: max_line });
+    }
+    Ok(end.map_or(End::Missing(1), |end| End::At(end + 1)))
+}
+
+fn find_newline(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|&byte| byte == b'\n')
+}

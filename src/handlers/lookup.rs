@@ -1,0 +1,58 @@
+//! Lookup: a key in, its value out. And exchange, which is lookup after a date and for addresses.
+
+use super::Context;
+use super::daytime::Format;
+use crate::client_log::Escaped;
+use crate::conn::Outcome;
+use crate::net::WallClock;
+use crate::reply::Reply;
+use crate::table::Table;
+use log::Level;
+
+const NOT_FOUND: &[u8] = b"Not Found";
+
+/// Appends the value of `key`, or `Not Found`.
+pub(super) fn write_value(key: &[u8], table: &Table, reply: &mut Reply<'_>) {
+    reply.push(table.get(key).unwrap_or(NOT_FOUND));
+}
+
+/// Answers one key of the plain service. An unknown one is logged: clients are known to send an
+/// acknowledgement after the value, and whoever watches wants to see it.
+pub(super) fn respond<W>(
+    line: &[u8],
+    context: &mut Context<'_, W>,
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    let key = line.trim_ascii();
+    match context.table.get(key) {
+        Some(value) => reply.push(value),
+        None => {
+            let (peer, key) = (context.peer, Escaped(key));
+            context.log.line(context.now, Level::Info, format_args!("{peer} not found: {key}"));
+            reply.push(NOT_FOUND);
+        }
+    }
+    Outcome::Continue
+}
+
+/// Opens an exchange with the date and time.
+pub(super) fn greet_exchange<W: WallClock>(
+    context: &mut Context<'_, W>,
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    reply.push(context.calendar.text(Format::Dmy, context.wall_clock.wall_time()));
+    Outcome::Continue
+}
+
+/// Answers the address that an exchange's client sends as its own.
+pub(super) fn respond_exchange<W>(
+    line: &[u8],
+    context: &mut Context<'_, W>,
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    let address = line.trim_ascii();
+    let (peer, details) = (context.peer, Escaped(address));
+    context.log.line(context.now, Level::Info, format_args!("{peer} client details: {details}"));
+    write_value(address, context.table, reply);
+    Outcome::Continue
+}

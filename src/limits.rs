@@ -1,0 +1,113 @@
+//! What one server will bear, decided once at start.
+//!
+//! Invariant: a [`Limits`] that passed [`Limits::validate`] makes sense as a whole, so the engine
+//! never checks a limit against another.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Bounds on memory, time and work. [`Limits::default`] is what the command line starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections held at once; more wait in the listen backlog.
+    pub max_connections: usize,
+    /// Longest body or line accepted, in bytes.
+    pub max_frame: usize,
+    /// High-water mark: with more unsent output than this, in bytes, a connection is not read.
+    pub output_limit: usize,
+    /// From a frame's first byte to its last.
+    pub frame_timeout: Duration,
+    /// Between one request and the next.
+    pub idle_timeout: Duration,
+    /// Without the peer taking a byte of waiting output.
+    pub write_timeout: Duration,
+    /// From our FIN to the peer's, while what it still sends is read and discarded.
+    pub linger_timeout: Duration,
+    /// How long after its last byte an unterminated line counts as a request.
+    pub line_pause: Duration,
+    /// From the order to stop until connections are closed whatever their state.
+    pub drain_timeout: Duration,
+    /// Log lines a second that clients can cause.
+    pub log_rate: u32,
+    /// Stop when no connection has been open for this long.
+    pub exit_on_idle: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            max_connections: 10_000,
+            max_frame: 1 << 20,
+            output_limit: 1 << 20,
+            frame_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(600),
+            write_timeout: Duration::from_secs(30),
+            linger_timeout: Duration::from_secs(2),
+            line_pause: Duration::from_millis(50),
+            drain_timeout: Duration::from_secs(10),
+            log_rate: 100,
+            exit_on_idle: None,
+        }
+    }
+}
+
+/// A limit that cannot be kept; the operator's fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LimitError {
+    /// This limit must be at least one.
+    Zero(&'static str),
+    /// This limit is more than the given bound.
+    OverBound(&'static str, usize),
+}
+
+impl fmt::Display for LimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LimitError::Zero(name) => write!(f, "--{name} must be more than 0"),
+            LimitError::OverBound(name, bound) => write!(f, "--{name} must be at most {bound}"),
+        }
+    }
+}
+
+impl std::error::Error for LimitError {}
+
+impl Limits {
+    /// Longest body that may be allowed: a reply to it must fit an address space with room to spare.
+    pub const MAX_FRAME_BOUND: usize = 1 << 30;
+
+    /// Most connections: a slab index and a generation share the 64 bits of an event token.
+    pub const MAX_CONNECTIONS_BOUND: usize = 1 << 30;
+
+    /// Below this much unsent output, in bytes, a connection that stopped being read is read again.
+    /// Half the high-water mark: a peer on the edge does not make it stop and go at every byte.
+    pub fn low_water(&self) -> usize {
+        self.output_limit / 2
+    }
+
+    /// Checks the limits, each and together.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitError`] for the first one that cannot be kept.
+    pub fn validate(&self) -> Result<(), LimitError> {
+        let at_least_one = [
+            ("max-connections", self.max_connections == 0),
+            ("max-frame", self.max_frame == 0),
+            ("frame-timeout", self.frame_timeout.is_zero()),
+            ("idle-timeout", self.idle_timeout.is_zero()),
+            ("write-timeout", self.write_timeout.is_zero()),
+        ];
+        if let Some((name, _)) = at_least_one.into_iter().find(|(_, zero)| *zero) {
+            return Err(LimitError::Zero(name));
+        }
+        let bounded = [
+            ("max-connections", self.max_connections, Self::MAX_CONNECTIONS_BOUND),
+            ("max-frame", self.max_frame, Self::MAX_FRAME_BOUND),
+            ("output-limit", self.output_limit, Self::MAX_FRAME_BOUND),
+        ];
+        match bounded.into_iter().find(|(_, value, bound)| value > bound) {
+            Some((name, _, bound)) => Err(LimitError::OverBound(name, bound)),
+            None => Ok(()),
+        }
+    }
+}

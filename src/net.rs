@@ -1,0 +1,208 @@
+//! The seam between the state machines and the operating system.
+//!
+//! [`Net`] is everything that the server and the client ask of a network, about a dozen calls. The
+//! reactor implements it with sockets; a simulator can implement it with queues and run the very
+//! same server. [`fill`] and [`flush`] are the only loops that read and write.
+//!
+//! Invariant: readiness is *sticky*. Edge-triggered epoll tells once that a socket became readable;
+//! so [`Readiness`] remembers it until a call proves the opposite, by `WouldBlock` or, for reads, by
+//! a short count. Whoever stops reading before that still knows that there is more.
+
+use crate::clock::{Moment, WallTime};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
+#[cfg(test)]
+mod tests;
+
+/// Names a registered socket in events. Which numbers mean what is the driver's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token(pub usize);
+
+/// What a socket is known to be ready for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// A read will not block: there are bytes, a FIN, or an error to collect.
+    pub read: bool,
+    /// A write will not block.
+    pub write: bool,
+    /// The peer has sent FIN, or the connection is broken: reading goes on until it says so, for
+    /// bytes and FIN can share one edge.
+    pub read_closed: bool,
+}
+
+impl Readiness {
+    /// A socket just connected: its send buffer is empty, and whether there is something to read
+    /// its registration will tell.
+    pub const CONNECTED: Readiness = Readiness { read: false, write: true, read_closed: false };
+
+    /// Adds what an event told.
+    pub fn merge(&mut self, event: Readiness) {
+        self.read |= event.read;
+        self.write |= event.write;
+        self.read_closed |= event.read_closed;
+    }
+}
+
+/// Where the wall clock is read. It is for people; deadlines use [`Moment`].
+pub trait WallClock {
+    /// The time of day now.
+    fn wall_time(&self) -> WallTime;
+}
+
+/// A network: TCP, nonblocking, edge-triggered.
+///
+/// Every call that would have to wait fails with [`ErrorKind::WouldBlock`] instead; the socket's
+/// token is then reported once when waiting is over.
+pub trait Net: WallClock {
+    /// A listening socket.
+    type Listener;
+    /// A connected or connecting socket. Dropping it closes it.
+    type Stream;
+
+    /// Takes one connection from the backlog, accept(2).
+    fn accept(&mut self, listener: &Self::Listener) -> io::Result<(Self::Stream, SocketAddr)>;
+
+    /// Begins to connect, connect(2). Becoming writable means that it has ended, one way or the
+    /// other: [`Net::connected`] tells.
+    fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Stream>;
+
+    /// The outcome of a connect that has ended; [`ErrorKind::WouldBlock`] or
+    /// [`ErrorKind::NotConnected`] if it has not.
+    fn connected(&mut self, stream: &Self::Stream) -> io::Result<()>;
+
+    /// The socket's own address, getsockname(2).
+    fn local_addr(&self, stream: &Self::Stream) -> io::Result<SocketAddr>;
+
+    /// Asks for events on a stream, both directions, once for its whole life.
+    fn register(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
+
+    /// Asks for events on a listener.
+    fn register_listener(&mut self, listener: &mut Self::Listener, token: Token) -> io::Result<()>;
+
+    /// Reads what has arrived, recv(2); 0 is the peer's FIN.
+    fn recv(&mut self, stream: &mut Self::Stream, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Gives the kernel bytes to send, send(2); it may take fewer.
+    fn send(&mut self, stream: &mut Self::Stream, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Sends FIN, shutdown(2).
+    fn send_fin(&mut self, stream: &mut Self::Stream) -> io::Result<()>;
+
+    /// Closes with RST: what is unsent is dropped by the kernel too, instead of held for a peer
+    /// that does not read.
+    fn abort(&mut self, stream: Self::Stream);
+}
+
+/// What a poll loop drives: it is told of events, then asked to work and when to be woken next.
+pub trait Driver {
+    /// A registered socket became ready.
+    fn ready(&mut self, token: Token, readiness: Readiness);
+
+    /// Something other than a socket spoke. A driver that expects nothing ignores it.
+    fn notice(&mut self, _notice: Notice) {}
+
+    /// All events of this turn were told. Works, and says when to be called at the latest.
+    fn end_turn(&mut self, now: Moment) -> Next;
+}
+
+/// What reaches a driver besides its sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// SIGTERM or SIGINT: stop in order; a second time: at once.
+    Terminate,
+    /// SIGHUP: load files again.
+    Reload,
+    /// SIGUSR1: log the statistics.
+    Report,
+    /// Another thread has something to hand over.
+    Woken,
+}
+
+/// What the poll loop does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Looks for events without waiting: work is queued.
+    Poll,
+    /// Waits for events until then.
+    WaitUntil(Moment),
+    /// Waits for events, however long.
+    Wait,
+    /// Ends.
+    Stop,
+}
+
+/// What [`fill`] got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// This many bytes, at least one.
+    Bytes(usize),
+    /// The peer's FIN: nothing will come any more.
+    Eof,
+    /// Nothing now.
+    Nothing,
+}
+
+/// Reads once into `into`, and remembers in `ready` whether there can be more.
+///
+/// A count short of the room means that the socket's queue is empty: the next byte will be a new
+/// edge, and asking again would be a wasted system call. Unless the peer's FIN is known to be there:
+/// it follows without another edge.
+///
+/// A call that a signal interrupted is left for the next visit, still ready: retried here, one that
+/// is interrupted again and again would hold up the loop.
+///
+/// # Errors
+///
+/// What recv(2) says: the connection is broken.
+pub fn fill<N: Net>(
+    net: &mut N,
+    stream: &mut N::Stream,
+    ready: &mut Readiness,
+    into: &mut [u8],
+) -> io::Result<Filled> {
+    match net.recv(stream, into) {
+        Ok(0) => {
+            ready.read = false;
+            Ok(Filled::Eof)
+        }
+        Ok(count) => {
+            ready.read = count == into.len() || ready.read_closed;
+            Ok(Filled::Bytes(count))
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            ready.read = false;
+            Ok(Filled::Nothing)
+        }
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Filled::Nothing),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes `bytes` until all are taken or the socket's buffer is full, which it remembers in `ready`.
+/// Returns how many were taken.
+///
+/// # Errors
+///
+/// What send(2) says: the connection is broken.
+pub fn flush<N: Net>(
+    net: &mut N,
+    stream: &mut N::Stream,
+    ready: &mut Readiness,
+    bytes: &[u8],
+) -> io::Result<usize> {
+    let mut taken = 0;
+    while taken < bytes.len() {
+        match net.send(stream, &bytes[taken..]) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => taken += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                ready.write = false;
+                break;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(taken)
+}

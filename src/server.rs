@@ -1,0 +1,317 @@
+//! The server: a slab of connections, and what is done for them in one turn of the loop.
+//!
+//! [`Server::ready`] only notes what an event told; [`Server::end_turn`] does all the work, from one
+//! queue, in one place:
+//!
+//! ```text
+//! expire deadlines -> visit each queued connection once -> accept -> say when to wake up
+//! ```
+//!
+//! Invariants:
+//!
+//! - A connection with work that is both ready and wanted is in the queue. Edge-triggered epoll
+//!   does not tell twice: a connection forgotten here would hang until its deadline.
+//! - A connection is visited at most once a turn, for a bounded amount of work, and goes to the back
+//!   of the queue if it has more. New events are looked for between turns even when work is left.
+//! - Opened less closed is the length of the slab.
+//! - No error of one connection leaves its visit.
+
+mod accept;
+mod entry;
+mod visit;
+
+#[cfg(test)]
+mod tests;
+
+use crate::clock::Moment;
+use crate::close::CloseReason;
+use crate::conn::Step;
+use crate::handlers::Service;
+use crate::handlers::daytime::Calendar;
+use crate::limits::Limits;
+use crate::net::{Driver, Net, Next, Readiness, Token};
+use crate::stats::Stats;
+use crate::table::Table;
+use crate::timer::Timers;
+use accept::Gate;
+use entry::{Entry, Generations, Target};
+use log::Level;
+use slab::Slab;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use visit::Visitor;
+
+/// Deadlines looked at in one turn, so that many which pass at once do not hold everyone up.
+const EXPIRIES_PER_TURN: usize = 4096;
+
+/// Whether new connections are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// What is open is finished, until the deadline.
+    Draining {
+        deadline: Moment,
+    },
+    Stopped,
+}
+
+/// The server, over any network.
+pub struct Server<N: Net> {
+    visitor: Visitor<N>,
+    gate: Gate<N>,
+    connections: Slab<Entry<N::Stream>>,
+    generations: Generations,
+    /// Connections with work, in the order in which they get their turn. An entry of the slab knows
+    /// whether it is in here; a token whose connection has closed since is skipped.
+    queue: VecDeque<Token>,
+    timers: Timers,
+    phase: Phase,
+    /// Since when there has been no connection; meaningless while there are some.
+    empty_since: Moment,
+}
+
+impl<N: Net> Server<N> {
+    /// A server without listeners. `limits` must have been validated.
+    pub fn new(net: N, limits: Limits, table: Table, calendar: Calendar, now: Moment) -> Server<N> {
+        Server {
+            gate: Gate::new(limits.max_connections),
+            visitor: Visitor::new(net, limits, table, calendar, now),
+            connections: Slab::new(),
+            generations: Generations::default(),
+            queue: VecDeque::new(),
+            timers: Timers::new(now),
+            phase: Phase::Serving,
+            empty_since: now,
+        }
+    }
+
+    /// Serves `service` on a listener that is bound.
+    ///
+    /// # Errors
+    ///
+    /// What the registration for events says.
+    pub fn listen(&mut self, mut listener: N::Listener, service: Service) -> std::io::Result<()> {
+        let token = entry::listener_token(self.gate.len());
+        self.visitor.net.register_listener(&mut listener, token)?;
+        self.gate.add(listener, service);
+        Ok(())
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> &Stats {
+        &self.visitor.stats
+    }
+
+    /// The counters as text, one `name value` a line.
+    pub fn statistics(&self, now: Moment) -> String {
+        self.stats().report(now).to_string()
+    }
+
+    /// Uses another table from the next request on, and returns the old one: freeing a big one
+    /// takes time that the loop does not have.
+    pub fn replace_table(&mut self, table: Table) -> Table {
+        self.visitor.stats.table_reloads += 1;
+        self.visitor.stats.table_keys = table.len() as u64;
+        std::mem::replace(&mut self.visitor.table, table)
+    }
+
+    /// Counts a table that could not be loaded; the old one stays.
+    pub fn keep_table(&mut self) {
+        self.visitor.stats.table_failures += 1;
+    }
+
+    /// Stops accepting, and finishes what is open: everything that has arrived complete is answered,
+    /// then each connection is closed in order. A second call stops at once.
+    pub fn drain(&mut self, now: Moment) {
+        self.visitor.now = now;
+        if self.phase != Phase::Serving {
+            self.phase = Phase::Stopped;
+            return;
+        }
+        self.phase = Phase::Draining { deadline: now + self.visitor.limits.drain_timeout };
+        self.gate.close();
+        for (index, entry) in &mut self.connections {
+            // The last bytes may have come without an event yet: a read tells.
+            entry.ready.read = true;
+            entry.enqueue(index, &mut self.queue);
+        }
+    }
+
+    /// Takes and closes connections until there is nothing to do at `now`.
+    fn expire_deadlines(&mut self, now: Moment) -> bool {
+        for _ in 0..EXPIRIES_PER_TURN {
+            let Some(index) = self.timers.pop_due(now) else { return false };
+            let entry = &mut self.connections[index];
+            self.visitor.expire(entry);
+            self.settle(index);
+        }
+        true
+    }
+
+    fn visit_queued(&mut self) {
+        for _ in 0..self.queue.len() {
+            let Some(token) = self.queue.pop_front() else { return };
+            let Some((index, entry)) = entry::find(&mut self.connections, token) else { continue };
+            entry.queued = false;
+            self.visitor.visit(entry);
+            self.settle(index);
+        }
+    }
+
+    fn accept(&mut self, now: Moment) {
+        for _ in 0..accept::ACCEPTS_PER_TURN {
+            let Some(accepted) = self.gate.accept(&mut self.visitor, self.connections.len()) else {
+                return;
+            };
+            let generation = self.generations.next();
+            let slot = self.connections.vacant_entry();
+            let index = slot.key();
+            let mut entry = Entry::new(accepted, generation, now);
+            let token = entry::token(index, generation);
+            self.visitor.stats.accepted += 1;
+            match self.visitor.net.register(&mut entry.stream, token) {
+                Ok(()) => {
+                    slot.insert(entry);
+                    self.opened(index);
+                }
+                Err(error) => {
+                    self.visitor.stats.count_close(CloseReason::SystemError);
+                    let peer = entry.peer;
+                    let line = format_args!("{peer} dropped: cannot register for events: {error}");
+                    self.visitor.log.line(now, Level::Warn, line);
+                }
+            }
+        }
+    }
+
+    fn opened(&mut self, index: usize) {
+        let active = self.connections.len();
+        let stats = &mut self.visitor.stats;
+        stats.peak = stats.peak.max(active as u64);
+        let entry = &mut self.connections[index];
+        let line = format_args!("{} connected ({active} active)", entry.peer);
+        self.visitor.log.line(self.visitor.now, Level::Info, line);
+        self.visitor.open(entry);
+        self.settle(index);
+    }
+
+    /// After each visit: closes, queues again, and makes sure that the deadline is watched.
+    fn settle(&mut self, index: usize) {
+        let entry = &mut self.connections[index];
+        if matches!(self.phase, Phase::Draining { .. }) {
+            self.visitor.drain(entry);
+        }
+        match self.visitor.next_step(entry) {
+            Step::Close(reason) => drop(self.close(index, reason)),
+            Step::Abort(reason) => {
+                let stream = self.close(index, reason);
+                self.visitor.net.abort(stream);
+            }
+            Step::Stay | Step::SendFin => {
+                if entry.has_work(&self.visitor.limits) {
+                    entry.enqueue(index, &mut self.queue);
+                }
+                let framing = entry.service.framing(&self.visitor.limits);
+                let deadline = entry.conn.deadline(framing, &self.visitor.limits);
+                self.timers.arm_no_later(index, deadline);
+            }
+        }
+    }
+
+    fn close(&mut self, index: usize, reason: CloseReason) -> N::Stream {
+        let entry = self.connections.remove(index);
+        let now = self.visitor.now;
+        self.timers.disarm(index);
+        self.gate.connection_closed();
+        self.visitor.stats.count_close(reason);
+        self.visitor.log.line(now, Level::Info, format_args!("{} closed: {reason}", entry.peer));
+        if self.connections.is_empty() {
+            self.empty_since = now;
+        }
+        entry.stream
+    }
+
+    fn close_all(&mut self) {
+        let open: Vec<usize> = self.connections.iter().map(|(index, _)| index).collect();
+        for index in open {
+            let reason = self.connections[index].conn.reason_or(CloseReason::Stopped);
+            drop(self.close(index, reason));
+        }
+    }
+
+    /// Whether it is time to stop, because it was ordered or nobody has come for long enough.
+    fn has_finished(&mut self, now: Moment) -> bool {
+        match self.phase {
+            Phase::Stopped => self.close_all(),
+            Phase::Draining { deadline } if now >= deadline => self.close_all(),
+            Phase::Draining { .. } => {}
+            Phase::Serving => {
+                let due = self.idle_exit();
+                return due.is_some_and(|due| now >= due);
+            }
+        }
+        self.connections.is_empty()
+    }
+
+    fn idle_exit(&self) -> Option<Moment> {
+        let limit = self.visitor.limits.exit_on_idle?;
+        self.connections.is_empty().then(|| self.empty_since + limit)
+    }
+
+    fn next_wakeup(&self) -> Option<Moment> {
+        let drain = match self.phase {
+            Phase::Draining { deadline } => Some(deadline),
+            Phase::Serving | Phase::Stopped => None,
+        };
+        let wakeups = [
+            self.timers.next_wakeup(),
+            self.gate.retry_at(),
+            self.visitor.log.report_due(),
+            self.idle_exit(),
+            drain,
+        ];
+        wakeups.into_iter().flatten().min()
+    }
+}
+
+impl<N: Net> Driver for Server<N> {
+    fn ready(&mut self, token: Token, readiness: Readiness) {
+        match entry::target(token) {
+            Target::Listener(number) => self.gate.ready(number),
+            Target::Connection => match entry::find(&mut self.connections, token) {
+                Some((index, entry)) => {
+                    entry.ready.merge(readiness);
+                    if entry.has_work(&self.visitor.limits) {
+                        entry.enqueue(index, &mut self.queue);
+                    }
+                }
+                None => self.visitor.stats.stale_events += 1,
+            },
+        }
+    }
+
+    fn end_turn(&mut self, now: Moment) -> Next {
+        self.visitor.now = now;
+        self.visitor.stats.turns += 1;
+        let more_to_expire = self.expire_deadlines(now);
+        self.visit_queued();
+        self.accept(now);
+        self.visitor.log.report(now);
+        self.visitor.stats.log_suppressed = self.visitor.log.suppressed_total();
+        if self.has_finished(now) {
+            return Next::Stop;
+        }
+        if more_to_expire || !self.queue.is_empty() || self.gate.has_work() {
+            return Next::Poll;
+        }
+        self.next_wakeup().map_or(Next::Wait, Next::WaitUntil)
+    }
+}
+
+/// A connection that was accepted, and by whom.
+#[derive(Debug)]
+struct Accepted<S> {
+    stream: S,
+    peer: SocketAddr,
+    service: Service,
+}

@@ -1,0 +1,175 @@
+//! The gate: listeners, and when to accept from them.
+//!
+//! Invariant: a waiting client is never forgotten and never makes the loop spin. Edge-triggered
+//! epoll reports a backlog once; after an accept that failed for want of descriptors no further
+//! event comes by itself, though clients wait. So the gate remembers, and tries again when a
+//! connection closes or a second has passed.
+
+use super::Accepted;
+use super::visit::Visitor;
+use crate::clock::Moment;
+use crate::handlers::Service;
+use crate::net::Net;
+use nix::errno::Errno;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+/// Connections accepted in one turn: in a reconnect storm, those already in are served in between.
+pub(super) const ACCEPTS_PER_TURN: usize = 128;
+
+/// From an accept that failed for want of something to the next try, and between log lines on it.
+const RETRY: Duration = Duration::from_secs(1);
+
+pub(super) struct Gate<N: Net> {
+    listeners: Vec<Listener<N::Listener>>,
+    /// Where the next accept begins to look, so that one busy listener does not shut out the others.
+    turn: usize,
+    max_connections: usize,
+    state: State,
+    last_said: Option<Moment>,
+}
+
+struct Listener<L> {
+    socket: L,
+    service: Service,
+    /// The backlog may hold a connection: sticky, until an accept says `WouldBlock`.
+    ready: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// As many connections as are allowed: the next waits for one to close.
+    Full,
+    /// The system lacks something: tried again then, or when a connection closes.
+    Starved { retry_at: Moment },
+}
+
+impl<N: Net> Gate<N> {
+    pub(super) fn new(max_connections: usize) -> Gate<N> {
+        Gate {
+            listeners: Vec::new(),
+            turn: 0,
+            max_connections,
+            state: State::Open,
+            last_said: None,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.listeners.len()
+    }
+
+    pub(super) fn add(&mut self, socket: N::Listener, service: Service) {
+        self.listeners.push(Listener { socket, service, ready: false });
+    }
+
+    /// Closes the listeners: the kernel refuses whoever comes from now on.
+    pub(super) fn close(&mut self) {
+        self.listeners.clear();
+        self.state = State::Open;
+    }
+
+    pub(super) fn ready(&mut self, number: usize) {
+        if let Some(listener) = self.listeners.get_mut(number) {
+            listener.ready = true;
+        }
+    }
+
+    pub(super) fn connection_closed(&mut self) {
+        self.state = State::Open;
+    }
+
+    /// Whether there may be someone to accept right now.
+    pub(super) fn has_work(&self) -> bool {
+        self.state == State::Open && self.listeners.iter().any(|listener| listener.ready)
+    }
+
+    /// When to look again though nothing happened.
+    pub(super) fn retry_at(&self) -> Option<Moment> {
+        match self.state {
+            State::Starved { retry_at } => Some(retry_at),
+            State::Open | State::Full => None,
+        }
+    }
+
+    /// The next connection, if there is one and room for it.
+    pub(super) fn accept(
+        &mut self,
+        visitor: &mut Visitor<N>,
+        active: usize,
+    ) -> Option<Accepted<N::Stream>> {
+        if matches!(self.state, State::Starved { retry_at } if visitor.now >= retry_at) {
+            self.state = State::Open;
+        }
+        for _ in 0..ACCEPTS_PER_TURN {
+            if self.state != State::Open {
+                return None;
+            }
+            let number = self.next_ready()?;
+            if active >= self.max_connections {
+                self.pause(State::Full, visitor);
+                self.say(visitor.now, format_args!("all {active} connections are in use"));
+                return None;
+            }
+            let listener = &mut self.listeners[number];
+            match visitor.net.accept(&listener.socket) {
+                Ok((stream, peer)) => {
+                    return Some(Accepted { stream, peer, service: listener.service });
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => listener.ready = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_of_that_connection(&error) => visitor.stats.accept_errors += 1,
+                Err(error) => {
+                    self.pause(State::Starved { retry_at: visitor.now + RETRY }, visitor);
+                    self.say(visitor.now, format_args!("{error}, with {active} connections open"));
+                }
+            }
+        }
+        None
+    }
+
+    fn next_ready(&mut self) -> Option<usize> {
+        let count = self.listeners.len();
+        let number = (0..count)
+            .map(|offset| (self.turn + offset) % count)
+            .find(|&number| self.listeners[number].ready)?;
+        self.turn = (number + 1) % count;
+        Some(number)
+    }
+
+    fn pause(&mut self, state: State, visitor: &mut Visitor<N>) {
+        self.state = state;
+        visitor.stats.accept_pauses += 1;
+    }
+
+    /// At most one line a second: at the limit, every close lets one in and pauses again.
+    fn say(&mut self, now: Moment, why: std::fmt::Arguments<'_>) {
+        if self.last_said.is_none_or(|last| now.since(last) >= RETRY) {
+            self.last_said = Some(now);
+            log::warn!("accepting paused: {why}; new clients wait in the backlog");
+        }
+    }
+}
+
+/// Errors that concern one connection, lost before it was accepted: the next may be fine. Linux
+/// passes network errors of the new socket through accept(2), which says to treat them so.
+fn is_of_that_connection(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(
+            Errno::ECONNABORTED
+                | Errno::ECONNRESET
+                | Errno::EPROTO
+                | Errno::ENETDOWN
+                | Errno::ENETUNREACH
+                | Errno::EHOSTDOWN
+                | Errno::EHOSTUNREACH
+                | Errno::ENONET
+                | Errno::ENOPROTOOPT
+                | Errno::EOPNOTSUPP
+                | Errno::ETIMEDOUT
+                | Errno::EPERM
+        )
+    )
+}

@@ -1,0 +1,217 @@
+//! One visit to one connection: read, serve, send, within a budget.
+//!
+//! Invariant: between visits the shared output buffer is empty. What the kernel did not take during
+//! the visit has moved into the connection.
+
+use super::entry::Entry;
+use crate::client_log::ClientLog;
+use crate::clock::Moment;
+use crate::close::CloseReason;
+use crate::conn::{Connection, Step, Turn};
+use crate::handlers::daytime::Calendar;
+use crate::handlers::{Context, Responder};
+use crate::limits::Limits;
+use crate::net::{self, Filled, Net};
+use crate::stats::Stats;
+use crate::table::Table;
+use std::io;
+
+/// Bytes read or produced in one visit, and the size of the buffer that all connections share.
+/// Large enough that a busy connection costs few system calls, small enough to stay in the cache and
+/// that the others do not wait long.
+const VISIT_BYTES: usize = 64 * 1024;
+
+/// Reads, or their like, in one visit: the first mostly takes all there is, the next finds the FIN
+/// behind it.
+const STEPS_PER_VISIT: usize = 4;
+
+/// A shared output buffer that grew beyond this for one large reply is given back.
+const OUT_KEPT: usize = 4 * VISIT_BYTES;
+
+/// All that a visit needs, shared by all connections.
+pub(super) struct Visitor<N: Net> {
+    pub(super) net: N,
+    pub(super) limits: Limits,
+    pub(super) now: Moment,
+    pub(super) table: Table,
+    pub(super) stats: Stats,
+    pub(super) log: ClientLog,
+    calendar: Calendar,
+    scratch: Box<[u8]>,
+    out: Vec<u8>,
+}
+
+impl<N: Net> Visitor<N> {
+    pub(super) fn new(
+        net: N,
+        limits: Limits,
+        table: Table,
+        calendar: Calendar,
+        now: Moment,
+    ) -> Visitor<N> {
+        Visitor {
+            net,
+            now,
+            stats: Stats { table_keys: table.len() as u64, ..Stats::default() },
+            log: ClientLog::new(limits.log_rate),
+            limits,
+            table,
+            calendar,
+            scratch: vec![0; VISIT_BYTES].into_boxed_slice(),
+            out: Vec::new(),
+        }
+    }
+
+    /// Lets the service greet a new connection.
+    pub(super) fn open(&mut self, entry: &mut Entry<N::Stream>) {
+        self.with_engine(entry, |conn, turn, _| conn.open(turn));
+        self.flush_or_fail(entry);
+    }
+
+    /// Does what is ready and wanted, up to the budget.
+    pub(super) fn visit(&mut self, entry: &mut Entry<N::Stream>) {
+        self.stats.visits += 1;
+        if let Err(error) = self.exchange(entry) {
+            self.fail(entry, &error);
+        }
+        if self.out.capacity() > OUT_KEPT {
+            self.out = Vec::new();
+        }
+    }
+
+    /// Tells the engine that its deadline may have passed.
+    pub(super) fn expire(&mut self, entry: &mut Entry<N::Stream>) {
+        self.with_engine(entry, |conn, turn, _| conn.expire(turn));
+        self.flush_or_fail(entry);
+    }
+
+    /// Ends the connection if all that had arrived is served.
+    pub(super) fn drain(&mut self, entry: &mut Entry<N::Stream>) {
+        if entry.conn.can_drain(entry.ready.read) {
+            self.with_engine(entry, |conn, turn, _| conn.drain(turn));
+            self.flush_or_fail(entry);
+        }
+    }
+
+    /// What remains to be done with the socket; FIN, if it is time for it, has been sent.
+    pub(super) fn next_step(&mut self, entry: &mut Entry<N::Stream>) -> Step {
+        let step = entry.conn.next_step();
+        if step == Step::SendFin {
+            if let Err(error) = self.net.send_fin(&mut entry.stream) {
+                self.fail(entry, &error);
+                return entry.conn.next_step();
+            }
+            entry.conn.fin_sent(self.now);
+        }
+        step
+    }
+
+    fn exchange(&mut self, entry: &mut Entry<N::Stream>) -> io::Result<()> {
+        let mut budget = VISIT_BYTES;
+        self.flush(entry)?;
+        for _ in 0..STEPS_PER_VISIT {
+            if budget == 0 {
+                break;
+            } else if entry.conn.can_resume(&self.limits) {
+                budget = 0;
+                self.with_engine(entry, |conn, turn, _| conn.resume(turn));
+            } else if entry.ready.read && entry.conn.wants_read() {
+                budget = budget.saturating_sub(self.read(entry)?);
+            } else if entry.ready.write && entry.conn.wants_to_produce() {
+                self.with_engine(entry, |conn, turn, _| conn.produce(turn));
+                budget = budget.saturating_sub(self.out.len());
+            } else {
+                break;
+            }
+            self.flush(entry)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, entry: &mut Entry<N::Stream>) -> io::Result<usize> {
+        let Entry { stream, ready, .. } = entry;
+        match net::fill(&mut self.net, stream, ready, &mut self.scratch)? {
+            Filled::Bytes(count) => {
+                self.stats.bytes_in += count as u64;
+                self.with_engine(entry, |conn, turn, scratch| conn.receive(&scratch[..count], turn));
+                Ok(count)
+            }
+            Filled::Eof => {
+                self.with_engine(entry, |conn, turn, _| conn.receive_eof(turn));
+                Ok(0)
+            }
+            Filled::Nothing => Ok(0),
+        }
+    }
+
+    /// Sends what waited before, then what this visit made; keeps what is not taken.
+    fn flush(&mut self, entry: &mut Entry<N::Stream>) -> io::Result<()> {
+        let Entry { stream, ready, conn, .. } = entry;
+        if ready.write && !conn.unsent().is_empty() {
+            let taken = net::flush(&mut self.net, stream, ready, conn.unsent())?;
+            self.stats.bytes_out += taken as u64;
+            conn.sent(taken, self.now);
+        }
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let mut taken = 0;
+        if ready.write && conn.unsent().is_empty() {
+            taken = net::flush(&mut self.net, stream, ready, &self.out)?;
+            self.stats.bytes_out += taken as u64;
+        }
+        conn.queue_unsent(&self.out[taken..], self.now);
+        self.out.clear();
+        Ok(())
+    }
+
+    fn flush_or_fail(&mut self, entry: &mut Entry<N::Stream>) {
+        if let Err(error) = self.flush(entry) {
+            self.fail(entry, &error);
+        }
+    }
+
+    fn fail(&mut self, entry: &mut Entry<N::Stream>, error: &io::Error) {
+        self.out.clear();
+        entry.conn.fail(reason_of(error));
+    }
+
+    /// Calls the engine with all that a turn of it needs.
+    fn with_engine(
+        &mut self,
+        entry: &mut Entry<N::Stream>,
+        call: impl FnOnce(&mut Connection, &mut Turn<'_, Responder<'_, N>>, &[u8]),
+    ) {
+        let context = Context {
+            now: self.now,
+            peer: entry.peer,
+            wall_clock: &self.net,
+            calendar: &mut self.calendar,
+            table: &self.table,
+            stats: &mut self.stats,
+            log: &mut self.log,
+        };
+        let mut turn = Turn {
+            now: self.now,
+            limits: &self.limits,
+            framing: entry.service.framing(&self.limits),
+            responder: &mut Responder { service: entry.service, context },
+            out: &mut self.out,
+        };
+        call(&mut entry.conn, &mut turn, &self.scratch);
+    }
+}
+
+/// Whose doing it was that a call on a connection failed.
+fn reason_of(error: &io::Error) -> CloseReason {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::NotConnected
+        | io::ErrorKind::TimedOut
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable => CloseReason::Reset,
+        _ => CloseReason::SystemError,
+    }
+}
