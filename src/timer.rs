@@ -1,22 +1,20 @@
 //! Deadlines: one timer a key, in a hierarchical timing wheel (Varghese & Lauck, "Hashed and
 //! Hierarchical Timing Wheels", SOSP 1987).
 //!
-//! Time is counted in ticks of one millisecond, and a tick is read as a number in base 64. Each
-//! digit has a *level* of 64 *slots*, and a slot is a list of keys. Here the current tick is
-//! 1·64² + 2·64 + 61:
+//! Time is counted in ticks of one millisecond, and a tick is read as a number in base 4096. Each
+//! digit has a *level* of 4096 *slots*, and a slot is a list of keys. Here the current tick is
+//! 2·4096 + 17:
 //!
 //! ```text
-//!             digit now   slots (■ has keys)      one slot is    the level spans
-//! level 0        61       0 1 2 ... 61 62 [■]         1 ms           64 ms
-//! level 1         2       0 1 2  ■  4 ...  63        64 ms          4.1 s
-//! level 2         1       0 1 2  3  4 ■ .. 63       4.1 s           4.4 min
-//! level 3         0       0 1 ■  3  4 ...  63       4.4 min         4.7 h
-//!   ...          ...
-//! level 7         0       0 1 2  3  4 ...  63       139 years       8,900 years
+//!             digit now   slots (■ has keys)            one slot is    the level spans
+//! level 0        17       0 1 ... 17 18 [■] ... 4095        1 ms            4.1 s
+//! level 1         2       0 1  2   ■  4  5  ... 4095       4.1 s            4.7 h
+//! level 2         0       0 ■  2   3  4  5  ... 4095       4.7 h          2.2 years
+//! level 3         0       0 1  2   3  4  5  ... 4095     2.2 years      8,900 years
 //! ```
 //!
-//! The next thing to happen is in brackets: the keys for 1·64² + 2·64 + 63 are due two ticks from
-//! now. Then comes slot 3 of level 1. It covers 64 ticks, so a key in it need not be due when the
+//! The next thing to happen is in brackets: the keys for 2·4096 + 19 are due two ticks from now.
+//! Then comes slot 3 of level 1. It covers 4096 ticks, so a key in it need not be due when the
 //! first of them comes: its keys then move down to level 0, each to the slot of its own tick. That
 //! is a *cascade*.
 //!
@@ -28,11 +26,11 @@
 //! - Where a key is need not be stored: its deadline says it.
 //! - Everything on a level is due before anything on the level above, and slots behind the current
 //!   digit are empty: nothing wraps around. The earliest keys are in the lowest occupied slot of
-//!   the lowest occupied level, found by a bit scan. Hours in which nothing is due cost nothing.
+//!   the lowest occupied level, found by two bit scans. Hours in which nothing is due cost nothing.
 //! - The current tick may move up to the start of that earliest slot and no other key has to move:
 //!   the digits that placed it still differ as they did.
 //! - Keys due in the same tick are always in the same list, so they fire in the order of arming.
-//! - Eight levels are 48 bits, and the clock's last tick needs 45. Every [`Moment`] fits, also
+//! - Four levels are 48 bits, and the clock's last tick needs 45. Every [`Moment`] fits, also
 //!   [`Moment::NEVER`].
 //!
 //! # How the owner uses it
@@ -52,7 +50,11 @@
 //!   every connection. The wheel takes any length with one pair of links.
 //!
 //! The price is the cascade: when the tick reaches a coarse slot, all its keys move in one call of
-//! [`Timers::pop_due`], at about 0.1 µs each when they lie scattered in memory.
+//! [`Timers::pop_due`], at about 0.1 µs each when they lie scattered in memory. That is why a level
+//! has 4096 slots and not 64. A million deadlines spread over ten minutes come in portions of four
+//! seconds, 7,000 keys or less than a millisecond; 64-slot levels would bring them in portions of
+//! four minutes, 440,000 keys at a time. What remains is one large portion every 4.7 hours, when
+//! the tick enters a slot of level 2: all keys armed before that for after it.
 
 use crate::clock::Moment;
 
@@ -60,9 +62,10 @@ use crate::clock::Moment;
 mod tests;
 
 const NANOS_PER_TICK: u64 = 1_000_000;
-const DIGIT_BITS: u32 = 6;
+const DIGIT_BITS: u32 = 12;
 const SLOTS: usize = 1 << DIGIT_BITS;
-const LEVELS: usize = 8;
+const LEVELS: usize = 4;
+const WORD_BITS: usize = u64::BITS as usize;
 
 /// The tick of [`Moment::NEVER`].
 const LAST_TICK: u64 = round_up(Moment::NEVER);
@@ -73,7 +76,7 @@ const NOT_ARMED: u64 = u64::MAX;
 
 const _: () = assert!(LAST_TICK < 1 << (DIGIT_BITS * LEVELS as u32), "the levels cover the clock");
 const _: () = assert!(size_of::<Link>() == 16, "a million keys take 16 MB, not more");
-const _: () = assert!(SLOTS == u64::BITS as usize, "a level's occupancy is one word");
+const _: () = assert!(SLOTS == WORD_BITS * WORD_BITS, "one word sums up a level's occupancy");
 
 /// What the wheel keeps for one key.
 ///
@@ -116,18 +119,51 @@ impl Slot {
         let digits_above = current_tick >> (shift + DIGIT_BITS) << (shift + DIGIT_BITS);
         digits_above | (self.index as u64) << shift
     }
+}
 
-    /// The slot's bit in its level's occupancy word.
-    fn bit(self) -> u64 {
-        1 << self.index
+/// Which slots of a level have keys, as a bit each, in two layers to find the first one fast.
+#[derive(Clone, Copy)]
+struct Occupancy {
+    /// Bit i is set while `words[i]` is not zero.
+    summary: u64,
+    words: [u64; WORD_BITS],
+}
+
+impl Occupancy {
+    const EMPTY: Occupancy = Occupancy { summary: 0, words: [0; WORD_BITS] };
+
+    fn contains(&self, slot: usize) -> bool {
+        self.words[slot / WORD_BITS] & 1 << (slot % WORD_BITS) != 0
+    }
+
+    fn insert(&mut self, slot: usize) {
+        let word = slot / WORD_BITS;
+        self.words[word] |= 1 << (slot % WORD_BITS);
+        self.summary |= 1 << word;
+    }
+
+    fn remove(&mut self, slot: usize) {
+        let word = slot / WORD_BITS;
+        self.words[word] &= !(1 << (slot % WORD_BITS));
+        if self.words[word] == 0 {
+            self.summary &= !(1 << word);
+        }
+    }
+
+    fn first(&self) -> Option<usize> {
+        if self.summary == 0 {
+            return None;
+        }
+        let word = self.summary.trailing_zeros() as usize;
+        Some(word * WORD_BITS + self.words[word].trailing_zeros() as usize)
     }
 }
 
 /// The timers of all keys, each key having at most one.
 ///
-/// A key is a small number, such as the index of a slab entry: memory is 16 bytes for every key up
-/// to the highest one armed. Arming and disarming take constant time; a timer that fires has been
-/// moved at most once a level before.
+/// A key is a small number, such as the index of a slab entry. Memory is 16 bytes for every key up
+/// to the highest one armed, and 64 KiB for the wheel. Arming and disarming take constant time; a
+/// timer that fires has been moved at most once a level before.
 ///
 /// Deadlines are rounded *up* to a whole millisecond: a timer never fires early, and
 /// [`pop_due`](Timers::pop_due) yields it as soon as it is called at or after the rounded deadline.
@@ -149,10 +185,10 @@ impl Slot {
 pub struct Timers {
     /// How far the wheel has turned. Never goes back, and never passes an armed key.
     current_tick: u64,
-    /// For each level, bit i is set while slot i has keys. Eight words: one cache line.
-    occupied: [u64; LEVELS],
-    /// The first key of each slot; means nothing while the slot's bit is clear.
-    heads: [[u32; SLOTS]; LEVELS],
+    /// By level.
+    occupied: [Occupancy; LEVELS],
+    /// By level, the first key of each slot; means nothing while the slot is not occupied.
+    heads: Box<[[u32; SLOTS]]>,
     /// By key.
     links: Vec<Link>,
     armed: usize,
@@ -163,8 +199,8 @@ impl Timers {
     pub fn new(now: Moment) -> Timers {
         Timers {
             current_tick: round_down(now),
-            occupied: [0; LEVELS],
-            heads: [[0; SLOTS]; LEVELS],
+            occupied: [Occupancy::EMPTY; LEVELS],
+            heads: vec![[0; SLOTS]; LEVELS].into_boxed_slice(),
             links: Vec::new(),
             armed: 0,
         }
@@ -271,7 +307,7 @@ impl Timers {
 
     /// Heap memory held, in bytes.
     pub fn memory(&self) -> usize {
-        self.links.capacity() * size_of::<Link>()
+        size_of_val(&*self.heads) + self.links.capacity() * size_of::<Link>()
     }
 
     /// Gives back the memory for keys above the highest one armed.
@@ -285,13 +321,13 @@ impl Timers {
     }
 
     fn earliest_slot(&self) -> Option<Slot> {
-        let level = self.occupied.iter().position(|&slots| slots != 0)?;
-        Some(Slot { level, index: self.occupied[level].trailing_zeros() as usize })
+        let mut levels = self.occupied.iter().enumerate();
+        levels.find_map(|(level, slots)| slots.first().map(|index| Slot { level, index }))
     }
 
     /// Moves the keys of `slot`, whose first tick is now the current one, to lower levels.
     fn cascade(&mut self, slot: Slot) {
-        self.occupied[slot.level] &= !slot.bit();
+        self.occupied[slot.level].remove(slot.index);
         let head = self.heads[slot.level][slot.index];
         let mut key = head;
         loop {
@@ -315,8 +351,8 @@ impl Timers {
     fn link(&mut self, key: u32) {
         let slot = Slot::of(self.current_tick, self.links[key as usize].deadline);
         let (mut prev, mut next) = (key, key);
-        if self.occupied[slot.level] & slot.bit() == 0 {
-            self.occupied[slot.level] |= slot.bit();
+        if !self.occupied[slot.level].contains(slot.index) {
+            self.occupied[slot.level].insert(slot.index);
             self.heads[slot.level][slot.index] = key;
         } else {
             next = self.heads[slot.level][slot.index];
@@ -333,7 +369,7 @@ impl Timers {
         let Link { prev, next, deadline } = self.links[key as usize];
         let slot = Slot::of(self.current_tick, deadline);
         if next == key {
-            self.occupied[slot.level] &= !slot.bit();
+            self.occupied[slot.level].remove(slot.index);
             return;
         }
         self.links[prev as usize].next = next;

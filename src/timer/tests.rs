@@ -230,13 +230,13 @@ proptest! {
             prop_assert!(outstanding.values().all(|&deadline| deadline > wakeup));
         }
         prop_assert!(outstanding.is_empty());
-        prop_assert!(wakeups <= 8 * whens.len(), "{wakeups} wake-ups for {} keys", whens.len());
+        prop_assert!(wakeups <= 4 * whens.len(), "{wakeups} wake-ups for {} keys", whens.len());
     }
 }
 
 #[test]
 fn fires_exactly_on_time_across_every_boundary() {
-    let powers = (0..7).map(|level| 64u64.pow(level));
+    let powers = (0..7).map(|exponent| 64u64.pow(exponent));
     let near = |center: u64| center.saturating_sub(2)..=center + 2;
     let phases: Vec<u64> = powers.clone().flat_map(near).chain([12_345_678_901]).collect();
     let distances: Vec<u64> = powers.flat_map(near).filter(|&distance| distance > 0).collect();
@@ -356,8 +356,9 @@ fn a_clock_that_goes_backwards_is_harmless() {
 #[test]
 fn disarming_what_is_not_armed_does_nothing() {
     let mut timers = Timers::default();
+    let empty = timers.memory();
     timers.disarm(1_000_000);
-    assert_eq!(timers.memory(), 0);
+    assert_eq!(timers.memory(), empty);
     timers.arm(3, millis(5));
     timers.disarm(2);
     timers.disarm(3);
@@ -370,20 +371,21 @@ fn disarming_what_is_not_armed_does_nothing() {
 #[test]
 fn shrink_gives_back_the_memory_above_the_highest_armed_key() {
     let mut timers = Timers::default();
+    let empty = timers.memory();
     for key in 0..10_000 {
         timers.arm(key, millis(key as u64));
     }
     let full = timers.memory();
-    assert!(full >= 16 * 10_000);
+    assert!(full - empty >= 16 * 10_000);
     (100..10_000).for_each(|key| timers.disarm(key));
     assert_eq!(timers.memory(), full);
     timers.shrink();
-    assert!(timers.memory() < full / 10);
+    assert!(timers.memory() - empty < (full - empty) / 10);
 
     timers.arm(20_000, millis(1));
     assert!(
         drain(&mut timers, millis(10_000)).into_iter().eq([0, 1, 20_000].into_iter().chain(2..100))
     );
     timers.shrink();
-    assert_eq!(timers.memory(), 0);
+    assert_eq!(timers.memory(), empty);
 }
