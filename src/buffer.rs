@@ -62,9 +62,9 @@ impl ByteQueue {
         if bytes.is_empty() {
             return;
         }
-        let waiting = self
-            .0
-            .get_or_insert_with(|| Box::new(Waiting { bytes: Vec::new(), consumed: 0, since: now }));
+        let waiting = self.0.get_or_insert_with(|| {
+            Box::new(Waiting { bytes: Vec::new(), consumed: 0, since: now })
+        });
         // Moving the rest to the front is paid for by the bytes consumed: each moves at most once.
         if waiting.consumed > waiting.bytes.len() / 2 {
             waiting.bytes.drain(..waiting.consumed);

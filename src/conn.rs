@@ -342,12 +342,7 @@ impl Connection {
 
     /// Serves requests from what is held and then from `input`, for as long as they are complete
     /// and there is room for replies. `searched` bytes of what is held are known not to end one.
-    fn serve<R: Respond>(
-        &mut self,
-        mut input: &[u8],
-        mut searched: usize,
-        turn: &mut Turn<'_, R>,
-    ) {
+    fn serve<R: Respond>(&mut self, mut input: &[u8], mut searched: usize, turn: &mut Turn<'_, R>) {
         for _ in 0..REQUESTS_PER_VISIT {
             if self.is_above_high_water(turn) {
                 break;

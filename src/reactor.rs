@@ -62,8 +62,9 @@ impl Reactor {
     ///
     /// When the system refuses another descriptor.
     pub fn watch_signals(&mut self) -> io::Result<()> {
-        let signals: SigSet =
-            [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1].into_iter().collect();
+        let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1]
+            .into_iter()
+            .collect();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&signals), None)?;
         let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         let registry = self.poll.registry();

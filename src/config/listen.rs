@@ -33,9 +33,9 @@ pub enum ListenError {
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ListenError::NoAddress => {
-                f.write_str("no address (write it as SERVICE=IP:PORT, such as framed=127.0.0.1:9999)")
-            }
+            ListenError::NoAddress => f.write_str(
+                "no address (write it as SERVICE=IP:PORT, such as framed=127.0.0.1:9999)",
+            ),
             ListenError::UnknownService(name) => {
                 write!(f, "no service {name:?} (there are {})", Service::NAMES.join(", "))
             }

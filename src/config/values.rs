@@ -26,7 +26,9 @@ impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ValueError::NoNumber(example) => write!(f, "not a number (write it as {example})"),
-            ValueError::UnknownUnit(unit, units) => write!(f, "unknown unit {unit:?} (use {units})"),
+            ValueError::UnknownUnit(unit, units) => {
+                write!(f, "unknown unit {unit:?} (use {units})")
+            }
             ValueError::TooLarge => f.write_str("too large"),
             ValueError::NotWhole => f.write_str("not a whole number"),
         }
@@ -122,10 +124,7 @@ impl Decimal {
 /// Most digits in a number: what a `u128` takes with every unit there is.
 const MAX_DIGITS: usize = 21;
 
-fn split_unit<'a>(
-    text: &'a str,
-    example: &'static str,
-) -> Result<(Decimal, &'a str), ValueError> {
+fn split_unit<'a>(text: &'a str, example: &'static str) -> Result<(Decimal, &'a str), ValueError> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));

@@ -42,7 +42,9 @@ enum State {
     /// As many connections as are allowed: the next waits for one to close.
     Full,
     /// The system lacks something: tried again then, or when a connection closes.
-    Starved { retry_at: Moment },
+    Starved {
+        retry_at: Moment,
+    },
 }
 
 impl<N: Net> Gate<N> {

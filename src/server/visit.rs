@@ -133,7 +133,9 @@ impl<N: Net> Visitor<N> {
         match net::fill(&mut self.net, stream, ready, &mut self.scratch)? {
             Filled::Bytes(count) => {
                 self.stats.bytes_in += count as u64;
-                self.with_engine(entry, |conn, turn, scratch| conn.receive(&scratch[..count], turn));
+                self.with_engine(entry, |conn, turn, scratch| {
+                    conn.receive(&scratch[..count], turn)
+                });
                 Ok(count)
             }
             Filled::Eof => {

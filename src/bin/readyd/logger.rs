@@ -92,7 +92,8 @@ impl Write for Sink {
     /// Writes one line, or drops it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.dropped > 0 {
-            let notice = format!("readyd: {} log lines lost: standard error was full\n", self.dropped);
+            let notice =
+                format!("readyd: {} log lines lost: standard error was full\n", self.dropped);
             if self.write_now(notice.as_bytes()) {
                 self.dropped = 0;
             }
