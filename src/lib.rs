@@ -17,3 +17,4 @@ pub mod server;
 pub mod stats;
 pub mod table;
 pub mod timer;
+pub mod token;
