@@ -1,0 +1,148 @@
+//! The lookup table: byte-string keys to byte-string values, read from a text of one entry a line.
+//!
+//! The text is kept once, as it was read. Beside it stands a hash index of `u32` offsets into it,
+//! five bytes a slot. A map of owned strings would pay two allocations an entry and several times
+//! the memory; here ten million entries are two allocations.
+//!
+//! Invariant: every offset in the index is that of the first byte of a key, on a line that was
+//! checked in full when the table was built. A lookup can therefore read the line again without
+//! meeting an error. A table never changes after it is built: to reload is to build another and
+//! swap, so a broken file leaves the old table as it was.
+//!
+//! # The text
+//!
+//! One entry a line, in either [`Order`]; words are separated by spaces or tabs.
+//!
+//! ```text
+//! # A comment: at the start of a line, or after a space or tab.
+//! 165.165.80.80   6A:08:AA:C2     # like this
+//! motd            Values may hold spaces. A#B is no comment.
+//! ```
+//!
+//! Blank lines are skipped, lines may end in LF or CRLF, the last one may lack its end, and a UTF-8
+//! byte order mark at the start is skipped. Any other control character is an error. Bytes from
+//! 0x80 up are taken as they are: keys match byte by byte, in no particular encoding.
+
+use std::fmt;
+use std::path::Path;
+
+mod error;
+mod index;
+mod load;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+pub use error::{LoadError, TableError};
+use index::Index;
+
+/// The most bytes a table's text may have: what the index's `u32` offsets reach, 4 GiB - 1.
+pub const MAX_TEXT_BYTES: u64 = u32::MAX as u64;
+
+/// The table that the program carries in itself.
+const EMBEDDED: &[u8] = b"165.165.80.80 6A:08:AA:C2\n165.165.79.1 8A:BC:E3:FA\n";
+
+/// What some editors put at the start of a text to say that it is UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Which word of a line is the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// `KEY VALUE`, as in hosts(5): the value is the rest of the line and may hold spaces.
+    KeyValue,
+    /// `VALUE KEY`, as in ethers(5), where the hardware address comes first: exactly two words.
+    ValueKey,
+}
+
+/// An immutable map from keys to values, both byte strings. See the [module](self) for its format.
+pub struct Table {
+    text: Box<[u8]>,
+    index: Index,
+    order: Order,
+}
+
+impl Table {
+    /// The built-in default: two entries, from an IPv4 address to a hardware address.
+    pub fn embedded() -> Table {
+        Table::parse(EMBEDDED.to_vec(), Order::KeyValue)
+            .expect("the embedded table is a constant that the tests parse")
+    }
+
+    /// Builds a table from `text`, which it keeps. A text without entries gives an empty table.
+    ///
+    /// Takes time linear in the text. Beyond the text it allocates the index alone, once, at its
+    /// final size.
+    ///
+    /// # Errors
+    ///
+    /// The first fault in the text, as a [`TableError`]; or [`TableError::OutOfMemory`].
+    pub fn parse(mut text: Vec<u8>, order: Order) -> Result<Table, TableError> {
+        if text.len() as u64 > MAX_TEXT_BYTES {
+            return Err(TableError::TooLong { bytes: text.len() });
+        }
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len());
+        }
+        let text = text.into_boxed_slice();
+        let index = Index::build(&text, order)?;
+        Ok(Table { text, index, order })
+    }
+
+    /// Reads the file at `path`, of at most `max_bytes` bytes, and builds a table from it.
+    ///
+    /// The limit is at most [`MAX_TEXT_BYTES`], whatever `max_bytes` says. The file may be a FIFO or
+    /// `/dev/stdin`; opening a FIFO blocks until it has a writer, and reading blocks until the
+    /// writer is done, so a server that reloads while it serves should be given a regular file.
+    ///
+    /// The file is read, not mapped: if someone truncates a mapped file, the next access beyond its
+    /// new end is a SIGBUS, which kills the process.
+    ///
+    /// Holds the text once, and a regular file's at its exact size from the start. A table that is
+    /// to be replaced is in memory beside the new one until it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// A [`LoadError`], which names the path: the file cannot be opened or read, is a directory, is
+    /// over the limit, or its text is at fault. Never reads on once the limit is passed.
+    pub fn load(path: &Path, order: Order, max_bytes: u64) -> Result<Table, LoadError> {
+        let text = load::read(path, max_bytes.min(MAX_TEXT_BYTES))?;
+        Table::parse(text, order)
+            .map_err(|error| LoadError::Content { path: path.to_path_buf(), error })
+    }
+
+    /// The value of `key`, or `None` if the table has no such key. Bytes are compared exactly: no
+    /// folding of case, no trimming.
+    pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        let offset = self.index.find(&self.text, key)?;
+        Some(match self.order {
+            Order::KeyValue => parse::value_after_key(&self.text, offset, key),
+            Order::ValueKey => parse::value_before_key(&self.text, offset),
+        })
+    }
+
+    /// How many entries the table has.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether the table has no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of heap the table holds: its text, comments and all, and its index.
+    pub fn memory(&self) -> usize {
+        self.text.len() + self.index.memory()
+    }
+}
+
+impl fmt::Debug for Table {
+    /// Sizes only: the contents may be gigabytes, and may be private.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("order", &self.order)
+            .field("len", &self.len())
+            .field("memory", &self.memory())
+            .finish_non_exhaustive()
+    }
+}

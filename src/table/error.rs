@@ -1,0 +1,188 @@
+//! What can be wrong with a table: [`TableError`] is its author's to mend, [`LoadError`] is about
+//! the file.
+//!
+//! Every text says what is wrong, where, and what to do. Bytes of the table are shown escaped and
+//! cut, because the text ends up in a log: a key must not be able to forge a line of it.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use super::MAX_TEXT_BYTES;
+
+/// How many bytes of a key or a value an error shows.
+const EXCERPT_BYTES: usize = 64;
+
+/// A fault in the text of a table. Lines and columns count from 1; columns are bytes.
+///
+/// Keys and values in it are escaped to printable ASCII; of one longer than 64 bytes it has those,
+/// and `...`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableError {
+    /// A control character other than tab, or a CR that no LF follows.
+    ControlCharacter {
+        /// The line it is on.
+        line: usize,
+        /// Its place in that line.
+        column: usize,
+        /// The character.
+        byte: u8,
+    },
+    /// A line of one word, where `KEY VALUE` should be.
+    NoValue {
+        /// The line it is on.
+        line: usize,
+        /// The word.
+        key: String,
+    },
+    /// A line of one word, where `VALUE KEY` should be.
+    NoKey {
+        /// The line it is on.
+        line: usize,
+        /// The word.
+        value: String,
+    },
+    /// A line of more than two words, where `VALUE KEY` should be.
+    ExtraWords {
+        /// The line it is on.
+        line: usize,
+    },
+    /// A key that an earlier line has too. Which of the two values is meant, only the author knows.
+    DuplicateKey {
+        /// The line of the second occurrence.
+        line: usize,
+        /// The line of the first occurrence.
+        earlier_line: usize,
+        /// The key.
+        key: String,
+    },
+    /// More text than the index can address, which is [`MAX_TEXT_BYTES`].
+    TooLong {
+        /// The length of the text.
+        bytes: usize,
+    },
+    /// The system would not give the memory for the index. Not the author's fault, but one that a
+    /// server can survive: it keeps the table it has.
+    OutOfMemory {
+        /// How many entries were to be indexed.
+        entries: usize,
+    },
+}
+
+impl fmt::Display for TableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TableError::ControlCharacter { line, column, byte } => write!(
+                f,
+                "line {line}, byte {column}: control character 0x{byte:02X}; remove it, \
+                 or save the file as plain UTF-8 text"
+            ),
+            TableError::NoValue { line, key } => write!(
+                f,
+                "line {line}: key \"{key}\" has no value; write KEY VALUE, \
+                 or put # at the start of the line"
+            ),
+            TableError::NoKey { line, value } => write!(
+                f,
+                "line {line}: value \"{value}\" has no key; write VALUE KEY, \
+                 or put # at the start of the line"
+            ),
+            TableError::ExtraWords { line } => write!(
+                f,
+                "line {line}: more than two words; write VALUE KEY and nothing more, \
+                 or put # before the rest"
+            ),
+            TableError::DuplicateKey { line, earlier_line, key } => write!(
+                f,
+                "line {line}: key \"{key}\" is already on line {earlier_line}; \
+                 remove one of the two lines"
+            ),
+            TableError::TooLong { bytes } => write!(
+                f,
+                "{bytes} bytes of text, but a table holds at most {MAX_TEXT_BYTES}; shorten it"
+            ),
+            TableError::OutOfMemory { entries } => write!(
+                f,
+                "not enough memory to index {entries} entries; free some, or shorten the table"
+            ),
+        }
+    }
+}
+
+impl Error for TableError {}
+
+/// Why a table could not be loaded from a file.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The file cannot be opened.
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The file was opened, but reading it failed, or there was no memory to hold it.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The path is that of a directory.
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The file is longer than the limit.
+    OverLimit {
+        /// The file.
+        path: PathBuf,
+        /// The limit, in bytes.
+        limit: u64,
+        /// The line, counted from 1, that holds the first byte beyond the limit.
+        line: usize,
+    },
+    /// The file was read, but its text is at fault.
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The fault.
+        error: TableError,
+    },
+}
+
+impl fmt::Display for LoadError {
+    /// Paths are printed as Rust string literals, so that no character of theirs can forge a line
+    /// of a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Open { path, error } => {
+                write!(f, "cannot open table {path:?}: {error}; check its path and permissions")
+            }
+            LoadError::Read { path, error } => {
+                write!(f, "cannot read table {path:?}: {error}; load it again once that is mended")
+            }
+            LoadError::Directory { path } => {
+                write!(f, "table {path:?} is a directory; name a file")
+            }
+            LoadError::OverLimit { path, limit, line } => write!(
+                f,
+                "table {path:?} passes the limit of {limit} bytes on line {line}; \
+                 shorten it, or raise the limit ({MAX_TEXT_BYTES} at most)"
+            ),
+            LoadError::Content { path, error } => write!(f, "table {path:?}: {error}"),
+        }
+    }
+}
+
+/// Has no `source`: the text already holds what the source would say.
+impl Error for LoadError {}
+
+/// `bytes` escaped to printable ASCII, cut after [`EXCERPT_BYTES`] of them.
+pub(super) fn excerpt(bytes: &[u8]) -> String {
+    match bytes.get(..EXCERPT_BYTES) {
+        Some(start) if bytes.len() > EXCERPT_BYTES => format!("{}...", start.escape_ascii()),
+        _ => bytes.escape_ascii().to_string(),
+    }
+}
