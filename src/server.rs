@@ -164,7 +164,7 @@ impl<N: Net> Server<N> {
             let Some(accepted) = self.gate.accept(&mut self.visitor, self.connections.len()) else {
                 return;
             };
-            let generation = self.generations.next();
+            let generation = self.generations.take();
             let slot = self.connections.vacant_entry();
             let index = slot.key();
             let mut entry = Entry::new(accepted, generation, now);

@@ -39,8 +39,8 @@ impl Generations {
     /// The generation of what never changes, such as listeners.
     pub const NONE: u32 = 0;
 
-    /// The next number.
-    pub fn next(&mut self) -> u32 {
+    /// A number that was not given for as long as can be.
+    pub fn take(&mut self) -> u32 {
         self.0 = if self.0 >= u32::MAX - 1 { Self::NONE + 1 } else { self.0 + 1 };
         self.0
     }
