@@ -45,6 +45,9 @@ use visit::Visitor;
 /// Deadlines looked at in one turn, so that many which pass at once do not hold everyone up.
 const EXPIRIES_PER_TURN: usize = 4096;
 
+/// Places in the slab kept while nobody is connected.
+const PLACES_KEPT: usize = 1024;
+
 /// Whether new connections are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -138,7 +141,12 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Takes and closes connections until there is nothing to do at `now`.
+    /// Whether [`Server::drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.phase != Phase::Serving
+    }
+
+    /// Sees to the deadlines that have passed; tells whether there may be more.
     fn expire_deadlines(&mut self, now: Moment) -> bool {
         for _ in 0..EXPIRIES_PER_TURN {
             let Some(index) = self.timers.pop_due(now) else { return false };
@@ -228,8 +236,18 @@ impl<N: Net> Server<N> {
         self.visitor.log.line(now, Level::Info, format_args!("{} closed: {reason}", entry.peer));
         if self.connections.is_empty() {
             self.empty_since = now;
+            self.give_memory_back();
         }
         entry.stream
+    }
+
+    /// After a crowd has left, its places are not kept.
+    fn give_memory_back(&mut self) {
+        if self.connections.capacity() > PLACES_KEPT {
+            self.connections = Slab::new();
+            self.timers.shrink();
+            self.queue.shrink_to(PLACES_KEPT);
+        }
     }
 
     fn close_all(&mut self) {
