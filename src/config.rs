@@ -1,7 +1,7 @@
 //! The server's configuration: one table of flags, read from the command line and from a file.
 //!
 //! Invariant: whatever can be said on the command line can be said in the file, in the same words,
-//! because both go through [`FLAGS`] and [`Config::set`]. The command line wins.
+//! because both go through one table, `FLAGS`, and one setter. The command line wins.
 
 pub mod listen;
 pub mod values;
