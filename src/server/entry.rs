@@ -15,6 +15,9 @@ use slab::Slab;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+#[cfg(test)]
+mod tests;
+
 const GENERATION_SHIFT: u32 = 32;
 const PLACE_MASK: usize = u32::MAX as usize;
 const _: () = assert!(usize::BITS == 64, "a token holds a generation and a place");
