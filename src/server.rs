@@ -4,8 +4,11 @@
 //! queue, in one place:
 //!
 //! ```text
-//! expire deadlines -> visit each queued connection once -> accept -> say when to wake up
+//! visit each queued connection once -> expire deadlines -> accept -> say when to wake up
 //! ```
+//!
+//! Visits come first because a turn can take long, or the process be stopped for a while: what has
+//! arrived by now was in time, even if we look at it late.
 //!
 //! Invariants:
 //!
@@ -146,17 +149,6 @@ impl<N: Net> Server<N> {
         self.phase != Phase::Serving
     }
 
-    /// Sees to the deadlines that have passed; tells whether there may be more.
-    fn expire_deadlines(&mut self, now: Moment) -> bool {
-        for _ in 0..EXPIRIES_PER_TURN {
-            let Some(index) = self.timers.pop_due(now) else { return false };
-            let entry = &mut self.connections[index];
-            self.visitor.expire(entry);
-            self.settle(index);
-        }
-        true
-    }
-
     fn visit_queued(&mut self) {
         for _ in 0..self.queue.len() {
             let Some(token) = self.queue.pop_front() else { return };
@@ -165,6 +157,17 @@ impl<N: Net> Server<N> {
             self.visitor.visit(entry);
             self.settle(index);
         }
+    }
+
+    /// Does what passed deadlines ask for. Tells whether there may be more of them.
+    fn expire_deadlines(&mut self, now: Moment) -> bool {
+        for _ in 0..EXPIRIES_PER_TURN {
+            let Some(index) = self.timers.pop_due(now) else { return false };
+            let entry = &mut self.connections[index];
+            self.visitor.expire(entry);
+            self.settle(index);
+        }
+        true
     }
 
     fn accept(&mut self, now: Moment) {
@@ -253,7 +256,12 @@ impl<N: Net> Server<N> {
     fn close_all(&mut self) {
         let open: Vec<usize> = self.connections.iter().map(|(index, _)| index).collect();
         for index in open {
-            let reason = self.connections[index].conn.reason_or(CloseReason::Stopped);
+            let conn = &self.connections[index].conn;
+            let reason = match conn.reason_or(CloseReason::Stopped) {
+                // All was answered, but the peer has not taken all answers.
+                CloseReason::Drained if conn.has_unsent() => CloseReason::Stopped,
+                reason => reason,
+            };
             drop(self.close(index, reason));
         }
     }
@@ -312,8 +320,8 @@ impl<N: Net> Driver for Server<N> {
     fn end_turn(&mut self, now: Moment) -> Next {
         self.visitor.now = now;
         self.visitor.stats.turns += 1;
-        let more_to_expire = self.expire_deadlines(now);
         self.visit_queued();
+        let more_to_expire = self.expire_deadlines(now);
         self.accept(now);
         self.visitor.log.report(now);
         self.visitor.stats.log_suppressed = self.visitor.log.suppressed_total();
