@@ -40,9 +40,9 @@ fn assert_client_prints_time(
 }
 
 /// The client's port in a line of the log.
-fn port_in(line: &str) -> &str {
+fn port_in(line: &str) -> String {
     let after_address = line.split_once("127.0.0.1:").expect("the peer's address").1;
-    after_address.split_once(' ').expect("text after the port").0
+    after_address.split_once(' ').expect("text after the port").0.to_owned()
 }
 
 #[test]

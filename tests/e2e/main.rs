@@ -7,5 +7,7 @@
 //! line that begins with `SKIPPED`, or fail if `READYD_REQUIRE_TOOLS=1` is in the environment.
 
 mod classroom;
+mod framing;
+mod hostile;
 mod services;
 mod support;
