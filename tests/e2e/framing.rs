@@ -100,7 +100,7 @@ fn frames_one_byte_at_a_time() {
 }
 
 #[test]
-fn many_frames_in_one_segment() {
+fn many_frames_in_one_send() {
     let server = Server::start(&["framed"]);
     let mut client = server.connect("framed");
     let (sent, answered) = two_frames();

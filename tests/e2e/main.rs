@@ -7,7 +7,9 @@
 //! line that begins with `SKIPPED`, or fail if `READYD_REQUIRE_TOOLS=1` is in the environment.
 
 mod classroom;
+mod crowds;
 mod framing;
 mod hostile;
+mod limits;
 mod services;
 mod support;

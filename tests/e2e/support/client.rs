@@ -94,10 +94,10 @@ impl Client {
         String::from_utf8(self.read_frame()).expect("a reply of UTF-8")
     }
 
-    /// Whether the server stays silent for `pause`; bytes that came instead are lost.
+    /// Whether the server stays silent for `pause`. If not, what it says can still be read.
     pub(crate) fn hears_nothing_for(&mut self, pause: Duration) -> bool {
         self.stream.set_read_timeout(Some(pause)).expect("set a read timeout");
-        let heard = self.stream.read(&mut [0; 1]);
+        let heard = self.stream.peek(&mut [0; 1]);
         self.stream.set_read_timeout(Some(PATIENCE)).expect("set a read timeout");
         heard.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
