@@ -8,6 +8,7 @@ use readyd::net::{Driver, Next, Notice, Readiness, Token};
 use readyd::reactor::{MioNet, Reactor};
 use readyd::server::Server;
 use readyd::table::{LoadError, Order, Table};
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -46,14 +47,16 @@ pub(crate) struct Daemon {
     loaded: Receiver<Result<Table, LoadError>>,
     loader: Sender<Result<Table, LoadError>>,
     waker: Arc<mio::Waker>,
-    now: Moment,
+    /// What was noticed in this turn, until the turn's time is known: the last turn's may be hours
+    /// old, and a drain timeout counted from then would be over already.
+    notices: Vec<Notice>,
 }
 
 impl Daemon {
     pub(crate) fn new(server: Server<MioNet>, source: TableSource, reactor: &Reactor) -> Daemon {
         let (loader, loaded) = mpsc::channel();
-        let (waker, now) = (reactor.waker(), reactor.now());
-        Daemon { server, source, reload: Reload::Idle, loaded, loader, waker, now }
+        let (waker, notices) = (reactor.waker(), Vec::new());
+        Daemon { server, source, reload: Reload::Idle, loaded, loader, waker, notices }
     }
 
     /// The last line of the log.
@@ -62,13 +65,22 @@ impl Daemon {
         log::info!("stopped: {} connections, {} requests", stats.accepted, stats.requests);
     }
 
-    fn terminate(&mut self) {
-        log::info!("draining {} connections", self.server.stats().open());
-        self.server.drain(self.now);
+    fn act_on(&mut self, notice: Notice, now: Moment) {
+        match notice {
+            Notice::Terminate => self.terminate(now),
+            Notice::Reload => self.start_reload(),
+            Notice::Report => self.report(now),
+            Notice::Woken => self.finish_reload(),
+        }
     }
 
-    fn report(&self) {
-        for line in self.server.statistics(self.now).lines() {
+    fn terminate(&mut self, now: Moment) {
+        log::info!("draining {} connections", self.server.stats().open());
+        self.server.drain(now);
+    }
+
+    fn report(&self, now: Moment) {
+        for line in self.server.statistics(now).lines() {
             log::info!("statistics: {line}");
         }
     }
@@ -126,16 +138,13 @@ impl Driver for Daemon {
     }
 
     fn notice(&mut self, notice: Notice) {
-        match notice {
-            Notice::Terminate => self.terminate(),
-            Notice::Reload => self.start_reload(),
-            Notice::Report => self.report(),
-            Notice::Woken => self.finish_reload(),
-        }
+        self.notices.push(notice);
     }
 
     fn end_turn(&mut self, now: Moment) -> Next {
-        self.now = now;
+        for notice in mem::take(&mut self.notices) {
+            self.act_on(notice, now);
+        }
         self.server.end_turn(now)
     }
 }
