@@ -234,7 +234,12 @@ impl<N: Net> Server<N> {
     fn close_all(&mut self) {
         let open: Vec<usize> = self.connections.iter().map(|(index, _)| index).collect();
         for index in open {
-            let reason = self.connections[index].conn.reason_or(CloseReason::Stopped);
+            let conn = &self.connections[index].conn;
+            let reason = match conn.reason_or(CloseReason::Stopped) {
+                // All was answered, but the peer has not taken all answers.
+                CloseReason::Drained if !conn.unsent().is_empty() => CloseReason::Stopped,
+                reason => reason,
+            };
             drop(self.close(index, reason));
         }
     }
