@@ -1,6 +1,6 @@
 //! The bounds on memory, time and connections hold against clients that push against them.
 
-use crate::support::{Client, Launch, PATIENCE, Server, eventually, frame};
+use crate::support::{Client, Launch, PATIENCE, Server, frame};
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,25 +10,6 @@ use std::time::{Duration, Instant};
 /// What the server may use, in bytes: a few MiB for itself in a debug build, its limits of 1 MiB for
 /// a few clients, and as much again for an allocator's waste.
 const MODEST_MEMORY: usize = 40 << 20;
-
-/// How long a counter has to stand still to count as stopped.
-const STANDSTILL: Duration = Duration::from_millis(300);
-
-/// Waits until the server neither reads nor sends any more.
-fn wait_for_standstill(server: &Server) {
-    let traffic = || {
-        let stats = server.statistics();
-        (stats.get("bytes_in"), stats.get("bytes_out"))
-    };
-    let (mut last, mut since) = (traffic(), Instant::now());
-    eventually("the server to stop reading", || {
-        let now = traffic();
-        if now != last {
-            (last, since) = (now, Instant::now());
-        }
-        (since.elapsed() > STANDSTILL).then_some(())
-    });
-}
 
 /// Sends `bytes` again and again until the server closes the connection.
 fn send_until_closed(client: &mut Client, bytes: &[u8]) -> ErrorKind {
@@ -71,7 +52,7 @@ fn an_echo_client_that_never_reads() {
 fn a_chargen_client_that_never_reads() {
     let server = Launch::of(&["framed", "chargen"]).args(&["--write-timeout", "2s"]).start();
     let _silent = server.connect("chargen");
-    wait_for_standstill(&server);
+    server.wait_for_standstill();
     let before = server.statistics().get("turns");
     assert_eq!(server.connect("framed").ask("ECHO others are served"), "others are served");
     // Turns: a client comes, asks, leaves; a few signals ask for statistics. No loop over a socket
@@ -111,7 +92,7 @@ fn a_pipeline_of_100_megabytes_that_is_not_read_at_first() {
         }
         all_sent.store(true, Ordering::Relaxed);
     });
-    wait_for_standstill(&server);
+    server.wait_for_standstill();
     assert!(!is_all_sent.load(Ordering::Relaxed), "the server took 100 MB without being read from");
     for n in 0..FRAMES {
         client.expect(frame(&body(n).as_bytes()["ECHO ".len()..]));

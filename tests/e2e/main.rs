@@ -12,4 +12,5 @@ mod framing;
 mod hostile;
 mod limits;
 mod services;
+mod signals;
 mod support;

@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where cargo put the program under test.
 pub(crate) const READYD: &str = env!("CARGO_BIN_EXE_readyd");
@@ -26,6 +26,9 @@ const LAST_STATISTIC: &str = "statistics: log_lines_suppressed ";
 
 /// The kernel's clock ticks a second in /proc, proc(5): 100 on every Linux architecture in use.
 const TICKS_A_SECOND: u64 = 100;
+
+/// How long the traffic has to rest to count as standing still.
+const STANDSTILL: Duration = Duration::from_millis(300);
 
 /// A server about to be started.
 pub(crate) struct Launch {
@@ -101,29 +104,16 @@ impl Launch {
             Some(stderr) => Lines::of(stderr),
             None => Lines::default(),
         };
-        let count = self.listeners.len();
-        let address_lines =
-            stdout.wait("the addresses", |lines| (lines.len() >= count).then(|| lines.to_vec()));
-        let address = |line: &String| -> (String, SocketAddr) {
-            let (service, address) = line.split_once(' ').expect("SERVICE ADDRESS");
-            (service.to_owned(), address.parse().expect("IP:PORT"))
+        let pid = Pid::from_raw(process.0.id() as i32);
+        let mut server = Server {
+            process,
+            pid,
+            addresses: Vec::new(),
+            log,
+            descriptors_at_start: 0,
+            ended: false,
         };
-        let addresses = address_lines.iter().map(address).collect();
-        let pid = pid_of_readyd(process.0.id());
-        let mut server =
-            Server { process, pid, addresses, log, descriptors_at_start: 0, ended: false };
-        server.descriptors_at_start = match has_log {
-            true => {
-                // The answer proves that the server is in its loop and has opened all it needs.
-                server.statistics();
-                server.descriptors()
-            }
-            false => {
-                let mut client = server.connect("framed");
-                client.ask("ECHO");
-                server.descriptors() - 1
-            }
-        };
+        server.wait_until_it_serves(&stdout, self.listeners.len(), has_log);
         server
     }
 
@@ -172,6 +162,26 @@ impl Server {
     /// A server with these listeners (see [`Launch::of`]) and nothing else said.
     pub(crate) fn start(listeners: &[&str]) -> Server {
         Launch::of(listeners).start()
+    }
+
+    fn wait_until_it_serves(&mut self, stdout: &Lines, listeners: usize, has_log: bool) {
+        let address = |line: &String| -> (String, SocketAddr) {
+            let (service, address) = line.split_once(' ').expect("SERVICE ADDRESS");
+            (service.to_owned(), address.parse().expect("IP:PORT"))
+        };
+        self.addresses = stdout.wait("the addresses", |lines| {
+            (lines.len() >= listeners).then(|| lines.iter().map(address).collect())
+        });
+        self.pid = pid_of_readyd(self.process.0.id());
+        // An answer proves that the server is in its loop and has opened all that it needs.
+        if has_log {
+            self.statistics();
+            self.descriptors_at_start = self.descriptors();
+        } else {
+            let mut client = self.connect("framed");
+            client.ask("ECHO");
+            self.descriptors_at_start = self.descriptors() - 1;
+        }
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -227,6 +237,22 @@ impl Server {
     pub(crate) fn wait_for_statistic(&self, name: &str, value: u64) {
         eventually(&format!("{name} {value}"), || {
             (self.statistics().get(name) == value).then_some(())
+        });
+    }
+
+    /// Waits until the server neither reads nor sends any more.
+    pub(crate) fn wait_for_standstill(&self) {
+        let traffic = || {
+            let stats = self.statistics();
+            (stats.get("bytes_in"), stats.get("bytes_out"))
+        };
+        let (mut last, mut since) = (traffic(), Instant::now());
+        eventually("a standstill", || {
+            let now = traffic();
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            (since.elapsed() > STANDSTILL).then_some(())
         });
     }
 
@@ -326,6 +352,13 @@ impl Statistics {
     pub(crate) fn from_reply(reply: &str) -> Statistics {
         let counter = |line: &str| line.split_once(' ').map(|(n, v)| (n.to_owned(), v.to_owned()));
         Statistics(reply.lines().filter_map(counter).collect())
+    }
+
+    /// The counters' names, sorted.
+    pub(crate) fn names(&self) -> Vec<&String> {
+        let mut names: Vec<&String> = self.0.keys().collect();
+        names.sort();
+        names
     }
 
     pub(crate) fn get(&self, name: &str) -> u64 {
