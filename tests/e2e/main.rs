@@ -7,10 +7,13 @@
 //! line that begins with `SKIPPED`, or fail if `READYD_REQUIRE_TOOLS=1` is in the environment.
 
 mod classroom;
+mod command_line;
 mod crowds;
 mod framing;
 mod hostile;
 mod limits;
+mod logging;
 mod services;
 mod signals;
 mod support;
+mod tracing;
