@@ -3,7 +3,6 @@
 use crate::support::tools::{self, Process};
 use crate::support::{Launch, Scratch, Server, eventually};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,10 +28,10 @@ fn strace_comes_and_goes() {
         let trace = scratch.path(&format!("trace-{round}"));
         let mut command = Command::new(&program);
         command.arg("-o").arg(&trace).args(["-p", &server.pid().to_string()]);
-        let mut strace = Process(command.stderr(Stdio::null()).spawn().expect("start strace"));
+        let mut strace = Process::start(command.stderr(Stdio::null()));
         let mut refused = false;
         eventually("strace to attach", || {
-            refused = strace.0.try_wait().expect("look after strace").is_some();
+            refused = strace.has_ended();
             let traced = fs::read_to_string(&trace).unwrap_or_default();
             (refused || traced.contains("epoll_wait(")).then_some(())
         });
@@ -40,7 +39,7 @@ fn strace_comes_and_goes() {
             return tools::skip("strace may not attach to a process (kernel.yama.ptrace_scope)");
         }
         assert_eq!(client.ask("ECHO watched"), "watched");
-        kill(Pid::from_raw(strace.0.id() as i32), Signal::SIGINT).expect("end strace");
+        kill(strace.id(), Signal::SIGINT).expect("end strace");
         strace.wait();
         assert_eq!(client.ask("ECHO unwatched"), "unwatched");
         let traced = fs::read_to_string(&trace).expect("the trace");

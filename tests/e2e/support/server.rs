@@ -98,13 +98,13 @@ impl Launch {
         let mut command = self.command();
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(self.stderr.take().unwrap_or_else(Stdio::piped));
-        let mut process = Process(command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}")));
-        let stdout = Lines::of(process.0.stdout.take().expect("standard output is a pipe"));
-        let log = match process.0.stderr.take() {
+        let mut process = Process::start(&mut command);
+        let stdout = Lines::of(process.child.stdout.take().expect("standard output is a pipe"));
+        let log = match process.child.stderr.take() {
             Some(stderr) => Lines::of(stderr),
             None => Lines::default(),
         };
-        let pid = Pid::from_raw(process.0.id() as i32);
+        let pid = process.id();
         let mut server = Server {
             process,
             pid,
@@ -132,20 +132,19 @@ impl Launch {
 }
 
 /// The server itself: the process that was started, or its child if that is a wrapper.
-fn pid_of_readyd(started: u32) -> Pid {
+fn pid_of_readyd(started: Pid) -> Pid {
     let readyd = fs::canonicalize(READYD).expect("the program under test");
-    let is_readyd = |pid: u32| {
+    let is_readyd = |pid: Pid| {
         fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|executable| executable == readyd)
     };
     let children = || {
         let path = format!("/proc/{started}/task/{started}/children");
         let text = fs::read_to_string(path).expect("the kernel's list of children");
-        text.split_whitespace()
-            .map(|pid| pid.parse().expect("a number"))
-            .find(|&pid| is_readyd(pid))
+        let pid = |word: &str| Pid::from_raw(word.parse().expect("a number"));
+        text.split_whitespace().map(pid).find(|&pid| is_readyd(pid))
     };
     let pid = if is_readyd(started) { Some(started) } else { children() };
-    Pid::from_raw(pid.expect("a process that runs readyd") as i32)
+    pid.expect("a process that runs readyd")
 }
 
 /// A running server.
@@ -172,7 +171,8 @@ impl Server {
         self.addresses = stdout.wait("the addresses", |lines| {
             (lines.len() >= listeners).then(|| lines.iter().map(address).collect())
         });
-        self.pid = pid_of_readyd(self.process.0.id());
+        self.pid = pid_of_readyd(self.process.id());
+        self.process.also_kill(self.pid);
         // An answer proves that the server is in its loop and has opened all that it needs.
         if has_log {
             self.statistics();

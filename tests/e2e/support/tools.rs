@@ -1,6 +1,8 @@
 //! Programs from elsewhere: other people's clients, and tools that watch or disturb a server.
 
 use super::eventually;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::env;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -37,20 +39,45 @@ pub(crate) fn skip(why: &str) {
 }
 
 /// A child process that does not outlive its owner.
-pub(crate) struct Process(pub(crate) Child);
+pub(crate) struct Process {
+    pub(crate) child: Child,
+    descendant: Option<Pid>,
+}
 
 impl Process {
+    pub(crate) fn start(command: &mut Command) -> Process {
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Process { child, descendant: None }
+    }
+
+    pub(crate) fn id(&self) -> Pid {
+        Pid::from_raw(self.child.id() as i32)
+    }
+
+    /// Names a process that the child runs: what strace runs lives on when strace is killed.
+    pub(crate) fn also_kill(&mut self, descendant: Pid) {
+        self.descendant = Some(descendant);
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("look after a process").is_some()
+    }
+
     /// Waits until the process has ended.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        eventually("the end of a process", || self.0.try_wait().expect("wait for a process"))
+        eventually("the end of a process", || self.child.try_wait().expect("wait for a process"))
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail if the process has ended and was waited for, which is as good.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        // Once it was waited for, its number may be another's.
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            // What fails to be killed has just ended by itself.
+            let _ = self.descendant.map(|pid| kill(pid, Signal::SIGKILL));
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -70,10 +97,10 @@ pub(crate) enum Input<'a> {
 /// If it takes longer than [`PATIENCE`](super::PATIENCE).
 pub(crate) fn run(command: &mut Command, input: Input<'_>) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut process = Process(command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}")));
-    let mut stdin = process.0.stdin.take().expect("standard input is a pipe");
-    let stdout = process.0.stdout.take().expect("standard output is a pipe");
-    let stderr = process.0.stderr.take().expect("standard error is a pipe");
+    let mut process = Process::start(command);
+    let mut stdin = process.child.stdin.take().expect("standard input is a pipe");
+    let stdout = process.child.stdout.take().expect("standard output is a pipe");
+    let stderr = process.child.stderr.take().expect("standard error is a pipe");
     let (stdout, stderr) = (collect(stdout), collect(stderr));
     let status = match input {
         Input::Whole(bytes) => {
