@@ -1,9 +1,9 @@
 //! The server's engine: one connection as a state machine that is fed bytes and yields bytes.
 //!
 //! It knows no socket, no clock, no poll loop and no service. Its owner feeds it what was read
-//! ([`Connection::receive`], [`Connection::receive_eof`]), sends what it yields, tells it what
-//! became of that ([`Connection::queue_unsent`], [`Connection::sent`]), and after each visit does
-//! what [`Connection::next_step`] says. That is the whole grammar.
+//! ([`Connection::receive`], [`Connection::receive_eof`]), sends what it yields, leaves what could not
+//! be sent in [`Connection::unsent`], and after each visit does what [`Connection::next_step`] says.
+//! That is the whole grammar.
 //!
 //! Invariants:
 //!
@@ -16,8 +16,7 @@
 use crate::buffer::ByteQueue;
 use crate::clock::Moment;
 use crate::close::CloseReason;
-use crate::frame::FrameError;
-use crate::framing::{End, Framing, Request};
+use crate::framing::{self, Framing, Request};
 use crate::limits::Limits;
 use crate::reply::Reply;
 use std::fmt::Write as _;
@@ -180,7 +179,6 @@ impl Connection {
 
     /// Makes more output. Call only if [`Connection::wants_to_produce`].
     pub fn produce<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
-        self.active = turn.now;
         turn.responder.produce(&mut Reply::bare(turn.out));
     }
 
@@ -228,21 +226,18 @@ impl Connection {
     }
 
     /// Output that an earlier send did not take. It goes before anything new.
-    pub fn unsent(&self) -> &[u8] {
-        self.unsent.bytes()
+    pub fn unsent(&mut self) -> &mut ByteQueue {
+        &mut self.unsent
     }
 
-    /// Keeps output that could not be sent at once.
-    pub fn queue_unsent(&mut self, output: &[u8], now: Moment) {
-        self.unsent.extend(output, now);
+    /// Whether output waits.
+    pub fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
     }
 
-    /// The peer's kernel took `count` bytes of [`Connection::unsent`].
-    pub fn sent(&mut self, count: usize, now: Moment) {
-        if count > 0 {
-            self.unsent.consume(count, now);
-            self.active = now;
-        }
+    /// The peer's kernel took output, at `now`.
+    pub fn output_taken(&mut self, now: Moment) {
+        self.active = now;
     }
 
     /// FIN was sent, at `now`.
@@ -347,11 +342,14 @@ impl Connection {
             if self.is_above_high_water(turn) {
                 break;
             }
-            let served = if self.unparsed.is_empty() {
-                self.serve_from_input(&mut input, turn)
-            } else {
-                self.serve_from_held(&mut input, searched, turn)
-            };
+            let served = framing::next_message(
+                turn.framing,
+                &mut self.unparsed,
+                &mut input,
+                searched,
+                turn.now,
+                |request| respond(request, turn),
+            );
             searched = 0;
             match served {
                 Ok(Some(outcome)) => self.apply(outcome),
@@ -370,50 +368,6 @@ impl Connection {
 
     fn is_above_high_water<R>(&self, turn: &Turn<'_, R>) -> bool {
         self.unsent.len() + turn.out.len() > turn.limits.output_limit
-    }
-
-    /// The common case: the request lies whole in what was just read, and is answered from there.
-    fn serve_from_input<R: Respond>(
-        &mut self,
-        input: &mut &[u8],
-        turn: &mut Turn<'_, R>,
-    ) -> Result<Option<Outcome>, FrameError> {
-        match turn.framing.find_end(input, 0)? {
-            End::At(end) => {
-                let (request, rest) = input.split_at(end);
-                *input = rest;
-                Ok(Some(respond(request, turn)))
-            }
-            End::Missing(_) => {
-                self.unparsed.extend(input, turn.now);
-                Ok(None)
-            }
-        }
-    }
-
-    /// Completes the request that is held with its share of `input`, and no more.
-    fn serve_from_held<R: Respond>(
-        &mut self,
-        input: &mut &[u8],
-        mut searched: usize,
-        turn: &mut Turn<'_, R>,
-    ) -> Result<Option<Outcome>, FrameError> {
-        loop {
-            match turn.framing.find_end(self.unparsed.bytes(), searched)? {
-                End::At(end) => {
-                    let outcome = respond(&self.unparsed.bytes()[..end], turn);
-                    self.unparsed.consume(end, turn.now);
-                    return Ok(Some(outcome));
-                }
-                End::Missing(_) if input.is_empty() => return Ok(None),
-                End::Missing(missing) => {
-                    searched = self.unparsed.len();
-                    let (share, rest) = input.split_at(turn.framing.share(missing, input));
-                    self.unparsed.extend(share, turn.now);
-                    *input = rest;
-                }
-            }
-        }
     }
 
     /// A line that lacks its end counts as a request once the peer pauses or half-closes.

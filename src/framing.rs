@@ -3,6 +3,8 @@
 //! Invariant: the requests found in a byte stream do not depend on how the stream was chopped into
 //! reads. A framing keeps nothing itself: it looks at bytes and answers.
 
+use crate::buffer::ByteQueue;
+use crate::clock::Moment;
 use crate::frame::{self, FrameError, HEADER_LEN};
 
 #[cfg(test)]
@@ -20,6 +22,11 @@ pub enum Framing {
     Line {
         /// Longest line accepted, in bytes, its end not counted.
         max_line: usize,
+    },
+    /// Exactly `len` bytes, at least one.
+    Fixed {
+        /// How many bytes.
+        len: usize,
     },
     /// Whatever one read brought.
     Raw,
@@ -67,6 +74,10 @@ impl Framing {
         match self {
             Framing::Padded { max_body } => find_frame_end(bytes, max_body),
             Framing::Line { max_line } => find_line_end(bytes, searched, max_line),
+            Framing::Fixed { len } => match len.checked_sub(bytes.len()) {
+                None | Some(0) => Ok(End::At(len)),
+                Some(missing) => Ok(End::Missing(missing)),
+            },
             Framing::Raw if bytes.is_empty() => Ok(End::Missing(1)),
             Framing::Raw => Ok(End::At(bytes.len())),
         }
@@ -76,7 +87,7 @@ impl Framing {
     /// that the request is completed if it can be and not a byte of the next one is taken.
     pub fn share(self, missing: usize, input: &[u8]) -> usize {
         match self {
-            Framing::Padded { .. } => missing.min(input.len()),
+            Framing::Padded { .. } | Framing::Fixed { .. } => missing.min(input.len()),
             Framing::Line { .. } => find_newline(input).map_or(input.len(), |at| at + 1),
             Framing::Raw => input.len(),
         }
@@ -99,7 +110,9 @@ impl Framing {
                     Request { body: bytes, envelope: Envelope::Bare }
                 }
             }
-            Framing::Raw => Request { body: bytes, envelope: Envelope::Bare },
+            Framing::Fixed { .. } | Framing::Raw => {
+                Request { body: bytes, envelope: Envelope::Bare }
+            }
         }
     }
 
@@ -108,7 +121,56 @@ impl Framing {
         match self {
             Framing::Padded { .. } => Envelope::Frame,
             Framing::Line { .. } => Envelope::CrLf,
-            Framing::Raw => Envelope::Bare,
+            Framing::Fixed { .. } | Framing::Raw => Envelope::Bare,
+        }
+    }
+}
+
+/// Takes the next whole message off a stream of which `held` came earlier and `input` just now, and
+/// hands it to `with`; `None` if it is not whole yet. Then `held` has all of it that came.
+///
+/// A message that lies whole in `input` is never copied; one that began earlier is completed with
+/// its share of `input`, and no more. The first `searched` bytes of `held` are known not to end it.
+///
+/// # Errors
+///
+/// [`FrameError`] when no continuation could make a message of these bytes.
+pub fn next_message<T>(
+    framing: Framing,
+    held: &mut ByteQueue,
+    input: &mut &[u8],
+    mut searched: usize,
+    now: Moment,
+    with: impl FnOnce(&[u8]) -> T,
+) -> Result<Option<T>, FrameError> {
+    if held.is_empty() {
+        return Ok(match framing.find_end(input, 0)? {
+            End::At(end) => {
+                let (message, rest) = input.split_at(end);
+                *input = rest;
+                Some(with(message))
+            }
+            End::Missing(_) => {
+                held.extend(input, now);
+                *input = &[];
+                None
+            }
+        });
+    }
+    loop {
+        match framing.find_end(held.bytes(), searched)? {
+            End::At(end) => {
+                let result = with(&held.bytes()[..end]);
+                held.consume(end, now);
+                return Ok(Some(result));
+            }
+            End::Missing(_) if input.is_empty() => return Ok(None),
+            End::Missing(missing) => {
+                searched = held.len();
+                let (share, rest) = input.split_at(framing.share(missing, input));
+                held.extend(share, now);
+                *input = rest;
+            }
         }
     }
 }

@@ -8,16 +8,15 @@
 //! so [`Readiness`] remembers it until a call proves the opposite, by `WouldBlock` or, for reads, by
 //! a short count. Whoever stops reading before that still knows that there is more.
 
+pub use crate::token::Token;
+
+use crate::buffer::ByteQueue;
 use crate::clock::{Moment, WallTime};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
 #[cfg(test)]
 mod tests;
-
-/// Names a registered socket in events. Which numbers mean what is the driver's business.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Token(pub usize);
 
 /// What a socket is known to be ready for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -205,4 +204,34 @@ pub fn flush<N: Net>(
         }
     }
     Ok(taken)
+}
+
+/// Sends what waits in `queue`, then what is in `fresh`, in that order; keeps in `queue` what is not
+/// taken, and leaves `fresh` empty. Returns how many bytes were taken.
+///
+/// # Errors
+///
+/// What send(2) says: the connection is broken, and nothing more can be sent.
+pub fn flush_queue<N: Net>(
+    net: &mut N,
+    stream: &mut N::Stream,
+    ready: &mut Readiness,
+    queue: &mut ByteQueue,
+    fresh: &mut Vec<u8>,
+    now: Moment,
+) -> io::Result<usize> {
+    let mut taken = 0;
+    if ready.write && !queue.is_empty() {
+        taken = flush(net, stream, ready, queue.bytes())?;
+        if taken > 0 {
+            queue.consume(taken, now);
+        }
+    }
+    let mut fresh_taken = 0;
+    if ready.write && queue.is_empty() {
+        fresh_taken = flush(net, stream, ready, fresh)?;
+    }
+    queue.extend(&fresh[fresh_taken..], now);
+    fresh.clear();
+    Ok(taken + fresh_taken)
 }

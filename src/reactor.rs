@@ -202,7 +202,10 @@ impl Net for MioNet {
     }
 
     fn connect(&mut self, address: SocketAddr) -> io::Result<TcpStream> {
-        TcpStream::connect(address)
+        let stream = TcpStream::connect(address)?;
+        // Small requests go out at once, not when the answer to the one before has come.
+        stream.set_nodelay(true)?;
+        Ok(stream)
     }
 
     fn connected(&mut self, stream: &TcpStream) -> io::Result<()> {

@@ -33,8 +33,9 @@ use crate::net::{Driver, Net, Next, Readiness, Token};
 use crate::stats::Stats;
 use crate::table::Table;
 use crate::timer::Timers;
+use crate::token::Generations;
 use accept::Gate;
-use entry::{Entry, Generations, Target};
+use entry::{Entry, Target};
 use log::Level;
 use slab::Slab;
 use std::collections::VecDeque;
@@ -163,11 +164,11 @@ impl<N: Net> Server<N> {
             let Some(accepted) = self.gate.accept(&mut self.visitor, self.connections.len()) else {
                 return;
             };
-            let generation = self.generations.next();
+            let generation = self.generations.take();
             let slot = self.connections.vacant_entry();
             let index = slot.key();
             let mut entry = Entry::new(accepted, generation, now);
-            let token = entry::token(index, generation);
+            let token = Token::new(index, generation);
             self.visitor.stats.accepted += 1;
             match self.visitor.net.register(&mut entry.stream, token) {
                 Ok(()) => {

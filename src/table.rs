@@ -24,21 +24,17 @@
 //! 0x80 up are taken as they are: keys match byte by byte, in no particular encoding.
 
 use std::fmt;
-use std::hash::BuildHasher;
 use std::path::Path;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-
 mod error;
+mod index;
 mod load;
 mod parse;
 #[cfg(test)]
 mod tests;
 
 pub use error::{LoadError, TableError};
-use parse::Lines;
+use index::Index;
 
 /// The most bytes a table's text may have: what the index's `u32` offsets reach, 4 GiB - 1.
 pub const MAX_TEXT_BYTES: u64 = u32::MAX as u64;
@@ -48,10 +44,6 @@ const EMBEDDED: &[u8] = b"165.165.80.80 6A:08:AA:C2\n165.165.79.1 8A:BC:E3:FA\n"
 
 /// What some editors put at the start of a text to say that it is UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-
-/// A fixed seed is safe here. Hash flooding needs an attacker who *inserts*, and only the
-/// operator's file inserts; a client's key is compared with what stands there and leaves no trace.
-const HASHER: FixedState = FixedState::with_seed(0x7461_626C_6500_0001);
 
 /// Which word of a line is the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +57,7 @@ pub enum Order {
 /// An immutable map from keys to values, both byte strings. See the [module](self) for its format.
 pub struct Table {
     text: Box<[u8]>,
-    index: HashTable<u32>,
+    index: Index,
     order: Order,
 }
 
@@ -92,7 +84,7 @@ impl Table {
             text.drain(..BYTE_ORDER_MARK.len());
         }
         let text = text.into_boxed_slice();
-        let index = index_of(&text, order)?;
+        let index = Index::build(&text, order)?;
         Ok(Table { text, index, order })
     }
 
@@ -104,6 +96,9 @@ impl Table {
     ///
     /// The file is read, not mapped: if someone truncates a mapped file, the next access beyond its
     /// new end is a SIGBUS, which kills the process.
+    ///
+    /// Holds the text once, and a regular file's at its exact size from the start. A table that is
+    /// to be replaced is in memory beside the new one until it is dropped.
     ///
     /// # Errors
     ///
@@ -118,11 +113,7 @@ impl Table {
     /// The value of `key`, or `None` if the table has no such key. Bytes are compared exactly: no
     /// folding of case, no trimming.
     pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        if key.iter().any(u8::is_ascii_whitespace) {
-            return None;
-        }
-        let is_key = |&offset: &u32| parse::is_key_at(&self.text, offset, key);
-        let &offset = self.index.find(HASHER.hash_one(key), is_key)?;
+        let offset = self.index.find(&self.text, key)?;
         Some(match self.order {
             Order::KeyValue => parse::value_after_key(&self.text, offset, key),
             Order::ValueKey => parse::value_before_key(&self.text, offset),
@@ -136,12 +127,12 @@ impl Table {
 
     /// Whether the table has no entry.
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.len() == 0
     }
 
     /// Bytes of heap the table holds: its text, comments and all, and its index.
     pub fn memory(&self) -> usize {
-        self.text.len() + self.index.allocation_size()
+        self.text.len() + self.index.memory()
     }
 }
 
@@ -154,34 +145,4 @@ impl fmt::Debug for Table {
             .field("memory", &self.memory())
             .finish_non_exhaustive()
     }
-}
-
-/// Indexes every entry of `text`.
-///
-/// Counts the entries first: a hash table that grows holds its old and its new slots at once and
-/// hashes every key again. Counting costs far less, and lines of comment reserve nothing.
-fn index_of(text: &[u8], order: Order) -> Result<HashTable<u32>, TableError> {
-    let hash_at = |&offset: &u32| HASHER.hash_one(parse::key_at(text, offset));
-    let entries = parse::count_entries(text);
-    let mut index = HashTable::new();
-    index.try_reserve(entries, hash_at).map_err(|_| TableError::OutOfMemory { entries })?;
-
-    for line in Lines::of(text) {
-        let line = line?;
-        let Some(key) = line.key(order)? else { continue };
-        let is_same = |&offset: &u32| parse::is_key_at(text, offset, key.bytes);
-        match index.entry(HASHER.hash_one(key.bytes), is_same, hash_at) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(key.offset);
-            }
-            Entry::Occupied(earlier) => {
-                return Err(TableError::DuplicateKey {
-                    line: line.number,
-                    earlier_line: parse::line_number_at(text, *earlier.get()),
-                    key: error::excerpt(key.bytes),
-                });
-            }
-        }
-    }
-    Ok(index)
 }

@@ -148,22 +148,16 @@ impl<N: Net> Visitor<N> {
 
     /// Sends what waited before, then what this visit made; keeps what is not taken.
     fn flush(&mut self, entry: &mut Entry<N::Stream>) -> io::Result<()> {
-        let Entry { stream, ready, conn, .. } = entry;
-        if ready.write && !conn.unsent().is_empty() {
-            let taken = net::flush(&mut self.net, stream, ready, conn.unsent())?;
-            self.stats.bytes_out += taken as u64;
-            conn.sent(taken, self.now);
-        }
-        if self.out.is_empty() {
+        if self.out.is_empty() && !entry.conn.has_unsent() {
             return Ok(());
         }
-        let mut taken = 0;
-        if ready.write && conn.unsent().is_empty() {
-            taken = net::flush(&mut self.net, stream, ready, &self.out)?;
+        let Entry { stream, ready, conn, .. } = entry;
+        let taken =
+            net::flush_queue(&mut self.net, stream, ready, conn.unsent(), &mut self.out, self.now)?;
+        if taken > 0 {
             self.stats.bytes_out += taken as u64;
+            conn.output_taken(self.now);
         }
-        conn.queue_unsent(&self.out[taken..], self.now);
-        self.out.clear();
         Ok(())
     }
 

@@ -16,7 +16,8 @@ const EXCERPT_BYTES: usize = 64;
 
 /// A fault in the text of a table. Lines and columns count from 1; columns are bytes.
 ///
-/// Keys and values in it are escaped to printable ASCII and cut to 64 bytes, with `...` after a cut.
+/// Keys and values in it are escaped to printable ASCII; of one longer than 64 bytes it has those,
+/// and `...`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableError {
     /// A control character other than tab, or a CR that no LF follows.
@@ -178,7 +179,7 @@ impl fmt::Display for LoadError {
 /// Has no `source`: the text already holds what the source would say.
 impl Error for LoadError {}
 
-/// `bytes` escaped to printable ASCII, and cut if they are many.
+/// `bytes` escaped to printable ASCII, cut after [`EXCERPT_BYTES`] of them.
 pub(super) fn excerpt(bytes: &[u8]) -> String {
     match bytes.get(..EXCERPT_BYTES) {
         Some(start) if bytes.len() > EXCERPT_BYTES => format!("{}...", start.escape_ascii()),

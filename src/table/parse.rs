@@ -9,8 +9,14 @@
 use super::Order;
 use super::error::{TableError, excerpt};
 
+/// The keys of all entries of `text`, first to last. Not to be used beyond the first error.
+pub(super) fn keys(text: &[u8], order: Order) -> impl Iterator<Item = Result<Key<'_>, TableError>> {
+    let lines = Lines { text, offset: 0, number: 0 };
+    lines.filter_map(move |line| line.and_then(|line| line.key(order)).transpose())
+}
+
 /// The lines of a text, first to last, up to the first that has a forbidden character.
-pub(super) struct Lines<'t> {
+struct Lines<'t> {
     text: &'t [u8],
     /// Where the next line starts.
     offset: usize,
@@ -19,24 +25,21 @@ pub(super) struct Lines<'t> {
 }
 
 /// One line of a text, without its line end.
-pub(super) struct Line<'t> {
+struct Line<'t> {
     /// Counted from 1.
-    pub(super) number: usize,
+    number: usize,
     /// Where in the text the line starts.
     offset: usize,
     bytes: &'t [u8],
 }
 
-/// A key, and where in the text it starts.
+/// The key of an entry.
 pub(super) struct Key<'t> {
     pub(super) bytes: &'t [u8],
+    /// Where in the text the key starts.
     pub(super) offset: u32,
-}
-
-impl<'t> Lines<'t> {
-    pub(super) fn of(text: &'t [u8]) -> Lines<'t> {
-        Lines { text, offset: 0, number: 0 }
-    }
+    /// The number of its line.
+    pub(super) line: usize,
 }
 
 impl<'t> Iterator for Lines<'t> {
@@ -68,9 +71,9 @@ impl<'t> Iterator for Lines<'t> {
 
 impl<'t> Line<'t> {
     /// The key of the line's entry, or `None` if the line has no entry.
-    pub(super) fn key(&self, order: Order) -> Result<Option<Key<'t>>, TableError> {
+    fn key(&self, order: Order) -> Result<Option<Key<'t>>, TableError> {
         let line = self.number;
-        let content = without_comment(self.bytes).trim_ascii_end();
+        let content = content(self.bytes).trim_ascii_end();
         let from_first = content.trim_ascii_start();
         if from_first.is_empty() {
             return Ok(None);
@@ -93,7 +96,7 @@ impl<'t> Line<'t> {
         }
         let offset = self.offset + content.len() - from_key.len();
         // Cannot truncate: no text is longer than `MAX_TEXT_BYTES`.
-        Ok(Some(Key { bytes: key, offset: offset as u32 }))
+        Ok(Some(Key { bytes: key, offset: offset as u32, line }))
     }
 }
 
@@ -111,9 +114,9 @@ pub(super) fn key_at(text: &[u8], offset: u32) -> &[u8] {
 
 /// Whether the key that starts at `offset` is `key`, which must be a single word.
 ///
-/// Compares by the length of `key`, which is at hand, rather than find the end of the word in the
-/// text first: then the processor need not wait for the text to arrive from memory before it can
-/// go on with the instructions after the loop.
+/// Compares by the length of `key`, which is at hand, rather than look for the end of the word in
+/// the text: how often such a loop runs, the processor would learn only once the text has arrived
+/// from memory, and until then it could not start on the next lookup.
 pub(super) fn is_key_at(text: &[u8], offset: u32, key: &[u8]) -> bool {
     text[offset as usize..]
         .strip_prefix(key)
@@ -123,8 +126,7 @@ pub(super) fn is_key_at(text: &[u8], offset: u32, key: &[u8]) -> bool {
 /// The value on the line of `key`, which starts at `offset`: all that follows the key.
 pub(super) fn value_after_key<'t>(text: &'t [u8], offset: u32, key: &[u8]) -> &'t [u8] {
     let after_key = &text[offset as usize + key.len()..];
-    let line = after_key.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    without_comment(line).trim_ascii()
+    content(after_key).trim_ascii()
 }
 
 /// The value on the line of the key that starts at `offset`: the one word before the key.
@@ -143,15 +145,16 @@ pub(super) fn count_line_ends(text: &[u8]) -> usize {
     text.iter().filter(|&&byte| byte == b'\n').count()
 }
 
-/// Everything before the `#` that starts a comment: one at the line's start or after a space or
-/// tab. Elsewhere `#` is a character like any other.
-fn without_comment(line: &[u8]) -> &[u8] {
-    let starts_comment =
-        |&at: &usize| line[at] == b'#' && (at == 0 || line[at - 1].is_ascii_whitespace());
-    match (0..line.len()).find(starts_comment) {
-        Some(at) => &line[..at],
-        None => line,
-    }
+/// The bytes of `text` up to its first line end or comment. A comment starts at a `#` that is the
+/// first of its line or follows a space or tab; elsewhere `#` is a character like any other.
+fn content(text: &[u8]) -> &[u8] {
+    let ends_content = |&at: &usize| match text[at] {
+        b'\n' => true,
+        b'#' => at == 0 || text[at - 1].is_ascii_whitespace(),
+        _ => false,
+    };
+    let end = (0..text.len()).find(ends_content).unwrap_or(text.len());
+    &text[..end]
 }
 
 /// The bytes of `text` up to the first whitespace.

@@ -1,2 +1,91 @@
-//! readyd.
-fn main() {}
+//! readyc, the client: each command is a fleet of sessions, mostly of one.
+//!
+//! Exit status: 0 when all was done as asked, 1 if it could not be done, 2 for a wrong command line,
+//! 3 if many sessions ran and some fell short.
+
+mod args;
+mod chat;
+mod failure;
+mod many;
+mod output;
+mod single;
+
+use args::{Args, Command};
+use clap::Parser;
+use failure::Failure;
+use readyd::client::session::SessionLimits;
+use readyd::client::{Finished, Fleet, FleetLimits, Script};
+use readyd::reactor::{MioNet, Reactor};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever closed our standard output does not want to read on.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "readyc: {failure}");
+            ExitCode::from(failure.status())
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let server = Server {
+        addresses: args.server.resolve()?,
+        limits: SessionLimits {
+            connect_timeout: args.connect_timeout,
+            answer_timeout: args.timeout,
+            ..SessionLimits::default()
+        },
+    };
+    match &args.command {
+        Command::Echo(command) => many::run(&server, command.plan(), &command.crowd),
+        Command::Daytime(command) => many::run(&server, command.plan()?, &command.crowd),
+        Command::Lookup(command) => many::run(&server, command.plan()?, &command.crowd),
+        Command::Whoami { plain } => single::whoami(&server, *plain),
+        Command::Stats => single::stats(&server),
+        Command::Send { messages } => chat::run(&server, messages),
+        Command::Exchange => single::exchange(&server),
+        Command::Sync { samples } => single::sync(&server, *samples),
+    }
+}
+
+/// The server, and how long to wait for it.
+pub(crate) struct Server {
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) limits: SessionLimits,
+}
+
+impl Server {
+    /// A fleet that will run `scripts`, `open` at once, and the reactor that drives it.
+    pub(crate) fn fleet<S: Script>(
+        &self,
+        scripts: impl IntoIterator<Item = S>,
+        open: usize,
+    ) -> Result<(Reactor, Fleet<MioNet, S>), Failure> {
+        let reactor = Reactor::new().map_err(Failure::Reactor)?;
+        let net = reactor.net().map_err(Failure::Reactor)?;
+        let limits = FleetLimits { session: self.limits, open, ..FleetLimits::default() };
+        let fleet = Fleet::new(net, self.addresses.clone(), limits, scripts, reactor.now());
+        Ok((reactor, fleet))
+    }
+
+    /// Runs one session to its end.
+    pub(crate) fn run_one<S: Script>(&self, script: S) -> Result<S, Failure> {
+        let (mut reactor, mut fleet) = self.fleet([script], 1)?;
+        reactor.run(&mut fleet).map_err(Failure::Reactor)?;
+        match fleet.into_finished().pop() {
+            Some(Finished { script, result: Ok(()) }) => Ok(script),
+            Some(Finished { result: Err(error), .. }) => Err(Failure::Session(error)),
+            None => {
+                Err(Failure::Session(readyd::client::SessionError::ClosedEarly { received: 0 }))
+            }
+        }
+    }
+}

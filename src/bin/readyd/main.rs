@@ -4,13 +4,14 @@
 //! Exit status: 0 after an orderly stop, 1 if it could not run, 2 for a wrong command line.
 
 mod daemon;
-mod descriptors;
 mod logger;
 
 use daemon::{Daemon, TableSource};
 use readyd::config::listen::Listen;
 use readyd::config::{self, Command, Config};
+use readyd::descriptors;
 use readyd::handlers::daytime::Calendar;
+use readyd::limits::Limits;
 use readyd::reactor::{MioNet, Reactor};
 use readyd::server::Server;
 use readyd::table::LoadError;
@@ -88,12 +89,12 @@ fn run(config: Config) -> Result<(), StartError> {
         log::info!("table {} has {} keys", path.display(), table.len());
     }
     let mut limits = config.limits.clone();
-    let room = descriptors::raise_limit();
+    let descriptor_limit = descriptors::raise_limit();
     let mut reactor = Reactor::new().map_err(|error| StartError::System("start epoll", error))?;
     reactor.watch_signals().map_err(|error| StartError::System("watch signals", error))?;
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
     let listeners = bind(&net, &config)?;
-    limits.max_connections = descriptors::max_connections(config.max_connections, room);
+    limits.max_connections = max_connections(config.max_connections, descriptor_limit);
 
     let calendar = Calendar::new(config.zone);
     let mut server = Server::new(net, limits, table, calendar, reactor.now());
@@ -126,4 +127,21 @@ fn bind(net: &MioNet, config: &Config) -> Result<Vec<Bound>, StartError> {
         print(&addresses);
     }
     Ok(listeners)
+}
+
+/// As many connections as were asked for, or as many as there is room for.
+fn max_connections(asked: Option<usize>, descriptor_limit: usize) -> usize {
+    let room =
+        descriptors::room_for_connections(descriptor_limit).min(Limits::MAX_CONNECTIONS_BOUND);
+    let Some(asked) = asked else {
+        log::info!("at most {room} connections (descriptor limit {descriptor_limit})");
+        return room;
+    };
+    if asked > room {
+        log::warn!(
+            "--max-connections {asked} is more than the {room} that the descriptor limit of \
+             {descriptor_limit} has room for (raise it with ulimit -n or LimitNOFILE=)"
+        );
+    }
+    asked
 }

@@ -1,0 +1,277 @@
+//! The command line, and the plans that its commands stand for.
+
+use crate::failure::Failure;
+use clap::{Parser, Subcommand, ValueEnum};
+use readyd::client::Expect;
+use readyd::client::scripts::{Check, Exchange, Plan};
+use readyd::config::values;
+use readyd::handlers::daytime::Format;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The port that readyd listens on by default.
+const DEFAULT_PORT: u16 = 9999;
+
+/// The client of readyd, and of any server that speaks the same few protocols.
+#[derive(Debug, Parser)]
+#[command(name = "readyc", version, max_term_width = 100)]
+pub(crate) struct Args {
+    /// The server: HOST:PORT, HOST (port 9999) or [IPv6]:PORT
+    #[arg(long, global = true, env = "READYC_SERVER", default_value = "127.0.0.1:9999")]
+    pub(crate) server: ServerName,
+
+    /// How long to wait for a connection
+    #[arg(long, global = true, value_name = "DURATION", default_value = "5s",
+          value_parser = values::duration)]
+    pub(crate) connect_timeout: Duration,
+
+    /// How long to wait for each answer
+    #[arg(short, long, global = true, value_name = "DURATION", default_value = "30s",
+          value_parser = values::duration)]
+    pub(crate) timeout: Duration,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Send a text and print it as it comes back
+    Echo(Echo),
+    /// Print the server's date and time
+    Daytime(Daytime),
+    /// Print the value of each key
+    Lookup(Lookup),
+    /// Print our own address as the server sees it
+    Whoami {
+        /// Speak to a plain greeting service instead of a framed one
+        #[arg(long)]
+        plain: bool,
+    },
+    /// Print the server's counters
+    Stats,
+    /// Send messages and print the replies; without any, one a line from standard input
+    Send {
+        /// What to send
+        #[arg(value_name = "MESSAGE")]
+        messages: Vec<String>,
+    },
+    /// Speak to an exchange service: print its date, send our address, print its reply
+    Exchange,
+    /// Estimate how far the server's clock is from ours
+    Sync {
+        /// Requests to make; the one with the shortest round trip counts
+        #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        samples: u32,
+    },
+}
+
+/// How many sessions do the same, and how often.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Crowd {
+    /// Sessions at once; with more than one, a summary is printed instead of the answers
+    #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one)]
+    pub(crate) sessions: u64,
+
+    /// Times that each session does it
+    #[arg(long, value_name = "M", default_value = "1", value_parser = at_least_one)]
+    pub(crate) repeat: u64,
+}
+
+fn at_least_one(text: &str) -> Result<u64, String> {
+    match values::count(text) {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+impl Crowd {
+    /// Whether this is one session that does it once: then its answers are printed.
+    pub(crate) fn is_single(&self) -> bool {
+        self.sessions == 1 && self.repeat == 1
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Echo {
+    /// The text; several words are joined by spaces
+    #[arg(required = true)]
+    text: Vec<String>,
+    /// Speak to a plain echo service (RFC 862) instead of a framed one
+    #[arg(long)]
+    plain: bool,
+    #[command(flatten)]
+    pub(crate) crowd: Crowd,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Daytime {
+    /// How the date is written [default: ctime]
+    #[arg(long, conflicts_with = "plain")]
+    format: Option<FormatName>,
+    /// Speak to a plain daytime service (RFC 867) instead of a framed one
+    #[arg(long)]
+    plain: bool,
+    /// Acknowledge the date with TEXT
+    #[arg(long, value_name = "TEXT", requires = "plain")]
+    ack: Option<String>,
+    #[command(flatten)]
+    pub(crate) crowd: Crowd,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Lookup {
+    /// The keys
+    #[arg(required = true, value_name = "KEY")]
+    keys: Vec<String>,
+    /// Speak to a plain lookup service instead of a framed one; keys are sent without a line end,
+    /// and an answer ends when nothing more comes for 50 ms
+    #[arg(long)]
+    plain: bool,
+    /// Send each key as a line, and expect the answers as lines: faster
+    #[arg(long, requires = "plain")]
+    lines: bool,
+    /// Acknowledge the last answer with TEXT
+    #[arg(long, value_name = "TEXT", requires = "plain")]
+    ack: Option<String>,
+    #[command(flatten)]
+    pub(crate) crowd: Crowd,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FormatName {
+    Ctime,
+    Dmy,
+    Rfc3339,
+    Rfc2822,
+    Unix,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Format {
+        match name {
+            FormatName::Ctime => Format::Ctime,
+            FormatName::Dmy => Format::Dmy,
+            FormatName::Rfc3339 => Format::Rfc3339,
+            FormatName::Rfc2822 => Format::Rfc2822,
+            FormatName::Unix => Format::Unix,
+        }
+    }
+}
+
+/// What a command does in each session.
+pub(crate) struct Task {
+    pub(crate) plan: Plan,
+    /// Whether the service gives one answer a connection, so that a repetition is a new session.
+    pub(crate) one_answer_each: bool,
+}
+
+impl Echo {
+    pub(crate) fn plan(&self) -> Task {
+        let text = self.text.join(" ").into_bytes();
+        let exchange = if self.plain {
+            Exchange::plain(&text, Expect::Bytes(text.len()), Check::Exactly(text.clone()))
+        } else {
+            Exchange::framed(&[b"ECHO ", &text[..]].concat(), Check::Exactly(text))
+        };
+        // Of nothing, nothing comes back; waiting for it would be waiting for ever.
+        let is_empty = matches!(exchange.expect, Expect::Bytes(0));
+        let exchanges = if is_empty { Vec::new() } else { vec![exchange] };
+        task(exchanges, &self.crowd, None, false)
+    }
+}
+
+impl Daytime {
+    pub(crate) fn plan(&self) -> Result<Task, Failure> {
+        let exchange = if self.plain {
+            Exchange::plain(b"", Expect::Pause, Check::Something)
+        } else {
+            let format = self.format.map_or(Format::Ctime, Format::from);
+            let body = format!("DAYTIME {}", format.name());
+            Exchange::framed(body.as_bytes(), Check::Date(format))
+        };
+        Ok(task(vec![exchange], &self.crowd, self.ack.as_deref(), self.plain))
+    }
+}
+
+impl Lookup {
+    pub(crate) fn plan(&self) -> Result<Task, Failure> {
+        let exchange = |key: &String| match (self.plain, self.lines) {
+            (false, _) => Exchange::framed(format!("LOOKUP {key}").as_bytes(), Check::Something),
+            (true, false) => Exchange::plain(key.as_bytes(), Expect::Pause, Check::Something),
+            (true, true) => {
+                Exchange::plain(format!("{key}\n").as_bytes(), Expect::Line, Check::Something)
+            }
+        };
+        if let Some(key) = self.keys.iter().find(|key| key.trim().is_empty()) {
+            return Err(Failure::Usage(format!("{key:?} is not a key")));
+        }
+        let exchanges = self.keys.iter().map(exchange).collect();
+        Ok(task(exchanges, &self.crowd, self.ack.as_deref(), false))
+    }
+}
+
+fn task(exchanges: Vec<Exchange>, crowd: &Crowd, ack: Option<&str>, one_answer_each: bool) -> Task {
+    Task {
+        plan: Plan {
+            exchanges,
+            rounds: if one_answer_each { 1 } else { crowd.repeat },
+            last_word: ack.unwrap_or_default().as_bytes().to_vec(),
+            keep_answers: crowd.is_single(),
+        },
+        one_answer_each,
+    }
+}
+
+/// A server as named on the command line.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerName {
+    host: String,
+    port: u16,
+}
+
+impl FromStr for ServerName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ServerName, String> {
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Ok(ServerName { host: address.ip().to_string(), port: address.port() });
+        }
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        if let Ok(ip) = bare.parse::<IpAddr>() {
+            return Ok(ServerName { host: ip.to_string(), port: DEFAULT_PORT });
+        }
+        let (host, port) = match text.split_once(':') {
+            Some((host, port)) => {
+                (host, port.parse().map_err(|_| format!("{port:?} is not a port (1 to 65535)"))?)
+            }
+            None => (text, DEFAULT_PORT),
+        };
+        if host.is_empty() || port == 0 {
+            return Err("not a server (write HOST:PORT, such as 127.0.0.1:9999)".to_owned());
+        }
+        Ok(ServerName { host: host.to_owned(), port })
+    }
+}
+
+impl fmt::Display for ServerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+impl ServerName {
+    /// The addresses that the name stands for, at least one.
+    pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>, Failure> {
+        let failed = |error| Failure::Resolve(self.host.clone(), error);
+        let addresses: Vec<SocketAddr> =
+            (self.host.as_str(), self.port).to_socket_addrs().map_err(failed)?.collect();
+        if addresses.is_empty() {
+            return Err(failed(std::io::ErrorKind::NotFound.into()));
+        }
+        Ok(addresses)
+    }
+}

@@ -1,0 +1,89 @@
+//! `readyc send`: messages from the command line, a person, or a pipe.
+
+use crate::Server;
+use crate::failure::Failure;
+use crate::output::print_answer;
+use readyd::client::Finished;
+use readyd::client::scripts::Chat;
+use rustyline::DefaultEditor;
+use rustyline::error::ReadlineError;
+use std::io::{self, BufRead, IsTerminal};
+
+/// Sends each message when the one before was answered, then `Disconnect !`.
+///
+/// The loop rests while a person types: nothing happens on the connection that could not wait, and
+/// what happened in the meantime is seen before the next message counts as sent.
+pub(crate) fn run(server: &Server, messages: &[String]) -> Result<(), Failure> {
+    let mut source = Source::new(messages)?;
+    let (mut reactor, mut fleet) = server.fleet([Chat::default()], 1)?;
+    reactor.run(&mut fleet).map_err(Failure::Reactor)?;
+    while fleet.finished().is_empty() {
+        let mut outcome = Ok(());
+        fleet.resume(|chat| outcome = next_message(chat, &mut source));
+        outcome?;
+        reactor.run(&mut fleet).map_err(Failure::Reactor)?;
+    }
+    match fleet.into_finished().pop() {
+        Some(Finished { result: Err(error), .. }) => Err(Failure::Session(error)),
+        Some(Finished { mut script, result: Ok(()) }) => print_last(&mut script),
+        None => Ok(()),
+    }
+}
+
+fn next_message(chat: &mut Chat, source: &mut Source<'_>) -> Result<(), Failure> {
+    print_last(chat)?;
+    chat.say(source.next()?);
+    Ok(())
+}
+
+fn print_last(chat: &mut Chat) -> Result<(), Failure> {
+    chat.take_answer().map_or(Ok(()), |answer| print_answer(&answer))
+}
+
+/// Where messages come from.
+enum Source<'a> {
+    Arguments(std::slice::Iter<'a, String>),
+    Terminal(Box<DefaultEditor>),
+    Pipe(io::StdinLock<'static>),
+}
+
+impl<'a> Source<'a> {
+    fn new(messages: &'a [String]) -> Result<Source<'a>, Failure> {
+        if !messages.is_empty() {
+            return Ok(Source::Arguments(messages.iter()));
+        }
+        let stdin = io::stdin();
+        if !stdin.is_terminal() {
+            return Ok(Source::Pipe(stdin.lock()));
+        }
+        DefaultEditor::new()
+            .map(|editor| Source::Terminal(Box::new(editor)))
+            .map_err(|error| Failure::Input(io::Error::other(error)))
+    }
+
+    /// The next message; `None` at the end of the input.
+    fn next(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        match self {
+            Source::Arguments(messages) => {
+                Ok(messages.next().map(|message| message.clone().into_bytes()))
+            }
+            Source::Terminal(editor) => match editor.readline("> ") {
+                Ok(line) => {
+                    // The history is a convenience; without it the line is sent all the same.
+                    let _ = editor.add_history_entry(&line);
+                    Ok(Some(line.into_bytes()))
+                }
+                Err(ReadlineError::Eof | ReadlineError::Interrupted) => Ok(None),
+                Err(error) => Err(Failure::Input(io::Error::other(error))),
+            },
+            Source::Pipe(stdin) => {
+                let mut line = Vec::new();
+                if stdin.read_until(b'\n', &mut line).map_err(Failure::Input)? == 0 {
+                    return Ok(None);
+                }
+                let text = line.strip_suffix(b"\n").unwrap_or(&line);
+                Ok(Some(text.strip_suffix(b"\r").unwrap_or(text).to_vec()))
+            }
+        }
+    }
+}

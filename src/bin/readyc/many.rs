@@ -1,0 +1,94 @@
+//! One plan, in one session or in many at once.
+
+use crate::Server;
+use crate::args::{Crowd, Task};
+use crate::failure::Failure;
+use crate::output::{print_answer, print_line};
+use readyd::client::scripts::Dialogue;
+use readyd::client::{Finished, SessionError};
+use readyd::descriptors;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// Does the task; prints the answers of a single session, or the summary of many.
+pub(crate) fn run(server: &Server, task: Task, crowd: &Crowd) -> Result<(), Failure> {
+    let one_answer_each = task.one_answer_each;
+    let plan = Rc::new(task.plan);
+    if crowd.is_single() {
+        let dialogue = server.run_one(Dialogue::new(plan))?;
+        return dialogue.answers().iter().try_for_each(|answer| print_answer(answer));
+    }
+    descriptors::raise_limit();
+    let sessions =
+        if one_answer_each { crowd.sessions.saturating_mul(crowd.repeat) } else { crowd.sessions };
+    let scripts = (0..sessions).map(|_| Dialogue::new(Rc::clone(&plan)));
+    let open = usize::try_from(crowd.sessions).unwrap_or(usize::MAX);
+    let started = Instant::now();
+    let (mut reactor, mut fleet) = server.fleet(scripts, open)?;
+    reactor.run(&mut fleet).map_err(Failure::Reactor)?;
+    let mut summary = Summary {
+        sessions,
+        established: fleet.established(),
+        asked: crowd
+            .sessions
+            .saturating_mul(crowd.repeat)
+            .saturating_mul(plan.exchanges.len() as u64),
+        elapsed: started.elapsed(),
+        ..Summary::default()
+    };
+    fleet.finished().iter().for_each(|session| summary.add(session));
+    summary.print()
+}
+
+#[derive(Default)]
+struct Summary {
+    sessions: u64,
+    established: usize,
+    asked: u64,
+    sent: u64,
+    answered: u64,
+    verified: u64,
+    /// How often sessions failed for each reason.
+    failures: BTreeMap<String, u64>,
+    elapsed: Duration,
+}
+
+impl Summary {
+    fn add(&mut self, session: &Finished<Dialogue>) {
+        self.sent += session.script.sent();
+        self.answered += session.script.answered();
+        self.verified += session.script.verified();
+        if let Err(error) = &session.result {
+            *self.failures.entry(kind(error)).or_default() += 1;
+        }
+    }
+
+    fn print(&self) -> Result<(), Failure> {
+        let failed: u64 = self.failures.values().sum();
+        let seconds = self.elapsed.as_secs_f64();
+        let rate = self.answered as f64 / seconds.max(f64::MIN_POSITIVE);
+        print_line(&format!(
+            "sessions:  {} asked, {} established, {failed} failed\n\
+             requests:  {} asked, {} sent, {} answered, {} verified\n\
+             elapsed:   {seconds:.3} s ({rate:.0} answers/s)",
+            self.sessions, self.established, self.asked, self.sent, self.answered, self.verified
+        ))?;
+        for (reason, count) in &self.failures {
+            print_line(&format!("failed:    {count} x {reason}"))?;
+        }
+        match (self.established, self.verified == self.asked && failed == 0) {
+            (_, true) => Ok(()),
+            (0, false) => Err(Failure::NothingEstablished),
+            (_, false) => Err(Failure::FellShort),
+        }
+    }
+}
+
+/// What sessions fail of is told once for all that it happened to.
+fn kind(error: &SessionError) -> String {
+    match error {
+        SessionError::ClosedEarly { .. } => "the server closed before it answered".to_owned(),
+        other => other.to_string(),
+    }
+}

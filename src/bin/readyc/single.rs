@@ -1,0 +1,58 @@
+//! The commands that are one session.
+
+use crate::Server;
+use crate::failure::Failure;
+use crate::output::{print_answer, print_line};
+use readyd::client::Expect;
+use readyd::client::scripts::{AddressExchange, Check, ClockSync, Dialogue, Exchange, Plan};
+use std::rc::Rc;
+
+pub(crate) fn whoami(server: &Server, plain: bool) -> Result<(), Failure> {
+    ask(
+        server,
+        if plain {
+            Exchange::plain(b"", Expect::Pause, Check::Something)
+        } else {
+            Exchange::framed(b"WHOAMI", Check::Something)
+        },
+    )
+}
+
+pub(crate) fn stats(server: &Server) -> Result<(), Failure> {
+    ask(server, Exchange::framed(b"STATS", Check::Something))
+}
+
+fn ask(server: &Server, exchange: Exchange) -> Result<(), Failure> {
+    let plan =
+        Plan { exchanges: vec![exchange], rounds: 1, last_word: Vec::new(), keep_answers: true };
+    let dialogue = server.run_one(Dialogue::new(Rc::new(plan)))?;
+    dialogue.answers().iter().try_for_each(|answer| print_answer(answer))
+}
+
+pub(crate) fn exchange(server: &Server) -> Result<(), Failure> {
+    let exchange = server.run_one(AddressExchange::default())?;
+    if let Some(local) = exchange.local() {
+        print_line(&format!("('{}', {})", local.ip(), local.port()))?;
+    }
+    for answer in [exchange.date(), exchange.value()].into_iter().flatten() {
+        print_answer(answer)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn sync(server: &Server, samples: u32) -> Result<(), Failure> {
+    let sync = server.run_one(ClockSync::new(samples as usize))?;
+    let Some(best) = sync.best() else { return Ok(()) };
+    let estimate = best.estimate();
+    print_line(&format!(
+        "offset {:+.9} s, within {:.9} s either way\nround trip {:.9} s, the shortest of {}",
+        seconds(estimate.offset_ns),
+        seconds(estimate.bound_ns),
+        seconds(best.round_trip_ns()),
+        sync.count()
+    ))
+}
+
+fn seconds(nanos: i128) -> f64 {
+    nanos as f64 / 1e9
+}

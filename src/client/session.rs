@@ -1,0 +1,452 @@
+//! One session: the client's engine, as pure as the server's.
+//!
+//! A [`Script`] says something and tells by which [`Expect`] the answer's end is known; the session
+//! puts the answer together from whatever reads bring, and hands it over. Sending more before the
+//! answers come, a script pipelines.
+//!
+//! Invariants: answers are handed over whole and in order. Every session ends once, with success or
+//! with one [`SessionError`] named by whose fault it is.
+
+use crate::buffer::ByteQueue;
+use crate::clock::Moment;
+use crate::frame::{self, FrameError};
+use crate::framing::{self, Framing};
+use crate::net::WallClock;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What a script speaks with.
+pub struct Voice<'a> {
+    /// The session's own address.
+    pub local: SocketAddr,
+    /// The time of day.
+    pub wall_clock: &'a dyn WallClock,
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> Voice<'a> {
+    /// A voice that appends to `out`.
+    pub fn new(
+        local: SocketAddr,
+        wall_clock: &'a dyn WallClock,
+        out: &'a mut Vec<u8>,
+    ) -> Voice<'a> {
+        Voice { local, wall_clock, out }
+    }
+
+    /// Sends `body` in a frame.
+    pub fn say_frame(&mut self, body: &[u8]) {
+        self.out.extend_from_slice(&frame::encode_header(body.len()));
+        self.out.extend_from_slice(body);
+    }
+
+    /// Sends `bytes` as they are.
+    pub fn say(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+}
+
+/// What one session says, and what it makes of the answers.
+pub trait Script {
+    /// The session is connected.
+    fn connected(&mut self, voice: &mut Voice<'_>) -> Then;
+
+    /// An answer came whole.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the answer, in words; it ends the session.
+    fn answered(&mut self, answer: &[u8], voice: &mut Voice<'_>) -> Result<Then, String>;
+
+    /// There is something to say again, after [`Then::Rest`].
+    fn resumed(&mut self, _voice: &mut Voice<'_>) -> Then {
+        Then::Finish
+    }
+
+    /// Whether the peer may close now, though an answer is awaited.
+    fn may_close(&self) -> bool {
+        false
+    }
+}
+
+/// What a script does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Waits for an answer that ends so.
+    Await(Expect),
+    /// Waits until its owner resumes it.
+    Rest,
+    /// Has nothing more to say or hear.
+    Finish,
+}
+
+/// How the end of an answer is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// It is a padded frame; its body is handed over.
+    Frame,
+    /// It ends in `\n` or `\r\n`, which is not handed over.
+    Line,
+    /// It has this many bytes.
+    Bytes(usize),
+    /// The peer sends nothing more for a moment, or closes.
+    Pause,
+}
+
+impl Expect {
+    fn framing(self, limits: &SessionLimits) -> Option<Framing> {
+        match self {
+            Expect::Frame => Some(Framing::Padded { max_body: limits.max_answer }),
+            Expect::Line => Some(Framing::Line { max_line: limits.max_answer }),
+            Expect::Bytes(len) => Some(Framing::Fixed { len }),
+            Expect::Pause => None,
+        }
+    }
+}
+
+/// How long and how much one session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Until the connection is made.
+    pub connect_timeout: Duration,
+    /// From saying something, or the last answer, to the next.
+    pub answer_timeout: Duration,
+    /// Silence that ends an [`Expect::Pause`].
+    pub pause: Duration,
+    /// From our FIN to the peer's.
+    pub linger: Duration,
+    /// Longest answer, in bytes.
+    pub max_answer: usize,
+}
+
+impl Default for SessionLimits {
+    fn default() -> SessionLimits {
+        SessionLimits {
+            connect_timeout: Duration::from_secs(5),
+            answer_timeout: Duration::from_secs(30),
+            pause: Duration::from_millis(50),
+            linger: Duration::from_secs(1),
+            max_answer: 1 << 30,
+        }
+    }
+}
+
+/// Why a session failed.
+#[derive(Debug)]
+pub enum SessionError {
+    /// No connection could be made: nobody listens there, or the way is barred.
+    Connect(SocketAddr, io::Error),
+    /// Nobody answered the attempt to connect.
+    ConnectTimeout(SocketAddr, Duration),
+    /// The server closed before it had answered.
+    ClosedEarly {
+        /// Bytes of the unfinished answer.
+        received: usize,
+    },
+    /// The server did not answer in time.
+    AnswerTimeout(Duration),
+    /// What the server sent is not a frame, or longer than is accepted.
+    BadAnswer(FrameError),
+    /// The answer is whole and wrong.
+    WrongAnswer(String),
+    /// The connection broke.
+    Broken(io::Error),
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SessionError::Connect(address, error) => {
+                write!(f, "cannot connect to {address}: ")?;
+                match error.kind() {
+                    io::ErrorKind::ConnectionRefused => {
+                        f.write_str("connection refused (is readyd running?)")
+                    }
+                    io::ErrorKind::AddrNotAvailable => {
+                        f.write_str("no local port is free (widen net.ipv4.ip_local_port_range)")
+                    }
+                    _ if error.raw_os_error() == Some(nix::libc::EMFILE) => {
+                        f.write_str("too many open files (raise the limit with ulimit -n)")
+                    }
+                    _ => write!(f, "{error}"),
+                }
+            }
+            SessionError::ConnectTimeout(address, limit) => write!(
+                f,
+                "cannot connect to {address}: no answer within {limit:?} (is the address right, \
+                 or a firewall in the way?)"
+            ),
+            SessionError::ClosedEarly { received: 0 } => {
+                f.write_str("the server closed the connection before it answered")
+            }
+            SessionError::ClosedEarly { received } => {
+                write!(f, "the server closed the connection {received} bytes into its answer")
+            }
+            SessionError::AnswerTimeout(limit) => {
+                write!(f, "the server did not answer within {limit:?}")
+            }
+            SessionError::BadAnswer(error) => write!(
+                f,
+                "the answer is not a padded frame: {error} (does that server speak frames? see \
+                 --plain)"
+            ),
+            SessionError::WrongAnswer(what) => f.write_str(what),
+            SessionError::Broken(error) => write!(f, "the connection broke: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SessionError {}
+
+/// What a session's owner does next with its socket.
+#[derive(Debug)]
+pub enum Step {
+    /// Nothing: waits for readiness or the deadline.
+    Stay,
+    /// Half-closes, then calls [`Session::fin_sent`].
+    SendFin,
+    /// Closes: the session has ended.
+    Close(Result<(), SessionError>),
+}
+
+#[derive(Debug)]
+enum State {
+    Connecting,
+    Awaiting(Expect),
+    Resting,
+    /// Its owner has seen to the script, which speaks in the next turn.
+    Woken,
+    /// What is left to say is sent, then FIN.
+    Finishing,
+    /// The same, but the peer has sent its FIN already: then the socket is closed at once.
+    Closing,
+    /// FIN is sent; what still comes is read, so that our close does not turn into RST.
+    Lingering,
+    Ended(Result<(), SessionError>),
+}
+
+/// One connected session's state.
+#[derive(Debug)]
+pub struct Session<S> {
+    script: S,
+    unparsed: ByteQueue,
+    unsent: ByteQueue,
+    /// When something was last said, heard, or the state changed.
+    active: Moment,
+    state: State,
+}
+
+/// What every visit to a session needs from its owner.
+pub struct Turn<'a> {
+    /// The time of this turn of the loop.
+    pub now: Moment,
+    /// The fleet's limits.
+    pub limits: &'a SessionLimits,
+    /// What the script speaks with; output goes to the owner's shared buffer.
+    pub voice: Voice<'a>,
+}
+
+impl<S: Script> Session<S> {
+    /// A session whose connection is being made since `now`.
+    pub fn new(script: S, now: Moment) -> Session<S> {
+        Session {
+            script,
+            unparsed: ByteQueue::default(),
+            unsent: ByteQueue::default(),
+            active: now,
+            state: State::Connecting,
+        }
+    }
+
+    /// The connection is made.
+    pub fn connected(&mut self, turn: &mut Turn<'_>) {
+        self.active = turn.now;
+        let then = self.script.connected(&mut turn.voice);
+        self.proceed(then);
+    }
+
+    /// The script, if it rests: it will speak at the next [`Session::resume`].
+    pub fn wake(&mut self) -> Option<&mut S> {
+        if !self.is_resting() {
+            return None;
+        }
+        self.state = State::Woken;
+        Some(&mut self.script)
+    }
+
+    /// Lets a woken script speak.
+    pub fn resume(&mut self, turn: &mut Turn<'_>) {
+        if let State::Woken = self.state {
+            self.active = turn.now;
+            let then = self.script.resumed(&mut turn.voice);
+            self.proceed(then);
+            self.digest(&[], 0, turn);
+        }
+    }
+
+    /// Takes bytes that were read.
+    pub fn receive(&mut self, input: &[u8], turn: &mut Turn<'_>) {
+        self.digest(input, self.unparsed.len(), turn);
+    }
+
+    /// Hands over the answers in what is held and in `input`. The first `searched` bytes held are
+    /// known not to end one.
+    fn digest(&mut self, mut input: &[u8], mut searched: usize, turn: &mut Turn<'_>) {
+        while let State::Awaiting(expect) = self.state {
+            self.active = turn.now;
+            let Some(framing) = expect.framing(turn.limits) else { break };
+            let (script, voice) = (&mut self.script, &mut turn.voice);
+            let answered = framing::next_message(
+                framing,
+                &mut self.unparsed,
+                &mut input,
+                searched,
+                turn.now,
+                |message| script.answered(framing.unwrap(message).body, voice),
+            );
+            searched = 0;
+            match answered {
+                Ok(Some(verdict)) => self.judge(verdict),
+                Ok(None) => return,
+                Err(error) => return self.end(Err(SessionError::BadAnswer(error))),
+            }
+        }
+        if let State::Awaiting(_) | State::Resting | State::Woken = self.state {
+            self.unparsed.extend(input, turn.now);
+        }
+    }
+
+    /// Takes the peer's FIN.
+    pub fn receive_eof(&mut self, turn: &mut Turn<'_>) {
+        let received = self.unparsed.len();
+        match self.state {
+            State::Awaiting(Expect::Pause) if received > 0 => self.answer_is_over(turn),
+            State::Awaiting(_) if received == 0 && self.script.may_close() => self.end(Ok(())),
+            _ => {}
+        }
+        match self.state {
+            State::Connecting | State::Awaiting(_) | State::Resting | State::Woken => {
+                let received = self.unparsed.len();
+                self.end(Err(SessionError::ClosedEarly { received }));
+            }
+            // A last word, such as an acknowledgement, still goes out.
+            State::Finishing => self.state = State::Closing,
+            State::Lingering => self.end(Ok(())),
+            State::Closing | State::Ended(_) => {}
+        }
+    }
+
+    /// The socket failed. Once the script has heard all it wanted, that is no loss.
+    pub fn fail(&mut self, error: io::Error) {
+        match self.state {
+            State::Finishing | State::Closing | State::Lingering => self.end(Ok(())),
+            State::Ended(_) => {}
+            _ => self.end(Err(SessionError::Broken(error))),
+        }
+    }
+
+    /// Does what the passed deadline asks for; nothing if it has not passed.
+    pub fn expire(&mut self, turn: &mut Turn<'_>) {
+        if self.deadline(turn.limits) > turn.now {
+            return;
+        }
+        match self.state {
+            State::Awaiting(Expect::Pause) if !self.unparsed.is_empty() => {
+                self.answer_is_over(turn);
+            }
+            State::Awaiting(_) => {
+                self.end(Err(SessionError::AnswerTimeout(turn.limits.answer_timeout)));
+            }
+            State::Finishing | State::Closing | State::Lingering => self.end(Ok(())),
+            // Its owner knows the address and gives up the attempt.
+            State::Connecting | State::Resting | State::Woken | State::Ended(_) => {}
+        }
+    }
+
+    /// When something has to be done, if nothing happens before.
+    pub fn deadline(&self, limits: &SessionLimits) -> Moment {
+        match self.state {
+            State::Connecting => self.active + limits.connect_timeout,
+            State::Awaiting(Expect::Pause) if !self.unparsed.is_empty() => {
+                self.active + limits.pause
+            }
+            State::Awaiting(_) | State::Finishing | State::Closing => {
+                self.active + limits.answer_timeout
+            }
+            State::Lingering => self.active + limits.linger,
+            State::Resting | State::Woken | State::Ended(_) => Moment::NEVER,
+        }
+    }
+
+    /// Whether the connection is still being made.
+    pub fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Connecting)
+    }
+
+    /// Output that an earlier send did not take. It goes before anything new.
+    pub fn unsent(&mut self) -> &mut ByteQueue {
+        &mut self.unsent
+    }
+
+    /// Whether output waits.
+    pub fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Whether the script waits for its owner.
+    pub fn is_resting(&self) -> bool {
+        matches!(self.state, State::Resting)
+    }
+
+    /// FIN was sent, at `now`.
+    pub fn fin_sent(&mut self, now: Moment) {
+        if let State::Finishing = self.state {
+            self.state = State::Lingering;
+            self.active = now;
+        }
+    }
+
+    /// What to do with the socket, when all that can be sent has been sent.
+    pub fn next_step(&mut self) -> Step {
+        match &mut self.state {
+            State::Finishing if self.unsent.is_empty() => Step::SendFin,
+            State::Closing if self.unsent.is_empty() => Step::Close(Ok(())),
+            State::Ended(result) => Step::Close(std::mem::replace(result, Ok(()))),
+            _ => Step::Stay,
+        }
+    }
+
+    /// The script, for what it found out.
+    pub fn into_script(self) -> S {
+        self.script
+    }
+
+    fn answer_is_over(&mut self, turn: &mut Turn<'_>) {
+        self.active = turn.now;
+        let verdict = self.script.answered(self.unparsed.bytes(), &mut turn.voice);
+        self.unparsed.clear();
+        self.judge(verdict);
+    }
+
+    fn judge(&mut self, verdict: Result<Then, String>) {
+        match verdict {
+            Ok(then) => self.proceed(then),
+            Err(what) => self.end(Err(SessionError::WrongAnswer(what))),
+        }
+    }
+
+    fn proceed(&mut self, then: Then) {
+        self.state = match then {
+            Then::Await(expect) => State::Awaiting(expect),
+            Then::Rest => State::Resting,
+            Then::Finish => State::Finishing,
+        };
+    }
+
+    fn end(&mut self, result: Result<(), SessionError>) {
+        self.state = State::Ended(result);
+        self.unparsed.clear();
+    }
+}

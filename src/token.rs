@@ -1,0 +1,47 @@
+//! Tokens: what names a connection in an event.
+//!
+//! A slab reuses the place of a closed connection at once, but an event for the old one may still be
+//! in the batch that epoll returned. So a token carries a *generation* beside the place: a number
+//! that no other connection had for the last four thousand million. An event whose generation is not
+//! the entry's is stale, and is never delivered to a stranger.
+
+const GENERATION_SHIFT: u32 = 32;
+const PLACE_MASK: usize = u32::MAX as usize;
+const _: () = assert!(usize::BITS == 64, "a token holds a generation and a place");
+
+/// Names a registered socket in events: a place in a slab, and a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token(pub usize);
+
+impl Token {
+    /// The token of the connection of `generation` in the slab's place `index`, below 2³².
+    pub fn new(index: usize, generation: u32) -> Token {
+        Token((generation as usize) << GENERATION_SHIFT | index)
+    }
+
+    /// The place in the slab.
+    pub fn index(self) -> usize {
+        self.0 & PLACE_MASK
+    }
+
+    /// The generation.
+    pub fn generation(self) -> u32 {
+        (self.0 >> GENERATION_SHIFT) as u32
+    }
+}
+
+/// Numbers connections from 1, leaving out the largest number, whose tokens reactors use, and
+/// [`Generations::NONE`].
+#[derive(Debug, Default)]
+pub struct Generations(u32);
+
+impl Generations {
+    /// The generation of what never changes, such as listeners.
+    pub const NONE: u32 = 0;
+
+    /// A number that was not given for as long as can be.
+    pub fn take(&mut self) -> u32 {
+        self.0 = if self.0 >= u32::MAX - 1 { Self::NONE + 1 } else { self.0 + 1 };
+        self.0
+    }
+}
