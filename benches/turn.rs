@@ -15,6 +15,7 @@ use readyd::limits::Limits;
 use readyd::net::{Driver, Next, Readiness, Token};
 use readyd::server::Server;
 use readyd::table::Table;
+use readyd::token::Generations;
 use std::rc::Rc;
 use std::time::Duration;
 use support::memory_net::{End, Incoming, MemoryNet, Wire};
@@ -25,9 +26,6 @@ const ACTIVE: usize = 64;
 
 /// From one turn to the next.
 const TURN: Duration = Duration::from_micros(10);
-
-/// The token of the first listener.
-const LISTENER: Token = Token(0);
 
 const READABLE: Readiness = Readiness { read: true, write: false, read_closed: false };
 const HUNG_UP: Readiness = Readiness { read: true, write: false, read_closed: true };
@@ -60,7 +58,8 @@ impl World {
     /// Lets `count` clients connect, and the server accept them all.
     fn accept(&mut self, count: usize) {
         self.wire.backlog.set(count);
-        self.server.ready(LISTENER, READABLE);
+        let first_listener = Token::new(0, Generations::NONE);
+        self.server.ready(first_listener, READABLE);
         while self.turn() == Next::Poll {}
         assert_eq!(self.wire.backlog.get(), 0, "somebody was left waiting");
     }
