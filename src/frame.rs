@@ -18,7 +18,8 @@ mod tests;
 /// Bytes in a frame header.
 pub const HEADER_LEN: usize = 64;
 
-const SPACES: [u8; HEADER_LEN] = [b' '; HEADER_LEN];
+/// A header before the length is written into it: nothing but padding.
+pub const BLANK_HEADER: [u8; HEADER_LEN] = [b' '; HEADER_LEN];
 
 /// Why bytes are not a frame: always the sender's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,21 +71,20 @@ impl std::error::Error for FrameError {}
 
 /// The header of a frame whose body is `body_len` bytes.
 pub fn encode_header(body_len: usize) -> [u8; HEADER_LEN] {
-    let mut digits = [0; 20];
-    let mut first = digits.len();
-    let mut rest = body_len;
-    loop {
-        first -= 1;
-        digits[first] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    let digits = &digits[first..];
-    let mut header = SPACES;
-    header[..digits.len()].copy_from_slice(digits);
+    let mut header = BLANK_HEADER;
+    write_length(&mut header, body_len);
     header
+}
+
+/// Makes of a [`BLANK_HEADER`] that of a frame whose body is `body_len` bytes. Whoever has reserved
+/// the header where it is sent from writes the few digits alone, not 64 bytes once more.
+pub fn write_length(blank: &mut [u8; HEADER_LEN], body_len: usize) {
+    let digits = body_len.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let mut rest = body_len;
+    for place in blank[..digits].iter_mut().rev() {
+        *place = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
 }
 
 /// The body length that `header` declares, in bytes.
@@ -121,7 +121,7 @@ pub fn decode_header(header: &[u8; HEADER_LEN], limit: usize) -> Result<usize, F
 pub fn check_header_prefix(prefix: &[u8]) -> Result<usize, FrameError> {
     let digits = prefix.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let padding = &prefix[digits..];
-    if (digits > 0 || prefix.is_empty()) && *padding == SPACES[..padding.len()] {
+    if (digits > 0 || prefix.is_empty()) && *padding == BLANK_HEADER[..padding.len()] {
         return Ok(digits);
     }
     let offset = match digits {
