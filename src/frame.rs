@@ -18,7 +18,8 @@ mod tests;
 /// Bytes in a frame header.
 pub const HEADER_LEN: usize = 64;
 
-const SPACES: [u8; HEADER_LEN] = [b' '; HEADER_LEN];
+/// A header before the length is written into it: nothing but padding.
+pub const BLANK_HEADER: [u8; HEADER_LEN] = [b' '; HEADER_LEN];
 
 /// Why bytes are not a frame: always the sender's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,21 +71,20 @@ impl std::error::Error for FrameError {}
 
 /// The header of a frame whose body is `body_len` bytes.
 pub fn encode_header(body_len: usize) -> [u8; HEADER_LEN] {
-    let mut digits = [0; 20];
-    let mut first = digits.len();
-    let mut rest = body_len;
-    loop {
-        first -= 1;
-        digits[first] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    let digits = &digits[first..];
-    let mut header = SPACES;
-    header[..digits.len()].copy_from_slice(digits);
+    let mut header = BLANK_HEADER;
+    write_length(&mut header, body_len);
     header
+}
+
+/// Makes of a [`BLANK_HEADER`] that of a frame whose body is `body_len` bytes. Whoever has reserved
+/// the header where it is sent from writes the few digits alone, not 64 bytes once more.
+pub fn write_length(blank: &mut [u8; HEADER_LEN], body_len: usize) {
+    let digits = body_len.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let mut rest = body_len;
+    for place in blank[..digits].iter_mut().rev() {
+        *place = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
 }
 
 /// The body length that `header` declares, in bytes.
@@ -94,20 +94,15 @@ pub fn encode_header(body_len: usize) -> [u8; HEADER_LEN] {
 /// [`FrameError::BadByte`] for the first byte that breaks the format; [`FrameError::OverLimit`] if
 /// the length is more than `limit`.
 pub fn decode_header(header: &[u8; HEADER_LEN], limit: usize) -> Result<usize, FrameError> {
-    let digits = check_header_prefix(header)?;
-    let mut length: Option<u64> = Some(0);
-    for digit in &header[..digits] {
-        length = length
-            .and_then(|n| n.checked_mul(10))
-            .and_then(|n| n.checked_add(u64::from(digit - b'0')));
-    }
-    length
-        .and_then(|n| usize::try_from(n).ok())
-        .filter(|&n| n <= limit)
-        .ok_or(FrameError::OverLimit { declared: length, limit })
+    let (digits, declared) = leading_number(header);
+    check_padding(header, digits)?;
+    declared
+        .and_then(|length| usize::try_from(length).ok())
+        .filter(|&length| length <= limit)
+        .ok_or(FrameError::OverLimit { declared, limit })
 }
 
-/// Checks the part of a header that has arrived and counts its digits.
+/// Checks the part of a header that has arrived.
 ///
 /// A client that speaks another protocol is told so at its first wrong byte, not after 64.
 ///
@@ -118,11 +113,27 @@ pub fn decode_header(header: &[u8; HEADER_LEN], limit: usize) -> Result<usize, F
 /// # Panics
 ///
 /// If `prefix` is longer than [`HEADER_LEN`].
-pub fn check_header_prefix(prefix: &[u8]) -> Result<usize, FrameError> {
-    let digits = prefix.iter().take_while(|byte| byte.is_ascii_digit()).count();
+pub fn check_header_prefix(prefix: &[u8]) -> Result<(), FrameError> {
+    let (digits, _) = leading_number(prefix);
+    check_padding(prefix, digits)
+}
+
+/// How many digits `bytes` begin with, and the number they are; `None` if it does not fit 64 bits.
+fn leading_number(bytes: &[u8]) -> (usize, Option<u64>) {
+    let mut digits = 0;
+    let mut number = Some(0_u64);
+    for byte in bytes.iter().take_while(|byte| byte.is_ascii_digit()) {
+        digits += 1;
+        number = number.and_then(|n| n.checked_mul(10)?.checked_add(u64::from(byte - b'0')));
+    }
+    (digits, number)
+}
+
+/// Checks what follows the digits, of which there must be one if there is anything.
+fn check_padding(prefix: &[u8], digits: usize) -> Result<(), FrameError> {
     let padding = &prefix[digits..];
-    if (digits > 0 || prefix.is_empty()) && *padding == SPACES[..padding.len()] {
-        return Ok(digits);
+    if (digits > 0 || prefix.is_empty()) && *padding == BLANK_HEADER[..padding.len()] {
+        return Ok(());
     }
     let offset = match digits {
         0 => 0,

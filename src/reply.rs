@@ -1,10 +1,10 @@
 //! A reply under construction: bytes appended to the output, in the envelope the request came in.
 //!
 //! Invariant: after [`Reply::finish`] the output holds exactly one whole reply more. A handler
-//! appends the payload only; the 64 bytes of a frame's header are reserved first and patched when
-//! the payload's length is known, so the payload is written once and in place.
+//! appends the payload only; the 64 bytes of a frame's header are reserved first, blank, and its few
+//! digits written when the payload's length is known, so every byte is written once and in place.
 
-use crate::frame::{self, HEADER_LEN};
+use crate::frame;
 use crate::framing::Envelope;
 use std::fmt;
 
@@ -24,7 +24,7 @@ impl<'a> Reply<'a> {
     pub fn begin(out: &'a mut Vec<u8>, envelope: Envelope) -> Reply<'a> {
         let start = out.len();
         if envelope == Envelope::Frame {
-            out.extend_from_slice(&[0; HEADER_LEN]);
+            out.extend_from_slice(&frame::BLANK_HEADER);
         }
         Reply { out, start, envelope }
     }
@@ -43,8 +43,9 @@ impl<'a> Reply<'a> {
     pub fn finish(self) {
         match self.envelope {
             Envelope::Frame => {
-                let (header, body) = self.out[self.start..].split_at_mut(HEADER_LEN);
-                header.copy_from_slice(&frame::encode_header(body.len()));
+                if let Some((header, body)) = self.out[self.start..].split_first_chunk_mut() {
+                    frame::write_length(header, body.len());
+                }
             }
             Envelope::Lf => self.out.push(b'\n'),
             Envelope::CrLf => self.out.extend_from_slice(b"\r\n"),

@@ -1,0 +1,165 @@
+//! The engine and the real services without sockets: bytes in, bytes out.
+//!
+//! What a request costs here is what it costs above the kernel. Every iteration checks how much came
+//! out; what it says is checked once before.
+
+mod support;
+
+use criterion::{Throughput, criterion_group, criterion_main};
+use readyd::client_log::ClientLog;
+use readyd::clock::Moment;
+use readyd::conn::{Connection, Turn};
+use readyd::handlers::daytime::{Calendar, Zone};
+use readyd::handlers::{Context, Responder, Service};
+use readyd::limits::Limits;
+use readyd::stats::Stats;
+use readyd::table::Table;
+use std::net::{Ipv4Addr, SocketAddr};
+use support::{Criterion, FixedClock, frame};
+
+/// One connection, with all that a server would keep for it.
+struct Engine {
+    conn: Connection,
+    service: Service,
+    limits: Limits,
+    calendar: Calendar,
+    table: Table,
+    stats: Stats,
+    log: ClientLog,
+    out: Vec<u8>,
+}
+
+impl Engine {
+    fn new(service: Service) -> Engine {
+        let limits = Limits::default();
+        Engine {
+            conn: Connection::new(Moment::START),
+            service,
+            calendar: Calendar::new(Zone::Utc),
+            table: Table::embedded(),
+            stats: Stats::default(),
+            log: ClientLog::new(limits.log_rate),
+            limits,
+            out: Vec::new(),
+        }
+    }
+
+    /// Gives the engine what one read brought, and returns what it would send.
+    fn receive(&mut self, input: &[u8]) -> &[u8] {
+        let now = Moment::START;
+        let context = Context {
+            now,
+            peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)),
+            wall_clock: &FixedClock,
+            calendar: &mut self.calendar,
+            table: &self.table,
+            stats: &mut self.stats,
+            log: &mut self.log,
+        };
+        let mut turn = Turn {
+            now,
+            limits: &self.limits,
+            framing: self.service.framing(&self.limits),
+            responder: &mut Responder { service: self.service, context },
+            out: &mut self.out,
+        };
+        turn.out.clear();
+        self.conn.receive(input, &mut turn);
+        &self.out
+    }
+}
+
+/// What a client sends and must get.
+struct Workload {
+    name: &'static str,
+    service: Service,
+    /// What each read brings.
+    reads: Vec<Vec<u8>>,
+    requests: usize,
+    replies: Vec<u8>,
+}
+
+impl Workload {
+    /// `count` times the same frame, each in a read of its own.
+    fn ping_pong(name: &'static str, count: usize, request: &[u8], reply: &[u8]) -> Workload {
+        Workload {
+            name,
+            service: Service::Framed,
+            reads: vec![frame(request); count],
+            requests: count,
+            replies: frame(reply).repeat(count),
+        }
+    }
+
+    /// The same bytes, all in one read.
+    fn pipelined(self, name: &'static str) -> Workload {
+        Workload { name, reads: vec![self.reads.concat()], ..self }
+    }
+
+    /// The same bytes, `size` in each read.
+    fn chopped(self, name: &'static str, size: usize) -> Workload {
+        let reads = self.reads.concat().chunks(size).map(<[u8]>::to_vec).collect();
+        Workload { name, reads, ..self }
+    }
+
+    /// `count` times the same line.
+    fn lines(name: &'static str, count: usize, key: &str, value: &str) -> Workload {
+        Workload {
+            name,
+            service: Service::Lookup,
+            reads: vec![format!("{key}\r\n").into_bytes(); count],
+            requests: count,
+            replies: format!("{value}\r\n").into_bytes().repeat(count),
+        }
+    }
+}
+
+fn workloads() -> Vec<Workload> {
+    const PIPELINE: usize = 32;
+    let (small, large) = ([b'x'; 32], vec![b'x'; 16 * 1024]);
+    let (echo_small, echo_large) =
+        ([b"ECHO ", &small[..]].concat(), [b"ECHO ", &large[..]].concat());
+    let echo = |count| Workload::ping_pong("echo_32", count, &echo_small, &small);
+    let lookup = (b"LOOKUP 165.165.80.80", b"6A:08:AA:C2");
+    let daytime = FixedClock::CTIME.as_bytes();
+    let lines = || Workload::lines("line", PIPELINE, "165.165.80.80", "6A:08:AA:C2");
+    vec![
+        echo(1),
+        echo(PIPELINE).pipelined("echo_32_pipelined"),
+        echo(PIPELINE).chopped("echo_32_chopped_to_100", 100),
+        Workload::ping_pong("echo_16k", 1, &echo_large, &large),
+        Workload::ping_pong("echo_16k", 1, &echo_large, &large)
+            .chopped("echo_16k_chopped_to_1k", 1024),
+        Workload::ping_pong("lookup", PIPELINE, lookup.0, lookup.1).pipelined("lookup_pipelined"),
+        Workload::ping_pong("daytime", PIPELINE, b"DAYTIME", daytime)
+            .pipelined("daytime_pipelined"),
+        lines(),
+        lines().pipelined("line_pipelined"),
+        Workload::lines("line_16k", 1, &"k".repeat(16 * 1024), "Not Found"),
+    ]
+}
+
+fn engine(c: &mut Criterion) {
+    let mut group = c.benchmark_group("engine");
+    for Workload { name, service, reads, requests, replies } in workloads() {
+        let mut engine = Engine::new(service);
+        let output: Vec<u8> = reads.iter().flat_map(|read| engine.receive(read).to_vec()).collect();
+        assert_eq!(output, replies, "{name} is answered wrongly");
+
+        group.throughput(Throughput::Elements(requests as u64));
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let sent: usize = reads.iter().map(|read| engine.receive(read).len()).sum();
+                assert_eq!(sent, replies.len(), "{name} is answered wrongly");
+            })
+        });
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = support::criterion();
+    targets = engine
+}
+criterion_main!(benches);

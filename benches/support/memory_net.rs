@@ -1,0 +1,103 @@
+//! A network in memory, with next to no cost of its own: what remains is the server's.
+//!
+//! Invariant: once every connection is open, a turn allocates nothing in here.
+
+use super::FixedClock;
+use readyd::clock::WallTime;
+use readyd::net::{Net, Token, WallClock};
+use std::cell::{Cell, RefCell};
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+/// The server's end: a handle on a [`Wire`] that the bench holds too.
+pub(crate) struct MemoryNet(pub(crate) Rc<Wire>);
+
+/// What is between the clients, which the bench plays, and the server.
+#[derive(Default)]
+pub(crate) struct Wire {
+    /// Connections that wait to be accepted.
+    pub(crate) backlog: Cell<usize>,
+    /// What any connection brings when it is read from.
+    pub(crate) incoming: RefCell<Incoming>,
+    /// All that the server has sent, on whatever connection, until somebody clears it.
+    pub(crate) sent: RefCell<Vec<u8>>,
+    /// The tokens of all connections that were ever accepted, the last one at the end.
+    pub(crate) tokens: RefCell<Vec<Token>>,
+}
+
+/// What a read finds.
+#[derive(Default)]
+pub(crate) enum Incoming {
+    /// The peer's FIN.
+    #[default]
+    Fin,
+    /// These bytes. The server must have room for all of them and one more: then it knows from the
+    /// short count that nothing is left, as it does with a socket.
+    Bytes(Vec<u8>),
+}
+
+impl WallClock for MemoryNet {
+    fn wall_time(&self) -> WallTime {
+        FixedClock.wall_time()
+    }
+}
+
+/// A listener, or a connection: nothing that the wire would need to know.
+pub(crate) struct End;
+
+const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50_000);
+
+impl Net for MemoryNet {
+    type Listener = End;
+    type Stream = End;
+
+    fn accept(&mut self, _: &End) -> io::Result<(End, SocketAddr)> {
+        let waiting = self.0.backlog.get();
+        let left = waiting.checked_sub(1).ok_or(ErrorKind::WouldBlock)?;
+        self.0.backlog.set(left);
+        Ok((End, PEER))
+    }
+
+    fn connect(&mut self, _: SocketAddr) -> io::Result<End> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    fn connected(&mut self, _: &End) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    fn local_addr(&self, _: &End) -> io::Result<SocketAddr> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    fn register(&mut self, _: &mut End, token: Token) -> io::Result<()> {
+        self.0.tokens.borrow_mut().push(token);
+        Ok(())
+    }
+
+    fn register_listener(&mut self, _: &mut End, _: Token) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn recv(&mut self, _: &mut End, into: &mut [u8]) -> io::Result<usize> {
+        match &*self.0.incoming.borrow() {
+            Incoming::Fin => Ok(0),
+            Incoming::Bytes(bytes) => {
+                into[..bytes.len()].copy_from_slice(bytes);
+                Ok(bytes.len())
+            }
+        }
+    }
+
+    fn send(&mut self, _: &mut End, bytes: &[u8]) -> io::Result<usize> {
+        self.0.sent.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn send_fin(&mut self, _: &mut End) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn abort(&mut self, _: End) {}
+}

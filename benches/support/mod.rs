@@ -1,0 +1,67 @@
+//! What several benches need.
+//!
+//! Invariant: nothing in here depends on the time, the machine or a random source, so that two runs
+//! do the same work.
+
+#![allow(dead_code, reason = "every bench is a program of its own and uses a part of this")]
+
+pub(crate) mod cpu_time;
+pub(crate) mod memory_net;
+
+use cpu_time::CpuTime;
+use readyd::clock::WallTime;
+use readyd::frame;
+use readyd::net::WallClock;
+use std::time::Duration;
+
+/// Criterion, counting CPU time.
+pub(crate) type Criterion = criterion::Criterion<CpuTime>;
+
+/// Criterion with times that let the whole suite run in about two minutes.
+pub(crate) fn criterion() -> Criterion {
+    criterion::Criterion::default()
+        .with_measurement(CpuTime)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args()
+}
+
+/// A wall clock that stands still. A reading costs nothing, so the clock's own cost is not measured.
+#[derive(Debug)]
+pub(crate) struct FixedClock;
+
+impl FixedClock {
+    /// The moment as the daytime service writes it, in UTC.
+    pub(crate) const CTIME: &'static str = "Fri May  7 20:36:52 2021";
+
+    const WALL_TIME: WallTime = WallTime { seconds: 1_620_419_812, nanos: 0 };
+}
+
+impl WallClock for FixedClock {
+    fn wall_time(&self) -> WallTime {
+        Self::WALL_TIME
+    }
+}
+
+/// A frame around `body`.
+pub(crate) fn frame(body: &[u8]) -> Vec<u8> {
+    [&frame::encode_header(body.len()), body].concat()
+}
+
+/// The numbers below `count` in an order that looks random, so that neither caches nor the
+/// processor's predictors can guess the next.
+///
+/// # Panics
+///
+/// If `count` is 0 or above 2^32.
+pub(crate) fn scattered(count: usize) -> impl Iterator<Item = usize> {
+    assert!((1..=1 << 32).contains(&count), "cannot scatter {count} numbers");
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    std::iter::repeat_with(move || {
+        // xorshift64 (Marsaglia 2003), scaled to the range by its upper half.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (((state >> 32) * count as u64) >> 32) as usize
+    })
+}
