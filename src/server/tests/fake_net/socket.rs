@@ -52,6 +52,9 @@ impl Fault {
     }
 }
 
+/// More calls of a kind on one socket than any test needs.
+const MANY_CALLS: usize = 100_000;
+
 /// The calls that can fail, and how often each was made.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Call {
@@ -64,6 +67,7 @@ impl Call {
 
     pub(super) fn make(&mut self) -> io::Result<()> {
         self.made += 1;
+        assert!(self.made < MANY_CALLS, "the server spins");
         self.fault.strike()
     }
 }
