@@ -28,7 +28,7 @@ fn assert_closed_for_not_reading(service: &str, bytes: &[u8]) {
     let error = send_until_closed(&mut client, bytes);
     assert!(matches!(error, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
     server.wait_for_statistic("closed_write_timeout", 1);
-    let memory = server.resident_memory();
+    let memory = server.memory();
     assert!(memory.peak < MODEST_MEMORY, "{memory:?}");
 }
 
@@ -53,13 +53,13 @@ fn a_chargen_client_that_never_reads() {
     let server = Launch::of(&["framed", "chargen"]).args(&["--write-timeout", "2s"]).start();
     let _silent = server.connect("chargen");
     server.wait_for_standstill();
-    let before = server.statistics().get("turns");
     assert_eq!(server.connect("framed").ask("ECHO others are served"), "others are served");
-    // Turns: a client comes, asks, leaves; a few signals ask for statistics. No loop over a socket
-    // that takes nothing.
-    assert!(server.statistics().get("turns") - before < 20);
+    // A turn for each time that statistics were asked for, some to fill the kernel's buffers: tens.
+    // A loop over a socket that takes nothing turns a hundred thousand times a second.
+    let turns = server.statistics().get("turns");
+    assert!(turns < 5000, "{turns} turns of the loop");
     server.wait_for_statistic("closed_write_timeout", 1);
-    let memory = server.resident_memory();
+    let memory = server.memory();
     assert!(memory.peak < MODEST_MEMORY, "{memory:?}");
 }
 
@@ -98,7 +98,7 @@ fn a_pipeline_of_100_megabytes_that_is_not_read_at_first() {
         client.expect(frame(&body(n).as_bytes()["ECHO ".len()..]));
     }
     writing.join().expect("the writing thread");
-    let memory = server.resident_memory();
+    let memory = server.memory();
     assert!(memory.peak < MODEST_MEMORY, "{memory:?}");
 }
 

@@ -2,9 +2,14 @@
 
 use crate::support::server::Statistics;
 use crate::support::{Client, Launch, Scratch, Server, eventually, frame};
+use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
-use std::io::ErrorKind;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -194,7 +199,7 @@ fn reload_of_a_broken_table_keeps_the_old_one() {
     assert_eq!(client.ask("LOOKUP colour"), "red");
     assert_eq!(client.ask("LOOKUP shape"), "Not Found");
 
-    std::fs::remove_file(&table).expect("remove the table");
+    fs::remove_file(&table).expect("remove the table");
     server.signal(Signal::SIGHUP);
     server.wait_for_log("the old table stays in use: cannot open table");
     assert_eq!(client.ask("LOOKUP colour"), "red");
@@ -215,17 +220,40 @@ fn reload_without_a_file_changes_nothing() {
     assert_eq!(server.connect("framed").ask("LOOKUP 165.165.79.1"), "8A:BC:E3:FA");
 }
 
+/// Gives a text to whoever reads the FIFO at `path`, once somebody does.
+fn feed(path: &Path, text: &str) {
+    let mut fifo = eventually("a reader of the FIFO", || {
+        // Without O_NONBLOCK, this would wait for a reader for ever.
+        let mut options = File::options();
+        options.write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).ok()
+    });
+    fifo.write_all(text.as_bytes()).expect("write to a FIFO");
+}
+
 #[test]
-fn many_reloads_at_once_end_with_the_newest_table() {
+fn reload_asked_for_during_a_reload_is_not_lost() {
     let scratch = Scratch::new();
-    let server = start_with_table(&scratch.write("table", "version 0\n"));
+    let table = scratch.path("fifo");
+    mkfifo(&table, Mode::S_IRWXU).expect("make a FIFO");
+    let writer = thread::spawn({
+        let table = table.clone();
+        move || feed(&table, "colour red\n")
+    });
+    let server = start_with_table(&table);
+    writer.join().expect("the writing thread");
     let mut client = server.connect("framed");
-    for version in 1..=50 {
-        scratch.write("table", &format!("version {version}\n"));
-        server.signal(Signal::SIGHUP);
-    }
-    eventually("the newest table", || (client.ask("LOOKUP version") == "50").then_some(()));
-    assert_eq!(server.statistics().get("table_failures"), 0);
+
+    // Two orders; the first load waits for its text meanwhile, and the server does not.
+    server.signal(Signal::SIGHUP);
+    server.wait_for_log("loading table");
+    server.signal(Signal::SIGHUP);
+    assert_eq!(client.ask("LOOKUP colour"), "red");
+    feed(&table, "colour green\n");
+    server.wait_for_log("table reloaded: 1 keys");
+    feed(&table, "colour blue\nshape round\n");
+    server.wait_for_log("table reloaded: 2 keys");
+    assert_eq!(client.ask("LOOKUP colour"), "blue");
+    assert_eq!(server.statistics().get("table_reloads"), 2);
 }
 
 #[test]

@@ -256,15 +256,16 @@ impl Server {
         });
     }
 
-    /// Memory in use, and the most there ever was, in bytes.
-    pub(crate) fn resident_memory(&self) -> ResidentMemory {
+    /// Memory in use.
+    pub(crate) fn memory(&self) -> Memory {
         let status = self.proc_file("status");
         let kibibytes = |name: &str| {
             let line = status.lines().find(|line| line.starts_with(name)).expect(name);
             let number = line.split_whitespace().nth(1).expect("a number");
             number.parse::<usize>().expect("a number") * 1024
         };
-        ResidentMemory { now: kibibytes("VmRSS:"), peak: kibibytes("VmHWM:") }
+        let [resident, peak, mapped] = ["VmRSS:", "VmHWM:", "VmSize:"].map(kibibytes);
+        Memory { resident, peak, mapped }
     }
 
     /// Processor time used so far, in user and kernel mode.
@@ -336,11 +337,15 @@ impl Drop for Server {
     }
 }
 
-/// See [`Server::resident_memory`].
+/// What the kernel says of a process's memory, in bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ResidentMemory {
-    pub(crate) now: usize,
+pub(crate) struct Memory {
+    /// In use now.
+    pub(crate) resident: usize,
+    /// The most that was ever in use.
     pub(crate) peak: usize,
+    /// Address space, used or not.
+    pub(crate) mapped: usize,
 }
 
 /// The server's counters at one moment.
