@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -102,7 +103,7 @@ impl Launch {
         let stdout = Lines::of(process.child.stdout.take().expect("standard output is a pipe"));
         let log = match process.child.stderr.take() {
             Some(stderr) => Lines::of(stderr),
-            None => Lines::default(),
+            None => Lines::of(io::empty()),
         };
         let pid = process.id();
         let mut server = Server {
@@ -287,9 +288,11 @@ impl Server {
         fs::read_to_string(format!("/proc/{}/{name}", self.pid)).expect("a running server")
     }
 
-    /// Waits until the server has ended by itself or by a signal that the test sent.
+    /// Waits until the server has ended by itself or by a signal that the test sent. The log is
+    /// complete then.
     pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
         let status = self.process.wait();
+        self.log.wait_for_end();
         self.ended = true;
         status
     }
