@@ -43,8 +43,8 @@ impl ByteQueue {
         }
     }
 
-    /// Since when the front has waited: when the queue was last empty, or last consumed from.
-    /// `None` if nothing waits.
+    /// Since when the front has waited: when the queue was last empty, last consumed from, or its
+    /// wait restarted. `None` if nothing waits.
     pub fn waiting_since(&self) -> Option<Moment> {
         self.0.as_ref().map(|waiting| waiting.since)
     }
@@ -84,6 +84,13 @@ impl ByteQueue {
             self.0 = None;
         } else if let Some(waiting) = &mut self.0 {
             waiting.consumed += count;
+            waiting.since = now;
+        }
+    }
+
+    /// Forgets how long the front has waited: it waits since `now`.
+    pub fn restart_wait(&mut self, now: Moment) {
+        if let Some(waiting) = &mut self.0 {
             waiting.since = now;
         }
     }

@@ -6,6 +6,9 @@
 use crate::frame::FrameError;
 use std::fmt;
 
+#[cfg(test)]
+mod tests;
+
 /// The one reason for which a connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {

@@ -1,7 +1,7 @@
 //! The server's configuration: one table of flags, read from the command line and from a file.
 //!
 //! Invariant: whatever can be said on the command line can be said in the file, in the same words,
-//! because both go through [`FLAGS`] and [`Config::set`]. The command line wins.
+//! because both go through one table, `FLAGS`, and one setter. The command line wins.
 
 pub mod listen;
 pub mod values;
@@ -19,6 +19,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use values::ValueError;
 
 /// A flag: its name, what its value is called if it takes one, and what it is for.
 struct Flag {
@@ -315,22 +316,27 @@ impl Config {
             "table-order" => self.table_order = table_order(value)?,
             "table-limit" => self.table_limit = values::size(value)?,
             "utc" => self.zone = Zone::Utc,
-            "max-connections" => self.max_connections = Some(values::count(value)?.try_into()?),
-            "max-frame" => limits.max_frame = values::size(value)?.try_into()?,
-            "output-limit" => limits.output_limit = values::size(value)?.try_into()?,
+            "max-connections" => self.max_connections = Some(narrow(values::count(value)?)?),
+            "max-frame" => limits.max_frame = narrow(values::size(value)?)?,
+            "output-limit" => limits.output_limit = narrow(values::size(value)?)?,
             "frame-timeout" => limits.frame_timeout = values::duration(value)?,
             "idle-timeout" => limits.idle_timeout = values::duration(value)?,
             "write-timeout" => limits.write_timeout = values::duration(value)?,
             "drain-timeout" => limits.drain_timeout = values::duration(value)?,
-            "log-rate" => limits.log_rate = values::count(value)?.try_into()?,
+            "log-rate" => limits.log_rate = narrow(values::count(value)?)?,
             "exit-on-idle" => limits.exit_on_idle = Some(values::duration(value)?),
-            "backlog" => self.backlog = values::count(value)?.try_into()?,
+            "backlog" => self.backlog = narrow(values::count(value)?)?,
             "log" => self.log = Some(level(value)?),
             "check-config" => self.check_only = true,
             _ => return Err("this flag has no meaning here".into()),
         }
         Ok(())
     }
+}
+
+/// A value as the type of number that the setting is kept in.
+fn narrow<T: TryFrom<u64>>(value: u64) -> Result<T, ValueError> {
+    value.try_into().map_err(|_| ValueError::TooLarge)
 }
 
 fn table_order(value: &str) -> Result<Order, &'static str> {

@@ -123,7 +123,8 @@ enum Deadline {
 pub struct Connection {
     unparsed: ByteQueue,
     unsent: ByteQueue,
-    /// When bytes last came or were taken; once FIN is sent, when that was.
+    /// When bytes last came or were taken, or waiting ones could be served; once FIN is sent, when
+    /// that was.
     active: Moment,
     inbound: Inbound,
     outbound: Outbound,
@@ -174,6 +175,9 @@ impl Connection {
     /// Goes on with requests that had to wait. Call only if [`Connection::can_resume`].
     pub fn resume<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
         self.inbound = Inbound::Open;
+        // The peer could not complete what we did not read: its time begins now.
+        self.active = turn.now;
+        self.unparsed.restart_wait(turn.now);
         self.serve(&[], 0, turn);
     }
 

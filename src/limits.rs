@@ -6,6 +6,9 @@
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(test)]
+mod tests;
+
 /// Bounds on memory, time and work. [`Limits::default`] is what the command line starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -98,8 +98,8 @@ pub trait Driver {
     /// A registered socket became ready.
     fn ready(&mut self, token: Token, readiness: Readiness);
 
-    /// Something other than a socket spoke. A driver that expects nothing ignores it.
-    fn notice(&mut self, _notice: Notice) {}
+    /// Something other than a socket spoke, at `now`. A driver that expects nothing ignores it.
+    fn notice(&mut self, _notice: Notice, _now: Moment) {}
 
     /// All events of this turn were told. Works, and says when to be called at the latest.
     fn end_turn(&mut self, now: Moment) -> Next;

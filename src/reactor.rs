@@ -29,6 +29,9 @@ mod tests;
 /// wait for many turns.
 const EVENTS_PER_TURN: usize = 1024;
 
+/// epoll_wait takes a wait as an `int` of milliseconds, which 25 days overflow.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
 const SIGNALS: mio::Token = mio::Token(usize::MAX);
 const WAKER: mio::Token = mio::Token(usize::MAX - 1);
 
@@ -104,7 +107,7 @@ impl Reactor {
             self.deliver(driver);
             timeout = match driver.end_turn(self.now()) {
                 Next::Poll => Some(Duration::ZERO),
-                Next::WaitUntil(moment) => Some(moment.since(self.now())),
+                Next::WaitUntil(moment) => Some(moment.since(self.now()).min(LONGEST_WAIT)),
                 Next::Wait => None,
                 Next::Stop => return Ok(()),
             };
@@ -125,7 +128,7 @@ impl Reactor {
         for event in &self.events {
             match event.token() {
                 SIGNALS => self.deliver_signals(driver),
-                WAKER => driver.notice(Notice::Woken),
+                WAKER => driver.notice(Notice::Woken, self.now()),
                 mio::Token(token) => driver.ready(Token(token), readiness(event)),
             }
         }
@@ -133,11 +136,12 @@ impl Reactor {
 
     fn deliver_signals<D: Driver>(&self, driver: &mut D) {
         while let Some(Ok(Some(signal))) = self.signals.as_ref().map(SignalFd::read_signal) {
-            match Signal::try_from(signal.ssi_signo as i32) {
-                Ok(Signal::SIGHUP) => driver.notice(Notice::Reload),
-                Ok(Signal::SIGUSR1) => driver.notice(Notice::Report),
-                _ => driver.notice(Notice::Terminate),
-            }
+            let notice = match Signal::try_from(signal.ssi_signo as i32) {
+                Ok(Signal::SIGHUP) => Notice::Reload,
+                Ok(Signal::SIGUSR1) => Notice::Report,
+                _ => Notice::Terminate,
+            };
+            driver.notice(notice, self.now());
         }
     }
 }

@@ -8,6 +8,9 @@ use crate::frame;
 use crate::framing::Envelope;
 use std::fmt;
 
+#[cfg(test)]
+mod tests;
+
 /// A reply being appended to an output buffer.
 #[derive(Debug)]
 pub struct Reply<'a> {

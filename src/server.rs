@@ -4,8 +4,11 @@
 //! queue, in one place:
 //!
 //! ```text
-//! expire deadlines -> visit each queued connection once -> accept -> say when to wake up
+//! visit each queued connection once -> expire deadlines -> accept -> say when to wake up
 //! ```
+//!
+//! Visits come first because a turn can take long, or the process be stopped for a while: what has
+//! arrived by now was in time, even if we look at it late.
 //!
 //! Invariants:
 //!
@@ -44,6 +47,9 @@ use visit::Visitor;
 
 /// Deadlines looked at in one turn, so that many which pass at once do not hold everyone up.
 const EXPIRIES_PER_TURN: usize = 4096;
+
+/// Places in the slab kept while nobody is connected.
+const PLACES_KEPT: usize = 1024;
 
 /// Whether new connections are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,15 +144,9 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Takes and closes connections until there is nothing to do at `now`.
-    fn expire_deadlines(&mut self, now: Moment) -> bool {
-        for _ in 0..EXPIRIES_PER_TURN {
-            let Some(index) = self.timers.pop_due(now) else { return false };
-            let entry = &mut self.connections[index];
-            self.visitor.expire(entry);
-            self.settle(index);
-        }
-        true
+    /// Whether [`Server::drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.phase != Phase::Serving
     }
 
     fn visit_queued(&mut self) {
@@ -157,6 +157,17 @@ impl<N: Net> Server<N> {
             self.visitor.visit(entry);
             self.settle(index);
         }
+    }
+
+    /// Does what passed deadlines ask for. Tells whether there may be more of them.
+    fn expire_deadlines(&mut self, now: Moment) -> bool {
+        for _ in 0..EXPIRIES_PER_TURN {
+            let Some(index) = self.timers.pop_due(now) else { return false };
+            let entry = &mut self.connections[index];
+            self.visitor.expire(entry);
+            self.settle(index);
+        }
+        true
     }
 
     fn accept(&mut self, now: Moment) {
@@ -228,14 +239,29 @@ impl<N: Net> Server<N> {
         self.visitor.log.line(now, Level::Info, format_args!("{} closed: {reason}", entry.peer));
         if self.connections.is_empty() {
             self.empty_since = now;
+            self.give_memory_back();
         }
         entry.stream
+    }
+
+    /// After a crowd has left, its places are not kept.
+    fn give_memory_back(&mut self) {
+        if self.connections.capacity() > PLACES_KEPT {
+            self.connections = Slab::new();
+            self.timers.shrink();
+            self.queue.shrink_to(PLACES_KEPT);
+        }
     }
 
     fn close_all(&mut self) {
         let open: Vec<usize> = self.connections.iter().map(|(index, _)| index).collect();
         for index in open {
-            let reason = self.connections[index].conn.reason_or(CloseReason::Stopped);
+            let conn = &self.connections[index].conn;
+            let reason = match conn.reason_or(CloseReason::Stopped) {
+                // All was answered, but the peer has not taken all answers.
+                CloseReason::Drained if conn.has_unsent() => CloseReason::Stopped,
+                reason => reason,
+            };
             drop(self.close(index, reason));
         }
     }
@@ -294,8 +320,8 @@ impl<N: Net> Driver for Server<N> {
     fn end_turn(&mut self, now: Moment) -> Next {
         self.visitor.now = now;
         self.visitor.stats.turns += 1;
-        let more_to_expire = self.expire_deadlines(now);
         self.visit_queued();
+        let more_to_expire = self.expire_deadlines(now);
         self.accept(now);
         self.visitor.log.report(now);
         self.visitor.stats.log_suppressed = self.visitor.log.suppressed_total();

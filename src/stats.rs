@@ -6,6 +6,9 @@ use crate::clock::Moment;
 use crate::close::CloseReason;
 use std::fmt;
 
+#[cfg(test)]
+mod tests;
+
 /// Counters since the start, and the gauges that only their owner can know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {

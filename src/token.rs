@@ -5,6 +5,9 @@
 //! that no other connection had for the last four thousand million. An event whose generation is not
 //! the entry's is stale, and is never delivered to a stranger.
 
+#[cfg(test)]
+mod tests;
+
 const GENERATION_SHIFT: u32 = 32;
 const PLACE_MASK: usize = u32::MAX as usize;
 const _: () = assert!(usize::BITS == 64, "a token holds a generation and a place");

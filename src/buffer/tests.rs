@@ -27,8 +27,12 @@ fn the_front_waits_since_it_came_or_the_one_before_it_left() {
     assert_eq!(queue.waiting_since(), Some(at(10)));
     queue.consume(1, at(30));
     assert_eq!(queue.waiting_since(), Some(at(30)));
+    queue.restart_wait(at(40));
+    assert_eq!((queue.waiting_since(), queue.bytes()), (Some(at(40)), &b"bcd"[..]));
     queue.clear();
     assert_eq!((queue.len(), queue.memory()), (0, 0));
+    queue.restart_wait(at(50));
+    assert_eq!(queue.waiting_since(), None);
 }
 
 #[test]

@@ -1,1 +1,186 @@
+//! The command line and the file: the same words, the same meaning, and errors that help.
 
+mod errors;
+mod file;
+mod listening;
+mod values;
+
+use super::*;
+use crate::handlers::daytime::Format;
+use file::TempFile;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The configuration that the command line asks for.
+fn run(args: &[&str]) -> Result<Config, ConfigError> {
+    match from_args(args.iter().map(OsString::from))? {
+        Command::Run(config) => Ok(*config),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn config(args: &[&str]) -> Config {
+    run(args).unwrap_or_else(|error| panic!("{args:?}: {error}"))
+}
+
+/// What the server does when it is told nothing.
+fn default_config() -> Config {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9999));
+    Config { listeners: vec![Listen { service: Service::Framed, address }], ..Config::default() }
+}
+
+type Change = fn(&mut Config);
+
+/// Each flag with a value that is not its default, and what that changes.
+const CASES: &[(&str, &str, Change)] = &[
+    ("listen", "daytime=[::1]:13,format=dmy,ack", |config| {
+        let service = Service::Daytime { format: Format::Dmy, ack: true };
+        config.listeners = vec![Listen { service, address: "[::1]:13".parse().unwrap() }];
+    }),
+    ("print-addresses", "", |config| config.print_addresses = true),
+    ("table", "/a path/with = and # in it", |config| {
+        config.table = Some("/a path/with = and # in it".into());
+    }),
+    ("table-order", "value-key", |config| config.table_order = Order::ValueKey),
+    ("table-limit", "4GiB", |config| config.table_limit = 4 << 30),
+    ("utc", "", |config| config.zone = Zone::Utc),
+    ("max-connections", "20k", |config| {
+        config.max_connections = Some(20_000);
+        config.limits.max_connections = 20_000;
+    }),
+    ("max-frame", "1.5KiB", |config| config.limits.max_frame = 1536),
+    ("output-limit", "0", |config| config.limits.output_limit = 0),
+    ("frame-timeout", "500ms", |config| config.limits.frame_timeout = Duration::from_millis(500)),
+    ("idle-timeout", "2h", |config| config.limits.idle_timeout = Duration::from_secs(7200)),
+    ("write-timeout", "7", |config| config.limits.write_timeout = Duration::from_secs(7)),
+    ("drain-timeout", "0", |config| config.limits.drain_timeout = Duration::ZERO),
+    ("log-rate", "0", |config| config.limits.log_rate = 0),
+    ("exit-on-idle", "1.5m", |config| {
+        config.limits.exit_on_idle = Some(Duration::from_secs(90));
+    }),
+    ("backlog", "1k", |config| config.backlog = 1000),
+    ("log", "debug", |config| config.log = Some(LevelFilter::Debug)),
+];
+
+#[test]
+fn told_nothing_it_serves_frames_on_the_loopback_address() {
+    assert_eq!(config(&[]), default_config());
+}
+
+#[test]
+fn every_flag_works_from_the_command_line_and_from_the_file() {
+    for &(name, value, change) in CASES {
+        let mut expected = default_config();
+        change(&mut expected);
+        let is_switch = value.is_empty();
+        let (flag, lines) = match is_switch {
+            true => (format!("--{name}"), vec![name.to_owned()]),
+            false => (
+                format!("--{name}={value}"),
+                vec![format!("{name} {value}"), format!("{name}={value}")],
+            ),
+        };
+        assert_eq!(config(&[&flag]), expected, "{flag}");
+        if !is_switch {
+            assert_eq!(config(&[&format!("--{name}"), value]), expected, "{name}");
+        }
+        // Where the level comes from matters: the environment stands between the two.
+        if name == "log" {
+            expected.log_from_file = expected.log.take();
+        }
+        for line in lines {
+            let file = TempFile::new(line.as_bytes());
+            assert_eq!(config(&["--config", file.path()]), expected, "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_cases_are_all_the_flags_there_are() {
+    let flags = FLAGS.iter().map(|flag| flag.name).collect::<BTreeSet<_>>();
+    let mut cases = CASES.iter().map(|&(name, ..)| name).collect::<BTreeSet<_>>();
+    cases.extend(["config", "check-config"]);
+    assert_eq!(flags, cases);
+    assert!(config(&["--check-config"]).check_only);
+}
+
+#[test]
+fn the_command_line_wins_wherever_it_names_the_file() {
+    let file = TempFile::new(b"max-frame 1KiB\nbacklog 7\nutc\nlog warn\n");
+    let path = file.path();
+    for args in [
+        ["--max-frame", "2KiB", "--config", path, "--log", "trace"],
+        ["--config", path, "--log", "trace", "--max-frame", "2KiB"],
+    ] {
+        let config = config(&args);
+        assert_eq!(config.limits.max_frame, 2048);
+        assert_eq!((config.backlog, config.zone), (7, Zone::Utc));
+        assert_eq!(config.log, Some(LevelFilter::Trace));
+        assert_eq!(config.log_from_file, Some(LevelFilter::Warn));
+    }
+}
+
+#[test]
+fn of_two_words_on_one_matter_the_last_counts() {
+    assert_eq!(config(&["--backlog", "1", "--backlog", "2"]).backlog, 2);
+    let file = TempFile::new(b"backlog 1\nbacklog 2\n");
+    assert_eq!(config(&["--config", file.path()]).backlog, 2);
+}
+
+#[test]
+fn listeners_add_up_but_the_command_lines_replace_the_files() {
+    let names = |config: Config| -> Vec<&str> {
+        config.listeners.iter().map(|listen| listen.service.name()).collect()
+    };
+    let two = ["--listen", "echo=127.0.0.1:0", "--listen", "time=127.0.0.1:0"];
+    assert_eq!(names(config(&two)), ["echo", "time"]);
+    let file = TempFile::new(b"listen discard=127.0.0.1:0\nlisten chargen=127.0.0.1:0\n");
+    assert_eq!(names(config(&["--config", file.path()])), ["discard", "chargen"]);
+    let both = ["--config", file.path(), "--listen", "echo=127.0.0.1:0"];
+    assert_eq!(names(config(&both)), ["echo"]);
+}
+
+#[test]
+fn help_and_version_come_before_all_that_stands_behind_them() {
+    for (flag, command) in [
+        ("-h", Command::Help),
+        ("--help", Command::Help),
+        ("-V", Command::Version),
+        ("--version", Command::Version),
+    ] {
+        let args = ["--utc", flag, "--nonsense"].map(OsString::from);
+        assert_eq!(from_args(args).unwrap(), command);
+    }
+}
+
+#[test]
+fn help_has_a_line_for_every_flag_and_fits_a_terminal() {
+    let help = help();
+    for flag in FLAGS {
+        let left = match flag.value {
+            Some(value) => format!("  --{} {value}", flag.name),
+            None => format!("  --{}", flag.name),
+        };
+        let is_its_line =
+            |line: &&str| line.trim_end() == left || line.starts_with(&(left.clone() + " "));
+        assert_eq!(help.lines().filter(is_its_line).count(), 1, "{left}");
+        assert!(help.contains(flag.help), "{}", flag.help);
+    }
+    for name in Service::NAMES.iter().chain(&Format::NAMES) {
+        assert!(help.contains(name), "{name}");
+    }
+    assert!(help.lines().all(|line| line.len() <= 100));
+    assert!(help.ends_with('\n'));
+}
+
+#[test]
+fn the_defaults_that_help_tells_are_the_defaults() {
+    let mut told = 0;
+    for flag in FLAGS.iter().filter(|flag| !["max-connections", "log"].contains(&flag.name)) {
+        let Some((_, bracketed)) = flag.help.rsplit_once('[') else { continue };
+        let value = bracketed.trim_end_matches(']');
+        assert_eq!(config(&[&format!("--{}", flag.name), value]), default_config(), "{value}");
+        told += 1;
+    }
+    assert!(told >= 10, "{told} defaults told");
+}

@@ -12,6 +12,9 @@ use crate::reply::Reply;
 use log::Level;
 use time::{OffsetDateTime, UtcOffset};
 
+#[cfg(test)]
+mod tests;
+
 /// How a date and time is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

@@ -14,7 +14,9 @@ const SECONDS_1900_TO_1970: u64 = 2_208_988_800;
 
 /// Appends the time as RFC 868 has it: seconds since 1900, 32 bits, which wrap in 2036.
 pub(super) fn time<W: WallClock>(context: &Context<'_, W>, reply: &mut Reply<'_>) -> Outcome {
-    let since_1900 = context.wall_clock.wall_time().seconds + SECONDS_1900_TO_1970;
+    let since_1970 = context.wall_clock.wall_time().seconds;
+    // Wraps as the 32 bits do, so that no clock is too far ahead.
+    let since_1900 = since_1970.wrapping_add(SECONDS_1900_TO_1970);
     reply.push(&(since_1900 as u32).to_be_bytes());
     Outcome::Finish(CloseReason::Served)
 }

@@ -1,1 +1,133 @@
+//! What each service and each command answers, asked as the engine asks them.
 
+mod framed;
+mod plain;
+
+use super::{Context, Responder, Service};
+use crate::client_log::ClientLog;
+use crate::clock::{Moment, WallTime};
+use crate::conn::{Outcome, Respond};
+use crate::framing::{Envelope, Framing, Request};
+use crate::handlers::daytime::{Calendar, Zone};
+use crate::limits::Limits;
+use crate::net::WallClock;
+use crate::reply::Reply;
+use crate::stats::Stats;
+use crate::table::Table;
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A wall clock that is a nanosecond later each time it is read.
+struct TickingClock(Cell<WallTime>);
+
+impl WallClock for TickingClock {
+    fn wall_time(&self) -> WallTime {
+        let mut time = self.0.get();
+        time.nanos += 1;
+        self.0.set(time);
+        time
+    }
+}
+
+/// All that handlers see, and a way to ask them.
+struct Desk {
+    service: Service,
+    peer: SocketAddr,
+    clock: TickingClock,
+    calendar: Calendar,
+    table: Table,
+    stats: Stats,
+    log: ClientLog,
+}
+
+impl Desk {
+    /// A desk on Friday, 7 May 2021, 20:36:52 UTC, whose log writes nothing and counts every line.
+    fn new(service: Service) -> Desk {
+        log::set_max_level(log::LevelFilter::Info);
+        Desk {
+            service,
+            peer: SocketAddr::from(([192, 168, 1, 6], 57662)),
+            clock: TickingClock(Cell::new(WallTime { seconds: 1_620_419_812, nanos: 0 })),
+            calendar: Calendar::new(Zone::Utc),
+            table: Table::embedded(),
+            stats: Stats::default(),
+            log: ClientLog::new(0),
+        }
+    }
+
+    fn set_time(&mut self, seconds: u64) {
+        self.clock.0.set(WallTime { seconds, nanos: 0 });
+    }
+
+    fn greet(&mut self) -> (Vec<u8>, Outcome) {
+        self.call(|responder, reply| responder.greet(reply))
+    }
+
+    fn ask(&mut self, body: &[u8]) -> (Vec<u8>, Outcome) {
+        let request = Request { body, envelope: Envelope::Bare };
+        self.call(|responder, reply| responder.respond(request, reply))
+    }
+
+    /// The answer to a request after which the connection goes on.
+    fn answer(&mut self, body: &[u8]) -> Vec<u8> {
+        let (answer, outcome) = self.ask(body);
+        assert_eq!(outcome, Outcome::Continue);
+        answer
+    }
+
+    fn produce(&mut self) -> Vec<u8> {
+        let produce = |responder: &mut Responder<'_, _>, reply: &mut Reply<'_>| {
+            responder.produce(reply);
+            Outcome::Produce
+        };
+        self.call(produce).0
+    }
+
+    fn logged(&self) -> u64 {
+        self.log.suppressed_total()
+    }
+
+    fn call(
+        &mut self,
+        call: impl FnOnce(&mut Responder<'_, TickingClock>, &mut Reply<'_>) -> Outcome,
+    ) -> (Vec<u8>, Outcome) {
+        let context = Context {
+            now: Moment::START + Duration::from_millis(1500),
+            peer: self.peer,
+            wall_clock: &self.clock,
+            calendar: &mut self.calendar,
+            table: &self.table,
+            stats: &mut self.stats,
+            log: &mut self.log,
+        };
+        let mut out = Vec::new();
+        let mut reply = Reply::bare(&mut out);
+        let outcome = call(&mut Responder { service: self.service, context }, &mut reply);
+        reply.finish();
+        (out, outcome)
+    }
+}
+
+#[test]
+fn every_service_is_found_by_its_name() {
+    for name in Service::NAMES {
+        assert_eq!(Service::from_name(name).map(Service::name), Some(name));
+    }
+    for name in ["", "Framed", "gopher"] {
+        assert_eq!(Service::from_name(name), None);
+    }
+}
+
+#[test]
+fn framings_of_services_keep_to_the_limit() {
+    let limits = Limits { max_frame: 77, ..Limits::default() };
+    let framing = |name| Service::from_name(name).map(|service| service.framing(&limits));
+    assert_eq!(framing("framed"), Some(Framing::Padded { max_body: 77 }));
+    for name in ["lookup", "exchange"] {
+        assert_eq!(framing(name), Some(Framing::Line { max_line: 77 }));
+    }
+    for name in ["daytime", "time", "echo", "discard", "chargen", "greeting"] {
+        assert_eq!(framing(name), Some(Framing::Raw));
+    }
+}

@@ -1,1 +1,301 @@
+//! The reactor on real sockets of the loopback interface, real signals, and a real thread.
 
+use super::*;
+use crate::handlers::Service;
+use crate::handlers::daytime::{Calendar, Zone};
+use crate::limits::Limits;
+use crate::server::Server;
+use crate::table::Table;
+use nix::errno::Errno;
+use nix::sys::signal::raise;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpStream as StdStream};
+use std::thread;
+
+const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
+const BACKLOG: u32 = 16;
+
+/// After this long something that should have happened has not: a failed test, not a hung one.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Notes what it is told, and stops when it has seen enough.
+struct Witness<E> {
+    events: Vec<(Token, Readiness)>,
+    notices: Vec<Notice>,
+    is_enough: E,
+}
+
+impl<E: FnMut(&[(Token, Readiness)], &[Notice]) -> bool> Driver for Witness<E> {
+    fn ready(&mut self, token: Token, readiness: Readiness) {
+        self.events.push((token, readiness));
+    }
+
+    fn notice(&mut self, notice: Notice, _now: Moment) {
+        self.notices.push(notice);
+    }
+
+    fn end_turn(&mut self, now: Moment) -> Next {
+        assert!(now < Moment::START + PATIENCE, "waited for {:?}, {:?}", self.events, self.notices);
+        if (self.is_enough)(&self.events, &self.notices) {
+            return Next::Stop;
+        }
+        Next::WaitUntil(Moment::START + PATIENCE)
+    }
+}
+
+/// Turns the loop until `is_enough`; returns all that was told.
+fn watch(
+    reactor: &mut Reactor,
+    is_enough: impl FnMut(&[(Token, Readiness)], &[Notice]) -> bool,
+) -> (Vec<(Token, Readiness)>, Vec<Notice>) {
+    let mut witness = Witness { events: Vec::new(), notices: Vec::new(), is_enough };
+    reactor.run(&mut witness).expect("epoll works");
+    (witness.events, witness.notices)
+}
+
+/// Turns the loop until an event for `token` says what `is_expected` looks for.
+fn watch_for(reactor: &mut Reactor, token: Token, is_expected: impl Fn(Readiness) -> bool) {
+    watch(reactor, |events, _| {
+        events.iter().any(|&(told, readiness)| told == token && is_expected(readiness))
+    });
+}
+
+/// A listener, a client connected to it, and the client's other end, accepted.
+fn connected(reactor: &mut Reactor, net: &mut MioNet) -> (StdStream, TcpStream) {
+    let (mut listener, address) = net.bind(LOOPBACK.into(), BACKLOG).expect("a free port");
+    net.register_listener(&mut listener, Token(1)).expect("room in epoll");
+    let client = StdStream::connect(address).expect("someone listens");
+    client.set_read_timeout(Some(PATIENCE)).expect("a valid timeout");
+    watch_for(reactor, Token(1), |readiness| readiness.read);
+    let (stream, peer) = net.accept(&listener).expect("a client waits");
+    assert_eq!(peer, client.local_addr().expect("it has one"));
+    let error = net.accept(&listener).expect_err("nobody else waits");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    (client, stream)
+}
+
+fn reactor_and_net() -> (Reactor, MioNet) {
+    let reactor = Reactor::new().expect("descriptors for epoll");
+    let net = reactor.net().expect("a descriptor");
+    (reactor, net)
+}
+
+#[test]
+fn port_0_is_a_free_port_and_a_taken_one_is_refused() {
+    let (_reactor, net) = reactor_and_net();
+    let (_first, address) = net.bind(LOOPBACK.into(), BACKLOG).expect("a free port");
+    assert_ne!(address.port(), 0);
+    let (_second, other) = net.bind(LOOPBACK.into(), u32::MAX).expect("another free port");
+    assert_ne!(other, address);
+    let error = net.bind(address, BACKLOG).expect_err("it is taken");
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+}
+
+#[test]
+fn an_address_of_another_machine_is_refused() {
+    let (_reactor, net) = reactor_and_net();
+    let elsewhere = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 0));
+    let error = net.bind(elsewhere, BACKLOG).expect_err("an address for documentation only");
+    assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+}
+
+#[test]
+fn an_ipv6_listener_takes_ipv6_only() {
+    let (_reactor, net) = reactor_and_net();
+    match net.bind((Ipv6Addr::LOCALHOST, 0).into(), BACKLOG) {
+        Ok((listener, address)) => {
+            assert!(address.is_ipv6());
+            assert!(SockRef::from(&listener).only_v6().expect("an IPv6 socket"));
+        }
+        // This machine has no IPv6; then there is nothing to find out.
+        Err(error) => {
+            let errno = error.raw_os_error().map(Errno::from_raw);
+            assert!(matches!(errno, Some(Errno::EADDRNOTAVAIL | Errno::EAFNOSUPPORT)), "{error}");
+        }
+    }
+}
+
+#[test]
+fn accepted_sockets_send_without_delay() {
+    let (mut reactor, mut net) = reactor_and_net();
+    let (_client, stream) = connected(&mut reactor, &mut net);
+    assert!(stream.nodelay().expect("a TCP socket"));
+}
+
+#[test]
+fn bytes_and_fin_go_both_ways() {
+    let (mut reactor, mut net) = reactor_and_net();
+    let (mut client, mut stream) = connected(&mut reactor, &mut net);
+    net.register(&mut stream, Token(2)).expect("room in epoll");
+    watch_for(&mut reactor, Token(2), |readiness| readiness.write);
+    let mut buffer = [0; 100];
+    let error = net.recv(&mut stream, &mut buffer).expect_err("nothing has come");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+
+    client.write_all(b"question").expect("room in the socket");
+    client.shutdown(Shutdown::Write).expect("a connected socket");
+    watch_for(&mut reactor, Token(2), |readiness| readiness.read && readiness.read_closed);
+    assert_eq!(net.recv(&mut stream, &mut buffer).expect("bytes came"), 8);
+    assert_eq!(&buffer[..8], b"question");
+    assert_eq!(net.recv(&mut stream, &mut buffer).expect("FIN came"), 0);
+
+    assert_eq!(net.send(&mut stream, b"answer").expect("room in the socket"), 6);
+    net.send_fin(&mut stream).expect("a connected socket");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("an answer, then FIN");
+    assert_eq!(answer, "answer");
+}
+
+#[test]
+fn an_aborted_connection_is_reset() {
+    let (mut reactor, mut net) = reactor_and_net();
+    let (mut client, stream) = connected(&mut reactor, &mut net);
+    net.abort(stream);
+    let error = client.read(&mut [0; 1]).expect_err("RST, not FIN");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn a_reset_makes_both_directions_ready() {
+    let (mut reactor, mut net) = reactor_and_net();
+    let (client, mut stream) = connected(&mut reactor, &mut net);
+    net.register(&mut stream, Token(2)).expect("room in epoll");
+    SockRef::from(&client).set_linger(Some(Duration::ZERO)).expect("a valid time");
+    drop(client);
+    let all = Readiness { read: true, write: true, read_closed: true };
+    watch_for(&mut reactor, Token(2), |readiness| readiness == all);
+    let error = net.recv(&mut stream, &mut [0; 1]).expect_err("it was reset");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn a_connect_ends_with_a_connection_or_with_the_reason_why_not() {
+    let (mut reactor, mut net) = reactor_and_net();
+    let (_listener, address) = net.bind(LOOPBACK.into(), BACKLOG).expect("a free port");
+    let mut stream = net.connect(address).expect("a socket");
+    net.register(&mut stream, Token(2)).expect("room in epoll");
+    watch_for(&mut reactor, Token(2), |readiness| readiness.write);
+    net.connected(&stream).expect("someone listens");
+    assert!(net.local_addr(&stream).expect("it has one").ip().is_loopback());
+
+    // Bound, so that nobody else listens there, and not listening itself.
+    let taken = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    taken.bind(&SocketAddr::from(LOOPBACK).into()).expect("a free port");
+    let deaf = taken.local_addr().ok().and_then(|address| address.as_socket()).expect("IPv4");
+    let mut refused = net.connect(deaf).expect("a socket");
+    net.register(&mut refused, Token(3)).expect("room in epoll");
+    watch_for(&mut reactor, Token(3), |readiness| readiness.write);
+    let error = net.connected(&refused).expect_err("nobody listens");
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn another_thread_can_wake_the_loop() {
+    let (mut reactor, _) = reactor_and_net();
+    let waker = reactor.waker();
+    let other = thread::spawn(move || waker.wake());
+    let (events, notices) = watch(&mut reactor, |_, notices| !notices.is_empty());
+    assert_eq!((events, notices), (vec![], vec![Notice::Woken]));
+    other.join().expect("no panic").expect("a wake-up");
+}
+
+/// A signal sent to one thread is pending for that thread, so this disturbs no other test.
+#[test]
+fn signals_arrive_as_notices() {
+    let (mut reactor, _) = reactor_and_net();
+    reactor.watch_signals().expect("a descriptor");
+    let cases = [
+        (Signal::SIGHUP, Notice::Reload),
+        (Signal::SIGUSR1, Notice::Report),
+        (Signal::SIGINT, Notice::Terminate),
+        (Signal::SIGTERM, Notice::Terminate),
+    ];
+    for (signal, notice) in cases {
+        raise(signal).expect("a known signal");
+        let (_, notices) = watch(&mut reactor, |_, notices| !notices.is_empty());
+        assert_eq!(notices, [notice], "{signal}");
+    }
+}
+
+#[test]
+fn a_moment_that_has_passed_is_not_waited_for() {
+    struct Hurry(usize);
+    impl Driver for Hurry {
+        fn ready(&mut self, token: Token, _: Readiness) {
+            panic!("nothing is registered as {token:?}");
+        }
+
+        fn end_turn(&mut self, now: Moment) -> Next {
+            self.0 += 1;
+            match self.0 {
+                1 => Next::Poll,
+                2 => Next::WaitUntil(Moment::START),
+                3 => Next::WaitUntil(now),
+                _ => Next::Stop,
+            }
+        }
+    }
+    let (mut reactor, _) = reactor_and_net();
+    let before = reactor.now();
+    let mut hurry = Hurry(0);
+    reactor.run(&mut hurry).expect("epoll works");
+    assert_eq!(hurry.0, 4);
+    assert!(reactor.now() >= before);
+}
+
+#[test]
+fn the_wall_clock_is_set() {
+    let (_reactor, net) = reactor_and_net();
+    let year_2020 = 1_577_836_800;
+    assert!(net.wall_time().seconds > year_2020);
+    assert!(net.wall_time().nanos < 1_000_000_000);
+}
+
+/// Runs a server until one connection was served.
+struct UntilOneIsServed(Server<MioNet>);
+
+impl Driver for UntilOneIsServed {
+    fn ready(&mut self, token: Token, readiness: Readiness) {
+        self.0.ready(token, readiness);
+    }
+
+    fn end_turn(&mut self, now: Moment) -> Next {
+        let patience_ends = Moment::START + PATIENCE;
+        assert!(now < patience_ends, "not served yet: {:?}", self.0.stats());
+        match self.0.end_turn(now) {
+            _ if self.0.stats().closed_total() == 1 => Next::Stop,
+            Next::Wait => Next::WaitUntil(patience_ends),
+            next => next,
+        }
+    }
+}
+
+/// The server that the other tests run on a network in memory, once on the real one.
+#[test]
+fn the_server_serves() {
+    let (mut reactor, net) = reactor_and_net();
+    let (listener, address) = net.bind(LOOPBACK.into(), BACKLOG).expect("a free port");
+    let calendar = Calendar::new(Zone::Utc);
+    let mut server =
+        Server::new(net, Limits::default(), Table::embedded(), calendar, reactor.now());
+    server.listen(listener, Service::Echo).expect("room in epoll");
+
+    let mut client = StdStream::connect(address).expect("someone listens");
+    client.set_read_timeout(Some(PATIENCE)).expect("a valid timeout");
+    let text: Vec<u8> = (0..1_000_000u32).map(|n| n as u8).collect();
+    let expected = text.clone();
+    let mut writer = client.try_clone().expect("a descriptor");
+    let writing = thread::spawn(move || {
+        writer.write_all(&text).expect("the server reads");
+        writer.shutdown(Shutdown::Write).expect("a connected socket");
+    });
+    let reading = thread::spawn(move || {
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).expect("an echo, then FIN");
+        received
+    });
+    let mut driver = UntilOneIsServed(server);
+    reactor.run(&mut driver).expect("epoll works");
+    writing.join().expect("no panic");
+    assert!(reading.join().expect("no panic") == expected, "not what was sent");
+    assert_eq!((driver.0.stats().accepted, driver.0.stats().open()), (1, 0));
+}

@@ -1,1 +1,9 @@
+//! The server over a network in memory, on a clock that the tests set.
 
+mod accepting;
+mod bench;
+mod exchanging;
+mod expiring;
+mod fake_net;
+mod random;
+mod stopping;

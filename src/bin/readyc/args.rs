@@ -18,7 +18,7 @@ const DEFAULT_PORT: u16 = 9999;
 #[derive(Debug, Parser)]
 #[command(name = "readyc", version, max_term_width = 100)]
 pub(crate) struct Args {
-    /// The server: HOST:PORT, HOST (port 9999) or [IPv6]:PORT
+    /// The server: HOST or HOST:PORT (else port 9999), an IPv6 address in brackets
     #[arg(long, global = true, env = "READYC_SERVER", default_value = "127.0.0.1:9999")]
     pub(crate) server: ServerName,
 

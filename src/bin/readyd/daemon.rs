@@ -46,14 +46,13 @@ pub(crate) struct Daemon {
     loaded: Receiver<Result<Table, LoadError>>,
     loader: Sender<Result<Table, LoadError>>,
     waker: Arc<mio::Waker>,
-    now: Moment,
 }
 
 impl Daemon {
     pub(crate) fn new(server: Server<MioNet>, source: TableSource, reactor: &Reactor) -> Daemon {
         let (loader, loaded) = mpsc::channel();
-        let (waker, now) = (reactor.waker(), reactor.now());
-        Daemon { server, source, reload: Reload::Idle, loaded, loader, waker, now }
+        let waker = reactor.waker();
+        Daemon { server, source, reload: Reload::Idle, loaded, loader, waker }
     }
 
     /// The last line of the log.
@@ -62,13 +61,18 @@ impl Daemon {
         log::info!("stopped: {} connections, {} requests", stats.accepted, stats.requests);
     }
 
-    fn terminate(&mut self) {
-        log::info!("draining {} connections", self.server.stats().open());
-        self.server.drain(self.now);
+    fn terminate(&mut self, now: Moment) {
+        let open = self.server.stats().open();
+        if self.server.is_draining() {
+            log::info!("stopping at once, {open} connections are open");
+        } else {
+            log::info!("draining {open} connections");
+        }
+        self.server.drain(now);
     }
 
-    fn report(&self) {
-        for line in self.server.statistics(self.now).lines() {
+    fn report(&self, now: Moment) {
+        for line in self.server.statistics(now).lines() {
             log::info!("statistics: {line}");
         }
     }
@@ -125,17 +129,16 @@ impl Driver for Daemon {
         self.server.ready(token, readiness);
     }
 
-    fn notice(&mut self, notice: Notice) {
+    fn notice(&mut self, notice: Notice, now: Moment) {
         match notice {
-            Notice::Terminate => self.terminate(),
+            Notice::Terminate => self.terminate(now),
             Notice::Reload => self.start_reload(),
-            Notice::Report => self.report(),
+            Notice::Report => self.report(now),
             Notice::Woken => self.finish_reload(),
         }
     }
 
     fn end_turn(&mut self, now: Moment) -> Next {
-        self.now = now;
         self.server.end_turn(now)
     }
 }

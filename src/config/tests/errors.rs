@@ -1,0 +1,88 @@
+//! What the operator is told when the command line is wrong.
+
+use super::run;
+use crate::config::from_args;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+fn error(args: &[&str]) -> String {
+    run(args).expect_err("an error").to_string()
+}
+
+#[test]
+fn each_fault_has_its_text() {
+    let cases: &[(&[&str], &str)] = &[
+        (&["--nonsense"], "unknown flag --nonsense (readyd --help lists them)"),
+        (&["--nonsense=7"], "unknown flag --nonsense (readyd --help lists them)"),
+        (&["-x"], "unknown flag -x (readyd --help lists them)"),
+        (&["--Utc"], "unknown flag --Utc (readyd --help lists them)"),
+        (&["9999"], "unexpected argument \"9999\" (readyd --help lists the flags)"),
+        (&["--utc", "yes"], "unexpected argument \"yes\" (readyd --help lists the flags)"),
+        (&["--", "--utc"], "unexpected argument \"--utc\" (readyd --help lists the flags)"),
+        (&["--utc=yes"], "--utc takes no value"),
+        (&["--utc=yes", "--backlog", "7"], "--utc takes no value"),
+        (&["--backlog"], "--backlog needs a value"),
+        (&["--backlog", "x"], "--backlog \"x\": not a number (write it as 1000 or 10k)"),
+        (&["--backlog="], "--backlog \"\": not a number (write it as 1000 or 10k)"),
+        (&["--backlog", "1.5"], "--backlog \"1.5\": not a whole number"),
+        (&["--backlog", "5000m"], "--backlog \"5000m\": too large"),
+        (&["--log-rate", "4294967296"], "--log-rate \"4294967296\": too large"),
+        (&["--backlog", "7s"], "--backlog \"7s\": unknown unit \"s\" (use k or m)"),
+        (&["--max-frame", "x"], "--max-frame \"x\": not a number (write it as 65536 or 64KiB)"),
+        (&["--max-frame", "1ms"], "--max-frame \"1ms\": unknown unit \"ms\" (use KiB, MiB or GiB)"),
+        (&["--idle-timeout", "x"], "--idle-timeout \"x\": not a number (write it as 10s or 500ms)"),
+        (
+            &["--idle-timeout", "1MiB"],
+            "--idle-timeout \"1MiB\": unknown unit \"MiB\" (use us, ms, s, m, h or d)",
+        ),
+        (&["--idle-timeout", "999999d"], "--idle-timeout \"999999d\": too large"),
+        (
+            &["--table-order", "random"],
+            "--table-order \"random\": not an order (use key-value or value-key)",
+        ),
+        (
+            &["--log", "loud"],
+            "--log \"loud\": not a level (use off, error, warn, info, debug or trace)",
+        ),
+        (
+            &["--listen", "9999"],
+            "--listen \"9999\": no address (write it as SERVICE=IP:PORT, such as \
+             framed=127.0.0.1:9999)",
+        ),
+    ];
+    for (args, text) in cases {
+        assert_eq!(error(args), *text, "{args:?}");
+    }
+}
+
+#[test]
+fn limits_that_cannot_be_kept_are_refused_wherever_they_come_from() {
+    for name in ["max-connections", "max-frame", "frame-timeout", "idle-timeout", "write-timeout"] {
+        assert_eq!(error(&[&format!("--{name}=0")]), format!("--{name} must be more than 0"));
+    }
+    for (name, value) in [("max-frame", "2GiB"), ("output-limit", "1073741825")] {
+        let text = format!("--{name} must be at most 1073741824");
+        assert_eq!(error(&[&format!("--{name}={value}")]), text);
+    }
+    assert_eq!(
+        error(&["--max-connections", "2000m"]),
+        "--max-connections must be at most 1073741824"
+    );
+    let file = super::TempFile::new(b"max-frame 0");
+    assert_eq!(error(&["--config", file.path()]), "--max-frame must be more than 0");
+}
+
+#[test]
+fn the_first_fault_is_the_one_told() {
+    assert_eq!(error(&["--backlog=x", "--max-frame=x"]), error(&["--backlog=x"]));
+}
+
+#[test]
+fn bytes_that_are_not_text_are_refused_not_guessed_at() {
+    let bad = || OsString::from_vec(b"/table\xff".to_vec());
+    let error = from_args(["--table".into(), bad()]).unwrap_err();
+    assert_eq!(error.to_string(), "--table \"/table\u{fffd}\": not valid UTF-8");
+    let error = from_args([bad()]).unwrap_err();
+    let text = "unexpected argument \"/table\u{fffd}\" (readyd --help lists the flags)";
+    assert_eq!(error.to_string(), text);
+}

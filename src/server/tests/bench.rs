@@ -1,0 +1,152 @@
+//! A server on a test bench: events are delivered, the clock is set, and after every turn the
+//! server's invariants are checked.
+
+use super::fake_net::{Client, FakeNet};
+use crate::clock::Moment;
+use crate::close::CloseReason;
+use crate::frame::encode_header;
+use crate::handlers::Service;
+use crate::handlers::daytime::{Calendar, Zone};
+use crate::limits::Limits;
+use crate::net::{Driver, Next};
+use crate::server::Server;
+use crate::table::Table;
+use std::time::Duration;
+
+/// The numbers of the listeners, in the order of [`SERVICES`].
+pub(super) const FRAMED: usize = 0;
+pub(super) const ECHO: usize = 1;
+pub(super) const LOOKUP: usize = 2;
+pub(super) const CHARGEN: usize = 3;
+pub(super) const GREETING: usize = 4;
+
+const SERVICES: [Service; 5] =
+    [Service::Framed, Service::Echo, Service::Lookup, Service::Chargen, Service::Greeting];
+
+/// More turns than any test needs: a server that still wants more is spinning.
+const MANY_TURNS: usize = 10_000;
+
+/// `body` as a frame.
+pub(super) fn frame(body: &[u8]) -> Vec<u8> {
+    [&encode_header(body.len()), body].concat()
+}
+
+pub(super) struct Bench {
+    pub(super) server: Server<FakeNet>,
+    pub(super) net: FakeNet,
+    pub(super) now: Moment,
+}
+
+impl Bench {
+    pub(super) fn new() -> Bench {
+        Bench::with_limits(Limits::default())
+    }
+
+    pub(super) fn with_limits(limits: Limits) -> Bench {
+        // The server wakes up to tell of suppressed log lines; so that all tests see the same
+        // wake-ups, whichever run beside them, all set the same level.
+        log::set_max_level(log::LevelFilter::Info);
+        limits.validate().expect("limits that can be kept");
+        let now = Moment::START + Duration::from_secs(1000);
+        let net = FakeNet::new();
+        let calendar = Calendar::new(Zone::Utc);
+        let mut server = Server::new(net.clone(), limits, Table::embedded(), calendar, now);
+        for service in SERVICES {
+            server.listen(net.listener(), service).expect("nothing fails");
+        }
+        Bench { server, net, now }
+    }
+
+    /// One turn of the loop.
+    pub(super) fn turn(&mut self) -> Next {
+        for (token, readiness) in self.net.poll() {
+            self.server.ready(token, readiness);
+        }
+        let next = self.server.end_turn(self.now);
+        self.check(next);
+        next
+    }
+
+    /// Turns the loop until it would wait for events or for time, or stop.
+    pub(super) fn run(&mut self) -> Next {
+        for _ in 0..MANY_TURNS {
+            let next = self.turn();
+            if next == Next::Stop || (next != Next::Poll && !self.net.has_events()) {
+                return next;
+            }
+        }
+        panic!("the server spins");
+    }
+
+    pub(super) fn advance(&mut self, duration: Duration) {
+        self.now = self.now + duration;
+    }
+
+    /// Turns the loop, on and on through the waits, until `duration` has passed.
+    pub(super) fn run_for(&mut self, duration: Duration) -> Next {
+        let end = self.now + duration;
+        for _ in 0..MANY_TURNS {
+            match self.run() {
+                Next::WaitUntil(moment) if moment <= end => {
+                    assert!(moment > self.now, "woken for nothing");
+                    self.now = moment;
+                }
+                Next::Stop => return Next::Stop,
+                _ => {
+                    self.now = end;
+                    return self.run();
+                }
+            }
+        }
+        panic!("the server spins");
+    }
+
+    /// A client that is accepted at once.
+    pub(super) fn connected(&mut self, listener: usize) -> Client {
+        let client = self.net.connect(listener);
+        self.run();
+        client
+    }
+
+    /// Sends `bytes` and returns all that came back until nothing more happens.
+    pub(super) fn ask(&mut self, client: Client, bytes: &[u8]) -> Vec<u8> {
+        self.net.send(client, bytes);
+        let before = self.net.received(client).len();
+        self.run();
+        self.net.received(client).split_off(before)
+    }
+
+    pub(super) fn closed(&self, reason: CloseReason) -> u64 {
+        self.server.stats().closed[reason as usize]
+    }
+
+    /// Heap bytes that connections hold.
+    pub(super) fn heap(&self) -> usize {
+        let memory = self.server.connections.iter().map(|(_, entry)| entry.conn.memory());
+        memory.map(|(unparsed, unsent)| unparsed + unsent).sum()
+    }
+
+    /// That nothing is left of any connection.
+    pub(super) fn assert_clean(&self) {
+        assert_eq!(self.server.stats().open(), 0);
+        assert!(self.server.connections.is_empty());
+        assert!(self.server.timers.is_empty());
+        assert_eq!(self.net.open_streams(), 0);
+    }
+
+    fn check(&self, next: Next) {
+        let Server { connections, queue, visitor, .. } = &self.server;
+        assert_eq!(visitor.stats.open(), connections.len() as u64);
+        assert_eq!(self.net.open_streams(), connections.len());
+        assert!(connections.len() <= visitor.limits.max_connections);
+        for (index, entry) in connections {
+            if entry.has_work(&visitor.limits) {
+                assert!(entry.queued, "connection {index} would hang: {entry:?}");
+                assert_eq!(next, Next::Poll);
+            }
+            assert!(self.server.timers.deadline(index).is_some(), "nobody watches {index}");
+        }
+        let queued = connections.iter().filter(|(_, entry)| entry.queued).count();
+        assert!(queued <= queue.len());
+    }
+}

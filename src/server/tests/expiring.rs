@@ -1,0 +1,136 @@
+//! Deadlines as the loop keeps them: on time, one by one, and not while the client has spoken.
+
+use super::bench::{Bench, ECHO, FRAMED, LOOKUP, frame};
+use super::fake_net::ServerEnd;
+use crate::close::CloseReason;
+use crate::limits::Limits;
+use crate::net::Next;
+use std::time::Duration;
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
+    let mut bench = Bench::new();
+    let idle = bench.connected(ECHO);
+    let busy = bench.connected(ECHO);
+    for _ in 0..3 {
+        bench.run_for(secs(300) - Duration::from_millis(1));
+        bench.ask(busy, b"x");
+    }
+    assert_eq!(bench.net.server_end(idle), ServerEnd::Closed, "idle, and lingered in vain");
+    assert_eq!(bench.net.server_end(busy), ServerEnd::Open);
+    assert_eq!(bench.closed(CloseReason::IdleTimeout), 1);
+}
+
+#[test]
+fn the_loop_sleeps_no_longer_than_the_next_deadline() {
+    let mut bench = Bench::new();
+    let start = bench.now;
+    bench.connected(ECHO);
+    bench.run_for(secs(599));
+    assert!(matches!(bench.run(), Next::WaitUntil(moment) if moment <= start + secs(600)));
+    assert_eq!(bench.server.stats().open(), 1);
+}
+
+#[test]
+fn a_client_that_does_not_take_its_output_is_aborted() {
+    let mut bench = Bench::new();
+    let client = bench.connected(FRAMED);
+    bench.net.socket(client, |socket| socket.window = 5);
+    bench.ask(client, &frame(b"ECHO hello"));
+    bench.run_for(secs(29));
+    bench.net.widen(client, 5);
+    bench.run_for(secs(29));
+    assert_eq!(bench.net.server_end(client), ServerEnd::Open, "it took a little");
+    bench.run_for(secs(1));
+    assert_eq!(bench.net.server_end(client), ServerEnd::Aborted);
+    assert_eq!(bench.closed(CloseReason::WriteTimeout), 1);
+    bench.assert_clean();
+}
+
+#[test]
+fn a_slow_frame_is_refused() {
+    let mut bench = Bench::new();
+    let client = bench.connected(FRAMED);
+    for byte in &frame(b"ECHO hello")[..29] {
+        bench.net.send(client, &[*byte]);
+        bench.run_for(secs(1));
+    }
+    assert_eq!(bench.net.received(client), b"");
+    bench.run_for(secs(1));
+    let reply = frame(b"Error: the frame did not arrive within 30s");
+    assert_eq!(bench.net.received(client), reply);
+    bench.net.fin(client);
+    bench.run();
+    assert_eq!(bench.closed(CloseReason::FrameTimeout), 1);
+}
+
+#[test]
+fn a_line_without_its_end_is_answered_after_a_pause() {
+    let mut bench = Bench::new();
+    let client = bench.connected(LOOKUP);
+    assert_eq!(bench.ask(client, b"165.165.80.80"), b"");
+    bench.run_for(Duration::from_millis(49));
+    assert_eq!(bench.net.received(client), b"");
+    bench.run_for(Duration::from_millis(1));
+    assert_eq!(bench.net.received(client), b"6A:08:AA:C2");
+}
+
+#[test]
+fn a_client_that_does_not_answer_fin_is_let_go_after_the_linger_time() {
+    let mut bench = Bench::new();
+    let client = bench.connected(FRAMED);
+    bench.ask(client, &frame(b"Disconnect !"));
+    assert_eq!(bench.net.server_end(client), ServerEnd::HalfClosed);
+    bench.run_for(secs(2));
+    assert_eq!(bench.net.server_end(client), ServerEnd::Closed);
+    assert_eq!(bench.closed(CloseReason::Disconnect), 1);
+    bench.assert_clean();
+}
+
+/// A turn can take long, and the process can be stopped. What the client did in time, and the loop
+/// only sees now, counts.
+#[test]
+fn what_has_arrived_counts_before_what_is_late() {
+    let mut bench = Bench::new();
+    let line = bench.connected(LOOKUP);
+    let framed = bench.connected(FRAMED);
+    let idle = bench.connected(ECHO);
+    let slow = bench.connected(FRAMED);
+    bench.net.socket(slow, |socket| socket.window = 0);
+    bench.ask(slow, &frame(b"ECHO x"));
+    let (start, end) = (&frame(b"ECHO hello")[..10], &frame(b"ECHO hello")[10..]);
+    bench.ask(framed, start);
+    bench.ask(line, b"165.165");
+
+    bench.net.send(line, b".80.80\n");
+    bench.net.send(framed, end);
+    bench.net.send(idle, b"still here");
+    bench.net.widen(slow, 1000);
+    bench.advance(secs(3600));
+    bench.run();
+    assert_eq!(bench.net.received(line), b"6A:08:AA:C2\n");
+    assert_eq!(bench.net.received(framed), frame(b"hello"));
+    assert_eq!(bench.net.received(idle), b"still here");
+    assert_eq!(bench.net.received(slow), frame(b"x"));
+    assert_eq!(bench.server.stats().closed_total(), 0);
+}
+
+#[test]
+fn deadlines_that_pass_at_once_are_all_kept() {
+    let mut bench = Bench::with_limits(Limits { log_rate: 0, ..Limits::default() });
+    let clients: Vec<_> = (0..5000).map(|_| bench.net.connect(ECHO)).collect();
+    bench.run();
+    assert_eq!(bench.server.stats().open(), 5000);
+    bench.advance(secs(600));
+    assert_eq!(bench.turn(), Next::Poll, "a turn looks at so many deadlines");
+    bench.run();
+    let ends = clients.iter().map(|&client| bench.net.server_end(client));
+    assert_eq!(ends.filter(|&end| end == ServerEnd::HalfClosed).count(), 5000);
+    bench.run_for(secs(2));
+    assert_eq!(bench.closed(CloseReason::IdleTimeout), 5000);
+    bench.assert_clean();
+}

@@ -1,0 +1,274 @@
+//! A network in memory: sockets with finite buffers, edge-triggered events, faults on demand.
+//!
+//! It is as strict as epoll. An edge is reported once, with all that the socket is ready for at that
+//! time; whoever forgets it waits in vain. And it is as strict as TCP: closing a socket with unread
+//! input resets it, and sending after FIN is a bug of the caller, so it panics.
+
+mod socket;
+
+use crate::clock::WallTime;
+use crate::net::{Net, Readiness, Token, WallClock};
+use socket::{Call, Peer};
+pub(super) use socket::{Fault, ServerEnd, Socket};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+/// A client's end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Client(usize);
+
+#[derive(Debug, Default)]
+struct Backlog {
+    token: Option<Token>,
+    waiting: VecDeque<usize>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct World {
+    sockets: Vec<Socket>,
+    backlogs: Vec<Backlog>,
+    /// Sockets with an edge that was not reported yet, in order.
+    edges: Vec<usize>,
+    listener_edges: Vec<usize>,
+    accept: Call,
+    register: Call,
+    open_streams: usize,
+}
+
+/// The network; a clone is another handle on the same one.
+#[derive(Clone, Debug)]
+pub(super) struct FakeNet(Rc<RefCell<World>>);
+
+impl FakeNet {
+    pub(super) fn new() -> FakeNet {
+        FakeNet(Rc::new(RefCell::new(World {
+            sockets: Vec::new(),
+            backlogs: Vec::new(),
+            edges: Vec::new(),
+            listener_edges: Vec::new(),
+            accept: Call::NEW,
+            register: Call::NEW,
+            open_streams: 0,
+        })))
+    }
+
+    pub(super) fn listener(&self) -> FakeListener {
+        let mut world = self.0.borrow_mut();
+        world.backlogs.push(Backlog::default());
+        FakeListener { number: world.backlogs.len() - 1, net: self.clone() }
+    }
+
+    /// A client comes into the backlog of the listener with that number.
+    pub(super) fn connect(&self, listener: usize) -> Client {
+        let mut world = self.0.borrow_mut();
+        let number = world.sockets.len();
+        world.sockets.push(Socket::waiting());
+        if world.backlogs[listener].closed {
+            world.sockets[number].server_end = ServerEnd::Reset;
+        } else {
+            world.backlogs[listener].waiting.push_back(number);
+            world.listener_edges.push(listener);
+        }
+        Client(number)
+    }
+
+    pub(super) fn send(&self, client: Client, bytes: &[u8]) {
+        self.change(client, |socket| socket.unread.extend(bytes));
+    }
+
+    pub(super) fn fin(&self, client: Client) {
+        self.change(client, |socket| socket.peer = Peer::Fin);
+    }
+
+    pub(super) fn reset(&self, client: Client) {
+        self.change(client, |socket| {
+            socket.peer = Peer::Reset;
+            socket.unread.clear();
+        });
+    }
+
+    /// The kernel takes `count` bytes more for this client.
+    pub(super) fn widen(&self, client: Client, count: usize) {
+        self.change(client, |socket| socket.window = socket.window.saturating_add(count));
+    }
+
+    /// Looks at one connection, or changes its faults and limits.
+    pub(super) fn socket<T>(&self, client: Client, look: impl FnOnce(&mut Socket) -> T) -> T {
+        look(&mut self.0.borrow_mut().sockets[client.0])
+    }
+
+    pub(super) fn received(&self, client: Client) -> Vec<u8> {
+        self.socket(client, |socket| socket.received.clone())
+    }
+
+    pub(super) fn server_end(&self, client: Client) -> ServerEnd {
+        self.socket(client, |socket| socket.server_end)
+    }
+
+    pub(super) fn token(&self, client: Client) -> Token {
+        self.socket(client, |socket| socket.token).expect("the connection is registered")
+    }
+
+    pub(super) fn accept_call<T>(&self, look: impl FnOnce(&mut Call) -> T) -> T {
+        look(&mut self.0.borrow_mut().accept)
+    }
+
+    pub(super) fn register_call<T>(&self, look: impl FnOnce(&mut Call) -> T) -> T {
+        look(&mut self.0.borrow_mut().register)
+    }
+
+    /// Sockets that the server holds.
+    pub(super) fn open_streams(&self) -> usize {
+        self.0.borrow().open_streams
+    }
+
+    pub(super) fn address(client: Client) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 1024 + client.0 as u16))
+    }
+
+    /// The edges since the last call, as epoll_wait reports them: each socket once.
+    pub(super) fn poll(&self) -> Vec<(Token, Readiness)> {
+        let mut world = self.0.borrow_mut();
+        let mut events = Vec::new();
+        let mut edges = std::mem::take(&mut world.listener_edges);
+        edges.dedup();
+        for listener in edges {
+            let readiness = Readiness { read: true, ..Readiness::default() };
+            events.extend(world.backlogs[listener].token.map(|token| (token, readiness)));
+        }
+        let mut edges = std::mem::take(&mut world.edges);
+        edges.sort_unstable();
+        edges.dedup();
+        for number in edges {
+            let socket = &world.sockets[number];
+            let readiness = socket.readiness();
+            if readiness != Readiness::default() {
+                events.extend(socket.token.map(|token| (token, readiness)));
+            }
+        }
+        events
+    }
+
+    pub(super) fn has_events(&self) -> bool {
+        let world = self.0.borrow();
+        !world.edges.is_empty() || !world.listener_edges.is_empty()
+    }
+
+    fn change(&self, client: Client, change: impl FnOnce(&mut Socket)) {
+        let mut world = self.0.borrow_mut();
+        change(&mut world.sockets[client.0]);
+        if world.sockets[client.0].token.is_some() {
+            world.edges.push(client.0);
+        }
+    }
+
+    fn close(&self, number: usize, server_end: ServerEnd) {
+        let mut world = self.0.borrow_mut();
+        let socket = &mut world.sockets[number];
+        socket.server_end = server_end;
+        socket.token = None;
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct FakeListener {
+    number: usize,
+    net: FakeNet,
+}
+
+impl Drop for FakeListener {
+    /// Who waits in the backlog of a listener that closes is reset.
+    fn drop(&mut self) {
+        let waiting = {
+            let backlog = &mut self.net.0.borrow_mut().backlogs[self.number];
+            backlog.token = None;
+            backlog.closed = true;
+            std::mem::take(&mut backlog.waiting)
+        };
+        waiting.into_iter().for_each(|number| self.net.close(number, ServerEnd::Reset));
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct FakeStream {
+    number: usize,
+    net: FakeNet,
+}
+
+impl Drop for FakeStream {
+    fn drop(&mut self) {
+        let server_end = self.net.socket(Client(self.number), |socket| socket.end_if_closed_now());
+        self.net.close(self.number, server_end);
+        self.net.0.borrow_mut().open_streams -= 1;
+    }
+}
+
+impl WallClock for FakeNet {
+    /// Friday, 7 May 2021, 18:36:52 UTC.
+    fn wall_time(&self) -> WallTime {
+        WallTime { seconds: 1_620_412_612, nanos: 0 }
+    }
+}
+
+impl Net for FakeNet {
+    type Listener = FakeListener;
+    type Stream = FakeStream;
+
+    fn accept(&mut self, listener: &FakeListener) -> io::Result<(FakeStream, SocketAddr)> {
+        let mut world = self.0.borrow_mut();
+        world.accept.make()?;
+        let waiting = &mut world.backlogs[listener.number].waiting;
+        let number = waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
+        world.sockets[number].server_end = ServerEnd::Open;
+        world.open_streams += 1;
+        Ok((FakeStream { number, net: self.clone() }, FakeNet::address(Client(number))))
+    }
+
+    fn connect(&mut self, _address: SocketAddr) -> io::Result<FakeStream> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    fn connected(&mut self, _stream: &FakeStream) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    fn local_addr(&self, _stream: &FakeStream) -> io::Result<SocketAddr> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    /// Reports at once what the socket is ready for, as EPOLL_CTL_ADD does.
+    fn register(&mut self, stream: &mut FakeStream, token: Token) -> io::Result<()> {
+        let mut world = self.0.borrow_mut();
+        world.register.make()?;
+        world.sockets[stream.number].token = Some(token);
+        world.edges.push(stream.number);
+        Ok(())
+    }
+
+    fn register_listener(&mut self, listener: &mut FakeListener, token: Token) -> io::Result<()> {
+        let mut world = self.0.borrow_mut();
+        world.register.make()?;
+        world.backlogs[listener.number].token = Some(token);
+        Ok(())
+    }
+
+    fn recv(&mut self, stream: &mut FakeStream, into: &mut [u8]) -> io::Result<usize> {
+        self.socket(Client(stream.number), |socket| socket.recv(into))
+    }
+
+    fn send(&mut self, stream: &mut FakeStream, bytes: &[u8]) -> io::Result<usize> {
+        self.socket(Client(stream.number), |socket| socket.send(bytes))
+    }
+
+    fn send_fin(&mut self, stream: &mut FakeStream) -> io::Result<()> {
+        self.socket(Client(stream.number), Socket::send_fin)
+    }
+
+    fn abort(&mut self, stream: FakeStream) {
+        self.socket(Client(stream.number), |socket| socket.server_end = ServerEnd::Aborted);
+    }
+}

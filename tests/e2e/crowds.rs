@@ -1,0 +1,131 @@
+//! More clients than there are descriptors, and ten thousand that fit.
+
+use crate::support::{Client, Launch, Server, eventually, tools};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+const CROWD: usize = 10_000;
+
+/// Descriptors for a crowd and for all tests beside it.
+const DESCRIPTORS: u64 = CROWD as u64 + 2_000;
+
+/// One crowd at a time: two would need twice the descriptors.
+static CROWD_TURN: Mutex<()> = Mutex::new(());
+
+/// Raises the descriptor limit of the test process, which servers started from now on inherit.
+fn can_open_a_crowd() -> bool {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the descriptor limit");
+    if hard < DESCRIPTORS {
+        tools::skip(&format!("a descriptor limit of {hard}, and {DESCRIPTORS} are needed"));
+        return false;
+    }
+    let raised = soft.max(DESCRIPTORS);
+    setrlimit(Resource::RLIMIT_NOFILE, raised, hard).expect("raise the descriptor limit");
+    true
+}
+
+/// Connects a crowd; someone who was there before is served in between.
+fn connect_crowd(server: &Server, bystander: &mut Client) -> Vec<Client> {
+    let connect = |n: usize| {
+        if n.is_multiple_of(1000) {
+            assert_eq!(bystander.ask("ECHO still here"), "still here");
+        }
+        server.connect("framed")
+    };
+    (0..CROWD).map(connect).collect()
+}
+
+#[test]
+fn ten_thousand_connections_are_all_answered() {
+    let _turn = CROWD_TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !can_open_a_crowd() {
+        return;
+    }
+    let server = Server::start(&["framed"]);
+    let mut bystander = server.connect("framed");
+    let mut crowd = connect_crowd(&server, &mut bystander);
+    for (n, client) in crowd.iter_mut().enumerate() {
+        client.send_frame(format!("ECHO {n}"));
+    }
+    for (n, client) in crowd.iter_mut().enumerate() {
+        assert_eq!(client.read_frame(), n.to_string().as_bytes());
+    }
+    assert_eq!(server.statistics().get("connections_peak"), CROWD as u64 + 1);
+    drop(crowd);
+    server.wait_for_statistic("connections_open", 1);
+    assert_eq!(server.statistics().get("closed_peer_closed"), CROWD as u64);
+}
+
+#[test]
+fn ten_thousand_promises_of_a_large_body_cost_little() {
+    const LITTLE: usize = 30 << 20;
+    let _turn = CROWD_TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !can_open_a_crowd() {
+        return;
+    }
+    let server = Server::start(&["framed"]);
+    let mut bystander = server.connect("framed");
+    let mut crowd = connect_crowd(&server, &mut bystander);
+    let before = server.statistics().get("bytes_in");
+    let promise = format!("{:<64}", 1 << 20);
+    for client in &mut crowd {
+        client.send(promise.as_bytes());
+    }
+    server.wait_for_statistic("bytes_in", before + (CROWD * promise.len()) as u64);
+    let memory = server.resident_memory();
+    assert!(memory.now < LITTLE, "{memory:?}");
+}
+
+/// Starts a server with 64 descriptors and sends it 200 clients. Checks that it idles meanwhile and
+/// says little, and that whoever leaves makes room for one who waits.
+fn assert_copes_with_too_many(flags: &[&str], says: &str) {
+    const CLIENTS: usize = 200;
+    const WATCHED: Duration = Duration::from_secs(2);
+    let server = Launch::of(&["framed"]).args(flags).descriptor_limit(64).start();
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect("framed")).collect();
+    for client in &mut clients {
+        client.send_frame("ECHO in");
+    }
+    server.wait_for_log(says);
+    let open = server.statistics().get("connections_open") as usize;
+    assert!((20..64).contains(&open), "{open} connections with 64 descriptors");
+    let before = server.processor_time();
+    // Not to wait for something: this is how long the server is watched.
+    thread::sleep(WATCHED);
+    let used = server.processor_time() - before;
+    assert!(used < WATCHED / 20, "{used:?} of {WATCHED:?} spent on waiting clients");
+    let paused = server.log().containing("accepting paused");
+    assert!(paused.len() <= 5, "{paused:?}");
+
+    // The backlog is a queue: the first to come are in, and the next in line gets the place.
+    let mut waiting = clients.split_off(open);
+    for client in &mut clients {
+        assert_eq!(client.read_frame(), b"in");
+    }
+    assert!(waiting[0].hears_nothing_for(Duration::from_millis(1)));
+    clients.pop();
+    assert_eq!(waiting[0].read_frame(), b"in");
+    clients.clear();
+    for client in &mut waiting[1..open] {
+        assert_eq!(client.read_frame(), b"in");
+    }
+    drop(waiting);
+    eventually("all clients served and gone", || {
+        let stats = server.statistics();
+        let all = stats.get("connections_accepted") == CLIENTS as u64;
+        (all && stats.get("connections_open") == 0).then_some(())
+    });
+}
+
+#[test]
+fn too_many_clients_for_the_descriptor_limit() {
+    assert_copes_with_too_many(&[], "accepting paused: all ");
+}
+
+#[test]
+fn too_many_clients_for_an_operator_who_asked_for_more_than_fits() {
+    let flags = ["--max-connections", "1000"];
+    assert_copes_with_too_many(&flags, "accepting paused: Too many open files");
+}

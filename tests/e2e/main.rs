@@ -1,0 +1,19 @@
+//! End-to-end tests: the real `readyd` program, real sockets on the loopback, real signals.
+//!
+//! Each module is a theme. [`support`] starts servers, speaks to them, and checks after every test
+//! that the server has given back its descriptors, left no socket half closed, and ends in order.
+//!
+//! Some tests need a tool that is not on every machine, such as `strace`. Without it they print a
+//! line that begins with `SKIPPED`, or fail if `READYD_REQUIRE_TOOLS=1` is in the environment.
+
+mod classroom;
+mod command_line;
+mod crowds;
+mod framing;
+mod hostile;
+mod limits;
+mod logging;
+mod services;
+mod signals;
+mod support;
+mod tracing;

@@ -1,0 +1,368 @@
+//! `readyd` as a child process, and what can be seen of it from outside.
+//!
+//! Invariant: a [`Server`] that is dropped has been checked. Its descriptors are as many as at its
+//! start, none of its sockets is left in CLOSE-WAIT, and SIGTERM ends it with status 0. So declare
+//! the server before its clients: they are then dropped first.
+
+use super::lines::Lines;
+use super::tools::Process;
+use super::{Client, eventually};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Where cargo put the program under test.
+pub(crate) const READYD: &str = env!("CARGO_BIN_EXE_readyd");
+
+/// The last counter of the statistics: when it is in the log, all are.
+const LAST_STATISTIC: &str = "statistics: log_lines_suppressed ";
+
+/// The kernel's clock ticks a second in /proc, proc(5): 100 on every Linux architecture in use.
+const TICKS_A_SECOND: u64 = 100;
+
+/// How long the traffic has to rest to count as standing still.
+const STANDSTILL: Duration = Duration::from_millis(300);
+
+/// A server about to be started.
+pub(crate) struct Launch {
+    listeners: Vec<String>,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    wrapper: Vec<OsString>,
+    stderr: Option<Stdio>,
+}
+
+impl Launch {
+    /// Listens for each of `listeners`: `SERVICE` on a free port of 127.0.0.1, or a whole
+    /// `SERVICE=ADDRESS,OPTION` as the command line has it.
+    pub(crate) fn of(listeners: &[&str]) -> Launch {
+        let whole = |listener: &&str| match listener.contains('=') {
+            true => (*listener).to_owned(),
+            false => format!("{listener}=127.0.0.1:0"),
+        };
+        Launch {
+            listeners: listeners.iter().map(whole).collect(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            wrapper: Vec::new(),
+            stderr: None,
+        }
+    }
+
+    /// Adds to the command line.
+    pub(crate) fn args(mut self, arguments: &[&str]) -> Launch {
+        self.arguments.extend(arguments.iter().map(OsString::from));
+        self
+    }
+
+    /// Adds a flag whose value is a path.
+    pub(crate) fn path(mut self, flag: &str, path: &Path) -> Launch {
+        self.arguments.extend([flag.into(), path.into()]);
+        self
+    }
+
+    /// Sets an environment variable.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Launch {
+        self.environment.push((name.into(), value.as_ref().into()));
+        self
+    }
+
+    /// Has another program run the server: its command line, before that of the server.
+    pub(crate) fn wrapper<S: AsRef<OsStr>>(mut self, words: &[S]) -> Launch {
+        self.wrapper.extend(words.iter().map(|word| word.as_ref().into()));
+        self
+    }
+
+    /// Runs the server with at most `count` descriptors, hard limit included.
+    pub(crate) fn descriptor_limit(self, count: u32) -> Launch {
+        let script = format!("ulimit -n {count}; exec \"$0\" \"$@\"");
+        self.wrapper(&["sh", "-c", &script])
+    }
+
+    /// Sends the log elsewhere: the harness does not see it, and needs a `framed` listener instead.
+    pub(crate) fn stderr(mut self, stderr: impl Into<Stdio>) -> Launch {
+        self.stderr = Some(stderr.into());
+        self
+    }
+
+    /// Starts the server and waits until it serves.
+    pub(crate) fn start(mut self) -> Server {
+        let has_log = self.stderr.is_none();
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(self.stderr.take().unwrap_or_else(Stdio::piped));
+        let mut process = Process::start(&mut command);
+        let stdout = Lines::of(process.child.stdout.take().expect("standard output is a pipe"));
+        let log = match process.child.stderr.take() {
+            Some(stderr) => Lines::of(stderr),
+            None => Lines::default(),
+        };
+        let pid = process.id();
+        let mut server = Server {
+            process,
+            pid,
+            addresses: Vec::new(),
+            log,
+            descriptors_at_start: 0,
+            ended: false,
+        };
+        server.wait_until_it_serves(&stdout, self.listeners.len(), has_log);
+        server
+    }
+
+    fn command(&self) -> Command {
+        let mut words = self.wrapper.clone();
+        words.push(READYD.into());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        for listener in &self.listeners {
+            command.args(["--listen", listener]);
+        }
+        command.arg("--print-addresses").args(&self.arguments);
+        command.env_remove("RUST_LOG").envs(self.environment.iter().cloned());
+        command
+    }
+}
+
+/// The server itself: the process that was started, or its child if that is a wrapper.
+fn pid_of_readyd(started: Pid) -> Pid {
+    let readyd = fs::canonicalize(READYD).expect("the program under test");
+    let is_readyd = |pid: Pid| {
+        fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|executable| executable == readyd)
+    };
+    let children = || {
+        let path = format!("/proc/{started}/task/{started}/children");
+        let text = fs::read_to_string(path).expect("the kernel's list of children");
+        let pid = |word: &str| Pid::from_raw(word.parse().expect("a number"));
+        text.split_whitespace().map(pid).find(|&pid| is_readyd(pid))
+    };
+    let pid = if is_readyd(started) { Some(started) } else { children() };
+    pid.expect("a process that runs readyd")
+}
+
+/// A running server.
+pub(crate) struct Server {
+    process: Process,
+    pid: Pid,
+    addresses: Vec<(String, SocketAddr)>,
+    log: Lines,
+    descriptors_at_start: usize,
+    ended: bool,
+}
+
+impl Server {
+    /// A server with these listeners (see [`Launch::of`]) and nothing else said.
+    pub(crate) fn start(listeners: &[&str]) -> Server {
+        Launch::of(listeners).start()
+    }
+
+    fn wait_until_it_serves(&mut self, stdout: &Lines, listeners: usize, has_log: bool) {
+        let address = |line: &String| -> (String, SocketAddr) {
+            let (service, address) = line.split_once(' ').expect("SERVICE ADDRESS");
+            (service.to_owned(), address.parse().expect("IP:PORT"))
+        };
+        self.addresses = stdout.wait("the addresses", |lines| {
+            (lines.len() >= listeners).then(|| lines.iter().map(address).collect())
+        });
+        self.pid = pid_of_readyd(self.process.id());
+        self.process.also_kill(self.pid);
+        // An answer proves that the server is in its loop and has opened all that it needs.
+        if has_log {
+            self.statistics();
+            self.descriptors_at_start = self.descriptors();
+        } else {
+            let mut client = self.connect("framed");
+            client.ask("ECHO");
+            self.descriptors_at_start = self.descriptors() - 1;
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The address of the first listener for `service`.
+    pub(crate) fn address(&self, service: &str) -> SocketAddr {
+        self.addresses_of(service)[0]
+    }
+
+    /// The addresses of all listeners for `service`, in the order of the command line.
+    pub(crate) fn addresses_of(&self, service: &str) -> Vec<SocketAddr> {
+        let of_service =
+            |(name, address): &(String, SocketAddr)| (name == service).then_some(*address);
+        self.addresses.iter().filter_map(of_service).collect()
+    }
+
+    pub(crate) fn connect(&self, service: &str) -> Client {
+        Client::connect(self.address(service))
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid, signal).expect("send a signal");
+    }
+
+    /// The log so far, and what comes.
+    pub(crate) fn log(&self) -> &Lines {
+        &self.log
+    }
+
+    /// Waits for a log line that contains `text`, counting those that are there already.
+    pub(crate) fn wait_for_log(&self, text: &str) -> String {
+        self.log.wait_for(text)
+    }
+
+    /// The counters, by way of SIGUSR1: no connection is needed, and none is counted.
+    pub(crate) fn statistics(&self) -> Statistics {
+        let before = self.log.all().len();
+        self.signal(Signal::SIGUSR1);
+        self.log.wait("statistics", |lines| {
+            let new = &lines[before..];
+            let counter = |line: &String| -> Option<(String, String)> {
+                let (name, value) = line.split_once("statistics: ")?.1.split_once(' ')?;
+                Some((name.to_owned(), value.to_owned()))
+            };
+            let complete = new.iter().any(|line| line.contains(LAST_STATISTIC));
+            complete.then(|| Statistics(new.iter().filter_map(counter).collect()))
+        })
+    }
+
+    /// Waits until the counter `name` is `value`.
+    pub(crate) fn wait_for_statistic(&self, name: &str, value: u64) {
+        eventually(&format!("{name} {value}"), || {
+            (self.statistics().get(name) == value).then_some(())
+        });
+    }
+
+    /// Waits until the server neither reads nor sends any more.
+    pub(crate) fn wait_for_standstill(&self) {
+        let traffic = || {
+            let stats = self.statistics();
+            (stats.get("bytes_in"), stats.get("bytes_out"))
+        };
+        let (mut last, mut since) = (traffic(), Instant::now());
+        eventually("a standstill", || {
+            let now = traffic();
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            (since.elapsed() > STANDSTILL).then_some(())
+        });
+    }
+
+    /// Memory in use, and the most there ever was, in bytes.
+    pub(crate) fn resident_memory(&self) -> ResidentMemory {
+        let status = self.proc_file("status");
+        let kibibytes = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).expect(name);
+            let number = line.split_whitespace().nth(1).expect("a number");
+            number.parse::<usize>().expect("a number") * 1024
+        };
+        ResidentMemory { now: kibibytes("VmRSS:"), peak: kibibytes("VmHWM:") }
+    }
+
+    /// Processor time used so far, in user and kernel mode.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let stat = self.proc_file("stat");
+        // The second field is a file name in parentheses, which may hold spaces; proc_pid_stat(5).
+        let fields: Vec<&str> =
+            stat.rsplit_once(')').expect("a command").1.split_whitespace().collect();
+        let ticks = |field: usize| fields[field - 3].parse::<u64>().expect("a number");
+        Duration::from_millis((ticks(14) + ticks(15)) * 1000 / TICKS_A_SECOND)
+    }
+
+    /// Open descriptors.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid)).expect("a running server").count()
+    }
+
+    fn proc_file(&self, name: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{name}", self.pid)).expect("a running server")
+    }
+
+    /// Waits until the server has ended by itself or by a signal that the test sent.
+    pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
+        let status = self.process.wait();
+        self.ended = true;
+        status
+    }
+
+    /// Checks that nothing is left of clients that are gone, and ends the server in order.
+    fn check_and_stop(&mut self) {
+        eventually("all clients' descriptors closed", || {
+            (self.descriptors() == self.descriptors_at_start).then_some(())
+        });
+        assert_eq!(self.sockets_in_close_wait(), Vec::<String>::new());
+        self.signal(Signal::SIGTERM);
+        let status = self.wait_for_exit();
+        assert_eq!(status.code(), Some(0), "after SIGTERM: {status}");
+        assert_eq!(self.log.containing("panicked"), Vec::<String>::new());
+    }
+
+    /// Sockets that the peer has closed and the server has not.
+    fn sockets_in_close_wait(&self) -> Vec<String> {
+        const CLOSE_WAIT: &str = "08";
+        let tables = ["tcp", "tcp6"].map(|name| fs::read_to_string(format!("/proc/net/{name}")));
+        let is_left = |line: &&str| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let port =
+                fields[1].rsplit_once(':').and_then(|(_, hex)| u16::from_str_radix(hex, 16).ok());
+            let is_ours = |(_, address): &(String, SocketAddr)| Some(address.port()) == port;
+            fields[3] == CLOSE_WAIT && self.addresses.iter().any(is_ours)
+        };
+        let lines = |table: &String| -> Vec<String> {
+            table.lines().skip(1).filter(is_left).map(str::to_owned).collect()
+        };
+        tables.iter().flatten().flat_map(lines).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let mut log = self.log.all();
+            log.retain(|line| !line.contains("statistics: "));
+            let tail = &log[log.len().saturating_sub(40)..];
+            eprintln!("the server's log, at most its last 40 lines:\n{}", tail.join("\n"));
+        } else if !self.ended {
+            self.check_and_stop();
+        }
+    }
+}
+
+/// See [`Server::resident_memory`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ResidentMemory {
+    pub(crate) now: usize,
+    pub(crate) peak: usize,
+}
+
+/// The server's counters at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Statistics(HashMap<String, String>);
+
+impl Statistics {
+    /// Reads the reply to `STATS`.
+    pub(crate) fn from_reply(reply: &str) -> Statistics {
+        let counter = |line: &str| line.split_once(' ').map(|(n, v)| (n.to_owned(), v.to_owned()));
+        Statistics(reply.lines().filter_map(counter).collect())
+    }
+
+    /// The counters' names, sorted.
+    pub(crate) fn names(&self) -> Vec<&String> {
+        let mut names: Vec<&String> = self.0.keys().collect();
+        names.sort();
+        names
+    }
+
+    pub(crate) fn get(&self, name: &str) -> u64 {
+        let value = self.0.get(name).unwrap_or_else(|| panic!("no counter {name} in {self:?}"));
+        value.parse().unwrap_or_else(|_| panic!("{name} is {value:?}"))
+    }
+}
