@@ -1,6 +1,7 @@
 //! What is not a frame, and connections that break: each ends itself and nobody else.
 
 use crate::support::{Client, Launch, Server, eventually, frame};
+use std::io::ErrorKind;
 use std::time::Duration;
 
 /// Bytes sent behind a bad header: more than socket buffers hold at first.
@@ -102,6 +103,18 @@ fn a_client_that_ignores_its_refusal_is_closed() {
     // The client neither closes nor sends: the server does not wait for it for ever.
     server.wait_for_statistic("closed_bad_frame", 1);
     assert_eq!(server.statistics().get("connections_open"), 0);
+}
+
+#[test]
+fn a_client_that_never_stops_sending_is_closed() {
+    let server = Server::start(&["framed"]);
+    let mut client = server.connect("framed");
+    client.send(&padded(b"?"));
+    assert!(client.read_frame().starts_with(b"Error: "));
+    let error = client.send_until_closed(&vec![b'x'; BEHIND]);
+    assert!(matches!(error, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
+    server.wait_for_statistic("closed_bad_frame", 1);
+    assert_eq!(server.statistics().get("requests"), 0);
 }
 
 #[test]

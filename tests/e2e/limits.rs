@@ -1,7 +1,7 @@
 //! The bounds on memory, time and connections hold against clients that push against them.
 
 use crate::support::{Client, Launch, PATIENCE, Server, frame};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,21 +11,10 @@ use std::time::{Duration, Instant};
 /// a few clients, and as much again for an allocator's waste.
 const MODEST_MEMORY: usize = 40 << 20;
 
-/// Sends `bytes` again and again until the server closes the connection.
-fn send_until_closed(client: &mut Client, bytes: &[u8]) -> ErrorKind {
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        if let Err(error) = client.stream.write_all(bytes) {
-            return error.kind();
-        }
-    }
-    panic!("still connected after {PATIENCE:?}");
-}
-
 fn assert_closed_for_not_reading(service: &str, bytes: &[u8]) {
     let server = Launch::of(&[service]).args(&["--write-timeout", "1s"]).start();
     let mut client = server.connect(service);
-    let error = send_until_closed(&mut client, bytes);
+    let error = client.send_until_closed(bytes);
     assert!(matches!(error, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
     server.wait_for_statistic("closed_write_timeout", 1);
     let memory = server.memory();
@@ -115,6 +104,9 @@ fn a_busy_client_leaves_others_their_turn() {
         }
         writer.finish_sending();
     });
+    // A thousand replies: it has begun, and more is on its way.
+    let replies = frame("x").repeat(1000);
+    busy.expect(&replies);
     let reading = thread::spawn(move || busy.read_to_end().len());
     let mut other = server.connect("framed");
     for _ in 0..100 {
@@ -122,8 +114,8 @@ fn a_busy_client_leaves_others_their_turn() {
     }
     enough.store(true, Ordering::Relaxed);
     writing.join().expect("the writing thread");
-    let replies = reading.join().expect("the reading thread");
-    assert!(replies > 0 && replies % (1000 * frame("x").len()) == 0, "{replies} bytes of replies");
+    let rest = reading.join().expect("the reading thread");
+    assert!(rest.is_multiple_of(replies.len()), "{rest} bytes of replies");
 }
 
 /// Sends `bytes` one at a time, a tenth of a second between them, until the server says something.

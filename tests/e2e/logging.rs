@@ -1,10 +1,10 @@
 //! The log neither blocks nor ends the server, and clients can neither forge nor flood it.
 
 use crate::support::lines::Lines;
-use crate::support::{Launch, PATIENCE, Scratch, Server, frame};
+use crate::support::{Client, Launch, PATIENCE, Scratch, Server, frame};
 use nix::sys::signal::Signal;
 use std::fs::{self, File};
-use std::io::pipe;
+use std::io::{PipeWriter, pipe};
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
@@ -38,19 +38,34 @@ fn no_standard_error_at_all() {
     assert_eq!(client.ask("Hello"), "Message received successfully....");
 }
 
-#[test]
-fn nobody_empties_the_pipe() {
-    // 64 KiB is what a pipe holds, and each of these is logged with more than 100 bytes.
-    const MESSAGES: u64 = 3000;
-    let message = frame([b'x'; 100]);
-    let (reader, writer) = pipe().expect("a pipe");
-    let server = Launch::of(&["framed"]).args(&["--log-rate", "1m"]).stderr(writer).start();
+/// Messages that overfill a pipe: it holds 64 KiB, and each is logged with more than 100 bytes.
+const MESSAGES: u64 = 3000;
+
+/// Has a server log [`MESSAGES`] messages to `stderr`; each is `message`, answered by `reply`.
+fn overfill(stderr: PipeWriter, message: &[u8], reply: &[u8]) -> (Server, Client) {
+    let server = Launch::of(&["framed"]).args(&["--log-rate", "1m"]).stderr(stderr).start();
     let mut client = server.connect("framed");
-    let reply = frame("Message received successfully....");
     for _ in 0..MESSAGES / 100 {
         client.send(&message.repeat(100));
         client.expect(reply.repeat(100));
     }
+    (server, client)
+}
+
+#[test]
+fn nobody_ever_empties_the_pipe() {
+    let (_reader, writer) = pipe().expect("a pipe");
+    let reply = frame("Message received successfully....");
+    // Served in spite of it, and ended in order when dropped.
+    let (_server, _client) = overfill(writer, &frame([b'x'; 100]), &reply);
+}
+
+#[test]
+fn the_pipe_is_emptied_late() {
+    let message = frame([b'x'; 100]);
+    let reply = frame("Message received successfully....");
+    let (reader, writer) = pipe().expect("a pipe");
+    let (server, mut client) = overfill(writer, &message, &reply);
     // From here on the pipe is emptied; the next line is preceded by the number of lost ones.
     let log = Lines::of(reader);
     let lost_lines = " log lines lost: standard error was full";

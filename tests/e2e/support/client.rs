@@ -4,7 +4,7 @@ use super::PATIENCE;
 use socket2::SockRef;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const HEADER_LEN: usize = 64;
 
@@ -48,6 +48,17 @@ impl Client {
 
     pub(crate) fn send_frame(&mut self, body: impl AsRef<[u8]>) {
         self.send(&frame(body));
+    }
+
+    /// Sends `bytes` again and again until the server closes the connection.
+    pub(crate) fn send_until_closed(&mut self, bytes: &[u8]) -> ErrorKind {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Err(error) = self.stream.write_all(bytes) {
+                return error.kind();
+            }
+        }
+        panic!("still connected after {PATIENCE:?}");
     }
 
     /// Reads exactly `count` bytes.
