@@ -76,8 +76,8 @@ impl Mirror {
         | Fate::FallSilent(limit)
         | Fate::Babble(limit)) = self.fate;
         let share = self.pending.len().min(limit - self.mirrored);
-        if let Ok(count) = net.send(&mut self.stream, &self.pending[..share])
-            && share > 0
+        if share > 0
+            && let Ok(count) = net.send(&mut self.stream, &self.pending[..share])
         {
             self.pending.drain(..count);
             self.mirrored += count;
@@ -109,12 +109,12 @@ fn run(rig: &mut Rig<Asker>, fates: &[Fate], weather: &[[Way; 2]], open: usize) 
         rig.net.interrupt(turn % 3);
         let calls = rig.net.calls();
         let next = rig.turn();
+        let fleet_rests = rig.net.calls() == calls;
         assert!(rig.net.held(Side::Client) <= open);
         while let Ok((stream, _)) = rig.net.accept(&()) {
             let fate = *fates.next().expect("a cycle does not end");
             mirrors.push(Mirror { stream, fate, pending: Vec::new(), mirrored: 0 });
         }
-        let fleet_rests = rig.net.calls() == calls;
         mirrors = mirrors.into_iter().filter_map(|mirror| mirror.visit(&mut rig.net)).collect();
         let is_quiet = !rig.net.deliver() && fleet_rests;
         match next {
