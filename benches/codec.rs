@@ -1,9 +1,10 @@
-//! The frame header alone: encoding, decoding, and checking a part of one.
+//! The codec alone: a frame's header encoded, decoded, checked in part; the end of a line found.
 
 mod support;
 
 use criterion::{criterion_group, criterion_main};
 use readyd::frame::{self, FrameError, HEADER_LEN};
+use readyd::framing::{End, Framing};
 use std::hint::black_box;
 use support::Criterion;
 
@@ -63,9 +64,23 @@ fn check_prefix(c: &mut Criterion) {
     group.finish();
 }
 
+fn find_line_end(c: &mut Criterion) {
+    let framing = Framing::Line { max_line: LIMIT };
+    let mut group = c.benchmark_group("find_line_end");
+    for length in [0, 13, 100, 16_384] {
+        // A read mostly brings more than one line.
+        let lines = ("k".repeat(length) + "\r\n").repeat(2).into_bytes();
+        assert_eq!(framing.find_end(&lines, 0), Ok(End::At(length + 2)));
+        group.bench_function(length.to_string(), |b| {
+            b.iter(|| black_box(framing).find_end(black_box(&lines), black_box(0)))
+        });
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = support::criterion();
-    targets = encode, decode, check_prefix
+    targets = encode, decode, check_prefix, find_line_end
 }
 criterion_main!(benches);
