@@ -109,12 +109,12 @@ fn run(rig: &mut Rig<Asker>, fates: &[Fate], weather: &[[Way; 2]], open: usize) 
         rig.net.interrupt(turn % 3);
         let calls = rig.net.calls();
         let next = rig.turn();
+        let fleet_rests = rig.net.calls() == calls;
         assert!(rig.net.held(Side::Client) <= open);
         while let Ok((stream, _)) = rig.net.accept(&()) {
             let fate = *fates.next().expect("a cycle does not end");
             mirrors.push(Mirror { stream, fate, pending: Vec::new(), mirrored: 0 });
         }
-        let fleet_rests = rig.net.calls() == calls;
         mirrors = mirrors.into_iter().filter_map(|mirror| mirror.visit(&mut rig.net)).collect();
         let is_quiet = !rig.net.deliver() && fleet_rests;
         match next {
