@@ -279,7 +279,7 @@ impl Config {
         Ok(())
     }
 
-    /// `name value`, `name=value` or `name`; `#` begins a comment at the start of a line.
+    /// `name value`, `name = value` or `name`; `#` begins a comment at the start of a line.
     fn read_line(&mut self, line: &str) -> Result<(), ConfigError> {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -288,7 +288,8 @@ impl Config {
         let line = line.trim_start_matches("--");
         let end = line.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(line.len());
         let (name, rest) = line.split_at(end);
-        let value = rest.strip_prefix('=').unwrap_or(rest).trim();
+        let value = rest.trim_start();
+        let value = value.strip_prefix('=').unwrap_or(value).trim();
         let flag = find_flag(name)
             .filter(|flag| !matches!(flag.name, "config" | "check-config"))
             .ok_or_else(|| ConfigError::UnknownFlag(name.to_owned()))?;

@@ -299,7 +299,7 @@ impl Connection {
                 let limit = turn.limits.frame_timeout;
                 self.refuse(
                     CloseReason::FrameTimeout,
-                    format_args!("the frame did not arrive within {limit:?}"),
+                    format_args!("the request did not arrive whole within {limit:?}"),
                     turn,
                 );
             }

@@ -99,6 +99,7 @@ impl Limits {
             ("frame-timeout", self.frame_timeout.is_zero()),
             ("idle-timeout", self.idle_timeout.is_zero()),
             ("write-timeout", self.write_timeout.is_zero()),
+            ("exit-on-idle", self.exit_on_idle.is_some_and(|limit| limit.is_zero())),
         ];
         if let Some((name, _)) = at_least_one.into_iter().find(|(_, zero)| *zero) {
             return Err(LimitError::Zero(name));

@@ -253,16 +253,21 @@ impl<N: Net> Server<N> {
         }
     }
 
+    /// Closes whatever is left. A reply that was cut off ends in RST, so that nobody takes what came
+    /// of it for the whole.
     fn close_all(&mut self) {
         let open: Vec<usize> = self.connections.iter().map(|(index, _)| index).collect();
         for index in open {
             let conn = &self.connections[index].conn;
+            let is_cut_off = conn.has_unsent();
             let reason = match conn.reason_or(CloseReason::Stopped) {
-                // All was answered, but the peer has not taken all answers.
-                CloseReason::Drained if conn.has_unsent() => CloseReason::Stopped,
+                CloseReason::Drained if is_cut_off => CloseReason::Stopped,
                 reason => reason,
             };
-            drop(self.close(index, reason));
+            let stream = self.close(index, reason);
+            if is_cut_off {
+                self.visitor.net.abort(stream);
+            }
         }
     }
 

@@ -8,12 +8,13 @@ fn the_defaults_can_be_kept() {
 #[test]
 fn what_must_not_be_zero_is_named() {
     type Change = fn(&mut Limits);
-    let cases: [(&str, Change); 5] = [
+    let cases: [(&str, Change); 6] = [
         ("max-connections", |limits| limits.max_connections = 0),
         ("max-frame", |limits| limits.max_frame = 0),
         ("frame-timeout", |limits| limits.frame_timeout = Duration::ZERO),
         ("idle-timeout", |limits| limits.idle_timeout = Duration::ZERO),
         ("write-timeout", |limits| limits.write_timeout = Duration::ZERO),
+        ("exit-on-idle", |limits| limits.exit_on_idle = Some(Duration::ZERO)),
     ];
     for (name, change) in cases {
         let mut limits = Limits::default();

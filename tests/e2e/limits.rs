@@ -134,7 +134,7 @@ fn a_header_that_comes_too_slowly() {
     let server = Launch::of(&["framed"]).args(&["--frame-timeout", "1s"]).start();
     let mut client = server.connect("framed");
     send_slowly(&mut client, &frame("")[..63]);
-    assert_eq!(client.read_frame(), b"Error: the frame did not arrive within 1s");
+    assert_eq!(client.read_frame(), b"Error: the request did not arrive whole within 1s");
     assert_eq!(client.read_to_end(), b"");
     drop(client);
     server.wait_for_statistic("closed_frame_timeout", 1);
@@ -149,7 +149,7 @@ fn a_body_that_comes_too_slowly() {
     assert_eq!(client.ask("ECHO first"), "first");
     client.send(&request[..64]);
     send_slowly(&mut client, &request[64..163]);
-    assert_eq!(client.read_frame(), b"Error: the frame did not arrive within 1s");
+    assert_eq!(client.read_frame(), b"Error: the request did not arrive whole within 1s");
     assert_eq!(client.read_to_end(), b"");
 }
 

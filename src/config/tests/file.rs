@@ -31,7 +31,7 @@ impl Drop for TempFile {
 
 #[test]
 fn white_space_comments_and_dashes_do_not_matter() {
-    let text = b"\n# a comment\n   \n\t backlog\t \t7  \r\n  #max-frame 1\n--utc\n--log-rate=5";
+    let text = b"\n# a comment\n   \n\t backlog\t \t7  \r\n  #max-frame 1\n--utc\n--log-rate = 5";
     let file = TempFile::new(text);
     let config = config(&["--config", file.path()]);
     assert_eq!((config.backlog, config.limits.log_rate), (7, 5));

@@ -29,7 +29,7 @@ fn a_frames_time_is_counted_from_its_first_byte_and_no_byte_prolongs_it() {
     owner.expire_at(secs(40) - MILLISECOND);
     assert_eq!(owner.step(), Step::Stay, "not yet");
     owner.expire_at(secs(40));
-    assert_eq!(owner.received, frame(b"Error: the frame did not arrive within 30s"));
+    assert_eq!(owner.received, frame(b"Error: the request did not arrive whole within 30s"));
     assert_eq!(owner.step(), Step::SendFin);
     owner.eof();
     assert_eq!(owner.step(), Step::Close(CloseReason::FrameTimeout));
@@ -107,7 +107,7 @@ fn a_line_that_never_pauses_and_never_ends_runs_out_of_time() {
     }
     assert_eq!(owner.deadline(), secs(1));
     owner.expire_at(secs(1));
-    assert_eq!(owner.received, b"Error: the frame did not arrive within 1s\r\n");
+    assert_eq!(owner.received, b"Error: the request did not arrive whole within 1s\r\n");
     assert_eq!(owner.step(), Step::SendFin);
 }
 

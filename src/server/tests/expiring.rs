@@ -61,7 +61,7 @@ fn a_slow_frame_is_refused() {
     }
     assert_eq!(bench.net.received(client), b"");
     bench.run_for(secs(1));
-    let reply = frame(b"Error: the frame did not arrive within 30s");
+    let reply = frame(b"Error: the request did not arrive whole within 30s");
     assert_eq!(bench.net.received(client), reply);
     bench.net.fin(client);
     bench.run();

@@ -311,7 +311,7 @@ proptest! {
         events in proptest::collection::vec(event(), 1..80),
         limits in limits(3),
     ) {
-        let refusal = frame(b"Error: the frame did not arrive within 3s");
+        let refusal = frame(b"Error: the request did not arrive whole within 3s");
         let (mut bench, scripts) = play_all(events, limits);
         // The bench takes care that the loop is never woken for nothing.
         bench.run_for(Duration::from_secs(1000));
