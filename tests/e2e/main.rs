@@ -7,6 +7,8 @@
 //! line that begins with `SKIPPED`, or fail if `READYD_REQUIRE_TOOLS=1` is in the environment.
 
 mod classroom;
+#[cfg(feature = "client")]
+mod client_commands;
 mod command_line;
 mod crowds;
 mod framing;

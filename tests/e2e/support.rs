@@ -6,6 +6,8 @@
 
 pub(crate) mod client;
 pub(crate) mod lines;
+#[cfg(feature = "client")]
+pub(crate) mod readyc;
 pub(crate) mod server;
 pub(crate) mod tools;
 

@@ -46,7 +46,11 @@ impl Script for Chat {
     }
 }
 
-/// Whether the server will close after this message.
+/// Whether the server will close after this message: it knows the word in any case, and takes no
+/// notice of white space around it and the mark.
 fn is_goodbye(message: &[u8]) -> bool {
-    message.eq_ignore_ascii_case(GOODBYE)
+    let message = message.trim_ascii();
+    let end = message.iter().position(u8::is_ascii_whitespace).unwrap_or(message.len());
+    let (word, mark) = message.split_at(end);
+    word.eq_ignore_ascii_case(b"Disconnect") && mark.trim_ascii() == b"!"
 }
