@@ -16,6 +16,9 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 
+#[cfg(test)]
+mod tests;
+
 /// The size of the buffer that all sessions share, and what one visit reads at most.
 const VISIT_BYTES: usize = 64 * 1024;
 
@@ -27,10 +30,10 @@ const READS_PER_VISIT: usize = 4;
 pub struct FleetLimits {
     /// Bounds on each session.
     pub session: SessionLimits,
-    /// Connections being made at once. More than the server's listen backlog holds would only be
+    /// Connections being made at once, at least one. More than the server's listen backlog holds would only be
     /// dropped, and tried again by the kernel a second later.
     pub connecting: usize,
-    /// Sessions open at once, those that are being connected included.
+    /// Sessions open at once, at least one; those that are being connected included.
     pub open: usize,
 }
 
@@ -87,7 +90,7 @@ impl<N: Net, S: Script> Fleet<N, S> {
     ///
     /// # Panics
     ///
-    /// If there is no address.
+    /// If there is no address, or the limits let no session be opened.
     pub fn new(
         net: N,
         addresses: Vec<SocketAddr>,
@@ -96,6 +99,7 @@ impl<N: Net, S: Script> Fleet<N, S> {
         now: Moment,
     ) -> Fleet<N, S> {
         assert!(!addresses.is_empty(), "a fleet needs an address to connect to");
+        assert!(limits.connecting > 0 && limits.open > 0, "the limits let no session be opened");
         Fleet {
             net,
             limits,
@@ -235,19 +239,22 @@ impl<N: Net, S: Script> Fleet<N, S> {
     fn exchange(&mut self, index: usize, now: Moment) -> io::Result<()> {
         let Entry { stream, ready, session, local, .. } = &mut self.sessions[index];
         session.resume(&mut turn(&self.net, &self.limits, *local, &mut self.out, now));
-        net::flush_queue(&mut self.net, stream, ready, session.unsent(), &mut self.out, now)?;
         for _ in 0..READS_PER_VISIT {
+            // Reading comes first: once the peer has sent RST every send fails, but the answer that
+            // came before it can still be read.
+            if ready.read {
+                let filled = net::fill(&mut self.net, stream, ready, &mut self.scratch)?;
+                let mut turn = turn(&self.net, &self.limits, *local, &mut self.out, now);
+                match filled {
+                    Filled::Bytes(count) => session.receive(&self.scratch[..count], &mut turn),
+                    Filled::Eof => session.receive_eof(&mut turn),
+                    Filled::Nothing => {}
+                }
+            }
+            net::flush_queue(&mut self.net, stream, ready, session.unsent(), &mut self.out, now)?;
             if !ready.read {
                 break;
             }
-            let filled = net::fill(&mut self.net, stream, ready, &mut self.scratch)?;
-            let mut turn = turn(&self.net, &self.limits, *local, &mut self.out, now);
-            match filled {
-                Filled::Bytes(count) => session.receive(&self.scratch[..count], &mut turn),
-                Filled::Eof => session.receive_eof(&mut turn),
-                Filled::Nothing => {}
-            }
-            net::flush_queue(&mut self.net, stream, ready, session.unsent(), &mut self.out, now)?;
         }
         Ok(())
     }
@@ -255,10 +262,6 @@ impl<N: Net, S: Script> Fleet<N, S> {
     fn expire(&mut self, index: usize, now: Moment) {
         let entry = &mut self.sessions[index];
         if entry.session.is_connecting() {
-            let deadline = entry.session.deadline(&self.limits.session);
-            if now < deadline {
-                return self.timers.arm(index, deadline);
-            }
             let limit = self.limits.session.connect_timeout;
             let error = SessionError::ConnectTimeout(self.addresses[entry.address], limit);
             return self.connect_failed(index, error, now);
@@ -303,7 +306,8 @@ impl<N: Net, S: Script> Driver for Fleet<N, S> {
         }
     }
 
-    /// [`Next::Stop`] when every script has finished, or those that have not all rest.
+    /// [`Next::Stop`] when every session that is open rests, or all have finished. Scripts may still
+    /// wait for one that rests to make room.
     fn end_turn(&mut self, now: Moment) -> Next {
         for _ in 0..self.queue.len() {
             let Some(token) = self.queue.pop_front() else { break };
@@ -321,7 +325,7 @@ impl<N: Net, S: Script> Driver for Fleet<N, S> {
         if !self.queue.is_empty() {
             return Next::Poll;
         }
-        if self.waiting.is_empty() && self.sessions.len() == self.resting {
+        if self.sessions.len() == self.resting {
             return Next::Stop;
         }
         self.timers.next_wakeup().map_or(Next::Wait, Next::WaitUntil)
@@ -353,5 +357,5 @@ fn turn<'a, N: Net>(
 
 /// Whether a connection attempt still goes on: connect(2) tells by the socket having no peer yet.
 fn is_not_yet(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected | ErrorKind::Interrupted)
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected)
 }

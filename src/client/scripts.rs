@@ -11,3 +11,6 @@ pub use check::Check;
 pub use clock_sync::{ClockSync, Estimate, Sample};
 pub use dialogue::{Dialogue, Exchange, Plan};
 pub use exchange::AddressExchange;
+
+#[cfg(test)]
+mod tests;

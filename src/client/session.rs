@@ -9,13 +9,18 @@
 
 use crate::buffer::ByteQueue;
 use crate::clock::Moment;
-use crate::frame::{self, FrameError};
+use crate::frame;
 use crate::framing::{self, Framing};
 use crate::net::WallClock;
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+mod error;
+#[cfg(test)]
+mod tests;
+
+pub use error::SessionError;
 
 /// What a script speaks with.
 pub struct Voice<'a> {
@@ -89,7 +94,7 @@ pub enum Expect {
     Frame,
     /// It ends in `\n` or `\r\n`, which is not handed over.
     Line,
-    /// It has this many bytes.
+    /// It has this many bytes, at least one.
     Bytes(usize),
     /// The peer sends nothing more for a moment, or closes.
     Pause,
@@ -111,13 +116,14 @@ impl Expect {
 pub struct SessionLimits {
     /// Until the connection is made.
     pub connect_timeout: Duration,
-    /// From saying something, or the last answer, to the next.
+    /// From saying something, or the last answer, to the end of the next. The bytes of an answer
+    /// do not prolong it: a server that sends one a minute would never be given up.
     pub answer_timeout: Duration,
     /// Silence that ends an [`Expect::Pause`].
     pub pause: Duration,
     /// From our FIN to the peer's.
     pub linger: Duration,
-    /// Longest answer, in bytes.
+    /// Longest answer, in bytes; and the most that is held for a script that rests.
     pub max_answer: usize,
 }
 
@@ -132,73 +138,6 @@ impl Default for SessionLimits {
         }
     }
 }
-
-/// Why a session failed.
-#[derive(Debug)]
-pub enum SessionError {
-    /// No connection could be made: nobody listens there, or the way is barred.
-    Connect(SocketAddr, io::Error),
-    /// Nobody answered the attempt to connect.
-    ConnectTimeout(SocketAddr, Duration),
-    /// The server closed before it had answered.
-    ClosedEarly {
-        /// Bytes of the unfinished answer.
-        received: usize,
-    },
-    /// The server did not answer in time.
-    AnswerTimeout(Duration),
-    /// What the server sent is not a frame, or longer than is accepted.
-    BadAnswer(FrameError),
-    /// The answer is whole and wrong.
-    WrongAnswer(String),
-    /// The connection broke.
-    Broken(io::Error),
-}
-
-impl fmt::Display for SessionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SessionError::Connect(address, error) => {
-                write!(f, "cannot connect to {address}: ")?;
-                match error.kind() {
-                    io::ErrorKind::ConnectionRefused => {
-                        f.write_str("connection refused (is readyd running?)")
-                    }
-                    io::ErrorKind::AddrNotAvailable => {
-                        f.write_str("no local port is free (widen net.ipv4.ip_local_port_range)")
-                    }
-                    _ if error.raw_os_error() == Some(nix::libc::EMFILE) => {
-                        f.write_str("too many open files (raise the limit with ulimit -n)")
-                    }
-                    _ => write!(f, "{error}"),
-                }
-            }
-            SessionError::ConnectTimeout(address, limit) => write!(
-                f,
-                "cannot connect to {address}: no answer within {limit:?} (is the address right, \
-                 or a firewall in the way?)"
-            ),
-            SessionError::ClosedEarly { received: 0 } => {
-                f.write_str("the server closed the connection before it answered")
-            }
-            SessionError::ClosedEarly { received } => {
-                write!(f, "the server closed the connection {received} bytes into its answer")
-            }
-            SessionError::AnswerTimeout(limit) => {
-                write!(f, "the server did not answer within {limit:?}")
-            }
-            SessionError::BadAnswer(error) => write!(
-                f,
-                "the answer is not a padded frame: {error} (does that server speak frames? see \
-                 --plain)"
-            ),
-            SessionError::WrongAnswer(what) => f.write_str(what),
-            SessionError::Broken(error) => write!(f, "the connection broke: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for SessionError {}
 
 /// What a session's owner does next with its socket.
 #[derive(Debug)]
@@ -233,9 +172,11 @@ pub struct Session<S> {
     script: S,
     unparsed: ByteQueue,
     unsent: ByteQueue,
-    /// When something was last said, heard, or the state changed.
-    active: Moment,
     state: State,
+    /// When the state began; for an answer, since when it is awaited.
+    since: Moment,
+    /// When bytes last came, or the state began.
+    heard: Moment,
 }
 
 /// What every visit to a session needs from its owner.
@@ -255,16 +196,16 @@ impl<S: Script> Session<S> {
             script,
             unparsed: ByteQueue::default(),
             unsent: ByteQueue::default(),
-            active: now,
             state: State::Connecting,
+            since: now,
+            heard: now,
         }
     }
 
     /// The connection is made.
     pub fn connected(&mut self, turn: &mut Turn<'_>) {
-        self.active = turn.now;
         let then = self.script.connected(&mut turn.voice);
-        self.proceed(then);
+        self.proceed(then, turn.now);
     }
 
     /// The script, if it rests: it will speak at the next [`Session::resume`].
@@ -279,15 +220,15 @@ impl<S: Script> Session<S> {
     /// Lets a woken script speak.
     pub fn resume(&mut self, turn: &mut Turn<'_>) {
         if let State::Woken = self.state {
-            self.active = turn.now;
             let then = self.script.resumed(&mut turn.voice);
-            self.proceed(then);
+            self.proceed(then, turn.now);
             self.digest(&[], 0, turn);
         }
     }
 
     /// Takes bytes that were read.
     pub fn receive(&mut self, input: &[u8], turn: &mut Turn<'_>) {
+        self.heard = turn.now;
         self.digest(input, self.unparsed.len(), turn);
     }
 
@@ -295,7 +236,6 @@ impl<S: Script> Session<S> {
     /// known not to end one.
     fn digest(&mut self, mut input: &[u8], mut searched: usize, turn: &mut Turn<'_>) {
         while let State::Awaiting(expect) = self.state {
-            self.active = turn.now;
             let Some(framing) = expect.framing(turn.limits) else { break };
             let (script, voice) = (&mut self.script, &mut turn.voice);
             let answered = framing::next_message(
@@ -308,27 +248,34 @@ impl<S: Script> Session<S> {
             );
             searched = 0;
             match answered {
-                Ok(Some(verdict)) => self.judge(verdict),
+                Ok(Some(verdict)) => self.judge(verdict, turn.now),
                 Ok(None) => return,
-                Err(error) => return self.end(Err(SessionError::BadAnswer(error))),
+                Err(error) => return self.end(Err(error.into())),
             }
         }
         if let State::Awaiting(_) | State::Resting | State::Woken = self.state {
-            self.unparsed.extend(input, turn.now);
+            self.hold(input, turn);
         }
+    }
+
+    /// Keeps bytes whose end only time can tell, or that nobody has asked for yet.
+    fn hold(&mut self, input: &[u8], turn: &Turn<'_>) {
+        let limit = turn.limits.max_answer;
+        if self.unparsed.len() + input.len() > limit {
+            return self.end(Err(SessionError::OverLimit { limit }));
+        }
+        self.unparsed.extend(input, turn.now);
     }
 
     /// Takes the peer's FIN.
     pub fn receive_eof(&mut self, turn: &mut Turn<'_>) {
+        if self.holds_answer_of_unknown_end() {
+            self.answer_is_over(turn);
+        }
         let received = self.unparsed.len();
         match self.state {
-            State::Awaiting(Expect::Pause) if received > 0 => self.answer_is_over(turn),
             State::Awaiting(_) if received == 0 && self.script.may_close() => self.end(Ok(())),
-            _ => {}
-        }
-        match self.state {
             State::Connecting | State::Awaiting(_) | State::Resting | State::Woken => {
-                let received = self.unparsed.len();
                 self.end(Err(SessionError::ClosedEarly { received }));
             }
             // A last word, such as an acknowledgement, still goes out.
@@ -353,9 +300,7 @@ impl<S: Script> Session<S> {
             return;
         }
         match self.state {
-            State::Awaiting(Expect::Pause) if !self.unparsed.is_empty() => {
-                self.answer_is_over(turn);
-            }
+            State::Awaiting(_) if self.has_paused(turn) => self.answer_is_over(turn),
             State::Awaiting(_) => {
                 self.end(Err(SessionError::AnswerTimeout(turn.limits.answer_timeout)));
             }
@@ -368,14 +313,14 @@ impl<S: Script> Session<S> {
     /// When something has to be done, if nothing happens before.
     pub fn deadline(&self, limits: &SessionLimits) -> Moment {
         match self.state {
-            State::Connecting => self.active + limits.connect_timeout,
-            State::Awaiting(Expect::Pause) if !self.unparsed.is_empty() => {
-                self.active + limits.pause
+            State::Connecting => self.since + limits.connect_timeout,
+            State::Awaiting(_) if self.holds_answer_of_unknown_end() => {
+                (self.heard + limits.pause).min(self.since + limits.answer_timeout)
             }
             State::Awaiting(_) | State::Finishing | State::Closing => {
-                self.active + limits.answer_timeout
+                self.since + limits.answer_timeout
             }
-            State::Lingering => self.active + limits.linger,
+            State::Lingering => self.since + limits.linger,
             State::Resting | State::Woken | State::Ended(_) => Moment::NEVER,
         }
     }
@@ -403,12 +348,12 @@ impl<S: Script> Session<S> {
     /// FIN was sent, at `now`.
     pub fn fin_sent(&mut self, now: Moment) {
         if let State::Finishing = self.state {
-            self.state = State::Lingering;
-            self.active = now;
+            self.enter(State::Lingering, now);
         }
     }
 
-    /// What to do with the socket, when all that can be sent has been sent.
+    /// What to do with the socket, when all that can be sent has been sent. The result comes once,
+    /// with the first [`Step::Close`].
     pub fn next_step(&mut self) -> Step {
         match &mut self.state {
             State::Finishing if self.unsent.is_empty() => Step::SendFin,
@@ -423,26 +368,41 @@ impl<S: Script> Session<S> {
         self.script
     }
 
-    fn answer_is_over(&mut self, turn: &mut Turn<'_>) {
-        self.active = turn.now;
-        let verdict = self.script.answered(self.unparsed.bytes(), &mut turn.voice);
-        self.unparsed.clear();
-        self.judge(verdict);
+    /// Whether there is an answer of which only silence, or the peer's FIN, tells that it is over.
+    fn holds_answer_of_unknown_end(&self) -> bool {
+        matches!(self.state, State::Awaiting(Expect::Pause)) && !self.unparsed.is_empty()
     }
 
-    fn judge(&mut self, verdict: Result<Then, String>) {
+    fn has_paused(&self, turn: &Turn<'_>) -> bool {
+        self.holds_answer_of_unknown_end() && turn.now >= self.heard + turn.limits.pause
+    }
+
+    fn answer_is_over(&mut self, turn: &mut Turn<'_>) {
+        let verdict = self.script.answered(self.unparsed.bytes(), &mut turn.voice);
+        self.unparsed.clear();
+        self.judge(verdict, turn.now);
+    }
+
+    fn judge(&mut self, verdict: Result<Then, String>, now: Moment) {
         match verdict {
-            Ok(then) => self.proceed(then),
+            Ok(then) => self.proceed(then, now),
             Err(what) => self.end(Err(SessionError::WrongAnswer(what))),
         }
     }
 
-    fn proceed(&mut self, then: Then) {
-        self.state = match then {
+    fn proceed(&mut self, then: Then, now: Moment) {
+        let state = match then {
             Then::Await(expect) => State::Awaiting(expect),
             Then::Rest => State::Resting,
             Then::Finish => State::Finishing,
         };
+        self.enter(state, now);
+    }
+
+    fn enter(&mut self, state: State, now: Moment) {
+        self.state = state;
+        self.since = now;
+        self.heard = now;
     }
 
     fn end(&mut self, result: Result<(), SessionError>) {

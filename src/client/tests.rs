@@ -1,1 +1,137 @@
+//! The client and the server, each the real one, on one network in memory.
 
+pub(crate) mod loopback;
+
+use crate::client::scripts::{Check, Dialogue, Exchange, Plan};
+use crate::client::{Expect, Fleet, FleetLimits};
+use crate::clock::Moment;
+use crate::handlers::Service;
+use crate::handlers::daytime::{Calendar, Zone};
+use crate::limits::Limits;
+use crate::net::{Driver, Next};
+use crate::server::Server;
+use crate::table::Table;
+use loopback::{Loopback, Side};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+/// More turns than the longest of these fleets needs.
+const TURNS: usize = 200_000;
+
+const NOW: Moment = Moment::START;
+
+/// How the sessions of a fleet speak with the server.
+#[derive(Clone, Copy, Debug)]
+enum Echo {
+    Framed,
+    Plain,
+}
+
+impl Echo {
+    fn service(self) -> Service {
+        match self {
+            Echo::Framed => Service::Framed,
+            Echo::Plain => Service::Echo,
+        }
+    }
+
+    fn exchange(self, text: &[u8]) -> Exchange {
+        let check = Check::Exactly(text.to_vec());
+        match self {
+            Echo::Framed => Exchange::framed(&[b"ECHO ", text].concat(), check),
+            Echo::Plain => Exchange::plain(text, Expect::Bytes(text.len()), check),
+        }
+    }
+}
+
+struct Pair {
+    net: Loopback,
+    server: Server<Loopback>,
+    fleet: Fleet<Loopback, Dialogue>,
+}
+
+impl Pair {
+    /// One turn of each loop; what is under way arrives in part.
+    fn turn(&mut self) -> (Next, Next) {
+        self.net.deliver();
+        for (token, readiness) in self.net.events(Side::Server) {
+            self.server.ready(token, readiness);
+        }
+        let server = self.server.end_turn(NOW);
+        self.net.deliver();
+        for (token, readiness) in self.net.events(Side::Client) {
+            self.fleet.ready(token, readiness);
+        }
+        (server, self.fleet.end_turn(NOW))
+    }
+
+    /// Turns until the fleet stops and the server has closed all its connections. Time stands still:
+    /// no deadline helps one that has forgotten something.
+    fn run(&mut self) {
+        let mut was_quiet = false;
+        for _ in 0..TURNS {
+            let calls = self.net.calls();
+            let (server, fleet) = self.turn();
+            if fleet == Next::Stop && self.server.stats().open() == 0 {
+                return;
+            }
+            let is_quiet = self.net.calls() == calls && !self.net.deliver();
+            assert!(
+                !(was_quiet && is_quiet),
+                "all stand still: server {server:?}, fleet {fleet:?}"
+            );
+            was_quiet = is_quiet;
+        }
+        panic!("the sessions do not come to an end");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_round_of_every_session_is_verified_and_nothing_stays_open(
+        seed in any::<u64>(),
+        echo in prop_oneof![Just(Echo::Framed), Just(Echo::Plain)],
+        texts in vec(vec(any::<u8>(), 1..3000), 1..4),
+        (sessions, rounds) in (1usize..30, 1u64..10),
+        (open, max_connections) in (1usize..30, 1usize..30),
+        window in 50usize..5000,
+        output_limit in 100usize..10_000,
+    ) {
+        let net = Loopback::new(seed);
+        net.set_window(window);
+        let limits = Limits { max_connections, output_limit, ..Limits::default() };
+        let calendar = Calendar::new(Zone::Utc);
+        let mut server = Server::new(net.clone(), limits, Table::embedded(), calendar, NOW);
+        server.listen((), echo.service()).unwrap();
+        let plan = Rc::new(Plan {
+            exchanges: texts.iter().map(|text| echo.exchange(text)).collect(),
+            rounds,
+            last_word: Vec::new(),
+            keep_answers: false,
+        });
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9999));
+        let limits = FleetLimits { open, ..FleetLimits::default() };
+        let scripts = (0..sessions).map(|_| Dialogue::new(Rc::clone(&plan)));
+        let fleet = Fleet::new(net.clone(), vec![address], limits, scripts, NOW);
+
+        let mut pair = Pair { net, server, fleet };
+        pair.run();
+
+        let asked = rounds * texts.len() as u64;
+        prop_assert_eq!(pair.fleet.finished().len(), sessions);
+        for finished in pair.fleet.finished() {
+            prop_assert!(finished.result.is_ok(), "{:?}", finished.result);
+            prop_assert_eq!(finished.script.verified(), asked);
+        }
+        prop_assert_eq!(pair.fleet.established(), sessions);
+        prop_assert_eq!(pair.server.stats().accepted, sessions as u64);
+        if let Echo::Framed = echo {
+            prop_assert_eq!(pair.server.stats().frames, sessions as u64 * asked);
+        }
+        prop_assert_eq!([Side::Client, Side::Server].map(|side| pair.net.held(side)), [0, 0]);
+    }
+}

@@ -1,5 +1,5 @@
-//! What reaches the log, seen by a logger that keeps lines by thread, so that tests that run side by
-//! side do not see each other's.
+//! What reaches the log, seen by a logger that keeps lines by thread: tests that run side by side
+//! do not see each other's.
 
 use super::*;
 use proptest::prelude::*;

@@ -28,7 +28,7 @@ fn assert_closed_for_not_reading(service: &str, bytes: &[u8]) {
     let error = send_until_closed(&mut client, bytes);
     assert!(matches!(error, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
     server.wait_for_statistic("closed_write_timeout", 1);
-    let memory = server.resident_memory();
+    let memory = server.memory();
     assert!(memory.peak < MODEST_MEMORY, "{memory:?}");
 }
 
@@ -53,13 +53,13 @@ fn a_chargen_client_that_never_reads() {
     let server = Launch::of(&["framed", "chargen"]).args(&["--write-timeout", "2s"]).start();
     let _silent = server.connect("chargen");
     server.wait_for_standstill();
-    let before = server.statistics().get("turns");
     assert_eq!(server.connect("framed").ask("ECHO others are served"), "others are served");
-    // Turns: a client comes, asks, leaves; a few signals ask for statistics. No loop over a socket
-    // that takes nothing.
-    assert!(server.statistics().get("turns") - before < 20);
+    // A turn for each time that statistics were asked for, some to fill the kernel's buffers: tens.
+    // A loop over a socket that takes nothing turns a hundred thousand times a second.
+    let turns = server.statistics().get("turns");
+    assert!(turns < 5000, "{turns} turns of the loop");
     server.wait_for_statistic("closed_write_timeout", 1);
-    let memory = server.resident_memory();
+    let memory = server.memory();
     assert!(memory.peak < MODEST_MEMORY, "{memory:?}");
 }
 
@@ -67,7 +67,7 @@ fn a_chargen_client_that_never_reads() {
 fn a_client_that_reads_slowly_is_not_closed() {
     let server = Launch::of(&["chargen"]).args(&["--write-timeout", "1s"]).start();
     let mut client = server.connect("chargen");
-    let deadline = Instant::now() + Duration::from_secs(3);
+    let deadline = Instant::now() + Duration::from_secs(2);
     while Instant::now() < deadline {
         // Megabytes at a time: the kernel opens the window again only for a good part of its buffer.
         client.read(3_000_000);
@@ -78,27 +78,26 @@ fn a_client_that_reads_slowly_is_not_closed() {
 
 #[test]
 fn a_pipeline_of_100_megabytes_that_is_not_read_at_first() {
-    const FRAMES: usize = 100_000;
-    let body = |n: usize| format!("ECHO {n:>1000}");
+    const BATCHES: usize = 1000;
+    /// Frames made of the numbers of one batch, after `prefix`.
+    fn batch(number: usize, prefix: &str) -> Vec<u8> {
+        let numbers = 100 * number..100 * (number + 1);
+        numbers.map(|n| frame(format!("{prefix}{n:>1000}"))).collect::<Vec<_>>().concat()
+    }
     let server = Server::start(&["framed"]);
     let mut client = server.connect("framed");
     let mut writer = client.other_handle();
     let all_sent = Arc::new(AtomicBool::new(false));
     let is_all_sent = Arc::clone(&all_sent);
     let writing = thread::spawn(move || {
-        for batch in 0..FRAMES / 100 {
-            let frames = (0..100).flat_map(|n| frame(body(100 * batch + n)));
-            writer.send(&frames.collect::<Vec<u8>>());
-        }
+        (0..BATCHES).for_each(|number| writer.send(&batch(number, "ECHO ")));
         all_sent.store(true, Ordering::Relaxed);
     });
     server.wait_for_standstill();
     assert!(!is_all_sent.load(Ordering::Relaxed), "the server took 100 MB without being read from");
-    for n in 0..FRAMES {
-        client.expect(frame(&body(n).as_bytes()["ECHO ".len()..]));
-    }
+    (0..BATCHES).for_each(|number| client.expect(batch(number, "")));
     writing.join().expect("the writing thread");
-    let memory = server.resident_memory();
+    let memory = server.memory();
     assert!(memory.peak < MODEST_MEMORY, "{memory:?}");
 }
 

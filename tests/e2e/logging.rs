@@ -113,6 +113,24 @@ fn long_messages_are_cut() {
 }
 
 #[test]
+fn a_line_longer_than_a_pipe_takes_at_once_still_ends() {
+    let scratch = Scratch::new();
+    scratch.write("table", "colour red\n");
+    // About as long as a path may be, path_resolution(7), and with the text around it longer than
+    // PIPE_BUF, pipe(7).
+    let prefix = scratch.path("");
+    let detour = "./".repeat((4085 - prefix.as_os_str().len()) / 2);
+    let table = prefix.join(format!("{detour}table"));
+    let server = Launch::of(&["framed"]).path("--table", &table).start();
+    assert_eq!(server.connect("framed").ask("LOOKUP colour"), "red");
+    server.wait_for_log("listening framed");
+    for line in server.log().all() {
+        assert!(line.starts_with("20") && line.len() < 4096, "{} bytes: {line}", line.len());
+    }
+    assert!(server.log().all()[0].contains("INFO  table "));
+}
+
+#[test]
 fn log_rate_bounds_what_clients_cause_and_tells_the_rest() {
     const MESSAGES: u64 = 200;
     const RATE: usize = 5;

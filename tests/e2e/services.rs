@@ -219,6 +219,23 @@ fn greeting_over_ipv6() {
 }
 
 #[test]
+fn both_families_on_one_port() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return tools::skip("no ::1");
+    }
+    let over_v6 = Server::start(&["greeting=[::]:0"]);
+    let port = over_v6.address("greeting").port();
+    let over_v4 = Server::start(&[&format!("greeting=0.0.0.0:{port}")]);
+    for host in ["[::1]", "127.0.0.1"] {
+        let address = format!("{host}:{port}").parse().expect("an address");
+        let greeting = text(Client::connect(address).read_to_end());
+        let quoted = host.trim_matches(['[', ']']);
+        assert!(greeting.contains(&format!("('{quoted}', ")), "{greeting}");
+    }
+    over_v4.wait_for_statistic("connections_accepted", 1);
+}
+
+#[test]
 fn lookup_of_lines_and_of_what_lacks_a_line_end() {
     let server = Server::start(&["lookup"]);
     let mut client = server.connect("lookup");

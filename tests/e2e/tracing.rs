@@ -89,7 +89,7 @@ fn accept_with_a_network_error_passed_on() {
 
 /// Watches a server for a while and returns the system calls that it made meanwhile.
 fn calls_while_idle(trace: &Path) -> String {
-    const WATCHED: Duration = Duration::from_secs(2);
+    const WATCHED: Duration = Duration::from_secs(1);
     let length = || fs::metadata(trace).expect("the trace").len();
     let mut before = length();
     // What was begun before is over when nothing has been added for a moment.

@@ -6,10 +6,13 @@ use readyd::client::Expect;
 use readyd::client::scripts::{Check, Exchange, Plan};
 use readyd::config::values;
 use readyd::handlers::daytime::Format;
-use std::fmt;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::num::NonZeroU16;
 use std::str::FromStr;
 use std::time::Duration;
+
+#[cfg(test)]
+mod tests;
 
 /// The port that readyd listens on by default.
 const DEFAULT_PORT: u16 = 9999;
@@ -185,7 +188,7 @@ impl Echo {
 }
 
 impl Daytime {
-    pub(crate) fn plan(&self) -> Result<Task, Failure> {
+    pub(crate) fn plan(&self) -> Task {
         let exchange = if self.plain {
             Exchange::plain(b"", Expect::Pause, Check::Something)
         } else {
@@ -193,7 +196,7 @@ impl Daytime {
             let body = format!("DAYTIME {}", format.name());
             Exchange::framed(body.as_bytes(), Check::Date(format))
         };
-        Ok(task(vec![exchange], &self.crowd, self.ack.as_deref(), self.plain))
+        task(vec![exchange], &self.crowd, self.ack.as_deref(), self.plain)
     }
 }
 
@@ -206,7 +209,9 @@ impl Lookup {
                 Exchange::plain(format!("{key}\n").as_bytes(), Expect::Line, Check::Something)
             }
         };
-        if let Some(key) = self.keys.iter().find(|key| key.trim().is_empty()) {
+        // A plain service takes what stands behind a line end for the next key.
+        let is_no_key = |key: &&String| key.trim().is_empty() || (self.plain && key.contains('\n'));
+        if let Some(key) = self.keys.iter().find(is_no_key) {
             return Err(Failure::Usage(format!("{key:?} is not a key")));
         }
         let exchanges = self.keys.iter().map(exchange).collect();
@@ -237,29 +242,25 @@ impl FromStr for ServerName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<ServerName, String> {
-        if let Ok(address) = text.parse::<SocketAddr>() {
-            return Ok(ServerName { host: address.ip().to_string(), port: address.port() });
-        }
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-        if let Ok(ip) = bare.parse::<IpAddr>() {
-            return Ok(ServerName { host: ip.to_string(), port: DEFAULT_PORT });
-        }
-        let (host, port) = match text.split_once(':') {
-            Some((host, port)) => {
-                (host, port.parse().map_err(|_| format!("{port:?} is not a port (1 to 65535)"))?)
-            }
-            None => (text, DEFAULT_PORT),
+        let not_a_server = || "not a server (write HOST:PORT, such as 127.0.0.1:9999)".to_owned();
+        let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, "")) => (host, None),
+            Some((host, rest)) => (host, Some(rest.strip_prefix(':').ok_or_else(not_a_server)?)),
+            // Without brackets, all colons of an IPv6 address are its own.
+            None if text.parse::<Ipv6Addr>().is_ok() => (text, None),
+            None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
         };
-        if host.is_empty() || port == 0 {
-            return Err("not a server (write HOST:PORT, such as 127.0.0.1:9999)".to_owned());
+        if host.is_empty() {
+            return Err(not_a_server());
         }
+        let port = match port {
+            Some(port) => port
+                .parse::<NonZeroU16>()
+                .map_err(|_| format!("{port:?} is not a port (1 to 65535)"))?
+                .get(),
+            None => DEFAULT_PORT,
+        };
         Ok(ServerName { host: host.to_owned(), port })
-    }
-}
-
-impl fmt::Display for ServerName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
     }
 }
 

@@ -46,7 +46,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     };
     match &args.command {
         Command::Echo(command) => many::run(&server, command.plan(), &command.crowd),
-        Command::Daytime(command) => many::run(&server, command.plan()?, &command.crowd),
+        Command::Daytime(command) => many::run(&server, command.plan(), &command.crowd),
         Command::Lookup(command) => many::run(&server, command.plan()?, &command.crowd),
         Command::Whoami { plain } => single::whoami(&server, *plain),
         Command::Stats => single::stats(&server),

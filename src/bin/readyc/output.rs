@@ -3,6 +3,9 @@
 use crate::failure::Failure;
 use std::io::{self, IsTerminal, Write};
 
+#[cfg(test)]
+mod tests;
+
 /// Prints an answer on a line of its own.
 pub(crate) fn print_answer(answer: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();

@@ -11,6 +11,7 @@ use nix::sys::stat::fstat;
 use readyd::clock::WallTime;
 use readyd::config::Config;
 use readyd::handlers::daytime::{Calendar, Format, Zone};
+use std::borrow::Cow;
 use std::env;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -69,6 +70,14 @@ fn priority(level: log::Level) -> u8 {
     }
 }
 
+/// `line`, of at most `PIPE_BUF` bytes. A longer one keeps its end, or the next would be part of it.
+fn cut(line: &[u8]) -> Cow<'_, [u8]> {
+    match line.get(..PIPE_BUF - 1) {
+        Some(start) if line.len() > PIPE_BUF => [start, b"\n"].concat().into(),
+        _ => line.into(),
+    }
+}
+
 /// Standard error, without waiting for it.
 struct Sink {
     dropped: u64,
@@ -98,8 +107,7 @@ impl Write for Sink {
                 self.dropped = 0;
             }
         }
-        let cut = &line[..line.len().min(PIPE_BUF)];
-        if self.dropped > 0 || !self.write_now(cut) {
+        if self.dropped > 0 || !self.write_now(&cut(line)) {
             self.dropped += 1;
         }
         Ok(line.len())

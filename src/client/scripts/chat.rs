@@ -46,11 +46,12 @@ impl Script for Chat {
     }
 }
 
-/// Whether the server will close after this message: it knows the word in any case, and takes no
-/// notice of white space around it and the mark.
+/// Whether the server will close after this message. readyd tells by its words, in any case and
+/// however far apart; were the client stricter, it would wait for the next message while the server
+/// closes.
 fn is_goodbye(message: &[u8]) -> bool {
-    let message = message.trim_ascii();
-    let end = message.iter().position(u8::is_ascii_whitespace).unwrap_or(message.len());
-    let (word, mark) = message.split_at(end);
-    word.eq_ignore_ascii_case(b"Disconnect") && mark.trim_ascii() == b"!"
+    let mut words = message.split(u8::is_ascii_whitespace).filter(|word: &&[u8]| !word.is_empty());
+    words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"Disconnect"))
+        && words.next() == Some(b"!")
+        && words.next().is_none()
 }

@@ -38,7 +38,8 @@ pub struct Estimate {
 }
 
 impl Sample {
-    /// The time on the way, both ways together, in nanoseconds.
+    /// The time on the way, both ways together, in nanoseconds. Less than zero if a clock was set
+    /// meanwhile, or the server's stamps are made up.
     pub fn round_trip_ns(&self) -> i128 {
         (nanos(self.received) - nanos(self.sent)) - (nanos(self.replied) - nanos(self.read))
     }
@@ -55,6 +56,9 @@ impl Sample {
 fn nanos(time: WallTime) -> i128 {
     i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos)
 }
+
+const CONTRADICTION: &str = "the clocks contradict each other: the server says that it took longer \
+                             than the whole round trip (was one of them set meanwhile? try again)";
 
 /// A session that takes samples, one after the other.
 #[derive(Debug)]
@@ -97,7 +101,11 @@ impl Script for ClockSync {
         let (read, replied) = stamps(answer).ok_or_else(|| {
             format!("the answer to TIME is not two clock stamps: {}", Escaped(answer))
         })?;
-        self.samples.push(Sample { sent: self.sent, read, replied, received });
+        let sample = Sample { sent: self.sent, read, replied, received };
+        if sample.round_trip_ns() < 0 {
+            return Err(CONTRADICTION.to_owned());
+        }
+        self.samples.push(sample);
         Ok(if self.samples.len() < self.wanted { self.ask(voice) } else { Then::Finish })
     }
 }

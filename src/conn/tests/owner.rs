@@ -173,7 +173,7 @@ impl Owner {
     /// the connection was closed.
     pub(super) fn play(&mut self, input: &[u8], reads: &[usize], takes: &[usize]) -> CloseReason {
         let (mut reads, mut takes) = (reads.iter().cycle(), takes.iter().cycle());
-        let mut input = input;
+        let (mut input, mut told_of_fin) = (input, false);
         loop {
             if let Step::Close(reason) = self.step() {
                 return reason;
@@ -181,6 +181,8 @@ impl Owner {
             if self.can_resume() {
                 self.resume();
             } else if self.conn.wants_read() && input.is_empty() {
+                assert!(!told_of_fin, "reads on after FIN: {:?}", self.conn);
+                told_of_fin = true;
                 self.eof();
             } else if self.conn.wants_read() {
                 let count = reads.next().map_or(1, |&count| count.min(input.len()));

@@ -120,6 +120,17 @@ fn what_has_arrived_counts_before_what_is_late() {
 }
 
 #[test]
+fn log_lines_left_out_are_told_of_when_their_second_is_over() {
+    let mut bench = Bench::with_limits(Limits { log_rate: 1, ..Limits::default() });
+    let client = bench.connected(ECHO);
+    bench.net.fin(client);
+    let next_second = bench.now + secs(1);
+    assert_eq!(bench.run(), Next::WaitUntil(next_second), "though nobody is there");
+    assert!(bench.server.statistics(bench.now).contains("\nlog_lines_suppressed 1\n"));
+    assert_eq!(bench.run_for(secs(1)), Next::Wait);
+}
+
+#[test]
 fn deadlines_that_pass_at_once_are_all_kept() {
     let mut bench = Bench::with_limits(Limits { log_rate: 0, ..Limits::default() });
     let clients: Vec<_> = (0..5000).map(|_| bench.net.connect(ECHO)).collect();

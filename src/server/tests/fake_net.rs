@@ -1,7 +1,7 @@
 //! A network in memory: sockets with finite buffers, edge-triggered events, faults on demand.
 //!
-//! It is as strict as epoll. An edge is reported once, with all that the socket is ready for at that
-//! time; whoever forgets it waits in vain. And it is as strict as TCP: closing a socket with unread
+//! It is as strict as epoll. An edge is reported once, with all that the socket is ready for by
+//! then; whoever forgets it waits in vain. And it is as strict as TCP: closing a socket with unread
 //! input resets it, and sending after FIN is a bug of the caller, so it panics.
 
 mod socket;
@@ -93,7 +93,13 @@ impl FakeNet {
 
     /// The kernel takes `count` bytes more for this client.
     pub(super) fn widen(&self, client: Client, count: usize) {
-        self.change(client, |socket| socket.window = socket.window.saturating_add(count));
+        let is_edge = self.socket(client, |socket| {
+            socket.window = socket.window.saturating_add(count);
+            std::mem::take(&mut socket.awaits_room)
+        });
+        if is_edge {
+            self.change(client, |_| ());
+        }
     }
 
     /// Looks at one connection, or changes its faults and limits.

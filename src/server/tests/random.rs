@@ -62,7 +62,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Fin),
         1 => Just(Act::Reset),
         4 => (1..10_000usize).prop_map(Act::Widen),
-        1 => (1..1000usize).prop_map(Act::Choke),
+        1 => (50..1000usize).prop_map(Act::Choke),
         1 => interrupted().prop_map(Act::FailRecv),
         1 => interrupted().prop_map(Act::FailSend),
     ]
@@ -171,6 +171,16 @@ impl Script {
         &self.expected[..end]
     }
 
+    /// Whether `received` is the beginning of the replies, some of them followed by `refusal`.
+    fn expects(&self, received: &[u8], refusal: &[u8]) -> bool {
+        let reply_ends = self.ends.iter().map(|&(_, end)| end);
+        self.expected.starts_with(received)
+            || reply_ends.chain([0]).any(|end| {
+                let rest = received.strip_prefix(&self.expected[..end]);
+                rest.is_some_and(|rest| refusal.starts_with(rest))
+            })
+    }
+
     /// The client half-closes after all it has written.
     fn fin(&mut self, net: &FakeNet) {
         if self.done == Done::No {
@@ -209,47 +219,48 @@ fn play(bench: &mut Bench, scripts: &mut Vec<Script>, event: Event) {
     }
 }
 
-/// Plays `events` on a server whose deadlines are long: this is about what arrives, not about who is
-/// given up.
-fn play_all(
-    events: Vec<Event>,
-    output_limit: usize,
-    max_connections: usize,
-) -> (Bench, Vec<Script>) {
-    let long = Duration::from_secs(1_000_000);
-    let mut bench = Bench::with_limits(Limits {
-        output_limit,
-        max_connections,
-        frame_timeout: long,
-        idle_timeout: long,
-        write_timeout: long,
-        ..Limits::default()
-    });
+fn play_all(events: Vec<Event>, limits: Limits) -> (Bench, Vec<Script>) {
+    let mut bench = Bench::with_limits(limits);
     let mut scripts = Vec::new();
     for event in events {
         play(&mut bench, &mut scripts, event);
     }
-    // From now on the clients take everything.
-    for script in &scripts {
-        bench.net.widen(script.client, usize::MAX);
-    }
     (bench, scripts)
 }
 
-fn output_limit() -> impl Strategy<Value = usize> {
-    select(&[0usize, 1000, 20_000, 1 << 20][..])
+/// Limits with deadlines of `seconds`.
+fn limits(seconds: u64) -> impl Strategy<Value = Limits> {
+    let output_limit = select(&[0usize, 1000, 20_000, 1 << 20][..]);
+    let timeout = Duration::from_secs(seconds);
+    (output_limit, 1..10usize).prop_map(move |(output_limit, max_connections)| Limits {
+        output_limit,
+        max_connections,
+        frame_timeout: timeout,
+        idle_timeout: timeout,
+        write_timeout: timeout,
+        ..Limits::default()
+    })
+}
+
+/// Where this is about what arrives, and not about who is given up.
+const LONG: u64 = 1_000_000;
+
+fn take_everything(bench: &Bench, scripts: &[Script]) {
+    for script in scripts {
+        bench.net.widen(script.client, usize::MAX);
+    }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn every_reply_arrives_in_order(
         events in proptest::collection::vec(event(), 1..80),
-        output_limit in output_limit(),
-        max_connections in 1..10usize,
+        limits in limits(LONG),
     ) {
-        let (mut bench, mut scripts) = play_all(events, output_limit, max_connections);
+        let (mut bench, mut scripts) = play_all(events, limits);
+        take_everything(&bench, &scripts);
         for script in &mut scripts {
             script.fin(&bench.net);
         }
@@ -271,10 +282,10 @@ proptest! {
     #[test]
     fn draining_answers_all_that_has_arrived_and_nothing_by_halves(
         events in proptest::collection::vec(event(), 1..80),
-        output_limit in output_limit(),
-        max_connections in 1..10usize,
+        limits in limits(LONG),
     ) {
-        let (mut bench, mut scripts) = play_all(events, output_limit, max_connections);
+        let (mut bench, mut scripts) = play_all(events, limits);
+        take_everything(&bench, &scripts);
         let is_inside = |bench: &Bench, script: &Script| {
             bench.net.server_end(script.client) == ServerEnd::Open && script.done != Done::Reset
         };
@@ -293,5 +304,21 @@ proptest! {
             prop_assert_eq!(bench.net.server_end(script.client), ServerEnd::Closed);
         }
         bench.assert_clean();
+    }
+
+    #[test]
+    fn left_alone_every_connection_ends(
+        events in proptest::collection::vec(event(), 1..80),
+        limits in limits(3),
+    ) {
+        let refusal = frame(b"Error: the frame did not arrive within 3s");
+        let (mut bench, scripts) = play_all(events, limits);
+        // The bench takes care that the loop is never woken for nothing.
+        bench.run_for(Duration::from_secs(1000));
+        bench.assert_clean();
+        for script in &scripts {
+            prop_assert!(script.expects(&bench.net.received(script.client), &refusal));
+        }
+        prop_assert_eq!(bench.server.stats().accepted, scripts.len() as u64);
     }
 }

@@ -4,7 +4,7 @@ use super::bench::{Bench, CHARGEN, ECHO, FRAMED, LOOKUP, frame};
 use super::fake_net::{Client, Fault, ServerEnd};
 use crate::close::CloseReason;
 use crate::limits::Limits;
-use crate::net::Next;
+use crate::net::{Driver, Next};
 use nix::errno::Errno;
 use std::time::Duration;
 
@@ -32,11 +32,11 @@ fn draining_answers_what_has_arrived_then_says_goodbye_then_stops() {
     let asking = bench.connected(FRAMED);
     let typing = bench.connected(LOOKUP);
     bench.ask(typing, b"165.165");
-    // These have arrived, but the loop has not been told yet.
+    // These have arrived, but epoll_wait had returned by then: the loop has not been told.
     bench.net.send(asking, &[&frame(b"ECHO hello").repeat(3)[..], b"7  "].concat());
     bench.net.send(typing, b".80.80");
-
-    drain(&mut bench);
+    bench.server.drain(bench.now);
+    bench.server.end_turn(bench.now);
     assert_eq!(bench.net.received(asking), frame(b"hello").repeat(3));
     assert_eq!(bench.net.received(typing), b"6A:08:AA:C2");
     for client in [idle, asking, typing] {

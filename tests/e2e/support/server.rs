@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -102,7 +103,7 @@ impl Launch {
         let stdout = Lines::of(process.child.stdout.take().expect("standard output is a pipe"));
         let log = match process.child.stderr.take() {
             Some(stderr) => Lines::of(stderr),
-            None => Lines::default(),
+            None => Lines::of(io::empty()),
         };
         let pid = process.id();
         let mut server = Server {
@@ -256,15 +257,16 @@ impl Server {
         });
     }
 
-    /// Memory in use, and the most there ever was, in bytes.
-    pub(crate) fn resident_memory(&self) -> ResidentMemory {
+    /// Memory in use.
+    pub(crate) fn memory(&self) -> Memory {
         let status = self.proc_file("status");
         let kibibytes = |name: &str| {
             let line = status.lines().find(|line| line.starts_with(name)).expect(name);
             let number = line.split_whitespace().nth(1).expect("a number");
             number.parse::<usize>().expect("a number") * 1024
         };
-        ResidentMemory { now: kibibytes("VmRSS:"), peak: kibibytes("VmHWM:") }
+        let [resident, peak, mapped] = ["VmRSS:", "VmHWM:", "VmSize:"].map(kibibytes);
+        Memory { resident, peak, mapped }
     }
 
     /// Processor time used so far, in user and kernel mode.
@@ -286,9 +288,11 @@ impl Server {
         fs::read_to_string(format!("/proc/{}/{name}", self.pid)).expect("a running server")
     }
 
-    /// Waits until the server has ended by itself or by a signal that the test sent.
+    /// Waits until the server has ended by itself or by a signal that the test sent. The log is
+    /// complete then.
     pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
         let status = self.process.wait();
+        self.log.wait_for_end();
         self.ended = true;
         status
     }
@@ -336,11 +340,15 @@ impl Drop for Server {
     }
 }
 
-/// See [`Server::resident_memory`].
+/// What the kernel says of a process's memory, in bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ResidentMemory {
-    pub(crate) now: usize,
+pub(crate) struct Memory {
+    /// In use now.
+    pub(crate) resident: usize,
+    /// The most that was ever in use.
     pub(crate) peak: usize,
+    /// Address space, used or not.
+    pub(crate) mapped: usize,
 }
 
 /// The server's counters at one moment.

@@ -52,6 +52,9 @@ impl Fault {
     }
 }
 
+/// More calls of a kind on one socket than any test needs.
+const MANY_CALLS: usize = 1_000_000;
+
 /// The calls that can fail, and how often each was made.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Call {
@@ -64,6 +67,7 @@ impl Call {
 
     pub(super) fn make(&mut self) -> io::Result<()> {
         self.made += 1;
+        assert!(self.made < MANY_CALLS, "the server spins");
         self.fault.strike()
     }
 }
@@ -86,6 +90,8 @@ pub(in super::super) struct Socket {
     pub(in super::super) send_call: Call,
     /// How many bytes more the kernel takes from the server.
     pub(in super::super) window: usize,
+    /// Whether a send could not have all it wanted: then, and only then, more room is an edge.
+    pub(super) awaits_room: bool,
     /// The most that one send takes.
     pub(in super::super) most_at_once: usize,
     /// All that the client got.
@@ -103,6 +109,7 @@ impl Socket {
             recv_call: Call::NEW,
             send_call: Call::NEW,
             window: 1 << 20,
+            awaits_room: false,
             most_at_once: usize::MAX,
             received: Vec::new(),
             server_end: ServerEnd::Waiting,
@@ -129,7 +136,8 @@ impl Socket {
             return Err(ErrorKind::WouldBlock.into());
         }
         let count = into.len().min(self.unread.len());
-        into.iter_mut().zip(self.unread.drain(..count)).for_each(|(to, from)| *to = from);
+        into[..count].copy_from_slice(&self.unread.make_contiguous()[..count]);
+        self.unread.drain(..count);
         Ok(count)
     }
 
@@ -140,6 +148,7 @@ impl Socket {
         if self.peer == Peer::Gone {
             return Err(Errno::EPIPE.into());
         }
+        self.awaits_room = self.window < bytes.len();
         if self.window == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }

@@ -1,0 +1,254 @@
+//! What command lines mean.
+
+use super::{Args, Command, ServerName, Task};
+use crate::failure::Failure;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use readyd::client::Expect;
+use readyd::client::scripts::{Check, Exchange, Plan};
+use readyd::handlers::daytime::Format;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// The arguments of `line`, words separated by spaces; the server does not come from the
+/// environment.
+fn parse(line: &str) -> Result<Args, clap::Error> {
+    let words = ["readyc", "--server", "127.0.0.1:9999"].into_iter();
+    Args::try_parse_from(words.chain(line.split(' ')))
+}
+
+fn plan_of(line: &str) -> Result<Task, Failure> {
+    match parse(line).unwrap().command {
+        Command::Echo(command) => Ok(command.plan()),
+        Command::Daytime(command) => Ok(command.plan()),
+        Command::Lookup(command) => command.plan(),
+        other => panic!("{other:?} has no plan"),
+    }
+}
+
+fn task(line: &str) -> Task {
+    plan_of(line).unwrap()
+}
+
+fn once(exchanges: Vec<Exchange>, last_word: &str) -> Plan {
+    Plan { exchanges, rounds: 1, last_word: last_word.into(), keep_answers: true }
+}
+
+fn exactly(text: &str) -> Check {
+    Check::Exactly(text.into())
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Args::command().debug_assert();
+}
+
+#[test]
+fn defaults_are_readyd_on_this_machine_and_patience_for_a_while() {
+    let command = Args::command();
+    let server = command.get_arguments().find(|argument| argument.get_id() == "server").unwrap();
+    assert_eq!(server.get_default_values(), ["127.0.0.1:9999"]);
+    let args = parse("stats").unwrap();
+    assert_eq!(args.connect_timeout, Duration::from_secs(5));
+    assert_eq!(args.timeout, Duration::from_secs(30));
+}
+
+#[test]
+fn options_of_all_commands_may_stand_behind_the_command() {
+    let args = parse("stats --timeout 1.5s --connect-timeout 250ms").unwrap();
+    assert_eq!(args.timeout, Duration::from_millis(1500));
+    assert_eq!(args.connect_timeout, Duration::from_millis(250));
+    assert!(Args::try_parse_from(["readyc", "stats", "--server", "[::1]:80"]).is_ok());
+}
+
+#[test]
+fn a_server_is_a_host_and_a_port() {
+    let names = [
+        ("127.0.0.1:80", "127.0.0.1", 80),
+        ("127.0.0.1", "127.0.0.1", 9999),
+        ("localhost", "localhost", 9999),
+        ("example.org:65535", "example.org", 65535),
+        ("[::1]:80", "::1", 80),
+        ("[::1]", "::1", 9999),
+        ("::1", "::1", 9999),
+        ("2001:db8::1:80", "2001:db8::1:80", 9999),
+        ("[fe80::1%eth0]:80", "fe80::1%eth0", 80),
+        ("[fe80::1%2]", "fe80::1%2", 9999),
+    ];
+    for (text, host, port) in names {
+        let name: ServerName = text.parse().unwrap();
+        assert_eq!((name.host.as_str(), name.port), (host, port), "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_a_server_is_refused_with_a_reason() {
+    for text in ["", ":80", "[]", "[]:80", "[::1]80", "[::1]x:80"] {
+        let error = text.parse::<ServerName>().unwrap_err();
+        assert!(error.contains("HOST:PORT"), "{text:?}: {error}");
+    }
+    for text in [
+        "localhost:",
+        "localhost:0",
+        "127.0.0.1:0",
+        "[::1]:0",
+        "[::1]:",
+        "localhost:65536",
+        "localhost:-1",
+        "localhost:http",
+        "localhost:80:80",
+        "[::1",
+    ] {
+        let error = text.parse::<ServerName>().unwrap_err();
+        assert!(error.contains("is not a port (1 to 65535)"), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn addresses_stand_for_themselves() {
+    for text in ["127.0.0.1:80", "[::1]:80", "[2001:db8::1]:65535"] {
+        let addresses = text.parse::<ServerName>().unwrap().resolve().unwrap();
+        assert_eq!(addresses, [text.parse::<SocketAddr>().unwrap()]);
+    }
+}
+
+/// Without its zone, a link-local address can be reached on no link.
+#[test]
+fn a_link_local_address_keeps_its_zone() {
+    let addresses = "[fe80::1%1]:80".parse::<ServerName>().unwrap().resolve().unwrap();
+    let [SocketAddr::V6(address)] = addresses[..] else { panic!("{addresses:?}") };
+    assert_eq!(IpAddr::V6(*address.ip()), "fe80::1".parse::<IpAddr>().unwrap());
+    assert_eq!((address.scope_id(), address.port()), (1, 80));
+}
+
+#[test]
+fn a_name_without_address_is_told() {
+    let failure = "no\0host".parse::<ServerName>().unwrap().resolve().unwrap_err();
+    assert!(matches!(&failure, Failure::Resolve(name, _) if name == "no\0host"), "{failure:?}");
+    assert_eq!(failure.status(), 1);
+}
+
+#[test]
+fn echo_wants_its_text_back() {
+    let framed = task("echo hello world");
+    let exchange = Exchange::framed(b"ECHO hello world", exactly("hello world"));
+    assert_eq!(framed.plan, once(vec![exchange], ""));
+    let plain = task("echo --plain hello");
+    let exchange = Exchange::plain(b"hello", Expect::Bytes(5), exactly("hello"));
+    assert_eq!(plain.plan, once(vec![exchange], ""));
+    assert!(!framed.one_answer_each && !plain.one_answer_each);
+}
+
+/// An empty frame comes back, but of no bytes there is nothing to wait for.
+#[test]
+fn echo_of_nothing() {
+    let empty = |line: &[&str]| {
+        let words = [&["readyc", "--server", "::1", "echo"], line].concat();
+        match Args::try_parse_from(words).unwrap().command {
+            Command::Echo(echo) => echo.plan().plan.exchanges,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(empty(&[""]), [Exchange::framed(b"ECHO ", exactly(""))]);
+    assert_eq!(empty(&["--plain", ""]), []);
+}
+
+#[test]
+fn daytime_is_a_date_in_the_format_that_was_asked_for() {
+    let formats = [
+        ("daytime", Format::Ctime),
+        ("daytime --format ctime", Format::Ctime),
+        ("daytime --format dmy", Format::Dmy),
+        ("daytime --format rfc3339", Format::Rfc3339),
+        ("daytime --format rfc2822", Format::Rfc2822),
+        ("daytime --format unix", Format::Unix),
+    ];
+    for (line, format) in formats {
+        let body = format!("DAYTIME {}", format.name());
+        let exchange = Exchange::framed(body.as_bytes(), Check::Date(format));
+        assert_eq!(task(line).plan, once(vec![exchange], ""), "{line}");
+    }
+}
+
+#[test]
+fn plain_daytime_is_whatever_comes_and_may_be_acknowledged() {
+    let exchange = || vec![Exchange::plain(b"", Expect::Pause, Check::Something)];
+    assert_eq!(task("daytime --plain").plan, once(exchange(), ""));
+    assert_eq!(task("daytime --plain --ack thanks").plan, once(exchange(), "thanks"));
+}
+
+/// A plain daytime server closes after one date, so that another date is another session.
+#[test]
+fn plain_daytime_repeats_in_new_sessions() {
+    let plain = task("daytime --plain --repeat 5");
+    assert!(plain.one_answer_each);
+    assert_eq!(plain.plan.rounds, 1);
+    let framed = task("daytime --repeat 5");
+    assert!(!framed.one_answer_each);
+    assert_eq!(framed.plan.rounds, 5);
+}
+
+#[test]
+fn lookup_asks_for_one_key_after_the_other() {
+    let keys = ["a", "b"];
+    let framed =
+        keys.map(|key| Exchange::framed(format!("LOOKUP {key}").as_bytes(), Check::Something));
+    assert_eq!(task("lookup a b").plan, once(framed.to_vec(), ""));
+    let plain = keys.map(|key| Exchange::plain(key.as_bytes(), Expect::Pause, Check::Something));
+    assert_eq!(task("lookup --plain --ack ok a b").plan, once(plain.to_vec(), "ok"));
+    let lines = keys
+        .map(|key| Exchange::plain(format!("{key}\n").as_bytes(), Expect::Line, Check::Something));
+    assert_eq!(task("lookup --plain --lines a b").plan, once(lines.to_vec(), ""));
+}
+
+/// With a line end in it, a key would be two, and every answer after the first that of another key.
+#[test]
+fn what_is_not_a_key_is_bad_usage() {
+    for line in ["lookup a ", "lookup \t", "lookup --plain a\nb", "lookup --plain --lines a\n"] {
+        let failure = plan_of(line).err().unwrap_or_else(|| panic!("{line:?}"));
+        assert!(matches!(&failure, Failure::Usage(what) if what.contains("is not a key")));
+        assert_eq!(failure.status(), 2);
+    }
+    assert!(plan_of("lookup a\nb").is_ok(), "a frame says where it ends");
+}
+
+#[test]
+fn a_crowd_keeps_no_answers() {
+    for line in ["echo --sessions 2 x", "echo --repeat 2 x", "lookup --sessions 10k --repeat 1m x"]
+    {
+        assert!(!task(line).plan.keep_answers, "{line}");
+    }
+    let Command::Lookup(lookup) = parse("lookup --sessions 10k --repeat 1m x").unwrap().command
+    else {
+        panic!("not a lookup");
+    };
+    assert_eq!((lookup.crowd.sessions, lookup.crowd.repeat), (10_000, 1_000_000));
+    assert!(!lookup.crowd.is_single());
+    assert_eq!(lookup.plan().unwrap().plan.rounds, 1_000_000);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let lines = [
+        ("daytime --plain --format dmy", ErrorKind::ArgumentConflict),
+        ("daytime --ack x", ErrorKind::MissingRequiredArgument),
+        ("lookup --lines x", ErrorKind::MissingRequiredArgument),
+        ("lookup --ack x y", ErrorKind::MissingRequiredArgument),
+        ("lookup", ErrorKind::MissingRequiredArgument),
+        ("echo", ErrorKind::MissingRequiredArgument),
+        ("echo --sessions 0 x", ErrorKind::ValueValidation),
+        ("echo --repeat 0 x", ErrorKind::ValueValidation),
+        ("echo --repeat -1 x", ErrorKind::UnknownArgument),
+        ("daytime --format iso", ErrorKind::InvalidValue),
+        ("sync --samples 0", ErrorKind::ValueValidation),
+        ("sync --samples 1000001", ErrorKind::ValueValidation),
+        ("stats --timeout soon", ErrorKind::ValueValidation),
+        ("stats --server [::1]:0", ErrorKind::ValueValidation),
+        ("shout", ErrorKind::InvalidSubcommand),
+    ];
+    for (line, kind) in lines {
+        let error = parse(line).unwrap_err();
+        assert_eq!(error.kind(), kind, "{line}: {error}");
+        assert_eq!(error.exit_code(), 2, "{line}");
+    }
+}

@@ -1,0 +1,46 @@
+use super::harmless;
+
+/// Whether a terminal shows `text` without being moved, renamed or reprogrammed by it.
+fn is_harmless(text: &str) -> bool {
+    text.chars().all(|c| c == '\n' || c == '\t' || !c.is_control())
+}
+
+#[test]
+fn text_is_shown_as_it_is() {
+    for text in ["", "Fri May  7 20:36:52 2021", "one\n\ttwo\n", "Grüße, 世界 🦀", r"\x1b \n"]
+    {
+        assert_eq!(harmless(text.as_bytes()), text);
+    }
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_escaped() {
+    let texts = [
+        (&b"\x1b[2Jgone"[..], r"\u{1b}[2Jgone"),
+        (b"\x1b]0;title\x07", r"\u{1b}]0;title\u{7}"),
+        (b"nul\0 bell\x07 back\x08 delete\x7f", r"nul\u{0} bell\u{7} back\u{8} delete\u{7f}"),
+        // A terminal takes U+009B for ESC [, and so it may the byte 0x9B, which is no UTF-8.
+        ("\u{9b}2J".as_bytes(), r"\u{9b}2J"),
+        (b"\x9b2J", "\u{fffd}2J"),
+    ];
+    for (answer, shown) in texts {
+        assert_eq!(harmless(answer), shown);
+    }
+}
+
+#[test]
+fn line_ends_are_those_of_a_terminal() {
+    assert_eq!(harmless(b"one\r\ntwo\r\n"), "one\ntwo\n");
+    assert_eq!(harmless(b"ours\rtheirs"), "ourstheirs", "nothing is overwritten");
+}
+
+#[test]
+fn every_pair_of_bytes_is_harmless() {
+    for first in 0..=u8::MAX {
+        for second in 0..=u8::MAX {
+            let shown = harmless(&[first, second, b'[']);
+            assert!(is_harmless(&shown), "{first:#04x} {second:#04x}: {shown:?}");
+            assert!(shown.ends_with('['));
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The scripts, each called as a session calls it.
+
+mod checking;
+mod clock;
+mod talking;
+
+use crate::client::session::{Script, Then, Voice};
+use crate::clock::WallTime;
+use crate::net::WallClock;
+use std::cell::Cell;
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// What a script has around it: a clock, an address, and what it said.
+struct Stage {
+    time: Cell<WallTime>,
+    local: SocketAddr,
+    said: Vec<u8>,
+}
+
+impl WallClock for Cell<WallTime> {
+    fn wall_time(&self) -> WallTime {
+        self.get()
+    }
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let local = SocketAddr::from((Ipv4Addr::new(165, 165, 80, 80), 50_000));
+        Stage { time: Cell::default(), local, said: Vec::new() }
+    }
+
+    fn connected(&mut self, script: &mut impl Script) -> Then {
+        script.connected(&mut Voice::new(self.local, &self.time, &mut self.said))
+    }
+
+    fn answered(&mut self, script: &mut impl Script, answer: &[u8]) -> Result<Then, String> {
+        script.answered(answer, &mut Voice::new(self.local, &self.time, &mut self.said))
+    }
+
+    fn resumed(&mut self, script: &mut impl Script) -> Then {
+        script.resumed(&mut Voice::new(self.local, &self.time, &mut self.said))
+    }
+
+    /// What was said since the last call.
+    fn take_said(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.said)
+    }
+}
