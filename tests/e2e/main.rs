@@ -9,6 +9,10 @@
 mod classroom;
 #[cfg(feature = "client")]
 mod client_commands;
+#[cfg(feature = "client")]
+mod client_crowds;
+#[cfg(feature = "client")]
+mod client_errors;
 mod command_line;
 mod crowds;
 mod framing;

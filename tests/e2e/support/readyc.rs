@@ -2,6 +2,7 @@
 
 use super::tools::{self, Input};
 use super::{Client, PATIENCE};
+use socket2::{Domain, Socket, Type};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 use std::thread;
@@ -56,6 +57,14 @@ pub(crate) fn run(command: &mut Command, input: &[u8]) -> Ended {
     let output = tools::run(command, Input::Whole(input));
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     Ended { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// An address at which nobody listens: the port is held, so nobody else can take it.
+pub(crate) fn nobody_listens() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    let address = socket.local_addr().expect("its address").as_socket().expect("IPv4");
+    (socket, address)
 }
 
 /// Serves every connection, each in a thread, with `serve`; the connection is closed when that
