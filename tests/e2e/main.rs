@@ -13,6 +13,8 @@ mod client_commands;
 mod client_crowds;
 #[cfg(feature = "client")]
 mod client_errors;
+#[cfg(feature = "client")]
+mod client_terminal;
 mod command_line;
 mod crowds;
 mod framing;

@@ -9,6 +9,8 @@ pub(crate) mod lines;
 #[cfg(feature = "client")]
 pub(crate) mod readyc;
 pub(crate) mod server;
+#[cfg(feature = "client")]
+pub(crate) mod terminal;
 pub(crate) mod tools;
 
 pub(crate) use client::{Client, frame};
