@@ -111,6 +111,10 @@ impl Expect {
     }
 }
 
+/// The most that is held of what has no end in sight, in bytes: a server that never pauses, such as
+/// one for chargen, costs no more than this.
+const MAX_HELD: usize = 1 << 20;
+
 /// How long and how much one session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionLimits {
@@ -123,7 +127,8 @@ pub struct SessionLimits {
     pub pause: Duration,
     /// From our FIN to the peer's.
     pub linger: Duration,
-    /// Longest answer, in bytes; and the most that is held for a script that rests.
+    /// Longest answer, in bytes. Of one that ends with a pause, and for a script that rests, at most
+    /// a MiB is held all the same.
     pub max_answer: usize,
 }
 
@@ -260,7 +265,7 @@ impl<S: Script> Session<S> {
 
     /// Keeps bytes whose end only time can tell, or that nobody has asked for yet.
     fn hold(&mut self, input: &[u8], turn: &Turn<'_>) {
-        let limit = turn.limits.max_answer;
+        let limit = turn.limits.max_answer.min(MAX_HELD);
         if self.unparsed.len() + input.len() > limit {
             return self.end(Err(SessionError::OverLimit { limit }));
         }

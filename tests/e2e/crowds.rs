@@ -13,10 +13,10 @@ const CROWD: usize = 10_000;
 const DESCRIPTORS: u64 = CROWD as u64 + 2_000;
 
 /// One crowd at a time: two would need twice the descriptors.
-static CROWD_TURN: Mutex<()> = Mutex::new(());
+pub(crate) static CROWD_TURN: Mutex<()> = Mutex::new(());
 
 /// Raises the descriptor limit of the test process, which servers started from now on inherit.
-fn can_open_a_crowd() -> bool {
+pub(crate) fn can_open_a_crowd() -> bool {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the descriptor limit");
     if hard < DESCRIPTORS {
         tools::skip(&format!("a descriptor limit of {hard}, and {DESCRIPTORS} are needed"));

@@ -7,6 +7,14 @@
 //! line that begins with `SKIPPED`, or fail if `READYD_REQUIRE_TOOLS=1` is in the environment.
 
 mod classroom;
+#[cfg(feature = "client")]
+mod client_commands;
+#[cfg(feature = "client")]
+mod client_crowds;
+#[cfg(feature = "client")]
+mod client_errors;
+#[cfg(feature = "client")]
+mod client_terminal;
 mod command_line;
 mod crowds;
 mod framing;

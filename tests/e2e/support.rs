@@ -6,7 +6,11 @@
 
 pub(crate) mod client;
 pub(crate) mod lines;
+#[cfg(feature = "client")]
+pub(crate) mod readyc;
 pub(crate) mod server;
+#[cfg(feature = "client")]
+pub(crate) mod terminal;
 pub(crate) mod tools;
 
 pub(crate) use client::{Client, frame};

@@ -24,8 +24,11 @@ pub(crate) fn run(server: &Server, messages: &[String]) -> Result<(), Failure> {
         reactor.run(&mut fleet).map_err(Failure::Reactor)?;
     }
     match fleet.into_finished().pop() {
-        Some(Finished { result: Err(error), .. }) => Err(Failure::Session(error)),
-        Some(Finished { mut script, result: Ok(()) }) => print_last(&mut script),
+        Some(Finished { mut script, result }) => {
+            // Before it closes, a server says in its last answer what it has against us.
+            print_last(&mut script)?;
+            result.map_err(Failure::Session)
+        }
         None => Ok(()),
     }
 }

@@ -1,0 +1,75 @@
+//! A terminal for a program to run on: a pseudoterminal, pty(7), with the test at the keyboard.
+
+use super::eventually;
+use super::tools::Process;
+use nix::pty::{Winsize, openpty};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+const SIZE: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+
+/// A running program and its terminal.
+pub(crate) struct Terminal {
+    process: Process,
+    keyboard: File,
+    screen: Arc<Mutex<Vec<u8>>>,
+    /// How much of what was shown a test has waited for.
+    seen: usize,
+}
+
+impl Terminal {
+    /// Starts a program whose standard input, output and error are a terminal.
+    pub(crate) fn start(mut command: Command) -> Terminal {
+        let pty = openpty(&SIZE, None).expect("a pseudoterminal");
+        let end = || Stdio::from(pty.slave.try_clone().expect("duplicate a descriptor"));
+        command.stdin(end()).stdout(end()).stderr(end()).env("TERM", "xterm");
+        let process = Process::start(&mut command);
+        let keyboard = File::from(pty.master);
+        let shown = keyboard.try_clone().expect("duplicate a descriptor");
+        let screen = Arc::new(Mutex::new(Vec::new()));
+        thread::spawn({
+            let screen = Arc::clone(&screen);
+            move || collect(shown, &screen)
+        });
+        Terminal { process, keyboard, screen, seen: 0 }
+    }
+
+    /// Presses keys. What is typed before the program asks for input may be lost, as at any terminal:
+    /// wait for its prompt.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).expect("type");
+    }
+
+    /// Waits until `text` is shown, after all that was waited for before.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        let found = eventually(&format!("{text:?} on the terminal"), || {
+            let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = &screen[self.seen..];
+            let found = new.windows(text.len()).position(|window| window == text.as_bytes());
+            found.map(|position| position + text.len())
+        });
+        self.seen += found;
+    }
+
+    /// Waits for the program's end; returns all that was ever shown, line ends as `\r\n`.
+    pub(crate) fn wait_for_exit(mut self) -> (ExitStatus, String) {
+        let status = self.process.wait();
+        // The thread lets go of the screen when the terminal's last user is gone.
+        eventually("the end of the output", || {
+            (Arc::strong_count(&self.screen) == 1).then_some(())
+        });
+        let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        (status, String::from_utf8_lossy(&screen).into_owned())
+    }
+}
+
+/// Reads until the program is gone: Linux says that with EIO.
+fn collect(mut shown: File, screen: &Mutex<Vec<u8>>) {
+    let mut piece = [0; 4096];
+    while let Ok(count @ 1..) = shown.read(&mut piece) {
+        screen.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&piece[..count]);
+    }
+}
