@@ -158,8 +158,9 @@ fn the_last_answer_is_shown_though_the_server_closes() {
     let server = Launch::of(&["framed"]).args(&["--max-frame", "10"]).start();
     let ended = ask(server.address("framed"), &["send", "short", "longer than ten bytes"]);
     let refusal = "Error: a body of 21 bytes is over the limit of 10\n";
+    // Whether the server's FIN is seen before the goodbye goes out is a matter of chance, and so is
+    // whether its close comes as a surprise.
     assert_eq!(ended.stdout, format!("{RECEIVED}{refusal}"));
-    assert_eq!(ended.status, Some(1), "{ended:?}");
 }
 
 #[test]
