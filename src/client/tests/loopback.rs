@@ -148,7 +148,9 @@ impl Net for Loopback {
     }
 
     fn connected(&mut self, stream: &Stream) -> io::Result<()> {
-        let end = &mut self.0.borrow_mut().ends[stream.index];
+        let world = &mut *self.0.borrow_mut();
+        world.calls += 1;
+        let end = &mut world.ends[stream.index];
         end.take_error()?;
         match end.incoming {
             Incoming::Connecting(_) | Incoming::Broken => Err(ErrorKind::NotConnected.into()),

@@ -2,7 +2,7 @@
 
 use super::rig::{ANSWER_TIMEOUT, Asker, Rig, address, askers, frame, limits};
 use crate::client::fleet::FleetLimits;
-use crate::client::scripts::{Check, Dialogue, Exchange, Plan};
+use crate::client::scripts::{AddressExchange, Check, Dialogue, Exchange, Plan};
 use crate::client::session::{Expect, SessionError};
 use crate::client::tests::loopback::Loopback;
 use crate::net::{Driver, Next, Readiness, Token};
@@ -11,16 +11,20 @@ use std::time::Duration;
 
 const ALL: Readiness = Readiness { read: true, write: true, read_closed: true };
 
-/// A fleet whose only session sends `say` and expects `answer`.
-fn one_exchange(net: &Loopback, say: &[u8], answer: &[u8]) -> Rig<Dialogue> {
+/// To send `say` and expect `answer`, once.
+fn one_answer(say: &[u8], answer: &[u8]) -> Plan {
     let expect = Expect::Bytes(answer.len());
-    let plan = Plan {
+    Plan {
         exchanges: vec![Exchange::plain(say, expect, Check::Exactly(answer.to_vec()))],
         rounds: 1,
         last_word: Vec::new(),
         keep_answers: false,
-    };
-    Rig::on(net.clone(), &[address(1)], limits(), [Dialogue::new(Rc::new(plan))])
+    }
+}
+
+fn one_exchange(net: &Loopback, say: &[u8], answer: &[u8]) -> Rig<Dialogue> {
+    let dialogue = Dialogue::new(Rc::new(one_answer(say, answer)));
+    Rig::on(net.clone(), &[address(1)], limits(), [dialogue])
 }
 
 #[test]
@@ -114,15 +118,11 @@ fn a_server_that_keeps_its_end_open_is_waited_for_no_longer_than_the_linger() {
 fn a_reset_at_any_byte_ends_that_session_alone() {
     let exchange = frame(b"asker 0").len();
     for bytes in 0..=2 * exchange {
-        let mut rig = Rig::new(limits(), [Asker::new(0, 2), Asker::new(1, 1)]);
+        let limits = FleetLimits { connecting: 1, ..limits() };
+        let mut rig = Rig::new(limits, [Asker::new(0, 2), Asker::new(1, 1)]);
         rig.settle();
         let (mut reset, mut sound) = (rig.accept(), rig.accept());
-        // Which of the two came first is the network's choice.
-        let mut names = [reset.read(), sound.read()];
-        if names[0] != frame(b"asker 0") {
-            std::mem::swap(&mut reset, &mut sound);
-            names.swap(0, 1);
-        }
+        let names = [reset.read(), sound.read()];
         let answers = [&names[0][..], &names[0]].concat();
         for byte in &answers[..bytes] {
             reset.write(&[*byte]);
@@ -198,16 +198,65 @@ fn a_deadline_ends_with_its_session() {
     assert_eq!(rig.results().len(), 1);
 }
 
+/// The same holds for its place in the queue.
+#[test]
+fn a_place_in_the_queue_ends_with_its_session() {
+    let net = Loopback::new(1);
+    net.set_window(1 << 20);
+    let plan = Rc::new(one_answer(b"", &[b'a'; 1 << 20]));
+    let scripts = [Dialogue::new(Rc::clone(&plan)), Dialogue::new(plan)];
+    let mut rig = Rig::on(net, &[address(1)], FleetLimits { open: 1, ..limits() }, scripts);
+    rig.settle();
+    let mut flood = rig.accept();
+    flood.write(&[b'a'; 1 << 20]);
+    rig.deliver();
+    rig.now = rig.now + ANSWER_TIMEOUT;
+    assert_eq!(rig.turn(), Next::Poll, "there was more to read when its time was up");
+    assert!(matches!(rig.failure(), SessionError::AnswerTimeout(_)));
+    assert_eq!(rig.held(), 1, "the second session has the place of the first");
+    let calls = rig.net.calls();
+    assert!(matches!(rig.turn(), Next::WaitUntil(_)));
+    assert_eq!(rig.net.calls(), calls);
+}
+
+#[test]
+fn an_answer_and_the_fin_behind_it_take_one_turn() {
+    let net = Loopback::new(1);
+    let mut rig = one_exchange(&net, b"?", b"!");
+    rig.settle();
+    let mut peer = rig.accept();
+    peer.write(b"!");
+    peer.fin();
+    rig.deliver();
+    assert_eq!(rig.turn(), Next::Stop);
+    assert!(rig.results()[0].is_ok());
+}
+
+#[test]
+fn a_script_is_told_the_address_of_its_socket() {
+    let net = Loopback::new(1);
+    let scripts = [AddressExchange::default()];
+    let mut rig = Rig::on(net, &[address(1)], limits(), scripts);
+    rig.settle();
+    let mut peer = rig.accept();
+    peer.write(b"07/05/2021 20:36:52");
+    rig.settle();
+    rig.pass(limits().session.pause);
+    assert_eq!(peer.read(), b"127.0.0.1");
+    peer.write(b"6A:08:AA:C2");
+    peer.fin();
+    assert_eq!(rig.settle(), Next::Stop);
+    let exchange = &rig.fleet.finished()[0].script;
+    assert_eq!(exchange.local(), Some(peer.remote()));
+    assert_eq!(exchange.value(), Some(&b"6A:08:AA:C2"[..]));
+}
+
 #[test]
 fn a_server_that_floods_does_not_hold_up_the_others() {
     let net = Loopback::new(1);
     net.set_window(1 << 20);
-    let plan = |answer: usize| {
-        let exchange = Exchange::plain(b"", Expect::Bytes(answer), Check::Something);
-        let (last_word, keep_answers) = (Vec::new(), false);
-        Rc::new(Plan { exchanges: vec![exchange], rounds: 1, last_word, keep_answers })
-    };
-    let scripts = [plan(1 << 20), plan(1)].map(Dialogue::new);
+    let scripts =
+        [1 << 20, 1].map(|length| Dialogue::new(Rc::new(one_answer(b"", &vec![b'a'; length]))));
     let mut rig = Rig::on(net, &[address(1)], FleetLimits { connecting: 1, ..limits() }, scripts);
     rig.settle();
     let (mut flood, mut drop) = (rig.accept(), rig.accept());

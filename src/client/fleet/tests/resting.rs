@@ -108,6 +108,24 @@ fn a_close_during_the_rest_is_seen_when_the_loop_goes_on() {
     assert!(matches!(rig.failure(), SessionError::ClosedEarly { received: 0 }));
 }
 
+/// All sessions share one buffer for what they say.
+#[test]
+fn what_a_broken_session_had_to_say_reaches_nobody_else() {
+    let mut rig = Rig::new(FleetLimits { connecting: 1, ..limits() }, chats(2));
+    rig.settle();
+    let (broken, mut sound) = (rig.accept(), rig.accept());
+    broken.reset();
+    rig.deliver();
+    let mut number = 0;
+    rig.fleet.resume(|chat| {
+        number += 1;
+        chat.say(Some(format!("from {number}").into_bytes()));
+    });
+    rig.settle();
+    assert!(matches!(rig.failure(), SessionError::Broken(_)));
+    assert_eq!(sound.read(), frame(b"from 2"));
+}
+
 #[test]
 fn a_close_that_the_loop_still_sees_ends_a_script_that_rests() {
     let mut rig = Rig::new(limits(), chats(2));

@@ -82,9 +82,15 @@ impl Script for Asker {
 pub(super) struct Peer {
     net: Loopback,
     stream: Stream,
+    remote: SocketAddr,
 }
 
 impl Peer {
+    /// The client's address.
+    pub(super) fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
     /// All that has arrived.
     pub(super) fn read(&mut self) -> Vec<u8> {
         let mut bytes = vec![0; 1 << 20];
@@ -106,7 +112,7 @@ impl Peer {
     }
 
     pub(super) fn reset(self) {
-        let Peer { mut net, stream } = self;
+        let Peer { mut net, stream, .. } = self;
         net.abort(stream);
     }
 }
@@ -181,8 +187,8 @@ impl<S: Script> Rig<S> {
 
     /// Accepts the connection that has waited longest.
     pub(super) fn accept(&mut self) -> Peer {
-        let (stream, _) = self.net.accept(&()).expect("a connection waits");
-        Peer { net: self.net.clone(), stream }
+        let (stream, remote) = self.net.accept(&()).expect("a connection waits");
+        Peer { net: self.net.clone(), stream, remote }
     }
 
     /// How many sockets the fleet holds.

@@ -101,11 +101,13 @@ fn after_our_fin_the_server_has_the_linger_time_for_its_own() {
     owner.receive(&frame(b"answer"));
     owner.pass(MILLISECOND * 500);
     owner.send_fin();
-    assert_eq!(owner.deadline(), owner.now + limits().linger);
+    let deadline = owner.now + limits().linger;
+    assert_eq!(owner.deadline(), deadline);
     owner.pass(MILLISECOND * 199);
     owner.expire();
     assert!(matches!(owner.session.next_step(), Step::Stay));
     owner.receive(b"does not count");
+    assert_eq!(owner.deadline(), deadline);
     owner.expire_at_deadline();
     assert!(owner.result().is_ok());
 }
