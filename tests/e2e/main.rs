@@ -8,6 +8,8 @@
 
 mod classroom;
 #[cfg(feature = "client")]
+mod client_classroom;
+#[cfg(feature = "client")]
 mod client_commands;
 #[cfg(feature = "client")]
 mod client_crowds;
