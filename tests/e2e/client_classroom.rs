@@ -1,7 +1,7 @@
 //! The servers of `tests/classroom` serve the client, to the last character that both sides print.
 
 use crate::support::lines::Lines;
-use crate::support::readyc::{Ended, RECEIVED, ask, ask_with_input};
+use crate::support::readyc::{Ended, RECEIVED, ask, ask_with_input, assert_dated};
 use crate::support::tools::{self, Process};
 use nix::sys::signal::{Signal, kill};
 use std::net::SocketAddr;
@@ -45,13 +45,6 @@ impl ClassroomServer {
         assert_eq!(self.stderr.wait_for_end(), Vec::<String>::new());
         self.stdout.wait_for_end().split_off(1)
     }
-}
-
-/// Checks that what a run printed is `expected` of one of the seconds since `earliest`.
-fn assert_dated(earliest: u64, format: &str, ended: &Ended, expected: impl Fn(&str) -> String) {
-    let Some(dates) = tools::dates_since(earliest, format, "UTC0") else { return };
-    let possible: Vec<Ended> = dates.iter().map(|date| Ended::well(expected(date))).collect();
-    assert!(possible.contains(ended), "{ended:?} is none of {possible:?}");
 }
 
 /// The `('127.0.0.1', 12345)` in `text`.
@@ -109,7 +102,7 @@ fn exchange() {
     let earliest = tools::now();
     let ended = ask(server.address, &["exchange"]);
     let address = python_address(&ended.stdout);
-    assert_dated(earliest, DMY, &ended, |date| format!("{address}\n{date}\nNot Found\n"));
+    assert_dated(&ended, earliest, DMY, |date| format!("{address}\n{date}\nNot Found\n"));
     assert_eq!(server.end_after("Client details: "), ["Client details: 127.0.0.1"]);
 }
 
@@ -118,7 +111,7 @@ fn daytime() {
     let Some(server) = ClassroomServer::start("daytime") else { return };
     let earliest = tools::now();
     let ended = ask(server.address, &["daytime", "--plain"]);
-    assert_dated(earliest, CTIME, &ended, |date| format!("{date}\r\n"));
+    assert_dated(&ended, earliest, CTIME, |date| format!("{date}\r\n"));
     let printed = server.end_after("('127.0.0.1', ");
     assert_eq!(printed, [python_address(&printed[0])]);
 }
@@ -129,6 +122,6 @@ fn date() {
     let thanks = "Time received successfully.";
     let earliest = tools::now();
     let ended = ask(server.address, &["daytime", "--plain", "--ack", thanks]);
-    assert_dated(earliest, DMY, &ended, |date| format!("{date}\n"));
+    assert_dated(&ended, earliest, DMY, |date| format!("{date}\n"));
     assert_eq!(server.end_after(thanks), [thanks]);
 }
