@@ -1,9 +1,9 @@
 //! Every command of the client against the real server.
 
-use crate::support::readyc::{self, Ended, READYC, RECEIVED, ask, ask_with_input};
+use crate::support::readyc::{self, Ended, READYC, RECEIVED, ask, ask_with_input, assert_dated};
 use crate::support::server::Statistics;
-use crate::support::{Launch, Scratch, Server, tools};
-use std::process::{self, Command};
+use crate::support::{Launch, Scratch, Server, loopback_of_ones_own, tools};
+use std::process::Command;
 
 const FORMATS: [(&str, &str); 5] = [
     ("ctime", "%a %b %e %H:%M:%S %Y"),
@@ -13,15 +13,10 @@ const FORMATS: [(&str, &str); 5] = [
     ("unix", "%s"),
 ];
 
-/// Checks that a run prints one of the seconds during which it ran, as `date` writes them with
-/// `before` and `after` around them.
+/// Checks that a run prints the time, with `after` behind it.
 fn assert_prints_time(format: &str, after: &str, run: impl FnOnce() -> Ended) {
     let earliest = tools::now();
-    let ended = run();
-    let Some(dates) = tools::dates_since(earliest, format, "UTC0") else { return };
-    let possible: Vec<Ended> =
-        dates.iter().map(|date| Ended::well(format!("{date}{after}"))).collect();
-    assert!(possible.contains(&ended), "{ended:?} is none of {possible:?}");
+    assert_dated(&run(), earliest, format, |date| format!("{date}{after}"));
 }
 
 /// The peer's port in a line of the server's log.
@@ -170,9 +165,9 @@ fn exchange() {
     let ended = ask(server.address("exchange"), &["exchange"]);
     let line = server.wait_for_log("client details: \"127.0.0.1\"");
     let port = port_in(&line);
-    let Some(dates) = tools::dates_since(earliest, FORMATS[1].1, "UTC0") else { return };
-    let expected = |date| Ended::well(format!("('127.0.0.1', {port})\n{date}\nNot Found\n"));
-    assert!(dates.iter().map(expected).any(|possible| possible == ended), "{ended:?}");
+    assert_dated(&ended, earliest, FORMATS[1].1, |date| {
+        format!("('127.0.0.1', {port})\n{date}\nNot Found\n")
+    });
 }
 
 #[test]
@@ -211,9 +206,7 @@ fn the_server_is_named_by_flag_or_environment() {
 
 #[test]
 fn a_port_left_out_is_9999() {
-    // Of the 16 million loopback addresses, one that no other process will have taken that port of.
-    let pid = process::id();
-    let host = format!("127.{}.{}.{}", 100 + (pid >> 16) % 100, (pid >> 8) & 255, pid & 255);
+    let host = loopback_of_ones_own().to_string();
     let server = Server::start(&[&format!("framed={host}:9999")]);
     let mut command = readyc::command(&["echo", "hello", "--server", &host]);
     assert_eq!(readyc::run(&mut command, b""), Ended::well("hello\n"));

@@ -8,6 +8,8 @@
 
 mod classroom;
 #[cfg(feature = "client")]
+mod client_classroom;
+#[cfg(feature = "client")]
 mod client_commands;
 #[cfg(feature = "client")]
 mod client_crowds;
@@ -15,6 +17,8 @@ mod client_crowds;
 mod client_errors;
 #[cfg(feature = "client")]
 mod client_terminal;
+#[cfg(feature = "client")]
+mod client_third_party;
 mod command_line;
 mod crowds;
 mod framing;

@@ -17,6 +17,8 @@ pub(crate) use client::{Client, frame};
 pub(crate) use server::{Launch, Server};
 
 use std::fs;
+#[cfg(feature = "client")]
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -43,6 +45,15 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
         assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
         thread::sleep(LOOK_AGAIN_AFTER);
     }
+}
+
+/// One of the 16 million loopback addresses, on which no other process will have taken any port: for
+/// programs whose port has to be known before they run.
+#[cfg(feature = "client")]
+pub(crate) fn loopback_of_ones_own() -> Ipv4Addr {
+    let [_, high, middle, low] = process::id().to_be_bytes();
+    // Process numbers have at most 22 bits, proc_sys_kernel(5).
+    Ipv4Addr::new(127, 64 + high, middle, low)
 }
 
 /// A directory of a test's own, removed with all that is in it when dropped.

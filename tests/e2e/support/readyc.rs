@@ -59,6 +59,19 @@ pub(crate) fn run(command: &mut Command, input: &[u8]) -> Ended {
     Ended { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
+/// Checks that what a run printed is `expected` of one of the seconds since `earliest`, as `date`
+/// writes them in `format`.
+pub(crate) fn assert_dated(
+    ended: &Ended,
+    earliest: u64,
+    format: &str,
+    expected: impl Fn(&str) -> String,
+) {
+    let Some(dates) = tools::dates_since(earliest, format, "UTC0") else { return };
+    let possible: Vec<Ended> = dates.iter().map(|date| Ended::well(expected(date))).collect();
+    assert!(possible.contains(ended), "{ended:?} is none of {possible:?}");
+}
+
 /// An address at which nobody listens: the port is held, so nobody else can take it.
 pub(crate) fn nobody_listens() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");

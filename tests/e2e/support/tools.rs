@@ -10,14 +10,16 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Where the program called `name` is; if it is nowhere, says that the test is skipped.
+/// Where the program called `name` is; if it is nowhere, says that the test is skipped. Servers are
+/// found too, though they are not on everybody's search path.
 ///
 /// # Panics
 ///
 /// If it is nowhere and the environment has `READYD_REQUIRE_TOOLS=1`.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
+    let folders = env::split_paths(&path).chain(["/usr/sbin".into()]);
+    let found = folders.map(|folder| folder.join(name)).find(|file| file.is_file());
     if found.is_none() {
         skip(&format!("no {name}"));
     }
