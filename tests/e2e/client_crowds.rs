@@ -42,7 +42,7 @@ fn ten_thousand_sessions_at_once() {
     if !can_open_a_crowd() {
         return;
     }
-    let server = Server::start(&["framed", "echo", "daytime", "lookup", "greeting"]);
+    let server = Server::start(&["framed", "echo", "daytime", "lookup"]);
     let serve = |service, command: &[&str], requests| {
         assert_crowd_is_served(server.address(service), command, [CROWD, 1], CROWD, requests);
     };
@@ -52,9 +52,8 @@ fn ten_thousand_sessions_at_once() {
     serve("echo", &["echo", "--plain", "hello"], CROWD);
     serve("daytime", &["daytime", "--plain"], CROWD);
     serve("lookup", &["lookup", "--plain", "165.165.80.80"], CROWD);
-    serve("lookup", &["lookup", "--plain", "--lines", "165.165.80.80", "nothing"], 2 * CROWD);
     server.wait_for_statistic("connections_open", 0);
-    assert_eq!(server.statistics().get("connections_accepted"), 7 * CROWD);
+    assert_eq!(server.statistics().get("connections_accepted"), 6 * CROWD);
 }
 
 #[test]
@@ -83,10 +82,10 @@ fn a_service_of_one_answer_a_connection_is_connected_to_again() {
         Launch::of(&["daytime=127.0.0.1:0,ack"]).args(&["--max-connections", "100"]).start();
     let address = server.address("daytime");
     let command = ["daytime", "--plain", "--ack", "thanks"];
-    assert_crowd_is_served(address, &command, [100, 20], 2000, 2000);
+    assert_crowd_is_served(address, &command, [100, 5], 500, 500);
     server.wait_for_statistic("connections_open", 0);
     let stats = server.statistics();
-    assert_eq!(stats.get("closed_served"), 2000);
+    assert_eq!(stats.get("closed_served"), 500);
     assert!(stats.get("connections_peak") <= 100, "{stats:?}");
 }
 
