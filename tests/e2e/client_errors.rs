@@ -1,8 +1,9 @@
 //! What the client says, and the status it ends with, when it cannot do what was asked: 1 if it
 //! could not be done, 2 for a wrong command line, 3 if many sessions ran and fell short.
 
+use crate::support::lines::Lines;
 use crate::support::readyc::{self, Ended, answers_with, ask, nobody_listens, stand_in};
-use crate::support::tools::{self, Input};
+use crate::support::tools::{self, Input, Process};
 use crate::support::{Server, frame};
 use socket2::Socket;
 use std::io::{self, Write};
@@ -85,14 +86,15 @@ fn full_backlog() -> (Socket, Vec<TcpStream>, SocketAddr) {
     let (socket, address) = nobody_listens();
     socket.listen(0).expect("listen");
     let knock = || TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
-    let let_in: Vec<TcpStream> = (0..10).map_while(|_| knock()).collect();
-    assert!(let_in.len() < 10, "a queue of length 0 takes {}", let_in.len());
-    (socket, let_in, address)
+    let mut queue = vec![TcpStream::connect(address).expect("connect")];
+    queue.extend((0..10).map_while(|_| knock()));
+    assert!(queue.len() < 10, "a queue of length 0 takes {}", queue.len());
+    (socket, queue, address)
 }
 
 #[test]
 fn nobody_opens() {
-    let (_listener, _let_in, address) = full_backlog();
+    let (_listener, _queue, address) = full_backlog();
     let why = format!(
         "cannot connect to {address}: no answer within 300ms (is the address right, or a firewall \
          in the way?)"
@@ -115,7 +117,6 @@ fn the_answer_comes_to_no_end() {
     let server = Server::start(&["chargen"]);
     let why = "the answer is longer than the 1048576 bytes that are accepted";
     assert_fails(server.address("chargen"), &["whoami", "--plain"], why);
-    assert_fails(server.address("chargen"), &["lookup", "--plain", "key"], why);
 }
 
 #[test]
@@ -127,7 +128,6 @@ fn the_answer_comes_too_slowly() {
         }
     });
     let why = "the server did not answer within 300ms";
-    assert_fails(dripping, &["whoami", "--plain", "--timeout", "300ms"], why);
     assert_fails(dripping, &["echo", "--plain", &"long".repeat(1000), "--timeout", "300ms"], why);
 }
 
@@ -198,11 +198,12 @@ fn nobody_reads_what_is_printed() {
         let (reader, writer) = io::pipe().expect("a pipe");
         drop(reader);
         let mut command = readyc::command(&[&["--server", &address], arguments].concat());
-        command.stdin(Stdio::null()).stdout(writer);
-        let output = command.stderr(Stdio::piped()).output().expect("run readyc");
-        (output.status.code(), String::from_utf8(output.stderr).expect("ASCII"))
+        command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+        let mut process = Process::start(&mut command);
+        let complaints = Lines::of(process.child.stderr.take().expect("a pipe"));
+        (process.wait().code(), complaints.wait_for_end())
     };
-    let quietly = (Some(0), String::new());
+    let quietly = (Some(0), Vec::<String>::new());
     assert_eq!(closed("framed", &["stats"]), quietly);
     assert_eq!(closed("framed", &["send", "one", "two"]), quietly);
     assert_eq!(closed("framed", &["echo", "x", "--sessions", "2"]), quietly);
