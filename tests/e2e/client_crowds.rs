@@ -151,3 +151,16 @@ fn more_sessions_than_descriptors() {
     let hint = ": too many open files (raise the limit with ulimit -n)\n";
     assert!(text.stdout.contains(why) && text.stdout.ends_with(hint), "{text:?}");
 }
+
+#[test]
+fn not_every_lie_is_told() {
+    let served = Arc::new(AtomicUsize::new(0));
+    let liar = stand_in(move |mut client| {
+        client.read_frame();
+        client.send(&frame(format!("lie {}", served.fetch_add(1, Ordering::Relaxed))));
+    });
+    let ended = ask(liar, &["echo", "x", "--sessions", "20"]);
+    let told = ended.stdout.lines().filter(|line| line.starts_with("failed:")).count();
+    assert_eq!((ended.status, told), (Some(3), 9), "{ended:?}");
+    assert!(ended.stdout.ends_with("failed:    12 x for other reasons\n"), "{ended:?}");
+}

@@ -25,6 +25,8 @@ mod framing;
 mod hostile;
 mod limits;
 mod logging;
+#[cfg(feature = "client")]
+mod readme;
 mod services;
 mod signals;
 mod support;

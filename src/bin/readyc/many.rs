@@ -41,6 +41,10 @@ pub(crate) fn run(server: &Server, task: Task, crowd: &Crowd) -> Result<(), Fail
     summary.print()
 }
 
+/// Reasons told one by one: each wrong answer is one of its own, and a server that lies may give
+/// every session another.
+const REASONS_TOLD: usize = 8;
+
 #[derive(Default)]
 struct Summary {
     sessions: u64,
@@ -49,8 +53,10 @@ struct Summary {
     sent: u64,
     answered: u64,
     verified: u64,
-    /// How often sessions failed for each reason.
+    /// How often sessions failed for each reason, up to [`REASONS_TOLD`] of them.
     failures: BTreeMap<String, u64>,
+    /// How often for any other.
+    other_failures: u64,
     elapsed: Duration,
 }
 
@@ -60,12 +66,17 @@ impl Summary {
         self.answered += session.script.answered();
         self.verified += session.script.verified();
         if let Err(error) = &session.result {
-            *self.failures.entry(kind(error)).or_default() += 1;
+            let reason = kind(error);
+            if self.failures.len() < REASONS_TOLD || self.failures.contains_key(&reason) {
+                *self.failures.entry(reason).or_default() += 1;
+            } else {
+                self.other_failures += 1;
+            }
         }
     }
 
     fn print(&self) -> Result<(), Failure> {
-        let failed: u64 = self.failures.values().sum();
+        let failed = self.failures.values().sum::<u64>() + self.other_failures;
         let seconds = self.elapsed.as_secs_f64();
         let rate = self.answered as f64 / seconds.max(f64::MIN_POSITIVE);
         print_line(&format!(
@@ -76,6 +87,9 @@ impl Summary {
         ))?;
         for (reason, count) in &self.failures {
             print_line(&format!("failed:    {count} x {reason}"))?;
+        }
+        if self.other_failures > 0 {
+            print_line(&format!("failed:    {} x for other reasons", self.other_failures))?;
         }
         match (self.established, self.verified == self.asked && failed == 0) {
             (_, true) => Ok(()),
