@@ -27,8 +27,8 @@ const ACTIVE: usize = 64;
 /// From one turn to the next.
 const TURN: Duration = Duration::from_micros(10);
 
-const READABLE: Readiness = Readiness { read: true, write: false, read_closed: false };
-const HUNG_UP: Readiness = Readiness { read: true, write: false, read_closed: true };
+const READABLE: Readiness = Readiness { read: true, write: false, read_on: false };
+const HUNG_UP: Readiness = Readiness { read: true, write: false, read_on: true };
 
 /// A server and its clients.
 struct World {

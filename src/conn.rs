@@ -24,9 +24,9 @@ use std::fmt::Write as _;
 #[cfg(test)]
 mod tests;
 
-/// Requests served in one visit; then it is the next connection's turn. Without this, one read of
+/// Requests served of one read; then it is the next connection's turn. Without this, a read of
 /// 64 KiB could carry 65,536 empty lines, and everyone else would wait for all of them.
-const REQUESTS_PER_VISIT: usize = 1024;
+const REQUESTS_PER_READ: usize = 1024;
 
 /// What a service does; implemented by the handlers, and by tests.
 pub trait Respond {
@@ -342,7 +342,7 @@ impl Connection {
     /// Serves requests from what is held and then from `input`, for as long as they are complete
     /// and there is room for replies. `searched` bytes of what is held are known not to end one.
     fn serve<R: Respond>(&mut self, mut input: &[u8], mut searched: usize, turn: &mut Turn<'_, R>) {
-        for _ in 0..REQUESTS_PER_VISIT {
+        for _ in 0..REQUESTS_PER_READ {
             if self.is_above_high_water(turn) {
                 break;
             }

@@ -25,21 +25,22 @@ pub struct Readiness {
     pub read: bool,
     /// A write will not block.
     pub write: bool,
-    /// The peer has sent FIN, or the connection is broken: reading goes on until it says so, for
-    /// bytes and FIN can share one edge.
-    pub read_closed: bool,
+    /// A read that falls short does not mean that nothing is left, so reading goes on until it would
+    /// block: the peer's FIN, which can share an edge with bytes, or an error is there to be read; or
+    /// urgent data, at which recv(2) stops short though more has come behind it, tcp(7).
+    pub read_on: bool,
 }
 
 impl Readiness {
     /// A socket just connected: its send buffer is empty, and whether there is something to read
     /// its registration will tell.
-    pub const CONNECTED: Readiness = Readiness { read: false, write: true, read_closed: false };
+    pub const CONNECTED: Readiness = Readiness { read: false, write: true, read_on: false };
 
     /// Adds what an event told.
     pub fn merge(&mut self, event: Readiness) {
         self.read |= event.read;
         self.write |= event.write;
-        self.read_closed |= event.read_closed;
+        self.read_on |= event.read_on;
     }
 }
 
@@ -145,8 +146,8 @@ pub enum Filled {
 /// Reads once into `into`, and remembers in `ready` whether there can be more.
 ///
 /// A count short of the room means that the socket's queue is empty: the next byte will be a new
-/// edge, and asking again would be a wasted system call. Unless the peer's FIN is known to be there:
-/// it follows without another edge.
+/// edge, and asking again would be a wasted system call. Unless [`Readiness::read_on`] says that this
+/// does not hold.
 ///
 /// A call that a signal interrupted is left for the next visit, still ready: retried here, one that
 /// is interrupted again and again would hold up the loop.
@@ -166,7 +167,7 @@ pub fn fill<N: Net>(
             Ok(Filled::Eof)
         }
         Ok(count) => {
-            ready.read = count == into.len() || ready.read_closed;
+            ready.read = count == into.len() || ready.read_on;
             Ok(Filled::Bytes(count))
         }
         Err(error) if error.kind() == ErrorKind::WouldBlock => {

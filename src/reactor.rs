@@ -149,9 +149,12 @@ impl Reactor {
 /// What an event means. An error condition makes both directions ready: the next call collects it.
 fn readiness(event: &Event) -> Readiness {
     Readiness {
-        read: event.is_readable() || event.is_read_closed() || event.is_error(),
+        read: event.is_readable()
+            || event.is_read_closed()
+            || event.is_error()
+            || event.is_priority(),
         write: event.is_writable() || event.is_write_closed() || event.is_error(),
-        read_closed: event.is_read_closed() || event.is_error(),
+        read_on: event.is_read_closed() || event.is_error() || event.is_priority(),
     }
 }
 
@@ -195,7 +198,8 @@ impl WallClock for MioNet {
     }
 }
 
-const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+/// Both directions; and urgent data, because reads stop short at it.
+const ALL: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
 
 impl Net for MioNet {
     type Listener = TcpListener;
@@ -224,7 +228,7 @@ impl Net for MioNet {
     }
 
     fn register(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
-        self.registry.register(stream, mio::Token(token.0), BOTH)
+        self.registry.register(stream, mio::Token(token.0), ALL)
     }
 
     fn register_listener(&mut self, listener: &mut TcpListener, token: Token) -> io::Result<()> {

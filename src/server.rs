@@ -48,6 +48,9 @@ use visit::Visitor;
 /// Deadlines looked at in one turn, so that many which pass at once do not hold everyone up.
 const EXPIRIES_PER_TURN: usize = 4096;
 
+/// Rounds of accepting before the listeners are closed: bounded, for clients may keep coming.
+const LAST_ACCEPTS: usize = 64;
+
 /// Places in the slab kept while nobody is connected.
 const PLACES_KEPT: usize = 1024;
 
@@ -135,6 +138,7 @@ impl<N: Net> Server<N> {
             self.phase = Phase::Stopped;
             return;
         }
+        self.empty_backlog(now);
         self.phase = Phase::Draining { deadline: now + self.visitor.limits.drain_timeout };
         self.gate.close();
         for (index, entry) in &mut self.connections {
@@ -147,6 +151,18 @@ impl<N: Net> Server<N> {
     /// Whether [`Server::drain`] was called.
     pub fn is_draining(&self) -> bool {
         self.phase != Phase::Serving
+    }
+
+    /// Takes in whoever the kernel has let connect already: closing the listener would reset them,
+    /// and their requests may have come.
+    fn empty_backlog(&mut self, now: Moment) {
+        self.gate.expect_clients();
+        for _ in 0..LAST_ACCEPTS {
+            if !self.gate.has_work() {
+                return;
+            }
+            self.accept(now);
+        }
     }
 
     fn visit_queued(&mut self) {
@@ -164,7 +180,15 @@ impl<N: Net> Server<N> {
         for _ in 0..EXPIRIES_PER_TURN {
             let Some(index) = self.timers.pop_due(now) else { return false };
             let entry = &mut self.connections[index];
-            self.visitor.expire(entry);
+            let framing = entry.service.framing(&self.visitor.limits);
+            if entry.conn.deadline(framing, &self.visitor.limits) <= now {
+                // What has arrived was in time though its event is still to come: of more events than
+                // one poll takes, or of a poll that a signal interrupted. A try tells.
+                entry.ready.read = true;
+                entry.ready.write = true;
+                self.visitor.visit(entry);
+                self.visitor.expire(entry);
+            }
             self.settle(index);
         }
         true

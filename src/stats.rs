@@ -18,7 +18,8 @@ pub struct Stats {
     pub closed: [u64; CloseReason::ALL.len()],
     /// Most connections open at once.
     pub peak: u64,
-    /// Requests served, on all services.
+    /// Requests served: frames and lines, and on raw services what each read brought. A service that
+    /// speaks without being asked has none.
     pub requests: u64,
     /// Requests that came as padded frames.
     pub frames: u64,

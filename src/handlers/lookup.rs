@@ -16,22 +16,19 @@ pub(super) fn write_value(key: &[u8], table: &Table, reply: &mut Reply<'_>) {
     reply.push(table.get(key).unwrap_or(NOT_FOUND));
 }
 
-/// Answers one key of the plain service. An unknown one is logged: clients are known to send an
-/// acknowledgement after the value, and whoever watches wants to see it.
+/// Answers one key of the plain service. What came is logged, found or not: clients are known to send
+/// an acknowledgement after the value, and whoever watches wants to see it.
 pub(super) fn respond<W>(
     line: &[u8],
     context: &mut Context<'_, W>,
     reply: &mut Reply<'_>,
 ) -> Outcome {
     let key = line.trim_ascii();
-    match context.table.get(key) {
-        Some(value) => reply.push(value),
-        None => {
-            let (peer, key) = (context.peer, Escaped(key));
-            context.log.line(context.now, Level::Info, format_args!("{peer} not found: {key}"));
-            reply.push(NOT_FOUND);
-        }
-    }
+    let value = context.table.get(key);
+    let verdict = if value.is_some() { "found" } else { "not found" };
+    let (peer, shown) = (context.peer, Escaped(key));
+    context.log.line(context.now, Level::Info, format_args!("{peer} {verdict}: {shown}"));
+    reply.push(value.unwrap_or(NOT_FOUND));
     Outcome::Continue
 }
 

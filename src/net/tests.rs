@@ -66,8 +66,8 @@ impl Net for ScriptedNet {
     fn abort(&mut self, _: Script) {}
 }
 
-const ALL: Readiness = Readiness { read: true, write: true, read_closed: false };
-const WITH_FIN: Readiness = Readiness { read_closed: true, ..ALL };
+const ALL: Readiness = Readiness { read: true, write: true, read_on: false };
+const WITH_FIN: Readiness = Readiness { read_on: true, ..ALL };
 
 /// Room for reading in these tests.
 const ROOM: usize = 10;
@@ -172,7 +172,7 @@ fn readiness_adds_up() {
     assert_eq!(ready, Readiness { write: true, ..Readiness::default() });
     ready.merge(Readiness { read: true, ..Readiness::default() });
     assert_eq!(ready, ALL);
-    ready.merge(Readiness { read_closed: true, ..Readiness::default() });
+    ready.merge(Readiness { read_on: true, ..Readiness::default() });
     assert_eq!(ready, WITH_FIN);
     ready.merge(Readiness::default());
     assert_eq!(ready, WITH_FIN, "an event takes nothing back");

@@ -133,7 +133,7 @@ fn bytes_and_fin_go_both_ways() {
 
     client.write_all(b"question").expect("room in the socket");
     client.shutdown(Shutdown::Write).expect("a connected socket");
-    watch_for(&mut reactor, Token(2), |readiness| readiness.read && readiness.read_closed);
+    watch_for(&mut reactor, Token(2), |readiness| readiness.read && readiness.read_on);
     assert_eq!(net.recv(&mut stream, &mut buffer).expect("bytes came"), 8);
     assert_eq!(&buffer[..8], b"question");
     assert_eq!(net.recv(&mut stream, &mut buffer).expect("FIN came"), 0);
@@ -161,7 +161,7 @@ fn a_reset_makes_both_directions_ready() {
     net.register(&mut stream, Token(2)).expect("room in epoll");
     SockRef::from(&client).set_linger(Some(Duration::ZERO)).expect("a valid time");
     drop(client);
-    let all = Readiness { read: true, write: true, read_closed: true };
+    let all = Readiness { read: true, write: true, read_on: true };
     watch_for(&mut reactor, Token(2), |readiness| readiness == all);
     let error = net.recv(&mut stream, &mut [0; 1]).expect_err("it was reset");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);

@@ -23,7 +23,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) struct Gate<N: Net> {
     listeners: Vec<Listener<N::Listener>>,
     /// Where the next accept begins to look, so that one busy listener does not shut out the others.
-    turn: usize,
+    next_listener: usize,
     max_connections: usize,
     state: State,
     last_said: Option<Moment>,
@@ -51,7 +51,7 @@ impl<N: Net> Gate<N> {
     pub(super) fn new(max_connections: usize) -> Gate<N> {
         Gate {
             listeners: Vec::new(),
-            turn: 0,
+            next_listener: 0,
             max_connections,
             state: State::Open,
             last_said: None,
@@ -76,6 +76,11 @@ impl<N: Net> Gate<N> {
         if let Some(listener) = self.listeners.get_mut(number) {
             listener.ready = true;
         }
+    }
+
+    /// Looks at every backlog at the next chance, event or not.
+    pub(super) fn expect_clients(&mut self) {
+        self.listeners.iter_mut().for_each(|listener| listener.ready = true);
     }
 
     pub(super) fn connection_closed(&mut self) {
@@ -134,9 +139,9 @@ impl<N: Net> Gate<N> {
     fn next_ready(&mut self) -> Option<usize> {
         let count = self.listeners.len();
         let number = (0..count)
-            .map(|offset| (self.turn + offset) % count)
+            .map(|offset| (self.next_listener + offset) % count)
             .find(|&number| self.listeners[number].ready)?;
-        self.turn = (number + 1) % count;
+        self.next_listener = (number + 1) % count;
         Some(number)
     }
 

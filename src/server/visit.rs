@@ -109,10 +109,12 @@ impl<N: Net> Visitor<N> {
     fn exchange(&mut self, entry: &mut Entry<N::Stream>) -> io::Result<()> {
         let mut budget = VISIT_BYTES;
         self.flush(entry)?;
-        for _ in 0..STEPS_PER_VISIT {
-            if budget == 0 {
+        for step in 0..STEPS_PER_VISIT {
+            let can_resume = entry.conn.can_resume(&self.limits);
+            // What stalled during this visit has had its share of it.
+            if budget == 0 || (can_resume && step > 0) {
                 break;
-            } else if entry.conn.can_resume(&self.limits) {
+            } else if can_resume {
                 budget = 0;
                 self.with_engine(entry, |conn, turn, _| conn.resume(turn));
             } else if entry.ready.read && entry.conn.wants_read() {

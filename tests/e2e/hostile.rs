@@ -1,6 +1,8 @@
 //! What is not a frame, and connections that break: each ends itself and nobody else.
 
 use crate::support::{Client, Launch, Server, eventually, frame};
+use nix::sys::signal::Signal;
+use socket2::SockRef;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -199,4 +201,19 @@ fn a_line_without_end_is_answered_only_once() {
     client.expect("6A:08:AA:C2");
     assert!(client.hears_nothing_for(Duration::from_millis(300)));
     assert_eq!(server.statistics().get("requests"), 1);
+}
+
+#[test]
+fn urgent_data_hides_nothing_behind_it() {
+    let server = Server::start(&["framed"]);
+    let mut client = server.connect("framed");
+    // All of it is there at the server's first read, which stops short at the urgent byte.
+    server.signal(Signal::SIGSTOP);
+    client.send_frame("ECHO before");
+    SockRef::from(&client.stream).send_out_of_band(b"!").expect("send urgent data");
+    client.send_frame("ECHO behind");
+    server.signal(Signal::SIGCONT);
+    assert_eq!(client.read_frame(), b"before");
+    assert_eq!(client.read_frame(), b"behind");
+    assert_eq!(client.ask("ECHO after"), "after");
 }

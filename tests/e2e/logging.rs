@@ -2,10 +2,12 @@
 
 use crate::support::lines::Lines;
 use crate::support::{Client, Launch, PATIENCE, Scratch, Server, frame};
+use nix::pty::openpty;
 use nix::sys::signal::Signal;
 use std::fs::{self, File};
-use std::io::{PipeWriter, pipe};
+use std::io::pipe;
 use std::os::unix::fs::MetadataExt;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// The number before ` lines suppressed` or ` log lines lost` in `line`.
@@ -32,7 +34,7 @@ fn nobody_at_the_other_end_of_the_pipe() {
 fn no_standard_error_at_all() {
     let server = Launch::of(&["framed"])
         .wrapper(&["sh", "-c", "exec \"$0\" \"$@\" 2>&-"])
-        .stderr(std::process::Stdio::null())
+        .stderr(Stdio::null())
         .start();
     let mut client = server.connect("framed");
     assert_eq!(client.ask("Hello"), "Message received successfully....");
@@ -42,7 +44,7 @@ fn no_standard_error_at_all() {
 const MESSAGES: u64 = 3000;
 
 /// Has a server log [`MESSAGES`] messages to `stderr`; each is `message`, answered by `reply`.
-fn overfill(stderr: PipeWriter, message: &[u8], reply: &[u8]) -> (Server, Client) {
+fn overfill(stderr: impl Into<Stdio>, message: &[u8], reply: &[u8]) -> (Server, Client) {
     let server = Launch::of(&["framed"]).args(&["--log-rate", "1m"]).stderr(stderr).start();
     let mut client = server.connect("framed");
     for _ in 0..MESSAGES / 100 {
@@ -50,6 +52,14 @@ fn overfill(stderr: PipeWriter, message: &[u8], reply: &[u8]) -> (Server, Client
         client.expect(reply.repeat(100));
     }
     (server, client)
+}
+
+#[test]
+fn nobody_reads_the_terminal() {
+    let pty = openpty(None, None).expect("a pseudoterminal");
+    let reply = frame("Message received successfully....");
+    // A terminal is writable as long as it has room for a few bytes, less than a line.
+    let (_server, _client) = overfill(pty.slave, &frame([b'x'; 100]), &reply);
 }
 
 #[test]

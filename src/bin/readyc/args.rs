@@ -27,12 +27,12 @@ pub(crate) struct Args {
 
     /// How long to wait for a connection
     #[arg(long, global = true, value_name = "DURATION", default_value = "5s",
-          value_parser = values::duration)]
+          value_parser = some_time)]
     pub(crate) connect_timeout: Duration,
 
     /// How long to wait for each answer
     #[arg(short, long, global = true, value_name = "DURATION", default_value = "30s",
-          value_parser = values::duration)]
+          value_parser = some_time)]
     pub(crate) timeout: Duration,
 
     #[command(subcommand)]
@@ -75,7 +75,7 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Crowd {
     /// Sessions at once; with more than one, a summary is printed instead of the answers
-    #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = crowd_size)]
     pub(crate) sessions: u64,
 
     /// Times that each session does it
@@ -87,6 +87,24 @@ fn at_least_one(text: &str) -> Result<u64, String> {
     match values::count(text) {
         Ok(0) => Err("must be at least 1".to_owned()),
         Ok(count) => Ok(count),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// More than the ports of an address, and little enough to be kept in memory.
+pub(crate) const MOST_SESSIONS: u64 = 1_000_000;
+
+fn crowd_size(text: &str) -> Result<u64, String> {
+    match at_least_one(text)? {
+        size if size > MOST_SESSIONS => Err(format!("must be at most {MOST_SESSIONS}")),
+        size => Ok(size),
+    }
+}
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    match values::duration(text) {
+        Ok(Duration::ZERO) => Err("must be more than 0".to_owned()),
+        Ok(duration) => Ok(duration),
         Err(error) => Err(error.to_string()),
     }
 }

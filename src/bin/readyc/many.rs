@@ -1,7 +1,7 @@
 //! One plan, in one session or in many at once.
 
 use crate::Server;
-use crate::args::{Crowd, Task};
+use crate::args::{Crowd, MOST_SESSIONS, Task};
 use crate::failure::Failure;
 use crate::output::{print_answer, print_line};
 use readyd::client::scripts::Dialogue;
@@ -22,6 +22,12 @@ pub(crate) fn run(server: &Server, task: Task, crowd: &Crowd) -> Result<(), Fail
     descriptors::raise_limit();
     let sessions =
         if one_answer_each { crowd.sessions.saturating_mul(crowd.repeat) } else { crowd.sessions };
+    if sessions > MOST_SESSIONS {
+        return Err(Failure::Usage(format!(
+            "--sessions times --repeat is {sessions}, and each is a connection of its own here; at \
+             most {MOST_SESSIONS} can be had in one run"
+        )));
+    }
     let scripts = (0..sessions).map(|_| Dialogue::new(Rc::clone(&plan)));
     let open = usize::try_from(crowd.sessions).unwrap_or(usize::MAX);
     let started = Instant::now();

@@ -44,8 +44,9 @@ pub(crate) fn sync(server: &Server, samples: u32) -> Result<(), Failure> {
     let sync = server.run_one(ClockSync::new(samples as usize))?;
     let Some(best) = sync.best() else { return Ok(()) };
     let estimate = best.estimate();
+    let sign = if estimate.offset_ns < 0 { '-' } else { '+' };
     print_line(&format!(
-        "offset {:+.9} s, within {:.9} s either way\nround trip {:.9} s, the shortest of {}",
+        "offset {sign}{} s, within {} s either way\nround trip {} s, the shortest of {}",
         seconds(estimate.offset_ns),
         seconds(estimate.bound_ns),
         seconds(best.round_trip_ns()),
@@ -53,6 +54,8 @@ pub(crate) fn sync(server: &Server, samples: u32) -> Result<(), Failure> {
     ))
 }
 
-fn seconds(nanos: i128) -> f64 {
-    nanos as f64 / 1e9
+/// The size of a span in seconds, exactly.
+fn seconds(nanos: i128) -> String {
+    let nanos = nanos.unsigned_abs();
+    format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000)
 }

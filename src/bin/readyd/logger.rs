@@ -2,10 +2,11 @@
 //! empties or that is closed.
 //!
 //! Invariant: logging neither blocks nor ends the server. poll(2) says beforehand whether a write
-//! would block: a pipe that is writable takes at least `PIPE_BUF` bytes, and no line is longer. A
-//! line that cannot be written now is dropped and counted, and the count is written when it can be.
+//! would block: a pipe that is writable takes at least `PIPE_BUF` bytes, and no line is longer. Only
+//! terminals take less, and are written to through a nonblocking description of our own. A line that cannot be written now is dropped and counted, and the count is written when it can be.
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::fstat;
 use readyd::clock::WallTime;
@@ -13,8 +14,10 @@ use readyd::config::Config;
 use readyd::handlers::daytime::{Calendar, Format, Zone};
 use std::borrow::Cow;
 use std::env;
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
@@ -31,8 +34,7 @@ pub(crate) fn start(config: &Config) {
             builder.filter_level(config.log_from_file.unwrap_or(log::LevelFilter::Info))
         }
     };
-    let sink = Sink { dropped: 0 };
-    builder.target(env_logger::Target::Pipe(Box::new(sink)));
+    builder.target(env_logger::Target::Pipe(Box::new(Sink::new())));
     if stderr_is_the_journal() {
         builder.format(|line, record| {
             writeln!(line, "<{}>{}", priority(record.level()), record.args())
@@ -80,10 +82,23 @@ fn cut(line: &[u8]) -> Cow<'_, [u8]> {
 
 /// Standard error, without waiting for it.
 struct Sink {
+    /// A terminal that is writable may have room for part of a line only, and the write then waits for
+    /// the rest. So it is opened once more, nonblocking: a description of our own, which the shell
+    /// does not share as it shares descriptor 2.
+    terminal: Option<File>,
     dropped: u64,
 }
 
 impl Sink {
+    fn new() -> Sink {
+        let terminal = io::stderr().is_terminal().then(|| {
+            let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+            OpenOptions::new().write(true).custom_flags(flags.bits()).open("/proc/self/fd/2")
+        });
+        Sink { terminal: terminal.and_then(Result::ok), dropped: 0 }
+    }
+
+    /// Writes a line if it can be written whole without waiting.
     fn write_now(&mut self, line: &[u8]) -> bool {
         let stderr = io::stderr();
         let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
@@ -93,7 +108,12 @@ impl Sink {
             // What cannot be polled cannot block either.
             Err(_) => true,
         };
-        writable && stderr.lock().write(line).is_ok()
+        let written = match &mut self.terminal {
+            _ if !writable => return false,
+            Some(terminal) => terminal.write(line),
+            None => stderr.lock().write(line),
+        };
+        written.is_ok_and(|count| count == line.len())
     }
 }
 

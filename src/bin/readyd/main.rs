@@ -80,6 +80,9 @@ fn run(config: Config) -> Result<(), StartError> {
         order: config.table_order,
         limit: config.table_limit,
     };
+    let mut reactor = Reactor::new().map_err(|error| StartError::System("start epoll", error))?;
+    // Before the table is loaded, which may take a while: a SIGHUP would end the process until then.
+    reactor.watch_signals().map_err(|error| StartError::System("watch signals", error))?;
     let table = source.load().map_err(StartError::Table)?;
     if config.check_only {
         print("the configuration is in order\n");
@@ -90,8 +93,6 @@ fn run(config: Config) -> Result<(), StartError> {
     }
     let mut limits = config.limits.clone();
     let descriptor_limit = descriptors::raise_limit();
-    let mut reactor = Reactor::new().map_err(|error| StartError::System("start epoll", error))?;
-    reactor.watch_signals().map_err(|error| StartError::System("watch signals", error))?;
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
     let listeners = bind(&net, &config)?;
     limits.max_connections = max_connections(config.max_connections, descriptor_limit);

@@ -3,7 +3,7 @@
 use super::owner::{LINE, Owner, PADDED, frame};
 use crate::clock::Moment;
 use crate::close::CloseReason;
-use crate::conn::{REQUESTS_PER_VISIT, Step};
+use crate::conn::{REQUESTS_PER_READ, Step};
 use std::time::Duration;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -88,7 +88,7 @@ fn a_line_without_its_end_is_answered_bare_after_a_pause() {
 #[test]
 fn a_pause_is_not_counted_while_we_do_not_read() {
     let mut owner = Owner::new(LINE);
-    owner.receive(&[&b"\n".repeat(REQUESTS_PER_VISIT)[..], b"ECHO un"].concat());
+    owner.receive(&[&b"\n".repeat(REQUESTS_PER_READ)[..], b"ECHO un"].concat());
     assert!(owner.can_resume());
     // The others took long. The rest of the line may have come: nobody has looked.
     at(&mut owner, 1).resume();

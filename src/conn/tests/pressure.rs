@@ -2,7 +2,7 @@
 
 use super::owner::{LINE, Owner, PADDED, RAW, frame};
 use crate::close::CloseReason;
-use crate::conn::{Outcome, REQUESTS_PER_VISIT, Step};
+use crate::conn::{Outcome, REQUESTS_PER_READ, Step};
 
 /// A connection with a high-water mark of 1000 bytes, a low one of 500, and a peer that takes none.
 fn pressed() -> Owner {
@@ -88,15 +88,15 @@ fn a_greeting_counts_towards_the_mark() {
 #[test]
 fn a_visit_serves_so_many_requests_and_the_rest_wait_their_turn() {
     let mut owner = Owner::new(LINE);
-    let count = 2 * REQUESTS_PER_VISIT + 10;
+    let count = 2 * REQUESTS_PER_READ + 10;
     let stream: Vec<u8> = (0..count).flat_map(|n| format!("ECHO {n}\n").into_bytes()).collect();
     owner.receive(&stream);
-    assert_eq!(owner.service.requests, REQUESTS_PER_VISIT);
+    assert_eq!(owner.service.requests, REQUESTS_PER_READ);
     assert!(!owner.conn.wants_read());
     assert!(owner.can_resume());
 
     owner.resume();
-    assert_eq!(owner.service.requests, 2 * REQUESTS_PER_VISIT);
+    assert_eq!(owner.service.requests, 2 * REQUESTS_PER_READ);
     assert!(owner.can_resume());
 
     owner.resume();
@@ -110,7 +110,7 @@ fn a_visit_serves_so_many_requests_and_the_rest_wait_their_turn() {
 #[test]
 fn a_visit_that_ends_with_the_input_leaves_nothing_to_resume() {
     let mut owner = Owner::new(LINE);
-    owner.receive(&b"\n".repeat(REQUESTS_PER_VISIT));
+    owner.receive(&b"\n".repeat(REQUESTS_PER_READ));
     assert!(owner.conn.wants_read());
     assert!(!owner.can_resume());
 }
@@ -118,7 +118,7 @@ fn a_visit_that_ends_with_the_input_leaves_nothing_to_resume() {
 #[test]
 fn an_unfinished_request_behind_the_budget_is_kept() {
     let mut owner = Owner::new(LINE);
-    owner.receive(&[&b"\n".repeat(REQUESTS_PER_VISIT)[..], b"ECHO unfin"].concat());
+    owner.receive(&[&b"\n".repeat(REQUESTS_PER_READ)[..], b"ECHO unfin"].concat());
     assert!(!owner.conn.wants_read());
     owner.resume();
     assert!(owner.conn.wants_read());

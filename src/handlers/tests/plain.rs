@@ -109,16 +109,15 @@ fn greeting_tells_the_client_its_address() {
 }
 
 #[test]
-fn lookup_answers_keys_and_logs_the_unknown_ones() {
+fn lookup_answers_keys_and_logs_them() {
     let mut desk = desk("lookup");
     assert_eq!(desk.greet(), (Vec::new(), Outcome::Continue));
     assert_eq!(desk.answer(b"165.165.80.80"), b"6A:08:AA:C2");
     assert_eq!(desk.answer(b" 165.165.79.1\t"), b"8A:BC:E3:FA");
-    assert_eq!(desk.logged(), 0);
-    for (logged, key) in (1..).zip([&b"165.165.80.81"[..], b"", b"\xff\n\0"]) {
+    for key in [&b"165.165.80.81"[..], b"", b"\xff\n\0"] {
         assert_eq!(desk.answer(key), b"Not Found");
-        assert_eq!(desk.logged(), logged);
     }
+    assert_eq!(desk.logged(), 5);
     assert_eq!(desk.stats.requests, 5);
     assert_eq!(desk.stats.frames, 0);
 }

@@ -195,7 +195,7 @@ fn a_late_event_of_a_closed_connection_does_not_reach_its_successor() {
     let successor = bench.connected(ECHO);
     let reads = bench.net.socket(successor, |socket| socket.recv_call.made);
 
-    let everything = Readiness { read: true, write: true, read_closed: true };
+    let everything = Readiness { read: true, write: true, read_on: true };
     bench.server.ready(late, everything);
     bench.run();
     assert_eq!(bench.server.stats().stale_events, 1);
@@ -217,7 +217,7 @@ fn an_event_that_brings_nothing_is_harmless() {
     let mut bench = Bench::new();
     let client = bench.connected(ECHO);
     let token = bench.net.token(client);
-    bench.server.ready(token, Readiness { read: true, write: true, read_closed: false });
+    bench.server.ready(token, Readiness { read: true, write: true, read_on: false });
     bench.run();
     assert_eq!(bench.ask(client, b"x"), b"x");
 }

@@ -4,7 +4,7 @@ use super::bench::{Bench, ECHO, FRAMED, LOOKUP, frame};
 use super::fake_net::ServerEnd;
 use crate::close::CloseReason;
 use crate::limits::Limits;
-use crate::net::Next;
+use crate::net::{Driver, Next};
 use std::time::Duration;
 
 const fn secs(seconds: u64) -> Duration {
@@ -49,6 +49,21 @@ fn a_client_that_does_not_take_its_output_is_aborted() {
     assert_eq!(bench.net.server_end(client), ServerEnd::Aborted);
     assert_eq!(bench.closed(CloseReason::WriteTimeout), 1);
     bench.assert_clean();
+}
+
+#[test]
+fn what_arrived_in_time_is_served_though_its_event_comes_late() {
+    let mut bench = Bench::new();
+    let client = bench.connected(FRAMED);
+    let request = frame(b"ECHO hello");
+    let (start, rest) = request.split_at(10);
+    bench.ask(client, start);
+    bench.net.send(client, rest);
+    // As after a poll that a signal interrupts: it tells of nothing.
+    bench.now = bench.now + secs(31);
+    bench.server.end_turn(bench.now);
+    assert_eq!(bench.net.received(client), frame(b"hello"));
+    assert_eq!(bench.closed(CloseReason::FrameTimeout), 0);
 }
 
 #[test]

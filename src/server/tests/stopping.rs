@@ -72,17 +72,29 @@ fn draining_is_not_misled_by_an_interrupted_read() {
 }
 
 #[test]
-fn draining_turns_newcomers_away() {
+fn draining_serves_who_waits_and_turns_newcomers_away() {
     let mut bench = Bench::new();
     let inside = bench.connected(ECHO);
     let waiting = bench.net.connect(ECHO);
+    bench.net.send(waiting, b"hello");
     bench.server.drain(bench.now);
     let late = bench.net.connect(ECHO);
     bench.run();
-    for client in [waiting, late] {
-        assert_eq!(bench.net.server_end(client), ServerEnd::Reset);
+    assert_eq!(bench.net.received(waiting), b"hello");
+    assert_eq!(bench.net.server_end(late), ServerEnd::Reset);
+    for client in [inside, waiting] {
+        assert_eq!(bench.net.server_end(client), ServerEnd::HalfClosed);
     }
+}
+
+#[test]
+fn draining_lets_in_no_more_than_there_is_room_for() {
+    let mut bench = Bench::with_limits(Limits { max_connections: 1, ..Limits::default() });
+    let inside = bench.connected(ECHO);
+    let waiting = bench.net.connect(ECHO);
+    drain(&mut bench);
     assert_eq!(bench.net.server_end(inside), ServerEnd::HalfClosed);
+    assert_eq!(bench.net.server_end(waiting), ServerEnd::Reset);
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn a_socket_that_cannot_be_registered_is_closed_and_the_next_address_tried() {
 fn an_event_before_the_connection_is_made_changes_nothing() {
     let mut rig = fleet_with_ways(&[Way::Silent], 1);
     let next = rig.turn();
-    rig.fleet.ready(Token::new(0, 1), Readiness { read: true, write: true, read_closed: true });
+    rig.fleet.ready(Token::new(0, 1), Readiness { read: true, write: true, read_on: true });
     assert_eq!(rig.turn(), next);
     assert_eq!(rig.results().len(), 0);
     rig.net.set_way(address(1), Way::Open);

@@ -9,7 +9,7 @@ use crate::net::{Driver, Next, Readiness, Token};
 use std::rc::Rc;
 use std::time::Duration;
 
-const ALL: Readiness = Readiness { read: true, write: true, read_closed: true };
+const ALL: Readiness = Readiness { read: true, write: true, read_on: true };
 
 /// To send `say` and expect `answer`, once.
 fn one_answer(say: &[u8], answer: &[u8]) -> Plan {

@@ -60,11 +60,11 @@ impl End {
         let is_broken =
             matches!(self.incoming, Incoming::Failed(_) | Incoming::Reset | Incoming::Broken);
         let is_connecting = matches!(self.incoming, Incoming::Connecting(_));
-        let read_closed = is_broken || self.incoming == Incoming::FinArrived;
+        let read_on = is_broken || self.incoming == Incoming::FinArrived;
         Readiness {
-            read: read_closed || !self.arrived.is_empty(),
+            read: read_on || !self.arrived.is_empty(),
             write: is_broken || (peer_has_room && !is_connecting),
-            read_closed,
+            read_on,
         }
     }
 

@@ -120,12 +120,12 @@ impl Socket {
     }
 
     pub(super) fn readiness(&self) -> Readiness {
-        let read_closed = self.peer != Peer::Open;
+        let read_on = self.peer != Peer::Open;
         let broken = matches!(self.peer, Peer::Reset | Peer::Gone);
         Readiness {
-            read: !self.unread.is_empty() || read_closed,
+            read: !self.unread.is_empty() || read_on,
             write: self.window > 0 || broken,
-            read_closed,
+            read_on,
         }
     }
 
