@@ -30,8 +30,8 @@ const READS_PER_VISIT: usize = 4;
 pub struct FleetLimits {
     /// Bounds on each session.
     pub session: SessionLimits,
-    /// Connections being made at once, at least one. More than the server's listen backlog holds would only be
-    /// dropped, and tried again by the kernel a second later.
+    /// Connections being made at once, at least one. More than the server's listen backlog holds
+    /// would only be dropped, and tried again by the kernel a second later.
     pub connecting: usize,
     /// Sessions open at once, at least one; those that are being connected included.
     pub open: usize,

@@ -2,8 +2,9 @@
 //! empties or that is closed.
 //!
 //! Invariant: logging neither blocks nor ends the server. poll(2) says beforehand whether a write
-//! would block: a pipe that is writable takes at least `PIPE_BUF` bytes, and no line is longer. Only
-//! terminals take less, and are written to through a nonblocking description of our own. A line that cannot be written now is dropped and counted, and the count is written when it can be.
+//! would block: a pipe that is writable takes at least `PIPE_BUF` bytes, and no line is longer.
+//! Only terminals take less, and are written to through a nonblocking description of our own. A
+//! line that cannot be written now is dropped and counted, and the count is written when it can be.
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
