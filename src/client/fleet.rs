@@ -230,8 +230,7 @@ impl<N: Net, S: Script> Fleet<N, S> {
 
     fn converse(&mut self, index: usize, now: Moment) {
         if let Err(error) = self.exchange(index, now) {
-            self.out.clear();
-            self.sessions[index].session.fail(error);
+            self.fail(index, error);
         }
         self.settle(index, now);
     }
@@ -259,16 +258,36 @@ impl<N: Net, S: Script> Fleet<N, S> {
         Ok(())
     }
 
+    /// Acts on a deadline, after one more try: the event of what has happened in time may be still to
+    /// come, as after a poll that a signal interrupted.
     fn expire(&mut self, index: usize, now: Moment) {
         let entry = &mut self.sessions[index];
+        let deadline = entry.session.deadline(&self.limits.session);
+        if deadline > now {
+            return self.timers.arm(index, deadline);
+        }
         if entry.session.is_connecting() {
+            if self.net.connected(&entry.stream).is_ok() {
+                self.open(index, now);
+                return self.converse(index, now);
+            }
             let limit = self.limits.session.connect_timeout;
             let error = SessionError::ConnectTimeout(self.addresses[entry.address], limit);
             return self.connect_failed(index, error, now);
         }
+        entry.ready.read = true;
+        if let Err(error) = self.exchange(index, now) {
+            self.fail(index, error);
+        }
+        let entry = &mut self.sessions[index];
         let turn = &mut turn(&self.net, &self.limits, entry.local, &mut self.out, now);
         entry.session.expire(turn);
         self.converse(index, now);
+    }
+
+    fn fail(&mut self, index: usize, error: io::Error) {
+        self.out.clear();
+        self.sessions[index].session.fail(error);
     }
 
     fn settle(&mut self, index: usize, now: Moment) {

@@ -275,3 +275,20 @@ fn a_server_that_floods_does_not_hold_up_the_others() {
     assert_eq!(rig.settle(), Next::Stop);
     assert_eq!(verified(&rig), 2);
 }
+
+#[test]
+fn an_answer_that_came_in_time_is_heard_though_its_event_comes_late() {
+    let net = Loopback::new(1);
+    let mut rig = one_exchange(&net, b"?", b"!");
+    rig.settle();
+    let mut peer = rig.accept();
+    assert_eq!(peer.read(), b"?");
+    peer.write(b"!");
+    rig.deliver();
+    // As after a poll that a signal interrupted: it tells of nothing.
+    rig.now = rig.now + ANSWER_TIMEOUT;
+    rig.fleet.end_turn(rig.now);
+    peer.fin();
+    assert_eq!(rig.settle(), Next::Stop);
+    assert!(rig.results()[0].is_ok(), "{:?}", rig.results());
+}
