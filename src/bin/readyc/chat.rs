@@ -3,8 +3,8 @@
 use crate::Server;
 use crate::failure::Failure;
 use crate::output::print_answer;
-use readyd::client::Finished;
 use readyd::client::scripts::Chat;
+use readyd::client::{Finished, SessionError};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use std::io::{self, BufRead, IsTerminal};
@@ -26,8 +26,13 @@ pub(crate) fn run(server: &Server, messages: &[String]) -> Result<(), Failure> {
     match fleet.into_finished().pop() {
         Some(Finished { mut script, result }) => {
             // Before it closes, a server says in its last answer what it has against us.
-            print_last(&mut script)?;
-            result.map_err(Failure::Session)
+            let answer = script.take_answer();
+            answer.iter().try_for_each(|answer| print_answer(answer))?;
+            let is_refusal = answer.is_some_and(|answer| answer.starts_with(b"Error: "));
+            result.map_err(|error| match error {
+                SessionError::ClosedEarly { received: 0 } if is_refusal => Failure::Refused,
+                error => Failure::Session(error),
+            })
         }
         None => Ok(()),
     }

@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     Resolve(String, io::Error),
     /// A session failed.
     Session(SessionError),
+    /// The server said what it has against a message, and closed.
+    Refused,
     /// Of many sessions, some fell short; the summary has told.
     FellShort,
     /// Of many sessions, not one was connected; the summary has told.
@@ -44,6 +46,7 @@ impl fmt::Display for Failure {
                 "cannot find the address of {name}: {error} (check the name, or give an IP address)"
             ),
             Failure::Session(error) => write!(f, "{error}"),
+            Failure::Refused => f.write_str("the server refused the message and closed"),
             Failure::FellShort => f.write_str("fell short of what was asked"),
             Failure::NothingEstablished => f.write_str("not one session could be established"),
             Failure::Reactor(error) => write!(f, "cannot wait for events: {error}"),
