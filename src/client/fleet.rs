@@ -230,7 +230,8 @@ impl<N: Net, S: Script> Fleet<N, S> {
 
     fn converse(&mut self, index: usize, now: Moment) {
         if let Err(error) = self.exchange(index, now) {
-            self.fail(index, error);
+            self.out.clear();
+            self.sessions[index].session.fail(error);
         }
         self.settle(index, now);
     }
@@ -266,18 +267,15 @@ impl<N: Net, S: Script> Fleet<N, S> {
         if deadline > now {
             return self.timers.arm(index, deadline);
         }
-        if entry.session.is_connecting() {
-            if self.net.connected(&entry.stream).is_ok() {
-                self.open(index, now);
-                return self.converse(index, now);
-            }
-            let limit = self.limits.session.connect_timeout;
-            let error = SessionError::ConnectTimeout(self.addresses[entry.address], limit);
-            return self.connect_failed(index, error, now);
-        }
+        let token = Token::new(index, entry.generation);
         entry.ready.read = true;
-        if let Err(error) = self.exchange(index, now) {
-            self.fail(index, error);
+        self.visit(index, now);
+        let Some(entry) = self.find(token) else { return };
+        if entry.session.is_connecting() {
+            let tried = entry.address;
+            let limit = self.limits.session.connect_timeout;
+            let error = SessionError::ConnectTimeout(self.addresses[tried], limit);
+            return self.connect_failed(index, error, now);
         }
         let entry = &mut self.sessions[index];
         let turn = &mut turn(&self.net, &self.limits, entry.local, &mut self.out, now);
@@ -285,9 +283,10 @@ impl<N: Net, S: Script> Fleet<N, S> {
         self.converse(index, now);
     }
 
-    fn fail(&mut self, index: usize, error: io::Error) {
-        self.out.clear();
-        self.sessions[index].session.fail(error);
+    /// The session that `token` was given to, unless it has ended.
+    fn find(&mut self, token: Token) -> Option<&mut Entry<N::Stream, S>> {
+        let entry = self.sessions.get_mut(token.index())?;
+        (entry.generation == token.generation()).then_some(entry)
     }
 
     fn settle(&mut self, index: usize, now: Moment) {
@@ -330,9 +329,7 @@ impl<N: Net, S: Script> Driver for Fleet<N, S> {
     fn end_turn(&mut self, now: Moment) -> Next {
         for _ in 0..self.queue.len() {
             let Some(token) = self.queue.pop_front() else { break };
-            if let Some(entry) = self.sessions.get_mut(token.index())
-                && entry.generation == token.generation()
-            {
+            if let Some(entry) = self.find(token) {
                 entry.queued = false;
                 self.visit(token.index(), now);
             }

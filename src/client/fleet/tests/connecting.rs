@@ -211,3 +211,15 @@ fn a_fleet_that_may_not_connect_is_refused() {
 fn a_fleet_that_may_not_open_a_session_is_refused() {
     Rig::new(FleetLimits { open: 0, ..limits() }, askers(1));
 }
+
+#[test]
+fn a_refusal_that_came_in_time_is_told_though_its_event_comes_late() {
+    let net = Loopback::new(1);
+    net.set_way(address(1), Way::Refused(Errno::ECONNREFUSED));
+    let mut rig = Rig::on(net, &[address(1)], limits(), askers(1));
+    rig.turn();
+    rig.deliver();
+    rig.now = rig.now + CONNECT_TIMEOUT;
+    assert_eq!(rig.fleet.end_turn(rig.now), Next::Stop);
+    assert!(matches!(rig.failure(), SessionError::Connect(..)), "{:?}", rig.failure());
+}
