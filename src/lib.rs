@@ -19,6 +19,8 @@ pub mod limits;
 pub mod net;
 pub mod reactor;
 pub mod reply;
+#[cfg(feature = "client")]
+pub mod report;
 pub mod server;
 pub mod stats;
 pub mod table;

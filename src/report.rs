@@ -1,0 +1,329 @@
+//! What a load run found: one document, from which everything that is shown or stored is made.
+//!
+//! Invariant: a [`Report`] is complete. Text, CSV, HTML, comparison and merging read nothing else, so
+//! a stored report can be shown again years later, on another machine.
+//!
+//! The schema is versioned by [`SCHEMA`]. Fields may be added under the same name; a field that
+//! changes its meaning gets a new one. docs/report-schema.md describes it for readers of the JSON.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub mod histogram;
+
+pub use histogram::{Histogram, Percentiles};
+
+/// The name and version of this document's schema.
+pub const SCHEMA: &str = "readyc.bench/1";
+
+/// Counts by the name of the error, such as `ECONNREFUSED`; `EOF` is a peer's unexpected FIN.
+pub type ByErrno = BTreeMap<String, u64>;
+
+/// One load run, or several merged.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Whether everything that was asked for was achieved.
+    pub met: bool,
+    /// Where the result falls short of what was asked, a sentence each.
+    pub shortfalls: Vec<String>,
+    /// Why the run ended before its time, if it did.
+    pub partial: Option<String>,
+    /// How requests were paced.
+    pub mode: Mode,
+    /// When the run began, RFC 3339, UTC.
+    pub started_at: String,
+    /// What was asked for.
+    pub asked: Asked,
+    /// What was achieved.
+    pub achieved: Achieved,
+    /// Replies that were not the right ones, by kind.
+    pub mismatches: Mismatches,
+    /// Errors, by what was being done.
+    pub errors: Errors,
+    /// Time from when a request was to be sent (open loop), or was sent (closed), to its reply.
+    pub latency_us: Percentiles,
+    /// Time from the first system call for a request to its reply.
+    pub service_us: Percentiles,
+    /// Time from connect(2) to an established connection.
+    pub connect_us: Percentiles,
+    /// For each kind of request of a mix, its latency.
+    pub kinds: BTreeMap<String, Percentiles>,
+    /// For each step of a ramp, what it achieved.
+    pub steps: Vec<StepResult>,
+    /// For each reconnect storm, how it went.
+    pub storms: Vec<StormResult>,
+    /// What became of slow readers and writers, if there were any.
+    pub slow: Option<SlowResult>,
+    /// The run second by second, the opening of connections included.
+    pub series: Vec<Second>,
+    /// Whether the load generator itself kept up.
+    pub client: Client,
+    /// Where this was measured.
+    pub environment: Environment,
+    /// The distributions behind the percentiles, for exact merging and plotting.
+    pub histograms: Histograms,
+}
+
+/// How requests are paced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// By a schedule, whatever the server does.
+    Open,
+    /// A new request for each reply.
+    Closed,
+}
+
+/// What was asked for. Absent numbers were not limited.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The servers, `address:port`.
+    pub targets: Vec<String>,
+    /// Local addresses to connect from; none: the kernel chooses.
+    pub sources: Vec<String>,
+    /// What is requested, in words: `echo`, `echo=80,daytime=20`, `plain echo`, `custom`.
+    pub workload: String,
+    /// Connections that make requests.
+    pub connections: u64,
+    /// Connections that are held open and say nothing.
+    pub idle: u64,
+    /// Connections that read slowly.
+    pub slow_readers: u64,
+    /// Connections that write slowly.
+    pub slow_writers: u64,
+    /// Requests a second over all connections; absent in a closed loop.
+    pub rate: Option<f64>,
+    /// Requests in all.
+    pub requests: Option<u64>,
+    /// Length of the measured part, in seconds.
+    pub duration_s: Option<f64>,
+    /// Before the measured part, in seconds.
+    pub warmup_s: f64,
+    /// Requests under way at once on a connection.
+    pub pipeline: u64,
+    /// Length of a request's payload in bytes; of a range, the longest.
+    pub size: u64,
+    /// Of a range, the shortest.
+    pub size_min: u64,
+    /// Processes that the load is spread over.
+    pub workers: u64,
+    /// Connections opened a second.
+    pub connect_rate: Option<f64>,
+    /// When a connection is replaced by a new one: `5s`, `1 request`.
+    pub lifetime: Option<String>,
+    /// Seconds between moments at which all connections speak at once.
+    pub herd_s: Option<f64>,
+    /// Seconds between moments at which all connections are dropped and return.
+    pub storm_s: Option<f64>,
+    /// Seconds after which a request counts as unanswered.
+    pub timeout_s: f64,
+    /// Whether replies are verified.
+    pub verify: bool,
+}
+
+/// What was achieved in the measured part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Achieved {
+    /// Of all connections that were asked for, idle and slow ones included, those that were
+    /// established at least once.
+    pub connections_established: u64,
+    /// Most connections open at once.
+    pub connections_peak: u64,
+    /// Connections lost while in use: closed or reset by the server, or given up.
+    pub connections_lost: u64,
+    /// Connections opened in all; more than established when connections are replaced.
+    pub connections_opened: u64,
+    /// Attempts to connect that failed.
+    pub connections_failed: u64,
+    /// Seconds until all connections were open or had failed.
+    pub connect_elapsed_s: f64,
+    /// Requests that the schedule held; in a closed loop, those sent.
+    pub requested: u64,
+    /// Requests sent.
+    pub sent: u64,
+    /// Requests answered.
+    pub answered: u64,
+    /// Answers that were verified to be the right ones.
+    pub verified: u64,
+    /// Answers that were wrong, see [`Mismatches`].
+    pub mismatched: u64,
+    /// Requests sent and never answered.
+    pub unanswered: u64,
+    /// Requests that the schedule held and that were never sent.
+    pub unsent: u64,
+    /// Requests sent more than a millisecond after their intended time.
+    pub late: u64,
+    /// Bytes sent, framing included.
+    pub bytes_sent: u64,
+    /// Bytes received, framing included.
+    pub bytes_received: u64,
+    /// Length of the measured part, in seconds.
+    pub elapsed_s: f64,
+    /// Answers a second.
+    pub rate: f64,
+}
+
+/// Replies that were not the right ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mismatches {
+    /// The right request's reply with wrong bytes.
+    pub corrupt: u64,
+    /// A reply that had come before.
+    pub doubled: u64,
+    /// A reply that came after one that it should have come before.
+    pub swapped: u64,
+    /// A reply to a request of another connection.
+    pub foreign: u64,
+    /// Bytes when no reply was awaited.
+    pub unexpected: u64,
+    /// Replies that never came, though later ones did. Not among `achieved.mismatched`: there was no
+    /// answer.
+    pub lost: u64,
+}
+
+/// Errors, by what was being done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errors {
+    /// Attempts to connect that failed.
+    pub connect: u64,
+    /// Connections that broke while reading, the peer's unexpected FIN included.
+    pub read: u64,
+    /// Connections that broke while writing.
+    pub write: u64,
+    /// Requests that were not answered in time.
+    pub timeout: u64,
+    /// All of `connect`, `read` and `write` by the error's name.
+    pub by_errno: ByErrno,
+    /// `connect` by the error's name.
+    pub connect_by_errno: ByErrno,
+}
+
+/// One step of a ramp.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepResult {
+    /// Requests a second that were asked for.
+    pub rate: f64,
+    /// Length in seconds.
+    pub duration_s: f64,
+    /// Requests of this step that were sent.
+    pub sent: u64,
+    /// Requests of this step that were answered.
+    pub answered: u64,
+    /// Answers a second.
+    pub achieved_rate: f64,
+    /// Latency of this step's requests.
+    pub latency_us: Percentiles,
+}
+
+/// One reconnect storm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StormResult {
+    /// When all connections were dropped, in seconds from the start of the measured part.
+    pub at_s: f64,
+    /// Connections dropped.
+    pub dropped: u64,
+    /// Of these, those that were connected again and had a request answered.
+    pub served: u64,
+    /// Seconds until the last of them was served; absent if some never were.
+    pub all_served_s: Option<f64>,
+    /// Attempts to connect that failed meanwhile.
+    pub failed_attempts: u64,
+    /// Time from the drop until each was served.
+    pub served_us: Percentiles,
+}
+
+/// Slow readers and writers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlowResult {
+    /// Established.
+    pub established: u64,
+    /// Replies they read.
+    pub answered: u64,
+    /// Closed or reset by the server.
+    pub closed_by_server: u64,
+}
+
+/// One second of the run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Second {
+    /// Its start, in seconds from the start of the measured part; negative while connections are
+    /// opened and during warm-up.
+    pub t_s: f64,
+    /// Connections open at its end.
+    pub connections: u64,
+    /// Connections opened in it.
+    pub opened: u64,
+    /// Requests sent in it.
+    pub sent: u64,
+    /// Requests answered in it.
+    pub answered: u64,
+    /// Errors and mismatches in it.
+    pub errors: u64,
+    /// Median latency of the answers that came in it; absent without answers.
+    pub p50_us: Option<f64>,
+    /// 99th percentile.
+    pub p99_us: Option<f64>,
+    /// Longest.
+    pub max_us: Option<f64>,
+}
+
+/// Whether the load generator itself kept up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Client {
+    /// CPU time of the measured part, all workers, in seconds.
+    pub cpu_s: f64,
+    /// Share of one CPU that the busiest worker used, 0 to 1.
+    pub cpu_share: f64,
+    /// Whether the figures tell the client's limits rather than the server's.
+    pub bottleneck: bool,
+    /// Why, or why not, in a sentence.
+    pub verdict: String,
+    /// How long events waited in the client's own loop: the length of a turn, 99th percentile.
+    pub loop_lag_us_p99: f64,
+    /// The longest.
+    pub loop_lag_us_max: f64,
+    /// How late requests were sent although their connection was free; open loop only.
+    pub send_lag_us: Option<Percentiles>,
+    /// Requests sent more than a millisecond late although their connection was free.
+    pub late_by_client: u64,
+    /// Memory of all workers while connections were open, resident, in bytes.
+    pub resident_bytes: u64,
+}
+
+/// Where this was measured. Everything that could not be found out is empty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// This program's version.
+    pub readyc: String,
+    /// The command line.
+    pub command: Vec<String>,
+    /// Name and release of the kernel.
+    pub kernel: String,
+    /// The processor.
+    pub cpu: String,
+    /// Processors that this process may run on.
+    pub cpus: u64,
+    /// Memory, in bytes.
+    pub memory_bytes: u64,
+    /// Share of all processors' time that was in use during the run by anybody, 0 to 1.
+    pub machine_busy: Option<f64>,
+    /// Descriptor limit of a process.
+    pub nofile: u64,
+    /// Sysctls that bear on the result, by name.
+    pub sysctls: BTreeMap<String, String>,
+}
+
+/// The distributions behind the percentiles.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Histograms {
+    /// Behind `latency_us`.
+    pub latency: Histogram,
+    /// Behind `service_us`.
+    pub service: Histogram,
+    /// Behind `connect_us`.
+    pub connect: Histogram,
+    /// Behind `kinds`.
+    pub kinds: BTreeMap<String, Histogram>,
+}

@@ -1,0 +1,155 @@
+//! Distributions of times, exactly mergeable.
+//!
+//! Invariant: merging adds counts bucket by bucket, so the histogram of two runs together is the one
+//! that a single run with all their samples would have had.
+
+use hdrhistogram::Histogram as Hdr;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::time::Duration;
+
+/// Significant decimal digits: a recorded time is off by less than 0.1 %.
+const PRECISION: u8 = 3;
+
+/// Longest time told apart from longer ones, an hour.
+const LONGEST_NS: u64 = 3_600_000_000_000;
+
+/// Times, in nanoseconds, with three significant digits, from 1 ns to an hour.
+///
+/// As JSON: `{"unit": "ns", "significant_digits": 3, "counts": [[value, count], ...]}`, values
+/// ascending; each value is the highest of its bucket.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Histogram(Hdr<u64>);
+
+impl Default for Histogram {
+    fn default() -> Histogram {
+        Histogram(Hdr::new_with_bounds(1, LONGEST_NS, PRECISION).expect("the bounds are valid"))
+    }
+}
+
+impl Histogram {
+    /// Adds a time. One over an hour counts as an hour, and still raises the count.
+    #[inline]
+    pub fn record(&mut self, time: Duration) {
+        self.record_nanos(time.as_nanos() as u64);
+    }
+
+    /// Adds a time in nanoseconds.
+    #[inline]
+    pub fn record_nanos(&mut self, nanos: u64) {
+        self.0.saturating_record(nanos);
+    }
+
+    /// Adds all that `other` holds.
+    pub fn merge(&mut self, other: &Histogram) {
+        self.0.add(&other.0).expect("all histograms have the same bounds");
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.0.reset();
+    }
+
+    /// How many times were added.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The time that `quantile` (0 to 1) of all are not longer than, in nanoseconds; 0 if empty.
+    pub fn value_at(&self, quantile: f64) -> u64 {
+        self.0.value_at_quantile(quantile)
+    }
+
+    /// The longest, in nanoseconds; 0 if empty.
+    pub fn max(&self) -> u64 {
+        self.0.max()
+    }
+
+    /// The mean, in nanoseconds; 0 if empty.
+    pub fn mean(&self) -> f64 {
+        self.0.mean()
+    }
+
+    /// How many are longer than `nanos`, to the precision of the histogram.
+    pub fn count_above(&self, nanos: u64) -> u64 {
+        self.0.len() - self.0.count_between(0, nanos)
+    }
+
+    /// Every bucket that holds something: its highest value in nanoseconds, and its count.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.0.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value()))
+    }
+
+    /// The usual percentiles.
+    pub fn percentiles(&self) -> Percentiles {
+        let at = |quantile| micros(self.value_at(quantile) as f64);
+        Percentiles {
+            count: self.count(),
+            min: micros(if self.count() == 0 { 0.0 } else { self.0.min() as f64 }),
+            mean: micros(self.mean()),
+            stdev: micros(self.0.stdev()),
+            p50: at(0.5),
+            p75: at(0.75),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            p9999: at(0.9999),
+            p99999: at(0.99999),
+            max: micros(self.max() as f64),
+        }
+    }
+}
+
+fn micros(nanos: f64) -> f64 {
+    // Whole nanoseconds: more digits would pretend a precision that is not there.
+    nanos.round() / 1000.0
+}
+
+/// A distribution in short. All but the count in microseconds; all zero without samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)] // The names say it all.
+pub struct Percentiles {
+    pub count: u64,
+    pub min: f64,
+    pub mean: f64,
+    pub stdev: f64,
+    pub p50: f64,
+    pub p75: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub p9999: f64,
+    pub p99999: f64,
+    pub max: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    unit: String,
+    significant_digits: u8,
+    counts: Vec<(u64, u64)>,
+}
+
+impl Serialize for Histogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let stored = Stored {
+            unit: "ns".to_owned(),
+            significant_digits: PRECISION,
+            counts: self.buckets().collect(),
+        };
+        stored.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Histogram {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Histogram, D::Error> {
+        let stored = Stored::deserialize(deserializer)?;
+        if stored.unit != "ns" || stored.significant_digits != PRECISION {
+            return Err(serde::de::Error::custom("a histogram of another unit or precision"));
+        }
+        let mut histogram = Histogram::default();
+        for (value, count) in stored.counts {
+            histogram.0.saturating_record_n(value, count);
+        }
+        Ok(histogram)
+    }
+}
