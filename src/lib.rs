@@ -16,6 +16,8 @@ pub mod frame;
 pub mod framing;
 pub mod handlers;
 pub mod limits;
+#[cfg(feature = "client")]
+pub mod load;
 pub mod net;
 pub mod reactor;
 pub mod reply;

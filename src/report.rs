@@ -40,6 +40,9 @@ pub struct Report {
     pub achieved: Achieved,
     /// Replies that were not the right ones, by kind.
     pub mismatches: Mismatches,
+    /// The first reply that was not the right one, in words.
+    #[serde(default)]
+    pub first_mismatch: Option<String>,
     /// Errors, by what was being done.
     pub errors: Errors,
     /// Time from when a request was to be sent (open loop), or was sent (closed), to its reply.
@@ -151,6 +154,9 @@ pub struct Achieved {
     pub mismatched: u64,
     /// Requests sent and never answered.
     pub unanswered: u64,
+    /// Requests under way on connections that were dropped on purpose.
+    #[serde(default)]
+    pub abandoned: u64,
     /// Requests that the schedule held and that were never sent.
     pub unsent: u64,
     /// Requests sent more than a millisecond after their intended time.
@@ -178,8 +184,8 @@ pub struct Mismatches {
     pub foreign: u64,
     /// Bytes when no reply was awaited.
     pub unexpected: u64,
-    /// Replies that never came, though later ones did. Not among `achieved.mismatched`: there was no
-    /// answer.
+    /// Replies that never came although their connection went on. Not among `achieved.mismatched`:
+    /// there was no answer.
     pub lost: u64,
 }
 
