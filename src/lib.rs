@@ -17,6 +17,8 @@ pub mod framing;
 pub mod handlers;
 pub mod limits;
 pub mod net;
+#[cfg(feature = "client")]
+pub mod preflight;
 pub mod reactor;
 pub mod reply;
 #[cfg(feature = "client")]
