@@ -19,6 +19,8 @@ pub mod limits;
 #[cfg(feature = "client")]
 pub mod load;
 pub mod net;
+#[cfg(feature = "client")]
+pub mod preflight;
 pub mod reactor;
 pub mod reply;
 #[cfg(feature = "client")]
