@@ -44,6 +44,15 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Whether it is no more than that nobody reads our standard output any more.
+    pub(crate) fn is_closed_output(&self) -> bool {
+        match self {
+            Failure::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
+            Failure::Save(failure) => failure.error.kind() == io::ErrorKind::BrokenPipe,
+            _ => false,
+        }
+    }
+
     pub(crate) fn status(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,

@@ -174,6 +174,10 @@ impl Coordinator {
     }
 
     fn add_interval(&mut self, interval: Interval) {
+        // The last one, after the end, mostly has nothing in it.
+        if interval.is_empty() {
+            return;
+        }
         let count = self.workers.len();
         match self.started_at {
             Some(started_at) if interval.start >= started_at => {

@@ -1,8 +1,9 @@
 //! Whether the result is what was asked, and whose limits it tells of.
 
 use readyd::load::Tally;
-use readyd::load::plan::{Plan, Work};
+use readyd::load::plan::{Pace, Plan, Work};
 use readyd::report::{Achieved, Asked, ByErrno};
+use std::time::Duration;
 
 /// A worker that uses more of a processor than this has nothing left to give.
 const FULL: f64 = 0.95;
@@ -76,6 +77,13 @@ pub(super) fn client(
     } else {
         ""
     };
+    if let Pace::Herd(_) = plan.pace {
+        let slowest = Duration::from_nanos(tally.send_lag.max());
+        let said = format!(
+            "sending for all connections at once took up to {slowest:.1?}; {used}{machine}"
+        );
+        return (false, said);
+    }
     if plan.is_open_loop() {
         let late = tally.requests.late_by_client;
         if sent > 0 && late as f64 > sent as f64 * TOLERATED_LATE {
