@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod charts;
 pub mod csv;
 mod distribution;
 pub mod file;
@@ -18,6 +19,7 @@ pub mod html;
 mod markup;
 #[cfg(test)]
 pub(crate) mod sample;
+mod svg;
 mod table;
 mod tables;
 pub mod text;

@@ -316,3 +316,22 @@ pub(crate) fn environment(report: &Report) -> Table {
     }
     table
 }
+
+/// What each of several merged reports was; nothing of a single run.
+pub(crate) fn merged(report: &Report) -> Option<Table> {
+    let head = ["started", "connections", "answered", "kernel and CPU"];
+    let mut table = Table::with_remarks("Merged from", &head);
+    for origin in &report.merged {
+        let machine = format!("{}, {}", origin.environment.kernel, origin.environment.cpu);
+        table.push(
+            Tone::Plain,
+            [
+                origin.started_at.clone(),
+                count(origin.connections_established),
+                count(origin.answered),
+                machine,
+            ],
+        );
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
