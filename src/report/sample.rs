@@ -39,6 +39,7 @@ pub(crate) fn sample() -> Report {
         asked: asked(),
         achieved: achieved(),
         mismatches: Mismatches::default(),
+        first_mismatch: None,
         errors: Errors::default(),
         latency_us: histograms.latency.percentiles(),
         service_us: histograms.service.percentiles(),
