@@ -26,6 +26,8 @@ mod hostile;
 mod limits;
 mod logging;
 #[cfg(feature = "client")]
+mod misbehaving;
+#[cfg(feature = "client")]
 mod readme;
 mod services;
 mod signals;
