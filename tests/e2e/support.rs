@@ -4,6 +4,8 @@
 //! Invariant: nothing waits without a deadline. What a test waits for is an event (a reply, a line
 //! of the log, the end of a process) or a condition that [`eventually`] looks at again and again.
 
+#[cfg(feature = "client")]
+pub(crate) mod bench;
 pub(crate) mod client;
 pub(crate) mod lines;
 #[cfg(feature = "client")]
