@@ -16,7 +16,11 @@ pub mod frame;
 pub mod framing;
 pub mod handlers;
 pub mod limits;
+#[cfg(feature = "client")]
+pub mod load;
 pub mod net;
+#[cfg(feature = "client")]
+pub mod preflight;
 pub mod reactor;
 pub mod reply;
 #[cfg(feature = "client")]

@@ -13,7 +13,7 @@ pub use crate::token::Token;
 use crate::buffer::ByteQueue;
 use crate::clock::{Moment, WallTime};
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +50,13 @@ pub trait WallClock {
     fn wall_time(&self) -> WallTime;
 }
 
+/// Where time is read in the middle of a turn. What is measured to the microsecond cannot do with the
+/// time at which the turn began; deadlines can, and cost no call.
+pub trait MonotonicClock {
+    /// The time now, on the clock of [`Driver::end_turn`].
+    fn now(&self) -> Moment;
+}
+
 /// A network: TCP, nonblocking, edge-triggered.
 ///
 /// Every call that would have to wait fails with [`ErrorKind::WouldBlock`] instead; the socket's
@@ -65,7 +72,17 @@ pub trait Net: WallClock {
 
     /// Begins to connect, connect(2). Becoming writable means that it has ended, one way or the
     /// other: [`Net::connected`] tells.
-    fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Stream>;
+    fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Stream> {
+        self.connect_from(None, address)
+    }
+
+    /// The same, from the local address `source` if one is named; its port is chosen as late as
+    /// that of one that is not named, so that a port can be used once for each destination.
+    fn connect_from(
+        &mut self,
+        source: Option<IpAddr>,
+        address: SocketAddr,
+    ) -> io::Result<Self::Stream>;
 
     /// The outcome of a connect that has ended; [`ErrorKind::WouldBlock`] or
     /// [`ErrorKind::NotConnected`] if it has not.

@@ -8,17 +8,21 @@
 //! interrupts epoll_wait (mio does not retry it) is a turn without events.
 
 use crate::clock::{Moment, WallTime};
-use crate::net::{Driver, Net, Next, Notice, Readiness, Token, WallClock};
+use crate::net::{Driver, MonotonicClock, Net, Next, Notice, Readiness, Token, WallClock};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Waker};
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
-use std::os::fd::AsRawFd;
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -34,6 +38,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 
 const SIGNALS: mio::Token = mio::Token(usize::MAX);
 const WAKER: mio::Token = mio::Token(usize::MAX - 1);
+const TIMER: mio::Token = mio::Token(usize::MAX - 2);
+
+/// Before a moment that is waited for exactly, the loop looks for events without waiting for this
+/// long: waking a sleeping thread takes about that long.
+const WAKING_TIME: Duration = Duration::from_micros(30);
 
 /// One poll loop.
 #[derive(Debug)]
@@ -43,6 +52,7 @@ pub struct Reactor {
     started: Instant,
     signals: Option<SignalFd>,
     waker: Arc<Waker>,
+    exact_timer: Option<TimerFd>,
 }
 
 impl Reactor {
@@ -55,7 +65,14 @@ impl Reactor {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let events = Events::with_capacity(EVENTS_PER_TURN);
-        Ok(Reactor { poll, events, started: Instant::now(), signals: None, waker })
+        Ok(Reactor {
+            poll,
+            events,
+            started: Instant::now(),
+            signals: None,
+            waker,
+            exact_timer: None,
+        })
     }
 
     /// From now on SIGTERM, SIGINT, SIGHUP and SIGUSR1 reach the driver as notices. Call before
@@ -76,13 +93,30 @@ impl Reactor {
         Ok(())
     }
 
+    /// From now on [`Next::WaitUntil`] is kept to some microseconds. epoll_wait(2) counts whole
+    /// milliseconds; timerfd_create(2) counts nanoseconds and, unlike the timeouts of other calls, is
+    /// not put off by the thread's timer slack. It costs a system call a wait, and some CPU time
+    /// right before each moment.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses another descriptor.
+    pub fn wait_exactly(&mut self) -> io::Result<()> {
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+        let fd = timer.as_fd().as_raw_fd();
+        self.poll.registry().register(&mut SourceFd(&fd), TIMER, Interest::READABLE)?;
+        self.exact_timer = Some(timer);
+        Ok(())
+    }
+
     /// The network whose events this reactor delivers.
     ///
     /// # Errors
     ///
     /// When the system refuses another descriptor.
     pub fn net(&self) -> io::Result<MioNet> {
-        Ok(MioNet { registry: self.poll.registry().try_clone()? })
+        Ok(MioNet { registry: self.poll.registry().try_clone()?, started: self.started })
     }
 
     /// What another thread calls to have [`Notice::Woken`] delivered.
@@ -107,11 +141,24 @@ impl Reactor {
             self.deliver(driver);
             timeout = match driver.end_turn(self.now()) {
                 Next::Poll => Some(Duration::ZERO),
-                Next::WaitUntil(moment) => Some(moment.since(self.now()).min(LONGEST_WAIT)),
+                Next::WaitUntil(moment) => self.wait_until(moment)?,
                 Next::Wait => None,
                 Next::Stop => return Ok(()),
             };
         }
+    }
+
+    /// How long epoll may wait, so that it ends at `moment`.
+    fn wait_until(&self, moment: Moment) -> io::Result<Option<Duration>> {
+        let wait = moment.since(self.now()).min(LONGEST_WAIT);
+        let Some(timer) = &self.exact_timer else { return Ok(Some(wait)) };
+        let Some(sleep) = wait.checked_sub(WAKING_TIME).filter(|sleep| !sleep.is_zero()) else {
+            return Ok(Some(Duration::ZERO));
+        };
+        // It is registered for edges, and each setting is an edge of its own: it need not be read.
+        let expiration = Expiration::OneShot(TimeSpec::from_duration(sleep));
+        timer.set(expiration, TimerSetTimeFlags::empty())?;
+        Ok(None)
     }
 
     fn poll_events(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -128,6 +175,8 @@ impl Reactor {
         for event in &self.events {
             match event.token() {
                 SIGNALS => self.deliver_signals(driver),
+                // That it woke the loop is all it is for.
+                TIMER => {}
                 WAKER => driver.notice(Notice::Woken, self.now()),
                 mio::Token(token) => driver.ready(Token(token), readiness(event)),
             }
@@ -162,6 +211,8 @@ fn readiness(event: &Event) -> Readiness {
 #[derive(Debug)]
 pub struct MioNet {
     registry: Registry,
+    /// When the reactor's clock started.
+    started: Instant,
 }
 
 impl MioNet {
@@ -198,6 +249,28 @@ impl WallClock for MioNet {
     }
 }
 
+impl MonotonicClock for MioNet {
+    fn now(&self) -> Moment {
+        Moment::START + self.started.elapsed()
+    }
+}
+
+/// Begins to connect from `source`.
+///
+/// bind(2) would take a port that no other socket on that address can have, whatever it connects to,
+/// and there are 28,000 of them. With `IP_BIND_ADDRESS_NO_PORT`, ip(7), connect(2) takes one, which
+/// only has to differ for the same destination.
+fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
+    socket.bind(&SocketAddr::new(source, 0).into())?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => Err(error),
+        _ => Ok(TcpStream::from_std(socket.into())),
+    }
+}
+
 /// Both directions; and urgent data, because reads stop short at it.
 const ALL: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
 
@@ -209,8 +282,15 @@ impl Net for MioNet {
         listener.accept()
     }
 
-    fn connect(&mut self, address: SocketAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(address)?;
+    fn connect_from(
+        &mut self,
+        source: Option<IpAddr>,
+        address: SocketAddr,
+    ) -> io::Result<TcpStream> {
+        let stream = match source {
+            Some(source) => connect_from(source, address)?,
+            None => TcpStream::connect(address)?,
+        };
         // Small requests go out at once, not when the answer to the one before has come.
         stream.set_nodelay(true)?;
         Ok(stream)

@@ -9,9 +9,19 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub mod csv;
+pub mod file;
+pub mod hgrm;
 pub mod histogram;
+pub mod html;
+pub mod text;
 
+pub use csv::csv;
+pub use file::{ReadError, SaveError, save};
+pub use hgrm::hgrm;
 pub use histogram::{Histogram, Percentiles};
+pub use html::html;
+pub use text::{TextOptions, text};
 
 /// The name and version of this document's schema.
 pub const SCHEMA: &str = "readyc.bench/1";
@@ -30,6 +40,9 @@ pub struct Report {
     pub shortfalls: Vec<String>,
     /// Why the run ended before its time, if it did.
     pub partial: Option<String>,
+    /// What a reader should know besides, a sentence each; mostly of merged reports.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// How requests were paced.
     pub mode: Mode,
     /// When the run began, RFC 3339, UTC.
@@ -40,6 +53,9 @@ pub struct Report {
     pub achieved: Achieved,
     /// Replies that were not the right ones, by kind.
     pub mismatches: Mismatches,
+    /// The first reply that was not the right one, in words.
+    #[serde(default)]
+    pub first_mismatch: Option<String>,
     /// Errors, by what was being done.
     pub errors: Errors,
     /// Time from when a request was to be sent (open loop), or was sent (closed), to its reply.
@@ -60,8 +76,11 @@ pub struct Report {
     pub series: Vec<Second>,
     /// Whether the load generator itself kept up.
     pub client: Client,
-    /// Where this was measured.
+    /// Where this was measured; of merged reports, the first one's.
     pub environment: Environment,
+    /// Of merged reports, what each was; empty for a single run.
+    #[serde(default)]
+    pub merged: Vec<Origin>,
     /// The distributions behind the percentiles, for exact merging and plotting.
     pub histograms: Histograms,
 }
@@ -151,6 +170,9 @@ pub struct Achieved {
     pub mismatched: u64,
     /// Requests sent and never answered.
     pub unanswered: u64,
+    /// Requests under way on connections that were dropped on purpose.
+    #[serde(default)]
+    pub abandoned: u64,
     /// Requests that the schedule held and that were never sent.
     pub unsent: u64,
     /// Requests sent more than a millisecond after their intended time.
@@ -178,8 +200,8 @@ pub struct Mismatches {
     pub foreign: u64,
     /// Bytes when no reply was awaited.
     pub unexpected: u64,
-    /// Replies that never came, though later ones did. Not among `achieved.mismatched`: there was no
-    /// answer.
+    /// Replies that never came although their connection went on. Not among `achieved.mismatched`:
+    /// there was no answer.
     pub lost: u64,
 }
 
@@ -313,6 +335,19 @@ pub struct Environment {
     pub nofile: u64,
     /// Sysctls that bear on the result, by name.
     pub sysctls: BTreeMap<String, String>,
+}
+
+/// One of several reports that were merged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// When its run began, RFC 3339, UTC.
+    pub started_at: String,
+    /// Connections that it established.
+    pub connections_established: u64,
+    /// Requests that it had answered.
+    pub answered: u64,
+    /// Where it was measured.
+    pub environment: Environment,
 }
 
 /// The distributions behind the percentiles.

@@ -7,7 +7,7 @@ use readyd::clock::WallTime;
 use readyd::net::{Net, Token, WallClock};
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 /// The server's end: a handle on a [`Wire`] that the bench holds too.
@@ -59,7 +59,7 @@ impl Net for MemoryNet {
         Ok((End, PEER))
     }
 
-    fn connect(&mut self, _: SocketAddr) -> io::Result<End> {
+    fn connect_from(&mut self, _: Option<IpAddr>, _: SocketAddr) -> io::Result<End> {
         Err(ErrorKind::Unsupported.into())
     }
 

@@ -29,7 +29,7 @@ impl Net for ScriptedNet {
         unsupported()
     }
 
-    fn connect(&mut self, _: SocketAddr) -> io::Result<Script> {
+    fn connect_from(&mut self, _: Option<IpAddr>, _: SocketAddr) -> io::Result<Script> {
         unsupported()
     }
 

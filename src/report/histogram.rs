@@ -13,6 +13,20 @@ const PRECISION: u8 = 3;
 /// Longest time told apart from longer ones, an hour.
 const LONGEST_NS: u64 = 3_600_000_000_000;
 
+/// As finely as HdrHistogram's other programs print it.
+const STEPS_PER_HALVING: u32 = 5;
+
+/// A step of a percentile spectrum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The time that `quantile` of all are not longer than, in nanoseconds.
+    pub nanos: u64,
+    /// Which share of all, 0 to 1.
+    pub quantile: f64,
+    /// How many are not longer.
+    pub count: u64,
+}
+
 /// Times, in nanoseconds, with three significant digits, from 1 ns to an hour.
 ///
 /// As JSON: `{"unit": "ns", "significant_digits": 3, "counts": [[value, count], ...]}`, values
@@ -69,6 +83,31 @@ impl Histogram {
         self.0.mean()
     }
 
+    /// The standard deviation, in nanoseconds; 0 if empty.
+    pub fn stdev(&self) -> f64 {
+        self.0.stdev()
+    }
+
+    /// The percentiles one by one, ever finer towards the longest times: five steps for each halving
+    /// of the distance to 100 %.
+    pub fn spectrum(&self) -> impl Iterator<Item = Step> + '_ {
+        self.0.iter_quantiles(STEPS_PER_HALVING).scan(0, |count, step| {
+            *count += step.count_since_last_iteration();
+            Some(Step {
+                nanos: step.value_iterated_to(),
+                quantile: step.quantile_iterated_to(),
+                count: *count,
+            })
+        })
+    }
+
+    /// The layout in HdrHistogram's own terms: how many buckets, of how many sub-buckets.
+    pub fn layout(&self) -> (u64, u64) {
+        // HdrHistogram needs twice as many as the precision tells apart, as a power of two.
+        let sub_buckets = (2 * 10u64.pow(u32::from(PRECISION))).next_power_of_two();
+        (u64::from(self.0.buckets()), sub_buckets)
+    }
+
     /// How many are longer than `nanos`, to the precision of the histogram.
     pub fn count_above(&self, nanos: u64) -> u64 {
         self.0.len() - self.0.count_between(0, nanos)
@@ -86,7 +125,7 @@ impl Histogram {
             count: self.count(),
             min: micros(if self.count() == 0 { 0.0 } else { self.0.min() as f64 }),
             mean: micros(self.mean()),
-            stdev: micros(self.0.stdev()),
+            stdev: micros(self.stdev()),
             p50: at(0.5),
             p75: at(0.75),
             p90: at(0.9),

@@ -1,6 +1,8 @@
 //! The command line, and the plans that its commands stand for.
 
+use crate::doctor::Doctor;
 use crate::failure::Failure;
+use crate::watch::Stats;
 use clap::{Parser, Subcommand, ValueEnum};
 use readyd::client::Expect;
 use readyd::client::scripts::{Check, Exchange, Plan};
@@ -54,7 +56,9 @@ pub(crate) enum Command {
         plain: bool,
     },
     /// Print the server's counters
-    Stats,
+    Stats(Stats),
+    /// Tell whether so many connections can be had here, and what to do if not
+    Doctor(Doctor),
     /// Send messages and print the replies; without any, one a line from standard input
     Send {
         /// What to send
@@ -83,7 +87,7 @@ pub(crate) struct Crowd {
     pub(crate) repeat: u64,
 }
 
-fn at_least_one(text: &str) -> Result<u64, String> {
+pub(crate) fn at_least_one(text: &str) -> Result<u64, String> {
     match values::count(text) {
         Ok(0) => Err("must be at least 1".to_owned()),
         Ok(count) => Ok(count),
@@ -101,7 +105,7 @@ fn crowd_size(text: &str) -> Result<u64, String> {
     }
 }
 
-fn some_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn some_time(text: &str) -> Result<Duration, String> {
     match values::duration(text) {
         Ok(Duration::ZERO) => Err("must be more than 0".to_owned()),
         Ok(duration) => Ok(duration),

@@ -3,6 +3,7 @@
 use readyd::client::SessionError;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -19,6 +20,10 @@ pub(crate) enum Failure {
     FellShort,
     /// Of many sessions, not one was connected; the summary has told.
     NothingEstablished,
+    /// The limits of the system are too low; the examination has told.
+    DoesNotFit,
+    /// There are no limits to be read in this directory.
+    Limits(PathBuf, io::Error),
     /// The poll loop could not be had or failed.
     Reactor(io::Error),
     /// Standard input could not be read.
@@ -31,7 +36,7 @@ impl Failure {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
-            Failure::FellShort => 3,
+            Failure::FellShort | Failure::DoesNotFit => 3,
             _ => 1,
         }
     }
@@ -49,6 +54,10 @@ impl fmt::Display for Failure {
             Failure::Refused => f.write_str("the server refused the message and closed"),
             Failure::FellShort => f.write_str("fell short of what was asked"),
             Failure::NothingEstablished => f.write_str("not one session could be established"),
+            Failure::DoesNotFit => f.write_str("so many connections do not fit"),
+            Failure::Limits(folder, error) => {
+                write!(f, "cannot read limits in {}: {error}", folder.display())
+            }
             Failure::Reactor(error) => write!(f, "cannot wait for events: {error}"),
             Failure::Input(error) => write!(f, "cannot read standard input: {error}"),
             Failure::Output(error) => write!(f, "cannot write to standard output: {error}"),

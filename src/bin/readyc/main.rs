@@ -1,14 +1,16 @@
 //! readyc, the client: each command is a fleet of sessions, mostly of one.
 //!
 //! Exit status: 0 when all was done as asked, 1 if it could not be done, 2 for a wrong command line,
-//! 3 if many sessions ran and some fell short.
+//! 3 if many sessions ran and some fell short, or would.
 
 mod args;
 mod chat;
+mod doctor;
 mod failure;
 mod many;
 mod output;
 mod single;
+mod watch;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -36,23 +38,17 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    let server = Server {
-        addresses: args.server.resolve()?,
-        limits: SessionLimits {
-            connect_timeout: args.connect_timeout,
-            answer_timeout: args.timeout,
-            ..SessionLimits::default()
-        },
-    };
+    let server = || Server::named_in(args);
     match &args.command {
-        Command::Echo(command) => many::run(&server, command.plan(), &command.crowd),
-        Command::Daytime(command) => many::run(&server, command.plan(), &command.crowd),
-        Command::Lookup(command) => many::run(&server, command.plan()?, &command.crowd),
-        Command::Whoami { plain } => single::whoami(&server, *plain),
-        Command::Stats => single::stats(&server),
-        Command::Send { messages } => chat::run(&server, messages),
-        Command::Exchange => single::exchange(&server),
-        Command::Sync { samples } => single::sync(&server, *samples),
+        Command::Echo(command) => many::run(&server()?, command.plan(), &command.crowd),
+        Command::Daytime(command) => many::run(&server()?, command.plan(), &command.crowd),
+        Command::Lookup(command) => many::run(&server()?, command.plan()?, &command.crowd),
+        Command::Whoami { plain } => single::whoami(&server()?, *plain),
+        Command::Stats(command) => watch::run(&server()?, command),
+        Command::Doctor(command) => doctor::run(command, &args.server),
+        Command::Send { messages } => chat::run(&server()?, messages),
+        Command::Exchange => single::exchange(&server()?),
+        Command::Sync { samples } => single::sync(&server()?, *samples),
     }
 }
 
@@ -63,6 +59,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    fn named_in(args: &Args) -> Result<Server, Failure> {
+        Ok(Server {
+            addresses: args.server.resolve()?,
+            limits: SessionLimits {
+                connect_timeout: args.connect_timeout,
+                answer_timeout: args.timeout,
+                ..SessionLimits::default()
+            },
+        })
+    }
+
     /// A fleet that will run `scripts`, `open` at once, and the reactor that drives it.
     pub(crate) fn fleet<S: Script>(
         &self,

@@ -17,7 +17,7 @@ use end::Incoming;
 use nix::errno::Errno;
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use world::World;
 
@@ -142,7 +142,7 @@ impl Net for Loopback {
         Ok((Stream::new(self, index), address_of(index ^ 1)))
     }
 
-    fn connect(&mut self, address: SocketAddr) -> io::Result<Stream> {
+    fn connect_from(&mut self, _: Option<IpAddr>, address: SocketAddr) -> io::Result<Stream> {
         let index = self.0.borrow_mut().connect(address)?;
         Ok(Stream::new(self, index))
     }

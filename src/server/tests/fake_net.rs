@@ -13,7 +13,7 @@ pub(super) use socket::{Fault, ServerEnd, Socket};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 /// A client's end of a connection.
@@ -234,7 +234,7 @@ impl Net for FakeNet {
         Ok((FakeStream { number, net: self.clone() }, FakeNet::address(Client(number))))
     }
 
-    fn connect(&mut self, _address: SocketAddr) -> io::Result<FakeStream> {
+    fn connect_from(&mut self, _: Option<IpAddr>, _address: SocketAddr) -> io::Result<FakeStream> {
         Err(ErrorKind::Unsupported.into())
     }
 

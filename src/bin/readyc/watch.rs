@@ -1,0 +1,183 @@
+//! `readyc stats`: the server's counters, once; or, watched, what they rise by a second.
+//!
+//! Watching, one connection is kept and asked again and again. When it breaks, it is made anew, and a
+//! note on standard error says so.
+
+use crate::Server;
+use crate::args::{at_least_one, some_time};
+use crate::failure::Failure;
+use crate::output::print_line;
+use crate::single;
+use rates::{Rates, Sample};
+use readyd::client::scripts::Check;
+use readyd::client::{Expect, Fleet, Script, SessionError, Then, Voice};
+use readyd::client_log::Escaped;
+use readyd::reactor::{MioNet, Reactor};
+use std::io::{self, Write};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+mod rates;
+
+/// Lines after which the header is printed again, so that one is in sight.
+const LINES_PER_HEADER: u64 = 20;
+
+/// Between attempts to reach a server that is being started anew.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Stats {
+    /// Print a line of rates for each INTERVAL instead; the first is the average since the server's
+    /// start
+    #[arg(long, value_name = "INTERVAL", value_parser = some_time)]
+    watch: Option<Duration>,
+
+    /// Lines to print [default: no end]
+    #[arg(long, value_name = "K", requires = "watch", value_parser = at_least_one)]
+    count: Option<u64>,
+
+    /// Print each line as a JSON object
+    #[arg(short, long, requires = "watch")]
+    json: bool,
+}
+
+pub(crate) fn run(server: &Server, stats: &Stats) -> Result<(), Failure> {
+    match stats.watch {
+        None => single::stats(server),
+        Some(interval) => watch(server, stats, interval),
+    }
+}
+
+fn watch(server: &Server, stats: &Stats, interval: Duration) -> Result<(), Failure> {
+    let mut watcher = Watcher { server, link: None, was_answered: false };
+    let mut last = Sample::before_start();
+    for line in 0..stats.count.unwrap_or(u64::MAX) {
+        let asked = Instant::now();
+        let sample = watcher.ask()?;
+        if sample.is_of_new_start(&last) {
+            note("the server was started anew; the next line is the average since then");
+            last = Sample::before_start();
+        }
+        let rates = Rates::between(&last, &sample);
+        if stats.json {
+            print_line(&rates.json())?;
+        } else {
+            if line % LINES_PER_HEADER == 0 {
+                print_line(&Rates::header())?;
+            }
+            print_line(&rates.to_string())?;
+        }
+        last = sample;
+        if stats.count != Some(line + 1) {
+            thread::sleep(interval.saturating_sub(asked.elapsed()));
+        }
+    }
+    Ok(())
+}
+
+/// Whoever cannot read notes is not kept from reading the lines.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "readyc: {text}");
+}
+
+/// Asks a server for its counters, on one connection for as long as that lasts.
+struct Watcher<'a> {
+    server: &'a Server,
+    link: Option<Link>,
+    was_answered: bool,
+}
+
+/// A connection that rests between questions.
+struct Link {
+    reactor: Reactor,
+    fleet: Fleet<MioNet, Questions>,
+    answers: Receiver<Sample>,
+}
+
+impl Watcher<'_> {
+    /// The counters now. A server that was there before is given the connect timeout to come back.
+    fn ask(&mut self) -> Result<Sample, Failure> {
+        let mut broken_since: Option<Instant> = None;
+        loop {
+            let error = match self.ask_once() {
+                Err(Failure::Session(error)) if self.was_answered && may_come_back(&error) => error,
+                result => return result,
+            };
+            self.link = None;
+            match broken_since {
+                None => {
+                    note(&format!("{error}; connecting anew"));
+                    broken_since = Some(Instant::now());
+                }
+                Some(since) if since.elapsed() >= self.server.limits.connect_timeout => {
+                    return Err(Failure::Session(error));
+                }
+                Some(_) => thread::sleep(RETRY_AFTER),
+            }
+        }
+    }
+
+    fn ask_once(&mut self) -> Result<Sample, Failure> {
+        let link = match &mut self.link {
+            Some(link) => {
+                link.fleet.resume(|_| ());
+                link
+            }
+            none => none.insert(Link::new(self.server)?),
+        };
+        // Ends when the answer has come and the session rests, or when the session has ended.
+        link.reactor.run(&mut link.fleet).map_err(Failure::Reactor)?;
+        if let Ok(sample) = link.answers.try_recv() {
+            self.was_answered = true;
+            return Ok(sample);
+        }
+        let ended = self.link.take().and_then(|link| link.fleet.into_finished().pop());
+        let error = ended.and_then(|session| session.result.err());
+        Err(Failure::Session(error.unwrap_or(SessionError::ClosedEarly { received: 0 })))
+    }
+}
+
+impl Link {
+    fn new(server: &Server) -> Result<Link, Failure> {
+        let (sender, answers) = mpsc::channel();
+        let (reactor, fleet) = server.fleet([Questions { answers: sender }], 1)?;
+        Ok(Link { reactor, fleet, answers })
+    }
+}
+
+/// A session that asks for the counters whenever it is resumed.
+struct Questions {
+    answers: Sender<Sample>,
+}
+
+impl Script for Questions {
+    fn connected(&mut self, voice: &mut Voice<'_>) -> Then {
+        voice.say_frame(b"STATS");
+        Then::Await(Expect::Frame)
+    }
+
+    fn resumed(&mut self, voice: &mut Voice<'_>) -> Then {
+        self.connected(voice)
+    }
+
+    fn answered(&mut self, answer: &[u8], _voice: &mut Voice<'_>) -> Result<Then, String> {
+        Check::Something.verify(answer)?;
+        let sample = Sample::parse(answer)
+            .ok_or_else(|| format!("the answer to STATS has no counters: {}", Escaped(answer)))?;
+        // Sessions end before whoever reads their answers.
+        let _ = self.answers.send(sample);
+        Ok(Then::Rest)
+    }
+}
+
+/// Whether the server may just be being started anew, or may have dropped an idle connection.
+fn may_come_back(error: &SessionError) -> bool {
+    matches!(
+        error,
+        SessionError::Connect(..)
+            | SessionError::ConnectTimeout(..)
+            | SessionError::ClosedEarly { .. }
+            | SessionError::Broken(_)
+    )
+}

@@ -1,0 +1,170 @@
+//! What counters rise by a second.
+//!
+//! Invariant: no rate is less than zero. Counters of which one has gone back are those of another
+//! start of the server, and are not compared.
+
+use serde::Serialize;
+use std::collections::HashMap;
+use std::fmt;
+
+#[cfg(test)]
+mod tests;
+
+/// The server's own clock: by it, rates do not depend on how long an answer is under way.
+const UPTIME: &str = "uptime_seconds";
+
+/// What a gauge shows goes up and down; all else only rises.
+const GAUGES: [&str; 3] = ["connections_open", "connections_peak", "table_keys"];
+
+/// A server's counters at one moment, by name.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sample(HashMap<String, f64>);
+
+impl Sample {
+    /// Before a server starts it has counted nothing.
+    pub(super) fn before_start() -> Sample {
+        Sample(HashMap::new())
+    }
+
+    /// The reply to `STATS`: a name and a number a line. Other lines are left out; `None` if nothing
+    /// is left.
+    pub(super) fn parse(reply: &[u8]) -> Option<Sample> {
+        let reply = String::from_utf8_lossy(reply);
+        let counters: HashMap<String, f64> = reply.lines().filter_map(counter).collect();
+        (!counters.is_empty()).then_some(Sample(counters))
+    }
+
+    /// Whether the server was started anew since `last`.
+    pub(super) fn is_of_new_start(&self, last: &Sample) -> bool {
+        last.0.iter().any(|(name, before)| {
+            !GAUGES.contains(&name.as_str()) && self.0.get(name).is_some_and(|now| now < before)
+        })
+    }
+
+    fn get(&self, name: &str) -> Option<f64> {
+        self.0.get(name).copied()
+    }
+
+    /// The sum of those that the server has.
+    fn sum(&self, names: &[&str]) -> Option<f64> {
+        names.iter().filter_map(|name| self.get(name)).reduce(|sum, value| sum + value)
+    }
+}
+
+fn counter(line: &str) -> Option<(String, f64)> {
+    let (name, value) = line.split_once(' ')?;
+    let value: f64 = value.trim().parse().ok()?;
+    (value.is_finite() && value >= 0.0).then(|| (name.to_owned(), value))
+}
+
+/// What happened between two samples. A counter that the server does not have is `None`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Rates {
+    /// The server's age at the second sample.
+    uptime_seconds: Option<f64>,
+    /// Connections at the second sample.
+    connections_open: Option<f64>,
+    accepted_per_second: Option<f64>,
+    closed_per_second: Option<f64>,
+    requests_per_second: Option<f64>,
+    bytes_in_per_second: Option<f64>,
+    bytes_out_per_second: Option<f64>,
+    /// Answers that begin with `Error:`.
+    refusals_per_second: Option<f64>,
+    /// Connections closed for want of time, of a frame, between frames, or to take output.
+    timeouts_per_second: Option<f64>,
+    /// Connections that broke, and accepts that failed.
+    errors_per_second: Option<f64>,
+}
+
+impl Rates {
+    /// The rates from `last` to `now`, two samples of one start of the server.
+    pub(super) fn between(last: &Sample, now: &Sample) -> Rates {
+        let uptime_seconds = now.get(UPTIME);
+        let seconds = uptime_seconds
+            .map(|uptime| uptime - last.get(UPTIME).unwrap_or(0.0))
+            .filter(|&seconds| seconds > 0.0);
+        let rate_of_all = |names: &[&str]| {
+            Some((now.sum(names)? - last.sum(names).unwrap_or(0.0)).max(0.0) / seconds?)
+        };
+        let rate = |name: &str| rate_of_all(&[name]);
+        Rates {
+            uptime_seconds,
+            connections_open: now.get("connections_open"),
+            accepted_per_second: rate("connections_accepted"),
+            closed_per_second: rate("connections_closed"),
+            requests_per_second: rate("requests"),
+            bytes_in_per_second: rate("bytes_in"),
+            bytes_out_per_second: rate("bytes_out"),
+            refusals_per_second: rate("refusals"),
+            timeouts_per_second: rate_of_all(&[
+                "closed_frame_timeout",
+                "closed_idle_timeout",
+                "closed_write_timeout",
+            ]),
+            errors_per_second: rate_of_all(&[
+                "closed_reset",
+                "closed_system_error",
+                "accept_errors",
+            ]),
+        }
+    }
+
+    /// What stands over the columns.
+    pub(super) fn header() -> String {
+        row([
+            "open",
+            "accept/s",
+            "close/s",
+            "req/s",
+            "in B/s",
+            "out B/s",
+            "refused/s",
+            "timeout/s",
+            "error/s",
+        ]
+        .map(str::to_owned))
+    }
+
+    /// As one line of JSON; what the server does not count is null.
+    pub(super) fn json(&self) -> String {
+        // A struct of numbers, none of them infinite, always becomes JSON.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Rates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&row([
+            self.connections_open,
+            self.accepted_per_second,
+            self.closed_per_second,
+            self.requests_per_second,
+            self.bytes_in_per_second,
+            self.bytes_out_per_second,
+            self.refusals_per_second,
+            self.timeouts_per_second,
+            self.errors_per_second,
+        ]
+        .map(short)))
+    }
+}
+
+fn row(cells: [String; 9]) -> String {
+    cells.map(|cell| format!("{cell:>9}")).join(" ")
+}
+
+/// A number in at most six characters: `0`, `0.25`, `42`, `99999`, `1.2M`.
+fn short(number: Option<f64>) -> String {
+    const UNITS: [(f64, &str); 4] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    let Some(number) = number else { return "-".to_owned() };
+    if number < 9.995 && number.fract() != 0.0 {
+        return format!("{number:.2}");
+    }
+    if number < 99_999.5 {
+        return format!("{number:.0}");
+    }
+    let (size, unit) = UNITS.into_iter().find(|(size, _)| number >= *size).unwrap_or((1.0, ""));
+    let scaled = number / size;
+    if scaled < 9.95 { format!("{scaled:.1}{unit}") } else { format!("{scaled:.0}{unit}") }
+}

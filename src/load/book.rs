@@ -1,0 +1,256 @@
+//! The book: every request and what became of it.
+//!
+//! Invariant: each request that was sent is closed once, as answered, unanswered or abandoned, in
+//! the part of the run that it belongs to: the one in which it was *intended* to be sent. So a
+//! request of the warm-up that is answered late cannot improve the result, and one of the measured
+//! part that is answered after the end is not left out.
+
+use super::plan::{Pace, Plan};
+use super::tally::{Doing, Interval, LATE, Requests, StepTally, Tally, count_error};
+use super::wire::Kind;
+use crate::clock::Moment;
+use crate::report::Histogram;
+use std::io;
+use std::time::Duration;
+
+/// A request under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    /// When it was to be sent; in a closed loop, when it was.
+    pub(super) intended: Moment,
+    /// When the first system call for it was made.
+    pub(super) sent: Moment,
+}
+
+/// How an answer compares to what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quality {
+    Verified,
+    Unverified,
+    Corrupt,
+    Swapped,
+}
+
+#[derive(Debug)]
+pub(super) struct Book {
+    pub(super) tally: Tally,
+    warmup: Requests,
+    /// Requests under way.
+    pub(super) in_flight: u64,
+    /// When the measured part begins.
+    measured_from: Moment,
+    /// When each step of a ramp ends, if there is more than one.
+    step_ends: Vec<Moment>,
+    is_open_loop: bool,
+    interval: Interval,
+    /// Of the interval, the latency of the measured part's requests; moved to the tally at its end,
+    /// so that an answer costs one histogram, not two.
+    interval_measured: Histogram,
+    last_answer: Moment,
+}
+
+impl Book {
+    pub(super) fn new(plan: &Plan) -> Book {
+        let mut tally = Tally::default();
+        if let Pace::Rates(steps) = &plan.pace
+            && steps.len() > 1
+        {
+            tally.steps.resize_with(steps.len(), StepTally::default);
+        }
+        Book {
+            tally,
+            warmup: Requests::default(),
+            in_flight: 0,
+            measured_from: Moment::NEVER,
+            step_ends: Vec::new(),
+            is_open_loop: plan.is_open_loop(),
+            interval: Interval::default(),
+            interval_measured: Histogram::default(),
+            last_answer: Moment::START,
+        }
+    }
+
+    /// Says when the measured part begins, of a run that begins at `start`.
+    pub(super) fn begin(&mut self, plan: &Plan, start: Moment) {
+        self.measured_from = start + plan.warmup;
+        if let Pace::Rates(steps) = &plan.pace
+            && steps.len() > 1
+        {
+            self.step_ends = steps
+                .iter()
+                .scan(start, |end, step| {
+                    *end = *end + step.duration;
+                    Some(*end)
+                })
+                .collect();
+        }
+    }
+
+    fn is_measured(&self, request: &Pending) -> bool {
+        request.intended >= self.measured_from
+    }
+
+    fn requests(&mut self, is_measured: bool) -> &mut Requests {
+        if is_measured { &mut self.tally.requests } else { &mut self.warmup }
+    }
+
+    fn step(&mut self, request: &Pending) -> Option<&mut StepTally> {
+        let last = self.step_ends.len().checked_sub(1)?;
+        let index = self.step_ends.iter().position(|&end| request.intended < end).unwrap_or(last);
+        self.tally.steps.get_mut(index)
+    }
+
+    /// A request goes out; its connection could have taken it since `free_since`.
+    #[inline]
+    pub(super) fn sent(&mut self, request: &Pending, free_since: Moment, now: Moment) {
+        self.in_flight += 1;
+        self.interval.sent += 1;
+        let (is_measured, is_open_loop) = (self.is_measured(request), self.is_open_loop);
+        let requests = self.requests(is_measured);
+        requests.sent += 1;
+        if !is_open_loop {
+            return;
+        }
+        let lag = now.since(request.intended.max(free_since));
+        requests.late += u64::from(now.since(request.intended) > LATE);
+        requests.late_by_client += u64::from(lag > LATE);
+        if is_measured {
+            self.tally.send_lag.record(lag);
+            if let Some(step) = self.step(request) {
+                step.sent += 1;
+            }
+        }
+    }
+
+    /// A request was answered.
+    #[inline]
+    pub(super) fn answered(
+        &mut self,
+        request: &Pending,
+        quality: Quality,
+        kind: Option<Kind>,
+        now: Moment,
+    ) {
+        self.in_flight -= 1;
+        self.interval.answered += 1;
+        self.last_answer = now;
+        let latency = now.since(request.intended);
+        let is_measured = self.is_measured(request);
+        let requests = self.requests(is_measured);
+        requests.answered += 1;
+        requests.verified += u64::from(quality == Quality::Verified);
+        match quality {
+            Quality::Verified | Quality::Unverified => {}
+            Quality::Corrupt => self.tally.mismatches.corrupt += 1,
+            Quality::Swapped => self.tally.mismatches.swapped += 1,
+        }
+        self.interval.errors += u64::from(matches!(quality, Quality::Corrupt | Quality::Swapped));
+        if !is_measured {
+            return self.interval.latency.record(latency);
+        }
+        self.interval_measured.record(latency);
+        if self.is_open_loop {
+            self.tally.service.record(now.since(request.sent));
+        }
+        if let Some(kind) = kind {
+            match self.tally.kinds.get_mut(kind.name()) {
+                Some(histogram) => histogram.record(latency),
+                None => self.tally.kinds.entry(kind.name().to_owned()).or_default().record(latency),
+            }
+        }
+        if let Some(step) = self.step(request) {
+            step.answered += 1;
+            step.latency.record(latency);
+        }
+    }
+
+    /// A request will not be answered: its connection was lost.
+    pub(super) fn unanswered(&mut self, request: &Pending) {
+        self.in_flight -= 1;
+        let is_measured = self.is_measured(request);
+        self.requests(is_measured).unanswered += 1;
+    }
+
+    /// A request was not answered in time.
+    pub(super) fn timed_out(&mut self, request: &Pending) {
+        self.tally.errors.timeout += 1;
+        self.interval.errors += 1;
+        self.unanswered(request);
+    }
+
+    /// A request's connection was dropped on purpose.
+    pub(super) fn abandoned(&mut self, request: &Pending) {
+        self.in_flight -= 1;
+        let is_measured = self.is_measured(request);
+        self.requests(is_measured).abandoned += 1;
+    }
+
+    /// A reply came that answers no request under way.
+    pub(super) fn stray(&mut self, count: impl FnOnce(&mut crate::report::Mismatches)) {
+        count(&mut self.tally.mismatches);
+        self.interval.errors += 1;
+    }
+
+    /// A call failed.
+    pub(super) fn error(&mut self, doing: Doing, error: &io::Error) {
+        count_error(&mut self.tally.errors, doing, error);
+        self.interval.errors += 1;
+    }
+
+    /// A connection was opened.
+    pub(super) fn opened(&mut self) {
+        self.interval.opened += 1;
+        let connections = &mut self.tally.connections;
+        connections.opened += 1;
+        connections.open += 1;
+        connections.peak = connections.peak.max(connections.open);
+    }
+
+    /// Bytes came at `now`.
+    pub(super) fn received(&mut self, count: usize, now: Moment) {
+        if now >= self.measured_from {
+            self.tally.bytes_received += count as u64;
+        }
+    }
+
+    /// Bytes were given to the kernel at `now`.
+    pub(super) fn gave(&mut self, count: usize, now: Moment) {
+        if now >= self.measured_from {
+            self.tally.bytes_sent += count as u64;
+        }
+    }
+
+    /// A connection that a storm dropped had a request answered, this long after.
+    pub(super) fn served_after_storm(&mut self, after: Duration) {
+        if let Some(storm) = self.tally.storms.last_mut() {
+            storm.served.record(after);
+            storm.last_served = storm.last_served.max(after);
+        }
+    }
+
+    /// When the last answer came.
+    pub(super) fn last_answer(&self) -> Moment {
+        self.last_answer
+    }
+
+    /// Ends the interval, and begins the next at `now`.
+    pub(super) fn end_interval(&mut self, now: Moment) -> Interval {
+        self.tally.latency.merge(&self.interval_measured);
+        self.interval.latency.merge(&self.interval_measured);
+        self.interval_measured.clear();
+        self.interval.connections = self.tally.connections.open;
+        let next = Interval { start: now.as_nanos(), ..Interval::default() };
+        std::mem::replace(&mut self.interval, next)
+    }
+}
+
+impl Kind {
+    /// Its name in a mixture.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Echo => "echo",
+            Kind::Lookup => "lookup",
+            Kind::Daytime => "daytime",
+        }
+    }
+}

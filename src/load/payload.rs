@@ -1,0 +1,127 @@
+//! Payloads that say which request they belong to.
+//!
+//! ```text
+//! | connection, 8 digits | sequence, 12 digits | check, 12 digits | abc...z abc...z ... |
+//! ```
+//!
+//! The digits are hexadecimal, so that a capture of the network can be read. A payload of fewer than
+//! 32 bytes is the end of the digits, a hash of both numbers.
+//!
+//! Invariant: the check is a hash of connection and sequence. A reply whose numbers are not the
+//! expected ones but whose check fits was made for another request; any other was corrupted.
+
+#[cfg(test)]
+mod tests;
+
+/// What names a request: no two in a run have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId {
+    /// The connection's number among those of all workers; its lower 32 bits count.
+    pub connection: u64,
+    /// The request's number on that connection; its lower 48 bits count.
+    pub sequence: u64,
+}
+
+/// How many digits name a request.
+pub const DIGITS: usize = 32;
+
+const SEQUENCE_BITS: u32 = 48;
+const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
+
+/// A hash of two numbers: the finalizer of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014), twice.
+#[inline]
+pub fn mix(a: u64, b: u64) -> u64 {
+    finalize(finalize(a.wrapping_add(0x9e37_79b9_7f4a_7c15)) ^ b)
+}
+
+#[inline]
+fn finalize(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// The digits that name a request.
+#[inline]
+pub fn digits(id: RequestId) -> [u8; DIGITS] {
+    let sequence = id.sequence & SEQUENCE_MASK;
+    let check = check(id);
+    let high = id.connection << 32 | sequence >> 16;
+    let low = (sequence & 0xffff) << SEQUENCE_BITS | check;
+    let mut digits = [0; DIGITS];
+    for (place, number) in digits.chunks_exact_mut(8).zip([high >> 32, high, low >> 32, low]) {
+        place.copy_from_slice(&hex(number as u32));
+    }
+    digits
+}
+
+#[inline]
+fn check(id: RequestId) -> u64 {
+    mix(id.connection & u64::from(u32::MAX), id.sequence & SEQUENCE_MASK) & SEQUENCE_MASK
+}
+
+/// Which request `digits` name; none if they are corrupt.
+pub fn identify(digits: &[u8; DIGITS]) -> Option<RequestId> {
+    let text = std::str::from_utf8(digits).ok()?;
+    let id = RequestId {
+        connection: u64::from_str_radix(&text[..8], 16).ok()?,
+        sequence: u64::from_str_radix(&text[8..20], 16).ok()?,
+    };
+    // Compared as digits: of another spelling, such as capitals, we are not the author.
+    (self::digits(id) == *digits).then_some(id)
+}
+
+/// Eight hexadecimal digits, all at once: a nibble to each byte, and in each byte the distance to
+/// its digit's character added.
+#[inline]
+fn hex(number: u32) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut nibbles = u64::from(number);
+    nibbles = (nibbles | nibbles << 16) & 0x0000_ffff_0000_ffff;
+    nibbles = (nibbles | nibbles << 8) & 0x00ff_00ff_00ff_00ff;
+    nibbles = (nibbles | nibbles << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    let is_letter = (nibbles + 6 * ONES) >> 4 & ONES;
+    (nibbles + ONES * u64::from(b'0') + is_letter * u64::from(b'a' - b'0' - 10)).to_be_bytes()
+}
+
+/// Payloads of up to a certain length.
+#[derive(Debug)]
+pub struct Payloads {
+    filler: Box<[u8]>,
+}
+
+impl Payloads {
+    /// Payloads of at most `longest` bytes.
+    pub fn new(longest: usize) -> Payloads {
+        let filler = (b'a'..=b'z').cycle().take(longest.saturating_sub(DIGITS)).collect();
+        Payloads { filler }
+    }
+
+    /// Appends the payload of `id` that is `size` bytes long.
+    #[inline]
+    pub fn append(&self, id: RequestId, size: usize, out: &mut Vec<u8>) {
+        let digits = digits(id);
+        match size.checked_sub(DIGITS) {
+            Some(rest) => {
+                out.extend_from_slice(&digits);
+                out.extend_from_slice(&self.filler[..rest]);
+            }
+            None => out.extend_from_slice(&digits[DIGITS - size..]),
+        }
+    }
+
+    /// Whether `bytes` are the whole payload of `id`, when that is `size` bytes long.
+    #[inline]
+    pub fn is(&self, id: RequestId, size: usize, bytes: &[u8]) -> bool {
+        bytes.len() == size && self.begins(id, size, bytes)
+    }
+
+    /// Whether the payload of `id`, when that is `size` bytes long, begins with `bytes`.
+    #[inline]
+    pub fn begins(&self, id: RequestId, size: usize, bytes: &[u8]) -> bool {
+        let digits = digits(id);
+        let (named, rest) = bytes.split_at(bytes.len().min(DIGITS));
+        let digits = &digits[DIGITS - size.min(DIGITS)..];
+        bytes.len() <= size && digits.starts_with(named) && self.filler.starts_with(rest)
+    }
+}

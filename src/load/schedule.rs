@@ -1,0 +1,103 @@
+//! The schedule of an open loop: when each request is to be sent, whatever the server does.
+//!
+//! Invariant: the intended time of a request depends on its number and nothing else. So there is no
+//! queue of times to keep: who is late finds out by how much from the number of the request.
+
+use super::plan::{Pace, Plan, Worker};
+use std::time::Duration;
+
+#[cfg(test)]
+mod tests;
+
+/// One worker's schedule.
+///
+/// Requests are dealt out to workers in turn, and by each worker to its active connections in turn:
+/// worker `w` of `W` has the requests `w`, `w + W`, `w + 2W`... of the whole run, and of those its
+/// connection `p` of `C` has its `p`-th, `p + C`-th...
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    worker: Worker,
+    /// Active connections of this worker.
+    speakers: u64,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Rates(Vec<Stretch>),
+    Herd(Duration),
+}
+
+/// A time of constant rate.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    /// When it begins, in nanoseconds.
+    start: f64,
+    /// How many requests of the whole run are before it.
+    first: f64,
+    nanos_per_request: f64,
+}
+
+impl Schedule {
+    /// The schedule that `plan` asks `worker` to keep with `speakers` connections; none for a
+    /// closed loop.
+    pub fn new(plan: &Plan, worker: Worker, speakers: usize) -> Option<Schedule> {
+        let kind = match &plan.pace {
+            Pace::Closed => return None,
+            Pace::Herd(every) => Kind::Herd(*every),
+            Pace::Rates(steps) => {
+                let (mut start, mut first) = (0.0, 0.0);
+                let stretches = steps.iter().map(|step| {
+                    let stretch = Stretch { start, first, nanos_per_request: 1e9 / step.rate };
+                    start += step.duration.as_nanos() as f64;
+                    first += step.rate * step.duration.as_secs_f64();
+                    stretch
+                });
+                Kind::Rates(stretches.collect())
+            }
+        };
+        Some(Schedule { worker, speakers: speakers as u64, kind })
+    }
+
+    /// How many connections take turns.
+    pub fn speakers(&self) -> u64 {
+        self.speakers
+    }
+
+    /// When this worker's request number `local` is to be sent, from the start of the run.
+    pub fn intended(&self, local: u64) -> Duration {
+        match &self.kind {
+            Kind::Herd(every) => {
+                let turn = local / self.speakers.max(1) + 1;
+                Duration::from_nanos((every.as_nanos() as u64).saturating_mul(turn))
+            }
+            Kind::Rates(stretches) => {
+                let number = (local * self.worker.of as u64 + self.worker.index as u64) as f64;
+                let stretch = stretches
+                    .iter()
+                    .rev()
+                    .find(|stretch| stretch.first <= number)
+                    .unwrap_or(&stretches[0]);
+                let since_start = (number - stretch.first) * stretch.nanos_per_request;
+                Duration::from_nanos((stretch.start + since_start) as u64)
+            }
+        }
+    }
+
+    /// How many of this worker's requests are to be sent before `end`, from the start of the run.
+    pub fn count_before(&self, end: Duration) -> u64 {
+        // The intended times only ever grow: a search by halves finds the first that is not before.
+        let (mut low, mut high) = (0, 1);
+        while self.intended(high) < end {
+            (low, high) = (high, high.saturating_mul(2));
+        }
+        if self.intended(low) >= end {
+            return low;
+        }
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if self.intended(middle) < end { low = middle } else { high = middle }
+        }
+        high
+    }
+}

@@ -1,0 +1,312 @@
+//! What a connection has said and waits to hear.
+//!
+//! Invariant: the requests under way have consecutive sequence numbers, the newest being the one
+//! before [`Talk::sequence`]. A reply that names a later one than expected overtakes those before
+//! it; they are kept aside until they come after all, out of order, or their time is up.
+
+use super::book::{Book, Pending, Quality};
+use super::payload::RequestId;
+use super::wire::{Examined, Verdict, Wire};
+use crate::buffer::ByteQueue;
+use crate::client_log::Escaped;
+use crate::clock::Moment;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How many requests that were given up are remembered, so that a reply that comes all the same is
+/// not taken for a doubled one.
+const GIVEN_UP_REMEMBERED: usize = 64;
+
+/// Bytes of a wrong reply that are shown.
+const SHOWN: usize = 160;
+
+/// The stream cannot be read any further: nothing tells where the next reply begins.
+#[derive(Debug)]
+pub(super) struct OutOfStep;
+
+#[derive(Debug)]
+pub(super) struct Talk {
+    /// The number among all workers' connections.
+    pub(super) connection: u64,
+    /// How many requests may be under way.
+    pipeline: usize,
+    /// Which of the connections that take turns in the schedule this is.
+    pub(super) turn: u64,
+    /// Requests that the schedule had this connection begin so far.
+    pub(super) begun: u64,
+    /// Requests whose time has come and that are not begun.
+    pub(super) due: u64,
+    /// The next request's number.
+    pub(super) sequence: u64,
+    pub(super) pending: VecDeque<Pending>,
+    overtaken: Vec<(u64, Pending)>,
+    given_up: VecDeque<u64>,
+    /// Since when one more request could have been sent.
+    pub(super) free_since: Moment,
+    /// Requests sent on the present connection.
+    pub(super) used: u32,
+    /// When the present connection is to be replaced.
+    pub(super) expires: Moment,
+    /// When connecting began, if it was for the sake of the next request.
+    pub(super) connecting_since: Option<Moment>,
+    /// When a storm dropped the connection that now returns.
+    pub(super) returns_since: Option<Moment>,
+    pub(super) unparsed: ByteQueue,
+    pub(super) unsent: ByteQueue,
+}
+
+impl Talk {
+    pub(super) fn new(connection: u64, pipeline: usize) -> Talk {
+        Talk {
+            connection,
+            pipeline,
+            turn: 0,
+            begun: 0,
+            due: 0,
+            sequence: 0,
+            pending: VecDeque::new(),
+            overtaken: Vec::new(),
+            given_up: VecDeque::new(),
+            free_since: Moment::START,
+            used: 0,
+            expires: Moment::NEVER,
+            connecting_since: None,
+            returns_since: None,
+            unparsed: ByteQueue::default(),
+            unsent: ByteQueue::default(),
+        }
+    }
+
+    fn id(&self, sequence: u64) -> RequestId {
+        RequestId { connection: self.connection, sequence }
+    }
+
+    /// The oldest request under way; without any, the next to come.
+    fn front(&self) -> u64 {
+        self.sequence - self.pending.len() as u64
+    }
+
+    /// Requests of which nothing more is awaited in turn.
+    pub(super) fn answered(&self) -> u64 {
+        self.front()
+    }
+
+    /// A request is under way no more: there may be room for another since `now`.
+    fn make_room(&mut self, now: Moment) {
+        if self.pending.len() + 1 == self.pipeline {
+            self.free_since = now;
+        }
+    }
+
+    /// Nothing is under way, nor waits to be sent.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.pending.is_empty() && self.overtaken.is_empty() && self.unsent.is_empty()
+    }
+
+    /// Begins a request: it is under way, and its bytes are appended to `out`.
+    #[inline]
+    pub(super) fn begin(&mut self, request: Pending, wire: &Wire, out: &mut Vec<u8>) {
+        wire.append_request(self.id(self.sequence), out);
+        self.pending.push_back(request);
+        self.sequence += 1;
+        self.used += 1;
+    }
+
+    /// Takes bytes that came at `now`.
+    pub(super) fn receive(
+        &mut self,
+        input: &[u8],
+        wire: &Wire,
+        book: &mut Book,
+        now: Moment,
+    ) -> Result<(), OutOfStep> {
+        if self.unparsed.is_empty() {
+            let taken = self.take_replies(input, wire, book, now)?;
+            self.unparsed.extend(&input[taken..], now);
+            return Ok(());
+        }
+        let mut held = std::mem::take(&mut self.unparsed);
+        held.extend(input, now);
+        let taken = self.take_replies(held.bytes(), wire, book, now)?;
+        held.consume(taken, now);
+        self.unparsed = held;
+        Ok(())
+    }
+
+    /// Takes all whole replies in `bytes`, and says how many bytes they are.
+    fn take_replies(
+        &mut self,
+        bytes: &[u8],
+        wire: &Wire,
+        book: &mut Book,
+        now: Moment,
+    ) -> Result<usize, OutOfStep> {
+        let mut taken = 0;
+        while taken < bytes.len() {
+            let rest = &bytes[taken..];
+            let expected = self.id(self.front());
+            match wire.examine(expected, rest, self.pending.len() <= 1) {
+                Examined::Incomplete => break,
+                Examined::OutOfStep => return Err(OutOfStep),
+                Examined::Reply(len, verdict) => {
+                    self.settle(&rest[..len], verdict, wire, book, now);
+                    taken += len;
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Takes the peer's FIN. Tells whether it ended a reply.
+    pub(super) fn receive_eof(&mut self, wire: &Wire, book: &mut Book, now: Moment) -> bool {
+        let held = std::mem::take(&mut self.unparsed);
+        match wire.examine_at_end(held.bytes()) {
+            Examined::Reply(len, verdict) if !self.pending.is_empty() => {
+                self.settle(&held.bytes()[..len], verdict, wire, book, now);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// All that was sent has been taken by the kernel, and no answer is due.
+    pub(super) fn settle_all(&mut self, book: &mut Book, now: Moment) {
+        for request in self.pending.drain(..) {
+            book.answered(&request, Quality::Unverified, None, now);
+        }
+        self.free_since = now;
+    }
+
+    #[inline]
+    fn settle(
+        &mut self,
+        reply: &[u8],
+        verdict: Verdict,
+        wire: &Wire,
+        book: &mut Book,
+        now: Moment,
+    ) {
+        let quality = match verdict {
+            Verdict::Right => Quality::Verified,
+            Verdict::Unverified => Quality::Unverified,
+            Verdict::Wrong => Quality::Corrupt,
+            Verdict::Another(named) => return self.settle_another(named, reply, wire, book, now),
+        };
+        if quality == Quality::Corrupt || self.pending.is_empty() {
+            self.note(reply, wire, book);
+        }
+        let sequence = self.front();
+        match self.pending.pop_front() {
+            Some(request) => {
+                book.answered(&request, quality, wire.kind(self.id(sequence)), now);
+                self.make_room(now);
+            }
+            None => book.stray(|mismatches| mismatches.unexpected += 1),
+        }
+    }
+
+    /// The reply is a right one, but not to the request whose turn it is.
+    fn settle_another(
+        &mut self,
+        named: RequestId,
+        reply: &[u8],
+        wire: &Wire,
+        book: &mut Book,
+        now: Moment,
+    ) {
+        self.note(reply, wire, book);
+        if named.connection != self.connection & u64::from(u32::MAX) {
+            return book.stray(|mismatches| mismatches.foreign += 1);
+        }
+        let kind = wire.kind(named);
+        if (self.front()..self.sequence).contains(&named.sequence) {
+            while self.front() < named.sequence {
+                let sequence = self.front();
+                self.overtaken.extend(self.pending.pop_front().map(|request| (sequence, request)));
+            }
+            if let Some(request) = self.pending.pop_front() {
+                book.answered(&request, Quality::Verified, kind, now);
+            }
+            self.free_since = now;
+        } else if let Some(at) =
+            self.overtaken.iter().position(|&(sequence, _)| sequence == named.sequence)
+        {
+            let (_, request) = self.overtaken.swap_remove(at);
+            book.answered(&request, Quality::Swapped, kind, now);
+        } else if let Some(at) = self.given_up.iter().position(|&given| given == named.sequence) {
+            self.given_up.remove(at);
+            book.tally.mismatches.lost -= 1;
+        } else {
+            book.stray(|mismatches| mismatches.doubled += 1);
+        }
+    }
+
+    fn note(&self, reply: &[u8], wire: &Wire, book: &mut Book) {
+        if book.tally.first_mismatch.is_some() {
+            return;
+        }
+        let expected = wire.describe_reply(self.id(self.front()));
+        book.tally.first_mismatch = Some(format!(
+            "connection {}, request {}: got \"{}\", expected \"{}\"",
+            self.connection,
+            self.front(),
+            Escaped(&reply[..reply.len().min(SHOWN)]),
+            Escaped(&expected[..expected.len().min(SHOWN)])
+        ));
+    }
+
+    /// When the first request under way is to be given up.
+    pub(super) fn deadline(&self, timeout: Duration) -> Moment {
+        let oldest = self.pending.front().map(|request| request.sent);
+        self.overtaken
+            .iter()
+            .map(|(_, request)| request.sent)
+            .chain(oldest)
+            .min()
+            .map_or(Moment::NEVER, |sent| sent + timeout)
+    }
+
+    /// Gives up the requests whose time is up. Tells whether the stream is in step all the same.
+    pub(super) fn give_up(
+        &mut self,
+        wire: &Wire,
+        book: &mut Book,
+        timeout: Duration,
+        now: Moment,
+    ) -> Result<(), OutOfStep> {
+        let is_over = |request: &Pending| request.sent + timeout <= now;
+        self.overtaken.retain(|(sequence, request)| {
+            let gives_up = is_over(request);
+            if gives_up {
+                book.timed_out(request);
+                book.tally.mismatches.lost += 1;
+                self.given_up.push_back(*sequence);
+            }
+            !gives_up
+        });
+        while self.pending.front().is_some_and(is_over) {
+            self.given_up.push_back(self.front());
+            if let Some(request) = self.pending.pop_front() {
+                book.timed_out(&request);
+            }
+            self.free_since = now;
+            if !wire.replies_are_named() {
+                return Err(OutOfStep);
+            }
+            book.tally.mismatches.lost += 1;
+        }
+        let forgotten = self.given_up.len().saturating_sub(GIVEN_UP_REMEMBERED);
+        self.given_up.drain(..forgotten);
+        Ok(())
+    }
+
+    /// The connection has gone; `close` says what that means for a request that was under way.
+    pub(super) fn hang_up(&mut self, book: &mut Book, close: impl Fn(&mut Book, &Pending)) {
+        let overtaken = self.overtaken.drain(..).map(|(_, request)| request);
+        self.pending.drain(..).chain(overtaken).for_each(|request| close(book, &request));
+        self.given_up = VecDeque::new();
+        self.unparsed.clear();
+        self.unsent.clear();
+        self.used = 0;
+    }
+}

@@ -1,0 +1,71 @@
+//! Slow readers and slow writers: clients on bad lines, or with bad intentions.
+//!
+//! A slow writer dribbles its requests; a slow reader sends many, and takes the answers a few bytes
+//! at a time, so that they pile up in the server. Neither's requests are part of the result: what
+//! they do to the others' is.
+//!
+//! Invariant: an armed timer means that it is not yet time for the next portion.
+
+use super::book::Pending;
+use super::slot::{Role, Slot};
+use super::visiting::Break;
+use super::{Load, Phase};
+use crate::clock::Moment;
+use crate::net::{MonotonicClock, Net};
+use std::time::Duration;
+
+/// Portions are moved this often, or as often as there is a whole byte to be moved.
+const PORTIONS_PER_SECOND: usize = 10;
+
+/// A slow reader has this many requests under way, so that there is always more to read.
+const READER_PIPELINE: usize = 64;
+
+impl<N: Net + MonotonicClock> Load<N> {
+    pub(super) fn trickle(&mut self, index: usize, now: Moment) -> Result<(), Break> {
+        if !matches!(self.phase, Phase::Running(_)) {
+            return Ok(());
+        }
+        let rate = self.plan.crowd.slow_rate.max(1);
+        let portions = rate.min(PORTIONS_PER_SECOND);
+        let is_time = self.timers.deadline(index).is_none();
+        if is_time {
+            self.timers.arm(index, now + Duration::from_secs(1) / portions as u32);
+        }
+        let portion = if is_time { rate / portions } else { 0 };
+        let (may_read, may_send) = match self.slots[index].role {
+            Role::SlowReader => (portion, usize::MAX),
+            _ => (usize::MAX, portion),
+        };
+        if may_read > 0 && self.slots[index].ready.read {
+            self.read(index, may_read)?;
+        }
+        if may_send > 0 {
+            self.send_slowly(index, may_send, now)?;
+        }
+        Ok(())
+    }
+
+    fn send_slowly(&mut self, index: usize, most: usize, now: Moment) -> Result<(), Break> {
+        let pipeline = if most == usize::MAX { READER_PIPELINE } else { 1 };
+        loop {
+            let Slot { ready, talk: Some(talk), .. } = &mut self.slots[index] else {
+                return Ok(());
+            };
+            let has_room = talk.unsent.is_empty() && talk.pending.len() < pipeline;
+            if has_room {
+                let request = Pending { intended: now, sent: now };
+                self.side_book.sent(&request, now, now);
+                talk.begin(request, &self.wire, &mut self.out);
+            }
+            if !ready.write {
+                talk.unsent.extend(&self.out, now);
+                self.out.clear();
+                return Ok(());
+            }
+            self.send(index, most, now)?;
+            if !has_room || most != usize::MAX {
+                return Ok(());
+            }
+        }
+    }
+}

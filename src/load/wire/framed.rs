@@ -1,0 +1,173 @@
+//! Padded frames, of one kind or a mixture of kinds.
+
+use super::{Examined, Kind, Verdict, find_other};
+use crate::client::scripts::Check;
+use crate::frame::{self, HEADER_LEN};
+use crate::handlers::daytime::Format;
+use crate::load::payload::{DIGITS, Payloads, RequestId, identify, mix};
+use crate::load::plan::Mix;
+
+const ECHO: &[u8] = b"ECHO ";
+
+/// What a reply may be longer than the longest text to echo; error texts and values are shorter.
+const SPARE: usize = 1 << 20;
+
+/// Room for the header of a request and its first word.
+const PREFIX_LEN: usize = HEADER_LEN + ECHO.len();
+
+#[derive(Debug)]
+pub(super) struct Framed {
+    mix: Mix,
+    seed: u64,
+    /// Longest reply that is believed.
+    max_body: usize,
+    /// The start of every echo request and of every reply to one, if all are equally long.
+    constant: Option<([u8; PREFIX_LEN], [u8; HEADER_LEN])>,
+}
+
+impl Framed {
+    pub(super) fn new(mix: Mix, seed: u64) -> Framed {
+        let sizes = mix.sizes;
+        let constant = (sizes.min == sizes.max)
+            .then(|| (request_prefix(sizes.max), frame::encode_header(sizes.max)));
+        Framed { max_body: sizes.max + SPARE, mix, seed, constant }
+    }
+
+    pub(super) fn is_mixture(&self) -> bool {
+        let Mix { echo, lookup, daytime, .. } = self.mix;
+        [echo, lookup, daytime].iter().filter(|&&weight| weight > 0).count() > 1
+    }
+
+    #[inline]
+    pub(super) fn kind(&self, id: RequestId) -> Kind {
+        let Mix { echo, lookup, daytime, .. } = self.mix;
+        match (echo, lookup, daytime) {
+            (_, 0, 0) => Kind::Echo,
+            (0, _, 0) => Kind::Lookup,
+            (0, 0, _) => Kind::Daytime,
+            _ => {
+                let sum = u64::from(echo) + u64::from(lookup) + u64::from(daytime);
+                let drawn = mix(mix(!self.seed, id.connection), id.sequence) % sum;
+                if drawn < u64::from(echo) {
+                    Kind::Echo
+                } else if drawn < u64::from(echo) + u64::from(lookup) {
+                    Kind::Lookup
+                } else {
+                    Kind::Daytime
+                }
+            }
+        }
+    }
+
+    fn size(&self, id: RequestId) -> usize {
+        self.mix.sizes.of(id, self.seed)
+    }
+
+    fn key(&self, id: RequestId) -> &str {
+        let keys = &self.mix.keys;
+        let turn = id.sequence.wrapping_add(id.connection) as usize;
+        turn.checked_rem(keys.len()).map_or("", |index| &keys[index])
+    }
+
+    #[inline]
+    pub(super) fn append_request(&self, payloads: &Payloads, id: RequestId, out: &mut Vec<u8>) {
+        match self.kind(id) {
+            Kind::Echo => {
+                match &self.constant {
+                    Some((prefix, _)) => out.extend_from_slice(prefix),
+                    None => out.extend_from_slice(&request_prefix(self.size(id))),
+                }
+                payloads.append(id, self.size(id), out);
+            }
+            Kind::Lookup => append_frame(&[b"LOOKUP ", self.key(id).as_bytes()], out),
+            Kind::Daytime => append_frame(&[b"DAYTIME"], out),
+        }
+    }
+
+    #[inline]
+    pub(super) fn examine(&self, payloads: &Payloads, id: RequestId, bytes: &[u8]) -> Examined {
+        if let Some((_, header)) = &self.constant
+            && let Some((got, rest)) = bytes.split_first_chunk::<HEADER_LEN>()
+            && got == header
+            && let Some(body) = rest.get(..self.mix.sizes.max)
+            && self.kind(id) == Kind::Echo
+            && payloads.is(id, body.len(), body)
+        {
+            return Examined::Reply(HEADER_LEN + body.len(), Verdict::Right);
+        }
+        self.examine_closely(payloads, id, bytes)
+    }
+
+    fn examine_closely(&self, payloads: &Payloads, id: RequestId, bytes: &[u8]) -> Examined {
+        let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
+            return Examined::Incomplete;
+        };
+        let named = rest.first_chunk::<DIGITS>().and_then(identify);
+        let declared = frame::decode_header(header, self.max_body).ok();
+        // A payload that names its request tells how long it has to be: if its header says
+        // otherwise, it is the header that is corrupt.
+        let true_len = named.map(|named| self.size(named)).or(declared);
+        let is_header_corrupt = true_len != declared;
+        match true_len.map(|len| (len, rest.get(..len))) {
+            // With the header unreadable and the payload unnamed, the frame can only be hoped to be
+            // as long as the one that should have come.
+            None if rest.len() < self.size(id) => Examined::Incomplete,
+            None if self.kind(id) == Kind::Echo => {
+                Examined::Reply(HEADER_LEN + self.size(id), Verdict::Wrong)
+            }
+            None => Examined::OutOfStep,
+            Some((_, None)) => Examined::Incomplete,
+            Some((len, Some(_))) if is_header_corrupt => {
+                Examined::Reply(HEADER_LEN + len, Verdict::Wrong)
+            }
+            Some((len, Some(body))) => {
+                Examined::Reply(HEADER_LEN + len, self.judge(payloads, id, body))
+            }
+        }
+    }
+
+    fn judge(&self, payloads: &Payloads, id: RequestId, body: &[u8]) -> Verdict {
+        let is_right = match self.kind(id) {
+            Kind::Echo => payloads.is(id, self.size(id), body),
+            Kind::Lookup => Check::Something.verify(body).is_ok(),
+            Kind::Daytime => Check::Date(Format::Ctime).verify(body).is_ok(),
+        };
+        let other = || {
+            find_other(payloads, id, body, |other| self.size(other))
+                .filter(|&other| self.size(other) == body.len() && self.kind(other) == Kind::Echo)
+        };
+        match self.kind(id) {
+            // Any text can be a value; not the text of another request.
+            Kind::Lookup if is_right => other().map_or(Verdict::Right, Verdict::Another),
+            _ if is_right => Verdict::Right,
+            _ => other().map_or(Verdict::Wrong, Verdict::Another),
+        }
+    }
+
+    pub(super) fn describe_reply(&self, payloads: &Payloads, id: RequestId) -> Vec<u8> {
+        let mut body = Vec::new();
+        match self.kind(id) {
+            Kind::Echo => payloads.append(id, self.size(id), &mut body),
+            Kind::Lookup => body.extend_from_slice(b"a value"),
+            Kind::Daytime => body.extend_from_slice(b"a date and time"),
+        }
+        let mut described = frame::encode_header(body.len()).trim_ascii_end().to_vec();
+        described.push(b' ');
+        described.append(&mut body);
+        described
+    }
+}
+
+fn request_prefix(size: usize) -> [u8; PREFIX_LEN] {
+    let mut prefix = [0; PREFIX_LEN];
+    let (header, word) = prefix.split_at_mut(HEADER_LEN);
+    header.copy_from_slice(&frame::encode_header(ECHO.len() + size));
+    word.copy_from_slice(ECHO);
+    prefix
+}
+
+fn append_frame(parts: &[&[u8]], out: &mut Vec<u8>) {
+    let len = parts.iter().map(|part| part.len()).sum();
+    out.extend_from_slice(&frame::encode_header(len));
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+}

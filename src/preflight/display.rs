@@ -1,0 +1,110 @@
+//! An examination as text: a table, what to do, and the most that can be had.
+
+use super::{Examination, Finding, Largest, Limit, Unit, Verdict};
+use std::fmt;
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Limit::NrOpen => "highest descriptor limit (fs.nr_open)",
+            Limit::WorkerDescriptors => "descriptors of a worker (ulimit -Hn)",
+            Limit::ServerDescriptors => "descriptors of the server (ulimit -Hn)",
+            Limit::OpenFiles => "open files in all (fs.file-max)",
+            Limit::LocalPorts => "local ports (ip_local_port_range)",
+            Limit::Conntrack => "conntrack entries (nf_conntrack_max)",
+            Limit::Memory => "memory, MiB",
+            Limit::TcpMemory => "pages for TCP buffers (tcp_mem)",
+            Limit::AcceptQueue => "connections to be accepted (somaxconn)",
+            Limit::SynQueue => "connections half made (tcp_max_syn_backlog)",
+        })
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Verdict::Enough => "enough",
+            Verdict::Short => "NOT ENOUGH",
+            Verdict::Tight => "tight",
+            Verdict::Unknown => "unknown",
+        })
+    }
+}
+
+impl fmt::Display for Largest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (limited by {})", grouped(self.connections), self.limited_by)
+    }
+}
+
+impl fmt::Display for Examination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_table(f)?;
+        for finding in &self.findings {
+            finding.write_advice(f)?;
+        }
+        match self.largest {
+            Some(largest) => writeln!(f, "\nlargest N as things stand: {largest}"),
+            None => writeln!(f, "\nlargest N as things stand: unknown"),
+        }
+    }
+}
+
+impl Examination {
+    fn write_table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let title = ["for each limit", "needed", "have", ""].map(str::to_owned);
+        let rows: Vec<[String; 4]> =
+            [title].into_iter().chain(self.findings.iter().map(Finding::cells)).collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+        let widths = [width(0), width(1), width(2)];
+        for [what, needed, have, verdict] in &rows {
+            let line = format!(
+                "{what:<0$}  {needed:>1$}  {have:>2$}  {verdict}",
+                widths[0], widths[1], widths[2]
+            );
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+impl Finding {
+    fn cells(&self) -> [String; 4] {
+        let (needed, have) = match self.unit {
+            // Rounded apart, so that what is too little never looks equal.
+            Unit::Bytes => (self.needed.div_ceil(1 << 20), self.have.map(|have| have >> 20)),
+            Unit::Count | Unit::Pages => (self.needed, self.have),
+        };
+        let have = have.map_or_else(|| "?".to_owned(), grouped);
+        [self.what.to_string(), grouped(needed), have, self.verdict.to_string()]
+    }
+
+    fn write_advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.note.is_none() && self.remedies.is_empty() {
+            return Ok(());
+        }
+        write!(f, "\n{}: {}", self.what, self.verdict)?;
+        if let Some(note) = &self.note {
+            write!(f, "; {note}")?;
+        }
+        match self.remedies.len() {
+            0 => writeln!(f)?,
+            1 => writeln!(f, ". This helps:")?,
+            _ => writeln!(f, ". Any of these helps:")?,
+        }
+        self.remedies.iter().try_for_each(|remedy| writeln!(f, "    {remedy}"))
+    }
+}
+
+/// Digits in groups of three: `1,048,576`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

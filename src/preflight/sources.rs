@@ -1,0 +1,183 @@
+//! Local addresses to connect from, as people write them.
+//!
+//! A connection is told apart by both addresses and both ports, tcp(7). So towards one server each
+//! address of ours has the whole range of local ports to itself, and more addresses mean more
+//! connections. On Linux all of 127.0.0.0/8 is local without being configured.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// Most addresses in one list.
+pub const MOST_SOURCES: usize = 65_536;
+
+/// Why a list of source addresses cannot be used; the user's fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceError {
+    /// This is neither an address, nor a range, nor a network.
+    NotAnAddress(String),
+    /// The part behind the `/` is not the length of a prefix.
+    BadPrefix {
+        /// The network as written.
+        network: String,
+        /// The longest prefix of its family.
+        longest: u8,
+    },
+    /// A range goes from one family to the other.
+    MixedFamilies(String),
+    /// A range ends before it begins.
+    Backwards(String),
+    /// No connection can come from this address: it stands for all hosts, many, or none.
+    NotAHost(IpAddr),
+    /// There are more than [`MOST_SOURCES`].
+    TooMany,
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SourceError::NotAnAddress(text) => write!(
+                f,
+                "{text:?} is not an address to connect from (write 127.0.0.2, \
+                 127.0.0.2-127.0.0.40 or 127.1.0.0/24)"
+            ),
+            SourceError::BadPrefix { network, longest } => {
+                write!(f, "{network:?} is not a network (a prefix has 0 to {longest} bits)")
+            }
+            SourceError::MixedFamilies(range) => write!(
+                f,
+                "{range:?} goes from one address family to the other (give a range for each)"
+            ),
+            SourceError::Backwards(range) => {
+                write!(f, "{range:?} ends before it begins (write the lower address first)")
+            }
+            SourceError::NotAHost(address) => {
+                write!(f, "{address} is not the address of one host (leave it out)")
+            }
+            SourceError::TooMany => {
+                write!(f, "too many source addresses (at most {MOST_SOURCES} can be used)")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SourceError {}
+
+/// The addresses in `text`, in its order and each once: single addresses (`127.0.0.2`, `::1`), ranges
+/// with both ends (`127.0.0.2-127.0.0.40`) and networks (`127.1.0.0/24`), separated by commas.
+///
+/// Of an IPv4 network the first address, which names the network, and the last, its broadcast address
+/// (RFC 919), are left out; of an IPv6 network the first, which any router answers to (RFC 4291,
+/// section 2.6.1). Networks that are too small to have them are taken whole: /31 and /32, RFC 3021,
+/// and /127 and /128, RFC 6164. Bits of a network's address behind its prefix do not matter.
+///
+/// # Errors
+///
+/// [`SourceError`] if the text is something else, names an address that no host has, or more than
+/// [`MOST_SOURCES`] of them.
+pub fn parse_sources(text: &str) -> Result<Vec<IpAddr>, SourceError> {
+    let (mut sources, mut seen) = (Vec::new(), HashSet::new());
+    for part in text.split(',') {
+        let span = part.trim().parse::<Span>()?;
+        if span.last - span.first >= MOST_SOURCES as u128 {
+            return Err(SourceError::TooMany);
+        }
+        for address in (span.first..=span.last).map(|bits| span.family.address(bits)) {
+            if !is_host(address) {
+                return Err(SourceError::NotAHost(address));
+            }
+            if seen.insert(address) {
+                sources.push(address);
+            }
+        }
+        if sources.len() > MOST_SOURCES {
+            return Err(SourceError::TooMany);
+        }
+    }
+    Ok(sources)
+}
+
+fn is_host(address: IpAddr) -> bool {
+    let is_broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+    !address.is_unspecified() && !address.is_multicast() && !is_broadcast
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    fn bits(self) -> u8 {
+        match self {
+            Family::V4 => 32,
+            Family::V6 => 128,
+        }
+    }
+
+    fn address(self, bits: u128) -> IpAddr {
+        match self {
+            // A span is made of addresses of its family, so an IPv4 address has 32 bits.
+            Family::V4 => IpAddr::V4(Ipv4Addr::from_bits(bits as u32)),
+            Family::V6 => IpAddr::V6(Ipv6Addr::from_bits(bits)),
+        }
+    }
+}
+
+/// Addresses in a row. Invariant: `first <= last`.
+struct Span {
+    family: Family,
+    first: u128,
+    last: u128,
+}
+
+impl FromStr for Span {
+    type Err = SourceError;
+
+    fn from_str(text: &str) -> Result<Span, SourceError> {
+        if let Some((network, prefix)) = text.split_once('/') {
+            return network_span(text, network, prefix);
+        }
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let not_an_address = || SourceError::NotAnAddress(text.to_owned());
+        let (family, first) = address_bits(first).ok_or_else(not_an_address)?;
+        let (family_of_last, last) = address_bits(last).ok_or_else(not_an_address)?;
+        if family != family_of_last {
+            return Err(SourceError::MixedFamilies(text.to_owned()));
+        }
+        if first > last {
+            return Err(SourceError::Backwards(text.to_owned()));
+        }
+        Ok(Span { family, first, last })
+    }
+}
+
+fn network_span(text: &str, network: &str, prefix: &str) -> Result<Span, SourceError> {
+    let (family, address) =
+        address_bits(network).ok_or_else(|| SourceError::NotAnAddress(text.to_owned()))?;
+    let longest = family.bits();
+    let host_bits = prefix
+        .parse::<u8>()
+        .ok()
+        .filter(|_| prefix.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|prefix| longest.checked_sub(prefix))
+        .ok_or_else(|| SourceError::BadPrefix { network: text.to_owned(), longest })?;
+    // A shift by all 128 bits would overflow: then every bit is the host's.
+    let hosts = 1u128.checked_shl(host_bits.into()).map_or(u128::MAX, |size| size - 1);
+    let (first, last) = (address & !hosts, address | hosts);
+    Ok(match (family, host_bits) {
+        (_, 0 | 1) => Span { family, first, last },
+        (Family::V4, _) => Span { family, first: first + 1, last: last - 1 },
+        (Family::V6, _) => Span { family, first: first + 1, last },
+    })
+}
+
+/// IPv4 addresses written as IPv6 ones (`::ffff:127.0.0.1`) are IPv4: that is what connects.
+fn address_bits(text: &str) -> Option<(Family, u128)> {
+    match text.trim().parse::<IpAddr>().ok()?.to_canonical() {
+        IpAddr::V4(address) => Some((Family::V4, address.to_bits().into())),
+        IpAddr::V6(address) => Some((Family::V6, address.to_bits())),
+    }
+}

@@ -1,0 +1,212 @@
+//! Reports as JSON, and files that are whole or not there.
+//!
+//! Invariant: a file that was good is replaced by a whole one or stays as it is. What a full disk cuts
+//! short is a temporary file beside it, which is removed.
+
+use super::{Report, SCHEMA};
+use serde::Deserialize;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+#[cfg(test)]
+mod tests;
+
+/// Why a report cannot be read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The operating system would not give the file.
+    File(io::Error),
+    /// It is something other than JSON.
+    NotJson(String),
+    /// It ends in the middle, as after a full disk or a broken transfer.
+    Truncated,
+    /// It is JSON, but no report of a load run.
+    NotAReport,
+    /// It was made by a newer program, whose schema this one does not know.
+    Newer(String),
+    /// It claims our schema and does not keep to it.
+    Malformed(String),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::File(error) => write!(f, "{error}"),
+            ReadError::NotJson(why) => {
+                write!(f, "not JSON: {why} (give a file that `readyc bench --json` wrote)")
+            }
+            ReadError::Truncated => {
+                f.write_str("the file ends in the middle of the report (copy or make it again)")
+            }
+            ReadError::NotAReport => {
+                write!(f, "JSON, but not a report of readyc bench: no \"schema\": {SCHEMA:?} in it")
+            }
+            ReadError::Newer(schema) => write!(
+                f,
+                "made by a newer readyc: its schema is {schema:?}, this one knows {SCHEMA:?} \
+                 (use the newer readyc)"
+            ),
+            ReadError::Malformed(why) => write!(f, "not a whole {SCHEMA} report: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ReadError::File(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Why something could not be stored: what was being done, with which file, and what the operating
+/// system said.
+#[derive(Debug)]
+pub struct SaveError {
+    doing: &'static str,
+    path: PathBuf,
+    /// What the operating system said.
+    pub error: io::Error,
+}
+
+impl fmt::Display for SaveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}: {}", self.doing, self.path.display(), self.error)
+    }
+}
+
+impl std::error::Error for SaveError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl Report {
+    /// The report as indented JSON, ending with a line end. docs/report-schema.md describes it.
+    pub fn to_json(&self) -> String {
+        let mut json = serde_json::to_string_pretty(self).expect("its keys are strings");
+        json.push('\n');
+        json
+    }
+
+    /// The report that `json` holds.
+    ///
+    /// # Errors
+    ///
+    /// Any [`ReadError`] but that of the file.
+    pub fn from_json(json: &[u8]) -> Result<Report, ReadError> {
+        // The schema first: of another one, a missing field says nothing worth knowing.
+        let claim: SchemaClaim = serde_json::from_slice(json).map_err(not_a_report)?;
+        match claim.schema.as_deref() {
+            Some(SCHEMA) => {}
+            Some(schema) if is_newer(schema) => return Err(ReadError::Newer(schema.to_owned())),
+            _ => return Err(ReadError::NotAReport),
+        }
+        serde_json::from_slice(json).map_err(|error| ReadError::Malformed(error.to_string()))
+    }
+
+    /// The report in the file at `path`; `-` is standard input.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`].
+    pub fn read(path: &Path) -> Result<Report, ReadError> {
+        let json = match path.to_str() {
+            Some("-") => io::read_to_string(io::stdin()).map(String::into_bytes),
+            _ => fs::read(path),
+        };
+        Report::from_json(&json.map_err(ReadError::File)?)
+    }
+}
+
+#[derive(Deserialize)]
+struct SchemaClaim {
+    schema: Option<String>,
+}
+
+fn not_a_report(error: serde_json::Error) -> ReadError {
+    match error.classify() {
+        serde_json::error::Category::Eof => ReadError::Truncated,
+        serde_json::error::Category::Data => ReadError::NotAReport,
+        _ => ReadError::NotJson(error.to_string()),
+    }
+}
+
+fn is_newer(schema: &str) -> bool {
+    let version = |schema: &str| {
+        let (name, version) = schema.split_once('/')?;
+        Some((name.to_owned(), version.parse::<u64>().ok()?))
+    };
+    match (version(schema), version(SCHEMA)) {
+        (Some((name, theirs)), Some((our_name, ours))) => name == our_name && theirs > ours,
+        _ => false,
+    }
+}
+
+/// Stores `contents` at `path`; `-` is standard output.
+///
+/// A regular file is replaced by renaming a finished one over it, so nobody ever sees half of it, and
+/// a failure leaves the old one. What is not a regular file, such as a pipe or `/dev/null`, is written
+/// to instead of replaced.
+///
+/// # Errors
+///
+/// [`SaveError`], if any of it could not be written.
+pub fn save(path: &Path, contents: &[u8]) -> Result<(), SaveError> {
+    let failed = |doing, path: &Path| {
+        let path = path.to_owned();
+        move |error| SaveError { doing, path, error }
+    };
+    if path == Path::new("-") {
+        let mut stdout = io::stdout().lock();
+        return stdout
+            .write_all(contents)
+            .and_then(|()| stdout.flush())
+            .map_err(failed("write to", Path::new("standard output")));
+    }
+    // Of a symbolic link, the file it leads to is replaced, not the link.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let existing = fs::metadata(&path).ok();
+    if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
+        return OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(contents))
+            .map_err(failed("write to", &path));
+    }
+    let temporary = beside(&path);
+    let written = write_whole(&temporary, contents, existing.map(|file| file.permissions()))
+        .map_err(failed("write", &temporary))
+        .and_then(|()| fs::rename(&temporary, &path).map_err(failed("replace", &path)));
+    if written.is_err() {
+        // The error that matters is the one we have; the file may not even be there.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// A name in the same directory, hence on the same file system: only there is a rename atomic
+/// (rename(2)).
+fn beside(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.tmp", std::process::id()));
+    path.with_file_name(name)
+}
+
+fn write_whole(
+    path: &Path,
+    contents: &[u8],
+    permissions: Option<fs::Permissions>,
+) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(contents)?;
+    if let Some(permissions) = permissions {
+        file.set_permissions(permissions)?;
+    }
+    // Some file systems tell only here that the disk was full.
+    file.sync_all()
+}
