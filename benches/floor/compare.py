@@ -13,25 +13,16 @@ import argparse
 import json
 import os
 import platform
-import resource
 import shlex
-import signal
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-BUILD_DIR = HERE.parent.parent / "target" / "floor"
-CFLAGS = ["-O2", "-Wall", "-Wextra", "-Werror"]
+from measuring import (LOAD_CORE, MeasurementError, RunningServer, build, check_cores,
+                       exit_cleanly_on_sigterm, pin_to, raise_descriptor_limit, significant)
 
 FLOOR = "floor"
-SERVER_CORE, LOAD_CORE = 0, 1
-HOST = "127.0.0.1"
-STARTUP_LIMIT_S = 10
 LOAD_SETUP_LIMIT_S = 60
 SELF_CHECK_TOLERANCE = 0.05
 
@@ -48,93 +39,6 @@ WORK = {
     "churn": ("connect, request, close, 64 slots",
               ["--connections=64", "--size=32", "--mode=churn"]),
 }
-
-
-class MeasurementError(Exception):
-    """A server could not be started or did not answer correctly."""
-
-
-def build():
-    """Compiles both C programs and returns their paths."""
-    BUILD_DIR.mkdir(parents=True, exist_ok=True)
-    programs = []
-    for name in ("epoll_server", "load"):
-        program = BUILD_DIR / name
-        subprocess.run(["cc", *CFLAGS, "-o", program, HERE / f"{name}.c"], check=True)
-        programs.append(str(program))
-    return programs
-
-
-def raise_descriptor_limit():
-    """Child processes inherit it; 9,000 connections need as many descriptors on either side."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def pin_to(core):
-    return lambda: os.sched_setaffinity(0, {core})
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
-
-
-class RunningServer:
-    """A server process on its own core, for the length of a `with` block."""
-
-    def __init__(self, name, command):
-        self.name = name
-        self.port = free_port()
-        self.argv = [part.replace("{port}", str(self.port)) for part in shlex.split(command)]
-
-    def __enter__(self):
-        self.stderr = tempfile.TemporaryFile()
-        try:
-            self.process = subprocess.Popen(
-                self.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self.stderr,
-                preexec_fn=pin_to(SERVER_CORE),
-            )
-        except OSError as error:
-            raise MeasurementError(f"{self.name}: cannot run {self.argv[0]}: {error}") from error
-        try:
-            self.wait_until_connectable()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def wait_until_connectable(self):
-        give_up_at = time.monotonic() + STARTUP_LIMIT_S
-        while time.monotonic() < give_up_at:
-            if self.process.poll() is not None:
-                raise MeasurementError(f"{self.name}: exited at start: {self.said()}")
-            try:
-                socket.create_connection((HOST, self.port), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.01)
-        raise MeasurementError(f"{self.name}: nothing listens on port {self.port}: {self.said()}")
-
-    def said(self):
-        self.stderr.seek(0)
-        return self.stderr.read()[-2000:].decode(errors="replace").strip() or "(nothing on stderr)"
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.stderr.close()
 
 
 def measure(name, command, load, work_arguments, seconds, warmup):
@@ -187,11 +91,6 @@ def summarise(figures):
     return rows
 
 
-def significant(value):
-    """Three digits that carry information, for costs from 0.1 to 100 µs."""
-    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:.1f}"
-
-
 def print_table(results):
     print("| work | server | CPU µs a request: median (min–max) | ratio to floor: median (min–max) "
           "| requests/s | core used |")
@@ -241,12 +140,10 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    # Turns SIGTERM into an exception, so that what was started is stopped on the way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
-        sys.exit(f"compare.py needs core {SERVER_CORE} for the server and {LOAD_CORE} for the load")
+    exit_cleanly_on_sigterm()
+    check_cores()
     raise_descriptor_limit()
-    epoll_server, load = build()
+    epoll_server, load = build("epoll_server"), build("load")
 
     floor_command = shlex.quote(epoll_server) + " {port}"
     servers = {FLOOR: floor_command}

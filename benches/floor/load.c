@@ -5,7 +5,12 @@
  * `churn`: every slot connects, has one request answered, closes, and starts again.
  *
  * Every reply is compared byte for byte. A request's text begins with its connection and sequence
- * number, so a reply that is late, doubled, or meant for another connection is noticed.
+ * number, so a reply that is late, doubled, or meant for another connection is noticed. With
+ * `--no-verify` all requests are the same and replies are only counted: what that saves is the price
+ * of knowing.
+ *
+ * `--latency` adds a histogram of the time from each request to its reply. The clock is read once a
+ * readiness event: all that one event brings and causes has the same time.
  *
  * Sockets close with SO_LINGER 0, which sends RST and leaves no TIME_WAIT: to one address and port
  * there are only about 28,000 local ports, and churn would use them up in a second. The reply has
@@ -16,6 +21,7 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
@@ -33,7 +39,8 @@
 #define HEADER_LEN 64
 #define ECHO_COMMAND "ECHO "
 #define COMMAND_LEN (sizeof ECHO_COMMAND - 1)
-#define STAMP_LEN 16 /* hexadecimal digits: 8 of the connection, 8 of the sequence number */
+#define NUMBER_LEN 16 /* hexadecimal digits of a 64-bit number */
+#define STAMP_LEN (2 * NUMBER_LEN) /* the connection's number, then the request's */
 #define RECV_LEN (256 * 1024)
 #define EVENTS_PER_WAIT 512
 #define LONGEST_WAIT_MS 100 /* so that a silent server cannot outstay the deadline */
@@ -45,15 +52,19 @@ static struct {
     size_t connections, idle, depth, size;
     double seconds, warmup_seconds;
     enum { PINGPONG, CHURN } mode;
-} options = {.connections = 64, .depth = 1, .size = 32, .seconds = 2, .warmup_seconds = 0.5};
+    bool verify, latency;
+} options = {.connections = 64, .depth = 1, .size = 32, .seconds = 2, .warmup_seconds = 0.5,
+             .verify = true};
 
 struct connection {
     int fd;
     enum { IDLE, ACTIVE } role;
     uint32_t id;
+    char id_digits[NUMBER_LEN];
     uint64_t sent, received;             /* whole frames */
     size_t request_offset, reply_offset; /* bytes of the frame that is half-way */
     uint64_t received_before_window;
+    uint64_t *sent_at_ns; /* of the requests under way, by sequence number modulo depth */
 };
 
 static int epoll_fd;
@@ -62,6 +73,15 @@ static char *request, *reply; /* one frame of each, stamped anew for each use */
 static size_t request_len, reply_len;
 static char *outgoing, *incoming;
 static uint64_t requests_done, errors;
+
+/*
+ * Times in nanoseconds: exact below 2^(PRECISION_BITS + 1), above that in 2^PRECISION_BITS buckets
+ * for each doubling, so that a bucket is never wider than 0.1 % of its value.
+ */
+#define PRECISION_BITS 10
+#define LONGEST_BITS 42 /* 73 minutes: more than any run lasts */
+#define BUCKETS ((LONGEST_BITS - PRECISION_BITS + 1) << PRECISION_BITS)
+static uint64_t histogram[BUCKETS];
 
 static void die(const char *what)
 {
@@ -99,14 +119,63 @@ static char *new_frame(const char *command, size_t *frame_len)
     return frame;
 }
 
-/* A text shorter than the stamp gets the stamp's last, fastest changing digits. */
-static void stamp(char *text, uint32_t id, uint64_t sequence)
+static uint64_t monotonic_ns(void)
 {
-    static const char HEX[] = "0123456789abcdef";
-    uint64_t number = (uint64_t)id << 32 | (uint32_t)sequence;
-    size_t len = options.size < STAMP_LEN ? options.size : STAMP_LEN;
-    for (size_t i = len; i-- > 0; number >>= 4)
-        text[i] = HEX[number & 15];
+    struct timespec t;
+    if (clock_gettime(CLOCK_MONOTONIC, &t) < 0)
+        die("clock_gettime");
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void record(uint64_t ns)
+{
+    int highest_bit = 63 - __builtin_clzll(ns | 1);
+    int shift = highest_bit > PRECISION_BITS ? highest_bit - PRECISION_BITS : 0;
+    uint64_t bucket = ((uint64_t)shift << PRECISION_BITS) + (ns >> shift);
+    histogram[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
+}
+
+/* The highest time of the bucket that the quantile falls into, in microseconds. */
+static double percentile_us(double quantile, uint64_t total)
+{
+    uint64_t bucket = 0, seen = histogram[0];
+    while ((double)seen < quantile * (double)total && bucket < BUCKETS - 1)
+        seen += histogram[++bucket];
+    uint64_t shift = bucket >> PRECISION_BITS ? (bucket >> PRECISION_BITS) - 1 : 0;
+    uint64_t lowest = (bucket - (shift << PRECISION_BITS)) << shift;
+    return (double)(lowest + (1ull << shift) - 1) / 1e3;
+}
+
+/* All eight digits at once: a nibble into each byte, then the byte into its digit. */
+static void write_eight_digits(char *digits, uint32_t number)
+{
+    uint64_t x = number;
+    x = (x | x << 16) & 0x0000ffff0000ffff;
+    x = (x | x << 8) & 0x00ff00ff00ff00ff;
+    x = (x | x << 4) & 0x0f0f0f0f0f0f0f0f;
+    uint64_t letters = (x + 0x0606060606060606) >> 4 & 0x0101010101010101;
+    x = htobe64(x + 0x3030303030303030 + letters * ('a' - '0' - 10));
+    memcpy(digits, &x, sizeof x);
+}
+
+static void write_hex(char digits[NUMBER_LEN], uint64_t number)
+{
+    write_eight_digits(digits, (uint32_t)(number >> 32));
+    write_eight_digits(digits + NUMBER_LEN / 2, (uint32_t)number);
+}
+
+/* A text shorter than the stamp gets the stamp's last, fastest changing digits. */
+static void stamp(char *text, const struct connection *c, uint64_t sequence)
+{
+    if (options.size >= STAMP_LEN) {
+        memcpy(text, c->id_digits, NUMBER_LEN);
+        write_hex(text + NUMBER_LEN, sequence);
+    } else {
+        char whole[STAMP_LEN];
+        memcpy(whole, c->id_digits, NUMBER_LEN);
+        write_hex(whole + NUMBER_LEN, sequence);
+        memcpy(text, whole + STAMP_LEN - options.size, options.size);
+    }
 }
 
 static void fail(struct connection *c, const char *why)
@@ -145,13 +214,13 @@ static void watch(struct connection *c, int operation, uint32_t events)
 }
 
 /* Sends what is missing to `depth` requests under way, in one call. */
-static void send_requests(struct connection *c)
+static void send_requests(struct connection *c, uint64_t now_ns)
 {
     size_t count = options.depth - (size_t)(c->sent - c->received);
     if (count == 0)
         return;
-    for (size_t i = 0; i < count; i++) {
-        stamp(request + HEADER_LEN + COMMAND_LEN, c->id, c->sent + i);
+    for (size_t i = 0; options.verify && i < count; i++) {
+        stamp(request + HEADER_LEN + COMMAND_LEN, c, c->sent + i);
         memcpy(outgoing + i * request_len, request, request_len);
     }
     size_t len = count * request_len - c->request_offset;
@@ -161,6 +230,8 @@ static void send_requests(struct connection *c)
         return;
     }
     size_t progress = c->request_offset + (n > 0 ? (size_t)n : 0);
+    for (size_t i = 0; options.latency && i < progress / request_len; i++)
+        c->sent_at_ns[(c->sent + i) % options.depth] = now_ns;
     c->sent += progress / request_len;
     c->request_offset = progress % request_len;
     if (n < (ssize_t)len)
@@ -171,7 +242,7 @@ static bool replies_match(struct connection *c, const char *bytes, size_t len)
 {
     while (len > 0) {
         size_t part = reply_len - c->reply_offset < len ? reply_len - c->reply_offset : len;
-        stamp(reply + HEADER_LEN, c->id, c->received);
+        stamp(reply + HEADER_LEN, c, c->received);
         if (c->received == c->sent || memcmp(bytes, reply + c->reply_offset, part) != 0)
             return false;
         bytes += part;
@@ -186,6 +257,15 @@ static bool replies_match(struct connection *c, const char *bytes, size_t len)
     return true;
 }
 
+static bool count_replies(struct connection *c, size_t len)
+{
+    size_t progress = c->reply_offset + len;
+    c->received += progress / reply_len;
+    requests_done += progress / reply_len;
+    c->reply_offset = progress % reply_len;
+    return c->received <= c->sent;
+}
+
 static void receive_replies(struct connection *c)
 {
     ssize_t n;
@@ -197,7 +277,8 @@ static void receive_replies(struct connection *c)
             fail(c, n == 0 ? "closed by the server" : strerror(errno));
             return;
         }
-        if (!replies_match(c, incoming, (size_t)n)) {
+        if (options.verify ? !replies_match(c, incoming, (size_t)n)
+                           : !count_replies(c, (size_t)n)) {
             fail(c, "the reply is not what was sent");
             return;
         }
@@ -211,14 +292,17 @@ static void start(struct connection *c)
     c->request_offset = c->reply_offset = 0;
     watch(c, EPOLL_CTL_ADD, EPOLLIN);
     if (c->role == ACTIVE)
-        send_requests(c);
+        send_requests(c, options.latency ? monotonic_ns() : 0);
 }
 
 static void serve(struct connection *c, uint32_t events)
 {
     uint64_t received_before = c->received;
+    uint64_t now_ns = options.latency ? monotonic_ns() : 0;
 
     receive_replies(c);
+    for (uint64_t i = received_before; options.latency && i < c->received; i++)
+        record(now_ns - c->sent_at_ns[i % options.depth]);
     if (c->fd == CLOSED)
         return;
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
@@ -227,7 +311,7 @@ static void serve(struct connection *c, uint32_t events)
         close(c->fd);
         start(c);
     } else if (c->role == ACTIVE) {
-        send_requests(c);
+        send_requests(c, now_ns);
     }
 }
 
@@ -250,12 +334,15 @@ static void run_until(double deadline)
 static struct connection *open_connections(size_t total)
 {
     struct connection *connections = calloc(total, sizeof *connections);
-    if (connections == NULL)
+    uint64_t *sent_at_ns = calloc(total, options.depth * sizeof *sent_at_ns);
+    if (connections == NULL || sent_at_ns == NULL)
         die("calloc");
     for (size_t i = 0; i < total; i++) {
         size_t active_up_to_here = (i + 1) * options.connections / total;
         size_t active_before = i * options.connections / total;
         connections[i].id = (uint32_t)i;
+        write_hex(connections[i].id_digits, i);
+        connections[i].sent_at_ns = sent_at_ns + i * options.depth;
         connections[i].role = active_up_to_here > active_before ? ACTIVE : IDLE;
         start(&connections[i]);
     }
@@ -278,6 +365,7 @@ static void measure(void)
 
     for (size_t i = 0; i < total; i++)
         connections[i].received_before_window = connections[i].received;
+    memset(histogram, 0, sizeof histogram);
     uint64_t done_before = requests_done;
     double server_cpu = options.server_pid ? seconds_on(server_cpu_clock) : 0;
     double own_cpu = seconds_on(CLOCK_PROCESS_CPUTIME_ID);
@@ -294,7 +382,11 @@ static void measure(void)
     if (options.server_pid && requests > 0)
         printf(", \"server_cpu_s\": %.6f, \"server_cpu_us_per_request\": %.4f", server_cpu,
                server_cpu * 1e6 / (double)requests);
+    if (options.latency)
+        printf(", \"p50_us\": %.3f, \"p99_us\": %.3f", percentile_us(0.5, requests),
+               percentile_us(0.99, requests));
     printf("}\n");
+    free(connections[0].sent_at_ns);
     free(connections);
 }
 
@@ -303,6 +395,9 @@ static void usage(void)
     fprintf(stderr,
             "usage: load --port PORT [--mode pingpong|churn] [--connections N] [--depth N]\n"
             "            [--size BYTES] [--idle N] [--seconds S] [--warmup S] [--pid SERVER]\n"
+            "            [--no-verify] [--latency]\n"
+            "--no-verify sends always the same and only counts what comes.\n"
+            "--latency adds percentiles of the time from request to reply.\n"
             "--pid adds the CPU time that the server process spent in the measured window.\n");
     exit(2);
 }
@@ -330,6 +425,8 @@ static void parse_options(int argc, char **argv)
         {"seconds", required_argument, NULL, 't'},
         {"warmup", required_argument, NULL, 'w'},
         {"pid", required_argument, NULL, 'P'},
+        {"no-verify", no_argument, NULL, 'n'},
+        {"latency", no_argument, NULL, 'l'},
         {NULL, 0, NULL, 0}};
     int name;
 
@@ -343,6 +440,8 @@ static void parse_options(int argc, char **argv)
         case 't': options.seconds = number_between(0.01, 3600); break;
         case 'w': options.warmup_seconds = number_between(0, 60); break;
         case 'P': options.server_pid = (int)number_between(1, 1 << 30); break;
+        case 'n': options.verify = false; break;
+        case 'l': options.latency = true; break;
         case 'm':
             if (strcmp(optarg, "pingpong") != 0 && strcmp(optarg, "churn") != 0)
                 usage();
@@ -381,6 +480,8 @@ int main(int argc, char **argv)
     incoming = malloc(RECV_LEN);
     if (outgoing == NULL || incoming == NULL)
         die("malloc");
+    for (size_t i = 0; i < options.depth; i++)
+        memcpy(outgoing + i * request_len, request, request_len);
     measure();
     return errors > 0 || requests_done == 0 ? 1 : 0;
 }

@@ -6,6 +6,16 @@
 //! Some tests need a tool that is not on every machine, such as `strace`. Without it they print a
 //! line that begins with `SKIPPED`, or fail if `READYD_REQUIRE_TOOLS=1` is in the environment.
 
+#[cfg(feature = "client")]
+mod bench_errors;
+#[cfg(feature = "client")]
+mod bench_honesty;
+#[cfg(feature = "client")]
+mod bench_outputs;
+#[cfg(feature = "client")]
+mod bench_real_servers;
+#[cfg(feature = "client")]
+mod bench_shapes;
 mod classroom;
 #[cfg(feature = "client")]
 mod client_classroom;
@@ -25,6 +35,8 @@ mod framing;
 mod hostile;
 mod limits;
 mod logging;
+#[cfg(feature = "client")]
+mod misbehaving;
 #[cfg(feature = "client")]
 mod readme;
 mod services;

@@ -1,11 +1,15 @@
 //! The harness: [`server`] runs the server, [`lines`] collects what it writes, [`client`] speaks to it,
-//! [`tools`] finds and runs programs from elsewhere.
+//! [`tools`] finds and runs programs from elsewhere, [`misbehaving`] is a server that does things wrong.
 //!
 //! Invariant: nothing waits without a deadline. What a test waits for is an event (a reply, a line
 //! of the log, the end of a process) or a condition that [`eventually`] looks at again and again.
 
+#[cfg(feature = "client")]
+pub(crate) mod bench;
 pub(crate) mod client;
 pub(crate) mod lines;
+#[cfg(feature = "client")]
+pub(crate) mod misbehaving;
 #[cfg(feature = "client")]
 pub(crate) mod readyc;
 pub(crate) mod server;
