@@ -312,7 +312,7 @@ impl Talk {
         }
         let expected = wire.describe_reply(self.id(self.front()));
         book.tally.first_mismatch = Some(format!(
-            "connection {}, request {}: got \"{}\", expected \"{}\"",
+            "connection {}, request {}: got {}, expected {}",
             self.connection,
             self.front(),
             Escaped(&reply[..reply.len().min(SHOWN)]),

@@ -99,6 +99,10 @@ impl<N: Net + MonotonicClock> Load<N> {
                     .map(|()| now)
                     .map_err(|_| Break::Failed(Doing::Reading, ErrorKind::InvalidData.into()))
             }
+            // Of a greeting that nobody asked for any more, too, the end is no loss.
+            Filled::Eof if self.wire.is_greeting() && talk.under_way() == 0 => {
+                Err(Break::Finished)
+            }
             Filled::Eof if talk.receive_eof(&self.wire, book, now) => Err(Break::Finished),
             Filled::Eof => Err(Break::Failed(Doing::Reading, ErrorKind::UnexpectedEof.into())),
         };
@@ -106,6 +110,9 @@ impl<N: Net + MonotonicClock> Load<N> {
             && let Some(dropped) = talk.returns_since.take()
         {
             self.book.served_after_storm(now.since(dropped));
+        }
+        if self.wire.is_greeting() && outcome.is_ok() && talk.used > 0 && talk.under_way() == 0 {
+            return Err(Break::Finished);
         }
         outcome
     }

@@ -37,7 +37,8 @@ pub(crate) fn run(
     timeout: Duration,
 ) -> Result<(), Failure> {
     let patience = Patience { connect: connect_timeout, answer: timeout };
-    let plan = options.plan(server, patience)?;
+    let behind_json = options.server_behind_json();
+    let plan = options.plan(behind_json.as_ref().unwrap_or(server), patience)?;
     options.check_outputs()?;
     preflight(options, &plan)?;
     let started_at = now_as_text();
@@ -97,11 +98,27 @@ fn preflight(options: &Options, plan: &Plan) -> Result<(), Failure> {
 }
 
 impl Options {
+    /// In `--json 127.0.0.1:9999` the server was not meant to be the file's name.
+    fn server_behind_json(&self) -> Option<ServerName> {
+        let text = self.json.as_ref()?.to_str()?;
+        let (_, port) = text.rsplit_once(':')?;
+        let is_server = self.addresses.is_empty() && port.parse::<u16>().is_ok();
+        text.parse().ok().filter(|_| is_server)
+    }
+
+    /// Where the report goes as JSON, if anywhere.
+    fn json_file(&self) -> Option<PathBuf> {
+        self.server_behind_json().map(|_| PathBuf::from("-")).or_else(|| self.json.clone())
+    }
+
+    fn files_on_stdout(&self) -> usize {
+        let files = [self.json_file(), self.csv.clone(), self.hdr.clone(), self.html.clone()];
+        files.iter().flatten().filter(|path| *path == Path::new("-")).count()
+    }
+
     /// Two reports on one standard output would be no report.
     fn check_outputs(&self) -> Result<(), Failure> {
-        let files = [&self.json, &self.csv, &self.hdr, &self.html];
-        let to_stdout = files.iter().filter(|file| is_stdout(file.as_ref())).count();
-        if to_stdout > 1 {
+        if self.files_on_stdout() > 1 {
             let what = "only one of --json, --csv, --hdr and --html can go to standard output";
             return Err(Failure::Usage(what.to_owned()));
         }
@@ -111,7 +128,7 @@ impl Options {
     fn write(&self, report: &Report) -> Result<(), Failure> {
         type Render = fn(&Report) -> String;
         let files: [(&Option<PathBuf>, Render); 4] = [
-            (&self.json, Report::to_json),
+            (&self.json_file(), Report::to_json),
             (&self.csv, csv),
             (&self.hdr, hgrm),
             (&self.html, html),
@@ -133,8 +150,7 @@ impl Options {
         if self.quiet {
             return Ok(());
         }
-        let files = [&self.json, &self.csv, &self.hdr, &self.html];
-        let is_taken = files.iter().any(|file| is_stdout(file.as_ref()));
+        let is_taken = self.files_on_stdout() > 0;
         let is_terminal =
             if is_taken { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
         let text = text(
@@ -148,8 +164,4 @@ impl Options {
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Output)
     }
-}
-
-fn is_stdout(path: Option<&PathBuf>) -> bool {
-    path.is_some_and(|path| path == Path::new("-"))
 }

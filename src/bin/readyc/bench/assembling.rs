@@ -23,12 +23,16 @@ pub(super) fn report(
     let Findings { tally, workers, opening, seconds } = findings;
     let achieved = achieved(plan, &tally, opening, &seconds.values().collect::<Vec<_>>());
     let client = client(plan, &tally, &workers, environment.machine_busy);
-    let shortfalls = verdict::shortfalls(plan, &asked, &achieved, &tally);
+    let mut shortfalls = verdict::shortfalls(plan, &asked, &achieved, &tally);
+    if tally.partial.is_some() {
+        let after = tally.elapsed.as_secs_f64();
+        shortfalls.push(format!("the run ended before its time, after {after:.1} s"));
+    }
     let kinds = tally.kinds.iter().map(|(kind, h)| (kind.clone(), h.percentiles())).collect();
     let has_slow = asked.slow_readers + asked.slow_writers > 0;
     Report {
         schema: SCHEMA.to_owned(),
-        met: shortfalls.is_empty() && tally.partial.is_none(),
+        met: shortfalls.is_empty(),
         shortfalls,
         partial: tally.partial.clone(),
         mode: if plan.is_open_loop() { Mode::Open } else { Mode::Closed },

@@ -60,6 +60,8 @@ pub(super) fn run(plan: &Plan, count: usize, live: Live) -> Result<Findings, Fai
         workers,
         live,
         warmup: plan.warmup,
+        connects_on_demand: plan.connects_on_demand(),
+        established: 0,
         started_at: None,
         interrupts: 0,
         opening: BTreeMap::new(),
@@ -109,6 +111,9 @@ struct Coordinator {
     workers: Vec<WorkerProcess>,
     live: Live,
     warmup: Duration,
+    connects_on_demand: bool,
+    /// Connections that were established when load was to begin.
+    established: u64,
     /// When load began, on the monotonic clock.
     started_at: Option<u64>,
     interrupts: u32,
@@ -139,7 +144,8 @@ impl Coordinator {
 
     fn hear(&mut self, index: usize, message: Message) -> Result<(), Failure> {
         match message {
-            Message::Opened { established: _, elapsed } => {
+            Message::Opened { established, elapsed } => {
+                self.established += established;
                 self.workers[index].has_opened = true;
                 self.findings.opening = self.findings.opening.max(elapsed);
                 self.start_when_all_are_open();
@@ -155,7 +161,13 @@ impl Coordinator {
 
     fn start_when_all_are_open(&mut self) {
         let all_are_open = self.workers.iter().all(|worker| worker.has_opened || worker.is_done);
-        if all_are_open && self.started_at.is_none() {
+        if !all_are_open || self.started_at.is_some() {
+            return;
+        }
+        if self.established == 0 && !self.connects_on_demand {
+            let why = "not one connection could be established".to_owned();
+            self.command(&Command::Stop { why });
+        } else {
             let at_nanos = monotonic_nanos() + START_DELAY.as_nanos() as u64;
             self.started_at = Some(at_nanos);
             self.command(&Command::Start { at_nanos });
