@@ -167,10 +167,11 @@ impl<N: Net + MonotonicClock> Load<N> {
             self.release_due(now);
             return self.call_last(now);
         }
-        if let Some(at) = run.next_storm
+        if let Some((at, every)) = run.next_storm.zip(self.plan.storm_every)
             && at <= now
         {
-            run.next_storm = self.plan.storm_every.map(|every| at + every);
+            // The last one, too, has its time in which all may return.
+            run.next_storm = Some(at + every).filter(|&next| next + every <= run.end);
             let at = now.since(run.measured_from);
             self.book.tally.storms.push(StormTally { at, ..StormTally::default() });
             self.storm(now);

@@ -100,9 +100,7 @@ impl<N: Net + MonotonicClock> Load<N> {
                     .map_err(|_| Break::Failed(Doing::Reading, ErrorKind::InvalidData.into()))
             }
             // Of a greeting that nobody asked for any more, too, the end is no loss.
-            Filled::Eof if self.wire.is_greeting() && talk.under_way() == 0 => {
-                Err(Break::Finished)
-            }
+            Filled::Eof if self.wire.is_greeting() && talk.under_way() == 0 => Err(Break::Finished),
             Filled::Eof if talk.receive_eof(&self.wire, book, now) => Err(Break::Finished),
             Filled::Eof => Err(Break::Failed(Doing::Reading, ErrorKind::UnexpectedEof.into())),
         };

@@ -48,7 +48,10 @@ pub(super) fn shortfalls(
     }
     let unserved = tally.storms.iter().filter(|storm| storm.served.count() < storm.dropped).count();
     if unserved > 0 {
-        told.push(format!("after {unserved} storms not all connections were served again"));
+        told.push(format!(
+            "after {unserved} of {} storms not all connections were served again",
+            tally.storms.len()
+        ));
     }
     told
 }
