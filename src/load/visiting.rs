@@ -60,8 +60,12 @@ impl<N: Net + MonotonicClock> Load<N> {
 
     fn exchange(&mut self, index: usize) -> Result<(), Break> {
         if self.wire.is_greeting() {
-            // The request was to connect; its answer may be here already.
+            // The request was to connect; its answer may be here already. If there is none to be made
+            // any more, neither is there one to be heard.
             self.begin_requests(index, self.net.now());
+            if self.slots[index].talk.as_ref().is_some_and(|talk| talk.under_way() == 0) {
+                return Err(Break::Finished);
+            }
         }
         for _ in 0..READS_PER_VISIT {
             let now = if self.slots[index].ready.read {
