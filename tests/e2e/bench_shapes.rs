@@ -68,17 +68,16 @@ fn payloads_of_one_and_of_a_million_bytes() {
 #[test]
 fn one_request_a_connection() {
     for close in ["fin", "rst"] {
-        let (run, server) = against_readyd(&format!("-c 8 -n 200 --lifetime 1 --close {close}"));
+        let arguments = format!("-c 8 -n 200 --lifetime 1 --close {close}");
+        let (run, server) = against_readyd(&arguments);
         run.assert_met();
-        assert_eq!(run.count("achieved.verified"), 200, "{close}");
-        assert_eq!(
-            (server.get("connections_accepted"), server.get("frames")),
-            (200, 200),
-            "{close}"
-        );
-        assert_eq!(run.count("achieved.connections_opened"), 200, "{close}");
+        assert_eq!((run.count("achieved.verified"), server.get("frames")), (200, 200), "{close}");
+        let opened = run.count("achieved.connections_opened");
+        assert_eq!(server.get("connections_accepted"), opened, "{close}");
+        assert_eq!(run.count("connect_us.count"), opened, "{close}");
+        // While the last requests are under way, connections may be opened for which none is left.
+        assert!((200..200 + 8).contains(&opened), "{close}: {opened}");
         assert_eq!(run.count("achieved.connections_established"), 8, "{close}");
-        assert_eq!(run.count("connect_us.count"), 200, "{close}");
     }
 }
 

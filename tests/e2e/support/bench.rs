@@ -128,7 +128,8 @@ impl Run {
         }
         let achieved = |name: &str| self.count(&format!("achieved.{name}"));
         assert_eq!(achieved("requested"), achieved("sent") + achieved("unsent"), "{short:#}");
-        assert_eq!(achieved("sent"), achieved("answered") + achieved("unanswered"), "{short:#}");
+        let ends = ["answered", "unanswered", "abandoned"].map(achieved);
+        assert_eq!(achieved("sent"), ends.iter().sum::<u64>(), "{short:#}");
         let mismatches = ["corrupt", "doubled", "swapped", "foreign", "unexpected"];
         let mismatches = mismatches.map(|kind| self.count(&format!("mismatches.{kind}")));
         assert_eq!(achieved("mismatched"), mismatches.iter().sum::<u64>(), "{short:#}");
