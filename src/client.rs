@@ -13,4 +13,4 @@ pub use fleet::{Finished, Fleet, FleetLimits};
 pub use session::{Expect, Script, Session, SessionError, Then, Voice};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

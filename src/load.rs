@@ -188,8 +188,8 @@ impl<N: Net + MonotonicClock> Load<N> {
     /// Ends the run: closes all connections, and hands over what was counted and its last,
     /// unfinished interval.
     pub fn finish(mut self, now: Moment) -> (Tally, Interval) {
-        let interval = self.book.end_interval(now);
         self.hang_up_all();
+        let interval = self.book.end_interval(now);
         let mut tally = self.book.tally;
         tally.slow.answered = self.side_book.tally.requests.answered;
         if !self.plan.is_open_loop() {

@@ -9,12 +9,22 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod charts;
 pub mod csv;
+mod distribution;
 pub mod file;
 pub mod hgrm;
 pub mod histogram;
 pub mod html;
+mod markup;
+#[cfg(test)]
+pub(crate) mod sample;
+mod svg;
+mod table;
+mod tables;
 pub mod text;
+mod units;
+mod words;
 
 pub use csv::csv;
 pub use file::{ReadError, SaveError, save};

@@ -17,6 +17,10 @@ use std::time::Duration;
 /// A run in which nothing is open, and nothing could be opened for this long, is given up.
 const NOTHING_OPEN_LIMIT: Duration = Duration::from_secs(1);
 
+/// What was due before the end and found no free connection may still be sent for this long: a
+/// server that hesitates for a moment has not failed to keep up.
+const LAST_CALL: Duration = Duration::from_millis(250);
+
 /// A run that goes on.
 #[derive(Debug)]
 pub(super) struct Run {
@@ -41,8 +45,15 @@ pub(super) struct Run {
     pub(super) failed_since_opened: u64,
     /// Since when nothing is open.
     nothing_open_since: Option<Moment>,
-    has_begun_to_measure: bool,
+    measuring: Measuring,
     ending: Option<Ending>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Measuring {
+    NotYet,
+    GoesOn,
+    Over,
 }
 
 /// How many requests a closed loop may still send.
@@ -107,7 +118,7 @@ impl Run {
             gone: 0,
             failed_since_opened: 0,
             nothing_open_since: None,
-            has_begun_to_measure: false,
+            measuring: Measuring::NotYet,
             ending: None,
         }
     }
@@ -126,9 +137,13 @@ impl Run {
             .as_ref()
             .filter(|_| self.next_request < self.scheduled)
             .map(|schedule| self.start + schedule.intended(self.next_request));
-        let measuring = (!self.has_begun_to_measure).then_some(self.measured_from);
+        let measuring = match self.measuring {
+            Measuring::NotYet => self.measured_from,
+            Measuring::GoesOn => self.end,
+            Measuring::Over => self.end + LAST_CALL,
+        };
         let giving_up = self.nothing_open_since.map(|since| since + NOTHING_OPEN_LIMIT);
-        [due, measuring, giving_up, self.next_storm, Some(self.end)].into_iter().flatten().min()
+        [due, giving_up, self.next_storm, Some(measuring)].into_iter().flatten().min()
     }
 }
 
@@ -144,12 +159,13 @@ impl<N: Net + MonotonicClock> Load<N> {
         if !run.is_sending() {
             return;
         }
-        if !run.has_begun_to_measure && run.measured_from <= now {
-            run.has_begun_to_measure = true;
+        if run.measuring == Measuring::NotYet && run.measured_from <= now {
+            run.measuring = Measuring::GoesOn;
             self.events.push(Event::Measuring);
         }
         if run.end <= now {
-            return self.stop_sending(now, Ending::TimeIsUp);
+            self.release_due(now);
+            return self.call_last(now);
         }
         if let Some(at) = run.next_storm
             && at <= now
@@ -160,6 +176,17 @@ impl<N: Net + MonotonicClock> Load<N> {
             self.storm(now);
         }
         self.release_due(now);
+    }
+
+    /// The time is up: what is due may still be sent, for a moment.
+    fn call_last(&mut self, now: Moment) {
+        let Phase::Running(run) = &self.phase else { return };
+        let end = run.end;
+        self.end_measuring(end);
+        let Phase::Running(run) = &self.phase else { return };
+        if run.waiting == 0 || end + LAST_CALL <= now {
+            self.stop_sending(now, Ending::TimeIsUp);
+        }
     }
 
     fn begin(&mut self, start: Moment) {
@@ -175,6 +202,7 @@ impl<N: Net + MonotonicClock> Load<N> {
             }
         }
         self.book.begin(&self.plan, start);
+        self.side_book.begin(&self.plan, start);
         let run = Run::new(&self.plan, self.worker, speakers, start);
         // The seconds of the run are counted from where it is measured; warm-up may begin in the
         // middle of one.
@@ -229,15 +257,17 @@ impl<N: Net + MonotonicClock> Load<N> {
             let asked = if ending == Ending::Early { run.next_request } else { run.scheduled };
             tally.scheduled = asked.saturating_sub(schedule.count_before(self.plan.warmup));
         }
-        if ending != Ending::AllSent {
-            let until = if ending == Ending::TimeIsUp { run.end } else { now };
-            self.end_measuring(until);
+        if ending == Ending::Early {
+            self.end_measuring(now);
         }
     }
 
     /// The measured part was over at `until`: what comes after it is no part of the rate.
     fn end_measuring(&mut self, until: Moment) {
-        let Phase::Running(run) = &self.phase else { return };
+        let Phase::Running(run) = &mut self.phase else { return };
+        if std::mem::replace(&mut run.measuring, Measuring::Over) == Measuring::Over {
+            return;
+        }
         let tally = &mut self.book.tally;
         tally.elapsed = until.since(run.measured_from);
         tally.answered_in_time = tally.requests.answered;
@@ -247,6 +277,10 @@ impl<N: Net + MonotonicClock> Load<N> {
     /// Ends the run when there is nothing more to do in it.
     pub(super) fn move_on(&mut self, now: Moment) {
         self.give_up_if_nothing_opens(now);
+        let Phase::Running(run) = &self.phase else { return };
+        if run.is_sending() && run.end <= now && run.waiting == 0 {
+            self.stop_sending(now, Ending::TimeIsUp);
+        }
         let Phase::Running(run) = &self.phase else { return };
         let all_sent = match &run.schedule {
             Some(_) => run.next_request == run.scheduled && run.waiting == 0,

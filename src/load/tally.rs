@@ -222,6 +222,11 @@ impl StormTally {
 }
 
 impl Interval {
+    /// Whether nothing was there and nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.connections + self.opened + self.sent + self.answered + self.errors == 0
+    }
+
     /// Adds what another worker counted in the same second.
     pub fn merge(&mut self, other: &Interval) {
         self.connections += other.connections;

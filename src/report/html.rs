@@ -1,8 +1,241 @@
-//! A report as one page of HTML that needs nothing else.
+//! A report as one page of HTML that needs nothing else: no network, no script, no font, no image.
+//!
+//! Invariant: whatever a report holds is shown as text. All of it passes `markup::escaped`, and a
+//! content security policy forbids the page every request and every script besides.
 
-use super::Report;
+use super::charts::{Timeline, percentiles};
+use super::distribution::bars;
+use super::markup::escaped;
+use super::svg::Chart;
+use super::table::Table;
+use super::units::{count, micros, rate};
+use super::words::listed;
+use super::{Report, tables, words};
+use std::fmt::Write;
+
+#[cfg(test)]
+mod tests;
 
 /// The report as a page.
 pub fn html(report: &Report) -> String {
-    format!("<!doctype html><title>readyc bench</title>{}", report.achieved.answered)
+    let title = format!("Load test of {}", listed(&report.asked.targets, 2));
+    let mut body = format!(
+        "<header>\n<h1>{}</h1>\n<p class=\"lead\">{}<br>{}<br>{}</p>\n</header>\n<main>\n",
+        escaped(&title),
+        escaped(&report.started_at),
+        escaped(&words::mode(report)),
+        escaped(&words::setup(report).join("; "))
+    );
+    verdict(&mut body, report);
+    tiles(&mut body, report);
+    overview(&mut body, report);
+    latency(&mut body, report);
+    timeline(&mut body, report);
+    for table in [tables::steps(report), tables::storms(report), tables::slow(report)] {
+        section(&mut body, table);
+    }
+    body.push_str("<section>\n<h2>How it was measured</h2>\n");
+    body.push_str(&tables::client(report).html());
+    body.push_str(&tables::environment(report).html());
+    tables::merged(report).iter().for_each(|table| body.push_str(&table.html()));
+    body.push_str("</section>\n</main>\n");
+    let _ = writeln!(body, "<footer>readyc bench; made from a {} report.</footer>", super::SCHEMA);
+    page(&title, &body)
+}
+
+/// A page around `body`, which is HTML; the title is text.
+pub(crate) fn page(title: &str, body: &str) -> String {
+    format!(
+        include_str!("html/page.html"),
+        title = escaped(title),
+        style = include_str!("html/style.css"),
+        body = body
+    )
+}
+
+/// How much a banner has to say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weight {
+    Bad,
+    Warning,
+    Good,
+}
+
+/// A statement that stands out, and what it is about.
+pub(crate) fn banner<S: AsRef<str>>(weight: Weight, title: &str, lines: &[S]) -> String {
+    let class = match weight {
+        Weight::Bad => "bad",
+        Weight::Warning => "warn",
+        Weight::Good => "good",
+    };
+    let mut html = format!("<div class=\"banner {class}\"><h2>{}</h2>", escaped(title));
+    let lines = lines.iter().filter(|line| !line.as_ref().is_empty());
+    let items: String = lines.map(|line| format!("<li>{}</li>", escaped(line.as_ref()))).collect();
+    if !items.is_empty() {
+        let _ = write!(html, "<ul>{items}</ul>");
+    }
+    html.push_str("</div>\n");
+    html
+}
+
+fn verdict(body: &mut String, report: &Report) {
+    let client = &report.client;
+    body.push_str("<section aria-label=\"Verdict\">\n");
+    if client.bottleneck {
+        body.push_str(&banner(Weight::Bad, "The client was the bottleneck", &[&client.verdict]));
+    }
+    if !report.met || !report.shortfalls.is_empty() {
+        body.push_str(&banner(Weight::Bad, "Short of what was asked", &report.shortfalls));
+    }
+    if let Some(reason) = &report.partial {
+        body.push_str(&banner(Weight::Warning, "Partial", &[reason]));
+    }
+    if !report.notes.is_empty() {
+        body.push_str(&banner(Weight::Warning, "To be noted", &report.notes));
+    }
+    if report.met && !client.bottleneck && report.partial.is_none() {
+        let title = "All that was asked for was achieved";
+        body.push_str(&banner(Weight::Good, title, &[&client.verdict]));
+    }
+    body.push_str("</section>\n");
+}
+
+fn tiles(body: &mut String, report: &Report) {
+    let (achieved, latency) = (&report.achieved, &report.latency_us);
+    let time = |value| if latency.count == 0 { "–".to_owned() } else { micros(value) };
+    let errors = &report.errors;
+    let wrong = [errors.connect, errors.read, errors.write, errors.timeout, achieved.mismatched];
+    let wrong = wrong.iter().fold(0u64, |all, number| all.saturating_add(*number));
+    body.push_str("<dl class=\"tiles\">\n");
+    for (name, value, is_bad) in [
+        ("answers", rate(achieved.rate), false),
+        ("latency, median", time(latency.p50), false),
+        ("latency, 99 %", time(latency.p99), false),
+        ("latency, 99.9 %", time(latency.p999), false),
+        ("latency, longest", time(latency.max), false),
+        ("errors", count(wrong), wrong > 0),
+    ] {
+        let class = if is_bad { "tile bad" } else { "tile" };
+        let _ = writeln!(
+            body,
+            "<div class=\"{class}\"><dt>{}</dt><dd>{}</dd></div>",
+            escaped(name),
+            escaped(&value)
+        );
+    }
+    body.push_str("</dl>\n");
+}
+
+fn overview(body: &mut String, report: &Report) {
+    body.push_str("<section>\n<h2>Asked and achieved</h2>\n<div class=\"columns\">\n<div>");
+    body.push_str(&tables::asked_and_achieved(report).html());
+    body.push_str("</div>\n<div>");
+    match tables::errors(report) {
+        Some(table) => body.push_str(&table.html()),
+        None => body.push_str("<p>Errors: none.</p>"),
+    }
+    let _ = write!(
+        body,
+        "<p>{}.</p><p>{}.</p></div>\n</div>\n</section>\n",
+        escaped(&words::connecting(report)),
+        escaped(&words::traffic(report))
+    );
+}
+
+fn latency(body: &mut String, report: &Report) {
+    body.push_str("<section>\n<h2>Latency</h2>\n");
+    let Some(table) = tables::latency(report) else {
+        body.push_str("<p>No request was answered.</p>\n</section>\n");
+        return;
+    };
+    if let Some(unknown) = words::unknown_percentiles(report) {
+        body.push_str(&banner(Weight::Warning, "Not all is known", &[unknown]));
+    }
+    let note =
+        "Towards the right, each grid line leaves a tenth as many requests that took longer.";
+    body.push_str(&figure(&percentiles(report), "percentiles", Some(note)));
+    body.push_str("<div class=\"columns\">\n<div>");
+    body.push_str(&table.html());
+    body.push_str("</div>\n<div>");
+    body.push_str(&distribution(report));
+    body.push_str("</div>\n</div>\n");
+    tables::kinds(report).iter().for_each(|table| body.push_str(&table.html()));
+    tables::spectrum(report).iter().for_each(|table| body.push_str(&folded(table)));
+    body.push_str("</section>\n");
+}
+
+fn distribution(report: &Report) -> String {
+    let bars = bars(&report.histograms.latency);
+    let most = bars.iter().map(|bar| bar.count).max().unwrap_or(0).max(1);
+    let all = bars.iter().map(|bar| bar.count).sum();
+    let mut html =
+        "<div class=\"scroll\"><table>\n<caption>Distribution of the latency</caption>\n\
+                    <thead><tr><th scope=\"col\"></th><th scope=\"col\">requests</th>\
+                    <th scope=\"col\"></th></tr></thead>\n<tbody>\n"
+            .to_owned();
+    for bar in &bars {
+        let width = bar.count as f64 * 100.0 / most as f64;
+        let drawn = match bar.count {
+            0 => String::new(),
+            _ => format!("<span style=\"width:{width:.2}%\"></span>"),
+        };
+        let _ = writeln!(
+            html,
+            "<tr><th scope=\"row\">{}</th><td title=\"{}\">{}</td><td class=\"bar\">{drawn}</td></tr>",
+            escaped(bar.range().trim()),
+            escaped(&bar.share(all)),
+            count(bar.count)
+        );
+    }
+    html.push_str("</tbody>\n</table></div>\n");
+    html
+}
+
+fn timeline(body: &mut String, report: &Report) {
+    let timeline = Timeline::new(&report.series);
+    if timeline.is_empty() {
+        return;
+    }
+    body.push_str("<section>\n<h2>Over time</h2>\n");
+    if let Some(resolution) = timeline.resolution() {
+        let _ = writeln!(body, "<p class=\"lead\">{}</p>", escaped(&resolution));
+    }
+    body.push_str(&figure(&timeline.latency(), "latency", None));
+    body.push_str(&figure(&timeline.throughput(), "throughput", None));
+    body.push_str(&figure(&timeline.connections(), "connections", None));
+    if timeline.has_errors() {
+        body.push_str(&figure(&timeline.errors(), "errors", None));
+    }
+    body.push_str(&folded(&timeline.table()));
+    body.push_str("</section>\n");
+}
+
+/// A chart and its caption; `id` must be unique on the page.
+pub(crate) fn figure(chart: &Chart, id: &str, note: Option<&str>) -> String {
+    let note = note.map_or_else(String::new, |note| format!("<span>{}</span>", escaped(note)));
+    format!(
+        "<figure>\n<figcaption>{}{note}</figcaption>\n{}</figure>\n",
+        escaped(chart.title),
+        chart.html(id)
+    )
+}
+
+/// A table that is shown on demand.
+fn folded(table: &Table) -> String {
+    format!(
+        "<details>\n<summary>The numbers: {}</summary>\n{}</details>\n",
+        escaped(&table.title.to_lowercase()),
+        table.html()
+    )
+}
+
+fn section(body: &mut String, table: Option<Table>) {
+    if let Some(table) = table {
+        let _ = write!(
+            body,
+            "<section>\n<h2>{}</h2>\n{}</section>\n",
+            escaped(table.title),
+            table.html()
+        );
+    }
 }

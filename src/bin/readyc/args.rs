@@ -1,5 +1,6 @@
 //! The command line, and the plans that its commands stand for.
 
+use crate::bench;
 use crate::doctor::Doctor;
 use crate::failure::Failure;
 use crate::watch::Stats;
@@ -32,10 +33,9 @@ pub(crate) struct Args {
           value_parser = some_time)]
     pub(crate) connect_timeout: Duration,
 
-    /// How long to wait for each answer
-    #[arg(short, long, global = true, value_name = "DURATION", default_value = "30s",
-          value_parser = some_time)]
-    pub(crate) timeout: Duration,
+    /// How long to wait for each answer [default: 30s; bench: 5s]
+    #[arg(short, long, global = true, value_name = "DURATION", value_parser = some_time)]
+    pub(crate) timeout: Option<Duration>,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -57,6 +57,11 @@ pub(crate) enum Command {
     },
     /// Print the server's counters
     Stats(Stats),
+    /// Put load on a server, and report what can be believed of it
+    Bench(Box<bench::Options>),
+    /// Be one of bench's processes: it starts them itself
+    #[command(hide = true)]
+    BenchWorker,
     /// Tell whether so many connections can be had here, and what to do if not
     Doctor(Doctor),
     /// Send messages and print the replies; without any, one a line from standard input

@@ -1,6 +1,7 @@
 //! What can go wrong with a command, and the exit status it means.
 
 use readyd::client::SessionError;
+use readyd::report::SaveError;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -22,6 +23,16 @@ pub(crate) enum Failure {
     NothingEstablished,
     /// The limits of the system are too low; the examination has told.
     DoesNotFit,
+    /// The limits of the system are too low for a run; the examination has told.
+    NoRoom,
+    /// Of a run, not one connection was established, for these reasons; the report has told.
+    NothingConnected(String),
+    /// A worker process could not be started, or could not work.
+    Worker(io::Error),
+    /// The run was interrupted twice.
+    Interrupted,
+    /// A file could not be written.
+    Save(SaveError),
     /// There are no limits to be read in this directory.
     Limits(PathBuf, io::Error),
     /// The poll loop could not be had or failed.
@@ -33,6 +44,15 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Whether it is no more than that nobody reads our standard output any more.
+    pub(crate) fn is_closed_output(&self) -> bool {
+        match self {
+            Failure::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
+            Failure::Save(failure) => failure.error.kind() == io::ErrorKind::BrokenPipe,
+            _ => false,
+        }
+    }
+
     pub(crate) fn status(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
@@ -55,6 +75,20 @@ impl fmt::Display for Failure {
             Failure::FellShort => f.write_str("fell short of what was asked"),
             Failure::NothingEstablished => f.write_str("not one session could be established"),
             Failure::DoesNotFit => f.write_str("so many connections do not fit"),
+            Failure::NoRoom => f.write_str(
+                "so many connections do not fit; the table tells what would help (or try as many as \
+                 there is room for, with --force)",
+            ),
+            Failure::NothingConnected(reasons) => {
+                write!(f, "not one connection was established")?;
+                if !reasons.is_empty() {
+                    write!(f, ": {reasons}")?;
+                }
+                f.write_str(" (is the server running, and the address right?)")
+            }
+            Failure::Worker(error) => write!(f, "a worker process cannot work: {error}"),
+            Failure::Interrupted => f.write_str("interrupted; the result is lost"),
+            Failure::Save(error) => write!(f, "{error}"),
             Failure::Limits(folder, error) => {
                 write!(f, "cannot read limits in {}: {error}", folder.display())
             }

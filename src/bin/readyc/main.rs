@@ -4,6 +4,7 @@
 //! 3 if many sessions ran and some fell short, or would.
 
 mod args;
+mod bench;
 mod chat;
 mod doctor;
 mod failure;
@@ -21,15 +22,18 @@ use readyd::reactor::{MioNet, Reactor};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long `bench` waits for each answer: who measures does not want to wait for what is as good as
+/// lost.
+const BENCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let args = Args::parse();
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever closed our standard output does not want to read on.
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
+        Err(failure) if failure.is_closed_output() => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "readyc: {failure}");
             ExitCode::from(failure.status())
@@ -45,6 +49,13 @@ fn run(args: &Args) -> Result<(), Failure> {
         Command::Lookup(command) => many::run(&server()?, command.plan()?, &command.crowd),
         Command::Whoami { plain } => single::whoami(&server()?, *plain),
         Command::Stats(command) => watch::run(&server()?, command),
+        Command::Bench(options) => bench::run(
+            options,
+            &args.server,
+            args.connect_timeout,
+            args.timeout.unwrap_or(BENCH_TIMEOUT),
+        ),
+        Command::BenchWorker => bench::work(),
         Command::Doctor(command) => doctor::run(command, &args.server),
         Command::Send { messages } => chat::run(&server()?, messages),
         Command::Exchange => single::exchange(&server()?),
@@ -60,12 +71,13 @@ pub(crate) struct Server {
 
 impl Server {
     fn named_in(args: &Args) -> Result<Server, Failure> {
+        let limits = SessionLimits::default();
         Ok(Server {
             addresses: args.server.resolve()?,
             limits: SessionLimits {
                 connect_timeout: args.connect_timeout,
-                answer_timeout: args.timeout,
-                ..SessionLimits::default()
+                answer_timeout: args.timeout.unwrap_or(limits.answer_timeout),
+                ..limits
             },
         })
     }

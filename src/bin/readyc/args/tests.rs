@@ -50,13 +50,13 @@ fn defaults_are_readyd_on_this_machine_and_patience_for_a_while() {
     assert_eq!(server.get_default_values(), ["127.0.0.1:9999"]);
     let args = parse("stats").unwrap();
     assert_eq!(args.connect_timeout, Duration::from_secs(5));
-    assert_eq!(args.timeout, Duration::from_secs(30));
+    assert_eq!(args.timeout, None);
 }
 
 #[test]
 fn options_of_all_commands_may_stand_behind_the_command() {
     let args = parse("stats --timeout 1.5s --connect-timeout 250ms").unwrap();
-    assert_eq!(args.timeout, Duration::from_millis(1500));
+    assert_eq!(args.timeout, Some(Duration::from_millis(1500)));
     assert_eq!(args.connect_timeout, Duration::from_millis(250));
     assert!(Args::try_parse_from(["readyc", "stats", "--server", "[::1]:80"]).is_ok());
 }

@@ -1,0 +1,155 @@
+//! `readyc bench`: load on a server, and a report that can be believed.
+//!
+//! ```text
+//! options -> plan -> preflight -> workers (a process each) -> tally -> report -> text, files
+//! ```
+
+mod asking;
+mod assembling;
+mod coordinator;
+mod environment;
+mod live;
+mod message;
+mod options;
+mod worker;
+
+pub(crate) use options::Options;
+pub(crate) use worker::run as work;
+
+use crate::args::ServerName;
+use crate::failure::Failure;
+use asking::Patience;
+use environment::Ticks;
+use live::Live;
+use readyd::load::Plan;
+use readyd::preflight::{Demand, System, examine, is_local};
+use readyd::report::{Report, TextOptions, csv, hgrm, html, save, text};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use time::OffsetDateTime;
+
+/// Runs the bench and reports.
+pub(crate) fn run(
+    options: &Options,
+    server: &ServerName,
+    connect_timeout: Duration,
+    timeout: Duration,
+) -> Result<(), Failure> {
+    let patience = Patience { connect: connect_timeout, answer: timeout };
+    let plan = options.plan(server, patience)?;
+    options.check_outputs()?;
+    preflight(options, &plan)?;
+    let started_at = now_as_text();
+    let before = Ticks::now();
+    let live = Live::new(plan.crowd.total() as u64, options.quiet);
+    let findings = coordinator::run(&plan, options.workers, live)?;
+    let busy = before.and_then(|before| Ticks::now()?.busy_since(before));
+    let environment = environment::look_around(busy);
+    let report = assembling::report(&plan, options.asked(&plan), findings, environment, started_at);
+    let written = options.write(&report);
+    options.print(&report)?;
+    written?;
+    if report.achieved.connections_established == 0 {
+        return Err(Failure::NothingConnected(reasons(&report)));
+    }
+    if report.met { Ok(()) } else { Err(Failure::FellShort) }
+}
+
+fn reasons(report: &Report) -> String {
+    let told = report.errors.connect_by_errno.iter().map(|(name, count)| format!("{count} {name}"));
+    told.collect::<Vec<_>>().join(", ")
+}
+
+/// RFC 3339, UTC.
+fn now_as_text() -> String {
+    let now = OffsetDateTime::now_utc();
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+        now.year(),
+        u8::from(now.month()),
+        now.day(),
+        now.hour(),
+        now.minute(),
+        now.second()
+    )
+}
+
+/// Refuses what cannot fit, before the first connection is opened.
+fn preflight(options: &Options, plan: &Plan) -> Result<(), Failure> {
+    let examination = examine(
+        &System::read(Path::new("/")),
+        &Demand {
+            connections: plan.crowd.total() as u64,
+            idle: plan.crowd.idle as u64,
+            workers: options.workers as u64,
+            connect_parallel: plan.opening.parallel as u64,
+            sources: plan.sources.clone(),
+            local: plan.destinations.iter().all(|destination| is_local(destination.ip())),
+            destinations: plan.destinations.clone(),
+        },
+    );
+    if examination.fits() {
+        return Ok(());
+    }
+    let _ = writeln!(io::stderr(), "{examination}");
+    if options.force { Ok(()) } else { Err(Failure::NoRoom) }
+}
+
+impl Options {
+    /// Two reports on one standard output would be no report.
+    fn check_outputs(&self) -> Result<(), Failure> {
+        let files = [&self.json, &self.csv, &self.hdr, &self.html];
+        let to_stdout = files.iter().filter(|file| is_stdout(file.as_ref())).count();
+        if to_stdout > 1 {
+            let what = "only one of --json, --csv, --hdr and --html can go to standard output";
+            return Err(Failure::Usage(what.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn write(&self, report: &Report) -> Result<(), Failure> {
+        type Render = fn(&Report) -> String;
+        let files: [(&Option<PathBuf>, Render); 4] = [
+            (&self.json, Report::to_json),
+            (&self.csv, csv),
+            (&self.hdr, hgrm),
+            (&self.html, html),
+        ];
+        let mut result = Ok(());
+        for (path, render) in files {
+            if let Some(path) = path
+                && let Err(error) = save(path, render(report).as_bytes())
+            {
+                // The others may still be had.
+                result = Err(Failure::Save(error));
+            }
+        }
+        result
+    }
+
+    /// Prints the report: to standard output, or beside it if that is taken.
+    fn print(&self, report: &Report) -> Result<(), Failure> {
+        if self.quiet {
+            return Ok(());
+        }
+        let files = [&self.json, &self.csv, &self.hdr, &self.html];
+        let is_taken = files.iter().any(|file| is_stdout(file.as_ref()));
+        let is_terminal =
+            if is_taken { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        let text = text(
+            report,
+            TextOptions { color: is_terminal, spectrum: self.latency, ..TextOptions::default() },
+        );
+        if is_taken {
+            let _ = io::stderr().write_all(text.as_bytes());
+            return Ok(());
+        }
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Output)
+    }
+}
+
+fn is_stdout(path: Option<&PathBuf>) -> bool {
+    path.is_some_and(|path| path == Path::new("-"))
+}

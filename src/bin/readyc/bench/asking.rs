@@ -1,0 +1,291 @@
+//! From the command line to the plan, and to what the report says was asked.
+
+use super::options::{CloseName, Options, Service};
+use crate::args::ServerName;
+use crate::failure::Failure;
+use readyd::load::plan::{
+    Answer, Close, Crowd, Custom, Greeting, Lifetime, Mix, Opening, Pace, Plan, Recovery, Sizes,
+    Step, Until, Work,
+};
+use readyd::preflight::parse_sources;
+use readyd::report::Asked;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+#[cfg(test)]
+mod tests;
+
+/// How long the run is when nobody says.
+const DEFAULT_DURATION: Duration = Duration::from_secs(10);
+
+/// How much of a stream without an end is one answer.
+const CHARGEN_BYTES: usize = 4096;
+
+/// The patience of a run, from options that all commands share.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) connect: Duration,
+    pub(super) answer: Duration,
+}
+
+impl Options {
+    /// The plan that the options stand for.
+    pub(super) fn plan(&self, server: &ServerName, patience: Patience) -> Result<Plan, Failure> {
+        let work = self.work()?;
+        let is_greeting = matches!(work, Work::Greeting(_));
+        let lifetime = match self.lifetime {
+            Some(lifetime) if is_greeting && lifetime != Lifetime::Requests(1) => {
+                return usage(
+                    "--lifetime: this service answers once a connection, whatever its age",
+                );
+            }
+            _ if is_greeting => Lifetime::Requests(1),
+            lifetime => lifetime.unwrap_or(Lifetime::Run),
+        };
+        if is_greeting && self.pipeline > 1 {
+            return usage("--pipeline: this service answers once a connection");
+        }
+        let crowd = Crowd {
+            active: self.connections,
+            idle: self.idle,
+            slow_readers: self.slow_readers,
+            slow_writers: self.slow_writers,
+            slow_rate: self.slow_rate,
+        };
+        self.check(&crowd, &work)?;
+        let plan = Plan {
+            destinations: self.destinations(server, patience.connect)?,
+            sources: self.sources()?,
+            crowd,
+            work,
+            pace: self.pace(),
+            pipeline: self.pipeline,
+            until: self.until_when(),
+            warmup: self.warmup,
+            opening: Opening {
+                rate: self.connect_rate,
+                parallel: self.connect_parallel,
+                timeout: patience.connect,
+            },
+            lifetime,
+            close: match self.close {
+                CloseName::Fin => Close::Fin,
+                CloseName::Rst => Close::Rst,
+            },
+            timeout: patience.answer,
+            verify: !self.no_verify,
+            storm_every: self.storm,
+            recovery: Recovery { reconnect: !self.no_reconnect, backoff: self.backoff },
+            seed: self.seed,
+        };
+        check_families(&plan)?;
+        Ok(plan)
+    }
+
+    fn check(&self, crowd: &Crowd, work: &Work) -> Result<(), Failure> {
+        if crowd.total() == 0 {
+            return usage("--connections: there is nothing to do for 0 connections");
+        }
+        if crowd.active == 0 && self.requests.is_some() {
+            return usage("--requests: no connection is there to make them (see --connections)");
+        }
+        let paced = [
+            ("--rate", self.rate.is_some()),
+            ("--step", !self.step.is_empty()),
+            ("--herd", self.herd.is_some()),
+        ];
+        if let Some((name, _)) = paced.iter().find(|(_, given)| *given && crowd.active == 0) {
+            return usage(&format!("{name}: no connection is there to speak (see --connections)"));
+        }
+        if self.workers > crowd.total() {
+            return usage(&format!(
+                "--workers: {} processes cannot share {} connections",
+                self.workers,
+                crowd.total()
+            ));
+        }
+        if self.requests.is_some_and(|requests| requests < self.workers as u64) {
+            return usage("--requests: fewer than --workers, so some would have nothing to do");
+        }
+        if self.storm.is_some() && matches!(work, Work::Greeting(_) | Work::Discard(_)) {
+            return usage("--storm: needs a service that answers on a connection that stays");
+        }
+        let slow = crowd.slow_readers + crowd.slow_writers;
+        if slow > 0 && matches!(work, Work::Greeting(_) | Work::Discard(_)) {
+            return usage("--slow-readers, --slow-writers: need a service that answers requests");
+        }
+        Ok(())
+    }
+
+    fn work(&self) -> Result<Work, Failure> {
+        if let Some(send) = &self.send {
+            let answer = match (&self.expect, self.expect_bytes, &self.until) {
+                (Some(bytes), ..) => Answer::Exactly(bytes.0.clone()),
+                (_, Some(len), _) => Answer::Bytes(len),
+                (_, _, Some(end)) => Answer::Until(end.0.clone()),
+                _ => return usage("--send: give --expect, --expect-bytes or --until as well"),
+            };
+            return Ok(Work::Custom(Custom { send: send.0.clone(), answer }));
+        }
+        let needs_bytes = |sizes: Sizes| match sizes.min {
+            0 => usage("--size: a plain service does not notice a request of 0 bytes"),
+            _ => Ok(sizes),
+        };
+        match self.plain {
+            None => self.mix().map(Work::Framed),
+            Some(Service::Echo) => Ok(Work::PlainEcho(needs_bytes(self.size)?)),
+            Some(Service::Discard) => Ok(Work::Discard(needs_bytes(self.size)?)),
+            Some(Service::Daytime) => Ok(Work::Greeting(Greeting::Daytime)),
+            Some(Service::Time) => Ok(Work::Greeting(Greeting::Time)),
+            Some(Service::Greeting) => Ok(Work::Greeting(Greeting::Greeting)),
+            Some(Service::Chargen) => Ok(Work::Greeting(Greeting::Chargen(CHARGEN_BYTES))),
+        }
+    }
+
+    fn mix(&self) -> Result<Mix, Failure> {
+        let weight_of = |name: &str| {
+            let given = self.mix.iter().filter(|(kind, _)| kind == name);
+            given.map(|(_, weight)| *weight).fold(0, u32::saturating_add)
+        };
+        let (echo, lookup, daytime) = match self.mix.as_slice() {
+            [] => (1, 0, 0),
+            _ => (weight_of("echo"), weight_of("lookup"), weight_of("daytime")),
+        };
+        if echo == 0 && lookup == 0 && daytime == 0 {
+            return usage("--mix: all weights are 0");
+        }
+        if let Some(key) = self.key.iter().find(|key| key.trim().is_empty()) {
+            return usage(&format!("--key: {key:?} is not a key"));
+        }
+        let keys = if self.key.is_empty() { vec!["readyd".to_owned()] } else { self.key.clone() };
+        Ok(Mix { echo, lookup, daytime, sizes: self.size, keys })
+    }
+
+    fn pace(&self) -> Pace {
+        match (self.rate, self.herd) {
+            (Some(rate), _) => Pace::Rates(vec![Step { rate, duration: Duration::MAX }]),
+            (_, Some(every)) => Pace::Herd(every),
+            _ if !self.step.is_empty() => Pace::Rates(self.step.clone()),
+            _ => Pace::Closed,
+        }
+    }
+
+    fn until_when(&self) -> Until {
+        let ramp = (!self.step.is_empty())
+            .then(|| {
+                self.step
+                    .iter()
+                    .map(|step| step.duration)
+                    .fold(Duration::ZERO, Duration::saturating_add)
+            })
+            // Warm-up is the beginning of a ramp, not something before it.
+            .map(|ramp| ramp.saturating_sub(self.warmup));
+        let default = if self.requests.is_some() { None } else { Some(DEFAULT_DURATION) };
+        Until { requests: self.requests, duration: self.duration.or(ramp).or(default) }
+    }
+
+    pub(super) fn sources(&self) -> Result<Vec<IpAddr>, Failure> {
+        if self.source.is_empty() {
+            return Ok(Vec::new());
+        }
+        parse_sources(&self.source.join(","))
+            .map_err(|error| Failure::Usage(format!("--source: {error}")))
+    }
+
+    fn destinations(
+        &self,
+        server: &ServerName,
+        patience: Duration,
+    ) -> Result<Vec<SocketAddr>, Failure> {
+        let servers = match self.addresses.as_slice() {
+            [] => std::slice::from_ref(server),
+            servers => servers,
+        };
+        servers.iter().map(|server| Ok(first_that_answers(&server.resolve()?, patience))).collect()
+    }
+
+    /// What the report says was asked for.
+    pub(super) fn asked(&self, plan: &Plan) -> Asked {
+        let sizes = match &plan.work {
+            Work::Framed(_) | Work::PlainEcho(_) | Work::Discard(_) => self.size,
+            Work::Greeting(_) => Sizes::fixed(0),
+            Work::Custom(custom) => Sizes::fixed(custom.send.len()),
+        };
+        let rate = match &plan.pace {
+            Pace::Closed => None,
+            Pace::Rates(steps) => steps.iter().map(|step| step.rate).reduce(f64::max),
+            Pace::Herd(every) => Some(plan.crowd.active as f64 / every.as_secs_f64()),
+        };
+        Asked {
+            targets: plan.destinations.iter().map(SocketAddr::to_string).collect(),
+            sources: plan.sources.iter().map(IpAddr::to_string).collect(),
+            workload: self.workload(&plan.work),
+            connections: plan.crowd.active as u64,
+            idle: plan.crowd.idle as u64,
+            slow_readers: plan.crowd.slow_readers as u64,
+            slow_writers: plan.crowd.slow_writers as u64,
+            rate,
+            requests: plan.until.requests,
+            duration_s: plan.until.duration.map(|duration| duration.as_secs_f64()),
+            warmup_s: plan.warmup.as_secs_f64(),
+            pipeline: plan.pipeline as u64,
+            size: sizes.max as u64,
+            size_min: sizes.min as u64,
+            workers: self.workers as u64,
+            connect_rate: plan.opening.rate,
+            lifetime: match plan.lifetime {
+                Lifetime::Run => None,
+                Lifetime::Time(time) => Some(format!("{time:?}")),
+                Lifetime::Requests(1) => Some("1 request".to_owned()),
+                Lifetime::Requests(requests) => Some(format!("{requests} requests")),
+            },
+            herd_s: self.herd.map(|every| every.as_secs_f64()),
+            storm_s: self.storm.map(|every| every.as_secs_f64()),
+            timeout_s: plan.timeout.as_secs_f64(),
+            verify: plan.verify,
+        }
+    }
+
+    fn workload(&self, work: &Work) -> String {
+        match work {
+            Work::Framed(_) if self.mix.is_empty() => "echo".to_owned(),
+            Work::Framed(_) => {
+                let parts: Vec<String> =
+                    self.mix.iter().map(|(kind, weight)| format!("{kind}={weight}")).collect();
+                parts.join(",")
+            }
+            Work::PlainEcho(_) => "plain echo".to_owned(),
+            Work::Discard(_) => "plain discard".to_owned(),
+            Work::Greeting(Greeting::Daytime) => "plain daytime".to_owned(),
+            Work::Greeting(Greeting::Time) => "plain time".to_owned(),
+            Work::Greeting(Greeting::Greeting) => "plain greeting".to_owned(),
+            Work::Greeting(Greeting::Chargen(_)) => "plain chargen".to_owned(),
+            Work::Custom(custom) => format!("custom \"{}\"", custom.send.escape_ascii()),
+        }
+    }
+}
+
+fn usage<T>(what: &str) -> Result<T, Failure> {
+    Err(Failure::Usage(what.to_owned()))
+}
+
+/// Of a name's several addresses, such as those of localhost, the first that can be connected to.
+/// Without a choice there is nothing to try: the first connection that a server sees is the load's.
+fn first_that_answers(addresses: &[SocketAddr], patience: Duration) -> SocketAddr {
+    let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, patience).is_ok();
+    match addresses {
+        [only] => *only,
+        several => *several.iter().find(answers).unwrap_or(&several[0]),
+    }
+}
+
+fn check_families(plan: &Plan) -> Result<(), Failure> {
+    for source in &plan.sources {
+        if let Some(other) = plan.destinations.iter().find(|to| to.is_ipv4() != source.is_ipv4()) {
+            return usage(&format!(
+                "--source: {source} cannot connect to {other}: one is IPv4, the other IPv6"
+            ));
+        }
+    }
+    Ok(())
+}

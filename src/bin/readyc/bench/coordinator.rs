@@ -1,0 +1,239 @@
+//! The coordinator: starts the workers, has them begin together, and adds up what they find.
+//!
+//! Invariant: what was measured is kept. A worker that dies, an interrupt, a server that goes away:
+//! each makes the result partial and says so, none throws it away.
+
+use super::live::Live;
+use super::message::{Command, Job, Message, Outcome};
+use super::worker::monotonic_nanos;
+use crate::failure::Failure;
+use nix::sys::signal::{SigSet, Signal};
+use readyd::load::{Interval, Plan, Tally, Worker};
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// From the word to begin until load begins: time for the word to reach every worker.
+const START_DELAY: Duration = Duration::from_millis(20);
+
+/// What all workers found together.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) tally: Tally,
+    /// Processor time and resident memory, of each worker that told.
+    pub(super) workers: Vec<(Duration, u64)>,
+    /// From the first connection to the last.
+    pub(super) opening: Duration,
+    /// Seconds of the run, by their start in nanoseconds relative to that of the measured part.
+    pub(super) seconds: BTreeMap<i64, Interval>,
+}
+
+/// What happens to a coordinator.
+enum Incident {
+    Told(usize, Message),
+    /// The worker's output has ended.
+    Left(usize),
+    Interrupted,
+}
+
+struct WorkerProcess {
+    child: Child,
+    commands: Option<ChildStdin>,
+    has_opened: bool,
+    is_done: bool,
+}
+
+/// Runs the plan with `count` workers.
+pub(super) fn run(plan: &Plan, count: usize, live: Live) -> Result<Findings, Failure> {
+    let (sender, incidents) = mpsc::channel();
+    watch_interrupts(sender.clone()).map_err(Failure::Worker)?;
+    let workers = (0..count)
+        .map(|index| start(plan, Worker { index, of: count }, &sender))
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(Failure::Worker)?;
+    let coordinator = Coordinator {
+        workers,
+        live,
+        warmup: plan.warmup,
+        started_at: None,
+        interrupts: 0,
+        opening: BTreeMap::new(),
+        opening_began: monotonic_nanos(),
+        findings: Findings::default(),
+    };
+    coordinator.coordinate(&incidents)
+}
+
+/// SIGINT and SIGTERM end the run, not the program: what was measured is still told.
+fn watch_interrupts(sender: Sender<Incident>) -> io::Result<()> {
+    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM].into_iter().collect();
+    // Before any other thread is started, so that all of them leave the signals to this one.
+    signals.thread_block()?;
+    thread::spawn(
+        move || while signals.wait().is_ok() && sender.send(Incident::Interrupted).is_ok() {},
+    );
+    Ok(())
+}
+
+fn start(plan: &Plan, worker: Worker, sender: &Sender<Incident>) -> io::Result<WorkerProcess> {
+    let mut child = std::process::Command::new(std::env::current_exe()?)
+        .arg("bench-worker")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut commands = child.stdin.take().expect("it is piped");
+    let output = child.stdout.take().expect("it is piped");
+    let mut job = serde_json::to_vec(&Job { plan: plan.clone(), worker })?;
+    job.push(b'\n');
+    commands.write_all(&job)?;
+    let sender = sender.clone();
+    thread::spawn(move || listen(worker.index, output, &sender));
+    Ok(WorkerProcess { child, commands: Some(commands), has_opened: false, is_done: false })
+}
+
+fn listen(index: usize, output: ChildStdout, sender: &Sender<Incident>) {
+    for line in BufReader::new(output).lines() {
+        let message = line.and_then(|line| Ok(serde_json::from_str(&line)?));
+        let Ok(message) = message else { break };
+        let _ = sender.send(Incident::Told(index, message));
+    }
+    let _ = sender.send(Incident::Left(index));
+}
+
+struct Coordinator {
+    workers: Vec<WorkerProcess>,
+    live: Live,
+    warmup: Duration,
+    /// When load began, on the monotonic clock.
+    started_at: Option<u64>,
+    interrupts: u32,
+    /// Seconds before load began, by number.
+    opening: BTreeMap<u64, Interval>,
+    opening_began: u64,
+    findings: Findings,
+}
+
+impl Coordinator {
+    fn coordinate(mut self, incidents: &Receiver<Incident>) -> Result<Findings, Failure> {
+        while !self.workers.iter().all(|worker| worker.is_done) {
+            match incidents.recv() {
+                Ok(Incident::Told(index, message)) => self.hear(index, message)?,
+                Ok(Incident::Left(index)) => self.miss(index),
+                Ok(Incident::Interrupted) => self.interrupt()?,
+                Err(_) => break,
+            }
+        }
+        self.live.clear();
+        for worker in &mut self.workers {
+            worker.commands = None;
+            let _ = worker.child.wait();
+        }
+        self.place_opening();
+        Ok(self.findings)
+    }
+
+    fn hear(&mut self, index: usize, message: Message) -> Result<(), Failure> {
+        match message {
+            Message::Opened { established: _, elapsed } => {
+                self.workers[index].has_opened = true;
+                self.findings.opening = self.findings.opening.max(elapsed);
+                self.start_when_all_are_open();
+            }
+            Message::Interval(interval) => self.add_interval(*interval),
+            Message::Done(outcome) => self.add_outcome(index, *outcome),
+            Message::Failed(why) => {
+                return Err(Failure::Worker(io::Error::other(why)));
+            }
+        }
+        Ok(())
+    }
+
+    fn start_when_all_are_open(&mut self) {
+        let all_are_open = self.workers.iter().all(|worker| worker.has_opened || worker.is_done);
+        if all_are_open && self.started_at.is_none() {
+            let at_nanos = monotonic_nanos() + START_DELAY.as_nanos() as u64;
+            self.started_at = Some(at_nanos);
+            self.command(&Command::Start { at_nanos });
+        }
+    }
+
+    fn command(&mut self, command: &Command) {
+        let Ok(mut line) = serde_json::to_vec(command) else { return };
+        line.push(b'\n');
+        for worker in &mut self.workers {
+            // One that has gone will be missed.
+            if let Some(commands) = &mut worker.commands {
+                let _ = commands.write_all(&line).and_then(|()| commands.flush());
+            }
+        }
+    }
+
+    fn add_interval(&mut self, interval: Interval) {
+        // The last one, after the end, mostly has nothing in it.
+        if interval.is_empty() {
+            return;
+        }
+        let count = self.workers.len();
+        match self.started_at {
+            Some(started_at) if interval.start >= started_at => {
+                let measured_from = started_at + self.warmup.as_nanos() as u64;
+                // Of a warm-up that is no whole number of seconds, the first second is shorter.
+                let relative = interval.start as i64 - measured_from as i64;
+                let second = self.findings.seconds.entry(relative).or_default();
+                second.merge(&interval);
+                self.live.running(relative, second, count);
+            }
+            _ => {
+                let number = interval.start.saturating_sub(self.opening_began) / SECOND;
+                let second = self.opening.entry(number).or_default();
+                second.merge(&interval);
+                self.live.opening(second.connections);
+            }
+        }
+    }
+
+    fn add_outcome(&mut self, index: usize, outcome: Outcome) {
+        self.workers[index].is_done = true;
+        self.findings.tally.merge(&outcome.tally);
+        self.findings.workers.push((outcome.cpu, outcome.resident_bytes));
+    }
+
+    /// A worker has ended. One that had not told its result is missed.
+    fn miss(&mut self, index: usize) {
+        let worker = &mut self.workers[index];
+        if worker.is_done {
+            return;
+        }
+        worker.is_done = true;
+        let status = worker.child.wait().map_or_else(|error| error.to_string(), |s| s.to_string());
+        let why = format!("worker {index} ended unexpectedly ({status}); its figures are missing");
+        self.findings.tally.partial.get_or_insert(why);
+        self.start_when_all_are_open();
+    }
+
+    fn interrupt(&mut self) -> Result<(), Failure> {
+        self.interrupts += 1;
+        if self.interrupts > 1 {
+            return Err(Failure::Interrupted);
+        }
+        self.command(&Command::Stop { why: "interrupted".to_owned() });
+        Ok(())
+    }
+
+    /// Puts the seconds before load began before those of the run.
+    fn place_opening(&mut self) {
+        let measured_from = self
+            .started_at
+            .map_or(self.opening_began, |started_at| started_at + self.warmup.as_nanos() as u64);
+        for (number, second) in std::mem::take(&mut self.opening) {
+            let start = self.opening_began + number * SECOND;
+            let relative = start as i64 - measured_from as i64;
+            self.findings.seconds.entry(relative).or_default().merge(&second);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What the coordinator and its workers tell each other: a line of JSON each.
+
+use readyd::load::{Interval, Plan, Tally, Worker};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The first line that a worker reads.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Job {
+    pub(super) plan: Plan,
+    pub(super) worker: Worker,
+}
+
+/// Every other line that a worker reads. When there are no more, it ends.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Command {
+    /// Load begins at this time of the system's monotonic clock, in nanoseconds.
+    Start { at_nanos: u64 },
+    /// No more requests are sent, for this reason.
+    Stop { why: String },
+}
+
+/// What a worker writes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Message {
+    /// All connections are open or have failed.
+    Opened { established: u64, elapsed: Duration },
+    /// A second has passed; its start is on the system's monotonic clock.
+    Interval(Box<Interval>),
+    /// The run is over.
+    Done(Box<Outcome>),
+    /// The worker cannot work.
+    Failed(String),
+}
+
+/// What a worker found.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    pub(super) tally: Tally,
+    /// Processor time of the measured part.
+    pub(super) cpu: Duration,
+    /// Resident memory while all connections were open, in bytes.
+    pub(super) resident_bytes: u64,
+}

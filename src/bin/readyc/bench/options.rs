@@ -1,0 +1,317 @@
+//! The command line of `readyc bench`.
+
+use crate::args::{ServerName, at_least_one, some_time};
+use readyd::config::values;
+use readyd::load::plan::{Sizes, Step};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Put load on a server, and report what it did, what it did not, and how long that took.
+///
+/// With --rate, requests are sent on a schedule whatever the server does (open loop), and latency is
+/// counted from the moment at which each was to be sent. Without, a new request is sent for each
+/// answer (closed loop).
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The servers: HOST or HOST:PORT; connections are spread evenly [default: that of --server]
+    #[arg(value_name = "ADDR")]
+    pub(super) addresses: Vec<ServerName>,
+
+    /// Connections that make requests
+    #[arg(short, long, value_name = "N", default_value = "64", value_parser = connections)]
+    pub(super) connections: usize,
+
+    /// Connections that are held open besides and say nothing
+    #[arg(short = 'I', long, value_name = "N", default_value = "0", value_parser = connections)]
+    pub(super) idle: usize,
+
+    /// End after this many requests
+    #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one)]
+    pub(super) requests: Option<u64>,
+
+    /// End after this time [default: 10s, unless --requests or --step is given]
+    #[arg(short, long, value_name = "DURATION", value_parser = some_time)]
+    pub(super) duration: Option<Duration>,
+
+    /// Requests a second over all connections, on a schedule (open loop)
+    #[arg(short = 'R', long, value_name = "N", value_parser = rate)]
+    pub(super) rate: Option<f64>,
+
+    /// A ramp of rates, such as 1000:10s,5000:10s
+    #[arg(long, value_name = "RATE:DURATION,...", value_parser = step, value_delimiter = ',',
+          conflicts_with_all = ["rate", "herd"])]
+    pub(super) step: Vec<Step>,
+
+    /// Have all connections stay silent and then all speak at once, each time that this has passed
+    #[arg(long, value_name = "DURATION", value_parser = some_time, conflicts_with = "rate")]
+    pub(super) herd: Option<Duration>,
+
+    /// Requests under way at once on a connection
+    #[arg(short = 'P', long, value_name = "N", default_value = "1", value_parser = pipeline)]
+    pub(super) pipeline: usize,
+
+    /// Payload of a request: a size, or a range such as 16-1KiB
+    #[arg(short, long, value_name = "SIZE", default_value = "64", value_parser = sizes)]
+    pub(super) size: Sizes,
+
+    /// A mixture of requests by weight, of echo, lookup and daytime: echo=80,lookup=15,daytime=5
+    #[arg(long, value_name = "KIND=WEIGHT,...", value_parser = weight, value_delimiter = ',')]
+    pub(super) mix: Vec<(String, u32)>,
+
+    /// A key to look up; several are taken in turn [default: readyd]
+    #[arg(long, value_name = "KEY")]
+    pub(super) key: Vec<String>,
+
+    /// Speak to a plain service (RFC 862 to 868) instead of a framed one
+    #[arg(long, value_name = "SERVICE", value_enum, conflicts_with_all = ["mix", "send"])]
+    pub(super) plain: Option<Service>,
+
+    /// Send this instead, to any TCP server; understands \r \n \t \0 \\ \xHH
+    #[arg(long, value_name = "TEXT", value_parser = escaped, conflicts_with = "mix",
+          requires = "answer")]
+    pub(super) send: Option<Bytes>,
+
+    /// The answer to --send is exactly this
+    #[arg(long, value_name = "TEXT", value_parser = escaped, requires = "send", group = "answer")]
+    pub(super) expect: Option<Bytes>,
+
+    /// The answer to --send is this long
+    #[arg(long, value_name = "N", value_parser = answer_size, requires = "send", group = "answer")]
+    pub(super) expect_bytes: Option<usize>,
+
+    /// The answer to --send ends with this
+    #[arg(long, value_name = "TEXT", value_parser = escaped, requires = "send", group = "answer")]
+    pub(super) until: Option<Bytes>,
+
+    /// Load before the measured part, which counts for nothing
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = any_time)]
+    pub(super) warmup: Duration,
+
+    /// Replace each connection by a new one after this time (5s), or this many requests (1)
+    #[arg(long, value_name = "DURATION|N", value_parser = lifetime)]
+    pub(super) lifetime: Option<readyd::load::plan::Lifetime>,
+
+    /// How a connection that is replaced is closed: in order, or by a reset that frees its port
+    #[arg(long, value_name = "HOW", value_enum, default_value = "fin")]
+    pub(super) close: CloseName,
+
+    /// Drop all connections at once, and have all return, each time that this has passed
+    #[arg(long, value_name = "DURATION", value_parser = some_time)]
+    pub(super) storm: Option<Duration>,
+
+    /// Connections besides that make requests and take the answers slowly
+    #[arg(long, value_name = "N", default_value = "0", value_parser = connections)]
+    pub(super) slow_readers: usize,
+
+    /// Connections besides that make requests and send them slowly
+    #[arg(long, value_name = "N", default_value = "0", value_parser = connections)]
+    pub(super) slow_writers: usize,
+
+    /// Bytes a second of a slow connection
+    #[arg(long, value_name = "N", default_value = "100", value_parser = answer_size)]
+    pub(super) slow_rate: usize,
+
+    /// Connections opened a second [default: as fast as they are accepted]
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(super) connect_rate: Option<f64>,
+
+    /// Connections being made at once
+    #[arg(long, value_name = "N", default_value = "256", value_parser = pipeline)]
+    pub(super) connect_parallel: usize,
+
+    /// Addresses to connect from: ADDRESS, FIRST-LAST or CIDR, separated by commas; without, the
+    /// system chooses
+    #[arg(long, value_name = "ADDRESSES")]
+    pub(super) source: Vec<String>,
+
+    /// Processes that the load is spread over, each with a thread
+    #[arg(long, value_name = "N", default_value = "1", value_parser = workers)]
+    pub(super) workers: usize,
+
+    /// Longest wait before a lost connection is opened again; it doubles with each failure
+    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = some_time)]
+    pub(super) backoff: Duration,
+
+    /// Do not open lost connections again
+    #[arg(long)]
+    pub(super) no_reconnect: bool,
+
+    /// Count replies without looking at their bytes
+    #[arg(long)]
+    pub(super) no_verify: bool,
+
+    /// Chooses sizes, kinds and jitter; the same number chooses the same
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(super) seed: u64,
+
+    /// Warn instead of refusing when the system's limits are too low
+    #[arg(long)]
+    pub(super) force: bool,
+
+    /// Write the report as JSON, to standard output if no FILE is given
+    #[arg(short, long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    pub(super) json: Option<PathBuf>,
+
+    /// Write the run second by second as CSV
+    #[arg(long, value_name = "FILE")]
+    pub(super) csv: Option<PathBuf>,
+
+    /// Write the latency distribution in HdrHistogram's text format (.hgrm)
+    #[arg(long, value_name = "FILE")]
+    pub(super) hdr: Option<PathBuf>,
+
+    /// Write the report as a page that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+
+    /// Print the latency distribution in detail
+    #[arg(long)]
+    pub(super) latency: bool,
+
+    /// Print no report and no progress: only what goes to a file, and errors
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+}
+
+/// A plain service.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum Service {
+    Echo,
+    Discard,
+    Daytime,
+    Time,
+    Chargen,
+    Greeting,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum CloseName {
+    Fin,
+    Rst,
+}
+
+/// Bytes given as text with escapes. (A `Vec<u8>` would be taken for a list of numbers.)
+#[derive(Clone, Debug)]
+pub(super) struct Bytes(pub(super) Vec<u8>);
+
+/// More are not to be had from any system.
+const MOST_CONNECTIONS: u64 = 100_000_000;
+
+fn connections(text: &str) -> Result<usize, String> {
+    bounded(text, 0, MOST_CONNECTIONS)
+}
+
+fn pipeline(text: &str) -> Result<usize, String> {
+    bounded(text, 1, 1_000_000)
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    bounded(text, 1, 1024)
+}
+
+fn bounded(text: &str, least: u64, most: u64) -> Result<usize, String> {
+    match values::count(text) {
+        Ok(count) if count < least => Err(format!("must be at least {least}")),
+        Ok(count) if count > most => Err(format!("must be at most {most}")),
+        Ok(count) => Ok(count as usize),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn any_time(text: &str) -> Result<Duration, String> {
+    values::duration(text).map_err(|error| error.to_string())
+}
+
+/// Longest payload; as much has to be held for each connection.
+const LONGEST: u64 = 1 << 30;
+
+fn size(text: &str) -> Result<usize, String> {
+    match values::size(text) {
+        Ok(size) if size > LONGEST => Err("must be at most 1 GiB".to_owned()),
+        Ok(size) => Ok(size as usize),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn answer_size(text: &str) -> Result<usize, String> {
+    match size(text)? {
+        0 => Err("must be at least 1".to_owned()),
+        size => Ok(size),
+    }
+}
+
+fn sizes(text: &str) -> Result<Sizes, String> {
+    match text.split_once('-') {
+        None => Ok(Sizes::fixed(size(text)?)),
+        Some((min, max)) => match (size(min)?, size(max)?) {
+            (min, max) if min <= max => Ok(Sizes { min, max }),
+            (min, max) => Err(format!("the range ends at {max}, before its start at {min}")),
+        },
+    }
+}
+
+/// Requests a second that no schedule of nanoseconds can hold.
+const HIGHEST_RATE: f64 = 1e9;
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = match text.parse::<f64>() {
+        Ok(rate) => rate,
+        Err(_) => values::count(text).map_err(|error| error.to_string())? as f64,
+    };
+    if rate.is_finite() && rate > 0.0 && rate <= HIGHEST_RATE {
+        Ok(rate)
+    } else {
+        Err(format!("must be more than 0 and at most {HIGHEST_RATE}"))
+    }
+}
+
+fn step(text: &str) -> Result<Step, String> {
+    let (rate_text, duration) =
+        text.split_once(':').ok_or("write RATE:DURATION, such as 1000:10s")?;
+    Ok(Step { rate: rate(rate_text)?, duration: some_time(duration)? })
+}
+
+fn weight(text: &str) -> Result<(String, u32), String> {
+    let (kind, weight) = text.split_once('=').ok_or("write KIND=WEIGHT, such as echo=80")?;
+    if !["echo", "lookup", "daytime"].contains(&kind) {
+        return Err(format!("{kind:?} is not echo, lookup or daytime"));
+    }
+    let weight = weight.parse().map_err(|_| format!("{weight:?} is not a whole number"))?;
+    Ok((kind.to_owned(), weight))
+}
+
+fn lifetime(text: &str) -> Result<readyd::load::plan::Lifetime, String> {
+    use readyd::load::plan::Lifetime;
+    match text.parse::<u32>() {
+        Ok(0) => Err("must be at least 1 request".to_owned()),
+        Ok(requests) => Ok(Lifetime::Requests(requests)),
+        Err(_) => some_time(text).map(Lifetime::Time),
+    }
+}
+
+fn escaped(text: &str) -> Result<Bytes, String> {
+    let mut bytes = Vec::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        if c != '\\' {
+            bytes.extend(c.encode_utf8(&mut [0; 4]).bytes());
+            continue;
+        }
+        match rest.next() {
+            Some('r') => bytes.push(b'\r'),
+            Some('n') => bytes.push(b'\n'),
+            Some('t') => bytes.push(b'\t'),
+            Some('0') => bytes.push(0),
+            Some('\\') => bytes.push(b'\\'),
+            Some('x') => {
+                let digits: String = rest.by_ref().take(2).collect();
+                let is_hex = digits.len() == 2 && digits.chars().all(|c| c.is_ascii_hexdigit());
+                let byte = u8::from_str_radix(&digits, 16).ok().filter(|_| is_hex);
+                bytes.push(byte.ok_or_else(|| format!("\\x{digits} is not \\x and two digits"))?);
+            }
+            Some(other) => return Err(format!("\\{other} is not an escape (write \\\\ for \\)")),
+            None => return Err("ends with a single \\ (write \\\\ for \\)".to_owned()),
+        }
+    }
+    if bytes.is_empty() { Err("must not be empty".to_owned()) } else { Ok(Bytes(bytes)) }
+}

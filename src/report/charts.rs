@@ -1,0 +1,240 @@
+//! The charts of a report: its percentiles, and how it went over time.
+
+use super::svg::{Axis, Chart, Line};
+use super::table::{Table, Tone};
+use super::units::{count, micros, nearly_all, number, span};
+use super::{Histogram, Report, Second};
+
+/// More points than this cannot be told apart on a page.
+const MOST_POINTS: usize = 400;
+
+/// The shade over what came before the measured part.
+const BEFORE: &str = "before the measured part: connections are opened, the server warms up";
+
+/// A series with few enough points to be drawn, and how many seconds each stands for.
+pub(crate) struct Timeline {
+    seconds: Vec<Second>,
+    each: usize,
+}
+
+impl Timeline {
+    pub(crate) fn new(series: &[Second]) -> Timeline {
+        let each = series.len().div_ceil(MOST_POINTS).max(1);
+        Timeline { seconds: series.chunks(each).map(summed_up).collect(), each }
+    }
+
+    /// Whether there is nothing to be shown.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.seconds.is_empty()
+    }
+
+    /// Whether anything went wrong at any time.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.seconds.iter().any(|second| second.errors > 0)
+    }
+
+    /// What a point stands for, if not for a second.
+    pub(crate) fn resolution(&self) -> Option<String> {
+        (self.each > 1).then(|| {
+            format!(
+                "Each point stands for {} seconds: the mean of rates and medians, the worst of the \
+                 99th percentiles and longest times, the sum of errors.",
+                self.each
+            )
+        })
+    }
+
+    fn line(&self, name: &'static str, of: fn(&Second) -> Option<f64>) -> Line {
+        Line { name, points: self.seconds.iter().map(|second| (second.t_s, of(second))).collect() }
+    }
+
+    fn chart(
+        &self,
+        title: &'static str,
+        lines: Vec<Line>,
+        spanning: Option<&'static str>,
+        name: fn(f64) -> String,
+    ) -> Chart {
+        let values = || lines.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value);
+        let values: Vec<f64> = values().collect();
+        let y = match spanning {
+            Some(label) => Axis::spanning(label, values.iter().copied(), name),
+            None => Axis::linear("a second", values.iter().copied(), name),
+        };
+        let times = self.seconds.iter().map(|second| second.t_s);
+        let starts_before = times.clone().any(|at| at < 0.0);
+        let hint = |at: usize, second: &Second| {
+            let values: Vec<String> = lines
+                .iter()
+                .filter_map(|line| Some(format!("{} {}", line.name, name(line.points[at].1?))))
+                .collect();
+            (second.t_s, format!("{}: {}", span(second.t_s), values.join(", ")))
+        };
+        let hints = self.seconds.iter().enumerate().map(|(at, second)| hint(at, second)).collect();
+        Chart {
+            title,
+            description: described(&lines, name),
+            x: Axis::linear("seconds from the start of the measured part", times, number),
+            y,
+            hints,
+            lines,
+            shade: starts_before.then_some((0.0, BEFORE)),
+        }
+    }
+
+    /// Percentiles of the latency, second by second.
+    pub(crate) fn latency(&self) -> Chart {
+        let lines = vec![
+            self.line("50 %", |second| second.p50_us),
+            self.line("99 %", |second| second.p99_us),
+            self.line("longest", |second| second.max_us),
+        ];
+        self.chart("Latency over time", lines, Some("latency"), micros)
+    }
+
+    /// Requests and answers, second by second.
+    pub(crate) fn throughput(&self) -> Chart {
+        let lines = vec![
+            self.line("answered", |second| Some(second.answered as f64)),
+            self.line("sent", |second| Some(second.sent as f64)),
+        ];
+        self.chart("Requests over time", lines, None, number)
+    }
+
+    /// Connections open, second by second.
+    pub(crate) fn connections(&self) -> Chart {
+        let lines = vec![
+            self.line("open", |second| Some(second.connections as f64)),
+            self.line("opened in the second", |second| Some(second.opened as f64)),
+        ];
+        Chart {
+            y: Axis::linear(
+                "connections",
+                self.seconds
+                    .iter()
+                    .flat_map(|second| [second.connections as f64, second.opened as f64]),
+                number,
+            ),
+            ..self.chart("Connections over time", lines, None, number)
+        }
+    }
+
+    /// Errors and mismatches, second by second.
+    pub(crate) fn errors(&self) -> Chart {
+        let lines = vec![self.line("errors", |second| Some(second.errors as f64))];
+        self.chart("Errors over time", lines, None, number)
+    }
+
+    /// The numbers behind the charts.
+    pub(crate) fn table(&self) -> Table {
+        let head =
+            ["second", "connections", "opened", "sent", "answered", "errors", "50 %", "99 %"];
+        let mut table = Table::new("Second by second", &[&head[..], &["longest"]].concat());
+        let time = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), micros);
+        for second in &self.seconds {
+            let tone = if second.errors > 0 { Tone::Bad } else { Tone::Plain };
+            table.push(
+                tone,
+                [
+                    number(second.t_s),
+                    count(second.connections),
+                    count(second.opened),
+                    count(second.sent),
+                    count(second.answered),
+                    count(second.errors),
+                    time(second.p50_us),
+                    time(second.p99_us),
+                    time(second.max_us),
+                ],
+            );
+        }
+        table
+    }
+}
+
+/// Several seconds as one.
+fn summed_up(seconds: &[Second]) -> Second {
+    let length = seconds.len().max(1) as u64;
+    let mean = |of: fn(&Second) -> u64| seconds.iter().map(of).sum::<u64>() / length;
+    let worst = |of: fn(&Second) -> Option<f64>| seconds.iter().filter_map(of).reduce(f64::max);
+    let medians: Vec<f64> = seconds.iter().filter_map(|second| second.p50_us).collect();
+    Second {
+        t_s: seconds.first().map_or(0.0, |first| first.t_s),
+        connections: seconds.last().map_or(0, |last| last.connections),
+        opened: mean(|second| second.opened),
+        sent: mean(|second| second.sent),
+        answered: mean(|second| second.answered),
+        errors: seconds.iter().map(|second| second.errors).sum(),
+        p50_us: (!medians.is_empty()).then(|| medians.iter().sum::<f64>() / medians.len() as f64),
+        p99_us: worst(|second| second.p99_us),
+        max_us: worst(|second| second.max_us),
+    }
+}
+
+/// From where to where each line goes.
+fn described(lines: &[Line], name: fn(f64) -> String) -> String {
+    let range = |line: &Line| {
+        let values = || line.points.iter().filter_map(|(_, value)| *value);
+        match (values().reduce(f64::min), values().reduce(f64::max)) {
+            (Some(least), Some(most)) => {
+                format!("{}: from {} to {}", line.name, name(least), name(most))
+            }
+            _ => format!("{}: no values", line.name),
+        }
+    };
+    lines.iter().map(range).collect::<Vec<_>>().join("; ")
+}
+
+/// Latency and service time by percentile.
+pub(crate) fn percentiles(report: &Report) -> Chart {
+    let histograms = &report.histograms;
+    distributions(&[("latency", &histograms.latency), ("service", &histograms.service)])
+}
+
+/// Distributions by percentile, each nine of a percentile as far from the one before as that from its.
+pub(crate) fn distributions(named: &[(&'static str, &Histogram)]) -> Chart {
+    let most = named.iter().map(|(_, times)| times.count()).max().unwrap_or(0);
+    // The last place is that of the longest of all: 99.9 % of a thousand, 99.99 % of ten thousand.
+    let nines = (most.max(10) as f64).log10().clamp(1.0, 7.0);
+    let place = |quantile: f64| (-(1.0 - quantile).max(1e-12).log10()).clamp(0.0, nines);
+    let line = |&(name, times): &(&'static str, &Histogram)| {
+        let points =
+            times.spectrum().map(|step| (place(step.quantile), Some(step.nanos as f64 / 1e3)));
+        Line { name, points: points.collect() }
+    };
+    let lines: Vec<Line> = named.iter().map(line).collect();
+    let values: Vec<f64> =
+        lines.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value).collect();
+    let quantiles: [f64; 9] = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999, 0.9999999];
+    let ticks = quantiles
+        .iter()
+        .filter(|&&quantile| -(1.0 - quantile).log10() <= nines + 1e-9)
+        .map(|&quantile| (place(quantile), format!("{} %", trimmed(quantile * 100.0))))
+        .collect();
+    let hint = |place: f64| {
+        let quantile = 1.0 - 10f64.powf(-place);
+        let values: Vec<String> = named
+            .iter()
+            .map(|(name, times)| {
+                format!("{name} {}", micros(times.value_at(quantile) as f64 / 1e3))
+            })
+            .collect();
+        (place, format!("{}: {}", nearly_all(quantile), values.join(", ")))
+    };
+    let hints = (0..=(nines * 10.0) as u32).map(|at| hint(f64::from(at) / 10.0));
+    Chart {
+        title: "Time by percentile",
+        description: described(&lines, micros),
+        x: Axis::new("percentile", (0.0, nines), ticks),
+        y: Axis::spanning("time", values.iter().copied(), micros),
+        hints: if most == 0 { Vec::new() } else { hints.collect() },
+        lines,
+        shade: None,
+    }
+}
+
+/// A percentage without the noise of its binary representation.
+fn trimmed(percent: f64) -> String {
+    let text = format!("{percent:.5}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

@@ -1,0 +1,119 @@
+//! A small table, made once and shown as aligned text or as HTML.
+//!
+//! Invariant: every row has as many cells as the head. Cells hold what is to be read, as it is; each
+//! way of showing it escapes what would be taken for something else.
+
+use super::markup::escaped;
+use super::units::printable;
+use std::fmt::Write;
+
+/// How a row is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Bad,
+    Good,
+}
+
+pub(crate) struct Row {
+    pub(crate) cells: Vec<String>,
+    pub(crate) tone: Tone,
+}
+
+/// The first column names a row and stands left; the others hold figures and stand right, except the
+/// last of a table with remarks.
+pub(crate) struct Table {
+    pub(crate) title: &'static str,
+    pub(crate) head: Vec<String>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) has_remarks: bool,
+}
+
+impl Table {
+    pub(crate) fn new(title: &'static str, head: &[&str]) -> Table {
+        let head = head.iter().map(|&name| name.to_owned()).collect();
+        Table { title, head, rows: Vec::new(), has_remarks: false }
+    }
+
+    /// A table whose last column is a remark on each row.
+    pub(crate) fn with_remarks(title: &'static str, head: &[&str]) -> Table {
+        Table { has_remarks: true, ..Table::new(title, head) }
+    }
+
+    pub(crate) fn push(&mut self, tone: Tone, cells: impl Into<Vec<String>>) {
+        let mut cells = cells.into();
+        cells.resize(self.head.len(), String::new());
+        self.rows.push(Row { cells, tone });
+    }
+
+    fn is_left(&self, column: usize) -> bool {
+        column == 0 || (self.has_remarks && column + 1 == self.head.len())
+    }
+
+    /// The head, then the rows, each a line without line end, two spaces between columns.
+    pub(crate) fn lines(&self) -> Vec<(Tone, String)> {
+        let rows: Vec<(Tone, Vec<String>)> =
+            std::iter::once((Tone::Plain, self.head.iter().map(|cell| printable(cell)).collect()))
+                .chain(
+                    self.rows.iter().map(|row| {
+                        (row.tone, row.cells.iter().map(|cell| printable(cell)).collect())
+                    }),
+                )
+                .collect();
+        let width_of = |column: usize| {
+            rows.iter().map(|(_, cells)| cells[column].chars().count()).max().unwrap_or(0)
+        };
+        let mut widths: Vec<usize> = (0..self.head.len()).map(width_of).collect();
+        // Whoever shows the table puts the title where the first column's name is missing.
+        if let (Some(first), Some("")) = (widths.first_mut(), self.head.first().map(String::as_str))
+        {
+            *first = (*first).max(self.title.chars().count());
+        }
+        let line = |cells: &[String]| {
+            let mut line = String::new();
+            for (column, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
+                let gap = if column == 0 { "" } else { "  " };
+                let _ = if self.is_left(column) {
+                    write!(line, "{gap}{cell:<width$}")
+                } else {
+                    write!(line, "{gap}{cell:>width$}")
+                };
+            }
+            line.trim_end().to_owned()
+        };
+        rows.iter().map(|(tone, cells)| (*tone, line(cells))).collect()
+    }
+
+    /// The table as HTML, its title as the caption.
+    pub(crate) fn html(&self) -> String {
+        let mut html = format!(
+            "<div class=\"scroll\"><table>\n<caption>{}</caption>\n<thead><tr>",
+            escaped(self.title)
+        );
+        for (column, name) in self.head.iter().enumerate() {
+            let _ = write!(html, "<th scope=\"col\"{}>{}</th>", self.class(column), escaped(name));
+        }
+        html.push_str("</tr></thead>\n<tbody>\n");
+        for row in &self.rows {
+            html.push_str(match row.tone {
+                Tone::Plain => "<tr>",
+                Tone::Bad => "<tr class=\"bad\">",
+                Tone::Good => "<tr class=\"good\">",
+            });
+            for (column, cell) in row.cells.iter().enumerate() {
+                let _ = if column == 0 {
+                    write!(html, "<th scope=\"row\">{}</th>", escaped(cell))
+                } else {
+                    write!(html, "<td{}>{}</td>", self.class(column), escaped(cell))
+                };
+            }
+            html.push_str("</tr>\n");
+        }
+        html.push_str("</tbody>\n</table></div>\n");
+        html
+    }
+
+    fn class(&self, column: usize) -> &'static str {
+        if self.is_left(column) { " class=\"words\"" } else { "" }
+    }
+}

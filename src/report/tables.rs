@@ -1,0 +1,337 @@
+//! What a report says in figures: the tables, the same ones wherever it is shown.
+
+use super::table::{Table, Tone};
+use super::units::{bytes, count, micros, number, percent, rate, seconds, span};
+use super::words::{by_name, known_share};
+use super::{Mode, Percentiles, Report, StepResult};
+
+/// The percentiles that are told, by their quantile.
+const PERCENTILES: [(&str, f64, fn(&Percentiles) -> f64); 8] = [
+    ("50 %", 0.5, |times| times.p50),
+    ("75 %", 0.75, |times| times.p75),
+    ("90 %", 0.9, |times| times.p90),
+    ("99 %", 0.99, |times| times.p99),
+    ("99.9 %", 0.999, |times| times.p999),
+    ("99.99 %", 0.9999, |times| times.p9999),
+    ("99.999 %", 0.99999, |times| times.p99999),
+    ("100 %", 1.0, |times| times.max),
+];
+
+/// The columns of [`short`].
+const SHORT: [&str; 5] = ["50 %", "90 %", "99 %", "99.9 %", "100 %"];
+
+/// A distribution in a few cells.
+fn short(times: &Percentiles) -> [String; 5] {
+    if times.count == 0 {
+        return std::array::from_fn(|_| "–".to_owned());
+    }
+    [times.p50, times.p90, times.p99, times.p999, times.max].map(micros)
+}
+
+fn head(first: &[&'static str]) -> Vec<&'static str> {
+    [first, &SHORT[..]].concat()
+}
+
+fn cells(first: &[String], times: &Percentiles) -> Vec<String> {
+    [first, &short(times)[..]].concat()
+}
+
+/// What was asked for beside what was achieved.
+pub(crate) fn asked_and_achieved(report: &Report) -> Table {
+    let (asked, achieved) = (&report.asked, &report.achieved);
+    let mut table = Table::new("Asked and achieved", &["", "asked", "achieved"]);
+    let mut push = |name: &str, asked: String, achieved: String, is_met: bool| {
+        let tone = if is_met { Tone::Plain } else { Tone::Bad };
+        table.push(tone, [name.to_owned(), asked, achieved]);
+    };
+    let connections = asked
+        .connections
+        .saturating_add(asked.idle)
+        .saturating_add(asked.slow_readers)
+        .saturating_add(asked.slow_writers);
+    push(
+        "connections",
+        count(connections),
+        count(achieved.connections_established),
+        achieved.connections_established >= connections,
+    );
+    let requests = match (asked.requests, report.mode) {
+        (Some(requests), _) => Some(requests),
+        (None, Mode::Open) => Some(achieved.requested),
+        (None, Mode::Closed) => None,
+    };
+    push(
+        "requests",
+        requests.map_or_else(|| "no limit".to_owned(), count),
+        count(achieved.answered),
+        requests.is_none_or(|requests| achieved.answered >= requests),
+    );
+    push(
+        "rate",
+        asked.rate.map_or_else(|| "no limit".to_owned(), rate),
+        rate(achieved.rate),
+        // The last answers come after the last second: a little less is not short.
+        asked.rate.is_none_or(|asked| achieved.rate >= asked * 0.99),
+    );
+    if let Some(duration) = asked.duration_s {
+        let is_met = achieved.elapsed_s >= duration * 0.99;
+        push("duration", span(duration), seconds(achieved.elapsed_s), is_met);
+    }
+    if asked.verify {
+        let is_met = achieved.verified >= achieved.answered;
+        push("verified", count(achieved.answered), count(achieved.verified), is_met);
+    }
+    table
+}
+
+/// What went wrong, by what was being done; nothing if nothing did.
+pub(crate) fn errors(report: &Report) -> Option<Table> {
+    let (errors, wrong) = (&report.errors, &report.mismatches);
+    let mut lost = errors.by_errno.clone();
+    for (name, number) in &errors.connect_by_errno {
+        if let Some(all) = lost.get_mut(name) {
+            *all = all.saturating_sub(*number);
+        }
+    }
+    let in_use = by_name(&lost);
+    let (read, write) = match (errors.read, errors.write) {
+        (_, 0) => (in_use, String::new()),
+        (0, _) => (String::new(), in_use),
+        _ => (format!("with write: {in_use}"), String::new()),
+    };
+    let mismatched = report.achieved.mismatched;
+    let kinds = [
+        (wrong.corrupt, "corrupt"),
+        (wrong.doubled, "doubled"),
+        (wrong.swapped, "swapped"),
+        (wrong.foreign, "of another connection"),
+        (wrong.unexpected, "unexpected"),
+    ];
+    let kinds: Vec<String> = kinds
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, kind)| format!("{} {kind}", count(*number)))
+        .collect();
+    let mut table = Table::with_remarks("Errors", &["", "count", ""]);
+    for (name, number, remark) in [
+        ("connect", errors.connect, by_name(&errors.connect_by_errno)),
+        ("read", errors.read, read),
+        ("write", errors.write, write),
+        ("timeout", errors.timeout, format!("no answer within {}", span(report.asked.timeout_s))),
+        ("mismatch", mismatched, kinds.join(", ")),
+        ("lost reply", wrong.lost, "a later one came".to_owned()),
+    ] {
+        if number > 0 {
+            table.push(Tone::Bad, [name.to_owned(), count(number), remark]);
+        }
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// Latency and service time, side by side; nothing without answers.
+pub(crate) fn latency(report: &Report) -> Option<Table> {
+    let (latency, service) = (&report.latency_us, &report.service_us);
+    if latency.count == 0 {
+        return None;
+    }
+    let is_open = report.mode == Mode::Open;
+    let intended = if is_open { "from intended time" } else { "from sending" };
+    let known = known_share(report).unwrap_or(1.0);
+    let has_unknown = known < 1.0;
+    let mut head = vec!["", intended, "service"];
+    if has_unknown {
+        head.push("");
+    }
+    let mut table = Table::new("Latency", &head);
+    table.has_remarks = has_unknown;
+    for (name, quantile, of) in PERCENTILES {
+        let mut cells = vec![name.to_owned(), micros(of(latency)), micros(of(service))];
+        if quantile > known {
+            cells.push("of those answered".to_owned());
+        }
+        table.push(Tone::Plain, cells);
+    }
+    for (name, of) in [
+        ("mean", (|times| times.mean) as fn(&Percentiles) -> f64),
+        ("std dev", |times| times.stdev),
+    ] {
+        table.push(Tone::Plain, [name.to_owned(), micros(of(latency)), micros(of(service))]);
+    }
+    Some(table)
+}
+
+/// The percentiles in detail; nothing without answers.
+pub(crate) fn spectrum(report: &Report) -> Option<Table> {
+    let latency = &report.histograms.latency;
+    if latency.count() == 0 {
+        return None;
+    }
+    let mut table =
+        Table::new("Percentile spectrum", &["percentile", "latency", "requests", "1/(1-p)"]);
+    for step in latency.spectrum() {
+        let odds = if step.quantile < 1.0 {
+            format!("{:.2}", 1.0 / (1.0 - step.quantile))
+        } else {
+            "∞".to_owned()
+        };
+        let name = format!("{:>10.6} %", step.quantile * 100.0);
+        let latency = micros(step.nanos as f64 / 1e3);
+        table.push(Tone::Plain, [name, latency, count(step.count), odds]);
+    }
+    Some(table)
+}
+
+/// The latency of each kind of request, if there were several, and the time to connect.
+pub(crate) fn kinds(report: &Report) -> Option<Table> {
+    let has_kinds = report.kinds.len() > 1;
+    let title = if has_kinds { "Latency by kind" } else { "Connecting" };
+    let mut table = Table::new(title, &head(&["", "count"]));
+    if has_kinds {
+        for (kind, times) in &report.kinds {
+            table.push(Tone::Plain, cells(&[kind.clone(), count(times.count)], times));
+        }
+    }
+    let connect = &report.connect_us;
+    if connect.count > 0 {
+        table.push(Tone::Plain, cells(&["connect".to_owned(), count(connect.count)], connect));
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// The steps of a ramp, if there was one.
+pub(crate) fn steps(report: &Report) -> Option<Table> {
+    let mut table = Table::new("Steps", &head(&["asked", "achieved", "for", "answered"]));
+    for step in &report.steps {
+        let first = [
+            rate(step.rate),
+            rate(step.achieved_rate),
+            span(step.duration_s),
+            answered_share(step),
+        ];
+        let is_met = step.achieved_rate >= step.rate * 0.99;
+        let tone = if is_met { Tone::Plain } else { Tone::Bad };
+        table.push(tone, cells(&first, &step.latency_us));
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+fn answered_share(step: &StepResult) -> String {
+    match step.sent {
+        0 => "–".to_owned(),
+        sent if step.answered >= sent => "all".to_owned(),
+        sent => super::units::nearly_all(step.answered as f64 / sent as f64),
+    }
+}
+
+/// The reconnect storms, if there were any.
+pub(crate) fn storms(report: &Report) -> Option<Table> {
+    let first = ["at", "dropped", "served", "all served", "failed connects"];
+    let mut table = Table::new("Reconnect storms", &head(&first));
+    for storm in &report.storms {
+        let first = [
+            span(storm.at_s),
+            count(storm.dropped),
+            count(storm.served),
+            storm
+                .all_served_s
+                .map_or_else(|| "never".to_owned(), |after| format!("after {}", seconds(after))),
+            count(storm.failed_attempts),
+        ];
+        let tone = if storm.all_served_s.is_some() { Tone::Plain } else { Tone::Bad };
+        table.push(tone, cells(&first, &storm.served_us));
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// How slow readers and writers fared, if there were any.
+pub(crate) fn slow(report: &Report) -> Option<Table> {
+    let slow = report.slow.as_ref()?;
+    let asked = report.asked.slow_readers.saturating_add(report.asked.slow_writers);
+    let mut table = Table::new("Slow connections", &["", ""]);
+    for (name, number) in [
+        ("asked", asked),
+        ("established", slow.established),
+        ("replies", slow.answered),
+        ("closed by server", slow.closed_by_server),
+    ] {
+        table.push(Tone::Plain, [name.to_owned(), count(number)]);
+    }
+    Some(table)
+}
+
+/// Whether the load generator kept up, in figures.
+pub(crate) fn client(report: &Report) -> Table {
+    let client = &report.client;
+    let mut table = Table::new("Load generator", &["", ""]);
+    let mut push = |name: &str, value: String| table.push(Tone::Plain, [name.to_owned(), value]);
+    push("CPU of busiest worker", percent(client.cpu_share));
+    push("CPU time, all workers", seconds(client.cpu_s));
+    if report.achieved.answered > 0 {
+        let each = client.cpu_s * 1e6 / report.achieved.answered as f64;
+        push("CPU time a request", micros(each));
+    }
+    push("loop lag, 99 %", micros(client.loop_lag_us_p99));
+    push("loop lag, longest", micros(client.loop_lag_us_max));
+    if let Some(lag) = &client.send_lag_us {
+        push("send lag, 50 %", micros(lag.p50));
+        push("send lag, 99 %", micros(lag.p99));
+        push("send lag, longest", micros(lag.max));
+        push("sent late by client", count(client.late_by_client));
+    }
+    if client.resident_bytes > 0 {
+        push("memory", bytes(client.resident_bytes as f64));
+    }
+    if let Some(busy) = report.environment.machine_busy {
+        push("whole machine in use", percent(busy));
+    }
+    if report.achieved.late > 0 {
+        push("requests late by > 1 ms", number(report.achieved.late as f64));
+    }
+    table
+}
+
+/// Where this was measured; what could not be found out is left out.
+pub(crate) fn environment(report: &Report) -> Table {
+    let environment = &report.environment;
+    let mut table = Table::with_remarks("Environment", &["", ""]);
+    let mut push = |name: &str, value: String| {
+        if !value.is_empty() {
+            table.push(Tone::Plain, [name.to_owned(), value]);
+        }
+    };
+    let unless_zero = |number: u64, text: fn(u64) -> String| match number {
+        0 => String::new(),
+        number => text(number),
+    };
+    push("readyc", environment.readyc.clone());
+    push("command", environment.command.join(" "));
+    push("started", report.started_at.clone());
+    push("kernel", environment.kernel.clone());
+    push("CPU", environment.cpu.clone());
+    push("CPUs usable", unless_zero(environment.cpus, count));
+    push("memory", unless_zero(environment.memory_bytes, |size| bytes(size as f64)));
+    push("descriptor limit", unless_zero(environment.nofile, count));
+    for (name, value) in &environment.sysctls {
+        push(name, value.clone());
+    }
+    table
+}
+
+/// What each of several merged reports was; nothing of a single run.
+pub(crate) fn merged(report: &Report) -> Option<Table> {
+    let head = ["started", "connections", "answered", "kernel and CPU"];
+    let mut table = Table::with_remarks("Merged from", &head);
+    for origin in &report.merged {
+        let machine = format!("{}, {}", origin.environment.kernel, origin.environment.cpu);
+        table.push(
+            Tone::Plain,
+            [
+                origin.started_at.clone(),
+                count(origin.connections_established),
+                count(origin.answered),
+                machine,
+            ],
+        );
+    }
+    (!table.rows.is_empty()).then_some(table)
+}

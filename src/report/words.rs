@@ -1,0 +1,161 @@
+//! What a report says in sentences, the same ones wherever it is shown.
+
+use super::units::{bytes, count, counted, nearly_all, rate, span};
+use super::{ByErrno, Mode, Report};
+
+/// How requests were paced, and from when latency counts.
+pub(crate) fn mode(report: &Report) -> String {
+    let asked = &report.asked;
+    match report.mode {
+        Mode::Open => format!(
+            "open loop, {}scheduled; latency from the intended time",
+            asked.rate.map_or_else(String::new, |per_second| {
+                format!("{} ", rate(per_second).replace("/s", " requests/s"))
+            })
+        ),
+        Mode::Closed => format!(
+            "closed loop, {} × {} under way",
+            counted(asked.connections, "connection"),
+            counted(asked.pipeline, "request")
+        ),
+    }
+}
+
+/// What was requested of whom, and by how many, in short phrases.
+pub(crate) fn setup(report: &Report) -> Vec<String> {
+    let asked = &report.asked;
+    let size = match (asked.size_min, asked.size) {
+        (least, most) if least == most || least == 0 => bytes(most as f64),
+        (least, most) => format!("{} to {}", bytes(least as f64), bytes(most as f64)),
+    };
+    let mut phrases = vec![
+        format!("{}, {size}", asked.workload),
+        listed(&asked.targets, 3),
+        counted(asked.connections, "connection"),
+    ];
+    for (number, kind) in [
+        (asked.idle, "idle"),
+        (asked.slow_readers, "slow readers"),
+        (asked.slow_writers, "slow writers"),
+    ] {
+        if number > 0 {
+            phrases.push(format!("{} {kind}", count(number)));
+        }
+    }
+    if asked.pipeline > 1 && report.mode == Mode::Open {
+        phrases.push(format!("up to {} under way on each", asked.pipeline));
+    }
+    if asked.workers > 1 {
+        phrases.push(counted(asked.workers, "worker"));
+    }
+    if asked.warmup_s > 0.0 {
+        phrases.push(format!("after {} of warm-up", span(asked.warmup_s)));
+    }
+    if let Some(per_second) = asked.connect_rate {
+        phrases.push(format!("{} connects/s", count(per_second.round() as u64)));
+    }
+    if let Some(lifetime) = &asked.lifetime {
+        phrases.push(format!("a connection lives {lifetime}"));
+    }
+    if let Some(every) = asked.herd_s {
+        phrases.push(format!("all speak at once every {}", span(every)));
+    }
+    if let Some(every) = asked.storm_s {
+        phrases.push(format!("all reconnect every {}", span(every)));
+    }
+    if !asked.sources.is_empty() {
+        phrases.push(format!("from {}", listed(&asked.sources, 3)));
+    }
+    if !asked.verify {
+        phrases.push("replies not verified".to_owned());
+    }
+    phrases
+}
+
+/// The first of several names, and how many more there are.
+pub(crate) fn listed(names: &[String], shown: usize) -> String {
+    let first = names.iter().take(shown).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(shown) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+/// Errors by name, the most frequent first: `ECONNRESET 3, EPIPE 1`.
+pub(crate) fn by_name(errors: &ByErrno) -> String {
+    let mut errors: Vec<_> = errors.iter().filter(|(_, number)| **number > 0).collect();
+    errors.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let errors: Vec<String> =
+        errors.iter().map(|(name, number)| format!("{name} {}", count(**number))).collect();
+    errors.join(", ")
+}
+
+/// The share of the requests whose time is known, if that is not all: of those without an answer
+/// nobody knows how long they would have taken.
+pub(crate) fn known_share(report: &Report) -> Option<f64> {
+    let achieved = &report.achieved;
+    // In a closed loop nothing is scheduled that could remain unsent.
+    let unsent = if report.mode == Mode::Open { achieved.unsent } else { 0 };
+    let unknown = achieved.unanswered.saturating_add(unsent);
+    let known = report.latency_us.count;
+    (unknown > 0).then(|| known as f64 / known.saturating_add(unknown) as f64)
+}
+
+/// What the percentiles do not know, if anything.
+pub(crate) fn unknown_percentiles(report: &Report) -> Option<String> {
+    let known = known_share(report)?;
+    let achieved = &report.achieved;
+    let mut missing = Vec::new();
+    if achieved.unanswered > 0 {
+        missing.push(format!("{} not answered", counted(achieved.unanswered, "request")));
+    }
+    if report.mode == Mode::Open && achieved.unsent > 0 {
+        missing.push(format!("{} not sent", counted(achieved.unsent, "request")));
+    }
+    Some(format!(
+        "{}: percentiles are of those answered, and of all requests those above {} are unknown.",
+        missing.join(", "),
+        nearly_all(known)
+    ))
+}
+
+/// How connecting went.
+pub(crate) fn connecting(report: &Report) -> String {
+    let achieved = &report.achieved;
+    let mut text = format!(
+        "{} opened in {}",
+        counted(achieved.connections_established, "connection"),
+        super::units::seconds(achieved.connect_elapsed_s)
+    );
+    for (number, what) in
+        [(achieved.connections_failed, "attempts failed"), (achieved.connections_lost, "lost")]
+    {
+        if number > 0 {
+            text.push_str(&format!(", {} {what}", count(number)));
+        }
+    }
+    // More opened than established: some were replaced.
+    if achieved.connections_opened > achieved.connections_established {
+        text.push_str(&format!(
+            "; {} in all, at most {} at once",
+            count(achieved.connections_opened),
+            count(achieved.connections_peak)
+        ));
+    }
+    text
+}
+
+/// How much went over the wire, framing included.
+pub(crate) fn traffic(report: &Report) -> String {
+    let achieved = &report.achieved;
+    let direction = |total: u64| {
+        let total = total as f64;
+        let each_second = if achieved.elapsed_s > 0.0 { total / achieved.elapsed_s } else { 0.0 };
+        format!("{} ({}/s)", bytes(total), bytes(each_second))
+    };
+    format!(
+        "{} sent, {} received",
+        direction(achieved.bytes_sent),
+        direction(achieved.bytes_received)
+    )
+}
