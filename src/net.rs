@@ -132,7 +132,7 @@ pub enum Notice {
     Reload,
     /// SIGUSR1: log the statistics.
     Report,
-    /// Another thread has something to hand over.
+    /// Another thread, or process, has something to hand over.
     Woken,
 }
 

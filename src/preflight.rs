@@ -25,7 +25,7 @@ pub use system::System;
 /// What is to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Demand {
-    /// Connections at once: those that make requests, idle and slow ones together.
+    /// Connections at once, at least one: those that make requests, idle and slow ones together.
     pub connections: u64,
     /// Those of them that say nothing.
     pub idle: u64,

@@ -14,6 +14,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Waker};
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{setsockopt, sockopt};
@@ -39,6 +40,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 const SIGNALS: mio::Token = mio::Token(usize::MAX);
 const WAKER: mio::Token = mio::Token(usize::MAX - 1);
 const TIMER: mio::Token = mio::Token(usize::MAX - 2);
+const INPUT: mio::Token = mio::Token(usize::MAX - 3);
 
 /// Before a moment that is waited for exactly, the loop looks for events without waiting for this
 /// long: waking a sleeping thread takes about that long.
@@ -110,6 +112,20 @@ impl Reactor {
         Ok(())
     }
 
+    /// From now on [`Notice::Woken`] is delivered when there is something new to be read from `input`,
+    /// a pipe, which becomes nonblocking. (A thread that waits for it would cost every system call of
+    /// this one: the kernel counts references to the descriptors that threads share.)
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be waited for, as a regular file.
+    pub fn watch_input(&mut self, input: &impl AsFd) -> io::Result<()> {
+        let flags = OFlag::from_bits_retain(fcntl(input, FcntlArg::F_GETFL)?);
+        fcntl(input, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+        let fd = input.as_fd().as_raw_fd();
+        self.poll.registry().register(&mut SourceFd(&fd), INPUT, Interest::READABLE)
+    }
+
     /// The network whose events this reactor delivers.
     ///
     /// # Errors
@@ -177,7 +193,7 @@ impl Reactor {
                 SIGNALS => self.deliver_signals(driver),
                 // That it woke the loop is all it is for.
                 TIMER => {}
-                WAKER => driver.notice(Notice::Woken, self.now()),
+                WAKER | INPUT => driver.notice(Notice::Woken, self.now()),
                 mio::Token(token) => driver.ready(Token(token), readiness(event)),
             }
         }

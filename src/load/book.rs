@@ -13,13 +13,21 @@ use crate::report::Histogram;
 use std::io;
 use std::time::Duration;
 
-/// A request under way.
+/// Requests under way that were sent together, mostly one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pending {
+    pub(super) count: u32,
     /// When it was to be sent; in a closed loop, when it was.
     pub(super) intended: Moment,
     /// When the first system call for it was made.
     pub(super) sent: Moment,
+}
+
+impl Pending {
+    /// One request.
+    pub(super) fn one(intended: Moment, sent: Moment) -> Pending {
+        Pending { count: 1, intended, sent }
+    }
 }
 
 /// How an answer compares to what it should be.
@@ -100,29 +108,30 @@ impl Book {
         self.tally.steps.get_mut(index)
     }
 
-    /// A request goes out; its connection could have taken it since `free_since`.
+    /// Requests go out; their connection could have taken it since `free_since`.
     #[inline]
     pub(super) fn sent(&mut self, request: &Pending, free_since: Moment, now: Moment) {
-        self.in_flight += 1;
-        self.interval.sent += 1;
+        let count = u64::from(request.count);
+        self.in_flight += count;
+        self.interval.sent += count;
         let (is_measured, is_open_loop) = (self.is_measured(request), self.is_open_loop);
         let requests = self.requests(is_measured);
-        requests.sent += 1;
+        requests.sent += count;
         if !is_open_loop {
             return;
         }
         let lag = now.since(request.intended.max(free_since));
-        requests.late += u64::from(now.since(request.intended) > LATE);
-        requests.late_by_client += u64::from(lag > LATE);
+        requests.late += if now.since(request.intended) > LATE { count } else { 0 };
+        requests.late_by_client += if lag > LATE { count } else { 0 };
         if is_measured {
-            self.tally.send_lag.record(lag);
+            self.tally.send_lag.record_many(lag, count);
             if let Some(step) = self.step(request) {
-                step.sent += 1;
+                step.sent += count;
             }
         }
     }
 
-    /// A request was answered.
+    /// Requests were answered.
     #[inline]
     pub(super) fn answered(
         &mut self,
@@ -131,58 +140,61 @@ impl Book {
         kind: Option<Kind>,
         now: Moment,
     ) {
-        self.in_flight -= 1;
-        self.interval.answered += 1;
+        let count = u64::from(request.count);
+        self.in_flight -= count;
+        self.interval.answered += count;
         self.last_answer = now;
         let latency = now.since(request.intended);
         let is_measured = self.is_measured(request);
         let requests = self.requests(is_measured);
-        requests.answered += 1;
-        requests.verified += u64::from(quality == Quality::Verified);
+        requests.answered += count;
         match quality {
-            Quality::Verified | Quality::Unverified => {}
-            Quality::Corrupt => self.tally.mismatches.corrupt += 1,
-            Quality::Swapped => self.tally.mismatches.swapped += 1,
+            Quality::Verified => requests.verified += count,
+            Quality::Unverified => {}
+            Quality::Corrupt => self.stray(|mismatches| mismatches.corrupt += count),
+            Quality::Swapped => self.stray(|mismatches| mismatches.swapped += count),
         }
-        self.interval.errors += u64::from(matches!(quality, Quality::Corrupt | Quality::Swapped));
         if !is_measured {
-            return self.interval.latency.record(latency);
+            return self.interval.latency.record_many(latency, count);
         }
-        self.interval_measured.record(latency);
+        self.interval_measured.record_many(latency, count);
         if self.is_open_loop {
-            self.tally.service.record(now.since(request.sent));
+            self.tally.service.record_many(now.since(request.sent), count);
         }
         if let Some(kind) = kind {
             match self.tally.kinds.get_mut(kind.name()) {
-                Some(histogram) => histogram.record(latency),
-                None => self.tally.kinds.entry(kind.name().to_owned()).or_default().record(latency),
+                Some(histogram) => histogram.record_many(latency, count),
+                None => {
+                    let histogram = self.tally.kinds.entry(kind.name().to_owned()).or_default();
+                    histogram.record_many(latency, count);
+                }
             }
         }
         if let Some(step) = self.step(request) {
-            step.answered += 1;
-            step.latency.record(latency);
+            step.answered += count;
+            step.latency.record_many(latency, count);
         }
     }
 
-    /// A request will not be answered: its connection was lost.
+    /// Requests will not be answered: their connection was lost.
     pub(super) fn unanswered(&mut self, request: &Pending) {
-        self.in_flight -= 1;
+        self.in_flight -= u64::from(request.count);
         let is_measured = self.is_measured(request);
-        self.requests(is_measured).unanswered += 1;
+        self.requests(is_measured).unanswered += u64::from(request.count);
     }
 
-    /// A request was not answered in time.
+    /// Requests were not answered in time.
     pub(super) fn timed_out(&mut self, request: &Pending) {
-        self.tally.errors.timeout += 1;
-        self.interval.errors += 1;
+        self.tally.errors.timeout += u64::from(request.count);
+        self.interval.errors += u64::from(request.count);
         self.unanswered(request);
     }
 
-    /// A request's connection was dropped on purpose.
+    /// The requests' connection was dropped on purpose.
     pub(super) fn abandoned(&mut self, request: &Pending) {
-        self.in_flight -= 1;
+        self.in_flight -= u64::from(request.count);
         let is_measured = self.is_measured(request);
-        self.requests(is_measured).abandoned += 1;
+        self.requests(is_measured).abandoned += u64::from(request.count);
     }
 
     /// A reply came that answers no request under way.

@@ -45,7 +45,7 @@ fn finalize(mut x: u64) -> u64 {
 #[inline]
 pub fn digits(id: RequestId) -> [u8; DIGITS] {
     let sequence = id.sequence & SEQUENCE_MASK;
-    let check = check(id);
+    let check = check(RequestId { sequence, ..id });
     let high = id.connection << 32 | sequence >> 16;
     let low = (sequence & 0xffff) << SEQUENCE_BITS | check;
     let mut digits = [0; DIGITS];
@@ -55,9 +55,13 @@ pub fn digits(id: RequestId) -> [u8; DIGITS] {
     digits
 }
 
+/// A multiplication spreads each bit over those above it; the fold brings them down again.
 #[inline]
 fn check(id: RequestId) -> u64 {
-    mix(id.connection & u64::from(u32::MAX), id.sequence & SEQUENCE_MASK) & SEQUENCE_MASK
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let number = id.connection << 32 ^ id.sequence;
+    let spread = number.wrapping_mul(ODD);
+    (spread ^ spread >> 32).wrapping_mul(ODD) >> (u64::BITS - SEQUENCE_BITS)
 }
 
 /// Which request `digits` name; none if they are corrupt.
@@ -123,5 +127,43 @@ impl Payloads {
         let (named, rest) = bytes.split_at(bytes.len().min(DIGITS));
         let digits = &digits[DIGITS - size.min(DIGITS)..];
         bytes.len() <= size && digits.starts_with(named) && self.filler.starts_with(rest)
+    }
+}
+
+/// A message that is always the same but for the digits that name its request. Setting these is all
+/// there is to do to make the next one, or to know what the next reply has to be.
+#[derive(Debug)]
+pub struct Stamped {
+    bytes: Box<[u8]>,
+    digits_at: usize,
+    digits_len: usize,
+}
+
+impl Stamped {
+    /// `prefix`, then a payload of `size` bytes.
+    pub fn new(prefix: &[u8], payloads: &Payloads, size: usize) -> Stamped {
+        let mut bytes = prefix.to_vec();
+        payloads.append(RequestId { connection: 0, sequence: 0 }, size, &mut bytes);
+        let bytes = bytes.into_boxed_slice();
+        Stamped { bytes, digits_at: prefix.len(), digits_len: size.min(DIGITS) }
+    }
+
+    /// The message for `id`.
+    #[inline]
+    pub fn stamp(&mut self, id: RequestId) -> &[u8] {
+        let digits = digits(id);
+        match self.bytes[self.digits_at..].first_chunk_mut::<DIGITS>() {
+            // The common case is a copy of known length.
+            Some(place) => *place = digits,
+            None => {
+                self.bytes[self.digits_at..].copy_from_slice(&digits[DIGITS - self.digits_len..])
+            }
+        }
+        &self.bytes
+    }
+
+    /// The message for the request stamped last.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }

@@ -38,7 +38,10 @@ pub(super) struct Talk {
     pub(super) due: u64,
     /// The next request's number.
     pub(super) sequence: u64,
-    pub(super) pending: VecDeque<Pending>,
+    /// Requests under way, oldest first.
+    pending: VecDeque<Pending>,
+    /// How many they are.
+    under_way: usize,
     overtaken: Vec<(u64, Pending)>,
     given_up: VecDeque<u64>,
     /// Since when one more request could have been sent.
@@ -65,6 +68,7 @@ impl Talk {
             due: 0,
             sequence: 0,
             pending: VecDeque::new(),
+            under_way: 0,
             overtaken: Vec::new(),
             given_up: VecDeque::new(),
             free_since: Moment::START,
@@ -83,7 +87,7 @@ impl Talk {
 
     /// The oldest request under way; without any, the next to come.
     fn front(&self) -> u64 {
-        self.sequence - self.pending.len() as u64
+        self.sequence - self.under_way as u64
     }
 
     /// Requests of which nothing more is awaited in turn.
@@ -93,9 +97,26 @@ impl Talk {
 
     /// A request is under way no more: there may be room for another since `now`.
     fn make_room(&mut self, now: Moment) {
-        if self.pending.len() + 1 == self.pipeline {
+        if self.under_way + 1 == self.pipeline {
             self.free_since = now;
         }
+    }
+
+    /// How many requests are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way
+    }
+
+    /// Takes the oldest request under way out of the account.
+    fn take_oldest(&mut self) -> Option<Pending> {
+        let oldest = self.pending.front_mut()?;
+        let one = Pending { count: 1, ..*oldest };
+        oldest.count -= 1;
+        if oldest.count == 0 {
+            self.pending.pop_front();
+        }
+        self.under_way -= 1;
+        Some(one)
     }
 
     /// Nothing is under way, nor waits to be sent.
@@ -105,9 +126,15 @@ impl Talk {
 
     /// Begins a request: it is under way, and its bytes are appended to `out`.
     #[inline]
-    pub(super) fn begin(&mut self, request: Pending, wire: &Wire, out: &mut Vec<u8>) {
+    pub(super) fn begin(&mut self, request: Pending, wire: &mut Wire, out: &mut Vec<u8>) {
         wire.append_request(self.id(self.sequence), out);
-        self.pending.push_back(request);
+        self.under_way += 1;
+        match self.pending.back_mut() {
+            Some(last) if (last.intended, last.sent) == (request.intended, request.sent) => {
+                last.count += 1;
+            }
+            _ => self.pending.push_back(request),
+        }
         self.sequence += 1;
         self.used += 1;
     }
@@ -116,7 +143,7 @@ impl Talk {
     pub(super) fn receive(
         &mut self,
         input: &[u8],
-        wire: &Wire,
+        wire: &mut Wire,
         book: &mut Book,
         now: Moment,
     ) -> Result<(), OutOfStep> {
@@ -137,15 +164,15 @@ impl Talk {
     fn take_replies(
         &mut self,
         bytes: &[u8],
-        wire: &Wire,
+        wire: &mut Wire,
         book: &mut Book,
         now: Moment,
     ) -> Result<usize, OutOfStep> {
         let mut taken = 0;
         while taken < bytes.len() {
+            taken += self.take_right_replies(&bytes[taken..], wire, book, now);
             let rest = &bytes[taken..];
-            let expected = self.id(self.front());
-            match wire.examine(expected, rest, self.pending.len() <= 1) {
+            match wire.examine(self.id(self.front()), rest, self.under_way <= 1) {
                 Examined::Incomplete => break,
                 Examined::OutOfStep => return Err(OutOfStep),
                 Examined::Reply(len, verdict) => {
@@ -157,11 +184,47 @@ impl Talk {
         Ok(taken)
     }
 
+    /// Takes the right replies to requests that were sent together, and accounts for them together.
+    fn take_right_replies(
+        &mut self,
+        bytes: &[u8],
+        wire: &mut Wire,
+        book: &mut Book,
+        now: Moment,
+    ) -> usize {
+        let Some(oldest) = self.pending.front().copied().filter(|_| !wire.is_mixture()) else {
+            return 0;
+        };
+        let right = if wire.verifies() { Verdict::Right } else { Verdict::Unverified };
+        let (first, mut count, mut taken) = (self.front(), 0, 0);
+        while count < oldest.count
+            && let id = self.id(first + u64::from(count))
+            && let Examined::Reply(len, verdict) = wire.examine(id, &bytes[taken..], false)
+            && verdict == right
+        {
+            count += 1;
+            taken += len;
+        }
+        if count > 0 {
+            let quality = if wire.verifies() { Quality::Verified } else { Quality::Unverified };
+            book.answered(&Pending { count, ..oldest }, quality, None, now);
+            if self.under_way == self.pipeline {
+                self.free_since = now;
+            }
+            self.under_way -= count as usize;
+            self.pending[0].count -= count;
+            if count == oldest.count {
+                self.pending.pop_front();
+            }
+        }
+        taken
+    }
+
     /// Takes the peer's FIN. Tells whether it ended a reply.
     pub(super) fn receive_eof(&mut self, wire: &Wire, book: &mut Book, now: Moment) -> bool {
         let held = std::mem::take(&mut self.unparsed);
         match wire.examine_at_end(held.bytes()) {
-            Examined::Reply(len, verdict) if !self.pending.is_empty() => {
+            Examined::Reply(len, verdict) if self.under_way > 0 => {
                 self.settle(&held.bytes()[..len], verdict, wire, book, now);
                 true
             }
@@ -174,6 +237,7 @@ impl Talk {
         for request in self.pending.drain(..) {
             book.answered(&request, Quality::Unverified, None, now);
         }
+        self.under_way = 0;
         self.free_since = now;
     }
 
@@ -192,11 +256,11 @@ impl Talk {
             Verdict::Wrong => Quality::Corrupt,
             Verdict::Another(named) => return self.settle_another(named, reply, wire, book, now),
         };
-        if quality == Quality::Corrupt || self.pending.is_empty() {
+        if quality == Quality::Corrupt || self.under_way == 0 {
             self.note(reply, wire, book);
         }
         let sequence = self.front();
-        match self.pending.pop_front() {
+        match self.take_oldest() {
             Some(request) => {
                 book.answered(&request, quality, wire.kind(self.id(sequence)), now);
                 self.make_room(now);
@@ -222,9 +286,10 @@ impl Talk {
         if (self.front()..self.sequence).contains(&named.sequence) {
             while self.front() < named.sequence {
                 let sequence = self.front();
-                self.overtaken.extend(self.pending.pop_front().map(|request| (sequence, request)));
+                let Some(request) = self.take_oldest() else { break };
+                self.overtaken.push((sequence, request));
             }
-            if let Some(request) = self.pending.pop_front() {
+            if let Some(request) = self.take_oldest() {
                 book.answered(&request, Quality::Verified, kind, now);
             }
             self.free_since = now;
@@ -286,7 +351,7 @@ impl Talk {
         });
         while self.pending.front().is_some_and(is_over) {
             self.given_up.push_back(self.front());
-            if let Some(request) = self.pending.pop_front() {
+            if let Some(request) = self.take_oldest() {
                 book.timed_out(&request);
             }
             self.free_since = now;
@@ -304,6 +369,7 @@ impl Talk {
     pub(super) fn hang_up(&mut self, book: &mut Book, close: impl Fn(&mut Book, &Pending)) {
         let overtaken = self.overtaken.drain(..).map(|(_, request)| request);
         self.pending.drain(..).chain(overtaken).for_each(|request| close(book, &request));
+        self.under_way = 0;
         self.given_up = VecDeque::new();
         self.unparsed.clear();
         self.unsent.clear();

@@ -51,11 +51,11 @@ impl<N: Net + MonotonicClock> Load<N> {
             let Slot { ready, talk: Some(talk), .. } = &mut self.slots[index] else {
                 return Ok(());
             };
-            let has_room = talk.unsent.is_empty() && talk.pending.len() < pipeline;
+            let has_room = talk.unsent.is_empty() && talk.under_way() < pipeline;
             if has_room {
-                let request = Pending { intended: now, sent: now };
+                let request = Pending::one(now, now);
                 self.side_book.sent(&request, now, now);
-                talk.begin(request, &self.wire, &mut self.out);
+                talk.begin(request, &mut self.wire, &mut self.out);
             }
             if !ready.write {
                 talk.unsent.extend(&self.out, now);

@@ -95,7 +95,7 @@ impl<N: Net + MonotonicClock> Load<N> {
             Filled::Nothing => Ok(now),
             Filled::Bytes(count) => {
                 book.received(count, now);
-                talk.receive(&self.scratch[..count], &self.wire, book, now)
+                talk.receive(&self.scratch[..count], &mut self.wire, book, now)
                     .map(|()| now)
                     .map_err(|_| Break::Failed(Doing::Reading, ErrorKind::InvalidData.into()))
             }
@@ -131,9 +131,9 @@ impl<N: Net + MonotonicClock> Load<N> {
                 }
             };
             let sent = talk.connecting_since.take().unwrap_or(now);
-            let request = Pending { intended, sent };
+            let request = Pending::one(intended, sent);
             self.book.sent(&request, talk.free_since, now);
-            talk.begin(request, &self.wire, &mut self.out);
+            talk.begin(request, &mut self.wire, &mut self.out);
         }
     }
 
@@ -173,9 +173,9 @@ impl<N: Net + MonotonicClock> Load<N> {
         let now = self.net.now();
         if let Slot { talk: Some(talk), .. } = &mut self.slots[index] {
             if talk.is_quiet() && talk.returns_since.is_some() {
-                let request = Pending { intended: now, sent: now };
+                let request = Pending::one(now, now);
                 self.side_book.sent(&request, now, now);
-                talk.begin(request, &self.wire, &mut self.out);
+                talk.begin(request, &mut self.wire, &mut self.out);
             }
             self.send(index, usize::MAX, now)?;
             while self.slots[index].ready.read {
@@ -314,5 +314,5 @@ fn may_use(talk: &Talk, lifetime: Lifetime, now: Moment) -> bool {
 
 /// Whether it may take one more now.
 fn has_room(talk: &Talk, pipeline: usize, lifetime: Lifetime, now: Moment) -> bool {
-    talk.pending.len() < pipeline && talk.unsent.is_empty() && may_use(talk, lifetime, now)
+    talk.under_way() < pipeline && talk.unsent.is_empty() && may_use(talk, lifetime, now)
 }

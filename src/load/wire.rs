@@ -67,17 +67,12 @@ impl Wire {
             Work::PlainEcho(sizes) | Work::Discard(sizes) => sizes.max,
             Work::Greeting(_) | Work::Custom(_) => 0,
         };
+        let payloads = Payloads::new(longest);
         let framed = match &plan.work {
-            Work::Framed(mix) => Some(Framed::new(mix.clone(), plan.seed)),
+            Work::Framed(mix) => Some(Framed::new(mix.clone(), plan.seed, &payloads)),
             _ => None,
         };
-        Wire {
-            work: plan.work.clone(),
-            verify: plan.verify,
-            seed: plan.seed,
-            payloads: Payloads::new(longest),
-            framed,
-        }
+        Wire { work: plan.work.clone(), verify: plan.verify, seed: plan.seed, payloads, framed }
     }
 
     /// Whether replies say which request they answer. Then one that is lost does not bring those
@@ -100,6 +95,16 @@ impl Wire {
         matches!(self.work, Work::Greeting(_))
     }
 
+    /// Whether replies are verified.
+    pub fn verifies(&self) -> bool {
+        self.verify
+    }
+
+    /// Whether requests are of several kinds.
+    pub fn is_mixture(&self) -> bool {
+        self.framed.as_ref().is_some_and(Framed::is_mixture)
+    }
+
     /// The request's kind, if it is one of a mixture.
     pub fn kind(&self, id: RequestId) -> Option<Kind> {
         self.framed.as_ref().filter(|framed| framed.is_mixture()).map(|framed| framed.kind(id))
@@ -107,8 +112,8 @@ impl Wire {
 
     /// Appends the request to `out`.
     #[inline]
-    pub fn append_request(&self, id: RequestId, out: &mut Vec<u8>) {
-        match (&self.work, &self.framed) {
+    pub fn append_request(&mut self, id: RequestId, out: &mut Vec<u8>) {
+        match (&self.work, &mut self.framed) {
             (_, Some(framed)) => framed.append_request(&self.payloads, id, out),
             (Work::PlainEcho(sizes) | Work::Discard(sizes), _) => {
                 self.payloads.append(id, sizes.of(id, self.seed), out);
@@ -121,11 +126,10 @@ impl Wire {
     /// What the bytes at the front of the stream are to the request `id`, of which the reply is
     /// awaited. `is_last` tells that no other request is under way.
     #[inline]
-    pub fn examine(&self, id: RequestId, bytes: &[u8], is_last: bool) -> Examined {
-        if bytes.is_empty() {
-            return Examined::Incomplete;
-        }
-        let examined = match (&self.work, &self.framed) {
+    pub fn examine(&mut self, id: RequestId, bytes: &[u8], is_last: bool) -> Examined {
+        let examined = match (&self.work, &mut self.framed) {
+            _ if bytes.is_empty() => return Examined::Incomplete,
+            (_, Some(framed)) if !self.verify => return framed.measure(bytes),
             (_, Some(framed)) => framed.examine(&self.payloads, id, bytes),
             (Work::PlainEcho(sizes), _) => self.examine_plain(*sizes, id, bytes),
             (Work::Custom(custom), _) => custom::examine(&custom.answer, bytes, is_last),

@@ -117,7 +117,7 @@ fn worker_descriptors(system: &System, demand: &Demand) -> Finding {
         .most(|have| connections_of_workers(demand, have))
         .remedy(|| format!("ulimit -Hn {needed}   # as root, in the shell that starts readyc"))
         .remedy(|| {
-            format!("prlimit --pid PID --nofile={needed}:{needed}   # as root; PID is that shell's")
+            format!("prlimit --pid $$ --nofile={needed}:{needed}   # the same, also by sudo")
         })
         .remedy(|| {
             format!(

@@ -3,19 +3,36 @@
 use super::{Examination, Finding, Largest, Limit, Unit, Verdict};
 use std::fmt;
 
+impl Limit {
+    /// The setting that it is, as sysctl(8) or the shell calls it.
+    fn setting(self) -> Option<&'static str> {
+        match self {
+            Limit::NrOpen => Some("fs.nr_open"),
+            Limit::WorkerDescriptors | Limit::ServerDescriptors => Some("ulimit -Hn"),
+            Limit::OpenFiles => Some("fs.file-max"),
+            Limit::LocalPorts => Some("ip_local_port_range"),
+            Limit::Conntrack => Some("nf_conntrack_max"),
+            Limit::Memory => None,
+            Limit::TcpMemory => Some("tcp_mem"),
+            Limit::AcceptQueue => Some("somaxconn"),
+            Limit::SynQueue => Some("tcp_max_syn_backlog"),
+        }
+    }
+}
+
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Limit::NrOpen => "highest descriptor limit (fs.nr_open)",
-            Limit::WorkerDescriptors => "descriptors of a worker (ulimit -Hn)",
-            Limit::ServerDescriptors => "descriptors of the server (ulimit -Hn)",
-            Limit::OpenFiles => "open files in all (fs.file-max)",
-            Limit::LocalPorts => "local ports (ip_local_port_range)",
-            Limit::Conntrack => "conntrack entries (nf_conntrack_max)",
-            Limit::Memory => "memory, MiB",
-            Limit::TcpMemory => "pages for TCP buffers (tcp_mem)",
-            Limit::AcceptQueue => "connections to be accepted (somaxconn)",
-            Limit::SynQueue => "connections half made (tcp_max_syn_backlog)",
+            Limit::NrOpen => "highest descriptor limit",
+            Limit::WorkerDescriptors => "descriptors of a worker",
+            Limit::ServerDescriptors => "descriptors of the server",
+            Limit::OpenFiles => "open files in all",
+            Limit::LocalPorts => "local ports",
+            Limit::Conntrack => "conntrack entries",
+            Limit::Memory => "memory",
+            Limit::TcpMemory => "pages for TCP buffers",
+            Limit::AcceptQueue => "connections to be accepted",
+            Limit::SynQueue => "connections half made",
         })
     }
 }
@@ -52,7 +69,7 @@ impl fmt::Display for Examination {
 
 impl Examination {
     fn write_table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let title = ["for each limit", "needed", "have", ""].map(str::to_owned);
+        let title = ["limit", "needed", "have", ""].map(str::to_owned);
         let rows: Vec<[String; 4]> =
             [title].into_iter().chain(self.findings.iter().map(Finding::cells)).collect();
         let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
@@ -75,8 +92,14 @@ impl Finding {
             Unit::Bytes => (self.needed.div_ceil(1 << 20), self.have.map(|have| have >> 20)),
             Unit::Count | Unit::Pages => (self.needed, self.have),
         };
-        let have = have.map_or_else(|| "?".to_owned(), grouped);
-        [self.what.to_string(), grouped(needed), have, self.verdict.to_string()]
+        let suffix = if self.unit == Unit::Bytes { " MiB" } else { "" };
+        let number = |number| grouped(number) + suffix;
+        let what = match self.what.setting() {
+            Some(setting) => format!("{} ({setting})", self.what),
+            None => self.what.to_string(),
+        };
+        let have = have.map_or_else(|| "?".to_owned(), number);
+        [what, number(needed), have, self.verdict.to_string()]
     }
 
     fn write_advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,8 +112,8 @@ impl Finding {
         }
         match self.remedies.len() {
             0 => writeln!(f)?,
-            1 => writeln!(f, ". This helps:")?,
-            _ => writeln!(f, ". Any of these helps:")?,
+            1 => writeln!(f, ". This will do:")?,
+            _ => writeln!(f, ". Any one of these will do:")?,
         }
         self.remedies.iter().try_for_each(|remedy| writeln!(f, "    {remedy}"))
     }
@@ -101,7 +124,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

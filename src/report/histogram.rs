@@ -53,6 +53,12 @@ impl Histogram {
         self.0.saturating_record(nanos);
     }
 
+    /// Adds the same time `count` times.
+    #[inline]
+    pub fn record_many(&mut self, time: Duration, count: u64) {
+        self.0.saturating_record_n(time.as_nanos() as u64, count);
+    }
+
     /// Adds all that `other` holds.
     pub fn merge(&mut self, other: &Histogram) {
         self.0.add(&other.0).expect("all histograms have the same bounds");

@@ -31,6 +31,8 @@ mod client_terminal;
 mod client_third_party;
 mod command_line;
 mod crowds;
+#[cfg(feature = "client")]
+mod doctor;
 mod framing;
 mod hostile;
 mod limits;
@@ -41,5 +43,7 @@ mod misbehaving;
 mod readme;
 mod services;
 mod signals;
+#[cfg(feature = "client")]
+mod stats_watch;
 mod support;
 mod tracing;

@@ -4,7 +4,7 @@ use super::{Examined, Kind, Verdict, find_other};
 use crate::client::scripts::Check;
 use crate::frame::{self, HEADER_LEN};
 use crate::handlers::daytime::Format;
-use crate::load::payload::{DIGITS, Payloads, RequestId, identify, mix};
+use crate::load::payload::{DIGITS, Payloads, RequestId, Stamped, identify, mix};
 use crate::load::plan::Mix;
 
 const ECHO: &[u8] = b"ECHO ";
@@ -21,16 +21,24 @@ pub(super) struct Framed {
     seed: u64,
     /// Longest reply that is believed.
     max_body: usize,
-    /// The start of every echo request and of every reply to one, if all are equally long.
-    constant: Option<([u8; PREFIX_LEN], [u8; HEADER_LEN])>,
+    /// An echo request and the reply to it, if all are equally long.
+    equal: Option<Equal>,
+}
+
+#[derive(Debug)]
+struct Equal {
+    request: Stamped,
+    reply: Stamped,
 }
 
 impl Framed {
-    pub(super) fn new(mix: Mix, seed: u64) -> Framed {
+    pub(super) fn new(mix: Mix, seed: u64, payloads: &Payloads) -> Framed {
         let sizes = mix.sizes;
-        let constant = (sizes.min == sizes.max)
-            .then(|| (request_prefix(sizes.max), frame::encode_header(sizes.max)));
-        Framed { max_body: sizes.max + SPARE, mix, seed, constant }
+        let equal = (sizes.min == sizes.max).then(|| Equal {
+            request: Stamped::new(&request_prefix(sizes.max), payloads, sizes.max),
+            reply: Stamped::new(&frame::encode_header(sizes.max), payloads, sizes.max),
+        });
+        Framed { max_body: sizes.max + SPARE, mix, seed, equal }
     }
 
     pub(super) fn is_mixture(&self) -> bool {
@@ -70,32 +78,45 @@ impl Framed {
     }
 
     #[inline]
-    pub(super) fn append_request(&self, payloads: &Payloads, id: RequestId, out: &mut Vec<u8>) {
+    pub(super) fn append_request(&mut self, payloads: &Payloads, id: RequestId, out: &mut Vec<u8>) {
         match self.kind(id) {
-            Kind::Echo => {
-                match &self.constant {
-                    Some((prefix, _)) => out.extend_from_slice(prefix),
-                    None => out.extend_from_slice(&request_prefix(self.size(id))),
+            Kind::Echo => match &mut self.equal {
+                Some(equal) => out.extend_from_slice(equal.request.stamp(id)),
+                None => {
+                    out.extend_from_slice(&request_prefix(self.size(id)));
+                    payloads.append(id, self.size(id), out);
                 }
-                payloads.append(id, self.size(id), out);
-            }
+            },
             Kind::Lookup => append_frame(&[b"LOOKUP ", self.key(id).as_bytes()], out),
             Kind::Daytime => append_frame(&[b"DAYTIME"], out),
         }
     }
 
     #[inline]
-    pub(super) fn examine(&self, payloads: &Payloads, id: RequestId, bytes: &[u8]) -> Examined {
-        if let Some((_, header)) = &self.constant
-            && let Some((got, rest)) = bytes.split_first_chunk::<HEADER_LEN>()
-            && got == header
-            && let Some(body) = rest.get(..self.mix.sizes.max)
-            && self.kind(id) == Kind::Echo
-            && payloads.is(id, body.len(), body)
+    pub(super) fn examine(&mut self, payloads: &Payloads, id: RequestId, bytes: &[u8]) -> Examined {
+        if self.kind(id) == Kind::Echo
+            && let Some(equal) = &mut self.equal
+            && let expected = equal.reply.stamp(id)
+            && bytes.starts_with(expected)
         {
-            return Examined::Reply(HEADER_LEN + body.len(), Verdict::Right);
+            return Examined::Reply(expected.len(), Verdict::Right);
         }
         self.examine_closely(payloads, id, bytes)
+    }
+
+    /// Only where the reply ends, whatever is in it.
+    #[inline]
+    pub(super) fn measure(&self, bytes: &[u8]) -> Examined {
+        if let Some(Equal { reply, .. }) = &self.equal
+            && bytes.starts_with(&reply.bytes()[..HEADER_LEN])
+        {
+            return whole(reply.bytes().len(), bytes);
+        }
+        let Some(header) = bytes.first_chunk::<HEADER_LEN>() else { return Examined::Incomplete };
+        match frame::decode_header(header, self.max_body) {
+            Ok(len) => whole(HEADER_LEN + len, bytes),
+            Err(_) => Examined::OutOfStep,
+        }
     }
 
     fn examine_closely(&self, payloads: &Payloads, id: RequestId, bytes: &[u8]) -> Examined {
@@ -170,4 +191,11 @@ fn append_frame(parts: &[&[u8]], out: &mut Vec<u8>) {
     let len = parts.iter().map(|part| part.len()).sum();
     out.extend_from_slice(&frame::encode_header(len));
     parts.iter().for_each(|part| out.extend_from_slice(part));
+}
+
+fn whole(len: usize, bytes: &[u8]) -> Examined {
+    if bytes.len() < len {
+        return Examined::Incomplete;
+    }
+    Examined::Reply(len, Verdict::Unverified)
 }

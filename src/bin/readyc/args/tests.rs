@@ -252,3 +252,35 @@ fn what_makes_no_sense_is_refused() {
         assert_eq!(error.exit_code(), 2, "{line}");
     }
 }
+
+#[test]
+fn statistics_are_printed_once_or_watched() {
+    for (line, kind) in [
+        ("stats --count 3", ErrorKind::MissingRequiredArgument),
+        ("stats --json", ErrorKind::MissingRequiredArgument),
+        ("stats --watch 0s", ErrorKind::ValueValidation),
+        ("stats --watch 1s --count 0", ErrorKind::ValueValidation),
+        ("stats --watch", ErrorKind::InvalidValue),
+    ] {
+        let error = parse(line).unwrap_err();
+        assert_eq!((error.kind(), error.exit_code()), (kind, 2), "{line}: {error}");
+    }
+    assert!(parse("stats --watch 500ms --count 3 --json").is_ok());
+}
+
+#[test]
+fn a_doctor_examines_what_can_be_examined() {
+    for line in [
+        "doctor -c 1001m",
+        "doctor -c many",
+        "doctor --idle -1",
+        "doctor --workers 0",
+        "doctor --connect-parallel 0",
+        "doctor [::1]:0",
+    ] {
+        assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+    }
+    let line =
+        "doctor -c 10k -I 1m --workers 4 --source 127.0.0.2 --source 127.0.0.3 localhost ::1";
+    assert!(parse(line).is_ok());
+}

@@ -12,38 +12,36 @@ use readyd::load::{Event, Load};
 use readyd::net::{Driver, Next, Notice, Readiness, Token};
 use readyd::reactor::{MioNet, Reactor};
 use std::fs;
-use std::io::{self, BufRead, Write};
-use std::sync::mpsc::{self, Receiver, TryRecvError};
-use std::thread;
+use std::io::{self, BufRead, ErrorKind, Read, StdinLock, Write};
 use std::time::Duration;
 
 /// Runs the job that comes on standard input.
 pub(crate) fn run() -> Result<(), Failure> {
+    let mut input = io::stdin().lock();
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).map_err(Failure::Input)?;
+    input.read_line(&mut line).map_err(Failure::Input)?;
     let job: Job =
         serde_json::from_str(&line).map_err(|error| Failure::Input(io::Error::other(error)))?;
-    match work(job) {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            say(&Message::Failed(error.to_string()));
-            Err(Failure::Reactor(error))
-        }
-    }
+    work(job, input).map_err(|error| {
+        say(&Message::Failed(error.to_string()));
+        Failure::Reactor(error)
+    })
 }
 
-fn work(job: Job) -> io::Result<()> {
+fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
     descriptors::raise_limit();
     let mut reactor = Reactor::new()?;
     // An interrupt from the keyboard reaches all processes; the coordinator says what it means.
     reactor.watch_signals()?;
+    reactor.watch_input(&input)?;
     if job.plan.is_open_loop() {
         reactor.wait_exactly()?;
     }
     let load = Load::new(reactor.net()?, job.plan, job.worker, reactor.now());
     let mut steered = Steered {
         load: Some(load),
-        commands: listen(&reactor),
+        input,
+        unread: Vec::new(),
         clock_offset: monotonic_nanos().saturating_sub(reactor.now().as_nanos()),
         cpu_before: Duration::ZERO,
         cpu_used: None,
@@ -52,29 +50,13 @@ fn work(job: Job) -> io::Result<()> {
     reactor.run(&mut steered)
 }
 
-/// Reads commands on a thread of its own, which sleeps until there is one: standard input may be a
-/// file or a terminal, which epoll does not take.
-fn listen(reactor: &Reactor) -> Receiver<Command> {
-    let (sender, commands) = mpsc::channel();
-    let waker = reactor.waker();
-    thread::spawn(move || {
-        for line in io::stdin().lock().lines() {
-            let Ok(line) = line else { break };
-            let Ok(command) = serde_json::from_str(&line) else { break };
-            let _ = sender.send(command);
-            let _ = waker.wake();
-        }
-        drop(sender);
-        let _ = waker.wake();
-    });
-    commands
-}
-
 /// Load, and who steers it.
 struct Steered {
     /// Until it is over.
     load: Option<Load<MioNet>>,
-    commands: Receiver<Command>,
+    input: StdinLock<'static>,
+    /// The beginning of a command.
+    unread: Vec<u8>,
     /// From the reactor's clock to the system's monotonic one, in nanoseconds.
     clock_offset: u64,
     cpu_before: Duration,
@@ -83,19 +65,28 @@ struct Steered {
 }
 
 impl Steered {
+    /// Reads what has come, and does it.
     fn obey(&mut self, now: Moment) {
-        let Some(load) = &mut self.load else { return };
+        let mut chunk = [0; 4096];
         loop {
-            match self.commands.try_recv() {
-                Ok(Command::Start { at_nanos }) => {
+            match self.input.read(&mut chunk) {
+                Ok(0) => return self.load = None,
+                Ok(count) => self.unread.extend_from_slice(&chunk[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return self.load = None,
+            }
+        }
+        while let Some(end) = self.unread.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.unread.drain(..=end).collect();
+            let (Some(load), Ok(command)) = (&mut self.load, serde_json::from_slice(&line)) else {
+                return self.load = None;
+            };
+            match command {
+                Command::Start { at_nanos } => {
                     load.start_at(Moment::from_nanos(at_nanos.saturating_sub(self.clock_offset)));
                 }
-                Ok(Command::Stop { why }) => load.stop(&why, now),
-                Err(TryRecvError::Empty) => return,
-                Err(TryRecvError::Disconnected) => {
-                    self.load = None;
-                    return;
-                }
+                Command::Stop { why } => load.stop(&why, now),
             }
         }
     }

@@ -1,1 +1,122 @@
-//! t
+//! From counters to rates.
+
+use super::{Rates, Sample, short};
+
+fn sample(reply: &str) -> Sample {
+    Sample::parse(reply.as_bytes()).unwrap()
+}
+
+/// A complete reply, all of whose counters are `count`.
+fn of_all(uptime: f64, count: u64) -> Sample {
+    let names = [
+        "connections_open",
+        "connections_accepted",
+        "connections_closed",
+        "requests",
+        "bytes_in",
+        "bytes_out",
+        "refusals",
+        "closed_frame_timeout",
+        "closed_idle_timeout",
+        "closed_write_timeout",
+        "closed_reset",
+        "closed_system_error",
+        "accept_errors",
+    ];
+    let lines: String = names.iter().map(|name| format!("{name} {count}\n")).collect();
+    sample(&format!("uptime_seconds {uptime}\n{lines}"))
+}
+
+fn cells(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+#[test]
+fn a_rate_is_what_a_counter_rises_by_a_second_of_the_server() {
+    let rates = Rates::between(&of_all(10.0, 100), &of_all(14.0, 500));
+    let each = ["500", "100", "100", "100", "100", "100", "100", "300", "300"];
+    assert_eq!(cells(&rates.to_string()), each);
+}
+
+#[test]
+fn the_first_line_is_the_average_since_the_start() {
+    let rates = Rates::between(&Sample::before_start(), &of_all(50.0, 100));
+    let each = ["100", "2", "2", "2", "2", "2", "2", "6", "6"];
+    assert_eq!(cells(&rates.to_string()), each);
+}
+
+#[test]
+fn what_a_server_does_not_count_is_a_dash() {
+    let last = sample("uptime_seconds 1\nrequests 10\nclosed_reset 1\n");
+    let now = sample("uptime_seconds 3\nrequests 20\nclosed_reset 5\nshoe_size 43\n");
+    let rates = Rates::between(&last, &now);
+    assert_eq!(cells(&rates.to_string()), ["-", "-", "-", "5", "-", "-", "-", "-", "2"]);
+    let json: serde_json::Value = serde_json::from_str(&rates.json()).unwrap();
+    assert_eq!(json["requests_per_second"], 5.0);
+    assert!(json["bytes_in_per_second"].is_null());
+    assert_eq!(json.as_object().unwrap().len(), 10);
+}
+
+/// Without the server's clock, or between two looks at the same moment, there is no rate.
+#[test]
+fn without_time_there_is_no_rate() {
+    for (last, now) in [
+        ("requests 1\nconnections_open 3\n", "requests 2\nconnections_open 3\n"),
+        ("uptime_seconds 2\nrequests 1\n", "uptime_seconds 2\nrequests 2\nconnections_open 3\n"),
+    ] {
+        let line = Rates::between(&sample(last), &sample(now)).to_string();
+        assert_eq!(cells(&line), ["3", "-", "-", "-", "-", "-", "-", "-", "-"]);
+    }
+}
+
+#[test]
+fn a_counter_that_goes_back_is_of_a_new_start() {
+    let last = sample("uptime_seconds 9\nrequests 5\nconnections_open 7\ntable_keys 3\n");
+    for (reply, is_new) in [
+        ("uptime_seconds 10\nrequests 5\nconnections_open 7\n", false),
+        ("uptime_seconds 10\nrequests 6\nconnections_open 1\ntable_keys 0\n", false),
+        ("uptime_seconds 10\nrequests 4\n", true),
+        ("uptime_seconds 1\nrequests 6\n", true),
+    ] {
+        assert_eq!(sample(reply).is_of_new_start(&last), is_new, "{reply}");
+    }
+    assert!(!last.is_of_new_start(&Sample::before_start()));
+}
+
+#[test]
+fn what_is_no_counter_is_left_out() {
+    let reply = sample("requests 1\nno number\nnan nan\ninf inf\nless -1\n\nbytes_in 2");
+    assert_eq!(reply, sample("bytes_in 2\nrequests 1\n"));
+    for reply in [&b""[..], b"hello world", b"\xff\xfe 5x", b"inf inf"] {
+        assert_eq!(Sample::parse(reply), None);
+    }
+}
+
+#[test]
+fn the_header_stands_over_the_columns() {
+    let line = Rates::between(&Sample::before_start(), &of_all(1.0, 123_456_789_012)).to_string();
+    let header = Rates::header();
+    assert_eq!(header.len(), line.len());
+    assert_eq!(cells(&header).len(), cells(&line).len());
+    assert!(line.len() < 100, "fits a terminal: {line}");
+}
+
+#[test]
+fn numbers_are_short() {
+    for (number, text) in [
+        (0.0, "0"),
+        (0.25, "0.25"),
+        (9.99, "9.99"),
+        (9.999, "10"),
+        (42.4, "42"),
+        (99_999.0, "99999"),
+        (100_000.0, "100k"),
+        (1_234_567.0, "1.2M"),
+        (9_960_000.0, "10M"),
+        (2.5e10, "25G"),
+        (7.0e12, "7.0T"),
+    ] {
+        assert_eq!(short(Some(number)), text, "{number}");
+    }
+    assert_eq!(short(None), "-");
+}
