@@ -1,5 +1,6 @@
 //! Loads that cannot be run: each says what is wrong and what to do, with the right status.
 
+use crate::support::bench::bench as load;
 use crate::support::readyc::{self, Ended, nobody_listens};
 use crate::support::{Launch, Server};
 
@@ -18,7 +19,7 @@ const BAD_USAGE: &[(&str, &str)] = &[
     ("-n 0", "0"),
     ("-d 0", "0"),
     ("-d soon", "soon"),
-    ("-d -1s", "-1s"),
+    ("-d -1s", "-1"),
     ("-R 0", "0"),
     ("-R -5", "-5"),
     ("-R fast", "fast"),
@@ -35,8 +36,7 @@ const BAD_USAGE: &[(&str, &str)] = &[
     ("--connect-parallel 0", "0"),
     ("--mix echo", "echo"),
     ("--mix shout=3", "shout"),
-    ("--mix echo=0", "echo=0"),
-    ("--mix echo=80,lookup=20", "--key"),
+    ("--mix echo=0", "--mix"),
     ("--source 127.0.0.9-127.0.0.2", "127.0.0.9"),
     ("--source 300.0.0.1", "300.0.0.1"),
     ("--source 127.0.0.0/33", "127.0.0.0/33"),
@@ -44,7 +44,6 @@ const BAD_USAGE: &[(&str, &str)] = &[
     ("--step 100", "100"),
     ("--step 100:1s,200", "200"),
     ("--step 100:1s -R 5", "--step"),
-    ("--step 100:1s -d 5s", "--step"),
     ("--lifetime 0", "0"),
     ("--close gently", "gently"),
     ("--herd 0", "0"),
@@ -90,10 +89,18 @@ fn help_is_no_error() {
 #[test]
 fn nobody_listens_anywhere() {
     let (_holder, address) = nobody_listens();
-    let ended = bench(&format!("-c 5 -d 300ms {address}"));
+    for length in ["-d 300ms", "-n 100", "-R 100 -n 100", "--lifetime 1 -n 100"] {
+        let ended = bench(&format!("-c 5 {length} {address}"));
+        assert_unreachable(&ended, "ECONNREFUSED");
+    }
+}
+
+/// Checks that a run says that it had no connection, and why.
+fn assert_unreachable(ended: &Ended, why: &str) {
     assert_eq!(ended.status, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("connection refused"), "{ended:?}");
-    assert!(ended.stderr.contains(&address.to_string()), "{ended:?}");
+    for said in ["not one connection was established", why] {
+        assert!(ended.stderr.contains(said), "{said:?} is not in {ended:?}");
+    }
 }
 
 #[test]
@@ -108,19 +115,21 @@ fn a_source_that_is_not_ours() {
     let server = Server::start(&["framed"]);
     // TEST-NET-1, RFC 5737: no machine has an address of it.
     let target = server.address("framed");
-    let ended = bench(&format!("-c 2 -n 2 --source 192.0.2.1 {target}"));
-    assert_eq!(ended.status, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("192.0.2.1"), "{ended:?}");
-    drop(server);
+    for length in ["-d 300ms", "-n 2"] {
+        let ended = bench(&format!("-c 2 {length} --source 192.0.2.1 {target}"));
+        assert_unreachable(&ended, "EADDRNOTAVAIL");
+    }
 }
 
 #[test]
 fn a_server_that_has_no_room() {
     let server = Launch::of(&["framed"]).args(&["--max-connections", "3"]).start();
-    let target = server.address("framed");
-    let ended = bench(&format!("-c 6 -d 300ms --no-reconnect {target}"));
-    assert_eq!(ended.status, Some(3), "{ended:?}");
-    assert!(ended.stdout.contains('3') && ended.stdout.contains('6'), "{ended:?}");
+    let run = load(&[server.address("framed")], "-c 6 -d 300ms -t 500ms");
+    run.assert_fell_short();
+    // The others wait in the backlog: connected, and never answered.
+    assert!(run.count("achieved.unanswered") >= 3, "{:#}", run.short());
+    assert!(run.count("achieved.answered") > 0, "{:#}", run.short());
+    assert_eq!(server.statistics().get("connections_peak"), 3);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The shapes that a load can have: each is what it says it is, seen from both ends.
 
-use crate::support::bench::{Run, bench, bench_words};
+use crate::support::bench::{Run, bench, bench_words, plain_services_that_fall_short};
 use crate::support::misbehaving::{Fault, Misbehaving};
 use crate::support::server::Statistics;
 use crate::support::{Launch, Server};
@@ -68,17 +68,16 @@ fn payloads_of_one_and_of_a_million_bytes() {
 #[test]
 fn one_request_a_connection() {
     for close in ["fin", "rst"] {
-        let (run, server) = against_readyd(&format!("-c 8 -n 200 --lifetime 1 --close {close}"));
+        let arguments = format!("-c 8 -n 200 --lifetime 1 --close {close}");
+        let (run, server) = against_readyd(&arguments);
         run.assert_met();
-        assert_eq!(run.count("achieved.verified"), 200, "{close}");
-        assert_eq!(
-            (server.get("connections_accepted"), server.get("frames")),
-            (200, 200),
-            "{close}"
-        );
-        assert_eq!(run.count("achieved.connections_opened"), 200, "{close}");
+        assert_eq!((run.count("achieved.verified"), server.get("frames")), (200, 200), "{close}");
+        let opened = run.count("achieved.connections_opened");
+        assert_eq!(server.get("connections_accepted"), opened, "{close}");
+        assert_eq!(run.count("connect_us.count"), opened, "{close}");
+        // While the last requests are under way, connections may be opened for which none is left.
+        assert!((200..200 + 8).contains(&opened), "{close}: {opened}");
         assert_eq!(run.count("achieved.connections_established"), 8, "{close}");
-        assert_eq!(run.count("connect_us.count"), 200, "{close}");
     }
 }
 
@@ -247,13 +246,8 @@ fn connections_are_opened_at_a_rate() {
 
 #[test]
 fn the_plain_services() {
-    for service in ["echo", "daytime", "time", "discard", "chargen", "greeting"] {
-        let server = Server::start(&[service]);
-        let run = bench(&[server.address(service)], &format!("--plain {service} -c 4 -d 200ms"));
-        assert_eq!(run.status, Some(0), "{service}: {:#}", run.short());
-        assert_eq!(run.count("achieved.mismatched"), 0, "{service}");
-        assert_eq!(run.count("achieved.connections_established"), 4, "{service}");
-        let moved = run.count("achieved.bytes_sent") + run.count("achieved.bytes_received");
-        assert!(moved > 0, "{service}: {:#}", run.short());
-    }
+    let services = ["echo", "daytime", "time", "discard", "chargen", "greeting"];
+    let server = Server::start(&services);
+    let services = services.map(|service| (service, server.address(service)));
+    assert_eq!(plain_services_that_fall_short(services), Vec::<String>::new());
 }
