@@ -231,11 +231,15 @@ impl<N: Net + MonotonicClock> Load<N> {
     }
 
     fn next(&self) -> Next {
+        // Whatever a server still sends does not keep a run from its end.
+        if self.is_over() {
+            return Next::Stop;
+        }
         if !self.queue.is_empty() {
             return Next::Poll;
         }
         let own = match &self.phase {
-            Phase::Over => return Next::Stop,
+            Phase::Over => None,
             Phase::Opening => self.opener.next_wakeup(),
             Phase::Ready => None,
             Phase::Starting(start) => Some(*start),

@@ -135,7 +135,7 @@ impl Run {
         let due = self
             .schedule
             .as_ref()
-            .filter(|_| self.next_request < self.scheduled)
+            .filter(|_| self.next_request < self.scheduled && !self.speakers.is_empty())
             .map(|schedule| self.start + schedule.intended(self.next_request));
         let measuring = match self.measuring {
             Measuring::NotYet => self.measured_from,
@@ -284,6 +284,7 @@ impl<N: Net + MonotonicClock> Load<N> {
         }
         let Phase::Running(run) = &self.phase else { return };
         let all_sent = match &run.schedule {
+            _ if run.speakers.is_empty() => true,
             Some(_) => run.next_request == run.scheduled && run.waiting == 0,
             None => run.budget.is_spent(),
         };

@@ -157,7 +157,8 @@ impl Talk {
         let taken = self.take_replies(held.bytes(), wire, book, now)?;
         held.consume(taken, now);
         self.unparsed = held;
-        Ok(())
+        // What is longer than any reply can be is none.
+        if self.unparsed.len() > wire.longest_reply() { Err(OutOfStep) } else { Ok(()) }
     }
 
     /// Takes all whole replies in `bytes`, and says how many bytes they are.

@@ -8,11 +8,14 @@ mod framed;
 mod greeting;
 
 use super::payload::{DIGITS, Payloads, RequestId, identify, mix};
-use super::plan::{Answer, Plan, Sizes, Work};
+use super::plan::{Answer, Custom, Greeting, Plan, Sizes, Work};
 use framed::Framed;
 
 #[cfg(test)]
 mod tests;
+
+/// Of a reply whose length nothing tells before it has ended, this much is awaited.
+const LONGEST_OF_UNKNOWN_LENGTH: usize = 16 << 20;
 
 /// What the bytes at the front of a stream are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +96,18 @@ impl Wire {
     /// Whether the server speaks first, and a request is no more than a connection.
     pub fn is_greeting(&self) -> bool {
         matches!(self.work, Work::Greeting(_))
+    }
+
+    /// How many bytes a reply can have at most, to be held until it is whole.
+    pub fn longest_reply(&self) -> usize {
+        match (&self.work, &self.framed) {
+            (_, Some(framed)) => framed.longest_reply(),
+            (Work::PlainEcho(sizes) | Work::Discard(sizes), _) => sizes.max,
+            (Work::Greeting(Greeting::Chargen(len)), _) => *len,
+            (Work::Custom(Custom { answer: Answer::Exactly(bytes), .. }), _) => bytes.len(),
+            (Work::Custom(Custom { answer: Answer::Bytes(len), .. }), _) => *len,
+            _ => LONGEST_OF_UNKNOWN_LENGTH,
+        }
     }
 
     /// Whether replies are verified.

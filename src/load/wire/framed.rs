@@ -41,6 +41,10 @@ impl Framed {
         Framed { max_body: sizes.max + SPARE, mix, seed, equal }
     }
 
+    pub(super) fn longest_reply(&self) -> usize {
+        HEADER_LEN + self.max_body
+    }
+
     pub(super) fn is_mixture(&self) -> bool {
         let Mix { echo, lookup, daytime, .. } = self.mix;
         [echo, lookup, daytime].iter().filter(|&&weight| weight > 0).count() > 1
