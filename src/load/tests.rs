@@ -1,5 +1,9 @@
 //! Load on a network in memory, at a time of the tests' own.
 
+mod closed;
+mod peers;
+mod rig;
+
 use super::plan::{Close, Crowd, Lifetime, Mix, Opening, Pace, Plan, Recovery, Sizes, Until, Work};
 use std::net::Ipv4Addr;
 use std::time::Duration;
