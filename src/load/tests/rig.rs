@@ -101,8 +101,7 @@ impl<O: OtherSide> Rig<O> {
         for _ in 0..MOMENTS {
             self.settle();
             if !matches!(self.load.phase, Phase::Opening) {
-                assert!(matches!(self.events[..], [.., Event::Opened]), "{:?}", self.events);
-                return;
+                return assert!(self.events.iter().any(|event| matches!(event, Event::Opened)));
             }
             assert!(self.step(Moment::NEVER), "opening does not go on");
         }
@@ -122,7 +121,7 @@ impl<O: OtherSide> Rig<O> {
         }
         let next = self.load.end_turn(self.now);
         if let Next::WaitUntil(moment) = next {
-            assert!(moment > self.now, "waits for what has been: {:?}", self.load.phase);
+            assert!(moment > self.now, "waits for what has been");
         }
         self.events.append(&mut self.load.take_events());
         next
@@ -148,7 +147,7 @@ impl<O: OtherSide> Rig<O> {
                 return [own, other].into_iter().flatten().min();
             }
         }
-        panic!("the load spins: {:?}", self.load.phase);
+        panic!("the load spins");
     }
 
     /// Lets time pass to the next moment at which there is something to do, but not past `until`.
