@@ -21,6 +21,8 @@ const MOST_DOUBLINGS: u8 = 5;
 pub(super) struct Opener {
     /// The next slot to be opened.
     next: usize,
+    /// How many slots there are.
+    slots: usize,
     /// Slots of which it is known whether they could be opened.
     decided: usize,
     began: Moment,
@@ -33,16 +35,25 @@ impl Opener {
     pub(super) fn new(plan: &Plan, worker: Worker, now: Moment) -> Opener {
         let gap = plan.opening.rate.map(|rate| Duration::from_secs_f64(worker.of as f64 / rate));
         let parallel = worker.share(plan.opening.parallel).max(1);
-        Opener { next: 0, decided: 0, began: now, parallel, gap }
+        let slots = worker.share_of_crowd(plan.crowd).total();
+        Opener { next: 0, slots, decided: 0, began: now, parallel, gap }
     }
 
     fn may_open(&self, now: Moment) -> bool {
-        self.next - self.decided.min(self.next) < self.parallel
-            && self.next_wakeup().is_none_or(|at| at <= now)
+        self.has_room() && self.next_due().is_none_or(|at| at <= now)
+    }
+
+    fn has_room(&self) -> bool {
+        self.next < self.slots && self.next - self.decided.min(self.next) < self.parallel
+    }
+
+    /// When to open the next one, unless that waits for others to be made, or there is none.
+    pub(super) fn next_wakeup(&self) -> Option<Moment> {
+        self.next_due().filter(|_| self.has_room())
     }
 
     /// When the rate allows for the next one.
-    pub(super) fn next_wakeup(&self) -> Option<Moment> {
+    fn next_due(&self) -> Option<Moment> {
         let gap = self.gap?;
         let nanos = gap.as_nanos() as u64;
         Some(self.began + Duration::from_nanos(nanos.saturating_mul(self.next as u64)))
@@ -55,7 +66,7 @@ impl<N: Net + MonotonicClock> Load<N> {
         if !matches!(self.phase, Phase::Opening) {
             return;
         }
-        while self.opener.next < self.slots.len() && self.opener.may_open(now) {
+        while self.opener.may_open(now) {
             let index = self.opener.next;
             self.opener.next += 1;
             if self.plan.connects_on_demand() && self.slots[index].role == Role::Active {

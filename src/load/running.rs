@@ -69,11 +69,11 @@ impl Budget {
         self.left == Some(0)
     }
 
-    /// Takes one, if there is one.
-    pub(super) fn take(&mut self, now: Moment) -> bool {
+    /// Takes one that is intended for then, if there is one.
+    pub(super) fn take(&mut self, intended: Moment) -> bool {
         match &mut self.left {
             Some(0) => return false,
-            Some(left) if now >= self.counts_from => *left -= 1,
+            Some(left) if intended >= self.counts_from => *left -= 1,
             _ => {}
         }
         true
@@ -104,6 +104,8 @@ impl Run {
             let before_measured = schedule.count_before(plan.warmup);
             until_end.min(share.map_or(u64::MAX, |share| before_measured.saturating_add(share)))
         });
+        // Nobody is there who could send them.
+        let budget = if speakers.is_empty() { Some(0) } else { share };
         Run {
             start,
             measured_from,
@@ -113,7 +115,7 @@ impl Run {
             next_request: 0,
             scheduled,
             waiting: 0,
-            budget: Budget { left: share, counts_from: measured_from },
+            budget: Budget { left: budget, counts_from: measured_from },
             next_storm: plan.storm_every.map(|every| measured_from + every),
             gone: 0,
             failed_since_opened: 0,
@@ -143,7 +145,8 @@ impl Run {
             Measuring::Over => self.end + LAST_CALL,
         };
         let giving_up = self.nothing_open_since.map(|since| since + NOTHING_OPEN_LIMIT);
-        [due, giving_up, self.next_storm, Some(measuring)].into_iter().flatten().min()
+        let storm = self.next_storm.filter(|_| self.measuring != Measuring::Over);
+        [due, giving_up, storm, Some(measuring)].into_iter().flatten().min()
     }
 }
 
@@ -233,10 +236,13 @@ impl<N: Net + MonotonicClock> Load<N> {
         let Some(schedule) = &run.schedule else { return };
         while run.next_request < run.scheduled
             && run.start + schedule.intended(run.next_request) <= now
-            && schedule.speakers() > 0
         {
-            let index = run.speakers[(run.next_request % schedule.speakers()) as usize] as usize;
+            let turn = run.next_request.checked_rem(schedule.speakers());
             run.next_request += 1;
+            // With nobody to send it, a request's time passes all the same.
+            let Some(index) = turn.map(|turn| run.speakers[turn as usize] as usize) else {
+                continue;
+            };
             let slot = &mut self.slots[index];
             if !matches!(slot.link, Link::Gone)
                 && let Some(talk) = &mut slot.talk

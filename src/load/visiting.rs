@@ -68,6 +68,10 @@ impl<N: Net + MonotonicClock> Load<N> {
             }
         }
         for _ in 0..READS_PER_VISIT {
+            if self.wire.is_greeting() && !self.awaits_answer(index) {
+                // Whatever else it says, nobody asked for it.
+                return Err(Break::Finished);
+            }
             let now = if self.slots[index].ready.read {
                 self.read(index, usize::MAX)?
             } else {
@@ -80,6 +84,10 @@ impl<N: Net + MonotonicClock> Load<N> {
             }
         }
         Ok(())
+    }
+
+    fn awaits_answer(&self, index: usize) -> bool {
+        self.slots[index].talk.as_ref().is_some_and(|talk| !talk.pending.is_empty())
     }
 
     /// Reads once, at most `most` bytes, and takes the replies. Says when they came.
@@ -128,8 +136,13 @@ impl<N: Net + MonotonicClock> Load<N> {
             && self.out.len() < BATCH_BYTES
         {
             let intended = match &run.schedule {
-                None if !run.budget.take(now) => break,
-                None => talk.connecting_since.unwrap_or(now),
+                None => {
+                    let intended = talk.connecting_since.unwrap_or(now);
+                    if !run.budget.take(intended) {
+                        break;
+                    }
+                    intended
+                }
                 Some(_) if talk.due == 0 => break,
                 Some(schedule) => {
                     talk.due -= 1;

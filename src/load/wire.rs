@@ -78,14 +78,17 @@ impl Wire {
         Wire { work: plan.work.clone(), verify: plan.verify, seed: plan.seed, payloads, framed }
     }
 
-    /// Whether replies say which request they answer. Then one that is lost does not bring those
-    /// behind it out of step.
+    /// Whether replies say which request they answer, and are asked. Then one that is lost does not
+    /// bring those behind it out of step.
     pub fn replies_are_named(&self) -> bool {
-        match &self.work {
-            Work::Framed(mix) => mix.lookup == 0 && mix.daytime == 0,
-            Work::PlainEcho(_) => true,
+        let have_names = match &self.work {
+            Work::Framed(mix) => {
+                mix.lookup == 0 && mix.daytime == 0 && mix.sizes.min >= SHORTEST_NAME
+            }
+            Work::PlainEcho(sizes) => sizes.min >= SHORTEST_NAME,
             _ => false,
-        }
+        };
+        have_names && self.verify
     }
 
     /// Whether a request is answered at all.
@@ -195,10 +198,14 @@ impl Wire {
         if self.payloads.begins(id, size, bytes) {
             return Examined::Incomplete;
         }
+        // A payload that names its request tells how long it is.
+        let len = bytes.first_chunk().and_then(identify).map_or(size, size_of);
         match find_other(&self.payloads, id, bytes, size_of) {
             Some(other) => Examined::Reply(size_of(other), Verdict::Another(other)),
-            None if bytes.len() < size => Examined::Incomplete,
-            None => Examined::Reply(size, Verdict::Wrong),
+            None if bytes.len() < len || may_name(&self.payloads, id, bytes, size_of) => {
+                Examined::Incomplete
+            }
+            None => Examined::Reply(len, Verdict::Wrong),
         }
     }
 }
@@ -220,9 +227,37 @@ impl Sizes {
     }
 }
 
+/// So many digits of the hash tell a request from all that are looked for around it.
+const SHORTEST_NAME: usize = 8;
+
 /// How far around an expected request another one is looked for, when payloads are too short to name
 /// their request in full.
 const NEIGHBOURS: u64 = 1024;
+
+/// Nearest first: what is lost or doubled is mostly next to what is expected.
+fn neighbours(id: RequestId) -> impl Iterator<Item = RequestId> {
+    (1..=NEIGHBOURS)
+        .flat_map(move |distance| {
+            [id.sequence.checked_add(distance), id.sequence.checked_sub(distance)]
+        })
+        .flatten()
+        .map(move |sequence| RequestId { sequence, ..id })
+}
+
+/// Whether `bytes`, too few to name a request, can be the start of a payload that names `id` or one
+/// around it in full. The verdict on them waits, or it would hang on how the stream was cut.
+fn may_name(
+    payloads: &Payloads,
+    id: RequestId,
+    bytes: &[u8],
+    size_of: impl Fn(RequestId) -> usize,
+) -> bool {
+    let is_start = |other: RequestId| {
+        let size = size_of(other);
+        size >= DIGITS && payloads.begins(other, size, bytes)
+    };
+    !bytes.is_empty() && bytes.len() < DIGITS && (is_start(id) || neighbours(id).any(is_start))
+}
 
 /// The request other than `id` whose whole payload stands at the front of `bytes`.
 fn find_other(
@@ -240,10 +275,5 @@ fn find_other(
     if let Some(named) = bytes.first_chunk().and_then(identify) {
         return Some(named).filter(|&named| is_there(named));
     }
-    // Nearest first: what is lost or doubled is mostly next to what is expected.
-    (1..=NEIGHBOURS)
-        .flat_map(|distance| [id.sequence.checked_add(distance), id.sequence.checked_sub(distance)])
-        .flatten()
-        .map(|sequence| RequestId { sequence, ..id })
-        .find(|&other| size_of(other) < DIGITS && is_there(other))
+    neighbours(id).find(|&other| size_of(other) < DIGITS && is_there(other))
 }

@@ -11,8 +11,8 @@ mod world;
 
 pub(crate) use world::Way;
 
-use crate::clock::WallTime;
-use crate::net::{Net, Readiness, Token, WallClock};
+use crate::clock::{Moment, WallTime};
+use crate::net::{MonotonicClock, Net, Readiness, Token, WallClock};
 use end::Incoming;
 use nix::errno::Errno;
 use std::cell::RefCell;
@@ -44,6 +44,11 @@ impl Loopback {
 
     pub(crate) fn set_window(&self, bytes: usize) {
         self.0.borrow_mut().window = bytes;
+    }
+
+    /// Sets the clock, which stands still otherwise.
+    pub(crate) fn set_now(&self, now: Moment) {
+        self.0.borrow_mut().now = now;
     }
 
     /// Lets the next registration fail.
@@ -129,6 +134,12 @@ impl Stream {
 impl WallClock for Loopback {
     fn wall_time(&self) -> WallTime {
         WallTime::default()
+    }
+}
+
+impl MonotonicClock for Loopback {
+    fn now(&self) -> Moment {
+        self.0.borrow().now
     }
 }
 

@@ -1,6 +1,6 @@
 //! Padded frames, of one kind or a mixture of kinds.
 
-use super::{Examined, Kind, Verdict, find_other};
+use super::{Examined, Kind, Verdict, find_other, may_name};
 use crate::client::scripts::Check;
 use crate::frame::{self, HEADER_LEN};
 use crate::handlers::daytime::Format;
@@ -133,6 +133,12 @@ impl Framed {
         // otherwise, it is the header that is corrupt.
         let true_len = named.map(|named| self.size(named)).or(declared);
         let is_header_corrupt = true_len != declared;
+        if declared.is_some_and(|len| len != self.size(id))
+            && self.kind(id) == Kind::Echo
+            && may_name(payloads, id, rest, |other| self.size(other))
+        {
+            return Examined::Incomplete;
+        }
         match true_len.map(|len| (len, rest.get(..len))) {
             // With the header unreadable and the payload unnamed, the frame can only be hoped to be
             // as long as the one that should have come.

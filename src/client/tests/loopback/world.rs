@@ -1,6 +1,7 @@
 //! All connections in memory, and what is under way between their ends.
 
 use super::end::{End, Incoming};
+use crate::clock::Moment;
 use crate::net::Token;
 use nix::errno::Errno;
 use std::collections::{HashMap, VecDeque};
@@ -35,6 +36,7 @@ pub(super) struct World {
     pub(super) calls: usize,
     /// How many sockets the clients hold, and the servers.
     pub(super) held: [usize; 2],
+    pub(super) now: Moment,
     dice: u64,
 }
 
@@ -51,6 +53,7 @@ impl World {
             register_error: None,
             calls: 0,
             held: [0; 2],
+            now: Moment::START,
             dice: seed | 1,
         }
     }
