@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod charts;
+pub mod compare;
 pub mod csv;
 mod distribution;
 pub mod file;
@@ -26,6 +27,7 @@ pub mod text;
 mod units;
 mod words;
 
+pub use compare::{Comparison, Verdict};
 pub use csv::csv;
 pub use file::{ReadError, SaveError, save};
 pub use hgrm::hgrm;

@@ -147,7 +147,7 @@ pub(crate) fn latency(report: &Report) -> Option<Table> {
     for (name, quantile, of) in PERCENTILES {
         let mut cells = vec![name.to_owned(), micros(of(latency)), micros(of(service))];
         if quantile > known {
-            cells.push("of those answered".to_owned());
+            cells.push("of answered".to_owned());
         }
         table.push(Tone::Plain, cells);
     }
