@@ -18,6 +18,7 @@ pub mod hgrm;
 pub mod histogram;
 pub mod html;
 mod markup;
+pub mod merge;
 #[cfg(test)]
 pub(crate) mod sample;
 mod svg;
@@ -33,6 +34,7 @@ pub use file::{ReadError, SaveError, save};
 pub use hgrm::hgrm;
 pub use histogram::{Histogram, Percentiles};
 pub use html::html;
+pub use merge::{MergeError, merge};
 pub use text::{TextOptions, text};
 
 /// The name and version of this document's schema.

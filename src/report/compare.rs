@@ -3,35 +3,21 @@
 //! Invariant: a change is called one only if it is larger than what was asked to be tolerated *and*
 //! larger than what the runs vary by themselves. Two runs that did not measure the same are never
 //! judged.
-//!
-//! How much a run varies is estimated from itself, in two ways of which the larger counts:
-//!
-//! - from second to second: the median absolute deviation of the per-second values, times 1.4826,
-//!   which is the standard deviation if they are normally distributed, and hardly moves for a few
-//!   wild seconds;
-//! - by chance: of n requests, the one at quantile q could as well have been one two standard
-//!   deviations, √(n·q·(1−q)) ranks each, further up or down.
-//!
-//! Neither knows what differs from run to run: another place in memory, a neighbour on the machine.
-//! Whoever wants to be certain runs each side several times.
 
 use super::table::{Table, Tone};
 use super::text::{Page, Paint};
-use super::units::{change, count, micros, number, percent, rate};
-use super::{Asked, Histogram, Report, Second, TextOptions};
-use std::fmt::Debug;
+use super::units::{change, micros, number, percent, rate};
+use super::{Report, TextOptions};
+use noise::{chance, variation};
+use obstacles::obstacles;
 
+mod noise;
+mod obstacles;
 mod page;
 #[cfg(test)]
 mod tests;
 
 pub use page::html;
-
-/// From the median absolute deviation to the standard deviation of a normal distribution.
-const MAD_TO_DEVIATION: f64 = 1.4826;
-
-/// Fewer seconds than this say nothing about how seconds vary.
-const FEWEST_SECONDS: usize = 3;
 
 /// What became of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +52,7 @@ impl Finding {
 }
 
 /// A headline value of both runs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Change {
     /// What it is.
     pub name: &'static str,
@@ -95,7 +81,7 @@ pub enum Verdict {
 }
 
 /// Two runs side by side.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Comparison {
     /// The headline values.
     pub changes: Vec<Change>,
@@ -188,78 +174,88 @@ enum Wanted {
     Less,
 }
 
-fn changes(before: &Report, after: &Report, threshold: f64) -> Vec<Change> {
-    let both = |of: fn(&Report) -> f64| (of(before), of(after));
-    let noise = |of: fn(&Report) -> f64| of(before).max(of(after));
-    let judge = |name, wanted, values, noise, shown| {
-        judged(
-            Change {
-                name,
-                before: f64::from(0),
-                after: f64::from(0),
-                relative: None,
-                noise,
-                finding: Finding::Unknown,
-                shown,
-            },
-            wanted,
-            values,
-            threshold,
-        )
-    };
-    let rate_noise = noise(|report| variation(report, |second| Some(second.answered as f64)));
-    let mut changes = vec![judge(
-        "rate",
-        Wanted::More,
-        both(|report| report.achieved.rate),
-        rate_noise,
-        rate as fn(f64) -> String,
-    )];
-    let latencies: [(&'static str, fn(&Report) -> f64, fn(&Report) -> f64); 3] = [
-        (
-            "50 %",
-            |report| report.latency_us.p50,
-            |report| {
-                variation(report, |second| second.p50_us)
-                    .max(chance(&report.histograms.latency, 0.5))
-            },
-        ),
-        (
-            "99 %",
-            |report| report.latency_us.p99,
-            |report| {
-                variation(report, |second| second.p99_us)
-                    .max(chance(&report.histograms.latency, 0.99))
-            },
-        ),
+/// A headline value: what it is, how to get it, and how much it varies within a run.
+struct Headline {
+    name: &'static str,
+    wanted: Wanted,
+    of: fn(&Report) -> f64,
+    noise: fn(&Report) -> f64,
+    shown: fn(f64) -> String,
+}
+
+const RATE: Headline = Headline {
+    name: "rate",
+    wanted: Wanted::More,
+    of: |report| report.achieved.rate,
+    noise: |report| variation(report, |second| Some(second.answered as f64)),
+    shown: rate,
+};
+
+const LATENCIES: [Headline; 3] = [
+    Headline {
+        name: "50 %",
+        wanted: Wanted::Less,
+        of: |report| report.latency_us.p50,
+        noise: |report| {
+            variation(report, |second| second.p50_us).max(chance(&report.histograms.latency, 0.5))
+        },
+        shown: micros,
+    },
+    Headline {
+        name: "99 %",
+        wanted: Wanted::Less,
+        of: |report| report.latency_us.p99,
+        noise: |report| {
+            variation(report, |second| second.p99_us).max(chance(&report.histograms.latency, 0.99))
+        },
+        shown: micros,
+    },
+    Headline {
+        name: "99.9 %",
+        wanted: Wanted::Less,
+        of: |report| report.latency_us.p999,
         // A second has too few requests for a 99.9th percentile of its own; the 99th's must do.
-        (
-            "99.9 %",
-            |report| report.latency_us.p999,
-            |report| {
-                variation(report, |second| second.p99_us)
-                    .max(chance(&report.histograms.latency, 0.999))
-            },
-        ),
-    ];
-    for (name, of, noise_of) in latencies {
-        changes.push(judge(name, Wanted::Less, both(of), noise(noise_of), micros));
-    }
+        noise: |report| {
+            variation(report, |second| second.p99_us).max(chance(&report.histograms.latency, 0.999))
+        },
+        shown: micros,
+    },
+];
+
+const CPU: Headline = Headline {
+    name: "client CPU a request",
+    wanted: Wanted::Less,
+    of: |report| match report.achieved.answered {
+        0 => 0.0,
+        answered => report.client.cpu_s * 1e6 / answered as f64,
+    },
+    // It is not known second by second; what slows requests down is what takes CPU time.
+    noise: |report| (RATE.noise)(report).max(variation(report, |second| second.p50_us)),
+    shown: micros,
+};
+
+fn changes(before: &Report, after: &Report, threshold: f64) -> Vec<Change> {
+    let judged = |headline: &Headline| judged(headline, before, after, threshold);
+    let mut changes = vec![judged(&RATE)];
+    changes.extend(LATENCIES.iter().map(judged));
     changes.push(errors(before, after, threshold));
-    changes.push(judge("client CPU a request", Wanted::Less, both(cpu_each), rate_noise, micros));
+    changes.push(judged(&CPU));
     changes
 }
 
-fn judged(change: Change, wanted: Wanted, (before, after): (f64, f64), threshold: f64) -> Change {
+fn judged(headline: &Headline, before: &Report, after: &Report, threshold: f64) -> Change {
+    let noise = (headline.noise)(before).max((headline.noise)(after));
+    let [before, after] = [before, after].map(headline.of);
     let relative = (before > 0.0).then(|| (after - before) / before);
     let finding = match relative {
-        Some(_) if after <= 0.0 => Finding::Unknown,
+        _ if after <= 0.0 => Finding::Unknown,
         None => Finding::Unknown,
-        Some(relative) if relative.abs() <= threshold.max(change.noise) => Finding::NoClearChange,
-        Some(relative) if (relative > 0.0) == (wanted == Wanted::More) => Finding::Better,
+        Some(relative) if relative.abs() <= threshold.max(noise) => Finding::NoClearChange,
+        Some(relative) if (relative > 0.0) == (headline.wanted == Wanted::More) => Finding::Better,
         Some(_) => Finding::Worse,
     };
-    Change { before, after, relative, finding, ..change }
+    let (name, shown) = (headline.name, headline.shown);
+    Change { name, before, after, relative, noise, finding, shown }
 }
 
 /// What went wrong, a thousand requests: by the spread of a count, which is its square root, and worse
@@ -290,104 +286,4 @@ fn wrong(report: &Report) -> (f64, f64) {
         .iter()
         .fold(0u64, |all, number| all.saturating_add(*number));
     (wrong as f64, achieved.requested.max(achieved.sent).max(1) as f64)
-}
-
-fn cpu_each(report: &Report) -> f64 {
-    match report.achieved.answered {
-        0 => 0.0,
-        answered => report.client.cpu_s * 1e6 / answered as f64,
-    }
-}
-
-/// How much a per-second value varies over the measured part, relative to its median.
-fn variation(report: &Report, of: fn(&Second) -> Option<f64>) -> f64 {
-    let measured = report.series.iter().filter(|second| second.t_s >= 0.0);
-    let mut values: Vec<f64> = measured.filter_map(of).filter(|value| value.is_finite()).collect();
-    // The last second of a run is seldom a whole one.
-    values.pop();
-    if values.len() < FEWEST_SECONDS {
-        return 0.0;
-    }
-    let middle = median(&mut values);
-    let mut deviations: Vec<f64> = values.iter().map(|value| (value - middle).abs()).collect();
-    if middle > 0.0 { MAD_TO_DEVIATION * median(&mut deviations) / middle } else { 0.0 }
-}
-
-/// The median of at least one value.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() % 2 {
-        0 => f64::midpoint(values[middle - 1], values[middle]),
-        _ => values[middle],
-    }
-}
-
-/// How far a percentile could be off by chance, relative to it.
-fn chance(times: &Histogram, quantile: f64) -> f64 {
-    let value = times.value_at(quantile) as f64;
-    if value == 0.0 {
-        return 0.0;
-    }
-    let spread = 2.0 * (quantile * (1.0 - quantile) / times.count() as f64).sqrt();
-    let [low, high] = [quantile - spread, quantile + spread]
-        .map(|quantile| times.value_at(quantile.clamp(0.0, 1.0)) as f64);
-    ((high - value) / value).max((value - low) / value)
-}
-
-/// Why two runs cannot be compared.
-fn obstacles(before: &Report, after: &Report) -> Vec<String> {
-    let mut obstacles = Vec::new();
-    for (name, report) in [("A", before), ("B", after)] {
-        if report.client.bottleneck {
-            obstacles.push(format!(
-                "in {name} the client was the bottleneck: its figures tell the client's limits"
-            ));
-        }
-        if let Some(reason) = &report.partial {
-            obstacles.push(format!("{name} is partial: {reason}"));
-        }
-        if report.latency_us.count == 0 {
-            obstacles.push(format!("{name} has no answers"));
-        }
-    }
-    if before.mode != after.mode {
-        let words = super::words::mode;
-        obstacles.push(format!("A is {}; B is {}", words(before), words(after)));
-    }
-    obstacles.extend(differences(&before.asked, &after.asked));
-    obstacles
-}
-
-/// What was asked differently of two runs, of all that bears on the result.
-fn differences(before: &Asked, after: &Asked) -> Vec<String> {
-    fn differ<T: PartialEq + Debug>(name: &str, before: &T, after: &T) -> Option<String> {
-        (before != after).then(|| format!("{name}: {before:?} in A, {after:?} in B"))
-    }
-    let per_second = |rate: Option<f64>| rate.map_or_else(|| "no limit".to_owned(), rate_or);
-    let size = |asked: &Asked| format!("{} to {} bytes", asked.size_min, asked.size);
-    let lives = |asked: &Asked| asked.lifetime.clone().unwrap_or_else(|| "the run".to_owned());
-    let every =
-        |seconds: Option<f64>| seconds.map_or_else(|| "never".to_owned(), super::units::span);
-    [
-        differ("workload", &before.workload, &after.workload),
-        differ("size", &size(before), &size(after)),
-        differ("connections", &count(before.connections), &count(after.connections)),
-        differ("idle connections", &count(before.idle), &count(after.idle)),
-        differ("slow readers", &count(before.slow_readers), &count(after.slow_readers)),
-        differ("slow writers", &count(before.slow_writers), &count(after.slow_writers)),
-        differ("rate", &per_second(before.rate), &per_second(after.rate)),
-        differ("requests under way on each", &before.pipeline, &after.pipeline),
-        differ("a connection lives", &lives(before), &lives(after)),
-        differ("all speak at once, every", &every(before.herd_s), &every(after.herd_s)),
-        differ("all reconnect, every", &every(before.storm_s), &every(after.storm_s)),
-        differ("replies verified", &before.verify, &after.verify),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-fn rate_or(per_second: f64) -> String {
-    rate(per_second)
 }

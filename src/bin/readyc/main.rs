@@ -5,10 +5,13 @@
 
 mod args;
 mod chat;
+mod compare;
 mod failure;
 mod many;
+mod merge;
 mod output;
 mod single;
+mod style;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -16,6 +19,7 @@ use failure::Failure;
 use readyd::client::session::SessionLimits;
 use readyd::client::{Finished, Fleet, FleetLimits, Script};
 use readyd::reactor::{MioNet, Reactor};
+use readyd::report::SaveError;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -25,7 +29,9 @@ fn main() -> ExitCode {
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever closed our standard output does not want to read on.
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+        Err(Failure::Output(error) | Failure::Save(SaveError { error, .. }))
+            if error.kind() == io::ErrorKind::BrokenPipe =>
+        {
             ExitCode::SUCCESS
         }
         Err(failure) => {
@@ -36,23 +42,19 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    let server = Server {
-        addresses: args.server.resolve()?,
-        limits: SessionLimits {
-            connect_timeout: args.connect_timeout,
-            answer_timeout: args.timeout,
-            ..SessionLimits::default()
-        },
-    };
+    // Not before it is needed: some commands speak to no server.
+    let server = || Server::named(args);
     match &args.command {
-        Command::Echo(command) => many::run(&server, command.plan(), &command.crowd),
-        Command::Daytime(command) => many::run(&server, command.plan(), &command.crowd),
-        Command::Lookup(command) => many::run(&server, command.plan()?, &command.crowd),
-        Command::Whoami { plain } => single::whoami(&server, *plain),
-        Command::Stats => single::stats(&server),
-        Command::Send { messages } => chat::run(&server, messages),
-        Command::Exchange => single::exchange(&server),
-        Command::Sync { samples } => single::sync(&server, *samples),
+        Command::Echo(command) => many::run(&server()?, command.plan(), &command.crowd),
+        Command::Daytime(command) => many::run(&server()?, command.plan(), &command.crowd),
+        Command::Lookup(command) => many::run(&server()?, command.plan()?, &command.crowd),
+        Command::Whoami { plain } => single::whoami(&server()?, *plain),
+        Command::Stats => single::stats(&server()?),
+        Command::Send { messages } => chat::run(&server()?, messages),
+        Command::Exchange => single::exchange(&server()?),
+        Command::Sync { samples } => single::sync(&server()?, *samples),
+        Command::Compare(arguments) => compare::run(arguments),
+        Command::Merge(arguments) => merge::run(arguments),
     }
 }
 
@@ -63,6 +65,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    fn named(args: &Args) -> Result<Server, Failure> {
+        let limits = SessionLimits {
+            connect_timeout: args.connect_timeout,
+            answer_timeout: args.timeout,
+            ..SessionLimits::default()
+        };
+        Ok(Server { addresses: args.server.resolve()?, limits })
+    }
+
     /// A fleet that will run `scripts`, `open` at once, and the reactor that drives it.
     pub(crate) fn fleet<S: Script>(
         &self,
