@@ -133,7 +133,7 @@ impl Comparison {
             Verdict::NotComparable => {
                 "no verdict: the two runs did not measure the same, see above".to_owned()
             }
-            Verdict::Regression => format!("regression: {}", of(Finding::Worse)),
+            Verdict::Regression => format!("regression: {} clearly worse", of(Finding::Worse)),
             Verdict::NoRegression => match of(Finding::Better) {
                 better if better.is_empty() => "no regression, no clear change".to_owned(),
                 better => format!("no regression; better: {better}"),
@@ -193,7 +193,7 @@ const RATE: Headline = Headline {
 
 const LATENCIES: [Headline; 3] = [
     Headline {
-        name: "50 %",
+        name: "latency 50 %",
         wanted: Wanted::Less,
         of: |report| report.latency_us.p50,
         noise: |report| {
@@ -202,7 +202,7 @@ const LATENCIES: [Headline; 3] = [
         shown: micros,
     },
     Headline {
-        name: "99 %",
+        name: "latency 99 %",
         wanted: Wanted::Less,
         of: |report| report.latency_us.p99,
         noise: |report| {
@@ -211,7 +211,7 @@ const LATENCIES: [Headline; 3] = [
         shown: micros,
     },
     Headline {
-        name: "99.9 %",
+        name: "latency 99.9 %",
         wanted: Wanted::Less,
         of: |report| report.latency_us.p999,
         // A second has too few requests for a 99.9th percentile of its own; the 99th's must do.

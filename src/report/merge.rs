@@ -105,7 +105,7 @@ fn same_kind(number: usize, report: &Report, first: &Report) -> Result<(), Merge
         [
             ("the mode", format!("{:?}", report.mode).to_lowercase()),
             ("the workload", asked.workload.clone()),
-            ("the payload's size", format!("{} to {} bytes", asked.size_min, asked.size)),
+            ("the payload's size", super::words::size(asked)),
             ("the number of requests under way on a connection", asked.pipeline.to_string()),
             ("whether replies are verified", asked.verify.to_string()),
             ("the length of the steps", format!("[{}]", steps.join(", "))),

@@ -5,7 +5,7 @@
 
 use crate::failure::Failure;
 use crate::style::text_options;
-use readyd::report::{Comparison, Report, Verdict, compare, save};
+use readyd::report::{Comparison, Report, SaveError, Verdict, compare, save};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let after = read(&arguments.after)?;
     let comparison = Comparison::new(&before, &after, arguments.threshold);
     let text = comparison.text(text_options(&io::stdout()));
-    save(Path::new("-"), text.as_bytes()).map_err(Failure::Save)?;
+    match save(Path::new("-"), text.as_bytes()) {
+        // Whoever stopped reading may still wait for the exit status.
+        Err(SaveError { error, .. }) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        printed => printed.map_err(Failure::Save)?,
+    }
     if let Some(path) = &arguments.html {
         let page = compare::html(&before, &after, &comparison);
         save(path, page.as_bytes()).map_err(Failure::Save)?;

@@ -20,8 +20,7 @@ pub(super) fn obstacles(before: &Report, after: &Report) -> Vec<String> {
         }
     }
     if before.mode != after.mode {
-        let words = words::mode;
-        obstacles.push(format!("A is {}; B is {}", words(before), words(after)));
+        obstacles.push(format!("A is {}; B is {}", words::mode(before), words::mode(after)));
     }
     obstacles.extend(differences(&before.asked, &after.asked));
     obstacles
@@ -33,13 +32,12 @@ fn differences(before: &Asked, after: &Asked) -> Vec<String> {
         (before != after).then(|| format!("{name}: {before} in A, {after} in B"))
     };
     let per_second = |asked: Option<f64>| asked.map_or_else(|| "no limit".to_owned(), rate);
-    let size = |asked: &Asked| format!("{} to {} bytes", asked.size_min, asked.size);
     let verified = |asked: &Asked| if asked.verify { "yes" } else { "no" }.to_owned();
     let lives = |asked: &Asked| asked.lifetime.clone().unwrap_or_else(|| "the run".to_owned());
     let every = |seconds: Option<f64>| seconds.map_or_else(|| "never".to_owned(), span);
     [
         differ("workload", before.workload.clone(), after.workload.clone()),
-        differ("size", size(before), size(after)),
+        differ("size", words::size(before), words::size(after)),
         differ("connections", count(before.connections), count(after.connections)),
         differ("idle connections", count(before.idle), count(after.idle)),
         differ("slow readers", count(before.slow_readers), count(after.slow_readers)),
