@@ -24,6 +24,8 @@ pub(crate) mod sample;
 mod svg;
 mod table;
 mod tables;
+#[cfg(test)]
+mod tests;
 pub mod text;
 mod units;
 mod words;

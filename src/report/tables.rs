@@ -218,16 +218,14 @@ fn answered_share(step: &StepResult) -> String {
 
 /// The reconnect storms, if there were any.
 pub(crate) fn storms(report: &Report) -> Option<Table> {
-    let first = ["at", "dropped", "served", "all served", "failed connects"];
+    let first = ["at", "dropped", "served", "all in", "failed"];
     let mut table = Table::new("Reconnect storms", &head(&first));
     for storm in &report.storms {
         let first = [
             span(storm.at_s),
             count(storm.dropped),
             count(storm.served),
-            storm
-                .all_served_s
-                .map_or_else(|| "never".to_owned(), |after| format!("after {}", seconds(after))),
+            storm.all_served_s.map_or_else(|| "never".to_owned(), |after| seconds(after)),
             count(storm.failed_attempts),
         ];
         let tone = if storm.all_served_s.is_some() { Tone::Plain } else { Tone::Bad };

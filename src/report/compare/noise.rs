@@ -4,9 +4,10 @@
 //!
 //! It is estimated from the run itself, in two ways of which the larger counts:
 //!
-//! - from second to second: the median absolute deviation of the per-second values, times 1.4826,
-//!   which is the standard deviation if they are normally distributed, and hardly moves for a few
-//!   wild seconds;
+//! - from second to second: the distance between the quartiles of the per-second values, over 1.349,
+//!   which is the standard deviation if they are normally distributed, and does not move for a few
+//!   wild seconds. (The median absolute deviation would be zero for a run that swings between two
+//!   levels and stays a little longer on one.)
 //! - by chance: of n requests, the one at quantile q could as well have been one two standard
 //!   deviations, √(n·q·(1−q)) ranks each, further up or down.
 //!
@@ -15,8 +16,8 @@
 
 use crate::report::{Histogram, Report, Second};
 
-/// From the median absolute deviation to the standard deviation of a normal distribution.
-const MAD_TO_DEVIATION: f64 = 1.4826;
+/// How many standard deviations the quartiles of a normal distribution are apart.
+const QUARTILES_APART: f64 = 1.349;
 
 /// Fewer seconds than this say nothing about how seconds vary.
 const FEWEST_SECONDS: usize = 3;
@@ -30,19 +31,17 @@ pub(super) fn variation(report: &Report, of: fn(&Second) -> Option<f64>) -> f64 
     if values.len() < FEWEST_SECONDS {
         return 0.0;
     }
-    let middle = median(&mut values);
-    let mut deviations: Vec<f64> = values.iter().map(|value| (value - middle).abs()).collect();
-    if middle > 0.0 { MAD_TO_DEVIATION * median(&mut deviations) / middle } else { 0.0 }
+    values.sort_by(f64::total_cmp);
+    let [low, middle, high] = [0.25, 0.5, 0.75].map(|quantile| at(&values, quantile));
+    if middle > 0.0 { (high - low) / QUARTILES_APART / middle } else { 0.0 }
 }
 
-/// The median of at least one value.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() % 2 {
-        0 => f64::midpoint(values[middle - 1], values[middle]),
-        _ => values[middle],
-    }
+/// The value that `quantile` of these are not above, between two of them if need be; they are sorted,
+/// and there is one at least.
+fn at(sorted: &[f64], quantile: f64) -> f64 {
+    let place = quantile * (sorted.len() - 1) as f64;
+    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    below + (above - below) * place.fract()
 }
 
 /// How far a percentile could be off by chance, relative to it.
