@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod charts;
+pub mod compare;
 pub mod csv;
 mod distribution;
 pub mod file;
@@ -17,20 +18,25 @@ pub mod hgrm;
 pub mod histogram;
 pub mod html;
 mod markup;
+pub mod merge;
 #[cfg(test)]
 pub(crate) mod sample;
 mod svg;
 mod table;
 mod tables;
+#[cfg(test)]
+mod tests;
 pub mod text;
 mod units;
 mod words;
 
+pub use compare::{Comparison, Verdict};
 pub use csv::csv;
 pub use file::{ReadError, SaveError, save};
 pub use hgrm::hgrm;
 pub use histogram::{Histogram, Percentiles};
 pub use html::html;
+pub use merge::{MergeError, merge};
 pub use text::{TextOptions, text};
 
 /// The name and version of this document's schema.

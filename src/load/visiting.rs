@@ -63,9 +63,6 @@ impl<N: Net + MonotonicClock> Load<N> {
             // The request was to connect; its answer may be here already. If there is none to be made
             // any more, neither is there one to be heard.
             self.begin_requests(index, self.net.now());
-            if self.slots[index].talk.as_ref().is_some_and(|talk| talk.under_way() == 0) {
-                return Err(Break::Finished);
-            }
         }
         for _ in 0..READS_PER_VISIT {
             if self.wire.is_greeting() && !self.awaits_answer(index) {
@@ -87,7 +84,7 @@ impl<N: Net + MonotonicClock> Load<N> {
     }
 
     fn awaits_answer(&self, index: usize) -> bool {
-        self.slots[index].talk.as_ref().is_some_and(|talk| !talk.pending.is_empty())
+        self.slots[index].talk.as_ref().is_some_and(|talk| talk.under_way() > 0)
     }
 
     /// Reads once, at most `most` bytes, and takes the replies. Says when they came.
@@ -111,8 +108,6 @@ impl<N: Net + MonotonicClock> Load<N> {
                     .map(|()| now)
                     .map_err(|_| Break::Failed(Doing::Reading, ErrorKind::InvalidData.into()))
             }
-            // Of a greeting that nobody asked for any more, too, the end is no loss.
-            Filled::Eof if self.wire.is_greeting() && talk.under_way() == 0 => Err(Break::Finished),
             Filled::Eof if talk.receive_eof(&self.wire, book, now) => Err(Break::Finished),
             Filled::Eof => Err(Break::Failed(Doing::Reading, ErrorKind::UnexpectedEof.into())),
         };
@@ -120,9 +115,6 @@ impl<N: Net + MonotonicClock> Load<N> {
             && let Some(dropped) = talk.returns_since.take()
         {
             self.book.served_after_storm(now.since(dropped));
-        }
-        if self.wire.is_greeting() && outcome.is_ok() && talk.used > 0 && talk.under_way() == 0 {
-            return Err(Break::Finished);
         }
         outcome
     }

@@ -74,7 +74,7 @@ impl Timeline {
         Chart {
             title,
             description: described(&lines, name),
-            x: Axis::linear("seconds from the start of the measured part", times, number),
+            x: Axis::fitting("seconds from the start of the measured part", times, number),
             y,
             hints,
             lines,

@@ -4,7 +4,8 @@
 //! short is a temporary file beside it, which is removed.
 
 use super::{Report, SCHEMA};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::ser::{Formatter, PrettyFormatter};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -87,9 +88,11 @@ impl std::error::Error for SaveError {
 impl Report {
     /// The report as indented JSON, ending with a line end. docs/report-schema.md describes it.
     pub fn to_json(&self) -> String {
-        let mut json = serde_json::to_string_pretty(self).expect("its keys are strings");
-        json.push('\n');
-        json
+        let mut json = Vec::new();
+        let mut serializer = serde_json::Serializer::with_formatter(&mut json, Pairs::default());
+        self.serialize(&mut serializer).expect("its keys are strings, and memory takes it all");
+        json.push(b'\n');
+        String::from_utf8(json).expect("JSON is UTF-8")
     }
 
     /// The report that `json` holds.
@@ -119,6 +122,72 @@ impl Report {
             _ => fs::read(path),
         };
         Report::from_json(&json.map_err(ReadError::File)?)
+    }
+}
+
+/// Indented JSON, but an array within an array on one line: a histogram has thousands of pairs, and a
+/// line for each number of each would bury the rest.
+#[derive(Default)]
+struct Pairs<'a> {
+    pretty: PrettyFormatter<'a>,
+    arrays: usize,
+}
+
+impl Formatter for Pairs<'_> {
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.arrays += 1;
+        match self.arrays {
+            1 => self.pretty.begin_array(writer),
+            _ => writer.write_all(b"["),
+        }
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.arrays -= 1;
+        match self.arrays {
+            0 => self.pretty.end_array(writer),
+            _ => writer.write_all(b"]"),
+        }
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        match (self.arrays, first) {
+            (1, _) => self.pretty.begin_array_value(writer, first),
+            (_, true) => Ok(()),
+            (_, false) => writer.write_all(b", "),
+        }
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.pretty.end_array_value(writer)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.pretty.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.pretty.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.pretty.begin_object_key(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.pretty.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.pretty.end_object_value(writer)
     }
 }
 
@@ -179,7 +248,7 @@ pub fn save(path: &Path, contents: &[u8]) -> Result<(), SaveError> {
     }
     let temporary = beside(&path);
     let written = write_whole(&temporary, contents, existing.map(|file| file.permissions()))
-        .map_err(failed("write", &temporary))
+        .map_err(failed("write", &path))
         .and_then(|()| fs::rename(&temporary, &path).map_err(failed("replace", &path)));
     if written.is_err() {
         // The error that matters is the one we have; the file may not even be there.

@@ -127,7 +127,7 @@ fn tiles(body: &mut String, report: &Report) {
 }
 
 fn overview(body: &mut String, report: &Report) {
-    body.push_str("<section>\n<h2>Asked and achieved</h2>\n<div class=\"columns\">\n<div>");
+    body.push_str("<section>\n<h2>Result</h2>\n<div class=\"columns\">\n<div>");
     body.push_str(&tables::asked_and_achieved(report).html());
     body.push_str("</div>\n<div>");
     match tables::errors(report) {
@@ -231,11 +231,6 @@ fn folded(table: &Table) -> String {
 
 fn section(body: &mut String, table: Option<Table>) {
     if let Some(table) = table {
-        let _ = write!(
-            body,
-            "<section>\n<h2>{}</h2>\n{}</section>\n",
-            escaped(table.title),
-            table.html()
-        );
+        let _ = write!(body, "<section class=\"single\">\n{}</section>\n", table.html());
     }
 }

@@ -43,7 +43,8 @@ impl Axis {
         (from, to): (f64, f64),
         ticks: Vec<(f64, String)>,
     ) -> Axis {
-        let to = if to > from { to } else { from + 1.0 };
+        // A single value stands in the middle.
+        let (from, to) = if to > from { (from, to) } else { (from - 0.5, from + 0.5) };
         Axis { label, scale: Scale::Linear, from, to, ticks }
     }
 
@@ -65,6 +66,21 @@ impl Axis {
         Axis { label, scale: Scale::Linear, from: from * step, to: to * step, ticks }
     }
 
+    /// An axis from the least to the most of `values`, even steps within named.
+    pub(crate) fn fitting(
+        label: &'static str,
+        values: impl Iterator<Item = f64>,
+        name: fn(f64) -> String,
+    ) -> Axis {
+        let (from, to) = ends(values).unwrap_or((0.0, 1.0));
+        let step = even_step(to - from);
+        let ticks = ((from / step).ceil() as i64..=(to / step).floor() as i64)
+            .map(|at| at as f64 * step)
+            .map(|value| (value, name(value)))
+            .collect();
+        Axis::new(label, (from, to), ticks)
+    }
+
     /// An axis by powers of ten that holds all `values` above zero; a linear one if they are so near
     /// to each other that powers of ten would press them together.
     pub(crate) fn spanning(
@@ -74,14 +90,19 @@ impl Axis {
     ) -> Axis {
         match ends(values.clone().filter(|value| *value > 0.0)) {
             Some((least, most)) if most / least > 12.0 => {
-                let (from, to) = (least.log10().floor(), most.log10().ceil());
-                let within: &[f64] = if to - from <= 3.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
-                let ticks = (from as i32..=to as i32)
-                    .flat_map(|power| within.iter().map(move |step| step * 10f64.powi(power)))
-                    .filter(|value| *value <= 10f64.powf(to) * 1.001)
-                    .map(|value| (value, name(value)))
+                let marks: Vec<f64> = (least.log10().floor() as i32..=most.log10().ceil() as i32)
+                    .flat_map(|power| [1.0, 2.0, 5.0].map(|step| step * 10f64.powi(power)))
                     .collect();
-                Axis { label, scale: Scale::Log, from: 10f64.powf(from), to: 10f64.powf(to), ticks }
+                let from = marks.iter().rfind(|mark| **mark <= least).copied().unwrap_or(least);
+                let to = marks.iter().find(|mark| **mark >= most).copied().unwrap_or(most);
+                // Over many powers of ten, only they are named.
+                let is_named = |mark: f64| to / from < 2e4 || mark.log10().fract().abs() < 1e-9;
+                let ticks = marks
+                    .into_iter()
+                    .filter(|&mark| mark >= from && mark <= to && is_named(mark))
+                    .map(|mark| (mark, name(mark)))
+                    .collect();
+                Axis { label, scale: Scale::Log, from, to, ticks }
             }
             _ => Axis::linear(label, values, name),
         }
@@ -104,6 +125,9 @@ fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 
 /// A step of 1, 2 or 5 times a power of ten of which four to ten make up `length`.
 fn even_step(length: f64) -> f64 {
+    if length <= 0.0 {
+        return 1.0;
+    }
     let power = 10f64.powf((length / 5.0).log10().floor());
     let step =
         [1.0, 2.0, 5.0, 10.0].iter().map(|step| step * power).find(|step| length / step <= 6.0);

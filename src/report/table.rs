@@ -86,14 +86,17 @@ impl Table {
 
     /// The table as HTML, its title as the caption.
     pub(crate) fn html(&self) -> String {
-        let mut html = format!(
-            "<div class=\"scroll\"><table>\n<caption>{}</caption>\n<thead><tr>",
-            escaped(self.title)
-        );
-        for (column, name) in self.head.iter().enumerate() {
-            let _ = write!(html, "<th scope=\"col\"{}>{}</th>", self.class(column), escaped(name));
+        let mut html =
+            format!("<div class=\"scroll\"><table>\n<caption>{}</caption>\n", escaped(self.title));
+        if self.head.iter().any(|name| !name.is_empty()) {
+            html.push_str("<thead><tr>");
+            for (column, name) in self.head.iter().enumerate() {
+                let class = self.class(column);
+                let _ = write!(html, "<th scope=\"col\"{class}>{}</th>", escaped(name));
+            }
+            html.push_str("</tr></thead>\n");
         }
-        html.push_str("</tr></thead>\n<tbody>\n");
+        html.push_str("<tbody>\n");
         for row in &self.rows {
             html.push_str(match row.tone {
                 Tone::Plain => "<tr>",

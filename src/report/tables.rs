@@ -137,19 +137,12 @@ pub(crate) fn latency(report: &Report) -> Option<Table> {
     let is_open = report.mode == Mode::Open;
     let intended = if is_open { "from intended time" } else { "from sending" };
     let known = known_share(report).unwrap_or(1.0);
-    let has_unknown = known < 1.0;
-    let mut head = vec!["", intended, "service"];
-    if has_unknown {
-        head.push("");
-    }
-    let mut table = Table::new("Latency", &head);
-    table.has_remarks = has_unknown;
+    let mut table = Table::new("Latency", &["", intended, "service"]);
     for (name, quantile, of) in PERCENTILES {
-        let mut cells = vec![name.to_owned(), micros(of(latency)), micros(of(service))];
-        if quantile > known {
-            cells.push("of those answered".to_owned());
-        }
-        table.push(Tone::Plain, cells);
+        // The asterisk is explained by the sentence about percentiles that are unknown.
+        let asterisk = if quantile > known { " *" } else { "" };
+        let name = format!("{name}{asterisk}");
+        table.push(Tone::Plain, [name, micros(of(latency)), micros(of(service))]);
     }
     for (name, of) in [
         ("mean", (|times| times.mean) as fn(&Percentiles) -> f64),
@@ -225,16 +218,14 @@ fn answered_share(step: &StepResult) -> String {
 
 /// The reconnect storms, if there were any.
 pub(crate) fn storms(report: &Report) -> Option<Table> {
-    let first = ["at", "dropped", "served", "all served", "failed connects"];
+    let first = ["at", "dropped", "served", "all in", "failed"];
     let mut table = Table::new("Reconnect storms", &head(&first));
     for storm in &report.storms {
         let first = [
             span(storm.at_s),
             count(storm.dropped),
             count(storm.served),
-            storm
-                .all_served_s
-                .map_or_else(|| "never".to_owned(), |after| format!("after {}", seconds(after))),
+            storm.all_served_s.map_or_else(|| "never".to_owned(), |after| seconds(after)),
             count(storm.failed_attempts),
         ];
         let tone = if storm.all_served_s.is_some() { Tone::Plain } else { Tone::Bad };

@@ -1,7 +1,7 @@
 //! What a report says in sentences, the same ones wherever it is shown.
 
 use super::units::{bytes, count, counted, nearly_all, rate, span};
-use super::{ByErrno, Mode, Report};
+use super::{Asked, ByErrno, Mode, Report};
 
 /// How requests were paced, and from when latency counts.
 pub(crate) fn mode(report: &Report) -> String {
@@ -24,12 +24,8 @@ pub(crate) fn mode(report: &Report) -> String {
 /// What was requested of whom, and by how many, in short phrases.
 pub(crate) fn setup(report: &Report) -> Vec<String> {
     let asked = &report.asked;
-    let size = match (asked.size_min, asked.size) {
-        (least, most) if least == most || least == 0 => bytes(most as f64),
-        (least, most) => format!("{} to {}", bytes(least as f64), bytes(most as f64)),
-    };
     let mut phrases = vec![
-        format!("{}, {size}", asked.workload),
+        format!("{}, {}", asked.workload, size(asked)),
         listed(&asked.targets, 3),
         counted(asked.connections, "connection"),
     ];
@@ -70,6 +66,14 @@ pub(crate) fn setup(report: &Report) -> Vec<String> {
         phrases.push("replies not verified".to_owned());
     }
     phrases
+}
+
+/// How long a request's payload is.
+pub(crate) fn size(asked: &Asked) -> String {
+    match (asked.size_min, asked.size) {
+        (least, most) if least == most || least == 0 => bytes(most as f64),
+        (least, most) => format!("{} to {}", bytes(least as f64), bytes(most as f64)),
+    }
 }
 
 /// The first of several names, and how many more there are.
@@ -113,7 +117,7 @@ pub(crate) fn unknown_percentiles(report: &Report) -> Option<String> {
         missing.push(format!("{} not sent", counted(achieved.unsent, "request")));
     }
     Some(format!(
-        "{}: percentiles are of those answered, and of all requests those above {} are unknown.",
+        "{}: percentiles are of those answered; of all requests, those above {} (*) are unknown.",
         missing.join(", "),
         nearly_all(known)
     ))

@@ -78,6 +78,10 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         samples: u32,
     },
+    /// Compare the reports of two load runs
+    Compare(crate::compare::Arguments),
+    /// Merge the reports of several machines into one
+    Merge(crate::merge::Arguments),
 }
 
 /// How many sessions do the same, and how often.

@@ -1,7 +1,7 @@
 //! What can go wrong with a command, and the exit status it means.
 
 use readyd::client::SessionError;
-use readyd::report::SaveError;
+use readyd::report::{MergeError, ReadError, SaveError};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -41,6 +41,14 @@ pub(crate) enum Failure {
     Input(io::Error),
     /// Standard output could not be written.
     Output(io::Error),
+    /// A report could not be read.
+    Report(PathBuf, ReadError),
+    /// Reports do not belong together.
+    Merge(MergeError),
+    /// Two reports cannot be compared; the comparison has told why.
+    NotComparable,
+    /// Something got worse; the comparison has told what.
+    Regression,
 }
 
 impl Failure {
@@ -56,7 +64,7 @@ impl Failure {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
-            Failure::FellShort | Failure::DoesNotFit => 3,
+            Failure::FellShort | Failure::DoesNotFit | Failure::Regression => 3,
             _ => 1,
         }
     }
@@ -95,6 +103,12 @@ impl fmt::Display for Failure {
             Failure::Reactor(error) => write!(f, "cannot wait for events: {error}"),
             Failure::Input(error) => write!(f, "cannot read standard input: {error}"),
             Failure::Output(error) => write!(f, "cannot write to standard output: {error}"),
+            Failure::Report(path, error) => {
+                write!(f, "cannot read the report {}: {error}", path.display())
+            }
+            Failure::Merge(error) => write!(f, "{error}"),
+            Failure::NotComparable => f.write_str("the two runs cannot be compared"),
+            Failure::Regression => f.write_str("there is a regression"),
         }
     }
 }

@@ -6,11 +6,14 @@
 mod args;
 mod bench;
 mod chat;
+mod compare;
 mod doctor;
 mod failure;
 mod many;
+mod merge;
 mod output;
 mod single;
+mod style;
 mod watch;
 
 use args::{Args, Command};
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
+    // Not before it is needed: some commands speak to no server.
     let server = || Server::named_in(args);
     match &args.command {
         Command::Echo(command) => many::run(&server()?, command.plan(), &command.crowd),
@@ -60,6 +64,8 @@ fn run(args: &Args) -> Result<(), Failure> {
         Command::Send { messages } => chat::run(&server()?, messages),
         Command::Exchange => single::exchange(&server()?),
         Command::Sync { samples } => single::sync(&server()?, *samples),
+        Command::Compare(arguments) => compare::run(arguments),
+        Command::Merge(arguments) => merge::run(arguments),
     }
 }
 

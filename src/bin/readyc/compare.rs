@@ -1,0 +1,59 @@
+//! `readyc compare`: two stored reports side by side.
+//!
+//! Exit status: 0 without a regression, 3 with one, 1 if a report cannot be read or the two runs did
+//! not measure the same: then there is no verdict, and whoever waits for one must not take it for 0.
+
+use crate::failure::Failure;
+use crate::style::text_options;
+use readyd::report::{Comparison, Report, SaveError, Verdict, compare, save};
+use std::io;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The report of the run before
+    #[arg(value_name = "A.json")]
+    before: PathBuf,
+    /// The report of the run after
+    #[arg(value_name = "B.json")]
+    after: PathBuf,
+    /// Also write the comparison as a page to FILE
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Relative change that is tolerated
+    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = share)]
+    threshold: f64,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').trim_end();
+    match number.parse::<f64>() {
+        Ok(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("not a percentage (write it as 5%, at most 1000%)".to_owned()),
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let before = read(&arguments.before)?;
+    let after = read(&arguments.after)?;
+    let comparison = Comparison::new(&before, &after, arguments.threshold);
+    let text = comparison.text(text_options(&io::stdout()));
+    match save(Path::new("-"), text.as_bytes()) {
+        // Whoever stopped reading may still wait for the exit status.
+        Err(SaveError { error, .. }) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        printed => printed.map_err(Failure::Save)?,
+    }
+    if let Some(path) = &arguments.html {
+        let page = compare::html(&before, &after, &comparison);
+        save(path, page.as_bytes()).map_err(Failure::Save)?;
+    }
+    match comparison.verdict() {
+        Verdict::NoRegression => Ok(()),
+        Verdict::Regression => Err(Failure::Regression),
+        Verdict::NotComparable => Err(Failure::NotComparable),
+    }
+}
+
+pub(crate) fn read(path: &Path) -> Result<Report, Failure> {
+    Report::read(path).map_err(|error| Failure::Report(path.to_owned(), error))
+}

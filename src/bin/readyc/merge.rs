@@ -1,0 +1,22 @@
+//! `readyc merge`: the reports of several machines as one.
+
+use crate::compare::read;
+use crate::failure::Failure;
+use readyd::report::{merge, save};
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The reports of machines that did the same at the same time
+    #[arg(required = true, value_name = "REPORT.json")]
+    reports: Vec<PathBuf>,
+    /// Where to write the merged report [default: standard output]
+    #[arg(short, long, value_name = "FILE", default_value = "-", hide_default_value = true)]
+    output: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let reports = arguments.reports.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    let merged = merge(&reports).map_err(Failure::Merge)?;
+    save(&arguments.output, merged.to_json().as_bytes()).map_err(Failure::Save)
+}
