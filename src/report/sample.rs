@@ -179,6 +179,7 @@ pub(crate) fn eventful() -> Report {
         late: 31,
         ..report.achieved
     };
+    report.first_mismatch = Some("connection 3, request 17: got \"a\", expected \"b\"".to_owned());
     report.mismatches = Mismatches { corrupt: 1, swapped: 1, ..Mismatches::default() };
     report.errors = Errors {
         connect: 12,

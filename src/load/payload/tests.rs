@@ -16,7 +16,7 @@ fn payload(id: RequestId, size: usize) -> Vec<u8> {
 #[test]
 fn the_layout_is_the_documented_one() {
     let id = RequestId { connection: 0xabc, sequence: 0x1234 };
-    let check = mix(0xabc, 0x1234) & SEQUENCE_MASK;
+    let check = check(id);
     let text = format!("00000abc000000001234{check:012x}abcdefghijklmnopqrstuvwxyzabc");
     assert_eq!(payload(id, text.len()), text.as_bytes());
     assert_eq!(payload(id, 5), text[DIGITS - 5..DIGITS].as_bytes());
