@@ -195,7 +195,22 @@ pub(crate) fn eventful() -> Report {
     let times = histogram.percentiles();
     report.kinds.insert("lookup".to_owned(), times);
     report.histograms.kinds.insert("lookup".to_owned(), histogram);
-    report.steps = vec![
+    report.steps = steps(times);
+    report.storms = storms(times);
+    report.slow = Some(SlowResult { established: 7, answered: 12, closed_by_server: 5 });
+    report.series[6].errors = 16;
+    report.client.late_by_client = 9;
+    report.merged = vec![Origin {
+        started_at: report.started_at.clone(),
+        connections_established: 1_071,
+        answered: 198_800,
+        environment: environment(),
+    }];
+    report
+}
+
+fn steps(times: Percentiles) -> Vec<StepResult> {
+    vec![
         StepResult {
             rate: 10_000.0,
             duration_s: 5.0,
@@ -212,8 +227,11 @@ pub(crate) fn eventful() -> Report {
             achieved_rate: 28_400.0,
             latency_us: times,
         },
-    ];
-    report.storms = vec![
+    ]
+}
+
+fn storms(times: Percentiles) -> Vec<StormResult> {
+    vec![
         StormResult {
             at_s: 4.0,
             dropped: 64,
@@ -230,17 +248,7 @@ pub(crate) fn eventful() -> Report {
             failed_attempts: 7,
             served_us: times,
         },
-    ];
-    report.slow = Some(SlowResult { established: 7, answered: 12, closed_by_server: 5 });
-    report.series[6].errors = 16;
-    report.client.late_by_client = 9;
-    report.merged = vec![Origin {
-        started_at: report.started_at.clone(),
-        connections_established: 1_071,
-        answered: 198_800,
-        environment: environment(),
-    }];
-    report
+    ]
 }
 
 /// A run in which not one connection was established.

@@ -5,8 +5,11 @@ use super::units::{bytes, count, micros, number, percent, rate, seconds, span};
 use super::words::{by_name, known_share};
 use super::{Mode, Percentiles, Report, StepResult};
 
+/// One value of a distribution.
+type Of = fn(&Percentiles) -> f64;
+
 /// The percentiles that are told, by their quantile.
-const PERCENTILES: [(&str, f64, fn(&Percentiles) -> f64); 8] = [
+const PERCENTILES: [(&str, f64, Of); 8] = [
     ("50 %", 0.5, |times| times.p50),
     ("75 %", 0.75, |times| times.p75),
     ("90 %", 0.9, |times| times.p90),
@@ -144,10 +147,7 @@ pub(crate) fn latency(report: &Report) -> Option<Table> {
         let name = format!("{name}{asterisk}");
         table.push(Tone::Plain, [name, micros(of(latency)), micros(of(service))]);
     }
-    for (name, of) in [
-        ("mean", (|times| times.mean) as fn(&Percentiles) -> f64),
-        ("std dev", |times| times.stdev),
-    ] {
+    for (name, of) in [("mean", (|times| times.mean) as Of), ("std dev", |times| times.stdev)] {
         table.push(Tone::Plain, [name.to_owned(), micros(of(latency)), micros(of(service))]);
     }
     Some(table)
@@ -225,7 +225,7 @@ pub(crate) fn storms(report: &Report) -> Option<Table> {
             span(storm.at_s),
             count(storm.dropped),
             count(storm.served),
-            storm.all_served_s.map_or_else(|| "never".to_owned(), |after| seconds(after)),
+            storm.all_served_s.map_or_else(|| "never".to_owned(), seconds),
             count(storm.failed_attempts),
         ];
         let tone = if storm.all_served_s.is_some() { Tone::Plain } else { Tone::Bad };

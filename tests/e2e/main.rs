@@ -26,6 +26,8 @@ mod client_crowds;
 #[cfg(feature = "client")]
 mod client_errors;
 #[cfg(feature = "client")]
+mod client_reports;
+#[cfg(feature = "client")]
 mod client_terminal;
 #[cfg(feature = "client")]
 mod client_third_party;

@@ -1,0 +1,94 @@
+//! The commands that work on stored reports, and speak to no server.
+
+use crate::support::Scratch;
+use crate::support::readyc::{Ended, command, run};
+use std::fs;
+use std::path::Path;
+
+const REPORT: &str = include_str!("report.json");
+
+fn readyc(arguments: &[&str], files: &[&Path]) -> Ended {
+    let mut command = command(arguments);
+    // A server that cannot be found does not matter to those who need none.
+    command.args(files).env("READYC_SERVER", "no-such-host.invalid").env("COLUMNS", "200");
+    run(&mut command, b"")
+}
+
+/// The report with its median doubled.
+fn slower() -> String {
+    let slower = REPORT.replacen("\"p50\": 60.383", "\"p50\": 120.766", 1);
+    assert_ne!(slower, REPORT);
+    slower
+}
+
+#[test]
+fn compare_tells_by_its_status_what_it_found() {
+    let scratch = Scratch::new();
+    let before = scratch.write("before.json", REPORT);
+    let after = scratch.write("after.json", &slower());
+    let other =
+        scratch.write("other.json", &REPORT.replace("\"mode\": \"open\"", "\"mode\": \"closed\""));
+    let same = readyc(&["compare"], &[&before, &before]);
+    assert_eq!((same.status, same.stderr.as_str()), (Some(0), ""));
+    assert!(same.stdout.ends_with("no regression, no clear change\n"), "{}", same.stdout);
+    let worse = readyc(&["compare"], &[&before, &after]);
+    assert_eq!(worse.status, Some(3));
+    assert!(worse.stdout.contains("latency 50 % clearly worse"), "{}", worse.stdout);
+    assert_eq!(readyc(&["compare", "--threshold", "150%"], &[&before, &after]).status, Some(0));
+    let unlike = readyc(&["compare"], &[&before, &other]);
+    assert_eq!(unlike.status, Some(1));
+    assert!(unlike.stdout.starts_with("NOT COMPARABLE\n"), "{}", unlike.stdout);
+    assert_eq!(unlike.stderr, "readyc: the two runs cannot be compared\n");
+    assert_eq!(readyc(&["compare", "--threshold", "much"], &[&before, &after]).status, Some(2));
+    assert_eq!(readyc(&["compare"], &[&before]).status, Some(2));
+}
+
+#[test]
+fn compare_writes_a_page() {
+    let scratch = Scratch::new();
+    let report = scratch.write("report.json", REPORT);
+    let page = scratch.path("page.html");
+    let page_name = page.to_str().expect("UTF-8");
+    let ended = readyc(&["compare", "--html", page_name], &[&report, &report]);
+    assert_eq!(ended.status, Some(0));
+    let page = fs::read_to_string(page).expect("the page");
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let scratch = Scratch::new();
+    let report = scratch.write("report.json", REPORT);
+    let cut = scratch.write("cut.json", &REPORT[..1000]);
+    let why = "the file ends in the middle of the report (copy or make it again)";
+    let why = format!("cannot read the report {}: {why}", cut.display());
+    assert_eq!(readyc(&["compare"], &[&report, &cut]), Ended::failed(1, &why));
+    assert_eq!(readyc(&["merge"], &[&report, &cut]), Ended::failed(1, &why));
+}
+
+#[test]
+fn merge_adds_and_what_it_wrote_can_be_merged_again() {
+    let scratch = Scratch::new();
+    let report = scratch.write("report.json", REPORT);
+    let merged = scratch.path("merged.json");
+    let output = merged.to_str().expect("UTF-8");
+    assert_eq!(readyc(&["merge", "--output", output], &[&report, &report]), Ended::well(""));
+    let text = fs::read_to_string(&merged).expect("the merged report");
+    assert!(text.contains("\"connections\": 128") && text.contains("\"answered\": 400000"));
+    let again = readyc(&["merge"], &[&merged, &report]);
+    assert_eq!((again.status, again.stderr.as_str()), (Some(0), ""));
+    assert!(again.stdout.contains("\"answered\": 600000"));
+}
+
+#[test]
+fn merge_leaves_a_good_file_alone_when_it_fails() {
+    let scratch = Scratch::new();
+    let report = scratch.write("report.json", REPORT);
+    let other =
+        scratch.write("other.json", &REPORT.replace("\"mode\": \"open\"", "\"mode\": \"closed\""));
+    let merged = scratch.write("merged.json", "good");
+    let ended = readyc(&["merge", "-o", merged.to_str().expect("UTF-8")], &[&report, &other]);
+    assert_eq!(ended.status, Some(1));
+    assert!(ended.stderr.contains("report 2 cannot be merged with the first"), "{}", ended.stderr);
+    assert_eq!(fs::read_to_string(merged).expect("the file"), "good");
+}
