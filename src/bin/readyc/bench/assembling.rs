@@ -153,7 +153,7 @@ fn storms(tally: &Tally) -> Vec<StormResult> {
                 at_s: storm.at.as_secs_f64(),
                 dropped: storm.dropped,
                 served,
-                all_served_s: are_all_served.then(|| storm.last_served.as_secs_f64()),
+                all_served_s: are_all_served.then_some(storm.last_served.as_secs_f64()),
                 failed_attempts: storm.failed_attempts,
                 served_us: storm.served.percentiles(),
             }

@@ -50,7 +50,6 @@ pub(super) fn look_around(machine_busy: Option<f64>) -> Environment {
         machine_busy,
         nofile: nofile(),
         sysctls,
-        ..Environment::default()
     }
 }
 

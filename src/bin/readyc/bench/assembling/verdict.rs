@@ -34,12 +34,16 @@ pub(super) fn shortfalls(
         (achieved.connections_lost, "connections were lost during the run"),
         (achieved.unsent, "requests were never sent"),
         (achieved.unanswered, "requests were never answered"),
-        (achieved.mismatched, "replies were not the right ones"),
     ];
     for (count, what) in counted {
         if count > 0 {
             told.push(format!("{count} {what}"));
         }
+    }
+    if achieved.mismatched > 0 {
+        let first = tally.first_mismatch.as_deref().unwrap_or("unknown");
+        let wrong = achieved.mismatched;
+        told.push(format!("{wrong} replies were not the right ones; the first: {first}"));
     }
     let verifies = plan.verify && !matches!(plan.work, Work::Discard(_));
     if verifies && achieved.verified + achieved.mismatched < achieved.answered {
