@@ -18,13 +18,14 @@ pub(crate) use worker::run as work;
 
 use crate::args::ServerName;
 use crate::failure::Failure;
+use crate::style::text_options;
 use asking::Patience;
 use environment::Ticks;
 use live::Live;
 use readyd::load::Plan;
 use readyd::preflight::{Demand, System, examine, is_local};
 use readyd::report::{Report, TextOptions, csv, hgrm, html, save, text};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -151,8 +152,14 @@ impl Options {
             return Ok(());
         }
         let is_taken = self.files_on_stdout() > 0;
-        let is_terminal =
-            if is_taken { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        let style =
+            if is_taken { text_options(&io::stderr()) } else { text_options(&io::stdout()) };
+        let text = text(report, TextOptions { spectrum: self.latency, ..style });
+        if is_taken {
+            io::stderr().is_terminal()
+        } else {
+            io::stdout().is_terminal()
+        };
         let text = text(
             report,
             TextOptions { color: is_terminal, spectrum: self.latency, ..TextOptions::default() },
