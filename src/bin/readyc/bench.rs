@@ -156,15 +156,6 @@ impl Options {
             if is_taken { text_options(&io::stderr()) } else { text_options(&io::stdout()) };
         let text = text(report, TextOptions { spectrum: self.latency, ..style });
         if is_taken {
-            io::stderr().is_terminal()
-        } else {
-            io::stdout().is_terminal()
-        };
-        let text = text(
-            report,
-            TextOptions { color: is_terminal, spectrum: self.latency, ..TextOptions::default() },
-        );
-        if is_taken {
             let _ = io::stderr().write_all(text.as_bytes());
             return Ok(());
         }
