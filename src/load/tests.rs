@@ -1,6 +1,7 @@
 //! Load on a network in memory, at a time of the tests' own.
 
 mod closed;
+mod crowds;
 mod losing;
 mod open;
 mod peers;
