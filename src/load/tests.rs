@@ -5,6 +5,7 @@ mod crowds;
 mod losing;
 mod open;
 mod peers;
+mod random;
 mod rig;
 
 use super::plan::{Close, Crowd, Lifetime, Mix, Opening, Pace, Plan, Recovery, Sizes, Until, Work};
