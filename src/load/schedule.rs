@@ -35,7 +35,8 @@ struct Stretch {
     start: f64,
     /// How many requests of the whole run are before it.
     first: f64,
-    nanos_per_request: f64,
+    /// Requests a second.
+    rate: f64,
 }
 
 impl Schedule {
@@ -48,7 +49,7 @@ impl Schedule {
             Pace::Rates(steps) => {
                 let (mut start, mut first) = (0.0, 0.0);
                 let stretches = steps.iter().map(|step| {
-                    let stretch = Stretch { start, first, nanos_per_request: 1e9 / step.rate };
+                    let stretch = Stretch { start, first, rate: step.rate };
                     start += step.duration.as_nanos() as f64;
                     first += step.rate * step.duration.as_secs_f64();
                     stretch
@@ -78,7 +79,8 @@ impl Schedule {
                     .rev()
                     .find(|stretch| stretch.first <= number)
                     .unwrap_or(&stretches[0]);
-                let since_start = (number - stretch.first) * stretch.nanos_per_request;
+                // Multiplied first, then divided: a whole second stays one, to the nanosecond.
+                let since_start = (number - stretch.first) * 1e9 / stretch.rate;
                 Duration::from_nanos((stretch.start + since_start) as u64)
             }
         }

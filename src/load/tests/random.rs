@@ -88,6 +88,8 @@ fn faulty(
         }
         match faults.next().expect("a cycle has no end") {
             Fault::None => {}
+            // There is nothing to corrupt.
+            Fault::CorruptBody(_) if asked.text.is_empty() => {}
             Fault::Drop => {
                 done.mismatches.lost += 1;
                 done.timeouts += 1;
@@ -147,7 +149,7 @@ fn requests(count: u64) -> Until {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn each_fault_of_a_named_reply_is_told_for_what_it_is(
@@ -236,6 +238,8 @@ fn survive<A: FnMut(&Asked) -> Act>(
     let address = plan().destinations[0];
     rig.open();
     rig.begin();
+    // It always clears up.
+    let weather = [weather, &[Way::Open; 5]].concat();
     for (way, &times) in weather.iter().cycle().zip(interruptions.iter().cycle()).take(3000) {
         if rig.load.is_over() {
             return rig.run_to_end();
