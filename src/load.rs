@@ -94,6 +94,8 @@ pub struct Load<N: Net> {
     /// The account of connections whose requests are no part of the result: slow ones, and idle ones
     /// that return from a storm.
     side_book: Book,
+    /// Connections of active slots that are open.
+    active_open: usize,
     next_interval: Moment,
     events: Vec<Event>,
     scratch: Box<[u8]>,
@@ -137,6 +139,7 @@ impl<N: Net + MonotonicClock> Load<N> {
             queue: VecDeque::new(),
             timers: Timers::new(now),
             phase: Phase::Opening,
+            active_open: 0,
             next_interval: now + INTERVAL,
             events: Vec::new(),
             scratch: vec![0; READ_BYTES].into_boxed_slice(),

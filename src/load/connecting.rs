@@ -146,6 +146,7 @@ impl<N: Net + MonotonicClock> Load<N> {
             self.book.tally.slow.established += u64::from(slot.role.is_slow());
         }
         self.book.opened();
+        self.active_open += usize::from(slot.role == Role::Active);
         self.book.tally.connect.record(now.since(since));
         if let Some(talk) = &mut slot.talk {
             talk.free_since = now;
@@ -230,6 +231,7 @@ impl<N: Net + MonotonicClock> Load<N> {
         match std::mem::replace(&mut slot.link, Link::Down) {
             Link::Up(stream) => {
                 self.book.tally.connections.open -= 1;
+                self.active_open -= usize::from(slot.role == Role::Active);
                 if self.plan.close == Close::Rst {
                     self.net.abort(stream);
                 }

@@ -314,8 +314,13 @@ impl<N: Net + MonotonicClock> Load<N> {
         if !run.is_sending() {
             return;
         }
-        let is_any_open = self.book.tally.connections.open > 0;
-        if is_any_open || run.failed_since_opened == 0 {
+        // Where nobody is to speak, all are held for their own sake.
+        let is_any_of_use_open = if run.speakers.is_empty() {
+            self.book.tally.connections.open > 0
+        } else {
+            self.active_open > 0
+        };
+        if is_any_of_use_open || run.failed_since_opened == 0 {
             run.nothing_open_since = None;
         } else {
             run.nothing_open_since.get_or_insert(now);

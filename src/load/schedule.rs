@@ -79,7 +79,7 @@ impl Schedule {
                     .rev()
                     .find(|stretch| stretch.first <= number)
                     .unwrap_or(&stretches[0]);
-                // Divided last: a product of two rounded numbers would drift from the rate.
+                // Multiplied first, then divided: a whole second stays one, to the nanosecond.
                 let since_start = (number - stretch.first) * 1e9 / stretch.rate;
                 Duration::from_nanos((stretch.start + since_start) as u64)
             }

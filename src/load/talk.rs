@@ -14,8 +14,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// How many requests that were given up are remembered, so that a reply that comes all the same is
-/// not taken for a doubled one.
+/// not taken for a doubled one; or as many as a pipeline holds, so many times.
 const GIVEN_UP_REMEMBERED: usize = 64;
+const GIVEN_UP_PIPELINES_REMEMBERED: usize = 4;
 
 /// Bytes of a wrong reply that are shown.
 const SHOWN: usize = 160;
@@ -105,6 +106,11 @@ impl Talk {
     /// How many requests are under way.
     pub(super) fn under_way(&self) -> usize {
         self.under_way
+    }
+
+    /// How many answers are awaited, those that others overtook included.
+    pub(super) fn awaited(&self) -> usize {
+        self.under_way + self.overtaken.len()
     }
 
     /// Takes the oldest request under way out of the account.
@@ -361,7 +367,9 @@ impl Talk {
             }
             book.tally.mismatches.lost += 1;
         }
-        let forgotten = self.given_up.len().saturating_sub(GIVEN_UP_REMEMBERED);
+        let remembered =
+            GIVEN_UP_REMEMBERED.max(self.pipeline.saturating_mul(GIVEN_UP_PIPELINES_REMEMBERED));
+        let forgotten = self.given_up.len().saturating_sub(remembered);
         self.given_up.drain(..forgotten);
         Ok(())
     }

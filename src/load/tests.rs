@@ -1,8 +1,11 @@
 //! Load on a network in memory, at a time of the tests' own.
 
 mod closed;
+mod crowds;
+mod losing;
 mod open;
 mod peers;
+mod random;
 mod rig;
 
 use super::plan::{Close, Crowd, Lifetime, Mix, Opening, Pace, Plan, Recovery, Sizes, Until, Work};

@@ -22,16 +22,13 @@ const READER_PIPELINE: usize = 64;
 
 impl<N: Net + MonotonicClock> Load<N> {
     pub(super) fn trickle(&mut self, index: usize, now: Moment) -> Result<(), Break> {
-        if !matches!(self.phase, Phase::Running(_)) {
-            return Ok(());
-        }
-        let rate = self.plan.crowd.slow_rate.max(1);
-        let portions = rate.min(PORTIONS_PER_SECOND);
+        let Phase::Running(run) = &self.phase else { return Ok(()) };
         let is_time = self.timers.deadline(index).is_none();
+        let (portion, until_next) = portion(self.plan.crowd.slow_rate.max(1), now.since(run.start));
         if is_time {
-            self.timers.arm(index, now + Duration::from_secs(1) / portions as u32);
+            self.timers.arm(index, run.start + until_next);
         }
-        let portion = if is_time { rate / portions } else { 0 };
+        let portion = if is_time { portion } else { 0 };
         let (may_read, may_send) = match self.slots[index].role {
             Role::SlowReader => (portion, usize::MAX),
             _ => (usize::MAX, portion),
@@ -68,4 +65,16 @@ impl<N: Net + MonotonicClock> Load<N> {
             }
         }
     }
+}
+
+/// The bytes to move at a time `since_start` of the run, and when the next are due. Both follow from
+/// the time alone, so that neither fractions of bytes nor wake-ups that come late add up.
+fn portion(rate: usize, since_start: Duration) -> (usize, Duration) {
+    const NANOS: u128 = 1_000_000_000;
+    let portions = rate.min(PORTIONS_PER_SECOND) as u128;
+    let number = since_start.as_nanos() * portions / NANOS;
+    let moved_by = |number: u128| number * rate as u128 / portions;
+    let bytes = moved_by(number + 1) - moved_by(number);
+    let next = ((number + 1) * NANOS).div_ceil(portions);
+    (bytes as usize, Duration::from_nanos(next as u64))
 }

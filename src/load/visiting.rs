@@ -328,5 +328,5 @@ fn may_use(talk: &Talk, lifetime: Lifetime, now: Moment) -> bool {
 
 /// Whether it may take one more now.
 fn has_room(talk: &Talk, pipeline: usize, lifetime: Lifetime, now: Moment) -> bool {
-    talk.under_way() < pipeline && talk.unsent.is_empty() && may_use(talk, lifetime, now)
+    talk.awaited() < pipeline && talk.unsent.is_empty() && may_use(talk, lifetime, now)
 }

@@ -200,7 +200,7 @@ impl Wire {
         }
         // A payload that names its request tells how long it is.
         let len = bytes.first_chunk().and_then(identify).map_or(size, size_of);
-        match find_other(&self.payloads, id, bytes, size_of) {
+        match find_other(&self.payloads, id, bytes, sizes.min, size_of) {
             Some(other) => Examined::Reply(size_of(other), Verdict::Another(other)),
             None if bytes.len() < len || may_name(&self.payloads, id, bytes, size_of) => {
                 Examined::Incomplete
@@ -259,11 +259,13 @@ fn may_name(
     !bytes.is_empty() && bytes.len() < DIGITS && (is_start(id) || neighbours(id).any(is_start))
 }
 
-/// The request other than `id` whose whole payload stands at the front of `bytes`.
+/// The request other than `id` whose whole payload stands at the front of `bytes`. No payload of the
+/// run has fewer than `shortest` bytes.
 fn find_other(
     payloads: &Payloads,
     id: RequestId,
     bytes: &[u8],
+    shortest: usize,
     size_of: impl Fn(RequestId) -> usize,
 ) -> Option<RequestId> {
     let is_there = |other: RequestId| {
@@ -274,6 +276,10 @@ fn find_other(
     };
     if let Some(named) = bytes.first_chunk().and_then(identify) {
         return Some(named).filter(|&named| is_there(named));
+    }
+    // A payload that is not too short to name its request in full would have done so.
+    if shortest >= DIGITS {
+        return None;
     }
     neighbours(id).find(|&other| size_of(other) < DIGITS && is_there(other))
 }

@@ -19,7 +19,7 @@ fn the_layout_is_the_documented_one() {
     let check = check(id);
     let text = format!("00000abc000000001234{check:012x}abcdefghijklmnopqrstuvwxyzabc");
     assert_eq!(payload(id, text.len()), text.as_bytes());
-    assert_eq!(payload(id, 5), text[DIGITS - 5..DIGITS].as_bytes());
+    assert_eq!(payload(id, 5), text.as_bytes()[DIGITS - 5..DIGITS]);
     assert_eq!(payload(id, 0), b"");
 }
 

@@ -89,6 +89,17 @@ fn a_schedule_does_not_drift_in_hours() {
 }
 
 #[test]
+fn what_is_due_at_the_end_of_a_second_is_not_due_before_it() {
+    for rate in [3, 7, 11, 49, 1000, 99_991] {
+        let schedule = alone(&rates(&[(f64::from(rate), Duration::MAX)]), 1);
+        for second in 1..200 {
+            let count = schedule.count_before(SECOND * second);
+            assert_eq!(count, u64::from(rate * second), "{rate}/s for {second} s");
+        }
+    }
+}
+
+#[test]
 fn requests_of_a_billion_are_counted() {
     let schedule = alone(&rates(&[(100_000.0, Duration::MAX)]), 10);
     assert_eq!(schedule.count_before(10_000 * SECOND), 1_000_000_000);

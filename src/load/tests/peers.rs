@@ -73,16 +73,6 @@ impl<A: FnMut(&Asked) -> Act> Peers<A> {
         Peers { net: net.clone(), act, peers, later, asked, accepts: true }
     }
 
-    /// How many connections are open.
-    pub(super) fn open(&self) -> usize {
-        self.peers.iter().flatten().count()
-    }
-
-    /// How many were accepted.
-    pub(super) fn accepted(&self) -> usize {
-        self.peers.len()
-    }
-
     /// Says something unasked, if the connection is still there.
     pub(super) fn say(&mut self, connection: usize, bytes: &[u8]) {
         if let Some(peer) = &mut self.peers[connection] {

@@ -164,7 +164,7 @@ impl Framed {
             Kind::Daytime => Check::Date(Format::Ctime).verify(body).is_ok(),
         };
         let other = || {
-            find_other(payloads, id, body, |other| self.size(other))
+            find_other(payloads, id, body, self.mix.sizes.min, |other| self.size(other))
                 .filter(|&other| self.size(other) == body.len() && self.kind(other) == Kind::Echo)
         };
         match self.kind(id) {

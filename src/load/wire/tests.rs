@@ -1,3 +1,5 @@
+mod chopping;
+
 use super::*;
 use crate::frame::encode_header;
 use crate::load::plan::{Custom, Greeting, Mix};
