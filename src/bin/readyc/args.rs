@@ -58,6 +58,7 @@ pub(crate) enum Command {
     /// Print the server's counters
     Stats(Stats),
     /// Put load on a server, and report what can be believed of it
+    #[command(after_help = bench::AFTER_HELP)]
     Bench(Box<bench::Options>),
     /// Be one of bench's processes: it starts them itself
     #[command(hide = true)]

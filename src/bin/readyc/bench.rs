@@ -13,7 +13,7 @@ mod message;
 mod options;
 mod worker;
 
-pub(crate) use options::Options;
+pub(crate) use options::{AFTER_HELP, Options};
 pub(crate) use worker::run as work;
 
 use crate::args::ServerName;

@@ -6,11 +6,18 @@ use readyd::load::plan::{Sizes, Step};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Put load on a server, and report what it did, what it did not, and how long that took.
-///
-/// With --rate, requests are sent on a schedule whatever the server does (open loop), and latency is
-/// counted from the moment at which each was to be sent. Without, a new request is sent for each
-/// answer (closed loop).
+/// What `--help` says behind the options.
+pub(crate) const AFTER_HELP: &str = "\
+With --rate, --step or --herd, requests are sent on a schedule whatever the server does (open loop), and \
+latency counts from the moment at which each was to be sent. Without, a new request is sent for each \
+answer (closed loop).
+
+Counts and rates take k and m (1000), sizes KiB and MiB or k and m (1024), times ms, s, m, h and d.
+
+Exit status: 0 all that was asked for was achieved, 1 could not run, 2 wrong command line, 3 ran and fell \
+short of what was asked.";
+
+/// The options of `readyc bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// The servers: HOST or HOST:PORT; connections are spread evenly [default: that of --server]
@@ -18,158 +25,164 @@ pub(crate) struct Options {
     pub(super) addresses: Vec<ServerName>,
 
     /// Connections that make requests
-    #[arg(short, long, value_name = "N", default_value = "64", value_parser = connections)]
+    #[arg(help_heading = "Connections", short, long, value_name = "N", default_value = "64", value_parser = connections)]
     pub(super) connections: usize,
 
     /// Connections that are held open besides and say nothing
-    #[arg(short = 'I', long, value_name = "N", default_value = "0", value_parser = connections)]
+    #[arg(help_heading = "Connections", short = 'I', long, value_name = "N", default_value = "0", value_parser = connections)]
     pub(super) idle: usize,
 
     /// End after this many requests
-    #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one)]
+    #[arg(help_heading = "Pace", short = 'n', long, value_name = "N", value_parser = at_least_one)]
     pub(super) requests: Option<u64>,
 
     /// End after this time [default: 10s, unless --requests or --step is given]
-    #[arg(short, long, value_name = "DURATION", value_parser = some_time)]
+    #[arg(help_heading = "Pace", short, long, value_name = "DURATION", value_parser = some_time)]
     pub(super) duration: Option<Duration>,
 
     /// Requests a second over all connections, on a schedule (open loop)
-    #[arg(short = 'R', long, value_name = "N", value_parser = rate)]
+    #[arg(help_heading = "Pace", short = 'R', long, value_name = "N", value_parser = rate)]
     pub(super) rate: Option<f64>,
 
     /// A ramp of rates, such as 1000:10s,5000:10s
-    #[arg(long, value_name = "RATE:DURATION,...", value_parser = step, value_delimiter = ',',
+    #[arg(help_heading = "Pace", long, value_name = "RATE:DURATION,...", value_parser = step, value_delimiter = ',',
           conflicts_with_all = ["rate", "herd"])]
     pub(super) step: Vec<Step>,
 
     /// Have all connections stay silent and then all speak at once, each time that this has passed
-    #[arg(long, value_name = "DURATION", value_parser = some_time, conflicts_with = "rate")]
+    #[arg(help_heading = "Pace", long, value_name = "DURATION", value_parser = some_time, conflicts_with = "rate")]
     pub(super) herd: Option<Duration>,
 
     /// Requests under way at once on a connection
-    #[arg(short = 'P', long, value_name = "N", default_value = "1", value_parser = pipeline)]
+    #[arg(help_heading = "Pace", short = 'P', long, value_name = "N", default_value = "1", value_parser = pipeline)]
     pub(super) pipeline: usize,
 
     /// Payload of a request: a size, or a range such as 16-1KiB
-    #[arg(short, long, value_name = "SIZE", default_value = "64", value_parser = sizes)]
+    #[arg(help_heading = "Requests", short, long, value_name = "SIZE", default_value = "64", value_parser = sizes)]
     pub(super) size: Sizes,
 
     /// A mixture of requests by weight, of echo, lookup and daytime: echo=80,lookup=15,daytime=5
-    #[arg(long, value_name = "KIND=WEIGHT,...", value_parser = weight, value_delimiter = ',')]
+    #[arg(help_heading = "Requests", long, value_name = "KIND=WEIGHT,...", value_parser = weight, value_delimiter = ',')]
     pub(super) mix: Vec<(String, u32)>,
 
     /// A key to look up; several are taken in turn [default: readyd]
-    #[arg(long, value_name = "KEY")]
+    #[arg(help_heading = "Requests", long, value_name = "KEY")]
     pub(super) key: Vec<String>,
 
     /// Speak to a plain service (RFC 862 to 868) instead of a framed one
-    #[arg(long, value_name = "SERVICE", value_enum, conflicts_with_all = ["mix", "send"])]
+    #[arg(help_heading = "Requests", long, value_name = "SERVICE", value_enum, conflicts_with_all = ["mix", "send"])]
     pub(super) plain: Option<Service>,
 
     /// Send this instead, to any TCP server; understands \r \n \t \0 \\ \xHH
-    #[arg(long, value_name = "TEXT", value_parser = escaped, conflicts_with = "mix",
+    #[arg(help_heading = "Requests", long, value_name = "TEXT", value_parser = escaped, conflicts_with = "mix",
           requires = "answer")]
     pub(super) send: Option<Bytes>,
 
     /// The answer to --send is exactly this
-    #[arg(long, value_name = "TEXT", value_parser = escaped, requires = "send", group = "answer")]
+    #[arg(help_heading = "Requests", long, value_name = "TEXT", value_parser = escaped, requires = "send", group = "answer")]
     pub(super) expect: Option<Bytes>,
 
     /// The answer to --send is this long
-    #[arg(long, value_name = "N", value_parser = answer_size, requires = "send", group = "answer")]
+    #[arg(help_heading = "Requests", long, value_name = "N", value_parser = answer_size, requires = "send", group = "answer")]
     pub(super) expect_bytes: Option<usize>,
 
     /// The answer to --send ends with this
-    #[arg(long, value_name = "TEXT", value_parser = escaped, requires = "send", group = "answer")]
+    #[arg(help_heading = "Requests", long, value_name = "TEXT", value_parser = escaped, requires = "send", group = "answer")]
     pub(super) until: Option<Bytes>,
 
     /// Load before the measured part, which counts for nothing
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = any_time)]
+    #[arg(help_heading = "Pace", long, value_name = "DURATION", default_value = "0s", value_parser = any_time)]
     pub(super) warmup: Duration,
 
     /// Replace each connection by a new one after this time (5s), or this many requests (1)
-    #[arg(long, value_name = "DURATION|N", value_parser = lifetime)]
+    #[arg(help_heading = "Connections", long, value_name = "DURATION|N", value_parser = lifetime)]
     pub(super) lifetime: Option<readyd::load::plan::Lifetime>,
 
     /// How a connection that is replaced is closed: in order, or by a reset that frees its port
-    #[arg(long, value_name = "HOW", value_enum, default_value = "fin")]
+    #[arg(
+        help_heading = "Connections",
+        long,
+        value_name = "HOW",
+        value_enum,
+        default_value = "fin"
+    )]
     pub(super) close: CloseName,
 
     /// Drop all connections at once, and have all return, each time that this has passed
-    #[arg(long, value_name = "DURATION", value_parser = some_time)]
+    #[arg(help_heading = "Pace", long, value_name = "DURATION", value_parser = some_time)]
     pub(super) storm: Option<Duration>,
 
     /// Connections besides that make requests and take the answers slowly
-    #[arg(long, value_name = "N", default_value = "0", value_parser = connections)]
+    #[arg(help_heading = "Pace", long, value_name = "N", default_value = "0", value_parser = connections)]
     pub(super) slow_readers: usize,
 
     /// Connections besides that make requests and send them slowly
-    #[arg(long, value_name = "N", default_value = "0", value_parser = connections)]
+    #[arg(help_heading = "Pace", long, value_name = "N", default_value = "0", value_parser = connections)]
     pub(super) slow_writers: usize,
 
     /// Bytes a second of a slow connection
-    #[arg(long, value_name = "N", default_value = "100", value_parser = answer_size)]
+    #[arg(help_heading = "Pace", long, value_name = "N", default_value = "100", value_parser = answer_size)]
     pub(super) slow_rate: usize,
 
     /// Connections opened a second [default: as fast as they are accepted]
-    #[arg(long, value_name = "N", value_parser = rate)]
+    #[arg(help_heading = "Connections", long, value_name = "N", value_parser = rate)]
     pub(super) connect_rate: Option<f64>,
 
     /// Connections being made at once
-    #[arg(long, value_name = "N", default_value = "256", value_parser = pipeline)]
+    #[arg(help_heading = "Connections", long, value_name = "N", default_value = "256", value_parser = pipeline)]
     pub(super) connect_parallel: usize,
 
     /// Addresses to connect from: ADDRESS, FIRST-LAST or CIDR, separated by commas; without, the
     /// system chooses
-    #[arg(long, value_name = "ADDRESSES")]
+    #[arg(help_heading = "Connections", long, value_name = "ADDRESSES")]
     pub(super) source: Vec<String>,
 
     /// Processes that the load is spread over, each with a thread
-    #[arg(long, value_name = "N", default_value = "1", value_parser = workers)]
+    #[arg(help_heading = "Connections", long, value_name = "N", default_value = "1", value_parser = workers)]
     pub(super) workers: usize,
 
     /// Longest wait before a lost connection is opened again; it doubles with each failure
-    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = some_time)]
+    #[arg(help_heading = "Connections", long, value_name = "DURATION", default_value = "100ms", value_parser = some_time)]
     pub(super) backoff: Duration,
 
     /// Do not open lost connections again
-    #[arg(long)]
+    #[arg(help_heading = "Connections", long)]
     pub(super) no_reconnect: bool,
 
     /// Count replies without looking at their bytes
-    #[arg(long)]
+    #[arg(help_heading = "Requests", long)]
     pub(super) no_verify: bool,
 
     /// Chooses sizes, kinds and jitter; the same number chooses the same
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(help_heading = "Requests", long, value_name = "N", default_value = "1")]
     pub(super) seed: u64,
 
     /// Warn instead of refusing when the system's limits are too low
-    #[arg(long)]
+    #[arg(help_heading = "Connections", long)]
     pub(super) force: bool,
 
     /// Write the report as JSON, to standard output if no FILE is given
-    #[arg(short, long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    #[arg(help_heading = "Output", short, long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     pub(super) json: Option<PathBuf>,
 
     /// Write the run second by second as CSV
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Output", long, value_name = "FILE")]
     pub(super) csv: Option<PathBuf>,
 
     /// Write the latency distribution in HdrHistogram's text format (.hgrm)
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Output", long, value_name = "FILE")]
     pub(super) hdr: Option<PathBuf>,
 
     /// Write the report as a page that needs nothing else
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Output", long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
 
     /// Print the latency distribution in detail
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub(super) latency: bool,
 
     /// Print no report and no progress: only what goes to a file, and errors
-    #[arg(short, long)]
+    #[arg(help_heading = "Output", short, long)]
     pub(super) quiet: bool,
 }
 
