@@ -114,7 +114,7 @@ pub struct Sizes {
 pub enum Greeting {
     /// A line of text, then FIN (RFC 867).
     Daytime,
-    /// Four bytes, then FIN (RFC 868).
+    /// Four bytes, then FIN (RFC 868); or eight, as GNU inetd sends.
     Time,
     /// A text, then FIN.
     Greeting,

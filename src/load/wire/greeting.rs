@@ -17,7 +17,8 @@ pub(super) fn examine(greeting: Greeting, bytes: &[u8]) -> Examined {
 pub(super) fn examine_at_end(greeting: Greeting, bytes: &[u8]) -> Examined {
     let has_shape = match greeting {
         Greeting::Daytime => is_text(bytes) && bytes.iter().any(u8::is_ascii_digit),
-        Greeting::Time => bytes.len() == 4,
+        // RFC 868 says four bytes; GNU inetd sends as many as a `long` has.
+        Greeting::Time => matches!(bytes.len(), 4 | 8),
         Greeting::Greeting => is_text(bytes),
         Greeting::Chargen(_) => return Examined::Incomplete,
     };
