@@ -52,6 +52,9 @@ const READ_BYTES: usize = 64 * 1024;
 /// How often the run is told of.
 pub const INTERVAL: Duration = Duration::from_secs(1);
 
+/// The loop turns at least this often, whatever happens: so it knows when it was kept from it.
+const HEARTBEAT: Duration = Duration::from_millis(10);
+
 /// What a load run tells its owner while it goes on.
 #[derive(Debug)]
 pub enum Event {
@@ -94,6 +97,10 @@ pub struct Load<N: Net> {
     /// The account of connections whose requests are no part of the result: slow ones, and idle ones
     /// that return from a storm.
     side_book: Book,
+    /// When the loop was to turn again at the latest.
+    planned: Moment,
+    /// How long it was kept from that, since nothing waited to be sent.
+    absence: Duration,
     /// Connections of active slots that are open.
     active_open: usize,
     next_interval: Moment,
@@ -139,6 +146,8 @@ impl<N: Net + MonotonicClock> Load<N> {
             queue: VecDeque::new(),
             timers: Timers::new(now),
             phase: Phase::Opening,
+            planned: Moment::NEVER,
+            absence: Duration::ZERO,
             active_open: 0,
             next_interval: now + INTERVAL,
             events: Vec::new(),
@@ -158,14 +167,20 @@ impl<N: Net + MonotonicClock> Load<N> {
         }
     }
 
-    /// Ends the run before its time, for the reason `why`. Answers that are under way are awaited.
+    /// Ends the run before its time, for the reason `why`. Answers that are under way are awaited,
+    /// unless it is said again.
     pub fn stop(&mut self, why: &str, now: Moment) {
         match &self.phase {
             Phase::Running(run) if run.is_sending() => {
                 self.book.tally.partial.get_or_insert_with(|| why.to_owned());
                 self.stop_sending(now, Ending::Early);
             }
-            Phase::Running(_) | Phase::Over => {}
+            // Whoever says it twice does not want to wait.
+            Phase::Running(_) => {
+                self.hang_up_all();
+                self.phase = Phase::Over;
+            }
+            Phase::Over => {}
             Phase::Opening | Phase::Ready | Phase::Starting(_) => {
                 self.book.tally.partial = Some(why.to_owned());
                 self.phase = Phase::Over;
@@ -233,7 +248,23 @@ impl<N: Net + MonotonicClock> Load<N> {
         self.next_interval = boundary + INTERVAL;
     }
 
-    fn next(&self) -> Next {
+    /// How long the loop was kept from turning: the process was stopped, or others had its processor.
+    fn absence_until(&mut self, now: Moment) -> Duration {
+        let absence = now.since(self.planned);
+        if absence <= self.tolerated_absence() {
+            return Duration::ZERO;
+        }
+        self.absence += absence;
+        self.book.absent(absence);
+        absence
+    }
+
+    /// In a closed loop, waits are counted in milliseconds, and rounded up.
+    fn tolerated_absence(&self) -> Duration {
+        if self.plan.is_open_loop() { tally::LATE } else { 2 * tally::LATE }
+    }
+
+    fn next(&self, now: Moment) -> Next {
         // Whatever a server still sends does not keep a run from its end.
         if self.is_over() {
             return Next::Stop;
@@ -248,7 +279,8 @@ impl<N: Net + MonotonicClock> Load<N> {
             Phase::Starting(start) => Some(*start),
             Phase::Running(run) => run.next_wakeup(),
         };
-        let wakeups = [own, self.timers.next_wakeup(), Some(self.next_interval)];
+        let heartbeat = matches!(self.phase, Phase::Running(_)).then_some(now + HEARTBEAT);
+        let wakeups = [own, self.timers.next_wakeup(), Some(self.next_interval), heartbeat];
         wakeups.into_iter().flatten().min().map_or(Next::Wait, Next::WaitUntil)
     }
 }
@@ -264,15 +296,27 @@ impl<N: Net + MonotonicClock> Driver for Load<N> {
     }
 
     fn end_turn(&mut self, now: Moment) -> Next {
+        let absence = self.absence_until(now);
         self.keep_schedule(now);
         self.work(now);
         self.move_on(now);
         self.tell_of_interval(now);
+        let ended = self.net.now();
         if let Phase::Running(run) = &self.phase
             && run.is_sending()
         {
-            self.book.tally.loop_lag.record(self.net.now().since(now));
+            // An event may have waited for all of it.
+            self.book.tally.loop_lag.record(absence + ended.since(now));
+            if run.waiting == 0 {
+                self.absence = Duration::ZERO;
+            }
         }
-        self.next()
+        let next = self.next(ended);
+        self.planned = match next {
+            Next::Poll => ended,
+            Next::WaitUntil(moment) => moment.max(ended),
+            Next::Wait | Next::Stop => Moment::NEVER,
+        };
+        next
     }
 }

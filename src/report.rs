@@ -314,6 +314,14 @@ pub struct Client {
     pub cpu_s: f64,
     /// Share of one CPU that the busiest worker used, 0 to 1.
     pub cpu_share: f64,
+    /// Time for which the worker that waited longest was ready to run and others had the processor, in
+    /// seconds.
+    #[serde(default)]
+    pub cpu_wait_s: f64,
+    /// Time for which the worker that was kept from its work longest was, in seconds: stopped, or
+    /// without a processor, for more than a moment.
+    #[serde(default)]
+    pub stalled_s: f64,
     /// Whether the figures tell the client's limits rather than the server's.
     pub bottleneck: bool,
     /// Why, or why not, in a sentence.

@@ -6,10 +6,10 @@
 //! part that is answered after the end is not left out.
 
 use super::plan::{Pace, Plan};
-use super::tally::{Doing, Interval, LATE, Requests, StepTally, Tally, count_error};
+use super::tally::{Connections, Doing, Interval, LATE, Requests, StepTally, Tally, count_error};
 use super::wire::Kind;
 use crate::clock::Moment;
-use crate::report::Histogram;
+use crate::report::{Errors, Histogram, Mismatches};
 use std::io;
 use std::time::Duration;
 
@@ -50,6 +50,9 @@ pub(super) struct Book {
     /// When each step of a ramp ends, if there is more than one.
     step_ends: Vec<Moment>,
     is_open_loop: bool,
+    /// What the opening of connections had brought before the run began.
+    opening: Connections,
+    errors_of_opening: Errors,
     interval: Interval,
     /// Of the interval, the latency of the measured part's requests; moved to the tally at its end,
     /// so that an answer costs one histogram, not two.
@@ -72,6 +75,8 @@ impl Book {
             measured_from: Moment::NEVER,
             step_ends: Vec::new(),
             is_open_loop: plan.is_open_loop(),
+            opening: Connections::default(),
+            errors_of_opening: Errors::default(),
             interval: Interval::default(),
             interval_measured: Histogram::default(),
             last_answer: Moment::START,
@@ -80,6 +85,8 @@ impl Book {
 
     /// Says when the measured part begins, of a run that begins at `start`.
     pub(super) fn begin(&mut self, plan: &Plan, start: Moment) {
+        self.errors_of_opening = self.tally.errors.clone();
+        self.opening = self.tally.connections;
         self.measured_from = start + plan.warmup;
         if let Pace::Rates(steps) = &plan.pace
             && steps.len() > 1
@@ -108,9 +115,16 @@ impl Book {
         self.tally.steps.get_mut(index)
     }
 
-    /// Requests go out; their connection could have taken it since `free_since`.
+    /// Requests go out. Their connection could have taken them since `free_since`, and the client was
+    /// away for `absence` since it last had nothing to make up for.
     #[inline]
-    pub(super) fn sent(&mut self, request: &Pending, free_since: Moment, now: Moment) {
+    pub(super) fn sent(
+        &mut self,
+        request: &Pending,
+        free_since: Moment,
+        absence: Duration,
+        now: Moment,
+    ) {
         let count = u64::from(request.count);
         self.in_flight += count;
         self.interval.sent += count;
@@ -120,9 +134,12 @@ impl Book {
         if !is_open_loop {
             return;
         }
-        let lag = now.since(request.intended.max(free_since));
-        requests.late += if now.since(request.intended) > LATE { count } else { 0 };
-        requests.late_by_client += if lag > LATE { count } else { 0 };
+        let lateness = now.since(request.intended);
+        // What piled up while the client was away is late through its fault, although connections are
+        // busy now with what piled up before.
+        let lag = now.since(request.intended.max(free_since)).max(lateness.min(absence));
+        requests.late += if lateness > LATE { count } else { 0 };
+        requests.late_by_client += if lag > LATE && lag * 2 >= lateness { count } else { 0 };
         if is_measured {
             self.tally.send_lag.record_many(lag, count);
             if let Some(step) = self.step(request) {
@@ -151,8 +168,7 @@ impl Book {
         match quality {
             Quality::Verified => requests.verified += count,
             Quality::Unverified => {}
-            Quality::Corrupt => self.stray(|mismatches| mismatches.corrupt += count),
-            Quality::Swapped => self.stray(|mismatches| mismatches.swapped += count),
+            Quality::Corrupt | Quality::Swapped => self.wrong(quality, is_measured, count),
         }
         if !is_measured {
             return self.interval.latency.record_many(latency, count);
@@ -176,6 +192,16 @@ impl Book {
         }
     }
 
+    fn wrong(&mut self, quality: Quality, is_measured: bool, count: u64) {
+        self.interval.errors += count;
+        let mismatches = &mut self.tally.mismatches;
+        match quality {
+            Quality::Corrupt if is_measured => mismatches.corrupt += count,
+            Quality::Swapped if is_measured => mismatches.swapped += count,
+            _ => {}
+        }
+    }
+
     /// Requests will not be answered: their connection was lost.
     pub(super) fn unanswered(&mut self, request: &Pending) {
         self.in_flight -= u64::from(request.count);
@@ -183,11 +209,17 @@ impl Book {
         self.requests(is_measured).unanswered += u64::from(request.count);
     }
 
-    /// Requests were not answered in time.
-    pub(super) fn timed_out(&mut self, request: &Pending) {
-        self.tally.errors.timeout += u64::from(request.count);
+    /// Requests were not answered in time; `is_lost` says that their connection goes on without the
+    /// reply. Tells whether that counts.
+    pub(super) fn timed_out(&mut self, request: &Pending, is_lost: bool) -> bool {
+        let is_measured = self.is_measured(request);
+        if is_measured {
+            self.tally.errors.timeout += u64::from(request.count);
+            self.tally.mismatches.lost += if is_lost { u64::from(request.count) } else { 0 };
+        }
         self.interval.errors += u64::from(request.count);
         self.unanswered(request);
+        is_measured && is_lost
     }
 
     /// The requests' connection was dropped on purpose.
@@ -198,7 +230,7 @@ impl Book {
     }
 
     /// A reply came that answers no request under way.
-    pub(super) fn stray(&mut self, count: impl FnOnce(&mut crate::report::Mismatches)) {
+    pub(super) fn stray(&mut self, count: impl FnOnce(&mut Mismatches)) {
         count(&mut self.tally.mismatches);
         self.interval.errors += 1;
     }
@@ -207,6 +239,22 @@ impl Book {
     pub(super) fn error(&mut self, doing: Doing, error: &io::Error) {
         count_error(&mut self.tally.errors, doing, error);
         self.interval.errors += 1;
+    }
+
+    /// The client was away for so long when it should have been at work.
+    pub(super) fn absent(&mut self, absence: Duration) {
+        self.tally.stalled += absence;
+    }
+
+    /// The measured part begins: what the warm-up did to connections is no part of it.
+    pub(super) fn begin_measuring(&mut self) {
+        let tally = &mut self.tally;
+        tally.errors = std::mem::take(&mut self.errors_of_opening);
+        tally.connections.lost = self.opening.lost;
+        tally.connections.failed = self.opening.failed;
+        tally.mismatches = Mismatches::default();
+        tally.first_mismatch = None;
+        tally.stalled = Duration::ZERO;
     }
 
     /// A connection was opened.

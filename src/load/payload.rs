@@ -114,6 +114,14 @@ impl Payloads {
         }
     }
 
+    /// Where in `bytes`, but not at their front, the payload of `id` begins, if it names its request in
+    /// full.
+    pub fn find(&self, id: RequestId, size: usize, bytes: &[u8]) -> Option<usize> {
+        let digits = digits(id);
+        let behind = bytes.get(1..).filter(|_| size >= DIGITS)?;
+        behind.windows(DIGITS).position(|window| window == digits).map(|at| at + 1)
+    }
+
     /// Whether `bytes` are the whole payload of `id`, when that is `size` bytes long.
     #[inline]
     pub fn is(&self, id: RequestId, size: usize, bytes: &[u8]) -> bool {

@@ -164,6 +164,7 @@ impl<N: Net + MonotonicClock> Load<N> {
         }
         if run.measuring == Measuring::NotYet && run.measured_from <= now {
             run.measuring = Measuring::GoesOn;
+            self.book.begin_measuring();
             self.events.push(Event::Measuring);
         }
         if run.end <= now {
@@ -303,7 +304,9 @@ impl<N: Net + MonotonicClock> Load<N> {
             && self.book.in_flight == 0
         {
             if ending == Ending::AllSent {
-                self.end_measuring(self.book.last_answer());
+                // What was never answered was waited for until now.
+                let has_all = self.book.tally.requests.unanswered == 0;
+                self.end_measuring(if has_all { self.book.last_answer() } else { now });
             }
             self.phase = Phase::Over;
         }

@@ -44,7 +44,8 @@ pub(super) struct Talk {
     /// How many they are.
     under_way: usize,
     overtaken: Vec<(u64, Pending)>,
-    given_up: VecDeque<u64>,
+    /// Requests of which the reply is awaited no more, and whether it counts as lost.
+    given_up: VecDeque<(u64, bool)>,
     /// Since when one more request could have been sent.
     pub(super) free_since: Moment,
     /// Requests sent on the present connection.
@@ -182,6 +183,11 @@ impl Talk {
             match wire.examine(self.id(self.front()), rest, self.under_way <= 1) {
                 Examined::Incomplete => break,
                 Examined::OutOfStep => return Err(OutOfStep),
+                Examined::Stray(len) => {
+                    self.note(&rest[..len], wire, book);
+                    book.stray(|mismatches| mismatches.unexpected += 1);
+                    taken += len;
+                }
                 Examined::Reply(len, verdict) => {
                     self.settle(&rest[..len], verdict, wire, book, now);
                     taken += len;
@@ -285,8 +291,8 @@ impl Talk {
         book: &mut Book,
         now: Moment,
     ) {
-        self.note(reply, wire, book);
         if named.connection != self.connection & u64::from(u32::MAX) {
+            self.note(reply, wire, book);
             return book.stray(|mismatches| mismatches.foreign += 1);
         }
         let kind = wire.kind(named);
@@ -303,12 +309,17 @@ impl Talk {
         } else if let Some(at) =
             self.overtaken.iter().position(|&(sequence, _)| sequence == named.sequence)
         {
+            self.note(reply, wire, book);
             let (_, request) = self.overtaken.swap_remove(at);
             book.answered(&request, Quality::Swapped, kind, now);
-        } else if let Some(at) = self.given_up.iter().position(|&given| given == named.sequence) {
-            self.given_up.remove(at);
-            book.tally.mismatches.lost -= 1;
+        } else if let Some(at) =
+            self.given_up.iter().position(|&(sequence, _)| sequence == named.sequence)
+        {
+            // It was not lost, only late; that it was not answered in time stays true.
+            let was_counted = self.given_up.remove(at).is_some_and(|(_, counted)| counted);
+            book.tally.mismatches.lost -= u64::from(was_counted);
         } else {
+            self.note(reply, wire, book);
             book.stray(|mismatches| mismatches.doubled += 1);
         }
     }
@@ -350,22 +361,21 @@ impl Talk {
         self.overtaken.retain(|(sequence, request)| {
             let gives_up = is_over(request);
             if gives_up {
-                book.timed_out(request);
-                book.tally.mismatches.lost += 1;
-                self.given_up.push_back(*sequence);
+                let counts = book.timed_out(request, true);
+                self.given_up.push_back((*sequence, counts));
             }
             !gives_up
         });
         while self.pending.front().is_some_and(is_over) {
-            self.given_up.push_back(self.front());
+            let sequence = self.front();
             if let Some(request) = self.take_oldest() {
-                book.timed_out(&request);
+                let counts = book.timed_out(&request, wire.replies_are_named());
+                self.given_up.push_back((sequence, counts));
             }
             self.free_since = now;
             if !wire.replies_are_named() {
                 return Err(OutOfStep);
             }
-            book.tally.mismatches.lost += 1;
         }
         let remembered =
             GIVEN_UP_REMEMBERED.max(self.pipeline.saturating_mul(GIVEN_UP_PIPELINES_REMEMBERED));

@@ -90,6 +90,9 @@ pub struct Tally {
     pub slow: SlowResult,
     /// Length of the loop's turns.
     pub loop_lag: Histogram,
+    /// How long the client was kept from its work by others, in all: of several, the one longest.
+    #[serde(default)]
+    pub stalled: Duration,
     /// How late requests were sent although their connection was free.
     pub send_lag: Histogram,
     /// Why the run ended before its time, if it did.
@@ -167,6 +170,7 @@ impl Tally {
         self.slow.closed_by_server += other.slow.closed_by_server;
         self.loop_lag.merge(&other.loop_lag);
         self.send_lag.merge(&other.send_lag);
+        self.stalled = self.stalled.max(other.stalled);
         self.partial = self.partial.take().or_else(|| other.partial.clone());
     }
 

@@ -51,7 +51,7 @@ impl<N: Net + MonotonicClock> Load<N> {
             let has_room = talk.unsent.is_empty() && talk.under_way() < pipeline;
             if has_room {
                 let request = Pending::one(now, now);
-                self.side_book.sent(&request, now, now);
+                self.side_book.sent(&request, now, Duration::ZERO, now);
                 talk.begin(request, &mut self.wire, &mut self.out);
             }
             if !ready.write {

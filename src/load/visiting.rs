@@ -13,6 +13,7 @@ use super::{Load, Phase, Talk};
 use crate::clock::Moment;
 use crate::net::{self, Filled, MonotonicClock, Net};
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 /// Reads in one visit; a connection that has more is visited again in the next turn.
 const READS_PER_VISIT: usize = 4;
@@ -146,7 +147,7 @@ impl<N: Net + MonotonicClock> Load<N> {
             };
             let sent = talk.connecting_since.take().unwrap_or(now);
             let request = Pending::one(intended, sent);
-            self.book.sent(&request, talk.free_since, now);
+            self.book.sent(&request, talk.free_since, self.absence, now);
             talk.begin(request, &mut self.wire, &mut self.out);
         }
     }
@@ -188,7 +189,7 @@ impl<N: Net + MonotonicClock> Load<N> {
         if let Slot { talk: Some(talk), .. } = &mut self.slots[index] {
             if talk.is_quiet() && talk.returns_since.is_some() {
                 let request = Pending::one(now, now);
-                self.side_book.sent(&request, now, now);
+                self.side_book.sent(&request, now, Duration::ZERO, now);
                 talk.begin(request, &mut self.wire, &mut self.out);
             }
             self.send(index, usize::MAX, now)?;

@@ -24,6 +24,8 @@ pub enum Examined {
     Incomplete,
     /// A reply of this many bytes.
     Reply(usize, Verdict),
+    /// So many bytes that belong to no reply; behind them stands the expected one.
+    Stray(usize),
     /// Nothing that tells where the next reply begins.
     OutOfStep,
 }
@@ -205,7 +207,10 @@ impl Wire {
             None if bytes.len() < len || may_name(&self.payloads, id, bytes, size_of) => {
                 Examined::Incomplete
             }
-            None => Examined::Reply(len, Verdict::Wrong),
+            None => match self.payloads.find(id, size, bytes) {
+                Some(at) => Examined::Stray(at),
+                None => Examined::Reply(len, Verdict::Wrong),
+            },
         }
     }
 }
@@ -227,8 +232,8 @@ impl Sizes {
     }
 }
 
-/// So many digits of the hash tell a request from all that are looked for around it.
-const SHORTEST_NAME: usize = 8;
+/// So many bytes of payload, digits of the hash, tell a request from all that are looked for around it.
+pub const SHORTEST_NAME: usize = 8;
 
 /// How far around an expected request another one is looked for, when payloads are too short to name
 /// their request in full.
@@ -281,5 +286,7 @@ fn find_other(
     if shortest >= DIGITS {
         return None;
     }
-    neighbours(id).find(|&other| size_of(other) < DIGITS && is_there(other))
+    // One that is shorter still can only be taken for a damaged reply to the request whose turn it is.
+    let can_name = |other| (SHORTEST_NAME..DIGITS).contains(&size_of(other));
+    neighbours(id).find(|&other| can_name(other) && is_there(other))
 }

@@ -363,6 +363,8 @@ fn client(reports: &[Report]) -> Client {
     Client {
         cpu_s: all().map(|client| client.cpu_s).sum(),
         cpu_share: worst_of(|client| client.cpu_share),
+        cpu_wait_s: worst_of(|client| client.cpu_wait_s),
+        stalled_s: worst_of(|client| client.stalled_s),
         bottleneck: all().any(|client| client.bottleneck),
         verdict: worst.map_or_else(String::new, |client| client.verdict.clone()),
         loop_lag_us_p99: worst_of(|client| client.loop_lag_us_p99),

@@ -121,6 +121,8 @@ fn client() -> Client {
     Client {
         cpu_s: 3.1,
         cpu_share: 0.31,
+        cpu_wait_s: 0.02,
+        stalled_s: 0.0,
         bottleneck: false,
         verdict: "the client kept up".to_owned(),
         loop_lag_us_p99: 85.0,

@@ -50,7 +50,10 @@ pub(crate) fn run(
     let environment = environment::look_around(busy);
     let report = assembling::report(&plan, options.asked(&plan), findings, environment, started_at);
     let written = options.write(&report);
-    options.print(&report)?;
+    // What could not be stored is not lost.
+    if !options.quiet || written.is_err() {
+        options.print(&report)?;
+    }
     written?;
     if report.achieved.connections_established == 0 {
         return Err(Failure::NothingConnected(reasons(&report)));
@@ -140,7 +143,11 @@ impl Options {
                 && let Err(error) = save(path, render(report).as_bytes())
             {
                 // The others may still be had.
-                result = Err(Failure::Save(error));
+                if let Err(Failure::Save(earlier)) =
+                    std::mem::replace(&mut result, Err(Failure::Save(error)))
+                {
+                    let _ = writeln!(io::stderr(), "readyc: {earlier}");
+                }
             }
         }
         result
@@ -148,9 +155,6 @@ impl Options {
 
     /// Prints the report: to standard output, or beside it if that is taken.
     fn print(&self, report: &Report) -> Result<(), Failure> {
-        if self.quiet {
-            return Ok(());
-        }
         let is_taken = self.files_on_stdout() > 0;
         let style =
             if is_taken { text_options(&io::stderr()) } else { text_options(&io::stdout()) };

@@ -29,7 +29,7 @@ pub(crate) enum Failure {
     NothingConnected(String),
     /// A worker process could not be started, or could not work.
     Worker(io::Error),
-    /// The run was interrupted twice.
+    /// The run was interrupted again and again.
     Interrupted,
     /// A file could not be written.
     Save(SaveError),
@@ -92,7 +92,12 @@ impl fmt::Display for Failure {
                 if !reasons.is_empty() {
                     write!(f, ": {reasons}")?;
                 }
-                f.write_str(" (is the server running, and the address right?)")
+                // Of our own making, the hint to look at the server would mislead.
+                if reasons.contains("EADDRNOTAVAIL") {
+                    f.write_str(" (are the --source addresses this machine's, and ports left?)")
+                } else {
+                    f.write_str(" (is the server running, and the address right?)")
+                }
             }
             Failure::Worker(error) => write!(f, "a worker process cannot work: {error}"),
             Failure::Interrupted => f.write_str("interrupted; the result is lost"),

@@ -253,13 +253,25 @@ fn a_run_that_is_stopped_says_why_and_awaits_its_answers() {
     let mut rig = Rig::new(net, plan, peers).started();
     rig.pass(295 * MILLISECOND);
     rig.load.stop("interrupted", rig.now);
-    rig.load.stop("interrupted again", rig.now);
     rig.settle();
     assert!(!rig.load.is_over());
     let tally = rig.run_to_end();
     assert_eq!(tally.partial.as_deref(), Some("interrupted"));
     assert_eq!((tally.scheduled, tally.requests.sent, tally.requests.verified), (30, 30, 30));
     assert_eq!((tally.answered_in_time, tally.elapsed), (29, 295 * MILLISECOND));
+}
+
+#[test]
+fn a_run_that_is_stopped_twice_awaits_nothing() {
+    let net = wide_net();
+    let peers = Peers::new(&net, |asked| Act::SayAt(asked.at + SECOND, asked.reply()));
+    let mut rig = Rig::new(net, at_rate(100.0, 4, 10 * SECOND), peers).started();
+    rig.pass(295 * MILLISECOND);
+    rig.load.stop("interrupted", rig.now);
+    rig.load.stop("interrupted again", rig.now);
+    let tally = rig.run_to_end();
+    assert_eq!(tally.partial.as_deref(), Some("interrupted"));
+    assert_eq!((tally.requests.sent, tally.requests.unanswered), (4, 4));
 }
 
 #[test]

@@ -127,34 +127,56 @@ impl Framed {
         let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
             return Examined::Incomplete;
         };
-        let named = rest.first_chunk::<DIGITS>().and_then(identify);
         let declared = frame::decode_header(header, self.max_body).ok();
-        // A payload that names its request tells how long it has to be: if its header says
-        // otherwise, it is the header that is corrupt.
-        let true_len = named.map(|named| self.size(named)).or(declared);
-        let is_header_corrupt = true_len != declared;
+        // The expected reply further on, but not a frame further on, means that what stands before it
+        // is none.
+        if declared != Some(self.size(id))
+            && let Some(at) =
+                payloads.find(id, self.size(id), rest).filter(|&at| at < self.size(id))
+        {
+            return Examined::Stray(at);
+        }
+        let named = rest.first_chunk::<DIGITS>().and_then(identify);
         if declared.is_some_and(|len| len != self.size(id))
             && self.kind(id) == Kind::Echo
             && may_name(payloads, id, rest, |other| self.size(other))
         {
             return Examined::Incomplete;
         }
-        match true_len.map(|len| (len, rest.get(..len))) {
-            // With the header unreadable and the payload unnamed, the frame can only be hoped to be
-            // as long as the one that should have come.
-            None if rest.len() < self.size(id) => Examined::Incomplete,
-            None if self.kind(id) == Kind::Echo => {
-                Examined::Reply(HEADER_LEN + self.size(id), Verdict::Wrong)
+        // A payload that names its request tells how long it has to be.
+        let len = match (declared, named.map(|named| self.size(named))) {
+            (None, None) if self.kind(id) == Kind::Echo => {
+                // It can only be hoped to be as long as the reply that should have come.
+                return whole_but_wrong(self.size(id), rest);
             }
-            None => Examined::OutOfStep,
-            Some((_, None)) => Examined::Incomplete,
-            Some((len, Some(_))) if is_header_corrupt => {
-                Examined::Reply(HEADER_LEN + len, Verdict::Wrong)
+            (None, None) => return Examined::OutOfStep,
+            (Some(declared), Some(due)) if declared != due => {
+                return whole_but_wrong(self.likelier_end(declared, due, rest), rest);
             }
-            Some((len, Some(body))) => {
-                Examined::Reply(HEADER_LEN + len, self.judge(payloads, id, body))
-            }
+            (None, Some(due)) => return whole_but_wrong(due, rest),
+            (Some(declared), _) => declared,
+        };
+        match rest.get(..len) {
+            Some(body) => Examined::Reply(HEADER_LEN + len, self.judge(payloads, id, body)),
+            None => Examined::Incomplete,
         }
+    }
+
+    /// Where a payload ends whose header and whose name disagree: there where the next header begins,
+    /// or nothing has come yet.
+    fn likelier_end(&self, declared: usize, due: usize, rest: &[u8]) -> usize {
+        let continues = |end: usize| {
+            rest.get(end..).is_some_and(|next| match next.first_chunk::<HEADER_LEN>() {
+                Some(header) => frame::decode_header(header, self.max_body)
+                    .is_ok_and(|len| !self.has_one_size() || len == self.mix.sizes.max),
+                None => frame::check_header_prefix(next).is_ok(),
+            })
+        };
+        if continues(declared) && !continues(due) { declared } else { due }
+    }
+
+    fn has_one_size(&self) -> bool {
+        self.equal.is_some() && !self.is_mixture()
     }
 
     fn judge(&self, payloads: &Payloads, id: RequestId, body: &[u8]) -> Verdict {
@@ -208,4 +230,11 @@ fn whole(len: usize, bytes: &[u8]) -> Examined {
         return Examined::Incomplete;
     }
     Examined::Reply(len, Verdict::Unverified)
+}
+
+fn whole_but_wrong(len: usize, rest: &[u8]) -> Examined {
+    if rest.len() < len {
+        return Examined::Incomplete;
+    }
+    Examined::Reply(HEADER_LEN + len, Verdict::Wrong)
 }

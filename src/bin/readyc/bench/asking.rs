@@ -165,21 +165,19 @@ impl Options {
         match (self.rate, self.herd) {
             (Some(rate), _) => Pace::Rates(vec![Step { rate, duration: Duration::MAX }]),
             (_, Some(every)) => Pace::Herd(every),
-            _ if !self.step.is_empty() => Pace::Rates(self.step.clone()),
+            _ if !self.step.is_empty() => {
+                // Warm-up is at the first rate, and no part of its step.
+                let mut steps = self.step.clone();
+                steps[0].duration = steps[0].duration.saturating_add(self.warmup);
+                Pace::Rates(steps)
+            }
             _ => Pace::Closed,
         }
     }
 
     fn until_when(&self) -> Until {
-        let ramp = (!self.step.is_empty())
-            .then(|| {
-                self.step
-                    .iter()
-                    .map(|step| step.duration)
-                    .fold(Duration::ZERO, Duration::saturating_add)
-            })
-            // Warm-up is the beginning of a ramp, not something before it.
-            .map(|ramp| ramp.saturating_sub(self.warmup));
+        let lengths = self.step.iter().map(|step| step.duration);
+        let ramp = lengths.reduce(Duration::saturating_add);
         let default = if self.requests.is_some() { None } else { Some(DEFAULT_DURATION) };
         Until { requests: self.requests, duration: self.duration.or(ramp).or(default) }
     }

@@ -1,8 +1,9 @@
 //! From what was counted to the report: what was achieved, whether that is what was asked, and
 //! whether the client or the server is what it tells of.
 
-use super::coordinator::Findings;
-use readyd::load::plan::{Pace, Plan};
+use super::coordinator::{Findings, WorkerFigures};
+use readyd::load::plan::{Pace, Plan, Work};
+use readyd::load::wire::SHORTEST_NAME;
 use readyd::load::{Interval, Tally};
 use readyd::report::{
     Achieved, Asked, Client, Environment, Histograms, Mode, Report, SCHEMA, Second, StepResult,
@@ -21,12 +22,11 @@ pub(super) fn report(
     started_at: String,
 ) -> Report {
     let Findings { tally, workers, opening, seconds } = findings;
-    let achieved = achieved(plan, &tally, opening, &seconds.values().collect::<Vec<_>>());
+    let achieved = achieved(plan, &tally, opening);
     let client = client(plan, &tally, &workers, environment.machine_busy);
     let mut shortfalls = verdict::shortfalls(plan, &asked, &achieved, &tally);
     if tally.partial.is_some() {
-        let after = tally.elapsed.as_secs_f64();
-        shortfalls.push(format!("the run ended before its time, after {after:.1} s"));
+        shortfalls.push("the result is partial".to_owned());
     }
     let kinds = tally.kinds.iter().map(|(kind, h)| (kind.clone(), h.percentiles())).collect();
     let has_slow = asked.slow_readers + asked.slow_writers > 0;
@@ -52,7 +52,7 @@ pub(super) fn report(
         series: seconds.iter().map(|(&start, interval)| second(start, interval)).collect(),
         client,
         environment,
-        notes: Vec::new(),
+        notes: notes(plan),
         merged: Vec::new(),
         histograms: Histograms {
             latency: tally.latency,
@@ -63,7 +63,23 @@ pub(super) fn report(
     }
 }
 
-fn achieved(plan: &Plan, tally: &Tally, opening: Duration, seconds: &[&Interval]) -> Achieved {
+/// What a reader should know of the way in which replies were told apart.
+fn notes(plan: &Plan) -> Vec<String> {
+    let shortest = match &plan.work {
+        Work::Framed(mix) if mix.echo > 0 => mix.sizes.min,
+        Work::PlainEcho(sizes) => sizes.min,
+        _ => usize::MAX,
+    };
+    if shortest >= SHORTEST_NAME || !plan.verify {
+        return Vec::new();
+    }
+    vec![format!(
+        "payloads of fewer than {SHORTEST_NAME} bytes cannot name their request: of these, a reply \
+         that is doubled, lost or swapped is told as a corrupt one"
+    )]
+}
+
+fn achieved(plan: &Plan, tally: &Tally, opening: Duration) -> Achieved {
     let requests = &tally.requests;
     let requested = if plan.is_open_loop() {
         tally.scheduled
@@ -71,11 +87,9 @@ fn achieved(plan: &Plan, tally: &Tally, opening: Duration, seconds: &[&Interval]
         plan.until.requests.map_or(requests.sent, |asked| asked.max(requests.sent))
     };
     let elapsed_s = tally.elapsed.as_secs_f64();
-    let open_together = seconds.iter().map(|second| second.connections).max().unwrap_or(0);
     Achieved {
         connections_established: tally.connections.established,
-        // The workers' own peaks need not be at the same time; what a second shows is.
-        connections_peak: tally.connections.peak.max(open_together),
+        connections_peak: tally.connections.peak,
         connections_lost: tally.connections.lost,
         connections_opened: tally.connections.opened,
         connections_failed: tally.connections.failed,
@@ -96,22 +110,26 @@ fn achieved(plan: &Plan, tally: &Tally, opening: Duration, seconds: &[&Interval]
     }
 }
 
-fn client(plan: &Plan, tally: &Tally, workers: &[(Duration, u64)], busy: Option<f64>) -> Client {
+fn client(plan: &Plan, tally: &Tally, workers: &[WorkerFigures], busy: Option<f64>) -> Client {
     let elapsed_s = tally.elapsed.as_secs_f64();
-    let busiest = workers.iter().map(|(cpu, _)| cpu.as_secs_f64()).fold(0.0, f64::max);
+    let busiest = workers.iter().map(|worker| worker.cpu.as_secs_f64()).fold(0.0, f64::max);
     let send_lag = plan.is_open_loop().then(|| tally.send_lag.percentiles());
     let cpu_share = if elapsed_s > 0.0 { busiest / elapsed_s } else { 0.0 };
-    let (bottleneck, verdict) = verdict::client(plan, tally, cpu_share, busy);
+    let waited = workers.iter().map(|worker| worker.cpu_wait).max().unwrap_or_default();
+    let strain = verdict::Strain { cpu_share, waited, machine_busy: busy };
+    let (bottleneck, verdict) = verdict::client(plan, tally, strain);
     Client {
-        cpu_s: workers.iter().map(|(cpu, _)| cpu.as_secs_f64()).sum(),
+        cpu_s: workers.iter().map(|worker| worker.cpu.as_secs_f64()).sum(),
         cpu_share,
+        cpu_wait_s: waited.as_secs_f64(),
+        stalled_s: tally.stalled.as_secs_f64(),
         bottleneck,
         verdict,
         loop_lag_us_p99: tally.loop_lag.value_at(0.99) as f64 / 1000.0,
         loop_lag_us_max: tally.loop_lag.max() as f64 / 1000.0,
         send_lag_us: send_lag,
         late_by_client: tally.requests.late_by_client,
-        resident_bytes: workers.iter().map(|(_, resident)| resident).sum(),
+        resident_bytes: workers.iter().map(|worker| worker.resident_bytes).sum(),
     }
 }
 

@@ -25,12 +25,20 @@ const START_DELAY: Duration = Duration::from_millis(20);
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) tally: Tally,
-    /// Processor time and resident memory, of each worker that told.
-    pub(super) workers: Vec<(Duration, u64)>,
+    /// Of each worker that told.
+    pub(super) workers: Vec<WorkerFigures>,
     /// From the first connection to the last.
     pub(super) opening: Duration,
     /// Seconds of the run, by their start in nanoseconds relative to that of the measured part.
     pub(super) seconds: BTreeMap<i64, Interval>,
+}
+
+/// What a worker cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WorkerFigures {
+    pub(super) cpu: Duration,
+    pub(super) cpu_wait: Duration,
+    pub(super) resident_bytes: u64,
 }
 
 /// What happens to a coordinator.
@@ -65,6 +73,7 @@ pub(super) fn run(plan: &Plan, count: usize, live: Live) -> Result<Findings, Fai
         started_at: None,
         interrupts: 0,
         opening: BTreeMap::new(),
+        running: BTreeMap::new(),
         opening_began: monotonic_nanos(),
         findings: Findings::default(),
     };
@@ -118,7 +127,9 @@ struct Coordinator {
     started_at: Option<u64>,
     interrupts: u32,
     /// Seconds before load began, by number.
-    opening: BTreeMap<u64, Interval>,
+    opening: BTreeMap<u64, SharedSecond>,
+    /// Seconds since, by their start relative to that of the measured part.
+    running: BTreeMap<i64, SharedSecond>,
     opening_began: u64,
     findings: Findings,
 }
@@ -138,7 +149,7 @@ impl Coordinator {
             worker.commands = None;
             let _ = worker.child.wait();
         }
-        self.place_opening();
+        self.place_seconds();
         Ok(self.findings)
     }
 
@@ -150,7 +161,7 @@ impl Coordinator {
                 self.findings.opening = self.findings.opening.max(elapsed);
                 self.start_when_all_are_open();
             }
-            Message::Interval(interval) => self.add_interval(*interval),
+            Message::Interval(interval) => self.add_interval(index, *interval),
             Message::Done(outcome) => self.add_outcome(index, *outcome),
             Message::Failed(why) => {
                 return Err(Failure::Worker(io::Error::other(why)));
@@ -185,7 +196,7 @@ impl Coordinator {
         }
     }
 
-    fn add_interval(&mut self, interval: Interval) {
+    fn add_interval(&mut self, worker: usize, interval: Interval) {
         // The last one, after the end, mostly has nothing in it.
         if interval.is_empty() {
             return;
@@ -196,15 +207,15 @@ impl Coordinator {
                 let measured_from = started_at + self.warmup.as_nanos() as u64;
                 // Of a warm-up that is no whole number of seconds, the first second is shorter.
                 let relative = interval.start as i64 - measured_from as i64;
-                let second = self.findings.seconds.entry(relative).or_default();
-                second.merge(&interval);
-                self.live.running(relative, second, count);
+                let second = self.running.entry(relative).or_default();
+                second.add(worker, &interval);
+                self.live.running(relative, &second.sum, count);
             }
             _ => {
                 let number = interval.start.saturating_sub(self.opening_began) / SECOND;
                 let second = self.opening.entry(number).or_default();
-                second.merge(&interval);
-                self.live.opening(second.connections);
+                second.add(worker, &interval);
+                self.live.opening(second.open.values().sum());
             }
         }
     }
@@ -212,7 +223,8 @@ impl Coordinator {
     fn add_outcome(&mut self, index: usize, outcome: Outcome) {
         self.workers[index].is_done = true;
         self.findings.tally.merge(&outcome.tally);
-        self.findings.workers.push((outcome.cpu, outcome.resident_bytes));
+        let Outcome { cpu, cpu_wait, resident_bytes, .. } = outcome;
+        self.findings.workers.push(WorkerFigures { cpu, cpu_wait, resident_bytes });
     }
 
     /// A worker has ended. One that had not told its result is missed.
@@ -230,22 +242,49 @@ impl Coordinator {
 
     fn interrupt(&mut self) -> Result<(), Failure> {
         self.interrupts += 1;
-        if self.interrupts > 1 {
-            return Err(Failure::Interrupted);
-        }
+        self.live.clear();
+        let said = match self.interrupts {
+            1 => "interrupted: waiting for the answers that are under way (again to end now)",
+            2 => "interrupted again: ending now",
+            _ => return Err(Failure::Interrupted),
+        };
+        let _ = writeln!(io::stderr(), "readyc: {said}");
         self.command(&Command::Stop { why: "interrupted".to_owned() });
         Ok(())
     }
 
-    /// Puts the seconds before load began before those of the run.
-    fn place_opening(&mut self) {
+    /// Puts the seconds of all workers together, those before load began first.
+    fn place_seconds(&mut self) {
         let measured_from = self
             .started_at
             .map_or(self.opening_began, |started_at| started_at + self.warmup.as_nanos() as u64);
+        let mut seconds = std::mem::take(&mut self.running);
         for (number, second) in std::mem::take(&mut self.opening) {
             let start = self.opening_began + number * SECOND;
-            let relative = start as i64 - measured_from as i64;
-            self.findings.seconds.entry(relative).or_default().merge(&second);
+            seconds.insert(start as i64 - measured_from as i64, second);
         }
+        let mut open = BTreeMap::new();
+        for (start, mut second) in seconds {
+            // A worker that did not tell of this second has what it had before.
+            open.append(&mut second.open);
+            second.sum.connections = open.values().sum();
+            self.findings.seconds.insert(start, second.sum);
+        }
+    }
+}
+
+/// A second of all workers.
+#[derive(Debug, Default)]
+struct SharedSecond {
+    sum: Interval,
+    /// Connections open at its end, by worker.
+    open: BTreeMap<usize, u64>,
+}
+
+impl SharedSecond {
+    fn add(&mut self, worker: usize, interval: &Interval) {
+        self.sum.merge(interval);
+        self.open.insert(worker, interval.connections);
+        self.sum.connections = self.open.values().sum();
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Outcome {
     pub(super) tally: Tally,
     /// Processor time of the measured part.
     pub(super) cpu: Duration,
+    /// Time in which it was ready to run and others had the processor.
+    pub(super) cpu_wait: Duration,
     /// Resident memory while all connections were open, in bytes.
     pub(super) resident_bytes: u64,
 }

@@ -43,8 +43,8 @@ fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
         input,
         unread: Vec::new(),
         clock_offset: monotonic_nanos().saturating_sub(reactor.now().as_nanos()),
-        cpu_before: Duration::ZERO,
-        cpu_used: None,
+        before: CpuTimes::default(),
+        used: CpuTimes::default(),
         resident_bytes: 0,
     };
     reactor.run(&mut steered)
@@ -59,8 +59,8 @@ struct Steered {
     unread: Vec<u8>,
     /// From the reactor's clock to the system's monotonic one, in nanoseconds.
     clock_offset: u64,
-    cpu_before: Duration,
-    cpu_used: Option<Duration>,
+    before: CpuTimes,
+    used: CpuTimes,
     resident_bytes: u64,
 }
 
@@ -98,9 +98,9 @@ impl Steered {
                 established: load.tally().connections.established,
                 elapsed: now.since(Moment::START),
             }),
-            Event::Measuring => self.cpu_before = cpu_time(),
+            Event::Measuring => self.before = CpuTimes::now(),
             Event::Measured => {
-                self.cpu_used = Some(cpu_time().saturating_sub(self.cpu_before));
+                self.used = CpuTimes::now().since(self.before);
                 self.resident_bytes = resident_bytes();
             }
             Event::Interval(mut interval) => {
@@ -116,7 +116,8 @@ impl Steered {
         say(&Message::Interval(Box::new(rest)));
         say(&Message::Done(Box::new(Outcome {
             tally,
-            cpu: self.cpu_used.unwrap_or_default(),
+            cpu: self.used.running,
+            cpu_wait: self.used.waiting,
             resident_bytes: self.resident_bytes,
         })));
     }
@@ -163,6 +164,32 @@ fn say(message: &Message) {
 pub(super) fn monotonic_nanos() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default();
     now.as_nanos() as u64
+}
+
+/// How this process fared with the scheduler, so far or in a time.
+#[derive(Clone, Copy, Default)]
+struct CpuTimes {
+    running: Duration,
+    /// Ready to run, while others had the processor.
+    waiting: Duration,
+}
+
+impl CpuTimes {
+    fn now() -> CpuTimes {
+        // The second number is the time spent on run queues, in nanoseconds (proc_pid_schedstat(5)).
+        let waiting = fs::read_to_string("/proc/self/schedstat")
+            .ok()
+            .and_then(|times| times.split(' ').nth(1)?.parse().ok())
+            .map_or(Duration::ZERO, Duration::from_nanos);
+        CpuTimes { running: cpu_time(), waiting }
+    }
+
+    fn since(self, earlier: CpuTimes) -> CpuTimes {
+        CpuTimes {
+            running: self.running.saturating_sub(earlier.running),
+            waiting: self.waiting.saturating_sub(earlier.waiting),
+        }
+    }
 }
 
 fn cpu_time() -> Duration {

@@ -55,7 +55,7 @@ fn what_ends_a_run_is_what_was_said() {
         ("-n 5", Some(5), None),
         ("-n 5 -d 3s", Some(5), seconds(3)),
         ("--step 10:2s,20:3s", None, seconds(5)),
-        ("--step 10:2s,20:3s --warmup 1s", None, seconds(4)),
+        ("--step 10:2s,20:3s --warmup 1s", None, seconds(5)),
         ("--step 10:2s -d 7s", None, seconds(7)),
     ] {
         let workers = if requests.is_some() { " --workers 1" } else { "" };

@@ -12,6 +12,10 @@ const FULL: f64 = 0.95;
 /// not kept.
 const TOLERATED_LATE: f64 = 0.01;
 
+/// So much of the run a worker may be kept from its work, and so much it may wait for a processor.
+const TOLERATED_STALL: f64 = 0.01;
+const TOLERATED_WAIT: f64 = 0.1;
+
 /// Where the run fell short, a sentence each.
 pub(super) fn shortfalls(
     plan: &Plan,
@@ -31,19 +35,26 @@ pub(super) fn shortfalls(
         told.push(format!("{} attempts to connect failed{errors}", achieved.connections_failed));
     }
     let counted = [
-        (achieved.connections_lost, "connections were lost during the run"),
-        (achieved.unsent, "requests were never sent"),
-        (achieved.unanswered, "requests were never answered"),
+        (achieved.connections_lost, "connection was", "connections were", "lost during the run"),
+        (achieved.unsent, "request was", "requests were", "never sent"),
+        (achieved.unanswered, "request was", "requests were", "never answered"),
     ];
-    for (count, what) in counted {
-        if count > 0 {
-            told.push(format!("{count} {what}"));
+    for (count, one, several, what) in counted {
+        match count {
+            0 => {}
+            1 => told.push(format!("1 {one} {what}")),
+            _ => told.push(format!("{count} {several} {what}")),
         }
     }
     if achieved.mismatched > 0 {
         let first = tally.first_mismatch.as_deref().unwrap_or("unknown");
         let wrong = achieved.mismatched;
-        told.push(format!("{wrong} replies were not the right ones; the first: {first}"));
+        let were = if wrong == 1 {
+            "reply was not the right one"
+        } else {
+            "replies were not the right ones"
+        };
+        told.push(format!("{wrong} {were}; the first: {first}"));
     }
     let verifies = plan.verify && !matches!(plan.work, Work::Discard(_));
     if verifies && achieved.verified + achieved.mismatched < achieved.answered {
@@ -68,52 +79,67 @@ fn by_errno(errors: &ByErrno) -> String {
     format!(" ({})", each.join(", "))
 }
 
+/// What the client had to bear.
+#[derive(Clone, Copy)]
+pub(super) struct Strain {
+    /// Share of a processor that the busiest worker used.
+    pub(super) cpu_share: f64,
+    /// How long a worker waited for a processor.
+    pub(super) waited: Duration,
+    /// Share of all processors' time that was used, by anybody.
+    pub(super) machine_busy: Option<f64>,
+}
+
 /// Whether the client was the bottleneck, and the sentence that says why or why not.
-pub(super) fn client(
-    plan: &Plan,
-    tally: &Tally,
-    cpu_share: f64,
-    machine_busy: Option<f64>,
-) -> (bool, String) {
-    let percent = |share: f64| format!("{:.0} %", share * 100.0);
-    let used = format!("the busiest worker used {} of a processor", percent(cpu_share));
-    let sent = tally.requests.sent;
-    let is_full = machine_busy.is_some_and(|busy| busy >= FULL);
-    let machine = if is_full {
-        "; all processors of this machine were busy, and what else ran here shared them"
-    } else {
-        ""
-    };
+pub(super) fn client(plan: &Plan, tally: &Tally, strain: Strain) -> (bool, String) {
+    let used = format!("the busiest worker used {} of a processor", percent(strain.cpu_share));
+    let is_full = strain.machine_busy.is_some_and(|busy| busy >= FULL);
+    let machine = if is_full { "; all processors of this machine were busy" } else { "" };
+    let of_run = |time: Duration| time.as_secs_f64() / tally.elapsed.as_secs_f64().max(1e-9);
     if let Pace::Herd(_) = plan.pace {
         let slowest = Duration::from_nanos(tally.send_lag.max());
+        let said = "sending for all connections at once took up to";
+        return (false, format!("{said} {slowest:.1?}; {used}{machine}"));
+    }
+    let (sent, late) = (tally.requests.sent, tally.requests.late_by_client);
+    if sent > 0 && late as f64 > sent as f64 * TOLERATED_LATE {
+        let share = late as f64 / sent as f64 * 100.0;
         let said = format!(
-            "sending for all connections at once took up to {slowest:.1?}; {used}{machine}"
+            "readyc did not keep its schedule: {late} requests ({share:.1} %) were sent more than 1 \
+             ms late through its own fault; {used}{machine} (use more --workers on processors that \
+             are free, or a lower rate)"
         );
-        return (false, said);
+        return (true, said);
+    }
+    if of_run(tally.stalled) > TOLERATED_STALL {
+        let stalled = tally.stalled;
+        let said = format!(
+            "readyc was kept from its work for {stalled:.1?} in all: stopped, or without a \
+             processor{machine}; the times include that"
+        );
+        return (true, said);
     }
     if plan.is_open_loop() {
-        let late = tally.requests.late_by_client;
-        if sent > 0 && late as f64 > sent as f64 * TOLERATED_LATE {
-            let share = late as f64 / sent as f64 * 100.0;
-            return (
-                true,
-                format!(
-                    "readyc did not keep its schedule: {late} requests ({share:.1} %) were sent \
-                     more than 1 ms late although their connection was free; {used}{machine} (use \
-                     more --workers, or a lower rate)"
-                ),
-            );
-        }
         return (false, format!("readyc kept its schedule; {used}{machine}"));
     }
-    if cpu_share >= FULL {
-        return (
-            true,
-            format!(
-                "{used}: the server may be able to do more{machine} (use more --workers, on \
-                 processors that are free)"
-            ),
+    if of_run(strain.waited) > TOLERATED_WAIT {
+        let waited = percent(of_run(strain.waited));
+        let said = format!(
+            "readyc waited for a processor for {waited} of the time{machine}; the times include \
+             that (use processors that are free)"
         );
+        return (true, said);
     }
-    (false, format!("readyc had time to spare: {used}{machine}"))
+    if strain.cpu_share >= FULL {
+        let said = format!(
+            "{used}: the server may be able to do more{machine} (use more --workers, on processors \
+             that are free)"
+        );
+        return (true, said);
+    }
+    (false, format!("readyc was not the limit: {used}{machine}"))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
 }
