@@ -44,6 +44,16 @@ fn compare_tells_by_its_status_what_it_found() {
 }
 
 #[test]
+fn compare_helps_with_what_concerns_it() {
+    let help = readyc(&["compare", "--help"], &[]);
+    assert_eq!((help.status, help.stderr.as_str()), (Some(0), ""));
+    for told in ["--threshold", "Exit status:", "One pair of runs proves little"] {
+        assert!(help.stdout.contains(told), "no {told}: {}", help.stdout);
+    }
+    assert!(!help.stdout.contains("--server"), "{}", help.stdout);
+}
+
+#[test]
 fn compare_writes_a_page() {
     let scratch = Scratch::new();
     let report = scratch.write("report.json", REPORT);

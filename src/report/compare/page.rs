@@ -1,6 +1,6 @@
 //! A comparison as a page.
 
-use super::{Comparison, Verdict};
+use super::{CAVEAT, Comparison, Verdict};
 use crate::report::Report;
 use crate::report::charts::distributions;
 use crate::report::html::{Weight, banner, figure, page};
@@ -26,10 +26,12 @@ pub fn html(before: &Report, after: &Report, comparison: &Comparison) -> String 
         Verdict::NoRegression => banner(Weight::Good, "No regression", &[comparison.conclusion()]),
     });
     body.push_str(&comparison.table().html());
-    body.push_str(
-        "<p class=\"lead\">Noise is what each run varies by itself, from second to second or by \
-         chance. A change within it, or within what is tolerated, is no clear change.</p>\n",
-    );
+    body.push_str(&format!(
+        "<p class=\"lead\">A change within the tolerance is no clear one: it is what was asked to be \
+         tolerated or what each run varies by itself, from second to second or by chance, and more in \
+         short runs. {}</p>\n",
+        escaped(CAVEAT)
+    ));
     let latencies = [before, after].map(|report| &report.histograms.latency);
     let chart = distributions(&[("A", latencies[0]), ("B", latencies[1])]);
     body.push_str(&figure(&chart, "percentiles", None));

@@ -2,7 +2,9 @@ use super::*;
 use crate::report::sample::{eventful, fruitless, sample};
 use crate::report::{Mode, Percentiles};
 
-const THRESHOLD: f64 = 0.05;
+mod jitter;
+
+const THRESHOLD: f64 = 0.1;
 
 fn comparison(before: &Report, after: &Report) -> Comparison {
     Comparison::new(before, after, THRESHOLD)
@@ -40,9 +42,13 @@ fn a_clear_change_is_judged_by_its_direction() {
     assert_eq!(worse.verdict(), Verdict::Regression);
     assert_eq!(finding(&worse, "latency 99 %"), Finding::Worse);
     assert_eq!(finding(&worse, "rate"), Finding::NoClearChange);
-    let shown = worse.text(TextOptions::default());
-    assert!(shown.contains("  latency 50 %           60.4 µs   84.5 µs  +40.0 %"), "{shown}");
-    assert!(shown.ends_with("latency 99.9 % clearly worse\n"), "{shown}");
+    let shown = worse.text(TextOptions { width: 100, ..TextOptions::default() });
+    let row = "  latency 50 %           60.4 µs   84.5 µs  +40.0 %    ±33.1 %  WORSE\n";
+    assert!(shown.contains(row), "{shown}");
+    assert!(
+        shown.ends_with("latency 99 % clearly worse; warning: latency 99.9 % worse\n"),
+        "{shown}"
+    );
     let better = comparison(&slower(1.4), &sample());
     assert_eq!(finding(&better, "latency 99 %"), Finding::Better);
     assert_eq!(better.verdict(), Verdict::NoRegression);
@@ -59,6 +65,53 @@ fn less_is_worse_of_a_rate_and_more_of_cpu_time() {
 }
 
 #[test]
+fn what_only_warns_is_told_and_is_no_regression() {
+    let mut after = sample();
+    after.latency_us.p999 *= 2.0;
+    after.client.cpu_s *= 2.0;
+    after.achieved.rate *= 0.5;
+    let comparison = comparison(&sample(), &after);
+    assert_eq!(comparison.verdict(), Verdict::NoRegression);
+    let shown = comparison.text(TextOptions { width: 200, ..TextOptions::default() });
+    let warning = "no regression; warning: rate, latency 99.9 %, client CPU a request worse\n";
+    assert!(shown.ends_with(warning), "{shown}");
+    assert_eq!(shown.matches("worse (warning)").count(), 3, "{shown}");
+}
+
+#[test]
+fn the_rate_decides_in_a_closed_loop() {
+    let closed = |rate| {
+        let mut report = sample();
+        report.mode = Mode::Closed;
+        report.achieved.rate = rate;
+        report
+    };
+    let judged = |before, after| comparison(&closed(before), &closed(after)).verdict();
+    assert_eq!(judged(20_000.0, 14_000.0), Verdict::Regression);
+    assert_eq!(judged(14_000.0, 20_000.0), Verdict::NoRegression);
+}
+
+#[test]
+fn a_latency_that_differs_by_a_few_microseconds_is_no_clear_change() {
+    let with = |p50| {
+        let mut report = sample();
+        report.latency_us.p50 = p50;
+        report
+    };
+    let judged = |before, after| finding(&comparison(&with(before), &with(after)), "latency 50 %");
+    assert_eq!(judged(30.0, 49.0), Finding::NoClearChange);
+    assert_eq!(judged(49.0, 30.0), Finding::NoClearChange);
+    assert_eq!(judged(30.0, 51.0), Finding::Worse);
+}
+
+#[test]
+fn the_text_tells_the_tolerance_and_to_repeat() {
+    let shown = comparison(&sample(), &sample()).text(TextOptions::default());
+    assert!(shown.contains("tolerance") && shown.contains("±10 %"), "{shown}");
+    assert!(shown.contains("One pair of runs proves little"), "{shown}");
+}
+
+#[test]
 fn what_is_tolerated_is_no_change() {
     let judged = |threshold| Comparison::new(&sample(), &slower(1.2), threshold).verdict();
     assert_eq!(judged(0.1), Verdict::Regression);
@@ -72,7 +125,7 @@ fn a_change_within_the_noise_of_either_run_is_no_clear_one() {
         let swing = if at % 2 == 0 { 0.6 } else { 1.4 };
         second.p99_us = Some(400.0 * swing);
     }
-    for (before, after) in [(restless.clone(), slower(1.3)), (slower(1.3), restless)] {
+    for (before, after) in [(restless.clone(), slower(1.6)), (slower(1.6), restless)] {
         let comparison = comparison(&before, &after);
         assert_eq!(finding(&comparison, "latency 99 %"), Finding::NoClearChange);
         // Only the 99th percentile was restless.
@@ -115,6 +168,22 @@ fn errors_are_worse_where_none_were_and_within_their_spread_no_change() {
     assert_eq!(judged(100, 300), Finding::Worse);
     assert_eq!(judged(300, 100), Finding::Better);
     assert_eq!(judged(100, 0), Finding::Better);
+}
+
+#[test]
+fn requests_not_served_are_worse_if_they_are_more_than_chance() {
+    let with = |unsent, unanswered| {
+        let mut report = sample();
+        (report.achieved.unsent, report.achieved.unanswered) = (unsent, unanswered);
+        report
+    };
+    let none = with(0, 0);
+    let judged = |after: Report| finding(&comparison(&none, &after), "unserved a thousand");
+    assert_eq!(judged(with(3, 0)), Finding::NoClearChange);
+    assert_eq!(judged(with(0, 3)), Finding::NoClearChange);
+    assert_eq!(judged(with(100, 0)), Finding::Worse);
+    assert_eq!(judged(with(0, 100)), Finding::Worse);
+    assert_eq!(comparison(&none, &with(100, 0)).verdict(), Verdict::Regression);
 }
 
 #[test]
