@@ -386,6 +386,10 @@ impl Talk {
 
     /// The connection has gone; `close` says what that means for a request that was under way.
     pub(super) fn hang_up(&mut self, book: &mut Book, close: impl Fn(&mut Book, &Pending)) {
+        // Bytes that nobody had asked for and nothing followed.
+        if self.under_way == 0 && !self.unparsed.is_empty() {
+            book.stray(|mismatches| mismatches.unexpected += 1);
+        }
         let overtaken = self.overtaken.drain(..).map(|(_, request)| request);
         self.pending.drain(..).chain(overtaken).for_each(|request| close(book, &request));
         self.under_way = 0;

@@ -4,7 +4,7 @@ use crate::bench;
 use crate::doctor::Doctor;
 use crate::failure::Failure;
 use crate::watch::Stats;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use readyd::client::Expect;
 use readyd::client::scripts::{Check, Exchange, Plan};
 use readyd::config::values;
@@ -39,25 +39,6 @@ pub(crate) struct Args {
 
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-impl Args {
-    /// The arguments of this process; whatever is wrong with them ends it here.
-    pub(crate) fn of_this_process() -> Args {
-        let matches = Args::shown().get_matches();
-        Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-    }
-
-    /// The command line, as its help shows it: without the options of all commands for one that speaks
-    /// to no server.
-    fn shown() -> clap::Command {
-        let mut line = Args::command();
-        // Only then do the commands have the options of all.
-        line.build();
-        ["server", "connect_timeout", "timeout"].into_iter().fold(line, |line, option| {
-            line.mut_subcommand("compare", |it| it.mut_arg(option, |it| it.hide(true)))
-        })
-    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -17,6 +17,7 @@ mod style;
 mod watch;
 
 use args::{Args, Command};
+use clap::Parser;
 use failure::Failure;
 use readyd::client::session::SessionLimits;
 use readyd::client::{Finished, Fleet, FleetLimits, Script};
@@ -31,7 +32,7 @@ use std::time::Duration;
 const BENCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    let args = Args::of_this_process();
+    let args = Args::parse();
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever closed our standard output does not want to read on.
