@@ -8,6 +8,7 @@
 //! a tool or a right says `SKIPPED`, or fails if `READYD_REQUIRE_TOOLS=1` is in the environment.
 
 mod injection;
+mod short_io;
 // The end-to-end tests use what these do not.
 #[allow(dead_code, unused_imports)]
 #[path = "../e2e/support/mod.rs"]
