@@ -13,7 +13,7 @@
 mod plan;
 mod starting;
 mod stopping;
-mod strace;
+pub(crate) mod strace;
 mod work;
 
 use crate::support::tools::{self};

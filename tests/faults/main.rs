@@ -7,7 +7,11 @@
 //! As there, every server that was started has its descriptors back in the end, and a test that lacks
 //! a tool or a right says `SKIPPED`, or fails if `READYD_REQUIRE_TOOLS=1` is in the environment.
 
+mod clocks;
+mod descriptors;
 mod injection;
+mod logs;
+mod memory;
 mod short_io;
 // The end-to-end tests use what these do not.
 #[allow(dead_code, unused_imports)]

@@ -16,14 +16,14 @@ use std::time::{Duration, Instant};
 const DETACHING: Duration = Duration::from_secs(2);
 
 /// The options that have `call` fail with `errno` at the times that `when` names, strace(1).
-pub(super) fn injection(call: &str, errno: &str, when: &str) -> [String; 4] {
+pub(crate) fn injection(call: &str, errno: &str, when: &str) -> [String; 4] {
     let trace = format!("trace={call}");
     let inject = format!("inject={call}:error={errno}:when={when}");
     ["-e".to_owned(), trace, "-e".to_owned(), inject]
 }
 
 /// strace, attached to a server.
-pub(super) struct Attached {
+pub(crate) struct Attached {
     process: Process,
     trace: PathBuf,
     _scratch: Scratch,
@@ -31,7 +31,7 @@ pub(super) struct Attached {
 
 impl Attached {
     /// Attaches with `options`; `None`, with a word on standard error, if that is not permitted.
-    pub(super) fn to(server: &Server, options: &[String]) -> Option<Attached> {
+    pub(crate) fn to(server: &Server, options: &[String]) -> Option<Attached> {
         let program = tools::find("strace")?;
         let scratch = Scratch::new();
         let trace = scratch.path("trace");
@@ -54,7 +54,7 @@ impl Attached {
     }
 
     /// Lets the server go, and returns what was traced.
-    pub(super) fn detach(self) -> String {
+    pub(crate) fn detach(self) -> String {
         let Attached { mut process, trace, _scratch } = self;
         let deadline = Instant::now() + DETACHING;
         // What fails to be signalled has just ended, with the server.
@@ -69,17 +69,17 @@ impl Attached {
 }
 
 /// What strace wrote so far.
-pub(super) fn read_trace(path: &Path) -> String {
+pub(crate) fn read_trace(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
 }
 
 /// How many calls in `trace` were made to fail.
-pub(super) fn injected(trace: &str) -> usize {
+pub(crate) fn injected(trace: &str) -> usize {
     trace.lines().filter(|line| line.contains("(INJECTED)")).count()
 }
 
 /// How often each system call is made in `trace`. One that a line begins and another ends counts once.
-pub(super) fn calls<'a>(trace: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, usize> {
+pub(crate) fn calls<'a>(trace: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, usize> {
     let mut calls = BTreeMap::new();
     for line in trace {
         let call = line.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
@@ -95,7 +95,7 @@ pub(super) fn calls<'a>(trace: impl IntoIterator<Item = &'a str>) -> BTreeMap<St
 }
 
 /// The process that strace runs for us, once it runs `program`.
-pub(super) fn traced_child(strace: Pid, program: &Path) -> Option<Pid> {
+pub(crate) fn traced_child(strace: Pid, program: &Path) -> Option<Pid> {
     let children = fs::read_to_string(format!("/proc/{strace}/task/{strace}/children")).ok()?;
     let pids = children.split_whitespace().filter_map(|word| word.parse().ok()).map(Pid::from_raw);
     pids.into_iter().find(|pid| {
