@@ -12,6 +12,7 @@ mod descriptors;
 mod injection;
 mod logs;
 mod memory;
+mod network;
 mod short_io;
 // The end-to-end tests use what these do not.
 #[allow(dead_code, unused_imports)]
