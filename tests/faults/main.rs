@@ -14,7 +14,9 @@ mod logs;
 mod memory;
 mod network;
 mod short_io;
+mod slow;
 // The end-to-end tests use what these do not.
 #[allow(dead_code, unused_imports)]
 #[path = "../e2e/support/mod.rs"]
 mod support;
+mod third_party;

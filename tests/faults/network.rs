@@ -192,7 +192,9 @@ fn every_reply_is_verified_though_the_line_is_slow() {
 #[test]
 fn every_reply_is_verified_though_packets_are_lost_and_the_line_is_slow() {
     let slow = ["tbf", "rate", "8mbit", "burst", "16kb", "latency", "20ms"];
-    let Some(network) = Network::new("numgen random mod 100 < 5 counter drop", &slow) else { return };
+    let Some(network) = Network::new("numgen random mod 100 < 5 counter drop", &slow) else {
+        return;
+    };
     let words = ["-c", "10", "-n", "200", "-s", "0-4000", "--lifetime", "5"];
     let outcome = network.load(&[&words[..], &["-t", "60s", "--connect-timeout", "60s"]].concat());
     assert_eq!(outcome.0.count("achieved.mismatched"), 0, "{:#}", outcome.0.short());
