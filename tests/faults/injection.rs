@@ -16,12 +16,13 @@ mod stopping;
 pub(crate) mod strace;
 mod work;
 
-use crate::support::tools::{self};
+use crate::support::tools;
 use crate::support::{Launch, PATIENCE, Scratch, Server, eventually};
 use nix::sys::signal::Signal;
 use plan::{Ending, Row};
 use std::collections::BTreeMap;
 use std::env;
+use std::fs;
 use std::io::{self, Write};
 use std::sync::Mutex;
 use std::thread;
@@ -225,7 +226,11 @@ fn inject_while_serving(
     let fault = format!("{} {errno} {when}", row.call);
     let descriptors = subject.server.descriptors();
     let resident = subject.resident();
-    let options = strace::injection(row.call, errno, when);
+    let mut options = strace::injection(row.call, errno, when).to_vec();
+    if row.on_table {
+        let table = subject.table.path("table");
+        options.extend(["-P".to_owned(), table.to_str().expect("a path of UTF-8").to_owned()]);
+    }
     let strace = Attached::to(&subject.server, &options)?;
     let mut clients = subject.work(resident);
     converse(&mut clients, HELD);
@@ -236,9 +241,9 @@ fn inject_while_serving(
     assert!(failures < SPINNING, "{fault}: {failures} failures in a moment");
     let fates = converse(&mut clients, PATIENCE);
     if row.ending == Ending::Explained && is_dying(&subject.server, &fates) {
-        eventually("the end of the server", || subject.server.has_ended().then_some(()));
+        eventually("the end of the server", || has_ended(&subject.server).then_some(()));
     }
-    if subject.server.has_ended() {
+    if has_ended(&subject.server) {
         outcome.ended += 1;
         assert_explained(&mut subject.server, row, &fault);
         return None;
@@ -258,6 +263,12 @@ fn inject_while_serving(
     subject.server.signal(Signal::SIGTERM);
     assert_eq!(subject.server.wait_for_exit().code(), Some(0), "{fault}");
     None
+}
+
+/// Whether the process is there no more, or only for its status to be fetched.
+fn has_ended(server: &Server) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.pid()));
+    stat.map_or(true, |stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" Z")))
 }
 
 /// Whether a server that may end is about to.

@@ -19,4 +19,5 @@ mod slow;
 #[allow(dead_code, unused_imports)]
 #[path = "../e2e/support/mod.rs"]
 mod support;
+mod tables;
 mod third_party;

@@ -288,11 +288,6 @@ impl Server {
         fs::read_to_string(format!("/proc/{}/{name}", self.pid)).expect("a running server")
     }
 
-    /// Whether the process has ended, whyever.
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.process.has_ended()
-    }
-
     /// Waits until the server has ended by itself or by a signal that the test sent. The log is
     /// complete then.
     pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {

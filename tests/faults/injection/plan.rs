@@ -19,14 +19,20 @@ pub(super) struct Row {
     pub(super) call: &'static str,
     pub(super) errnos: &'static [&'static str],
     pub(super) ending: Ending,
+    /// Only calls on the table's file fail, not the same calls on others.
+    pub(super) on_table: bool,
 }
 
 const fn row(call: &'static str, errnos: &'static [&'static str]) -> Row {
-    Row { call, errnos, ending: Ending::Never }
+    Row { call, errnos, ending: Ending::Never, on_table: false }
+}
+
+const fn on_table(call: &'static str, errnos: &'static [&'static str]) -> Row {
+    Row { call, errnos, ending: Ending::Never, on_table: true }
 }
 
 const fn fatal(call: &'static str, errnos: &'static [&'static str]) -> Row {
-    Row { call, errnos, ending: Ending::Explained }
+    Row { call, errnos, ending: Ending::Explained, on_table: false }
 }
 
 /// Which of the calls fail: the first, the second, the third, or every one, as strace writes it.
@@ -70,9 +76,11 @@ pub(super) const SERVING: &[Row] = &[
     fatal("epoll_wait", &["EBADF"]),
     row("poll", &["EINTR", "ENOMEM"]),
     row("write", &["EPIPE", "ENOSPC", "EIO", "EINTR"]),
-    row("read", &["EIO", "EINTR", "ENOMEM"]),
+    // Of the signals: signalfd(2) has no other error.
+    row("read", &["EINTR"]),
+    on_table("read", &["EIO", "ENOMEM", "ESTALE"]),
     row("openat", &["EMFILE", "ENFILE", "ENOENT", "EACCES", "ENOMEM", "EINTR"]),
-    row("statx", &["ENOMEM", "EACCES"]),
+    on_table("statx", &["ENOMEM", "EIO", "ESTALE"]),
     // The C library's, for the time zone.
     row("newfstatat", &["ENOENT", "EACCES", "ENOMEM"]),
     row("lseek", &["ESPIPE"]),
@@ -95,7 +103,8 @@ pub(super) const STARTING: &[Row] = &[
     fatal("read", &["EIO", "EINTR"]),
     fatal("newfstatat", &["EACCES", "ENOMEM"]),
     fatal("statx", &["EACCES", "ENOMEM"]),
-    fatal("close", &["EIO"]),
+    // Of a folder, Rust's library takes any other error for a bug.
+    fatal("close", &["EINTR"]),
     fatal("getdents64", &["ENOENT"]),
     fatal("ioctl", &["ENOTTY"]),
     fatal("prlimit64", &["EPERM"]),
