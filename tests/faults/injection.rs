@@ -10,6 +10,7 @@
 //! The calls are not listed from memory: the same work is traced first, and a call that is neither in
 //! [`plan`] nor excused there fails the test.
 
+mod client;
 mod plan;
 mod starting;
 mod stopping;

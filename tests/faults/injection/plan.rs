@@ -141,6 +141,40 @@ pub(super) const STOPPING: &[Row] = &[
     row("munmap", &["ENOMEM"]),
 ];
 
+/// Faults in the calls of the client.
+pub(super) const CLIENT: &[Row] = &[
+    fatal("mmap", &["ENOMEM"]),
+    fatal("mprotect", &["ENOMEM"]),
+    fatal("munmap", &["ENOMEM"]),
+    fatal("openat", &["EMFILE", "EACCES"]),
+    fatal("read", &["EIO", "EINTR"]),
+    fatal("newfstatat", &["EACCES"]),
+    fatal("close", &["EIO", "EINTR"]),
+    fatal("ioctl", &["ENOTTY"]),
+    fatal("prlimit64", &["EPERM"]),
+    fatal("getrandom", &["ENOSYS"]),
+    fatal("poll", &["ENOMEM", "EINTR"]),
+    fatal("sigaltstack", &["ENOMEM"]),
+    fatal("epoll_create1", &["EMFILE", "ENFILE", "ENOMEM"]),
+    fatal("epoll_ctl", &["ENOMEM", "ENOSPC"]),
+    fatal("epoll_wait", &["EINTR", "EBADF"]),
+    fatal("eventfd2", &["EMFILE", "ENFILE", "ENOMEM"]),
+    fatal("fcntl", &["EMFILE"]),
+    fatal("socket", &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EAFNOSUPPORT", "EACCES"]),
+    fatal(
+        "connect",
+        &["ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL", "EPERM"],
+    ),
+    fatal("setsockopt", &["ENOBUFS"]),
+    fatal("getsockopt", &["ENOBUFS"]),
+    fatal("getpeername", &["ENOTCONN", "ENOBUFS"]),
+    fatal("getsockname", &["ENOBUFS"]),
+    fatal("sendto", &["EPIPE", "ECONNRESET", "ETIMEDOUT", "ENOBUFS", "EINTR"]),
+    fatal("recvfrom", &["ECONNRESET", "ETIMEDOUT", "EHOSTUNREACH", "ENOMEM", "EINTR"]),
+    fatal("shutdown", &["ENOTCONN"]),
+    fatal("write", &["ENOSPC", "EIO", "EINTR"]),
+];
+
 /// Calls that are made and not made to fail: each cannot, or only for a reason that is a bug of the
 /// caller.
 pub(super) const NOT_INJECTED: &[&str] = &[

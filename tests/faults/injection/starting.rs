@@ -24,14 +24,14 @@ use std::time::Duration;
 /// The calls of a start without faults.
 static CALLS: OnceLock<Calls> = OnceLock::new();
 
-/// How often each call is made.
-struct Calls {
+/// How often each call is made, by the dynamic loader and by the program itself.
+pub(super) struct Calls {
     by_loader: BTreeMap<String, usize>,
     by_program: BTreeMap<String, usize>,
 }
 
 impl Calls {
-    fn of(trace: &str) -> Calls {
+    pub(super) fn of(trace: &str) -> Calls {
         // The first thing that Rust's runtime does is to ask whether the standard streams are open.
         // With the first client, it has started.
         let lines = trace.lines().take_while(|line| !line.contains(" accept4("));
@@ -42,8 +42,12 @@ impl Calls {
         Calls { by_loader: calls(before), by_program: calls(after) }
     }
 
+    pub(super) fn by_program(&self) -> &BTreeMap<String, usize> {
+        &self.by_program
+    }
+
     /// The numbers of the program's own calls to `call`, as strace counts from 1.
-    fn numbers(&self, call: &str) -> std::ops::Range<usize> {
+    pub(super) fn numbers(&self, call: &str) -> std::ops::Range<usize> {
         let of = |calls: &BTreeMap<String, usize>| calls.get(call).copied().unwrap_or_default();
         let first = 1 + of(&self.by_loader);
         first..first + of(&self.by_program)
@@ -150,7 +154,7 @@ fn every_call_while_starting() {
     let (fate, status) = start.serve_and_stop(pid, "no fault");
     let calls = Calls::of(&read_trace(&start.trace));
     assert_eq!((fate, status.code()), (Fate::Served, Some(0)));
-    assert_covered("while starting", &calls.by_program, plan::STARTING);
+    assert_covered("while starting", calls.by_program(), plan::STARTING);
     assert!(CALLS.set(calls).is_ok(), "set once");
     work_on("faults while starting", plan::STARTING, try_while_starting);
 }
