@@ -4,6 +4,7 @@
 //! machine), [`net`] (the seam to the operating system), [`server`] (many connections on one loop)
 //! and [`reactor`] (the loop). ARCHITECTURE.md follows one event through all of them.
 
+pub mod access;
 pub mod buffer;
 pub mod client;
 pub mod client_log;
@@ -18,6 +19,7 @@ pub mod handlers;
 pub mod limits;
 #[cfg(feature = "client")]
 pub mod load;
+pub mod memory;
 pub mod net;
 #[cfg(feature = "client")]
 pub mod preflight;

@@ -43,7 +43,9 @@ pub(super) struct Entry<S> {
     pub(super) conn: Connection,
     pub(super) peer: SocketAddr,
     pub(super) stream: S,
-    generation: u32,
+    pub(super) generation: u32,
+    /// Heap bytes that the connection held after its last visit.
+    pub(super) buffered: usize,
     pub(super) service: Service,
     pub(super) ready: Readiness,
     pub(super) queued: bool,
@@ -56,6 +58,7 @@ impl<S> Entry<S> {
             peer: accepted.peer,
             stream: accepted.stream,
             generation,
+            buffered: 0,
             service: accepted.service,
             ready: Readiness::CONNECTED,
             queued: false,
