@@ -160,7 +160,7 @@ pub fn next_message<T>(
     loop {
         match framing.find_end(held.bytes(), searched)? {
             End::At(end) => {
-                let result = with(&held.bytes()[..end]);
+                let result = with(held.bytes().get(..end).unwrap_or_default());
                 held.consume(end, now);
                 return Ok(Some(result));
             }
@@ -195,7 +195,7 @@ fn find_frame_end(bytes: &[u8], max_body: usize) -> Result<End, FrameError> {
 fn find_line_end(bytes: &[u8], searched: usize, max_line: usize) -> Result<End, FrameError> {
     let unsearched = bytes.get(searched..).unwrap_or_default();
     let end = find_newline(unsearched).map(|at| searched + at);
-    let line = &bytes[..end.unwrap_or(bytes.len())];
+    let line = end.and_then(|end| bytes.get(..end)).unwrap_or(bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > max_line {
         return Err(FrameError::LineOverLimit { limit: max_line });
@@ -209,5 +209,5 @@ fn find_newline(bytes: &[u8]) -> Option<usize> {
     const BLOCK: usize = 16;
     let has_none = |block: &&[u8]| block.iter().fold(true, |none, &byte| none & (byte != b'\n'));
     let skipped = bytes.chunks_exact(BLOCK).take_while(has_none).count() * BLOCK;
-    bytes[skipped..].iter().position(|&byte| byte == b'\n').map(|at| skipped + at)
+    bytes.iter().skip(skipped).position(|&byte| byte == b'\n').map(|at| skipped + at)
 }

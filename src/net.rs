@@ -209,8 +209,8 @@ pub fn flush<N: Net>(
     bytes: &[u8],
 ) -> io::Result<usize> {
     let mut taken = 0;
-    while taken < bytes.len() {
-        match net.send(stream, &bytes[taken..]) {
+    while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+        match net.send(stream, rest) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(count) => taken += count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -249,7 +249,7 @@ pub fn flush_queue<N: Net>(
     if ready.write && queue.is_empty() {
         fresh_taken = flush(net, stream, ready, fresh)?;
     }
-    queue.extend(&fresh[fresh_taken..], now);
+    queue.extend(fresh.get(fresh_taken..).unwrap_or_default(), now);
     fresh.clear();
     Ok(taken + fresh_taken)
 }

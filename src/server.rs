@@ -185,7 +185,7 @@ impl<N: Net> Server<N> {
     fn expire_deadlines(&mut self, now: Moment) -> bool {
         for _ in 0..EXPIRIES_PER_TURN {
             let Some(index) = self.timers.pop_due(now) else { return false };
-            let entry = &mut self.connections[index];
+            let Some(entry) = self.connections.get_mut(index) else { continue };
             let framing = entry.service.framing(&self.visitor.limits);
             if entry.conn.deadline(framing, &self.visitor.limits) <= now {
                 // What has arrived was in time though its event is still to come: of more events than
@@ -250,7 +250,7 @@ impl<N: Net> Server<N> {
         let active = self.connections.len();
         let stats = &mut self.visitor.stats;
         stats.peak = stats.peak.max(active as u64);
-        let entry = &mut self.connections[index];
+        let Some(entry) = self.connections.get_mut(index) else { return };
         let line = format_args!("{} connected ({active} active)", entry.peer);
         self.visitor.log.line(self.visitor.now, Level::Info, line);
         self.visitor.open(entry);
@@ -259,7 +259,7 @@ impl<N: Net> Server<N> {
 
     /// After each visit: closes, queues again, and makes sure that the deadline is watched.
     fn settle(&mut self, index: usize) {
-        let entry = &mut self.connections[index];
+        let Some(entry) = self.connections.get_mut(index) else { return };
         if matches!(self.phase, Phase::Draining { .. }) {
             self.visitor.drain(entry);
         }

@@ -60,7 +60,9 @@ pub struct Stats {
 impl Stats {
     /// Counts one connection closed for `reason`.
     pub fn count_close(&mut self, reason: CloseReason) {
-        self.closed[reason as usize] += 1;
+        if let Some(count) = self.closed.get_mut(reason as usize) {
+            *count += 1;
+        }
         if matches!(
             reason,
             CloseReason::BadFrame | CloseReason::OverLimit | CloseReason::FrameTimeout

@@ -6,6 +6,14 @@
 //! Invariant: every script that was given to the fleet comes back once, in [`Finished`], with what
 //! became of it; until then it waits to be connected, connects, or is in session.
 
+#![cfg_attr(
+    not(test),
+    expect(
+        clippy::indexing_slicing,
+        reason = "places in its own slab, checked where a token comes in"
+    )
+)]
+
 use super::session::{Script, Session, SessionError, SessionLimits, Step, Turn, Voice};
 use crate::clock::Moment;
 use crate::net::{self, Driver, Filled, Net, Next, Readiness, Token};

@@ -119,7 +119,7 @@ impl<N: Net> Gate<N> {
                 self.say(visitor.now, format_args!("all {active} connections are in use"));
                 return None;
             }
-            let listener = &mut self.listeners[number];
+            let listener = self.listeners.get_mut(number)?;
             match visitor.net.accept(&listener.socket) {
                 Ok((stream, peer)) => {
                     return Some(Accepted { stream, peer, service: listener.service });
@@ -140,7 +140,7 @@ impl<N: Net> Gate<N> {
         let count = self.listeners.len();
         let number = (0..count)
             .map(|offset| (self.next_listener + offset) % count)
-            .find(|&number| self.listeners[number].ready)?;
+            .find(|&number| self.listeners.get(number).is_some_and(|listener| listener.ready))?;
         self.next_listener = (number + 1) % count;
         Some(number)
     }

@@ -1,6 +1,7 @@
 //! How connections end, and what has to be given back when they do.
 
 use super::Server;
+use super::entry::Entry;
 use crate::close::CloseReason;
 use crate::net::Net;
 use log::Level;
@@ -41,7 +42,7 @@ impl<N: Net> Server<N> {
     pub(super) fn close_all(&mut self) {
         let open: Vec<usize> = self.connections.iter().map(|(index, _)| index).collect();
         for index in open {
-            let conn = &self.connections[index].conn;
+            let Some(Entry { conn, .. }) = self.connections.get(index) else { continue };
             let is_cut_off = conn.has_unsent();
             let reason = match conn.reason_or(CloseReason::Stopped) {
                 CloseReason::Drained if is_cut_off => CloseReason::Stopped,
@@ -56,7 +57,7 @@ impl<N: Net> Server<N> {
 
     /// Keeps the sum of what connections hold, and within its limit.
     pub(super) fn account(&mut self, index: usize) {
-        let entry = &mut self.connections[index];
+        let Some(entry) = self.connections.get_mut(index) else { return };
         let (input, output) = entry.conn.memory();
         let before = std::mem::replace(&mut entry.buffered, input + output);
         self.budget.change(before, input + output);

@@ -3,6 +3,20 @@
 //!
 //! Exit status: 0 after an orderly stop, 1 if it could not run, 2 for a wrong command line.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+
 mod daemon;
 mod logger;
 
