@@ -16,7 +16,7 @@ use mio::{Events, Interest, Poll, Registry, Waker};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
@@ -200,13 +200,24 @@ impl Reactor {
     }
 
     fn deliver_signals<D: Driver>(&self, driver: &mut D) {
-        while let Some(Ok(Some(signal))) = self.signals.as_ref().map(SignalFd::read_signal) {
+        while let Some(signal) = self.next_signal() {
             let notice = match Signal::try_from(signal.ssi_signo as i32) {
                 Ok(Signal::SIGHUP) => Notice::Reload,
                 Ok(Signal::SIGUSR1) => Notice::Report,
                 _ => Notice::Terminate,
             };
             driver.notice(notice, self.now());
+        }
+    }
+
+    /// The next signal that waits. An interrupted read is tried again: no further edge would tell of
+    /// the signals that it left.
+    fn next_signal(&self) -> Option<siginfo> {
+        loop {
+            match self.signals.as_ref()?.read_signal() {
+                Err(Errno::EINTR) => {}
+                result => return result.ok().flatten(),
+            }
         }
     }
 }

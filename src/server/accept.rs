@@ -133,6 +133,10 @@ impl<N: Net> Gate<N> {
                 }
             }
         }
+        // A lost connection leaves the backlog with its error. So many errors in a row are not theirs:
+        // a security policy, say, refuses the call before it looks at the backlog, and always will.
+        self.pause(State::Starved { retry_at: visitor.now + RETRY }, visitor);
+        self.say(visitor.now, format_args!("{ACCEPTS_PER_TURN} attempts in a row failed"));
         None
     }
 

@@ -5,7 +5,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const CROWD: usize = 10_000;
 
@@ -39,7 +39,7 @@ fn connect_crowd(server: &Server, bystander: &mut Client) -> Vec<Client> {
 }
 
 #[test]
-fn ten_thousand_connections_are_all_answered() {
+fn fault_13_ten_thousand_newcomers_are_served_and_so_are_those_inside() {
     let _turn = CROWD_TURN.lock().unwrap_or_else(PoisonError::into_inner);
     if !can_open_a_crowd() {
         return;
@@ -60,7 +60,7 @@ fn ten_thousand_connections_are_all_answered() {
 }
 
 #[test]
-fn ten_thousand_promises_of_a_large_body_cost_little() {
+fn fault_10_ten_thousand_promises_of_a_large_body_cost_little() {
     const LITTLE: usize = 30 << 20;
     let _turn = CROWD_TURN.lock().unwrap_or_else(PoisonError::into_inner);
     if !can_open_a_crowd() {
@@ -91,6 +91,7 @@ fn assert_copes_with_too_many(flags: &[&str], says: &str) {
     for client in &mut clients {
         client.send_frame("ECHO in");
     }
+    let started = Instant::now();
     server.wait_for_log(says);
     let open = server.statistics().get("connections_open") as usize;
     assert!((20..64).contains(&open), "{open} connections with 64 descriptors");
@@ -99,8 +100,10 @@ fn assert_copes_with_too_many(flags: &[&str], says: &str) {
     thread::sleep(WATCHED);
     let used = server.processor_time() - before;
     assert!(used < WATCHED / 20, "{used:?} of {WATCHED:?} spent on waiting clients");
+    // A line a second: the first may have been before the clock was started.
     let paused = server.log().containing("accepting paused");
-    assert!(paused.len() <= 5, "{paused:?}");
+    let seconds = started.elapsed().as_secs() as usize + 1;
+    assert!(paused.len() <= seconds + 1, "{seconds} s: {paused:?}");
 
     // The backlog is a queue: the first to come are in, and the next in line gets the place.
     let mut waiting = clients.split_off(open);
@@ -123,12 +126,12 @@ fn assert_copes_with_too_many(flags: &[&str], says: &str) {
 }
 
 #[test]
-fn too_many_clients_for_the_descriptor_limit() {
+fn fault_01_clients_beyond_the_descriptor_limit_wait_and_are_let_in() {
     assert_copes_with_too_many(&[], "accepting paused: all ");
 }
 
 #[test]
-fn too_many_clients_for_an_operator_who_asked_for_more_than_fits() {
+fn fault_01_emfile_at_accept_neither_spins_nor_deafens() {
     let flags = ["--max-connections", "1000"];
     assert_copes_with_too_many(&flags, "accepting paused: Too many open files");
 }

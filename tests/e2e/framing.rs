@@ -3,6 +3,7 @@
 use crate::support::server::Statistics;
 use crate::support::tools::{self, Input};
 use crate::support::{Client, Launch, Server, frame};
+use nix::sys::signal::Signal;
 use std::process::Command;
 
 const RECEIVED: &str = "Message received successfully....";
@@ -39,7 +40,7 @@ fn assert_thousand_replies(program: &str, arguments: &[&str], last: &[u8], answe
 }
 
 #[test]
-fn thousand_frames_from_openbsd_netcat() {
+fn fault_05_openbsd_netcat_half_closes_and_gets_every_reply() {
     assert_thousand_replies("nc.openbsd", &["-N", "127.0.0.1", "PORT"], b"", b"");
 }
 
@@ -132,12 +133,28 @@ fn leading_zeros_are_part_of_a_length() {
 }
 
 #[test]
-fn replies_come_after_half_close() {
+fn fault_05_replies_come_after_half_close() {
     let server = Server::start(&["framed"]);
     let mut client = server.connect("framed");
     let (sent, answered) = two_frames();
     client.send(&sent.repeat(500));
     client.finish_sending();
+    assert!(client.read_to_end() == answered.repeat(500), "not all was answered");
+    server.wait_for_statistic("closed_peer_closed", 1);
+}
+
+#[test]
+fn fault_04_data_and_fin_in_one_edge_lose_nothing() {
+    let server = Server::start(&["framed"]);
+    let mut client = server.connect("framed");
+    let (sent, answered) = two_frames();
+    client.send(&sent);
+    client.expect(&answered);
+    // More than one read takes, and the FIN behind it: all of it is there when the server looks.
+    server.signal(Signal::SIGSTOP);
+    client.send(&sent.repeat(500));
+    client.finish_sending();
+    server.signal(Signal::SIGCONT);
     assert!(client.read_to_end() == answered.repeat(500), "not all was answered");
     server.wait_for_statistic("closed_peer_closed", 1);
 }

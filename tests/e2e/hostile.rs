@@ -27,7 +27,7 @@ fn say_to_the_end(server: &Server, header: &[u8]) -> String {
 }
 
 #[test]
-fn bad_headers_are_refused_in_order() {
+fn fault_09_header_bytes_other_than_digits_then_spaces_are_refused() {
     let server = Server::start(&["framed"]);
     // The header's beginning, and where its first wrong byte is.
     let bad: [(&[u8], usize); 20] = [
@@ -62,7 +62,7 @@ fn bad_headers_are_refused_in_order() {
 }
 
 #[test]
-fn lengths_over_the_limit_are_refused() {
+fn fault_09_lengths_that_overflow_are_refused() {
     let server = Launch::of(&["framed"]).args(&["--max-frame", "1000"]).start();
     let said = say_to_the_end(&server, &padded(b"1001"));
     assert_eq!(said, "Error: a body of 1001 bytes is over the limit of 1000");
@@ -133,7 +133,7 @@ fn a_line_over_the_limit_is_refused() {
 }
 
 #[test]
-fn reset_at_every_offset_of_two_frames() {
+fn fault_04_reset_at_every_byte_ends_that_connection_alone() {
     let server = Server::start(&["framed"]);
     let mut bystander = server.connect("framed");
     let first = frame("ECHO one");
@@ -177,7 +177,7 @@ fn reset_while_replies_are_on_their_way() {
 }
 
 #[test]
-fn clients_that_leave_at_once() {
+fn fault_19_clients_that_leave_at_once_leave_no_descriptor() {
     let server = Server::start(&["framed", "greeting", "chargen", "exchange"]);
     for service in ["framed", "greeting", "chargen", "exchange"] {
         for _ in 0..50 {

@@ -22,7 +22,7 @@ fn assert_closed_for_not_reading(service: &str, bytes: &[u8]) {
 }
 
 #[test]
-fn a_framed_client_that_never_reads() {
+fn fault_07_a_framed_client_that_never_reads_is_closed_within_its_cap() {
     let request = frame([b"ECHO ".as_slice(), &vec![b'x'; 100_000]].concat());
     assert_closed_for_not_reading("framed", &request);
 }
@@ -66,7 +66,7 @@ fn a_client_that_reads_slowly_is_not_closed() {
 }
 
 #[test]
-fn a_pipeline_of_100_megabytes_that_is_not_read_at_first() {
+fn fault_07_a_pipeline_of_100_megabytes_stays_within_the_cap() {
     const BATCHES: usize = 1000;
     /// Frames made of the numbers of one batch, after `prefix`.
     fn batch(number: usize, prefix: &str) -> Vec<u8> {
@@ -91,7 +91,7 @@ fn a_pipeline_of_100_megabytes_that_is_not_read_at_first() {
 }
 
 #[test]
-fn a_busy_client_leaves_others_their_turn() {
+fn fault_12_a_hot_connection_leaves_others_their_turn() {
     let server = Server::start(&["framed"]);
     let mut busy = server.connect("framed");
     let mut writer = busy.other_handle();
@@ -132,7 +132,7 @@ fn send_slowly(client: &mut Client, bytes: &[u8]) {
 }
 
 #[test]
-fn a_header_that_comes_too_slowly() {
+fn fault_08_a_header_byte_by_byte_is_closed_by_the_frames_deadline() {
     let server = Launch::of(&["framed"]).args(&["--frame-timeout", "1s"]).start();
     let mut client = server.connect("framed");
     send_slowly(&mut client, &frame("")[..63]);
@@ -143,7 +143,7 @@ fn a_header_that_comes_too_slowly() {
 }
 
 #[test]
-fn a_body_that_comes_too_slowly() {
+fn fault_08_a_body_byte_by_byte_is_closed_by_the_frames_deadline() {
     let server = Launch::of(&["framed"]).args(&["--frame-timeout", "1s"]).start();
     let mut client = server.connect("framed");
     let request = frame([b'x'; 100]);

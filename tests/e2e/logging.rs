@@ -17,7 +17,7 @@ fn number_before(line: &str, words: &str) -> u64 {
 }
 
 #[test]
-fn nobody_at_the_other_end_of_the_pipe() {
+fn fault_06_a_dead_log_pipe_stops_nothing() {
     let (reader, writer) = pipe().expect("a pipe");
     let server = Launch::of(&["framed"]).stderr(writer).start();
     drop(reader);
@@ -63,7 +63,7 @@ fn nobody_reads_the_terminal() {
 }
 
 #[test]
-fn nobody_ever_empties_the_pipe() {
+fn fault_06_a_full_log_pipe_stops_nothing() {
     let (_reader, writer) = pipe().expect("a pipe");
     let reply = frame("Message received successfully....");
     // Served in spite of it, and ended in order when dropped.
@@ -71,7 +71,7 @@ fn nobody_ever_empties_the_pipe() {
 }
 
 #[test]
-fn the_pipe_is_emptied_late() {
+fn fault_06_lines_lost_in_a_full_log_pipe_are_counted() {
     let message = frame([b'x'; 100]);
     let reply = frame("Message received successfully....");
     let (reader, writer) = pipe().expect("a pipe");
@@ -102,7 +102,7 @@ fn the_pipe_is_emptied_late() {
 }
 
 #[test]
-fn what_clients_send_cannot_forge_a_line() {
+fn fault_11_what_clients_send_cannot_forge_a_log_line() {
     let server = Server::start(&["framed", "lookup", "exchange", "daytime=127.0.0.1:0,ack"]);
     let forged = "x\n2031-01-01T00:00:00Z ERROR forged\r\x1b[2J\x07\0\u{9b}31m\u{2028}\"end";
     let escaped =

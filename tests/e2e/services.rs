@@ -43,7 +43,7 @@ fn framed_commands() {
 }
 
 #[test]
-fn framed_echo_is_exact_to_the_byte() {
+fn fault_11_framed_echo_is_exact_to_the_byte() {
     let server = Server::start(&["framed"]);
     let mut client = server.connect("framed");
     let every_byte: Vec<u8> = (0..=255).collect();

@@ -46,7 +46,7 @@ fn terminated_while_idle() {
 }
 
 #[test]
-fn terminated_with_requests_in_flight() {
+fn fault_17_sigterm_answers_all_that_is_in_flight() {
     const REQUESTS: usize = 50;
     let mut server = Server::start(&["framed"]);
     let mut clients: Vec<Client> = (0..20).map(|_| server.connect("framed")).collect();
@@ -69,7 +69,7 @@ fn terminated_with_requests_in_flight() {
 }
 
 #[test]
-fn terminated_in_the_middle_of_a_frame() {
+fn fault_17_sigterm_in_the_middle_of_a_frame_sends_no_partial_reply() {
     let mut server = Server::start(&["framed"]);
     let mut client = server.connect("framed");
     client.ask("ECHO");
@@ -188,7 +188,7 @@ fn reload_of_a_good_table() {
 }
 
 #[test]
-fn reload_of_a_broken_table_keeps_the_old_one() {
+fn fault_16_reload_of_a_broken_table_keeps_the_old_one() {
     let scratch = Scratch::new();
     let table = scratch.write("table", "colour red\n");
     let server = start_with_table(&table);

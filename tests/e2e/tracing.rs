@@ -18,7 +18,7 @@ fn strace(program: &Path, trace: &Path, options: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn strace_comes_and_goes() {
+fn fault_03_eintr_of_a_tracer_that_comes_and_goes_ends_nothing() {
     // Attaching interrupts epoll_wait; mio hands EINTR on, and many a program ends there.
     let Some(program) = tools::find("strace") else { return };
     let scratch = Scratch::new();
@@ -63,27 +63,27 @@ fn assert_client_survives_failed_accept(errno: &str, counter: &str) {
 }
 
 #[test]
-fn accept_without_descriptors_left() {
+fn fault_01_one_emfile_strands_nobody() {
     assert_client_survives_failed_accept("EMFILE", "accept_pauses");
 }
 
 #[test]
-fn accept_with_the_whole_systems_descriptors_gone() {
+fn fault_01_one_enfile_strands_nobody() {
     assert_client_survives_failed_accept("ENFILE", "accept_pauses");
 }
 
 #[test]
-fn accept_without_memory() {
+fn fault_02_enobufs_at_accept_pauses_and_strands_nobody() {
     assert_client_survives_failed_accept("ENOBUFS", "accept_pauses");
 }
 
 #[test]
-fn accept_of_a_connection_that_is_gone() {
+fn fault_02_econnaborted_at_accept_goes_on_to_the_next() {
     assert_client_survives_failed_accept("ECONNABORTED", "accept_errors");
 }
 
 #[test]
-fn accept_with_a_network_error_passed_on() {
+fn fault_02_ehostunreach_at_accept_goes_on_to_the_next() {
     assert_client_survives_failed_accept("EHOSTUNREACH", "accept_errors");
 }
 

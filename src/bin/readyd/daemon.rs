@@ -78,6 +78,8 @@ impl Daemon {
     }
 
     fn start_reload(&mut self) {
+        // The wake-up of the last one may have failed; its table would wait for ever, and with it this.
+        self.finish_reload();
         if self.reload != Reload::Idle {
             self.reload = Reload::LoadingAndAskedAgain;
             return;

@@ -6,6 +6,7 @@ use super::readyc::{self, Ended};
 use serde_json::Value;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
 /// A load run that has ended, and its report.
@@ -18,21 +19,26 @@ pub(crate) struct Run {
 
 /// Runs `readyc bench` with these arguments, words with a space between, against `targets`.
 pub(crate) fn bench<A: Display>(targets: &[A], arguments: &str) -> Run {
-    let mut words = vec!["bench", "--json", "-", "--quiet"];
-    words.extend(arguments.split_whitespace());
-    run(targets, &words)
+    bench_words(targets, &arguments.split_whitespace().collect::<Vec<_>>())
 }
 
 /// As [`bench`], with words that may hold spaces.
 pub(crate) fn bench_words<A: Display>(targets: &[A], words: &[&str]) -> Run {
-    run(targets, &[&["bench", "--json", "-", "--quiet"], words].concat())
+    run_command(&mut bench_command(targets, words))
 }
 
-fn run<A: Display>(targets: &[A], words: &[&str]) -> Run {
-    let targets: Vec<String> = targets.iter().map(A::to_string).collect();
-    let Ended { status, stdout, stderr } = readyc::run(readyc::command(words).args(targets), b"");
+/// A load run about to be started, with these words, so that its surroundings can be set.
+pub(crate) fn bench_command<A: Display>(targets: &[A], words: &[&str]) -> Command {
+    let mut command = readyc::command(&["bench", "--json", "-", "--quiet"]);
+    command.args(words).args(targets.iter().map(A::to_string));
+    command
+}
+
+/// Runs what [`bench_command`] made, or a program that runs it.
+pub(crate) fn run_command(command: &mut Command) -> Run {
+    let Ended { status, stdout, stderr } = readyc::run(command, b"");
     let report = serde_json::from_str(&stdout)
-        .unwrap_or_else(|error| panic!("{words:?}: {status:?} {error}: {stdout:?}; {stderr}"));
+        .unwrap_or_else(|error| panic!("{command:?}: {status:?} {error}: {stdout:?}; {stderr}"));
     let run = Run { status, stderr, report };
     run.assert_adds_up();
     run

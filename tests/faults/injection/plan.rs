@@ -1,0 +1,167 @@
+//! What is made to fail: system calls, and the errors that their man pages name for them.
+//!
+//! What is missing is left out on purpose. EAGAIN from a read or a write would be a lie: the kernel
+//! says it only when it will tell of the next byte or the next room with an edge, and no edge follows
+//! an injected one (`short_io.rs` tells that truth). EBADF, EFAULT and EINVAL tell of a bug in the
+//! caller, and there is one place where they are tried: epoll_wait, without which there is no loop.
+
+/// May the server end because of the fault?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It goes on, whatever is left undone.
+    Never,
+    /// It may, with a nonzero status and a line that says why.
+    Explained,
+}
+
+/// One system call and its errors.
+pub(super) struct Row {
+    pub(super) call: &'static str,
+    pub(super) errnos: &'static [&'static str],
+    pub(super) ending: Ending,
+    /// Only calls on the table's file fail, not the same calls on others.
+    pub(super) on_table: bool,
+}
+
+const fn row(call: &'static str, errnos: &'static [&'static str]) -> Row {
+    Row { call, errnos, ending: Ending::Never, on_table: false }
+}
+
+const fn on_table(call: &'static str, errnos: &'static [&'static str]) -> Row {
+    Row { call, errnos, ending: Ending::Never, on_table: true }
+}
+
+const fn fatal(call: &'static str, errnos: &'static [&'static str]) -> Row {
+    Row { call, errnos, ending: Ending::Explained, on_table: false }
+}
+
+/// Which of the calls fail: the first, the second, the third, or every one, as strace writes it.
+pub(super) fn when(call: &str, errno: &str) -> [String; 4] {
+    ["1".to_owned(), "2".to_owned(), "3".to_owned(), from_on(call, errno, 1)]
+}
+
+/// All calls from number `first` on; or a hundred of them. Who is interrupted tries again, rightly, and
+/// would do so for ever. And were strace to leave while it skips an epoll_wait, the server would see
+/// ENOSYS, which no kernel says there.
+pub(super) fn from_on(call: &str, errno: &str, first: usize) -> String {
+    if errno == "EINTR" || call == "epoll_wait" {
+        return format!("{first}..{}", first + 99);
+    }
+    format!("{first}+")
+}
+
+/// Faults while serving.
+pub(super) const SERVING: &[Row] = &[
+    row(
+        "accept4",
+        &[
+            "EMFILE",
+            "ENFILE",
+            "ENOMEM",
+            "ENOBUFS",
+            "ECONNABORTED",
+            "EPROTO",
+            "ENETDOWN",
+            "EHOSTUNREACH",
+            "EPERM",
+            "EINTR",
+        ],
+    ),
+    row("epoll_ctl", &["ENOMEM", "ENOSPC"]),
+    row("recvfrom", &["ECONNRESET", "ETIMEDOUT", "EHOSTUNREACH", "ENOMEM", "EINTR"]),
+    row("sendto", &["EPIPE", "ECONNRESET", "ETIMEDOUT", "ENOBUFS", "ENOMEM", "EINTR"]),
+    row("shutdown", &["ENOTCONN", "ENOBUFS"]),
+    row("close", &["EIO", "EINTR"]),
+    row("epoll_wait", &["EINTR"]),
+    fatal("epoll_wait", &["EBADF"]),
+    row("poll", &["EINTR", "ENOMEM"]),
+    row("write", &["EPIPE", "ENOSPC", "EIO", "EINTR"]),
+    // Of the signals: signalfd(2) has no other error.
+    row("read", &["EINTR"]),
+    on_table("read", &["EIO", "ENOMEM", "ESTALE"]),
+    row("openat", &["EMFILE", "ENFILE", "ENOENT", "EACCES", "ENOMEM", "EINTR"]),
+    on_table("statx", &["ENOMEM", "EIO", "ESTALE"]),
+    // The C library's, for the time zone.
+    row("newfstatat", &["ENOENT", "EACCES", "ENOMEM"]),
+    row("lseek", &["ESPIPE"]),
+    row("clone3", &["EAGAIN", "ENOMEM"]),
+    row("munmap", &["ENOMEM"]),
+    row("madvise", &["ENOMEM"]),
+    // Rust's allocator ends the process when there is no memory, and its runtime when a thread gets
+    // no stack for signals.
+    fatal("mmap", &["ENOMEM"]),
+    fatal("mprotect", &["ENOMEM"]),
+];
+
+/// Faults while starting, from where Rust's runtime takes over: what the dynamic loader does before is
+/// not ours. Whatever is missing then, the server may say so and end.
+pub(super) const STARTING: &[Row] = &[
+    fatal("mmap", &["ENOMEM"]),
+    fatal("mprotect", &["ENOMEM"]),
+    fatal("munmap", &["ENOMEM"]),
+    fatal("openat", &["EMFILE", "ENFILE", "EACCES", "EINTR"]),
+    fatal("read", &["EIO", "EINTR"]),
+    fatal("newfstatat", &["EACCES", "ENOMEM"]),
+    fatal("statx", &["EACCES", "ENOMEM"]),
+    // Of a folder, Rust's library takes any other error for a bug.
+    fatal("close", &["EINTR"]),
+    fatal("getdents64", &["ENOENT"]),
+    fatal("ioctl", &["ENOTTY"]),
+    fatal("prlimit64", &["EPERM"]),
+    fatal("getrandom", &["ENOSYS"]),
+    fatal("poll", &["ENOMEM", "EINTR"]),
+    fatal("sigaltstack", &["ENOMEM"]),
+    fatal("epoll_create1", &["EMFILE", "ENFILE", "ENOMEM"]),
+    fatal("epoll_ctl", &["ENOMEM", "ENOSPC"]),
+    fatal("eventfd2", &["EMFILE", "ENFILE", "ENOMEM"]),
+    fatal("signalfd4", &["EMFILE", "ENFILE", "ENOMEM"]),
+    fatal("fcntl", &["EMFILE", "EINVAL"]),
+    fatal("socket", &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EAFNOSUPPORT", "EACCES"]),
+    fatal("setsockopt", &["ENOBUFS", "ENOPROTOOPT", "ENOMEM"]),
+    fatal("bind", &["EADDRINUSE", "EACCES", "EADDRNOTAVAIL"]),
+    fatal("listen", &["EADDRINUSE"]),
+    fatal("getsockname", &["ENOBUFS"]),
+    fatal("write", &["EPIPE", "ENOSPC", "EIO", "EINTR"]),
+    fatal("epoll_wait", &["EINTR", "EBADF"]),
+];
+
+/// Faults while the server is being stopped.
+pub(super) const STOPPING: &[Row] = &[
+    row("accept4", &["EMFILE", "ECONNABORTED", "EPERM", "EINTR"]),
+    row("epoll_ctl", &["ENOMEM"]),
+    row("epoll_wait", &["EINTR"]),
+    row("recvfrom", &["ECONNRESET", "ENOMEM", "EINTR"]),
+    row("sendto", &["EPIPE", "ENOBUFS", "EINTR"]),
+    row("shutdown", &["ENOTCONN", "ENOBUFS"]),
+    row("close", &["EIO", "EINTR"]),
+    row("poll", &["EINTR", "ENOMEM"]),
+    // Of the signals: signalfd(2) has no other error.
+    row("read", &["EINTR"]),
+    row("write", &["EPIPE", "EIO"]),
+    row("munmap", &["ENOMEM"]),
+];
+
+/// Calls that are made and not made to fail: each cannot, or only for a reason that is a bug of the
+/// caller.
+pub(super) const NOT_INJECTED: &[&str] = &[
+    // It tells a failure by an address that did not move, brk(2); an injected ENOMEM is taken for an
+    // address. `memory.rs` has it fail in earnest.
+    "brk",
+    "execve",
+    "exit",
+    "exit_group",
+    "futex",
+    "gettid",
+    "prctl",
+    "rseq",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "sched_getaffinity",
+    "sched_yield",
+    "set_robust_list",
+    // In the table above for the start; in a thread that loads a table, Rust's runtime does not look
+    // at its result, or ends the thread.
+    "sigaltstack",
+    // Made only in debug builds, where Rust asks before each close(2) whether the descriptor is open.
+    "fcntl",
+];

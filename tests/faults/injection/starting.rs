@@ -1,0 +1,203 @@
+//! Faults in the calls between exec and the first client: each call of each kind, one at a time, and
+//! from each on every further one.
+
+use super::plan::{self, Row};
+use super::strace::{self, read_trace};
+use super::work::{Conversation, Fate, converse};
+use super::{Outcome, assert_covered, work_on};
+use crate::support::lines::Lines;
+use crate::support::server::READYD;
+use crate::support::tools::{self, Process};
+use crate::support::{Scratch, eventually, loopback_of_ones_own};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+/// The calls of a start without faults.
+static CALLS: OnceLock<Calls> = OnceLock::new();
+
+/// How often each call is made.
+struct Calls {
+    by_loader: BTreeMap<String, usize>,
+    by_program: BTreeMap<String, usize>,
+}
+
+impl Calls {
+    fn of(trace: &str) -> Calls {
+        // The first thing that Rust's runtime does is to ask whether the standard streams are open.
+        // With the first client, it has started.
+        let lines = trace.lines().take_while(|line| !line.contains(" accept4("));
+        let lines: Vec<&str> = lines.collect();
+        let first = lines.iter().position(|line| line.contains("poll([{fd=0"));
+        let (before, after) = lines.split_at(first.expect("Rust's runtime begins with poll"));
+        let calls = |lines: &[&str]| strace::calls(lines.iter().copied());
+        Calls { by_loader: calls(before), by_program: calls(after) }
+    }
+
+    /// The numbers of the program's own calls to `call`, as strace counts from 1.
+    fn numbers(&self, call: &str) -> std::ops::Range<usize> {
+        let of = |calls: &BTreeMap<String, usize>| calls.get(call).copied().unwrap_or_default();
+        let first = 1 + of(&self.by_loader);
+        first..first + of(&self.by_program)
+    }
+}
+
+/// One try to start a server.
+struct Start {
+    process: Process,
+    stderr: Lines,
+    address: SocketAddr,
+    trace: PathBuf,
+    _scratch: Scratch,
+}
+
+/// What a try came to.
+enum Came {
+    Listening(Pid),
+    Ended(ExitStatus),
+}
+
+impl Start {
+    fn with(options: &[String]) -> Start {
+        let scratch = Scratch::new();
+        let table = scratch.write("table", "colour red\n");
+        let trace = scratch.path("trace");
+        let mut command = Command::new(tools::find("strace").expect("strace was there"));
+        command.arg("-f").args(options).arg("-o").arg(&trace).arg(READYD);
+        // On an address of one's own any port is free, and known though nothing can be printed.
+        static PORT: AtomicU16 = AtomicU16::new(20_000);
+        let port = PORT.fetch_add(1, Ordering::Relaxed);
+        let address = SocketAddr::from((loopback_of_ones_own(), port));
+        command.args(["--print-addresses", "--listen", &format!("framed={address}")]);
+        command.arg("--table").arg(table);
+        command.env_remove("RUST_LOG").env("RUST_BACKTRACE", "0");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = Process::start(&mut command);
+        let stderr = Lines::of(process.child.stderr.take().expect("standard error is a pipe"));
+        Start { process, stderr, address, trace, _scratch: scratch }
+    }
+
+    /// Waits until the server listens, or has ended.
+    fn wait(&mut self, fault: &str) -> Came {
+        let program = fs::canonicalize(READYD).expect("the program under test");
+        let strace = self.process.id();
+        let came = eventually(&format!("a server that has started or ended, with {fault}"), || {
+            if let Some(status) = self.process.child.try_wait().expect("look after a process") {
+                return Some(Came::Ended(status));
+            }
+            TcpStream::connect(self.address).ok()?;
+            Some(Came::Listening(strace::traced_child(strace, &program)?))
+        });
+        if let Came::Listening(pid) = came {
+            self.process.also_kill(pid);
+        }
+        came
+    }
+
+    /// Has a client served and ends the server. A call that fails for ever may keep it from serving;
+    /// then it has to end when told to.
+    fn serve_and_stop(&mut self, pid: Pid, fault: &str) -> (Fate, ExitStatus) {
+        let mut client = Conversation::echoing(self.address);
+        let fate = converse(std::slice::from_mut(&mut client), Duration::from_secs(2))[0];
+        drop(client);
+        if kill(pid, Signal::SIGTERM).is_err() {
+            return (fate, self.process.wait());
+        }
+        let status = self.process.wait();
+        self.stderr.wait_for_end();
+        assert!(self.stderr.containing("panicked").is_empty(), "{fault}: {:?}", self.stderr.all());
+        (fate, status)
+    }
+
+    /// Checks that a server that did not start says why, in one line.
+    fn assert_explained(&self, status: ExitStatus, fault: &str) {
+        let mut lines = self.stderr.wait_for_end();
+        lines.retain(|line| !line.contains(" INFO  ") && !line.contains(" WARN  "));
+        match status.signal() {
+            // Before main, and without memory, Rust's runtime knows no other way.
+            Some(signal) => {
+                let by_runtime = lines.iter().any(|line| {
+                    line.contains("fatal runtime error") || line.contains("memory allocation of")
+                });
+                assert!(
+                    by_runtime && signal == Signal::SIGABRT as i32,
+                    "{fault}: {status} {lines:?}"
+                );
+            }
+            None => {
+                let is_one_line = lines.len() == 1 && lines[0].starts_with("readyd: ");
+                assert!(is_one_line && status.code() == Some(1), "{fault}: {status} {lines:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_call_while_starting() {
+    if tools::find("strace").is_none() {
+        return;
+    }
+    let mut start = Start::with(&[]);
+    let Came::Listening(pid) = start.wait("no fault") else { panic!("{:?}", start.stderr.all()) };
+    let (fate, status) = start.serve_and_stop(pid, "no fault");
+    let calls = Calls::of(&read_trace(&start.trace));
+    assert_eq!((fate, status.code()), (Fate::Served, Some(0)));
+    assert_covered("while starting", &calls.by_program, plan::STARTING);
+    assert!(CALLS.set(calls).is_ok(), "set once");
+    work_on("faults while starting", plan::STARTING, try_while_starting);
+}
+
+fn try_while_starting(row: &Row) -> Outcome {
+    let mut outcome = Outcome::default();
+    let numbers = CALLS.get().expect("set before").numbers(row.call);
+    for errno in row.errnos {
+        for number in numbers.clone() {
+            inject_while_starting(row, errno, &number.to_string(), &mut outcome);
+        }
+        inject_while_starting(
+            row,
+            errno,
+            &plan::from_on(row.call, errno, numbers.start),
+            &mut outcome,
+        );
+    }
+    outcome
+}
+
+fn inject_while_starting(row: &Row, errno: &str, when: &str, outcome: &mut Outcome) {
+    let fault = format!("{} {errno} {when}", row.call);
+    let mut start = Start::with(&strace::injection(row.call, errno, when));
+    outcome.runs += 1;
+    match start.wait(&fault) {
+        Came::Ended(status) => {
+            outcome.ended += 1;
+            start.assert_explained(status, &fault);
+        }
+        Came::Listening(pid) => {
+            let (fate, status) = start.serve_and_stop(pid, &fault);
+            let explained =
+                status.code() == Some(1) && !start.stderr.containing("readyd: ").is_empty();
+            assert!(
+                status.code() == Some(0) || explained,
+                "{fault}: {status}: {:?}",
+                start.stderr.all()
+            );
+            let is_once = when.parse::<usize>().is_ok();
+            assert!(fate == Fate::Served || !is_once || explained, "{fault}: {fate:?}");
+            outcome.served += usize::from(fate == Fate::Served);
+            outcome.dropped += usize::from(fate == Fate::Dropped);
+            outcome.ended += usize::from(explained);
+        }
+    }
+    let failures = strace::injected(&read_trace(&start.trace));
+    outcome.hit += usize::from(failures > 0);
+    outcome.failures += failures;
+}

@@ -1,0 +1,63 @@
+//! A log that cannot be written: the server goes on serving, and what was lost is counted.
+
+use crate::support::{Launch, Scratch, frame};
+use std::fs::{self, OpenOptions};
+use std::process::Stdio;
+
+/// More than any buffer between the server and its log takes.
+const MESSAGES: usize = 3000;
+
+#[test]
+fn fault_06_a_full_disk_under_the_log_stops_nothing() {
+    let full = OpenOptions::new().write(true).open("/dev/full").expect("a device that is full");
+    let server = Launch::of(&["framed"]).args(&["--log-rate", "1m"]).stderr(full).start();
+    let mut client = server.connect("framed");
+    for _ in 0..MESSAGES / 100 {
+        client.send(&frame("Hello").repeat(100));
+        client.expect(frame("Message received successfully....").repeat(100));
+    }
+}
+
+#[test]
+fn fault_06_a_log_file_over_its_size_limit_stops_nothing_and_the_loss_is_told() {
+    let scratch = Scratch::new();
+    let path = scratch.path("log");
+    let log = OpenOptions::new().create(true).append(true).open(&path).expect("a log file");
+    // 64 KiB for each file, in the shell's units of 512 bytes. SIGXFSZ, which would end the process,
+    // is ignored, as many a supervisor does: write(2) then says EFBIG, as on a full disk.
+    let script = "trap '' XFSZ; ulimit -f 128; exec \"$0\" \"$@\"";
+    let server = Launch::of(&["framed"])
+        .wrapper(&["sh", "-c", script])
+        .args(&["--log-rate", "1m"])
+        .stderr(log)
+        .start();
+    let mut client = server.connect("framed");
+    for _ in 0..MESSAGES / 100 {
+        client.send(&frame([b'x'; 100]).repeat(100));
+        client.expect(frame("Message received successfully....").repeat(100));
+    }
+    assert!(fs::metadata(&path).expect("the log").len() <= 64 << 10);
+    // Somebody makes room: the next line is preceded by the number of those that were lost.
+    OpenOptions::new().write(true).open(&path).and_then(|log| log.set_len(0)).expect("make room");
+    client.send_frame("there is room again");
+    client.read_frame();
+    drop(client);
+    drop(server);
+    let log = fs::read_to_string(&path).expect("the log");
+    let first = log.lines().next().expect("a line");
+    assert!(first.contains(" log lines lost: "), "{first}");
+    assert!(log.contains("there is room again"), "{log}");
+}
+
+#[test]
+fn fault_06_a_closed_log_pipe_and_a_closed_standard_output_stop_nothing() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let server =
+        Launch::of(&["framed"]).args(&["--log-rate", "1m"]).stderr(Stdio::from(writer)).start();
+    drop(reader);
+    let mut client = server.connect("framed");
+    for _ in 0..MESSAGES / 100 {
+        client.send(&frame("Hello").repeat(100));
+        client.expect(frame("Message received successfully....").repeat(100));
+    }
+}
