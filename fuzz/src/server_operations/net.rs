@@ -2,13 +2,14 @@
 //! resets, and sending after FIN is the caller's bug.
 
 use arbitrary::Arbitrary;
-use readyd::clock::WallTime;
+use readyd::clock::{Moment, WallTime};
 use readyd::net::{Net, Readiness, Token, WallClock};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Calls of one kind in one life of a network: more means that the server spins.
 const MANY_CALLS: usize = 5_000_000;
@@ -55,9 +56,12 @@ pub(super) enum ServerEnd {
     Open,
     HalfClosed,
     Closed,
-    /// By RST.
+    /// Closed by RST.
     Reset,
 }
+
+/// How long the server waits for a peer's FIN after its own.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// What the peer has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +87,10 @@ pub(super) struct Socket {
     pub(super) was_refused: bool,
     unread: VecDeque<u8>,
     peer_end: PeerEnd,
+    /// When the server half-closed.
+    fin_at: Moment,
+    /// Whether a call has told the server that the connection is lost.
+    is_lost: bool,
     token: Option<Token>,
     awaits_room: bool,
 }
@@ -100,6 +108,8 @@ impl Socket {
             was_refused: false,
             unread: VecDeque::new(),
             peer_end: PeerEnd::Open,
+            fin_at: Moment::NEVER,
+            is_lost: false,
             token: None,
             awaits_room: false,
         }
@@ -123,6 +133,14 @@ impl Socket {
         }
     }
 
+    /// Panics if the server closes on a peer that may still send: what it sends then would be answered
+    /// by RST, which destroys the replies that it has not read.
+    fn assert_may_close(&self, now: Moment) {
+        let is_over = self.peer_end != PeerEnd::Open || self.is_lost || self.token.is_none();
+        let has_lingered = self.server_end == ServerEnd::HalfClosed && now >= self.fin_at + LINGER;
+        assert!(is_over || has_lingered, "closed on a peer that may still send");
+    }
+
     fn collect_reset(&mut self) -> io::Result<()> {
         if self.peer_end == PeerEnd::Reset {
             self.peer_end = PeerEnd::Gone;
@@ -132,6 +150,7 @@ impl Socket {
     }
 
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.is_lost |= !self.recv_fault.is_harmless();
         self.recv_fault.strike()?;
         self.collect_reset()?;
         if self.unread.is_empty() && self.peer_end == PeerEnd::Open {
@@ -147,6 +166,7 @@ impl Socket {
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         assert_eq!(self.server_end, ServerEnd::Open, "sent after FIN");
         assert!(!bytes.is_empty(), "a send of nothing");
+        self.is_lost |= !self.send_fault.is_harmless();
         self.send_fault.strike()?;
         self.collect_reset()?;
         if self.peer_end == PeerEnd::Gone {
@@ -176,6 +196,11 @@ pub(super) struct Wires {
     pub(super) sockets: Vec<Socket>,
     pub(super) accept_fault: Fault,
     pub(super) register_fault: Fault,
+    pub(super) now: Moment,
+    /// Whether the server has been told to stop, and need not wait for anybody.
+    pub(super) is_stopping: bool,
+    /// Whether an accept ever failed, so that accepting may be paused.
+    pub(super) has_failed_to_accept: bool,
     /// Streams that the server holds.
     pub(super) open: usize,
     pub(super) accepted: u64,
@@ -254,6 +279,11 @@ impl MemoryNet {
         look(&mut self.0.borrow_mut().sockets[number])
     }
 
+    /// Whether a connection has this token.
+    pub(super) fn is_registered(&self, token: Token) -> bool {
+        self.0.borrow().sockets.iter().any(|socket| socket.token == Some(token))
+    }
+
     pub(super) fn address(number: usize) -> SocketAddr {
         let [_, _, high, low] = (number as u32).to_be_bytes();
         SocketAddr::from((Ipv4Addr::new(10, 0, high, low), 50_000))
@@ -291,7 +321,11 @@ impl MemoryNet {
 
     fn close(&self, number: usize, is_abort: bool) {
         let wires = &mut *self.0.borrow_mut();
+        let (now, is_stopping) = (wires.now, wires.is_stopping);
         let socket = &mut wires.sockets[number];
+        if !is_abort && !is_stopping && !std::thread::panicking() {
+            socket.assert_may_close(now);
+        }
         let is_reset = is_abort || !socket.unread.is_empty();
         socket.server_end = if is_reset { ServerEnd::Reset } else { ServerEnd::Closed };
         socket.was_refused = socket.token.is_none();
@@ -343,6 +377,7 @@ impl Net for MemoryNet {
     fn accept(&mut self, listener: &Listener) -> io::Result<(Stream, SocketAddr)> {
         let wires = &mut *self.0.borrow_mut();
         wires.count_call();
+        wires.has_failed_to_accept |= !wires.accept_fault.is_harmless();
         wires.accept_fault.strike()?;
         let waiting = &mut wires.backlogs[listener.number].waiting;
         let number = waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
@@ -398,12 +433,14 @@ impl Net for MemoryNet {
     }
 
     fn send_fin(&mut self, stream: &mut Stream) -> io::Result<()> {
+        let now = self.0.borrow().now;
         self.socket(stream.number, |socket| {
             assert_eq!(socket.server_end, ServerEnd::Open, "one FIN is enough");
             if matches!(socket.peer_end, PeerEnd::Reset | PeerEnd::Gone) {
                 return Err(io::Error::from_raw_os_error(ENOTCONN));
             }
             socket.server_end = ServerEnd::HalfClosed;
+            socket.fin_at = now;
             Ok(())
         })
     }

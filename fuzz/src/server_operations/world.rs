@@ -10,6 +10,7 @@ use readyd::limits::Limits;
 use readyd::net::{Driver, Next, Readiness, Token};
 use readyd::server::Server;
 use readyd::table::{Order, Table};
+use readyd::token::Generations;
 use std::time::Duration;
 
 /// Turns in which a server that does not spin has done all there is to do.
@@ -50,13 +51,14 @@ impl World {
             Operation::FailAccept(fault) => self.net.0.borrow_mut().accept_fault = fault,
             Operation::FailRegister(fault) => self.net.0.borrow_mut().register_fault = fault,
             Operation::Spurious { token, readiness } => {
-                let tokens = &self.net.0.borrow().tokens;
-                if let Some(index) = usize::from(token).checked_rem(tokens.len()) {
-                    self.server.ready(tokens[index], readiness_of(readiness));
+                let count = self.net.0.borrow().tokens.len();
+                if let Some(index) = usize::from(token).checked_rem(count) {
+                    let token = self.net.0.borrow().tokens[index];
+                    self.tell(token, readiness_of(readiness));
                 }
             }
             Operation::Unknown { token, readiness } => {
-                self.server.ready(Token(token as usize), readiness_of(readiness));
+                self.tell(Token(token as usize), readiness_of(readiness));
             }
             Operation::Reload => {
                 self.version += 1;
@@ -127,8 +129,19 @@ impl World {
         }
     }
 
+    /// An event that the network did not make. If it is for nobody, it is counted so.
+    fn tell(&mut self, token: Token, readiness: Readiness) {
+        let is_listener = token.generation() == Generations::NONE;
+        let is_stale = !is_listener && !self.net.is_registered(token);
+        let before = self.server.stats().stale_events;
+        self.server.ready(token, readiness);
+        let counted = self.server.stats().stale_events - before;
+        assert_eq!(counted, u64::from(is_stale), "an event for {token:?}");
+    }
+
     /// One turn of the loop.
     fn turn(&mut self) -> Next {
+        self.net.0.borrow_mut().now = self.now;
         for (token, readiness) in self.net.events() {
             self.server.ready(token, readiness);
         }
@@ -170,9 +183,10 @@ impl World {
                     self.now = moment;
                 }
                 Next::Stop => return Next::Stop,
-                _ => {
+                // Nothing would wake it.
+                next => {
                     self.now = end;
-                    return self.run();
+                    return next;
                 }
             }
         }
@@ -232,8 +246,16 @@ impl World {
     /// told twice.
     pub(super) fn drain(&mut self, times: usize) {
         self.heal();
+        self.net.0.borrow_mut().is_stopping = true;
         (0..times).for_each(|_| self.server.drain(self.now));
         assert!(self.server.is_draining());
+        {
+            let wires = self.net.0.borrow();
+            let has_room = wires.open < self.limits.max_connections;
+            let is_shut_out = |peer: &Peer| !wires.sockets[peer.number].was_accepted;
+            let is_anyone = self.peers.iter().any(is_shut_out);
+            assert!(!is_anyone || !has_room || wires.has_failed_to_accept, "reset in the backlog");
+        }
         let next = self.run_for(self.limits.drain_timeout + Duration::from_millis(1));
         assert_eq!(next, Next::Stop, "it did not stop in time");
         self.check_end(self.is_patient && times == 1);
