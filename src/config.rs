@@ -166,9 +166,12 @@ pub enum ConfigError {
 }
 
 impl fmt::Display for ConfigError {
+    /// A name or a path is shown with its control characters escaped: it may come from a file that is
+    /// not what it was taken for, and the text goes to a terminal or a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConfigError::UnknownFlag(name) => {
+                let name = name.escape_debug();
                 write!(f, "unknown flag {name} (readyd --help lists them)")
             }
             ConfigError::UnexpectedArgument(argument) => {
@@ -178,15 +181,19 @@ impl fmt::Display for ConfigError {
             ConfigError::UnexpectedValue(flag) => write!(f, "--{flag} takes no value"),
             ConfigError::BadValue { flag, value, why } => write!(f, "--{flag} {value:?}: {why}"),
             ConfigError::Limits(error) => write!(f, "{error}"),
-            ConfigError::Unreadable(path, error) => write!(f, "{}: {error}", path.display()),
+            ConfigError::Unreadable(path, error) => write!(f, "{}: {error}", shown(path)),
             ConfigError::InFile { path, line, error } => {
-                write!(f, "{} line {line}: {error}", path.display())
+                write!(f, "{} line {line}: {error}", shown(path))
             }
         }
     }
 }
 
 impl std::error::Error for ConfigError {}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().escape_debug().to_string()
+}
 
 /// Reads the command line (without the program's name), and the configuration file if it names one.
 ///
