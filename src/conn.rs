@@ -309,6 +309,11 @@ impl Connection {
         }
     }
 
+    /// Bytes that wait: of requests that are unfinished or have to wait, and of unsent output.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.unparsed.len(), self.unsent.len())
+    }
+
     /// Heap bytes held: for unfinished input, for unsent output.
     pub fn memory(&self) -> (usize, usize) {
         (self.unparsed.memory(), self.unsent.memory())

@@ -20,6 +20,7 @@
 //! - No error of one connection leaves its visit.
 
 mod accept;
+mod audit;
 mod entry;
 mod visit;
 
@@ -38,6 +39,8 @@ use crate::table::Table;
 use crate::timer::Timers;
 use crate::token::Generations;
 use accept::Gate;
+#[doc(hidden)]
+pub use audit::Audited;
 use entry::{Entry, Target};
 use log::Level;
 use slab::Slab;

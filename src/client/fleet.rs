@@ -133,6 +133,20 @@ impl<N: Net, S: Script> Fleet<N, S> {
         self.finished
     }
 
+    /// Sessions that have a socket, and timers that are armed: so that a simulator can check that
+    /// nothing is left over.
+    #[doc(hidden)]
+    pub fn audit(&self) -> (usize, usize) {
+        (self.sessions.len(), self.timers.len())
+    }
+
+    /// Whether a session with something to do was forgotten, which must never be.
+    #[doc(hidden)]
+    pub fn has_forgotten(&self) -> bool {
+        let mut entries = self.sessions.iter().map(|(_, entry)| entry);
+        entries.any(|entry| !entry.session.is_connecting() && entry.has_work() && !entry.queued)
+    }
+
     /// Lets `prepare` see to each script that rests, which then speaks in the next turn.
     pub fn resume(&mut self, mut prepare: impl FnMut(&mut S)) {
         for (index, entry) in &mut self.sessions {

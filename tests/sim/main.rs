@@ -1,0 +1,26 @@
+//! Deterministic simulation: the real server and the real client on a simulated kernel, where a seed
+//! decides everything that goes wrong. See README.md.
+
+mod calls;
+mod dice;
+mod ending;
+mod events;
+mod facts;
+mod faults;
+mod judge;
+mod kernel;
+mod knobs;
+mod log_tap;
+mod model;
+mod net;
+mod oracle;
+mod peers;
+mod pipe;
+mod rogues;
+mod sessions;
+mod setup;
+mod tables;
+mod trace;
+mod volume;
+mod wire;
+mod world;
