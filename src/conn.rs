@@ -123,8 +123,8 @@ enum Deadline {
 pub struct Connection {
     unparsed: ByteQueue,
     unsent: ByteQueue,
-    /// When bytes last came or were taken, or waiting ones could be served; once FIN is sent, when
-    /// that was.
+    /// When bytes last came or, if no request is unfinished, were taken, or waiting ones could be
+    /// served; once FIN is sent, when that was.
     active: Moment,
     inbound: Inbound,
     outbound: Outbound,
@@ -241,7 +241,11 @@ impl Connection {
 
     /// The peer's kernel took output, at `now`.
     pub fn output_taken(&mut self, now: Moment) {
-        self.active = now;
+        // While a request is unfinished, what counts is the peer's silence: a line's pause would never
+        // come while the peer takes earlier replies, piece by piece.
+        if self.unparsed.is_empty() {
+            self.active = now;
+        }
     }
 
     /// FIN was sent, at `now`.

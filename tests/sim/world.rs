@@ -221,11 +221,11 @@ impl World {
         self.disturb();
         let mut is_active = self.let_peers_act();
         self.kernel.borrow_mut().deliver();
-        is_active |= !self.kernel.borrow().is_quiet();
         is_active |= self.turn_server()?;
         for number in 0..self.fleets.len() {
             is_active |= self.turn_fleet(number)?;
         }
+        is_active |= !self.kernel.borrow().is_quiet();
         if let Some(violation) = self.kernel.borrow_mut().violation.take() {
             return Err(violation);
         }
