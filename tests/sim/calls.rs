@@ -22,6 +22,7 @@ impl Kernel {
                     self.break_link(index, errno);
                 } else {
                     self.owe(call, Source::End(index));
+                    self.nothing_has_arrived(index, 0);
                 }
             }
             Errno::EAGAIN if call == Call::Send => self.owe(call, Source::End(index)),
@@ -40,6 +41,12 @@ impl Kernel {
         } else {
             self.tell_again(source);
         }
+    }
+
+    /// As far as its owner can tell, nothing is there beyond what it has read and these `count` bytes.
+    fn nothing_has_arrived(&mut self, index: usize, count: usize) {
+        let facts = &mut self.facts[index / 2];
+        facts.arrived_at_drain = facts.arrived_at_drain.min(facts.read + count as u64);
     }
 
     fn evidence(&mut self, index: usize, errno: Errno) {
@@ -222,6 +229,7 @@ impl Kernel {
                 // The kernel never has more than it gives: the rest comes later, with an edge.
                 end.incoming.take_back();
                 self.set_under_way(index);
+                self.nothing_has_arrived(index, count);
             }
             if std::mem::take(&mut self.ends[index ^ 1].awaits_room) {
                 self.news_of(index ^ 1);
@@ -246,8 +254,12 @@ impl Kernel {
             self.touch(index);
             let now = self.now;
             let facts = &mut self.facts[index / 2];
-            match result {
-                Ok(count) => {
+            match &result {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    facts.interrupted_at = Some(now);
+                    facts.refused_since.get_or_insert(now);
+                }
+                &Ok(count) => {
                     facts.sent += count as u64;
                     facts.fresh_out.extend_from_slice(&bytes[..count]);
                     facts.last_sent_at = now;

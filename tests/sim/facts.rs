@@ -16,6 +16,8 @@ pub(crate) struct Facts {
     pub(crate) last_sent_at: Moment,
     /// Since when sends were refused, all of them.
     pub(crate) refused_since: Option<Moment>,
+    /// When a signal last interrupted a send: with no other chance, a deadline may pass then.
+    pub(crate) interrupted_at: Option<Moment>,
     pub(crate) fin_sent_at: Option<Moment>,
     /// The errors that calls failed with, other than `EAGAIN` and `EINTR`.
     pub(crate) errors: Vec<Errno>,
@@ -41,6 +43,7 @@ impl Facts {
             sent: 0,
             last_sent_at: now,
             refused_since: None,
+            interrupted_at: None,
             fin_sent_at: None,
             errors: Vec::new(),
             arrived_at_drain: 0,

@@ -74,8 +74,11 @@ impl Court<'_> {
     fn write_timeout(&self) -> Result<(), String> {
         let since = self.facts.refused_since.unwrap_or(self.scene.now);
         let waited = self.scene.now.since(since.max(self.facts.last_sent_at));
-        ensure(waited >= self.scene.limits.write_timeout, "the peer took output not long ago")?;
-        ensure(self.facts.is_aborted, "the kernel still holds its output")?;
+        let is_late = waited >= self.scene.limits.write_timeout
+            || self.facts.interrupted_at == Some(self.scene.now);
+        ensure(is_late, "the peer took output not long ago")?;
+        let is_gone = self.facts.is_aborted || !self.facts.errors.is_empty();
+        ensure(is_gone, "the kernel still holds its output")?;
         let model = &self.watch.model;
         ensure(!model.is_answered() || model.kind == Kind::Chargen, "nothing was left to send")
     }

@@ -277,9 +277,9 @@ impl Kernel {
             return;
         }
         let (is_slow, glued) = (self.has(Knob::SlowNetwork), self.has(Knob::FinWithData));
-        let share = self.ends[index].incoming.in_flight();
-        let share = if is_slow { 1 + self.dice.below(share) } else { share };
-        let fin_too = share == 0 || glued || (!is_slow && self.dice.one_in(2));
+        let in_flight = self.ends[index].incoming.in_flight();
+        let share = if is_slow { 1 + self.dice.below(in_flight) } else { in_flight };
+        let fin_too = in_flight == 0 || glued || (!is_slow && self.dice.one_in(2));
         let end = &mut self.ends[index];
         if !end.held && end.progress == Progress::Failed {
             // Nobody is there to read it.

@@ -220,10 +220,10 @@ impl Oracle {
         let all_closed = closed.len();
         let mut candidates = Vec::new();
         for &link in &closed {
-            candidates.push(self.possible_reasons(kernel, link, &logged, scene)?);
+            candidates.push(self.possible_reasons(kernel, link, &logged, &given, scene)?);
         }
         let Some(reasons) = judge::assign(&candidates, &mut given) else {
-            return Err(format!("of the closed connections {closed:?} not all had their reason"));
+            return Err(format!("{closed:?} were closed, and cannot all have had the reasons counted"));
         };
         for (link, reason) in closed.into_iter().zip(reasons) {
             self.closes[reason as usize] += 1;
@@ -244,6 +244,7 @@ impl Oracle {
         kernel: &Kernel,
         link: usize,
         logged: &[(usize, CloseReason)],
+        given: &[u64],
         scene: &Scene<'_>,
     ) -> Result<Vec<CloseReason>, String> {
         let facts = &kernel.facts[link];
@@ -264,8 +265,18 @@ impl Oracle {
             true => &[CloseReason::SystemError][..],
             false => &CloseReason::ALL,
         };
-        let possible = all.iter().filter(|&&why| court.verdict(why, kernel.stops).is_ok());
-        Ok(possible.copied().collect())
+        let counted = |why: CloseReason| given[why as usize] > 0;
+        let (mut possible, mut objections) = (Vec::new(), Vec::new());
+        for &why in all.iter().filter(|&&why| counted(why)) {
+            match court.verdict(why, kernel.stops) {
+                Ok(()) => possible.push(why),
+                Err(what) => objections.push(format!("\"{why}\", but {what}")),
+            }
+        }
+        match possible.is_empty() {
+            true => Err(format!("connection {link} was closed, {}", objections.join("; or "))),
+            false => Ok(possible),
+        }
     }
 }
 

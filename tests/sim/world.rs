@@ -225,7 +225,7 @@ impl World {
         for number in 0..self.fleets.len() {
             is_active |= self.turn_fleet(number)?;
         }
-        is_active |= !self.kernel.borrow().is_quiet();
+        is_active |= self.has_news();
         if let Some(violation) = self.kernel.borrow_mut().violation.take() {
             return Err(violation);
         }
@@ -233,6 +233,14 @@ impl World {
             self.pass_time()?;
         }
         Ok(())
+    }
+
+    /// Whether anything is to arrive, or to be told.
+    fn has_news(&self) -> bool {
+        let kernel = self.kernel.borrow();
+        let mut loops = self.fleet_loops.iter().chain([&self.server_loop]);
+        !kernel.is_quiet()
+            || loops.any(|each| !each.has_stopped() && kernel.has_news(each.owner))
     }
 
     fn let_peers_act(&mut self) -> bool {
@@ -253,7 +261,8 @@ impl World {
     /// Whether any peer at all can do something.
     fn sweep(&mut self) -> bool {
         let kernel = &mut *self.kernel.borrow_mut();
-        self.peers.iter_mut().fold(false, |acted, peer| peer.act(kernel) || acted)
+        let acted = self.rogues.act(kernel);
+        self.peers.iter_mut().fold(acted, |acted, peer| peer.act(kernel) || acted)
     }
 
     /// Signals, clocks, and what else comes from outside.
