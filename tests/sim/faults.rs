@@ -190,6 +190,7 @@ impl Faults {
 
     /// No call fails from now on.
     pub(crate) fn stop(&mut self) {
+        self.keep_calls = false;
         self.injection = None;
         self.stuck = None;
     }

@@ -1,6 +1,7 @@
 //! What a seed makes of a world: its knobs, its limits, its peers and what they will say.
 
 use crate::dice::Dice;
+use crate::faults::Injection;
 use crate::kernel::{BARRED_PORT, REFUSING_PORT, SILENT_PORT, listener_address};
 use crate::knobs::{Knob, Knobs};
 use crate::model::Kind;
@@ -20,6 +21,15 @@ pub(crate) struct FleetSetup {
     pub(crate) scripts: Vec<(Vec<Vec<u8>>, usize)>,
 }
 
+/// What comes from outside, at a step of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Reload,
+    BrokenTable,
+    Terminate,
+    Leap(Duration),
+}
+
 /// A world before its first step.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
@@ -33,6 +43,9 @@ pub(crate) struct Setup {
     pub(crate) peers: Vec<Plan>,
     pub(crate) fleet: FleetSetup,
     pub(crate) victims: FleetSetup,
+    pub(crate) actions: Vec<(u64, Action)>,
+    /// A fault at one call.
+    pub(crate) injection: Option<Injection>,
 }
 
 impl Setup {
@@ -57,6 +70,8 @@ impl Setup {
             peers: Vec::new(),
             fleet: nobody,
             victims: rogues,
+            actions: Vec::new(),
+            injection: None,
         }
     }
 

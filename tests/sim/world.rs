@@ -11,7 +11,7 @@ use crate::oracle::{Oracle, TurnDone};
 use crate::peers::Peer;
 use crate::rogues::Rogues;
 use crate::sessions::Asker;
-use crate::setup::{FleetSetup, Setup};
+use crate::setup::{Action, FleetSetup, Setup};
 use crate::tables;
 use crate::trace::{Outcome, What};
 use readyd::client::Fleet;
@@ -98,6 +98,8 @@ impl World {
         let mut kernel = Kernel::new(Dice::new(mix(seed ^ 1)), setup.knobs, setup.window);
         kernel.linger = setup.limits.linger_timeout;
         kernel.descriptor_limit = setup.descriptor_limit;
+        kernel.faults.injection = setup.injection;
+        kernel.faults.keep_calls = true;
         let kernel = Rc::new(RefCell::new(kernel));
         let net = |owner| SimNet { kernel: Rc::clone(&kernel), owner };
         let now = kernel.borrow().now;
@@ -219,6 +221,7 @@ impl World {
             kernel.now = kernel.now + passed;
         }
         self.disturb();
+        self.follow_orders();
         let mut is_active = self.let_peers_act();
         self.kernel.borrow_mut().deliver();
         is_active |= self.turn_server()?;
@@ -293,6 +296,21 @@ impl World {
         }
         if terminate || again {
             self.terminate();
+        }
+    }
+
+    /// What the setup wants done at this step.
+    fn follow_orders(&mut self) {
+        let step = self.kernel.borrow().trace.step;
+        let due: Vec<Action> =
+            self.setup.actions.iter().filter(|(at, _)| *at == step).map(|&(_, what)| what).collect();
+        for action in due {
+            match action {
+                Action::Reload => self.reload(),
+                Action::BrokenTable => self.fail_to_reload(),
+                Action::Terminate => self.terminate(),
+                Action::Leap(time) => self.leap(time),
+            }
         }
     }
 
