@@ -19,6 +19,8 @@ pub mod limits;
 #[cfg(feature = "client")]
 pub mod load;
 pub mod net;
+#[doc(hidden)]
+pub mod planted;
 #[cfg(feature = "client")]
 pub mod preflight;
 pub mod reactor;

@@ -11,6 +11,9 @@ use readyd::net::Token;
 use std::io;
 use std::net::SocketAddr;
 
+/// Reads in vain between two events.
+const MOST_EMPTY_READS: u32 = 30;
+
 impl Kernel {
     /// The fault that this call is to have, with all that it does to the connection.
     fn fault(&mut self, call: Call, index: usize) -> io::Result<()> {
@@ -142,6 +145,10 @@ impl Kernel {
 
     /// Whether a connect has ended, and how: SO_ERROR, then getpeername(2).
     pub(crate) fn connected(&mut self, index: usize) -> io::Result<()> {
+        let is_early = self.now < self.facts[index / 2].begun_at + self.connect_timeout;
+        if !self.ends[index].was_told && is_early {
+            self.violate(format!("socket #{index} is taken for connected, and no event said so"));
+        }
         let result = self.fault(Call::Connected, index).and_then(|()| {
             self.take_error(index)?;
             match self.ends[index].progress {
@@ -241,8 +248,20 @@ impl Kernel {
         }
         self.take_error(index)?;
         match self.ends[index].fate {
-            Fate::Sound => Err(Errno::EAGAIN.into()),
+            Fate::Sound => {
+                self.count_empty_read(index);
+                Err(Errno::EAGAIN.into())
+            }
             _ => Ok(0),
+        }
+    }
+
+    /// A program asks again at a deadline, or when it is to stop; but not for ever.
+    fn count_empty_read(&mut self, index: usize) {
+        let end = &mut self.ends[index];
+        end.empty_reads += 1;
+        if end.owner != Owner::Peer && end.empty_reads > MOST_EMPTY_READS {
+            self.violate(format!("socket #{index} is read again and again, and no event said so"));
         }
     }
 

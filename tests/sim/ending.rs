@@ -61,7 +61,9 @@ impl World {
     fn check_session(&self, finished: &Finished<Asker>) -> Result<(), String> {
         let Finished { script, result } = finished;
         let is_ok = result.is_ok();
-        ensure(!is_ok || script.heard.len() == script.bodies.len(), || "not all was heard".to_owned())?;
+        ensure(!is_ok || script.heard.len() == script.bodies.len(), || {
+            "not all was heard".to_owned()
+        })?;
         ensure(is_ok || self.may_fail(result), || "nothing went wrong".to_owned())?;
         let Some(link) = script.local.and_then(link_of) else { return Ok(()) };
         let watch = self.oracle.watches.get(link).and_then(Option::as_ref);

@@ -63,6 +63,7 @@ impl Kernel {
                 }
                 let readiness = self.readiness(index);
                 let token = self.ends[index].token?;
+                self.ends[index].empty_reads = 0;
                 self.ends[index].was_told |= readiness != Readiness::default();
                 (readiness != Readiness::default()).then_some((token, readiness))
             }
@@ -89,6 +90,7 @@ impl Kernel {
         let end = self.ends.get_mut(index).filter(|end| end.owner == owner && end.held)?;
         let token = end.token?;
         end.was_told = true;
+        end.empty_reads = 0;
         self.faults.count(Knob::SpuriousEvents);
         let [read, write, read_on] = [0; 3].map(|_| self.dice.one_in(2));
         Some((token, Readiness { read, write, read_on }))

@@ -10,9 +10,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// All worlds in which one call of `scenario` fails.
-fn worlds(scenario: fn() -> Setup) -> Vec<Setup> {
+pub(crate) fn worlds(scenario: fn() -> Setup) -> Vec<Setup> {
     let mut world = World::new(scenario());
-    world.run().expect("without faults all goes well");
+    if let Err(what) = world.run() {
+        panic!("without faults all should go well: {what}");
+    }
     let calls = world.kernel.borrow().faults.calls.clone();
     let mut worlds = Vec::new();
     for (at, call) in calls.into_iter().enumerate() {
@@ -27,7 +29,7 @@ fn worlds(scenario: fn() -> Setup) -> Vec<Setup> {
 }
 
 /// Runs all of them on all processors. The first report, if there is one.
-fn run_all(name: &str, worlds: &[Setup]) -> Option<String> {
+pub(crate) fn run_all(name: &str, worlds: &[Setup]) -> Option<String> {
     let (next, report) = (AtomicUsize::new(0), Mutex::new(None));
     let work = || {
         while let Some(setup) = worlds.get(next.fetch_add(1, Ordering::Relaxed)) {

@@ -6,6 +6,8 @@ use readyd::clock::Moment;
 /// The server's calls on one connection, summed up.
 #[derive(Debug)]
 pub(crate) struct Facts {
+    /// When it was begun.
+    pub(crate) begun_at: Moment,
     /// The listener that it was made to.
     pub(crate) listener: usize,
     pub(crate) accepted_at: Option<Moment>,
@@ -35,6 +37,7 @@ pub(crate) struct Facts {
 impl Facts {
     pub(crate) fn new(listener: usize, now: Moment) -> Facts {
         Facts {
+            begun_at: now,
             listener,
             accepted_at: None,
             read: 0,

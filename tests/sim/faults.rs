@@ -119,10 +119,7 @@ impl Call {
 
 /// Whether the connection is lost with this error, and not only this call.
 pub(crate) fn breaks(errno: Errno) -> bool {
-    !matches!(
-        errno,
-        Errno::EAGAIN | Errno::EINTR | Errno::ENOMEM | Errno::ENOBUFS | Errno::ENOSPC
-    )
+    !matches!(errno, Errno::EAGAIN | Errno::EINTR | Errno::ENOMEM | Errno::ENOBUFS | Errno::ENOSPC)
 }
 
 /// Whether accept takes no connection from the backlog with this error.

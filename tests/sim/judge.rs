@@ -90,13 +90,14 @@ impl Court<'_> {
         ensure(self.is_draining, "the server was not to stop")?;
         let is_whole = !model.is_cut_off() || model.kind == Kind::Chargen;
         ensure(is_whole || broken, "a reply was cut off")?;
+        let is_read = model.read >= arrived || model.kind == Kind::Chargen;
+        ensure(is_read || broken, "what had come before the order was not read")?;
         ensure(model.replies >= owed || broken, "what had come before the order was not answered")
     }
 
     fn failed(&self, reason: CloseReason, answered: bool) -> Result<(), String> {
-        let is_of_system = |errno: &Errno| {
-            matches!(errno, Errno::ENOMEM | Errno::ENOBUFS | Errno::ENOSPC)
-        };
+        let is_of_system =
+            |errno: &Errno| matches!(errno, Errno::ENOMEM | Errno::ENOBUFS | Errno::ENOSPC);
         let fits = match reason {
             CloseReason::Reset => self.facts.errors.iter().any(|errno| !is_of_system(errno)),
             _ => self.facts.register_failed || self.facts.errors.iter().any(is_of_system),

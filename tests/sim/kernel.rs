@@ -96,6 +96,8 @@ pub(crate) struct End {
     is_under_way: bool,
     /// An event was told since it was registered.
     pub(crate) was_told: bool,
+    /// Reads since the last event that found nothing.
+    pub(crate) empty_reads: u32,
 }
 
 /// A listening socket.
@@ -145,6 +147,7 @@ pub(crate) struct Kernel {
     /// The server may close what is unfinished: it was told to stop at once, or too long ago.
     pub(crate) stops: bool,
     pub(crate) linger: Duration,
+    pub(crate) connect_timeout: Duration,
     under_way: Vec<usize>,
 }
 
@@ -174,6 +177,7 @@ impl Kernel {
             operations: 0,
             stops: false,
             linger: Duration::ZERO,
+            connect_timeout: Duration::ZERO,
             under_way: Vec::new(),
         }
     }
@@ -218,6 +222,7 @@ impl Kernel {
                 has_news: false,
                 is_under_way: false,
                 was_told: false,
+                empty_reads: 0,
             });
         }
         let listener = usize::from(address.port().saturating_sub(LISTENER_PORT));

@@ -7,8 +7,8 @@ mod ending;
 mod events;
 mod exhaustive;
 mod facts;
-mod field;
 mod faults;
+mod field;
 mod judge;
 mod kernel;
 mod knobs;
@@ -18,6 +18,8 @@ mod net;
 mod oracle;
 mod peers;
 mod pipe;
+#[cfg(planted_bugs)]
+mod planted;
 mod rogues;
 mod scenarios;
 mod sessions;

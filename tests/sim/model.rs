@@ -98,7 +98,8 @@ pub(crate) struct Model {
     pub(crate) request_ends: Vec<u64>,
     pub(crate) replies: usize,
     pub(crate) heard: Vec<Vec<u8>>,
-    read: u64,
+    /// Bytes read while there was still something to answer.
+    pub(crate) read: u64,
     version: usize,
     made: u64,
 }

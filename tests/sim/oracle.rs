@@ -86,7 +86,8 @@ impl Oracle {
             readings_before: self.readings_before,
         };
         for link in std::mem::take(&mut kernel.touched) {
-            self.follow(kernel, link, &scene).map_err(|what| format!("connection {link}: {what}"))?;
+            self.follow(kernel, link, &scene)
+                .map_err(|what| format!("connection {link}: {what}"))?;
         }
         let mut open = 0;
         for audited in done.server.audit() {
@@ -100,7 +101,12 @@ impl Oracle {
     }
 
     /// Gives the model what was read and what was sent.
-    fn follow(&mut self, kernel: &mut Kernel, link: usize, scene: &Scene<'_>) -> Result<(), String> {
+    fn follow(
+        &mut self,
+        kernel: &mut Kernel,
+        link: usize,
+        scene: &Scene<'_>,
+    ) -> Result<(), String> {
         let facts = &mut kernel.facts[link];
         facts.is_touched = false;
         if self.watches.len() <= link {
@@ -223,7 +229,9 @@ impl Oracle {
             candidates.push(self.possible_reasons(kernel, link, &logged, &given, scene)?);
         }
         let Some(reasons) = judge::assign(&candidates, &mut given) else {
-            return Err(format!("{closed:?} were closed, and cannot all have had the reasons counted"));
+            return Err(format!(
+                "{closed:?} were closed, and cannot all have had the reasons counted"
+            ));
         };
         for (link, reason) in closed.into_iter().zip(reasons) {
             self.closes[reason as usize] += 1;
@@ -233,7 +241,9 @@ impl Oracle {
         }
         match given.iter().sum::<u64>() {
             0 => Ok(()),
-            more => Err(format!("{more} closes more were counted than the {all_closed} there were")),
+            more => {
+                Err(format!("{more} closes more were counted than the {all_closed} there were"))
+            }
         }
     }
 
@@ -329,9 +339,8 @@ impl Watch {
         if self.was_busy {
             self.went_on_at = now;
         }
-        self.was_busy = is_waiting
-            || audited.has_work
-            || audited.input_waits > self.model.unfinished.len();
+        self.was_busy =
+            is_waiting || audited.has_work || audited.input_waits > self.model.unfinished.len();
         let active = facts.last_active().max(self.went_on_at);
         let is_unfinished = self.model.verdict.is_none() && !self.model.unfinished.is_empty();
         let (name, since, limit) = match (facts.fin_sent_at, self.waiting_since) {
@@ -346,7 +355,9 @@ impl Watch {
         };
         if now >= since + limit + TICK {
             let over = now.since(since + limit);
-            return Err(format!("its {name} deadline is over since {over:?}, and it is still open"));
+            return Err(format!(
+                "its {name} deadline is over since {over:?}, and it is still open"
+            ));
         }
         Ok(())
     }

@@ -9,14 +9,16 @@ use crate::wire::frame;
 use std::time::Duration;
 
 /// All of them, by name.
-pub(crate) const ALL: [(&str, fn() -> Setup); 11] = [
+pub(crate) const ALL: [(&str, fn() -> Setup); 13] = [
     ("echo", echo),
     ("pipelined", pipelined),
     ("half-close with data", half_close_with_data),
     ("large reply", large_reply),
     ("look-up and reload", look_up_and_reload),
     ("exchange", exchange),
+    ("more than one read", more_than_one_read),
     ("drain", drain),
+    ("drain before the events", drain_before_the_events),
     ("error and linger", error_and_linger),
     ("served at once", served_at_once),
     ("client's look-up", clients_look_up),
@@ -82,6 +84,19 @@ fn drain() -> Setup {
     let mut unfinished = Plan::new(Kind::Framed, vec![frame(b"ECHO all of it")[..70].to_vec()]);
     unfinished.ending = Ending::Stay;
     Setup { actions: vec![(5, Action::Terminate)], ..world_of(vec![asker, late, unfinished]) }
+}
+
+fn more_than_one_read() -> Setup {
+    let peer = Plan::new(Kind::Echo, vec![vec![b'x'; 150_000]]);
+    Setup { window: 200_000, ..world_of(vec![peer]) }
+}
+
+/// Of many requests only a few are told of when the order to stop comes.
+fn drain_before_the_events() -> Setup {
+    let mut peer = Plan::new(Kind::Framed, frames(&["ECHO told of too late"]));
+    peer.ending = Ending::Stay;
+    let knobs = Knobs::of(&[Knob::FewEventsAPoll]);
+    Setup { knobs, actions: vec![(5, Action::Terminate)], ..world_of(vec![peer; 8]) }
 }
 
 fn error_and_linger() -> Setup {

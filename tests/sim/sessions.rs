@@ -25,7 +25,11 @@ impl Asker {
             voice.say(&wire::frame(&self.bodies[self.asked]));
             self.asked += 1;
         }
-        if self.heard.len() == self.bodies.len() { Then::Finish } else { Then::Await(Expect::Frame) }
+        if self.heard.len() == self.bodies.len() {
+            Then::Finish
+        } else {
+            Then::Await(Expect::Frame)
+        }
     }
 }
 

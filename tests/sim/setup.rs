@@ -56,10 +56,8 @@ impl Setup {
             limits: FleetLimits::default(),
             scripts: Vec::new(),
         };
-        let rogues = FleetSetup {
-            addresses: vec![listener_address(Kind::ALL.len())],
-            ..nobody.clone()
-        };
+        let rogues =
+            FleetSetup { addresses: vec![listener_address(Kind::ALL.len())], ..nobody.clone() };
         Setup {
             seed,
             knobs: Knobs::default(),
@@ -122,6 +120,7 @@ impl Setup {
         }
         self.window = match knobs.has(Knob::TinyWindows) {
             true => dice.between(1, 60),
+            false if knobs.has(Knob::LargeFrames) => dice.pick(&[4096, 100_000, 300_000]),
             false => dice.pick(&[500, 4096, 100_000]),
         };
         let fleet = &mut self.fleet;
@@ -187,11 +186,9 @@ impl Setup {
         let most = if self.knobs.has(Knob::DeepPipelines) { 200 } else { 12 };
         let count = dice.below(most);
         let mut requests: Vec<Vec<u8>> = match kind {
-            Kind::Framed => {
-                (0..count).map(|k| frame(&self.draw_body((number, k), dice))).collect()
-            }
+            Kind::Framed => (0..count).map(|k| frame(&self.draw_body((number, k), dice))).collect(),
             Kind::Lookup | Kind::Exchange => (0..count).map(|_| draw_line(dice)).collect(),
-            _ => (0..count.min(20)).map(|k| self.draw_text((number, k), dice)).collect(),
+            _ => (0..count.min(20)).map(|k| self.draw_text((number, k), true, dice)).collect(),
         };
         if self.knobs.has(Knob::Garbage) && dice.one_in(3) {
             requests.push(self.draw_garbage(kind, dice));
@@ -221,14 +218,16 @@ impl Setup {
             }
             5 => dice.pick(&[&b"STATS"[..], b"HELP", b"HELP me", b"LOOKUP", b"ECHO", b""]).to_vec(),
             6 => b"good morning \x00\xff\n".to_vec(),
-            _ => [b"ECHO ", &self.draw_text(name, dice)[..]].concat(),
+            _ => [b"ECHO ", &self.draw_text(name, false, dice)[..]].concat(),
         }
     }
 
     /// A text that no other request has.
-    fn draw_text(&self, (peer, number): (usize, usize), dice: &mut Dice) -> Vec<u8> {
+    fn draw_text(&self, (peer, number): (usize, usize), is_raw: bool, dice: &mut Dice) -> Vec<u8> {
         let name = format!("{peer}.{number} ");
         let most = self.limits.max_frame - 40;
+        // Where there are no frames, more than one read takes.
+        let most = if is_raw { most.max(100_000) } else { most };
         let size = match dice.below(8) {
             0 if self.knobs.has(Knob::LargeFrames) => dice.below(most),
             0 | 1 => dice.below(600),

@@ -136,9 +136,9 @@ pub(crate) fn only_seed() -> Option<u64> {
 }
 
 /// Runs seeds on all processors, and stops at the first violation.
-fn run_many(first: u64, count: u64) -> (Summary, Option<String>) {
+pub(crate) fn run_many(first: u64, count: u64) -> (Summary, Option<(u64, String)>) {
     let (next, failed) = (AtomicU64::new(0), AtomicBool::new(false));
-    let total = Mutex::new((Summary::default(), None::<String>));
+    let total = Mutex::new((Summary::default(), None::<(u64, String)>));
     let begun = Instant::now();
     let work = || {
         let mut mine = Summary::default();
@@ -155,7 +155,11 @@ fn run_many(first: u64, count: u64) -> (Summary, Option<String>) {
                 Ok(summary) => mine.add(&summary),
                 Err(report) => {
                     failed.store(true, Ordering::Relaxed);
-                    total.lock().expect("no thread panics").1.get_or_insert(report);
+                    total
+                        .lock()
+                        .expect("no thread panics")
+                        .1
+                        .get_or_insert((first + number, report));
                 }
             }
         }
@@ -178,7 +182,7 @@ fn sim_seeds_hold_what_is_promised() {
     let count = number_from("SIM_SEEDS").unwrap_or(SEEDS);
     let begun = Instant::now();
     let (summary, report) = run_many(first, count);
-    if let Some(report) = report {
+    if let Some((_, report)) = report {
         panic!("{report}");
     }
     summary.tell(begun.elapsed());

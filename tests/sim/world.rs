@@ -97,6 +97,7 @@ impl World {
         let seed = mix(setup.seed);
         let mut kernel = Kernel::new(Dice::new(mix(seed ^ 1)), setup.knobs, setup.window);
         kernel.linger = setup.limits.linger_timeout;
+        kernel.connect_timeout = setup.fleet.limits.session.connect_timeout;
         kernel.descriptor_limit = setup.descriptor_limit;
         kernel.faults.injection = setup.injection;
         kernel.faults.keep_calls = true;
@@ -105,14 +106,14 @@ impl World {
         let now = kernel.borrow().now;
         let limits = setup.limits.clone();
         let calendar = Calendar::new(Zone::Utc);
-        let mut server =
-            Server::new(net(Owner::Server), limits, tables::table(0), calendar, now);
+        let mut server = Server::new(net(Owner::Server), limits, tables::table(0), calendar, now);
         for service in SERVICES {
             server.listen(SimListener::new(&kernel), service).expect("listeners have no faults");
         }
         kernel.borrow_mut().add_listener(Owner::Peer);
         let fleet = |owner, setup: &FleetSetup| {
-            let scripts = setup.scripts.iter().map(|(bodies, depth)| Asker::new(bodies.clone(), *depth));
+            let scripts =
+                setup.scripts.iter().map(|(bodies, depth)| Asker::new(bodies.clone(), *depth));
             Fleet::new(net(owner), setup.addresses.clone(), setup.limits, scripts, now)
         };
         World {
@@ -176,11 +177,7 @@ impl World {
             && self.kernel.borrow().is_quiet()
     }
 
-    fn step_until(
-        &mut self,
-        what: &str,
-        is_so: impl Fn(&World) -> bool,
-    ) -> Result<(), String> {
+    fn step_until(&mut self, what: &str, is_so: impl Fn(&World) -> bool) -> Result<(), String> {
         let (begun, first) = (self.now(), self.kernel.borrow().trace.step);
         while !is_so(self) {
             self.step()?;
@@ -242,8 +239,7 @@ impl World {
     fn has_news(&self) -> bool {
         let kernel = self.kernel.borrow();
         let mut loops = self.fleet_loops.iter().chain([&self.server_loop]);
-        !kernel.is_quiet()
-            || loops.any(|each| !each.has_stopped() && kernel.has_news(each.owner))
+        !kernel.is_quiet() || loops.any(|each| !each.has_stopped() && kernel.has_news(each.owner))
     }
 
     fn let_peers_act(&mut self) -> bool {
@@ -302,8 +298,13 @@ impl World {
     /// What the setup wants done at this step.
     fn follow_orders(&mut self) {
         let step = self.kernel.borrow().trace.step;
-        let due: Vec<Action> =
-            self.setup.actions.iter().filter(|(at, _)| *at == step).map(|&(_, what)| what).collect();
+        let due: Vec<Action> = self
+            .setup
+            .actions
+            .iter()
+            .filter(|(at, _)| *at == step)
+            .map(|&(_, what)| what)
+            .collect();
         for action in due {
             match action {
                 Action::Reload => self.reload(),
