@@ -6,6 +6,7 @@
 use crate::buffer::ByteQueue;
 use crate::clock::Moment;
 use crate::frame::{self, FrameError, HEADER_LEN};
+use crate::planted::{Bug, is_planted};
 
 #[cfg(test)]
 mod tests;
@@ -169,7 +170,10 @@ pub fn next_message<T>(
                 searched = held.len();
                 let (share, rest) = input.split_at(framing.share(missing, input));
                 held.extend(share, now);
-                *input = rest;
+                let is_completed = missing == share.len() && is_planted(Bug::CompletionTakenTwice);
+                if !is_completed {
+                    *input = rest;
+                }
             }
         }
     }

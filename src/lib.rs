@@ -37,6 +37,8 @@ pub mod limits;
 pub mod load;
 pub mod memory;
 pub mod net;
+#[doc(hidden)]
+pub mod planted;
 #[cfg(feature = "client")]
 #[cfg_attr(
     not(test),

@@ -21,6 +21,7 @@
 
 mod accept;
 mod admission;
+mod audit;
 mod budget;
 mod closing;
 mod entry;
@@ -36,12 +37,15 @@ use crate::handlers::Service;
 use crate::handlers::daytime::Calendar;
 use crate::limits::Limits;
 use crate::net::{Driver, Net, Next, Readiness, Token};
+use crate::planted::{Bug, is_planted};
 use crate::stats::Stats;
 use crate::table::Table;
 use crate::timer::Timers;
 use crate::token::Generations;
 use accept::Gate;
 use admission::{Admission, Refusal};
+#[doc(hidden)]
+pub use audit::Audited;
 use budget::Budget;
 use entry::{Entry, Target};
 use log::Level;
@@ -128,6 +132,9 @@ impl<N: Net> Server<N> {
     pub fn replace_table(&mut self, table: Table) -> Table {
         self.visitor.stats.table_reloads += 1;
         self.visitor.stats.table_keys = table.len() as u64;
+        if is_planted(Bug::ReloadIgnored) {
+            return table;
+        }
         std::mem::replace(&mut self.visitor.table, table)
     }
 
@@ -149,7 +156,7 @@ impl<N: Net> Server<N> {
         self.gate.close();
         for (index, entry) in &mut self.connections {
             // The last bytes may have come without an event yet: a read tells.
-            entry.ready.read = true;
+            entry.ready.read |= !is_planted(Bug::DrainDoesNotLook);
             entry.enqueue(index, &mut self.queue);
         }
     }
@@ -194,6 +201,8 @@ impl<N: Net> Server<N> {
                 entry.ready.write = true;
                 self.visitor.visit(entry);
                 self.visitor.expire(entry);
+            } else if is_planted(Bug::TimerNotRearmed) {
+                continue;
             }
             self.settle(index);
         }
