@@ -38,7 +38,7 @@ impl ByteQueue {
     /// The bytes that wait, in order of arrival.
     pub fn bytes(&self) -> &[u8] {
         match &self.0 {
-            Some(waiting) => &waiting.bytes[waiting.consumed..],
+            Some(waiting) => waiting.bytes.get(waiting.consumed..).unwrap_or_default(),
             None => &[],
         }
     }

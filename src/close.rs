@@ -36,13 +36,15 @@ pub enum CloseReason {
     Drained,
     /// The server stopped while something was still unfinished.
     Stopped,
+    /// All connections together held more than they may, and this was among the newest that held some.
+    Shed,
     /// The operating system failed the connection in some other way.
     SystemError,
 }
 
 impl CloseReason {
     /// Every reason, in the order of the statistics.
-    pub const ALL: [CloseReason; 13] = [
+    pub const ALL: [CloseReason; 14] = [
         CloseReason::PeerClosed,
         CloseReason::PeerClosedMidFrame,
         CloseReason::Reset,
@@ -55,6 +57,7 @@ impl CloseReason {
         CloseReason::Served,
         CloseReason::Drained,
         CloseReason::Stopped,
+        CloseReason::Shed,
         CloseReason::SystemError,
     ];
 
@@ -73,6 +76,7 @@ impl CloseReason {
             CloseReason::Served => "served",
             CloseReason::Drained => "drained",
             CloseReason::Stopped => "stopped",
+            CloseReason::Shed => "shed",
             CloseReason::SystemError => "system_error",
         }
     }
@@ -94,6 +98,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Served => "served",
             CloseReason::Drained => "server stopping",
             CloseReason::Stopped => "server stopped with work unfinished",
+            CloseReason::Shed => "shed, the memory limit is reached",
             CloseReason::SystemError => "system error",
         })
     }

@@ -9,6 +9,7 @@ pub mod values;
 #[cfg(test)]
 mod tests;
 
+use crate::access;
 use crate::handlers::Service;
 use crate::handlers::daytime::Zone;
 use crate::limits::Limits;
@@ -48,6 +49,11 @@ const FLAGS: &[Flag] = &[
     flag("table-limit", "SIZE", "largest table file [1GiB]"),
     switch("utc", "tell UTC instead of local time"),
     flag("max-connections", "COUNT", "connections at once [what the descriptor limit allows]"),
+    flag("max-connections-per-address", "COUNT", "at once from an IPv4 address or IPv6 /64"),
+    flag("accept-rate-per-address", "COUNT", "a second from an IPv4 address or IPv6 /64"),
+    flag("allow", "CIDR[,CIDR]...", "let in only clients from there; repeatable"),
+    flag("deny", "CIDR[,CIDR]...", "turn away clients from there; repeatable"),
+    flag("memory-limit", "SIZE", "buffers of all connections together [a quarter of the memory]"),
     flag("max-frame", "SIZE", "longest body or line [1MiB]"),
     flag("output-limit", "SIZE", "unsent output at which a connection is not read [1MiB]"),
     flag("frame-timeout", "DURATION", "from a frame's first byte to its last [30s]"),
@@ -81,6 +87,8 @@ pub struct Config {
     pub limits: Limits,
     /// Connections at once, if that was asked for.
     pub max_connections: Option<usize>,
+    /// Bytes that buffers may hold, if that was asked for; [`Limits::memory_limit`] holds only then.
+    pub memory_limit: Option<usize>,
     /// Connections the kernel may queue for accepting.
     pub backlog: u32,
     /// How much to log, if the command line says so.
@@ -102,6 +110,7 @@ impl Default for Config {
             zone: Zone::Local,
             limits: Limits::default(),
             max_connections: None,
+            memory_limit: None,
             backlog: 4096,
             log: None,
             log_from_file: None,
@@ -157,9 +166,12 @@ pub enum ConfigError {
 }
 
 impl fmt::Display for ConfigError {
+    /// A name or a path is shown with its control characters escaped: it may come from a file that is
+    /// not what it was taken for, and the text goes to a terminal or a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConfigError::UnknownFlag(name) => {
+                let name = name.escape_debug();
                 write!(f, "unknown flag {name} (readyd --help lists them)")
             }
             ConfigError::UnexpectedArgument(argument) => {
@@ -169,15 +181,19 @@ impl fmt::Display for ConfigError {
             ConfigError::UnexpectedValue(flag) => write!(f, "--{flag} takes no value"),
             ConfigError::BadValue { flag, value, why } => write!(f, "--{flag} {value:?}: {why}"),
             ConfigError::Limits(error) => write!(f, "{error}"),
-            ConfigError::Unreadable(path, error) => write!(f, "{}: {error}", path.display()),
+            ConfigError::Unreadable(path, error) => write!(f, "{}: {error}", shown(path)),
             ConfigError::InFile { path, line, error } => {
-                write!(f, "{} line {line}: {error}", path.display())
+                write!(f, "{} line {line}: {error}", shown(path))
             }
         }
     }
 }
 
 impl std::error::Error for ConfigError {}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().escape_debug().to_string()
+}
 
 /// Reads the command line (without the program's name), and the configuration file if it names one.
 ///
@@ -246,8 +262,14 @@ fn build(given: Vec<(&'static Flag, Option<String>)>) -> Result<Config, ConfigEr
         config.read_file(Path::new(path))?;
         config.log_from_file = config.log.take();
     }
-    if given.iter().any(|(flag, _)| flag.name == "listen") {
-        config.listeners.clear();
+    // What can be repeated is replaced as a whole.
+    for (flag, _) in &given {
+        match flag.name {
+            "listen" => config.listeners.clear(),
+            "allow" => config.limits.access.allow.clear(),
+            "deny" => config.limits.access.deny.clear(),
+            _ => {}
+        }
     }
     for (flag, value) in &given {
         if flag.name != "config" {
@@ -260,6 +282,9 @@ fn build(given: Vec<(&'static Flag, Option<String>)>) -> Result<Config, ConfigEr
     }
     if let Some(max_connections) = config.max_connections {
         config.limits.max_connections = max_connections;
+    }
+    if let Some(memory_limit) = config.memory_limit {
+        config.limits.memory_limit = memory_limit;
     }
     config.limits.validate().map_err(ConfigError::Limits)?;
     Ok(config)
@@ -318,6 +343,15 @@ impl Config {
             "table-limit" => self.table_limit = values::size(value)?,
             "utc" => self.zone = Zone::Utc,
             "max-connections" => self.max_connections = Some(narrow(values::count(value)?)?),
+            "max-connections-per-address" => {
+                limits.max_connections_per_address = Some(narrow(values::count(value)?)?);
+            }
+            "accept-rate-per-address" => {
+                limits.accept_rate_per_address = Some(narrow(values::count(value)?)?);
+            }
+            "allow" => limits.access.allow.extend(access::ranges(value)?),
+            "deny" => limits.access.deny.extend(access::ranges(value)?),
+            "memory-limit" => self.memory_limit = Some(narrow(values::size(value)?)?),
             "max-frame" => limits.max_frame = narrow(values::size(value)?)?,
             "output-limit" => limits.output_limit = narrow(values::size(value)?)?,
             "frame-timeout" => limits.frame_timeout = values::duration(value)?,

@@ -18,6 +18,7 @@ use crate::clock::Moment;
 use crate::close::CloseReason;
 use crate::framing::{self, Framing, Request};
 use crate::limits::Limits;
+use crate::planted::{Bug, is_planted};
 use crate::reply::Reply;
 use std::fmt::Write as _;
 
@@ -123,8 +124,8 @@ enum Deadline {
 pub struct Connection {
     unparsed: ByteQueue,
     unsent: ByteQueue,
-    /// When bytes last came or were taken, or waiting ones could be served; once FIN is sent, when
-    /// that was.
+    /// When bytes last came or, if no request is unfinished, were taken, or waiting ones could be
+    /// served; once FIN is sent, when that was.
     active: Moment,
     inbound: Inbound,
     outbound: Outbound,
@@ -162,6 +163,7 @@ impl Connection {
         if self.inbound == Inbound::Open && !self.unparsed.is_empty() {
             match turn.framing {
                 Framing::Line { .. } => self.serve_unterminated(turn),
+                _ if is_planted(Bug::UnfinishedCountsAsFinished) => {}
                 _ => reason = CloseReason::PeerClosedMidFrame,
             }
         }
@@ -241,7 +243,11 @@ impl Connection {
 
     /// The peer's kernel took output, at `now`.
     pub fn output_taken(&mut self, now: Moment) {
-        self.active = now;
+        // While a request is unfinished, what counts is the peer's silence: a line's pause would never
+        // come while the peer takes earlier replies, piece by piece.
+        if self.unparsed.is_empty() {
+            self.active = now;
+        }
     }
 
     /// FIN was sent, at `now`.
@@ -255,10 +261,14 @@ impl Connection {
     /// What to do with the socket, when all that can be sent has been sent.
     pub fn next_step(&self) -> Step {
         match (self.outbound, self.inbound) {
+            (Outbound::Abandoned(reason), _) if is_planted(Bug::CutOffLooksWhole) => {
+                Step::Close(reason)
+            }
             (Outbound::Abandoned(reason), _) => Step::Abort(reason),
             (Outbound::Finished(reason), Inbound::Ended) => Step::Close(reason),
             (Outbound::Finishing(_), _) if !self.unsent.is_empty() => Step::Stay,
             (Outbound::Finishing(reason), Inbound::Ended) => Step::Close(reason),
+            (Outbound::Finishing(reason), _) if is_planted(Bug::NoLinger) => Step::Close(reason),
             (Outbound::Finishing(_), _) => Step::SendFin,
             (Outbound::Open | Outbound::Producing | Outbound::Finished(_), _) => Step::Stay,
         }
@@ -309,6 +319,11 @@ impl Connection {
         }
     }
 
+    /// Bytes that wait: of requests that are unfinished or have to wait, and of unsent output.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.unparsed.len(), self.unsent.len())
+    }
+
     /// Heap bytes held: for unfinished input, for unsent output.
     pub fn memory(&self) -> (usize, usize) {
         (self.unparsed.memory(), self.unsent.memory())
@@ -319,11 +334,14 @@ impl Connection {
             return (self.active + limits.linger_timeout, Deadline::Linger);
         }
         let mut next = (Moment::NEVER, Deadline::Idle);
-        if let Some(since) = self.unsent.waiting_since() {
+        if let Some(since) = self.unsent.waiting_since()
+            && !is_planted(Bug::NoWriteDeadline)
+        {
             next = (since + limits.write_timeout, Deadline::Write);
         }
         if let (Inbound::Open, Some(since)) = (self.inbound, self.unparsed.waiting_since()) {
             // Counted from the frame's first byte: a byte a minute does not keep a frame alive.
+            let since = if is_planted(Bug::BytesProlongFrame) { self.active } else { since };
             let frame = since + limits.frame_timeout;
             if frame < next.0 {
                 next = (frame, Deadline::Frame);
@@ -371,7 +389,8 @@ impl Connection {
     }
 
     fn is_above_high_water<R>(&self, turn: &Turn<'_, R>) -> bool {
-        self.unsent.len() + turn.out.len() > turn.limits.output_limit
+        let waiting = self.unsent.len() + turn.out.len();
+        waiting > turn.limits.output_limit && !is_planted(Bug::NoHighWater)
     }
 
     /// A line that lacks its end counts as a request once the peer pauses or half-closes.

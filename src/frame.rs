@@ -10,6 +10,7 @@
 //! every `n`. The first wrong byte decides the error, so a header that arrives byte by byte fails
 //! with the same error, at the same byte, as one that arrives at once.
 
+use crate::planted::{Bug, is_planted};
 use std::fmt;
 
 #[cfg(test)]
@@ -81,7 +82,7 @@ pub fn encode_header(body_len: usize) -> [u8; HEADER_LEN] {
 pub fn write_length(blank: &mut [u8; HEADER_LEN], body_len: usize) {
     let digits = body_len.checked_ilog10().map_or(1, |log| log as usize + 1);
     let mut rest = body_len;
-    for place in blank[..digits].iter_mut().rev() {
+    for place in blank.iter_mut().take(digits).rev() {
         *place = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
@@ -98,7 +99,7 @@ pub fn decode_header(header: &[u8; HEADER_LEN], limit: usize) -> Result<usize, F
     check_padding(header, digits)?;
     declared
         .and_then(|length| usize::try_from(length).ok())
-        .filter(|&length| length <= limit)
+        .filter(|&length| length <= limit + usize::from(is_planted(Bug::OneByteTooMany)))
         .ok_or(FrameError::OverLimit { declared, limit })
 }
 
@@ -109,11 +110,8 @@ pub fn decode_header(header: &[u8; HEADER_LEN], limit: usize) -> Result<usize, F
 /// # Errors
 ///
 /// [`FrameError::BadByte`] for the first byte that no header could have there.
-///
-/// # Panics
-///
-/// If `prefix` is longer than [`HEADER_LEN`].
 pub fn check_header_prefix(prefix: &[u8]) -> Result<(), FrameError> {
+    let prefix = prefix.get(..HEADER_LEN).unwrap_or(prefix);
     let (digits, _) = leading_number(prefix);
     check_padding(prefix, digits)
 }
@@ -131,13 +129,16 @@ fn leading_number(bytes: &[u8]) -> (usize, Option<u64>) {
 
 /// Checks what follows the digits, of which there must be one if there is anything.
 fn check_padding(prefix: &[u8], digits: usize) -> Result<(), FrameError> {
-    let padding = &prefix[digits..];
-    if (digits > 0 || prefix.is_empty()) && *padding == BLANK_HEADER[..padding.len()] {
+    let padding = prefix.get(digits..).unwrap_or_default();
+    if digits > 0 && BLANK_HEADER.starts_with(padding) {
         return Ok(());
     }
     let offset = match digits {
         0 => 0,
         _ => digits + padding.iter().take_while(|&&byte| byte == b' ').count(),
     };
-    Err(FrameError::BadByte { offset, byte: prefix[offset] })
+    match prefix.get(offset) {
+        Some(&byte) => Err(FrameError::BadByte { offset, byte }),
+        None => Ok(()),
+    }
 }

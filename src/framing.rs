@@ -6,6 +6,7 @@
 use crate::buffer::ByteQueue;
 use crate::clock::Moment;
 use crate::frame::{self, FrameError, HEADER_LEN};
+use crate::planted::{Bug, is_planted};
 
 #[cfg(test)]
 mod tests;
@@ -160,7 +161,7 @@ pub fn next_message<T>(
     loop {
         match framing.find_end(held.bytes(), searched)? {
             End::At(end) => {
-                let result = with(&held.bytes()[..end]);
+                let result = with(held.bytes().get(..end).unwrap_or_default());
                 held.consume(end, now);
                 return Ok(Some(result));
             }
@@ -169,7 +170,10 @@ pub fn next_message<T>(
                 searched = held.len();
                 let (share, rest) = input.split_at(framing.share(missing, input));
                 held.extend(share, now);
-                *input = rest;
+                let is_completed = missing == share.len() && is_planted(Bug::CompletionTakenTwice);
+                if !is_completed {
+                    *input = rest;
+                }
             }
         }
     }
@@ -195,7 +199,7 @@ fn find_frame_end(bytes: &[u8], max_body: usize) -> Result<End, FrameError> {
 fn find_line_end(bytes: &[u8], searched: usize, max_line: usize) -> Result<End, FrameError> {
     let unsearched = bytes.get(searched..).unwrap_or_default();
     let end = find_newline(unsearched).map(|at| searched + at);
-    let line = &bytes[..end.unwrap_or(bytes.len())];
+    let line = end.and_then(|end| bytes.get(..end)).unwrap_or(bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > max_line {
         return Err(FrameError::LineOverLimit { limit: max_line });
@@ -209,5 +213,5 @@ fn find_newline(bytes: &[u8]) -> Option<usize> {
     const BLOCK: usize = 16;
     let has_none = |block: &&[u8]| block.iter().fold(true, |none, &byte| none & (byte != b'\n'));
     let skipped = bytes.chunks_exact(BLOCK).take_while(has_none).count() * BLOCK;
-    bytes[skipped..].iter().position(|&byte| byte == b'\n').map(|at| skipped + at)
+    bytes.iter().skip(skipped).position(|&byte| byte == b'\n').map(|at| skipped + at)
 }

@@ -3,6 +3,7 @@
 //! Invariant: a [`Limits`] that passed [`Limits::validate`] makes sense as a whole, so the engine
 //! never checks a limit against another.
 
+use crate::access::AccessRules;
 use std::fmt;
 use std::time::Duration;
 
@@ -14,6 +15,16 @@ mod tests;
 pub struct Limits {
     /// Connections held at once; more wait in the listen backlog.
     pub max_connections: usize,
+    /// Connections held at once from one IPv4 address or one IPv6 network of 64 bits, if that is limited.
+    pub max_connections_per_address: Option<usize>,
+    /// Connections accepted in a second from one such address or network, if that is limited; as many may
+    /// come at once after a second without.
+    pub accept_rate_per_address: Option<u32>,
+    /// Who may connect at all.
+    pub access: AccessRules,
+    /// Bytes that all connections together may hold in buffers, of unfinished requests and of replies not
+    /// yet taken. Beyond it the newest connections that hold some are closed.
+    pub memory_limit: usize,
     /// Longest body or line accepted, in bytes.
     pub max_frame: usize,
     /// High-water mark: with more unsent output than this, in bytes, a connection is not read.
@@ -40,6 +51,10 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             max_connections: 10_000,
+            max_connections_per_address: None,
+            accept_rate_per_address: None,
+            access: AccessRules::default(),
+            memory_limit: 1 << 30,
             max_frame: 1 << 20,
             output_limit: 1 << 20,
             frame_timeout: Duration::from_secs(30),
@@ -95,6 +110,9 @@ impl Limits {
     pub fn validate(&self) -> Result<(), LimitError> {
         let at_least_one = [
             ("max-connections", self.max_connections == 0),
+            ("max-connections-per-address", self.max_connections_per_address == Some(0)),
+            ("accept-rate-per-address", self.accept_rate_per_address == Some(0)),
+            ("memory-limit", self.memory_limit == 0),
             ("max-frame", self.max_frame == 0),
             ("frame-timeout", self.frame_timeout.is_zero()),
             ("idle-timeout", self.idle_timeout.is_zero()),

@@ -226,7 +226,8 @@ impl<N: Net + MonotonicClock> Load<N> {
     fn work(&mut self, now: Moment) {
         for _ in 0..self.queue.len() {
             let Some(index) = self.queue.pop_front() else { break };
-            self.slots[index as usize].is_queued = false;
+            let Some(slot) = self.slots.get_mut(index as usize) else { continue };
+            slot.is_queued = false;
             self.visit(index as usize, now);
         }
         while let Some(index) = self.timers.pop_due(now) {

@@ -12,6 +12,7 @@ pub use crate::token::Token;
 
 use crate::buffer::ByteQueue;
 use crate::clock::{Moment, WallTime};
+use crate::planted::{Bug, is_planted};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 
@@ -184,14 +185,20 @@ pub fn fill<N: Net>(
             Ok(Filled::Eof)
         }
         Ok(count) => {
-            ready.read = count == into.len() || ready.read_on;
+            ready.read = (count == into.len() && !is_planted(Bug::OneReadAnEdge))
+                || (ready.read_on && !is_planted(Bug::ShortReadEndsAll));
             Ok(Filled::Bytes(count))
         }
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            ready.read = false;
+            ready.read = is_planted(Bug::ReadinessOutlivesEagain);
             Ok(Filled::Nothing)
         }
-        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Filled::Nothing),
+        Err(error)
+            if error.kind() == ErrorKind::Interrupted
+                && !is_planted(Bug::InterruptedReadBreaks) =>
+        {
+            Ok(Filled::Nothing)
+        }
         Err(error) => Err(error),
     }
 }
@@ -209,8 +216,8 @@ pub fn flush<N: Net>(
     bytes: &[u8],
 ) -> io::Result<usize> {
     let mut taken = 0;
-    while taken < bytes.len() {
-        match net.send(stream, &bytes[taken..]) {
+    while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+        match net.send(stream, rest) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(count) => taken += count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -249,7 +256,9 @@ pub fn flush_queue<N: Net>(
     if ready.write && queue.is_empty() {
         fresh_taken = flush(net, stream, ready, fresh)?;
     }
-    queue.extend(&fresh[fresh_taken..], now);
+    if fresh_taken == 0 || !is_planted(Bug::ShortWriteDropsTail) {
+        queue.extend(fresh.get(fresh_taken..).unwrap_or_default(), now);
+    }
     fresh.clear();
     Ok(taken + fresh_taken)
 }

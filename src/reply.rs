@@ -43,7 +43,8 @@ impl<'a> Reply<'a> {
     pub fn finish(self) {
         match self.envelope {
             Envelope::Frame => {
-                if let Some((header, body)) = self.out[self.start..].split_first_chunk_mut() {
+                let frame = self.out.get_mut(self.start..);
+                if let Some((header, body)) = frame.and_then(<[u8]>::split_first_chunk_mut) {
                     frame::write_length(header, body.len());
                 }
             }

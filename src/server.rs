@@ -20,6 +20,10 @@
 //! - No error of one connection leaves its visit.
 
 mod accept;
+mod admission;
+mod audit;
+mod budget;
+mod closing;
 mod entry;
 mod visit;
 
@@ -33,11 +37,16 @@ use crate::handlers::Service;
 use crate::handlers::daytime::Calendar;
 use crate::limits::Limits;
 use crate::net::{Driver, Net, Next, Readiness, Token};
+use crate::planted::{Bug, is_planted};
 use crate::stats::Stats;
 use crate::table::Table;
 use crate::timer::Timers;
 use crate::token::Generations;
 use accept::Gate;
+use admission::{Admission, Refusal};
+#[doc(hidden)]
+pub use audit::Audited;
+use budget::Budget;
 use entry::{Entry, Target};
 use log::Level;
 use slab::Slab;
@@ -50,9 +59,6 @@ const EXPIRIES_PER_TURN: usize = 4096;
 
 /// Rounds of accepting before the listeners are closed: bounded, for clients may keep coming.
 const LAST_ACCEPTS: usize = 64;
-
-/// Places in the slab kept while nobody is connected.
-const PLACES_KEPT: usize = 1024;
 
 /// Whether new connections are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +75,8 @@ enum Phase {
 pub struct Server<N: Net> {
     visitor: Visitor<N>,
     gate: Gate<N>,
+    admission: Admission,
+    budget: Budget,
     connections: Slab<Entry<N::Stream>>,
     generations: Generations,
     /// Connections with work, in the order in which they get their turn. An entry of the slab knows
@@ -85,6 +93,8 @@ impl<N: Net> Server<N> {
     pub fn new(net: N, limits: Limits, table: Table, calendar: Calendar, now: Moment) -> Server<N> {
         Server {
             gate: Gate::new(limits.max_connections),
+            admission: Admission::default(),
+            budget: Budget::new(limits.memory_limit),
             visitor: Visitor::new(net, limits, table, calendar, now),
             connections: Slab::new(),
             generations: Generations::default(),
@@ -122,6 +132,9 @@ impl<N: Net> Server<N> {
     pub fn replace_table(&mut self, table: Table) -> Table {
         self.visitor.stats.table_reloads += 1;
         self.visitor.stats.table_keys = table.len() as u64;
+        if is_planted(Bug::ReloadIgnored) {
+            return table;
+        }
         std::mem::replace(&mut self.visitor.table, table)
     }
 
@@ -143,7 +156,7 @@ impl<N: Net> Server<N> {
         self.gate.close();
         for (index, entry) in &mut self.connections {
             // The last bytes may have come without an event yet: a read tells.
-            entry.ready.read = true;
+            entry.ready.read |= !is_planted(Bug::DrainDoesNotLook);
             entry.enqueue(index, &mut self.queue);
         }
     }
@@ -179,7 +192,7 @@ impl<N: Net> Server<N> {
     fn expire_deadlines(&mut self, now: Moment) -> bool {
         for _ in 0..EXPIRIES_PER_TURN {
             let Some(index) = self.timers.pop_due(now) else { return false };
-            let entry = &mut self.connections[index];
+            let Some(entry) = self.connections.get_mut(index) else { continue };
             let framing = entry.service.framing(&self.visitor.limits);
             if entry.conn.deadline(framing, &self.visitor.limits) <= now {
                 // What has arrived was in time though its event is still to come: of more events than
@@ -188,6 +201,8 @@ impl<N: Net> Server<N> {
                 entry.ready.write = true;
                 self.visitor.visit(entry);
                 self.visitor.expire(entry);
+            } else if is_planted(Bug::TimerNotRearmed) {
+                continue;
             }
             self.settle(index);
         }
@@ -199,6 +214,11 @@ impl<N: Net> Server<N> {
             let Some(accepted) = self.gate.accept(&mut self.visitor, self.connections.len()) else {
                 return;
             };
+            let address = accepted.peer.ip();
+            if let Err(refusal) = self.admission.admit(address, &self.visitor.limits, now) {
+                self.refuse(accepted, refusal);
+                continue;
+            }
             let generation = self.generations.take();
             let slot = self.connections.vacant_entry();
             let index = slot.key();
@@ -211,6 +231,7 @@ impl<N: Net> Server<N> {
                     self.opened(index);
                 }
                 Err(error) => {
+                    self.admission.closed(address);
                     self.visitor.stats.count_close(CloseReason::SystemError);
                     let peer = entry.peer;
                     let line = format_args!("{peer} dropped: cannot register for events: {error}");
@@ -220,11 +241,25 @@ impl<N: Net> Server<N> {
         }
     }
 
+    /// Turns a client away, with RST: no answer is due, and nothing of it remains in our kernel.
+    fn refuse(&mut self, accepted: Accepted<N::Stream>, refusal: Refusal) {
+        let Accepted { stream, peer, .. } = accepted;
+        self.visitor.net.abort(stream);
+        let stats = &mut self.visitor.stats;
+        match refusal {
+            Refusal::Denied => stats.refused_denied += 1,
+            Refusal::TooMany => stats.refused_address_limit += 1,
+            Refusal::TooFast => stats.refused_address_rate += 1,
+        }
+        let line = format_args!("{peer} turned away: {refusal}");
+        self.visitor.log.line(self.visitor.now, Level::Info, line);
+    }
+
     fn opened(&mut self, index: usize) {
         let active = self.connections.len();
         let stats = &mut self.visitor.stats;
         stats.peak = stats.peak.max(active as u64);
-        let entry = &mut self.connections[index];
+        let Some(entry) = self.connections.get_mut(index) else { return };
         let line = format_args!("{} connected ({active} active)", entry.peer);
         self.visitor.log.line(self.visitor.now, Level::Info, line);
         self.visitor.open(entry);
@@ -233,7 +268,7 @@ impl<N: Net> Server<N> {
 
     /// After each visit: closes, queues again, and makes sure that the deadline is watched.
     fn settle(&mut self, index: usize) {
-        let entry = &mut self.connections[index];
+        let Some(entry) = self.connections.get_mut(index) else { return };
         if matches!(self.phase, Phase::Draining { .. }) {
             self.visitor.drain(entry);
         }
@@ -250,47 +285,7 @@ impl<N: Net> Server<N> {
                 let framing = entry.service.framing(&self.visitor.limits);
                 let deadline = entry.conn.deadline(framing, &self.visitor.limits);
                 self.timers.arm_no_later(index, deadline);
-            }
-        }
-    }
-
-    fn close(&mut self, index: usize, reason: CloseReason) -> N::Stream {
-        let entry = self.connections.remove(index);
-        let now = self.visitor.now;
-        self.timers.disarm(index);
-        self.gate.connection_closed();
-        self.visitor.stats.count_close(reason);
-        self.visitor.log.line(now, Level::Info, format_args!("{} closed: {reason}", entry.peer));
-        if self.connections.is_empty() {
-            self.empty_since = now;
-            self.give_memory_back();
-        }
-        entry.stream
-    }
-
-    /// After a crowd has left, its places are not kept.
-    fn give_memory_back(&mut self) {
-        if self.connections.capacity() > PLACES_KEPT {
-            self.connections = Slab::new();
-            self.timers.shrink();
-            self.queue.shrink_to(PLACES_KEPT);
-        }
-    }
-
-    /// Closes whatever is left. A reply that was cut off ends in RST, so that nobody takes what came
-    /// of it for the whole.
-    fn close_all(&mut self) {
-        let open: Vec<usize> = self.connections.iter().map(|(index, _)| index).collect();
-        for index in open {
-            let conn = &self.connections[index].conn;
-            let is_cut_off = conn.has_unsent();
-            let reason = match conn.reason_or(CloseReason::Stopped) {
-                CloseReason::Drained if is_cut_off => CloseReason::Stopped,
-                reason => reason,
-            };
-            let stream = self.close(index, reason);
-            if is_cut_off {
-                self.visitor.net.abort(stream);
+                self.account(index);
             }
         }
     }

@@ -29,6 +29,14 @@ pub struct Stats {
     pub bytes_in: u64,
     /// Bytes the kernel took from us.
     pub bytes_out: u64,
+    /// Clients turned away because no rule lets them in.
+    pub refused_denied: u64,
+    /// Clients turned away because their address had as many connections as one may have.
+    pub refused_address_limit: u64,
+    /// Clients turned away because their address connected more often than one may.
+    pub refused_address_rate: u64,
+    /// Bytes in the buffers of all connections now.
+    pub buffered: u64,
     /// Accepts that failed for one connection's reasons, such as a client gone already.
     pub accept_errors: u64,
     /// Times that accepting was paused for want of descriptors, memory or room.
@@ -52,7 +60,9 @@ pub struct Stats {
 impl Stats {
     /// Counts one connection closed for `reason`.
     pub fn count_close(&mut self, reason: CloseReason) {
-        self.closed[reason as usize] += 1;
+        if let Some(count) = self.closed.get_mut(reason as usize) {
+            *count += 1;
+        }
         if matches!(
             reason,
             CloseReason::BadFrame | CloseReason::OverLimit | CloseReason::FrameTimeout
@@ -100,6 +110,10 @@ impl fmt::Display for Report<'_> {
             ("refusals", stats.refusals),
             ("bytes_in", stats.bytes_in),
             ("bytes_out", stats.bytes_out),
+            ("buffered_bytes", stats.buffered),
+            ("refused_denied", stats.refused_denied),
+            ("refused_address_limit", stats.refused_address_limit),
+            ("refused_address_rate", stats.refused_address_rate),
             ("accept_errors", stats.accept_errors),
             ("accept_pauses", stats.accept_pauses),
             ("events_stale", stats.stale_events),

@@ -63,6 +63,7 @@ pub struct Table {
 
 impl Table {
     /// The built-in default: two entries, from an IPv4 address to a hardware address.
+    #[expect(clippy::expect_used, reason = "a constant, parsed by the tests too")]
     pub fn embedded() -> Table {
         Table::parse(EMBEDDED.to_vec(), Order::KeyValue)
             .expect("the embedded table is a constant that the tests parse")

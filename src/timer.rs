@@ -56,6 +56,11 @@
 //! four minutes, 440,000 keys at a time. What remains is one large portion every 4.7 hours, when
 //! the tick enters a slot of level 2: all keys armed before that for after it.
 
+#![cfg_attr(
+    not(test),
+    expect(clippy::indexing_slicing, reason = "places in lists that only this module links")
+)]
+
 use crate::clock::Moment;
 
 #[cfg(test)]
@@ -214,6 +219,10 @@ impl Timers {
     /// # Panics
     ///
     /// If `key` is above `u32::MAX`.
+    #[cfg_attr(
+        not(test),
+        expect(clippy::expect_used, reason = "a bug of the caller, and documented")
+    )]
     pub fn arm(&mut self, key: usize, deadline: Moment) {
         let link_index = u32::try_from(key).expect("a timer's key has at most 32 bits");
         let deadline = round_up(deadline).max(self.current_tick);

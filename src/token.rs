@@ -47,4 +47,9 @@ impl Generations {
         self.0 = if self.0 >= u32::MAX - 1 { Self::NONE + 1 } else { self.0 + 1 };
         self.0
     }
+
+    /// How many numbers were given since this one.
+    pub fn age(&self, generation: u32) -> u32 {
+        self.0.wrapping_sub(generation)
+    }
 }

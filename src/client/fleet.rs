@@ -6,9 +6,18 @@
 //! Invariant: every script that was given to the fleet comes back once, in [`Finished`], with what
 //! became of it; until then it waits to be connected, connects, or is in session.
 
+#![cfg_attr(
+    not(test),
+    expect(
+        clippy::indexing_slicing,
+        reason = "places in its own slab, checked where a token comes in"
+    )
+)]
+
 use super::session::{Script, Session, SessionError, SessionLimits, Step, Turn, Voice};
 use crate::clock::Moment;
 use crate::net::{self, Driver, Filled, Net, Next, Readiness, Token};
+use crate::planted::{Bug, is_planted};
 use crate::timer::Timers;
 use crate::token::Generations;
 use slab::Slab;
@@ -131,6 +140,20 @@ impl<N: Net, S: Script> Fleet<N, S> {
     /// Ends the fleet and hands over what has finished.
     pub fn into_finished(self) -> Vec<Finished<S>> {
         self.finished
+    }
+
+    /// Sessions that have a socket, and timers that are armed: so that a simulator can check that
+    /// nothing is left over.
+    #[doc(hidden)]
+    pub fn audit(&self) -> (usize, usize) {
+        (self.sessions.len(), self.timers.len())
+    }
+
+    /// Whether a session with something to do was forgotten, which must never be.
+    #[doc(hidden)]
+    pub fn has_forgotten(&self) -> bool {
+        let mut entries = self.sessions.iter().map(|(_, entry)| entry);
+        entries.any(|entry| !entry.session.is_connecting() && entry.has_work() && !entry.queued)
     }
 
     /// Lets `prepare` see to each script that rests, which then speaks in the next turn.
@@ -317,7 +340,7 @@ impl<N: Net, S: Script> Fleet<N, S> {
 impl<N: Net, S: Script> Driver for Fleet<N, S> {
     fn ready(&mut self, token: Token, readiness: Readiness) {
         if let Some(entry) = self.sessions.get_mut(token.index())
-            && entry.generation == token.generation()
+            && (entry.generation == token.generation() || is_planted(Bug::ClientTakesForeignEvent))
         {
             entry.ready.merge(readiness);
             entry.enqueue(token.index(), &mut self.queue);

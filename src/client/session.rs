@@ -12,6 +12,7 @@ use crate::clock::Moment;
 use crate::frame;
 use crate::framing::{self, Framing};
 use crate::net::WallClock;
+use crate::planted::{Bug, is_planted};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -253,7 +254,12 @@ impl<S: Script> Session<S> {
             );
             searched = 0;
             match answered {
-                Ok(Some(verdict)) => self.judge(verdict, turn.now),
+                Ok(Some(verdict)) => {
+                    self.judge(verdict, turn.now);
+                    if is_planted(Bug::ClientDropsRest) {
+                        return;
+                    }
+                }
                 Ok(None) => return,
                 Err(error) => return self.end(Err(error.into())),
             }

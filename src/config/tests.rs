@@ -48,6 +48,22 @@ const CASES: &[(&str, &str, Change)] = &[
         config.max_connections = Some(20_000);
         config.limits.max_connections = 20_000;
     }),
+    ("max-connections-per-address", "20", |config| {
+        config.limits.max_connections_per_address = Some(20);
+    }),
+    ("accept-rate-per-address", "1k", |config| {
+        config.limits.accept_rate_per_address = Some(1000);
+    }),
+    ("allow", "192.0.2.0/24, 2001:db8::/32", |config| {
+        config.limits.access.allow = access::ranges("192.0.2.0/24,2001:db8::/32").unwrap();
+    }),
+    ("deny", "192.0.2.7", |config| {
+        config.limits.access.deny = access::ranges("192.0.2.7/32").unwrap();
+    }),
+    ("memory-limit", "64MiB", |config| {
+        config.memory_limit = Some(64 << 20);
+        config.limits.memory_limit = 64 << 20;
+    }),
     ("max-frame", "1.5KiB", |config| config.limits.max_frame = 1536),
     ("output-limit", "0", |config| config.limits.output_limit = 0),
     ("frame-timeout", "500ms", |config| config.limits.frame_timeout = Duration::from_millis(500)),
@@ -141,6 +157,16 @@ fn listeners_add_up_but_the_command_lines_replace_the_files() {
 }
 
 #[test]
+fn ranges_of_addresses_add_up_but_the_command_lines_replace_the_files() {
+    let file = TempFile::new(b"deny 10.0.0.0/8\ndeny 192.0.2.0/24,198.51.100.0/24\nallow ::/0\n");
+    let access = config(&["--config", file.path()]).limits.access;
+    assert_eq!((access.deny.len(), access.allow.len()), (3, 1));
+    let access = config(&["--config", file.path(), "--deny", "203.0.113.7"]).limits.access;
+    assert_eq!(access.deny, access::ranges("203.0.113.7").unwrap());
+    assert_eq!(access.allow, access::ranges("::/0").unwrap());
+}
+
+#[test]
 fn help_and_version_come_before_all_that_stands_behind_them() {
     for (flag, command) in [
         ("-h", Command::Help),
@@ -176,7 +202,9 @@ fn help_has_a_line_for_every_flag_and_fits_a_terminal() {
 #[test]
 fn the_defaults_that_help_tells_are_the_defaults() {
     let mut told = 0;
-    for flag in FLAGS.iter().filter(|flag| !["max-connections", "log"].contains(&flag.name)) {
+    for flag in
+        FLAGS.iter().filter(|flag| !["max-connections", "memory-limit", "log"].contains(&flag.name))
+    {
         let Some((_, bracketed)) = flag.help.rsplit_once('[') else { continue };
         let value = bracketed.trim_end_matches(']');
         assert_eq!(config(&[&format!("--{}", flag.name), value]), default_config(), "{value}");

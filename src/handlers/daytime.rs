@@ -44,6 +44,7 @@ impl Format {
     }
 
     /// The format's name.
+    #[expect(clippy::indexing_slicing, reason = "there is a name for each format")]
     pub fn name(self) -> &'static str {
         Self::NAMES[self as usize]
     }
@@ -114,6 +115,7 @@ impl Calendar {
     }
 
     /// The time `wall` in `format`, without a line end.
+    #[expect(clippy::indexing_slicing, reason = "there is a text for each format")]
     pub fn text(&mut self, format: Format, wall: WallTime) -> &[u8] {
         if self.second != wall.seconds {
             self.second = wall.seconds;

@@ -37,6 +37,7 @@ const CYCLE_LEN: usize = PRINTABLE * (LINE_LEN + 2);
 /// remembered between one send and the next.
 static CYCLE: [u8; CYCLE_LEN] = chargen_cycle();
 
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would say so")]
 const fn chargen_cycle() -> [u8; CYCLE_LEN] {
     let mut cycle = [0; CYCLE_LEN];
     let mut line = 0;

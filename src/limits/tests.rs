@@ -8,8 +8,11 @@ fn the_defaults_can_be_kept() {
 #[test]
 fn what_must_not_be_zero_is_named() {
     type Change = fn(&mut Limits);
-    let cases: [(&str, Change); 6] = [
+    let cases: [(&str, Change); 9] = [
         ("max-connections", |limits| limits.max_connections = 0),
+        ("max-connections-per-address", |limits| limits.max_connections_per_address = Some(0)),
+        ("accept-rate-per-address", |limits| limits.accept_rate_per_address = Some(0)),
+        ("memory-limit", |limits| limits.memory_limit = 0),
         ("max-frame", |limits| limits.max_frame = 0),
         ("frame-timeout", |limits| limits.frame_timeout = Duration::ZERO),
         ("idle-timeout", |limits| limits.idle_timeout = Duration::ZERO),

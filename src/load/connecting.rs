@@ -3,6 +3,11 @@
 //! Invariant: of each slot's connection it is counted once that it was opened and once that it was
 //! lost, if it was; one that we close ourselves is not lost.
 
+#![cfg_attr(
+    not(test),
+    expect(clippy::indexing_slicing, reason = "numbers of slots, which are never taken away")
+)]
+
 use super::book::Book;
 use super::plan::{Close, Lifetime, Plan, Worker};
 use super::slot::{Link, Role, Slot};

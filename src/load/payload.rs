@@ -68,8 +68,8 @@ fn check(id: RequestId) -> u64 {
 pub fn identify(digits: &[u8; DIGITS]) -> Option<RequestId> {
     let text = std::str::from_utf8(digits).ok()?;
     let id = RequestId {
-        connection: u64::from_str_radix(&text[..8], 16).ok()?,
-        sequence: u64::from_str_radix(&text[8..20], 16).ok()?,
+        connection: u64::from_str_radix(text.get(..8)?, 16).ok()?,
+        sequence: u64::from_str_radix(text.get(8..20)?, 16).ok()?,
     };
     // Compared as digits: of another spelling, such as capitals, we are not the author.
     (self::digits(id) == *digits).then_some(id)
@@ -86,6 +86,12 @@ fn hex(number: u32) -> [u8; 8] {
     nibbles = (nibbles | nibbles << 4) & 0x0f0f_0f0f_0f0f_0f0f;
     let is_letter = (nibbles + 6 * ONES) >> 4 & ONES;
     (nibbles + ONES * u64::from(b'0') + is_letter * u64::from(b'a' - b'0' - 10)).to_be_bytes()
+}
+
+/// The last `size` digits, or all of them.
+#[inline]
+fn last(digits: &[u8; DIGITS], size: usize) -> &[u8] {
+    digits.get(DIGITS.saturating_sub(size)..).unwrap_or_default()
 }
 
 /// Payloads of up to a certain length.
@@ -105,13 +111,9 @@ impl Payloads {
     #[inline]
     pub fn append(&self, id: RequestId, size: usize, out: &mut Vec<u8>) {
         let digits = digits(id);
-        match size.checked_sub(DIGITS) {
-            Some(rest) => {
-                out.extend_from_slice(&digits);
-                out.extend_from_slice(&self.filler[..rest]);
-            }
-            None => out.extend_from_slice(&digits[DIGITS - size..]),
-        }
+        out.extend_from_slice(last(&digits, size));
+        let filler = self.filler.get(..size.saturating_sub(DIGITS));
+        out.extend_from_slice(filler.unwrap_or(&self.filler));
     }
 
     /// Where in `bytes`, but not at their front, the payload of `id` begins, if it names its request in
@@ -133,8 +135,9 @@ impl Payloads {
     pub fn begins(&self, id: RequestId, size: usize, bytes: &[u8]) -> bool {
         let digits = digits(id);
         let (named, rest) = bytes.split_at(bytes.len().min(DIGITS));
-        let digits = &digits[DIGITS - size.min(DIGITS)..];
-        bytes.len() <= size && digits.starts_with(named) && self.filler.starts_with(rest)
+        bytes.len() <= size
+            && last(&digits, size).starts_with(named)
+            && self.filler.starts_with(rest)
     }
 }
 
@@ -160,14 +163,18 @@ impl Stamped {
     #[inline]
     pub fn stamp(&mut self, id: RequestId) -> &[u8] {
         let digits = digits(id);
-        match self.bytes[self.digits_at..].first_chunk_mut::<DIGITS>() {
+        let (_, payload) = self.bytes.split_at_mut(self.digits_at);
+        match payload.first_chunk_mut::<DIGITS>() {
             // The common case is a copy of known length.
             Some(place) => *place = digits,
-            None => {
-                self.bytes[self.digits_at..].copy_from_slice(&digits[DIGITS - self.digits_len..])
-            }
+            None => payload.copy_from_slice(last(&digits, self.digits_len)),
         }
         &self.bytes
+    }
+
+    /// What stands before the digits, whichever request it is.
+    pub fn prefix(&self) -> &[u8] {
+        self.bytes.split_at(self.digits_at).0
     }
 
     /// The message for the request stamped last.

@@ -256,6 +256,7 @@ impl Worker {
 
 impl Plan {
     /// Where connection `number` goes, and from where.
+    #[cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "remainders of the lengths"))]
     pub fn route(&self, number: u64) -> (Option<IpAddr>, SocketAddr) {
         let number = number as usize;
         let destination = self.destinations[number % self.destinations.len()];

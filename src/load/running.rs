@@ -5,6 +5,11 @@
 //!   |---- warm-up ---|------ measured part ---------|-- answers are awaited --|
 //! ```
 
+#![cfg_attr(
+    not(test),
+    expect(clippy::indexing_slicing, reason = "numbers of slots, which are never taken away")
+)]
+
 use super::plan::{Pace, Plan, Worker};
 use super::schedule::Schedule;
 use super::slot::{Link, Role};

@@ -78,7 +78,8 @@ impl Schedule {
                     .iter()
                     .rev()
                     .find(|stretch| stretch.first <= number)
-                    .unwrap_or(&stretches[0]);
+                    .or(stretches.first());
+                let Some(stretch) = stretch else { return Duration::ZERO };
                 // Multiplied first, then divided: a whole second stays one, to the nanosecond.
                 let since_start = (number - stretch.first) * 1e9 / stretch.rate;
                 Duration::from_nanos((stretch.start + since_start) as u64)

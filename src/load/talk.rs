@@ -156,7 +156,7 @@ impl Talk {
     ) -> Result<(), OutOfStep> {
         if self.unparsed.is_empty() {
             let taken = self.take_replies(input, wire, book, now)?;
-            self.unparsed.extend(&input[taken..], now);
+            self.unparsed.extend(from(input, taken), now);
             return Ok(());
         }
         let mut held = std::mem::take(&mut self.unparsed);
@@ -178,18 +178,18 @@ impl Talk {
     ) -> Result<usize, OutOfStep> {
         let mut taken = 0;
         while taken < bytes.len() {
-            taken += self.take_right_replies(&bytes[taken..], wire, book, now);
-            let rest = &bytes[taken..];
+            taken += self.take_right_replies(from(bytes, taken), wire, book, now);
+            let rest = from(bytes, taken);
             match wire.examine(self.id(self.front()), rest, self.under_way <= 1) {
                 Examined::Incomplete => break,
                 Examined::OutOfStep => return Err(OutOfStep),
                 Examined::Stray(len) => {
-                    self.note(&rest[..len], wire, book);
+                    self.note(up_to(rest, len), wire, book);
                     book.stray(|mismatches| mismatches.unexpected += 1);
                     taken += len;
                 }
                 Examined::Reply(len, verdict) => {
-                    self.settle(&rest[..len], verdict, wire, book, now);
+                    self.settle(up_to(rest, len), verdict, wire, book, now);
                     taken += len;
                 }
             }
@@ -212,7 +212,7 @@ impl Talk {
         let (first, mut count, mut taken) = (self.front(), 0, 0);
         while count < oldest.count
             && let id = self.id(first + u64::from(count))
-            && let Examined::Reply(len, verdict) = wire.examine(id, &bytes[taken..], false)
+            && let Examined::Reply(len, verdict) = wire.examine(id, from(bytes, taken), false)
             && verdict == right
         {
             count += 1;
@@ -225,9 +225,9 @@ impl Talk {
                 self.free_since = now;
             }
             self.under_way -= count as usize;
-            self.pending[0].count -= count;
-            if count == oldest.count {
-                self.pending.pop_front();
+            match self.pending.front_mut() {
+                Some(oldest) if oldest.count > count => oldest.count -= count,
+                _ => drop(self.pending.pop_front()),
             }
         }
         taken
@@ -238,7 +238,7 @@ impl Talk {
         let held = std::mem::take(&mut self.unparsed);
         match wire.examine_at_end(held.bytes()) {
             Examined::Reply(len, verdict) if self.under_way > 0 => {
-                self.settle(&held.bytes()[..len], verdict, wire, book, now);
+                self.settle(up_to(held.bytes(), len), verdict, wire, book, now);
                 true
             }
             _ => false,
@@ -333,8 +333,8 @@ impl Talk {
             "connection {}, request {}: got {}, expected {}",
             self.connection,
             self.front(),
-            Escaped(&reply[..reply.len().min(SHOWN)]),
-            Escaped(&expected[..expected.len().min(SHOWN)])
+            Escaped(up_to(reply, SHOWN)),
+            Escaped(up_to(&expected, SHOWN))
         ));
     }
 
@@ -398,4 +398,14 @@ impl Talk {
         self.unsent.clear();
         self.used = 0;
     }
+}
+
+/// What is behind the first `len` bytes.
+fn from(bytes: &[u8], len: usize) -> &[u8] {
+    bytes.get(len..).unwrap_or_default()
+}
+
+/// The first `len` bytes, or as many as there are.
+fn up_to(bytes: &[u8], len: usize) -> &[u8] {
+    bytes.get(..len).unwrap_or(bytes)
 }

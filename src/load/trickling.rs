@@ -6,6 +6,11 @@
 //!
 //! Invariant: an armed timer means that it is not yet time for the next portion.
 
+#![cfg_attr(
+    not(test),
+    expect(clippy::indexing_slicing, reason = "numbers of slots, which are never taken away")
+)]
+
 use super::book::Pending;
 use super::slot::{Role, Slot};
 use super::visiting::Break;

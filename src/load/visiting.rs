@@ -5,6 +5,11 @@
 //! counts what the client needed for the connections before this one: a client that cannot keep up
 //! shows in its own result.
 
+#![cfg_attr(
+    not(test),
+    expect(clippy::indexing_slicing, reason = "numbers of slots, which are never taken away")
+)]
+
 use super::book::{Book, Pending};
 use super::plan::Lifetime;
 use super::slot::{Link, Role, Slot};
@@ -166,7 +171,8 @@ impl<N: Net + MonotonicClock> Load<N> {
             } else {
                 talk.unsent.extend(&self.out, now);
                 self.out.clear();
-                let portion = &talk.unsent.bytes()[..most.min(talk.unsent.len())];
+                let portion = talk.unsent.bytes();
+                let portion = portion.get(..most).unwrap_or(portion);
                 let sent = net::flush(&mut self.net, stream, ready, portion);
                 sent.inspect(|&count| talk.unsent.consume(count, now))
             };

@@ -87,6 +87,7 @@ impl std::error::Error for SaveError {
 
 impl Report {
     /// The report as indented JSON, ending with a line end. docs/report-schema.md describes it.
+    #[cfg_attr(not(test), expect(clippy::expect_used, reason = "what is written is our own"))]
     pub fn to_json(&self) -> String {
         let mut json = Vec::new();
         let mut serializer = serde_json::Serializer::with_formatter(&mut json, Pairs::default());

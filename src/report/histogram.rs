@@ -35,6 +35,7 @@ pub struct Step {
 pub struct Histogram(Hdr<u64>);
 
 impl Default for Histogram {
+    #[cfg_attr(not(test), expect(clippy::expect_used, reason = "constants"))]
     fn default() -> Histogram {
         Histogram(Hdr::new_with_bounds(1, LONGEST_NS, PRECISION).expect("the bounds are valid"))
     }
@@ -60,6 +61,7 @@ impl Histogram {
     }
 
     /// Adds all that `other` holds.
+    #[cfg_attr(not(test), expect(clippy::expect_used, reason = "all have the same bounds"))]
     pub fn merge(&mut self, other: &Histogram) {
         self.0.add(&other.0).expect("all histograms have the same bounds");
     }

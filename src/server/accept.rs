@@ -10,6 +10,7 @@ use super::visit::Visitor;
 use crate::clock::Moment;
 use crate::handlers::Service;
 use crate::net::Net;
+use crate::planted::{Bug, is_planted};
 use nix::errno::Errno;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -84,6 +85,9 @@ impl<N: Net> Gate<N> {
     }
 
     pub(super) fn connection_closed(&mut self) {
+        if is_planted(Bug::NoAcceptAfterClose) {
+            return;
+        }
         self.state = State::Open;
     }
 
@@ -95,8 +99,8 @@ impl<N: Net> Gate<N> {
     /// When to look again though nothing happened.
     pub(super) fn retry_at(&self) -> Option<Moment> {
         match self.state {
-            State::Starved { retry_at } => Some(retry_at),
-            State::Open | State::Full => None,
+            State::Starved { retry_at } if !is_planted(Bug::NoAcceptRetry) => Some(retry_at),
+            State::Starved { .. } | State::Open | State::Full => None,
         }
     }
 
@@ -114,19 +118,23 @@ impl<N: Net> Gate<N> {
                 return None;
             }
             let number = self.next_ready()?;
-            if active >= self.max_connections {
+            let one_more = usize::from(is_planted(Bug::OneConnectionTooMany));
+            if active >= self.max_connections + one_more {
                 self.pause(State::Full, visitor);
                 self.say(visitor.now, format_args!("all {active} connections are in use"));
                 return None;
             }
-            let listener = &mut self.listeners[number];
+            let listener = self.listeners.get_mut(number)?;
             match visitor.net.accept(&listener.socket) {
                 Ok((stream, peer)) => {
                     return Some(Accepted { stream, peer, service: listener.service });
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => listener.ready = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if is_of_that_connection(&error) => visitor.stats.accept_errors += 1,
+                Err(error) if is_of_that_connection(&error) => {
+                    visitor.stats.accept_errors += 1;
+                    listener.ready = !is_planted(Bug::LostClientEndsAccepting);
+                }
                 Err(error) => {
                     self.pause(State::Starved { retry_at: visitor.now + RETRY }, visitor);
                     self.say(visitor.now, format_args!("{error}, with {active} connections open"));
@@ -144,7 +152,7 @@ impl<N: Net> Gate<N> {
         let count = self.listeners.len();
         let number = (0..count)
             .map(|offset| (self.next_listener + offset) % count)
-            .find(|&number| self.listeners[number].ready)?;
+            .find(|&number| self.listeners.get(number).is_some_and(|listener| listener.ready))?;
         self.next_listener = (number + 1) % count;
         Some(number)
     }

@@ -1,9 +1,11 @@
 //! The server over a network in memory, on a clock that the tests set.
 
 mod accepting;
+mod admitting;
 mod bench;
 mod exchanging;
 mod expiring;
 mod fake_net;
 mod random;
+mod shedding;
 mod stopping;

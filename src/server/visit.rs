@@ -136,7 +136,7 @@ impl<N: Net> Visitor<N> {
             Filled::Bytes(count) => {
                 self.stats.bytes_in += count as u64;
                 self.with_engine(entry, |conn, turn, scratch| {
-                    conn.receive(&scratch[..count], turn)
+                    conn.receive(scratch.get(..count).unwrap_or_default(), turn)
                 });
                 Ok(count)
             }

@@ -41,6 +41,10 @@ fn the_report_gives_every_number_its_name() {
         refusals: 4,
         bytes_in: 5,
         bytes_out: 6,
+        refused_denied: 15,
+        refused_address_limit: 16,
+        refused_address_rate: 17,
+        buffered: 18,
         accept_errors: 7,
         accept_pauses: 8,
         stale_events: 9,
@@ -58,10 +62,10 @@ fn the_report_gives_every_number_its_name() {
     let now = Moment::START + Duration::from_micros(61_234_567);
     let expected = "\
 uptime_seconds 61.235
-connections_open 22
+connections_open 9
 connections_peak 1
 connections_accepted 100
-connections_closed 78
+connections_closed 91
 closed_peer_closed 0
 closed_peer_closed_mid_frame 1
 closed_reset 2
@@ -74,12 +78,17 @@ closed_disconnect 8
 closed_served 9
 closed_drained 10
 closed_stopped 11
-closed_system_error 12
+closed_shed 12
+closed_system_error 13
 requests 2
 frames 3
 refusals 4
 bytes_in 5
 bytes_out 6
+buffered_bytes 18
+refused_denied 15
+refused_address_limit 16
+refused_address_rate 17
 accept_errors 7
 accept_pauses 8
 events_stale 9

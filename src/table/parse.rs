@@ -53,8 +53,9 @@ impl<'t> Iterator for Lines<'t> {
         let rest = self.text.get(self.offset..).filter(|rest| !rest.is_empty())?;
         let ends_line = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
         let length = rest.iter().position(ends_line).unwrap_or(rest.len());
-        let line = Line { number: self.number + 1, offset: self.offset, bytes: &rest[..length] };
-        let line_end = match rest[length..] {
+        let (bytes, behind) = rest.split_at(length);
+        let line = Line { number: self.number + 1, offset: self.offset, bytes };
+        let line_end = match *behind {
             [] => 0,
             [b'\n', ..] => 1,
             [b'\r', b'\n', ..] => 2,
@@ -79,7 +80,7 @@ impl<'t> Line<'t> {
             return Ok(None);
         }
         let first = first_word(from_first);
-        let from_second = from_first[first.len()..].trim_ascii_start();
+        let from_second = from_first.split_at(first.len()).1.trim_ascii_start();
 
         let (key, from_key) = match order {
             Order::KeyValue if from_second.is_empty() => {
@@ -109,7 +110,7 @@ pub(super) fn count_entries(text: &[u8]) -> usize {
 
 /// The key that starts at `offset`.
 pub(super) fn key_at(text: &[u8], offset: u32) -> &[u8] {
-    first_word(&text[offset as usize..])
+    first_word(from(text, offset))
 }
 
 /// Whether the key that starts at `offset` is `key`, which must be a single word.
@@ -118,26 +119,26 @@ pub(super) fn key_at(text: &[u8], offset: u32) -> &[u8] {
 /// the text: how often such a loop runs, the processor would learn only once the text has arrived
 /// from memory, and until then it could not start on the next lookup.
 pub(super) fn is_key_at(text: &[u8], offset: u32, key: &[u8]) -> bool {
-    text[offset as usize..]
+    from(text, offset)
         .strip_prefix(key)
         .is_some_and(|after| after.first().is_none_or(u8::is_ascii_whitespace))
 }
 
 /// The value on the line of `key`, which starts at `offset`: all that follows the key.
 pub(super) fn value_after_key<'t>(text: &'t [u8], offset: u32, key: &[u8]) -> &'t [u8] {
-    let after_key = &text[offset as usize + key.len()..];
+    let after_key = from(text, offset).get(key.len()..).unwrap_or_default();
     content(after_key).trim_ascii()
 }
 
 /// The value on the line of the key that starts at `offset`: the one word before the key.
 pub(super) fn value_before_key(text: &[u8], offset: u32) -> &[u8] {
-    let up_to_value = text[..offset as usize].trim_ascii_end();
+    let up_to_value = up_to(text, offset).trim_ascii_end();
     up_to_value.rsplit(u8::is_ascii_whitespace).next().unwrap_or_default()
 }
 
 /// The number, from 1, of the line that holds the byte at `offset`.
 pub(super) fn line_number_at(text: &[u8], offset: u32) -> usize {
-    1 + count_line_ends(&text[..offset as usize])
+    1 + count_line_ends(up_to(text, offset))
 }
 
 /// How many line ends `text` has.
@@ -148,13 +149,23 @@ pub(super) fn count_line_ends(text: &[u8]) -> usize {
 /// The bytes of `text` up to its first line end or comment. A comment starts at a `#` that is the
 /// first of its line or follows a space or tab; elsewhere `#` is a character like any other.
 fn content(text: &[u8]) -> &[u8] {
-    let ends_content = |&at: &usize| match text[at] {
-        b'\n' => true,
-        b'#' => at == 0 || text[at - 1].is_ascii_whitespace(),
-        _ => false,
+    let mut is_after_space = true;
+    let ends_content = |&byte: &u8| {
+        let ends = byte == b'\n' || (byte == b'#' && is_after_space);
+        is_after_space = byte.is_ascii_whitespace();
+        ends
     };
-    let end = (0..text.len()).find(ends_content).unwrap_or(text.len());
-    &text[..end]
+    let end = text.iter().position(ends_content).unwrap_or(text.len());
+    text.split_at(end).0
+}
+
+/// What begins at an offset of the index. It only holds offsets into its own text.
+fn from(text: &[u8], offset: u32) -> &[u8] {
+    text.get(offset as usize..).unwrap_or_default()
+}
+
+fn up_to(text: &[u8], offset: u32) -> &[u8] {
+    text.get(..offset as usize).unwrap_or_default()
 }
 
 /// The bytes of `text` up to the first whitespace.

@@ -6,6 +6,7 @@
 //! Some tests need a tool that is not on every machine, such as `strace`. Without it they print a
 //! line that begins with `SKIPPED`, or fail if `READYD_REQUIRE_TOOLS=1` is in the environment.
 
+mod admission;
 #[cfg(feature = "client")]
 mod bench_errors;
 #[cfg(feature = "client")]

@@ -3,6 +3,20 @@
 //! Exit status: 0 when all was done as asked, 1 if it could not be done, 2 for a wrong command line,
 //! 3 if many sessions ran and some fell short, or would.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+
 mod args;
 mod bench;
 mod chat;

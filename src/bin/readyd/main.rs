@@ -3,6 +3,20 @@
 //!
 //! Exit status: 0 after an orderly stop, 1 if it could not run, 2 for a wrong command line.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+
 mod daemon;
 mod logger;
 
@@ -12,6 +26,7 @@ use readyd::config::{self, Command, Config};
 use readyd::descriptors;
 use readyd::handlers::daytime::Calendar;
 use readyd::limits::Limits;
+use readyd::memory;
 use readyd::reactor::{MioNet, Reactor};
 use readyd::server::Server;
 use readyd::table::LoadError;
@@ -96,6 +111,7 @@ fn run(config: Config) -> Result<(), StartError> {
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
     let listeners = bind(&net, &config)?;
     limits.max_connections = max_connections(config.max_connections, descriptor_limit);
+    limits.memory_limit = memory_limit(config.memory_limit);
 
     let calendar = Calendar::new(config.zone);
     let mut server = Server::new(net, limits, table, calendar, reactor.now());
@@ -145,4 +161,14 @@ fn max_connections(asked: Option<usize>, descriptor_limit: usize) -> usize {
         );
     }
     asked
+}
+
+/// As much as was asked for, or a share of what there is.
+fn memory_limit(asked: Option<usize>) -> usize {
+    const MIB: usize = 1 << 20;
+    asked.unwrap_or_else(|| {
+        let limit = memory::limit_for_buffers();
+        log::info!("at most {} MiB in buffers (--memory-limit)", limit / MIB);
+        limit
+    })
 }

@@ -22,20 +22,19 @@ impl Check {
     /// What is wrong with it, in words.
     pub fn verify(&self, answer: &[u8]) -> Result<(), String> {
         let shown = Escaped(answer);
-        match self {
-            Check::Exactly(expected) if answer == expected => Ok(()),
-            _ if answer.starts_with(b"Error: ") => {
-                Err(format!("the server refused: {}", Escaped(&answer[b"Error: ".len()..])))
-            }
-            Check::Exactly(expected) => {
+        let refusal = answer.strip_prefix(b"Error: ");
+        match (self, refusal) {
+            (Check::Exactly(expected), _) if answer == expected => Ok(()),
+            (_, Some(why)) => Err(format!("the server refused: {}", Escaped(why))),
+            (Check::Exactly(expected), None) => {
                 Err(format!("the answer is {shown} and should be {}", Escaped(expected)))
             }
-            Check::Date(format) if has_shape_of(answer, *format) => Ok(()),
-            Check::Date(format) => {
+            (Check::Date(format), None) if has_shape_of(answer, *format) => Ok(()),
+            (Check::Date(format), None) => {
                 Err(format!("the answer {shown} is not a date in the format {}", format.name()))
             }
-            Check::Something if answer.is_empty() => Err("the answer is empty".to_owned()),
-            Check::Something => Ok(()),
+            (Check::Something, None) if answer.is_empty() => Err("the answer is empty".to_owned()),
+            (Check::Something, None) => Ok(()),
         }
     }
 }

@@ -109,7 +109,8 @@ impl Script for Dialogue {
         if self.plan.keep_answers {
             self.answers.push(answer.to_vec());
         }
-        self.plan.exchanges[self.next].check.verify(answer)?;
+        let exchange = self.plan.exchanges.get(self.next).ok_or("an answer to no request")?;
+        exchange.check.verify(answer)?;
         self.verified += 1;
         self.next += 1;
         Ok(self.say_next(voice))

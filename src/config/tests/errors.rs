@@ -86,3 +86,19 @@ fn bytes_that_are_not_text_are_refused_not_guessed_at() {
     let text = "unexpected argument \"/table\u{fffd}\" (readyd --help lists the flags)";
     assert_eq!(error.to_string(), text);
 }
+
+#[test]
+fn no_text_can_command_a_terminal_or_begin_a_line_of_a_log() {
+    let hostile = "x\u{1b}[31m\nINFO all is well";
+    let shown = "x\\u{1b}[31m\\nINFO all is well";
+    let help = "(readyd --help lists them)";
+    assert_eq!(error(&[&format!("--{hostile}")]), format!("unknown flag --{shown} {help}"));
+
+    let file = super::TempFile::new(b"x\x1b[31m\n");
+    let text = format!("{} line 1: unknown flag x\\u{{1b}}[31m {help}", file.path());
+    assert_eq!(error(&["--config", file.path()]), text);
+
+    let path = format!("/dev/null/{hostile}");
+    let text = format!("/dev/null/{shown}: Not a directory (os error 20)");
+    assert_eq!(error(&["--config", &path]), text);
+}

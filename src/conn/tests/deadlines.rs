@@ -68,6 +68,20 @@ fn a_frames_time_does_not_run_while_we_do_not_read_it() {
 }
 
 #[test]
+fn taking_earlier_replies_does_not_prolong_a_lines_pause() {
+    let mut owner = Owner::new(LINE);
+    owner.window = 0;
+    at(&mut owner, 1).receive(b"ECHO one\nECHO two");
+    let pause_over = secs(1) + Duration::from_millis(50);
+    owner.now = owner.now + Duration::from_millis(40);
+    owner.take(1);
+    assert_eq!(owner.deadline(), pause_over);
+    owner.take(usize::MAX);
+    owner.expire_at(pause_over);
+    assert_eq!(owner.received, b"one\ntwo");
+}
+
+#[test]
 fn a_line_without_its_end_is_answered_bare_after_a_pause() {
     let mut owner = Owner::new(LINE);
     at(&mut owner, 1).receive(b"ECHO hel");

@@ -78,7 +78,7 @@ impl Framed {
     fn key(&self, id: RequestId) -> &str {
         let keys = &self.mix.keys;
         let turn = id.sequence.wrapping_add(id.connection) as usize;
-        turn.checked_rem(keys.len()).map_or("", |index| &keys[index])
+        turn.checked_rem(keys.len()).and_then(|index| keys.get(index)).map_or("", |key| key)
     }
 
     #[inline]
@@ -112,7 +112,7 @@ impl Framed {
     #[inline]
     pub(super) fn measure(&self, bytes: &[u8]) -> Examined {
         if let Some(Equal { reply, .. }) = &self.equal
-            && bytes.starts_with(&reply.bytes()[..HEADER_LEN])
+            && bytes.starts_with(reply.prefix())
         {
             return whole(reply.bytes().len(), bytes);
         }

@@ -1,7 +1,7 @@
 //! Taking connections from the backlog: all of them, not all at once, and through every failure.
 
 use super::bench::{Bench, ECHO, FRAMED};
-use super::fake_net::{Client, FakeNet, Fault, ServerEnd};
+use super::fake_net::{Client, Fault, ServerEnd};
 use crate::close::CloseReason;
 use crate::limits::Limits;
 use crate::net::Next;
@@ -204,7 +204,7 @@ fn each_client_is_known_by_its_own_address() {
     let clients = connect_many(&bench, super::bench::GREETING, 2);
     bench.run();
     for client in clients {
-        let peer = FakeNet::address(client);
+        let peer = bench.net.address(client);
         let greeting = format!("Hello! You are connected to ('{}', {})", peer.ip(), peer.port());
         assert_eq!(bench.net.received(client), greeting.as_bytes());
     }

@@ -139,6 +139,8 @@ impl Bench {
         assert_eq!(visitor.stats.open(), connections.len() as u64);
         assert_eq!(self.net.open_streams(), connections.len());
         assert!(connections.len() <= visitor.limits.max_connections);
+        assert_eq!(visitor.stats.buffered, self.heap() as u64);
+        assert!(self.heap() <= visitor.limits.memory_limit);
         for (index, entry) in connections {
             if entry.has_work(&visitor.limits) {
                 assert!(entry.queued, "connection {index} would hang: {entry:?}");

@@ -64,9 +64,14 @@ impl FakeNet {
 
     /// A client comes into the backlog of the listener with that number.
     pub(super) fn connect(&self, listener: usize) -> Client {
+        self.connect_from(listener, Ipv4Addr::new(192, 0, 2, 1).into())
+    }
+
+    /// The same, from another address.
+    pub(super) fn connect_from(&self, listener: usize, address: IpAddr) -> Client {
         let mut world = self.0.borrow_mut();
         let number = world.sockets.len();
-        world.sockets.push(Socket::waiting());
+        world.sockets.push(Socket::waiting(address));
         if world.backlogs[listener].closed {
             world.sockets[number].server_end = ServerEnd::Reset;
         } else {
@@ -132,8 +137,9 @@ impl FakeNet {
         self.0.borrow().open_streams
     }
 
-    pub(super) fn address(client: Client) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 1024 + client.0 as u16))
+    pub(super) fn address(&self, client: Client) -> SocketAddr {
+        let address = self.socket(client, |socket| socket.address);
+        SocketAddr::from((address, 1024 + client.0 as u16))
     }
 
     /// The edges since the last call, as epoll_wait reports them: each socket once.
@@ -231,7 +237,8 @@ impl Net for FakeNet {
         let number = waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
         world.sockets[number].server_end = ServerEnd::Open;
         world.open_streams += 1;
-        Ok((FakeStream { number, net: self.clone() }, FakeNet::address(Client(number))))
+        drop(world);
+        Ok((FakeStream { number, net: self.clone() }, self.address(Client(number))))
     }
 
     fn connect_from(&mut self, _: Option<IpAddr>, _address: SocketAddr) -> io::Result<FakeStream> {

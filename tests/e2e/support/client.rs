@@ -1,9 +1,9 @@
 //! A blocking client that never waits longer than [`PATIENCE`].
 
 use super::PATIENCE;
-use socket2::SockRef;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use socket2::{Domain, SockRef, Socket, Type};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 const HEADER_LEN: usize = 64;
@@ -25,6 +25,19 @@ impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Client {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)
             .unwrap_or_else(|error| panic!("connect to {address}: {error}"));
+        Client::over(stream)
+    }
+
+    /// The same, from an address of this machine that is named. Fails if the server turned it away.
+    pub(crate) fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<Client> {
+        let socket =
+            Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from((source, 0)).into()).expect("bind to the source address");
+        socket.connect_timeout(&address.into(), PATIENCE)?;
+        Ok(Client::over(socket.into()))
+    }
+
+    fn over(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(PATIENCE)).expect("set a read timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("set a write timeout");
         // What a test sends in two calls is meant to leave in two segments.

@@ -168,7 +168,9 @@ impl Options {
             _ if !self.step.is_empty() => {
                 // Warm-up is at the first rate, and no part of its step.
                 let mut steps = self.step.clone();
-                steps[0].duration = steps[0].duration.saturating_add(self.warmup);
+                if let Some(first) = steps.first_mut() {
+                    first.duration = first.duration.saturating_add(self.warmup);
+                }
                 Pace::Rates(steps)
             }
             _ => Pace::Closed,
@@ -199,7 +201,11 @@ impl Options {
             [] => std::slice::from_ref(server),
             servers => servers,
         };
-        servers.iter().map(|server| Ok(first_that_answers(&server.resolve()?, patience))).collect()
+        let mut found = Vec::new();
+        for server in servers {
+            found.extend(first_that_answers(&server.resolve()?, patience));
+        }
+        Ok(found)
     }
 
     /// What the report says was asked for.
@@ -269,11 +275,11 @@ fn usage<T>(what: &str) -> Result<T, Failure> {
 
 /// Of a name's several addresses, such as those of localhost, the first that can be connected to.
 /// Without a choice there is nothing to try: the first connection that a server sees is the load's.
-fn first_that_answers(addresses: &[SocketAddr], patience: Duration) -> SocketAddr {
+fn first_that_answers(addresses: &[SocketAddr], patience: Duration) -> Option<SocketAddr> {
     let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, patience).is_ok();
     match addresses {
-        [only] => *only,
-        several => *several.iter().find(answers).unwrap_or(&several[0]),
+        [only] => Some(*only),
+        several => several.iter().find(answers).or(several.first()).copied(),
     }
 }
 

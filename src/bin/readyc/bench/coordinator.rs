@@ -97,8 +97,9 @@ fn start(plan: &Plan, worker: Worker, sender: &Sender<Incident>) -> io::Result<W
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    let mut commands = child.stdin.take().expect("it is piped");
-    let output = child.stdout.take().expect("it is piped");
+    let (Some(mut commands), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(io::Error::other("a worker without its pipes"));
+    };
     let mut job = serde_json::to_vec(&Job { plan: plan.clone(), worker })?;
     job.push(b'\n');
     commands.write_all(&job)?;
@@ -134,6 +135,7 @@ struct Coordinator {
     findings: Findings,
 }
 
+#[cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "numbers of workers it started"))]
 impl Coordinator {
     fn coordinate(mut self, incidents: &Receiver<Incident>) -> Result<Findings, Failure> {
         while !self.workers.iter().all(|worker| worker.is_done) {

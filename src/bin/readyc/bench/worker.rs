@@ -71,7 +71,7 @@ impl Steered {
         loop {
             match self.input.read(&mut chunk) {
                 Ok(0) => return self.load = None,
-                Ok(count) => self.unread.extend_from_slice(&chunk[..count]),
+                Ok(count) => self.unread.extend(chunk.iter().take(count)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return self.load = None,

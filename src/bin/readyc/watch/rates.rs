@@ -96,7 +96,12 @@ impl Rates {
             requests_per_second: rate("requests"),
             bytes_in_per_second: rate("bytes_in"),
             bytes_out_per_second: rate("bytes_out"),
-            refusals_per_second: rate("refusals"),
+            refusals_per_second: rate_of_all(&[
+                "refusals",
+                "refused_denied",
+                "refused_address_limit",
+                "refused_address_rate",
+            ]),
             timeouts_per_second: rate_of_all(&[
                 "closed_frame_timeout",
                 "closed_idle_timeout",
@@ -104,6 +109,7 @@ impl Rates {
             ]),
             errors_per_second: rate_of_all(&[
                 "closed_reset",
+                "closed_shed",
                 "closed_system_error",
                 "accept_errors",
             ]),

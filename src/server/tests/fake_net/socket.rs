@@ -4,6 +4,7 @@ use crate::net::{Readiness, Token};
 use nix::errno::Errno;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 
 /// What a client knows of the server's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,8 @@ pub(super) enum Peer {
 pub(in super::super) struct Socket {
     pub(in super::super) recv_call: Call,
     pub(in super::super) send_call: Call,
+    /// Where the client is.
+    pub(super) address: IpAddr,
     /// How many bytes more the kernel takes from the server.
     pub(in super::super) window: usize,
     /// Whether a send could not have all it wanted: then, and only then, more room is an edge.
@@ -104,8 +107,9 @@ pub(in super::super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn waiting() -> Socket {
+    pub(super) fn waiting(address: IpAddr) -> Socket {
         Socket {
+            address,
             recv_call: Call::NEW,
             send_call: Call::NEW,
             window: 1 << 20,

@@ -16,10 +16,14 @@ fn of_all(uptime: f64, count: u64) -> Sample {
         "bytes_in",
         "bytes_out",
         "refusals",
+        "refused_denied",
+        "refused_address_limit",
+        "refused_address_rate",
         "closed_frame_timeout",
         "closed_idle_timeout",
         "closed_write_timeout",
         "closed_reset",
+        "closed_shed",
         "closed_system_error",
         "accept_errors",
     ];
@@ -34,14 +38,14 @@ fn cells(line: &str) -> Vec<&str> {
 #[test]
 fn a_rate_is_what_a_counter_rises_by_a_second_of_the_server() {
     let rates = Rates::between(&of_all(10.0, 100), &of_all(14.0, 500));
-    let each = ["500", "100", "100", "100", "100", "100", "100", "300", "300"];
+    let each = ["500", "100", "100", "100", "100", "100", "400", "300", "400"];
     assert_eq!(cells(&rates.to_string()), each);
 }
 
 #[test]
 fn the_first_line_is_the_average_since_the_start() {
     let rates = Rates::between(&Sample::before_start(), &of_all(50.0, 100));
-    let each = ["100", "2", "2", "2", "2", "2", "2", "6", "6"];
+    let each = ["100", "2", "2", "2", "2", "2", "8", "6", "8"];
     assert_eq!(cells(&rates.to_string()), each);
 }
 

@@ -1,0 +1,179 @@
+//! The command line and the configuration file: no panic, the same words mean the same in both, and
+//! every error can be shown. And values, against a reference that computes them another way.
+//!
+//! Input: a byte that chooses; then arguments, settings, or one value.
+
+mod values;
+
+use crate::printable::assert_harmless;
+use crate::scratch_file::ScratchFile;
+use arbitrary::{Arbitrary, Unstructured};
+use readyd::config::{self, Command, Config, ConfigError};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+/// Every flag, whether it takes a value, and values that do.
+const FLAGS: [(&str, &[&str]); 18] = [
+    ("listen", &["framed=127.0.0.1:0", "daytime=[::1]:13,format=dmy,ack", "echo=0.0.0.0:7"]),
+    ("print-addresses", &[]),
+    ("table", &["a file"]),
+    ("table-order", &["key-value", "value-key"]),
+    ("table-limit", &["4GiB", "0"]),
+    ("utc", &[]),
+    ("max-connections", &["20k", "0", "2000m"]),
+    ("max-frame", &["1.5KiB", "1GiB", "0"]),
+    ("output-limit", &["0", "1g"]),
+    ("frame-timeout", &["500ms", "0s"]),
+    ("idle-timeout", &["1.5h"]),
+    ("write-timeout", &["7"]),
+    ("drain-timeout", &["0us"]),
+    ("log-rate", &["4294967295", "4294967296"]),
+    ("exit-on-idle", &["2d", "0"]),
+    ("backlog", &["4096"]),
+    ("log", &["off", "TRACE"]),
+    ("check-config", &[]),
+];
+
+/// A flag that only the command line has.
+const CHECK_CONFIG: &str = "check-config";
+
+#[derive(Arbitrary, Debug)]
+enum Value<'a> {
+    Known(u8),
+    Text(&'a str),
+}
+
+/// A flag, and its value if it takes one.
+#[derive(Arbitrary, Debug)]
+struct Setting<'a> {
+    flag: u8,
+    value: Value<'a>,
+}
+
+impl Setting<'_> {
+    fn words(&self) -> (&'static str, Option<&str>) {
+        let (name, known) = FLAGS[usize::from(self.flag) % FLAGS.len()];
+        let value = match self.value {
+            _ if known.is_empty() => None,
+            Value::Known(number) => Some(known[usize::from(number) % known.len()]),
+            Value::Text(text) => Some(text),
+        };
+        (name, value)
+    }
+}
+
+#[derive(Arbitrary, Debug)]
+enum Argument<'a> {
+    /// `--flag value`.
+    Setting(Setting<'a>),
+    /// `--flag=value`, also where the flag takes none.
+    Joined(Setting<'a>, &'a [u8]),
+    Any(&'a [u8]),
+}
+
+thread_local! {
+    static FILE: ScratchFile = ScratchFile::new();
+}
+
+/// See the [module](self).
+pub fn check(data: &[u8]) {
+    let Some((choice, rest)) = data.split_first() else { return };
+    match choice % 4 {
+        0 => check_arguments(&mut Unstructured::new(rest)),
+        1 => check_settings(&mut Unstructured::new(rest)),
+        2 => check_file(rest),
+        _ => values::check(&String::from_utf8_lossy(rest)),
+    }
+}
+
+/// Whatever the arguments are.
+fn check_arguments(input: &mut Unstructured<'_>) {
+    let mut words: Vec<OsString> = Vec::new();
+    while !input.is_empty()
+        && let Ok(argument) = Argument::arbitrary(input)
+    {
+        match argument {
+            Argument::Setting(setting) => {
+                let (name, value) = setting.words();
+                words.push(format!("--{name}").into());
+                words.extend(value.map(OsString::from));
+            }
+            Argument::Joined(setting, value) => {
+                let flag = format!("--{}=", setting.words().0);
+                words.push(OsString::from_vec([flag.as_bytes(), value].concat()));
+            }
+            Argument::Any(bytes) => words.push(OsString::from_vec(bytes.to_vec())),
+        }
+    }
+    // Whichever file it names, of the machine that this runs on, is not part of the input.
+    if !words.iter().any(|word| word.to_string_lossy().starts_with("--config")) {
+        let _ = run(words);
+    }
+}
+
+/// The same settings on the command line and in a file.
+fn check_settings(input: &mut Unstructured<'_>) {
+    let (mut words, mut lines) = (Vec::new(), String::new());
+    while !input.is_empty()
+        && let Ok(setting) = Setting::arbitrary(input)
+    {
+        let (name, value) = setting.words();
+        let value = value.map(str::trim);
+        if name == CHECK_CONFIG || value.is_some_and(|text| text.is_empty() || text.contains('\n'))
+        {
+            continue;
+        }
+        words.push(OsString::from(match value {
+            Some(value) => format!("--{name}={value}"),
+            None => format!("--{name}"),
+        }));
+        lines += &format!("{name} = {}\n", value.unwrap_or_default());
+    }
+    let from_words = run(words);
+    let from_file = run_file(lines.as_bytes());
+    match (from_words, from_file) {
+        (Ok(mut from_words), Ok(from_file)) => {
+            // What a file says of the log gives way to the environment.
+            from_words.log_from_file = from_words.log.take();
+            assert_eq!(from_words, from_file);
+        }
+        (Err(error), Err(in_file)) => {
+            let in_file = match in_file {
+                ConfigError::InFile { error, .. } => *error,
+                error => error,
+            };
+            assert_eq!(error.to_string(), in_file.to_string());
+        }
+        (from_words, from_file) => panic!("{from_words:?}, but from a file {from_file:?}"),
+    }
+}
+
+/// Whatever is in the file; and a file whose name is that, where there is none.
+fn check_file(bytes: &[u8]) {
+    if let Err(ConfigError::InFile { line, .. }) = run_file(bytes) {
+        assert!((1..=bytes.split(|&byte| byte == b'\n').count()).contains(&line));
+    }
+    let missing = OsString::from_vec([b"/dev/null/", bytes].concat());
+    run(vec!["--config".into(), missing]).expect_err("there is no such file");
+}
+
+fn run_file(contents: &[u8]) -> Result<Config, ConfigError> {
+    FILE.with(|file| run(vec!["--config".into(), file.write(contents).into()]))
+}
+
+/// What the arguments ask for; for help and the version, the default.
+fn run(words: Vec<OsString>) -> Result<Config, ConfigError> {
+    match config::from_args(words) {
+        Ok(Command::Run(config)) => {
+            config.limits.validate().expect("limits that were validated");
+            assert!(!config.listeners.is_empty(), "nothing to serve");
+            config.listeners.iter().for_each(values::check_listen);
+            Ok(*config)
+        }
+        Ok(Command::Help | Command::Version) => Ok(Config::default()),
+        Err(error) => {
+            assert_harmless(&error.to_string());
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! A stream of requests through the server's engine, however it is chopped, against a reference that
+//! sees it whole: the same replies, the same reason to close.
+//!
+//! Input: framing, limits, portions; then the pieces of the stream.
+
+use crate::input::{self, Portions};
+use crate::reference::{self, Rest, enveloped};
+use arbitrary::{Arbitrary, Unstructured};
+use readyd::clock::Moment;
+use readyd::close::CloseReason;
+use readyd::conn::{Connection, Outcome, Respond, Step, Turn};
+use readyd::frame::FrameError;
+use readyd::framing::{Framing, Request};
+use readyd::limits::Limits;
+use readyd::reply::Reply;
+
+/// Longest text of an error, in its envelope.
+const LONGEST_REFUSAL: usize = 300;
+
+#[derive(Arbitrary, Debug)]
+struct Setup {
+    framing: u8,
+    longest: u16,
+    output_limit: u16,
+    reads: Portions,
+    takes: Portions,
+}
+
+/// See the [module](self).
+pub fn check(data: &[u8]) {
+    let input = &mut Unstructured::new(data);
+    let Ok(setup) = Setup::arbitrary(input) else { return };
+    let longest = usize::from(setup.longest % 512);
+    let framing = match setup.framing % 4 {
+        0 => Framing::Padded { max_body: longest },
+        1 => Framing::Line { max_line: longest },
+        2 => Framing::Fixed { len: longest + 1 },
+        _ => Framing::Raw,
+    };
+    let stream = input::stream(input);
+    let limits = Limits {
+        max_frame: longest.max(1),
+        output_limit: usize::from(setup.output_limit),
+        ..Limits::default()
+    };
+    let expected = expected(framing, &stream);
+    let (all, one) = (Portions::of(&[usize::MAX]), Portions::of(&[1]));
+    for (reads, takes) in [(&all, &all), (&one, &one), (&setup.reads, &setup.takes)] {
+        let got = Conversation::new(framing, &limits).play(&stream, reads.clone(), takes.clone());
+        assert_eq!(got, expected, "{framing:?}, reads {reads:?}, takes {takes:?}");
+    }
+}
+
+/// What the service answers.
+fn answer(body: &[u8]) -> (Vec<u8>, Outcome) {
+    match body {
+        b"q" => (b"bye".to_vec(), Outcome::Finish(CloseReason::Disconnect)),
+        [b'*', ..] => (body.repeat(3), Outcome::Continue),
+        _ => (body.to_vec(), Outcome::Continue),
+    }
+}
+
+/// All replies to `stream`, after which comes FIN; and why the connection is closed.
+fn expected(framing: Framing, stream: &[u8]) -> (Vec<u8>, CloseReason) {
+    if framing == Framing::Raw {
+        return (stream.to_vec(), CloseReason::PeerClosed);
+    }
+    let mut replies = Vec::new();
+    let (requests, rest) = reference::requests(framing, stream);
+    for request in requests {
+        let (body, outcome) = answer(request.body);
+        replies.extend(enveloped(&body, request.envelope));
+        if let Outcome::Finish(reason) = outcome {
+            return (replies, reason);
+        }
+    }
+    let reason = match (rest, framing) {
+        (Rest::Nothing, _) => CloseReason::PeerClosed,
+        (Rest::Unfinished(len), Framing::Line { .. }) => {
+            let (body, outcome) = answer(&stream[stream.len() - len..]);
+            replies.extend(body);
+            match outcome {
+                Outcome::Finish(reason) => reason,
+                _ => CloseReason::PeerClosed,
+            }
+        }
+        (Rest::Unfinished(_), _) => CloseReason::PeerClosedMidFrame,
+        (Rest::Wrong(error), _) => {
+            let text = format!("Error: {error}");
+            replies.extend(enveloped(text.as_bytes(), framing.envelope()));
+            match error {
+                FrameError::BadByte { .. } => CloseReason::BadFrame,
+                FrameError::OverLimit { .. } | FrameError::LineOverLimit { .. } => {
+                    CloseReason::OverLimit
+                }
+            }
+        }
+    };
+    (replies, reason)
+}
+
+struct Service {
+    echoes_all: bool,
+    longest_reply: usize,
+}
+
+impl Respond for Service {
+    fn greet(&mut self, _: &mut Reply<'_>) -> Outcome {
+        Outcome::Continue
+    }
+
+    fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>) -> Outcome {
+        let (body, outcome) = match self.echoes_all {
+            true => (request.body.to_vec(), Outcome::Continue),
+            false => answer(request.body),
+        };
+        self.longest_reply = self.longest_reply.max(enveloped(&body, request.envelope).len());
+        reply.push(&body);
+        outcome
+    }
+
+    fn produce(&mut self, _: &mut Reply<'_>) {
+        unreachable!("this service never speaks unasked");
+    }
+}
+
+/// A connection, the loop that owns it, and a peer that takes output in portions, and only when
+/// nothing else can happen.
+struct Conversation<'a> {
+    conn: Connection,
+    framing: Framing,
+    limits: &'a Limits,
+    service: Service,
+    out: Vec<u8>,
+    received: Vec<u8>,
+}
+
+impl Conversation<'_> {
+    fn new(framing: Framing, limits: &Limits) -> Conversation<'_> {
+        Conversation {
+            conn: Connection::new(Moment::START),
+            framing,
+            limits,
+            service: Service { echoes_all: framing == Framing::Raw, longest_reply: 0 },
+            out: Vec::new(),
+            received: Vec::new(),
+        }
+    }
+
+    fn play(
+        mut self,
+        stream: &[u8],
+        mut reads: Portions,
+        mut takes: Portions,
+    ) -> (Vec<u8>, CloseReason) {
+        let (mut to_come, mut fin_came) = (stream, false);
+        self.turn(Connection::open);
+        loop {
+            match self.conn.next_step() {
+                Step::Close(reason) => {
+                    assert_eq!(self.conn.memory(), (0, 0));
+                    return (self.received, reason);
+                }
+                Step::Abort(reason) => panic!("gives up a peer that takes all: {reason}"),
+                Step::SendFin => self.conn.fin_sent(Moment::START),
+                Step::Stay => {}
+            }
+            if self.conn.can_resume(self.limits) {
+                self.turn(Connection::resume);
+            } else if self.conn.wants_read() && to_come.is_empty() {
+                assert!(!fin_came, "reads on after FIN");
+                fin_came = true;
+                self.turn(Connection::receive_eof);
+            } else if self.conn.wants_read() {
+                let portion = reads.cut(&mut to_come);
+                self.turn(|conn, turn| conn.receive(portion, turn));
+                let came = stream.len() - to_come.len();
+                assert!(self.conn.memory().0 <= 2 * came + 128, "holds more than came");
+            } else {
+                assert!(self.conn.has_unsent(), "stuck: {:?}", self.conn);
+                self.take(takes.next());
+            }
+        }
+    }
+
+    fn turn(&mut self, call: impl FnOnce(&mut Connection, &mut Turn<'_, Service>)) {
+        let mut turn = Turn {
+            now: Moment::START,
+            limits: self.limits,
+            framing: self.framing,
+            responder: &mut self.service,
+            out: &mut self.out,
+        };
+        call(&mut self.conn, &mut turn);
+        let pending = self.conn.unsent().len() + self.out.len();
+        let one_reply = self.service.longest_reply.max(LONGEST_REFUSAL);
+        assert!(pending <= self.limits.output_limit + one_reply, "{pending} bytes pending");
+        self.conn.unsent().extend(&self.out, Moment::START);
+        self.out.clear();
+    }
+
+    fn take(&mut self, count: usize) {
+        let count = count.min(self.conn.unsent().len());
+        self.received.extend_from_slice(&self.conn.unsent().bytes()[..count]);
+        self.conn.unsent().consume(count, Moment::START);
+        self.conn.output_taken(Moment::START);
+    }
+}

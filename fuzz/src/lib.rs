@@ -1,0 +1,33 @@
+//! What is fuzzed, as plain functions of bytes: the fuzzer calls them through `fuzz_targets/`, and
+//! `tests/replay.rs` calls them with every input that is kept, without a fuzzer.
+//!
+//! Each target compares the code with a reference that works on other principles, slow and plain, or
+//! with the same code given the same bytes in other portions; and it checks what must always hold.
+//!
+//! Invariant: a target depends on its input alone, so that an input that fails once fails always.
+
+pub mod client_decoder;
+pub mod configuration;
+pub mod frame_stream;
+pub mod header;
+mod input;
+pub mod log_escaping;
+mod printable;
+mod reference;
+mod scratch_file;
+pub mod server_operations;
+pub mod table_file;
+
+/// Panics if something is wrong with what the bytes made the code do.
+pub type Check = fn(&[u8]);
+
+/// Every target: its name, which is that of its corpus, and its function.
+pub const TARGETS: [(&str, Check); 7] = [
+    ("header", header::check),
+    ("frame_stream", frame_stream::check),
+    ("server_operations", server_operations::check),
+    ("client_decoder", client_decoder::check),
+    ("table_file", table_file::check),
+    ("configuration", configuration::check),
+    ("log_escaping", log_escaping::check),
+];

@@ -1,0 +1,80 @@
+//! How connections end, and what has to be given back when they do.
+
+use super::Server;
+use super::entry::Entry;
+use crate::close::CloseReason;
+use crate::net::Net;
+use log::Level;
+use slab::Slab;
+
+/// Places in the slab kept while nobody is connected.
+const PLACES_KEPT: usize = 1024;
+
+impl<N: Net> Server<N> {
+    pub(super) fn close(&mut self, index: usize, reason: CloseReason) -> N::Stream {
+        let entry = self.connections.remove(index);
+        let now = self.visitor.now;
+        self.timers.disarm(index);
+        self.gate.connection_closed();
+        self.admission.closed(entry.peer.ip());
+        self.budget.change(entry.buffered, 0);
+        self.visitor.stats.buffered = self.budget.used() as u64;
+        self.visitor.stats.count_close(reason);
+        self.visitor.log.line(now, Level::Info, format_args!("{} closed: {reason}", entry.peer));
+        if self.connections.is_empty() {
+            self.empty_since = now;
+            self.give_memory_back();
+        }
+        entry.stream
+    }
+
+    /// After a crowd has left, its places are not kept.
+    fn give_memory_back(&mut self) {
+        if self.connections.capacity() > PLACES_KEPT {
+            self.connections = Slab::new();
+            self.timers.shrink();
+            self.queue.shrink_to(PLACES_KEPT);
+        }
+    }
+
+    /// Closes whatever is left. A reply that was cut off ends in RST, so that nobody takes what came
+    /// of it for the whole.
+    pub(super) fn close_all(&mut self) {
+        let open: Vec<usize> = self.connections.iter().map(|(index, _)| index).collect();
+        for index in open {
+            let Some(Entry { conn, .. }) = self.connections.get(index) else { continue };
+            let is_cut_off = conn.has_unsent();
+            let reason = match conn.reason_or(CloseReason::Stopped) {
+                CloseReason::Drained if is_cut_off => CloseReason::Stopped,
+                reason => reason,
+            };
+            let stream = self.close(index, reason);
+            if is_cut_off {
+                self.visitor.net.abort(stream);
+            }
+        }
+    }
+
+    /// Keeps the sum of what connections hold, and within its limit.
+    pub(super) fn account(&mut self, index: usize) {
+        let Some(entry) = self.connections.get_mut(index) else { return };
+        let (input, output) = entry.conn.memory();
+        let before = std::mem::replace(&mut entry.buffered, input + output);
+        self.budget.change(before, input + output);
+        if self.budget.is_exceeded() {
+            self.shed();
+        }
+        self.visitor.stats.buffered = self.budget.used() as u64;
+    }
+
+    /// Closes the newest connections that hold memory. With RST, so that what the kernel holds for them
+    /// goes too, and nobody takes half a reply for a whole.
+    fn shed(&mut self) {
+        let newest = self.budget.newest_to_shed(&self.connections, &self.generations);
+        self.budget.say(self.visitor.now, newest.len());
+        for index in newest {
+            let stream = self.close(index, CloseReason::Shed);
+            self.visitor.net.abort(stream);
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! The calls on sockets, with what tcp(7) and epoll(7) promise of them and nothing more.
+
+use crate::faults::{self, Call};
+use crate::kernel::{Fate, Kernel, Owner, Progress, Source};
+use crate::knobs::Knob;
+use crate::pipe::Fin;
+use crate::trace::{Outcome, What};
+use nix::errno::Errno;
+use readyd::clock::Moment;
+use readyd::net::Token;
+use std::io;
+use std::net::SocketAddr;
+
+/// Reads in vain between two events.
+const MOST_EMPTY_READS: u32 = 30;
+
+impl Kernel {
+    /// The fault that this call is to have, with all that it does to the connection.
+    fn fault(&mut self, call: Call, index: usize) -> io::Result<()> {
+        let Some(errno) = self.faults.next(call, self.knobs, &mut self.dice) else { return Ok(()) };
+        match errno {
+            // That nothing is ready is no lie if it is so; if it is one, an edge must follow.
+            Errno::EAGAIN | Errno::ENOTCONN if matches!(call, Call::Recv | Call::Connected) => {
+                if errno == Errno::ENOTCONN && call == Call::Recv {
+                    self.break_link(index, errno);
+                } else {
+                    self.owe(call, Source::End(index));
+                    self.nothing_has_arrived(index, 0);
+                }
+            }
+            Errno::EAGAIN if call == Call::Send => self.owe(call, Source::End(index)),
+            Errno::EINTR => {}
+            _ if matches!(call, Call::Register | Call::LocalAddress) => {}
+            _ if faults::breaks(errno) => self.break_link(index, errno),
+            _ => self.evidence(index, errno),
+        }
+        Err(errno.into())
+    }
+
+    /// An edge follows; if the fault sticks, when it is over.
+    fn owe(&mut self, call: Call, source: Source) {
+        if self.faults.is_stuck(call) {
+            self.owed.push(source);
+        } else {
+            self.tell_again(source);
+        }
+    }
+
+    /// As far as its owner can tell, nothing is there beyond what it has read and these `count` bytes.
+    fn nothing_has_arrived(&mut self, index: usize, count: usize) {
+        let facts = &mut self.facts[index / 2];
+        facts.arrived_at_drain = facts.arrived_at_drain.min(facts.read + count as u64);
+    }
+
+    fn evidence(&mut self, index: usize, errno: Errno) {
+        if index % 2 == 1 {
+            self.facts[index / 2].errors.push(errno);
+        }
+    }
+
+    /// The network breaks the connection: one end is told by this call, the other by RST.
+    fn break_link(&mut self, index: usize, errno: Errno) {
+        self.evidence(index, errno);
+        self.ends[index].fate = Fate::Collected;
+        self.ends[index].incoming.reset(true);
+        self.reset(index ^ 1, false);
+    }
+
+    fn touch(&mut self, index: usize) {
+        let facts = &mut self.facts[index / 2];
+        if !facts.is_touched {
+            facts.is_touched = true;
+            self.touched.push(index / 2);
+        }
+    }
+
+    pub(crate) fn accept(&mut self, number: usize) -> io::Result<usize> {
+        let result = self.try_accept(number);
+        let owner = self.listeners[number].owner;
+        if owner != Owner::Peer || result.is_ok() {
+            self.note(owner, What::Accept, number, Outcome::of(&result));
+        }
+        result
+    }
+
+    fn try_accept(&mut self, number: usize) -> io::Result<usize> {
+        let owner = self.listeners[number].owner;
+        if owner != Owner::Peer {
+            self.fail_accept(number)?;
+        }
+        let Some(index) = self.listeners[number].waiting.pop_front() else {
+            return Err(Errno::EAGAIN.into());
+        };
+        self.ends[index].held = true;
+        self.held[owner as usize] += 1;
+        let now = self.now;
+        if owner == Owner::Server {
+            self.touch(index);
+        }
+        let facts = &mut self.facts[index / 2];
+        facts.accepted_at = Some(now);
+        facts.last_read_at = now;
+        facts.last_sent_at = now;
+        Ok(index)
+    }
+
+    fn fail_accept(&mut self, number: usize) -> io::Result<()> {
+        if let Some(errno) = self.faults.next(Call::Accept, self.knobs, &mut self.dice) {
+            if errno == Errno::EAGAIN && !self.listeners[number].waiting.is_empty() {
+                self.owe(Call::Accept, Source::Listener(number));
+            } else if !faults::leaves_backlog(errno)
+                && let Some(lost) = self.listeners[number].waiting.pop_front()
+            {
+                self.ends[lost].progress = Progress::Failed;
+                self.reset(lost ^ 1, true);
+            }
+            return Err(errno.into());
+        }
+        let is_at_limit = self.held[Owner::Server as usize] >= self.descriptor_limit;
+        if is_at_limit && !self.listeners[number].waiting.is_empty() {
+            self.faults.count(Knob::DescriptorLimit);
+            return Err(Errno::EMFILE.into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn connect(&mut self, owner: Owner, address: SocketAddr) -> io::Result<usize> {
+        let result = self.try_connect(owner, address);
+        let what = if owner == Owner::Peer { What::PeerConnects } else { What::Connect };
+        self.note(owner, what, usize::from(address.port()), Outcome::of(&result));
+        result
+    }
+
+    fn try_connect(&mut self, owner: Owner, address: SocketAddr) -> io::Result<usize> {
+        if owner != Owner::Peer {
+            if let Some(errno) = self.faults.next(Call::Connect, self.knobs, &mut self.dice) {
+                return Err(errno.into());
+            }
+            if address.port() == crate::kernel::BARRED_PORT {
+                return Err(Errno::ENETUNREACH.into());
+            }
+        }
+        Ok(self.begin(owner, address))
+    }
+
+    /// Whether a connect has ended, and how: SO_ERROR, then getpeername(2).
+    pub(crate) fn connected(&mut self, index: usize) -> io::Result<()> {
+        let is_early = self.now < self.facts[index / 2].begun_at + self.connect_timeout;
+        if !self.ends[index].was_told && is_early {
+            self.violate(format!("socket #{index} is taken for connected, and no event said so"));
+        }
+        let result = self.fault(Call::Connected, index).and_then(|()| {
+            self.take_error(index)?;
+            match self.ends[index].progress {
+                Progress::Established if self.ends[index].fate == Fate::Sound => Ok(()),
+                _ => Err(Errno::ENOTCONN.into()),
+            }
+        });
+        let outcome = Outcome::of(&result.as_ref().map(|()| 0).map_err(copy_of));
+        self.note(self.ends[index].owner, What::Connected, index, outcome);
+        result
+    }
+
+    pub(crate) fn local_address(&mut self, index: usize) -> io::Result<SocketAddr> {
+        let result = self.fault(Call::LocalAddress, index);
+        let outcome = Outcome::of(&result.as_ref().map(|()| 0).map_err(copy_of));
+        self.note(self.ends[index].owner, What::LocalAddress, index, outcome);
+        result.map(|()| crate::kernel::peer_address(index / 2))
+    }
+
+    /// EPOLL_CTL_ADD: what the socket is ready for already is told too.
+    pub(crate) fn register(&mut self, index: usize, token: Token) -> io::Result<()> {
+        let result = self.fault(Call::Register, index);
+        let outcome = Outcome::of(&result.as_ref().map(|()| token.0).map_err(copy_of));
+        self.note(self.ends[index].owner, What::Register, index, outcome);
+        if result.is_err() {
+            self.facts[index / 2].register_failed |= index % 2 == 1;
+            return result;
+        }
+        if self.ends[index].token.replace(token).is_some() {
+            self.violate(format!("socket #{index} is registered twice"));
+        }
+        self.news_of(index);
+        Ok(())
+    }
+
+    fn take_error(&mut self, index: usize) -> io::Result<()> {
+        if let Fate::Pending(errno) = self.ends[index].fate {
+            self.ends[index].fate = Fate::Collected;
+            self.evidence(index, errno);
+            return Err(errno.into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn recv(&mut self, index: usize, into: &mut [u8]) -> io::Result<usize> {
+        let is_peer = self.ends[index].owner == Owner::Peer;
+        let result = if is_peer { Ok(()) } else { self.fault(Call::Recv, index) };
+        let result = result.and_then(|()| self.try_recv(index, into, is_peer));
+        if let Ok(count) = result {
+            self.trace.contents(&into[..count]);
+            if index % 2 == 1 && !is_peer {
+                self.touch(index);
+                let now = self.now;
+                let facts = &mut self.facts[index / 2];
+                facts.fin_read |= count == 0;
+                facts.read += count as u64;
+                // After its FIN the server answers nothing: what it reads then it throws away.
+                if count > 0 && facts.fin_sent_at.is_none() {
+                    facts.fresh_in.extend_from_slice(&into[..count]);
+                    facts.last_read_at = now;
+                }
+            }
+        }
+        let what = if is_peer { What::PeerReads } else { What::Recv };
+        // Peers look again and again, which is of no interest.
+        if !is_peer || result.is_ok() {
+            self.note(self.ends[index].owner, what, index, Outcome::of(&result));
+        }
+        result
+    }
+
+    fn try_recv(&mut self, index: usize, into: &mut [u8], is_peer: bool) -> io::Result<usize> {
+        let end = &mut self.ends[index];
+        let readable = end.incoming.readable();
+        if readable > 0 {
+            let mut most = into.len();
+            let can_fall_short = !is_peer && end.incoming.fin != Fin::Arrived;
+            if can_fall_short && self.has(Knob::ShortReads) && self.dice.one_in(3) {
+                most = most.min(1 + self.dice.below(readable));
+                self.faults.count(Knob::ShortReads);
+            }
+            let end = &mut self.ends[index];
+            let count = end.incoming.read(&mut into[..most]);
+            if most < into.len() && count < readable {
+                // The kernel never has more than it gives: the rest comes later, with an edge.
+                end.incoming.take_back();
+                self.set_under_way(index);
+                self.nothing_has_arrived(index, count);
+            }
+            if std::mem::take(&mut self.ends[index ^ 1].awaits_room) {
+                self.news_of(index ^ 1);
+            }
+            return Ok(count);
+        }
+        if self.ends[index].incoming.fin == Fin::Arrived {
+            return Ok(0);
+        }
+        self.take_error(index)?;
+        match self.ends[index].fate {
+            Fate::Sound => {
+                self.count_empty_read(index);
+                Err(Errno::EAGAIN.into())
+            }
+            _ => Ok(0),
+        }
+    }
+
+    /// A program asks again at a deadline, or when it is to stop; but not for ever.
+    fn count_empty_read(&mut self, index: usize) {
+        let end = &mut self.ends[index];
+        end.empty_reads += 1;
+        if end.owner != Owner::Peer && end.empty_reads > MOST_EMPTY_READS {
+            self.violate(format!("socket #{index} is read again and again, and no event said so"));
+        }
+    }
+
+    pub(crate) fn send(&mut self, index: usize, bytes: &[u8]) -> io::Result<usize> {
+        let is_peer = self.ends[index].owner == Owner::Peer;
+        let result = if is_peer { Ok(()) } else { self.fault(Call::Send, index) };
+        let result = result.and_then(|()| self.try_send(index, bytes, is_peer));
+        if index % 2 == 1 && !is_peer {
+            self.touch(index);
+            let now = self.now;
+            let facts = &mut self.facts[index / 2];
+            match &result {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    facts.interrupted_at = Some(now);
+                    facts.refused_since.get_or_insert(now);
+                }
+                &Ok(count) => {
+                    facts.sent += count as u64;
+                    facts.fresh_out.extend_from_slice(&bytes[..count]);
+                    facts.last_sent_at = now;
+                    facts.refused_since = None;
+                }
+                Err(_) => _ = facts.refused_since.get_or_insert(now),
+            }
+        }
+        if let Ok(count) = result {
+            self.trace.contents(&bytes[..count]);
+        }
+        let what = if is_peer { What::PeerSends } else { What::Send };
+        self.note(self.ends[index].owner, what, index, Outcome::of(&result));
+        result
+    }
+
+    fn try_send(&mut self, index: usize, bytes: &[u8], is_peer: bool) -> io::Result<usize> {
+        if self.ends[index].fin_sent {
+            self.violate(format!("socket #{index}: sent after FIN"));
+            return Err(Errno::EPIPE.into());
+        }
+        if let Progress::Connecting(_) = self.ends[index].progress {
+            return Err(Errno::EAGAIN.into());
+        }
+        self.take_error(index)?;
+        if self.ends[index].fate == Fate::Collected {
+            self.evidence(index, Errno::EPIPE);
+            return Err(Errno::EPIPE.into());
+        }
+        let mut count = bytes.len().min(self.ends[index ^ 1].incoming.room());
+        self.ends[index].awaits_room = count < bytes.len();
+        if count == 0 && !bytes.is_empty() {
+            return Err(Errno::EAGAIN.into());
+        }
+        if !is_peer && self.has(Knob::ShortWrites) && self.dice.one_in(3) {
+            count = 1 + self.dice.below(count);
+            self.faults.count(Knob::ShortWrites);
+        }
+        let count = count.min(bytes.len());
+        self.ends[index ^ 1].incoming.push(&bytes[..count]);
+        self.set_under_way(index ^ 1);
+        Ok(count)
+    }
+
+    pub(crate) fn send_fin(&mut self, index: usize) -> io::Result<()> {
+        let is_peer = self.ends[index].owner == Owner::Peer;
+        let result = if is_peer { Ok(()) } else { self.fault(Call::Fin, index) };
+        let result = result.and_then(|()| self.try_send_fin(index));
+        let what = if is_peer { What::PeerFin } else { What::Fin };
+        let outcome = Outcome::of(&result.as_ref().map(|()| 0).map_err(copy_of));
+        self.note(self.ends[index].owner, what, index, outcome);
+        result
+    }
+
+    fn try_send_fin(&mut self, index: usize) -> io::Result<()> {
+        if self.ends[index].fin_sent {
+            self.violate(format!("socket #{index}: FIN was sent before"));
+        }
+        if self.ends[index].fate != Fate::Sound {
+            self.ends[index].fate = Fate::Collected;
+            self.evidence(index, Errno::ENOTCONN);
+            return Err(Errno::ENOTCONN.into());
+        }
+        self.ends[index].fin_sent = true;
+        self.ends[index ^ 1].incoming.fin = Fin::UnderWay;
+        self.set_under_way(index ^ 1);
+        if index % 2 == 1 {
+            self.facts[index / 2].fin_sent_at = Some(self.now);
+        }
+        Ok(())
+    }
+
+    /// The server drops a connection: closing one that has unread input, or that the peer still sends
+    /// to, resets it and can destroy what the peer has not read yet.
+    pub(crate) fn check_close(&mut self, index: usize) {
+        let (now, linger, stops) = (self.now, self.linger, self.stops);
+        let (end, facts) = (&self.ends[index], &self.facts[index / 2]);
+        let has_lingered = facts.fin_sent_at.is_some_and(|at| now >= at + linger);
+        let is_broken = end.fate != Fate::Sound || !facts.errors.is_empty();
+        let is_over = facts.fin_read && end.incoming.readable() == 0;
+        if !(is_over || has_lingered || is_broken || facts.register_failed || stops) {
+            self.violate(format!(
+                "socket #{index} is closed while the peer may send: RST can destroy the last reply \
+                 (FIN sent at {:?}, {} bytes unread)",
+                facts.fin_sent_at.map(Moment::as_nanos),
+                end.incoming.readable()
+            ));
+        }
+    }
+}
+
+/// The same error once more: [`io::Error`] cannot be cloned.
+fn copy_of(error: &io::Error) -> io::Error {
+    io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(0))
+}

@@ -1,0 +1,110 @@
+//! How edges are told: once, with all that holds by then; and everything else that epoll(7) leaves
+//! open: when, in which order, how often, and for whom.
+
+use crate::kernel::{Fate, Kernel, Owner, Progress, Source};
+use crate::knobs::Knob;
+use crate::pipe::Fin;
+use crate::trace::{Outcome, What};
+use readyd::net::{Readiness, Token};
+
+/// With [`Knob::FewEventsAPoll`], what one poll takes at most.
+const FEW: usize = 3;
+
+impl Kernel {
+    pub(crate) fn has_news(&self, owner: Owner) -> bool {
+        !self.news[owner as usize].is_empty()
+    }
+
+    /// What one poll tells `owner`.
+    pub(crate) fn poll(&mut self, owner: Owner) -> Vec<(Token, Readiness)> {
+        let mut events = Vec::new();
+        let mut later = Vec::new();
+        for source in std::mem::take(&mut self.news[owner as usize]) {
+            let is_late = (self.has(Knob::FewEventsAPoll) && events.len() >= FEW)
+                || (self.has(Knob::LateEvents) && self.dice.one_in(3));
+            if is_late {
+                later.push(source);
+            } else {
+                events.extend(self.event(source));
+            }
+        }
+        self.news[owner as usize].extend(later);
+        if self.has(Knob::SpuriousEvents) && self.dice.one_in(3) {
+            events.extend(self.spurious(owner));
+        }
+        if self.has(Knob::DuplicateEvents) && !events.is_empty() && self.dice.one_in(2) {
+            let again = events[self.dice.below(events.len())];
+            events.push(again);
+            self.faults.count(Knob::DuplicateEvents);
+        }
+        if self.has(Knob::ShuffledEvents) {
+            self.dice.shuffle(&mut events);
+        }
+        for &(token, readiness) in &events {
+            self.note(owner, What::Event, token.0, Outcome::Ready(readiness));
+        }
+        if self.has(Knob::StaleEvents) && self.dice.one_in(2) {
+            events.extend(self.stale(owner));
+        }
+        events
+    }
+
+    fn event(&mut self, source: Source) -> Option<(Token, Readiness)> {
+        match source {
+            Source::Listener(number) => {
+                let backlog = &mut self.listeners[number];
+                backlog.has_news = false;
+                let readiness = Readiness { read: true, ..Readiness::default() };
+                Some((backlog.token?, readiness))
+            }
+            Source::End(index) => {
+                if !std::mem::take(&mut self.ends[index].has_news) {
+                    return None;
+                }
+                let readiness = self.readiness(index);
+                let token = self.ends[index].token?;
+                self.ends[index].empty_reads = 0;
+                self.ends[index].was_told |= readiness != Readiness::default();
+                (readiness != Readiness::default()).then_some((token, readiness))
+            }
+        }
+    }
+
+    /// What the socket is ready for, as EPOLLIN, EPOLLOUT, EPOLLRDHUP and EPOLLHUP have it.
+    fn readiness(&self, index: usize) -> Readiness {
+        let end = &self.ends[index];
+        let is_broken = end.fate != Fate::Sound;
+        let is_connecting = matches!(end.progress, Progress::Connecting(_));
+        let read_on = is_broken || end.incoming.fin == Fin::Arrived;
+        let has_room = !is_connecting && self.ends[index ^ 1].incoming.room() > 0;
+        Readiness {
+            read: read_on || end.incoming.readable() > 0,
+            write: is_broken || has_room,
+            read_on,
+        }
+    }
+
+    /// An event without a cause, for a socket that is there.
+    fn spurious(&mut self, owner: Owner) -> Option<(Token, Readiness)> {
+        let index = self.dice.below(self.ends.len());
+        let end = self.ends.get_mut(index).filter(|end| end.owner == owner && end.held)?;
+        let token = end.token?;
+        end.was_told = true;
+        end.empty_reads = 0;
+        self.faults.count(Knob::SpuriousEvents);
+        let [read, write, read_on] = [0; 3].map(|_| self.dice.one_in(2));
+        Some((token, Readiness { read, write, read_on }))
+    }
+
+    /// An event for a socket that is closed.
+    fn stale(&mut self, owner: Owner) -> Option<(Token, Readiness)> {
+        let gone = &self.gone[owner as usize];
+        let recent = gone.len().min(8);
+        let token = *gone.get(gone.len() - recent + self.dice.below(recent))?;
+        self.stale_told += u64::from(owner == Owner::Server);
+        self.faults.count(Knob::StaleEvents);
+        let readiness = Readiness { read: true, write: true, read_on: self.dice.one_in(2) };
+        self.note(owner, What::StaleEvent, token.0, Outcome::Ready(readiness));
+        Some((token, readiness))
+    }
+}

@@ -1,0 +1,1 @@
+//! The faults that real systems fell by, one test each.

@@ -1,0 +1,431 @@
+//! The kernel that both programs and all peers share: sockets, backlogs, time, and what is known of
+//! every connection for the oracle.
+//!
+//! The two ends of connection `n` are neighbours: `2n` is the one that connected, `2n + 1` the one that
+//! was accepted.
+
+use crate::dice::Dice;
+use crate::facts::Facts;
+use crate::faults::Faults;
+use crate::knobs::{Knob, Knobs};
+use crate::pipe::{Fin, Pipe};
+use crate::trace::{Outcome, Trace, What};
+use nix::errno::Errno;
+use readyd::clock::{Moment, WallTime};
+use readyd::net::Token;
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Who holds a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The server under test.
+    Server,
+    /// The client under test, speaking with that server.
+    Fleet,
+    /// The client under test, speaking with a malicious server.
+    Victim,
+    /// A scripted peer, or the simulator itself.
+    Peer,
+}
+
+const OWNERS: usize = 4;
+
+/// Addresses from here on lead nowhere, each in its own way.
+pub(crate) const REFUSING_PORT: u16 = 9000;
+pub(crate) const SILENT_PORT: u16 = 9001;
+pub(crate) const BARRED_PORT: u16 = 9002;
+const LISTENER_PORT: u16 = 7000;
+
+/// The address of the listener of that number.
+pub(crate) fn listener_address(number: usize) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, LISTENER_PORT + number as u16))
+}
+
+/// The address from which connection `link` was made.
+pub(crate) fn peer_address(link: usize) -> SocketAddr {
+    let [_, high, middle, low] = (link as u32).to_be_bytes();
+    SocketAddr::from((Ipv4Addr::new(10, high, middle, low), 40_000 + (link % 1000) as u16))
+}
+
+/// The connection made from `address`.
+pub(crate) fn link_of(address: SocketAddr) -> Option<usize> {
+    match address {
+        SocketAddr::V4(v4) => match v4.ip().octets() {
+            [10, high, middle, low] => Some(u32::from_be_bytes([0, high, middle, low]) as usize),
+            _ => None,
+        },
+        SocketAddr::V6(_) => None,
+    }
+}
+
+/// How far a connection attempt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Connecting(SocketAddr),
+    Established,
+    Failed,
+}
+
+/// The socket's error, as SO_ERROR has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Sound,
+    /// The next call says so.
+    Pending(Errno),
+    /// A call has said so.
+    Collected,
+}
+
+/// One end of a connection.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) owner: Owner,
+    pub(crate) held: bool,
+    pub(crate) progress: Progress,
+    pub(crate) fate: Fate,
+    /// What comes to this end.
+    pub(crate) incoming: Pipe,
+    pub(crate) fin_sent: bool,
+    pub(crate) token: Option<Token>,
+    /// A send could not have all it wanted: then, and only then, more room is an edge.
+    pub(crate) awaits_room: bool,
+    /// Is in the list of what has news.
+    pub(crate) has_news: bool,
+    is_under_way: bool,
+    /// An event was told since it was registered.
+    pub(crate) was_told: bool,
+    /// Reads since the last event that found nothing.
+    pub(crate) empty_reads: u32,
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    pub(crate) owner: Owner,
+    pub(crate) token: Option<Token>,
+    pub(crate) is_open: bool,
+    pub(crate) waiting: VecDeque<usize>,
+    pub(crate) has_news: bool,
+}
+
+/// Who has news to tell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    Listener(usize),
+    End(usize),
+}
+
+/// The whole network.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    pub(crate) now: Moment,
+    pub(crate) wall_offset: Duration,
+    pub(crate) knobs: Knobs,
+    pub(crate) dice: Dice,
+    pub(crate) trace: Trace,
+    pub(crate) faults: Faults,
+    pub(crate) ends: Vec<End>,
+    pub(crate) facts: Vec<Facts>,
+    pub(crate) listeners: Vec<Backlog>,
+    pub(crate) window: usize,
+    pub(crate) news: [Vec<Source>; OWNERS],
+    /// Events that are owed when a fault which sticks is over.
+    pub(crate) owed: Vec<Source>,
+    /// The tokens of sockets that are closed.
+    pub(crate) gone: [Vec<Token>; OWNERS],
+    pub(crate) stale_told: u64,
+    pub(crate) held: [usize; OWNERS],
+    pub(crate) descriptor_limit: usize,
+    /// Connections of which the server read, sent or closed something since the oracle last looked.
+    pub(crate) touched: Vec<usize>,
+    pub(crate) closed: Vec<usize>,
+    pub(crate) readings: Vec<WallTime>,
+    pub(crate) violation: Option<String>,
+    pub(crate) operations: u64,
+    /// The server may close what is unfinished: it was told to stop at once, or too long ago.
+    pub(crate) stops: bool,
+    pub(crate) linger: Duration,
+    pub(crate) connect_timeout: Duration,
+    under_way: Vec<usize>,
+}
+
+impl Kernel {
+    pub(crate) fn new(dice: Dice, knobs: Knobs, window: usize) -> Kernel {
+        Kernel {
+            now: Moment::START + Duration::from_secs(1000),
+            wall_offset: Duration::from_secs(1_620_412_612),
+            knobs,
+            dice,
+            trace: Trace::default(),
+            faults: Faults::default(),
+            ends: Vec::new(),
+            facts: Vec::new(),
+            listeners: Vec::new(),
+            window,
+            news: Default::default(),
+            owed: Vec::new(),
+            gone: Default::default(),
+            stale_told: 0,
+            held: [0; OWNERS],
+            descriptor_limit: usize::MAX,
+            touched: Vec::new(),
+            closed: Vec::new(),
+            readings: Vec::new(),
+            violation: None,
+            operations: 0,
+            stops: false,
+            linger: Duration::ZERO,
+            connect_timeout: Duration::ZERO,
+            under_way: Vec::new(),
+        }
+    }
+
+    pub(crate) fn note(&mut self, who: Owner, what: What, subject: usize, outcome: Outcome) {
+        self.trace.note(self.now, who, what, subject, outcome);
+    }
+
+    /// The first violation counts: others may follow from it.
+    pub(crate) fn violate(&mut self, what: String) {
+        self.violation.get_or_insert(what);
+    }
+
+    pub(crate) fn has(&self, knob: Knob) -> bool {
+        self.knobs.has(knob)
+    }
+
+    pub(crate) fn add_listener(&mut self, owner: Owner) -> usize {
+        self.listeners.push(Backlog {
+            owner,
+            token: None,
+            is_open: true,
+            waiting: VecDeque::new(),
+            has_news: false,
+        });
+        self.listeners.len() - 1
+    }
+
+    /// Begins a connection to `address`; both ends are there from now on.
+    pub(crate) fn begin(&mut self, owner: Owner, address: SocketAddr) -> usize {
+        let index = self.ends.len();
+        for (owner, held) in [(owner, true), (Owner::Server, false)] {
+            self.ends.push(End {
+                owner,
+                held,
+                progress: Progress::Connecting(address),
+                fate: Fate::Sound,
+                incoming: Pipe::new(self.window),
+                fin_sent: false,
+                token: None,
+                awaits_room: false,
+                has_news: false,
+                is_under_way: false,
+                was_told: false,
+                empty_reads: 0,
+            });
+        }
+        let listener = usize::from(address.port().saturating_sub(LISTENER_PORT));
+        if let Some(backlog) = self.listeners.get(listener) {
+            self.ends[index + 1].owner = backlog.owner;
+        }
+        self.facts.push(Facts::new(listener, self.now));
+        self.held[owner as usize] += 1;
+        self.set_under_way(index);
+        index
+    }
+
+    pub(crate) fn set_under_way(&mut self, end: usize) {
+        if !self.ends[end].is_under_way {
+            self.ends[end].is_under_way = true;
+            self.under_way.push(end);
+        }
+    }
+
+    /// Whether anything is still to arrive anywhere.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    /// Lets part of what is under way arrive, or all of it if the network is fast.
+    pub(crate) fn deliver(&mut self) {
+        let is_slow = self.has(Knob::SlowNetwork);
+        let under_way = std::mem::take(&mut self.under_way);
+        for end in under_way {
+            self.ends[end].is_under_way = false;
+            if !is_slow || self.dice.one_in(3) {
+                self.deliver_to(end);
+            }
+            if self.is_still_under_way(end) {
+                self.set_under_way(end);
+            }
+        }
+    }
+
+    fn is_still_under_way(&self, end: usize) -> bool {
+        let End { progress, incoming, .. } = &self.ends[end];
+        match progress {
+            Progress::Connecting(address) => {
+                self.ends[end].held
+                    && (address.port() != SILENT_PORT || !self.has(Knob::DeadAddresses))
+            }
+            _ => incoming.is_under_way(),
+        }
+    }
+
+    fn deliver_to(&mut self, index: usize) {
+        self.operations += 1;
+        if let Progress::Connecting(address) = self.ends[index].progress {
+            if self.ends[index].held {
+                self.arrive_at_listener(index, address);
+            }
+            return;
+        }
+        let (is_slow, glued) = (self.has(Knob::SlowNetwork), self.has(Knob::FinWithData));
+        let in_flight = self.ends[index].incoming.in_flight();
+        let share = if is_slow { 1 + self.dice.below(in_flight) } else { in_flight };
+        let fin_too = in_flight == 0 || glued || (!is_slow && self.dice.one_in(2));
+        let end = &mut self.ends[index];
+        if !end.held && end.progress == Progress::Failed {
+            // Nobody is there to read it.
+            end.incoming.arrive(usize::MAX, true);
+            let mut rest = vec![0; end.incoming.readable()];
+            if end.incoming.read(&mut rest) > 0 {
+                self.reset(index ^ 1, false);
+            }
+            return;
+        }
+        end.incoming.arrive(share, fin_too);
+        let count = end.incoming.readable();
+        let owner = end.owner;
+        self.note(owner, What::Arrives, index, Outcome::Count(count));
+        self.news_of(index);
+    }
+
+    fn arrive_at_listener(&mut self, index: usize, address: SocketAddr) {
+        let number = usize::from(address.port().saturating_sub(LISTENER_PORT));
+        let is_silent = address.port() == SILENT_PORT && self.has(Knob::DeadAddresses);
+        match self.listeners.get_mut(number) {
+            _ if is_silent => return,
+            Some(backlog) if backlog.is_open => {
+                backlog.waiting.push_back(index + 1);
+                self.ends[index].progress = Progress::Established;
+                self.ends[index + 1].progress = Progress::Established;
+                self.news_of_listener(number);
+            }
+            _ => {
+                self.ends[index].progress = Progress::Failed;
+                self.ends[index].fate = Fate::Pending(Errno::ECONNREFUSED);
+            }
+        }
+        self.news_of(index);
+    }
+
+    /// Something happened at this end: whoever holds it will be told once.
+    pub(crate) fn news_of(&mut self, index: usize) {
+        let end = &mut self.ends[index];
+        if end.token.is_some() && !end.has_news {
+            end.has_news = true;
+            self.news[end.owner as usize].push(Source::End(index));
+        }
+    }
+
+    pub(crate) fn news_of_listener(&mut self, number: usize) {
+        let backlog = &mut self.listeners[number];
+        if backlog.token.is_some() && !backlog.has_news {
+            backlog.has_news = true;
+            self.news[backlog.owner as usize].push(Source::Listener(number));
+        }
+    }
+
+    /// RST comes to this end. What came before it may be lost, unread.
+    pub(crate) fn reset(&mut self, index: usize, purge: bool) {
+        let end = &mut self.ends[index];
+        end.incoming.reset(purge);
+        if end.fate == Fate::Sound && end.progress != Progress::Failed {
+            end.fate = Fate::Pending(Errno::ECONNRESET);
+        }
+        self.news_of(index);
+    }
+
+    /// The holder closes its end: FIN, or RST if it left something unread.
+    pub(crate) fn close(&mut self, index: usize) {
+        let end = &mut self.ends[index];
+        let owner = end.owner;
+        let was_connecting = matches!(end.progress, Progress::Connecting(_));
+        let is_sound = end.fate == Fate::Sound && !was_connecting;
+        let leaves_input = end.incoming.readable() > 0;
+        let fin_sent = end.fin_sent;
+        self.forget(index);
+        if is_sound && leaves_input {
+            // On its way to the peer, RST can overtake what the peer has not read.
+            self.reset(index ^ 1, true);
+        } else if is_sound && !fin_sent {
+            self.ends[index ^ 1].incoming.fin = Fin::UnderWay;
+            self.set_under_way(index ^ 1);
+        }
+        self.note(owner, What::Close, index, Outcome::Done);
+    }
+
+    /// The holder closes its end with RST.
+    pub(crate) fn abort(&mut self, index: usize) {
+        let owner = self.ends[index].owner;
+        let is_sound = self.ends[index].fate == Fate::Sound;
+        self.forget(index);
+        if is_sound {
+            self.reset(index ^ 1, false);
+        }
+        self.note(owner, What::Abort, index, Outcome::Done);
+    }
+
+    fn forget(&mut self, index: usize) {
+        let end = &mut self.ends[index];
+        assert!(end.held, "a socket is closed once");
+        end.held = false;
+        end.progress = Progress::Failed;
+        end.has_news = false;
+        self.held[end.owner as usize] -= 1;
+        self.gone[end.owner as usize].extend(end.token.take());
+    }
+
+    pub(crate) fn close_listener(&mut self, number: usize) {
+        let backlog = &mut self.listeners[number];
+        let owner = backlog.owner;
+        backlog.token = None;
+        backlog.has_news = false;
+        backlog.is_open = false;
+        for end in std::mem::take(&mut backlog.waiting) {
+            self.ends[end].progress = Progress::Failed;
+            self.reset(end ^ 1, true);
+        }
+        self.note(owner, What::CloseListener, number, Outcome::Done);
+    }
+
+    /// All faults are over: what was withheld is told, and nothing new is.
+    pub(crate) fn calm_down(&mut self) {
+        self.note(Owner::Peer, What::FaultsStop, 0, Outcome::Done);
+        self.faults.stop();
+        self.knobs = Knobs::default();
+        self.descriptor_limit = usize::MAX;
+        for source in std::mem::take(&mut self.owed) {
+            self.tell_again(source);
+        }
+        for index in 0..self.ends.len() {
+            let end = &mut self.ends[index];
+            end.incoming.window = end.incoming.window.max(1 << 20);
+            if end.held && matches!(end.progress, Progress::Connecting(_)) {
+                self.set_under_way(index);
+            }
+            if std::mem::take(&mut self.ends[index ^ 1].awaits_room) {
+                self.news_of(index ^ 1);
+            }
+        }
+    }
+
+    pub(crate) fn tell_again(&mut self, source: Source) {
+        match source {
+            Source::Listener(number) => self.news_of_listener(number),
+            Source::End(index) => self.news_of(index),
+        }
+    }
+}

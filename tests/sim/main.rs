@@ -1,0 +1,31 @@
+//! Deterministic simulation: the real server and the real client on a simulated kernel, where a seed
+//! decides everything that goes wrong. See README.md.
+
+mod calls;
+mod dice;
+mod ending;
+mod events;
+mod exhaustive;
+mod facts;
+mod faults;
+mod field;
+mod judge;
+mod kernel;
+mod knobs;
+mod log_tap;
+mod model;
+mod net;
+mod oracle;
+mod peers;
+mod pipe;
+#[cfg(planted_bugs)]
+mod planted;
+mod rogues;
+mod scenarios;
+mod sessions;
+mod setup;
+mod tables;
+mod trace;
+mod volume;
+mod wire;
+mod world;

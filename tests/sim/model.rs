@@ -1,0 +1,431 @@
+//! What the server should do on one connection, worked out from the bytes that it read: which replies
+//! it owes, and for which reason it closes.
+//!
+//! The model runs behind the server: after each turn it is given what was read, then what was sent.
+
+use crate::tables;
+use crate::wire::{self, Start};
+use readyd::clock::{Moment, WallTime};
+use readyd::close::CloseReason;
+use readyd::limits::Limits;
+use std::collections::VecDeque;
+
+/// The listeners' services, in the order of their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Framed,
+    Lookup,
+    Exchange,
+    Echo,
+    Discard,
+    Chargen,
+    Greeting,
+    Time,
+    Daytime,
+    DaytimeAck,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Kind; 10] = [
+        Kind::Framed,
+        Kind::Lookup,
+        Kind::Exchange,
+        Kind::Echo,
+        Kind::Discard,
+        Kind::Chargen,
+        Kind::Greeting,
+        Kind::Time,
+        Kind::Daytime,
+        Kind::DaytimeAck,
+    ];
+
+    pub(crate) fn has_lines(self) -> bool {
+        matches!(self, Kind::Lookup | Kind::Exchange)
+    }
+
+    fn has_requests(self) -> bool {
+        self == Kind::Framed || self.has_lines()
+    }
+}
+
+/// What surrounds a connection, after a turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scene<'a> {
+    pub(crate) now: Moment,
+    pub(crate) limits: &'a Limits,
+    /// The version of the table.
+    pub(crate) version: usize,
+    /// What the wall clock said, whenever it was asked.
+    pub(crate) readings: &'a [WallTime],
+    /// How many of these were made before this turn.
+    pub(crate) readings_before: usize,
+}
+
+/// A reply that is owed.
+#[derive(Clone, Debug)]
+enum Owed {
+    Exactly(Vec<u8>),
+    /// The key's value in any version from that one on.
+    Value(Vec<u8>, usize),
+    /// The time of day in a format, from a reading of that number on.
+    Date(String, usize),
+    TwoStamps(usize),
+    SecondsSince1900(usize),
+    Statistics,
+    Help,
+    /// Any text that begins with `Error: `.
+    Refusal,
+}
+
+const RECEIVED: &[u8] = b"Message received successfully....";
+const REFUSAL: &[u8] = b"Error: ";
+
+/// One connection as it should be.
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) kind: Kind,
+    greeting: Vec<u8>,
+    /// What was read and is not a whole request yet.
+    pub(crate) unfinished: Vec<u8>,
+    /// Since when that has not been empty.
+    pub(crate) unfinished_since: Moment,
+    /// The reason to close that what was read gives.
+    pub(crate) verdict: Option<CloseReason>,
+    owed: VecDeque<(Owed, &'static [u8])>,
+    /// What was sent and is not a whole reply yet.
+    unmatched: Vec<u8>,
+    /// Where in the input each request ended.
+    pub(crate) request_ends: Vec<u64>,
+    pub(crate) replies: usize,
+    pub(crate) heard: Vec<Vec<u8>>,
+    /// Bytes read while there was still something to answer.
+    pub(crate) read: u64,
+    version: usize,
+    made: u64,
+}
+
+impl Model {
+    pub(crate) fn new(kind: Kind, greeting: Vec<u8>, scene: &Scene<'_>) -> Model {
+        let date = |format: &str| Owed::Date(format.to_owned(), scene.readings_before);
+        let at_once = match kind {
+            Kind::Exchange => Some((date("dmy"), &b""[..])),
+            Kind::Greeting => Some((Owed::Exactly(greeting.clone()), &b""[..])),
+            Kind::Time => Some((Owed::SecondsSince1900(scene.readings_before), &b""[..])),
+            Kind::Daytime => Some((date("ctime"), &b"\r\n"[..])),
+            Kind::DaytimeAck => Some((date("ctime"), &b""[..])),
+            _ => None,
+        };
+        let is_served = matches!(kind, Kind::Greeting | Kind::Time | Kind::Daytime);
+        Model {
+            kind,
+            greeting,
+            unfinished: Vec::new(),
+            unfinished_since: scene.now,
+            verdict: is_served.then_some(CloseReason::Served),
+            owed: at_once.into_iter().collect(),
+            unmatched: Vec::new(),
+            request_ends: Vec::new(),
+            replies: 0,
+            heard: Vec::new(),
+            read: 0,
+            version: 0,
+            made: 0,
+        }
+    }
+
+    /// Whether all replies that are owed have been sent, whole.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.owed.is_empty() && self.unmatched.is_empty()
+    }
+
+    /// Whether what was sent ends within a reply.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        !self.unmatched.is_empty()
+    }
+
+    /// The server has read `bytes`.
+    pub(crate) fn read(&mut self, bytes: &[u8], scene: &Scene<'_>) {
+        self.read += bytes.len() as u64;
+        if self.verdict.is_some() {
+            return;
+        }
+        match self.kind {
+            Kind::Echo => self.owed.push_back((Owed::Exactly(bytes.to_vec()), b"")),
+            Kind::DaytimeAck => self.verdict = Some(CloseReason::Served),
+            kind if kind.has_requests() => {
+                if self.unfinished.is_empty() {
+                    self.unfinished_since = scene.now;
+                }
+                self.unfinished.extend_from_slice(bytes);
+                self.find_requests(scene);
+            }
+            _ => {}
+        }
+    }
+
+    fn find_requests(&mut self, scene: &Scene<'_>) {
+        while self.verdict.is_none() && !self.unfinished.is_empty() {
+            let end = match self.kind {
+                Kind::Framed => match wire::start_of(&self.unfinished, scene.limits.max_frame) {
+                    Start::Unfinished => return,
+                    Start::Frame(end) => end,
+                    Start::NotAFrame => return self.refuse(CloseReason::BadFrame),
+                    Start::TooLong => return self.refuse(CloseReason::OverLimit),
+                },
+                _ => {
+                    let newline = self.unfinished.iter().position(|&byte| byte == b'\n');
+                    let line = &self.unfinished[..newline.unwrap_or(self.unfinished.len())];
+                    let line = line.strip_suffix(b"\r").unwrap_or(line);
+                    if line.len() > scene.limits.max_frame {
+                        return self.refuse(CloseReason::OverLimit);
+                    }
+                    let Some(newline) = newline else { return };
+                    newline + 1
+                }
+            };
+            let request: Vec<u8> = self.unfinished.drain(..end).collect();
+            self.unfinished_since = scene.now;
+            self.request_ends.push(self.read - self.unfinished.len() as u64);
+            self.answer(&request, scene);
+        }
+    }
+
+    fn refuse(&mut self, reason: CloseReason) {
+        self.verdict = Some(reason);
+        let tail: &[u8] = if self.kind.has_lines() { b"\r\n" } else { b"" };
+        self.owed.push_back((Owed::Refusal, tail));
+        self.unfinished.clear();
+    }
+
+    fn answer(&mut self, request: &[u8], scene: &Scene<'_>) {
+        let owed = match self.kind {
+            Kind::Framed => (self.answer_to_frame(&request[64..], scene), &b""[..]),
+            _ => {
+                let tail: &[u8] = match request {
+                    [.., b'\r', b'\n'] => b"\r\n",
+                    [.., b'\n'] => b"\n",
+                    _ => b"",
+                };
+                (Owed::Value(wire::trimmed(request).to_vec(), scene.version), tail)
+            }
+        };
+        self.owed.push_back(owed);
+    }
+
+    fn answer_to_frame(&mut self, body: &[u8], scene: &Scene<'_>) -> Owed {
+        let (word, rest) = wire::first_word(body);
+        let argument = wire::trimmed(rest);
+        let alone = |owed| if argument.is_empty() { owed } else { Owed::Refusal };
+        match &word[..] {
+            b"ECHO" => Owed::Exactly(rest.to_vec()),
+            b"LOOKUP" if argument.is_empty() => Owed::Refusal,
+            b"LOOKUP" => Owed::Value(argument.to_vec(), scene.version),
+            b"DAYTIME" => {
+                let format = String::from_utf8_lossy(argument).to_ascii_lowercase();
+                let format = if format.is_empty() { "ctime".to_owned() } else { format };
+                match wire::daytime(&format, WallTime::default()) {
+                    Some(_) => Owed::Date(format, scene.readings_before),
+                    None => Owed::Refusal,
+                }
+            }
+            b"TIME" => alone(Owed::TwoStamps(scene.readings_before)),
+            b"WHOAMI" => alone(Owed::Exactly(self.greeting.clone())),
+            b"STATS" => alone(Owed::Statistics),
+            b"HELP" => alone(Owed::Help),
+            b"DISCONNECT" if argument == b"!" => {
+                self.verdict = Some(CloseReason::Disconnect);
+                Owed::Exactly(RECEIVED.to_vec())
+            }
+            _ => Owed::Exactly(RECEIVED.to_vec()),
+        }
+    }
+
+    /// A line that lacks its end has become a request.
+    pub(crate) fn line_is_over(&mut self, scene: &Scene<'_>) {
+        let line = std::mem::take(&mut self.unfinished);
+        self.request_ends.push(self.read);
+        self.answer(&line, scene);
+    }
+
+    /// The server has given up waiting for the rest of a request.
+    pub(crate) fn time_is_over(&mut self) {
+        self.refuse(CloseReason::FrameTimeout);
+    }
+
+    /// The server has sent `bytes`: all of them must be owed, in this order. [`Model::is_unasked`] tells
+    /// whether something is left that is not owed, so far as is known.
+    pub(crate) fn sent(&mut self, bytes: &[u8], scene: &Scene<'_>) -> Result<(), String> {
+        match self.kind {
+            Kind::Chargen => {
+                for &byte in bytes {
+                    if byte != wire::chargen(self.made) {
+                        return Err(format!("chargen's byte {} is wrong", self.made));
+                    }
+                    self.made += 1;
+                }
+                return Ok(());
+            }
+            Kind::Echo => return self.sent_back(bytes),
+            _ => self.unmatched.extend_from_slice(bytes),
+        }
+        while !self.unmatched.is_empty() && !self.owed.is_empty() && self.match_reply(scene)? {}
+        Ok(())
+    }
+
+    /// Whether something was sent that answers nothing.
+    pub(crate) fn is_unasked(&self) -> bool {
+        self.owed.is_empty() && !self.unmatched.is_empty()
+    }
+
+    fn sent_back(&mut self, mut bytes: &[u8]) -> Result<(), String> {
+        while !bytes.is_empty() {
+            let Some((Owed::Exactly(text), _)) = self.owed.front_mut() else {
+                return Err(format!("{} bytes more are sent back than came", bytes.len()));
+            };
+            let count = text.len().min(bytes.len());
+            if text[..count] != bytes[..count] {
+                return Err("what is sent back is not what came".to_owned());
+            }
+            text.drain(..count);
+            bytes = &bytes[count..];
+            if text.is_empty() {
+                self.owed.pop_front();
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the next reply, if it is there whole, with the one that is owed.
+    fn match_reply(&mut self, scene: &Scene<'_>) -> Result<bool, String> {
+        let framed_end = match self.kind {
+            Kind::Framed => match wire::start_of(&self.unmatched, usize::MAX >> 1) {
+                Start::Unfinished => return Ok(false),
+                Start::Frame(end) => Some(end),
+                bad => return Err(format!("what is sent is no frame: {bad:?}")),
+            },
+            _ => None,
+        };
+        let Some((owed, tail)) = self.owed.front().cloned() else { return Ok(false) };
+        let candidates = self.candidates(&owed, scene)?;
+        let end = match framed_end {
+            Some(end) => self.match_frame(&owed, &candidates, end)?,
+            None => match self.match_bare(&owed, &candidates, tail)? {
+                Some(end) => end,
+                None => return Ok(false),
+            },
+        };
+        let reply: Vec<u8> = self.unmatched.drain(..end).collect();
+        if self.kind == Kind::Framed {
+            self.heard.push(reply[64..].to_vec());
+        }
+        self.owed.pop_front();
+        self.replies += 1;
+        Ok(true)
+    }
+
+    /// The texts that may stand for what is owed, each with the table's version if it tells one.
+    fn candidates(&self, owed: &Owed, scene: &Scene<'_>) -> Result<Vec<Candidate>, String> {
+        let plain = |bytes: Vec<u8>| (bytes, None);
+        Ok(match owed {
+            Owed::Exactly(text) => vec![plain(text.clone())],
+            Owed::Value(key, from) => {
+                let versions = (*from).max(self.version)..=scene.version;
+                let found = versions.map(|version| {
+                    (tables::value(version, key).unwrap_or(b"Not Found".to_vec()), Some(version))
+                });
+                found.collect()
+            }
+            Owed::Date(format, from) => {
+                let mut texts: Vec<_> = scene.readings[*from..]
+                    .iter()
+                    .filter_map(|&wall| wire::daytime(format, wall))
+                    .map(|text| plain(text.into_bytes()))
+                    .collect();
+                texts.dedup();
+                texts
+            }
+            Owed::TwoStamps(from) => {
+                let pairs = scene.readings[*from..].windows(2);
+                let stamp = |wall: &WallTime| format!("{}.{:09}", wall.seconds, wall.nanos);
+                let texts = pairs.map(|pair| format!("{} {}", stamp(&pair[0]), stamp(&pair[1])));
+                texts.map(|text| plain(text.into_bytes())).collect()
+            }
+            Owed::SecondsSince1900(from) => scene.readings[*from..]
+                .iter()
+                .map(|&wall| plain(wire::seconds_since_1900(wall).to_vec()))
+                .collect(),
+            Owed::Statistics | Owed::Help | Owed::Refusal => Vec::new(),
+        })
+    }
+
+    fn match_frame(
+        &mut self,
+        owed: &Owed,
+        candidates: &[Candidate],
+        end: usize,
+    ) -> Result<usize, String> {
+        let body = &self.unmatched[64..end];
+        if self.unmatched[..end] != wire::frame(body) {
+            return Err("a reply's header is not the shortest there is".to_owned());
+        }
+        if is_like(owed, body) {
+            return Ok(end);
+        }
+        match candidates.iter().find(|(text, _)| text == body) {
+            Some((_, version)) => {
+                self.version = version.unwrap_or(self.version);
+                Ok(end)
+            }
+            None => Err(wrong(owed, candidates, body)),
+        }
+    }
+
+    /// Where the reply ends; `None` if it is not there whole.
+    fn match_bare(
+        &mut self,
+        owed: &Owed,
+        candidates: &[Candidate],
+        tail: &[u8],
+    ) -> Result<Option<usize>, String> {
+        let sent = &self.unmatched[..];
+        if let Owed::Refusal = owed {
+            let is_begun = sent.starts_with(REFUSAL) || REFUSAL.starts_with(sent);
+            let end = sent.windows(2).position(|pair| pair == b"\r\n").map(|at| at + 2);
+            return if is_begun { Ok(end) } else { Err(wrong(owed, candidates, sent)) };
+        }
+        let mut is_begun = false;
+        for (text, version) in candidates {
+            let whole = [text, tail].concat();
+            if sent.starts_with(&whole) {
+                self.version = version.unwrap_or(self.version);
+                return Ok(Some(whole.len()));
+            }
+            is_begun |= whole.starts_with(sent);
+        }
+        if is_begun { Ok(None) } else { Err(wrong(owed, candidates, sent)) }
+    }
+}
+
+type Candidate = (Vec<u8>, Option<usize>);
+
+/// Whether `body` has the shape of what is owed, where nothing more can be said.
+fn is_like(owed: &Owed, body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    match owed {
+        Owed::Refusal => body.starts_with(REFUSAL),
+        Owed::Help => text.starts_with("ECHO text") && text.ends_with('\n'),
+        Owed::Statistics => text.lines().all(|line| {
+            let (name, value) = line.split_once(' ').unwrap_or(("", ""));
+            !name.is_empty() && value.parse::<f64>().is_ok()
+        }),
+        _ => false,
+    }
+}
+
+fn wrong(owed: &Owed, candidates: &[Candidate], got: &[u8]) -> String {
+    let cut = |bytes: &[u8]| bytes[..bytes.len().min(80)].escape_ascii().to_string();
+    let shown: Vec<String> = candidates.iter().take(4).map(|(text, _)| cut(text)).collect();
+    let owed = format!("{owed:?}");
+    let owed = owed.split(['(', ' ']).next().unwrap_or_default();
+    format!("wrong answer: \"{}\", owed is {owed}, one of {shown:?}", cut(got))
+}

@@ -1,0 +1,133 @@
+//! [`SimNet`]: the simulated kernel, as [`Net`] sees it.
+
+use crate::kernel::{Kernel, Owner, peer_address};
+use crate::trace::{Outcome, What};
+use readyd::clock::WallTime;
+use readyd::net::{Net, Token, WallClock};
+use std::cell::RefCell;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+/// One program's way into the kernel.
+#[derive(Clone, Debug)]
+pub(crate) struct SimNet {
+    pub(crate) kernel: Rc<RefCell<Kernel>>,
+    pub(crate) owner: Owner,
+}
+
+/// A socket that a program holds; dropping it closes it.
+#[derive(Debug)]
+pub(crate) struct SimStream {
+    index: usize,
+    kernel: Rc<RefCell<Kernel>>,
+    is_aborted: bool,
+}
+
+impl Drop for SimStream {
+    fn drop(&mut self) {
+        // In a panic the kernel may be in use, and nobody looks at it any more.
+        let Ok(mut kernel) = self.kernel.try_borrow_mut() else { return };
+        if self.index % 2 == 1 {
+            let link = self.index / 2;
+            if !self.is_aborted {
+                kernel.check_close(self.index);
+            }
+            kernel.facts[link].is_closed = true;
+            kernel.facts[link].is_aborted = self.is_aborted;
+            kernel.closed.push(link);
+        }
+        if self.is_aborted { kernel.abort(self.index) } else { kernel.close(self.index) }
+    }
+}
+
+/// A listening socket that the server holds; dropping it closes it.
+#[derive(Debug)]
+pub(crate) struct SimListener {
+    number: usize,
+    kernel: Rc<RefCell<Kernel>>,
+}
+
+impl SimListener {
+    pub(crate) fn new(kernel: &Rc<RefCell<Kernel>>) -> SimListener {
+        let number = kernel.borrow_mut().add_listener(Owner::Server);
+        SimListener { number, kernel: Rc::clone(kernel) }
+    }
+}
+
+impl Drop for SimListener {
+    fn drop(&mut self) {
+        let Ok(mut kernel) = self.kernel.try_borrow_mut() else { return };
+        kernel.close_listener(self.number);
+    }
+}
+
+impl SimNet {
+    fn stream(&self, index: usize) -> SimStream {
+        SimStream { index, kernel: Rc::clone(&self.kernel), is_aborted: false }
+    }
+}
+
+impl WallClock for SimNet {
+    /// Each reading is a nanosecond after the one before, at least.
+    fn wall_time(&self) -> WallTime {
+        let kernel = &mut *self.kernel.borrow_mut();
+        let tick = std::time::Duration::from_nanos(1);
+        kernel.wall_offset += tick;
+        let since_start = kernel.now.since(readyd::clock::Moment::START);
+        let wall = WallTime::from(kernel.wall_offset + since_start);
+        kernel.readings.push(wall);
+        kernel.note(self.owner, What::WallTime, wall.seconds as usize, Outcome::Done);
+        wall
+    }
+}
+
+impl Net for SimNet {
+    type Listener = SimListener;
+    type Stream = SimStream;
+
+    fn accept(&mut self, listener: &SimListener) -> io::Result<(SimStream, SocketAddr)> {
+        let index = self.kernel.borrow_mut().accept(listener.number)?;
+        Ok((self.stream(index), peer_address(index / 2)))
+    }
+
+    fn connect_from(&mut self, _: Option<IpAddr>, address: SocketAddr) -> io::Result<SimStream> {
+        let index = self.kernel.borrow_mut().connect(self.owner, address)?;
+        Ok(self.stream(index))
+    }
+
+    fn connected(&mut self, stream: &SimStream) -> io::Result<()> {
+        self.kernel.borrow_mut().connected(stream.index)
+    }
+
+    fn local_addr(&self, stream: &SimStream) -> io::Result<SocketAddr> {
+        self.kernel.borrow_mut().local_address(stream.index)
+    }
+
+    fn register(&mut self, stream: &mut SimStream, token: Token) -> io::Result<()> {
+        self.kernel.borrow_mut().register(stream.index, token)
+    }
+
+    fn register_listener(&mut self, listener: &mut SimListener, token: Token) -> io::Result<()> {
+        let kernel = &mut *self.kernel.borrow_mut();
+        kernel.note(self.owner, What::RegisterListener, listener.number, Outcome::Done);
+        kernel.listeners[listener.number].token = Some(token);
+        Ok(())
+    }
+
+    fn recv(&mut self, stream: &mut SimStream, into: &mut [u8]) -> io::Result<usize> {
+        self.kernel.borrow_mut().recv(stream.index, into)
+    }
+
+    fn send(&mut self, stream: &mut SimStream, bytes: &[u8]) -> io::Result<usize> {
+        self.kernel.borrow_mut().send(stream.index, bytes)
+    }
+
+    fn send_fin(&mut self, stream: &mut SimStream) -> io::Result<()> {
+        self.kernel.borrow_mut().send_fin(stream.index)
+    }
+
+    fn abort(&mut self, mut stream: SimStream) {
+        stream.is_aborted = true;
+    }
+}

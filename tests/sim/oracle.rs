@@ -1,0 +1,364 @@
+//! The oracle: after every turn of the server it compares what was done with what should have been.
+
+use crate::judge;
+use crate::kernel::{Kernel, Owner, link_of, peer_address};
+use crate::log_tap;
+use crate::model::{Kind, Model, Scene};
+use crate::net::SimNet;
+use readyd::clock::{Moment, WallTime};
+use readyd::close::CloseReason;
+use readyd::limits::Limits;
+use readyd::net::Next;
+use readyd::server::{Audited, Server};
+use std::time::Duration;
+
+/// Timers fire on whole milliseconds.
+const TICK: Duration = Duration::from_millis(2);
+
+/// What the largest reply can be that is not an echo, on a service without requests: a read's worth.
+const LARGEST_PIECE: usize = 64 * 1024;
+
+/// One connection under observation.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) model: Model,
+    /// Since when output has waited, as far as can be seen.
+    waiting_since: Option<Moment>,
+    /// It had input or output waiting after the last turn.
+    was_busy: bool,
+    /// When it last went on after that.
+    went_on_at: Moment,
+    pub(crate) reason: Option<CloseReason>,
+}
+
+/// All that is known of the server from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    /// By connection.
+    pub(crate) watches: Vec<Option<Watch>>,
+    closed: [u64; CloseReason::ALL.len()],
+    pub(crate) closes: [u64; CloseReason::ALL.len()],
+    pub(crate) is_draining: bool,
+    pub(crate) version: usize,
+    readings_before: usize,
+    pub(crate) replies: u64,
+    all_logged: bool,
+}
+
+/// A turn that was done, and with what result.
+pub(crate) struct TurnDone<'a> {
+    pub(crate) server: &'a Server<SimNet>,
+    pub(crate) next: Next,
+    pub(crate) limits: &'a Limits,
+}
+
+impl Oracle {
+    pub(crate) fn new(limits: &Limits) -> Oracle {
+        Oracle { all_logged: limits.log_rate > 1000, ..Oracle::default() }
+    }
+
+    /// # Errors
+    ///
+    /// What is wrong.
+    pub(crate) fn after_turn(
+        &mut self,
+        kernel: &mut Kernel,
+        done: &TurnDone<'_>,
+    ) -> Result<(), String> {
+        let readings = std::mem::take(&mut kernel.readings);
+        let result = self.compare(kernel, done, &readings);
+        kernel.readings = readings;
+        self.readings_before = kernel.readings.len();
+        result
+    }
+
+    fn compare(
+        &mut self,
+        kernel: &mut Kernel,
+        done: &TurnDone<'_>,
+        readings: &[WallTime],
+    ) -> Result<(), String> {
+        let scene = Scene {
+            now: kernel.now,
+            limits: done.limits,
+            version: self.version,
+            readings,
+            readings_before: self.readings_before,
+        };
+        for link in std::mem::take(&mut kernel.touched) {
+            self.follow(kernel, link, &scene)
+                .map_err(|what| format!("connection {link}: {what}"))?;
+        }
+        let mut open = 0;
+        for audited in done.server.audit() {
+            open += 1;
+            let link = link_of(audited.peer).ok_or("an address that nobody has")?;
+            self.inspect(kernel, link, &audited, done, &scene)
+                .map_err(|what| format!("connection {link}: {what}"))?;
+        }
+        self.count(kernel, done, open)?;
+        self.judge_closes(kernel, done, &scene)
+    }
+
+    /// Gives the model what was read and what was sent.
+    fn follow(
+        &mut self,
+        kernel: &mut Kernel,
+        link: usize,
+        scene: &Scene<'_>,
+    ) -> Result<(), String> {
+        let facts = &mut kernel.facts[link];
+        facts.is_touched = false;
+        if self.watches.len() <= link {
+            self.watches.resize_with(link + 1, || None);
+        }
+        let is_draining = self.is_draining;
+        let watch = self.watches[link].get_or_insert_with(|| {
+            let address = peer_address(link);
+            let greeting =
+                format!("Hello! You are connected to ('{}', {})", address.ip(), address.port());
+            Watch {
+                model: Model::new(Kind::ALL[facts.listener], greeting.into_bytes(), scene),
+                waiting_since: None,
+                was_busy: false,
+                went_on_at: scene.now,
+                reason: None,
+            }
+        });
+        let model = &mut watch.model;
+        let replies = model.replies;
+        if !facts.fresh_in.is_empty() {
+            model.read(&facts.fresh_in, scene);
+            facts.fresh_in.clear();
+        }
+        if facts.fin_read && model.kind.has_lines() && !model.unfinished.is_empty() {
+            model.line_is_over(scene);
+        }
+        model.sent(&facts.fresh_out, scene)?;
+        facts.fresh_out.clear();
+        if model.is_unasked() && !model.unfinished.is_empty() {
+            let quiet = scene.now.since(facts.last_read_at);
+            let late = scene.now.since(model.unfinished_since) >= scene.limits.frame_timeout;
+            if model.kind.has_lines() && (is_draining || quiet >= scene.limits.line_pause) {
+                model.line_is_over(scene);
+            } else if late {
+                model.time_is_over();
+            }
+            model.sent(&[], scene)?;
+        }
+        if model.is_unasked() {
+            return Err(format!("an answer to nothing: {model:?}"));
+        }
+        self.replies += (model.replies - replies) as u64;
+        Ok(())
+    }
+
+    /// Compares what the server says of an open connection with what must hold.
+    fn inspect(
+        &mut self,
+        kernel: &Kernel,
+        link: usize,
+        audited: &Audited,
+        done: &TurnDone<'_>,
+        scene: &Scene<'_>,
+    ) -> Result<(), String> {
+        let facts = &kernel.facts[link];
+        let watch = self.watches[link].as_mut().ok_or("it was never accepted")?;
+        if audited.has_work && !(audited.is_queued && done.next == Next::Poll) {
+            return Err(format!("it has work and is forgotten: {audited:?}, {:?}", done.next));
+        }
+        if audited.watched_until.is_none() {
+            return Err("no deadline is watched".to_owned());
+        }
+        let piece = match watch.model.kind {
+            Kind::Framed | Kind::Lookup | Kind::Exchange => scene.limits.max_frame.max(4096) + 64,
+            _ => LARGEST_PIECE,
+        };
+        let bound = scene.limits.output_limit + piece;
+        if audited.output_waits > bound || audited.output_heap > 4 * bound + 512 {
+            return Err(format!("too much output waits, over {bound} bytes: {audited:?}"));
+        }
+        let received = facts.read as usize;
+        if audited.input_heap > 2 * received + 512 {
+            return Err(format!("{received} bytes were received, but {audited:?}"));
+        }
+        watch.account_for_input(audited, facts, self.is_draining, scene)?;
+        watch.check_deadline(audited, facts, scene)
+    }
+
+    fn count(&self, kernel: &Kernel, done: &TurnDone<'_>, open: usize) -> Result<(), String> {
+        let stats = done.server.stats();
+        let held = kernel.held[Owner::Server as usize];
+        if stats.open() != open as u64 || held != open || done.server.armed_timers() != open {
+            return Err(format!(
+                "{open} connections are open, but {} by the statistics, {held} descriptors, {} timers",
+                stats.open(),
+                done.server.armed_timers()
+            ));
+        }
+        if open > done.limits.max_connections {
+            return Err(format!("{open} connections are open, over the limit"));
+        }
+        if stats.stale_events != kernel.stale_told {
+            return Err(format!(
+                "{} stale events were told and {} counted: one was taken for a stranger's",
+                kernel.stale_told, stats.stale_events
+            ));
+        }
+        Ok(())
+    }
+
+    /// Each connection that went has one reason, and the right one.
+    fn judge_closes(
+        &mut self,
+        kernel: &mut Kernel,
+        done: &TurnDone<'_>,
+        scene: &Scene<'_>,
+    ) -> Result<(), String> {
+        let stats = done.server.stats();
+        let mut given = [0; CloseReason::ALL.len()];
+        for (number, count) in stats.closed.iter().enumerate() {
+            given[number] = count - self.closed[number];
+        }
+        self.closed = stats.closed;
+        let logged = log_tap::take_closes()?;
+        let closed = std::mem::take(&mut kernel.closed);
+        let all_closed = closed.len();
+        let mut candidates = Vec::new();
+        for &link in &closed {
+            candidates.push(self.possible_reasons(kernel, link, &logged, &given, scene)?);
+        }
+        let Some(reasons) = judge::assign(&candidates, &mut given) else {
+            return Err(format!(
+                "{closed:?} were closed, and cannot all have had the reasons counted"
+            ));
+        };
+        for (link, reason) in closed.into_iter().zip(reasons) {
+            self.closes[reason as usize] += 1;
+            if let Some(watch) = self.watches[link].as_mut() {
+                watch.reason = Some(reason);
+            }
+        }
+        match given.iter().sum::<u64>() {
+            0 => Ok(()),
+            more => {
+                Err(format!("{more} closes more were counted than the {all_closed} there were"))
+            }
+        }
+    }
+
+    /// The reasons for which a connection can have been closed: the one in the log, if it is there and
+    /// a right one.
+    fn possible_reasons(
+        &self,
+        kernel: &Kernel,
+        link: usize,
+        logged: &[(usize, CloseReason)],
+        given: &[u64],
+        scene: &Scene<'_>,
+    ) -> Result<Vec<CloseReason>, String> {
+        let facts = &kernel.facts[link];
+        let watch = self.watches[link].as_ref().ok_or("closed before it was accepted")?;
+        let told: Vec<CloseReason> =
+            logged.iter().filter(|(number, _)| *number == link).map(|&(_, why)| why).collect();
+        if told.len() > 1 || (self.all_logged && told.is_empty() && !facts.register_failed) {
+            return Err(format!("connection {link} was closed for {told:?}"));
+        }
+        let court = judge::Court { facts, watch, scene, is_draining: self.is_draining };
+        if let Some(&why) = told.first() {
+            return match court.verdict(why, kernel.stops) {
+                Ok(()) => Ok(told),
+                Err(what) => Err(format!("connection {link} was closed, \"{why}\", but {what}")),
+            };
+        }
+        let all = match facts.register_failed {
+            true => &[CloseReason::SystemError][..],
+            false => &CloseReason::ALL,
+        };
+        let counted = |why: CloseReason| given[why as usize] > 0;
+        let (mut possible, mut objections) = (Vec::new(), Vec::new());
+        for &why in all.iter().filter(|&&why| counted(why)) {
+            match court.verdict(why, kernel.stops) {
+                Ok(()) => possible.push(why),
+                Err(what) => objections.push(format!("\"{why}\", but {what}")),
+            }
+        }
+        match possible.is_empty() {
+            true => Err(format!("connection {link} was closed, {}", objections.join("; or "))),
+            false => Ok(possible),
+        }
+    }
+}
+
+impl Watch {
+    /// What the server holds of unfinished input is what the model holds, or there is a reason.
+    fn account_for_input(
+        &mut self,
+        audited: &Audited,
+        facts: &crate::facts::Facts,
+        is_draining: bool,
+        scene: &Scene<'_>,
+    ) -> Result<(), String> {
+        let model = &mut self.model;
+        let held = model.unfinished.len();
+        let is_held = audited.input_waits >= held;
+        if held == 0 || is_held || model.verdict.is_some() || facts.fin_read {
+            return Ok(());
+        }
+        let quiet = scene.now.since(facts.last_read_at);
+        if audited.input_waits > 0 {
+            return Err(format!("{held} bytes wait, of which it knows {}", audited.input_waits));
+        }
+        if model.kind.has_lines() && (quiet >= scene.limits.line_pause || is_draining) {
+            model.line_is_over(scene);
+        } else if scene.now.since(model.unfinished_since) >= scene.limits.frame_timeout {
+            model.time_is_over();
+        } else if is_draining {
+            model.verdict = Some(CloseReason::Drained);
+        } else {
+            return Err(format!("{held} bytes of an unfinished request are gone"));
+        }
+        Ok(())
+    }
+
+    /// Whatever waits, it does not wait longer than its deadline.
+    fn check_deadline(
+        &mut self,
+        audited: &Audited,
+        facts: &crate::facts::Facts,
+        scene: &Scene<'_>,
+    ) -> Result<(), String> {
+        let (now, limits) = (scene.now, scene.limits);
+        if audited.output_waits == 0 {
+            self.waiting_since = None;
+        }
+        let is_waiting = audited.output_waits > 0;
+        if is_waiting {
+            self.waiting_since.get_or_insert(now);
+        }
+        if self.was_busy {
+            self.went_on_at = now;
+        }
+        self.was_busy =
+            is_waiting || audited.has_work || audited.input_waits > self.model.unfinished.len();
+        let active = facts.last_active().max(self.went_on_at);
+        let is_unfinished = self.model.verdict.is_none() && !self.model.unfinished.is_empty();
+        let (name, since, limit) = match (facts.fin_sent_at, self.waiting_since) {
+            (Some(at), _) => ("linger", at, limits.linger_timeout),
+            (None, Some(since)) => ("write", since.max(facts.last_sent_at), limits.write_timeout),
+            _ if is_unfinished && self.model.kind == Kind::Framed => {
+                let since = self.model.unfinished_since.max(facts.last_sent_at);
+                ("frame", since.max(self.went_on_at), limits.frame_timeout)
+            }
+            _ if is_unfinished => ("pause", active, limits.line_pause.max(limits.frame_timeout)),
+            _ => ("idle", active, limits.idle_timeout),
+        };
+        if now >= since + limit + TICK {
+            let over = now.since(since + limit);
+            return Err(format!(
+                "its {name} deadline is over since {over:?}, and it is still open"
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,316 @@
+//! Scripted peers of the server, on the bare kernel: they share no code with the programs.
+
+use crate::kernel::{Fate, Kernel, Owner, Progress, listener_address};
+use crate::model::Kind;
+use crate::wire::{self, Start};
+use readyd::clock::Moment;
+use std::time::Duration;
+
+/// From one byte of a trickling peer to its next.
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
+/// How a peer writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writing {
+    /// At most so many bytes each time.
+    Pieces(usize),
+    /// One byte, then a pause.
+    Trickle(Duration),
+    /// A request, and the next when its reply has come.
+    PingPong,
+}
+
+/// How a peer reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// At most so many bytes each time.
+    Pieces(usize),
+    Never,
+}
+
+/// What a peer does when it has sent everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Sends FIN and reads what still comes.
+    HalfClose,
+    /// Stays, and says nothing.
+    Stay,
+    /// Sends RST after so many bytes of all it has to send.
+    ResetAt(usize),
+    /// Closes after so many bytes, whatever is unread.
+    VanishAt(usize),
+    /// Closes after reading so many bytes.
+    CloseAfterReading(usize),
+}
+
+/// What a peer will do.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) kind: Kind,
+    /// It connects when the world has come so far.
+    pub(crate) starts_at: u64,
+    pub(crate) requests: Vec<Vec<u8>>,
+    pub(crate) writing: Writing,
+    pub(crate) reading: Reading,
+    pub(crate) ending: Ending,
+}
+
+impl Plan {
+    /// A well-behaved peer.
+    pub(crate) fn new(kind: Kind, requests: Vec<Vec<u8>>) -> Plan {
+        Plan {
+            kind,
+            starts_at: 0,
+            requests,
+            writing: Writing::Pieces(usize::MAX),
+            reading: Reading::Pieces(usize::MAX),
+            ending: Ending::HalfClose,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Connected { end: usize },
+    Done,
+}
+
+/// A peer at work.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) plan: Plan,
+    /// All that it will send, and where each request in it ends.
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    sent: usize,
+    pub(crate) received: Vec<u8>,
+    state: State,
+    has_half_closed: bool,
+    pub(crate) was_reset: bool,
+    pub(crate) saw_fin: bool,
+    writes_at: Moment,
+    /// The replies in the first so many bytes received have been counted.
+    counted: usize,
+    replies: usize,
+}
+
+impl Peer {
+    pub(crate) fn new(plan: Plan) -> Peer {
+        let mut end = 0;
+        let ends = plan.requests.iter().map(|request| {
+            end += request.len();
+            end
+        });
+        Peer {
+            ends: ends.collect(),
+            bytes: plan.requests.concat(),
+            plan,
+            sent: 0,
+            received: Vec::new(),
+            state: State::Waiting,
+            has_half_closed: false,
+            was_reset: false,
+            saw_fin: false,
+            writes_at: Moment::START,
+            counted: 0,
+            replies: 0,
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// The number of its connection, once it is connected.
+    pub(crate) fn link(&self) -> Option<usize> {
+        match self.state {
+            State::Connected { end } => Some(end / 2),
+            _ => None,
+        }
+    }
+
+    /// How far it is, for a report.
+    pub(crate) fn describe(&self, kernel: &Kernel) -> String {
+        let Peer { plan, sent, received, state, .. } = self;
+        let end = self.link().map(|link| &kernel.ends[2 * link]);
+        let socket = end.map(|end| (end.progress, end.fate, end.incoming.fin, end.fin_sent));
+        format!(
+            "{:?} {state:?} {socket:?}: {sent} bytes of {} sent, {} received, {:?} {:?} {:?}",
+            plan.kind,
+            self.bytes.len(),
+            received.len(),
+            plan.writing,
+            plan.reading,
+            plan.ending
+        )
+    }
+
+    /// When it will do something by itself.
+    pub(crate) fn wakes_at(&self, now: Moment) -> Option<Moment> {
+        let is_connected = matches!(self.state, State::Connected { .. });
+        (is_connected && self.writes_at > now).then_some(self.writes_at)
+    }
+
+    /// From now on it behaves.
+    pub(crate) fn calm_down(&mut self) {
+        let plan = &mut self.plan;
+        plan.writing = Writing::Pieces(usize::MAX);
+        plan.reading = Reading::Pieces(usize::MAX);
+        plan.starts_at = 0;
+        self.writes_at = Moment::START;
+        plan.ending = match plan.kind {
+            // It would never end by itself.
+            Kind::Chargen => Ending::CloseAfterReading(0),
+            _ => Ending::HalfClose,
+        };
+    }
+
+    /// Does what it can at once. Tells whether it did anything.
+    pub(crate) fn act(&mut self, kernel: &mut Kernel) -> bool {
+        match self.state {
+            State::Done => false,
+            State::Waiting if kernel.operations < self.plan.starts_at => false,
+            State::Waiting => {
+                let address = listener_address(self.plan.kind as usize);
+                let end = kernel.connect(Owner::Peer, address).expect("peers have no faults");
+                self.state = State::Connected { end };
+                true
+            }
+            State::Connected { end } => {
+                let before = (self.sent, self.received.len(), self.has_half_closed);
+                self.converse(kernel, end);
+                let after = (self.sent, self.received.len(), self.has_half_closed);
+                before != after || self.state == State::Done
+            }
+        }
+    }
+
+    fn converse(&mut self, kernel: &mut Kernel, end: usize) {
+        if matches!(kernel.ends[end].progress, Progress::Connecting(_)) {
+            return;
+        }
+        if kernel.ends[end].progress == Progress::Failed {
+            self.was_reset = true;
+            return self.close(kernel, end);
+        }
+        self.write(kernel, end);
+        if self.state == State::Done {
+            return;
+        }
+        self.read(kernel, end);
+        if self.saw_fin && !self.was_reset {
+            self.finish_after_fin(kernel, end);
+        } else if self.was_reset {
+            self.close(kernel, end);
+        } else if let Ending::CloseAfterReading(count) = self.plan.ending
+            && self.received.len() >= count
+        {
+            self.close(kernel, end);
+        }
+    }
+
+    fn finish_after_fin(&mut self, kernel: &mut Kernel, end: usize) {
+        match self.plan.ending {
+            // It has heard that the server is done, and says that it is, too.
+            Ending::HalfClose | Ending::Stay if !self.has_half_closed => {
+                self.fin(kernel, end);
+                self.close(kernel, end);
+            }
+            _ => self.close(kernel, end),
+        }
+    }
+
+    fn write(&mut self, kernel: &mut Kernel, end: usize) {
+        if self.has_half_closed {
+            return;
+        }
+        let limit = match self.plan.ending {
+            Ending::ResetAt(at) | Ending::VanishAt(at) => at.min(self.bytes.len()),
+            _ => self.bytes.len(),
+        };
+        let share = self.share(kernel).min(limit.saturating_sub(self.sent));
+        if share > 0 {
+            match kernel.send(end, &self.bytes[self.sent..self.sent + share]) {
+                Ok(count) => {
+                    self.sent += count;
+                    if let Writing::Trickle(pause) = self.plan.writing {
+                        self.writes_at = kernel.now + pause;
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => self.was_reset = true,
+            }
+        }
+        if self.sent < limit {
+            return;
+        }
+        match self.plan.ending {
+            Ending::HalfClose => self.fin(kernel, end),
+            Ending::ResetAt(_) => {
+                kernel.abort(end);
+                self.state = State::Done;
+            }
+            Ending::VanishAt(_) => self.close(kernel, end),
+            Ending::Stay | Ending::CloseAfterReading(_) => {}
+        }
+    }
+
+    /// How many bytes it would write now.
+    fn share(&mut self, kernel: &Kernel) -> usize {
+        match self.plan.writing {
+            Writing::Pieces(most) => most,
+            Writing::Trickle(_) => usize::from(kernel.now >= self.writes_at),
+            Writing::PingPong => {
+                self.count_replies();
+                let asked = self.ends.partition_point(|&end| end <= self.sent);
+                let is_answered = self.replies >= asked;
+                match self.ends.get(asked) {
+                    Some(&next) if is_answered => next - self.sent,
+                    _ => 0,
+                }
+            }
+        }
+    }
+
+    fn count_replies(&mut self) {
+        loop {
+            let rest = &self.received[self.counted..];
+            let end = match self.plan.kind {
+                Kind::Framed => match wire::start_of(rest, usize::MAX >> 1) {
+                    Start::Frame(end) => Some(end),
+                    _ => None,
+                },
+                // An exchange's greeting has no end of its own: it is as long as a date.
+                Kind::Exchange if self.counted == 0 => (rest.len() >= 19).then_some(19),
+                _ => rest.iter().position(|&byte| byte == b'\n').map(|at| at + 1),
+            };
+            let Some(end) = end else { return };
+            let is_greeting = self.plan.kind == Kind::Exchange && self.counted == 0;
+            self.counted += end;
+            self.replies += usize::from(!is_greeting);
+        }
+    }
+
+    fn read(&mut self, kernel: &mut Kernel, end: usize) {
+        let Reading::Pieces(most) = self.plan.reading else { return };
+        let mut bytes = vec![0; most.min(kernel.ends[end].incoming.readable().max(1))];
+        match kernel.recv(end, &mut bytes) {
+            Ok(0) if kernel.ends[end].fate == Fate::Sound => self.saw_fin = true,
+            Ok(0) => self.was_reset = true,
+            Ok(count) => self.received.extend_from_slice(&bytes[..count]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => self.was_reset = true,
+        }
+    }
+
+    fn fin(&mut self, kernel: &mut Kernel, end: usize) {
+        self.has_half_closed = true;
+        self.was_reset |= kernel.send_fin(end).is_err();
+    }
+
+    fn close(&mut self, kernel: &mut Kernel, end: usize) {
+        kernel.close(end);
+        self.state = State::Done;
+    }
+}

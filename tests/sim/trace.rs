@@ -1,0 +1,167 @@
+//! The trace: every call with its result, every event, every turn. Its hash tells whether two runs of
+//! a seed were the same; its end tells what led to a violation.
+
+use crate::dice::mix;
+use crate::kernel::Owner;
+use nix::errno::Errno;
+use readyd::clock::Moment;
+use readyd::net::{Next, Readiness, Token};
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+
+/// How much of the end is kept.
+const KEPT: usize = 40;
+
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What {
+    Accept,
+    Connect,
+    Connected,
+    LocalAddress,
+    Register,
+    RegisterListener,
+    Recv,
+    Send,
+    Fin,
+    Close,
+    Abort,
+    CloseListener,
+    WallTime,
+    Event,
+    StaleEvent,
+    EndTurn,
+    Arrives,
+    PeerConnects,
+    PeerSends,
+    PeerReads,
+    PeerFin,
+    PeerResets,
+    PeerCloses,
+    Reload,
+    BrokenTable,
+    Terminate,
+    ClockLeap,
+    WallStep,
+    FaultsStop,
+}
+
+/// How it went.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome {
+    Count(usize),
+    Failed(Errno),
+    Ready(Readiness),
+    Next(Next),
+    Done,
+}
+
+impl Outcome {
+    pub(crate) fn of(result: &io::Result<usize>) -> Outcome {
+        match result {
+            Ok(count) => Outcome::Count(*count),
+            Err(error) => Outcome::Failed(Errno::from_raw(error.raw_os_error().unwrap_or(0))),
+        }
+    }
+
+    fn number(self) -> u64 {
+        let bits = |ready: Readiness| {
+            u64::from(ready.read) | u64::from(ready.write) << 1 | u64::from(ready.read_on) << 2
+        };
+        match self {
+            Outcome::Count(count) => count as u64,
+            Outcome::Failed(errno) => 1 << 40 | errno as u64,
+            Outcome::Ready(ready) => 2 << 40 | bits(ready),
+            Outcome::Next(Next::Poll) => 3 << 40,
+            Outcome::Next(Next::Wait) => 4 << 40,
+            Outcome::Next(Next::Stop) => 5 << 40,
+            Outcome::Next(Next::WaitUntil(moment)) => mix(moment.as_nanos()),
+            Outcome::Done => 6 << 40,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    step: u64,
+    now: Moment,
+    who: Owner,
+    what: What,
+    subject: usize,
+    outcome: Outcome,
+}
+
+/// Hash and end of all that happened.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    pub(crate) hash: u64,
+    pub(crate) step: u64,
+    last: VecDeque<Entry>,
+}
+
+impl Trace {
+    /// Notes that `who` did `what` to the socket or thing of number `subject`.
+    pub(crate) fn note(
+        &mut self,
+        now: Moment,
+        who: Owner,
+        what: What,
+        subject: usize,
+        outcome: Outcome,
+    ) {
+        let words = [now.as_nanos(), who as u64, what as u64, subject as u64, outcome.number()];
+        self.hash = words.iter().fold(self.hash, |hash, word| mix(hash ^ word));
+        if self.last.len() == KEPT {
+            self.last.pop_front();
+        }
+        self.last.push_back(Entry { step: self.step, now, who, what, subject, outcome });
+    }
+
+    /// Adds contents to the hash.
+    pub(crate) fn contents(&mut self, bytes: &[u8]) {
+        let mut hash = self.hash ^ bytes.len() as u64;
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            hash ^= hash >> 29;
+        }
+        self.hash = hash;
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.last.iter().try_for_each(|entry| writeln!(f, "{entry}"))
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Entry { step, now, who, what, subject, outcome } = self;
+        let at = now.since(Moment::START).as_secs_f64();
+        write!(f, "  step {step:>5}  {at:>12.6} s  {who:?} {what:?} ")?;
+        match what {
+            What::Event | What::StaleEvent => {
+                let token = Token(*subject);
+                write!(f, "{}.{}", token.index(), token.generation())?;
+            }
+            _ => write!(f, "#{subject}")?,
+        }
+        match outcome {
+            Outcome::Count(count) => write!(f, " -> {count}"),
+            Outcome::Failed(errno) => write!(f, " -> {errno:?}"),
+            Outcome::Ready(ready) => {
+                let word = |is: bool, word| if is { word } else { "" };
+                let (read, write) = (word(ready.read, " read"), word(ready.write, " write"));
+                write!(f, " ->{read}{write}{}", word(ready.read_on, " read-on"))
+            }
+            Outcome::Next(Next::WaitUntil(moment)) => {
+                write!(f, " -> wait until {:.6}", moment.since(Moment::START).as_secs_f64())
+            }
+            Outcome::Next(next) => write!(f, " -> {next:?}"),
+            Outcome::Done => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,479 @@
+//! A world: the real server, the real client and scripted peers on one simulated kernel, stepped one
+//! after the other in virtual time.
+
+use crate::dice::{Dice, mix};
+use crate::kernel::{Kernel, Owner};
+use crate::knobs::Knob;
+use crate::log_tap;
+use crate::model::Kind;
+use crate::net::{SimListener, SimNet};
+use crate::oracle::{Oracle, TurnDone};
+use crate::peers::Peer;
+use crate::rogues::Rogues;
+use crate::sessions::Asker;
+use crate::setup::{Action, FleetSetup, Setup};
+use crate::tables;
+use crate::trace::{Outcome, What};
+use readyd::client::Fleet;
+use readyd::clock::Moment;
+use readyd::handlers::Service;
+use readyd::handlers::daytime::{Calendar, Format, Zone};
+use readyd::net::{Driver, Next};
+use readyd::server::Server;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// When all faults are over, everything is done within this virtual time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// And within so many steps.
+const MOST_STEPS: u64 = 100_000;
+
+/// A loop that is asked to poll so often, and finds nothing, is slow to be asked again.
+const SPINS: u32 = 50;
+
+/// One program on its loop.
+#[derive(Debug)]
+struct Loop {
+    owner: Owner,
+    next: Next,
+    /// Something other than a socket woke it.
+    woken: bool,
+}
+
+impl Loop {
+    fn new(owner: Owner) -> Loop {
+        Loop { owner, next: Next::Poll, woken: false }
+    }
+
+    fn is_due(&self, now: Moment) -> bool {
+        self.woken
+            || match self.next {
+                Next::Poll => true,
+                Next::WaitUntil(moment) => now >= moment,
+                Next::Wait | Next::Stop => false,
+            }
+    }
+
+    fn has_stopped(&self) -> bool {
+        self.next == Next::Stop
+    }
+}
+
+/// Everything.
+pub(crate) struct World {
+    pub(crate) kernel: Rc<RefCell<Kernel>>,
+    pub(crate) setup: Setup,
+    pub(crate) server: Server<SimNet>,
+    server_loop: Loop,
+    pub(crate) fleets: Vec<Fleet<SimNet, Asker>>,
+    fleet_loops: Vec<Loop>,
+    pub(crate) peers: Vec<Peer>,
+    pub(crate) rogues: Rogues,
+    pub(crate) oracle: Oracle,
+    dice: Dice,
+    drained_at: Option<Moment>,
+    is_calm: bool,
+    spins: u32,
+}
+
+const SERVICES: [Service; Kind::ALL.len()] = [
+    Service::Framed,
+    Service::Lookup,
+    Service::Exchange,
+    Service::Echo,
+    Service::Discard,
+    Service::Chargen,
+    Service::Greeting,
+    Service::Time,
+    Service::Daytime { format: Format::Ctime, ack: false },
+    Service::Daytime { format: Format::Ctime, ack: true },
+];
+
+impl World {
+    pub(crate) fn new(setup: Setup) -> World {
+        log_tap::install();
+        let seed = mix(setup.seed);
+        let mut kernel = Kernel::new(Dice::new(mix(seed ^ 1)), setup.knobs, setup.window);
+        kernel.linger = setup.limits.linger_timeout;
+        kernel.connect_timeout = setup.fleet.limits.session.connect_timeout;
+        kernel.descriptor_limit = setup.descriptor_limit;
+        kernel.faults.injection = setup.injection;
+        kernel.faults.keep_calls = true;
+        let kernel = Rc::new(RefCell::new(kernel));
+        let net = |owner| SimNet { kernel: Rc::clone(&kernel), owner };
+        let now = kernel.borrow().now;
+        let limits = setup.limits.clone();
+        let calendar = Calendar::new(Zone::Utc);
+        let mut server = Server::new(net(Owner::Server), limits, tables::table(0), calendar, now);
+        for service in SERVICES {
+            server.listen(SimListener::new(&kernel), service).expect("listeners have no faults");
+        }
+        kernel.borrow_mut().add_listener(Owner::Peer);
+        let fleet = |owner, setup: &FleetSetup| {
+            let scripts =
+                setup.scripts.iter().map(|(bodies, depth)| Asker::new(bodies.clone(), *depth));
+            Fleet::new(net(owner), setup.addresses.clone(), setup.limits, scripts, now)
+        };
+        World {
+            fleets: vec![fleet(Owner::Fleet, &setup.fleet), fleet(Owner::Victim, &setup.victims)],
+            fleet_loops: vec![Loop::new(Owner::Fleet), Loop::new(Owner::Victim)],
+            server,
+            server_loop: Loop::new(Owner::Server),
+            peers: setup.peers.iter().cloned().map(Peer::new).collect(),
+            rogues: Rogues::new(Kind::ALL.len()),
+            oracle: Oracle::new(&setup.limits),
+            dice: Dice::new(mix(seed ^ 2)),
+            kernel,
+            setup,
+            drained_at: None,
+            is_calm: false,
+            spins: 0,
+        }
+    }
+
+    /// Runs the world to its end.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong first.
+    pub(crate) fn run(&mut self) -> Result<(), String> {
+        let begun = self.now();
+        while self.kernel.borrow().operations < self.setup.operations
+            && !self.is_done()
+            && self.now().since(begun) < Duration::from_secs(100_000)
+        {
+            self.step()?;
+        }
+        self.finish()
+    }
+
+    /// Ends all faults, lets everything finish, stops the server, and checks that nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// What is not as it should be.
+    pub(crate) fn finish(&mut self) -> Result<(), String> {
+        self.calm_down();
+        self.step_until("all work is done", World::is_done)?;
+        if self.drained_at.is_none() {
+            self.terminate();
+        }
+        self.step_until("the server stops", |world| world.server_loop.has_stopped())?;
+        self.check_empty()
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.kernel.borrow().now
+    }
+
+    fn is_done(&self) -> bool {
+        let server = self.server_loop.has_stopped() || self.server.stats().open() == 0;
+        server
+            && self.peers.iter().all(Peer::is_done)
+            && self.fleet_loops.iter().all(Loop::has_stopped)
+            && self.rogues.are_done()
+            && self.kernel.borrow().is_quiet()
+    }
+
+    fn step_until(&mut self, what: &str, is_so: impl Fn(&World) -> bool) -> Result<(), String> {
+        let (begun, first) = (self.now(), self.kernel.borrow().trace.step);
+        while !is_so(self) {
+            self.step()?;
+            let steps = self.kernel.borrow().trace.step - first;
+            if self.now().since(begun) > PATIENCE || steps > MOST_STEPS {
+                return Err(format!(
+                    "all faults are over, but it takes more than {:?} and {steps} steps until {what}: \
+                     {} peers and {} connections are left; server {:?}, clients {:?}",
+                    self.now().since(begun),
+                    self.peers.iter().filter(|peer| !peer.is_done()).count(),
+                    self.server.stats().open(),
+                    self.server_loop.next,
+                    self.fleet_loops.iter().map(|each| each.next).collect::<Vec<_>>(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn calm_down(&mut self) {
+        self.is_calm = true;
+        self.kernel.borrow_mut().calm_down();
+        self.peers.iter_mut().for_each(Peer::calm_down);
+        self.rogues.calm_down();
+    }
+
+    /// One step: some of all that can happen.
+    ///
+    /// # Errors
+    ///
+    /// The first violation.
+    pub(crate) fn step(&mut self) -> Result<(), String> {
+        let passed = Duration::from_micros(self.dice.below(100) as u64);
+        {
+            let kernel = &mut *self.kernel.borrow_mut();
+            kernel.trace.step += 1;
+            kernel.operations += 1;
+            kernel.now = kernel.now + passed;
+        }
+        self.disturb();
+        self.follow_orders();
+        let mut is_active = self.let_peers_act();
+        self.kernel.borrow_mut().deliver();
+        is_active |= self.turn_server()?;
+        for number in 0..self.fleets.len() {
+            is_active |= self.turn_fleet(number)?;
+        }
+        is_active |= self.has_news();
+        if let Some(violation) = self.kernel.borrow_mut().violation.take() {
+            return Err(violation);
+        }
+        if !is_active && !self.sweep() {
+            self.pass_time()?;
+        }
+        Ok(())
+    }
+
+    /// Whether anything is to arrive, or to be told.
+    fn has_news(&self) -> bool {
+        let kernel = self.kernel.borrow();
+        let mut loops = self.fleet_loops.iter().chain([&self.server_loop]);
+        !kernel.is_quiet() || loops.any(|each| !each.has_stopped() && kernel.has_news(each.owner))
+    }
+
+    fn let_peers_act(&mut self) -> bool {
+        let mut is_active = self.rogues.act(&mut self.kernel.borrow_mut());
+        if self.peers.is_empty() {
+            return is_active;
+        }
+        for _ in 0..self.dice.between(1, 4) {
+            let number = self.dice.below(self.peers.len());
+            if self.peers[number].act(&mut self.kernel.borrow_mut()) {
+                self.kernel.borrow_mut().operations += 1;
+                is_active = true;
+            }
+        }
+        is_active
+    }
+
+    /// Whether any peer at all can do something.
+    fn sweep(&mut self) -> bool {
+        let kernel = &mut *self.kernel.borrow_mut();
+        let acted = self.rogues.act(kernel);
+        self.peers.iter_mut().fold(acted, |acted, peer| peer.act(kernel) || acted)
+    }
+
+    /// Signals, clocks, and what else comes from outside.
+    fn disturb(&mut self) {
+        let knobs = self.kernel.borrow().knobs;
+        let mut dice = self.dice.clone();
+        let mut comes = |knob, times| knobs.has(knob) && dice.one_in(times);
+        let (reload, broken) = (comes(Knob::Reloads, 30), comes(Knob::BrokenTables, 30));
+        let (wall_step, leap) = (comes(Knob::WallSteps, 30), comes(Knob::ClockLeaps, 60));
+        let terminate = comes(Knob::Terminate, 200) && self.drained_at.is_none();
+        let again = comes(Knob::TerminateTwice, 40) && self.drained_at.is_some();
+        self.dice = dice;
+        if reload {
+            self.reload();
+        }
+        if broken {
+            self.fail_to_reload();
+        }
+        if wall_step {
+            let years = 365 * 86_400 * self.dice.between(0, 60) as u64;
+            let mut kernel = self.kernel.borrow_mut();
+            kernel.wall_offset = Duration::from_secs(years + self.dice.below(86_400) as u64);
+            kernel.note(Owner::Peer, What::WallStep, years as usize, Outcome::Done);
+        }
+        if leap {
+            let millis = self.dice.below(100_000);
+            self.leap(Duration::from_millis(millis as u64));
+        }
+        if terminate || again {
+            self.terminate();
+        }
+    }
+
+    /// What the setup wants done at this step.
+    fn follow_orders(&mut self) {
+        let step = self.kernel.borrow().trace.step;
+        let due: Vec<Action> = self
+            .setup
+            .actions
+            .iter()
+            .filter(|(at, _)| *at == step)
+            .map(|&(_, what)| what)
+            .collect();
+        for action in due {
+            match action {
+                Action::Reload => self.reload(),
+                Action::BrokenTable => self.fail_to_reload(),
+                Action::Terminate => self.terminate(),
+                Action::Leap(time) => self.leap(time),
+            }
+        }
+    }
+
+    /// SIGHUP, with a good table.
+    pub(crate) fn reload(&mut self) {
+        self.oracle.version += 1;
+        let version = self.oracle.version;
+        self.kernel.borrow_mut().note(Owner::Peer, What::Reload, version, Outcome::Done);
+        self.server.replace_table(tables::table(version));
+        self.server_loop.woken = true;
+    }
+
+    /// SIGHUP, with a text that is no table: what the daemon does then.
+    pub(crate) fn fail_to_reload(&mut self) {
+        assert!(tables::is_broken_text_refused(), "a broken table was taken");
+        self.kernel.borrow_mut().note(Owner::Peer, What::BrokenTable, 0, Outcome::Done);
+        self.server.keep_table();
+        self.server_loop.woken = true;
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&mut self) {
+        if self.server_loop.has_stopped() {
+            return;
+        }
+        let now = self.now();
+        {
+            let kernel = &mut *self.kernel.borrow_mut();
+            kernel.note(Owner::Peer, What::Terminate, 0, Outcome::Done);
+            kernel.stops |= self.drained_at.is_some();
+            if self.drained_at.is_none() {
+                for (link, facts) in kernel.facts.iter_mut().enumerate() {
+                    let arrived = kernel.ends[2 * link + 1].incoming.readable() as u64;
+                    facts.arrived_at_drain = facts.read + arrived;
+                }
+            }
+        }
+        self.server.drain(now);
+        self.drained_at.get_or_insert(now);
+        self.oracle.is_draining = true;
+        self.server_loop.woken = true;
+    }
+
+    /// The process stands still for a while.
+    pub(crate) fn leap(&mut self, time: Duration) {
+        let kernel = &mut *self.kernel.borrow_mut();
+        kernel.now = kernel.now + time;
+        kernel.note(Owner::Peer, What::ClockLeap, 0, Outcome::Done);
+    }
+
+    /// Whether a poll returns now, and with what.
+    fn poll(
+        kernel: &RefCell<Kernel>,
+        each: &Loop,
+        dice: &mut Dice,
+    ) -> Option<Vec<(readyd::net::Token, readyd::net::Readiness)>> {
+        let kernel = &mut *kernel.borrow_mut();
+        if each.has_stopped() {
+            return None;
+        }
+        let is_due = each.is_due(kernel.now);
+        let is_interrupted = kernel.has(Knob::InterruptedPolls) && dice.one_in(5);
+        if !is_due && !is_interrupted && !kernel.has_news(each.owner) {
+            return None;
+        }
+        if is_interrupted {
+            kernel.faults.count(Knob::InterruptedPolls);
+            return Some(Vec::new());
+        }
+        let events = kernel.poll(each.owner);
+        (is_due || !events.is_empty()).then_some(events)
+    }
+
+    fn turn_server(&mut self) -> Result<bool, String> {
+        let Some(events) = World::poll(&self.kernel, &self.server_loop, &mut self.dice) else {
+            return Ok(false);
+        };
+        let now = self.now();
+        let limits = &self.setup.limits;
+        let is_over = self.drained_at.is_some_and(|at| now >= at + limits.drain_timeout);
+        self.kernel.borrow_mut().stops |= is_over;
+        let is_quiet = events.is_empty();
+        for (token, readiness) in events {
+            self.server.ready(token, readiness);
+        }
+        let next = self.server.end_turn(now);
+        self.server_loop.next = next;
+        self.server_loop.woken = false;
+        let kernel = &mut *self.kernel.borrow_mut();
+        kernel.note(Owner::Server, What::EndTurn, 0, Outcome::Next(next));
+        if let Next::WaitUntil(moment) = next
+            && moment <= now
+        {
+            return Err(format!("the server waits for what has been: {moment:?}"));
+        }
+        self.oracle.after_turn(kernel, &TurnDone { server: &self.server, next, limits })?;
+        Ok(Self::was_active(&mut self.spins, is_quiet, next))
+    }
+
+    /// Whether a turn was more than asking again: so that time passes for those who ask for ever.
+    fn was_active(spins: &mut u32, is_quiet: bool, next: Next) -> bool {
+        *spins = if is_quiet && next == Next::Poll { *spins + 1 } else { 0 };
+        !is_quiet || (next == Next::Poll && *spins < SPINS)
+    }
+
+    fn turn_fleet(&mut self, number: usize) -> Result<bool, String> {
+        let (fleet, each) = (&mut self.fleets[number], &mut self.fleet_loops[number]);
+        let Some(events) = World::poll(&self.kernel, each, &mut self.dice) else {
+            return Ok(false);
+        };
+        let now = self.kernel.borrow().now;
+        let is_quiet = events.is_empty();
+        for (token, readiness) in events {
+            fleet.ready(token, readiness);
+        }
+        let next = fleet.end_turn(now);
+        each.next = next;
+        self.kernel.borrow_mut().note(each.owner, What::EndTurn, 0, Outcome::Next(next));
+        if fleet.has_forgotten() {
+            return Err("the client has forgotten a session that has work".to_owned());
+        }
+        if matches!(next, Next::WaitUntil(moment) if moment <= now) || next == Next::Wait {
+            return Err(format!("the client waits for what will not be: {next:?}"));
+        }
+        Ok(Self::was_active(&mut self.spins, is_quiet, next))
+    }
+
+    /// Nothing happens by itself: time passes until something does.
+    fn pass_time(&mut self) -> Result<(), String> {
+        let now = self.now();
+        let loops = self.fleet_loops.iter().chain([&self.server_loop]);
+        let wakeups = loops.filter_map(|each| match each.next {
+            Next::WaitUntil(moment) => Some(moment),
+            Next::Poll => Some(now + Duration::from_millis(50)),
+            Next::Wait | Next::Stop => None,
+        });
+        let peers = self.peers.iter().filter_map(|peer| peer.wakes_at(now));
+        let next = wakeups.chain(peers).min();
+        let late = match self.kernel.borrow().has(Knob::ClockLeaps) && self.dice.one_in(4) {
+            true => Duration::from_millis(self.dice.below(100_000) as u64),
+            false => Duration::ZERO,
+        };
+        match next {
+            Some(moment) => self.kernel.borrow_mut().now = now.max(moment) + late,
+            None if self.is_calm => return self.stand_still(),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn stand_still(&self) -> Result<(), String> {
+        match self.is_done() || self.server_loop.woken {
+            true => Ok(()),
+            false => Err(format!("all wait, and nobody has a deadline: {}", self.who_is_left())),
+        }
+    }
+
+    fn who_is_left(&self) -> String {
+        let kernel = self.kernel.borrow();
+        let peers = self.peers.iter().filter(|peer| !peer.is_done());
+        let peers: Vec<String> = peers.map(|peer| peer.describe(&kernel)).collect();
+        let waiting: Vec<usize> = kernel.listeners.iter().map(|each| each.waiting.len()).collect();
+        format!("peers {peers:#?}, backlogs {waiting:?}, server {:?}", self.server_loop.next)
+    }
+}
