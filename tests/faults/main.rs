@@ -7,6 +7,7 @@
 //! As there, every server that was started has its descriptors back in the end, and a test that lacks
 //! a tool or a right says `SKIPPED`, or fails if `READYD_REQUIRE_TOOLS=1` is in the environment.
 
+mod catalogue;
 mod clocks;
 mod descriptors;
 mod injection;

@@ -1,8 +1,8 @@
 //! Memory that is promised to nobody and bounded for everybody.
 //!
 //! RLIMIT_AS bounds a process's address space, setrlimit(2). An allocation beyond it fails, and Rust's
-//! standard collections end the process then: so what protects a server is that its own limits, on
-//! connections, frames and waiting output, add up to less than there is.
+//! standard collections end the process then: so what protects a server is that it never asks for so
+//! much, because each client's limits add up to less, or because `--memory-limit` bounds their sum.
 
 use crate::support::{Client, Launch, PATIENCE, Server, eventually, frame};
 use std::io::{ErrorKind, Write};
@@ -41,19 +41,18 @@ fn fault_10_promises_of_the_largest_body_cost_nothing_under_a_memory_limit() {
     assert!(grown < 8 << 20, "{grown} bytes of address space for {CLIENTS} promises");
 }
 
-#[test]
-fn fault_20_pipelines_that_nobody_reads_stay_within_a_memory_limit() {
-    const CLIENTS: usize = 100;
-    let server = frugal();
+/// Has `count` clients send echoes of `body` bytes and never read, as much as is taken, until each has
+/// been thrown out; someone else is served all the while. Returns how many bytes were taken.
+fn push_until_thrown_out(server: &Server, count: usize, body: usize) -> usize {
     let mut bystander = server.connect("framed");
-    let request = frame([b"ECHO ".as_slice(), &vec![b'x'; 60_000]].concat());
+    let request = frame([b"ECHO ".as_slice(), &vec![b'x'; body]].concat());
     let connect = |_| {
         let client = server.connect("framed");
         client.stream.set_nonblocking(true).expect("a nonblocking socket");
         (client, 0)
     };
-    // Each with how much it has sent, as much as is taken, until it is thrown out for not reading.
-    let mut greedy: Vec<(Client, usize)> = (0..CLIENTS).map(connect).collect();
+    // Each with how much it has sent.
+    let mut greedy: Vec<(Client, usize)> = (0..count).map(connect).collect();
     let deadline = Instant::now() + PATIENCE;
     let mut taken = 0;
     while !greedy.is_empty() {
@@ -70,6 +69,32 @@ fn fault_20_pipelines_that_nobody_reads_stay_within_a_memory_limit() {
         });
         assert_eq!(bystander.ask("ECHO still here"), "still here");
     }
+    taken
+}
+
+#[test]
+fn fault_20_pipelines_that_nobody_reads_stay_within_the_address_space() {
+    const CLIENTS: usize = 100;
+    let server = frugal();
+    let taken = push_until_thrown_out(&server, CLIENTS, 60_000);
     assert!(taken > ADDRESS_SPACE_KIB << 10, "{taken} bytes are no strain");
     server.wait_for_statistic("closed_write_timeout", CLIENTS as u64);
+}
+
+#[test]
+fn fault_20_the_memory_limit_keeps_an_allocation_from_failing() {
+    const CLIENTS: usize = 100;
+    // By their own limits, a megabyte of a request and one of replies, these clients could have more
+    // than twice the address space.
+    let script = format!("ulimit -v {ADDRESS_SPACE_KIB}; exec \"$0\" \"$@\"");
+    let server = Launch::of(&["framed"])
+        .wrapper(&["sh", "-c", &script])
+        .args(&["--memory-limit", "32MiB", "--write-timeout", "2s"])
+        .start();
+    push_until_thrown_out(&server, CLIENTS, 900_000);
+    eventually("all of them counted", || {
+        let stats = server.statistics();
+        let shed = stats.get("closed_shed");
+        (shed > 0 && shed + stats.get("closed_write_timeout") == CLIENTS as u64).then_some(())
+    });
 }

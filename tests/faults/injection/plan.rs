@@ -108,6 +108,8 @@ pub(super) const STARTING: &[Row] = &[
     fatal("getdents64", &["ENOENT"]),
     fatal("ioctl", &["ENOTTY"]),
     fatal("prlimit64", &["EPERM"]),
+    // What a container's system call filter says.
+    fatal("sysinfo", &["EPERM", "ENOSYS"]),
     fatal("getrandom", &["ENOSYS"]),
     fatal("poll", &["ENOMEM", "EINTR"]),
     fatal("sigaltstack", &["ENOMEM"]),
