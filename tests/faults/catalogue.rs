@@ -33,7 +33,8 @@ fn each_fault_has_a_test_and_each_test_named_exists() {
             assert!(sources.contains(&format!("fn {name}(")), "there is no test {name}");
         }
     }
-    let mut existing = sources.split("fn fault_").skip(1).filter_map(|rest| rest.split('(').next());
+    let mut existing =
+        sources.split("\nfn fault_").skip(1).filter_map(|rest| rest.split('(').next());
     let missing = existing.find(|name| !catalogue.contains(&format!("`fault_{name}`")));
     assert_eq!(missing, None, "a test that the catalogue does not name");
 }
