@@ -7,7 +7,7 @@ use super::strace::{self, read_trace};
 use super::{Outcome, assert_covered, work_on};
 use crate::support::readyc::READYC;
 use crate::support::tools::{self, Input};
-use crate::support::{Scratch, Server};
+use crate::support::{Launch, Scratch, Server};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
@@ -39,7 +39,8 @@ fn every_call_of_the_client() {
     if tools::find("strace").is_none() {
         return;
     }
-    let server = Server::start(&["framed"]);
+    // A static is not dropped: after a test that failed, the server goes by itself.
+    let server = Launch::of(&["framed"]).args(&["--exit-on-idle", "60s"]).start();
     let (output, trace) = ask(&server, &[]);
     assert!(output.status.success() && output.stdout == answer(), "{output:?}");
     let calls = Calls::of(&trace);

@@ -81,6 +81,8 @@ impl Start {
         let port = PORT.fetch_add(1, Ordering::Relaxed);
         let address = SocketAddr::from((loopback_of_ones_own(), port));
         command.args(["--print-addresses", "--listen", &format!("framed={address}")]);
+        // What is left of a test that failed, strace killed before it, goes by itself.
+        command.args(["--exit-on-idle", "60s"]);
         command.arg("--table").arg(table);
         command.env_remove("RUST_LOG").env("RUST_BACKTRACE", "0");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
