@@ -57,8 +57,12 @@ impl<N: Net + MonotonicClock> Load<N> {
         }
     }
 
+    /// Connects, and if a request waits for that, it is part of the request's time. One that falls due
+    /// later has not waited.
     fn connect_for_request(&mut self, index: usize, now: Moment) {
-        if let Some(talk) = &mut self.slots[index].talk {
+        if let Some(talk) = &mut self.slots[index].talk
+            && (!self.plan.is_open_loop() || talk.due > 0)
+        {
             talk.connecting_since.get_or_insert(self.net.now());
         }
         self.connect(index, now);

@@ -162,6 +162,18 @@ fn a_connection_lives_for_so_long_and_no_request_is_cut_off() {
     assert_eq!((tally.connections.lost, tally.connections.established), (0, 6));
 }
 
+#[test]
+fn a_connection_that_waits_for_its_first_request_is_no_part_of_its_time() {
+    let net = wide_net();
+    let peers = Peers::new(&net, |asked| Act::SayAt(asked.at + 30 * MILLISECOND, asked.reply()));
+    let lifetime = Lifetime::Time(300 * MILLISECOND);
+    let plan = Plan { lifetime, ..at_rate(1.0, crowd(1, 0), 10 * SECOND) };
+    let tally = Rig::new(net, plan, peers).started().run_to_end();
+    assert!(tally.connections.opened > 20, "{:?}", tally.connections);
+    assert_eq!(tally.service.max() / 1_000_000, 30);
+    assert_eq!(tally.latency.max() / 1_000_000, 30);
+}
+
 /// Counts what comes, and says nothing.
 fn hearing(net: &Loopback) -> Peers<impl FnMut(&Asked) -> Act + use<>> {
     Peers::new(net, |_: &Asked| Act::Nothing)
