@@ -183,7 +183,8 @@ impl Model {
                     newline + 1
                 }
             };
-            let request: Vec<u8> = self.unfinished.drain(..end).collect();
+            let rest = self.unfinished.split_off(end);
+            let request = std::mem::replace(&mut self.unfinished, rest);
             self.unfinished_since = scene.now;
             self.request_ends.push(self.read - self.unfinished.len() as u64);
             self.answer(&request, scene);
@@ -257,13 +258,7 @@ impl Model {
     pub(crate) fn sent(&mut self, bytes: &[u8], scene: &Scene<'_>) -> Result<(), String> {
         match self.kind {
             Kind::Chargen => {
-                for &byte in bytes {
-                    if byte != wire::chargen(self.made) {
-                        return Err(format!("chargen's byte {} is wrong", self.made));
-                    }
-                    self.made += 1;
-                }
-                return Ok(());
+                return self.sent_pattern(bytes);
             }
             Kind::Echo => return self.sent_back(bytes),
             _ => self.unmatched.extend_from_slice(bytes),
@@ -275,6 +270,19 @@ impl Model {
     /// Whether something was sent that answers nothing.
     pub(crate) fn is_unasked(&self) -> bool {
         self.owed.is_empty() && !self.unmatched.is_empty()
+    }
+
+    fn sent_pattern(&mut self, mut bytes: &[u8]) -> Result<(), String> {
+        while !bytes.is_empty() {
+            let pattern = wire::chargen(self.made);
+            let count = pattern.len().min(bytes.len());
+            if bytes[..count] != pattern[..count] {
+                return Err(format!("chargen is wrong after {} bytes", self.made));
+            }
+            self.made += count as u64;
+            bytes = &bytes[count..];
+        }
+        Ok(())
     }
 
     fn sent_back(&mut self, mut bytes: &[u8]) -> Result<(), String> {
@@ -314,7 +322,8 @@ impl Model {
                 None => return Ok(false),
             },
         };
-        let reply: Vec<u8> = self.unmatched.drain(..end).collect();
+        let rest = self.unmatched.split_off(end);
+        let reply = std::mem::replace(&mut self.unmatched, rest);
         if self.kind == Kind::Framed {
             self.heard.push(reply[64..].to_vec());
         }

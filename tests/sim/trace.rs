@@ -37,8 +37,6 @@ pub(crate) enum What {
     PeerSends,
     PeerReads,
     PeerFin,
-    PeerResets,
-    PeerCloses,
     Reload,
     BrokenTable,
     Terminate,
