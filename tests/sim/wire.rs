@@ -79,7 +79,8 @@ const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 fn date(seconds: u64) -> Date {
     let days = seconds / 86_400;
     let (mut year, mut rest) = (1970, days);
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let divides = |number, year: u64| year.is_multiple_of(number);
+    let is_leap = |year| divides(4, year) && (!divides(100, year) || divides(400, year));
     while rest >= 365 + u64::from(is_leap(year)) {
         rest -= 365 + u64::from(is_leap(year));
         year += 1;
