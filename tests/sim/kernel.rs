@@ -310,6 +310,7 @@ impl Kernel {
         self.faults.stop();
         self.knobs = Knobs::default();
         self.descriptor_limit = usize::MAX;
+        self.window = self.window.max(1 << 20);
         for source in std::mem::take(&mut self.owed) {
             self.tell_again(source);
         }
