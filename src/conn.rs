@@ -314,7 +314,10 @@ impl Connection {
                 );
             }
             Deadline::Idle => self.finish(CloseReason::IdleTimeout),
-            Deadline::Write => self.outbound = Outbound::Abandoned(CloseReason::WriteTimeout),
+            Deadline::Write => {
+                self.outbound = Outbound::Abandoned(CloseReason::WriteTimeout);
+                self.unsent.clear();
+            }
             Deadline::Linger => self.inbound = Inbound::Ended,
         }
     }

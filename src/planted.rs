@@ -1,7 +1,7 @@
 //! Bugs to plant on purpose, so that it can be seen that the tests find such bugs.
 //!
-//! They exist in builds with `--cfg planted_bugs` alone. In any other [`is_planted`] is `false` for the
-//! compiler to see, and nothing of them is in the program.
+//! They exist in builds with `--cfg planted_bugs` alone. In any other, `is_planted` is `false` for the
+//! compiler to see, and nothing of them is in the program: read the code as if it were not there.
 
 macro_rules! bugs {
     ($($(#[doc = $doc:literal])* $bug:ident,)*) => {

@@ -1,9 +1,10 @@
 //! The calls on sockets, with what tcp(7) and epoll(7) promise of them and nothing more.
 
 use crate::faults::{self, Call};
-use crate::kernel::{Fate, Kernel, Owner, Progress, Source};
+use crate::kernel::Kernel;
 use crate::knobs::Knob;
 use crate::pipe::Fin;
+use crate::sockets::{Fate, Owner, Progress, Source};
 use crate::trace::{Outcome, What};
 use nix::errno::Errno;
 use readyd::clock::Moment;
@@ -136,7 +137,7 @@ impl Kernel {
             if let Some(errno) = self.faults.next(Call::Connect, self.knobs, &mut self.dice) {
                 return Err(errno.into());
             }
-            if address.port() == crate::kernel::BARRED_PORT {
+            if address.port() == crate::sockets::BARRED_PORT {
                 return Err(Errno::ENETUNREACH.into());
             }
         }
@@ -165,7 +166,7 @@ impl Kernel {
         let result = self.fault(Call::LocalAddress, index);
         let outcome = Outcome::of(&result.as_ref().map(|()| 0).map_err(copy_of));
         self.note(self.ends[index].owner, What::LocalAddress, index, outcome);
-        result.map(|()| crate::kernel::peer_address(index / 2))
+        result.map(|()| crate::sockets::peer_address(index / 2))
     }
 
     /// EPOLL_CTL_ADD: what the socket is ready for already is told too.

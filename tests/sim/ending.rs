@@ -1,7 +1,7 @@
 //! At the end nothing is left, and all that was counted adds up.
 
-use crate::kernel::{Owner, link_of};
 use crate::sessions::Asker;
+use crate::sockets::{Owner, link_of};
 use crate::world::World;
 use readyd::client::{Finished, SessionError};
 use readyd::close::CloseReason;

@@ -1,9 +1,10 @@
 //! How edges are told: once, with all that holds by then; and everything else that epoll(7) leaves
 //! open: when, in which order, how often, and for whom.
 
-use crate::kernel::{Fate, Kernel, Owner, Progress, Source};
+use crate::kernel::Kernel;
 use crate::knobs::Knob;
 use crate::pipe::Fin;
+use crate::sockets::{Fate, Owner, Progress, Source};
 use crate::trace::{Outcome, What};
 use readyd::net::{Readiness, Token};
 

@@ -110,10 +110,6 @@ impl Knobs {
     pub(crate) fn has(self, knob: Knob) -> bool {
         self.0 & 1 << knob as u32 != 0
     }
-
-    pub(crate) fn with(self, knob: Knob) -> Knobs {
-        Knobs(self.0 | 1 << knob as u32)
-    }
 }
 
 impl fmt::Display for Knobs {

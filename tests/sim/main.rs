@@ -24,6 +24,7 @@ mod rogues;
 mod scenarios;
 mod sessions;
 mod setup;
+mod sockets;
 mod tables;
 mod trace;
 mod volume;

@@ -1,6 +1,7 @@
 //! [`SimNet`]: the simulated kernel, as [`Net`] sees it.
 
-use crate::kernel::{Kernel, Owner, peer_address};
+use crate::kernel::Kernel;
+use crate::sockets::{Owner, peer_address};
 use crate::trace::{Outcome, What};
 use readyd::clock::WallTime;
 use readyd::net::{Net, Token, WallClock};

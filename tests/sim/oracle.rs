@@ -1,10 +1,11 @@
 //! The oracle: after every turn of the server it compares what was done with what should have been.
 
 use crate::judge;
-use crate::kernel::{Kernel, Owner, link_of, peer_address};
+use crate::kernel::Kernel;
 use crate::log_tap;
 use crate::model::{Kind, Model, Scene};
 use crate::net::SimNet;
+use crate::sockets::{Owner, link_of, peer_address};
 use readyd::clock::{Moment, WallTime};
 use readyd::close::CloseReason;
 use readyd::limits::Limits;

@@ -1,7 +1,8 @@
 //! Scripted peers of the server, on the bare kernel: they share no code with the programs.
 
-use crate::kernel::{Fate, Kernel, Owner, Progress, listener_address};
+use crate::kernel::Kernel;
 use crate::model::Kind;
+use crate::sockets::{Fate, Owner, Progress, listener_address};
 use crate::wire::{self, Start};
 use readyd::clock::Moment;
 use std::time::Duration;

@@ -1,15 +1,18 @@
 //! Small worlds that are written down: what they show should go right whatever one call fails with.
 
-use crate::kernel::listener_address;
 use crate::knobs::{Knob, Knobs};
 use crate::model::Kind;
 use crate::peers::{Ending, Plan, Reading, Writing};
 use crate::setup::{Action, Setup};
+use crate::sockets::listener_address;
 use crate::wire::frame;
 use std::time::Duration;
 
-/// All of them, by name.
-pub(crate) const ALL: [(&str, fn() -> Setup); 13] = [
+/// A name, and what makes the world.
+pub(crate) type Scenario = (&'static str, fn() -> Setup);
+
+/// All of them.
+pub(crate) const ALL: [Scenario; 13] = [
     ("echo", echo),
     ("pipelined", pipelined),
     ("half-close with data", half_close_with_data),
@@ -126,7 +129,7 @@ fn clients_look_up() -> Setup {
 fn clients_second_address() -> Setup {
     let mut setup = clients_look_up();
     let mut refusing = listener_address(0);
-    refusing.set_port(crate::kernel::REFUSING_PORT);
+    refusing.set_port(crate::sockets::REFUSING_PORT);
     setup.fleet.addresses.insert(0, refusing);
     setup.fleet.limits.session.connect_timeout = Duration::from_secs(2);
     setup

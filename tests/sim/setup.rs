@@ -2,10 +2,10 @@
 
 use crate::dice::Dice;
 use crate::faults::Injection;
-use crate::kernel::{BARRED_PORT, REFUSING_PORT, SILENT_PORT, listener_address};
 use crate::knobs::{Knob, Knobs};
 use crate::model::Kind;
 use crate::peers::{Ending, MINUTE, Plan, Reading, Writing};
+use crate::sockets::{BARRED_PORT, REFUSING_PORT, SILENT_PORT, listener_address};
 use crate::wire::frame;
 use readyd::client::FleetLimits;
 use readyd::limits::Limits;

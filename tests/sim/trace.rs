@@ -2,7 +2,7 @@
 //! a seed were the same; its end tells what led to a violation.
 
 use crate::dice::mix;
-use crate::kernel::Owner;
+use crate::sockets::Owner;
 use nix::errno::Errno;
 use readyd::clock::Moment;
 use readyd::net::{Next, Readiness, Token};
@@ -37,8 +37,6 @@ pub(crate) enum What {
     PeerSends,
     PeerReads,
     PeerFin,
-    PeerResets,
-    PeerCloses,
     Reload,
     BrokenTable,
     Terminate,

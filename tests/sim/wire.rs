@@ -2,6 +2,7 @@
 //! test are compared with shares no code with them.
 
 use readyd::clock::WallTime;
+use std::sync::OnceLock;
 
 /// A frame around `body`.
 pub(crate) fn frame(body: &[u8]) -> Vec<u8> {
@@ -78,7 +79,8 @@ const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 fn date(seconds: u64) -> Date {
     let days = seconds / 86_400;
     let (mut year, mut rest) = (1970, days);
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let divides = |number, year: u64| year.is_multiple_of(number);
+    let is_leap = |year| divides(4, year) && (!divides(100, year) || divides(400, year));
     while rest >= 365 + u64::from(is_leap(year)) {
         rest -= 365 + u64::from(is_leap(year));
         year += 1;
@@ -114,8 +116,14 @@ pub(crate) fn seconds_since_1900(wall: WallTime) -> [u8; 4] {
     ((u128::from(wall.seconds) + 2_208_988_800) % (1 << 32)).to_be_bytes()[12..].try_into().unwrap()
 }
 
-/// The byte at `position` of RFC 864's endless pattern.
-pub(crate) fn chargen(position: u64) -> u8 {
+/// RFC 864's endless pattern from `position` on, up to where it repeats.
+pub(crate) fn chargen(position: u64) -> &'static [u8] {
+    static PATTERN: OnceLock<Vec<u8>> = OnceLock::new();
+    let pattern = PATTERN.get_or_init(|| (0..95 * 74).map(chargen_byte).collect());
+    &pattern[position as usize % pattern.len()..]
+}
+
+fn chargen_byte(position: usize) -> u8 {
     let (line, column) = (position / 74, position % 74);
     match column {
         72 => b'\r',

@@ -68,6 +68,17 @@ fn a_frames_time_does_not_run_while_we_do_not_read_it() {
 }
 
 #[test]
+fn what_is_given_up_is_not_sent_on_the_way_out() {
+    let mut owner = Owner::new(PADDED);
+    owner.window = 0;
+    at(&mut owner, 1).receive(&frame(b"ECHO hello"));
+    owner.expire_at(secs(1 + 30));
+    owner.take(usize::MAX);
+    assert_eq!(owner.received, b"");
+    assert_eq!(owner.step(), Step::Abort(CloseReason::WriteTimeout));
+}
+
+#[test]
 fn taking_earlier_replies_does_not_prolong_a_lines_pause() {
     let mut owner = Owner::new(LINE);
     owner.window = 0;

@@ -1,0 +1,109 @@
+//! Sockets and addresses: plain data, which the kernel moves.
+
+use crate::pipe::Pipe;
+use nix::errno::Errno;
+use readyd::net::Token;
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// Who holds a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The server under test.
+    Server,
+    /// The client under test, speaking with that server.
+    Fleet,
+    /// The client under test, speaking with a malicious server.
+    Victim,
+    /// A scripted peer, or the simulator itself.
+    Peer,
+}
+
+/// How many they are.
+pub(crate) const OWNERS: usize = 4;
+
+/// Addresses from here on lead nowhere, each in its own way.
+pub(crate) const REFUSING_PORT: u16 = 9000;
+pub(crate) const SILENT_PORT: u16 = 9001;
+pub(crate) const BARRED_PORT: u16 = 9002;
+pub(crate) const LISTENER_PORT: u16 = 7000;
+
+/// The address of the listener of that number.
+pub(crate) fn listener_address(number: usize) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, LISTENER_PORT + number as u16))
+}
+
+/// The address from which connection `link` was made.
+pub(crate) fn peer_address(link: usize) -> SocketAddr {
+    let [_, high, middle, low] = (link as u32).to_be_bytes();
+    SocketAddr::from((Ipv4Addr::new(10, high, middle, low), 40_000 + (link % 1000) as u16))
+}
+
+/// The connection made from `address`.
+pub(crate) fn link_of(address: SocketAddr) -> Option<usize> {
+    match address {
+        SocketAddr::V4(v4) => match v4.ip().octets() {
+            [10, high, middle, low] => Some(u32::from_be_bytes([0, high, middle, low]) as usize),
+            _ => None,
+        },
+        SocketAddr::V6(_) => None,
+    }
+}
+
+/// How far a connection attempt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Connecting(SocketAddr),
+    Established,
+    Failed,
+}
+
+/// The socket's error, as SO_ERROR has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Sound,
+    /// The next call says so.
+    Pending(Errno),
+    /// A call has said so.
+    Collected,
+}
+
+/// One end of a connection.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) owner: Owner,
+    pub(crate) held: bool,
+    pub(crate) progress: Progress,
+    pub(crate) fate: Fate,
+    /// What comes to this end.
+    pub(crate) incoming: Pipe,
+    pub(crate) fin_sent: bool,
+    pub(crate) token: Option<Token>,
+    /// A send could not have all it wanted: then, and only then, more room is an edge.
+    pub(crate) awaits_room: bool,
+    /// Is in the list of what has news.
+    pub(crate) has_news: bool,
+    /// Is in the list of what is under way.
+    pub(crate) is_under_way: bool,
+    /// An event was told since it was registered.
+    pub(crate) was_told: bool,
+    /// Reads since the last event that found nothing.
+    pub(crate) empty_reads: u32,
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    pub(crate) owner: Owner,
+    pub(crate) token: Option<Token>,
+    pub(crate) is_open: bool,
+    pub(crate) waiting: VecDeque<usize>,
+    pub(crate) has_news: bool,
+}
+
+/// Who has news to tell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    Listener(usize),
+    End(usize),
+}
