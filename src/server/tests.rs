@@ -6,4 +6,5 @@ mod exchanging;
 mod expiring;
 mod fake_net;
 mod random;
+mod reloading;
 mod stopping;
