@@ -96,6 +96,8 @@ fn the_errors_say_what_to_do() {
     );
     let over = decode_header(&header(b"11"), 10).unwrap_err().to_string();
     assert_eq!(over, "a body of 11 bytes is over the limit of 10");
+    let beyond = decode_header(&[b'9'; HEADER_LEN], 10).unwrap_err().to_string();
+    assert_eq!(beyond, "the declared length does not fit 64 bits; the limit is 10");
 }
 
 proptest! {

@@ -34,6 +34,23 @@ fn a_wrong_protocol_is_refused_at_its_first_byte() {
 }
 
 #[test]
+fn a_fixed_length_is_all_there_is_to_it() {
+    let framing = Framing::Fixed { len: 4 };
+    for have in 0..4 {
+        assert_eq!(framing.find_end(&b"time"[..have], 0), Ok(End::Missing(4 - have)));
+    }
+    assert_eq!(framing.find_end(b"time", 0), Ok(End::At(4)));
+    assert_eq!(framing.find_end(b"timely", 0), Ok(End::At(4)));
+    assert_eq!(framing.unwrap(b"time"), Request { body: b"time", envelope: Envelope::Bare });
+}
+
+#[test]
+fn what_answers_no_request_goes_out_as_replies_do() {
+    let envelopes = [PADDED, LINE, Framing::Fixed { len: 1 }, Framing::Raw].map(Framing::envelope);
+    assert_eq!(envelopes, [Envelope::Frame, Envelope::CrLf, Envelope::Bare, Envelope::Bare]);
+}
+
+#[test]
 fn lines_end_in_lf_or_crlf() {
     let cases = [
         (&b"key\n"[..], &b"key"[..], Envelope::Lf),

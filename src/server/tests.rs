@@ -7,5 +7,6 @@ mod exchanging;
 mod expiring;
 mod fake_net;
 mod random;
+mod reloading;
 mod shedding;
 mod stopping;

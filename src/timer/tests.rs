@@ -152,13 +152,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 512 }))]
 
     /// Never early, never late, each once and in order, whatever was done before.
     #[test]
     fn agrees_with_the_model(
         start in duration(),
-        steps in proptest::collection::vec(step(), 1..120),
+        steps in proptest::collection::vec(step(), 1..if cfg!(miri) { 30 } else { 120 }),
     ) {
         let mut now = Moment::from_nanos(start);
         let mut timers = Timers::new(now);

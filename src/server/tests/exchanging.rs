@@ -1,6 +1,6 @@
 //! Reading and writing: readiness that sticks, short counts, broken connections, fair shares.
 
-use super::bench::{Bench, CHARGEN, ECHO, FRAMED, LOOKUP, frame};
+use super::bench::{Bench, CHARGEN, ECHO, FRAMED, GREETING, LOOKUP, frame};
 use super::fake_net::{Fault, ServerEnd};
 use crate::close::CloseReason;
 use crate::limits::Limits;
@@ -283,4 +283,39 @@ fn bytes_and_requests_are_counted() {
     assert_eq!((stats.requests, stats.frames, stats.refusals), (2, 2, 1));
     assert_eq!(stats.bytes_in, 64 + 10 + 64 + 6);
     assert_eq!(stats.bytes_out, bench.net.received(client).len() as u64);
+}
+
+#[test]
+fn a_reply_longer_than_every_buffer_arrives_whole() {
+    let mut bench = Bench::new();
+    let client = bench.connected(FRAMED);
+    let text: Vec<u8> = (0..=255).cycle().take(700_000).collect();
+    let reply = bench.ask(client, &frame(&[b"ECHO ", &text[..]].concat()));
+    assert!(reply == frame(&text), "{} bytes", reply.len());
+    assert_eq!(bench.ask(client, &frame(b"ECHO x")), frame(b"x"));
+}
+
+#[test]
+fn a_client_that_is_gone_before_it_is_greeted_is_closed_alone() {
+    let mut bench = Bench::new();
+    let other = bench.connected(ECHO);
+    let client = bench.net.connect(GREETING);
+    bench.net.reset(client);
+    bench.run();
+    assert_eq!(bench.net.server_end(client), ServerEnd::Closed);
+    assert_eq!(bench.ask(other, b"still here"), b"still here");
+}
+
+#[test]
+fn a_reset_that_is_told_by_the_fin_is_no_other_reason() {
+    let mut bench = Bench::new();
+    let client = bench.connected(ECHO);
+    let interrupted = Fault::times(Errno::EINTR, 4);
+    bench.net.reset(client);
+    bench.net.socket(client, |socket| socket.recv_call.fault = interrupted);
+    bench.advance(Limits::default().idle_timeout);
+    bench.server.end_turn(bench.now);
+    assert_eq!(bench.net.server_end(client), ServerEnd::Closed);
+    assert_eq!(bench.closed(CloseReason::IdleTimeout), 1);
+    bench.assert_clean();
 }
