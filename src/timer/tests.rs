@@ -389,3 +389,12 @@ fn shrink_gives_back_the_memory_above_the_highest_armed_key() {
     timers.shrink();
     assert_eq!(timers.memory(), empty);
 }
+
+#[test]
+fn memory_is_the_wheel_and_sixteen_bytes_for_each_key_there_is_room_for() {
+    let mut timers = Timers::default();
+    let wheel = timers.memory();
+    assert_eq!(wheel, 64 * 1024);
+    timers.arm(999, millis(1));
+    assert!((16 * 1000..=16 * 2048).contains(&(timers.memory() - wheel)), "{}", timers.memory());
+}
