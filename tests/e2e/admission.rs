@@ -59,7 +59,7 @@ fn one_address_has_so_many_connections() {
     assert!(!lets_stranger_in(&server));
     assert_eq!(server.statistics().get("refused_address_limit"), 1);
     inside.pop();
-    server.wait_for_statistic("connections_open", 3);
+    server.wait_for_statistic("connections_open", 2);
     assert_eq!(from_stranger(&server).ask("ECHO in its place"), "in its place");
 }
 
@@ -96,9 +96,12 @@ fn fault_20_memory_of_all_connections_is_bounded_and_the_newest_are_shed() {
         crowd.push(client);
     }
     server.wait_for_log("buffers reached 16777216 bytes (--memory-limit)");
-    let statistics = server.statistics();
-    assert!(statistics.get("closed_shed") > 50, "{}", statistics.get("closed_shed"));
-    assert!(statistics.get("buffered_bytes") <= LIMIT as u64);
+    // Of what was sent, much may not have been read yet. At most sixteen can stay.
+    eventually("all but sixteen to be shed", || {
+        let statistics = server.statistics();
+        assert!(statistics.get("buffered_bytes") <= LIMIT as u64);
+        (statistics.get("closed_shed") >= 84).then_some(())
+    });
     first.send(end);
     assert_eq!(first.read_frame().len(), BODY - 5);
     let memory = server.memory();
