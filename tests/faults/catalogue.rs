@@ -26,15 +26,47 @@ fn each_fault_has_a_test_and_each_test_named_exists() {
     for number in 1..=FAULTS {
         let row = rows.lines().find(|line| line.starts_with(&format!("| {number} |")));
         let row = row.unwrap_or_else(|| panic!("no row for fault {number}"));
-        let named: Vec<&str> = row.split('`').filter(|word| word.starts_with("fault_")).collect();
+        let named: Vec<&str> = row.split('`').filter(|word| is_of_a_fault(word)).collect();
         assert!(!named.is_empty(), "no test for fault {number}");
         for name in named {
-            assert!(name.starts_with(&format!("fault_{number:02}_")), "{name} in row {number}");
+            let of_this =
+                name.trim_start_matches("sim_").starts_with(&format!("fault_{number:02}_"));
+            assert!(of_this, "{name} in row {number}");
             assert!(sources.contains(&format!("fn {name}(")), "there is no test {name}");
         }
     }
-    let mut existing =
-        sources.split("\nfn fault_").skip(1).filter_map(|rest| rest.split('(').next());
-    let missing = existing.find(|name| !catalogue.contains(&format!("`fault_{name}`")));
+    let mut existing = sources.split("\nfn ").skip(1).filter_map(|rest| rest.split('(').next());
+    let missing =
+        existing.find(|name| is_of_a_fault(name) && !catalogue.contains(&format!("`{name}`")));
     assert_eq!(missing, None, "a test that the catalogue does not name");
+}
+
+fn is_of_a_fault(name: &str) -> bool {
+    name.starts_with("fault_") || name.starts_with("sim_fault_")
+}
+
+#[test]
+fn each_promise_of_security_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = sources(&root.join("tests")) + &sources(&root.join("src"));
+    let security = fs::read_to_string(root.join("SECURITY.md")).expect("the promises");
+    let (_, rest) = security.split_once("## What is promised").expect("a heading");
+    let (promises, _) = rest.split_once("\n## ").expect("a heading after it");
+    let rows: Vec<&str> = promises.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 10, "the table of promises");
+    for row in rows {
+        let shown_by = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        for name in shown_by.split('`').skip(1).step_by(2) {
+            let (suite, name) = name.split_once(": ").unwrap_or(("", name));
+            let exists = match suite {
+                "fuzz" => root.join(format!("fuzz/fuzz_targets/{name}.rs")).exists(),
+                _ => {
+                    root.join(name).exists()
+                        || sources.contains(&format!("fn {name}("))
+                        || sources.contains(&format!("mod {name};"))
+                }
+            };
+            assert!(exists, "there is no {name}");
+        }
+    }
 }
