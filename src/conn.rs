@@ -16,11 +16,13 @@
 use crate::buffer::ByteQueue;
 use crate::clock::Moment;
 use crate::close::CloseReason;
-use crate::framing::{self, Framing, Request};
+use crate::frame::{self, HEADER_LEN};
+use crate::framing::{self, End, Envelope, Framing, Request};
 use crate::limits::Limits;
 use crate::planted::{Bug, is_planted};
-use crate::reply::Reply;
+use crate::reply::{Finished, Reply};
 use std::fmt::Write as _;
+use std::ops::Range;
 
 #[cfg(test)]
 mod tests;
@@ -155,6 +157,31 @@ impl Connection {
             self.active = turn.now;
             self.serve(input, self.unparsed.len(), turn);
         }
+    }
+
+    /// The same; but if `input` is one request and nothing else, and is echoed, the reply is made where
+    /// the request lies: the range of `input` to be sent is returned, and nothing is in [`Turn::out`].
+    /// A large body is not copied then.
+    pub fn receive_in_place<R: Respond>(
+        &mut self,
+        input: &mut [u8],
+        turn: &mut Turn<'_, R>,
+    ) -> Option<Range<usize>> {
+        if !self.can_echo_in_place(input, turn) {
+            self.receive(input, turn);
+            return None;
+        }
+        self.active = turn.now;
+        let request = turn.framing.unwrap(input);
+        let envelope = request.envelope;
+        let mut reply = Reply::for_echo(turn.out, envelope);
+        let outcome = turn.responder.respond(request, &mut reply);
+        let echoed = match reply.finish() {
+            Finished::Appended => None,
+            Finished::Echo(len) => Some(wrap_last(input, len, envelope)),
+        };
+        self.apply(outcome);
+        echoed
     }
 
     /// Takes the peer's FIN. Call only if [`Connection::wants_read`].
@@ -391,6 +418,18 @@ impl Connection {
         }
     }
 
+    /// Whether `input` is a whole request with nothing before it, and not so large that its echo could
+    /// be more output than may wait.
+    fn can_echo_in_place<R>(&self, input: &[u8], turn: &Turn<'_, R>) -> bool {
+        input.len() <= turn.limits.output_limit
+            && self.inbound == Inbound::Open
+            && self.unparsed.is_empty()
+            && self.unsent.is_empty()
+            && turn.out.is_empty()
+            && matches!(turn.framing, Framing::Padded { .. } | Framing::Raw)
+            && turn.framing.find_end(input, 0) == Ok(End::At(input.len()))
+    }
+
     fn is_above_high_water<R>(&self, turn: &Turn<'_, R>) -> bool {
         let waiting = self.unsent.len() + turn.out.len();
         waiting > turn.limits.output_limit && !is_planted(Bug::NoHighWater)
@@ -442,4 +481,18 @@ fn respond<R: Respond>(bytes: &[u8], turn: &mut Turn<'_, R>) -> Outcome {
     let outcome = turn.responder.respond(request, &mut reply);
     reply.finish();
     outcome
+}
+
+/// Makes the last `len` bytes of `input`, which end a request, a reply where they lie; returns its
+/// range. What came before them, a header and a command, leaves room for a header.
+fn wrap_last(input: &mut [u8], len: usize, envelope: Envelope) -> Range<usize> {
+    let (before, payload) = input.split_at_mut(input.len().saturating_sub(len));
+    let header_len = match (envelope, before.last_chunk_mut::<HEADER_LEN>()) {
+        (Envelope::Frame, Some(header)) => {
+            *header = frame::encode_header(payload.len());
+            HEADER_LEN
+        }
+        _ => 0,
+    };
+    before.len() - header_len..before.len() + payload.len()
 }

@@ -95,6 +95,18 @@ pub trait Net: WallClock {
     /// Asks for events on a stream, both directions, once for its whole life.
     fn register(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
 
+    /// The same for a stream that was accepted. It can be written to, and an event that says so would
+    /// be one for nothing: it may leave that out until [`Net::watch_writing`].
+    fn register_accepted(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()> {
+        self.register(stream, token)
+    }
+
+    /// Asks for an event when a stream that was registered by [`Net::register_accepted`] can be
+    /// written to, now or later. Called when a write would have blocked, once in the stream's life.
+    fn watch_writing(&mut self, _: &mut Self::Stream, _: Token) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Asks for events on a listener.
     fn register_listener(&mut self, listener: &mut Self::Listener, token: Token) -> io::Result<()>;
 
@@ -232,7 +244,7 @@ pub fn flush<N: Net>(
 }
 
 /// Sends what waits in `queue`, then what is in `fresh`, in that order; keeps in `queue` what is not
-/// taken, and leaves `fresh` empty. Returns how many bytes were taken.
+/// taken. Returns how many bytes were taken.
 ///
 /// # Errors
 ///
@@ -242,7 +254,7 @@ pub fn flush_queue<N: Net>(
     stream: &mut N::Stream,
     ready: &mut Readiness,
     queue: &mut ByteQueue,
-    fresh: &mut Vec<u8>,
+    fresh: &[u8],
     now: Moment,
 ) -> io::Result<usize> {
     let mut taken = 0;
@@ -259,6 +271,5 @@ pub fn flush_queue<N: Net>(
     if fresh_taken == 0 || !is_planted(Bug::ShortWriteDropsTail) {
         queue.extend(fresh.get(fresh_taken..).unwrap_or_default(), now);
     }
-    fresh.clear();
     Ok(taken + fresh_taken)
 }

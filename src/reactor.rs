@@ -298,8 +298,11 @@ fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
-/// Both directions; and urgent data, because reads stop short at it.
-const ALL: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
+/// What comes; and urgent data, because reads stop short at it.
+const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
+
+/// Both directions.
+const ALL: Interest = READING.add(Interest::WRITABLE);
 
 impl Net for MioNet {
     type Listener = TcpListener;
@@ -336,6 +339,15 @@ impl Net for MioNet {
 
     fn register(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
         self.registry.register(stream, mio::Token(token.0), ALL)
+    }
+
+    fn register_accepted(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
+        self.registry.register(stream, mio::Token(token.0), READING)
+    }
+
+    fn watch_writing(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
+        // epoll looks anew at what it is asked to watch: room made in the meantime is an event too.
+        self.registry.reregister(stream, mio::Token(token.0), ALL)
     }
 
     fn register_listener(&mut self, listener: &mut TcpListener, token: Token) -> io::Result<()> {

@@ -3,6 +3,10 @@
 //! Invariant: after [`Reply::finish`] the output holds exactly one whole reply more. A handler
 //! appends the payload only; the 64 bytes of a frame's header are reserved first, blank, and its few
 //! digits written when the payload's length is known, so every byte is written once and in place.
+//!
+//! The exception is an echo: its payload is in the request already, and a large one need not be copied
+//! at all. A reply that was begun with [`Reply::for_echo`] may end as [`Finished::Echo`]; then the
+//! output is as it was.
 
 use crate::frame;
 use crate::framing::Envelope;
@@ -17,6 +21,24 @@ pub struct Reply<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
     envelope: Envelope,
+    echo: Echo,
+}
+
+/// Whether the reply's payload may be, or is, the end of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Echo {
+    No,
+    Possible,
+    Last(usize),
+}
+
+/// Where a reply is that was finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// In the output.
+    Appended,
+    /// Its payload is the last so many bytes of the request's body; nothing is in the output.
+    Echo(usize),
 }
 
 impl<'a> Reply<'a> {
@@ -26,7 +48,12 @@ impl<'a> Reply<'a> {
         if envelope == Envelope::Frame {
             out.extend_from_slice(&frame::BLANK_HEADER);
         }
-        Reply { out, start, envelope }
+        Reply { out, start, envelope, echo: Echo::No }
+    }
+
+    /// Begins a reply that need not copy what it echoes: whoever calls can send it from the request.
+    pub fn for_echo(out: &'a mut Vec<u8>, envelope: Envelope) -> Reply<'a> {
+        Reply { echo: Echo::Possible, ..Reply::begin(out, envelope) }
     }
 
     /// Begins a reply that is sent as it is.
@@ -39,8 +66,21 @@ impl<'a> Reply<'a> {
         self.out.extend_from_slice(bytes);
     }
 
+    /// Makes `text`, which must be the end of the request's body, the whole payload. Call only once,
+    /// and push nothing else.
+    pub fn echo(&mut self, text: &[u8]) {
+        match self.echo {
+            Echo::Possible => self.echo = Echo::Last(text.len()),
+            Echo::No | Echo::Last(_) => self.push(text),
+        }
+    }
+
     /// Completes the reply: its header or its line end.
-    pub fn finish(self) {
+    pub fn finish(self) -> Finished {
+        if let Echo::Last(len) = self.echo {
+            self.out.truncate(self.start);
+            return Finished::Echo(len);
+        }
         match self.envelope {
             Envelope::Frame => {
                 let frame = self.out.get_mut(self.start..);
@@ -52,6 +92,7 @@ impl<'a> Reply<'a> {
             Envelope::CrLf => self.out.extend_from_slice(b"\r\n"),
             Envelope::Bare => {}
         }
+        Finished::Appended
     }
 }
 

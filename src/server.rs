@@ -225,7 +225,7 @@ impl<N: Net> Server<N> {
             let mut entry = Entry::new(accepted, generation, now);
             let token = Token::new(index, generation);
             self.visitor.stats.accepted += 1;
-            match self.visitor.net.register(&mut entry.stream, token) {
+            match self.visitor.net.register_accepted(&mut entry.stream, token) {
                 Ok(()) => {
                     slot.insert(entry);
                     self.opened(index);
@@ -272,6 +272,7 @@ impl<N: Net> Server<N> {
         if matches!(self.phase, Phase::Draining { .. }) {
             self.visitor.drain(entry);
         }
+        self.visitor.watch_writing(entry, index);
         match self.visitor.next_step(entry) {
             Step::Close(reason) => drop(self.close(index, reason)),
             Step::Abort(reason) => {

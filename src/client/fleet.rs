@@ -274,7 +274,8 @@ impl<N: Net, S: Script> Fleet<N, S> {
                     Filled::Nothing => {}
                 }
             }
-            net::flush_queue(&mut self.net, stream, ready, session.unsent(), &mut self.out, now)?;
+            net::flush_queue(&mut self.net, stream, ready, session.unsent(), &self.out, now)?;
+            self.out.clear();
             if !ready.read {
                 break;
             }

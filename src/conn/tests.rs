@@ -26,6 +26,26 @@ fn a_reply_goes_out_in_the_envelope_of_its_request() {
 }
 
 #[test]
+fn a_request_that_came_alone_is_echoed_where_it_lies() {
+    let alone = |input: &[u8], framing| {
+        let mut owner = Owner::new(framing);
+        let mut input = input.to_vec();
+        owner.receive_in_place(&mut input).map(|echo| input[echo].to_vec())
+    };
+    for text in [&b""[..], b"x", &[b'y'; 200]] {
+        let request = frame(&[b"ECHO ", text].concat());
+        assert_eq!(alone(&request, PADDED), Some(frame(text)));
+        let two = [&request[..], &request[..]].concat();
+        assert_eq!(alone(&two, PADDED), None);
+        assert_eq!(alone(&request[..request.len() - 1], PADDED), None);
+    }
+    assert_eq!(alone(b"ECHO as it is\n", RAW), Some(b"as it is\n".to_vec()));
+    // A line's end is no part of its body.
+    assert_eq!(alone(b"ECHO line\r\n", LINE), None);
+    assert_eq!(alone(&frame(b"no echo"), PADDED), None);
+}
+
+#[test]
 fn the_service_may_speak_first() {
     let mut greeted = Owner::new(LINE);
     greeted.service.greeting = b"07/05/2021 20:36:52";

@@ -60,7 +60,7 @@ pub(super) fn respond<W: WallClock>(
     let (word, text) = split_word(body);
     let argument = || text.trim_ascii();
     let result = if word.eq_ignore_ascii_case(b"ECHO") {
-        reply.push(text);
+        reply.echo(text);
         Ok(())
     } else if word.eq_ignore_ascii_case(b"DAYTIME") {
         daytime(argument(), context, reply)

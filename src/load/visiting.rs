@@ -171,15 +171,15 @@ impl<N: Net + MonotonicClock> Load<N> {
         let was_stuck = !talk.unsent.is_empty();
         if was_stuck || !self.out.is_empty() {
             let sent = if most == usize::MAX {
-                net::flush_queue(&mut self.net, stream, ready, &mut talk.unsent, &mut self.out, now)
+                net::flush_queue(&mut self.net, stream, ready, &mut talk.unsent, &self.out, now)
             } else {
                 talk.unsent.extend(&self.out, now);
-                self.out.clear();
                 let portion = talk.unsent.bytes();
                 let portion = portion.get(..most).unwrap_or(portion);
                 let sent = net::flush(&mut self.net, stream, ready, portion);
                 sent.inspect(|&count| talk.unsent.consume(count, now))
             };
+            self.out.clear();
             let count = sent.map_err(|error| Break::Failed(Doing::Writing, error))?;
             let book = if *role == Role::Active { &mut self.book } else { &mut self.side_book };
             book.gave(count, now);

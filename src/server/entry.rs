@@ -51,6 +51,8 @@ pub(super) struct Entry<S> {
     pub(super) service: Service,
     pub(super) ready: Readiness,
     pub(super) queued: bool,
+    /// Whether the kernel was asked to tell when the stream can be written to.
+    pub(super) watches_writing: bool,
 }
 
 impl<S> Entry<S> {
@@ -64,6 +66,7 @@ impl<S> Entry<S> {
             service: accepted.service,
             ready: Readiness::CONNECTED,
             queued: false,
+            watches_writing: false,
         }
     }
 

@@ -14,7 +14,9 @@ use crate::limits::Limits;
 use crate::net::{self, Filled, Net};
 use crate::stats::Stats;
 use crate::table::Table;
+use crate::token::Token;
 use std::io;
+use std::ops::Range;
 
 /// Bytes read or produced in one visit, and the size of the buffer that all connections share.
 /// Large enough that a busy connection costs few system calls, small enough to stay in the cache and
@@ -39,6 +41,8 @@ pub(super) struct Visitor<N: Net> {
     calendar: Calendar,
     scratch: Box<[u8]>,
     out: Vec<u8>,
+    /// The reply in `scratch`, made of a request that lay there; then `out` is empty.
+    echo: Range<usize>,
 }
 
 impl<N: Net> Visitor<N> {
@@ -59,6 +63,7 @@ impl<N: Net> Visitor<N> {
             calendar,
             scratch: vec![0; VISIT_BYTES].into_boxed_slice(),
             out: Vec::new(),
+            echo: 0..0,
         }
     }
 
@@ -106,6 +111,18 @@ impl<N: Net> Visitor<N> {
         step
     }
 
+    /// Has the kernel tell when the peer takes output again, if it has ceased to. Most never do.
+    pub(super) fn watch_writing(&mut self, entry: &mut Entry<N::Stream>, index: usize) {
+        if entry.ready.write || entry.watches_writing {
+            return;
+        }
+        let token = Token::new(index, entry.generation);
+        match self.net.watch_writing(&mut entry.stream, token) {
+            Ok(()) => entry.watches_writing = true,
+            Err(error) => self.fail(entry, &error),
+        }
+    }
+
     fn exchange(&mut self, entry: &mut Entry<N::Stream>) -> io::Result<()> {
         let mut budget = VISIT_BYTES;
         self.flush(entry)?;
@@ -135,9 +152,10 @@ impl<N: Net> Visitor<N> {
         match net::fill(&mut self.net, stream, ready, &mut self.scratch)? {
             Filled::Bytes(count) => {
                 self.stats.bytes_in += count as u64;
-                self.with_engine(entry, |conn, turn, scratch| {
-                    conn.receive(scratch.get(..count).unwrap_or_default(), turn)
+                let echo = self.with_engine(entry, |conn, turn, scratch| {
+                    conn.receive_in_place(scratch.get_mut(..count).unwrap_or_default(), turn)
                 });
+                self.echo = echo.unwrap_or_default();
                 Ok(count)
             }
             Filled::Eof => {
@@ -150,12 +168,14 @@ impl<N: Net> Visitor<N> {
 
     /// Sends what waited before, then what this visit made; keeps what is not taken.
     fn flush(&mut self, entry: &mut Entry<N::Stream>) -> io::Result<()> {
-        if self.out.is_empty() && !entry.conn.has_unsent() {
+        let echo = self.scratch.get(std::mem::take(&mut self.echo)).unwrap_or_default();
+        let fresh = if echo.is_empty() { &self.out } else { echo };
+        if fresh.is_empty() && !entry.conn.has_unsent() {
             return Ok(());
         }
         let Entry { stream, ready, conn, .. } = entry;
-        let taken =
-            net::flush_queue(&mut self.net, stream, ready, conn.unsent(), &mut self.out, self.now)?;
+        let taken = net::flush_queue(&mut self.net, stream, ready, conn.unsent(), fresh, self.now)?;
+        self.out.clear();
         if taken > 0 {
             self.stats.bytes_out += taken as u64;
             conn.output_taken(self.now);
@@ -171,15 +191,16 @@ impl<N: Net> Visitor<N> {
 
     fn fail(&mut self, entry: &mut Entry<N::Stream>, error: &io::Error) {
         self.out.clear();
+        self.echo = 0..0;
         entry.conn.fail(reason_of(error));
     }
 
     /// Calls the engine with all that a turn of it needs.
-    fn with_engine(
+    fn with_engine<T>(
         &mut self,
         entry: &mut Entry<N::Stream>,
-        call: impl FnOnce(&mut Connection, &mut Turn<'_, Responder<'_, N>>, &[u8]),
-    ) {
+        call: impl FnOnce(&mut Connection, &mut Turn<'_, Responder<'_, N>>, &mut [u8]) -> T,
+    ) -> T {
         let context = Context {
             now: self.now,
             peer: entry.peer,
@@ -196,7 +217,7 @@ impl<N: Net> Visitor<N> {
             responder: &mut Responder { service: entry.service, context },
             out: &mut self.out,
         };
-        call(&mut entry.conn, &mut turn, &self.scratch);
+        call(&mut entry.conn, &mut turn, &mut self.scratch)
     }
 }
 

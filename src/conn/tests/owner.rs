@@ -8,6 +8,7 @@ use crate::frame::encode_header;
 use crate::framing::{Framing, Request};
 use crate::limits::Limits;
 use crate::reply::Reply;
+use std::ops::Range;
 use std::time::Duration;
 
 pub(super) const MAX_LEN: usize = 300;
@@ -40,6 +41,16 @@ pub(super) struct Commands {
 impl Commands {
     fn push(&mut self, text: &[u8], reply: &mut Reply<'_>) {
         reply.push(text);
+        self.note_reply(text);
+    }
+
+    /// `text` ends the request's body.
+    fn echo(&mut self, text: &[u8], reply: &mut Reply<'_>) {
+        reply.echo(text);
+        self.note_reply(text);
+    }
+
+    fn note_reply(&mut self, text: &[u8]) {
         self.longest_reply = self.longest_reply.max(frame(text).len());
     }
 }
@@ -53,7 +64,7 @@ impl Respond for Commands {
     fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>) -> Outcome {
         self.requests += 1;
         if self.echoes_all {
-            self.push(request.body, reply);
+            self.echo(request.body, reply);
             return Outcome::Continue;
         }
         match request.body {
@@ -63,7 +74,10 @@ impl Respond for Commands {
             }
             b"PRODUCE" => return Outcome::Produce,
             b"QUIET" => {}
-            body => self.push(body.strip_prefix(b"ECHO ").unwrap_or(b"received"), reply),
+            body => match body.strip_prefix(b"ECHO ") {
+                Some(text) => self.echo(text, reply),
+                None => self.push(b"received", reply),
+            },
         }
         Outcome::Continue
     }
@@ -116,7 +130,20 @@ impl Owner {
 
     pub(super) fn receive(&mut self, input: &[u8]) {
         assert!(self.conn.wants_read());
-        self.turn(|conn, turn| conn.receive(input, turn));
+        self.receive_in_place(&mut input.to_vec());
+    }
+
+    /// The same; tells where in `input` the reply is, if it is there.
+    pub(super) fn receive_in_place(&mut self, input: &mut [u8]) -> Option<Range<usize>> {
+        let mut echo = None;
+        self.turn(|conn, turn| {
+            echo = conn.receive_in_place(input, turn);
+            if let Some(echo) = &echo {
+                assert!(turn.out.is_empty(), "an echo and {:?}", turn.out);
+                turn.out.extend_from_slice(&input[echo.clone()]);
+            }
+        });
+        echo
     }
 
     pub(super) fn eof(&mut self) {

@@ -36,6 +36,7 @@ struct World {
     listener_edges: Vec<usize>,
     accept: Call,
     register: Call,
+    watch_writing: Call,
     open_streams: usize,
 }
 
@@ -52,6 +53,7 @@ impl FakeNet {
             listener_edges: Vec::new(),
             accept: Call::NEW,
             register: Call::NEW,
+            watch_writing: Call::NEW,
             open_streams: 0,
         })))
     }
@@ -130,6 +132,10 @@ impl FakeNet {
 
     pub(super) fn register_call<T>(&self, look: impl FnOnce(&mut Call) -> T) -> T {
         look(&mut self.0.borrow_mut().register)
+    }
+
+    pub(super) fn watch_writing_call<T>(&self, look: impl FnOnce(&mut Call) -> T) -> T {
+        look(&mut self.0.borrow_mut().watch_writing)
     }
 
     /// Sockets that the server holds.
@@ -253,11 +259,27 @@ impl Net for FakeNet {
         Err(ErrorKind::Unsupported.into())
     }
 
+    fn register(&mut self, _: &mut FakeStream, _: Token) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
     /// Reports at once what the socket is ready for, as EPOLL_CTL_ADD does.
-    fn register(&mut self, stream: &mut FakeStream, token: Token) -> io::Result<()> {
+    fn register_accepted(&mut self, stream: &mut FakeStream, token: Token) -> io::Result<()> {
         let mut world = self.0.borrow_mut();
         world.register.make()?;
         world.sockets[stream.number].token = Some(token);
+        world.edges.push(stream.number);
+        Ok(())
+    }
+
+    /// Reports at once that there is room, as EPOLL_CTL_MOD does.
+    fn watch_writing(&mut self, stream: &mut FakeStream, token: Token) -> io::Result<()> {
+        let mut world = self.0.borrow_mut();
+        world.watch_writing.make()?;
+        let socket = &mut world.sockets[stream.number];
+        assert_eq!(socket.token, Some(token));
+        assert!(!socket.watches_writing, "asked twice");
+        socket.watches_writing = true;
         world.edges.push(stream.number);
         Ok(())
     }

@@ -104,6 +104,8 @@ pub(in super::super) struct Socket {
     pub(super) unread: VecDeque<u8>,
     pub(super) peer: Peer,
     pub(super) token: Option<Token>,
+    /// Whether the server asked for events that tell of room.
+    pub(super) watches_writing: bool,
 }
 
 impl Socket {
@@ -114,6 +116,7 @@ impl Socket {
             send_call: Call::NEW,
             window: 1 << 20,
             awaits_room: false,
+            watches_writing: false,
             most_at_once: usize::MAX,
             received: Vec::new(),
             server_end: ServerEnd::Waiting,
@@ -128,7 +131,7 @@ impl Socket {
         let broken = matches!(self.peer, Peer::Reset | Peer::Gone);
         Readiness {
             read: !self.unread.is_empty() || read_on,
-            write: self.window > 0 || broken,
+            write: (self.window > 0 && self.watches_writing) || broken,
             read_on,
         }
     }
