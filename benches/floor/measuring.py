@@ -24,11 +24,12 @@ class MeasurementError(Exception):
     """A server or a client could not be run, or did not do its work correctly."""
 
 
-def build(name):
-    """Compiles one of the C programs beside this file and returns its path."""
+def build(name, directory=HERE, flags=()):
+    """Compiles the C program NAME.c of a directory and returns its path."""
     BUILD_DIR.mkdir(parents=True, exist_ok=True)
     program = BUILD_DIR / name
-    subprocess.run(["cc", *CFLAGS, "-o", program, HERE / f"{name}.c"], check=True)
+    subprocess.run(["cc", *CFLAGS, "-I", HERE, "-o", program, directory / f"{name}.c", *flags],
+                   check=True)
     return str(program)
 
 
