@@ -1,5 +1,6 @@
 """What every measurement here needs: the C programs built, servers started and stopped, cores apart."""
 
+import ctypes
 import os
 import resource
 import shlex
@@ -57,6 +58,15 @@ def free_port():
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]
+
+
+def process_cpu_s(pid):
+    """The processor time of all threads of a process so far, those that have ended included."""
+    clock = ctypes.c_int()
+    error = ctypes.CDLL(None).clock_getcpuclockid(pid, ctypes.byref(clock))
+    if error:
+        raise MeasurementError(f"cpu clock of process {pid}: {os.strerror(error)}")
+    return time.clock_gettime(clock.value)
 
 
 class RunningServer:
