@@ -28,10 +28,10 @@ def table(report):
         if set(cells) != {"–"}:
             lines.append(f"| {title} | " + " | ".join(cells) + " |")
     settings = report["settings"]
-    lines += ["", f"CPU µs of the server a request, and its ratio to the floor: medians of "
-                  f"{settings['rounds']} rounds of {settings['seconds']:g} s on "
+    lines += ["", f"CPU µs of the server a request, and its ratio to the floor: medians. "
                   f"{report['machine']['system']} {report['machine']['kernel']}, "
-                  f"{report['machine']['cores']} cores.", ""]
+                  f"{report['machine']['cores']} cores; rounds of {settings['seconds']:g} s: "
+                  f"{settings['rounds']}.", ""]
     lines += [f"- {report['titles'][name]}: {version}"
               for name, version in report["versions"].items()]
     lines += [f"- fails: {report['titles'][name]} at {work_name}: {first_line(why)}"

@@ -1,15 +1,17 @@
 //! The framed echo protocol on bytes, for all the servers here; each brings only its own way of
 //! reading and writing.
 
-use std::env;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use socket2::{Domain, Socket, Type};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::process::exit;
+use std::{env, io};
 
 const HEADER_LEN: usize = 64;
 const SPACES: [u8; HEADER_LEN] = [b' '; HEADER_LEN];
 const ECHO_COMMAND: &[u8] = b"ECHO ";
 const ACKNOWLEDGEMENT: &[u8] = b"Message received successfully....";
 const MAX_LENGTH_DIGITS: usize = 20;
+const BACKLOG: i32 = 4096;
 
 /// How much room a connection offers to one read, in bytes: a request of 16 KiB fits well.
 pub const READ_CHUNK: usize = 64 * 1024;
@@ -18,9 +20,9 @@ pub const READ_CHUNK: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct BadHeader;
 
-impl From<BadHeader> for std::io::Error {
+impl From<BadHeader> for io::Error {
     fn from(_: BadHeader) -> Self {
-        Self::new(std::io::ErrorKind::InvalidData, "bad header")
+        Self::new(io::ErrorKind::InvalidData, "bad header")
     }
 }
 
@@ -67,11 +69,18 @@ fn append_frame(output: &mut Vec<u8>, body: &[u8]) {
     output.extend_from_slice(body);
 }
 
-/// The loopback address with the port from the command line; ends the process if there is none.
-pub fn address_argument() -> SocketAddrV4 {
+/// Listens on loopback, on the port from the command line; ends the process if there is none.
+///
+/// The standard library lets 128 clients wait to be accepted. When thousands connect at once, the
+/// kernel turns away the rest, and each of them tries again only a second later.
+pub fn listen() -> io::Result<TcpListener> {
     let Some(port) = env::args().nth(1).and_then(|port| port.parse().ok()) else {
         eprintln!("usage: {} PORT", env::args().next().unwrap_or_default());
         exit(2);
     };
-    SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }

@@ -4,13 +4,11 @@
 
 use monoio::buf::IoBufMut;
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
-use monoio::net::{ListenerOpts, TcpListener, TcpStream};
+use monoio::net::{TcpListener, TcpStream};
 use monoio::utils::detect_uring;
 use monoio::{FusionDriver, RuntimeBuilder};
-use peers::{READ_CHUNK, address_argument, answer_frames};
+use peers::{READ_CHUNK, answer_frames, listen};
 use std::{env, io};
-
-const BACKLOG: i32 = 4096;
 
 fn main() -> io::Result<()> {
     if env::args().nth(1).as_deref() == Some("--driver") {
@@ -21,8 +19,10 @@ fn main() -> io::Result<()> {
 }
 
 async fn accept() -> io::Result<()> {
-    let options = ListenerOpts::new().backlog(BACKLOG);
-    let listener = TcpListener::bind_with_config(address_argument(), &options)?;
+    let listener = listen()?;
+    // io_uring waits in the kernel and epoll does not; from_std leaves it to the caller.
+    listener.set_nonblocking(!detect_uring())?;
+    let listener = TcpListener::from_std(listener)?;
     loop {
         let (stream, _) = listener.accept().await?;
         monoio::spawn(serve(stream));

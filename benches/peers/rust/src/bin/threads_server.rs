@@ -1,12 +1,12 @@
-//! A thread a connection, with nothing but the standard library.
+//! A thread a connection, with the standard library.
 
-use peers::{READ_CHUNK, address_argument, answer_frames};
+use peers::{READ_CHUNK, answer_frames, listen};
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 
 fn main() -> io::Result<()> {
-    let listener = TcpListener::bind(address_argument())?;
+    let listener = listen()?;
     loop {
         let (stream, _) = listener.accept()?;
         // A connection's error ends that connection; nobody waits for the thread.

@@ -1,6 +1,6 @@
 //! tokio's current_thread runtime, a task a connection.
 
-use peers::{READ_CHUNK, address_argument, answer_frames};
+use peers::{READ_CHUNK, answer_frames, listen};
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,7 +11,9 @@ fn main() -> io::Result<()> {
 }
 
 async fn accept() -> io::Result<()> {
-    let listener = TcpListener::bind(address_argument()).await?;
+    let listener = listen()?;
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
     loop {
         let (stream, _) = listener.accept().await?;
         tokio::spawn(serve(stream));
