@@ -11,7 +11,6 @@ from typing import Callable
 
 from correctness import Framed, Resp
 from measuring import BUILD_DIR as FLOOR_BUILD_DIR
-from measuring import HERE as FLOOR_DIR
 from measuring import build
 
 HERE = Path(__file__).resolve().parent
