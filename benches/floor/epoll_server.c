@@ -12,6 +12,8 @@
  * Usage: epoll_server PORT      (0 lets the kernel choose; prints "PORT <number>")
  */
 #define _GNU_SOURCE
+#include "buffer.h"
+#include "frames.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -24,23 +26,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HEADER_LEN 64
-#define ECHO_COMMAND "ECHO "
-#define COMMAND_LEN (sizeof ECHO_COMMAND - 1)
-#define MAX_LENGTH_DIGITS 18 /* any such number fits in 64 bits, so decoding cannot overflow */
 #define RECV_CHUNK (64 * 1024)
 #define EVENTS_PER_WAIT 512
 #define BACKLOG 65535 /* the kernel cuts this down to net.core.somaxconn */
-
-static const char SPACES[HEADER_LEN + 1] =
-    "                                                                ";
-static const char ACKNOWLEDGEMENT[] = "Message received successfully....";
-
-/* Bytes waiting to be used: those from `start` up to `end`. */
-struct buffer {
-    char *bytes;
-    size_t start, end, capacity;
-};
 
 /* Both buffers hold memory only while bytes wait in them, so an idle connection is this struct. */
 struct connection {
@@ -60,59 +48,12 @@ static void die(const char *what)
     exit(1);
 }
 
-static size_t waiting(const struct buffer *b) { return b->end - b->start; }
-
-static char *reserve(struct buffer *b, size_t room)
-{
-    if (b->capacity - b->end < room) {
-        b->capacity = 2 * b->capacity > b->end + room ? 2 * b->capacity : b->end + room;
-        b->bytes = realloc(b->bytes, b->capacity);
-        if (b->bytes == NULL)
-            die("realloc");
-    }
-    return b->bytes + b->end;
-}
-
-static void append(struct buffer *b, const char *bytes, size_t len)
-{
-    memcpy(reserve(b, len), bytes, len);
-    b->end += len;
-}
-
-static void release(struct buffer *b)
-{
-    free(b->bytes);
-    *b = (struct buffer){0};
-}
-
 static void close_connection(struct connection *c)
 {
     close(c->fd); /* also takes it out of the epoll set */
     release(&c->unparsed);
     release(&c->unsent);
     free(c);
-}
-
-static bool decode_header(const char *header, size_t *body_len)
-{
-    size_t digits = 0, value = 0;
-    while (digits < MAX_LENGTH_DIGITS && header[digits] >= '0' && header[digits] <= '9')
-        value = value * 10 + (size_t)(header[digits++] - '0');
-    *body_len = value;
-    return digits > 0 && memcmp(header + digits, SPACES, HEADER_LEN - digits) == 0;
-}
-
-static void write_header(char *header, size_t body_len)
-{
-    char digits[MAX_LENGTH_DIGITS];
-    size_t count = 0;
-
-    memcpy(header, SPACES, HEADER_LEN);
-    do
-        digits[count++] = (char)('0' + body_len % 10);
-    while ((body_len /= 10) > 0);
-    while (count > 0)
-        *header++ = digits[--count];
 }
 
 static void append_reply(const char *body, size_t len)
@@ -200,9 +141,7 @@ static void keep_unparsed(struct connection *c, struct buffer *in)
     } else if (waiting(in) == 0) {
         release(in);
     } else if (in->start > 0) {
-        memmove(in->bytes, in->bytes + in->start, waiting(in));
-        in->end = waiting(in);
-        in->start = 0;
+        move_to_front(in);
     }
 }
 

@@ -1,5 +1,6 @@
 """What every measurement here needs: the C programs built, servers started and stopped, cores apart."""
 
+import ctypes
 import os
 import resource
 import shlex
@@ -24,11 +25,12 @@ class MeasurementError(Exception):
     """A server or a client could not be run, or did not do its work correctly."""
 
 
-def build(name):
-    """Compiles one of the C programs beside this file and returns its path."""
+def build(name, directory=HERE, flags=()):
+    """Compiles the C program NAME.c of a directory and returns its path."""
     BUILD_DIR.mkdir(parents=True, exist_ok=True)
     program = BUILD_DIR / name
-    subprocess.run(["cc", *CFLAGS, "-o", program, HERE / f"{name}.c"], check=True)
+    subprocess.run(["cc", *CFLAGS, "-I", HERE, "-o", program, directory / f"{name}.c", *flags],
+                   check=True)
     return str(program)
 
 
@@ -56,6 +58,15 @@ def free_port():
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]
+
+
+def process_cpu_s(pid):
+    """The processor time of all threads of a process so far, those that have ended included."""
+    clock = ctypes.c_int()
+    error = ctypes.CDLL(None).clock_getcpuclockid(pid, ctypes.byref(clock))
+    if error:
+        raise MeasurementError(f"cpu clock of process {pid}: {os.strerror(error)}")
+    return time.clock_gettime(clock.value)
 
 
 class RunningServer:
