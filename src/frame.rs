@@ -70,6 +70,9 @@ impl fmt::Display for FrameError {
 
 impl std::error::Error for FrameError {}
 
+/// The first number that has more than eight digits.
+const NINE_DIGITS: usize = 100_000_000;
+
 /// The header of a frame whose body is `body_len` bytes.
 pub fn encode_header(body_len: usize) -> [u8; HEADER_LEN] {
     let mut header = BLANK_HEADER;
@@ -79,12 +82,30 @@ pub fn encode_header(body_len: usize) -> [u8; HEADER_LEN] {
 
 /// Makes of a [`BLANK_HEADER`] that of a frame whose body is `body_len` bytes. Whoever has reserved
 /// the header where it is sent from writes the few digits alone, not 64 bytes once more.
+#[inline]
 pub fn write_length(blank: &mut [u8; HEADER_LEN], body_len: usize) {
-    let digits = body_len.checked_ilog10().map_or(1, |log| log as usize + 1);
     let mut rest = body_len;
-    for place in blank.iter_mut().take(digits).rev() {
-        *place = b'0' + (rest % 10) as u8;
+    if body_len >= NINE_DIGITS {
+        let digits = body_len.ilog10() as usize + 1;
+        for place in blank.iter_mut().take(digits).rev() {
+            *place = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        return;
+    }
+    // Up to eight digits are written at once. They come last digit first, and each pushes those before
+    // it up by a byte and a space off the top; so the number's first digit ends in the lowest byte,
+    // which in little-endian order is the first.
+    let mut start = u64::from_le_bytes([b' '; 8]);
+    loop {
+        start = start << u8::BITS | u64::from(b'0' + (rest % 10) as u8);
         rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if let Some(place) = blank.first_chunk_mut() {
+        *place = start.to_le_bytes();
     }
 }
 
@@ -124,12 +145,15 @@ pub fn check_header_prefix(prefix: &[u8]) -> Result<(), FrameError> {
 /// How many digits `bytes` begin with, and the number they are; `None` if it does not fit 64 bits.
 fn leading_number(bytes: &[u8]) -> (usize, Option<u64>) {
     let mut digits = 0;
-    let mut number = Some(0_u64);
+    let mut number = 0_u64;
+    let mut fits = true;
     for byte in bytes.iter().take_while(|byte| byte.is_ascii_digit()) {
         digits += 1;
-        number = number.and_then(|n| n.checked_mul(10)?.checked_add(u64::from(byte - b'0')));
+        let (tenfold, too_long) = number.overflowing_mul(10);
+        let (sum, too_large) = tenfold.overflowing_add(u64::from(byte - b'0'));
+        (number, fits) = (sum, fits & !too_long & !too_large);
     }
-    (digits, number)
+    (digits, fits.then_some(number))
 }
 
 /// Checks what follows the digits, of which there must be one if there is anything.

@@ -71,6 +71,7 @@ impl Framing {
     /// # Errors
     ///
     /// [`FrameError`] when no continuation could make a request of these bytes.
+    #[inline]
     pub fn find_end(self, bytes: &[u8], searched: usize) -> Result<End, FrameError> {
         match self {
             Framing::Padded { max_body } => find_frame_end(bytes, max_body),

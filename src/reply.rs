@@ -68,6 +68,7 @@ impl<'a> Reply<'a> {
 
     /// Makes `text`, which must be the end of the request's body, the whole payload. Call only once,
     /// and push nothing else.
+    #[inline]
     pub fn echo(&mut self, text: &[u8]) {
         match self.echo {
             Echo::Possible => self.echo = Echo::Last(text.len()),
@@ -76,6 +77,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Completes the reply: its header or its line end.
+    #[inline(always)] // or else each reply would be moved through memory once more
     pub fn finish(self) -> Finished {
         if let Echo::Last(len) = self.echo {
             self.out.truncate(self.start);
