@@ -93,7 +93,7 @@ enum Outbound {
     Finishing(CloseReason),
     /// FIN is sent; the peer has until the linger deadline to send its own.
     Finished(CloseReason),
-    /// The peer does not take what waits; it will not be sent.
+    /// What waits will not be sent: the peer does not take it, or the socket failed.
     Abandoned(CloseReason),
 }
 
@@ -274,11 +274,17 @@ impl Connection {
         }
     }
 
-    /// The socket failed: nothing more can be read or sent.
+    /// The socket failed, and no output is lost by that: nothing more can be read or sent.
     pub fn fail(&mut self, reason: CloseReason) {
         self.inbound = Inbound::Ended;
         self.outbound = Outbound::Finished(self.reason_or(reason));
         self.unparsed.clear();
+        self.unsent.clear();
+    }
+
+    /// Output is given up, of which a part may have gone out: the end must not make that look whole.
+    pub fn abandon(&mut self, reason: CloseReason) {
+        self.outbound = Outbound::Abandoned(reason);
         self.unsent.clear();
     }
 
@@ -314,10 +320,7 @@ impl Connection {
                 );
             }
             Deadline::Idle => self.finish(CloseReason::IdleTimeout),
-            Deadline::Write => {
-                self.outbound = Outbound::Abandoned(CloseReason::WriteTimeout);
-                self.unsent.clear();
-            }
+            Deadline::Write => self.abandon(CloseReason::WriteTimeout),
             Deadline::Linger => self.inbound = Inbound::Ended,
         }
     }

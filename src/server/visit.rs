@@ -170,8 +170,15 @@ impl<N: Net> Visitor<N> {
     }
 
     fn fail(&mut self, entry: &mut Entry<N::Stream>, error: &io::Error) {
-        self.out.clear();
-        entry.conn.fail(reason_of(error));
+        let reason = entry.conn.reason_or(reason_of(error));
+        // A send that fails for want of memory, say, leaves the connection as it was: a close would send
+        // FIN behind half a reply. With nothing left to send, RST could destroy what the peer has not read.
+        if self.out.is_empty() && !entry.conn.has_unsent() {
+            entry.conn.fail(reason);
+        } else {
+            self.out.clear();
+            entry.conn.abandon(reason);
+        }
     }
 
     /// Calls the engine with all that a turn of it needs.

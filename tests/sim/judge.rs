@@ -24,6 +24,9 @@ impl Court<'_> {
         let answered = model.is_answered();
         let broken = !self.facts.errors.is_empty();
         let done = answered || broken || stops;
+        // Of an endless output, each byte is a whole.
+        let is_whole = !model.is_cut_off() || model.kind == Kind::Chargen;
+        ensure(is_whole || self.facts.is_aborted, "a reply that is cut off looks whole")?;
         match reason {
             CloseReason::PeerClosed | CloseReason::PeerClosedMidFrame => {
                 let mid_frame = reason == CloseReason::PeerClosedMidFrame;
@@ -43,11 +46,7 @@ impl Court<'_> {
             CloseReason::IdleTimeout => self.idle_timeout(),
             CloseReason::WriteTimeout => self.write_timeout(),
             CloseReason::Drained => self.drained(broken),
-            CloseReason::Stopped => {
-                ensure(stops, "the server was not to stop yet")?;
-                let is_whole = !model.is_cut_off() || model.kind == Kind::Chargen || broken;
-                ensure(is_whole || self.facts.is_aborted, "a reply that is cut off looks whole")
-            }
+            CloseReason::Stopped => ensure(stops, "the server was not to stop yet"),
             CloseReason::Shed => Err("there was memory left".to_owned()),
             CloseReason::Reset | CloseReason::SystemError => self.failed(reason, answered),
         }
