@@ -114,6 +114,11 @@ impl Admission {
         }
     }
 
+    /// Clients whose connections are counted.
+    pub(super) fn counted(&self) -> usize {
+        self.connections.len()
+    }
+
     /// Clients that something is remembered of.
     #[cfg(test)]
     pub(super) fn remembered(&self) -> (usize, usize) {

@@ -49,6 +49,12 @@ impl<N: Net> Server<N> {
         })
     }
 
+    /// Clients whose connections are counted, because one client may have only so many.
+    #[doc(hidden)]
+    pub fn clients_counted(&self) -> usize {
+        self.admission.counted()
+    }
+
     /// Timers that are armed: one for each connection.
     #[doc(hidden)]
     pub fn armed_timers(&self) -> usize {

@@ -55,6 +55,14 @@ knobs! {
     AcceptStarvation => "accept-starvation",
     DescriptorLimit => "descriptor-limit",
     ConnectionLimit => "connection-limit",
+    /// What all connections hold in buffers is limited, to little.
+    MemoryLimit => "memory-limit",
+    /// A few connections for each address.
+    AddressLimit => "address-limit",
+    /// A few connections a second for each address.
+    AddressRate => "address-rate",
+    /// Ranges of addresses that are allowed, and that are denied.
+    AccessLists => "access-lists",
     /// Windows of a few bytes.
     TinyWindows => "tiny-windows",
     /// What is sent arrives in pieces, late.

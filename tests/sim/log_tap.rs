@@ -1,6 +1,6 @@
 //! The server's log, read as an operator would: which connection was closed, and why.
 
-use crate::sockets::link_of;
+use crate::homes::link_of;
 use log::{LevelFilter, Log, Metadata, Record};
 use readyd::close::CloseReason;
 use std::cell::RefCell;

@@ -3,15 +3,18 @@
 
 mod calls;
 mod dice;
+mod doorman;
 mod ending;
 mod events;
 mod exhaustive;
 mod facts;
 mod faults;
 mod field;
+mod homes;
 mod judge;
 mod kernel;
 mod knobs;
+mod ledger;
 mod log_tap;
 mod model;
 mod net;

@@ -78,6 +78,20 @@ enum Owed {
     Refusal,
 }
 
+impl Owed {
+    /// More bytes than the reply has.
+    fn longest(&self) -> usize {
+        match self {
+            Owed::Exactly(text) => text.len(),
+            Owed::Statistics | Owed::Help => 4096,
+            _ => 512,
+        }
+    }
+}
+
+/// What stands before a reply, if it is in a frame.
+const HEADER: usize = 64;
+
 const RECEIVED: &[u8] = b"Message received successfully....";
 
 /// One connection as it should be.
@@ -136,6 +150,13 @@ impl Model {
     /// Whether all replies that are owed have been sent, whole.
     pub(crate) fn is_answered(&self) -> bool {
         self.owed.is_empty() && self.unmatched.is_empty()
+    }
+
+    /// The most bytes that what is owed and not sent can have.
+    pub(crate) fn owes_at_most(&self) -> usize {
+        let most = |(owed, tail): &(Owed, &[u8])| tail.len() + HEADER + owed.longest();
+        let owed: usize = self.owed.iter().map(most).sum();
+        owed.saturating_sub(self.unmatched.len())
     }
 
     /// Whether what was sent ends within a reply.

@@ -1,11 +1,14 @@
 //! The oracle: after every turn of the server it compares what was done with what should have been.
 
+use crate::doorman::Doorman;
+use crate::homes::link_of;
 use crate::judge;
 use crate::kernel::Kernel;
+use crate::ledger::Ledger;
 use crate::log_tap;
 use crate::model::{Kind, Model, Scene};
 use crate::net::SimNet;
-use crate::sockets::{Owner, link_of, peer_address};
+use crate::sockets::Owner;
 use readyd::clock::{Moment, WallTime};
 use readyd::close::CloseReason;
 use readyd::limits::Limits;
@@ -44,6 +47,8 @@ pub(crate) struct Oracle {
     readings_before: usize,
     pub(crate) replies: u64,
     all_logged: bool,
+    doorman: Doorman,
+    ledger: Ledger,
 }
 
 /// A turn that was done, and with what result.
@@ -70,6 +75,8 @@ impl Oracle {
         let result = self.compare(kernel, done, &readings);
         kernel.readings = readings;
         self.readings_before = kernel.readings.len();
+        self.ledger.turn_page();
+        kernel.end_turn();
         result
     }
 
@@ -86,6 +93,8 @@ impl Oracle {
             readings,
             readings_before: self.readings_before,
         };
+        self.doorman.follow(kernel, done.server, done.limits)?;
+        kernel.closed.retain(|&link| !kernel.facts[link].is_turned_away());
         for link in std::mem::take(&mut kernel.touched) {
             self.follow(kernel, link, &scene)
                 .map_err(|what| format!("connection {link}: {what}"))?;
@@ -93,11 +102,16 @@ impl Oracle {
         let mut open = 0;
         for audited in done.server.audit() {
             open += 1;
-            let link = link_of(audited.peer).ok_or("an address that nobody has")?;
+            let link = link_of(audited.peer)
+                .filter(|&link| kernel.facts.get(link).is_some())
+                .filter(|&link| kernel.peer_address(link) == audited.peer)
+                .ok_or("an address that nobody has")?;
+            self.ledger.enter(kernel, link, &audited);
             self.inspect(kernel, link, &audited, done, &scene)
                 .map_err(|what| format!("connection {link}: {what}"))?;
         }
         self.count(kernel, done, open)?;
+        self.ledger.balance(done.server.stats().buffered, done.limits)?;
         self.judge_closes(kernel, done, &scene)
     }
 
@@ -110,12 +124,15 @@ impl Oracle {
     ) -> Result<(), String> {
         let facts = &mut kernel.facts[link];
         facts.is_touched = false;
+        if facts.is_turned_away() {
+            return Ok(());
+        }
+        let address = facts.home.address(link);
         if self.watches.len() <= link {
             self.watches.resize_with(link + 1, || None);
         }
         let is_draining = self.is_draining;
         let watch = self.watches[link].get_or_insert_with(|| {
-            let address = peer_address(link);
             let greeting =
                 format!("Hello! You are connected to ('{}', {})", address.ip(), address.port());
             Watch {
@@ -225,9 +242,11 @@ impl Oracle {
         let logged = log_tap::take_closes()?;
         let closed = std::mem::take(&mut kernel.closed);
         let all_closed = closed.len();
+        let may_shed = given[CloseReason::Shed as usize] > 0
+            && self.ledger.can_have_exceeded(kernel, &self.watches, done.limits);
         let mut candidates = Vec::new();
         for &link in &closed {
-            candidates.push(self.possible_reasons(kernel, link, &logged, &given, scene)?);
+            candidates.push(self.possible_reasons(kernel, link, &logged, &given, may_shed, scene)?);
         }
         let Some(reasons) = judge::assign(&candidates, &mut given) else {
             return Err(format!(
@@ -236,6 +255,12 @@ impl Oracle {
         };
         for (link, reason) in closed.into_iter().zip(reasons) {
             self.closes[reason as usize] += 1;
+            // Where not all is logged, it may have been another of those closed in this turn.
+            if reason == CloseReason::Shed && self.all_logged {
+                self.ledger
+                    .check_newest(kernel, link)
+                    .map_err(|what| format!("connection {link} was shed, but {what}"))?;
+            }
             if let Some(watch) = self.watches[link].as_mut() {
                 watch.reason = Some(reason);
             }
@@ -256,6 +281,7 @@ impl Oracle {
         link: usize,
         logged: &[(usize, CloseReason)],
         given: &[u64],
+        may_shed: bool,
         scene: &Scene<'_>,
     ) -> Result<Vec<CloseReason>, String> {
         let facts = &kernel.facts[link];
@@ -265,7 +291,7 @@ impl Oracle {
         if told.len() > 1 || (self.all_logged && told.is_empty() && !facts.register_failed) {
             return Err(format!("connection {link} was closed for {told:?}"));
         }
-        let court = judge::Court { facts, watch, scene, is_draining: self.is_draining };
+        let court = judge::Court { facts, watch, scene, is_draining: self.is_draining, may_shed };
         if let Some(&why) = told.first() {
             return match court.verdict(why, kernel.stops) {
                 Ok(()) => Ok(told),
