@@ -3,6 +3,7 @@
 
 use crate::homes::CLIENTS;
 use crate::kernel::Kernel;
+use crate::knobs::Knob;
 use crate::net::SimNet;
 use readyd::clock::Moment;
 use readyd::limits::Limits;
@@ -71,7 +72,7 @@ impl Doorman {
         &mut self,
         passage: Passage,
         now: Moment,
-        kernel: &Kernel,
+        kernel: &mut Kernel,
         limits: &Limits,
     ) -> Result<(), String> {
         match passage {
@@ -133,10 +134,15 @@ impl Doorman {
 
     fn turned_away(
         &mut self,
-        kernel: &Kernel,
+        kernel: &mut Kernel,
         link: usize,
         refusal: Refusal,
     ) -> Result<(), String> {
+        kernel.faults.count(match refusal {
+            Refusal::Denied => Knob::AccessLists,
+            Refusal::TooMany => Knob::AddressLimit,
+            Refusal::TooFast => Knob::AddressRate,
+        });
         let facts = &kernel.facts[link];
         self.refused[refusal as usize] += 1;
         ensure(facts.is_aborted, "it was turned away with FIN, which the kernel must remember")?;

@@ -120,6 +120,26 @@ impl Knobs {
     }
 }
 
+/// A number for each knob.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts([u64; Knob::ALL.len()]);
+
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts([0; Knob::ALL.len()])
+    }
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, knob: Knob, more: u64) {
+        self.0[knob as usize] += more;
+    }
+
+    pub(crate) fn of(&self, knob: Knob) -> u64 {
+        self.0[knob as usize]
+    }
+}
+
 impl fmt::Display for Knobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut names = Knob::ALL.iter().filter(|&&knob| self.has(knob)).map(|knob| knob.name());

@@ -10,6 +10,7 @@ mod exhaustive;
 mod facts;
 mod faults;
 mod field;
+mod heap;
 mod homes;
 mod judge;
 mod kernel;

@@ -4,6 +4,7 @@ use crate::doorman::Doorman;
 use crate::homes::link_of;
 use crate::judge;
 use crate::kernel::Kernel;
+use crate::knobs::Knob;
 use crate::ledger::Ledger;
 use crate::log_tap;
 use crate::model::{Kind, Model, Scene};
@@ -255,6 +256,9 @@ impl Oracle {
         };
         for (link, reason) in closed.into_iter().zip(reasons) {
             self.closes[reason as usize] += 1;
+            if reason == CloseReason::Shed {
+                kernel.faults.count(Knob::MemoryLimit);
+            }
             // Where not all is logged, it may have been another of those closed in this turn.
             if reason == CloseReason::Shed && self.all_logged {
                 self.ledger
