@@ -2,7 +2,7 @@
 
 use crate::facts::Facts;
 use crate::model::{Kind, Scene};
-use crate::oracle::Watch;
+use crate::watch::Watch;
 use nix::errno::Errno;
 use readyd::close::CloseReason;
 

@@ -3,7 +3,7 @@
 
 use crate::kernel::Kernel;
 use crate::model::Kind;
-use crate::oracle::Watch;
+use crate::watch::Watch;
 use readyd::limits::Limits;
 use readyd::server::Audited;
 use std::collections::BTreeMap;

@@ -32,5 +32,6 @@ mod sockets;
 mod tables;
 mod trace;
 mod volume;
+mod watch;
 mod wire;
 mod world;

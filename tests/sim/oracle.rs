@@ -10,31 +10,15 @@ use crate::log_tap;
 use crate::model::{Kind, Model, Scene};
 use crate::net::SimNet;
 use crate::sockets::Owner;
-use readyd::clock::{Moment, WallTime};
+use crate::watch::Watch;
+use readyd::clock::WallTime;
 use readyd::close::CloseReason;
 use readyd::limits::Limits;
 use readyd::net::Next;
 use readyd::server::{Audited, Server};
-use std::time::Duration;
-
-/// Timers fire on whole milliseconds.
-const TICK: Duration = Duration::from_millis(2);
 
 /// What the largest reply can be that is not an echo, on a service without requests: a read's worth.
 const LARGEST_PIECE: usize = 64 * 1024;
-
-/// One connection under observation.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    pub(crate) model: Model,
-    /// Since when output has waited, as far as can be seen.
-    waiting_since: Option<Moment>,
-    /// It had input or output waiting after the last turn.
-    was_busy: bool,
-    /// When it last went on after that.
-    went_on_at: Moment,
-    pub(crate) reason: Option<CloseReason>,
-}
 
 /// All that is known of the server from outside.
 #[derive(Debug, Default)]
@@ -136,13 +120,8 @@ impl Oracle {
         let watch = self.watches[link].get_or_insert_with(|| {
             let greeting =
                 format!("Hello! You are connected to ('{}', {})", address.ip(), address.port());
-            Watch {
-                model: Model::new(Kind::ALL[facts.listener], greeting.into_bytes(), scene),
-                waiting_since: None,
-                was_busy: false,
-                went_on_at: scene.now,
-                reason: None,
-            }
+            let kind = Kind::ALL[facts.listener];
+            Watch::new(Model::new(kind, greeting.into_bytes(), scene), scene.now)
         });
         let model = &mut watch.model;
         let replies = model.replies;
@@ -185,6 +164,9 @@ impl Oracle {
         let watch = self.watches[link].as_mut().ok_or("it was never accepted")?;
         if audited.has_work && !(audited.is_queued && done.next == Next::Poll) {
             return Err(format!("it has work and is forgotten: {audited:?}, {:?}", done.next));
+        }
+        if audited.wants_read && !audited.has_work && kernel.has_told_of_input(2 * link + 1) {
+            return Err(format!("it was told of input, and has forgotten it: {audited:?}"));
         }
         if audited.watched_until.is_none() {
             return Err("no deadline is watched".to_owned());
@@ -318,78 +300,5 @@ impl Oracle {
             true => Err(format!("connection {link} was closed, {}", objections.join("; or "))),
             false => Ok(possible),
         }
-    }
-}
-
-impl Watch {
-    /// What the server holds of unfinished input is what the model holds, or there is a reason.
-    fn account_for_input(
-        &mut self,
-        audited: &Audited,
-        facts: &crate::facts::Facts,
-        is_draining: bool,
-        scene: &Scene<'_>,
-    ) -> Result<(), String> {
-        let model = &mut self.model;
-        let held = model.unfinished.len();
-        let is_held = audited.input_waits >= held;
-        if held == 0 || is_held || model.verdict.is_some() || facts.fin_read {
-            return Ok(());
-        }
-        let quiet = scene.now.since(facts.last_read_at);
-        if audited.input_waits > 0 {
-            return Err(format!("{held} bytes wait, of which it knows {}", audited.input_waits));
-        }
-        if model.kind.has_lines() && (quiet >= scene.limits.line_pause || is_draining) {
-            model.line_is_over(scene);
-        } else if scene.now.since(model.unfinished_since) >= scene.limits.frame_timeout {
-            model.time_is_over();
-        } else if is_draining {
-            model.verdict = Some(CloseReason::Drained);
-        } else {
-            return Err(format!("{held} bytes of an unfinished request are gone"));
-        }
-        Ok(())
-    }
-
-    /// Whatever waits, it does not wait longer than its deadline.
-    fn check_deadline(
-        &mut self,
-        audited: &Audited,
-        facts: &crate::facts::Facts,
-        scene: &Scene<'_>,
-    ) -> Result<(), String> {
-        let (now, limits) = (scene.now, scene.limits);
-        if audited.output_waits == 0 {
-            self.waiting_since = None;
-        }
-        let is_waiting = audited.output_waits > 0;
-        if is_waiting {
-            self.waiting_since.get_or_insert(now);
-        }
-        if self.was_busy {
-            self.went_on_at = now;
-        }
-        self.was_busy =
-            is_waiting || audited.has_work || audited.input_waits > self.model.unfinished.len();
-        let active = facts.last_active().max(self.went_on_at);
-        let is_unfinished = self.model.verdict.is_none() && !self.model.unfinished.is_empty();
-        let (name, since, limit) = match (facts.fin_sent_at, self.waiting_since) {
-            (Some(at), _) => ("linger", at, limits.linger_timeout),
-            (None, Some(since)) => ("write", since.max(facts.last_sent_at), limits.write_timeout),
-            _ if is_unfinished && self.model.kind == Kind::Framed => {
-                let since = self.model.unfinished_since.max(facts.last_sent_at);
-                ("frame", since.max(self.went_on_at), limits.frame_timeout)
-            }
-            _ if is_unfinished => ("pause", active, limits.line_pause.max(limits.frame_timeout)),
-            _ => ("idle", active, limits.idle_timeout),
-        };
-        if now >= since + limit + TICK {
-            let over = now.since(since + limit);
-            return Err(format!(
-                "its {name} deadline is over since {over:?}, and it is still open"
-            ));
-        }
-        Ok(())
     }
 }
