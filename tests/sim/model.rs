@@ -78,19 +78,15 @@ enum Owed {
     Refusal,
 }
 
-impl Owed {
-    /// More bytes than the reply has.
-    fn longest(&self) -> usize {
-        match self {
-            Owed::Exactly(text) => text.len(),
-            Owed::Statistics | Owed::Help => 4096,
-            _ => 512,
-        }
-    }
+/// The most bytes that a reply can have, with what stands before it if it is in a frame.
+fn longest((owed, tail): &(Owed, &[u8])) -> usize {
+    let text = match owed {
+        Owed::Exactly(text) => text.len(),
+        Owed::Statistics | Owed::Help => 4096,
+        _ => 512,
+    };
+    64 + text + tail.len()
 }
-
-/// What stands before a reply, if it is in a frame.
-const HEADER: usize = 64;
 
 const RECEIVED: &[u8] = b"Message received successfully....";
 
@@ -106,6 +102,8 @@ pub(crate) struct Model {
     /// The reason to close that what was read gives.
     pub(crate) verdict: Option<CloseReason>,
     owed: VecDeque<(Owed, &'static [u8])>,
+    /// The most bytes that a reply to a request had so far.
+    pub(crate) longest: usize,
     /// What was sent and is not a whole reply yet.
     unmatched: Vec<u8>,
     /// Where in the input each request ended.
@@ -137,6 +135,7 @@ impl Model {
             unfinished_since: scene.now,
             verdict: is_served.then_some(CloseReason::Served),
             owed: at_once.into_iter().collect(),
+            longest: longest(&(Owed::Refusal, b"")),
             unmatched: Vec::new(),
             request_ends: Vec::new(),
             replies: 0,
@@ -154,8 +153,7 @@ impl Model {
 
     /// The most bytes that what is owed and not sent can have.
     pub(crate) fn owes_at_most(&self) -> usize {
-        let most = |(owed, tail): &(Owed, &[u8])| tail.len() + HEADER + owed.longest();
-        let owed: usize = self.owed.iter().map(most).sum();
+        let owed: usize = self.owed.iter().map(longest).sum();
         owed.saturating_sub(self.unmatched.len())
     }
 
@@ -231,6 +229,7 @@ impl Model {
                 (Owed::Value(wire::trimmed(request).to_vec(), scene.version), tail)
             }
         };
+        self.longest = self.longest.max(longest(&owed));
         self.owed.push_back(owed);
     }
 

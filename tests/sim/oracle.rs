@@ -172,7 +172,7 @@ impl Oracle {
             return Err("no deadline is watched".to_owned());
         }
         let piece = match watch.model.kind {
-            Kind::Framed | Kind::Lookup | Kind::Exchange => scene.limits.max_frame.max(4096) + 64,
+            Kind::Framed | Kind::Lookup | Kind::Exchange => watch.model.longest,
             _ => LARGEST_PIECE,
         };
         let bound = scene.limits.output_limit + piece;
