@@ -81,6 +81,8 @@ bugs! {
     NoShedding,
     /// The oldest connections are shed.
     OldestShed,
+    /// All connections that hold something are shed.
+    AllShed,
     /// A connection that is shed ends in FIN.
     ShedWithFin,
     /// Output that waits does not count as memory in use.

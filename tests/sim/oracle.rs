@@ -5,7 +5,7 @@ use crate::homes::link_of;
 use crate::judge;
 use crate::kernel::Kernel;
 use crate::knobs::Knob;
-use crate::ledger::Ledger;
+use crate::ledger::{Books, Ledger};
 use crate::log_tap;
 use crate::model::{Kind, Model, Scene};
 use crate::net::SimNet;
@@ -225,8 +225,9 @@ impl Oracle {
         let logged = log_tap::take_closes()?;
         let closed = std::mem::take(&mut kernel.closed);
         let all_closed = closed.len();
-        let may_shed = given[CloseReason::Shed as usize] > 0
-            && self.ledger.can_have_exceeded(kernel, &self.watches, done.limits);
+        let books = Books { kernel, watches: &self.watches, limits: done.limits };
+        let may_shed =
+            given[CloseReason::Shed as usize] > 0 && self.ledger.can_have_exceeded(&books);
         let mut candidates = Vec::new();
         for &link in &closed {
             candidates.push(self.possible_reasons(kernel, link, &logged, &given, may_shed, scene)?);
@@ -243,8 +244,9 @@ impl Oracle {
             }
             // Where not all is logged, it may have been another of those closed in this turn.
             if reason == CloseReason::Shed && self.all_logged {
+                let books = Books { kernel, watches: &self.watches, limits: done.limits };
                 self.ledger
-                    .check_newest(kernel, link)
+                    .check_shed(link, &books)
                     .map_err(|what| format!("connection {link} was shed, but {what}"))?;
             }
             if let Some(watch) = self.watches[link].as_mut() {
