@@ -102,8 +102,10 @@ impl Court<'_> {
         let model = &self.watch.model;
         ensure(self.may_shed, "there was memory left")?;
         ensure(self.facts.is_aborted, "the kernel still holds its output")?;
-        let holds = !answered || !model.unfinished.is_empty() || model.kind == Kind::Chargen;
-        ensure(holds, "it held nothing")
+        // What one makes without being asked, and what the other keeps of an acknowledgement until its
+        // output is taken, answers nothing.
+        let owes_nothing = matches!(model.kind, Kind::Chargen | Kind::DaytimeAck);
+        ensure(!answered || !model.unfinished.is_empty() || owes_nothing, "it held nothing")
     }
 
     fn failed(&self, reason: CloseReason, answered: bool) -> Result<(), String> {
