@@ -1,7 +1,7 @@
 //! What a call may fail with: by chance where a knob is on, or by order, at one call.
 
 use crate::dice::Dice;
-use crate::knobs::{Knob, Knobs};
+use crate::knobs::{Counts, Knob, Knobs};
 use nix::errno::Errno;
 
 /// The calls that can fail.
@@ -148,7 +148,7 @@ pub(crate) struct Faults {
     made: usize,
     stuck: Option<(Call, Errno)>,
     /// Faults that were injected, by knob.
-    pub(crate) injected: Vec<(Knob, u64)>,
+    pub(crate) injected: Counts,
 }
 
 impl Faults {
@@ -193,9 +193,6 @@ impl Faults {
     }
 
     pub(crate) fn count(&mut self, knob: Knob) {
-        match self.injected.iter_mut().find(|(counted, _)| *counted == knob) {
-            Some((_, count)) => *count += 1,
-            None => self.injected.push((knob, 1)),
-        }
+        self.injected.add(knob, 1);
     }
 }
