@@ -9,6 +9,7 @@
 //! a peer that does not read are counted from.
 
 use crate::clock::Moment;
+use crate::planted::{Bug, is_planted};
 
 #[cfg(test)]
 mod tests;
@@ -97,6 +98,9 @@ impl ByteQueue {
 
     /// Drops what waits and frees its memory.
     pub fn clear(&mut self) {
+        if is_planted(Bug::BytesLeaked) {
+            std::mem::forget(self.0.take());
+        }
         self.0 = None;
     }
 }

@@ -95,7 +95,7 @@ enum Outbound {
     Finishing(CloseReason),
     /// FIN is sent; the peer has until the linger deadline to send its own.
     Finished(CloseReason),
-    /// The peer does not take what waits; it will not be sent.
+    /// What waits will not be sent: the peer does not take it, or the socket failed.
     Abandoned(CloseReason),
 }
 
@@ -301,11 +301,17 @@ impl Connection {
         }
     }
 
-    /// The socket failed: nothing more can be read or sent.
+    /// The socket failed, and no output is lost by that: nothing more can be read or sent.
     pub fn fail(&mut self, reason: CloseReason) {
         self.inbound = Inbound::Ended;
         self.outbound = Outbound::Finished(self.reason_or(reason));
         self.unparsed.clear();
+        self.unsent.clear();
+    }
+
+    /// Output is given up, of which a part may have gone out: the end must not make that look whole.
+    pub fn abandon(&mut self, reason: CloseReason) {
+        self.outbound = Outbound::Abandoned(reason);
         self.unsent.clear();
     }
 
@@ -341,10 +347,7 @@ impl Connection {
                 );
             }
             Deadline::Idle => self.finish(CloseReason::IdleTimeout),
-            Deadline::Write => {
-                self.outbound = Outbound::Abandoned(CloseReason::WriteTimeout);
-                self.unsent.clear();
-            }
+            Deadline::Write => self.abandon(CloseReason::WriteTimeout),
             Deadline::Linger => self.inbound = Inbound::Ended,
         }
     }
@@ -494,5 +497,6 @@ fn wrap_last(input: &mut [u8], len: usize, envelope: Envelope) -> Range<usize> {
         }
         _ => 0,
     };
-    before.len() - header_len..before.len() + payload.len()
+    let start = before.len() - header_len + usize::from(is_planted(Bug::EchoOutOfPlace));
+    start..before.len() + payload.len()
 }

@@ -29,6 +29,10 @@ bugs! {
     ReadinessOutlivesEagain,
     /// A read that a signal interrupts breaks the connection.
     InterruptedReadBreaks,
+    /// After a write that would block, nobody asks to be told of room.
+    WritingNotWatched,
+    /// An echo that is sent from where the request lies begins a byte too late.
+    EchoOutOfPlace,
     /// What a short write left is thrown away.
     ShortWriteDropsTail,
     /// After `EMFILE` no time is set to try again.
@@ -63,6 +67,34 @@ bugs! {
     ReloadIgnored,
     /// An order to stop does not look whether requests have come.
     DrainDoesNotLook,
+    /// A connection that closes does not give back its client's place.
+    PlaceKeptAtClose,
+    /// Nor does one that cannot be registered.
+    PlaceKeptByUnregistered,
+    /// Each address of an IPv6 network is a client of its own.
+    NetworkIsManyClients,
+    /// A rule on IPv4 addresses does not hold for the same address written as an IPv6 one.
+    MappedAddressEscapesRules,
+    /// A client that is turned away is told so with FIN.
+    TurnedAwayWithFin,
+    /// A client that comes too often has to wait longer each time.
+    ComingInVainCounts,
+    /// How often a client came is forgotten after a second, however often it came in it.
+    RateForgottenTooEarly,
+    /// The memory limit is not looked at.
+    NoShedding,
+    /// The oldest connections are shed.
+    OldestShed,
+    /// All connections that hold something are shed.
+    AllShed,
+    /// A connection that is shed ends in FIN.
+    ShedWithFin,
+    /// Output that waits does not count as memory in use.
+    OutputNotCounted,
+    /// What a connection held when it closed goes on counting.
+    SumKeptAtClose,
+    /// What waited is not freed when it is thrown away.
+    BytesLeaked,
     /// The client throws away what came with an answer.
     ClientDropsRest,
 }

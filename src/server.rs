@@ -231,7 +231,9 @@ impl<N: Net> Server<N> {
                     self.opened(index);
                 }
                 Err(error) => {
-                    self.admission.closed(address);
+                    if !is_planted(Bug::PlaceKeptByUnregistered) {
+                        self.admission.closed(address);
+                    }
                     self.visitor.stats.count_close(CloseReason::SystemError);
                     let peer = entry.peer;
                     let line = format_args!("{peer} dropped: cannot register for events: {error}");
@@ -244,7 +246,9 @@ impl<N: Net> Server<N> {
     /// Turns a client away, with RST: no answer is due, and nothing of it remains in our kernel.
     fn refuse(&mut self, accepted: Accepted<N::Stream>, refusal: Refusal) {
         let Accepted { stream, peer, .. } = accepted;
-        self.visitor.net.abort(stream);
+        if !is_planted(Bug::TurnedAwayWithFin) {
+            self.visitor.net.abort(stream);
+        }
         let stats = &mut self.visitor.stats;
         match refusal {
             Refusal::Denied => stats.refused_denied += 1,

@@ -11,6 +11,7 @@
 
 use crate::clock::Moment;
 use crate::limits::Limits;
+use crate::planted::{Bug, is_planted};
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
@@ -59,6 +60,9 @@ impl From<IpAddr> for Client {
     fn from(address: IpAddr) -> Client {
         match address.to_canonical() {
             IpAddr::V4(address) => Client::V4(address.to_bits()),
+            IpAddr::V6(address) if is_planted(Bug::NetworkIsManyClients) => {
+                Client::V6Network(address.to_bits() as u64)
+            }
             IpAddr::V6(address) => Client::V6Network((address.to_bits() >> 64) as u64),
         }
     }
@@ -114,6 +118,11 @@ impl Admission {
         }
     }
 
+    /// Clients whose connections are counted.
+    pub(super) fn counted(&self) -> usize {
+        self.connections.len()
+    }
+
     /// Clients that something is remembered of.
     #[cfg(test)]
     pub(super) fn remembered(&self) -> (usize, usize) {
@@ -137,6 +146,9 @@ impl Arrivals {
         let known = self.next.get(&client).copied();
         let next = known.map_or(now, |next| next.max(now)) + interval;
         if next > now + SECOND {
+            if is_planted(Bug::ComingInVainCounts) {
+                self.next.insert(client, next);
+            }
             return Err(Refusal::TooFast);
         }
         self.next.insert(client, next);
@@ -152,7 +164,8 @@ impl Arrivals {
                 return;
             };
             self.fading.pop_front();
-            if self.next.get(&client).is_some_and(|&next| next <= now) {
+            let is_over = self.next.get(&client).is_some_and(|&next| next <= now);
+            if is_over || is_planted(Bug::RateForgottenTooEarly) {
                 self.next.remove(&client);
             } else {
                 self.fading.push_back((now + SECOND, client));

@@ -14,6 +14,8 @@ pub struct Audited {
     pub peer: SocketAddr,
     /// Something is both ready and wanted.
     pub has_work: bool,
+    /// Input, if there is some, is to be read.
+    pub wants_read: bool,
     /// It gets its turn in the next turn of the loop.
     pub is_queued: bool,
     /// Bytes of requests that are unfinished, or that have to wait.
@@ -39,6 +41,7 @@ impl<N: Net> Server<N> {
             Audited {
                 peer: entry.peer,
                 has_work: entry.has_work(limits),
+                wants_read: entry.conn.wants_read(),
                 is_queued: entry.queued,
                 input_waits,
                 output_waits,
@@ -47,6 +50,12 @@ impl<N: Net> Server<N> {
                 watched_until: self.timers.deadline(index),
             }
         })
+    }
+
+    /// Clients whose connections are counted, because one client may have only so many.
+    #[doc(hidden)]
+    pub fn clients_counted(&self) -> usize {
+        self.admission.counted()
     }
 
     /// Timers that are armed: one for each connection.

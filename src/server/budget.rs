@@ -9,6 +9,7 @@
 
 use super::entry::Entry;
 use crate::clock::Moment;
+use crate::planted::{Bug, is_planted};
 use crate::token::Generations;
 use slab::Slab;
 use std::time::Duration;
@@ -39,7 +40,7 @@ impl Budget {
     }
 
     pub(super) fn is_exceeded(&self) -> bool {
-        self.used > self.limit
+        self.used > self.limit && !is_planted(Bug::NoShedding)
     }
 
     /// Those to be closed: the newest that hold something, until an eighth of the limit is free.
@@ -54,9 +55,12 @@ impl Budget {
             .map(|(index, entry)| (generations.age(entry.generation), index, entry.buffered))
             .collect();
         holders.sort_unstable();
+        if is_planted(Bug::OldestShed) {
+            holders.reverse();
+        }
         let mut excess = self.used.saturating_sub(self.limit - self.limit / 8);
         let is_needed = |&(_, _, buffered): &(u32, usize, usize)| {
-            let is_needed = excess > 0;
+            let is_needed = excess > 0 || is_planted(Bug::AllShed);
             excess = excess.saturating_sub(buffered);
             is_needed
         };

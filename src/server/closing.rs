@@ -4,6 +4,7 @@ use super::Server;
 use super::entry::Entry;
 use crate::close::CloseReason;
 use crate::net::Net;
+use crate::planted::{Bug, is_planted};
 use log::Level;
 use slab::Slab;
 
@@ -16,8 +17,12 @@ impl<N: Net> Server<N> {
         let now = self.visitor.now;
         self.timers.disarm(index);
         self.gate.connection_closed();
-        self.admission.closed(entry.peer.ip());
-        self.budget.change(entry.buffered, 0);
+        if !is_planted(Bug::PlaceKeptAtClose) {
+            self.admission.closed(entry.peer.ip());
+        }
+        if !is_planted(Bug::SumKeptAtClose) {
+            self.budget.change(entry.buffered, 0);
+        }
         self.visitor.stats.buffered = self.budget.used() as u64;
         self.visitor.stats.count_close(reason);
         self.visitor.log.line(now, Level::Info, format_args!("{} closed: {reason}", entry.peer));
@@ -59,6 +64,7 @@ impl<N: Net> Server<N> {
     pub(super) fn account(&mut self, index: usize) {
         let Some(entry) = self.connections.get_mut(index) else { return };
         let (input, output) = entry.conn.memory();
+        let output = if is_planted(Bug::OutputNotCounted) { 0 } else { output };
         let before = std::mem::replace(&mut entry.buffered, input + output);
         self.budget.change(before, input + output);
         if self.budget.is_exceeded() {
@@ -74,6 +80,9 @@ impl<N: Net> Server<N> {
         self.budget.say(self.visitor.now, newest.len());
         for index in newest {
             let stream = self.close(index, CloseReason::Shed);
+            if is_planted(Bug::ShedWithFin) {
+                continue;
+            }
             self.visitor.net.abort(stream);
         }
     }

@@ -12,6 +12,7 @@ use crate::handlers::daytime::Calendar;
 use crate::handlers::{Context, Responder};
 use crate::limits::Limits;
 use crate::net::{self, Filled, Net};
+use crate::planted::{Bug, is_planted};
 use crate::stats::Stats;
 use crate::table::Table;
 use crate::token::Token;
@@ -113,7 +114,7 @@ impl<N: Net> Visitor<N> {
 
     /// Has the kernel tell when the peer takes output again, if it has ceased to. Most never do.
     pub(super) fn watch_writing(&mut self, entry: &mut Entry<N::Stream>, index: usize) {
-        if entry.ready.write || entry.watches_writing {
+        if entry.ready.write || entry.watches_writing || is_planted(Bug::WritingNotWatched) {
             return;
         }
         let token = Token::new(index, entry.generation);
@@ -168,19 +169,25 @@ impl<N: Net> Visitor<N> {
 
     /// Sends what waited before, then what this visit made; keeps what is not taken.
     fn flush(&mut self, entry: &mut Entry<N::Stream>) -> io::Result<()> {
-        let echo = self.scratch.get(std::mem::take(&mut self.echo)).unwrap_or_default();
+        let echo = self.scratch.get(self.echo.clone()).unwrap_or_default();
         let fresh = if echo.is_empty() { &self.out } else { echo };
         if fresh.is_empty() && !entry.conn.has_unsent() {
             return Ok(());
         }
         let Entry { stream, ready, conn, .. } = entry;
         let taken = net::flush_queue(&mut self.net, stream, ready, conn.unsent(), fresh, self.now)?;
-        self.out.clear();
+        self.clear_fresh();
         if taken > 0 {
             self.stats.bytes_out += taken as u64;
             conn.output_taken(self.now);
         }
         Ok(())
+    }
+
+    /// Forgets what this visit made: it was taken, or never will be.
+    fn clear_fresh(&mut self) {
+        self.out.clear();
+        self.echo = 0..0;
     }
 
     fn flush_or_fail(&mut self, entry: &mut Entry<N::Stream>) {
@@ -190,9 +197,15 @@ impl<N: Net> Visitor<N> {
     }
 
     fn fail(&mut self, entry: &mut Entry<N::Stream>, error: &io::Error) {
-        self.out.clear();
-        self.echo = 0..0;
-        entry.conn.fail(reason_of(error));
+        let reason = entry.conn.reason_or(reason_of(error));
+        // A send that fails for want of memory, say, leaves the connection as it was: a close would send
+        // FIN behind half a reply. With nothing left to send, RST could destroy what the peer has not read.
+        if self.out.is_empty() && self.echo.is_empty() && !entry.conn.has_unsent() {
+            entry.conn.fail(reason);
+        } else {
+            self.clear_fresh();
+            entry.conn.abandon(reason);
+        }
     }
 
     /// Calls the engine with all that a turn of it needs.

@@ -3,6 +3,7 @@
 use crate::support::{Client, Launch, Server, eventually, frame};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Instant;
 
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
@@ -67,10 +68,11 @@ fn one_address_has_so_many_connections() {
 fn one_address_comes_so_often() {
     let flags = ["--accept-rate-per-address", "5"];
     let server = Launch::of(&["framed"]).args(&flags).start();
-    // However slow this machine is, a hundred do not come at a rate of five a second, or else the test
-    // takes twenty seconds.
+    let started = Instant::now();
     let let_in = (0..100).filter(|_| lets_stranger_in(&server)).count() as u64;
-    assert!((5..100).contains(&let_in), "{let_in}");
+    // Five at once, and five for each second that it took: on a slow machine, that may be all.
+    let most = 5 + (5.0 * started.elapsed().as_secs_f64()).ceil() as u64;
+    assert!((5..=most).contains(&let_in), "{let_in} of at most {most}");
     assert_eq!(server.statistics().get("refused_address_rate"), 100 - let_in);
 }
 
@@ -80,7 +82,9 @@ fn one_address_comes_so_often() {
 fn fault_20_memory_of_all_connections_is_bounded_and_the_newest_are_shed() {
     const LIMIT: usize = 16 << 20;
     const BODY: usize = 1 << 20;
-    let server = Launch::of(&["framed"]).args(&["--memory-limit", "16MiB"]).start();
+    // However slow this machine is, no frame is late.
+    let flags = ["--memory-limit", "16MiB", "--frame-timeout", "1h"];
+    let server = Launch::of(&["framed"]).args(&flags).start();
     let mut first = server.connect("framed");
     let half = frame([b"ECHO ".as_slice(), &vec![b'x'; BODY - 5]].concat());
     let (begin, end) = half.split_at(half.len() - 1);

@@ -1,6 +1,7 @@
 //! What a load run leaves: text, JSON, CSV, HDR and HTML, on paper that may be full.
 
 use crate::support::readyc::{self, Ended};
+use crate::support::tools::SHELL;
 use crate::support::{Scratch, Server};
 use serde_json::Value;
 use std::fs;
@@ -129,7 +130,7 @@ fn a_closed_pipe_is_no_panic() {
     let server = Server::start(&["framed"]);
     let target = server.address("framed").to_string();
     let script = "\"$0\" bench -c 4 -n 300 --latency \"$1\" | :";
-    let mut shell = std::process::Command::new("sh");
+    let mut shell = std::process::Command::new(SHELL);
     shell.args(["-c", script, readyc::READYC, &target]);
     let ended = readyc::run(&mut shell, b"");
     assert!(!ended.stderr.contains("panicked"), "{ended:?}");

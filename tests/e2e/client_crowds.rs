@@ -2,6 +2,7 @@
 
 use crate::crowds::{CROWD_TURN, can_open_a_crowd};
 use crate::support::readyc::{self, Ended, READYC, ask, nobody_listens, stand_in};
+use crate::support::tools::SHELL;
 use crate::support::{Launch, Server, frame};
 use std::net::SocketAddr;
 use std::process::Command;
@@ -141,7 +142,7 @@ fn none_of_many_is_connected() {
 fn more_sessions_than_descriptors() {
     let server = Server::start(&["framed"]);
     let address = server.address("framed").to_string();
-    let mut command = Command::new("sh");
+    let mut command = Command::new(SHELL);
     command.args(["-c", "ulimit -n 50; exec \"$0\" \"$@\"", READYC, "--server", &address]);
     // A server that answers late would keep all sessions open at once; here some may do in turn.
     let ended = readyc::run(command.args(["echo", "x", "--sessions", "200"]), b"");

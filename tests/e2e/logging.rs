@@ -1,6 +1,7 @@
 //! The log neither blocks nor ends the server, and clients can neither forge nor flood it.
 
 use crate::support::lines::Lines;
+use crate::support::tools::SHELL;
 use crate::support::{Client, Launch, PATIENCE, Scratch, Server, frame};
 use nix::pty::openpty;
 use nix::sys::signal::Signal;
@@ -33,7 +34,7 @@ fn fault_06_a_dead_log_pipe_stops_nothing() {
 #[test]
 fn no_standard_error_at_all() {
     let server = Launch::of(&["framed"])
-        .wrapper(&["sh", "-c", "exec \"$0\" \"$@\" 2>&-"])
+        .wrapper(&[SHELL, "-c", "exec \"$0\" \"$@\" 2>&-"])
         .stderr(Stdio::null())
         .start();
     let mut client = server.connect("framed");

@@ -4,6 +4,7 @@
 //! standard collections end the process then: so what protects a server is that it never asks for so
 //! much, because each client's limits add up to less, or because `--memory-limit` bounds their sum.
 
+use crate::support::tools::SHELL;
 use crate::support::{Client, Launch, PATIENCE, Server, eventually, frame};
 use std::io::{ErrorKind, Write};
 use std::time::Instant;
@@ -15,7 +16,7 @@ const ADDRESS_SPACE_KIB: usize = 96 << 10;
 fn frugal() -> Server {
     let script = format!("ulimit -v {ADDRESS_SPACE_KIB}; exec \"$0\" \"$@\"");
     Launch::of(&["framed"])
-        .wrapper(&["sh", "-c", &script])
+        .wrapper(&[SHELL, "-c", &script])
         .args(&["--max-frame", "64KiB", "--output-limit", "64KiB", "--write-timeout", "2s"])
         .start()
 }
@@ -88,7 +89,7 @@ fn fault_20_the_memory_limit_keeps_an_allocation_from_failing() {
     // than twice the address space.
     let script = format!("ulimit -v {ADDRESS_SPACE_KIB}; exec \"$0\" \"$@\"");
     let server = Launch::of(&["framed"])
-        .wrapper(&["sh", "-c", &script])
+        .wrapper(&[SHELL, "-c", &script])
         .args(&["--memory-limit", "32MiB", "--write-timeout", "2s"])
         .start();
     push_until_thrown_out(&server, CLIENTS, 900_000);

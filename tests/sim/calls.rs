@@ -1,6 +1,8 @@
 //! The calls on sockets, with what tcp(7) and epoll(7) promise of them and nothing more.
 
+use crate::doorman::Passage;
 use crate::faults::{self, Call};
+use crate::homes::Home;
 use crate::kernel::Kernel;
 use crate::knobs::Knob;
 use crate::pipe::Fin;
@@ -68,6 +70,7 @@ impl Kernel {
     }
 
     fn touch(&mut self, index: usize) {
+        self.count_move(index / 2);
         let facts = &mut self.facts[index / 2];
         if !facts.is_touched {
             facts.is_touched = true;
@@ -97,6 +100,8 @@ impl Kernel {
         let now = self.now;
         if owner == Owner::Server {
             self.touch(index);
+            self.facts[index / 2].accepted_order = self.facts[index / 2].moved_at;
+            self.passages.push((now, Passage::Accepted(index / 2)));
         }
         let facts = &mut self.facts[index / 2];
         facts.accepted_at = Some(now);
@@ -125,14 +130,19 @@ impl Kernel {
         Ok(())
     }
 
-    pub(crate) fn connect(&mut self, owner: Owner, address: SocketAddr) -> io::Result<usize> {
-        let result = self.try_connect(owner, address);
+    pub(crate) fn connect(
+        &mut self,
+        owner: Owner,
+        home: Home,
+        address: SocketAddr,
+    ) -> io::Result<usize> {
+        let result = self.try_connect(owner, home, address);
         let what = if owner == Owner::Peer { What::PeerConnects } else { What::Connect };
         self.note(owner, what, usize::from(address.port()), Outcome::of(&result));
         result
     }
 
-    fn try_connect(&mut self, owner: Owner, address: SocketAddr) -> io::Result<usize> {
+    fn try_connect(&mut self, owner: Owner, home: Home, address: SocketAddr) -> io::Result<usize> {
         if owner != Owner::Peer {
             if let Some(errno) = self.faults.next(Call::Connect, self.knobs, &mut self.dice) {
                 return Err(errno.into());
@@ -141,7 +151,7 @@ impl Kernel {
                 return Err(Errno::ENETUNREACH.into());
             }
         }
-        Ok(self.begin(owner, address))
+        Ok(self.begin(owner, home, address))
     }
 
     /// Whether a connect has ended, and how: SO_ERROR, then getpeername(2).
@@ -166,7 +176,7 @@ impl Kernel {
         let result = self.fault(Call::LocalAddress, index);
         let outcome = Outcome::of(&result.as_ref().map(|()| 0).map_err(copy_of));
         self.note(self.ends[index].owner, What::LocalAddress, index, outcome);
-        result.map(|()| crate::sockets::peer_address(index / 2))
+        result.map(|()| self.peer_address(index / 2))
     }
 
     /// EPOLL_CTL_ADD: what the socket is ready for already is told too.
@@ -174,13 +184,36 @@ impl Kernel {
         let result = self.fault(Call::Register, index);
         let outcome = Outcome::of(&result.as_ref().map(|()| token.0).map_err(copy_of));
         self.note(self.ends[index].owner, What::Register, index, outcome);
-        if result.is_err() {
-            self.facts[index / 2].register_failed |= index % 2 == 1;
-            return result;
+        if index % 2 == 1 {
+            let link = index / 2;
+            self.facts[link].was_let_in = true;
+            self.facts[link].register_failed = result.is_err();
+            let passage = match result {
+                Ok(()) => Passage::Registered(link),
+                Err(_) => Passage::CannotRegister(link),
+            };
+            self.passages.push((self.now, passage));
         }
+        result?;
         if self.ends[index].token.replace(token).is_some() {
             self.violate(format!("socket #{index} is registered twice"));
         }
+        self.news_of(index);
+        Ok(())
+    }
+
+    /// EPOLL_CTL_MOD: room that there is already is told too.
+    pub(crate) fn watch_writing(&mut self, index: usize, token: Token) -> io::Result<()> {
+        let result = self.fault(Call::WatchWriting, index);
+        let outcome = Outcome::of(&result.as_ref().map(|()| token.0).map_err(copy_of));
+        self.note(self.ends[index].owner, What::WatchWriting, index, outcome);
+        result?;
+        if self.ends[index].token != Some(token) || self.ends[index].watches_writing {
+            self.violate(format!(
+                "socket #{index} is modified, but not as one that was registered"
+            ));
+        }
+        self.ends[index].watches_writing = true;
         self.news_of(index);
         Ok(())
     }
@@ -347,6 +380,7 @@ impl Kernel {
         self.ends[index ^ 1].incoming.fin = Fin::UnderWay;
         self.set_under_way(index ^ 1);
         if index % 2 == 1 {
+            self.count_move(index / 2);
             self.facts[index / 2].fin_sent_at = Some(self.now);
         }
         Ok(())

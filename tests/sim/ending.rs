@@ -1,7 +1,8 @@
 //! At the end nothing is left, and all that was counted adds up.
 
+use crate::homes::link_of;
 use crate::sessions::Asker;
-use crate::sockets::{Owner, link_of};
+use crate::sockets::Owner;
 use crate::world::World;
 use readyd::client::{Finished, SessionError};
 use readyd::close::CloseReason;
@@ -20,7 +21,7 @@ impl World {
         ensure(left.is_empty(), || format!("connections are left: {left:?}"))?;
         ensure(self.server.armed_timers() == 0, || "a timer is armed for nobody".to_owned())?;
         let stats = self.server.stats();
-        let accepted = kernel.facts.iter().filter(|facts| facts.accepted_at.is_some());
+        let accepted = kernel.facts.iter().filter(|facts| facts.was_let_in);
         let (read, sent, count) = accepted
             .filter(|facts| facts.listener < crate::model::Kind::ALL.len())
             .fold((0, 0, 0), |(read, sent, count), facts| {

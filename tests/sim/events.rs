@@ -16,6 +16,17 @@ impl Kernel {
         !self.news[owner as usize].is_empty()
     }
 
+    /// Whether something can be read that an event has told of, and no other event is to come.
+    pub(crate) fn has_told_of_input(&self, index: usize) -> bool {
+        let end = &self.ends[index];
+        let is_over = end.incoming.fin == Fin::Arrived && !self.facts[index / 2].fin_read;
+        let is_owed = |source: &Source| matches!(source, Source::End(other) if *other == index);
+        (end.incoming.readable() > 0 || is_over)
+            && end.fate == Fate::Sound
+            && !end.has_news
+            && !self.owed.iter().any(is_owed)
+    }
+
     /// What one poll tells `owner`.
     pub(crate) fn poll(&mut self, owner: Owner) -> Vec<(Token, Readiness)> {
         let mut events = Vec::new();
@@ -80,7 +91,7 @@ impl Kernel {
         let has_room = !is_connecting && self.ends[index ^ 1].incoming.room() > 0;
         Readiness {
             read: read_on || end.incoming.readable() > 0,
-            write: is_broken || has_room,
+            write: is_broken || (has_room && end.watches_writing),
             read_on,
         }
     }

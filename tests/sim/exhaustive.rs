@@ -33,7 +33,7 @@ pub(crate) fn run_all(name: &str, worlds: &[Setup]) -> Option<String> {
     let (next, report) = (AtomicUsize::new(0), Mutex::new(None));
     let work = || {
         while let Some(setup) = worlds.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(what) = volume::run_world(setup.clone()) {
+            if let Err(what) = volume::run_world(setup) {
                 let what = format!("scenario \"{name}\", {:?}: {what}", setup.injection);
                 report.lock().expect("no thread panics").get_or_insert(what);
                 return;

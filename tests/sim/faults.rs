@@ -1,7 +1,7 @@
 //! What a call may fail with: by chance where a knob is on, or by order, at one call.
 
 use crate::dice::Dice;
-use crate::knobs::{Knob, Knobs};
+use crate::knobs::{Counts, Knob, Knobs};
 use nix::errno::Errno;
 
 /// The calls that can fail.
@@ -12,6 +12,7 @@ pub(crate) enum Call {
     Connected,
     LocalAddress,
     Register,
+    WatchWriting,
     Recv,
     Send,
     Fin,
@@ -86,7 +87,7 @@ impl Call {
             Call::Accept => [RETRY, OF_ONE_CONNECTION, STARVATION].concat(),
             Call::Recv => [RETRY, RECV].concat(),
             Call::Send => [RETRY, SEND].concat(),
-            Call::Register => REGISTER.to_vec(),
+            Call::Register | Call::WatchWriting => REGISTER.to_vec(),
             Call::Connect => CONNECT.to_vec(),
             // Not connected yet, though an event said so: another will come.
             Call::Connected => [CONNECTED, &[Errno::ENOTCONN]].concat(),
@@ -108,7 +109,7 @@ impl Call {
             ],
             Call::Recv => &[WAIT, SIGNAL, (Knob::RecvErrors, RECV)],
             Call::Send => &[WAIT, SIGNAL, (Knob::SendErrors, SEND)],
-            Call::Register => &[(Knob::RegisterErrors, REGISTER)],
+            Call::Register | Call::WatchWriting => &[(Knob::RegisterErrors, REGISTER)],
             Call::Connect => &[(Knob::ConnectErrors, CONNECT)],
             Call::Connected => &[(Knob::ConnectErrors, CONNECTED)],
             Call::LocalAddress => &[(Knob::ConnectErrors, &[Errno::ENOBUFS])],
@@ -148,7 +149,7 @@ pub(crate) struct Faults {
     made: usize,
     stuck: Option<(Call, Errno)>,
     /// Faults that were injected, by knob.
-    pub(crate) injected: Vec<(Knob, u64)>,
+    pub(crate) injected: Counts,
 }
 
 impl Faults {
@@ -193,9 +194,6 @@ impl Faults {
     }
 
     pub(crate) fn count(&mut self, knob: Knob) {
-        match self.injected.iter_mut().find(|(counted, _)| *counted == knob) {
-            Some((_, count)) => *count += 1,
-            None => self.injected.push((knob, 1)),
-        }
+        self.injected.add(knob, 1);
     }
 }

@@ -2,6 +2,7 @@
 //! what has to happen besides.
 
 use crate::faults::Call;
+use crate::homes::Home;
 use crate::knobs::{Knob, Knobs};
 use crate::model::Kind;
 use crate::peers::{Ending, MINUTE, Peer, Plan, Reading, Writing};
@@ -9,6 +10,7 @@ use crate::setup::{Action, Setup};
 use crate::wire::frame;
 use crate::world::World;
 use readyd::close::CloseReason;
+use readyd::limits::Limits;
 use std::time::Duration;
 
 /// Worlds in which chance has a part are tried with so many seeds.
@@ -195,4 +197,44 @@ fn sim_fault_19_descriptor_leaks() {
     let knobs = [Knob::RegisterErrors, Knob::RecvErrors, Knob::SendErrors, Knob::FinErrors];
     let worlds = run_crowd(&knobs);
     assert!(worlds.iter().any(|world| closes(world, CloseReason::SystemError) > 0));
+}
+
+#[test]
+fn sim_fault_20_memory_of_all_connections() {
+    let half = frame(&[b'x'; 2000])[..1000].to_vec();
+    let mut hoarder = Plan::new(Kind::Framed, vec![half]);
+    hoarder.ending = Ending::Stay;
+    let mut setup = world_of(vec![hoarder; 20]);
+    setup.peers.push(asker());
+    setup.limits.memory_limit = 10_000;
+    // That the newest go, and that the sum stays within the limit, is seen by the oracle.
+    let world = run(setup);
+    assert!(closes(&world, CloseReason::Shed) > 8);
+    assert!(closes(&world, CloseReason::FrameTimeout) > 0, "the oldest have their time");
+    assert_eq!(closes(&world, CloseReason::PeerClosed), 1, "who holds nothing is served");
+}
+
+/// Twelve from one address and three from another, all of which come again until they are let in.
+fn crowd_of_two_addresses(limit: impl Fn(&mut Limits)) -> Vec<World> {
+    let near = Plan { home: Home::ALL[3], ..asker() };
+    let far = Plan { home: Home::ALL[6], ..asker() };
+    let mut crowd = world_of([vec![near; 12], vec![far; 3]].concat());
+    limit(&mut crowd.limits);
+    SEEDS.map(|seed| run(Setup { seed, ..crowd.clone() })).collect()
+}
+
+#[test]
+fn sim_fault_20_connections_of_one_address() {
+    for world in crowd_of_two_addresses(|limits| limits.max_connections_per_address = Some(2)) {
+        assert!(world.server.stats().refused_address_limit > 0);
+        assert_eq!(closes(&world, CloseReason::PeerClosed), 15, "all were let in");
+    }
+}
+
+#[test]
+fn sim_fault_20_connections_of_one_address_in_a_second() {
+    for world in crowd_of_two_addresses(|limits| limits.accept_rate_per_address = Some(4)) {
+        assert!(world.server.stats().refused_address_rate > 0);
+        assert_eq!(closes(&world, CloseReason::PeerClosed), 15, "all were let in");
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::facts::Facts;
 use crate::model::{Kind, Scene};
-use crate::oracle::Watch;
+use crate::watch::Watch;
 use nix::errno::Errno;
 use readyd::close::CloseReason;
 
@@ -12,6 +12,8 @@ pub(crate) struct Court<'a> {
     pub(crate) watch: &'a Watch,
     pub(crate) scene: &'a Scene<'a>,
     pub(crate) is_draining: bool,
+    /// All connections together can have held more than they may, in this turn.
+    pub(crate) may_shed: bool,
 }
 
 impl Court<'_> {
@@ -24,6 +26,9 @@ impl Court<'_> {
         let answered = model.is_answered();
         let broken = !self.facts.errors.is_empty();
         let done = answered || broken || stops;
+        // Of an endless output, each byte is a whole.
+        let is_whole = !model.is_cut_off() || model.kind == Kind::Chargen;
+        ensure(is_whole || self.facts.is_aborted, "a reply that is cut off looks whole")?;
         match reason {
             CloseReason::PeerClosed | CloseReason::PeerClosedMidFrame => {
                 let mid_frame = reason == CloseReason::PeerClosedMidFrame;
@@ -43,12 +48,8 @@ impl Court<'_> {
             CloseReason::IdleTimeout => self.idle_timeout(),
             CloseReason::WriteTimeout => self.write_timeout(),
             CloseReason::Drained => self.drained(broken),
-            CloseReason::Stopped => {
-                ensure(stops, "the server was not to stop yet")?;
-                let is_whole = !model.is_cut_off() || model.kind == Kind::Chargen || broken;
-                ensure(is_whole || self.facts.is_aborted, "a reply that is cut off looks whole")
-            }
-            CloseReason::Shed => Err("there was memory left".to_owned()),
+            CloseReason::Stopped => ensure(stops, "the server was not to stop yet"),
+            CloseReason::Shed => self.shed(answered),
             CloseReason::Reset | CloseReason::SystemError => self.failed(reason, answered),
         }
     }
@@ -94,6 +95,16 @@ impl Court<'_> {
         let is_read = model.read >= arrived || model.kind == Kind::Chargen;
         ensure(is_read || broken, "what had come before the order was not read")?;
         ensure(model.replies >= owed || broken, "what had come before the order was not answered")
+    }
+
+    fn shed(&self, answered: bool) -> Result<(), String> {
+        let model = &self.watch.model;
+        ensure(self.may_shed, "there was memory left")?;
+        ensure(self.facts.is_aborted, "the kernel still holds its output")?;
+        // What one makes without being asked, and what the other keeps of an acknowledgement until its
+        // output is taken, answers nothing.
+        let owes_nothing = matches!(model.kind, Kind::Chargen | Kind::DaytimeAck);
+        ensure(!answered || !model.unfinished.is_empty() || owes_nothing, "it held nothing")
     }
 
     fn failed(&self, reason: CloseReason, answered: bool) -> Result<(), String> {

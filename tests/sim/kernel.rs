@@ -5,8 +5,10 @@
 //! was accepted.
 
 use crate::dice::Dice;
+use crate::doorman::Passage;
 use crate::facts::Facts;
 use crate::faults::Faults;
+use crate::homes::{Home, Neighbourhood};
 use crate::knobs::{Knob, Knobs};
 use crate::pipe::{Fin, Pipe};
 use crate::sockets::{
@@ -44,6 +46,12 @@ pub(crate) struct Kernel {
     /// Connections of which the server read, sent or closed something since the oracle last looked.
     pub(crate) touched: Vec<usize>,
     pub(crate) closed: Vec<usize>,
+    pub(crate) neighbourhood: Neighbourhood,
+    /// Who came and went since the oracle last looked, and when.
+    pub(crate) passages: Vec<(Moment, Passage)>,
+    /// Calls of the server that moved something on a connection, and how many they were before this turn.
+    moves: u64,
+    moves_before: u64,
     pub(crate) readings: Vec<WallTime>,
     pub(crate) violation: Option<String>,
     pub(crate) operations: u64,
@@ -75,6 +83,10 @@ impl Kernel {
             descriptor_limit: usize::MAX,
             touched: Vec::new(),
             closed: Vec::new(),
+            neighbourhood: Neighbourhood::of_all(),
+            passages: Vec::new(),
+            moves: 0,
+            moves_before: 0,
             readings: Vec::new(),
             violation: None,
             operations: 0,
@@ -109,8 +121,8 @@ impl Kernel {
         self.listeners.len() - 1
     }
 
-    /// Begins a connection to `address`; both ends are there from now on.
-    pub(crate) fn begin(&mut self, owner: Owner, address: SocketAddr) -> usize {
+    /// Begins a connection from `home` to `address`; both ends are there from now on.
+    pub(crate) fn begin(&mut self, owner: Owner, home: Home, address: SocketAddr) -> usize {
         let index = self.ends.len();
         for (owner, held) in [(owner, true), (Owner::Server, false)] {
             self.ends.push(End {
@@ -122,6 +134,7 @@ impl Kernel {
                 fin_sent: false,
                 token: None,
                 awaits_room: false,
+                watches_writing: true,
                 has_news: false,
                 is_under_way: false,
                 was_told: false,
@@ -132,10 +145,34 @@ impl Kernel {
         if let Some(backlog) = self.listeners.get(listener) {
             self.ends[index + 1].owner = backlog.owner;
         }
-        self.facts.push(Facts::new(listener, self.now));
+        self.facts.push(Facts::new(listener, home, self.now));
         self.held[owner as usize] += 1;
         self.set_under_way(index);
         index
+    }
+
+    /// The address from which connection `link` was made.
+    pub(crate) fn peer_address(&self, link: usize) -> SocketAddr {
+        self.facts[link].home.address(link)
+    }
+
+    /// The server did something to connection `link`. Returns the number of that call.
+    pub(crate) fn count_move(&mut self, link: usize) -> u64 {
+        self.moves += 1;
+        if !self.has_moved(link) {
+            self.facts[link].moved_at = self.moves;
+        }
+        self.moves
+    }
+
+    /// Whether the server did something to connection `link` in this turn.
+    pub(crate) fn has_moved(&self, link: usize) -> bool {
+        self.facts[link].moved_at > self.moves_before
+    }
+
+    /// A turn of the server is over, and was looked at.
+    pub(crate) fn end_turn(&mut self) {
+        self.moves_before = self.moves;
     }
 
     pub(crate) fn set_under_way(&mut self, end: usize) {

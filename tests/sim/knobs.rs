@@ -55,6 +55,14 @@ knobs! {
     AcceptStarvation => "accept-starvation",
     DescriptorLimit => "descriptor-limit",
     ConnectionLimit => "connection-limit",
+    /// What all connections hold in buffers is limited, to little.
+    MemoryLimit => "memory-limit",
+    /// A few connections for each address.
+    AddressLimit => "address-limit",
+    /// A few connections a second for each address.
+    AddressRate => "address-rate",
+    /// Ranges of addresses that are allowed, and that are denied.
+    AccessLists => "access-lists",
     /// Windows of a few bytes.
     TinyWindows => "tiny-windows",
     /// What is sent arrives in pieces, late.
@@ -109,6 +117,26 @@ impl Knobs {
 
     pub(crate) fn has(self, knob: Knob) -> bool {
         self.0 & 1 << knob as u32 != 0
+    }
+}
+
+/// A number for each knob.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts([u64; Knob::ALL.len()]);
+
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts([0; Knob::ALL.len()])
+    }
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, knob: Knob, more: u64) {
+        self.0[knob as usize] += more;
+    }
+
+    pub(crate) fn of(&self, knob: Knob) -> u64 {
+        self.0[knob as usize]
     }
 }
 

@@ -1,6 +1,6 @@
 //! The server's log, read as an operator would: which connection was closed, and why.
 
-use crate::sockets::link_of;
+use crate::homes::link_of;
 use log::{LevelFilter, Log, Metadata, Record};
 use readyd::close::CloseReason;
 use std::cell::RefCell;
@@ -24,12 +24,17 @@ impl Log for Tap {
     fn flush(&self) {}
 }
 
+/// Nothing that was logged in this thread is kept, nor the room for it.
+pub(crate) fn forget() {
+    LINES.with_borrow_mut(|lines| *lines = Vec::new());
+}
+
 /// From now on, what is logged is kept for [`take_closes`].
 pub(crate) fn install() {
     // It is there already if another world was before this one.
     let _ = log::set_logger(&Tap);
     log::set_max_level(LevelFilter::Info);
-    LINES.with_borrow_mut(Vec::clear);
+    forget();
 }
 
 /// The connections that were closed since the last call, and why.

@@ -3,15 +3,19 @@
 
 mod calls;
 mod dice;
+mod doorman;
 mod ending;
 mod events;
 mod exhaustive;
 mod facts;
 mod faults;
 mod field;
+mod heap;
+mod homes;
 mod judge;
 mod kernel;
 mod knobs;
+mod ledger;
 mod log_tap;
 mod model;
 mod net;
@@ -28,5 +32,6 @@ mod sockets;
 mod tables;
 mod trace;
 mod volume;
+mod watch;
 mod wire;
 mod world;

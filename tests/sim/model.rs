@@ -78,6 +78,16 @@ enum Owed {
     Refusal,
 }
 
+/// The most bytes that a reply can have, with what stands before it if it is in a frame.
+fn longest((owed, tail): &(Owed, &[u8])) -> usize {
+    let text = match owed {
+        Owed::Exactly(text) => text.len(),
+        Owed::Statistics | Owed::Help => 4096,
+        _ => 512,
+    };
+    64 + text + tail.len()
+}
+
 const RECEIVED: &[u8] = b"Message received successfully....";
 
 /// One connection as it should be.
@@ -92,6 +102,8 @@ pub(crate) struct Model {
     /// The reason to close that what was read gives.
     pub(crate) verdict: Option<CloseReason>,
     owed: VecDeque<(Owed, &'static [u8])>,
+    /// The most bytes that a reply to a request had so far.
+    pub(crate) longest: usize,
     /// What was sent and is not a whole reply yet.
     unmatched: Vec<u8>,
     /// Where in the input each request ended.
@@ -123,6 +135,7 @@ impl Model {
             unfinished_since: scene.now,
             verdict: is_served.then_some(CloseReason::Served),
             owed: at_once.into_iter().collect(),
+            longest: longest(&(Owed::Refusal, b"")),
             unmatched: Vec::new(),
             request_ends: Vec::new(),
             replies: 0,
@@ -136,6 +149,12 @@ impl Model {
     /// Whether all replies that are owed have been sent, whole.
     pub(crate) fn is_answered(&self) -> bool {
         self.owed.is_empty() && self.unmatched.is_empty()
+    }
+
+    /// The most bytes that what is owed and not sent can have.
+    pub(crate) fn owes_at_most(&self) -> usize {
+        let owed: usize = self.owed.iter().map(longest).sum();
+        owed.saturating_sub(self.unmatched.len())
     }
 
     /// Whether what was sent ends within a reply.
@@ -210,6 +229,7 @@ impl Model {
                 (Owed::Value(wire::trimmed(request).to_vec(), scene.version), tail)
             }
         };
+        self.longest = self.longest.max(longest(&owed));
         self.owed.push_back(owed);
     }
 

@@ -1,7 +1,9 @@
 //! [`SimNet`]: the simulated kernel, as [`Net`] sees it.
 
+use crate::doorman::Passage;
+use crate::homes::Home;
 use crate::kernel::Kernel;
-use crate::sockets::{Owner, peer_address};
+use crate::sockets::Owner;
 use crate::trace::{Outcome, What};
 use readyd::clock::WallTime;
 use readyd::net::{Net, Token, WallClock};
@@ -15,6 +17,8 @@ use std::rc::Rc;
 pub(crate) struct SimNet {
     pub(crate) kernel: Rc<RefCell<Kernel>>,
     pub(crate) owner: Owner,
+    /// Where its connections are made from.
+    pub(crate) home: Home,
 }
 
 /// A socket that a program holds; dropping it closes it.
@@ -34,9 +38,12 @@ impl Drop for SimStream {
             if !self.is_aborted {
                 kernel.check_close(self.index);
             }
+            kernel.facts[link].ended_at = Some(kernel.count_move(link));
             kernel.facts[link].is_closed = true;
             kernel.facts[link].is_aborted = self.is_aborted;
             kernel.closed.push(link);
+            let now = kernel.now;
+            kernel.passages.push((now, Passage::Closed(link)));
         }
         if self.is_aborted { kernel.abort(self.index) } else { kernel.close(self.index) }
     }
@@ -89,11 +96,11 @@ impl Net for SimNet {
 
     fn accept(&mut self, listener: &SimListener) -> io::Result<(SimStream, SocketAddr)> {
         let index = self.kernel.borrow_mut().accept(listener.number)?;
-        Ok((self.stream(index), peer_address(index / 2)))
+        Ok((self.stream(index), self.kernel.borrow().peer_address(index / 2)))
     }
 
     fn connect_from(&mut self, _: Option<IpAddr>, address: SocketAddr) -> io::Result<SimStream> {
-        let index = self.kernel.borrow_mut().connect(self.owner, address)?;
+        let index = self.kernel.borrow_mut().connect(self.owner, self.home, address)?;
         Ok(self.stream(index))
     }
 
@@ -107,6 +114,16 @@ impl Net for SimNet {
 
     fn register(&mut self, stream: &mut SimStream, token: Token) -> io::Result<()> {
         self.kernel.borrow_mut().register(stream.index, token)
+    }
+
+    fn register_accepted(&mut self, stream: &mut SimStream, token: Token) -> io::Result<()> {
+        let kernel = &mut *self.kernel.borrow_mut();
+        kernel.ends[stream.index].watches_writing = false;
+        kernel.register(stream.index, token)
+    }
+
+    fn watch_writing(&mut self, stream: &mut SimStream, token: Token) -> io::Result<()> {
+        self.kernel.borrow_mut().watch_writing(stream.index, token)
     }
 
     fn register_listener(&mut self, listener: &mut SimListener, token: Token) -> io::Result<()> {

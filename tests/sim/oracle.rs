@@ -1,36 +1,24 @@
 //! The oracle: after every turn of the server it compares what was done with what should have been.
 
+use crate::doorman::Doorman;
+use crate::homes::link_of;
 use crate::judge;
 use crate::kernel::Kernel;
+use crate::knobs::Knob;
+use crate::ledger::{Books, Ledger};
 use crate::log_tap;
 use crate::model::{Kind, Model, Scene};
 use crate::net::SimNet;
-use crate::sockets::{Owner, link_of, peer_address};
-use readyd::clock::{Moment, WallTime};
+use crate::sockets::Owner;
+use crate::watch::Watch;
+use readyd::clock::WallTime;
 use readyd::close::CloseReason;
 use readyd::limits::Limits;
 use readyd::net::Next;
 use readyd::server::{Audited, Server};
-use std::time::Duration;
-
-/// Timers fire on whole milliseconds.
-const TICK: Duration = Duration::from_millis(2);
 
 /// What the largest reply can be that is not an echo, on a service without requests: a read's worth.
 const LARGEST_PIECE: usize = 64 * 1024;
-
-/// One connection under observation.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    pub(crate) model: Model,
-    /// Since when output has waited, as far as can be seen.
-    waiting_since: Option<Moment>,
-    /// It had input or output waiting after the last turn.
-    was_busy: bool,
-    /// When it last went on after that.
-    went_on_at: Moment,
-    pub(crate) reason: Option<CloseReason>,
-}
 
 /// All that is known of the server from outside.
 #[derive(Debug, Default)]
@@ -44,6 +32,8 @@ pub(crate) struct Oracle {
     readings_before: usize,
     pub(crate) replies: u64,
     all_logged: bool,
+    doorman: Doorman,
+    ledger: Ledger,
 }
 
 /// A turn that was done, and with what result.
@@ -70,6 +60,8 @@ impl Oracle {
         let result = self.compare(kernel, done, &readings);
         kernel.readings = readings;
         self.readings_before = kernel.readings.len();
+        self.ledger.turn_page();
+        kernel.end_turn();
         result
     }
 
@@ -86,6 +78,8 @@ impl Oracle {
             readings,
             readings_before: self.readings_before,
         };
+        self.doorman.follow(kernel, done.server, done.limits)?;
+        kernel.closed.retain(|&link| !kernel.facts[link].is_turned_away());
         for link in std::mem::take(&mut kernel.touched) {
             self.follow(kernel, link, &scene)
                 .map_err(|what| format!("connection {link}: {what}"))?;
@@ -93,11 +87,16 @@ impl Oracle {
         let mut open = 0;
         for audited in done.server.audit() {
             open += 1;
-            let link = link_of(audited.peer).ok_or("an address that nobody has")?;
+            let link = link_of(audited.peer)
+                .filter(|&link| kernel.facts.get(link).is_some())
+                .filter(|&link| kernel.peer_address(link) == audited.peer)
+                .ok_or("an address that nobody has")?;
+            self.ledger.enter(kernel, link, &audited);
             self.inspect(kernel, link, &audited, done, &scene)
                 .map_err(|what| format!("connection {link}: {what}"))?;
         }
         self.count(kernel, done, open)?;
+        self.ledger.balance(done.server.stats().buffered, done.limits)?;
         self.judge_closes(kernel, done, &scene)
     }
 
@@ -110,21 +109,19 @@ impl Oracle {
     ) -> Result<(), String> {
         let facts = &mut kernel.facts[link];
         facts.is_touched = false;
+        if facts.is_turned_away() {
+            return Ok(());
+        }
+        let address = facts.home.address(link);
         if self.watches.len() <= link {
             self.watches.resize_with(link + 1, || None);
         }
         let is_draining = self.is_draining;
         let watch = self.watches[link].get_or_insert_with(|| {
-            let address = peer_address(link);
             let greeting =
                 format!("Hello! You are connected to ('{}', {})", address.ip(), address.port());
-            Watch {
-                model: Model::new(Kind::ALL[facts.listener], greeting.into_bytes(), scene),
-                waiting_since: None,
-                was_busy: false,
-                went_on_at: scene.now,
-                reason: None,
-            }
+            let kind = Kind::ALL[facts.listener];
+            Watch::new(Model::new(kind, greeting.into_bytes(), scene), scene.now)
         });
         let model = &mut watch.model;
         let replies = model.replies;
@@ -168,11 +165,14 @@ impl Oracle {
         if audited.has_work && !(audited.is_queued && done.next == Next::Poll) {
             return Err(format!("it has work and is forgotten: {audited:?}, {:?}", done.next));
         }
+        if audited.wants_read && !audited.has_work && kernel.has_told_of_input(2 * link + 1) {
+            return Err(format!("it was told of input, and has forgotten it: {audited:?}"));
+        }
         if audited.watched_until.is_none() {
             return Err("no deadline is watched".to_owned());
         }
         let piece = match watch.model.kind {
-            Kind::Framed | Kind::Lookup | Kind::Exchange => scene.limits.max_frame.max(4096) + 64,
+            Kind::Framed | Kind::Lookup | Kind::Exchange => watch.model.longest,
             _ => LARGEST_PIECE,
         };
         let bound = scene.limits.output_limit + piece;
@@ -225,9 +225,12 @@ impl Oracle {
         let logged = log_tap::take_closes()?;
         let closed = std::mem::take(&mut kernel.closed);
         let all_closed = closed.len();
+        let books = Books { kernel, watches: &self.watches, limits: done.limits };
+        let may_shed =
+            given[CloseReason::Shed as usize] > 0 && self.ledger.can_have_exceeded(&books);
         let mut candidates = Vec::new();
         for &link in &closed {
-            candidates.push(self.possible_reasons(kernel, link, &logged, &given, scene)?);
+            candidates.push(self.possible_reasons(kernel, link, &logged, &given, may_shed, scene)?);
         }
         let Some(reasons) = judge::assign(&candidates, &mut given) else {
             return Err(format!(
@@ -236,6 +239,16 @@ impl Oracle {
         };
         for (link, reason) in closed.into_iter().zip(reasons) {
             self.closes[reason as usize] += 1;
+            if reason == CloseReason::Shed {
+                kernel.faults.count(Knob::MemoryLimit);
+            }
+            // Where not all is logged, it may have been another of those closed in this turn.
+            if reason == CloseReason::Shed && self.all_logged {
+                let books = Books { kernel, watches: &self.watches, limits: done.limits };
+                self.ledger
+                    .check_shed(link, &books)
+                    .map_err(|what| format!("connection {link} was shed, but {what}"))?;
+            }
             if let Some(watch) = self.watches[link].as_mut() {
                 watch.reason = Some(reason);
             }
@@ -256,6 +269,7 @@ impl Oracle {
         link: usize,
         logged: &[(usize, CloseReason)],
         given: &[u64],
+        may_shed: bool,
         scene: &Scene<'_>,
     ) -> Result<Vec<CloseReason>, String> {
         let facts = &kernel.facts[link];
@@ -265,7 +279,7 @@ impl Oracle {
         if told.len() > 1 || (self.all_logged && told.is_empty() && !facts.register_failed) {
             return Err(format!("connection {link} was closed for {told:?}"));
         }
-        let court = judge::Court { facts, watch, scene, is_draining: self.is_draining };
+        let court = judge::Court { facts, watch, scene, is_draining: self.is_draining, may_shed };
         if let Some(&why) = told.first() {
             return match court.verdict(why, kernel.stops) {
                 Ok(()) => Ok(told),
@@ -288,78 +302,5 @@ impl Oracle {
             true => Err(format!("connection {link} was closed, {}", objections.join("; or "))),
             false => Ok(possible),
         }
-    }
-}
-
-impl Watch {
-    /// What the server holds of unfinished input is what the model holds, or there is a reason.
-    fn account_for_input(
-        &mut self,
-        audited: &Audited,
-        facts: &crate::facts::Facts,
-        is_draining: bool,
-        scene: &Scene<'_>,
-    ) -> Result<(), String> {
-        let model = &mut self.model;
-        let held = model.unfinished.len();
-        let is_held = audited.input_waits >= held;
-        if held == 0 || is_held || model.verdict.is_some() || facts.fin_read {
-            return Ok(());
-        }
-        let quiet = scene.now.since(facts.last_read_at);
-        if audited.input_waits > 0 {
-            return Err(format!("{held} bytes wait, of which it knows {}", audited.input_waits));
-        }
-        if model.kind.has_lines() && (quiet >= scene.limits.line_pause || is_draining) {
-            model.line_is_over(scene);
-        } else if scene.now.since(model.unfinished_since) >= scene.limits.frame_timeout {
-            model.time_is_over();
-        } else if is_draining {
-            model.verdict = Some(CloseReason::Drained);
-        } else {
-            return Err(format!("{held} bytes of an unfinished request are gone"));
-        }
-        Ok(())
-    }
-
-    /// Whatever waits, it does not wait longer than its deadline.
-    fn check_deadline(
-        &mut self,
-        audited: &Audited,
-        facts: &crate::facts::Facts,
-        scene: &Scene<'_>,
-    ) -> Result<(), String> {
-        let (now, limits) = (scene.now, scene.limits);
-        if audited.output_waits == 0 {
-            self.waiting_since = None;
-        }
-        let is_waiting = audited.output_waits > 0;
-        if is_waiting {
-            self.waiting_since.get_or_insert(now);
-        }
-        if self.was_busy {
-            self.went_on_at = now;
-        }
-        self.was_busy =
-            is_waiting || audited.has_work || audited.input_waits > self.model.unfinished.len();
-        let active = facts.last_active().max(self.went_on_at);
-        let is_unfinished = self.model.verdict.is_none() && !self.model.unfinished.is_empty();
-        let (name, since, limit) = match (facts.fin_sent_at, self.waiting_since) {
-            (Some(at), _) => ("linger", at, limits.linger_timeout),
-            (None, Some(since)) => ("write", since.max(facts.last_sent_at), limits.write_timeout),
-            _ if is_unfinished && self.model.kind == Kind::Framed => {
-                let since = self.model.unfinished_since.max(facts.last_sent_at);
-                ("frame", since.max(self.went_on_at), limits.frame_timeout)
-            }
-            _ if is_unfinished => ("pause", active, limits.line_pause.max(limits.frame_timeout)),
-            _ => ("idle", active, limits.idle_timeout),
-        };
-        if now >= since + limit + TICK {
-            let over = now.since(since + limit);
-            return Err(format!(
-                "its {name} deadline is over since {over:?}, and it is still open"
-            ));
-        }
-        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Scripted peers of the server, on the bare kernel: they share no code with the programs.
 
+use crate::homes::Home;
 use crate::kernel::Kernel;
 use crate::model::Kind;
 use crate::sockets::{Fate, Owner, Progress, listener_address};
@@ -9,6 +10,12 @@ use std::time::Duration;
 
 /// From one byte of a trickling peer to its next.
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
+/// From being turned away to coming again: so long, and up to twice that.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// How often a peer comes again while there are faults; later, as often as it takes.
+const RETRIES: u32 = 3;
 
 /// How a peer writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +55,7 @@ pub(crate) enum Ending {
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) kind: Kind,
+    pub(crate) home: Home,
     /// It connects when the world has come so far.
     pub(crate) starts_at: u64,
     pub(crate) requests: Vec<Vec<u8>>,
@@ -61,6 +69,7 @@ impl Plan {
     pub(crate) fn new(kind: Kind, requests: Vec<Vec<u8>>) -> Plan {
         Plan {
             kind,
+            home: Home::default(),
             starts_at: 0,
             requests,
             writing: Writing::Pieces(usize::MAX),
@@ -90,7 +99,9 @@ pub(crate) struct Peer {
     has_half_closed: bool,
     pub(crate) was_reset: bool,
     pub(crate) saw_fin: bool,
-    writes_at: Moment,
+    /// When it connects, or writes, at the earliest.
+    acts_at: Moment,
+    retries_left: u32,
     /// The replies in the first so many bytes received have been counted.
     counted: usize,
     replies: usize,
@@ -113,7 +124,8 @@ impl Peer {
             has_half_closed: false,
             was_reset: false,
             saw_fin: false,
-            writes_at: Moment::START,
+            acts_at: Moment::START,
+            retries_left: RETRIES,
             counted: 0,
             replies: 0,
         }
@@ -149,8 +161,7 @@ impl Peer {
 
     /// When it will do something by itself.
     pub(crate) fn wakes_at(&self, now: Moment) -> Option<Moment> {
-        let is_connected = matches!(self.state, State::Connected { .. });
-        (is_connected && self.writes_at > now).then_some(self.writes_at)
+        (!self.is_done() && self.acts_at > now).then_some(self.acts_at)
     }
 
     /// From now on it behaves.
@@ -159,7 +170,8 @@ impl Peer {
         plan.writing = Writing::Pieces(usize::MAX);
         plan.reading = Reading::Pieces(usize::MAX);
         plan.starts_at = 0;
-        self.writes_at = Moment::START;
+        self.acts_at = Moment::START;
+        self.retries_left = u32::MAX;
         plan.ending = match plan.kind {
             // It would never end by itself.
             Kind::Chargen => Ending::CloseAfterReading(0),
@@ -172,9 +184,11 @@ impl Peer {
         match self.state {
             State::Done => false,
             State::Waiting if kernel.operations < self.plan.starts_at => false,
+            State::Waiting if kernel.now < self.acts_at => false,
             State::Waiting => {
                 let address = listener_address(self.plan.kind as usize);
-                let end = kernel.connect(Owner::Peer, address).expect("peers have no faults");
+                let home = self.plan.home;
+                let end = kernel.connect(Owner::Peer, home, address).expect("it has no faults");
                 self.state = State::Connected { end };
                 true
             }
@@ -236,7 +250,7 @@ impl Peer {
                 Ok(count) => {
                     self.sent += count;
                     if let Writing::Trickle(pause) = self.plan.writing {
-                        self.writes_at = kernel.now + pause;
+                        self.acts_at = kernel.now + pause;
                     }
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
@@ -261,7 +275,7 @@ impl Peer {
     fn share(&mut self, kernel: &Kernel) -> usize {
         match self.plan.writing {
             Writing::Pieces(most) => most,
-            Writing::Trickle(_) => usize::from(kernel.now >= self.writes_at),
+            Writing::Trickle(_) => usize::from(kernel.now >= self.acts_at),
             Writing::PingPong => {
                 self.count_replies();
                 let asked = self.ends.partition_point(|&end| end <= self.sent);
@@ -313,5 +327,21 @@ impl Peer {
     fn close(&mut self, kernel: &mut Kernel, end: usize) {
         kernel.close(end);
         self.state = State::Done;
+        let is_welcome = kernel.neighbourhood.welcomes(self.plan.home);
+        if self.was_reset && is_welcome && kernel.facts[end / 2].is_turned_away() {
+            self.come_again(kernel);
+        }
+    }
+
+    /// Begins once more: soon or, after a few times in vain, when all faults are over.
+    fn come_again(&mut self, kernel: &mut Kernel) {
+        let again = Peer::new(self.plan.clone());
+        let later = Duration::from_millis(kernel.dice.below(RETRY.as_millis() as usize) as u64);
+        *self =
+            Peer { retries_left: self.retries_left, acts_at: kernel.now + RETRY + later, ..again };
+        match self.retries_left.checked_sub(1) {
+            Some(left) => self.retries_left = left,
+            None => self.plan.starts_at = u64::MAX,
+        }
     }
 }

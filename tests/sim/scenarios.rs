@@ -1,5 +1,6 @@
 //! Small worlds that are written down: what they show should go right whatever one call fails with.
 
+use crate::homes::Home;
 use crate::knobs::{Knob, Knobs};
 use crate::model::Kind;
 use crate::peers::{Ending, Plan, Reading, Writing};
@@ -12,7 +13,7 @@ use std::time::Duration;
 pub(crate) type Scenario = (&'static str, fn() -> Setup);
 
 /// All of them.
-pub(crate) const ALL: [Scenario; 13] = [
+pub(crate) const ALL: [Scenario; 16] = [
     ("echo", echo),
     ("pipelined", pipelined),
     ("half-close with data", half_close_with_data),
@@ -24,6 +25,9 @@ pub(crate) const ALL: [Scenario; 13] = [
     ("drain before the events", drain_before_the_events),
     ("error and linger", error_and_linger),
     ("served at once", served_at_once),
+    ("one of each address", one_of_each_address),
+    ("one in a second", one_in_a_second),
+    ("shed", shed),
     ("client's look-up", clients_look_up),
     ("client's second address", clients_second_address),
 ];
@@ -116,6 +120,38 @@ fn served_at_once() -> Setup {
     let kinds = [Kind::Greeting, Kind::Time, Kind::Daytime, Kind::DaytimeAck, Kind::Discard];
     let plan = |kind| Plan::new(kind, lines(&["thanks"]));
     world_of(kinds.into_iter().map(plan).collect())
+}
+
+/// Three come from one address at once, and one from another.
+fn crowd() -> Setup {
+    let asker = Plan::new(Kind::Framed, frames(&["ECHO one", "ECHO two"]));
+    let neighbour = Plan { home: Home::ALL[5], ..asker.clone() };
+    world_of(vec![asker.clone(), asker.clone(), asker, neighbour])
+}
+
+fn one_of_each_address() -> Setup {
+    let mut setup = crowd();
+    setup.limits.max_connections_per_address = Some(1);
+    setup
+}
+
+fn one_in_a_second() -> Setup {
+    let mut setup = crowd();
+    setup.limits.accept_rate_per_address = Some(1);
+    setup
+}
+
+/// Two halves of a request fit, and a reply that is read slowly does not fit besides.
+fn shed() -> Setup {
+    let half = frame(&[b'x'; 2000])[..1000].to_vec();
+    let mut hoarder = Plan::new(Kind::Framed, vec![half]);
+    hoarder.ending = Ending::Stay;
+    let mut reader = Plan::new(Kind::Echo, vec![vec![b'x'; 4000]]);
+    reader.reading = Reading::Pieces(100);
+    let mut setup = world_of(vec![hoarder.clone(), reader, hoarder]);
+    setup.window = 1500;
+    setup.limits.memory_limit = 3000;
+    setup
 }
 
 fn clients_look_up() -> Setup {

@@ -2,6 +2,7 @@
 
 use crate::dice::Dice;
 use crate::faults::Injection;
+use crate::homes::{Home, Neighbourhood};
 use crate::knobs::{Knob, Knobs};
 use crate::model::Kind;
 use crate::peers::{Ending, MINUTE, Plan, Reading, Writing};
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub(crate) struct FleetSetup {
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) limits: FleetLimits,
+    pub(crate) home: Home,
     /// For each session: what it asks, and how many questions it has under way.
     pub(crate) scripts: Vec<(Vec<Vec<u8>>, usize)>,
 }
@@ -40,6 +42,7 @@ pub(crate) struct Setup {
     pub(crate) descriptor_limit: usize,
     /// When so much has happened, all faults stop.
     pub(crate) operations: u64,
+    pub(crate) neighbourhood: Neighbourhood,
     pub(crate) peers: Vec<Plan>,
     pub(crate) fleet: FleetSetup,
     pub(crate) victims: FleetSetup,
@@ -54,6 +57,7 @@ impl Setup {
         let nobody = FleetSetup {
             addresses: vec![listener_address(Kind::Framed as usize)],
             limits: FleetLimits::default(),
+            home: Home::default(),
             scripts: Vec::new(),
         };
         let rogues =
@@ -65,6 +69,7 @@ impl Setup {
             window: 4096,
             descriptor_limit: usize::MAX,
             operations: 400,
+            neighbourhood: Neighbourhood::of_all(),
             peers: Vec::new(),
             fleet: nobody,
             victims: rogues,
@@ -85,6 +90,8 @@ impl Setup {
         let sessions = dice.between(0, size / 2);
         let mut setup = Setup { knobs, operations: operations as u64, ..Setup::quiet(seed) };
         setup.draw_limits(dice);
+        setup.neighbourhood = Neighbourhood::draw(knobs, &mut setup.limits, size, dice);
+        setup.fleet.home = setup.neighbourhood.pick(dice);
         setup.peers = (0..size - sessions).map(|number| setup.draw_peer(number, dice)).collect();
         setup.fleet.scripts = (0..sessions).map(|number| setup.draw_script(number, dice)).collect();
         if knobs.has(Knob::RogueServer) {
@@ -103,6 +110,9 @@ impl Setup {
         }
         if knobs.has(Knob::ConnectionLimit) {
             limits.max_connections = dice.between(1, 6);
+        }
+        if knobs.has(Knob::MemoryLimit) {
+            limits.memory_limit = dice.pick(&[100, 300, 1000, 3000, 10_000, 100_000]);
         }
         if knobs.has(Knob::ShortDeadlines) {
             let mut time = |low, high| Duration::from_millis(dice.between(low, high) as u64);
@@ -143,6 +153,7 @@ impl Setup {
         let requests = self.draw_requests(kind, number, dice);
         let total: usize = requests.iter().map(Vec::len).sum();
         let mut plan = Plan::new(kind, requests);
+        plan.home = self.neighbourhood.pick(dice);
         if !self.knobs.has(Knob::ReconnectStorm) {
             plan.starts_at = dice.below(self.operations as usize / 2) as u64;
         }

@@ -33,23 +33,6 @@ pub(crate) fn listener_address(number: usize) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, LISTENER_PORT + number as u16))
 }
 
-/// The address from which connection `link` was made.
-pub(crate) fn peer_address(link: usize) -> SocketAddr {
-    let [_, high, middle, low] = (link as u32).to_be_bytes();
-    SocketAddr::from((Ipv4Addr::new(10, high, middle, low), 40_000 + (link % 1000) as u16))
-}
-
-/// The connection made from `address`.
-pub(crate) fn link_of(address: SocketAddr) -> Option<usize> {
-    match address {
-        SocketAddr::V4(v4) => match v4.ip().octets() {
-            [10, high, middle, low] => Some(u32::from_be_bytes([0, high, middle, low]) as usize),
-            _ => None,
-        },
-        SocketAddr::V6(_) => None,
-    }
-}
-
 /// How far a connection attempt is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -81,6 +64,8 @@ pub(crate) struct End {
     pub(crate) token: Option<Token>,
     /// A send could not have all it wanted: then, and only then, more room is an edge.
     pub(crate) awaits_room: bool,
+    /// Its owner asked for events that tell of room.
+    pub(crate) watches_writing: bool,
     /// Is in the list of what has news.
     pub(crate) has_news: bool,
     /// Is in the list of what is under way.

@@ -22,6 +22,7 @@ pub(crate) enum What {
     LocalAddress,
     Register,
     RegisterListener,
+    WatchWriting,
     Recv,
     Send,
     Fin,

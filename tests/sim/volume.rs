@@ -1,8 +1,9 @@
 //! Many seeds, or one: what the command line and the environment ask for.
 
-use crate::knobs::{Knob, Knobs};
+use crate::knobs::{Counts, Knob, Knobs};
 use crate::setup::Setup;
 use crate::world::World;
+use crate::{heap, log_tap, wire};
 use readyd::close::CloseReason;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,8 +23,10 @@ pub(crate) struct Summary {
     replies: u64,
     closes: [u64; CloseReason::ALL.len()],
     /// Worlds that had each knob.
-    knobs: Vec<(Knob, u64)>,
-    faults: Vec<(Knob, u64)>,
+    knobs: Counts,
+    /// How often each did something, and in how many worlds.
+    faults: Counts,
+    felt: Counts,
 }
 
 /// Runs the world of `seed`.
@@ -34,17 +37,30 @@ pub(crate) struct Summary {
 pub(crate) fn run_seed(seed: u64) -> Result<Summary, String> {
     let setup = Setup::draw(seed);
     let replay = format!("replay: SIM_SEED={seed} cargo test --test sim sim_");
-    run_world(setup).map_err(|report| format!("seed {seed}: {report}{replay}\n"))
+    run_world(&setup).map_err(|report| format!("seed {seed}: {report}{replay}\n"))
 }
 
-/// Runs a world to its end.
+/// Runs a world to its end, and beyond: nothing of it may be left on the heap.
 ///
 /// # Errors
 ///
 /// The violation, with step, knobs and the end of the trace.
-pub(crate) fn run_world(setup: Setup) -> Result<Summary, String> {
+pub(crate) fn run_world(setup: &Setup) -> Result<Summary, String> {
+    // What is made once for all worlds of a thread, or of the process, is no world's.
+    log_tap::forget();
+    wire::chargen(0);
+    let before = heap::live();
+    let summary = live_through(setup)?;
+    log_tap::forget();
+    match heap::live() - before {
+        0 => Ok(summary),
+        left => Err(format!("{left} bytes of heap are left when everything is dropped\n")),
+    }
+}
+
+fn live_through(setup: &Setup) -> Result<Summary, String> {
     let knobs = setup.knobs;
-    let mut world = World::new(setup);
+    let mut world = World::new(setup.clone());
     let kernel = std::rc::Rc::clone(&world.kernel);
     let result = catch_unwind(AssertUnwindSafe(|| world.run()));
     let result = result.unwrap_or_else(|panic| {
@@ -61,24 +77,20 @@ pub(crate) fn run_world(setup: Setup) -> Result<Summary, String> {
         return Err(format!("{violation}\n{trace}"));
     }
     let kernel = kernel.borrow();
-    Ok(Summary {
+    let mut summary = Summary {
         hash: kernel.trace.hash,
         seeds: 1,
         operations: kernel.operations,
         replies: world.oracle.replies,
         closes: world.oracle.closes,
-        knobs: Knob::ALL.iter().filter(|&&knob| knobs.has(knob)).map(|&knob| (knob, 1)).collect(),
-        faults: kernel.faults.injected.clone(),
-    })
-}
-
-fn add(counts: &mut Vec<(Knob, u64)>, more: &[(Knob, u64)]) {
-    for &(knob, count) in more {
-        match counts.iter_mut().find(|(counted, _)| *counted == knob) {
-            Some((_, sum)) => *sum += count,
-            None => counts.push((knob, count)),
-        }
+        faults: kernel.faults.injected,
+        ..Summary::default()
+    };
+    for &knob in Knob::ALL {
+        summary.knobs.add(knob, u64::from(knobs.has(knob)));
+        summary.felt.add(knob, u64::from(summary.faults.of(knob) > 0));
     }
+    Ok(summary)
 }
 
 impl Summary {
@@ -91,30 +103,34 @@ impl Summary {
         for (sum, count) in self.closes.iter_mut().zip(other.closes) {
             *sum += count;
         }
-        add(&mut self.knobs, &other.knobs);
-        add(&mut self.faults, &other.faults);
+        for &knob in Knob::ALL {
+            self.knobs.add(knob, other.knobs.of(knob));
+            self.faults.add(knob, other.faults.of(knob));
+            self.felt.add(knob, other.felt.of(knob));
+        }
     }
 
     fn tell(&self, elapsed: Duration) {
         let rate = self.seeds as f64 / elapsed.as_secs_f64();
-        let list = |counts: &[(Knob, u64)]| {
-            let mut sorted = counts.to_vec();
-            sorted.sort_by_key(|&(knob, _)| knob as u32);
-            let words = sorted.iter().map(|(knob, count)| format!("{} {count}", knob.name()));
-            words.collect::<Vec<_>>().join(", ")
-        };
+        let words = Knob::ALL.iter().map(|&knob| {
+            let (times, felt) = (self.faults.of(knob), self.felt.of(knob));
+            let worlds = self.knobs.of(knob);
+            match times {
+                0 => format!("{} in {worlds} worlds", knob.name()),
+                _ => format!("{} {times} times in {felt} of {worlds} worlds", knob.name()),
+            }
+        });
         let closes = CloseReason::ALL.iter().zip(self.closes);
         let closes: Vec<_> = closes.map(|(why, count)| format!("{} {count}", why.word())).collect();
         say(&format!(
             "sim: {} seeds, {:.1} s, {rate:.0} seeds/s, {} operations, {} replies checked, hash {:016x}\n\
-             sim: faults injected: {}\nsim: worlds by knob: {}\nsim: closes: {}\n",
+             sim: knobs: {}\nsim: closes: {}\n",
             self.seeds,
             elapsed.as_secs_f64(),
             self.operations,
             self.replies,
             self.hash,
-            list(&self.faults),
-            list(&self.knobs),
+            words.collect::<Vec<_>>().join(", "),
             closes.join(", "),
         ));
     }

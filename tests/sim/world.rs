@@ -2,6 +2,7 @@
 //! after the other in virtual time.
 
 use crate::dice::{Dice, mix};
+use crate::homes::Home;
 use crate::kernel::Kernel;
 use crate::knobs::Knob;
 use crate::log_tap;
@@ -102,14 +103,16 @@ impl World {
         kernel.linger = setup.limits.linger_timeout;
         kernel.connect_timeout = setup.fleet.limits.session.connect_timeout;
         kernel.descriptor_limit = setup.descriptor_limit;
+        kernel.neighbourhood = setup.neighbourhood.clone();
         kernel.faults.injection = setup.injection;
         kernel.faults.keep_calls = true;
         let kernel = Rc::new(RefCell::new(kernel));
-        let net = |owner| SimNet { kernel: Rc::clone(&kernel), owner };
+        let net = |owner, home| SimNet { kernel: Rc::clone(&kernel), owner, home };
         let now = kernel.borrow().now;
         let limits = setup.limits.clone();
         let calendar = Calendar::new(Zone::Utc);
-        let mut server = Server::new(net(Owner::Server), limits, tables::table(0), calendar, now);
+        let net_of_server = net(Owner::Server, Home::default());
+        let mut server = Server::new(net_of_server, limits, tables::table(0), calendar, now);
         for service in SERVICES {
             server.listen(SimListener::new(&kernel), service).expect("listeners have no faults");
         }
@@ -117,7 +120,7 @@ impl World {
         let fleet = |owner, setup: &FleetSetup| {
             let scripts =
                 setup.scripts.iter().map(|(bodies, depth)| Asker::new(bodies.clone(), *depth));
-            Fleet::new(net(owner), setup.addresses.clone(), setup.limits, scripts, now)
+            Fleet::new(net(owner, setup.home), setup.addresses.clone(), setup.limits, scripts, now)
         };
         World {
             fleets: vec![fleet(Owner::Fleet, &setup.fleet), fleet(Owner::Victim, &setup.victims)],
@@ -185,7 +188,7 @@ impl World {
         while !is_so(self) {
             self.step()?;
             let steps = self.kernel.borrow().trace.step - first;
-            if self.now().since(begun) > PATIENCE || steps > MOST_STEPS {
+            if self.now().since(begun) > self.patience() || steps > MOST_STEPS {
                 return Err(format!(
                     "all faults are over, but it takes more than {:?} and {steps} steps until {what}: \
                      {} peers and {} connections are left; server {:?}, clients {:?}",
@@ -198,6 +201,14 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Where an address may come only so often, each peer may have to wait for a second.
+    fn patience(&self) -> Duration {
+        match self.setup.limits.accept_rate_per_address {
+            Some(_) => PATIENCE + Duration::from_secs(self.peers.len() as u64),
+            None => PATIENCE,
+        }
     }
 
     pub(crate) fn calm_down(&mut self) {

@@ -5,7 +5,7 @@
 //! the server before its clients: they are then dropped first.
 
 use super::lines::Lines;
-use super::tools::Process;
+use super::tools::{Process, SHELL};
 use super::{Client, eventually};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -84,7 +84,7 @@ impl Launch {
     /// Runs the server with at most `count` descriptors, hard limit included.
     pub(crate) fn descriptor_limit(self, count: u32) -> Launch {
         let script = format!("ulimit -n {count}; exec \"$0\" \"$@\"");
-        self.wrapper(&["sh", "-c", &script])
+        self.wrapper(&[SHELL, "-c", &script])
     }
 
     /// Sends the log elsewhere: the harness does not see it, and needs a `framed` listener instead.

@@ -10,6 +10,9 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// POSIX's shell, at the place where every Linux machine has it: no search path is needed.
+pub(crate) const SHELL: &str = "/bin/sh";
+
 /// Where the program called `name` is; if it is nowhere, says that the test is skipped. Servers are
 /// found too, though they are not on everybody's search path.
 ///
