@@ -32,7 +32,9 @@ pub mod descriptors;
 pub mod frame;
 pub mod framing;
 pub mod handlers;
+pub mod inherited;
 pub mod limits;
+pub mod listener;
 #[cfg(feature = "client")]
 pub mod load;
 pub mod memory;
@@ -45,6 +47,7 @@ pub mod planted;
     expect(clippy::indexing_slicing, reason = "rows and ports of its own making")
 )]
 pub mod preflight;
+pub mod privileges;
 pub mod reactor;
 pub mod reply;
 #[cfg(feature = "client")]

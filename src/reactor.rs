@@ -22,7 +22,7 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener as StdListener};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -243,29 +243,9 @@ pub struct MioNet {
 }
 
 impl MioNet {
-    /// Binds and listens, and tells the address that was bound: port 0 picks a free one.
-    ///
-    /// `TCP_NODELAY` is set here, once: on Linux, accepted sockets inherit it. An IPv6 listener
-    /// takes IPv6 only, so that `0.0.0.0` and `[::]` can be bound side by side.
-    ///
-    /// # Errors
-    ///
-    /// What socket(2), bind(2) or listen(2) say: the address is in use, not ours, not allowed.
-    pub fn bind(&self, address: SocketAddr, backlog: u32) -> io::Result<(TcpListener, SocketAddr)> {
-        let domain = Domain::for_address(address);
-        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        // Without this, a restart fails for as long as connections of the last run linger.
-        socket.set_reuse_address(true)?;
-        if domain == Domain::IPV6 {
-            socket.set_only_v6(true)?;
-        }
-        socket.set_tcp_nodelay(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-        let listener = TcpListener::from_std(socket.into());
-        let bound = listener.local_addr()?;
-        Ok((listener, bound))
+    /// A listener for this network. It must be nonblocking: see [`crate::listener`].
+    pub fn listener(&self, socket: StdListener) -> TcpListener {
+        TcpListener::from_std(socket)
     }
 }
 

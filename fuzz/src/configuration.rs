@@ -13,8 +13,11 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 /// Every flag, whether it takes a value, and values that do.
-const FLAGS: [(&str, &[&str]); 18] = [
-    ("listen", &["framed=127.0.0.1:0", "daytime=[::1]:13,format=dmy,ack", "echo=0.0.0.0:7"]),
+const FLAGS: [(&str, &[&str]); 21] = [
+    ("listen", &["framed=127.0.0.1:0", "daytime=[::1]:13,format=dmy,ack", "echo=0.0.0.0:7", "time=fd:3"]),
+    ("reuse-port", &[]),
+    ("shards", &["1", "1024", "0"]),
+    ("user", &["nobody", "65534:65534", ":"]),
     ("print-addresses", &[]),
     ("table", &["a file"]),
     ("table-order", &["key-value", "value-key"]),
