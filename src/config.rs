@@ -7,6 +7,7 @@ mod error;
 mod flags;
 pub mod listen;
 pub mod values;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -78,15 +78,24 @@ impl Reactor {
     }
 
     /// From now on SIGTERM, SIGINT, SIGHUP and SIGUSR1 reach the driver as notices. Call before
-    /// starting threads: those inherit the blocked signals, and would else take them.
+    /// starting threads: those inherit the blocked signals, and would else take them. So do processes
+    /// that are started: what is sent to them before they watch signals themselves waits for that.
     ///
     /// # Errors
     ///
     /// When the system refuses another descriptor.
     pub fn watch_signals(&mut self) -> io::Result<()> {
-        let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1]
-            .into_iter()
-            .collect();
+        self.watch_signals_and(&[])
+    }
+
+    /// The same, and others that [`Notice`] knows: SIGCHLD, SIGQUIT.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses another descriptor.
+    pub fn watch_signals_and(&mut self, others: &[Signal]) -> io::Result<()> {
+        let always = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1];
+        let signals: SigSet = always.iter().chain(others).copied().collect();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&signals), None)?;
         let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         let registry = self.poll.registry();
@@ -204,6 +213,8 @@ impl Reactor {
             let notice = match Signal::try_from(signal.ssi_signo as i32) {
                 Ok(Signal::SIGHUP) => Notice::Reload,
                 Ok(Signal::SIGUSR1) => Notice::Report,
+                Ok(Signal::SIGQUIT) => Notice::StopAtOnce,
+                Ok(Signal::SIGCHLD) => Notice::ChildEnded,
                 _ => Notice::Terminate,
             };
             driver.notice(notice, self.now());

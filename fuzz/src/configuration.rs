@@ -171,6 +171,7 @@ fn run(words: Vec<OsString>) -> Result<Config, ConfigError> {
             config.limits.validate().expect("limits that were validated");
             assert!(!config.listeners.is_empty(), "nothing to serve");
             config.listeners.iter().for_each(values::check_listen);
+            check_written_out(&config);
             Ok(*config)
         }
         Ok(Command::Help | Command::Version) => Ok(Config::default()),
@@ -178,5 +179,15 @@ fn run(words: Vec<OsString>) -> Result<Config, ConfigError> {
             assert_harmless(&error.to_string());
             Err(error)
         }
+    }
+}
+
+/// A configuration that is written out as flags is understood as the same again.
+fn check_written_out(config: &Config) {
+    match config::from_args(config.to_args()) {
+        Ok(Command::Run(again)) => {
+            assert_eq!(*again, Config { log_from_file: None, ..config.clone() });
+        }
+        other => panic!("{other:?}"),
     }
 }

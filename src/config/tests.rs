@@ -91,6 +91,21 @@ fn told_nothing_it_serves_frames_on_the_loopback_address() {
 }
 
 #[test]
+fn every_setting_can_be_written_out_as_flags() {
+    let mut all = default_config();
+    for (_, _, change) in CASES {
+        let mut one = default_config();
+        change(&mut one);
+        assert_eq!(from_args(one.to_args()).unwrap(), Command::Run(Box::new(one)));
+        change(&mut all);
+    }
+    assert_eq!(from_args(all.to_args()).unwrap(), Command::Run(Box::new(all)));
+    let durations = Limits { idle_timeout: Duration::new(7, 1), ..Limits::default() };
+    let exact = Config { limits: durations, ..default_config() };
+    assert_eq!(from_args(exact.to_args()).unwrap(), Command::Run(Box::new(exact)));
+}
+
+#[test]
 fn every_flag_works_from_the_command_line_and_from_the_file() {
     for &(name, value, change) in CASES {
         let mut expected = default_config();

@@ -68,7 +68,7 @@ fn listening(net: &MioNet) -> (TcpListener, SocketAddr) {
 
 /// A listener, a client connected to it, and the client's other end, accepted.
 fn connected(reactor: &mut Reactor, net: &mut MioNet) -> (StdStream, TcpStream) {
-    let (mut listener, address) = listening(&net);
+    let (mut listener, address) = listening(net);
     net.register_listener(&mut listener, Token(1)).expect("room in epoll");
     let client = StdStream::connect(address).expect("someone listens");
     client.set_read_timeout(Some(PATIENCE)).expect("a valid timeout");
@@ -174,8 +174,10 @@ fn another_thread_can_wake_the_loop() {
 #[test]
 fn signals_arrive_as_notices() {
     let (mut reactor, _) = reactor_and_net();
-    reactor.watch_signals().expect("a descriptor");
+    reactor.watch_signals_and(&[Signal::SIGQUIT, Signal::SIGCHLD]).expect("a descriptor");
     let cases = [
+        (Signal::SIGQUIT, Notice::StopAtOnce),
+        (Signal::SIGCHLD, Notice::ChildEnded),
         (Signal::SIGHUP, Notice::Reload),
         (Signal::SIGUSR1, Notice::Report),
         (Signal::SIGINT, Notice::Terminate),

@@ -46,6 +46,7 @@ mod misbehaving;
 mod readme;
 mod rights;
 mod services;
+mod shards;
 mod sharing;
 mod signals;
 #[cfg(feature = "client")]

@@ -38,10 +38,22 @@ enum Reload {
     LoadingAndAskedAgain,
 }
 
+/// Who tells the server to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Whoever it is, a second SIGTERM means: at once.
+    Alone,
+    /// The supervisor. What goes to a terminal's or a service's processes all together arrives twice, from
+    /// there and by way of the supervisor; so a second SIGTERM says nothing new, and SIGQUIT means: at
+    /// once.
+    Shard,
+}
+
 /// The server with what surrounds it in a process of its own.
 pub(crate) struct Daemon {
     server: Server<MioNet>,
     source: TableSource,
+    role: Role,
     reload: Reload,
     loaded: Receiver<Result<Table, LoadError>>,
     loader: Sender<Result<Table, LoadError>>,
@@ -49,10 +61,15 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    pub(crate) fn new(server: Server<MioNet>, source: TableSource, reactor: &Reactor) -> Daemon {
+    pub(crate) fn new(
+        server: Server<MioNet>,
+        source: TableSource,
+        role: Role,
+        reactor: &Reactor,
+    ) -> Daemon {
         let (loader, loaded) = mpsc::channel();
         let waker = reactor.waker();
-        Daemon { server, source, reload: Reload::Idle, loaded, loader, waker }
+        Daemon { server, source, role, reload: Reload::Idle, loaded, loader, waker }
     }
 
     /// The last line of the log.
@@ -62,11 +79,18 @@ impl Daemon {
     }
 
     fn terminate(&mut self, now: Moment) {
-        let open = self.server.stats().open();
-        if self.server.is_draining() {
-            log::info!("stopping at once, {open} connections are open");
-        } else {
-            log::info!("draining {open} connections");
+        if !self.server.is_draining() {
+            log::info!("draining {} connections", self.server.stats().open());
+            self.server.drain(now);
+        } else if self.role == Role::Alone {
+            self.stop_at_once(now);
+        }
+    }
+
+    fn stop_at_once(&mut self, now: Moment) {
+        log::info!("stopping at once, {} connections are open", self.server.stats().open());
+        if !self.server.is_draining() {
+            self.server.drain(now);
         }
         self.server.drain(now);
     }
@@ -134,9 +158,11 @@ impl Driver for Daemon {
     fn notice(&mut self, notice: Notice, now: Moment) {
         match notice {
             Notice::Terminate => self.terminate(now),
+            Notice::StopAtOnce => self.stop_at_once(now),
             Notice::Reload => self.start_reload(),
             Notice::Report => self.report(now),
             Notice::Woken => self.finish_reload(),
+            Notice::ChildEnded => {}
         }
     }
 

@@ -19,7 +19,9 @@
 
 mod daemon;
 mod logger;
+mod shard;
 mod start;
+mod supervisor;
 
 use readyd::config::{self, Command};
 use std::fmt;
@@ -45,6 +47,8 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn complain(error: &dyn fmt::Display, status: u8) -> ExitCode {
-    let _ = writeln!(io::stderr(), "readyd: {error}");
+    // In one write, for several processes may have something to say.
+    let line = format!("readyd: {}{error}\n", shard::own_prefix());
+    let _ = io::stderr().write_all(line.as_bytes());
     ExitCode::from(status)
 }

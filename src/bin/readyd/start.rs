@@ -3,8 +3,10 @@
 //! Invariant: what needs root's rights comes first (reading the table, binding the ports), then they
 //! are given up, and only then are bytes of clients read.
 
-use crate::daemon::{Daemon, TableSource};
-use crate::{logger, print};
+use crate::daemon::{Daemon, Role, TableSource};
+use crate::shard::{self, Shard, ShardError};
+use crate::{logger, print, supervisor};
+use nix::sys::signal::Signal;
 use readyd::config::Config;
 use readyd::config::listen::{Listen, Place};
 use readyd::descriptors;
@@ -21,6 +23,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
 use std::os::fd::RawFd;
+use std::process::ExitStatus;
 
 /// Why the server could not run.
 pub(crate) enum StartError {
@@ -28,6 +31,11 @@ pub(crate) enum StartError {
     Inherit(Listen, InheritError),
     Account(Account, AccountError),
     Table(LoadError),
+    Shard(ShardError),
+    /// A shard, counted from 0, that ended before it served.
+    ShardFailed(usize, ExitStatus),
+    /// Shards that did not end in order when they were told to.
+    ShardsBroke(usize),
     System(&'static str, io::Error),
 }
 
@@ -43,6 +51,11 @@ impl fmt::Display for StartError {
             }
             StartError::Account(account, error) => write!(f, "--user {account}: {error}"),
             StartError::Table(error) => write!(f, "{error}"),
+            StartError::Shard(error) => write!(f, "{error}"),
+            StartError::ShardFailed(number, status) => {
+                write!(f, "{} could not start ({status}); see above", shard::name(*number))
+            }
+            StartError::ShardsBroke(count) => write!(f, "{count} shards did not end in order"),
             StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
     }
@@ -70,10 +83,23 @@ fn advice(port: Port, error: ErrorKind) -> &'static str {
     }
 }
 
-/// Serves until it is told to stop.
+/// Serves until it is told to stop: alone, as a shard, or by way of shards.
 pub(crate) fn run(config: Config) -> Result<(), StartError> {
+    let shard = Shard::from_environment().map_err(StartError::Shard)?;
     let inherited = if config.check_only { Vec::new() } else { take_inherited(&config)? };
     logger::start(&config);
+    if config.shards > 1 && !config.check_only {
+        return supervisor::run(config);
+    }
+    serve(config, inherited, shard)
+}
+
+/// Serves in this process.
+fn serve(
+    config: Config,
+    inherited: Vec<(u16, TcpListener)>,
+    shard: Option<Shard>,
+) -> Result<(), StartError> {
     let rights = look_up(config.user.as_ref())?;
     let source = TableSource {
         path: config.table.clone(),
@@ -82,7 +108,10 @@ pub(crate) fn run(config: Config) -> Result<(), StartError> {
     };
     let mut reactor = Reactor::new().map_err(|error| StartError::System("start epoll", error))?;
     // Before the table is loaded, which may take a while: a SIGHUP would end the process until then.
-    reactor.watch_signals().map_err(|error| StartError::System("watch signals", error))?;
+    let more_signals: &[Signal] = if shard.is_some() { &[Signal::SIGQUIT] } else { &[] };
+    reactor
+        .watch_signals_and(more_signals)
+        .map_err(|error| StartError::System("watch signals", error))?;
     let table = source.load().map_err(StartError::Table)?;
     if config.check_only {
         print("the configuration is in order\n");
@@ -93,7 +122,10 @@ pub(crate) fn run(config: Config) -> Result<(), StartError> {
     }
     let descriptor_limit = descriptors::raise_limit();
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
-    let listeners = bind_all(&config, inherited)?;
+    let listeners = bind_all(&config, port(&config), inherited)?;
+    if shard.is_none() {
+        announce(&config, &listeners)?;
+    }
     give_up_rights(&config, rights)?;
     let mut limits = config.limits.clone();
     limits.max_connections = max_connections(config.max_connections, descriptor_limit);
@@ -108,20 +140,26 @@ pub(crate) fn run(config: Config) -> Result<(), StartError> {
             .listen(listener, listen.service)
             .map_err(|error| StartError::Listen(listen, port(&config), error))?;
     }
-    let mut daemon = Daemon::new(server, source, &reactor);
+    let role = if shard.is_some() { Role::Shard } else { Role::Alone };
+    if let Some(shard) = shard {
+        server.share_statistics(Box::new(shard.into_seat()));
+    }
+    let mut daemon = Daemon::new(server, source, role, &reactor);
     reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
     daemon.say_goodbye();
     Ok(())
 }
 
-fn look_up(user: Option<&Account>) -> Result<Option<Rights>, StartError> {
+/// The account that is to be assumed, if one is.
+pub(crate) fn look_up(user: Option<&Account>) -> Result<Option<Rights>, StartError> {
     let look_up = |account: &Account| {
         account.look_up().map_err(|error| StartError::Account(account.clone(), error))
     };
     user.map(look_up).transpose()
 }
 
-fn give_up_rights(config: &Config, rights: Option<Rights>) -> Result<(), StartError> {
+/// Becomes the user that was asked for, if one was.
+pub(crate) fn give_up_rights(config: &Config, rights: Option<Rights>) -> Result<(), StartError> {
     if let (Some(rights), Some(account)) = (rights, &config.user) {
         rights.assume().map_err(|error| StartError::Account(account.clone(), error))?;
         log::info!("serving as {account} ({rights})");
@@ -148,19 +186,20 @@ fn port(config: &Config) -> Port {
 }
 
 /// A listening socket, and what was asked for.
-type Bound = (TcpListener, Listen);
+pub(crate) type Bound = (TcpListener, Listen);
 
-fn bind_all(
+/// Binds, or takes from what was inherited, all that is to be listened on.
+pub(crate) fn bind_all(
     config: &Config,
+    port: Port,
     mut inherited: Vec<(u16, TcpListener)>,
 ) -> Result<Vec<Bound>, StartError> {
     let mut bound = Vec::new();
-    let mut addresses = String::new();
     for listen in &config.listeners {
-        let failed = |error| StartError::Listen(listen.clone(), port(config), error);
+        let failed = |error| StartError::Listen(listen.clone(), port, error);
         let socket = match listen.place {
             Place::Address(address) => {
-                listener::bind(address, config.backlog, port(config)).map_err(failed)?
+                listener::bind(address, config.backlog, port).map_err(failed)?
             }
             Place::Inherited(number) => {
                 let place = inherited.iter().position(|(taken, _)| *taken == number);
@@ -168,16 +207,25 @@ fn bind_all(
                 inherited.swap_remove(place.ok_or_else(missing)?).1
             }
         };
-        let address = socket.local_addr().map_err(failed)?;
+        bound.push((socket, listen.clone()));
+    }
+    Ok(bound)
+}
+
+/// Tells the addresses, in the log and to whoever asked for them.
+pub(crate) fn announce(config: &Config, bound: &[Bound]) -> Result<(), StartError> {
+    let mut addresses = String::new();
+    for (socket, listen) in bound {
+        let address =
+            socket.local_addr().map_err(|error| StartError::System("read an address", error))?;
         let service = listen.service.name();
         log::info!("listening {service} {address}");
         addresses += &format!("{service} {address}\n");
-        bound.push((socket, listen.clone()));
     }
     if config.print_addresses {
         print(&addresses);
     }
-    Ok(bound)
+    Ok(())
 }
 
 /// As many connections as were asked for, or as many as there is room for.
@@ -198,7 +246,7 @@ fn max_connections(asked: Option<usize>, descriptor_limit: usize) -> usize {
 }
 
 /// As much as was asked for, or a share of what there is.
-fn memory_limit(asked: Option<usize>) -> usize {
+pub(crate) fn memory_limit(asked: Option<usize>) -> usize {
     const MIB: usize = 1 << 20;
     asked.unwrap_or_else(|| {
         let limit = memory::limit_for_buffers();

@@ -311,7 +311,10 @@ impl Server {
         eventually("all clients' descriptors closed", || {
             (self.descriptors() == self.descriptors_at_start).then_some(())
         });
-        assert_eq!(self.sockets_in_close_wait(), Vec::<String>::new());
+        // Of shards, the descriptors are not ours to see.
+        eventually("all clients' sockets closed", || {
+            self.sockets_in_close_wait().is_empty().then_some(())
+        });
         self.signal(Signal::SIGTERM);
         let status = self.wait_for_exit();
         assert_eq!(status.code(), Some(0), "after SIGTERM: {status}");
