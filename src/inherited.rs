@@ -1,9 +1,15 @@
-//! Descriptors that the process was started with: the one place where a number becomes a descriptor.
+//! Descriptors that come from other processes, as numbers: those that the process was started with, and
+//! in [`handover`] those that it is given later. Nowhere else does a number become a descriptor.
 //!
 //! Invariant: no descriptor has two owners. All that this program opens is closed on exec
 //! (`O_CLOEXEC` and its like, which the standard library, mio, socket2 and our own calls set), so a
 //! descriptor without that mark has come through exec, from whoever started us, and nobody in here
 //! owns it. Whoever takes it marks it, so it cannot be taken twice.
+
+pub mod handover;
+
+#[cfg(test)]
+mod tests;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -12,9 +18,6 @@ use std::fmt;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
-
-#[cfg(test)]
-mod tests;
 
 /// Why a number does not stand for what was to be inherited; the fault of whoever started us.
 #[derive(Debug)]

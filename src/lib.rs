@@ -37,6 +37,7 @@ pub mod limits;
 pub mod listener;
 #[cfg(feature = "client")]
 pub mod load;
+pub mod mapping;
 pub mod memory;
 pub mod net;
 #[doc(hidden)]

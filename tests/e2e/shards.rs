@@ -2,11 +2,12 @@
 
 mod failing;
 mod stopping;
+mod tables;
 
 use crate::command_line::assert_cannot_run;
 use crate::support::server::{READYD, Statistics};
 use crate::support::tools::{self, Input};
-use crate::support::{Client, Launch, Scratch, Server, eventually};
+use crate::support::{Client, Launch, Server, eventually};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, geteuid};
 use std::collections::BTreeMap;
@@ -27,6 +28,32 @@ fn processes(server: &Server, shards: usize) -> Vec<Pid> {
         let pid = |word: &str| Pid::from_raw(word.parse().expect("a number"));
         let pids: Vec<Pid> = children.split_whitespace().map(pid).collect();
         (pids.len() == shards).then_some(pids)
+    })
+}
+
+/// The process that is shard `number`, by the order that it was given.
+fn process_of(server: &Server, shards: usize, number: usize) -> Pid {
+    let mut processes: Vec<(usize, Pid)> = Vec::new();
+    for pid in processes_once_they_run(server, shards) {
+        let environment = fs::read(format!("/proc/{pid}/environ")).expect("a running shard");
+        let environment = String::from_utf8_lossy(&environment).into_owned();
+        let order = environment.split('\0').find_map(|word| word.strip_prefix("READYD_SHARD="));
+        let index = order.and_then(|order| order.split(' ').next()?.parse().ok());
+        processes.push((index.expect("the shard's number"), pid));
+    }
+    let is_it = |(index, _): &&(usize, Pid)| *index + 1 == number;
+    processes.iter().find(is_it).expect("one of that number").1
+}
+
+/// All shards' processes, when each runs with its own environment.
+fn processes_once_they_run(server: &Server, shards: usize) -> Vec<Pid> {
+    let has_order = |pid: &Pid| {
+        fs::read(format!("/proc/{pid}/environ"))
+            .is_ok_and(|text| text.windows(13).any(|word| word == b"READYD_SHARD="))
+    };
+    eventually("all shards to run", || {
+        let pids = processes(server, shards);
+        pids.iter().all(has_order).then_some(pids)
     })
 }
 
@@ -82,35 +109,6 @@ fn shards_share_the_clients_and_add_up_what_they_count() {
     });
     let few: usize = shards.iter().map(|&pid| descriptors(pid)).sum();
     assert_eq!(few, many.iter().sum::<usize>() - total as usize + 1);
-}
-
-#[test]
-fn a_table_is_loaded_again_by_all_shards() {
-    let scratch = Scratch::new();
-    let table = scratch.write("table", "colour red\n");
-    let server = launch(&["framed"], 2).path("--table", &table).start();
-    let mut clients = clients_of_all(&server, 2);
-    let mut all_answer = |value: &str| {
-        eventually("the same answer from all shards", || {
-            let mut clients = clients.values_mut().map(|clients| &mut clients[0]);
-            clients.all(|client| client.ask("LOOKUP colour") == value).then_some(())
-        });
-    };
-    all_answer("red");
-    scratch.write("table", "colour blue\nshape round\n");
-    server.signal(Signal::SIGHUP);
-    all_answer("blue");
-    scratch.write("table", "colour\n");
-    server.signal(Signal::SIGHUP);
-    server.wait_for_log("the old table stays in use: ");
-    all_answer("blue");
-    let client = &mut clients.values_mut().next().expect("a client")[0];
-    eventually("one reload and one failure", || {
-        let stats = stats(client);
-        let count = |name| stats.get(name);
-        let counts = (count("table_reloads"), count("table_failures"), count("table_keys"));
-        (counts == (1, 1, 2)).then_some(())
-    });
 }
 
 #[test]
@@ -188,14 +186,14 @@ fn shards_have_the_rights_that_the_supervisor_kept() {
 #[test]
 fn what_prevents_a_start_is_said_once() {
     let table = ["--shards", "2", "--listen", "echo=127.0.0.1:0", "--table", "/nonexistent/table"];
-    assert_cannot_run(&table, "could not start");
+    assert_cannot_run(&table, "cannot open table \"/nonexistent/table\"");
     assert_cannot_run(&["--shards", "2", "--listen", "echo=192.0.2.1:0"], "cannot listen on echo=");
     let mut command = Command::new(READYD);
     command.args(["--listen", "echo=127.0.0.1:0"]);
     for (order, complaint) in [
         ("nonsense", "is no order to a shard"),
-        ("2 2 1 1 3", "is no order to a shard"),
-        ("0 2 1 1 3", "is not the parent process"),
+        ("2 2 1 1 3 4 5", "is no order to a shard"),
+        ("0 2 1 1 3 4 5", "is not the parent process"),
     ] {
         let output = tools::run(command.env("READYD_SHARD", order), Input::Whole(b""));
         let stderr = String::from_utf8_lossy(&output.stderr);

@@ -18,6 +18,7 @@
 )]
 
 mod daemon;
+mod loader;
 mod logger;
 mod shard;
 mod start;

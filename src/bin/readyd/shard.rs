@@ -7,12 +7,15 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, getppid};
+use readyd::inherited::handover;
 use readyd::inherited::{self, InheritError};
 use readyd::stats::board::{Board, Seat};
+use readyd::table::Table;
 use std::env;
 use std::fmt;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 /// The environment variable that tells a process that it is a shard, and which.
@@ -32,12 +35,16 @@ pub(crate) struct Order {
     pub(crate) began: u64,
     /// The descriptor of the board for statistics.
     pub(crate) board: RawFd,
+    /// The descriptor of the memory that holds the table.
+    pub(crate) table: RawFd,
+    /// The descriptor of the socket through which later tables come.
+    pub(crate) control: RawFd,
 }
 
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Order { number, shards, supervisor, began, board } = self;
-        write!(f, "{number} {shards} {supervisor} {began} {board}")
+        let Order { number, shards, supervisor, began, board, table, control } = self;
+        write!(f, "{number} {shards} {supervisor} {began} {board} {table} {control}")
     }
 }
 
@@ -51,6 +58,8 @@ impl Order {
             supervisor: words.next()?.parse().ok()?,
             began: words.next()?.parse().ok()?,
             board: words.next()?.parse().ok()?,
+            table: words.next()?.parse().ok()?,
+            control: words.next()?.parse().ok()?,
         };
         (words.next().is_none() && order.number < order.shards).then_some(order)
     }
@@ -82,6 +91,8 @@ pub(crate) enum ShardError {
     NoSupervisor,
     /// A descriptor that the order names was not inherited.
     Inherit(InheritError),
+    /// The table that was inherited cannot be used.
+    Table(io::Error),
     /// The system refused.
     System(io::Error),
 }
@@ -99,6 +110,7 @@ impl fmt::Display for ShardError {
                 "the supervisor that {VARIABLE} in the environment names is not the parent process"
             ),
             ShardError::Inherit(error) => write!(f, "{error}"),
+            ShardError::Table(error) => write!(f, "cannot use the table: {error}"),
             ShardError::System(error) => write!(f, "cannot watch the supervisor: {error}"),
         }
     }
@@ -107,8 +119,10 @@ impl fmt::Display for ShardError {
 /// This process as a shard.
 #[derive(Debug)]
 pub(crate) struct Shard {
-    pub(crate) order: Order,
+    order: Order,
     board: Board,
+    table: Table,
+    control: Control,
 }
 
 impl Shard {
@@ -124,14 +138,57 @@ impl Shard {
         if getppid() != supervisor {
             return Err(ShardError::NoSupervisor);
         }
-        let board = inherited::take(order.board).map_err(ShardError::Inherit)?;
-        let board = Board::of(board, order.shards);
-        Ok(Some(Shard { order, board }))
+        let take = |number| inherited::take(number).map_err(ShardError::Inherit);
+        let board = Board::of(take(order.board)?, order.shards);
+        let table = Table::map(take(order.table)?).map_err(ShardError::Table)?;
+        let control = Control(take(order.control)?.into());
+        Ok(Some(Shard { order, board, table, control }))
     }
 
-    /// The shard's place on the board.
-    pub(crate) fn into_seat(self) -> Seat {
-        let age = Duration::from_nanos(monotonic_nanos().saturating_sub(self.order.began));
-        Seat::take(self.board, self.order.number, age)
+    /// What it has from the supervisor: the table that all share, its place on the board, and the socket
+    /// through which later tables come.
+    pub(crate) fn into_parts(self) -> (Table, Seat, Control) {
+        let Shard { order, board, table, control } = self;
+        let age = Duration::from_nanos(monotonic_nanos().saturating_sub(order.began));
+        (table, Seat::take(board, order.number, age), control)
+    }
+}
+
+/// A new table comes with this note.
+pub(crate) const NEW_TABLE: u8 = b'T';
+
+/// The table could not be loaded again.
+pub(crate) const NO_TABLE: u8 = b'N';
+
+/// What the supervisor has to say of the table.
+pub(crate) enum News {
+    /// This one is to be used.
+    Table(Table),
+    /// The old one is to be kept: it could not be loaded; or it was, but cannot be used here.
+    NoTable(Option<io::Error>),
+}
+
+/// The socket through which the supervisor hands over tables.
+#[derive(Debug)]
+pub(crate) struct Control(UnixDatagram);
+
+impl AsFd for Control {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Control {
+    /// What has come and was not yet looked at, oldest first.
+    pub(crate) fn news(&mut self) -> Option<News> {
+        match handover::receive(&self.0) {
+            Ok(Some((NEW_TABLE, Some(memory)))) => Some(match Table::map(memory) {
+                Ok(table) => News::Table(table),
+                Err(error) => News::NoTable(Some(error)),
+            }),
+            Ok(Some(_)) => Some(News::NoTable(None)),
+            Ok(None) => None,
+            Err(error) => Some(News::NoTable(Some(error))),
+        }
     }
 }

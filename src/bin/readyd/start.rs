@@ -3,7 +3,8 @@
 //! Invariant: what needs root's rights comes first (reading the table, binding the ports), then they
 //! are given up, and only then are bytes of clients read.
 
-use crate::daemon::{Daemon, Role, TableSource};
+use crate::daemon::{Daemon, Keeper};
+use crate::loader::{Loader, TableSource};
 use crate::shard::{self, Shard, ShardError};
 use crate::{logger, print, supervisor};
 use nix::sys::signal::Signal;
@@ -18,7 +19,8 @@ use readyd::memory;
 use readyd::privileges::{Account, AccountError, Rights};
 use readyd::reactor::Reactor;
 use readyd::server::Server;
-use readyd::table::LoadError;
+use readyd::stats::board::Seat;
+use readyd::table::{LoadError, Table};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
@@ -31,6 +33,7 @@ pub(crate) enum StartError {
     Inherit(Listen, InheritError),
     Account(Account, AccountError),
     Table(LoadError),
+    SharedTable(String),
     Shard(ShardError),
     /// A shard, counted from 0, that ended before it served.
     ShardFailed(usize, ExitStatus),
@@ -51,6 +54,7 @@ impl fmt::Display for StartError {
             }
             StartError::Account(account, error) => write!(f, "--user {account}: {error}"),
             StartError::Table(error) => write!(f, "{error}"),
+            StartError::SharedTable(why) => write!(f, "the table cannot be served: {why}"),
             StartError::Shard(error) => write!(f, "{error}"),
             StartError::ShardFailed(number, status) => {
                 write!(f, "{} could not start ({status}); see above", shard::name(*number))
@@ -101,29 +105,32 @@ fn serve(
     shard: Option<Shard>,
 ) -> Result<(), StartError> {
     let rights = look_up(config.user.as_ref())?;
-    let source = TableSource {
-        path: config.table.clone(),
-        order: config.table_order,
-        limit: config.table_limit,
-    };
     let mut reactor = Reactor::new().map_err(|error| StartError::System("start epoll", error))?;
     // Before the table is loaded, which may take a while: a SIGHUP would end the process until then.
     let more_signals: &[Signal] = if shard.is_some() { &[Signal::SIGQUIT] } else { &[] };
     reactor
         .watch_signals_and(more_signals)
         .map_err(|error| StartError::System("watch signals", error))?;
-    let table = source.load().map_err(StartError::Table)?;
+    let is_shard = shard.is_some();
+    let (table, keeper, seat) = match shard {
+        Some(shard) => keeper_of_a_shard(shard, &mut reactor)?,
+        None => {
+            let source = table_source(&config);
+            let table = source.load().map_err(StartError::Table)?;
+            (table, Keeper::Itself(Loader::new(source, Ok, &reactor)), None)
+        }
+    };
     if config.check_only {
         print("the configuration is in order\n");
         return Ok(());
     }
-    if let Some(path) = &source.path {
-        log::info!("table {} has {} keys", path.display(), table.len());
+    if !is_shard {
+        log_size(&config, &table);
     }
     let descriptor_limit = descriptors::raise_limit();
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
     let listeners = bind_all(&config, port(&config), inherited)?;
-    if shard.is_none() {
+    if !is_shard {
         announce(&config, &listeners)?;
     }
     give_up_rights(&config, rights)?;
@@ -140,14 +147,36 @@ fn serve(
             .listen(listener, listen.service)
             .map_err(|error| StartError::Listen(listen, port(&config), error))?;
     }
-    let role = if shard.is_some() { Role::Shard } else { Role::Alone };
-    if let Some(shard) = shard {
-        server.share_statistics(Box::new(shard.into_seat()));
+    if let Some(seat) = seat {
+        server.share_statistics(Box::new(seat));
     }
-    let mut daemon = Daemon::new(server, source, role, &reactor);
+    let mut daemon = Daemon::new(server, keeper);
     reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
     daemon.say_goodbye();
     Ok(())
+}
+
+/// The table that the supervisor shares, and what else a shard has from it.
+fn keeper_of_a_shard(
+    shard: Shard,
+    reactor: &mut Reactor,
+) -> Result<(Table, Keeper, Option<Seat>), StartError> {
+    let (table, seat, control) = shard.into_parts();
+    reactor
+        .watch_input(&control)
+        .map_err(|error| StartError::System("watch the supervisor", error))?;
+    Ok((table, Keeper::Supervisor(control), Some(seat)))
+}
+
+pub(crate) fn table_source(config: &Config) -> TableSource {
+    TableSource { path: config.table.clone(), order: config.table_order, limit: config.table_limit }
+}
+
+/// Says how many keys the table has, if it comes from a file.
+pub(crate) fn log_size(config: &Config, table: &Table) {
+    if let Some(path) = &config.table {
+        log::info!("table {} has {} keys", path.display(), table.len());
+    }
 }
 
 /// The account that is to be assumed, if one is.

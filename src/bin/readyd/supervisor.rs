@@ -11,6 +11,7 @@
 mod idle;
 mod place;
 
+use crate::loader::Loader;
 use crate::logger;
 use crate::shard::{self, monotonic_nanos};
 use crate::start::{self, Bound, StartError};
@@ -26,8 +27,10 @@ use readyd::listener::Port;
 use readyd::net::{Driver, Next, Notice, Readiness, Token};
 use readyd::reactor::Reactor;
 use readyd::stats::board::Board;
+use readyd::table::Table;
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitStatus;
 
 /// What all shards are started with.
@@ -38,8 +41,25 @@ struct Orders {
     shards: usize,
     /// When the supervisor began, on the system's monotonic clock.
     began: u64,
+    table: Sealed,
     /// What they write their log to, if it is not simply standard error.
     log: Option<File>,
+}
+
+/// A table in memory that all shards map.
+struct Sealed {
+    memory: OwnedFd,
+    keys: usize,
+}
+
+impl Sealed {
+    /// Copies `table` there; it is then no longer needed here.
+    fn of(table: Table) -> Result<Sealed, String> {
+        match table.seal() {
+            Ok(memory) => Ok(Sealed { memory, keys: table.len() }),
+            Err(error) => Err(format!("cannot put it into memory that is shared: {error}")),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +75,7 @@ struct Supervisor {
     orders: Orders,
     places: Vec<Place>,
     phase: Phase,
+    loader: Loader<Sealed>,
     idle: Option<IdleWatch>,
     /// Why it was stopped, if it was not told to.
     failure: Option<StartError>,
@@ -69,6 +90,10 @@ pub(crate) fn run(config: Config) -> Result<(), StartError> {
     reactor
         .watch_signals_and(&[Signal::SIGCHLD])
         .map_err(|error| StartError::System("watch signals", error))?;
+    let source = start::table_source(&config);
+    let table = source.load().map_err(StartError::Table)?;
+    start::log_size(&config, &table);
+    let table = Sealed::of(table).map_err(StartError::SharedTable)?;
     descriptors::raise_limit();
     let listeners = bind_for_each(&config)?;
     // While there is the right to open it.
@@ -81,6 +106,7 @@ pub(crate) fn run(config: Config) -> Result<(), StartError> {
     let mut supervisor = Supervisor {
         places: places.map(|(number, bound)| Place::new(number, bound, now)).collect(),
         phase: Phase::Serving,
+        loader: Loader::new(source, Sealed::of, &reactor),
         idle: config.limits.exit_on_idle.map(|limit| IdleWatch::new(limit, now)),
         failure: None,
         broken: 0,
@@ -88,6 +114,7 @@ pub(crate) fn run(config: Config) -> Result<(), StartError> {
             board,
             shards: config.shards,
             began: monotonic_nanos(),
+            table,
             log,
             config: config_of_a_shard(&config),
         },
@@ -128,6 +155,7 @@ fn config_of_a_shard(config: &Config) -> Config {
         shards: 1,
         user: None,
         print_addresses: false,
+        table: None,
         max_connections: config.max_connections.map(|total| total.div_ceil(shards)),
         memory_limit: Some(memory_limit),
         log: logger::level_of_a_shard(config),
@@ -153,6 +181,29 @@ impl Supervisor {
 
     fn signal_all(&self, signal: Signal) {
         self.places.iter().for_each(|place| place.signal(signal));
+    }
+
+    fn start_reload(&mut self) {
+        // The wake-up of the last one may have failed; its table would wait for ever, and with it this.
+        self.take_table();
+        self.loader.order();
+    }
+
+    /// Hands the table that was loaded to all shards.
+    fn take_table(&mut self) {
+        let Some(outcome) = self.loader.take() else { return };
+        match outcome {
+            Ok(table) => {
+                log::info!("table reloaded: {} keys", table.keys);
+                let memory = table.memory.as_fd();
+                self.places.iter().for_each(|place| place.tell(shard::NEW_TABLE, Some(memory)));
+                self.orders.table = table;
+            }
+            Err(why) => {
+                log::error!("the old table stays in use: {why}");
+                self.places.iter().for_each(|place| place.tell(shard::NO_TABLE, None));
+            }
+        }
     }
 
     fn report(&self, now: Moment) {
@@ -245,9 +296,10 @@ impl Driver for Supervisor {
         match notice {
             Notice::Terminate => self.terminate(),
             Notice::ChildEnded => self.look_after_shards(now),
-            Notice::Reload => self.signal_all(Signal::SIGHUP),
+            Notice::Reload => self.start_reload(),
             Notice::Report => self.report(now),
-            Notice::StopAtOnce | Notice::Woken => {}
+            Notice::Woken => self.take_table(),
+            Notice::StopAtOnce => {}
         }
     }
 

@@ -1,41 +1,12 @@
 //! Shards that end though nobody told them to.
 
-use super::{clients_of_all, launch, processes, stats};
+use super::{clients_of_all, launch, process_of, stats};
 use crate::support::server::Statistics;
-use crate::support::{Client, Server, eventually};
+use crate::support::{Client, eventually};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-
-/// The process that is shard `number`, by its listener, which it was given as an argument, and the order
-/// in which those were made.
-fn process_of(server: &Server, shards: usize, number: usize) -> Pid {
-    let mut processes: Vec<(usize, Pid)> = Vec::new();
-    for pid in processes_once_they_run(server, shards) {
-        let environment = fs::read(format!("/proc/{pid}/environ")).expect("a running shard");
-        let environment = String::from_utf8_lossy(&environment).into_owned();
-        let order = environment.split('\0').find_map(|word| word.strip_prefix("READYD_SHARD="));
-        let index = order.and_then(|order| order.split(' ').next()?.parse().ok());
-        processes.push((index.expect("the shard's number"), pid));
-    }
-    let is_it = |(index, _): &&(usize, Pid)| *index + 1 == number;
-    processes.iter().find(is_it).expect("one of that number").1
-}
-
-/// All shards' processes, when each runs with its own environment.
-fn processes_once_they_run(server: &Server, shards: usize) -> Vec<Pid> {
-    let has_order = |pid: &Pid| {
-        fs::read(format!("/proc/{pid}/environ"))
-            .is_ok_and(|text| text.windows(13).any(|word| word == b"READYD_SHARD="))
-    };
-    eventually("all shards to run", || {
-        let pids = processes(server, shards);
-        pids.iter().all(has_order).then_some(pids)
-    })
-}
 
 /// What never goes back, whoever is asked.
 const COUNTERS: [&str; 6] = [

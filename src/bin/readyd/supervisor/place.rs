@@ -4,17 +4,18 @@
 //! does not take the processor from the others.
 
 use super::{Orders, refusal};
-use crate::shard::{Order, VARIABLE};
+use crate::shard::{self, Order, VARIABLE};
 use crate::start::Bound;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use readyd::clock::Moment;
 use readyd::config::Config;
 use readyd::config::listen::{self, Listen};
-use readyd::inherited;
+use readyd::inherited::{self, handover};
 use readyd::stats::board::Board;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::process::{self, Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -43,6 +44,8 @@ enum State {
     },
     Running {
         child: Child,
+        /// The other end is the shard's.
+        control: UnixDatagram,
         since: Moment,
         /// What stood on the board when it started.
         turns_before: u64,
@@ -77,13 +80,13 @@ impl Place {
     pub(super) fn start_if_due(&mut self, orders: &Orders, now: Moment) -> io::Result<()> {
         if self.starts_at().is_some_and(|until| until <= now) {
             let turns_before = orders.board.read(self.number).turns;
-            let child = self.start(orders)?;
-            self.state = State::Running { child, since: now, turns_before };
+            let (child, control) = self.start(orders)?;
+            self.state = State::Running { child, control, since: now, turns_before };
         }
         Ok(())
     }
 
-    fn start(&self, orders: &Orders) -> io::Result<Child> {
+    fn start(&self, orders: &Orders) -> io::Result<(Child, UnixDatagram)> {
         let inherits = |(socket, listen): &Bound| -> io::Result<Listen> {
             let number = u16::try_from(socket.as_raw_fd())
                 .map_err(|_| refusal("more sockets than --listen fd: has numbers for"))?;
@@ -91,12 +94,15 @@ impl Place {
         };
         let listeners = self.listeners.iter().map(inherits).collect::<io::Result<_>>()?;
         let config = Config { listeners, ..orders.config.clone() };
+        let (control, of_the_shard) = UnixDatagram::pair()?;
         let order = Order {
             number: self.number,
             shards: orders.shards,
             supervisor: process::id().cast_signed(),
             began: orders.began,
             board: orders.board.as_fd().as_raw_fd(),
+            table: orders.table.memory.as_raw_fd(),
+            control: of_the_shard.as_raw_fd(),
         };
         // The program that runs, even if its file has been replaced by another version meanwhile.
         let mut command = Command::new("/proc/self/exe");
@@ -106,13 +112,17 @@ impl Place {
             command.stderr(log.try_clone()?);
         }
         let sockets = self.listeners.iter().map(|(socket, _)| socket.as_fd());
-        let left_open: Vec<BorrowedFd<'_>> = sockets.chain([orders.board.as_fd()]).collect();
-        inherited::leave_open(&left_open, || command.spawn())
+        let shared = [orders.board.as_fd(), orders.table.memory.as_fd(), of_the_shard.as_fd()];
+        let left_open: Vec<BorrowedFd<'_>> = sockets.chain(shared).collect();
+        let child = inherited::leave_open(&left_open, || command.spawn())?;
+        Ok((child, control))
     }
 
     /// How the shard has ended, if it has just done so. What it had counted stays on the board.
     pub(super) fn take_ended(&mut self, board: &Board, now: Moment) -> Option<ExitStatus> {
-        let State::Running { child, since, turns_before } = &mut self.state else { return None };
+        let State::Running { child, since, turns_before, .. } = &mut self.state else {
+            return None;
+        };
         let status = child.try_wait().ok().flatten()?;
         let mut counted = board.read(self.number);
         self.has_served |= counted.turns > *turns_before;
@@ -143,6 +153,15 @@ impl Place {
         self.listeners.clear();
         if !self.is_running() {
             self.state = State::Ended;
+        }
+    }
+
+    /// Gives the shard that runs here a note, and a descriptor with it.
+    pub(super) fn tell(&self, note: u8, descriptor: Option<BorrowedFd<'_>>) {
+        if let State::Running { control, .. } = &self.state
+            && let Err(error) = handover::send(control, note, descriptor)
+        {
+            log::error!("{} has not got the table: {error}", shard::name(self.number));
         }
     }
 
