@@ -13,6 +13,7 @@ use readyd::handlers::daytime::{Calendar, Zone};
 use readyd::handlers::{Context, Responder, Service};
 use readyd::limits::Limits;
 use readyd::stats::Stats;
+use readyd::stats::publishing::Publisher;
 use readyd::table::Table;
 use std::net::{Ipv4Addr, SocketAddr};
 use support::{Criterion, FixedClock, frame};
@@ -54,6 +55,7 @@ impl Engine {
             calendar: &mut self.calendar,
             table: &self.table,
             stats: &mut self.stats,
+            publisher: &mut Publisher::default(),
             log: &mut self.log,
         };
         let mut turn = Turn {

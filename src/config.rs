@@ -3,76 +3,43 @@
 //! Invariant: whatever can be said on the command line can be said in the file, in the same words,
 //! because both go through one table, `FLAGS`, and one setter. The command line wins.
 
+mod error;
+mod flags;
 pub mod listen;
 pub mod values;
+mod words;
 
 #[cfg(test)]
 mod tests;
+
+pub use error::ConfigError;
+pub use flags::help;
 
 use crate::access;
 use crate::handlers::Service;
 use crate::handlers::daytime::Zone;
 use crate::limits::Limits;
+use crate::privileges::Account;
 use crate::table::Order;
-use listen::Listen;
+use flags::{Flag, find_flag};
+use listen::{Listen, Place};
 use log::LevelFilter;
 use std::ffi::OsString;
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use values::ValueError;
-
-/// A flag: its name, what its value is called if it takes one, and what it is for.
-struct Flag {
-    name: &'static str,
-    value: Option<&'static str>,
-    help: &'static str,
-}
-
-const fn flag(name: &'static str, value: &'static str, help: &'static str) -> Flag {
-    Flag { name, value: Some(value), help }
-}
-
-const fn switch(name: &'static str, help: &'static str) -> Flag {
-    Flag { name, value: None, help }
-}
-
-const FLAGS: &[Flag] = &[
-    flag(
-        "listen",
-        "SERVICE=ADDRESS[,OPTION]...",
-        "serve SERVICE there; repeatable [framed=127.0.0.1:9999]",
-    ),
-    switch("print-addresses", "print SERVICE ADDRESS of each listener on standard output"),
-    flag("table", "FILE", "the lookup table: KEY VALUE a line, # comments; SIGHUP reloads it"),
-    flag("table-order", "ORDER", "key-value, or value-key for ethers(5) files [key-value]"),
-    flag("table-limit", "SIZE", "largest table file [1GiB]"),
-    switch("utc", "tell UTC instead of local time"),
-    flag("max-connections", "COUNT", "connections at once [what the descriptor limit allows]"),
-    flag("max-connections-per-address", "COUNT", "at once from an IPv4 address or IPv6 /64"),
-    flag("accept-rate-per-address", "COUNT", "a second from an IPv4 address or IPv6 /64"),
-    flag("allow", "CIDR[,CIDR]...", "let in only clients from there; repeatable"),
-    flag("deny", "CIDR[,CIDR]...", "turn away clients from there; repeatable"),
-    flag("memory-limit", "SIZE", "buffers of all connections together [a quarter of the memory]"),
-    flag("max-frame", "SIZE", "longest body or line [1MiB]"),
-    flag("output-limit", "SIZE", "unsent output at which a connection is not read [1MiB]"),
-    flag("frame-timeout", "DURATION", "from a frame's first byte to its last [30s]"),
-    flag("idle-timeout", "DURATION", "between requests [10m]"),
-    flag("write-timeout", "DURATION", "without the peer taking waiting output [30s]"),
-    flag("drain-timeout", "DURATION", "from SIGTERM to the end, at the latest [10s]"),
-    flag("log-rate", "COUNT", "log lines a second that clients can cause [100]"),
-    flag("exit-on-idle", "DURATION", "stop when nobody has been connected for so long"),
-    flag("backlog", "COUNT", "connections waiting to be accepted, as listen(2) [4096]"),
-    flag("config", "FILE", "a flag a line, without dashes; the command line wins"),
-    flag("log", "LEVEL", "off, error, warn, info, debug or trace [RUST_LOG, or info]"),
-    switch("check-config", "read everything, say what is wrong, and exit"),
-];
 
 /// All that the server is told at start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// What to serve, where.
     pub listeners: Vec<Listen>,
+    /// Whether other processes may listen on the same ports.
+    pub reuse_port: bool,
+    /// How many processes serve, from 1 to [`Config::MAX_SHARDS`].
+    pub shards: usize,
+    /// Whom to become once the ports are bound.
+    pub user: Option<Account>,
     /// Whether to print the bound addresses on standard output.
     pub print_addresses: bool,
     /// The lookup table's file; the embedded table if there is none.
@@ -103,6 +70,9 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             listeners: Vec::new(),
+            reuse_port: false,
+            shards: 1,
+            user: None,
             print_addresses: false,
             table: None,
             table_order: Order::KeyValue,
@@ -128,71 +98,6 @@ pub enum Command {
     Help,
     /// Print the version.
     Version,
-}
-
-/// Why the server cannot be started as asked; the operator's fault.
-#[derive(Debug)]
-pub enum ConfigError {
-    /// There is no such flag.
-    UnknownFlag(String),
-    /// An argument that belongs to no flag.
-    UnexpectedArgument(String),
-    /// The flag needs a value and has none.
-    MissingValue(&'static str),
-    /// The flag takes no value and has one.
-    UnexpectedValue(&'static str),
-    /// The flag's value does not do.
-    BadValue {
-        /// Which flag.
-        flag: &'static str,
-        /// Its value.
-        value: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The limits do not go together.
-    Limits(crate::limits::LimitError),
-    /// The configuration file cannot be read.
-    Unreadable(PathBuf, std::io::Error),
-    /// A line of the configuration file is wrong.
-    InFile {
-        /// Which file.
-        path: PathBuf,
-        /// Which line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        error: Box<ConfigError>,
-    },
-}
-
-impl fmt::Display for ConfigError {
-    /// A name or a path is shown with its control characters escaped: it may come from a file that is
-    /// not what it was taken for, and the text goes to a terminal or a log.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ConfigError::UnknownFlag(name) => {
-                let name = name.escape_debug();
-                write!(f, "unknown flag {name} (readyd --help lists them)")
-            }
-            ConfigError::UnexpectedArgument(argument) => {
-                write!(f, "unexpected argument {argument:?} (readyd --help lists the flags)")
-            }
-            ConfigError::MissingValue(flag) => write!(f, "--{flag} needs a value"),
-            ConfigError::UnexpectedValue(flag) => write!(f, "--{flag} takes no value"),
-            ConfigError::BadValue { flag, value, why } => write!(f, "--{flag} {value:?}: {why}"),
-            ConfigError::Limits(error) => write!(f, "{error}"),
-            ConfigError::Unreadable(path, error) => write!(f, "{}: {error}", shown(path)),
-            ConfigError::InFile { path, line, error } => {
-                write!(f, "{} line {line}: {error}", shown(path))
-            }
-        }
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-fn shown(path: &Path) -> String {
-    path.to_string_lossy().escape_debug().to_string()
 }
 
 /// Reads the command line (without the program's name), and the configuration file if it names one.
@@ -250,10 +155,6 @@ fn text(flag: &Flag, value: OsString) -> Result<String, ConfigError> {
     })
 }
 
-fn find_flag(name: &str) -> Option<&'static Flag> {
-    FLAGS.iter().find(|flag| flag.name == name)
-}
-
 /// The file first, then the command line over it.
 fn build(given: Vec<(&'static Flag, Option<String>)>) -> Result<Config, ConfigError> {
     let mut config = Config::default();
@@ -278,7 +179,11 @@ fn build(given: Vec<(&'static Flag, Option<String>)>) -> Result<Config, ConfigEr
     }
     if config.listeners.is_empty() {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9999));
-        config.listeners.push(Listen { service: Service::Framed, address });
+        config.listeners.push(Listen { service: Service::Framed, place: Place::Address(address) });
+    }
+    let is_inherited = |listen: &Listen| matches!(listen.place, Place::Inherited(_));
+    if config.shards > 1 && config.listeners.iter().any(is_inherited) {
+        return Err(ConfigError::InheritedByShards);
     }
     if let Some(max_connections) = config.max_connections {
         config.limits.max_connections = max_connections;
@@ -291,6 +196,9 @@ fn build(given: Vec<(&'static Flag, Option<String>)>) -> Result<Config, ConfigEr
 }
 
 impl Config {
+    /// Most shards. More than there are cores gain nothing.
+    pub const MAX_SHARDS: usize = 1024;
+
     fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
@@ -337,6 +245,9 @@ impl Config {
         let limits = &mut self.limits;
         match name {
             "listen" => self.listeners.push(value.parse()?),
+            "reuse-port" => self.reuse_port = true,
+            "shards" => self.shards = shards(value)?,
+            "user" => self.user = Some(value.parse()?),
             "print-addresses" => self.print_addresses = true,
             "table" => self.table = Some(value.into()),
             "table-order" => self.table_order = table_order(value)?,
@@ -374,6 +285,14 @@ fn narrow<T: TryFrom<u64>>(value: u64) -> Result<T, ValueError> {
     value.try_into().map_err(|_| ValueError::TooLarge)
 }
 
+fn shards(value: &str) -> Result<usize, Box<dyn std::error::Error>> {
+    let count = narrow(values::count(value)?)?;
+    match count {
+        1..=Config::MAX_SHARDS => Ok(count),
+        _ => Err(format!("not from 1 to {}", Config::MAX_SHARDS).into()),
+    }
+}
+
 fn table_order(value: &str) -> Result<Order, &'static str> {
     match value {
         "key-value" => Ok(Order::KeyValue),
@@ -384,30 +303,4 @@ fn table_order(value: &str) -> Result<Order, &'static str> {
 
 fn level(value: &str) -> Result<LevelFilter, &'static str> {
     value.parse().map_err(|_| "not a level (use off, error, warn, info, debug or trace)")
-}
-
-/// The text of `--help`.
-pub fn help() -> String {
-    let mut text = String::from(
-        "readyd: a nonblocking server on one poll loop\n\n\
-         Usage: readyd [--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...]... [FLAG]...\n\n",
-    );
-    text += &format!("Services: {}\n", Service::NAMES.join(", "));
-    text += "Options of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack\n\nFlags:\n";
-    for flag in FLAGS {
-        let left = match flag.value {
-            Some(value) => format!("--{} {value}", flag.name),
-            None => format!("--{}", flag.name),
-        };
-        match left.len() {
-            0..=26 => text += &format!("  {left:<26} {}\n", flag.help),
-            _ => text += &format!("  {left}\n{:29}{}\n", "", flag.help),
-        }
-    }
-    text +=
-        "  -h, --help                 print this\n  -V, --version              print the version\n";
-    text += "\nUnits: us ms s m h d; counts k m (1000); sizes KiB MiB GiB (1024).\n\
-             Signals: SIGTERM, SIGINT drain, a second one stops at once; SIGHUP reloads the table;\n\
-             SIGUSR1 logs the statistics.\n";
-    text
 }

@@ -22,6 +22,7 @@ use crate::limits::Limits;
 use crate::net::WallClock;
 use crate::reply::Reply;
 use crate::stats::Stats;
+use crate::stats::publishing::Publisher;
 use crate::table::Table;
 use daytime::{Calendar, Format};
 use std::net::SocketAddr;
@@ -41,6 +42,8 @@ pub struct Context<'a, W> {
     pub table: &'a Table,
     /// The server's counters.
     pub stats: &'a mut Stats,
+    /// Where the counters of all shards come together, if the server is one of several.
+    pub publisher: &'a mut Publisher,
     /// The log for what clients cause.
     pub log: &'a mut ClientLog,
 }

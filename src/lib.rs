@@ -32,9 +32,12 @@ pub mod descriptors;
 pub mod frame;
 pub mod framing;
 pub mod handlers;
+pub mod inherited;
 pub mod limits;
+pub mod listener;
 #[cfg(feature = "client")]
 pub mod load;
+pub mod mapping;
 pub mod memory;
 pub mod net;
 #[doc(hidden)]
@@ -45,6 +48,7 @@ pub mod planted;
     expect(clippy::indexing_slicing, reason = "rows and ports of its own making")
 )]
 pub mod preflight;
+pub mod privileges;
 pub mod reactor;
 pub mod reply;
 #[cfg(feature = "client")]

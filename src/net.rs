@@ -141,6 +141,10 @@ pub trait Driver {
 pub enum Notice {
     /// SIGTERM or SIGINT: stop in order; a second time: at once.
     Terminate,
+    /// SIGQUIT: stop at once.
+    StopAtOnce,
+    /// SIGCHLD: a process that was started has ended, perhaps more than one.
+    ChildEnded,
     /// SIGHUP: load files again.
     Reload,
     /// SIGUSR1: log the statistics.

@@ -22,7 +22,7 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener as StdListener};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -78,15 +78,24 @@ impl Reactor {
     }
 
     /// From now on SIGTERM, SIGINT, SIGHUP and SIGUSR1 reach the driver as notices. Call before
-    /// starting threads: those inherit the blocked signals, and would else take them.
+    /// starting threads: those inherit the blocked signals, and would else take them. So do processes
+    /// that are started: what is sent to them before they watch signals themselves waits for that.
     ///
     /// # Errors
     ///
     /// When the system refuses another descriptor.
     pub fn watch_signals(&mut self) -> io::Result<()> {
-        let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1]
-            .into_iter()
-            .collect();
+        self.watch_signals_and(&[])
+    }
+
+    /// The same, and others that [`Notice`] knows: SIGCHLD, SIGQUIT.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses another descriptor.
+    pub fn watch_signals_and(&mut self, others: &[Signal]) -> io::Result<()> {
+        let always = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1];
+        let signals: SigSet = always.iter().chain(others).copied().collect();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&signals), None)?;
         let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         let registry = self.poll.registry();
@@ -204,6 +213,8 @@ impl Reactor {
             let notice = match Signal::try_from(signal.ssi_signo as i32) {
                 Ok(Signal::SIGHUP) => Notice::Reload,
                 Ok(Signal::SIGUSR1) => Notice::Report,
+                Ok(Signal::SIGQUIT) => Notice::StopAtOnce,
+                Ok(Signal::SIGCHLD) => Notice::ChildEnded,
                 _ => Notice::Terminate,
             };
             driver.notice(notice, self.now());
@@ -243,29 +254,9 @@ pub struct MioNet {
 }
 
 impl MioNet {
-    /// Binds and listens, and tells the address that was bound: port 0 picks a free one.
-    ///
-    /// `TCP_NODELAY` is set here, once: on Linux, accepted sockets inherit it. An IPv6 listener
-    /// takes IPv6 only, so that `0.0.0.0` and `[::]` can be bound side by side.
-    ///
-    /// # Errors
-    ///
-    /// What socket(2), bind(2) or listen(2) say: the address is in use, not ours, not allowed.
-    pub fn bind(&self, address: SocketAddr, backlog: u32) -> io::Result<(TcpListener, SocketAddr)> {
-        let domain = Domain::for_address(address);
-        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        // Without this, a restart fails for as long as connections of the last run linger.
-        socket.set_reuse_address(true)?;
-        if domain == Domain::IPV6 {
-            socket.set_only_v6(true)?;
-        }
-        socket.set_tcp_nodelay(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-        let listener = TcpListener::from_std(socket.into());
-        let bound = listener.local_addr()?;
-        Ok((listener, bound))
+    /// A listener for this network. It must be nonblocking: see [`crate::listener`].
+    pub fn listener(&self, socket: StdListener) -> TcpListener {
+        TcpListener::from_std(socket)
     }
 }
 

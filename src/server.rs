@@ -39,6 +39,7 @@ use crate::limits::Limits;
 use crate::net::{Driver, Net, Next, Readiness, Token};
 use crate::planted::{Bug, is_planted};
 use crate::stats::Stats;
+use crate::stats::publishing::{Ledger, Publisher};
 use crate::table::Table;
 use crate::timer::Timers;
 use crate::token::Generations;
@@ -125,6 +126,11 @@ impl<N: Net> Server<N> {
     /// The counters as text, one `name value` a line.
     pub fn statistics(&self, now: Moment) -> String {
         self.stats().report(now).to_string()
+    }
+
+    /// Makes this server a shard: what it counts becomes known to the others, and `STATS` tells the sum.
+    pub fn share_statistics(&mut self, ledger: Box<dyn Ledger>) {
+        self.visitor.publisher = Publisher::new(ledger);
     }
 
     /// Uses another table from the next request on, and returns the old one: freeing a big one
@@ -324,6 +330,7 @@ impl<N: Net> Server<N> {
             self.gate.retry_at(),
             self.visitor.log.report_due(),
             self.idle_exit(),
+            self.visitor.publisher.due(),
             drain,
         ];
         wakeups.into_iter().flatten().min()
@@ -354,7 +361,9 @@ impl<N: Net> Driver for Server<N> {
         self.accept(now);
         self.visitor.log.report(now);
         self.visitor.stats.log_suppressed = self.visitor.log.suppressed_total();
+        self.visitor.publisher.turn(&self.visitor.stats, now);
         if self.has_finished(now) {
+            self.visitor.publisher.last_turn(&self.visitor.stats, now);
             return Next::Stop;
         }
         if more_to_expire || !self.queue.is_empty() || self.gate.has_work() {

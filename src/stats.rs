@@ -1,10 +1,17 @@
 //! What the server counts: one struct of plain numbers, owned by the server, no globals.
 //!
 //! Invariant: `accepted` less all of `closed` is the number of connections open.
+//!
+//! Where several servers are shards of one, [`board`] is where they tell each other, and
+//! [`publishing`] says when.
+
+pub mod board;
+pub mod publishing;
 
 use crate::clock::Moment;
 use crate::close::CloseReason;
 use std::fmt;
+use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
@@ -78,25 +85,89 @@ impl Stats {
 
     /// Connections open.
     pub fn open(&self) -> u64 {
-        self.accepted - self.closed_total()
+        self.accepted.saturating_sub(self.closed_total())
+    }
+
+    /// Counts all that is open as closed by the system: the process that had it is gone.
+    pub fn end_all(&mut self) {
+        let open = self.open();
+        if let Some(count) = self.closed.get_mut(CloseReason::SystemError as usize) {
+            *count += open;
+        }
+        self.buffered = 0;
+    }
+
+    /// Adds what another shard counted. What is said of the table holds for all shards alike, so there
+    /// the largest number counts. The sum of the peaks may be more than there ever were at once.
+    pub fn add(&mut self, other: &Stats) {
+        let mut sum = other.clone();
+        for (sum, number) in sum.numbers().zip(self.clone().numbers()) {
+            *sum = sum.saturating_add(*number);
+        }
+        *self = Stats {
+            table_keys: self.table_keys.max(other.table_keys),
+            table_reloads: self.table_reloads.max(other.table_reloads),
+            table_failures: self.table_failures.max(other.table_failures),
+            ..sum
+        };
+    }
+
+    /// Every number, always in the same order.
+    fn numbers(&mut self) -> impl Iterator<Item = &mut u64> {
+        // Without `..`: whoever adds a number is told to add it here.
+        let Stats {
+            accepted,
+            closed,
+            peak,
+            requests,
+            frames,
+            refusals,
+            bytes_in,
+            bytes_out,
+            refused_denied,
+            refused_address_limit,
+            refused_address_rate,
+            buffered,
+            accept_errors,
+            accept_pauses,
+            stale_events,
+            visits,
+            turns,
+            table_reloads,
+            table_failures,
+            table_keys,
+            log_suppressed,
+        } = self;
+        let connections = [accepted, peak, buffered].into_iter().chain(closed);
+        let traffic = [requests, frames, refusals, bytes_in, bytes_out];
+        let refused = [refused_denied, refused_address_limit, refused_address_rate];
+        let loops = [accept_errors, accept_pauses, stale_events, visits, turns, log_suppressed];
+        let table = [table_reloads, table_failures, table_keys];
+        connections.chain(traffic).chain(refused).chain(loops).chain(table)
     }
 
     /// The statistics at `now` as text: one `name value` a line, each ended by `\n`.
     pub fn report(&self, now: Moment) -> impl fmt::Display {
-        Report { stats: self, now }
+        Report { stats: self, uptime: now.since(Moment::START), shards: None }
+    }
+
+    /// The same of several shards together, of which the first has run for `uptime`.
+    pub fn report_of_shards(&self, shards: usize, uptime: Duration) -> impl fmt::Display {
+        Report { stats: self, uptime, shards: Some(shards) }
     }
 }
 
 struct Report<'a> {
     stats: &'a Stats,
-    now: Moment,
+    uptime: Duration,
+    shards: Option<usize>,
 }
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stats = self.stats;
-        let uptime = self.now.since(Moment::START).as_secs_f64();
-        writeln!(f, "uptime_seconds {uptime:.3}")?;
+        writeln!(f, "uptime_seconds {:.3}", self.uptime.as_secs_f64())?;
+        self.shards.iter().try_for_each(|shards| writeln!(f, "shards {shards}"))?;
         writeln!(f, "connections_open {}", stats.open())?;
         writeln!(f, "connections_peak {}", stats.peak)?;
         writeln!(f, "connections_accepted {}", stats.accepted)?;

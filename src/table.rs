@@ -1,8 +1,9 @@
 //! The lookup table: byte-string keys to byte-string values, read from a text of one entry a line.
 //!
 //! The text is kept once, as it was read. Beside it stands a hash index of `u32` offsets into it,
-//! five bytes a slot. A map of owned strings would pay two allocations an entry and several times
-//! the memory; here ten million entries are two allocations.
+//! six bytes an entry. A map of owned strings would pay two allocations an entry and several times
+//! the memory; here ten million entries are two allocations. Neither has pointers, so a table can be
+//! put into memory that several processes share.
 //!
 //! Invariant: every offset in the index is that of the first byte of a key, on a line that was
 //! checked in full when the table was built. A lookup can therefore read the line again without
@@ -26,13 +27,16 @@
 use std::fmt;
 use std::path::Path;
 
+mod bytes;
 mod error;
 mod index;
 mod load;
 mod parse;
+mod sharing;
 #[cfg(test)]
 mod tests;
 
+use bytes::Bytes;
 pub use error::{LoadError, TableError};
 use index::Index;
 
@@ -56,7 +60,7 @@ pub enum Order {
 
 /// An immutable map from keys to values, both byte strings. See the [module](self) for its format.
 pub struct Table {
-    text: Box<[u8]>,
+    text: Bytes,
     index: Index,
     order: Order,
 }
@@ -84,7 +88,7 @@ impl Table {
         if text.starts_with(BYTE_ORDER_MARK) {
             text.drain(..BYTE_ORDER_MARK.len());
         }
-        let text = text.into_boxed_slice();
+        let text = Bytes::from(text);
         let index = Index::build(&text, order)?;
         Ok(Table { text, index, order })
     }
@@ -131,9 +135,9 @@ impl Table {
         self.len() == 0
     }
 
-    /// Bytes of heap the table holds: its text, comments and all, and its index.
+    /// Bytes that the table holds: its text, comments and all, and its index.
     pub fn memory(&self) -> usize {
-        self.text.len() + self.index.memory()
+        self.text.len() + self.index.buckets().len()
     }
 }
 

@@ -13,8 +13,11 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 /// Every flag, whether it takes a value, and values that do.
-const FLAGS: [(&str, &[&str]); 18] = [
-    ("listen", &["framed=127.0.0.1:0", "daytime=[::1]:13,format=dmy,ack", "echo=0.0.0.0:7"]),
+const FLAGS: [(&str, &[&str]); 21] = [
+    ("listen", &["framed=127.0.0.1:0", "daytime=[::1]:13,format=dmy,ack", "echo=0.0.0.0:7", "time=fd:3"]),
+    ("reuse-port", &[]),
+    ("shards", &["1", "1024", "0"]),
+    ("user", &["nobody", "65534:65534", ":"]),
     ("print-addresses", &[]),
     ("table", &["a file"]),
     ("table-order", &["key-value", "value-key"]),
@@ -168,6 +171,7 @@ fn run(words: Vec<OsString>) -> Result<Config, ConfigError> {
             config.limits.validate().expect("limits that were validated");
             assert!(!config.listeners.is_empty(), "nothing to serve");
             config.listeners.iter().for_each(values::check_listen);
+            check_written_out(&config);
             Ok(*config)
         }
         Ok(Command::Help | Command::Version) => Ok(Config::default()),
@@ -175,5 +179,15 @@ fn run(words: Vec<OsString>) -> Result<Config, ConfigError> {
             assert_harmless(&error.to_string());
             Err(error)
         }
+    }
+}
+
+/// A configuration that is written out as flags is understood as the same again.
+fn check_written_out(config: &Config) {
+    match config::from_args(config.to_args()) {
+        Ok(Command::Run(again)) => {
+            assert_eq!(*again, Config { log_from_file: None, ..config.clone() });
+        }
+        other => panic!("{other:?}"),
     }
 }

@@ -13,6 +13,7 @@ use readyd::handlers::{Context, Responder, Service};
 use readyd::net::WallClock;
 use readyd::reply::Reply;
 use readyd::stats::Stats;
+use readyd::stats::publishing::Publisher;
 use readyd::table::Table;
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -118,6 +119,7 @@ fn check_lines(service: Service, message: &[u8]) {
         calendar: &mut Calendar::new(Zone::Utc),
         table: &table,
         stats: &mut Stats::default(),
+        publisher: &mut Publisher::default(),
         log: &mut log,
     };
     let request = Request { body: message, envelope: Envelope::Bare };

@@ -1,4 +1,5 @@
-//! `--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...`
+//! `--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...`, or `SERVICE=fd:NUMBER` for a socket that whoever
+//! started the server has bound.
 
 use crate::handlers::Service;
 use crate::handlers::daytime::Format;
@@ -11,8 +12,40 @@ use std::str::FromStr;
 pub struct Listen {
     /// What it serves.
     pub service: Service,
-    /// Where; port 0 picks a free one.
-    pub address: SocketAddr,
+    /// Where.
+    pub place: Place,
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// There; port 0 picks a free one.
+    Address(SocketAddr),
+    /// On this descriptor, a listening socket that the process was started with.
+    Inherited(u16),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Address(address) => write!(f, "{address}"),
+            Place::Inherited(number) => write!(f, "fd:{number}"),
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = ListenError;
+
+    fn from_str(text: &str) -> Result<Place, ListenError> {
+        let Some(number) = text.strip_prefix("fd:") else {
+            let bad = |error| ListenError::BadAddress(text.to_owned(), error);
+            return text.parse().map(Place::Address).map_err(bad);
+        };
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let number = number.parse().ok().filter(|_| is_number);
+        number.map(Place::Inherited).ok_or_else(|| ListenError::BadDescriptor(text.to_owned()))
+    }
 }
 
 /// Why a listener cannot be had as written; the operator's fault.
@@ -24,6 +57,8 @@ pub enum ListenError {
     UnknownService(String),
     /// The address is not `IP:PORT`.
     BadAddress(String, AddrParseError),
+    /// What follows `fd:` is not the number of a descriptor.
+    BadDescriptor(String),
     /// The service has no such option.
     UnknownOption(String, &'static str),
     /// There is no such format.
@@ -41,6 +76,9 @@ impl fmt::Display for ListenError {
             }
             ListenError::BadAddress(address, _) => {
                 write!(f, "{address:?} is not an address (write IP:PORT or [IPv6]:PORT)")
+            }
+            ListenError::BadDescriptor(text) => {
+                write!(f, "{text:?} is not a descriptor (write fd:NUMBER, at most 65535)")
             }
             ListenError::UnknownOption(option, "daytime") => {
                 write!(f, "daytime has no option {option:?} (it has format=FORMAT and ack)")
@@ -65,13 +103,11 @@ impl FromStr for Listen {
         let mut service =
             Service::from_name(name).ok_or_else(|| ListenError::UnknownService(name.to_owned()))?;
         let mut parts = rest.split(',');
-        let address = parts.next().unwrap_or_default();
-        let address =
-            address.parse().map_err(|error| ListenError::BadAddress(address.to_owned(), error))?;
+        let place = parts.next().unwrap_or_default().parse()?;
         for option in parts {
             apply(&mut service, option)?;
         }
-        Ok(Listen { service, address })
+        Ok(Listen { service, place })
     }
 }
 

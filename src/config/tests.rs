@@ -6,6 +6,7 @@ mod listening;
 mod values;
 
 use super::*;
+use crate::config::flags::FLAGS;
 use crate::handlers::daytime::Format;
 use file::TempFile;
 use std::collections::BTreeSet;
@@ -26,7 +27,10 @@ fn config(args: &[&str]) -> Config {
 /// What the server does when it is told nothing.
 fn default_config() -> Config {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9999));
-    Config { listeners: vec![Listen { service: Service::Framed, address }], ..Config::default() }
+    Config {
+        listeners: vec![Listen { service: Service::Framed, place: Place::Address(address) }],
+        ..Config::default()
+    }
 }
 
 type Change = fn(&mut Config);
@@ -35,8 +39,11 @@ type Change = fn(&mut Config);
 const CASES: &[(&str, &str, Change)] = &[
     ("listen", "daytime=[::1]:13,format=dmy,ack", |config| {
         let service = Service::Daytime { format: Format::Dmy, ack: true };
-        config.listeners = vec![Listen { service, address: "[::1]:13".parse().unwrap() }];
+        config.listeners = vec![Listen { service, place: "[::1]:13".parse().unwrap() }];
     }),
+    ("reuse-port", "", |config| config.reuse_port = true),
+    ("shards", "16", |config| config.shards = 16),
+    ("user", "daemon:1", |config| config.user = Some("daemon:1".parse().unwrap())),
     ("print-addresses", "", |config| config.print_addresses = true),
     ("table", "/a path/with = and # in it", |config| {
         config.table = Some("/a path/with = and # in it".into());
@@ -81,6 +88,21 @@ const CASES: &[(&str, &str, Change)] = &[
 #[test]
 fn told_nothing_it_serves_frames_on_the_loopback_address() {
     assert_eq!(config(&[]), default_config());
+}
+
+#[test]
+fn every_setting_can_be_written_out_as_flags() {
+    let mut all = default_config();
+    for (_, _, change) in CASES {
+        let mut one = default_config();
+        change(&mut one);
+        assert_eq!(from_args(one.to_args()).unwrap(), Command::Run(Box::new(one)));
+        change(&mut all);
+    }
+    assert_eq!(from_args(all.to_args()).unwrap(), Command::Run(Box::new(all)));
+    let durations = Limits { idle_timeout: Duration::new(7, 1), ..Limits::default() };
+    let exact = Config { limits: durations, ..default_config() };
+    assert_eq!(from_args(exact.to_args()).unwrap(), Command::Run(Box::new(exact)));
 }
 
 #[test]

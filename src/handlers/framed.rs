@@ -145,6 +145,6 @@ fn time_stamps<W: WallClock>(context: &Context<'_, W>, reply: &mut Reply<'_>) {
     let _ = write!(reply, "{made}");
 }
 
-fn stats<W>(context: &Context<'_, W>, reply: &mut Reply<'_>) {
-    let _ = write!(reply, "{}", context.stats.report(context.now));
+fn stats<W>(context: &mut Context<'_, W>, reply: &mut Reply<'_>) {
+    reply.push(context.publisher.report(context.stats, context.now).as_bytes());
 }

@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::net::WallClock;
 use crate::reply::Reply;
 use crate::stats::Stats;
+use crate::stats::publishing::Publisher;
 use crate::table::Table;
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -99,6 +100,7 @@ impl Desk {
             calendar: &mut self.calendar,
             table: &self.table,
             stats: &mut self.stats,
+            publisher: &mut Publisher::default(),
             log: &mut self.log,
         };
         let mut out = Vec::new();

@@ -4,11 +4,11 @@ use super::*;
 use crate::handlers::Service;
 use crate::handlers::daytime::{Calendar, Zone};
 use crate::limits::Limits;
+use crate::listener::{self, Port};
 use crate::server::Server;
 use crate::table::Table;
-use nix::errno::Errno;
 use nix::sys::signal::raise;
-use std::net::{Ipv4Addr, Ipv6Addr, TcpStream as StdStream};
+use std::net::{Ipv4Addr, TcpStream as StdStream};
 use std::thread;
 
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
@@ -59,9 +59,16 @@ fn watch_for(reactor: &mut Reactor, token: Token, is_expected: impl Fn(Readiness
     });
 }
 
+/// A listener on a free port of the loopback interface, and its address.
+fn listening(net: &MioNet) -> (TcpListener, SocketAddr) {
+    let socket = listener::bind(LOOPBACK.into(), BACKLOG, Port::Exclusive).expect("a free port");
+    let address = socket.local_addr().expect("it is bound");
+    (net.listener(socket), address)
+}
+
 /// A listener, a client connected to it, and the client's other end, accepted.
 fn connected(reactor: &mut Reactor, net: &mut MioNet) -> (StdStream, TcpStream) {
-    let (mut listener, address) = net.bind(LOOPBACK.into(), BACKLOG).expect("a free port");
+    let (mut listener, address) = listening(net);
     net.register_listener(&mut listener, Token(1)).expect("room in epoll");
     let client = StdStream::connect(address).expect("someone listens");
     client.set_read_timeout(Some(PATIENCE)).expect("a valid timeout");
@@ -77,41 +84,6 @@ fn reactor_and_net() -> (Reactor, MioNet) {
     let reactor = Reactor::new().expect("descriptors for epoll");
     let net = reactor.net().expect("a descriptor");
     (reactor, net)
-}
-
-#[test]
-fn port_0_is_a_free_port_and_a_taken_one_is_refused() {
-    let (_reactor, net) = reactor_and_net();
-    let (_first, address) = net.bind(LOOPBACK.into(), BACKLOG).expect("a free port");
-    assert_ne!(address.port(), 0);
-    let (_second, other) = net.bind(LOOPBACK.into(), u32::MAX).expect("another free port");
-    assert_ne!(other, address);
-    let error = net.bind(address, BACKLOG).expect_err("it is taken");
-    assert_eq!(error.kind(), ErrorKind::AddrInUse);
-}
-
-#[test]
-fn an_address_of_another_machine_is_refused() {
-    let (_reactor, net) = reactor_and_net();
-    let elsewhere = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 0));
-    let error = net.bind(elsewhere, BACKLOG).expect_err("an address for documentation only");
-    assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
-}
-
-#[test]
-fn an_ipv6_listener_takes_ipv6_only() {
-    let (_reactor, net) = reactor_and_net();
-    match net.bind((Ipv6Addr::LOCALHOST, 0).into(), BACKLOG) {
-        Ok((listener, address)) => {
-            assert!(address.is_ipv6());
-            assert!(SockRef::from(&listener).only_v6().expect("an IPv6 socket"));
-        }
-        // This machine has no IPv6; then there is nothing to find out.
-        Err(error) => {
-            let errno = error.raw_os_error().map(Errno::from_raw);
-            assert!(matches!(errno, Some(Errno::EADDRNOTAVAIL | Errno::EAFNOSUPPORT)), "{error}");
-        }
-    }
 }
 
 #[test]
@@ -170,7 +142,7 @@ fn a_reset_makes_both_directions_ready() {
 #[test]
 fn a_connect_ends_with_a_connection_or_with_the_reason_why_not() {
     let (mut reactor, mut net) = reactor_and_net();
-    let (_listener, address) = net.bind(LOOPBACK.into(), BACKLOG).expect("a free port");
+    let (_listener, address) = listening(&net);
     let mut stream = net.connect(address).expect("a socket");
     net.register(&mut stream, Token(2)).expect("room in epoll");
     watch_for(&mut reactor, Token(2), |readiness| readiness.write);
@@ -202,8 +174,10 @@ fn another_thread_can_wake_the_loop() {
 #[test]
 fn signals_arrive_as_notices() {
     let (mut reactor, _) = reactor_and_net();
-    reactor.watch_signals().expect("a descriptor");
+    reactor.watch_signals_and(&[Signal::SIGQUIT, Signal::SIGCHLD]).expect("a descriptor");
     let cases = [
+        (Signal::SIGQUIT, Notice::StopAtOnce),
+        (Signal::SIGCHLD, Notice::ChildEnded),
         (Signal::SIGHUP, Notice::Reload),
         (Signal::SIGUSR1, Notice::Report),
         (Signal::SIGINT, Notice::Terminate),
@@ -273,7 +247,7 @@ impl Driver for UntilOneIsServed {
 #[test]
 fn the_server_serves() {
     let (mut reactor, net) = reactor_and_net();
-    let (listener, address) = net.bind(LOOPBACK.into(), BACKLOG).expect("a free port");
+    let (listener, address) = listening(&net);
     let calendar = Calendar::new(Zone::Utc);
     let mut server =
         Server::new(net, Limits::default(), Table::embedded(), calendar, reactor.now());

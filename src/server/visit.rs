@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::net::{self, Filled, Net};
 use crate::planted::{Bug, is_planted};
 use crate::stats::Stats;
+use crate::stats::publishing::Publisher;
 use crate::table::Table;
 use crate::token::Token;
 use std::io;
@@ -38,6 +39,7 @@ pub(super) struct Visitor<N: Net> {
     pub(super) now: Moment,
     pub(super) table: Table,
     pub(super) stats: Stats,
+    pub(super) publisher: Publisher,
     pub(super) log: ClientLog,
     calendar: Calendar,
     scratch: Box<[u8]>,
@@ -58,6 +60,7 @@ impl<N: Net> Visitor<N> {
             net,
             now,
             stats: Stats { table_keys: table.len() as u64, ..Stats::default() },
+            publisher: Publisher::default(),
             log: ClientLog::new(limits.log_rate),
             limits,
             table,
@@ -221,6 +224,7 @@ impl<N: Net> Visitor<N> {
             calendar: &mut self.calendar,
             table: &self.table,
             stats: &mut self.stats,
+            publisher: &mut self.publisher,
             log: &mut self.log,
         };
         let mut turn = Turn {

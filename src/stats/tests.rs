@@ -101,3 +101,46 @@ log_lines_suppressed 18446744073709551615
 ";
     assert_eq!(stats.report(now).to_string(), expected);
 }
+
+/// Statistics in which every number is `number`, but one connection is open.
+fn all(number: u64) -> Stats {
+    let mut stats = Stats::default();
+    stats.numbers().for_each(|place| *place = number);
+    stats.accepted = stats.closed_total() + 1;
+    stats
+}
+
+#[test]
+fn shards_add_up_but_what_they_say_of_the_table_does_not() {
+    let mut sum = all(3);
+    sum.add(&all(4));
+    let closed = CloseReason::ALL.len() as u64;
+    let expected = Stats {
+        accepted: 7 * closed + 2,
+        table_keys: 4,
+        table_reloads: 4,
+        table_failures: 4,
+        ..all(7)
+    };
+    assert_eq!((sum.open(), &sum), (2, &expected));
+    sum.add(&Stats::default());
+    assert_eq!(sum, expected);
+}
+
+#[test]
+fn what_was_open_when_a_process_ended_counts_as_closed_by_the_system() {
+    let mut stats = Stats { accepted: 9, buffered: 100, requests: 5, ..Stats::default() };
+    stats.count_close(CloseReason::PeerClosed);
+    stats.end_all();
+    assert_eq!((stats.open(), stats.buffered, stats.requests), (0, 0, 5));
+    assert_eq!(stats.closed[CloseReason::SystemError as usize], 8);
+    assert_eq!(stats.closed_total(), 9);
+}
+
+#[test]
+fn the_report_of_shards_says_how_many_they_are() {
+    let stats = all(5);
+    let shards = stats.report_of_shards(4, Duration::from_millis(1500)).to_string();
+    let alone = stats.report(Moment::START + Duration::from_millis(1500)).to_string();
+    assert_eq!(shards, alone.replacen('\n', "\nshards 4\n", 1));
+}

@@ -1,15 +1,27 @@
 //! The hash index of a table: from a key to the offset in the text at which it stands.
 //!
+//! It is an array of buckets, each as long as a cache line of the processor, so that a lookup mostly
+//! waits for main memory once here, and once for the line of the text:
+//!
+//! ```text
+//! byte  0..12   a tag for each of 12 slots: 0 if the slot is empty, else 0x80 and 7 bits of the hash
+//! byte 12..16   nothing
+//! byte 16..64   the offset of each slot, a `u32`
+//! ```
+//!
+//! A key's hash says in which bucket to begin. If that is full, the next is taken, and so on; the
+//! search for a key ends at the first bucket that has an empty slot. An array of bytes has no
+//! pointers: it means the same in another process that maps it.
+//!
 //! Invariant: every offset is that of the first byte of a key, on a line without fault, and no two
 //! are of equal keys. The index does not own the text, so each call is given it, always the same.
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
 use super::Order;
+use super::bytes::Bytes;
 use super::error::{TableError, excerpt};
 use super::parse::{self, Key};
 
@@ -25,9 +37,27 @@ const HASHER: FixedState = FixedState::with_seed(0x7461_626C_6500_0001);
 /// Ten million lines are indexed twice as fast in batches as one by one.
 const BATCH: usize = 64;
 
+/// Bytes of a bucket.
+pub(super) const BUCKET: usize = 64;
+
+/// Slots of a bucket.
+const SLOTS: usize = 12;
+
+/// Where in a bucket its offsets begin.
+const OFFSETS: usize = 16;
+
+/// The highest bit of each slot's tag.
+const HIGH_BITS: u128 = u128::from_le_bytes([
+    0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 0, 0, 0,
+]);
+
+/// The lowest bit of each slot's tag.
+const LOW_BITS: u128 = HIGH_BITS >> 7;
+
 /// See the [module](self).
 pub(super) struct Index {
-    offsets: HashTable<u32>,
+    buckets: Bytes,
+    len: usize,
 }
 
 /// A key that waits to be inserted.
@@ -36,60 +66,87 @@ struct Hashed<'t> {
     key: Key<'t>,
 }
 
+/// Slots of a bucket, those that fit: the highest bit of a slot's byte is set.
+#[derive(Clone, Copy)]
+struct Slots(u128);
+
+impl Iterator for Slots {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let lowest = self.0.trailing_zeros() as usize / 8;
+        self.0 &= self.0.wrapping_sub(1);
+        (lowest < SLOTS).then_some(lowest)
+    }
+}
+
+/// A bucket that is looked at.
+#[derive(Clone, Copy)]
+struct Bucket<'i>(&'i [u8; BUCKET]);
+
+impl Bucket<'_> {
+    fn tags(self) -> u128 {
+        self.0.first_chunk().map_or(0, |tags| u128::from_le_bytes(*tags))
+    }
+
+    /// The slots that have this tag; rarely, one above such a slot too, whose tag is another.
+    fn slots_with(self, tag: u8) -> Slots {
+        // A byte becomes 0 where the tags are equal. Subtracting 1 from each then borrows into the
+        // highest bit of those, and of none else, but through a run of bytes above one.
+        let differences = self.tags() ^ (LOW_BITS * u128::from(tag));
+        Slots(differences.wrapping_sub(LOW_BITS) & !differences & HIGH_BITS)
+    }
+
+    fn empty_slots(self) -> Slots {
+        Slots(!self.tags() & HIGH_BITS)
+    }
+
+    fn offset(self, slot: usize) -> u32 {
+        let bytes = self.0.get(OFFSETS + 4 * slot..).and_then(<[u8]>::first_chunk);
+        bytes.map_or(0, |bytes| u32::from_ne_bytes(*bytes))
+    }
+}
+
+/// Seven bits of the hash that do not choose the bucket, and a bit that no empty slot has.
+fn tag(hash: u64) -> u8 {
+    hash as u8 | 0x80
+}
+
+/// What a search came to.
+enum Found {
+    /// The key, at this offset.
+    Key(u32),
+    /// The first empty slot behind which the key would stand: bucket and slot.
+    Vacancy(usize, usize),
+    /// Neither: the index is full.
+    Nothing,
+}
+
 impl Index {
     /// Indexes every entry of `text`, or returns the first fault in it.
     pub(super) fn build(text: &[u8], order: Order) -> Result<Index, TableError> {
-        let mut index = Index::with_capacity(parse::count_entries(text))?;
+        let mut builder = Builder::with_capacity(parse::count_entries(text))?;
         let mut batch = Vec::with_capacity(BATCH);
         for key in parse::keys(text, order) {
             match key {
                 Ok(key) => batch.push(Hashed { hash: HASHER.hash_one(key.bytes), key }),
                 Err(fault) => {
                     // A duplicate among the lines before this one is the earlier fault.
-                    index.insert_all(text, &mut batch)?;
+                    builder.insert_all(text, &mut batch)?;
                     return Err(fault);
                 }
             }
             if batch.len() == BATCH {
-                index.insert_all(text, &mut batch)?;
+                builder.insert_all(text, &mut batch)?;
             }
         }
-        index.insert_all(text, &mut batch)?;
-        Ok(index)
+        builder.insert_all(text, &mut batch)?;
+        Ok(Index { buckets: builder.buckets.into(), len: builder.len })
     }
 
-    /// An empty index that will not grow before it has more than `entries` entries.
-    ///
-    /// An index that grows holds its old and its new slots at once and hashes every key again. To
-    /// count the entries first costs far less, and reserves nothing for comments.
-    fn with_capacity(entries: usize) -> Result<Index, TableError> {
-        let mut offsets = HashTable::new();
-        let nothing_to_rehash = |_: &u32| 0;
-        offsets
-            .try_reserve(entries, nothing_to_rehash)
-            .map_err(|_| TableError::OutOfMemory { entries })?;
-        Ok(Index { offsets })
-    }
-
-    /// Empties `batch` into the index.
-    fn insert_all(&mut self, text: &[u8], batch: &mut Vec<Hashed<'_>>) -> Result<(), TableError> {
-        let hash_at = |&offset: &u32| HASHER.hash_one(parse::key_at(text, offset));
-        for Hashed { hash, key } in batch.drain(..) {
-            let is_same = |&offset: &u32| parse::is_key_at(text, offset, key.bytes);
-            match self.offsets.entry(hash, is_same, hash_at) {
-                Entry::Vacant(vacant) => {
-                    vacant.insert(key.offset);
-                }
-                Entry::Occupied(earlier) => {
-                    return Err(TableError::DuplicateKey {
-                        line: key.line,
-                        earlier_line: parse::line_number_at(text, *earlier.get()),
-                        key: excerpt(key.bytes),
-                    });
-                }
-            }
-        }
-        Ok(())
+    /// The index that was built with these buckets, of `len` keys.
+    pub(super) fn of_buckets(buckets: Bytes, len: usize) -> Index {
+        Index { buckets, len }
     }
 
     /// Where in `text` the entry of `key` has its key.
@@ -98,17 +155,88 @@ impl Index {
         if key.iter().any(u8::is_ascii_whitespace) {
             return None;
         }
-        let is_key = |&offset: &u32| parse::is_key_at(text, offset, key);
-        self.offsets.find(HASHER.hash_one(key), is_key).copied()
+        match search(&self.buckets, text, key, HASHER.hash_one(key)) {
+            Found::Key(offset) => Some(offset),
+            Found::Vacancy(..) | Found::Nothing => None,
+        }
     }
 
     /// How many keys the index has.
     pub(super) fn len(&self) -> usize {
-        self.offsets.len()
+        self.len
     }
 
-    /// Bytes of heap the index holds.
-    pub(super) fn memory(&self) -> usize {
-        self.offsets.allocation_size()
+    /// The buckets, as another process can use them.
+    pub(super) fn buckets(&self) -> &[u8] {
+        &self.buckets
+    }
+}
+
+/// Looks for `key` from the bucket on that its hash names.
+fn search(buckets: &[u8], text: &[u8], key: &[u8], hash: u64) -> Found {
+    let (buckets, _) = buckets.as_chunks::<BUCKET>();
+    // The high bits of the hash, as a fraction of all buckets: no division, any number of them.
+    let first = ((u128::from(hash) * buckets.len() as u128) >> 64) as usize;
+    let (before, from_first) = buckets.split_at_checked(first).unwrap_or_default();
+    for (distance, bucket) in from_first.iter().chain(before).map(Bucket).enumerate() {
+        let mut offsets = bucket.slots_with(tag(hash)).map(|slot| bucket.offset(slot));
+        if let Some(offset) = offsets.find(|&offset| parse::is_key_at(text, offset, key)) {
+            return Found::Key(offset);
+        }
+        if let Some(slot) = bucket.empty_slots().next() {
+            return Found::Vacancy((first + distance) % buckets.len(), slot);
+        }
+    }
+    Found::Nothing
+}
+
+/// An index that is being built.
+struct Builder {
+    buckets: Vec<u8>,
+    len: usize,
+}
+
+impl Builder {
+    /// An empty index with room for `entries` entries, at the size that it keeps.
+    ///
+    /// An index that grows would hold its old and its new slots at once and hash every key again. To
+    /// count the entries first costs far less, and reserves nothing for comments.
+    fn with_capacity(entries: usize) -> Result<Builder, TableError> {
+        // Seven of eight slots are taken: fuller buckets overflow more often.
+        let size = (entries * 8).div_ceil(7 * SLOTS) * BUCKET;
+        let mut buckets = Vec::new();
+        buckets.try_reserve_exact(size).map_err(|_| TableError::OutOfMemory { entries })?;
+        buckets.resize(size, 0);
+        Ok(Builder { buckets, len: 0 })
+    }
+
+    /// Empties `batch` into the index.
+    fn insert_all(&mut self, text: &[u8], batch: &mut Vec<Hashed<'_>>) -> Result<(), TableError> {
+        for Hashed { hash, key } in batch.drain(..) {
+            match search(&self.buckets, text, key.bytes, hash) {
+                Found::Vacancy(bucket, slot) => self.put(bucket, slot, tag(hash), key.offset),
+                Found::Key(earlier) => {
+                    return Err(TableError::DuplicateKey {
+                        line: key.line,
+                        earlier_line: parse::line_number_at(text, earlier),
+                        key: excerpt(key.bytes),
+                    });
+                }
+                Found::Nothing => return Err(TableError::OutOfMemory { entries: self.len + 1 }),
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, bucket: usize, slot: usize, tag: u8, offset: u32) {
+        let (buckets, _) = self.buckets.as_chunks_mut::<BUCKET>();
+        let Some(bucket) = buckets.get_mut(bucket) else { return };
+        let (tags, offsets) = bucket.split_at_mut(OFFSETS);
+        let offsets = offsets.as_chunks_mut().0;
+        if let (Some(place), Some(bytes)) = (tags.get_mut(slot), offsets.get_mut(slot)) {
+            *place = tag;
+            *bytes = offset.to_ne_bytes();
+            self.len += 1;
+        }
     }
 }

@@ -108,11 +108,6 @@ pub(super) fn count_entries(text: &[u8]) -> usize {
     text.split(|&byte| byte == b'\n').filter(has_entry).count()
 }
 
-/// The key that starts at `offset`.
-pub(super) fn key_at(text: &[u8], offset: u32) -> &[u8] {
-    first_word(from(text, offset))
-}
-
 /// Whether the key that starts at `offset` is `key`, which must be a single word.
 ///
 /// Compares by the length of `key`, which is at hand, rather than look for the end of the word in

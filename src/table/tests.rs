@@ -3,6 +3,7 @@ use super::*;
 mod faults;
 mod files;
 mod model;
+mod sharing;
 
 /// Parses a text that must be without fault.
 fn parsed(text: impl AsRef<[u8]>, order: Order) -> Table {
@@ -162,9 +163,10 @@ fn memory_is_the_text_and_a_few_bytes_an_entry() {
     const ENTRIES: usize = 20_000;
     let text = numbered(ENTRIES);
     let index_memory = parsed(&text, Order::KeyValue).memory() - text.len();
-    // Five bytes a slot, and between 7/8 and 7/16 of the slots are taken.
-    assert!(index_memory >= 5 * ENTRIES * 8 / 7, "{index_memory}");
-    assert!(index_memory <= 5 * ENTRIES * 16 / 7 + 64, "{index_memory}");
+    // Twelve slots in 64 bytes, of which 7/8 are taken.
+    let expected = ENTRIES * 8 / 7 * 64 / 12;
+    assert!(index_memory >= expected, "{index_memory}");
+    assert!(index_memory <= expected + 2 * 64, "{index_memory}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::support::server::READYD;
 use crate::support::tools::{self, Input, SHELL};
 use crate::support::{Client, Launch, Scratch, Server};
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Command;
 
@@ -35,7 +36,7 @@ fn assert_wrong_command(arguments: &[&str], complaint: &str) {
     assert!(ended.stderr.contains(complaint), "{:?} lacks {complaint:?}", ended.stderr);
 }
 
-fn assert_cannot_run(arguments: &[&str], complaint: &str) {
+pub(crate) fn assert_cannot_run(arguments: &[&str], complaint: &str) {
     let ended = readyd(arguments);
     assert_eq!(ended.status, Some(1), "{arguments:?}: {}", ended.stderr);
     let last = ended.stderr.lines().last().expect("a complaint");
@@ -80,6 +81,10 @@ fn wrong_commands() {
     assert_wrong_command(&["--listen", "smtp=127.0.0.1:0"], "no service \"smtp\"");
     assert_wrong_command(&["--listen", "echo=127.0.0.1:0,ack"], "echo takes no options");
     assert_wrong_command(&["--listen", "daytime=127.0.0.1:0,format=x"], "no date format \"x\"");
+    assert_wrong_command(&["--listen", "echo=fd:x"], "not a descriptor");
+    assert_wrong_command(&["--shards", "0"], "not from 1 to 1024");
+    assert_wrong_command(&["--shards", "2", "--listen", "echo=fd:0"], "bound already");
+    assert_wrong_command(&["--user", ":daemon"], "no user");
     assert_wrong_command(&["--frame-timeout", "5 parsecs"], "unknown unit");
     assert_wrong_command(&["--frame-timeout", "0s"], "--frame-timeout must be more than 0");
     assert_wrong_command(&["--max-frame", "2GiB"], "--max-frame must be at most");
@@ -103,6 +108,25 @@ fn address_of_another_machine() {
     // Reserved for documentation, RFC 5737: no machine has it.
     let listen = "echo=192.0.2.1:0";
     assert_cannot_run(&["--listen", listen], "no interface of this machine has this address");
+}
+
+#[test]
+fn descriptors_that_are_no_listeners() {
+    let one = ["--listen", "echo=fd:0"];
+    assert_cannot_run(&one, "cannot listen on echo=fd:0: descriptor 0 is not a listening TCP");
+    let open_nowhere = ["--listen", "echo=fd:65000"];
+    assert_cannot_run(&open_nowhere, "descriptor 65000 is not open");
+    assert_cannot_run(&["--listen", "echo=fd:1"], "descriptor 1 is standard output");
+}
+
+#[test]
+fn a_listener_can_be_inherited() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    let launch = Launch::of(&["framed=fd:0", "echo"]).stdin(OwnedFd::from(listener));
+    let server = launch.start();
+    assert_eq!(server.address("framed"), address);
+    assert_eq!(server.connect("framed").ask("ECHO hello"), "hello");
 }
 
 #[test]

@@ -44,7 +44,10 @@ mod logging;
 mod misbehaving;
 #[cfg(feature = "client")]
 mod readme;
+mod rights;
 mod services;
+mod shards;
+mod sharing;
 mod signals;
 #[cfg(feature = "client")]
 mod stats_watch;

@@ -65,7 +65,7 @@ pub(super) fn check_listen(listen: &Listen) {
         }
         _ => String::new(),
     };
-    let text = format!("{}={}{options}", listen.service.name(), listen.address);
+    let text = format!("{}={}{options}", listen.service.name(), listen.place);
     assert_eq!(text.parse().as_ref(), Ok(listen), "{text}");
 }
 

@@ -5,11 +5,15 @@
 //! would block: a pipe that is writable takes at least `PIPE_BUF` bytes, and no line is longer.
 //! Only terminals take less, and are written to through a nonblocking description of our own. A
 //! line that cannot be written now is dropped and counted, and the count is written when it can be.
+//!
+//! Where shards write to the same pipe, another may have filled it between poll(2) and the write; so
+//! they are given a nonblocking description of it, too. Each line is one write, so lines do not mix.
 
+use crate::shard;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::fstat;
+use nix::sys::stat::{SFlag, fstat};
 use readyd::clock::WallTime;
 use readyd::config::Config;
 use readyd::handlers::daytime::{Calendar, Format, Zone};
@@ -35,20 +39,27 @@ pub(crate) fn start(config: &Config) {
             builder.filter_level(config.log_from_file.unwrap_or(log::LevelFilter::Info))
         }
     };
-    builder.target(env_logger::Target::Pipe(Box::new(Sink::new())));
+    let prefix = shard::own_prefix();
+    builder.target(env_logger::Target::Pipe(Box::new(Sink::new(prefix.clone()))));
     if stderr_is_the_journal() {
-        builder.format(|line, record| {
-            writeln!(line, "<{}>{}", priority(record.level()), record.args())
+        builder.format(move |line, record| {
+            writeln!(line, "<{}>{prefix}{}", priority(record.level()), record.args())
         });
     } else {
         let calendar = Mutex::new(Calendar::new(Zone::Utc));
         builder.format(move |line, record| {
             let mut calendar = calendar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             line.write_all(calendar.text(Format::Rfc3339, wall_time()))?;
-            writeln!(line, " {:5} {}", record.level(), record.args())
+            writeln!(line, " {:5} {prefix}{}", record.level(), record.args())
         });
     }
     builder.init();
+}
+
+/// What a shard is told of how much to log: what the command line says; or the file, if the environment,
+/// which the shard has too, says nothing.
+pub(crate) fn level_of_a_shard(config: &Config) -> Option<log::LevelFilter> {
+    config.log.or(config.log_from_file.filter(|_| env::var("RUST_LOG").is_err()))
 }
 
 fn wall_time() -> WallTime {
@@ -81,22 +92,38 @@ fn cut(line: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// Standard error once more, as a description of our own that does not block.
+fn open_nonblocking() -> io::Result<File> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    OpenOptions::new().write(true).custom_flags(flags.bits()).open("/proc/self/fd/2")
+}
+
+/// Standard error for processes that share it: where it is a pipe or a terminal, a nonblocking
+/// description of it. Elsewhere (a file, a socket) there is none: to open a file again would be to write
+/// over its beginning, and a socket cannot be opened.
+pub(crate) fn for_shards() -> Option<File> {
+    let is_pipe = fstat(io::stderr()).is_ok_and(|stat| {
+        SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFIFO
+    });
+    let own = (is_pipe || io::stderr().is_terminal()).then(open_nonblocking);
+    own.and_then(Result::ok)
+}
+
 /// Standard error, without waiting for it.
 struct Sink {
     /// A terminal that is writable may have room for part of a line only, and the write then waits for
     /// the rest. So it is opened once more, nonblocking: a description of our own, which the shell
     /// does not share as it shares descriptor 2.
     terminal: Option<File>,
+    /// Which of several processes says so.
+    prefix: String,
     dropped: u64,
 }
 
 impl Sink {
-    fn new() -> Sink {
-        let terminal = io::stderr().is_terminal().then(|| {
-            let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-            OpenOptions::new().write(true).custom_flags(flags.bits()).open("/proc/self/fd/2")
-        });
-        Sink { terminal: terminal.and_then(Result::ok), dropped: 0 }
+    fn new(prefix: String) -> Sink {
+        let terminal = io::stderr().is_terminal().then(open_nonblocking);
+        Sink { terminal: terminal.and_then(Result::ok), prefix, dropped: 0 }
     }
 
     /// Writes a line if it can be written whole without waiting.
@@ -122,8 +149,9 @@ impl Write for Sink {
     /// Writes one line, or drops it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.dropped > 0 {
+            let Sink { prefix, dropped, .. } = self;
             let notice =
-                format!("readyd: {} log lines lost: standard error was full\n", self.dropped);
+                format!("readyd: {prefix}{dropped} log lines lost: standard error was full\n");
             if self.write_now(notice.as_bytes()) {
                 self.dropped = 0;
             }

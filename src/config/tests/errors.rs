@@ -36,6 +36,15 @@ fn each_fault_has_its_text() {
             "--idle-timeout \"1MiB\": unknown unit \"MiB\" (use us, ms, s, m, h or d)",
         ),
         (&["--idle-timeout", "999999d"], "--idle-timeout \"999999d\": too large"),
+        (&["--shards", "0"], "--shards \"0\": not from 1 to 1024"),
+        (&["--shards", "1025"], "--shards \"1025\": not from 1 to 1024"),
+        (&["--shards", "many"], "--shards \"many\": not a number (write it as 1000 or 10k)"),
+        (
+            &["--shards=2", "--listen=echo=fd:3"],
+            "--shards needs addresses to listen on, and fd: names a socket that is bound already",
+        ),
+        (&["--user", ""], "--user \"\": no user (write it as USER or USER:GROUP)"),
+        (&["--user", "daemon:"], "--user \"daemon:\": no group (write it as USER or USER:GROUP)"),
         (
             &["--table-order", "random"],
             "--table-order \"random\": not an order (use key-value or value-key)",

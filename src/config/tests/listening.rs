@@ -1,6 +1,6 @@
 //! `--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...`
 
-use crate::config::listen::Listen;
+use crate::config::listen::{Listen, Place};
 use crate::handlers::Service;
 use crate::handlers::daytime::Format;
 
@@ -16,11 +16,18 @@ fn error(text: &str) -> String {
 fn every_service_can_listen_on_any_address() {
     for name in Service::NAMES {
         for address in ["127.0.0.1:9999", "0.0.0.0:0", "[::]:7", "[fe80::1%2]:65535"] {
-            let Listen { service, address: parsed } = listen(&format!("{name}={address}"));
+            let Listen { service, place } = listen(&format!("{name}={address}"));
             assert_eq!(service.name(), name);
-            assert_eq!(parsed, address.parse().expect("an address"));
+            assert_eq!(place, Place::Address(address.parse().expect("an address")));
         }
     }
+}
+
+#[test]
+fn a_socket_can_be_inherited() {
+    let Listen { service, place } = listen("daytime=fd:65535,ack");
+    assert_eq!(service, Service::Daytime { format: Format::Ctime, ack: true });
+    assert_eq!(place, Place::Inherited(65535));
 }
 
 #[test]
@@ -50,6 +57,10 @@ fn each_fault_has_its_text() {
         ("echo=127.0.0.1:65536", bad_address("127.0.0.1:65536")),
         ("echo=", bad_address("")),
         ("echo= 127.0.0.1:7", bad_address(" 127.0.0.1:7")),
+        ("echo=fd:", bad_descriptor("fd:")),
+        ("echo=fd:+3", bad_descriptor("fd:+3")),
+        ("echo=fd:65536", bad_descriptor("fd:65536")),
+        ("echo=FD:3", bad_address("FD:3")),
         ("echo=127.0.0.1:7,ack", "echo takes no options, \"ack\" is not one".to_owned()),
         ("echo=127.0.0.1:7,", "echo takes no options, \"\" is not one".to_owned()),
         ("daytime=127.0.0.1:13,zone=utc", no_option("zone=utc")),
@@ -67,6 +78,10 @@ fn each_fault_has_its_text() {
 
 fn bad_address(address: &str) -> String {
     format!("{address:?} is not an address (write IP:PORT or [IPv6]:PORT)")
+}
+
+fn bad_descriptor(text: &str) -> String {
+    format!("{text:?} is not a descriptor (write fd:NUMBER, at most 65535)")
 }
 
 fn no_option(option: &str) -> String {

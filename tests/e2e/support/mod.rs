@@ -21,7 +21,6 @@ pub(crate) use client::{Client, frame};
 pub(crate) use server::{Launch, Server};
 
 use std::fs;
-#[cfg(feature = "client")]
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -53,7 +52,6 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
 
 /// One of the 16 million loopback addresses, on which no other process will have taken any port: for
 /// programs whose port has to be known before they run.
-#[cfg(feature = "client")]
 pub(crate) fn loopback_of_ones_own() -> Ipv4Addr {
     let [_, high, middle, low] = process::id().to_be_bytes();
     // Process numbers have at most 22 bits, proc_sys_kernel(5).

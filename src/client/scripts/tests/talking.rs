@@ -13,6 +13,7 @@ use crate::handlers::daytime::{Calendar, Zone};
 use crate::handlers::{Context, Responder, Service};
 use crate::reply::Reply;
 use crate::stats::Stats;
+use crate::stats::publishing::Publisher;
 use crate::table::Table;
 use proptest::prelude::*;
 use std::cell::Cell;
@@ -150,6 +151,7 @@ fn server_closes_after(message: &[u8]) -> bool {
         calendar: &mut Calendar::new(Zone::Utc),
         table: &Table::embedded(),
         stats: &mut Stats::default(),
+        publisher: &mut Publisher::default(),
         log: &mut ClientLog::new(0),
     };
     let mut responder = Responder { service: Service::Framed, context };

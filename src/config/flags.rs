@@ -1,0 +1,83 @@
+//! The table of flags, and the help that is made of it.
+
+use crate::handlers::Service;
+
+/// A flag: its name, what its value is called if it takes one, and what it is for.
+pub(super) struct Flag {
+    pub(super) name: &'static str,
+    pub(super) value: Option<&'static str>,
+    pub(super) help: &'static str,
+}
+
+const fn flag(name: &'static str, value: &'static str, help: &'static str) -> Flag {
+    Flag { name, value: Some(value), help }
+}
+
+const fn switch(name: &'static str, help: &'static str) -> Flag {
+    Flag { name, value: None, help }
+}
+
+pub(super) const FLAGS: &[Flag] = &[
+    flag(
+        "listen",
+        "SERVICE=ADDRESS[,OPTION]...",
+        "serve SERVICE there; repeatable [framed=127.0.0.1:9999]",
+    ),
+    switch("reuse-port", "let other processes of this user listen on the same ports"),
+    flag("shards", "COUNT", "processes that serve side by side, each on a core [1]"),
+    flag("user", "USER[:GROUP]", "become this user once the ports are bound; names or numbers"),
+    switch("print-addresses", "print SERVICE ADDRESS of each listener on standard output"),
+    flag("table", "FILE", "the lookup table: KEY VALUE a line, # comments; SIGHUP reloads it"),
+    flag("table-order", "ORDER", "key-value, or value-key for ethers(5) files [key-value]"),
+    flag("table-limit", "SIZE", "largest table file [1GiB]"),
+    switch("utc", "tell UTC instead of local time"),
+    flag("max-connections", "COUNT", "connections at once [what the descriptor limit allows]"),
+    flag("max-connections-per-address", "COUNT", "at once from an IPv4 address or IPv6 /64"),
+    flag("accept-rate-per-address", "COUNT", "a second from an IPv4 address or IPv6 /64"),
+    flag("allow", "CIDR[,CIDR]...", "let in only clients from there; repeatable"),
+    flag("deny", "CIDR[,CIDR]...", "turn away clients from there; repeatable"),
+    flag("memory-limit", "SIZE", "buffers of all connections together [a quarter of the memory]"),
+    flag("max-frame", "SIZE", "longest body or line [1MiB]"),
+    flag("output-limit", "SIZE", "unsent output at which a connection is not read [1MiB]"),
+    flag("frame-timeout", "DURATION", "from a frame's first byte to its last [30s]"),
+    flag("idle-timeout", "DURATION", "between requests [10m]"),
+    flag("write-timeout", "DURATION", "without the peer taking waiting output [30s]"),
+    flag("drain-timeout", "DURATION", "from SIGTERM to the end, at the latest [10s]"),
+    flag("log-rate", "COUNT", "log lines a second that clients can cause [100]"),
+    flag("exit-on-idle", "DURATION", "stop when nobody has been connected for so long"),
+    flag("backlog", "COUNT", "connections waiting to be accepted, as listen(2) [4096]"),
+    flag("config", "FILE", "a flag a line, without dashes; the command line wins"),
+    flag("log", "LEVEL", "off, error, warn, info, debug or trace [RUST_LOG, or info]"),
+    switch("check-config", "read everything, say what is wrong, and exit"),
+];
+
+/// The flag called `name`.
+pub(super) fn find_flag(name: &str) -> Option<&'static Flag> {
+    FLAGS.iter().find(|flag| flag.name == name)
+}
+
+/// The text of `--help`.
+pub fn help() -> String {
+    let mut text = String::from(
+        "readyd: a nonblocking server on one poll loop\n\n\
+         Usage: readyd [--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...]... [FLAG]...\n\n",
+    );
+    text += &format!("Services: {}\n", Service::NAMES.join(", "));
+    text += "Options of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack\n\nFlags:\n";
+    for flag in FLAGS {
+        let left = match flag.value {
+            Some(value) => format!("--{} {value}", flag.name),
+            None => format!("--{}", flag.name),
+        };
+        match left.len() {
+            0..=26 => text += &format!("  {left:<26} {}\n", flag.help),
+            _ => text += &format!("  {left}\n{:29}{}\n", "", flag.help),
+        }
+    }
+    text +=
+        "  -h, --help                 print this\n  -V, --version              print the version\n";
+    text += "\nUnits: us ms s m h d; counts k m (1000); sizes KiB MiB GiB (1024).\n\
+             Signals: SIGTERM, SIGINT drain, a second one stops at once; SIGHUP reloads the table;\n\
+             SIGUSR1 logs the statistics.\n";
+    text
+}

@@ -1,0 +1,137 @@
+//! A configuration written out as flags again: what a process passes on to those that it starts.
+//!
+//! Invariant: [`from_args`](super::from_args) makes the same configuration of it. So nothing has to be
+//! read twice, and a file that has changed meanwhile, or that can no longer be read, does not matter.
+
+use super::Config;
+use crate::access::AccessRules;
+use crate::handlers::Service;
+use crate::handlers::daytime::Zone;
+use crate::limits::Limits;
+use crate::table::Order;
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::time::Duration;
+
+/// Flags, each with its value in one word.
+#[derive(Default)]
+struct Words(Vec<OsString>);
+
+impl Words {
+    fn value(&mut self, flag: &str, value: impl Display) {
+        self.0.push(format!("--{flag}={value}").into());
+    }
+
+    fn optional(&mut self, flag: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.value(flag, value);
+        }
+    }
+
+    fn switch(&mut self, flag: &str, is_on: bool) {
+        if is_on {
+            self.0.push(format!("--{flag}").into());
+        }
+    }
+}
+
+impl Config {
+    /// The flags that ask for this configuration, without the program's name. How much to log is told
+    /// only if the command line did: the rest is the environment's to say.
+    pub fn to_args(&self) -> Vec<OsString> {
+        // Without `..`: whoever adds a setting is told to write it here.
+        let Config {
+            listeners,
+            reuse_port,
+            shards,
+            user,
+            print_addresses,
+            table,
+            table_order,
+            table_limit,
+            zone,
+            limits,
+            max_connections,
+            memory_limit,
+            backlog,
+            log,
+            log_from_file: _,
+            check_only,
+        } = self;
+        let mut words = Words::default();
+        for listen in listeners {
+            let options = match listen.service {
+                Service::Daytime { format, ack } => {
+                    format!(",format={}{}", format.name(), if ack { ",ack" } else { "" })
+                }
+                _ => String::new(),
+            };
+            let (service, place) = (listen.service.name(), listen.place);
+            words.value("listen", format_args!("{service}={place}{options}"));
+        }
+        words.switch("reuse-port", *reuse_port);
+        words.value("shards", shards);
+        words.optional("user", user.as_ref());
+        words.switch("print-addresses", *print_addresses);
+        if let Some(path) = table {
+            words.0.extend(["--table".into(), path.into()]);
+        }
+        words.value("table-order", order(*table_order));
+        words.value("table-limit", table_limit);
+        words.switch("utc", *zone == Zone::Utc);
+        words.optional("max-connections", max_connections.as_ref());
+        words.optional("memory-limit", memory_limit.as_ref());
+        words.limits(limits);
+        words.value("backlog", backlog);
+        words.optional("log", log.as_ref());
+        words.switch("check-config", *check_only);
+        words.0
+    }
+}
+
+impl Words {
+    /// The limits that have flags, but for the two that the configuration keeps itself.
+    fn limits(&mut self, limits: &Limits) {
+        let Limits {
+            max_connections: _,
+            max_connections_per_address,
+            accept_rate_per_address,
+            access: AccessRules { allow, deny },
+            memory_limit: _,
+            max_frame,
+            output_limit,
+            frame_timeout,
+            idle_timeout,
+            write_timeout,
+            linger_timeout: _,
+            line_pause: _,
+            drain_timeout,
+            log_rate,
+            exit_on_idle,
+        } = limits;
+        self.optional("max-connections-per-address", max_connections_per_address.as_ref());
+        self.optional("accept-rate-per-address", accept_rate_per_address.as_ref());
+        allow.iter().for_each(|range| self.value("allow", range));
+        deny.iter().for_each(|range| self.value("deny", range));
+        self.value("max-frame", max_frame);
+        self.value("output-limit", output_limit);
+        self.value("frame-timeout", seconds(*frame_timeout));
+        self.value("idle-timeout", seconds(*idle_timeout));
+        self.value("write-timeout", seconds(*write_timeout));
+        self.value("drain-timeout", seconds(*drain_timeout));
+        self.value("log-rate", log_rate);
+        self.optional("exit-on-idle", exit_on_idle.map(seconds));
+    }
+}
+
+/// Exactly, to the nanosecond.
+fn seconds(duration: Duration) -> impl Display {
+    format!("{}.{:09}s", duration.as_secs(), duration.subsec_nanos())
+}
+
+fn order(order: Order) -> &'static str {
+    match order {
+        Order::KeyValue => "key-value",
+        Order::ValueKey => "value-key",
+    }
+}

@@ -1,0 +1,82 @@
+//! Descriptors that were and were not inherited. Those that were are played by ones that the test
+//! takes the mark of.
+
+use super::*;
+use nix::unistd::dup;
+use socket2::{Domain, Socket, Type};
+use std::fs::File;
+use std::net::UdpSocket;
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
+use std::os::unix::net::UnixListener;
+
+/// The number of a descriptor that nobody owns and that has no mark, as after exec.
+fn inherited(original: impl AsFd) -> RawFd {
+    let number = dup(original).expect("a descriptor").into_raw_fd();
+    assert!(!is_closed_on_exec(number));
+    number
+}
+
+fn is_closed_on_exec(number: RawFd) -> bool {
+    let flags = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).expect("it is open");
+    let flags = flags.lines().find_map(|line| line.strip_prefix("flags:")).expect("its flags");
+    let flags = i32::from_str_radix(flags.trim(), 8).expect("an octal number");
+    flags & nix::fcntl::OFlag::O_CLOEXEC.bits() != 0
+}
+
+fn error(number: RawFd) -> String {
+    listener(number).expect_err("it is no listener of ours").to_string()
+}
+
+#[test]
+fn a_listener_is_taken_once() {
+    let original = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let number = inherited(&original);
+    let taken = listener(number).expect("it was inherited");
+    assert_eq!(taken.local_addr().ok(), original.local_addr().ok());
+    let error_of_accept = taken.accept().expect_err("nobody has come, and it does not wait");
+    assert_eq!(error_of_accept.kind(), io::ErrorKind::WouldBlock);
+    assert!(is_closed_on_exec(number));
+    assert_eq!(error(number), format!("descriptor {number} was not inherited, or is named twice"));
+}
+
+#[test]
+fn what_is_ours_is_not_taken() {
+    let ours = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let number = ours.as_raw_fd();
+    assert_eq!(error(number), format!("descriptor {number} was not inherited, or is named twice"));
+    ours.local_addr().expect("it is still open");
+}
+
+#[test]
+fn what_does_not_listen_for_tcp_is_refused() {
+    let bound = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let udp = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let path = std::env::temp_dir().join(format!("readyd-inherited-{}", std::process::id()));
+    let unix = UnixListener::bind(&path).expect("a path of our own");
+    std::fs::remove_file(&path).expect("the path of our own");
+    let file = File::open("/dev/null").expect("a file");
+    let numbers = [inherited(&bound), inherited(&udp), inherited(&unix), inherited(&file)];
+    for number in numbers {
+        let expected = format!("descriptor {number} is not a listening TCP socket");
+        assert_eq!(error(number), expected);
+    }
+}
+
+#[test]
+fn numbers_that_stand_for_nothing() {
+    assert_eq!(error(2), "descriptor 2 is standard output or error");
+    for number in [-1, 1 << 20] {
+        let expected =
+            format!("descriptor {number} is not open (whoever starts readyd has to leave it open)");
+        assert_eq!(error(number), expected);
+    }
+}
+
+#[test]
+fn what_is_left_open_is_closed_on_exec_again() {
+    let file = File::open("/dev/null").expect("a file");
+    let number = file.as_raw_fd();
+    let seen = leave_open(&[file.as_fd()], || Ok(is_closed_on_exec(number)));
+    assert!(!seen.expect("it can be marked"));
+    assert!(is_closed_on_exec(number));
+}

@@ -1,0 +1,108 @@
+//! Memory that several processes share and none can change: a sealed memfd, mapped.
+//!
+//! Invariant: the bytes of a [`Mapping`] are there and stay as they are for as long as it lives. A file
+//! that is mapped can be cut off or written by whoever has it open: the first ends the process with
+//! SIGBUS, the second changes what Rust takes for unchangeable. Seals, fcntl(2), rule out both, for good
+//! and for everybody; so only what has them is mapped.
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::stat::fstat;
+use std::ffi::c_void;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::ops::Deref;
+use std::os::fd::{AsFd, OwnedFd};
+use std::ptr::NonNull;
+use std::slice;
+
+#[cfg(test)]
+mod tests;
+
+/// No write, no change of size, and no lifting of that.
+fn all_seals() -> SealFlag {
+    SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL
+}
+
+/// Puts `parts`, one behind the other, into memory that can be mapped, and seals it.
+///
+/// # Errors
+///
+/// When the system has no descriptor or not enough memory.
+pub fn seal(name: &std::ffi::CStr, parts: &[&[u8]]) -> io::Result<OwnedFd> {
+    let mut file =
+        File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?);
+    parts.iter().try_for_each(|part| file.write_all(part))?;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(all_seals()))?;
+    Ok(file.into())
+}
+
+/// A sealed memfd, mapped from its first byte to its last. Dereferences to its bytes.
+pub struct Mapping {
+    start: NonNull<c_void>,
+    length: usize,
+}
+
+impl Mapping {
+    /// Maps what [`seal`] made.
+    ///
+    /// # Errors
+    ///
+    /// When it is not sealed, is empty, or the system has no room for it.
+    #[expect(unsafe_code, reason = "mmap(2) has no safe form: bytes of a file could change")]
+    pub fn of_sealed(descriptor: impl AsFd) -> io::Result<Mapping> {
+        let refused = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
+        let seals = fcntl(&descriptor, FcntlArg::F_GET_SEALS).map(SealFlag::from_bits_retain);
+        if !seals.is_ok_and(|seals| seals.contains(all_seals())) {
+            return Err(refused("not memory that is sealed"));
+        }
+        let length = usize::try_from(fstat(&descriptor)?.st_size).unwrap_or_default();
+        let size = NonZeroUsize::new(length).ok_or_else(|| refused("empty"))?;
+        // Shared with whoever else maps it, all the same: what is private are changes, and there are
+        // none. Kernels before 6.7 take a shared mapping of what is sealed for one that will be written.
+        let (protection, flags) = (ProtFlags::PROT_READ, MapFlags::MAP_PRIVATE);
+        // SAFETY: the kernel chooses the address, so no memory of ours is mapped over. The mapping is
+        // for reading only.
+        let start = unsafe { mmap(None, size, protection, flags, &descriptor, 0) }?;
+        Ok(Mapping { start, length })
+    }
+}
+
+impl Deref for Mapping {
+    type Target = [u8];
+
+    #[expect(unsafe_code, reason = "the address that mmap(2) returned is a bare pointer")]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `length` bytes from `start` on are mapped for reading until `self` is dropped, which
+        // outlives the slice. They were the whole file, which is sealed: it cannot become shorter, and
+        // nobody can write to it. The protection is never changed.
+        unsafe { slice::from_raw_parts(self.start.as_ptr().cast(), self.length) }
+    }
+}
+
+// SAFETY: it is memory that nobody changes; it belongs to the process, not to a thread.
+#[expect(unsafe_code, reason = "bare pointers are taken for bound to a thread")]
+unsafe impl Send for Mapping {}
+
+// SAFETY: as above: all that can be done with it from several threads at once is reading.
+#[expect(unsafe_code, reason = "bare pointers are taken for bound to a thread")]
+unsafe impl Sync for Mapping {}
+
+impl Drop for Mapping {
+    #[expect(unsafe_code, reason = "munmap(2) takes memory away from whoever still points to it")]
+    fn drop(&mut self) {
+        // SAFETY: exactly what mmap(2) returned, once; and no slice of it outlives `self`.
+        let unmapped: Result<(), Errno> = unsafe { munmap(self.start, self.length) };
+        debug_assert_eq!(unmapped, Ok(()));
+    }
+}
+
+impl fmt::Debug for Mapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mapping").field("length", &self.length).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+//! Giving up root's rights once the ports are bound: `--user USER[:GROUP]`.
+//!
+//! Invariant: after [`Rights::assume`] the process has the user, the groups and the rights of that
+//! account, and no way back. It is not enough that the calls succeed: a process that still has
+//! capabilities can become root again, so that is tried, and must fail.
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::unistd::{
+    Gid, Group, Uid, User, getgroups, getresgid, getresuid, initgroups, setgroups, setresgid,
+    setresuid, setuid,
+};
+use std::ffi::{CString, NulError};
+use std::fmt;
+use std::str::FromStr;
+
+#[cfg(test)]
+mod tests;
+
+/// An account as the operator writes it: each part a name or a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    user: String,
+    group: Option<String>,
+}
+
+/// Why an account is not one, or cannot be assumed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountError {
+    /// There is no user before the colon.
+    NoUser,
+    /// There is no group behind the colon.
+    NoGroup,
+    /// The system does not know the user.
+    UnknownUser(String),
+    /// The system does not know the group.
+    UnknownGroup(String),
+    /// The user is a number without an entry, which tells no group.
+    GroupNeeded(Uid),
+    /// The user is root.
+    Root,
+    /// The system's list of users or groups cannot be read, or a name cannot be looked up in it.
+    Unreadable(Errno),
+    /// A call was refused: what it was to do.
+    Refused(&'static str, Errno),
+    /// The process could still become root.
+    NotLost,
+}
+
+impl fmt::Display for AccountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AccountError::NoUser => f.write_str("no user (write it as USER or USER:GROUP)"),
+            AccountError::NoGroup => f.write_str("no group (write it as USER or USER:GROUP)"),
+            AccountError::UnknownUser(name) => write!(f, "there is no user {name:?}"),
+            AccountError::UnknownGroup(name) => write!(f, "there is no group {name:?}"),
+            AccountError::GroupNeeded(uid) => {
+                write!(f, "user {uid} has no entry that tells its group (write {uid}:GROUP)")
+            }
+            AccountError::Root => f.write_str("root would keep all its rights; name another user"),
+            AccountError::Unreadable(errno) => {
+                write!(f, "cannot look it up: {}", errno.desc())
+            }
+            AccountError::Refused(what, Errno::EPERM) => write!(
+                f,
+                "cannot {what}: {} (only root can become another user; without it, leave --user out)",
+                Errno::EPERM.desc()
+            ),
+            AccountError::Refused(what, errno) => write!(f, "cannot {what}: {}", errno.desc()),
+            AccountError::NotLost => f.write_str(
+                "the process could become root again (it was started with capabilities that outlast \
+                 the change; start it as root without them, or without --user)",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for AccountError {}
+
+impl FromStr for Account {
+    type Err = AccountError;
+
+    fn from_str(text: &str) -> Result<Account, AccountError> {
+        let (user, group) = match text.split_once(':') {
+            Some((_, "")) => return Err(AccountError::NoGroup),
+            Some((user, group)) => (user, Some(group.to_owned())),
+            None => (text, None),
+        };
+        match user {
+            "" => Err(AccountError::NoUser),
+            _ => Ok(Account { user: user.to_owned(), group }),
+        }
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.user)?;
+        self.group.iter().try_for_each(|group| write!(f, ":{group}"))
+    }
+}
+
+impl Account {
+    /// Looks the account up, passwd(5) and group(5).
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`] if there is no such user or group, or the user is root.
+    pub fn look_up(&self) -> Result<Rights, AccountError> {
+        let entry = self.user_entry()?;
+        let uid = match (&entry, self.user.parse()) {
+            (Some(entry), _) => entry.uid,
+            (None, Ok(number)) => Uid::from_raw(number),
+            (None, Err(_)) => return Err(AccountError::UnknownUser(self.user.clone())),
+        };
+        let gid = match (&self.group, &entry) {
+            (Some(group), _) => look_up_group(group)?,
+            (None, Some(entry)) => entry.gid,
+            (None, None) => return Err(AccountError::GroupNeeded(uid)),
+        };
+        if uid.is_root() {
+            return Err(AccountError::Root);
+        }
+        let no_name = |_: NulError| AccountError::UnknownUser(self.user.clone());
+        let name = entry.map(|entry| CString::new(entry.name)).transpose().map_err(no_name)?;
+        Ok(Rights { uid, gid, name })
+    }
+
+    /// The user's entry, by name or, if there is no such name, by number.
+    fn user_entry(&self) -> Result<Option<User>, AccountError> {
+        let by_name = User::from_name(&self.user).map_err(AccountError::Unreadable)?;
+        match (by_name, self.user.parse()) {
+            (None, Ok(number)) => {
+                User::from_uid(Uid::from_raw(number)).map_err(AccountError::Unreadable)
+            }
+            (by_name, _) => Ok(by_name),
+        }
+    }
+}
+
+fn look_up_group(group: &str) -> Result<Gid, AccountError> {
+    match (Group::from_name(group).map_err(AccountError::Unreadable)?, group.parse()) {
+        (Some(entry), _) => Ok(entry.gid),
+        (None, Ok(number)) => Ok(Gid::from_raw(number)),
+        (None, Err(_)) => Err(AccountError::UnknownGroup(group.to_owned())),
+    }
+}
+
+/// A user, a group, and the other groups that the user is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rights {
+    uid: Uid,
+    gid: Gid,
+    /// By which the other groups are found; without a name there are none.
+    name: Option<CString>,
+}
+
+impl fmt::Display for Rights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "user {}, group {}", self.uid, self.gid)
+    }
+}
+
+impl Rights {
+    /// Becomes that user, for good. To be called while the process has one thread.
+    ///
+    /// The groups come first: to change them takes the rights that go with the user.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`] if the system refuses, or if the way back is open. The process may then have
+    /// changed in part, and should end.
+    pub fn assume(&self) -> Result<(), AccountError> {
+        let refused = |what| move |errno| AccountError::Refused(what, errno);
+        match &self.name {
+            Some(name) => initgroups(name, self.gid),
+            None => setgroups(&[self.gid]),
+        }
+        .map_err(refused("set the user's groups"))?;
+        setresgid(self.gid, self.gid, self.gid).map_err(refused("change the group"))?;
+        setresuid(self.uid, self.uid, self.uid).map_err(refused("change the user"))?;
+        // No program that it could start gives it other rights, whatever the file's mode says.
+        prctl::set_no_new_privs().map_err(refused("renounce new rights"))?;
+        self.verify()
+    }
+
+    fn verify(&self) -> Result<(), AccountError> {
+        let refused = |what| move |errno| AccountError::Refused(what, errno);
+        let users = getresuid().map_err(refused("read the user"))?;
+        let groups = getresgid().map_err(refused("read the group"))?;
+        let all = getgroups().map_err(refused("read the groups"))?;
+        let is_user = [users.real, users.effective, users.saved] == [self.uid; 3];
+        let is_group = [groups.real, groups.effective, groups.saved] == [self.gid; 3];
+        let is_in_roots_group = self.gid.as_raw() != 0 && all.contains(&Gid::from_raw(0));
+        if is_user && is_group && !is_in_roots_group && setuid(Uid::from_raw(0)).is_err() {
+            Ok(())
+        } else {
+            Err(AccountError::NotLost)
+        }
+    }
+}

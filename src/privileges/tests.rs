@@ -1,0 +1,51 @@
+//! What is said of accounts. That rights are given up is for the end-to-end tests to see: a test that
+//! gave up its own could not go on.
+
+use super::*;
+
+fn account(text: &str) -> Account {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[test]
+fn an_account_reads_as_it_was_written() {
+    for text in ["daemon", "daemon:daemon", "1:1", "65534", "a b:c:d"] {
+        assert_eq!(account(text).to_string(), text);
+    }
+    assert_eq!("".parse::<Account>(), Err(AccountError::NoUser));
+    assert_eq!(":daemon".parse::<Account>(), Err(AccountError::NoUser));
+    assert_eq!("daemon:".parse::<Account>(), Err(AccountError::NoGroup));
+}
+
+#[test]
+fn names_are_looked_up_and_numbers_are_what_they_are() {
+    const NOBODYS: u32 = 3_999_999_999;
+    let rights = account(&format!("{NOBODYS}:{NOBODYS}")).look_up().expect("numbers do");
+    assert_eq!((rights.uid.as_raw(), rights.gid.as_raw(), &rights.name), (NOBODYS, NOBODYS, &None));
+    let alone = account(&NOBODYS.to_string()).look_up();
+    assert_eq!(alone, Err(AccountError::GroupNeeded(Uid::from_raw(NOBODYS))));
+
+    let entry = User::from_name("nobody").expect("the list of users");
+    let Some(entry) = entry else { return };
+    let by_name = account("nobody").look_up().expect("it has an entry");
+    let by_number = account(&entry.uid.to_string()).look_up();
+    assert_eq!(by_number, Ok(by_name.clone()));
+    assert_eq!((by_name.uid, by_name.gid), (entry.uid, entry.gid));
+    assert!(by_name.name.is_some(), "its groups are found by its name");
+    let with_group = account(&format!("nobody:{NOBODYS}")).look_up().expect("a number does");
+    assert_eq!(with_group.gid.as_raw(), NOBODYS);
+}
+
+#[test]
+fn who_is_not_there_is_named() {
+    let name = "no-such-name";
+    let no_user = AccountError::UnknownUser(name.to_owned());
+    assert_eq!(account(name).look_up(), Err(no_user));
+    let no_group = AccountError::UnknownGroup(name.to_owned());
+    assert_eq!(account(&format!("1:{name}")).look_up(), Err(no_group));
+}
+
+#[test]
+fn root_is_not_somebody_else() {
+    assert_eq!(account("0:1").look_up(), Err(AccountError::Root));
+}

@@ -1,0 +1,88 @@
+//! When a shard tells the others what it has counted.
+//!
+//! Invariants: nobody is told numbers that the others could not read a moment later, so whoever asks one
+//! shard after another never sees a counter go back. A shard that does nothing is not woken to say so.
+
+use super::Stats;
+use crate::clock::Moment;
+use std::fmt;
+use std::time::Duration;
+
+#[cfg(test)]
+mod tests;
+
+/// Between one publication and the next while a shard is busy: often enough for people who watch, and
+/// rare beside the system calls of its clients.
+pub const PERIOD: Duration = Duration::from_millis(100);
+
+/// Where shards of one server tell each other what they have counted.
+pub trait Ledger: fmt::Debug {
+    /// Replaces what this shard had published.
+    fn publish(&mut self, own: &Stats);
+
+    /// What all have published, this one included.
+    fn total(&self) -> Stats;
+
+    /// How many there are.
+    fn shards(&self) -> usize;
+
+    /// For how long there had been shards when this one started.
+    fn age_at_start(&self) -> Duration;
+}
+
+/// Publishes a server's statistics, if it is a shard. A server that is alone has none of it.
+#[derive(Debug, Default)]
+pub struct Publisher(Option<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    ledger: Box<dyn Ledger>,
+    /// Not before then again.
+    pause_ends: Moment,
+    /// Something has happened since the last time.
+    has_news: bool,
+}
+
+impl Publisher {
+    /// A publisher for a shard.
+    pub fn new(ledger: Box<dyn Ledger>) -> Publisher {
+        Publisher(Some(Shared { ledger, pause_ends: Moment::START, has_news: false }))
+    }
+
+    /// A turn of the loop has changed the statistics.
+    pub fn turn(&mut self, own: &Stats, now: Moment) {
+        let Some(shared) = &mut self.0 else { return };
+        shared.has_news = true;
+        if now >= shared.pause_ends {
+            shared.publish(own, now);
+        }
+    }
+
+    /// There will be no turn any more.
+    pub fn last_turn(&mut self, own: &Stats, now: Moment) {
+        if let Some(shared) = &mut self.0 {
+            shared.publish(own, now);
+        }
+    }
+
+    /// When there is something to publish though nothing more happens.
+    pub fn due(&self) -> Option<Moment> {
+        self.0.as_ref().filter(|shared| shared.has_news).map(|shared| shared.pause_ends)
+    }
+
+    /// The statistics as text: of this server, or of all shards if it is one.
+    pub fn report(&mut self, own: &Stats, now: Moment) -> String {
+        let Some(shared) = &mut self.0 else { return own.report(now).to_string() };
+        shared.publish(own, now);
+        let uptime = shared.ledger.age_at_start() + now.since(Moment::START);
+        shared.ledger.total().report_of_shards(shared.ledger.shards(), uptime).to_string()
+    }
+}
+
+impl Shared {
+    fn publish(&mut self, own: &Stats, now: Moment) {
+        self.ledger.publish(own);
+        self.pause_ends = now + PERIOD;
+        self.has_news = false;
+    }
+}

@@ -1,0 +1,30 @@
+//! Bytes that do not change any more: on the heap, or in memory that processes share.
+
+use crate::mapping::Mapping;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+/// See the [module](self).
+pub(super) enum Bytes {
+    /// Ours alone.
+    Owned(Box<[u8]>),
+    /// A part of what is mapped.
+    Shared(Arc<Mapping>, Range<usize>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Owned(bytes) => bytes,
+            Bytes::Shared(mapping, range) => mapping.get(range.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Bytes {
+        Bytes::Owned(bytes.into_boxed_slice())
+    }
+}
