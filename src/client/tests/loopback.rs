@@ -47,6 +47,7 @@ impl Loopback {
     }
 
     /// Sets the clock, which stands still otherwise.
+    #[cfg(feature = "client")]
     pub(crate) fn set_now(&self, now: Moment) {
         self.0.borrow_mut().now = now;
     }
