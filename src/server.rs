@@ -137,7 +137,7 @@ impl<N: Net> Server<N> {
     /// takes time that the loop does not have.
     pub fn replace_table(&mut self, table: Table) -> Table {
         self.visitor.stats.table_reloads += 1;
-        self.visitor.stats.table_keys = table.len() as u64;
+        self.visitor.stats.describe_table(&table);
         if is_planted(Bug::ReloadIgnored) {
             return table;
         }
@@ -267,6 +267,7 @@ impl<N: Net> Server<N> {
 
     fn opened(&mut self, index: usize) {
         let active = self.connections.len();
+        self.report_places();
         let stats = &mut self.visitor.stats;
         stats.peak = stats.peak.max(active as u64);
         let Some(entry) = self.connections.get_mut(index) else { return };

@@ -10,6 +10,7 @@ pub mod publishing;
 
 use crate::clock::Moment;
 use crate::close::CloseReason;
+use crate::table::Table;
 use std::fmt;
 use std::time::Duration;
 
@@ -44,6 +45,14 @@ pub struct Stats {
     pub refused_address_rate: u64,
     /// Bytes in the buffers of all connections now.
     pub buffered: u64,
+    /// Those among them that hold output; the others hold input.
+    pub buffered_output: u64,
+    /// Bytes that the connections' places take, whether used or not: slab, timers, queue.
+    pub places_memory: u64,
+    /// Bytes that the limits by address take: who is connected, who came lately.
+    pub addresses_memory: u64,
+    /// Bytes that the lookup table takes.
+    pub table_memory: u64,
     /// Accepts that failed for one connection's reasons, such as a client gone already.
     pub accept_errors: u64,
     /// Times that accepting was paused for want of descriptors, memory or room.
@@ -65,6 +74,19 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// Nothing counted yet.
+    pub fn with_table(table: &Table) -> Stats {
+        let mut stats = Stats::default();
+        stats.describe_table(table);
+        stats
+    }
+
+    /// Says what there is to be said of another table.
+    pub fn describe_table(&mut self, table: &Table) {
+        self.table_keys = table.len() as u64;
+        self.table_memory = table.memory() as u64;
+    }
+
     /// Counts one connection closed for `reason`.
     pub fn count_close(&mut self, reason: CloseReason) {
         if let Some(count) = self.closed.get_mut(reason as usize) {
@@ -94,7 +116,8 @@ impl Stats {
         if let Some(count) = self.closed.get_mut(CloseReason::SystemError as usize) {
             *count += open;
         }
-        self.buffered = 0;
+        (self.buffered, self.buffered_output) = (0, 0);
+        (self.places_memory, self.addresses_memory, self.table_memory) = (0, 0, 0);
     }
 
     /// Adds what another shard counted. What is said of the table holds for all shards alike, so there
@@ -106,6 +129,7 @@ impl Stats {
         }
         *self = Stats {
             table_keys: self.table_keys.max(other.table_keys),
+            table_memory: self.table_memory.max(other.table_memory),
             table_reloads: self.table_reloads.max(other.table_reloads),
             table_failures: self.table_failures.max(other.table_failures),
             ..sum
@@ -128,6 +152,10 @@ impl Stats {
             refused_address_limit,
             refused_address_rate,
             buffered,
+            buffered_output,
+            places_memory,
+            addresses_memory,
+            table_memory,
             accept_errors,
             accept_pauses,
             stale_events,
@@ -138,12 +166,13 @@ impl Stats {
             table_keys,
             log_suppressed,
         } = self;
-        let connections = [accepted, peak, buffered].into_iter().chain(closed);
+        let connections = [accepted, peak].into_iter().chain(closed);
+        let memory = [buffered, buffered_output, places_memory, addresses_memory, table_memory];
         let traffic = [requests, frames, refusals, bytes_in, bytes_out];
         let refused = [refused_denied, refused_address_limit, refused_address_rate];
         let loops = [accept_errors, accept_pauses, stale_events, visits, turns, log_suppressed];
         let table = [table_reloads, table_failures, table_keys];
-        connections.chain(traffic).chain(refused).chain(loops).chain(table)
+        connections.chain(memory).chain(traffic).chain(refused).chain(loops).chain(table)
     }
 
     /// The statistics at `now` as text: one `name value` a line, each ended by `\n`.
@@ -182,6 +211,11 @@ impl fmt::Display for Report<'_> {
             ("bytes_in", stats.bytes_in),
             ("bytes_out", stats.bytes_out),
             ("buffered_bytes", stats.buffered),
+            ("buffered_input_bytes", stats.buffered.saturating_sub(stats.buffered_output)),
+            ("buffered_output_bytes", stats.buffered_output),
+            ("connection_places_bytes", stats.places_memory),
+            ("address_limits_bytes", stats.addresses_memory),
+            ("table_bytes", stats.table_memory),
             ("refused_denied", stats.refused_denied),
             ("refused_address_limit", stats.refused_address_limit),
             ("refused_address_rate", stats.refused_address_rate),

@@ -13,8 +13,7 @@ use crate::clock::Moment;
 use crate::limits::Limits;
 use crate::planted::{Bug, is_planted};
 use foldhash::quality::RandomState;
-use hashbrown::HashMap;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -116,6 +115,14 @@ impl Admission {
         if self.connections.is_empty() && self.connections.capacity() > ROOM_KEPT {
             self.connections = HashMap::default();
         }
+    }
+
+    /// Heap bytes held, as far as it matters: a table has a byte more for each place.
+    pub(super) fn memory(&self) -> usize {
+        let connected = self.connections.capacity() * (size_of::<(Client, usize)>() + 1);
+        let Arrivals { next, fading } = &self.arrivals;
+        let next = next.capacity() * (size_of::<(Client, Moment)>() + 1);
+        connected + next + fading.capacity() * size_of::<(Moment, Client)>()
     }
 
     /// Clients whose connections are counted.

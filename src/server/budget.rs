@@ -10,6 +10,7 @@
 use super::entry::Entry;
 use crate::clock::Moment;
 use crate::planted::{Bug, is_planted};
+use crate::stats::Stats;
 use crate::token::Generations;
 use slab::Slab;
 use std::time::Duration;
@@ -17,26 +18,47 @@ use std::time::Duration;
 /// Between log lines on it.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(1);
 
+/// Heap bytes that one connection holds. Both numbers fit: what each may hold is limited to far less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Buffered {
+    input: u32,
+    output: u32,
+}
+
+impl Buffered {
+    pub(super) fn new((input, output): (usize, usize)) -> Buffered {
+        let number = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
+        Buffered { input: number(input), output: number(output) }
+    }
+
+    pub(super) fn total(self) -> usize {
+        self.input as usize + self.output as usize
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Budget {
     limit: usize,
     used: usize,
+    used_by_output: usize,
     last_said: Option<Moment>,
 }
 
 impl Budget {
     pub(super) fn new(limit: usize) -> Budget {
-        Budget { limit, used: 0, last_said: None }
+        Budget { limit, used: 0, used_by_output: 0, last_said: None }
     }
 
-    /// Bytes in use.
-    pub(super) fn used(&self) -> usize {
-        self.used
+    /// A connection that held `before` holds `after`.
+    pub(super) fn change(&mut self, before: Buffered, after: Buffered) {
+        self.used = self.used - before.total() + after.total();
+        self.used_by_output = self.used_by_output - before.output as usize + after.output as usize;
     }
 
-    /// A connection that held `before` bytes holds `after`.
-    pub(super) fn change(&mut self, before: usize, after: usize) {
-        self.used = self.used - before + after;
+    /// Tells what is in use.
+    pub(super) fn report(&self, stats: &mut Stats) {
+        stats.buffered = self.used as u64;
+        stats.buffered_output = self.used_by_output as u64;
     }
 
     pub(super) fn is_exceeded(&self) -> bool {
@@ -51,8 +73,10 @@ impl Budget {
     ) -> Vec<usize> {
         let mut holders: Vec<(u32, usize, usize)> = connections
             .iter()
-            .filter(|(_, entry)| entry.buffered > 0)
-            .map(|(index, entry)| (generations.age(entry.generation), index, entry.buffered))
+            .filter(|(_, entry)| entry.buffered.total() > 0)
+            .map(|(index, entry)| {
+                (generations.age(entry.generation), index, entry.buffered.total())
+            })
             .collect();
         holders.sort_unstable();
         if is_planted(Bug::OldestShed) {

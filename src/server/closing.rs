@@ -1,9 +1,10 @@
 //! How connections end, and what has to be given back when they do.
 
 use super::Server;
+use super::budget::Buffered;
 use super::entry::Entry;
 use crate::close::CloseReason;
-use crate::net::Net;
+use crate::net::{Net, Token};
 use crate::planted::{Bug, is_planted};
 use log::Level;
 use slab::Slab;
@@ -21,15 +22,16 @@ impl<N: Net> Server<N> {
             self.admission.closed(entry.peer.ip());
         }
         if !is_planted(Bug::SumKeptAtClose) {
-            self.budget.change(entry.buffered, 0);
+            self.budget.change(entry.buffered, Buffered::default());
         }
-        self.visitor.stats.buffered = self.budget.used() as u64;
+        self.budget.report(&mut self.visitor.stats);
         self.visitor.stats.count_close(reason);
         self.visitor.log.line(now, Level::Info, format_args!("{} closed: {reason}", entry.peer));
         if self.connections.is_empty() {
             self.empty_since = now;
             self.give_memory_back();
         }
+        self.report_places();
         entry.stream
     }
 
@@ -40,6 +42,15 @@ impl<N: Net> Server<N> {
             self.timers.shrink();
             self.queue.shrink_to(PLACES_KEPT);
         }
+    }
+
+    /// Counts the memory that does not depend on what connections hold.
+    pub(super) fn report_places(&mut self) {
+        let places = self.connections.capacity() * size_of::<Entry<N::Stream>>()
+            + self.timers.memory()
+            + self.queue.capacity() * size_of::<Token>();
+        self.visitor.stats.places_memory = places as u64;
+        self.visitor.stats.addresses_memory = self.admission.memory() as u64;
     }
 
     /// Closes whatever is left. A reply that was cut off ends in RST, so that nobody takes what came
@@ -65,12 +76,13 @@ impl<N: Net> Server<N> {
         let Some(entry) = self.connections.get_mut(index) else { return };
         let (input, output) = entry.conn.memory();
         let output = if is_planted(Bug::OutputNotCounted) { 0 } else { output };
-        let before = std::mem::replace(&mut entry.buffered, input + output);
-        self.budget.change(before, input + output);
+        let after = Buffered::new((input, output));
+        let before = std::mem::replace(&mut entry.buffered, after);
+        self.budget.change(before, after);
         if self.budget.is_exceeded() {
             self.shed();
         }
-        self.visitor.stats.buffered = self.budget.used() as u64;
+        self.budget.report(&mut self.visitor.stats);
     }
 
     /// Closes the newest connections that hold memory. With RST, so that what the kernel holds for them

@@ -1,6 +1,7 @@
 //! One place in the slab.
 
 use super::Accepted;
+use super::budget::Buffered;
 use crate::clock::Moment;
 use crate::conn::Connection;
 use crate::handlers::Service;
@@ -46,14 +47,17 @@ pub(super) struct Entry<S> {
     pub(super) peer: SocketAddr,
     pub(super) stream: S,
     pub(super) generation: u32,
-    /// Heap bytes that the connection held after its last visit.
-    pub(super) buffered: usize,
+    /// What the connection held after its last visit.
+    pub(super) buffered: Buffered,
     pub(super) service: Service,
     pub(super) ready: Readiness,
     pub(super) queued: bool,
     /// Whether the kernel was asked to tell when the stream can be written to.
     pub(super) watches_writing: bool,
 }
+
+// A stream is a descriptor. A million idle connections take this a million times.
+const _: () = assert!(size_of::<Entry<i32>>() == 88, "the size of a connection's place");
 
 impl<S> Entry<S> {
     pub(super) fn new(accepted: Accepted<S>, generation: u32, now: Moment) -> Entry<S> {
@@ -62,7 +66,7 @@ impl<S> Entry<S> {
             peer: accepted.peer,
             stream: accepted.stream,
             generation,
-            buffered: 0,
+            buffered: Buffered::default(),
             service: accepted.service,
             ready: Readiness::CONNECTED,
             queued: false,

@@ -59,7 +59,7 @@ impl<N: Net> Visitor<N> {
         Visitor {
             net,
             now,
-            stats: Stats { table_keys: table.len() as u64, ..Stats::default() },
+            stats: Stats::with_table(&table),
             publisher: Publisher::default(),
             log: ClientLog::new(limits.log_rate),
             limits,

@@ -45,6 +45,10 @@ fn the_report_gives_every_number_its_name() {
         refused_address_limit: 16,
         refused_address_rate: 17,
         buffered: 18,
+        buffered_output: 4,
+        places_memory: 19,
+        addresses_memory: 20,
+        table_memory: 21,
         accept_errors: 7,
         accept_pauses: 8,
         stale_events: 9,
@@ -86,6 +90,11 @@ refusals 4
 bytes_in 5
 bytes_out 6
 buffered_bytes 18
+buffered_input_bytes 14
+buffered_output_bytes 4
+connection_places_bytes 19
+address_limits_bytes 20
+table_bytes 21
 refused_denied 15
 refused_address_limit 16
 refused_address_rate 17
@@ -118,6 +127,7 @@ fn shards_add_up_but_what_they_say_of_the_table_does_not() {
     let expected = Stats {
         accepted: 7 * closed + 2,
         table_keys: 4,
+        table_memory: 4,
         table_reloads: 4,
         table_failures: 4,
         ..all(7)

@@ -14,7 +14,10 @@ mod tests;
 const UPTIME: &str = "uptime_seconds";
 
 /// What a gauge shows goes up and down; all else only rises.
-const GAUGES: [&str; 3] = ["connections_open", "connections_peak", "table_keys"];
+const GAUGES: [&str; 4] = ["connections_open", "connections_peak", "shards", "table_keys"];
+
+/// So end the names of gauges of memory.
+const MEMORY: &str = "_bytes";
 
 /// A server's counters at one moment, by name.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +40,7 @@ impl Sample {
     /// Whether the server was started anew since `last`.
     pub(super) fn is_of_new_start(&self, last: &Sample) -> bool {
         last.0.iter().any(|(name, before)| {
-            !GAUGES.contains(&name.as_str()) && self.0.get(name).is_some_and(|now| now < before)
+            !is_gauge(name) && self.0.get(name).is_some_and(|now| now < before)
         })
     }
 
@@ -49,6 +52,10 @@ impl Sample {
     fn sum(&self, names: &[&str]) -> Option<f64> {
         names.iter().filter_map(|name| self.get(name)).reduce(|sum, value| sum + value)
     }
+}
+
+fn is_gauge(name: &str) -> bool {
+    GAUGES.contains(&name) || name.ends_with(MEMORY)
 }
 
 fn counter(line: &str) -> Option<(String, f64)> {

@@ -75,10 +75,12 @@ fn without_time_there_is_no_rate() {
 
 #[test]
 fn a_counter_that_goes_back_is_of_a_new_start() {
-    let last = sample("uptime_seconds 9\nrequests 5\nconnections_open 7\ntable_keys 3\n");
+    let last = "uptime_seconds 9\nrequests 5\nconnections_open 7\ntable_keys 3\nbuffered_bytes 9\n";
+    let last = sample(last);
     for (reply, is_new) in [
         ("uptime_seconds 10\nrequests 5\nconnections_open 7\n", false),
         ("uptime_seconds 10\nrequests 6\nconnections_open 1\ntable_keys 0\n", false),
+        ("uptime_seconds 10\nrequests 5\nbuffered_bytes 0\n", false),
         ("uptime_seconds 10\nrequests 4\n", true),
         ("uptime_seconds 1\nrequests 6\n", true),
     ] {
