@@ -34,7 +34,7 @@ pub use compare::{Comparison, Verdict};
 pub use csv::csv;
 pub use file::{ReadError, SaveError, save};
 pub use hgrm::hgrm;
-pub use histogram::{Histogram, Percentiles};
+pub use histogram::{Histogram, PackedHistogram, Percentiles};
 pub use html::html;
 pub use merge::{MergeError, merge};
 pub use text::{TextOptions, text};

@@ -3,7 +3,7 @@
 //! Invariant: merging loses nothing. Counts add, histograms add bucket by bucket, and of moments the
 //! later one counts.
 
-use crate::report::{Errors, Histogram, Mismatches, SlowResult};
+use crate::report::{Errors, Histogram, Mismatches, PackedHistogram, SlowResult};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -125,9 +125,9 @@ pub struct StormTally {
     pub last_served: Duration,
 }
 
-/// A second of the run, or what there was of it.
+/// A second of the run, or what there was of it. `L` is a [`Histogram`], or one put away.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
+pub struct Interval<L = Histogram> {
     /// When it began, in nanoseconds on the clock of the driver.
     pub start: u64,
     /// Connections open at its end.
@@ -141,7 +141,7 @@ pub struct Interval {
     /// Errors and mismatches in it.
     pub errors: u64,
     /// Latency of the answers that came in it.
-    pub latency: Histogram,
+    pub latency: L,
 }
 
 impl Tally {
@@ -239,6 +239,25 @@ impl Interval {
         self.answered += other.answered;
         self.errors += other.errors;
         self.latency.merge(&other.latency);
+    }
+
+    /// The same in little memory.
+    pub fn pack(&self) -> Interval<PackedHistogram> {
+        self.with_latency(self.latency.pack())
+    }
+}
+
+impl Interval<PackedHistogram> {
+    /// The interval that was packed.
+    pub fn unpack(&self) -> Interval {
+        self.with_latency(self.latency.unpack())
+    }
+}
+
+impl<L> Interval<L> {
+    fn with_latency<M>(&self, latency: M) -> Interval<M> {
+        let &Interval { start, connections, opened, sent, answered, errors, latency: _ } = self;
+        Interval { start, connections, opened, sent, answered, errors, latency }
     }
 }
 

@@ -7,6 +7,9 @@ use hdrhistogram::Histogram as Hdr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
 
+#[cfg(test)]
+mod tests;
+
 /// Significant decimal digits: a recorded time is off by less than 0.1 %.
 const PRECISION: u8 = 3;
 
@@ -126,6 +129,11 @@ impl Histogram {
         self.0.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value()))
     }
 
+    /// The same distribution in little memory.
+    pub fn pack(&self) -> PackedHistogram {
+        PackedHistogram(self.buckets().collect())
+    }
+
     /// The usual percentiles.
     pub fn percentiles(&self) -> Percentiles {
         let at = |quantile| micros(self.value_at(quantile) as f64);
@@ -143,6 +151,27 @@ impl Histogram {
             p99999: at(0.99999),
             max: micros(self.max() as f64),
         }
+    }
+}
+
+/// A [`Histogram`] put away: 16 bytes for each bucket that holds something, where the histogram itself has
+/// 8 for each that could, 270 KB in all. Made for keeping one a second over hours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PackedHistogram(Vec<(u64, u64)>);
+
+impl PackedHistogram {
+    /// The histogram that was packed.
+    pub fn unpack(&self) -> Histogram {
+        let mut histogram = Histogram::default();
+        for &(value, count) in &self.0 {
+            histogram.0.saturating_record_n(value, count);
+        }
+        histogram
+    }
+
+    /// Bytes on the heap.
+    pub fn memory(&self) -> usize {
+        self.0.capacity() * size_of::<(u64, u64)>()
     }
 }
 
@@ -178,11 +207,8 @@ struct Stored {
 
 impl Serialize for Histogram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let stored = Stored {
-            unit: "ns".to_owned(),
-            significant_digits: PRECISION,
-            counts: self.buckets().collect(),
-        };
+        let stored =
+            Stored { unit: "ns".to_owned(), significant_digits: PRECISION, counts: self.pack().0 };
         stored.serialize(serializer)
     }
 }
@@ -193,10 +219,6 @@ impl<'de> Deserialize<'de> for Histogram {
         if stored.unit != "ns" || stored.significant_digits != PRECISION {
             return Err(serde::de::Error::custom("a histogram of another unit or precision"));
         }
-        let mut histogram = Histogram::default();
-        for (value, count) in stored.counts {
-            histogram.0.saturating_record_n(value, count);
-        }
-        Ok(histogram)
+        Ok(PackedHistogram(stored.counts).unpack())
     }
 }

@@ -65,7 +65,7 @@ fn the_report_gives_every_number_its_name() {
     }
     let now = Moment::START + Duration::from_micros(61_234_567);
     let expected = "\
-uptime_seconds 61.235
+uptime_seconds 61.234
 connections_open 9
 connections_peak 1
 connections_accepted 100

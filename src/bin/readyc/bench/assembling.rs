@@ -49,7 +49,7 @@ pub(super) fn report(
         steps: steps(plan, &tally),
         storms: storms(&tally),
         slow: has_slow.then(|| tally.slow.clone()),
-        series: seconds.iter().map(|(&start, interval)| second(start, interval)).collect(),
+        series: seconds.iter().map(|(&start, packed)| second(start, &packed.unpack())).collect(),
         client,
         environment,
         notes: notes(plan),

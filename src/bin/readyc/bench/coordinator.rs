@@ -9,6 +9,7 @@ use super::worker::monotonic_nanos;
 use crate::failure::Failure;
 use nix::sys::signal::{SigSet, Signal};
 use readyd::load::{Interval, Plan, Tally, Worker};
+use readyd::report::PackedHistogram;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -30,7 +31,7 @@ pub(super) struct Findings {
     /// From the first connection to the last.
     pub(super) opening: Duration,
     /// Seconds of the run, by their start in nanoseconds relative to that of the measured part.
-    pub(super) seconds: BTreeMap<i64, Interval>,
+    pub(super) seconds: BTreeMap<i64, Interval<PackedHistogram>>,
 }
 
 /// What a worker cost.
@@ -210,8 +211,8 @@ impl Coordinator {
                 // Of a warm-up that is no whole number of seconds, the first second is shorter.
                 let relative = interval.start as i64 - measured_from as i64;
                 let second = self.running.entry(relative).or_default();
-                second.add(worker, &interval);
-                self.live.running(relative, &second.sum, count);
+                let sum = second.add(worker, &interval);
+                self.live.running(relative, &sum, count);
             }
             _ => {
                 let number = interval.start.saturating_sub(self.opening_began) / SECOND;
@@ -275,18 +276,22 @@ impl Coordinator {
     }
 }
 
-/// A second of all workers.
+/// A second of all workers. A run has as many of them as it has seconds, so each is small.
 #[derive(Debug, Default)]
 struct SharedSecond {
-    sum: Interval,
+    sum: Interval<PackedHistogram>,
     /// Connections open at its end, by worker.
     open: BTreeMap<usize, u64>,
 }
 
 impl SharedSecond {
-    fn add(&mut self, worker: usize, interval: &Interval) {
-        self.sum.merge(interval);
+    /// Adds what a worker had in this second, and returns what all had so far.
+    fn add(&mut self, worker: usize, interval: &Interval) -> Interval {
+        let mut sum = self.sum.unpack();
+        sum.merge(interval);
         self.open.insert(worker, interval.connections);
-        self.sum.connections = self.open.values().sum();
+        sum.connections = self.open.values().sum();
+        self.sum = sum.pack();
+        sum
     }
 }
