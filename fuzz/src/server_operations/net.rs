@@ -33,8 +33,8 @@ pub(super) struct Wires {
     pub(super) now: Moment,
     /// Whether the server has been told to stop, and need not wait for anybody.
     pub(super) is_stopping: bool,
-    /// Whether an accept ever failed, so that accepting may be paused.
-    pub(super) has_failed_to_accept: bool,
+    /// Whether accepts ever failed in a way that pauses accepting.
+    pub(super) may_have_paused: bool,
     /// Streams that the server holds.
     pub(super) open: usize,
     pub(super) accepted: u64,
@@ -57,7 +57,7 @@ impl Wires {
             register_fault: Fault::default(),
             now,
             is_stopping: false,
-            has_failed_to_accept: false,
+            may_have_paused: false,
             open: 0,
             accepted: 0,
             bytes: (0, 0),
@@ -232,7 +232,7 @@ impl Net for MemoryNet {
     fn accept(&mut self, listener: &Listener) -> io::Result<(Stream, SocketAddr)> {
         let wires = &mut *self.0.borrow_mut();
         wires.count_call();
-        wires.has_failed_to_accept |= !wires.accept_fault.is_harmless();
+        wires.may_have_paused |= wires.accept_fault.may_pause_accepting();
         wires.accept_fault.strike()?;
         let waiting = &mut wires.backlogs[listener.number].waiting;
         let number = waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;

@@ -16,6 +16,9 @@ const EPIPE: i32 = 32;
 const ECONNRESET: i32 = 104;
 const ERRNOS: [i32; 12] = [EINTR, 24, 23, 12, 105, 103, 71, ECONNRESET, EPIPE, 110, 1, 113];
 
+/// Accepts that may fail in a row before accepting is paused.
+const MANY_ACCEPTS: u8 = 128;
+
 /// An error that a call fails with, so many times.
 #[derive(Arbitrary, Clone, Copy, Debug, Default)]
 pub(super) struct Fault {
@@ -27,6 +30,11 @@ impl Fault {
     /// Whether a connection survives it.
     pub(super) fn is_harmless(self) -> bool {
         self.errno() == EINTR || self.times == 0
+    }
+
+    /// Whether it may pause accepting; interruptions do if they are too many in a row.
+    pub(super) fn may_pause_accepting(self) -> bool {
+        !self.is_harmless() || self.times >= MANY_ACCEPTS
     }
 
     fn errno(self) -> i32 {

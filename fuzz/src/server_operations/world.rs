@@ -270,7 +270,7 @@ impl World {
             let has_room = wires.open < self.limits.max_connections;
             let is_shut_out = |peer: &Peer| !wires.sockets[peer.number].was_accepted();
             let is_anyone = self.peers.iter().any(is_shut_out);
-            assert!(!is_anyone || !has_room || wires.has_failed_to_accept, "reset in the backlog");
+            assert!(!is_anyone || !has_room || wires.may_have_paused, "reset in the backlog");
         }
         let next = self.run_for(self.limits.drain_timeout + Duration::from_millis(1));
         assert_eq!(next, Next::Stop, "it did not stop in time");
