@@ -17,7 +17,10 @@ use std::os::unix::ffi::OsStringExt;
 
 /// Every flag but the one that [names a file](NAMES_A_FILE), whether it takes a value, and values that do.
 const FLAGS: [(&str, &[&str]); 26] = [
-    ("listen", &["framed=127.0.0.1:0", "daytime=[::1]:13,format=dmy,ack", "echo=0.0.0.0:7", "time=fd:3"]),
+    (
+        "listen",
+        &["framed=127.0.0.1:0", "daytime=[::1]:13,format=dmy,ack", "echo=0.0.0.0:7", "time=fd:3"],
+    ),
     ("reuse-port", &[]),
     ("shards", &["1", "1024", "0"]),
     ("user", &["nobody", "65534:65534", ":"]),

@@ -262,6 +262,13 @@ impl Net for MemoryNet {
         Ok(())
     }
 
+    /// Reports at once whether there is room by now, as EPOLL_CTL_MOD does.
+    fn watch_writing(&mut self, stream: &mut Stream, token: Token) -> io::Result<()> {
+        self.socket(stream.number, |socket| socket.watch_writing(token));
+        self.change(stream.number, |_| ());
+        Ok(())
+    }
+
     fn register_listener(&mut self, listener: &mut Listener, token: Token) -> io::Result<()> {
         self.0.borrow_mut().backlogs[listener.number].token = Some(token);
         Ok(())

@@ -111,6 +111,8 @@ pub(super) struct Socket {
     /// Whether a call has told the server that the connection is lost.
     is_lost: bool,
     awaits_room: bool,
+    /// Whether the server wants to be told when it can write.
+    watches_writing: bool,
 }
 
 impl Socket {
@@ -133,6 +135,7 @@ impl Socket {
             fin_at: Moment::NEVER,
             is_lost: false,
             awaits_room: false,
+            watches_writing: false,
         }
     }
 
@@ -149,7 +152,7 @@ impl Socket {
         let is_broken = matches!(self.peer_end, PeerEnd::Reset | PeerEnd::Gone);
         Readiness {
             read: !self.unread.is_empty() || read_on,
-            write: self.window > 0 || is_broken,
+            write: (self.watches_writing && self.window > 0) || is_broken,
             read_on,
         }
     }
@@ -193,6 +196,13 @@ impl Socket {
         self.reception = Reception::Registered;
         self.token = Some(token);
         Ok(())
+    }
+
+    /// The server wants to be told when it can write.
+    pub(super) fn watch_writing(&mut self, token: Token) {
+        assert_eq!(self.token, Some(token), "watched under another name");
+        assert!(!self.watches_writing, "once is enough");
+        self.watches_writing = true;
     }
 
     /// The server half-closes.
