@@ -1,8 +1,11 @@
 //! The command line and the configuration file: no panic, the same words mean the same in both, and
 //! every error can be shown. And values, against a reference that computes them another way.
 //!
-//! Input: a byte that chooses; then arguments, settings, or one value.
+//! Input: a byte that chooses; then arguments, settings, ranges of addresses, or one value.
 
+mod ranges;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use crate::printable::assert_harmless;
@@ -12,9 +15,12 @@ use readyd::config::{self, Command, Config, ConfigError};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-/// Every flag, whether it takes a value, and values that do.
-const FLAGS: [(&str, &[&str]); 21] = [
-    ("listen", &["framed=127.0.0.1:0", "daytime=[::1]:13,format=dmy,ack", "echo=0.0.0.0:7", "time=fd:3"]),
+/// Every flag but the one that [names a file](NAMES_A_FILE), whether it takes a value, and values that do.
+const FLAGS: [(&str, &[&str]); 26] = [
+    (
+        "listen",
+        &["framed=127.0.0.1:0", "daytime=[::1]:13,format=dmy,ack", "echo=0.0.0.0:7", "time=fd:3"],
+    ),
     ("reuse-port", &[]),
     ("shards", &["1", "1024", "0"]),
     ("user", &["nobody", "65534:65534", ":"]),
@@ -24,6 +30,11 @@ const FLAGS: [(&str, &[&str]); 21] = [
     ("table-limit", &["4GiB", "0"]),
     ("utc", &[]),
     ("max-connections", &["20k", "0", "2000m"]),
+    ("max-connections-per-address", &["20", "0"]),
+    ("accept-rate-per-address", &["1", "1k", "0"]),
+    ("allow", &["10.0.0.0/8, 2001:db8::/32", "::1", "::ffff:10.1.2.3", "10.0.0.1/8"]),
+    ("deny", &["10.1.0.0/16", "::/0,0.0.0.0/0", "fe80::/129", "localhost"]),
+    ("memory-limit", &["64KiB", "0"]),
     ("max-frame", &["1.5KiB", "1GiB", "0"]),
     ("output-limit", &["0", "1g"]),
     ("frame-timeout", &["500ms", "0s"]),
@@ -36,6 +47,9 @@ const FLAGS: [(&str, &[&str]); 21] = [
     ("log", &["off", "TRACE"]),
     ("check-config", &[]),
 ];
+
+/// A flag whose value is the name of a file of settings.
+const NAMES_A_FILE: &str = "config";
 
 /// A flag that only the command line has.
 const CHECK_CONFIG: &str = "check-config";
@@ -81,11 +95,12 @@ thread_local! {
 /// See the [module](self).
 pub fn check(data: &[u8]) {
     let Some((choice, rest)) = data.split_first() else { return };
-    match choice % 4 {
-        0 => check_arguments(&mut Unstructured::new(rest)),
-        1 => check_settings(&mut Unstructured::new(rest)),
-        2 => check_file(rest),
-        _ => values::check(&String::from_utf8_lossy(rest)),
+    match choice % 8 {
+        0 | 4 => check_arguments(&mut Unstructured::new(rest)),
+        1 | 5 => check_settings(&mut Unstructured::new(rest)),
+        2 | 6 => check_file(rest),
+        3 => values::check(&String::from_utf8_lossy(rest)),
+        _ => ranges::check(&mut Unstructured::new(rest)),
     }
 }
 
@@ -109,7 +124,8 @@ fn check_arguments(input: &mut Unstructured<'_>) {
         }
     }
     // Whichever file it names, of the machine that this runs on, is not part of the input.
-    if !words.iter().any(|word| word.to_string_lossy().starts_with("--config")) {
+    let names_a_file = format!("--{NAMES_A_FILE}");
+    if !words.iter().any(|word| word.to_string_lossy().starts_with(&names_a_file)) {
         let _ = run(words);
     }
 }

@@ -12,6 +12,7 @@ pub mod frame_stream;
 pub mod header;
 mod input;
 pub mod log_escaping;
+mod naive_range;
 mod printable;
 mod reference;
 mod scratch_file;

@@ -3,13 +3,17 @@
 //!
 //! Input: limits, how it ends; then the operations.
 
+mod doorman;
+mod invariants;
 mod net;
 mod peer;
+mod socket;
 mod world;
 
 use arbitrary::{Arbitrary, Unstructured};
-use net::Fault;
+use doorman::{Doorman, Rules, Source};
 use readyd::limits::Limits;
+use socket::Fault;
 use std::time::Duration;
 use world::World;
 
@@ -23,6 +27,33 @@ struct Setup {
     /// Whether deadlines are so far off that none passes, which makes all replies certain.
     is_patient: bool,
     ending: Ending,
+    /// Less one: none at all would be refused.
+    memory_limit: Option<u16>,
+    max_connections_per_address: Option<u8>,
+    accept_rate_per_address: Option<u8>,
+    rules: Rules,
+}
+
+impl Setup {
+    fn limits(&self) -> Limits {
+        let timeout = Duration::from_secs(if self.is_patient { 1_000_000_000 } else { 3 });
+        let few = |number: u8| 1 + number % 4;
+        let defaults = Limits::default();
+        Limits {
+            max_connections: 1 + usize::from(self.max_connections % 8),
+            max_connections_per_address: self.max_connections_per_address.map(|n| few(n).into()),
+            accept_rate_per_address: self.accept_rate_per_address.map(|n| few(n).into()),
+            access: self.rules.for_server(),
+            memory_limit: self.memory_limit.map_or(defaults.memory_limit, |n| 1 + usize::from(n)),
+            max_frame: 1000,
+            output_limit: usize::from(self.output_limit),
+            frame_timeout: timeout,
+            idle_timeout: timeout,
+            write_timeout: timeout,
+            log_rate: 3,
+            ..defaults
+        }
+    }
 }
 
 /// What becomes of the server after the operations.
@@ -42,6 +73,7 @@ enum Ending {
 enum Operation<'a> {
     Connect {
         listener: u8,
+        source: Source,
     },
     /// Requests are written, to be delivered later.
     Ask {
@@ -120,18 +152,9 @@ enum Request<'a> {
 pub fn check(data: &[u8]) {
     let input = &mut Unstructured::new(data);
     let Ok(setup) = Setup::arbitrary(input) else { return };
-    let timeout = Duration::from_secs(if setup.is_patient { 1_000_000_000 } else { 3 });
-    let limits = Limits {
-        max_connections: 1 + usize::from(setup.max_connections % 8),
-        max_frame: 1000,
-        output_limit: usize::from(setup.output_limit),
-        frame_timeout: timeout,
-        idle_timeout: timeout,
-        write_timeout: timeout,
-        log_rate: 3,
-        ..Limits::default()
-    };
-    let mut world = World::new(limits, setup.is_patient);
+    let limits = setup.limits();
+    let doorman = Doorman::new(setup.rules, &limits);
+    let mut world = World::new(limits, doorman, setup.is_patient);
     for _ in 0..MOST_OPERATIONS {
         if input.is_empty() {
             break;

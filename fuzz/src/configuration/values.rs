@@ -1,5 +1,6 @@
-//! Durations, counts, sizes, listeners: one value each.
+//! Durations, counts, sizes, listeners, ranges of addresses: one value each.
 
+use super::ranges;
 use crate::printable::assert_harmless;
 use readyd::config::listen::Listen;
 use readyd::config::values;
@@ -43,6 +44,8 @@ pub(super) fn check(text: &str) {
     let in_lower_case = text.to_ascii_lowercase();
     let expected = whole(&in_lower_case, &SIZES);
     assert_eq!(size.as_ref().ok().copied().map(u128::from), expected, "{text:?}");
+
+    ranges::check_text(text);
 
     let listen = text.parse::<Listen>();
     if let Ok(listen) = &listen {

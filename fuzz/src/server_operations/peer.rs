@@ -4,6 +4,7 @@ use super::Request;
 use crate::reference::{self, Rest, enveloped};
 use readyd::framing::{Envelope, Framing};
 use readyd::handlers::Service;
+use std::net::SocketAddr;
 
 /// The services of the listeners, by number.
 pub(super) const SERVICES: [Service; 7] = [
@@ -32,6 +33,7 @@ pub(super) struct Peer {
     pub(super) is_done: bool,
     /// Whether something befell the connection that may cost it replies.
     pub(super) is_broken: bool,
+    address: SocketAddr,
     under_way: Vec<u8>,
     /// The number of the table when it came.
     first_version: u32,
@@ -46,13 +48,14 @@ enum Expected {
 }
 
 impl Peer {
-    pub(super) fn new(number: usize, listener: usize, version: u32) -> Peer {
+    pub(super) fn new(number: usize, address: SocketAddr, listener: usize, version: u32) -> Peer {
         Peer {
             number,
             service: SERVICES[listener],
             delivered: Vec::new(),
             is_done: false,
             is_broken: false,
+            address,
             under_way: Vec::new(),
             first_version: version,
         }
@@ -112,8 +115,8 @@ impl Peer {
             }
             Service::Echo => vec![Expected::Exactly(delivered.clone())],
             Service::Greeting => {
-                let ip = super::net::MemoryNet::address(self.number).ip();
-                let text = format!("Hello! You are connected to ('{ip}', 50000)");
+                let (ip, port) = (self.address.ip(), self.address.port());
+                let text = format!("Hello! You are connected to ('{ip}', {port})");
                 vec![Expected::Exactly(text.into_bytes())]
             }
             // 7 May 2021 at 18:36:52 UTC.

@@ -1,8 +1,11 @@
 //! The server, its network, its peers, and the clock.
 
 use super::Operation;
-use super::net::{Fault, MemoryNet, ServerEnd};
+use super::doorman::{Doorman, Source};
+use super::invariants;
+use super::net::MemoryNet;
 use super::peer::{KEY, MAX_FRAME, Peer, SERVICES};
+use super::socket::{Fault, Reception, ServerEnd};
 use readyd::clock::Moment;
 use readyd::handlers::Service;
 use readyd::handlers::daytime::{Calendar, Zone};
@@ -30,13 +33,13 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(limits: Limits, is_patient: bool) -> World {
+    pub(super) fn new(limits: Limits, doorman: Doorman, is_patient: bool) -> World {
         // At another level, the server would wake up at other times.
         log::set_max_level(log::LevelFilter::Info);
         assert_eq!(limits.max_frame, MAX_FRAME);
         limits.validate().expect("limits that can be kept");
         let now = Moment::START + Duration::from_secs(1000);
-        let net = MemoryNet::default();
+        let net = MemoryNet::new(doorman, now);
         let calendar = Calendar::new(Zone::Utc);
         let mut server = Server::new(net.clone(), limits.clone(), table(0), calendar, now);
         for service in SERVICES {
@@ -47,7 +50,7 @@ impl World {
 
     pub(super) fn operate(&mut self, operation: &Operation<'_>) {
         match *operation {
-            Operation::Connect { listener } => self.connect(usize::from(listener)),
+            Operation::Connect { listener, source } => self.connect(listener.into(), source),
             Operation::FailAccept(fault) => self.net.0.borrow_mut().accept_fault = fault,
             Operation::FailRegister(fault) => self.net.0.borrow_mut().register_fault = fault,
             Operation::Spurious { token, readiness } => {
@@ -86,11 +89,12 @@ impl World {
         }
     }
 
-    fn connect(&mut self, listener: usize) {
+    fn connect(&mut self, listener: usize, source: Source) {
         if self.peers.len() < MOST_PEERS {
             let listener = listener % SERVICES.len();
-            let number = self.net.connect(listener);
-            self.peers.push(Peer::new(number, listener, self.version));
+            let number = self.net.connect(listener, source);
+            let address = self.net.socket(number, |socket| socket.address);
+            self.peers.push(Peer::new(number, address, listener, self.version));
         }
     }
 
@@ -146,13 +150,13 @@ impl World {
             self.server.ready(token, readiness);
         }
         let next = self.server.end_turn(self.now);
-        let (stats, wires) = (self.server.stats(), self.net.0.borrow());
-        assert_eq!(stats.open(), wires.open as u64, "opened less closed");
-        assert_eq!(stats.accepted, wires.accepted);
-        assert!(wires.open <= self.limits.max_connections, "{} connections", wires.open);
-        assert_eq!(stats.bytes_in, wires.bytes.0);
-        // Of a flush that fails, what went before is not counted.
-        assert!(stats.bytes_out <= wires.bytes.1, "more sent than was taken");
+        let wires = self.net.0.borrow();
+        invariants::check(&self.server, &wires, &self.limits);
+        // A server that is to stop in time resets what it cannot finish.
+        if !wires.is_stopping {
+            invariants::check_resets(&self.server, &wires, &self.peers);
+        }
+        drop(wires);
         next
     }
 
@@ -204,14 +208,17 @@ impl World {
             wires.accept_fault = Fault::default();
             wires.register_fault = Fault::default();
         }
-        for peer in &self.peers {
+        for peer in &mut self.peers {
             self.net.socket(peer.number, |socket| {
                 socket.recv_fault = Fault::default();
                 socket.send_fault = Fault::default();
                 socket.most_at_once = usize::MAX;
             });
             match peer.service {
-                Service::Chargen => self.net.reset(peer.number),
+                Service::Chargen => {
+                    peer.is_broken = true;
+                    self.net.reset(peer.number);
+                }
                 _ => self.net.widen(peer.number, usize::MAX),
             }
         }
@@ -232,29 +239,38 @@ impl World {
             self.pass(Duration::from_secs(100));
         }
         self.check_end(self.is_patient);
-        assert_eq!(self.server.stats().accepted, self.peers.len() as u64, "someone still waits");
+        self.check_that_nobody_waits();
     }
 
     /// Every connection ends by its deadlines.
     pub(super) fn leave_alone(&mut self) {
         self.pass(Duration::from_secs(2000));
         self.check_end(false);
-        assert_eq!(self.server.stats().accepted, self.peers.len() as u64, "someone still waits");
+        self.check_that_nobody_waits();
+    }
+
+    fn check_that_nobody_waits(&self) {
+        let seen = self.server.stats().accepted + invariants::refused(&self.server);
+        assert_eq!(seen, self.peers.len() as u64, "someone still waits");
     }
 
     /// The server is told to stop, so many times: what has arrived by then is answered, unless it was
     /// told twice.
     pub(super) fn drain(&mut self, times: usize) {
         self.heal();
-        self.net.0.borrow_mut().is_stopping = true;
+        {
+            let wires = &mut *self.net.0.borrow_mut();
+            wires.is_stopping = true;
+            wires.now = self.now;
+        }
         (0..times).for_each(|_| self.server.drain(self.now));
         assert!(self.server.is_draining());
         {
             let wires = self.net.0.borrow();
             let has_room = wires.open < self.limits.max_connections;
-            let is_shut_out = |peer: &Peer| !wires.sockets[peer.number].was_accepted;
+            let is_shut_out = |peer: &Peer| !wires.sockets[peer.number].was_accepted();
             let is_anyone = self.peers.iter().any(is_shut_out);
-            assert!(!is_anyone || !has_room || wires.has_failed_to_accept, "reset in the backlog");
+            assert!(!is_anyone || !has_room || wires.may_have_paused, "reset in the backlog");
         }
         let next = self.run_for(self.limits.drain_timeout + Duration::from_millis(1));
         assert_eq!(next, Next::Stop, "it did not stop in time");
@@ -265,10 +281,16 @@ impl World {
     fn check_end(&mut self, is_whole: bool) {
         assert_eq!(self.server.stats().open(), 0, "connections are left");
         assert_eq!(self.net.0.borrow().open, 0, "sockets are left");
+        if is_whole {
+            invariants::check_resets(&self.server, &self.net.0.borrow(), &self.peers);
+        }
         for peer in &self.peers {
             self.net.socket(peer.number, |socket| {
-                let was_served = socket.was_accepted && !socket.was_refused;
-                let is_whole = is_whole && was_served && !peer.is_broken;
+                let was_served = socket.reception == Reception::Registered;
+                // Who is shed has the beginning, and knows by the reset that it is not all.
+                let is_finished = was_served && !socket.was_aborted && !peer.is_broken;
+                let is_whole = is_whole && is_finished;
+                assert!(was_served || socket.received.is_empty(), "sent to whom nobody served");
                 peer.check(&socket.received, self.version, is_whole, self.is_patient);
                 let has_ended = matches!(socket.server_end, ServerEnd::Closed | ServerEnd::Reset);
                 assert!(has_ended, "{:?}", socket.server_end);
