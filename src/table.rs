@@ -1,7 +1,7 @@
 //! The lookup table: byte-string keys to byte-string values, read from a text of one entry a line.
 //!
 //! The text is kept once, as it was read. Beside it stands a hash index of `u32` offsets into it,
-//! six bytes an entry. A map of owned strings would pay two allocations an entry and several times
+//! six and a half bytes an entry. A map of owned strings would pay two allocations an entry and several times
 //! the memory; here ten million entries are two allocations. Neither has pointers, so a table can be
 //! put into memory that several processes share.
 //!

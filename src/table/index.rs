@@ -5,13 +5,15 @@
 //!
 //! ```text
 //! byte  0..12   a tag for each of 12 slots: 0 if the slot is empty, else 0x80 and 7 bits of the hash
-//! byte 12..16   nothing
+//! byte 12..16   32 bits, one for each way in which 5 bits of the hash can be set: whether any such key
+//!               found this bucket full, and went on to the next
 //! byte 16..64   the offset of each slot, a `u32`
 //! ```
 //!
 //! A key's hash says in which bucket to begin. If that is full, the next is taken, and so on; the
-//! search for a key ends at the first bucket that has an empty slot. An array of bytes has no
-//! pointers: it means the same in another process that maps it.
+//! search for a key goes on only where such a key has gone on. Most keys that are not there are so
+//! known not to be after one bucket, without a look at the text. An array of bytes has no pointers: it
+//! means the same in another process that maps it.
 //!
 //! Invariant: every offset is that of the first byte of a key, on a line without fault, and no two
 //! are of equal keys. The index does not own the text, so each call is given it, always the same.
@@ -43,8 +45,14 @@ pub(super) const BUCKET: usize = 64;
 /// Slots of a bucket.
 const SLOTS: usize = 12;
 
+/// Where in a bucket the bits of the keys that went on begin.
+const GONE_ON: usize = 12;
+
 /// Where in a bucket its offsets begin.
 const OFFSETS: usize = 16;
+
+/// Entries for each bucket, on average. Fuller ones would send more keys on.
+const ENTRIES_A_BUCKET: usize = 10;
 
 /// The highest bit of each slot's tag.
 const HIGH_BITS: u128 = u128::from_le_bytes([
@@ -85,20 +93,26 @@ impl Iterator for Slots {
 struct Bucket<'i>(&'i [u8; BUCKET]);
 
 impl Bucket<'_> {
-    fn tags(self) -> u128 {
-        self.0.first_chunk().map_or(0, |tags| u128::from_le_bytes(*tags))
+    /// The tags, and above them the bits of the keys that went on.
+    fn head(self) -> u128 {
+        self.0.first_chunk().map_or(0, |head| u128::from_le_bytes(*head))
+    }
+
+    /// Whether a key of this hash may stand in the next bucket.
+    fn has_gone_on(self, hash: u64) -> bool {
+        self.head() & gone_on(hash) != 0
     }
 
     /// The slots that have this tag; rarely, one above such a slot too, whose tag is another.
     fn slots_with(self, tag: u8) -> Slots {
         // A byte becomes 0 where the tags are equal. Subtracting 1 from each then borrows into the
         // highest bit of those, and of none else, but through a run of bytes above one.
-        let differences = self.tags() ^ (LOW_BITS * u128::from(tag));
+        let differences = self.head() ^ (LOW_BITS * u128::from(tag));
         Slots(differences.wrapping_sub(LOW_BITS) & !differences & HIGH_BITS)
     }
 
     fn empty_slots(self) -> Slots {
-        Slots(!self.tags() & HIGH_BITS)
+        Slots(!self.head() & HIGH_BITS)
     }
 
     fn offset(self, slot: usize) -> u32 {
@@ -112,14 +126,15 @@ fn tag(hash: u64) -> u8 {
     hash as u8 | 0x80
 }
 
-/// What a search came to.
-enum Found {
-    /// The key, at this offset.
-    Key(u32),
-    /// The first empty slot behind which the key would stand: bucket and slot.
-    Vacancy(usize, usize),
-    /// Neither: the index is full.
-    Nothing,
+/// The bit that says of keys of this hash that they went on: five bits of it that are not in the tag.
+fn gone_on(hash: u64) -> u128 {
+    1 << (8 * GONE_ON + (hash >> 7) as usize % 32)
+}
+
+/// The bucket, of so many, in which the search for a key of this hash begins: its high bits as a
+/// fraction of all. That takes no division, and any number of buckets.
+fn first_bucket(hash: u64, buckets: usize) -> usize {
+    ((u128::from(hash) * buckets as u128) >> 64) as usize
 }
 
 impl Index {
@@ -155,10 +170,7 @@ impl Index {
         if key.iter().any(u8::is_ascii_whitespace) {
             return None;
         }
-        match search(&self.buckets, text, key, HASHER.hash_one(key)) {
-            Found::Key(offset) => Some(offset),
-            Found::Vacancy(..) | Found::Nothing => None,
-        }
+        search(&self.buckets, text, key, HASHER.hash_one(key))
     }
 
     /// How many keys the index has.
@@ -172,22 +184,24 @@ impl Index {
     }
 }
 
-/// Looks for `key` from the bucket on that its hash names.
-fn search(buckets: &[u8], text: &[u8], key: &[u8], hash: u64) -> Found {
+/// The offset of `key`, which is looked for from the bucket on that its hash names.
+fn search(buckets: &[u8], text: &[u8], key: &[u8], hash: u64) -> Option<u32> {
     let (buckets, _) = buckets.as_chunks::<BUCKET>();
-    // The high bits of the hash, as a fraction of all buckets: no division, any number of them.
-    let first = ((u128::from(hash) * buckets.len() as u128) >> 64) as usize;
-    let (before, from_first) = buckets.split_at_checked(first).unwrap_or_default();
-    for (distance, bucket) in from_first.iter().chain(before).map(Bucket).enumerate() {
-        let mut offsets = bucket.slots_with(tag(hash)).map(|slot| bucket.offset(slot));
-        if let Some(offset) = offsets.find(|&offset| parse::is_key_at(text, offset, key)) {
-            return Found::Key(offset);
+    let mut number = first_bucket(hash, buckets.len());
+    for _ in 0..buckets.len() {
+        let bucket = Bucket(buckets.get(number)?);
+        for slot in bucket.slots_with(tag(hash)) {
+            let offset = bucket.offset(slot);
+            if parse::is_key_at(text, offset, key) {
+                return Some(offset);
+            }
         }
-        if let Some(slot) = bucket.empty_slots().next() {
-            return Found::Vacancy((first + distance) % buckets.len(), slot);
+        if !bucket.has_gone_on(hash) {
+            return None;
         }
+        number = (number + 1) % buckets.len();
     }
-    Found::Nothing
+    None
 }
 
 /// An index that is being built.
@@ -202,8 +216,7 @@ impl Builder {
     /// An index that grows would hold its old and its new slots at once and hash every key again. To
     /// count the entries first costs far less, and reserves nothing for comments.
     fn with_capacity(entries: usize) -> Result<Builder, TableError> {
-        // Seven of eight slots are taken: fuller buckets overflow more often.
-        let size = (entries * 8).div_ceil(7 * SLOTS) * BUCKET;
+        let size = entries.div_ceil(ENTRIES_A_BUCKET) * BUCKET;
         let mut buckets = Vec::new();
         buckets.try_reserve_exact(size).map_err(|_| TableError::OutOfMemory { entries })?;
         buckets.resize(size, 0);
@@ -213,30 +226,37 @@ impl Builder {
     /// Empties `batch` into the index.
     fn insert_all(&mut self, text: &[u8], batch: &mut Vec<Hashed<'_>>) -> Result<(), TableError> {
         for Hashed { hash, key } in batch.drain(..) {
-            match search(&self.buckets, text, key.bytes, hash) {
-                Found::Vacancy(bucket, slot) => self.put(bucket, slot, tag(hash), key.offset),
-                Found::Key(earlier) => {
-                    return Err(TableError::DuplicateKey {
-                        line: key.line,
-                        earlier_line: parse::line_number_at(text, earlier),
-                        key: excerpt(key.bytes),
-                    });
-                }
-                Found::Nothing => return Err(TableError::OutOfMemory { entries: self.len + 1 }),
+            if let Some(earlier) = search(&self.buckets, text, key.bytes, hash) {
+                return Err(TableError::DuplicateKey {
+                    line: key.line,
+                    earlier_line: parse::line_number_at(text, earlier),
+                    key: excerpt(key.bytes),
+                });
             }
+            self.put(hash, key.offset).ok_or(TableError::OutOfMemory { entries: self.len + 1 })?;
         }
         Ok(())
     }
 
-    fn put(&mut self, bucket: usize, slot: usize, tag: u8, offset: u32) {
+    /// Puts a key that is not there into the first bucket with an empty slot, and leaves word in those
+    /// that it passes. `None` if all are full.
+    fn put(&mut self, hash: u64, offset: u32) -> Option<()> {
         let (buckets, _) = self.buckets.as_chunks_mut::<BUCKET>();
-        let Some(bucket) = buckets.get_mut(bucket) else { return };
-        let (tags, offsets) = bucket.split_at_mut(OFFSETS);
-        let offsets = offsets.as_chunks_mut().0;
-        if let (Some(place), Some(bytes)) = (tags.get_mut(slot), offsets.get_mut(slot)) {
-            *place = tag;
-            *bytes = offset.to_ne_bytes();
-            self.len += 1;
+        let count = buckets.len();
+        let mut number = first_bucket(hash, count);
+        for _ in 0..count {
+            let bucket = buckets.get_mut(number)?;
+            if let Some(slot) = Bucket(bucket).empty_slots().next() {
+                let (head, offsets) = bucket.split_at_mut(OFFSETS);
+                *head.get_mut(slot)? = tag(hash);
+                *offsets.as_chunks_mut().0.get_mut(slot)? = offset.to_ne_bytes();
+                self.len += 1;
+                return Some(());
+            }
+            let head = Bucket(bucket).head() | gone_on(hash);
+            bucket.get_mut(..OFFSETS)?.copy_from_slice(&head.to_le_bytes());
+            number = (number + 1) % count;
         }
+        None
     }
 }

@@ -163,10 +163,8 @@ fn memory_is_the_text_and_a_few_bytes_an_entry() {
     const ENTRIES: usize = 20_000;
     let text = numbered(ENTRIES);
     let index_memory = parsed(&text, Order::KeyValue).memory() - text.len();
-    // Twelve slots in 64 bytes, of which 7/8 are taken.
-    let expected = ENTRIES * 8 / 7 * 64 / 12;
-    assert!(index_memory >= expected, "{index_memory}");
-    assert!(index_memory <= expected + 2 * 64, "{index_memory}");
+    // Ten entries in 64 bytes.
+    assert_eq!(index_memory, ENTRIES / 10 * 64);
 }
 
 #[test]

@@ -3,11 +3,9 @@
 //!
 //! Invariant: logging neither blocks nor ends the server. poll(2) says beforehand whether a write
 //! would block: a pipe that is writable takes at least `PIPE_BUF` bytes, and no line is longer.
-//! Only terminals take less, and are written to through a nonblocking description of our own. A
-//! line that cannot be written now is dropped and counted, and the count is written when it can be.
-//!
-//! Where shards write to the same pipe, another may have filled it between poll(2) and the write; so
-//! they are given a nonblocking description of it, too. Each line is one write, so lines do not mix.
+//! Where that does not hold, a nonblocking description of our own is written to. A line that cannot be
+//! written now is dropped and counted, and the count is written when it can be. Each line is one write,
+//! so those of several processes do not mix.
 
 use crate::shard;
 use nix::errno::Errno;
@@ -40,7 +38,8 @@ pub(crate) fn start(config: &Config) {
         }
     };
     let prefix = shard::own_prefix();
-    builder.target(env_logger::Target::Pipe(Box::new(Sink::new(prefix.clone()))));
+    builder
+        .target(env_logger::Target::Pipe(Box::new(Sink::new(prefix.clone(), config.shards > 1))));
     if stderr_is_the_journal() {
         builder.format(move |line, record| {
             writeln!(line, "<{}>{prefix}{}", priority(record.level()), record.args())
@@ -92,38 +91,37 @@ fn cut(line: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Standard error once more, as a description of our own that does not block.
-fn open_nonblocking() -> io::Result<File> {
+/// Standard error as a nonblocking description of our own, where that can be had and makes a difference.
+///
+/// A terminal that is writable may have room for part of a line only, and the write then waits for the
+/// rest. A pipe that is writable has room for a line, unless others, with which it is `shared`, have
+/// filled it meanwhile. Descriptor 2 itself cannot be made nonblocking: its description is the shell's,
+/// too. And what else it may be is written to as it is: to open a file again would be to write over its
+/// beginning, and a socket cannot be opened.
+pub(crate) fn own_description(shared: bool) -> Option<File> {
+    let is_pipe = || {
+        fstat(io::stderr()).is_ok_and(|stat| {
+            SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFIFO
+        })
+    };
+    let may_hold_up = io::stderr().is_terminal() || (shared && is_pipe());
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    OpenOptions::new().write(true).custom_flags(flags.bits()).open("/proc/self/fd/2")
-}
-
-/// Standard error for processes that share it: where it is a pipe or a terminal, a nonblocking
-/// description of it. Elsewhere (a file, a socket) there is none: to open a file again would be to write
-/// over its beginning, and a socket cannot be opened.
-pub(crate) fn for_shards() -> Option<File> {
-    let is_pipe = fstat(io::stderr()).is_ok_and(|stat| {
-        SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFIFO
-    });
-    let own = (is_pipe || io::stderr().is_terminal()).then(open_nonblocking);
-    own.and_then(Result::ok)
+    let open = || OpenOptions::new().write(true).custom_flags(flags.bits()).open("/proc/self/fd/2");
+    may_hold_up.then(open)?.ok()
 }
 
 /// Standard error, without waiting for it.
 struct Sink {
-    /// A terminal that is writable may have room for part of a line only, and the write then waits for
-    /// the rest. So it is opened once more, nonblocking: a description of our own, which the shell
-    /// does not share as it shares descriptor 2.
-    terminal: Option<File>,
+    /// See [`own_description`].
+    own: Option<File>,
     /// Which of several processes says so.
     prefix: String,
     dropped: u64,
 }
 
 impl Sink {
-    fn new(prefix: String) -> Sink {
-        let terminal = io::stderr().is_terminal().then(open_nonblocking);
-        Sink { terminal: terminal.and_then(Result::ok), prefix, dropped: 0 }
+    fn new(prefix: String, shared: bool) -> Sink {
+        Sink { own: own_description(shared), prefix, dropped: 0 }
     }
 
     /// Writes a line if it can be written whole without waiting.
@@ -136,9 +134,9 @@ impl Sink {
             // What cannot be polled cannot block either.
             Err(_) => true,
         };
-        let written = match &mut self.terminal {
+        let written = match &mut self.own {
             _ if !writable => return false,
-            Some(terminal) => terminal.write(line),
+            Some(own) => own.write(line),
             None => stderr.lock().write(line),
         };
         written.is_ok_and(|count| count == line.len())

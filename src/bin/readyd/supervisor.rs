@@ -97,7 +97,7 @@ pub(crate) fn run(config: Config) -> Result<(), StartError> {
     descriptors::raise_limit();
     let listeners = bind_for_each(&config)?;
     // While there is the right to open it.
-    let log = logger::for_shards();
+    let log = logger::own_description(true);
     start::give_up_rights(&config, rights)?;
     let board = Board::create(config.shards)
         .map_err(|error| StartError::System("make the board for statistics", error))?;

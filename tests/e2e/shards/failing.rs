@@ -115,3 +115,27 @@ fn a_shard_that_is_told_to_end_drains_and_is_replaced() {
     server.wait_for_log("shard 2 has ended (exit status: 0); another starts at once");
     clients_of_all(&server, 2);
 }
+
+#[test]
+fn a_full_log_pipe_holds_up_neither_shards_nor_their_supervisor() {
+    let (_reader, writer) = std::io::pipe().expect("a pipe");
+    let mut server = launch(&["framed"], 2).stderr(writer).start();
+    let mut clients: Vec<Client> = (0..12).map(|_| server.connect("framed")).collect();
+    // Each is logged with more than 200 bytes, 480 of them; the pipe holds 64 KiB.
+    let message = crate::support::frame([b'x'; 1000]);
+    let reply = crate::support::frame("Message received successfully....");
+    let threads: Vec<_> = clients
+        .drain(..)
+        .map(|mut client| {
+            let (message, reply) = (message.repeat(40), reply.repeat(40));
+            thread::spawn(move || {
+                client.send(&message);
+                client.expect(&reply);
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().expect("an answer to each"));
+    server.signal(Signal::SIGUSR1);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait_for_exit().code(), Some(0));
+}
