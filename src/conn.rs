@@ -497,6 +497,7 @@ fn wrap_last(input: &mut [u8], len: usize, envelope: Envelope) -> Range<usize> {
         }
         _ => 0,
     };
-    let start = before.len() - header_len + usize::from(is_planted(Bug::EchoOutOfPlace));
+    let start =
+        if is_planted(Bug::EchoOutOfPlace) { before.len() } else { before.len() - header_len };
     start..before.len() + payload.len()
 }

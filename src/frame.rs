@@ -125,7 +125,9 @@ pub fn decode_header(header: &[u8; HEADER_LEN], limit: usize) -> Result<usize, F
     }
     declared
         .and_then(|length| usize::try_from(length).ok())
-        .filter(|&length| length <= limit + usize::from(is_planted(Bug::OneByteTooMany)))
+        .filter(|&length| {
+            length <= if is_planted(Bug::OneByteTooMany) { limit.saturating_add(1) } else { limit }
+        })
         .ok_or(FrameError::OverLimit { declared, limit })
 }
 
@@ -159,9 +161,6 @@ fn leading_number(bytes: &[u8]) -> (usize, Option<u64>) {
 /// Checks what follows the digits, of which there must be one if there is anything.
 fn check_padding(prefix: &[u8], digits: usize) -> Result<(), FrameError> {
     let padding = prefix.get(digits..).unwrap_or_default();
-    if digits > 0 && BLANK_HEADER.starts_with(padding) {
-        return Ok(());
-    }
     let offset = match digits {
         0 => 0,
         _ => digits + padding.iter().take_while(|&&byte| byte == b' ').count(),

@@ -31,7 +31,7 @@ bugs! {
     InterruptedReadBreaks,
     /// After a write that would block, nobody asks to be told of room.
     WritingNotWatched,
-    /// An echo that is sent from where the request lies begins a byte too late.
+    /// An echo that is sent from where the request lies begins behind its header.
     EchoOutOfPlace,
     /// What a short write left is thrown away.
     ShortWriteDropsTail,
