@@ -89,12 +89,14 @@ fn heap_is_held_for_an_unfinished_request_and_for_untaken_output_only() {
     let (unparsed, unsent) = owner.conn.memory();
     assert!(unparsed >= most.len());
     assert_eq!(unsent, 0);
+    assert_eq!(owner.conn.waiting(), (most.len(), 0));
 
     owner.window = 10;
     owner.receive(last);
     assert_eq!(owner.conn.memory().0, 0);
     assert!(owner.conn.memory().1 >= owner.conn.unsent().len());
     assert_eq!(owner.conn.unsent().len(), frame(b"hello").len() - 10);
+    assert_eq!(owner.conn.waiting(), (0, frame(b"hello").len() - 10));
 
     owner.take(usize::MAX);
     assert_eq!(owner.conn.memory(), (0, 0));
