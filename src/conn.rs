@@ -310,8 +310,11 @@ impl Connection {
     }
 
     /// Output is given up, of which a part may have gone out: the end must not make that look whole.
+    /// Nothing is served any more, not even by an error: it would follow half a reply.
     pub fn abandon(&mut self, reason: CloseReason) {
+        self.inbound = Inbound::Ended;
         self.outbound = Outbound::Abandoned(reason);
+        self.unparsed.clear();
         self.unsent.clear();
     }
 

@@ -1,10 +1,11 @@
 //! Deadlines as the loop keeps them: on time, one by one, and not while the client has spoken.
 
 use super::bench::{Bench, ECHO, FRAMED, LOOKUP, frame};
-use super::fake_net::ServerEnd;
+use super::fake_net::{Fault, ServerEnd};
 use crate::close::CloseReason;
 use crate::limits::Limits;
 use crate::net::{Driver, Next};
+use nix::errno::Errno;
 use std::time::Duration;
 
 const fn secs(seconds: u64) -> Duration {
@@ -48,6 +49,25 @@ fn a_client_that_does_not_take_its_output_is_aborted() {
     bench.run_for(secs(1));
     assert_eq!(bench.net.server_end(client), ServerEnd::Aborted);
     assert_eq!(bench.closed(CloseReason::WriteTimeout), 1);
+    bench.assert_clean();
+}
+
+#[test]
+fn half_a_reply_that_is_given_up_is_not_followed_by_an_error() {
+    let mut bench = Bench::new();
+    let client = bench.connected(FRAMED);
+    bench.net.socket(client, |socket| socket.window = 5);
+    let half = bench.ask(client, &[&frame(b"ECHO hello")[..], b"1"].concat());
+    // When the loop turns again, the deadlines of the reply and of the unfinished frame have passed, there
+    // is room that no event has told of, and one send fails.
+    bench.net.socket(client, |socket| {
+        socket.window = 1000;
+        socket.send_call.fault = Fault::once(Errno::ENOMEM);
+    });
+    bench.advance(secs(31));
+    bench.run();
+    assert_eq!(bench.net.received(client), half);
+    assert_eq!(bench.net.server_end(client), ServerEnd::Aborted);
     bench.assert_clean();
 }
 
