@@ -117,7 +117,8 @@ impl<N: Net> Visitor<N> {
 
     /// Has the kernel tell when the peer takes output again, if it has ceased to. Most never do.
     pub(super) fn watch_writing(&mut self, entry: &mut Entry<N::Stream>, index: usize) {
-        if entry.ready.write || entry.watches_writing || is_planted(Bug::WritingNotWatched) {
+        let is_stuck = !entry.ready.write && entry.conn.has_unsent();
+        if !is_stuck || entry.watches_writing || is_planted(Bug::WritingNotWatched) {
             return;
         }
         let token = Token::new(index, entry.generation);

@@ -138,6 +138,23 @@ fn a_connection_whose_room_cannot_be_watched_is_aborted() {
 }
 
 #[test]
+fn a_connection_that_is_given_up_is_not_watched() {
+    let mut bench = Bench::new();
+    let client = bench.connected(FRAMED);
+    bench.net.socket(client, |socket| socket.window = 10);
+    bench.net.watch_writing_call(|call| call.fault = Fault::once(Errno::ENOSPC));
+    // The request is read and half answered; in the same visit, the read for the FIN behind it fails.
+    bench.net.send(client, &frame(b"ECHO a reply that does not fit"));
+    bench.net.fin(client);
+    bench
+        .net
+        .socket(client, |socket| socket.recv_call.fault = Fault::once_after(1, Errno::ENOBUFS));
+    bench.run();
+    assert_eq!(bench.net.server_end(client), ServerEnd::Aborted);
+    assert_eq!(bench.net.watch_writing_call(|call| call.made), 0);
+}
+
+#[test]
 fn a_reply_that_a_failure_cuts_off_does_not_look_whole() {
     let whole = frame(b"hello").len();
     for (fail_send, window, end) in [

@@ -26,25 +26,36 @@ pub(in super::super) enum ServerEnd {
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Fault {
     errno: Errno,
+    /// Calls before it that succeed.
+    spared: usize,
     times: usize,
 }
 
 impl Fault {
-    pub(in super::super) const NONE: Fault = Fault { errno: Errno::UnknownErrno, times: 0 };
+    pub(in super::super) const NONE: Fault =
+        Fault { errno: Errno::UnknownErrno, spared: 0, times: 0 };
 
     pub(in super::super) fn once(errno: Errno) -> Fault {
-        Fault { errno, times: 1 }
+        Fault::times(errno, 1)
+    }
+
+    pub(in super::super) fn once_after(spared: usize, errno: Errno) -> Fault {
+        Fault { spared, ..Fault::once(errno) }
     }
 
     pub(in super::super) fn times(errno: Errno, times: usize) -> Fault {
-        Fault { errno, times }
+        Fault { errno, spared: 0, times }
     }
 
     pub(in super::super) fn for_ever(errno: Errno) -> Fault {
-        Fault { errno, times: usize::MAX }
+        Fault::times(errno, usize::MAX)
     }
 
     fn strike(&mut self) -> io::Result<()> {
+        if self.spared > 0 {
+            self.spared -= 1;
+            return Ok(());
+        }
         if self.times == 0 {
             return Ok(());
         }
