@@ -97,8 +97,10 @@ fn heap_is_held_for_an_unfinished_request_and_for_untaken_output_only() {
     assert!(owner.conn.memory().1 >= owner.conn.unsent().len());
     assert_eq!(owner.conn.unsent().len(), frame(b"hello").len() - 10);
     assert_eq!(owner.conn.waiting(), (0, frame(b"hello").len() - 10));
+    assert!(owner.conn.has_unsent());
 
     owner.take(usize::MAX);
+    assert!(!owner.conn.has_unsent());
     assert_eq!(owner.conn.memory(), (0, 0));
     assert_eq!(owner.received, frame(b"hello"));
 }

@@ -16,8 +16,7 @@ mod memory;
 mod network;
 mod short_io;
 mod slow;
-// The end-to-end tests use what these do not.
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code, unused_imports, reason = "the end-to-end tests use what these do not")]
 #[path = "../e2e/support/mod.rs"]
 mod support;
 mod tables;
