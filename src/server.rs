@@ -267,7 +267,6 @@ impl<N: Net> Server<N> {
 
     fn opened(&mut self, index: usize) {
         let active = self.connections.len();
-        self.report_places();
         let stats = &mut self.visitor.stats;
         stats.peak = stats.peak.max(active as u64);
         let Some(entry) = self.connections.get_mut(index) else { return };
@@ -362,8 +361,10 @@ impl<N: Net> Driver for Server<N> {
         self.accept(now);
         self.visitor.log.report(now);
         self.visitor.stats.log_suppressed = self.visitor.log.suppressed_total();
+        self.report_memory();
         self.visitor.publisher.turn(&self.visitor.stats, now);
         if self.has_finished(now) {
+            self.report_memory();
             self.visitor.publisher.last_turn(&self.visitor.stats, now);
             return Next::Stop;
         }

@@ -24,14 +24,12 @@ impl<N: Net> Server<N> {
         if !is_planted(Bug::SumKeptAtClose) {
             self.budget.change(entry.buffered, Buffered::default());
         }
-        self.budget.report(&mut self.visitor.stats);
         self.visitor.stats.count_close(reason);
         self.visitor.log.line(now, Level::Info, format_args!("{} closed: {reason}", entry.peer));
         if self.connections.is_empty() {
             self.empty_since = now;
             self.give_memory_back();
         }
-        self.report_places();
         entry.stream
     }
 
@@ -44,8 +42,9 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Counts the memory that does not depend on what connections hold.
-    pub(super) fn report_places(&mut self) {
+    /// Sets the gauges of memory: once a turn, for only whoever asks for statistics looks at them.
+    pub(super) fn report_memory(&mut self) {
+        self.budget.report(&mut self.visitor.stats);
         let places = self.connections.capacity() * size_of::<Entry<N::Stream>>()
             + self.timers.memory()
             + self.queue.capacity() * size_of::<Token>();
@@ -82,7 +81,6 @@ impl<N: Net> Server<N> {
         if self.budget.is_exceeded() {
             self.shed();
         }
-        self.budget.report(&mut self.visitor.stats);
     }
 
     /// Closes the newest connections that hold memory. With RST, so that what the kernel holds for them
