@@ -17,7 +17,7 @@ use crate::buffer::ByteQueue;
 use crate::clock::Moment;
 use crate::close::CloseReason;
 use crate::frame::{self, HEADER_LEN};
-use crate::framing::{self, End, Envelope, Framing, Request};
+use crate::framing::{self, End, Envelope, Framing, Input, Request};
 use crate::limits::Limits;
 use crate::planted::{Bug, is_planted};
 use crate::reply::{Finished, Reply};
@@ -395,7 +395,8 @@ impl Connection {
 
     /// Serves requests from what is held and then from `input`, for as long as they are complete
     /// and there is room for replies. `searched` bytes of what is held are known not to end one.
-    fn serve<R: Respond>(&mut self, mut input: &[u8], mut searched: usize, turn: &mut Turn<'_, R>) {
+    fn serve<R: Respond>(&mut self, input: &[u8], mut searched: usize, turn: &mut Turn<'_, R>) {
+        let mut input = Input::new(input);
         for _ in 0..REQUESTS_PER_READ {
             if self.is_above_high_water(turn) {
                 break;
@@ -418,7 +419,7 @@ impl Connection {
                 return;
             }
         }
-        self.unparsed.extend(input, turn.now);
+        self.unparsed.extend(input.bytes(), turn.now);
         if !self.unparsed.is_empty() || self.is_above_high_water(turn) {
             self.inbound = Inbound::Stalled;
         }

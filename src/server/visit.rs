@@ -3,6 +3,7 @@
 //! Invariant: between visits the shared output buffer is empty. What the kernel did not take during
 //! the visit has moved into the connection, unless it is held, which the visit's outcome tells.
 
+use super::budget::Buffered;
 use super::entry::Entry;
 use super::held::HeldReplies;
 use crate::client_log::ClientLog;
@@ -197,12 +198,14 @@ impl<N: Net> Visitor<N> {
         Ok(Visited::Done)
     }
 
-    /// Whether sending what this visit made is all that remains to be done.
+    /// Whether sending what this visit made is all that remains to be done, for a connection that holds no
+    /// memory: it will not be closed to make room before that.
     fn may_hold(&self, entry: &Entry<N::Stream>) -> bool {
         HeldReplies::suits(fresh(&self.scratch, &self.echo, &self.out))
             && entry.ready.write
-            && !entry.conn.has_unsent()
             && !entry.has_work(&self.limits)
+            && entry.buffered == Buffered::default()
+            && entry.conn.memory() == (0, 0)
     }
 
     fn read(&mut self, entry: &mut Entry<N::Stream>) -> io::Result<usize> {
