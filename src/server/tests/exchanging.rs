@@ -63,7 +63,7 @@ fn a_reply_that_cannot_be_sent_with_others_does_not_hold_them_up() {
     bench.net.widen(*slow, 1000);
     bench.run();
     assert_eq!(bench.net.received(*slow), frame(slow_text.as_bytes()));
-    bench.assert_clean();
+    assert_eq!(bench.heap(), 0);
 }
 
 #[test]
