@@ -56,6 +56,10 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use visit::{Visited, Visitor};
 
+/// Connections visited in one turn, when all are to drain, or very many always have work: in between,
+/// events are looked for, a second SIGTERM among them.
+const VISITS_PER_TURN: usize = 4096;
+
 /// Deadlines looked at in one turn, so that many which pass at once do not hold everyone up.
 const EXPIRIES_PER_TURN: usize = 4096;
 
@@ -186,7 +190,7 @@ impl<N: Net> Server<N> {
     }
 
     fn visit_queued(&mut self) {
-        for _ in 0..self.queue.len() {
+        for _ in 0..self.queue.len().min(VISITS_PER_TURN) {
             let Some(token) = self.queue.pop_front() else { break };
             let Some((index, entry)) = entry::find(&mut self.connections, token) else { continue };
             entry.queued = false;
