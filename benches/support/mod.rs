@@ -6,7 +6,9 @@
 #![allow(dead_code, reason = "every bench is a program of its own and uses a part of this")]
 
 pub(crate) mod cpu_time;
+pub(crate) mod engine;
 pub(crate) mod memory_net;
+pub(crate) mod world;
 
 use cpu_time::CpuTime;
 use readyd::clock::WallTime;
