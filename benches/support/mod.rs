@@ -50,6 +50,12 @@ pub(crate) fn frame(body: &[u8]) -> Vec<u8> {
     [&frame::encode_header(body.len()), body].concat()
 }
 
+/// The address that has `number` in `network`, written as people write it.
+pub(crate) fn address(network: u8, number: usize) -> String {
+    let [_, a, b, c] = (number as u32).to_be_bytes();
+    format!("{network}.{a}.{b}.{c}")
+}
+
 /// The numbers below `count` in an order that looks random, so that neither caches nor the
 /// processor's predictors can guess the next.
 ///
