@@ -10,10 +10,9 @@
 mod support;
 
 use criterion::{BenchmarkId, Throughput, criterion_group, criterion_main};
-use readyd::net::Token;
 use support::memory_net::Incoming;
 use support::world::World;
-use support::{Criterion, frame, scattered};
+use support::{Criterion, frame, shuffled};
 
 /// Connections that are open.
 const OPEN: [usize; 4] = [1, 1_000, 100_000, 1_000_000];
@@ -57,15 +56,6 @@ fn requests(c: &mut Criterion) {
         }
     }
     group.finish();
-}
-
-/// The tokens in another order, each of them once, so that none is in a turn twice (Fisher-Yates).
-fn shuffled(tokens: &[Token]) -> Vec<Token> {
-    let mut order = tokens.to_vec();
-    for (last, other) in (1..order.len()).rev().zip(scattered(1 << 32)) {
-        order.swap(last, other % (last + 1));
-    }
-    order
 }
 
 fn connections(c: &mut Criterion) {

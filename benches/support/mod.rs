@@ -73,3 +73,12 @@ pub(crate) fn scattered(count: usize) -> impl Iterator<Item = usize> {
         (((state >> 32) * count as u64) >> 32) as usize
     })
 }
+
+/// `things` in another order, each of them once (Fisher-Yates).
+pub(crate) fn shuffled<T: Copy>(things: &[T]) -> Vec<T> {
+    let mut order = things.to_vec();
+    for (last, other) in (1..order.len()).rev().zip(scattered(1 << 32)) {
+        order.swap(last, other % (last + 1));
+    }
+    order
+}
