@@ -6,70 +6,9 @@
 mod support;
 
 use criterion::{Throughput, criterion_group, criterion_main};
-use readyd::client_log::ClientLog;
-use readyd::clock::Moment;
-use readyd::conn::{Connection, Turn};
-use readyd::handlers::daytime::{Calendar, Zone};
-use readyd::handlers::{Context, Responder, Service};
-use readyd::limits::Limits;
-use readyd::stats::Stats;
-use readyd::stats::publishing::Publisher;
-use readyd::table::Table;
-use std::net::{Ipv4Addr, SocketAddr};
+use readyd::handlers::Service;
+use support::engine::Engine;
 use support::{Criterion, FixedClock, frame};
-
-/// One connection, with all that a server would keep for it.
-struct Engine {
-    conn: Connection,
-    service: Service,
-    limits: Limits,
-    calendar: Calendar,
-    table: Table,
-    stats: Stats,
-    log: ClientLog,
-    out: Vec<u8>,
-}
-
-impl Engine {
-    fn new(service: Service) -> Engine {
-        let limits = Limits::default();
-        Engine {
-            conn: Connection::new(Moment::START),
-            service,
-            calendar: Calendar::new(Zone::Utc),
-            table: Table::embedded(),
-            stats: Stats::default(),
-            log: ClientLog::new(limits.log_rate),
-            limits,
-            out: Vec::new(),
-        }
-    }
-
-    /// Gives the engine what one read brought, and returns what it would send.
-    fn receive(&mut self, input: &[u8]) -> &[u8] {
-        let now = Moment::START;
-        let context = Context {
-            now,
-            peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)),
-            wall_clock: &FixedClock,
-            calendar: &mut self.calendar,
-            table: &self.table,
-            stats: &mut self.stats,
-            publisher: &mut Publisher::default(),
-            log: &mut self.log,
-        };
-        let mut turn = Turn {
-            now,
-            limits: &self.limits,
-            framing: self.service.framing(&self.limits),
-            responder: &mut Responder { service: self.service, context },
-            out: &mut self.out,
-        };
-        turn.out.clear();
-        self.conn.receive(input, &mut turn);
-        &self.out
-    }
-}
 
 /// What a client sends and must get.
 struct Workload {

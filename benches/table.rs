@@ -5,16 +5,10 @@ mod support;
 use criterion::{BenchmarkId, criterion_group, criterion_main};
 use readyd::table::{Order, Table};
 use std::hint::black_box;
-use support::{Criterion, scattered};
+use support::{Criterion, address, scattered};
 
 /// Keys that are asked for in turn. Few enough that fetching a key costs nothing itself.
 const ASKED: usize = 1 << 14;
-
-/// The address that has `number`, written as people write it.
-fn address(network: u8, number: usize) -> String {
-    let [_, a, b, c] = (number as u32).to_be_bytes();
-    format!("{network}.{a}.{b}.{c}")
-}
 
 fn hardware_address(number: usize) -> String {
     let [_, a, b, c] = (number as u32).to_be_bytes();

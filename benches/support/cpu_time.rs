@@ -11,7 +11,8 @@ use std::time::Duration;
 /// Measures the time that the thread has run, clock_gettime(2) with `CLOCK_THREAD_CPUTIME_ID`.
 pub(crate) struct CpuTime;
 
-fn thread_time() -> Duration {
+/// How long this thread has run.
+pub(crate) fn thread_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("every thread has a CPU clock").into()
 }
 

@@ -8,6 +8,7 @@ use readyd::net::{Net, Token, WallClock};
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::RawFd;
 use std::rc::Rc;
 
 /// The server's end: a handle on a [`Wire`] that the bench holds too.
@@ -32,6 +33,8 @@ pub(crate) enum Incoming {
     /// The peer's FIN.
     #[default]
     Fin,
+    /// Nothing: the client is silent.
+    Nothing,
     /// These bytes. The server must have room for all of them and one more: then it knows from the
     /// short count that nothing is left, as it does with a socket.
     Bytes(Vec<u8>),
@@ -43,8 +46,12 @@ impl WallClock for MemoryNet {
     }
 }
 
-/// A listener, or a connection: nothing that the wire would need to know.
-pub(crate) struct End;
+/// A listener, or a connection: nothing that the wire would need to know. It is as large as a
+/// descriptor, so that the server's memory is what it would be with sockets.
+#[derive(Default)]
+pub(crate) struct End {
+    descriptor: RawFd,
+}
 
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50_000);
 
@@ -56,7 +63,7 @@ impl Net for MemoryNet {
         let waiting = self.0.backlog.get();
         let left = waiting.checked_sub(1).ok_or(ErrorKind::WouldBlock)?;
         self.0.backlog.set(left);
-        Ok((End, PEER))
+        Ok((End::default(), PEER))
     }
 
     fn connect_from(&mut self, _: Option<IpAddr>, _: SocketAddr) -> io::Result<End> {
@@ -83,6 +90,7 @@ impl Net for MemoryNet {
     fn recv(&mut self, _: &mut End, into: &mut [u8]) -> io::Result<usize> {
         match &*self.0.incoming.borrow() {
             Incoming::Fin => Ok(0),
+            Incoming::Nothing => Err(ErrorKind::WouldBlock.into()),
             Incoming::Bytes(bytes) => {
                 into[..bytes.len()].copy_from_slice(bytes);
                 Ok(bytes.len())

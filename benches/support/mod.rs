@@ -6,7 +6,9 @@
 #![allow(dead_code, reason = "every bench is a program of its own and uses a part of this")]
 
 pub(crate) mod cpu_time;
+pub(crate) mod engine;
 pub(crate) mod memory_net;
+pub(crate) mod world;
 
 use cpu_time::CpuTime;
 use readyd::clock::WallTime;
@@ -48,6 +50,12 @@ pub(crate) fn frame(body: &[u8]) -> Vec<u8> {
     [&frame::encode_header(body.len()), body].concat()
 }
 
+/// The address that has `number` in `network`, written as people write it.
+pub(crate) fn address(network: u8, number: usize) -> String {
+    let [_, a, b, c] = (number as u32).to_be_bytes();
+    format!("{network}.{a}.{b}.{c}")
+}
+
 /// The numbers below `count` in an order that looks random, so that neither caches nor the
 /// processor's predictors can guess the next.
 ///
@@ -64,4 +72,13 @@ pub(crate) fn scattered(count: usize) -> impl Iterator<Item = usize> {
         state ^= state << 17;
         (((state >> 32) * count as u64) >> 32) as usize
     })
+}
+
+/// `things` in another order, each of them once (Fisher-Yates).
+pub(crate) fn shuffled<T: Copy>(things: &[T]) -> Vec<T> {
+    let mut order = things.to_vec();
+    for (last, other) in (1..order.len()).rev().zip(scattered(1 << 32)) {
+        order.swap(last, other % (last + 1));
+    }
+    order
 }
