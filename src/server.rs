@@ -194,7 +194,8 @@ impl<N: Net> Server<N> {
             let Some(token) = self.queue.pop_front() else { break };
             let Some((index, entry)) = entry::find(&mut self.connections, token) else { continue };
             entry.queued = false;
-            match self.visitor.visit_holding(entry, token) {
+            let is_alone = self.queue.is_empty() && self.visitor.held.is_empty();
+            match self.visitor.visit(entry, (!is_alone).then_some(token)) {
                 Visited::Done => self.settle(index),
                 Visited::Holding if self.visitor.held.is_full() => self.send_held(),
                 Visited::Holding => {}
@@ -203,19 +204,6 @@ impl<N: Net> Server<N> {
         if !is_planted(Bug::HeldForgotten) {
             self.send_held();
         }
-    }
-
-    /// Sends the replies that were held, and does what else comes after those visits.
-    fn send_held(&mut self) {
-        let mut number = 0;
-        while let Some(owner) = self.visitor.held.owner(number) {
-            if let Some((index, entry)) = entry::find(&mut self.connections, owner) {
-                self.visitor.send_held(entry, number);
-                self.settle(index);
-            }
-            number += 1;
-        }
-        self.visitor.held.clear();
     }
 
     /// Does what passed deadlines ask for. Tells whether there may be more of them.
@@ -229,7 +217,7 @@ impl<N: Net> Server<N> {
                 // one poll takes, or of a poll that a signal interrupted. A try tells.
                 entry.ready.read = true;
                 entry.ready.write = true;
-                self.visitor.visit(entry);
+                self.visitor.visit(entry, None);
                 self.visitor.expire(entry);
             } else if is_planted(Bug::TimerNotRearmed) {
                 continue;

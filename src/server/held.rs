@@ -10,7 +10,8 @@
 //! held was made by a visit that had nothing else left to do, to a connection that holds no memory and so
 //! will not be closed to make room. A reply is sent before its connection is visited again.
 
-use crate::net::Token;
+use super::{Server, entry};
+use crate::net::{Net, Token};
 use std::ops::Range;
 
 /// So few that the first does not wait long: for the reads of seven others.
@@ -47,6 +48,10 @@ impl HeldReplies {
         self.replies.push((owner, start..self.bytes.len()));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.replies.is_empty()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.replies.len() >= REPLIES
     }
@@ -65,5 +70,20 @@ impl HeldReplies {
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.replies.clear();
+    }
+}
+
+impl<N: Net> Server<N> {
+    /// Sends the replies that were held, and does what else comes after those visits.
+    pub(super) fn send_held(&mut self) {
+        let mut number = 0;
+        while let Some(owner) = self.visitor.held.owner(number) {
+            if let Some((index, entry)) = entry::find(&mut self.connections, owner) {
+                self.visitor.send_held(entry, number);
+                self.settle(index);
+            }
+            number += 1;
+        }
+        self.visitor.held.clear();
     }
 }

@@ -90,18 +90,9 @@ impl<N: Net> Visitor<N> {
         self.flush_or_fail(entry);
     }
 
-    /// Does what is ready and wanted, up to the budget.
-    pub(super) fn visit(&mut self, entry: &mut Entry<N::Stream>) {
-        self.visit_for(entry, None);
-    }
-
-    /// The same, but a small reply that would only remain to be sent is held for `holder`, which then
-    /// has it sent.
-    pub(super) fn visit_holding(&mut self, entry: &mut Entry<N::Stream>, holder: Token) -> Visited {
-        self.visit_for(entry, Some(holder))
-    }
-
-    fn visit_for(&mut self, entry: &mut Entry<N::Stream>, holder: Option<Token>) -> Visited {
+    /// Does what is ready and wanted, up to the budget. A small reply that would only remain to be sent is
+    /// held for `holder`, if there is one, which then has it sent.
+    pub(super) fn visit(&mut self, entry: &mut Entry<N::Stream>, holder: Option<Token>) -> Visited {
         self.stats.visits += 1;
         let visited = self.exchange(entry, holder).unwrap_or_else(|error| {
             self.fail(entry, &error);
