@@ -16,13 +16,15 @@
 use crate::buffer::ByteQueue;
 use crate::clock::Moment;
 use crate::close::CloseReason;
-use crate::frame::{self, HEADER_LEN};
-use crate::framing::{self, End, Envelope, Framing, Request};
+
+use crate::framing::{self, Framing, Input, Request};
 use crate::limits::Limits;
 use crate::planted::{Bug, is_planted};
-use crate::reply::{Finished, Reply};
+use crate::reply::Reply;
 use std::fmt::Write as _;
-use std::ops::Range;
+
+mod deadlines;
+mod in_place;
 
 #[cfg(test)]
 mod tests;
@@ -112,15 +114,6 @@ pub enum Step {
     Abort(CloseReason),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deadline {
-    Frame,
-    Pause,
-    Idle,
-    Write,
-    Linger,
-}
-
 /// One connection's state.
 #[derive(Debug)]
 pub struct Connection {
@@ -157,31 +150,6 @@ impl Connection {
             self.active = turn.now;
             self.serve(input, self.unparsed.len(), turn);
         }
-    }
-
-    /// The same; but if `input` is one request and nothing else, and is echoed, the reply is made where
-    /// the request lies: the range of `input` to be sent is returned, and nothing is in [`Turn::out`].
-    /// A large body is not copied then.
-    pub fn receive_in_place<R: Respond>(
-        &mut self,
-        input: &mut [u8],
-        turn: &mut Turn<'_, R>,
-    ) -> Option<Range<usize>> {
-        if !self.can_echo_in_place(input, turn) {
-            self.receive(input, turn);
-            return None;
-        }
-        self.active = turn.now;
-        let request = turn.framing.unwrap(input);
-        let envelope = request.envelope;
-        let mut reply = Reply::for_echo(turn.out, envelope);
-        let outcome = turn.responder.respond(request, &mut reply);
-        let echoed = match reply.finish() {
-            Finished::Appended => None,
-            Finished::Echo(len) => Some(wrap_last(input, len, envelope)),
-        };
-        self.apply(outcome);
-        echoed
     }
 
     /// Takes the peer's FIN. Call only if [`Connection::wants_read`].
@@ -328,33 +296,6 @@ impl Connection {
         }
     }
 
-    /// When [`Connection::expire`] has something to do, if nothing happens before.
-    pub fn deadline(&self, framing: Framing, limits: &Limits) -> Moment {
-        self.next_deadline(framing, limits).0
-    }
-
-    /// Does what the passed deadline asks for; nothing if it has not passed.
-    pub fn expire<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
-        let (due, deadline) = self.next_deadline(turn.framing, turn.limits);
-        if due > turn.now {
-            return;
-        }
-        match deadline {
-            Deadline::Pause => self.serve_unterminated(turn),
-            Deadline::Frame => {
-                let limit = turn.limits.frame_timeout;
-                self.refuse(
-                    CloseReason::FrameTimeout,
-                    format_args!("the request did not arrive whole within {limit:?}"),
-                    turn,
-                );
-            }
-            Deadline::Idle => self.finish(CloseReason::IdleTimeout),
-            Deadline::Write => self.abandon(CloseReason::WriteTimeout),
-            Deadline::Linger => self.inbound = Inbound::Ended,
-        }
-    }
-
     /// Bytes that wait: of requests that are unfinished or have to wait, and of unsent output.
     pub fn waiting(&self) -> (usize, usize) {
         (self.unparsed.len(), self.unsent.len())
@@ -365,37 +306,10 @@ impl Connection {
         (self.unparsed.memory(), self.unsent.memory())
     }
 
-    fn next_deadline(&self, framing: Framing, limits: &Limits) -> (Moment, Deadline) {
-        if let Outbound::Finished(_) = self.outbound {
-            return (self.active + limits.linger_timeout, Deadline::Linger);
-        }
-        let mut next = (Moment::NEVER, Deadline::Idle);
-        if let Some(since) = self.unsent.waiting_since()
-            && !is_planted(Bug::NoWriteDeadline)
-        {
-            next = (since + limits.write_timeout, Deadline::Write);
-        }
-        if let (Inbound::Open, Some(since)) = (self.inbound, self.unparsed.waiting_since()) {
-            // Counted from the frame's first byte: a byte a minute does not keep a frame alive.
-            let since = if is_planted(Bug::BytesProlongFrame) { self.active } else { since };
-            let frame = since + limits.frame_timeout;
-            if frame < next.0 {
-                next = (frame, Deadline::Frame);
-            }
-            let pause = self.active + limits.line_pause;
-            if matches!(framing, Framing::Line { .. }) && pause < next.0 {
-                next = (pause, Deadline::Pause);
-            }
-        }
-        if next.0 == Moment::NEVER {
-            next.0 = self.active + limits.idle_timeout;
-        }
-        next
-    }
-
     /// Serves requests from what is held and then from `input`, for as long as they are complete
     /// and there is room for replies. `searched` bytes of what is held are known not to end one.
-    fn serve<R: Respond>(&mut self, mut input: &[u8], mut searched: usize, turn: &mut Turn<'_, R>) {
+    fn serve<R: Respond>(&mut self, input: &[u8], mut searched: usize, turn: &mut Turn<'_, R>) {
+        let mut input = Input::new(input);
         for _ in 0..REQUESTS_PER_READ {
             if self.is_above_high_water(turn) {
                 break;
@@ -418,22 +332,10 @@ impl Connection {
                 return;
             }
         }
-        self.unparsed.extend(input, turn.now);
+        self.unparsed.extend(input.bytes(), turn.now);
         if !self.unparsed.is_empty() || self.is_above_high_water(turn) {
             self.inbound = Inbound::Stalled;
         }
-    }
-
-    /// Whether `input` is a whole request with nothing before it, and not so large that its echo could
-    /// be more output than may wait.
-    fn can_echo_in_place<R>(&self, input: &[u8], turn: &Turn<'_, R>) -> bool {
-        input.len() <= turn.limits.output_limit
-            && self.inbound == Inbound::Open
-            && self.unparsed.is_empty()
-            && self.unsent.is_empty()
-            && turn.out.is_empty()
-            && matches!(turn.framing, Framing::Padded { .. } | Framing::Raw)
-            && turn.framing.find_end(input, 0) == Ok(End::At(input.len()))
     }
 
     fn is_above_high_water<R>(&self, turn: &Turn<'_, R>) -> bool {
@@ -487,20 +389,4 @@ fn respond<R: Respond>(bytes: &[u8], turn: &mut Turn<'_, R>) -> Outcome {
     let outcome = turn.responder.respond(request, &mut reply);
     reply.finish();
     outcome
-}
-
-/// Makes the last `len` bytes of `input`, which end a request, a reply where they lie; returns its
-/// range. What came before them, a header and a command, leaves room for a header.
-fn wrap_last(input: &mut [u8], len: usize, envelope: Envelope) -> Range<usize> {
-    let (before, payload) = input.split_at_mut(input.len().saturating_sub(len));
-    let header_len = match (envelope, before.last_chunk_mut::<HEADER_LEN>()) {
-        (Envelope::Frame, Some(header)) => {
-            *header = frame::encode_header(payload.len());
-            HEADER_LEN
-        }
-        _ => 0,
-    };
-    let start =
-        if is_planted(Bug::EchoOutOfPlace) { before.len() } else { before.len() - header_len };
-    start..before.len() + payload.len()
 }

@@ -152,6 +152,7 @@ impl<W: WallClock> Respond for Responder<'_, W> {
         }
     }
 
+    #[inline]
     fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>) -> Outcome {
         let context = &mut self.context;
         context.stats.requests += 1;

@@ -33,6 +33,8 @@ bugs! {
     WritingNotWatched,
     /// An echo that is sent from where the request lies begins behind its header.
     EchoOutOfPlace,
+    /// The last replies of a turn that were held are sent in the next.
+    HeldForgotten,
     /// What a short write left is thrown away.
     ShortWriteDropsTail,
     /// After `EMFILE` no time is set to try again.

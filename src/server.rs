@@ -25,6 +25,7 @@ mod audit;
 mod budget;
 mod closing;
 mod entry;
+mod held;
 mod visit;
 
 #[cfg(test)]
@@ -53,7 +54,11 @@ use log::Level;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use visit::Visitor;
+use visit::{Visited, Visitor};
+
+/// Connections visited in one turn, when all are to drain, or very many always have work: in between,
+/// events are looked for, a second SIGTERM among them.
+const VISITS_PER_TURN: usize = 4096;
 
 /// Deadlines looked at in one turn, so that many which pass at once do not hold everyone up.
 const EXPIRIES_PER_TURN: usize = 4096;
@@ -185,13 +190,32 @@ impl<N: Net> Server<N> {
     }
 
     fn visit_queued(&mut self) {
-        for _ in 0..self.queue.len() {
-            let Some(token) = self.queue.pop_front() else { return };
+        for _ in 0..self.queue.len().min(VISITS_PER_TURN) {
+            let Some(token) = self.queue.pop_front() else { break };
             let Some((index, entry)) = entry::find(&mut self.connections, token) else { continue };
             entry.queued = false;
-            self.visitor.visit(entry);
-            self.settle(index);
+            match self.visitor.visit_holding(entry, token) {
+                Visited::Done => self.settle(index),
+                Visited::Holding if self.visitor.held.is_full() => self.send_held(),
+                Visited::Holding => {}
+            }
         }
+        if !is_planted(Bug::HeldForgotten) {
+            self.send_held();
+        }
+    }
+
+    /// Sends the replies that were held, and does what else comes after those visits.
+    fn send_held(&mut self) {
+        let mut number = 0;
+        while let Some(owner) = self.visitor.held.owner(number) {
+            if let Some((index, entry)) = entry::find(&mut self.connections, owner) {
+                self.visitor.send_held(entry, number);
+                self.settle(index);
+            }
+            number += 1;
+        }
+        self.visitor.held.clear();
     }
 
     /// Does what passed deadlines ask for. Tells whether there may be more of them.

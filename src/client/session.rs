@@ -10,7 +10,7 @@
 use crate::buffer::ByteQueue;
 use crate::clock::Moment;
 use crate::frame;
-use crate::framing::{self, Framing};
+use crate::framing::{self, Framing, Input};
 use crate::net::WallClock;
 use crate::planted::{Bug, is_planted};
 use std::io;
@@ -240,7 +240,8 @@ impl<S: Script> Session<S> {
 
     /// Hands over the answers in what is held and in `input`. The first `searched` bytes held are
     /// known not to end one.
-    fn digest(&mut self, mut input: &[u8], mut searched: usize, turn: &mut Turn<'_>) {
+    fn digest(&mut self, input: &[u8], mut searched: usize, turn: &mut Turn<'_>) {
+        let mut input = Input::new(input);
         while let State::Awaiting(expect) = self.state {
             let Some(framing) = expect.framing(turn.limits) else { break };
             let (script, voice) = (&mut self.script, &mut turn.voice);
@@ -265,7 +266,7 @@ impl<S: Script> Session<S> {
             }
         }
         if let State::Awaiting(_) | State::Resting | State::Woken = self.state {
-            self.hold(input, turn);
+            self.hold(input.bytes(), turn);
         }
     }
 

@@ -109,3 +109,46 @@ proptest! {
         }
     }
 }
+
+/// Takes all messages off `input`, and tells what is held then.
+fn messages(framing: Framing, bytes: &[u8]) -> Result<(Vec<Vec<u8>>, usize), FrameError> {
+    let (mut held, mut input) = (ByteQueue::default(), Input::new(bytes));
+    let mut messages = Vec::new();
+    let take = |held: &mut ByteQueue, input: &mut Input<'_>| {
+        next_message(framing, held, input, 0, Moment::START, <[u8]>::to_vec)
+    };
+    while let Some(message) = take(&mut held, &mut input)? {
+        messages.push(message);
+    }
+    assert_eq!(input.bytes(), b"");
+    Ok((messages, held.len()))
+}
+
+#[test]
+fn a_header_that_comes_again_says_the_same_again() {
+    let (five, six) = (frame(b"12345"), frame(b"123456"));
+    let stream = [&five[..], &five, &six, &five, &six, &six].concat();
+    let expected = [&five, &five, &six, &five, &six, &six].map(Clone::clone);
+    for cut in 0..64 + 5 {
+        let (found, held) = messages(PADDED, &[&stream[..], &six[..cut]].concat()).unwrap();
+        assert_eq!(found, expected);
+        assert_eq!(held, cut);
+    }
+    // Of two headers that differ in their last byte alone, only one is well formed.
+    let mut bad = frame(b"12345");
+    bad[63] = b'x';
+    let error = messages(PADDED, &[five, bad].concat()).unwrap_err();
+    assert_eq!(error, FrameError::BadByte { offset: 63, byte: b'x' });
+}
+
+#[test]
+fn a_header_that_comes_again_is_read_as_is_asked_then() {
+    let bytes = [frame(b"12345"), frame(b"12345"), frame(b"12345")].concat();
+    let (mut held, mut input) = (ByteQueue::default(), Input::new(&bytes));
+    let mut take =
+        |framing| next_message(framing, &mut held, &mut input, 0, Moment::START, <[u8]>::len);
+    assert_eq!(take(PADDED), Ok(Some(69)));
+    assert_eq!(take(Framing::Fixed { len: 69 }), Ok(Some(69)));
+    let error = take(Framing::Padded { max_body: 4 }).unwrap_err();
+    assert_eq!(error, FrameError::OverLimit { declared: Some(5), limit: 4 });
+}

@@ -51,6 +51,7 @@ impl fmt::Display for RequestError<'_> {
 }
 
 /// Answers one frame's body.
+#[inline]
 pub(super) fn respond<W: WallClock>(
     body: &[u8],
     context: &mut Context<'_, W>,
@@ -62,6 +63,15 @@ pub(super) fn respond<W: WallClock>(
         reply.echo(text);
         return Outcome::Continue;
     }
+    dispatch(body, context, reply)
+}
+
+/// Does what the first word asks for.
+fn dispatch<W: WallClock>(
+    body: &[u8],
+    context: &mut Context<'_, W>,
+    reply: &mut Reply<'_>,
+) -> Outcome {
     let (word, text) = split_word(body);
     let argument = || text.trim_ascii();
     let result = if word.eq_ignore_ascii_case(b"ECHO") {

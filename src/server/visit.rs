@@ -1,9 +1,11 @@
 //! One visit to one connection: read, serve, send, within a budget.
 //!
 //! Invariant: between visits the shared output buffer is empty. What the kernel did not take during
-//! the visit has moved into the connection.
+//! the visit has moved into the connection, unless it is held, which the visit's outcome tells.
 
+use super::budget::Buffered;
 use super::entry::Entry;
+use super::held::HeldReplies;
 use crate::client_log::ClientLog;
 use crate::clock::Moment;
 use crate::close::CloseReason;
@@ -32,6 +34,15 @@ const STEPS_PER_VISIT: usize = 4;
 /// A shared output buffer that grew beyond this for one large reply is given back.
 const OUT_KEPT: usize = 4 * VISIT_BYTES;
 
+/// What a visit leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Visited {
+    /// Nothing: what could be sent is.
+    Done,
+    /// A reply that is held, see [`HeldReplies`].
+    Holding,
+}
+
 /// All that a visit needs, shared by all connections.
 pub(super) struct Visitor<N: Net> {
     pub(super) net: N,
@@ -41,6 +52,7 @@ pub(super) struct Visitor<N: Net> {
     pub(super) stats: Stats,
     pub(super) publisher: Publisher,
     pub(super) log: ClientLog,
+    pub(super) held: HeldReplies,
     calendar: Calendar,
     scratch: Box<[u8]>,
     out: Vec<u8>,
@@ -62,6 +74,7 @@ impl<N: Net> Visitor<N> {
             stats: Stats::with_table(&table),
             publisher: Publisher::default(),
             log: ClientLog::new(limits.log_rate),
+            held: HeldReplies::default(),
             limits,
             table,
             calendar,
@@ -79,12 +92,34 @@ impl<N: Net> Visitor<N> {
 
     /// Does what is ready and wanted, up to the budget.
     pub(super) fn visit(&mut self, entry: &mut Entry<N::Stream>) {
+        self.visit_for(entry, None);
+    }
+
+    /// The same, but a small reply that would only remain to be sent is held for `holder`, which then
+    /// has it sent.
+    pub(super) fn visit_holding(&mut self, entry: &mut Entry<N::Stream>, holder: Token) -> Visited {
+        self.visit_for(entry, Some(holder))
+    }
+
+    fn visit_for(&mut self, entry: &mut Entry<N::Stream>, holder: Option<Token>) -> Visited {
         self.stats.visits += 1;
-        if let Err(error) = self.exchange(entry) {
+        let visited = self.exchange(entry, holder).unwrap_or_else(|error| {
             self.fail(entry, &error);
-        }
+            Visited::Done
+        });
         if self.out.capacity() > OUT_KEPT {
             self.out = Vec::new();
+        }
+        visited
+    }
+
+    /// Sends the held reply of this number, which is the connection's.
+    pub(super) fn send_held(&mut self, entry: &mut Entry<N::Stream>, number: usize) {
+        let reply = self.held.bytes(number);
+        let Entry { stream, ready, conn, .. } = entry;
+        match net::flush_queue(&mut self.net, stream, ready, conn.unsent(), reply, self.now) {
+            Ok(taken) => self.count_taken(conn, taken),
+            Err(error) => conn.abandon(conn.reason_or(reason_of(&error))),
         }
     }
 
@@ -128,7 +163,11 @@ impl<N: Net> Visitor<N> {
         }
     }
 
-    fn exchange(&mut self, entry: &mut Entry<N::Stream>) -> io::Result<()> {
+    fn exchange(
+        &mut self,
+        entry: &mut Entry<N::Stream>,
+        holder: Option<Token>,
+    ) -> io::Result<Visited> {
         let mut budget = VISIT_BYTES;
         self.flush(entry)?;
         for step in 0..STEPS_PER_VISIT {
@@ -147,9 +186,26 @@ impl<N: Net> Visitor<N> {
             } else {
                 break;
             }
+            if let Some(holder) = holder
+                && self.may_hold(entry)
+            {
+                self.held.push(holder, fresh(&self.scratch, &self.echo, &self.out));
+                self.clear_fresh();
+                return Ok(Visited::Holding);
+            }
             self.flush(entry)?;
         }
-        Ok(())
+        Ok(Visited::Done)
+    }
+
+    /// Whether sending what this visit made is all that remains to be done, for a connection that holds no
+    /// memory: it will not be closed to make room before that.
+    fn may_hold(&self, entry: &Entry<N::Stream>) -> bool {
+        HeldReplies::suits(fresh(&self.scratch, &self.echo, &self.out))
+            && entry.ready.write
+            && !entry.has_work(&self.limits)
+            && entry.buffered == Buffered::default()
+            && entry.conn.memory() == (0, 0)
     }
 
     fn read(&mut self, entry: &mut Entry<N::Stream>) -> io::Result<usize> {
@@ -173,19 +229,22 @@ impl<N: Net> Visitor<N> {
 
     /// Sends what waited before, then what this visit made; keeps what is not taken.
     fn flush(&mut self, entry: &mut Entry<N::Stream>) -> io::Result<()> {
-        let echo = self.scratch.get(self.echo.clone()).unwrap_or_default();
-        let fresh = if echo.is_empty() { &self.out } else { echo };
+        let fresh = fresh(&self.scratch, &self.echo, &self.out);
         if fresh.is_empty() && !entry.conn.has_unsent() {
             return Ok(());
         }
         let Entry { stream, ready, conn, .. } = entry;
         let taken = net::flush_queue(&mut self.net, stream, ready, conn.unsent(), fresh, self.now)?;
         self.clear_fresh();
+        self.count_taken(conn, taken);
+        Ok(())
+    }
+
+    fn count_taken(&mut self, conn: &mut Connection, taken: usize) {
         if taken > 0 {
             self.stats.bytes_out += taken as u64;
             conn.output_taken(self.now);
         }
-        Ok(())
     }
 
     /// Forgets what this visit made: it was taken, or never will be.
@@ -204,7 +263,8 @@ impl<N: Net> Visitor<N> {
         let reason = entry.conn.reason_or(reason_of(error));
         // A send that fails for want of memory, say, leaves the connection as it was: a close would send
         // FIN behind half a reply. With nothing left to send, RST could destroy what the peer has not read.
-        if self.out.is_empty() && self.echo.is_empty() && !entry.conn.has_unsent() {
+        let fresh = fresh(&self.scratch, &self.echo, &self.out);
+        if fresh.is_empty() && !entry.conn.has_unsent() {
             entry.conn.fail(reason);
         } else {
             self.clear_fresh();
@@ -237,6 +297,12 @@ impl<N: Net> Visitor<N> {
         };
         call(&mut entry.conn, &mut turn, &mut self.scratch)
     }
+}
+
+/// What a visit made: in the input, or else in the output.
+fn fresh<'a>(scratch: &'a [u8], echo: &Range<usize>, out: &'a [u8]) -> &'a [u8] {
+    let echo = scratch.get(echo.clone()).unwrap_or_default();
+    if echo.is_empty() { out } else { echo }
 }
 
 /// Whose doing it was that a call on a connection failed.

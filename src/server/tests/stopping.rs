@@ -88,6 +88,23 @@ fn draining_serves_who_waits_and_turns_newcomers_away() {
 }
 
 #[test]
+fn draining_very_many_leaves_room_for_a_second_order() {
+    let mut bench = Bench::new();
+    for _ in 0..10_000 {
+        bench.net.connect(ECHO);
+    }
+    bench.run();
+    let visits = bench.server.stats().visits;
+    bench.server.drain(bench.now);
+    assert_eq!(bench.turn(), Next::Poll);
+    assert_eq!(bench.server.stats().visits, visits + 4096);
+    assert_eq!(bench.server.stats().open(), 10_000);
+    bench.server.drain(bench.now);
+    assert_eq!(bench.turn(), Next::Stop);
+    bench.assert_clean();
+}
+
+#[test]
 fn draining_lets_in_no_more_than_there_is_room_for() {
     let mut bench = Bench::with_limits(Limits { max_connections: 1, ..Limits::default() });
     let inside = bench.connected(ECHO);

@@ -1,0 +1,69 @@
+//! A request that comes alone and is echoed: its reply is made where it lies.
+//!
+//! Most requests come alone, and the body of an echo is in the read buffer already. The reply's header is
+//! written before it, over the request's own header and command, so that neither a large body nor a small
+//! frame is copied between two system calls.
+//!
+//! Invariant: nothing came or went before this request that has not been served and sent.
+
+use super::{Connection, Inbound, Respond, Turn};
+use crate::frame::{self, HEADER_LEN};
+use crate::framing::{End, Envelope, Framing};
+use crate::planted::{Bug, is_planted};
+use crate::reply::{Finished, Reply};
+use std::ops::Range;
+
+impl Connection {
+    /// As [`Connection::receive`]; but if `input` is one request and nothing else, and is echoed, the
+    /// reply is made where the request lies: the range of `input` to be sent is returned, and nothing is
+    /// in [`Turn::out`].
+    pub fn receive_in_place<R: Respond>(
+        &mut self,
+        input: &mut [u8],
+        turn: &mut Turn<'_, R>,
+    ) -> Option<Range<usize>> {
+        if !self.can_echo_in_place(input, turn) {
+            self.receive(input, turn);
+            return None;
+        }
+        self.active = turn.now;
+        let request = turn.framing.unwrap(input);
+        let envelope = request.envelope;
+        let mut reply = Reply::for_echo(turn.out, envelope);
+        let outcome = turn.responder.respond(request, &mut reply);
+        let echoed = match reply.finish() {
+            Finished::Appended => None,
+            Finished::Echo(len) => Some(wrap_last(input, len, envelope)),
+        };
+        self.apply(outcome);
+        echoed
+    }
+
+    /// Whether `input` is a whole request with nothing before it, and not so large that its echo could
+    /// be more output than may wait.
+    fn can_echo_in_place<R>(&self, input: &[u8], turn: &Turn<'_, R>) -> bool {
+        input.len() <= turn.limits.output_limit
+            && self.inbound == Inbound::Open
+            && self.unparsed.is_empty()
+            && self.unsent.is_empty()
+            && turn.out.is_empty()
+            && matches!(turn.framing, Framing::Padded { .. } | Framing::Raw)
+            && turn.framing.find_end(input, 0) == Ok(End::At(input.len()))
+    }
+}
+
+/// Makes the last `len` bytes of `input`, which end a request, a reply where they lie; returns its
+/// range. What came before them, a header and a command, leaves room for a header.
+fn wrap_last(input: &mut [u8], len: usize, envelope: Envelope) -> Range<usize> {
+    let (before, payload) = input.split_at_mut(input.len().saturating_sub(len));
+    let header_len = match (envelope, before.last_chunk_mut::<HEADER_LEN>()) {
+        (Envelope::Frame, Some(header)) => {
+            *header = frame::encode_header(payload.len());
+            HEADER_LEN
+        }
+        _ => 0,
+    };
+    let start =
+        if is_planted(Bug::EchoOutOfPlace) { before.len() } else { before.len() - header_len };
+    start..before.len() + payload.len()
+}

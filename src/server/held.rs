@@ -1,0 +1,69 @@
+//! Small replies that wait for a few others of the same turn before they are sent.
+//!
+//! send(2) to a peer on the same machine also does the receiving side's work, and if that peer sleeps in
+//! epoll_wait, it wakes it up first, which costs the sender more than all else. A peer that drives many
+//! connections is woken once by several replies that follow closely, and by each of those between
+//! which the next request is read. Besides, the kernel's code for reading, and then that for sending,
+//! stays in the processor's cache. It saves 3 to 4 % of a ping-pong; holding more than eight saves no more.
+//!
+//! Invariant: nothing is held between turns, and at most [`REPLIES`] of [`REPLY_BYTES`] within one. What is
+//! held was made by a visit that had nothing else left to do, to a connection that holds no memory and so
+//! will not be closed to make room. A reply is sent before its connection is visited again.
+
+use crate::net::Token;
+use std::ops::Range;
+
+/// So few that the first does not wait long: for the reads of seven others.
+const REPLIES: usize = 8;
+
+/// Larger ones are not worth a copy.
+const REPLY_BYTES: usize = 1024;
+
+/// Replies, and whose they are.
+#[derive(Debug)]
+pub(super) struct HeldReplies {
+    bytes: Vec<u8>,
+    replies: Vec<(Token, Range<usize>)>,
+}
+
+impl Default for HeldReplies {
+    fn default() -> HeldReplies {
+        HeldReplies {
+            bytes: Vec::with_capacity(REPLIES * REPLY_BYTES),
+            replies: Vec::with_capacity(REPLIES),
+        }
+    }
+}
+
+impl HeldReplies {
+    /// Whether `reply` is worth holding.
+    pub(super) fn suits(reply: &[u8]) -> bool {
+        (1..=REPLY_BYTES).contains(&reply.len())
+    }
+
+    pub(super) fn push(&mut self, owner: Token, reply: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(reply);
+        self.replies.push((owner, start..self.bytes.len()));
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.replies.len() >= REPLIES
+    }
+
+    /// Whose the reply of this number is.
+    pub(super) fn owner(&self, number: usize) -> Option<Token> {
+        self.replies.get(number).map(|&(owner, _)| owner)
+    }
+
+    /// The reply of this number.
+    pub(super) fn bytes(&self, number: usize) -> &[u8] {
+        let range = self.replies.get(number).map(|(_, range)| range.clone());
+        range.and_then(|range| self.bytes.get(range)).unwrap_or_default()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.replies.clear();
+    }
+}
