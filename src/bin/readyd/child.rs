@@ -62,15 +62,15 @@ impl Start<'_> {
     /// The environment of this process, with the variable.
     fn environment(&self) -> io::Result<Vec<CString>> {
         let (name, value) = &self.variable;
-        let inherited = env::vars_os().filter(|(inherited, _)| inherited != name);
-        inherited
-            .chain([(name.into(), value.into())])
-            .map(|(mut name, value)| {
-                name.push("=");
-                name.push(value);
-                c_string(name)
-            })
-            .collect()
+        let mut environment = vec![c_string(format!("{name}={value}").into())?];
+        for (mut inherited, value) in env::vars_os() {
+            if inherited != *name {
+                inherited.push("=");
+                inherited.push(value);
+                environment.push(c_string(inherited)?);
+            }
+        }
+        Ok(environment)
     }
 }
 
