@@ -25,6 +25,7 @@ use flags::{Flag, find_flag};
 use listen::{Listen, Place};
 use log::LevelFilter;
 use std::ffi::OsString;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use values::ValueError;
@@ -234,14 +235,14 @@ impl Config {
     }
 
     fn set(&mut self, flag: &'static Flag, value: &str) -> Result<(), ConfigError> {
-        self.try_set(flag.name, value).map_err(|error| ConfigError::BadValue {
+        self.try_set(flag.name, value).map_err(|Reason(why)| ConfigError::BadValue {
             flag: flag.name,
             value: value.to_owned(),
-            why: error.to_string(),
+            why,
         })
     }
 
-    fn try_set(&mut self, name: &str, value: &str) -> Result<(), Box<dyn std::error::Error>> {
+    fn try_set(&mut self, name: &str, value: &str) -> Result<(), Reason> {
         let limits = &mut self.limits;
         match name {
             "listen" => self.listeners.push(value.parse()?),
@@ -280,12 +281,22 @@ impl Config {
     }
 }
 
+/// Why a value does not do, in words. Errors of many kinds end here, and `Box<dyn Error>` would keep how
+/// each is shown to programmers in the program, which nobody asks for.
+struct Reason(String);
+
+impl<E: fmt::Display> From<E> for Reason {
+    fn from(error: E) -> Reason {
+        Reason(error.to_string())
+    }
+}
+
 /// A value as the type of number that the setting is kept in.
 fn narrow<T: TryFrom<u64>>(value: u64) -> Result<T, ValueError> {
     value.try_into().map_err(|_| ValueError::TooLarge)
 }
 
-fn shards(value: &str) -> Result<usize, Box<dyn std::error::Error>> {
+fn shards(value: &str) -> Result<usize, Reason> {
     let count = narrow(values::count(value)?)?;
     match count {
         1..=Config::MAX_SHARDS => Ok(count),

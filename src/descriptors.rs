@@ -2,6 +2,7 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs;
+use std::io;
 
 /// Descriptors kept for what opens files later: a table's reload, the time zone.
 const SPARE: usize = 8;
@@ -10,14 +11,16 @@ const SPARE: usize = 8;
 pub fn raise_limit() -> usize {
     let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok(limits) => limits,
-        Err(error) => {
+        Err(errno) => {
+            let error = io::Error::from(errno);
             log::warn!("cannot read the descriptor limit: {error}; taking it for 1024");
             return 1024;
         }
     };
     let limit = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
         Ok(()) => hard,
-        Err(error) => {
+        Err(errno) => {
+            let error = io::Error::from(errno);
             log::warn!("cannot raise the descriptor limit from {soft} to {hard}: {error}");
             soft
         }

@@ -12,6 +12,7 @@ use nix::unistd::{
 };
 use std::ffi::{CString, NulError};
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 
 #[cfg(test)]
@@ -59,14 +60,14 @@ impl fmt::Display for AccountError {
             }
             AccountError::Root => f.write_str("root would keep all its rights; name another user"),
             AccountError::Unreadable(errno) => {
-                write!(f, "cannot look it up: {}", errno.desc())
+                write!(f, "cannot look it up: {}", words(*errno))
             }
             AccountError::Refused(what, Errno::EPERM) => write!(
                 f,
                 "cannot {what}: {} (only root can become another user; without it, leave --user out)",
-                Errno::EPERM.desc()
+                words(Errno::EPERM)
             ),
-            AccountError::Refused(what, errno) => write!(f, "cannot {what}: {}", errno.desc()),
+            AccountError::Refused(what, errno) => write!(f, "cannot {what}: {}", words(*errno)),
             AccountError::NotLost => f.write_str(
                 "the process could become root again (it was started with capabilities that outlast \
                  the change; start it as root without them, or without --user)",
@@ -76,6 +77,13 @@ impl fmt::Display for AccountError {
 }
 
 impl std::error::Error for AccountError {}
+
+/// What the system calls the error, strerror(3), without its number. nix has words too, but they would be
+/// a second table of them in the program.
+fn words(errno: Errno) -> String {
+    let text = io::Error::from(errno).to_string();
+    text.rsplit_once(" (os error ").map_or(text.as_str(), |(words, _)| words).to_owned()
+}
 
 impl FromStr for Account {
     type Err = AccountError;

@@ -18,11 +18,13 @@ use std::time::Duration;
 struct Words(Vec<OsString>);
 
 impl Words {
-    fn value(&mut self, flag: &str, value: impl Display) {
+    /// Once in the program, not once a flag.
+    #[inline(never)]
+    fn value(&mut self, flag: &str, value: &dyn Display) {
         self.0.push(format!("--{flag}={value}").into());
     }
 
-    fn optional(&mut self, flag: &str, value: Option<impl Display>) {
+    fn optional(&mut self, flag: &str, value: &Option<impl Display>) {
         if let Some(value) = value {
             self.value(flag, value);
         }
@@ -67,23 +69,23 @@ impl Config {
                 _ => String::new(),
             };
             let (service, place) = (listen.service.name(), listen.place);
-            words.value("listen", format_args!("{service}={place}{options}"));
+            words.value("listen", &format_args!("{service}={place}{options}"));
         }
         words.switch("reuse-port", *reuse_port);
         words.value("shards", shards);
-        words.optional("user", user.as_ref());
+        words.optional("user", user);
         words.switch("print-addresses", *print_addresses);
         if let Some(path) = table {
             words.0.extend(["--table".into(), path.into()]);
         }
-        words.value("table-order", order(*table_order));
+        words.value("table-order", &order(*table_order));
         words.value("table-limit", table_limit);
         words.switch("utc", *zone == Zone::Utc);
-        words.optional("max-connections", max_connections.as_ref());
-        words.optional("memory-limit", memory_limit.as_ref());
+        words.optional("max-connections", max_connections);
+        words.optional("memory-limit", memory_limit);
         words.limits(limits);
         words.value("backlog", backlog);
-        words.optional("log", log.as_ref());
+        words.optional("log", log);
         words.switch("check-config", *check_only);
         words.0
     }
@@ -109,18 +111,18 @@ impl Words {
             log_rate,
             exit_on_idle,
         } = limits;
-        self.optional("max-connections-per-address", max_connections_per_address.as_ref());
-        self.optional("accept-rate-per-address", accept_rate_per_address.as_ref());
+        self.optional("max-connections-per-address", max_connections_per_address);
+        self.optional("accept-rate-per-address", accept_rate_per_address);
         allow.iter().for_each(|range| self.value("allow", range));
         deny.iter().for_each(|range| self.value("deny", range));
         self.value("max-frame", max_frame);
         self.value("output-limit", output_limit);
-        self.value("frame-timeout", seconds(*frame_timeout));
-        self.value("idle-timeout", seconds(*idle_timeout));
-        self.value("write-timeout", seconds(*write_timeout));
-        self.value("drain-timeout", seconds(*drain_timeout));
+        self.value("frame-timeout", &seconds(*frame_timeout));
+        self.value("idle-timeout", &seconds(*idle_timeout));
+        self.value("write-timeout", &seconds(*write_timeout));
+        self.value("drain-timeout", &seconds(*drain_timeout));
         self.value("log-rate", log_rate);
-        self.optional("exit-on-idle", exit_on_idle.map(seconds));
+        self.optional("exit-on-idle", &exit_on_idle.map(seconds));
     }
 }
 

@@ -49,3 +49,14 @@ fn who_is_not_there_is_named() {
 fn root_is_not_somebody_else() {
     assert_eq!(account("0:1").look_up(), Err(AccountError::Root));
 }
+
+#[test]
+fn what_the_system_refuses_is_told_in_its_words() {
+    let refused = |errno| AccountError::Refused("change the user", errno).to_string();
+    assert_eq!(refused(Errno::EAGAIN), "cannot change the user: Resource temporarily unavailable");
+    let for_root = "cannot change the user: Operation not permitted (only root can become another \
+                    user; without it, leave --user out)";
+    assert_eq!(refused(Errno::EPERM), for_root);
+    let unreadable = AccountError::Unreadable(Errno::EMFILE).to_string();
+    assert_eq!(unreadable, "cannot look it up: Too many open files");
+}

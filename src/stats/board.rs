@@ -106,7 +106,7 @@ impl AsFd for Board {
 
 fn stats_of(place: &[u8]) -> Stats {
     let mut stats = Stats::default();
-    for (number, bytes) in stats.numbers().zip(place.chunks_exact(8)) {
+    for (number, bytes) in stats.numbers().into_iter().zip(place.chunks_exact(8)) {
         *number = bytes.try_into().map_or(0, u64::from_ne_bytes);
     }
     stats

@@ -114,7 +114,7 @@ log_lines_suppressed 18446744073709551615
 /// Statistics in which every number is `number`, but one connection is open.
 fn all(number: u64) -> Stats {
     let mut stats = Stats::default();
-    stats.numbers().for_each(|place| *place = number);
+    stats.numbers().into_iter().for_each(|place| *place = number);
     stats.accepted = stats.closed_total() + 1;
     stats
 }

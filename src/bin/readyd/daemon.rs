@@ -1,13 +1,12 @@
 //! The server as a daemon: what it does on signals, and where its table comes from.
 
-use crate::loader::Loader;
+use crate::loader::{self, Loader};
 use crate::shard::{Control, News};
 use readyd::clock::Moment;
 use readyd::net::{Driver, Next, Notice, Readiness, Token};
 use readyd::reactor::MioNet;
 use readyd::server::Server;
 use readyd::table::Table;
-use std::thread;
 
 /// Who looks after the server: who stops it, and who loads its table.
 pub(crate) enum Keeper {
@@ -47,10 +46,9 @@ impl Daemon {
 
     fn stop_at_once(&mut self, now: Moment) {
         log::info!("stopping at once, {} connections are open", self.server.stats().open());
-        if !self.server.is_draining() {
-            self.server.drain(now);
-        }
-        self.server.drain(now);
+        // The first order drains, the second stops.
+        let orders = if self.server.is_draining() { 1 } else { 2 };
+        (0..orders).for_each(|_| self.server.drain(now));
     }
 
     fn report(&self, now: Moment) {
@@ -97,7 +95,7 @@ impl Daemon {
     fn replace_table(&mut self, table: Table) {
         let old = self.server.replace_table(table);
         // A big table takes milliseconds to free. If no thread can be had, then here.
-        let _ = thread::Builder::new().spawn(move || drop(old));
+        let _ = loader::in_a_thread(Box::new(move || drop(old)));
     }
 
     fn keep_table(&mut self, why: &str) {

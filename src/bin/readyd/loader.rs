@@ -2,12 +2,15 @@
 //!
 //! Invariant: at most one thread loads a table. An order during a load is not lost: the file may have
 //! changed after it was read, so it is loaded once more.
+//!
+//! The outcome is handed over in a place for one, behind a mutex. There is never more than one, and a
+//! channel of the standard library, which is made for many, would be 25 KB of the program.
 
 use readyd::reactor::Reactor;
 use readyd::table::{LoadError, Order, Table};
+use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// Where the lookup table comes from.
@@ -38,14 +41,30 @@ enum State {
 /// What came of a load, or why nothing did.
 type Outcome<T> = Result<T, String>;
 
+/// Where a thread leaves the outcome of a load.
+struct Handover<T> {
+    place: Mutex<Option<Outcome<T>>>,
+    waker: Arc<mio::Waker>,
+}
+
+impl<T> Handover<T> {
+    fn leave(&self, outcome: Outcome<T>) {
+        *self.place() = Some(outcome);
+        // Fails only if the loop is gone, and then nobody waits for the table.
+        let _ = self.waker.wake();
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<Outcome<T>>> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Loads tables in a thread, and makes of each what is needed of it, a `T`.
 pub(crate) struct Loader<T> {
     source: TableSource,
     make: fn(Table) -> Outcome<T>,
     state: State,
-    loaded: Receiver<Outcome<T>>,
-    sender: Sender<Outcome<T>>,
-    waker: Arc<mio::Waker>,
+    handover: Arc<Handover<T>>,
 }
 
 impl<T: Send + 'static> Loader<T> {
@@ -55,8 +74,8 @@ impl<T: Send + 'static> Loader<T> {
         make: fn(Table) -> Outcome<T>,
         reactor: &Reactor,
     ) -> Loader<T> {
-        let (sender, loaded) = mpsc::channel();
-        Loader { source, make, state: State::Idle, loaded, sender, waker: reactor.waker() }
+        let handover = Handover { place: Mutex::new(None), waker: reactor.waker() };
+        Loader { source, make, state: State::Idle, handover: Arc::new(handover) }
     }
 
     /// Begins to load the file again.
@@ -72,22 +91,19 @@ impl<T: Send + 'static> Loader<T> {
         log::info!("loading table {}", path.display());
         self.state = State::Loading;
         let (source, make) = (self.source.clone(), self.make);
-        let (sender, waker) = (self.sender.clone(), Arc::clone(&self.waker));
-        let thread = thread::Builder::new().name("table".to_owned()).spawn(move || {
+        let handover = Arc::clone(&self.handover);
+        let thread = in_a_thread(Box::new(move || {
             let loaded = source.load().map_err(|error| error.to_string());
-            // Both fail only if the loop is gone, and then nobody waits for the table.
-            let _ = sender.send(loaded.and_then(make));
-            let _ = waker.wake();
-        });
+            handover.leave(loaded.and_then(make));
+        }));
         if let Err(error) = thread {
-            let _ = self.sender.send(Err(format!("cannot start a thread: {error}")));
-            let _ = self.waker.wake();
+            self.handover.leave(Err(format!("cannot start a thread: {error}")));
         }
     }
 
     /// What a load has come to, if one has ended. If another was ordered meanwhile, it begins.
     pub(crate) fn take(&mut self) -> Option<Outcome<T>> {
-        let outcome = self.loaded.try_recv().ok()?;
+        let outcome = self.handover.place().take()?;
         let asked_again = self.state == State::LoadingAndAskedAgain;
         self.state = State::Idle;
         if asked_again {
@@ -95,4 +111,10 @@ impl<T: Send + 'static> Loader<T> {
         }
         Some(outcome)
     }
+}
+
+/// Runs `work` in a thread of its own, which nobody waits for. Boxed, so that the code which starts a
+/// thread is in the program once.
+pub(crate) fn in_a_thread(work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    thread::Builder::new().name("table".to_owned()).spawn(work).map(drop)
 }

@@ -17,6 +17,7 @@
     )
 )]
 
+mod child;
 mod daemon;
 mod loader;
 mod logger;

@@ -52,14 +52,15 @@ impl Order {
     /// The order that `text` holds, if it is one.
     fn parse(text: &str) -> Option<Order> {
         let mut words = text.split(' ');
+        let mut number = || words.next()?.parse::<u64>().ok();
         let order = Order {
-            number: words.next()?.parse().ok()?,
-            shards: words.next()?.parse().ok()?,
-            supervisor: words.next()?.parse().ok()?,
-            began: words.next()?.parse().ok()?,
-            board: words.next()?.parse().ok()?,
-            table: words.next()?.parse().ok()?,
-            control: words.next()?.parse().ok()?,
+            number: number()?.try_into().ok()?,
+            shards: number()?.try_into().ok()?,
+            supervisor: number()?.try_into().ok()?,
+            began: number()?,
+            board: number()?.try_into().ok()?,
+            table: number()?.try_into().ok()?,
+            control: number()?.try_into().ok()?,
         };
         (words.next().is_none() && order.number < order.shards).then_some(order)
     }

@@ -3,6 +3,7 @@
 //! Invariant: what needs root's rights comes first (reading the table, binding the ports), then they
 //! are given up, and only then are bytes of clients read.
 
+use crate::child::Ending;
 use crate::daemon::{Daemon, Keeper};
 use crate::loader::{Loader, TableSource};
 use crate::shard::{self, Shard, ShardError};
@@ -25,7 +26,6 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
 use std::os::fd::RawFd;
-use std::process::ExitStatus;
 
 /// Why the server could not run.
 pub(crate) enum StartError {
@@ -36,7 +36,7 @@ pub(crate) enum StartError {
     SharedTable(String),
     Shard(ShardError),
     /// A shard, counted from 0, that ended before it served.
-    ShardFailed(usize, ExitStatus),
+    ShardFailed(usize, Ending),
     /// Shards that did not end in order when they were told to.
     ShardsBroke(usize),
     System(&'static str, io::Error),
@@ -56,8 +56,8 @@ impl fmt::Display for StartError {
             StartError::Table(error) => write!(f, "{error}"),
             StartError::SharedTable(why) => write!(f, "the table cannot be served: {why}"),
             StartError::Shard(error) => write!(f, "{error}"),
-            StartError::ShardFailed(number, status) => {
-                write!(f, "{} could not start ({status}); see above", shard::name(*number))
+            StartError::ShardFailed(number, ending) => {
+                write!(f, "{} could not start ({ending}); see above", shard::name(*number))
             }
             StartError::ShardsBroke(count) => write!(f, "{count} shards did not end in order"),
             StartError::System(what, error) => write!(f, "cannot {what}: {error}"),

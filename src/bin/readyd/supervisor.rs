@@ -11,6 +11,7 @@
 mod idle;
 mod place;
 
+use crate::child::Ending;
 use crate::loader::Loader;
 use crate::logger;
 use crate::shard::{self, monotonic_nanos};
@@ -31,7 +32,6 @@ use readyd::table::Table;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::ExitStatus;
 
 /// What all shards are started with.
 struct Orders {
@@ -220,24 +220,24 @@ impl Supervisor {
     fn look_after_shards(&mut self, now: Moment) {
         for number in 0..self.places.len() {
             let Some(place) = self.places.get_mut(number) else { return };
-            let Some(status) = place.take_ended(&self.orders.board, now) else { continue };
+            let Some(ending) = place.take_ended(&self.orders.board, now) else { continue };
             match self.phase {
-                Phase::Stopping => self.ended_while_stopping(number, status),
+                Phase::Stopping => self.ended_while_stopping(number, ending),
                 Phase::Serving if place.has_served() => {
                     let when = place.wait_for_a_successor(now);
                     let name = shard::name(number);
-                    log::error!("{name} has ended ({status}); another starts {when}");
+                    log::error!("{name} has ended ({ending}); another starts {when}");
                 }
                 // What one cannot, the others cannot either, now or later.
-                Phase::Serving => self.give_up(StartError::ShardFailed(number, status)),
+                Phase::Serving => self.give_up(StartError::ShardFailed(number, ending)),
             }
         }
     }
 
-    fn ended_while_stopping(&mut self, number: usize, status: ExitStatus) {
-        if !status.success() {
+    fn ended_while_stopping(&mut self, number: usize, ending: Ending) {
+        if !ending.is_success() {
             self.broken += 1;
-            log::error!("{} did not end in order ({status})", shard::name(number));
+            log::error!("{} did not end in order ({ending})", shard::name(number));
         }
     }
 

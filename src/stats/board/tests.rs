@@ -5,7 +5,7 @@ use nix::unistd::dup;
 /// Statistics in which each number is another, and one connection is open.
 fn stats(first: u64) -> Stats {
     let mut stats = Stats::default();
-    for (place, number) in stats.numbers().zip(first..) {
+    for (place, number) in stats.numbers().into_iter().zip(first..) {
         *place = number;
     }
     stats.accepted = stats.closed_total() + 1;
@@ -59,7 +59,7 @@ fn a_reading_during_writes_is_of_one_moment() {
     let writer = second_handle(&board);
     let same = |number| {
         let mut stats = Stats::default();
-        stats.numbers().for_each(|place| *place = number);
+        stats.numbers().into_iter().for_each(|place| *place = number);
         stats
     };
     let writing = std::thread::spawn(move || (0..20_000).for_each(|n| writer.write(0, &same(n))));

@@ -4,10 +4,10 @@
 //! does not take the processor from the others.
 
 use super::{Orders, refusal};
+use crate::child::{Child, Ending, Start};
 use crate::shard::{self, Order, VARIABLE};
 use crate::start::Bound;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use readyd::clock::Moment;
 use readyd::config::Config;
 use readyd::config::listen::{self, Listen};
@@ -16,8 +16,7 @@ use readyd::stats::board::Board;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
-use std::os::unix::process::CommandExt;
-use std::process::{self, Child, Command, ExitStatus, Stdio};
+use std::process;
 use std::time::Duration;
 
 /// From the end of a shard to its successor's start: the first time at once, the second so long, then
@@ -104,26 +103,28 @@ impl Place {
             table: orders.table.memory.as_raw_fd(),
             control: of_the_shard.as_raw_fd(),
         };
-        // The program that runs, even if its file has been replaced by another version meanwhile.
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0("readyd").args(config.to_args()).env(VARIABLE, order.to_string());
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        if let Some(log) = &orders.log {
-            command.stderr(log.try_clone()?);
-        }
+        let mut arguments = vec!["readyd".into()];
+        arguments.extend(config.to_args());
+        let start = Start {
+            // The program that runs, even if its file has been replaced by another version meanwhile.
+            program: "/proc/self/exe",
+            arguments,
+            variable: (VARIABLE, order.to_string()),
+            stderr: orders.log.as_ref().map(AsFd::as_fd),
+        };
         let sockets = self.listeners.iter().map(|(socket, _)| socket.as_fd());
         let shared = [orders.board.as_fd(), orders.table.memory.as_fd(), of_the_shard.as_fd()];
         let left_open: Vec<BorrowedFd<'_>> = sockets.chain(shared).collect();
-        let child = inherited::leave_open(&left_open, || command.spawn())?;
+        let child = inherited::leave_open(&left_open, || start.start())?;
         Ok((child, control))
     }
 
     /// How the shard has ended, if it has just done so. What it had counted stays on the board.
-    pub(super) fn take_ended(&mut self, board: &Board, now: Moment) -> Option<ExitStatus> {
+    pub(super) fn take_ended(&mut self, board: &Board, now: Moment) -> Option<Ending> {
         let State::Running { child, since, turns_before, .. } = &mut self.state else {
             return None;
         };
-        let status = child.try_wait().ok().flatten()?;
+        let ending = child.take_ending()?;
         let mut counted = board.read(self.number);
         self.has_served |= counted.turns > *turns_before;
         counted.end_all();
@@ -132,7 +133,7 @@ impl Place {
             self.delay = Duration::ZERO;
         }
         self.state = State::Ended;
-        Some(status)
+        Some(ending)
     }
 
     /// Whether any shard that was here came as far as serving.
@@ -167,8 +168,7 @@ impl Place {
 
     pub(super) fn signal(&self, signal: Signal) {
         if let State::Running { child, .. } = &self.state {
-            // Until its end was waited for, its number is nobody else's. If it has ended, so be it.
-            let _ = kill(Pid::from_raw(child.id().cast_signed()), signal);
+            child.signal(signal);
         }
     }
 }
