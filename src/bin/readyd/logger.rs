@@ -7,11 +7,7 @@
 //! written now is dropped and counted, and the count is written when it can be. Each line is one write,
 //! so those of several processes do not mix.
 
-mod filter;
-
 use crate::shard;
-use filter::Filter;
-use log::{LevelFilter, Log, Metadata, Record};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -21,12 +17,11 @@ use readyd::config::Config;
 use readyd::handlers::daytime::{Calendar, Format, Zone};
 use std::borrow::Cow;
 use std::env;
-use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 /// What a pipe takes at once if it takes anything, pipe(7).
@@ -34,82 +29,35 @@ const PIPE_BUF: usize = 4096;
 
 /// Starts logging: flag over environment over file over `info`.
 pub(crate) fn start(config: &Config) {
-    let filter = match (config.log, env::var("RUST_LOG")) {
-        (Some(level), _) => Filter::of_level(level),
-        (None, Ok(words)) => Filter::of_words(&words, warn),
-        (None, Err(_)) => Filter::of_level(config.log_from_file.unwrap_or(LevelFilter::Info)),
-    };
-    let layout = match stderr_is_the_journal() {
-        true => Layout::Journal,
-        false => Layout::Dated(Calendar::new(Zone::Utc)),
-    };
-    let sink = Sink::new(shard::own_prefix(), config.shards > 1);
-    log::set_max_level(filter.most_verbose());
-    let output = Mutex::new(Output { sink, layout, line: Vec::new() });
-    // It lives as long as the process. The call fails only if there is a logger already.
-    let _ = log::set_logger(Box::leak(Box::new(Logger { filter, output })));
-}
-
-/// Says what is wrong with `RUST_LOG`.
-fn warn(error: &dyn fmt::Display) {
-    let _ = io::stderr().write_all(format!("warning: {error}, ignoring it\n").as_bytes());
-}
-
-struct Logger {
-    filter: Filter,
-    output: Mutex<Output>,
-}
-
-impl Log for Logger {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.filter.is_enabled(metadata)
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        if self.filter.matches(record) {
-            self.output.lock().unwrap_or_else(PoisonError::into_inner).write(record);
+    let mut builder = env_logger::Builder::new();
+    match (config.log, env::var("RUST_LOG")) {
+        (Some(level), _) => builder.filter_level(level),
+        (None, Ok(filters)) => builder.parse_filters(&filters),
+        (None, Err(_)) => {
+            builder.filter_level(config.log_from_file.unwrap_or(log::LevelFilter::Info))
         }
+    };
+    let prefix = shard::own_prefix();
+    builder
+        .target(env_logger::Target::Pipe(Box::new(Sink::new(prefix.clone(), config.shards > 1))));
+    if stderr_is_the_journal() {
+        builder.format(move |line, record| {
+            writeln!(line, "<{}>{prefix}{}", priority(record.level()), record.args())
+        });
+    } else {
+        let calendar = Mutex::new(Calendar::new(Zone::Utc));
+        builder.format(move |line, record| {
+            let mut calendar = calendar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            line.write_all(calendar.text(Format::Rfc3339, wall_time()))?;
+            writeln!(line, " {:5} {prefix}{}", record.level(), record.args())
+        });
     }
-
-    fn flush(&self) {}
-}
-
-/// What stands before each line's text.
-enum Layout {
-    /// The priority, for a journal that adds the time itself.
-    Journal,
-    /// The time, and the level in words.
-    Dated(Calendar),
-}
-
-struct Output {
-    sink: Sink,
-    layout: Layout,
-    /// The line that is being written: kept, so that lines need no memory of their own.
-    line: Vec<u8>,
-}
-
-impl Output {
-    fn write(&mut self, record: &Record<'_>) {
-        let Output { sink, layout, line } = self;
-        let (level, prefix, text) = (record.level(), &sink.prefix, record.args());
-        line.clear();
-        // Into memory: it can only fail if the text itself does, and then what there is of it is written.
-        let _ = match layout {
-            Layout::Journal => write!(line, "<{}>{prefix}{text}", priority(level)),
-            Layout::Dated(calendar) => {
-                line.extend_from_slice(calendar.text(Format::Rfc3339, wall_time()));
-                write!(line, " {level:5} {prefix}{text}")
-            }
-        };
-        line.push(b'\n');
-        sink.write_or_count(line);
-    }
+    builder.init();
 }
 
 /// What a shard is told of how much to log: what the command line says; or the file, if the environment,
 /// which the shard has too, says nothing.
-pub(crate) fn level_of_a_shard(config: &Config) -> Option<LevelFilter> {
+pub(crate) fn level_of_a_shard(config: &Config) -> Option<log::LevelFilter> {
     config.log.or(config.log_from_file.filter(|_| env::var("RUST_LOG").is_err()))
 }
 
@@ -193,9 +141,11 @@ impl Sink {
         };
         written.is_ok_and(|count| count == line.len())
     }
+}
 
+impl Write for Sink {
     /// Writes one line, or drops it.
-    fn write_or_count(&mut self, line: &[u8]) {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.dropped > 0 {
             let Sink { prefix, dropped, .. } = self;
             let notice =
@@ -207,5 +157,10 @@ impl Sink {
         if self.dropped > 0 || !self.write_now(&cut(line)) {
             self.dropped += 1;
         }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
