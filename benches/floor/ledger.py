@@ -4,11 +4,13 @@
     cargo build --release --locked
     benches/floor/ledger.py [--work pingpong,churn] [--seconds 4]
 
-Two runs for each shape of work. Under `strace -c` the server's calls are counted, and divided by the
-requests that the server itself has counted. Under `perf record` its time is sampled: what share of it
-lies in each system call, and in each function above the kernel. The shares are multiplied by the
-processor time a request in that run. Both tools are needed, and leave to use them; perf must find the
-names of the functions, so the script builds a readyd of its own that keeps them.
+Three runs for each shape of work. The first tells the processor time a request, and how many turns of its
+loop readyd took, each of which waits once. Under `strace -c` its other calls are counted, and divided by the
+requests that it has counted itself. Under `perf
+record` its time is sampled: the share of each system call, and of each function above the kernel, is
+multiplied by the time of the first run, because sampling costs time, too. Both tools are needed, and
+leave to use them; perf must find the names of the functions, so the script builds a readyd of its own
+that keeps them. A share is as exact as the number of samples, some 4,000: the square root of its own.
 """
 
 import argparse
@@ -25,11 +27,10 @@ from measuring import (HERE, HOST, MeasurementError, RunningServer, build, check
 from rounds import LOAD_SETUP_LIMIT_S, WORK, run_client, work_argument
 
 ROOT = HERE.parent.parent
-SAMPLES_A_SECOND = 4000
+SAMPLES_A_SECOND = 1000
 WARMUP_S = 0.5
-# The kernel's function for each call that serving makes.
-CALLS = {"epoll_wait": "epoll_wait", "recvfrom": "recvfrom", "sendto": "sendto", "accept4": "accept4",
-         "epoll_ctl": "epoll_ctl", "close": "close"}
+# What serving makes; the kernel calls its function for each by the same name.
+CALLS = ["epoll_wait", "recvfrom", "sendto", "accept4", "epoll_ctl", "close"]
 # Functions with less than this share of the whole are summed up.
 LEAST_SHARE = 0.002
 
@@ -49,37 +50,37 @@ def run_load(load, server, pid, work, seconds):
     return run_client("readyd", argv, server, seconds + LOAD_SETUP_LIMIT_S)
 
 
-def requests_served(server):
-    """What the server says, by its own protocol."""
-    with socket.create_connection((HOST, server.port), timeout=10) as peer:
+def counters(server):
+    """What the server has counted, as it says by its own protocol."""
+    with socket.create_connection((HOST, server.port), timeout=10) as peer, peer.makefile("rb") as replies:
         peer.sendall(b"%-64d%s" % (5, b"STATS"))
-        text = b""
-        while b"\nrequests " not in text or not text.endswith(b"\n"):
-            piece = peer.recv(65536)
-            if not piece:
-                raise MeasurementError("readyd closed instead of telling its statistics")
-            text += piece
-    return int(re.search(rb"^requests (\d+)$", text, re.MULTILINE)[1])
+        text = replies.read(int(replies.read(64))).decode()
+    return {name: float(value) for name, value in map(str.split, text.splitlines())}
 
 
 def child_of(pid):
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
+def time_and_turns(command, load, work, seconds):
+    """µs a request, and turns of the loop, each of them one epoll_wait, a request."""
+    with RunningServer("readyd", command) as server:
+        cost = run_load(load, server, server.process.pid, work, seconds)["server_cpu_us_per_request"]
+        counted = counters(server)
+        return cost, counted["turns"] / counted["requests"]
+
+
 def count_calls(command, load, work, seconds):
-    """Calls a request, by name."""
+    """Calls a request, by name. But for epoll_wait: a server that is slowed down finds more at once."""
     with tempfile.NamedTemporaryFile("r") as counts:
         with RunningServer("readyd", f"strace -f -c -o {counts.name} {command}") as server:
             run_load(load, server, child_of(server.process.pid), work, seconds)
-            requests = requests_served(server)
+            requests = counters(server)["requests"]
             subprocess.run(["kill", "-TERM", str(child_of(server.process.pid))], check=True)
             server.process.wait(timeout=30)
-        calls = {}
-        for line in counts:
-            fields = line.split()
-            if len(fields) >= 5 and fields[-1] in CALLS:
-                calls[fields[-1]] = int(fields[3]) / requests
-        return calls
+        lines = [line.split() for line in counts]
+    return {fields[-1]: int(fields[3]) / requests for fields in lines
+            if len(fields) >= 5 and fields[-1] in CALLS}
 
 
 def report(samples, *arguments):
@@ -97,35 +98,35 @@ def inclusive(samples):
     return {function: float(share) / 100 for share, function in found}
 
 
-def sample_time(command, load, work, seconds):
-    """µs a request: the whole, by system call, by function above the kernel."""
+def sample_time(command, load, work, seconds, cost):
+    """The cost, in µs a request: by system call, of the kernel besides, by function above it."""
     with tempfile.TemporaryDirectory() as directory, RunningServer("readyd", command) as server:
         samples = f"{directory}/perf.data"
         recorder = subprocess.Popen(
             ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(SAMPLES_A_SECOND), "-g", "-o", samples,
              "-p", str(server.process.pid), "--", "sleep", str(WARMUP_S + seconds)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        cost = run_load(load, server, server.process.pid, work, seconds)["server_cpu_us_per_request"]
+        run_load(load, server, server.process.pid, work, seconds)
         if recorder.wait(timeout=60):
             raise MeasurementError("perf record failed: is sampling allowed (perf_event_paranoid)?")
         flat, children = report(samples, "--no-children"), inclusive(samples)
-        calls = {call: children.get(f"__x64_sys_{name}", 0) * cost for call, name in CALLS.items()}
+        calls = {call: children.get(f"__x64_sys_{call}", 0) * cost for call in CALLS}
         above = [(share, function) for share, binary, function in flat if "kernel" not in binary]
         kernel = sum(share for share, binary, _ in flat if "kernel" in binary) * cost
         functions = {}
         for share, function in above:
             name = re.sub(r"<[^<>]*>", "", function) if share >= LEAST_SHARE else "(smaller ones)"
             functions[name] = functions.get(name, 0) + share * cost
-        return cost, calls, kernel - sum(calls.values()), functions
+        return calls, kernel - sum(calls.values()), functions
 
 
-def print_ledger(work, counted, sampled):
-    cost, calls, rest, functions = sampled
+def print_ledger(work, cost, counted, sampled):
+    calls, rest, functions = sampled
     print(f"\n**{work.title}**: {cost * 1000:,.0f} ns a request\n")
     print("| what | calls a request | ns a request |")
     print("|---|---|---|")
     for call in CALLS:
-        if counted.get(call, 0) >= 0.0005 or calls[call] >= 0.001:
+        if counted.get(call, 0) >= 0.01 or calls[call] >= 0.001:
             print(f"| {call} | {counted.get(call, 0):.3f} | {calls[call] * 1000:,.0f} |")
     print(f"| the kernel besides: entering and leaving, interrupts | | {rest * 1000:,.0f} |")
     for name, time in sorted(functions.items(), key=lambda item: -item[1]):
@@ -137,7 +138,8 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=work_argument, default=["pingpong", "pipelined", "large", "churn"],
                         metavar="NAME[,NAME]", help=f"which of {', '.join(WORK)}")
-    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--seconds", type=float, default=4,
+                        help="of each run (default: 4)")
     arguments = parser.parse_args()
     for tool in ("strace", "perf"):
         if shutil.which(tool) is None:
@@ -149,8 +151,10 @@ def main():
     try:
         for name in arguments.work:
             work = WORK[name]
-            counted = count_calls(command, load, work, arguments.seconds / 2)
-            print_ledger(work, counted, sample_time(command, load, work, arguments.seconds))
+            cost, turns = time_and_turns(command, load, work, arguments.seconds)
+            counted = count_calls(command, load, work, arguments.seconds) | {"epoll_wait": turns}
+            print_ledger(work, cost, counted,
+                         sample_time(command, load, work, arguments.seconds, cost))
     except MeasurementError as error:
         sys.exit(f"ledger: {error}")
 
