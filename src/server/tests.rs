@@ -6,6 +6,7 @@ mod bench;
 mod exchanging;
 mod expiring;
 mod fake_net;
+mod holding;
 mod random;
 mod reloading;
 mod shedding;

@@ -1,7 +1,7 @@
 //! Reading and writing: readiness that sticks, short counts, broken connections, fair shares.
 
 use super::bench::{Bench, CHARGEN, ECHO, FRAMED, GREETING, LOOKUP, frame};
-use super::fake_net::{Client, Fault, ServerEnd};
+use super::fake_net::{Fault, ServerEnd};
 use crate::close::CloseReason;
 use crate::limits::Limits;
 use crate::net::{Driver, Next, Readiness};
@@ -16,54 +16,6 @@ fn a_short_read_is_not_followed_by_another() {
         assert_eq!(bench.net.socket(client, |socket| socket.recv_call.made), round);
         assert_eq!(bench.net.socket(client, |socket| socket.send_call.made), round);
     }
-}
-
-/// More clients than replies are held at once, and what each asks.
-fn crowd(bench: &mut Bench) -> Vec<(Client, String)> {
-    let texts = (0..20).map(|number| format!("text of client {number}"));
-    texts.map(|text| (bench.connected(FRAMED), text)).collect()
-}
-
-fn ask_all(bench: &mut Bench, crowd: &[(Client, String)]) {
-    for (client, text) in crowd {
-        bench.net.send(*client, &frame(format!("ECHO {text}").as_bytes()));
-    }
-    bench.run();
-}
-
-#[test]
-fn who_asks_in_the_same_turn_is_answered_in_it() {
-    let mut bench = Bench::new();
-    let crowd = crowd(&mut bench);
-    let turns = bench.server.stats().turns;
-    ask_all(&mut bench, &crowd);
-    assert_eq!(bench.server.stats().turns, turns + 1);
-    for (client, text) in &crowd {
-        assert_eq!(bench.net.received(*client), frame(text.as_bytes()));
-        assert_eq!(bench.net.socket(*client, |socket| socket.send_call.made), 1);
-    }
-    assert_eq!(bench.heap(), 0);
-}
-
-#[test]
-fn a_reply_that_cannot_be_sent_with_others_does_not_hold_them_up() {
-    let mut bench = Bench::new();
-    let crowd = crowd(&mut bench);
-    let ((reset, _), (slow, slow_text)) = (&crowd[3], &crowd[12]);
-    bench.net.socket(*reset, |socket| socket.send_call.fault = Fault::once(Errno::EPIPE));
-    bench.net.socket(*slow, |socket| socket.window = 70);
-    ask_all(&mut bench, &crowd);
-
-    for (client, text) in crowd.iter().filter(|(client, _)| client != reset && client != slow) {
-        assert_eq!(bench.net.received(*client), frame(text.as_bytes()));
-    }
-    assert_eq!(bench.net.server_end(*reset), ServerEnd::Aborted);
-    assert_eq!(bench.closed(CloseReason::Reset), 1);
-    assert_eq!(bench.net.received(*slow), frame(slow_text.as_bytes())[..70]);
-    bench.net.widen(*slow, 1000);
-    bench.run();
-    assert_eq!(bench.net.received(*slow), frame(slow_text.as_bytes()));
-    assert_eq!(bench.heap(), 0);
 }
 
 #[test]
