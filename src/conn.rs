@@ -16,7 +16,6 @@
 use crate::buffer::ByteQueue;
 use crate::clock::Moment;
 use crate::close::CloseReason;
-
 use crate::framing::{self, Framing, Input, Request};
 use crate::limits::Limits;
 use crate::planted::{Bug, is_planted};

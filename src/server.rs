@@ -4,7 +4,7 @@
 //! queue, in one place:
 //!
 //! ```text
-//! visit each queued connection once -> expire deadlines -> accept -> say when to wake up
+//! visit queued connections, each once -> expire deadlines -> accept -> say when to wake up
 //! ```
 //!
 //! Visits come first because a turn can take long, or the process be stopped for a while: what has
@@ -14,8 +14,8 @@
 //!
 //! - A connection with work that is both ready and wanted is in the queue. Edge-triggered epoll
 //!   does not tell twice: a connection forgotten here would hang until its deadline.
-//! - A connection is visited at most once a turn, for a bounded amount of work, and goes to the back
-//!   of the queue if it has more. New events are looked for between turns even when work is left.
+//! - The queue gives each connection one visit a turn, for a bounded amount of work, and it goes to the
+//!   back if it has more. Who is beyond so many visits is at the front in the next turn. New events are looked for between turns even when work is left.
 //! - Opened less closed is the length of the slab.
 //! - No error of one connection leaves its visit.
 
@@ -190,13 +190,18 @@ impl<N: Net> Server<N> {
     }
 
     fn visit_queued(&mut self) {
-        for _ in 0..self.queue.len().min(VISITS_PER_TURN) {
+        // When time is up, what has come is served all the same: there will be no other turn.
+        let most = if self.is_time_up() { usize::MAX } else { VISITS_PER_TURN };
+        for _ in 0..self.queue.len().min(most) {
             let Some(token) = self.queue.pop_front() else { break };
             let Some((index, entry)) = entry::find(&mut self.connections, token) else { continue };
             entry.queued = false;
             let is_alone = self.queue.is_empty() && self.visitor.held.is_empty();
             match self.visitor.visit(entry, (!is_alone).then_some(token)) {
-                Visited::Done => self.settle(index),
+                Visited::Done => {
+                    self.settle(index);
+                    self.send_held();
+                }
                 Visited::Holding if self.visitor.held.is_full() => self.send_held(),
                 Visited::Holding => {}
             }
@@ -317,7 +322,7 @@ impl<N: Net> Server<N> {
     fn has_finished(&mut self, now: Moment) -> bool {
         match self.phase {
             Phase::Stopped => self.close_all(),
-            Phase::Draining { deadline } if now >= deadline => self.close_all(),
+            Phase::Draining { .. } if self.is_time_up() => self.close_all(),
             Phase::Draining { .. } => {}
             Phase::Serving => {
                 let due = self.idle_exit();
@@ -325,6 +330,11 @@ impl<N: Net> Server<N> {
             }
         }
         self.connections.is_empty()
+    }
+
+    /// Whether what drains is cut off in this turn.
+    fn is_time_up(&self) -> bool {
+        matches!(self.phase, Phase::Draining { deadline } if self.visitor.now >= deadline)
     }
 
     fn idle_exit(&self) -> Option<Moment> {

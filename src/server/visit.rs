@@ -1,7 +1,7 @@
 //! One visit to one connection: read, serve, send, within a budget.
 //!
-//! Invariant: between visits the shared output buffer is empty. What the kernel did not take during
-//! the visit has moved into the connection, unless it is held, which the visit's outcome tells.
+//! Invariant: between visits the shared output buffer is empty. What the visit made was taken by the
+//! kernel, or has moved into the connection, or is held, which the visit's outcome tells.
 
 use super::budget::Buffered;
 use super::entry::Entry;
@@ -37,7 +37,7 @@ const OUT_KEPT: usize = 4 * VISIT_BYTES;
 /// What a visit leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Visited {
-    /// Nothing: what could be sent is.
+    /// Nothing to be sent.
     Done,
     /// A reply that is held, see [`HeldReplies`].
     Holding,

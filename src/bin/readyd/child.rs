@@ -6,8 +6,9 @@
 //! `std::process` could do the same, and much else: pipes, threads, environments as maps, starting by
 //! fork(2). All of that would be in the program.
 
+use nix::errno::Errno;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::env;
@@ -20,6 +21,19 @@ use std::os::unix::ffi::OsStringExt;
 
 #[cfg(test)]
 mod tests;
+
+/// Has the kernel keep what is left of a child until its end is asked for. Whoever started us may have had
+/// SIGCHLD ignored, which exec passes on: then a child would be gone without a word, wait(2). To be called
+/// before any is started.
+///
+/// # Errors
+///
+/// None that sigaction(2) tells of.
+#[expect(unsafe_code, reason = "what a signal calls is code that runs in between any other")]
+pub(super) fn keep_endings() -> io::Result<()> {
+    // SAFETY: the default calls nothing, and for SIGCHLD it does nothing.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }.map(drop).map_err(io::Error::from)
+}
 
 /// What to start, and with what. Its standard input and output are /dev/null.
 pub(super) struct Start<'a> {
@@ -88,7 +102,8 @@ impl Child {
             Ok(WaitStatus::Exited(_, status)) => Some(Ending::Status(status)),
             Ok(WaitStatus::Signaled(_, signal, dumped)) => Some(Ending::Signal { signal, dumped }),
             // The flag is right, so this means a signal that nix has no name for: a real-time one.
-            Err(nix::errno::Errno::EINVAL) => Some(Ending::RealTimeSignal),
+            Err(Errno::EINVAL) => Some(Ending::RealTimeSignal),
+            Err(Errno::ECHILD) => Some(Ending::Unknown),
             Ok(_) | Err(_) => None,
         }
     }
@@ -113,6 +128,8 @@ pub(crate) enum Ending {
     },
     /// By one of those signals that have numbers only.
     RealTimeSignal,
+    /// Nobody can tell: it is gone.
+    Unknown,
 }
 
 impl Ending {
@@ -131,6 +148,7 @@ impl fmt::Display for Ending {
                 write!(f, "signal: {} ({}){dump}", *signal as i32, signal.as_str())
             }
             Ending::RealTimeSignal => f.write_str("signal: a real-time one"),
+            Ending::Unknown => f.write_str("nobody knows how"),
         }
     }
 }

@@ -11,7 +11,7 @@
 mod idle;
 mod place;
 
-use crate::child::Ending;
+use crate::child::{self, Ending};
 use crate::loader::Loader;
 use crate::logger;
 use crate::shard::{self, monotonic_nanos};
@@ -90,6 +90,7 @@ pub(crate) fn run(config: Config) -> Result<(), StartError> {
     reactor
         .watch_signals_and(&[Signal::SIGCHLD])
         .map_err(|error| StartError::System("watch signals", error))?;
+    child::keep_endings().map_err(|error| StartError::System("watch SIGCHLD", error))?;
     let source = start::table_source(&config);
     let table = source.load().map_err(StartError::Table)?;
     start::log_size(&config, &table);

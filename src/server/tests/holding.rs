@@ -52,3 +52,17 @@ fn a_reply_that_cannot_be_sent_with_others_does_not_hold_them_up() {
     assert_eq!(bench.net.received(*slow), frame(slow_text.as_bytes()));
     assert_eq!(bench.heap(), 0);
 }
+
+#[test]
+fn a_small_reply_does_not_wait_for_more_than_one_large_one() {
+    let mut bench = Bench::new();
+    let [small, large, observer] = [0; 3].map(|_| bench.connected(FRAMED));
+    let text = [b'x'; 2000];
+    bench.net.send(small, &frame(b"ECHO small"));
+    bench.net.send(large, &frame(&[b"ECHO ", &text[..]].concat()));
+    bench.net.send(observer, &frame(b"STATS"));
+    bench.turn();
+    let sent = frame(b"small").len() + frame(&text).len();
+    let seen = String::from_utf8(bench.net.received(observer)).expect("text");
+    assert!(seen.contains(&format!("\nbytes_out {sent}\n")), "{seen}");
+}

@@ -105,6 +105,23 @@ fn draining_very_many_leaves_room_for_a_second_order() {
 }
 
 #[test]
+fn without_time_to_drain_all_that_has_come_is_still_answered() {
+    let limits = Limits { drain_timeout: Duration::ZERO, ..Limits::default() };
+    let mut bench = Bench::with_limits(limits);
+    let clients: Vec<Client> = (0..5_000).map(|_| bench.net.connect(ECHO)).collect();
+    bench.run();
+    for &client in &clients {
+        bench.net.send(client, b"hello");
+    }
+    bench.server.drain(bench.now);
+    assert_eq!(bench.turn(), Next::Stop);
+    for &client in &clients {
+        assert_eq!(bench.net.received(client), b"hello");
+    }
+    bench.assert_clean();
+}
+
+#[test]
 fn draining_lets_in_no_more_than_there_is_room_for() {
     let mut bench = Bench::with_limits(Limits { max_connections: 1, ..Limits::default() });
     let inside = bench.connected(ECHO);

@@ -117,6 +117,17 @@ fn a_shard_that_is_told_to_end_drains_and_is_replaced() {
 }
 
 #[test]
+fn a_shard_is_replaced_though_the_end_of_children_was_to_be_ignored() {
+    let ignoring = ["sh", "-c", "trap '' CHLD; exec \"$@\"", "sh"];
+    let mut server = launch(&["framed"], 2).wrapper(&ignoring).start();
+    kill(process_of(&server, 2, 1), Signal::SIGKILL).expect("signal a shard");
+    server.wait_for_log("shard 1 has ended (signal: 9 (SIGKILL)); another starts at once");
+    drop(clients_of_all(&server, 2));
+    server.signal(Signal::SIGTERM);
+    assert!(server.wait_for_exit().success());
+}
+
+#[test]
 fn a_full_log_pipe_holds_up_neither_shards_nor_their_supervisor() {
     let (_reader, writer) = std::io::pipe().expect("a pipe");
     let mut server = launch(&["framed"], 2).stderr(writer).start();
