@@ -1,4 +1,4 @@
-//! How much memory there is, and what of it connections may fill.
+//! How much memory there is, what of it connections may fill, and how it goes back.
 //!
 //! Where the kernel allows more than there is, asking for too much does not fail: the process is killed
 //! later. So a share is chosen beforehand.
@@ -18,6 +18,20 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 pub fn limit_for_buffers() -> usize {
     let memory = [machine(), control_group()].into_iter().flatten().min().unwrap_or(1 << 30);
     usize::try_from(memory / SHARE).unwrap_or(usize::MAX)
+}
+
+/// Gives memory that was freed back to the system: for after a crowd, since it walks the whole heap.
+///
+/// glibc maps a large block for itself, and unmaps it when it is freed; but then it takes blocks of that
+/// size from the heap, mallopt(3), `M_MMAP_THRESHOLD`, and what is freed there stays. So a second crowd's
+/// memory would. Other C libraries have no such rule.
+pub fn give_back_what_is_free() {
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "a function of the C library, for which there is no safe form")]
+    // SAFETY: malloc_trim(3) takes no pointer, and may be called by any thread at any time.
+    unsafe {
+        nix::libc::malloc_trim(0);
+    }
 }
 
 fn machine() -> Option<u64> {

@@ -4,6 +4,7 @@ use super::Server;
 use super::budget::Buffered;
 use super::entry::Entry;
 use crate::close::CloseReason;
+use crate::memory;
 use crate::net::{Net, Token};
 use crate::planted::{Bug, is_planted};
 use log::Level;
@@ -39,6 +40,7 @@ impl<N: Net> Server<N> {
             self.connections = Slab::new();
             self.timers.shrink();
             self.queue.shrink_to(PLACES_KEPT);
+            memory::give_back_what_is_free();
         }
     }
 

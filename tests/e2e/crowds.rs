@@ -60,6 +60,30 @@ fn fault_13_ten_thousand_newcomers_are_served_and_so_are_those_inside() {
 }
 
 #[test]
+fn the_memory_of_a_crowd_goes_back_however_often_one_comes() {
+    let _turn = CROWD_TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !can_open_a_crowd() {
+        return;
+    }
+    let server = Server::start(&["framed"]);
+    let mut come_and_go = || {
+        let crowd: Vec<Client> = (0..CROWD).map(|_| server.connect("framed")).collect();
+        server.wait_for_statistic("connections_open", CROWD as u64);
+        let with_crowd = server.memory().resident;
+        drop(crowd);
+        server.wait_for_statistic("connections_open", 0);
+        (with_crowd, server.memory().resident)
+    };
+    let (with_crowd, first) = come_and_go();
+    let (_, second) = come_and_go();
+    let (_, third) = come_and_go();
+    let places = CROWD * 100;
+    assert!(with_crowd > first + places / 2, "{with_crowd} bytes, then {first}");
+    let most = first + places / 4;
+    assert!(second < most && third < most, "{first} bytes, then {second}, {third}");
+}
+
+#[test]
 fn fault_10_ten_thousand_promises_of_a_large_body_cost_little() {
     const LITTLE: usize = 30 << 20;
     let _turn = CROWD_TURN.lock().unwrap_or_else(PoisonError::into_inner);
