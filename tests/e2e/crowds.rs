@@ -66,7 +66,7 @@ fn the_memory_of_a_crowd_goes_back_however_often_one_comes() {
         return;
     }
     let server = Server::start(&["framed"]);
-    let mut come_and_go = || {
+    let come_and_go = || {
         let crowd: Vec<Client> = (0..CROWD).map(|_| server.connect("framed")).collect();
         server.wait_for_statistic("connections_open", CROWD as u64);
         let with_crowd = server.memory().resident;
