@@ -6,8 +6,8 @@
 //! which the next request is read. Besides, the kernel's code for reading, and then that for sending,
 //! stays in the processor's cache.
 //!
-//! A reply waits for seven more small ones at the most: a visit that did anything else ends the group. So it
-//! is late by some microseconds, whatever others send.
+//! A reply waits for seven more small ones at the most, or until one visit has done anything else: that ends
+//! the group.
 //!
 //! Invariant: nothing is held between turns, and at most [`REPLIES`] of [`REPLY_BYTES`] within one. What is
 //! held was made by a visit that had nothing else left to do, to a connection that holds no memory and so

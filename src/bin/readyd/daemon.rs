@@ -46,9 +46,10 @@ impl Daemon {
 
     fn stop_at_once(&mut self, now: Moment) {
         log::info!("stopping at once, {} connections are open", self.server.stats().open());
-        // The first order drains, the second stops.
-        let orders = if self.server.is_draining() { 1 } else { 2 };
-        (0..orders).for_each(|_| self.server.drain(now));
+        if !self.server.is_draining() {
+            self.server.drain(now);
+        }
+        self.server.drain(now);
     }
 
     fn report(&self, now: Moment) {

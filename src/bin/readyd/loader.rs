@@ -4,7 +4,7 @@
 //! changed after it was read, so it is loaded once more.
 //!
 //! The outcome is handed over in a place for one, behind a mutex. There is never more than one, and a
-//! channel of the standard library, which is made for many, would be 39 KB of the program, once a type.
+//! channel of the standard library, which is made for many, would be compiled for each type of outcome.
 
 use readyd::reactor::Reactor;
 use readyd::table::{LoadError, Order, Table};

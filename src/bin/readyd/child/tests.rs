@@ -41,6 +41,13 @@ fn an_end_by_a_signal_without_a_name_is_an_end() {
 }
 
 #[test]
+fn what_is_no_child_any_more_has_ended() {
+    let nobody_of_ours = Child(Pid::from_raw(1));
+    assert_eq!(nobody_of_ours.take_ending(), Some(Ending::Unknown));
+    assert!(!Ending::Unknown.is_success());
+}
+
+#[test]
 fn a_child_that_runs_has_not_ended_and_can_be_signalled() {
     let child = shell("while :; do read _; done").start().expect("a shell");
     assert_eq!(child.take_ending(), None);
