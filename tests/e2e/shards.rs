@@ -80,6 +80,15 @@ fn clients_of_all(server: &Server, shards: usize) -> BTreeMap<usize, Vec<Client>
     clients
 }
 
+/// Clients of all shards of a server that had none yet, once the supervisor knows them all: a shard that
+/// ends before it has told of a turn is one that could not start.
+fn first_clients_of_all(server: &Server, shards: usize) -> BTreeMap<usize, Vec<Client>> {
+    let clients = clients_of_all(server, shards);
+    let count: usize = clients.values().map(Vec::len).sum();
+    server.wait_for_statistic("connections_accepted", count as u64);
+    clients
+}
+
 fn stats(client: &mut Client) -> Statistics {
     Statistics::from_reply(&client.ask("STATS"))
 }

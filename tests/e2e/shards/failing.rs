@@ -1,6 +1,6 @@
 //! Shards that end though nobody told them to.
 
-use super::{clients_of_all, launch, process_of, stats};
+use super::{clients_of_all, first_clients_of_all, launch, process_of, stats};
 use crate::support::server::Statistics;
 use crate::support::{Client, eventually};
 use nix::sys::signal::{Signal, kill};
@@ -90,7 +90,7 @@ fn a_killed_shard_is_replaced_and_the_clients_of_others_notice_nothing() {
 #[test]
 fn who_waits_in_the_backlog_of_a_killed_shard_is_served_by_its_successor() {
     let server = launch(&["framed"], 2).start();
-    drop(clients_of_all(&server, 2));
+    drop(first_clients_of_all(&server, 2));
     let victim = process_of(&server, 2, 1);
     kill(victim, Signal::SIGSTOP).expect("stop a shard");
     let mut clients: Vec<Client> = (0..32).map(|_| server.connect("framed")).collect();
@@ -107,7 +107,7 @@ fn who_waits_in_the_backlog_of_a_killed_shard_is_served_by_its_successor() {
 #[test]
 fn a_shard_that_is_told_to_end_drains_and_is_replaced() {
     let server = launch(&["framed"], 2).start();
-    let mut clients = clients_of_all(&server, 2);
+    let mut clients = first_clients_of_all(&server, 2);
     kill(process_of(&server, 2, 2), Signal::SIGTERM).expect("signal a shard");
     for mut client in clients.remove(&2).expect("clients of shard 2") {
         assert_eq!(client.read_to_end(), b"");
@@ -120,6 +120,7 @@ fn a_shard_that_is_told_to_end_drains_and_is_replaced() {
 fn a_shard_is_replaced_though_the_end_of_children_was_to_be_ignored() {
     let ignoring = ["sh", "-c", "trap '' CHLD; exec \"$@\"", "sh"];
     let mut server = launch(&["framed"], 2).wrapper(&ignoring).start();
+    drop(first_clients_of_all(&server, 2));
     kill(process_of(&server, 2, 1), Signal::SIGKILL).expect("signal a shard");
     server.wait_for_log("shard 1 has ended (signal: 9 (SIGKILL)); another starts at once");
     drop(clients_of_all(&server, 2));

@@ -1,6 +1,6 @@
 //! The lookup table of several shards: one, in memory once.
 
-use super::{clients_of_all, launch, process_of, processes, stats};
+use super::{clients_of_all, first_clients_of_all, launch, process_of, processes, stats};
 use crate::support::{Client, Scratch, Server, eventually};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -41,7 +41,7 @@ fn a_successor_has_the_table_that_was_loaded_last() {
     let scratch = Scratch::new();
     let table = scratch.write("table", "colour red\n");
     let server = launch(&["framed"], 2).path("--table", &table).start();
-    drop(clients_of_all(&server, 2));
+    drop(first_clients_of_all(&server, 2));
     scratch.write("table", "colour blue\n");
     server.signal(Signal::SIGHUP);
     server.wait_for_log("table reloaded: 1 keys");
