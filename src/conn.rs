@@ -19,11 +19,11 @@ use crate::close::CloseReason;
 use crate::framing::{self, Framing, Input, Request};
 use crate::limits::Limits;
 use crate::planted::{Bug, is_planted};
-use crate::reply::Reply;
+use crate::reply::{self, Reply};
 use std::fmt::Write as _;
 
 mod deadlines;
-mod in_place;
+mod echoes;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +39,13 @@ pub trait Respond {
 
     /// A request came. What is appended to `reply` answers it, in the request's own envelope.
     fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>) -> Outcome;
+
+    /// The whole answer to this request, if that is the end of its body; then [`Respond::respond`] is not
+    /// called. It may always be `None`: but a reply that has come already need not be made, and if it is
+    /// large, not copied.
+    fn echo<'a>(&mut self, _request: Request<'a>) -> Option<&'a [u8]> {
+        None
+    }
 
     /// All output has been taken and the service had asked for [`Outcome::Produce`]: more of it.
     fn produce(&mut self, reply: &mut Reply<'_>);
@@ -309,17 +316,22 @@ impl Connection {
     /// and there is room for replies. `searched` bytes of what is held are known not to end one.
     fn serve<R: Respond>(&mut self, input: &[u8], mut searched: usize, turn: &mut Turn<'_, R>) {
         let mut input = Input::new(input);
-        for _ in 0..REQUESTS_PER_READ {
-            if self.is_above_high_water(turn) {
+        let mut left = REQUESTS_PER_READ;
+        loop {
+            if input.may_repeat() && self.unparsed.is_empty() {
+                left -= self.echo_frames(&mut input, left, turn);
+            }
+            if left == 0 || self.is_above_high_water(turn) {
                 break;
             }
+            left -= 1;
             let served = framing::next_message(
                 turn.framing,
                 &mut self.unparsed,
                 &mut input,
                 searched,
                 turn.now,
-                |request| respond(request, turn),
+                |message| echo_or_respond(message, turn),
             );
             searched = 0;
             match served {
@@ -344,7 +356,7 @@ impl Connection {
 
     /// A line that lacks its end counts as a request once the peer pauses or half-closes.
     fn serve_unterminated<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
-        let outcome = respond(self.unparsed.bytes(), turn);
+        let outcome = echo_or_respond(self.unparsed.bytes(), turn);
         self.unparsed.clear();
         self.apply(outcome);
     }
@@ -382,8 +394,18 @@ impl Connection {
     }
 }
 
-fn respond<R: Respond>(bytes: &[u8], turn: &mut Turn<'_, R>) -> Outcome {
+fn echo_or_respond<R: Respond>(bytes: &[u8], turn: &mut Turn<'_, R>) -> Outcome {
     let request = turn.framing.unwrap(bytes);
+    match turn.responder.echo(request) {
+        Some(text) => {
+            reply::append(turn.out, request.envelope, text);
+            Outcome::Continue
+        }
+        None => respond(request, turn),
+    }
+}
+
+fn respond<R: Respond>(request: Request<'_>, turn: &mut Turn<'_, R>) -> Outcome {
     let mut reply = Reply::begin(turn.out, request.envelope);
     let outcome = turn.responder.respond(request, &mut reply);
     reply.finish();

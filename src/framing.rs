@@ -138,7 +138,7 @@ pub struct Input<'a> {
 /// The last whole frame that was taken.
 #[derive(Clone, Copy, Debug)]
 struct LastFrame<'a> {
-    framing: Framing,
+    max_body: usize,
     header: &'a [u8; HEADER_LEN],
     len: usize,
 }
@@ -155,42 +155,51 @@ impl<'a> Input<'a> {
     }
 
     /// Takes a whole message off the front; `None` if it is not whole.
-    #[inline]
     fn take_message(&mut self, framing: Framing) -> Result<Option<&'a [u8]>, FrameError> {
-        let header = self.bytes.first_chunk();
-        // A header that is the same as the one before says the same. Comparing them is not only shorter
-        // than decoding: the processor foresees that they are equal, and works on the next frames
-        // before it has seen this one's length.
-        let len = match (self.last, header) {
-            (Some(last), Some(header))
-                if last.framing == framing
-                    && are_same(last.header, header)
-                    && last.len <= self.bytes.len() =>
-            {
-                last.len
-            }
-            _ => match framing.find_end(self.bytes, 0)? {
-                End::At(end) => end,
-                End::Missing(_) => return Ok(None),
-            },
-        };
-        if let (Framing::Padded { .. }, Some(header)) = (framing, header) {
-            self.last = Some(LastFrame { framing, header, len });
+        if let Framing::Padded { max_body } = framing
+            && let Some(frame) = self.same_frame(max_body)
+        {
+            return Ok(Some(self.take(frame.len())));
+        }
+        let End::At(len) = framing.find_end(self.bytes, 0)? else { return Ok(None) };
+        if let (Framing::Padded { max_body }, Some(header)) = (framing, self.bytes.first_chunk()) {
+            self.last = Some(LastFrame { max_body, header, len });
         }
         Ok(Some(self.take(len)))
     }
 
+    /// Whether [`Input::same_frame`] is worth asking for.
+    #[inline]
+    pub(crate) fn may_repeat(&self) -> bool {
+        self.last.is_some_and(|last| last.len <= self.bytes.len())
+    }
+
+    /// The whole frame at the front, if its header is the same as that of the one taken before.
+    ///
+    /// Then it says the same. Comparing them is not only shorter than decoding: the processor foresees
+    /// that they are equal, and works on the next frames before it has seen this one's length.
+    #[inline(always)] // or else each frame of a long row would pass through memory
+    pub(crate) fn same_frame(&self, max_body: usize) -> Option<&'a [u8]> {
+        let last = self.last.filter(|last| last.max_body == max_body)?;
+        let frame = self.bytes.get(..last.len)?;
+        are_same(last.header, frame.first_chunk()?).then_some(frame)
+    }
+
     /// Takes `count` bytes off the front.
-    fn take(&mut self, count: usize) -> &'a [u8] {
+    #[inline]
+    pub(crate) fn take(&mut self, count: usize) -> &'a [u8] {
         let (taken, rest) = self.bytes.split_at(count);
         self.bytes = rest;
         taken
     }
 }
 
-/// Without a branch a byte, so that vector instructions do it, here and not in a function of the C library.
+/// Without a branch a word, so that vector instructions do it, here and not in a function of the C library.
+#[inline]
 fn are_same(one: &[u8; HEADER_LEN], other: &[u8; HEADER_LEN]) -> bool {
-    one.iter().zip(other).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
+    let (one, other) = (one.as_chunks().0.iter(), other.as_chunks().0.iter());
+    let words = one.zip(other).map(|(a, b)| u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b));
+    words.fold(0, |differing, word| differing | word) == 0
 }
 
 /// Takes the next whole message off a stream of which `held` came earlier and `input` just now, and

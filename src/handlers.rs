@@ -152,7 +152,18 @@ impl<W: WallClock> Respond for Responder<'_, W> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    fn echo<'a>(&mut self, request: Request<'a>) -> Option<&'a [u8]> {
+        let stats = &mut self.context.stats;
+        let text = match self.service {
+            Service::Framed => framed::echo(request.body, stats)?,
+            Service::Echo => request.body,
+            _ => return None,
+        };
+        stats.requests += 1;
+        Some(text)
+    }
+
     fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>) -> Outcome {
         let context = &mut self.context;
         context.stats.requests += 1;
@@ -160,8 +171,8 @@ impl<W: WallClock> Respond for Responder<'_, W> {
             Service::Framed => framed::respond(request.body, context, reply),
             Service::Lookup => lookup::respond(request.body, context, reply),
             Service::Exchange => lookup::respond_exchange(request.body, context, reply),
-            Service::Echo => rfc::echo(request.body, reply),
             Service::Daytime { .. } => daytime::acknowledged(request.body, context),
+            Service::Echo => rfc::echo(request.body, reply),
             Service::Discard | Service::Chargen | Service::Time | Service::Greeting => {
                 Outcome::Continue
             }

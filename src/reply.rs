@@ -3,12 +3,8 @@
 //! Invariant: after [`Reply::finish`] the output holds exactly one whole reply more. A handler
 //! appends the payload only; the 64 bytes of a frame's header are reserved first, blank, and its few
 //! digits written when the payload's length is known, so every byte is written once and in place.
-//!
-//! The exception is an echo: its payload is in the request already, and a large one need not be copied
-//! at all. A reply that was begun with [`Reply::for_echo`] may end as [`Finished::Echo`]; then the
-//! output is as it was.
 
-use crate::frame;
+use crate::frame::{self, Frames};
 use crate::framing::Envelope;
 use std::fmt;
 
@@ -21,24 +17,17 @@ pub struct Reply<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
     envelope: Envelope,
-    echo: Echo,
 }
 
-/// Whether the reply's payload may be, or is, the end of the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Echo {
-    No,
-    Possible,
-    Last(usize),
-}
 
-/// Where a reply is that was finished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finished {
-    /// In the output.
-    Appended,
-    /// Its payload is the last so many bytes of the request's body; nothing is in the output.
-    Echo(usize),
+/// Appends a whole reply with this payload.
+pub fn append(out: &mut Vec<u8>, envelope: Envelope, payload: &[u8]) {
+    if envelope == Envelope::Frame {
+        return Frames::new(out).append(payload);
+    }
+    let mut reply = Reply::begin(out, envelope);
+    reply.push(payload);
+    reply.finish();
 }
 
 impl<'a> Reply<'a> {
@@ -48,12 +37,7 @@ impl<'a> Reply<'a> {
         if envelope == Envelope::Frame {
             out.extend_from_slice(&frame::BLANK_HEADER);
         }
-        Reply { out, start, envelope, echo: Echo::No }
-    }
-
-    /// Begins a reply that need not copy what it echoes: whoever calls can send it from the request.
-    pub fn for_echo(out: &'a mut Vec<u8>, envelope: Envelope) -> Reply<'a> {
-        Reply { echo: Echo::Possible, ..Reply::begin(out, envelope) }
+        Reply { out, start, envelope }
     }
 
     /// Begins a reply that is sent as it is.
@@ -66,23 +50,9 @@ impl<'a> Reply<'a> {
         self.out.extend_from_slice(bytes);
     }
 
-    /// Makes `text`, which must be the end of the request's body, the whole payload. Call only once,
-    /// and push nothing else.
-    #[inline]
-    pub fn echo(&mut self, text: &[u8]) {
-        match self.echo {
-            Echo::Possible => self.echo = Echo::Last(text.len()),
-            Echo::No | Echo::Last(_) => self.push(text),
-        }
-    }
-
     /// Completes the reply: its header or its line end.
-    #[inline(always)] // or else each reply would be moved through memory once more
-    pub fn finish(self) -> Finished {
-        if let Echo::Last(len) = self.echo {
-            self.out.truncate(self.start);
-            return Finished::Echo(len);
-        }
+    #[inline]
+    pub fn finish(self) {
         match self.envelope {
             Envelope::Frame => {
                 let frame = self.out.get_mut(self.start..);
@@ -94,7 +64,6 @@ impl<'a> Reply<'a> {
             Envelope::CrLf => self.out.extend_from_slice(b"\r\n"),
             Envelope::Bare => {}
         }
-        Finished::Appended
     }
 }
 

@@ -11,6 +11,7 @@ use crate::close::CloseReason;
 use crate::conn::Outcome;
 use crate::net::WallClock;
 use crate::reply::Reply;
+use crate::stats::Stats;
 use log::Level;
 use std::fmt::{self, Write as _};
 
@@ -50,32 +51,25 @@ impl fmt::Display for RequestError<'_> {
     }
 }
 
-/// Answers one frame's body.
-#[inline]
+/// What answers the body, if it is an echo as nearly all write it: by far the most frequent command.
+#[inline(always)]
+pub(super) fn echo<'a>(body: &'a [u8], stats: &mut Stats) -> Option<&'a [u8]> {
+    let text = body.strip_prefix(b"ECHO ")?;
+    stats.frames += 1;
+    Some(text)
+}
+
+/// Answers one frame's body: does what its first word asks for.
 pub(super) fn respond<W: WallClock>(
     body: &[u8],
     context: &mut Context<'_, W>,
     reply: &mut Reply<'_>,
 ) -> Outcome {
     context.stats.frames += 1;
-    // By far the most frequent command, as nearly all write it.
-    if let Some(text) = body.strip_prefix(b"ECHO ") {
-        reply.echo(text);
-        return Outcome::Continue;
-    }
-    dispatch(body, context, reply)
-}
-
-/// Does what the first word asks for.
-fn dispatch<W: WallClock>(
-    body: &[u8],
-    context: &mut Context<'_, W>,
-    reply: &mut Reply<'_>,
-) -> Outcome {
     let (word, text) = split_word(body);
     let argument = || text.trim_ascii();
     let result = if word.eq_ignore_ascii_case(b"ECHO") {
-        reply.echo(text);
+        reply.push(text);
         Ok(())
     } else if word.eq_ignore_ascii_case(b"DAYTIME") {
         daytime(argument(), context, reply)

@@ -23,7 +23,7 @@ pub(super) fn time<W: WallClock>(context: &Context<'_, W>, reply: &mut Reply<'_>
 
 /// Appends what came.
 pub(super) fn echo(bytes: &[u8], reply: &mut Reply<'_>) -> Outcome {
-    reply.echo(bytes);
+    reply.push(bytes);
     Outcome::Continue
 }
 

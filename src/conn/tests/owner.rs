@@ -44,12 +44,6 @@ impl Commands {
         self.note_reply(text);
     }
 
-    /// `text` ends the request's body.
-    fn echo(&mut self, text: &[u8], reply: &mut Reply<'_>) {
-        reply.echo(text);
-        self.note_reply(text);
-    }
-
     fn note_reply(&mut self, text: &[u8]) {
         self.longest_reply = self.longest_reply.max(frame(text).len());
     }
@@ -61,12 +55,18 @@ impl Respond for Commands {
         self.on_open
     }
 
+    fn echo<'a>(&mut self, request: Request<'a>) -> Option<&'a [u8]> {
+        let text = match self.echoes_all {
+            true => request.body,
+            false => request.body.strip_prefix(b"ECHO ")?,
+        };
+        self.requests += 1;
+        self.note_reply(text);
+        Some(text)
+    }
+
     fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>) -> Outcome {
         self.requests += 1;
-        if self.echoes_all {
-            self.echo(request.body, reply);
-            return Outcome::Continue;
-        }
         match request.body {
             b"Disconnect !" => {
                 self.push(b"bye", reply);
@@ -74,10 +74,7 @@ impl Respond for Commands {
             }
             b"PRODUCE" => return Outcome::Produce,
             b"QUIET" => {}
-            body => match body.strip_prefix(b"ECHO ") {
-                Some(text) => self.echo(text, reply),
-                None => self.push(b"received", reply),
-            },
+            _ => self.push(b"received", reply),
         }
         Outcome::Continue
     }

@@ -6,11 +6,10 @@
 //!
 //! Invariant: nothing came or went before this request that has not been served and sent.
 
-use super::{Connection, Inbound, Respond, Turn};
-use crate::frame::{self, HEADER_LEN};
-use crate::framing::{End, Envelope, Framing};
+use super::{Connection, Inbound, Respond, Turn, respond};
+use crate::frame::{self, Frames, HEADER_LEN};
+use crate::framing::{End, Envelope, Framing, Input};
 use crate::planted::{Bug, is_planted};
-use crate::reply::{Finished, Reply};
 use std::ops::Range;
 
 impl Connection {
@@ -29,14 +28,37 @@ impl Connection {
         self.active = turn.now;
         let request = turn.framing.unwrap(input);
         let envelope = request.envelope;
-        let mut reply = Reply::for_echo(turn.out, envelope);
-        let outcome = turn.responder.respond(request, &mut reply);
-        let echoed = match reply.finish() {
-            Finished::Appended => None,
-            Finished::Echo(len) => Some(wrap_last(input, len, envelope)),
+        let Some(text) = turn.responder.echo(request) else {
+            let outcome = respond(request, turn);
+            self.apply(outcome);
+            return None;
         };
-        self.apply(outcome);
-        echoed
+        let len = text.len();
+        Some(wrap_last(input, len, envelope))
+    }
+
+    /// Answers the frames that `input` begins with, for as long as they are whole and echoed, and there is
+    /// room for replies, but not more than `most` of them; returns how many.
+    #[inline(never)] // so small that all it needs stays in the processor's registers
+    pub(super) fn echo_frames<R: Respond>(
+        &self,
+        input: &mut Input<'_>,
+        most: usize,
+        turn: &mut Turn<'_, R>,
+    ) -> usize {
+        let Framing::Padded { max_body } = turn.framing else { return 0 };
+        let framing = Framing::Padded { max_body };
+        let room = turn.limits.output_limit.saturating_sub(self.unsent.len());
+        let mut frames = Frames::new(turn.out);
+        let mut count = 0;
+        while count < most && frames.len() <= room {
+            let Some(frame) = input.same_frame(max_body) else { break };
+            let Some(text) = turn.responder.echo(framing.unwrap(frame)) else { break };
+            frames.append(text);
+            input.take(frame.len());
+            count += 1;
+        }
+        count
     }
 
     /// Whether `input` is a whole request with nothing before it, and not so large that its echo could
