@@ -19,7 +19,7 @@ use crate::close::CloseReason;
 use crate::framing::{self, Framing, Input, Request};
 use crate::limits::Limits;
 use crate::planted::{Bug, is_planted};
-use crate::reply::{self, Reply};
+use crate::reply::Reply;
 use std::fmt::Write as _;
 
 mod deadlines;
@@ -40,9 +40,9 @@ pub trait Respond {
     /// A request came. What is appended to `reply` answers it, in the request's own envelope.
     fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>) -> Outcome;
 
-    /// The whole answer to this request, if that is the end of its body; then [`Respond::respond`] is not
-    /// called. It may always be `None`: but a reply that has come already need not be made, and if it is
-    /// large, not copied.
+    /// The whole answer to this request, if that is the end of its body, and the connection goes on: then
+    /// [`Respond::respond`] is not called. It may always be `None`; but an answer that has come already need
+    /// not be made, and if it is large, not copied.
     fn echo<'a>(&mut self, _request: Request<'a>) -> Option<&'a [u8]> {
         None
     }
@@ -319,7 +319,7 @@ impl Connection {
         let mut left = REQUESTS_PER_READ;
         loop {
             if input.may_repeat() && self.unparsed.is_empty() {
-                left -= self.echo_frames(&mut input, left, turn);
+                left -= self.echo_row(&mut input, left, turn);
             }
             if left == 0 || self.is_above_high_water(turn) {
                 break;
@@ -331,7 +331,7 @@ impl Connection {
                 &mut input,
                 searched,
                 turn.now,
-                |message| echo_or_respond(message, turn),
+                |message| answer(message, turn),
             );
             searched = 0;
             match served {
@@ -356,7 +356,7 @@ impl Connection {
 
     /// A line that lacks its end counts as a request once the peer pauses or half-closes.
     fn serve_unterminated<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
-        let outcome = echo_or_respond(self.unparsed.bytes(), turn);
+        let outcome = answer(self.unparsed.bytes(), turn);
         self.unparsed.clear();
         self.apply(outcome);
     }
@@ -394,15 +394,13 @@ impl Connection {
     }
 }
 
-fn echo_or_respond<R: Respond>(bytes: &[u8], turn: &mut Turn<'_, R>) -> Outcome {
+fn answer<R: Respond>(bytes: &[u8], turn: &mut Turn<'_, R>) -> Outcome {
     let request = turn.framing.unwrap(bytes);
-    match turn.responder.echo(request) {
-        Some(text) => {
-            reply::append(turn.out, request.envelope, text);
-            Outcome::Continue
-        }
-        None => respond(request, turn),
-    }
+    let Some(text) = turn.responder.echo(request) else { return respond(request, turn) };
+    let mut reply = Reply::begin(turn.out, request.envelope);
+    reply.push(text);
+    reply.finish();
+    Outcome::Continue
 }
 
 fn respond<R: Respond>(request: Request<'_>, turn: &mut Turn<'_, R>) -> Outcome {

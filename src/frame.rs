@@ -77,7 +77,6 @@ const NINE_DIGITS: usize = 100_000_000;
 const START_LEN: usize = size_of::<u64>();
 
 /// The header of a frame whose body is `body_len` bytes.
-#[inline]
 pub fn encode_header(body_len: usize) -> [u8; HEADER_LEN] {
     let mut header = BLANK_HEADER;
     write_length(&mut header, body_len);
@@ -131,29 +130,29 @@ pub struct Frames<'a> {
 impl<'a> Frames<'a> {
     /// Frames appended to `out`.
     pub fn new(out: &'a mut Vec<u8>) -> Frames<'a> {
-        Frames { out, body_len: 0, start: [b'0', b' ', b' ', b' ', b' ', b' ', b' ', b' '] }
+        Frames { out, body_len: 0, start: *b"0       " }
     }
 
     /// Bytes in the buffer.
-    pub fn len(&self) -> usize {
+    pub fn buffered(&self) -> usize {
         self.out.len()
     }
 
-    /// Appends a frame.
-    #[inline(always)]
+    /// Appends a frame with this body.
+    #[inline(always)] // or else each frame of a row would pass through memory
     pub fn append(&mut self, body: &[u8]) {
         if body.len() != self.body_len {
-            match short_start(body.len()) {
-                Some(start) => (self.body_len, self.start) = (body.len(), start),
-                None => {
-                    self.out.extend_from_slice(&encode_header(body.len()));
-                    self.out.extend_from_slice(body);
-                    return;
-                }
-            }
+            let Some(start) = short_start(body.len()) else { return self.append_long(body) };
+            (self.body_len, self.start) = (body.len(), start);
         }
         self.out.extend_from_slice(&self.start);
         self.out.extend_from_slice(&[b' '; HEADER_LEN - START_LEN]);
+        self.out.extend_from_slice(body);
+    }
+
+    #[cold]
+    fn append_long(&mut self, body: &[u8]) {
+        self.out.extend_from_slice(&encode_header(body.len()));
         self.out.extend_from_slice(body);
     }
 }

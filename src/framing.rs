@@ -168,8 +168,7 @@ impl<'a> Input<'a> {
         Ok(Some(self.take(len)))
     }
 
-    /// Whether [`Input::same_frame`] is worth asking for.
-    #[inline]
+    /// Whether there can be a [same frame](Input::same_frame).
     pub(crate) fn may_repeat(&self) -> bool {
         self.last.is_some_and(|last| last.len <= self.bytes.len())
     }
@@ -178,7 +177,7 @@ impl<'a> Input<'a> {
     ///
     /// Then it says the same. Comparing them is not only shorter than decoding: the processor foresees
     /// that they are equal, and works on the next frames before it has seen this one's length.
-    #[inline(always)] // or else each frame of a long row would pass through memory
+    #[inline(always)] // or else each frame of a row would pass through memory
     pub(crate) fn same_frame(&self, max_body: usize) -> Option<&'a [u8]> {
         let last = self.last.filter(|last| last.max_body == max_body)?;
         let frame = self.bytes.get(..last.len)?;
@@ -186,7 +185,6 @@ impl<'a> Input<'a> {
     }
 
     /// Takes `count` bytes off the front.
-    #[inline]
     pub(crate) fn take(&mut self, count: usize) -> &'a [u8] {
         let (taken, rest) = self.bytes.split_at(count);
         self.bytes = rest;
@@ -195,7 +193,6 @@ impl<'a> Input<'a> {
 }
 
 /// Without a branch a word, so that vector instructions do it, here and not in a function of the C library.
-#[inline]
 fn are_same(one: &[u8; HEADER_LEN], other: &[u8; HEADER_LEN]) -> bool {
     let (one, other) = (one.as_chunks().0.iter(), other.as_chunks().0.iter());
     let words = one.zip(other).map(|(a, b)| u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b));

@@ -4,7 +4,7 @@
 //! appends the payload only; the 64 bytes of a frame's header are reserved first, blank, and its few
 //! digits written when the payload's length is known, so every byte is written once and in place.
 
-use crate::frame::{self, Frames};
+use crate::frame;
 use crate::framing::Envelope;
 use std::fmt;
 
@@ -17,17 +17,6 @@ pub struct Reply<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
     envelope: Envelope,
-}
-
-
-/// Appends a whole reply with this payload.
-pub fn append(out: &mut Vec<u8>, envelope: Envelope, payload: &[u8]) {
-    if envelope == Envelope::Frame {
-        return Frames::new(out).append(payload);
-    }
-    let mut reply = Reply::begin(out, envelope);
-    reply.push(payload);
-    reply.finish();
 }
 
 impl<'a> Reply<'a> {

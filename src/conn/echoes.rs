@@ -1,10 +1,11 @@
-//! A request that comes alone and is echoed: its reply is made where it lies.
+//! The short ways of an echo, whose reply has come already.
 //!
-//! Most requests come alone, and the body of an echo is in the read buffer already. The reply's header is
-//! written before it, over the request's own header and command, so that neither a large body nor a small
-//! frame is copied between two system calls.
+//! Most requests come alone. Then the reply is made where the request lies: its header is written before
+//! the body, over the request's own header and command, so that neither a large body nor a small frame is
+//! copied between two system calls. The others mostly come in rows of equal length, one after the other
+//! in one read: those are copied, in a loop that does nothing else.
 //!
-//! Invariant: nothing came or went before this request that has not been served and sent.
+//! Invariant: what is sent is what [`Connection::receive`] would have made of the same bytes.
 
 use super::{Connection, Inbound, Respond, Turn, respond};
 use crate::frame::{self, Frames, HEADER_LEN};
@@ -27,34 +28,33 @@ impl Connection {
         }
         self.active = turn.now;
         let request = turn.framing.unwrap(input);
-        let envelope = request.envelope;
-        let Some(text) = turn.responder.echo(request) else {
+        let Some(len) = turn.responder.echo(request).map(<[u8]>::len) else {
             let outcome = respond(request, turn);
             self.apply(outcome);
             return None;
         };
-        let len = text.len();
+        let envelope = request.envelope;
         Some(wrap_last(input, len, envelope))
     }
 
-    /// Answers the frames that `input` begins with, for as long as they are whole and echoed, and there is
-    /// room for replies, but not more than `most` of them; returns how many.
-    #[inline(never)] // so small that all it needs stays in the processor's registers
-    pub(super) fn echo_frames<R: Respond>(
+    /// Answers the frames that `input` begins with, for as long as they have the same header as the one
+    /// before, are echoed, and there is room for replies, but not more than `most` of them; returns how
+    /// many.
+    #[inline(never)] // so small that nearly all it needs stays in the processor's registers
+    pub(super) fn echo_row<R: Respond>(
         &self,
         input: &mut Input<'_>,
         most: usize,
         turn: &mut Turn<'_, R>,
     ) -> usize {
-        let Framing::Padded { max_body } = turn.framing else { return 0 };
-        let framing = Framing::Padded { max_body };
-        let room = turn.limits.output_limit.saturating_sub(self.unsent.len());
-        let mut frames = Frames::new(turn.out);
+        let framing @ Framing::Padded { max_body } = turn.framing else { return 0 };
+        let Some(room) = turn.limits.output_limit.checked_sub(self.unsent.len()) else { return 0 };
+        let mut replies = Frames::new(turn.out);
         let mut count = 0;
-        while count < most && frames.len() <= room {
+        while count < most && replies.buffered() <= room {
             let Some(frame) = input.same_frame(max_body) else { break };
             let Some(text) = turn.responder.echo(framing.unwrap(frame)) else { break };
-            frames.append(text);
+            replies.append(text);
             input.take(frame.len());
             count += 1;
         }

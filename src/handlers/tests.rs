@@ -67,6 +67,19 @@ impl Desk {
 
     fn ask(&mut self, body: &[u8]) -> (Vec<u8>, Outcome) {
         let request = Request { body, envelope: Envelope::Bare };
+        self.call(|responder, reply| match responder.echo(request) {
+            Some(text) => {
+                assert!(body.ends_with(text), "{text:?} does not end {body:?}");
+                reply.push(text);
+                Outcome::Continue
+            }
+            None => responder.respond(request, reply),
+        })
+    }
+
+    /// Asks without the short way of an echo.
+    fn ask_at_length(&mut self, body: &[u8]) -> (Vec<u8>, Outcome) {
+        let request = Request { body, envelope: Envelope::Bare };
         self.call(|responder, reply| responder.respond(request, reply))
     }
 
@@ -118,6 +131,18 @@ fn every_service_is_found_by_its_name() {
     }
     for name in ["", "Framed", "gopher"] {
         assert_eq!(Service::from_name(name), None);
+    }
+}
+
+#[test]
+fn the_short_way_of_an_echo_says_and_counts_the_same() {
+    for name in Service::NAMES {
+        for body in [&b"ECHO text"[..], b"ECHO ", b"ECHO", b"echo text", b"HELP", b"", b"text"] {
+            let service = Service::from_name(name).unwrap();
+            let (mut desk, mut other) = (Desk::new(service), Desk::new(service));
+            assert_eq!(desk.ask(body), other.ask_at_length(body), "{name} {body:?}");
+            assert_eq!(desk.stats, other.stats, "{name} {body:?}");
+        }
     }
 }
 

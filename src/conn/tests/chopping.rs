@@ -74,6 +74,13 @@ fn part() -> impl Strategy<Value = Part> {
     ]
 }
 
+/// A part, mostly once, else some times in a row.
+fn parts() -> impl Strategy<Value = Vec<Part>> {
+    let times = prop_oneof![3 => Just(1usize), 1 => 2..20usize];
+    let row = (part(), times).prop_map(|(part, times)| vec![part; times]);
+    proptest::collection::vec(row, 0..12).prop_map(|rows| rows.concat())
+}
+
 /// All replies to the first `length` bytes of `parts`, and why the connection is closed.
 fn framed_model(parts: &[Part], length: usize) -> (Vec<u8>, CloseReason) {
     let mut replies = Vec::new();
@@ -159,7 +166,7 @@ fn play(
 proptest! {
     #[test]
     fn of_frames(
-        parts in proptest::collection::vec(part(), 0..12),
+        parts in parts(),
         cut in proptest::option::of(any::<Index>()),
         how in circumstances(),
     ) {

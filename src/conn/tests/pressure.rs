@@ -108,6 +108,35 @@ fn a_visit_serves_so_many_requests_and_the_rest_wait_their_turn() {
 }
 
 #[test]
+fn a_row_of_echoes_counts_as_many_requests() {
+    let mut owner = Owner::new(PADDED);
+    owner.receive(&frame(b"ECHO x").repeat(REQUESTS_PER_READ + 10));
+    assert_eq!(owner.service.requests, REQUESTS_PER_READ);
+    assert!(owner.can_resume());
+    owner.resume();
+    assert!(!owner.can_resume());
+    assert_eq!(owner.received, frame(b"x").repeat(REQUESTS_PER_READ + 10));
+}
+
+#[test]
+fn a_row_of_echoes_stops_above_the_high_water_mark() {
+    let reply = frame(b"x");
+    let mut owner = Owner::new(PADDED);
+    owner.limits.output_limit = 4 * reply.len() - 1;
+    owner.window = 0;
+    // The first read leaves less room than there would be for a row of its own.
+    owner.receive(&frame(b"ECHO x").repeat(2));
+    owner.receive(&frame(b"ECHO x").repeat(20));
+    assert_eq!(owner.service.requests, 4);
+    assert_eq!(owner.conn.waiting().1, 4 * reply.len());
+    owner.take(usize::MAX);
+    while owner.can_resume() {
+        owner.resume();
+    }
+    assert_eq!(owner.received, reply.repeat(22));
+}
+
+#[test]
 fn a_visit_that_ends_with_the_input_leaves_nothing_to_resume() {
     let mut owner = Owner::new(LINE);
     owner.receive(&b"\n".repeat(REQUESTS_PER_READ));
