@@ -10,7 +10,7 @@ use readyd::clock::Moment;
 use readyd::close::CloseReason;
 use readyd::conn::{Connection, Outcome, Respond, Step, Turn};
 use readyd::frame::FrameError;
-use readyd::framing::{Framing, Request};
+use readyd::framing::{Envelope, Framing, Request};
 use readyd::limits::Limits;
 use readyd::reply::Reply;
 
@@ -56,7 +56,16 @@ fn answer(body: &[u8]) -> (Vec<u8>, Outcome) {
     match body {
         b"q" => (b"bye".to_vec(), Outcome::Finish(CloseReason::Disconnect)),
         [b'*', ..] => (body.repeat(3), Outcome::Continue),
-        _ => (body.to_vec(), Outcome::Continue),
+        _ => (echoed(body).unwrap_or_default().to_vec(), Outcome::Continue),
+    }
+}
+
+/// The end of the body that answers it, if there is no other answer.
+fn echoed(body: &[u8]) -> Option<&[u8]> {
+    match body {
+        b"q" | [b'*', ..] => None,
+        [b'>', text @ ..] => Some(text),
+        _ => Some(body),
     }
 }
 
@@ -110,17 +119,26 @@ impl Respond for Service {
     }
 
     fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>) -> Outcome {
-        let (body, outcome) = match self.echoes_all {
-            true => (request.body.to_vec(), Outcome::Continue),
-            false => answer(request.body),
-        };
-        self.longest_reply = self.longest_reply.max(enveloped(&body, request.envelope).len());
+        let (body, outcome) = answer(request.body);
+        self.note_reply(&body, request.envelope);
         reply.push(&body);
         outcome
     }
 
+    fn echo<'a>(&mut self, request: Request<'a>) -> Option<&'a [u8]> {
+        let text = if self.echoes_all { request.body } else { echoed(request.body)? };
+        self.note_reply(text, request.envelope);
+        Some(text)
+    }
+
     fn produce(&mut self, _: &mut Reply<'_>) {
         unreachable!("this service never speaks unasked");
+    }
+}
+
+impl Service {
+    fn note_reply(&mut self, body: &[u8], envelope: Envelope) {
+        self.longest_reply = self.longest_reply.max(enveloped(body, envelope).len());
     }
 }
 
@@ -172,8 +190,13 @@ impl Conversation<'_> {
                 fin_came = true;
                 self.turn(Connection::receive_eof);
             } else if self.conn.wants_read() {
-                let portion = reads.cut(&mut to_come);
-                self.turn(|conn, turn| conn.receive(portion, turn));
+                let mut portion = reads.cut(&mut to_come).to_vec();
+                self.turn(|conn, turn| {
+                    if let Some(echo) = conn.receive_in_place(&mut portion, turn) {
+                        assert!(turn.out.is_empty(), "an echo in place, and output");
+                        turn.out.extend_from_slice(&portion[echo]);
+                    }
+                });
                 let came = stream.len() - to_come.len();
                 assert!(self.conn.memory().0 <= 2 * came + 128, "holds more than came");
             } else {

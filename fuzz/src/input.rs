@@ -12,8 +12,9 @@ const LONGEST_STREAM: usize = 8 * 1024;
 #[derive(Arbitrary, Debug)]
 enum Piece<'a> {
     Frame(&'a [u8]),
-    /// A frame of this many equal bytes.
-    Filled(u16),
+    /// Frames of equal length and bytes: the lower nine bits say how long, the next three how many more
+    /// than one.
+    Row(u16),
     Number(u64),
     Spaces(u8),
     Line(&'a [u8]),
@@ -25,7 +26,10 @@ impl Piece<'_> {
     fn bytes(&self) -> Vec<u8> {
         match *self {
             Piece::Frame(body) => enveloped(body, Envelope::Frame),
-            Piece::Filled(len) => enveloped(&vec![b'k'; usize::from(len % 512)], Envelope::Frame),
+            Piece::Row(bits) => {
+                let (len, more) = (usize::from(bits % 512), usize::from(bits / 512 % 8));
+                enveloped(&vec![b'k'; len], Envelope::Frame).repeat(1 + more)
+            }
             Piece::Number(number) => number.to_string().into_bytes(),
             Piece::Spaces(count) => vec![b' '; usize::from(count % 66)],
             Piece::Line(line) => enveloped(line, Envelope::Lf),
