@@ -70,11 +70,8 @@ impl fmt::Display for FrameError {
 
 impl std::error::Error for FrameError {}
 
-/// The first number that has more than [`START_LEN`] digits.
+/// The first number that has more than eight digits.
 const NINE_DIGITS: usize = 100_000_000;
-
-/// As much of a header as fits one register.
-const START_LEN: usize = size_of::<u64>();
 
 /// The header of a frame whose body is `body_len` bytes.
 pub fn encode_header(body_len: usize) -> [u8; HEADER_LEN] {
@@ -87,50 +84,43 @@ pub fn encode_header(body_len: usize) -> [u8; HEADER_LEN] {
 /// the header where it is sent from writes the few digits alone, not 64 bytes once more.
 #[inline]
 pub fn write_length(blank: &mut [u8; HEADER_LEN], body_len: usize) {
-    if let (Some(start), Some(place)) = (short_start(body_len), blank.first_chunk_mut()) {
-        *place = start;
+    let mut rest = body_len;
+    if body_len >= NINE_DIGITS {
+        let digits = body_len.ilog10() as usize + 1;
+        for place in blank.iter_mut().take(digits).rev() {
+            *place = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
         return;
     }
-    let digits = body_len.ilog10() as usize + 1;
-    let mut rest = body_len;
-    for place in blank.iter_mut().take(digits).rev() {
-        *place = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-}
-
-/// The first bytes of a header, if they hold all digits of a body's length.
-#[inline]
-fn short_start(body_len: usize) -> Option<[u8; START_LEN]> {
-    if body_len >= NINE_DIGITS {
-        return None;
-    }
-    // The digits come last first, and each pushes those before it up by a byte and a space off the top; so
-    // the number's first digit ends in the lowest byte, which in little-endian order is the first.
-    let mut start = u64::from_le_bytes([b' '; START_LEN]);
-    let mut rest = body_len as u32;
+    // Up to eight digits are written at once. They come last digit first, and each pushes those before
+    // it up by a byte and a space off the top; so the number's first digit ends in the lowest byte,
+    // which in little-endian order is the first.
+    let mut start = u64::from_le_bytes([b' '; 8]);
     loop {
         start = start << u8::BITS | u64::from(b'0' + (rest % 10) as u8);
         rest /= 10;
         if rest == 0 {
-            return Some(start.to_le_bytes());
+            break;
         }
+    }
+    if let Some(place) = blank.first_chunk_mut() {
+        *place = start.to_le_bytes();
     }
 }
 
-/// Appends frames to a buffer. The digits of a header are worked out once for all bodies of one length
-/// that follow each other.
+/// Appends frames to a buffer. Those of one length that follow each other have their header made once.
 #[derive(Debug)]
 pub struct Frames<'a> {
     out: &'a mut Vec<u8>,
     body_len: usize,
-    start: [u8; START_LEN],
+    header: [u8; HEADER_LEN],
 }
 
 impl<'a> Frames<'a> {
     /// Frames appended to `out`.
     pub fn new(out: &'a mut Vec<u8>) -> Frames<'a> {
-        Frames { out, body_len: 0, start: *b"0       " }
+        Frames { out, body_len: 0, header: encode_header(0) }
     }
 
     /// Bytes in the buffer.
@@ -142,17 +132,9 @@ impl<'a> Frames<'a> {
     #[inline(always)] // or else each frame of a row would pass through memory
     pub fn append(&mut self, body: &[u8]) {
         if body.len() != self.body_len {
-            let Some(start) = short_start(body.len()) else { return self.append_long(body) };
-            (self.body_len, self.start) = (body.len(), start);
+            (self.body_len, self.header) = (body.len(), encode_header(body.len()));
         }
-        self.out.extend_from_slice(&self.start);
-        self.out.extend_from_slice(&[b' '; HEADER_LEN - START_LEN]);
-        self.out.extend_from_slice(body);
-    }
-
-    #[cold]
-    fn append_long(&mut self, body: &[u8]) {
-        self.out.extend_from_slice(&encode_header(body.len()));
+        self.out.extend_from_slice(&self.header);
         self.out.extend_from_slice(body);
     }
 }

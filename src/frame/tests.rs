@@ -100,6 +100,17 @@ fn the_errors_say_what_to_do() {
     assert_eq!(beyond, "the declared length does not fit 64 bits; the limit is 10");
 }
 
+/// Both ways of reading a number find the same: this tells which one it is.
+#[test]
+fn up_to_eight_digits_are_read_in_one_register() {
+    let cases =
+        [("0", 0), ("5", 5), ("0042", 42), ("1234567", 1_234_567), ("98765432", 98_765_432)];
+    for (digits, number) in cases {
+        assert_eq!(short_number(&header(digits.as_bytes())), Some(number), "{digits}");
+    }
+    assert_eq!(short_number(&header(b"100000000")), None);
+}
+
 proptest! {
     #[test]
     fn round_trip(length: usize) {
