@@ -115,7 +115,7 @@ def sample_time(command, load, work, seconds, cost):
         kernel = sum(share for share, binary, _ in flat if "kernel" in binary) * cost
         functions = {}
         for share, function in above:
-            name = re.sub(r"<[^<>]*>", "", function) if share >= LEAST_SHARE else "(smaller ones)"
+            name = re.sub(r"<(?!impl )[^<>]*>", "", function) if share >= LEAST_SHARE else "(smaller ones)"
             functions[name] = functions.get(name, 0) + share * cost
         return calls, kernel - sum(calls.values()), functions
 
