@@ -84,6 +84,8 @@ pub struct Server<N: Net> {
     admission: Admission,
     budget: Budget,
     connections: Slab<Entry<N::Stream>>,
+    /// That of a connection which stays when a crowd has left, and so keeps the places below it.
+    place_waited_for: Option<usize>,
     generations: Generations,
     /// Connections with work, in the order in which they get their turn. An entry of the slab knows
     /// whether it is in here; a token whose connection has closed since is skipped.
@@ -103,6 +105,7 @@ impl<N: Net> Server<N> {
             budget: Budget::new(limits.memory_limit),
             visitor: Visitor::new(net, limits, table, calendar, now),
             connections: Slab::new(),
+            place_waited_for: None,
             generations: Generations::default(),
             queue: VecDeque::new(),
             timers: Timers::new(now),

@@ -10,8 +10,11 @@ use crate::planted::{Bug, is_planted};
 use log::Level;
 use slab::Slab;
 
-/// Places in the slab kept while nobody is connected.
+/// Places in the slab that are kept however few are connected.
 const PLACES_KEPT: usize = 1024;
+
+/// A crowd has left when no more than one of so many places is taken.
+const OF_A_CROWD: usize = 8;
 
 impl<N: Net> Server<N> {
     pub(super) fn close(&mut self, index: usize, reason: CloseReason) -> N::Stream {
@@ -29,19 +32,34 @@ impl<N: Net> Server<N> {
         self.visitor.log.line(now, Level::Info, format_args!("{} closed: {reason}", entry.peer));
         if self.connections.is_empty() {
             self.empty_since = now;
-            self.give_memory_back();
         }
+        self.give_memory_back(index);
         entry.stream
     }
 
-    /// After a crowd has left, its places are not kept.
-    fn give_memory_back(&mut self) {
-        if self.connections.capacity() > PLACES_KEPT {
-            self.connections = Slab::new();
-            self.timers.shrink();
-            self.queue.shrink_to(PLACES_KEPT);
-            memory::give_back_what_is_free();
+    /// After a crowd has left, its places are not kept, but for those below the highest one that is taken:
+    /// a connection's place is in the tokens that the kernel has. Whoever has that one is waited for, so
+    /// that not each close looks through the places.
+    fn give_memory_back(&mut self, closed: usize) {
+        if self.place_waited_for.is_some_and(|place| place != closed) {
+            return;
         }
+        self.place_waited_for = None;
+        let places = self.connections.capacity();
+        if places <= PLACES_KEPT || self.connections.len() > places / OF_A_CROWD {
+            return;
+        }
+        match self.connections.iter().next_back() {
+            Some((place, _)) if place >= places / 2 => {
+                self.place_waited_for = Some(place);
+                return;
+            }
+            Some(_) => self.connections.shrink_to_fit(),
+            None => self.connections = Slab::new(),
+        }
+        self.timers.shrink();
+        self.queue.shrink_to(PLACES_KEPT);
+        memory::give_back_what_is_free();
     }
 
     /// Sets the gauges of memory: once a turn, for only whoever asks for statistics looks at them.

@@ -3,6 +3,7 @@
 mod accepting;
 mod admitting;
 mod bench;
+mod crowds;
 mod exchanging;
 mod expiring;
 mod fake_net;
