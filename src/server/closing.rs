@@ -49,13 +49,15 @@ impl<N: Net> Server<N> {
         if places <= PLACES_KEPT || self.connections.len() > places / OF_A_CROWD {
             return;
         }
-        match self.connections.iter().next_back() {
-            Some((place, _)) if place >= places / 2 => {
-                self.place_waited_for = Some(place);
+        if self.connections.is_empty() {
+            self.connections = Slab::new();
+        } else {
+            let highest = self.connections.iter().next_back().map(|(place, _)| place);
+            self.place_waited_for = highest.filter(|&place| place >= places / 2);
+            if self.place_waited_for.is_some() {
                 return;
             }
-            Some(_) => self.connections.shrink_to_fit(),
-            None => self.connections = Slab::new(),
+            self.connections.shrink_to_fit();
         }
         self.timers.shrink();
         self.queue.shrink_to(PLACES_KEPT);
