@@ -15,7 +15,8 @@
 //! - A connection with work that is both ready and wanted is in the queue. Edge-triggered epoll
 //!   does not tell twice: a connection forgotten here would hang until its deadline.
 //! - The queue gives each connection one visit a turn, for a bounded amount of work, and it goes to the
-//!   back if it has more. Who is beyond so many visits is at the front in the next turn. New events are looked for between turns even when work is left.
+//!   back if it has more. Who is beyond so many visits is at the front in the next turn. New events are
+//!   looked for between turns even when work is left.
 //! - Opened less closed is the length of the slab.
 //! - No error of one connection leaves its visit.
 
