@@ -81,8 +81,6 @@ pub(super) const SERVING: &[Row] = &[
     on_table("read", &["EIO", "ENOMEM", "ESTALE"]),
     row("openat", &["EMFILE", "ENFILE", "ENOENT", "EACCES", "ENOMEM", "EINTR"]),
     on_table("statx", &["ENOMEM", "EIO", "ESTALE"]),
-    // The C library's, for the time zone.
-    row("newfstatat", &["ENOENT", "EACCES", "ENOMEM"]),
     row("lseek", &["ESPIPE"]),
     row("clone3", &["EAGAIN", "ENOMEM"]),
     row("munmap", &["ENOMEM"]),
