@@ -2,7 +2,7 @@
 
 use crate::support::server::READYD;
 use crate::support::tools::{self, Input};
-use crate::support::{Launch, Scratch, Server, eventually};
+use crate::support::{Launch, Scratch, Server, eventually, tzif};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -13,23 +13,6 @@ use std::process::Command;
 
 /// What stands at the beginning of the line that tells of new rules.
 const READ_AGAIN: &str = "time zone read again";
-
-/// The content of a TZif file, RFC 9636, that holds nothing but a POSIX rule.
-fn tzif(rule: &str) -> Vec<u8> {
-    let block = {
-        let counts = [0u32, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat();
-        [&b"TZif2"[..], &[0; 15], &counts, &[0; 6], b"AAA\0"].concat()
-    };
-    [&block[..], &block, b"\n", rule.as_bytes(), b"\n"].concat()
-}
-
-/// Puts a zone file in the place of another, in one step.
-fn put(scratch: &Scratch, contents: &[u8]) -> PathBuf {
-    let (path, draft) = (scratch.path("zone"), scratch.path("draft"));
-    fs::write(&draft, contents).expect("write a file");
-    fs::rename(&draft, &path).expect("rename a file");
-    path
-}
 
 fn launch(zone: impl AsRef<std::ffi::OsStr>) -> Launch {
     Launch::of(&["daytime=127.0.0.1:0,format=rfc3339", "framed"]).env("TZ", zone)
@@ -54,9 +37,9 @@ fn wait_for_another_second(server: &Server) {
 #[test]
 fn field_server_11_a_changed_zone_file_is_seen_after_sighup_and_not_before() {
     let scratch = Scratch::new();
-    let server = launch(put(&scratch, &tzif("CET-1"))).start();
+    let server = launch(scratch.write_bytes("zone", &tzif("CET-1"))).start();
     assert_eq!(offset(&server), "+01:00");
-    put(&scratch, &tzif("<+0545>-5:45"));
+    scratch.write_bytes("zone", &tzif("<+0545>-5:45"));
     wait_for_another_second(&server);
     assert_eq!(offset(&server), "+01:00", "nobody said that the file has changed");
     server.signal(Signal::SIGHUP);
@@ -65,7 +48,7 @@ fn field_server_11_a_changed_zone_file_is_seen_after_sighup_and_not_before() {
     // The same rules once more: there is nothing to tell.
     server.signal(Signal::SIGHUP);
     wait_for_another_second(&server);
-    put(&scratch, &tzif("<-0330>3:30"));
+    scratch.write_bytes("zone", &tzif("<-0330>3:30"));
     server.signal(Signal::SIGHUP);
     eventually("the last rules", || (offset(&server) == "-03:30").then_some(()));
     assert_eq!(server.log().containing(READ_AGAIN).len(), 2);
@@ -75,11 +58,12 @@ fn field_server_11_a_changed_zone_file_is_seen_after_sighup_and_not_before() {
 fn field_server_11_a_reload_reads_the_table_and_the_zone() {
     let scratch = Scratch::new();
     let table = scratch.write("table", "colour red\n");
-    let server = launch(put(&scratch, &tzif("CET-1"))).path("--table", &table).start();
+    let server =
+        launch(scratch.write_bytes("zone", &tzif("CET-1"))).path("--table", &table).start();
     let mut client = server.connect("framed");
     assert!(client.ask("DAYTIME rfc3339").ends_with("+01:00"));
     scratch.write("table", "colour blue\n");
-    put(&scratch, &tzif("JST-9"));
+    scratch.write_bytes("zone", &tzif("JST-9"));
     server.signal(Signal::SIGHUP);
     server.wait_for_log("table reloaded: 1 keys");
     server.wait_for_log(READ_AGAIN);
@@ -90,7 +74,7 @@ fn field_server_11_a_reload_reads_the_table_and_the_zone() {
 #[test]
 fn field_server_11_a_zone_that_cannot_be_read_changes_nothing_until_it_can() {
     let scratch = Scratch::new();
-    let path = put(&scratch, &tzif("CET-1"));
+    let path = scratch.write_bytes("zone", &tzif("CET-1"));
     let server = launch(&path).start();
     let refused = |reason: &str| {
         server.signal(Signal::SIGHUP);
@@ -98,16 +82,16 @@ fn field_server_11_a_zone_that_cannot_be_read_changes_nothing_until_it_can() {
         assert!(line.contains("ERROR the time zone stays as it was: "), "{line}");
         assert_eq!(offset(&server), "+01:00", "{reason}");
     };
-    put(&scratch, b"TZif2");
+    scratch.write_bytes("zone", b"TZif2");
     refused("the TZif file is shorter than its header says");
     fs::remove_file(&path).expect("remove the file");
     refused("No such file or directory");
     mkfifo(&path, Mode::S_IRWXU).expect("make a FIFO");
     refused("it is not a regular file");
     fs::remove_file(&path).expect("remove the FIFO");
-    put(&scratch, &vec![b'T'; 2 << 20]);
+    scratch.write_bytes("zone", &vec![b'T'; 2 << 20]);
     refused("it has more than 1048576 bytes");
-    put(&scratch, &tzif("JST-9"));
+    scratch.write_bytes("zone", &tzif("JST-9"));
     server.signal(Signal::SIGHUP);
     server.wait_for_log(READ_AGAIN);
     assert_eq!(offset(&server), "+09:00");
@@ -116,7 +100,7 @@ fn field_server_11_a_zone_that_cannot_be_read_changes_nothing_until_it_can() {
 #[test]
 fn field_server_11_an_unknown_zone_is_warned_of_and_utc_is_told() {
     let scratch = Scratch::new();
-    let broken = put(&scratch, b"not a zone");
+    let broken = scratch.write_bytes("zone", b"not a zone");
     let zones = scratch.path("").display().to_string();
     let cases = [
         ("Europe/Atlantis".to_owned(), "unknown time zone TZ=\"Europe/Atlantis\": "),
@@ -156,7 +140,7 @@ fn field_server_11_a_check_of_the_configuration_warns_of_an_unknown_zone() {
 #[test]
 fn field_server_11_tz_is_understood_as_in_tzset() {
     let scratch = Scratch::new();
-    let file = put(&scratch, &tzif("CET-1"));
+    let file = scratch.write_bytes("zone", &tzif("CET-1"));
     let file = file.to_str().expect("UTF-8");
     let colon = format!(":{file}");
     let cases = [
@@ -183,10 +167,10 @@ fn field_server_11_tz_is_understood_as_in_tzset() {
 fn field_server_11_shards_read_the_zone_again() {
     let scratch = Scratch::new();
     let table = scratch.write("table", "colour red\n");
-    let launch = launch(put(&scratch, &tzif("CET-1"))).args(&["--shards", "2"]);
+    let launch = launch(scratch.write_bytes("zone", &tzif("CET-1"))).args(&["--shards", "2"]);
     let server = launch.path("--table", &table).start();
     assert_eq!(offset(&server), "+01:00");
-    put(&scratch, &tzif("JST-9"));
+    scratch.write_bytes("zone", &tzif("JST-9"));
     server.signal(Signal::SIGHUP);
     for shard in ["shard 1", "shard 2"] {
         server.wait_for_log(&format!("{shard}: {READ_AGAIN}"));
