@@ -1,6 +1,7 @@
 //! A wall clock at the ends of its range, in zones of all kinds: the clock is set by libfaketime.
 
 use crate::clocks;
+use crate::support::bench::{bench_command, run_command};
 use crate::support::tools;
 use crate::support::{Launch, Scratch, Server, eventually};
 use std::path::Path;
@@ -74,6 +75,22 @@ fn field_server_10_a_clock_at_the_end_of_the_year_9999_serves_every_client() {
         assert_eq!([&texts[0], &texts[2], &texts[4]], [ctime, rfc3339, &seconds.to_string()]);
     }
     assert_eq!(tokyo.warnings(), Vec::<String>::new());
+}
+
+/// The report of a load run says when it began.
+#[test]
+fn field_server_10_a_load_run_after_the_year_9999_has_a_report() {
+    let Some(library) = clocks::library() else { return };
+    let server = Server::start(&["framed"]);
+    for (seconds, began) in
+        [(253_402_300_799u64, "9999-12-31T23:59:59Z"), (999_999_999_999, "9999-12-31T23:59:59Z")]
+    {
+        let mut command = bench_command(&[server.address("framed")], &["-c", "1", "-d", "200ms"]);
+        command.env("LD_PRELOAD", &library).env("FAKETIME", seconds.to_string());
+        command.env("FAKETIME_FMT", "%s").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        let run = run_command(&mut command);
+        assert_eq!(run.value("started_at"), began, "{seconds}: {}", run.stderr);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use readyd::net::{Driver, Next, Notice, Readiness, Token};
 use readyd::reactor::MioNet;
 use readyd::server::Server;
 use readyd::table::Table;
+use readyd::zone::ZoneRules;
 
 /// Who looks after the server: who stops it, and who loads its table.
 pub(crate) enum Keeper {
@@ -107,11 +108,15 @@ impl Daemon {
     /// Uses the rules of the time zone that have come.
     fn take_zone(&mut self) {
         let Some(outcome) = self.zone.take() else { return };
-        let is_changed = outcome.map(|rules| self.server.replace_zone(rules));
-        match is_changed {
-            Ok(true) => log::info!("time zone read again: its rules have changed"),
-            Ok(false) => {}
+        match outcome {
+            Ok(rules) => self.replace_zone(rules),
             Err(error) => zone::complain(&error),
+        }
+    }
+
+    fn replace_zone(&mut self, rules: ZoneRules) {
+        if self.server.replace_zone(rules) {
+            log::info!("time zone read again: its rules have changed");
         }
     }
 
