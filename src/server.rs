@@ -159,7 +159,8 @@ impl<N: Net> Server<N> {
         self.visitor.stats.table_failures += 1;
     }
 
-    /// Tells the time of day by other rules from the next text on. Whether they differ from those before.
+    /// Uses other rules for the time of day from the next text on. Returns whether they differ from the rules
+    /// before.
     pub fn replace_zone(&mut self, rules: ZoneRules) -> bool {
         self.visitor.calendar.replace_rules(rules)
     }

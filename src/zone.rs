@@ -24,7 +24,7 @@ pub const MAX_SIZE: usize = 1 << 20;
 /// The first bytes of a TZif file, RFC 9636.
 const TZIF_MAGIC: &[u8] = b"TZif";
 
-/// Whose time of day is told.
+/// Which time of day the server shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Zone {
     /// Coordinated universal time.
@@ -91,7 +91,7 @@ impl ZoneRules {
         Ok(ZoneRules { bytes: rule.into(), transitions, before: 0, after: Some(after) })
     }
 
-    /// The rules that [`ZoneRules::as_bytes`] told, in another process perhaps.
+    /// The rules that [`ZoneRules::as_bytes`] gave, perhaps in another process.
     ///
     /// # Errors
     ///
@@ -136,7 +136,7 @@ pub enum RulesError {
     Version(u8),
     /// A TZif file that is shorter than its header says.
     CutOff,
-    /// A TZif file without a type of local time, or with more than the 256 that can be told apart.
+    /// A TZif file without a type of local time, or with more than 256: an index of a type is one byte.
     Types(u32),
     /// A TZif file in which a transition leads to a type that does not exist.
     TypeMissing(u8),

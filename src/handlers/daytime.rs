@@ -88,7 +88,7 @@ impl Format {
             return (date, offset);
         }
         match self {
-            // These tell no offset: a time in UTC would be taken for local time.
+            // These have no offset: a time in UTC would be taken for local time.
             Format::Ctime | Format::Dmy | Format::Unix => (UtcDateTime::MAX, offset),
             Format::Rfc3339 | Format::Rfc2822 => (date_at(wall, 0).unwrap_or(UtcDateTime::MAX), 0),
         }
@@ -145,7 +145,7 @@ impl Calendar {
         Calendar::new(ZoneRules::utc())
     }
 
-    /// Tells the time by other rules from now on. Whether they are others.
+    /// Uses these rules from the next text on. Returns whether they differ from the rules before.
     pub fn replace_rules(&mut self, rules: ZoneRules) -> bool {
         let is_changed = rules != self.rules;
         if is_changed {
@@ -171,7 +171,7 @@ impl Calendar {
         self.texts[format as usize].as_bytes()
     }
 
-    /// Says, once for these rules, that a time is told in UTC. Not through the log of what clients cause,
+    /// Logs, once for these rules, that a text is in UTC. Not through the log of what clients cause,
     /// which may leave lines out: there is one line, however many clients ask.
     fn warn(&mut self, offset: i32) {
         if !self.has_warned {
@@ -179,7 +179,7 @@ impl Calendar {
             let (clock, seconds) = (zone(offset, ":", "+00:00"), offset.unsigned_abs() % 60);
             log::warn!(
                 "the time zone is {clock}:{seconds:02} from UTC, which RFC 3339 and RFC 2822 cannot write: \
-                 in these formats, times are told in UTC"
+                 in these formats, times are in UTC"
             );
         }
     }

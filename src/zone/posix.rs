@@ -165,7 +165,7 @@ impl Text<'_> {
         rest.is_some()
     }
 
-    /// Takes the bytes that `belong`, and tells how many they were.
+    /// Takes the bytes that `belong`, and returns them.
     fn take_while(&mut self, belong: impl Fn(&u8) -> bool) -> &[u8] {
         let end = self.0.iter().position(|byte| !belong(byte)).unwrap_or(self.0.len());
         let (taken, rest) = self.0.split_at_checked(end).unwrap_or_default();
@@ -195,7 +195,7 @@ impl Text<'_> {
         range.contains(&number).then_some(number)
     }
 
-    /// Takes `[+-]hh[:mm[:ss]]`, and tells the seconds.
+    /// Takes `[+-]hh[:mm[:ss]]`, and returns the seconds.
     fn time(&mut self, max_hours: i32) -> Option<i32> {
         let is_negative = self.take(b'-');
         if !is_negative {

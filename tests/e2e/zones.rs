@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What stands at the beginning of the line that tells of new rules.
+/// The beginning of the log line about new rules.
 const READ_AGAIN: &str = "time zone read again";
 
 fn launch(zone: impl AsRef<std::ffi::OsStr>) -> Launch {
@@ -23,12 +23,12 @@ fn daytime(server: &Server) -> String {
     String::from_utf8(text).expect("ASCII").trim_end().to_owned()
 }
 
-/// What the server tells after the date and the time of day.
+/// The offset in the server's text, which stands behind the time of day.
 fn offset(server: &Server) -> String {
     daytime(server).split_off("2026-11-26T18:00:00".len())
 }
 
-/// Waits until another second is told: the text of each is kept.
+/// Waits until another second has begun: the server keeps the text of a second.
 fn wait_for_another_second(server: &Server) {
     let before = daytime(server);
     eventually("another second", || (daytime(server) != before).then_some(()));
@@ -41,11 +41,11 @@ fn field_server_11_a_changed_zone_file_is_seen_after_sighup_and_not_before() {
     assert_eq!(offset(&server), "+01:00");
     scratch.write_bytes("zone", &tzif("<+0545>-5:45"));
     wait_for_another_second(&server);
-    assert_eq!(offset(&server), "+01:00", "nobody said that the file has changed");
+    assert_eq!(offset(&server), "+01:00", "there was no SIGHUP yet");
     server.signal(Signal::SIGHUP);
     server.wait_for_log(READ_AGAIN);
     assert_eq!(offset(&server), "+05:45");
-    // The same rules once more: there is nothing to tell.
+    // The same rules once more: there is nothing to log.
     server.signal(Signal::SIGHUP);
     wait_for_another_second(&server);
     scratch.write_bytes("zone", &tzif("<-0330>3:30"));
@@ -98,7 +98,7 @@ fn field_server_11_a_zone_that_cannot_be_read_changes_nothing_until_it_can() {
 }
 
 #[test]
-fn field_server_11_an_unknown_zone_is_warned_of_and_utc_is_told() {
+fn field_server_11_an_unknown_zone_causes_a_warning_and_utc_is_used() {
     let scratch = Scratch::new();
     let broken = scratch.write_bytes("zone", b"not a zone");
     let zones = scratch.path("").display().to_string();
@@ -113,7 +113,7 @@ fn field_server_11_an_unknown_zone_is_warned_of_and_utc_is_told() {
         let lines = server.log().containing(expected);
         assert_eq!(lines.len(), 1, "{tz}: {lines:?}");
         assert!(lines[0].contains(" WARN "), "{lines:?}");
-        assert!(lines[0].ends_with("; times are told in UTC"), "{lines:?}");
+        assert!(lines[0].ends_with("; the server uses UTC"), "{lines:?}");
         assert_eq!(offset(&server), "Z", "{tz}");
         server.signal(Signal::SIGHUP);
         server.wait_for_log("the time zone stays as it was: ");
@@ -132,7 +132,7 @@ fn field_server_11_a_check_of_the_configuration_warns_of_an_unknown_zone() {
     };
     let warning = check("Europe/Atlantis", &[]);
     assert!(warning.contains("WARN  unknown time zone TZ=\"Europe/Atlantis\": "), "{warning}");
-    // Whoever wants UTC needs no zone.
+    // With --utc, TZ is not read.
     assert_eq!(check("Europe/Atlantis", &["--utc"]), "");
     assert_eq!(check("CET-1CEST,M3.5.0,M10.5.0/3", &[]), "");
 }

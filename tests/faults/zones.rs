@@ -94,7 +94,7 @@ fn field_server_10_a_load_run_after_the_year_9999_has_a_report() {
 }
 
 #[test]
-fn field_server_10_an_offset_that_cannot_be_written_is_told_in_utc_and_logged_once() {
+fn field_server_10_an_offset_that_cannot_be_written_becomes_utc_and_is_logged_once() {
     for (tz, shown, ctime) in [
         ("AAA-24:59", "+24:59:00", "Sat May  8 19:35:52 2021"),
         ("LMT-9:18:59", "+09:18:59", "Sat May  8 03:55:51 2021"),
@@ -134,7 +134,7 @@ fn field_server_11_zones_of_every_kind_now_and_in_the_far_future() {
     assert_offsets("Africa/Casablanca", [1_742_040_000, 1_752_580_800], ["Z", "+01:00"]);
 }
 
-/// Checks what a server in `zone` tells at each instant.
+/// Checks the offset in the text of a server in `zone` at each instant.
 fn assert_offsets<const N: usize>(zone: &str, instants: [u64; N], expected: [&str; N]) {
     if !Path::new("/usr/share/zoneinfo").join(zone).is_file() {
         return tools::skip(&format!("no /usr/share/zoneinfo/{zone}"));

@@ -85,7 +85,7 @@ impl Daemon {
             Keeper::Supervisor(control) => {
                 let news = control.news();
                 if news.is_some() {
-                    // The supervisor was told to load again what may have changed: the zone, too.
+                    // The supervisor got SIGHUP: the zone may have changed, too.
                     self.zone.order();
                 }
                 match news {

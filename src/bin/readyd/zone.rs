@@ -17,10 +17,10 @@ pub(crate) fn source(config: &Config) -> ZoneSource {
     ZoneSource::new(config.zone, env::var_os("TZ").as_deref(), env::var_os("TZDIR").as_deref())
 }
 
-/// The rules to start with. Times are told in UTC if there are none.
+/// The rules to start with: UTC if the zone cannot be read.
 pub(crate) fn first_rules(source: &ZoneSource) -> ZoneRules {
     source.load().unwrap_or_else(|error| {
-        log::warn!("{error}; times are told in UTC");
+        log::warn!("{error}; the server uses UTC");
         ZoneRules::utc()
     })
 }
@@ -77,7 +77,7 @@ impl ZoneReader {
         loader::in_a_thread(Box::new(move || {
             let outcome = source.load();
             *lock(&place) = Some(outcome);
-            // Fails only if the loop is gone, and then nobody waits for the rules.
+            // Fails only if the loop is gone: then the rules are not needed.
             let _ = waker.wake();
         }))
     }

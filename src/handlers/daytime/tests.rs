@@ -204,8 +204,7 @@ fn offsets_are_written_where_the_format_has_them() {
 }
 
 #[test]
-fn field_server_10_offsets_that_the_rfcs_cannot_write_are_told_in_utc_and_in_local_time_elsewhere()
-{
+fn field_server_10_offsets_that_the_rfcs_cannot_write_become_utc_there_and_nowhere_else() {
     let cases = [
         ("AAA-24:59", "Sat May  8 21:35:52 2021", "08/05/2021 21:35:52"),
         ("AAA24", "Thu May  6 20:36:52 2021", "06/05/2021 20:36:52"),
@@ -272,7 +271,7 @@ fn instant(format: Format, text: &str) -> i64 {
             assert!(hours <= 23 && minutes <= 59, "{text}");
             assert!(
                 !zone.starts_with('-') || hours + minutes > 0,
-                "{text} means that nobody knows the zone"
+                "{text} means that the zone is unknown"
             );
             (hours * 3600 + minutes * 60) * if zone.starts_with('-') { -1 } else { 1 }
         }

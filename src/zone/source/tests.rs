@@ -87,14 +87,14 @@ fn a_name_is_a_file_first_and_a_rule_if_there_is_none() {
     ] {
         assert_eq!(offset(folder.load(tz)), expected, "{tz}");
     }
-    // Below a file, which open(2) tells with another error.
+    // Below a file, for which open(2) has another error: ENOTDIR.
     assert!(matches!(folder.load("EST5EDT/2"), Err(ZoneError::Unknown { .. })));
     // Longer than a file's name can be.
     assert_eq!(offset(folder.load(format!("{}-5", "A".repeat(5000)))), 18_000);
 }
 
 #[test]
-fn field_server_11_what_is_no_zone_is_told_apart() {
+fn field_server_11_each_kind_of_wrong_zone_has_its_own_error() {
     let folder = Folder::new();
     let zones = folder.0.display();
     folder.write("Broken", b"TZif");
