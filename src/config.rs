@@ -17,10 +17,10 @@ pub use flags::help;
 
 use crate::access;
 use crate::handlers::Service;
-use crate::handlers::daytime::Zone;
 use crate::limits::Limits;
 use crate::privileges::Account;
 use crate::table::Order;
+use crate::zone::Zone;
 use flags::{Flag, find_flag};
 use listen::{Listen, Place};
 use log::LevelFilter;

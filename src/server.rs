@@ -45,6 +45,7 @@ use crate::stats::publishing::{Ledger, Publisher};
 use crate::table::Table;
 use crate::timer::Timers;
 use crate::token::Generations;
+use crate::zone::ZoneRules;
 use accept::Gate;
 use admission::{Admission, Refusal};
 #[doc(hidden)]
@@ -156,6 +157,12 @@ impl<N: Net> Server<N> {
     /// Counts a table that could not be loaded; the old one stays.
     pub fn keep_table(&mut self) {
         self.visitor.stats.table_failures += 1;
+    }
+
+    /// Uses other rules for the time of day from the next text on. Returns whether they differ from the rules
+    /// before.
+    pub fn replace_zone(&mut self, rules: ZoneRules) -> bool {
+        self.visitor.calendar.replace_rules(rules)
     }
 
     /// Stops accepting, and finishes what is open: everything that has arrived complete is answered,

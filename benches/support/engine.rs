@@ -4,7 +4,7 @@ use super::FixedClock;
 use readyd::client_log::ClientLog;
 use readyd::clock::Moment;
 use readyd::conn::{Connection, Turn};
-use readyd::handlers::daytime::{Calendar, Zone};
+use readyd::handlers::daytime::Calendar;
 use readyd::handlers::{Context, Responder, Service};
 use readyd::limits::Limits;
 use readyd::stats::Stats;
@@ -30,7 +30,7 @@ impl Engine {
         Engine {
             conn: Connection::new(Moment::START),
             service,
-            calendar: Calendar::new(Zone::Utc),
+            calendar: Calendar::utc(),
             table: Table::embedded(),
             stats: Stats::default(),
             log: ClientLog::new(limits.log_rate),

@@ -3,7 +3,7 @@
 use super::memory_net::{End, MemoryNet, Wire};
 use readyd::clock::Moment;
 use readyd::handlers::Service;
-use readyd::handlers::daytime::{Calendar, Zone};
+use readyd::handlers::daytime::Calendar;
 use readyd::limits::Limits;
 use readyd::net::{Driver, Next, Readiness, Token};
 use readyd::server::Server;
@@ -33,7 +33,7 @@ impl World {
     pub(crate) fn new(limits: Limits) -> World {
         let wire = Rc::new(Wire::default());
         let (net, now) = (MemoryNet(Rc::clone(&wire)), Moment::START);
-        let mut server = Server::new(net, limits, Table::embedded(), Calendar::new(Zone::Utc), now);
+        let mut server = Server::new(net, limits, Table::embedded(), Calendar::utc(), now);
         server.listen(End::default(), Service::Framed).expect("a listener in memory");
         World { server, wire, now }
     }

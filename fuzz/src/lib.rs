@@ -18,17 +18,19 @@ mod reference;
 mod scratch_file;
 pub mod server_operations;
 pub mod table_file;
+pub mod time_zone;
 
 /// Panics if something is wrong with what the bytes made the code do.
 pub type Check = fn(&[u8]);
 
 /// Every target: its name, which is that of its corpus, and its function.
-pub const TARGETS: [(&str, Check); 7] = [
+pub const TARGETS: [(&str, Check); 8] = [
     ("header", header::check),
     ("frame_stream", frame_stream::check),
     ("server_operations", server_operations::check),
     ("client_decoder", client_decoder::check),
     ("table_file", table_file::check),
+    ("time_zone", time_zone::check),
     ("configuration", configuration::check),
     ("log_escaping", log_escaping::check),
 ];

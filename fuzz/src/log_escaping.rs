@@ -8,7 +8,7 @@ use readyd::client_log::{ClientLog, Escaped};
 use readyd::clock::{Moment, WallTime};
 use readyd::conn::Respond;
 use readyd::framing::{Envelope, Request};
-use readyd::handlers::daytime::{Calendar, Format, Zone};
+use readyd::handlers::daytime::{Calendar, Format};
 use readyd::handlers::{Context, Responder, Service};
 use readyd::net::WallClock;
 use readyd::reply::Reply;
@@ -116,7 +116,7 @@ fn check_lines(service: Service, message: &[u8]) {
         now: Moment::START,
         peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)),
         wall_clock: &Midnight,
-        calendar: &mut Calendar::new(Zone::Utc),
+        calendar: &mut Calendar::utc(),
         table: &table,
         stats: &mut Stats::default(),
         publisher: &mut Publisher::default(),

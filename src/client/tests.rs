@@ -6,7 +6,7 @@ use crate::client::scripts::{Check, Dialogue, Exchange, Plan};
 use crate::client::{Expect, Fleet, FleetLimits};
 use crate::clock::Moment;
 use crate::handlers::Service;
-use crate::handlers::daytime::{Calendar, Zone};
+use crate::handlers::daytime::Calendar;
 use crate::limits::Limits;
 use crate::net::{Driver, Next};
 use crate::server::Server;
@@ -104,7 +104,7 @@ proptest! {
         let net = Loopback::new(seed);
         net.set_window(window);
         let limits = Limits { max_connections, output_limit, ..Limits::default() };
-        let calendar = Calendar::new(Zone::Utc);
+        let calendar = Calendar::utc();
         let mut server = Server::new(net.clone(), limits, Table::embedded(), calendar, NOW);
         server.listen((), echo.service()).unwrap();
         let plan = Rc::new(Plan {

@@ -6,9 +6,9 @@
 use super::Config;
 use crate::access::AccessRules;
 use crate::handlers::Service;
-use crate::handlers::daytime::Zone;
 use crate::limits::Limits;
 use crate::table::Order;
+use crate::zone::Zone;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! Daytime (RFC 867): the date and time as text, in five formats.
 //!
-//! Invariant: a format's text is made at most once a second, however many ask for it.
+//! Invariants: a format's text is made at most once a second, however many ask for it. Every time has a text
+//! in every format, with a year of four digits.
 
 use super::Context;
 use crate::client_log::Escaped;
@@ -9,8 +10,9 @@ use crate::close::CloseReason;
 use crate::conn::Outcome;
 use crate::net::WallClock;
 use crate::reply::Reply;
+use crate::zone::ZoneRules;
 use log::Level;
-use time::{OffsetDateTime, UtcOffset};
+use time::UtcDateTime;
 
 #[cfg(test)]
 mod tests;
@@ -49,9 +51,11 @@ impl Format {
         Self::NAMES[self as usize]
     }
 
-    fn write(self, date: OffsetDateTime) -> String {
+    /// The time `wall` where clocks are `offset` seconds ahead of UTC.
+    fn write(self, wall: WallTime, offset: i32) -> String {
+        let (date, offset) = self.date_and_offset(wall, offset);
         let (year, month, day) = (date.year(), date.month(), date.day());
-        let (hour, minute, second) = date.to_hms();
+        let (hour, minute, second) = date.as_hms();
         let weekday = first_three(date.weekday().to_string());
         let month_name = first_three(month.to_string());
         match self {
@@ -65,53 +69,89 @@ impl Format {
             Format::Rfc3339 => format!(
                 "{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{}",
                 u8::from(month),
-                zone(date.offset(), ":", "Z")
+                zone(offset, ":", "Z")
             ),
             Format::Rfc2822 => format!(
                 "{weekday}, {day:02} {month_name} {year:04} {hour:02}:{minute:02}:{second:02} {}",
-                zone(date.offset(), "", "+0000")
+                zone(offset, "", "+0000")
             ),
-            Format::Unix => date.unix_timestamp().to_string(),
+            Format::Unix => wall.seconds.to_string(),
+        }
+    }
+
+    /// What clocks that are `offset` seconds ahead of UTC show, and their offset. If the format cannot write
+    /// them, what clocks in UTC show; after the year 9999, its last second.
+    fn date_and_offset(self, wall: WallTime, offset: i32) -> (UtcDateTime, i32) {
+        if self.can_write(offset)
+            && let Some(date) = date_at(wall, offset)
+        {
+            return (date, offset);
+        }
+        match self {
+            // These have no offset: a time in UTC would be taken for local time.
+            Format::Ctime | Format::Dmy | Format::Unix => (UtcDateTime::MAX, offset),
+            Format::Rfc3339 | Format::Rfc2822 => (date_at(wall, 0).unwrap_or(UtcDateTime::MAX), 0),
+        }
+    }
+
+    /// Whether the format can write an offset of so many seconds, or need not.
+    fn can_write(self, offset: i32) -> bool {
+        match self {
+            Format::Ctime | Format::Dmy | Format::Unix => true,
+            Format::Rfc3339 | Format::Rfc2822 => {
+                offset % 60 == 0 && (-MAX_WRITABLE_OFFSET..=MAX_WRITABLE_OFFSET).contains(&offset)
+            }
         }
     }
 }
+
+/// The longest offset that RFC 3339 can write, 23:59, in seconds. RFC 2822 could write more, which few
+/// readers take.
+const MAX_WRITABLE_OFFSET: i32 = 24 * 3600 - 60;
 
 fn first_three(mut name: String) -> String {
     name.truncate(3);
     name
 }
 
-/// An offset as `+02:00` with `separator` between, or `utc` for none.
-fn zone(offset: UtcOffset, separator: &str, utc: &str) -> String {
-    if offset.is_utc() {
+/// An offset as `+02:00` with `separator` between, or `utc` for none. The seconds are left out.
+fn zone(offset: i32, separator: &str, utc: &str) -> String {
+    if offset == 0 {
         return utc.to_owned();
     }
-    let (hours, minutes, _) = offset.as_hms();
-    let sign = if offset.is_negative() { '-' } else { '+' };
-    format!("{sign}{:02}{separator}{:02}", hours.unsigned_abs(), minutes.unsigned_abs())
-}
-
-/// Whose time of day is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Zone {
-    /// Coordinated universal time.
-    Utc,
-    /// The machine's time zone, summer time included.
-    Local,
+    let sign = if offset < 0 { '-' } else { '+' };
+    let minutes = offset.unsigned_abs() / 60;
+    format!("{sign}{:02}{separator}{:02}", minutes / 60, minutes % 60)
 }
 
 /// The text of the current second in each format, made when first asked for.
 #[derive(Debug)]
 pub struct Calendar {
-    zone: Zone,
+    rules: ZoneRules,
     second: u64,
     texts: [String; Format::ALL.len()],
+    /// Whether the log says that these rules have an offset which a format cannot write.
+    has_warned: bool,
 }
 
 impl Calendar {
-    /// A calendar for `zone`.
-    pub fn new(zone: Zone) -> Calendar {
-        Calendar { zone, second: 0, texts: Default::default() }
+    /// A calendar for the time zone with these rules.
+    pub fn new(rules: ZoneRules) -> Calendar {
+        Calendar { rules, second: 0, texts: Default::default(), has_warned: false }
+    }
+
+    /// A calendar for UTC.
+    pub fn utc() -> Calendar {
+        Calendar::new(ZoneRules::utc())
+    }
+
+    /// Uses these rules from the next text on. Returns whether they differ from the rules before.
+    pub fn replace_rules(&mut self, rules: ZoneRules) -> bool {
+        let is_changed = rules != self.rules;
+        if is_changed {
+            *self = Calendar::new(rules);
+        }
+        is_changed
     }
 
     /// The time `wall` in `format`, without a line end.
@@ -121,27 +161,34 @@ impl Calendar {
             self.second = wall.seconds;
             self.texts.iter_mut().for_each(String::clear);
         }
-        let text = &mut self.texts[format as usize];
-        if text.is_empty() {
-            *text = format.write(date_in(self.zone, wall.seconds));
+        if self.texts[format as usize].is_empty() {
+            let offset = self.rules.offset_at(i64::try_from(wall.seconds).unwrap_or(i64::MAX));
+            if !format.can_write(offset) {
+                self.warn(offset);
+            }
+            self.texts[format as usize] = format.write(wall, offset);
         }
-        text.as_bytes()
+        self.texts[format as usize].as_bytes()
+    }
+
+    /// Logs, once for these rules, that a text is in UTC. Not through the log of what clients cause,
+    /// which may leave lines out: there is one line, however many clients ask.
+    fn warn(&mut self, offset: i32) {
+        if !self.has_warned {
+            self.has_warned = true;
+            let (clock, seconds) = (zone(offset, ":", "+00:00"), offset.unsigned_abs() % 60);
+            log::warn!(
+                "the time zone is {clock}:{seconds:02} from UTC, which RFC 3339 and RFC 2822 cannot write: \
+                 in these formats, times are in UTC"
+            );
+        }
     }
 }
 
-/// The date of a second since 1970; a clock set beyond the year 9999 reads as 1970.
-fn date_in(zone: Zone, seconds: u64) -> OffsetDateTime {
-    let utc = i64::try_from(seconds)
-        .ok()
-        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    match zone {
-        Zone::Utc => utc,
-        Zone::Local => match UtcOffset::local_offset_at(utc) {
-            Ok(offset) => utc.to_offset(offset),
-            Err(_) => utc,
-        },
-    }
+/// What clocks that are `offset` seconds ahead of UTC show, as if it were UTC. `None` after the year 9999.
+fn date_at(wall: WallTime, offset: i32) -> Option<UtcDateTime> {
+    let seconds = i64::try_from(wall.seconds).ok()?.checked_add(offset.into())?;
+    UtcDateTime::from_unix_timestamp(seconds).ok()
 }
 
 /// Tells the time; finishes unless the client is to acknowledge it.

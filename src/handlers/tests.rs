@@ -8,7 +8,7 @@ use crate::client_log::ClientLog;
 use crate::clock::{Moment, WallTime};
 use crate::conn::{Outcome, Respond};
 use crate::framing::{Envelope, Framing, Request};
-use crate::handlers::daytime::{Calendar, Zone};
+use crate::handlers::daytime::Calendar;
 use crate::limits::Limits;
 use crate::net::WallClock;
 use crate::reply::Reply;
@@ -50,7 +50,7 @@ impl Desk {
             service,
             peer: SocketAddr::from(([192, 168, 1, 6], 57662)),
             clock: TickingClock(Cell::new(WallTime { seconds: 1_620_419_812, nanos: 0 })),
-            calendar: Calendar::new(Zone::Utc),
+            calendar: Calendar::utc(),
             table: Table::embedded(),
             stats: Stats::default(),
             log: ClientLog::new(0),

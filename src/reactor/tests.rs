@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::handlers::Service;
-use crate::handlers::daytime::{Calendar, Zone};
+use crate::handlers::daytime::Calendar;
 use crate::limits::Limits;
 use crate::listener::{self, Port};
 use crate::server::Server;
@@ -248,7 +248,7 @@ impl Driver for UntilOneIsServed {
 fn the_server_serves() {
     let (mut reactor, net) = reactor_and_net();
     let (listener, address) = listening(&net);
-    let calendar = Calendar::new(Zone::Utc);
+    let calendar = Calendar::utc();
     let mut server =
         Server::new(net, Limits::default(), Table::embedded(), calendar, reactor.now());
     server.listen(listener, Service::Echo).expect("room in epoll");

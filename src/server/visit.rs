@@ -53,7 +53,7 @@ pub(super) struct Visitor<N: Net> {
     pub(super) publisher: Publisher,
     pub(super) log: ClientLog,
     pub(super) held: HeldReplies,
-    calendar: Calendar,
+    pub(super) calendar: Calendar,
     scratch: Box<[u8]>,
     out: Vec<u8>,
     /// The reply in `scratch`, made of a request that lay there; then `out` is empty.

@@ -195,7 +195,7 @@ fn the_journal_gets_priorities_instead_of_times() {
     server.signal(Signal::SIGHUP);
     drop(server);
     let log = fs::read_to_string(path).expect("the log");
-    assert!(log.lines().any(|line| line.starts_with("<4>nothing to reload")), "{log}");
+    assert!(log.lines().any(|line| line.starts_with("<4>no table to reload")), "{log}");
     assert!(log.lines().all(|line| line.starts_with("<6>") || line.starts_with("<4>")), "{log}");
     assert!(log.contains("<6>listening framed 127.0.0.1:"), "{log}");
 }
@@ -213,7 +213,7 @@ fn levels_by_flag_and_by_environment() {
         drop(server);
         fs::read_to_string(&path).expect("the log")
     };
-    let only_warning = |log: &str| log.lines().count() == 1 && log.contains("nothing to reload");
+    let only_warning = |log: &str| log.lines().count() == 1 && log.contains("no table to reload");
     let by_flag = log_of(Launch::of(&["framed"]).args(&["--log", "warn"]));
     assert!(only_warning(&by_flag), "{by_flag}");
     let by_environment = log_of(Launch::of(&["framed"]).env("RUST_LOG", "warn"));

@@ -53,3 +53,4 @@ mod signals;
 mod stats_watch;
 mod support;
 mod tracing;
+mod zones;

@@ -217,7 +217,7 @@ fn fault_16_reload_of_a_broken_table_keeps_the_old_one() {
 fn reload_without_a_file_changes_nothing() {
     let server = Server::start(&["framed"]);
     server.signal(Signal::SIGHUP);
-    server.wait_for_log("nothing to reload");
+    server.wait_for_log("no table to reload");
     assert_eq!(server.connect("framed").ask("LOOKUP 165.165.79.1"), "8A:BC:E3:FA");
 }
 

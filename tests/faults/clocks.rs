@@ -11,7 +11,7 @@ use std::time::Duration;
 const SECONDS_1900_TO_1970: u64 = 2_208_988_800;
 
 /// Where Debian has the library, for any architecture.
-fn library() -> Option<PathBuf> {
+pub(crate) fn library() -> Option<PathBuf> {
     tools::find("faketime")?;
     let folders = std::fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok);
     let library = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1"));

@@ -18,7 +18,7 @@ pub(crate) mod strace;
 mod work;
 
 use crate::support::tools;
-use crate::support::{Launch, PATIENCE, Scratch, Server, eventually};
+use crate::support::{Launch, PATIENCE, Scratch, Server, eventually, tzif};
 use nix::sys::signal::Signal;
 use plan::{Ending, Row};
 use std::collections::BTreeMap;
@@ -118,25 +118,28 @@ fn assert_covered(title: &str, traced: &BTreeMap<String, usize>, rows: &[Row]) {
     );
 }
 
-/// A server with a table, and the number of tables that it was given.
+/// A server with a table and a time zone, and the number of each that it was given.
 struct Subject {
     server: Server,
-    table: Scratch,
+    files: Scratch,
     tables: u32,
 }
 
 impl Subject {
     fn start() -> Subject {
-        let table = Scratch::new();
-        let path = table.write("table", "colour 0\n");
-        let launch = Launch::of(&["framed", "lookup", "daytime"]).path("--table", &path);
-        Subject { server: launch.env("RUST_BACKTRACE", "0").start(), table, tables: 0 }
+        let files = Scratch::new();
+        let table = files.write("table", "colour 0\n");
+        let zone = files.write_bytes("zone", &tzif(&posix_rule(0)));
+        let launch = Launch::of(&["framed", "lookup", "daytime"]).path("--table", &table);
+        let server = launch.env("TZ", zone).env("RUST_BACKTRACE", "0").start();
+        Subject { server, files, tables: 0 }
     }
 
-    /// Puts another table in place and has it loaded.
+    /// Puts another table and another time zone in place and has them loaded.
     fn reload(&mut self) {
         self.tables += 1;
-        self.table.write("table", &format!("colour {}\n", self.tables));
+        self.files.write("table", &format!("colour {}\n", self.tables));
+        self.files.write_bytes("zone", &tzif(&posix_rule(self.tables)));
         self.server.signal(Signal::SIGHUP);
     }
 
@@ -168,7 +171,7 @@ impl Subject {
         resident
     }
 
-    /// Checks that whoever comes now is served, and that a table is loaded.
+    /// Checks that whoever comes now is served, and that a table and a time zone are loaded.
     fn assert_well(&mut self, when: &str) {
         self.reload();
         let newest = self.tables.to_string();
@@ -179,7 +182,17 @@ impl Subject {
         eventually(&format!("the new table, after {when}"), || {
             (client.ask("LOOKUP colour") == newest).then_some(())
         });
+        let offset = format!("+00:{:02}", self.tables % 60);
+        eventually(&format!("the new time zone, after {when}"), || {
+            let told = client.ask("DAYTIME rfc3339").replace('Z', "+00:00");
+            told.ends_with(&offset).then_some(())
+        });
     }
+}
+
+/// The rule of a zone that is so many minutes ahead of UTC.
+fn posix_rule(minutes: u32) -> String {
+    format!("AAA-0:{}", minutes % 60)
 }
 
 #[test]
@@ -228,9 +241,9 @@ fn inject_while_serving(
     let descriptors = subject.server.descriptors();
     let resident = subject.resident();
     let mut options = strace::injection(row.call, errno, when).to_vec();
-    if row.on_table {
-        let table = subject.table.path("table");
-        options.extend(["-P".to_owned(), table.to_str().expect("a path of UTF-8").to_owned()]);
+    if let Some(name) = row.file {
+        let file = subject.files.path(name);
+        options.extend(["-P".to_owned(), file.to_str().expect("a path of UTF-8").to_owned()]);
     }
     let strace = Attached::to(&subject.server, &options)?;
     let mut clients = subject.work(resident);

@@ -21,3 +21,4 @@ mod slow;
 mod support;
 mod tables;
 mod third_party;
+mod zones;

@@ -19,7 +19,7 @@ use crate::trace::{Outcome, What};
 use readyd::client::Fleet;
 use readyd::clock::Moment;
 use readyd::handlers::Service;
-use readyd::handlers::daytime::{Calendar, Format, Zone};
+use readyd::handlers::daytime::{Calendar, Format};
 use readyd::net::{Driver, Next};
 use readyd::server::Server;
 use std::cell::RefCell;
@@ -110,7 +110,7 @@ impl World {
         let net = |owner, home| SimNet { kernel: Rc::clone(&kernel), owner, home };
         let now = kernel.borrow().now;
         let limits = setup.limits.clone();
-        let calendar = Calendar::new(Zone::Utc);
+        let calendar = Calendar::utc();
         let net_of_server = net(Owner::Server, Home::default());
         let mut server = Server::new(net_of_server, limits, tables::table(0), calendar, now);
         for service in SERVICES {

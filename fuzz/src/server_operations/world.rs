@@ -8,7 +8,7 @@ use super::peer::{KEY, MAX_FRAME, Peer, SERVICES};
 use super::socket::{Fault, Reception, ServerEnd};
 use readyd::clock::Moment;
 use readyd::handlers::Service;
-use readyd::handlers::daytime::{Calendar, Zone};
+use readyd::handlers::daytime::Calendar;
 use readyd::limits::Limits;
 use readyd::net::{Driver, Next, Readiness, Token};
 use readyd::server::Server;
@@ -40,7 +40,7 @@ impl World {
         limits.validate().expect("limits that can be kept");
         let now = Moment::START + Duration::from_secs(1000);
         let net = MemoryNet::new(doorman, now);
-        let calendar = Calendar::new(Zone::Utc);
+        let calendar = Calendar::utc();
         let mut server = Server::new(net.clone(), limits.clone(), table(0), calendar, now);
         for service in SERVICES {
             server.listen(net.listener(), service).expect("nothing fails");

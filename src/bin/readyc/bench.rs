@@ -22,13 +22,13 @@ use crate::style::text_options;
 use asking::Patience;
 use environment::Ticks;
 use live::Live;
+use readyd::handlers::daytime::{Calendar, Format};
 use readyd::load::Plan;
 use readyd::preflight::{Demand, System, examine, is_local};
 use readyd::report::{Report, TextOptions, csv, hgrm, html, save, text};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use time::OffsetDateTime;
+use std::time::{Duration, SystemTime};
 
 /// Runs the bench and reports.
 pub(crate) fn run(
@@ -68,16 +68,9 @@ fn reasons(report: &Report) -> String {
 
 /// RFC 3339, UTC.
 fn now_as_text() -> String {
-    let now = OffsetDateTime::now_utc();
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
-        now.year(),
-        u8::from(now.month()),
-        now.day(),
-        now.hour(),
-        now.minute(),
-        now.second()
-    )
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mut calendar = Calendar::utc();
+    String::from_utf8_lossy(calendar.text(Format::Rfc3339, now.into())).into_owned()
 }
 
 /// Refuses what cannot fit, before the first connection is opened.

@@ -1,12 +1,14 @@
-//! The server as a daemon: what it does on signals, and where its table comes from.
+//! The server as a daemon: what it does on signals, and where its table and its time zone come from.
 
 use crate::loader::{self, Loader};
 use crate::shard::{Control, News};
+use crate::zone::{self, ZoneReader};
 use readyd::clock::Moment;
 use readyd::net::{Driver, Next, Notice, Readiness, Token};
 use readyd::reactor::MioNet;
 use readyd::server::Server;
 use readyd::table::Table;
+use readyd::zone::ZoneRules;
 
 /// Who looks after the server: who stops it, and who loads its table.
 pub(crate) enum Keeper {
@@ -22,11 +24,12 @@ pub(crate) enum Keeper {
 pub(crate) struct Daemon {
     server: Server<MioNet>,
     keeper: Keeper,
+    zone: ZoneReader,
 }
 
 impl Daemon {
-    pub(crate) fn new(server: Server<MioNet>, keeper: Keeper) -> Daemon {
-        Daemon { server, keeper }
+    pub(crate) fn new(server: Server<MioNet>, keeper: Keeper, zone: ZoneReader) -> Daemon {
+        Daemon { server, keeper, zone }
     }
 
     /// The last line of the log.
@@ -61,8 +64,10 @@ impl Daemon {
     fn start_reload(&mut self) {
         // The wake-up of the last one may have failed; its table would wait for ever, and with it this.
         self.take_tables();
+        self.take_zone();
         if let Keeper::Itself(loader) = &mut self.keeper {
             loader.order();
+            self.zone.order();
         }
     }
 
@@ -77,19 +82,41 @@ impl Daemon {
                 Some(Err(why)) => self.keep_table(&why),
                 None => {}
             },
-            Keeper::Supervisor(control) => match control.news() {
-                Some(News::Table(table)) => {
-                    log::debug!("table replaced: {} keys", table.len());
-                    self.replace_table(table);
-                    self.take_tables();
+            Keeper::Supervisor(control) => {
+                let news = control.news();
+                if news.is_some() {
+                    // The supervisor got SIGHUP: the zone may have changed, too.
+                    self.zone.order();
                 }
-                Some(News::NoTable(None)) => {
-                    self.server.keep_table();
-                    self.take_tables();
+                match news {
+                    Some(News::Table(table)) => {
+                        log::debug!("table replaced: {} keys", table.len());
+                        self.replace_table(table);
+                        self.take_tables();
+                    }
+                    Some(News::NoTable(None)) => {
+                        self.server.keep_table();
+                        self.take_tables();
+                    }
+                    Some(News::NoTable(Some(error))) => self.keep_table(&error.to_string()),
+                    None => {}
                 }
-                Some(News::NoTable(Some(error))) => self.keep_table(&error.to_string()),
-                None => {}
-            },
+            }
+        }
+    }
+
+    /// Uses the rules of the time zone that have come.
+    fn take_zone(&mut self) {
+        let Some(outcome) = self.zone.take() else { return };
+        match outcome {
+            Ok(rules) => self.replace_zone(rules),
+            Err(error) => zone::complain(&error),
+        }
+    }
+
+    fn replace_zone(&mut self, rules: ZoneRules) {
+        if self.server.replace_zone(rules) {
+            log::info!("time zone read again: its rules have changed");
         }
     }
 
@@ -116,7 +143,10 @@ impl Driver for Daemon {
             Notice::StopAtOnce => self.stop_at_once(now),
             Notice::Reload => self.start_reload(),
             Notice::Report => self.report(now),
-            Notice::Woken => self.take_tables(),
+            Notice::Woken => {
+                self.take_tables();
+                self.take_zone();
+            }
             Notice::ChildEnded => {}
         }
     }

@@ -85,7 +85,7 @@ impl<T: Send + 'static> Loader<T> {
             return;
         }
         let Some(path) = &self.source.path else {
-            log::warn!("nothing to reload: the table is the embedded one (see --table)");
+            log::warn!("no table to reload: the table is the embedded one (see --table)");
             return;
         };
         log::info!("loading table {}", path.display());

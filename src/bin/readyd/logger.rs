@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
 use readyd::clock::WallTime;
 use readyd::config::Config;
-use readyd::handlers::daytime::{Calendar, Format, Zone};
+use readyd::handlers::daytime::{Calendar, Format};
 use std::borrow::Cow;
 use std::env;
 use std::fs::{File, OpenOptions};
@@ -45,7 +45,7 @@ pub(crate) fn start(config: &Config) {
             writeln!(line, "<{}>{prefix}{}", priority(record.level()), record.args())
         });
     } else {
-        let calendar = Mutex::new(Calendar::new(Zone::Utc));
+        let calendar = Mutex::new(Calendar::utc());
         builder.format(move |line, record| {
             let mut calendar = calendar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             line.write_all(calendar.text(Format::Rfc3339, wall_time()))?;

@@ -24,6 +24,7 @@ mod logger;
 mod shard;
 mod start;
 mod supervisor;
+mod zone;
 
 use readyd::config::{self, Command};
 use std::fmt;

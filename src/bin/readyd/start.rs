@@ -7,6 +7,7 @@ use crate::child::Ending;
 use crate::daemon::{Daemon, Keeper};
 use crate::loader::{Loader, TableSource};
 use crate::shard::{self, Shard, ShardError};
+use crate::zone::{self, ZoneReader};
 use crate::{logger, print, supervisor};
 use nix::sys::signal::Signal;
 use readyd::config::Config;
@@ -120,6 +121,8 @@ fn serve(
             (table, Keeper::Itself(Loader::new(source, Ok, &reactor)), None)
         }
     };
+    let zone_source = zone::source(&config);
+    let zone_rules = zone::first_rules(&zone_source);
     if config.check_only {
         print("the configuration is in order\n");
         return Ok(());
@@ -140,7 +143,7 @@ fn serve(
 
     let listeners: Vec<_> =
         listeners.into_iter().map(|(socket, listen)| (net.listener(socket), listen)).collect();
-    let calendar = Calendar::new(config.zone);
+    let calendar = Calendar::new(zone_rules);
     let mut server = Server::new(net, limits, table, calendar, reactor.now());
     for (listener, listen) in listeners {
         server
@@ -150,7 +153,7 @@ fn serve(
     if let Some(seat) = seat {
         server.share_statistics(Box::new(seat));
     }
-    let mut daemon = Daemon::new(server, keeper);
+    let mut daemon = Daemon::new(server, keeper, ZoneReader::new(zone_source, &reactor));
     reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
     daemon.say_goodbye();
     Ok(())

@@ -1,7 +1,7 @@
 //! The configuration file's own rules.
 
 use super::{config, default_config, run};
-use crate::handlers::daytime::Zone;
+use crate::zone::Zone;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, process};

@@ -3,7 +3,7 @@
 use crate::client::tests::loopback::{Loopback, Side};
 use crate::clock::Moment;
 use crate::handlers::Service;
-use crate::handlers::daytime::{Calendar, Zone};
+use crate::handlers::daytime::Calendar;
 use crate::limits::Limits;
 use crate::load::{Event, Load, Phase, Plan, Tally, Worker};
 use crate::net::{Driver, Next};
@@ -31,7 +31,7 @@ pub(super) struct RealServer {
 
 impl RealServer {
     pub(super) fn new(net: &Loopback, service: Service) -> RealServer {
-        let calendar = Calendar::new(Zone::Utc);
+        let calendar = Calendar::utc();
         let limits = Limits::default();
         let mut server =
             Server::new(net.clone(), limits, Table::embedded(), calendar, Moment::START);

@@ -6,7 +6,7 @@ use crate::clock::Moment;
 use crate::close::CloseReason;
 use crate::frame::encode_header;
 use crate::handlers::Service;
-use crate::handlers::daytime::{Calendar, Zone};
+use crate::handlers::daytime::Calendar;
 use crate::limits::Limits;
 use crate::net::{Driver, Next};
 use crate::server::Server;
@@ -49,7 +49,7 @@ impl Bench {
         limits.validate().expect("limits that can be kept");
         let now = Moment::START + Duration::from_secs(1000);
         let net = FakeNet::new();
-        let calendar = Calendar::new(Zone::Utc);
+        let calendar = Calendar::utc();
         let mut server = Server::new(net.clone(), limits, Table::embedded(), calendar, now);
         for service in SERVICES {
             server.listen(net.listener(), service).expect("nothing fails");

@@ -1,7 +1,8 @@
-//! Another table while the server runs.
+//! Another table, or another time zone, while the server runs.
 
 use super::bench::{Bench, FRAMED, LOOKUP, frame};
 use crate::table::{Order, Table};
+use crate::zone::ZoneRules;
 
 fn table(text: &str) -> Table {
     Table::parse(text.into(), Order::KeyValue).expect("a text without fault")
@@ -32,4 +33,17 @@ fn a_table_that_could_not_be_loaded_is_counted_and_changes_nothing() {
     assert_eq!(bench.ask(client, b"165.165.80.80\n"), b"6A:08:AA:C2\n");
     let stats = bench.server.stats();
     assert_eq!((stats.table_reloads, stats.table_failures, stats.table_keys), (0, 1, 2));
+}
+
+#[test]
+fn field_server_11_the_next_text_is_made_by_the_new_rules_of_the_zone() {
+    let mut bench = Bench::new();
+    let client = bench.connected(FRAMED);
+    let rules = |rule: &[u8]| ZoneRules::from_posix(rule).expect("a rule");
+    let told = |bench: &mut Bench| bench.ask(client, &frame(b"DAYTIME rfc3339"));
+    assert!(told(&mut bench).ends_with(b"Z"));
+    assert!(bench.server.replace_zone(rules(b"<+0545>-5:45")), "other rules");
+    assert!(told(&mut bench).ends_with(b"+05:45"));
+    assert!(!bench.server.replace_zone(rules(b"<+0545>-5:45")), "the same rules");
+    assert!(told(&mut bench).ends_with(b"+05:45"));
 }

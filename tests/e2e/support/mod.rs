@@ -58,6 +58,14 @@ pub(crate) fn loopback_of_ones_own() -> Ipv4Addr {
     Ipv4Addr::new(127, 64 + high, middle, low)
 }
 
+/// The content of a file for a time zone that holds nothing but a POSIX rule: TZif, RFC 9636.
+pub(crate) fn tzif(rule: &str) -> Vec<u8> {
+    // Of all that it counts, one type of local time, and four bytes of its name.
+    let counts = [0u32, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat();
+    let block = [&b"TZif2"[..], &[0; 15], &counts, &[0; 6], b"AAA\0"].concat();
+    [&block[..], &block, b"\n", rule.as_bytes(), b"\n"].concat()
+}
+
 /// A directory of a test's own, removed with all that is in it when dropped.
 pub(crate) struct Scratch(PathBuf);
 
@@ -78,8 +86,13 @@ impl Scratch {
 
     /// Puts a file in here, in one step: whoever reads it sees the old text or the new one.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        self.write_bytes(name, text.as_bytes())
+    }
+
+    /// As [`Scratch::write`], for a file that is no text.
+    pub(crate) fn write_bytes(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let (path, draft) = (self.path(name), self.path(&format!("{name}.draft")));
-        fs::write(&draft, text).expect("write a file");
+        fs::write(&draft, bytes).expect("write a file");
         fs::rename(&draft, &path).expect("rename a file");
         path
     }

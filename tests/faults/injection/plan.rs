@@ -19,20 +19,24 @@ pub(super) struct Row {
     pub(super) call: &'static str,
     pub(super) errnos: &'static [&'static str],
     pub(super) ending: Ending,
-    /// Only calls on the table's file fail, not the same calls on others.
-    pub(super) on_table: bool,
+    /// Only calls on this file fail, not the same calls on others: the table, or the time zone.
+    pub(super) file: Option<&'static str>,
 }
 
 const fn row(call: &'static str, errnos: &'static [&'static str]) -> Row {
-    Row { call, errnos, ending: Ending::Never, on_table: false }
+    Row { call, errnos, ending: Ending::Never, file: None }
 }
 
 const fn on_table(call: &'static str, errnos: &'static [&'static str]) -> Row {
-    Row { call, errnos, ending: Ending::Never, on_table: true }
+    Row { call, errnos, ending: Ending::Never, file: Some("table") }
+}
+
+const fn on_zone(call: &'static str, errnos: &'static [&'static str]) -> Row {
+    Row { call, errnos, ending: Ending::Never, file: Some("zone") }
 }
 
 const fn fatal(call: &'static str, errnos: &'static [&'static str]) -> Row {
-    Row { call, errnos, ending: Ending::Explained, on_table: false }
+    Row { call, errnos, ending: Ending::Explained, file: None }
 }
 
 /// Which of the calls fail: the first, the second, the third, or every one, as strace writes it.
@@ -81,9 +85,9 @@ pub(super) const SERVING: &[Row] = &[
     on_table("read", &["EIO", "ENOMEM", "ESTALE"]),
     row("openat", &["EMFILE", "ENFILE", "ENOENT", "EACCES", "ENOMEM", "EINTR"]),
     on_table("statx", &["ENOMEM", "EIO", "ESTALE"]),
-    // The C library's, for the time zone.
-    row("newfstatat", &["ENOENT", "EACCES", "ENOMEM"]),
-    row("lseek", &["ESPIPE"]),
+    on_zone("openat", &["EMFILE", "ENOENT", "EACCES", "ELOOP", "ENOMEM", "EINTR"]),
+    on_zone("statx", &["ENOMEM", "EIO", "ESTALE"]),
+    on_zone("read", &["EIO", "ENOMEM", "EISDIR", "EINTR"]),
     row("clone3", &["EAGAIN", "ENOMEM"]),
     row("munmap", &["ENOMEM"]),
     row("madvise", &["ENOMEM"]),

@@ -9,7 +9,7 @@ use crate::close::CloseReason;
 use crate::conn::{Outcome, Respond};
 use crate::frame::encode_header;
 use crate::framing::{Envelope, Request};
-use crate::handlers::daytime::{Calendar, Zone};
+use crate::handlers::daytime::Calendar;
 use crate::handlers::{Context, Responder, Service};
 use crate::reply::Reply;
 use crate::stats::Stats;
@@ -148,7 +148,7 @@ fn server_closes_after(message: &[u8]) -> bool {
         now: Moment::START,
         peer: Stage::new().local,
         wall_clock: &Cell::new(WallTime::default()),
-        calendar: &mut Calendar::new(Zone::Utc),
+        calendar: &mut Calendar::utc(),
         table: &Table::embedded(),
         stats: &mut Stats::default(),
         publisher: &mut Publisher::default(),
