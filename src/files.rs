@@ -168,9 +168,9 @@ impl fmt::Display for ReadError {
     /// Stands behind a path.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ReadError::Kind(wrong) => write!(f, "{wrong}"),
+            ReadError::Kind(wrong) => write!(f, "it {wrong}"),
             ReadError::TooLong { limit } => {
-                write!(f, "longer than {limit} bytes, which is the limit; shorten it")
+                write!(f, "it is longer than the limit of {limit} bytes; shorten it")
             }
             ReadError::System(error) => write!(f, "{error}"),
         }

@@ -45,7 +45,7 @@ fn a_file_of_exactly_the_limit_is_read_and_a_longer_one_is_not() {
     assert_eq!(read(&path, 10).unwrap(), b"0123456789");
     assert_eq!(
         read(&path, 9).unwrap_err().to_string(),
-        "longer than 9 bytes, which is the limit; shorten it"
+        "it is longer than the limit of 9 bytes; shorten it"
     );
     assert_eq!(read(&scratch.file("empty", b""), 0).unwrap(), b"");
 }

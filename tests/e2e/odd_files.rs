@@ -33,7 +33,7 @@ fn field_server_09_a_configuration_that_is_no_file() {
     let scratch = Scratch::new();
     let socket = scratch.path("socket");
     let _listener = UnixListener::bind(&socket).expect("a Unix socket");
-    let is_a = |kind: &str| format!("is {kind}; name a regular file or a pipe");
+    let is_a = |kind: &str| format!("it is {kind}; name a regular file or a pipe");
     assert_no_configuration(Path::new("/dev/zero"), &is_a("a character device"));
     assert_no_configuration(Path::new("/dev/urandom"), &is_a("a character device"));
     assert_no_configuration(Path::new("/"), &is_a("a directory"));
@@ -50,7 +50,7 @@ fn field_server_09_a_configuration_of_at_most_a_mebibyte() {
     let output = tools::run(command.args(check).env_remove("RUST_LOG"), Input::Silent);
     assert!(output.status.success(), "{output:?}");
 
-    let too_long = "longer than 1048576 bytes, which is the limit; shorten it";
+    let too_long = "it is longer than the limit of 1048576 bytes; shorten it";
     assert_no_configuration(&scratch.write("longer", &comment((1 << 20) + 1)), too_long);
     // The pipe of an endless one is read no further: the writer learns that by SIGPIPE.
     let mut command = Command::new(SHELL);

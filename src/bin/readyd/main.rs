@@ -39,6 +39,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    // A stop may come before the flags have been read.
     let check_only = arguments.iter().any(|argument| argument == "--check-config");
     // Before anything that may take long, or wait for somebody.
     let mut reactor = match start::reactor() {
