@@ -16,6 +16,7 @@ pub use error::ConfigError;
 pub use flags::help;
 
 use crate::access;
+use crate::files::{self, ReadError};
 use crate::handlers::Service;
 use crate::limits::Limits;
 use crate::privileges::Account;
@@ -26,6 +27,7 @@ use listen::{Listen, Place};
 use log::LevelFilter;
 use std::ffi::OsString;
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use values::ValueError;
@@ -200,9 +202,17 @@ impl Config {
     /// Most shards. More than there are cores gain nothing.
     pub const MAX_SHARDS: usize = 1024;
 
+    /// Most bytes of a configuration file: 1 MiB.
+    pub const MAX_FILE_BYTES: usize = 1 << 20;
+
     fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
+        let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
+        let bytes = files::read(path, Config::MAX_FILE_BYTES).map_err(unreadable)?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            let error =
+                io::Error::new(ErrorKind::InvalidData, "stream did not contain valid UTF-8");
+            unreadable(ReadError::System(error))
+        })?;
         for (number, line) in text.lines().enumerate() {
             self.read_line(line).map_err(|error| ConfigError::InFile {
                 path: path.to_owned(),

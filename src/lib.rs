@@ -29,6 +29,7 @@ pub mod close;
 pub mod config;
 pub mod conn;
 pub mod descriptors;
+pub mod files;
 pub mod frame;
 pub mod framing;
 pub mod handlers;

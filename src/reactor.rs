@@ -42,6 +42,12 @@ const WAKER: mio::Token = mio::Token(usize::MAX - 1);
 const TIMER: mio::Token = mio::Token(usize::MAX - 2);
 const INPUT: mio::Token = mio::Token(usize::MAX - 3);
 
+/// Signals that ask the process to stop.
+const STOPPING: [Signal; 2] = [Signal::SIGTERM, Signal::SIGINT];
+
+/// Signals that ask for something that only a server at work can do.
+const WAITING: [Signal; 2] = [Signal::SIGHUP, Signal::SIGUSR1];
+
 /// Before a moment that is waited for exactly, the loop looks for events without waiting for this
 /// long: waking a sleeping thread takes about that long.
 const WAKING_TIME: Duration = Duration::from_micros(30);
@@ -94,10 +100,29 @@ impl Reactor {
     ///
     /// When the system refuses another descriptor.
     pub fn watch_signals_and(&mut self, others: &[Signal]) -> io::Result<()> {
-        let always = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1];
-        let signals: SigSet = always.iter().chain(others).copied().collect();
-        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&signals), None)?;
-        let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        let signals: SigSet = STOPPING.iter().chain(&WAITING).chain(others).copied().collect();
+        self.watch(&signals, &signals)
+    }
+
+    /// From now on SIGTERM and SIGINT reach the driver as notices, also where whoever started the
+    /// process has them blocked or ignored. SIGHUP and SIGUSR1, which would end the process, are kept
+    /// by the kernel until [`Reactor::watch_signals`] is called: what they ask for can only be done
+    /// then.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses another descriptor.
+    pub fn watch_stopping_signals(&mut self) -> io::Result<()> {
+        let blocked: SigSet = STOPPING.iter().chain(&WAITING).copied().collect();
+        self.watch(&blocked, &STOPPING.into_iter().collect())
+    }
+
+    /// Blocks signals and reads some of them from a descriptor, instead of those watched so far. A
+    /// signal that is blocked is kept even if it is ignored, sigaction(2), and even by process 1 of a
+    /// container, where the default of a signal is to do nothing.
+    fn watch(&mut self, blocked: &SigSet, watched: &SigSet) -> io::Result<()> {
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(blocked), None)?;
+        let fd = SignalFd::with_flags(watched, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         let registry = self.poll.registry();
         registry.register(&mut SourceFd(&fd.as_raw_fd()), SIGNALS, Interest::READABLE)?;
         self.signals = Some(fd);
@@ -231,6 +256,17 @@ impl Reactor {
             }
         }
     }
+}
+
+/// Lets SIGTERM and SIGINT act by themselves again: for a process that is about to end and has something
+/// to write before, which a full pipe or a stopped terminal would hold up for ever.
+///
+/// # Errors
+///
+/// None that sigprocmask(2) tells of.
+pub fn unblock_stopping_signals() -> io::Result<()> {
+    let signals: SigSet = STOPPING.into_iter().collect();
+    sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&signals), None).map_err(io::Error::from)
 }
 
 /// What an event means. An error condition makes both directions ready: the next call collects it.

@@ -28,6 +28,7 @@ use std::fmt;
 use std::path::Path;
 
 mod bytes;
+mod draft;
 mod error;
 mod index;
 mod load;
@@ -36,18 +37,18 @@ mod sharing;
 #[cfg(test)]
 mod tests;
 
+use crate::files::Accepted;
 use bytes::Bytes;
+use draft::Draft;
 pub use error::{LoadError, TableError};
 use index::Index;
+use parse::Extent;
 
 /// The most bytes a table's text may have: what the index's `u32` offsets reach, 4 GiB - 1.
 pub const MAX_TEXT_BYTES: u64 = u32::MAX as u64;
 
 /// The table that the program carries in itself.
 const EMBEDDED: &[u8] = b"165.165.80.80 6A:08:AA:C2\n165.165.79.1 8A:BC:E3:FA\n";
-
-/// What some editors put at the start of a text to say that it is UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Which word of a line is the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,38 +84,47 @@ impl Table {
     /// # Errors
     ///
     /// The first fault in the text, as a [`TableError`]; or [`TableError::OutOfMemory`].
-    pub fn parse(mut text: Vec<u8>, order: Order) -> Result<Table, TableError> {
+    pub fn parse(text: Vec<u8>, order: Order) -> Result<Table, TableError> {
         if text.len() as u64 > MAX_TEXT_BYTES {
             return Err(TableError::TooLong { bytes: text.len() });
         }
-        if text.starts_with(BYTE_ORDER_MARK) {
-            text.drain(..BYTE_ORDER_MARK.len());
-        }
-        let text = Bytes::from(text);
-        let index = Index::build(&text, order)?;
-        Ok(Table { text, index, order })
+        let mut draft = Draft::new(text, order);
+        draft.check(Extent::Whole)?;
+        draft.finish()
     }
 
     /// Reads the file at `path`, of at most `max_bytes` bytes, and builds a table from it.
     ///
     /// The limit is at most [`MAX_TEXT_BYTES`], whatever `max_bytes` says. The file may be a FIFO or
-    /// `/dev/stdin`; opening a FIFO blocks until it has a writer, and reading blocks until the
-    /// writer is done, so a server that reloads while it serves should be given a regular file.
+    /// another pipe, such as `/dev/stdin`: opening a FIFO waits until it has a writer, and reading
+    /// waits until all writers have closed it. A server that reloads while it serves uses
+    /// [`Table::load_again`].
     ///
     /// The file is read, not mapped: if someone truncates a mapped file, the next access beyond its
     /// new end is a SIGBUS, which kills the process.
     ///
-    /// Holds the text once, and a regular file's at its exact size from the start. A table that is
-    /// to be replaced is in memory beside the new one until it is dropped.
+    /// Lines are checked as they are read: after a fault nothing more is read. Only a key that is there
+    /// twice is found when all has been read. Holds the text once, and a regular file's at its exact
+    /// size from the start. A table that is to be replaced is in memory beside the new one until it is
+    /// dropped.
     ///
     /// # Errors
     ///
-    /// A [`LoadError`], which names the path: the file cannot be opened or read, is a directory, is
-    /// over the limit, or its text is at fault. Never reads on once the limit is passed.
+    /// A [`LoadError`], which names the path: the file cannot be opened or read, is a directory, a
+    /// device (other than /dev/null) or a socket, is over the limit, or its text is at fault. Never
+    /// reads on once the limit is passed.
     pub fn load(path: &Path, order: Order, max_bytes: u64) -> Result<Table, LoadError> {
-        let text = load::read(path, max_bytes.min(MAX_TEXT_BYTES))?;
-        Table::parse(text, order)
-            .map_err(|error| LoadError::Content { path: path.to_path_buf(), error })
+        load::load(path, order, max_bytes, Accepted::Streams)
+    }
+
+    /// The same for a regular file alone: anything else is refused before it is opened, and opening
+    /// waits for nobody.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::load`], and if the file is a pipe or /dev/null.
+    pub fn load_again(path: &Path, order: Order, max_bytes: u64) -> Result<Table, LoadError> {
+        load::load(path, order, max_bytes, Accepted::RegularFiles)
     }
 
     /// The value of `key`, or `None` if the table has no such key. Bytes are compared exactly: no

@@ -28,7 +28,7 @@ pub enum ConfigError {
     /// A socket that was inherited is one, and each shard needs its own.
     InheritedByShards,
     /// The configuration file cannot be read.
-    Unreadable(PathBuf, std::io::Error),
+    Unreadable(PathBuf, crate::files::ReadError),
     /// A line of the configuration file is wrong.
     InFile {
         /// Which file.

@@ -190,6 +190,21 @@ fn signals_arrive_as_notices() {
     }
 }
 
+/// What can only be done later is kept by the kernel until then.
+#[test]
+fn until_all_signals_are_watched_only_those_to_stop_arrive() {
+    let (mut reactor, _) = reactor_and_net();
+    reactor.watch_stopping_signals().expect("a descriptor");
+    for signal in [Signal::SIGUSR1, Signal::SIGHUP, Signal::SIGTERM] {
+        raise(signal).expect("a known signal");
+    }
+    let (_, notices) = watch(&mut reactor, |_, notices| !notices.is_empty());
+    assert_eq!(notices, [Notice::Terminate]);
+    reactor.watch_signals().expect("a descriptor");
+    let (_, notices) = watch(&mut reactor, |_, notices| notices.len() == 2);
+    assert_eq!(notices, [Notice::Reload, Notice::Report]);
+}
+
 #[test]
 fn a_moment_that_has_passed_is_not_waited_for() {
     struct Hurry(usize);

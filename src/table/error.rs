@@ -10,6 +10,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::MAX_TEXT_BYTES;
+use crate::files::WrongKind;
 
 /// How many bytes of a key or a value an error shows.
 const EXCERPT_BYTES: usize = 64;
@@ -129,10 +130,12 @@ pub enum LoadError {
         /// What the system said.
         error: io::Error,
     },
-    /// The path is that of a directory.
-    Directory {
-        /// The directory.
+    /// The path is that of a directory, a device, or something else that is not read.
+    Kind {
+        /// The path.
         path: PathBuf,
+        /// What it leads to.
+        wrong: WrongKind,
     },
     /// The file is longer than the limit.
     OverLimit {
@@ -163,9 +166,7 @@ impl fmt::Display for LoadError {
             LoadError::Read { path, error } => {
                 write!(f, "cannot read table {path:?}: {error}; load it again once that is mended")
             }
-            LoadError::Directory { path } => {
-                write!(f, "table {path:?} is a directory; name a file")
-            }
+            LoadError::Kind { path, wrong } => write!(f, "table {path:?} {wrong}"),
             LoadError::OverLimit { path, limit, line } => write!(
                 f,
                 "table {path:?} passes the limit of {limit} bytes on line {line}; \

@@ -138,19 +138,19 @@ fn first_bucket(hash: u64, buckets: usize) -> usize {
 }
 
 impl Index {
-    /// Indexes every entry of `text`, or returns the first fault in it.
-    pub(super) fn build(text: &[u8], order: Order) -> Result<Index, TableError> {
-        let mut builder = Builder::with_capacity(parse::count_entries(text))?;
+    /// Indexes all entries of `text`, which has been checked and has so many of them.
+    ///
+    /// An index that grows would hold its old and its new slots at once and hash every key again; so
+    /// whoever checks the text counts its entries.
+    ///
+    /// # Errors
+    ///
+    /// The first key that an earlier line has too, or no memory.
+    pub(super) fn build(text: &[u8], order: Order, entries: usize) -> Result<Index, TableError> {
+        let mut builder = Builder::with_capacity(entries)?;
         let mut batch = Vec::with_capacity(BATCH);
         for key in parse::keys(text, order) {
-            match key {
-                Ok(key) => batch.push(Hashed { hash: HASHER.hash_one(key.bytes), key }),
-                Err(fault) => {
-                    // A duplicate among the lines before this one is the earlier fault.
-                    builder.insert_all(text, &mut batch)?;
-                    return Err(fault);
-                }
-            }
+            batch.push(Hashed { hash: HASHER.hash_one(key.bytes), key });
             if batch.len() == BATCH {
                 builder.insert_all(text, &mut batch)?;
             }
@@ -212,9 +212,6 @@ struct Builder {
 
 impl Builder {
     /// An empty index with room for `entries` entries, at the size that it keeps.
-    ///
-    /// An index that grows would hold its old and its new slots at once and hash every key again. To
-    /// count the entries first costs far less, and reserves nothing for comments.
     fn with_capacity(entries: usize) -> Result<Builder, TableError> {
         let size = entries.div_ceil(ENTRIES_A_BUCKET) * BUCKET;
         let mut buckets = Vec::new();
@@ -228,7 +225,7 @@ impl Builder {
         for Hashed { hash, key } in batch.drain(..) {
             if let Some(earlier) = search(&self.buckets, text, key.bytes, hash) {
                 return Err(TableError::DuplicateKey {
-                    line: key.line,
+                    line: parse::line_number_at(text, key.offset),
                     earlier_line: parse::line_number_at(text, earlier),
                     key: excerpt(key.bytes),
                 });

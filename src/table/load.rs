@@ -1,41 +1,78 @@
-//! The file of a table, read into memory within a limit.
+//! The file of a table, read into memory within a limit, and checked as it is read.
 
+use super::Table;
+use super::draft::Draft;
+use super::error::LoadError;
+use super::parse::Extent;
+use super::{MAX_TEXT_BYTES, Order};
+use crate::files::{self, Accepted, OpenError};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-use super::error::LoadError;
-use super::parse::count_line_ends;
+/// Most bytes that are read before they are checked: few enough to be still in the processor's cache.
+const CHUNK: usize = 256 * 1024;
 
-/// The contents of the file at `path`, if they are at most `limit` bytes.
-pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
-    let file =
-        File::open(path).map_err(|error| LoadError::Open { path: path.to_path_buf(), error })?;
-    let unreadable = |error| LoadError::Read { path: path.to_path_buf(), error };
-    let metadata = file.metadata().map_err(unreadable)?;
-    // Linux opens a directory without complaint; only reading it fails.
-    if metadata.is_dir() {
-        return Err(LoadError::Directory { path: path.to_path_buf() });
-    }
-    let text = read_at_most(file, metadata.len(), limit + 1).map_err(unreadable)?;
-    match text.get(..limit as usize) {
-        Some(within) if text.len() > within.len() => Err(LoadError::OverLimit {
-            path: path.to_path_buf(),
-            limit,
-            line: 1 + count_line_ends(within),
-        }),
-        _ => Ok(text),
+/// The table in the file at `path`, which has at most `max_bytes` bytes.
+pub(super) fn load(
+    path: &Path,
+    order: Order,
+    max_bytes: u64,
+    accepted: Accepted,
+) -> Result<Table, LoadError> {
+    let path_buf = || path.to_path_buf();
+    let (mut file, size) = files::open(path, accepted).map_err(|error| match error {
+        OpenError::Kind(wrong) => LoadError::Kind { path: path_buf(), wrong },
+        OpenError::System(error) => LoadError::Open { path: path_buf(), error },
+    })?;
+    let unreadable = |error| LoadError::Read { path: path_buf(), error };
+    let at_fault = |error| LoadError::Content { path: path_buf(), error };
+    let limit = max_bytes.min(MAX_TEXT_BYTES);
+
+    let text = room_for(size.min(limit)).map_err(unreadable)?;
+    let mut draft = Draft::new(text, order);
+    loop {
+        // One byte more than may come, which shows that more would.
+        let most = (limit + 1 - draft.bytes_read() as u64).min(CHUNK as u64) as usize;
+        let count = read_chunk(&mut file, &mut draft.text, most).map_err(unreadable)?;
+        let extent = if count == 0 { Extent::Whole } else { Extent::Beginning };
+        draft.check(extent).map_err(at_fault)?;
+        if draft.bytes_read() as u64 > limit {
+            let line = draft.line_of(limit as usize);
+            return Err(LoadError::OverLimit { path: path_buf(), limit, line });
+        }
+        if extent == Extent::Whole {
+            return draft.finish().map_err(at_fault);
+        }
     }
 }
 
-/// The first `most` bytes of `file`, or all of it if it has fewer.
-///
-/// `expected` is the file's size, 0 if that is not known. It is reserved at once and exactly: a
-/// vector that grows on its own doubles, and may hold its old and its new bytes together. A FIFO,
-/// which tells no size, has to pay that.
-fn read_at_most(file: File, expected: u64, most: u64) -> io::Result<Vec<u8>> {
+/// Room for a file of `size` bytes and for one more, which shows whether it has grown. It is reserved at
+/// once: a vector that grows on its own doubles, and may hold its old and its new bytes together. A
+/// pipe, which tells no size, has to pay that.
+fn room_for(size: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(expected.min(most) as usize)?;
-    file.take(most).read_to_end(&mut bytes)?;
+    if size > 0 {
+        bytes.try_reserve_exact(usize::try_from(size + 1).unwrap_or(usize::MAX))?;
+    }
     Ok(bytes)
+}
+
+/// Appends to `bytes` what one read(2) brings, at most `most` bytes. Returns how many those were: 0 at
+/// the end of the file.
+fn read_chunk(file: &mut File, bytes: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+    let length = bytes.len();
+    if length == bytes.capacity() {
+        bytes.try_reserve(most)?;
+    }
+    let room = (bytes.capacity() - length).min(most);
+    bytes.resize(length + room, 0);
+    let result = loop {
+        match file.read(bytes.get_mut(length..).unwrap_or_default()) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => break result,
+        }
+    };
+    bytes.truncate(length + result.as_ref().map_or(0, |&count| count));
+    result
 }

@@ -1,35 +1,44 @@
 //! The text of a table, taken apart: lines, then words.
 //!
-//! Used twice: in full and with checks when a table is built, and, from the offset of a known key,
-//! to find the ends of that key and of its value again when it is looked up.
+//! A [`Checker`] looks at each line once, in full, as the text comes in. After that the keys are found
+//! without checks, when the index is built; and, from the offset of a known key, the ends of that key
+//! and of its value when it is looked up.
 //!
-//! Once a line has passed [`Line::key`], the only control characters in it are tabs and its line
-//! end. That is why the standard library's "ASCII whitespace" can stand for "space or tab" here.
+//! Once a line has been checked, the only control characters in it are tabs and its line end. That is
+//! why the standard library's "ASCII whitespace" can stand for "space or tab" here.
 
 use super::Order;
 use super::error::{TableError, excerpt};
 
-/// The keys of all entries of `text`, first to last. Not to be used beyond the first error.
-pub(super) fn keys(text: &[u8], order: Order) -> impl Iterator<Item = Result<Key<'_>, TableError>> {
-    let lines = Lines { text, offset: 0, number: 0 };
-    lines.filter_map(move |line| line.and_then(|line| line.key(order)).transpose())
+/// How much of a text is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// More of it may come; its last line may be a part of a line.
+    Beginning,
+    /// All of it.
+    Whole,
 }
 
-/// The lines of a text, first to last, up to the first that has a forbidden character.
-struct Lines<'t> {
-    text: &'t [u8],
-    /// Where the next line starts.
-    offset: usize,
-    /// The number of the line before that one, counted from 1.
-    number: usize,
+/// Checks a text line by line while it comes in.
+///
+/// Invariant: all lines before `line_start` are without fault.
+pub(super) struct Checker {
+    order: Order,
+    /// Where the line starts that is to be checked next.
+    line_start: usize,
+    /// Up to where that line has been searched for its end. A line that comes in many pieces is so
+    /// searched once, not once for each piece.
+    searched: usize,
+    /// How many lines have been checked.
+    lines: usize,
+    /// How many of them have an entry.
+    entries: usize,
 }
 
 /// One line of a text, without its line end.
 struct Line<'t> {
     /// Counted from 1.
     number: usize,
-    /// Where in the text the line starts.
-    offset: usize,
     bytes: &'t [u8],
 }
 
@@ -38,74 +47,112 @@ pub(super) struct Key<'t> {
     pub(super) bytes: &'t [u8],
     /// Where in the text the key starts.
     pub(super) offset: u32,
-    /// The number of its line.
-    pub(super) line: usize,
 }
 
-impl<'t> Iterator for Lines<'t> {
-    type Item = Result<Line<'t>, TableError>;
+impl Checker {
+    pub(super) fn new(order: Order) -> Checker {
+        Checker { order, line_start: 0, searched: 0, lines: 0, entries: 0 }
+    }
 
+    /// Checks the lines of `text` that are complete, from where the last call stopped. `text` begins
+    /// with all that earlier calls were given. Not to be called again after a fault.
+    pub(super) fn check(&mut self, text: &[u8], extent: Extent) -> Result<(), TableError> {
+        while let Some((line, next)) = self.next_line(text, extent)? {
+            let has_entry = line.check(self.order)?;
+            self.line_start = next;
+            self.searched = next;
+            self.lines += 1;
+            self.entries += usize::from(has_entry);
+        }
+        Ok(())
+    }
+
+    /// The part of `text` that is without fault.
+    pub(super) fn checked<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        text.get(..self.line_start).unwrap_or_default()
+    }
+
+    /// How many entries that part has.
+    pub(super) fn entries(&self) -> usize {
+        self.entries
+    }
+
+    /// The next line if it is complete, and where the one behind it starts.
+    ///
     /// A line ends at its first control character other than tab, and that has to be a line end.
     ///
     /// A control character in a value could break the framing of a reply or a line of a log, and a
     /// NUL most often means that the file is UTF-16: better refused here, with its place.
-    fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.text.get(self.offset..).filter(|rest| !rest.is_empty())?;
+    fn next_line<'t>(
+        &mut self,
+        text: &'t [u8],
+        extent: Extent,
+    ) -> Result<Option<(Line<'t>, usize)>, TableError> {
         let ends_line = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
-        let length = rest.iter().position(ends_line).unwrap_or(rest.len());
-        let (bytes, behind) = rest.split_at(length);
-        let line = Line { number: self.number + 1, offset: self.offset, bytes };
+        let unsearched = text.get(self.searched..).unwrap_or_default();
+        let more = unsearched.iter().position(ends_line).unwrap_or(unsearched.len());
+        self.searched += more;
+        let from_start = text.get(self.line_start..).unwrap_or_default();
+        let length = self.searched - self.line_start;
+        let (bytes, behind) = from_start.split_at_checked(length).unwrap_or_default();
+        let line = Line { number: self.lines + 1, bytes };
         let line_end = match *behind {
+            [] if bytes.is_empty() => return Ok(None),
+            [] | [b'\r'] if extent == Extent::Beginning => return Ok(None),
             [] => 0,
             [b'\n', ..] => 1,
             [b'\r', b'\n', ..] => 2,
             [byte, ..] => {
                 let (line, column) = (line.number, length + 1);
-                return Some(Err(TableError::ControlCharacter { line, column, byte }));
+                return Err(TableError::ControlCharacter { line, column, byte });
             }
         };
-        self.offset += length + line_end;
-        self.number += 1;
-        Some(Ok(line))
+        Ok(Some((line, self.searched + line_end)))
     }
 }
 
-impl<'t> Line<'t> {
-    /// The key of the line's entry, or `None` if the line has no entry.
-    fn key(&self, order: Order) -> Result<Option<Key<'t>>, TableError> {
+impl Line<'_> {
+    /// Whether the line has an entry, if it is without fault.
+    fn check(&self, order: Order) -> Result<bool, TableError> {
         let line = self.number;
-        let content = content(self.bytes).trim_ascii_end();
-        let from_first = content.trim_ascii_start();
+        let from_first = content(self.bytes).trim_ascii();
         if from_first.is_empty() {
-            return Ok(None);
+            return Ok(false);
         }
         let first = first_word(from_first);
-        let from_second = from_first.split_at(first.len()).1.trim_ascii_start();
-
-        let (key, from_key) = match order {
+        let from_second = after_word(from_first, first);
+        match order {
             Order::KeyValue if from_second.is_empty() => {
-                return Err(TableError::NoValue { line, key: excerpt(first) });
+                Err(TableError::NoValue { line, key: excerpt(first) })
             }
             Order::ValueKey if from_second.is_empty() => {
-                return Err(TableError::NoKey { line, value: excerpt(first) });
+                Err(TableError::NoKey { line, value: excerpt(first) })
             }
-            Order::KeyValue => (first, from_first),
-            Order::ValueKey => (first_word(from_second), from_second),
-        };
-        if order == Order::ValueKey && key.len() < from_key.len() {
-            return Err(TableError::ExtraWords { line });
+            Order::ValueKey if first_word(from_second).len() < from_second.len() => {
+                Err(TableError::ExtraWords { line })
+            }
+            Order::KeyValue | Order::ValueKey => Ok(true),
         }
-        let offset = self.offset + content.len() - from_key.len();
-        // Cannot truncate: no text is longer than `MAX_TEXT_BYTES`.
-        Ok(Some(Key { bytes: key, offset: offset as u32, line }))
     }
 }
 
-/// How many entries `text` has, if no line of it is at fault.
-pub(super) fn count_entries(text: &[u8]) -> usize {
-    let has_entry =
-        |line: &&[u8]| line.trim_ascii_start().first().is_some_and(|&byte| byte != b'#');
-    text.split(|&byte| byte == b'\n').filter(has_entry).count()
+/// The keys of all entries of `text`, first to last. The text has been checked.
+pub(super) fn keys(text: &[u8], order: Order) -> impl Iterator<Item = Key<'_>> {
+    let mut line_end = 0;
+    text.split_inclusive(|&byte| byte == b'\n').filter_map(move |line| {
+        line_end += line.len();
+        let from_first = line.trim_ascii_start();
+        if from_first.first().is_none_or(|&byte| byte == b'#') {
+            return None;
+        }
+        let from_key = match order {
+            Order::KeyValue => from_first,
+            Order::ValueKey => after_word(from_first, first_word(from_first)),
+        };
+        // Cannot truncate: no text is longer than `MAX_TEXT_BYTES`.
+        let offset = (line_end - from_key.len()) as u32;
+        Some(Key { bytes: first_word(from_key), offset })
+    })
 }
 
 /// Whether the key that starts at `offset` is `key`, which must be a single word.
@@ -161,6 +208,11 @@ fn from(text: &[u8], offset: u32) -> &[u8] {
 
 fn up_to(text: &[u8], offset: u32) -> &[u8] {
     text.get(..offset as usize).unwrap_or_default()
+}
+
+/// What follows `word`, with which `text` begins, and the whitespace after it.
+fn after_word<'t>(text: &'t [u8], word: &[u8]) -> &'t [u8] {
+    text.get(word.len()..).unwrap_or_default().trim_ascii_start()
 }
 
 /// The bytes of `text` up to the first whitespace.

@@ -42,6 +42,7 @@ mod limits;
 mod logging;
 #[cfg(feature = "client")]
 mod misbehaving;
+mod odd_files;
 #[cfg(feature = "client")]
 mod readme;
 mod rights;
@@ -49,6 +50,7 @@ mod services;
 mod shards;
 mod sharing;
 mod signals;
+mod starting;
 #[cfg(feature = "client")]
 mod stats_watch;
 mod support;

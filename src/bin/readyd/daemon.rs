@@ -1,6 +1,7 @@
 //! The server as a daemon: what it does on signals, and where its table and its time zone come from.
 
-use crate::loader::{self, Loader};
+use crate::background::in_a_thread;
+use crate::loader::Loader;
 use crate::shard::{Control, News};
 use crate::zone::{self, ZoneReader};
 use readyd::clock::Moment;
@@ -123,7 +124,7 @@ impl Daemon {
     fn replace_table(&mut self, table: Table) {
         let old = self.server.replace_table(table);
         // A big table takes milliseconds to free. If no thread can be had, then here.
-        let _ = loader::in_a_thread(Box::new(move || drop(old)));
+        let _ = in_a_thread(Box::new(move || drop(old)));
     }
 
     fn keep_table(&mut self, why: &str) {

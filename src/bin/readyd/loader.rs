@@ -1,70 +1,62 @@
-//! The table's reload off the loop.
-//!
-//! Invariant: at most one thread loads a table. An order during a load is not lost: the file may have
-//! changed after it was read, so it is loaded once more.
-//!
-//! The outcome is handed over in a place for one, behind a mutex. There is never more than one, and a
-//! channel of the standard library, which is made for many, would be compiled for each type of outcome.
+//! The table: loaded at the start, and loaded again off the loop.
 
+use crate::background::{Ordered, Repeatable};
+use readyd::config::Config;
+use readyd::files;
 use readyd::reactor::Reactor;
 use readyd::table::{LoadError, Order, Table};
-use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 /// Where the lookup table comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct TableSource {
     pub(crate) path: Option<PathBuf>,
-    pub(crate) order: Order,
-    pub(crate) limit: u64,
+    order: Order,
+    limit: u64,
+    /// Whether it was a pipe at the start.
+    was_pipe: bool,
 }
 
 impl TableSource {
-    /// Loads the table: the embedded one if there is no file.
-    pub(crate) fn load(&self) -> Result<Table, LoadError> {
-        match &self.path {
-            Some(path) => Table::load(path, self.order, self.limit),
-            None => Ok(Table::embedded()),
+    pub(crate) fn of(config: &Config) -> TableSource {
+        TableSource {
+            path: config.table.clone(),
+            order: config.table_order,
+            limit: config.table_limit,
+            was_pipe: false,
         }
     }
-}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Idle,
-    Loading,
-    LoadingAndAskedAgain,
+    /// Loads the table at the start: the embedded one if there is no file. It may come from a pipe, and
+    /// so take as long as whoever writes there likes.
+    pub(crate) fn load(&mut self) -> Result<Table, LoadError> {
+        let Some(path) = &self.path else { return Ok(Table::embedded()) };
+        self.was_pipe = files::is_pipe(path);
+        Table::load(path, self.order, self.limit)
+    }
+
+    /// Loads the table while the server serves, from a regular file alone: a pipe would hold up this
+    /// load, and all that are ordered after it, until somebody writes.
+    fn load_again(&self) -> Result<Table, String> {
+        let Some(path) = &self.path else { return Ok(Table::embedded()) };
+        Table::load_again(path, self.order, self.limit).map_err(|error| match error {
+            // `/dev/fd/63` may be gone by now, or be another file of this process.
+            LoadError::Open { .. } | LoadError::Kind { .. } if self.was_pipe => format!(
+                "table {path:?} was a pipe at the start, and what came from it cannot be read again; \
+                 to load another table, start with a regular file as --table"
+            ),
+            error => error.to_string(),
+        })
+    }
 }
 
 /// What came of a load, or why nothing did.
 type Outcome<T> = Result<T, String>;
 
-/// Where a thread leaves the outcome of a load.
-struct Handover<T> {
-    place: Mutex<Option<Outcome<T>>>,
-    waker: Arc<mio::Waker>,
-}
-
-impl<T> Handover<T> {
-    fn leave(&self, outcome: Outcome<T>) {
-        *self.place() = Some(outcome);
-        // Fails only if the loop is gone, and then nobody waits for the table.
-        let _ = self.waker.wake();
-    }
-
-    fn place(&self) -> MutexGuard<'_, Option<Outcome<T>>> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Loads tables in a thread, and makes of each what is needed of it, a `T`.
 pub(crate) struct Loader<T> {
-    source: TableSource,
-    make: fn(Table) -> Outcome<T>,
-    state: State,
-    handover: Arc<Handover<T>>,
+    path: Option<PathBuf>,
+    loads: Repeatable<Outcome<T>>,
 }
 
 impl<T: Send + 'static> Loader<T> {
@@ -74,47 +66,36 @@ impl<T: Send + 'static> Loader<T> {
         make: fn(Table) -> Outcome<T>,
         reactor: &Reactor,
     ) -> Loader<T> {
-        let handover = Handover { place: Mutex::new(None), waker: reactor.waker() };
-        Loader { source, make, state: State::Idle, handover: Arc::new(handover) }
+        let path = source.path.clone();
+        // All that a load reads is read in here.
+        let load = move || source.load_again().and_then(make);
+        Loader { path, loads: Repeatable::new(reactor, load) }
     }
 
     /// Begins to load the file again.
     pub(crate) fn order(&mut self) {
-        if self.state != State::Idle {
-            self.state = State::LoadingAndAskedAgain;
-            return;
-        }
-        let Some(path) = &self.source.path else {
+        let Some(path) = &self.path else {
             log::warn!("no table to reload: the table is the embedded one (see --table)");
             return;
         };
-        log::info!("loading table {}", path.display());
-        self.state = State::Loading;
-        let (source, make) = (self.source.clone(), self.make);
-        let handover = Arc::clone(&self.handover);
-        let thread = in_a_thread(Box::new(move || {
-            let loaded = source.load().map_err(|error| error.to_string());
-            handover.leave(loaded.and_then(make));
-        }));
-        if let Err(error) = thread {
-            self.handover.leave(Err(format!("cannot start a thread: {error}")));
+        let path = path.display();
+        match self.loads.order() {
+            Ordered::Begun => log::info!("loading table {path}"),
+            Ordered::OnceMore => {
+                log::info!("table {path} is still being loaded; after that it is loaded once more");
+            }
+            Ordered::NoThread(error) => {
+                self.loads.leave(Err(format!("cannot start a thread: {error}")));
+            }
         }
     }
 
     /// What a load has come to, if one has ended. If another was ordered meanwhile, it begins.
     pub(crate) fn take(&mut self) -> Option<Outcome<T>> {
-        let outcome = self.handover.place().take()?;
-        let asked_again = self.state == State::LoadingAndAskedAgain;
-        self.state = State::Idle;
-        if asked_again {
+        let (outcome, ordered_again) = self.loads.take()?;
+        if ordered_again {
             self.order();
         }
         Some(outcome)
     }
-}
-
-/// Runs `work` in a thread of its own, which nobody waits for. Boxed, so that the code which starts a
-/// thread is in the program once.
-pub(crate) fn in_a_thread(work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-    thread::Builder::new().name("table".to_owned()).spawn(work).map(drop)
 }

@@ -8,7 +8,7 @@ use crate::daemon::{Daemon, Keeper};
 use crate::loader::{Loader, TableSource};
 use crate::shard::{self, Shard, ShardError};
 use crate::zone::{self, ZoneReader};
-use crate::{logger, print, supervisor};
+use crate::{interruptible, logger, print, supervisor};
 use nix::sys::signal::Signal;
 use readyd::config::Config;
 use readyd::config::listen::{Listen, Place};
@@ -19,7 +19,7 @@ use readyd::limits::Limits;
 use readyd::listener::{self, Port};
 use readyd::memory;
 use readyd::privileges::{Account, AccountError, Rights};
-use readyd::reactor::Reactor;
+use readyd::reactor::{self, Reactor};
 use readyd::server::Server;
 use readyd::stats::board::Seat;
 use readyd::table::{LoadError, Table};
@@ -40,6 +40,8 @@ pub(crate) enum StartError {
     ShardFailed(usize, Ending),
     /// Shards that did not end in order when they were told to.
     ShardsBroke(usize),
+    /// SIGTERM or SIGINT came before the server served.
+    Stopped,
     System(&'static str, io::Error),
 }
 
@@ -60,6 +62,7 @@ impl fmt::Display for StartError {
             StartError::ShardFailed(number, ending) => {
                 write!(f, "{} could not start ({ending}); see above", shard::name(*number))
             }
+            StartError::Stopped => f.write_str("stopped by a signal before all was checked"),
             StartError::ShardsBroke(count) => write!(f, "{count} shards did not end in order"),
             StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
@@ -88,15 +91,38 @@ fn advice(port: Port, error: ErrorKind) -> &'static str {
     }
 }
 
-/// Serves until it is told to stop: alone, as a shard, or by way of shards.
-pub(crate) fn run(config: Config) -> Result<(), StartError> {
+/// A loop that is told to stop from now on, whatever the start still does.
+pub(crate) fn reactor() -> Result<Reactor, StartError> {
+    let mut reactor = Reactor::new().map_err(|error| StartError::System("start epoll", error))?;
+    reactor.watch_stopping_signals().map_err(|error| StartError::System("watch signals", error))?;
+    Ok(reactor)
+}
+
+/// Serves until it is told to stop: alone, as a shard, or by way of shards. To be told so before it
+/// serves is in order, too.
+pub(crate) fn run(config: Config, reactor: Reactor) -> Result<(), StartError> {
+    let check_only = config.check_only;
     let shard = Shard::from_environment().map_err(StartError::Shard)?;
-    let inherited = if config.check_only { Vec::new() } else { take_inherited(&config)? };
+    let inherited = if check_only { Vec::new() } else { take_inherited(&config)? };
     logger::start(&config);
-    if config.shards > 1 && !config.check_only {
-        return supervisor::run(config);
+    let outcome = if config.shards > 1 && !check_only {
+        supervisor::run(config, reactor)
+    } else {
+        serve(config, inherited, shard, reactor)
+    };
+    match outcome {
+        Err(StartError::Stopped) => stopped(check_only),
+        outcome => outcome,
     }
-    serve(config, inherited, shard)
+}
+
+/// What a stop comes to before the server serves. Whoever waits for a check must not take it for passed.
+pub(crate) fn stopped(check_only: bool) -> Result<(), StartError> {
+    if check_only {
+        return Err(StartError::Stopped);
+    }
+    log::info!("stopped before it served");
+    Ok(())
 }
 
 /// Serves in this process.
@@ -104,32 +130,29 @@ fn serve(
     config: Config,
     inherited: Vec<(u16, TcpListener)>,
     shard: Option<Shard>,
+    mut reactor: Reactor,
 ) -> Result<(), StartError> {
-    let rights = look_up(config.user.as_ref())?;
-    let mut reactor = Reactor::new().map_err(|error| StartError::System("start epoll", error))?;
-    // Before the table is loaded, which may take a while: a SIGHUP would end the process until then.
+    let rights = look_up(config.user.as_ref(), &mut reactor)?;
     let more_signals: &[Signal] = if shard.is_some() { &[Signal::SIGQUIT] } else { &[] };
-    reactor
-        .watch_signals_and(more_signals)
-        .map_err(|error| StartError::System("watch signals", error))?;
     let is_shard = shard.is_some();
     let (table, keeper, seat) = match shard {
         Some(shard) => keeper_of_a_shard(shard, &mut reactor)?,
         None => {
-            let source = table_source(&config);
-            let table = source.load().map_err(StartError::Table)?;
+            let (table, source) = first_table(&config, Ok, &mut reactor)?;
             (table, Keeper::Itself(Loader::new(source, Ok, &reactor)), None)
         }
     };
     let zone_source = zone::source(&config);
     let zone_rules = zone::first_rules(&zone_source);
     if config.check_only {
+        // All is done but this, which a full pipe may hold up.
+        let _ = reactor::unblock_stopping_signals();
         print("the configuration is in order\n");
         return Ok(());
     }
-    if !is_shard {
-        log_size(&config, &table);
-    }
+    reactor
+        .watch_signals_and(more_signals)
+        .map_err(|error| StartError::System("watch signals", error))?;
     let descriptor_limit = descriptors::raise_limit();
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
     let listeners = bind_all(&config, port(&config), inherited)?;
@@ -171,23 +194,41 @@ fn keeper_of_a_shard(
     Ok((table, Keeper::Supervisor(control), Some(seat)))
 }
 
-pub(crate) fn table_source(config: &Config) -> TableSource {
-    TableSource { path: config.table.clone(), order: config.table_order, limit: config.table_limit }
-}
-
-/// Says how many keys the table has, if it comes from a file.
-pub(crate) fn log_size(config: &Config, table: &Table) {
-    if let Some(path) = &config.table {
-        log::info!("table {} has {} keys", path.display(), table.len());
-    }
-}
-
-/// The account that is to be assumed, if one is.
-pub(crate) fn look_up(user: Option<&Account>) -> Result<Option<Rights>, StartError> {
-    let look_up = |account: &Account| {
-        account.look_up().map_err(|error| StartError::Account(account.clone(), error))
+/// Loads the table for the first time and makes of it what is needed, a `T`. Without a file there is
+/// nothing to wait for, and no thread is needed.
+pub(crate) fn first_table<T: Send + 'static>(
+    config: &Config,
+    make: fn(Table) -> Result<T, String>,
+    reactor: &mut Reactor,
+) -> Result<(T, TableSource), StartError> {
+    let mut source = TableSource::of(config);
+    let Some(path) = source.path.clone() else {
+        let table = make(Table::embedded()).map_err(StartError::SharedTable)?;
+        return Ok((table, source));
     };
-    user.map(look_up).transpose()
+    let is_logged = !config.check_only;
+    if is_logged {
+        log::info!("loading table {}", path.display());
+    }
+    interruptible::run(reactor, move || {
+        let table = source.load().map_err(StartError::Table)?;
+        if is_logged {
+            log::info!("table {} has {} keys", path.display(), table.len());
+        }
+        Ok((make(table).map_err(StartError::SharedTable)?, source))
+    })?
+}
+
+/// The account that is to be assumed, if one is. Where accounts come from a directory service, to look
+/// one up may take as long as its answer.
+pub(crate) fn look_up(
+    user: Option<&Account>,
+    reactor: &mut Reactor,
+) -> Result<Option<Rights>, StartError> {
+    let Some(account) = user.cloned() else { return Ok(None) };
+    interruptible::run(reactor, move || {
+        account.look_up().map(Some).map_err(|error| StartError::Account(account, error))
+    })?
 }
 
 /// Becomes the user that was asked for, if one was.

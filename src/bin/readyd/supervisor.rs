@@ -84,17 +84,13 @@ struct Supervisor {
 }
 
 /// Starts shards, looks after them until they have ended, and tells how it went.
-pub(crate) fn run(config: Config) -> Result<(), StartError> {
-    let rights = start::look_up(config.user.as_ref())?;
-    let mut reactor = Reactor::new().map_err(|error| StartError::System("start epoll", error))?;
+pub(crate) fn run(config: Config, mut reactor: Reactor) -> Result<(), StartError> {
+    let rights = start::look_up(config.user.as_ref(), &mut reactor)?;
+    let (table, source) = start::first_table(&config, Sealed::of, &mut reactor)?;
     reactor
         .watch_signals_and(&[Signal::SIGCHLD])
         .map_err(|error| StartError::System("watch signals", error))?;
     child::keep_endings().map_err(|error| StartError::System("watch SIGCHLD", error))?;
-    let source = start::table_source(&config);
-    let table = source.load().map_err(StartError::Table)?;
-    start::log_size(&config, &table);
-    let table = Sealed::of(table).map_err(StartError::SharedTable)?;
     descriptors::raise_limit();
     let listeners = bind_for_each(&config)?;
     // While there is the right to open it.

@@ -3,7 +3,12 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::thread;
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use super::*;
 
@@ -81,7 +86,7 @@ fn a_missing_file() {
 #[test]
 fn a_directory() {
     let scratch = Scratch::new("directory");
-    let expected = format!("table {:?} is a directory; name a file", scratch.0);
+    let expected = format!("table {:?} is a directory; name a regular file or a pipe", scratch.0);
     assert_eq!(failure(&scratch.0, NO_LIMIT), expected);
 }
 
@@ -111,12 +116,102 @@ fn a_file_over_the_limit_with_the_line_that_passes_it() {
 
 /// Would not end, if it read on.
 #[test]
-fn an_endless_file_is_read_no_further_than_the_limit() {
+fn an_endless_pipe_is_read_no_further_than_the_limit() {
+    let (reader, mut writer) = io::pipe().unwrap();
+    let path = PathBuf::from(format!("/proc/self/fd/{}", reader.as_raw_fd()));
+    let endless = thread::spawn(move || while writer.write_all(&[b'a'; 4096]).is_ok() {});
     assert_eq!(
-        failure(Path::new("/dev/zero"), 100_000),
-        "table \"/dev/zero\" passes the limit of 100000 bytes on line 1; \
-         shorten it, or raise the limit (4294967295 at most)"
+        failure(&path, 100_000),
+        format!(
+            "table {path:?} passes the limit of 100000 bytes on line 1; \
+             shorten it, or raise the limit (4294967295 at most)"
+        )
     );
+    drop(reader);
+    endless.join().unwrap();
+}
+
+/// Would not end, if it waited for what the writer has not written.
+#[test]
+fn a_fault_is_told_as_soon_as_its_line_has_come() {
+    let (reader, mut writer) = io::pipe().unwrap();
+    let path = PathBuf::from(format!("/proc/self/fd/{}", reader.as_raw_fd()));
+    writer.write_all(b"a b\nc\nd e").unwrap();
+    let expected =
+        "line 2: key \"c\" has no value; write KEY VALUE, or put # at the start of the line";
+    assert_eq!(failure(&path, NO_LIMIT), format!("table {path:?}: {expected}"));
+}
+
+/// In pieces of the reader's own: a pipe holds 64 KiB, and a chunk is a few times that.
+#[test]
+fn line_numbers_are_right_however_the_text_comes() {
+    const LINES: usize = 40_000;
+    let text: String = (1..LINES).map(|i| format!("key{i} value{i}\r\n")).collect();
+    let scratch = Scratch::new("pieces");
+    for (end, complaint) in [
+        ("fault\n", "line 40000: key \"fault\" has no value"),
+        ("key7 again\nfault\n", "line 40000: key \"key7\" is already on line 7"),
+        ("fine\tvalue\nand\x07\n", "line 40001, byte 4: control character 0x07"),
+        ("fine value\r", "line 40000, byte 11: control character 0x0D"),
+    ] {
+        let whole = format!("\u{FEFF}{text}{end}");
+        let shown = failure(&scratch.file("table", &whole), NO_LIMIT);
+        assert!(shown.contains(complaint), "{shown} instead of {complaint}");
+        let shown = Table::parse(whole.into_bytes(), Order::KeyValue).unwrap_err().to_string();
+        assert!(shown.contains(complaint), "{shown} instead of {complaint}");
+    }
+}
+
+#[test]
+fn one_line_of_many_chunks() {
+    let scratch = Scratch::new("one-line");
+    let value = "v".repeat(3 << 20);
+    let path = scratch.file("table", format!("key {value}"));
+    let table = Table::load(&path, Order::KeyValue, NO_LIMIT).unwrap();
+    assert!(table.get(b"key") == Some(value.as_bytes()), "another value");
+}
+
+/// The limit counts a byte order mark, which the table does not keep.
+#[test]
+fn a_byte_order_mark_counts_for_the_limit() {
+    let scratch = Scratch::new("mark");
+    let path = scratch.file("table", "\u{FEFF}a b\nc d\n");
+    assert_eq!(Table::load(&path, Order::KeyValue, 11).unwrap().len(), 2);
+    assert!(failure(&path, 10).contains("passes the limit of 10 bytes on line 2"));
+    assert!(failure(&path, 2).contains("passes the limit of 2 bytes on line 1"));
+}
+
+#[test]
+fn devices_are_not_read() {
+    for device in ["/dev/zero", "/dev/urandom", "/dev/full"] {
+        assert_eq!(
+            failure(Path::new(device), NO_LIMIT),
+            format!("table {device:?} is a character device; name a regular file or a pipe")
+        );
+    }
+}
+
+/// To open the FIFO would wait for a writer for ever.
+#[test]
+fn only_a_regular_file_is_loaded_again() {
+    let scratch = Scratch::new("again");
+    let again = |path: &Path| Table::load_again(path, Order::KeyValue, NO_LIMIT);
+    let regular = scratch.file("table", "a b\n");
+    assert_eq!(again(&regular).unwrap().len(), 1);
+    let fifo = scratch.0.join("fifo");
+    mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+    let socket = scratch.0.join("socket");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    for (path, complaint) in [
+        (fifo.as_path(), "is a pipe, which is read at the start only; name a regular file"),
+        (&socket, "is a socket; name a regular file"),
+        (&scratch.0, "is a directory; name a regular file"),
+        (Path::new("/dev/null"), "is a character device; name a regular file"),
+        (Path::new("/dev/zero"), "is a character device; name a regular file"),
+    ] {
+        let shown = again(path).unwrap_err().to_string();
+        assert_eq!(shown, format!("table {path:?} {complaint}"));
+    }
 }
 
 #[test]

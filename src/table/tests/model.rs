@@ -6,6 +6,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::super::draft::BYTE_ORDER_MARK;
 use super::*;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -130,6 +131,39 @@ proptest! {
     #[test]
     fn any_text_means_what_the_model_says(text in any_text(), order in orders()) {
         match (Table::parse(text.clone(), order), model_of(&text, order)) {
+            (Ok(table), Ok(model)) => assert_same(&table, &model),
+            (Err(error), Err(expected)) => prop_assert_eq!(error, expected),
+            (table, model) => prop_assert!(false, "{:?}, but the model: {:?}", table, model),
+        }
+    }
+}
+
+/// What comes of a text that is checked in pieces of these lengths, and then its rest.
+fn in_pieces(text: &[u8], lengths: &[usize], order: Order) -> Result<Table, TableError> {
+    let mut draft = Draft::new(Vec::new(), order);
+    let mut rest = text;
+    for &length in lengths {
+        let (piece, others) = rest.split_at(length.min(rest.len()));
+        draft.text.extend_from_slice(piece);
+        draft.check(Extent::Beginning)?;
+        rest = others;
+    }
+    draft.text.extend_from_slice(rest);
+    draft.check(Extent::Whole)?;
+    assert_eq!(draft.bytes_read(), text.len());
+    draft.finish()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn a_text_in_pieces_means_the_same(
+        text in any_text(),
+        order in orders(),
+        lengths in vec(0..9usize, 0..9),
+    ) {
+        match (in_pieces(&text, &lengths, order), model_of(&text, order)) {
             (Ok(table), Ok(model)) => assert_same(&table, &model),
             (Err(error), Err(expected)) => prop_assert_eq!(error, expected),
             (table, model) => prop_assert!(false, "{:?}, but the model: {:?}", table, model),

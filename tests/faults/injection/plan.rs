@@ -39,6 +39,10 @@ const fn fatal(call: &'static str, errnos: &'static [&'static str]) -> Row {
     Row { call, errnos, ending: Ending::Explained, file: None }
 }
 
+const fn fatal_on_table(call: &'static str, errnos: &'static [&'static str]) -> Row {
+    Row { call, errnos, ending: Ending::Explained, file: Some("table") }
+}
+
 /// Which of the calls fail: the first, the second, the third, or every one, as strace writes it.
 pub(super) fn when(call: &str, errno: &str) -> [String; 4] {
     ["1".to_owned(), "2".to_owned(), "3".to_owned(), from_on(call, errno, 1)]
@@ -129,6 +133,12 @@ pub(super) const STARTING: &[Row] = &[
     fatal("getsockname", &["ENOBUFS"]),
     fatal("write", &["EPIPE", "ENOSPC", "EIO", "EINTR"]),
     fatal("epoll_wait", &["EINTR", "EBADF"]),
+    // The thread in which the table is loaded; strace counts the calls of each thread by themselves.
+    fatal("clone3", &["EAGAIN", "ENOMEM"]),
+    fatal("madvise", &["ENOMEM"]),
+    fatal_on_table("openat", &["EMFILE", "ENFILE", "EACCES", "EINTR"]),
+    fatal_on_table("statx", &["EACCES", "ENOMEM", "ESTALE"]),
+    fatal_on_table("read", &["EIO", "ENOMEM", "ESTALE", "EINTR"]),
 ];
 
 /// Faults while the server is being stopped.

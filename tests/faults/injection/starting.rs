@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -28,6 +29,8 @@ static CALLS: OnceLock<Calls> = OnceLock::new();
 pub(super) struct Calls {
     by_loader: BTreeMap<String, usize>,
     by_program: BTreeMap<String, usize>,
+    /// Of those of the program, those of its first thread.
+    by_first_thread: BTreeMap<String, usize>,
 }
 
 impl Calls {
@@ -39,18 +42,23 @@ impl Calls {
         let first = lines.iter().position(|line| line.contains("poll([{fd=0"));
         let (before, after) = lines.split_at(first.expect("Rust's runtime begins with poll"));
         let calls = |lines: &[&str]| strace::calls(lines.iter().copied());
-        Calls { by_loader: calls(before), by_program: calls(after) }
+        let thread = |line: &&str| line.split(' ').next().map(str::to_owned);
+        let first_thread = lines.first().and_then(thread);
+        let is_of_first = |line: &&&str| thread(line) == first_thread;
+        let by_first_thread = strace::calls(after.iter().filter(is_of_first).copied());
+        Calls { by_loader: calls(before), by_program: calls(after), by_first_thread }
     }
 
     pub(super) fn by_program(&self) -> &BTreeMap<String, usize> {
         &self.by_program
     }
 
-    /// The numbers of the program's own calls to `call`, as strace counts from 1.
-    pub(super) fn numbers(&self, call: &str) -> std::ops::Range<usize> {
+    /// The numbers of the program's own calls to `call`, as strace counts from 1 in each thread: those of
+    /// its first thread.
+    pub(super) fn numbers(&self, call: &str) -> Range<usize> {
         let of = |calls: &BTreeMap<String, usize>| calls.get(call).copied().unwrap_or_default();
         let first = 1 + of(&self.by_loader);
-        first..first + of(&self.by_program)
+        first..first + of(&self.by_first_thread)
     }
 }
 
@@ -70,11 +78,15 @@ enum Came {
 }
 
 impl Start {
-    fn with(options: &[String]) -> Start {
+    /// A start under strace with these options; if a file is named, it looks at calls on that file alone.
+    fn with(options: &[String], file: Option<&str>) -> Start {
         let scratch = Scratch::new();
         let table = scratch.write("table", "colour red\n");
         let trace = scratch.path("trace");
         let mut command = Command::new(tools::find("strace").expect("strace was there"));
+        if let Some(name) = file {
+            command.arg("-P").arg(scratch.path(name));
+        }
         command.arg("-f").args(options).arg("-o").arg(&trace).arg(READYD);
         // On an address of one's own any port is free, and known though nothing can be printed.
         static PORT: AtomicU16 = AtomicU16::new(20_000);
@@ -151,7 +163,7 @@ fn every_call_while_starting() {
     if tools::find("strace").is_none() {
         return;
     }
-    let mut start = Start::with(&[]);
+    let mut start = Start::with(&[], None);
     let Came::Listening(pid) = start.wait("no fault") else { panic!("{:?}", start.stderr.all()) };
     let (fate, status) = start.serve_and_stop(pid, "no fault");
     let calls = Calls::of(&read_trace(&start.trace));
@@ -165,22 +177,27 @@ fn try_while_starting(row: &Row) -> Outcome {
     let mut outcome = Outcome::default();
     let numbers = CALLS.get().expect("set before").numbers(row.call);
     for errno in row.errnos {
+        if row.file.is_some() {
+            for when in plan::when(row.call, errno) {
+                inject_while_starting(row, errno, &when, &mut outcome);
+            }
+            continue;
+        }
         for number in numbers.clone() {
             inject_while_starting(row, errno, &number.to_string(), &mut outcome);
         }
-        inject_while_starting(
-            row,
-            errno,
-            &plan::from_on(row.call, errno, numbers.start),
-            &mut outcome,
-        );
+        // One of all reads is that of the signals, and signalfd(2) has no error but EINTR.
+        if row.call != "read" || *errno == "EINTR" {
+            let every_one = plan::from_on(row.call, errno, numbers.start);
+            inject_while_starting(row, errno, &every_one, &mut outcome);
+        }
     }
     outcome
 }
 
 fn inject_while_starting(row: &Row, errno: &str, when: &str, outcome: &mut Outcome) {
     let fault = format!("{} {errno} {when}", row.call);
-    let mut start = Start::with(&strace::injection(row.call, errno, when));
+    let mut start = Start::with(&strace::injection(row.call, errno, when), row.file);
     outcome.runs += 1;
     match start.wait(&fault) {
         Came::Ended(status) => {

@@ -1,0 +1,90 @@
+//! A table whose text is still coming in.
+//!
+//! Invariant: a fault is found as soon as its line has come, and it is the first of the text: the one
+//! that would be found if the whole text were looked at.
+
+use super::bytes::Bytes;
+use super::error::TableError;
+use super::index::Index;
+use super::parse::{self, Checker, Extent};
+use super::{Order, Table};
+
+/// What some editors put at the start of a text to say that it is UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Whether the text begins with a byte order mark, which is taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// Too little of the text has come.
+    Unknown,
+    /// It did.
+    Marked,
+    /// It did not.
+    Plain,
+}
+
+/// See the [module](self).
+pub(super) struct Draft {
+    /// As much of the text as has come, but for a byte order mark. To be added to at its end.
+    pub(super) text: Vec<u8>,
+    order: Order,
+    start: Start,
+    checker: Checker,
+}
+
+impl Draft {
+    /// A draft of the text `text`, to which more may be added.
+    pub(super) fn new(text: Vec<u8>, order: Order) -> Draft {
+        Draft { text, order, start: Start::Unknown, checker: Checker::new(order) }
+    }
+
+    /// Checks the lines that have come since the last call.
+    pub(super) fn check(&mut self, extent: Extent) -> Result<(), TableError> {
+        if self.start == Start::Unknown {
+            if self.text.len() < BYTE_ORDER_MARK.len() && extent == Extent::Beginning {
+                return Ok(());
+            }
+            self.take_byte_order_mark();
+        }
+        self.checker.check(&self.text, extent).map_err(|fault| self.first_fault(fault))
+    }
+
+    fn take_byte_order_mark(&mut self) {
+        self.start = Start::Plain;
+        if self.text.starts_with(BYTE_ORDER_MARK) {
+            self.text.drain(..BYTE_ORDER_MARK.len());
+            self.start = Start::Marked;
+        }
+    }
+
+    /// A key that is there twice before the line with `fault` is the earlier fault.
+    fn first_fault(&self, fault: TableError) -> TableError {
+        let before = self.checker.checked(&self.text);
+        match Index::build(before, self.order, self.checker.entries()) {
+            Err(duplicate @ TableError::DuplicateKey { .. }) => duplicate,
+            Ok(_) | Err(_) => fault,
+        }
+    }
+
+    /// How many bytes have come, a byte order mark included.
+    pub(super) fn bytes_read(&self) -> usize {
+        self.text.len() + self.bytes_taken_away()
+    }
+
+    /// The number, counted from 1, of the line with byte number `offset` of all that have come.
+    pub(super) fn line_of(&self, offset: usize) -> usize {
+        let end = offset.saturating_sub(self.bytes_taken_away());
+        1 + parse::count_line_ends(self.text.get(..end).unwrap_or_default())
+    }
+
+    fn bytes_taken_away(&self) -> usize {
+        if self.start == Start::Marked { BYTE_ORDER_MARK.len() } else { 0 }
+    }
+
+    /// The table, once the whole text has been checked.
+    pub(super) fn finish(self) -> Result<Table, TableError> {
+        let text = Bytes::from(self.text);
+        let index = Index::build(&text, self.order, self.checker.entries())?;
+        Ok(Table { text, index, order: self.order })
+    }
+}
