@@ -145,6 +145,9 @@ pub enum Notice {
     StopAtOnce,
     /// SIGCHLD: a process that was started has ended, perhaps more than one.
     ChildEnded,
+    /// SIGXCPU: the processor time that the process may use is nearly used up, so stop in order. It comes
+    /// again with each second of it that is used.
+    CpuTimeLimit,
     /// SIGHUP: load files again.
     Reload,
     /// SIGUSR1: log the statistics.

@@ -9,13 +9,14 @@
 
 use crate::clock::{Moment, WallTime};
 use crate::net::{Driver, MonotonicClock, Net, Next, Notice, Readiness, Token, WallClock};
+use crate::signals;
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Waker};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signal::{SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
@@ -77,9 +78,10 @@ impl Reactor {
         })
     }
 
-    /// From now on SIGTERM, SIGINT, SIGHUP and SIGUSR1 reach the driver as notices. Call before
-    /// starting threads: those inherit the blocked signals, and would else take them. So do processes
-    /// that are started: what is sent to them before they watch signals themselves waits for that.
+    /// From now on the signals that [`signals::TABLE`](crate::signals::TABLE) has watched reach the
+    /// driver as notices. Call before starting threads: those inherit the blocked signals, and would
+    /// else take them. So do processes that are started: what is sent to them before they watch signals
+    /// themselves waits for that.
     ///
     /// # Errors
     ///
@@ -88,14 +90,14 @@ impl Reactor {
         self.watch_signals_and(&[])
     }
 
-    /// The same, and others that [`Notice`] knows: SIGCHLD, SIGQUIT.
+    /// The same, and others that [`Notice`] knows: SIGCHLD.
     ///
     /// # Errors
     ///
     /// When the system refuses another descriptor.
     pub fn watch_signals_and(&mut self, others: &[Signal]) -> io::Result<()> {
-        let always = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1];
-        let signals: SigSet = always.iter().chain(others).copied().collect();
+        let mut signals = signals::watched()?;
+        others.iter().for_each(|&signal| signals.add(signal));
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&signals), None)?;
         let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         let registry = self.poll.registry();
@@ -210,14 +212,10 @@ impl Reactor {
 
     fn deliver_signals<D: Driver>(&self, driver: &mut D) {
         while let Some(signal) = self.next_signal() {
-            let notice = match Signal::try_from(signal.ssi_signo as i32) {
-                Ok(Signal::SIGHUP) => Notice::Reload,
-                Ok(Signal::SIGUSR1) => Notice::Report,
-                Ok(Signal::SIGQUIT) => Notice::StopAtOnce,
-                Ok(Signal::SIGCHLD) => Notice::ChildEnded,
-                _ => Notice::Terminate,
-            };
-            driver.notice(notice, self.now());
+            let signal = Signal::try_from(signal.ssi_signo.cast_signed());
+            if let Some(notice) = signal.ok().and_then(signals::notice) {
+                driver.notice(notice, self.now());
+            }
         }
     }
 

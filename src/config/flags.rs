@@ -77,7 +77,7 @@ pub fn help() -> String {
     text +=
         "  -h, --help                 print this\n  -V, --version              print the version\n";
     text += "\nUnits: us ms s m h d; counts k m (1000); sizes KiB MiB GiB (1024).\n\
-             Signals: SIGTERM, SIGINT drain, a second one stops at once; SIGHUP reloads the table;\n\
-             SIGUSR1 logs the statistics.\n";
+             Signals: SIGTERM, SIGINT drain, a second one or SIGQUIT stops at once; SIGHUP reloads the\n\
+             table; SIGUSR1 logs the statistics.\n";
     text
 }

@@ -42,12 +42,14 @@ mod limits;
 mod logging;
 #[cfg(feature = "client")]
 mod misbehaving;
+mod outputs;
 #[cfg(feature = "client")]
 mod readme;
 mod rights;
 mod services;
 mod shards;
 mod sharing;
+mod signal_table;
 mod signals;
 #[cfg(feature = "client")]
 mod stats_watch;

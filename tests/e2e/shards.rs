@@ -1,6 +1,7 @@
 //! `--shards`: several processes that serve as one.
 
 mod failing;
+mod signals;
 mod stopping;
 mod tables;
 

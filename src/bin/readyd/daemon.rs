@@ -52,6 +52,14 @@ impl Daemon {
         self.server.drain(now);
     }
 
+    /// The signal comes again and again; draining goes on as long as the kernel lets it.
+    fn stop_for_want_of_cpu_time(&mut self, now: Moment) {
+        if !self.server.is_draining() {
+            log::error!("the limit of processor time is nearly reached (ulimit -t, LimitCPU=)");
+            self.terminate(now);
+        }
+    }
+
     fn report(&self, now: Moment) {
         for line in self.server.statistics(now).lines() {
             log::info!("statistics: {line}");
@@ -114,6 +122,7 @@ impl Driver for Daemon {
         match notice {
             Notice::Terminate => self.terminate(now),
             Notice::StopAtOnce => self.stop_at_once(now),
+            Notice::CpuTimeLimit => self.stop_for_want_of_cpu_time(now),
             Notice::Reload => self.start_reload(),
             Notice::Report => self.report(now),
             Notice::Woken => self.take_tables(),

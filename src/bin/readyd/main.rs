@@ -26,26 +26,46 @@ mod start;
 mod supervisor;
 
 use readyd::config::{self, Command};
+use readyd::signals;
+use start::StartError;
+use std::env;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match config::from_args(std::env::args_os().skip(1)) {
-        Ok(Command::Help) => print(&config::help()),
-        Ok(Command::Version) => print(concat!("readyd ", env!("CARGO_PKG_VERSION"), "\n")),
-        Ok(Command::Run(config)) => match start::run(*config) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => complain(&error, 1),
-        },
-        Err(error) => complain(&error, 2),
+    let is_shard = env::var_os(shard::VARIABLE).is_some();
+    let process = if is_shard { signals::Process::Shard } else { signals::Process::Server };
+    if let Err(error) = signals::prepare(process) {
+        return complain(&StartError::System("set what signals do", error), 1);
+    }
+    let outcome = match config::from_args(env::args_os().skip(1)) {
+        Ok(Command::Help) => print_for_people(&config::help()),
+        Ok(Command::Version) => {
+            print_for_people(concat!("readyd ", env!("CARGO_PKG_VERSION"), "\n"))
+        }
+        Ok(Command::Run(config)) => start::run(*config),
+        Err(error) => return complain(&error, 2),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error, 1),
     }
 }
 
-/// Prints on standard output; whoever closed it does not want to read on.
-fn print(text: &str) -> ExitCode {
-    let _ = io::stdout().write_all(text.as_bytes());
-    ExitCode::SUCCESS
+/// Prints on standard output what somebody has asked to read. Whoever has closed it does not want to read
+/// on, as head(1), and that is no failure.
+pub(crate) fn print_for_people(text: &str) -> Result<(), StartError> {
+    match print(text) {
+        Err(StartError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Prints on standard output.
+pub(crate) fn print(text: &str) -> Result<(), StartError> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(StartError::Output)
 }
 
 fn complain(error: &dyn fmt::Display, status: u8) -> ExitCode {

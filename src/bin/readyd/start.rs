@@ -7,8 +7,7 @@ use crate::child::Ending;
 use crate::daemon::{Daemon, Keeper};
 use crate::loader::{Loader, TableSource};
 use crate::shard::{self, Shard, ShardError};
-use crate::{logger, print, supervisor};
-use nix::sys::signal::Signal;
+use crate::{logger, print, print_for_people, supervisor};
 use readyd::config::Config;
 use readyd::config::listen::{Listen, Place};
 use readyd::descriptors;
@@ -16,6 +15,7 @@ use readyd::handlers::daytime::Calendar;
 use readyd::inherited::{self, InheritError};
 use readyd::limits::Limits;
 use readyd::listener::{self, Port};
+use readyd::mapping;
 use readyd::memory;
 use readyd::privileges::{Account, AccountError, Rights};
 use readyd::reactor::Reactor;
@@ -39,6 +39,8 @@ pub(crate) enum StartError {
     ShardFailed(usize, Ending),
     /// Shards that did not end in order when they were told to.
     ShardsBroke(usize),
+    /// Standard output could not be written.
+    Output(io::Error),
     System(&'static str, io::Error),
 }
 
@@ -60,7 +62,10 @@ impl fmt::Display for StartError {
                 write!(f, "{} could not start ({ending}); see above", shard::name(*number))
             }
             StartError::ShardsBroke(count) => write!(f, "{count} shards did not end in order"),
-            StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
+            StartError::Output(error) => write!(f, "cannot write to standard output: {error}"),
+            StartError::System(what, error) => {
+                write!(f, "cannot {what}: {error}{}", advice_on_memory(error))
+            }
         }
     }
 }
@@ -87,6 +92,11 @@ fn advice(port: Port, error: ErrorKind) -> &'static str {
     }
 }
 
+/// The board on which shards count is a file to the kernel.
+fn advice_on_memory(error: &io::Error) -> &'static str {
+    if error.kind() == ErrorKind::FileTooLarge { mapping::FILE_SIZE_ADVICE } else { "" }
+}
+
 /// Serves until it is told to stop: alone, as a shard, or by way of shards.
 pub(crate) fn run(config: Config) -> Result<(), StartError> {
     let shard = Shard::from_environment().map_err(StartError::Shard)?;
@@ -107,10 +117,7 @@ fn serve(
     let rights = look_up(config.user.as_ref())?;
     let mut reactor = Reactor::new().map_err(|error| StartError::System("start epoll", error))?;
     // Before the table is loaded, which may take a while: a SIGHUP would end the process until then.
-    let more_signals: &[Signal] = if shard.is_some() { &[Signal::SIGQUIT] } else { &[] };
-    reactor
-        .watch_signals_and(more_signals)
-        .map_err(|error| StartError::System("watch signals", error))?;
+    reactor.watch_signals().map_err(|error| StartError::System("watch signals", error))?;
     let is_shard = shard.is_some();
     let (table, keeper, seat) = match shard {
         Some(shard) => keeper_of_a_shard(shard, &mut reactor)?,
@@ -121,8 +128,7 @@ fn serve(
         }
     };
     if config.check_only {
-        print("the configuration is in order\n");
-        return Ok(());
+        return print_for_people("the configuration is in order\n");
     }
     if !is_shard {
         log_size(&config, &table);
@@ -251,10 +257,8 @@ pub(crate) fn announce(config: &Config, bound: &[Bound]) -> Result<(), StartErro
         log::info!("listening {service} {address}");
         addresses += &format!("{service} {address}\n");
     }
-    if config.print_addresses {
-        print(&addresses);
-    }
-    Ok(())
+    // Whoever asked for them waits for them, so nobody is served if they cannot be told.
+    if config.print_addresses { print(&addresses) } else { Ok(()) }
 }
 
 /// As many connections as were asked for, or as many as there is room for.

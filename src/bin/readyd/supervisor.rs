@@ -295,7 +295,9 @@ impl Driver for Supervisor {
 
     fn notice(&mut self, notice: Notice, now: Moment) {
         match notice {
-            Notice::Terminate => self.terminate(),
+            // It comes again and again, and is no second order.
+            Notice::CpuTimeLimit if self.phase == Phase::Stopping => {}
+            Notice::Terminate | Notice::CpuTimeLimit => self.terminate(),
             Notice::ChildEnded => self.look_after_shards(now),
             Notice::Reload => self.start_reload(),
             Notice::Report => self.report(now),
