@@ -66,3 +66,4 @@ pub mod stats;
 pub mod table;
 pub mod timer;
 pub mod token;
+pub mod usage;

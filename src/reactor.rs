@@ -8,8 +8,12 @@
 //! interrupts epoll_wait (mio does not retry it) is a turn without events.
 
 use crate::clock::{Moment, WallTime};
-use crate::net::{Driver, MonotonicClock, Net, Next, Notice, Readiness, Token, WallClock};
+use crate::memory;
+use crate::net::{
+    Driver, Host, MonotonicClock, Net, Next, Notice, Readiness, Token, Usage, WallClock,
+};
 use crate::signals;
+use crate::usage;
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
@@ -165,10 +169,15 @@ impl Reactor {
         let mut timeout = Some(Duration::ZERO);
         loop {
             self.poll_events(timeout)?;
-            self.deliver(driver);
-            timeout = match driver.end_turn(self.now()) {
+            let first_notice = self.deliver(driver);
+            let now = self.now();
+            let next = driver.end_turn(now);
+            let ended = self.now();
+            // Events are only noted, which takes no time; what notices ask for may.
+            driver.turn_ended(first_notice.unwrap_or(now), ended);
+            timeout = match next {
                 Next::Poll => Some(Duration::ZERO),
-                Next::WaitUntil(moment) => self.wait_until(moment)?,
+                Next::WaitUntil(moment) => self.wait_until(moment, ended)?,
                 Next::Wait => None,
                 Next::Stop => return Ok(()),
             };
@@ -176,8 +185,8 @@ impl Reactor {
     }
 
     /// How long epoll may wait, so that it ends at `moment`.
-    fn wait_until(&self, moment: Moment) -> io::Result<Option<Duration>> {
-        let wait = moment.since(self.now()).min(LONGEST_WAIT);
+    fn wait_until(&self, moment: Moment, now: Moment) -> io::Result<Option<Duration>> {
+        let wait = moment.since(now).min(LONGEST_WAIT);
         let Some(timer) = &self.exact_timer else { return Ok(Some(wait)) };
         let Some(sleep) = wait.checked_sub(WAKING_TIME).filter(|sleep| !sleep.is_zero()) else {
             return Ok(Some(Duration::ZERO));
@@ -198,16 +207,26 @@ impl Reactor {
         }
     }
 
-    fn deliver<D: Driver>(&self, driver: &mut D) {
+    /// Tells the driver what has happened, and returns when it was given the first notice, if it was.
+    fn deliver<D: Driver>(&self, driver: &mut D) -> Option<Moment> {
+        let mut first_notice = None;
         for event in &self.events {
             match event.token() {
-                SIGNALS => self.deliver_signals(driver),
+                SIGNALS => {
+                    first_notice.get_or_insert_with(|| self.now());
+                    self.deliver_signals(driver);
+                }
                 // That it woke the loop is all it is for.
                 TIMER => {}
-                WAKER | INPUT => driver.notice(Notice::Woken, self.now()),
+                WAKER | INPUT => {
+                    let now = self.now();
+                    first_notice.get_or_insert(now);
+                    driver.notice(Notice::Woken, now);
+                }
                 mio::Token(token) => driver.ready(Token(token), readiness(event)),
             }
         }
+        first_notice
     }
 
     fn deliver_signals<D: Driver>(&self, driver: &mut D) {
@@ -262,6 +281,16 @@ impl WallClock for MioNet {
     fn wall_time(&self) -> WallTime {
         // A clock set before 1970 reads as 1970.
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().into()
+    }
+}
+
+impl Host for MioNet {
+    fn usage(&self) -> Usage {
+        usage::of_this_process()
+    }
+
+    fn give_memory_back(&self) {
+        memory::give_back_what_is_free();
     }
 }
 

@@ -60,7 +60,7 @@ impl Daemon {
         }
     }
 
-    fn report(&self, now: Moment) {
+    fn report(&mut self, now: Moment) {
         for line in self.server.statistics(now).lines() {
             log::info!("statistics: {line}");
         }
@@ -132,5 +132,9 @@ impl Driver for Daemon {
 
     fn end_turn(&mut self, now: Moment) -> Next {
         self.server.end_turn(now)
+    }
+
+    fn turn_ended(&mut self, began: Moment, ended: Moment) {
+        self.server.turn_ended(began, ended);
     }
 }

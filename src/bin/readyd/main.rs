@@ -27,6 +27,7 @@ mod supervisor;
 
 use readyd::config::{self, Command};
 use readyd::signals;
+use readyd::stats::VERSION;
 use start::StartError;
 use std::env;
 use std::fmt;
@@ -41,9 +42,7 @@ fn main() -> ExitCode {
     }
     let outcome = match config::from_args(env::args_os().skip(1)) {
         Ok(Command::Help) => print_for_people(&config::help()),
-        Ok(Command::Version) => {
-            print_for_people(concat!("readyd ", env!("CARGO_PKG_VERSION"), "\n"))
-        }
+        Ok(Command::Version) => print_for_people(&format!("readyd {VERSION}\n")),
         Ok(Command::Run(config)) => start::run(*config),
         Err(error) => return complain(&error, 2),
     };

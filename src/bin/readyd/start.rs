@@ -8,6 +8,7 @@ use crate::daemon::{Daemon, Keeper};
 use crate::loader::{Loader, TableSource};
 use crate::shard::{self, Shard, ShardError};
 use crate::{logger, print, print_for_people, supervisor};
+use nix::unistd::getppid;
 use readyd::config::Config;
 use readyd::config::listen::{Listen, Place};
 use readyd::descriptors;
@@ -20,12 +21,14 @@ use readyd::memory;
 use readyd::privileges::{Account, AccountError, Rights};
 use readyd::reactor::Reactor;
 use readyd::server::Server;
+use readyd::stats::VERSION;
 use readyd::stats::board::Seat;
 use readyd::table::{LoadError, Table};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
 use std::os::fd::RawFd;
+use std::process;
 
 /// Why the server could not run.
 pub(crate) enum StartError {
@@ -102,6 +105,9 @@ pub(crate) fn run(config: Config) -> Result<(), StartError> {
     let shard = Shard::from_environment().map_err(StartError::Shard)?;
     let inherited = if config.check_only { Vec::new() } else { take_inherited(&config)? };
     logger::start(&config);
+    if !config.check_only {
+        log::info!("readyd {VERSION}, pid {}", process::id());
+    }
     if config.shards > 1 && !config.check_only {
         return supervisor::run(config);
     }
@@ -154,7 +160,7 @@ fn serve(
             .map_err(|error| StartError::Listen(listen, port(&config), error))?;
     }
     if let Some(seat) = seat {
-        server.share_statistics(Box::new(seat));
+        server.share_statistics(Box::new(seat), getppid().as_raw().cast_unsigned());
     }
     let mut daemon = Daemon::new(server, keeper);
     reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;

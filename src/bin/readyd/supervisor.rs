@@ -32,6 +32,7 @@ use readyd::table::Table;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::process;
 
 /// What all shards are started with.
 struct Orders {
@@ -211,7 +212,7 @@ impl Supervisor {
         self.signal_all(Signal::SIGUSR1);
         let uptime = now.since(Moment::START);
         let total = self.orders.board.total();
-        let report = total.report_of_shards(self.orders.shards, uptime).to_string();
+        let report = total.report_of_shards(self.orders.shards, uptime, process::id()).to_string();
         for line in report.lines() {
             log::info!("statistics: {line}");
         }
