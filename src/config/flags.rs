@@ -46,6 +46,12 @@ pub(super) const FLAGS: &[Flag] = &[
     flag("log-rate", "COUNT", "log lines a second that clients can cause [100]"),
     flag("exit-on-idle", "DURATION", "stop when nobody has been connected for so long"),
     flag("backlog", "COUNT", "connections waiting to be accepted, as listen(2) [4096]"),
+    flag(
+        "tcp-keepalive",
+        "DURATION",
+        "ask a client that is silent for so long whether it is there",
+    ),
+    flag("tcp-user-timeout", "DURATION", "without an acknowledgement of what was sent"),
     flag("config", "FILE", "a flag a line, without dashes; the command line wins"),
     flag("log", "LEVEL", "off, error, warn, info, debug or trace [RUST_LOG, or info]"),
     switch("check-config", "read everything, say what is wrong, and exit"),

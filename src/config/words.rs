@@ -8,6 +8,7 @@ use crate::access::AccessRules;
 use crate::handlers::Service;
 use crate::handlers::daytime::Zone;
 use crate::limits::Limits;
+use crate::listener::TcpTimeouts;
 use crate::table::Order;
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -56,6 +57,7 @@ impl Config {
             max_connections,
             memory_limit,
             backlog,
+            tcp_timeouts: TcpTimeouts { keepalive, user_timeout },
             log,
             log_from_file: _,
             check_only,
@@ -85,6 +87,8 @@ impl Config {
         words.optional("memory-limit", memory_limit);
         words.limits(limits);
         words.value("backlog", backlog);
+        words.optional("tcp-keepalive", &keepalive.map(seconds));
+        words.optional("tcp-user-timeout", &user_timeout.map(seconds));
         words.optional("log", log);
         words.switch("check-config", *check_only);
         words.0

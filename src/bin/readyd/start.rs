@@ -11,6 +11,7 @@ use crate::{logger, print, print_for_people, supervisor};
 use nix::unistd::getppid;
 use readyd::config::Config;
 use readyd::config::listen::{Listen, Place};
+use readyd::counted::counted;
 use readyd::descriptors;
 use readyd::handlers::daytime::Calendar;
 use readyd::inherited::{self, InheritError};
@@ -64,7 +65,9 @@ impl fmt::Display for StartError {
             StartError::ShardFailed(number, ending) => {
                 write!(f, "{} could not start ({ending}); see above", shard::name(*number))
             }
-            StartError::ShardsBroke(count) => write!(f, "{count} shards did not end in order"),
+            StartError::ShardsBroke(count) => {
+                write!(f, "{} did not end in order", counted(*count, "shard"))
+            }
             StartError::Output(error) => write!(f, "cannot write to standard output: {error}"),
             StartError::System(what, error) => {
                 write!(f, "cannot {what}: {error}{}", advice_on_memory(error))
@@ -187,7 +190,7 @@ pub(crate) fn table_source(config: &Config) -> TableSource {
 /// Says how many keys the table has, if it comes from a file.
 pub(crate) fn log_size(config: &Config, table: &Table) {
     if let Some(path) = &config.table {
-        log::info!("table {} has {} keys", path.display(), table.len());
+        log::info!("table {} has {}", path.display(), counted(table.len(), "key"));
     }
 }
 
@@ -248,6 +251,7 @@ pub(crate) fn bind_all(
                 inherited.swap_remove(place.ok_or_else(missing)?).1
             }
         };
+        config.tcp_timeouts.set(&socket).map_err(failed)?;
         bound.push((socket, listen.clone()));
     }
     Ok(bound)
@@ -272,7 +276,8 @@ fn max_connections(asked: Option<usize>, descriptor_limit: usize) -> usize {
     let room =
         descriptors::room_for_connections(descriptor_limit).min(Limits::MAX_CONNECTIONS_BOUND);
     let Some(asked) = asked else {
-        log::info!("at most {room} connections (descriptor limit {descriptor_limit})");
+        let most = counted(room, "connection");
+        log::info!("at most {most} (descriptor limit {descriptor_limit})");
         return room;
     };
     if asked > room {
