@@ -28,6 +28,7 @@ pub mod clock;
 pub mod close;
 pub mod config;
 pub mod conn;
+pub mod counted;
 pub mod descriptors;
 pub mod frame;
 pub mod framing;

@@ -51,6 +51,7 @@ mod shards;
 mod sharing;
 mod signal_table;
 mod signals;
+mod statistics;
 #[cfg(feature = "client")]
 mod stats_watch;
 mod support;

@@ -103,7 +103,7 @@ fn second_signal_stops_at_once() {
         Launch::of(&["chargen"]).args(&["--drain-timeout", "1h", "--write-timeout", "1h"]).start();
     let _client = client_that_never_reads(&server);
     server.signal(Signal::SIGTERM);
-    server.wait_for_log("draining 1 connections");
+    server.wait_for_log("draining 1 connection");
     // It still answers signals, and nobody new gets in.
     assert_eq!(server.statistics().get("connections_open"), 1);
     assert!(is_refused(&server, "chargen"));
@@ -141,7 +141,7 @@ fn drain_timeout_counts_from_the_signal() {
     // A time in which nothing happens, longer than the time for draining.
     thread::sleep(DRAIN_TIMEOUT + Duration::from_millis(200));
     server.signal(Signal::SIGTERM);
-    server.wait_for_log("draining 1 connections");
+    server.wait_for_log("draining 1 connection");
     for _ in 0..REPLIES {
         assert!(client.read_frame() == value.as_bytes(), "another value came");
     }
@@ -164,7 +164,7 @@ fn exit_on_idle_waits_for_the_last_client() {
     assert_eq!(client.ask("ECHO still here"), "still here");
     drop(client);
     assert_eq!(server.wait_for_exit().code(), Some(0));
-    server.wait_for_log("stopped: 1 connections, 1 requests");
+    server.wait_for_log("stopped: 1 connection, 1 request");
 }
 
 fn start_with_table(table: &Path) -> Server {
@@ -209,7 +209,7 @@ fn fault_16_reload_of_a_broken_table_keeps_the_old_one() {
 
     scratch.write("table", "colour green\n");
     server.signal(Signal::SIGHUP);
-    server.wait_for_log("table reloaded: 1 keys");
+    server.wait_for_log("table reloaded: 1 key");
     assert_eq!(client.ask("LOOKUP colour"), "green");
 }
 
@@ -250,7 +250,7 @@ fn reload_asked_for_during_a_reload_is_not_lost() {
     server.signal(Signal::SIGHUP);
     assert_eq!(client.ask("LOOKUP colour"), "red");
     feed(&table, "colour green\n");
-    server.wait_for_log("table reloaded: 1 keys");
+    server.wait_for_log("table reloaded: 1 key");
     feed(&table, "colour blue\nshape round\n");
     server.wait_for_log("table reloaded: 2 keys");
     assert_eq!(client.ask("LOOKUP colour"), "blue");

@@ -3,6 +3,7 @@
 use crate::loader::{self, Loader};
 use crate::shard::{Control, News};
 use readyd::clock::Moment;
+use readyd::counted::counted;
 use readyd::net::{Driver, Next, Notice, Readiness, Token};
 use readyd::reactor::MioNet;
 use readyd::server::Server;
@@ -32,12 +33,13 @@ impl Daemon {
     /// The last line of the log.
     pub(crate) fn say_goodbye(&self) {
         let stats = self.server.stats();
-        log::info!("stopped: {} connections, {} requests", stats.accepted, stats.requests);
+        let connections = counted(stats.accepted, "connection");
+        log::info!("stopped: {connections}, {}", counted(stats.requests, "request"));
     }
 
     fn terminate(&mut self, now: Moment) {
         if !self.server.is_draining() {
-            log::info!("draining {} connections", self.server.stats().open());
+            log::info!("draining {}", counted(self.server.stats().open(), "connection"));
             self.server.drain(now);
         } else if matches!(self.keeper, Keeper::Itself(_)) {
             self.stop_at_once(now);
@@ -45,7 +47,8 @@ impl Daemon {
     }
 
     fn stop_at_once(&mut self, now: Moment) {
-        log::info!("stopping at once, {} connections are open", self.server.stats().open());
+        let open = counted(self.server.stats().open(), "connection");
+        log::info!("stopping at once with {open} open");
         if !self.server.is_draining() {
             self.server.drain(now);
         }
@@ -79,7 +82,7 @@ impl Daemon {
         match &mut self.keeper {
             Keeper::Itself(loader) => match loader.take() {
                 Some(Ok(table)) => {
-                    log::info!("table reloaded: {} keys", table.len());
+                    log::info!("table reloaded: {}", counted(table.len(), "key"));
                     self.replace_table(table);
                 }
                 Some(Err(why)) => self.keep_table(&why),
@@ -87,7 +90,7 @@ impl Daemon {
             },
             Keeper::Supervisor(control) => match control.news() {
                 Some(News::Table(table)) => {
-                    log::debug!("table replaced: {} keys", table.len());
+                    log::debug!("table replaced: {}", counted(table.len(), "key"));
                     self.replace_table(table);
                     self.take_tables();
                 }

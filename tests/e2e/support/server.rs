@@ -389,7 +389,12 @@ impl Statistics {
     }
 
     pub(crate) fn get(&self, name: &str) -> u64 {
-        let value = self.0.get(name).unwrap_or_else(|| panic!("no counter {name} in {self:?}"));
+        let value = self.text(name);
         value.parse().unwrap_or_else(|_| panic!("{name} is {value:?}"))
+    }
+
+    /// A value as it was written: that of the version is no number.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.0.get(name).unwrap_or_else(|| panic!("no counter {name} in {self:?}"))
     }
 }
