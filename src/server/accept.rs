@@ -122,8 +122,10 @@ impl<N: Net> Gate<N> {
             let one_more = usize::from(is_planted(Bug::OneConnectionTooMany));
             if active >= self.max_connections + one_more {
                 self.pause(State::Full, visitor);
-                let active = counted(active, "connection");
-                self.say(visitor.now, format_args!("{active} in use, the most there may be"));
+                match active {
+                    1 => self.say(visitor.now, format_args!("the only connection is in use")),
+                    _ => self.say(visitor.now, format_args!("all {active} connections are in use")),
+                }
                 return None;
             }
             let listener = self.listeners.get_mut(number)?;

@@ -195,7 +195,7 @@ fn one_client_more_than_allowed_waits_for_a_place() {
     second.ask("ECHO");
     let mut third = server.connect("framed");
     third.send_frame("ECHO let in");
-    server.wait_for_log("accepting paused: 2 connections in use");
+    server.wait_for_log("accepting paused: all 2 connections are in use");
     assert_eq!(second.ask("ECHO still here"), "still here");
     assert_eq!(server.statistics().get("connections_open"), 2);
     drop(first);

@@ -1,7 +1,7 @@
 //! Signals and resource limits, with several processes.
 
 use super::{clients_of_all, launch, processes};
-use crate::signal_table::{read_until_the_end, send_all_survivable};
+use crate::signal_table::{Reader, send_all_survivable};
 use crate::support::server::READYD;
 use crate::support::tools::{self, Input, SHELL};
 use crate::support::{Launch, Scratch, frame};
@@ -28,9 +28,10 @@ fn field_server_01_no_signal_of_the_table_ends_a_supervisor_or_a_shard() {
 fn field_server_01_a_shard_at_its_limit_of_processor_time_drains_and_is_replaced() {
     let script = "ulimit -t 2; exec \"$0\" \"$@\"";
     let server = launch(&["chargen", "framed"], 2).wrapper(&[SHELL, "-c", script]).start();
-    let reader = read_until_the_end(server.connect("chargen"));
+    let reader = Reader::start(server.connect("chargen"));
+    reader.wait_for_log(&server, "the limit of processor time is nearly reached");
+    reader.finish();
     server.wait_for_log("has ended (exit status: 0); another starts");
-    reader.join().expect("the reading thread");
     clients_of_all(&server, 2);
 }
 

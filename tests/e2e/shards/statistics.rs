@@ -1,8 +1,9 @@
 //! What several processes tell together.
 
-use super::{clients_of_all, launch, processes, stats};
+use super::{clients_of_all, launch, process_of, processes, stats};
 use crate::statistics::{documented_names, wait_for_keepalive};
 use crate::support::eventually;
+use nix::sys::signal::{Signal, kill};
 
 #[test]
 fn field_server_20_shards_tell_the_documented_names_the_supervisor_and_their_sums() {
@@ -27,8 +28,8 @@ fn field_server_20_shards_tell_the_documented_names_the_supervisor_and_their_sum
         assert!(stats.get("resident_bytes") > 2 << 20, "{stats:?}");
         assert!(stats.get("cpu_microseconds") > 0, "{stats:?}");
     }
-    let by_signal = server.statistics();
-    assert_eq!(by_signal.get("pid"), server.pid().as_raw() as u64);
+    server.signal(Signal::SIGUSR1);
+    server.wait_for_log(&format!("INFO  statistics: pid {}", server.pid()));
 }
 
 #[test]
@@ -49,8 +50,8 @@ fn field_server_20_processor_time_of_a_shard_that_has_ended_still_counts() {
     let mut clients = clients_of_all(&server, 2);
     let mut watcher = clients.remove(&1).expect("a client of shard 1").remove(0);
     let before = stats(&mut watcher).get("cpu_microseconds");
-    let victim = super::process_of(&server, 2, 2);
-    nix::sys::signal::kill(victim, nix::sys::signal::Signal::SIGKILL).expect("a shard");
+    let victim = process_of(&server, 2, 2);
+    kill(victim, Signal::SIGKILL).expect("a shard");
     server.wait_for_log("another starts");
     assert!(stats(&mut watcher).get("cpu_microseconds") >= before);
     drop(clients);
