@@ -13,7 +13,7 @@ use crate::net::{
     Driver, Host, MonotonicClock, Net, Next, Notice, Readiness, Token, Usage, WallClock,
 };
 use crate::signals;
-use crate::usage;
+use crate::usage::Meter;
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
@@ -147,7 +147,8 @@ impl Reactor {
     ///
     /// When the system refuses another descriptor.
     pub fn net(&self) -> io::Result<MioNet> {
-        Ok(MioNet { registry: self.poll.registry().try_clone()?, started: self.started })
+        let registry = self.poll.registry().try_clone()?;
+        Ok(MioNet { registry, started: self.started, meter: Meter::default() })
     }
 
     /// What another thread calls to have [`Notice::Woken`] delivered.
@@ -268,9 +269,15 @@ pub struct MioNet {
     registry: Registry,
     /// When the reactor's clock started.
     started: Instant,
+    meter: Meter,
 }
 
 impl MioNet {
+    /// The same, with a meter for what the process uses, as a server needs it. It takes a descriptor.
+    pub fn measuring(self, meter: Meter) -> MioNet {
+        MioNet { meter, ..self }
+    }
+
     /// A listener for this network. It must be nonblocking: see [`crate::listener`].
     pub fn listener(&self, socket: StdListener) -> TcpListener {
         TcpListener::from_std(socket)
@@ -286,7 +293,7 @@ impl WallClock for MioNet {
 
 impl Host for MioNet {
     fn usage(&self) -> Usage {
-        usage::of_this_process()
+        self.meter.usage()
     }
 
     fn give_memory_back(&self) {

@@ -25,6 +25,7 @@ use readyd::server::Server;
 use readyd::stats::VERSION;
 use readyd::stats::board::Seat;
 use readyd::table::{LoadError, Table};
+use readyd::usage::Meter;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
@@ -144,6 +145,7 @@ fn serve(
     }
     let descriptor_limit = descriptors::raise_limit();
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
+    let net = net.measuring(Meter::open());
     let listeners = bind_all(&config, port(&config), inherited)?;
     if !is_shard {
         announce(&config, &listeners)?;

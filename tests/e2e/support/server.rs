@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 /// Where cargo put the program under test.
 pub(crate) const READYD: &str = env!("CARGO_BIN_EXE_readyd");
 
+/// The first counter of the statistics.
+const FIRST_STATISTIC: &str = "statistics: uptime_seconds ";
+
 /// The last counter of the statistics: when it is in the log, all are.
 const LAST_STATISTIC: &str = "statistics: log_lines_suppressed ";
 
@@ -234,7 +237,10 @@ impl Server {
         let before = self.log.all().len();
         self.signal(Signal::SIGUSR1);
         self.log.wait("statistics", |lines| {
+            // What comes before is the rest of a report that was asked for earlier.
+            let is_first = |line: &String| line.contains(FIRST_STATISTIC);
             let new = &lines[before..];
+            let new = &new[new.iter().position(is_first)?..];
             let counter = |line: &String| -> Option<(String, String)> {
                 let (name, value) = line.split_once("statistics: ")?.1.split_once(' ')?;
                 Some((name.to_owned(), value.to_owned()))
