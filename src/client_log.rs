@@ -5,6 +5,7 @@
 //! reprogram a terminal.
 
 use crate::clock::Moment;
+use crate::counted::counted;
 use log::Level;
 use std::fmt;
 use std::time::Duration;
@@ -70,7 +71,8 @@ impl ClientLog {
     /// Says how many lines were left out, once their second is over.
     pub fn report(&mut self, now: Moment) {
         if self.report_due().is_some_and(|due| now >= due) {
-            log::warn!("{} lines suppressed (--log-rate {})", self.suppressed, self.rate);
+            let lines = counted(self.suppressed, "line");
+            log::warn!("{lines} suppressed (--log-rate {})", self.rate);
             self.suppressed = 0;
         }
     }

@@ -19,6 +19,7 @@ use crate::access;
 use crate::files::{self, ReadError};
 use crate::handlers::Service;
 use crate::limits::Limits;
+use crate::listener::TcpTimeouts;
 use crate::privileges::Account;
 use crate::table::Order;
 use crate::zone::Zone;
@@ -29,7 +30,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use values::ValueError;
 
 /// All that the server is told at start.
@@ -61,6 +64,8 @@ pub struct Config {
     pub memory_limit: Option<usize>,
     /// Connections the kernel may queue for accepting.
     pub backlog: u32,
+    /// When the kernel gives up on a client that answers nothing.
+    pub tcp_timeouts: TcpTimeouts,
     /// How much to log, if the command line says so.
     pub log: Option<LevelFilter>,
     /// How much to log unless the command line or the environment say so.
@@ -85,6 +90,7 @@ impl Default for Config {
             max_connections: None,
             memory_limit: None,
             backlog: 4096,
+            tcp_timeouts: TcpTimeouts::default(),
             log: None,
             log_from_file: None,
             check_only: false,
@@ -283,6 +289,14 @@ impl Config {
             "log-rate" => limits.log_rate = narrow(values::count(value)?)?,
             "exit-on-idle" => limits.exit_on_idle = Some(values::duration(value)?),
             "backlog" => self.backlog = narrow(values::count(value)?)?,
+            "tcp-keepalive" => {
+                let range = Duration::from_secs(1)..=TcpTimeouts::LONGEST_KEEPALIVE;
+                self.tcp_timeouts.keepalive = Some(within(range, "1s to 32767s", value)?);
+            }
+            "tcp-user-timeout" => {
+                let range = Duration::from_millis(1)..=TcpTimeouts::LONGEST_USER_TIMEOUT;
+                self.tcp_timeouts.user_timeout = Some(within(range, "1ms to 24d", value)?);
+            }
             "log" => self.log = Some(level(value)?),
             "check-config" => self.check_only = true,
             _ => return Err("this flag has no meaning here".into()),
@@ -304,6 +318,15 @@ impl<E: fmt::Display> From<E> for Reason {
 /// A value as the type of number that the setting is kept in.
 fn narrow<T: TryFrom<u64>>(value: u64) -> Result<T, ValueError> {
     value.try_into().map_err(|_| ValueError::TooLarge)
+}
+
+/// A duration that the kernel takes, in a range that people write as `words`.
+fn within(range: RangeInclusive<Duration>, words: &str, value: &str) -> Result<Duration, Reason> {
+    let duration = values::duration(value)?;
+    match range.contains(&duration) {
+        true => Ok(duration),
+        false => Err(format!("not from {words}").into()),
+    }
 }
 
 fn shards(value: &str) -> Result<usize, Reason> {

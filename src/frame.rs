@@ -10,6 +10,7 @@
 //! every `n`. The first wrong byte decides the error, so a header that arrives byte by byte fails
 //! with the same error, at the same byte, as one that arrives at once.
 
+use crate::counted::counted;
 use crate::planted::{Bug, is_planted};
 use std::fmt;
 
@@ -62,7 +63,7 @@ impl fmt::Display for FrameError {
                 write!(f, "the declared length does not fit 64 bits; the limit is {limit}")
             }
             FrameError::LineOverLimit { limit } => {
-                write!(f, "a line is over the limit of {limit} bytes")
+                write!(f, "a line is over the limit of {}", counted(*limit, "byte"))
             }
         }
     }

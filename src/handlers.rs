@@ -19,7 +19,7 @@ use crate::clock::Moment;
 use crate::conn::{Outcome, Respond};
 use crate::framing::{Framing, Request};
 use crate::limits::Limits;
-use crate::net::WallClock;
+use crate::net::{Host, WallClock};
 use crate::reply::Reply;
 use crate::stats::Stats;
 use crate::stats::publishing::Publisher;
@@ -34,7 +34,7 @@ pub struct Context<'a, W> {
     pub now: Moment,
     /// The client.
     pub peer: SocketAddr,
-    /// For the time of day.
+    /// For the time of day, and for what the process has used.
     pub wall_clock: &'a W,
     /// The text of the time of day.
     pub calendar: &'a mut Calendar,
@@ -137,7 +137,7 @@ pub struct Responder<'a, W> {
     pub context: Context<'a, W>,
 }
 
-impl<W: WallClock> Respond for Responder<'_, W> {
+impl<W: WallClock + Host> Respond for Responder<'_, W> {
     fn greet(&mut self, reply: &mut Reply<'_>) -> Outcome {
         let context = &mut self.context;
         match self.service {

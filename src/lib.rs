@@ -28,6 +28,7 @@ pub mod clock;
 pub mod close;
 pub mod config;
 pub mod conn;
+pub mod counted;
 pub mod descriptors;
 pub mod files;
 pub mod frame;
@@ -62,8 +63,10 @@ pub mod reply;
 )]
 pub mod report;
 pub mod server;
+pub mod signals;
 pub mod stats;
 pub mod table;
 pub mod timer;
 pub mod token;
+pub mod usage;
 pub mod zone;

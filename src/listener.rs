@@ -1,12 +1,15 @@
 //! Listening sockets: bound here, nonblocking, ready to be handed to a poll loop.
 //!
 //! Invariant: a listener comes out as accepted connections shall be. On Linux they inherit
-//! `TCP_NODELAY` from it, so it is set here, once, instead of by a call for each connection.
+//! `TCP_NODELAY` and the timeouts of TCP from it, so those are set here, once, instead of by calls for each
+//! connection.
 
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +23,51 @@ pub enum Port {
     /// a backlog of its own, and the kernel chooses one for each connection, by a hash of both its
     /// addresses and ports.
     Shared,
+}
+
+/// When the kernel gives up on a peer that answers nothing, tcp(7). Without, it never does while nothing is
+/// to be sent, and after about a quarter of an hour otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpTimeouts {
+    /// For how long a connection may be silent before the peer is asked whether it is there, `TCP_KEEPIDLE`:
+    /// whole seconds, from 1 to [`TcpTimeouts::LONGEST_KEEPALIVE`]. A part of a second counts as one.
+    pub keepalive: Option<Duration>,
+    /// For how long what was sent may remain without an acknowledgement, `TCP_USER_TIMEOUT`: milliseconds,
+    /// from 1 to [`TcpTimeouts::LONGEST_USER_TIMEOUT`]. A part of one counts as one.
+    pub user_timeout: Option<Duration>,
+}
+
+impl TcpTimeouts {
+    /// What the kernel takes at most for `TCP_KEEPIDLE`.
+    pub const LONGEST_KEEPALIVE: Duration = Duration::from_secs(32_767);
+
+    /// What the kernel takes at most for `TCP_USER_TIMEOUT`, an `int`.
+    pub const LONGEST_USER_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
+
+    /// A peer is asked this often before it counts as gone, `TCP_KEEPCNT`; each question waits for a third
+    /// of the silence before the first, `TCP_KEEPINTVL`.
+    const QUESTIONS: u32 = 3;
+
+    /// Sets them on a listener: each connection that is established from then on inherits them.
+    ///
+    /// # Errors
+    ///
+    /// What setsockopt(2) says.
+    pub fn set(&self, listener: &impl AsFd) -> io::Result<()> {
+        if let Some(keepalive) = self.keepalive {
+            let seconds = u32::try_from(keepalive.as_nanos().div_ceil(1_000_000_000));
+            let seconds = seconds.unwrap_or(u32::MAX);
+            setsockopt(listener, sockopt::TcpKeepIdle, &seconds)?;
+            setsockopt(listener, sockopt::TcpKeepInterval, &seconds.div_ceil(Self::QUESTIONS))?;
+            setsockopt(listener, sockopt::TcpKeepCount, &Self::QUESTIONS)?;
+            setsockopt(listener, sockopt::KeepAlive, &true)?;
+        }
+        if let Some(timeout) = self.user_timeout {
+            let millis = u32::try_from(timeout.as_nanos().div_ceil(1_000_000));
+            setsockopt(listener, sockopt::TcpUserTimeout, &millis.unwrap_or(u32::MAX))?;
+        }
+        Ok(())
+    }
 }
 
 /// Binds and listens. Port 0 picks a free one, which the listener's address then tells.

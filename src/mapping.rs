@@ -13,7 +13,7 @@ use nix::sys::stat::fstat;
 use std::ffi::c_void;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::os::fd::{AsFd, OwnedFd};
@@ -28,6 +28,10 @@ fn all_seals() -> SealFlag {
     SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL
 }
 
+/// What to do when [`seal`] fails with [`ErrorKind::FileTooLarge`]: to the kernel, memory that processes
+/// share is a file, memfd_create(2).
+pub const FILE_SIZE_ADVICE: &str = " (the limit of file sizes holds for memory that shards share, too: raise ulimit -f or LimitFSIZE=)";
+
 /// Puts `parts`, one behind the other, into memory that can be mapped, and seals it.
 ///
 /// # Errors
@@ -36,9 +40,18 @@ fn all_seals() -> SealFlag {
 pub fn seal(name: &std::ffi::CStr, parts: &[&[u8]]) -> io::Result<OwnedFd> {
     let mut file =
         File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?);
-    parts.iter().try_for_each(|part| file.write_all(part))?;
+    parts.iter().try_for_each(|part| file.write_all(part)).map_err(with_advice)?;
     fcntl(&file, FcntlArg::F_ADD_SEALS(all_seals()))?;
     Ok(file.into())
+}
+
+fn with_advice(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::FileTooLarge => {
+            io::Error::new(error.kind(), format!("{error}{FILE_SIZE_ADVICE}"))
+        }
+        _ => error,
+    }
 }
 
 /// A sealed memfd, mapped from its first byte to its last. Dereferences to its bytes.

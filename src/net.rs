@@ -15,6 +15,7 @@ use crate::clock::{Moment, WallTime};
 use crate::planted::{Bug, is_planted};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
@@ -58,11 +59,34 @@ pub trait MonotonicClock {
     fn now(&self) -> Moment;
 }
 
+/// What a process has used, for the statistics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Its number, to send signals to.
+    pub process_id: u32,
+    /// Processor time, in user and kernel mode together.
+    pub cpu: Duration,
+    /// Memory in use, in bytes; 0 if the system does not tell.
+    pub resident_bytes: u64,
+}
+
+/// The process that a server runs in. One that is simulated, or has no operating system below it, has used
+/// nothing, and keeps its memory.
+pub trait Host {
+    /// What the process has used so far. It costs some system calls: for whoever asks, not for each turn.
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
+
+    /// Gives memory that was freed back to the system. After a crowd has left, for it takes time.
+    fn give_memory_back(&self) {}
+}
+
 /// A network: TCP, nonblocking, edge-triggered.
 ///
 /// Every call that would have to wait fails with [`ErrorKind::WouldBlock`] instead; the socket's
 /// token is then reported once when waiting is over.
-pub trait Net: WallClock {
+pub trait Net: WallClock + Host {
     /// A listening socket.
     type Listener;
     /// A connected or connecting socket. Dropping it closes it.
@@ -134,6 +158,10 @@ pub trait Driver {
 
     /// All events of this turn were told. Works, and says when to be called at the latest.
     fn end_turn(&mut self, now: Moment) -> Next;
+
+    /// A turn, in which nothing was waited for, began and ended at these moments. A driver that does not
+    /// measure its turns ignores it.
+    fn turn_ended(&mut self, _began: Moment, _ended: Moment) {}
 }
 
 /// What reaches a driver besides its sockets.
@@ -145,6 +173,9 @@ pub enum Notice {
     StopAtOnce,
     /// SIGCHLD: a process that was started has ended, perhaps more than one.
     ChildEnded,
+    /// SIGXCPU: the processor time that the process may use is nearly used up, so stop in order. It comes
+    /// again with each second of it that is used.
+    CpuTimeLimit,
     /// SIGHUP: load files again.
     Reload,
     /// SIGUSR1: log the statistics.

@@ -40,6 +40,8 @@ pub enum AccountError {
     GroupNeeded(Uid),
     /// The user is root.
     Root,
+    /// The number stands for no account: setresuid(2) and setresgid(2) take it for "no change".
+    NoAccount,
     /// The system's list of users or groups cannot be read, or a name cannot be looked up in it.
     Unreadable(Errno),
     /// A call was refused: what it was to do.
@@ -59,6 +61,9 @@ impl fmt::Display for AccountError {
                 write!(f, "user {uid} has no entry that tells its group (write {uid}:GROUP)")
             }
             AccountError::Root => f.write_str("root would keep all its rights; name another user"),
+            AccountError::NoAccount => {
+                write!(f, "{} is no account: to the system it means no change", u32::MAX)
+            }
             AccountError::Unreadable(errno) => {
                 write!(f, "cannot look it up: {}", words(*errno))
             }
@@ -109,49 +114,66 @@ impl fmt::Display for Account {
 }
 
 impl Account {
-    /// Looks the account up, passwd(5) and group(5).
+    /// Looks the account up, passwd(5) and group(5). What consists of digits is a number, though there may
+    /// be an account of that name. Two numbers need no look-up: neither list is opened, and where there is
+    /// none, as in many a container, they do.
     ///
     /// # Errors
     ///
     /// [`AccountError`] if there is no such user or group, or the user is root.
     pub fn look_up(&self) -> Result<Rights, AccountError> {
-        let entry = self.user_entry()?;
-        let uid = match (&entry, self.user.parse()) {
-            (Some(entry), _) => entry.uid,
-            (None, Ok(number)) => Uid::from_raw(number),
-            (None, Err(_)) => return Err(AccountError::UnknownUser(self.user.clone())),
-        };
-        let gid = match (&self.group, &entry) {
-            (Some(group), _) => look_up_group(group)?,
-            (None, Some(entry)) => entry.gid,
-            (None, None) => return Err(AccountError::GroupNeeded(uid)),
-        };
-        if uid.is_root() {
-            return Err(AccountError::Root);
-        }
-        let no_name = |_: NulError| AccountError::UnknownUser(self.user.clone());
-        let name = entry.map(|entry| CString::new(entry.name)).transpose().map_err(no_name)?;
-        Ok(Rights { uid, gid, name })
-    }
-
-    /// The user's entry, by name or, if there is no such name, by number.
-    fn user_entry(&self) -> Result<Option<User>, AccountError> {
-        let by_name = User::from_name(&self.user).map_err(AccountError::Unreadable)?;
-        match (by_name, self.user.parse()) {
-            (None, Ok(number)) => {
-                User::from_uid(Uid::from_raw(number)).map_err(AccountError::Unreadable)
+        let group = self.group.as_deref().map(number_or_name);
+        let rights = match (number_or_name(&self.user), group) {
+            (Ok(uid), Some(Ok(gid))) => {
+                Rights { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid), name: None }
             }
-            (by_name, _) => Ok(by_name),
+            (user, group) => rights_of_entry(user, group)?,
+        };
+        let means_no_change = [rights.uid.as_raw(), rights.gid.as_raw()].contains(&u32::MAX);
+        match rights.uid.is_root() {
+            true => Err(AccountError::Root),
+            false if means_no_change => Err(AccountError::NoAccount),
+            false => Ok(rights),
         }
     }
 }
 
-fn look_up_group(group: &str) -> Result<Gid, AccountError> {
-    match (Group::from_name(group).map_err(AccountError::Unreadable)?, group.parse()) {
-        (Some(entry), _) => Ok(entry.gid),
-        (None, Ok(number)) => Ok(Gid::from_raw(number)),
-        (None, Err(_)) => Err(AccountError::UnknownGroup(group.to_owned())),
-    }
+/// A number, or else the name that the text is.
+fn number_or_name(text: &str) -> Result<u32, &str> {
+    text.parse().map_err(|_| text)
+}
+
+/// The rights of a user who is looked up, because it or its group has a name, or its group was not named.
+fn rights_of_entry(
+    user: Result<u32, &str>,
+    group: Option<Result<u32, &str>>,
+) -> Result<Rights, AccountError> {
+    let entry = match user {
+        Ok(number) => User::from_uid(Uid::from_raw(number)),
+        Err(name) => User::from_name(name),
+    };
+    let entry = entry.map_err(AccountError::Unreadable)?;
+    let uid = match (&entry, user) {
+        (Some(entry), _) => entry.uid,
+        (None, Ok(number)) => Uid::from_raw(number),
+        (None, Err(name)) => return Err(AccountError::UnknownUser(name.to_owned())),
+    };
+    let gid = match (group, &entry) {
+        (Some(Ok(number)), _) => Gid::from_raw(number),
+        (Some(Err(name)), _) => look_up_group(name)?,
+        (None, Some(entry)) => entry.gid,
+        (None, None) => return Err(AccountError::GroupNeeded(uid)),
+    };
+    let no_name = |error: NulError| {
+        AccountError::UnknownUser(String::from_utf8_lossy(&error.into_vec()).into_owned())
+    };
+    let name = entry.map(|entry| CString::new(entry.name)).transpose().map_err(no_name)?;
+    Ok(Rights { uid, gid, name })
+}
+
+fn look_up_group(name: &str) -> Result<Gid, AccountError> {
+    let entry = Group::from_name(name).map_err(AccountError::Unreadable)?;
+    entry.map(|entry| entry.gid).ok_or_else(|| AccountError::UnknownGroup(name.to_owned()))
 }
 
 /// A user, a group, and the other groups that the user is in.

@@ -8,7 +8,12 @@
 //! interrupts epoll_wait (mio does not retry it) is a turn without events.
 
 use crate::clock::{Moment, WallTime};
-use crate::net::{Driver, MonotonicClock, Net, Next, Notice, Readiness, Token, WallClock};
+use crate::memory;
+use crate::net::{
+    Driver, Host, MonotonicClock, Net, Next, Notice, Readiness, Token, Usage, WallClock,
+};
+use crate::signals;
+use crate::usage::Meter;
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
@@ -41,12 +46,6 @@ const SIGNALS: mio::Token = mio::Token(usize::MAX);
 const WAKER: mio::Token = mio::Token(usize::MAX - 1);
 const TIMER: mio::Token = mio::Token(usize::MAX - 2);
 const INPUT: mio::Token = mio::Token(usize::MAX - 3);
-
-/// Signals that ask the process to stop.
-const STOPPING: [Signal; 2] = [Signal::SIGTERM, Signal::SIGINT];
-
-/// Signals that ask for something that only a server at work can do.
-const WAITING: [Signal; 2] = [Signal::SIGHUP, Signal::SIGUSR1];
 
 /// Before a moment that is waited for exactly, the loop looks for events without waiting for this
 /// long: waking a sleeping thread takes about that long.
@@ -83,9 +82,10 @@ impl Reactor {
         })
     }
 
-    /// From now on SIGTERM, SIGINT, SIGHUP and SIGUSR1 reach the driver as notices. Call before
-    /// starting threads: those inherit the blocked signals, and would else take them. So do processes
-    /// that are started: what is sent to them before they watch signals themselves waits for that.
+    /// From now on the signals that [`signals::TABLE`](crate::signals::TABLE) has watched reach the
+    /// driver as notices. Call before starting threads: those inherit the blocked signals, and would
+    /// else take them. So do processes that are started: what is sent to them before they watch signals
+    /// themselves waits for that.
     ///
     /// # Errors
     ///
@@ -94,27 +94,27 @@ impl Reactor {
         self.watch_signals_and(&[])
     }
 
-    /// The same, and others that [`Notice`] knows: SIGCHLD, SIGQUIT.
+    /// The same, and others that [`Notice`] knows: SIGCHLD.
     ///
     /// # Errors
     ///
     /// When the system refuses another descriptor.
     pub fn watch_signals_and(&mut self, others: &[Signal]) -> io::Result<()> {
-        let signals: SigSet = STOPPING.iter().chain(&WAITING).chain(others).copied().collect();
+        let mut signals = signals::watched()?;
+        others.iter().for_each(|&signal| signals.add(signal));
         self.watch(&signals, &signals)
     }
 
-    /// From now on SIGTERM and SIGINT reach the driver as notices, also where whoever started the
-    /// process has them blocked or ignored. SIGHUP and SIGUSR1, which would end the process, are kept
-    /// by the kernel until [`Reactor::watch_signals`] is called: what they ask for can only be done
-    /// then.
+    /// From now on the signals that stop a server reach the driver as notices. The others that are watched,
+    /// such as SIGHUP, are kept by the kernel until [`Reactor::watch_signals`] is called: only a server at
+    /// work can do what they ask for.
     ///
     /// # Errors
     ///
     /// When the system refuses another descriptor.
     pub fn watch_stopping_signals(&mut self) -> io::Result<()> {
-        let blocked: SigSet = STOPPING.iter().chain(&WAITING).copied().collect();
-        self.watch(&blocked, &STOPPING.into_iter().collect())
+        let blocked = signals::watched()?;
+        self.watch(&blocked, &signals::stopping(&blocked))
     }
 
     /// Blocks signals and reads some of them from a descriptor, instead of those watched so far. A
@@ -166,7 +166,8 @@ impl Reactor {
     ///
     /// When the system refuses another descriptor.
     pub fn net(&self) -> io::Result<MioNet> {
-        Ok(MioNet { registry: self.poll.registry().try_clone()?, started: self.started })
+        let registry = self.poll.registry().try_clone()?;
+        Ok(MioNet { registry, started: self.started, meter: Meter::default() })
     }
 
     /// What another thread calls to have [`Notice::Woken`] delivered.
@@ -188,10 +189,15 @@ impl Reactor {
         let mut timeout = Some(Duration::ZERO);
         loop {
             self.poll_events(timeout)?;
-            self.deliver(driver);
-            timeout = match driver.end_turn(self.now()) {
+            let first_notice = self.deliver(driver);
+            let now = self.now();
+            let next = driver.end_turn(now);
+            let ended = self.now();
+            // Events are only noted, which takes no time; what notices ask for may.
+            driver.turn_ended(first_notice.unwrap_or(now), ended);
+            timeout = match next {
                 Next::Poll => Some(Duration::ZERO),
-                Next::WaitUntil(moment) => self.wait_until(moment)?,
+                Next::WaitUntil(moment) => self.wait_until(moment, ended)?,
                 Next::Wait => None,
                 Next::Stop => return Ok(()),
             };
@@ -199,8 +205,8 @@ impl Reactor {
     }
 
     /// How long epoll may wait, so that it ends at `moment`.
-    fn wait_until(&self, moment: Moment) -> io::Result<Option<Duration>> {
-        let wait = moment.since(self.now()).min(LONGEST_WAIT);
+    fn wait_until(&self, moment: Moment, now: Moment) -> io::Result<Option<Duration>> {
+        let wait = moment.since(now).min(LONGEST_WAIT);
         let Some(timer) = &self.exact_timer else { return Ok(Some(wait)) };
         let Some(sleep) = wait.checked_sub(WAKING_TIME).filter(|sleep| !sleep.is_zero()) else {
             return Ok(Some(Duration::ZERO));
@@ -221,28 +227,34 @@ impl Reactor {
         }
     }
 
-    fn deliver<D: Driver>(&self, driver: &mut D) {
+    /// Tells the driver what has happened, and returns when it was given the first notice, if it was.
+    fn deliver<D: Driver>(&self, driver: &mut D) -> Option<Moment> {
+        let mut first_notice = None;
         for event in &self.events {
             match event.token() {
-                SIGNALS => self.deliver_signals(driver),
+                SIGNALS => {
+                    first_notice.get_or_insert_with(|| self.now());
+                    self.deliver_signals(driver);
+                }
                 // That it woke the loop is all it is for.
                 TIMER => {}
-                WAKER | INPUT => driver.notice(Notice::Woken, self.now()),
+                WAKER | INPUT => {
+                    let now = self.now();
+                    first_notice.get_or_insert(now);
+                    driver.notice(Notice::Woken, now);
+                }
                 mio::Token(token) => driver.ready(Token(token), readiness(event)),
             }
         }
+        first_notice
     }
 
     fn deliver_signals<D: Driver>(&self, driver: &mut D) {
         while let Some(signal) = self.next_signal() {
-            let notice = match Signal::try_from(signal.ssi_signo as i32) {
-                Ok(Signal::SIGHUP) => Notice::Reload,
-                Ok(Signal::SIGUSR1) => Notice::Report,
-                Ok(Signal::SIGQUIT) => Notice::StopAtOnce,
-                Ok(Signal::SIGCHLD) => Notice::ChildEnded,
-                _ => Notice::Terminate,
-            };
-            driver.notice(notice, self.now());
+            let signal = Signal::try_from(signal.ssi_signo.cast_signed());
+            if let Some(notice) = signal.ok().and_then(signals::notice) {
+                driver.notice(notice, self.now());
+            }
         }
     }
 
@@ -258,15 +270,15 @@ impl Reactor {
     }
 }
 
-/// Lets SIGTERM and SIGINT act by themselves again: for a process that is about to end and has something
+/// Lets the signals that stop a server act by themselves again: for a process that is about to end and has something
 /// to write before, which a full pipe or a stopped terminal would hold up for ever.
 ///
 /// # Errors
 ///
 /// None that sigprocmask(2) tells of.
 pub fn unblock_stopping_signals() -> io::Result<()> {
-    let signals: SigSet = STOPPING.into_iter().collect();
-    sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&signals), None).map_err(io::Error::from)
+    let stopping = signals::stopping(&SigSet::all());
+    sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&stopping), None).map_err(io::Error::from)
 }
 
 /// What an event means. An error condition makes both directions ready: the next call collects it.
@@ -287,9 +299,15 @@ pub struct MioNet {
     registry: Registry,
     /// When the reactor's clock started.
     started: Instant,
+    meter: Meter,
 }
 
 impl MioNet {
+    /// The same, with a meter for what the process uses, as a server needs it. It takes a descriptor.
+    pub fn measuring(self, meter: Meter) -> MioNet {
+        MioNet { meter, ..self }
+    }
+
     /// A listener for this network. It must be nonblocking: see [`crate::listener`].
     pub fn listener(&self, socket: StdListener) -> TcpListener {
         TcpListener::from_std(socket)
@@ -300,6 +318,16 @@ impl WallClock for MioNet {
     fn wall_time(&self) -> WallTime {
         // A clock set before 1970 reads as 1970.
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().into()
+    }
+}
+
+impl Host for MioNet {
+    fn usage(&self) -> Usage {
+        self.meter.usage()
+    }
+
+    fn give_memory_back(&self) {
+        memory::give_back_what_is_free();
     }
 }
 

@@ -133,14 +133,20 @@ impl<N: Net> Server<N> {
         &self.visitor.stats
     }
 
-    /// The counters as text, one `name value` a line.
-    pub fn statistics(&self, now: Moment) -> String {
-        self.stats().report(now).to_string()
+    /// The counters of this server alone as text, one `name value` a line.
+    pub fn statistics(&mut self, now: Moment) -> String {
+        let usage = self.visitor.net.usage();
+        let Visitor { stats, publisher, .. } = &mut self.visitor;
+        stats.describe_usage(usage);
+        // A shard counts its windows as all do, from the start of the first, and its age from its own.
+        stats.longest_turn.advance(publisher.uptime(now));
+        stats.report(now.since(Moment::START), usage.process_id).to_string()
     }
 
-    /// Makes this server a shard: what it counts becomes known to the others, and `STATS` tells the sum.
-    pub fn share_statistics(&mut self, ledger: Box<dyn Ledger>) {
-        self.visitor.publisher = Publisher::new(ledger);
+    /// Makes this server a shard: what it counts becomes known to the others, and `STATS` tells the sum,
+    /// and the process `supervisor` as the one that takes signals.
+    pub fn share_statistics(&mut self, ledger: Box<dyn Ledger>, supervisor: u32) {
+        self.visitor.publisher = Publisher::new(ledger, supervisor);
     }
 
     /// Uses another table from the next request on, and returns the old one: freeing a big one
@@ -395,16 +401,23 @@ impl<N: Net> Driver for Server<N> {
         self.visitor.log.report(now);
         self.visitor.stats.log_suppressed = self.visitor.log.suppressed_total();
         self.report_memory();
-        self.visitor.publisher.turn(&self.visitor.stats, now);
+        let Visitor { net, stats, publisher, .. } = &mut self.visitor;
+        publisher.turn(stats, net, now);
         if self.has_finished(now) {
             self.report_memory();
-            self.visitor.publisher.last_turn(&self.visitor.stats, now);
+            let Visitor { net, stats, publisher, .. } = &mut self.visitor;
+            publisher.last_turn(stats, net, now);
             return Next::Stop;
         }
         if more_to_expire || !self.queue.is_empty() || self.gate.has_work() {
             return Next::Poll;
         }
         self.next_wakeup().map_or(Next::Wait, Next::WaitUntil)
+    }
+
+    fn turn_ended(&mut self, began: Moment, ended: Moment) {
+        let uptime = self.visitor.publisher.uptime(ended);
+        self.visitor.stats.longest_turn.note(ended.since(began), uptime);
     }
 }
 

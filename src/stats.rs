@@ -7,12 +7,15 @@
 
 pub mod board;
 pub mod publishing;
+pub mod turns;
 
-use crate::clock::Moment;
 use crate::close::CloseReason;
+use crate::limits::Limits;
+use crate::net::Usage;
 use crate::table::Table;
 use std::fmt;
 use std::time::Duration;
+use turns::LongestTurn;
 
 #[cfg(test)]
 mod tests;
@@ -71,14 +74,37 @@ pub struct Stats {
     pub table_keys: u64,
     /// Log lines not written because clients caused too many.
     pub log_suppressed: u64,
+    /// Most connections that are held at once.
+    pub max_connections: u64,
+    /// Bytes that all connections may hold in buffers.
+    pub memory_limit: u64,
+    /// Processor time used by the process, in microseconds.
+    pub cpu_micros: u64,
+    /// Bytes of memory that the process has in use.
+    pub resident: u64,
+    /// The longest turn of the loop lately.
+    pub longest_turn: LongestTurn,
 }
+
+/// The version of the program, as Cargo.toml has it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl Stats {
     /// Nothing counted yet.
-    pub fn with_table(table: &Table) -> Stats {
-        let mut stats = Stats::default();
+    pub fn new(table: &Table, limits: &Limits) -> Stats {
+        let mut stats = Stats {
+            max_connections: limits.max_connections as u64,
+            memory_limit: limits.memory_limit as u64,
+            ..Stats::default()
+        };
         stats.describe_table(table);
         stats
+    }
+
+    /// Says what the process has used by now.
+    pub fn describe_usage(&mut self, usage: Usage) {
+        self.cpu_micros = u64::try_from(usage.cpu.as_micros()).unwrap_or(u64::MAX);
+        self.resident = usage.resident_bytes;
     }
 
     /// Says what there is to be said of another table.
@@ -118,6 +144,7 @@ impl Stats {
         }
         (self.buffered, self.buffered_output) = (0, 0);
         (self.places_memory, self.addresses_memory, self.table_memory) = (0, 0, 0);
+        (self.resident, self.max_connections, self.memory_limit) = (0, 0, 0);
     }
 
     /// Adds what another shard counted. What is said of the table holds for all shards alike, so there
@@ -132,6 +159,7 @@ impl Stats {
             table_memory: self.table_memory.max(other.table_memory),
             table_reloads: self.table_reloads.max(other.table_reloads),
             table_failures: self.table_failures.max(other.table_failures),
+            longest_turn: self.longest_turn.merge(other.longest_turn),
             ..sum
         };
     }
@@ -167,6 +195,11 @@ impl Stats {
             table_failures,
             table_keys,
             log_suppressed,
+            max_connections,
+            memory_limit,
+            cpu_micros,
+            resident,
+            longest_turn,
         } = self;
         let connections = [accepted, peak].into_iter().chain(closed);
         let memory = [buffered, buffered_output, places_memory, addresses_memory, table_memory];
@@ -174,23 +207,33 @@ impl Stats {
         let refused = [refused_denied, refused_address_limit, refused_address_rate];
         let loops = [accept_errors, accept_pauses, stale_events, visits, turns, log_suppressed];
         let table = [table_reloads, table_failures, table_keys];
-        connections.chain(memory).chain(traffic).chain(refused).chain(loops).chain(table).collect()
+        let process = [max_connections, memory_limit, cpu_micros, resident];
+        let numbers = connections.chain(memory).chain(traffic).chain(refused).chain(loops);
+        numbers.chain(table).chain(process).chain(longest_turn.numbers()).collect()
     }
 
-    /// The statistics at `now` as text: one `name value` a line, each ended by `\n`.
-    pub fn report(&self, now: Moment) -> impl fmt::Display {
-        Report { stats: self, uptime: now.since(Moment::START), shards: None }
+    /// The statistics of a process that has run for `uptime` as text: one `name value` a line, each ended
+    /// by `\n`.
+    pub fn report(&self, uptime: Duration, process_id: u32) -> impl fmt::Display {
+        Report { stats: self, uptime, process_id, shards: None }
     }
 
-    /// The same of several shards together, of which the first has run for `uptime`.
-    pub fn report_of_shards(&self, shards: usize, uptime: Duration) -> impl fmt::Display {
-        Report { stats: self, uptime, shards: Some(shards) }
+    /// The same of several shards together, of which the first has run for `uptime`, and of which
+    /// `supervisor` is the process that takes signals.
+    pub fn report_of_shards(
+        &self,
+        shards: usize,
+        uptime: Duration,
+        supervisor: u32,
+    ) -> impl fmt::Display {
+        Report { stats: self, uptime, process_id: supervisor, shards: Some(shards) }
     }
 }
 
 struct Report<'a> {
     stats: &'a Stats,
     uptime: Duration,
+    process_id: u32,
     shards: Option<usize>,
 }
 
@@ -200,9 +243,12 @@ impl fmt::Display for Report<'_> {
         let (whole, part) = (self.uptime.as_secs(), self.uptime.subsec_millis());
         // The code that prints floats would be 20 KB of the program, and nothing else needs it.
         writeln!(f, "uptime_seconds {whole}.{part:03}")?;
+        writeln!(f, "version {VERSION}")?;
+        writeln!(f, "pid {}", self.process_id)?;
         self.shards.iter().try_for_each(|shards| writeln!(f, "shards {shards}"))?;
         writeln!(f, "connections_open {}", stats.open())?;
         writeln!(f, "connections_peak {}", stats.peak)?;
+        writeln!(f, "connections_max {}", stats.max_connections)?;
         writeln!(f, "connections_accepted {}", stats.accepted)?;
         writeln!(f, "connections_closed {}", stats.closed_total())?;
         for (reason, count) in CloseReason::ALL.iter().zip(stats.closed) {
@@ -214,12 +260,15 @@ impl fmt::Display for Report<'_> {
             ("refusals", stats.refusals),
             ("bytes_in", stats.bytes_in),
             ("bytes_out", stats.bytes_out),
+            ("memory_limit_bytes", stats.memory_limit),
             ("buffered_bytes", stats.buffered),
             ("buffered_input_bytes", stats.buffered.saturating_sub(stats.buffered_output)),
             ("buffered_output_bytes", stats.buffered_output),
             ("connection_places_bytes", stats.places_memory),
             ("address_limits_bytes", stats.addresses_memory),
             ("table_bytes", stats.table_memory),
+            ("resident_bytes", stats.resident),
+            ("cpu_microseconds", stats.cpu_micros),
             ("refused_denied", stats.refused_denied),
             ("refused_address_limit", stats.refused_address_limit),
             ("refused_address_rate", stats.refused_address_rate),
@@ -228,6 +277,7 @@ impl fmt::Display for Report<'_> {
             ("events_stale", stats.stale_events),
             ("visits", stats.visits),
             ("turns", stats.turns),
+            ("longest_turn_microseconds", stats.longest_turn.micros(self.uptime)),
             ("table_keys", stats.table_keys),
             ("table_reloads", stats.table_reloads),
             ("table_failures", stats.table_failures),

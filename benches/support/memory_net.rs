@@ -4,7 +4,7 @@
 
 use super::FixedClock;
 use readyd::clock::WallTime;
-use readyd::net::{Net, Token, WallClock};
+use readyd::net::{Host, Net, Token, WallClock};
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -39,6 +39,8 @@ pub(crate) enum Incoming {
     /// short count that nothing is left, as it does with a socket.
     Bytes(Vec<u8>),
 }
+
+impl Host for MemoryNet {}
 
 impl WallClock for MemoryNet {
     fn wall_time(&self) -> WallTime {

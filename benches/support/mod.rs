@@ -13,7 +13,7 @@ pub(crate) mod world;
 use cpu_time::CpuTime;
 use readyd::clock::WallTime;
 use readyd::frame;
-use readyd::net::WallClock;
+use readyd::net::{Host, WallClock};
 use std::time::Duration;
 
 /// Criterion, counting CPU time.
@@ -38,6 +38,8 @@ impl FixedClock {
 
     const WALL_TIME: WallTime = WallTime { seconds: 1_620_419_812, nanos: 0 };
 }
+
+impl Host for FixedClock {}
 
 impl WallClock for FixedClock {
     fn wall_time(&self) -> WallTime {

@@ -10,7 +10,7 @@ use readyd::conn::Respond;
 use readyd::framing::{Envelope, Request};
 use readyd::handlers::daytime::{Calendar, Format};
 use readyd::handlers::{Context, Responder, Service};
-use readyd::net::WallClock;
+use readyd::net::{Host, WallClock};
 use readyd::reply::Reply;
 use readyd::stats::Stats;
 use readyd::stats::publishing::Publisher;
@@ -139,6 +139,8 @@ fn check_lines(service: Service, message: &[u8]) {
 }
 
 struct Midnight;
+
+impl Host for Midnight {}
 
 impl WallClock for Midnight {
     fn wall_time(&self) -> WallTime {

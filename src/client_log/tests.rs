@@ -75,9 +75,9 @@ fn the_next_second_has_its_own_lines_after_the_count_of_the_last() {
     write(&mut log, millis(5000), "e");
     let expected = [
         "INFO a",
-        "WARN 1 lines suppressed (--log-rate 1)",
+        "WARN 1 line suppressed (--log-rate 1)",
         "INFO c",
-        "WARN 1 lines suppressed (--log-rate 1)",
+        "WARN 1 line suppressed (--log-rate 1)",
         "INFO e",
     ];
     assert_eq!(take_lines(), expected);
@@ -89,7 +89,7 @@ fn a_rate_of_zero_leaves_everything_out() {
     let mut log = client_log(0);
     write(&mut log, millis(0), "a");
     write(&mut log, millis(2000), "b");
-    assert_eq!(take_lines(), ["WARN 1 lines suppressed (--log-rate 0)"]);
+    assert_eq!(take_lines(), ["WARN 1 line suppressed (--log-rate 0)"]);
     assert_eq!(log.suppressed_total(), 2);
 }
 

@@ -46,6 +46,12 @@ pub(super) const FLAGS: &[Flag] = &[
     flag("log-rate", "COUNT", "log lines a second that clients can cause [100]"),
     flag("exit-on-idle", "DURATION", "stop when nobody has been connected for so long"),
     flag("backlog", "COUNT", "connections waiting to be accepted, as listen(2) [4096]"),
+    flag(
+        "tcp-keepalive",
+        "DURATION",
+        "ask a client that is silent for so long whether it is there",
+    ),
+    flag("tcp-user-timeout", "DURATION", "without an acknowledgement of what was sent"),
     flag("config", "FILE", "a flag a line, without dashes; the command line wins"),
     flag("log", "LEVEL", "off, error, warn, info, debug or trace [RUST_LOG, or info]"),
     switch("check-config", "read everything, say what is wrong, and exit"),
@@ -77,7 +83,7 @@ pub fn help() -> String {
     text +=
         "  -h, --help                 print this\n  -V, --version              print the version\n";
     text += "\nUnits: us ms s m h d; counts k m (1000); sizes KiB MiB GiB (1024).\n\
-             Signals: SIGTERM, SIGINT drain, a second one stops at once; SIGHUP reloads the table;\n\
-             SIGUSR1 logs the statistics.\n";
+             Signals: SIGTERM, SIGINT drain, a second one or SIGQUIT stops at once; SIGHUP reloads the\n\
+             table; SIGUSR1 logs the statistics.\n";
     text
 }

@@ -82,6 +82,12 @@ const CASES: &[(&str, &str, Change)] = &[
         config.limits.exit_on_idle = Some(Duration::from_secs(90));
     }),
     ("backlog", "1k", |config| config.backlog = 1000),
+    ("tcp-keepalive", "90s", |config| {
+        config.tcp_timeouts.keepalive = Some(Duration::from_secs(90));
+    }),
+    ("tcp-user-timeout", "1500ms", |config| {
+        config.tcp_timeouts.user_timeout = Some(Duration::from_millis(1500));
+    }),
     ("log", "debug", |config| config.log = Some(LevelFilter::Debug)),
 ];
 

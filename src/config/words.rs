@@ -7,6 +7,7 @@ use super::Config;
 use crate::access::AccessRules;
 use crate::handlers::Service;
 use crate::limits::Limits;
+use crate::listener::TcpTimeouts;
 use crate::table::Order;
 use crate::zone::Zone;
 use std::ffi::OsString;
@@ -56,6 +57,7 @@ impl Config {
             max_connections,
             memory_limit,
             backlog,
+            tcp_timeouts: TcpTimeouts { keepalive, user_timeout },
             log,
             log_from_file: _,
             check_only,
@@ -85,6 +87,8 @@ impl Config {
         words.optional("memory-limit", memory_limit);
         words.limits(limits);
         words.value("backlog", backlog);
+        words.optional("tcp-keepalive", &keepalive.map(seconds));
+        words.optional("tcp-user-timeout", &user_timeout.map(seconds));
         words.optional("log", log);
         words.switch("check-config", *check_only);
         words.0

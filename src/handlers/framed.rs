@@ -9,7 +9,7 @@ use super::{Context, greeting, lookup};
 use crate::client_log::Escaped;
 use crate::close::CloseReason;
 use crate::conn::Outcome;
-use crate::net::WallClock;
+use crate::net::{Host, WallClock};
 use crate::reply::Reply;
 use crate::stats::Stats;
 use log::Level;
@@ -60,7 +60,7 @@ pub(super) fn echo<'a>(body: &'a [u8], stats: &mut Stats) -> Option<&'a [u8]> {
 }
 
 /// Answers one frame's body: does what its first word asks for.
-pub(super) fn respond<W: WallClock>(
+pub(super) fn respond<W: WallClock + Host>(
     body: &[u8],
     context: &mut Context<'_, W>,
     reply: &mut Reply<'_>,
@@ -149,6 +149,7 @@ fn time_stamps<W: WallClock>(context: &Context<'_, W>, reply: &mut Reply<'_>) {
     let _ = write!(reply, "{made}");
 }
 
-fn stats<W>(context: &mut Context<'_, W>, reply: &mut Reply<'_>) {
-    reply.push(context.publisher.report(context.stats, context.now).as_bytes());
+fn stats<W: Host>(context: &mut Context<'_, W>, reply: &mut Reply<'_>) {
+    let Context { publisher, stats, wall_clock: host, now, .. } = context;
+    reply.push(publisher.report(stats, *host, *now).as_bytes());
 }

@@ -10,7 +10,7 @@ use crate::conn::{Outcome, Respond};
 use crate::framing::{Envelope, Framing, Request};
 use crate::handlers::daytime::Calendar;
 use crate::limits::Limits;
-use crate::net::WallClock;
+use crate::net::{Host, WallClock};
 use crate::reply::Reply;
 use crate::stats::Stats;
 use crate::stats::publishing::Publisher;
@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// A wall clock that is a nanosecond later each time it is read.
 struct TickingClock(Cell<WallTime>);
+
+impl Host for TickingClock {}
 
 impl WallClock for TickingClock {
     fn wall_time(&self) -> WallTime {

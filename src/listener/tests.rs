@@ -2,9 +2,10 @@
 
 use super::*;
 use nix::errno::Errno;
+use nix::sys::socket::getsockopt;
 use socket2::SockRef;
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
 
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 const BACKLOG: u32 = 16;
@@ -64,4 +65,48 @@ fn an_ipv6_listener_takes_ipv6_only() {
             assert!(matches!(errno, Some(Errno::EADDRNOTAVAIL | Errno::EAFNOSUPPORT)), "{error}");
         }
     }
+}
+
+/// What the kernel has set for a socket: whether it keeps alive, after which silence, how often it asks and
+/// each how long, in seconds; and the user timeout in milliseconds.
+fn timeouts_of(socket: &impl AsFd) -> (bool, [u32; 3], u32) {
+    (
+        getsockopt(socket, sockopt::KeepAlive).expect("a socket"),
+        [
+            getsockopt(socket, sockopt::TcpKeepIdle).expect("a TCP socket"),
+            getsockopt(socket, sockopt::TcpKeepCount).expect("a TCP socket"),
+            getsockopt(socket, sockopt::TcpKeepInterval).expect("a TCP socket"),
+        ],
+        getsockopt(socket, sockopt::TcpUserTimeout).expect("a TCP socket"),
+    )
+}
+
+fn accepted_with(timeouts: TcpTimeouts) -> (bool, [u32; 3], u32) {
+    let (listener, address) = bound(LOOPBACK, Port::Exclusive);
+    timeouts.set(&listener).expect("values that the kernel takes");
+    let _client = TcpStream::connect(address).expect("it listens");
+    // The listener is nonblocking, and the handshake of the loopback interface is over by now.
+    let (accepted, _) = listener.accept().expect("a client");
+    timeouts_of(&accepted)
+}
+
+#[test]
+fn field_server_20_accepted_sockets_inherit_the_timeouts_of_tcp() {
+    let (_, system_wide, _) = accepted_with(TcpTimeouts::default());
+    assert_eq!(accepted_with(TcpTimeouts::default()), (false, system_wide, 0));
+    let timeouts = TcpTimeouts {
+        keepalive: Some(Duration::from_millis(60_500)),
+        user_timeout: Some(Duration::from_micros(1_500)),
+    };
+    assert_eq!(accepted_with(timeouts), (true, [61, 3, 21], 2));
+    let longest = TcpTimeouts {
+        keepalive: Some(TcpTimeouts::LONGEST_KEEPALIVE),
+        user_timeout: Some(TcpTimeouts::LONGEST_USER_TIMEOUT),
+    };
+    assert_eq!(accepted_with(longest), (true, [32_767, 3, 10_923], i32::MAX as u32));
+    let shortest = TcpTimeouts {
+        keepalive: Some(Duration::from_secs(1)),
+        user_timeout: Some(Duration::from_millis(1)),
+    };
+    assert_eq!(accepted_with(shortest), (true, [1, 3, 1], 1));
 }

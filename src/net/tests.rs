@@ -11,6 +11,8 @@ struct ScriptedNet {
     sent: Vec<u8>,
 }
 
+impl Host for ScriptedNet {}
+
 impl WallClock for ScriptedNet {
     fn wall_time(&self) -> WallTime {
         WallTime::default()

@@ -4,6 +4,7 @@
 
 use super::system::Reading;
 use super::{Demand, Finding, Limit, System, Verdict};
+use crate::counted::counted;
 
 mod ports;
 
@@ -196,7 +197,7 @@ fn memory(system: &System, demand: &Demand) -> Finding {
     let most = finding.most.unwrap_or_default();
     finding
         .remedy(|| format!("{missing} MiB more memory, for the machine or its control group"))
-        .remedy(|| format!("at most {most} connections"))
+        .remedy(|| format!("at most {}", counted(most, "connection")))
 }
 
 fn tcp_memory(system: &System, demand: &Demand) -> Finding {

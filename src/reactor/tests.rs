@@ -288,3 +288,79 @@ fn the_server_serves() {
     assert!(reading.join().expect("no panic") == expected, "not what was sent");
     assert_eq!((driver.0.stats().accepted, driver.0.stats().open()), (1, 0));
 }
+
+/// Waits once, stops after the next turn, and notes what it is told of its turns.
+struct Sleeper {
+    waits_until: Option<Moment>,
+    turns: Vec<(Moment, Moment)>,
+}
+
+impl Driver for Sleeper {
+    fn ready(&mut self, token: Token, _: Readiness) {
+        panic!("nothing is registered as {token:?}");
+    }
+
+    fn end_turn(&mut self, now: Moment) -> Next {
+        match self.waits_until {
+            None => {
+                let until = now + Duration::from_millis(20);
+                self.waits_until = Some(until);
+                Next::WaitUntil(until)
+            }
+            Some(until) if now < until => Next::WaitUntil(until),
+            Some(_) => Next::Stop,
+        }
+    }
+
+    fn turn_ended(&mut self, began: Moment, ended: Moment) {
+        self.turns.push((began, ended));
+    }
+}
+
+#[test]
+fn field_server_20_what_is_waited_for_is_no_part_of_a_turn() {
+    let (mut reactor, _) = reactor_and_net();
+    let mut sleeper = Sleeper { waits_until: None, turns: Vec::new() };
+    reactor.run(&mut sleeper).expect("epoll works");
+    let moment = sleeper.waits_until.expect("there was a first turn");
+    let (first, last) = (sleeper.turns[0], sleeper.turns[sleeper.turns.len() - 1]);
+    assert!(sleeper.turns.iter().all(|(began, ended)| began <= ended), "{:?}", sleeper.turns);
+    assert!(sleeper.turns.is_sorted(), "{:?}", sleeper.turns);
+    assert!(first.1 < moment && last.0 >= moment, "{first:?}, {last:?}, {moment:?}");
+}
+
+/// Takes a notice at one moment, and its turn at a later one.
+#[derive(Default)]
+struct Noticing {
+    noticed: Option<Moment>,
+    turn: Option<(Moment, Moment)>,
+}
+
+impl Driver for Noticing {
+    fn ready(&mut self, token: Token, _: Readiness) {
+        panic!("nothing is registered as {token:?}");
+    }
+
+    fn notice(&mut self, _: Notice, now: Moment) {
+        self.noticed = Some(now);
+    }
+
+    fn end_turn(&mut self, _: Moment) -> Next {
+        if self.noticed.is_some() { Next::Stop } else { Next::Wait }
+    }
+
+    fn turn_ended(&mut self, began: Moment, ended: Moment) {
+        self.turn = Some((began, ended));
+    }
+}
+
+#[test]
+fn field_server_20_what_a_notice_asks_for_is_a_part_of_its_turn() {
+    let (mut reactor, _) = reactor_and_net();
+    reactor.waker().wake().expect("a wake-up");
+    let mut driver = Noticing::default();
+    reactor.run(&mut driver).expect("epoll works");
+    let (began, ended) = driver.turn.expect("a turn");
+    assert_eq!(driver.noticed, Some(began));
+    assert!(ended > began);
+}

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, PrettyFormatter};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 #[cfg(test)]
@@ -63,6 +63,9 @@ impl std::error::Error for ReadError {
     }
 }
 
+/// What standard output is called where files have a path.
+const STANDARD_OUTPUT: &str = "standard output";
+
 /// Why something could not be stored: what was being done, with which file, and what the operating
 /// system said.
 #[derive(Debug)]
@@ -71,6 +74,13 @@ pub struct SaveError {
     path: PathBuf,
     /// What the operating system said.
     pub error: io::Error,
+}
+
+impl SaveError {
+    /// Whether it is no more than that nobody reads our standard output any more.
+    pub fn is_closed_output(&self) -> bool {
+        self.path == Path::new(STANDARD_OUTPUT) && self.error.kind() == ErrorKind::BrokenPipe
+    }
 }
 
 impl fmt::Display for SaveError {
@@ -235,7 +245,7 @@ pub fn save(path: &Path, contents: &[u8]) -> Result<(), SaveError> {
         return stdout
             .write_all(contents)
             .and_then(|()| stdout.flush())
-            .map_err(failed("write to", Path::new("standard output")));
+            .map_err(failed("write to", Path::new(STANDARD_OUTPUT)));
     }
     // Of a symbolic link, the file it leads to is replaced, not the link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

@@ -29,13 +29,13 @@ pub(crate) fn setup(report: &Report) -> Vec<String> {
         listed(&asked.targets, 3),
         counted(asked.connections, "connection"),
     ];
-    for (number, kind) in [
-        (asked.idle, "idle"),
-        (asked.slow_readers, "slow readers"),
-        (asked.slow_writers, "slow writers"),
-    ] {
+    if asked.idle > 0 {
+        phrases.push(format!("{} idle", count(asked.idle)));
+    }
+    for (number, kind) in [(asked.slow_readers, "slow reader"), (asked.slow_writers, "slow writer")]
+    {
         if number > 0 {
-            phrases.push(format!("{} {kind}", count(number)));
+            phrases.push(counted(number, kind));
         }
     }
     if asked.pipeline > 1 && report.mode == Mode::Open {
@@ -131,12 +131,11 @@ pub(crate) fn connecting(report: &Report) -> String {
         counted(achieved.connections_established, "connection"),
         super::units::seconds(achieved.connect_elapsed_s)
     );
-    for (number, what) in
-        [(achieved.connections_failed, "attempts failed"), (achieved.connections_lost, "lost")]
-    {
-        if number > 0 {
-            text.push_str(&format!(", {} {what}", count(number)));
-        }
+    if achieved.connections_failed > 0 {
+        text.push_str(&format!(", {} failed", counted(achieved.connections_failed, "attempt")));
+    }
+    if achieved.connections_lost > 0 {
+        text.push_str(&format!(", {} lost", count(achieved.connections_lost)));
     }
     // More opened than established: some were replaced.
     if achieved.connections_opened > achieved.connections_established {

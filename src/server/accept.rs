@@ -8,6 +8,7 @@
 use super::Accepted;
 use super::visit::Visitor;
 use crate::clock::Moment;
+use crate::counted::counted;
 use crate::handlers::Service;
 use crate::net::Net;
 use crate::planted::{Bug, is_planted};
@@ -121,7 +122,10 @@ impl<N: Net> Gate<N> {
             let one_more = usize::from(is_planted(Bug::OneConnectionTooMany));
             if active >= self.max_connections + one_more {
                 self.pause(State::Full, visitor);
-                self.say(visitor.now, format_args!("all {active} connections are in use"));
+                match active {
+                    1 => self.say(visitor.now, format_args!("the only connection is in use")),
+                    _ => self.say(visitor.now, format_args!("all {active} connections are in use")),
+                }
                 return None;
             }
             let listener = self.listeners.get_mut(number)?;
@@ -137,7 +141,8 @@ impl<N: Net> Gate<N> {
                 }
                 Err(error) => {
                     self.pause(State::Starved { retry_at: visitor.now + RETRY }, visitor);
-                    self.say(visitor.now, format_args!("{error}, with {active} connections open"));
+                    let active = counted(active, "connection");
+                    self.say(visitor.now, format_args!("{error}, with {active} open"));
                 }
             }
         }

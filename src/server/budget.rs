@@ -9,6 +9,7 @@
 
 use super::entry::Entry;
 use crate::clock::Moment;
+use crate::counted::counted;
 use crate::planted::{Bug, is_planted};
 use crate::stats::Stats;
 use crate::token::Generations;
@@ -96,8 +97,8 @@ impl Budget {
         if self.last_said.is_none_or(|last| now.since(last) >= BETWEEN_WARNINGS) {
             self.last_said = Some(now);
             log::warn!(
-                "buffers reached {} bytes (--memory-limit): {shed} of the newest connections closed",
-                self.limit
+                "buffers reached {} (--memory-limit): {shed} of the newest connections closed",
+                counted(self.limit, "byte")
             );
         }
     }

@@ -4,7 +4,6 @@ use super::Server;
 use super::budget::Buffered;
 use super::entry::Entry;
 use crate::close::CloseReason;
-use crate::memory;
 use crate::net::{Net, Token};
 use crate::planted::{Bug, is_planted};
 use log::Level;
@@ -61,7 +60,7 @@ impl<N: Net> Server<N> {
         }
         self.timers.shrink();
         self.queue.shrink_to(PLACES_KEPT);
-        memory::give_back_what_is_free();
+        self.visitor.net.give_memory_back();
     }
 
     /// Sets the gauges of memory: once a turn, for only whoever asks for statistics looks at them.

@@ -71,7 +71,7 @@ impl<N: Net> Visitor<N> {
         Visitor {
             net,
             now,
-            stats: Stats::with_table(&table),
+            stats: Stats::new(&table, &limits),
             publisher: Publisher::default(),
             log: ClientLog::new(limits.log_rate),
             held: HeldReplies::default(),

@@ -5,6 +5,7 @@
 
 use super::Stats;
 use crate::clock::Moment;
+use crate::net::Host;
 use std::fmt;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct Publisher(Option<Shared>);
 
 struct Shared {
     ledger: Box<dyn Ledger>,
+    /// The process that takes signals for all.
+    supervisor: u32,
     /// Not before then again.
     pause_ends: Moment,
     /// Something has happened since the last time.
@@ -43,23 +46,33 @@ struct Shared {
 }
 
 impl Publisher {
-    /// A publisher for a shard.
-    pub fn new(ledger: Box<dyn Ledger>) -> Publisher {
-        Publisher(Some(Shared { ledger, pause_ends: Moment::START, has_news: false }))
+    /// A publisher for a shard, whose supervisor has that number.
+    pub fn new(ledger: Box<dyn Ledger>, supervisor: u32) -> Publisher {
+        let pause_ends = Moment::START;
+        Publisher(Some(Shared { ledger, supervisor, pause_ends, has_news: false }))
     }
 
-    /// A turn of the loop has changed the statistics.
-    pub fn turn(&mut self, own: &Stats, now: Moment) {
+    /// How long there has been a server: for a shard, since the first of them started.
+    pub fn uptime(&self, now: Moment) -> Duration {
+        let own = now.since(Moment::START);
+        self.0.as_ref().map_or(own, |shared| shared.ledger.age_at_start() + own)
+    }
+
+    /// A turn of the loop has changed the statistics. What the process has used is asked only if they are
+    /// published.
+    pub fn turn(&mut self, own: &mut Stats, host: &impl Host, now: Moment) {
         let Some(shared) = &mut self.0 else { return };
         shared.has_news = true;
         if now >= shared.pause_ends {
+            own.describe_usage(host.usage());
             shared.publish(own, now);
         }
     }
 
     /// There will be no turn any more.
-    pub fn last_turn(&mut self, own: &Stats, now: Moment) {
+    pub fn last_turn(&mut self, own: &mut Stats, host: &impl Host, now: Moment) {
         if let Some(shared) = &mut self.0 {
+            own.describe_usage(host.usage());
             shared.publish(own, now);
         }
     }
@@ -70,11 +83,16 @@ impl Publisher {
     }
 
     /// The statistics as text: of this server, or of all shards if it is one.
-    pub fn report(&mut self, own: &Stats, now: Moment) -> String {
-        let Some(shared) = &mut self.0 else { return own.report(now).to_string() };
+    pub fn report(&mut self, own: &mut Stats, host: &impl Host, now: Moment) -> String {
+        let usage = host.usage();
+        own.describe_usage(usage);
+        let uptime = self.uptime(now);
+        let Some(shared) = &mut self.0 else {
+            return own.report(uptime, usage.process_id).to_string();
+        };
         shared.publish(own, now);
-        let uptime = shared.ledger.age_at_start() + now.since(Moment::START);
-        shared.ledger.total().report_of_shards(shared.ledger.shards(), uptime).to_string()
+        let Shared { ledger, supervisor, .. } = shared;
+        ledger.total().report_of_shards(ledger.shards(), uptime, *supervisor).to_string()
     }
 }
 

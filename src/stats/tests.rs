@@ -1,13 +1,15 @@
 use super::*;
 use std::time::Duration;
 
+mod documented;
+
 #[test]
 fn each_reason_is_counted_in_its_own_line() {
     for (index, reason) in CloseReason::ALL.into_iter().enumerate() {
         assert_eq!(reason as usize, index, "{reason:?} stands elsewhere in the list of all");
         let mut stats = Stats { accepted: 2, ..Stats::default() };
         stats.count_close(reason);
-        let report = stats.report(Moment::START).to_string();
+        let report = stats.report(Duration::ZERO, 1).to_string();
         let counted: Vec<&str> = report
             .lines()
             .filter(|line| line.starts_with("closed_") && !line.ends_with(" 0"))
@@ -58,16 +60,24 @@ fn the_report_gives_every_number_its_name() {
         table_failures: 13,
         table_keys: 14,
         log_suppressed: u64::MAX,
+        max_connections: 22,
+        memory_limit: 23,
+        cpu_micros: 24,
+        resident: 25,
         ..Stats::default()
     };
+    stats.longest_turn.note(Duration::from_micros(26), Duration::from_secs(55));
     for (number, count) in stats.closed.iter_mut().enumerate() {
         *count = number as u64;
     }
-    let now = Moment::START + Duration::from_micros(61_234_567);
+    let uptime = Duration::from_micros(61_234_567);
     let expected = "\
 uptime_seconds 61.234
+version VERSION
+pid 4711
 connections_open 9
 connections_peak 1
+connections_max 22
 connections_accepted 100
 connections_closed 91
 closed_peer_closed 0
@@ -89,12 +99,15 @@ frames 3
 refusals 4
 bytes_in 5
 bytes_out 6
+memory_limit_bytes 23
 buffered_bytes 18
 buffered_input_bytes 14
 buffered_output_bytes 4
 connection_places_bytes 19
 address_limits_bytes 20
 table_bytes 21
+resident_bytes 25
+cpu_microseconds 24
 refused_denied 15
 refused_address_limit 16
 refused_address_rate 17
@@ -103,12 +116,14 @@ accept_pauses 8
 events_stale 9
 visits 10
 turns 11
+longest_turn_microseconds 26
 table_keys 14
 table_reloads 12
 table_failures 13
 log_lines_suppressed 18446744073709551615
 ";
-    assert_eq!(stats.report(now).to_string(), expected);
+    let expected = expected.replace("VERSION", VERSION);
+    assert_eq!(stats.report(uptime, 4711).to_string(), expected);
 }
 
 /// Statistics in which every number is `number`, but one connection is open.
@@ -130,6 +145,9 @@ fn shards_add_up_but_what_they_say_of_the_table_does_not() {
         table_memory: 4,
         table_reloads: 4,
         table_failures: 4,
+        // All numbers of one are 3, the number of its window too, and those of the other 4: the windows
+        // follow each other.
+        longest_turn: all(3).longest_turn.merge(all(4).longest_turn),
         ..all(7)
     };
     assert_eq!((sum.open(), &sum), (2, &expected));
@@ -141,7 +159,10 @@ fn shards_add_up_but_what_they_say_of_the_table_does_not() {
 fn what_was_open_when_a_process_ended_counts_as_closed_by_the_system() {
     let mut stats = Stats { accepted: 9, buffered: 100, requests: 5, ..Stats::default() };
     stats.count_close(CloseReason::PeerClosed);
+    (stats.resident, stats.max_connections, stats.memory_limit, stats.cpu_micros) = (1, 2, 3, 4);
     stats.end_all();
+    let gauges = (stats.resident, stats.max_connections, stats.memory_limit);
+    assert_eq!((gauges, stats.cpu_micros), ((0, 0, 0), 4), "time that was used stays used");
     assert_eq!((stats.open(), stats.buffered, stats.requests), (0, 0, 5));
     assert_eq!(stats.closed[CloseReason::SystemError as usize], 8);
     assert_eq!(stats.closed_total(), 9);
@@ -150,7 +171,8 @@ fn what_was_open_when_a_process_ended_counts_as_closed_by_the_system() {
 #[test]
 fn the_report_of_shards_says_how_many_they_are() {
     let stats = all(5);
-    let shards = stats.report_of_shards(4, Duration::from_millis(1500)).to_string();
-    let alone = stats.report(Moment::START + Duration::from_millis(1500)).to_string();
-    assert_eq!(shards, alone.replacen('\n', "\nshards 4\n", 1));
+    let uptime = Duration::from_millis(1500);
+    let shards = stats.report_of_shards(4, uptime, 4711).to_string();
+    let alone = stats.report(uptime, 4711).to_string();
+    assert_eq!(shards, alone.replacen("\nconnections_open", "\nshards 4\nconnections_open", 1));
 }

@@ -4,6 +4,7 @@
 //! Every text says what is wrong, where, and what to do. Bytes of the table are shown escaped and
 //! cut, because the text ends up in a log: a key must not be able to forge a line of it.
 
+use crate::counted::counted;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -169,8 +170,9 @@ impl fmt::Display for LoadError {
             LoadError::Kind { path, wrong } => write!(f, "table {path:?} {wrong}"),
             LoadError::OverLimit { path, limit, line } => write!(
                 f,
-                "table {path:?} passes the limit of {limit} bytes on line {line}; \
-                 shorten it, or raise the limit ({MAX_TEXT_BYTES} at most)"
+                "table {path:?} passes the limit of {} on line {line}; \
+                 shorten it, or raise the limit ({MAX_TEXT_BYTES} at most)",
+                counted(*limit, "byte")
             ),
             LoadError::Content { path, error } => write!(f, "table {path:?}: {error}"),
         }

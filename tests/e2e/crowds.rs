@@ -169,6 +169,6 @@ fn a_table_is_reloaded_while_all_places_are_taken() {
     server.wait_for_log("accepting paused: all ");
     scratch.write("table", "colour blue\n");
     server.signal(Signal::SIGHUP);
-    server.wait_for_log("table reloaded: 1 keys");
+    server.wait_for_log("table reloaded: 1 key");
     assert_eq!(clients[0].ask("LOOKUP colour"), "blue");
 }

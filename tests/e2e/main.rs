@@ -43,14 +43,17 @@ mod logging;
 #[cfg(feature = "client")]
 mod misbehaving;
 mod odd_files;
+mod outputs;
 #[cfg(feature = "client")]
 mod readme;
 mod rights;
 mod services;
 mod shards;
 mod sharing;
+mod signal_table;
 mod signals;
 mod starting;
+mod statistics;
 #[cfg(feature = "client")]
 mod stats_watch;
 mod support;

@@ -161,7 +161,7 @@ fn field_server_09_a_reload_takes_only_a_regular_file() {
         fs::remove_file(&table).expect("remove what is there");
         scratch.write("table", "colour blue\n");
         server.signal(Signal::SIGHUP);
-        server.wait_for_log("table reloaded: 1 keys");
+        server.wait_for_log("table reloaded: 1 key");
         crate::support::eventually("the new table", || {
             (client.ask("LOOKUP colour") == "blue").then_some(())
         });
@@ -188,6 +188,6 @@ fn field_server_09_a_table_from_a_fifo_can_be_followed_by_a_file() {
     assert_refused(&server, &mut client, complaint);
     scratch.write("table", "colour blue\n");
     server.signal(Signal::SIGHUP);
-    server.wait_for_log("table reloaded: 1 keys");
+    server.wait_for_log("table reloaded: 1 key");
     assert_eq!(client.ask("LOOKUP colour"), "blue");
 }

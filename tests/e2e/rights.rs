@@ -2,7 +2,7 @@
 
 use crate::command_line::assert_cannot_run;
 use crate::support::server::READYD;
-use crate::support::tools::{self, Input};
+use crate::support::tools::{self, Input, SHELL};
 use crate::support::{Launch, Scratch, Server, loopback_of_ones_own};
 use nix::sys::signal::Signal;
 use nix::unistd::{User, geteuid};
@@ -58,6 +58,58 @@ fn root_gives_up_its_rights_once_the_port_is_bound_and_the_table_is_read() {
     let line = server.wait_for_log("the old table stays in use: ");
     assert!(line.contains("Permission denied"), "{line}");
     assert_eq!(client.ask("LOOKUP colour"), "red");
+}
+
+/// A system without accounts, as in a container of one program: /etc is empty there.
+#[test]
+fn field_server_16_two_numbers_need_no_list_of_accounts() {
+    if !is_root() {
+        return;
+    }
+    let Some(unshare) = tools::find("unshare") else { return };
+    let script = "mount -t tmpfs none /etc && exec \"$0\" \"$@\"";
+    let words = [unshare.to_str().expect("UTF-8"), "--mount", SHELL, "-c", script];
+    for user in ["65534:65534", STRANGER] {
+        let server = Launch::of(&["framed"]).wrapper(&words).args(&["--user", user]).start();
+        assert!(fs::metadata(server.root().join("etc/passwd")).is_err(), "there is a list");
+        let (uid, gid) = user.split_once(':').expect("two numbers");
+        server.wait_for_log(&format!("serving as {user} (user {uid}, group {gid})"));
+        assert_eq!(ids(&server, "Groups:"), [gid.parse::<u32>().expect("a number")]);
+        assert_eq!(server.connect("framed").ask("ECHO hello"), "hello");
+    }
+}
+
+#[test]
+fn field_server_16_two_numbers_have_no_list_of_accounts_opened() {
+    let Some(strace) = tools::find("strace") else { return };
+    let opened_for = |user: &str| {
+        let mut command = Command::new(&strace);
+        command.args([
+            "-f",
+            "-e",
+            "trace=open,openat,connect",
+            READYD,
+            "--check-config",
+            "--user",
+            user,
+        ]);
+        let output = tools::run(&mut command, Input::Whole(b""));
+        String::from_utf8(output.stderr).expect("UTF-8")
+    };
+    let lists = ["/etc/passwd", "/etc/group", "nsswitch", "nscd"];
+    let trace = opened_for(STRANGER);
+    assert!(lists.iter().all(|list| !trace.contains(list)), "{trace}");
+    // One number alone looks for its group.
+    let trace = opened_for("3999999999");
+    assert!(lists.iter().any(|list| trace.contains(list)), "{trace}");
+}
+
+#[test]
+fn field_server_16_a_number_that_means_no_change_is_no_account() {
+    for user in ["4294967295:1", "1:4294967295"] {
+        let complaint = "4294967295 is no account: to the system it means no change";
+        assert_cannot_run(&["--listen", "echo=127.0.0.1:0", "--user", user], complaint);
+    }
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn second_signal_stops_at_once() {
         Launch::of(&["chargen"]).args(&["--drain-timeout", "1h", "--write-timeout", "1h"]).start();
     let _client = client_that_never_reads(&server);
     server.signal(Signal::SIGTERM);
-    server.wait_for_log("draining 1 connections");
+    server.wait_for_log("draining 1 connection");
     // It still answers signals, and nobody new gets in.
     assert_eq!(server.statistics().get("connections_open"), 1);
     assert!(is_refused(&server, "chargen"));
@@ -137,7 +137,7 @@ fn drain_timeout_counts_from_the_signal() {
     // A time in which nothing happens, longer than the time for draining.
     thread::sleep(DRAIN_TIMEOUT + Duration::from_millis(200));
     server.signal(Signal::SIGTERM);
-    server.wait_for_log("draining 1 connections");
+    server.wait_for_log("draining 1 connection");
     for _ in 0..REPLIES {
         assert!(client.read_frame() == value.as_bytes(), "another value came");
     }
@@ -160,7 +160,7 @@ fn exit_on_idle_waits_for_the_last_client() {
     assert_eq!(client.ask("ECHO still here"), "still here");
     drop(client);
     assert_eq!(server.wait_for_exit().code(), Some(0));
-    server.wait_for_log("stopped: 1 connections, 1 requests");
+    server.wait_for_log("stopped: 1 connection, 1 request");
 }
 
 fn start_with_table(table: &Path) -> Server {
@@ -205,7 +205,7 @@ fn fault_16_reload_of_a_broken_table_keeps_the_old_one() {
 
     scratch.write("table", "colour green\n");
     server.signal(Signal::SIGHUP);
-    server.wait_for_log("table reloaded: 1 keys");
+    server.wait_for_log("table reloaded: 1 key");
     assert_eq!(client.ask("LOOKUP colour"), "green");
 }
 

@@ -65,7 +65,7 @@ fn field_server_11_a_reload_reads_the_table_and_the_zone() {
     scratch.write("table", "colour blue\n");
     scratch.write_bytes("zone", &tzif("JST-9"));
     server.signal(Signal::SIGHUP);
-    server.wait_for_log("table reloaded: 1 keys");
+    server.wait_for_log("table reloaded: 1 key");
     server.wait_for_log(READ_AGAIN);
     assert!(client.ask("DAYTIME rfc3339").ends_with("+09:00"));
     assert_eq!(client.ask("LOOKUP colour"), "blue");

@@ -154,11 +154,11 @@ impl Subject {
         let mut clients = vec![resident];
         for round in 0..3 {
             self.reload();
+            self.server.signal(Signal::SIGUSR1);
             clients[0].echo(&format!("round {round}"));
             clients.extend(Conversation::of_each_service(&self.server, &self.values()));
             converse(&mut clients, HELD);
         }
-        self.server.signal(Signal::SIGUSR1);
         clients
     }
 

@@ -201,3 +201,23 @@ fn every_reply_is_verified_though_packets_are_lost_and_the_line_is_slow() {
     assert_all_verified(&outcome, 200);
     network.assert_packets_were_lost();
 }
+
+/// Idle ones are asked whether they are there; from those that were being answered an acknowledgement is due.
+#[test]
+fn field_server_20_clients_that_vanish_without_a_word_are_noticed() {
+    let Some(network) = Network::new("", &[]) else { return };
+    let listener = format!("framed={SERVER_ADDRESS}:0");
+    let server = Launch::of(&[&listener])
+        .wrapper(&network.server.enter(&network.tools))
+        .args(&["--tcp-keepalive", "1s", "--tcp-user-timeout", "2s"])
+        .start();
+    let mut command = network.bench(&server, &["-c", "2", "-I", "3", "-d", "1h"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _clients = Process::start(&mut command);
+    server.wait_for_statistic("connections_open", 5);
+    let cut =
+        network.client.run(&network.tools, &network.tools.ip, &["link", "set", "cable", "down"]);
+    cut.expect("a cable of our own");
+    server.wait_for_statistic("closed_reset", 5);
+    assert_eq!(server.statistics().get("connections_open"), 0);
+}

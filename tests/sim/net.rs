@@ -6,11 +6,12 @@ use crate::kernel::Kernel;
 use crate::sockets::Owner;
 use crate::trace::{Outcome, What};
 use readyd::clock::WallTime;
-use readyd::net::{Net, Token, WallClock};
+use readyd::net::{Host, Net, Token, Usage, WallClock};
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// One program's way into the kernel.
 #[derive(Clone, Debug)]
@@ -73,6 +74,13 @@ impl Drop for SimListener {
 impl SimNet {
     fn stream(&self, index: usize) -> SimStream {
         SimStream { index, kernel: Rc::clone(&self.kernel), is_aborted: false }
+    }
+}
+
+impl Host for SimNet {
+    /// The same in every world and at every time: what a reply tells of it can be replayed.
+    fn usage(&self) -> Usage {
+        Usage { process_id: 1, cpu: Duration::from_millis(1), resident_bytes: 1 << 20 }
     }
 }
 

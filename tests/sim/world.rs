@@ -314,6 +314,7 @@ impl World {
             self.server.ready(token, readiness);
         }
         let next = self.server.end_turn(now);
+        self.server.turn_ended(now, self.now());
         self.server_loop.next = next;
         self.server_loop.woken = false;
         let kernel = &mut *self.kernel.borrow_mut();

@@ -4,7 +4,7 @@
 use super::doorman::{Doorman, Source};
 use super::socket::{Fault, Reception, ServerEnd, Socket};
 use readyd::clock::{Moment, WallTime};
-use readyd::net::{Net, Readiness, Token, WallClock};
+use readyd::net::{Host, Net, Readiness, Token, WallClock};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
@@ -218,6 +218,8 @@ impl Drop for Stream {
         self.net.close(self.number, self.is_aborted);
     }
 }
+
+impl Host for MemoryNet {}
 
 impl WallClock for MemoryNet {
     fn wall_time(&self) -> WallTime {

@@ -5,7 +5,7 @@
 
 use crate::failure::Failure;
 use crate::style::text_options;
-use readyd::report::{Comparison, Report, SaveError, Verdict, compare, save};
+use readyd::report::{Comparison, Report, Verdict, compare, save};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let text = comparison.text(text_options(&io::stdout()));
     match save(Path::new("-"), text.as_bytes()) {
         // Whoever stopped reading may still wait for the exit status.
-        Err(SaveError { error, .. }) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) if error.is_closed_output() => {}
         printed => printed.map_err(Failure::Save)?,
     }
     if let Some(path) = &arguments.html {

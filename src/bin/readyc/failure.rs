@@ -35,6 +35,8 @@ pub(crate) enum Failure {
     Save(SaveError),
     /// There are no limits to be read in this directory.
     Limits(PathBuf, io::Error),
+    /// What signals do could not be set.
+    Signals(io::Error),
     /// The poll loop could not be had or failed.
     Reactor(io::Error),
     /// Standard input could not be read.
@@ -56,7 +58,7 @@ impl Failure {
     pub(crate) fn is_closed_output(&self) -> bool {
         match self {
             Failure::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
-            Failure::Save(failure) => failure.error.kind() == io::ErrorKind::BrokenPipe,
+            Failure::Save(failure) => failure.is_closed_output(),
             _ => false,
         }
     }
@@ -105,6 +107,7 @@ impl fmt::Display for Failure {
             Failure::Limits(folder, error) => {
                 write!(f, "cannot read limits in {}: {error}", folder.display())
             }
+            Failure::Signals(error) => write!(f, "cannot set what signals do: {error}"),
             Failure::Reactor(error) => write!(f, "cannot wait for events: {error}"),
             Failure::Input(error) => write!(f, "cannot read standard input: {error}"),
             Failure::Output(error) => write!(f, "cannot write to standard output: {error}"),

@@ -36,6 +36,7 @@ use failure::Failure;
 use readyd::client::session::SessionLimits;
 use readyd::client::{Finished, Fleet, FleetLimits, Script};
 use readyd::reactor::{MioNet, Reactor};
+use readyd::signals;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -46,16 +47,32 @@ use std::time::Duration;
 const BENCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    match run(&args) {
-        Ok(()) => ExitCode::SUCCESS,
+    let outcome = match signals::prepare(signals::Process::Client) {
+        Ok(()) => Args::try_parse(),
+        Err(error) => return complain(&Failure::Signals(error)),
+    };
+    match outcome.map_or_else(|error| explain(&error), |args| run(&args).map(|()| 0)) {
+        Ok(status) => ExitCode::from(status),
         // Whoever closed our standard output does not want to read on.
         Err(failure) if failure.is_closed_output() => ExitCode::SUCCESS,
-        Err(failure) => {
-            let _ = writeln!(io::stderr(), "readyc: {failure}");
-            ExitCode::from(failure.status())
-        }
+        Err(failure) => complain(&failure),
     }
+}
+
+fn complain(failure: &Failure) -> ExitCode {
+    let _ = writeln!(io::stderr(), "readyc: {failure}");
+    ExitCode::from(failure.status())
+}
+
+/// Prints the help or the version, if that was asked for, or what is wrong with the command line. Returns
+/// the exit status.
+fn explain(error: &clap::Error) -> Result<u8, Failure> {
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    if error.use_stderr() {
+        // The status tells, too.
+        return Ok(2);
+    }
+    printed.map(|()| 0).map_err(Failure::Output)
 }
 
 fn run(args: &Args) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ use crate::loader::Loader;
 use crate::shard::{Control, News};
 use crate::zone::{self, ZoneReader};
 use readyd::clock::Moment;
+use readyd::counted::counted;
 use readyd::net::{Driver, Next, Notice, Readiness, Token};
 use readyd::reactor::MioNet;
 use readyd::server::Server;
@@ -36,12 +37,13 @@ impl Daemon {
     /// The last line of the log.
     pub(crate) fn say_goodbye(&self) {
         let stats = self.server.stats();
-        log::info!("stopped: {} connections, {} requests", stats.accepted, stats.requests);
+        let connections = counted(stats.accepted, "connection");
+        log::info!("stopped: {connections}, {}", counted(stats.requests, "request"));
     }
 
     fn terminate(&mut self, now: Moment) {
         if !self.server.is_draining() {
-            log::info!("draining {} connections", self.server.stats().open());
+            log::info!("draining {}", counted(self.server.stats().open(), "connection"));
             self.server.drain(now);
         } else if matches!(self.keeper, Keeper::Itself(_)) {
             self.stop_at_once(now);
@@ -49,14 +51,23 @@ impl Daemon {
     }
 
     fn stop_at_once(&mut self, now: Moment) {
-        log::info!("stopping at once, {} connections are open", self.server.stats().open());
+        let open = counted(self.server.stats().open(), "connection");
+        log::info!("stopping at once with {open} open");
         if !self.server.is_draining() {
             self.server.drain(now);
         }
         self.server.drain(now);
     }
 
-    fn report(&self, now: Moment) {
+    /// The signal comes again and again; draining goes on as long as the kernel lets it.
+    fn stop_for_want_of_cpu_time(&mut self, now: Moment) {
+        if !self.server.is_draining() {
+            log::error!("the limit of processor time is nearly reached (ulimit -t, LimitCPU=)");
+            self.terminate(now);
+        }
+    }
+
+    fn report(&mut self, now: Moment) {
         for line in self.server.statistics(now).lines() {
             log::info!("statistics: {line}");
         }
@@ -77,7 +88,7 @@ impl Daemon {
         match &mut self.keeper {
             Keeper::Itself(loader) => match loader.take() {
                 Some(Ok(table)) => {
-                    log::info!("table reloaded: {} keys", table.len());
+                    log::info!("table reloaded: {}", counted(table.len(), "key"));
                     self.replace_table(table);
                 }
                 Some(Err(why)) => self.keep_table(&why),
@@ -91,7 +102,7 @@ impl Daemon {
                 }
                 match news {
                     Some(News::Table(table)) => {
-                        log::debug!("table replaced: {} keys", table.len());
+                        log::debug!("table replaced: {}", counted(table.len(), "key"));
                         self.replace_table(table);
                         self.take_tables();
                     }
@@ -142,6 +153,7 @@ impl Driver for Daemon {
         match notice {
             Notice::Terminate => self.terminate(now),
             Notice::StopAtOnce => self.stop_at_once(now),
+            Notice::CpuTimeLimit => self.stop_for_want_of_cpu_time(now),
             Notice::Reload => self.start_reload(),
             Notice::Report => self.report(now),
             Notice::Woken => {
@@ -154,5 +166,9 @@ impl Driver for Daemon {
 
     fn end_turn(&mut self, now: Moment) -> Next {
         self.server.end_turn(now)
+    }
+
+    fn turn_ended(&mut self, began: Moment, ended: Moment) {
+        self.server.turn_ended(began, ended);
     }
 }

@@ -33,7 +33,7 @@ impl<T> Driver for Waiting<T> {
     fn ready(&mut self, _token: Token, _readiness: Readiness) {}
 
     fn notice(&mut self, notice: Notice, _now: Moment) {
-        if matches!(notice, Notice::Terminate | Notice::StopAtOnce) {
+        if matches!(notice, Notice::Terminate | Notice::StopAtOnce | Notice::CpuTimeLimit) {
             *self = Waiting::Stopped;
         }
     }

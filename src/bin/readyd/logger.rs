@@ -14,6 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
 use readyd::clock::WallTime;
 use readyd::config::Config;
+use readyd::counted::counted;
 use readyd::handlers::daytime::{Calendar, Format};
 use std::borrow::Cow;
 use std::env;
@@ -148,8 +149,8 @@ impl Write for Sink {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.dropped > 0 {
             let Sink { prefix, dropped, .. } = self;
-            let notice =
-                format!("readyd: {prefix}{dropped} log lines lost: standard error was full\n");
+            let lines = counted(*dropped, "log line");
+            let notice = format!("readyd: {prefix}{lines} lost: standard error was full\n");
             if self.write_now(notice.as_bytes()) {
                 self.dropped = 0;
             }

@@ -30,15 +30,22 @@ mod zone;
 
 use readyd::config::{self, Command, Config, ConfigError};
 use readyd::reactor::{self, Reactor};
+use readyd::signals;
+use readyd::stats::VERSION;
 use start::StartError;
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let is_shard = env::var_os(shard::VARIABLE).is_some();
+    let process = if is_shard { signals::Process::Shard } else { signals::Process::Server };
+    if let Err(error) = signals::prepare(process) {
+        return complain(&StartError::System("set what signals do", error), 1);
+    }
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
     // A stop may come before the flags have been read.
     let check_only = arguments.iter().any(|argument| argument == "--check-config");
@@ -47,18 +54,20 @@ fn main() -> ExitCode {
         Ok(reactor) => reactor,
         Err(error) => return complain(&error, 1),
     };
-    match read_command(arguments, &mut reactor) {
-        Ok(Ok(Command::Help)) => print_and_end(&config::help()),
-        Ok(Ok(Command::Version)) => {
-            print_and_end(concat!("readyd ", env!("CARGO_PKG_VERSION"), "\n"))
-        }
-        Ok(Ok(Command::Run(config))) => end(start::run(*config, reactor)),
-        Ok(Err(error)) => complain(&error, 2),
+    let outcome = match read_command(arguments, &mut reactor) {
+        Ok(Ok(Command::Help)) => print_for_people(&config::help()),
+        Ok(Ok(Command::Version)) => print_for_people(&format!("readyd {VERSION}\n")),
+        Ok(Ok(Command::Run(config))) => start::run(*config, reactor),
+        Ok(Err(error)) => return complain(&error, 2),
         Err(StartError::Stopped) => {
             // What was to be logged, and how much, is not known yet.
             logger::start(&Config::default());
-            end(start::stopped(check_only))
+            start::stopped(check_only)
         }
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&error, 1),
     }
 }
@@ -77,22 +86,21 @@ fn read_command(
     Ok(config::from_args(arguments))
 }
 
-fn end(outcome: Result<(), StartError>) -> ExitCode {
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(&error, 1),
+/// Prints on standard output what somebody has asked to read, before the process ends. Whoever has closed
+/// it does not want to read on, as head(1), and that is no failure.
+pub(crate) fn print_for_people(text: &str) -> Result<(), StartError> {
+    // All is done but this, which a full pipe may hold up.
+    let _ = reactor::unblock_stopping_signals();
+    match print(text) {
+        Err(StartError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
     }
 }
 
-fn print_and_end(text: &str) -> ExitCode {
-    let _ = reactor::unblock_stopping_signals();
-    print(text)
-}
-
-/// Prints on standard output; whoever closed it does not want to read on.
-fn print(text: &str) -> ExitCode {
-    let _ = io::stdout().write_all(text.as_bytes());
-    ExitCode::SUCCESS
+/// Prints on standard output.
+pub(crate) fn print(text: &str) -> Result<(), StartError> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(StartError::Output)
 }
 
 fn complain(error: &dyn fmt::Display, status: u8) -> ExitCode {

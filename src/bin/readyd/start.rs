@@ -8,25 +8,30 @@ use crate::daemon::{Daemon, Keeper};
 use crate::loader::{Loader, TableSource};
 use crate::shard::{self, Shard, ShardError};
 use crate::zone::{self, ZoneReader};
-use crate::{interruptible, logger, print, supervisor};
-use nix::sys::signal::Signal;
+use crate::{interruptible, logger, print, print_for_people, supervisor};
+use nix::unistd::getppid;
 use readyd::config::Config;
 use readyd::config::listen::{Listen, Place};
+use readyd::counted::counted;
 use readyd::descriptors;
 use readyd::handlers::daytime::Calendar;
 use readyd::inherited::{self, InheritError};
 use readyd::limits::Limits;
 use readyd::listener::{self, Port};
+use readyd::mapping;
 use readyd::memory;
 use readyd::privileges::{Account, AccountError, Rights};
-use readyd::reactor::{self, Reactor};
+use readyd::reactor::Reactor;
 use readyd::server::Server;
+use readyd::stats::VERSION;
 use readyd::stats::board::Seat;
 use readyd::table::{LoadError, Table};
+use readyd::usage::Meter;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
 use std::os::fd::RawFd;
+use std::process;
 
 /// Why the server could not run.
 pub(crate) enum StartError {
@@ -42,6 +47,8 @@ pub(crate) enum StartError {
     ShardsBroke(usize),
     /// SIGTERM or SIGINT came before the server served.
     Stopped,
+    /// Standard output could not be written.
+    Output(io::Error),
     System(&'static str, io::Error),
 }
 
@@ -63,8 +70,13 @@ impl fmt::Display for StartError {
                 write!(f, "{} could not start ({ending}); see above", shard::name(*number))
             }
             StartError::Stopped => f.write_str("stopped by a signal before all was checked"),
-            StartError::ShardsBroke(count) => write!(f, "{count} shards did not end in order"),
-            StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
+            StartError::ShardsBroke(count) => {
+                write!(f, "{} did not end in order", counted(*count, "shard"))
+            }
+            StartError::Output(error) => write!(f, "cannot write to standard output: {error}"),
+            StartError::System(what, error) => {
+                write!(f, "cannot {what}: {error}{}", advice_on_memory(error))
+            }
         }
     }
 }
@@ -91,6 +103,11 @@ fn advice(port: Port, error: ErrorKind) -> &'static str {
     }
 }
 
+/// The board on which shards count is a file to the kernel.
+fn advice_on_memory(error: &io::Error) -> &'static str {
+    if error.kind() == ErrorKind::FileTooLarge { mapping::FILE_SIZE_ADVICE } else { "" }
+}
+
 /// A loop that is told to stop from now on, whatever the start still does.
 pub(crate) fn reactor() -> Result<Reactor, StartError> {
     let mut reactor = Reactor::new().map_err(|error| StartError::System("start epoll", error))?;
@@ -105,6 +122,9 @@ pub(crate) fn run(config: Config, reactor: Reactor) -> Result<(), StartError> {
     let shard = Shard::from_environment().map_err(StartError::Shard)?;
     let inherited = if check_only { Vec::new() } else { take_inherited(&config)? };
     logger::start(&config);
+    if !check_only {
+        log::info!("readyd {VERSION}, pid {}", process::id());
+    }
     let outcome = if config.shards > 1 && !check_only {
         supervisor::run(config, reactor)
     } else {
@@ -133,7 +153,6 @@ fn serve(
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
     let rights = look_up(config.user.as_ref(), &mut reactor)?;
-    let more_signals: &[Signal] = if shard.is_some() { &[Signal::SIGQUIT] } else { &[] };
     let is_shard = shard.is_some();
     let (table, keeper, seat) = match shard {
         Some(shard) => keeper_of_a_shard(shard, &mut reactor)?,
@@ -145,16 +164,12 @@ fn serve(
     let zone_source = zone::source(&config);
     let zone_rules = zone::first_rules(&zone_source);
     if config.check_only {
-        // All is done but this, which a full pipe may hold up.
-        let _ = reactor::unblock_stopping_signals();
-        print("the configuration is in order\n");
-        return Ok(());
+        return print_for_people("the configuration is in order\n");
     }
-    reactor
-        .watch_signals_and(more_signals)
-        .map_err(|error| StartError::System("watch signals", error))?;
+    reactor.watch_signals().map_err(|error| StartError::System("watch signals", error))?;
     let descriptor_limit = descriptors::raise_limit();
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
+    let net = net.measuring(Meter::open());
     let listeners = bind_all(&config, port(&config), inherited)?;
     if !is_shard {
         announce(&config, &listeners)?;
@@ -174,7 +189,7 @@ fn serve(
             .map_err(|error| StartError::Listen(listen, port(&config), error))?;
     }
     if let Some(seat) = seat {
-        server.share_statistics(Box::new(seat));
+        server.share_statistics(Box::new(seat), getppid().as_raw().cast_unsigned());
     }
     let mut daemon = Daemon::new(server, keeper, ZoneReader::new(zone_source, &reactor));
     reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
@@ -213,7 +228,7 @@ pub(crate) fn first_table<T: Send + 'static>(
     interruptible::run(reactor, move || {
         let table = source.load().map_err(StartError::Table)?;
         if is_logged {
-            log::info!("table {} has {} keys", path.display(), table.len());
+            log::info!("table {} has {}", path.display(), counted(table.len(), "key"));
         }
         Ok((make(table).map_err(StartError::SharedTable)?, source))
     })?
@@ -280,6 +295,7 @@ pub(crate) fn bind_all(
                 inherited.swap_remove(place.ok_or_else(missing)?).1
             }
         };
+        config.tcp_timeouts.set(&socket).map_err(failed)?;
         bound.push((socket, listen.clone()));
     }
     Ok(bound)
@@ -295,10 +311,8 @@ pub(crate) fn announce(config: &Config, bound: &[Bound]) -> Result<(), StartErro
         log::info!("listening {service} {address}");
         addresses += &format!("{service} {address}\n");
     }
-    if config.print_addresses {
-        print(&addresses);
-    }
-    Ok(())
+    // Whoever asked for them waits for them, so nobody is served if they cannot be told.
+    if config.print_addresses { print(&addresses) } else { Ok(()) }
 }
 
 /// As many connections as were asked for, or as many as there is room for.
@@ -306,7 +320,8 @@ fn max_connections(asked: Option<usize>, descriptor_limit: usize) -> usize {
     let room =
         descriptors::room_for_connections(descriptor_limit).min(Limits::MAX_CONNECTIONS_BOUND);
     let Some(asked) = asked else {
-        log::info!("at most {room} connections (descriptor limit {descriptor_limit})");
+        let most = counted(room, "connection");
+        log::info!("at most {most} (descriptor limit {descriptor_limit})");
         return room;
     };
     if asked > room {

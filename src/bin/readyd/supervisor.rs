@@ -32,6 +32,7 @@ use readyd::table::Table;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::process;
 
 /// What all shards are started with.
 struct Orders {
@@ -207,7 +208,7 @@ impl Supervisor {
         self.signal_all(Signal::SIGUSR1);
         let uptime = now.since(Moment::START);
         let total = self.orders.board.total();
-        let report = total.report_of_shards(self.orders.shards, uptime).to_string();
+        let report = total.report_of_shards(self.orders.shards, uptime, process::id()).to_string();
         for line in report.lines() {
             log::info!("statistics: {line}");
         }
@@ -291,7 +292,9 @@ impl Driver for Supervisor {
 
     fn notice(&mut self, notice: Notice, now: Moment) {
         match notice {
-            Notice::Terminate => self.terminate(),
+            // It comes again and again, and is no second order.
+            Notice::CpuTimeLimit if self.phase == Phase::Stopping => {}
+            Notice::Terminate | Notice::CpuTimeLimit => self.terminate(),
             Notice::ChildEnded => self.look_after_shards(now),
             Notice::Reload => self.start_reload(),
             Notice::Report => self.report(now),

@@ -6,7 +6,7 @@ mod talking;
 
 use crate::client::session::{Script, Then, Voice};
 use crate::clock::WallTime;
-use crate::net::WallClock;
+use crate::net::{Host, WallClock};
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -16,6 +16,8 @@ struct Stage {
     local: SocketAddr,
     said: Vec<u8>,
 }
+
+impl Host for Cell<WallTime> {}
 
 impl WallClock for Cell<WallTime> {
     fn wall_time(&self) -> WallTime {

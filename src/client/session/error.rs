@@ -1,5 +1,6 @@
 //! Why a session failed, by whose fault it is.
 
+use crate::counted::counted;
 use crate::frame::FrameError;
 use std::fmt;
 use std::io;
@@ -60,7 +61,8 @@ impl fmt::Display for SessionError {
                 f.write_str("the server closed the connection before it answered")
             }
             SessionError::ClosedEarly { received } => {
-                write!(f, "the server closed the connection {received} bytes into its answer")
+                let received = counted(*received, "byte");
+                write!(f, "the server closed the connection {received} into its answer")
             }
             SessionError::AnswerTimeout(limit) => {
                 write!(f, "the server did not answer within {limit:?}")

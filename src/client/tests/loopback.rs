@@ -12,7 +12,7 @@ mod world;
 pub(crate) use world::Way;
 
 use crate::clock::{Moment, WallTime};
-use crate::net::{MonotonicClock, Net, Readiness, Token, WallClock};
+use crate::net::{Host, MonotonicClock, Net, Readiness, Token, WallClock};
 use end::Incoming;
 use nix::errno::Errno;
 use std::cell::RefCell;
@@ -131,6 +131,8 @@ impl Stream {
         Stream { network: network.clone(), index }
     }
 }
+
+impl Host for Loopback {}
 
 impl WallClock for Loopback {
     fn wall_time(&self) -> WallTime {

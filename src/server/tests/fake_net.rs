@@ -7,7 +7,7 @@
 mod socket;
 
 use crate::clock::WallTime;
-use crate::net::{Net, Readiness, Token, WallClock};
+use crate::net::{Host, Net, Readiness, Token, Usage, WallClock};
 use socket::{Call, Peer};
 pub(super) use socket::{Fault, ServerEnd, Socket};
 use std::cell::RefCell;
@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A client's end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,6 +223,18 @@ impl Drop for FakeStream {
         let server_end = self.net.socket(Client(self.number), |socket| socket.end_if_closed_now());
         self.net.close(self.number, server_end);
         self.net.0.borrow_mut().open_streams -= 1;
+    }
+}
+
+impl FakeNet {
+    /// What the process has used, always.
+    pub(super) const USAGE: Usage =
+        Usage { process_id: 4711, cpu: Duration::from_micros(1234), resident_bytes: 5 << 20 };
+}
+
+impl Host for FakeNet {
+    fn usage(&self) -> Usage {
+        FakeNet::USAGE
     }
 }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::net::Usage;
+use crate::stats::VERSION;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -32,6 +34,20 @@ impl Notes {
     }
 }
 
+/// A process whose figures never change.
+struct Still;
+
+const USAGE: Usage = Usage { process_id: 99, cpu: Duration::from_micros(7), resident_bytes: 4096 };
+
+impl Host for Still {
+    fn usage(&self) -> Usage {
+        USAGE
+    }
+}
+
+/// The supervisor's number.
+const SUPERVISOR: u32 = 4711;
+
 fn requests(requests: u64) -> Stats {
     Stats { requests, ..Stats::default() }
 }
@@ -42,7 +58,7 @@ fn millis(count: u64) -> Moment {
 
 fn publisher() -> (Publisher, Notes) {
     let notes = Notes::default();
-    (Publisher::new(Box::new(notes.clone())), notes)
+    (Publisher::new(Box::new(notes.clone()), SUPERVISOR), notes)
 }
 
 #[test]
@@ -50,36 +66,41 @@ fn a_busy_shard_publishes_once_in_a_while_and_once_more_when_it_rests() {
     let (mut publisher, notes) = publisher();
     assert_eq!(publisher.due(), None);
     for time in 0..250 {
-        publisher.turn(&requests(time), millis(time));
+        publisher.turn(&mut requests(time), &Still, millis(time));
     }
     assert_eq!(notes.published(), [0, 100, 200]);
     assert_eq!(publisher.due(), Some(millis(300)));
-    publisher.turn(&requests(250), millis(300));
+    publisher.turn(&mut requests(250), &Still, millis(300));
     assert_eq!(notes.published(), [0, 100, 200, 250]);
     assert_eq!(publisher.due(), None, "nothing happens, and nobody has to be woken");
-    publisher.turn(&requests(251), millis(9000));
+    publisher.turn(&mut requests(251), &Still, millis(9000));
     assert_eq!((notes.published().len(), publisher.due()), (5, None));
 }
 
 #[test]
 fn who_is_told_the_sum_is_told_what_is_published() {
     let (mut publisher, notes) = publisher();
-    publisher.turn(&requests(1), millis(10));
-    publisher.turn(&requests(2), millis(20));
-    let report = publisher.report(&requests(3), millis(21));
-    assert!(report.starts_with("uptime_seconds 60.021\nshards 2\n"), "{report}");
+    publisher.turn(&mut requests(1), &Still, millis(10));
+    publisher.turn(&mut requests(2), &Still, millis(20));
+    let start = format!("uptime_seconds 60.021\nversion {VERSION}\npid {SUPERVISOR}\nshards 2\n");
+    let report = publisher.report(&mut requests(3), &Still, millis(21));
+    assert!(report.starts_with(&start), "{report}");
     assert!(report.contains("\nrequests 1003\n"), "{report}");
     assert_eq!(notes.published(), [1, 3]);
-    publisher.last_turn(&requests(4), millis(22));
+    publisher.last_turn(&mut requests(4), &Still, millis(22));
     assert_eq!(notes.published(), [1, 3, 4]);
 }
 
 #[test]
 fn who_is_alone_publishes_nothing() {
     let mut alone = Publisher::default();
-    alone.turn(&requests(1), millis(1));
-    alone.last_turn(&requests(1), millis(1));
+    alone.turn(&mut requests(1), &Still, millis(1));
+    alone.last_turn(&mut requests(1), &Still, millis(1));
     assert_eq!(alone.due(), None);
     let now = millis(5);
-    assert_eq!(alone.report(&requests(7), now), requests(7).report(now).to_string());
+    let mut expected = requests(7);
+    expected.describe_usage(USAGE);
+    let expected = expected.report(Duration::from_millis(5), USAGE.process_id).to_string();
+    assert_eq!(alone.report(&mut requests(7), &Still, now), expected);
+    assert!(expected.contains("\ncpu_microseconds 7\n"), "{expected}");
 }

@@ -56,13 +56,13 @@ fn a_second_signal_stops_at_once_but_not_one_that_reaches_the_shards_twice() {
         let _ = kill(pid, Signal::SIGTERM);
         let _ = kill(pid, Signal::SIGINT);
     }
-    server.wait_for_log("draining 1 connections");
+    server.wait_for_log("draining 1 connection");
     crate::support::eventually("the port to be closed", || is_refused(&server).then_some(()));
     server.wait_for_log("draining 0 connections");
     assert_eq!(server.log().containing("at once"), Vec::<String>::new());
 
     server.signal(Signal::SIGTERM);
-    server.wait_for_log("stopping at once, 1 connections are open");
+    server.wait_for_log("stopping at once with 1 connection open");
     assert_eq!(server.wait_for_exit().code(), Some(0));
 }
 

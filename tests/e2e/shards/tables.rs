@@ -44,7 +44,7 @@ fn a_successor_has_the_table_that_was_loaded_last() {
     drop(first_clients_of_all(&server, 2));
     scratch.write("table", "colour blue\n");
     server.signal(Signal::SIGHUP);
-    server.wait_for_log("table reloaded: 1 keys");
+    server.wait_for_log("table reloaded: 1 key");
     // Nobody reads the file but for SIGHUP.
     scratch.write("table", "colour green\n");
     kill(process_of(&server, 2, 1), Signal::SIGKILL).expect("kill a shard");

@@ -14,13 +14,16 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Where cargo put the program under test.
 pub(crate) const READYD: &str = env!("CARGO_BIN_EXE_readyd");
+
+/// The first counter of the statistics.
+const FIRST_STATISTIC: &str = "statistics: uptime_seconds ";
 
 /// The last counter of the statistics: when it is in the log, all are.
 const LAST_STATISTIC: &str = "statistics: log_lines_suppressed ";
@@ -189,7 +192,9 @@ impl Server {
         } else {
             let mut client = self.connect("framed");
             client.ask("ECHO");
-            self.descriptors_at_start = self.descriptors() - 1;
+            // A supervisor has no client: its children do.
+            let has_the_client = self.proc_file(&format!("task/{}/children", self.pid)).is_empty();
+            self.descriptors_at_start = self.descriptors() - usize::from(has_the_client);
         }
     }
 
@@ -232,7 +237,10 @@ impl Server {
         let before = self.log.all().len();
         self.signal(Signal::SIGUSR1);
         self.log.wait("statistics", |lines| {
+            // What comes before is the rest of a report that was asked for earlier.
+            let is_first = |line: &String| line.contains(FIRST_STATISTIC);
             let new = &lines[before..];
+            let new = &new[new.iter().position(is_first)?..];
             let counter = |line: &String| -> Option<(String, String)> {
                 let (name, value) = line.split_once("statistics: ")?.1.split_once(' ')?;
                 Some((name.to_owned(), value.to_owned()))
@@ -295,6 +303,11 @@ impl Server {
     /// What the kernel tells of the server in a file of its folder, proc(5).
     pub(crate) fn proc_file(&self, name: &str) -> String {
         fs::read_to_string(format!("/proc/{}/{name}", self.pid)).expect("a running server")
+    }
+
+    /// The root directory that the server sees.
+    pub(crate) fn root(&self) -> PathBuf {
+        format!("/proc/{}/root", self.pid).into()
     }
 
     /// Waits until the server has ended by itself or by a signal that the test sent. The log is
@@ -382,7 +395,12 @@ impl Statistics {
     }
 
     pub(crate) fn get(&self, name: &str) -> u64 {
-        let value = self.0.get(name).unwrap_or_else(|| panic!("no counter {name} in {self:?}"));
+        let value = self.text(name);
         value.parse().unwrap_or_else(|_| panic!("{name} is {value:?}"))
+    }
+
+    /// A value as it was written: that of the version is no number.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.0.get(name).unwrap_or_else(|| panic!("no counter {name} in {self:?}"))
     }
 }

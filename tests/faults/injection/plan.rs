@@ -86,6 +86,8 @@ pub(super) const SERVING: &[Row] = &[
     row("write", &["EPIPE", "ENOSPC", "EIO", "EINTR"]),
     // Of the signals: signalfd(2) has no other error.
     row("read", &["EINTR"]),
+    // Of the memory that is in use, in /proc.
+    row("pread64", &["EINTR", "ENOMEM"]),
     on_table("read", &["EIO", "ENOMEM", "ESTALE"]),
     row("openat", &["EMFILE", "ENFILE", "ENOENT", "EACCES", "ENOMEM", "EINTR"]),
     on_table("statx", &["ENOMEM", "EIO", "ESTALE"]),
@@ -201,6 +203,9 @@ pub(super) const NOT_INJECTED: &[&str] = &[
     "exit",
     "exit_group",
     "futex",
+    "getpid",
+    "getppid",
+    "getrusage",
     "gettid",
     "prctl",
     "rseq",

@@ -106,7 +106,8 @@ fn is_like(owed: &Owed, body: &[u8]) -> bool {
         Owed::Help => text.starts_with("ECHO text") && text.ends_with('\n'),
         Owed::Statistics => text.lines().all(|line| {
             let (name, value) = line.split_once(' ').unwrap_or(("", ""));
-            !name.is_empty() && value.parse::<f64>().is_ok()
+            // The one value that is text.
+            name == "version" || (!name.is_empty() && value.parse::<f64>().is_ok())
         }),
         _ => false,
     }

@@ -3,6 +3,7 @@
 use super::options::{CloseName, Options, Service};
 use crate::args::ServerName;
 use crate::failure::Failure;
+use readyd::counted::counted;
 use readyd::load::plan::{
     Answer, Close, Crowd, Custom, Greeting, Lifetime, Mix, Opening, Pace, Plan, Recovery, Sizes,
     Step, Until, Work,
@@ -99,9 +100,9 @@ impl Options {
         }
         if self.workers > crowd.total() {
             return usage(&format!(
-                "--workers: {} processes cannot share {} connections",
-                self.workers,
-                crowd.total()
+                "--workers: {} cannot share {}",
+                counted(self.workers, "process"),
+                counted(crowd.total(), "connection")
             ));
         }
         if self.requests.is_some_and(|requests| requests < self.workers as u64) {
@@ -240,8 +241,7 @@ impl Options {
             lifetime: match plan.lifetime {
                 Lifetime::Run => None,
                 Lifetime::Time(time) => Some(format!("{time:?}")),
-                Lifetime::Requests(1) => Some("1 request".to_owned()),
-                Lifetime::Requests(requests) => Some(format!("{requests} requests")),
+                Lifetime::Requests(requests) => Some(counted(requests, "request").to_string()),
             },
             herd_s: self.herd.map(|every| every.as_secs_f64()),
             storm_s: self.storm.map(|every| every.as_secs_f64()),

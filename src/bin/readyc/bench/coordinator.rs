@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use nix::sys::signal::{SigSet, Signal};
 use readyd::load::{Interval, Plan, Tally, Worker};
 use readyd::report::PackedHistogram;
+use readyd::signals;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -81,9 +82,15 @@ pub(super) fn run(plan: &Plan, count: usize, live: Live) -> Result<Findings, Fai
     coordinator.coordinate(&incidents)
 }
 
-/// SIGINT and SIGTERM end the run, not the program: what was measured is still told.
+/// SIGINT, SIGTERM and SIGXCPU end the run, not the program: what was measured is still told.
 fn watch_interrupts(sender: Sender<Incident>) -> io::Result<()> {
-    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM].into_iter().collect();
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGXCPU] {
+        // The kernel keeps what is blocked, even what a shell has had ignored for a background job.
+        if !signals::is_ignored(signal)? {
+            signals.add(signal);
+        }
+    }
     // Before any other thread is started, so that all of them leave the signals to this one.
     signals.thread_block()?;
     thread::spawn(

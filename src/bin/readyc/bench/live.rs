@@ -1,5 +1,6 @@
 //! One line on the terminal that tells how the run goes, rewritten each second.
 
+use readyd::counted::counted;
 use readyd::load::Interval;
 use std::io::{self, IsTerminal, Write};
 
@@ -40,12 +41,12 @@ impl Live {
             format!("{} s", start / 1_000_000_000 + 1)
         };
         self.show(&format!(
-            "{when}: {} connections, {}/s, p50 {:.3} ms, p99 {:.3} ms, {} errors",
-            second.connections,
+            "{when}: {}, {}/s, p50 {:.3} ms, p99 {:.3} ms, {}",
+            counted(second.connections, "connection"),
             second.answered,
             at(0.5),
             at(0.99),
-            second.errors
+            counted(second.errors, "error")
         ));
     }
 

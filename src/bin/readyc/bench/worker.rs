@@ -131,8 +131,19 @@ impl Driver for Steered {
     }
 
     fn notice(&mut self, notice: Notice, now: Moment) {
-        if notice == Notice::Woken {
-            self.obey(now);
+        match notice {
+            Notice::Woken => self.obey(now),
+            Notice::CpuTimeLimit => {
+                if let Some(load) = &mut self.load {
+                    load.stop("the limit of processor time was reached (ulimit -t)", now);
+                }
+            }
+            // What a terminal or a service manager sends to all processes is the coordinator's.
+            Notice::Terminate
+            | Notice::StopAtOnce
+            | Notice::ChildEnded
+            | Notice::Reload
+            | Notice::Report => {}
         }
     }
 

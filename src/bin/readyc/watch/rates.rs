@@ -13,8 +13,19 @@ mod tests;
 /// The server's own clock: by it, rates do not depend on how long an answer is under way.
 const UPTIME: &str = "uptime_seconds";
 
+/// The server's process.
+const PROCESS: &str = "pid";
+
 /// What a gauge shows goes up and down; all else only rises.
-const GAUGES: [&str; 4] = ["connections_open", "connections_peak", "shards", "table_keys"];
+const GAUGES: [&str; 7] = [
+    "pid",
+    "shards",
+    "connections_open",
+    "connections_peak",
+    "connections_max",
+    "longest_turn_microseconds",
+    "table_keys",
+];
 
 /// So end the names of gauges of memory.
 const MEMORY: &str = "_bytes";
@@ -29,16 +40,20 @@ impl Sample {
         Sample(HashMap::new())
     }
 
-    /// The reply to `STATS`: a name and a number a line. Other lines are left out; `None` if nothing
-    /// is left.
+    /// The reply to `STATS`: a name and a number a line. Other lines, such as that of the version, are left
+    /// out; `None` if nothing is left.
     pub(super) fn parse(reply: &[u8]) -> Option<Sample> {
         let reply = String::from_utf8_lossy(reply);
         let counters: HashMap<String, f64> = reply.lines().filter_map(counter).collect();
         (!counters.is_empty()).then_some(Sample(counters))
     }
 
-    /// Whether the server was started anew since `last`.
+    /// Whether the server was started anew since `last`: it is another process, or counts from 0 again.
     pub(super) fn is_of_new_start(&self, last: &Sample) -> bool {
+        let is_other = |before: f64| self.get(PROCESS).is_some_and(|now| now != before);
+        if last.get(PROCESS).is_some_and(is_other) {
+            return true;
+        }
         last.0.iter().any(|(name, before)| {
             !is_gauge(name) && self.0.get(name).is_some_and(|now| now < before)
         })

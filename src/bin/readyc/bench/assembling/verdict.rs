@@ -1,5 +1,6 @@
 //! Whether the result is what was asked, and whose limits it tells of.
 
+use readyd::counted::counted;
 use readyd::load::Tally;
 use readyd::load::plan::{Pace, Plan, Work};
 use readyd::report::{Achieved, Asked, ByErrno};
@@ -29,10 +30,12 @@ pub(super) fn shortfalls(
     let has_failed = ByErrno::is_empty(&tally.errors.connect_by_errno);
     if established < wanted && (!plan.connects_on_demand() || !has_failed) {
         let errors = by_errno(&tally.errors.connect_by_errno);
-        told.push(format!("{established} of {wanted} connections were established{errors}"));
+        let were = if wanted == 1 { "connection was" } else { "connections were" };
+        told.push(format!("{established} of {wanted} {were} established{errors}"));
     } else if achieved.connections_failed > 0 {
         let errors = by_errno(&tally.errors.connect_by_errno);
-        told.push(format!("{} attempts to connect failed{errors}", achieved.connections_failed));
+        let attempts = counted(achieved.connections_failed, "attempt");
+        told.push(format!("{attempts} to connect failed{errors}"));
     }
     let counted = [
         (achieved.connections_lost, "connection was", "connections were", "lost during the run"),
@@ -59,7 +62,8 @@ pub(super) fn shortfalls(
     let verifies = plan.verify && !matches!(plan.work, Work::Discard(_));
     if verifies && achieved.verified + achieved.mismatched < achieved.answered {
         let unverified = achieved.answered - achieved.verified - achieved.mismatched;
-        told.push(format!("{unverified} replies could not be verified"));
+        let replies = if unverified == 1 { "reply" } else { "replies" };
+        told.push(format!("{unverified} {replies} could not be verified"));
     }
     let unserved = tally.storms.iter().filter(|storm| storm.served.count() < storm.dropped).count();
     if unserved > 0 {

@@ -1,6 +1,6 @@
 //! From counters to rates.
 
-use super::{Rates, Sample, short};
+use super::{Rates, Sample, is_gauge, short};
 
 fn sample(reply: &str) -> Sample {
     Sample::parse(reply.as_bytes()).unwrap()
@@ -125,4 +125,34 @@ fn numbers_are_short() {
         assert_eq!(short(Some(number)), text, "{number}");
     }
     assert_eq!(short(None), "-");
+}
+
+#[test]
+fn field_server_20_a_value_that_is_text_is_left_out() {
+    assert_eq!(sample("version 0.1.0\nrequests 3\n"), sample("requests 3\n"));
+    assert_eq!(Sample::parse(b"version 0.1.0\n"), None);
+}
+
+#[test]
+fn field_server_20_another_process_is_a_new_start() {
+    let first = sample("pid 10\nrequests 3\n");
+    assert!(sample("pid 11\nrequests 5\n").is_of_new_start(&first));
+    assert!(!sample("pid 10\nrequests 5\n").is_of_new_start(&first));
+    // A server of an earlier version does not tell.
+    assert!(!sample("requests 5\n").is_of_new_start(&first));
+}
+
+/// What the client takes for gauges are those of the server's documentation.
+#[test]
+fn field_server_20_gauges_are_those_that_are_documented() {
+    let document = include_str!("../../../../../docs/statistics.md");
+    let rows: Vec<&str> = document.lines().filter(|line| line.starts_with("| `")).collect();
+    assert!(rows.len() > 40, "{rows:?}");
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        // Text is left out before anybody asks.
+        if cells[2] != "text" {
+            assert_eq!(is_gauge(cells[1].trim_matches('`')), cells[3] == "gauge", "{row}");
+        }
+    }
 }
