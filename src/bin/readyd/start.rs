@@ -3,19 +3,19 @@
 //! Invariant: what needs root's rights comes first (reading the table, binding the ports), then they
 //! are given up, and only then are bytes of clients read.
 
+use crate::check;
 use crate::child::Ending;
 use crate::daemon::{Daemon, Keeper};
+use crate::listening::{self, Bound, Inherited, ListenFailure};
 use crate::loader::{Loader, TableSource};
 use crate::shard::{self, Shard, ShardError};
 use crate::{logger, print, supervisor};
 use nix::sys::signal::Signal;
-use readyd::config::Config;
-use readyd::config::listen::{Listen, Place};
-use readyd::descriptors;
+use readyd::config::excess::Excess;
+use readyd::config::{self, Config, Located, Origins};
+use readyd::descriptors::{self, Budget, Given, TooFewDescriptors};
 use readyd::handlers::daytime::Calendar;
-use readyd::inherited::{self, InheritError};
 use readyd::limits::Limits;
-use readyd::listener::{self, Port};
 use readyd::memory;
 use readyd::privileges::{Account, AccountError, Rights};
 use readyd::reactor::Reactor;
@@ -23,16 +23,16 @@ use readyd::server::Server;
 use readyd::stats::board::Seat;
 use readyd::table::{LoadError, Table};
 use std::fmt;
-use std::io::{self, ErrorKind};
-use std::net::TcpListener;
-use std::os::fd::RawFd;
+use std::io;
 
 /// Why the server could not run.
 pub(crate) enum StartError {
-    Listen(Listen, Port, io::Error),
-    Inherit(Listen, InheritError),
+    Listen(ListenFailure),
     Account(Account, AccountError),
     Table(LoadError),
+    TooFewDescriptors(TooFewDescriptors),
+    /// A limit is more than the system gives: an error only for who asked for a check.
+    Excess(Excess),
     SharedTable(String),
     Shard(ShardError),
     /// A shard, counted from 0, that ended before it served.
@@ -40,20 +40,18 @@ pub(crate) enum StartError {
     /// Shards that did not end in order when they were told to.
     ShardsBroke(usize),
     System(&'static str, io::Error),
+    /// More than one, or one with its place.
+    Several(Vec<Located<StartError>>),
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Listen(listen, port, error) => {
-                write!(f, "cannot listen on {}: {error}", shown(listen))?;
-                f.write_str(advice(*port, error.kind()))
-            }
-            StartError::Inherit(listen, error) => {
-                write!(f, "cannot listen on {}: {error}", shown(listen))
-            }
+            StartError::Listen(failure) => write!(f, "{failure}"),
             StartError::Account(account, error) => write!(f, "--user {account}: {error}"),
             StartError::Table(error) => write!(f, "{error}"),
+            StartError::TooFewDescriptors(error) => write!(f, "{error}"),
+            StartError::Excess(excess) => write!(f, "{excess}"),
             StartError::SharedTable(why) => write!(f, "the table cannot be served: {why}"),
             StartError::Shard(error) => write!(f, "{error}"),
             StartError::ShardFailed(number, ending) => {
@@ -61,48 +59,60 @@ impl fmt::Display for StartError {
             }
             StartError::ShardsBroke(count) => write!(f, "{count} shards did not end in order"),
             StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
+            StartError::Several(errors) => config::write_lines(f, errors.iter(), 0),
         }
     }
 }
 
-fn shown(listen: &Listen) -> String {
-    format!("{}={}", listen.service.name(), listen.place)
-}
-
-/// What to do about a failure to listen.
-fn advice(port: Port, error: ErrorKind) -> &'static str {
-    match (error, port) {
-        (ErrorKind::AddrInUse, Port::Exclusive) => {
-            " (another program listens there; stop it, or choose another port)"
-        }
-        (ErrorKind::AddrInUse, Port::Shared) => {
-            " (another program listens there without sharing the port, or as another user; stop it, \
-             start it with --reuse-port too, or choose another port)"
-        }
-        (ErrorKind::PermissionDenied, _) => {
-            " (ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another)"
-        }
-        (ErrorKind::AddrNotAvailable, _) => " (no interface of this machine has this address)",
-        _ => "",
-    }
+/// No error, if there are none.
+pub(crate) fn take_all(errors: Vec<Located<StartError>>) -> Result<(), StartError> {
+    if errors.is_empty() { Ok(()) } else { Err(StartError::Several(errors)) }
 }
 
 /// Serves until it is told to stop: alone, as a shard, or by way of shards.
-pub(crate) fn run(config: Config) -> Result<(), StartError> {
+pub(crate) fn run(config: Config, origins: &Origins) -> Result<(), StartError> {
     let shard = Shard::from_environment().map_err(StartError::Shard)?;
-    let inherited = if config.check_only { Vec::new() } else { take_inherited(&config)? };
+    let inherited = if config.check_only { Vec::new() } else { listening::take_inherited(&config) };
+    let of_a_shard = shard.as_ref().map_or(0, |_| descriptors::OF_A_SHARD);
+    let strangers = descriptors::strangers(inherited.len() + of_a_shard);
     logger::start(&config);
-    if config.shards > 1 && !config.check_only {
-        return supervisor::run(config);
+    let descriptors = Given { limit: descriptors::raise_limit(), strangers };
+    if config.check_only {
+        take_all(check::faults(&config, origins, descriptors))?;
+        print("the configuration is in order\n");
+        return Ok(());
     }
-    serve(config, inherited, shard)
+    if shard.is_none() {
+        if !check::obstacles(&config, origins, descriptors).is_empty() {
+            // It will not start, so there is time to find out what else is wrong.
+            let mut faults = check::faults(&config, origins, descriptors);
+            faults.extend(listening::obstacles(&config, origins));
+            return take_all(faults);
+        }
+        check::warn_of_excesses(&config, origins, descriptors);
+    }
+    let outcome = match config.shards {
+        1 => serve(&config, origins, inherited, shard, descriptors),
+        _ => supervisor::run(&config, origins),
+    };
+    match outcome {
+        // Nothing has been bound by then.
+        Err(StartError::Table(error)) => {
+            let mut faults = vec![check::of_the_table(origins, error)];
+            faults.extend(listening::obstacles(&config, origins));
+            take_all(faults)
+        }
+        outcome => outcome,
+    }
 }
 
 /// Serves in this process.
 fn serve(
-    config: Config,
-    inherited: Vec<(u16, TcpListener)>,
+    config: &Config,
+    origins: &Origins,
+    inherited: Inherited,
     shard: Option<Shard>,
+    descriptors: Given,
 ) -> Result<(), StartError> {
     let rights = look_up(config.user.as_ref())?;
     let mut reactor = Reactor::new().map_err(|error| StartError::System("start epoll", error))?;
@@ -115,27 +125,26 @@ fn serve(
     let (table, keeper, seat) = match shard {
         Some(shard) => keeper_of_a_shard(shard, &mut reactor)?,
         None => {
-            let source = table_source(&config);
+            let source = table_source(config);
             let table = source.load().map_err(StartError::Table)?;
             (table, Keeper::Itself(Loader::new(source, Ok, &reactor)), None)
         }
     };
-    if config.check_only {
-        print("the configuration is in order\n");
-        return Ok(());
-    }
     if !is_shard {
-        log_size(&config, &table);
+        log_size(config, &table);
     }
-    let descriptor_limit = descriptors::raise_limit();
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
-    let listeners = bind_all(&config, port(&config), inherited)?;
+    let bound = listening::bind_all(config, origins, 1, inherited)?;
+    let listeners: Vec<Bound> = bound.into_iter().flatten().collect();
+    let of_this = if is_shard { Budget::of_a_shard } else { Budget::of_a_server };
+    let budget = of_this(descriptors, listeners.len()).with_what_is_open();
+    budget.check(config.max_connections).map_err(StartError::TooFewDescriptors)?;
     if !is_shard {
-        announce(&config, &listeners)?;
+        announce(config, &listeners)?;
     }
-    give_up_rights(&config, rights)?;
+    give_up_rights(config, rights)?;
     let mut limits = config.limits.clone();
-    limits.max_connections = max_connections(config.max_connections, descriptor_limit);
+    limits.max_connections = max_connections(config.max_connections, budget);
     limits.memory_limit = memory_limit(config.memory_limit);
 
     let listeners: Vec<_> =
@@ -145,7 +154,7 @@ fn serve(
     for (listener, listen) in listeners {
         server
             .listen(listener, listen.service)
-            .map_err(|error| StartError::Listen(listen, port(&config), error))?;
+            .map_err(|error| StartError::System("watch a listener", error))?;
     }
     if let Some(seat) = seat {
         server.share_statistics(Box::new(seat));
@@ -196,51 +205,6 @@ pub(crate) fn give_up_rights(config: &Config, rights: Option<Rights>) -> Result<
     Ok(())
 }
 
-/// The sockets that were inherited, by number. Taken before anything else is opened: a number that
-/// stands for nothing now could stand for something of ours later.
-fn take_inherited(config: &Config) -> Result<Vec<(u16, TcpListener)>, StartError> {
-    let mut taken = Vec::new();
-    for listen in &config.listeners {
-        if let Place::Inherited(number) = listen.place {
-            let socket = inherited::listener(RawFd::from(number))
-                .map_err(|error| StartError::Inherit(listen.clone(), error))?;
-            taken.push((number, socket));
-        }
-    }
-    Ok(taken)
-}
-
-fn port(config: &Config) -> Port {
-    if config.reuse_port { Port::Shared } else { Port::Exclusive }
-}
-
-/// A listening socket, and what was asked for.
-pub(crate) type Bound = (TcpListener, Listen);
-
-/// Binds, or takes from what was inherited, all that is to be listened on.
-pub(crate) fn bind_all(
-    config: &Config,
-    port: Port,
-    mut inherited: Vec<(u16, TcpListener)>,
-) -> Result<Vec<Bound>, StartError> {
-    let mut bound = Vec::new();
-    for listen in &config.listeners {
-        let failed = |error| StartError::Listen(listen.clone(), port, error);
-        let socket = match listen.place {
-            Place::Address(address) => {
-                listener::bind(address, config.backlog, port).map_err(failed)?
-            }
-            Place::Inherited(number) => {
-                let place = inherited.iter().position(|(taken, _)| *taken == number);
-                let missing = || failed(ErrorKind::NotFound.into());
-                inherited.swap_remove(place.ok_or_else(missing)?).1
-            }
-        };
-        bound.push((socket, listen.clone()));
-    }
-    Ok(bound)
-}
-
 /// Tells the addresses, in the log and to whoever asked for them.
 pub(crate) fn announce(config: &Config, bound: &[Bound]) -> Result<(), StartError> {
     let mut addresses = String::new();
@@ -258,20 +222,12 @@ pub(crate) fn announce(config: &Config, bound: &[Bound]) -> Result<(), StartErro
 }
 
 /// As many connections as were asked for, or as many as there is room for.
-fn max_connections(asked: Option<usize>, descriptor_limit: usize) -> usize {
-    let room =
-        descriptors::room_for_connections(descriptor_limit).min(Limits::MAX_CONNECTIONS_BOUND);
-    let Some(asked) = asked else {
-        log::info!("at most {room} connections (descriptor limit {descriptor_limit})");
-        return room;
-    };
-    if asked > room {
-        log::warn!(
-            "--max-connections {asked} is more than the {room} that the descriptor limit of \
-             {descriptor_limit} has room for (raise it with ulimit -n or LimitNOFILE=)"
-        );
-    }
-    asked
+fn max_connections(asked: Option<usize>, budget: Budget) -> usize {
+    asked.unwrap_or_else(|| {
+        let room = budget.room().min(Limits::MAX_CONNECTIONS_BOUND);
+        log::info!("at most {room} connections (descriptor limit {})", budget.limit());
+        room
+    })
 }
 
 /// As much as was asked for, or a share of what there is.
