@@ -145,7 +145,7 @@ impl Holder {
             ),
             (Holder::Listener { uid, process }, Port::Shared) if *uid == geteuid().as_raw() => {
                 format!(
-                    "another program listens there without SO_REUSEPORT: {}; stop it, start it with \
+                    "another program listens there without sharing the port: {}; stop it, start it with \
                      --reuse-port if it is readyd, or choose another port",
                     Owner(*uid, process)
                 )
