@@ -1,12 +1,12 @@
 //! `--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...`
 //!
-//! ADDRESS is `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT` (127.0.0.1, and [::1] where the machine has
-//! it), `:PORT` (0.0.0.0, and [::] where the machine has it), or `fd:NUMBER` for a socket that the
+//! ADDRESS is `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT` (127.0.0.1, and `[::1]` where the machine has
+//! it), `:PORT` (0.0.0.0, and `[::]` where the machine has it), or `fd:NUMBER` for a socket that the
 //! process was started with. No name is looked up: that could take seconds, and change from start to
 //! start.
 //!
 //! A comma ends an option, so an option with several values is repeated (`key=A,key=B`), and one that
-//! has one value is an error if it is repeated. [`OPTIONS`] is the table.
+//! has one value is an error if it is repeated. `OPTIONS` is the table.
 
 use super::address::{AddressError, socket_address};
 use super::similar::nearest;
@@ -41,9 +41,9 @@ pub enum Presence {
 pub enum Place {
     /// On this address.
     Address(SocketAddr),
-    /// On 127.0.0.1 and, if it can be bound, on the same port of [::1].
+    /// On 127.0.0.1 and, if it can be bound, on the same port of `[::1]`.
     Localhost(u16),
-    /// On 0.0.0.0 and, if it can be bound, on the same port of [::].
+    /// On 0.0.0.0 and, if it can be bound, on the same port of `[::]`.
     AllAddresses(u16),
     /// On this descriptor, a listening socket that the process was started with.
     Inherited(u16),

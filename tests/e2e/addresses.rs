@@ -211,6 +211,22 @@ fn field_server_13_all_listeners_that_cannot_be_had_are_reported() {
 }
 
 #[test]
+fn field_server_13_a_server_that_cannot_start_never_listened() {
+    let Some(strace) = tools::find("strace") else { return };
+    let holder = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = format!("echo={}", holder.local_addr().expect("its address"));
+    for way in WAYS {
+        // A listener that could be had comes first: had it listened, a client of another server on the
+        // same port could have been given to it, and been reset.
+        let mut command = Command::new(&strace);
+        command.args(["-f", "-e", "trace=bind,listen", READYD, "--listen", "framed=127.0.0.1:0"]);
+        let Ended { status, stderr, .. } = ended(command.args(["--listen", &taken]).args(way));
+        assert_eq!(status, Some(1), "{stderr}");
+        assert!(stderr.contains("bind(") && !stderr.contains("listen("), "{stderr}");
+    }
+}
+
+#[test]
 fn field_server_13_addresses_that_no_client_can_reach_are_refused_with_what_to_write() {
     for (address, advice) in [
         ("[fe80::1]:7", "write [fe80::1%INTERFACE]:7"),

@@ -91,7 +91,9 @@ fn advice(address: SocketAddr, port: Port, error: &io::Error) -> Option<String> 
                 .to_owned()
         }
         Errno::EACCES => {
-            "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another".to_owned()
+            "ports below net.ipv4.ip_unprivileged_port_start, which is 1024 unless it was changed, need \
+             root or CAP_NET_BIND_SERVICE; choose another"
+                .to_owned()
         }
         Errno::ENODEV | Errno::EINVAL if scope != 0 => {
             format!("there is no network interface with the number {scope}; ip link lists them")
