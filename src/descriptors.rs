@@ -1,7 +1,7 @@
 //! The descriptor limit: raised as far as it goes, and what it leaves for connections.
 //!
-//! Invariant: what is left is never overestimated. What is open is counted in /proc, where that can be
-//! read; without it, it is what this program opens, which is known.
+//! Invariant: a server never counts on more descriptors for connections than it will have. It subtracts
+//! what is open, by /proc, and at least what this program opens, which is known where /proc is missing.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fmt;
@@ -22,15 +22,15 @@ const STANDARD: usize = 3;
 /// its own.
 const OF_A_SERVER: usize = STANDARD + 5;
 
-/// Descriptors of a shard besides, which its supervisor gives it: the statistics' board, and their socket.
+/// More descriptors of a shard, which its supervisor passes on: the statistics' board, and their socket.
 pub const OF_A_SHARD: usize = 2;
 
 /// Descriptors of a supervisor, besides those for its shards: the standard three, epoll, the eventfd, the
 /// signalfd, the log's, the table, and the board.
 const OF_A_SUPERVISOR: usize = STANDARD + 6;
 
-/// A server with fewer places than that has most likely been given a limit by mistake, and would leave
-/// nearly everybody waiting: it starts only if so few are asked for.
+/// Fewest connections that a server starts with if no number was asked for. A limit that leaves fewer was
+/// most likely set by mistake, and nearly all clients would wait.
 pub const FEWEST_CONNECTIONS: usize = 16;
 
 /// Raises the soft limit to the hard one, as any process may, and returns what holds now.
@@ -60,42 +60,45 @@ fn open() -> usize {
     fs::read_dir("/proc/self/fd").map_or(0, |open| open.count().saturating_sub(1))
 }
 
-/// The descriptors that a process was given: how many it may have, and those that it did not ask for.
+/// What a process has at its start: the descriptor limit, and descriptors that nobody named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Given {
+pub struct Allowance {
     /// How many may be open.
     pub limit: usize,
-    /// How many are open that this program has not opened and was not told of.
-    pub strangers: usize,
+    /// How many are open that this program has not opened and no flag names.
+    pub leaked: usize,
 }
 
-/// How many descriptors are open besides the standard ones and those that the process was `told_of`; 0 if
-/// that cannot be counted. To be called before it opens any.
-pub fn strangers(told_of: usize) -> usize {
-    open().saturating_sub(STANDARD + told_of)
+/// How many more descriptors are open than the standard ones and those that are `expected`; 0 if they cannot
+/// be counted. To be called before the process opens any.
+pub fn leaked(expected: usize) -> usize {
+    open().saturating_sub(STANDARD + expected)
 }
 
-/// What a process may open, and what it needs besides connections.
+/// The descriptor limit, and how many descriptors are reserved for anything but connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     limit: usize,
-    besides: usize,
+    reserved: usize,
 }
 
 impl Budget {
-    /// Of a process that serves `listeners` listeners, by what this program opens.
-    pub const fn of_a_server(given: Given, listeners: usize) -> Budget {
-        Budget { limit: given.limit, besides: OF_A_SERVER + given.strangers + listeners + SPARE }
+    /// For a process that serves `listeners` listeners, by what this program opens.
+    pub const fn of_a_server(allowance: Allowance, listeners: usize) -> Budget {
+        Budget {
+            limit: allowance.limit,
+            reserved: OF_A_SERVER + allowance.leaked + listeners + SPARE,
+        }
     }
 
-    /// Of a process that a supervisor starts, by what this program opens.
-    pub const fn of_a_shard(given: Given, listeners: usize) -> Budget {
-        Budget::of_a_server(given, listeners + OF_A_SHARD)
+    /// For a process that a supervisor starts, by what this program opens.
+    pub const fn of_a_shard(allowance: Allowance, listeners: usize) -> Budget {
+        Budget::of_a_server(allowance, listeners + OF_A_SHARD)
     }
 
-    /// Takes in what is open in this process now. To be called when all is open but connections.
+    /// Reserves at least what is open in this process now. To be called when all is open but connections.
     pub fn with_what_is_open(self) -> Budget {
-        Budget { besides: self.besides.max(open() + SPARE), ..self }
+        Budget { reserved: self.reserved.max(open() + SPARE), ..self }
     }
 
     /// The limit, in descriptors.
@@ -105,7 +108,7 @@ impl Budget {
 
     /// How many connections there is room for.
     pub fn room(&self) -> usize {
-        self.limit.saturating_sub(self.besides)
+        self.limit.saturating_sub(self.reserved)
     }
 
     /// Whether the room is enough to start with: for what is `asked` for, or else for
@@ -118,7 +121,7 @@ impl Budget {
         let room = self.room();
         let fits = room >= FEWEST_CONNECTIONS || asked.is_some_and(|asked| asked <= room);
         let wanted = asked.unwrap_or(FEWEST_CONNECTIONS);
-        let needed = self.besides.saturating_add(wanted);
+        let needed = self.reserved.saturating_add(wanted);
         if fits {
             return Ok(());
         }
@@ -133,16 +136,16 @@ impl Budget {
 ///
 /// [`TooFewDescriptors`] if it has not.
 pub fn check_supervisor(
-    given: Given,
+    allowance: Allowance,
     shards: usize,
     listeners: usize,
 ) -> Result<(), TooFewDescriptors> {
     let of_shards = (listeners + 1).saturating_mul(shards);
-    let needed = (OF_A_SUPERVISOR + given.strangers + SPARE).saturating_add(of_shards);
-    if given.limit >= needed {
+    let needed = (OF_A_SUPERVISOR + allowance.leaked + SPARE).saturating_add(of_shards);
+    if allowance.limit >= needed {
         return Ok(());
     }
-    Err(TooFewDescriptors::ForShards { limit: given.limit, shards, needed })
+    Err(TooFewDescriptors::ForShards { limit: allowance.limit, shards, needed })
 }
 
 /// The descriptor limit is too low to start with; the fault of the system, or of whoever set the limit.

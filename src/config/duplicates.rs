@@ -1,11 +1,11 @@
-//! Listeners that are in each other's way.
+//! Listeners whose addresses conflict.
 //!
-//! Two listeners of one address would share its clients at random with SO_REUSEPORT, which `--shards` and
-//! `--reuse-port` set, and cannot be bound without it. So that is never what was meant. One address and
-//! all addresses of the same port are another matter: with SO_REUSEPORT the kernel looks for a listener of
-//! the very address first, always; without it, bind(2) says EADDRINUSE.
+//! Two listeners of one address: with SO_REUSEPORT, which `--shards` and `--reuse-port` set, the kernel
+//! gives each client to one of them at random; without it, bind(2) says EADDRINUSE. Neither is ever meant.
+//! One address and all addresses of the same port: with SO_REUSEPORT the kernel always prefers the
+//! listener with the more specific address, which can be meant; without it, bind(2) says EADDRINUSE.
 //!
-//! Invariant: the work grows with the number of listeners as a sort does, since a file may have many.
+//! Invariant: n listeners take n log n steps, since a file may have many.
 
 use super::Config;
 use super::error::{ConfigError, ConfigErrors, Located, Origins};
@@ -40,7 +40,7 @@ fn wildcard(address: SocketAddr) -> SocketAddr {
     (ip, address.port()).into()
 }
 
-/// Adds an error for each listener that is in the way of an earlier one.
+/// Adds an error for each listener that conflicts with an earlier one.
 pub(super) fn find(config: &Config, origins: &Origins, errors: &mut ConfigErrors) {
     let shares_ports = config.reuse_port || config.shards > 1;
     let mut taken: BTreeMap<Claim, usize> = BTreeMap::new();

@@ -199,7 +199,7 @@ impl fmt::Display for ConfigError {
         match self {
             ConfigError::UnknownFlag(name) => write_unknown(f, name),
             ConfigError::OnlyOnCommandLine(flag) => {
-                write!(f, "{flag} is for the command line alone (write --{flag} there)")
+                write!(f, "{flag} is only for the command line (write --{flag} there)")
             }
             ConfigError::UnexpectedArgument(argument) => {
                 let argument = excerpt(argument);
@@ -219,7 +219,7 @@ impl fmt::Display for ConfigError {
                 f,
                 "--listen {listen:?}: {} has this port already, and one of the two asks for all \
                  addresses (give one of them another port; or use --reuse-port, with which the kernel \
-                 gives each client to the listener of the very address)",
+                 gives each client to the listener with the more specific address)",
                 Earlier(earlier)
             ),
             ConfigError::NotUtf8 => f.write_str("not valid UTF-8 (save the file as UTF-8 text)"),

@@ -201,7 +201,7 @@ impl fmt::Display for ListenError {
                 write!(f, "option {key} needs a value (write {key}={value})")
             }
             ListenError::RepeatedOption(key) => {
-                write!(f, "option {key} is given twice, and has one meaning (leave one out)")
+                write!(f, "option {key} is given twice (remove one)")
             }
             ListenError::UnknownFormat(name) => {
                 write!(f, "no date format {name:?} (there are {})", Format::NAMES.join(", "))

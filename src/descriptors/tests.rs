@@ -1,24 +1,24 @@
 use super::*;
 
-fn given(limit: usize) -> Given {
-    Given { limit, strangers: 0 }
+fn allowance(limit: usize) -> Allowance {
+    Allowance { limit, leaked: 0 }
 }
 
 /// A budget with room for so many connections.
 fn with_room(room: usize) -> Budget {
-    let none = Budget::of_a_server(given(0), 3);
-    Budget { limit: none.besides + room, ..none }
+    let none = Budget::of_a_server(allowance(0), 3);
+    Budget { limit: none.reserved + room, ..none }
 }
 
 #[test]
 fn room_is_what_the_limit_leaves() {
     assert_eq!(with_room(0).room(), 0);
     assert_eq!(with_room(20).room(), 20);
-    assert_eq!(Budget::of_a_server(given(0), 1).room(), 0);
-    let room = Budget::of_a_server(given(1000), 4).room();
-    assert_eq!(Budget::of_a_server(given(1000), 5).room(), room - 1);
-    assert_eq!(Budget::of_a_server(Given { limit: 1000, strangers: 7 }, 4).room(), room - 7);
-    assert!(Budget::of_a_shard(given(1000), 4).room() < room);
+    assert_eq!(Budget::of_a_server(allowance(0), 1).room(), 0);
+    let room = Budget::of_a_server(allowance(1000), 4).room();
+    assert_eq!(Budget::of_a_server(allowance(1000), 5).room(), room - 1);
+    assert_eq!(Budget::of_a_server(Allowance { limit: 1000, leaked: 7 }, 4).room(), room - 7);
+    assert!(Budget::of_a_shard(allowance(1000), 4).room() < room);
 }
 
 #[test]
@@ -48,15 +48,15 @@ fn the_limit_that_is_said_to_be_needed_is_enough_and_no_more() {
 
 #[test]
 fn a_supervisor_keeps_the_listeners_of_all_its_shards() {
-    let refused = check_supervisor(given(0), 4, 20).expect_err("none at all");
+    let refused = check_supervisor(allowance(0), 4, 20).expect_err("none at all");
     let TooFewDescriptors::ForShards { needed, .. } = refused else { panic!("{refused:?}") };
     assert!(needed >= 4 * 20);
-    assert_eq!(check_supervisor(given(needed), 4, 20), Ok(()));
-    for (limit, strangers, shards, listeners) in
+    assert_eq!(check_supervisor(allowance(needed), 4, 20), Ok(()));
+    for (limit, leaked, shards, listeners) in
         [(needed - 1, 0, 4, 20), (needed, 1, 4, 20), (needed, 0, 5, 20), (needed, 0, 4, 21)]
     {
-        let given = Given { limit, strangers };
-        assert!(check_supervisor(given, shards, listeners).is_err());
+        let allowance = Allowance { limit, leaked };
+        assert!(check_supervisor(allowance, shards, listeners).is_err());
     }
     let text = refused.to_string();
     let start = "the descriptor limit of 0 is too low for 4 shards, whose listeners the supervisor";
@@ -81,8 +81,8 @@ fn the_text_says_what_to_do() {
 fn what_is_open_counts_even_if_this_program_would_not_have_opened_it() {
     let files: Vec<_> =
         (0..64).map(|_| fs::File::open("/dev/null").expect("a file that is there")).collect();
-    let budget = Budget::of_a_server(given(1000), 1);
-    assert!(strangers(0) >= files.len());
+    let budget = Budget::of_a_server(allowance(1000), 1);
+    assert!(leaked(0) >= files.len());
     assert!(budget.with_what_is_open().room() <= 1000 - SPARE - files.len());
     assert!(budget.with_what_is_open().room() < budget.room());
 }

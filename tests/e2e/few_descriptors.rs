@@ -102,18 +102,18 @@ fn field_server_14_the_count_is_right_without_proc() {
         return tools::skip("only root can mount");
     }
     // What was open before the server was started can be counted in /proc alone.
-    let strangers = strangers();
+    let leaked = leaked();
     let listeners = vec!["--listen=echo=127.0.0.1:0"; 30];
     for way in WAYS {
         let arguments = [&listeners, way].concat();
         let without = limit_asked_for(Proc::Hidden, 8, &arguments);
-        assert_eq!(without + strangers, limit_asked_for(Proc::There, 8, &arguments), "{way:?}");
+        assert_eq!(without + leaked, limit_asked_for(Proc::There, 8, &arguments), "{way:?}");
         assert_eq!(limit_asked_for(Proc::Hidden, without - 1, &arguments), without, "{way:?}");
     }
 }
 
 /// How many descriptors the processes that this one starts inherit, besides the standard ones.
-fn strangers() -> u32 {
+fn leaked() -> u32 {
     let listing = ended(Command::new("ls").arg("/proc/self/fd")).stdout;
     // One is that of the folder.
     listing.lines().count() as u32 - 4

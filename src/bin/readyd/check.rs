@@ -7,14 +7,14 @@ use crate::start::{self, StartError};
 use readyd::config::excess::{SystemLimits, excesses};
 use readyd::config::listen::{Listen, Place};
 use readyd::config::{Config, Located, Origins};
-use readyd::descriptors::{self, Budget, Given};
+use readyd::descriptors::{self, Allowance, Budget};
 use readyd::table::LoadError;
 
 /// All that would keep a server from starting or give it less than was asked for, but for its addresses.
 pub(crate) fn faults(
     config: &Config,
     origins: &Origins,
-    descriptors: Given,
+    descriptors: Allowance,
 ) -> Vec<Located<StartError>> {
     let mut faults = obstacles(config, origins, descriptors);
     if let Err(error) = start::table_source(config).load() {
@@ -36,7 +36,7 @@ pub(crate) fn of_the_table(origins: &Origins, error: LoadError) -> Located<Start
 pub(crate) fn obstacles(
     config: &Config,
     origins: &Origins,
-    descriptors: Given,
+    descriptors: Allowance,
 ) -> Vec<Located<StartError>> {
     let mut faults = Vec::new();
     if let Err(error) = start::look_up(config.user.as_ref()) {
@@ -57,7 +57,7 @@ pub(crate) fn obstacles(
 }
 
 /// Logs which limits are more than the system gives.
-pub(crate) fn warn_of_excesses(config: &Config, origins: &Origins, descriptors: Given) {
+pub(crate) fn warn_of_excesses(config: &Config, origins: &Origins, descriptors: Allowance) {
     let system = SystemLimits::read(budget(config, descriptors));
     for excess in excesses(config, origins, &system) {
         log::warn!("{excess}");
@@ -65,7 +65,7 @@ pub(crate) fn warn_of_excesses(config: &Config, origins: &Origins, descriptors: 
 }
 
 /// The descriptors of each process that serves.
-fn budget(config: &Config, descriptors: Given) -> Budget {
+fn budget(config: &Config, descriptors: Allowance) -> Budget {
     match config.shards {
         1 => Budget::of_a_server(descriptors, sockets(config)),
         _ => Budget::of_a_shard(descriptors, sockets(config)),

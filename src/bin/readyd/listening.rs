@@ -62,7 +62,7 @@ impl fmt::Display for ListenFailure {
                  of them out, or bind one to another port)"
             ),
             ListenFailure::NoneLeft => f.write_str(
-                "there is nothing to listen on: all listeners are optional, and none can be had",
+                "there is nothing to listen on: all listeners are optional, and none is available",
             ),
         }
     }
@@ -133,7 +133,7 @@ pub(crate) fn bind_all(
     mut inherited: Inherited,
 ) -> Result<Vec<Vec<Bound>>, StartError> {
     let binding = Binding::of(config, copies);
-    let mut tried = binding.bind_all(config, origins, &mut inherited);
+    let mut tried = binding.claim_all(config, origins, &mut inherited);
     let mut all: Vec<Vec<Bound>> = (0..copies).map(|_| Vec::new()).collect();
     if tried.failures.is_empty() {
         for Claimed { origin, presence, listen, sockets } in std::mem::take(&mut tried.claimed) {
@@ -219,7 +219,7 @@ impl<'a> Tried<'a> {
         match presence {
             Presence::Optional => {
                 let failure = Located::new(origin, failure);
-                log::warn!("{failure}; it is optional, and left out");
+                log::warn!("{failure}; starting without it, as it is optional");
             }
             Presence::Required => {
                 self.failures.push(Located::new(origin, StartError::Listen(failure)));
@@ -236,7 +236,7 @@ impl Binding {
         Binding { backlog: config.backlog, copies, port }
     }
 
-    fn bind_all<'a>(
+    fn claim_all<'a>(
         &self,
         config: &Config,
         origins: &'a Origins,

@@ -29,7 +29,7 @@ mod start;
 mod supervisor;
 
 use readyd::config::{self, Command, Located, Reading};
-use readyd::descriptors::{self, Given};
+use readyd::descriptors::{self, Allowance};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -44,8 +44,8 @@ fn main() -> ExitCode {
         },
         Command::Run(config) => {
             // It will not start, so there is time to find out what else is wrong.
-            let strangers = descriptors::strangers(0);
-            let descriptors = Given { limit: descriptors::raise_limit(), strangers };
+            let leaked = descriptors::leaked(0);
+            let descriptors = Allowance { limit: descriptors::raise_limit(), leaked };
             let others = check::faults(&config, &origins, descriptors);
             let all = [errors.to_string()].into_iter().chain(others.iter().map(Located::to_string));
             let status = if errors.has_wrong_flags() { 2 } else { 1 };

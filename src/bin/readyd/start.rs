@@ -13,7 +13,7 @@ use crate::{logger, print, supervisor};
 use nix::sys::signal::Signal;
 use readyd::config::excess::Excess;
 use readyd::config::{self, Config, Located, Origins};
-use readyd::descriptors::{self, Budget, Given, TooFewDescriptors};
+use readyd::descriptors::{self, Allowance, Budget, TooFewDescriptors};
 use readyd::handlers::daytime::Calendar;
 use readyd::limits::Limits;
 use readyd::memory;
@@ -74,9 +74,9 @@ pub(crate) fn run(config: Config, origins: &Origins) -> Result<(), StartError> {
     let shard = Shard::from_environment().map_err(StartError::Shard)?;
     let inherited = if config.check_only { Vec::new() } else { listening::take_inherited(&config) };
     let of_a_shard = shard.as_ref().map_or(0, |_| descriptors::OF_A_SHARD);
-    let strangers = descriptors::strangers(inherited.len() + of_a_shard);
+    let leaked = descriptors::leaked(inherited.len() + of_a_shard);
     logger::start(&config);
-    let descriptors = Given { limit: descriptors::raise_limit(), strangers };
+    let descriptors = Allowance { limit: descriptors::raise_limit(), leaked };
     if config.check_only {
         take_all(check::faults(&config, origins, descriptors))?;
         print("the configuration is in order\n");
@@ -112,7 +112,7 @@ fn serve(
     origins: &Origins,
     inherited: Inherited,
     shard: Option<Shard>,
-    descriptors: Given,
+    descriptors: Allowance,
 ) -> Result<(), StartError> {
     let rights = look_up(config.user.as_ref())?;
     let mut reactor = Reactor::new().map_err(|error| StartError::System("start epoll", error))?;

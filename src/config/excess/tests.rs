@@ -1,10 +1,10 @@
 use super::*;
 use crate::config::{Command, Reading, read};
-use crate::descriptors::Given;
+use crate::descriptors::Allowance;
 use std::ffi::OsString;
 
 const SYSTEM: SystemLimits = SystemLimits {
-    descriptors: Budget::of_a_server(Given { limit: 1000, strangers: 0 }, 1),
+    descriptors: Budget::of_a_server(Allowance { limit: 1000, leaked: 0 }, 1),
     somaxconn: Some(4096),
     memory: Some(1 << 30),
 };
@@ -70,7 +70,7 @@ fn each_shard_has_descriptors_of_its_own() {
 
 #[test]
 fn a_server_that_does_not_start_for_want_of_descriptors_has_no_excess_besides() {
-    let few = Budget::of_a_server(Given { limit: 20, strangers: 0 }, 1);
+    let few = Budget::of_a_server(Allowance { limit: 20, leaked: 0 }, 1);
     assert!(few.check(Some(1000)).is_err());
     let system = SystemLimits { descriptors: few, ..SYSTEM };
     assert_eq!(excesses_of(&["--max-connections=1000"], &system).len(), 0);

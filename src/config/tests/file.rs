@@ -54,11 +54,11 @@ fn an_error_names_the_file_and_the_line() {
         ("bakclog 7\n", 1, "unknown flag bakclog (did you mean backlog? readyd --help lists them)"),
         ("=7\n", 1, "unknown flag  (readyd --help lists them)"),
         // A file that included itself would have no end; a file that only checks would never serve.
-        ("config other\n", 1, "config is for the command line alone (write --config there)"),
+        ("config other\n", 1, "config is only for the command line (write --config there)"),
         (
             "check-config\n",
             1,
-            "check-config is for the command line alone (write --check-config there)",
+            "check-config is only for the command line (write --check-config there)",
         ),
     ];
     for (text, line, error) in cases {

@@ -233,5 +233,5 @@ fn bad_descriptor(text: &str) -> String {
 }
 
 fn repeated(key: &str) -> String {
-    format!("option {key} is given twice, and has one meaning (leave one out)")
+    format!("option {key} is given twice (remove one)")
 }
