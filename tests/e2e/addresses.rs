@@ -2,9 +2,10 @@
 
 use crate::command_line::{Ended, as_str, assert_cannot_run, ended, readyd};
 use crate::support::server::READYD;
-use crate::support::tools::{self, Input, SHELL};
+use crate::support::tools::{self, Input, Process, SHELL};
 use crate::support::{Client, Launch, Scratch, Server};
 use nix::unistd::geteuid;
+use std::io::Read;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
@@ -67,27 +68,30 @@ fn field_server_12_of_shared_ports_the_listener_of_the_very_address_gets_the_cli
     }
 }
 
-/// Runs the server with one listening socket as descriptors 0 and 3.
-fn with_a_socket_twice(arguments: &[&str]) -> Ended {
+/// Runs a server that has one listening socket as descriptors 3 and 4; tells how it ended, and what it said.
+fn with_a_socket_twice(arguments: &[&str]) -> (Option<i32>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let mut command = Command::new(SHELL);
     command.args(["-c", "exec \"$0\" \"$@\" 3<&0 </dev/null 4<&3", READYD]).args(arguments);
-    let output = command
-        .stdin(Stdio::from(OwnedFd::from(listener)))
-        .env_remove("RUST_LOG")
-        .output()
-        .expect("a shell");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    Ended { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    command.stdin(Stdio::from(OwnedFd::from(listener))).stderr(Stdio::piped());
+    let mut process = Process::start(command.env_remove("RUST_LOG"));
+    let status = process.wait();
+    let mut said = String::new();
+    let mut stderr = process.child.stderr.take().expect("standard error is a pipe");
+    stderr.read_to_string(&mut said).expect("UTF-8");
+    (status.code(), said)
 }
 
 #[test]
 fn field_server_12_an_inherited_socket_serves_one_thing() {
     refused(&["--listen", "echo=fd:3", "--listen", "time=fd:3"], "has this address already");
-    let Ended { status, stderr, .. } =
-        with_a_socket_twice(&["--listen", "echo=fd:3", "--listen", "time=fd:4"]);
-    assert_eq!(status, Some(1), "{stderr}");
-    assert!(stderr.contains("cannot listen on time=fd:4: echo=fd:3 has its address"), "{stderr}");
+    let different = ["--listen", "echo=fd:3", "--listen", "time=fd:4"];
+    let (status, said) = with_a_socket_twice(&different);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("cannot listen on time=fd:4: echo=fd:3 has its address"), "{said}");
+    let alike = ["--listen", "echo=fd:3", "--listen", "echo=fd:4", "--exit-on-idle", "10ms"];
+    let (status, said) = with_a_socket_twice(&alike);
+    assert_eq!(status, Some(0), "two descriptors of one service share its clients: {said}");
 }
 
 #[test]

@@ -135,6 +135,18 @@ fn field_server_15_a_file_that_is_no_configuration_does_not_fill_the_screen() {
 }
 
 #[test]
+fn field_server_15_many_addresses_that_cannot_be_had_do_not_fill_the_screen() {
+    // Reserved for documentation, RFC 5737: no machine has it.
+    let listeners: Vec<String> =
+        (1..=25).map(|port| format!("--listen=echo=192.0.2.1:{port}")).collect();
+    let arguments: Vec<&str> = listeners.iter().map(String::as_str).collect();
+    let (status, lines) = complaints(&arguments);
+    assert_eq!((status, lines.len()), (Some(1), 21), "{lines:?}");
+    assert!(lines[19].starts_with("cannot listen on echo=192.0.2.1:20: "), "{lines:?}");
+    assert_eq!(lines[20], "and 5 more");
+}
+
+#[test]
 fn field_server_15_a_path_with_a_number_sign_can_be_written() {
     let scratch = Scratch::new();
     let table = scratch.write("a#b", "colour red\n");
