@@ -32,11 +32,11 @@ pub struct Reading {
 pub fn read(args: impl IntoIterator<Item = OsString>) -> Reading {
     let mut reader = Reader::default();
     let command = match reader.arguments(args) {
-        Words::Flags(given) => {
+        Arguments::Flags(given) => {
             reader.apply(&given);
             Command::Run(Box::new(reader.config))
         }
-        Words::Other(command) => {
+        Arguments::Other(command) => {
             reader.errors = ConfigErrors::default();
             command
         }
@@ -58,7 +58,7 @@ pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Command, Co
 type Given = (&'static Flag, Option<String>);
 
 /// What a command line comes to.
-enum Words {
+enum Arguments {
     Flags(Vec<Given>),
     /// `--help` or `--version`, whatever else there is.
     Other(Command),
@@ -72,7 +72,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn arguments(&mut self, args: impl IntoIterator<Item = OsString>) -> Words {
+    fn arguments(&mut self, args: impl IntoIterator<Item = OsString>) -> Arguments {
         use lexopt::Arg::{Long, Short, Value};
         let mut parser = lexopt::Parser::from_args(args);
         let mut given: Vec<Given> = Vec::new();
@@ -82,15 +82,15 @@ impl Reader {
             let mut is_unknown = false;
             let next = match parser.next() {
                 Ok(Some(argument)) => argument,
-                Ok(None) => return Words::Flags(given),
+                Ok(None) => return Arguments::Flags(given),
                 Err(error) => {
                     self.wrong(unexpected_value(error));
                     continue;
                 }
             };
             match next {
-                Short('h') | Long("help") => return Words::Other(Command::Help),
-                Short('V') | Long("version") => return Words::Other(Command::Version),
+                Short('h') | Long("help") => return Arguments::Other(Command::Help),
+                Short('V') | Long("version") => return Arguments::Other(Command::Version),
                 Long(name) => match find_flag(name) {
                     Some(flag) => given.extend(self.value_of(flag, &mut parser)),
                     None => {
