@@ -1,35 +1,38 @@
 //! The server's configuration: one table of flags, read from the command line and from a file.
 //!
 //! Invariant: whatever can be said on the command line can be said in the file, in the same words,
-//! because both go through one table, `FLAGS`, and one setter. The command line wins.
+//! because both go through one table, `FLAGS`, and one setter. The command line wins. Whatever is wrong is
+//! found in one reading, each error with its place.
 
+pub mod address;
+mod duplicates;
 mod error;
+pub mod excess;
 mod flags;
 pub mod listen;
+mod reading;
+mod similar;
 pub mod values;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
-pub use error::ConfigError;
+pub use error::{ConfigError, ConfigErrors, Located, Origin, Origins, write_lines};
 pub use flags::help;
+pub use reading::{Reading, from_args, read};
 
 use crate::access;
-use crate::files::{self, ReadError};
-use crate::handlers::Service;
+use crate::files;
 use crate::limits::Limits;
 use crate::listener::TcpTimeouts;
 use crate::privileges::Account;
 use crate::table::Order;
 use crate::zone::Zone;
-use flags::{Flag, find_flag};
-use listen::{Listen, Place};
+use flags::Flag;
+use listen::Listen;
 use log::LevelFilter;
-use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -109,101 +112,6 @@ pub enum Command {
     Version,
 }
 
-/// Reads the command line (without the program's name), and the configuration file if it names one.
-///
-/// # Errors
-///
-/// [`ConfigError`] for the first thing that is wrong.
-pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Command, ConfigError> {
-    use lexopt::Arg::{Long, Short, Value};
-    let mut parser = lexopt::Parser::from_args(args);
-    let mut given: Vec<(&'static Flag, Option<String>)> = Vec::new();
-    while let Some(argument) = parser.next().map_err(unexpected_value)? {
-        match argument {
-            Short('h') | Long("help") => return Ok(Command::Help),
-            Short('V') | Long("version") => return Ok(Command::Version),
-            Long(name) => {
-                let flag =
-                    find_flag(name).ok_or_else(|| ConfigError::UnknownFlag(format!("--{name}")))?;
-                let value = match flag.value {
-                    Some(_) => Some(text(
-                        flag,
-                        parser.value().map_err(|_| ConfigError::MissingValue(flag.name))?,
-                    )?),
-                    None => None,
-                };
-                given.push((flag, value));
-            }
-            Short(letter) => return Err(ConfigError::UnknownFlag(format!("-{letter}"))),
-            Value(value) => {
-                return Err(ConfigError::UnexpectedArgument(value.to_string_lossy().into_owned()));
-            }
-        }
-    }
-    build(given).map(|config| Command::Run(Box::new(config)))
-}
-
-/// lexopt reports a `--switch=value` at the argument after it.
-fn unexpected_value(error: lexopt::Error) -> ConfigError {
-    match error {
-        lexopt::Error::UnexpectedValue { option, .. } => {
-            match find_flag(option.trim_start_matches('-')) {
-                Some(flag) => ConfigError::UnexpectedValue(flag.name),
-                None => ConfigError::UnknownFlag(option),
-            }
-        }
-        other => ConfigError::UnexpectedArgument(other.to_string()),
-    }
-}
-
-fn text(flag: &Flag, value: OsString) -> Result<String, ConfigError> {
-    value.into_string().map_err(|value| ConfigError::BadValue {
-        flag: flag.name,
-        value: value.to_string_lossy().into_owned(),
-        why: "not valid UTF-8".to_owned(),
-    })
-}
-
-/// The file first, then the command line over it.
-fn build(given: Vec<(&'static Flag, Option<String>)>) -> Result<Config, ConfigError> {
-    let mut config = Config::default();
-    let file = given.iter().rev().find(|(flag, _)| flag.name == "config");
-    if let Some((_, Some(path))) = file {
-        config.read_file(Path::new(path))?;
-        config.log_from_file = config.log.take();
-    }
-    // What can be repeated is replaced as a whole.
-    for (flag, _) in &given {
-        match flag.name {
-            "listen" => config.listeners.clear(),
-            "allow" => config.limits.access.allow.clear(),
-            "deny" => config.limits.access.deny.clear(),
-            _ => {}
-        }
-    }
-    for (flag, value) in &given {
-        if flag.name != "config" {
-            config.set(flag, value.as_deref().unwrap_or_default())?;
-        }
-    }
-    if config.listeners.is_empty() {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9999));
-        config.listeners.push(Listen { service: Service::Framed, place: Place::Address(address) });
-    }
-    let is_inherited = |listen: &Listen| matches!(listen.place, Place::Inherited(_));
-    if config.shards > 1 && config.listeners.iter().any(is_inherited) {
-        return Err(ConfigError::InheritedByShards);
-    }
-    if let Some(max_connections) = config.max_connections {
-        config.limits.max_connections = max_connections;
-    }
-    if let Some(memory_limit) = config.memory_limit {
-        config.limits.memory_limit = memory_limit;
-    }
-    config.limits.validate().map_err(ConfigError::Limits)?;
-    Ok(config)
-}
-
 impl Config {
     /// Most shards. More than there are cores gain nothing.
     pub const MAX_SHARDS: usize = 1024;
@@ -211,43 +119,10 @@ impl Config {
     /// Most bytes of a configuration file: 1 MiB.
     pub const MAX_FILE_BYTES: usize = 1 << 20;
 
-    fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+    /// The configuration file's bytes.
+    fn read_file(path: &Path) -> Result<Vec<u8>, ConfigError> {
         let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
-        let bytes = files::read(path, Config::MAX_FILE_BYTES).map_err(unreadable)?;
-        let text = String::from_utf8(bytes).map_err(|_| {
-            let error =
-                io::Error::new(ErrorKind::InvalidData, "stream did not contain valid UTF-8");
-            unreadable(ReadError::System(error))
-        })?;
-        for (number, line) in text.lines().enumerate() {
-            self.read_line(line).map_err(|error| ConfigError::InFile {
-                path: path.to_owned(),
-                line: number + 1,
-                error: Box::new(error),
-            })?;
-        }
-        Ok(())
-    }
-
-    /// `name value`, `name = value` or `name`; `#` begins a comment at the start of a line.
-    fn read_line(&mut self, line: &str) -> Result<(), ConfigError> {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            return Ok(());
-        }
-        let line = line.trim_start_matches("--");
-        let end = line.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(line.len());
-        let (name, rest) = line.split_at(end);
-        let value = rest.trim_start();
-        let value = value.strip_prefix('=').unwrap_or(value).trim();
-        let flag = find_flag(name)
-            .filter(|flag| !matches!(flag.name, "config" | "check-config"))
-            .ok_or_else(|| ConfigError::UnknownFlag(name.to_owned()))?;
-        match (flag.value, value.is_empty()) {
-            (Some(_), true) => Err(ConfigError::MissingValue(flag.name)),
-            (None, false) => Err(ConfigError::UnexpectedValue(flag.name)),
-            _ => self.set(flag, value),
-        }
+        files::read(path, Config::MAX_FILE_BYTES).map_err(unreadable)
     }
 
     fn set(&mut self, flag: &'static Flag, value: &str) -> Result<(), ConfigError> {

@@ -64,6 +64,7 @@ pub mod reply;
 pub mod report;
 pub mod server;
 pub mod signals;
+pub mod sockets;
 pub mod stats;
 pub mod table;
 pub mod timer;

@@ -89,6 +89,15 @@ impl fmt::Display for LimitError {
 
 impl std::error::Error for LimitError {}
 
+impl LimitError {
+    /// The flag that sets this limit, without dashes.
+    pub fn flag(&self) -> &'static str {
+        match self {
+            LimitError::Zero(name) | LimitError::OverBound(name, _) => name,
+        }
+    }
+}
+
 impl Limits {
     /// Longest body that may be allowed: a reply to it must fit an address space with room to spare.
     pub const MAX_FRAME_BOUND: usize = 1 << 30;
@@ -108,6 +117,11 @@ impl Limits {
     ///
     /// [`LimitError`] for the first one that cannot be kept.
     pub fn validate(&self) -> Result<(), LimitError> {
+        self.errors().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// All limits that cannot be kept.
+    pub fn errors(&self) -> Vec<LimitError> {
         let at_least_one = [
             ("max-connections", self.max_connections == 0),
             ("max-connections-per-address", self.max_connections_per_address == Some(0)),
@@ -119,17 +133,14 @@ impl Limits {
             ("write-timeout", self.write_timeout.is_zero()),
             ("exit-on-idle", self.exit_on_idle.is_some_and(|limit| limit.is_zero())),
         ];
-        if let Some((name, _)) = at_least_one.into_iter().find(|(_, zero)| *zero) {
-            return Err(LimitError::Zero(name));
-        }
         let bounded = [
             ("max-connections", self.max_connections, Self::MAX_CONNECTIONS_BOUND),
             ("max-frame", self.max_frame, Self::MAX_FRAME_BOUND),
             ("output-limit", self.output_limit, Self::MAX_FRAME_BOUND),
         ];
-        match bounded.into_iter().find(|(_, value, bound)| value > bound) {
-            Some((name, _, bound)) => Err(LimitError::OverBound(name, bound)),
-            None => Ok(()),
-        }
+        let zero = at_least_one.into_iter().filter(|(_, is_zero)| *is_zero);
+        let over = bounded.into_iter().filter(|(_, value, bound)| value > bound);
+        let zero = zero.map(|(name, _)| LimitError::Zero(name));
+        zero.chain(over.map(|(name, _, bound)| LimitError::OverBound(name, bound))).collect()
     }
 }

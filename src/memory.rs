@@ -16,8 +16,14 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 /// Bytes that the buffers of all connections may take: a quarter of what the machine has, or its control
 /// group (a container, a service) if that has less; of 1 GiB if neither can be told.
 pub fn limit_for_buffers() -> usize {
-    let memory = [machine(), control_group()].into_iter().flatten().min().unwrap_or(1 << 30);
+    let memory = of_the_system().unwrap_or(1 << 30);
     usize::try_from(memory / SHARE).unwrap_or(usize::MAX)
+}
+
+/// Bytes of memory that the machine has, or the control group if that has less; `None` if neither can be
+/// told.
+pub fn of_the_system() -> Option<u64> {
+    [machine(), control_group()].into_iter().flatten().min()
 }
 
 /// Gives memory that was freed back to the system: for after a crowd, since it walks the whole heap.

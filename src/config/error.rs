@@ -1,13 +1,156 @@
-//! What can be wrong with the command line or the configuration file.
+//! What can be wrong with the command line or the configuration file, and where.
 
+use super::flags::FLAGS;
+use super::similar::nearest;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Errors that are kept and shown; more are counted. Enough to mend a file by, and not a screen of them
+/// for a file that is no configuration at all.
+const MOST_SHOWN: usize = 20;
+
+/// Bytes of a value that an error shows.
+const EXCERPT_BYTES: usize = 200;
+
+/// Where a setting stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// On the command line.
+    CommandLine,
+    /// In a configuration file.
+    File {
+        /// Which file.
+        path: Arc<Path>,
+        /// Which line, from 1.
+        line: usize,
+    },
+}
+
+/// Something, mostly an error, and where in the configuration it comes from.
+///
+/// Shown with the file and the line before it, if it comes from a file. What comes from the command line
+/// names its flag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located<T> {
+    /// Where.
+    pub origin: Origin,
+    /// What.
+    pub what: T,
+}
+
+impl<T> Located<T> {
+    /// `what`, at `origin`; on the command line if that is not known.
+    pub fn new(origin: Option<&Origin>, what: T) -> Located<T> {
+        Located { origin: origin.cloned().unwrap_or(Origin::CommandLine), what }
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Located<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Origin::File { path, line } = &self.origin {
+            write!(f, "{} line {line}: ", shown(path))?;
+        }
+        write!(f, "{}", self.what)
+    }
+}
+
+/// Where each setting stands that was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins {
+    flags: Vec<(&'static str, Origin)>,
+    pub(super) listeners: Vec<Origin>,
+}
+
+impl Origins {
+    /// Where the flag `name` was set last; `None` if it was not.
+    pub fn of(&self, name: &str) -> Option<&Origin> {
+        self.flags.iter().find(|(flag, _)| *flag == name).map(|(_, origin)| origin)
+    }
+
+    /// Where listener number `index` of [`Config::listeners`](super::Config::listeners) was asked for.
+    pub fn of_listener(&self, index: usize) -> Option<&Origin> {
+        self.listeners.get(index)
+    }
+
+    pub(super) fn note(&mut self, name: &'static str, origin: Origin) {
+        match self.flags.iter_mut().find(|(flag, _)| *flag == name) {
+            Some((_, known)) => *known = origin,
+            None => self.flags.push((name, origin)),
+        }
+    }
+}
+
+/// All that is wrong, in the order in which it was found: the file's errors, those of the command line,
+/// those of both together.
+#[derive(Debug, Default)]
+pub struct ConfigErrors {
+    first: Vec<Located<ConfigError>>,
+    /// How many were found after those.
+    more: usize,
+    has_wrong_flags: bool,
+}
+
+impl ConfigErrors {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    /// The first twenty.
+    pub fn iter(&self) -> impl Iterator<Item = &Located<ConfigError>> {
+        self.first.iter()
+    }
+
+    /// Whether any is in what was asked for, on the command line or in the file, and not in the files or
+    /// the system.
+    pub fn has_wrong_flags(&self) -> bool {
+        self.has_wrong_flags
+    }
+
+    pub(super) fn push(&mut self, origin: Option<&Origin>, error: ConfigError) {
+        self.has_wrong_flags |= !matches!(error, ConfigError::Unreadable(..));
+        match self.first.len() {
+            0..MOST_SHOWN => self.first.push(Located::new(origin, error)),
+            _ => self.more += 1,
+        }
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    /// An error a line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_lines(f, self.first.iter(), self.more)
+    }
+}
+
+/// Writes errors, one a line, at most twenty; then how many were left out, and `more` besides.
+///
+/// # Errors
+///
+/// If the formatter fails.
+pub fn write_lines<E: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    errors: impl ExactSizeIterator<Item = E>,
+    more: usize,
+) -> fmt::Result {
+    let more = more + errors.len().saturating_sub(MOST_SHOWN);
+    let mut lines: Vec<String> = errors.take(MOST_SHOWN).map(|error| error.to_string()).collect();
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    f.write_str(&lines.join("\n"))
+}
+
+impl std::error::Error for ConfigErrors {}
 
 /// Why the server cannot be started as asked; the operator's fault.
 #[derive(Debug)]
 pub enum ConfigError {
     /// There is no such flag.
     UnknownFlag(String),
+    /// The flag is for the command line, and stands in a file.
+    OnlyOnCommandLine(&'static str),
     /// An argument that belongs to no flag.
     UnexpectedArgument(String),
     /// The flag needs a value and has none.
@@ -23,21 +166,28 @@ pub enum ConfigError {
         /// What is wrong with it.
         why: String,
     },
+    /// Two listeners want one address.
+    SameAddress {
+        /// The later one, as it is written.
+        listen: String,
+        /// The earlier one, as it is written.
+        earlier: Box<Located<String>>,
+    },
+    /// One listener wants an address, another all addresses, of the same port.
+    OverlappingAddress {
+        /// The later one, as it is written.
+        listen: String,
+        /// The earlier one, as it is written.
+        earlier: Box<Located<String>>,
+    },
+    /// A line of the file is not valid UTF-8.
+    NotUtf8,
+    /// A comment stands behind a setting. It has this text.
+    TrailingComment(String),
     /// The limits do not go together.
     Limits(crate::limits::LimitError),
-    /// A socket that was inherited is one, and each shard needs its own.
-    InheritedByShards,
     /// The configuration file cannot be read.
     Unreadable(PathBuf, crate::files::ReadError),
-    /// A line of the configuration file is wrong.
-    InFile {
-        /// Which file.
-        path: PathBuf,
-        /// Which line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        error: Box<ConfigError>,
-    },
 }
 
 impl fmt::Display for ConfigError {
@@ -45,29 +195,77 @@ impl fmt::Display for ConfigError {
     /// not what it was taken for, and the text goes to a terminal or a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ConfigError::UnknownFlag(name) => {
-                let name = name.escape_debug();
-                write!(f, "unknown flag {name} (readyd --help lists them)")
+            ConfigError::UnknownFlag(name) => write_unknown(f, name),
+            ConfigError::OnlyOnCommandLine(flag) => {
+                write!(f, "{flag} is only for the command line (write --{flag} there)")
             }
             ConfigError::UnexpectedArgument(argument) => {
+                let argument = excerpt(argument);
                 write!(f, "unexpected argument {argument:?} (readyd --help lists the flags)")
             }
             ConfigError::MissingValue(flag) => write!(f, "--{flag} needs a value"),
             ConfigError::UnexpectedValue(flag) => write!(f, "--{flag} takes no value"),
-            ConfigError::BadValue { flag, value, why } => write!(f, "--{flag} {value:?}: {why}"),
-            ConfigError::Limits(error) => write!(f, "{error}"),
-            ConfigError::InheritedByShards => f.write_str(
-                "--shards needs addresses to listen on, and fd: names a socket that is bound already",
-            ),
-            ConfigError::Unreadable(path, error) => write!(f, "{}: {error}", shown(path)),
-            ConfigError::InFile { path, line, error } => {
-                write!(f, "{} line {line}: {error}", shown(path))
+            ConfigError::BadValue { flag, value, why } => {
+                write!(f, "--{flag} {:?}: {why}", excerpt(value))
             }
+            ConfigError::SameAddress { listen, earlier } => write!(
+                f,
+                "--listen {listen:?}: {} has this address already (give one of them another port)",
+                Earlier(earlier)
+            ),
+            ConfigError::OverlappingAddress { listen, earlier } => write!(
+                f,
+                "--listen {listen:?}: {} has this port already, and one of the two asks for all \
+                 addresses (give one of them another port; or use --reuse-port, with which the kernel \
+                 gives each client to the listener with the more specific address)",
+                Earlier(earlier)
+            ),
+            ConfigError::NotUtf8 => f.write_str("not valid UTF-8 (save the file as UTF-8 text)"),
+            ConfigError::TrailingComment(comment) => write!(
+                f,
+                "a comment needs a line of its own (move {:?} to the line before; a value with white \
+                 space and # in it can be given on the command line only)",
+                excerpt(comment)
+            ),
+            ConfigError::Limits(error) => write!(f, "{error}"),
+            ConfigError::Unreadable(path, error) => write!(f, "{}: {error}", shown(path)),
         }
     }
 }
 
 impl std::error::Error for ConfigError {}
+
+/// An earlier listener in the text of an error about a later one.
+struct Earlier<'a>(&'a Located<String>);
+
+impl fmt::Display for Earlier<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Located { origin, what } = self.0;
+        match origin {
+            Origin::CommandLine => write!(f, "{what:?}"),
+            Origin::File { path, line } => write!(f, "{what:?} ({} line {line})", shown(path)),
+        }
+    }
+}
+
+fn write_unknown(f: &mut fmt::Formatter<'_>, written: &str) -> fmt::Result {
+    let name = written.trim_start_matches('-');
+    let dashes = if written.starts_with('-') { "--" } else { "" };
+    write!(f, "unknown flag {} (", excerpt(written).escape_debug())?;
+    let known = FLAGS.iter().map(|flag| flag.name).chain(["help", "version"]);
+    if let Some(meant) = nearest(name, known) {
+        write!(f, "did you mean {dashes}{meant}? ")?;
+    }
+    f.write_str("readyd --help lists them)")
+}
+
+/// The beginning of a text of any length.
+fn excerpt(text: &str) -> String {
+    match text.char_indices().find(|(at, _)| *at >= EXCERPT_BYTES) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
 
 fn shown(path: &Path) -> String {
     path.to_string_lossy().escape_debug().to_string()

@@ -54,7 +54,7 @@ pub(super) const FLAGS: &[Flag] = &[
     flag("tcp-user-timeout", "DURATION", "without an acknowledgement of what was sent"),
     flag("config", "FILE", "a flag a line, without dashes; the command line wins"),
     flag("log", "LEVEL", "off, error, warn, info, debug or trace [RUST_LOG, or info]"),
-    switch("check-config", "read everything, say what is wrong, and exit"),
+    switch("check-config", "read everything, report all that is wrong, and exit"),
 ];
 
 /// The flag called `name`.
@@ -69,7 +69,12 @@ pub fn help() -> String {
          Usage: readyd [--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...]... [FLAG]...\n\n",
     );
     text += &format!("Services: {}\n", Service::NAMES.join(", "));
-    text += "Options of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack\n\nFlags:\n";
+    text += "Addresses: IP:PORT, [IPv6]:PORT, localhost:PORT (127.0.0.1 and [::1]), :PORT (0.0.0.0 and [::]),\n\
+             fd:NUMBER (a listening socket that was inherited). Link-local: [fe80::1%eth0]:PORT.\n\
+             Options of every listener: optional (if it cannot be bound, warn and start without it)\n\
+             Options of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack\n\
+             A comma ends an option, so one that is a list repeats its key; others are given once.\n\
+             \nFlags:\n";
     for flag in FLAGS {
         let left = match flag.value {
             Some(value) => format!("--{} {value}", flag.name),

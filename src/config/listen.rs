@@ -1,34 +1,77 @@
-//! `--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...`, or `SERVICE=fd:NUMBER` for a socket that whoever
-//! started the server has bound.
+//! `--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...`
+//!
+//! ADDRESS is `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT` (127.0.0.1, and `[::1]` where the machine has
+//! it), `:PORT` (0.0.0.0, and `[::]` where the machine has it), or `fd:NUMBER` for a socket that the
+//! process was started with. No name is looked up: that could take seconds, and change from start to
+//! start.
+//!
+//! A comma ends an option, so an option with several values is repeated (`key=A,key=B`), and one that
+//! has one value is an error if it is repeated. `OPTIONS` is the table.
 
+use super::address::{AddressError, socket_address};
+use super::similar::nearest;
 use crate::handlers::Service;
 use crate::handlers::daytime::Format;
 use std::fmt;
-use std::net::{AddrParseError, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-/// A listener that was asked for.
+/// A listener that was asked for. It is shown as it is written after `--listen`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// What it serves.
     pub service: Service,
     /// Where.
     pub place: Place,
+    /// Whether the server runs without it.
+    pub presence: Presence,
 }
 
-/// Where to listen.
+/// Whether a listener has to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Without it the server does not start.
+    Required,
+    /// If it cannot be bound, a warning says so and the server starts without it.
+    Optional,
+}
+
+/// Where to listen. Port 0 picks a free one.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// There; port 0 picks a free one.
+    /// On this address.
     Address(SocketAddr),
+    /// On 127.0.0.1 and, if it can be bound, on the same port of `[::1]`.
+    Localhost(u16),
+    /// On 0.0.0.0 and, if it can be bound, on the same port of `[::]`.
+    AllAddresses(u16),
     /// On this descriptor, a listening socket that the process was started with.
     Inherited(u16),
+}
+
+impl Place {
+    /// The addresses to bind, in this order: the first must be there if the listener is required, the
+    /// second may be missing. None if the socket is bound already.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        match *self {
+            Place::Address(address) => vec![address],
+            Place::Localhost(port) => {
+                vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
+            }
+            Place::AllAddresses(port) => {
+                vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]
+            }
+            Place::Inherited(_) => Vec::new(),
+        }
+    }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Address(address) => write!(f, "{address}"),
+            Place::Localhost(port) => write!(f, "localhost:{port}"),
+            Place::AllAddresses(port) => write!(f, ":{port}"),
             Place::Inherited(number) => write!(f, "fd:{number}"),
         }
     }
@@ -38,14 +81,64 @@ impl FromStr for Place {
     type Err = ListenError;
 
     fn from_str(text: &str) -> Result<Place, ListenError> {
-        let Some(number) = text.strip_prefix("fd:") else {
-            let bad = |error| ListenError::BadAddress(text.to_owned(), error);
-            return text.parse().map(Place::Address).map_err(bad);
+        if let Some(number) = text.strip_prefix("fd:") {
+            let bad = || ListenError::BadDescriptor(text.to_owned());
+            return digits(number).map(Place::Inherited).ok_or_else(bad);
+        }
+        let with_port = |port, place: fn(u16) -> Place| {
+            let bad = || AddressError::Form(text.to_owned()).into();
+            digits(port).map(place).ok_or_else(bad)
         };
-        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        let number = number.parse().ok().filter(|_| is_number);
-        number.map(Place::Inherited).ok_or_else(|| ListenError::BadDescriptor(text.to_owned()))
+        if let Some(port) = text.strip_prefix("localhost:") {
+            return with_port(port, Place::Localhost);
+        }
+        if let Some(port) = text.strip_prefix(':')
+            && !port.contains(':')
+        {
+            return with_port(port, Place::AllAddresses);
+        }
+        Ok(Place::Address(socket_address(text)?))
     }
+}
+
+/// Digits alone: `u16::from_str` takes `+5` as well.
+fn digits(text: &str) -> Option<u16> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// What an option takes.
+enum Takes {
+    Nothing,
+    /// `=` and one value, which is called this.
+    OneValue(&'static str),
+}
+
+/// A row of [`OPTIONS`].
+struct ListenOption {
+    key: &'static str,
+    takes: Takes,
+    /// The service that has it; every service if there is none.
+    service: Option<&'static str>,
+}
+
+/// What may follow an address, each at most once.
+const OPTIONS: &[ListenOption] = &[
+    ListenOption { key: "optional", takes: Takes::Nothing, service: None },
+    ListenOption { key: "format", takes: Takes::OneValue("FORMAT"), service: Some("daytime") },
+    ListenOption { key: "ack", takes: Takes::Nothing, service: Some("daytime") },
+];
+
+impl fmt::Display for ListenOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.takes {
+            Takes::Nothing => f.write_str(self.key),
+            Takes::OneValue(name) => write!(f, "{}={name}", self.key),
+        }
+    }
+}
+
+fn options_of(service: Service) -> impl Iterator<Item = &'static ListenOption> {
+    OPTIONS.iter().filter(move |option| option.service.is_none_or(|name| name == service.name()))
 }
 
 /// Why a listener cannot be had as written; the operator's fault.
@@ -55,14 +148,26 @@ pub enum ListenError {
     NoAddress,
     /// There is no such service.
     UnknownService(String),
-    /// The address is not `IP:PORT`.
-    BadAddress(String, AddrParseError),
+    /// The address is none that can be listened on.
+    Address(AddressError),
     /// What follows `fd:` is not the number of a descriptor.
     BadDescriptor(String),
     /// The service has no such option.
-    UnknownOption(String, &'static str),
+    UnknownOption(String, Service),
+    /// The option takes no value and has one.
+    UnexpectedValue(&'static str),
+    /// The option takes a value and has none.
+    MissingValue(&'static str, &'static str),
+    /// The option is there twice.
+    RepeatedOption(&'static str),
     /// There is no such format.
     UnknownFormat(String),
+}
+
+impl From<AddressError> for ListenError {
+    fn from(error: AddressError) -> ListenError {
+        ListenError::Address(error)
+    }
 }
 
 impl fmt::Display for ListenError {
@@ -72,19 +177,31 @@ impl fmt::Display for ListenError {
                 "no address (write it as SERVICE=IP:PORT, such as framed=127.0.0.1:9999)",
             ),
             ListenError::UnknownService(name) => {
-                write!(f, "no service {name:?} (there are {})", Service::NAMES.join(", "))
+                write!(f, "no service {name:?} (")?;
+                if let Some(meant) = nearest(name, Service::NAMES.into_iter()) {
+                    write!(f, "did you mean {meant}? ")?;
+                }
+                write!(f, "there are {})", Service::NAMES.join(", "))
             }
-            ListenError::BadAddress(address, _) => {
-                write!(f, "{address:?} is not an address (write IP:PORT or [IPv6]:PORT)")
-            }
+            ListenError::Address(error) => write!(f, "{error}"),
             ListenError::BadDescriptor(text) => {
                 write!(f, "{text:?} is not a descriptor (write fd:NUMBER, at most 65535)")
             }
-            ListenError::UnknownOption(option, "daytime") => {
-                write!(f, "daytime has no option {option:?} (it has format=FORMAT and ack)")
-            }
             ListenError::UnknownOption(option, service) => {
-                write!(f, "{service} takes no options, {option:?} is not one")
+                write!(f, "{} has no option {option:?} (", service.name())?;
+                let key = option.split('=').next().unwrap_or_default();
+                if let Some(meant) = nearest(key, options_of(*service).map(|known| known.key)) {
+                    write!(f, "did you mean {meant}? ")?;
+                }
+                let all: Vec<String> = options_of(*service).map(ToString::to_string).collect();
+                write!(f, "it has {})", all.join(", "))
+            }
+            ListenError::UnexpectedValue(key) => write!(f, "option {key} takes no value"),
+            ListenError::MissingValue(key, value) => {
+                write!(f, "option {key} needs a value (write {key}={value})")
+            }
+            ListenError::RepeatedOption(key) => {
+                write!(f, "option {key} is given twice (remove one)")
             }
             ListenError::UnknownFormat(name) => {
                 write!(f, "no date format {name:?} (there are {})", Format::NAMES.join(", "))
@@ -95,32 +212,68 @@ impl fmt::Display for ListenError {
 
 impl std::error::Error for ListenError {}
 
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.service.name(), self.place)?;
+        if let Service::Daytime { format, ack } = self.service {
+            write!(f, ",format={}{}", format.name(), if ack { ",ack" } else { "" })?;
+        }
+        match self.presence {
+            Presence::Required => Ok(()),
+            Presence::Optional => f.write_str(",optional"),
+        }
+    }
+}
+
 impl FromStr for Listen {
     type Err = ListenError;
 
     fn from_str(text: &str) -> Result<Listen, ListenError> {
         let (name, rest) = text.split_once('=').ok_or(ListenError::NoAddress)?;
-        let mut service =
+        let service =
             Service::from_name(name).ok_or_else(|| ListenError::UnknownService(name.to_owned()))?;
         let mut parts = rest.split(',');
         let place = parts.next().unwrap_or_default().parse()?;
-        for option in parts {
-            apply(&mut service, option)?;
+        let mut listen = Listen { service, place, presence: Presence::Required };
+        let mut given: Vec<&str> = Vec::new();
+        for text in parts {
+            let key = listen.apply(text)?;
+            if given.contains(&key) {
+                return Err(ListenError::RepeatedOption(key));
+            }
+            given.push(key);
         }
-        Ok(Listen { service, place })
+        Ok(listen)
     }
 }
 
-fn apply(service: &mut Service, option: &str) -> Result<(), ListenError> {
-    match (service, option.split_once('=')) {
-        (Service::Daytime { format, .. }, Some(("format", name))) => {
-            *format = Format::from_name(name)
-                .ok_or_else(|| ListenError::UnknownFormat(name.to_owned()))?;
+impl Listen {
+    /// Applies an option, and tells its key.
+    fn apply(&mut self, text: &str) -> Result<&'static str, ListenError> {
+        let (key, value) = match text.split_once('=') {
+            Some((key, value)) => (key, Some(value)),
+            None => (text, None),
+        };
+        let unknown = || ListenError::UnknownOption(text.to_owned(), self.service);
+        let option =
+            options_of(self.service).find(|option| option.key == key).ok_or_else(unknown)?;
+        let value = match (&option.takes, value) {
+            (Takes::Nothing, None) => "",
+            (Takes::OneValue(_), Some(value)) => value,
+            (Takes::Nothing, Some(_)) => return Err(ListenError::UnexpectedValue(option.key)),
+            (Takes::OneValue(name), None) => {
+                return Err(ListenError::MissingValue(option.key, name));
+            }
+        };
+        match (&mut self.service, option.key) {
+            (_, "optional") => self.presence = Presence::Optional,
+            (Service::Daytime { ack, .. }, "ack") => *ack = true,
+            (Service::Daytime { format, .. }, "format") => {
+                *format = Format::from_name(value)
+                    .ok_or_else(|| ListenError::UnknownFormat(value.to_owned()))?;
+            }
+            _ => return Err(ListenError::UnknownOption(text.to_owned(), self.service)),
         }
-        (Service::Daytime { ack, .. }, None) if option == "ack" => *ack = true,
-        (service, _) => {
-            return Err(ListenError::UnknownOption(option.to_owned(), service.name()));
-        }
+        Ok(option.key)
     }
-    Ok(())
 }

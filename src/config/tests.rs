@@ -4,16 +4,21 @@ mod errors;
 mod file;
 mod listening;
 mod values;
+mod written_out;
 
+use super::listen::{Place, Presence};
 use super::*;
 use crate::config::flags::FLAGS;
+use crate::handlers::Service;
 use crate::handlers::daytime::Format;
 use file::TempFile;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// The configuration that the command line asks for.
-fn run(args: &[&str]) -> Result<Config, ConfigError> {
+fn run(args: &[&str]) -> Result<Config, ConfigErrors> {
     match from_args(args.iter().map(OsString::from))? {
         Command::Run(config) => Ok(*config),
         other => panic!("{other:?}"),
@@ -26,27 +31,26 @@ fn config(args: &[&str]) -> Config {
 
 /// What the server does when it is told nothing.
 fn default_config() -> Config {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9999));
-    Config {
-        listeners: vec![Listen { service: Service::Framed, place: Place::Address(address) }],
-        ..Config::default()
-    }
+    let place = Place::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
+    let listen = Listen { service: Service::Framed, place, presence: Presence::Required };
+    Config { listeners: vec![listen], ..Config::default() }
 }
 
 type Change = fn(&mut Config);
 
 /// Each flag with a value that is not its default, and what that changes.
 const CASES: &[(&str, &str, Change)] = &[
-    ("listen", "daytime=[::1]:13,format=dmy,ack", |config| {
+    ("listen", "daytime=[::1]:13,format=dmy,ack,optional", |config| {
         let service = Service::Daytime { format: Format::Dmy, ack: true };
-        config.listeners = vec![Listen { service, place: "[::1]:13".parse().unwrap() }];
+        let place = "[::1]:13".parse().unwrap();
+        config.listeners = vec![Listen { service, place, presence: Presence::Optional }];
     }),
     ("reuse-port", "", |config| config.reuse_port = true),
     ("shards", "16", |config| config.shards = 16),
     ("user", "daemon:1", |config| config.user = Some("daemon:1".parse().unwrap())),
     ("print-addresses", "", |config| config.print_addresses = true),
-    ("table", "/a path/with = and # in it", |config| {
-        config.table = Some("/a path/with = and # in it".into());
+    ("table", "/a path/with = and#in it", |config| {
+        config.table = Some("/a path/with = and#in it".into());
     }),
     ("table-order", "value-key", |config| config.table_order = Order::ValueKey),
     ("table-limit", "4GiB", |config| config.table_limit = 4 << 30),

@@ -5,7 +5,6 @@
 
 use super::Config;
 use crate::access::AccessRules;
-use crate::handlers::Service;
 use crate::limits::Limits;
 use crate::listener::TcpTimeouts;
 use crate::table::Order;
@@ -64,14 +63,7 @@ impl Config {
         } = self;
         let mut words = Words::default();
         for listen in listeners {
-            let options = match listen.service {
-                Service::Daytime { format, ack } => {
-                    format!(",format={}{}", format.name(), if ack { ",ack" } else { "" })
-                }
-                _ => String::new(),
-            };
-            let (service, place) = (listen.service.name(), listen.place);
-            words.value("listen", &format_args!("{service}={place}{options}"));
+            words.value("listen", listen);
         }
         words.switch("reuse-port", *reuse_port);
         words.value("shards", shards);

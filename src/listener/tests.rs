@@ -10,14 +10,19 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 const BACKLOG: u32 = 16;
 
+/// A listener, or what either call says.
+fn had(address: SocketAddr, port: Port) -> io::Result<TcpListener> {
+    listen(bind(address, port)?, BACKLOG)
+}
+
 fn bound(address: impl Into<SocketAddr>, port: Port) -> (TcpListener, SocketAddr) {
-    let listener = bind(address.into(), BACKLOG, port).expect("a port that can be had");
+    let listener = had(address.into(), port).expect("a port that can be had");
     let address = listener.local_addr().expect("it is bound");
     (listener, address)
 }
 
 fn refusal(address: impl Into<SocketAddr>, port: Port) -> ErrorKind {
-    bind(address.into(), BACKLOG, port).expect_err("it cannot be had").kind()
+    had(address.into(), port).expect_err("it cannot be had").kind()
 }
 
 #[test]
@@ -33,6 +38,25 @@ fn port_0_is_a_free_port_and_a_taken_one_is_refused() {
 }
 
 #[test]
+fn nobody_can_connect_before_it_listens() {
+    let socket = bind(LOOPBACK.into(), Port::Exclusive).expect("a free port");
+    let address = socket.local_addr().expect("it is bound").as_socket().expect("IPv4");
+    let refused = std::net::TcpStream::connect(address).expect_err("it does not listen");
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    let _listener = listen(socket, BACKLOG).expect("nobody else has it");
+    std::net::TcpStream::connect(address).expect("it listens");
+    let again = bind(address, Port::Exclusive).map(|_| ());
+    assert_eq!(again.expect_err("it is taken").kind(), ErrorKind::AddrInUse);
+}
+
+#[test]
+fn loopback_addresses_and_all_addresses_are_nobodys_broadcast_address() {
+    for ip in ["127.0.0.1", "127.1.2.3", "0.0.0.0", "::", "::1", "198.51.100.255"] {
+        assert!(!is_broadcast(ip.parse().expect("an address")), "{ip}");
+    }
+}
+
+#[test]
 fn a_port_is_shared_if_all_agree() {
     let (_first, address) = bound(LOOPBACK, Port::Shared);
     assert_eq!(bound(address, Port::Shared).1, address);
@@ -43,7 +67,8 @@ fn a_port_is_shared_if_all_agree() {
 
 #[test]
 fn the_largest_backlog_is_as_good_as_any() {
-    bind(LOOPBACK.into(), u32::MAX, Port::Exclusive).expect("the kernel cuts it");
+    let socket = bind(LOOPBACK.into(), Port::Exclusive).expect("a free port");
+    listen(socket, u32::MAX).expect("the kernel cuts it");
 }
 
 #[test]
@@ -54,7 +79,7 @@ fn an_address_of_another_machine_is_refused() {
 
 #[test]
 fn an_ipv6_listener_takes_ipv6_only() {
-    match bind((Ipv6Addr::LOCALHOST, 0).into(), BACKLOG, Port::Exclusive) {
+    match had((Ipv6Addr::LOCALHOST, 0).into(), Port::Exclusive) {
         Ok(listener) => {
             assert!(listener.local_addr().expect("it is bound").is_ipv6());
             assert!(SockRef::from(&listener).only_v6().expect("an IPv6 socket"));

@@ -9,21 +9,25 @@ use std::path::Path;
 use std::process::Command;
 
 /// What one run of the program came to.
-struct Ended {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ended {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs a server that is expected to end by itself.
-fn readyd(arguments: &[&str]) -> Ended {
-    let mut command = Command::new(READYD);
-    let output = tools::run(command.args(arguments).env_remove("RUST_LOG"), Input::Whole(b""));
+pub(crate) fn readyd(arguments: &[&str]) -> Ended {
+    ended(Command::new(READYD).args(arguments))
+}
+
+/// Runs a command that runs a server, which is expected to end by itself.
+pub(crate) fn ended(command: &mut Command) -> Ended {
+    let output = tools::run(command.env_remove("RUST_LOG"), Input::Whole(b""));
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     Ended { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-fn as_str(path: &Path) -> &str {
+pub(crate) fn as_str(path: &Path) -> &str {
     path.to_str().expect("a path of UTF-8")
 }
 
@@ -77,9 +81,9 @@ fn wrong_commands() {
     assert_wrong_command(&["--listen"], "--listen needs a value");
     assert_wrong_command(&["--utc=yes"], "--utc takes no value");
     assert_wrong_command(&["--listen", "framed"], "no address");
-    assert_wrong_command(&["--listen", "framed=localhost:1"], "not an address");
+    assert_wrong_command(&["--listen", "framed=example.com:1"], "not an address");
     assert_wrong_command(&["--listen", "smtp=127.0.0.1:0"], "no service \"smtp\"");
-    assert_wrong_command(&["--listen", "echo=127.0.0.1:0,ack"], "echo takes no options");
+    assert_wrong_command(&["--listen", "echo=127.0.0.1:0,ack"], "echo has no option \"ack\"");
     assert_wrong_command(&["--listen", "daytime=127.0.0.1:0,format=x"], "no date format \"x\"");
     assert_wrong_command(&["--listen", "echo=fd:x"], "not a descriptor");
     assert_wrong_command(&["--shards", "0"], "not from 1 to 1024");
@@ -92,7 +96,11 @@ fn wrong_commands() {
     assert_wrong_command(&["--max-connections", "0"], "--max-connections must be more than 0");
     assert_wrong_command(&["--log", "loud"], "not a level");
     assert_wrong_command(&["--table-order", "sideways"], "not an order");
-    assert_wrong_command(&["--config", "/nonexistent/readyd.conf"], "/nonexistent/readyd.conf: ");
+}
+
+#[test]
+fn a_configuration_file_that_cannot_be_read() {
+    assert_cannot_run(&["--config", "/nonexistent/readyd.conf"], "/nonexistent/readyd.conf: ");
 }
 
 #[test]

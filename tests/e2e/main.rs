@@ -6,6 +6,7 @@
 //! Some tests need a tool that is not on every machine, such as `strace`. Without it they print a
 //! line that begins with `SKIPPED`, or fail if `READYD_REQUIRE_TOOLS=1` is in the environment.
 
+mod addresses;
 mod admission;
 #[cfg(feature = "client")]
 mod bench_errors;
@@ -17,6 +18,7 @@ mod bench_outputs;
 mod bench_real_servers;
 #[cfg(feature = "client")]
 mod bench_shapes;
+mod checking;
 mod classroom;
 #[cfg(feature = "client")]
 mod client_classroom;
@@ -36,6 +38,7 @@ mod command_line;
 mod crowds;
 #[cfg(feature = "client")]
 mod doctor;
+mod few_descriptors;
 mod framing;
 mod hostile;
 mod limits;
@@ -44,6 +47,7 @@ mod logging;
 mod misbehaving;
 mod odd_files;
 mod outputs;
+mod port_in_use;
 #[cfg(feature = "client")]
 mod readme;
 mod rights;

@@ -4,7 +4,6 @@ use super::ranges;
 use crate::printable::assert_harmless;
 use readyd::config::listen::Listen;
 use readyd::config::values;
-use readyd::handlers::Service;
 
 const DURATIONS: [(&str, u128); 7] = [
     ("", 1_000_000_000),
@@ -62,13 +61,7 @@ pub(super) fn check(text: &str) {
 
 /// A listener that was understood is understood again when it is written out.
 pub(super) fn check_listen(listen: &Listen) {
-    let options = match listen.service {
-        Service::Daytime { format, ack } => {
-            format!(",format={}{}", format.name(), if ack { ",ack" } else { "" })
-        }
-        _ => String::new(),
-    };
-    let text = format!("{}={}{options}", listen.service.name(), listen.place);
+    let text = listen.to_string();
     assert_eq!(text.parse().as_ref(), Ok(listen), "{text}");
 }
 

@@ -1,7 +1,8 @@
 //! readyd, the server: reads its configuration, binds its listeners, and introduces the server to
 //! the reactor.
 //!
-//! Exit status: 0 after an orderly stop, 1 if it could not run, 2 for a wrong command line.
+//! Exit status: 0 after an orderly stop, 1 if it could not run (files, the system), 2 for a wrong command
+//! line or configuration file. If both kinds of errors are found, 2: the command has to be mended first.
 
 #![cfg_attr(
     not(test),
@@ -18,9 +19,11 @@
 )]
 
 mod background;
+mod check;
 mod child;
 mod daemon;
 mod interruptible;
+mod listening;
 mod loader;
 mod logger;
 mod shard;
@@ -28,14 +31,13 @@ mod start;
 mod supervisor;
 mod zone;
 
-use readyd::config::{self, Command, Config, ConfigError};
+use readyd::config::{self, Command, Config, ConfigErrors, Located, Origins, Reading};
 use readyd::reactor::{self, Reactor};
 use readyd::signals;
 use readyd::stats::VERSION;
 use start::StartError;
 use std::env;
 use std::ffi::OsString;
-use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
@@ -44,46 +46,61 @@ fn main() -> ExitCode {
     let is_shard = env::var_os(shard::VARIABLE).is_some();
     let process = if is_shard { signals::Process::Shard } else { signals::Process::Server };
     if let Err(error) = signals::prepare(process) {
-        return complain(&StartError::System("set what signals do", error), 1);
+        return complain(&StartError::System("set what signals do", error).to_string(), 1);
     }
-    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    match run(env::args_os().skip(1).collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(StartError::Flags { text, status }) => complain(&text, status),
+        Err(error) => complain(&error.to_string(), 1),
+    }
+}
+
+fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
     // A stop may come before the flags have been read.
     let check_only = arguments.iter().any(|argument| argument == "--check-config");
     // Before anything that may take long, or wait for somebody.
-    let mut reactor = match start::reactor() {
-        Ok(reactor) => reactor,
-        Err(error) => return complain(&error, 1),
-    };
-    let outcome = match read_command(arguments, &mut reactor) {
-        Ok(Ok(Command::Help)) => print_for_people(&config::help()),
-        Ok(Ok(Command::Version)) => print_for_people(&format!("readyd {VERSION}\n")),
-        Ok(Ok(Command::Run(config))) => start::run(*config, reactor),
-        Ok(Err(error)) => return complain(&error, 2),
+    let mut reactor = start::reactor()?;
+    let Reading { command, origins, errors } = match read(arguments, &mut reactor) {
         Err(StartError::Stopped) => {
             // What was to be logged, and how much, is not known yet.
             logger::start(&Config::default());
-            start::stopped(check_only)
+            return start::stopped(check_only);
         }
-        Err(error) => Err(error),
+        reading => reading?,
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(&error, 1),
+    match command {
+        Command::Help => print_for_people(&config::help()),
+        Command::Version => print_for_people(&format!("readyd {VERSION}\n")),
+        Command::Run(config) if errors.is_empty() => start::run(*config, origins, reactor),
+        Command::Run(config) => Err(all_that_is_wrong(*config, origins, errors, reactor)),
     }
 }
 
 /// Reads the command line, and the configuration file if it names one. That may be a pipe, and so take as
 /// long as whoever writes there likes; without a file no thread is needed.
-fn read_command(
-    arguments: Vec<OsString>,
-    reactor: &mut Reactor,
-) -> Result<Result<Command, ConfigError>, StartError> {
+fn read(arguments: Vec<OsString>, reactor: &mut Reactor) -> Result<Reading, StartError> {
     let may_name_a_file =
         arguments.iter().any(|argument| argument.as_bytes().starts_with(b"--config"));
     if may_name_a_file {
-        return interruptible::run(reactor, || config::from_args(arguments));
+        return interruptible::run(reactor, || config::read(arguments));
     }
-    Ok(config::from_args(arguments))
+    Ok(config::read(arguments))
+}
+
+/// Of a configuration with errors: these, and since it will not start and there is time, what else is wrong.
+fn all_that_is_wrong(
+    config: Config,
+    origins: Origins,
+    errors: ConfigErrors,
+    mut reactor: Reactor,
+) -> StartError {
+    let others = match start::faults(config, origins, &mut reactor) {
+        Ok(others) => others,
+        Err(error) => return error,
+    };
+    let lines = [errors.to_string()].into_iter().chain(others.iter().map(Located::to_string));
+    let status = if errors.has_wrong_flags() { 2 } else { 1 };
+    StartError::Flags { text: lines.collect::<Vec<_>>().join("\n"), status }
 }
 
 /// Prints on standard output what somebody has asked to read, before the process ends. Whoever has closed
@@ -103,10 +120,12 @@ pub(crate) fn print(text: &str) -> Result<(), StartError> {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(StartError::Output)
 }
 
-fn complain(error: &dyn fmt::Display, status: u8) -> ExitCode {
+/// Reports errors, one a line.
+fn complain(errors: &str, status: u8) -> ExitCode {
     let _ = reactor::unblock_stopping_signals();
+    let prefix = shard::own_prefix();
+    let lines = errors.lines().map(|error| format!("readyd: {prefix}{error}\n"));
     // In one write, for several processes may have something to say.
-    let line = format!("readyd: {}{error}\n", shard::own_prefix());
-    let _ = io::stderr().write_all(line.as_bytes());
+    let _ = io::stderr().write_all(lines.collect::<String>().as_bytes());
     ExitCode::from(status)
 }

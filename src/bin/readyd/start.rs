@@ -3,21 +3,21 @@
 //! Invariant: what needs root's rights comes first (reading the table, binding the ports), then they
 //! are given up, and only then are bytes of clients read.
 
+use crate::check;
 use crate::child::Ending;
 use crate::daemon::{Daemon, Keeper};
+use crate::listening::{self, Bound, Inherited, ListenFailure};
 use crate::loader::{Loader, TableSource};
 use crate::shard::{self, Shard, ShardError};
 use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, print, print_for_people, supervisor};
 use nix::unistd::getppid;
-use readyd::config::Config;
-use readyd::config::listen::{Listen, Place};
+use readyd::config::excess::Excess;
+use readyd::config::{self, Config, Located, Origins};
 use readyd::counted::counted;
-use readyd::descriptors;
+use readyd::descriptors::{self, Budget, TooFewDescriptors};
 use readyd::handlers::daytime::Calendar;
-use readyd::inherited::{self, InheritError};
 use readyd::limits::Limits;
-use readyd::listener::{self, Port};
 use readyd::mapping;
 use readyd::memory;
 use readyd::privileges::{Account, AccountError, Rights};
@@ -29,16 +29,16 @@ use readyd::table::{LoadError, Table};
 use readyd::usage::Meter;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::TcpListener;
-use std::os::fd::RawFd;
 use std::process;
 
 /// Why the server could not run.
 pub(crate) enum StartError {
-    Listen(Listen, Port, io::Error),
-    Inherit(Listen, InheritError),
+    Listen(ListenFailure),
     Account(Account, AccountError),
     Table(LoadError),
+    TooFewDescriptors(TooFewDescriptors),
+    /// A limit is more than the system gives: an error only for who asked for a check.
+    Excess(Excess),
     SharedTable(String),
     Shard(ShardError),
     /// A shard, counted from 0, that ended before it served.
@@ -50,20 +50,23 @@ pub(crate) enum StartError {
     /// Standard output could not be written.
     Output(io::Error),
     System(&'static str, io::Error),
+    /// Flags or lines of the configuration file are wrong; what else is wrong stands there, too.
+    Flags {
+        text: String,
+        status: u8,
+    },
+    /// More than one, or one with its place.
+    Several(Vec<Located<StartError>>),
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Listen(listen, port, error) => {
-                write!(f, "cannot listen on {}: {error}", shown(listen))?;
-                f.write_str(advice(*port, error.kind()))
-            }
-            StartError::Inherit(listen, error) => {
-                write!(f, "cannot listen on {}: {error}", shown(listen))
-            }
+            StartError::Listen(failure) => write!(f, "{failure}"),
             StartError::Account(account, error) => write!(f, "--user {account}: {error}"),
             StartError::Table(error) => write!(f, "{error}"),
+            StartError::TooFewDescriptors(error) => write!(f, "{error}"),
+            StartError::Excess(excess) => write!(f, "{excess}"),
             StartError::SharedTable(why) => write!(f, "the table cannot be served: {why}"),
             StartError::Shard(error) => write!(f, "{error}"),
             StartError::ShardFailed(number, ending) => {
@@ -77,30 +80,15 @@ impl fmt::Display for StartError {
             StartError::System(what, error) => {
                 write!(f, "cannot {what}: {error}{}", advice_on_memory(error))
             }
+            StartError::Flags { text, .. } => f.write_str(text),
+            StartError::Several(errors) => config::write_lines(f, errors.iter(), 0),
         }
     }
 }
 
-fn shown(listen: &Listen) -> String {
-    format!("{}={}", listen.service.name(), listen.place)
-}
-
-/// What to do about a failure to listen.
-fn advice(port: Port, error: ErrorKind) -> &'static str {
-    match (error, port) {
-        (ErrorKind::AddrInUse, Port::Exclusive) => {
-            " (another program listens there; stop it, or choose another port)"
-        }
-        (ErrorKind::AddrInUse, Port::Shared) => {
-            " (another program listens there without sharing the port, or as another user; stop it, \
-             start it with --reuse-port too, or choose another port)"
-        }
-        (ErrorKind::PermissionDenied, _) => {
-            " (ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another)"
-        }
-        (ErrorKind::AddrNotAvailable, _) => " (no interface of this machine has this address)",
-        _ => "",
-    }
+/// No error, if there are none.
+pub(crate) fn take_all(errors: Vec<Located<StartError>>) -> Result<(), StartError> {
+    if errors.is_empty() { Ok(()) } else { Err(StartError::Several(errors)) }
 }
 
 /// The board on which shards count is a file to the kernel.
@@ -117,18 +105,20 @@ pub(crate) fn reactor() -> Result<Reactor, StartError> {
 
 /// Serves until it is told to stop: alone, as a shard, or by way of shards. To be told so before it
 /// serves is in order, too.
-pub(crate) fn run(config: Config, reactor: Reactor) -> Result<(), StartError> {
-    let check_only = config.check_only;
+pub(crate) fn run(
+    config: Config,
+    origins: Origins,
+    mut reactor: Reactor,
+) -> Result<(), StartError> {
     let shard = Shard::from_environment().map_err(StartError::Shard)?;
-    let inherited = if check_only { Vec::new() } else { take_inherited(&config)? };
+    let inherited = if config.check_only { Vec::new() } else { listening::take_inherited(&config) };
     logger::start(&config);
-    if !check_only {
-        log::info!("readyd {VERSION}, pid {}", process::id());
-    }
-    let outcome = if config.shards > 1 && !check_only {
-        supervisor::run(config, reactor)
+    let check_only = config.check_only;
+    let outcome = if check_only {
+        check(config, origins, &mut reactor)
     } else {
-        serve(config, inherited, shard, reactor)
+        log::info!("readyd {VERSION}, pid {}", process::id());
+        start(&config, &origins, inherited, shard, reactor)
     };
     match outcome {
         Err(StartError::Stopped) => stopped(check_only),
@@ -145,11 +135,81 @@ pub(crate) fn stopped(check_only: bool) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Reads all that a start would read, and says what is wrong.
+fn check(config: Config, origins: Origins, reactor: &mut Reactor) -> Result<(), StartError> {
+    // An unknown zone is a warning here, too.
+    zone::first_rules(&zone::source(&config));
+    take_all(faults(config, origins, reactor)?)?;
+    print_for_people("the configuration is in order\n")
+}
+
+/// What is wrong with the configuration besides its flags and addresses.
+pub(crate) fn faults(
+    config: Config,
+    origins: Origins,
+    reactor: &mut Reactor,
+) -> Result<Vec<Located<StartError>>, StartError> {
+    let limit = descriptors::raise_limit();
+    interruptible::run(reactor, move || check::faults(&config, &origins, limit))
+}
+
+/// Serves, in this process or by way of shards, or says all that is in the way.
+fn start(
+    config: &Config,
+    origins: &Origins,
+    inherited: Inherited,
+    shard: Option<Shard>,
+    mut reactor: Reactor,
+) -> Result<(), StartError> {
+    let limit = descriptors::raise_limit();
+    if shard.is_none() {
+        if has_obstacles(config, origins, limit, &mut reactor)? {
+            // It will not start, so there is time to find out what else is wrong.
+            let mut faults = faults(config.clone(), origins.clone(), &mut reactor)?;
+            faults.extend(listening::obstacles(config, origins));
+            return take_all(faults);
+        }
+        check::warn_of_excesses(config, origins, limit);
+    }
+    let outcome = match config.shards {
+        1 => serve(config, origins, inherited, shard, limit, reactor),
+        _ => supervisor::run(config, origins, inherited, reactor),
+    };
+    match outcome {
+        // Nothing has been bound by then.
+        Err(StartError::Table(error)) => {
+            let mut faults = vec![check::of_the_table(origins, error)];
+            faults.extend(listening::obstacles(config, origins));
+            take_all(faults)
+        }
+        outcome => outcome,
+    }
+}
+
+/// Whether something is in the way that can be told before the table is read. Only to look up an account can
+/// take long, where accounts come from a directory service.
+fn has_obstacles(
+    config: &Config,
+    origins: &Origins,
+    limit: usize,
+    reactor: &mut Reactor,
+) -> Result<bool, StartError> {
+    let obstacles = if config.user.is_none() {
+        check::obstacles(config, origins, limit)
+    } else {
+        let (config, origins) = (config.clone(), origins.clone());
+        interruptible::run(reactor, move || check::obstacles(&config, &origins, limit))?
+    };
+    Ok(!obstacles.is_empty())
+}
+
 /// Serves in this process.
 fn serve(
-    config: Config,
-    inherited: Vec<(u16, TcpListener)>,
+    config: &Config,
+    origins: &Origins,
+    inherited: Inherited,
     shard: Option<Shard>,
+    descriptor_limit: usize,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
     let rights = look_up(config.user.as_ref(), &mut reactor)?;
@@ -157,26 +217,26 @@ fn serve(
     let (table, keeper, seat) = match shard {
         Some(shard) => keeper_of_a_shard(shard, &mut reactor)?,
         None => {
-            let (table, source) = first_table(&config, Ok, &mut reactor)?;
+            let (table, source) = first_table(config, Ok, &mut reactor)?;
             (table, Keeper::Itself(Loader::new(source, Ok, &reactor)), None)
         }
     };
-    let zone_source = zone::source(&config);
+    let zone_source = zone::source(config);
     let zone_rules = zone::first_rules(&zone_source);
-    if config.check_only {
-        return print_for_people("the configuration is in order\n");
-    }
     reactor.watch_signals().map_err(|error| StartError::System("watch signals", error))?;
-    let descriptor_limit = descriptors::raise_limit();
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
     let net = net.measuring(Meter::open());
-    let listeners = bind_all(&config, port(&config), inherited)?;
+    let bound = listening::bind_all(config, origins, 1, inherited)?;
+    let listeners: Vec<Bound> = bound.into_iter().flatten().collect();
+    let of_this = if is_shard { Budget::of_a_shard } else { Budget::of_a_server };
+    let budget = of_this(descriptor_limit, listeners.len()).with_what_is_open();
+    budget.check(config.max_connections).map_err(StartError::TooFewDescriptors)?;
     if !is_shard {
-        announce(&config, &listeners)?;
+        announce(config, &listeners)?;
     }
-    give_up_rights(&config, rights)?;
+    give_up_rights(config, rights)?;
     let mut limits = config.limits.clone();
-    limits.max_connections = max_connections(config.max_connections, descriptor_limit);
+    limits.max_connections = max_connections(config.max_connections, budget);
     limits.memory_limit = memory_limit(config.memory_limit);
 
     let listeners: Vec<_> =
@@ -186,7 +246,7 @@ fn serve(
     for (listener, listen) in listeners {
         server
             .listen(listener, listen.service)
-            .map_err(|error| StartError::Listen(listen, port(&config), error))?;
+            .map_err(|error| StartError::System("watch a listener", error))?;
     }
     if let Some(seat) = seat {
         server.share_statistics(Box::new(seat), getppid().as_raw().cast_unsigned());
@@ -255,52 +315,6 @@ pub(crate) fn give_up_rights(config: &Config, rights: Option<Rights>) -> Result<
     Ok(())
 }
 
-/// The sockets that were inherited, by number. Taken before anything else is opened: a number that
-/// stands for nothing now could stand for something of ours later.
-fn take_inherited(config: &Config) -> Result<Vec<(u16, TcpListener)>, StartError> {
-    let mut taken = Vec::new();
-    for listen in &config.listeners {
-        if let Place::Inherited(number) = listen.place {
-            let socket = inherited::listener(RawFd::from(number))
-                .map_err(|error| StartError::Inherit(listen.clone(), error))?;
-            taken.push((number, socket));
-        }
-    }
-    Ok(taken)
-}
-
-fn port(config: &Config) -> Port {
-    if config.reuse_port { Port::Shared } else { Port::Exclusive }
-}
-
-/// A listening socket, and what was asked for.
-pub(crate) type Bound = (TcpListener, Listen);
-
-/// Binds, or takes from what was inherited, all that is to be listened on.
-pub(crate) fn bind_all(
-    config: &Config,
-    port: Port,
-    mut inherited: Vec<(u16, TcpListener)>,
-) -> Result<Vec<Bound>, StartError> {
-    let mut bound = Vec::new();
-    for listen in &config.listeners {
-        let failed = |error| StartError::Listen(listen.clone(), port, error);
-        let socket = match listen.place {
-            Place::Address(address) => {
-                listener::bind(address, config.backlog, port).map_err(failed)?
-            }
-            Place::Inherited(number) => {
-                let place = inherited.iter().position(|(taken, _)| *taken == number);
-                let missing = || failed(ErrorKind::NotFound.into());
-                inherited.swap_remove(place.ok_or_else(missing)?).1
-            }
-        };
-        config.tcp_timeouts.set(&socket).map_err(failed)?;
-        bound.push((socket, listen.clone()));
-    }
-    Ok(bound)
-}
-
 /// Tells the addresses, in the log and to whoever asked for them.
 pub(crate) fn announce(config: &Config, bound: &[Bound]) -> Result<(), StartError> {
     let mut addresses = String::new();
@@ -316,21 +330,13 @@ pub(crate) fn announce(config: &Config, bound: &[Bound]) -> Result<(), StartErro
 }
 
 /// As many connections as were asked for, or as many as there is room for.
-fn max_connections(asked: Option<usize>, descriptor_limit: usize) -> usize {
-    let room =
-        descriptors::room_for_connections(descriptor_limit).min(Limits::MAX_CONNECTIONS_BOUND);
-    let Some(asked) = asked else {
+fn max_connections(asked: Option<usize>, budget: Budget) -> usize {
+    asked.unwrap_or_else(|| {
+        let room = budget.room().min(Limits::MAX_CONNECTIONS_BOUND);
         let most = counted(room, "connection");
-        log::info!("at most {most} (descriptor limit {descriptor_limit})");
-        return room;
-    };
-    if asked > room {
-        log::warn!(
-            "--max-connections {asked} is more than the {room} that the descriptor limit of \
-             {descriptor_limit} has room for (raise it with ulimit -n or LimitNOFILE=)"
-        );
-    }
-    asked
+        log::info!("at most {most} (descriptor limit {})", budget.limit());
+        room
+    })
 }
 
 /// As much as was asked for, or a share of what there is.

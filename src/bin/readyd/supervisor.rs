@@ -12,19 +12,17 @@ mod idle;
 mod place;
 
 use crate::child::{self, Ending};
+use crate::listening::{self, Inherited};
 use crate::loader::Loader;
 use crate::logger;
 use crate::shard::{self, monotonic_nanos};
-use crate::start::{self, Bound, StartError};
+use crate::start::{self, StartError};
 use idle::IdleWatch;
 use nix::sys::signal::Signal;
 use place::Place;
 use readyd::clock::Moment;
-use readyd::config::Config;
-use readyd::config::listen;
-use readyd::descriptors;
+use readyd::config::{Config, Origins};
 use readyd::limits::Limits;
-use readyd::listener::Port;
 use readyd::net::{Driver, Next, Notice, Readiness, Token};
 use readyd::reactor::Reactor;
 use readyd::stats::board::Board;
@@ -85,18 +83,22 @@ struct Supervisor {
 }
 
 /// Starts shards, looks after them until they have ended, and tells how it went.
-pub(crate) fn run(config: Config, mut reactor: Reactor) -> Result<(), StartError> {
+pub(crate) fn run(
+    config: &Config,
+    origins: &Origins,
+    inherited: Inherited,
+    mut reactor: Reactor,
+) -> Result<(), StartError> {
     let rights = start::look_up(config.user.as_ref(), &mut reactor)?;
-    let (table, source) = start::first_table(&config, Sealed::of, &mut reactor)?;
+    let (table, source) = start::first_table(config, Sealed::of, &mut reactor)?;
     reactor
         .watch_signals_and(&[Signal::SIGCHLD])
         .map_err(|error| StartError::System("watch signals", error))?;
     child::keep_endings().map_err(|error| StartError::System("watch SIGCHLD", error))?;
-    descriptors::raise_limit();
-    let listeners = bind_for_each(&config)?;
+    let listeners = listening::bind_all(config, origins, config.shards, inherited)?;
     // While there is the right to open it.
     let log = logger::own_description(true);
-    start::give_up_rights(&config, rights)?;
+    start::give_up_rights(config, rights)?;
     let board = Board::create(config.shards)
         .map_err(|error| StartError::System("make the board for statistics", error))?;
     let now = reactor.now();
@@ -114,32 +116,14 @@ pub(crate) fn run(config: Config, mut reactor: Reactor) -> Result<(), StartError
             began: monotonic_nanos(),
             table,
             log,
-            config: config_of_a_shard(&config),
+            config: config_of_a_shard(config),
         },
     };
     log::info!("starting {} shards", config.shards);
     supervisor.start_shards(now);
-    start::announce(&config, supervisor.places.first().map_or(&[], Place::listeners))?;
+    start::announce(config, supervisor.places.first().map_or(&[], Place::listeners))?;
     reactor.run(&mut supervisor).map_err(|error| StartError::System("wait for events", error))?;
     supervisor.outcome()
-}
-
-/// The listeners of each shard: its own sockets on the same ports, so that each has a backlog of its own.
-fn bind_for_each(config: &Config) -> Result<Vec<Vec<Bound>>, StartError> {
-    let mut all: Vec<Vec<Bound>> = Vec::new();
-    let mut config = config.clone();
-    for _ in 0..config.shards {
-        let bound = start::bind_all(&config, Port::Shared, Vec::new())?;
-        // Where the first was given a free port, the others take the same.
-        for ((socket, _), listen) in bound.iter().zip(&mut config.listeners) {
-            let address = socket
-                .local_addr()
-                .map_err(|error| StartError::System("read an address", error))?;
-            listen.place = listen::Place::Address(address);
-        }
-        all.push(bound);
-    }
-    Ok(all)
 }
 
 /// What a shard is asked for: its part of what is bounded in total, and nothing that is the supervisor's.

@@ -15,7 +15,18 @@ fn each_fault_has_its_text() {
         (&["--nonsense"], "unknown flag --nonsense (readyd --help lists them)"),
         (&["--nonsense=7"], "unknown flag --nonsense (readyd --help lists them)"),
         (&["-x"], "unknown flag -x (readyd --help lists them)"),
-        (&["--Utc"], "unknown flag --Utc (readyd --help lists them)"),
+        (&["-x", "9999"], "unknown flag -x (readyd --help lists them)"),
+        (&["--Utc"], "unknown flag --Utc (did you mean --utc? readyd --help lists them)"),
+        (
+            &["--max_connections=7"],
+            "unknown flag --max_connections (did you mean --max-connections? readyd --help lists \
+             them)",
+        ),
+        (
+            &["-listen", "echo=:7"],
+            "unknown flag -listen (did you mean --listen? readyd --help lists them)",
+        ),
+        (&["--hepl"], "unknown flag --hepl (did you mean --help? readyd --help lists them)"),
         (&["9999"], "unexpected argument \"9999\" (readyd --help lists the flags)"),
         (&["--utc", "yes"], "unexpected argument \"yes\" (readyd --help lists the flags)"),
         (&["--", "--utc"], "unexpected argument \"--utc\" (readyd --help lists the flags)"),
@@ -81,13 +92,57 @@ fn limits_that_cannot_be_kept_are_refused_wherever_they_come_from() {
         error(&["--max-connections", "2000m"]),
         "--max-connections must be at most 1073741824"
     );
-    let file = super::TempFile::new(b"max-frame 0");
-    assert_eq!(error(&["--config", file.path()]), "--max-frame must be more than 0");
+    let file = super::TempFile::new(b"utc\nmax-frame 0");
+    let text = format!("{} line 2: --max-frame must be more than 0", file.path());
+    assert_eq!(error(&["--config", file.path()]), text);
 }
 
 #[test]
-fn the_first_fault_is_the_one_told() {
-    assert_eq!(error(&["--backlog=x", "--max-frame=x"]), error(&["--backlog=x"]));
+fn field_server_15_all_faults_are_found_each_on_a_line() {
+    let args = [
+        "--bakclog",
+        "7",
+        "--backlog=x",
+        "--utc=yes",
+        "stray",
+        "-x7",
+        "--max-frame=0",
+        "--output-limit=2g",
+        "--listen=echo=127.0.0.1:7",
+        "--listen=time=127.0.0.1:7",
+        "--shards",
+    ];
+    let expected = [
+        "unknown flag --bakclog (did you mean --backlog? readyd --help lists them)",
+        "--utc takes no value",
+        "unexpected argument \"stray\" (readyd --help lists the flags)",
+        "unknown flag -x7 (readyd --help lists them)",
+        "--shards needs a value",
+        "--backlog \"x\": not a number (write it as 1000 or 10k)",
+        "--listen \"time=127.0.0.1:7\": \"echo=127.0.0.1:7\" has this address already (give one of \
+         them another port)",
+        "--max-frame must be more than 0",
+        "--output-limit must be at most 1073741824",
+    ];
+    assert_eq!(error(&args).lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn field_server_15_errors_are_bounded_in_number_and_in_length() {
+    let text = format!("{}\nlog {}\n", "x\n".repeat(30), "y".repeat(1 << 20));
+    let file = super::TempFile::new(text.as_bytes());
+    let errors = error(&["--config", file.path()]);
+    let lines: Vec<&str> = errors.lines().collect();
+    assert_eq!(lines.len(), 21);
+    assert_eq!(lines[20], "and 11 more");
+    let error = error(&["--log", &"\u{e4}".repeat(1 << 20)]);
+    assert!(error.len() < 400, "{} bytes", error.len());
+}
+
+#[test]
+fn help_is_given_whatever_else_is_wrong() {
+    let args = ["--nonsense", "7", "--help"].map(OsString::from);
+    assert_eq!(from_args(args).unwrap(), crate::config::Command::Help);
 }
 
 #[test]

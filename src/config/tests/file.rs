@@ -51,11 +51,15 @@ fn an_error_names_the_file_and_the_line() {
         ("backlog\n", 1, "--backlog needs a value"),
         ("backlog=\n", 1, "--backlog needs a value"),
         ("backlog many\n", 1, "--backlog \"many\": not a number (write it as 1000 or 10k)"),
-        ("bakclog 7\n", 1, "unknown flag bakclog (readyd --help lists them)"),
+        ("bakclog 7\n", 1, "unknown flag bakclog (did you mean backlog? readyd --help lists them)"),
         ("=7\n", 1, "unknown flag  (readyd --help lists them)"),
         // A file that included itself would have no end; a file that only checks would never serve.
-        ("config other\n", 1, "unknown flag config (readyd --help lists them)"),
-        ("check-config\n", 1, "unknown flag check-config (readyd --help lists them)"),
+        ("config other\n", 1, "config is only for the command line (write --config there)"),
+        (
+            "check-config\n",
+            1,
+            "check-config is only for the command line (write --check-config there)",
+        ),
     ];
     for (text, line, error) in cases {
         let file = TempFile::new(text.as_bytes());
@@ -71,10 +75,60 @@ fn a_file_that_cannot_be_read_is_named() {
     drop(gone);
     let error = run(&["--config", &path]).unwrap_err().to_string();
     assert_eq!(error, format!("{path}: No such file or directory (os error 2)"));
+}
 
-    let binary = TempFile::new(b"backlog \xff\n");
-    let error = run(&["--config", binary.path()]).unwrap_err().to_string();
-    assert_eq!(error, format!("{}: stream did not contain valid UTF-8", binary.path()));
+#[test]
+fn field_server_15_a_byte_order_mark_is_skipped() {
+    let file = TempFile::new(b"\xEF\xBB\xBFbacklog 7\n");
+    assert_eq!(config(&["--config", file.path()]).backlog, 7);
+    let second = TempFile::new(b"\xEF\xBB\xBF\xEF\xBB\xBFbacklog 7\n");
+    assert!(run(&["--config", second.path()]).is_err(), "one mark is one");
+}
+
+#[test]
+fn field_server_15_a_line_that_is_not_utf8_is_named_and_the_others_are_judged() {
+    let file = TempFile::new(b"backlog many\ntable /caf\xE9\nutc\nlog loud\n");
+    let path = file.path();
+    let errors = run(&["--config", path]).unwrap_err().to_string();
+    let expected = [
+        format!("{path} line 1: --backlog \"many\": not a number (write it as 1000 or 10k)"),
+        format!("{path} line 2: not valid UTF-8 (save the file as UTF-8 text)"),
+        format!(
+            "{path} line 4: --log \"loud\": not a level (use off, error, warn, info, debug or trace)"
+        ),
+    ];
+    assert_eq!(errors.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn field_server_15_a_comment_behind_a_setting_is_an_error_that_says_so() {
+    for (line, comment) in [
+        ("max-frame 1MiB # big", "# big"),
+        ("max-frame = 1MiB\t#big # bigger", "#big # bigger"),
+        ("utc # not local", "# not local"),
+        ("backlog # how many?", "# how many?"),
+        ("table /a # b", "# b"),
+    ] {
+        let file = TempFile::new(line.as_bytes());
+        let expected = format!(
+            "{} line 1: a comment needs a line of its own (move {comment:?} to the line before; a \
+             value with white space and # in it can be given on the command line only)",
+            file.path()
+        );
+        assert_eq!(run(&["--config", file.path()]).unwrap_err().to_string(), expected);
+    }
+    let file = TempFile::new(b"table /a#b/c d#\n");
+    assert_eq!(config(&["--config", file.path()]).table, Some("/a#b/c d#".into()));
+    assert_eq!(config(&["--table", "/a # b"]).table, Some("/a # b".into()));
+}
+
+#[test]
+fn field_server_15_errors_in_what_was_asked_for_and_errors_of_files_are_told_apart() {
+    let wrong = |args: &[&str]| run(args).unwrap_err().has_wrong_flags();
+    assert!(!wrong(&["--config", "/nonexistent/readyd.conf"]));
+    assert!(wrong(&["--config", "/nonexistent/readyd.conf", "--shards", "0"]));
+    let file = TempFile::new(b"shards 0\n");
+    assert!(wrong(&["--config", file.path()]));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...`
 
-use crate::config::listen::{Listen, Place};
+use super::run;
+use crate::config::listen::{Listen, Place, Presence};
 use crate::handlers::Service;
 use crate::handlers::daytime::Format;
 
@@ -16,7 +17,8 @@ fn error(text: &str) -> String {
 fn every_service_can_listen_on_any_address() {
     for name in Service::NAMES {
         for address in ["127.0.0.1:9999", "0.0.0.0:0", "[::]:7", "[fe80::1%2]:65535"] {
-            let Listen { service, place } = listen(&format!("{name}={address}"));
+            let Listen { service, place, presence } = listen(&format!("{name}={address}"));
+            assert_eq!(presence, Presence::Required);
             assert_eq!(service.name(), name);
             assert_eq!(place, Place::Address(address.parse().expect("an address")));
         }
@@ -25,7 +27,7 @@ fn every_service_can_listen_on_any_address() {
 
 #[test]
 fn a_socket_can_be_inherited() {
-    let Listen { service, place } = listen("daytime=fd:65535,ack");
+    let Listen { service, place, .. } = listen("daytime=fd:65535,ack");
     assert_eq!(service, Service::Daytime { format: Format::Ctime, ack: true });
     assert_eq!(place, Place::Inherited(65535));
 }
@@ -36,9 +38,121 @@ fn daytime_has_options() {
     assert_eq!(service(""), Service::Daytime { format: Format::Ctime, ack: false });
     assert_eq!(service(",ack"), Service::Daytime { format: Format::Ctime, ack: true });
     assert_eq!(service(",format=unix"), Service::Daytime { format: Format::Unix, ack: false });
-    for both in [",format=dmy,ack", ",ack,format=dmy", ",ack,format=unix,format=DMY"] {
+    for both in [",format=dmy,ack", ",ack,format=dmy", ",optional,ack,format=DMY"] {
         assert_eq!(service(both), Service::Daytime { format: Format::Dmy, ack: true });
     }
+}
+
+#[test]
+fn field_server_13_any_listener_may_be_optional() {
+    for name in Service::NAMES {
+        for place in ["127.0.0.1:0", "[::1]:7", "localhost:7", ":7", "fd:3"] {
+            let text = format!("{name}={place},optional");
+            let listen = listen(&text);
+            assert_eq!(listen.presence, Presence::Optional);
+            assert_eq!(listen.place.to_string(), place);
+            assert_eq!(listen.to_string().parse(), Ok(listen));
+        }
+    }
+}
+
+#[test]
+fn field_server_13_localhost_and_all_addresses_are_two_addresses() {
+    let addresses = |text: &str| -> Vec<String> {
+        listen(text).place.addresses().iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(addresses("echo=localhost:7"), ["127.0.0.1:7", "[::1]:7"]);
+    assert_eq!(addresses("echo=:0"), ["0.0.0.0:0", "[::]:0"]);
+    assert_eq!(addresses("echo=[::]:7"), ["[::]:7"]);
+    assert_eq!(addresses("echo=fd:3"), Vec::<String>::new());
+}
+
+/// Which of two listeners is refused, and why.
+fn conflict(one: &str, other: &str, more: &[&str]) -> Option<String> {
+    let args = [&["--listen", one, "--listen", other], more].concat();
+    run(&args).err().map(|error| error.to_string())
+}
+
+const SHARING: [&[&str]; 3] = [&[], &["--reuse-port"], &["--shards", "2"]];
+
+#[test]
+fn field_server_12_one_address_has_one_listener() {
+    let pairs = [
+        ("echo=127.0.0.1:9999", "time=127.0.0.1:9999"),
+        ("echo=127.0.0.1:9999", "echo=127.0.0.1:9999"),
+        ("echo=127.0.0.1:9999", "time=127.0.0.1:9999,optional"),
+        ("echo=localhost:9999", "time=127.0.0.1:9999"),
+        ("echo=[::1]:9999", "time=localhost:9999"),
+        ("echo=localhost:9999", "time=localhost:9999"),
+        ("echo=:9999", "time=0.0.0.0:9999"),
+        ("echo=[::]:9999", "time=:9999"),
+        ("echo=[0:0::1]:9999", "time=[::1]:9999"),
+        ("echo=[fe80::1%lo]:9999", "time=[fe80::1%1]:9999"),
+    ];
+    for more in SHARING {
+        for (one, other) in pairs {
+            let error = conflict(one, other, more).expect(other);
+            let (shown, earlier) = (listen(other).to_string(), listen(one).to_string());
+            let expected = format!(
+                "--listen {shown:?}: {earlier:?} has this address already (give one of them another \
+                 port)"
+            );
+            assert_eq!(error, expected);
+        }
+    }
+    let error = conflict("echo=fd:3", "time=fd:3", &[]).expect("one descriptor, two services");
+    assert!(error.contains("\"echo=fd:3\" has this address already"), "{error}");
+}
+
+#[test]
+fn field_server_12_other_addresses_ports_and_port_0_are_no_conflict() {
+    let pairs = [
+        ("echo=127.0.0.1:0", "time=127.0.0.1:0"),
+        ("echo=localhost:0", "time=localhost:0"),
+        ("echo=:0", "time=:0"),
+        ("echo=127.0.0.1:9999", "time=127.0.0.1:9998"),
+        ("echo=127.0.0.1:9999", "time=127.0.0.2:9999"),
+        ("echo=127.0.0.1:9999", "time=[::1]:9999"),
+        ("echo=0.0.0.0:9999", "time=[::]:9999"),
+        ("echo=localhost:9999", "time=127.0.0.2:9999"),
+        ("echo=[fe80::1%1]:9999", "time=[fe80::1%2]:9999"),
+    ];
+    for more in SHARING {
+        for (one, other) in pairs {
+            assert_eq!(conflict(one, other, more), None);
+        }
+    }
+    assert_eq!(conflict("echo=fd:3", "time=fd:4", &[]), None);
+}
+
+#[test]
+fn field_server_12_one_address_and_all_of_them_go_together_only_where_ports_are_shared() {
+    let pairs = [
+        ("echo=0.0.0.0:9999", "time=127.0.0.1:9999"),
+        ("echo=127.0.0.1:9999", "time=0.0.0.0:9999"),
+        ("echo=:9999", "time=localhost:9999"),
+        ("echo=[::1]:9999", "time=:9999"),
+        ("echo=[fe80::1%1]:9999", "time=[::]:9999"),
+    ];
+    for (one, other) in pairs {
+        let error = conflict(one, other, &[]).expect(other);
+        assert!(error.contains(&format!("{one:?} has this port already")), "{error}");
+        assert_eq!(conflict(one, other, &["--reuse-port"]), None);
+        assert_eq!(conflict(one, other, &["--shards", "2"]), None);
+    }
+}
+
+#[test]
+fn field_server_12_listeners_of_a_file_are_named_by_their_lines() {
+    let file = super::TempFile::new(b"listen echo=127.0.0.1:7\n\nlisten time=127.0.0.1:7\n");
+    let path = file.path();
+    let expected = format!(
+        "{path} line 3: --listen \"time=127.0.0.1:7\": \"echo=127.0.0.1:7\" ({path} line 1) has this \
+         address already (give one of them another port)"
+    );
+    assert_eq!(run(&["--config", path]).unwrap_err().to_string(), expected);
+    // The command line's replace the file's.
+    assert!(run(&["--config", path, "--listen", "echo=127.0.0.1:7"]).is_ok());
 }
 
 #[test]
@@ -50,8 +164,20 @@ fn each_fault_has_its_text() {
         ("framed", no_address.to_owned()),
         ("127.0.0.1:9999", no_address.to_owned()),
         ("gopher=127.0.0.1:70", format!("no service \"gopher\" (there are {services})")),
-        ("Echo=127.0.0.1:7", format!("no service \"Echo\" (there are {services})")),
-        ("echo=localhost:7", bad_address("localhost:7")),
+        (
+            "Echo=127.0.0.1:7",
+            format!("no service \"Echo\" (did you mean echo? there are {services})"),
+        ),
+        (
+            "ehco=127.0.0.1:7",
+            format!("no service \"ehco\" (did you mean echo? there are {services})"),
+        ),
+        ("echo=localhost", bad_address("localhost")),
+        ("echo=localhost:", bad_address("localhost:")),
+        ("echo=localhost:+7", bad_address("localhost:+7")),
+        ("echo=example.com:7", bad_address("example.com:7")),
+        ("echo=:", bad_address(":")),
+        ("echo=:65536", bad_address(":65536")),
         ("echo=127.0.0.1", bad_address("127.0.0.1")),
         ("echo=::1:7", bad_address("::1:7")),
         ("echo=127.0.0.1:65536", bad_address("127.0.0.1:65536")),
@@ -61,11 +187,30 @@ fn each_fault_has_its_text() {
         ("echo=fd:+3", bad_descriptor("fd:+3")),
         ("echo=fd:65536", bad_descriptor("fd:65536")),
         ("echo=FD:3", bad_address("FD:3")),
-        ("echo=127.0.0.1:7,ack", "echo takes no options, \"ack\" is not one".to_owned()),
-        ("echo=127.0.0.1:7,", "echo takes no options, \"\" is not one".to_owned()),
-        ("daytime=127.0.0.1:13,zone=utc", no_option("zone=utc")),
-        ("daytime=127.0.0.1:13,ack=yes", no_option("ack=yes")),
-        ("daytime=127.0.0.1:13,format", no_option("format")),
+        ("echo=127.0.0.1:7,ack", "echo has no option \"ack\" (it has optional)".to_owned()),
+        ("echo=127.0.0.1:7,", "echo has no option \"\" (it has optional)".to_owned()),
+        (
+            "echo=127.0.0.1:7,optinal",
+            "echo has no option \"optinal\" (did you mean optional? it has optional)".to_owned(),
+        ),
+        (
+            "daytime=127.0.0.1:13,zone=utc",
+            "daytime has no option \"zone=utc\" (it has optional, format=FORMAT, ack)".to_owned(),
+        ),
+        (
+            "daytime=127.0.0.1:13,fromat=dmy",
+            "daytime has no option \"fromat=dmy\" (did you mean format? it has optional, \
+             format=FORMAT, ack)"
+                .to_owned(),
+        ),
+        ("daytime=127.0.0.1:13,ack=yes", "option ack takes no value".to_owned()),
+        (
+            "daytime=127.0.0.1:13,format",
+            "option format needs a value (write format=FORMAT)".to_owned(),
+        ),
+        ("daytime=127.0.0.1:13,format=dmy,format=dmy", repeated("format")),
+        ("daytime=127.0.0.1:13,ack,ack", repeated("ack")),
+        ("echo=fd:3,optional,optional", repeated("optional")),
         (
             "daytime=127.0.0.1:13,format=klingon",
             "no date format \"klingon\" (there are ctime, dmy, rfc3339, rfc2822, unix)".to_owned(),
@@ -77,13 +222,16 @@ fn each_fault_has_its_text() {
 }
 
 fn bad_address(address: &str) -> String {
-    format!("{address:?} is not an address (write IP:PORT or [IPv6]:PORT)")
+    format!(
+        "{address:?} is not an address (write IP:PORT, [IPv6]:PORT, localhost:PORT, or :PORT for all \
+         addresses; other names are not looked up)"
+    )
 }
 
 fn bad_descriptor(text: &str) -> String {
     format!("{text:?} is not a descriptor (write fd:NUMBER, at most 65535)")
 }
 
-fn no_option(option: &str) -> String {
-    format!("daytime has no option {option:?} (it has format=FORMAT and ack)")
+fn repeated(key: &str) -> String {
+    format!("option {key} is given twice (remove one)")
 }

@@ -5,12 +5,12 @@
 
 use super::{Orders, refusal};
 use crate::child::{Child, Ending, Start};
+use crate::listening::Bound;
 use crate::shard::{self, Order, VARIABLE};
-use crate::start::Bound;
 use nix::sys::signal::Signal;
 use readyd::clock::Moment;
 use readyd::config::Config;
-use readyd::config::listen::{self, Listen};
+use readyd::config::listen::{self, Listen, Presence};
 use readyd::inherited::{self, handover};
 use readyd::stats::board::Board;
 use std::io;
@@ -89,7 +89,8 @@ impl Place {
         let inherits = |(socket, listen): &Bound| -> io::Result<Listen> {
             let number = u16::try_from(socket.as_raw_fd())
                 .map_err(|_| refusal("more sockets than --listen fd: has numbers for"))?;
-            Ok(Listen { place: listen::Place::Inherited(number), ..*listen })
+            let place = listen::Place::Inherited(number);
+            Ok(Listen { service: listen.service, place, presence: Presence::Required })
         };
         let listeners = self.listeners.iter().map(inherits).collect::<io::Result<_>>()?;
         let config = Config { listeners, ..orders.config.clone() };

@@ -1,0 +1,82 @@
+//! What is wrong with a configuration besides its flags: files, accounts, limits of the system.
+//!
+//! Nothing is bound, and nothing that was inherited is taken. A table may take long to read, and an account
+//! to be looked up: see [`crate::interruptible`].
+
+use crate::loader::TableSource;
+use crate::start::StartError;
+use readyd::config::excess::{SystemLimits, excesses};
+use readyd::config::listen::{Listen, Place};
+use readyd::config::{Config, Located, Origins};
+use readyd::descriptors::{self, Budget};
+use readyd::table::LoadError;
+
+/// All that would keep a server from starting or give it less than was asked for, but for its addresses.
+/// `limit` is the limit of descriptors.
+pub(crate) fn faults(config: &Config, origins: &Origins, limit: usize) -> Vec<Located<StartError>> {
+    let mut faults = obstacles(config, origins, limit);
+    if let Err(error) = TableSource::of(config).load() {
+        faults.push(of_the_table(origins, error));
+    }
+    let system = SystemLimits::read(budget(config, limit));
+    let excesses = excesses(config, origins, &system).into_iter();
+    faults.extend(
+        excesses.map(|Located { origin, what }| Located { origin, what: StartError::Excess(what) }),
+    );
+    faults
+}
+
+pub(crate) fn of_the_table(origins: &Origins, error: LoadError) -> Located<StartError> {
+    Located::new(origins.of("table"), StartError::Table(error))
+}
+
+/// What would keep a server from starting and can be told in no time.
+pub(crate) fn obstacles(
+    config: &Config,
+    origins: &Origins,
+    limit: usize,
+) -> Vec<Located<StartError>> {
+    let mut faults = Vec::new();
+    if let Some(account) = &config.user
+        && let Err(error) = account.look_up()
+    {
+        let error = StartError::Account(account.clone(), error);
+        faults.push(Located::new(origins.of("user"), error));
+    }
+    let asked = config.max_connections.map(|total| total.div_ceil(config.shards));
+    let too_few =
+        |flag, error| Located::new(origins.of(flag), StartError::TooFewDescriptors(error));
+    if let Err(error) = budget(config, limit).check(asked) {
+        faults.push(too_few("max-connections", error));
+    } else if config.shards > 1
+        && let Err(error) = descriptors::check_supervisor(limit, config.shards, sockets(config))
+    {
+        faults.push(too_few("shards", error));
+    }
+    faults
+}
+
+/// Logs which limits are more than the system gives.
+pub(crate) fn warn_of_excesses(config: &Config, origins: &Origins, limit: usize) {
+    let system = SystemLimits::read(budget(config, limit));
+    for excess in excesses(config, origins, &system) {
+        log::warn!("{excess}");
+    }
+}
+
+/// The descriptors of each process that serves.
+fn budget(config: &Config, limit: usize) -> Budget {
+    match config.shards {
+        1 => Budget::of_a_server(limit, sockets(config)),
+        _ => Budget::of_a_shard(limit, sockets(config)),
+    }
+}
+
+/// How many sockets each of them listens on.
+fn sockets(config: &Config) -> usize {
+    let sockets_of = |listen: &Listen| match listen.place {
+        Place::Inherited(_) => 1,
+        _ => listen.place.addresses().len(),
+    };
+    config.listeners.iter().map(sockets_of).sum()
+}

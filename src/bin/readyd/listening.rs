@@ -1,0 +1,350 @@
+//! From what is to be listened on to sockets that listen.
+//!
+//! Invariant: all listeners are tried, so that all that cannot be had are reported at once. A required one
+//! that is missing ends the start, an optional one is a warning, and a server without any does not start.
+
+use crate::start::{StartError, take_all};
+use nix::errno::Errno;
+use readyd::config::listen::{Listen, Place, Presence};
+use readyd::config::{Config, Located, Origin, Origins};
+use readyd::inherited::{self, InheritError};
+use readyd::listener::{self, Port, TcpTimeouts, in_use};
+use socket2::Socket;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::RawFd;
+
+/// A listening socket, and what was asked for, with the address that it has.
+pub(crate) type Bound = (TcpListener, Listen);
+
+/// The sockets that were inherited, by number, or why they are none.
+pub(crate) type Inherited = Vec<(u16, Result<TcpListener, InheritError>)>;
+
+/// Why a listener cannot be had.
+pub(crate) enum ListenFailure {
+    /// The system refuses.
+    Bind { listen: Listen, address: SocketAddr, port: Port, error: io::Error },
+    /// bind(2) would take the address, but no client could connect to it.
+    Broadcast { listen: Listen, address: SocketAddr },
+    /// The descriptor that is named is no listener.
+    Inherit { listen: Listen, error: InheritError },
+    /// Two listeners, one of them inherited, have one address and serve different things there.
+    SameAddress { listen: Listen, earlier: Listen, address: SocketAddr },
+    /// All were optional, and none could be had.
+    NoneLeft,
+}
+
+impl fmt::Display for ListenFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListenFailure::Bind { listen, address, port, error } => {
+                write!(f, "cannot listen on {}: {error}", named(listen, *address))?;
+                match advice(*address, *port, error) {
+                    Some(advice) => write!(f, " ({advice})"),
+                    None => Ok(()),
+                }
+            }
+            ListenFailure::Broadcast { listen, address } => write!(
+                f,
+                "cannot listen on {}: it is the broadcast address of an interface, which no TCP client \
+                 can connect to (write the interface's own address, or :{} for all)",
+                named(listen, *address),
+                address.port()
+            ),
+            ListenFailure::Inherit { listen, error } => {
+                write!(f, "cannot listen on {}={}: {error}", listen.service.name(), listen.place)
+            }
+            ListenFailure::SameAddress { listen, earlier, address } => write!(
+                f,
+                "cannot listen on {listen}: {earlier} has its address, {address}, already (leave one \
+                 of them out, or bind one to another port)"
+            ),
+            ListenFailure::NoneLeft => f.write_str(
+                "there is nothing to listen on: all listeners are optional, and none is available",
+            ),
+        }
+    }
+}
+
+/// The listener as it was written; with the address, if it has several.
+fn named(listen: &Listen, address: SocketAddr) -> String {
+    let (service, place) = (listen.service.name(), &listen.place);
+    match place {
+        Place::Localhost(_) | Place::AllAddresses(_) => format!("{service}={place} ({address})"),
+        Place::Address(_) | Place::Inherited(_) => format!("{service}={place}"),
+    }
+}
+
+/// What to do about a refusal.
+fn advice(address: SocketAddr, port: Port, error: &io::Error) -> Option<String> {
+    let scope = match address {
+        SocketAddr::V6(address) => address.scope_id(),
+        SocketAddr::V4(_) => 0,
+    };
+    Some(match Errno::from_raw(error.raw_os_error()?) {
+        Errno::EADDRINUSE => in_use::holder(address).advice(port),
+        Errno::EADDRNOTAVAIL => {
+            "no interface of this machine has this address, or it is not ready \
+                                 yet; ip addr lists those there are"
+                .to_owned()
+        }
+        Errno::EACCES => {
+            "ports below net.ipv4.ip_unprivileged_port_start, which is 1024 unless it was changed, need \
+             root or CAP_NET_BIND_SERVICE; choose another"
+                .to_owned()
+        }
+        Errno::ENODEV | Errno::EINVAL if scope != 0 => {
+            format!("there is no network interface with the number {scope}; ip link lists them")
+        }
+        Errno::EAFNOSUPPORT if address.is_ipv6() => "this system has no IPv6".to_owned(),
+        Errno::EMFILE => "raise the descriptor limit with ulimit -n or LimitNOFILE=".to_owned(),
+        _ => return None,
+    })
+}
+
+/// The sockets that were inherited. Taken before anything else is opened: a number that stands for nothing
+/// now could stand for something of ours later.
+pub(crate) fn take_inherited(config: &Config) -> Inherited {
+    let number = |listen: &Listen| match listen.place {
+        Place::Inherited(number) => Some(number),
+        _ => None,
+    };
+    let numbers = config.listeners.iter().filter_map(number);
+    numbers.map(|number| (number, inherited::listener(RawFd::from(number)))).collect()
+}
+
+fn take_out(inherited: &mut Inherited, number: u16) -> Result<TcpListener, InheritError> {
+    let found = inherited.iter().position(|(taken, _)| *taken == number);
+    let not_there = || InheritError::NotOpen(RawFd::from(number));
+    inherited.swap_remove(found.ok_or_else(not_there)?).1
+}
+
+/// Binds, or takes from what was inherited, all that is to be listened on, `copies` times each, and listens.
+/// A copy has the same addresses as the first, in the same order, and sockets of its own.
+///
+/// No socket listens before all are bound: where ports are shared, one that did and was closed would take
+/// clients from another server with it.
+pub(crate) fn bind_all(
+    config: &Config,
+    origins: &Origins,
+    copies: usize,
+    mut inherited: Inherited,
+) -> Result<Vec<Vec<Bound>>, StartError> {
+    let binding = Binding::of(config, copies);
+    let mut tried = binding.claim_all(config, origins, &mut inherited);
+    let mut all: Vec<Vec<Bound>> = (0..copies).map(|_| Vec::new()).collect();
+    if tried.failures.is_empty() {
+        for Claimed { origin, presence, listen, sockets } in std::mem::take(&mut tried.claimed) {
+            match binding.listen(&listen, sockets) {
+                Ok(sockets) => {
+                    let bound = sockets.into_iter().map(|socket| (socket, listen.clone()));
+                    all.iter_mut().zip(bound).for_each(|(all, bound)| all.push(bound));
+                }
+                Err(failure) => tried.missing(origin, presence, failure),
+            }
+        }
+    }
+    let bound = all.first().map_or(&[] as &[Bound], Vec::as_slice);
+    tried.failures.extend(same_addresses(bound)?);
+    if bound.is_empty() && tried.failures.is_empty() {
+        tried.failures.push(Located::new(None, StartError::Listen(ListenFailure::NoneLeft)));
+    }
+    take_all(tried.failures)?;
+    Ok(all)
+}
+
+/// Which addresses could not be had, if the server got as far as that. Nothing listens, and what was
+/// inherited is left alone.
+pub(crate) fn obstacles(config: &Config, origins: &Origins) -> Vec<Located<StartError>> {
+    let binding = Binding::of(config, 1);
+    let mut tried = Tried::default();
+    for (index, listen) in config.listeners.iter().enumerate() {
+        binding.bind_addresses(&mut tried, origins.of_listener(index), listen);
+        // One at a time: there may not be descriptors for all.
+        tried.claimed.clear();
+    }
+    tried.failures
+}
+
+/// How sockets are bound.
+struct Binding {
+    backlog: u32,
+    timeouts: TcpTimeouts,
+    copies: usize,
+    port: Port,
+}
+
+/// A listener's sockets, none of which listens before all listeners have theirs.
+struct Claimed<'a> {
+    origin: Option<&'a Origin>,
+    presence: Presence,
+    /// With the address that it has.
+    listen: Listen,
+    sockets: Sockets,
+}
+
+enum Sockets {
+    /// One for each copy, all on this address.
+    Bound(SocketAddr, Vec<Socket>),
+    /// It listens already.
+    Inherited(TcpListener),
+}
+
+/// What came of all listeners.
+#[derive(Default)]
+struct Tried<'a> {
+    claimed: Vec<Claimed<'a>>,
+    failures: Vec<Located<StartError>>,
+}
+
+impl<'a> Tried<'a> {
+    fn inherited(
+        &mut self,
+        origin: Option<&'a Origin>,
+        listen: Listen,
+        socket: Result<TcpListener, InheritError>,
+    ) {
+        let presence = listen.presence;
+        match socket.map(Sockets::Inherited) {
+            Ok(sockets) => self.claimed.push(Claimed { origin, presence, listen, sockets }),
+            Err(error) => {
+                self.missing(origin, presence, ListenFailure::Inherit { listen, error });
+            }
+        }
+    }
+
+    /// A listener that cannot be had: a warning if it is optional.
+    fn missing(&mut self, origin: Option<&Origin>, presence: Presence, failure: ListenFailure) {
+        match presence {
+            Presence::Optional => {
+                let failure = Located::new(origin, failure);
+                log::warn!("{failure}; starting without it, as it is optional");
+            }
+            Presence::Required => {
+                self.failures.push(Located::new(origin, StartError::Listen(failure)));
+            }
+        }
+    }
+}
+
+impl Binding {
+    fn of(config: &Config, copies: usize) -> Binding {
+        // A shard's sockets are one of several on each address.
+        let is_shared = config.reuse_port || config.shards > 1;
+        let port = if is_shared { Port::Shared } else { Port::Exclusive };
+        Binding { backlog: config.backlog, timeouts: config.tcp_timeouts, copies, port }
+    }
+
+    fn claim_all<'a>(
+        &self,
+        config: &Config,
+        origins: &'a Origins,
+        inherited: &mut Inherited,
+    ) -> Tried<'a> {
+        let mut tried = Tried::default();
+        for (index, listen) in config.listeners.iter().enumerate() {
+            let origin = origins.of_listener(index);
+            match listen.place {
+                Place::Inherited(number) => {
+                    let socket = take_out(inherited, number);
+                    tried.inherited(origin, listen.clone(), socket);
+                }
+                _ => self.bind_addresses(&mut tried, origin, listen),
+            }
+        }
+        tried
+    }
+
+    /// Binds the addresses of one listener: one, or one for each version of IP.
+    fn bind_addresses<'a>(
+        &self,
+        tried: &mut Tried<'a>,
+        origin: Option<&'a Origin>,
+        listen: &Listen,
+    ) {
+        // The port of the first, for those that follow.
+        let mut chosen = None;
+        for (index, mut address) in listen.place.addresses().into_iter().enumerate() {
+            address.set_port(chosen.unwrap_or(address.port()));
+            let presence = if index == 0 { listen.presence } else { Presence::Optional };
+            match self.bind_copies(listen, address) {
+                Ok((local, sockets)) => {
+                    chosen = Some(local.port());
+                    let listen = Listen { place: Place::Address(local), ..listen.clone() };
+                    let sockets = Sockets::Bound(local, sockets);
+                    tried.claimed.push(Claimed { origin, presence, listen, sockets });
+                }
+                Err(failure) => {
+                    tried.missing(origin, presence, failure);
+                    // Without the first, the second is not what was asked for.
+                    if presence == Presence::Required {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A socket for each copy, all on the address that the first was given, which comes with them.
+    fn bind_copies(
+        &self,
+        listen: &Listen,
+        mut address: SocketAddr,
+    ) -> Result<(SocketAddr, Vec<Socket>), ListenFailure> {
+        if listener::is_broadcast(address.ip()) {
+            return Err(ListenFailure::Broadcast { listen: listen.clone(), address });
+        }
+        let mut sockets = Vec::new();
+        for _ in 0..self.copies {
+            let socket = listener::bind(address, self.port)
+                .and_then(|socket| Ok((socket.local_addr()?.as_socket(), socket)));
+            let (local, socket) = socket.map_err(|error| self.refused(listen, address, error))?;
+            address = local.unwrap_or(address);
+            sockets.push(socket);
+        }
+        Ok((address, sockets))
+    }
+
+    fn listen(&self, listen: &Listen, sockets: Sockets) -> Result<Vec<TcpListener>, ListenFailure> {
+        let with_timeouts = |listener| self.timeouts.set(&listener).map(|()| listener);
+        match sockets {
+            Sockets::Inherited(listener) => {
+                with_timeouts(listener).map(|listener| vec![listener]).map_err(|error| {
+                    let error = InheritError::System(error);
+                    ListenFailure::Inherit { listen: listen.clone(), error }
+                })
+            }
+            Sockets::Bound(address, sockets) => {
+                let listening = sockets
+                    .into_iter()
+                    .map(|socket| listener::listen(socket, self.backlog).and_then(with_timeouts));
+                let listening: io::Result<_> = listening.collect();
+                listening.map_err(|error| self.refused(listen, address, error))
+            }
+        }
+    }
+
+    fn refused(&self, listen: &Listen, address: SocketAddr, error: io::Error) -> ListenFailure {
+        ListenFailure::Bind { listen: listen.clone(), address, port: self.port, error }
+    }
+}
+
+/// Which listeners have an address that an earlier one has, and serve something else there. Of those that
+/// are bound here, reading the configuration has seen to that; an inherited one shows its address only now.
+fn same_addresses(bound: &[Bound]) -> Result<Vec<Located<StartError>>, StartError> {
+    let mut taken: BTreeMap<SocketAddr, &Listen> = BTreeMap::new();
+    let mut failures = Vec::new();
+    for (socket, listen) in bound {
+        let address =
+            socket.local_addr().map_err(|error| StartError::System("read an address", error))?;
+        let earlier = *taken.entry(address).or_insert(listen);
+        if earlier.service != listen.service {
+            let (listen, earlier) = (listen.clone(), earlier.clone());
+            let failure = ListenFailure::SameAddress { listen, earlier, address };
+            failures.push(Located::new(None, StartError::Listen(failure)));
+        }
+    }
+    Ok(failures)
+}

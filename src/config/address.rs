@@ -1,0 +1,135 @@
+//! An address to listen on, as people write it.
+//!
+//! Invariant: an address that is accepted here is one that a TCP client can connect to, if the machine
+//! has it. bind(2) and listen(2) succeed on some that no client can reach, such as multicast addresses.
+
+use nix::net::if_::if_nametoindex;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+
+#[cfg(test)]
+mod tests;
+
+/// Why a text is not an address to listen on; the operator's fault. Each has the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddressError {
+    /// It is not of a form that is understood.
+    Form(String),
+    /// There is no network interface of the name behind the `%`.
+    NoInterface(String, String),
+    /// A link-local address is one on each interface, RFC 4291 2.5.6: it needs to be said which.
+    LinkLocal(SocketAddrV6),
+    /// Only link-local addresses take an interface; the kernel ignores it on others.
+    NotLinkLocal(SocketAddrV6),
+    /// An IPv4 address as an IPv6 one, RFC 4291 2.5.5.2: our IPv6 listeners take IPv6 only.
+    Mapped(SocketAddr),
+    /// TCP connects one with one; a multicast address stands for many.
+    Multicast(SocketAddr),
+    /// As a multicast address.
+    Broadcast(SocketAddr),
+}
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AddressError::Form(text) => write!(
+                f,
+                "{text:?} is not an address (write IP:PORT, [IPv6]:PORT, localhost:PORT, or :PORT for \
+                 all addresses; other names are not looked up)"
+            ),
+            AddressError::NoInterface(text, name) => {
+                write!(f, "{text:?}: there is no network interface {name:?} (ip link lists them)")
+            }
+            AddressError::LinkLocal(address) => {
+                let (ip, port) = (address.ip(), address.port());
+                write!(
+                    f,
+                    "{ip} is a link-local address, which belongs to one interface (write \
+                     [{ip}%INTERFACE]:{port}, such as [{ip}%eth0]:{port} or [{ip}%2]:{port})"
+                )
+            }
+            AddressError::NotLinkLocal(address) => {
+                let (ip, port) = (address.ip(), address.port());
+                write!(
+                    f,
+                    "{ip} is not a link-local address, and only those take an interface (write \
+                     [{ip}]:{port})"
+                )
+            }
+            AddressError::Mapped(address) => write!(
+                f,
+                "an IPv6 listener takes no IPv4 clients, so none could reach an IPv4-mapped address \
+                 (write {address})"
+            ),
+            AddressError::Multicast(address) => {
+                write!(f, "{} is a multicast address, {}", address.ip(), unicast_only(address))
+            }
+            AddressError::Broadcast(address) => {
+                write!(f, "{} is a broadcast address, {}", address.ip(), unicast_only(address))
+            }
+        }
+    }
+}
+
+impl std::error::Error for AddressError {}
+
+fn unicast_only(address: &SocketAddr) -> String {
+    format!(
+        "which no TCP client can connect to (write the address of one interface, or :{} for all)",
+        address.port()
+    )
+}
+
+/// The loopback network's broadcast address, which the kernel has a route for on every machine.
+const LOOPBACK_BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
+
+/// Reads `IP:PORT`, `[IPv6]:PORT` or `[IPv6%INTERFACE]:PORT`, where the interface is a name or a number.
+///
+/// # Errors
+///
+/// [`AddressError`] if it is none of these, or is an address that no TCP client can connect to.
+pub fn socket_address(text: &str) -> Result<SocketAddr, AddressError> {
+    let address = match interface_name(text) {
+        Some(name) => with_interface(text, name)?,
+        None => text.parse().map_err(|_| AddressError::Form(text.to_owned()))?,
+    };
+    judge(address).map_or(Ok(address), Err)
+}
+
+/// What stands between `%` and `]`, unless it is a number, which the standard library understands.
+fn interface_name(text: &str) -> Option<&str> {
+    let (_, rest) = text.strip_prefix('[')?.split_once('%')?;
+    let (name, _) = rest.rsplit_once("]:")?;
+    (!name.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
+}
+
+fn with_interface(text: &str, name: &str) -> Result<SocketAddr, AddressError> {
+    let without = text.replacen(&format!("%{name}]:"), "]:", 1);
+    let Ok(SocketAddr::V6(mut address)) = without.parse() else {
+        return Err(AddressError::Form(text.to_owned()));
+    };
+    let index = if_nametoindex(name)
+        .map_err(|_| AddressError::NoInterface(text.to_owned(), name.to_owned()))?;
+    address.set_scope_id(index);
+    Ok(address.into())
+}
+
+/// What is wrong with an address of the right form.
+fn judge(address: SocketAddr) -> Option<AddressError> {
+    let ip = address.ip();
+    if ip.is_multicast() {
+        return Some(AddressError::Multicast(address));
+    }
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_broadcast() || *v4.ip() == LOOPBACK_BROADCAST => {
+            Some(AddressError::Broadcast(address))
+        }
+        SocketAddr::V4(_) => None,
+        SocketAddr::V6(v6) => match (ip.to_canonical(), v6.scope_id()) {
+            (IpAddr::V4(ip), _) => Some(AddressError::Mapped((ip, v6.port()).into())),
+            (_, 0) if v6.ip().is_unicast_link_local() => Some(AddressError::LinkLocal(v6)),
+            (_, 1..) if !v6.ip().is_unicast_link_local() => Some(AddressError::NotLinkLocal(v6)),
+            _ => None,
+        },
+    }
+}

@@ -1,0 +1,85 @@
+//! Listeners whose addresses conflict.
+//!
+//! Two listeners of one address: with SO_REUSEPORT, which `--shards` and `--reuse-port` set, the kernel
+//! gives each client to one of them at random; without it, bind(2) says EADDRINUSE. Neither is ever meant.
+//! One address and all addresses of the same port: with SO_REUSEPORT the kernel always prefers the
+//! listener with the more specific address, which can be meant; without it, bind(2) says EADDRINUSE.
+//!
+//! Invariant: n listeners take n log n steps, since a file may have many.
+
+use super::Config;
+use super::error::{ConfigError, ConfigErrors, Located, Origins};
+use super::listen::Place;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// What only one listener can have.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Claim {
+    Address(SocketAddr),
+    Descriptor(u16),
+}
+
+fn claims(place: &Place) -> Vec<Claim> {
+    match place {
+        Place::Inherited(number) => vec![Claim::Descriptor(*number)],
+        // Port 0 is another port each time.
+        bound => {
+            let addresses = bound.addresses().into_iter();
+            addresses.filter(|address| address.port() != 0).map(Claim::Address).collect()
+        }
+    }
+}
+
+/// All addresses of the same version of IP, and the same port.
+fn wildcard(address: SocketAddr) -> SocketAddr {
+    let ip = match address {
+        SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    (ip, address.port()).into()
+}
+
+/// Adds an error for each listener that conflicts with an earlier one.
+pub(super) fn find(config: &Config, origins: &Origins, errors: &mut ConfigErrors) {
+    let shares_ports = config.reuse_port || config.shards > 1;
+    let mut taken: BTreeMap<Claim, usize> = BTreeMap::new();
+    // Of each wildcard address, the first listener of one of the addresses that it stands for.
+    let mut specific: BTreeMap<SocketAddr, usize> = BTreeMap::new();
+    for (index, listen) in config.listeners.iter().enumerate() {
+        let text = |index: usize| config.listeners.get(index).map(ToString::to_string);
+        let earlier = |index: usize| {
+            let text = text(index).unwrap_or_default();
+            Box::new(Located::new(origins.of_listener(index), text))
+        };
+        let claims = claims(&listen.place);
+        let same = claims.iter().find_map(|claim| taken.get(claim));
+        let overlapping = claims.iter().find_map(|claim| match claim {
+            Claim::Address(address) if address.ip().is_unspecified() => specific.get(address),
+            Claim::Address(address) => taken.get(&Claim::Address(wildcard(*address))),
+            Claim::Descriptor(_) => None,
+        });
+        let error = match (same, overlapping) {
+            (Some(&other), _) => Some(ConfigError::SameAddress {
+                listen: listen.to_string(),
+                earlier: earlier(other),
+            }),
+            (None, Some(&other)) if !shares_ports => Some(ConfigError::OverlappingAddress {
+                listen: listen.to_string(),
+                earlier: earlier(other),
+            }),
+            _ => None,
+        };
+        if let Some(error) = error {
+            errors.push(origins.of_listener(index), error);
+        }
+        for claim in claims {
+            taken.entry(claim).or_insert(index);
+            if let Claim::Address(address) = claim
+                && !address.ip().is_unspecified()
+            {
+                specific.entry(wildcard(address)).or_insert(index);
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Any configuration, written out as flags and read again.
+
+use crate::access::{AccessRules, Cidr};
+use crate::config::listen::{Listen, Place, Presence};
+use crate::config::{Command, Config, from_args};
+use crate::handlers::Service;
+use crate::handlers::daytime::Format;
+use crate::limits::Limits;
+use crate::listener::TcpTimeouts;
+use crate::privileges::Account;
+use crate::table::Order;
+use crate::zone::Zone;
+use log::LevelFilter;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::time::Duration;
+
+fn addresses() -> impl Strategy<Value = SocketAddr> {
+    let v4 = any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from_bits(bits)));
+    let v6 = any::<u128>().prop_map(|bits| IpAddr::from(Ipv6Addr::from_bits(bits)));
+    let special = select(vec!["0.0.0.0", "127.0.0.1", "::", "::1", "2001:db8::1"])
+        .prop_map(|text| text.parse::<IpAddr>().unwrap());
+    let plain = (prop_oneof![v4, v6, special], any::<u16>()).prop_map(SocketAddr::from);
+    let link_local = (any::<u64>(), any::<u16>(), 1..=u32::MAX).prop_map(|(host, port, scope)| {
+        let ip = Ipv6Addr::from_bits((0xfe80 << 112) | u128::from(host));
+        SocketAddr::from(SocketAddrV6::new(ip, port, 0, scope))
+    });
+    prop_oneof![4 => plain, 1 => link_local].prop_filter("one that can be listened on", |address| {
+        address.to_string().parse::<Place>().is_ok()
+    })
+}
+
+fn places() -> impl Strategy<Value = Place> {
+    prop_oneof![
+        4 => addresses().prop_map(Place::Address),
+        1 => any::<u16>().prop_map(Place::Localhost),
+        1 => any::<u16>().prop_map(Place::AllAddresses),
+        1 => any::<u16>().prop_map(Place::Inherited),
+    ]
+}
+
+fn services() -> impl Strategy<Value = Service> {
+    let formats = select(Format::NAMES.to_vec());
+    (select(Service::NAMES.to_vec()), formats, any::<bool>()).prop_map(|(name, format, ack)| {
+        match Service::from_name(name).expect("a service") {
+            Service::Daytime { .. } => {
+                Service::Daytime { format: Format::from_name(format).expect("a format"), ack }
+            }
+            other => other,
+        }
+    })
+}
+
+fn listeners() -> impl Strategy<Value = Listen> {
+    let presence = select(vec![Presence::Required, Presence::Optional]);
+    (services(), places(), presence).prop_map(|(service, place, presence)| Listen {
+        service,
+        place,
+        presence,
+    })
+}
+
+fn ranges() -> impl Strategy<Value = Vec<Cidr>> {
+    let v4 = (any::<u32>(), 0..=32_u32).prop_map(|(bits, prefix)| {
+        let first = bits & u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
+        format!("{}/{prefix}", Ipv4Addr::from_bits(first))
+    });
+    let v6 = (any::<u128>(), 0..=128_u32).prop_map(|(bits, prefix)| {
+        let first = bits & u128::MAX.checked_shl(128 - prefix).unwrap_or(0);
+        format!("{}/{prefix}", Ipv6Addr::from_bits(first))
+    });
+    vec(prop_oneof![v4, v6].prop_map(|text| text.parse().expect("a range")), 0..3)
+}
+
+/// To the nanosecond, and up to what a flag can say.
+fn durations() -> impl Strategy<Value = Duration> {
+    prop_oneof![1..=u64::MAX, 1..2_000_000_000_u64].prop_map(Duration::from_nanos)
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let by_address = (option::of(1..=usize::MAX), option::of(1..=u32::MAX));
+    let sizes = (1..=Limits::MAX_FRAME_BOUND, 0..=Limits::MAX_FRAME_BOUND);
+    let drain = prop_oneof![Just(Duration::ZERO), durations()];
+    let times = (durations(), durations(), durations(), drain, option::of(durations()));
+    (by_address, ranges(), ranges(), sizes, times, any::<u32>()).prop_map(
+        |((per_address, rate), allow, deny, (max_frame, output_limit), times, log_rate)| {
+            let (frame_timeout, idle_timeout, write_timeout, drain_timeout, exit_on_idle) = times;
+            Limits {
+                max_connections_per_address: per_address,
+                accept_rate_per_address: rate,
+                access: AccessRules { allow, deny },
+                max_frame,
+                output_limit,
+                frame_timeout,
+                idle_timeout,
+                write_timeout,
+                drain_timeout,
+                log_rate,
+                exit_on_idle,
+                ..Limits::default()
+            }
+        },
+    )
+}
+
+/// Any text that can be a word of a command line.
+fn words() -> impl Strategy<Value = String> {
+    prop_oneof!["[^\0]{0,20}", "--[a-z]{1,8}", "/[a-z #=,]{1,20}"]
+}
+
+fn accounts() -> impl Strategy<Value = Account> {
+    prop_oneof!["[^\0:]{1,10}", "[^\0:]{1,10}:[^\0:]{1,10}", "[0-9]{1,9}:[0-9]{1,9}"]
+        .prop_map(|text| text.parse().expect("an account"))
+}
+
+fn levels() -> impl Strategy<Value = LevelFilter> {
+    select(LevelFilter::iter().collect::<Vec<_>>())
+}
+
+fn timeouts() -> impl Strategy<Value = TcpTimeouts> {
+    let seconds = 1..=TcpTimeouts::LONGEST_KEEPALIVE.as_secs();
+    let millis = 1..=i32::MAX as u64;
+    (option::of(seconds), option::of(millis)).prop_map(|(keepalive, user_timeout)| TcpTimeouts {
+        keepalive: keepalive.map(Duration::from_secs),
+        user_timeout: user_timeout.map(Duration::from_millis),
+    })
+}
+
+fn configs() -> impl Strategy<Value = Config> {
+    let orders = select(vec![Order::KeyValue, Order::ValueKey]);
+    let zones = select(vec![Zone::Utc, Zone::Local]);
+    let switches = (any::<bool>(), any::<bool>(), any::<bool>());
+    let maxima = (option::of(1..=Limits::MAX_CONNECTIONS_BOUND), option::of(1..=usize::MAX));
+    let process = (switches, 1..=Config::MAX_SHARDS, option::of(accounts()), option::of(levels()));
+    let table = (option::of(words()), orders, any::<u64>());
+    let socket = (any::<u32>(), timeouts());
+    (vec(listeners(), 1..5), process, table, zones, limits(), maxima, socket)
+        .prop_map(|(listeners, process, table, zone, limits, maxima, socket)| {
+            let (backlog, tcp_timeouts) = socket;
+            let ((reuse_port, print_addresses, check_only), shards, user, log) = process;
+            let (path, table_order, table_limit) = table;
+            let (max_connections, memory_limit) = maxima;
+            let limits = Limits {
+                max_connections: max_connections.unwrap_or(limits.max_connections),
+                memory_limit: memory_limit.unwrap_or(limits.memory_limit),
+                ..limits
+            };
+            Config {
+                listeners,
+                reuse_port,
+                shards,
+                user,
+                print_addresses,
+                table: path.map(Into::into),
+                table_order,
+                table_limit,
+                zone,
+                limits,
+                max_connections,
+                memory_limit,
+                backlog,
+                tcp_timeouts,
+                log,
+                log_from_file: None,
+                check_only,
+            }
+        })
+        .prop_map(settle)
+}
+
+/// Leaves out what is refused together: two listeners of one port or descriptor.
+fn settle(mut config: Config) -> Config {
+    let port = |place: &Place| match place {
+        Place::Inherited(number) => u32::from(*number) | 1 << 16,
+        other => u32::from(other.addresses()[0].port()),
+    };
+    config.listeners.sort_by_key(|listen| port(&listen.place));
+    config.listeners.dedup_by_key(|listen| port(&listen.place));
+    config
+}
+
+proptest! {
+    #[test]
+    fn field_server_13_every_configuration_can_be_written_out_as_flags(config in configs()) {
+        let read = from_args(config.to_args()).map_err(|error| error.to_string());
+        prop_assert_eq!(read, Ok(Command::Run(Box::new(config))));
+    }
+}
