@@ -82,7 +82,7 @@ impl Reactor {
         })
     }
 
-    /// From now on the signals that [`signals::TABLE`](crate::signals::TABLE) has watched reach the
+    /// From now on the signals that [`signals::TABLE`] has watched reach the
     /// driver as notices. Call before starting threads: those inherit the blocked signals, and would
     /// else take them. So do processes that are started: what is sent to them before they watch signals
     /// themselves waits for that.

@@ -27,6 +27,7 @@ mod budget;
 mod closing;
 mod entry;
 mod held;
+mod measuring;
 mod visit;
 
 #[cfg(test)]
@@ -41,7 +42,6 @@ use crate::limits::Limits;
 use crate::net::{Driver, Net, Next, Readiness, Token};
 use crate::planted::{Bug, is_planted};
 use crate::stats::Stats;
-use crate::stats::publishing::{Ledger, Publisher};
 use crate::table::Table;
 use crate::timer::Timers;
 use crate::token::Generations;
@@ -131,22 +131,6 @@ impl<N: Net> Server<N> {
     /// The counters.
     pub fn stats(&self) -> &Stats {
         &self.visitor.stats
-    }
-
-    /// The counters of this server alone as text, one `name value` a line.
-    pub fn statistics(&mut self, now: Moment) -> String {
-        let usage = self.visitor.net.usage();
-        let Visitor { stats, publisher, .. } = &mut self.visitor;
-        stats.describe_usage(usage);
-        // A shard counts its windows as all do, from the start of the first, and its age from its own.
-        stats.longest_turn.advance(publisher.uptime(now));
-        stats.report(now.since(Moment::START), usage.process_id).to_string()
-    }
-
-    /// Makes this server a shard: what it counts becomes known to the others, and `STATS` tells the sum,
-    /// and the process `supervisor` as the one that takes signals.
-    pub fn share_statistics(&mut self, ledger: Box<dyn Ledger>, supervisor: u32) {
-        self.visitor.publisher = Publisher::new(ledger, supervisor);
     }
 
     /// Uses another table from the next request on, and returns the old one: freeing a big one
@@ -416,8 +400,7 @@ impl<N: Net> Driver for Server<N> {
     }
 
     fn turn_ended(&mut self, began: Moment, ended: Moment) {
-        let uptime = self.visitor.publisher.uptime(ended);
-        self.visitor.stats.longest_turn.note(ended.since(began), uptime);
+        self.note_turn(began, ended);
     }
 }
 

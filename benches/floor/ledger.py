@@ -55,7 +55,10 @@ def counters(server):
     with socket.create_connection((HOST, server.port), timeout=10) as peer, peer.makefile("rb") as replies:
         peer.sendall(b"%-64d%s" % (5, b"STATS"))
         text = replies.read(int(replies.read(64))).decode()
-    return {name: float(value) for name, value in map(str.split, text.splitlines())}
+    counted = dict(map(str.split, text.splitlines()))
+    # The one value that is no number.
+    del counted["version"]
+    return {name: float(value) for name, value in counted.items()}
 
 
 def child_of(pid):
