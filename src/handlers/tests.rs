@@ -53,7 +53,7 @@ impl Desk {
             calendar: Calendar::new(Zone::Utc),
             table: Table::embedded(),
             stats: Stats::default(),
-            log: ClientLog::new(0),
+            log: ClientLog::new(log::LevelFilter::Info, 0),
         }
     }
 

@@ -73,7 +73,7 @@ impl<N: Net> Visitor<N> {
             now,
             stats: Stats::with_table(&table),
             publisher: Publisher::default(),
-            log: ClientLog::new(limits.log_rate),
+            log: ClientLog::new(limits.log_level, limits.log_rate),
             held: HeldReplies::default(),
             limits,
             table,

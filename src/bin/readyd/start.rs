@@ -137,6 +137,7 @@ fn serve(
     let mut limits = config.limits.clone();
     limits.max_connections = max_connections(config.max_connections, descriptor_limit);
     limits.memory_limit = memory_limit(config.memory_limit);
+    limits.log_level = log::max_level();
 
     let listeners: Vec<_> =
         listeners.into_iter().map(|(socket, listen)| (net.listener(socket), listen)).collect();
