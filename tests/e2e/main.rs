@@ -34,6 +34,7 @@ mod client_terminal;
 mod client_third_party;
 mod command_line;
 mod crowds;
+mod deadlines;
 #[cfg(feature = "client")]
 mod doctor;
 mod framing;
@@ -51,5 +52,6 @@ mod sharing;
 mod signals;
 #[cfg(feature = "client")]
 mod stats_watch;
+mod stopping;
 mod support;
 mod tracing;

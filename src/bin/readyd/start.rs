@@ -144,9 +144,13 @@ fn serve(
     let calendar = Calendar::new(config.zone);
     let mut server = Server::new(net, limits, table, calendar, reactor.now());
     for (listener, listen) in listeners {
-        server
-            .listen(listener, listen.service)
-            .map_err(|error| StartError::Listen(listen, port(&config), error))?;
+        // A supervisor accepts nobody from the sockets of its shards. What another program does with a
+        // socket that it handed over is not known.
+        let result = match listen.place {
+            Place::Inherited(_) if !is_shard => server.listen_with_others(listener, listen.service),
+            Place::Address(_) | Place::Inherited(_) => server.listen(listener, listen.service),
+        };
+        result.map_err(|error| StartError::Listen(listen, port(&config), error))?;
     }
     if let Some(seat) = seat {
         server.share_statistics(Box::new(seat));
