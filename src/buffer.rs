@@ -89,10 +89,10 @@ impl ByteQueue {
         }
     }
 
-    /// Forgets how long the front has waited: it waits since `now`.
-    pub fn restart_wait(&mut self, now: Moment) {
+    /// Forgets how long the front has waited: it waits since `since`.
+    pub fn restart_wait(&mut self, since: Moment) {
         if let Some(waiting) = &mut self.0 {
-            waiting.since = now;
+            waiting.since = since;
         }
     }
 

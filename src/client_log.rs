@@ -6,7 +6,7 @@
 
 use crate::clock::Moment;
 use crate::counted::counted;
-use log::Level;
+use log::{Level, LevelFilter};
 use std::fmt;
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ impl fmt::Display for Escaped<'_> {
 /// Writes lines to the log, up to so many a second.
 #[derive(Debug)]
 pub struct ClientLog {
+    level: LevelFilter,
     rate: u32,
     second: Moment,
     written: u32,
@@ -43,15 +44,22 @@ pub struct ClientLog {
 }
 
 impl ClientLog {
-    /// A log of at most `rate` lines a second.
-    pub fn new(rate: u32) -> ClientLog {
-        ClientLog { rate, second: Moment::START, written: 0, suppressed: 0, suppressed_total: 0 }
+    /// A log of at most `rate` lines a second, none of them more detailed than `level`.
+    pub fn new(level: LevelFilter, rate: u32) -> ClientLog {
+        ClientLog {
+            level,
+            rate,
+            second: Moment::START,
+            written: 0,
+            suppressed: 0,
+            suppressed_total: 0,
+        }
     }
 
     /// Writes a line, or counts it if there have been too many. Costs next to nothing when the log
     /// level leaves it out.
     pub fn line(&mut self, now: Moment, level: Level, line: fmt::Arguments<'_>) {
-        if level > log::max_level() {
+        if level > self.level {
             return;
         }
         self.report(now);

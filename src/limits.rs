@@ -4,6 +4,7 @@
 //! never checks a limit against another.
 
 use crate::access::AccessRules;
+use log::LevelFilter;
 use std::fmt;
 use std::time::Duration;
 
@@ -43,6 +44,9 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// Log lines a second that clients can cause.
     pub log_rate: u32,
+    /// The most detailed level of log lines that clients can cause. What is more detailed is not written,
+    /// and does not count as left out.
+    pub log_level: LevelFilter,
     /// Stop when no connection has been open for this long.
     pub exit_on_idle: Option<Duration>,
 }
@@ -64,6 +68,7 @@ impl Default for Limits {
             line_pause: Duration::from_millis(50),
             drain_timeout: Duration::from_secs(10),
             log_rate: 100,
+            log_level: LevelFilter::Info,
             exit_on_idle: None,
         }
     }

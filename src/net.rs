@@ -1,6 +1,6 @@
 //! The seam between the state machines and the operating system.
 //!
-//! [`Net`] is everything that the server and the client ask of a network, about a dozen calls. The
+//! [`Net`] is everything that the server and the client ask of a network, some twenty calls. The
 //! reactor implements it with sockets; a simulator can implement it with queues and run the very
 //! same server. [`fill`] and [`flush`] are the only loops that read and write.
 //!
@@ -134,11 +134,42 @@ pub trait Net: WallClock + Host {
     /// Asks for events on a listener.
     fn register_listener(&mut self, listener: &mut Self::Listener, token: Token) -> io::Result<()>;
 
+    /// Asks for no more events on a listener. To close it is not enough where another process has the
+    /// same socket: epoll(7) forgets a socket when its last descriptor is closed, in any process.
+    fn deregister_listener(&mut self, _: &mut Self::Listener) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Has the kernel ignore new handshakes with a listener, until [`Net::admit_handshakes`].
+    /// Handshakes that are in flight come to their end. A client that is ignored tries again after a
+    /// second, and is then let in or refused. A network without handshakes need not do anything.
+    fn hold_off_handshakes(&mut self, _: &Self::Listener) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Undoes [`Net::hold_off_handshakes`]; nothing, if that was not done.
+    fn admit_handshakes(&mut self, _: &Self::Listener) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Whether a client is in the middle of its handshake with one of `listeners`.
+    fn handshakes<'a>(&mut self, _: impl Iterator<Item = &'a Self::Listener>) -> Handshakes
+    where
+        Self::Listener: 'a,
+    {
+        Handshakes::None
+    }
+
     /// Reads what has arrived, recv(2); 0 is the peer's FIN.
     fn recv(&mut self, stream: &mut Self::Stream, into: &mut [u8]) -> io::Result<usize>;
 
     /// Gives the kernel bytes to send, send(2); it may take fewer.
     fn send(&mut self, stream: &mut Self::Stream, bytes: &[u8]) -> io::Result<usize>;
+
+    /// What has become of the bytes that [`Net::send`] gave the kernel.
+    fn output(&self, _: &Self::Stream) -> Output {
+        Output::Unknown
+    }
 
     /// Sends FIN, shutdown(2).
     fn send_fin(&mut self, stream: &mut Self::Stream) -> io::Result<()>;
@@ -146,6 +177,33 @@ pub trait Net: WallClock + Host {
     /// Closes with RST: what is unsent is dropped by the kernel too, instead of held for a peer
     /// that does not read.
     fn abort(&mut self, stream: Self::Stream);
+}
+
+/// What has become of the bytes that the kernel was given for a peer: [`Net::output`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// The peer has received all of them.
+    Delivered,
+    /// The kernel holds some, because the peer has no room for them, or does not acknowledge them.
+    Held {
+        /// When the peer last took bytes.
+        last_taken: Moment,
+        /// How much earlier the peer may have made room for them.
+        kept_back: Duration,
+    },
+    /// The kernel does not tell.
+    Unknown,
+}
+
+/// What is known of clients that have begun to connect: [`Net::handshakes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handshakes {
+    /// No client is about to come into the backlog.
+    None,
+    /// A client may come into the backlog, without beginning anew.
+    InFlight,
+    /// The kernel does not tell.
+    Unknown,
 }
 
 /// What a poll loop drives: it is told of events, then asked to work and when to be woken next.

@@ -53,6 +53,8 @@ bugs! {
     BytesProlongFrame,
     /// A peer that takes nothing has no deadline.
     NoWriteDeadline,
+    /// Room that is found in the kernel when output has waited too long counts as taken by the peer.
+    RoomCountsAsTaken,
     /// A timer that fires early is not armed again.
     TimerNotRearmed,
     /// Output may grow without bound.
@@ -69,6 +71,16 @@ bugs! {
     ReloadIgnored,
     /// An order to stop does not look whether requests have come.
     DrainDoesNotLook,
+    /// Nor whether a client that is let in after it has sent one.
+    LastClientsNotRead,
+    /// New handshakes are not held off before the listeners are closed.
+    HandshakesNotHeldOff,
+    /// The listeners are closed while clients are in the middle of a handshake.
+    HandshakesNotWaitedFor,
+    /// The listeners are closed when all places are taken, with clients in the backlog.
+    FullBacklogGivenUp,
+    /// A server that nobody has used for long enough stops without a look into its backlog.
+    IdleResetsBacklog,
     /// A connection that closes does not give back its client's place.
     PlaceKeptAtClose,
     /// Nor does one that cannot be registered.

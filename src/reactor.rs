@@ -10,7 +10,8 @@
 use crate::clock::{Moment, WallTime};
 use crate::memory;
 use crate::net::{
-    Driver, Host, MonotonicClock, Net, Next, Notice, Readiness, Token, Usage, WallClock,
+    Driver, Handshakes, Host, MonotonicClock, Net, Next, Notice, Output, Readiness, Token, Usage,
+    WallClock,
 };
 use crate::signals;
 use crate::usage::Meter;
@@ -31,6 +32,11 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener as StdListener};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+use tcp_info::TcpInfo;
+
+mod handshakes;
+mod sock_diag;
+mod tcp_info;
 
 #[cfg(test)]
 mod tests;
@@ -409,12 +415,43 @@ impl Net for MioNet {
         self.registry.register(listener, mio::Token(token.0), Interest::READABLE)
     }
 
+    fn deregister_listener(&mut self, listener: &mut TcpListener) -> io::Result<()> {
+        self.registry.deregister(listener)
+    }
+
+    fn hold_off_handshakes(&mut self, listener: &TcpListener) -> io::Result<()> {
+        handshakes::hold_off(listener)
+    }
+
+    fn admit_handshakes(&mut self, listener: &TcpListener) -> io::Result<()> {
+        handshakes::admit(listener)
+    }
+
+    fn handshakes<'a>(&mut self, listeners: impl Iterator<Item = &'a TcpListener>) -> Handshakes {
+        match listeners.map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>() {
+            Ok(addresses) => handshakes::with(&addresses),
+            Err(_) => Handshakes::Unknown,
+        }
+    }
+
     fn recv(&mut self, stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
         stream.read(into)
     }
 
     fn send(&mut self, stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
         stream.write(bytes)
+    }
+
+    fn output(&self, stream: &TcpStream) -> Output {
+        let now = self.started.elapsed();
+        match TcpInfo::of(stream) {
+            Some(info) if info.is_all_delivered() => Output::Delivered,
+            Some(info) => Output::Held {
+                last_taken: Moment::START + now.saturating_sub(info.since_last_taken()),
+                kept_back: info.kept_back_at_most(),
+            },
+            None => Output::Unknown,
+        }
     }
 
     fn send_fin(&mut self, stream: &mut TcpStream) -> io::Result<()> {

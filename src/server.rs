@@ -28,6 +28,7 @@ mod closing;
 mod entry;
 mod held;
 mod measuring;
+mod stopping;
 mod visit;
 
 #[cfg(test)]
@@ -46,7 +47,7 @@ use crate::table::Table;
 use crate::timer::Timers;
 use crate::token::Generations;
 use crate::zone::ZoneRules;
-use accept::Gate;
+use accept::{Gate, Holders};
 use admission::{Admission, Refusal};
 #[doc(hidden)]
 pub use audit::Audited;
@@ -56,6 +57,7 @@ use log::Level;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use stopping::Phase;
 use visit::{Visited, Visitor};
 
 /// Connections visited in one turn, when all are to drain, or very many always have work: in between,
@@ -64,20 +66,6 @@ const VISITS_PER_TURN: usize = 4096;
 
 /// Deadlines looked at in one turn, so that many which pass at once do not hold everyone up.
 const EXPIRIES_PER_TURN: usize = 4096;
-
-/// Rounds of accepting before the listeners are closed: bounded, for clients may keep coming.
-const LAST_ACCEPTS: usize = 64;
-
-/// Whether new connections are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Serving,
-    /// What is open is finished, until the deadline.
-    Draining {
-        deadline: Moment,
-    },
-    Stopped,
-}
 
 /// The server, over any network.
 pub struct Server<N: Net> {
@@ -116,15 +104,40 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Serves `service` on a listener that is bound.
+    /// Serves `service` on a listener that is bound, and that nobody else serves.
     ///
     /// # Errors
     ///
     /// What the registration for events says.
-    pub fn listen(&mut self, mut listener: N::Listener, service: Service) -> std::io::Result<()> {
+    pub fn listen(&mut self, listener: N::Listener, service: Service) -> std::io::Result<()> {
+        // A process that served the same socket may have ended while it held handshakes off.
+        let _ = self.visitor.net.admit_handshakes(&listener);
+        self.add_listener(listener, service, Holders::Us)
+    }
+
+    /// Serves `service` on a listener that other processes may have, too: what is done to the socket is
+    /// done to theirs, so handshakes are never held off. Another may be faster to accept a client.
+    ///
+    /// # Errors
+    ///
+    /// What the registration for events says.
+    pub fn listen_with_others(
+        &mut self,
+        listener: N::Listener,
+        service: Service,
+    ) -> std::io::Result<()> {
+        self.add_listener(listener, service, Holders::OthersToo)
+    }
+
+    fn add_listener(
+        &mut self,
+        mut listener: N::Listener,
+        service: Service,
+        holders: Holders,
+    ) -> std::io::Result<()> {
         let token = entry::listener_token(self.gate.len());
         self.visitor.net.register_listener(&mut listener, token)?;
-        self.gate.add(listener, service);
+        self.gate.add(listener, service, holders);
         Ok(())
     }
 
@@ -153,41 +166,6 @@ impl<N: Net> Server<N> {
     /// before.
     pub fn replace_zone(&mut self, rules: ZoneRules) -> bool {
         self.visitor.calendar.replace_rules(rules)
-    }
-
-    /// Stops accepting, and finishes what is open: everything that has arrived complete is answered,
-    /// then each connection is closed in order. A second call stops at once.
-    pub fn drain(&mut self, now: Moment) {
-        self.visitor.now = now;
-        if self.phase != Phase::Serving {
-            self.phase = Phase::Stopped;
-            return;
-        }
-        self.empty_backlog(now);
-        self.phase = Phase::Draining { deadline: now + self.visitor.limits.drain_timeout };
-        self.gate.close();
-        for (index, entry) in &mut self.connections {
-            // The last bytes may have come without an event yet: a read tells.
-            entry.ready.read |= !is_planted(Bug::DrainDoesNotLook);
-            entry.enqueue(index, &mut self.queue);
-        }
-    }
-
-    /// Whether [`Server::drain`] was called.
-    pub fn is_draining(&self) -> bool {
-        self.phase != Phase::Serving
-    }
-
-    /// Takes in whoever the kernel has let connect already: closing the listener would reset them,
-    /// and their requests may have come.
-    fn empty_backlog(&mut self, now: Moment) {
-        self.gate.expect_clients();
-        for _ in 0..LAST_ACCEPTS {
-            if !self.gate.has_work() {
-                return;
-            }
-            self.accept(now);
-        }
     }
 
     fn visit_queued(&mut self) {
@@ -222,7 +200,7 @@ impl<N: Net> Server<N> {
                 // What has arrived was in time though its event is still to come: of more events than
                 // one poll takes, or of a poll that a signal interrupted. A try tells.
                 entry.ready.read = true;
-                entry.ready.write = true;
+                self.visitor.look_at_output(entry);
                 self.visitor.visit(entry, None);
                 self.visitor.expire(entry);
             } else if is_planted(Bug::TimerNotRearmed) {
@@ -234,6 +212,7 @@ impl<N: Net> Server<N> {
     }
 
     fn accept(&mut self, now: Moment) {
+        let is_draining = self.is_draining();
         for _ in 0..accept::ACCEPTS_PER_TURN {
             let Some(accepted) = self.gate.accept(&mut self.visitor, self.connections.len()) else {
                 return;
@@ -247,6 +226,8 @@ impl<N: Net> Server<N> {
             let slot = self.connections.vacant_entry();
             let index = slot.key();
             let mut entry = Entry::new(accepted, generation, now);
+            // Its request may have come, and no event yet: a read tells, before it is drained.
+            entry.ready.read = is_draining && !is_planted(Bug::LastClientsNotRead);
             let token = Token::new(index, generation);
             self.visitor.stats.accepted += 1;
             match self.visitor.net.register_accepted(&mut entry.stream, token) {
@@ -319,42 +300,14 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Whether it is time to stop, because it was ordered or nobody has come for long enough.
-    fn has_finished(&mut self, now: Moment) -> bool {
-        match self.phase {
-            Phase::Stopped => self.close_all(),
-            Phase::Draining { .. } if self.is_time_up() => self.close_all(),
-            Phase::Draining { .. } => {}
-            Phase::Serving => {
-                let due = self.idle_exit();
-                return due.is_some_and(|due| now >= due);
-            }
-        }
-        self.connections.is_empty()
-    }
-
-    /// Whether what drains is cut off in this turn.
-    fn is_time_up(&self) -> bool {
-        matches!(self.phase, Phase::Draining { deadline } if self.visitor.now >= deadline)
-    }
-
-    fn idle_exit(&self) -> Option<Moment> {
-        let limit = self.visitor.limits.exit_on_idle?;
-        self.connections.is_empty().then(|| self.empty_since + limit)
-    }
-
     fn next_wakeup(&self) -> Option<Moment> {
-        let drain = match self.phase {
-            Phase::Draining { deadline } => Some(deadline),
-            Phase::Serving | Phase::Stopped => None,
-        };
         let wakeups = [
             self.timers.next_wakeup(),
             self.gate.retry_at(),
             self.visitor.log.report_due(),
             self.idle_exit(),
             self.visitor.publisher.due(),
-            drain,
+            self.phase.wakes_at(),
         ];
         wakeups.into_iter().flatten().min()
     }
@@ -381,13 +334,15 @@ impl<N: Net> Driver for Server<N> {
         self.visitor.stats.turns += 1;
         self.visit_queued();
         let more_to_expire = self.expire_deadlines(now);
+        self.attend_door(now);
         self.accept(now);
+        self.drain_if_idle(now);
         self.visitor.log.report(now);
         self.visitor.stats.log_suppressed = self.visitor.log.suppressed_total();
         self.report_memory();
         let Visitor { net, stats, publisher, .. } = &mut self.visitor;
         publisher.turn(stats, net, now);
-        if self.has_finished(now) {
+        if self.has_finished() {
             self.report_memory();
             let Visitor { net, stats, publisher, .. } = &mut self.visitor;
             publisher.last_turn(stats, net, now);

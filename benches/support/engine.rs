@@ -33,7 +33,7 @@ impl Engine {
             calendar: Calendar::utc(),
             table: Table::embedded(),
             stats: Stats::default(),
-            log: ClientLog::new(limits.log_rate),
+            log: ClientLog::new(limits.log_level, limits.log_rate),
             limits,
             out: Vec::new(),
         }

@@ -111,7 +111,7 @@ fn check_lines(service: Service, message: &[u8]) {
     log::set_max_level(log::LevelFilter::Trace);
     LINES.take();
     let (table, mut out) = (Table::embedded(), Vec::new());
-    let mut log = ClientLog::new(2);
+    let mut log = ClientLog::new(log::LevelFilter::Trace, 2);
     let context = Context {
         now: Moment::START,
         peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)),

@@ -30,7 +30,7 @@ fn client_log(rate: u32) -> ClientLog {
     let _ = log::set_logger(&ByThread);
     log::set_max_level(log::LevelFilter::Info);
     take_lines();
-    ClientLog::new(rate)
+    ClientLog::new(LevelFilter::Info, rate)
 }
 
 fn take_lines() -> Vec<String> {

@@ -88,7 +88,7 @@ impl Config {
 }
 
 impl Words {
-    /// The limits that have flags, but for the two that the configuration keeps itself.
+    /// The limits that have flags, but for those that the configuration keeps itself.
     fn limits(&mut self, limits: &Limits) {
         let Limits {
             max_connections: _,
@@ -105,6 +105,7 @@ impl Words {
             line_pause: _,
             drain_timeout,
             log_rate,
+            log_level: _,
             exit_on_idle,
         } = limits;
         self.optional("max-connections-per-address", max_connections_per_address);

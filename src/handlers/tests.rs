@@ -55,7 +55,7 @@ impl Desk {
             calendar: Calendar::utc(),
             table: Table::embedded(),
             stats: Stats::default(),
-            log: ClientLog::new(0),
+            log: ClientLog::new(log::LevelFilter::Info, 0),
         }
     }
 

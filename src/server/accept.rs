@@ -10,7 +10,7 @@ use super::visit::Visitor;
 use crate::clock::Moment;
 use crate::counted::counted;
 use crate::handlers::Service;
-use crate::net::Net;
+use crate::net::{Handshakes, Net};
 use crate::planted::{Bug, is_planted};
 use nix::errno::Errno;
 use std::io::{self, ErrorKind};
@@ -28,18 +28,37 @@ pub(super) struct Gate<N: Net> {
     next_listener: usize,
     max_connections: usize,
     state: State,
+    newcomers: Newcomers,
     last_said: Option<Moment>,
 }
 
 struct Listener<L> {
     socket: L,
     service: Service,
+    holders: Holders,
     /// The backlog may hold a connection: sticky, until an accept says `WouldBlock`.
     ready: bool,
 }
 
+/// Which processes have a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holders {
+    Us,
+    OthersToo,
+}
+
+/// What happens to clients that begin to connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Newcomers {
+    Admitted,
+    /// The kernel ignores them.
+    HeldOff,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// Nobody is accepted, and clients in the backlogs are left alone.
+    Shut,
     Open,
     /// As many connections as are allowed: the next waits for one to close.
     Full,
@@ -56,6 +75,7 @@ impl<N: Net> Gate<N> {
             next_listener: 0,
             max_connections,
             state: State::Open,
+            newcomers: Newcomers::Admitted,
             last_said: None,
         }
     }
@@ -64,14 +84,55 @@ impl<N: Net> Gate<N> {
         self.listeners.len()
     }
 
-    pub(super) fn add(&mut self, socket: N::Listener, service: Service) {
-        self.listeners.push(Listener { socket, service, ready: false });
+    pub(super) fn add(&mut self, socket: N::Listener, service: Service, holders: Holders) {
+        self.listeners.push(Listener { socket, service, holders, ready: false });
     }
 
-    /// Closes the listeners: the kernel refuses whoever comes from now on.
-    pub(super) fn close(&mut self) {
-        self.listeners.clear();
+    /// Accepts nobody from now on, and leaves the backlogs as they are.
+    pub(super) fn shut(&mut self) {
+        self.state = State::Shut;
+    }
+
+    /// Undoes [`Gate::shut`].
+    pub(super) fn reopen(&mut self) {
         self.state = State::Open;
+    }
+
+    /// Closes the listeners. The kernel resets clients in the backlogs, and refuses those that come from
+    /// now on, unless another process has the same sockets.
+    pub(super) fn close(&mut self, net: &mut N) {
+        self.shut();
+        for mut listener in self.listeners.drain(..) {
+            // If it fails, the worst is an event that finds no listener.
+            let _ = net.deregister_listener(&mut listener.socket);
+        }
+    }
+
+    /// The listeners that no other process has.
+    fn own(&self) -> impl Iterator<Item = &N::Listener> {
+        let own = self.listeners.iter().filter(|listener| listener.holders == Holders::Us);
+        own.map(|listener| &listener.socket)
+    }
+
+    /// Has the kernel ignore new handshakes. Where it cannot, newcomers are let in for a while yet.
+    pub(super) fn hold_off(&mut self, net: &mut N) {
+        if self.newcomers == Newcomers::Admitted && !is_planted(Bug::HandshakesNotHeldOff) {
+            self.newcomers = Newcomers::HeldOff;
+            self.own().for_each(|listener| _ = net.hold_off_handshakes(listener));
+        }
+    }
+
+    /// Undoes [`Gate::hold_off`].
+    pub(super) fn admit(&mut self, net: &mut N) {
+        if self.newcomers == Newcomers::HeldOff {
+            self.newcomers = Newcomers::Admitted;
+            self.own().for_each(|listener| _ = net.admit_handshakes(listener));
+        }
+    }
+
+    /// Whether a client may come into a backlog though new handshakes are held off.
+    pub(super) fn handshakes(&self, net: &mut N) -> Handshakes {
+        net.handshakes(self.own())
     }
 
     pub(super) fn ready(&mut self, number: usize) {
@@ -86,10 +147,19 @@ impl<N: Net> Gate<N> {
     }
 
     pub(super) fn connection_closed(&mut self) {
-        if is_planted(Bug::NoAcceptAfterClose) {
-            return;
+        if self.state != State::Shut && !is_planted(Bug::NoAcceptAfterClose) {
+            self.state = State::Open;
         }
-        self.state = State::Open;
+    }
+
+    /// Whether all backlogs were found empty, and no event has come since.
+    pub(super) fn is_empty(&self) -> bool {
+        self.state == State::Open && !self.listeners.iter().any(|listener| listener.ready)
+    }
+
+    /// Whether a client may wait for a place, or for the system to have what it lacks.
+    pub(super) fn is_held_up(&self) -> bool {
+        matches!(self.state, State::Full | State::Starved { .. })
     }
 
     /// Whether there may be someone to accept right now.
@@ -101,7 +171,7 @@ impl<N: Net> Gate<N> {
     pub(super) fn retry_at(&self) -> Option<Moment> {
         match self.state {
             State::Starved { retry_at } if !is_planted(Bug::NoAcceptRetry) => Some(retry_at),
-            State::Starved { .. } | State::Open | State::Full => None,
+            State::Starved { .. } | State::Open | State::Full | State::Shut => None,
         }
     }
 

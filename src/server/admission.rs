@@ -8,20 +8,18 @@
 //! - A count exists for each client that has a connection, and for no other.
 //! - Memory follows the clients that are connected, or came during the last second. None is needed for a
 //!   limit that is not set.
+//! - What a look-up costs does not depend on which addresses clients choose, and nothing depends on chance:
+//!   the clients are in trees, in order. Hashes would need a seed that nobody can guess.
 
 use crate::clock::Moment;
 use crate::limits::Limits;
 use crate::planted::{Bug, is_planted};
-use foldhash::quality::RandomState;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Room kept for clients while there are none.
-const ROOM_KEPT: usize = 1024;
 
 /// Arrivals that may be forgotten, looked at for each that is noted: two, so that the memory of a crowd
 /// shrinks while others still come.
@@ -48,8 +46,8 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What counts as one client. The hashes are seeded at random, for clients choose what is hashed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What counts as one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Client {
     V4(u32),
     V6Network(u64),
@@ -70,7 +68,7 @@ impl From<IpAddr> for Client {
 /// Keeps the count of each client, and knows the limits on it.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
-    connections: HashMap<Client, usize, RandomState>,
+    connections: BTreeMap<Client, usize>,
     arrivals: Arrivals,
 }
 
@@ -112,17 +110,14 @@ impl Admission {
                 self.connections.remove(&client);
             }
         }
-        if self.connections.is_empty() && self.connections.capacity() > ROOM_KEPT {
-            self.connections = HashMap::default();
-        }
     }
 
-    /// Heap bytes held, as far as it matters: a table has a byte more for each place.
+    /// Heap bytes held, as far as it matters: a tree's nodes are at least half full.
     pub(super) fn memory(&self) -> usize {
-        let connected = self.connections.capacity() * (size_of::<(Client, usize)>() + 1);
         let Arrivals { next, fading } = &self.arrivals;
-        let next = next.capacity() * (size_of::<(Client, Moment)>() + 1);
-        connected + next + fading.capacity() * size_of::<(Moment, Client)>()
+        let connected = self.connections.len() * size_of::<(Client, usize)>();
+        let next = next.len() * size_of::<(Client, Moment)>();
+        2 * (connected + next) + fading.capacity() * size_of::<(Moment, Client)>()
     }
 
     /// Clients whose connections are counted.
@@ -141,7 +136,7 @@ impl Admission {
 /// allow the next. This is the generic cell rate algorithm (ITU-T I.371), with a tolerance of a second.
 #[derive(Debug, Default)]
 struct Arrivals {
-    next: HashMap<Client, Moment, RandomState>,
+    next: BTreeMap<Client, Moment>,
     /// When to look whether a client can be forgotten; each of `next` is in here once, in order.
     fading: VecDeque<(Moment, Client)>,
 }

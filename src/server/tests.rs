@@ -8,6 +8,7 @@ mod exchanging;
 mod expiring;
 mod fake_net;
 mod holding;
+mod last_clients;
 mod measuring;
 mod random;
 mod reloading;

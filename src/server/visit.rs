@@ -13,7 +13,7 @@ use crate::conn::{Connection, Step, Turn};
 use crate::handlers::daytime::Calendar;
 use crate::handlers::{Context, Responder};
 use crate::limits::Limits;
-use crate::net::{self, Filled, Net};
+use crate::net::{self, Filled, Net, Output};
 use crate::planted::{Bug, is_planted};
 use crate::stats::Stats;
 use crate::stats::publishing::Publisher;
@@ -73,7 +73,7 @@ impl<N: Net> Visitor<N> {
             now,
             stats: Stats::new(&table, &limits),
             publisher: Publisher::default(),
-            log: ClientLog::new(limits.log_rate),
+            log: ClientLog::new(limits.log_level, limits.log_rate),
             held: HeldReplies::default(),
             limits,
             table,
@@ -111,6 +111,34 @@ impl<N: Net> Visitor<N> {
         match net::flush_queue(&mut self.net, stream, ready, conn.unsent(), reply, self.now) {
             Ok(taken) => self.count_taken(conn, taken),
             Err(error) => conn.abandon(conn.reason_or(reason_of(&error))),
+        }
+    }
+
+    /// When output has waited for the write timeout, looks whether the peer is to blame.
+    ///
+    /// An event tells of room only when a third of the kernel's buffer is free. So there may be room that
+    /// was made long ago, and to find it says nothing of the peer; or none has been made for minutes,
+    /// though the peer takes a little at a time. When the peer last took bytes tells. Those for which it
+    /// had room when the wait began say nothing either, however late the kernel sent them.
+    ///
+    /// Where it cannot be told, sending is tried. So it is where the peer has received everything, and an
+    /// event is still to come; then its time begins anew.
+    pub(super) fn look_at_output(&mut self, entry: &mut Entry<N::Stream>) {
+        let limit = self.limits.write_timeout;
+        let unsent = entry.conn.unsent();
+        let is_late = |since: &Moment| *since + limit <= self.now;
+        let Some(since) = unsent.waiting_since().filter(is_late) else { return };
+        match self.net.output(&entry.stream) {
+            Output::Held { last_taken, kept_back } if !is_planted(Bug::RoomCountsAsTaken) => {
+                if last_taken > since + kept_back.min(limit / 2) {
+                    unsent.restart_wait(last_taken.min(self.now));
+                }
+            }
+            Output::Delivered => {
+                unsent.restart_wait(self.now);
+                entry.ready.write = true;
+            }
+            Output::Held { .. } | Output::Unknown => entry.ready.write = true,
         }
     }
 

@@ -185,6 +185,34 @@ fn log_rate_bounds_what_clients_cause_and_tells_the_rest() {
     assert!(server.statistics().get("log_lines_suppressed") > 0);
 }
 
+/// Has 300 clients come and go, and counts the lines of the log.
+fn lines_of_a_crowd(launch: Launch) -> usize {
+    let server = launch.args(&["--log-rate", "10"]).start();
+    let started = Instant::now();
+    for _ in 0..300 {
+        server.connect("framed").ask("Hello");
+    }
+    let seconds = started.elapsed().as_secs() as usize + 1;
+    server.wait_for_statistic("connections_open", 0);
+    // What is logged at the start, and of the statistics, no client causes.
+    let is_caused = |line: &&String| {
+        let of_client = line.contains(" 127.0.0.1:") && !line.contains("listening");
+        of_client || line.contains("poller") || line.contains("suppressed (")
+    };
+    server.log().all().iter().filter(is_caused).count() / seconds
+}
+
+#[test]
+fn field_server_19_log_rate_bounds_what_clients_cause_at_any_level() {
+    // Of each second so many lines, and one that says how many more there would be; and perhaps a
+    // second more than was counted.
+    let by_flag = lines_of_a_crowd(Launch::of(&["framed"]).args(&["--log", "trace"]));
+    assert!((1..=2 * 11).contains(&by_flag), "{by_flag} lines a second");
+    // Here what mio says has a bound of its own.
+    let by_environment = lines_of_a_crowd(Launch::of(&["framed"]).env("RUST_LOG", "trace"));
+    assert!((1..=4 * 11).contains(&by_environment), "{by_environment} lines a second");
+}
+
 #[test]
 fn the_journal_gets_priorities_instead_of_times() {
     let scratch = Scratch::new();

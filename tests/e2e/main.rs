@@ -36,6 +36,7 @@ mod client_terminal;
 mod client_third_party;
 mod command_line;
 mod crowds;
+mod deadlines;
 #[cfg(feature = "client")]
 mod doctor;
 mod few_descriptors;
@@ -60,6 +61,7 @@ mod starting;
 mod statistics;
 #[cfg(feature = "client")]
 mod stats_watch;
+mod stopping;
 mod support;
 mod tracing;
 mod zones;

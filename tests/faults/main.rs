@@ -10,6 +10,7 @@
 mod catalogue;
 mod clocks;
 mod descriptors;
+mod idle;
 mod injection;
 mod logs;
 mod memory;

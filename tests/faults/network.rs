@@ -7,7 +7,8 @@ use crate::support::bench::{Run, bench_command, run_command};
 use crate::support::lines::Lines;
 use crate::support::server::Statistics;
 use crate::support::tools::{self, Input, Process};
-use crate::support::{Launch, Server};
+use crate::support::{self, Launch, Server};
+use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -141,12 +142,17 @@ impl Network {
 
     /// Checks that the firewall rules dropped something.
     fn assert_packets_were_lost(&self) {
+        let rules = self.rules_of_the_server();
+        assert!(rules.contains("counter packets ") && !rules.contains(" packets 0 "), "{rules}");
+    }
+
+    /// The firewall rules, with what each has counted.
+    fn rules_of_the_server(&self) -> String {
         let entering = self.server.enter(&self.tools);
         let mut command = Command::new(&entering[0]);
         command.args(&entering[1..]).arg(&self.tools.nft).args(["list", "table", "inet", "faults"]);
         let rules = String::from_utf8(tools::run(&mut command, Input::Whole(b"")).stdout);
-        let rules = rules.expect("UTF-8");
-        assert!(rules.contains("counter packets ") && !rules.contains(" packets 0 "), "{rules}");
+        rules.expect("UTF-8")
     }
 
     fn bench(&self, server: &Server, words: &[&str]) -> Command {
@@ -168,6 +174,39 @@ fn assert_all_verified((run, server): &(Run, Statistics), requests: u64) {
     for counter in ["closed_bad_frame", "closed_reset", "closed_system_error"] {
         assert_eq!(server.get(counter), 0, "{counter}");
     }
+}
+
+/// Drops all that clients send but the first segment of a handshake.
+const NO_HANDSHAKE_ENDS: &str = "tcp dport 7000 tcp flags & syn == 0 counter drop";
+
+#[test]
+fn field_server_05_a_handshake_in_flight_at_sigterm_ends_and_its_client_is_served() {
+    let Some(network) = Network::new(NO_HANDSHAKE_ENDS, &[]) else { return };
+    let listener = format!("framed={SERVER_ADDRESS}:7000");
+    let entering = network.server.enter(&network.tools);
+    let mut server = Launch::of(&[&listener]).wrapper(&entering).start();
+    let address = server.address("framed").to_string();
+    let client = network.client.enter(&network.tools);
+    let mut client = {
+        let mut command = Command::new(&client[0]);
+        let readyc = support::readyc::command(&["--server", &address, "echo", "in flight"]);
+        command.args(&client[1..]).arg(readyc.get_program()).args(readyc.get_args());
+        command.stdout(Stdio::piped()).stdin(Stdio::null());
+        Process::start(&mut command)
+    };
+    let output = Lines::of(client.child.stdout.take().expect("a pipe"));
+    // Its SYN has been answered, and its request, with the ACK that ends the handshake, was dropped.
+    crate::support::eventually("a request that is dropped", || {
+        let rules = network.rules_of_the_server();
+        (!rules.contains(" packets 0 ")).then_some(())
+    });
+    server.signal(Signal::SIGTERM);
+    server.wait_for_log("draining 0 connections");
+    let flush = ["flush", "chain", "inet", "faults", "arriving"];
+    network.server.run(&network.tools, &network.tools.nft, &flush).expect("nft");
+    assert_eq!(server.wait_for_exit().code(), Some(0));
+    assert_eq!(output.wait_for_end(), ["in flight"]);
+    server.wait_for_log("stopped: 1 connections, 1 requests");
 }
 
 #[test]

@@ -92,7 +92,7 @@ impl Kernel {
         if owner != Owner::Peer {
             self.fail_accept(number)?;
         }
-        let Some(index) = self.listeners[number].waiting.pop_front() else {
+        let Some(index) = self.take_from_backlog(number) else {
             return Err(Errno::EAGAIN.into());
         };
         self.ends[index].held = true;
@@ -103,7 +103,11 @@ impl Kernel {
             self.facts[index / 2].accepted_order = self.facts[index / 2].moved_at;
             self.passages.push((now, Passage::Accepted(index / 2)));
         }
+        let arrived = self.ends[index].incoming.readable() as u64;
         let facts = &mut self.facts[index / 2];
+        if self.stops_since.is_some() {
+            facts.arrived_at_drain = arrived;
+        }
         facts.accepted_at = Some(now);
         facts.last_read_at = now;
         facts.last_sent_at = now;
@@ -114,8 +118,10 @@ impl Kernel {
         if let Some(errno) = self.faults.next(Call::Accept, self.knobs, &mut self.dice) {
             if errno == Errno::EAGAIN && !self.listeners[number].waiting.is_empty() {
                 self.owe(Call::Accept, Source::Listener(number));
+                // A server that stops does not wait for that edge: no real EAGAIN is followed by one.
+                self.listeners[number].is_excused = true;
             } else if !faults::leaves_backlog(errno)
-                && let Some(lost) = self.listeners[number].waiting.pop_front()
+                && let Some(lost) = self.take_from_backlog(number)
             {
                 self.ends[lost].progress = Progress::Failed;
                 self.reset(lost ^ 1, true);
@@ -272,7 +278,11 @@ impl Kernel {
                 self.set_under_way(index);
                 self.nothing_has_arrived(index, count);
             }
-            if std::mem::take(&mut self.ends[index ^ 1].awaits_room) {
+            if index.is_multiple_of(2) && count > 0 {
+                self.facts[index / 2].taken_at = self.now;
+            }
+            if self.ends[index ^ 1].awaits_room && self.tells_of_room(index ^ 1) {
+                self.ends[index ^ 1].awaits_room = false;
                 self.news_of(index ^ 1);
             }
             return Ok(count);
@@ -315,8 +325,11 @@ impl Kernel {
                 &Ok(count) => {
                     facts.sent += count as u64;
                     facts.fresh_out.extend_from_slice(&bytes[..count]);
-                    facts.last_sent_at = now;
-                    facts.refused_since = None;
+                    // Room that no event has told of says nothing of the peer.
+                    if self.ends[index].told_of_room {
+                        facts.last_sent_at = now;
+                        facts.refused_since = None;
+                    }
                 }
                 Err(_) => _ = facts.refused_since.get_or_insert(now),
             }
@@ -345,6 +358,7 @@ impl Kernel {
         let mut count = bytes.len().min(self.ends[index ^ 1].incoming.room());
         self.ends[index].awaits_room = count < bytes.len();
         if count == 0 && !bytes.is_empty() {
+            self.ends[index].told_of_room = false;
             return Err(Errno::EAGAIN.into());
         }
         if !is_peer && self.has(Knob::ShortWrites) && self.dice.one_in(3) {

@@ -76,6 +76,7 @@ impl Kernel {
                 let readiness = self.readiness(index);
                 let token = self.ends[index].token?;
                 self.ends[index].empty_reads = 0;
+                self.ends[index].told_of_room |= readiness.write;
                 self.ends[index].was_told |= readiness != Readiness::default();
                 (readiness != Readiness::default()).then_some((token, readiness))
             }
@@ -88,7 +89,7 @@ impl Kernel {
         let is_broken = end.fate != Fate::Sound;
         let is_connecting = matches!(end.progress, Progress::Connecting(_));
         let read_on = is_broken || end.incoming.fin == Fin::Arrived;
-        let has_room = !is_connecting && self.ends[index ^ 1].incoming.room() > 0;
+        let has_room = !is_connecting && self.tells_of_room(index);
         Readiness {
             read: read_on || end.incoming.readable() > 0,
             write: is_broken || (has_room && end.watches_writing),
@@ -105,6 +106,7 @@ impl Kernel {
         end.empty_reads = 0;
         self.faults.count(Knob::SpuriousEvents);
         let [read, write, read_on] = [0; 3].map(|_| self.dice.one_in(2));
+        self.ends[index].told_of_room |= write;
         Some((token, Readiness { read, write, read_on }))
     }
 

@@ -19,6 +19,12 @@ pub(crate) struct Facts {
     pub(crate) fin_read: bool,
     pub(crate) sent: u64,
     pub(crate) last_sent_at: Moment,
+    /// When the peer last took bytes that the server had sent.
+    pub(crate) taken_at: Moment,
+    /// When the server was last told that the peer had taken all of them.
+    pub(crate) delivered_at: Moment,
+    /// When the kernel last would not tell.
+    pub(crate) not_told_at: Option<Moment>,
     /// Since when sends were refused, all of them.
     pub(crate) refused_since: Option<Moment>,
     /// When a signal last interrupted a send: with no other chance, a deadline may pass then.
@@ -57,6 +63,9 @@ impl Facts {
             fin_read: false,
             sent: 0,
             last_sent_at: now,
+            taken_at: Moment::START,
+            delivered_at: Moment::START,
+            not_told_at: None,
             refused_since: None,
             interrupted_at: None,
             fin_sent_at: None,

@@ -16,6 +16,9 @@ pub(crate) enum Call {
     Recv,
     Send,
     Fin,
+    HoldOff,
+    Handshakes,
+    Output,
 }
 
 const OF_ONE_CONNECTION: &[Errno] = &[
@@ -93,6 +96,9 @@ impl Call {
             Call::Connected => [CONNECTED, &[Errno::ENOTCONN]].concat(),
             Call::LocalAddress => vec![Errno::ENOBUFS],
             Call::Fin => vec![Errno::ENOTCONN],
+            Call::HoldOff => vec![Errno::ENOMEM],
+            Call::Handshakes => vec![Errno::EMFILE],
+            Call::Output => vec![Errno::EPERM],
         }
     }
 
@@ -114,6 +120,9 @@ impl Call {
             Call::Connected => &[(Knob::ConnectErrors, CONNECTED)],
             Call::LocalAddress => &[(Knob::ConnectErrors, &[Errno::ENOBUFS])],
             Call::Fin => &[(Knob::FinErrors, &[Errno::ENOTCONN])],
+            Call::HoldOff | Call::Handshakes | Call::Output => {
+                &[(Knob::AskErrors, &[Errno::EPERM])]
+            }
         }
     }
 }

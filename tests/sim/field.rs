@@ -112,6 +112,35 @@ fn sim_fault_07_never_reading_client() {
     assert_eq!(closes(&world, CloseReason::PeerClosed), 1);
 }
 
+/// A client of an endless service reads so much, takes in a few bytes each time, and no more; no event
+/// tells of room as small as that. The oracle sees whether it is closed in time, to the millisecond.
+#[test]
+fn field_server_18_a_window_that_opens_a_few_bytes_at_a_time_prolongs_no_deadline() {
+    for seed in SEEDS {
+        let mut reader = Plan::new(Kind::Chargen, Vec::new());
+        reader.reading = Reading::Pieces(1 + seed as usize);
+        reader.ending = Ending::StopReadingAfter(100 + 7 * seed as usize);
+        let setup = world_of(vec![reader, asker()]);
+        let world = run(Setup { seed, knobs: Knobs::of(&[Knob::RoomUntold]), ..setup });
+        assert_eq!(closes(&world, CloseReason::WriteTimeout), 1);
+        assert_eq!(closes(&world, CloseReason::PeerClosed), 1);
+    }
+}
+
+/// A byte in each second, from a window of which an event would tell after a minute.
+#[test]
+fn field_server_18_a_steady_slow_reader_is_not_cut_off() {
+    let mut reader = Plan::new(Kind::Chargen, Vec::new());
+    reader.reading = Reading::Trickle(Duration::from_secs(1));
+    reader.ending = Ending::CloseAfterReading(300);
+    let mut setup = world_of(vec![reader]);
+    setup.knobs = Knobs::of(&[Knob::RoomUntold]);
+    setup.window = 180;
+    setup.limits.write_timeout = Duration::from_secs(2);
+    let world = run(setup);
+    assert_eq!(closes(&world, CloseReason::WriteTimeout), 0);
+}
+
 #[test]
 fn sim_fault_08_slow_header() {
     let mut slow = asker();
@@ -188,6 +217,51 @@ fn sim_fault_17_sigterm_at_any_step() {
         run(Setup { actions: twice, window: 50, ..world_of(peers.clone()) });
         let late = vec![(step, Action::Terminate), (step + 2, Action::Leap(MINUTE))];
         run(Setup { actions: late, window: 50, ..world_of(peers) });
+    }
+}
+
+/// Clients wait in full backlogs, with all places taken, or are in the middle of their handshakes.
+#[test]
+fn field_server_05_sigterm_at_any_step_resets_nobody_who_has_connected() {
+    let knobs = Knobs::of(&[Knob::SlowHandshakes, Knob::FullBacklogs]);
+    for step in 1..40 {
+        for places in [1, 3, 100] {
+            let mut setup = Setup { knobs, seed: step, ..world_of(vec![asker(); 8]) };
+            setup.actions = vec![(step, Action::Terminate)];
+            setup.limits.max_connections = places;
+            // That nobody is reset, and that what had come is answered, is seen by the oracle.
+            let world = run(setup);
+            let others = world.oracle.closes.iter().sum::<u64>()
+                - closes(&world, CloseReason::Drained)
+                - closes(&world, CloseReason::PeerClosed);
+            assert_eq!(others, 0, "at step {step} with {places} places");
+        }
+    }
+}
+
+#[test]
+fn field_server_05_a_server_that_stops_because_it_is_idle_resets_nobody() {
+    let late = |starts_at| Plan { starts_at, ..asker() };
+    for seed in 0..100 {
+        let mut setup = world_of(vec![asker(), late(60 + seed), late(90 + 2 * seed)]);
+        setup.limits.exit_on_idle = Some(Duration::from_millis(2));
+        let knobs = Knobs::of(&[Knob::SlowHandshakes]);
+        run(Setup { seed, knobs, ..setup });
+    }
+}
+
+/// Nothing comes round the seam that could change a reply.
+#[test]
+fn field_server_00_the_same_seed_gives_the_same_statistics_to_the_byte() {
+    for seed in SEEDS {
+        let statistics = [(); 2].map(|()| {
+            let mut setup = Setup::draw(seed);
+            setup.limits.max_connections_per_address = Some(1000);
+            setup.limits.accept_rate_per_address = Some(1000);
+            let mut world = run(setup);
+            world.server.statistics(world.now())
+        });
+        assert_eq!(statistics[0], statistics[1], "seed {seed}");
     }
 }
 

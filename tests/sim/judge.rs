@@ -4,6 +4,7 @@ use crate::facts::Facts;
 use crate::model::{Kind, Scene};
 use crate::watch::Watch;
 use nix::errno::Errno;
+use readyd::clock::Moment;
 use readyd::close::CloseReason;
 
 /// The evidence on one connection.
@@ -75,7 +76,9 @@ impl Court<'_> {
 
     fn write_timeout(&self) -> Result<(), String> {
         let since = self.facts.refused_since.unwrap_or(self.scene.now);
-        let waited = self.scene.now.since(since.max(self.facts.last_sent_at));
+        let is_known = self.facts.not_told_at != Some(self.scene.now);
+        let taken_at = if is_known { self.facts.taken_at } else { Moment::START };
+        let waited = self.scene.now.since(since.max(self.facts.last_sent_at).max(taken_at));
         let is_late = waited >= self.scene.limits.write_timeout
             || self.facts.interrupted_at == Some(self.scene.now);
         ensure(is_late, "the peer took output not long ago")?;

@@ -12,13 +12,12 @@ use crate::homes::{Home, Neighbourhood};
 use crate::knobs::{Knob, Knobs};
 use crate::pipe::{Fin, Pipe};
 use crate::sockets::{
-    Backlog, End, Fate, LISTENER_PORT, OWNERS, Owner, Progress, SILENT_PORT, Source,
+    Backlog, End, Fate, Handshake, LISTENER_PORT, OWNERS, Owner, Progress, SILENT_PORT, Source,
 };
 use crate::trace::{Outcome, Trace, What};
 use nix::errno::Errno;
 use readyd::clock::{Moment, WallTime};
 use readyd::net::Token;
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -55,6 +54,8 @@ pub(crate) struct Kernel {
     pub(crate) readings: Vec<WallTime>,
     pub(crate) violation: Option<String>,
     pub(crate) operations: u64,
+    /// Since when the server has been stopping.
+    pub(crate) stops_since: Option<Moment>,
     /// The server may close what is unfinished: it was told to stop at once, or too long ago.
     pub(crate) stops: bool,
     pub(crate) linger: Duration,
@@ -90,6 +91,7 @@ impl Kernel {
             readings: Vec::new(),
             violation: None,
             operations: 0,
+            stops_since: None,
             stops: false,
             linger: Duration::ZERO,
             connect_timeout: Duration::ZERO,
@@ -110,17 +112,6 @@ impl Kernel {
         self.knobs.has(knob)
     }
 
-    pub(crate) fn add_listener(&mut self, owner: Owner) -> usize {
-        self.listeners.push(Backlog {
-            owner,
-            token: None,
-            is_open: true,
-            waiting: VecDeque::new(),
-            has_news: false,
-        });
-        self.listeners.len() - 1
-    }
-
     /// Begins a connection from `home` to `address`; both ends are there from now on.
     pub(crate) fn begin(&mut self, owner: Owner, home: Home, address: SocketAddr) -> usize {
         let index = self.ends.len();
@@ -133,7 +124,9 @@ impl Kernel {
                 incoming: Pipe::new(self.window),
                 fin_sent: false,
                 token: None,
+                handshake: Handshake::NotBegun,
                 awaits_room: false,
+                told_of_room: true,
                 watches_writing: true,
                 has_news: false,
                 is_under_way: false,
@@ -207,6 +200,7 @@ impl Kernel {
         match progress {
             Progress::Connecting(address) => {
                 self.ends[end].held
+                    && self.ends[end].handshake != Handshake::Ignored
                     && (address.port() != SILENT_PORT || !self.has(Knob::DeadAddresses))
             }
             _ => incoming.is_under_way(),
@@ -217,7 +211,7 @@ impl Kernel {
         self.operations += 1;
         if let Progress::Connecting(address) = self.ends[index].progress {
             if self.ends[index].held {
-                self.arrive_at_listener(index, address);
+                self.reach_listener(index, address);
             }
             return;
         }
@@ -239,25 +233,6 @@ impl Kernel {
         let count = end.incoming.readable();
         let owner = end.owner;
         self.note(owner, What::Arrives, index, Outcome::Count(count));
-        self.news_of(index);
-    }
-
-    fn arrive_at_listener(&mut self, index: usize, address: SocketAddr) {
-        let number = usize::from(address.port().saturating_sub(LISTENER_PORT));
-        let is_silent = address.port() == SILENT_PORT && self.has(Knob::DeadAddresses);
-        match self.listeners.get_mut(number) {
-            _ if is_silent => return,
-            Some(backlog) if backlog.is_open => {
-                backlog.waiting.push_back(index + 1);
-                self.ends[index].progress = Progress::Established;
-                self.ends[index + 1].progress = Progress::Established;
-                self.news_of_listener(number);
-            }
-            _ => {
-                self.ends[index].progress = Progress::Failed;
-                self.ends[index].fate = Fate::Pending(Errno::ECONNREFUSED);
-            }
-        }
         self.news_of(index);
     }
 
@@ -328,19 +303,6 @@ impl Kernel {
         self.gone[end.owner as usize].extend(end.token.take());
     }
 
-    pub(crate) fn close_listener(&mut self, number: usize) {
-        let backlog = &mut self.listeners[number];
-        let owner = backlog.owner;
-        backlog.token = None;
-        backlog.has_news = false;
-        backlog.is_open = false;
-        for end in std::mem::take(&mut backlog.waiting) {
-            self.ends[end].progress = Progress::Failed;
-            self.reset(end ^ 1, true);
-        }
-        self.note(owner, What::CloseListener, number, Outcome::Done);
-    }
-
     /// All faults are over: what was withheld is told, and nothing new is.
     pub(crate) fn calm_down(&mut self) {
         self.note(Owner::Peer, What::FaultsStop, 0, Outcome::Done);
@@ -354,7 +316,8 @@ impl Kernel {
         for index in 0..self.ends.len() {
             let end = &mut self.ends[index];
             end.incoming.window = end.incoming.window.max(1 << 20);
-            if end.held && matches!(end.progress, Progress::Connecting(_)) {
+            let is_ignored = end.handshake == Handshake::Ignored;
+            if end.held && matches!(end.progress, Progress::Connecting(_)) && !is_ignored {
                 self.set_under_way(index);
             }
             if std::mem::take(&mut self.ends[index ^ 1].awaits_room) {

@@ -67,6 +67,16 @@ knobs! {
     TinyWindows => "tiny-windows",
     /// What is sent arrives in pieces, late.
     SlowNetwork => "slow-network",
+    /// Handshakes take a while.
+    SlowHandshakes => "slow-handshakes",
+    /// A backlog has room for two; the next client does not know that its handshake is unfinished.
+    FullBacklogs => "full-backlogs",
+    /// An event tells of room only when a third of the window is free.
+    RoomUntold => "room-untold",
+    /// Calls that ask the kernel what it knows, or tell it how to treat newcomers, fail.
+    AskErrors => "ask-errors",
+    /// The server stops when nobody has been connected for so long.
+    ExitOnIdle => "exit-on-idle",
     /// The last bytes and FIN share an edge.
     FinWithData => "fin-with-data",
     PeerResets => "peer-resets",

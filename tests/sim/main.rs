@@ -1,6 +1,7 @@
 //! Deterministic simulation: the real server and the real client on a simulated kernel, where a seed
 //! decides everything that goes wrong. See README.md.
 
+mod backlog;
 mod calls;
 mod dice;
 mod doorman;
@@ -25,6 +26,7 @@ mod pipe;
 #[cfg(planted_bugs)]
 mod planted;
 mod rogues;
+mod room;
 mod scenarios;
 mod sessions;
 mod setup;

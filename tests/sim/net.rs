@@ -6,7 +6,7 @@ use crate::kernel::Kernel;
 use crate::sockets::Owner;
 use crate::trace::{Outcome, What};
 use readyd::clock::WallTime;
-use readyd::net::{Host, Net, Token, Usage, WallClock};
+use readyd::net::{Handshakes, Host, Net, Output, Token, Usage, WallClock};
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -139,6 +139,24 @@ impl Net for SimNet {
         kernel.note(self.owner, What::RegisterListener, listener.number, Outcome::Done);
         kernel.listeners[listener.number].token = Some(token);
         Ok(())
+    }
+
+    fn hold_off_handshakes(&mut self, listener: &SimListener) -> io::Result<()> {
+        self.kernel.borrow_mut().hold_off(listener.number)
+    }
+
+    fn admit_handshakes(&mut self, listener: &SimListener) -> io::Result<()> {
+        self.kernel.borrow_mut().admit(listener.number);
+        Ok(())
+    }
+
+    fn handshakes<'a>(&mut self, of: impl Iterator<Item = &'a SimListener>) -> Handshakes {
+        let numbers: Vec<usize> = of.map(|listener| listener.number).collect();
+        self.kernel.borrow_mut().handshakes(&numbers)
+    }
+
+    fn output(&self, stream: &SimStream) -> Output {
+        self.kernel.borrow_mut().output(stream.index)
     }
 
     fn recv(&mut self, stream: &mut SimStream, into: &mut [u8]) -> io::Result<usize> {

@@ -33,6 +33,8 @@ pub(crate) enum Writing {
 pub(crate) enum Reading {
     /// At most so many bytes each time.
     Pieces(usize),
+    /// One byte, then a pause.
+    Trickle(Duration),
     Never,
 }
 
@@ -49,6 +51,8 @@ pub(crate) enum Ending {
     VanishAt(usize),
     /// Closes after reading so many bytes.
     CloseAfterReading(usize),
+    /// Stays, and reads no more after so many bytes.
+    StopReadingAfter(usize),
 }
 
 /// What a peer will do.
@@ -267,7 +271,7 @@ impl Peer {
                 self.state = State::Done;
             }
             Ending::VanishAt(_) => self.close(kernel, end),
-            Ending::Stay | Ending::CloseAfterReading(_) => {}
+            Ending::Stay | Ending::CloseAfterReading(_) | Ending::StopReadingAfter(_) => {}
         }
     }
 
@@ -308,7 +312,21 @@ impl Peer {
     }
 
     fn read(&mut self, kernel: &mut Kernel, end: usize) {
-        let Reading::Pieces(most) = self.plan.reading else { return };
+        let mut most = match self.plan.reading {
+            Reading::Never => return,
+            Reading::Trickle(_) if kernel.now < self.acts_at => return,
+            Reading::Trickle(pause) => {
+                self.acts_at = kernel.now + pause;
+                1
+            }
+            Reading::Pieces(most) => most,
+        };
+        if let Ending::StopReadingAfter(count) = self.plan.ending {
+            most = most.min(count.saturating_sub(self.received.len()));
+        }
+        if most == 0 {
+            return;
+        }
         let mut bytes = vec![0; most.min(kernel.ends[end].incoming.readable().max(1))];
         match kernel.recv(end, &mut bytes) {
             Ok(0) if kernel.ends[end].fate == Fate::Sound => self.saw_fin = true,

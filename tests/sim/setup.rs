@@ -122,6 +122,9 @@ impl Setup {
             limits.linger_timeout = time(1, 2000);
             limits.drain_timeout = time(1, 3000);
         }
+        if knobs.has(Knob::ExitOnIdle) {
+            limits.exit_on_idle = Some(Duration::from_millis(dice.between(1, 5000) as u64));
+        }
         if knobs.has(Knob::FewLogLines) {
             limits.log_rate = dice.between(0, 5) as u32;
         }

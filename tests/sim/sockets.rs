@@ -41,6 +41,18 @@ pub(crate) enum Progress {
     Failed,
 }
 
+/// How far the handshake of the end that connects is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handshake {
+    NotBegun,
+    /// The listener is held off; the client tries again later.
+    Ignored,
+    /// The listener knows of it.
+    InFlight,
+    /// The client knows that it is connected.
+    Finished,
+}
+
 /// The socket's error, as SO_ERROR has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -62,6 +74,9 @@ pub(crate) struct End {
     pub(crate) incoming: Pipe,
     pub(crate) fin_sent: bool,
     pub(crate) token: Option<Token>,
+    pub(crate) handshake: Handshake,
+    /// An event told of room, and no send has found that there is none.
+    pub(crate) told_of_room: bool,
     /// A send could not have all it wanted: then, and only then, more room is an edge.
     pub(crate) awaits_room: bool,
     /// Its owner asked for events that tell of room.
@@ -83,6 +98,12 @@ pub(crate) struct Backlog {
     pub(crate) token: Option<Token>,
     pub(crate) is_open: bool,
     pub(crate) waiting: VecDeque<usize>,
+    /// Clients that are connected, and for which `waiting` has no room: the kernel leaves their handshakes
+    /// unfinished, and they do not know it.
+    pub(crate) unfinished: VecDeque<usize>,
+    pub(crate) is_held_off: bool,
+    /// A call about handshakes failed, so that the server cannot know of all.
+    pub(crate) is_excused: bool,
     pub(crate) has_news: bool,
 }
 

@@ -82,7 +82,11 @@ impl Watch {
         let is_unfinished = self.model.verdict.is_none() && !self.model.unfinished.is_empty();
         let (name, since, limit) = match (facts.fin_sent_at, self.waiting_since) {
             (Some(at), _) => ("linger", at, limits.linger_timeout),
-            (None, Some(since)) => ("write", since.max(facts.last_sent_at), limits.write_timeout),
+            (None, Some(since)) => {
+                let taken_at = facts.taken_at.max(facts.delivered_at);
+                let since = since.max(facts.last_sent_at).max(taken_at);
+                ("write", since, limits.write_timeout)
+            }
             _ if is_unfinished && self.model.kind == Kind::Framed => {
                 let since = self.model.unfinished_since.max(facts.last_sent_at);
                 ("frame", since.max(self.went_on_at), limits.frame_timeout)

@@ -306,8 +306,8 @@ impl World {
             return Ok(false);
         };
         let now = self.now();
-        let limits = &self.setup.limits;
-        let is_over = self.drained_at.is_some_and(|at| now >= at + limits.drain_timeout);
+        let drain_timeout = self.setup.limits.drain_timeout;
+        let is_over = self.drained_at.is_some_and(|at| now >= at + drain_timeout);
         self.kernel.borrow_mut().stops |= is_over;
         let is_quiet = events.is_empty();
         for (token, readiness) in events {
@@ -317,6 +317,9 @@ impl World {
         self.server.turn_ended(now, self.now());
         self.server_loop.next = next;
         self.server_loop.woken = false;
+        if self.server.is_draining() && self.drained_at.is_none() {
+            self.stops_by_itself();
+        }
         let kernel = &mut *self.kernel.borrow_mut();
         kernel.note(Owner::Server, What::EndTurn, 0, Outcome::Next(next));
         if let Next::WaitUntil(moment) = next
@@ -324,8 +327,22 @@ impl World {
         {
             return Err(format!("the server waits for what has been: {moment:?}"));
         }
-        self.oracle.after_turn(kernel, &TurnDone { server: &self.server, next, limits })?;
+        self.oracle.after_turn(
+            kernel,
+            &TurnDone { server: &self.server, next, limits: &self.setup.limits },
+        )?;
         Ok(Self::was_active(&mut self.spins, is_quiet, next))
+    }
+
+    /// Nobody has been connected for long enough.
+    fn stops_by_itself(&mut self) {
+        let now = self.now();
+        let kernel = &mut *self.kernel.borrow_mut();
+        kernel.note(Owner::Server, What::Terminate, 0, Outcome::Done);
+        kernel.faults.count(Knob::ExitOnIdle);
+        kernel.stops_since = Some(now);
+        self.drained_at = Some(now);
+        self.oracle.is_draining = true;
     }
 
     /// Whether a turn was more than asking again: so that time passes for those who ask for ever.

@@ -8,6 +8,8 @@
 //! so those of several processes do not mix.
 
 use crate::shard;
+use bounded::{Bounded, PROGRAM};
+use log::LevelFilter;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -25,6 +27,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
+mod bounded;
+
 /// What a pipe takes at once if it takes anything, pipe(7).
 const PIPE_BUF: usize = 4096;
 
@@ -32,12 +36,12 @@ const PIPE_BUF: usize = 4096;
 pub(crate) fn start(config: &Config) {
     let mut builder = env_logger::Builder::new();
     match (config.log, env::var("RUST_LOG")) {
-        (Some(level), _) => builder.filter_level(level),
-        (None, Ok(filters)) => builder.parse_filters(&filters),
+        (Some(level), _) => log_at(&mut builder, level),
+        (None, Ok(filters)) => _ = builder.parse_filters(&filters),
         (None, Err(_)) => {
-            builder.filter_level(config.log_from_file.unwrap_or(log::LevelFilter::Info))
+            log_at(&mut builder, config.log_from_file.unwrap_or(LevelFilter::Info));
         }
-    };
+    }
     let prefix = shard::own_prefix();
     builder
         .target(env_logger::Target::Pipe(Box::new(Sink::new(prefix.clone(), config.shards > 1))));
@@ -53,12 +57,22 @@ pub(crate) fn start(config: &Config) {
             writeln!(line, " {:5} {prefix}{}", record.level(), record.args())
         });
     }
-    builder.init();
+    let logger = Bounded::new(builder.build(), config.limits.log_rate);
+    log::set_max_level(logger.max_level());
+    // It fails if there is a logger already, and this is the only one.
+    let _ = log::set_boxed_logger(Box::new(logger));
+}
+
+/// Logs what this program says at `level`, and of what its libraries say only what is wrong: an event that
+/// a library notes is no news for whoever operates a server.
+fn log_at(builder: &mut env_logger::Builder, level: LevelFilter) {
+    builder.filter_level(level.min(LevelFilter::Warn));
+    builder.filter_module(PROGRAM, level);
 }
 
 /// What a shard is told of how much to log: what the command line says; or the file, if the environment,
 /// which the shard has too, says nothing.
-pub(crate) fn level_of_a_shard(config: &Config) -> Option<log::LevelFilter> {
+pub(crate) fn level_of_a_shard(config: &Config) -> Option<LevelFilter> {
     config.log.or(config.log_from_file.filter(|_| env::var("RUST_LOG").is_err()))
 }
 

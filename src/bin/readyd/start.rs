@@ -13,6 +13,7 @@ use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, print, print_for_people, supervisor};
 use nix::unistd::getppid;
 use readyd::config::excess::Excess;
+use readyd::config::listen::Place;
 use readyd::config::{self, Config, Located, Origins};
 use readyd::counted::counted;
 use readyd::descriptors::{self, Budget, TooFewDescriptors};
@@ -238,15 +239,20 @@ fn serve(
     let mut limits = config.limits.clone();
     limits.max_connections = max_connections(config.max_connections, budget);
     limits.memory_limit = memory_limit(config.memory_limit);
+    limits.log_level = log::max_level();
 
     let listeners: Vec<_> =
         listeners.into_iter().map(|(socket, listen)| (net.listener(socket), listen)).collect();
     let calendar = Calendar::new(zone_rules);
     let mut server = Server::new(net, limits, table, calendar, reactor.now());
     for (listener, listen) in listeners {
-        server
-            .listen(listener, listen.service)
-            .map_err(|error| StartError::System("watch a listener", error))?;
+        // A supervisor accepts nobody from the sockets of its shards. What another program does with a
+        // socket that it handed over is not known.
+        let result = match listen.place {
+            Place::Inherited(_) if !is_shard => server.listen_with_others(listener, listen.service),
+            _ => server.listen(listener, listen.service),
+        };
+        result.map_err(|error| StartError::System("watch a listener", error))?;
     }
     if let Some(seat) = seat {
         server.share_statistics(Box::new(seat), getppid().as_raw().cast_unsigned());

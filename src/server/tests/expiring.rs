@@ -1,10 +1,10 @@
 //! Deadlines as the loop keeps them: on time, one by one, and not while the client has spoken.
 
 use super::bench::{Bench, ECHO, FRAMED, LOOKUP, frame};
-use super::fake_net::{Fault, ServerEnd};
+use super::fake_net::{Client, Fault, ServerEnd};
 use crate::close::CloseReason;
 use crate::limits::Limits;
-use crate::net::{Driver, Next};
+use crate::net::{Driver, Next, Output};
 use nix::errno::Errno;
 use std::time::Duration;
 
@@ -50,6 +50,63 @@ fn a_client_that_does_not_take_its_output_is_aborted() {
     assert_eq!(bench.net.server_end(client), ServerEnd::Aborted);
     assert_eq!(bench.closed(CloseReason::WriteTimeout), 1);
     bench.assert_clean();
+}
+
+/// A client whose reply waits, from now on, and what the kernel says of it; with room in the kernel that no
+/// event has told of.
+fn with_reply_held(bench: &mut Bench, output: Output) -> Client {
+    let client = bench.connected(FRAMED);
+    bench.net.socket(client, |socket| socket.window = 5);
+    bench.ask(client, &frame(b"ECHO hello"));
+    bench.net.socket(client, |socket| {
+        (socket.window, socket.output) = (1, output);
+    });
+    client
+}
+
+#[test]
+fn room_that_was_there_for_long_says_nothing_of_the_client() {
+    let mut bench = Bench::new();
+    let last_taken = bench.now;
+    let output = Output::Held { last_taken, kept_back: Duration::ZERO };
+    let client = with_reply_held(&mut bench, output);
+    bench.run_for(secs(29));
+    assert_eq!(bench.net.server_end(client), ServerEnd::Open);
+    bench.run_for(secs(1));
+    assert_eq!(bench.net.server_end(client), ServerEnd::Aborted);
+    assert_eq!(bench.closed(CloseReason::WriteTimeout), 1);
+}
+
+#[test]
+fn a_client_that_takes_a_little_has_its_time_from_then_though_no_event_tells() {
+    let mut bench = Bench::new();
+    let last_taken = bench.now + secs(20);
+    let output = Output::Held { last_taken, kept_back: secs(1) };
+    let client = with_reply_held(&mut bench, output);
+    bench.run_for(secs(49));
+    assert_eq!(bench.net.server_end(client), ServerEnd::Open);
+    bench.run_for(secs(1));
+    assert_eq!(bench.net.server_end(client), ServerEnd::Aborted);
+}
+
+#[test]
+fn what_the_kernel_kept_back_was_taken_before() {
+    let mut bench = Bench::new();
+    let last_taken = bench.now + Duration::from_millis(400);
+    let output = Output::Held { last_taken, kept_back: Duration::from_millis(400) };
+    let client = with_reply_held(&mut bench, output);
+    bench.run_for(secs(30));
+    assert_eq!(bench.net.server_end(client), ServerEnd::Aborted);
+}
+
+#[test]
+fn a_client_that_has_taken_everything_gets_the_rest_though_the_event_is_late() {
+    let mut bench = Bench::new();
+    let client = with_reply_held(&mut bench, Output::Delivered);
+    bench.net.socket(client, |socket| socket.window = 1000);
+    bench.run_for(secs(30));
+    assert_eq!(bench.net.received(client), frame(b"hello"));
+    assert_eq!(bench.net.server_end(client), ServerEnd::Open);
 }
 
 #[test]

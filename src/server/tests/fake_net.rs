@@ -7,7 +7,7 @@
 mod socket;
 
 use crate::clock::WallTime;
-use crate::net::{Host, Net, Readiness, Token, Usage, WallClock};
+use crate::net::{Handshakes, Host, Net, Output, Readiness, Token, Usage, WallClock};
 use socket::{Call, Peer};
 pub(super) use socket::{Fault, ServerEnd, Socket};
 use std::cell::RefCell;
@@ -25,6 +25,11 @@ pub(super) struct Client(usize);
 struct Backlog {
     token: Option<Token>,
     waiting: VecDeque<usize>,
+    /// Clients in the middle of a handshake.
+    handshakes: Vec<usize>,
+    /// Clients that began to connect while they were held off, and try again.
+    ignored: Vec<usize>,
+    held_off: bool,
     closed: bool,
 }
 
@@ -39,6 +44,8 @@ struct World {
     register: Call,
     watch_writing: Call,
     open_streams: usize,
+    /// Whether it can be told that a handshake is in flight.
+    shows_handshakes: bool,
 }
 
 /// The network; a clone is another handle on the same one.
@@ -56,6 +63,7 @@ impl FakeNet {
             register: Call::NEW,
             watch_writing: Call::NEW,
             open_streams: 0,
+            shows_handshakes: true,
         })))
     }
 
@@ -72,16 +80,49 @@ impl FakeNet {
 
     /// The same, from another address.
     pub(super) fn connect_from(&self, listener: usize, address: IpAddr) -> Client {
+        let client = self.begin_from(listener, address);
+        self.finish_handshake(listener, client);
+        client
+    }
+
+    /// A client begins to connect.
+    pub(super) fn begin(&self, listener: usize) -> Client {
+        self.begin_from(listener, Ipv4Addr::new(192, 0, 2, 1).into())
+    }
+
+    fn begin_from(&self, listener: usize, address: IpAddr) -> Client {
         let mut world = self.0.borrow_mut();
         let number = world.sockets.len();
         world.sockets.push(Socket::waiting(address));
-        if world.backlogs[listener].closed {
+        let backlog = &mut world.backlogs[listener];
+        if backlog.closed {
             world.sockets[number].server_end = ServerEnd::Reset;
+        } else if backlog.held_off {
+            backlog.ignored.push(number);
         } else {
-            world.backlogs[listener].waiting.push_back(number);
-            world.listener_edges.push(listener);
+            backlog.handshakes.push(number);
         }
         Client(number)
+    }
+
+    /// It comes into the backlog, unless it was ignored or refused.
+    pub(super) fn finish_handshake(&self, listener: usize, client: Client) {
+        let mut world = self.0.borrow_mut();
+        let handshakes = &mut world.backlogs[listener].handshakes;
+        let Some(place) = handshakes.iter().position(|&number| number == client.0) else { return };
+        handshakes.remove(place);
+        world.backlogs[listener].waiting.push_back(client.0);
+        world.listener_edges.push(listener);
+    }
+
+    /// It cannot be told any more whether handshakes are in flight.
+    pub(super) fn hide_handshakes(&self) {
+        self.0.borrow_mut().shows_handshakes = false;
+    }
+
+    /// Clients that were ignored and try again.
+    pub(super) fn ignored(&self, listener: usize) -> usize {
+        self.0.borrow().backlogs[listener].ignored.len()
     }
 
     pub(super) fn send(&self, client: Client, bytes: &[u8]) {
@@ -206,7 +247,10 @@ impl Drop for FakeListener {
             let backlog = &mut self.net.0.borrow_mut().backlogs[self.number];
             backlog.token = None;
             backlog.closed = true;
-            std::mem::take(&mut backlog.waiting)
+            let mut left = Vec::from(std::mem::take(&mut backlog.waiting));
+            left.append(&mut backlog.handshakes);
+            left.append(&mut backlog.ignored);
+            left
         };
         waiting.into_iter().for_each(|number| self.net.close(number, ServerEnd::Reset));
     }
@@ -302,6 +346,37 @@ impl Net for FakeNet {
         world.register.make()?;
         world.backlogs[listener.number].token = Some(token);
         Ok(())
+    }
+
+    fn hold_off_handshakes(&mut self, listener: &FakeListener) -> io::Result<()> {
+        self.0.borrow_mut().backlogs[listener.number].held_off = true;
+        Ok(())
+    }
+
+    /// Who was ignored tries again.
+    fn admit_handshakes(&mut self, listener: &FakeListener) -> io::Result<()> {
+        let mut world = self.0.borrow_mut();
+        let backlog = &mut world.backlogs[listener.number];
+        backlog.held_off = false;
+        let ignored = std::mem::take(&mut backlog.ignored);
+        backlog.waiting.extend(&ignored);
+        if !ignored.is_empty() {
+            world.listener_edges.push(listener.number);
+        }
+        Ok(())
+    }
+
+    fn handshakes<'a>(&mut self, mut of: impl Iterator<Item = &'a FakeListener>) -> Handshakes {
+        let world = self.0.borrow();
+        if !world.shows_handshakes {
+            return Handshakes::Unknown;
+        }
+        let is_in_flight = of.any(|each| !world.backlogs[each.number].handshakes.is_empty());
+        if is_in_flight { Handshakes::InFlight } else { Handshakes::None }
+    }
+
+    fn output(&self, stream: &FakeStream) -> Output {
+        self.socket(Client(stream.number), |socket| socket.output)
     }
 
     fn recv(&mut self, stream: &mut FakeStream, into: &mut [u8]) -> io::Result<usize> {

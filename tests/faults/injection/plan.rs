@@ -152,6 +152,10 @@ pub(super) const STOPPING: &[Row] = &[
     row("sendto", &["EPIPE", "ENOBUFS", "EINTR"]),
     row("shutdown", &["ENOTCONN", "ENOBUFS"]),
     row("close", &["EIO", "EINTR"]),
+    // How newcomers are held off, and how it is seen whether a handshake is in flight.
+    row("setsockopt", &["ENOMEM", "EPERM"]),
+    row("getsockname", &["ENOBUFS"]),
+    row("socket", &["EMFILE", "ENFILE", "ENOMEM", "EAFNOSUPPORT", "EACCES"]),
     row("poll", &["EINTR", "ENOMEM"]),
     // Of the signals: signalfd(2) has no other error.
     row("read", &["EINTR"]),

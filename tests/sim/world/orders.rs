@@ -87,6 +87,7 @@ impl World {
             let kernel = &mut *self.kernel.borrow_mut();
             kernel.note(Owner::Peer, What::Terminate, 0, Outcome::Done);
             kernel.stops |= self.drained_at.is_some();
+            kernel.stops_since.get_or_insert(now);
             if self.drained_at.is_none() {
                 for (link, facts) in kernel.facts.iter_mut().enumerate() {
                     let arrived = kernel.ends[2 * link + 1].incoming.readable() as u64;

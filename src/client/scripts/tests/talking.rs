@@ -152,7 +152,7 @@ fn server_closes_after(message: &[u8]) -> bool {
         table: &Table::embedded(),
         stats: &mut Stats::default(),
         publisher: &mut Publisher::default(),
-        log: &mut ClientLog::new(0),
+        log: &mut ClientLog::new(log::LevelFilter::Info, 0),
     };
     let mut responder = Responder { service: Service::Framed, context };
     let request = Request { body: message, envelope: Envelope::Frame };

@@ -1,6 +1,6 @@
 //! One connection of the fake network: two byte queues, and what each end did to the other.
 
-use crate::net::{Readiness, Token};
+use crate::net::{Output, Readiness, Token};
 use nix::errno::Errno;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -108,6 +108,8 @@ pub(in super::super) struct Socket {
     pub(super) awaits_room: bool,
     /// The most that one send takes.
     pub(in super::super) most_at_once: usize,
+    /// What the kernel says of the bytes that it took.
+    pub(in super::super) output: Output,
     /// All that the client got.
     pub(in super::super) received: Vec<u8>,
     pub(in super::super) server_end: ServerEnd,
@@ -129,6 +131,7 @@ impl Socket {
             awaits_room: false,
             watches_writing: false,
             most_at_once: usize::MAX,
+            output: Output::Unknown,
             received: Vec::new(),
             server_end: ServerEnd::Waiting,
             unread: VecDeque::new(),

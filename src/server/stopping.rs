@@ -1,0 +1,280 @@
+//! How the server stops: on an order, or because nobody has come for long enough.
+//!
+//! Closing a listener resets the clients in its backlog, which are connected, and whose requests may have
+//! come. To accept until the backlog is empty is not enough, for a handshake may end between the last
+//! accept(2) and close(2). So the last clients are let in by steps:
+//!
+//! ```text
+//! hold off new handshakes -> wait for handshakes in flight -> accept until no client waits -> close
+//! ```
+//!
+//! Invariant: a client that has come into a backlog before the listeners close is let in, unless the
+//! deadline for draining passes before there is a place.
+
+use super::Server;
+use crate::clock::Moment;
+use crate::net::{Handshakes, Net};
+use crate::planted::{Bug, is_planted};
+use std::time::Duration;
+
+/// How long the server waits for handshakes in flight, from the order, or from the last client let in.
+const HANDSHAKES_WAIT: Duration = Duration::from_secs(1);
+
+/// From one look whether there are any to the next: to look takes time.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// How long it waits where it cannot see whether there are any: some round trips.
+const BLIND_WAIT: Duration = Duration::from_millis(200);
+
+/// Rounds of accepting at once, to see whether a client waits.
+const LAST_ACCEPTS: usize = 64;
+
+/// Whether new connections are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Serving,
+    /// What is open is finished, until the deadline.
+    Draining {
+        deadline: Moment,
+        door: Door,
+    },
+    Stopped,
+}
+
+/// What becomes of the clients in the backlogs, while the server drains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// They are left alone until an order says which process serves them.
+    AwaitsOrder,
+    /// They are let in, and so are clients that finish a handshake.
+    AwaitsHandshakes {
+        /// When to look whether any are in flight.
+        look_at: Moment,
+        /// When not to wait any more.
+        until: Moment,
+        /// Clients accepted in all, when it was last looked.
+        accepted: u64,
+    },
+    /// They are let in, as places come free. No other client comes.
+    LastClients,
+    /// The listeners are closed.
+    Closed,
+}
+
+impl Phase {
+    /// When there is something to do though nothing happens.
+    pub(super) fn wakes_at(self) -> Option<Moment> {
+        match self {
+            Phase::Draining { deadline, door: Door::AwaitsHandshakes { look_at, .. } } => {
+                Some(deadline.min(look_at))
+            }
+            Phase::Draining { deadline, .. } => Some(deadline),
+            Phase::Serving | Phase::Stopped => None,
+        }
+    }
+}
+
+impl<N: Net> Server<N> {
+    /// Stops in order: lets in clients that are connecting already, and no others; answers everything that
+    /// has arrived complete; then closes each connection. A second call stops at once.
+    pub fn drain(&mut self, now: Moment) {
+        if self.phase == Phase::Serving {
+            self.begin_to_drain(now);
+            self.empty_backlogs(now);
+        } else {
+            self.phase = Phase::Stopped;
+        }
+    }
+
+    /// Stops in order, as [`Server::drain`], but leaves the clients in the backlogs alone until
+    /// [`Server::leave_backlog`] or [`Server::serve_backlog`] says which process serves them. Before that,
+    /// the server does not stop unless the deadline for draining passes. Does nothing if the server drains
+    /// already.
+    pub fn drain_and_wait(&mut self, now: Moment) {
+        if self.phase == Phase::Serving {
+            self.begin_to_drain(now);
+            self.gate.shut();
+        }
+    }
+
+    /// After [`Server::drain_and_wait`]: another process serves the same sockets. They are closed here.
+    pub fn leave_backlog(&mut self) {
+        if self.door() == Some(Door::AwaitsOrder) {
+            self.close_door();
+        }
+    }
+
+    /// After [`Server::drain_and_wait`]: nobody else serves these sockets. It goes on as
+    /// [`Server::drain`] does.
+    pub fn serve_backlog(&mut self, now: Moment) {
+        if self.door() == Some(Door::AwaitsOrder) {
+            self.gate.reopen();
+            self.empty_backlogs(now);
+        }
+    }
+
+    /// Whether [`Server::drain`] or [`Server::drain_and_wait`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.phase != Phase::Serving
+    }
+
+    /// Whether no client is connected or about to be. If so, the kernel ignores new handshakes until
+    /// [`Server::admit_again`], or an order to stop. A client that is found in a backlog is let in. A
+    /// handshake in flight counts as a client. Where it cannot be seen whether there is one, none counts:
+    /// [`Server::drain`] waits a moment for it then.
+    pub fn hold_if_idle(&mut self, now: Moment) -> bool {
+        if self.phase != Phase::Serving || !self.connections.is_empty() {
+            return false;
+        }
+        self.visitor.now = now;
+        self.gate.hold_off(&mut self.visitor.net);
+        let accepted = self.visitor.stats.accepted;
+        let handshakes = self.gate.handshakes(&mut self.visitor.net);
+        self.accept_waiting(now);
+        let is_idle = handshakes != Handshakes::InFlight
+            && self.gate.is_empty()
+            && self.visitor.stats.accepted == accepted;
+        if !is_idle {
+            self.admit_again(now);
+        }
+        is_idle
+    }
+
+    /// Undoes [`Server::hold_if_idle`]. The time after which a server without clients stops begins anew.
+    pub fn admit_again(&mut self, now: Moment) {
+        if self.phase == Phase::Serving {
+            self.gate.admit(&mut self.visitor.net);
+            self.empty_since = now;
+        }
+    }
+
+    fn begin_to_drain(&mut self, now: Moment) {
+        self.visitor.now = now;
+        let deadline = now + self.visitor.limits.drain_timeout;
+        self.phase = Phase::Draining { deadline, door: Door::AwaitsOrder };
+        for (index, entry) in &mut self.connections {
+            // The last bytes may have come without an event yet: a read tells.
+            entry.ready.read |= !is_planted(Bug::DrainDoesNotLook);
+            entry.enqueue(index, &mut self.queue);
+        }
+    }
+
+    fn empty_backlogs(&mut self, now: Moment) {
+        self.gate.hold_off(&mut self.visitor.net);
+        let accepted = self.visitor.stats.accepted;
+        let door = match self.gate.handshakes(&mut self.visitor.net) {
+            Handshakes::InFlight if !is_planted(Bug::HandshakesNotWaitedFor) => {
+                let (look_at, until) = (now + BETWEEN_LOOKS, now + HANDSHAKES_WAIT);
+                Door::AwaitsHandshakes { look_at, until, accepted }
+            }
+            Handshakes::Unknown => {
+                let until = now + BLIND_WAIT;
+                Door::AwaitsHandshakes { look_at: until, until, accepted }
+            }
+            Handshakes::InFlight | Handshakes::None => Door::LastClients,
+        };
+        self.set_door(door);
+        self.accept_waiting(now);
+    }
+
+    /// Accepts the clients in the backlogs. The rounds are bounded, for clients may keep coming.
+    fn accept_waiting(&mut self, now: Moment) {
+        self.gate.expect_clients();
+        for _ in 0..LAST_ACCEPTS {
+            if !self.gate.has_work() {
+                return;
+            }
+            self.accept(now);
+        }
+    }
+
+    /// Decides about the clients in the backlogs, before any are accepted: when time is up, none are. While
+    /// the server waits for handshakes, it looks from time to time whether any are left.
+    pub(super) fn attend_door(&mut self, now: Moment) {
+        if self.is_time_up() {
+            return self.close_door();
+        }
+        let Some(Door::AwaitsHandshakes { look_at, until, accepted }) = self.door() else { return };
+        if now < look_at {
+            return;
+        }
+        let accepted_now = self.visitor.stats.accepted;
+        // Where a backlog is full, the kernel leaves handshakes unfinished until places come free.
+        let is_held_up = self.gate.is_held_up();
+        let goes_on = is_held_up || accepted_now > accepted;
+        let until = if goes_on { now + HANDSHAKES_WAIT } else { until };
+        let are_awaited = is_held_up
+            || (now < until && self.gate.handshakes(&mut self.visitor.net) == Handshakes::InFlight);
+        if are_awaited {
+            let look_at = (now + BETWEEN_LOOKS).min(until);
+            self.set_door(Door::AwaitsHandshakes { look_at, until, accepted: accepted_now });
+        } else {
+            // The last of them may have come since the backlogs were found empty.
+            self.gate.expect_clients();
+            self.set_door(Door::LastClients);
+        }
+    }
+
+    /// Begins to drain when no client has been connected for long enough, and none is about to be.
+    pub(super) fn drain_if_idle(&mut self, now: Moment) {
+        if self.idle_exit().is_none_or(|due| now < due) {
+            return;
+        }
+        if is_planted(Bug::IdleResetsBacklog) {
+            self.phase = Phase::Stopped;
+        } else if self.hold_if_idle(now) {
+            self.drain(now);
+        }
+    }
+
+    /// Whether it is time to stop.
+    pub(super) fn has_finished(&mut self) -> bool {
+        match self.phase {
+            Phase::Stopped => {
+                self.close_door();
+                self.close_all();
+            }
+            Phase::Draining { .. } if self.is_time_up() => self.close_all(),
+            Phase::Draining { door: Door::LastClients, .. } => self.close_emptied(),
+            Phase::Draining { .. } => {}
+            Phase::Serving => return false,
+        }
+        self.connections.is_empty() && self.door().is_none_or(|door| door == Door::Closed)
+    }
+
+    fn close_emptied(&mut self) {
+        let is_given_up = self.gate.is_held_up() && is_planted(Bug::FullBacklogGivenUp);
+        if self.gate.is_empty() || is_given_up {
+            self.close_door();
+        }
+    }
+
+    /// Whether what drains is cut off in this turn.
+    pub(super) fn is_time_up(&self) -> bool {
+        matches!(self.phase, Phase::Draining { deadline, .. } if self.visitor.now >= deadline)
+    }
+
+    pub(super) fn idle_exit(&self) -> Option<Moment> {
+        let limit = self.visitor.limits.exit_on_idle?;
+        let is_empty = self.phase == Phase::Serving && self.connections.is_empty();
+        is_empty.then(|| self.empty_since + limit)
+    }
+
+    fn door(&self) -> Option<Door> {
+        match self.phase {
+            Phase::Draining { door, .. } => Some(door),
+            Phase::Serving | Phase::Stopped => None,
+        }
+    }
+
+    fn set_door(&mut self, next: Door) {
+        if let Phase::Draining { door, .. } = &mut self.phase {
+            *door = next;
+        }
+    }
+
+    fn close_door(&mut self) {
+        self.gate.close(&mut self.visitor.net);
+        self.set_door(Door::Closed);
+    }
+}
