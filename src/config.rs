@@ -47,6 +47,8 @@ pub struct Config {
     pub reuse_port: bool,
     /// How many processes serve, from 1 to [`Config::MAX_SHARDS`].
     pub shards: usize,
+    /// How long a shard's loop may stand still before the shard is replaced; `None` if it is not looked at.
+    pub shard_timeout: Option<Duration>,
     /// Whom to become once the ports are bound.
     pub user: Option<Account>,
     /// Whether to print the bound addresses on standard output.
@@ -83,6 +85,7 @@ impl Default for Config {
             listeners: Vec::new(),
             reuse_port: false,
             shards: 1,
+            shard_timeout: Some(Duration::from_secs(10)),
             user: None,
             print_addresses: false,
             table: None,
@@ -119,6 +122,9 @@ impl Config {
     /// Most bytes of a configuration file: 1 MiB.
     pub const MAX_FILE_BYTES: usize = 1 << 20;
 
+    /// Shortest time after which a shard counts as stuck.
+    pub const SHORTEST_SHARD_TIMEOUT: Duration = Duration::from_secs(1);
+
     /// The configuration file's bytes.
     fn read_file(path: &Path) -> Result<Vec<u8>, ConfigError> {
         let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
@@ -139,6 +145,7 @@ impl Config {
             "listen" => self.listeners.push(value.parse()?),
             "reuse-port" => self.reuse_port = true,
             "shards" => self.shards = shards(value)?,
+            "shard-timeout" => self.shard_timeout = shard_timeout(value)?,
             "user" => self.user = Some(value.parse()?),
             "print-addresses" => self.print_addresses = true,
             "table" => self.table = Some(value.into()),
@@ -209,6 +216,17 @@ fn shards(value: &str) -> Result<usize, Reason> {
     match count {
         1..=Config::MAX_SHARDS => Ok(count),
         _ => Err(format!("not from 1 to {}", Config::MAX_SHARDS).into()),
+    }
+}
+
+fn shard_timeout(value: &str) -> Result<Option<Duration>, Reason> {
+    match values::duration(value)? {
+        Duration::ZERO => Ok(None),
+        timeout if timeout < Config::SHORTEST_SHARD_TIMEOUT => {
+            Err("less than 1s: shards tell ten times a second how they are (0 switches it off)"
+                .into())
+        }
+        timeout => Ok(Some(timeout)),
     }
 }
 

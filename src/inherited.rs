@@ -4,7 +4,7 @@
 //! Invariant: no descriptor has two owners. All that this program opens is closed on exec
 //! (`O_CLOEXEC` and its like, which the standard library, mio, socket2 and our own calls set), so a
 //! descriptor without that mark has come through exec, from whoever started us, and nobody in here
-//! owns it. Whoever takes it marks it, so it cannot be taken twice.
+//! owns it. Whoever takes it marks it, so it cannot be taken twice. What nobody takes is closed.
 
 pub mod handover;
 
@@ -12,12 +12,19 @@ pub mod handover;
 mod tests;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{SockType, getsockopt, sockopt};
+use nix::sys::stat::Mode;
+use nix::unistd::dup2_stdin;
 use std::fmt;
+use std::fs::{self, DirEntry};
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+
+/// Numbers below this are tried for inherited descriptors where /proc does not tell which there are.
+const MOST_TRIED: RawFd = 1 << 16;
 
 /// Why a number does not stand for what was to be inherited; the fault of whoever started us.
 #[derive(Debug)]
@@ -108,25 +115,50 @@ pub fn take(number: RawFd) -> Result<OwnedFd, InheritError> {
         .map_err(|error| InheritError::System(error.into()))?;
     // SAFETY: it is open, and nobody owns it: all that this program opens is marked as closed on
     // exec, which this was not. From now on it is, so that the next call refuses it.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+    let taken = unsafe { OwnedFd::from_raw_fd(number) };
+    if number == 0 {
+        return replace_standard_input(taken).map_err(InheritError::System);
+    }
+    Ok(taken)
 }
 
-/// Runs `start` with `descriptors` open to what it starts, and closed on exec again after that.
-///
-/// To be called while the process has one thread: another could start something else meanwhile.
+/// The same under another number. Number 0 stays open, or the next file that is opened would be taken for
+/// standard input, here and by every process that this one starts.
+fn replace_standard_input(taken: OwnedFd) -> io::Result<OwnedFd> {
+    let moved = taken.try_clone()?;
+    dup2_stdin(null()?)?;
+    // The number stands for another file now.
+    let _ = taken.into_raw_fd();
+    Ok(moved)
+}
+
+/// A file without bytes: /dev/null, or in a root directory without devices an empty file in memory.
 ///
 /// # Errors
 ///
-/// What fcntl(2) or `start` say.
-pub fn leave_open<T>(
-    descriptors: &[BorrowedFd<'_>],
-    start: impl FnOnce() -> io::Result<T>,
-) -> io::Result<T> {
-    let mark_all = |flag: FdFlag| {
-        descriptors.iter().try_for_each(|fd| fcntl(fd, FcntlArg::F_SETFD(flag)).map(drop))
-    };
-    let started = mark_all(FdFlag::empty()).map_err(io::Error::from).and_then(|()| start());
-    // Of a descriptor that is open, this cannot fail; and what was started has started.
-    let _ = mark_all(FdFlag::FD_CLOEXEC);
-    started
+/// When the system has no descriptor.
+pub fn null() -> io::Result<OwnedFd> {
+    let opened = open(c"/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty());
+    opened.or_else(|_| memfd_create(c"null", MFdFlags::MFD_CLOEXEC)).map_err(io::Error::from)
+}
+
+/// Closes what the process was started with and nobody has [taken](take), but for the standard three: it
+/// would be open in this process, and in those that it starts, for as long as they run. To be called when
+/// all that is wanted was taken.
+pub fn close_others() {
+    for number in open_numbers() {
+        // What is not to be had is our own.
+        drop(take(number));
+    }
+}
+
+/// The numbers from 3 on that may stand for descriptors.
+fn open_numbers() -> Vec<RawFd> {
+    let number = |entry: io::Result<DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
+    match fs::read_dir("/proc/self/fd") {
+        Ok(entries) => entries.filter_map(number).filter(|&number| number > 2).collect(),
+        // Without /proc all have to be tried. They may have been opened under a higher limit than there is
+        // now, but nobody needs to wait for billions of numbers.
+        Err(_) => (3..MOST_TRIED).collect(),
+    }
 }

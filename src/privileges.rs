@@ -6,13 +6,15 @@
 
 use nix::errno::Errno;
 use nix::sys::prctl;
+use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{
-    Gid, Group, Uid, User, getgroups, getresgid, getresuid, initgroups, setgroups, setresgid,
-    setresuid, setuid,
+    Gid, Group, Uid, User, getgrouplist, getgroups, getresgid, getresuid, initgroups, setgroups,
+    setresgid, setresuid, setuid,
 };
 use std::ffi::{CString, NulError};
 use std::fmt;
 use std::io;
+use std::os::fd::AsFd;
 use std::str::FromStr;
 
 #[cfg(test)]
@@ -46,6 +48,8 @@ pub enum AccountError {
     Unreadable(Errno),
     /// A call was refused: what it was to do.
     Refused(&'static str, Errno),
+    /// The user may not execute the program from which the shards are started.
+    CannotExecute(Rights),
     /// The process could still become root.
     NotLost,
 }
@@ -73,6 +77,11 @@ impl fmt::Display for AccountError {
                 words(Errno::EPERM)
             ),
             AccountError::Refused(what, errno) => write!(f, "cannot {what}: {}", words(*errno)),
+            AccountError::CannotExecute(rights) => write!(
+                f,
+                "{rights} may not execute the file of this program, from which the shards are started \
+                 (chmod o+x it)"
+            ),
             AccountError::NotLost => f.write_str(
                 "the process could become root again (it was started with capabilities that outlast \
                  the change; start it as root without them, or without --user)",
@@ -212,6 +221,29 @@ impl Rights {
         // No program that it could start gives it other rights, whatever the file's mode says.
         prctl::set_no_new_privs().map_err(refused("renounce new rights"))?;
         self.verify()
+    }
+
+    /// Whether this user may execute `program`, by its owner, group and mode, as inode(7) has it. Access
+    /// control lists, acl(5), are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// What fstat(2) or getgrouplist(3) say.
+    pub fn may_execute(&self, program: impl AsFd) -> io::Result<bool> {
+        let stat = fstat(program)?;
+        let mode = Mode::from_bits_truncate(stat.st_mode);
+        let groups = match &self.name {
+            Some(name) => getgrouplist(name, self.gid)?,
+            None => vec![self.gid],
+        };
+        let needed = if stat.st_uid == self.uid.as_raw() {
+            Mode::S_IXUSR
+        } else if groups.contains(&Gid::from_raw(stat.st_gid)) {
+            Mode::S_IXGRP
+        } else {
+            Mode::S_IXOTH
+        };
+        Ok(mode.contains(needed))
     }
 
     fn verify(&self) -> Result<(), AccountError> {

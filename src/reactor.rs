@@ -160,10 +160,16 @@ impl Reactor {
     ///
     /// When it cannot be waited for, as a regular file.
     pub fn watch_input(&mut self, input: &impl AsFd) -> io::Result<()> {
-        let flags = OFlag::from_bits_retain(fcntl(input, FcntlArg::F_GETFL)?);
-        fcntl(input, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-        let fd = input.as_fd().as_raw_fd();
-        self.poll.registry().register(&mut SourceFd(&fd), INPUT, Interest::READABLE)
+        watch_input(self.poll.registry(), input)
+    }
+
+    /// What watches further inputs while the loop runs.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses another descriptor.
+    pub fn inputs(&self) -> io::Result<Inputs> {
+        self.poll.registry().try_clone().map(Inputs)
     }
 
     /// The network whose events this reactor delivers.
@@ -285,6 +291,28 @@ impl Reactor {
 pub fn unblock_stopping_signals() -> io::Result<()> {
     let stopping = signals::stopping(&SigSet::all());
     sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&stopping), None).map_err(io::Error::from)
+}
+
+/// Pipes and sockets that wake the loop: see [`Reactor::inputs`].
+#[derive(Debug)]
+pub struct Inputs(Registry);
+
+impl Inputs {
+    /// The same as [`Reactor::watch_input`]. What is closed is watched no more.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be waited for, as a regular file.
+    pub fn watch(&self, input: &impl AsFd) -> io::Result<()> {
+        watch_input(&self.0, input)
+    }
+}
+
+fn watch_input(registry: &Registry, input: &impl AsFd) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(input, FcntlArg::F_GETFL)?);
+    fcntl(input, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    let fd = input.as_fd().as_raw_fd();
+    registry.register(&mut SourceFd(&fd), INPUT, Interest::READABLE)
 }
 
 /// What an event means. An error condition makes both directions ready: the next call collects it.

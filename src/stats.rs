@@ -13,6 +13,7 @@ use crate::close::CloseReason;
 use crate::limits::Limits;
 use crate::net::Usage;
 use crate::table::Table;
+use publishing::Shards;
 use std::fmt;
 use std::time::Duration;
 use turns::LongestTurn;
@@ -212,6 +213,45 @@ impl Stats {
         numbers.chain(table).chain(process).chain(longest_turn.numbers()).collect()
     }
 
+    /// The names of [`Stats::numbers`] on the board, in the same order: those that `STATS` has for them, but
+    /// for the parts of the longest turn.
+    fn names() -> Vec<String> {
+        let closed = CloseReason::ALL.iter().map(|reason| format!("closed_{}", reason.word()));
+        let others = [
+            "buffered_bytes",
+            "buffered_output_bytes",
+            "connection_places_bytes",
+            "address_limits_bytes",
+            "table_bytes",
+            "requests",
+            "frames",
+            "refusals",
+            "bytes_in",
+            "bytes_out",
+            "refused_denied",
+            "refused_address_limit",
+            "refused_address_rate",
+            "accept_errors",
+            "accept_pauses",
+            "events_stale",
+            "visits",
+            "turns",
+            "log_lines_suppressed",
+            "table_reloads",
+            "table_failures",
+            "table_keys",
+            "connections_max",
+            "memory_limit_bytes",
+            "cpu_microseconds",
+            "resident_bytes",
+            "longest_turn_window",
+            "longest_turn_microseconds",
+            "longest_turn_before_microseconds",
+        ];
+        let first = ["connections_accepted", "connections_peak"].map(str::to_owned).into_iter();
+        first.chain(closed).chain(others.map(str::to_owned)).collect()
+    }
+
     /// The statistics of a process that has run for `uptime` as text: one `name value` a line, each ended
     /// by `\n`.
     pub fn report(&self, uptime: Duration, process_id: u32) -> impl fmt::Display {
@@ -222,7 +262,7 @@ impl Stats {
     /// `supervisor` is the process that takes signals.
     pub fn report_of_shards(
         &self,
-        shards: usize,
+        shards: Shards,
         uptime: Duration,
         supervisor: u32,
     ) -> impl fmt::Display {
@@ -234,7 +274,7 @@ struct Report<'a> {
     stats: &'a Stats,
     uptime: Duration,
     process_id: u32,
-    shards: Option<usize>,
+    shards: Option<Shards>,
 }
 
 impl fmt::Display for Report<'_> {
@@ -245,7 +285,11 @@ impl fmt::Display for Report<'_> {
         writeln!(f, "uptime_seconds {whole}.{part:03}")?;
         writeln!(f, "version {VERSION}")?;
         writeln!(f, "pid {}", self.process_id)?;
-        self.shards.iter().try_for_each(|shards| writeln!(f, "shards {shards}"))?;
+        if let Some(Shards { count, answering, with_newest_table }) = self.shards {
+            writeln!(f, "shards {count}")?;
+            writeln!(f, "shards_answering {answering}")?;
+            writeln!(f, "shards_with_newest_table {with_newest_table}")?;
+        }
         writeln!(f, "connections_open {}", stats.open())?;
         writeln!(f, "connections_peak {}", stats.peak)?;
         writeln!(f, "connections_max {}", stats.max_connections)?;

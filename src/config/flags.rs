@@ -25,6 +25,11 @@ pub(super) const FLAGS: &[Flag] = &[
     ),
     switch("reuse-port", "let other processes of this user listen on the same ports"),
     flag("shards", "COUNT", "processes that serve side by side, each on a core [1]"),
+    flag(
+        "shard-timeout",
+        "DURATION",
+        "replace a shard whose loop stands still so long; 0: never [10s]",
+    ),
     flag("user", "USER[:GROUP]", "become this user once the ports are bound; names or numbers"),
     switch("print-addresses", "print SERVICE ADDRESS of each listener on standard output"),
     flag("table", "FILE", "the lookup table: KEY VALUE a line, # comments; SIGHUP reloads it"),

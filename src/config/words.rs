@@ -46,6 +46,7 @@ impl Config {
             listeners,
             reuse_port,
             shards,
+            shard_timeout,
             user,
             print_addresses,
             table,
@@ -67,6 +68,7 @@ impl Config {
         }
         words.switch("reuse-port", *reuse_port);
         words.value("shards", shards);
+        words.value("shard-timeout", &seconds(shard_timeout.unwrap_or_default()));
         words.optional("user", user);
         words.switch("print-addresses", *print_addresses);
         if let Some(path) = table {

@@ -73,10 +73,10 @@ fn numbers_that_stand_for_nothing() {
 }
 
 #[test]
-fn what_is_left_open_is_closed_on_exec_again() {
-    let file = File::open("/dev/null").expect("a file");
-    let number = file.as_raw_fd();
-    let seen = leave_open(&[file.as_fd()], || Ok(is_closed_on_exec(number)));
-    assert!(!seen.expect("it can be marked"));
-    assert!(is_closed_on_exec(number));
+fn among_the_open_numbers_are_those_that_were_inherited() {
+    let original = File::open("/dev/null").expect("a file");
+    let number = inherited(&original);
+    assert!(open_numbers().contains(&number));
+    assert!(open_numbers().iter().all(|&number| number > 2));
+    drop(take(number).expect("it was inherited"));
 }

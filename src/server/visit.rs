@@ -121,8 +121,8 @@ impl<N: Net> Visitor<N> {
     /// though the peer takes a little at a time. When the peer last took bytes tells. Those for which it
     /// had room when the wait began say nothing either, however late the kernel sent them.
     ///
-    /// Where it cannot be told, sending is tried. So it is where the peer has received everything, and an
-    /// event is still to come; then its time begins anew.
+    /// Where it cannot be told, sending is tried. So it is where the peer has received everything: an event
+    /// is still to come, or the kernel lacks memory.
     pub(super) fn look_at_output(&mut self, entry: &mut Entry<N::Stream>) {
         let limit = self.limits.write_timeout;
         let unsent = entry.conn.unsent();
@@ -134,11 +134,7 @@ impl<N: Net> Visitor<N> {
                     unsent.restart_wait(last_taken.min(self.now));
                 }
             }
-            Output::Delivered => {
-                unsent.restart_wait(self.now);
-                entry.ready.write = true;
-            }
-            Output::Held { .. } | Output::Unknown => entry.ready.write = true,
+            Output::Held { .. } | Output::Delivered | Output::Unknown => entry.ready.write = true,
         }
     }
 

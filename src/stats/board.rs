@@ -1,14 +1,28 @@
-//! The board on which the shards of one server write what they have counted, for each other to read.
+//! The board on which the shards of one server write their statistics, for each other to read.
 //!
-//! It is a file in memory without a name, memfd_create(2), which all of them have inherited: a place of
-//! fixed size for each shard, written with pwrite(2) and read with pread(2). No lock, no message, nobody
-//! to wait for.
+//! It is a file in memory without a name, memfd_create(2), which all of them have inherited. Each shard has
+//! two places on it, for two processes: one that drains, and its successor. One more place is the
+//! supervisor's. A place is written with pwrite(2) and read with pread(2): no lock, no message, no waiting.
 //!
-//! Invariant: a place has one writer, its shard, or who looks after the shards while there is none. What
-//! a shard that ended had counted stays, so the sum of all never goes back.
+//! ```text
+//! the beginning   what it is (a name and a layout number), how many shards, how many numbers, how long the
+//!                 beginning, a copy and the names are; and the names of the numbers
+//! then            the places, each of two copies
+//! a copy          version, checksum, the numbers in the order of the names
+//! ```
+//!
+//! The names stand on the board, so another version of the program can read it: it finds each number by name,
+//! and leaves out those that it does not know.
+//!
+//! Invariants:
+//!
+//! - A place has one writer, its process, or the supervisor while there is none. What a process that ended
+//!   had counted stays, and its successor in that place goes on from there. So the sum of all never goes back.
+//! - A place is never torn. A writer overwrites the older copy, and its checksum comes with it: a reader
+//!   takes the newest copy that is whole, also when the writer is killed in the middle of a write.
 
 use super::Stats;
-use super::publishing::Ledger;
+use super::publishing::{Ledger, Shards};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::File;
 use std::io;
@@ -19,82 +33,250 @@ use std::time::Duration;
 #[cfg(test)]
 mod tests;
 
-/// Bytes of a place: a power of two, so that none crosses a page and each write is whole even if its
-/// process is killed meanwhile.
-const PLACE: usize = 512;
+/// The first eight bytes. The last of them is the number of the layout: what is said above.
+const NAME: u64 = u64::from_le_bytes(*b"readydS2");
 
-const _: () = assert!(size_of::<Stats>() <= PLACE);
+/// Bytes of one copy of a place: a thousand numbers, which is room for histograms.
+const ROOMY_COPY: usize = 8192;
 
-/// Readings until two agree. A writer comes by ten times a second, a reading takes microseconds.
-const READINGS: usize = 4;
+/// Where the limit of file sizes, RLIMIT_FSIZE, does not allow that, a copy is a multiple of this.
+const SMALL_COPY: usize = 512;
+
+/// Numbers before the names.
+const BEFORE_NAMES: usize = 6;
+
+/// No board begins with more bytes than this.
+const LONGEST_BEGINNING: usize = 1 << 16;
+
+const WORD: usize = 8;
+
+/// Before the numbers of a copy: its version and its checksum.
+const BEFORE_NUMBERS: usize = 2 * WORD;
+
+/// Numbers that only the supervisor knows, behind those of [`Stats`].
+const OF_THE_SUPERVISOR: [&str; 2] = ["shards_answering", "shards_with_newest_table"];
+
+/// Readings of a place until a copy is whole. For a reading to fail, a writer has to write both copies in the
+/// microseconds that the reading takes, and it writes ten times a second.
+const READINGS: usize = 16;
+
+/// Processes that serve in the place of one shard: one that drains, and its successor.
+pub const SEATS_PER_SHARD: usize = 2;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Board {
     file: File,
     shards: usize,
+    /// Where each of our numbers stands on this board, which another version may have made.
+    columns: Vec<Option<usize>>,
+    layout: Layout,
+}
+
+/// Where things stand on a board, in bytes but for the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Layout {
+    /// How many numbers a copy has.
+    width: usize,
+    beginning: usize,
+    copy: usize,
 }
 
 impl Board {
-    /// A board for so many shards, with nothing on it.
+    /// A board for `shards` shards, with nothing on it.
     ///
     /// # Errors
     ///
     /// When the system has no descriptor or no memory for it.
     pub fn create(shards: usize) -> io::Result<Board> {
+        let names = own_names();
+        let least = (BEFORE_NUMBERS + names.len() * WORD).next_multiple_of(SMALL_COPY);
+        Board::with_copies(shards, &names, ROOMY_COPY.max(least)).or_else(|error| {
+            let is_too_large = error.kind() == io::ErrorKind::FileTooLarge;
+            if is_too_large { Board::with_copies(shards, &names, least) } else { Err(error) }
+        })
+    }
+
+    fn with_copies(shards: usize, names: &[String], copy: usize) -> io::Result<Board> {
         let file = File::from(memfd_create(c"readyd statistics", MFdFlags::MFD_CLOEXEC)?);
+        let text = names.join("\n");
+        let beginning = (BEFORE_NAMES * WORD + text.len()).next_multiple_of(SMALL_COPY);
+        let layout = Layout { width: names.len(), beginning, copy };
+        let numbers =
+            [shards, layout.width, beginning, copy, text.len()].map(|number| number as u64);
+        let words = [NAME].into_iter().chain(numbers);
+        let mut bytes: Vec<u8> = words.flat_map(u64::to_ne_bytes).collect();
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.resize(layout.offset(SEATS_PER_SHARD * shards + 1, 0) as usize, 0);
         // Written, not only sized: later there may be no memory left.
-        file.write_all_at(&vec![0; shards * PLACE], 0)?;
-        Ok(Board { file, shards })
+        file.write_all_at(&bytes, 0)?;
+        Ok(Board { file, shards, columns: (0..layout.width).map(Some).collect(), layout })
     }
 
-    /// The board that another process created.
-    pub fn of(descriptor: OwnedFd, shards: usize) -> Board {
-        Board { file: descriptor.into(), shards }
+    /// The board that another process created, perhaps of another version.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is no board of this layout.
+    pub fn open(descriptor: OwnedFd) -> io::Result<Board> {
+        let no_board = || io::Error::new(io::ErrorKind::InvalidData, "not a board for statistics");
+        let file = File::from(descriptor);
+        let mut start = [0; BEFORE_NAMES * WORD];
+        file.read_exact_at(&mut start, 0)?;
+        let mut numbers = words(&start);
+        let name = numbers.next();
+        let mut next = || numbers.next().and_then(|number| usize::try_from(number).ok());
+        let (shards, width, beginning, copy, length) = (next(), next(), next(), next(), next());
+        let (Some(shards), Some(width), Some(beginning), Some(copy), Some(length)) =
+            (shards, width, beginning, copy, length)
+        else {
+            return Err(no_board());
+        };
+        let layout = Layout { width, beginning, copy };
+        if name != Some(NAME) || !layout.is_sound() || length > beginning {
+            return Err(no_board());
+        }
+        let mut text = vec![0; length];
+        file.read_exact_at(&mut text, (BEFORE_NAMES * WORD) as u64)?;
+        let text = String::from_utf8(text).map_err(|_| no_board())?;
+        let theirs: Vec<&str> = text.split('\n').collect();
+        if theirs.len() != width {
+            return Err(no_board());
+        }
+        let column = |own: &String| theirs.iter().position(|their| their == own);
+        let columns = own_names().iter().map(column).collect();
+        Ok(Board { file, shards, columns, layout })
     }
 
-    /// Shards that have a place.
+    /// How many shards there are.
     pub fn shards(&self) -> usize {
         self.shards
     }
 
-    /// What shard `number`, from 0, had counted when it wrote last.
-    pub fn read(&self, number: usize) -> Stats {
-        self.places().get(number).cloned().unwrap_or_default()
+    /// What the process in `seat`, from 0, had counted when it wrote last.
+    pub fn read(&self, seat: usize) -> Stats {
+        self.try_read(seat).unwrap_or_default()
     }
 
-    /// Writes what shard `number` has counted.
-    pub fn write(&self, number: usize, stats: &Stats) {
-        let mut place = [0; PLACE];
-        for (bytes, number) in place.chunks_exact_mut(8).zip(stats.clone().numbers()) {
-            bytes.copy_from_slice(&number.to_ne_bytes());
+    fn try_read(&self, seat: usize) -> io::Result<Stats> {
+        let mut stats = Stats::default();
+        let numbers = self.numbers(seat)?;
+        for (own, number) in stats.numbers().into_iter().zip(numbers) {
+            *own = number;
         }
-        // The memory is there already. If the write fails all the same, old numbers stand.
-        let _ = self.file.write_all_at(&place, (number * PLACE) as u64);
+        Ok(stats)
     }
 
-    /// What all shards had counted when they wrote last.
+    /// Writes what the process in `seat` has counted.
+    pub fn write(&self, seat: usize, stats: &Stats) {
+        let mut stats = stats.clone();
+        let numbers: Vec<u64> = stats.numbers().into_iter().map(|number| *number).collect();
+        self.write_numbers(seat, &numbers);
+    }
+
+    /// Notes that the process in `seat` has ended. What it had counted stays, and what was open is closed.
+    pub fn end(&self, seat: usize) {
+        if let Ok(mut counted) = self.try_read(seat) {
+            counted.end_all();
+            self.write(seat, &counted);
+        }
+    }
+
+    /// What all had counted when they wrote last.
     pub fn total(&self) -> Stats {
         let mut total = Stats::default();
-        self.places().iter().for_each(|stats| total.add(stats));
+        (0..SEATS_PER_SHARD * self.shards).for_each(|seat| total.add(&self.read(seat)));
         total
     }
 
-    fn places(&self) -> Vec<Stats> {
-        self.bytes().chunks_exact(PLACE).map(stats_of).collect()
+    /// What the supervisor has written about the shards.
+    pub fn overview(&self) -> Shards {
+        let numbers = self.numbers(self.seat_of_the_supervisor()).unwrap_or_default();
+        let mut numbers = numbers.into_iter().skip(Stats::default().numbers().len());
+        let mut next = || numbers.next().unwrap_or_default();
+        Shards { count: self.shards as u64, answering: next(), with_newest_table: next() }
     }
 
-    /// All places as they stood at one moment: a reading during a write could mix old and new.
-    fn bytes(&self) -> Vec<u8> {
-        let mut last = Vec::new();
+    /// Writes what only the supervisor knows about the shards.
+    pub fn write_overview(&self, shards: &Shards) {
+        let mut numbers = vec![0; Stats::default().numbers().len()];
+        numbers.extend([shards.answering, shards.with_newest_table]);
+        self.write_numbers(self.seat_of_the_supervisor(), &numbers);
+    }
+
+    fn seat_of_the_supervisor(&self) -> usize {
+        SEATS_PER_SHARD * self.shards
+    }
+
+    /// Our numbers of a place; 0 for those that are not on this board, and for a place without any.
+    fn numbers(&self, seat: usize) -> io::Result<Vec<u64>> {
         for _ in 0..READINGS {
-            let mut bytes = vec![0; self.shards * PLACE];
-            if self.file.read_exact_at(&mut bytes, 0).is_err() || bytes == last {
-                break;
+            match self.newest(seat)? {
+                Newest::Whole(copy) => {
+                    let at = |column: &Option<usize>| copy.numbers.get((*column)?).copied();
+                    return Ok(self.columns.iter().map(|it| at(it).unwrap_or_default()).collect());
+                }
+                Newest::Never => return Ok(vec![0; self.columns.len()]),
+                Newest::Torn => {}
             }
-            last = bytes;
         }
-        last
+        Err(io::Error::other("each reading met a write"))
+    }
+
+    fn write_numbers(&self, seat: usize, numbers: &[u64]) {
+        let (version, half) = match self.newest(seat) {
+            Ok(Newest::Whole(copy)) => (copy.version + 1, 1 - copy.half),
+            Ok(Newest::Never) => (1, 0),
+            // A copy with a lower version than the one that stands there would not be seen.
+            Ok(Newest::Torn) | Err(_) => return,
+        };
+        let mut row = vec![0; self.layout.width];
+        for (column, number) in self.columns.iter().zip(numbers) {
+            if let Some(place) = column.and_then(|column| row.get_mut(column)) {
+                *place = *number;
+            }
+        }
+        let head = [version, checksum(version, &row)];
+        let bytes: Vec<u8> = head.iter().chain(&row).flat_map(|word| word.to_ne_bytes()).collect();
+        // The memory is there already. If the write fails all the same, old numbers stand.
+        let _ = self.file.write_all_at(&bytes, self.layout.offset(seat, half));
+    }
+
+    fn newest(&self, seat: usize) -> io::Result<Newest> {
+        if seat > self.seat_of_the_supervisor() {
+            return Ok(Newest::Never);
+        }
+        let copies = [self.copy(seat, 0)?, self.copy(seat, 1)?];
+        let are_written = copies.iter().all(|copy| copy.version > 0);
+        let whole = copies.into_iter().filter(|copy| copy.version > 0 && copy.is_whole());
+        Ok(match whole.max_by_key(|copy| copy.version) {
+            Some(copy) => Newest::Whole(copy),
+            None if are_written => Newest::Torn,
+            None => Newest::Never,
+        })
+    }
+
+    fn copy(&self, seat: usize, half: u64) -> io::Result<Copy> {
+        let mut bytes = vec![0; BEFORE_NUMBERS + self.layout.width * WORD];
+        self.file.read_exact_at(&mut bytes, self.layout.offset(seat, half))?;
+        let mut words = words(&bytes);
+        let (version, sum) = (words.next(), words.next());
+        let (version, sum) = (version.unwrap_or_default(), sum.unwrap_or_default());
+        Ok(Copy { version, sum, half, numbers: words.collect() })
+    }
+}
+
+impl Layout {
+    /// Whether its numbers can be used without a check.
+    fn is_sound(self) -> bool {
+        let needed =
+            self.width.checked_mul(WORD).and_then(|bytes| bytes.checked_add(BEFORE_NUMBERS));
+        let are_small = self.beginning <= LONGEST_BEGINNING && self.copy <= ROOMY_COPY << 8;
+        are_small && needed.is_some_and(|needed| needed <= self.copy)
+    }
+
+    fn offset(self, seat: usize, half: u64) -> u64 {
+        (self.beginning + 2 * seat * self.copy) as u64 + half * self.copy as u64
     }
 }
 
@@ -104,15 +286,47 @@ impl AsFd for Board {
     }
 }
 
-fn stats_of(place: &[u8]) -> Stats {
-    let mut stats = Stats::default();
-    for (number, bytes) in stats.numbers().into_iter().zip(place.chunks_exact(8)) {
-        *number = bytes.try_into().map_or(0, u64::from_ne_bytes);
-    }
-    stats
+/// What is found at a place.
+enum Newest {
+    /// The newest copy that is whole.
+    Whole(Copy),
+    /// Nothing was written whole yet.
+    Never,
+    /// Both copies were being written while they were read.
+    Torn,
 }
 
-/// A shard's place on the board.
+/// One of the two copies of a place.
+struct Copy {
+    version: u64,
+    sum: u64,
+    half: u64,
+    numbers: Vec<u64>,
+}
+
+impl Copy {
+    fn is_whole(&self) -> bool {
+        checksum(self.version, &self.numbers) == self.sum
+    }
+}
+
+/// The names of all numbers that this version writes, in their order.
+fn own_names() -> Vec<String> {
+    let names = Stats::names().into_iter();
+    names.chain(OF_THE_SUPERVISOR.map(str::to_owned)).collect()
+}
+
+fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    bytes.chunks_exact(WORD).map(|word| word.try_into().map_or(0, u64::from_ne_bytes))
+}
+
+/// FNV-1a over the words: against a reading in the middle of a write, not against malice.
+fn checksum(version: u64, numbers: &[u64]) -> u64 {
+    let add = |sum: u64, number: &u64| (sum ^ number).wrapping_mul(0x0000_0100_0000_01B3);
+    numbers.iter().fold(add(0xCBF2_9CE4_8422_2325, &version), add)
+}
+
+/// A process's place on the board.
 #[derive(Debug)]
 pub struct Seat {
     board: Board,
@@ -124,12 +338,16 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// The place of shard `number`, from 0, which goes on from what stands there. The first shard began
+    /// Seat `number`, from 0, whose process goes on from the numbers that stand there. The first shard began
     /// `age` ago.
-    pub fn take(board: Board, number: usize, age: Duration) -> Seat {
-        let mut predecessors = board.read(number);
+    ///
+    /// # Errors
+    ///
+    /// When those numbers cannot be read.
+    pub fn take(board: Board, number: usize, age: Duration) -> io::Result<Seat> {
+        let mut predecessors = board.try_read(number)?;
         predecessors.end_all();
-        Seat { board, number, predecessors, age }
+        Ok(Seat { board, number, predecessors, age })
     }
 }
 
@@ -144,8 +362,8 @@ impl Ledger for Seat {
         self.board.total()
     }
 
-    fn shards(&self) -> usize {
-        self.board.shards()
+    fn shards(&self) -> Shards {
+        self.board.overview()
     }
 
     fn age_at_start(&self) -> Duration {

@@ -16,6 +16,17 @@ mod tests;
 /// rare beside the system calls of its clients.
 pub const PERIOD: Duration = Duration::from_millis(100);
 
+/// What the supervisor of shards knows of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shards {
+    /// How many there are to be.
+    pub count: u64,
+    /// How many answer: their loops turn.
+    pub answering: u64,
+    /// How many have the table that was loaded last.
+    pub with_newest_table: u64,
+}
+
 /// Where shards of one server tell each other what they have counted.
 pub trait Ledger {
     /// Replaces what this shard had published.
@@ -24,8 +35,8 @@ pub trait Ledger {
     /// What all have published, this one included.
     fn total(&self) -> Stats;
 
-    /// How many there are.
-    fn shards(&self) -> usize;
+    /// What is known of all of them.
+    fn shards(&self) -> Shards;
 
     /// For how long there had been shards when this one started.
     fn age_at_start(&self) -> Duration;

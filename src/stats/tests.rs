@@ -169,10 +169,27 @@ fn what_was_open_when_a_process_ended_counts_as_closed_by_the_system() {
 }
 
 #[test]
-fn the_report_of_shards_says_how_many_they_are() {
+fn the_report_of_shards_says_how_many_they_are_and_how_they_are() {
     let stats = all(5);
     let uptime = Duration::from_millis(1500);
-    let shards = stats.report_of_shards(4, uptime, 4711).to_string();
+    let known = Shards { count: 4, answering: 3, with_newest_table: 2 };
+    let shards = stats.report_of_shards(known, uptime, 4711).to_string();
     let alone = stats.report(uptime, 4711).to_string();
-    assert_eq!(shards, alone.replacen("\nconnections_open", "\nshards 4\nconnections_open", 1));
+    let lines = "\nshards 4\nshards_answering 3\nshards_with_newest_table 2\nconnections_open";
+    assert_eq!(shards, alone.replacen("\nconnections_open", lines, 1));
+}
+
+#[test]
+fn the_names_on_the_board_are_those_of_the_report() {
+    let names = Stats::names();
+    for (index, name) in names.iter().enumerate() {
+        let mut stats = Stats::default();
+        let mut numbers = stats.numbers();
+        assert_eq!(numbers.len(), names.len());
+        *numbers[index] = 77;
+        let report = stats.report(Duration::ZERO, 1).to_string();
+        let is_told = report.lines().any(|line| line == format!("{name} 77"));
+        // Of the longest turn the report tells one number, and the board keeps three.
+        assert!(is_told || name.starts_with("longest_turn_"), "{name}: {report}");
+    }
 }

@@ -7,13 +7,13 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The deadline holds within 0.1 s; a machine that is busy with other tests needs some more.
 const LATE: Duration = Duration::from_millis(600);
 
 fn launch(service: &str) -> crate::support::Server {
-    Launch::of(&[service]).args(&["--write-timeout", "1s"]).start()
+    Launch::of(&[service]).args(&["--write-timeout", "2s"]).start()
 }
 
 /// Waits for the server's RST, without taking a byte.
@@ -76,13 +76,11 @@ fn field_server_18_replies_that_are_never_read_end_in_time() {
 fn field_server_18_a_client_that_reads_once_has_its_time_from_then() {
     let server = launch("chargen");
     let mut client = server.connect("chargen");
-    SockRef::from(&client.stream).set_recv_buffer_size(16_384).expect("SO_RCVBUF");
     // Not to wait for something: the client is silent for half of its time.
     thread::sleep(WRITE_TIMEOUT / 2);
-    // All that its kernel holds, so that there is room for more at once.
-    let since = Instant::now();
-    client.read(200_000);
-    assert_in_time(since, &client);
+    // Most of what its kernel holds, so that there is room for more at once.
+    client.read(60_000);
+    assert_in_time(Instant::now(), &client);
 }
 
 #[test]
@@ -103,9 +101,9 @@ fn field_server_18_a_steady_slow_reader_is_not_cut_off() {
     SockRef::from(&client.stream).set_recv_buffer_size(16_384).expect("SO_RCVBUF");
     let started = Instant::now();
     // Far less than what an event of room would take: a third of some megabytes.
-    while started.elapsed() < 5 * WRITE_TIMEOUT {
+    while started.elapsed() < 3 * WRITE_TIMEOUT {
         client.read(8_000);
-        thread::sleep(WRITE_TIMEOUT / 10);
+        thread::sleep(WRITE_TIMEOUT / 20);
     }
     assert_eq!(server.statistics().get("closed_write_timeout"), 0);
 }

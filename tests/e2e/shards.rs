@@ -1,9 +1,13 @@
 //! `--shards`: several processes that serve as one.
 
 mod failing;
+mod inherited;
 mod signals;
+mod starting;
 mod statistics;
 mod stopping;
+mod stuck;
+mod successors;
 mod tables;
 
 use crate::command_line::assert_cannot_run;
@@ -154,7 +158,7 @@ fn what_is_bounded_in_total_is_divided_among_the_shards() {
 
 #[test]
 fn idle_shards_and_their_supervisor_sleep() {
-    let server = launch(&["framed"], 2).start();
+    let server = launch(&["framed"], 2).args(&["--shard-timeout", "0"]).start();
     let clients = clients_of_all(&server, 2);
     let mut everyone = processes(&server, 2);
     everyone.push(server.pid());
@@ -205,8 +209,8 @@ fn what_prevents_a_start_is_said_once() {
     command.args(["--listen", "echo=127.0.0.1:0"]);
     for (order, complaint) in [
         ("nonsense", "is no order to a shard"),
-        ("2 2 1 1 3 4 5", "is no order to a shard"),
-        ("0 2 1 1 3 4 5", "is not the parent process"),
+        ("2 2 1 1 1 3 4 5 6", "is no order to a shard"),
+        ("0 1 1 1 1 3 4 5 6", "is not the parent process"),
     ] {
         let output = tools::run(command.env("READYD_SHARD", order), Input::Whole(b""));
         let stderr = String::from_utf8_lossy(&output.stderr);

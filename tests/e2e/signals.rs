@@ -236,11 +236,11 @@ fn reload_asked_for_during_a_reload_is_not_lost() {
     scratch.write("table", "colour blue\n");
     server.signal(Signal::SIGHUP);
     eventually("the newest table", || (client.ask("LOOKUP colour") == "blue").then_some(()));
-    let orders = server.log().containing("loading table").len();
     eventually("the end of all loads", || {
         let loads = server.log().containing("loading table").len() - 1;
         (loads as u64 == server.statistics().get("table_reloads")).then_some(())
     });
+    let orders = server.log().containing("loading table").len();
     assert!(orders >= 3, "one at the start, one of the big table, one after it");
 }
 

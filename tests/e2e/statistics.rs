@@ -35,7 +35,7 @@ fn field_server_20_a_server_tells_the_documented_names_and_its_limits() {
     let reply = client.ask("STATS");
     let documented = documented_names();
     let without_shards: Vec<&str> =
-        documented.into_iter().filter(|name| *name != "shards").collect();
+        documented.into_iter().filter(|name| !name.starts_with("shards")).collect();
     assert_eq!(names(&reply), without_shards);
     for stats in [Statistics::from_reply(&reply), server.statistics()] {
         assert_eq!(stats.text("version"), VERSION);

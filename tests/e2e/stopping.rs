@@ -40,8 +40,8 @@ fn field_server_05_clients_beyond_the_limit_are_let_in_and_served_when_it_stops(
 #[test]
 fn field_server_05_clients_that_find_no_descriptor_are_let_in_and_served_when_it_stops() {
     let mut server =
-        Launch::of(&["framed"]).descriptor_limit(16).args(&["--max-connections", "50"]).start();
-    let mut clients: Vec<Client> = (0..20).map(|_| server.connect("framed")).collect();
+        Launch::of(&["framed"]).descriptor_limit(40).args(&["--max-connections", "100"]).start();
+    let mut clients: Vec<Client> = (0..50).map(|_| server.connect("framed")).collect();
     for client in &mut clients {
         client.send_frame("ECHO x");
     }
@@ -63,7 +63,7 @@ fn field_server_05_a_second_signal_waits_for_nobody() {
     let _outside = server.connect("framed");
     server.wait_for_log("accepting paused: ");
     server.signal(Signal::SIGTERM);
-    server.wait_for_log("draining 1 connections");
+    server.wait_for_log("draining 1 connection");
     server.signal(Signal::SIGTERM);
     assert_eq!(server.wait_for_exit().code(), Some(0));
 }

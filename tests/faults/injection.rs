@@ -15,6 +15,7 @@ mod plan;
 mod starting;
 mod stopping;
 pub(crate) mod strace;
+mod supervising;
 mod work;
 
 use crate::support::tools;

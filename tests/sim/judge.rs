@@ -76,7 +76,9 @@ impl Court<'_> {
 
     fn write_timeout(&self) -> Result<(), String> {
         let since = self.facts.refused_since.unwrap_or(self.scene.now);
-        let is_known = self.facts.not_told_at != Some(self.scene.now);
+        // If nothing can be sent though the peer has taken all, the kernel is to blame.
+        let is_known = self.facts.not_told_at != Some(self.scene.now)
+            && self.facts.delivered_at != self.scene.now;
         let taken_at = if is_known { self.facts.taken_at } else { Moment::START };
         let waited = self.scene.now.since(since.max(self.facts.last_sent_at).max(taken_at));
         let is_late = waited >= self.scene.limits.write_timeout

@@ -83,8 +83,7 @@ impl Watch {
         let (name, since, limit) = match (facts.fin_sent_at, self.waiting_since) {
             (Some(at), _) => ("linger", at, limits.linger_timeout),
             (None, Some(since)) => {
-                let taken_at = facts.taken_at.max(facts.delivered_at);
-                let since = since.max(facts.last_sent_at).max(taken_at);
+                let since = since.max(facts.last_sent_at).max(facts.taken_at);
                 ("write", since, limits.write_timeout)
             }
             _ if is_unfinished && self.model.kind == Kind::Framed => {

@@ -1,50 +1,95 @@
-//! Processes that this one starts, posix_spawn(3), and how they end.
+//! Processes of this program that this one starts, and how they end.
 //!
-//! Invariant: the number of a [`Child`] is nobody else's until [`Child::take_ending`] has told its end:
-//! until then the kernel keeps what is left of the process, and its number with it.
+//! The program's file is opened once, at the start, and later processes are started from that descriptor
+//! (execveat(2)). So they run the same version though the file was replaced or deleted meanwhile, and no
+//! /proc is needed.
 //!
-//! `std::process` could do the same, and much else: pipes, threads, environments as maps, starting by
-//! fork(2). All of that would be in the program.
+//! Invariant: the number of a [`Child`] belongs to no other process until [`Child::take_ending`] has told its
+//! end: until then the kernel keeps the zombie, and its number with it. It does so because SIGCHLD has its
+//! default action, whatever the parent of this process had set: see `readyd::signals`.
+
+mod exec;
+
+pub(crate) use exec::FAILURE;
 
 use nix::errno::Errno;
-use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
-use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
+use nix::fcntl::{OFlag, open};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use readyd::inherited;
 use std::env;
 use std::ffi::{CString, OsString};
 use std::fmt;
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 #[cfg(test)]
 mod tests;
 
-/// Has the kernel keep what is left of a child until its end is asked for. Whoever started us may have had
-/// SIGCHLD ignored, which exec passes on: then a child would be gone without a word, wait(2). To be called
-/// before any is started.
-///
-/// # Errors
-///
-/// None that sigaction(2) tells of.
-#[expect(unsafe_code, reason = "what a signal calls is code that runs in between any other")]
-pub(super) fn keep_endings() -> io::Result<()> {
-    // SAFETY: the default calls nothing, and for SIGCHLD it does nothing.
-    unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }.map(drop).map_err(io::Error::from)
+/// A program's file, kept open.
+#[derive(Debug)]
+pub(crate) struct Program(OwnedFd);
+
+impl Program {
+    /// The program that this process runs. To be called at the start: without /proc it is opened by its
+    /// name, which may be another file's later.
+    ///
+    /// # Errors
+    ///
+    /// What open(2) says.
+    pub(super) fn own() -> io::Result<Program> {
+        Program::at(c"/proc/self/exe").or_else(|_| Program::at(exec::own_path()))
+    }
+
+    fn at(path: &std::ffi::CStr) -> io::Result<Program> {
+        // O_PATH: a program that may be executed need not be readable.
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        open(path, flags, Mode::empty()).map(Program).map_err(io::Error::from)
+    }
+}
+
+impl AsFd for Program {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Why a process could not be started: the system call that failed, and its error.
+#[derive(Debug)]
+pub(crate) struct NotStarted {
+    call: &'static str,
+    error: io::Error,
+}
+
+impl NotStarted {
+    fn at(call: &'static str) -> impl Fn(io::Error) -> NotStarted {
+        move |error| NotStarted { call, error }
+    }
+}
+
+impl fmt::Display for NotStarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NotStarted { call, error } = self;
+        write!(f, "{call}: {error}")
+    }
 }
 
 /// What to start, and with what. Its standard input and output are /dev/null.
 pub(super) struct Start<'a> {
-    /// The file.
-    pub(super) program: &'a str,
+    pub(super) program: &'a Program,
     /// What it is called, and its flags.
     pub(super) arguments: Vec<OsString>,
     /// A variable that it has besides those of this process, and its value.
     pub(super) variable: (&'a str, String),
     /// Its standard error, if that is another than ours.
     pub(super) stderr: Option<BorrowedFd<'a>>,
+    /// Descriptors that it has under the same numbers. All others are closed.
+    pub(super) left_open: Vec<BorrowedFd<'a>>,
+    /// One of these, to which [`FAILURE`] is written if the program cannot be executed.
+    pub(super) failure: BorrowedFd<'a>,
 }
 
 impl Start<'_> {
@@ -52,25 +97,28 @@ impl Start<'_> {
     ///
     /// # Errors
     ///
-    /// What the system says of starting a process, or of the file.
-    pub(super) fn start(self) -> io::Result<Child> {
-        let environment = self.environment()?;
-        let arguments: Vec<CString> =
-            self.arguments.into_iter().map(c_string).collect::<io::Result<_>>()?;
-        let null = File::options().read(true).write(true).open("/dev/null")?;
-        let mut descriptors = PosixSpawnFileActions::init()?;
-        descriptors.add_dup2(null.as_raw_fd(), 0)?;
-        descriptors.add_dup2(null.as_raw_fd(), 1)?;
-        if let Some(stderr) = self.stderr {
-            descriptors.add_dup2(stderr.as_raw_fd(), 2)?;
-        }
-        // Rust's start-up has programs ignore SIGPIPE, and what is ignored is inherited.
-        let mut attributes = PosixSpawnAttr::init()?;
-        attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
-        attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF)?;
-        posix_spawn(self.program, &descriptors, &attributes, &arguments, &environment)
-            .map(Child)
-            .map_err(io::Error::from)
+    /// The call that failed in this process.
+    pub(super) fn start(self) -> Result<Child, NotStarted> {
+        let strings = NotStarted::at("its arguments");
+        let environment = self.environment().map_err(&strings)?;
+        let arguments: Vec<CString> = self
+            .arguments
+            .into_iter()
+            .map(c_string)
+            .collect::<io::Result<_>>()
+            .map_err(&strings)?;
+        let null =
+            inherited::null().map_err(NotStarted::at("open of /dev/null, and memfd_create"))?;
+        let order = exec::Order {
+            program: self.program.as_fd(),
+            arguments: &arguments,
+            environment: &environment,
+            input_and_output: null.as_fd(),
+            error: self.stderr,
+            left_open: &self.left_open,
+            failure: self.failure,
+        };
+        exec::fork_and_exec(&order).map(Child)
     }
 
     /// The environment of this process, with the variable.
@@ -93,9 +141,15 @@ fn c_string(text: OsString) -> io::Result<CString> {
 }
 
 /// A process that was started here, and whose end was not told yet.
+#[derive(Debug)]
 pub(super) struct Child(Pid);
 
 impl Child {
+    /// Its number.
+    pub(super) fn pid(&self) -> Pid {
+        self.0
+    }
+
     /// How it has ended, if it has. To be asked until it tells.
     pub(super) fn take_ending(&self) -> Option<Ending> {
         match waitpid(self.0, Some(WaitPidFlag::WNOHANG)) {

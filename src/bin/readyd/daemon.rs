@@ -1,8 +1,8 @@
 //! The server as a daemon: what it does on signals, and where its table and its time zone come from.
 
 use crate::background::in_a_thread;
+use crate::control::{Answer, Control, Instruction};
 use crate::loader::Loader;
-use crate::shard::{Control, News};
 use crate::zone::{self, ZoneReader};
 use readyd::clock::Moment;
 use readyd::counted::counted;
@@ -11,14 +11,21 @@ use readyd::reactor::MioNet;
 use readyd::server::Server;
 use readyd::table::Table;
 use readyd::zone::ZoneRules;
+use std::io;
+use std::os::fd::OwnedFd;
 
-/// Who looks after the server: who stops it, and who loads its table.
+/// Who looks after the server: who stops it, and who reads its table and its time zone.
 pub(crate) enum Keeper {
-    /// Nobody. It loads the table itself, and a second SIGTERM, whoever sends it, means: at once.
-    Itself(Loader<Table>),
+    /// Nobody. It reads them itself, and a second SIGTERM, from whatever process, means: at once.
+    Itself {
+        /// Reads the table.
+        tables: Loader<Table>,
+        /// Reads the time zone.
+        zone: ZoneReader,
+    },
     /// A supervisor. What goes to a terminal's or a service's processes all together arrives twice, from
     /// there and by way of the supervisor; so a second SIGTERM says nothing new, and SIGQUIT means: at
-    /// once. SIGHUP is the supervisor's: it hands the new table over.
+    /// once. SIGHUP is the supervisor's: it hands the new table and the new time zone over.
     Supervisor(Control),
 }
 
@@ -26,12 +33,11 @@ pub(crate) enum Keeper {
 pub(crate) struct Daemon {
     server: Server<MioNet>,
     keeper: Keeper,
-    zone: ZoneReader,
 }
 
 impl Daemon {
-    pub(crate) fn new(server: Server<MioNet>, keeper: Keeper, zone: ZoneReader) -> Daemon {
-        Daemon { server, keeper, zone }
+    pub(crate) fn new(server: Server<MioNet>, keeper: Keeper) -> Daemon {
+        Daemon { server, keeper }
     }
 
     /// The last line of the log.
@@ -42,12 +48,31 @@ impl Daemon {
     }
 
     fn terminate(&mut self, now: Moment) {
-        if !self.server.is_draining() {
-            log::info!("draining {}", counted(self.server.stats().open(), "connection"));
-            self.server.drain(now);
-        } else if matches!(self.keeper, Keeper::Itself(_)) {
-            self.stop_at_once(now);
+        // The supervisor may have said what this signal means.
+        self.follow_instructions(now);
+        if self.server.is_draining() {
+            if matches!(self.keeper, Keeper::Itself { .. }) {
+                self.stop_at_once(now);
+            }
+            return;
         }
+        match &self.keeper {
+            // Another process's signal. Whether a successor serves the backlog, the supervisor says.
+            Keeper::Supervisor(control) if control.answer(Answer::Drains).is_ok() => {
+                self.say_that_it_drains();
+                self.server.drain_and_wait(now);
+            }
+            Keeper::Supervisor(_) | Keeper::Itself { .. } => self.drain(now),
+        }
+    }
+
+    fn drain(&mut self, now: Moment) {
+        self.say_that_it_drains();
+        self.server.drain(now);
+    }
+
+    fn say_that_it_drains(&self) {
+        log::info!("draining {}", counted(self.server.stats().open(), "connection"));
     }
 
     fn stop_at_once(&mut self, now: Moment) {
@@ -75,60 +100,102 @@ impl Daemon {
 
     fn start_reload(&mut self) {
         // The wake-up of the last one may have failed; its table would wait for ever, and with it this.
-        self.take_tables();
-        self.take_zone();
-        if let Keeper::Itself(loader) = &mut self.keeper {
-            loader.order();
-            self.zone.order();
+        self.take_files();
+        if let Keeper::Itself { tables, zone } = &mut self.keeper {
+            tables.order();
+            zone.order();
         }
     }
 
-    /// Uses the tables that have come, from the loader or the supervisor.
-    fn take_tables(&mut self) {
-        match &mut self.keeper {
-            Keeper::Itself(loader) => match loader.take() {
-                Some(Ok(table)) => {
-                    log::info!("table reloaded: {}", counted(table.len(), "key"));
-                    self.replace_table(table);
+    /// Uses the table and the time zone that have been read.
+    fn take_files(&mut self) {
+        let Keeper::Itself { tables, zone } = &mut self.keeper else { return };
+        let (table, rules) = (tables.take(), zone.take());
+        match table {
+            Some(Ok(table)) => {
+                log::info!("table reloaded: {}", counted(table.len(), "key"));
+                self.replace_table(table);
+            }
+            Some(Err(why)) => {
+                self.server.keep_table();
+                log::error!("the old table stays in use: {why}");
+            }
+            None => {}
+        }
+        match rules {
+            Some(Ok(rules)) => self.replace_zone(rules),
+            Some(Err(error)) => zone::complain(&error),
+            None => {}
+        }
+    }
+
+    /// Does what the supervisor has said, if there is one.
+    fn follow_instructions(&mut self, now: Moment) {
+        while let Keeper::Supervisor(control) = &self.keeper {
+            let Some(instruction) = control.instruction() else { return };
+            match instruction {
+                Instruction::UseTable { version, memory } => self.use_table(version, memory),
+                Instruction::KeepTable => self.server.keep_table(),
+                Instruction::UseZone { version, memory } => self.use_zone(version, memory),
+                // That the note came is a turn.
+                Instruction::Turn => {}
+                Instruction::ServeBacklog if self.server.is_draining() => {
+                    self.server.serve_backlog(now);
                 }
-                Some(Err(why)) => self.keep_table(&why),
-                None => {}
-            },
-            Keeper::Supervisor(control) => {
-                let news = control.news();
-                if news.is_some() {
-                    // The supervisor got SIGHUP: the zone may have changed, too.
-                    self.zone.order();
+                Instruction::ServeBacklog => self.drain(now),
+                Instruction::LeaveBacklog => self.server.leave_backlog(),
+                Instruction::HoldIfIdle { question } => {
+                    let is_idle = self.server.hold_if_idle(now);
+                    self.answer(match is_idle {
+                        true => Answer::IsIdle { question },
+                        false => Answer::IsBusy { question },
+                    });
                 }
-                match news {
-                    Some(News::Table(table)) => {
-                        log::debug!("table replaced: {}", counted(table.len(), "key"));
-                        self.replace_table(table);
-                        self.take_tables();
-                    }
-                    Some(News::NoTable(None)) => {
-                        self.server.keep_table();
-                        self.take_tables();
-                    }
-                    Some(News::NoTable(Some(error))) => self.keep_table(&error.to_string()),
-                    None => {}
-                }
+                Instruction::AdmitAgain => self.server.admit_again(now),
             }
         }
     }
 
-    /// Uses the rules of the time zone that have come.
-    fn take_zone(&mut self) {
-        let Some(outcome) = self.zone.take() else { return };
-        match outcome {
-            Ok(rules) => self.replace_zone(rules),
-            Err(error) => zone::complain(&error),
+    /// Uses the table in memory that the supervisor has sent. For want of a descriptor or of memory this can
+    /// fail: then the supervisor sends it again.
+    fn use_table(&mut self, version: u64, memory: Option<OwnedFd>) {
+        match memory.ok_or_else(no_descriptor).and_then(Table::map) {
+            Ok(table) => {
+                log::debug!("table replaced: {}", counted(table.len(), "key"));
+                self.replace_table(table);
+                self.answer(Answer::HasTable { version });
+            }
+            Err(error) => {
+                log::error!("the old table stays in use until the next try: {error}");
+                self.answer(Answer::LacksTable { version });
+            }
+        }
+    }
+
+    /// Uses the rules of the time zone that the supervisor has sent, likewise.
+    fn use_zone(&mut self, version: u64, memory: Option<OwnedFd>) {
+        match memory.ok_or_else(no_descriptor).and_then(zone::map) {
+            Ok(rules) => {
+                self.server.replace_zone(rules);
+                self.answer(Answer::HasZone { version });
+            }
+            Err(error) => {
+                log::error!("the old time zone stays in use until the next try: {error}");
+                self.answer(Answer::LacksZone { version });
+            }
+        }
+    }
+
+    /// Tells the supervisor. If it is gone, the kernel has sent SIGTERM.
+    fn answer(&self, answer: Answer) {
+        if let Keeper::Supervisor(control) = &self.keeper {
+            let _ = control.answer(answer);
         }
     }
 
     fn replace_zone(&mut self, rules: ZoneRules) {
         if self.server.replace_zone(rules) {
-            log::info!("time zone read again: its rules have changed");
+            zone::say_that_it_changed();
         }
     }
 
@@ -137,11 +204,11 @@ impl Daemon {
         // A big table takes milliseconds to free. If no thread can be had, then here.
         let _ = in_a_thread(Box::new(move || drop(old)));
     }
+}
 
-    fn keep_table(&mut self, why: &str) {
-        self.server.keep_table();
-        log::error!("the old table stays in use: {why}");
-    }
+/// Why a note came without the descriptor that was sent with it.
+fn no_descriptor() -> io::Error {
+    io::Error::other("no descriptor is free")
 }
 
 impl Driver for Daemon {
@@ -157,8 +224,8 @@ impl Driver for Daemon {
             Notice::Reload => self.start_reload(),
             Notice::Report => self.report(now),
             Notice::Woken => {
-                self.take_tables();
-                self.take_zone();
+                self.take_files();
+                self.follow_instructions(now);
             }
             Notice::ChildEnded => {}
         }

@@ -21,6 +21,7 @@
 mod background;
 mod check;
 mod child;
+mod control;
 mod daemon;
 mod interruptible;
 mod listening;

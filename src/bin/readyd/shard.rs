@@ -3,19 +3,20 @@
 //! Invariant: a shard does not outlive its supervisor. When that ends, however it does, the kernel sends
 //! SIGTERM, and the shard drains.
 
+use crate::control::Control;
+use crate::zone;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, getppid};
-use readyd::inherited::handover;
 use readyd::inherited::{self, InheritError};
-use readyd::stats::board::{Board, Seat};
+use readyd::stats::board::{Board, SEATS_PER_SHARD, Seat};
 use readyd::table::Table;
+use readyd::zone::ZoneRules;
 use std::env;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
-use std::os::unix::net::UnixDatagram;
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 /// The environment variable that tells a process that it is a shard, and which.
@@ -27,24 +28,33 @@ pub(crate) const VARIABLE: &str = "READYD_SHARD";
 pub(crate) struct Order {
     /// Which shard, from 0.
     pub(crate) number: usize,
-    /// How many there are.
-    pub(crate) shards: usize,
+    /// Its place on the board, from 0.
+    pub(crate) seat: usize,
     /// The process that gave the order.
     pub(crate) supervisor: i32,
+    /// How many of its listeners, from the first, no program but the supervisor has. Others were inherited by the
+    /// supervisor, and the program that made them may have them, too.
+    pub(crate) own_listeners: usize,
     /// When it began, on the system's monotonic clock, in nanoseconds.
     pub(crate) began: u64,
     /// The descriptor of the board for statistics.
     pub(crate) board: RawFd,
     /// The descriptor of the memory that holds the table.
     pub(crate) table: RawFd,
+    /// The descriptor of the memory that holds the rules of the time zone.
+    pub(crate) zone: RawFd,
     /// The descriptor of the socket through which later tables come.
     pub(crate) control: RawFd,
 }
 
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Order { number, shards, supervisor, began, board, table, control } = self;
-        write!(f, "{number} {shards} {supervisor} {began} {board} {table} {control}")
+        let Order { number, seat, supervisor, own_listeners, began, board, table, zone, control } =
+            self;
+        write!(
+            f,
+            "{number} {seat} {supervisor} {own_listeners} {began} {board} {table} {zone} {control}"
+        )
     }
 }
 
@@ -55,14 +65,16 @@ impl Order {
         let mut number = || words.next()?.parse::<u64>().ok();
         let order = Order {
             number: number()?.try_into().ok()?,
-            shards: number()?.try_into().ok()?,
+            seat: number()?.try_into().ok()?,
             supervisor: number()?.try_into().ok()?,
+            own_listeners: number()?.try_into().ok()?,
             began: number()?,
             board: number()?.try_into().ok()?,
             table: number()?.try_into().ok()?,
+            zone: number()?.try_into().ok()?,
             control: number()?.try_into().ok()?,
         };
-        (words.next().is_none() && order.number < order.shards).then_some(order)
+        (words.next().is_none() && order.seat / SEATS_PER_SHARD == order.number).then_some(order)
     }
 }
 
@@ -92,8 +104,12 @@ pub(crate) enum ShardError {
     NoSupervisor,
     /// A descriptor that the order names was not inherited.
     Inherit(InheritError),
+    /// The board that was inherited cannot be read.
+    Board(io::Error),
     /// The table that was inherited cannot be used.
     Table(io::Error),
+    /// The rules of the time zone that were inherited cannot be used.
+    Zone(io::Error),
     /// The system refused.
     System(io::Error),
 }
@@ -111,8 +127,10 @@ impl fmt::Display for ShardError {
                 "the supervisor that {VARIABLE} in the environment names is not the parent process"
             ),
             ShardError::Inherit(error) => write!(f, "{error}"),
+            ShardError::Board(error) => write!(f, "cannot use the statistics: {error}"),
+            ShardError::Zone(error) => write!(f, "cannot use the time zone: {error}"),
             ShardError::Table(error) => write!(f, "cannot use the table: {error}"),
-            ShardError::System(error) => write!(f, "cannot watch the supervisor: {error}"),
+            ShardError::System(error) => write!(f, "cannot become a shard: prctl: {error}"),
         }
     }
 }
@@ -120,9 +138,10 @@ impl fmt::Display for ShardError {
 /// This process as a shard.
 #[derive(Debug)]
 pub(crate) struct Shard {
-    order: Order,
-    board: Board,
+    own_listeners: usize,
     table: Table,
+    zone: ZoneRules,
+    seat: Seat,
     control: Control,
 }
 
@@ -140,56 +159,25 @@ impl Shard {
             return Err(ShardError::NoSupervisor);
         }
         let take = |number| inherited::take(number).map_err(ShardError::Inherit);
-        let board = Board::of(take(order.board)?, order.shards);
+        let board = Board::open(take(order.board)?).map_err(ShardError::Board)?;
         let table = Table::map(take(order.table)?).map_err(ShardError::Table)?;
-        let control = Control(take(order.control)?.into());
-        Ok(Some(Shard { order, board, table, control }))
-    }
-
-    /// What it has from the supervisor: the table that all share, its place on the board, and the socket
-    /// through which later tables come.
-    pub(crate) fn into_parts(self) -> (Table, Seat, Control) {
-        let Shard { order, board, table, control } = self;
+        let zone = zone::map(take(order.zone)?).map_err(ShardError::Zone)?;
+        let control = Control::from(take(order.control)?);
+        // A program that is executed by its descriptor is called by that number in ps(1) and top(1).
+        prctl::set_name(c"readyd").map_err(|error| ShardError::System(error.into()))?;
         let age = Duration::from_nanos(monotonic_nanos().saturating_sub(order.began));
-        (table, Seat::take(board, order.number, age), control)
+        let seat = Seat::take(board, order.seat, age).map_err(ShardError::Board)?;
+        Ok(Some(Shard { own_listeners: order.own_listeners, table, zone, seat, control }))
     }
-}
 
-/// A new table comes with this note.
-pub(crate) const NEW_TABLE: u8 = b'T';
-
-/// The table could not be loaded again.
-pub(crate) const NO_TABLE: u8 = b'N';
-
-/// What the supervisor has to say of the table.
-pub(crate) enum News {
-    /// This one is to be used.
-    Table(Table),
-    /// The old one is to be kept: it could not be loaded; or it was, but cannot be used here.
-    NoTable(Option<io::Error>),
-}
-
-/// The socket through which the supervisor hands over tables.
-#[derive(Debug)]
-pub(crate) struct Control(UnixDatagram);
-
-impl AsFd for Control {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+    /// How many of its listeners, from the first, no program but the supervisor has.
+    pub(crate) fn own_listeners(&self) -> usize {
+        self.own_listeners
     }
-}
 
-impl Control {
-    /// What has come and was not yet looked at, oldest first.
-    pub(crate) fn news(&mut self) -> Option<News> {
-        match handover::receive(&self.0) {
-            Ok(Some((NEW_TABLE, Some(memory)))) => Some(match Table::map(memory) {
-                Ok(table) => News::Table(table),
-                Err(error) => News::NoTable(Some(error)),
-            }),
-            Ok(Some(_)) => Some(News::NoTable(None)),
-            Ok(None) => None,
-            Err(error) => Some(News::NoTable(Some(error))),
-        }
+    /// What it has from the supervisor: the table and the time zone that all share, its place on the board,
+    /// and the socket through which later ones come.
+    pub(crate) fn into_parts(self) -> (Table, ZoneRules, Seat, Control) {
+        (self.table, self.zone, self.seat, self.control)
     }
 }

@@ -4,7 +4,7 @@
 //! are given up, and only then are bytes of clients read.
 
 use crate::check;
-use crate::child::Ending;
+use crate::child::{Ending, Program};
 use crate::daemon::{Daemon, Keeper};
 use crate::listening::{self, Bound, Inherited, ListenFailure};
 use crate::loader::{Loader, TableSource};
@@ -13,11 +13,12 @@ use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, print, print_for_people, supervisor};
 use nix::unistd::getppid;
 use readyd::config::excess::Excess;
-use readyd::config::listen::Place;
+use readyd::config::listen::{Listen, Place};
 use readyd::config::{self, Config, Located, Origins};
 use readyd::counted::counted;
 use readyd::descriptors::{self, Budget, TooFewDescriptors};
 use readyd::handlers::daytime::Calendar;
+use readyd::inherited;
 use readyd::limits::Limits;
 use readyd::mapping;
 use readyd::memory;
@@ -28,8 +29,10 @@ use readyd::stats::VERSION;
 use readyd::stats::board::Seat;
 use readyd::table::{LoadError, Table};
 use readyd::usage::Meter;
+use readyd::zone::ZoneRules;
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::process;
 
 /// Why the server could not run.
@@ -44,8 +47,10 @@ pub(crate) enum StartError {
     Shard(ShardError),
     /// A shard, counted from 0, that ended before it served.
     ShardFailed(usize, Ending),
-    /// Shards that did not end in order when they were told to.
-    ShardsBroke(usize),
+    /// A shard, counted from 0, that could not be started, and why.
+    ShardNotStarted(usize, String),
+    /// Shards that did not end in order when they were told to, by name.
+    ShardsBroke(Vec<String>),
     /// SIGTERM or SIGINT came before the server served.
     Stopped,
     /// Standard output could not be written.
@@ -73,10 +78,13 @@ impl fmt::Display for StartError {
             StartError::ShardFailed(number, ending) => {
                 write!(f, "{} could not start ({ending}); see above", shard::name(*number))
             }
-            StartError::Stopped => f.write_str("stopped by a signal before all was checked"),
-            StartError::ShardsBroke(count) => {
-                write!(f, "{} did not end in order", counted(*count, "shard"))
+            StartError::ShardNotStarted(number, why) => {
+                write!(f, "cannot start {}: {why}", shard::name(*number))
             }
+            StartError::ShardsBroke(names) => {
+                write!(f, "{} did not end in order; see above", names.join(", "))
+            }
+            StartError::Stopped => f.write_str("stopped by a signal before all was checked"),
             StartError::Output(error) => write!(f, "cannot write to standard output: {error}"),
             StartError::System(what, error) => {
                 write!(f, "cannot {what}: {error}{}", advice_on_memory(error))
@@ -215,15 +223,13 @@ fn serve(
 ) -> Result<(), StartError> {
     let rights = look_up(config.user.as_ref(), &mut reactor)?;
     let is_shard = shard.is_some();
-    let (table, keeper, seat) = match shard {
+    let own_listeners = shard.as_ref().map(Shard::own_listeners);
+    let (table, zone_rules, keeper, seat) = match shard {
         Some(shard) => keeper_of_a_shard(shard, &mut reactor)?,
-        None => {
-            let (table, source) = first_table(config, Ok, &mut reactor)?;
-            (table, Keeper::Itself(Loader::new(source, Ok, &reactor)), None)
-        }
+        None => keeper_of_its_own(config, &mut reactor)?,
     };
-    let zone_source = zone::source(config);
-    let zone_rules = zone::first_rules(&zone_source);
+    // What was read from a descriptor without a name here has been read: see --table /dev/fd/63.
+    inherited::close_others();
     reactor.watch_signals().map_err(|error| StartError::System("watch signals", error))?;
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
     let net = net.measuring(Meter::open());
@@ -233,7 +239,7 @@ fn serve(
     let budget = of_this(descriptor_limit, listeners.len()).with_what_is_open();
     budget.check(config.max_connections).map_err(StartError::TooFewDescriptors)?;
     if !is_shard {
-        announce(config, &listeners)?;
+        announce(config, &addresses(&listeners)?)?;
     }
     give_up_rights(config, rights)?;
     let mut limits = config.limits.clone();
@@ -245,34 +251,49 @@ fn serve(
         listeners.into_iter().map(|(socket, listen)| (net.listener(socket), listen)).collect();
     let calendar = Calendar::new(zone_rules);
     let mut server = Server::new(net, limits, table, calendar, reactor.now());
-    for (listener, listen) in listeners {
-        // A supervisor accepts nobody from the sockets of its shards. What another program does with a
-        // socket that it handed over is not known.
-        let result = match listen.place {
-            Place::Inherited(_) if !is_shard => server.listen_with_others(listener, listen.service),
-            _ => server.listen(listener, listen.service),
+    for (index, (listener, listen)) in listeners.into_iter().enumerate() {
+        // A supervisor accepts nobody from the sockets that it has bound for its shards. What another
+        // program does with a socket that it handed over is not known.
+        let is_own = match own_listeners {
+            Some(count) => index < count,
+            None => !matches!(listen.place, Place::Inherited(_)),
+        };
+        let result = if is_own {
+            server.listen(listener, listen.service)
+        } else {
+            server.listen_with_others(listener, listen.service)
         };
         result.map_err(|error| StartError::System("watch a listener", error))?;
     }
     if let Some(seat) = seat {
         server.share_statistics(Box::new(seat), getppid().as_raw().cast_unsigned());
     }
-    let mut daemon = Daemon::new(server, keeper, ZoneReader::new(zone_source, &reactor));
+    let mut daemon = Daemon::new(server, keeper);
     reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
     daemon.say_goodbye();
     Ok(())
 }
 
-/// The table that the supervisor shares, and what else a shard has from it.
-fn keeper_of_a_shard(
-    shard: Shard,
-    reactor: &mut Reactor,
-) -> Result<(Table, Keeper, Option<Seat>), StartError> {
-    let (table, seat, control) = shard.into_parts();
+/// What a server works with, and who looks after it: the table, the rules of the time zone, and a shard's seat.
+type Kept = (Table, ZoneRules, Keeper, Option<Seat>);
+
+/// Of a server that is alone: what it reads itself.
+fn keeper_of_its_own(config: &Config, reactor: &mut Reactor) -> Result<Kept, StartError> {
+    let (table, source) = first_table(config, Ok, reactor)?;
+    let zone_source = zone::source(config);
+    let rules = zone::first_rules(&zone_source);
+    let tables = Loader::new(source, Ok, reactor);
+    let zone = ZoneReader::new(zone_source, reactor);
+    Ok((table, rules, Keeper::Itself { tables, zone }, None))
+}
+
+/// Of a shard: what it has from its supervisor.
+fn keeper_of_a_shard(shard: Shard, reactor: &mut Reactor) -> Result<Kept, StartError> {
+    let (table, rules, seat, control) = shard.into_parts();
     reactor
         .watch_input(&control)
         .map_err(|error| StartError::System("watch the supervisor", error))?;
-    Ok((table, Keeper::Supervisor(control), Some(seat)))
+    Ok((table, rules, Keeper::Supervisor(control), Some(seat)))
 }
 
 /// Loads the table for the first time and makes of it what is needed, a `T`. Without a file there is
@@ -312,6 +333,21 @@ pub(crate) fn look_up(
     })?
 }
 
+/// A shard is started after the rights were given up, so the user it runs as must be allowed to execute it.
+pub(crate) fn check_that_it_may_execute(
+    config: &Config,
+    rights: &Rights,
+    program: &Program,
+) -> Result<(), StartError> {
+    let cannot = |error| StartError::System("look at the program's own file", error);
+    match (rights.may_execute(program).map_err(cannot)?, &config.user) {
+        (false, Some(account)) => {
+            Err(StartError::Account(account.clone(), AccountError::CannotExecute(rights.clone())))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Becomes the user that was asked for, if one was.
 pub(crate) fn give_up_rights(config: &Config, rights: Option<Rights>) -> Result<(), StartError> {
     if let (Some(rights), Some(account)) = (rights, &config.user) {
@@ -321,18 +357,28 @@ pub(crate) fn give_up_rights(config: &Config, rights: Option<Rights>) -> Result<
     Ok(())
 }
 
+/// The addresses of listening sockets.
+pub(crate) fn addresses(bound: &[Bound]) -> Result<Vec<(Listen, SocketAddr)>, StartError> {
+    let cannot = |error| StartError::System("read an address", error);
+    let address = |(socket, listen): &Bound| {
+        socket.local_addr().map(|address| (listen.clone(), address)).map_err(cannot)
+    };
+    bound.iter().map(address).collect()
+}
+
 /// Tells the addresses, in the log and to whoever asked for them.
-pub(crate) fn announce(config: &Config, bound: &[Bound]) -> Result<(), StartError> {
-    let mut addresses = String::new();
-    for (socket, listen) in bound {
-        let address =
-            socket.local_addr().map_err(|error| StartError::System("read an address", error))?;
+pub(crate) fn announce(
+    config: &Config,
+    addresses: &[(Listen, SocketAddr)],
+) -> Result<(), StartError> {
+    let mut text = String::new();
+    for (listen, address) in addresses {
         let service = listen.service.name();
         log::info!("listening {service} {address}");
-        addresses += &format!("{service} {address}\n");
+        text += &format!("{service} {address}\n");
     }
     // Whoever asked for them waits for them, so nobody is served if they cannot be told.
-    if config.print_addresses { print(&addresses) } else { Ok(()) }
+    if config.print_addresses { print(&text) } else { Ok(()) }
 }
 
 /// As many connections as were asked for, or as many as there is room for.

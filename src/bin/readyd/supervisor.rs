@@ -1,63 +1,97 @@
-//! `--shards COUNT`: a process that serves nobody, and looks after those that do.
+//! `--shards COUNT`: a process that serves no client, and looks after the processes that do.
 //!
 //! It binds each shard's listeners, gives up root's rights if it is to, starts the shards, and starts
-//! another for each that ends. It keeps the listeners open: who connects while a shard is missing waits
-//! in the kernel for its successor.
+//! another for each that ends or drains. It keeps the listeners open: a client that connects while a shard is
+//! missing waits in the kernel for its successor.
 //!
 //! Invariants: a shard that ends harms the clients of no other. When the supervisor ends, so do the
-//! shards. It is woken by signals alone, and by the clock while a shard waits to be started again or
-//! `--exit-on-idle` is asked for.
+//! shards. It waits for no shard: each time limit that it keeps is its own, and ends in SIGKILL. It is woken
+//! by signals, by what a shard says, and by its own deadlines: a start, a look of the watchdog, an end.
 
 mod idle;
 mod place;
+mod process;
+mod sockets;
+mod watchdog;
 
-use crate::child::{self, Ending};
-use crate::listening::{self, Inherited};
+use crate::child::{Ending, Program};
+use crate::control::Answer;
+use crate::listening::Inherited;
 use crate::loader::Loader;
 use crate::logger;
-use crate::shard::{self, monotonic_nanos};
+use crate::shard::monotonic_nanos;
 use crate::start::{self, StartError};
+use crate::zone::{self, ZoneReader};
 use idle::IdleWatch;
 use nix::sys::signal::Signal;
-use place::Place;
+use place::{Ended, Place};
+use process::Process;
 use readyd::clock::Moment;
 use readyd::config::{Config, Origins};
+use readyd::counted::counted;
+use readyd::inherited;
 use readyd::limits::Limits;
 use readyd::net::{Driver, Next, Notice, Readiness, Token};
-use readyd::reactor::Reactor;
+use readyd::reactor::{Inputs, Reactor};
 use readyd::stats::board::Board;
+use readyd::stats::publishing::Shards;
 use readyd::table::Table;
+use readyd::zone::ZoneRules;
+use sockets::Sockets;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::process;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+use watchdog::Watchdog;
+
+/// A process that has to end, because its drain timeout is over or it was told to end at once, has so long
+/// for it. Then it is killed.
+const STOPPING_GRACE: Duration = Duration::from_secs(1);
 
 /// What all shards are started with.
 struct Orders {
+    /// The program that they run.
+    program: Program,
     /// What is asked of each, but for its listeners.
     config: Config,
     board: Board,
-    shards: usize,
     /// When the supervisor began, on the system's monotonic clock.
     began: u64,
     table: Sealed,
+    zone: SealedZone,
     /// What they write their log to, if it is not simply standard error.
     log: Option<File>,
+    inputs: Inputs,
 }
 
 /// A table in memory that all shards map.
 struct Sealed {
     memory: OwnedFd,
     keys: usize,
+    /// How many there were before this one.
+    version: u64,
 }
 
 impl Sealed {
     /// Copies `table` there; it is then no longer needed here.
     fn of(table: Table) -> Result<Sealed, String> {
         match table.seal() {
-            Ok(memory) => Ok(Sealed { memory, keys: table.len() }),
+            Ok(memory) => Ok(Sealed { memory, keys: table.len(), version: 0 }),
             Err(error) => Err(format!("cannot put it into memory that is shared: {error}")),
         }
+    }
+}
+
+/// The rules of the time zone, likewise.
+struct SealedZone {
+    memory: OwnedFd,
+    rules: ZoneRules,
+    version: u64,
+}
+
+impl SealedZone {
+    fn of(rules: ZoneRules, version: u64) -> io::Result<SealedZone> {
+        Ok(SealedZone { memory: zone::seal(&rules)?, rules, version })
     }
 }
 
@@ -65,8 +99,8 @@ impl Sealed {
 enum Phase {
     /// A shard that ends is replaced.
     Serving,
-    /// All have been told to end.
-    Stopping,
+    /// All have been told to end, by then at the latest.
+    Stopping { deadline: Moment },
 }
 
 /// See the [module](self).
@@ -75,11 +109,15 @@ struct Supervisor {
     places: Vec<Place>,
     phase: Phase,
     loader: Loader<Sealed>,
+    zone_reader: ZoneReader,
     idle: Option<IdleWatch>,
+    watchdog: Option<Watchdog>,
+    /// What the board says of the shards.
+    overview: Shards,
     /// Why it was stopped, if it was not told to.
     failure: Option<StartError>,
     /// Shards that ended otherwise than in order after they were told to.
-    broken: usize,
+    broken: Vec<String>,
 }
 
 /// Starts shards, looks after them until they have ended, and tells how it went.
@@ -89,39 +127,57 @@ pub(crate) fn run(
     inherited: Inherited,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
+    let program =
+        Program::own().map_err(|error| StartError::System("open the program's own file", error))?;
     let rights = start::look_up(config.user.as_ref(), &mut reactor)?;
+    if let Some(rights) = &rights {
+        start::check_that_it_may_execute(config, rights, &program)?;
+    }
     let (table, source) = start::first_table(config, Sealed::of, &mut reactor)?;
+    let zone_source = zone::source(config);
+    let zone = SealedZone::of(zone::first_rules(&zone_source), 0)
+        .map_err(|error| StartError::System("put the time zone into shared memory", error))?;
+    // What was read from a descriptor without a name here has been read: see --table /dev/fd/63.
+    inherited::close_others();
+    // SIGQUIT is among them: what is blocked here is blocked in the shards that it starts, until they
+    // watch it.
     reactor
         .watch_signals_and(&[Signal::SIGCHLD])
         .map_err(|error| StartError::System("watch signals", error))?;
-    child::keep_endings().map_err(|error| StartError::System("watch SIGCHLD", error))?;
-    let listeners = listening::bind_all(config, origins, config.shards, inherited)?;
+    let Sockets { addresses, of_shards } = sockets::for_each_shard(config, origins, inherited)?;
+    start::announce(config, &addresses)?;
     // While there is the right to open it.
     let log = logger::own_description(true);
     start::give_up_rights(config, rights)?;
     let board = Board::create(config.shards)
         .map_err(|error| StartError::System("make the board for statistics", error))?;
+    let inputs = reactor.inputs().map_err(|error| StartError::System("share epoll", error))?;
     let now = reactor.now();
-    let places = listeners.into_iter().enumerate();
+    let places = of_shards.into_iter().enumerate();
     let mut supervisor = Supervisor {
-        places: places.map(|(number, bound)| Place::new(number, bound, now)).collect(),
+        places: places.map(|(number, sockets)| Place::new(number, sockets, now)).collect(),
         phase: Phase::Serving,
         loader: Loader::new(source, Sealed::of, &reactor),
+        zone_reader: ZoneReader::new(zone_source, &reactor),
         idle: config.limits.exit_on_idle.map(|limit| IdleWatch::new(limit, now)),
+        watchdog: config.shard_timeout.map(|timeout| Watchdog::new(timeout, now)),
+        overview: Shards::default(),
         failure: None,
-        broken: 0,
+        broken: Vec::new(),
         orders: Orders {
+            program,
             board,
-            shards: config.shards,
             began: monotonic_nanos(),
             table,
+            zone,
             log,
+            inputs,
             config: config_of_a_shard(config),
         },
     };
-    log::info!("starting {} shards", config.shards);
+    log::info!("starting {}", counted(config.shards, "shard"));
     supervisor.start_shards(now);
-    start::announce(config, supervisor.places.first().map_or(&[], Place::listeners))?;
+    supervisor.publish_overview();
     reactor.run(&mut supervisor).map_err(|error| StartError::System("wait for events", error))?;
     supervisor.outcome()
 }
@@ -148,159 +204,328 @@ fn config_of_a_shard(config: &Config) -> Config {
 
 impl Supervisor {
     /// Tells all to end, the second time at once.
-    fn terminate(&mut self) {
-        if self.phase == Phase::Serving {
-            log::info!("stopping {} shards", self.places.len());
-            self.phase = Phase::Stopping;
-            // Before the shards close theirs: a socket that is open anywhere takes clients.
-            self.places.iter_mut().for_each(Place::close);
-            self.signal_all(Signal::SIGTERM);
-        } else {
-            log::info!("stopping {} shards at once", self.places.len());
-            self.signal_all(Signal::SIGQUIT);
+    fn terminate(&mut self, now: Moment) {
+        if self.phase != Phase::Serving {
+            return self.stop_at_once(now);
+        }
+        log::info!("stopping {}", counted(self.places.len(), "shard"));
+        let deadline = now + self.orders.config.limits.drain_timeout + STOPPING_GRACE;
+        self.phase = Phase::Stopping { deadline };
+        self.places.iter_mut().for_each(|place| place.stop(now, deadline));
+    }
+
+    fn stop_at_once(&mut self, now: Moment) {
+        log::info!("stopping {} at once", counted(self.places.len(), "shard"));
+        let deadline = now + STOPPING_GRACE;
+        self.phase = Phase::Stopping { deadline };
+        for place in &mut self.places {
+            place.close();
+            place.give_up_starting();
+            for process in place.processes_mut() {
+                process.signal(Signal::SIGQUIT);
+                process.must_end_by(deadline);
+            }
         }
     }
 
-    fn signal_all(&self, signal: Signal) {
-        self.places.iter().for_each(|place| place.signal(signal));
-    }
-
-    fn start_reload(&mut self) {
+    fn start_reload(&mut self, now: Moment) {
         // The wake-up of the last one may have failed; its table would wait for ever, and with it this.
-        self.take_table();
+        self.take_files(now);
         self.loader.order();
+        self.zone_reader.order();
     }
 
-    /// Hands the table that was loaded to all shards.
-    fn take_table(&mut self) {
-        let Some(outcome) = self.loader.take() else { return };
-        match outcome {
-            Ok(table) => {
-                log::info!("table reloaded: {} keys", table.keys);
-                let memory = table.memory.as_fd();
-                self.places.iter().for_each(|place| place.tell(shard::NEW_TABLE, Some(memory)));
-                self.orders.table = table;
-            }
-            Err(why) => {
+    /// Hands the table and the time zone that have been read to all shards.
+    fn take_files(&mut self, now: Moment) {
+        match self.loader.take() {
+            Some(Ok(table)) => self.hand_over_table(table, now),
+            Some(Err(why)) => {
                 log::error!("the old table stays in use: {why}");
-                self.places.iter().for_each(|place| place.tell(shard::NO_TABLE, None));
+                self.processes_mut().for_each(|process| process.line().keep_table());
+            }
+            None => {}
+        }
+        match self.zone_reader.take() {
+            Some(Ok(rules)) if rules != self.orders.zone.rules => self.hand_over_zone(rules, now),
+            Some(Err(error)) => zone::complain(&error),
+            Some(Ok(_)) | None => {}
+        }
+    }
+
+    fn hand_over_table(&mut self, table: Sealed, now: Moment) {
+        log::info!("table reloaded: {}", counted(table.keys, "key"));
+        self.orders.table = Sealed { version: self.orders.table.version + 1, ..table };
+        for process in self.places.iter_mut().flat_map(Place::processes_mut) {
+            if let Err(error) = process.send_table(&self.orders, now) {
+                let pid = process.pid();
+                log::error!("process {pid} has not got the table: {error}; tried again");
+            }
+        }
+    }
+
+    fn hand_over_zone(&mut self, rules: ZoneRules, now: Moment) {
+        match SealedZone::of(rules, self.orders.zone.version + 1) {
+            Ok(zone) => self.orders.zone = zone,
+            Err(error) => return log::error!("the time zone stays as it was: {error}"),
+        }
+        zone::say_that_it_changed();
+        for process in self.places.iter_mut().flat_map(Place::processes_mut) {
+            if let Err(error) = process.send_zone(&self.orders, now) {
+                let pid = process.pid();
+                log::error!("process {pid} has not got the time zone: {error}; tried again");
+            }
+        }
+    }
+
+    /// Sends the newest table once more to each process that could not take it; the time zone, too.
+    fn send_again(&mut self, now: Moment) {
+        let processes = self.places.iter_mut().flat_map(Place::processes_mut);
+        processes.for_each(|process| process.send_again(&self.orders, now));
+    }
+
+    fn processes_mut(&mut self) -> impl Iterator<Item = &mut Process> {
+        self.places.iter_mut().flat_map(Place::processes_mut)
+    }
+
+    /// Does what the shards have asked for.
+    fn take_answers(&mut self, now: Moment) {
+        for number in 0..self.places.len() {
+            let Some(place) = self.places.get_mut(number) else { return };
+            for (seat, answer) in place.take_answers() {
+                match answer {
+                    // When all stop, it has been told to serve the backlog, and does.
+                    Answer::Drains if self.phase != Phase::Serving => {}
+                    Answer::Drains => {
+                        if place.drains(seat, &self.orders, now) {
+                            log::info!("{} drains; its successor starts at once", place.name());
+                        }
+                    }
+                    Answer::HasTable { .. }
+                    | Answer::LacksTable { .. }
+                    | Answer::HasZone { .. }
+                    | Answer::LacksZone { .. } => {
+                        let mut processes = place.processes_mut();
+                        if let Some(process) = processes.find(|process| process.seat() == seat) {
+                            process.hear(answer, &self.orders, now);
+                        }
+                    }
+                    Answer::CannotExecute { errno } => {
+                        let error = io::Error::from_raw_os_error(errno);
+                        let name = place.name();
+                        log::error!("{name} cannot execute the program's own file: {error}");
+                    }
+                    Answer::IsIdle { question } | Answer::IsBusy { question } => {
+                        let is_idle = matches!(answer, Answer::IsIdle { .. });
+                        self.idle.iter_mut().for_each(|idle| idle.hear(question, seat, is_idle));
+                    }
+                }
             }
         }
     }
 
     fn report(&self, now: Moment) {
-        self.signal_all(Signal::SIGUSR1);
+        self.places.iter().flat_map(Place::processes).for_each(|it| it.signal(Signal::SIGUSR1));
         let uptime = now.since(Moment::START);
         let total = self.orders.board.total();
-        let report = total.report_of_shards(self.orders.shards, uptime, process::id()).to_string();
+        let report = total.report_of_shards(self.overview, uptime, std::process::id()).to_string();
         for line in report.lines() {
             log::info!("statistics: {line}");
         }
     }
 
-    /// Looks which shards have ended. One SIGCHLD may stand for several.
+    /// Looks which processes have ended. One SIGCHLD may stand for several.
     fn look_after_shards(&mut self, now: Moment) {
         for number in 0..self.places.len() {
-            let Some(place) = self.places.get_mut(number) else { return };
-            let Some(ending) = place.take_ended(&self.orders.board, now) else { continue };
-            match self.phase {
-                Phase::Stopping => self.ended_while_stopping(number, ending),
-                Phase::Serving if place.has_served() => {
-                    let when = place.wait_for_a_successor(now);
-                    let name = shard::name(number);
-                    log::error!("{name} has ended ({ending}); another starts {when}");
-                }
-                // What one cannot, the others cannot either, now or later.
-                Phase::Serving => self.give_up(StartError::ShardFailed(number, ending)),
+            loop {
+                let Some(place) = self.places.get_mut(number) else { return };
+                let Some(ended) = place.take_ended(&self.orders, now) else { break };
+                self.has_ended(number, ended, now);
             }
         }
     }
 
-    fn ended_while_stopping(&mut self, number: usize, ending: Ending) {
-        if !ending.is_success() {
-            self.broken += 1;
-            log::error!("{} did not end in order ({ending})", shard::name(number));
+    fn has_ended(&mut self, number: usize, ended: Ended, now: Moment) {
+        let Some(place) = self.places.get_mut(number) else { return };
+        let name = place.name();
+        match (ended, self.phase) {
+            (Ended::Server(ending) | Ended::Drained(ending), Phase::Stopping { .. }) => {
+                if !ending.is_success() {
+                    log::error!("{name} did not end in order ({ending})");
+                    self.broken.push(name);
+                }
+            }
+            (Ended::Drained(Ending::Status(0)), _) => {
+                log::info!("{name}: the old process has ended")
+            }
+            (Ended::Drained(ending), _) => {
+                log::error!("{name}: the old process did not end in order ({ending})");
+            }
+            (Ended::Server(ending), _) if place.has_served() => {
+                let when = place.wait_for_a_successor(now);
+                log::error!("{name} has ended ({ending}); another starts {when}");
+            }
+            // What one cannot, the others cannot either, now or later.
+            (Ended::Server(ending), _) => {
+                self.give_up(StartError::ShardFailed(number, ending), now);
+            }
         }
     }
 
-    fn give_up(&mut self, failure: StartError) {
+    fn give_up(&mut self, failure: StartError, now: Moment) {
         self.failure.get_or_insert(failure);
         if self.phase == Phase::Serving {
-            self.terminate();
+            self.terminate(now);
         }
     }
 
     /// Starts each shard whose time has come.
     fn start_shards(&mut self, now: Moment) {
         for number in 0..self.places.len() {
-            if self.phase == Phase::Stopping {
-                return;
-            }
             let Some(place) = self.places.get_mut(number) else { return };
-            match place.start_if_due(&self.orders, now) {
-                Ok(()) => {}
-                Err(error) if !place.has_served() => {
-                    self.give_up(StartError::System("start a shard", error));
+            if matches!(self.phase, Phase::Stopping { deadline } if deadline <= now) {
+                place.give_up_starting();
+            }
+            match (place.start_if_due(&self.orders, now), self.phase) {
+                (Ok(false), _) | (Ok(true), Phase::Serving) => {}
+                // It serves those who wait in the backlog, and ends.
+                (Ok(true), Phase::Stopping { deadline }) => place.stop(now, deadline),
+                (Err(error), Phase::Stopping { .. }) => {
+                    log::error!("cannot start {}: {error}", place.name());
+                    place.give_up_starting();
                 }
-                Err(error) => {
+                (Err(error), _) if !place.has_served() => {
+                    self.give_up(StartError::ShardNotStarted(number, error.to_string()), now);
+                }
+                (Err(error), _) => {
                     let when = place.wait_for_a_successor(now);
-                    let name = shard::name(number);
-                    log::error!("cannot start {name}: {error}; tried again {when}");
+                    log::error!("cannot start {}: {error}; tried again {when}", place.name());
                 }
             }
         }
     }
 
+    /// Ends processes that were told to end and have not.
+    fn kill_overdue(&mut self, now: Moment) {
+        for place in &mut self.places {
+            for pid in place.kill_overdue(now) {
+                log::error!("{} (process {pid}) has not ended in time; killed", place.name());
+            }
+        }
+    }
+
+    /// Ends processes whose loops do not turn. Others take their places.
+    fn kill_stuck(&mut self, now: Moment) {
+        let Some(watchdog) = self.watchdog.as_mut().filter(|_| self.phase == Phase::Serving) else {
+            return;
+        };
+        let timeout = watchdog.timeout();
+        let Some(look) = watchdog.look(now) else { return };
+        for place in &mut self.places {
+            for pid in place.kill_stuck(&self.orders, look) {
+                let name = place.name();
+                log::error!(
+                    "{name} (process {pid}) is stuck: its loop has not turned for {timeout:?} \
+                     (--shard-timeout); killed"
+                );
+            }
+        }
+    }
+
+    fn publish_overview(&mut self) {
+        let servers = || self.places.iter().filter_map(Place::server);
+        let count = |is_so: fn(&Process) -> bool| servers().filter(|it| is_so(it)).count() as u64;
+        let overview = Shards {
+            count: self.places.len() as u64,
+            answering: count(Process::answers),
+            with_newest_table: count(Process::has_newest_table),
+        };
+        if overview != self.overview {
+            self.overview = overview;
+            self.orders.board.write_overview(&overview);
+        }
+    }
+
+    /// `--exit-on-idle`: when no shard has had a client for long enough, asks them whether that is still so.
     fn stop_if_idle(&mut self, now: Moment) {
         let Some(idle) = &mut self.idle else { return };
-        if self.phase == Phase::Serving && idle.is_over(now, || self.orders.board.total()) {
-            log::info!("nobody has been connected for long enough (--exit-on-idle)");
-            self.terminate();
+        if self.phase != Phase::Serving {
+            return;
         }
+        let servers = self.places.iter().filter_map(Place::server);
+        match idle.turn(now, || self.orders.board.total(), servers.clone().map(Process::seat)) {
+            idle::Step::Wait => {}
+            idle::Step::Ask { question } => {
+                servers.for_each(|process| process.line().hold_if_idle(question));
+            }
+            idle::Step::GoOn => servers.for_each(|process| process.line().admit_again()),
+            idle::Step::Stop => {
+                log::info!("nobody has been connected for long enough (--exit-on-idle)");
+                self.terminate(now);
+            }
+        }
+    }
+
+    fn next_wakeup(&self) -> Option<Moment> {
+        let processes = || self.places.iter().flat_map(Place::processes);
+        let starts = self.places.iter().filter_map(Place::starts_at);
+        let ends = processes().filter_map(Process::ends_by);
+        let deliveries = processes().filter_map(Process::sends_again_at);
+        let looks = match self.phase {
+            Phase::Serving => [
+                self.idle.as_ref().map(IdleWatch::looks_at),
+                self.watchdog.as_ref().map(Watchdog::looks_at),
+            ],
+            Phase::Stopping { .. } => [None, None],
+        };
+        starts.chain(ends).chain(deliveries).chain(looks.into_iter().flatten()).min()
     }
 
     fn outcome(self) -> Result<(), StartError> {
         let stats = self.orders.board.total();
-        log::info!("stopped: {} connections, {} requests", stats.accepted, stats.requests);
-        match (self.failure, self.broken) {
-            (Some(failure), _) => Err(failure),
-            (None, 0) => Ok(()),
-            (None, broken) => Err(StartError::ShardsBroke(broken)),
+        let connections = counted(stats.accepted, "connection");
+        log::info!("stopped: {connections}, {}", counted(stats.requests, "request"));
+        match self.failure {
+            Some(failure) => Err(failure),
+            None if self.broken.is_empty() => Ok(()),
+            None => Err(StartError::ShardsBroke(self.broken)),
         }
     }
 }
 
 impl Driver for Supervisor {
-    /// It has no sockets that it watches.
+    /// It has no sockets of clients.
     fn ready(&mut self, _token: Token, _readiness: Readiness) {}
 
     fn notice(&mut self, notice: Notice, now: Moment) {
         match notice {
             // It comes again and again, and is no second order.
-            Notice::CpuTimeLimit if self.phase == Phase::Stopping => {}
-            Notice::Terminate | Notice::CpuTimeLimit => self.terminate(),
-            Notice::ChildEnded => self.look_after_shards(now),
-            Notice::Reload => self.start_reload(),
+            Notice::CpuTimeLimit if self.phase != Phase::Serving => {}
+            Notice::Terminate | Notice::CpuTimeLimit => self.terminate(now),
+            Notice::ChildEnded => {
+                // What a process said before it ended tells why it did.
+                self.take_answers(now);
+                self.look_after_shards(now);
+            }
+            Notice::Reload => self.start_reload(now),
             Notice::Report => self.report(now),
-            Notice::Woken => self.take_table(),
-            Notice::StopAtOnce => {}
+            Notice::Woken => {
+                self.take_files(now);
+                self.take_answers(now);
+            }
+            Notice::StopAtOnce => self.stop_at_once(now),
         }
     }
 
     fn end_turn(&mut self, now: Moment) -> Next {
+        self.kill_overdue(now);
+        self.kill_stuck(now);
+        self.send_again(now);
         self.stop_if_idle(now);
         self.start_shards(now);
-        if self.phase == Phase::Stopping {
-            let is_over = !self.places.iter().any(Place::is_running);
-            return if is_over { Next::Stop } else { Next::Wait };
+        self.publish_overview();
+        if self.phase != Phase::Serving && !self.places.iter().any(Place::is_in_use) {
+            return Next::Stop;
         }
-        let starts = self.places.iter().filter_map(Place::starts_at);
-        let idle = self.idle.as_ref().map(IdleWatch::looks_at);
-        starts.chain(idle).min().map_or(Next::Wait, Next::WaitUntil)
+        self.next_wakeup().map_or(Next::Wait, Next::WaitUntil)
     }
-}
-
-/// A refusal by the program itself, in the form of those of the system.
-fn refusal(why: &'static str) -> io::Error {
-    io::Error::other(why)
 }

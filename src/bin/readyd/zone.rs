@@ -2,10 +2,13 @@
 
 use crate::background::{Ordered, Repeatable};
 use readyd::config::Config;
+use readyd::mapping::{self, Mapping};
 use readyd::reactor::Reactor;
 use readyd::zone::ZoneRules;
 use readyd::zone::source::{ZoneError, ZoneSource};
 use std::env;
+use std::io;
+use std::os::fd::OwnedFd;
 
 /// Where the rules come from: the environment, unless it is to be UTC.
 pub(crate) fn source(config: &Config) -> ZoneSource {
@@ -18,6 +21,30 @@ pub(crate) fn first_rules(source: &ZoneSource) -> ZoneRules {
         log::warn!("{error}; the server uses UTC");
         ZoneRules::utc()
     })
+}
+
+/// Puts rules into memory that several processes can map.
+///
+/// # Errors
+///
+/// When the system has no descriptor or not enough memory.
+pub(crate) fn seal(rules: &ZoneRules) -> io::Result<OwnedFd> {
+    mapping::seal(c"readyd time zone", &[rules.as_bytes()])
+}
+
+/// The rules that [`seal`] put there.
+///
+/// # Errors
+///
+/// When they cannot be mapped, or are none.
+pub(crate) fn map(memory: OwnedFd) -> io::Result<ZoneRules> {
+    let bytes = Mapping::of_sealed(memory)?;
+    ZoneRules::from_bytes(&bytes).map_err(|error| io::Error::other(error.to_string()))
+}
+
+/// Says that there are new rules.
+pub(crate) fn say_that_it_changed() {
+    log::info!("time zone read again: its rules have changed");
 }
 
 /// Says that there are no new rules.

@@ -134,13 +134,17 @@ fn configs() -> impl Strategy<Value = Config> {
     let zones = select(vec![Zone::Utc, Zone::Local]);
     let switches = (any::<bool>(), any::<bool>(), any::<bool>());
     let maxima = (option::of(1..=Limits::MAX_CONNECTIONS_BOUND), option::of(1..=usize::MAX));
-    let process = (switches, 1..=Config::MAX_SHARDS, option::of(accounts()), option::of(levels()));
+    let shortest = Config::SHORTEST_SHARD_TIMEOUT.as_secs();
+    let shard_timeout = option::of((shortest..=1 << 32).prop_map(Duration::from_secs));
+    let shards = (1..=Config::MAX_SHARDS, shard_timeout);
+    let process = (switches, shards, option::of(accounts()), option::of(levels()));
     let table = (option::of(words()), orders, any::<u64>());
     let socket = (any::<u32>(), timeouts());
     (vec(listeners(), 1..5), process, table, zones, limits(), maxima, socket)
         .prop_map(|(listeners, process, table, zone, limits, maxima, socket)| {
             let (backlog, tcp_timeouts) = socket;
-            let ((reuse_port, print_addresses, check_only), shards, user, log) = process;
+            let ((reuse_port, print_addresses, check_only), (shards, shard_timeout), user, log) =
+                process;
             let (path, table_order, table_limit) = table;
             let (max_connections, memory_limit) = maxima;
             let limits = Limits {
@@ -152,6 +156,7 @@ fn configs() -> impl Strategy<Value = Config> {
                 listeners,
                 reuse_port,
                 shards,
+                shard_timeout,
                 user,
                 print_addresses,
                 table: path.map(Into::into),

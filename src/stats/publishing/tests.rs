@@ -19,8 +19,8 @@ impl Ledger for Notes {
         total
     }
 
-    fn shards(&self) -> usize {
-        2
+    fn shards(&self) -> Shards {
+        Shards { count: 2, answering: 2, with_newest_table: 2 }
     }
 
     fn age_at_start(&self) -> Duration {
@@ -82,7 +82,9 @@ fn who_is_told_the_sum_is_told_what_is_published() {
     let (mut publisher, notes) = publisher();
     publisher.turn(&mut requests(1), &Still, millis(10));
     publisher.turn(&mut requests(2), &Still, millis(20));
-    let start = format!("uptime_seconds 60.021\nversion {VERSION}\npid {SUPERVISOR}\nshards 2\n");
+    let start = format!(
+        "uptime_seconds 60.021\nversion {VERSION}\npid {SUPERVISOR}\nshards 2\nshards_answering 2\n"
+    );
     let report = publisher.report(&mut requests(3), &Still, millis(21));
     assert!(report.starts_with(&start), "{report}");
     assert!(report.contains("\nrequests 1003\n"), "{report}");

@@ -112,7 +112,8 @@ fn a_shard_that_is_told_to_end_drains_and_is_replaced() {
     for mut client in clients.remove(&2).expect("clients of shard 2") {
         assert_eq!(client.read_to_end(), b"");
     }
-    server.wait_for_log("shard 2 has ended (exit status: 0); another starts at once");
+    server.wait_for_log("shard 2 drains; its successor starts at once");
+    server.wait_for_log("shard 2: the old process has ended");
     clients_of_all(&server, 2);
 }
 

@@ -36,6 +36,7 @@ const STANDSTILL: Duration = Duration::from_millis(300);
 
 /// A server about to be started.
 pub(crate) struct Launch {
+    program: PathBuf,
     listeners: Vec<String>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
@@ -53,6 +54,7 @@ impl Launch {
             false => format!("{listener}=127.0.0.1:0"),
         };
         Launch {
+            program: READYD.into(),
             listeners: listeners.iter().map(whole).collect(),
             arguments: Vec::new(),
             environment: Vec::new(),
@@ -60,6 +62,12 @@ impl Launch {
             stdin: None,
             stderr: None,
         }
+    }
+
+    /// Runs this copy of the program.
+    pub(crate) fn program(mut self, path: &Path) -> Launch {
+        self.program = path.to_owned();
+        self
     }
 
     /// Adds to the command line.
@@ -125,13 +133,14 @@ impl Launch {
             descriptors_at_start: 0,
             ended: false,
         };
-        server.wait_until_it_serves(&stdout, self.listeners.len(), has_log);
+        let listeners = self.listeners.len();
+        server.wait_until_it_serves(&self.program, &stdout, listeners, has_log);
         server
     }
 
     fn command(&self) -> Command {
         let mut words = self.wrapper.clone();
-        words.push(READYD.into());
+        words.push(self.program.clone().into());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
         for listener in &self.listeners {
@@ -144,8 +153,8 @@ impl Launch {
 }
 
 /// The server itself: the process that was started, or its child if that is a wrapper.
-fn pid_of_readyd(started: Pid) -> Pid {
-    let readyd = fs::canonicalize(READYD).expect("the program under test");
+fn pid_of_readyd(program: &Path, started: Pid) -> Pid {
+    let readyd = fs::canonicalize(program).expect("the program under test");
     let is_readyd = |pid: Pid| {
         fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|executable| executable == readyd)
     };
@@ -175,7 +184,13 @@ impl Server {
         Launch::of(listeners).start()
     }
 
-    fn wait_until_it_serves(&mut self, stdout: &Lines, listeners: usize, has_log: bool) {
+    fn wait_until_it_serves(
+        &mut self,
+        program: &Path,
+        stdout: &Lines,
+        listeners: usize,
+        has_log: bool,
+    ) {
         let address = |line: &String| -> (String, SocketAddr) {
             let (service, address) = line.split_once(' ').expect("SERVICE ADDRESS");
             (service.to_owned(), address.parse().expect("IP:PORT"))
@@ -183,7 +198,7 @@ impl Server {
         self.addresses = stdout.wait("the addresses", |lines| {
             (lines.len() >= listeners).then(|| lines.iter().map(address).collect())
         });
-        self.pid = pid_of_readyd(self.process.id());
+        self.pid = pid_of_readyd(program, self.process.id());
         self.process.also_kill(self.pid);
         // An answer proves that the server is in its loop and has opened all that it needs.
         if has_log {
@@ -237,11 +252,13 @@ impl Server {
         let before = self.log.all().len();
         self.signal(Signal::SIGUSR1);
         self.log.wait("statistics", |lines| {
+            // Of shards, each writes its own beside the sum, which is what is asked for.
+            let of_all = |line: &&String| !line.contains(": statistics: ");
+            let new: Vec<&String> = lines[before..].iter().filter(of_all).collect();
             // What comes before is the rest of a report that was asked for earlier.
-            let is_first = |line: &String| line.contains(FIRST_STATISTIC);
-            let new = &lines[before..];
+            let is_first = |line: &&String| line.contains(FIRST_STATISTIC);
             let new = &new[new.iter().position(is_first)?..];
-            let counter = |line: &String| -> Option<(String, String)> {
+            let counter = |line: &&String| -> Option<(String, String)> {
                 let (name, value) = line.split_once("statistics: ")?.1.split_once(' ')?;
                 Some((name.to_owned(), value.to_owned()))
             };

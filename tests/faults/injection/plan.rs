@@ -143,6 +143,29 @@ pub(super) const STARTING: &[Row] = &[
     fatal_on_table("read", &["EIO", "ENOMEM", "ESTALE", "EINTR"]),
 ];
 
+/// Faults of a supervisor that replaces shards and hands over a table.
+pub(super) const SUPERVISING: &[Row] = &[
+    row("clone", &["EAGAIN", "ENOMEM"]),
+    row("socketpair", &["EMFILE", "ENFILE", "ENOMEM"]),
+    row("openat", &["EMFILE", "ENFILE", "ENOENT", "EACCES"]),
+    row("epoll_ctl", &["ENOMEM", "ENOSPC"]),
+    row("epoll_wait", &["EINTR"]),
+    row("sendmsg", &["ENOBUFS", "ENOMEM", "EPIPE"]),
+    row("recvmsg", &["ENOMEM", "EINTR"]),
+    row("read", &["EINTR"]),
+    row("pread64", &["EINTR"]),
+    row("pwrite64", &["EINTR", "ENOSPC"]),
+    row("poll", &["EINTR", "ENOMEM"]),
+    row("write", &["EPIPE", "ENOSPC", "EIO", "EINTR"]),
+    row("close", &["EIO", "EINTR"]),
+    row("clone3", &["EAGAIN", "ENOMEM"]),
+    row("fcntl", &["EINVAL"]),
+    row("kill", &["EPERM"]),
+    // Rust's allocator ends the process when there is no memory.
+    fatal("mmap", &["ENOMEM"]),
+    fatal("mprotect", &["ENOMEM"]),
+];
+
 /// Faults while the server is being stopped.
 pub(super) const STOPPING: &[Row] = &[
     row("accept4", &["EMFILE", "ECONNABORTED", "EPERM", "EINTR"]),
@@ -221,6 +244,8 @@ pub(super) const NOT_INJECTED: &[&str] = &[
     // In the table above for the start; in a thread that loads a table, Rust's runtime does not look
     // at its result, or ends the thread.
     "sigaltstack",
+    // An injected ECHILD would tell of a process that runs that it is gone; the call has no other error.
+    "wait4",
     // Made only in debug builds, where Rust asks before each close(2) whether the descriptor is open.
     "fcntl",
 ];

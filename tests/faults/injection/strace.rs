@@ -32,11 +32,20 @@ pub(crate) struct Attached {
 impl Attached {
     /// Attaches with `options`; `None`, with a word on standard error, if that is not permitted.
     pub(crate) fn to(server: &Server, options: &[String]) -> Option<Attached> {
+        Attached::with(server, &["-f"], options)
+    }
+
+    /// The same, but neither to other threads nor to processes that are started meanwhile.
+    pub(crate) fn to_one_thread(server: &Server, options: &[String]) -> Option<Attached> {
+        Attached::with(server, &[], options)
+    }
+
+    fn with(server: &Server, follow: &[&str], options: &[String]) -> Option<Attached> {
         let program = tools::find("strace")?;
         let scratch = Scratch::new();
         let trace = scratch.path("trace");
         let mut command = Command::new(program);
-        command.arg("-f").args(options).arg("-o").arg(&trace);
+        command.args(follow).args(options).arg("-o").arg(&trace);
         command.args(["-p", &server.pid().to_string()]);
         let mut process = Process::start(command.stdin(Stdio::null()).stderr(Stdio::piped()));
         let said = Lines::of(process.child.stderr.take().expect("standard error is a pipe"));

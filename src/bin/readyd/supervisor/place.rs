@@ -1,22 +1,23 @@
-//! A shard's place: its listeners, which stay, and the process that serves them, which may change.
+//! A shard's place: its listeners, which stay, and the processes that serve them, which change. One serves;
+//! others may still drain.
 //!
-//! Invariant: a shard that keeps ending is started ever more rarely, so that whatever is wrong with it
-//! does not take the processor from the others.
+//! Invariants: a shard that keeps ending is started ever more rarely, so that its fault does not take the
+//! processor from the others. A process that drains has a successor at once: whoever connects then does not
+//! wait for its clients. Each process has its own seat on the board.
 
-use super::{Orders, refusal};
-use crate::child::{Child, Ending, Start};
-use crate::listening::Bound;
-use crate::shard::{self, Order, VARIABLE};
+use super::process::{Process, StartFailure};
+use super::sockets::OfAShard;
+use super::watchdog::Look;
+use super::{Orders, STOPPING_GRACE};
+use crate::child::Ending;
+use crate::control::Answer;
+use crate::shard;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use readyd::clock::Moment;
-use readyd::config::Config;
-use readyd::config::listen::{self, Listen, Presence};
-use readyd::inherited::{self, handover};
-use readyd::stats::board::Board;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::net::UnixDatagram;
-use std::process;
+use readyd::stats::board::SEATS_PER_SHARD;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// From the end of a shard to its successor's start: the first time at once, the second so long, then
@@ -24,152 +25,228 @@ use std::time::Duration;
 const SHORTEST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
-/// Who has served for so long was well, and is replaced at once.
+/// A shard that has served for so long was well, and is replaced at once.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 
 /// See the [module](self).
 pub(super) struct Place {
     number: usize,
-    listeners: Vec<Bound>,
-    state: State,
+    sockets: OfAShard,
+    post: Post,
+    /// Processes that drain.
+    draining: Vec<Process>,
     /// Until the next successor starts.
     delay: Duration,
     has_served: bool,
 }
 
-enum State {
-    Waiting {
-        until: Moment,
+/// Who serves the listeners.
+enum Post {
+    /// Nobody yet: a process starts then, or when one that drains has left its seat.
+    Vacant {
+        from: Moment,
     },
-    Running {
-        child: Child,
-        /// The other end is the shard's.
-        control: UnixDatagram,
-        since: Moment,
-        /// What stood on the board when it started.
-        turns_before: u64,
-    },
-    Ended,
+    Held(Process),
+    /// Nobody any more.
+    Closed,
+}
+
+/// A process that has ended.
+pub(super) enum Ended {
+    /// The one that served.
+    Server(Ending),
+    /// One that drained.
+    Drained(Ending),
 }
 
 impl Place {
     /// A place with these listeners, for a shard that starts now.
-    pub(super) fn new(number: usize, listeners: Vec<Bound>, now: Moment) -> Place {
-        let state = State::Waiting { until: now };
-        Place { number, listeners, state, delay: Duration::ZERO, has_served: false }
+    pub(super) fn new(number: usize, sockets: OfAShard, now: Moment) -> Place {
+        Place {
+            number,
+            sockets,
+            post: Post::Vacant { from: now },
+            draining: Vec::new(),
+            delay: Duration::ZERO,
+            has_served: false,
+        }
     }
 
-    pub(super) fn listeners(&self) -> &[Bound] {
-        &self.listeners
+    /// How people call it.
+    pub(super) fn name(&self) -> String {
+        shard::name(self.number)
     }
 
-    pub(super) fn is_running(&self) -> bool {
-        matches!(self.state, State::Running { .. })
+    /// The process that serves.
+    pub(super) fn server(&self) -> Option<&Process> {
+        match &self.post {
+            Post::Held(process) => Some(process),
+            Post::Vacant { .. } | Post::Closed => None,
+        }
     }
 
-    /// When the next shard starts, if one has to.
+    /// All processes: the one that serves, and those that drain.
+    pub(super) fn processes(&self) -> impl Iterator<Item = &Process> {
+        self.server().into_iter().chain(&self.draining)
+    }
+
+    pub(super) fn processes_mut(&mut self) -> impl Iterator<Item = &mut Process> {
+        let server = match &mut self.post {
+            Post::Held(process) => Some(process),
+            Post::Vacant { .. } | Post::Closed => None,
+        };
+        server.into_iter().chain(&mut self.draining)
+    }
+
+    /// Whether a process is here, or one has still to start.
+    pub(super) fn is_in_use(&self) -> bool {
+        !matches!(self.post, Post::Closed) || !self.draining.is_empty()
+    }
+
+    /// When the next process starts, if one has to and there is a seat for it.
     pub(super) fn starts_at(&self) -> Option<Moment> {
-        match self.state {
-            State::Waiting { until } => Some(until),
-            State::Running { .. } | State::Ended => None,
+        match self.post {
+            Post::Vacant { from } => self.free_seat().map(|_| from),
+            Post::Held(_) | Post::Closed => None,
         }
     }
 
-    /// Starts a shard if one has to be started by now.
-    pub(super) fn start_if_due(&mut self, orders: &Orders, now: Moment) -> io::Result<()> {
-        if self.starts_at().is_some_and(|until| until <= now) {
-            let turns_before = orders.board.read(self.number).turns;
-            let (child, control) = self.start(orders)?;
-            self.state = State::Running { child, control, since: now, turns_before };
+    /// Starts a process if one has to be started by now. Tells whether it did.
+    pub(super) fn start_if_due(
+        &mut self,
+        orders: &Orders,
+        now: Moment,
+    ) -> Result<bool, StartFailure> {
+        let is_due = self.starts_at().is_some_and(|when| when <= now);
+        let Some(seat) = self.free_seat().filter(|_| is_due) else { return Ok(false) };
+        let process = Process::start(orders, self.number, seat, &self.sockets, now)?;
+        self.post = Post::Held(process);
+        Ok(true)
+    }
+
+    fn free_seat(&self) -> Option<usize> {
+        let first = self.number * SEATS_PER_SHARD;
+        let is_free = |seat: &usize| self.processes().all(|process| process.seat() != *seat);
+        (first..first + SEATS_PER_SHARD).find(is_free)
+    }
+
+    /// A process of this place that has just ended. To be asked until there is none.
+    pub(super) fn take_ended(&mut self, orders: &Orders, now: Moment) -> Option<Ended> {
+        for index in 0..self.draining.len() {
+            let Some(process) = self.draining.get_mut(index) else { break };
+            if let Some(ending) = process.take_ending(&orders.board) {
+                self.draining.swap_remove(index);
+                return Some(Ended::Drained(ending));
+            }
         }
-        Ok(())
-    }
-
-    fn start(&self, orders: &Orders) -> io::Result<(Child, UnixDatagram)> {
-        let inherits = |(socket, listen): &Bound| -> io::Result<Listen> {
-            let number = u16::try_from(socket.as_raw_fd())
-                .map_err(|_| refusal("more sockets than --listen fd: has numbers for"))?;
-            let place = listen::Place::Inherited(number);
-            Ok(Listen { service: listen.service, place, presence: Presence::Required })
-        };
-        let listeners = self.listeners.iter().map(inherits).collect::<io::Result<_>>()?;
-        let config = Config { listeners, ..orders.config.clone() };
-        let (control, of_the_shard) = UnixDatagram::pair()?;
-        let order = Order {
-            number: self.number,
-            shards: orders.shards,
-            supervisor: process::id().cast_signed(),
-            began: orders.began,
-            board: orders.board.as_fd().as_raw_fd(),
-            table: orders.table.memory.as_raw_fd(),
-            control: of_the_shard.as_raw_fd(),
-        };
-        let mut arguments = vec!["readyd".into()];
-        arguments.extend(config.to_args());
-        let start = Start {
-            // The program that runs, even if its file has been replaced by another version meanwhile.
-            program: "/proc/self/exe",
-            arguments,
-            variable: (VARIABLE, order.to_string()),
-            stderr: orders.log.as_ref().map(AsFd::as_fd),
-        };
-        let sockets = self.listeners.iter().map(|(socket, _)| socket.as_fd());
-        let shared = [orders.board.as_fd(), orders.table.memory.as_fd(), of_the_shard.as_fd()];
-        let left_open: Vec<BorrowedFd<'_>> = sockets.chain(shared).collect();
-        let child = inherited::leave_open(&left_open, || start.start())?;
-        Ok((child, control))
-    }
-
-    /// How the shard has ended, if it has just done so. What it had counted stays on the board.
-    pub(super) fn take_ended(&mut self, board: &Board, now: Moment) -> Option<Ending> {
-        let State::Running { child, since, turns_before, .. } = &mut self.state else {
-            return None;
-        };
-        let ending = child.take_ending()?;
-        let mut counted = board.read(self.number);
-        self.has_served |= counted.turns > *turns_before;
-        counted.end_all();
-        board.write(self.number, &counted);
-        if now.since(*since) >= HEALTHY_AFTER {
+        let Post::Held(process) = &mut self.post else { return None };
+        let ending = process.take_ending(&orders.board)?;
+        self.has_served |= process.has_served(&orders.board);
+        if process.age(now) >= HEALTHY_AFTER {
             self.delay = Duration::ZERO;
         }
-        self.state = State::Ended;
-        Some(ending)
+        self.post = Post::Closed;
+        Some(Ended::Server(ending))
     }
 
-    /// Whether any shard that was here came as far as serving.
+    /// Whether any process that was here came as far as serving.
     pub(super) fn has_served(&self) -> bool {
         self.has_served
     }
 
-    /// The shard has ended, or could not be started: another will be. Tells when.
+    /// The process has ended, or could not be started: another will be. Tells when.
     pub(super) fn wait_for_a_successor(&mut self, now: Moment) -> String {
         let delay = self.delay;
-        self.state = State::Waiting { until: now + delay };
+        self.post = Post::Vacant { from: now + delay };
         self.delay = (delay * 2).clamp(SHORTEST_DELAY, LONGEST_DELAY);
         if delay.is_zero() { "at once".to_owned() } else { format!("in {delay:?}") }
     }
 
-    /// Closes the listeners. Nobody is started here any more.
+    /// What the processes have said.
+    pub(super) fn take_answers(&self) -> Vec<(usize, Answer)> {
+        let mut said = Vec::new();
+        for process in self.processes() {
+            while let Some(answer) = process.line().answer() {
+                said.push((process.seat(), answer));
+            }
+        }
+        said
+    }
+
+    /// The process of that seat was told to end by a signal, and drains: another serves from now on.
+    /// Tells whether it was the one that serves.
+    pub(super) fn drains(&mut self, seat: usize, orders: &Orders, now: Moment) -> bool {
+        match std::mem::replace(&mut self.post, Post::Closed) {
+            Post::Held(mut process) if process.seat() == seat => {
+                self.has_served |= process.has_served(&orders.board);
+                process.line().leave_backlog();
+                process.must_end_by(now + orders.config.limits.drain_timeout + STOPPING_GRACE);
+                self.draining.push(process);
+                self.post = Post::Vacant { from: now };
+                true
+            }
+            other => {
+                self.post = other;
+                false
+            }
+        }
+    }
+
+    /// Tells all processes to end, by `deadline` at the latest. Nobody is started here any more, but for one
+    /// that serves those who wait in the backlog.
+    pub(super) fn stop(&mut self, now: Moment, deadline: Moment) {
+        self.post = match std::mem::replace(&mut self.post, Post::Closed) {
+            Post::Vacant { .. } if self.has_waiting_clients() => Post::Vacant { from: now },
+            Post::Vacant { .. } => Post::Closed,
+            other => other,
+        };
+        if !matches!(self.post, Post::Vacant { .. }) {
+            self.close();
+        }
+        for process in self.processes_mut() {
+            process.line().serve_backlog();
+            process.signal(Signal::SIGTERM);
+            process.must_end_by(deadline);
+        }
+    }
+
+    /// Closes the listeners here; the processes have their own descriptors of them.
     pub(super) fn close(&mut self) {
-        self.listeners.clear();
-        if !self.is_running() {
-            self.state = State::Ended;
+        self.sockets.listeners.clear();
+    }
+
+    /// Nobody is started here any more.
+    pub(super) fn give_up_starting(&mut self) {
+        if matches!(self.post, Post::Vacant { .. }) {
+            self.post = Post::Closed;
         }
     }
 
-    /// Gives the shard that runs here a note, and a descriptor with it.
-    pub(super) fn tell(&self, note: u8, descriptor: Option<BorrowedFd<'_>>) {
-        if let State::Running { control, .. } = &self.state
-            && let Err(error) = handover::send(control, note, descriptor)
-        {
-            log::error!("{} has not got the table: {error}", shard::name(self.number));
-        }
+    /// Whether a client that the kernel has let connect waits for a process.
+    fn has_waiting_clients(&self) -> bool {
+        let sockets = self.sockets.listeners.iter().map(|(socket, _)| socket.as_fd());
+        let mut sockets: Vec<_> = sockets.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        poll(&mut sockets, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
-        if let State::Running { child, .. } = &self.state {
-            child.signal(signal);
+    /// Kills the processes that have not ended in time. Tells their numbers.
+    pub(super) fn kill_overdue(&mut self, now: Moment) -> Vec<Pid> {
+        self.kill_those(|process| process.ends_by().is_some_and(|when| when <= now))
+    }
+
+    /// Looks whether the processes' loops turn, and kills those that are stuck. Tells their numbers.
+    pub(super) fn kill_stuck(&mut self, orders: &Orders, look: Look) -> Vec<Pid> {
+        self.kill_those(|process| process.is_stuck(&orders.board, look))
+    }
+
+    fn kill_those(&mut self, mut is_meant: impl FnMut(&mut Process) -> bool) -> Vec<Pid> {
+        let mut killed = Vec::new();
+        for process in self.processes_mut() {
+            if is_meant(process) {
+                process.kill();
+                killed.push(process.pid());
+            }
         }
+        killed
     }
 }

@@ -1,0 +1,280 @@
+//! One process of a shard: what it was started with, and what is known of it.
+
+use super::Orders;
+use super::sockets::OfAShard;
+use super::watchdog::{Finding, Look, Pulse};
+use crate::child::{Child, Ending, NotStarted, Start};
+use crate::control::{Answer, Line};
+use crate::listening::Bound;
+use crate::shard::{Order, VARIABLE};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use readyd::clock::Moment;
+use readyd::config::Config;
+use readyd::config::listen::{Listen, Place};
+use readyd::stats::board::Board;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::process;
+use std::time::Duration;
+
+/// From a table that could not be sent or taken to the next try.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// See the [module](self).
+pub(super) struct Process {
+    child: Child,
+    line: Line,
+    /// Its place on the board.
+    seat: usize,
+    since: Moment,
+    pulse: Pulse,
+    /// What the last look showed.
+    finding: Finding,
+    table: Delivery,
+    zone: Delivery,
+    end: End,
+}
+
+/// What has become of the newest table, or of the newest rules of the time zone, that a process was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delivery {
+    /// It has them.
+    Taken,
+    /// It was sent them, and has not answered yet.
+    Sent,
+    /// They could not be sent or taken.
+    Failed { retry_at: Moment },
+}
+
+impl Delivery {
+    fn of(sent: &io::Result<()>, now: Moment) -> Delivery {
+        if sent.is_ok() { Delivery::Sent } else { Delivery::failed(now) }
+    }
+
+    fn failed(now: Moment) -> Delivery {
+        Delivery::Failed { retry_at: now + RETRY }
+    }
+
+    fn retry_at(self) -> Option<Moment> {
+        match self {
+            Delivery::Failed { retry_at } => Some(retry_at),
+            Delivery::Taken | Delivery::Sent => None,
+        }
+    }
+}
+
+/// Whether, and until when, a process has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    NotAsked,
+    By(Moment),
+    Killed,
+}
+
+/// Why a process could not be started.
+pub(super) enum StartFailure {
+    /// The kernel refused.
+    NotStarted(NotStarted),
+    /// What it is to have could not be made.
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for StartFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartFailure::NotStarted(error) => write!(f, "{error}"),
+            StartFailure::System(call, error) => write!(f, "{call}: {error}"),
+        }
+    }
+}
+
+impl Process {
+    /// Starts a process for shard `number`, which serves these listeners.
+    pub(super) fn start(
+        orders: &Orders,
+        number: usize,
+        seat: usize,
+        sockets: &OfAShard,
+        now: Moment,
+    ) -> Result<Process, StartFailure> {
+        let OfAShard { listeners, own } = sockets;
+        let listens = listeners.iter().map(inherited).collect::<io::Result<_>>();
+        let listens = listens.map_err(|error| StartFailure::System("its sockets", error))?;
+        let config = Config { listeners: listens, ..orders.config.clone() };
+        let (line, of_the_shard) =
+            Line::pair().map_err(|error| StartFailure::System("socketpair", error))?;
+        let order = Order {
+            number,
+            seat,
+            supervisor: process::id().cast_signed(),
+            own_listeners: *own,
+            began: orders.began,
+            board: orders.board.as_fd().as_raw_fd(),
+            table: orders.table.memory.as_raw_fd(),
+            zone: orders.zone.memory.as_raw_fd(),
+            control: of_the_shard.as_fd().as_raw_fd(),
+        };
+        let mut arguments = vec!["readyd".into()];
+        arguments.extend(config.to_args());
+        let sockets = listeners.iter().map(|(socket, _)| socket.as_fd());
+        let shared = [
+            orders.board.as_fd(),
+            orders.table.memory.as_fd(),
+            orders.zone.memory.as_fd(),
+            of_the_shard.as_fd(),
+        ];
+        let start = Start {
+            program: &orders.program,
+            arguments,
+            variable: (VARIABLE, order.to_string()),
+            stderr: orders.log.as_ref().map(AsFd::as_fd),
+            left_open: sockets.chain(shared).collect(),
+            failure: of_the_shard.as_fd(),
+        };
+        orders.inputs.watch(&line).map_err(|error| StartFailure::System("epoll_ctl", error))?;
+        let turns_before = orders.board.read(seat).turns;
+        let child = start.start().map_err(StartFailure::NotStarted)?;
+        Ok(Process {
+            child,
+            line,
+            seat,
+            since: now,
+            pulse: Pulse::new(turns_before),
+            finding: Finding::Turns,
+            table: Delivery::Taken,
+            zone: Delivery::Taken,
+            end: End::NotAsked,
+        })
+    }
+
+    pub(super) fn pid(&self) -> Pid {
+        self.child.pid()
+    }
+
+    pub(super) fn seat(&self) -> usize {
+        self.seat
+    }
+
+    pub(super) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// How long it has run.
+    pub(super) fn age(&self, now: Moment) -> Duration {
+        now.since(self.since)
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        self.child.signal(signal);
+    }
+
+    /// How it has ended, if it has. What it had counted stays on the board.
+    pub(super) fn take_ending(&mut self, board: &Board) -> Option<Ending> {
+        let ending = self.child.take_ending()?;
+        self.pulse.see(board.read(self.seat).turns);
+        board.end(self.seat);
+        Some(ending)
+    }
+
+    /// Whether it came as far as serving.
+    pub(super) fn has_served(&mut self, board: &Board) -> bool {
+        self.pulse.see(board.read(self.seat).turns);
+        self.pulse.has_turned()
+    }
+
+    /// Looks whether its loop turns, and has it turn if nothing else does. Tells whether it is stuck, and has
+    /// not been told to end anyway.
+    pub(super) fn is_stuck(&mut self, board: &Board, look: Look) -> bool {
+        self.finding = self.pulse.look(board.read(self.seat).turns, look);
+        if self.finding != Finding::Turns {
+            self.line.turn();
+        }
+        self.finding == Finding::Stuck && self.end == End::NotAsked
+    }
+
+    /// Whether its loop turned when that was last looked at.
+    pub(super) fn answers(&self) -> bool {
+        matches!(self.finding, Finding::Turns | Finding::StandsStill)
+    }
+
+    /// It has to end by then, or earlier if that was said before.
+    pub(super) fn must_end_by(&mut self, when: Moment) {
+        self.end = match self.end {
+            End::NotAsked => End::By(when),
+            End::By(before) => End::By(before.min(when)),
+            End::Killed => End::Killed,
+        };
+    }
+
+    /// When it has to have ended, if it was told to.
+    pub(super) fn ends_by(&self) -> Option<Moment> {
+        match self.end {
+            End::By(when) => Some(when),
+            End::NotAsked | End::Killed => None,
+        }
+    }
+
+    /// Ends it. What its clients have not been sent is lost.
+    pub(super) fn kill(&mut self) {
+        self.end = End::Killed;
+        self.child.signal(Signal::SIGKILL);
+    }
+
+    /// Sends the newest table.
+    pub(super) fn send_table(&mut self, orders: &Orders, now: Moment) -> io::Result<()> {
+        let sent = self.line.use_table(orders.table.version, orders.table.memory.as_fd());
+        self.table = Delivery::of(&sent, now);
+        sent
+    }
+
+    /// Sends the newest rules of the time zone.
+    pub(super) fn send_zone(&mut self, orders: &Orders, now: Moment) -> io::Result<()> {
+        let sent = self.line.use_zone(orders.zone.version, orders.zone.memory.as_fd());
+        self.zone = Delivery::of(&sent, now);
+        sent
+    }
+
+    /// Sends once more what could not be sent or taken a moment ago.
+    pub(super) fn send_again(&mut self, orders: &Orders, now: Moment) {
+        let is_due = |delivery: Delivery| delivery.retry_at().is_some_and(|when| when <= now);
+        // If it fails again, it is tried again.
+        if is_due(self.table) {
+            let _ = self.send_table(orders, now);
+        }
+        if is_due(self.zone) {
+            let _ = self.send_zone(orders, now);
+        }
+    }
+
+    /// Notes what it says of a table or a time zone.
+    pub(super) fn hear(&mut self, answer: Answer, orders: &Orders, now: Moment) {
+        let (table, zone) = (orders.table.version, orders.zone.version);
+        match answer {
+            Answer::HasTable { version } if version == table => self.table = Delivery::Taken,
+            Answer::LacksTable { version } if version == table => {
+                self.table = Delivery::failed(now);
+            }
+            Answer::HasZone { version } if version == zone => self.zone = Delivery::Taken,
+            Answer::LacksZone { version } if version == zone => self.zone = Delivery::failed(now),
+            _ => {}
+        }
+    }
+
+    /// When something is to be sent once more.
+    pub(super) fn sends_again_at(&self) -> Option<Moment> {
+        [self.table.retry_at(), self.zone.retry_at()].into_iter().flatten().min()
+    }
+
+    pub(super) fn has_newest_table(&self) -> bool {
+        self.table == Delivery::Taken
+    }
+}
+
+/// What a process is told of a socket that it inherits.
+fn inherited((socket, listen): &Bound) -> io::Result<Listen> {
+    let number = u16::try_from(socket.as_raw_fd())
+        .map_err(|_| io::Error::other("more sockets than --listen fd: has numbers for"))?;
+    Ok(Listen { place: Place::Inherited(number), ..listen.clone() })
+}

@@ -1,0 +1,110 @@
+//! The listeners of each shard.
+//!
+//! Where the supervisor binds them, each shard has sockets of its own on the same ports (`SO_REUSEPORT`), so
+//! that each has a backlog of its own. Sockets that were inherited are dealt out. If there are fewer than
+//! shards, the supervisor binds more beside them, where their owner has allowed it by `SO_REUSEPORT`. Where it
+//! has not, several shards have the same socket: the kernel wakes all of them for a client, and one gets it.
+
+use crate::listening::{self, Bound, Inherited};
+use crate::start::{self, StartError};
+use nix::sys::socket::{getsockopt, sockopt};
+use readyd::config::listen::{Listen, Place};
+use readyd::config::{Config, Origins};
+use readyd::listener::{self, Port};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+/// The sockets that the shards listen on.
+pub(super) struct Sockets {
+    /// What was asked for, and its address.
+    pub(super) addresses: Vec<(Listen, SocketAddr)>,
+    /// The listeners of each shard, by its number.
+    pub(super) of_shards: Vec<OfAShard>,
+}
+
+/// The listeners of one shard.
+pub(super) struct OfAShard {
+    pub(super) listeners: Vec<Bound>,
+    /// How many of them, from the first, were bound for this shard alone.
+    pub(super) own: usize,
+}
+
+/// Binds the sockets, and deals them out with those that were inherited.
+pub(super) fn for_each_shard(
+    config: &Config,
+    origins: &Origins,
+    inherited: Inherited,
+) -> Result<Sockets, StartError> {
+    let mut of_shards = listening::bind_all(config, origins, config.shards, inherited)?;
+    let Some(first) = of_shards.first_mut() else {
+        return Ok(Sockets { addresses: Vec::new(), of_shards: Vec::new() });
+    };
+    let addresses = start::addresses(first)?;
+    // An inherited socket comes once, with the sockets of the first shard.
+    let is_inherited = |(_, listen): &Bound| matches!(listen.place, Place::Inherited(_));
+    let (sockets, own) = std::mem::take(first).into_iter().partition(is_inherited);
+    *first = own;
+    let own: Vec<usize> = of_shards.iter().map(Vec::len).collect();
+    for (address, sockets) in by_address(sockets)? {
+        let sockets = multiplied(sockets, address, config);
+        deal(&sockets, &mut of_shards)?;
+    }
+    let of_shards = of_shards.into_iter().zip(own);
+    let of_shards = of_shards.map(|(listeners, own)| OfAShard { listeners, own }).collect();
+    Ok(Sockets { addresses, of_shards })
+}
+
+fn address_of(socket: &TcpListener) -> Result<SocketAddr, StartError> {
+    socket.local_addr().map_err(|error| StartError::System("read an address", error))
+}
+
+/// Sockets that stand for each other: of one address and one service.
+fn by_address(sockets: Vec<Bound>) -> Result<Vec<(SocketAddr, Vec<Bound>)>, StartError> {
+    let mut groups: Vec<(SocketAddr, Vec<Bound>)> = Vec::new();
+    for (socket, listen) in sockets {
+        let address = address_of(&socket)?;
+        let is_same = |(other, bound): &&mut (SocketAddr, Vec<Bound>)| {
+            *other == address && bound.iter().all(|(_, other)| other.service == listen.service)
+        };
+        match groups.iter_mut().find(is_same) {
+            Some((_, bound)) => bound.push((socket, listen)),
+            None => groups.push((address, vec![(socket, listen)])),
+        }
+    }
+    Ok(groups)
+}
+
+/// As many sockets as shards, if more can be bound beside those that were inherited.
+fn multiplied(mut sockets: Vec<Bound>, address: SocketAddr, config: &Config) -> Vec<Bound> {
+    let may_be_shared =
+        |(socket, _): &Bound| getsockopt(socket, sockopt::ReusePort).unwrap_or(false);
+    while sockets.len() < config.shards {
+        let Some((_, listen)) = sockets.first().filter(|bound| may_be_shared(bound)) else { break };
+        let listen = listen.clone();
+        let bound = listener::bind(address, Port::Shared)
+            .and_then(|socket| listener::listen(socket, config.backlog))
+            .and_then(|socket| config.tcp_timeouts.set(&socket).map(|()| socket));
+        match bound {
+            Ok(socket) => sockets.push((socket, listen)),
+            Err(error) => {
+                log::warn!("cannot bind another socket on {address}, so shards share one: {error}");
+                break;
+            }
+        }
+    }
+    sockets
+}
+
+/// Gives each shard its part of `sockets`, and each socket to at least one shard.
+fn deal(sockets: &[Bound], all: &mut [Vec<Bound>]) -> Result<(), StartError> {
+    let least = sockets.len().min(all.len());
+    let cannot = |error: io::Error| StartError::System("duplicate a socket", error);
+    for (number, listeners) in all.iter_mut().enumerate() {
+        for (index, (socket, listen)) in sockets.iter().enumerate() {
+            if index % least == number % least {
+                listeners.push((socket.try_clone().map_err(cannot)?, listen.clone()));
+            }
+        }
+    }
+    Ok(())
+}
