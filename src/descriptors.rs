@@ -155,6 +155,16 @@ pub enum TooFewDescriptors {
     },
 }
 
+impl TooFewDescriptors {
+    /// The limit that would do.
+    pub fn needed(&self) -> usize {
+        match self {
+            TooFewDescriptors::ForConnections { needed, .. }
+            | TooFewDescriptors::ForShards { needed, .. } => *needed,
+        }
+    }
+}
+
 impl fmt::Display for TooFewDescriptors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -92,6 +92,9 @@ const CASES: &[(&str, &str, Change)] = &[
     ("tcp-user-timeout", "1500ms", |config| {
         config.tcp_timeouts.user_timeout = Some(Duration::from_millis(1500));
     }),
+    ("shard-timeout", "2500ms", |config| {
+        config.shard_timeout = Some(Duration::from_millis(2500));
+    }),
     ("log", "debug", |config| config.log = Some(LevelFilter::Debug)),
 ];
 

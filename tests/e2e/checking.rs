@@ -8,8 +8,9 @@ use std::fs;
 fn complaints(arguments: &[&str]) -> (Option<i32>, Vec<String>) {
     let Ended { status, stdout, stderr } = readyd(arguments);
     assert_eq!(stdout, "", "{arguments:?}: {stderr}");
-    let line = |line: &str| line.strip_prefix("readyd: ").unwrap_or(line).to_owned();
-    (status, stderr.lines().map(line).collect())
+    // The others are the log's.
+    let complaint = |line: &str| line.strip_prefix("readyd: ").map(str::to_owned);
+    (status, stderr.lines().filter_map(complaint).collect())
 }
 
 /// With `--check-config` and without it.

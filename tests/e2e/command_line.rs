@@ -87,7 +87,6 @@ fn wrong_commands() {
     assert_wrong_command(&["--listen", "daytime=127.0.0.1:0,format=x"], "no date format \"x\"");
     assert_wrong_command(&["--listen", "echo=fd:x"], "not a descriptor");
     assert_wrong_command(&["--shards", "0"], "not from 1 to 1024");
-    assert_wrong_command(&["--shards", "2", "--listen", "echo=fd:0"], "bound already");
     assert_wrong_command(&["--user", ":daemon"], "no user");
     assert_wrong_command(&["--frame-timeout", "5 parsecs"], "unknown unit");
     assert_wrong_command(&["--frame-timeout", "0s"], "--frame-timeout must be more than 0");

@@ -38,8 +38,9 @@ const AT_ONCE: usize = 3;
 /// How long a fault is left to do its work, if clients do not come to an end before.
 const HELD: Duration = Duration::from_millis(300);
 
-/// More failures of one call than this, while a fault is held, are a loop that spins.
-const SPINNING: usize = 500;
+/// More failures of one call than this, while a fault is held, are a loop that spins. A call that is
+/// interrupted a hundred times is interrupted so in each of the threads that read a table or the time zone.
+const SPINNING: usize = 1000;
 
 /// What came of the faults of one row.
 #[derive(Clone, Copy, Debug, Default)]

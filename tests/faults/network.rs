@@ -206,7 +206,7 @@ fn field_server_05_a_handshake_in_flight_at_sigterm_ends_and_its_client_is_serve
     network.server.run(&network.tools, &network.tools.nft, &flush).expect("nft");
     assert_eq!(server.wait_for_exit().code(), Some(0));
     assert_eq!(output.wait_for_end(), ["in flight"]);
-    server.wait_for_log("stopped: 1 connections, 1 requests");
+    server.wait_for_log("stopped: 1 connection, 1 request");
 }
 
 #[test]

@@ -44,14 +44,17 @@ pub(crate) fn obstacles(
         faults.push(Located::new(origins.of("user"), error));
     }
     let asked = config.max_connections.map(|total| total.div_ceil(config.shards));
-    let too_few =
-        |flag, error| Located::new(origins.of(flag), StartError::TooFewDescriptors(error));
-    if let Err(error) = budget(config, limit).check(asked) {
-        faults.push(too_few("max-connections", error));
-    } else if config.shards > 1
-        && let Err(error) = descriptors::check_supervisor(limit, config.shards, sockets(config))
-    {
-        faults.push(too_few("shards", error));
+    let of_a_process =
+        budget(config, limit).check(asked).map_err(|error| ("max-connections", error));
+    let of_the_supervisor = match config.shards {
+        1 => Ok(()),
+        shards => descriptors::check_supervisor(limit, shards, sockets(config)),
+    };
+    let of_the_supervisor = of_the_supervisor.map_err(|error| ("shards", error));
+    // The one that needs most: a limit that is enough for it is enough for both.
+    let too_few = [of_a_process, of_the_supervisor].into_iter().filter_map(Result::err);
+    if let Some((flag, error)) = too_few.max_by_key(|(_, error)| error.needed()) {
+        faults.push(Located::new(origins.of(flag), StartError::TooFewDescriptors(error)));
     }
     faults
 }

@@ -126,7 +126,6 @@ pub(crate) fn run(
     let outcome = if check_only {
         check(config, origins, &mut reactor)
     } else {
-        log::info!("readyd {VERSION}, pid {}", process::id());
         start(&config, &origins, inherited, shard, reactor)
     };
     match outcome {
@@ -171,13 +170,14 @@ fn start(
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
     let limit = descriptors::raise_limit();
+    if shard.is_none() && has_obstacles(config, origins, limit, &mut reactor)? {
+        // It will not start, so there is time to find out what else is wrong.
+        let mut faults = faults(config.clone(), origins.clone(), &mut reactor)?;
+        faults.extend(listening::obstacles(config, origins));
+        return take_all(faults);
+    }
+    log::info!("readyd {VERSION}, pid {}", process::id());
     if shard.is_none() {
-        if has_obstacles(config, origins, limit, &mut reactor)? {
-            // It will not start, so there is time to find out what else is wrong.
-            let mut faults = faults(config.clone(), origins.clone(), &mut reactor)?;
-            faults.extend(listening::obstacles(config, origins));
-            return take_all(faults);
-        }
         check::warn_of_excesses(config, origins, limit);
     }
     let outcome = match config.shards {

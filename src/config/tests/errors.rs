@@ -55,8 +55,9 @@ fn each_fault_has_its_text() {
         (&["--shards", "1025"], "--shards \"1025\": not from 1 to 1024"),
         (&["--shards", "many"], "--shards \"many\": not a number (write it as 1000 or 10k)"),
         (
-            &["--shards=2", "--listen=echo=fd:3"],
-            "--shards needs addresses to listen on, and fd: names a socket that is bound already",
+            &["--shard-timeout", "999ms"],
+            "--shard-timeout \"999ms\": less than 1s: shards tell ten times a second how they are (0 \
+             switches it off)",
         ),
         (&["--user", ""], "--user \"\": no user (write it as USER or USER:GROUP)"),
         (&["--user", "daemon:"], "--user \"daemon:\": no group (write it as USER or USER:GROUP)"),
@@ -129,7 +130,7 @@ fn field_server_15_all_faults_are_found_each_on_a_line() {
 
 #[test]
 fn field_server_15_errors_are_bounded_in_number_and_in_length() {
-    let text = format!("{}\nlog {}\n", "x\n".repeat(30), "y".repeat(1 << 20));
+    let text = format!("{}\nlog {}\n", "x\n".repeat(30), "y".repeat(1 << 19));
     let file = super::TempFile::new(text.as_bytes());
     let errors = error(&["--config", file.path()]);
     let lines: Vec<&str> = errors.lines().collect();

@@ -161,9 +161,6 @@ pub(super) const SUPERVISING: &[Row] = &[
     row("clone3", &["EAGAIN", "ENOMEM"]),
     row("fcntl", &["EINVAL"]),
     row("kill", &["EPERM"]),
-    // Rust's allocator ends the process when there is no memory.
-    fatal("mmap", &["ENOMEM"]),
-    fatal("mprotect", &["ENOMEM"]),
 ];
 
 /// Faults while the server is being stopped.

@@ -90,7 +90,9 @@ fn every_call_of_a_supervisor() {
     subject.server.wait_for_log("its successor starts at once");
     subject.server.wait_for_log("table reloaded");
     subject.assert_well("no fault");
-    let calls = strace::calls(strace.detach().lines());
+    let mut calls = strace::calls(strace.detach().lines());
+    // Whether the allocator asks for memory differs from run to run. `every_call_while_serving` has it fail.
+    calls.retain(|call, _| !["mmap", "mprotect", "munmap", "madvise"].contains(&call.as_str()));
     assert_covered("while supervising", &calls, plan::SUPERVISING);
     drop(subject);
     work_on("faults while supervising", plan::SUPERVISING, try_while_supervising);

@@ -17,9 +17,11 @@ const UPTIME: &str = "uptime_seconds";
 const PROCESS: &str = "pid";
 
 /// What a gauge shows goes up and down; all else only rises.
-const GAUGES: [&str; 7] = [
+const GAUGES: [&str; 9] = [
     "pid",
     "shards",
+    "shards_answering",
+    "shards_with_newest_table",
     "connections_open",
     "connections_peak",
     "connections_max",
