@@ -305,9 +305,8 @@ impl<N: Net> Server<N> {
             self.timers.next_wakeup(),
             self.gate.retry_at(),
             self.visitor.log.report_due(),
-            self.idle_exit(),
             self.visitor.publisher.due(),
-            self.phase.wakes_at(),
+            if self.is_draining() { self.phase.wakes_at() } else { self.idle_exit() },
         ];
         wakeups.into_iter().flatten().min()
     }
@@ -334,15 +333,19 @@ impl<N: Net> Driver for Server<N> {
         self.visitor.stats.turns += 1;
         self.visit_queued();
         let more_to_expire = self.expire_deadlines(now);
-        self.attend_door(now);
-        self.accept(now);
+        if self.is_draining() {
+            self.attend_door(now);
+        }
+        if self.gate.may_accept(now) {
+            self.accept(now);
+        }
         self.drain_if_idle(now);
         self.visitor.log.report(now);
         self.visitor.stats.log_suppressed = self.visitor.log.suppressed_total();
         self.report_memory();
         let Visitor { net, stats, publisher, .. } = &mut self.visitor;
         publisher.turn(stats, net, now);
-        if self.has_finished() {
+        if self.is_draining() && self.has_finished() {
             self.report_memory();
             let Visitor { net, stats, publisher, .. } = &mut self.visitor;
             publisher.last_turn(stats, net, now);

@@ -167,6 +167,15 @@ impl<N: Net> Gate<N> {
         self.state == State::Open && self.listeners.iter().any(|listener| listener.ready)
     }
 
+    /// Whether to try to accept at `now`: to ask costs a turn less than to try.
+    #[inline]
+    pub(super) fn may_accept(&self, now: Moment) -> bool {
+        match self.state {
+            State::Starved { retry_at } => now >= retry_at,
+            State::Open | State::Full | State::Shut => self.has_work(),
+        }
+    }
+
     /// When to look again though nothing happened.
     pub(super) fn retry_at(&self) -> Option<Moment> {
         match self.state {

@@ -114,6 +114,7 @@ impl<N: Net> Server<N> {
     }
 
     /// Whether [`Server::drain`] or [`Server::drain_and_wait`] was called.
+    #[inline]
     pub fn is_draining(&self) -> bool {
         self.phase != Phase::Serving
     }
@@ -216,10 +217,15 @@ impl<N: Net> Server<N> {
     }
 
     /// Begins to drain when no client has been connected for long enough, and none is about to be.
+    #[inline]
     pub(super) fn drain_if_idle(&mut self, now: Moment) {
-        if self.idle_exit().is_none_or(|due| now < due) {
-            return;
+        if self.idle_exit().is_some_and(|due| now >= due) {
+            self.drain_if_nobody_comes(now);
         }
+    }
+
+    #[cold]
+    fn drain_if_nobody_comes(&mut self, now: Moment) {
         if is_planted(Bug::IdleResetsBacklog) {
             self.phase = Phase::Stopped;
         } else if self.hold_if_idle(now) {
@@ -254,6 +260,7 @@ impl<N: Net> Server<N> {
         matches!(self.phase, Phase::Draining { deadline, .. } if self.visitor.now >= deadline)
     }
 
+    #[inline]
     pub(super) fn idle_exit(&self) -> Option<Moment> {
         let limit = self.visitor.limits.exit_on_idle?;
         let is_empty = self.phase == Phase::Serving && self.connections.is_empty();
