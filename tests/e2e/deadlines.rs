@@ -1,37 +1,35 @@
-//! Deadlines, by the clock on the wall: a server whose time is up acts now, and not a period later.
+//! Deadlines of output that is not taken. How exactly they hold is measured by `scripts/deadlines`, and proved
+//! in the simulator's time. Here the server's own clock tells: an unfinished request, which is refused after
+//! half as long again, is the reference.
 
-use crate::support::{Client, Launch, PATIENCE, frame};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use crate::support::{Client, Launch, Server, frame};
 use socket2::SockRef;
-use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The deadline holds within 0.1 s; a machine that is busy with other tests needs some more.
-const LATE: Duration = Duration::from_millis(600);
-
-fn launch(service: &str) -> crate::support::Server {
-    Launch::of(&[service]).args(&["--write-timeout", "2s"]).start()
+/// A server whose unfinished requests have half as long again as output that nobody takes.
+fn launch(service: &str) -> Server {
+    let services = ["framed", service];
+    let services = if service == "framed" { &services[..1] } else { &services[..] };
+    Launch::of(services).args(&["--write-timeout", "2s", "--frame-timeout", "3s"]).start()
 }
 
-/// Waits for the server's RST, without taking a byte.
-fn wait_for_reset(client: &Client) -> Instant {
-    let mut fds = [PollFd::new(client.stream.as_fd(), PollFlags::empty())];
-    let timeout = PollTimeout::try_from(PATIENCE).expect("a timeout");
-    assert_eq!(poll(&mut fds, timeout).expect("poll"), 1, "never reset");
-    Instant::now()
-}
-
-fn assert_in_time(since: Instant, client: &Client) {
-    let waited = wait_for_reset(client) - since;
-    assert!(waited >= WRITE_TIMEOUT - Duration::from_millis(100), "{waited:?}");
-    assert!(waited < WRITE_TIMEOUT + LATE, "{waited:?}");
+/// Checks that the server gives `client` up before a request that is begun now and never ends.
+fn assert_given_up_first(server: &Server, client: &Client) {
+    let mut reference = server.connect("framed");
+    reference.send(b"1");
+    let reply = reference.read_frame();
+    assert!(reply.starts_with(b"Error: the request did not arrive whole"), "{reply:?}");
+    // What was logged before the statistics has arrived when they have.
+    server.statistics();
+    let line = format!("{} closed: write timeout", client.address());
+    assert_eq!(server.log().containing(&line).len(), 1, "{:?}", server.log().all());
 }
 
 /// Sends to a server that is not heard, until it takes no more.
-fn send_until_stuck(client: &mut Client, bytes: &[u8]) -> Instant {
+fn send_until_stuck(client: &mut Client, bytes: &[u8]) {
     client.stream.set_nonblocking(true).expect("nonblocking");
     let mut last = Instant::now();
     let mut rest = bytes;
@@ -44,15 +42,14 @@ fn send_until_stuck(client: &mut Client, bytes: &[u8]) -> Instant {
             Err(_) => thread::sleep(Duration::from_millis(1)),
         }
     }
-    last
 }
 
 #[test]
 fn field_server_18_endless_output_that_is_never_read_ends_in_time() {
     let server = launch("chargen");
     for _ in 0..3 {
-        let since = Instant::now();
-        assert_in_time(since, &server.connect("chargen"));
+        let client = server.connect("chargen");
+        assert_given_up_first(&server, &client);
     }
 }
 
@@ -65,10 +62,8 @@ fn field_server_18_replies_that_are_never_read_end_in_time() {
             "framed" => frame([&b"ECHO "[..], &request].concat()),
             _ => request,
         };
-        // What waits began to wait by then, at the latest.
-        let since = send_until_stuck(&mut client, &request);
-        let waited = wait_for_reset(&client) - since;
-        assert!(waited < WRITE_TIMEOUT + LATE, "{service}: {waited:?}");
+        send_until_stuck(&mut client, &request);
+        assert_given_up_first(&server, &client);
     }
 }
 
@@ -80,28 +75,18 @@ fn field_server_18_a_client_that_reads_once_has_its_time_from_then() {
     thread::sleep(WRITE_TIMEOUT / 2);
     // Most of what its kernel holds, so that there is room for more at once.
     client.read(60_000);
-    assert_in_time(Instant::now(), &client);
-}
-
-#[test]
-fn field_server_18_a_server_that_nobody_uses_stops_in_time() {
-    const IDLE: Duration = Duration::from_secs(1);
-    let mut server = Launch::of(&["framed"]).args(&["--exit-on-idle", "1s"]).start();
-    drop(server.connect("framed"));
-    let since = Instant::now();
-    assert_eq!(server.wait_for_exit().code(), Some(0));
-    let waited = since.elapsed();
-    assert!(waited < IDLE + LATE, "{waited:?}");
+    assert_given_up_first(&server, &client);
 }
 
 #[test]
 fn field_server_18_a_steady_slow_reader_is_not_cut_off() {
+    /// Three times its time.
+    const READS: u32 = 60;
     let server = launch("chargen");
     let mut client = server.connect("chargen");
     SockRef::from(&client.stream).set_recv_buffer_size(16_384).expect("SO_RCVBUF");
-    let started = Instant::now();
     // Far less than what an event of room would take: a third of some megabytes.
-    while started.elapsed() < 3 * WRITE_TIMEOUT {
+    for _ in 0..READS {
         client.read(8_000);
         thread::sleep(WRITE_TIMEOUT / 20);
     }

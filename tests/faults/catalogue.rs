@@ -41,6 +41,28 @@ fn each_fault_has_a_test_and_each_test_named_exists() {
     assert_eq!(missing, None, "a test that the catalogue does not name");
 }
 
+/// What users met, by the numbers of the rows.
+const FROM_THE_FIELD: usize = 21;
+
+#[test]
+fn each_fault_from_the_field_has_tests_and_each_test_named_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = sources(&root.join("tests")) + &sources(&root.join("src"));
+    let catalogue = fs::read_to_string(root.join("docs/reliability.md")).expect("the catalogue");
+    let (_, rest) = catalogue.split_once("## From the field").expect("a heading");
+    let (rows, _) = rest.split_once("\n## ").expect("a heading after it");
+    for number in 1..=FROM_THE_FIELD {
+        let mut of_this = rows.lines().filter(|line| line.starts_with(&format!("| {number} |")));
+        let named = of_this.clone().flat_map(|row| row.split('`').skip(1).step_by(2));
+        let named: Vec<&str> = named.filter(|word| word.starts_with("field_server_")).collect();
+        assert!(of_this.next().is_some() && !named.is_empty(), "no test for number {number}");
+        for name in named {
+            assert!(name.starts_with(&format!("field_server_{number:02}_")), "{name} in {number}");
+            assert!(sources.contains(&format!("fn {name}(")), "there is no test {name}");
+        }
+    }
+}
+
 fn is_of_a_fault(name: &str) -> bool {
     name.starts_with("fault_") || name.starts_with("sim_fault_")
 }
