@@ -10,6 +10,7 @@
 
 pub use crate::token::Token;
 
+use crate::address::Peer;
 use crate::buffer::ByteQueue;
 use crate::clock::{Moment, WallTime};
 use crate::planted::{Bug, is_planted};
@@ -93,7 +94,7 @@ pub trait Net: WallClock + Host {
     type Stream;
 
     /// Takes one connection from the backlog, accept(2).
-    fn accept(&mut self, listener: &Self::Listener) -> io::Result<(Self::Stream, SocketAddr)>;
+    fn accept(&mut self, listener: &Self::Listener) -> io::Result<(Self::Stream, Peer)>;
 
     /// Begins to connect, connect(2). Becoming writable means that it has ended, one way or the
     /// other: [`Net::connected`] tells.

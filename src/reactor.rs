@@ -7,6 +7,7 @@
 //! Invariant: the loop ends only because the driver says so or epoll itself fails. A signal that
 //! interrupts epoll_wait (mio does not retry it) is a turn without events.
 
+use crate::address::Peer;
 use crate::clock::{Moment, WallTime};
 use crate::memory;
 use crate::net::{
@@ -397,8 +398,8 @@ impl Net for MioNet {
     type Listener = TcpListener;
     type Stream = TcpStream;
 
-    fn accept(&mut self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-        listener.accept()
+    fn accept(&mut self, listener: &TcpListener) -> io::Result<(TcpStream, Peer)> {
+        listener.accept().map(|(stream, address)| (stream, address.into()))
     }
 
     fn connect_from(

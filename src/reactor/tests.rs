@@ -75,7 +75,7 @@ fn connected(reactor: &mut Reactor, net: &mut MioNet) -> (StdStream, TcpStream) 
     client.set_read_timeout(Some(PATIENCE)).expect("a valid timeout");
     watch_for(reactor, Token(1), |readiness| readiness.read);
     let (stream, peer) = net.accept(&listener).expect("a client waits");
-    assert_eq!(peer, client.local_addr().expect("it has one"));
+    assert_eq!(peer, client.local_addr().expect("it has one").into());
     let error = net.accept(&listener).expect_err("nobody else waits");
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
     (client, stream)

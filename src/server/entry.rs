@@ -2,6 +2,7 @@
 
 use super::Accepted;
 use super::budget::Buffered;
+use crate::address::Peer;
 use crate::clock::Moment;
 use crate::conn::Connection;
 use crate::handlers::Service;
@@ -11,7 +12,6 @@ use crate::planted::{Bug, is_planted};
 use crate::token::{Generations, Token};
 use slab::Slab;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 /// What a token means.
 pub(super) enum Target {
@@ -44,7 +44,7 @@ pub(super) fn find<S>(
 #[derive(Debug)]
 pub(super) struct Entry<S> {
     pub(super) conn: Connection,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
     pub(super) stream: S,
     pub(super) generation: u32,
     /// What the connection held after its last visit.
