@@ -4,10 +4,11 @@
 //! as a `std::net::SocketAddr`, and copying it allocates nothing: each connection has one.
 
 use crate::config::address::{AddressError, socket_address};
-use socket2::SockAddr;
+use socket2::{SockAddr, SockRef};
 use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -23,6 +24,26 @@ pub enum Address {
     Inet(SocketAddr),
     /// A unix socket.
     Unix(UnixAddress),
+}
+
+impl Address {
+    /// That of a unix socket.
+    ///
+    /// # Errors
+    ///
+    /// What getsockname(2) says; [`io::ErrorKind::InvalidData`] if the socket has an address that cannot be
+    /// written, such as a relative path.
+    pub fn of_unix_socket(socket: &impl AsFd) -> io::Result<Address> {
+        let address = SockRef::from(socket).local_addr()?;
+        let text = match (address.as_pathname(), address.as_abstract_namespace()) {
+            (Some(path), _) => path.to_str().map(str::to_owned),
+            (None, Some(name)) => std::str::from_utf8(name).ok().map(|name| format!("@{name}")),
+            (None, None) => None,
+        };
+        let not_written = || io::Error::from(ErrorKind::InvalidData);
+        let address = UnixAddress::new(&text.ok_or_else(not_written)?);
+        address.map(Address::Unix).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+    }
 }
 
 impl From<SocketAddr> for Address {
@@ -139,14 +160,15 @@ impl UnixAddress {
         if name.is_empty() {
             return Err(UnixAddressError::Empty);
         }
+        // First, so that no other error repeats a long text.
+        if name.len() > UnixAddress::MAX_LEN {
+            return Err(UnixAddressError::TooLong(name.len()));
+        }
         if !text.starts_with(['/', '@']) {
             return Err(UnixAddressError::Relative(text.to_owned()));
         }
         if text.contains(char::is_control) {
             return Err(UnixAddressError::ControlCharacter(text.to_owned()));
-        }
-        if name.len() > UnixAddress::MAX_LEN {
-            return Err(UnixAddressError::TooLong(name.len()));
         }
         Ok(UnixAddress { text: text.to_owned() })
     }
@@ -185,6 +207,11 @@ pub struct Credentials {
     pub pid: u32,
     /// Its effective user; 65534 if that has no number in our user namespace.
     pub uid: u32,
+}
+
+impl Credentials {
+    /// Those of nobody in particular, as the kernel tells them of a process that cannot be seen from here.
+    pub const UNKNOWN: Credentials = Credentials { pid: 0, uid: 65_534 };
 }
 
 impl Peer {

@@ -83,7 +83,7 @@ pub trait Host {
     fn give_memory_back(&self) {}
 }
 
-/// A network: TCP, nonblocking, edge-triggered.
+/// A network: TCP, or what else connects streams; nonblocking, edge-triggered.
 ///
 /// Every call that would have to wait fails with [`ErrorKind::WouldBlock`] instead; the socket's
 /// token is then reported once when waiting is over.
@@ -150,6 +150,12 @@ pub trait Net: WallClock + Host {
 
     /// Undoes [`Net::hold_off_handshakes`]; nothing, if that was not done.
     fn admit_handshakes(&mut self, _: &Self::Listener) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Refuses, for good, new clients of a listener that [`Net::hold_off_handshakes`] cannot hold off,
+    /// because connecting takes no handshake there. Those in its backlog can be accepted.
+    fn refuse_newcomers(&mut self, _: &Self::Listener) -> io::Result<()> {
         Ok(())
     }
 

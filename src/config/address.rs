@@ -37,8 +37,8 @@ impl fmt::Display for AddressError {
         match self {
             AddressError::Form(text) => write!(
                 f,
-                "{text:?} is not an address (write IP:PORT, [IPv6]:PORT, localhost:PORT, or :PORT for \
-                 all addresses; other names are not looked up)"
+                "{text:?} is not an address (write IP:PORT, [IPv6]:PORT, localhost:PORT, :PORT for all \
+                 addresses, or unix:/PATH; other names are not looked up)"
             ),
             AddressError::NoInterface(text, name) => {
                 write!(f, "{text:?}: there is no network interface {name:?} (ip link lists them)")

@@ -59,6 +59,12 @@ pub(super) struct Entry<S> {
 // A stream is a descriptor. A million idle connections take this a million times.
 const _: () = assert!(size_of::<Entry<i32>>() == 88, "the size of a connection's place");
 
+/// recv(2) of a unix socket stops short at what came with a descriptor (SCM_RIGHTS, unix(7)) though more has
+/// come behind it, and no further edge tells.
+fn ready_when_accepted(peer: Peer) -> Readiness {
+    Readiness { read_on: matches!(peer, Peer::Unix(_)), ..Readiness::CONNECTED }
+}
+
 impl<S> Entry<S> {
     pub(super) fn new(accepted: Accepted<S>, generation: u32, now: Moment) -> Entry<S> {
         Entry {
@@ -68,7 +74,7 @@ impl<S> Entry<S> {
             generation,
             buffered: Buffered::default(),
             service: accepted.service,
-            ready: Readiness::CONNECTED,
+            ready: ready_when_accepted(accepted.peer),
             queued: false,
             watches_writing: false,
         }
