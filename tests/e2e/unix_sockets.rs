@@ -15,6 +15,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, id};
+use std::thread;
 
 fn listener(service: &str, path: &Path) -> String {
     format!("{service}=unix:{}", path.display())
@@ -119,6 +120,42 @@ fn field_server_21_a_client_who_has_connected_before_the_stop_is_served() {
         assert_eq!(client.read(&mut [0; 1]).expect("its FIN"), 0);
     }
     assert_eq!(server.wait_for_exit().code(), Some(0));
+}
+
+/// Connects again and again until that is refused. Each connection must be greeted.
+fn connect_until_refused(path: &Path) -> usize {
+    let mut greeted = 0;
+    while let Ok(mut client) = UnixStream::connect(path) {
+        client.set_read_timeout(Some(PATIENCE)).expect("a valid timeout");
+        let mut told = String::new();
+        client.read_to_string(&mut told).expect("a greeting");
+        assert!(told.starts_with("Hello! "), "{told:?}, after {greeted}");
+        greeted += 1;
+    }
+    greeted
+}
+
+#[test]
+fn field_server_21_a_stop_leaves_nobody_unserved_who_could_connect() {
+    let scratch = Scratch::new();
+    let path = scratch.path("x.sock");
+    for _ in 0..10 {
+        let mut server = Server::start(&[&listener("greeting", &path)]);
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                let path = path.clone();
+                thread::spawn(move || connect_until_refused(&path))
+            })
+            .collect();
+        eventually("a crowd", || {
+            (server.statistics().get("connections_accepted") > 20).then_some(())
+        });
+        server.signal(Signal::SIGTERM);
+        for client in clients {
+            client.join().expect("all who have connected are greeted");
+        }
+        assert_eq!(server.wait_for_exit().code(), Some(0));
+    }
 }
 
 #[test]
