@@ -14,6 +14,7 @@ pub mod rfc;
 #[cfg(test)]
 mod tests;
 
+use crate::address::Peer;
 use crate::client_log::ClientLog;
 use crate::clock::Moment;
 use crate::conn::{Outcome, Respond};
@@ -25,7 +26,6 @@ use crate::stats::Stats;
 use crate::stats::publishing::Publisher;
 use crate::table::Table;
 use daytime::{Calendar, Format};
-use std::net::SocketAddr;
 
 /// What a handler may see and touch.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Context<'a, W> {
     /// The time of this turn of the loop.
     pub now: Moment,
     /// The client.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// For the time of day, and for what the process has used.
     pub wall_clock: &'a W,
     /// The text of the time of day.

@@ -11,16 +11,17 @@ pub mod handover;
 #[cfg(test)]
 mod tests;
 
+use crate::listener::Listener;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{SockType, getsockopt, sockopt};
 use nix::sys::stat::Mode;
 use nix::unistd::dup2_stdin;
+use socket2::SockRef;
 use std::fmt;
 use std::fs::{self, DirEntry};
 use std::io;
-use std::net::TcpListener;
 use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 /// Numbers below this are tried for inherited descriptors where /proc does not tell which there are.
@@ -35,8 +36,10 @@ pub enum InheritError {
     NotOpen(RawFd),
     /// It is our own, or was taken already.
     NotInherited(RawFd),
-    /// It is no socket that listens for TCP connections.
+    /// It is no stream socket that listens.
     NotListening(RawFd),
+    /// It is a unix socket with an address that cannot be written, such as a relative path.
+    NoAddress(RawFd),
     /// The system refused.
     System(io::Error),
 }
@@ -55,8 +58,13 @@ impl fmt::Display for InheritError {
                 write!(f, "descriptor {number} was not inherited, or is named twice")
             }
             InheritError::NotListening(number) => {
-                write!(f, "descriptor {number} is not a listening TCP socket")
+                write!(f, "descriptor {number} is not a listening TCP or unix stream socket")
             }
+            InheritError::NoAddress(number) => write!(
+                f,
+                "descriptor {number} is a unix socket whose address cannot be written as unix:/PATH or \
+                 unix:@NAME (bind it to an absolute path in UTF-8)"
+            ),
             InheritError::System(error) => write!(f, "{error}"),
         }
     }
@@ -64,24 +72,31 @@ impl fmt::Display for InheritError {
 
 impl std::error::Error for InheritError {}
 
-/// Takes a listening TCP socket that the process was started with, and makes it as
+/// Takes a listening TCP or unix socket that the process was started with, and makes it as
 /// [`listener::bind`](crate::listener::bind) would have made it.
 ///
 /// # Errors
 ///
 /// [`InheritError`] if it is anything else.
-pub fn listener(number: RawFd) -> Result<TcpListener, InheritError> {
+pub fn listener(number: RawFd) -> Result<Listener, InheritError> {
     let socket = take(number)?;
     let is_listening = getsockopt(&socket, sockopt::AcceptConn).unwrap_or(false);
     let is_stream = getsockopt(&socket, sockopt::SockType) == Ok(SockType::Stream);
-    let listener = TcpListener::from(socket);
-    // The address of a Unix socket is none of TCP's.
-    if !is_listening || !is_stream || listener.local_addr().is_err() {
+    if !is_listening || !is_stream {
         return Err(InheritError::NotListening(number));
     }
-    listener.set_nonblocking(true).map_err(InheritError::System)?;
-    socket2::SockRef::from(&listener).set_tcp_nodelay(true).map_err(InheritError::System)?;
-    Ok(listener)
+    let listener = Listener::from_socket(socket).map_err(InheritError::System)?;
+    let has_address = listener.address().is_ok();
+    let made = match &listener {
+        // Sockets of other families listen, too.
+        Listener::Tcp(_) if !has_address => return Err(InheritError::NotListening(number)),
+        Listener::Unix { .. } if !has_address => return Err(InheritError::NoAddress(number)),
+        Listener::Tcp(socket) => {
+            socket.set_nonblocking(true).and_then(|()| SockRef::from(socket).set_tcp_nodelay(true))
+        }
+        Listener::Unix { socket, .. } => socket.set_nonblocking(true),
+    };
+    made.map(|()| listener).map_err(InheritError::System)
 }
 
 /// Takes the descriptor `number`, which the process was started with.

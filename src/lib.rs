@@ -21,6 +21,7 @@
 )]
 
 pub mod access;
+pub mod address;
 pub mod buffer;
 pub mod client;
 pub mod client_log;

@@ -4,17 +4,104 @@
 //! `TCP_NODELAY` and the timeouts of TCP from it, so those are set here, once, instead of by calls for each
 //! connection.
 
+use crate::address::Address;
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{SockaddrStorage, setsockopt, sockopt};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub mod in_use;
+pub mod unix;
+
 #[cfg(test)]
 mod tests;
+
+/// A socket that listens.
+#[derive(Debug)]
+pub enum Listener {
+    /// For clients of TCP.
+    Tcp(TcpListener),
+    /// For clients of this machine.
+    Unix {
+        /// Its file, if it was bound here. It is dropped, and so removed, before the socket is closed.
+        file: Option<Arc<unix::SocketFile>>,
+        /// The socket.
+        socket: UnixListener,
+    },
+}
+
+impl Listener {
+    /// One that was bound elsewhere, of whichever kind it is.
+    ///
+    /// # Errors
+    ///
+    /// What getsockname(2) says.
+    pub fn from_socket(socket: OwnedFd) -> io::Result<Listener> {
+        Ok(match SockRef::from(&socket).local_addr()?.is_unix() {
+            true => Listener::Unix { file: None, socket: socket.into() },
+            false => Listener::Tcp(socket.into()),
+        })
+    }
+
+    /// Its address.
+    ///
+    /// # Errors
+    ///
+    /// What getsockname(2) says; [`io::ErrorKind::InvalidData`] if a program that bound a unix socket gave it
+    /// an address that cannot be written, such as a relative path.
+    pub fn address(&self) -> io::Result<Address> {
+        match self {
+            Listener::Tcp(listener) => listener.local_addr().map(Address::Inet),
+            Listener::Unix { socket, .. } => Address::of_unix_socket(socket),
+        }
+    }
+
+    /// Sets the timeouts of TCP. A unix socket has none: the kernel tells at once when a process is gone.
+    ///
+    /// # Errors
+    ///
+    /// What setsockopt(2) says.
+    pub fn set_timeouts(&self, timeouts: TcpTimeouts) -> io::Result<()> {
+        match self {
+            Listener::Tcp(listener) => timeouts.set(listener),
+            Listener::Unix { .. } => Ok(()),
+        }
+    }
+
+    /// Another descriptor of the same socket.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no descriptors.
+    pub fn try_clone(&self) -> io::Result<Listener> {
+        Ok(match self {
+            Listener::Tcp(listener) => Listener::Tcp(listener.try_clone()?),
+            Listener::Unix { file, socket } => {
+                Listener::Unix { file: file.clone(), socket: socket.try_clone()? }
+            }
+        })
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Unix { socket, .. } => socket.as_fd(),
+        }
+    }
+}
+
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
 
 /// Whether others may listen on the same port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@
 
 pub use crate::token::Token;
 
+use crate::address::Peer;
 use crate::buffer::ByteQueue;
 use crate::clock::{Moment, WallTime};
 use crate::planted::{Bug, is_planted};
@@ -82,7 +83,7 @@ pub trait Host {
     fn give_memory_back(&self) {}
 }
 
-/// A network: TCP, nonblocking, edge-triggered.
+/// A network: TCP, or what else connects streams; nonblocking, edge-triggered.
 ///
 /// Every call that would have to wait fails with [`ErrorKind::WouldBlock`] instead; the socket's
 /// token is then reported once when waiting is over.
@@ -93,7 +94,7 @@ pub trait Net: WallClock + Host {
     type Stream;
 
     /// Takes one connection from the backlog, accept(2).
-    fn accept(&mut self, listener: &Self::Listener) -> io::Result<(Self::Stream, SocketAddr)>;
+    fn accept(&mut self, listener: &Self::Listener) -> io::Result<(Self::Stream, Peer)>;
 
     /// Begins to connect, connect(2). Becoming writable means that it has ended, one way or the
     /// other: [`Net::connected`] tells.
@@ -149,6 +150,12 @@ pub trait Net: WallClock + Host {
 
     /// Undoes [`Net::hold_off_handshakes`]; nothing, if that was not done.
     fn admit_handshakes(&mut self, _: &Self::Listener) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Refuses, for good, new clients of a listener that [`Net::hold_off_handshakes`] cannot hold off,
+    /// because connecting takes no handshake there. Those in its backlog can be accepted.
+    fn refuse_newcomers(&mut self, _: &Self::Listener) -> io::Result<()> {
         Ok(())
     }
 

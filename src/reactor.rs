@@ -7,6 +7,7 @@
 //! Invariant: the loop ends only because the driver says so or epoll itself fails. A signal that
 //! interrupts epoll_wait (mio does not retry it) is a turn without events.
 
+use crate::address::Peer;
 use crate::clock::{Moment, WallTime};
 use crate::memory;
 use crate::net::{
@@ -15,8 +16,9 @@ use crate::net::{
 };
 use crate::signals;
 use crate::usage::Meter;
+use listener::Listener;
 use mio::event::Event;
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Waker};
 use nix::errno::Errno;
@@ -28,13 +30,14 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tcp_info::TcpInfo;
 
 mod handshakes;
+pub mod listener;
 mod sock_diag;
 mod tcp_info;
 
@@ -327,7 +330,7 @@ fn readiness(event: &Event) -> Readiness {
     }
 }
 
-/// TCP by way of mio.
+/// TCP by way of mio, and listeners on unix sockets.
 #[derive(Debug)]
 pub struct MioNet {
     registry: Registry,
@@ -343,8 +346,8 @@ impl MioNet {
     }
 
     /// A listener for this network. It must be nonblocking: see [`crate::listener`].
-    pub fn listener(&self, socket: StdListener) -> TcpListener {
-        TcpListener::from_std(socket)
+    pub fn listener(&self, listener: crate::listener::Listener) -> Listener {
+        listener.into()
     }
 }
 
@@ -394,10 +397,10 @@ const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
 const ALL: Interest = READING.add(Interest::WRITABLE);
 
 impl Net for MioNet {
-    type Listener = TcpListener;
+    type Listener = Listener;
     type Stream = TcpStream;
 
-    fn accept(&mut self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    fn accept(&mut self, listener: &Listener) -> io::Result<(TcpStream, Peer)> {
         listener.accept()
     }
 
@@ -439,24 +442,34 @@ impl Net for MioNet {
         self.registry.reregister(stream, mio::Token(token.0), ALL)
     }
 
-    fn register_listener(&mut self, listener: &mut TcpListener, token: Token) -> io::Result<()> {
+    fn register_listener(&mut self, listener: &mut Listener, token: Token) -> io::Result<()> {
         self.registry.register(listener, mio::Token(token.0), Interest::READABLE)
     }
 
-    fn deregister_listener(&mut self, listener: &mut TcpListener) -> io::Result<()> {
+    fn deregister_listener(&mut self, listener: &mut Listener) -> io::Result<()> {
         self.registry.deregister(listener)
     }
 
-    fn hold_off_handshakes(&mut self, listener: &TcpListener) -> io::Result<()> {
-        handshakes::hold_off(listener)
+    fn hold_off_handshakes(&mut self, listener: &Listener) -> io::Result<()> {
+        match listener {
+            Listener::Tcp(listener) => handshakes::hold_off(listener),
+            Listener::Unix { .. } => Ok(()),
+        }
     }
 
-    fn admit_handshakes(&mut self, listener: &TcpListener) -> io::Result<()> {
-        handshakes::admit(listener)
+    fn admit_handshakes(&mut self, listener: &Listener) -> io::Result<()> {
+        match listener {
+            Listener::Tcp(listener) => handshakes::admit(listener),
+            Listener::Unix { .. } => Ok(()),
+        }
     }
 
-    fn handshakes<'a>(&mut self, listeners: impl Iterator<Item = &'a TcpListener>) -> Handshakes {
-        match listeners.map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>() {
+    fn refuse_newcomers(&mut self, listener: &Listener) -> io::Result<()> {
+        listener.refuse_newcomers()
+    }
+
+    fn handshakes<'a>(&mut self, listeners: impl Iterator<Item = &'a Listener>) -> Handshakes {
+        match listeners.filter_map(Listener::handshake_address).collect::<io::Result<Vec<_>>>() {
             Ok(addresses) => handshakes::with(&addresses),
             Err(_) => Handshakes::Unknown,
         }

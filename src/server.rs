@@ -34,6 +34,7 @@ mod visit;
 #[cfg(test)]
 mod tests;
 
+use crate::address::Peer;
 use crate::clock::Moment;
 use crate::close::CloseReason;
 use crate::conn::Step;
@@ -56,7 +57,6 @@ use entry::{Entry, Target};
 use log::Level;
 use slab::Slab;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use stopping::Phase;
 use visit::{Visited, Visitor};
 
@@ -217,8 +217,8 @@ impl<N: Net> Server<N> {
             let Some(accepted) = self.gate.accept(&mut self.visitor, self.connections.len()) else {
                 return;
             };
-            let address = accepted.peer.ip();
-            if let Err(refusal) = self.admission.admit(address, &self.visitor.limits, now) {
+            let peer = accepted.peer;
+            if let Err(refusal) = self.admission.admit(peer, &self.visitor.limits, now) {
                 self.refuse(accepted, refusal);
                 continue;
             }
@@ -237,10 +237,9 @@ impl<N: Net> Server<N> {
                 }
                 Err(error) => {
                     if !is_planted(Bug::PlaceKeptByUnregistered) {
-                        self.admission.closed(address);
+                        self.admission.closed(peer);
                     }
                     self.visitor.stats.count_close(CloseReason::SystemError);
-                    let peer = entry.peer;
                     let line = format_args!("{peer} dropped: cannot register for events: {error}");
                     self.visitor.log.line(now, Level::Warn, line);
                 }
@@ -366,6 +365,6 @@ impl<N: Net> Driver for Server<N> {
 #[derive(Debug)]
 struct Accepted<S> {
     stream: S,
-    peer: SocketAddr,
+    peer: Peer,
     service: Service,
 }

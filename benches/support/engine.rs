@@ -44,7 +44,7 @@ impl Engine {
         let now = Moment::START;
         let context = Context {
             now,
-            peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)),
+            peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)).into(),
             wall_clock: &FixedClock,
             calendar: &mut self.calendar,
             table: &self.table,

@@ -3,6 +3,7 @@
 //! Invariant: once every connection is open, a turn allocates nothing in here.
 
 use super::FixedClock;
+use readyd::address::Peer;
 use readyd::clock::WallTime;
 use readyd::net::{Host, Net, Token, WallClock};
 use std::cell::{Cell, RefCell};
@@ -61,11 +62,11 @@ impl Net for MemoryNet {
     type Listener = End;
     type Stream = End;
 
-    fn accept(&mut self, _: &End) -> io::Result<(End, SocketAddr)> {
+    fn accept(&mut self, _: &End) -> io::Result<(End, Peer)> {
         let waiting = self.0.backlog.get();
         let left = waiting.checked_sub(1).ok_or(ErrorKind::WouldBlock)?;
         self.0.backlog.set(left);
-        Ok((End::default(), PEER))
+        Ok((End::default(), PEER.into()))
     }
 
     fn connect_from(&mut self, _: Option<IpAddr>, _: SocketAddr) -> io::Result<End> {

@@ -114,7 +114,7 @@ fn check_lines(service: Service, message: &[u8]) {
     let mut log = ClientLog::new(log::LevelFilter::Trace, 2);
     let context = Context {
         now: Moment::START,
-        peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)),
+        peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)).into(),
         wall_clock: &Midnight,
         calendar: &mut Calendar::utc(),
         table: &table,

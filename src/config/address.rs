@@ -1,8 +1,9 @@
 //! An address to listen on, as people write it.
 //!
-//! Invariant: an address that is accepted here is one that a TCP client can connect to, if the machine
+//! Invariant: an IP address that is accepted here is one that a TCP client can connect to, if the machine
 //! has it. bind(2) and listen(2) succeed on some that no client can reach, such as multicast addresses.
 
+use crate::address::UnixAddressError;
 use nix::net::if_::if_nametoindex;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
@@ -27,6 +28,8 @@ pub enum AddressError {
     Multicast(SocketAddr),
     /// As a multicast address.
     Broadcast(SocketAddr),
+    /// It begins with `unix:`, and what follows is no address of a unix socket.
+    Unix(UnixAddressError),
 }
 
 impl fmt::Display for AddressError {
@@ -34,8 +37,8 @@ impl fmt::Display for AddressError {
         match self {
             AddressError::Form(text) => write!(
                 f,
-                "{text:?} is not an address (write IP:PORT, [IPv6]:PORT, localhost:PORT, or :PORT for \
-                 all addresses; other names are not looked up)"
+                "{text:?} is not an address (write IP:PORT, [IPv6]:PORT, localhost:PORT, :PORT for all \
+                 addresses, or unix:/PATH; other names are not looked up)"
             ),
             AddressError::NoInterface(text, name) => {
                 write!(f, "{text:?}: there is no network interface {name:?} (ip link lists them)")
@@ -67,11 +70,18 @@ impl fmt::Display for AddressError {
             AddressError::Broadcast(address) => {
                 write!(f, "{} is a broadcast address, {}", address.ip(), unicast_only(address))
             }
+            AddressError::Unix(error) => write!(f, "{error}"),
         }
     }
 }
 
 impl std::error::Error for AddressError {}
+
+impl From<UnixAddressError> for AddressError {
+    fn from(error: UnixAddressError) -> AddressError {
+        AddressError::Unix(error)
+    }
+}
 
 fn unicast_only(address: &SocketAddr) -> String {
     format!(

@@ -1,6 +1,6 @@
 //! Listeners whose addresses conflict.
 //!
-//! Two listeners of one address: with SO_REUSEPORT, which `--shards` and `--reuse-port` set, the kernel
+//! Two listeners of one address, unix path or descriptor: with SO_REUSEPORT, which `--shards` and `--reuse-port` set, the kernel
 //! gives each client to one of them at random; without it, bind(2) says EADDRINUSE. Neither is ever meant.
 //! One address and all addresses of the same port: with SO_REUSEPORT the kernel always prefers the
 //! listener with the more specific address, which can be meant; without it, bind(2) says EADDRINUSE.
@@ -10,19 +10,29 @@
 use super::Config;
 use super::error::{ConfigError, ConfigErrors, Located, Origins};
 use super::listen::Place;
+use crate::address::UnixAddress;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 /// What only one listener can have.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Claim {
     Address(SocketAddr),
+    /// Two paths are the same if they differ in `//` and `/./` only. Links are not followed: bind(2) sees to
+    /// those.
+    Path(PathBuf),
+    Name(UnixAddress),
     Descriptor(u16),
 }
 
 fn claims(place: &Place) -> Vec<Claim> {
     match place {
         Place::Inherited(number) => vec![Claim::Descriptor(*number)],
+        Place::Unix(address) => vec![match address.path() {
+            Some(path) => Claim::Path(path.to_owned()),
+            None => Claim::Name(address.clone()),
+        }],
         // Port 0 is another port each time.
         bound => {
             let addresses = bound.addresses().into_iter();
@@ -57,7 +67,7 @@ pub(super) fn find(config: &Config, origins: &Origins, errors: &mut ConfigErrors
         let overlapping = claims.iter().find_map(|claim| match claim {
             Claim::Address(address) if address.ip().is_unspecified() => specific.get(address),
             Claim::Address(address) => taken.get(&Claim::Address(wildcard(*address))),
-            Claim::Descriptor(_) => None,
+            Claim::Path(_) | Claim::Name(_) | Claim::Descriptor(_) => None,
         });
         let error = match (same, overlapping) {
             (Some(&other), _) => Some(ConfigError::SameAddress {
@@ -74,12 +84,12 @@ pub(super) fn find(config: &Config, origins: &Origins, errors: &mut ConfigErrors
             errors.push(origins.of_listener(index), error);
         }
         for claim in claims {
-            taken.entry(claim).or_insert(index);
             if let Claim::Address(address) = claim
                 && !address.ip().is_unspecified()
             {
                 specific.entry(wildcard(address)).or_insert(index);
             }
+            taken.entry(claim).or_insert(index);
         }
     }
 }

@@ -210,7 +210,7 @@ impl fmt::Display for ConfigError {
             }
             ConfigError::SameAddress { listen, earlier } => write!(
                 f,
-                "--listen {listen:?}: {} has this address already (give one of them another port)",
+                "--listen {listen:?}: {} has this address already (give one of them another)",
                 Earlier(earlier)
             ),
             ConfigError::OverlappingAddress { listen, earlier } => write!(

@@ -75,7 +75,8 @@ pub fn help() -> String {
     );
     text += &format!("Services: {}\n", Service::NAMES.join(", "));
     text += "Addresses: IP:PORT, [IPv6]:PORT, localhost:PORT (127.0.0.1 and [::1]), :PORT (0.0.0.0 and [::]),\n\
-             fd:NUMBER (a listening socket that was inherited). Link-local: [fe80::1%eth0]:PORT.\n\
+             unix:/PATH, unix:@NAME (abstract), fd:NUMBER (a listening socket that was inherited).\n\
+             Link-local: [fe80::1%eth0]:PORT.\n\
              Options of every listener: optional (if it cannot be bound, warn and start without it)\n\
              Options of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack\n\
              A comma ends an option, so one that is a list repeats its key; others are given once.\n\

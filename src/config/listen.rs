@@ -1,15 +1,16 @@
 //! `--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...`
 //!
 //! ADDRESS is `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT` (127.0.0.1, and `[::1]` where the machine has
-//! it), `:PORT` (0.0.0.0, and `[::]` where the machine has it), or `fd:NUMBER` for a socket that the
-//! process was started with. No name is looked up: that could take seconds, and change from start to
+//! it), `:PORT` (0.0.0.0, and `[::]` where the machine has it), `unix:/PATH` or `unix:@NAME` for a unix
+//! socket, or `fd:NUMBER` for a socket that the process was started with. No name is looked up: that could take seconds, and change from start to
 //! start.
 //!
-//! A comma ends an option, so an option with several values is repeated (`key=A,key=B`), and one that
+//! A comma ends an option, so a path here has none, an option with several values is repeated (`key=A,key=B`), and one that
 //! has one value is an error if it is repeated. `OPTIONS` is the table.
 
-use super::address::{AddressError, socket_address};
+use super::address::AddressError;
 use super::similar::nearest;
+use crate::address::{Address, UnixAddress};
 use crate::handlers::Service;
 use crate::handlers::daytime::Format;
 use std::fmt;
@@ -45,13 +46,15 @@ pub enum Place {
     Localhost(u16),
     /// On 0.0.0.0 and, if it can be bound, on the same port of `[::]`.
     AllAddresses(u16),
+    /// On this unix socket.
+    Unix(UnixAddress),
     /// On this descriptor, a listening socket that the process was started with.
     Inherited(u16),
 }
 
 impl Place {
-    /// The addresses to bind, in this order: the first must be there if the listener is required, the
-    /// second may be missing. None if the socket is bound already.
+    /// The IP addresses to bind, in this order: the first must be there if the listener is required, the
+    /// second may be missing. None for a unix socket, and if the socket is bound already.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         match *self {
             Place::Address(address) => vec![address],
@@ -61,7 +64,7 @@ impl Place {
             Place::AllAddresses(port) => {
                 vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]
             }
-            Place::Inherited(_) => Vec::new(),
+            Place::Unix(_) | Place::Inherited(_) => Vec::new(),
         }
     }
 }
@@ -72,6 +75,7 @@ impl fmt::Display for Place {
             Place::Address(address) => write!(f, "{address}"),
             Place::Localhost(port) => write!(f, "localhost:{port}"),
             Place::AllAddresses(port) => write!(f, ":{port}"),
+            Place::Unix(address) => write!(f, "{address}"),
             Place::Inherited(number) => write!(f, "fd:{number}"),
         }
     }
@@ -97,7 +101,10 @@ impl FromStr for Place {
         {
             return with_port(port, Place::AllAddresses);
         }
-        Ok(Place::Address(socket_address(text)?))
+        Ok(match text.parse()? {
+            Address::Inet(address) => Place::Address(address),
+            Address::Unix(address) => Place::Unix(address),
+        })
     }
 }
 

@@ -1,6 +1,7 @@
-//! The greeting: tells a client its own address as the server sees it.
+//! The greeting: tells a client who it is, as the server sees it.
 
 use super::Context;
+use crate::address::{Credentials, Peer};
 use crate::close::CloseReason;
 use crate::conn::Outcome;
 use crate::reply::Reply;
@@ -12,9 +13,17 @@ pub(super) fn greet<W>(context: &Context<'_, W>, reply: &mut Reply<'_>) -> Outco
     Outcome::Finish(CloseReason::Served)
 }
 
-/// Appends `Hello! You are connected to ('192.168.1.6', 57662)`.
+/// Appends `Hello! You are connected to ('192.168.1.6', 57662)`, or `('unix', 4711)` with the number of the
+/// process that connected to a unix socket.
 pub(super) fn write_greeting<W>(context: &Context<'_, W>, reply: &mut Reply<'_>) {
-    let (ip, port) = (context.peer.ip(), context.peer.port());
     // Appending to a Vec cannot fail.
-    let _ = write!(reply, "Hello! You are connected to ('{ip}', {port})");
+    let _ = match context.peer {
+        Peer::Inet(address) => {
+            let (ip, port) = (address.ip(), address.port());
+            write!(reply, "Hello! You are connected to ('{ip}', {port})")
+        }
+        Peer::Unix(Credentials { pid, .. }) => {
+            write!(reply, "Hello! You are connected to ('unix', {pid})")
+        }
+    };
 }

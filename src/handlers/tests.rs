@@ -4,6 +4,7 @@ mod framed;
 mod plain;
 
 use super::{Context, Responder, Service};
+use crate::address::Peer;
 use crate::client_log::ClientLog;
 use crate::clock::{Moment, WallTime};
 use crate::conn::{Outcome, Respond};
@@ -36,7 +37,7 @@ impl WallClock for TickingClock {
 /// All that handlers see, and a way to ask them.
 struct Desk {
     service: Service,
-    peer: SocketAddr,
+    peer: Peer,
     clock: TickingClock,
     calendar: Calendar,
     table: Table,
@@ -50,7 +51,7 @@ impl Desk {
         log::set_max_level(log::LevelFilter::Info);
         Desk {
             service,
-            peer: SocketAddr::from(([192, 168, 1, 6], 57662)),
+            peer: SocketAddr::from(([192, 168, 1, 6], 57662)).into(),
             clock: TickingClock(Cell::new(WallTime { seconds: 1_620_419_812, nanos: 0 })),
             calendar: Calendar::utc(),
             table: Table::embedded(),

@@ -2,12 +2,13 @@
 //! takes the mark of.
 
 use super::*;
+use crate::address::Address;
 use nix::unistd::dup;
 use socket2::{Domain, Socket, Type};
 use std::fs::File;
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 /// The number of a descriptor that nobody owns and that has no mark, as after exec.
 fn inherited(original: impl AsFd) -> RawFd {
@@ -32,8 +33,9 @@ fn a_listener_is_taken_once() {
     let original = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let number = inherited(&original);
     let taken = listener(number).expect("it was inherited");
-    assert_eq!(taken.local_addr().ok(), original.local_addr().ok());
-    let error_of_accept = taken.accept().expect_err("nobody has come, and it does not wait");
+    let address = original.local_addr().expect("it is bound");
+    assert_eq!(taken.address().expect("it is bound"), Address::Inet(address));
+    let error_of_accept = original.accept().expect_err("nobody has come, and it does not wait");
     assert_eq!(error_of_accept.kind(), io::ErrorKind::WouldBlock);
     assert!(is_closed_on_exec(number));
     assert_eq!(error(number), format!("descriptor {number} was not inherited, or is named twice"));
@@ -48,18 +50,38 @@ fn what_is_ours_is_not_taken() {
 }
 
 #[test]
-fn what_does_not_listen_for_tcp_is_refused() {
+fn what_does_not_listen_is_refused() {
     let bound = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     let udp = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    let path = std::env::temp_dir().join(format!("readyd-inherited-{}", std::process::id()));
-    let unix = UnixListener::bind(&path).expect("a path of our own");
-    std::fs::remove_file(&path).expect("the path of our own");
+    let (stream, _other_end) = UnixStream::pair().expect("two sockets");
+    let datagrams = UnixDatagram::unbound().expect("a socket");
     let file = File::open("/dev/null").expect("a file");
-    let numbers = [inherited(&bound), inherited(&udp), inherited(&unix), inherited(&file)];
-    for number in numbers {
-        let expected = format!("descriptor {number} is not a listening TCP socket");
+    let no_listeners: [&dyn AsFd; 5] = [&bound, &udp, &stream, &datagrams, &file];
+    for number in no_listeners.map(|it| inherited(it.as_fd())) {
+        let expected = format!("descriptor {number} is not a listening TCP or unix stream socket");
         assert_eq!(error(number), expected);
     }
+}
+
+#[test]
+fn field_server_21_a_unix_socket_is_taken_with_its_address() {
+    let directory = std::env::temp_dir();
+    let bind = |path: &std::path::Path| {
+        let socket = UnixListener::bind(path).expect("a path of our own");
+        std::fs::remove_file(path).expect("the path of our own");
+        inherited(&socket)
+    };
+    let path = directory.join(format!("readyd-inherited-{}", std::process::id()));
+    let taken = listener(bind(&path)).expect("it was inherited");
+    let address = format!("unix:{}", path.display());
+    assert_eq!(taken.address().expect("it is bound").to_string(), address);
+
+    let number = bind(&directory.join(format!("readyd\n{}", std::process::id())));
+    let expected = format!(
+        "descriptor {number} is a unix socket whose address cannot be written as unix:/PATH or \
+         unix:@NAME (bind it to an absolute path in UTF-8)"
+    );
+    assert_eq!(error(number), expected);
 }
 
 #[test]

@@ -27,7 +27,7 @@ impl Net for ScriptedNet {
     type Listener = ();
     type Stream = Script;
 
-    fn accept(&mut self, _: &()) -> io::Result<(Script, SocketAddr)> {
+    fn accept(&mut self, _: &()) -> io::Result<(Script, Peer)> {
         unsupported()
     }
 

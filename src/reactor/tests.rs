@@ -60,11 +60,11 @@ fn watch_for(reactor: &mut Reactor, token: Token, is_expected: impl Fn(Readiness
 }
 
 /// A listener on a free port of the loopback interface, and its address.
-fn listening(net: &MioNet) -> (TcpListener, SocketAddr) {
+fn listening(net: &MioNet) -> (Listener, SocketAddr) {
     let socket = listener::bind(LOOPBACK.into(), Port::Exclusive).expect("a free port");
     let socket = listener::listen(socket, BACKLOG).expect("nobody else has it");
     let address = socket.local_addr().expect("it is bound");
-    (net.listener(socket), address)
+    (net.listener(listener::Listener::Tcp(socket)), address)
 }
 
 /// A listener, a client connected to it, and the client's other end, accepted.
@@ -75,7 +75,7 @@ fn connected(reactor: &mut Reactor, net: &mut MioNet) -> (StdStream, TcpStream) 
     client.set_read_timeout(Some(PATIENCE)).expect("a valid timeout");
     watch_for(reactor, Token(1), |readiness| readiness.read);
     let (stream, peer) = net.accept(&listener).expect("a client waits");
-    assert_eq!(peer, client.local_addr().expect("it has one"));
+    assert_eq!(peer, client.local_addr().expect("it has one").into());
     let error = net.accept(&listener).expect_err("nobody else waits");
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
     (client, stream)

@@ -122,6 +122,12 @@ impl<N: Net> Gate<N> {
         }
     }
 
+    /// After [`Gate::hold_off`], when it is not to be undone: refuses clients that cannot be held off. If it
+    /// fails, the last of them may be reset.
+    pub(super) fn refuse_newcomers(&self, net: &mut N) {
+        self.own().for_each(|listener| _ = net.refuse_newcomers(listener));
+    }
+
     /// Undoes [`Gate::hold_off`].
     pub(super) fn admit(&mut self, net: &mut N) {
         if self.newcomers == Newcomers::HeldOff {

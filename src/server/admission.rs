@@ -5,12 +5,13 @@
 //!
 //! Invariants:
 //!
-//! - A count exists for each client that has a connection, and for no other.
+//! - A count exists for each client that has an address and a connection, and for no other.
 //! - Memory follows the clients that are connected, or came during the last second. None is needed for a
 //!   limit that is not set.
 //! - What a look-up costs does not depend on which addresses clients choose, and nothing depends on chance:
 //!   the clients are in trees, in order. Hashes would need a seed that nobody can guess.
 
+use crate::address::Peer;
 use crate::clock::Moment;
 use crate::limits::Limits;
 use crate::planted::{Bug, is_planted};
@@ -76,10 +77,12 @@ impl Admission {
     /// Whether a client may have one more connection, which is counted then.
     pub(super) fn admit(
         &mut self,
-        address: IpAddr,
+        peer: Peer,
         limits: &Limits,
         now: Moment,
     ) -> Result<(), Refusal> {
+        // A client of a unix socket has no address: the modes of the file say who may connect.
+        let Some(address) = peer.ip() else { return Ok(()) };
         if !limits.access.admit(address) {
             return Err(Refusal::Denied);
         }
@@ -99,11 +102,11 @@ impl Admission {
     }
 
     /// A connection that had been admitted has been closed.
-    pub(super) fn closed(&mut self, address: IpAddr) {
+    pub(super) fn closed(&mut self, peer: Peer) {
         if self.connections.is_empty() {
             return;
         }
-        let client = Client::from(address);
+        let Some(client) = peer.ip().map(Client::from) else { return };
         if let Some(count) = self.connections.get_mut(&client) {
             *count -= 1;
             if *count == 0 {

@@ -2,16 +2,16 @@
 //! turn that the invariants hold. It only looks.
 
 use super::Server;
+use crate::address::Peer;
 use crate::clock::Moment;
 use crate::net::Net;
-use std::net::SocketAddr;
 
 /// One open connection, between two turns.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Audited {
     /// The client.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// Something is both ready and wanted.
     pub has_work: bool,
     /// Input, if there is some, is to be read.

@@ -2,6 +2,7 @@
 
 use super::Accepted;
 use super::budget::Buffered;
+use crate::address::Peer;
 use crate::clock::Moment;
 use crate::conn::Connection;
 use crate::handlers::Service;
@@ -11,7 +12,6 @@ use crate::planted::{Bug, is_planted};
 use crate::token::{Generations, Token};
 use slab::Slab;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 /// What a token means.
 pub(super) enum Target {
@@ -44,7 +44,7 @@ pub(super) fn find<S>(
 #[derive(Debug)]
 pub(super) struct Entry<S> {
     pub(super) conn: Connection,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
     pub(super) stream: S,
     pub(super) generation: u32,
     /// What the connection held after its last visit.
@@ -59,6 +59,12 @@ pub(super) struct Entry<S> {
 // A stream is a descriptor. A million idle connections take this a million times.
 const _: () = assert!(size_of::<Entry<i32>>() == 88, "the size of a connection's place");
 
+/// recv(2) of a unix socket stops short at what came with a descriptor (SCM_RIGHTS, unix(7)) though more has
+/// come behind it, and no further edge tells.
+fn ready_when_accepted(peer: Peer) -> Readiness {
+    Readiness { read_on: matches!(peer, Peer::Unix(_)), ..Readiness::CONNECTED }
+}
+
 impl<S> Entry<S> {
     pub(super) fn new(accepted: Accepted<S>, generation: u32, now: Moment) -> Entry<S> {
         Entry {
@@ -68,7 +74,7 @@ impl<S> Entry<S> {
             generation,
             buffered: Buffered::default(),
             service: accepted.service,
-            ready: Readiness::CONNECTED,
+            ready: ready_when_accepted(accepted.peer),
             queued: false,
             watches_writing: false,
         }

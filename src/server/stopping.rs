@@ -162,6 +162,7 @@ impl<N: Net> Server<N> {
 
     fn empty_backlogs(&mut self, now: Moment) {
         self.gate.hold_off(&mut self.visitor.net);
+        self.gate.refuse_newcomers(&mut self.visitor.net);
         let accepted = self.visitor.stats.accepted;
         let door = match self.gate.handshakes(&mut self.visitor.net) {
             Handshakes::InFlight if !is_planted(Bug::HandshakesNotWaitedFor) => {

@@ -64,4 +64,5 @@ mod stats_watch;
 mod stopping;
 mod support;
 mod tracing;
+mod unix_sockets;
 mod zones;

@@ -4,6 +4,7 @@
 use crate::dice::Dice;
 use crate::knobs::{Knob, Knobs};
 use readyd::access::{AccessRules, ranges};
+use readyd::address::Peer;
 use readyd::limits::Limits;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -76,6 +77,14 @@ impl Home {
     /// The client that it counts as, below [`CLIENTS`].
     pub(crate) fn client(self) -> usize {
         HOMES[self.0].1
+    }
+}
+
+/// Where a client is: all who are simulated come by way of TCP.
+pub(crate) fn address_of(peer: Peer) -> Option<SocketAddr> {
+    match peer {
+        Peer::Inet(address) => Some(address),
+        Peer::Unix(_) => None,
     }
 }
 

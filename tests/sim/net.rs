@@ -5,6 +5,7 @@ use crate::homes::Home;
 use crate::kernel::Kernel;
 use crate::sockets::Owner;
 use crate::trace::{Outcome, What};
+use readyd::address::Peer;
 use readyd::clock::WallTime;
 use readyd::net::{Handshakes, Host, Net, Output, Token, Usage, WallClock};
 use std::cell::RefCell;
@@ -102,9 +103,9 @@ impl Net for SimNet {
     type Listener = SimListener;
     type Stream = SimStream;
 
-    fn accept(&mut self, listener: &SimListener) -> io::Result<(SimStream, SocketAddr)> {
+    fn accept(&mut self, listener: &SimListener) -> io::Result<(SimStream, Peer)> {
         let index = self.kernel.borrow_mut().accept(listener.number)?;
-        Ok((self.stream(index), self.kernel.borrow().peer_address(index / 2)))
+        Ok((self.stream(index), self.kernel.borrow().peer_address(index / 2).into()))
     }
 
     fn connect_from(&mut self, _: Option<IpAddr>, address: SocketAddr) -> io::Result<SimStream> {

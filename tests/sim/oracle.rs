@@ -1,7 +1,7 @@
 //! The oracle: after every turn of the server it compares what was done with what should have been.
 
 use crate::doorman::Doorman;
-use crate::homes::link_of;
+use crate::homes::{address_of, link_of};
 use crate::judge;
 use crate::kernel::Kernel;
 use crate::knobs::Knob;
@@ -87,9 +87,10 @@ impl Oracle {
         let mut open = 0;
         for audited in done.server.audit() {
             open += 1;
-            let link = link_of(audited.peer)
+            let link = address_of(audited.peer)
+                .and_then(link_of)
                 .filter(|&link| kernel.facts.get(link).is_some())
-                .filter(|&link| kernel.peer_address(link) == audited.peer)
+                .filter(|&link| audited.peer == kernel.peer_address(link).into())
                 .ok_or("an address that nobody has")?;
             self.ledger.enter(kernel, link, &audited);
             self.inspect(kernel, link, &audited, done, &scene)

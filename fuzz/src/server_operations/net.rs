@@ -3,6 +3,7 @@
 
 use super::doorman::{Doorman, Source};
 use super::socket::{Fault, Reception, ServerEnd, Socket};
+use readyd::address::Peer;
 use readyd::clock::{Moment, WallTime};
 use readyd::net::{Host, Net, Readiness, Token, WallClock};
 use std::cell::RefCell;
@@ -231,7 +232,7 @@ impl Net for MemoryNet {
     type Listener = Listener;
     type Stream = Stream;
 
-    fn accept(&mut self, listener: &Listener) -> io::Result<(Stream, SocketAddr)> {
+    fn accept(&mut self, listener: &Listener) -> io::Result<(Stream, Peer)> {
         let wires = &mut *self.0.borrow_mut();
         wires.count_call();
         wires.may_have_paused |= wires.accept_fault.may_pause_accepting();
@@ -240,7 +241,7 @@ impl Net for MemoryNet {
         let number = waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
         wires.accept(number);
         let stream = Stream { number, net: self.clone(), is_aborted: false };
-        Ok((stream, wires.sockets[number].address))
+        Ok((stream, wires.sockets[number].address.into()))
     }
 
     fn connect_from(&mut self, _: Option<IpAddr>, _: SocketAddr) -> io::Result<Stream> {

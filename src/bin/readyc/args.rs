@@ -5,6 +5,7 @@ use crate::doctor::Doctor;
 use crate::failure::Failure;
 use crate::watch::Stats;
 use clap::{Parser, Subcommand, ValueEnum};
+use readyd::address::UnixAddress;
 use readyd::client::Expect;
 use readyd::client::scripts::{Check, Exchange, Plan};
 use readyd::config::values;
@@ -275,6 +276,11 @@ impl FromStr for ServerName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<ServerName, String> {
+        if text.starts_with(UnixAddress::PREFIX) {
+            text.parse::<UnixAddress>().map_err(|error| error.to_string())?;
+            return Err("this version of readyc connects to TCP addresses only (write HOST:PORT)"
+                .to_owned());
+        }
         let not_a_server = || "not a server (write HOST:PORT, such as 127.0.0.1:9999)".to_owned();
         let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, "")) => (host, None),

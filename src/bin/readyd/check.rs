@@ -78,7 +78,7 @@ fn budget(config: &Config, limit: usize) -> Budget {
 /// How many sockets each of them listens on.
 fn sockets(config: &Config) -> usize {
     let sockets_of = |listen: &Listen| match listen.place {
-        Place::Inherited(_) => 1,
+        Place::Unix(_) | Place::Inherited(_) => 1,
         _ => listen.place.addresses().len(),
     };
     config.listeners.iter().map(sockets_of).sum()

@@ -5,33 +5,37 @@
 
 use crate::start::{StartError, take_all};
 use nix::errno::Errno;
+use readyd::address::{Address, UnixAddress};
 use readyd::config::listen::{Listen, Place, Presence};
 use readyd::config::{Config, Located, Origin, Origins};
 use readyd::inherited::{self, InheritError};
-use readyd::listener::{self, Port, TcpTimeouts, in_use};
+use readyd::listener::unix::Obstacle;
+use readyd::listener::{self, Listener, Port, TcpTimeouts, in_use, unix};
 use socket2::Socket;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
 /// A listening socket, and what was asked for, with the address that it has.
-pub(crate) type Bound = (TcpListener, Listen);
+pub(crate) type Bound = (Listener, Listen);
 
 /// The sockets that were inherited, by number, or why they are none.
-pub(crate) type Inherited = Vec<(u16, Result<TcpListener, InheritError>)>;
+pub(crate) type Inherited = Vec<(u16, Result<Listener, InheritError>)>;
 
 /// Why a listener cannot be had.
 pub(crate) enum ListenFailure {
     /// The system refuses.
     Bind { listen: Listen, address: SocketAddr, port: Port, error: io::Error },
+    /// The system refuses a unix socket.
+    BindUnix { listen: Listen, address: UnixAddress, error: io::Error },
     /// bind(2) would take the address, but no client could connect to it.
     Broadcast { listen: Listen, address: SocketAddr },
     /// The descriptor that is named is no listener.
     Inherit { listen: Listen, error: InheritError },
     /// Two listeners, one of them inherited, have one address and serve different things there.
-    SameAddress { listen: Listen, earlier: Listen, address: SocketAddr },
+    SameAddress { listen: Listen, earlier: Listen, address: Address },
     /// All were optional, and none could be had.
     NoneLeft,
 }
@@ -42,6 +46,13 @@ impl fmt::Display for ListenFailure {
             ListenFailure::Bind { listen, address, port, error } => {
                 write!(f, "cannot listen on {}: {error}", named(listen, *address))?;
                 match advice(*address, *port, error) {
+                    Some(advice) => write!(f, " ({advice})"),
+                    None => Ok(()),
+                }
+            }
+            ListenFailure::BindUnix { listen, address, error } => {
+                write!(f, "cannot listen on {}={address}: {error}", listen.service.name())?;
+                match advice_on_unix(address, error) {
                     Some(advice) => write!(f, " ({advice})"),
                     None => Ok(()),
                 }
@@ -59,7 +70,7 @@ impl fmt::Display for ListenFailure {
             ListenFailure::SameAddress { listen, earlier, address } => write!(
                 f,
                 "cannot listen on {listen}: {earlier} has its address, {address}, already (leave one \
-                 of them out, or bind one to another port)"
+                 of them out, or bind one to another address)"
             ),
             ListenFailure::NoneLeft => f.write_str(
                 "there is nothing to listen on: all listeners are optional, and none is available",
@@ -73,9 +84,11 @@ fn named(listen: &Listen, address: SocketAddr) -> String {
     let (service, place) = (listen.service.name(), &listen.place);
     match place {
         Place::Localhost(_) | Place::AllAddresses(_) => format!("{service}={place} ({address})"),
-        Place::Address(_) | Place::Inherited(_) => format!("{service}={place}"),
+        Place::Address(_) | Place::Unix(_) | Place::Inherited(_) => format!("{service}={place}"),
     }
 }
+
+const RAISE_DESCRIPTOR_LIMIT: &str = "raise the descriptor limit with ulimit -n or LimitNOFILE=";
 
 /// What to do about a refusal.
 fn advice(address: SocketAddr, port: Port, error: &io::Error) -> Option<String> {
@@ -99,7 +112,21 @@ fn advice(address: SocketAddr, port: Port, error: &io::Error) -> Option<String> 
             format!("there is no network interface with the number {scope}; ip link lists them")
         }
         Errno::EAFNOSUPPORT if address.is_ipv6() => "this system has no IPv6".to_owned(),
-        Errno::EMFILE => "raise the descriptor limit with ulimit -n or LimitNOFILE=".to_owned(),
+        Errno::EMFILE => RAISE_DESCRIPTOR_LIMIT.to_owned(),
+        _ => return None,
+    })
+}
+
+/// The same, for a unix socket.
+fn advice_on_unix(address: &UnixAddress, error: &io::Error) -> Option<String> {
+    Some(match Errno::from_raw(error.raw_os_error()?) {
+        Errno::EADDRINUSE => Obstacle::at(address).to_string(),
+        Errno::ENOENT => "its directory does not exist; create it".to_owned(),
+        Errno::EACCES => {
+            "this user may not create a file in that directory; choose another one, or change its mode"
+                .to_owned()
+        }
+        Errno::EMFILE => RAISE_DESCRIPTOR_LIMIT.to_owned(),
         _ => return None,
     })
 }
@@ -115,14 +142,15 @@ pub(crate) fn take_inherited(config: &Config) -> Inherited {
     numbers.map(|number| (number, inherited::listener(RawFd::from(number)))).collect()
 }
 
-fn take_out(inherited: &mut Inherited, number: u16) -> Result<TcpListener, InheritError> {
+fn take_out(inherited: &mut Inherited, number: u16) -> Result<Listener, InheritError> {
     let found = inherited.iter().position(|(taken, _)| *taken == number);
     let not_there = || InheritError::NotOpen(RawFd::from(number));
     inherited.swap_remove(found.ok_or_else(not_there)?).1
 }
 
 /// Binds, or takes from what was inherited, all that is to be listened on, `copies` times each, and listens.
-/// A copy has the same addresses as the first, in the same order, and sockets of its own.
+/// A copy has the same addresses as the first, in the same order, and sockets of its own. What was inherited
+/// comes with the first copy, and so do unix sockets, of which a path has one.
 ///
 /// No socket listens before all are bound: where ports are shared, one that did and was closed would take
 /// clients from another server with it.
@@ -161,7 +189,7 @@ pub(crate) fn obstacles(config: &Config, origins: &Origins) -> Vec<Located<Start
     let binding = Binding::of(config, 1);
     let mut tried = Tried::default();
     for (index, listen) in config.listeners.iter().enumerate() {
-        binding.bind_addresses(&mut tried, origins.of_listener(index), listen);
+        binding.bind(&mut tried, origins.of_listener(index), listen);
         // One at a time: there may not be descriptors for all.
         tried.claimed.clear();
     }
@@ -188,8 +216,10 @@ struct Claimed<'a> {
 enum Sockets {
     /// One for each copy, all on this address.
     Bound(SocketAddr, Vec<Socket>),
+    /// One for all copies.
+    Unix(UnixAddress, unix::Bound),
     /// It listens already.
-    Inherited(TcpListener),
+    Inherited(Listener),
 }
 
 /// What came of all listeners.
@@ -204,7 +234,7 @@ impl<'a> Tried<'a> {
         &mut self,
         origin: Option<&'a Origin>,
         listen: Listen,
-        socket: Result<TcpListener, InheritError>,
+        socket: Result<Listener, InheritError>,
     ) {
         let presence = listen.presence;
         match socket.map(Sockets::Inherited) {
@@ -251,13 +281,31 @@ impl Binding {
                     let socket = take_out(inherited, number);
                     tried.inherited(origin, listen.clone(), socket);
                 }
-                _ => self.bind_addresses(&mut tried, origin, listen),
+                _ => self.bind(&mut tried, origin, listen),
             }
         }
         tried
     }
 
-    /// Binds the addresses of one listener: one, or one for each version of IP.
+    /// Binds one listener. One that was inherited is bound already.
+    fn bind<'a>(&self, tried: &mut Tried<'a>, origin: Option<&'a Origin>, listen: &Listen) {
+        let Place::Unix(address) = &listen.place else {
+            return self.bind_addresses(tried, origin, listen);
+        };
+        let (presence, listen) = (listen.presence, listen.clone());
+        match unix::bind(address) {
+            Ok(socket) => {
+                let sockets = Sockets::Unix(address.clone(), socket);
+                tried.claimed.push(Claimed { origin, presence, listen, sockets });
+            }
+            Err(error) => {
+                let address = address.clone();
+                tried.missing(origin, presence, ListenFailure::BindUnix { listen, address, error });
+            }
+        }
+    }
+
+    /// Binds the IP addresses of one listener: one, or one for each version of IP.
     fn bind_addresses<'a>(
         &self,
         tried: &mut Tried<'a>,
@@ -307,8 +355,9 @@ impl Binding {
         Ok((address, sockets))
     }
 
-    fn listen(&self, listen: &Listen, sockets: Sockets) -> Result<Vec<TcpListener>, ListenFailure> {
-        let with_timeouts = |listener| self.timeouts.set(&listener).map(|()| listener);
+    fn listen(&self, listen: &Listen, sockets: Sockets) -> Result<Vec<Listener>, ListenFailure> {
+        let with_timeouts =
+            |listener: Listener| listener.set_timeouts(self.timeouts).map(|()| listener);
         match sockets {
             Sockets::Inherited(listener) => {
                 with_timeouts(listener).map(|listener| vec![listener]).map_err(|error| {
@@ -316,10 +365,18 @@ impl Binding {
                     ListenFailure::Inherit { listen: listen.clone(), error }
                 })
             }
+            Sockets::Unix(address, socket) => {
+                let listening = socket.listen(self.backlog).map(|listener| vec![listener]);
+                listening.map_err(|error| {
+                    let listen = listen.clone();
+                    ListenFailure::BindUnix { listen, address, error }
+                })
+            }
             Sockets::Bound(address, sockets) => {
-                let listening = sockets
-                    .into_iter()
-                    .map(|socket| listener::listen(socket, self.backlog).and_then(with_timeouts));
+                let listening = sockets.into_iter().map(|socket| {
+                    let listener = listener::listen(socket, self.backlog)?;
+                    with_timeouts(Listener::Tcp(listener))
+                });
                 let listening: io::Result<_> = listening.collect();
                 listening.map_err(|error| self.refused(listen, address, error))
             }
@@ -334,12 +391,12 @@ impl Binding {
 /// Which listeners have an address that an earlier one has, and serve something else there. Of those that
 /// are bound here, reading the configuration has seen to that; an inherited one shows its address only now.
 fn same_addresses(bound: &[Bound]) -> Result<Vec<Located<StartError>>, StartError> {
-    let mut taken: BTreeMap<SocketAddr, &Listen> = BTreeMap::new();
+    let mut taken: BTreeMap<Address, &Listen> = BTreeMap::new();
     let mut failures = Vec::new();
     for (socket, listen) in bound {
         let address =
-            socket.local_addr().map_err(|error| StartError::System("read an address", error))?;
-        let earlier = *taken.entry(address).or_insert(listen);
+            socket.address().map_err(|error| StartError::System("read an address", error))?;
+        let earlier = *taken.entry(address.clone()).or_insert(listen);
         if earlier.service != listen.service {
             let (listen, earlier) = (listen.clone(), earlier.clone());
             let failure = ListenFailure::SameAddress { listen, earlier, address };

@@ -12,6 +12,7 @@ use crate::shard::{self, Shard, ShardError};
 use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, print, print_for_people, supervisor};
 use nix::unistd::getppid;
+use readyd::address::Address;
 use readyd::config::excess::Excess;
 use readyd::config::listen::{Listen, Place};
 use readyd::config::{self, Config, Located, Origins};
@@ -32,7 +33,6 @@ use readyd::usage::Meter;
 use readyd::zone::ZoneRules;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::process;
 
 /// Why the server could not run.
@@ -358,19 +358,16 @@ pub(crate) fn give_up_rights(config: &Config, rights: Option<Rights>) -> Result<
 }
 
 /// The addresses of listening sockets.
-pub(crate) fn addresses(bound: &[Bound]) -> Result<Vec<(Listen, SocketAddr)>, StartError> {
+pub(crate) fn addresses(bound: &[Bound]) -> Result<Vec<(Listen, Address)>, StartError> {
     let cannot = |error| StartError::System("read an address", error);
     let address = |(socket, listen): &Bound| {
-        socket.local_addr().map(|address| (listen.clone(), address)).map_err(cannot)
+        socket.address().map(|address| (listen.clone(), address)).map_err(cannot)
     };
     bound.iter().map(address).collect()
 }
 
 /// Tells the addresses, in the log and to whoever asked for them.
-pub(crate) fn announce(
-    config: &Config,
-    addresses: &[(Listen, SocketAddr)],
-) -> Result<(), StartError> {
+pub(crate) fn announce(config: &Config, addresses: &[(Listen, Address)]) -> Result<(), StartError> {
     let mut text = String::new();
     for (listen, address) in addresses {
         let service = listen.service.name();

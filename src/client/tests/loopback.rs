@@ -11,6 +11,7 @@ mod world;
 
 pub(crate) use world::Way;
 
+use crate::address::Peer;
 use crate::clock::{Moment, WallTime};
 use crate::net::{Host, MonotonicClock, Net, Readiness, Token, WallClock};
 use end::Incoming;
@@ -150,10 +151,10 @@ impl Net for Loopback {
     type Listener = ();
     type Stream = Stream;
 
-    fn accept(&mut self, _listener: &()) -> io::Result<(Stream, SocketAddr)> {
+    fn accept(&mut self, _listener: &()) -> io::Result<(Stream, Peer)> {
         self.0.borrow_mut().calls += 1;
         let index = self.0.borrow_mut().backlog.pop_front().ok_or(ErrorKind::WouldBlock)?;
-        Ok((Stream::new(self, index), address_of(index ^ 1)))
+        Ok((Stream::new(self, index), address_of(index ^ 1).into()))
     }
 
     fn connect_from(&mut self, _: Option<IpAddr>, address: SocketAddr) -> io::Result<Stream> {

@@ -121,7 +121,7 @@ fn field_server_15_all_faults_are_found_each_on_a_line() {
         "--shards needs a value",
         "--backlog \"x\": not a number (write it as 1000 or 10k)",
         "--listen \"time=127.0.0.1:7\": \"echo=127.0.0.1:7\" has this address already (give one of \
-         them another port)",
+         them another)",
         "--max-frame must be more than 0",
         "--output-limit must be at most 1073741824",
     ];

@@ -33,6 +33,19 @@ fn a_socket_can_be_inherited() {
 }
 
 #[test]
+fn field_server_21_a_unix_socket_can_be_listened_on() {
+    for address in ["unix:/run/x.sock", "unix:@x", "unix:/with = and: and [brackets]"] {
+        let Listen { service, place, .. } = listen(&format!("daytime={address},ack"));
+        assert_eq!(service, Service::Daytime { format: Format::Ctime, ack: true });
+        assert_eq!(place, Place::Unix(address.parse().expect("an address")));
+        assert_eq!(place.to_string(), address);
+        assert_eq!(place.addresses(), []);
+    }
+    let example = "(write unix:/PATH, or unix:@NAME for a name in the abstract namespace)";
+    assert_eq!(error("echo=unix:x.sock"), format!("\"x.sock\" is not an absolute path {example}"));
+}
+
+#[test]
 fn daytime_has_options() {
     let service = |text: &str| listen(&format!("daytime=127.0.0.1:13{text}")).service;
     assert_eq!(service(""), Service::Daytime { format: Format::Ctime, ack: false });
@@ -46,7 +59,7 @@ fn daytime_has_options() {
 #[test]
 fn field_server_13_any_listener_may_be_optional() {
     for name in Service::NAMES {
-        for place in ["127.0.0.1:0", "[::1]:7", "localhost:7", ":7", "fd:3"] {
+        for place in ["127.0.0.1:0", "[::1]:7", "localhost:7", ":7", "fd:3", "unix:/a", "unix:@a"] {
             let text = format!("{name}={place},optional");
             let listen = listen(&text);
             assert_eq!(listen.presence, Presence::Optional);
@@ -88,14 +101,16 @@ fn field_server_12_one_address_has_one_listener() {
         ("echo=[::]:9999", "time=:9999"),
         ("echo=[0:0::1]:9999", "time=[::1]:9999"),
         ("echo=[fe80::1%lo]:9999", "time=[fe80::1%1]:9999"),
+        ("echo=unix:/run/x.sock", "time=unix:/run/x.sock"),
+        ("echo=unix:/run/x.sock", "time=unix://run/./x.sock,optional"),
+        ("echo=unix:@x", "echo=unix:@x"),
     ];
     for more in SHARING {
         for (one, other) in pairs {
             let error = conflict(one, other, more).expect(other);
             let (shown, earlier) = (listen(other).to_string(), listen(one).to_string());
             let expected = format!(
-                "--listen {shown:?}: {earlier:?} has this address already (give one of them another \
-                 port)"
+                "--listen {shown:?}: {earlier:?} has this address already (give one of them another)"
             );
             assert_eq!(error, expected);
         }
@@ -116,6 +131,9 @@ fn field_server_12_other_addresses_ports_and_port_0_are_no_conflict() {
         ("echo=0.0.0.0:9999", "time=[::]:9999"),
         ("echo=localhost:9999", "time=127.0.0.2:9999"),
         ("echo=[fe80::1%1]:9999", "time=[fe80::1%2]:9999"),
+        ("echo=unix:/run/x.sock", "time=unix:/run/X.sock"),
+        ("echo=unix:@x", "time=unix:/x"),
+        ("echo=unix:@/x", "time=unix:@//x"),
     ];
     for more in SHARING {
         for (one, other) in pairs {
@@ -148,7 +166,7 @@ fn field_server_12_listeners_of_a_file_are_named_by_their_lines() {
     let path = file.path();
     let expected = format!(
         "{path} line 3: --listen \"time=127.0.0.1:7\": \"echo=127.0.0.1:7\" ({path} line 1) has this \
-         address already (give one of them another port)"
+         address already (give one of them another)"
     );
     assert_eq!(run(&["--config", path]).unwrap_err().to_string(), expected);
     // The command line's replace the file's.
@@ -223,8 +241,8 @@ fn each_fault_has_its_text() {
 
 fn bad_address(address: &str) -> String {
     format!(
-        "{address:?} is not an address (write IP:PORT, [IPv6]:PORT, localhost:PORT, or :PORT for all \
-         addresses; other names are not looked up)"
+        "{address:?} is not an address (write IP:PORT, [IPv6]:PORT, localhost:PORT, :PORT for all \
+         addresses, or unix:/PATH; other names are not looked up)"
     )
 }
 

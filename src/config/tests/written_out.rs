@@ -38,6 +38,7 @@ fn places() -> impl Strategy<Value = Place> {
         4 => addresses().prop_map(Place::Address),
         1 => any::<u16>().prop_map(Place::Localhost),
         1 => any::<u16>().prop_map(Place::AllAddresses),
+        1 => "unix:(/|@)[^,\\pC]{1,30}".prop_map(|text| Place::Unix(text.parse().expect("an address"))),
         1 => any::<u16>().prop_map(Place::Inherited),
     ]
 }
@@ -176,14 +177,19 @@ fn configs() -> impl Strategy<Value = Config> {
         .prop_map(settle)
 }
 
-/// Leaves out what is refused together: two listeners of one port or descriptor.
+/// Leaves out what is refused together: two listeners of one port, descriptor or unix socket.
 fn settle(mut config: Config) -> Config {
-    let port = |place: &Place| match place {
-        Place::Inherited(number) => u32::from(*number) | 1 << 16,
-        other => u32::from(other.addresses()[0].port()),
+    let claim = |place: &Place| match place {
+        Place::Inherited(number) => format!("fd {number}"),
+        Place::Unix(address) => match address.path() {
+            // Two of them may be one file: `//a` and `/a`.
+            Some(_) => "path".to_owned(),
+            None => address.to_string(),
+        },
+        other => other.addresses()[0].port().to_string(),
     };
-    config.listeners.sort_by_key(|listen| port(&listen.place));
-    config.listeners.dedup_by_key(|listen| port(&listen.place));
+    config.listeners.sort_by_key(|listen| claim(&listen.place));
+    config.listeners.dedup_by_key(|listen| claim(&listen.place));
     config
 }
 

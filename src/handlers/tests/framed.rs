@@ -135,7 +135,7 @@ fn lookup_finds_exactly_what_is_in_the_table() {
 #[test]
 fn whoami_tells_ipv6_addresses_too() {
     let mut desk = desk();
-    desk.peer = SocketAddr::from((Ipv6Addr::LOCALHOST, 57662));
+    desk.peer = SocketAddr::from((Ipv6Addr::LOCALHOST, 57662)).into();
     assert_eq!(text(desk.answer(b"WHOAMI")), "Hello! You are connected to ('::1', 57662)");
 }
 

@@ -1,6 +1,7 @@
 //! The services that have a listener of their own.
 
 use super::Desk;
+use crate::address::{Credentials, Peer};
 use crate::close::CloseReason;
 use crate::conn::Outcome;
 use crate::handlers::Service;
@@ -104,8 +105,15 @@ fn greeting_tells_the_client_its_address() {
     let mut desk = desk("greeting");
     let answer = b"Hello! You are connected to ('192.168.1.6', 57662)".to_vec();
     assert_eq!(desk.greet(), (answer, SERVED));
-    desk.peer = SocketAddr::from((Ipv6Addr::LOCALHOST, 1));
+    desk.peer = SocketAddr::from((Ipv6Addr::LOCALHOST, 1)).into();
     assert_eq!(desk.greet().0, b"Hello! You are connected to ('::1', 1)");
+}
+
+#[test]
+fn field_server_21_a_client_of_a_unix_socket_is_told_its_process() {
+    let mut desk = Desk::new(Service::Greeting);
+    desk.peer = Peer::Unix(Credentials { pid: 4711, uid: 1000 });
+    assert_eq!(desk.greet().0, b"Hello! You are connected to ('unix', 4711)");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::bench::{Bench, ECHO};
 use super::fake_net::{Client, Fault, ServerEnd};
 use crate::access::{AccessRules, ranges};
+use crate::address::Credentials;
 use crate::limits::Limits;
 use crate::server::accept::ACCEPTS_PER_TURN;
 use nix::errno::Errno;
@@ -137,4 +138,32 @@ fn a_crowd_of_addresses_is_forgotten_while_others_come() {
     }
     bench.run();
     assert_eq!(bench.server.admission.remembered(), (0, 1000), "of the first, nobody");
+}
+
+#[test]
+fn field_server_21_rules_and_limits_on_addresses_do_not_concern_clients_of_a_unix_socket() {
+    let mut bench = with_limits(|limits| {
+        limits.access.allow = ranges("203.0.113.1").unwrap();
+        limits.access.deny = ranges("203.0.113.2").unwrap();
+        limits.max_connections_per_address = Some(1);
+        limits.accept_rate_per_address = Some(1);
+    });
+    let local = |pid| Credentials { pid, uid: 1000 };
+    let clients = [7, 7, 8].map(|pid| bench.net.connect_locally(ECHO, local(pid)));
+    bench.run();
+    for client in clients {
+        assert_eq!(bench.ask(client, b"x"), b"x");
+    }
+    assert_eq!(bench.server.admission.remembered(), (0, 0), "nothing is kept of them");
+    let inside = comes_from(&mut bench, "203.0.113.1");
+    assert_eq!(bench.ask(inside, b"y"), b"y");
+    assert!({
+        let second = comes_from(&mut bench, "203.0.113.1");
+        is_turned_away(&bench, second)
+    });
+    for client in clients {
+        bench.net.fin(client);
+    }
+    bench.run();
+    assert_eq!(bench.server.admission.remembered(), (1, 1), "the client that has an address");
 }

@@ -6,6 +6,7 @@
 
 mod socket;
 
+use crate::address::{self, Credentials};
 use crate::clock::WallTime;
 use crate::net::{Handshakes, Host, Net, Output, Readiness, Token, Usage, WallClock};
 use socket::{Call, Peer};
@@ -82,6 +83,13 @@ impl FakeNet {
     pub(super) fn connect_from(&self, listener: usize, address: IpAddr) -> Client {
         let client = self.begin_from(listener, address);
         self.finish_handshake(listener, client);
+        client
+    }
+
+    /// The same, by way of a unix socket.
+    pub(super) fn connect_locally(&self, listener: usize, credentials: Credentials) -> Client {
+        let client = self.connect(listener);
+        self.socket(client, |socket| socket.credentials = Some(credentials));
         client
     }
 
@@ -293,15 +301,18 @@ impl Net for FakeNet {
     type Listener = FakeListener;
     type Stream = FakeStream;
 
-    fn accept(&mut self, listener: &FakeListener) -> io::Result<(FakeStream, SocketAddr)> {
+    fn accept(&mut self, listener: &FakeListener) -> io::Result<(FakeStream, address::Peer)> {
         let mut world = self.0.borrow_mut();
         world.accept.make()?;
         let waiting = &mut world.backlogs[listener.number].waiting;
         let number = waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
         world.sockets[number].server_end = ServerEnd::Open;
         world.open_streams += 1;
+        let credentials = world.sockets[number].credentials;
         drop(world);
-        Ok((FakeStream { number, net: self.clone() }, self.address(Client(number))))
+        let address = self.address(Client(number)).into();
+        let peer = credentials.map_or(address, address::Peer::Unix);
+        Ok((FakeStream { number, net: self.clone() }, peer))
     }
 
     fn connect_from(&mut self, _: Option<IpAddr>, _address: SocketAddr) -> io::Result<FakeStream> {

@@ -9,6 +9,7 @@ use super::tools::{Process, SHELL};
 use super::{Client, eventually};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use readyd::address::Address;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -172,7 +173,7 @@ fn pid_of_readyd(program: &Path, started: Pid) -> Pid {
 pub(crate) struct Server {
     process: Process,
     pid: Pid,
-    addresses: Vec<(String, SocketAddr)>,
+    addresses: Vec<(String, Address)>,
     log: Lines,
     descriptors_at_start: usize,
     ended: bool,
@@ -191,9 +192,9 @@ impl Server {
         listeners: usize,
         has_log: bool,
     ) {
-        let address = |line: &String| -> (String, SocketAddr) {
+        let address = |line: &String| -> (String, Address) {
             let (service, address) = line.split_once(' ').expect("SERVICE ADDRESS");
-            (service.to_owned(), address.parse().expect("IP:PORT"))
+            (service.to_owned(), address.parse().expect("IP:PORT or unix:/PATH"))
         };
         self.addresses = stdout.wait("the addresses", |lines| {
             (lines.len() >= listeners).then(|| lines.iter().map(address).collect())
@@ -217,15 +218,17 @@ impl Server {
         self.pid
     }
 
-    /// The address of the first listener for `service`.
+    /// The IP address of the first listener for `service`.
     pub(crate) fn address(&self, service: &str) -> SocketAddr {
         self.addresses_of(service)[0]
     }
 
-    /// The addresses of all listeners for `service`, in the order of the command line.
+    /// The IP addresses of all listeners for `service`, in the order of the command line.
     pub(crate) fn addresses_of(&self, service: &str) -> Vec<SocketAddr> {
-        let of_service =
-            |(name, address): &(String, SocketAddr)| (name == service).then_some(*address);
+        let of_service = |(name, address): &(String, Address)| match address {
+            Address::Inet(address) if name == service => Some(*address),
+            _ => None,
+        };
         self.addresses.iter().filter_map(of_service).collect()
     }
 
@@ -359,7 +362,7 @@ impl Server {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let port =
                 fields[1].rsplit_once(':').and_then(|(_, hex)| u16::from_str_radix(hex, 16).ok());
-            let is_ours = |(_, address): &(String, SocketAddr)| Some(address.port()) == port;
+            let is_ours = |(_, address): &(String, Address)| matches!(address, Address::Inet(address) if Some(address.port()) == port);
             fields[3] == CLOSE_WAIT && self.addresses.iter().any(is_ours)
         };
         let lines = |table: &String| -> Vec<String> {

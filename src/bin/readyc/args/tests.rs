@@ -105,6 +105,13 @@ fn what_is_not_a_server_is_refused_with_a_reason() {
 }
 
 #[test]
+fn field_server_21_a_unix_socket_is_understood_and_cannot_be_connected_to() {
+    let error = |text: &str| text.parse::<ServerName>().unwrap_err();
+    assert!(error("unix:/run/x.sock").contains("connects to TCP addresses only"));
+    assert!(error("unix:x.sock").contains("\"x.sock\" is not an absolute path"));
+}
+
+#[test]
 fn addresses_stand_for_themselves() {
     for text in ["127.0.0.1:80", "[::1]:80", "[2001:db8::1]:65535"] {
         let addresses = text.parse::<ServerName>().unwrap().resolve().unwrap();

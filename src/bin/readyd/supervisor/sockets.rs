@@ -3,21 +3,23 @@
 //! Where the supervisor binds them, each shard has sockets of its own on the same ports (`SO_REUSEPORT`), so
 //! that each has a backlog of its own. Sockets that were inherited are dealt out. If there are fewer than
 //! shards, the supervisor binds more beside them, where their owner has allowed it by `SO_REUSEPORT`. Where it
-//! has not, several shards have the same socket: the kernel wakes all of them for a client, and one gets it.
+//! has not, several shards have the same socket: the kernel wakes all of them for a client, and one gets it. So it is
+//! with unix sockets, of which there is one for a path.
 
 use crate::listening::{self, Bound, Inherited};
 use crate::start::{self, StartError};
 use nix::sys::socket::{getsockopt, sockopt};
+use readyd::address::Address;
 use readyd::config::listen::{Listen, Place};
 use readyd::config::{Config, Origins};
-use readyd::listener::{self, Port};
+use readyd::listener::{self, Listener, Port};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 /// The sockets that the shards listen on.
 pub(super) struct Sockets {
     /// What was asked for, and its address.
-    pub(super) addresses: Vec<(Listen, SocketAddr)>,
+    pub(super) addresses: Vec<(Listen, Address)>,
     /// The listeners of each shard, by its number.
     pub(super) of_shards: Vec<OfAShard>,
 }
@@ -40,13 +42,17 @@ pub(super) fn for_each_shard(
         return Ok(Sockets { addresses: Vec::new(), of_shards: Vec::new() });
     };
     let addresses = start::addresses(first)?;
-    // An inherited socket comes once, with the sockets of the first shard.
-    let is_inherited = |(_, listen): &Bound| matches!(listen.place, Place::Inherited(_));
-    let (sockets, own) = std::mem::take(first).into_iter().partition(is_inherited);
+    // Inherited sockets and unix sockets come once, with the sockets of the first shard.
+    let is_for_all =
+        |(_, listen): &Bound| matches!(listen.place, Place::Inherited(_) | Place::Unix(_));
+    let (sockets, own) = std::mem::take(first).into_iter().partition(is_for_all);
     *first = own;
     let own: Vec<usize> = of_shards.iter().map(Vec::len).collect();
     for (address, sockets) in by_address(sockets)? {
-        let sockets = multiplied(sockets, address, config);
+        let sockets = match address {
+            Address::Inet(address) => multiplied(sockets, address, config),
+            Address::Unix(_) => sockets,
+        };
         deal(&sockets, &mut of_shards)?;
     }
     let of_shards = of_shards.into_iter().zip(own);
@@ -54,16 +60,16 @@ pub(super) fn for_each_shard(
     Ok(Sockets { addresses, of_shards })
 }
 
-fn address_of(socket: &TcpListener) -> Result<SocketAddr, StartError> {
-    socket.local_addr().map_err(|error| StartError::System("read an address", error))
+fn address_of(socket: &Listener) -> Result<Address, StartError> {
+    socket.address().map_err(|error| StartError::System("read an address", error))
 }
 
 /// Sockets that stand for each other: of one address and one service.
-fn by_address(sockets: Vec<Bound>) -> Result<Vec<(SocketAddr, Vec<Bound>)>, StartError> {
-    let mut groups: Vec<(SocketAddr, Vec<Bound>)> = Vec::new();
+fn by_address(sockets: Vec<Bound>) -> Result<Vec<(Address, Vec<Bound>)>, StartError> {
+    let mut groups: Vec<(Address, Vec<Bound>)> = Vec::new();
     for (socket, listen) in sockets {
         let address = address_of(&socket)?;
-        let is_same = |(other, bound): &&mut (SocketAddr, Vec<Bound>)| {
+        let is_same = |(other, bound): &&mut (Address, Vec<Bound>)| {
             *other == address && bound.iter().all(|(_, other)| other.service == listen.service)
         };
         match groups.iter_mut().find(is_same) {
@@ -85,7 +91,7 @@ fn multiplied(mut sockets: Vec<Bound>, address: SocketAddr, config: &Config) -> 
             .and_then(|socket| listener::listen(socket, config.backlog))
             .and_then(|socket| config.tcp_timeouts.set(&socket).map(|()| socket));
         match bound {
-            Ok(socket) => sockets.push((socket, listen)),
+            Ok(socket) => sockets.push((Listener::Tcp(socket), listen)),
             Err(error) => {
                 log::warn!("cannot bind another socket on {address}, so shards share one: {error}");
                 break;

@@ -247,7 +247,7 @@ fn a_script_is_told_the_address_of_its_socket() {
     peer.fin();
     assert_eq!(rig.settle(), Next::Stop);
     let exchange = &rig.fleet.finished()[0].script;
-    assert_eq!(exchange.local(), Some(peer.remote()));
+    assert_eq!(exchange.local().map(Into::into), Some(peer.remote()));
     assert_eq!(exchange.value(), Some(&b"6A:08:AA:C2"[..]));
 }
 

@@ -1,5 +1,6 @@
 //! A fleet on a network in memory, and its peers by hand.
 
+use crate::address;
 use crate::client::fleet::{Fleet, FleetLimits};
 use crate::client::session::{Expect, Script, SessionError, SessionLimits, Then, Voice};
 use crate::client::tests::loopback::{Loopback, Side, Stream};
@@ -82,12 +83,12 @@ impl Script for Asker {
 pub(super) struct Peer {
     net: Loopback,
     stream: Stream,
-    remote: SocketAddr,
+    remote: address::Peer,
 }
 
 impl Peer {
     /// The client's address.
-    pub(super) fn remote(&self) -> SocketAddr {
+    pub(super) fn remote(&self) -> address::Peer {
         self.remote
     }
 

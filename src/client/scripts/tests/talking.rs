@@ -146,7 +146,7 @@ fn a_person_may_take_their_leave_in_their_own_words() {
 fn server_closes_after(message: &[u8]) -> bool {
     let context = Context {
         now: Moment::START,
-        peer: Stage::new().local,
+        peer: Stage::new().local.into(),
         wall_clock: &Cell::new(WallTime::default()),
         calendar: &mut Calendar::utc(),
         table: &Table::embedded(),

@@ -1,5 +1,6 @@
 //! One connection of the fake network: two byte queues, and what each end did to the other.
 
+use crate::address::Credentials;
 use crate::net::{Output, Readiness, Token};
 use nix::errno::Errno;
 use std::collections::VecDeque;
@@ -102,6 +103,8 @@ pub(in super::super) struct Socket {
     pub(in super::super) send_call: Call,
     /// Where the client is.
     pub(super) address: IpAddr,
+    /// Who the client is, if it came by way of a unix socket.
+    pub(super) credentials: Option<Credentials>,
     /// How many bytes more the kernel takes from the server.
     pub(in super::super) window: usize,
     /// Whether a send could not have all it wanted: then, and only then, more room is an edge.
@@ -125,6 +128,7 @@ impl Socket {
     pub(super) fn waiting(address: IpAddr) -> Socket {
         Socket {
             address,
+            credentials: None,
             recv_call: Call::NEW,
             send_call: Call::NEW,
             window: 1 << 20,
