@@ -253,6 +253,13 @@ fn field_server_21_shards_serve_one_unix_socket_and_it_outlives_each_of_them() {
         }
     };
     crowd(&path);
+    // A shard that ends before its first turn is one that could not start. In its second report it has turned.
+    eventually("both shards to have turned", || {
+        server.statistics();
+        let reports = |shard| server.log().containing(&format!("{shard}: statistics: turns "));
+        let have_turned = ["shard 1", "shard 2"].iter().all(|shard| reports(shard).len() >= 2);
+        have_turned.then_some(())
+    });
     kill(before[0], Signal::SIGKILL).expect("it runs");
     eventually("another shard", || {
         let now = shards(&server);
