@@ -18,17 +18,17 @@ use std::time::Duration;
 /// How long an outcome waits at most if waking the loop has failed.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// What the loop waits for.
-enum Waiting<T> {
-    /// The outcome of the work.
-    For(Handover<T>),
-    /// Nothing more: this is the outcome.
-    Done(T),
+/// What the loop waits for. Not generic, or the whole loop would be compiled for each type of outcome.
+enum Waiting<'a> {
+    /// That this says yes: there is an outcome.
+    Until(&'a mut dyn FnMut() -> bool),
+    /// Nothing more: there is one.
+    Done,
     /// Nothing more: the process is to stop.
     Stopped,
 }
 
-impl<T> Driver for Waiting<T> {
+impl Driver for Waiting<'_> {
     /// No socket is watched.
     fn ready(&mut self, _token: Token, _readiness: Readiness) {}
 
@@ -39,14 +39,12 @@ impl<T> Driver for Waiting<T> {
     }
 
     fn end_turn(&mut self, now: Moment) -> Next {
-        let Waiting::For(handover) = self else { return Next::Stop };
-        match handover.take() {
-            Some(outcome) => {
-                *self = Waiting::Done(outcome);
-                Next::Stop
-            }
-            None => Next::WaitUntil(now + LOOK_AGAIN_AFTER),
+        let Waiting::Until(is_done) = self else { return Next::Stop };
+        if !is_done() {
+            return Next::WaitUntil(now + LOOK_AGAIN_AFTER);
         }
+        *self = Waiting::Done;
+        Next::Stop
     }
 }
 
@@ -64,11 +62,19 @@ pub(crate) fn run<T: Send + 'static>(
     let other_side = handover.clone();
     let thread = in_a_thread(Box::new(move || other_side.leave(work())))
         .map_err(|error| StartError::System("start a thread", error))?;
-    let mut waiting = Waiting::For(handover);
-    reactor.run(&mut waiting).map_err(|error| StartError::System("wait for events", error))?;
-    let Waiting::Done(outcome) = waiting else { return Err(StartError::Stopped) };
-    // It has nothing left to do but to end, and what comes next may need a process with one thread. A
+    let mut outcome = None;
+    wait(reactor, &mut || {
+        outcome = handover.take();
+        outcome.is_some()
+    })?;
+    // It has nothing left to do but to end, and the next steps may need a process with one thread. A
     // thread that panicked would have left no outcome.
     let _ = thread.join();
-    Ok(outcome)
+    outcome.ok_or(StartError::Stopped)
+}
+
+fn wait(reactor: &mut Reactor, is_done: &mut dyn FnMut() -> bool) -> Result<(), StartError> {
+    let mut waiting = Waiting::Until(is_done);
+    reactor.run(&mut waiting).map_err(|error| StartError::System("wait for events", error))?;
+    if matches!(waiting, Waiting::Done) { Ok(()) } else { Err(StartError::Stopped) }
 }
