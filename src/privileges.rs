@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{
-    Gid, Group, Uid, User, getgrouplist, getgroups, getresgid, getresuid, initgroups, setgroups,
-    setresgid, setresuid, setuid,
+    Gid, Group, Uid, User, getgrouplist, getgroups, getresgid, getresuid, setgroups, setresgid,
+    setresuid, setuid,
 };
 use std::ffi::{CString, NulError};
 use std::fmt;
@@ -134,7 +134,8 @@ impl Account {
         let group = self.group.as_deref().map(number_or_name);
         let rights = match (number_or_name(&self.user), group) {
             (Ok(uid), Some(Ok(gid))) => {
-                Rights { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid), name: None }
+                let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+                Rights { uid, gid, groups: vec![gid] }
             }
             (user, group) => rights_of_entry(user, group)?,
         };
@@ -173,11 +174,20 @@ fn rights_of_entry(
         (None, Some(entry)) => entry.gid,
         (None, None) => return Err(AccountError::GroupNeeded(uid)),
     };
+    let groups = match entry {
+        Some(entry) => look_up_groups(entry.name, gid)?,
+        None => vec![gid],
+    };
+    Ok(Rights { uid, gid, groups })
+}
+
+/// The groups of the user `name`, and `gid`.
+fn look_up_groups(name: String, gid: Gid) -> Result<Vec<Gid>, AccountError> {
     let no_name = |error: NulError| {
         AccountError::UnknownUser(String::from_utf8_lossy(&error.into_vec()).into_owned())
     };
-    let name = entry.map(|entry| CString::new(entry.name)).transpose().map_err(no_name)?;
-    Ok(Rights { uid, gid, name })
+    let name = CString::new(name).map_err(no_name)?;
+    getgrouplist(&name, gid).map_err(AccountError::Unreadable)
 }
 
 fn look_up_group(name: &str) -> Result<Gid, AccountError> {
@@ -185,13 +195,14 @@ fn look_up_group(name: &str) -> Result<Gid, AccountError> {
     entry.map(|entry| entry.gid).ok_or_else(|| AccountError::UnknownGroup(name.to_owned()))
 }
 
-/// A user, a group, and the other groups that the user is in.
+/// A user, a group, and the other groups that the user is in. All were looked up: a directory service may
+/// take its time to answer, and who assumes them waits for nobody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rights {
     uid: Uid,
     gid: Gid,
-    /// By which the other groups are found; without a name there are none.
-    name: Option<CString>,
+    /// All groups, `gid` among them.
+    groups: Vec<Gid>,
 }
 
 impl fmt::Display for Rights {
@@ -211,11 +222,7 @@ impl Rights {
     /// changed in part, and should end.
     pub fn assume(&self) -> Result<(), AccountError> {
         let refused = |what| move |errno| AccountError::Refused(what, errno);
-        match &self.name {
-            Some(name) => initgroups(name, self.gid),
-            None => setgroups(&[self.gid]),
-        }
-        .map_err(refused("set the user's groups"))?;
+        setgroups(&self.groups).map_err(refused("set the user's groups"))?;
         setresgid(self.gid, self.gid, self.gid).map_err(refused("change the group"))?;
         setresuid(self.uid, self.uid, self.uid).map_err(refused("change the user"))?;
         // No program that it could start gives it other rights, whatever the file's mode says.
@@ -228,17 +235,13 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// What fstat(2) or getgrouplist(3) say.
+    /// What fstat(2) says.
     pub fn may_execute(&self, program: impl AsFd) -> io::Result<bool> {
         let stat = fstat(program)?;
         let mode = Mode::from_bits_truncate(stat.st_mode);
-        let groups = match &self.name {
-            Some(name) => getgrouplist(name, self.gid)?,
-            None => vec![self.gid],
-        };
         let needed = if stat.st_uid == self.uid.as_raw() {
             Mode::S_IXUSR
-        } else if groups.contains(&Gid::from_raw(stat.st_gid)) {
+        } else if self.groups.contains(&Gid::from_raw(stat.st_gid)) {
             Mode::S_IXGRP
         } else {
             Mode::S_IXOTH

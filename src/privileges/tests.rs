@@ -21,7 +21,8 @@ fn an_account_reads_as_it_was_written() {
 fn names_are_looked_up_and_numbers_are_what_they_are() {
     const NOBODYS: u32 = 3_999_999_999;
     let rights = account(&format!("{NOBODYS}:{NOBODYS}")).look_up().expect("numbers do");
-    assert_eq!((rights.uid.as_raw(), rights.gid.as_raw(), &rights.name), (NOBODYS, NOBODYS, &None));
+    assert_eq!((rights.uid.as_raw(), rights.gid.as_raw()), (NOBODYS, NOBODYS));
+    assert_eq!(rights.groups, [rights.gid]);
     let alone = account(&NOBODYS.to_string()).look_up();
     assert_eq!(alone, Err(AccountError::GroupNeeded(Uid::from_raw(NOBODYS))));
 
@@ -31,9 +32,10 @@ fn names_are_looked_up_and_numbers_are_what_they_are() {
     let by_number = account(&entry.uid.to_string()).look_up();
     assert_eq!(by_number, Ok(by_name.clone()));
     assert_eq!((by_name.uid, by_name.gid), (entry.uid, entry.gid));
-    assert!(by_name.name.is_some(), "its groups are found by its name");
+    assert!(by_name.groups.contains(&by_name.gid), "the group is one of its groups");
     let with_group = account(&format!("nobody:{NOBODYS}")).look_up().expect("a number does");
     assert_eq!(with_group.gid.as_raw(), NOBODYS);
+    assert!(with_group.groups.contains(&with_group.gid), "the group that was named is one of them");
 }
 
 #[test]
