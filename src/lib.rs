@@ -63,6 +63,8 @@ pub mod reply;
     )
 )]
 pub mod report;
+#[cfg(test)]
+mod scratch;
 pub mod server;
 pub mod signals;
 pub mod sockets;

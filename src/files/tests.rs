@@ -1,35 +1,11 @@
 use super::*;
+use crate::scratch::Scratch;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-
-/// A directory of a test's own, removed with all its contents when dropped.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(test: &str) -> Scratch {
-        let name = format!("readyd-files-{}-{test}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
-        fs::create_dir(&directory).unwrap();
-        Scratch(directory)
-    }
-
-    fn file(&self, name: &str, contents: &[u8]) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, contents).unwrap();
-        path
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // A failure here must not hide the test's own.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn wrong_kind(path: &Path, accepted: Accepted) -> String {
     match open(path, accepted) {
@@ -40,7 +16,7 @@ fn wrong_kind(path: &Path, accepted: Accepted) -> String {
 
 #[test]
 fn a_file_of_exactly_the_limit_is_read_and_a_longer_one_is_not() {
-    let scratch = Scratch::new("limit");
+    let scratch = Scratch::new();
     let path = scratch.file("file", b"0123456789");
     assert_eq!(read(&path, 10).unwrap(), b"0123456789");
     assert_eq!(
@@ -67,11 +43,11 @@ fn dev_null_is_an_empty_file() {
 
 #[test]
 fn other_kinds_are_named_and_not_opened() {
-    let scratch = Scratch::new("kinds");
-    let socket = scratch.0.join("socket");
+    let scratch = Scratch::new();
+    let socket = scratch.path().join("socket");
     let _listener = UnixListener::bind(&socket).unwrap();
     for (path, kind) in [
-        (scratch.0.as_path(), "a directory"),
+        (scratch.path(), "a directory"),
         (&socket, "a socket"),
         (Path::new("/dev/zero"), "a character device"),
         (Path::new("/dev/tty"), "a character device"),
@@ -86,8 +62,8 @@ fn other_kinds_are_named_and_not_opened() {
 /// To open the FIFO would wait for a writer for ever.
 #[test]
 fn a_reload_reads_no_pipe() {
-    let scratch = Scratch::new("fifo");
-    let fifo = scratch.0.join("fifo");
+    let scratch = Scratch::new();
+    let fifo = scratch.path().join("fifo");
     mkfifo(&fifo, Mode::S_IRWXU).unwrap();
     assert!(is_pipe(&fifo));
     assert_eq!(
@@ -98,11 +74,11 @@ fn a_reload_reads_no_pipe() {
 
 #[test]
 fn a_link_is_what_it_leads_to() {
-    let scratch = Scratch::new("link");
+    let scratch = Scratch::new();
     let path = scratch.file("file", b"text");
-    let link = scratch.0.join("link");
+    let link = scratch.path().join("link");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     assert_eq!(open(&link, Accepted::RegularFiles).unwrap().1, 4);
-    let missing = open(&scratch.0.join("missing"), Accepted::Streams).unwrap_err();
+    let missing = open(&scratch.path().join("missing"), Accepted::Streams).unwrap_err();
     assert!(matches!(missing, OpenError::System(error) if error.kind() == io::ErrorKind::NotFound));
 }

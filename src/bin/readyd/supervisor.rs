@@ -8,6 +8,7 @@
 //! shards. It waits for no shard: each time limit that it keeps is its own, and ends in SIGKILL. It is woken
 //! by signals, by what a shard says, and by its own deadlines: a start, a look of the watchdog, an end.
 
+mod handover;
 mod idle;
 mod place;
 mod process;
@@ -22,6 +23,7 @@ use crate::logger;
 use crate::shard::monotonic_nanos;
 use crate::start::{self, StartError};
 use crate::zone::{self, ZoneReader};
+use handover::{Sealed, SealedZone};
 use idle::IdleWatch;
 use nix::sys::signal::Signal;
 use place::{Ended, Place};
@@ -35,12 +37,9 @@ use readyd::net::{Driver, Next, Notice, Readiness, Token};
 use readyd::reactor::{Inputs, Reactor};
 use readyd::stats::board::Board;
 use readyd::stats::publishing::Shards;
-use readyd::table::Table;
-use readyd::zone::ZoneRules;
 use sockets::Sockets;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 use watchdog::Watchdog;
 
@@ -62,37 +61,6 @@ struct Orders {
     /// What they write their log to, if it is not simply standard error.
     log: Option<File>,
     inputs: Inputs,
-}
-
-/// A table in memory that all shards map.
-struct Sealed {
-    memory: OwnedFd,
-    keys: usize,
-    /// How many there were before this one.
-    version: u64,
-}
-
-impl Sealed {
-    /// Copies `table` there; it is then no longer needed here.
-    fn of(table: Table) -> Result<Sealed, String> {
-        match table.seal() {
-            Ok(memory) => Ok(Sealed { memory, keys: table.len(), version: 0 }),
-            Err(error) => Err(format!("cannot put it into memory that is shared: {error}")),
-        }
-    }
-}
-
-/// The rules of the time zone, likewise.
-struct SealedZone {
-    memory: OwnedFd,
-    rules: ZoneRules,
-    version: u64,
-}
-
-impl SealedZone {
-    fn of(rules: ZoneRules, version: u64) -> io::Result<SealedZone> {
-        Ok(SealedZone { memory: zone::seal(&rules)?, rules, version })
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,61 +194,6 @@ impl Supervisor {
                 process.must_end_by(deadline);
             }
         }
-    }
-
-    fn start_reload(&mut self, now: Moment) {
-        // The wake-up of the last one may have failed; its table would wait for ever, and with it this.
-        self.take_files(now);
-        self.loader.order();
-        self.zone_reader.order();
-    }
-
-    /// Hands the table and the time zone that have been read to all shards.
-    fn take_files(&mut self, now: Moment) {
-        match self.loader.take() {
-            Some(Ok(table)) => self.hand_over_table(table, now),
-            Some(Err(why)) => {
-                log::error!("the old table stays in use: {why}");
-                self.processes_mut().for_each(|process| process.line().keep_table());
-            }
-            None => {}
-        }
-        match self.zone_reader.take() {
-            Some(Ok(rules)) if rules != self.orders.zone.rules => self.hand_over_zone(rules, now),
-            Some(Err(error)) => zone::complain(&error),
-            Some(Ok(_)) | None => {}
-        }
-    }
-
-    fn hand_over_table(&mut self, table: Sealed, now: Moment) {
-        log::info!("table reloaded: {}", counted(table.keys, "key"));
-        self.orders.table = Sealed { version: self.orders.table.version + 1, ..table };
-        for process in self.places.iter_mut().flat_map(Place::processes_mut) {
-            if let Err(error) = process.send_table(&self.orders, now) {
-                let pid = process.pid();
-                log::error!("process {pid} has not got the table: {error}; tried again");
-            }
-        }
-    }
-
-    fn hand_over_zone(&mut self, rules: ZoneRules, now: Moment) {
-        match SealedZone::of(rules, self.orders.zone.version + 1) {
-            Ok(zone) => self.orders.zone = zone,
-            Err(error) => return log::error!("the time zone stays as it was: {error}"),
-        }
-        zone::say_that_it_changed();
-        for process in self.places.iter_mut().flat_map(Place::processes_mut) {
-            if let Err(error) = process.send_zone(&self.orders, now) {
-                let pid = process.pid();
-                log::error!("process {pid} has not got the time zone: {error}; tried again");
-            }
-        }
-    }
-
-    /// Sends the newest table once more to each process that could not take it; the time zone, too.
-    fn send_again(&mut self, now: Moment) {
-        let processes = self.places.iter_mut().flat_map(Place::processes_mut);
-        processes.for_each(|process| process.send_again(&self.orders, now));
     }
 
     fn processes_mut(&mut self) -> impl Iterator<Item = &mut Process> {

@@ -1,6 +1,5 @@
 //! Loading from files, and what is said when that fails.
 
-use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
@@ -11,33 +10,9 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use super::*;
+use crate::scratch::Scratch;
 
 const NO_LIMIT: u64 = u64::MAX;
-
-/// A directory of a test's own, removed with all its contents when dropped.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(test: &str) -> Scratch {
-        let name = format!("readyd-table-{}-{test}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
-        fs::create_dir(&directory).unwrap();
-        Scratch(directory)
-    }
-
-    fn file(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, contents).unwrap();
-        path
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // A failure here must not hide the test's own.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn failure(path: &Path, max_bytes: u64) -> String {
     Table::load(path, Order::KeyValue, max_bytes).unwrap_err().to_string()
@@ -45,7 +20,7 @@ fn failure(path: &Path, max_bytes: u64) -> String {
 
 #[test]
 fn a_file_loads_in_either_order() {
-    let scratch = Scratch::new("orders");
+    let scratch = Scratch::new();
     let path = scratch.file("table", "a b\nc d\n");
     let table = Table::load(&path, Order::KeyValue, NO_LIMIT).unwrap();
     assert_eq!((table.len(), table.get(b"a")), (2, Some(&b"b"[..])));
@@ -55,7 +30,7 @@ fn a_file_loads_in_either_order() {
 
 #[test]
 fn an_empty_file_loads() {
-    let scratch = Scratch::new("empty");
+    let scratch = Scratch::new();
     let path = scratch.file("table", "");
     assert!(Table::load(&path, Order::KeyValue, 0).unwrap().is_empty());
     assert!(Table::load(Path::new("/dev/null"), Order::KeyValue, 0).unwrap().is_empty());
@@ -74,8 +49,8 @@ fn a_pipe_loads() {
 
 #[test]
 fn a_missing_file() {
-    let scratch = Scratch::new("missing");
-    let path = scratch.0.join("table");
+    let scratch = Scratch::new();
+    let path = scratch.path().join("table");
     let expected = format!(
         "cannot open table {path:?}: No such file or directory (os error 2); \
          check its path and permissions"
@@ -85,9 +60,10 @@ fn a_missing_file() {
 
 #[test]
 fn a_directory() {
-    let scratch = Scratch::new("directory");
-    let expected = format!("table {:?} is a directory; name a regular file or a pipe", scratch.0);
-    assert_eq!(failure(&scratch.0, NO_LIMIT), expected);
+    let scratch = Scratch::new();
+    let expected =
+        format!("table {:?} is a directory; name a regular file or a pipe", scratch.path());
+    assert_eq!(failure(scratch.path(), NO_LIMIT), expected);
 }
 
 /// Address 0 of a process is not mapped: reading it is an input/output error.
@@ -102,7 +78,7 @@ fn a_file_that_cannot_be_read() {
 
 #[test]
 fn a_file_over_the_limit_with_the_line_that_passes_it() {
-    let scratch = Scratch::new("limit");
+    let scratch = Scratch::new();
     let path = scratch.file("table", "a b\nc d\ne f\n");
     for (limit, line) in [(11, 3), (8, 3), (7, 2), (4, 2), (3, 1), (0, 1)] {
         let expected = format!(
@@ -147,7 +123,7 @@ fn a_fault_is_told_as_soon_as_its_line_has_come() {
 fn line_numbers_are_right_however_the_text_comes() {
     const LINES: usize = 40_000;
     let text: String = (1..LINES).map(|i| format!("key{i} value{i}\r\n")).collect();
-    let scratch = Scratch::new("pieces");
+    let scratch = Scratch::new();
     for (end, complaint) in [
         ("fault\n", "line 40000: key \"fault\" has no value"),
         ("key7 again\nfault\n", "line 40000: key \"key7\" is already on line 7"),
@@ -164,7 +140,7 @@ fn line_numbers_are_right_however_the_text_comes() {
 
 #[test]
 fn one_line_of_many_chunks() {
-    let scratch = Scratch::new("one-line");
+    let scratch = Scratch::new();
     let value = "v".repeat(3 << 20);
     let path = scratch.file("table", format!("key {value}"));
     let table = Table::load(&path, Order::KeyValue, NO_LIMIT).unwrap();
@@ -174,7 +150,7 @@ fn one_line_of_many_chunks() {
 /// The limit counts a byte order mark, which the table does not keep.
 #[test]
 fn a_byte_order_mark_counts_for_the_limit() {
-    let scratch = Scratch::new("mark");
+    let scratch = Scratch::new();
     let path = scratch.file("table", "\u{FEFF}a b\nc d\n");
     assert_eq!(Table::load(&path, Order::KeyValue, 11).unwrap().len(), 2);
     assert!(failure(&path, 10).contains("passes the limit of 10 bytes on line 2"));
@@ -194,18 +170,18 @@ fn devices_are_not_read() {
 /// To open the FIFO would wait for a writer for ever.
 #[test]
 fn only_a_regular_file_is_loaded_again() {
-    let scratch = Scratch::new("again");
+    let scratch = Scratch::new();
     let again = |path: &Path| Table::load_again(path, Order::KeyValue, NO_LIMIT);
     let regular = scratch.file("table", "a b\n");
     assert_eq!(again(&regular).unwrap().len(), 1);
-    let fifo = scratch.0.join("fifo");
+    let fifo = scratch.path().join("fifo");
     mkfifo(&fifo, Mode::S_IRWXU).unwrap();
-    let socket = scratch.0.join("socket");
+    let socket = scratch.path().join("socket");
     let _listener = UnixListener::bind(&socket).unwrap();
     for (path, complaint) in [
         (fifo.as_path(), "is a pipe, which is read at the start only; name a regular file"),
         (&socket, "is a socket; name a regular file"),
-        (&scratch.0, "is a directory; name a regular file"),
+        (scratch.path(), "is a directory; name a regular file"),
         (Path::new("/dev/null"), "is a character device; name a regular file"),
         (Path::new("/dev/zero"), "is a character device; name a regular file"),
     ] {
@@ -216,7 +192,7 @@ fn only_a_regular_file_is_loaded_again() {
 
 #[test]
 fn a_fault_in_the_text() {
-    let scratch = Scratch::new("fault");
+    let scratch = Scratch::new();
     let path = scratch.file("table", "a b\na c\n");
     let expected = format!(
         "table {path:?}: line 2: key \"a\" is already on line 1; remove one of the two lines"

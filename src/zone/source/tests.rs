@@ -1,40 +1,13 @@
 use super::*;
+use crate::scratch::Scratch;
 use crate::zone::tests::tzif;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use std::os::unix::fs::symlink;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{env, fs, process};
 
-/// A folder that is gone when the test is over.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Folder {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("readyd-zones-{}-{number}", process::id()));
-        fs::create_dir(&path).expect("a writable temporary directory");
-        Folder(path)
-    }
-
-    fn write(&self, name: &str, contents: &[u8]) -> PathBuf {
-        let path = self.0.join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("make a folder");
-        fs::write(&path, contents).expect("write a file");
-        path
-    }
-
-    /// What the value of `TZ` means, with this as the folder of zones.
-    fn load(&self, tz: impl AsRef<OsStr>) -> Result<ZoneRules, ZoneError> {
-        ZoneSource::new(Zone::Local, Some(tz.as_ref()), Some(self.0.as_os_str())).load()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// What the value of `TZ` means, with `folder` as the folder of zones.
+fn load(folder: &Scratch, tz: impl AsRef<OsStr>) -> Result<ZoneRules, ZoneError> {
+    ZoneSource::new(Zone::Local, Some(tz.as_ref()), Some(folder.path().as_os_str())).load()
 }
 
 /// The rules' offset today.
@@ -72,9 +45,9 @@ fn the_variable_says_where_to_look() {
 
 #[test]
 fn a_name_is_a_file_first_and_a_rule_if_there_is_none() {
-    let folder = Folder::new();
-    folder.write("EST5EDT", &tzif("JST-9"));
-    let deep = folder.write("Europe/Here", &tzif("CET-1"));
+    let folder = Scratch::new();
+    folder.file("EST5EDT", tzif("JST-9"));
+    let deep = folder.file("Europe/Here", tzif("CET-1"));
     for (tz, expected) in [
         ("EST5EDT", 32_400),
         (":EST5EDT", 32_400),
@@ -85,24 +58,24 @@ fn a_name_is_a_file_first_and_a_rule_if_there_is_none() {
         (":<+03>-3", 10_800),
         ("CET-1CEST,M3.5.0,M10.5.0/3", 3600),
     ] {
-        assert_eq!(offset(folder.load(tz)), expected, "{tz}");
+        assert_eq!(offset(load(&folder, tz)), expected, "{tz}");
     }
     // Below a file, for which open(2) has another error: ENOTDIR.
-    assert!(matches!(folder.load("EST5EDT/2"), Err(ZoneError::Unknown { .. })));
+    assert!(matches!(load(&folder, "EST5EDT/2"), Err(ZoneError::Unknown { .. })));
     // Longer than a file's name can be.
-    assert_eq!(offset(folder.load(format!("{}-5", "A".repeat(5000)))), 18_000);
+    assert_eq!(offset(load(&folder, format!("{}-5", "A".repeat(5000)))), 18_000);
 }
 
 #[test]
 fn field_server_11_each_kind_of_wrong_zone_has_its_own_error() {
-    let folder = Folder::new();
-    let zones = folder.0.display();
-    folder.write("Broken", b"TZif");
-    folder.write("Large", &[0; MAX_SIZE + 1]);
-    folder.write("Empty", b"");
-    folder.write("Rule", b"CET-1");
-    folder.write("Folder/Here", b"");
-    symlink("loop", folder.0.join("loop")).expect("make a link");
+    let folder = Scratch::new();
+    let zones = folder.path().display();
+    folder.file("Broken", b"TZif");
+    folder.file("Large", [0; MAX_SIZE + 1]);
+    folder.file("Empty", b"");
+    folder.file("Rule", b"CET-1");
+    folder.file("Folder/Here", b"");
+    symlink("loop", folder.path().join("loop")).expect("make a link");
     let at = |name: &str| format!("cannot read the time zone from {zones}/{name}: ");
     for (tz, expected) in [
         ("Broken", at("Broken") + "the TZif file is shorter than its header says"),
@@ -128,20 +101,20 @@ fn field_server_11_each_kind_of_wrong_zone_has_its_own_error() {
             "cannot read the time zone from /nowhere/zone: No such file or directory (os error 2)".to_owned(),
         ),
     ] {
-        assert_eq!(error(folder.load(tz)), expected);
+        assert_eq!(error(load(&folder, tz)), expected);
     }
-    let hostile = error(folder.load(OsStr::from_bytes(b"\xff\n\x1b[2J")));
+    let hostile = error(load(&folder, OsStr::from_bytes(b"\xff\n\x1b[2J")));
     assert!(hostile.starts_with("unknown time zone TZ=\"\\xff\\n\\x1b[2J\": "), "{hostile}");
 }
 
 /// The test would not end if open(2) waited for a writer.
 #[test]
 fn field_server_11_a_fifo_or_a_device_is_refused_at_once() {
-    let folder = Folder::new();
-    let fifo = folder.0.join("fifo");
+    let folder = Scratch::new();
+    let fifo = folder.path().join("fifo");
     mkfifo(&fifo, Mode::S_IRWXU).expect("make a FIFO");
     for path in [fifo.as_path(), Path::new("/dev/zero"), Path::new("/dev/urandom")] {
-        let said = error(folder.load(path));
+        let said = error(load(&folder, path));
         assert_eq!(
             said,
             format!("cannot read the time zone from {}: it is not a regular file", path.display())
@@ -151,11 +124,11 @@ fn field_server_11_a_fifo_or_a_device_is_refused_at_once() {
 
 #[test]
 fn a_machine_without_a_zone_is_in_utc() {
-    let folder = Folder::new();
-    let gone = ZoneSource::Machine(folder.0.join("localtime"));
+    let folder = Scratch::new();
+    let gone = ZoneSource::Machine(folder.path().join("localtime"));
     assert_eq!(gone.load().expect("UTC"), ZoneRules::utc());
-    let path = folder.write("localtime", &tzif("CET-1"));
+    let path = folder.file("localtime", tzif("CET-1"));
     assert_eq!(offset(ZoneSource::Machine(path).load()), 3600);
-    let broken = folder.write("localtime", b"TZif");
+    let broken = folder.file("localtime", b"TZif");
     assert!(ZoneSource::Machine(broken).load().is_err());
 }

@@ -1,0 +1,102 @@
+//! What SIGHUP reads again, and how each shard gets it: the table and the rules of the time zone, in sealed
+//! memory that is sent over the control socket.
+//!
+//! Invariant: each process has the newest, or is sent it again until it has.
+
+use super::Supervisor;
+use super::place::Place;
+use crate::zone;
+use readyd::clock::Moment;
+use readyd::counted::counted;
+use readyd::table::Table;
+use readyd::zone::ZoneRules;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// A table in memory that all shards map.
+pub(super) struct Sealed {
+    pub(super) memory: OwnedFd,
+    keys: usize,
+    /// How many there were before this one.
+    pub(super) version: u64,
+}
+
+impl Sealed {
+    /// Copies `table` there; it is then no longer needed here.
+    pub(super) fn of(table: Table) -> Result<Sealed, String> {
+        match table.seal() {
+            Ok(memory) => Ok(Sealed { memory, keys: table.len(), version: 0 }),
+            Err(error) => Err(format!("cannot put it into memory that is shared: {error}")),
+        }
+    }
+}
+
+/// The rules of the time zone, likewise.
+pub(super) struct SealedZone {
+    pub(super) memory: OwnedFd,
+    rules: ZoneRules,
+    pub(super) version: u64,
+}
+
+impl SealedZone {
+    pub(super) fn of(rules: ZoneRules, version: u64) -> io::Result<SealedZone> {
+        Ok(SealedZone { memory: zone::seal(&rules)?, rules, version })
+    }
+}
+
+impl Supervisor {
+    pub(super) fn start_reload(&mut self, now: Moment) {
+        // The wake-up of the last one may have failed; its table would wait for ever, and with it this.
+        self.take_files(now);
+        self.loader.order();
+        self.zone_reader.order();
+    }
+
+    /// Hands the table and the time zone that have been read to all shards.
+    pub(super) fn take_files(&mut self, now: Moment) {
+        match self.loader.take() {
+            Some(Ok(table)) => self.hand_over_table(table, now),
+            Some(Err(why)) => {
+                log::error!("the old table stays in use: {why}");
+                self.processes_mut().for_each(|process| process.line().keep_table());
+            }
+            None => {}
+        }
+        match self.zone_reader.take() {
+            Some(Ok(rules)) if rules != self.orders.zone.rules => self.hand_over_zone(rules, now),
+            Some(Err(error)) => zone::complain(&error),
+            Some(Ok(_)) | None => {}
+        }
+    }
+
+    fn hand_over_table(&mut self, table: Sealed, now: Moment) {
+        log::info!("table reloaded: {}", counted(table.keys, "key"));
+        self.orders.table = Sealed { version: self.orders.table.version + 1, ..table };
+        for process in self.places.iter_mut().flat_map(Place::processes_mut) {
+            if let Err(error) = process.send_table(&self.orders, now) {
+                let pid = process.pid();
+                log::error!("process {pid} has not got the table: {error}; tried again");
+            }
+        }
+    }
+
+    fn hand_over_zone(&mut self, rules: ZoneRules, now: Moment) {
+        match SealedZone::of(rules, self.orders.zone.version + 1) {
+            Ok(zone) => self.orders.zone = zone,
+            Err(error) => return log::error!("the time zone stays as it was: {error}"),
+        }
+        zone::say_that_it_changed();
+        for process in self.places.iter_mut().flat_map(Place::processes_mut) {
+            if let Err(error) = process.send_zone(&self.orders, now) {
+                let pid = process.pid();
+                log::error!("process {pid} has not got the time zone: {error}; tried again");
+            }
+        }
+    }
+
+    /// Sends the newest table once more to each process that could not take it; the time zone, too.
+    pub(super) fn send_again(&mut self, now: Moment) {
+        let processes = self.places.iter_mut().flat_map(Place::processes_mut);
+        processes.for_each(|process| process.send_again(&self.orders, now));
+    }
+}
