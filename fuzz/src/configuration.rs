@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 /// Every flag but the one that [names a file](NAMES_A_FILE), whether it takes a value, and values that do.
-const FLAGS: [(&str, &[&str]); 26] = [
+const FLAGS: [(&str, &[&str]); 29] = [
     (
         "listen",
         &[
@@ -27,10 +27,13 @@ const FLAGS: [(&str, &[&str]); 26] = [
             "lookup=localhost:7",
             "discard=:8",
             "chargen=[fe80::1%lo]:7",
+            "echo=unix:/run/readyd.sock",
+            "framed=unix:@readyd,optional",
         ],
     ),
     ("reuse-port", &[]),
     ("shards", &["1", "1024", "0"]),
+    ("shard-timeout", &["1s", "0s", "999ms"]),
     ("user", &["nobody", "65534:65534", ":"]),
     ("print-addresses", &[]),
     ("table", &["a file"]),
@@ -52,6 +55,8 @@ const FLAGS: [(&str, &[&str]); 26] = [
     ("log-rate", &["4294967295", "4294967296"]),
     ("exit-on-idle", &["2d", "0"]),
     ("backlog", &["4096"]),
+    ("tcp-keepalive", &["1m", "1ms", "10h"]),
+    ("tcp-user-timeout", &["30s", "0"]),
     ("log", &["off", "TRACE"]),
     ("check-config", &[]),
 ];
