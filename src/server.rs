@@ -218,7 +218,7 @@ impl<N: Net> Server<N> {
                 return;
             };
             let peer = accepted.peer;
-            if let Err(refusal) = self.admission.admit(peer, &self.visitor.limits, now) {
+            if let Err(refusal) = self.admission.admit(&peer, &self.visitor.limits, now) {
                 self.refuse(accepted, refusal);
                 continue;
             }
@@ -237,7 +237,7 @@ impl<N: Net> Server<N> {
                 }
                 Err(error) => {
                     if !is_planted(Bug::PlaceKeptByUnregistered) {
-                        self.admission.closed(peer);
+                        self.admission.closed(&peer);
                     }
                     self.visitor.stats.count_close(CloseReason::SystemError);
                     let line = format_args!("{peer} dropped: cannot register for events: {error}");

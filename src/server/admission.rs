@@ -77,7 +77,7 @@ impl Admission {
     /// Whether a client may have one more connection, which is counted then.
     pub(super) fn admit(
         &mut self,
-        peer: Peer,
+        peer: &Peer,
         limits: &Limits,
         now: Moment,
     ) -> Result<(), Refusal> {
@@ -85,6 +85,10 @@ impl Admission {
         let Some(address) = peer.ip() else { return Ok(()) };
         if !limits.access.admit(address) {
             return Err(Refusal::Denied);
+        }
+        if limits.max_connections_per_address.is_none() && limits.accept_rate_per_address.is_none()
+        {
+            return Ok(());
         }
         let client = Client::from(address);
         if let Some(most) = limits.max_connections_per_address
@@ -102,7 +106,7 @@ impl Admission {
     }
 
     /// A connection that had been admitted has been closed.
-    pub(super) fn closed(&mut self, peer: Peer) {
+    pub(super) fn closed(&mut self, peer: &Peer) {
         if self.connections.is_empty() {
             return;
         }

@@ -22,7 +22,7 @@ impl<N: Net> Server<N> {
         self.timers.disarm(index);
         self.gate.connection_closed();
         if !is_planted(Bug::PlaceKeptAtClose) {
-            self.admission.closed(entry.peer);
+            self.admission.closed(&entry.peer);
         }
         if !is_planted(Bug::SumKeptAtClose) {
             self.budget.change(entry.buffered, Buffered::default());
