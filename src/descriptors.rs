@@ -130,7 +130,7 @@ pub fn check_supervisor(
     Err(TooFewDescriptors::ForShards { limit, shards, needed })
 }
 
-/// The descriptor limit is too low to start with; the fault of the system, or of whoever set the limit.
+/// The descriptor limit is too low to start with; the fault of the system, or of the user who set the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TooFewDescriptors {
     /// It leaves too few places for connections.

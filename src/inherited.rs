@@ -4,7 +4,7 @@
 //! Invariant: no descriptor has two owners. All that this program opens is closed on exec
 //! (`O_CLOEXEC` and its like, which the standard library, mio, socket2 and our own calls set), so a
 //! descriptor without that mark has come through exec, from whoever started us, and nobody in here
-//! owns it. Whoever takes it marks it, so it cannot be taken twice. What nobody takes is closed.
+//! owns it. Its taker marks it, so it cannot be taken twice. What nobody takes is closed.
 
 pub mod handover;
 

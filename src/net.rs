@@ -74,7 +74,7 @@ pub struct Usage {
 /// The process that a server runs in. One that is simulated, or has no operating system below it, has used
 /// nothing, and keeps its memory.
 pub trait Host {
-    /// What the process has used so far. It costs some system calls: for whoever asks, not for each turn.
+    /// What the process has used so far. It costs some system calls: to be called for a report, not in each turn.
     fn usage(&self) -> Usage {
         Usage::default()
     }

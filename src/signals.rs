@@ -141,7 +141,7 @@ pub const TABLE: &[Row] = &[
         Signal::SIGTSTP,
         Action::Inherited,
         Action::Inherited,
-        "the keyboard: whoever stops a job wants it stopped",
+        "the keyboard: a user who stops a job wants it stopped",
     ),
     row(
         Signal::SIGTTIN,
@@ -322,7 +322,7 @@ fn set(signal: i32, disposition: Disposition) -> io::Result<()> {
 /// # Errors
 ///
 /// What sigaction(2) says. No kernel is known to say anything.
-#[expect(unsafe_code, reason = "nix tells what a signal does only to whoever changes it")]
+#[expect(unsafe_code, reason = "nix tells what a signal does only to a caller that changes it")]
 pub fn is_ignored(signal: Signal) -> io::Result<bool> {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: a null pointer asks for no change, and the other is to memory of the size of the struct.

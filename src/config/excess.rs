@@ -1,6 +1,6 @@
 //! Limits that are asked for and are more than the system gives.
 //!
-//! A server starts all the same: it then has what there is. But whoever asked for more should know.
+//! A server starts all the same: it then has what there is. But an operator who asked for more should know.
 
 use super::{Config, Located, Origins};
 use crate::descriptors::{Budget, FEWEST_CONNECTIONS};

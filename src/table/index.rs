@@ -141,7 +141,7 @@ impl Index {
     /// Indexes all entries of `text`, which has been checked and has so many of them.
     ///
     /// An index that grows would hold its old and its new slots at once and hash every key again; so
-    /// whoever checks the text counts its entries.
+    /// the check of the text counts its entries.
     ///
     /// # Errors
     ///

@@ -28,7 +28,7 @@ impl TableSource {
     }
 
     /// Loads the table at the start: the embedded one if there is no file. It may come from a pipe, and
-    /// so take as long as whoever writes there likes.
+    /// so take as long as its writer likes.
     pub(crate) fn load(&mut self) -> Result<Table, LoadError> {
         let Some(path) = &self.path else { return Ok(Table::embedded()) };
         self.was_pipe = files::is_pipe(path);

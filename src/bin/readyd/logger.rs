@@ -64,7 +64,7 @@ pub(crate) fn start(config: &Config) {
 }
 
 /// Logs what this program says at `level`, and of what its libraries say only what is wrong: an event that
-/// a library notes is no news for whoever operates a server.
+/// a library notes is no news for an operator.
 fn log_at(builder: &mut env_logger::Builder, level: LevelFilter) {
     builder.filter_level(level.min(LevelFilter::Warn));
     builder.filter_module(PROGRAM, level);

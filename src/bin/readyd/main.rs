@@ -78,7 +78,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
 }
 
 /// Reads the command line, and the configuration file if it names one. That may be a pipe, and so take as
-/// long as whoever writes there likes; without a file no thread is needed.
+/// long as its writer likes; without a file no thread is needed.
 fn read(arguments: Vec<OsString>, reactor: &mut Reactor) -> Result<Reading, StartError> {
     let may_name_a_file =
         arguments.iter().any(|argument| argument.as_bytes().starts_with(b"--config"));
@@ -104,7 +104,7 @@ fn all_that_is_wrong(
     StartError::Flags { text: lines.collect::<Vec<_>>().join("\n"), status }
 }
 
-/// Prints on standard output what somebody has asked to read, before the process ends. Whoever has closed
+/// Prints on standard output what somebody has asked to read, before the process ends. A reader that has closed
 /// it does not want to read on, as head(1), and that is no failure.
 pub(crate) fn print_for_people(text: &str) -> Result<(), StartError> {
     // All is done but this, which a full pipe may hold up.

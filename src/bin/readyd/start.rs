@@ -134,7 +134,7 @@ pub(crate) fn run(
     }
 }
 
-/// What a stop comes to before the server serves. Whoever waits for a check must not take it for passed.
+/// What a stop comes to before the server serves. A script that waits for a check must not take it for passed.
 pub(crate) fn stopped(check_only: bool) -> Result<(), StartError> {
     if check_only {
         return Err(StartError::Stopped);
@@ -374,7 +374,7 @@ pub(crate) fn announce(config: &Config, addresses: &[(Listen, Address)]) -> Resu
         log::info!("listening {service} {address}");
         text += &format!("{service} {address}\n");
     }
-    // Whoever asked for them waits for them, so nobody is served if they cannot be told.
+    // A script that asked for them waits for them, so nobody is served if they cannot be told.
     if config.print_addresses { print(&text) } else { Ok(()) }
 }
 

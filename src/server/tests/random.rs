@@ -264,7 +264,7 @@ proptest! {
         for script in &mut scripts {
             script.fin(&bench.net);
         }
-        // Whoever waits in the backlog gets in when another leaves, or when a pause is over.
+        // A client in the backlog gets in when another leaves, or when a pause is over.
         bench.run_for(Duration::from_secs(10));
         for script in &scripts {
             let received = bench.net.received(script.client);
@@ -294,7 +294,7 @@ proptest! {
         scripts.retain(|script| is_there(&bench, script));
         bench.server.drain(bench.now);
         let mut next = bench.run();
-        // Whoever waits in the backlog gets in when another leaves, or when a pause is over.
+        // A client in the backlog gets in when another leaves, or when a pause is over.
         for _ in 0..100 {
             scripts.iter().for_each(|script| bench.net.fin(script.client));
             if next != Next::Stop {

@@ -71,7 +71,7 @@ fn field_server_11_each_kind_of_wrong_zone_has_its_own_error() {
     let folder = Scratch::new();
     let zones = folder.path().display();
     folder.file("Broken", b"TZif");
-    folder.file("Large", [0; MAX_SIZE + 1]);
+    folder.file("Large", vec![0; MAX_SIZE + 1]);
     folder.file("Empty", b"");
     folder.file("Rule", b"CET-1");
     folder.file("Folder/Here", b"");

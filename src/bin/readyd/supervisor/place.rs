@@ -2,7 +2,7 @@
 //! others may still drain.
 //!
 //! Invariants: a shard that keeps ending is started ever more rarely, so that its fault does not take the
-//! processor from the others. A process that drains has a successor at once: whoever connects then does not
+//! processor from the others. A process that drains has a successor at once: a client that connects then does not
 //! wait for its clients. Each process has its own seat on the board.
 
 use super::process::{Process, StartFailure};
