@@ -3,8 +3,8 @@
 mod support;
 
 use criterion::{criterion_group, criterion_main};
-use readyd::frame::{self, FrameError, HEADER_LEN};
-use readyd::framing::{End, Framing};
+use readyd::protocol::frame::{self, FrameError, HEADER_LEN};
+use readyd::protocol::framing::{End, Framing};
 use std::hint::black_box;
 use support::Criterion;
 

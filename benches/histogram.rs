@@ -3,7 +3,7 @@
 mod support;
 
 use criterion::{Throughput, criterion_group, criterion_main};
-use readyd::report::Histogram;
+use readyd::loadgen::report::Histogram;
 use std::hint::black_box;
 use support::{Criterion, scattered};
 

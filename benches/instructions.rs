@@ -8,13 +8,13 @@
 
 mod support;
 
-use readyd::clock::Moment;
-use readyd::frame;
 use readyd::handlers::Service;
-use readyd::net::Token;
-use readyd::report::Histogram;
+use readyd::io::clock::Moment;
+use readyd::io::net::Token;
+use readyd::io::timer::Timers;
+use readyd::loadgen::report::Histogram;
+use readyd::protocol::frame;
 use readyd::table::{Order, Table};
-use readyd::timer::Timers;
 use std::hint::black_box;
 use std::time::Duration;
 use support::engine::Engine;

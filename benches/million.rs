@@ -7,9 +7,9 @@
 
 mod support;
 
-use readyd::close::CloseReason;
-use readyd::limits::Limits;
-use readyd::net::{Driver, Next};
+use readyd::io::net::{Driver, Next};
+use readyd::server::close::CloseReason;
+use readyd::server::limits::Limits;
 use std::time::Duration;
 use support::cpu_time::thread_time;
 use support::memory_net::Incoming;

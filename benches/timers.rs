@@ -4,8 +4,8 @@
 mod support;
 
 use criterion::{criterion_group, criterion_main};
-use readyd::clock::Moment;
-use readyd::timer::Timers;
+use readyd::io::clock::Moment;
+use readyd::io::timer::Timers;
 use std::time::Duration;
 use support::{Criterion, scattered};
 

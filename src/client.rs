@@ -1,4 +1,4 @@
-//! The client: sessions on the same engine parts, reactor and [`Net`](crate::net::Net) seam as the
+//! The client: sessions on the same engine parts, reactor and [`Net`](crate::io::net::Net) seam as the
 //! server.
 //!
 //! - [`Script`] is what a session says and what it makes of the answers.

@@ -22,11 +22,11 @@ pub use error::{ConfigError, ConfigErrors, Located, Origin, Origins, write_lines
 pub use flags::help;
 pub use reading::{Reading, from_args, read};
 
-use crate::access;
-use crate::files;
-use crate::limits::Limits;
-use crate::listener::TcpTimeouts;
-use crate::privileges::Account;
+use crate::os::files;
+use crate::os::listener::TcpTimeouts;
+use crate::os::privileges::Account;
+use crate::server::access;
+use crate::server::limits::Limits;
 use crate::table::Order;
 use crate::zone::Zone;
 use flags::Flag;

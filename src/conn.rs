@@ -13,13 +13,13 @@
 //! - Everything that arrived complete before the peer's FIN is answered before we close.
 //! - An idle connection owns no heap.
 
-use crate::buffer::ByteQueue;
-use crate::clock::Moment;
-use crate::close::CloseReason;
-use crate::framing::{self, Framing, Input, Request};
-use crate::limits::Limits;
+use crate::io::buffer::ByteQueue;
+use crate::io::clock::Moment;
 use crate::planted::{Bug, is_planted};
-use crate::reply::Reply;
+use crate::protocol::framing::{self, Framing, Input, Request};
+use crate::protocol::reply::Reply;
+use crate::server::close::CloseReason;
+use crate::server::limits::Limits;
 use std::fmt::Write as _;
 
 mod deadlines;

@@ -14,16 +14,16 @@ pub mod rfc;
 #[cfg(test)]
 mod tests;
 
-use crate::address::Peer;
-use crate::client_log::ClientLog;
-use crate::clock::Moment;
 use crate::conn::{Outcome, Respond};
-use crate::framing::{Framing, Request};
-use crate::limits::Limits;
-use crate::net::{Host, WallClock};
-use crate::reply::Reply;
-use crate::stats::Stats;
-use crate::stats::publishing::Publisher;
+use crate::io::address::Peer;
+use crate::io::clock::Moment;
+use crate::io::net::{Host, WallClock};
+use crate::protocol::framing::{Framing, Request};
+use crate::protocol::reply::Reply;
+use crate::server::client_log::ClientLog;
+use crate::server::limits::Limits;
+use crate::server::stats::Stats;
+use crate::server::stats::publishing::Publisher;
 use crate::table::Table;
 use daytime::{Calendar, Format};
 

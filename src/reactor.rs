@@ -7,15 +7,15 @@
 //! Invariant: the loop ends only because the driver says so or epoll itself fails. A signal that
 //! interrupts epoll_wait (mio does not retry it) is a turn without events.
 
-use crate::address::Peer;
-use crate::clock::{Moment, WallTime};
-use crate::memory;
-use crate::net::{
+use crate::io::address::Peer;
+use crate::io::clock::{Moment, WallTime};
+use crate::io::net::{
     Driver, Handshakes, Host, MonotonicClock, Net, Next, Notice, Output, Readiness, Token, Usage,
     WallClock,
 };
-use crate::signals;
-use crate::usage::Meter;
+use crate::os::memory;
+use crate::os::signals;
+use crate::os::usage::Meter;
 use listener::Listener;
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -345,8 +345,8 @@ impl MioNet {
         MioNet { meter, ..self }
     }
 
-    /// A listener for this network. It must be nonblocking: see [`crate::listener`].
-    pub fn listener(&self, listener: crate::listener::Listener) -> Listener {
+    /// A listener for this network. It must be nonblocking: see [`crate::os::listener`].
+    pub fn listener(&self, listener: crate::os::listener::Listener) -> Listener {
         listener.into()
     }
 }

@@ -20,6 +20,12 @@
 //! - Opened less closed is the length of the slab.
 //! - No error of one connection leaves its visit.
 
+pub mod access;
+pub mod client_log;
+pub mod close;
+pub mod limits;
+pub mod stats;
+
 mod accept;
 mod admission;
 mod audit;
@@ -34,19 +40,19 @@ mod visit;
 #[cfg(test)]
 mod tests;
 
-use crate::address::Peer;
-use crate::clock::Moment;
-use crate::close::CloseReason;
 use crate::conn::Step;
 use crate::handlers::Service;
 use crate::handlers::daytime::Calendar;
-use crate::limits::Limits;
-use crate::net::{Driver, Net, Next, Readiness, Token};
+use crate::io::address::Peer;
+use crate::io::clock::Moment;
+use crate::io::net::{Driver, Net, Next, Readiness, Token};
+use crate::io::timer::Timers;
+use crate::io::token::Generations;
 use crate::planted::{Bug, is_planted};
-use crate::stats::Stats;
+use crate::server::close::CloseReason;
+use crate::server::limits::Limits;
+use crate::server::stats::Stats;
 use crate::table::Table;
-use crate::timer::Timers;
-use crate::token::Generations;
 use crate::zone::ZoneRules;
 use accept::{Gate, Holders};
 use admission::{Admission, Refusal};

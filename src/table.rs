@@ -37,7 +37,7 @@ mod sharing;
 #[cfg(test)]
 mod tests;
 
-use crate::files::Accepted;
+use crate::os::files::Accepted;
 use bytes::Bytes;
 use draft::Draft;
 pub use error::{LoadError, TableError};

@@ -1,14 +1,14 @@
 //! One connection's engine and its service, without a socket: bytes in, bytes out.
 
 use super::FixedClock;
-use readyd::client_log::ClientLog;
-use readyd::clock::Moment;
 use readyd::conn::{Connection, Turn};
 use readyd::handlers::daytime::Calendar;
 use readyd::handlers::{Context, Responder, Service};
-use readyd::limits::Limits;
-use readyd::stats::Stats;
-use readyd::stats::publishing::Publisher;
+use readyd::io::clock::Moment;
+use readyd::server::client_log::ClientLog;
+use readyd::server::limits::Limits;
+use readyd::server::stats::Stats;
+use readyd::server::stats::publishing::Publisher;
 use readyd::table::Table;
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -3,9 +3,9 @@
 //! Invariant: once every connection is open, a turn allocates nothing in here.
 
 use super::FixedClock;
-use readyd::address::Peer;
-use readyd::clock::WallTime;
-use readyd::net::{Host, Net, Token, WallClock};
+use readyd::io::address::Peer;
+use readyd::io::clock::WallTime;
+use readyd::io::net::{Host, Net, Token, WallClock};
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

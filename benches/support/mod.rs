@@ -11,9 +11,9 @@ pub(crate) mod memory_net;
 pub(crate) mod world;
 
 use cpu_time::CpuTime;
-use readyd::clock::WallTime;
-use readyd::frame;
-use readyd::net::{Host, WallClock};
+use readyd::io::clock::WallTime;
+use readyd::io::net::{Host, WallClock};
+use readyd::protocol::frame;
 use std::time::Duration;
 
 /// Criterion, counting CPU time.

@@ -1,14 +1,14 @@
 //! A whole server and its clients, in memory.
 
 use super::memory_net::{End, MemoryNet, Wire};
-use readyd::clock::Moment;
 use readyd::handlers::Service;
 use readyd::handlers::daytime::Calendar;
-use readyd::limits::Limits;
-use readyd::net::{Driver, Next, Readiness, Token};
+use readyd::io::clock::Moment;
+use readyd::io::net::{Driver, Next, Readiness, Token};
+use readyd::io::token::Generations;
 use readyd::server::Server;
+use readyd::server::limits::Limits;
 use readyd::table::Table;
-use readyd::token::Generations;
 use std::rc::Rc;
 use std::time::Duration;
 

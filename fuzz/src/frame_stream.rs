@@ -6,13 +6,13 @@
 use crate::input::{self, Portions};
 use crate::reference::{self, Rest, enveloped};
 use arbitrary::{Arbitrary, Unstructured};
-use readyd::clock::Moment;
-use readyd::close::CloseReason;
+use readyd::io::clock::Moment;
+use readyd::server::close::CloseReason;
 use readyd::conn::{Connection, Outcome, Respond, Step, Turn};
-use readyd::frame::FrameError;
-use readyd::framing::{Envelope, Framing, Request};
-use readyd::limits::Limits;
-use readyd::reply::Reply;
+use readyd::protocol::frame::FrameError;
+use readyd::protocol::framing::{Envelope, Framing, Request};
+use readyd::server::limits::Limits;
+use readyd::protocol::reply::Reply;
 
 /// Longest text of an error, in its envelope.
 const LONGEST_REFUSAL: usize = 300;

@@ -4,7 +4,7 @@
 
 use crate::printable::assert_plain;
 use crate::reference;
-use readyd::frame::{self, FrameError, HEADER_LEN};
+use readyd::protocol::frame::{self, FrameError, HEADER_LEN};
 
 /// Longest text of an error.
 const MOST_TEXT: usize = 160;

@@ -3,7 +3,7 @@
 
 use crate::reference::enveloped;
 use arbitrary::{Arbitrary, Unstructured};
-use readyd::framing::Envelope;
+use readyd::protocol::framing::Envelope;
 
 /// Longest stream that is made of pieces. Longer ones are slower and find nothing else.
 const LONGEST_STREAM: usize = 8 * 1024;

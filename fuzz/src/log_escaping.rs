@@ -4,16 +4,16 @@
 //! Input: two lengths; then the bytes of two messages.
 
 use crate::printable::assert_plain;
-use readyd::client_log::{ClientLog, Escaped};
-use readyd::clock::{Moment, WallTime};
+use readyd::server::client_log::{ClientLog, Escaped};
+use readyd::io::clock::{Moment, WallTime};
 use readyd::conn::Respond;
-use readyd::framing::{Envelope, Request};
+use readyd::protocol::framing::{Envelope, Request};
 use readyd::handlers::daytime::{Calendar, Format};
 use readyd::handlers::{Context, Responder, Service};
-use readyd::net::{Host, WallClock};
-use readyd::reply::Reply;
-use readyd::stats::Stats;
-use readyd::stats::publishing::Publisher;
+use readyd::io::net::{Host, WallClock};
+use readyd::protocol::reply::Reply;
+use readyd::server::stats::Stats;
+use readyd::server::stats::publishing::Publisher;
 use readyd::table::Table;
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -3,8 +3,8 @@
 //! Where the code under test counts digits, multiplies and compares numbers, this trims, compares texts
 //! and tries every prefix; where it takes bytes as they come, this wants all of them at once.
 
-use readyd::frame::{FrameError, HEADER_LEN};
-use readyd::framing::{Envelope, Framing, Request};
+use readyd::protocol::frame::{FrameError, HEADER_LEN};
+use readyd::protocol::framing::{Envelope, Framing, Request};
 
 /// Whether some header begins with `prefix`.
 fn can_begin_header(prefix: &[u8]) -> bool {

@@ -12,7 +12,7 @@ mod world;
 
 use arbitrary::{Arbitrary, Unstructured};
 use doorman::{Doorman, Rules, Source};
-use readyd::limits::Limits;
+use readyd::server::limits::Limits;
 use socket::Fault;
 use std::time::Duration;
 use world::World;

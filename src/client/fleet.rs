@@ -15,11 +15,11 @@
 )]
 
 use super::session::{Script, Session, SessionError, SessionLimits, Step, Turn, Voice};
-use crate::clock::Moment;
-use crate::net::{self, Driver, Filled, Net, Next, Readiness, Token};
+use crate::io::clock::Moment;
+use crate::io::net::{self, Driver, Filled, Net, Next, Readiness, Token};
+use crate::io::timer::Timers;
+use crate::io::token::Generations;
 use crate::planted::{Bug, is_planted};
-use crate::timer::Timers;
-use crate::token::Generations;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};

@@ -7,12 +7,12 @@
 //! Invariants: answers are handed over whole and in order. Every session ends once, with success or
 //! with one [`SessionError`] named by whose fault it is.
 
-use crate::buffer::ByteQueue;
-use crate::clock::Moment;
-use crate::frame;
-use crate::framing::{self, Framing, Input};
-use crate::net::WallClock;
+use crate::io::buffer::ByteQueue;
+use crate::io::clock::Moment;
+use crate::io::net::WallClock;
 use crate::planted::{Bug, is_planted};
+use crate::protocol::frame;
+use crate::protocol::framing::{self, Framing, Input};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -4,12 +4,12 @@ pub(crate) mod loopback;
 
 use crate::client::scripts::{Check, Dialogue, Exchange, Plan};
 use crate::client::{Expect, Fleet, FleetLimits};
-use crate::clock::Moment;
 use crate::handlers::Service;
 use crate::handlers::daytime::Calendar;
-use crate::limits::Limits;
-use crate::net::{Driver, Next};
+use crate::io::clock::Moment;
+use crate::io::net::{Driver, Next};
 use crate::server::Server;
+use crate::server::limits::Limits;
 use crate::table::Table;
 use loopback::{Loopback, Side};
 use proptest::collection::vec;

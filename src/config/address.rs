@@ -3,7 +3,7 @@
 //! Invariant: an IP address that is accepted here is one that a TCP client can connect to, if the machine
 //! has it. bind(2) and listen(2) succeed on some that no client can reach, such as multicast addresses.
 
-use crate::address::UnixAddressError;
+use crate::io::address::UnixAddressError;
 use nix::net::if_::if_nametoindex;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};

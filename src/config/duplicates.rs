@@ -10,7 +10,7 @@
 use super::Config;
 use super::error::{ConfigError, ConfigErrors, Located, Origins};
 use super::listen::Place;
-use crate::address::UnixAddress;
+use crate::io::address::UnixAddress;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;

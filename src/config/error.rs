@@ -185,9 +185,9 @@ pub enum ConfigError {
     /// A comment stands behind a setting. It has this text.
     TrailingComment(String),
     /// The limits do not go together.
-    Limits(crate::limits::LimitError),
+    Limits(crate::server::limits::LimitError),
     /// The configuration file cannot be read.
-    Unreadable(PathBuf, crate::files::ReadError),
+    Unreadable(PathBuf, crate::os::files::ReadError),
 }
 
 impl fmt::Display for ConfigError {

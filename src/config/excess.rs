@@ -3,7 +3,7 @@
 //! A server starts all the same: it then has what there is. But an operator who asked for more should know.
 
 use super::{Config, Located, Origins};
-use crate::descriptors::{Budget, FEWEST_CONNECTIONS};
+use crate::os::descriptors::{Budget, FEWEST_CONNECTIONS};
 use crate::table::MAX_TEXT_BYTES;
 use std::fmt;
 use std::fs;
@@ -29,7 +29,7 @@ impl SystemLimits {
         SystemLimits {
             descriptors,
             somaxconn: text.and_then(|text| text.trim().parse().ok()),
-            memory: crate::memory::of_the_system(),
+            memory: crate::os::memory::of_the_system(),
         }
     }
 }

@@ -10,9 +10,9 @@
 
 use super::address::AddressError;
 use super::similar::nearest;
-use crate::address::{Address, UnixAddress};
 use crate::handlers::Service;
 use crate::handlers::daytime::Format;
+use crate::io::address::{Address, UnixAddress};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;

@@ -4,9 +4,9 @@
 //! read twice, and a file that has changed meanwhile, or that can no longer be read, does not matter.
 
 use super::Config;
-use crate::access::AccessRules;
-use crate::limits::Limits;
-use crate::listener::TcpTimeouts;
+use crate::os::listener::TcpTimeouts;
+use crate::server::access::AccessRules;
+use crate::server::limits::Limits;
 use crate::table::Order;
 use crate::zone::Zone;
 use std::ffi::OsString;

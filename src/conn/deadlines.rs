@@ -5,11 +5,11 @@
 //! need not set anything.
 
 use super::{Connection, Inbound, Outbound, Respond, Turn};
-use crate::clock::Moment;
-use crate::close::CloseReason;
-use crate::framing::Framing;
-use crate::limits::Limits;
+use crate::io::clock::Moment;
 use crate::planted::{Bug, is_planted};
+use crate::protocol::framing::Framing;
+use crate::server::close::CloseReason;
+use crate::server::limits::Limits;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deadline {

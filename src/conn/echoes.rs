@@ -8,9 +8,9 @@
 //! Invariant: what is sent is what [`Connection::receive`] would have made of the same bytes.
 
 use super::{Connection, Inbound, Respond, Turn, respond};
-use crate::frame::{self, Frames, HEADER_LEN};
-use crate::framing::{End, Envelope, Framing, Input};
 use crate::planted::{Bug, is_planted};
+use crate::protocol::frame::{self, Frames, HEADER_LEN};
+use crate::protocol::framing::{End, Envelope, Framing, Input};
 use std::ops::Range;
 
 impl Connection {

@@ -7,7 +7,7 @@ mod owner;
 mod pressure;
 
 use super::{Outcome, Step};
-use crate::close::CloseReason;
+use crate::server::close::CloseReason;
 use owner::{LINE, Owner, PADDED, RAW, frame};
 
 #[test]

@@ -4,12 +4,12 @@
 //! in every format, with a year of four digits.
 
 use super::Context;
-use crate::client_log::Escaped;
-use crate::clock::WallTime;
-use crate::close::CloseReason;
 use crate::conn::Outcome;
-use crate::net::WallClock;
-use crate::reply::Reply;
+use crate::io::clock::WallTime;
+use crate::io::net::WallClock;
+use crate::protocol::reply::Reply;
+use crate::server::client_log::Escaped;
+use crate::server::close::CloseReason;
 use crate::zone::ZoneRules;
 use log::Level;
 use time::UtcDateTime;

@@ -6,12 +6,12 @@
 
 use super::daytime::Format;
 use super::{Context, greeting, lookup};
-use crate::client_log::Escaped;
-use crate::close::CloseReason;
 use crate::conn::Outcome;
-use crate::net::{Host, WallClock};
-use crate::reply::Reply;
-use crate::stats::Stats;
+use crate::io::net::{Host, WallClock};
+use crate::protocol::reply::Reply;
+use crate::server::client_log::Escaped;
+use crate::server::close::CloseReason;
+use crate::server::stats::Stats;
 use log::Level;
 use std::fmt::{self, Write as _};
 

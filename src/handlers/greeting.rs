@@ -1,10 +1,10 @@
 //! The greeting: tells a client who it is, as the server sees it.
 
 use super::Context;
-use crate::address::{Credentials, Peer};
-use crate::close::CloseReason;
 use crate::conn::Outcome;
-use crate::reply::Reply;
+use crate::io::address::{Credentials, Peer};
+use crate::protocol::reply::Reply;
+use crate::server::close::CloseReason;
 use std::fmt::Write as _;
 
 /// Greets and finishes.

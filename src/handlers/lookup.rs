@@ -2,10 +2,10 @@
 
 use super::Context;
 use super::daytime::Format;
-use crate::client_log::Escaped;
 use crate::conn::Outcome;
-use crate::net::WallClock;
-use crate::reply::Reply;
+use crate::io::net::WallClock;
+use crate::protocol::reply::Reply;
+use crate::server::client_log::Escaped;
 use crate::table::Table;
 use log::Level;
 

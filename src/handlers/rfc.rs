@@ -4,10 +4,10 @@
 //! ever, or one of them answer a victim (CVE-2024-2169). Discard has no code: it does not reply.
 
 use super::Context;
-use crate::close::CloseReason;
 use crate::conn::Outcome;
-use crate::net::WallClock;
-use crate::reply::Reply;
+use crate::io::net::WallClock;
+use crate::protocol::reply::Reply;
+use crate::server::close::CloseReason;
 
 /// Seconds from 1900-01-01 to 1970-01-01, RFC 868.
 const SECONDS_1900_TO_1970: u64 = 2_208_988_800;

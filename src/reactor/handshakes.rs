@@ -1,7 +1,7 @@
 //! Handshakes of TCP with listeners of ours: whether any are in flight, and how new ones are held off.
 
 use super::sock_diag;
-use crate::net::Handshakes;
+use crate::io::net::Handshakes;
 use nix::libc;
 use socket2::{SockFilter, SockRef};
 use std::io;
@@ -43,7 +43,7 @@ pub(super) fn admit(listener: &impl AsFd) -> io::Result<()> {
 
 /// Whether any are in flight with listeners of these addresses.
 ///
-/// A listener on IPv6 takes IPv6 only, see [`crate::listener`].
+/// A listener on IPv6 takes IPv6 only, see [`crate::os::listener`].
 pub(super) fn with(listeners: &[SocketAddr]) -> Handshakes {
     let of_version = |is_ipv6| {
         let addresses = listeners.iter().filter(move |address| address.is_ipv6() == is_ipv6);

@@ -4,9 +4,9 @@
 //! shutdown(2) and epoll work alike on all stream sockets. Options of TCP fail on one of a unix socket with
 //! EOPNOTSUPP, and are not needed there.
 
-use crate::address::{Credentials, Peer};
-use crate::listener;
-use crate::listener::unix::SocketFile;
+use crate::io::address::{Credentials, Peer};
+use crate::os::listener;
+use crate::os::listener::unix::SocketFile;
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener};
 use mio::{Interest, Registry, Token};

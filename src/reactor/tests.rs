@@ -3,9 +3,9 @@
 use super::*;
 use crate::handlers::Service;
 use crate::handlers::daytime::Calendar;
-use crate::limits::Limits;
-use crate::listener::{self, Port};
+use crate::os::listener::{self, Port};
 use crate::server::Server;
+use crate::server::limits::Limits;
 use crate::table::Table;
 use nix::sys::signal::raise;
 use std::net::{Ipv4Addr, TcpStream as StdStream};

@@ -7,10 +7,10 @@
 
 use super::Accepted;
 use super::visit::Visitor;
-use crate::clock::Moment;
 use crate::counted::counted;
 use crate::handlers::Service;
-use crate::net::{Handshakes, Net};
+use crate::io::clock::Moment;
+use crate::io::net::{Handshakes, Net};
 use crate::planted::{Bug, is_planted};
 use nix::errno::Errno;
 use std::io::{self, ErrorKind};

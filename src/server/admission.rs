@@ -11,10 +11,10 @@
 //! - What a look-up costs does not depend on which addresses clients choose, and nothing depends on chance:
 //!   the clients are in trees, in order. Hashes would need a seed that nobody can guess.
 
-use crate::address::Peer;
-use crate::clock::Moment;
-use crate::limits::Limits;
+use crate::io::address::Peer;
+use crate::io::clock::Moment;
 use crate::planted::{Bug, is_planted};
+use crate::server::limits::Limits;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::IpAddr;

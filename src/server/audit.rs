@@ -2,9 +2,9 @@
 //! turn that the invariants hold. It only looks.
 
 use super::Server;
-use crate::address::Peer;
-use crate::clock::Moment;
-use crate::net::Net;
+use crate::io::address::Peer;
+use crate::io::clock::Moment;
+use crate::io::net::Net;
 
 /// One open connection, between two turns.
 #[doc(hidden)]

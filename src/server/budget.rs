@@ -8,11 +8,11 @@
 //! received. A walk frees an eighth of the limit, and the next comes only after that has filled up again.
 
 use super::entry::Entry;
-use crate::clock::Moment;
 use crate::counted::counted;
+use crate::io::clock::Moment;
+use crate::io::token::Generations;
 use crate::planted::{Bug, is_planted};
-use crate::stats::Stats;
-use crate::token::Generations;
+use crate::server::stats::Stats;
 use slab::Slab;
 use std::time::Duration;
 

@@ -3,9 +3,9 @@
 use super::Server;
 use super::budget::Buffered;
 use super::entry::Entry;
-use crate::close::CloseReason;
-use crate::net::{Net, Token};
+use crate::io::net::{Net, Token};
 use crate::planted::{Bug, is_planted};
+use crate::server::close::CloseReason;
 use log::Level;
 use slab::Slab;
 

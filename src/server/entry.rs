@@ -2,14 +2,14 @@
 
 use super::Accepted;
 use super::budget::Buffered;
-use crate::address::Peer;
-use crate::clock::Moment;
 use crate::conn::Connection;
 use crate::handlers::Service;
-use crate::limits::Limits;
-use crate::net::Readiness;
+use crate::io::address::Peer;
+use crate::io::clock::Moment;
+use crate::io::net::Readiness;
+use crate::io::token::{Generations, Token};
 use crate::planted::{Bug, is_planted};
-use crate::token::{Generations, Token};
+use crate::server::limits::Limits;
 use slab::Slab;
 use std::collections::VecDeque;
 

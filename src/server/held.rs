@@ -14,7 +14,7 @@
 //! will not be closed to make room. A reply is sent before its connection is visited again.
 
 use super::{Server, entry};
-use crate::net::{Net, Token};
+use crate::io::net::{Net, Token};
 use std::ops::Range;
 
 /// More save no more.

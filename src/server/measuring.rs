@@ -2,9 +2,9 @@
 
 use super::Server;
 use super::visit::Visitor;
-use crate::clock::Moment;
-use crate::net::Net;
-use crate::stats::publishing::{Ledger, Publisher};
+use crate::io::clock::Moment;
+use crate::io::net::Net;
+use crate::server::stats::publishing::{Ledger, Publisher};
 
 impl<N: Net> Server<N> {
     /// The counters of this server alone as text, one `name value` a line.

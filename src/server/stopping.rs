@@ -12,8 +12,8 @@
 //! deadline for draining passes before there is a place.
 
 use super::Server;
-use crate::clock::Moment;
-use crate::net::{Handshakes, Net};
+use crate::io::clock::Moment;
+use crate::io::net::{Handshakes, Net};
 use crate::planted::{Bug, is_planted};
 use std::time::Duration;
 

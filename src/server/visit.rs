@@ -6,19 +6,19 @@
 use super::budget::Buffered;
 use super::entry::Entry;
 use super::held::HeldReplies;
-use crate::client_log::ClientLog;
-use crate::clock::Moment;
-use crate::close::CloseReason;
 use crate::conn::{Connection, Step, Turn};
 use crate::handlers::daytime::Calendar;
 use crate::handlers::{Context, Responder};
-use crate::limits::Limits;
-use crate::net::{self, Filled, Net, Output};
+use crate::io::clock::Moment;
+use crate::io::net::{self, Filled, Net, Output};
+use crate::io::token::Token;
 use crate::planted::{Bug, is_planted};
-use crate::stats::Stats;
-use crate::stats::publishing::Publisher;
+use crate::server::client_log::ClientLog;
+use crate::server::close::CloseReason;
+use crate::server::limits::Limits;
+use crate::server::stats::Stats;
+use crate::server::stats::publishing::Publisher;
 use crate::table::Table;
-use crate::token::Token;
 use std::io;
 use std::ops::Range;
 

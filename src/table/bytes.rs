@@ -1,6 +1,6 @@
 //! Bytes that do not change any more: on the heap, or in memory that processes share.
 
-use crate::mapping::Mapping;
+use crate::os::mapping::Mapping;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 

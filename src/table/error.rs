@@ -11,7 +11,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::MAX_TEXT_BYTES;
-use crate::files::WrongKind;
+use crate::os::files::WrongKind;
 
 /// How many bytes of a key or a value an error shows.
 const EXCERPT_BYTES: usize = 64;

@@ -5,7 +5,7 @@ use super::draft::Draft;
 use super::error::LoadError;
 use super::parse::Extent;
 use super::{MAX_TEXT_BYTES, Order};
-use crate::files::{self, Accepted, OpenError};
+use crate::os::files::{self, Accepted, OpenError};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;

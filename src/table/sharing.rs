@@ -14,7 +14,7 @@
 use super::bytes::Bytes;
 use super::index::{BUCKET, Index};
 use super::{Order, Table};
-use crate::mapping::{self, Mapping};
+use crate::os::mapping::{self, Mapping};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;

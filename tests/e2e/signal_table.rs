@@ -1,5 +1,5 @@
 //! Signals that no process of ours may end or stop by: those of resource limits, of what a parent process
-//! left behind, and those that somebody sends by mistake. The table is `readyd::signals::TABLE`.
+//! left behind, and those that somebody sends by mistake. The table is `readyd::os::signals::TABLE`.
 
 use crate::support::tools::{self, SHELL};
 use crate::support::{Client, Launch, Scratch, Server, eventually};
@@ -7,8 +7,8 @@ use nix::libc;
 use nix::pty::{OpenptyResult, openpty};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use readyd::net::Notice;
-use readyd::signals::{Action, Row, TABLE};
+use readyd::io::net::Notice;
+use readyd::os::signals::{Action, Row, TABLE};
 use std::fs;
 use std::io::Read;
 use std::process::Command;

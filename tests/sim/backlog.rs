@@ -9,7 +9,7 @@ use crate::knobs::Knob;
 use crate::sockets::{Backlog, Fate, Handshake, LISTENER_PORT, Owner, Progress, SILENT_PORT};
 use crate::trace::{Outcome, What};
 use nix::errno::Errno;
-use readyd::net::Handshakes;
+use readyd::io::net::Handshakes;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;

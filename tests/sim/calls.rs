@@ -9,8 +9,8 @@ use crate::pipe::Fin;
 use crate::sockets::{Fate, Owner, Progress, Source};
 use crate::trace::{Outcome, What};
 use nix::errno::Errno;
-use readyd::clock::Moment;
-use readyd::net::Token;
+use readyd::io::clock::Moment;
+use readyd::io::net::Token;
 use std::io;
 use std::net::SocketAddr;
 

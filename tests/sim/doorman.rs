@@ -5,9 +5,9 @@ use crate::homes::CLIENTS;
 use crate::kernel::Kernel;
 use crate::knobs::Knob;
 use crate::net::SimNet;
-use readyd::clock::Moment;
-use readyd::limits::Limits;
+use readyd::io::clock::Moment;
 use readyd::server::Server;
+use readyd::server::limits::Limits;
 use std::collections::BTreeSet;
 
 /// What the server did about a connection, as far as it matters at the door.

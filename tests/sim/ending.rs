@@ -5,7 +5,7 @@ use crate::sessions::Asker;
 use crate::sockets::Owner;
 use crate::world::World;
 use readyd::client::{Finished, SessionError};
-use readyd::close::CloseReason;
+use readyd::server::close::CloseReason;
 
 impl World {
     /// # Errors

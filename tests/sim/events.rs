@@ -6,7 +6,7 @@ use crate::knobs::Knob;
 use crate::pipe::Fin;
 use crate::sockets::{Fate, Owner, Progress, Source};
 use crate::trace::{Outcome, What};
-use readyd::net::{Readiness, Token};
+use readyd::io::net::{Readiness, Token};
 
 /// With [`Knob::FewEventsAPoll`], what one poll takes at most.
 const FEW: usize = 3;

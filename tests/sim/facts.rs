@@ -2,7 +2,7 @@
 
 use crate::homes::Home;
 use nix::errno::Errno;
-use readyd::clock::Moment;
+use readyd::io::clock::Moment;
 
 /// The server's calls on one connection, summed up.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use crate::peers::{Ending, MINUTE, Peer, Plan, Reading, Writing};
 use crate::setup::{Action, Setup};
 use crate::wire::frame;
 use crate::world::World;
-use readyd::close::CloseReason;
-use readyd::limits::Limits;
+use readyd::server::close::CloseReason;
+use readyd::server::limits::Limits;
 use std::time::Duration;
 
 /// Worlds in which chance has a part are tried with so many seeds.

@@ -3,9 +3,9 @@
 
 use crate::dice::Dice;
 use crate::knobs::{Knob, Knobs};
-use readyd::access::{AccessRules, ranges};
-use readyd::address::Peer;
-use readyd::limits::Limits;
+use readyd::io::address::Peer;
+use readyd::server::access::{AccessRules, ranges};
+use readyd::server::limits::Limits;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// One of [`HOMES`]: what lives there has that address.

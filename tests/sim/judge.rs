@@ -4,8 +4,8 @@ use crate::facts::Facts;
 use crate::model::{Kind, Scene};
 use crate::watch::Watch;
 use nix::errno::Errno;
-use readyd::clock::Moment;
-use readyd::close::CloseReason;
+use readyd::io::clock::Moment;
+use readyd::server::close::CloseReason;
 
 /// The evidence on one connection.
 pub(crate) struct Court<'a> {

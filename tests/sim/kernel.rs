@@ -16,8 +16,8 @@ use crate::sockets::{
 };
 use crate::trace::{Outcome, Trace, What};
 use nix::errno::Errno;
-use readyd::clock::{Moment, WallTime};
-use readyd::net::Token;
+use readyd::io::clock::{Moment, WallTime};
+use readyd::io::net::Token;
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -5,8 +5,8 @@ use crate::facts::Facts;
 use crate::kernel::Kernel;
 use crate::model::Kind;
 use crate::watch::Watch;
-use readyd::limits::Limits;
 use readyd::server::Audited;
+use readyd::server::limits::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A queue's own size, and the least that a vector allocates; generously.

@@ -2,7 +2,7 @@
 
 use crate::homes::link_of;
 use log::{LevelFilter, Log, Metadata, Record};
-use readyd::close::CloseReason;
+use readyd::server::close::CloseReason;
 use std::cell::RefCell;
 
 struct Tap;

@@ -4,9 +4,9 @@
 //! The model runs behind the server: after each turn it is given what was read, then what was sent.
 
 use crate::wire::{self, Start};
-use readyd::clock::{Moment, WallTime};
-use readyd::close::CloseReason;
-use readyd::limits::Limits;
+use readyd::io::clock::{Moment, WallTime};
+use readyd::server::close::CloseReason;
+use readyd::server::limits::Limits;
 use std::collections::VecDeque;
 
 mod replies;

@@ -11,10 +11,10 @@ use crate::model::{Kind, Model, Scene};
 use crate::net::SimNet;
 use crate::sockets::Owner;
 use crate::watch::Watch;
-use readyd::clock::WallTime;
-use readyd::close::CloseReason;
-use readyd::limits::Limits;
-use readyd::net::Next;
+use readyd::io::clock::WallTime;
+use readyd::io::net::Next;
+use readyd::server::close::CloseReason;
+use readyd::server::limits::Limits;
 use readyd::server::{Audited, Server};
 
 /// What the largest reply can be that is not an echo, on a service without requests: a read's worth.

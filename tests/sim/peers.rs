@@ -5,7 +5,7 @@ use crate::kernel::Kernel;
 use crate::model::Kind;
 use crate::sockets::{Fate, Owner, Progress, listener_address};
 use crate::wire::{self, Start};
-use readyd::clock::Moment;
+use readyd::io::clock::Moment;
 use std::time::Duration;
 
 /// From one byte of a trickling peer to its next.

@@ -5,7 +5,7 @@ use crate::kernel::Kernel;
 use crate::knobs::Knob;
 use crate::sockets::Owner;
 use crate::trace::{Outcome, What};
-use readyd::net::Output;
+use readyd::io::net::Output;
 use std::time::Duration;
 
 impl Kernel {

@@ -9,7 +9,7 @@ use crate::peers::{Ending, MINUTE, Plan, Reading, Writing};
 use crate::sockets::{BARRED_PORT, REFUSING_PORT, SILENT_PORT, listener_address};
 use crate::wire::frame;
 use readyd::client::FleetLimits;
-use readyd::limits::Limits;
+use readyd::server::limits::Limits;
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use crate::pipe::Pipe;
 use nix::errno::Errno;
-use readyd::net::Token;
+use readyd::io::net::Token;
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 

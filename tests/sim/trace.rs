@@ -4,8 +4,8 @@
 use crate::dice::mix;
 use crate::sockets::Owner;
 use nix::errno::Errno;
-use readyd::clock::Moment;
-use readyd::net::{Next, Readiness, Token};
+use readyd::io::clock::Moment;
+use readyd::io::net::{Next, Readiness, Token};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;

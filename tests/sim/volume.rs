@@ -4,7 +4,7 @@ use crate::knobs::{Counts, Knob, Knobs};
 use crate::setup::Setup;
 use crate::world::World;
 use crate::{heap, log_tap, wire};
-use readyd::close::CloseReason;
+use readyd::server::close::CloseReason;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;

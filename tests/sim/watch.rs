@@ -2,9 +2,9 @@
 
 use crate::facts::Facts;
 use crate::model::{Kind, Model, Scene};
-use readyd::clock::Moment;
-use readyd::close::CloseReason;
+use readyd::io::clock::Moment;
 use readyd::server::Audited;
+use readyd::server::close::CloseReason;
 use std::time::Duration;
 
 /// Timers fire on whole milliseconds.

@@ -1,7 +1,7 @@
 //! The protocols once more, as naive as can be and from PROTOCOL.md alone: what the programs under
 //! test are compared with shares no code with them.
 
-use readyd::clock::WallTime;
+use readyd::io::clock::WallTime;
 use std::sync::OnceLock;
 
 /// A frame around `body`.

@@ -17,10 +17,10 @@ use crate::sockets::Owner;
 use crate::tables;
 use crate::trace::{Outcome, What};
 use readyd::client::Fleet;
-use readyd::clock::Moment;
 use readyd::handlers::Service;
 use readyd::handlers::daytime::{Calendar, Format};
-use readyd::net::{Driver, Next};
+use readyd::io::clock::Moment;
+use readyd::io::net::{Driver, Next};
 use readyd::server::Server;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -283,7 +283,7 @@ impl World {
         kernel: &RefCell<Kernel>,
         each: &Loop,
         dice: &mut Dice,
-    ) -> Option<Vec<(readyd::net::Token, readyd::net::Readiness)>> {
+    ) -> Option<Vec<(readyd::io::net::Token, readyd::io::net::Readiness)>> {
         let kernel = &mut *kernel.borrow_mut();
         if each.has_stopped() {
             return None;

@@ -4,12 +4,12 @@
 //! Input: what is requested and of what size; faults; then bytes that stand where a reply should.
 
 use arbitrary::{Arbitrary, Unstructured};
-use readyd::load::payload::{self, RequestId};
-use readyd::load::plan::{
+use readyd::loadgen::payload::{self, RequestId};
+use readyd::loadgen::plan::{
     Answer, Close, Crowd, Custom, Greeting, Lifetime, Mix, Opening, Pace, Plan, Recovery, Sizes,
     Until, Work,
 };
-use readyd::load::wire::{Examined, Verdict, Wire};
+use readyd::loadgen::wire::{Examined, Verdict, Wire};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 

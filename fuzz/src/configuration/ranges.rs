@@ -1,9 +1,9 @@
-//! Ranges of addresses, and whether an address is in one: [`readyd::access`] against [`NaiveRange`].
+//! Ranges of addresses, and whether an address is in one: [`readyd::server::access`] against [`NaiveRange`].
 
 use crate::naive_range::{Fault, NaiveRange, address_of, bits_of};
 use crate::printable::assert_harmless;
 use arbitrary::{Arbitrary, Unstructured};
-use readyd::access::{self, AccessRules, Cidr, CidrError};
+use readyd::server::access::{self, AccessRules, Cidr, CidrError};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 

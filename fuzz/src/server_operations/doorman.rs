@@ -3,9 +3,9 @@
 
 use crate::naive_range::NaiveRange;
 use arbitrary::Arbitrary;
-use readyd::access::{self, AccessRules, Cidr};
-use readyd::clock::Moment;
-use readyd::limits::Limits;
+use readyd::server::access::{self, AccessRules, Cidr};
+use readyd::io::clock::Moment;
+use readyd::server::limits::Limits;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 

@@ -4,8 +4,8 @@ use super::doorman::Refusal;
 use super::net::{MemoryNet, Wires};
 use super::peer::Peer;
 use super::socket::{Reception, Socket};
-use readyd::close::CloseReason;
-use readyd::limits::Limits;
+use readyd::server::close::CloseReason;
+use readyd::server::limits::Limits;
 use readyd::server::Server;
 use std::collections::BTreeMap;
 

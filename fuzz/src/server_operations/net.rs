@@ -3,9 +3,9 @@
 
 use super::doorman::{Doorman, Source};
 use super::socket::{Fault, Reception, ServerEnd, Socket};
-use readyd::address::Peer;
-use readyd::clock::{Moment, WallTime};
-use readyd::net::{Host, Net, Readiness, Token, WallClock};
+use readyd::io::address::Peer;
+use readyd::io::clock::{Moment, WallTime};
+use readyd::io::net::{Host, Net, Readiness, Token, WallClock};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};

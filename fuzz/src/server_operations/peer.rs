@@ -2,7 +2,7 @@
 
 use super::Request;
 use crate::reference::{self, Rest, enveloped};
-use readyd::framing::{Envelope, Framing};
+use readyd::protocol::framing::{Envelope, Framing};
 use readyd::handlers::Service;
 use std::net::SocketAddr;
 
@@ -107,7 +107,7 @@ impl Peer {
             Service::Lookup => {
                 let framing = Framing::Line { max_line: MAX_FRAME };
                 let (requests, _) = reference::requests(framing, delivered);
-                let reply = |request: &readyd::framing::Request<'_>| match request.body {
+                let reply = |request: &readyd::protocol::framing::Request<'_>| match request.body {
                     KEY => Expected::Version(request.envelope),
                     _ => Expected::Exactly(enveloped(b"Not Found", request.envelope)),
                 };

@@ -2,8 +2,8 @@
 
 use super::doorman::{Refusal, Source};
 use arbitrary::Arbitrary;
-use readyd::clock::Moment;
-use readyd::net::{Readiness, Token};
+use readyd::io::clock::Moment;
+use readyd::io::net::{Readiness, Token};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

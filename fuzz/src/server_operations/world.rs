@@ -6,14 +6,14 @@ use super::invariants;
 use super::net::MemoryNet;
 use super::peer::{KEY, MAX_FRAME, Peer, SERVICES};
 use super::socket::{Fault, Reception, ServerEnd};
-use readyd::clock::Moment;
+use readyd::io::clock::Moment;
 use readyd::handlers::Service;
 use readyd::handlers::daytime::Calendar;
-use readyd::limits::Limits;
-use readyd::net::{Driver, Next, Readiness, Token};
+use readyd::server::limits::Limits;
+use readyd::io::net::{Driver, Next, Readiness, Token};
 use readyd::server::Server;
 use readyd::table::{Order, Table};
-use readyd::token::Generations;
+use readyd::io::token::Generations;
 use std::time::Duration;
 
 /// Turns in which a server that does not spin has done all there is to do.

@@ -5,7 +5,7 @@
 
 use crate::failure::Failure;
 use crate::style::text_options;
-use readyd::report::{Comparison, Report, Verdict, compare, save};
+use readyd::loadgen::report::{Comparison, Report, Verdict, compare, save};
 use std::io;
 use std::path::{Path, PathBuf};
 

@@ -4,7 +4,7 @@ use crate::args::{ServerName, at_least_one};
 use crate::failure::Failure;
 use crate::output::print_line;
 use readyd::config::values;
-use readyd::preflight::{Demand, System, examine, is_local, parse_sources};
+use readyd::loadgen::preflight::{Demand, System, examine, is_local, parse_sources};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -1,7 +1,7 @@
 //! What can go wrong with a command, and the exit status it means.
 
 use readyd::client::SessionError;
-use readyd::report::{MergeError, ReadError, SaveError};
+use readyd::loadgen::report::{MergeError, ReadError, SaveError};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::output::{print_answer, print_line};
 use readyd::client::scripts::Dialogue;
 use readyd::client::{Finished, SessionError};
-use readyd::descriptors;
+use readyd::os::descriptors;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};

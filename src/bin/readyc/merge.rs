@@ -2,7 +2,7 @@
 
 use crate::compare::read;
 use crate::failure::Failure;
-use readyd::report::{merge, save};
+use readyd::loadgen::report::{merge, save};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]

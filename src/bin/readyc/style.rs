@@ -1,6 +1,6 @@
 //! How text is shown: its width, and whether with colours.
 
-use readyd::report::TextOptions;
+use readyd::loadgen::report::TextOptions;
 use std::env;
 use std::io::IsTerminal;
 

@@ -8,7 +8,7 @@ use crate::start::StartError;
 use readyd::config::excess::{SystemLimits, excesses};
 use readyd::config::listen::{Listen, Place};
 use readyd::config::{Config, Located, Origins};
-use readyd::descriptors::{self, Budget};
+use readyd::os::descriptors::{self, Budget};
 use readyd::table::LoadError;
 
 /// All that would keep a server from starting or give it less than was asked for, but for its addresses.

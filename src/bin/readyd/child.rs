@@ -6,7 +6,7 @@
 //!
 //! Invariant: the number of a [`Child`] belongs to no other process until [`Child::take_ending`] has told its
 //! end: until then the kernel keeps the zombie, and its number with it. It does so because SIGCHLD has its
-//! default action, whatever the parent of this process had set: see `readyd::signals`.
+//! default action, whatever the parent of this process had set: see `readyd::os::signals`.
 
 mod exec;
 
@@ -18,7 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use readyd::inherited;
+use readyd::os::inherited;
 use std::env;
 use std::ffi::{CString, OsString};
 use std::fmt;

@@ -4,7 +4,7 @@
 //! the sender is told.
 
 use crate::child::FAILURE;
-use readyd::inherited::handover::{self, Note};
+use readyd::os::inherited::handover::{self, Note};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;

@@ -10,8 +10,8 @@
 
 use crate::background::{Handover, in_a_thread};
 use crate::start::StartError;
-use readyd::clock::Moment;
-use readyd::net::{Driver, Next, Notice, Readiness, Token};
+use readyd::io::clock::Moment;
+use readyd::io::net::{Driver, Next, Notice, Readiness, Token};
 use readyd::reactor::Reactor;
 use std::time::Duration;
 

@@ -5,12 +5,12 @@
 
 use crate::start::{StartError, take_all};
 use nix::errno::Errno;
-use readyd::address::{Address, UnixAddress};
 use readyd::config::listen::{Listen, Place, Presence};
 use readyd::config::{Config, Located, Origin, Origins};
-use readyd::inherited::{self, InheritError};
-use readyd::listener::unix::Obstacle;
-use readyd::listener::{self, Listener, Port, TcpTimeouts, in_use, unix};
+use readyd::io::address::{Address, UnixAddress};
+use readyd::os::inherited::{self, InheritError};
+use readyd::os::listener::unix::Obstacle;
+use readyd::os::listener::{self, Listener, Port, TcpTimeouts, in_use, unix};
 use socket2::Socket;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -2,7 +2,7 @@
 
 use crate::background::{Ordered, Repeatable};
 use readyd::config::Config;
-use readyd::files;
+use readyd::os::files;
 use readyd::reactor::Reactor;
 use readyd::table::{LoadError, Order, Table};
 use std::path::PathBuf;

@@ -33,9 +33,9 @@ mod supervisor;
 mod zone;
 
 use readyd::config::{self, Command, Config, ConfigErrors, Located, Origins, Reading};
+use readyd::os::signals;
 use readyd::reactor::{self, Reactor};
-use readyd::signals;
-use readyd::stats::VERSION;
+use readyd::server::stats::VERSION;
 use start::StartError;
 use std::env;
 use std::ffi::OsString;

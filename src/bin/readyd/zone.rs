@@ -2,7 +2,7 @@
 
 use crate::background::{Ordered, Repeatable};
 use readyd::config::Config;
-use readyd::mapping::{self, Mapping};
+use readyd::os::mapping::{self, Mapping};
 use readyd::reactor::Reactor;
 use readyd::zone::ZoneRules;
 use readyd::zone::source::{ZoneError, ZoneSource};

@@ -1,7 +1,7 @@
 //! Whether an answer is the right one.
 
-use crate::client_log::Escaped;
 use crate::handlers::daytime::Format;
+use crate::server::client_log::Escaped;
 
 /// What is known of an answer beforehand.
 #[derive(Clone, Debug, PartialEq, Eq)]

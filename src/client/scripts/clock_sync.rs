@@ -12,8 +12,8 @@
 //! smallest round trip is the best, and its half is a bound, not an estimate.
 
 use crate::client::session::{Expect, Script, Then, Voice};
-use crate::client_log::Escaped;
-use crate::clock::WallTime;
+use crate::io::clock::WallTime;
+use crate::server::client_log::Escaped;
 
 /// Four stamps of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

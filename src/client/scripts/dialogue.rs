@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::client::session::{Expect, Script, Then, Voice};
-use crate::frame;
+use crate::protocol::frame;
 use std::rc::Rc;
 
 /// One thing to say and the answer to it.

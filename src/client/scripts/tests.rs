@@ -5,8 +5,8 @@ mod clock;
 mod talking;
 
 use crate::client::session::{Script, Then, Voice};
-use crate::clock::WallTime;
-use crate::net::{Host, WallClock};
+use crate::io::clock::WallTime;
+use crate::io::net::{Host, WallClock};
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -1,7 +1,7 @@
 //! Why a session failed, by whose fault it is.
 
 use crate::counted::counted;
-use crate::frame::FrameError;
+use crate::protocol::frame::FrameError;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;

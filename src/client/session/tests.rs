@@ -6,7 +6,7 @@ mod deadlines;
 mod owner;
 
 use super::{Expect, SessionError, SessionLimits, Step, Then};
-use crate::frame::{FrameError, encode_header};
+use crate::protocol::frame::{FrameError, encode_header};
 use owner::{Owner, frame};
 use std::io;
 use std::time::Duration;

@@ -11,9 +11,9 @@ mod world;
 
 pub(crate) use world::Way;
 
-use crate::address::Peer;
-use crate::clock::{Moment, WallTime};
-use crate::net::{Host, MonotonicClock, Net, Readiness, Token, WallClock};
+use crate::io::address::Peer;
+use crate::io::clock::{Moment, WallTime};
+use crate::io::net::{Host, MonotonicClock, Net, Readiness, Token, WallClock};
 use end::Incoming;
 use nix::errno::Errno;
 use std::cell::RefCell;

@@ -1,13 +1,13 @@
 //! Any configuration, written out as flags and read again.
 
-use crate::access::{AccessRules, Cidr};
 use crate::config::listen::{Listen, Place, Presence};
 use crate::config::{Command, Config, from_args};
 use crate::handlers::Service;
 use crate::handlers::daytime::Format;
-use crate::limits::Limits;
-use crate::listener::TcpTimeouts;
-use crate::privileges::Account;
+use crate::os::listener::TcpTimeouts;
+use crate::os::privileges::Account;
+use crate::server::access::{AccessRules, Cidr};
+use crate::server::limits::Limits;
 use crate::table::Order;
 use crate::zone::Zone;
 use log::LevelFilter;

@@ -4,9 +4,9 @@
 //! The expected replies come from a model that sees the stream whole.
 
 use super::owner::{LINE, MAX_LEN, Owner, PADDED, RAW, frame};
-use crate::close::CloseReason;
-use crate::frame::{FrameError, HEADER_LEN};
-use crate::framing::Framing;
+use crate::protocol::frame::{FrameError, HEADER_LEN};
+use crate::protocol::framing::Framing;
+use crate::server::close::CloseReason;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 

@@ -1,8 +1,8 @@
 //! How connections end: in which order, and for which reason.
 
 use super::owner::{LINE, Owner, PADDED, RAW, frame};
-use crate::close::CloseReason;
 use crate::conn::{Outcome, Step};
+use crate::server::close::CloseReason;
 
 #[test]
 fn an_error_is_answered_then_fin_then_the_rest_is_discarded_until_the_peers_fin() {

@@ -1,9 +1,9 @@
 //! Which deadline runs when, from when it is counted, and what happens when it passes.
 
 use super::owner::{LINE, Owner, PADDED, frame};
-use crate::clock::Moment;
-use crate::close::CloseReason;
 use crate::conn::{REQUESTS_PER_READ, Step};
+use crate::io::clock::Moment;
+use crate::server::close::CloseReason;
 use std::time::Duration;
 
 const MILLISECOND: Duration = Duration::from_millis(1);

@@ -1,13 +1,13 @@
 //! What surrounds a connection: an owner that keeps to the grammar, a service, and a peer with a
 //! window of its own.
 
-use crate::clock::Moment;
-use crate::close::CloseReason;
 use crate::conn::{Connection, Outcome, Respond, Step, Turn};
-use crate::frame::encode_header;
-use crate::framing::{Framing, Request};
-use crate::limits::Limits;
-use crate::reply::Reply;
+use crate::io::clock::Moment;
+use crate::protocol::frame::encode_header;
+use crate::protocol::framing::{Framing, Request};
+use crate::protocol::reply::Reply;
+use crate::server::close::CloseReason;
+use crate::server::limits::Limits;
 use std::ops::Range;
 use std::time::Duration;
 

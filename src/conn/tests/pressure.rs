@@ -1,8 +1,8 @@
 //! A peer that sends more than it takes, and a peer that sends more than its share.
 
 use super::owner::{LINE, Owner, PADDED, RAW, frame};
-use crate::close::CloseReason;
 use crate::conn::{Outcome, REQUESTS_PER_READ, Step};
+use crate::server::close::CloseReason;
 
 /// A connection with a high-water mark of 1000 bytes, a low one of 500, and a peer that takes none.
 fn pressed() -> Owner {

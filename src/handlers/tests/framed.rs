@@ -1,11 +1,11 @@
 //! The commands of the framed service.
 
 use super::Desk;
-use crate::close::CloseReason;
 use crate::conn::Outcome;
 use crate::handlers::Service;
 use crate::handlers::daytime::Format;
 use crate::handlers::framed::RECEIVED;
+use crate::server::close::CloseReason;
 use proptest::prelude::*;
 use std::collections::HashSet;
 use std::net::{Ipv6Addr, SocketAddr};

@@ -1,11 +1,11 @@
 //! The services that have a listener of their own.
 
 use super::Desk;
-use crate::address::{Credentials, Peer};
-use crate::close::CloseReason;
 use crate::conn::Outcome;
 use crate::handlers::Service;
 use crate::handlers::daytime::Format;
+use crate::io::address::{Credentials, Peer};
+use crate::server::close::CloseReason;
 use std::net::{Ipv6Addr, SocketAddr};
 
 const SERVED: Outcome = Outcome::Finish(CloseReason::Served);

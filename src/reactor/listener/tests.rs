@@ -1,9 +1,9 @@
 //! A listener on a name in the abstract namespace, and clients in this process.
 
 use super::Listener;
-use crate::address::{Credentials, Peer, UnixAddress};
-use crate::listener::unix;
-use crate::net::{Handshakes, Net, Output};
+use crate::io::address::{Credentials, Peer, UnixAddress};
+use crate::io::net::{Handshakes, Net, Output};
+use crate::os::listener::unix;
 use crate::reactor::{MioNet, Reactor};
 use nix::unistd::getuid;
 use socket2::{Domain, Socket, Type};

@@ -2,10 +2,10 @@
 
 use super::bench::{Bench, ECHO, FRAMED};
 use super::fake_net::{Client, Fault, ServerEnd};
-use crate::close::CloseReason;
-use crate::limits::Limits;
-use crate::net::Next;
+use crate::io::net::Next;
 use crate::server::accept::ACCEPTS_PER_TURN;
+use crate::server::close::CloseReason;
+use crate::server::limits::Limits;
 use nix::errno::Errno;
 use std::time::Duration;
 

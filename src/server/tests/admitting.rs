@@ -2,10 +2,10 @@
 
 use super::bench::{Bench, ECHO};
 use super::fake_net::{Client, Fault, ServerEnd};
-use crate::access::{AccessRules, ranges};
-use crate::address::Credentials;
-use crate::limits::Limits;
+use crate::io::address::Credentials;
 use crate::server::accept::ACCEPTS_PER_TURN;
+use crate::server::access::{AccessRules, ranges};
+use crate::server::limits::Limits;
 use nix::errno::Errno;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

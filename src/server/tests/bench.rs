@@ -2,14 +2,14 @@
 //! server's invariants are checked.
 
 use super::fake_net::{Client, FakeNet};
-use crate::clock::Moment;
-use crate::close::CloseReason;
-use crate::frame::encode_header;
 use crate::handlers::Service;
 use crate::handlers::daytime::Calendar;
-use crate::limits::Limits;
-use crate::net::{Driver, Next};
+use crate::io::clock::Moment;
+use crate::io::net::{Driver, Next};
+use crate::protocol::frame::encode_header;
 use crate::server::Server;
+use crate::server::close::CloseReason;
+use crate::server::limits::Limits;
 use crate::table::Table;
 use std::time::Duration;
 

@@ -2,9 +2,9 @@
 
 use super::bench::{Bench, CHARGEN, ECHO, FRAMED, GREETING, LOOKUP, frame};
 use super::fake_net::{Fault, ServerEnd};
-use crate::close::CloseReason;
-use crate::limits::Limits;
-use crate::net::{Driver, Next, Readiness};
+use crate::io::net::{Driver, Next, Readiness};
+use crate::server::close::CloseReason;
+use crate::server::limits::Limits;
 use nix::errno::Errno;
 
 #[test]

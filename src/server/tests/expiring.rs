@@ -2,9 +2,9 @@
 
 use super::bench::{Bench, ECHO, FRAMED, LOOKUP, frame};
 use super::fake_net::{Client, Fault, ServerEnd};
-use crate::close::CloseReason;
-use crate::limits::Limits;
-use crate::net::{Driver, Next, Output};
+use crate::io::net::{Driver, Next, Output};
+use crate::server::close::CloseReason;
+use crate::server::limits::Limits;
 use nix::errno::Errno;
 use std::time::Duration;
 

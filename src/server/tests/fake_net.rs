@@ -6,9 +6,9 @@
 
 mod socket;
 
-use crate::address::{self, Credentials};
-use crate::clock::WallTime;
-use crate::net::{Handshakes, Host, Net, Output, Readiness, Token, Usage, WallClock};
+use crate::io::address::{self, Credentials};
+use crate::io::clock::WallTime;
+use crate::io::net::{Handshakes, Host, Net, Output, Readiness, Token, Usage, WallClock};
 use socket::{Call, Peer};
 pub(super) use socket::{Fault, ServerEnd, Socket};
 use std::cell::RefCell;

@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, FRAMED, frame};
 use super::fake_net::{Client, Fault, ServerEnd};
-use crate::close::CloseReason;
+use crate::server::close::CloseReason;
 use nix::errno::Errno;
 
 /// More clients than replies are held at once, and what each asks.

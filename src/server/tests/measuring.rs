@@ -2,9 +2,9 @@
 
 use super::bench::{Bench, FRAMED, frame};
 use super::fake_net::FakeNet;
-use crate::clock::Moment;
-use crate::frame::HEADER_LEN;
-use crate::net::Driver;
+use crate::io::clock::Moment;
+use crate::io::net::Driver;
+use crate::protocol::frame::HEADER_LEN;
 use std::time::Duration;
 
 fn seconds(count: u64) -> Moment {

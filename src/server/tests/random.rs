@@ -5,8 +5,8 @@
 
 use super::bench::{Bench, ECHO, FRAMED, LOOKUP, frame};
 use super::fake_net::{Client, FakeNet, Fault, ServerEnd};
-use crate::limits::Limits;
-use crate::net::Next;
+use crate::io::net::Next;
+use crate::server::limits::Limits;
 use nix::errno::Errno;
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -2,9 +2,9 @@
 
 use super::bench::{Bench, ECHO, FRAMED};
 use super::fake_net::{Client, ServerEnd};
-use crate::close::CloseReason;
-use crate::frame::encode_header;
-use crate::limits::Limits;
+use crate::protocol::frame::encode_header;
+use crate::server::close::CloseReason;
+use crate::server::limits::Limits;
 
 const LIMIT: usize = 64 * 1024;
 

@@ -1,7 +1,7 @@
 //! Tables in memory that processes share.
 
 use super::*;
-use crate::mapping;
+use crate::os::mapping;
 
 #[test]
 fn a_table_that_is_mapped_answers_as_the_one_that_was_sealed() {

@@ -9,7 +9,7 @@ use super::tools::{Process, SHELL};
 use super::{Client, eventually};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use readyd::address::Address;
+use readyd::io::address::Address;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;

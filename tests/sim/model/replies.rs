@@ -2,7 +2,7 @@
 
 use super::{Model, Owed, Scene};
 use crate::{tables, wire};
-use readyd::clock::WallTime;
+use readyd::io::clock::WallTime;
 
 /// What a refusal begins with.
 const REFUSAL: &[u8] = b"Error: ";

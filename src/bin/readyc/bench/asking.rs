@@ -4,12 +4,12 @@ use super::options::{CloseName, Options, Service};
 use crate::args::ServerName;
 use crate::failure::Failure;
 use readyd::counted::counted;
-use readyd::load::plan::{
+use readyd::loadgen::plan::{
     Answer, Close, Crowd, Custom, Greeting, Lifetime, Mix, Opening, Pace, Plan, Recovery, Sizes,
     Step, Until, Work,
 };
-use readyd::preflight::parse_sources;
-use readyd::report::Asked;
+use readyd::loadgen::preflight::parse_sources;
+use readyd::loadgen::report::Asked;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 

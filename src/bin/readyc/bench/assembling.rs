@@ -2,13 +2,13 @@
 //! whether the client or the server is what it tells of.
 
 use super::coordinator::{Findings, WorkerFigures};
-use readyd::load::plan::{Pace, Plan, Work};
-use readyd::load::wire::SHORTEST_NAME;
-use readyd::load::{Interval, Tally};
-use readyd::report::{
+use readyd::loadgen::plan::{Pace, Plan, Work};
+use readyd::loadgen::report::{
     Achieved, Asked, Client, Environment, Histograms, Mode, Report, SCHEMA, Second, StepResult,
     StormResult,
 };
+use readyd::loadgen::wire::SHORTEST_NAME;
+use readyd::loadgen::{Interval, Tally};
 use std::time::Duration;
 
 mod verdict;

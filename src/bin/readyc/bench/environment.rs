@@ -1,6 +1,6 @@
 //! Where a run takes place: what somebody who doubts a figure asks first.
 
-use readyd::report::Environment;
+use readyd::loadgen::report::Environment;
 use std::collections::BTreeMap;
 use std::fs;
 

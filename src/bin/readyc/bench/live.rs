@@ -1,7 +1,7 @@
 //! One line on the terminal that tells how the run goes, rewritten each second.
 
 use readyd::counted::counted;
-use readyd::load::Interval;
+use readyd::loadgen::Interval;
 use std::io::{self, IsTerminal, Write};
 
 /// The line, if there is a terminal to show it.

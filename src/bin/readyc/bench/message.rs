@@ -1,6 +1,6 @@
 //! What the coordinator and its workers tell each other: a line of JSON each.
 
-use readyd::load::{Interval, Plan, Tally, Worker};
+use readyd::loadgen::{Interval, Plan, Tally, Worker};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

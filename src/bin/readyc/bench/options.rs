@@ -2,7 +2,7 @@
 
 use crate::args::{ServerName, at_least_one, some_time};
 use readyd::config::values;
-use readyd::load::plan::{Sizes, Step};
+use readyd::loadgen::plan::{Sizes, Step};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ pub(crate) struct Options {
 
     /// Replace each connection by a new one after this time (5s), or this many requests (1)
     #[arg(help_heading = "Connections", long, value_name = "DURATION|N", value_parser = lifetime)]
-    pub(super) lifetime: Option<readyd::load::plan::Lifetime>,
+    pub(super) lifetime: Option<readyd::loadgen::plan::Lifetime>,
 
     /// How a connection that is replaced is closed: in order, or by a reset that frees its port
     #[arg(
@@ -293,8 +293,8 @@ fn weight(text: &str) -> Result<(String, u32), String> {
     Ok((kind.to_owned(), weight))
 }
 
-fn lifetime(text: &str) -> Result<readyd::load::plan::Lifetime, String> {
-    use readyd::load::plan::Lifetime;
+fn lifetime(text: &str) -> Result<readyd::loadgen::plan::Lifetime, String> {
+    use readyd::loadgen::plan::Lifetime;
     match text.parse::<u32>() {
         Ok(0) => Err("must be at least 1 request".to_owned()),
         Ok(requests) => Ok(Lifetime::Requests(requests)),

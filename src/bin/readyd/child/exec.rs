@@ -17,7 +17,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
 /// The first byte of what a child writes that could not execute the program. The errno of execveat(2) follows,
-/// in eight bytes: as a note of [`readyd::inherited::handover`].
+/// in eight bytes: as a note of [`readyd::os::inherited::handover`].
 pub(crate) const FAILURE: u8 = b'x';
 
 /// What the new process is made of.

@@ -6,8 +6,8 @@
 use super::Supervisor;
 use super::place::Place;
 use crate::zone;
-use readyd::clock::Moment;
 use readyd::counted::counted;
+use readyd::io::clock::Moment;
 use readyd::table::Table;
 use readyd::zone::ZoneRules;
 use std::io;

@@ -6,9 +6,9 @@
 //!
 //! Invariant: it says stop only when every shard has answered that it has no client and lets none connect.
 
-use readyd::clock::Moment;
-use readyd::stats::Stats;
-use readyd::stats::publishing::PERIOD;
+use readyd::io::clock::Moment;
+use readyd::server::stats::Stats;
+use readyd::server::stats::publishing::PERIOD;
 use std::time::Duration;
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use crate::shard;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use readyd::clock::Moment;
-use readyd::stats::board::SEATS_PER_SHARD;
+use readyd::io::clock::Moment;
+use readyd::server::stats::board::SEATS_PER_SHARD;
 use std::os::fd::AsFd;
 use std::time::Duration;
 

@@ -9,10 +9,10 @@
 use crate::listening::{self, Bound, Inherited};
 use crate::start::{self, StartError};
 use nix::sys::socket::{getsockopt, sockopt};
-use readyd::address::Address;
 use readyd::config::listen::{Listen, Place};
 use readyd::config::{Config, Origins};
-use readyd::listener::{self, Listener, Port};
+use readyd::io::address::Address;
+use readyd::os::listener::{self, Listener, Port};
 use std::io;
 use std::net::SocketAddr;
 

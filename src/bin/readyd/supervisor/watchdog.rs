@@ -7,7 +7,7 @@
 //! Invariant: nobody is accused for time that did not pass for it. A look counts no more time than was planned
 //! between two looks: if the whole machine was suspended, the supervisor was, too, and its look comes late.
 
-use readyd::clock::Moment;
+use readyd::io::clock::Moment;
 use std::time::Duration;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::rig::{Asker, CONNECT_TIMEOUT, Rig, address, askers, frame, limits};
 use crate::client::fleet::FleetLimits;
 use crate::client::session::SessionError;
 use crate::client::tests::loopback::{Loopback, Way};
-use crate::net::{Driver, Next, Readiness, Token};
+use crate::io::net::{Driver, Next, Readiness, Token};
 use nix::errno::Errno;
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use crate::client::fleet::FleetLimits;
 use crate::client::scripts::{AddressExchange, Check, Dialogue, Exchange, Plan};
 use crate::client::session::{Expect, SessionError};
 use crate::client::tests::loopback::Loopback;
-use crate::net::{Driver, Next, Readiness, Token};
+use crate::io::net::{Driver, Next, Readiness, Token};
 use std::rc::Rc;
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use super::rig::{Asker, Rig, address, limits};
 use crate::client::fleet::FleetLimits;
 use crate::client::session::SessionError;
 use crate::client::tests::loopback::{Loopback, Side, Stream, Way};
-use crate::net::{Driver, Net, Next};
+use crate::io::net::{Driver, Net, Next};
 use nix::errno::Errno;
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -4,7 +4,7 @@ use super::rig::{ANSWER_TIMEOUT, Peer, Rig, frame, limits};
 use crate::client::fleet::FleetLimits;
 use crate::client::scripts::Chat;
 use crate::client::session::SessionError;
-use crate::net::Next;
+use crate::io::net::Next;
 use std::time::Duration;
 
 fn chats(count: usize) -> Vec<Chat> {

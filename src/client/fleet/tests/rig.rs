@@ -1,12 +1,12 @@
 //! A fleet on a network in memory, and its peers by hand.
 
-use crate::address;
 use crate::client::fleet::{Fleet, FleetLimits};
 use crate::client::session::{Expect, Script, SessionError, SessionLimits, Then, Voice};
 use crate::client::tests::loopback::{Loopback, Side, Stream};
-use crate::clock::Moment;
-use crate::frame::encode_header;
-use crate::net::{Driver, Net, Next};
+use crate::io::address;
+use crate::io::clock::Moment;
+use crate::io::net::{Driver, Net, Next};
+use crate::protocol::frame::encode_header;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Which answers are right, and what is said of those that are not.
 
 use super::super::Check;
-use crate::clock::WallTime;
 use crate::handlers::daytime::{Calendar, Format};
+use crate::io::clock::WallTime;
 use crate::zone::ZoneRules;
 use proptest::prelude::*;
 

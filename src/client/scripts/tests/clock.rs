@@ -3,8 +3,8 @@
 use super::super::{ClockSync, Estimate, Sample};
 use super::Stage;
 use crate::client::session::{Expect, Then};
-use crate::clock::WallTime;
-use crate::frame::encode_header;
+use crate::io::clock::WallTime;
+use crate::protocol::frame::encode_header;
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use super::owner::{Owner, frame};
 use crate::client::session::{Expect, SessionError, SessionLimits, Step, Then};
-use crate::clock::Moment;
+use crate::io::clock::Moment;
 use std::time::Duration;
 
 const PAUSE: Then = Then::Await(Expect::Pause);

@@ -3,9 +3,9 @@
 use crate::client::session::{
     Script, Session, SessionError, SessionLimits, Step, Then, Turn, Voice,
 };
-use crate::clock::{Moment, WallTime};
-use crate::frame::encode_header;
-use crate::net::WallClock;
+use crate::io::clock::{Moment, WallTime};
+use crate::io::net::WallClock;
+use crate::protocol::frame::encode_header;
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

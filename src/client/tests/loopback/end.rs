@@ -1,6 +1,6 @@
 //! One end of a connection in memory: what comes to it, as its kernel sees it.
 
-use crate::net::{Readiness, Token};
+use crate::io::net::{Readiness, Token};
 use nix::errno::Errno;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};

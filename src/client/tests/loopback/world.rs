@@ -1,8 +1,8 @@
 //! All connections in memory, and what is under way between their ends.
 
 use super::end::{End, Incoming};
-use crate::clock::Moment;
-use crate::net::Token;
+use crate::io::clock::Moment;
+use crate::io::net::Token;
 use nix::errno::Errno;
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};

@@ -1,7 +1,7 @@
 //! One connection of the fake network: two byte queues, and what each end did to the other.
 
-use crate::address::Credentials;
-use crate::net::{Output, Readiness, Token};
+use crate::io::address::Credentials;
+use crate::io::net::{Output, Readiness, Token};
 use nix::errno::Errno;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};

@@ -1,9 +1,9 @@
 //! Whether the result is what was asked, and whose limits it tells of.
 
 use readyd::counted::counted;
-use readyd::load::Tally;
-use readyd::load::plan::{Pace, Plan, Work};
-use readyd::report::{Achieved, Asked, ByErrno};
+use readyd::loadgen::Tally;
+use readyd::loadgen::plan::{Pace, Plan, Work};
+use readyd::loadgen::report::{Achieved, Asked, ByErrno};
 use std::time::Duration;
 
 /// A worker that uses more of a processor than this has nothing left to give.

@@ -1,0 +1,222 @@
+use super::*;
+use crate::loadgen::report::sample::{eventful, fruitless, sample};
+use crate::loadgen::report::{Mode, Percentiles};
+
+mod jitter;
+
+const THRESHOLD: f64 = 0.1;
+
+fn comparison(before: &Report, after: &Report) -> Comparison {
+    Comparison::new(before, after, THRESHOLD)
+}
+
+/// What became of the value called `name`.
+fn finding(comparison: &Comparison, name: &str) -> Finding {
+    comparison.changes.iter().find(|change| change.name == name).expect("the value").finding
+}
+
+/// The sample with all its latencies `times` as long.
+fn slower(times: f64) -> Report {
+    let mut report = sample();
+    let latency = &mut report.latency_us;
+    *latency = Percentiles {
+        p50: latency.p50 * times,
+        p99: latency.p99 * times,
+        p999: latency.p999 * times,
+        ..*latency
+    };
+    report
+}
+
+#[test]
+fn a_run_is_no_worse_than_itself() {
+    let comparison = comparison(&sample(), &sample());
+    assert_eq!(comparison.verdict(), Verdict::NoRegression);
+    assert!(comparison.changes.iter().all(|change| change.finding == Finding::NoClearChange));
+    assert!(comparison.text(TextOptions::default()).ends_with("no regression, no clear change\n"));
+}
+
+#[test]
+fn a_clear_change_is_judged_by_its_direction() {
+    let worse = comparison(&sample(), &slower(1.4));
+    assert_eq!(worse.verdict(), Verdict::Regression);
+    assert_eq!(finding(&worse, "latency 99 %"), Finding::Worse);
+    assert_eq!(finding(&worse, "rate"), Finding::NoClearChange);
+    let shown = worse.text(TextOptions { width: 100, ..TextOptions::default() });
+    let row = "  latency 50 %           60.4 µs   84.5 µs  +40.0 %    ±33.1 %  WORSE\n";
+    assert!(shown.contains(row), "{shown}");
+    assert!(
+        shown.ends_with("latency 99 % clearly worse; warning: latency 99.9 % worse\n"),
+        "{shown}"
+    );
+    let better = comparison(&slower(1.4), &sample());
+    assert_eq!(finding(&better, "latency 99 %"), Finding::Better);
+    assert_eq!(better.verdict(), Verdict::NoRegression);
+}
+
+#[test]
+fn less_is_worse_of_a_rate_and_more_of_cpu_time() {
+    let mut after = sample();
+    after.achieved.rate *= 0.8;
+    after.client.cpu_s *= 1.5;
+    let comparison = comparison(&sample(), &after);
+    assert_eq!(finding(&comparison, "rate"), Finding::Worse);
+    assert_eq!(finding(&comparison, "client CPU a request"), Finding::Worse);
+}
+
+#[test]
+fn what_only_warns_is_told_and_is_no_regression() {
+    let mut after = sample();
+    after.latency_us.p999 *= 2.0;
+    after.client.cpu_s *= 2.0;
+    after.achieved.rate *= 0.5;
+    let comparison = comparison(&sample(), &after);
+    assert_eq!(comparison.verdict(), Verdict::NoRegression);
+    let shown = comparison.text(TextOptions { width: 200, ..TextOptions::default() });
+    let warning = "no regression; warning: rate, latency 99.9 %, client CPU a request worse\n";
+    assert!(shown.ends_with(warning), "{shown}");
+    assert_eq!(shown.matches("worse (warning)").count(), 3, "{shown}");
+}
+
+#[test]
+fn the_rate_decides_in_a_closed_loop() {
+    let closed = |rate| {
+        let mut report = sample();
+        report.mode = Mode::Closed;
+        report.achieved.rate = rate;
+        report
+    };
+    let judged = |before, after| comparison(&closed(before), &closed(after)).verdict();
+    assert_eq!(judged(20_000.0, 14_000.0), Verdict::Regression);
+    assert_eq!(judged(14_000.0, 20_000.0), Verdict::NoRegression);
+}
+
+#[test]
+fn a_latency_that_differs_by_a_few_microseconds_is_no_clear_change() {
+    let with = |p50| {
+        let mut report = sample();
+        report.latency_us.p50 = p50;
+        report
+    };
+    let judged = |before, after| finding(&comparison(&with(before), &with(after)), "latency 50 %");
+    assert_eq!(judged(30.0, 49.0), Finding::NoClearChange);
+    assert_eq!(judged(49.0, 30.0), Finding::NoClearChange);
+    assert_eq!(judged(30.0, 51.0), Finding::Worse);
+}
+
+#[test]
+fn the_text_tells_the_tolerance_and_to_repeat() {
+    let shown = comparison(&sample(), &sample()).text(TextOptions::default());
+    assert!(shown.contains("tolerance") && shown.contains("±10 %"), "{shown}");
+    assert!(shown.contains("One pair of runs proves little"), "{shown}");
+}
+
+#[test]
+fn what_is_tolerated_is_no_change() {
+    let judged = |threshold| Comparison::new(&sample(), &slower(1.2), threshold).verdict();
+    assert_eq!(judged(0.1), Verdict::Regression);
+    assert_eq!(judged(0.25), Verdict::NoRegression);
+}
+
+#[test]
+fn a_change_within_the_noise_of_either_run_is_no_clear_one() {
+    let mut restless = sample();
+    for (at, second) in restless.series.iter_mut().enumerate() {
+        let swing = if at % 2 == 0 { 0.6 } else { 1.4 };
+        second.p99_us = Some(400.0 * swing);
+    }
+    for (before, after) in [(restless.clone(), slower(1.6)), (slower(1.6), restless)] {
+        let comparison = comparison(&before, &after);
+        assert_eq!(finding(&comparison, "latency 99 %"), Finding::NoClearChange);
+        // Only the 99th percentile was restless.
+        assert_ne!(finding(&comparison, "latency 50 %"), Finding::NoClearChange);
+    }
+}
+
+#[test]
+fn one_wild_second_is_not_noise() {
+    let mut hiccup = sample();
+    hiccup.series[4].p99_us = Some(1e6);
+    let comparison = comparison(&hiccup, &slower(1.4));
+    assert_eq!(finding(&comparison, "latency 99 %"), Finding::Worse);
+}
+
+#[test]
+fn few_samples_make_a_percentile_uncertain() {
+    let mut before = sample();
+    before.histograms.latency.clear();
+    for nanos in crate::loadgen::report::sample::times(200, 60_000) {
+        before.histograms.latency.record_nanos(nanos);
+    }
+    let comparison = comparison(&before, &slower(1.4));
+    assert_eq!(finding(&comparison, "latency 99.9 %"), Finding::NoClearChange);
+    assert_eq!(finding(&comparison, "latency 50 %"), Finding::Worse);
+}
+
+#[test]
+fn errors_are_worse_where_none_were_and_within_their_spread_no_change() {
+    let with = |timeouts| {
+        let mut report = sample();
+        report.errors.timeout = timeouts;
+        report
+    };
+    let judged =
+        |before, after| finding(&comparison(&with(before), &with(after)), "errors a thousand");
+    assert_eq!(judged(0, 0), Finding::NoClearChange);
+    assert_eq!(judged(0, 1), Finding::Worse);
+    assert_eq!(judged(10, 15), Finding::NoClearChange);
+    assert_eq!(judged(100, 300), Finding::Worse);
+    assert_eq!(judged(300, 100), Finding::Better);
+    assert_eq!(judged(100, 0), Finding::Better);
+}
+
+#[test]
+fn requests_not_served_are_worse_if_they_are_more_than_chance() {
+    let with = |unsent, unanswered| {
+        let mut report = sample();
+        (report.achieved.unsent, report.achieved.unanswered) = (unsent, unanswered);
+        report
+    };
+    let none = with(0, 0);
+    let judged = |after: Report| finding(&comparison(&none, &after), "unserved a thousand");
+    assert_eq!(judged(with(3, 0)), Finding::NoClearChange);
+    assert_eq!(judged(with(0, 3)), Finding::NoClearChange);
+    assert_eq!(judged(with(100, 0)), Finding::Worse);
+    assert_eq!(judged(with(0, 100)), Finding::Worse);
+    assert_eq!(comparison(&none, &with(100, 0)).verdict(), Verdict::Regression);
+}
+
+#[test]
+fn what_did_not_measure_the_same_is_not_judged() {
+    let change = |how: fn(&mut Report)| {
+        let mut report = slower(2.0);
+        how(&mut report);
+        report
+    };
+    for (after, why) in [
+        (change(|report| report.mode = Mode::Closed), "closed loop"),
+        (change(|report| report.asked.connections = 65), "connections: 64 in A, 65 in B"),
+        (change(|report| report.asked.rate = Some(10.0)), "rate: 20,000/s in A, 10/s in B"),
+        (change(|report| report.asked.size = 128), "size: 64 B in A, 64 B to 128 B in B"),
+        (change(|report| report.asked.workload = "daytime".to_owned()), "echo in A, daytime in B"),
+        (change(|report| report.client.bottleneck = true), "in B the client was the bottleneck"),
+        (change(|report| report.partial = Some("interrupted".to_owned())), "B is partial"),
+        (fruitless(), "B has no answers"),
+        (eventful(), "idle connections: 0 in A, 1,000 in B"),
+    ] {
+        let comparison = comparison(&sample(), &after);
+        assert_eq!(comparison.verdict(), Verdict::NotComparable, "{why}");
+        let wide = TextOptions { width: 200, ..TextOptions::default() };
+        let shown = comparison.text(wide);
+        assert!(shown.starts_with("NOT COMPARABLE\n") && shown.contains(why), "{why}: {shown}");
+        assert!(!shown.contains("WORSE"), "{shown}");
+    }
+}
+
+#[test]
+fn the_page_shows_both_curves_and_the_verdict() {
+    let (before, after) = (sample(), slower(1.4));
+    let page = html(&before, &after, &comparison(&before, &after));
+    assert!(page.contains("<h2>Regression</h2>"));
+    assert!(page.contains(">A</text>") && page.contains(">B</text>"));
+}

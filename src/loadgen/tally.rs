@@ -1,0 +1,328 @@
+//! What is counted while load runs: plain sums, so that the tallies of several workers add up.
+//!
+//! Invariant: merging loses nothing. Counts add, histograms add bucket by bucket, and of moments the
+//! later one counts.
+
+use crate::loadgen::report::{Errors, Histogram, Mismatches, PackedHistogram, SlowResult};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+#[cfg(test)]
+mod tests;
+
+/// Requests, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requests {
+    /// Sent.
+    pub sent: u64,
+    /// Answered.
+    pub answered: u64,
+    /// Answered, and verified to be the right answer.
+    pub verified: u64,
+    /// Sent, and their connection lost or given up before the answer came, or no answer in time.
+    pub unanswered: u64,
+    /// Under way on a connection that was dropped on purpose.
+    pub abandoned: u64,
+    /// Sent more than [`LATE`] after their intended time.
+    pub late: u64,
+    /// Of these, those whose connection was free.
+    pub late_by_client: u64,
+}
+
+/// What is later than this is late.
+pub const LATE: Duration = Duration::from_millis(1);
+
+/// Connections, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connections {
+    /// Of all places for a connection, those that had one at least once.
+    pub established: u64,
+    /// Open now.
+    pub open: u64,
+    /// Most that were open at once.
+    pub peak: u64,
+    /// Opened in all.
+    pub opened: u64,
+    /// Lost.
+    pub lost: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+}
+
+/// Everything that one worker, or several, counted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Requests of the measured part.
+    pub requests: Requests,
+    /// Those that the schedule held.
+    pub scheduled: u64,
+    /// Answers that came before the measured part was over.
+    pub answered_in_time: u64,
+    /// Length of the measured part.
+    pub elapsed: Duration,
+    /// Connections.
+    pub connections: Connections,
+    /// Errors.
+    pub errors: Errors,
+    /// Wrong replies.
+    pub mismatches: Mismatches,
+    /// The first of them.
+    pub first_mismatch: Option<String>,
+    /// Bytes sent in the measured part.
+    pub bytes_sent: u64,
+    /// Bytes received in the measured part.
+    pub bytes_received: u64,
+    /// From the intended time, or in a closed loop from sending, to the answer.
+    pub latency: Histogram,
+    /// From the first system call for a request to its answer.
+    pub service: Histogram,
+    /// From connect(2) to an established connection.
+    pub connect: Histogram,
+    /// Latency by kind of request, in a mixture.
+    pub kinds: BTreeMap<String, Histogram>,
+    /// By step of a ramp.
+    pub steps: Vec<StepTally>,
+    /// By reconnect storm.
+    pub storms: Vec<StormTally>,
+    /// Slow readers and writers.
+    pub slow: SlowResult,
+    /// Length of the loop's turns.
+    pub loop_lag: Histogram,
+    /// How long the client was kept from its work by others, in all: of several, the one longest.
+    #[serde(default)]
+    pub stalled: Duration,
+    /// How late requests were sent although their connection was free.
+    pub send_lag: Histogram,
+    /// Why the run ended before its time, if it did.
+    pub partial: Option<String>,
+}
+
+/// One step of a ramp.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepTally {
+    /// Requests sent.
+    pub sent: u64,
+    /// Requests answered.
+    pub answered: u64,
+    /// Their latency.
+    pub latency: Histogram,
+}
+
+/// One reconnect storm.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StormTally {
+    /// When all connections were dropped, from the start of the measured part.
+    pub at: Duration,
+    /// Connections dropped.
+    pub dropped: u64,
+    /// Attempts to connect that failed before the next storm.
+    pub failed_attempts: u64,
+    /// From the drop until each was connected again and had a request answered.
+    pub served: Histogram,
+    /// The longest of these.
+    pub last_served: Duration,
+}
+
+/// A second of the run, or what there was of it. `L` is a [`Histogram`], or one put away.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interval<L = Histogram> {
+    /// When it began, in nanoseconds on the clock of the driver.
+    pub start: u64,
+    /// Connections open at its end.
+    pub connections: u64,
+    /// Connections opened in it.
+    pub opened: u64,
+    /// Requests sent in it.
+    pub sent: u64,
+    /// Requests answered in it.
+    pub answered: u64,
+    /// Errors and mismatches in it.
+    pub errors: u64,
+    /// Latency of the answers that came in it.
+    pub latency: L,
+}
+
+impl Tally {
+    /// Adds what another worker counted in the same time.
+    pub fn merge(&mut self, other: &Tally) {
+        self.requests.add(&other.requests);
+        self.connections.add(&other.connections);
+        self.scheduled += other.scheduled;
+        self.answered_in_time += other.answered_in_time;
+        self.elapsed = self.elapsed.max(other.elapsed);
+        add_errors(&mut self.errors, &other.errors);
+        add_mismatches(&mut self.mismatches, &other.mismatches);
+        self.first_mismatch = self.first_mismatch.take().or_else(|| other.first_mismatch.clone());
+        self.bytes_sent += other.bytes_sent;
+        self.bytes_received += other.bytes_received;
+        self.latency.merge(&other.latency);
+        self.service.merge(&other.service);
+        self.connect.merge(&other.connect);
+        for (kind, latency) in &other.kinds {
+            self.kinds.entry(kind.clone()).or_default().merge(latency);
+        }
+        merge_each(&mut self.steps, &other.steps, StepTally::merge);
+        merge_each(&mut self.storms, &other.storms, StormTally::merge);
+        self.slow.established += other.slow.established;
+        self.slow.answered += other.slow.answered;
+        self.slow.closed_by_server += other.slow.closed_by_server;
+        self.loop_lag.merge(&other.loop_lag);
+        self.send_lag.merge(&other.send_lag);
+        self.stalled = self.stalled.max(other.stalled);
+        self.partial = self.partial.take().or_else(|| other.partial.clone());
+    }
+
+    /// Replies that were not the right ones.
+    pub fn mismatched(&self) -> u64 {
+        let Mismatches { corrupt, doubled, swapped, foreign, unexpected, lost: _ } =
+            self.mismatches;
+        corrupt + doubled + swapped + foreign + unexpected
+    }
+}
+
+impl Requests {
+    /// Adds `other`.
+    pub fn add(&mut self, other: &Requests) {
+        self.sent += other.sent;
+        self.answered += other.answered;
+        self.verified += other.verified;
+        self.unanswered += other.unanswered;
+        self.abandoned += other.abandoned;
+        self.late += other.late;
+        self.late_by_client += other.late_by_client;
+    }
+}
+
+impl Connections {
+    /// Adds `other`. The sum of the peaks is the peak of the sum if all opened before they began.
+    fn add(&mut self, other: &Connections) {
+        self.established += other.established;
+        self.open += other.open;
+        self.peak += other.peak;
+        self.opened += other.opened;
+        self.lost += other.lost;
+        self.failed += other.failed;
+    }
+}
+
+impl StepTally {
+    fn merge(&mut self, other: &StepTally) {
+        self.sent += other.sent;
+        self.answered += other.answered;
+        self.latency.merge(&other.latency);
+    }
+}
+
+impl StormTally {
+    fn merge(&mut self, other: &StormTally) {
+        self.at = self.at.max(other.at);
+        self.dropped += other.dropped;
+        self.failed_attempts += other.failed_attempts;
+        self.served.merge(&other.served);
+        self.last_served = self.last_served.max(other.last_served);
+    }
+}
+
+impl Interval {
+    /// Whether nothing was there and nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.connections + self.opened + self.sent + self.answered + self.errors == 0
+    }
+
+    /// Adds what another worker counted in the same second.
+    pub fn merge(&mut self, other: &Interval) {
+        self.connections += other.connections;
+        self.opened += other.opened;
+        self.sent += other.sent;
+        self.answered += other.answered;
+        self.errors += other.errors;
+        self.latency.merge(&other.latency);
+    }
+
+    /// The same in little memory.
+    pub fn pack(&self) -> Interval<PackedHistogram> {
+        self.with_latency(self.latency.pack())
+    }
+}
+
+impl Interval<PackedHistogram> {
+    /// The interval that was packed.
+    pub fn unpack(&self) -> Interval {
+        self.with_latency(self.latency.unpack())
+    }
+}
+
+impl<L> Interval<L> {
+    fn with_latency<M>(&self, latency: M) -> Interval<M> {
+        let &Interval { start, connections, opened, sent, answered, errors, latency: _ } = self;
+        Interval { start, connections, opened, sent, answered, errors, latency }
+    }
+}
+
+fn merge_each<T: Default + Clone>(ours: &mut Vec<T>, others: &[T], merge: impl Fn(&mut T, &T)) {
+    if ours.len() < others.len() {
+        ours.resize_with(others.len(), T::default);
+    }
+    ours.iter_mut().zip(others).for_each(|(ours, other)| merge(ours, other));
+}
+
+fn add_errors(ours: &mut Errors, other: &Errors) {
+    ours.connect += other.connect;
+    ours.read += other.read;
+    ours.write += other.write;
+    ours.timeout += other.timeout;
+    for (name, count) in &other.by_errno {
+        *ours.by_errno.entry(name.clone()).or_default() += count;
+    }
+    for (name, count) in &other.connect_by_errno {
+        *ours.connect_by_errno.entry(name.clone()).or_default() += count;
+    }
+}
+
+fn add_mismatches(ours: &mut Mismatches, other: &Mismatches) {
+    ours.corrupt += other.corrupt;
+    ours.doubled += other.doubled;
+    ours.swapped += other.swapped;
+    ours.foreign += other.foreign;
+    ours.unexpected += other.unexpected;
+    ours.lost += other.lost;
+}
+
+/// What was being done when a connection failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Connecting.
+    Connecting,
+    /// Reading.
+    Reading,
+    /// Writing.
+    Writing,
+}
+
+/// Counts a failed call.
+pub fn count_error(errors: &mut Errors, doing: Doing, error: &io::Error) {
+    let name = error_name(error);
+    match doing {
+        Doing::Connecting => {
+            errors.connect += 1;
+            *errors.connect_by_errno.entry(name.clone()).or_default() += 1;
+        }
+        Doing::Reading => errors.read += 1,
+        Doing::Writing => errors.write += 1,
+    }
+    *errors.by_errno.entry(name).or_default() += 1;
+}
+
+/// The name of an error as in errno(3). Without a number of the system's: `EOF` for a FIN that should
+/// not have come yet, `ETIMEDOUT` for our own patience.
+pub fn error_name(error: &io::Error) -> String {
+    match (error.raw_os_error(), error.kind()) {
+        (Some(number), _) => format!("{:?}", nix::errno::Errno::from_raw(number)),
+        (None, io::ErrorKind::UnexpectedEof) => "EOF".to_owned(),
+        (None, io::ErrorKind::TimedOut) => "ETIMEDOUT".to_owned(),
+        (None, io::ErrorKind::InvalidData) => "OUT_OF_STEP".to_owned(),
+        (None, kind) => format!("{kind:?}"),
+    }
+}

@@ -1,0 +1,16 @@
+//! What only an operating system has: listening sockets, inherited descriptors, privileges,
+//! descriptor limits, the heap, sealed memory, signals and files.
+//!
+//! Invariant: only this room and [`reactor`](crate::reactor) make system calls. The programs introduce them
+//! to the rest.
+
+pub mod descriptors;
+pub mod files;
+pub mod inherited;
+pub mod listener;
+pub mod mapping;
+pub mod memory;
+pub mod privileges;
+pub mod signals;
+pub mod sockets;
+pub mod usage;

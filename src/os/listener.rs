@@ -1,0 +1,220 @@
+//! Listening sockets: bound here, nonblocking, ready to be handed to a poll loop.
+//!
+//! Invariant: a listener comes out as accepted connections shall be. On Linux they inherit
+//! `TCP_NODELAY` and the timeouts of TCP from it, so those are set here, once, instead of by calls for each
+//! connection.
+
+use crate::io::address::Address;
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::{SockaddrStorage, setsockopt, sockopt};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub mod in_use;
+pub mod unix;
+
+#[cfg(test)]
+mod tests;
+
+/// A socket that listens.
+#[derive(Debug)]
+pub enum Listener {
+    /// For clients of TCP.
+    Tcp(TcpListener),
+    /// For clients of this machine.
+    Unix {
+        /// Its file, if it was bound here. It is dropped, and so removed, before the socket is closed.
+        file: Option<Arc<unix::SocketFile>>,
+        /// The socket.
+        socket: UnixListener,
+    },
+}
+
+impl Listener {
+    /// One that was bound elsewhere, of whichever kind it is.
+    ///
+    /// # Errors
+    ///
+    /// What getsockname(2) says.
+    pub fn from_socket(socket: OwnedFd) -> io::Result<Listener> {
+        Ok(match SockRef::from(&socket).local_addr()?.is_unix() {
+            true => Listener::Unix { file: None, socket: socket.into() },
+            false => Listener::Tcp(socket.into()),
+        })
+    }
+
+    /// Its address.
+    ///
+    /// # Errors
+    ///
+    /// What getsockname(2) says; [`io::ErrorKind::InvalidData`] if a program that bound a unix socket gave it
+    /// an address that cannot be written, such as a relative path.
+    pub fn address(&self) -> io::Result<Address> {
+        match self {
+            Listener::Tcp(listener) => listener.local_addr().map(Address::Inet),
+            Listener::Unix { socket, .. } => Address::of_unix_socket(socket),
+        }
+    }
+
+    /// Sets the timeouts of TCP. A unix socket has none: the kernel tells at once when a process is gone.
+    ///
+    /// # Errors
+    ///
+    /// What setsockopt(2) says.
+    pub fn set_timeouts(&self, timeouts: TcpTimeouts) -> io::Result<()> {
+        match self {
+            Listener::Tcp(listener) => timeouts.set(listener),
+            Listener::Unix { .. } => Ok(()),
+        }
+    }
+
+    /// Another descriptor of the same socket.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no descriptors.
+    pub fn try_clone(&self) -> io::Result<Listener> {
+        Ok(match self {
+            Listener::Tcp(listener) => Listener::Tcp(listener.try_clone()?),
+            Listener::Unix { file, socket } => {
+                Listener::Unix { file: file.clone(), socket: socket.try_clone()? }
+            }
+        })
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Unix { socket, .. } => socket.as_fd(),
+        }
+    }
+}
+
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+/// Whether others may listen on the same port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// Nobody else.
+    Exclusive,
+    /// Whoever asks for this too, and has the same user: `SO_REUSEPORT`, socket(7). Each listener has
+    /// a backlog of its own, and the kernel chooses one for each connection, by a hash of both its
+    /// addresses and ports.
+    Shared,
+}
+
+/// When the kernel gives up on a peer that answers nothing, tcp(7). Without, it never does while nothing is
+/// to be sent, and after about a quarter of an hour otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpTimeouts {
+    /// For how long a connection may be silent before the peer is asked whether it is there, `TCP_KEEPIDLE`:
+    /// whole seconds, from 1 to [`TcpTimeouts::LONGEST_KEEPALIVE`]. A part of a second counts as one.
+    pub keepalive: Option<Duration>,
+    /// For how long what was sent may remain without an acknowledgement, `TCP_USER_TIMEOUT`: milliseconds,
+    /// from 1 to [`TcpTimeouts::LONGEST_USER_TIMEOUT`]. A part of one counts as one.
+    pub user_timeout: Option<Duration>,
+}
+
+impl TcpTimeouts {
+    /// What the kernel takes at most for `TCP_KEEPIDLE`.
+    pub const LONGEST_KEEPALIVE: Duration = Duration::from_secs(32_767);
+
+    /// What the kernel takes at most for `TCP_USER_TIMEOUT`, an `int`.
+    pub const LONGEST_USER_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
+
+    /// A peer is asked this often before it counts as gone, `TCP_KEEPCNT`; each question waits for a third
+    /// of the silence before the first, `TCP_KEEPINTVL`.
+    const QUESTIONS: u32 = 3;
+
+    /// Sets them on a listener: each connection that is established from then on inherits them.
+    ///
+    /// # Errors
+    ///
+    /// What setsockopt(2) says.
+    pub fn set(&self, listener: &impl AsFd) -> io::Result<()> {
+        if let Some(keepalive) = self.keepalive {
+            let seconds = u32::try_from(keepalive.as_nanos().div_ceil(1_000_000_000));
+            let seconds = seconds.unwrap_or(u32::MAX);
+            setsockopt(listener, sockopt::TcpKeepIdle, &seconds)?;
+            setsockopt(listener, sockopt::TcpKeepInterval, &seconds.div_ceil(Self::QUESTIONS))?;
+            setsockopt(listener, sockopt::TcpKeepCount, &Self::QUESTIONS)?;
+            setsockopt(listener, sockopt::KeepAlive, &true)?;
+        }
+        if let Some(timeout) = self.user_timeout {
+            let millis = u32::try_from(timeout.as_nanos().div_ceil(1_000_000));
+            setsockopt(listener, sockopt::TcpUserTimeout, &millis.unwrap_or(u32::MAX))?;
+        }
+        Ok(())
+    }
+}
+
+/// Binds. Port 0 picks a free one, which the socket's address then tells. No client comes before
+/// [`listen`], so a socket that is dropped instead has harmed nobody.
+///
+/// An IPv6 listener takes IPv6 only, so that `0.0.0.0` and `[::]` can be bound side by side.
+///
+/// # Errors
+///
+/// What socket(2) or bind(2) say: the address is in use, not ours, not allowed.
+pub fn bind(address: SocketAddr, port: Port) -> io::Result<Socket> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    // Without this, a restart fails for as long as connections of the last run linger.
+    socket.set_reuse_address(true)?;
+    if port == Port::Shared {
+        // Before bind(2): that is when the kernel compares it with that of the others.
+        setsockopt(&socket, sockopt::ReusePort, &true)?;
+    }
+    if domain == Domain::IPV6 {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// Listens, with room for `backlog` connections that wait for accept(2); the kernel cuts it to
+/// `net.core.somaxconn`.
+///
+/// # Errors
+///
+/// What listen(2) says: another socket that is bound to the address, as SO_REUSEADDR allows, has begun to
+/// listen before.
+pub fn listen(socket: Socket, backlog: u32) -> io::Result<TcpListener> {
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket.into())
+}
+
+/// Whether an interface has `ip` as its broadcast address, and none as its own. bind(2) takes such an
+/// address, and no TCP client can connect to it.
+pub fn is_broadcast(ip: IpAddr) -> bool {
+    let IpAddr::V4(ip) = ip else { return false };
+    // Neither is anybody's broadcast address, so the interfaces need not be asked.
+    if ip.is_unspecified() || ip.is_loopback() {
+        return false;
+    }
+    let Ok(interfaces) = getifaddrs() else { return false };
+    let is = |address: Option<SockaddrStorage>| address.as_ref().and_then(ipv4) == Some(ip);
+    let (mut is_broadcast, mut is_own) = (false, false);
+    for interface in interfaces {
+        is_broadcast |= is(interface.broadcast);
+        is_own |= is(interface.address);
+    }
+    is_broadcast && !is_own
+}
+
+fn ipv4(address: &SockaddrStorage) -> Option<Ipv4Addr> {
+    address.as_sockaddr_in().map(|address| address.ip())
+}

@@ -1,0 +1,151 @@
+//! Listening on unix sockets, unix(7).
+//!
+//! bind(2) makes a file, which stays when the socket is closed, and it fails where any file is.
+//!
+//! Invariant: a file that was there before is left alone. The file that bind(2) made is removed when the last
+//! [`Listener`] with it is dropped, unless another file has taken its place.
+
+use super::Listener;
+use crate::io::address::UnixAddress;
+use socket2::{Domain, Socket, Type};
+use std::fmt;
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
+
+/// A socket that is bound, and does not listen yet: connect(2) says ECONNREFUSED.
+#[derive(Debug)]
+pub struct Bound {
+    // Fields are dropped in this order: nobody finds a file without a socket.
+    file: Option<Arc<SocketFile>>,
+    socket: Socket,
+}
+
+/// Binds. The umask of the process says which users may connect: those who may write to the file.
+///
+/// # Errors
+///
+/// What socket(2) or bind(2) say: EADDRINUSE if there is a file, whatever it is; ENOENT if there is no such
+/// directory.
+pub fn bind(address: &UnixAddress) -> io::Result<Bound> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.to_sock_addr()?)?;
+    // What cannot be told from another file is not removed.
+    let file = address.path().and_then(|path| SocketFile::at(path).ok()).map(Arc::new);
+    Ok(Bound { file, socket })
+}
+
+impl Bound {
+    /// Listens, as [`super::listen`].
+    ///
+    /// # Errors
+    ///
+    /// What listen(2) says.
+    pub fn listen(self, backlog: u32) -> io::Result<Listener> {
+        self.socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        Ok(Listener::Unix { file: self.file, socket: self.socket.into() })
+    }
+}
+
+/// The file of a socket that was bound here. It is removed when this is dropped.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    identity: Identity,
+}
+
+/// Device and inode: no other file has both while this one exists.
+type Identity = (u64, u64);
+
+fn identity(file: &Metadata) -> Identity {
+    (file.dev(), file.ino())
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> io::Result<SocketFile> {
+        let identity = identity(&fs::symlink_metadata(path)?);
+        Ok(SocketFile { path: path.to_owned(), identity })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let Ok(there) = fs::symlink_metadata(&self.path) else { return };
+        if identity(&there) != self.identity {
+            return;
+        }
+        if let Err(error) = fs::remove_file(&self.path) {
+            log::warn!("cannot remove the socket {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// What is in the way of bind(2) when it says EADDRINUSE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// A socket on which a process listens.
+    Listener,
+    /// A socket that no process listens on: its process has ended, or does not listen yet.
+    Stale,
+    /// A socket that is not of our type, or to which we may not connect.
+    OtherSocket,
+    /// A file that is no socket.
+    OtherFile,
+    /// Another socket with this name in the abstract namespace.
+    Name,
+    /// Nothing, any more.
+    Nothing,
+}
+
+impl Obstacle {
+    /// Looks at the file. A socket is asked by connect(2), and the connection is closed at once.
+    pub fn at(address: &UnixAddress) -> Obstacle {
+        let Some(path) = address.path() else { return Obstacle::Name };
+        match fs::symlink_metadata(path) {
+            Err(_) => Obstacle::Nothing,
+            Ok(file) if !file.file_type().is_socket() => Obstacle::OtherFile,
+            Ok(_) => match try_to_connect(address) {
+                Ok(()) => Obstacle::Listener,
+                // Its backlog is full.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Obstacle::Listener,
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => Obstacle::Stale,
+                Err(_) => Obstacle::OtherSocket,
+            },
+        }
+    }
+}
+
+fn try_to_connect(address: &UnixAddress) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&address.to_sock_addr()?)
+}
+
+/// What is there, and what to do.
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Obstacle::Listener => {
+                "another program listens on this socket; stop it, or choose another path"
+            }
+            Obstacle::Stale => {
+                "there is a socket that no program listens on, as one that was killed leaves behind; \
+                 remove it, or choose another path"
+            }
+            Obstacle::OtherSocket => {
+                "there is a socket of another program; stop it, or choose another path"
+            }
+            Obstacle::OtherFile => {
+                "there is a file with this path that is no socket; choose another path"
+            }
+            Obstacle::Name => "another socket has this name; choose another name",
+            Obstacle::Nothing => "what had this path is gone; try again",
+        })
+    }
+}

@@ -1,0 +1,143 @@
+//! Sockets in a directory of our own.
+
+use super::{Obstacle, bind};
+use crate::io::address::{Address, UnixAddress};
+use crate::os::listener::Listener;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+/// A directory that is removed with all that is in it.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Directory {
+        let path = std::env::temp_dir().join(format!("readyd-{name}-{}", std::process::id()));
+        fs::create_dir(&path).expect("a directory of our own");
+        Directory(path)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn address(path: &Path) -> UnixAddress {
+    format!("unix:{}", path.display()).parse().expect("an address")
+}
+
+fn listening(path: &Path) -> Listener {
+    bind(&address(path)).and_then(|bound| bound.listen(16)).expect("a path that is free")
+}
+
+#[test]
+fn field_server_21_the_file_of_a_socket_goes_with_its_last_listener() {
+    let directory = Directory::new("last-listener");
+    let path = directory.path("x.sock");
+    let listener = listening(&path);
+    assert_eq!(listener.address().expect("it is bound"), Address::Unix(address(&path)));
+    let same = listener.try_clone().expect("a descriptor");
+    drop(listener);
+    UnixStream::connect(&path).expect("one listener is left");
+    drop(same);
+    assert_eq!(fs::symlink_metadata(&path).expect_err("it is gone").kind(), ErrorKind::NotFound);
+    drop(bind(&address(&path)).expect("the path is free again"));
+    assert!(!path.exists(), "one that never listened removes its file, too");
+}
+
+#[test]
+fn field_server_21_a_file_that_took_its_place_is_left_alone() {
+    let directory = Directory::new("took-place");
+    let path = directory.path("x.sock");
+    let listener = listening(&path);
+    fs::rename(&path, directory.path("moved.sock")).expect("a directory of our own");
+    let other = listening(&path);
+    drop(listener);
+    UnixStream::connect(&path).expect("the other one listens");
+    drop(other);
+    assert!(!path.exists());
+}
+
+#[test]
+fn field_server_21_nobody_can_connect_before_it_listens() {
+    let directory = Directory::new("before");
+    let path = directory.path("x.sock");
+    let bound = bind(&address(&path)).expect("a path that is free");
+    let refused = UnixStream::connect(&path).expect_err("it does not listen");
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    let _listener = bound.listen(16).expect("it is bound");
+    UnixStream::connect(&path).expect("it listens");
+}
+
+#[test]
+fn field_server_21_whatever_has_the_path_is_named_and_left_alone() {
+    let directory = Directory::new("obstacles");
+    let refused = |path: &Path| -> Obstacle {
+        let before = fs::symlink_metadata(path).expect("it is there").file_type();
+        let error = bind(&address(path)).expect_err("the path is taken");
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        assert_eq!(fs::symlink_metadata(path).expect("it is left").file_type(), before);
+        Obstacle::at(&address(path))
+    };
+    let served = directory.path("served.sock");
+    let listener = UnixListener::bind(&served).expect("a socket");
+    assert_eq!(refused(&served), Obstacle::Listener);
+    drop(listener);
+    assert_eq!(refused(&served), Obstacle::Stale);
+    let datagrams = directory.path("datagrams.sock");
+    let _datagrams = UnixDatagram::bind(&datagrams).expect("a socket");
+    assert_eq!(refused(&datagrams), Obstacle::OtherSocket);
+    let file = directory.path("file");
+    File::create(&file).expect("a file");
+    assert_eq!(refused(&file), Obstacle::OtherFile);
+    assert_eq!(refused(&directory.0), Obstacle::OtherFile);
+    let link = directory.path("link");
+    symlink("nowhere", &link).expect("a link");
+    assert_eq!(refused(&link), Obstacle::OtherFile);
+    assert_eq!(Obstacle::at(&address(&directory.path("nothing"))), Obstacle::Nothing);
+}
+
+#[test]
+fn field_server_21_a_listener_with_a_full_backlog_is_a_listener() {
+    let directory = Directory::new("full");
+    let path = directory.path("x.sock");
+    let _listener = bind(&address(&path)).and_then(|bound| bound.listen(0)).expect("a free path");
+    let _first = UnixStream::connect(&path).expect("the backlog takes one");
+    assert_eq!(Obstacle::at(&address(&path)), Obstacle::Listener);
+}
+
+#[test]
+fn field_server_21_a_name_in_the_abstract_namespace_has_one_listener_and_no_file() -> io::Result<()>
+{
+    let name: UnixAddress =
+        format!("unix:@readyd-test-{}", std::process::id()).parse().expect("an address");
+    let listener = bind(&name)?.listen(16)?;
+    assert_eq!(listener.address()?, Address::Unix(name.clone()));
+    let error = bind(&name).expect_err("the name is taken");
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    assert_eq!(Obstacle::at(&name), Obstacle::Name);
+    drop(listener);
+    bind(&name)?;
+    Ok(())
+}
+
+#[test]
+fn field_server_21_a_socket_whose_path_cannot_be_written_has_no_address() {
+    let directory = Directory::new("unwritable");
+    let path = directory.path("line\nend");
+    let socket = UnixListener::bind(&path).expect("a socket");
+    let listener = Listener::from_socket(OwnedFd::from(socket)).expect("a listener");
+    let error = listener.address().expect_err("a path with a line end");
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    drop(listener);
+    assert!(path.exists(), "it was not bound here");
+}

@@ -1,0 +1,332 @@
+//! What becomes of each signal, signal(7): one table, for every process of the two programs.
+//!
+//! The default action of most signals ends the process. A signal can come from a resource limit
+//! (SIGXFSZ, SIGXCPU), from a timer or a descriptor that the parent process has set up before exec
+//! (SIGALRM, SIGIO), or from another process by mistake. So [`prepare`] runs first in `main`, and
+//! [`Reactor::watch_signals`](crate::reactor::Reactor::watch_signals) takes the rest.
+//!
+//! Invariant: a signal of the table that is not a fault of the process itself, and that is not left to
+//! the terminal on purpose, neither ends nor stops a server. docs/signals.md is the table for people.
+
+use crate::io::net::Notice;
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+#[cfg(test)]
+mod tests;
+
+/// Which kind of process this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Process {
+    /// `readyd` as somebody has started it: a server, or a supervisor of shards.
+    Server,
+    /// `readyd` as its supervisor has started it.
+    Shard,
+    /// `readyc`.
+    Client,
+}
+
+/// What becomes of a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It is ignored, from the first line of `main` on.
+    Ignored,
+    /// Its default action, even if the parent process had the signal ignored.
+    Default,
+    /// Its default action; it stays ignored if the parent process had it ignored, as nohup(1) and
+    /// shells do.
+    Inherited,
+    /// It reaches the driver of the poll loop as this notice, even if the parent process had it ignored.
+    Watched(Notice),
+    /// The same; but it stays ignored if the parent process had it ignored. So shells start jobs in the
+    /// background: what the keyboard sends is not for them.
+    WatchedUnlessIgnored(Notice),
+    /// The kernel lets nobody change it.
+    Fixed,
+}
+
+/// A signal, and what becomes of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Which one.
+    pub signal: Signal,
+    /// In a server, a supervisor and a shard.
+    pub server: Action,
+    /// In the client.
+    pub client: Action,
+    /// Where the signal comes from, and why it is treated like this.
+    pub why: &'static str,
+}
+
+const fn row(signal: Signal, server: Action, client: Action, why: &'static str) -> Row {
+    Row { signal, server, client, why }
+}
+
+const FAULT: &str = "a fault of the program itself: it ends, with a core file";
+const TIMER: &str = "a timer of setitimer(2) survives exec, so a parent process can cause it";
+
+/// Every signal that has a name, in the order of its number on most machines.
+pub const TABLE: &[Row] = &[
+    row(
+        Signal::SIGHUP,
+        Action::Watched(Notice::Reload),
+        Action::Inherited,
+        "an operator; or the terminal was closed, which must not end a server",
+    ),
+    row(
+        Signal::SIGINT,
+        Action::WatchedUnlessIgnored(Notice::Terminate),
+        Action::Inherited,
+        "the keyboard; `readyc bench` ends the run early and still reports",
+    ),
+    row(
+        Signal::SIGQUIT,
+        Action::Watched(Notice::StopAtOnce),
+        Action::Inherited,
+        "the keyboard; a supervisor, whose shards must hear it even if a shell had it ignored",
+    ),
+    row(Signal::SIGILL, Action::Inherited, Action::Inherited, FAULT),
+    row(Signal::SIGTRAP, Action::Inherited, Action::Inherited, FAULT),
+    row(Signal::SIGABRT, Action::Inherited, Action::Inherited, FAULT),
+    row(Signal::SIGBUS, Action::Inherited, Action::Inherited, FAULT),
+    row(Signal::SIGFPE, Action::Inherited, Action::Inherited, FAULT),
+    row(Signal::SIGKILL, Action::Fixed, Action::Fixed, "ends a process at once"),
+    row(
+        Signal::SIGUSR1,
+        Action::Watched(Notice::Report),
+        Action::Inherited,
+        "an operator asks for the statistics",
+    ),
+    row(Signal::SIGSEGV, Action::Inherited, Action::Inherited, FAULT),
+    row(
+        Signal::SIGUSR2,
+        Action::Ignored,
+        Action::Inherited,
+        "means something to other servers, so operators send it by mistake",
+    ),
+    row(
+        Signal::SIGPIPE,
+        Action::Ignored,
+        Action::Ignored,
+        "the peer or the reader has closed; the call says EPIPE",
+    ),
+    row(Signal::SIGALRM, Action::Ignored, Action::Ignored, TIMER),
+    row(
+        Signal::SIGTERM,
+        Action::Watched(Notice::Terminate),
+        Action::Inherited,
+        "a service manager; `readyc bench` ends the run early and still reports",
+    ),
+    row(
+        Signal::SIGSTKFLT,
+        Action::Ignored,
+        Action::Ignored,
+        "the kernel never sends it, so another process did",
+    ),
+    row(
+        Signal::SIGCHLD,
+        Action::Default,
+        Action::Default,
+        "does nothing by default; a supervisor watches it. If it were ignored, wait(2) would tell \
+         nothing of a process that has ended",
+    ),
+    row(Signal::SIGCONT, Action::Inherited, Action::Inherited, "goes on after a stop"),
+    row(Signal::SIGSTOP, Action::Fixed, Action::Fixed, "stops a process until SIGCONT"),
+    row(
+        Signal::SIGTSTP,
+        Action::Inherited,
+        Action::Inherited,
+        "the keyboard: a user who stops a job wants it stopped",
+    ),
+    row(
+        Signal::SIGTTIN,
+        Action::Ignored,
+        Action::Inherited,
+        "a server reads nothing from a terminal; a client does, and stops in the background",
+    ),
+    row(
+        Signal::SIGTTOU,
+        Action::Ignored,
+        Action::Inherited,
+        "after `stty tostop`, a log line would stop a server in the background",
+    ),
+    row(Signal::SIGURG, Action::Inherited, Action::Inherited, "does nothing by default"),
+    row(
+        Signal::SIGXCPU,
+        Action::Watched(Notice::CpuTimeLimit),
+        Action::Default,
+        "RLIMIT_CPU (`ulimit -t`); `readyc bench` ends the run early and still reports. Where both \
+         limits are the same, the soft one is lowered by 1 s, since at the hard one the kernel kills",
+    ),
+    row(
+        Signal::SIGXFSZ,
+        Action::Ignored,
+        Action::Ignored,
+        "RLIMIT_FSIZE (`ulimit -f`); the call says EFBIG: a lost log line, or a report that cannot be \
+         written",
+    ),
+    row(Signal::SIGVTALRM, Action::Ignored, Action::Ignored, TIMER),
+    row(Signal::SIGPROF, Action::Ignored, Action::Ignored, TIMER),
+    row(Signal::SIGWINCH, Action::Inherited, Action::Inherited, "does nothing by default"),
+    row(
+        Signal::SIGIO,
+        Action::Ignored,
+        Action::Ignored,
+        "a descriptor that a parent process has set to O_ASYNC is inherited",
+    ),
+    row(
+        Signal::SIGPWR,
+        Action::Ignored,
+        Action::Ignored,
+        "is meant for init(1), which then stops its services",
+    ),
+    row(Signal::SIGSYS, Action::Inherited, Action::Inherited, FAULT),
+];
+
+/// What becomes of the real-time signals that the C library leaves to programs, everywhere.
+pub const REAL_TIME: Action = Action::Ignored;
+
+impl Row {
+    fn action(&self, process: Process) -> Action {
+        match process {
+            Process::Server | Process::Shard => self.server,
+            Process::Client => self.client,
+        }
+    }
+
+    /// What a server is told when it comes, if anything.
+    fn notice(&self) -> Option<Notice> {
+        match self.server {
+            Action::Watched(notice) | Action::WatchedUnlessIgnored(notice) => Some(notice),
+            Action::Ignored | Action::Default | Action::Inherited | Action::Fixed => None,
+        }
+    }
+}
+
+/// The signals that the poll loop of a server watches, always. The kernel keeps a signal that is blocked,
+/// even if it is ignored: so what stays ignored has to be left out.
+///
+/// # Errors
+///
+/// What sigaction(2) says. No kernel is known to say anything.
+pub fn watched() -> io::Result<SigSet> {
+    let mut signals = SigSet::empty();
+    for row in TABLE {
+        let is_watched = match row.server {
+            Action::Watched(_) => true,
+            Action::WatchedUnlessIgnored(_) => !is_ignored(row.signal)?,
+            Action::Ignored | Action::Default | Action::Inherited | Action::Fixed => false,
+        };
+        if is_watched {
+            signals.add(row.signal);
+        }
+    }
+    Ok(signals)
+}
+
+/// Those of `signals` that stop a server, in order or at once.
+pub fn stopping(signals: &SigSet) -> SigSet {
+    let stops = |signal: &Signal| {
+        matches!(
+            notice(*signal),
+            Some(Notice::Terminate | Notice::StopAtOnce | Notice::CpuTimeLimit)
+        )
+    };
+    signals.iter().filter(stops).collect()
+}
+
+/// What a signal that is watched means to a driver.
+pub fn notice(signal: Signal) -> Option<Notice> {
+    match signal {
+        // Of the supervisor alone, which watches it besides.
+        Signal::SIGCHLD => Some(Notice::ChildEnded),
+        _ => TABLE.iter().find(|row| row.signal == signal)?.notice(),
+    }
+}
+
+/// Gives each signal its [`Action`], but for those that are watched, which the reactor takes; lifts the
+/// blocks that were inherited; and sees to it that SIGXCPU comes before the kernel kills. To be called
+/// first in `main`, while there is one thread.
+///
+/// # Errors
+///
+/// What sigaction(2) or sigprocmask(2) say. No kernel is known to say anything.
+pub fn prepare(process: Process) -> io::Result<()> {
+    for row in TABLE {
+        match row.action(process) {
+            Action::Ignored => set(row.signal as i32, Disposition::Ignored)?,
+            Action::Default => set(row.signal as i32, Disposition::Default)?,
+            Action::Inherited
+            | Action::Watched(_)
+            | Action::WatchedUnlessIgnored(_)
+            | Action::Fixed => {}
+        }
+    }
+    for number in libc::SIGRTMIN()..=libc::SIGRTMAX() {
+        set(number, Disposition::Ignored)?;
+    }
+    let mut blocked = SigSet::empty();
+    if process == Process::Shard {
+        // The supervisor has blocked these on purpose: what it sends before they are watched waits.
+        blocked = SigSet::thread_get_mask()?;
+        let lifted = Signal::iterator().filter(|&signal| notice(signal).is_none());
+        lifted.for_each(|signal| blocked.remove(signal));
+    }
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&blocked), None)?;
+    be_warned_of_the_cpu_time_limit();
+    Ok(())
+}
+
+/// Seconds of processor time between SIGXCPU and the kernel's SIGKILL.
+const CPU_SECONDS_TO_STOP: u64 = 1;
+
+/// At the hard limit of processor time the kernel kills, and `ulimit -t` sets both limits to the same:
+/// then the soft one, at which SIGXCPU comes, is set to be lower.
+fn be_warned_of_the_cpu_time_limit() {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_CPU) else { return };
+    let warning = hard.saturating_sub(CPU_SECONDS_TO_STOP);
+    if hard != libc::RLIM_INFINITY && soft > warning && warning > 0 {
+        // Without it the process is killed with no warning, as it would have been.
+        let _ = setrlimit(Resource::RLIMIT_CPU, warning, hard);
+    }
+}
+
+/// What the kernel does with a signal by itself.
+#[derive(Clone, Copy, Debug)]
+enum Disposition {
+    Default,
+    Ignored,
+}
+
+/// By number, for real-time signals have no names.
+#[expect(unsafe_code, reason = "a handler is code that runs in between any other")]
+fn set(signal: i32, disposition: Disposition) -> io::Result<()> {
+    let disposition = match disposition {
+        Disposition::Default => libc::SIG_DFL,
+        Disposition::Ignored => libc::SIG_IGN,
+    };
+    // SAFETY: neither value is a handler, so no code of this program runs when the signal comes.
+    match unsafe { libc::signal(signal, disposition) } {
+        libc::SIG_ERR => Err(Errno::last().into()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a signal is ignored in this process now.
+///
+/// # Errors
+///
+/// What sigaction(2) says. No kernel is known to say anything.
+#[expect(unsafe_code, reason = "nix tells what a signal does only to a caller that changes it")]
+pub fn is_ignored(signal: Signal) -> io::Result<bool> {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: a null pointer asks for no change, and the other is to memory of the size of the struct.
+    Errno::result(unsafe { libc::sigaction(signal as i32, ptr::null(), action.as_mut_ptr()) })?;
+    // SAFETY: the call has succeeded, so it has written the whole struct.
+    Ok(unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN)
+}

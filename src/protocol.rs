@@ -1,0 +1,7 @@
+//! The wire format: where one request ends and the next begins, and how a reply is written.
+//!
+//! Invariant: pure functions of bytes. Nothing in this room reads a clock or a socket.
+
+pub mod frame;
+pub mod framing;
+pub mod reply;

@@ -1,0 +1,69 @@
+use super::*;
+use crate::protocol::framing::{End, Framing, Request};
+use proptest::prelude::*;
+use std::fmt::Write as _;
+
+fn reply(out: &mut Vec<u8>, envelope: Envelope, parts: &[&[u8]]) {
+    let mut reply = Reply::begin(out, envelope);
+    parts.iter().for_each(|part| reply.push(part));
+    reply.finish();
+}
+
+#[test]
+fn each_envelope_is_closed_in_its_way() {
+    let header = [&b"5"[..], &[b' '; 63]].concat();
+    let cases = [
+        (Envelope::Frame, [&header[..], b"hello"].concat()),
+        (Envelope::Lf, b"hello\n".to_vec()),
+        (Envelope::CrLf, b"hello\r\n".to_vec()),
+        (Envelope::Bare, b"hello".to_vec()),
+    ];
+    for (envelope, expected) in cases {
+        let mut out = b"before".to_vec();
+        reply(&mut out, envelope, &[b"hel", b"", b"lo"]);
+        assert_eq!(out, [b"before", &expected[..]].concat());
+    }
+}
+
+#[test]
+fn an_empty_reply_is_an_envelope() {
+    let mut out = Vec::new();
+    reply(&mut out, Envelope::Frame, &[]);
+    assert_eq!(out, frame::encode_header(0));
+    out.clear();
+    reply(&mut out, Envelope::Bare, &[]);
+    assert_eq!(out, b"");
+}
+
+#[test]
+fn text_can_be_formatted_into_it() {
+    let mut out = Vec::new();
+    let mut reply = Reply::begin(&mut out, Envelope::Lf);
+    write!(reply, "{}-{:02}", 7, 5).unwrap();
+    reply.finish();
+    assert_eq!(out, b"7-05\n");
+}
+
+proptest! {
+    /// What a reply is wrapped in, the framing of the same kind unwraps.
+    #[test]
+    fn replies_are_read_back_one_by_one(
+        bodies in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..100), 0..5),
+    ) {
+        let mut out = Vec::new();
+        for body in &bodies {
+            reply(&mut out, Envelope::Frame, &[body]);
+        }
+        let framing = Framing::Padded { max_body: 100 };
+        let mut rest = &out[..];
+        for body in &bodies {
+            let End::At(end) = framing.find_end(rest, 0).unwrap() else {
+                return Err(TestCaseError::fail("a reply was cut short"));
+            };
+            let expected = Request { body, envelope: Envelope::Frame };
+            prop_assert_eq!(framing.unwrap(&rest[..end]), expected);
+            rest = &rest[end..];
+        }
+        prop_assert_eq!(rest, b"");
+    }
+}

@@ -1,0 +1,116 @@
+//! Why a connection ended.
+//!
+//! Invariant: every connection ends for exactly one [`CloseReason`]. The word in the log, the
+//! counter in the statistics and what a test expects are all this one enum.
+
+use crate::protocol::frame::FrameError;
+use std::fmt;
+
+#[cfg(test)]
+mod tests;
+
+/// The one reason for which a connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// The peer sent FIN and everything it had sent before was answered.
+    PeerClosed,
+    /// The peer sent FIN in the middle of a frame.
+    PeerClosedMidFrame,
+    /// The peer sent RST, or the network did on its behalf.
+    Reset,
+    /// The peer sent something that is not a frame.
+    BadFrame,
+    /// The peer declared or sent a request over the limit.
+    OverLimit,
+    /// A frame did not arrive whole within its time.
+    FrameTimeout,
+    /// No request came for too long.
+    IdleTimeout,
+    /// The peer did not take our output for too long.
+    WriteTimeout,
+    /// The peer asked for it with `Disconnect !`.
+    Disconnect,
+    /// A service that gives one answer a connection has given it.
+    Served,
+    /// The server is stopping, and nothing was left to answer.
+    Drained,
+    /// The server stopped while something was still unfinished.
+    Stopped,
+    /// All connections together held more than they may, and this was among the newest that held some.
+    Shed,
+    /// The operating system failed the connection in some other way.
+    SystemError,
+}
+
+impl CloseReason {
+    /// Every reason, in the order of the statistics.
+    pub const ALL: [CloseReason; 14] = [
+        CloseReason::PeerClosed,
+        CloseReason::PeerClosedMidFrame,
+        CloseReason::Reset,
+        CloseReason::BadFrame,
+        CloseReason::OverLimit,
+        CloseReason::FrameTimeout,
+        CloseReason::IdleTimeout,
+        CloseReason::WriteTimeout,
+        CloseReason::Disconnect,
+        CloseReason::Served,
+        CloseReason::Drained,
+        CloseReason::Stopped,
+        CloseReason::Shed,
+        CloseReason::SystemError,
+    ];
+
+    /// The reason as one word, for counters: `closed_peer_closed`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            CloseReason::PeerClosed => "peer_closed",
+            CloseReason::PeerClosedMidFrame => "peer_closed_mid_frame",
+            CloseReason::Reset => "reset",
+            CloseReason::BadFrame => "bad_frame",
+            CloseReason::OverLimit => "over_limit",
+            CloseReason::FrameTimeout => "frame_timeout",
+            CloseReason::IdleTimeout => "idle_timeout",
+            CloseReason::WriteTimeout => "write_timeout",
+            CloseReason::Disconnect => "disconnect",
+            CloseReason::Served => "served",
+            CloseReason::Drained => "drained",
+            CloseReason::Stopped => "stopped",
+            CloseReason::Shed => "shed",
+            CloseReason::SystemError => "system_error",
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    /// The reason as the log says it, after `closed: `.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CloseReason::PeerClosed => "peer closed",
+            CloseReason::PeerClosedMidFrame => "peer closed in the middle of a frame",
+            CloseReason::Reset => "reset by peer",
+            CloseReason::BadFrame => "bad frame",
+            CloseReason::OverLimit => "request over the limit",
+            CloseReason::FrameTimeout => "frame timeout",
+            CloseReason::IdleTimeout => "idle timeout",
+            CloseReason::WriteTimeout => "write timeout",
+            CloseReason::Disconnect => "peer asked to disconnect",
+            CloseReason::Served => "served",
+            CloseReason::Drained => "server stopping",
+            CloseReason::Stopped => "server stopped with work unfinished",
+            CloseReason::Shed => "shed, the memory limit is reached",
+            CloseReason::SystemError => "system error",
+        })
+    }
+}
+
+impl From<FrameError> for CloseReason {
+    fn from(error: FrameError) -> CloseReason {
+        match error {
+            FrameError::BadByte { .. } => CloseReason::BadFrame,
+            FrameError::OverLimit { .. } | FrameError::LineOverLimit { .. } => {
+                CloseReason::OverLimit
+            }
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! What the server counts: one struct of plain numbers, owned by the server, no globals.
+//!
+//! Invariant: `accepted` less all of `closed` is the number of connections open.
+//!
+//! Where several servers are shards of one, [`board`] is where they tell each other, and
+//! [`publishing`] says when.
+
+pub mod board;
+pub mod publishing;
+pub mod turns;
+
+use crate::io::net::Usage;
+use crate::server::close::CloseReason;
+use crate::server::limits::Limits;
+use crate::table::Table;
+use publishing::Shards;
+use std::fmt;
+use std::time::Duration;
+use turns::LongestTurn;
+
+#[cfg(test)]
+mod tests;
+
+/// Counters since the start, and the gauges that only their owner can know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections closed, by [`CloseReason`], in the order of [`CloseReason::ALL`].
+    pub closed: [u64; CloseReason::ALL.len()],
+    /// Most connections open at once.
+    pub peak: u64,
+    /// Requests served: frames and lines, and on raw services what each read brought. A service that
+    /// speaks without being asked has none.
+    pub requests: u64,
+    /// Requests that came as padded frames.
+    pub frames: u64,
+    /// Requests, or what should have been ones, answered with an `Error:`.
+    pub refusals: u64,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Bytes the kernel took from us.
+    pub bytes_out: u64,
+    /// Clients turned away because no rule lets them in.
+    pub refused_denied: u64,
+    /// Clients turned away because their address had as many connections as one may have.
+    pub refused_address_limit: u64,
+    /// Clients turned away because their address connected more often than one may.
+    pub refused_address_rate: u64,
+    /// Bytes in the buffers of all connections now.
+    pub buffered: u64,
+    /// Those among them that hold output; the others hold input.
+    pub buffered_output: u64,
+    /// Bytes that the connections' places take, whether used or not: slab, timers, queue.
+    pub places_memory: u64,
+    /// Bytes that the limits by address take: who is connected, who came lately.
+    pub addresses_memory: u64,
+    /// Bytes that the lookup table takes.
+    pub table_memory: u64,
+    /// Accepts that failed for one connection's reasons, such as a client gone already.
+    pub accept_errors: u64,
+    /// Times that accepting was paused for want of descriptors, memory or room.
+    pub accept_pauses: u64,
+    /// Events for a connection that no longer was.
+    pub stale_events: u64,
+    /// Visits to a connection: one for each time that it had something to do.
+    pub visits: u64,
+    /// Turns of the loop.
+    pub turns: u64,
+    /// Tables loaded in place of another.
+    pub table_reloads: u64,
+    /// Tables that could not be loaded.
+    pub table_failures: u64,
+    /// Keys in the table.
+    pub table_keys: u64,
+    /// Log lines not written because clients caused too many.
+    pub log_suppressed: u64,
+    /// Most connections that are held at once.
+    pub max_connections: u64,
+    /// Bytes that all connections may hold in buffers.
+    pub memory_limit: u64,
+    /// Processor time used by the process, in microseconds.
+    pub cpu_micros: u64,
+    /// Bytes of memory that the process has in use.
+    pub resident: u64,
+    /// The longest turn of the loop lately.
+    pub longest_turn: LongestTurn,
+}
+
+/// The version of the program, as Cargo.toml has it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl Stats {
+    /// Nothing counted yet.
+    pub fn new(table: &Table, limits: &Limits) -> Stats {
+        let mut stats = Stats {
+            max_connections: limits.max_connections as u64,
+            memory_limit: limits.memory_limit as u64,
+            ..Stats::default()
+        };
+        stats.describe_table(table);
+        stats
+    }
+
+    /// Says what the process has used by now.
+    pub fn describe_usage(&mut self, usage: Usage) {
+        self.cpu_micros = u64::try_from(usage.cpu.as_micros()).unwrap_or(u64::MAX);
+        self.resident = usage.resident_bytes;
+    }
+
+    /// Says what there is to be said of another table.
+    pub fn describe_table(&mut self, table: &Table) {
+        self.table_keys = table.len() as u64;
+        self.table_memory = table.memory() as u64;
+    }
+
+    /// Counts one connection closed for `reason`.
+    pub fn count_close(&mut self, reason: CloseReason) {
+        if let Some(count) = self.closed.get_mut(reason as usize) {
+            *count += 1;
+        }
+        if matches!(
+            reason,
+            CloseReason::BadFrame | CloseReason::OverLimit | CloseReason::FrameTimeout
+        ) {
+            self.refusals += 1;
+        }
+    }
+
+    /// Connections closed for any reason.
+    pub fn closed_total(&self) -> u64 {
+        self.closed.iter().sum()
+    }
+
+    /// Connections open.
+    pub fn open(&self) -> u64 {
+        self.accepted.saturating_sub(self.closed_total())
+    }
+
+    /// Counts all that is open as closed by the system: the process that had it is gone.
+    pub fn end_all(&mut self) {
+        let open = self.open();
+        if let Some(count) = self.closed.get_mut(CloseReason::SystemError as usize) {
+            *count += open;
+        }
+        (self.buffered, self.buffered_output) = (0, 0);
+        (self.places_memory, self.addresses_memory, self.table_memory) = (0, 0, 0);
+        (self.resident, self.max_connections, self.memory_limit) = (0, 0, 0);
+    }
+
+    /// Adds what another shard counted. What is said of the table holds for all shards alike, so there
+    /// the largest number counts. The sum of the peaks may be more than there ever were at once.
+    pub fn add(&mut self, other: &Stats) {
+        let mut sum = other.clone();
+        for (sum, number) in sum.numbers().into_iter().zip(self.clone().numbers()) {
+            *sum = sum.saturating_add(*number);
+        }
+        *self = Stats {
+            table_keys: self.table_keys.max(other.table_keys),
+            table_memory: self.table_memory.max(other.table_memory),
+            table_reloads: self.table_reloads.max(other.table_reloads),
+            table_failures: self.table_failures.max(other.table_failures),
+            longest_turn: self.longest_turn.merge(other.longest_turn),
+            ..sum
+        };
+    }
+
+    /// Every number, always in the same order. As a list, for a loop over so long a chain of iterators is
+    /// 1 KB of the program each time.
+    #[inline(never)]
+    fn numbers(&mut self) -> Vec<&mut u64> {
+        // Without `..`: whoever adds a number is told to add it here.
+        let Stats {
+            accepted,
+            closed,
+            peak,
+            requests,
+            frames,
+            refusals,
+            bytes_in,
+            bytes_out,
+            refused_denied,
+            refused_address_limit,
+            refused_address_rate,
+            buffered,
+            buffered_output,
+            places_memory,
+            addresses_memory,
+            table_memory,
+            accept_errors,
+            accept_pauses,
+            stale_events,
+            visits,
+            turns,
+            table_reloads,
+            table_failures,
+            table_keys,
+            log_suppressed,
+            max_connections,
+            memory_limit,
+            cpu_micros,
+            resident,
+            longest_turn,
+        } = self;
+        let connections = [accepted, peak].into_iter().chain(closed);
+        let memory = [buffered, buffered_output, places_memory, addresses_memory, table_memory];
+        let traffic = [requests, frames, refusals, bytes_in, bytes_out];
+        let refused = [refused_denied, refused_address_limit, refused_address_rate];
+        let loops = [accept_errors, accept_pauses, stale_events, visits, turns, log_suppressed];
+        let table = [table_reloads, table_failures, table_keys];
+        let process = [max_connections, memory_limit, cpu_micros, resident];
+        let numbers = connections.chain(memory).chain(traffic).chain(refused).chain(loops);
+        numbers.chain(table).chain(process).chain(longest_turn.numbers()).collect()
+    }
+
+    /// The names of [`Stats::numbers`] on the board, in the same order: those that `STATS` has for them, but
+    /// for the parts of the longest turn.
+    fn names() -> Vec<String> {
+        let closed = CloseReason::ALL.iter().map(|reason| format!("closed_{}", reason.word()));
+        let others = [
+            "buffered_bytes",
+            "buffered_output_bytes",
+            "connection_places_bytes",
+            "address_limits_bytes",
+            "table_bytes",
+            "requests",
+            "frames",
+            "refusals",
+            "bytes_in",
+            "bytes_out",
+            "refused_denied",
+            "refused_address_limit",
+            "refused_address_rate",
+            "accept_errors",
+            "accept_pauses",
+            "events_stale",
+            "visits",
+            "turns",
+            "log_lines_suppressed",
+            "table_reloads",
+            "table_failures",
+            "table_keys",
+            "connections_max",
+            "memory_limit_bytes",
+            "cpu_microseconds",
+            "resident_bytes",
+            "longest_turn_window",
+            "longest_turn_microseconds",
+            "longest_turn_before_microseconds",
+        ];
+        let first = ["connections_accepted", "connections_peak"].map(str::to_owned).into_iter();
+        first.chain(closed).chain(others.map(str::to_owned)).collect()
+    }
+
+    /// The statistics of a process that has run for `uptime` as text: one `name value` a line, each ended
+    /// by `\n`.
+    pub fn report(&self, uptime: Duration, process_id: u32) -> impl fmt::Display {
+        Report { stats: self, uptime, process_id, shards: None }
+    }
+
+    /// The same of several shards together, of which the first has run for `uptime`, and of which
+    /// `supervisor` is the process that takes signals.
+    pub fn report_of_shards(
+        &self,
+        shards: Shards,
+        uptime: Duration,
+        supervisor: u32,
+    ) -> impl fmt::Display {
+        Report { stats: self, uptime, process_id: supervisor, shards: Some(shards) }
+    }
+}
+
+struct Report<'a> {
+    stats: &'a Stats,
+    uptime: Duration,
+    process_id: u32,
+    shards: Option<Shards>,
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stats = self.stats;
+        let (whole, part) = (self.uptime.as_secs(), self.uptime.subsec_millis());
+        // The code that prints floats would be 20 KB of the program, and nothing else needs it.
+        writeln!(f, "uptime_seconds {whole}.{part:03}")?;
+        writeln!(f, "version {VERSION}")?;
+        writeln!(f, "pid {}", self.process_id)?;
+        if let Some(Shards { count, answering, with_newest_table }) = self.shards {
+            writeln!(f, "shards {count}")?;
+            writeln!(f, "shards_answering {answering}")?;
+            writeln!(f, "shards_with_newest_table {with_newest_table}")?;
+        }
+        writeln!(f, "connections_open {}", stats.open())?;
+        writeln!(f, "connections_peak {}", stats.peak)?;
+        writeln!(f, "connections_max {}", stats.max_connections)?;
+        writeln!(f, "connections_accepted {}", stats.accepted)?;
+        writeln!(f, "connections_closed {}", stats.closed_total())?;
+        for (reason, count) in CloseReason::ALL.iter().zip(stats.closed) {
+            writeln!(f, "closed_{} {count}", reason.word())?;
+        }
+        let counters = [
+            ("requests", stats.requests),
+            ("frames", stats.frames),
+            ("refusals", stats.refusals),
+            ("bytes_in", stats.bytes_in),
+            ("bytes_out", stats.bytes_out),
+            ("memory_limit_bytes", stats.memory_limit),
+            ("buffered_bytes", stats.buffered),
+            ("buffered_input_bytes", stats.buffered.saturating_sub(stats.buffered_output)),
+            ("buffered_output_bytes", stats.buffered_output),
+            ("connection_places_bytes", stats.places_memory),
+            ("address_limits_bytes", stats.addresses_memory),
+            ("table_bytes", stats.table_memory),
+            ("resident_bytes", stats.resident),
+            ("cpu_microseconds", stats.cpu_micros),
+            ("refused_denied", stats.refused_denied),
+            ("refused_address_limit", stats.refused_address_limit),
+            ("refused_address_rate", stats.refused_address_rate),
+            ("accept_errors", stats.accept_errors),
+            ("accept_pauses", stats.accept_pauses),
+            ("events_stale", stats.stale_events),
+            ("visits", stats.visits),
+            ("turns", stats.turns),
+            ("longest_turn_microseconds", stats.longest_turn.micros(self.uptime)),
+            ("table_keys", stats.table_keys),
+            ("table_reloads", stats.table_reloads),
+            ("table_failures", stats.table_failures),
+            ("log_lines_suppressed", stats.log_suppressed),
+        ];
+        counters.iter().try_for_each(|(name, value)| writeln!(f, "{name} {value}"))
+    }
+}

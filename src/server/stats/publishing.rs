@@ -1,0 +1,127 @@
+//! When a shard tells the others what it has counted.
+//!
+//! Invariants: nobody is told numbers that the others could not read a moment later, so whoever asks one
+//! shard after another never sees a counter go back. A shard that does nothing is not woken to say so.
+
+use super::Stats;
+use crate::io::clock::Moment;
+use crate::io::net::Host;
+use std::fmt;
+use std::time::Duration;
+
+#[cfg(test)]
+mod tests;
+
+/// Between one publication and the next while a shard is busy: often enough for people who watch, and
+/// rare beside the system calls of its clients.
+pub const PERIOD: Duration = Duration::from_millis(100);
+
+/// What the supervisor of shards knows of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shards {
+    /// How many there are to be.
+    pub count: u64,
+    /// How many answer: their loops turn.
+    pub answering: u64,
+    /// How many have the table that was loaded last.
+    pub with_newest_table: u64,
+}
+
+/// Where shards of one server tell each other what they have counted.
+pub trait Ledger {
+    /// Replaces what this shard had published.
+    fn publish(&mut self, own: &Stats);
+
+    /// What all have published, this one included.
+    fn total(&self) -> Stats;
+
+    /// What is known of all of them.
+    fn shards(&self) -> Shards;
+
+    /// For how long there had been shards when this one started.
+    fn age_at_start(&self) -> Duration;
+}
+
+/// Publishes a server's statistics, if it is a shard. A server that is alone has none of it.
+#[derive(Debug, Default)]
+pub struct Publisher(Option<Shared>);
+
+struct Shared {
+    ledger: Box<dyn Ledger>,
+    /// The process that takes signals for all.
+    supervisor: u32,
+    /// Not before then again.
+    pause_ends: Moment,
+    /// Something has happened since the last time.
+    has_news: bool,
+}
+
+impl Publisher {
+    /// A publisher for a shard, whose supervisor has that number.
+    pub fn new(ledger: Box<dyn Ledger>, supervisor: u32) -> Publisher {
+        let pause_ends = Moment::START;
+        Publisher(Some(Shared { ledger, supervisor, pause_ends, has_news: false }))
+    }
+
+    /// How long there has been a server: for a shard, since the first of them started.
+    pub fn uptime(&self, now: Moment) -> Duration {
+        let own = now.since(Moment::START);
+        self.0.as_ref().map_or(own, |shared| shared.ledger.age_at_start() + own)
+    }
+
+    /// A turn of the loop has changed the statistics. What the process has used is asked only if they are
+    /// published.
+    pub fn turn(&mut self, own: &mut Stats, host: &impl Host, now: Moment) {
+        let Some(shared) = &mut self.0 else { return };
+        shared.has_news = true;
+        if now >= shared.pause_ends {
+            own.describe_usage(host.usage());
+            shared.publish(own, now);
+        }
+    }
+
+    /// There will be no turn any more.
+    pub fn last_turn(&mut self, own: &mut Stats, host: &impl Host, now: Moment) {
+        if let Some(shared) = &mut self.0 {
+            own.describe_usage(host.usage());
+            shared.publish(own, now);
+        }
+    }
+
+    /// When there is something to publish though nothing more happens.
+    pub fn due(&self) -> Option<Moment> {
+        self.0.as_ref().filter(|shared| shared.has_news).map(|shared| shared.pause_ends)
+    }
+
+    /// The statistics as text: of this server, or of all shards if it is one.
+    pub fn report(&mut self, own: &mut Stats, host: &impl Host, now: Moment) -> String {
+        let usage = host.usage();
+        own.describe_usage(usage);
+        let uptime = self.uptime(now);
+        let Some(shared) = &mut self.0 else {
+            return own.report(uptime, usage.process_id).to_string();
+        };
+        shared.publish(own, now);
+        let Shared { ledger, supervisor, .. } = shared;
+        ledger.total().report_of_shards(ledger.shards(), uptime, *supervisor).to_string()
+    }
+}
+
+impl fmt::Debug for Shared {
+    /// Without the ledger: a trait object keeps all that it can do in the program, used or not, and how a
+    /// file is shown to programmers is 10 KB.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("pause_ends", &self.pause_ends)
+            .field("has_news", &self.has_news)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn publish(&mut self, own: &Stats, now: Moment) {
+        self.ledger.publish(own);
+        self.pause_ends = now + PERIOD;
+        self.has_news = false;
+    }
+}
