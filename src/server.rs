@@ -48,7 +48,6 @@ use crate::io::clock::Moment;
 use crate::io::net::{Driver, Net, Next, Readiness, Token};
 use crate::io::timer::Timers;
 use crate::io::token::Generations;
-use crate::planted::{Bug, is_planted};
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use crate::server::stats::Stats;
@@ -157,9 +156,6 @@ impl<N: Net> Server<N> {
     pub fn replace_table(&mut self, table: Table) -> Table {
         self.visitor.stats.table_reloads += 1;
         self.visitor.stats.describe_table(&table);
-        if is_planted(Bug::ReloadIgnored) {
-            return table;
-        }
         std::mem::replace(&mut self.visitor.table, table)
     }
 
@@ -191,9 +187,7 @@ impl<N: Net> Server<N> {
                 Visited::Holding => {}
             }
         }
-        if !is_planted(Bug::HeldForgotten) {
-            self.send_held();
-        }
+        self.send_held();
     }
 
     /// Does what passed deadlines ask for. Tells whether there may be more of them.
@@ -209,8 +203,6 @@ impl<N: Net> Server<N> {
                 self.visitor.look_at_output(entry);
                 self.visitor.visit(entry, None);
                 self.visitor.expire(entry);
-            } else if is_planted(Bug::TimerNotRearmed) {
-                continue;
             }
             self.settle(index);
         }
@@ -233,7 +225,7 @@ impl<N: Net> Server<N> {
             let index = slot.key();
             let mut entry = Entry::new(accepted, generation, now);
             // Its request may have come, and no event yet: a read tells, before it is drained.
-            entry.ready.read = is_draining && !is_planted(Bug::LastClientsNotRead);
+            entry.ready.read = is_draining;
             let token = Token::new(index, generation);
             self.visitor.stats.accepted += 1;
             match self.visitor.net.register_accepted(&mut entry.stream, token) {
@@ -242,9 +234,7 @@ impl<N: Net> Server<N> {
                     self.opened(index);
                 }
                 Err(error) => {
-                    if !is_planted(Bug::PlaceKeptByUnregistered) {
-                        self.admission.closed(&peer);
-                    }
+                    self.admission.closed(&peer);
                     self.visitor.stats.count_close(CloseReason::SystemError);
                     let line = format_args!("{peer} dropped: cannot register for events: {error}");
                     self.visitor.log.line(now, Level::Warn, line);
@@ -256,9 +246,7 @@ impl<N: Net> Server<N> {
     /// Turns a client away, with RST: no answer is due, and nothing of it remains in our kernel.
     fn refuse(&mut self, accepted: Accepted<N::Stream>, refusal: Refusal) {
         let Accepted { stream, peer, .. } = accepted;
-        if !is_planted(Bug::TurnedAwayWithFin) {
-            self.visitor.net.abort(stream);
-        }
+        self.visitor.net.abort(stream);
         let stats = &mut self.visitor.stats;
         match refusal {
             Refusal::Denied => stats.refused_denied += 1,

@@ -19,7 +19,6 @@ use crate::io::clock::Moment;
 use crate::io::net::{self, Driver, Filled, Net, Next, Readiness, Token};
 use crate::io::timer::Timers;
 use crate::io::token::Generations;
-use crate::planted::{Bug, is_planted};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -341,7 +340,7 @@ impl<N: Net, S: Script> Fleet<N, S> {
 impl<N: Net, S: Script> Driver for Fleet<N, S> {
     fn ready(&mut self, token: Token, readiness: Readiness) {
         if let Some(entry) = self.sessions.get_mut(token.index())
-            && (entry.generation == token.generation() || is_planted(Bug::ClientTakesForeignEvent))
+            && entry.generation == token.generation()
         {
             entry.ready.merge(readiness);
             entry.enqueue(token.index(), &mut self.queue);

@@ -13,7 +13,6 @@ pub use crate::io::token::Token;
 use crate::io::address::Peer;
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::{Moment, WallTime};
-use crate::planted::{Bug, is_planted};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -297,20 +296,14 @@ pub fn fill<N: Net>(
             Ok(Filled::Eof)
         }
         Ok(count) => {
-            ready.read = (count == into.len() && !is_planted(Bug::OneReadAnEdge))
-                || (ready.read_on && !is_planted(Bug::ShortReadEndsAll));
+            ready.read = count == into.len() || ready.read_on;
             Ok(Filled::Bytes(count))
         }
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            ready.read = is_planted(Bug::ReadinessOutlivesEagain);
+            ready.read = false;
             Ok(Filled::Nothing)
         }
-        Err(error)
-            if error.kind() == ErrorKind::Interrupted
-                && !is_planted(Bug::InterruptedReadBreaks) =>
-        {
-            Ok(Filled::Nothing)
-        }
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Filled::Nothing),
         Err(error) => Err(error),
     }
 }
@@ -368,8 +361,6 @@ pub fn flush_queue<N: Net>(
     if ready.write && queue.is_empty() {
         fresh_taken = flush(net, stream, ready, fresh)?;
     }
-    if fresh_taken == 0 || !is_planted(Bug::ShortWriteDropsTail) {
-        queue.extend(fresh.get(fresh_taken..).unwrap_or_default(), now);
-    }
+    queue.extend(fresh.get(fresh_taken..).unwrap_or_default(), now);
     Ok(taken + fresh_taken)
 }

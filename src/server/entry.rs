@@ -8,7 +8,6 @@ use crate::io::address::Peer;
 use crate::io::clock::Moment;
 use crate::io::net::Readiness;
 use crate::io::token::{Generations, Token};
-use crate::planted::{Bug, is_planted};
 use crate::server::limits::Limits;
 use slab::Slab;
 use std::collections::VecDeque;
@@ -36,8 +35,7 @@ pub(super) fn find<S>(
     token: Token,
 ) -> Option<(usize, &mut Entry<S>)> {
     let entry = connections.get_mut(token.index())?;
-    let is_its_own = entry.generation == token.generation() || is_planted(Bug::NoGeneration);
-    is_its_own.then_some((token.index(), entry))
+    (entry.generation == token.generation()).then_some((token.index(), entry))
 }
 
 /// A connection with its socket: all that one costs while idle.
@@ -85,7 +83,7 @@ impl<S> Entry<S> {
         (self.ready.read && self.conn.wants_read())
             || (self.ready.write && self.conn.has_unsent())
             || (self.ready.write && self.conn.wants_to_produce())
-            || (self.conn.can_resume(limits) && !is_planted(Bug::StalledForgotten))
+            || self.conn.can_resume(limits)
     }
 
     /// Puts the connection at the back of the queue, unless it is in it.

@@ -12,7 +12,6 @@ use crate::handlers::{Context, Responder};
 use crate::io::clock::Moment;
 use crate::io::net::{self, Filled, Net, Output};
 use crate::io::token::Token;
-use crate::planted::{Bug, is_planted};
 use crate::server::client_log::ClientLog;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
@@ -129,12 +128,12 @@ impl<N: Net> Visitor<N> {
         let is_late = |since: &Moment| *since + limit <= self.now;
         let Some(since) = unsent.waiting_since().filter(is_late) else { return };
         match self.net.output(&entry.stream) {
-            Output::Held { last_taken, kept_back } if !is_planted(Bug::RoomCountsAsTaken) => {
+            Output::Held { last_taken, kept_back } => {
                 if last_taken > since + kept_back.min(limit / 2) {
                     unsent.restart_wait(last_taken.min(self.now));
                 }
             }
-            Output::Held { .. } | Output::Delivered | Output::Unknown => entry.ready.write = true,
+            Output::Delivered | Output::Unknown => entry.ready.write = true,
         }
     }
 
@@ -168,7 +167,7 @@ impl<N: Net> Visitor<N> {
     /// Has the kernel tell when the peer takes output again, if it has ceased to. Most never do.
     pub(super) fn watch_writing(&mut self, entry: &mut Entry<N::Stream>, index: usize) {
         let is_stuck = !entry.ready.write && entry.conn.has_unsent();
-        if !is_stuck || entry.watches_writing || is_planted(Bug::WritingNotWatched) {
+        if !is_stuck || entry.watches_writing {
             return;
         }
         let token = Token::new(index, entry.generation);
