@@ -95,7 +95,7 @@ impl TrialReads {
 
     fn is_worth_it(&mut self) -> bool {
         self.skipped = if self.score >= Self::WORTH_IT { 0 } else { self.skipped.wrapping_add(1) };
-        self.skipped % Self::WORTH_IT == 0
+        self.skipped.is_multiple_of(Self::WORTH_IT)
     }
 
     fn note(&mut self, has_found_bytes: bool) {
