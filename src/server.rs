@@ -25,10 +25,10 @@ pub mod stats;
 
 mod accept;
 mod admission;
-mod audit;
 mod closing;
 mod connection;
 mod context;
+mod inspect;
 mod measuring;
 mod memory;
 mod stopping;
@@ -53,10 +53,10 @@ use crate::table::Table;
 use crate::zone::ZoneRules;
 use accept::{Acceptor, Holders};
 use admission::Admission;
-#[doc(hidden)]
-pub use audit::Audited;
 use connection::ServerConnection;
 use context::ServerContext;
+#[doc(hidden)]
+pub use inspect::ConnectionSnapshot;
 use memory::MemoryAccounting;
 use stopping::Phase;
 use turn::Batch;

@@ -155,7 +155,7 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
     /// Sessions that have a socket, and timers that are armed: so that a simulator can check that
     /// nothing is left over.
     #[doc(hidden)]
-    pub fn audit(&self) -> (usize, usize) {
+    pub fn inspect(&self) -> (usize, usize) {
         (self.sessions.len(), self.sessions.armed_timers())
     }
 
