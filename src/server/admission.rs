@@ -1,13 +1,13 @@
 //! Which clients are let in: the rules on addresses, and the limits on one client.
 //!
-//! *One client* is an IPv4 address, or an IPv6 network of 64 bits: a single host is commonly given that
-//! much (RFC 6177), and it may use a new address of it for each connection.
+//! *One client* is an IPv4 address, or an IPv6 network of 64 bits: a single host is commonly given
+//! that much (RFC 6177), and it may use a new address of it for each connection.
 //!
 //! Invariants:
 //!
 //! - A count exists for each client that has an address and a connection, and for no other.
-//! - Memory follows the clients that are connected, or connected during the last second. A limit that
-//!   is not set needs none.
+//! - Memory follows the clients that are connected, or connected during the last second. A limit
+//!   that is not set needs none.
 //! - The cost of a look-up does not depend on the addresses that clients choose: the clients are in
 //!   trees, in order. A hash table would need a seed that nobody can guess.
 
@@ -21,8 +21,8 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// RateLimiter that may be forgotten, looked at for each that is noted: two, so that the memory of a crowd
-/// shrinks while others still come.
+/// RateLimiter that may be forgotten, looked at for each that is noted: two, so that the memory of
+/// a crowd shrinks while others still come.
 const FORGOTTEN_PER_ARRIVAL: usize = 2;
 
 /// Why a client is rejected.
@@ -135,8 +135,9 @@ impl Admission {
     }
 }
 
-/// How often clients connect. For each it keeps the time at which its arrivals, had they been spread
-/// evenly, would allow the next one. This is the generic cell rate algorithm (ITU-T I.371), with a tolerance of a second.
+/// How often clients connect. For each it keeps the time at which its arrivals, had they been
+/// spread evenly, would allow the next one. This is the generic cell rate algorithm (ITU-T I.371),
+/// with a tolerance of a second.
 #[derive(Debug, Default)]
 struct RateLimiter {
     next: BTreeMap<AddressKey, Moment>,

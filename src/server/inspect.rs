@@ -1,5 +1,5 @@
-//! What a simulator may see of a server's connections, to check after every turn that the invariants
-//! hold. Nothing here changes anything.
+//! What a simulator may see of a server's connections, to check after every turn that the
+//! invariants hold. Nothing here changes anything.
 
 use super::Server;
 use super::connection::ServerConnection;
