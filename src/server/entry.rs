@@ -55,6 +55,7 @@ pub(super) struct Entry<S> {
 }
 
 // A stream is a descriptor. A million idle connections take this a million times.
+#[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Entry<i32>>() == 88, "the size of a connection's place");
 
 /// recv(2) of a unix socket stops short at what came with a descriptor (SCM_RIGHTS, unix(7)) though more has

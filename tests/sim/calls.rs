@@ -188,7 +188,7 @@ impl Kernel {
     /// EPOLL_CTL_ADD: what the socket is ready for already is told too.
     pub(crate) fn register(&mut self, index: usize, token: Token) -> io::Result<()> {
         let result = self.fault(Call::Register, index);
-        let outcome = Outcome::of(&result.as_ref().map(|()| token.0).map_err(copy_of));
+        let outcome = Outcome::of(&result.as_ref().map(|()| token.0 as usize).map_err(copy_of));
         self.note(self.ends[index].owner, What::Register, index, outcome);
         if index % 2 == 1 {
             let link = index / 2;
@@ -211,7 +211,7 @@ impl Kernel {
     /// EPOLL_CTL_MOD: room that there is already is told too.
     pub(crate) fn add_write_interest(&mut self, index: usize, token: Token) -> io::Result<()> {
         let result = self.fault(Call::AddWriteInterest, index);
-        let outcome = Outcome::of(&result.as_ref().map(|()| token.0).map_err(copy_of));
+        let outcome = Outcome::of(&result.as_ref().map(|()| token.0 as usize).map_err(copy_of));
         self.note(self.ends[index].owner, What::AddWriteInterest, index, outcome);
         result?;
         if self.ends[index].token != Some(token) || self.ends[index].write_interest {

@@ -54,7 +54,7 @@ impl Kernel {
             self.dice.shuffle(&mut events);
         }
         for &(token, readiness) in &events {
-            self.note(owner, What::Event, token.0, Outcome::Ready(readiness));
+            self.note(owner, What::Event, token.0 as usize, Outcome::Ready(readiness));
         }
         if self.has(Knob::StaleEvents) && self.dice.one_in(2) {
             events.extend(self.stale(owner));
@@ -120,7 +120,7 @@ impl Kernel {
         self.faults.count(Knob::StaleEvents);
         let readiness =
             Readiness { read: true, write: true, read_until_would_block: self.dice.one_in(2) };
-        self.note(owner, What::StaleEvent, token.0, Outcome::Ready(readiness));
+        self.note(owner, What::StaleEvent, token.0 as usize, Outcome::Ready(readiness));
         Some((token, readiness))
     }
 }

@@ -151,7 +151,7 @@ impl fmt::Display for Entry {
         write!(f, "  step {step:>5}  {at:>12.6} s  {who:?} {what:?} ")?;
         match what {
             What::Event | What::StaleEvent => {
-                let token = Token(*subject);
+                let token = Token(*subject as u64);
                 write!(f, "{}.{}", token.index(), token.generation())?;
             }
             _ => write!(f, "#{subject}")?,
