@@ -20,7 +20,6 @@ pub(super) struct ServerConnection {
 
 // A stream is a descriptor. A million idle connections take this a million times.
 #[cfg(target_pointer_width = "64")]
-#[cfg(target_pointer_width = "64")]
 const _: () =
     assert!(size_of::<Socket<i32, ServerConnection>>() == 88, "the size of a connection's slot");
 
