@@ -41,4 +41,6 @@ pub mod reactor;
 mod scratch;
 pub mod server;
 pub mod table;
+#[cfg(all(unix, any(test, feature = "testkit")))]
+pub mod testkit;
 pub mod zone;
