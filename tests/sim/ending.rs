@@ -1,11 +1,11 @@
 //! At the end nothing is left, and all that was counted adds up.
 
-use crate::homes::link_of;
 use crate::sessions::Asker;
 use crate::world::World;
 use readyd::client::{Finished, SessionError};
 use readyd::server::close::CloseReason;
 use readyd::testkit::sockets::Owner;
+use readyd::testkit::sockets::link_of;
 
 impl World {
     /// # Errors

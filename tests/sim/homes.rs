@@ -6,7 +6,6 @@ use readyd::server::access::{AccessRules, ranges};
 use readyd::server::limits::Limits;
 use readyd::testkit::dice::Dice;
 use readyd::testkit::knobs::{Knob, Knobs};
-use readyd::testkit::sockets::source_address;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// One of [`HOMES`]: what lives there has that address.
@@ -66,11 +65,7 @@ impl Home {
         all
     };
 
-    /// The address from which connection `link` is made.
-    pub(crate) fn address(self, link: usize) -> SocketAddr {
-        source_address(self.ip(), link)
-    }
-
+    /// Its address.
     pub(crate) fn ip(self) -> IpAddr {
         HOMES[self.0].0
     }

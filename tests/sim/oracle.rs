@@ -2,7 +2,7 @@
 
 use crate::doorman::Doorman;
 use crate::homes::Neighbourhood;
-use crate::homes::{address_of, link_of};
+use crate::homes::address_of;
 use crate::judge;
 use crate::ledger::{Books, Ledger};
 use crate::log_tap;
@@ -17,7 +17,7 @@ use readyd::testkit::kernel::Kernel;
 use readyd::testkit::knobs::Knob;
 use readyd::testkit::net::SimNet;
 use readyd::testkit::sockets::Owner;
-use readyd::testkit::sockets::source_address;
+use readyd::testkit::sockets::{link_of, source_address};
 
 /// What the largest reply can be that is not an echo, on a service without requests: a read's worth.
 const LARGEST_PIECE: usize = 64 * 1024;
