@@ -197,7 +197,7 @@ impl Reactor {
         Arc::clone(&self.waker)
     }
 
-    /// The time now, on the clock that drivers are given.
+    /// The time now, on the clock that handlers are given.
     pub fn now(&self) -> Moment {
         Moment::START + self.started.elapsed()
     }
@@ -267,7 +267,7 @@ impl Reactor {
                     first_wakeup.get_or_insert(now);
                     handler.on_wakeup(Wakeup::Message, now);
                 }
-                mio::Token(token) => handler.on_ready(Token(token), readiness(event)),
+                mio::Token(token) => handler.on_ready(Token(token as u64), readiness(event)),
             }
         }
         first_wakeup

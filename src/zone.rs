@@ -5,6 +5,7 @@
 //! environment or a clock but [`source`], which reads one file when it is asked to.
 
 mod posix;
+#[cfg(unix)]
 pub mod source;
 mod tzif;
 

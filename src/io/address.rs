@@ -3,12 +3,8 @@
 //! Invariant: an [`Address`] is one that bind(2) and connect(2) take as it stands. A [`Peer`] is as large
 //! as a `std::net::SocketAddr`, and copying it allocates nothing: each connection has one.
 
-use crate::config::address::{AddressError, socket_address};
-use socket2::{SockAddr, SockRef};
 use std::fmt;
-use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -17,33 +13,14 @@ mod tests;
 
 /// Where a server listens, or is connected to.
 ///
-/// It is written as `IP:PORT`, `[IPv6]:PORT` or `[IPv6%INTERFACE]:PORT`, or as a [`UnixAddress`].
+/// It is written as `IP:PORT`, `[IPv6]:PORT` or `[IPv6%INTERFACE]:PORT`, or as a [`UnixAddress`]. The room
+/// `config` reads it, because only the system knows the number of an interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Address {
     /// A TCP port of an IP address.
     Inet(SocketAddr),
     /// A unix socket.
     Unix(UnixAddress),
-}
-
-impl Address {
-    /// That of a unix socket.
-    ///
-    /// # Errors
-    ///
-    /// What getsockname(2) says; [`io::ErrorKind::InvalidData`] if the socket has an address that cannot be
-    /// written, such as a relative path.
-    pub fn of_unix_socket(socket: &impl AsFd) -> io::Result<Address> {
-        let address = SockRef::from(socket).local_addr()?;
-        let text = match (address.as_pathname(), address.as_abstract_namespace()) {
-            (Some(path), _) => path.to_str().map(str::to_owned),
-            (None, Some(name)) => std::str::from_utf8(name).ok().map(|name| format!("@{name}")),
-            (None, None) => None,
-        };
-        let not_written = || io::Error::from(ErrorKind::InvalidData);
-        let address = UnixAddress::new(&text.ok_or_else(not_written)?);
-        address.map(Address::Unix).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
-    }
 }
 
 impl From<SocketAddr> for Address {
@@ -64,17 +41,6 @@ impl fmt::Display for Address {
             Address::Inet(address) => write!(f, "{address}"),
             Address::Unix(address) => write!(f, "{address}"),
         }
-    }
-}
-
-impl FromStr for Address {
-    type Err = AddressError;
-
-    fn from_str(text: &str) -> Result<Address, AddressError> {
-        if text.starts_with(UnixAddress::PREFIX) {
-            return Ok(Address::Unix(text.parse()?));
-        }
-        socket_address(text).map(Address::Inet)
     }
 }
 
@@ -143,19 +109,17 @@ impl UnixAddress {
         self.text.starts_with('/').then(|| Path::new(&self.text))
     }
 
-    /// For bind(2) and connect(2).
+    /// An absolute path, or `@` and a name in the abstract namespace.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The address that `text` has behind its `unix:`.
     ///
     /// # Errors
     ///
-    /// None: it was checked when it was read.
-    pub fn to_sock_addr(&self) -> io::Result<SockAddr> {
-        match self.text.strip_prefix('@') {
-            Some(name) => SockAddr::unix(format!("\0{name}")),
-            None => SockAddr::unix(&self.text),
-        }
-    }
-
-    fn new(text: &str) -> Result<UnixAddress, UnixAddressError> {
+    /// What no unix socket can be bound to.
+    pub fn new(text: &str) -> Result<UnixAddress, UnixAddressError> {
         let name = text.strip_prefix('@').unwrap_or(text);
         if name.is_empty() {
             return Err(UnixAddressError::Empty);

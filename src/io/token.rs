@@ -9,22 +9,21 @@
 mod tests;
 
 const GENERATION_SHIFT: u32 = 32;
-const PLACE_MASK: usize = u32::MAX as usize;
-const _: () = assert!(usize::BITS == 64, "a token holds a generation and a place");
+const PLACE_MASK: u64 = u32::MAX as u64;
 
 /// Names a registered socket in events: a place in a slab, and a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Token(pub usize);
+pub struct Token(pub u64);
 
 impl Token {
     /// The token of the connection of `generation` in the slab's place `index`, below 2³².
     pub fn new(index: usize, generation: u32) -> Token {
-        Token((generation as usize) << GENERATION_SHIFT | index)
+        Token(u64::from(generation) << GENERATION_SHIFT | index as u64)
     }
 
     /// The place in the slab.
     pub fn index(self) -> usize {
-        self.0 & PLACE_MASK
+        (self.0 & PLACE_MASK) as usize
     }
 
     /// The generation.

@@ -88,6 +88,12 @@ const READ: mio::Interest = mio::Interest::READABLE.add(mio::Interest::PRIORITY)
 /// The same, and EPOLLOUT.
 const READ_WRITE: mio::Interest = READ.add(mio::Interest::WRITABLE);
 
+/// The kernel keeps 64 bits for each registration, epoll_event(3type), and mio has a `usize` of them.
+fn mio_token(token: Token) -> mio::Token {
+    const { assert!(usize::BITS == 64, "a token holds a generation and a slot") };
+    mio::Token(token.0 as usize)
+}
+
 impl SocketIo for MioNet {
     type Stream = TcpStream;
 
@@ -101,12 +107,12 @@ impl SocketIo for MioNet {
             Interest::Read => READ,
             Interest::ReadWrite => READ_WRITE,
         };
-        self.registry.register(stream, mio::Token(token.0), interest)
+        self.registry.register(stream, mio_token(token), interest)
     }
 
     fn add_write_interest(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
         // EPOLL_CTL_MOD looks at the socket anew: room that was made in the meantime is an event too.
-        self.registry.reregister(stream, mio::Token(token.0), READ_WRITE)
+        self.registry.reregister(stream, mio_token(token), READ_WRITE)
     }
 
     fn recv(&mut self, stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
@@ -148,7 +154,7 @@ impl Accept for MioNet {
     }
 
     fn register_listener(&mut self, listener: &mut Listener, token: Token) -> io::Result<()> {
-        self.registry.register(listener, mio::Token(token.0), mio::Interest::READABLE)
+        self.registry.register(listener, mio_token(token), mio::Interest::READABLE)
     }
 
     fn deregister_listener(&mut self, listener: &mut Listener) -> io::Result<()> {

@@ -1,9 +1,7 @@
 //! The faults by which real systems fell, a test each. The oracle looks on in all of them: here stands
 //! what has to happen besides.
 
-use crate::faults::Call;
 use crate::homes::Home;
-use crate::knobs::{Knob, Knobs};
 use crate::model::Kind;
 use crate::peers::{Ending, MINUTE, Peer, Plan, Reading, Writing};
 use crate::setup::{Action, Setup};
@@ -11,6 +9,8 @@ use crate::wire::frame;
 use crate::world::World;
 use readyd::server::close::CloseReason;
 use readyd::server::limits::Limits;
+use readyd::testkit::faults::Call;
+use readyd::testkit::knobs::{Knob, Knobs};
 use std::time::Duration;
 
 /// Worlds in which chance has a part are tried with so many seeds.

@@ -1,11 +1,11 @@
 //! Whether a connection was closed for a reason that it had.
 
-use crate::facts::Facts;
 use crate::model::{Kind, Scene};
 use crate::watch::Watch;
 use nix::errno::Errno;
 use readyd::io::clock::Moment;
 use readyd::server::close::CloseReason;
+use readyd::testkit::facts::Facts;
 
 /// The evidence on one connection.
 pub(crate) struct Court<'a> {

@@ -1,12 +1,12 @@
 //! The memory that connections hold: that the server's sum of it is right and within its limit, and who
 //! had to go when it was not.
 
-use crate::facts::Facts;
-use crate::kernel::Kernel;
 use crate::model::Kind;
 use crate::watch::Watch;
 use readyd::server::ConnectionSnapshot;
 use readyd::server::limits::Limits;
+use readyd::testkit::facts::Facts;
+use readyd::testkit::kernel::Kernel;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A queue's own size, and the least that a vector allocates; generously.

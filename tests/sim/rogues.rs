@@ -1,9 +1,9 @@
 //! Servers that mean no good, for the client under test to speak with.
 
-use crate::dice::Dice;
-use crate::kernel::Kernel;
 use crate::wire::frame;
 use readyd::client::SessionError;
+use readyd::testkit::dice::Dice;
+use readyd::testkit::kernel::Kernel;
 use std::collections::BTreeMap;
 
 /// What a rogue does.

@@ -63,7 +63,7 @@ impl World {
                 }
             }
             Operation::Unknown { token, readiness } => {
-                self.tell(Token(token as usize), readiness_of(readiness));
+                self.tell(Token(token as u64), readiness_of(readiness));
             }
             Operation::Reload => {
                 self.version += 1;
