@@ -43,6 +43,14 @@ impl ByteQueue {
         }
     }
 
+    /// The same bytes, to be changed where they are.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        match &mut self.0 {
+            Some(waiting) => waiting.bytes.get_mut(waiting.consumed..).unwrap_or_default(),
+            None => &mut [],
+        }
+    }
+
     /// Since when the front has waited: when the queue was last empty, last consumed from, or its
     /// wait restarted. `None` if nothing waits.
     pub fn waiting_since(&self) -> Option<Moment> {

@@ -6,7 +6,7 @@
 use super::budget::Buffered;
 use super::entry::Entry;
 use super::held::HeldReplies;
-use crate::conn::{Connection, Step, Turn};
+use crate::conn::{Connection, Step, Turn, Work};
 use crate::handlers::daytime::Calendar;
 use crate::handlers::{Context, Responder};
 use crate::io::clock::Moment;
@@ -57,6 +57,8 @@ pub(super) struct Visitor<N: Net> {
     out: Vec<u8>,
     /// The reply in `scratch`, made of a request that lay there; then `out` is empty.
     echo: Range<usize>,
+    /// What may still be done in this visit.
+    work: Work,
 }
 
 impl<N: Net> Visitor<N> {
@@ -80,6 +82,7 @@ impl<N: Net> Visitor<N> {
             scratch: vec![0; VISIT_BYTES].into_boxed_slice(),
             out: Vec::new(),
             echo: 0..0,
+            work: Work::new(Work::VISIT),
         }
     }
 
@@ -92,6 +95,7 @@ impl<N: Net> Visitor<N> {
     /// Does what is ready and wanted, up to the budget. A small reply that would only remain to be sent is
     /// held for `holder`, if there is one, which then has it sent.
     pub(super) fn visit(&mut self, entry: &mut Entry<N::Stream>, holder: Option<Token>) -> Visited {
+        self.work = Work::new(Work::VISIT);
         self.stats.visits += 1;
         let visited = self.exchange(entry, holder).unwrap_or_else(|error| {
             self.fail(entry, &error);
@@ -290,12 +294,13 @@ impl<N: Net> Visitor<N> {
     fn with_engine<T>(
         &mut self,
         entry: &mut Entry<N::Stream>,
-        call: impl FnOnce(&mut Connection, &mut Turn<'_, Responder<'_, N>>, &mut [u8]) -> T,
+        call: impl FnOnce(&mut Connection, &mut Turn<'_, Responder<'_>>, &mut [u8]) -> T,
     ) -> T {
         let context = Context {
             now: self.now,
             peer: entry.peer,
-            wall_clock: &self.net,
+            options: entry.service.options,
+            system: &self.net,
             calendar: &mut self.calendar,
             table: &self.table,
             stats: &mut self.stats,
@@ -306,8 +311,10 @@ impl<N: Net> Visitor<N> {
             now: self.now,
             limits: &self.limits,
             framing: entry.service.framing(&self.limits),
-            responder: &mut Responder { service: entry.service, context },
+            responder: &mut Responder { spec: entry.service.spec(), context },
+            out_start: 0,
             out: &mut self.out,
+            work: &mut self.work,
         };
         call(&mut entry.conn, &mut turn, &mut self.scratch)
     }

@@ -17,8 +17,8 @@ use crate::sockets::Owner;
 use crate::tables;
 use crate::trace::{Outcome, What};
 use readyd::client::Fleet;
-use readyd::handlers::Service;
 use readyd::handlers::daytime::{Calendar, Format};
+use readyd::handlers::{Options, Service};
 use readyd::io::clock::Moment;
 use readyd::io::net::{Driver, Next};
 use readyd::server::Server;
@@ -83,16 +83,16 @@ pub(crate) struct World {
 }
 
 const SERVICES: [Service; Kind::ALL.len()] = [
-    Service::Framed,
-    Service::Lookup,
-    Service::Exchange,
-    Service::Echo,
-    Service::Discard,
-    Service::Chargen,
-    Service::Greeting,
-    Service::Time,
-    Service::Daytime { format: Format::Ctime, ack: false },
-    Service::Daytime { format: Format::Ctime, ack: true },
+    Service::FRAMED,
+    Service::LOOKUP,
+    Service::EXCHANGE,
+    Service::ECHO,
+    Service::DISCARD,
+    Service::CHARGEN,
+    Service::GREETING,
+    Service::TIME,
+    Service::DAYTIME.with(Options { format: Format::Ctime, ack: false }),
+    Service::DAYTIME.with(Options { format: Format::Ctime, ack: true }),
 ];
 
 impl World {
