@@ -34,6 +34,7 @@
 
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
+use crate::protocol::frame::EncodedLength;
 use crate::protocol::framing::{self, Framing, Message, ReadCursor, Request};
 use crate::protocol::reply::Reply;
 use crate::server::close::CloseReason;
@@ -172,7 +173,7 @@ impl Connection {
     pub fn produce<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
         let before = turn.out.len();
         turn.responder.produce(&mut Reply::bare(turn.out));
-        spend_output(before, turn);
+        turn.work.spend_bytes(turn.out.len().saturating_sub(before));
     }
 
     /// Ends the connection because the server stops: a last line that lacks its end is answered, an
@@ -277,7 +278,11 @@ impl Connection {
         mut searched: usize,
         turn: &mut Turn<'_, R>,
     ) {
+        let mut last_length = EncodedLength::default();
         while !turn.work.is_spent() && !self.is_above_high_water(turn) {
+            if input.bytes().is_empty() && self.unparsed.is_empty() {
+                return;
+            }
             let next = framing::next_message(
                 turn.framing,
                 &mut self.unparsed,
@@ -287,7 +292,7 @@ impl Connection {
             );
             searched = 0;
             let outcome = match next {
-                Ok(Some(Message::Read(message))) => answer(message, turn),
+                Ok(Some(Message::Read(message))) => answer(message, &mut last_length, turn),
                 Ok(Some(Message::Held(len))) => self.answer_held(len, turn),
                 Ok(None) => return,
                 Err(error) => {
@@ -312,11 +317,12 @@ impl Connection {
 
     /// A line that lacks its end counts as a request once the peer pauses or half-closes.
     fn serve_final_line<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
-        let outcome = answer(self.unparsed.bytes(), turn);
+        let outcome = answer_alone(self.unparsed.bytes(), turn);
         self.unparsed.clear();
         self.apply(outcome);
     }
 
+    #[inline]
     fn apply(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Continue => {}
@@ -347,19 +353,20 @@ impl Connection {
     }
 }
 
-/// Answers the request that `message` is.
-fn answer<R: Respond>(message: &[u8], turn: &mut Turn<'_, R>) -> Outcome {
+/// Answers the request that `message` is. `last` has the length of the reply before.
+#[inline(always)] // once, into the loop of `serve`
+fn answer<R: Respond>(message: &[u8], last: &mut EncodedLength, turn: &mut Turn<'_, R>) -> Outcome {
     let before = turn.out.len();
     let request = turn.framing.payload(message);
     let mut reply = Reply::begin(turn.out, request.envelope);
     let outcome = turn.responder.respond(request, &mut reply, turn.work);
-    reply.finish();
-    turn.work.spend(Work::REQUEST);
-    spend_output(before, turn);
+    reply.finish_with(last);
+    turn.work.spend_request(turn.out.len().saturating_sub(before));
     outcome
 }
 
-/// Takes the cost of the output behind the first `before` bytes from the work that is left.
-fn spend_output<R>(before: usize, turn: &mut Turn<'_, R>) {
-    turn.work.spend_bytes(turn.out.len().saturating_sub(before));
+/// Answers a request that is not one of many in a read.
+#[inline(never)]
+fn answer_alone<R: Respond>(message: &[u8], turn: &mut Turn<'_, R>) -> Outcome {
+    answer(message, &mut EncodedLength::default(), turn)
 }

@@ -9,7 +9,7 @@
 
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
-use crate::io::net::WallClock;
+use crate::io::host::WallClock;
 use crate::protocol::frame;
 use crate::protocol::framing::{self, Framing, Message, ReadCursor};
 use std::io;
@@ -301,6 +301,11 @@ impl<S: Script> Session<S> {
     /// Whether the script waits for its owner.
     pub fn is_resting(&self) -> bool {
         self.state.is_resting()
+    }
+
+    /// Whether a script that rested has something to say.
+    pub fn is_woken(&self) -> bool {
+        self.state.is_woken()
     }
 
     /// FIN was sent, at `now`.

@@ -7,8 +7,7 @@
 //!
 //! Invariant: what is sent is what [`Connection::receive`] would have made of the same bytes.
 
-use super::{Connection, Outcome, Respond, Turn, spend_output};
-use crate::conn::work::Work;
+use super::{Connection, Outcome, Respond, Turn};
 use crate::protocol::frame::{self, HEADER_LEN};
 use crate::protocol::framing::{Envelope, Framing, ReadCursor};
 use crate::protocol::reply::Reply;
@@ -67,7 +66,7 @@ impl Connection {
     ) -> Outcome {
         let message = self.unparsed.bytes().get(..len).unwrap_or_default();
         if len < MIN_TEXT || len < self.unparsed.len() || !self.may_lend(turn) {
-            let outcome = super::answer(message, turn);
+            let outcome = super::answer_alone(message, turn);
             self.unparsed.consume(len, turn.now);
             return outcome;
         }
@@ -101,8 +100,7 @@ fn answer_lending<R: Respond>(message: &[u8], turn: &mut Turn<'_, R>) -> (Outcom
     let mut reply = Reply::begin_lending(turn.out, request.envelope, MIN_TEXT);
     let outcome = turn.responder.respond(request, &mut reply, turn.work);
     let text_len = reply.finish();
-    turn.work.spend(Work::REQUEST);
-    spend_output(before, turn);
+    turn.work.spend_request(turn.out.len().saturating_sub(before));
     (outcome, text_len)
 }
 

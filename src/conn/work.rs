@@ -49,6 +49,18 @@ impl Work {
     /// Takes away what it costs to copy `count` bytes, rounded down.
     #[inline]
     pub fn spend_bytes(&mut self, count: usize) {
-        self.spend(u32::try_from(count / Work::BYTES_PER_UNIT).unwrap_or(u32::MAX));
+        self.spend(Work::of_bytes(count));
+    }
+
+    /// Takes away a request whose reply has `count` bytes.
+    #[inline]
+    pub fn spend_request(&mut self, count: usize) {
+        self.spend(Work::REQUEST.saturating_add(Work::of_bytes(count)));
+    }
+
+    #[inline]
+    fn of_bytes(count: usize) -> u32 {
+        // No buffer has so many bytes that this would be cut off.
+        (count / Work::BYTES_PER_UNIT) as u32
     }
 }

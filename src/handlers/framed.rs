@@ -32,12 +32,7 @@ pub struct Command {
 }
 
 /// Answers a request whose argument is this.
-type Run = for<'a> fn(
-    &'a [u8],
-    &mut Context<'_>,
-    &mut Reply<'_>,
-    &mut Work,
-) -> Result<Outcome, RequestError<'a>>;
+type Run = fn(&[u8], &mut Context<'_>, &mut Reply<'_>, &mut Work) -> Outcome;
 
 /// What may follow a command's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +58,7 @@ pub static COMMANDS: [Command; 8] = [
         cost: 0,
         run: |text, _, reply, _| {
             reply.echo(text);
-            Ok(Outcome::Continue)
+            Outcome::Continue
         },
     },
     Command {
@@ -94,7 +89,7 @@ pub static COMMANDS: [Command; 8] = [
         cost: 4,
         run: |_, context, reply, _| {
             greeting::write_greeting(context, reply);
-            Ok(Outcome::Continue)
+            Outcome::Continue
         },
     },
     Command {
@@ -112,13 +107,10 @@ pub static COMMANDS: [Command; 8] = [
         cost: 0,
         run: |_, _, reply, _| {
             reply.push(RECEIVED);
-            Ok(Outcome::Finish(CloseReason::Disconnect))
+            Outcome::Finish(CloseReason::Disconnect)
         },
     },
 ];
-
-/// The length of the longest word in [`COMMANDS`], in bytes.
-const LONGEST_WORD: usize = "Disconnect".len();
 
 /// What a message costs that is no command: it is written to the log, or counted as left out.
 const MESSAGE_COST: u32 = 10;
@@ -140,30 +132,47 @@ impl Command {
         }
     }
 
-    /// Whether a body that begins with `word`, and goes on with `text`, is this command.
+    /// All that follows the word and one separator, if `body` begins with this command.
     #[inline]
-    fn is_meant(&self, word: &[u8], text: &[u8]) -> bool {
-        word.eq_ignore_ascii_case(self.word.as_bytes())
-            && match self.arguments {
-                Arguments::Exactly(argument) => text.trim_ascii() == argument.as_bytes(),
-                _ => true,
-            }
+    fn text_in<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
+        let (word, rest) = body.split_at_checked(self.word.len())?;
+        if !is_same_word(word, self.word) {
+            return None;
+        }
+        let text = match rest {
+            [] => rest,
+            [separator, text @ ..] if separator.is_ascii_whitespace() => text,
+            _ => return None,
+        };
+        match self.arguments {
+            Arguments::Exactly(argument) if text.trim_ascii() != argument.as_bytes() => None,
+            _ => Some(text),
+        }
     }
 
     /// The argument in `text`, which is all that follows the word and one separator.
     #[inline]
     fn argument<'a>(&self, text: &'a [u8]) -> Result<&'a [u8], RequestError<'static>> {
-        match (self.arguments, text) {
-            (Arguments::Text, text) => Ok(text),
-            (Arguments::None, text) if !text.trim_ascii().is_empty() => {
-                Err(RequestError::TakesNoArgument(self.word))
-            }
-            (Arguments::Required(name), text) if text.trim_ascii().is_empty() => {
+        if self.arguments == Arguments::Text {
+            return Ok(text);
+        }
+        let text = text.trim_ascii();
+        match self.arguments {
+            Arguments::None if !text.is_empty() => Err(RequestError::TakesNoArgument(self.word)),
+            Arguments::Required(name) if text.is_empty() => {
                 Err(RequestError::NeedsArgument(self.word, name))
             }
-            (_, text) => Ok(text.trim_ascii()),
+            _ => Ok(text),
         }
     }
+}
+
+/// Whether two words of equal length are the same in any case. A letter differs from itself in the other
+/// case in one bit, and `word` has letters only.
+#[inline]
+fn is_same_word(bytes: &[u8], word: &str) -> bool {
+    const CASE: u8 = b'a' ^ b'A';
+    bytes.iter().zip(word.as_bytes()).all(|(byte, letter)| byte | CASE == letter | CASE)
 }
 
 /// A request that cannot be answered as it stands: the client's fault.
@@ -197,33 +206,29 @@ pub(super) fn respond(
     work: &mut Work,
 ) -> Outcome {
     context.stats.frames += 1;
-    let (word, text) = split_word(body);
-    let Some(command) = COMMANDS.iter().find(|command| command.is_meant(word, text)) else {
-        return take_message(body, context, reply, work);
-    };
-    work.spend(command.cost);
-    let answered =
-        command.argument(text).and_then(|argument| (command.run)(argument, context, reply, work));
-    answered.unwrap_or_else(|error| {
-        context.stats.refusals += 1;
-        // Appending to a Vec cannot fail.
-        let _ = write!(reply, "Error: {error}");
-        Outcome::Continue
-    })
+    let message = body.trim_ascii_start();
+    for command in &COMMANDS {
+        if let Some(text) = command.text_in(message) {
+            work.spend(command.cost);
+            return match command.argument(text) {
+                Ok(argument) => (command.run)(argument, context, reply, work),
+                Err(error) => refuse(&error, context, reply),
+            };
+        }
+    }
+    take_message(body, context, reply, work)
 }
 
-/// The first word, and all that follows the one separator after it. A word that is longer than that
-/// of every command is cut off, so that no more of a large body is looked at.
-#[inline]
-fn split_word(body: &[u8]) -> (&[u8], &[u8]) {
-    let body = body.trim_ascii_start();
-    let front = body.get(..=LONGEST_WORD).unwrap_or(body);
-    let end = front.iter().position(u8::is_ascii_whitespace).unwrap_or(front.len());
-    let (word, rest) = body.split_at(end);
-    (word, rest.get(1..).unwrap_or_default())
+#[cold]
+fn refuse(error: &RequestError<'_>, context: &mut Context<'_>, reply: &mut Reply<'_>) -> Outcome {
+    context.stats.refusals += 1;
+    // Appending to a Vec cannot fail.
+    let _ = write!(reply, "Error: {error}");
+    Outcome::Continue
 }
 
 /// Takes a message that is no command, and shows it in the log.
+#[inline(never)]
 fn take_message(
     body: &[u8],
     context: &mut Context<'_>,
@@ -237,73 +242,58 @@ fn take_message(
     Outcome::Continue
 }
 
-fn daytime<'a>(
-    format: &'a [u8],
+fn daytime(
+    format: &[u8],
     context: &mut Context<'_>,
     reply: &mut Reply<'_>,
     _: &mut Work,
-) -> Result<Outcome, RequestError<'a>> {
-    let format = match format {
-        b"" => Format::Ctime,
-        name => std::str::from_utf8(name)
-            .ok()
-            .and_then(Format::from_name)
-            .ok_or(RequestError::UnknownFormat(name))?,
+) -> Outcome {
+    let found = match format {
+        b"" => Some(Format::Ctime),
+        name => std::str::from_utf8(name).ok().and_then(Format::from_name),
     };
-    reply.push(context.calendar.text(format, context.system.wall_time()));
-    Ok(Outcome::Continue)
+    let Some(found) = found else {
+        return refuse(&RequestError::UnknownFormat(format), context, reply);
+    };
+    reply.push(context.calendar.text(found, context.system.wall_time()));
+    Outcome::Continue
 }
 
-fn lookup<'a>(
-    key: &'a [u8],
-    context: &mut Context<'_>,
-    reply: &mut Reply<'_>,
-    _: &mut Work,
-) -> Result<Outcome, RequestError<'a>> {
+fn lookup(key: &[u8], context: &mut Context<'_>, reply: &mut Reply<'_>, _: &mut Work) -> Outcome {
     lookup::write_value(key, context.table, reply);
-    Ok(Outcome::Continue)
+    Outcome::Continue
 }
 
 /// Two readings of the clock itself, not the time of the turn: a client estimates the offset of its
 /// clock from them, and the bound would not hold if the first were older than the request.
-fn time_stamps<'a>(
-    _: &'a [u8],
+fn time_stamps(
+    _: &[u8],
     context: &mut Context<'_>,
     reply: &mut Reply<'_>,
     _: &mut Work,
-) -> Result<Outcome, RequestError<'a>> {
+) -> Outcome {
     let read = context.system.wall_time();
     let _ = write!(reply, "{read} ");
     let made = context.system.wall_time();
     let _ = write!(reply, "{made}");
-    Ok(Outcome::Continue)
+    Outcome::Continue
 }
 
-fn stats<'a>(
-    _: &'a [u8],
-    context: &mut Context<'_>,
-    reply: &mut Reply<'_>,
-    work: &mut Work,
-) -> Result<Outcome, RequestError<'a>> {
+fn stats(_: &[u8], context: &mut Context<'_>, reply: &mut Reply<'_>, work: &mut Work) -> Outcome {
     let Context { publisher, stats, system, now, .. } = context;
     if !publisher.has_report(stats) {
         work.spend(STATS_TEXT_COST);
     }
     reply.push(publisher.report(stats, *system, *now).as_bytes());
-    Ok(Outcome::Continue)
+    Outcome::Continue
 }
 
-fn help<'a>(
-    _: &'a [u8],
-    _: &mut Context<'_>,
-    reply: &mut Reply<'_>,
-    _: &mut Work,
-) -> Result<Outcome, RequestError<'a>> {
+fn help(_: &[u8], _: &mut Context<'_>, reply: &mut Reply<'_>, _: &mut Work) -> Outcome {
     for command in &COMMANDS {
         let _ = writeln!(reply, "{:<17} {}", command.usage(), command.help);
     }
     let _ = write!(reply, "{:<17} ", "anything else");
     reply.push(RECEIVED);
     reply.push(b"\n");
-    Ok(Outcome::Continue)
+    Outcome::Continue
 }

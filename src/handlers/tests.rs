@@ -9,7 +9,7 @@ use crate::conn::{Outcome, Respond, Work};
 use crate::handlers::daytime::Calendar;
 use crate::io::address::Peer;
 use crate::io::clock::{Moment, WallTime};
-use crate::io::net::{Host, WallClock};
+use crate::io::host::{Host, WallClock};
 use crate::protocol::framing::{Envelope, Framing, Request};
 use crate::protocol::reply::Reply;
 use crate::server::client_log::ClientLog;

@@ -92,6 +92,7 @@ pub fn decode_header(header: &[u8; HEADER_LEN], limit: usize) -> Result<usize, F
 
 /// The length in any well-formed header; `None` if it does not fit 64 bits.
 #[cold]
+#[inline(never)]
 fn parse_length(header: &[u8; HEADER_LEN]) -> Result<Option<u64>, FrameError> {
     let (digits, length) = leading_number(header);
     check_padding(header, digits)?;
@@ -160,27 +161,61 @@ const NINE_DIGITS: usize = 100_000_000;
 /// length, and writes the few digits instead of all 64 bytes once more.
 #[inline]
 pub fn encode_length_into(blank: &mut [u8; HEADER_LEN], body_len: usize) {
-    let mut rest = body_len;
-    if body_len >= NINE_DIGITS {
-        let digits = body_len.ilog10() as usize + 1;
-        for digit in blank.iter_mut().take(digits).rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-        return;
+    EncodedLength::default().encode_into(blank, body_len);
+}
+
+/// The digits of the length that was encoded last: frames of one length often follow each other.
+#[derive(Clone, Copy, Debug)]
+pub struct EncodedLength {
+    body_len: usize,
+    digits: [u8; 8],
+}
+
+impl Default for EncodedLength {
+    fn default() -> EncodedLength {
+        EncodedLength { body_len: 0, digits: *b"0       " }
     }
-    // Up to eight digits are written as one integer. The loop finds the last digit first. Each
-    // digit pushes the earlier ones up by a byte, and a space off the top; so the number's first
-    // digit ends in the lowest byte, which is the first one in little-endian order.
-    let mut start = u64::from_le_bytes([b' '; 8]);
+}
+
+impl EncodedLength {
+    /// As [`encode_length_into`], but a length that equals the last one is only copied.
+    #[inline]
+    pub fn encode_into(&mut self, blank: &mut [u8; HEADER_LEN], body_len: usize) {
+        if body_len >= NINE_DIGITS {
+            return encode_long_length_into(blank, body_len);
+        }
+        if body_len != self.body_len {
+            *self = EncodedLength { body_len, digits: eight_digits(body_len) };
+        }
+        if let Some(front) = blank.first_chunk_mut() {
+            *front = self.digits;
+        }
+    }
+}
+
+/// A number of up to eight digits, followed by spaces.
+#[inline]
+fn eight_digits(mut rest: usize) -> [u8; 8] {
+    // The loop finds the last digit first. Each digit pushes the earlier ones up by a byte, and a space
+    // off the top; so the number's first digit ends in the lowest byte, which is the first one in
+    // little-endian order.
+    let mut text = u64::from_le_bytes([b' '; 8]);
     loop {
-        start = start << u8::BITS | u64::from(b'0' + (rest % 10) as u8);
+        text = text << u8::BITS | u64::from(b'0' + (rest % 10) as u8);
         rest /= 10;
         if rest == 0 {
-            break;
+            return text.to_le_bytes();
         }
     }
-    if let Some(place) = blank.first_chunk_mut() {
-        *place = start.to_le_bytes();
+}
+
+#[cold]
+#[inline(never)]
+fn encode_long_length_into(blank: &mut [u8; HEADER_LEN], body_len: usize) {
+    let mut rest = body_len;
+    let digits = body_len.ilog10() as usize + 1;
+    for digit in blank.iter_mut().take(digits).rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
     }
 }

@@ -5,7 +5,7 @@
 //! header first, blank, and writes the few digits once it knows the payload's length, so every byte
 //! is written once and in place.
 
-use crate::protocol::frame;
+use crate::protocol::frame::{self, EncodedLength};
 use crate::protocol::framing::Envelope;
 use std::fmt;
 
@@ -68,20 +68,23 @@ impl<'a> Reply<'a> {
     /// lent; otherwise 0.
     #[inline]
     pub fn finish(self) -> usize {
+        self.finish_with(&mut EncodedLength::default())
+    }
+
+    /// As [`Reply::finish`], with the digits of the last reply's length.
+    #[inline]
+    pub fn finish_with(self, last: &mut EncodedLength) -> usize {
         if self.lent > 0 {
             self.out.truncate(self.start);
             return self.lent;
         }
-        match self.envelope {
-            Envelope::Frame => {
-                let frame = self.out.get_mut(self.start..);
-                if let Some((header, body)) = frame.and_then(<[u8]>::split_first_chunk_mut) {
-                    frame::encode_length_into(header, body.len());
-                }
+        if self.envelope == Envelope::Frame {
+            let frame = self.out.get_mut(self.start..);
+            if let Some((header, body)) = frame.and_then(<[u8]>::split_first_chunk_mut) {
+                last.encode_into(header, body.len());
             }
-            Envelope::Lf => self.out.push(b'\n'),
-            Envelope::CrLf => self.out.extend_from_slice(b"\r\n"),
-            Envelope::Bare => {}
+        } else {
+            self.out.extend_from_slice(self.envelope.line_end());
         }
         0
     }

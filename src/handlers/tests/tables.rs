@@ -7,7 +7,7 @@ use crate::handlers::framed::{Arguments, COMMANDS};
 use crate::handlers::{FramingKind, Options, SILENT, Service, ServiceSpec};
 use crate::io::address::Peer;
 use crate::io::clock::{Moment, WallTime};
-use crate::io::net::{Host, WallClock};
+use crate::io::host::{Host, WallClock};
 use crate::server::client_log::ClientLog;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;

@@ -5,7 +5,7 @@
 
 use super::Stats;
 use crate::io::clock::Moment;
-use crate::io::net::{Host, Usage};
+use crate::io::host::{Host, Usage};
 use std::fmt;
 use std::time::Duration;
 
