@@ -34,8 +34,8 @@
 
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
-use crate::protocol::frame::EncodedLength;
-use crate::protocol::framing::{self, Framing, Message, ReadCursor, Request};
+use crate::protocol::frame::{EncodedLength, FrameError};
+use crate::protocol::framing::{self, Framing, ReadCursor, Request};
 use crate::protocol::reply::Reply;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
@@ -102,6 +102,17 @@ impl<R> Turn<'_, R> {
     fn appended(&self) -> usize {
         self.out.len().saturating_sub(self.out_start)
     }
+}
+
+/// Why no more requests were served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ServeEnd {
+    /// No bytes are left.
+    AllServed,
+    /// A request is not whole, or the connection is being closed.
+    Settled,
+    /// Work or room is lacking, and bytes may be left.
+    MustWait,
 }
 
 /// One connection's state.
@@ -269,46 +280,95 @@ impl Connection {
         (self.unparsed.memory(), self.unsent.memory())
     }
 
-    /// Serves requests from what is held and then from `input`, for as long as they are whole,
-    /// there is room for replies, and work is left. `searched` bytes of what is held are known not
-    /// to end one.
+    /// Serves the requests that are held and then those in `input`, for as long as they are whole,
+    /// there is room for replies, and work is left. `searched` bytes held are known not to end a
+    /// request.
     fn serve<R: Respond>(
         &mut self,
         mut input: ReadCursor<'_>,
-        mut searched: usize,
+        searched: usize,
         turn: &mut Turn<'_, R>,
     ) {
-        let mut last_length = EncodedLength::default();
-        while !turn.work.is_spent() && !self.is_above_high_water(turn) {
-            if input.bytes().is_empty() && self.unparsed.is_empty() {
-                return;
-            }
-            let next = framing::next_message(
-                turn.framing,
-                &mut self.unparsed,
-                &mut input,
-                searched,
-                turn.now,
-            );
-            searched = 0;
-            let outcome = match next {
-                Ok(Some(Message::Read(message))) => answer(message, &mut last_length, turn),
-                Ok(Some(Message::Held(len))) => self.answer_held(len, turn),
-                Ok(None) => return,
-                Err(error) => {
-                    let why = format_args!("{error}");
-                    return self.reply_error_and_close(error.into(), why, turn);
-                }
-            };
-            self.apply(outcome);
-            if !self.state.reads_requests() {
-                return;
-            }
+        let mut end = self.serve_held(&mut input, searched, turn);
+        if end == ServeEnd::AllServed {
+            end = self.serve_read(&mut input, turn);
+        }
+        if end == ServeEnd::Settled {
+            return;
         }
         self.unparsed.extend(input.bytes(), turn.now);
         if !self.unparsed.is_empty() || self.is_above_high_water(turn) {
             self.state.stall();
         }
+    }
+
+    /// Serves requests that are held, and the one that `input` completes.
+    fn serve_held<R: Respond>(
+        &mut self,
+        input: &mut ReadCursor<'_>,
+        mut searched: usize,
+        turn: &mut Turn<'_, R>,
+    ) -> ServeEnd {
+        while !self.unparsed.is_empty() {
+            if self.must_wait(turn) {
+                return ServeEnd::MustWait;
+            }
+            let (framing, now) = (turn.framing, turn.now);
+            match framing::complete_held(framing, &mut self.unparsed, input, searched, now) {
+                Ok(Some(len)) => {
+                    let outcome = self.answer_held(len, turn);
+                    self.apply(outcome);
+                }
+                Ok(None) => return ServeEnd::Settled,
+                Err(error) => return self.refuse(error, turn),
+            }
+            if !self.state.reads_requests() {
+                return ServeEnd::Settled;
+            }
+            searched = 0;
+        }
+        ServeEnd::AllServed
+    }
+
+    /// Serves requests from `input` while none is held.
+    fn serve_read<R: Respond>(
+        &mut self,
+        input: &mut ReadCursor<'_>,
+        turn: &mut Turn<'_, R>,
+    ) -> ServeEnd {
+        let mut last = EncodedLength::default();
+        while !input.bytes().is_empty() {
+            if self.must_wait(turn) {
+                return ServeEnd::MustWait;
+            }
+            match input.take_message(turn.framing) {
+                Ok(Some(message)) => {
+                    let outcome = answer(message, &mut last, turn);
+                    self.apply(outcome);
+                }
+                Ok(None) => {
+                    self.unparsed.extend(input.take_rest(), turn.now);
+                    return ServeEnd::Settled;
+                }
+                Err(error) => return self.refuse(error, turn),
+            }
+            if !self.state.reads_requests() {
+                return ServeEnd::Settled;
+            }
+        }
+        ServeEnd::AllServed
+    }
+
+    #[cold]
+    fn refuse<R: Respond>(&mut self, error: FrameError, turn: &mut Turn<'_, R>) -> ServeEnd {
+        self.reply_error_and_close(error.into(), format_args!("{error}"), turn);
+        ServeEnd::Settled
+    }
+
+    /// Whether requests must wait: for other connections, or for the peer to take output.
+    #[inline]
+    fn must_wait<R>(&self, turn: &Turn<'_, R>) -> bool {
+        turn.work.is_spent() || self.is_above_high_water(turn)
     }
 
     fn is_above_high_water<R>(&self, turn: &Turn<'_, R>) -> bool {

@@ -13,6 +13,8 @@ use crate::server::close::CloseReason;
 use log::Level;
 use std::fmt::{self, Write as _};
 
+mod words;
+
 /// What answers any message that is not a command.
 pub const RECEIVED: &[u8] = b"Message received successfully....";
 
@@ -49,7 +51,7 @@ pub enum Arguments {
     Exactly(&'static str),
 }
 
-/// All commands, in the order of `HELP`. The table is searched from its front.
+/// All commands, in the order of `HELP`. Their words have letters only.
 pub static COMMANDS: [Command; 8] = [
     Command {
         word: "ECHO",
@@ -132,21 +134,12 @@ impl Command {
         }
     }
 
-    /// All that follows the word and one separator, if `body` begins with this command.
+    /// Whether a body with this word and `text` behind it is the command.
     #[inline]
-    fn text_in<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
-        let (word, rest) = body.split_at_checked(self.word.len())?;
-        if !is_same_word(word, self.word) {
-            return None;
-        }
-        let text = match rest {
-            [] => rest,
-            [separator, text @ ..] if separator.is_ascii_whitespace() => text,
-            _ => return None,
-        };
+    fn is_meant_with(&self, text: &[u8]) -> bool {
         match self.arguments {
-            Arguments::Exactly(argument) if text.trim_ascii() != argument.as_bytes() => None,
-            _ => Some(text),
+            Arguments::Exactly(argument) => text.trim_ascii() == argument.as_bytes(),
+            _ => true,
         }
     }
 
@@ -165,14 +158,6 @@ impl Command {
             _ => Ok(text),
         }
     }
-}
-
-/// Whether two words of equal length are the same in any case. A letter differs from itself in the other
-/// case in one bit, and `word` has letters only.
-#[inline]
-fn is_same_word(bytes: &[u8], word: &str) -> bool {
-    const CASE: u8 = b'a' ^ b'A';
-    bytes.iter().zip(word.as_bytes()).all(|(byte, letter)| byte | CASE == letter | CASE)
 }
 
 /// A request that cannot be answered as it stands: the client's fault.
@@ -206,15 +191,14 @@ pub(super) fn respond(
     work: &mut Work,
 ) -> Outcome {
     context.stats.frames += 1;
-    let message = body.trim_ascii_start();
-    for command in &COMMANDS {
-        if let Some(text) = command.text_in(message) {
-            work.spend(command.cost);
-            return match command.argument(text) {
-                Ok(argument) => (command.run)(argument, context, reply, work),
-                Err(error) => refuse(&error, context, reply),
-            };
-        }
+    if let Some((command, text)) = words::find(body.trim_ascii_start())
+        && command.is_meant_with(text)
+    {
+        work.spend(command.cost);
+        return match command.argument(text) {
+            Ok(argument) => (command.run)(argument, context, reply, work),
+            Err(error) => refuse(&error, context, reply),
+        };
     }
     take_message(body, context, reply, work)
 }

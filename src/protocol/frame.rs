@@ -196,9 +196,9 @@ impl EncodedLength {
 /// A number of up to eight digits, followed by spaces.
 #[inline]
 fn eight_digits(mut rest: usize) -> [u8; 8] {
-    // The loop finds the last digit first. Each digit pushes the earlier ones up by a byte, and a space
-    // off the top; so the number's first digit ends in the lowest byte, which is the first one in
-    // little-endian order.
+    // The loop finds the last digit first. Each digit pushes the earlier ones up by a byte, and a
+    // space off the top; so the number's first digit ends in the lowest byte, which is the first
+    // one in little-endian order.
     let mut text = u64::from_le_bytes([b' '; 8]);
     loop {
         text = text << u8::BITS | u64::from(b'0' + (rest % 10) as u8);

@@ -199,6 +199,24 @@ impl<'a> ReadCursor<'a> {
         Ok(frame_end(body_len, self.bytes.len()))
     }
 
+    /// Takes the message at the front; `None` if it is not whole.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`] when no continuation could make a message of these bytes.
+    #[inline]
+    pub fn take_message(&mut self, framing: Framing) -> Result<Option<&'a [u8]>, FrameError> {
+        match self.find_end(framing)? {
+            End::At(len) => Ok(Some(self.take(len))),
+            End::Missing(_) => Ok(None),
+        }
+    }
+
+    /// Takes all that is left.
+    pub fn take_rest(&mut self) -> &'a [u8] {
+        self.take(self.bytes.len())
+    }
+
     /// Takes `count` bytes off the front.
     #[inline]
     fn take(&mut self, count: usize) -> &'a [u8] {
@@ -208,8 +226,8 @@ impl<'a> ReadCursor<'a> {
     }
 }
 
-/// Compares without a branch a word. Compiled by itself this is 17 vector instructions; inlined into a
-/// larger function it is not, and `==` would call memcmp(3).
+/// Compares without a branch a word. Compiled by itself this is 17 vector instructions; inlined
+/// into a larger function it is not, and `==` would call memcmp(3).
 #[inline(never)]
 fn are_same(one: &[u8; HEADER_LEN], other: &[u8; HEADER_LEN]) -> bool {
     let (one, other) = (one.as_chunks().0.iter(), other.as_chunks().0.iter());
@@ -229,13 +247,11 @@ pub enum Message<'a> {
 /// Finds the next whole message of a stream: `held` came with earlier reads, `input` with this one.
 /// `None` if it is not whole yet; then all bytes that came are in `held`.
 ///
-/// If a message began in `held`, only the rest of this one message is moved there from `input`. The
-/// first `searched` bytes of `held` are known not to end it.
+/// The first `searched` bytes of `held` are known not to end the message.
 ///
 /// # Errors
 ///
 /// [`FrameError`] when no continuation could make a message of these bytes.
-#[inline]
 pub fn next_message<'a>(
     framing: Framing,
     held: &mut ByteQueue,
@@ -244,27 +260,32 @@ pub fn next_message<'a>(
     now: Moment,
 ) -> Result<Option<Message<'a>>, FrameError> {
     if !held.is_empty() {
-        return complete_held(framing, held, input, searched, now);
+        return Ok(complete_held(framing, held, input, searched, now)?.map(Message::Held));
     }
-    match input.find_end(framing)? {
-        End::At(len) => Ok(Some(Message::Read(input.take(len)))),
-        End::Missing(_) => {
-            held.extend(input.take(input.bytes.len()), now);
-            Ok(None)
-        }
+    let message = input.take_message(framing)?;
+    if message.is_none() {
+        held.extend(input.take_rest(), now);
     }
+    Ok(message.map(Message::Read))
 }
 
-fn complete_held<'a>(
+/// Completes the message that `held` begins with, which must hold some bytes, and returns its
+/// length; `None` if it is not whole yet. Only the rest of this one message is moved from `input`
+/// to `held`.
+///
+/// # Errors
+///
+/// [`FrameError`] when no continuation could make a message of these bytes.
+pub fn complete_held(
     framing: Framing,
     held: &mut ByteQueue,
-    input: &mut ReadCursor<'a>,
+    input: &mut ReadCursor<'_>,
     mut searched: usize,
     now: Moment,
-) -> Result<Option<Message<'a>>, FrameError> {
+) -> Result<Option<usize>, FrameError> {
     loop {
         match framing.find_end(held.bytes(), searched)? {
-            End::At(len) => return Ok(Some(Message::Held(len))),
+            End::At(len) => return Ok(Some(len)),
             End::Missing(_) if input.bytes.is_empty() => return Ok(None),
             End::Missing(missing) => {
                 searched = held.len();
