@@ -1,4 +1,5 @@
-//! What every connection of the server shares: the network, the limits, the counters, the lookup table.
+//! What every connection of the server shares: the network, the limits, the counters, the lookup
+//! table.
 
 use super::connection::ServerConnection;
 use super::work::Work;
@@ -49,8 +50,8 @@ impl<N: Net> ServerContext<N> {
         }
     }
 
-    /// Calls the engine of a connection. What it has to say is appended to `output`, where this visit's
-    /// output began at `out_start`.
+    /// Calls the engine of a connection. What it has to say is appended to `output`, where this
+    /// visit's output began at `out_start`.
     #[inline]
     pub(super) fn with_engine<T>(
         &mut self,
