@@ -78,7 +78,7 @@ fn echo() -> (Vec<u8>, Vec<u8>) {
 
 fn engine() {
     let (request, reply) = echo();
-    let mut engine = Engine::new(Service::Framed);
+    let mut engine = Engine::new(Service::FRAMED);
     assert_eq!(engine.receive(&request), reply, "wrong reply");
     count_steady("engine_ping_pong", reply.len(), || engine.receive(black_box(&request)).len());
 

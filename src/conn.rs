@@ -1,52 +1,68 @@
 //! The server's engine: one connection as a state machine that is fed bytes and yields bytes.
 //!
-//! It knows no socket, no clock, no poll loop and no service. Its owner feeds it what was read
-//! ([`Connection::receive`], [`Connection::receive_eof`]), sends what it yields, leaves what could not
-//! be sent in [`Connection::unsent`], and after each visit does what [`Connection::next_step`] says.
-//! That is the whole grammar.
+//! It knows no socket, no clock, no poll loop and no service. Its owner makes the calls, in this
+//! order:
+//!
+//! ```text
+//! life  := new, open, send, act, (event, send, act)*
+//! event := receive or receive_in_place   recv(2) brought bytes    if wants_read
+//!        | receive_eof                   recv(2) returned 0       if wants_read
+//!        | resume                        the connection's turn    if can_resume
+//!        | produce                       all output was taken     if wants_to_produce
+//!        | expire                        deadline has passed
+//!        | drain                         the server stops         if can_drain
+//!        | fail or abandon               a system call failed
+//! send  := unsent, then what the event appended to Turn::out, with send(2);
+//!          output_taken if the kernel took any; the rest goes into unsent
+//! act   := next_step: Stay | SendFin, then fin_sent | Close | Abort
+//! ```
+//!
+//! Several events may come before one `send`. [`Turn::out`] is shared by all connections: it may
+//! hold the replies of others, and a connection looks only at what it appended itself, from
+//! [`Turn::out_start`] on.
+//!
+//! Read [`Connection`] first, then `state.rs`, which has all states on one page, then
+//! `deadlines.rs`.
 //!
 //! Invariants:
 //!
-//! - Replies leave in the order of their requests, whatever the reads and writes looked like.
+//! - Replies leave in the order of their requests, however the reads and writes were cut.
 //! - Output waiting is at most the high-water mark and one reply. Above the mark no request is
 //!   parsed; parsing resumes at the low-water mark.
-//! - Everything that arrived complete before the peer's FIN is answered before we close.
+//! - All requests that arrived whole before the peer's FIN are answered before we close.
 //! - An idle connection owns no heap.
 
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
-use crate::protocol::framing::{self, Framing, Input, Request};
+use crate::protocol::frame::{EncodedLength, FrameError};
+use crate::protocol::framing::{self, Framing, ReadCursor, Request};
 use crate::protocol::reply::Reply;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
+use state::State;
 use std::fmt::Write as _;
 
 mod deadlines;
-mod echoes;
+mod in_place;
+mod state;
+mod work;
+
+pub use state::Step;
+pub use work::Work;
 
 #[cfg(test)]
 mod tests;
 
-/// Requests served of one read; then it is the next connection's turn. Without this, a read of
-/// 64 KiB could carry 65,536 empty lines, and everyone else would wait for all of them.
-const REQUESTS_PER_READ: usize = 1024;
-
 /// What a service does; implemented by the handlers, and by tests.
 pub trait Respond {
-    /// A connection was opened. What is appended to `reply` is sent bare, unasked.
+    /// A connection was opened. What is appended to `reply` is sent as it is, without a header.
     fn greet(&mut self, reply: &mut Reply<'_>) -> Outcome;
 
-    /// A request came. What is appended to `reply` answers it, in the request's own envelope.
-    fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>) -> Outcome;
+    /// A request came. What is appended to `reply` answers it, framed as the request was. If
+    /// answering costs more than to copy a few bytes, the service takes that from `work`.
+    fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>, work: &mut Work) -> Outcome;
 
-    /// The whole answer to this request, if that is the end of its body, and the connection goes on: then
-    /// [`Respond::respond`] is not called. It may always be `None`; but an answer that has come already need
-    /// not be made, and if it is large, not copied.
-    fn echo<'a>(&mut self, _request: Request<'a>) -> Option<&'a [u8]> {
-        None
-    }
-
-    /// All output has been taken and the service had asked for [`Outcome::Produce`]: more of it.
+    /// All output was taken, and the service had asked for [`Outcome::Produce`]: more of it.
     fn produce(&mut self, reply: &mut Reply<'_>);
 }
 
@@ -61,7 +77,7 @@ pub enum Outcome {
     Finish(CloseReason),
 }
 
-/// What every visit to a connection needs from its owner.
+/// What the owner lends a connection for one call.
 #[derive(Debug)]
 pub struct Turn<'a, R> {
     /// The time of this turn of the loop.
@@ -72,53 +88,31 @@ pub struct Turn<'a, R> {
     pub framing: Framing,
     /// The service.
     pub responder: &'a mut R,
-    /// Where output goes. It is the owner's, shared by all connections.
+    /// Where output is appended. It is the owner's, and the replies of other connections may be in
+    /// it.
     pub out: &'a mut Vec<u8>,
-    /// Where this connection's output begins: before it is what others have to send.
+    /// Where this connection's own output begins in `out`: its length when the visit began.
     pub out_start: usize,
+    /// The work that may still be done in this visit.
+    pub work: &'a mut Work,
 }
 
-/// What comes from the peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Inbound {
-    /// Requests are read and answered.
-    Open,
-    /// Requests may have arrived that must wait until output was taken or others had their turn.
-    /// Nothing more is read, so TCP's own window slows the peer down.
-    Stalled,
-    /// What still comes is read and thrown away, because closing a socket with unread input sends
-    /// RST, and RST makes the peer's kernel drop a reply that it has not read yet.
-    Discarding,
-    /// The peer sent FIN.
-    Ended,
+impl<R> Turn<'_, R> {
+    /// Bytes of output that this connection has appended.
+    fn appended(&self) -> usize {
+        self.out.len().saturating_sub(self.out_start)
+    }
 }
 
-/// What goes to the peer.
+/// Why no more requests were served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outbound {
-    /// Replies are sent.
-    Open,
-    /// Output is made without being asked for.
-    Producing,
-    /// No more will be made; what waits is sent, then FIN.
-    Finishing(CloseReason),
-    /// FIN is sent; the peer has until the linger deadline to send its own.
-    Finished(CloseReason),
-    /// What waits will not be sent: the peer does not take it, or the socket failed.
-    Abandoned(CloseReason),
-}
-
-/// What the owner must do next with the connection's socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Nothing: wait for readiness or the deadline.
-    Stay,
-    /// Half-close: send FIN, then call [`Connection::fin_sent`].
-    SendFin,
-    /// Close.
-    Close(CloseReason),
-    /// Close with RST, so that the kernel drops the unsent output too.
-    Abort(CloseReason),
+enum ServeEnd {
+    /// No bytes are left.
+    AllServed,
+    /// A request is not whole, or the connection is being closed.
+    Settled,
+    /// Work or room is lacking, and bytes may be left.
+    MustWait,
 }
 
 /// One connection's state.
@@ -126,11 +120,11 @@ pub enum Step {
 pub struct Connection {
     unparsed: ByteQueue,
     unsent: ByteQueue,
-    /// When bytes last came or, if no request is unfinished, were taken, or waiting ones could be
-    /// served; once FIN is sent, when that was.
+    /// When the idle timeout starts: the last byte in; the last byte out, unless a request is
+    /// half-received; or when waiting requests could be served. After our FIN: when the linger
+    /// timeout starts.
     active: Moment,
-    inbound: Inbound,
-    outbound: Outbound,
+    state: State,
 }
 
 impl Connection {
@@ -140,8 +134,7 @@ impl Connection {
             unparsed: ByteQueue::default(),
             unsent: ByteQueue::default(),
             active: now,
-            inbound: Inbound::Open,
-            outbound: Outbound::Open,
+            state: State::new(),
         }
     }
 
@@ -152,9 +145,15 @@ impl Connection {
     }
 
     /// Takes bytes that were read. Call only if [`Connection::wants_read`].
+    #[inline]
     pub fn receive<R: Respond>(&mut self, input: &[u8], turn: &mut Turn<'_, R>) {
-        if self.inbound == Inbound::Open {
+        self.receive_with(ReadCursor::new(input), turn);
+    }
+
+    fn receive_with<R: Respond>(&mut self, input: ReadCursor<'_>, turn: &mut Turn<'_, R>) {
+        if self.state.reads_requests() {
             self.active = turn.now;
+            turn.work.spend_bytes(input.bytes().len());
             self.serve(input, self.unparsed.len(), turn);
         }
     }
@@ -162,74 +161,63 @@ impl Connection {
     /// Takes the peer's FIN. Call only if [`Connection::wants_read`].
     pub fn receive_eof<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
         let mut reason = CloseReason::PeerClosed;
-        if self.inbound == Inbound::Open && !self.unparsed.is_empty() {
+        if self.state.reads_requests() && !self.unparsed.is_empty() {
             match turn.framing {
-                Framing::Line { .. } => self.serve_unterminated(turn),
+                Framing::Line { .. } => self.serve_final_line(turn),
                 _ => reason = CloseReason::PeerClosedMidFrame,
             }
         }
-        self.inbound = Inbound::Ended;
-        // A peer that only half-closed still reads what is produced; one that is gone answers RST.
-        if self.outbound == Outbound::Open {
-            self.finish(reason);
-        }
+        self.state.peer_fin(reason);
+        self.unparsed.clear();
     }
 
     /// Goes on with requests that had to wait. Call only if [`Connection::can_resume`].
     pub fn resume<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
-        self.inbound = Inbound::Open;
-        // The peer could not complete what we did not read: its time begins now.
+        self.state.resume();
+        // The peer could not complete a request while we did not read: its time begins now.
         self.active = turn.now;
         self.unparsed.restart_wait(turn.now);
-        self.serve(&[], 0, turn);
+        self.serve(ReadCursor::new(&[]), 0, turn);
     }
 
     /// Makes more output. Call only if [`Connection::wants_to_produce`].
     pub fn produce<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+        let before = turn.out.len();
         turn.responder.produce(&mut Reply::bare(turn.out));
+        turn.work.spend_bytes(turn.out.len().saturating_sub(before));
     }
 
     /// Ends the connection because the server stops: a last line that lacks its end is answered, an
-    /// unfinished frame is not. Call once what had arrived was read and served.
+    /// unfinished frame is not. Call only if [`Connection::can_drain`].
     pub fn drain<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
-        if self.inbound == Inbound::Open
+        if self.state.reads_requests()
             && !self.unparsed.is_empty()
             && matches!(turn.framing, Framing::Line { .. })
         {
-            self.serve_unterminated(turn);
+            self.serve_final_line(turn);
         }
         self.finish(CloseReason::Drained);
     }
 
     /// Whether bytes, once readable, should be read.
     pub fn wants_read(&self) -> bool {
-        matches!(self.inbound, Inbound::Open | Inbound::Discarding)
+        self.state.wants_read()
     }
 
     /// Whether requests that had to wait can be served now.
     pub fn can_resume(&self, limits: &Limits) -> bool {
-        self.inbound == Inbound::Stalled && self.unsent.len() <= limits.low_water()
+        self.state.is_stalled() && self.unsent.len() <= limits.low_water()
     }
 
     /// Whether the service should make more output.
     pub fn wants_to_produce(&self) -> bool {
-        self.outbound == Outbound::Producing && self.unsent.is_empty()
+        self.state.is_producing() && self.unsent.is_empty()
     }
 
-    /// Whether nothing more is to be served before [`Connection::drain`], if `readable` tells
-    /// whether there is still something to read.
+    /// Whether nothing more is to be served before [`Connection::drain`]. `readable` tells whether
+    /// there may be something left to read.
     pub fn can_drain(&self, readable: bool) -> bool {
-        match (self.outbound, self.inbound) {
-            (Outbound::Open, Inbound::Open) => !readable,
-            (Outbound::Open, Inbound::Stalled) => false,
-            (Outbound::Open | Outbound::Producing, _) => true,
-            _ => false,
-        }
-    }
-
-    /// Whether replies can still be made: the connection is not being closed.
-    fn is_serving(&self) -> bool {
-        matches!(self.outbound, Outbound::Open | Outbound::Producing)
+        self.state.can_drain(readable)
     }
 
     /// Output that an earlier send did not take. It goes before anything new.
@@ -242,10 +230,10 @@ impl Connection {
         !self.unsent.is_empty()
     }
 
-    /// The peer's kernel took output, at `now`.
+    /// The kernel took output, at `now`.
     pub fn output_taken(&mut self, now: Moment) {
-        // While a request is unfinished, what counts is the peer's silence: a line's pause would never
-        // come while the peer takes earlier replies, piece by piece.
+        // While a request is unfinished, what counts is the peer's silence: the gap behind a line
+        // would never come while the peer takes earlier replies, piece by piece.
         if self.unparsed.is_empty() {
             self.active = now;
         }
@@ -253,49 +241,33 @@ impl Connection {
 
     /// FIN was sent, at `now`.
     pub fn fin_sent(&mut self, now: Moment) {
-        if let Outbound::Finishing(reason) = self.outbound {
-            self.outbound = Outbound::Finished(reason);
-            self.active = now;
-        }
+        self.state.fin_sent();
+        self.active = now;
     }
 
     /// What to do with the socket, when all that can be sent has been sent.
     pub fn next_step(&self) -> Step {
-        match (self.outbound, self.inbound) {
-            (Outbound::Abandoned(reason), _) => Step::Abort(reason),
-            (Outbound::Finished(reason), Inbound::Ended) => Step::Close(reason),
-            (Outbound::Finishing(_), _) if !self.unsent.is_empty() => Step::Stay,
-            (Outbound::Finishing(reason), Inbound::Ended) => Step::Close(reason),
-            (Outbound::Finishing(_), _) => Step::SendFin,
-            (Outbound::Open | Outbound::Producing | Outbound::Finished(_), _) => Step::Stay,
-        }
+        self.state.action(self.has_unsent())
     }
 
     /// The socket failed, and no output is lost by that: nothing more can be read or sent.
     pub fn fail(&mut self, reason: CloseReason) {
-        self.inbound = Inbound::Ended;
-        self.outbound = Outbound::Finished(self.reason_or(reason));
+        self.state.socket_failed(reason);
         self.unparsed.clear();
         self.unsent.clear();
     }
 
-    /// Output is given up, of which a part may have gone out: the end must not make that look whole.
-    /// Nothing is served any more, not even by an error: it would follow half a reply.
+    /// Output is dropped, of which a part may have gone out: the close must not make that look
+    /// whole. Nothing is answered any more, not even by an error: it would follow half a reply.
     pub fn abandon(&mut self, reason: CloseReason) {
-        self.inbound = Inbound::Ended;
-        self.outbound = Outbound::Abandoned(reason);
+        self.state.abort(reason);
         self.unparsed.clear();
         self.unsent.clear();
     }
 
     /// The reason to give for closing now: the one already decided, or else `reason`.
     pub fn reason_or(&self, reason: CloseReason) -> CloseReason {
-        match self.outbound {
-            Outbound::Open | Outbound::Producing => reason,
-            Outbound::Finishing(decided)
-            | Outbound::Finished(decided)
-            | Outbound::Abandoned(decided) => decided,
-        }
+        self.state.reason().unwrap_or(reason)
     }
 
     /// Bytes that wait: of requests that are unfinished or have to wait, and of unsent output.
@@ -308,64 +280,119 @@ impl Connection {
         (self.unparsed.memory(), self.unsent.memory())
     }
 
-    /// Serves requests from what is held and then from `input`, for as long as they are complete
-    /// and there is room for replies. `searched` bytes of what is held are known not to end one.
-    fn serve<R: Respond>(&mut self, input: &[u8], mut searched: usize, turn: &mut Turn<'_, R>) {
-        let mut input = Input::new(input);
-        let mut left = REQUESTS_PER_READ;
-        loop {
-            if input.may_repeat() && self.unparsed.is_empty() {
-                left -= self.echo_row(&mut input, left, turn);
-            }
-            if left == 0 || self.is_above_high_water(turn) {
-                break;
-            }
-            left -= 1;
-            let served = framing::next_message(
-                turn.framing,
-                &mut self.unparsed,
-                &mut input,
-                searched,
-                turn.now,
-                |message| answer(message, turn),
-            );
-            searched = 0;
-            match served {
-                Ok(Some(outcome)) => self.apply(outcome),
-                Ok(None) => return,
-                Err(error) => return self.refuse(error.into(), format_args!("{error}"), turn),
-            }
-            if self.inbound != Inbound::Open {
-                return;
-            }
+    /// Serves the requests that are held and then those in `input`, for as long as they are whole,
+    /// there is room for replies, and work is left. `searched` bytes held are known not to end a
+    /// request.
+    fn serve<R: Respond>(
+        &mut self,
+        mut input: ReadCursor<'_>,
+        searched: usize,
+        turn: &mut Turn<'_, R>,
+    ) {
+        let mut end = self.serve_held(&mut input, searched, turn);
+        if end == ServeEnd::AllServed {
+            end = self.serve_read(&mut input, turn);
+        }
+        if end == ServeEnd::Settled {
+            return;
         }
         self.unparsed.extend(input.bytes(), turn.now);
         if !self.unparsed.is_empty() || self.is_above_high_water(turn) {
-            self.inbound = Inbound::Stalled;
+            self.state.stall();
         }
     }
 
+    /// Serves requests that are held, and the one that `input` completes.
+    fn serve_held<R: Respond>(
+        &mut self,
+        input: &mut ReadCursor<'_>,
+        mut searched: usize,
+        turn: &mut Turn<'_, R>,
+    ) -> ServeEnd {
+        while !self.unparsed.is_empty() {
+            if self.must_wait(turn) {
+                return ServeEnd::MustWait;
+            }
+            let (framing, now) = (turn.framing, turn.now);
+            match framing::complete_held(framing, &mut self.unparsed, input, searched, now) {
+                Ok(Some(len)) => {
+                    let outcome = self.answer_held(len, turn);
+                    self.apply(outcome);
+                }
+                Ok(None) => return ServeEnd::Settled,
+                Err(error) => return self.refuse(error, turn),
+            }
+            if !self.state.reads_requests() {
+                return ServeEnd::Settled;
+            }
+            searched = 0;
+        }
+        ServeEnd::AllServed
+    }
+
+    /// Serves requests from `input` while none is held.
+    fn serve_read<R: Respond>(
+        &mut self,
+        input: &mut ReadCursor<'_>,
+        turn: &mut Turn<'_, R>,
+    ) -> ServeEnd {
+        let mut last = EncodedLength::default();
+        while !input.bytes().is_empty() {
+            if self.must_wait(turn) {
+                return ServeEnd::MustWait;
+            }
+            match input.take_message(turn.framing) {
+                Ok(Some(message)) => {
+                    let outcome = answer(message, &mut last, turn);
+                    self.apply(outcome);
+                }
+                Ok(None) => {
+                    self.unparsed.extend(input.take_rest(), turn.now);
+                    return ServeEnd::Settled;
+                }
+                Err(error) => return self.refuse(error, turn),
+            }
+            if !self.state.reads_requests() {
+                return ServeEnd::Settled;
+            }
+        }
+        ServeEnd::AllServed
+    }
+
+    #[cold]
+    fn refuse<R: Respond>(&mut self, error: FrameError, turn: &mut Turn<'_, R>) -> ServeEnd {
+        self.reply_error_and_close(error.into(), format_args!("{error}"), turn);
+        ServeEnd::Settled
+    }
+
+    /// Whether requests must wait: for other connections, or for the peer to take output.
+    #[inline]
+    fn must_wait<R>(&self, turn: &Turn<'_, R>) -> bool {
+        turn.work.is_spent() || self.is_above_high_water(turn)
+    }
+
     fn is_above_high_water<R>(&self, turn: &Turn<'_, R>) -> bool {
-        self.unsent.len() + turn.out.len() > turn.limits.output_limit
+        self.unsent.len() + turn.appended() > turn.limits.output_limit
     }
 
     /// A line that lacks its end counts as a request once the peer pauses or half-closes.
-    fn serve_unterminated<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
-        let outcome = answer(self.unparsed.bytes(), turn);
+    fn serve_final_line<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+        let outcome = answer_alone(self.unparsed.bytes(), turn);
         self.unparsed.clear();
         self.apply(outcome);
     }
 
+    #[inline]
     fn apply(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Continue => {}
-            Outcome::Produce => self.outbound = Outbound::Producing,
+            Outcome::Produce => self.state.produce(),
             Outcome::Finish(reason) => self.finish(reason),
         }
     }
 
-    /// Answers what cannot be served, and closes so that the answer is not lost.
-    fn refuse<R: Respond>(
+    /// Answers bytes that cannot be served, and closes so that the answer is not lost.
+    fn reply_error_and_close<R: Respond>(
         &mut self,
         reason: CloseReason,
         why: std::fmt::Arguments<'_>,
@@ -379,28 +406,27 @@ impl Connection {
     }
 
     fn finish(&mut self, reason: CloseReason) {
-        if self.is_serving() {
-            self.outbound = Outbound::Finishing(reason);
+        if self.state.is_serving() {
+            self.state.finish(reason);
             self.unparsed.clear();
-            if self.inbound != Inbound::Ended {
-                self.inbound = Inbound::Discarding;
-            }
         }
     }
 }
 
-fn answer<R: Respond>(bytes: &[u8], turn: &mut Turn<'_, R>) -> Outcome {
-    let request = turn.framing.unwrap(bytes);
-    let Some(text) = turn.responder.echo(request) else { return respond(request, turn) };
+/// Answers the request that `message` is. `last` has the length of the reply before.
+#[inline(always)] // once, into the loop of `serve`
+fn answer<R: Respond>(message: &[u8], last: &mut EncodedLength, turn: &mut Turn<'_, R>) -> Outcome {
+    let before = turn.out.len();
+    let request = turn.framing.payload(message);
     let mut reply = Reply::begin(turn.out, request.envelope);
-    reply.push(text);
-    reply.finish();
-    Outcome::Continue
+    let outcome = turn.responder.respond(request, &mut reply, turn.work);
+    reply.finish_with(last);
+    turn.work.spend_request(turn.out.len().saturating_sub(before));
+    outcome
 }
 
-fn respond<R: Respond>(request: Request<'_>, turn: &mut Turn<'_, R>) -> Outcome {
-    let mut reply = Reply::begin(turn.out, request.envelope);
-    let outcome = turn.responder.respond(request, &mut reply);
-    reply.finish();
-    outcome
+/// Answers a request that is not one of many in a read.
+#[inline(never)]
+fn answer_alone<R: Respond>(message: &[u8], turn: &mut Turn<'_, R>) -> Outcome {
+    answer(message, &mut EncodedLength::default(), turn)
 }

@@ -1,9 +1,11 @@
 //! What a listener does with a connection: the table of services, and what a handler is given.
 //!
-//! A new protocol is a new row here: a name, a [`Framing`], and an arm in each `match` below.
+//! A new protocol is a new row of [`SERVICES`]: a name, how requests are cut, and three functions.
+//! The commands of framed requests have a table of their own, [`framed::COMMANDS`].
 //!
 //! Invariant: a handler sees its request, the reply it appends to, and a [`Context`]. It sees no
-//! socket, no slab and no poll loop, so it cannot block, and cannot close or disturb anyone.
+//! socket, no slab and no poll loop, so it cannot block, and cannot close or disturb another
+//! connection.
 
 pub mod daytime;
 pub mod framed;
@@ -14,7 +16,7 @@ pub mod rfc;
 #[cfg(test)]
 mod tests;
 
-use crate::conn::{Outcome, Respond};
+use crate::conn::{Outcome, Respond, Work};
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
 use crate::io::host::{Host, WallClock};
@@ -27,15 +29,214 @@ use crate::server::stats::publishing::Publisher;
 use crate::table::Table;
 use daytime::{Calendar, Format};
 
-/// What a handler may see and touch.
+/// A row of [`SERVICES`].
 #[derive(Debug)]
-pub struct Context<'a, W> {
+pub struct ServiceSpec {
+    /// The name, as `--listen` takes it.
+    pub name: &'static str,
+    /// How the byte stream is cut into requests.
+    pub framing: FramingKind,
+    /// What the service does, in a few words, for `--help`.
+    pub help: &'static str,
+    /// A connection was opened. What is appended is sent as it is.
+    pub on_open: fn(&mut Context<'_>, &mut Reply<'_>) -> Outcome,
+    /// A request came, with this body. What is appended answers it.
+    pub on_request: fn(&[u8], &mut Context<'_>, &mut Reply<'_>, &mut Work) -> Outcome,
+    /// All output was taken, and the service had asked for [`Outcome::Produce`].
+    pub on_writable: fn(&mut Reply<'_>),
+}
+
+/// How a service's byte stream is cut into requests, up to the limit for their length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FramingKind {
+    /// Padded frames.
+    Frames,
+    /// Lines.
+    Lines,
+    /// What each read brings is one request.
+    Reads,
+}
+
+impl FramingKind {
+    /// The framing, for requests of at most `max_len` bytes.
+    #[inline]
+    pub fn limited_to(self, max_len: usize) -> Framing {
+        match self {
+            FramingKind::Frames => Framing::Padded { max_body: max_len },
+            FramingKind::Lines => Framing::Line { max_line: max_len },
+            FramingKind::Reads => Framing::Raw,
+        }
+    }
+}
+
+/// All services.
+pub static SERVICES: [ServiceSpec; 9] = [
+    ServiceSpec {
+        name: "framed",
+        framing: FramingKind::Frames,
+        help: "commands in frames: ECHO, LOOKUP, DAYTIME and others",
+        on_request: framed::respond,
+        ..SILENT
+    },
+    ServiceSpec {
+        name: "daytime",
+        help: "the date and time, then close (RFC 867)",
+        on_open: daytime::greet,
+        on_request: daytime::acknowledged,
+        ..SILENT
+    },
+    ServiceSpec {
+        name: "time",
+        help: "seconds since 1900 in four bytes, then close (RFC 868)",
+        on_open: rfc::time,
+        ..SILENT
+    },
+    ServiceSpec {
+        name: "echo",
+        help: "every byte comes back (RFC 862)",
+        on_request: rfc::echo,
+        ..SILENT
+    },
+    ServiceSpec { name: "discard", help: "every byte is thrown away (RFC 863)", ..SILENT },
+    ServiceSpec {
+        name: "chargen",
+        help: "characters without end (RFC 864)",
+        on_open: |_, _| Outcome::Produce,
+        on_writable: rfc::chargen,
+        ..SILENT
+    },
+    ServiceSpec {
+        name: "greeting",
+        help: "the client's own address, then close",
+        on_open: greeting::greet,
+        ..SILENT
+    },
+    ServiceSpec {
+        name: "lookup",
+        framing: FramingKind::Lines,
+        help: "a key a line, answered with its value",
+        on_request: lookup::respond,
+        ..SILENT
+    },
+    ServiceSpec {
+        name: "exchange",
+        framing: FramingKind::Lines,
+        help: "the date and time; then as lookup, for clients that send their address",
+        on_open: lookup::greet_exchange,
+        on_request: lookup::respond_exchange,
+        ..SILENT
+    },
+];
+
+/// A service that takes everything and sends nothing. Each row says where it differs.
+pub const SILENT: ServiceSpec = ServiceSpec {
+    name: "",
+    framing: FramingKind::Reads,
+    help: "",
+    on_open: |_, _| Outcome::Continue,
+    on_request: |_, _, _, _| Outcome::Continue,
+    on_writable: |_| {},
+};
+
+/// What a listener serves: a row of [`SERVICES`], and its options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    row: u8,
+    /// The options after the address.
+    pub options: Options,
+}
+
+/// The options that a service may be given. Only `daytime` looks at them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How the date and time is written.
+    pub format: Format,
+    /// Whether to leave out the line end, and to wait for an acknowledgement before closing.
+    pub ack: bool,
+}
+
+impl Service {
+    /// `framed`, which the program serves if it is given no listener.
+    pub const FRAMED: Service = Service::in_row(0);
+    /// `daytime`.
+    pub const DAYTIME: Service = Service::in_row(1);
+    /// `time`.
+    pub const TIME: Service = Service::in_row(2);
+    /// `echo`.
+    pub const ECHO: Service = Service::in_row(3);
+    /// `discard`.
+    pub const DISCARD: Service = Service::in_row(4);
+    /// `chargen`.
+    pub const CHARGEN: Service = Service::in_row(5);
+    /// `greeting`.
+    pub const GREETING: Service = Service::in_row(6);
+    /// `lookup`.
+    pub const LOOKUP: Service = Service::in_row(7);
+    /// `exchange`.
+    pub const EXCHANGE: Service = Service::in_row(8);
+
+    /// Every service's name.
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would say so")]
+    pub const NAMES: [&'static str; SERVICES.len()] = {
+        let mut names = [""; SERVICES.len()];
+        let mut row = 0;
+        while row < names.len() {
+            names[row] = SERVICES[row].name;
+            row += 1;
+        }
+        names
+    };
+
+    /// The service called `name`, without options; `None` if there is none.
+    pub fn from_name(name: &str) -> Option<Service> {
+        let row = SERVICES.iter().position(|spec| spec.name == name)?;
+        Some(Service::in_row(row as u8))
+    }
+
+    const fn in_row(row: u8) -> Service {
+        Service { row, options: Options { format: Format::Ctime, ack: false } }
+    }
+
+    /// The same service with these options.
+    pub const fn with(self, options: Options) -> Service {
+        Service { options, ..self }
+    }
+
+    /// The service's row.
+    #[expect(clippy::indexing_slicing, reason = "a service is made from its row only")]
+    #[inline]
+    pub fn spec(self) -> &'static ServiceSpec {
+        &SERVICES[usize::from(self.row)]
+    }
+
+    /// The service's name.
+    pub fn name(self) -> &'static str {
+        self.spec().name
+    }
+
+    /// How the service's byte stream is cut into requests.
+    #[inline]
+    pub fn framing(self, limits: &Limits) -> Framing {
+        self.spec().framing.limited_to(limits.max_frame)
+    }
+}
+
+/// The time of day, and what the process has used: one object for both, for a handler needs no more
+/// of the network than this.
+pub trait System: WallClock + Host {}
+
+impl<T: WallClock + Host> System for T {}
+
+/// What a handler may see and touch.
+pub struct Context<'a> {
     /// The time of this turn of the loop.
     pub now: Moment,
     /// The client.
     pub peer: Peer,
+    /// The service's options.
+    pub options: Options,
     /// For the time of day, and for what the process has used.
-    pub wall_clock: &'a W,
+    pub system: &'a dyn System,
     /// The text of the time of day.
     pub calendar: &'a mut Calendar,
     /// The lookup table.
@@ -48,138 +249,26 @@ pub struct Context<'a, W> {
     pub log: &'a mut ClientLog,
 }
 
-/// What a listener serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
-    /// Padded frames, dispatched on their first word.
-    Framed,
-    /// The date and time once, then close (RFC 867 with [`Format::Ctime`]).
-    Daytime {
-        /// How it is written.
-        format: Format,
-        /// Whether to leave out the line end and wait for an acknowledgement before closing.
-        ack: bool,
-    },
-    /// Seconds since 1900 in four bytes, then close (RFC 868).
-    Time,
-    /// What comes goes back (RFC 862).
-    Echo,
-    /// What comes is thrown away (RFC 863).
-    Discard,
-    /// Characters without end (RFC 864).
-    Chargen,
-    /// A greeting with the client's address, then close.
-    Greeting,
-    /// Keys in, values out.
-    Lookup,
-    /// The date and time; then as `Lookup`, for clients that send their address.
-    Exchange,
-}
-
-impl Service {
-    /// Every service's name, as `--listen` takes it.
-    pub const NAMES: [&'static str; 9] = [
-        "framed", "daytime", "time", "echo", "discard", "chargen", "greeting", "lookup", "exchange",
-    ];
-
-    /// The service called `name`, without options; `None` if there is none.
-    pub fn from_name(name: &str) -> Option<Service> {
-        Some(match name {
-            "framed" => Service::Framed,
-            "daytime" => Service::Daytime { format: Format::Ctime, ack: false },
-            "time" => Service::Time,
-            "echo" => Service::Echo,
-            "discard" => Service::Discard,
-            "chargen" => Service::Chargen,
-            "greeting" => Service::Greeting,
-            "lookup" => Service::Lookup,
-            "exchange" => Service::Exchange,
-            _ => return None,
-        })
-    }
-
-    /// The service's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Service::Framed => "framed",
-            Service::Daytime { .. } => "daytime",
-            Service::Time => "time",
-            Service::Echo => "echo",
-            Service::Discard => "discard",
-            Service::Chargen => "chargen",
-            Service::Greeting => "greeting",
-            Service::Lookup => "lookup",
-            Service::Exchange => "exchange",
-        }
-    }
-
-    /// How the service's byte stream is cut into requests.
-    pub fn framing(self, limits: &Limits) -> Framing {
-        match self {
-            Service::Framed => Framing::Padded { max_body: limits.max_frame },
-            Service::Lookup | Service::Exchange => Framing::Line { max_line: limits.max_frame },
-            Service::Daytime { .. }
-            | Service::Time
-            | Service::Echo
-            | Service::Discard
-            | Service::Chargen
-            | Service::Greeting => Framing::Raw,
-        }
-    }
-}
-
 /// A service bound to the context of one visit: what the engine calls.
-#[derive(Debug)]
-pub struct Responder<'a, W> {
+pub struct Responder<'a> {
     /// Which service.
-    pub service: Service,
+    pub spec: &'static ServiceSpec,
     /// What its handlers may see.
-    pub context: Context<'a, W>,
+    pub context: Context<'a>,
 }
 
-impl<W: WallClock + Host> Respond for Responder<'_, W> {
+impl Respond for Responder<'_> {
     fn greet(&mut self, reply: &mut Reply<'_>) -> Outcome {
-        let context = &mut self.context;
-        match self.service {
-            Service::Daytime { format, ack } => daytime::greet(format, ack, context, reply),
-            Service::Time => rfc::time(context, reply),
-            Service::Greeting => greeting::greet(context, reply),
-            Service::Exchange => lookup::greet_exchange(context, reply),
-            Service::Chargen => Outcome::Produce,
-            Service::Framed | Service::Echo | Service::Discard | Service::Lookup => {
-                Outcome::Continue
-            }
-        }
+        (self.spec.on_open)(&mut self.context, reply)
     }
 
-    #[inline(always)]
-    fn echo<'a>(&mut self, request: Request<'a>) -> Option<&'a [u8]> {
-        let stats = &mut self.context.stats;
-        let text = match self.service {
-            Service::Framed => framed::echo(request.body, stats)?,
-            Service::Echo => request.body,
-            _ => return None,
-        };
-        stats.requests += 1;
-        Some(text)
-    }
-
-    fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>) -> Outcome {
-        let context = &mut self.context;
-        context.stats.requests += 1;
-        match self.service {
-            Service::Framed => framed::respond(request.body, context, reply),
-            Service::Lookup => lookup::respond(request.body, context, reply),
-            Service::Exchange => lookup::respond_exchange(request.body, context, reply),
-            Service::Daytime { .. } => daytime::acknowledged(request.body, context),
-            Service::Echo => rfc::echo(request.body, reply),
-            Service::Discard | Service::Chargen | Service::Time | Service::Greeting => {
-                Outcome::Continue
-            }
-        }
+    #[inline]
+    fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>, work: &mut Work) -> Outcome {
+        self.context.stats.requests += 1;
+        (self.spec.on_request)(request.body, &mut self.context, reply, work)
     }
 
     fn produce(&mut self, reply: &mut Reply<'_>) {
-        rfc::chargen(reply);
+        (self.spec.on_writable)(reply);
     }
 }

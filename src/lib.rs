@@ -28,6 +28,8 @@ pub mod client;
 pub mod config;
 pub mod conn;
 pub mod counted;
+#[cfg(test)]
+mod documented;
 pub mod handlers;
 pub mod io;
 #[cfg(all(unix, feature = "client"))]

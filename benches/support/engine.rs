@@ -1,7 +1,7 @@
 //! One connection's engine and its service, without a socket: bytes in, bytes out.
 
 use super::FixedClock;
-use readyd::conn::{Connection, Turn};
+use readyd::conn::{Connection, Turn, Work};
 use readyd::handlers::daytime::Calendar;
 use readyd::handlers::{Context, Responder, Service};
 use readyd::io::clock::Moment;
@@ -45,7 +45,8 @@ impl Engine {
         let context = Context {
             now,
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)).into(),
-            wall_clock: &FixedClock,
+            options: self.service.options,
+            system: &FixedClock,
             calendar: &mut self.calendar,
             table: &self.table,
             stats: &mut self.stats,
@@ -56,9 +57,10 @@ impl Engine {
             now,
             limits: &self.limits,
             framing: self.service.framing(&self.limits),
-            responder: &mut Responder { service: self.service, context },
-            out_start: self.out.len(),
+            responder: &mut Responder { spec: self.service.spec(), context },
             out: &mut self.out,
+            out_start: 0,
+            work: &mut Work::new(Work::VISIT),
         };
         turn.out.clear();
         self.conn.receive(input, &mut turn);

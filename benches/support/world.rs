@@ -38,7 +38,7 @@ impl World {
         let wire = Rc::new(Wire::default());
         let (net, now) = (MemoryNet(Rc::clone(&wire)), Moment::START);
         let mut server = Server::new(net, limits, Table::embedded(), Calendar::utc(), now);
-        server.listen(End::default(), Service::Framed).expect("a listener in memory");
+        server.listen(End::default(), Service::FRAMED).expect("a listener in memory");
         World { server, wire, now }
     }
 

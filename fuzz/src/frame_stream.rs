@@ -8,7 +8,7 @@ use crate::reference::{self, Rest, enveloped};
 use arbitrary::{Arbitrary, Unstructured};
 use readyd::io::clock::Moment;
 use readyd::server::close::CloseReason;
-use readyd::conn::{Connection, Outcome, Respond, Step, Turn};
+use readyd::conn::{Connection, Outcome, Respond, Step, Turn, Work};
 use readyd::protocol::frame::FrameError;
 use readyd::protocol::framing::{Envelope, Framing, Request};
 use readyd::server::limits::Limits;
@@ -118,17 +118,17 @@ impl Respond for Service {
         Outcome::Continue
     }
 
-    fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>) -> Outcome {
+    fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>, _: &mut Work) -> Outcome {
+        let text = if self.echoes_all { Some(request.body) } else { echoed(request.body) };
+        if let Some(text) = text {
+            self.note_reply(text, request.envelope);
+            reply.echo(text);
+            return Outcome::Continue;
+        }
         let (body, outcome) = answer(request.body);
         self.note_reply(&body, request.envelope);
         reply.push(&body);
         outcome
-    }
-
-    fn echo<'a>(&mut self, request: Request<'a>) -> Option<&'a [u8]> {
-        let text = if self.echoes_all { request.body } else { echoed(request.body)? };
-        self.note_reply(text, request.envelope);
-        Some(text)
     }
 
     fn produce(&mut self, _: &mut Reply<'_>) {
@@ -212,7 +212,9 @@ impl Conversation<'_> {
             limits: self.limits,
             framing: self.framing,
             responder: &mut self.service,
+            out_start: self.out.len(),
             out: &mut self.out,
+            work: &mut Work::new(Work::VISIT),
         };
         call(&mut self.conn, &mut turn);
         let pending = self.conn.unsent().len() + self.out.len();

@@ -6,10 +6,10 @@
 use crate::printable::assert_plain;
 use readyd::server::client_log::{ClientLog, Escaped};
 use readyd::io::clock::{Moment, WallTime};
-use readyd::conn::Respond;
+use readyd::conn::{Respond, Work};
 use readyd::protocol::framing::{Envelope, Request};
 use readyd::handlers::daytime::{Calendar, Format};
-use readyd::handlers::{Context, Responder, Service};
+use readyd::handlers::{Context, Options, Responder, Service};
 use readyd::io::host::{Host, WallClock};
 use readyd::protocol::reply::Reply;
 use readyd::server::stats::Stats;
@@ -40,15 +40,15 @@ pub fn check(data: &[u8]) {
     });
     assert_eq!(texts[0] == texts[1], shown_of(one) == shown_of(other));
     for service in [
-        Service::Framed,
-        Service::Lookup,
-        Service::Exchange,
-        Service::Daytime { format: Format::Ctime, ack: true },
+        Service::FRAMED,
+        Service::LOOKUP,
+        Service::EXCHANGE,
+        Service::DAYTIME.with(Options { format: Format::Ctime, ack: true }),
     ] {
         check_lines(service, one);
     }
     // As the argument of a command, too.
-    check_lines(Service::Framed, &[b"DAYTIME ", one].concat());
+    check_lines(Service::FRAMED, &[b"DAYTIME ", one].concat());
 }
 
 /// What has to be told of a message: its beginning, and its length.
@@ -115,7 +115,8 @@ fn check_lines(service: Service, message: &[u8]) {
     let context = Context {
         now: Moment::START,
         peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)).into(),
-        wall_clock: &Midnight,
+        options: service.options,
+        system: &Midnight,
         calendar: &mut Calendar::utc(),
         table: &table,
         stats: &mut Stats::default(),
@@ -123,10 +124,14 @@ fn check_lines(service: Service, message: &[u8]) {
         log: &mut log,
     };
     let request = Request { body: message, envelope: Envelope::Bare };
-    let responder = &mut Responder { service, context };
+    let responder = &mut Responder { spec: service.spec(), context };
     for _ in 0..4 {
         let start = out.len();
-        let _ = responder.respond(request, &mut Reply::bare(&mut out));
+        let _ = responder.respond(
+            request,
+            &mut Reply::bare(&mut out),
+            &mut Work::new(Work::VISIT),
+        );
         if let Some(error) = out[start..].strip_prefix(b"Error: ") {
             assert_plain(&String::from_utf8_lossy(error), MOST_LINE);
         }

@@ -1,8 +1,8 @@
 //! One session: the client's engine, as pure as the server's.
 //!
-//! A [`Script`] says something and tells by which [`Expect`] the answer's end is known; the session
-//! puts the answer together from whatever reads bring, and hands it over. Sending more before the
-//! answers come, a script pipelines.
+//! A [`Script`] sends something and names the [`Expect`] by which the answer's end is known. The
+//! session puts the answer together from all reads, and hands it over. A script that sends more
+//! before the answers come pipelines. Read `session/state.rs` for all states on one page.
 //!
 //! Invariants: answers are handed over whole and in order. Every session ends once, with success or
 //! with one [`SessionError`] named by whose fault it is.
@@ -11,16 +11,20 @@ use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
 use crate::io::host::WallClock;
 use crate::protocol::frame;
-use crate::protocol::framing::{self, Framing, Input};
+use crate::protocol::framing::{self, Framing, Message, ReadCursor};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 mod error;
+mod state;
 #[cfg(test)]
 mod tests;
 
 pub use error::SessionError;
+pub use state::Step;
+
+use state::State;
 
 /// What a script speaks with.
 pub struct Voice<'a> {
@@ -43,8 +47,7 @@ impl<'a> Voice<'a> {
 
     /// Sends `body` in a frame.
     pub fn say_frame(&mut self, body: &[u8]) {
-        self.out.extend_from_slice(&frame::encode_header(body.len()));
-        self.out.extend_from_slice(body);
+        frame::append(self.out, &[body]);
     }
 
     /// Sends `bytes` as they are.
@@ -127,8 +130,8 @@ pub struct SessionLimits {
     pub pause: Duration,
     /// From our FIN to the peer's.
     pub linger: Duration,
-    /// Longest answer, in bytes. Of one that ends with a pause, and for a script that rests, at most
-    /// a MiB is held all the same.
+    /// Longest answer, in bytes. Of one that ends with a pause, and for a script that rests, at
+    /// most a MiB is held all the same.
     pub max_answer: usize,
 }
 
@@ -144,33 +147,6 @@ impl Default for SessionLimits {
     }
 }
 
-/// What a session's owner does next with its socket.
-#[derive(Debug)]
-pub enum Step {
-    /// Nothing: waits for readiness or the deadline.
-    Stay,
-    /// Half-closes, then calls [`Session::fin_sent`].
-    SendFin,
-    /// Closes: the session has ended.
-    Close(Result<(), SessionError>),
-}
-
-#[derive(Debug)]
-enum State {
-    Connecting,
-    Awaiting(Expect),
-    Resting,
-    /// Its owner has seen to the script, which speaks in the next turn.
-    Woken,
-    /// What is left to say is sent, then FIN.
-    Finishing,
-    /// The same, but the peer has sent its FIN already: then the socket is closed at once.
-    Closing,
-    /// FIN is sent; what still comes is read, so that our close does not turn into RST.
-    Lingering,
-    Ended(Result<(), SessionError>),
-}
-
 /// One connected session's state.
 #[derive(Debug)]
 pub struct Session<S> {
@@ -178,9 +154,9 @@ pub struct Session<S> {
     unparsed: ByteQueue,
     unsent: ByteQueue,
     state: State,
-    /// When the state began; for an answer, since when it is awaited.
+    /// When the state began.
     since: Moment,
-    /// When bytes last came, or the state began.
+    /// When bytes last came, or when the state began.
     heard: Moment,
 }
 
@@ -201,7 +177,7 @@ impl<S: Script> Session<S> {
             script,
             unparsed: ByteQueue::default(),
             unsent: ByteQueue::default(),
-            state: State::Connecting,
+            state: State::new(),
             since: now,
             heard: now,
         }
@@ -215,51 +191,46 @@ impl<S: Script> Session<S> {
 
     /// The script, if it rests: it will speak at the next [`Session::resume`].
     pub fn wake(&mut self) -> Option<&mut S> {
-        if !self.is_resting() {
-            return None;
-        }
-        self.state = State::Woken;
-        Some(&mut self.script)
+        self.state.wake().then_some(&mut self.script)
     }
 
     /// Lets a woken script speak.
     pub fn resume(&mut self, turn: &mut Turn<'_>) {
-        if let State::Woken = self.state {
+        if self.state.is_woken() {
             let then = self.script.resumed(&mut turn.voice);
             self.proceed(then, turn.now);
-            self.digest(&[], 0, turn);
+            self.process_input(&[], 0, turn);
         }
     }
 
     /// Takes bytes that were read.
     pub fn receive(&mut self, input: &[u8], turn: &mut Turn<'_>) {
         self.heard = turn.now;
-        self.digest(input, self.unparsed.len(), turn);
+        self.process_input(input, self.unparsed.len(), turn);
     }
 
     /// Hands over the answers in what is held and in `input`. The first `searched` bytes held are
     /// known not to end one.
-    fn digest(&mut self, input: &[u8], mut searched: usize, turn: &mut Turn<'_>) {
-        let mut input = Input::new(input);
-        while let State::Awaiting(expect) = self.state {
+    fn process_input(&mut self, input: &[u8], mut searched: usize, turn: &mut Turn<'_>) {
+        let mut input = ReadCursor::new(input);
+        while let Some(expect) = self.state.awaited() {
             let Some(framing) = expect.framing(turn.limits) else { break };
-            let (script, voice) = (&mut self.script, &mut turn.voice);
-            let answered = framing::next_message(
-                framing,
-                &mut self.unparsed,
-                &mut input,
-                searched,
-                turn.now,
-                |message| script.answered(framing.unwrap(message).body, voice),
-            );
+            let next =
+                framing::next_message(framing, &mut self.unparsed, &mut input, searched, turn.now);
             searched = 0;
-            match answered {
-                Ok(Some(verdict)) => self.judge(verdict, turn.now),
+            let (message, held) = match next {
+                Ok(Some(Message::Read(message))) => (message, 0),
+                Ok(Some(Message::Held(len))) => {
+                    (self.unparsed.bytes().get(..len).unwrap_or_default(), len)
+                }
                 Ok(None) => return,
-                Err(error) => return self.end(Err(error.into())),
-            }
+                Err(error) => return self.fail_with(error.into()),
+            };
+            let verdict = self.script.answered(framing.payload(message).body, &mut turn.voice);
+            self.unparsed.consume(held, turn.now);
+            self.judge(verdict, turn.now);
         }
-        if let State::Awaiting(_) | State::Resting | State::Woken = self.state {
+        if self.state.listens() {
             self.hold(input.bytes(), turn);
         }
     }
@@ -268,7 +239,7 @@ impl<S: Script> Session<S> {
     fn hold(&mut self, input: &[u8], turn: &Turn<'_>) {
         let limit = turn.limits.max_answer.min(MAX_HELD);
         if self.unparsed.len() + input.len() > limit {
-            return self.end(Err(SessionError::OverLimit { limit }));
+            return self.fail_with(SessionError::OverLimit { limit });
         }
         self.unparsed.extend(input, turn.now);
     }
@@ -278,62 +249,43 @@ impl<S: Script> Session<S> {
         if self.holds_answer_of_unknown_end() {
             self.answer_is_over(turn);
         }
-        let received = self.unparsed.len();
-        match self.state {
-            State::Awaiting(_) if received == 0 && self.script.may_close() => self.end(Ok(())),
-            State::Connecting | State::Awaiting(_) | State::Resting | State::Woken => {
-                self.end(Err(SessionError::ClosedEarly { received }));
-            }
-            // A last word, such as an acknowledgement, still goes out.
-            State::Finishing => self.state = State::Closing,
-            State::Lingering => self.end(Ok(())),
-            State::Closing | State::Ended(_) => {}
-        }
+        self.state.peer_fin(self.unparsed.len(), self.script.may_close());
+        self.drop_input_if_ended();
     }
 
     /// The socket failed. Once the script has heard all it wanted, that is no loss.
     pub fn fail(&mut self, error: io::Error) {
-        match self.state {
-            State::Finishing | State::Closing | State::Lingering => self.end(Ok(())),
-            State::Ended(_) => {}
-            _ => self.end(Err(SessionError::Broken(error))),
-        }
+        self.state.socket_failed(error);
+        self.drop_input_if_ended();
     }
 
-    /// Does what the passed deadline asks for; nothing if it has not passed.
+    /// Acts on the deadline if it has passed.
     pub fn expire(&mut self, turn: &mut Turn<'_>) {
         if self.deadline(turn.limits) > turn.now {
             return;
         }
-        match self.state {
-            State::Awaiting(_) if self.has_paused(turn) => self.answer_is_over(turn),
-            State::Awaiting(_) => {
-                self.end(Err(SessionError::AnswerTimeout(turn.limits.answer_timeout)));
-            }
-            State::Finishing | State::Closing | State::Lingering => self.end(Ok(())),
-            // Its owner knows the address and gives up the attempt.
-            State::Connecting | State::Resting | State::Woken | State::Ended(_) => {}
+        if self.has_paused(turn) {
+            self.answer_is_over(turn);
+        } else {
+            self.state.time_over(turn.limits);
+            self.drop_input_if_ended();
         }
     }
 
     /// When something has to be done, if nothing happens before.
     pub fn deadline(&self, limits: &SessionLimits) -> Moment {
-        match self.state {
-            State::Connecting => self.since + limits.connect_timeout,
-            State::Awaiting(_) if self.holds_answer_of_unknown_end() => {
-                (self.heard + limits.pause).min(self.since + limits.answer_timeout)
-            }
-            State::Awaiting(_) | State::Finishing | State::Closing => {
-                self.since + limits.answer_timeout
-            }
-            State::Lingering => self.since + limits.linger,
-            State::Resting | State::Woken | State::Ended(_) => Moment::NEVER,
+        let Some(timeout) = self.state.timeout(limits) else { return Moment::NEVER };
+        let deadline = self.since + timeout;
+        if self.holds_answer_of_unknown_end() {
+            deadline.min(self.heard + limits.pause)
+        } else {
+            deadline
         }
     }
 
     /// Whether the connection is still being made.
     pub fn is_connecting(&self) -> bool {
-        matches!(self.state, State::Connecting)
+        self.state.is_connecting()
     }
 
     /// Output that an earlier send did not take. It goes before anything new.
@@ -348,30 +300,25 @@ impl<S: Script> Session<S> {
 
     /// Whether the script waits for its owner.
     pub fn is_resting(&self) -> bool {
-        matches!(self.state, State::Resting)
+        self.state.is_resting()
     }
 
     /// Whether a script that rested has something to say.
     pub fn is_woken(&self) -> bool {
-        matches!(self.state, State::Woken)
+        self.state.is_woken()
     }
 
     /// FIN was sent, at `now`.
     pub fn fin_sent(&mut self, now: Moment) {
-        if let State::Finishing = self.state {
-            self.enter(State::Lingering, now);
+        if self.state.fin_sent() {
+            self.state_began(now);
         }
     }
 
     /// What to do with the socket, when all that can be sent has been sent. The result comes once,
     /// with the first [`Step::Close`].
     pub fn next_step(&mut self) -> Step {
-        match &mut self.state {
-            State::Finishing if self.unsent.is_empty() => Step::SendFin,
-            State::Closing if self.unsent.is_empty() => Step::Close(Ok(())),
-            State::Ended(result) => Step::Close(std::mem::replace(result, Ok(()))),
-            _ => Step::Stay,
-        }
+        self.state.take_action(self.has_unsent())
     }
 
     /// The script, for what it found out.
@@ -379,9 +326,9 @@ impl<S: Script> Session<S> {
         self.script
     }
 
-    /// Whether there is an answer of which only silence, or the peer's FIN, tells that it is over.
+    /// Whether part of an answer is here whose end only silence, or the peer's FIN, can tell.
     fn holds_answer_of_unknown_end(&self) -> bool {
-        matches!(self.state, State::Awaiting(Expect::Pause)) && !self.unparsed.is_empty()
+        self.state.awaited() == Some(Expect::Pause) && !self.unparsed.is_empty()
     }
 
     fn has_paused(&self, turn: &Turn<'_>) -> bool {
@@ -397,27 +344,28 @@ impl<S: Script> Session<S> {
     fn judge(&mut self, verdict: Result<Then, String>, now: Moment) {
         match verdict {
             Ok(then) => self.proceed(then, now),
-            Err(what) => self.end(Err(SessionError::WrongAnswer(what))),
+            Err(what) => self.fail_with(SessionError::WrongAnswer(what)),
         }
     }
 
     fn proceed(&mut self, then: Then, now: Moment) {
-        let state = match then {
-            Then::Await(expect) => State::Awaiting(expect),
-            Then::Rest => State::Resting,
-            Then::Finish => State::Finishing,
-        };
-        self.enter(state, now);
+        self.state.proceed(then);
+        self.state_began(now);
     }
 
-    fn enter(&mut self, state: State, now: Moment) {
-        self.state = state;
+    fn state_began(&mut self, now: Moment) {
         self.since = now;
         self.heard = now;
     }
 
-    fn end(&mut self, result: Result<(), SessionError>) {
-        self.state = State::Ended(result);
-        self.unparsed.clear();
+    fn fail_with(&mut self, error: SessionError) {
+        self.state.fail(error);
+        self.drop_input_if_ended();
+    }
+
+    fn drop_input_if_ended(&mut self) {
+        if self.state.has_ended() {
+            self.unparsed.clear();
+        }
     }
 }

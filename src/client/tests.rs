@@ -32,8 +32,8 @@ enum Echo {
 impl Echo {
     fn service(self) -> Service {
         match self {
-            Echo::Framed => Service::Framed,
-            Echo::Plain => Service::Echo,
+            Echo::Framed => Service::FRAMED,
+            Echo::Plain => Service::ECHO,
         }
     }
 

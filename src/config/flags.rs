@@ -1,6 +1,6 @@
 //! The table of flags, and the help that is made of it.
 
-use crate::handlers::Service;
+use crate::handlers::SERVICES;
 
 /// A flag: its name, what its value is called if it takes one, and what it is for.
 pub(super) struct Flag {
@@ -73,7 +73,10 @@ pub fn help() -> String {
         "readyd: a nonblocking server on one poll loop\n\n\
          Usage: readyd [--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...]... [FLAG]...\n\n",
     );
-    text += &format!("Services: {}\n", Service::NAMES.join(", "));
+    text += "Services:\n";
+    for service in &SERVICES {
+        text += &format!("  {:<9} {}\n", service.name, service.help);
+    }
     text += "Addresses: IP:PORT, [IPv6]:PORT, localhost:PORT (127.0.0.1 and [::1]), :PORT (0.0.0.0 and [::]),\n\
              unix:/PATH, unix:@NAME (abstract), fd:NUMBER (a listening socket that was inherited).\n\
              Link-local: [fe80::1%eth0]:PORT.\n\

@@ -10,8 +10,8 @@
 
 use super::address::AddressError;
 use super::similar::nearest;
-use crate::handlers::Service;
 use crate::handlers::daytime::Format;
+use crate::handlers::{Options, Service};
 use crate::io::address::{Address, UnixAddress};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -222,7 +222,8 @@ impl std::error::Error for ListenError {}
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}={}", self.service.name(), self.place)?;
-        if let Service::Daytime { format, ack } = self.service {
+        if self.service.name() == Service::DAYTIME.name() {
+            let Options { format, ack } = self.service.options;
             write!(f, ",format={}{}", format.name(), if ack { ",ack" } else { "" })?;
         }
         match self.presence {
@@ -272,11 +273,12 @@ impl Listen {
                 return Err(ListenError::MissingValue(option.key, name));
             }
         };
-        match (&mut self.service, option.key) {
-            (_, "optional") => self.presence = Presence::Optional,
-            (Service::Daytime { ack, .. }, "ack") => *ack = true,
-            (Service::Daytime { format, .. }, "format") => {
-                *format = Format::from_name(value)
+        let options = &mut self.service.options;
+        match option.key {
+            "optional" => self.presence = Presence::Optional,
+            "ack" => options.ack = true,
+            "format" => {
+                options.format = Format::from_name(value)
                     .ok_or_else(|| ListenError::UnknownFormat(value.to_owned()))?;
             }
             _ => return Err(ListenError::UnknownOption(text.to_owned(), self.service)),

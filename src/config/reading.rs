@@ -202,7 +202,7 @@ impl Reader {
         duplicates::find(config, origins, errors);
         if config.listeners.is_empty() {
             let place = Place::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
-            let service = Service::Framed;
+            let service = Service::FRAMED;
             config.listeners.push(Listen { service, place, presence: Presence::Required });
         }
         if let Some(max_connections) = config.max_connections {

@@ -9,8 +9,8 @@ mod written_out;
 use super::listen::{Place, Presence};
 use super::*;
 use crate::config::flags::FLAGS;
-use crate::handlers::Service;
 use crate::handlers::daytime::Format;
+use crate::handlers::{Options, Service};
 use file::TempFile;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -32,7 +32,7 @@ fn config(args: &[&str]) -> Config {
 /// What the server does when it is told nothing.
 fn default_config() -> Config {
     let place = Place::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
-    let listen = Listen { service: Service::Framed, place, presence: Presence::Required };
+    let listen = Listen { service: Service::FRAMED, place, presence: Presence::Required };
     Config { listeners: vec![listen], ..Config::default() }
 }
 
@@ -41,7 +41,7 @@ type Change = fn(&mut Config);
 /// Each flag with a value that is not its default, and what that changes.
 const CASES: &[(&str, &str, Change)] = &[
     ("listen", "daytime=[::1]:13,format=dmy,ack,optional", |config| {
-        let service = Service::Daytime { format: Format::Dmy, ack: true };
+        let service = Service::DAYTIME.with(Options { format: Format::Dmy, ack: true });
         let place = "[::1]:13".parse().unwrap();
         config.listeners = vec![Listen { service, place, presence: Presence::Optional }];
     }),

@@ -1,10 +1,10 @@
-//! Until when a connection may wait for what, and what is done about it then.
+//! The timeouts of a connection, and what happens when one passes.
 //!
-//! Invariant: there is always exactly one deadline that counts, the earliest of those that the state has.
-//! It is worked out when asked for, from three moments that the connection notes anyway, so that a request
-//! need not set anything.
+//! Invariant: exactly one deadline counts, the earliest of those that the state has. It is computed
+//! when it is asked for, from three moments that the connection notes anyway. So a request need not
+//! set any timer.
 
-use super::{Connection, Inbound, Outbound, Respond, Turn};
+use super::{Connection, Respond, Turn};
 use crate::io::clock::Moment;
 use crate::protocol::framing::Framing;
 use crate::server::close::CloseReason;
@@ -12,30 +12,35 @@ use crate::server::limits::Limits;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deadline {
+    /// A frame or line must be whole.
     Frame,
-    Pause,
+    /// A last line without its end counts as whole.
+    LineGap,
+    /// A connection that does nothing is closed.
     Idle,
+    /// The peer must take output.
     Write,
+    /// The peer must answer our FIN.
     Linger,
 }
 
 impl Connection {
-    /// When [`Connection::expire`] has something to do, if nothing happens before.
+    /// When [`Connection::expire`] has something to do, if nothing else happens before.
     pub fn deadline(&self, framing: Framing, limits: &Limits) -> Moment {
         self.next_deadline(framing, limits).0
     }
 
-    /// Does what the passed deadline asks for; nothing if it has not passed.
+    /// Acts on the deadline if it has passed.
     pub fn expire<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
         let (due, deadline) = self.next_deadline(turn.framing, turn.limits);
         if due > turn.now {
             return;
         }
         match deadline {
-            Deadline::Pause => self.serve_unterminated(turn),
+            Deadline::LineGap => self.serve_final_line(turn),
             Deadline::Frame => {
                 let limit = turn.limits.frame_timeout;
-                self.refuse(
+                self.reply_error_and_close(
                     CloseReason::FrameTimeout,
                     format_args!("the request did not arrive whole within {limit:?}"),
                     turn,
@@ -43,27 +48,29 @@ impl Connection {
             }
             Deadline::Idle => self.finish(CloseReason::IdleTimeout),
             Deadline::Write => self.abandon(CloseReason::WriteTimeout),
-            Deadline::Linger => self.inbound = Inbound::Ended,
+            Deadline::Linger => self.state.linger_over(),
         }
     }
 
     fn next_deadline(&self, framing: Framing, limits: &Limits) -> (Moment, Deadline) {
-        if let Outbound::Finished(_) = self.outbound {
+        if self.state.is_lingering() {
             return (self.active + limits.linger_timeout, Deadline::Linger);
         }
         let mut next = (Moment::NEVER, Deadline::Idle);
         if let Some(since) = self.unsent.waiting_since() {
             next = (since + limits.write_timeout, Deadline::Write);
         }
-        if let (Inbound::Open, Some(since)) = (self.inbound, self.unparsed.waiting_since()) {
+        if self.state.reads_requests()
+            && let Some(since) = self.unparsed.waiting_since()
+        {
             // Counted from the frame's first byte: a byte a minute does not keep a frame alive.
             let frame = since + limits.frame_timeout;
             if frame < next.0 {
                 next = (frame, Deadline::Frame);
             }
-            let pause = self.active + limits.line_pause;
-            if matches!(framing, Framing::Line { .. }) && pause < next.0 {
-                next = (pause, Deadline::Pause);
+            let gap = self.active + limits.line_pause;
+            if matches!(framing, Framing::Line { .. }) && gap < next.0 {
+                next = (gap, Deadline::LineGap);
             }
         }
         if next.0 == Moment::NEVER {

@@ -3,6 +3,7 @@
 mod chopping;
 mod closing;
 mod deadlines;
+mod in_place;
 mod owner;
 mod pressure;
 
@@ -23,26 +24,6 @@ fn a_reply_goes_out_in_the_envelope_of_its_request() {
     let mut raw = Owner::new(RAW);
     raw.receive(b"ECHO hello\n");
     assert_eq!(raw.received, b"hello\n");
-}
-
-#[test]
-fn a_request_that_came_alone_is_echoed_where_it_lies() {
-    let alone = |input: &[u8], framing| {
-        let mut owner = Owner::new(framing);
-        let mut input = input.to_vec();
-        owner.receive_in_place(&mut input).map(|echo| input[echo].to_vec())
-    };
-    for text in [&b""[..], b"x", &[b'y'; 200]] {
-        let request = frame(&[b"ECHO ", text].concat());
-        assert_eq!(alone(&request, PADDED), Some(frame(text)));
-        let two = [&request[..], &request[..]].concat();
-        assert_eq!(alone(&two, PADDED), None);
-        assert_eq!(alone(&request[..request.len() - 1], PADDED), None);
-    }
-    assert_eq!(alone(b"ECHO as it is\n", RAW), Some(b"as it is\n".to_vec()));
-    // A line's end is no part of its body.
-    assert_eq!(alone(b"ECHO line\r\n", LINE), None);
-    assert_eq!(alone(&frame(b"no echo"), PADDED), None);
 }
 
 #[test]

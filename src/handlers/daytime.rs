@@ -1,12 +1,11 @@
 //! Daytime (RFC 867): the date and time as text, in five formats.
 //!
-//! Invariants: a format's text is made at most once a second, however many ask for it. Every time has a text
-//! in every format, with a year of four digits.
+//! Invariants: a format's text is made at most once a second, however many ask for it. Every time
+//! has a text in every format, with a year of four digits.
 
-use super::Context;
-use crate::conn::Outcome;
+use super::{Context, Options};
+use crate::conn::{Outcome, Work};
 use crate::io::clock::WallTime;
-use crate::io::host::WallClock;
 use crate::protocol::reply::Reply;
 use crate::server::client_log::Escaped;
 use crate::server::close::CloseReason;
@@ -79,8 +78,8 @@ impl Format {
         }
     }
 
-    /// What clocks that are `offset` seconds ahead of UTC show, and their offset. If the format cannot write
-    /// them, what clocks in UTC show; after the year 9999, its last second.
+    /// What clocks that are `offset` seconds ahead of UTC show, and their offset. If the format
+    /// cannot write them, what clocks in UTC show; after the year 9999, its last second.
     fn date_and_offset(self, wall: WallTime, offset: i32) -> (UtcDateTime, i32) {
         if self.can_write(offset)
             && let Some(date) = date_at(wall, offset)
@@ -105,8 +104,8 @@ impl Format {
     }
 }
 
-/// The longest offset that RFC 3339 can write, 23:59, in seconds. RFC 2822 could write more, which few
-/// readers take.
+/// The longest offset that RFC 3339 can write, 23:59, in seconds. RFC 2822 could write more, which
+/// few readers take.
 const MAX_WRITABLE_OFFSET: i32 = 24 * 3600 - 60;
 
 fn first_three(mut name: String) -> String {
@@ -171,8 +170,8 @@ impl Calendar {
         self.texts[format as usize].as_bytes()
     }
 
-    /// Logs, once for these rules, that a text is in UTC. Not through the log of what clients cause,
-    /// which may leave lines out: there is one line, however many clients ask.
+    /// Logs, once for these rules, that a text is in UTC. Not through the log of what clients
+    /// cause, which may leave lines out: there is one line, however many clients ask.
     fn warn(&mut self, offset: i32) {
         if !self.has_warned {
             self.has_warned = true;
@@ -185,20 +184,17 @@ impl Calendar {
     }
 }
 
-/// What clocks that are `offset` seconds ahead of UTC show, as if it were UTC. `None` after the year 9999.
+/// What clocks that are `offset` seconds ahead of UTC show, as if it were UTC. `None` after the
+/// year 9999.
 fn date_at(wall: WallTime, offset: i32) -> Option<UtcDateTime> {
     let seconds = i64::try_from(wall.seconds).ok()?.checked_add(offset.into())?;
     UtcDateTime::from_unix_timestamp(seconds).ok()
 }
 
-/// Tells the time; finishes unless the client is to acknowledge it.
-pub(super) fn greet<W: WallClock>(
-    format: Format,
-    ack: bool,
-    context: &mut Context<'_, W>,
-    reply: &mut Reply<'_>,
-) -> Outcome {
-    reply.push(context.calendar.text(format, context.wall_clock.wall_time()));
+/// Sends the time. Finishes unless the client is to acknowledge it.
+pub(super) fn greet(context: &mut Context<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let Options { format, ack } = context.options;
+    reply.push(context.calendar.text(format, context.system.wall_time()));
     if ack {
         return Outcome::Continue;
     }
@@ -206,8 +202,13 @@ pub(super) fn greet<W: WallClock>(
     Outcome::Finish(CloseReason::Served)
 }
 
-/// Takes the client's acknowledgement: whatever its first read brings.
-pub(super) fn acknowledged<W>(text: &[u8], context: &mut Context<'_, W>) -> Outcome {
+/// Takes the client's acknowledgement: all that its first read brings.
+pub(super) fn acknowledged(
+    text: &[u8],
+    context: &mut Context<'_>,
+    _: &mut Reply<'_>,
+    _: &mut Work,
+) -> Outcome {
     let (peer, text) = (context.peer, Escaped(text));
     context.log.line(context.now, Level::Info, format_args!("{peer} acknowledged: {text}"));
     Outcome::Finish(CloseReason::Served)

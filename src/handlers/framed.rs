@@ -1,41 +1,171 @@
 //! The framed service: the first word of a frame's body chooses what answers it.
 //!
-//! Words are separated by ASCII white space, and the first is recognised in any case. `ECHO` takes
-//! everything after the one separator, byte for byte; the others take their arguments without the
-//! white space around them.
+//! Words are separated by ASCII white space, and the first is recognised in any case. A new command
+//! is a new row of [`COMMANDS`]. From the table come the text of `HELP`, the checks of arguments,
+//! and what a request costs the turn; tests compare README.md and PROTOCOL.md with it.
 
 use super::daytime::Format;
 use super::{Context, greeting, lookup};
-use crate::conn::Outcome;
-use crate::io::host::{Host, WallClock};
+use crate::conn::{Outcome, Work};
 use crate::protocol::reply::Reply;
 use crate::server::client_log::Escaped;
 use crate::server::close::CloseReason;
-use crate::server::stats::Stats;
 use log::Level;
 use std::fmt::{self, Write as _};
+
+mod words;
 
 /// What answers any message that is not a command.
 pub const RECEIVED: &[u8] = b"Message received successfully....";
 
-const HELP: &[u8] = b"\
-ECHO text         the text, byte for byte
-DAYTIME [format]  the date and time: ctime (default), dmy, rfc3339, rfc2822, unix
-TIME              two clock stamps: request read, reply made
-LOOKUP key        the key's value, or Not Found
-WHOAMI            your address as the server sees it
-STATS             counters and gauges, one name and value a line
-HELP              this text
-Disconnect !      a last reply, then the server closes
-anything else     Message received successfully....
-";
+/// A row of [`COMMANDS`].
+#[derive(Debug)]
+pub struct Command {
+    /// The first word of the body, as it is usually written.
+    pub word: &'static str,
+    /// What may follow the word.
+    pub arguments: Arguments,
+    /// What the command does, in a few words, for `HELP`.
+    pub help: &'static str,
+    /// What a request costs beside its bytes, in the units of [`Work`]. benches/engine.rs measures
+    /// it.
+    pub cost: u32,
+    run: Run,
+}
+
+/// Answers a request whose argument is this.
+type Run = fn(&[u8], &mut Context<'_>, &mut Reply<'_>, &mut Work) -> Outcome;
+
+/// What may follow a command's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arguments {
+    /// Everything after one separator, byte for byte.
+    Text,
+    /// Nothing but white space.
+    None,
+    /// An argument of this name, without the white space around it, or nothing.
+    Optional(&'static str),
+    /// An argument of this name, without the white space around it.
+    Required(&'static str),
+    /// Exactly this, without the white space around it; otherwise the body is no command.
+    Exactly(&'static str),
+}
+
+/// All commands, in the order of `HELP`. Their words have letters only.
+pub static COMMANDS: [Command; 8] = [
+    Command {
+        word: "ECHO",
+        arguments: Arguments::Text,
+        help: "the text, byte for byte",
+        cost: 0,
+        run: |text, _, reply, _| {
+            reply.echo(text);
+            Outcome::Continue
+        },
+    },
+    Command {
+        word: "DAYTIME",
+        arguments: Arguments::Optional("format"),
+        help: "the date and time: ctime (default), dmy, rfc3339, rfc2822, unix",
+        cost: 1,
+        run: daytime,
+    },
+    Command {
+        word: "TIME",
+        arguments: Arguments::None,
+        help: "two clock stamps: request read, reply made",
+        cost: 4,
+        run: time_stamps,
+    },
+    Command {
+        word: "LOOKUP",
+        arguments: Arguments::Required("key"),
+        help: "the key's value, or Not Found",
+        cost: lookup::COST,
+        run: lookup,
+    },
+    Command {
+        word: "WHOAMI",
+        arguments: Arguments::None,
+        help: "your address as the server sees it",
+        cost: 4,
+        run: |_, context, reply, _| {
+            greeting::write_greeting(context, reply);
+            Outcome::Continue
+        },
+    },
+    Command {
+        word: "STATS",
+        arguments: Arguments::None,
+        help: "counters and gauges, one name and value a line",
+        cost: 1,
+        run: stats,
+    },
+    Command { word: "HELP", arguments: Arguments::None, help: "this text", cost: 8, run: help },
+    Command {
+        word: "Disconnect",
+        arguments: Arguments::Exactly("!"),
+        help: "a last reply, then the server closes",
+        cost: 0,
+        run: |_, _, reply, _| {
+            reply.push(RECEIVED);
+            Outcome::Finish(CloseReason::Disconnect)
+        },
+    },
+];
+
+/// What a message costs that is no command: it is written to the log, or counted as left out.
+const MESSAGE_COST: u32 = 10;
+
+/// What it costs to make the text of `STATS`, with the system calls that ask what the process has
+/// used.
+const STATS_TEXT_COST: u32 = 250;
+
+impl Command {
+    /// The word and what may follow it, as people write it.
+    pub fn usage(&self) -> String {
+        let word = self.word;
+        match self.arguments {
+            Arguments::None => word.to_owned(),
+            Arguments::Text => format!("{word} text"),
+            Arguments::Optional(name) => format!("{word} [{name}]"),
+            Arguments::Required(name) => format!("{word} {name}"),
+            Arguments::Exactly(argument) => format!("{word} {argument}"),
+        }
+    }
+
+    /// Whether a body with this word and `text` behind it is the command.
+    #[inline]
+    fn is_meant_with(&self, text: &[u8]) -> bool {
+        match self.arguments {
+            Arguments::Exactly(argument) => text.trim_ascii() == argument.as_bytes(),
+            _ => true,
+        }
+    }
+
+    /// The argument in `text`, which is all that follows the word and one separator.
+    #[inline]
+    fn argument<'a>(&self, text: &'a [u8]) -> Result<&'a [u8], RequestError<'static>> {
+        if self.arguments == Arguments::Text {
+            return Ok(text);
+        }
+        let text = text.trim_ascii();
+        match self.arguments {
+            Arguments::None if !text.is_empty() => Err(RequestError::TakesNoArgument(self.word)),
+            Arguments::Required(name) if text.is_empty() => {
+                Err(RequestError::NeedsArgument(self.word, name))
+            }
+            _ => Ok(text),
+        }
+    }
+}
 
 /// A request that cannot be answered as it stands: the client's fault.
 #[derive(Debug, PartialEq, Eq)]
 enum RequestError<'a> {
     UnknownFormat(&'a [u8]),
     TakesNoArgument(&'static str),
-    NeedsKey,
+    NeedsArgument(&'static str, &'static str),
 }
 
 impl fmt::Display for RequestError<'_> {
@@ -46,110 +176,108 @@ impl fmt::Display for RequestError<'_> {
                 write!(f, "no date format {name}; there are {}", Format::NAMES.join(", "))
             }
             RequestError::TakesNoArgument(word) => write!(f, "{word} takes no argument"),
-            RequestError::NeedsKey => f.write_str("LOOKUP needs a key, as in LOOKUP 165.165.80.80"),
+            RequestError::NeedsArgument(word, name) => {
+                write!(f, "{word} needs a {name}, as in {word} 165.165.80.80")
+            }
         }
     }
 }
 
-/// What answers the body, if it is an echo as nearly all write it: by far the most frequent command.
-#[inline(always)]
-pub(super) fn echo<'a>(body: &'a [u8], stats: &mut Stats) -> Option<&'a [u8]> {
-    let text = body.strip_prefix(b"ECHO ")?;
-    stats.frames += 1;
-    Some(text)
-}
-
 /// Answers one frame's body: does what its first word asks for.
-pub(super) fn respond<W: WallClock + Host>(
+pub(super) fn respond(
     body: &[u8],
-    context: &mut Context<'_, W>,
+    context: &mut Context<'_>,
     reply: &mut Reply<'_>,
+    work: &mut Work,
 ) -> Outcome {
     context.stats.frames += 1;
-    let (word, text) = split_word(body);
-    let argument = || text.trim_ascii();
-    let result = if word.eq_ignore_ascii_case(b"ECHO") {
-        reply.push(text);
-        Ok(())
-    } else if word.eq_ignore_ascii_case(b"DAYTIME") {
-        daytime(argument(), context, reply)
-    } else if word.eq_ignore_ascii_case(b"LOOKUP") {
-        lookup(argument(), context, reply)
-    } else if word.eq_ignore_ascii_case(b"TIME") {
-        without_argument("TIME", argument()).map(|()| time_stamps(context, reply))
-    } else if word.eq_ignore_ascii_case(b"WHOAMI") {
-        without_argument("WHOAMI", argument()).map(|()| greeting::write_greeting(context, reply))
-    } else if word.eq_ignore_ascii_case(b"STATS") {
-        without_argument("STATS", argument()).map(|()| stats(context, reply))
-    } else if word.eq_ignore_ascii_case(b"HELP") {
-        without_argument("HELP", argument()).map(|()| reply.push(HELP))
-    } else if word.eq_ignore_ascii_case(b"Disconnect") && argument() == b"!" {
-        reply.push(RECEIVED);
-        return Outcome::Finish(CloseReason::Disconnect);
-    } else {
-        let (peer, message) = (context.peer, Escaped(body));
-        context.log.line(context.now, Level::Info, format_args!("{peer} message: {message}"));
-        reply.push(RECEIVED);
-        Ok(())
-    };
-    if let Err(error) = result {
-        context.stats.refusals += 1;
-        // Appending to a Vec cannot fail.
-        let _ = write!(reply, "Error: {error}");
+    if let Some((command, text)) = words::find(body.trim_ascii_start())
+        && command.is_meant_with(text)
+    {
+        work.spend(command.cost);
+        return match command.argument(text) {
+            Ok(argument) => (command.run)(argument, context, reply, work),
+            Err(error) => refuse(&error, context, reply),
+        };
     }
+    take_message(body, context, reply, work)
+}
+
+#[cold]
+fn refuse(error: &RequestError<'_>, context: &mut Context<'_>, reply: &mut Reply<'_>) -> Outcome {
+    context.stats.refusals += 1;
+    // Appending to a Vec cannot fail.
+    let _ = write!(reply, "Error: {error}");
     Outcome::Continue
 }
 
-/// The first word, and all that follows the one separator after it.
-fn split_word(body: &[u8]) -> (&[u8], &[u8]) {
-    let body = body.trim_ascii_start();
-    let end = body.iter().position(u8::is_ascii_whitespace).unwrap_or(body.len());
-    let (word, rest) = body.split_at(end);
-    (word, rest.get(1..).unwrap_or_default())
-}
-
-fn without_argument(word: &'static str, argument: &[u8]) -> Result<(), RequestError<'static>> {
-    if argument.is_empty() { Ok(()) } else { Err(RequestError::TakesNoArgument(word)) }
-}
-
-fn daytime<'a, W: WallClock>(
-    format: &'a [u8],
-    context: &mut Context<'_, W>,
+/// Takes a message that is no command, and shows it in the log.
+#[inline(never)]
+fn take_message(
+    body: &[u8],
+    context: &mut Context<'_>,
     reply: &mut Reply<'_>,
-) -> Result<(), RequestError<'a>> {
-    let format = match format {
-        b"" => Format::Ctime,
-        name => std::str::from_utf8(name)
-            .ok()
-            .and_then(Format::from_name)
-            .ok_or(RequestError::UnknownFormat(name))?,
+    work: &mut Work,
+) -> Outcome {
+    work.spend(MESSAGE_COST);
+    let (peer, message) = (context.peer, Escaped(body));
+    context.log.line(context.now, Level::Info, format_args!("{peer} message: {message}"));
+    reply.push(RECEIVED);
+    Outcome::Continue
+}
+
+fn daytime(
+    format: &[u8],
+    context: &mut Context<'_>,
+    reply: &mut Reply<'_>,
+    _: &mut Work,
+) -> Outcome {
+    let found = match format {
+        b"" => Some(Format::Ctime),
+        name => std::str::from_utf8(name).ok().and_then(Format::from_name),
     };
-    reply.push(context.calendar.text(format, context.wall_clock.wall_time()));
-    Ok(())
+    let Some(found) = found else {
+        return refuse(&RequestError::UnknownFormat(format), context, reply);
+    };
+    reply.push(context.calendar.text(found, context.system.wall_time()));
+    Outcome::Continue
 }
 
-fn lookup<W>(
-    key: &[u8],
-    context: &Context<'_, W>,
-    reply: &mut Reply<'_>,
-) -> Result<(), RequestError<'static>> {
-    if key.is_empty() {
-        return Err(RequestError::NeedsKey);
-    }
+fn lookup(key: &[u8], context: &mut Context<'_>, reply: &mut Reply<'_>, _: &mut Work) -> Outcome {
     lookup::write_value(key, context.table, reply);
-    Ok(())
+    Outcome::Continue
 }
 
-/// Two readings of the clock itself, not of the turn's: a client that estimates its offset from them
-/// would get a bound that does not hold if the first were older than the request.
-fn time_stamps<W: WallClock>(context: &Context<'_, W>, reply: &mut Reply<'_>) {
-    let read = context.wall_clock.wall_time();
+/// Two readings of the clock itself, not the time of the turn: a client estimates the offset of its
+/// clock from them, and the bound would not hold if the first were older than the request.
+fn time_stamps(
+    _: &[u8],
+    context: &mut Context<'_>,
+    reply: &mut Reply<'_>,
+    _: &mut Work,
+) -> Outcome {
+    let read = context.system.wall_time();
     let _ = write!(reply, "{read} ");
-    let made = context.wall_clock.wall_time();
+    let made = context.system.wall_time();
     let _ = write!(reply, "{made}");
+    Outcome::Continue
 }
 
-fn stats<W: Host>(context: &mut Context<'_, W>, reply: &mut Reply<'_>) {
-    let Context { publisher, stats, wall_clock: host, now, .. } = context;
-    reply.push(publisher.report(stats, *host, *now).as_bytes());
+fn stats(_: &[u8], context: &mut Context<'_>, reply: &mut Reply<'_>, work: &mut Work) -> Outcome {
+    let Context { publisher, stats, system, now, .. } = context;
+    if !publisher.has_report(stats) {
+        work.spend(STATS_TEXT_COST);
+    }
+    reply.push(publisher.report(stats, *system, *now).as_bytes());
+    Outcome::Continue
+}
+
+fn help(_: &[u8], _: &mut Context<'_>, reply: &mut Reply<'_>, _: &mut Work) -> Outcome {
+    for command in &COMMANDS {
+        let _ = writeln!(reply, "{:<17} {}", command.usage(), command.help);
+    }
+    let _ = write!(reply, "{:<17} ", "anything else");
+    reply.push(RECEIVED);
+    reply.push(b"\n");
+    Outcome::Continue
 }

@@ -8,14 +8,14 @@ use crate::server::close::CloseReason;
 use std::fmt::Write as _;
 
 /// Greets and finishes.
-pub(super) fn greet<W>(context: &Context<'_, W>, reply: &mut Reply<'_>) -> Outcome {
+pub(super) fn greet(context: &mut Context<'_>, reply: &mut Reply<'_>) -> Outcome {
     write_greeting(context, reply);
     Outcome::Finish(CloseReason::Served)
 }
 
-/// Appends `Hello! You are connected to ('192.168.1.6', 57662)`, or `('unix', 4711)` with the number of the
-/// process that connected to a unix socket.
-pub(super) fn write_greeting<W>(context: &Context<'_, W>, reply: &mut Reply<'_>) {
+/// Appends `Hello! You are connected to ('192.168.1.6', 57662)`, or `('unix', 4711)` with the
+/// process ID of a client that connected to a unix socket.
+pub(super) fn write_greeting(context: &Context<'_>, reply: &mut Reply<'_>) {
     // Appending to a Vec cannot fail.
     let _ = match context.peer {
         Peer::Inet(address) => {

@@ -2,12 +2,18 @@
 
 use super::Context;
 use super::daytime::Format;
-use crate::conn::Outcome;
-use crate::io::host::WallClock;
+use crate::conn::{Outcome, Work};
 use crate::protocol::reply::Reply;
 use crate::server::client_log::Escaped;
 use crate::table::Table;
 use log::Level;
+
+/// What a search of the table costs, in the units of [`Work`]. A large table misses the processor's
+/// cache.
+pub(super) const COST: u32 = 2;
+
+/// What a line in the log costs beside it.
+const LOG_COST: u32 = 3;
 
 const NOT_FOUND: &[u8] = b"Not Found";
 
@@ -16,13 +22,15 @@ pub(super) fn write_value(key: &[u8], table: &Table, reply: &mut Reply<'_>) {
     reply.push(table.get(key).unwrap_or(NOT_FOUND));
 }
 
-/// Answers one key of the plain service. What came is logged, found or not: clients are known to send
-/// an acknowledgement after the value, and whoever watches wants to see it.
-pub(super) fn respond<W>(
+/// Answers one key of the plain service, and logs it, found or not: some clients send an
+/// acknowledgement after the value, and operators want to see it.
+pub(super) fn respond(
     line: &[u8],
-    context: &mut Context<'_, W>,
+    context: &mut Context<'_>,
     reply: &mut Reply<'_>,
+    work: &mut Work,
 ) -> Outcome {
+    work.spend(COST + LOG_COST);
     let key = line.trim_ascii();
     let value = context.table.get(key);
     let verdict = if value.is_some() { "found" } else { "not found" };
@@ -33,20 +41,19 @@ pub(super) fn respond<W>(
 }
 
 /// Opens an exchange with the date and time.
-pub(super) fn greet_exchange<W: WallClock>(
-    context: &mut Context<'_, W>,
-    reply: &mut Reply<'_>,
-) -> Outcome {
-    reply.push(context.calendar.text(Format::Dmy, context.wall_clock.wall_time()));
+pub(super) fn greet_exchange(context: &mut Context<'_>, reply: &mut Reply<'_>) -> Outcome {
+    reply.push(context.calendar.text(Format::Dmy, context.system.wall_time()));
     Outcome::Continue
 }
 
 /// Answers the address that an exchange's client sends as its own.
-pub(super) fn respond_exchange<W>(
+pub(super) fn respond_exchange(
     line: &[u8],
-    context: &mut Context<'_, W>,
+    context: &mut Context<'_>,
     reply: &mut Reply<'_>,
+    work: &mut Work,
 ) -> Outcome {
+    work.spend(COST + LOG_COST);
     let address = line.trim_ascii();
     let (peer, details) = (context.peer, Escaped(address));
     context.log.line(context.now, Level::Info, format_args!("{peer} client details: {details}"));

@@ -1,11 +1,10 @@
 //! The small services: time (RFC 868), echo (RFC 862), discard (RFC 863), chargen (RFC 864).
 //!
 //! TCP only. Over UDP a forged sender address makes two of these services answer each other for
-//! ever, or one of them answer a victim (CVE-2024-2169). Discard has no code: it does not reply.
+//! ever, or makes one answer a victim (CVE-2024-2169). Discard has no code: it does not reply.
 
 use super::Context;
-use crate::conn::Outcome;
-use crate::io::host::WallClock;
+use crate::conn::{Outcome, Work};
 use crate::protocol::reply::Reply;
 use crate::server::close::CloseReason;
 
@@ -13,17 +12,22 @@ use crate::server::close::CloseReason;
 const SECONDS_1900_TO_1970: u64 = 2_208_988_800;
 
 /// Appends the time as RFC 868 has it: seconds since 1900, 32 bits, which wrap in 2036.
-pub(super) fn time<W: WallClock>(context: &Context<'_, W>, reply: &mut Reply<'_>) -> Outcome {
-    let since_1970 = context.wall_clock.wall_time().seconds;
+pub(super) fn time(context: &mut Context<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let since_1970 = context.system.wall_time().seconds;
     // Wraps as the 32 bits do, so that no clock is too far ahead.
     let since_1900 = since_1970.wrapping_add(SECONDS_1900_TO_1970);
     reply.push(&(since_1900 as u32).to_be_bytes());
     Outcome::Finish(CloseReason::Served)
 }
 
-/// Appends what came.
-pub(super) fn echo(bytes: &[u8], reply: &mut Reply<'_>) -> Outcome {
-    reply.push(bytes);
+/// Sends the bytes back.
+pub(super) fn echo(
+    bytes: &[u8],
+    _: &mut Context<'_>,
+    reply: &mut Reply<'_>,
+    _: &mut Work,
+) -> Outcome {
+    reply.echo(bytes);
     Outcome::Continue
 }
 

@@ -26,16 +26,19 @@ struct Waiting {
 
 impl ByteQueue {
     /// Bytes that wait.
+    #[inline]
     pub fn len(&self) -> usize {
         self.bytes().len()
     }
 
     /// Whether nothing waits.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
     /// The bytes that wait, in order of arrival.
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         match &self.0 {
             Some(waiting) => waiting.bytes.get(waiting.consumed..).unwrap_or_default(),
@@ -43,13 +46,23 @@ impl ByteQueue {
         }
     }
 
+    /// The same bytes, to be changed where they are.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        match &mut self.0 {
+            Some(waiting) => waiting.bytes.get_mut(waiting.consumed..).unwrap_or_default(),
+            None => &mut [],
+        }
+    }
+
     /// Since when the front has waited: when the queue was last empty, last consumed from, or its
     /// wait restarted. `None` if nothing waits.
+    #[inline]
     pub fn waiting_since(&self) -> Option<Moment> {
         self.0.as_ref().map(|waiting| waiting.since)
     }
 
     /// Heap bytes held, spare capacity included.
+    #[inline]
     pub fn memory(&self) -> usize {
         match &self.0 {
             Some(waiting) => size_of::<Waiting>() + waiting.bytes.capacity(),

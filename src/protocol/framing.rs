@@ -1,11 +1,12 @@
 //! Framing: where one request ends and the next begins.
 //!
 //! Invariant: the requests found in a byte stream do not depend on how the stream was chopped into
-//! reads. A framing keeps nothing itself: it looks at bytes and answers.
+//! reads. A framing has no state: it looks at bytes and answers.
 
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
 use crate::protocol::frame::{self, FrameError, HEADER_LEN};
+use memchr::memchr;
 
 #[cfg(test)]
 mod tests;
@@ -28,11 +29,11 @@ pub enum Framing {
         /// How many bytes.
         len: usize,
     },
-    /// Whatever one read brought.
+    /// All bytes that one read brought.
     Raw,
 }
 
-/// What a request came wrapped in, and so what its reply goes out in.
+/// How a request was framed. Its reply is framed alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Envelope {
     /// A padded header.
@@ -45,12 +46,23 @@ pub enum Envelope {
     Bare,
 }
 
-/// One request, borrowed from wherever its bytes are.
+impl Envelope {
+    /// What ends the payload.
+    pub fn line_end(self) -> &'static [u8] {
+        match self {
+            Envelope::Lf => b"\n",
+            Envelope::CrLf => b"\r\n",
+            Envelope::Frame | Envelope::Bare => b"",
+        }
+    }
+}
+
+/// One request, borrowed from the buffer that its bytes are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     /// The payload, without header or line end.
     pub body: &'a [u8],
-    /// What the payload came in.
+    /// How the payload was framed.
     pub envelope: Envelope,
 }
 
@@ -65,7 +77,7 @@ pub enum End {
 
 impl Framing {
     /// Finds the end of the request that `bytes` begins with. The first `searched` bytes are known
-    /// not to hold it, so that a long line which comes in small pieces is searched only once.
+    /// not to hold it, so a long line that comes in small pieces is searched only once.
     ///
     /// # Errors
     ///
@@ -84,19 +96,20 @@ impl Framing {
         }
     }
 
-    /// How many bytes of `input` to add to an unfinished request that misses `missing` of them, so
-    /// that the request is completed if it can be and not a byte of the next one is taken.
-    pub fn share(self, missing: usize, input: &[u8]) -> usize {
+    /// How many bytes of `input` belong to an unfinished request that lacks at least `missing`
+    /// bytes. They complete the request if they can, and no byte of the next request is among them.
+    pub fn bytes_to_take(self, missing: usize, input: &[u8]) -> usize {
         match self {
             Framing::Padded { .. } | Framing::Fixed { .. } => missing.min(input.len()),
-            Framing::Line { .. } => find_newline(input).map_or(input.len(), |at| at + 1),
+            Framing::Line { .. } => memchr(b'\n', input).map_or(input.len(), |at| at + 1),
             Framing::Raw => input.len(),
         }
     }
 
-    /// Unwraps the request that `bytes` holds exactly, as [`Framing::find_end`] found it. A line
-    /// without its end is unwrapped too: it is the last thing a client sends before it half-closes.
-    pub fn unwrap(self, bytes: &[u8]) -> Request<'_> {
+    /// The payload of the request that `bytes` holds exactly, as [`Framing::find_end`] found it. A
+    /// line may lack its end: it is the last thing that a client sends before it half-closes.
+    #[inline]
+    pub fn payload(self, bytes: &[u8]) -> Request<'_> {
         match self {
             Framing::Padded { .. } => Request {
                 body: bytes.get(HEADER_LEN..).unwrap_or_default(),
@@ -117,7 +130,7 @@ impl Framing {
         }
     }
 
-    /// What a reply that answers no request (a greeting, an error) goes out in.
+    /// How a reply is framed that answers no request: a greeting, an error.
     pub fn envelope(self) -> Envelope {
         match self {
             Framing::Padded { .. } => Envelope::Frame,
@@ -127,115 +140,156 @@ impl Framing {
     }
 }
 
-/// What one read brought, and is not used up yet.
+/// The bytes of one recv(2) that are not parsed yet.
 #[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
+pub struct ReadCursor<'a> {
     bytes: &'a [u8],
-    last: Option<LastFrame<'a>>,
+    last: Option<DecodedHeader<'a>>,
 }
 
-/// The last whole frame that was taken.
+/// The header that was decoded last.
 #[derive(Clone, Copy, Debug)]
-struct LastFrame<'a> {
-    max_body: usize,
-    header: &'a [u8; HEADER_LEN],
-    len: usize,
+struct DecodedHeader<'a> {
+    bytes: &'a [u8; HEADER_LEN],
+    body_len: usize,
 }
 
-impl<'a> Input<'a> {
-    /// All of `bytes`.
-    pub fn new(bytes: &'a [u8]) -> Input<'a> {
-        Input { bytes, last: None }
+impl<'a> ReadCursor<'a> {
+    /// A cursor at the front of `bytes`.
+    #[inline]
+    pub fn new(bytes: &'a [u8]) -> ReadCursor<'a> {
+        ReadCursor { bytes, last: None }
     }
 
-    /// What is not used up yet.
+    /// The bytes that are not parsed yet.
+    #[inline]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// Takes a whole message off the front; `None` if it is not whole.
-    fn take_message(&mut self, framing: Framing) -> Result<Option<&'a [u8]>, FrameError> {
-        if let Framing::Padded { max_body } = framing
-            && let Some(frame) = self.same_frame(max_body)
-        {
-            return Ok(Some(self.take(frame.len())));
-        }
-        let End::At(len) = framing.find_end(self.bytes, 0)? else { return Ok(None) };
-        if let (Framing::Padded { max_body }, Some(header)) = (framing, self.bytes.first_chunk()) {
-            self.last = Some(LastFrame { max_body, header, len });
-        }
-        Ok(Some(self.take(len)))
-    }
-
-    /// Whether there can be a [same frame](Input::same_frame).
-    pub(crate) fn may_repeat(&self) -> bool {
-        self.last.is_some_and(|last| last.len <= self.bytes.len())
-    }
-
-    /// The whole frame at the front, if its header is the same as that of the one taken before.
+    /// Whether the bytes are one whole message and nothing else.
     ///
-    /// Then it says the same. Comparing them is not only shorter than decoding: the processor foresees
-    /// that they are equal, and works on the next frames before it has seen this one's length.
-    #[inline(always)] // or else each frame of a row would pass through memory
-    pub(crate) fn same_frame(&self, max_body: usize) -> Option<&'a [u8]> {
-        let last = self.last.filter(|last| last.max_body == max_body)?;
-        let frame = self.bytes.get(..last.len)?;
-        are_same(last.header, frame.first_chunk()?).then_some(frame)
+    /// # Errors
+    ///
+    /// [`FrameError`] when no continuation could make a message of these bytes.
+    pub fn is_one_message(&mut self, framing: Framing) -> Result<bool, FrameError> {
+        Ok(self.find_end(framing)? == End::At(self.bytes.len()))
+    }
+
+    /// As [`Framing::find_end`]; but a header that equals the last one is not decoded again.
+    ///
+    /// The comparison is shorter than decoding. And because the processor predicts that the headers
+    /// are equal, it works on the next messages before it has seen this one's length.
+    #[inline]
+    fn find_end(&mut self, framing: Framing) -> Result<End, FrameError> {
+        let (Framing::Padded { max_body }, Some(header)) = (framing, self.bytes.first_chunk())
+        else {
+            return framing.find_end(self.bytes, 0);
+        };
+        let body_len = match self.last {
+            Some(last) if last.body_len <= max_body && are_same(last.bytes, header) => {
+                last.body_len
+            }
+            _ => {
+                let body_len = frame::decode_header(header, max_body)?;
+                self.last = Some(DecodedHeader { bytes: header, body_len });
+                body_len
+            }
+        };
+        Ok(frame_end(body_len, self.bytes.len()))
+    }
+
+    /// Takes the message at the front; `None` if it is not whole.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`] when no continuation could make a message of these bytes.
+    #[inline]
+    pub fn take_message(&mut self, framing: Framing) -> Result<Option<&'a [u8]>, FrameError> {
+        match self.find_end(framing)? {
+            End::At(len) => Ok(Some(self.take(len))),
+            End::Missing(_) => Ok(None),
+        }
+    }
+
+    /// Takes all that is left.
+    pub fn take_rest(&mut self) -> &'a [u8] {
+        self.take(self.bytes.len())
     }
 
     /// Takes `count` bytes off the front.
-    pub(crate) fn take(&mut self, count: usize) -> &'a [u8] {
+    #[inline]
+    fn take(&mut self, count: usize) -> &'a [u8] {
         let (taken, rest) = self.bytes.split_at(count);
         self.bytes = rest;
         taken
     }
 }
 
-/// Without a branch a word, so that vector instructions do it, here and not in a function of the C library.
+/// Compares without a branch a word. Compiled by itself this is 17 vector instructions; inlined
+/// into a larger function it is not, and `==` would call memcmp(3).
+#[inline(never)]
 fn are_same(one: &[u8; HEADER_LEN], other: &[u8; HEADER_LEN]) -> bool {
     let (one, other) = (one.as_chunks().0.iter(), other.as_chunks().0.iter());
     let words = one.zip(other).map(|(a, b)| u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b));
     words.fold(0, |differing, word| differing | word) == 0
 }
 
-/// Takes the next whole message off a stream of which `held` came earlier and `input` just now, and
-/// hands it to `with`; `None` if it is not whole yet. Then `held` has all of it that came.
+/// A whole message, and where its bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// All of it came with this read. It is not copied, and the cursor is behind it.
+    Read(&'a [u8]),
+    /// It is the first so many of the bytes that are held. The caller consumes them.
+    Held(usize),
+}
+
+/// Finds the next whole message of a stream: `held` came with earlier reads, `input` with this one.
+/// `None` if it is not whole yet; then all bytes that came are in `held`.
 ///
-/// A message that lies whole in `input` is never copied; one that began earlier is completed with
-/// its share of `input`, and no more. The first `searched` bytes of `held` are known not to end it.
+/// The first `searched` bytes of `held` are known not to end the message.
 ///
 /// # Errors
 ///
 /// [`FrameError`] when no continuation could make a message of these bytes.
-pub fn next_message<T>(
+pub fn next_message<'a>(
     framing: Framing,
     held: &mut ByteQueue,
-    input: &mut Input<'_>,
+    input: &mut ReadCursor<'a>,
+    searched: usize,
+    now: Moment,
+) -> Result<Option<Message<'a>>, FrameError> {
+    if !held.is_empty() {
+        return Ok(complete_held(framing, held, input, searched, now)?.map(Message::Held));
+    }
+    let message = input.take_message(framing)?;
+    if message.is_none() {
+        held.extend(input.take_rest(), now);
+    }
+    Ok(message.map(Message::Read))
+}
+
+/// Completes the message that `held` begins with, which must hold some bytes, and returns its
+/// length; `None` if it is not whole yet. Only the rest of this one message is moved from `input`
+/// to `held`.
+///
+/// # Errors
+///
+/// [`FrameError`] when no continuation could make a message of these bytes.
+pub fn complete_held(
+    framing: Framing,
+    held: &mut ByteQueue,
+    input: &mut ReadCursor<'_>,
     mut searched: usize,
     now: Moment,
-    with: impl FnOnce(&[u8]) -> T,
-) -> Result<Option<T>, FrameError> {
-    if held.is_empty() {
-        return Ok(match input.take_message(framing)? {
-            Some(message) => Some(with(message)),
-            None => {
-                held.extend(input.take(input.bytes.len()), now);
-                None
-            }
-        });
-    }
+) -> Result<Option<usize>, FrameError> {
     loop {
         match framing.find_end(held.bytes(), searched)? {
-            End::At(end) => {
-                let result = with(held.bytes().get(..end).unwrap_or_default());
-                held.consume(end, now);
-                return Ok(Some(result));
-            }
+            End::At(len) => return Ok(Some(len)),
             End::Missing(_) if input.bytes.is_empty() => return Ok(None),
             End::Missing(missing) => {
                 searched = held.len();
-                let share = input.take(framing.share(missing, input.bytes));
-                held.extend(share, now);
+                held.extend(input.take(framing.bytes_to_take(missing, input.bytes)), now);
             }
         }
     }
@@ -247,33 +301,28 @@ fn find_frame_end(bytes: &[u8], max_body: usize) -> Result<End, FrameError> {
             frame::check_header_prefix(bytes)?;
             Ok(End::Missing(HEADER_LEN - bytes.len()))
         }
-        Some(header) => {
-            // Cannot overflow: a body is within the limit, and limits are below `isize::MAX`.
-            let total = HEADER_LEN + frame::decode_header(header, max_body)?;
-            match total.checked_sub(bytes.len()) {
-                None | Some(0) => Ok(End::At(total)),
-                Some(missing) => Ok(End::Missing(missing)),
-            }
-        }
+        Some(header) => Ok(frame_end(frame::decode_header(header, max_body)?, bytes.len())),
+    }
+}
+
+/// Where a frame ends of which `have` bytes have come.
+#[inline]
+fn frame_end(body_len: usize, have: usize) -> End {
+    // Cannot overflow: a body is within the limit, and limits are below `isize::MAX`.
+    let len = HEADER_LEN + body_len;
+    match len.checked_sub(have) {
+        None | Some(0) => End::At(len),
+        Some(missing) => End::Missing(missing),
     }
 }
 
 fn find_line_end(bytes: &[u8], searched: usize, max_line: usize) -> Result<End, FrameError> {
     let unsearched = bytes.get(searched..).unwrap_or_default();
-    let end = find_newline(unsearched).map(|at| searched + at);
+    let end = memchr(b'\n', unsearched).map(|at| searched + at);
     let line = end.and_then(|end| bytes.get(..end)).unwrap_or(bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > max_line {
         return Err(FrameError::LineOverLimit { limit: max_line });
     }
     Ok(end.map_or(End::Missing(1), |end| End::At(end + 1)))
-}
-
-/// Searches block by block. A loop that may end at any byte looks at one byte at a time; one that
-/// always sees its block through becomes a vector instruction, and a long line costs a tenth.
-fn find_newline(bytes: &[u8]) -> Option<usize> {
-    const BLOCK: usize = 16;
-    let has_none = |block: &&[u8]| block.iter().fold(true, |none, &byte| none & (byte != b'\n'));
-    let skipped = bytes.chunks_exact(BLOCK).take_while(has_none).count() * BLOCK;
-    bytes.iter().skip(skipped).position(|&byte| byte == b'\n').map(|at| skipped + at)
 }

@@ -1,10 +1,11 @@
-//! A reply under construction: bytes appended to the output, in the envelope the request came in.
+//! A reply under construction: bytes appended to the output, framed as the request was.
 //!
-//! Invariant: after [`Reply::finish`] the output holds exactly one whole reply more. A handler
-//! appends the payload only; the 64 bytes of a frame's header are reserved first, blank, and its few
-//! digits written when the payload's length is known, so every byte is written once and in place.
+//! Invariant: after [`Reply::finish`] the output holds exactly one whole reply more, or none if the
+//! reply is lent. A handler appends the payload only. The writer reserves the 64 bytes of a frame's
+//! header first, blank, and writes the few digits once it knows the payload's length, so every byte
+//! is written once and in place.
 
-use crate::protocol::frame;
+use crate::protocol::frame::{self, EncodedLength};
 use crate::protocol::framing::Envelope;
 use std::fmt;
 
@@ -17,16 +18,16 @@ pub struct Reply<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
     envelope: Envelope,
+    /// An echo of at least so many bytes is lent.
+    lends_from: usize,
+    lent: usize,
 }
 
 impl<'a> Reply<'a> {
     /// Begins a reply at the end of `out`.
+    #[inline]
     pub fn begin(out: &'a mut Vec<u8>, envelope: Envelope) -> Reply<'a> {
-        let start = out.len();
-        if envelope == Envelope::Frame {
-            out.extend_from_slice(&frame::BLANK_HEADER);
-        }
-        Reply { out, start, envelope }
+        Reply::begin_lending(out, envelope, usize::MAX)
     }
 
     /// Begins a reply that is sent as it is.
@@ -34,25 +35,58 @@ impl<'a> Reply<'a> {
         Reply::begin(out, Envelope::Bare)
     }
 
+    /// Begins a reply for whose sake an echo of at least `lends_from` bytes is not copied:
+    /// [`Reply::finish`] returns its length, and leaves `out` as it was.
+    #[inline]
+    pub fn begin_lending(out: &'a mut Vec<u8>, envelope: Envelope, lends_from: usize) -> Reply<'a> {
+        let start = out.len();
+        if envelope == Envelope::Frame {
+            out.extend_from_slice(&frame::BLANK_HEADER);
+        }
+        Reply { out, start, envelope, lends_from, lent: 0 }
+    }
+
     /// Appends to the payload.
+    #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
+        debug_assert!(self.lent == 0, "an echo is the whole reply");
         self.out.extend_from_slice(bytes);
     }
 
-    /// Completes the reply: its header or its line end.
+    /// Makes `tail` the whole payload. It must be the end of the request's own body: then a large
+    /// one can be sent from where it is.
     #[inline]
-    pub fn finish(self) {
-        match self.envelope {
-            Envelope::Frame => {
-                let frame = self.out.get_mut(self.start..);
-                if let Some((header, body)) = frame.and_then(<[u8]>::split_first_chunk_mut) {
-                    frame::write_length(header, body.len());
-                }
-            }
-            Envelope::Lf => self.out.push(b'\n'),
-            Envelope::CrLf => self.out.extend_from_slice(b"\r\n"),
-            Envelope::Bare => {}
+    pub fn echo(&mut self, tail: &[u8]) {
+        if tail.len() < self.lends_from {
+            self.push(tail);
+        } else {
+            self.lent = tail.len();
         }
+    }
+
+    /// Completes the reply with its header or its line end. Returns the length of the echo if it is
+    /// lent; otherwise 0.
+    #[inline]
+    pub fn finish(self) -> usize {
+        self.finish_with(&mut EncodedLength::default())
+    }
+
+    /// As [`Reply::finish`], with the digits of the last reply's length.
+    #[inline]
+    pub fn finish_with(self, last: &mut EncodedLength) -> usize {
+        if self.lent > 0 {
+            self.out.truncate(self.start);
+            return self.lent;
+        }
+        if self.envelope == Envelope::Frame {
+            let frame = self.out.get_mut(self.start..);
+            if let Some((header, body)) = frame.and_then(<[u8]>::split_first_chunk_mut) {
+                last.encode_into(header, body.len());
+            }
+        } else {
+            self.out.extend_from_slice(self.envelope.line_end());
+        }
+        0
     }
 }
 

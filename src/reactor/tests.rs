@@ -282,7 +282,7 @@ fn the_server_serves() {
     let calendar = Calendar::utc();
     let mut server =
         Server::new(net, Limits::default(), Table::embedded(), calendar, reactor.now());
-    server.listen(listener, Service::Echo).expect("room in epoll");
+    server.listen(listener, Service::ECHO).expect("room in epoll");
 
     let mut client = StdStream::connect(address).expect("someone listens");
     client.set_read_timeout(Some(PATIENCE)).expect("a valid timeout");

@@ -3,7 +3,7 @@
 
 use super::connection::ServerConnection;
 use super::work::Work;
-use crate::conn::{Connection, Turn};
+use crate::conn::{self, Connection, Turn};
 use crate::handlers::daytime::Calendar;
 use crate::handlers::{Context, Responder};
 use crate::io::clock::Moment;
@@ -50,19 +50,23 @@ impl<N: Net> ServerContext<N> {
         }
     }
 
-    /// Calls the engine of a connection. What it has to say is appended to `output`.
+    /// Calls the engine of a connection. What it has to say is appended to `output`, where this
+    /// visit's output began at `out_start`.
     #[inline]
     pub(super) fn with_engine<T>(
         &mut self,
         connection: &mut ServerConnection,
         output: &mut Vec<u8>,
-        call: impl FnOnce(&mut Connection, &mut Turn<'_, Responder<'_, N>>) -> T,
+        out_start: usize,
+        call: impl FnOnce(&mut Connection, &mut Turn<'_, Responder<'_>>) -> T,
     ) -> T {
         let ServerConnection { conn, peer, service } = connection;
+        let mut work = conn::Work::new(conn::Work::VISIT);
         let context = Context {
             now: self.now,
             peer: *peer,
-            wall_clock: &self.net,
+            options: service.options,
+            system: &self.net,
             calendar: &mut self.calendar,
             table: &self.table,
             stats: &mut self.stats,
@@ -73,10 +77,13 @@ impl<N: Net> ServerContext<N> {
             now: self.now,
             limits: &self.limits,
             framing: service.framing(&self.limits),
-            responder: &mut Responder { service: *service, context },
-            out_start: output.len(),
+            responder: &mut Responder { spec: service.spec(), context },
+            out_start,
             out: output,
+            work: &mut work,
         };
-        call(conn, &mut turn)
+        let result = call(conn, &mut turn);
+        self.work.add(conn::Work::VISIT - work.left());
+        result
     }
 }

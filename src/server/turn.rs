@@ -169,12 +169,12 @@ impl<N: Net> Server<N> {
     pub(super) fn speak(
         &mut self,
         token: Token,
-        call: impl FnOnce(&mut Connection, &mut Turn<'_, Responder<'_, N>>),
+        call: impl FnOnce(&mut Connection, &mut Turn<'_, Responder<'_>>),
     ) {
         let Some(socket) = self.sockets.get_mut(token) else { return };
         let memory = socket.endpoint.conn.memory();
         let start = self.batch.output.len();
-        self.cx.with_engine(&mut socket.endpoint, &mut self.batch.output, call);
+        self.cx.with_engine(&mut socket.endpoint, &mut self.batch.output, start, call);
         self.cx.send_or_fail(socket, self.batch.output.get(start..).unwrap_or_default());
         self.batch.output.truncate(start);
         self.memory.change(memory, socket.endpoint.conn.memory());
@@ -250,19 +250,22 @@ impl<N: Net> ServerContext<N> {
             if conn.can_resume(&self.limits) {
                 // A connection that stalled during this visit has had its share of the turn.
                 if step == 0 {
-                    self.with_engine(&mut socket.endpoint, &mut batch.output, |conn, turn| {
-                        conn.resume(turn)
-                    });
+                    self.with_engine(
+                        &mut socket.endpoint,
+                        &mut batch.output,
+                        start,
+                        |conn, turn| conn.resume(turn),
+                    );
                 }
                 break;
             } else if socket.ready.read && conn.wants_read() && left > 0 {
-                let (count, in_place) = self.read(socket, batch)?;
+                let (count, in_place) = self.read(socket, batch, start)?;
                 if let Some(range) = in_place {
                     return Ok(Reply::InInput(range));
                 }
                 left = left.saturating_sub(count);
             } else if socket.ready.write && conn.wants_to_produce() && batch.output.len() == start {
-                self.with_engine(&mut socket.endpoint, &mut batch.output, |conn, turn| {
+                self.with_engine(&mut socket.endpoint, &mut batch.output, start, |conn, turn| {
                     conn.produce(turn)
                 });
             } else {
@@ -272,12 +275,13 @@ impl<N: Net> ServerContext<N> {
         Ok(Reply::InOutput(start..batch.output.len()))
     }
 
-    /// Reads once. Returns how many bytes, and where in the input the reply is if it was made
-    /// there.
+    /// Reads once, in a visit whose output begins at `start`. Returns how many bytes, and where in
+    /// the input the reply is if it was made there.
     fn read(
         &mut self,
         socket: &mut Socket<N::Stream, ServerConnection>,
         batch: &mut Batch,
+        start: usize,
     ) -> io::Result<(usize, Option<Range<usize>>)> {
         let Socket { stream, ready, endpoint, .. } = socket;
         let filled = net::fill(&mut self.net, stream, ready, &mut batch.input);
@@ -287,13 +291,14 @@ impl<N: Net> ServerContext<N> {
                 self.stats.bytes_in += count as u64;
                 self.work.received(count);
                 let input = input.get_mut(..count).unwrap_or_default();
-                let in_place = self
-                    .with_engine(endpoint, output, |conn, turn| conn.receive_in_place(input, turn));
+                let in_place = self.with_engine(endpoint, output, start, |conn, turn| {
+                    conn.receive_in_place(input, turn)
+                });
                 Ok((count, in_place))
             }
             ReadOutcome::Eof => {
                 self.work.received(0);
-                self.with_engine(endpoint, output, |conn, turn| conn.receive_eof(turn));
+                self.with_engine(endpoint, output, start, |conn, turn| conn.receive_eof(turn));
                 Ok((0, None))
             }
             ReadOutcome::Nothing => {

@@ -11,8 +11,8 @@ use crate::sessions::Asker;
 use crate::setup::{FleetSetup, Setup};
 use crate::tables;
 use readyd::client::Fleet;
-use readyd::handlers::Service;
 use readyd::handlers::daytime::{Calendar, Format};
+use readyd::handlers::{Options, Service};
 use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl};
 use readyd::server::Server;
@@ -83,16 +83,16 @@ pub(crate) struct World {
 }
 
 const SERVICES: [Service; Kind::ALL.len()] = [
-    Service::Framed,
-    Service::Lookup,
-    Service::Exchange,
-    Service::Echo,
-    Service::Discard,
-    Service::Chargen,
-    Service::Greeting,
-    Service::Time,
-    Service::Daytime { format: Format::Ctime, ack: false },
-    Service::Daytime { format: Format::Ctime, ack: true },
+    Service::FRAMED,
+    Service::LOOKUP,
+    Service::EXCHANGE,
+    Service::ECHO,
+    Service::DISCARD,
+    Service::CHARGEN,
+    Service::GREETING,
+    Service::TIME,
+    Service::DAYTIME.with(Options { format: Format::Ctime, ack: false }),
+    Service::DAYTIME.with(Options { format: Format::Ctime, ack: true }),
 ];
 
 impl World {

@@ -8,13 +8,13 @@ use std::net::SocketAddr;
 
 /// The services of the listeners, by number.
 pub(super) const SERVICES: [Service; 7] = [
-    Service::Framed,
-    Service::Echo,
-    Service::Lookup,
-    Service::Chargen,
-    Service::Greeting,
-    Service::Discard,
-    Service::Time,
+    Service::FRAMED,
+    Service::ECHO,
+    Service::LOOKUP,
+    Service::CHARGEN,
+    Service::GREETING,
+    Service::DISCARD,
+    Service::TIME,
 ];
 
 /// The key whose value is the number of the table, `v00000007`.
@@ -63,17 +63,17 @@ impl Peer {
 
     pub(super) fn ask(&mut self, request: Request<'_>) {
         let bytes = match (self.service, request) {
-            (Service::Framed, Request::Echo(len)) => {
+            (Service::FRAMED, Request::Echo(len)) => {
                 let text = vec![b'x'; usize::from(len) % (MAX_FRAME - 5)];
                 enveloped(&[b"ECHO ", &text[..]].concat(), Envelope::Frame)
             }
-            (Service::Framed, Request::Text(text)) => enveloped(text, Envelope::Frame),
-            (Service::Framed, Request::LookUp) => {
+            (Service::FRAMED, Request::Text(text)) => enveloped(text, Envelope::Frame),
+            (Service::FRAMED, Request::LookUp) => {
                 enveloped(&[b"LOOKUP ", KEY].concat(), Envelope::Frame)
             }
-            (Service::Framed, Request::Disconnect) => enveloped(b"Disconnect !", Envelope::Frame),
-            (Service::Lookup, Request::LookUp) => enveloped(KEY, Envelope::Lf),
-            (Service::Lookup, _) => enveloped(b"nothing", Envelope::CrLf),
+            (Service::FRAMED, Request::Disconnect) => enveloped(b"Disconnect !", Envelope::Frame),
+            (Service::LOOKUP, Request::LookUp) => enveloped(KEY, Envelope::Lf),
+            (Service::LOOKUP, _) => enveloped(b"nothing", Envelope::CrLf),
             (_, Request::Echo(len)) => (b'a'..=b'z').cycle().take(usize::from(len)).collect(),
             (_, Request::Text(text)) => text.to_vec(),
             (_, Request::LookUp | Request::Disconnect) => b"?".to_vec(),
@@ -84,7 +84,7 @@ impl Peer {
     /// Writes what need not be a request. To the look-up service it would be one after a pause, and so
     /// what is one would hang on the time.
     pub(super) fn write(&mut self, bytes: &[u8]) {
-        if self.service != Service::Lookup {
+        if self.service != Service::LOOKUP {
             self.under_way.extend_from_slice(bytes);
         }
     }
@@ -92,7 +92,7 @@ impl Peer {
     /// Takes up to `count` bytes of what is under way; of lines all, for the same reason.
     pub(super) fn deliver(&mut self, count: usize) -> Vec<u8> {
         let count = match self.service {
-            Service::Lookup => self.under_way.len(),
+            Service::LOOKUP => self.under_way.len(),
             _ => count.min(self.under_way.len()),
         };
         let bytes: Vec<u8> = self.under_way.drain(..count).collect();
@@ -103,8 +103,8 @@ impl Peer {
     fn expected(&self) -> Vec<Expected> {
         let delivered = &self.delivered;
         match self.service {
-            Service::Framed => framed(delivered),
-            Service::Lookup => {
+            Service::FRAMED => framed(delivered),
+            Service::LOOKUP => {
                 let framing = Framing::Line { max_line: MAX_FRAME };
                 let (requests, _) = reference::requests(framing, delivered);
                 let reply = |request: &readyd::protocol::framing::Request<'_>| match request.body {
@@ -113,14 +113,14 @@ impl Peer {
                 };
                 requests.iter().map(reply).collect()
             }
-            Service::Echo => vec![Expected::Exactly(delivered.clone())],
-            Service::Greeting => {
+            Service::ECHO => vec![Expected::Exactly(delivered.clone())],
+            Service::GREETING => {
                 let (ip, port) = (self.address.ip(), self.address.port());
                 let text = format!("Hello! You are connected to ('{ip}', {port})");
                 vec![Expected::Exactly(text.into_bytes())]
             }
             // 7 May 2021 at 18:36:52 UTC.
-            Service::Time => vec![Expected::Exactly(3_829_401_412_u32.to_be_bytes().to_vec())],
+            Service::TIME => vec![Expected::Exactly(3_829_401_412_u32.to_be_bytes().to_vec())],
             _ => Vec::new(),
         }
     }
@@ -129,7 +129,7 @@ impl Peer {
     /// its end. Nothing is to come of tables after the one of number `newest`. A peer that was slow
     /// may have been told so instead of a reply, unless the server `is_patient`.
     pub(super) fn check(&self, received: &[u8], newest: u32, is_whole: bool, is_patient: bool) {
-        if self.service == Service::Chargen {
+        if self.service == Service::CHARGEN {
             return assert_chargen(received);
         }
         let timed_out = enveloped(TIMED_OUT, Envelope::Frame);

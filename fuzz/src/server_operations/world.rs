@@ -217,7 +217,7 @@ impl World {
                 socket.most_at_once = usize::MAX;
             });
             match peer.service {
-                Service::Chargen => {
+                Service::CHARGEN => {
                     peer.is_broken = true;
                     self.net.reset(peer.number);
                 }

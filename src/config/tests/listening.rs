@@ -2,8 +2,8 @@
 
 use super::run;
 use crate::config::listen::{Listen, Place, Presence};
-use crate::handlers::Service;
 use crate::handlers::daytime::Format;
+use crate::handlers::{Options, Service};
 
 fn listen(text: &str) -> Listen {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -28,7 +28,7 @@ fn every_service_can_listen_on_any_address() {
 #[test]
 fn a_socket_can_be_inherited() {
     let Listen { service, place, .. } = listen("daytime=fd:65535,ack");
-    assert_eq!(service, Service::Daytime { format: Format::Ctime, ack: true });
+    assert_eq!(service, Service::DAYTIME.with(Options { format: Format::Ctime, ack: true }));
     assert_eq!(place, Place::Inherited(65535));
 }
 
@@ -36,7 +36,7 @@ fn a_socket_can_be_inherited() {
 fn field_server_21_a_unix_socket_can_be_listened_on() {
     for address in ["unix:/run/x.sock", "unix:@x", "unix:/with = and: and [brackets]"] {
         let Listen { service, place, .. } = listen(&format!("daytime={address},ack"));
-        assert_eq!(service, Service::Daytime { format: Format::Ctime, ack: true });
+        assert_eq!(service, Service::DAYTIME.with(Options { format: Format::Ctime, ack: true }));
         assert_eq!(place, Place::Unix(address.parse().expect("an address")));
         assert_eq!(place.to_string(), address);
         assert_eq!(place.addresses(), []);
@@ -48,11 +48,20 @@ fn field_server_21_a_unix_socket_can_be_listened_on() {
 #[test]
 fn daytime_has_options() {
     let service = |text: &str| listen(&format!("daytime=127.0.0.1:13{text}")).service;
-    assert_eq!(service(""), Service::Daytime { format: Format::Ctime, ack: false });
-    assert_eq!(service(",ack"), Service::Daytime { format: Format::Ctime, ack: true });
-    assert_eq!(service(",format=unix"), Service::Daytime { format: Format::Unix, ack: false });
+    assert_eq!(service(""), Service::DAYTIME.with(Options { format: Format::Ctime, ack: false }));
+    assert_eq!(
+        service(",ack"),
+        Service::DAYTIME.with(Options { format: Format::Ctime, ack: true })
+    );
+    assert_eq!(
+        service(",format=unix"),
+        Service::DAYTIME.with(Options { format: Format::Unix, ack: false })
+    );
     for both in [",format=dmy,ack", ",ack,format=dmy", ",optional,ack,format=DMY"] {
-        assert_eq!(service(both), Service::Daytime { format: Format::Dmy, ack: true });
+        assert_eq!(
+            service(both),
+            Service::DAYTIME.with(Options { format: Format::Dmy, ack: true })
+        );
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::config::listen::{Listen, Place, Presence};
 use crate::config::{Command, Config, from_args};
-use crate::handlers::Service;
 use crate::handlers::daytime::Format;
+use crate::handlers::{Options, Service};
 use crate::os::listener::TcpTimeouts;
 use crate::os::privileges::Account;
 use crate::server::access::{AccessRules, Cidr};
@@ -46,10 +46,9 @@ fn places() -> impl Strategy<Value = Place> {
 fn services() -> impl Strategy<Value = Service> {
     let formats = select(Format::NAMES.to_vec());
     (select(Service::NAMES.to_vec()), formats, any::<bool>()).prop_map(|(name, format, ack)| {
+        let format = Format::from_name(format).expect("a format");
         match Service::from_name(name).expect("a service") {
-            Service::Daytime { .. } => {
-                Service::Daytime { format: Format::from_name(format).expect("a format"), ack }
-            }
+            Service::DAYTIME => Service::DAYTIME.with(Options { format, ack }),
             other => other,
         }
     })

@@ -176,6 +176,22 @@ proptest! {
     }
 
     #[test]
+    fn of_large_frames(
+        sizes in proptest::collection::vec(prop_oneof![0..100usize, 4000..9000usize], 1..8),
+        reads in proptest::collection::vec(1..20_000usize, 1..6),
+        mut how in circumstances(),
+    ) {
+        let texts = || sizes.iter().map(|&size| vec![b'y'; size]);
+        let requests = texts().map(|text| frame(&[b"ECHO ", &text[..]].concat()));
+        let stream = requests.collect::<Vec<_>>().concat();
+        let replies = texts().map(|text| frame(&text)).collect::<Vec<_>>().concat();
+        how.reads = reads;
+        how.takes.iter_mut().for_each(|take| *take = take.saturating_mul(10));
+        let framing = Framing::Padded { max_body: 10_000 };
+        prop_assert_eq!(play(framing, &stream, &how)?, (replies, CloseReason::PeerClosed));
+    }
+
+    #[test]
     fn of_lines(
         lines in proptest::collection::vec((line_length(), select(LINE_ENDS)), 0..20),
         how in circumstances(),

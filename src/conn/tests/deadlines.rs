@@ -1,7 +1,7 @@
 //! Which deadline runs when, from when it is counted, and what happens when it passes.
 
-use super::owner::{LINE, Owner, PADDED, frame};
-use crate::conn::{REQUESTS_PER_READ, Step};
+use super::owner::{LINE, Owner, PADDED, SMALL_REQUESTS, frame};
+use crate::conn::Step;
 use crate::io::clock::Moment;
 use crate::server::close::CloseReason;
 use std::time::Duration;
@@ -113,7 +113,7 @@ fn a_line_without_its_end_is_answered_bare_after_a_pause() {
 #[test]
 fn a_pause_is_not_counted_while_we_do_not_read() {
     let mut owner = Owner::new(LINE);
-    owner.receive(&[&b"\n".repeat(REQUESTS_PER_READ)[..], b"ECHO un"].concat());
+    owner.receive(&[&b"\n".repeat(SMALL_REQUESTS)[..], b"ECHO un"].concat());
     assert!(owner.can_resume());
     // The others took long. The rest of the line may have come: nobody has looked.
     at(&mut owner, 1).resume();

@@ -1,7 +1,7 @@
 //! What surrounds a connection: an owner that keeps to the grammar, a service, and a peer with a
 //! window of its own.
 
-use crate::conn::{Connection, Outcome, Respond, Step, Turn};
+use crate::conn::{Connection, Outcome, Respond, Step, Turn, Work};
 use crate::io::clock::Moment;
 use crate::protocol::frame::encode_header;
 use crate::protocol::framing::{Framing, Request};
@@ -19,6 +19,15 @@ pub(super) const RAW: Framing = Framing::Raw;
 /// What [`Commands`] makes when it is not asked.
 pub(super) const PRODUCED: &[u8] = b"0123456789 and so on\r\n";
 
+/// What the command `WORK` takes from the work that is left.
+pub(super) const WORK: u32 = 99;
+
+/// What the engine may serve of small requests in one visit.
+pub(super) const SMALL_REQUESTS: usize = (Work::VISIT / Work::REQUEST) as usize;
+
+/// What other connections have left in the output that all share.
+const OTHERS_REPLIES: &[u8] = &[b'o'; 5000];
+
 /// Longer than every error reply, so a bound for "one reply" where requests may be refused.
 const LONGEST_REFUSAL: usize = 300;
 
@@ -27,7 +36,7 @@ pub(super) fn frame(body: &[u8]) -> Vec<u8> {
     [&encode_header(body.len()), body].concat()
 }
 
-/// `ECHO text`, `Disconnect !`, `PRODUCE`, `QUIET`; anything else is received.
+/// `ECHO text`, `Disconnect !`, `PRODUCE`, `QUIET`, `WORK`; anything else is received.
 #[derive(Debug)]
 pub(super) struct Commands {
     pub(super) greeting: &'static [u8],
@@ -55,18 +64,17 @@ impl Respond for Commands {
         self.on_open
     }
 
-    fn echo<'a>(&mut self, request: Request<'a>) -> Option<&'a [u8]> {
+    fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>, work: &mut Work) -> Outcome {
+        self.requests += 1;
         let text = match self.echoes_all {
-            true => request.body,
-            false => request.body.strip_prefix(b"ECHO ")?,
+            true => Some(request.body),
+            false => request.body.strip_prefix(b"ECHO "),
         };
-        self.requests += 1;
-        self.note_reply(text);
-        Some(text)
-    }
-
-    fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>) -> Outcome {
-        self.requests += 1;
+        if let Some(text) = text {
+            reply.echo(text);
+            self.note_reply(text);
+            return Outcome::Continue;
+        }
         match request.body {
             b"Disconnect !" => {
                 self.push(b"bye", reply);
@@ -74,6 +82,10 @@ impl Respond for Commands {
             }
             b"PRODUCE" => return Outcome::Produce,
             b"QUIET" => {}
+            b"WORK" => {
+                work.spend(WORK);
+                self.push(b"done", reply);
+            }
             _ => self.push(b"received", reply),
         }
         Outcome::Continue
@@ -136,7 +148,7 @@ impl Owner {
         self.turn(|conn, turn| {
             echo = conn.receive_in_place(input, turn);
             if let Some(echo) = &echo {
-                assert!(turn.out.is_empty(), "an echo and {:?}", turn.out);
+                assert_eq!(turn.out.len(), turn.out_start, "an echo in place, and output");
                 turn.out.extend_from_slice(&input[echo.clone()]);
             }
         });
@@ -220,15 +232,19 @@ impl Owner {
     }
 
     fn turn(&mut self, call: impl FnOnce(&mut Connection, &mut Turn<'_, Commands>)) {
+        let mut out = OTHERS_REPLIES.to_vec();
         let mut turn = Turn {
             now: self.now,
             limits: &self.limits,
             framing: self.framing,
             responder: &mut self.service,
-            out_start: self.out.len(),
-            out: &mut self.out,
+            out_start: out.len(),
+            out: &mut out,
+            work: &mut Work::new(Work::VISIT),
         };
         call(&mut self.conn, &mut turn);
+        assert!(out.starts_with(OTHERS_REPLIES), "the replies of others were changed");
+        self.out = out.split_off(OTHERS_REPLIES.len());
         let pending = self.conn.unsent().len() + self.out.len();
         let one_reply = self.service.longest_reply.max(LONGEST_REFUSAL);
         assert!(pending <= self.limits.output_limit + one_reply, "{pending} bytes pending");

@@ -1,7 +1,8 @@
 //! A peer that sends more than it takes, and a peer that sends more than its share.
 
-use super::owner::{LINE, Owner, PADDED, RAW, frame};
-use crate::conn::{Outcome, REQUESTS_PER_READ, Step};
+use super::owner::{LINE, Owner, PADDED, RAW, SMALL_REQUESTS, WORK, frame};
+use crate::conn::{Outcome, Step, Work};
+use crate::protocol::framing::Framing;
 use crate::server::close::CloseReason;
 
 /// A connection with a high-water mark of 1000 bytes, a low one of 500, and a peer that takes none.
@@ -10,6 +11,12 @@ fn pressed() -> Owner {
     owner.limits.output_limit = 1000;
     owner.window = 0;
     owner
+}
+
+/// How many small requests are served of a read that brings `input`: each costs a unit, and so do 2
+/// KiB of bytes.
+fn served_of(input: &[u8]) -> usize {
+    SMALL_REQUESTS - input.len() / 2048
 }
 
 #[test]
@@ -88,15 +95,16 @@ fn a_greeting_counts_towards_the_mark() {
 #[test]
 fn a_visit_serves_so_many_requests_and_the_rest_wait_their_turn() {
     let mut owner = Owner::new(LINE);
-    let count = 2 * REQUESTS_PER_READ + 10;
+    let count = 2 * SMALL_REQUESTS + 10;
     let stream: Vec<u8> = (0..count).flat_map(|n| format!("ECHO {n}\n").into_bytes()).collect();
     owner.receive(&stream);
-    assert_eq!(owner.service.requests, REQUESTS_PER_READ);
+    let first = served_of(&stream);
+    assert_eq!(owner.service.requests, first);
     assert!(!owner.conn.wants_read());
     assert!(owner.can_resume());
 
     owner.resume();
-    assert_eq!(owner.service.requests, 2 * REQUESTS_PER_READ);
+    assert_eq!(owner.service.requests, first + SMALL_REQUESTS);
     assert!(owner.can_resume());
 
     owner.resume();
@@ -108,18 +116,19 @@ fn a_visit_serves_so_many_requests_and_the_rest_wait_their_turn() {
 }
 
 #[test]
-fn a_row_of_echoes_counts_as_many_requests() {
+fn a_row_of_equal_frames_counts_as_many_requests() {
     let mut owner = Owner::new(PADDED);
-    owner.receive(&frame(b"ECHO x").repeat(REQUESTS_PER_READ + 10));
-    assert_eq!(owner.service.requests, REQUESTS_PER_READ);
+    let stream = frame(b"ECHO x").repeat(SMALL_REQUESTS + 10);
+    owner.receive(&stream);
+    assert_eq!(owner.service.requests, served_of(&stream));
     assert!(owner.can_resume());
     owner.resume();
     assert!(!owner.can_resume());
-    assert_eq!(owner.received, frame(b"x").repeat(REQUESTS_PER_READ + 10));
+    assert_eq!(owner.received, frame(b"x").repeat(SMALL_REQUESTS + 10));
 }
 
 #[test]
-fn a_row_of_echoes_stops_above_the_high_water_mark() {
+fn a_row_of_equal_frames_stops_above_the_high_water_mark() {
     let reply = frame(b"x");
     let mut owner = Owner::new(PADDED);
     owner.limits.output_limit = 4 * reply.len() - 1;
@@ -137,9 +146,33 @@ fn a_row_of_echoes_stops_above_the_high_water_mark() {
 }
 
 #[test]
+fn a_command_that_costs_more_counts_for_more() {
+    let mut owner = Owner::new(PADDED);
+    owner.receive(&frame(b"WORK").repeat(30));
+    let each = (WORK + Work::REQUEST) as usize;
+    let most = (Work::VISIT as usize).div_ceil(each);
+    assert_eq!(owner.service.requests, most);
+    while owner.can_resume() {
+        owner.resume();
+    }
+    assert_eq!(owner.received, frame(b"done").repeat(30));
+}
+
+#[test]
+fn a_long_reply_counts_for_more_too() {
+    let mut owner = Owner::new(Framing::Padded { max_body: 1 << 20 });
+    owner.limits.output_limit = 1 << 30;
+    let request = frame(&[b"ECHO ", &[b'x'; 100_000][..]].concat());
+    let stream = request.repeat(20);
+    owner.receive(&stream);
+    let each = (Work::REQUEST + 100_064 / 2048) as usize;
+    assert_eq!(owner.service.requests, served_of(&stream).div_ceil(each));
+}
+
+#[test]
 fn a_visit_that_ends_with_the_input_leaves_nothing_to_resume() {
     let mut owner = Owner::new(LINE);
-    owner.receive(&b"\n".repeat(REQUESTS_PER_READ));
+    owner.receive(&b"\n".repeat(SMALL_REQUESTS));
     assert!(owner.conn.wants_read());
     assert!(!owner.can_resume());
 }
@@ -147,7 +180,7 @@ fn a_visit_that_ends_with_the_input_leaves_nothing_to_resume() {
 #[test]
 fn an_unfinished_request_behind_the_budget_is_kept() {
     let mut owner = Owner::new(LINE);
-    owner.receive(&[&b"\n".repeat(REQUESTS_PER_READ)[..], b"ECHO unfin"].concat());
+    owner.receive(&[&b"\n".repeat(SMALL_REQUESTS)[..], b"ECHO unfin"].concat());
     assert!(!owner.conn.wants_read());
     owner.resume();
     assert!(owner.conn.wants_read());

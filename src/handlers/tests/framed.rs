@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::net::{Ipv6Addr, SocketAddr};
 
 fn desk() -> Desk {
-    Desk::new(Service::Framed)
+    Desk::new(Service::FRAMED)
 }
 
 fn text(answer: Vec<u8>) -> String {

@@ -2,8 +2,8 @@
 
 use super::Desk;
 use crate::conn::Outcome;
-use crate::handlers::Service;
 use crate::handlers::daytime::Format;
+use crate::handlers::{Options, Service};
 use crate::io::address::{Credentials, Peer};
 use crate::server::close::CloseReason;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -17,13 +17,13 @@ fn desk(name: &str) -> Desk {
 #[test]
 fn daytime_tells_the_time_and_finishes() {
     assert_eq!(desk("daytime").greet(), (b"Fri May  7 20:36:52 2021\r\n".to_vec(), SERVED));
-    let mut dmy = Desk::new(Service::Daytime { format: Format::Dmy, ack: false });
+    let mut dmy = Desk::new(Service::DAYTIME.with(Options { format: Format::Dmy, ack: false }));
     assert_eq!(dmy.greet(), (b"07/05/2021 20:36:52\r\n".to_vec(), SERVED));
 }
 
 #[test]
 fn daytime_with_ack_waits_for_one_and_does_not_answer_it() {
-    let mut desk = Desk::new(Service::Daytime { format: Format::Ctime, ack: true });
+    let mut desk = Desk::new(Service::DAYTIME.with(Options { format: Format::Ctime, ack: true }));
     assert_eq!(desk.greet(), (b"Fri May  7 20:36:52 2021".to_vec(), Outcome::Continue));
     assert_eq!(desk.ask(b"thank you"), (Vec::new(), SERVED));
     assert_eq!(desk.logged(), 1);
@@ -111,7 +111,7 @@ fn greeting_tells_the_client_its_address() {
 
 #[test]
 fn field_server_21_a_client_of_a_unix_socket_is_told_its_process() {
-    let mut desk = Desk::new(Service::Greeting);
+    let mut desk = Desk::new(Service::GREETING);
     desk.peer = Peer::Unix(Credentials { pid: 4711, uid: 1000 });
     assert_eq!(desk.greet().0, b"Hello! You are connected to ('unix', 4711)");
 }

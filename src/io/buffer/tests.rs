@@ -65,3 +65,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn waiting_bytes_can_be_changed_where_they_are() {
+    let mut queue = ByteQueue::default();
+    assert_eq!(queue.bytes_mut(), b"");
+    queue.extend(b"abcd", Moment::START);
+    queue.consume(1, Moment::START);
+    queue.bytes_mut()[0] = b'x';
+    assert_eq!(queue.bytes(), b"xcd");
+}

@@ -24,7 +24,7 @@ fn active(count: usize) -> Crowd {
 fn exactly_as_many_requests_are_sent_as_asked_and_all_are_verified() {
     for (connections, pipeline, count) in [(1, 1, 1), (3, 1, 100), (4, 7, 1001), (10, 50, 3)] {
         let plan = Plan { crowd: active(connections), pipeline, until: requests(count), ..plan() };
-        let mut rig = Rig::with_server(plan, Service::Framed).started();
+        let mut rig = Rig::with_server(plan, Service::FRAMED).started();
         rig.settle();
         assert_eq!(rig.other.server.stats().frames, count);
         let tally = rig.run_to_end();
@@ -45,11 +45,11 @@ fn every_work_is_done_and_verified_by_the_real_server() {
     let sizes = Sizes { min: 1, max: 3000 };
     let keys = vec!["165.165.80.80".to_owned(), "nobody".to_owned()];
     let works = [
-        (Work::PlainEcho(Sizes { min: 32, max: 3000 }), Service::Echo),
-        (Work::Framed(Mix { echo: 5, lookup: 3, daytime: 2, sizes, keys }), Service::Framed),
-        (Work::Greeting(Greeting::Time), Service::Time),
+        (Work::PlainEcho(Sizes { min: 32, max: 3000 }), Service::ECHO),
+        (Work::Framed(Mix { echo: 5, lookup: 3, daytime: 2, sizes, keys }), Service::FRAMED),
+        (Work::Greeting(Greeting::Time), Service::TIME),
         (Work::Greeting(Greeting::Daytime), Service::from_name("daytime").unwrap()),
-        (Work::Greeting(Greeting::Greeting), Service::Greeting),
+        (Work::Greeting(Greeting::Greeting), Service::GREETING),
     ];
     for (work, service) in works {
         let lifetime = match work {
@@ -75,7 +75,7 @@ fn of_text_without_end_no_more_is_counted_than_was_asked() {
     // Room for more than load reads at once.
     let net = Loopback::new(1);
     net.set_window(200_000);
-    let server = RealServer::new(&net, Service::Chargen);
+    let server = RealServer::new(&net, Service::CHARGEN);
     let tally = Rig::new(net, plan, server).started().run_to_end();
     assert_eq!((tally.requests.sent, tally.requests.verified), (20, 20));
     assert_eq!(tally.mismatches, Default::default(), "{:?}", tally.first_mismatch);
@@ -85,7 +85,7 @@ fn of_text_without_end_no_more_is_counted_than_was_asked() {
 fn what_is_thrown_away_is_done_when_it_is_sent() {
     let work = Work::Discard(Sizes::fixed(1000));
     let plan = Plan { work, until: requests(50), pipeline: 4, ..plan() };
-    let mut rig = Rig::with_server(plan, Service::Discard).started();
+    let mut rig = Rig::with_server(plan, Service::DISCARD).started();
     rig.settle();
     let tally = rig.run_to_end();
     assert_eq!((tally.requests.answered, tally.requests.verified), (50, 0));
@@ -181,7 +181,7 @@ fn a_connection_made_for_a_request_that_another_took_is_not_lost() {
     let work = Work::Greeting(Greeting::Time);
     let lifetime = Lifetime::Requests(1);
     let plan = Plan { work, lifetime, crowd: active(5), until: requests(1), ..plan() };
-    let tally = Rig::with_server(plan, Service::Time).started().run_to_end();
+    let tally = Rig::with_server(plan, Service::TIME).started().run_to_end();
     assert_eq!((tally.requests.sent, tally.requests.verified), (1, 1));
     assert_eq!((tally.connections.lost, tally.errors), (0, Default::default()));
 }

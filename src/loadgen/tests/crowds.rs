@@ -28,7 +28,7 @@ fn crowd(active: usize, idle: usize) -> Crowd {
 
 #[test]
 fn idle_connections_are_held_and_say_nothing() {
-    let mut rig = Rig::with_server(at_rate(10.0, crowd(1, 50), SECOND), Service::Framed).started();
+    let mut rig = Rig::with_server(at_rate(10.0, crowd(1, 50), SECOND), Service::FRAMED).started();
     assert_eq!(rig.net.held(Side::Client), 51);
     rig.pass(SECOND);
     assert_eq!(rig.other.server.stats().frames, 10);
@@ -41,7 +41,7 @@ fn idle_connections_are_held_and_say_nothing() {
 fn idle_connections_alone_are_a_run_too() {
     let rig = Rig::with_server(
         Plan { pace: Pace::Closed, ..at_rate(1.0, crowd(0, 3), SECOND) },
-        Service::Framed,
+        Service::FRAMED,
     );
     let tally = rig.started().run_to_end();
     assert_eq!((tally.requests.sent, tally.elapsed, tally.partial), (0, SECOND, None));
@@ -79,7 +79,7 @@ fn what_nobody_asked_for_is_unexpected() {
 fn in_a_storm_all_connections_return_and_are_served() {
     let plan =
         Plan { storm_every: Some(SECOND), ..at_rate(50.0, crowd(5, 20), 3500 * MILLISECOND) };
-    let mut rig = Rig::with_server(plan, Service::Framed).started();
+    let mut rig = Rig::with_server(plan, Service::FRAMED).started();
     rig.pass(SECOND);
     assert_eq!(rig.net.held(Side::Client), 0);
     rig.pass(2 * BACKOFF);
@@ -118,7 +118,7 @@ fn a_connection_lives_for_so_many_requests() {
     };
     for close in [Close::Fin, Close::Rst] {
         let plan = Plan { close, ..plan.clone() };
-        let tally = Rig::with_server(plan, Service::Framed).started().run_to_end();
+        let tally = Rig::with_server(plan, Service::FRAMED).started().run_to_end();
         assert_eq!((tally.requests.verified, tally.connections.opened), (30, 10));
         assert_eq!((tally.connections.lost, tally.connections.established), (0, 1));
     }

@@ -100,15 +100,26 @@ fn the_errors_say_what_to_do() {
     assert_eq!(beyond, "the declared length does not fit 64 bits; the limit is 10");
 }
 
-/// Both ways of reading a number find the same: this tells which one it is.
+/// Nearly every header takes the fast way, and the plain one finds the same length.
 #[test]
 fn up_to_eight_digits_are_read_in_one_register() {
     let cases =
         [("0", 0), ("5", 5), ("0042", 42), ("1234567", 1_234_567), ("98765432", 98_765_432)];
-    for (digits, number) in cases {
-        assert_eq!(short_number(&header(digits.as_bytes())), Some(number), "{digits}");
+    for (digits, length) in cases {
+        let header = header(digits.as_bytes());
+        assert_eq!(swar::parse_length(&header), Some(length), "{digits}");
+        assert_eq!(parse_length(&header), Ok(Some(length)), "{digits}");
     }
-    assert_eq!(short_number(&header(b"100000000")), None);
+    assert_eq!(swar::parse_length(&header(b"100000000")), None);
+}
+
+#[test]
+fn a_frame_is_its_header_and_all_its_parts() {
+    let mut out = b"before".to_vec();
+    append(&mut out, &[b"hel", b"", b"lo"]);
+    append(&mut out, &[]);
+    let header = |length| encode_header(length).to_vec();
+    assert_eq!(out, [b"before", &header(5)[..], b"hello", &header(0)].concat());
 }
 
 proptest! {
@@ -124,6 +135,23 @@ proptest! {
     ) {
         let header: [u8; HEADER_LEN] = bytes.try_into().unwrap();
         prop_assert_eq!(decode_header(&header, limit), naive(&header, limit));
+    }
+
+    /// Where the fast decoder finds a length, the plain one finds the same; and the fast one gives
+    /// up on all that is wrong.
+    #[test]
+    fn both_decoders_agree(
+        bytes in proptest::collection::vec(
+            prop_oneof![20 => b'0'..=b'9', 1 => Just(b' '), 1 => any::<u8>()],
+            0..12,
+        ),
+    ) {
+        let header = header(&bytes);
+        match (swar::parse_length(&header), parse_length(&header)) {
+            (Some(length), plain) => prop_assert_eq!(plain, Ok(Some(length))),
+            (None, Ok(length)) => prop_assert!(bytes.len() > 8, "gave up on {:?}", length),
+            (None, Err(_)) => {}
+        }
     }
 
     #[test]

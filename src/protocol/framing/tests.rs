@@ -21,7 +21,7 @@ fn a_frame_says_what_it_misses() {
         assert_eq!(PADDED.find_end(&bytes[..have], 0), Ok(End::Missing(69 - have)));
     }
     assert_eq!(PADDED.find_end(&bytes, 0), Ok(End::At(69)));
-    assert_eq!(PADDED.unwrap(&bytes), Request { body: b"hello", envelope: Envelope::Frame });
+    assert_eq!(PADDED.payload(&bytes), Request { body: b"hello", envelope: Envelope::Frame });
     assert_eq!(PADDED.find_end(&frame(b""), 0), Ok(End::At(64)));
 }
 
@@ -41,7 +41,7 @@ fn a_fixed_length_is_all_there_is_to_it() {
     }
     assert_eq!(framing.find_end(b"time", 0), Ok(End::At(4)));
     assert_eq!(framing.find_end(b"timely", 0), Ok(End::At(4)));
-    assert_eq!(framing.unwrap(b"time"), Request { body: b"time", envelope: Envelope::Bare });
+    assert_eq!(framing.payload(b"time"), Request { body: b"time", envelope: Envelope::Bare });
 }
 
 #[test]
@@ -60,10 +60,10 @@ fn lines_end_in_lf_or_crlf() {
     ];
     for (bytes, body, envelope) in cases {
         assert_eq!(LINE.find_end(bytes, 0), Ok(End::At(bytes.len())));
-        assert_eq!(LINE.unwrap(bytes), Request { body, envelope });
+        assert_eq!(LINE.payload(bytes), Request { body, envelope });
     }
     assert_eq!(LINE.find_end(b"key", 0), Ok(End::Missing(1)));
-    assert_eq!(LINE.unwrap(b"key"), Request { body: b"key", envelope: Envelope::Bare });
+    assert_eq!(LINE.payload(b"key"), Request { body: b"key", envelope: Envelope::Bare });
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn raw_takes_what_there_is() {
 }
 
 proptest! {
-    /// `share` completes the held request, and never takes a byte of the next one.
+    /// `bytes_to_take` completes the held request, and never takes a byte of the next one.
     #[test]
     fn a_share_ends_where_the_request_does(
         body in proptest::collection::vec(any::<u8>().prop_filter("no line end", |b| *b != b'\n'), 0..18),
@@ -99,7 +99,7 @@ proptest! {
             let mut held = stream[..cut % whole.len()].to_vec();
             let mut input = &stream[held.len()..];
             while let End::Missing(missing) = framing.find_end(&held, 0).unwrap() {
-                let share = framing.share(missing, input);
+                let share = framing.bytes_to_take(missing, input);
                 prop_assert!(share > 0);
                 held.extend_from_slice(&input[..share]);
                 input = &input[share..];
@@ -112,13 +112,11 @@ proptest! {
 
 /// Takes all messages off `input`, and tells what is held then.
 fn messages(framing: Framing, bytes: &[u8]) -> Result<(Vec<Vec<u8>>, usize), FrameError> {
-    let (mut held, mut input) = (ByteQueue::default(), Input::new(bytes));
+    let (mut held, mut input) = (ByteQueue::default(), ReadCursor::new(bytes));
     let mut messages = Vec::new();
-    let take = |held: &mut ByteQueue, input: &mut Input<'_>| {
-        next_message(framing, held, input, 0, Moment::START, <[u8]>::to_vec)
-    };
-    while let Some(message) = take(&mut held, &mut input)? {
-        messages.push(message);
+    while let Some(message) = next_message(framing, &mut held, &mut input, 0, Moment::START)? {
+        let Message::Read(message) = message else { panic!("nothing is held yet: {message:?}") };
+        messages.push(message.to_vec());
     }
     assert_eq!(input.bytes(), b"");
     Ok((messages, held.len()))
@@ -144,11 +142,35 @@ fn a_header_that_comes_again_says_the_same_again() {
 #[test]
 fn a_header_that_comes_again_is_read_as_is_asked_then() {
     let bytes = [frame(b"12345"), frame(b"12345"), frame(b"12345")].concat();
-    let (mut held, mut input) = (ByteQueue::default(), Input::new(&bytes));
-    let mut take =
-        |framing| next_message(framing, &mut held, &mut input, 0, Moment::START, <[u8]>::len);
-    assert_eq!(take(PADDED), Ok(Some(69)));
-    assert_eq!(take(Framing::Fixed { len: 69 }), Ok(Some(69)));
+    let (mut held, mut input) = (ByteQueue::default(), ReadCursor::new(&bytes));
+    let mut take = |framing| next_message(framing, &mut held, &mut input, 0, Moment::START);
+    let message = Message::Read(&bytes[..69]);
+    assert_eq!(take(PADDED), Ok(Some(message)));
+    assert_eq!(take(Framing::Fixed { len: 69 }), Ok(Some(message)));
     let error = take(Framing::Padded { max_body: 4 }).unwrap_err();
     assert_eq!(error, FrameError::OverLimit { declared: Some(5), limit: 4 });
+}
+
+#[test]
+fn a_message_that_began_earlier_is_completed_where_it_is_held() {
+    let bytes = [frame(b"12345"), frame(b"123456")].concat();
+    let (mut held, mut input) = (ByteQueue::default(), ReadCursor::new(&bytes[7..]));
+    held.extend(&bytes[..7], Moment::START);
+    let next = next_message(PADDED, &mut held, &mut input, 7, Moment::START);
+    assert_eq!(next, Ok(Some(Message::Held(69))));
+    assert_eq!(held.bytes(), frame(b"12345"), "not a byte of the next message");
+    held.consume(69, Moment::START);
+    let next = next_message(PADDED, &mut held, &mut input, 0, Moment::START);
+    assert_eq!(next, Ok(Some(Message::Read(&bytes[69..]))));
+}
+
+#[test]
+fn a_cursor_tells_whether_it_holds_one_message() {
+    let bytes = [frame(b"12345"), frame(b"1")].concat();
+    let is_one = |bytes| ReadCursor::new(bytes).is_one_message(PADDED);
+    assert_eq!(is_one(&bytes[..69]), Ok(true));
+    assert_eq!(is_one(&bytes[..68]), Ok(false));
+    assert_eq!(is_one(&bytes), Ok(false));
+    assert_eq!(is_one(b""), Ok(false));
+    assert!(is_one(b"x").is_err());
 }

@@ -44,6 +44,21 @@ fn text_can_be_formatted_into_it() {
     assert_eq!(out, b"7-05\n");
 }
 
+#[test]
+fn a_short_echo_is_copied_and_a_long_one_is_lent() {
+    for (text, lent, expected) in [("four", 0, &b"beforefour\n"[..]), ("fives", 5, b"before")] {
+        let mut out = b"before".to_vec();
+        let mut reply = Reply::begin_lending(&mut out, Envelope::Lf, 5);
+        reply.echo(text.as_bytes());
+        assert_eq!(reply.finish(), lent);
+        assert_eq!(out, expected);
+    }
+    let mut out = Vec::new();
+    let mut reply = Reply::begin_lending(&mut out, Envelope::Frame, 5);
+    reply.echo(b"fives");
+    assert_eq!((reply.finish(), out.len()), (5, 0));
+}
+
 proptest! {
     /// What a reply is wrapped in, the framing of the same kind unwraps.
     #[test]
@@ -61,7 +76,7 @@ proptest! {
                 return Err(TestCaseError::fail("a reply was cut short"));
             };
             let expected = Request { body, envelope: Envelope::Frame };
-            prop_assert_eq!(framing.unwrap(&rest[..end]), expected);
+            prop_assert_eq!(framing.payload(&rest[..end]), expected);
             rest = &rest[end..];
         }
         prop_assert_eq!(rest, b"");

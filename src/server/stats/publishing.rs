@@ -6,7 +6,7 @@
 
 use super::Stats;
 use crate::io::clock::Moment;
-use crate::io::host::Host;
+use crate::io::host::{Host, Usage};
 use std::fmt;
 use std::time::Duration;
 
@@ -43,9 +43,19 @@ pub trait Ledger {
     fn age_at_start(&self) -> Duration;
 }
 
-/// Publishes a server's statistics, if it is a shard. A server that is alone has none of it.
+/// Publishes a server's statistics, if it is a shard, and keeps their text for as long as the turn lasts.
 #[derive(Debug, Default)]
-pub struct Publisher(Option<Shared>);
+pub struct Publisher {
+    shared: Option<Shared>,
+    report: Option<Report>,
+}
+
+/// The text of the statistics, and the turn in which it was made.
+#[derive(Debug)]
+struct Report {
+    turn: u64,
+    text: String,
+}
 
 struct Shared {
     ledger: Box<dyn Ledger>,
@@ -61,19 +71,20 @@ impl Publisher {
     /// A publisher for a shard, whose supervisor has that number.
     pub fn new(ledger: Box<dyn Ledger>, supervisor: u32) -> Publisher {
         let pause_ends = Moment::START;
-        Publisher(Some(Shared { ledger, supervisor, pause_ends, has_news: false }))
+        let shared = Shared { ledger, supervisor, pause_ends, has_news: false };
+        Publisher { shared: Some(shared), report: None }
     }
 
     /// How long there has been a server: for a shard, since the first of them started.
     pub fn uptime(&self, now: Moment) -> Duration {
         let own = now.since(Moment::START);
-        self.0.as_ref().map_or(own, |shared| shared.ledger.age_at_start() + own)
+        self.shared.as_ref().map_or(own, |shared| shared.ledger.age_at_start() + own)
     }
 
     /// A turn of the loop has changed the statistics. What the process has used is asked only if
     /// they are published.
     pub fn turn(&mut self, own: &mut Stats, host: &impl Host, now: Moment) {
-        let Some(shared) = &mut self.0 else { return };
+        let Some(shared) = &mut self.shared else { return };
         shared.has_news = true;
         if now >= shared.pause_ends {
             own.describe_usage(host.usage());
@@ -83,7 +94,7 @@ impl Publisher {
 
     /// There will be no turn any more.
     pub fn last_turn(&mut self, own: &mut Stats, host: &impl Host, now: Moment) {
-        if let Some(shared) = &mut self.0 {
+        if let Some(shared) = &mut self.shared {
             own.describe_usage(host.usage());
             shared.publish(own, now);
         }
@@ -91,15 +102,29 @@ impl Publisher {
 
     /// When there is something to publish though nothing more happens.
     pub fn due(&self) -> Option<Moment> {
-        self.0.as_ref().filter(|shared| shared.has_news).map(|shared| shared.pause_ends)
+        self.shared.as_ref().filter(|shared| shared.has_news).map(|shared| shared.pause_ends)
     }
 
-    /// The statistics as text: of this server, or of all shards if it is one.
-    pub fn report(&mut self, own: &mut Stats, host: &impl Host, now: Moment) -> String {
-        let usage = host.usage();
+    /// Whether [`Publisher::report`] has its text already.
+    pub fn has_report(&self, own: &Stats) -> bool {
+        self.report.as_ref().is_some_and(|report| report.turn == own.turns)
+    }
+
+    /// The statistics as text: of this server, or of all shards if it is one. The text is made once a
+    /// turn, when it is first asked for, so a client that asks often does not delay the others. A shard
+    /// then publishes, too.
+    pub fn report(&mut self, own: &mut Stats, host: &(impl Host + ?Sized), now: Moment) -> &str {
+        let report = match self.report.take() {
+            Some(report) if report.turn == own.turns => report,
+            _ => Report { turn: own.turns, text: self.make_report(own, host.usage(), now) },
+        };
+        &self.report.insert(report).text
+    }
+
+    fn make_report(&mut self, own: &mut Stats, usage: Usage, now: Moment) -> String {
         own.describe_usage(usage);
         let uptime = self.uptime(now);
-        let Some(shared) = &mut self.0 else {
+        let Some(shared) = &mut self.shared else {
             return own.report(uptime, usage.process_id).to_string();
         };
         shared.publish(own, now);

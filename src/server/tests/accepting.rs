@@ -194,7 +194,7 @@ fn a_listener_that_cannot_be_registered_is_reported() {
     let mut bench = Bench::new();
     bench.net.register_call(|call| call.fault = Fault::once(Errno::ENOSPC));
     let listener = bench.net.listener();
-    let error = bench.server.listen(listener, crate::handlers::Service::Echo).unwrap_err();
+    let error = bench.server.listen(listener, crate::handlers::Service::ECHO).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(Errno::ENOSPC as i32));
 }
 

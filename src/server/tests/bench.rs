@@ -21,7 +21,7 @@ pub(super) const CHARGEN: usize = 3;
 pub(super) const GREETING: usize = 4;
 
 const SERVICES: [Service; 5] =
-    [Service::Framed, Service::Echo, Service::Lookup, Service::Chargen, Service::Greeting];
+    [Service::FRAMED, Service::ECHO, Service::LOOKUP, Service::CHARGEN, Service::GREETING];
 
 /// More turns than any test needs: a server that still wants more is spinning.
 const MANY_TURNS: usize = 10_000;

@@ -231,7 +231,7 @@ fn orders_about_backlogs_mean_nothing_while_the_server_serves() {
 fn a_socket_that_others_have_too_is_not_touched() {
     let mut bench = Bench::new();
     let shared = bench.net.listener();
-    bench.server.listen_with_others(shared, Service::Echo).expect("nothing fails");
+    bench.server.listen_with_others(shared, Service::ECHO).expect("nothing fails");
     const SHARED: usize = 5;
     // What was accepted by another process leaves an event, and nobody to accept.
     bench.net.accept_call(|call| call.fault = Fault::once(Errno::EAGAIN));

@@ -3,7 +3,7 @@
 use super::super::{AddressExchange, Chat, Check, Dialogue, Exchange, Plan};
 use super::Stage;
 use crate::client::session::{Expect, Script, Then};
-use crate::conn::{Outcome, Respond};
+use crate::conn::{Outcome, Respond, Work};
 use crate::handlers::daytime::Calendar;
 use crate::handlers::{Context, Responder, Service};
 use crate::io::clock::{Moment, WallTime};
@@ -147,17 +147,19 @@ fn server_closes_after(message: &[u8]) -> bool {
     let context = Context {
         now: Moment::START,
         peer: Stage::new().local.into(),
-        wall_clock: &Cell::new(WallTime::default()),
+        options: Service::FRAMED.options,
+        system: &Cell::new(WallTime::default()),
         calendar: &mut Calendar::utc(),
         table: &Table::embedded(),
         stats: &mut Stats::default(),
         publisher: &mut Publisher::default(),
         log: &mut ClientLog::new(log::LevelFilter::Info, 0),
     };
-    let mut responder = Responder { service: Service::Framed, context };
+    let mut responder = Responder { spec: Service::FRAMED.spec(), context };
     let request = Request { body: message, envelope: Envelope::Frame };
     let mut out = Vec::new();
-    let outcome = responder.respond(request, &mut Reply::begin(&mut out, Envelope::Frame));
+    let mut reply = Reply::begin(&mut out, Envelope::Frame);
+    let outcome = responder.respond(request, &mut reply, &mut Work::new(Work::VISIT));
     outcome == Outcome::Finish(CloseReason::Disconnect)
 }
 
