@@ -12,14 +12,15 @@ use readyd::io::clock::WallTime;
 use readyd::io::event_loop::LoopControl;
 use readyd::server::close::CloseReason;
 use readyd::server::limits::Limits;
-use readyd::server::{Audited, Server};
+use readyd::server::{ConnectionSnapshot, Server};
 use readyd::testkit::kernel::Kernel;
 use readyd::testkit::knobs::Knob;
 use readyd::testkit::net::SimNet;
 use readyd::testkit::sockets::Owner;
 use readyd::testkit::sockets::{link_of, source_address};
 
-/// What the largest reply can be that is not an echo, on a service without requests: a read's worth.
+/// What the largest reply can be that is not an echo, on a service without requests: a read's
+/// worth.
 const LARGEST_PIECE: usize = 64 * 1024;
 
 /// All that is known of the server from outside.
@@ -88,7 +89,7 @@ impl Oracle {
                 .map_err(|what| format!("connection {link}: {what}"))?;
         }
         let mut open = 0;
-        for audited in done.server.audit() {
+        for audited in done.server.inspect() {
             open += 1;
             let link = address_of(audited.peer)
                 .and_then(link_of)
@@ -160,7 +161,7 @@ impl Oracle {
         &mut self,
         kernel: &Kernel,
         link: usize,
-        audited: &Audited,
+        audited: &ConnectionSnapshot,
         done: &TurnDone<'_>,
         scene: &Scene<'_>,
     ) -> Result<(), String> {
@@ -265,8 +266,8 @@ impl Oracle {
         }
     }
 
-    /// The reasons for which a connection can have been closed: the one in the log, if it is there and
-    /// a right one.
+    /// The reasons for which a connection can have been closed: the one in the log, if it is there
+    /// and a right one.
     fn possible_reasons(
         &self,
         kernel: &Kernel,
