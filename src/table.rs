@@ -1,9 +1,9 @@
 //! The lookup table: byte-string keys to byte-string values, read from a text of one entry a line.
 //!
 //! The text is kept once, as it was read. Beside it stands a hash index of `u32` offsets into it,
-//! six and a half bytes an entry. A map of owned strings would pay two allocations an entry and several times
-//! the memory; here ten million entries are two allocations. Neither has pointers, so a table can be
-//! put into memory that several processes share.
+//! six and a half bytes an entry. A map of owned strings would pay two allocations an entry and
+//! several times the memory; here ten million entries are two allocations. Neither has pointers, so
+//! a table can be put into memory that several processes share.
 //!
 //! Invariant: every offset in the index is that of the first byte of a key, on a line that was
 //! checked in full when the table was built. A lookup can therefore read the line again without

@@ -1,7 +1,8 @@
 //! An address to listen on, as people write it.
 //!
-//! Invariant: an IP address that is accepted here is one that a TCP client can connect to, if the machine
-//! has it. bind(2) and listen(2) succeed on some that no client can reach, such as multicast addresses.
+//! Invariant: an IP address that is accepted here is one that a TCP client can connect to, if the
+//! machine has it. bind(2) and listen(2) succeed on some that no client can reach, such as
+//! multicast addresses.
 
 use crate::io::address::{Address, UnixAddress, UnixAddressError};
 use nix::net::if_::if_nametoindex;
@@ -105,7 +106,8 @@ impl FromStr for Address {
     }
 }
 
-/// Reads `IP:PORT`, `[IPv6]:PORT` or `[IPv6%INTERFACE]:PORT`, where the interface is a name or a number.
+/// Reads `IP:PORT`, `[IPv6]:PORT` or `[IPv6%INTERFACE]:PORT`, where the interface is a name or a
+/// number.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 //! Addresses of stream sockets: TCP over IP, or a unix socket on this machine.
 //!
-//! Invariant: an [`Address`] is one that bind(2) and connect(2) take as it stands. A [`Peer`] is as large
-//! as a `std::net::SocketAddr`, and copying it allocates nothing: each connection has one.
+//! Invariant: an [`Address`] is one that bind(2) and connect(2) take as it stands. A [`Peer`] is as
+//! large as a `std::net::SocketAddr`, and copying it allocates nothing: each connection has one.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -13,8 +13,8 @@ mod tests;
 
 /// Where a server listens, or is connected to.
 ///
-/// It is written as `IP:PORT`, `[IPv6]:PORT` or `[IPv6%INTERFACE]:PORT`, or as a [`UnixAddress`]. The room
-/// `config` reads it, because only the system knows the number of an interface.
+/// It is written as `IP:PORT`, `[IPv6]:PORT` or `[IPv6%INTERFACE]:PORT`, or as a [`UnixAddress`].
+/// The room `config` reads it, because only the system knows the number of an interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Address {
     /// A TCP port of an IP address.
@@ -44,8 +44,8 @@ impl fmt::Display for Address {
     }
 }
 
-/// The address of a unix socket, unix(7): `unix:/PATH` for a file, or `unix:@NAME` for a name in the
-/// abstract namespace, which is no file and ends with the socket.
+/// The address of a unix socket, unix(7): `unix:/PATH` for a file, or `unix:@NAME` for a name in
+/// the abstract namespace, which is no file and ends with the socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixAddress {
     /// An absolute path, or `@` and a name.
@@ -100,8 +100,8 @@ impl UnixAddress {
     /// What its text begins with.
     pub const PREFIX: &str = "unix:";
 
-    /// The most bytes of a path, or of a name without its `@`: `sun_path` has 108, and one is the NUL
-    /// behind a path, or before a name.
+    /// The most bytes of a path, or of a name without its `@`: `sun_path` has 108, and one is the
+    /// NUL behind a path, or before a name.
     pub const MAX_LEN: usize = 107;
 
     /// The file; none if it is a name in the abstract namespace.
@@ -174,12 +174,14 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Those of nobody in particular, as the kernel tells them of a process that cannot be seen from here.
+    /// Those of nobody in particular, as the kernel tells them of a process that cannot be seen
+    /// from here.
     pub const UNKNOWN: Credentials = Credentials { pid: 0, uid: 65_534 };
 }
 
 impl Peer {
-    /// The IP address, which rules and limits on addresses are about. A client of a unix socket has none.
+    /// The IP address, which rules and limits on addresses are about. A client of a unix socket has
+    /// none.
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Peer::Inet(address) => Some(address.ip()),

@@ -2,8 +2,8 @@
 //!
 //! Invariant: `accepted` less all of `closed` is the number of connections open.
 //!
-//! Where several servers are shards of one, `board` is where they tell each other, and [`publishing`] says
-//! when.
+//! Where several servers are shards of one, `board` is where they tell each other, and
+//! [`publishing`] says when.
 
 #[cfg(unix)]
 pub mod board;
@@ -215,8 +215,8 @@ impl Stats {
         numbers.chain(table).chain(process).chain(longest_turn.numbers()).collect()
     }
 
-    /// The names of [`Stats::numbers`] on the board, in the same order: those that `STATS` has for them, but
-    /// for the parts of the longest turn.
+    /// The names of [`Stats::numbers`] on the board, in the same order: those that `STATS` has for
+    /// them, but for the parts of the longest turn.
     #[cfg(unix)]
     fn names() -> Vec<String> {
         let closed = CloseReason::ALL.iter().map(|reason| format!("closed_{}", reason.word()));

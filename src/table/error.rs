@@ -1,7 +1,7 @@
 //! What can be wrong with the text of a table: its author's to mend.
 //!
-//! Every message says what is wrong, where, and what to do. Bytes of the table are shown escaped and
-//! cut, because the text ends up in a log: a key must not be able to forge a line of it.
+//! Every message says what is wrong, where, and what to do. Bytes of the table are shown escaped
+//! and cut, because the text ends up in a log: a key must not be able to forge a line of it.
 
 use std::error::Error;
 use std::fmt;

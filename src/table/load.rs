@@ -11,24 +11,25 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// Most bytes that are read before they are checked: few enough to be still in the processor's cache.
+/// Most bytes that are read before they are checked: few enough to be still in the processor's
+/// cache.
 const CHUNK: usize = 256 * 1024;
 
 impl Table {
     /// Reads the file at `path`, of at most `max_bytes` bytes, and builds a table from it.
     ///
-    /// The limit is at most [`MAX_TEXT_BYTES`], whatever `max_bytes` says. The file may be a FIFO or
-    /// another pipe, such as `/dev/stdin`: opening a FIFO waits until it has a writer, and reading
-    /// waits until all writers have closed it. A server that reloads while it serves uses
+    /// The limit is at most [`MAX_TEXT_BYTES`], whatever `max_bytes` says. The file may be a FIFO
+    /// or another pipe, such as `/dev/stdin`: opening a FIFO waits until it has a writer, and
+    /// reading waits until all writers have closed it. A server that reloads while it serves uses
     /// [`Table::load_again`].
     ///
     /// The file is read, not mapped: if someone truncates a mapped file, the next access beyond its
     /// new end is a SIGBUS, which kills the process.
     ///
-    /// Lines are checked as they are read: after a fault nothing more is read. Only a key that is there
-    /// twice is found when all has been read. Holds the text once, and a regular file's at its exact
-    /// size from the start. A table that is to be replaced is in memory beside the new one until it is
-    /// dropped.
+    /// Lines are checked as they are read: after a fault nothing more is read. Only a key that is
+    /// there twice is found when all has been read. Holds the text once, and a regular file's at
+    /// its exact size from the start. A table that is to be replaced is in memory beside the new
+    /// one until it is dropped.
     ///
     /// # Errors
     ///
@@ -147,9 +148,9 @@ fn load(path: &Path, order: Order, max_bytes: u64, accepted: Accepted) -> Result
     }
 }
 
-/// Room for a file of `size` bytes and for one more, which shows whether it has grown. It is reserved at
-/// once: a vector that grows on its own doubles, and may hold its old and its new bytes together. A
-/// pipe, which tells no size, has to pay that.
+/// Room for a file of `size` bytes and for one more, which shows whether it has grown. It is
+/// reserved at once: a vector that grows on its own doubles, and may hold its old and its new bytes
+/// together. A pipe, which tells no size, has to pay that.
 fn room_for(size: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if size > 0 {
@@ -158,8 +159,8 @@ fn room_for(size: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Appends to `bytes` what one read(2) brings, at most `most` bytes. Returns how many those were: 0 at
-/// the end of the file.
+/// Appends to `bytes` what one read(2) brings, at most `most` bytes. Returns how many those were: 0
+/// at the end of the file.
 fn read_chunk(file: &mut File, bytes: &mut Vec<u8>, most: usize) -> io::Result<usize> {
     let length = bytes.len();
     if length == bytes.capacity() {

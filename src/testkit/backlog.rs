@@ -1,7 +1,7 @@
 //! Listening sockets: who comes into a backlog, and when; who is ignored, and who is reset.
 //!
-//! A handshake takes time. Between the last accept and the close of its listener a client may come to be
-//! connected; it is reset then, as by Linux.
+//! A handshake takes time. Between the last accept and the close of its listener a client may come
+//! to be connected; it is reset then, as by Linux.
 
 use super::faults::Call;
 use super::kernel::Kernel;

@@ -47,7 +47,8 @@ impl Kernel {
         }
     }
 
-    /// As far as its owner can tell, nothing is there beyond what it has read and these `count` bytes.
+    /// As far as its owner can tell, nothing is there beyond what it has read and these `count`
+    /// bytes.
     fn nothing_has_arrived(&mut self, index: usize, count: usize) {
         let facts = &mut self.facts[index / 2];
         facts.arrived_at_drain = facts.arrived_at_drain.min(facts.read + count as u64);
@@ -121,7 +122,8 @@ impl Kernel {
         if let Some(errno) = self.faults.next(Call::Accept, self.knobs, &mut self.dice) {
             if errno == Errno::EAGAIN && !self.listeners[number].waiting.is_empty() {
                 self.owe(Call::Accept, Source::Listener(number));
-                // A server that stops does not wait for that edge: no real EAGAIN is followed by one.
+                // A server that stops does not wait for that edge: no real EAGAIN is followed by
+                // one.
                 self.listeners[number].is_excused = true;
             } else if !faults::leaves_backlog(errno)
                 && let Some(lost) = self.take_from_backlog(number)
@@ -433,8 +435,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// The server drops a connection: closing one that has unread input, or that the peer still sends
-    /// to, resets it and can destroy what the peer has not read yet.
+    /// The server drops a connection: closing one that has unread input, or that the peer still
+    /// sends to, resets it and can destroy what the peer has not read yet.
     pub fn check_close(&mut self, index: usize) {
         let (now, linger, stops) = (self.now, self.linger, self.stops);
         let (end, facts) = (&self.ends[index], &self.facts[index / 2]);

@@ -149,8 +149,8 @@ pub fn leaves_backlog(errno: Errno) -> bool {
     RETRY.contains(&errno) || STARVATION.contains(&errno)
 }
 
-/// One fault by order: call number `at` of all, counted from 0, and if `sticky` every later one of its
-/// kind too.
+/// One fault by order: call number `at` of all, counted from 0, and if `sticky` every later one of
+/// its kind too.
 #[derive(Clone, Copy, Debug)]
 pub struct Injection {
     /// The number of the call.

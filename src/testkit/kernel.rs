@@ -1,8 +1,8 @@
 //! The kernel that both programs and all peers share: sockets, backlogs, time, and what is known of
 //! every connection for the oracle.
 //!
-//! The two ends of connection `n` are neighbours: `2n` is the one that connected, `2n + 1` the one that
-//! was accepted.
+//! The two ends of connection `n` are neighbours: `2n` is the one that connected, `2n + 1` the one
+//! that was accepted.
 
 use super::dice::Dice;
 use super::facts::Facts;
@@ -61,7 +61,8 @@ pub struct Kernel {
     pub closed: Vec<usize>,
     /// Who came and went since the oracle last looked, and when.
     pub passages: Vec<(Moment, Passage)>,
-    /// Calls of the server that moved something on a connection, and how many they were before this turn.
+    /// Calls of the server that moved something on a connection, and how many they were before this
+    /// turn.
     moves: u64,
     moves_before: u64,
     /// Each reading of the wall clock.

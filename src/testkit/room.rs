@@ -9,8 +9,8 @@ use crate::io::net::Output;
 use std::time::Duration;
 
 impl Kernel {
-    /// Whether there is so much room for what `index` sends that an event tells of it: Linux waits for a
-    /// third of the buffer.
+    /// Whether there is so much room for what `index` sends that an event tells of it: Linux waits
+    /// for a third of the buffer.
     pub fn tells_of_room(&self, index: usize) -> bool {
         let pipe = &self.ends[index ^ 1].incoming;
         let least = if self.has(Knob::RoomUntold) { pipe.window.div_ceil(3) } else { 1 };

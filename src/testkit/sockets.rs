@@ -148,8 +148,8 @@ pub struct Backlog {
     pub is_open: bool,
     /// Ends that wait to be accepted.
     pub waiting: VecDeque<usize>,
-    /// Clients that are connected, and for which `waiting` has no room: the kernel leaves their handshakes
-    /// unfinished, and they do not know it.
+    /// Clients that are connected, and for which `waiting` has no room: the kernel leaves their
+    /// handshakes unfinished, and they do not know it.
     pub unfinished: VecDeque<usize>,
     /// New handshakes are ignored.
     pub is_held_off: bool,

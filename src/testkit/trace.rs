@@ -1,5 +1,5 @@
-//! The trace: every call with its result, every event, every turn. Its hash tells whether two runs of
-//! a seed were the same; its end tells what led to a violation.
+//! The trace: every call with its result, every event, every turn. Its hash tells whether two runs
+//! of a seed were the same; its end tells what led to a violation.
 
 use super::dice::mix;
 use super::sockets::Owner;

@@ -1,5 +1,5 @@
-//! Every call of every scenario fails once in every way there is, and once for as long as the scenario
-//! lasts; each time the oracle must find nothing.
+//! Every call of every scenario fails once in every way there is, and once for as long as the
+//! scenario lasts; each time the oracle must find nothing.
 
 use crate::scenarios;
 use crate::setup::Setup;

@@ -1,5 +1,5 @@
-//! Where clients live: their addresses, which of them count as one client, and in which ranges they are.
-//! All of it is written down by hand, so that the oracle shares no code with what it checks.
+//! Where clients live: their addresses, which of them count as one client, and in which ranges they
+//! are. All of it is written down by hand, so that the oracle shares no code with what it checks.
 
 use readyd::io::address::Peer;
 use readyd::server::access::{AccessRules, ranges};
@@ -108,8 +108,8 @@ impl Neighbourhood {
         Neighbourhood { homes: Home::ALL.to_vec(), welcome: [true; HOMES.len()] }
     }
 
-    /// Draws rules and limits on addresses. Where there are some, only a few addresses are lived at, so
-    /// that they matter.
+    /// Draws rules and limits on addresses. Where there are some, only a few addresses are lived
+    /// at, so that they matter.
     pub(crate) fn draw(
         knobs: Knobs,
         limits: &mut Limits,

@@ -1,5 +1,5 @@
-//! Deterministic simulation: the real server and the real client on a simulated kernel, where a seed
-//! decides everything that goes wrong. See README.md.
+//! Deterministic simulation: the real server and the real client on a simulated kernel, where a
+//! seed decides everything that goes wrong. See README.md.
 
 mod doorman;
 mod ending;

@@ -19,7 +19,8 @@ use readyd::testkit::net::SimNet;
 use readyd::testkit::sockets::Owner;
 use readyd::testkit::sockets::{link_of, source_address};
 
-/// What the largest reply can be that is not an echo, on a service without requests: a read's worth.
+/// What the largest reply can be that is not an echo, on a service without requests: a read's
+/// worth.
 const LARGEST_PIECE: usize = 64 * 1024;
 
 /// All that is known of the server from outside.
@@ -265,8 +266,8 @@ impl Oracle {
         }
     }
 
-    /// The reasons for which a connection can have been closed: the one in the log, if it is there and
-    /// a right one.
+    /// The reasons for which a connection can have been closed: the one in the log, if it is there
+    /// and a right one.
     fn possible_reasons(
         &self,
         kernel: &Kernel,

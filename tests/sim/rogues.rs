@@ -72,7 +72,7 @@ impl Rogues {
     pub(crate) fn act(&mut self, kernel: &mut Kernel) -> bool {
         let mut acted = false;
         while let Ok(end) = kernel.accept(self.listener) {
-            let fate = Dice::new(kernel.dice.next()).pick(&FATES);
+            let fate = Dice::new(kernel.dice.next_u64()).pick(&FATES);
             self.fates.insert(end / 2, fate);
             self.rogues.push(Rogue {
                 end,

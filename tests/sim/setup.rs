@@ -248,7 +248,7 @@ impl Setup {
             0 | 1 => dice.below(600),
             _ => dice.below(40),
         };
-        let letter = dice.next().to_le_bytes()[0];
+        let letter = dice.next_u64().to_le_bytes()[0];
         [name.as_bytes(), &vec![letter; size.min(most)]].concat()
     }
 

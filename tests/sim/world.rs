@@ -1,5 +1,5 @@
-//! A world: the real server, the real client and scripted peers on one simulated kernel, stepped one
-//! after the other in virtual time.
+//! A world: the real server, the real client and scripted peers on one simulated kernel, stepped
+//! one after the other in virtual time.
 
 use crate::homes::Home;
 use crate::log_tap;

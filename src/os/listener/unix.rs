@@ -2,8 +2,8 @@
 //!
 //! bind(2) makes a file, which stays when the socket is closed, and it fails where any file is.
 //!
-//! Invariant: a file that was there before is left alone. The file that bind(2) made is removed when the last
-//! [`Listener`] with it is dropped, unless another file has taken its place.
+//! Invariant: a file that was there before is left alone. The file that bind(2) made is removed
+//! when the last [`Listener`] with it is dropped, unless another file has taken its place.
 
 use super::Listener;
 use crate::io::address::{Address, UnixAddress};
@@ -31,8 +31,8 @@ pub struct Bound {
 ///
 /// # Errors
 ///
-/// What socket(2) or bind(2) say: EADDRINUSE if there is a file, whatever it is; ENOENT if there is no such
-/// directory.
+/// What socket(2) or bind(2) say: EADDRINUSE if there is a file, whatever it is; ENOENT if there is
+/// no such directory.
 pub fn bind(address: &UnixAddress) -> io::Result<Bound> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -58,8 +58,8 @@ pub fn sock_addr(address: &UnixAddress) -> io::Result<SockAddr> {
 ///
 /// # Errors
 ///
-/// What getsockname(2) says; [`io::ErrorKind::InvalidData`] if the socket has an address that cannot be
-/// written, such as a relative path.
+/// What getsockname(2) says; [`io::ErrorKind::InvalidData`] if the socket has an address that
+/// cannot be written, such as a relative path.
 pub fn address_of(socket: &impl AsFd) -> io::Result<Address> {
     let address = SockRef::from(socket).local_addr()?;
     let text = match (address.as_pathname(), address.as_abstract_namespace()) {
