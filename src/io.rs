@@ -8,5 +8,7 @@ pub mod address;
 pub mod buffer;
 pub mod clock;
 pub mod net;
+pub mod slots;
 pub mod timer;
 pub mod token;
+pub mod trim;
