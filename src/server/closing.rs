@@ -58,7 +58,7 @@ impl<N: Net> Server<N> {
             }
             self.connections.shrink_to_fit();
         }
-        self.timers.shrink();
+        while self.timers.shrink_to(self.connections.capacity()) {}
         self.queue.shrink_to(PLACES_KEPT);
         self.visitor.net.give_memory_back();
     }
