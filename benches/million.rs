@@ -10,7 +10,7 @@
 mod parts;
 mod support;
 
-use readyd::io::net::{Driver, Next};
+use readyd::io::event_loop::{EventHandler, LoopControl};
 use readyd::os::memory;
 use readyd::server::close::CloseReason;
 use readyd::server::limits::Limits;
@@ -113,7 +113,7 @@ fn drain(world: &mut World, connections: usize) {
         "the linger timeout passes: they are closed",
     ];
     let next = follow(world, next, happenings, connections);
-    assert_eq!(next, Next::Stop, "the server goes on");
+    assert_eq!(next, LoopControl::Stop, "the server goes on");
     assert_eq!(closed(world, CloseReason::Drained), connections, "not all were drained");
 }
 
@@ -143,12 +143,14 @@ fn speak(connections: usize) {
 /// `happenings` have had their time and nobody is connected any more.
 fn follow<const N: usize>(
     world: &mut World,
-    mut next: Next,
+    mut next: LoopControl,
     happenings: [&str; N],
     connections: usize,
-) -> Next {
+) -> LoopControl {
     for what in happenings {
-        let Next::WaitUntil(moment) = next else { panic!("no wake-up is asked for: {next:?}") };
+        let LoopControl::WaitUntil(moment) = next else {
+            panic!("no wake-up is asked for: {next:?}")
+        };
         world.now = moment;
         let (turns, after) = Turns::of_wake_up(world);
         turns.print(what, connections);
@@ -173,12 +175,12 @@ struct Turns {
 impl Turns {
     /// All turns until the server would wait for something. Time stands still meanwhile, so that what
     /// they cause falls due at one moment, too.
-    fn of_wake_up(world: &mut World) -> (Turns, Next) {
+    fn of_wake_up(world: &mut World) -> (Turns, LoopControl) {
         let mut turns = Turns::default();
         loop {
             let next = turns.time(|| world.server.end_turn(world.now));
-            let is_at_once = matches!(next, Next::WaitUntil(moment) if moment <= world.now);
-            if next != Next::Poll && !is_at_once {
+            let is_at_once = matches!(next, LoopControl::WaitUntil(moment) if moment <= world.now);
+            if next != LoopControl::Poll && !is_at_once {
                 return (turns, next);
             }
         }

@@ -9,8 +9,7 @@
 
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
-use crate::io::net::WallClock;
-use crate::planted::{Bug, is_planted};
+use crate::io::host::WallClock;
 use crate::protocol::frame;
 use crate::protocol::framing::{self, Framing, Input};
 use std::io;
@@ -255,12 +254,7 @@ impl<S: Script> Session<S> {
             );
             searched = 0;
             match answered {
-                Ok(Some(verdict)) => {
-                    self.judge(verdict, turn.now);
-                    if is_planted(Bug::ClientDropsRest) {
-                        return;
-                    }
-                }
+                Ok(Some(verdict)) => self.judge(verdict, turn.now),
                 Ok(None) => return,
                 Err(error) => return self.end(Err(error.into())),
             }
@@ -355,6 +349,11 @@ impl<S: Script> Session<S> {
     /// Whether the script waits for its owner.
     pub fn is_resting(&self) -> bool {
         matches!(self.state, State::Resting)
+    }
+
+    /// Whether a script that rested has something to say.
+    pub fn is_woken(&self) -> bool {
+        matches!(self.state, State::Woken)
     }
 
     /// FIN was sent, at `now`.

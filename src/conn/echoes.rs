@@ -8,7 +8,6 @@
 //! Invariant: what is sent is what [`Connection::receive`] would have made of the same bytes.
 
 use super::{Connection, Inbound, Respond, Turn, respond};
-use crate::planted::{Bug, is_planted};
 use crate::protocol::frame::{self, Frames, HEADER_LEN};
 use crate::protocol::framing::{End, Envelope, Framing, Input};
 use std::ops::Range;
@@ -49,6 +48,7 @@ impl Connection {
     ) -> usize {
         let framing @ Framing::Padded { max_body } = turn.framing else { return 0 };
         let Some(room) = turn.limits.output_limit.checked_sub(self.unsent.len()) else { return 0 };
+        let room = room.saturating_add(turn.out_start);
         let mut replies = Frames::new(turn.out);
         let mut count = 0;
         while count < most && replies.buffered() <= room {
@@ -68,7 +68,7 @@ impl Connection {
             && self.inbound == Inbound::Open
             && self.unparsed.is_empty()
             && self.unsent.is_empty()
-            && turn.out.is_empty()
+            && turn.out.len() == turn.out_start
             && matches!(turn.framing, Framing::Padded { .. } | Framing::Raw)
             && turn.framing.find_end(input, 0) == Ok(End::At(input.len()))
     }
@@ -85,7 +85,5 @@ fn wrap_last(input: &mut [u8], len: usize, envelope: Envelope) -> Range<usize> {
         }
         _ => 0,
     };
-    let start =
-        if is_planted(Bug::EchoOutOfPlace) { before.len() } else { before.len() - header_len };
-    start..before.len() + payload.len()
+    before.len() - header_len..before.len() + payload.len()
 }

@@ -1,35 +1,50 @@
-//! The gate: listeners, and when to accept from them.
+//! The acceptor: listeners, and when to accept from them.
 //!
 //! Invariant: a waiting client is never forgotten and never makes the loop spin. Edge-triggered
 //! epoll reports a backlog once; after an accept that failed for want of descriptors no further
-//! event comes by itself, though clients wait. So the gate remembers, and tries again when a
+//! event comes by itself, though clients wait. So the acceptor remembers, and tries again when a
 //! connection closes or a second has passed.
 
-use super::Accepted;
-use super::visit::Visitor;
+use super::Server;
+use super::admission::Refusal;
+use super::connection::ServerConnection;
+use super::warning::RateLimitedWarning;
+use super::work;
 use crate::counted::counted;
 use crate::handlers::Service;
+use crate::io::address::Peer;
 use crate::io::clock::Moment;
-use crate::io::net::{Handshakes, Net};
-use crate::planted::{Bug, is_planted};
-use nix::errno::Errno;
-use std::io::{self, ErrorKind};
+use crate::io::net::{AcceptOutcome, Handshakes, Net};
+use crate::io::readiness::Interest;
+use crate::io::socket_table::Share;
+use crate::server::close::CloseReason;
+use log::Level;
+use std::fmt;
 use std::time::Duration;
 
-/// Connections accepted in one turn: in a reconnect storm, those already in are served in between.
-pub(super) const ACCEPTS_PER_TURN: usize = 128;
+/// Attempts to accept in one turn: in a reconnect storm, clients that are already in are served in
+/// between.
+pub(super) const ATTEMPTS_PER_TURN: usize = 128;
 
-/// From an accept that failed for want of something to the next try, and between log lines on it.
+/// Attempts in a row that may fail, each for its own client, before it is a failure of the system.
+const FAILURES_IN_A_ROW: usize = ATTEMPTS_PER_TURN;
+
+/// Delay before a failed accept is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-pub(super) struct Gate<N: Net> {
+pub(super) struct Acceptor<N: Net> {
     listeners: Vec<Listener<N::Listener>>,
-    /// Where the next accept begins to look, so that one busy listener does not shut out the others.
+    /// Where the next accept begins to look, so that one busy listener does not shut out the
+    /// others.
     next_listener: usize,
     max_connections: usize,
     state: State,
     newcomers: Newcomers,
-    last_said: Option<Moment>,
+    /// Attempts in a row that were interrupted, or whose connection was lost before it was
+    /// accepted.
+    failures: usize,
+    trial_reads: TrialReads,
+    warning: RateLimitedWarning,
 }
 
 struct Listener<L> {
@@ -63,20 +78,152 @@ enum State {
     /// As many connections as are allowed: the next waits for one to close.
     Full,
     /// The system lacks something: tried again then, or when a connection closes.
-    Starved {
+    OutOfResources {
         retry_at: Moment,
     },
 }
 
-impl<N: Net> Gate<N> {
-    pub(super) fn new(max_connections: usize) -> Gate<N> {
-        Gate {
+/// Whether a connection is read as soon as it is accepted, before an event tells that its request
+/// has come. If it has, that saves an event and a turn; if not, it costs a recv(2) for nothing. So
+/// it depends on how often it was worth it lately.
+#[derive(Debug)]
+struct TrialReads {
+    /// Goes up by one with a read that found bytes, down by one with one that did not.
+    score: u8,
+    skipped: u8,
+}
+
+impl TrialReads {
+    const MOST: u8 = 16;
+    /// At this score or above, each connection is read at once; below it, one of this many.
+    const WORTH_IT: u8 = 8;
+
+    const NEW: TrialReads = TrialReads { score: Self::WORTH_IT, skipped: 0 };
+
+    fn is_worth_it(&mut self) -> bool {
+        self.skipped = if self.score >= Self::WORTH_IT { 0 } else { self.skipped.wrapping_add(1) };
+        self.skipped.is_multiple_of(Self::WORTH_IT)
+    }
+
+    fn note(&mut self, has_found_bytes: bool) {
+        self.score = match has_found_bytes {
+            true => (self.score + 1).min(Self::MOST),
+            false => self.score.saturating_sub(1),
+        };
+    }
+}
+
+/// What one attempt to accept came to.
+#[derive(Debug)]
+enum Attempt<S> {
+    Accepted(Accepted<S>),
+    /// The client was lost before it was accepted.
+    Lost,
+    /// This backlog is empty, but not yet all are; or a signal interrupted accept(2).
+    TryAgain,
+    /// There is no room, or the system lacks something. It was logged.
+    Paused,
+    /// All backlogs are empty, or accepting was paused before.
+    NoneWaiting,
+}
+
+/// A connection that was accepted, and by which service.
+#[derive(Debug)]
+struct Accepted<S> {
+    stream: S,
+    peer: Peer,
+    service: Service,
+}
+
+impl<N: Net> Server<N> {
+    /// Lets clients in, within a turn's work for that.
+    pub(super) fn accept(&mut self, now: Moment) {
+        let work = self.cx.work;
+        for _ in 0..ATTEMPTS_PER_TURN {
+            match self.acceptor.attempt(&mut self.cx.net, self.sockets.len(), now) {
+                Attempt::Accepted(accepted) => self.admit(accepted, now),
+                Attempt::Lost => self.cx.stats.accept_errors += 1,
+                Attempt::TryAgain => {}
+                Attempt::Paused => {
+                    self.cx.stats.accept_pauses += 1;
+                    break;
+                }
+                Attempt::NoneWaiting => break,
+            }
+            if self.batch.is_full() {
+                self.send_batch();
+            }
+            if self.cx.work.since(work) >= work::SIDE_WORK {
+                break;
+            }
+        }
+        self.send_batch();
+    }
+
+    fn admit(&mut self, accepted: Accepted<N::Stream>, now: Moment) {
+        self.cx.work.add(work::ACCEPT);
+        match self.admission.admit(&accepted.peer, &self.cx.limits, now) {
+            Ok(()) => self.open(accepted, now),
+            Err(refusal) => self.reject(accepted, refusal),
+        }
+    }
+
+    fn open(&mut self, accepted: Accepted<N::Stream>, now: Moment) {
+        let Accepted { mut stream, peer, service } = accepted;
+        let token = self.sockets.next_token();
+        let registered = self.cx.net.register(&mut stream, token, Interest::Read);
+        let connection = ServerConnection::new(peer, service, now);
+        let mut ready = connection.readiness();
+        // Its request may have come, and no event yet: a read tells.
+        let is_read_at_once = self.is_draining() || self.acceptor.trial_reads.is_worth_it();
+        ready.read = is_read_at_once;
+        self.sockets.insert(token, stream, connection, ready);
+        let stats = &mut self.cx.stats;
+        stats.accepted += 1;
+        if let Err(error) = registered {
+            let line = format_args!("{peer} dropped: cannot register for events: {error}");
+            self.cx.log.line(now, Level::Warn, line);
+            return drop(self.close(token, CloseReason::SystemError));
+        }
+        let active = self.sockets.len();
+        stats.peak = stats.peak.max(active as u64);
+        let line = format_args!("{peer} connected ({active} active)");
+        self.cx.log.line(now, Level::Info, line);
+        self.speak(token, |conn, turn| conn.open(turn));
+        if !is_read_at_once {
+            return self.after_visit(token, Share::Light);
+        }
+        let bytes_in = self.cx.stats.bytes_in;
+        self.read_and_serve(token);
+        self.acceptor.trial_reads.note(self.cx.stats.bytes_in > bytes_in);
+    }
+
+    /// Rejects a client, with RST: no answer is due, and nothing of it remains in our kernel.
+    fn reject(&mut self, accepted: Accepted<N::Stream>, refusal: Refusal) {
+        let Accepted { stream, peer, .. } = accepted;
+        self.cx.net.abort(stream);
+        let stats = &mut self.cx.stats;
+        match refusal {
+            Refusal::Denied => stats.refused_denied += 1,
+            Refusal::TooMany => stats.refused_address_limit += 1,
+            Refusal::TooFast => stats.refused_address_rate += 1,
+        }
+        let line = format_args!("{peer} turned away: {refusal}");
+        self.cx.log.line(self.cx.now, Level::Info, line);
+    }
+}
+
+impl<N: Net> Acceptor<N> {
+    pub(super) fn new(max_connections: usize) -> Acceptor<N> {
+        Acceptor {
             listeners: Vec::new(),
             next_listener: 0,
             max_connections,
             state: State::Open,
             newcomers: Newcomers::Admitted,
-            last_said: None,
+            failures: 0,
+            trial_reads: TrialReads::NEW,
+            warning: RateLimitedWarning::default(),
         }
     }
 
@@ -93,13 +240,13 @@ impl<N: Net> Gate<N> {
         self.state = State::Shut;
     }
 
-    /// Undoes [`Gate::shut`].
+    /// Undoes [`Acceptor::shut`].
     pub(super) fn reopen(&mut self) {
         self.state = State::Open;
     }
 
-    /// Closes the listeners. The kernel resets clients in the backlogs, and refuses those that come from
-    /// now on, unless another process has the same sockets.
+    /// Closes the listeners. The kernel resets clients in the backlogs, and refuses those that come
+    /// from now on, unless another process has the same sockets.
     pub(super) fn close(&mut self, net: &mut N) {
         self.shut();
         for mut listener in self.listeners.drain(..) {
@@ -116,19 +263,19 @@ impl<N: Net> Gate<N> {
 
     /// Has the kernel ignore new handshakes. Where it cannot, newcomers are let in for a while yet.
     pub(super) fn hold_off(&mut self, net: &mut N) {
-        if self.newcomers == Newcomers::Admitted && !is_planted(Bug::HandshakesNotHeldOff) {
+        if self.newcomers == Newcomers::Admitted {
             self.newcomers = Newcomers::HeldOff;
             self.own().for_each(|listener| _ = net.hold_off_handshakes(listener));
         }
     }
 
-    /// After [`Gate::hold_off`], when it is not to be undone: refuses clients that cannot be held off. If it
-    /// fails, the last of them may be reset.
+    /// After [`Acceptor::hold_off`], when it is not to be undone: refuses clients that cannot be
+    /// held off. If it fails, the last of them may be reset.
     pub(super) fn refuse_newcomers(&self, net: &mut N) {
         self.own().for_each(|listener| _ = net.refuse_newcomers(listener));
     }
 
-    /// Undoes [`Gate::hold_off`].
+    /// Undoes [`Acceptor::hold_off`].
     pub(super) fn admit(&mut self, net: &mut N) {
         if self.newcomers == Newcomers::HeldOff {
             self.newcomers = Newcomers::Admitted;
@@ -148,12 +295,12 @@ impl<N: Net> Gate<N> {
     }
 
     /// Looks at every backlog at the next chance, event or not.
-    pub(super) fn expect_clients(&mut self) {
+    pub(super) fn mark_all_ready(&mut self) {
         self.listeners.iter_mut().for_each(|listener| listener.ready = true);
     }
 
     pub(super) fn connection_closed(&mut self) {
-        if self.state != State::Shut && !is_planted(Bug::NoAcceptAfterClose) {
+        if self.state != State::Shut {
             self.state = State::Open;
         }
     }
@@ -165,7 +312,7 @@ impl<N: Net> Gate<N> {
 
     /// Whether a client may wait for a place, or for the system to have what it lacks.
     pub(super) fn is_held_up(&self) -> bool {
-        matches!(self.state, State::Full | State::Starved { .. })
+        matches!(self.state, State::Full | State::OutOfResources { .. })
     }
 
     /// Whether there may be someone to accept right now.
@@ -177,7 +324,7 @@ impl<N: Net> Gate<N> {
     #[inline]
     pub(super) fn may_accept(&self, now: Moment) -> bool {
         match self.state {
-            State::Starved { retry_at } => now >= retry_at,
+            State::OutOfResources { retry_at } => now >= retry_at,
             State::Open | State::Full | State::Shut => self.has_work(),
         }
     }
@@ -185,57 +332,64 @@ impl<N: Net> Gate<N> {
     /// When to look again though nothing happened.
     pub(super) fn retry_at(&self) -> Option<Moment> {
         match self.state {
-            State::Starved { retry_at } if !is_planted(Bug::NoAcceptRetry) => Some(retry_at),
-            State::Starved { .. } | State::Open | State::Full | State::Shut => None,
+            State::OutOfResources { retry_at } => Some(retry_at),
+            State::Open | State::Full | State::Shut => None,
         }
     }
 
-    /// The next connection, if there is one and room for it.
-    pub(super) fn accept(
-        &mut self,
-        visitor: &mut Visitor<N>,
-        active: usize,
-    ) -> Option<Accepted<N::Stream>> {
-        if matches!(self.state, State::Starved { retry_at } if visitor.now >= retry_at) {
+    /// Tries to accept one connection, if there may be one and there is room for it.
+    fn attempt(&mut self, net: &mut N, active: usize, now: Moment) -> Attempt<N::Stream> {
+        if matches!(self.state, State::OutOfResources { retry_at } if now >= retry_at) {
             self.state = State::Open;
         }
-        for _ in 0..ACCEPTS_PER_TURN {
-            if self.state != State::Open {
-                return None;
+        if self.state != State::Open {
+            return Attempt::NoneWaiting;
+        }
+        let Some(number) = self.next_ready() else { return Attempt::NoneWaiting };
+        let Some(listener) = self.listeners.get_mut(number) else { return Attempt::NoneWaiting };
+        if active >= self.max_connections {
+            self.state = State::Full;
+            match active {
+                1 => self.warn(now, format_args!("the only connection is in use")),
+                _ => self.warn(now, format_args!("all {active} connections are in use")),
             }
-            let number = self.next_ready()?;
-            let one_more = usize::from(is_planted(Bug::OneConnectionTooMany));
-            if active >= self.max_connections + one_more {
-                self.pause(State::Full, visitor);
-                match active {
-                    1 => self.say(visitor.now, format_args!("the only connection is in use")),
-                    _ => self.say(visitor.now, format_args!("all {active} connections are in use")),
-                }
-                return None;
+            return Attempt::Paused;
+        }
+        match net.accept(&listener.socket) {
+            AcceptOutcome::Connection(stream, peer) => {
+                self.failures = 0;
+                Attempt::Accepted(Accepted { stream, peer, service: listener.service })
             }
-            let listener = self.listeners.get_mut(number)?;
-            match visitor.net.accept(&listener.socket) {
-                Ok((stream, peer)) => {
-                    return Some(Accepted { stream, peer, service: listener.service });
+            AcceptOutcome::NoneWaiting => {
+                listener.ready = false;
+                Attempt::TryAgain
+            }
+            outcome @ (AcceptOutcome::Interrupted | AcceptOutcome::Lost) => {
+                self.failures += 1;
+                if self.failures < FAILURES_IN_A_ROW {
+                    return match outcome {
+                        AcceptOutcome::Lost => Attempt::Lost,
+                        _ => Attempt::TryAgain,
+                    };
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => listener.ready = false,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if is_of_that_connection(&error) => {
-                    visitor.stats.accept_errors += 1;
-                    listener.ready = !is_planted(Bug::LostClientEndsAccepting);
-                }
-                Err(error) => {
-                    self.pause(State::Starved { retry_at: visitor.now + RETRY }, visitor);
-                    let active = counted(active, "connection");
-                    self.say(visitor.now, format_args!("{error}, with {active} open"));
-                }
+                // A lost connection leaves the backlog with its error. So many errors in a row are
+                // not theirs: a security policy, say, refuses the call before it looks at the
+                // backlog, and always will.
+                let why = format_args!("{FAILURES_IN_A_ROW} attempts in a row failed");
+                self.pause_for_want(now, why)
+            }
+            AcceptOutcome::Failed(error) => {
+                let active = counted(active, "connection");
+                self.pause_for_want(now, format_args!("{error}, with {active} open"))
             }
         }
-        // A lost connection leaves the backlog with its error. So many errors in a row are not theirs:
-        // a security policy, say, refuses the call before it looks at the backlog, and always will.
-        self.pause(State::Starved { retry_at: visitor.now + RETRY }, visitor);
-        self.say(visitor.now, format_args!("{ACCEPTS_PER_TURN} attempts in a row failed"));
-        None
+    }
+
+    fn pause_for_want(&mut self, now: Moment, why: fmt::Arguments<'_>) -> Attempt<N::Stream> {
+        self.failures = 0;
+        self.state = State::OutOfResources { retry_at: now + RETRY };
+        self.warn(now, why);
+        Attempt::Paused
     }
 
     fn next_ready(&mut self) -> Option<usize> {
@@ -247,38 +401,8 @@ impl<N: Net> Gate<N> {
         Some(number)
     }
 
-    fn pause(&mut self, state: State, visitor: &mut Visitor<N>) {
-        self.state = state;
-        visitor.stats.accept_pauses += 1;
+    fn warn(&mut self, now: Moment, why: fmt::Arguments<'_>) {
+        let line = format_args!("accepting paused: {why}; new clients wait in the backlog");
+        self.warning.warn(now, line);
     }
-
-    /// At most one line a second: at the limit, every close lets one in and pauses again.
-    fn say(&mut self, now: Moment, why: std::fmt::Arguments<'_>) {
-        if self.last_said.is_none_or(|last| now.since(last) >= RETRY) {
-            self.last_said = Some(now);
-            log::warn!("accepting paused: {why}; new clients wait in the backlog");
-        }
-    }
-}
-
-/// Errors that concern one connection, lost before it was accepted: the next may be fine. Linux
-/// passes network errors of the new socket through accept(2), which says to treat them so.
-fn is_of_that_connection(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error().map(Errno::from_raw),
-        Some(
-            Errno::ECONNABORTED
-                | Errno::ECONNRESET
-                | Errno::EPROTO
-                | Errno::ENETDOWN
-                | Errno::ENETUNREACH
-                | Errno::EHOSTDOWN
-                | Errno::EHOSTUNREACH
-                | Errno::ENONET
-                | Errno::ENOPROTOOPT
-                | Errno::EOPNOTSUPP
-                | Errno::ETIMEDOUT
-                | Errno::EPERM
-        )
-    )
 }

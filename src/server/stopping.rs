@@ -1,23 +1,24 @@
 //! How the server stops: on an order, or because nobody has come for long enough.
 //!
-//! Closing a listener resets the clients in its backlog, which are connected, and whose requests may have
-//! come. To accept until the backlog is empty is not enough, for a handshake may end between the last
-//! accept(2) and close(2). So the last clients are let in by steps:
+//! Closing a listener resets the clients in its backlog, which are connected, and whose requests
+//! may have come. To accept until the backlog is empty is not enough, for a handshake may end
+//! between the last accept(2) and close(2). So the last clients are let in by steps:
 //!
 //! ```text
 //! hold off new handshakes -> wait for handshakes in flight -> accept until no client waits -> close
 //! ```
 //!
-//! Invariant: a client that has come into a backlog before the listeners close is let in, unless the
-//! deadline for draining passes before there is a place.
+//! Invariant: a client that has come into a backlog before the listeners close is let in, unless
+//! the deadline for draining passes before there is a place.
 
 use super::Server;
 use crate::io::clock::Moment;
 use crate::io::net::{Handshakes, Net};
-use crate::planted::{Bug, is_planted};
+use crate::io::token::Token;
 use std::time::Duration;
 
-/// How long the server waits for handshakes in flight, from the order, or from the last client let in.
+/// How long the server waits for handshakes in flight, from the order, or from the last client let
+/// in.
 const HANDSHAKES_WAIT: Duration = Duration::from_secs(1);
 
 /// From one look whether there are any to the next: to look takes time.
@@ -29,6 +30,12 @@ const BLIND_WAIT: Duration = Duration::from_millis(200);
 /// Rounds of accepting at once, to see whether a client waits.
 const LAST_ACCEPTS: usize = 64;
 
+/// Connections that are told in one turn that the server drains.
+const TOLD_PER_TURN: usize = 4096;
+
+/// The same, when there will be no other turn.
+const TOLD_IN_LAST_TURN: usize = 16 * TOLD_PER_TURN;
+
 /// Whether new connections are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -37,6 +44,8 @@ pub(super) enum Phase {
     Draining {
         deadline: Moment,
         door: Door,
+        /// Connections in the slots below this were told.
+        told: usize,
     },
     Stopped,
 }
@@ -65,7 +74,7 @@ impl Phase {
     /// When there is something to do though nothing happens.
     pub(super) fn wakes_at(self) -> Option<Moment> {
         match self {
-            Phase::Draining { deadline, door: Door::AwaitsHandshakes { look_at, .. } } => {
+            Phase::Draining { deadline, door: Door::AwaitsHandshakes { look_at, .. }, .. } => {
                 Some(deadline.min(look_at))
             }
             Phase::Draining { deadline, .. } => Some(deadline),
@@ -75,8 +84,9 @@ impl Phase {
 }
 
 impl<N: Net> Server<N> {
-    /// Stops in order: lets in clients that are connecting already, and no others; answers everything that
-    /// has arrived complete; then closes each connection. A second call stops at once.
+    /// Stops in order: lets in clients that are connecting already, and no others; answers
+    /// everything that has arrived complete; then closes each connection. A second call stops at
+    /// once.
     pub fn drain(&mut self, now: Moment) {
         if self.phase == Phase::Serving {
             self.begin_to_drain(now);
@@ -87,17 +97,18 @@ impl<N: Net> Server<N> {
     }
 
     /// Stops in order, as [`Server::drain`], but leaves the clients in the backlogs alone until
-    /// [`Server::leave_backlog`] or [`Server::serve_backlog`] says which process serves them. Before that,
-    /// the server does not stop unless the deadline for draining passes. Does nothing if the server drains
-    /// already.
+    /// [`Server::leave_backlog`] or [`Server::serve_backlog`] says which process serves them.
+    /// Before that, the server does not stop unless the deadline for draining passes. Does nothing
+    /// if the server drains already.
     pub fn drain_and_wait(&mut self, now: Moment) {
         if self.phase == Phase::Serving {
             self.begin_to_drain(now);
-            self.gate.shut();
+            self.acceptor.shut();
         }
     }
 
-    /// After [`Server::drain_and_wait`]: another process serves the same sockets. They are closed here.
+    /// After [`Server::drain_and_wait`]: another process serves the same sockets. They are closed
+    /// here.
     pub fn leave_backlog(&mut self) {
         if self.door() == Some(Door::AwaitsOrder) {
             self.close_door();
@@ -108,7 +119,7 @@ impl<N: Net> Server<N> {
     /// [`Server::drain`] does.
     pub fn serve_backlog(&mut self, now: Moment) {
         if self.door() == Some(Door::AwaitsOrder) {
-            self.gate.reopen();
+            self.acceptor.reopen();
             self.empty_backlogs(now);
         }
     }
@@ -119,53 +130,80 @@ impl<N: Net> Server<N> {
         self.phase != Phase::Serving
     }
 
-    /// Whether no client is connected or about to be. If so, the kernel ignores new handshakes until
-    /// [`Server::admit_again`], or an order to stop. A client that is found in a backlog is let in. A
-    /// handshake in flight counts as a client. Where it cannot be seen whether there is one, none counts:
-    /// [`Server::drain`] waits a moment for it then.
+    /// Whether no client is connected or about to be. If so, the kernel ignores new handshakes
+    /// until [`Server::admit_again`], or an order to stop. A client that is found in a backlog is
+    /// let in. A handshake in flight counts as a client. Where it cannot be seen whether there is
+    /// one, none counts: [`Server::drain`] waits a moment for it then.
     pub fn hold_if_idle(&mut self, now: Moment) -> bool {
-        if self.phase != Phase::Serving || !self.connections.is_empty() {
+        if self.phase != Phase::Serving || !self.sockets.is_empty() {
             return false;
         }
-        self.visitor.now = now;
-        self.gate.hold_off(&mut self.visitor.net);
-        let accepted = self.visitor.stats.accepted;
-        let handshakes = self.gate.handshakes(&mut self.visitor.net);
+        self.cx.now = now;
+        self.acceptor.hold_off(&mut self.cx.net);
+        let accepted = self.cx.stats.accepted;
+        let handshakes = self.acceptor.handshakes(&mut self.cx.net);
         self.accept_waiting(now);
         let is_idle = handshakes != Handshakes::InFlight
-            && self.gate.is_empty()
-            && self.visitor.stats.accepted == accepted;
+            && self.acceptor.is_empty()
+            && self.cx.stats.accepted == accepted;
         if !is_idle {
             self.admit_again(now);
         }
         is_idle
     }
 
-    /// Undoes [`Server::hold_if_idle`]. The time after which a server without clients stops begins anew.
+    /// Undoes [`Server::hold_if_idle`]. The time after which a server without clients stops begins
+    /// anew.
     pub fn admit_again(&mut self, now: Moment) {
         if self.phase == Phase::Serving {
-            self.gate.admit(&mut self.visitor.net);
+            self.acceptor.admit(&mut self.cx.net);
             self.empty_since = now;
         }
     }
 
     fn begin_to_drain(&mut self, now: Moment) {
-        self.visitor.now = now;
-        let deadline = now + self.visitor.limits.drain_timeout;
-        self.phase = Phase::Draining { deadline, door: Door::AwaitsOrder };
-        for (index, entry) in &mut self.connections {
-            // The last bytes may have come without an event yet: a read tells.
-            entry.ready.read |= !is_planted(Bug::DrainDoesNotLook);
-            entry.enqueue(index, &mut self.queue);
+        self.cx.now = now;
+        let deadline = now + self.cx.limits.drain_timeout;
+        self.phase = Phase::Draining { deadline, door: Door::AwaitsOrder, told: 0 };
+    }
+
+    /// Has connections visited, to see whether their last bytes have come without an event yet. For
+    /// a million of them it takes some turns.
+    pub(super) fn tell_of_drain(&mut self) {
+        let most = if self.is_time_up() { TOLD_IN_LAST_TURN } else { TOLD_PER_TURN };
+        let Phase::Draining { told, .. } = &mut self.phase else { return };
+        let from = *told;
+        *told = from.saturating_add(most).min(self.sockets.slots());
+        let tokens: Vec<Token> = self.sockets.walk(from, most).collect();
+        for token in tokens {
+            if let Some(socket) = self.sockets.get_mut(token) {
+                socket.ready.read = true;
+            }
+            self.sockets.visit_soon(token);
+        }
+    }
+
+    /// Whether connections are still to be told that the server drains.
+    pub(super) fn tells_of_drain(&self) -> bool {
+        matches!(self.phase, Phase::Draining { told, .. } if told < self.sockets.slots())
+    }
+
+    /// Ends the connection, if the server drains and all that had arrived is served.
+    pub(super) fn drain_if_served(&mut self, token: Token) {
+        if matches!(self.phase, Phase::Draining { .. })
+            && let Some(socket) = self.sockets.get(token)
+            && socket.endpoint.conn.can_drain(socket.ready.read)
+        {
+            self.speak(token, |conn, turn| conn.drain(turn));
         }
     }
 
     fn empty_backlogs(&mut self, now: Moment) {
-        self.gate.hold_off(&mut self.visitor.net);
-        self.gate.refuse_newcomers(&mut self.visitor.net);
-        let accepted = self.visitor.stats.accepted;
-        let door = match self.gate.handshakes(&mut self.visitor.net) {
-            Handshakes::InFlight if !is_planted(Bug::HandshakesNotWaitedFor) => {
+        self.acceptor.hold_off(&mut self.cx.net);
+        self.acceptor.refuse_newcomers(&mut self.cx.net);
+        let accepted = self.cx.stats.accepted;
+        let door = match self.acceptor.handshakes(&mut self.cx.net) {
+            Handshakes::InFlight => {
                 let (look_at, until) = (now + BETWEEN_LOOKS, now + HANDSHAKES_WAIT);
                 Door::AwaitsHandshakes { look_at, until, accepted }
             }
@@ -173,7 +211,7 @@ impl<N: Net> Server<N> {
                 let until = now + BLIND_WAIT;
                 Door::AwaitsHandshakes { look_at: until, until, accepted }
             }
-            Handshakes::InFlight | Handshakes::None => Door::LastClients,
+            Handshakes::None => Door::LastClients,
         };
         self.set_door(door);
         self.accept_waiting(now);
@@ -181,17 +219,17 @@ impl<N: Net> Server<N> {
 
     /// Accepts the clients in the backlogs. The rounds are bounded, for clients may keep coming.
     fn accept_waiting(&mut self, now: Moment) {
-        self.gate.expect_clients();
+        self.acceptor.mark_all_ready();
         for _ in 0..LAST_ACCEPTS {
-            if !self.gate.has_work() {
+            if !self.acceptor.has_work() {
                 return;
             }
             self.accept(now);
         }
     }
 
-    /// Decides about the clients in the backlogs, before any are accepted: when time is up, none are. While
-    /// the server waits for handshakes, it looks from time to time whether any are left.
+    /// Decides about the clients in the backlogs, before any are accepted: when time is up, none
+    /// are. While the server waits for handshakes, it looks from time to time whether any are left.
     pub(super) fn attend_door(&mut self, now: Moment) {
         if self.is_time_up() {
             return self.close_door();
@@ -200,19 +238,19 @@ impl<N: Net> Server<N> {
         if now < look_at {
             return;
         }
-        let accepted_now = self.visitor.stats.accepted;
+        let accepted_now = self.cx.stats.accepted;
         // Where a backlog is full, the kernel leaves handshakes unfinished until places come free.
-        let is_held_up = self.gate.is_held_up();
+        let is_held_up = self.acceptor.is_held_up();
         let goes_on = is_held_up || accepted_now > accepted;
         let until = if goes_on { now + HANDSHAKES_WAIT } else { until };
         let are_awaited = is_held_up
-            || (now < until && self.gate.handshakes(&mut self.visitor.net) == Handshakes::InFlight);
+            || (now < until && self.acceptor.handshakes(&mut self.cx.net) == Handshakes::InFlight);
         if are_awaited {
             let look_at = (now + BETWEEN_LOOKS).min(until);
             self.set_door(Door::AwaitsHandshakes { look_at, until, accepted: accepted_now });
         } else {
             // The last of them may have come since the backlogs were found empty.
-            self.gate.expect_clients();
+            self.acceptor.mark_all_ready();
             self.set_door(Door::LastClients);
         }
     }
@@ -227,9 +265,7 @@ impl<N: Net> Server<N> {
 
     #[cold]
     fn drain_if_nobody_comes(&mut self, now: Moment) {
-        if is_planted(Bug::IdleResetsBacklog) {
-            self.phase = Phase::Stopped;
-        } else if self.hold_if_idle(now) {
+        if self.hold_if_idle(now) {
             self.drain(now);
         }
     }
@@ -246,25 +282,24 @@ impl<N: Net> Server<N> {
             Phase::Draining { .. } => {}
             Phase::Serving => return false,
         }
-        self.connections.is_empty() && self.door().is_none_or(|door| door == Door::Closed)
+        self.sockets.is_empty() && self.door().is_none_or(|door| door == Door::Closed)
     }
 
     fn close_emptied(&mut self) {
-        let is_given_up = self.gate.is_held_up() && is_planted(Bug::FullBacklogGivenUp);
-        if self.gate.is_empty() || is_given_up {
+        if self.acceptor.is_empty() {
             self.close_door();
         }
     }
 
     /// Whether what drains is cut off in this turn.
     pub(super) fn is_time_up(&self) -> bool {
-        matches!(self.phase, Phase::Draining { deadline, .. } if self.visitor.now >= deadline)
+        matches!(self.phase, Phase::Draining { deadline, .. } if self.cx.now >= deadline)
     }
 
     #[inline]
     pub(super) fn idle_exit(&self) -> Option<Moment> {
-        let limit = self.visitor.limits.exit_on_idle?;
-        let is_empty = self.phase == Phase::Serving && self.connections.is_empty();
+        let limit = self.cx.limits.exit_on_idle?;
+        let is_empty = self.phase == Phase::Serving && self.sockets.is_empty();
         is_empty.then(|| self.empty_since + limit)
     }
 
@@ -282,7 +317,7 @@ impl<N: Net> Server<N> {
     }
 
     fn close_door(&mut self) {
-        self.gate.close(&mut self.visitor.net);
+        self.acceptor.close(&mut self.cx.net);
         self.set_door(Door::Closed);
     }
 }

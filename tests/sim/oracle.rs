@@ -12,10 +12,10 @@ use crate::net::SimNet;
 use crate::sockets::Owner;
 use crate::watch::Watch;
 use readyd::io::clock::WallTime;
-use readyd::io::net::Next;
+use readyd::io::event_loop::LoopControl;
 use readyd::server::close::CloseReason;
 use readyd::server::limits::Limits;
-use readyd::server::{Audited, Server};
+use readyd::server::{ConnectionSnapshot, Server};
 
 /// What the largest reply can be that is not an echo, on a service without requests: a read's worth.
 const LARGEST_PIECE: usize = 64 * 1024;
@@ -39,7 +39,7 @@ pub(crate) struct Oracle {
 /// A turn that was done, and with what result.
 pub(crate) struct TurnDone<'a> {
     pub(crate) server: &'a Server<SimNet>,
-    pub(crate) next: Next,
+    pub(crate) next: LoopControl,
     pub(crate) limits: &'a Limits,
 }
 
@@ -85,7 +85,7 @@ impl Oracle {
                 .map_err(|what| format!("connection {link}: {what}"))?;
         }
         let mut open = 0;
-        for audited in done.server.audit() {
+        for audited in done.server.inspect() {
             open += 1;
             let link = address_of(audited.peer)
                 .and_then(link_of)
@@ -157,13 +157,13 @@ impl Oracle {
         &mut self,
         kernel: &Kernel,
         link: usize,
-        audited: &Audited,
+        audited: &ConnectionSnapshot,
         done: &TurnDone<'_>,
         scene: &Scene<'_>,
     ) -> Result<(), String> {
         let facts = &kernel.facts[link];
         let watch = self.watches[link].as_mut().ok_or("it was never accepted")?;
-        if audited.has_work && !(audited.is_queued && done.next == Next::Poll) {
+        if audited.has_work && !(audited.is_queued && done.next == LoopControl::Poll) {
             return Err(format!("it has work and is forgotten: {audited:?}, {:?}", done.next));
         }
         if audited.wants_read && !audited.has_work && kernel.has_told_of_input(2 * link + 1) {

@@ -5,7 +5,7 @@ use super::fake_net::{Client, FakeNet};
 use crate::handlers::Service;
 use crate::handlers::daytime::Calendar;
 use crate::io::clock::Moment;
-use crate::io::net::{Driver, Next};
+use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::protocol::frame::encode_header;
 use crate::server::Server;
 use crate::server::close::CloseReason;
@@ -58,9 +58,9 @@ impl Bench {
     }
 
     /// One turn of the loop.
-    pub(super) fn turn(&mut self) -> Next {
+    pub(super) fn turn(&mut self) -> LoopControl {
         for (token, readiness) in self.net.poll() {
-            self.server.ready(token, readiness);
+            self.server.on_ready(token, readiness);
         }
         let next = self.server.end_turn(self.now);
         self.check(next);
@@ -68,10 +68,10 @@ impl Bench {
     }
 
     /// Turns the loop until it would wait for events or for time, or stop.
-    pub(super) fn run(&mut self) -> Next {
+    pub(super) fn run(&mut self) -> LoopControl {
         for _ in 0..MANY_TURNS {
             let next = self.turn();
-            if next == Next::Stop || (next != Next::Poll && !self.net.has_events()) {
+            if next == LoopControl::Stop || (next != LoopControl::Poll && !self.net.has_events()) {
                 return next;
             }
         }
@@ -83,15 +83,15 @@ impl Bench {
     }
 
     /// Turns the loop, on and on through the waits, until `duration` has passed.
-    pub(super) fn run_for(&mut self, duration: Duration) -> Next {
+    pub(super) fn run_for(&mut self, duration: Duration) -> LoopControl {
         let end = self.now + duration;
         for _ in 0..MANY_TURNS {
             match self.run() {
-                Next::WaitUntil(moment) if moment <= end => {
+                LoopControl::WaitUntil(moment) if moment <= end => {
                     assert!(moment > self.now, "woken for nothing");
                     self.now = moment;
                 }
-                Next::Stop => return Next::Stop,
+                LoopControl::Stop => return LoopControl::Stop,
                 _ => {
                     self.now = end;
                     return self.run();
@@ -122,33 +122,31 @@ impl Bench {
 
     /// Heap bytes that connections hold.
     pub(super) fn heap(&self) -> usize {
-        let memory = self.server.connections.iter().map(|(_, entry)| entry.conn.memory());
+        let sockets = self.server.sockets.iter();
+        let memory = sockets.map(|(_, socket)| socket.endpoint.conn.memory());
         memory.map(|(unparsed, unsent)| unparsed + unsent).sum()
     }
 
     /// That nothing is left of any connection.
     pub(super) fn assert_clean(&self) {
         assert_eq!(self.server.stats().open(), 0);
-        assert!(self.server.connections.is_empty());
-        assert!(self.server.timers.is_empty());
+        assert!(self.server.sockets.is_empty());
+        assert_eq!(self.server.sockets.armed_timers(), 0);
         assert_eq!(self.net.open_streams(), 0);
     }
 
-    fn check(&self, next: Next) {
-        let Server { connections, queue, visitor, .. } = &self.server;
-        assert_eq!(visitor.stats.open(), connections.len() as u64);
-        assert_eq!(self.net.open_streams(), connections.len());
-        assert!(connections.len() <= visitor.limits.max_connections);
-        assert_eq!(visitor.stats.buffered, self.heap() as u64);
-        assert!(self.heap() <= visitor.limits.memory_limit);
-        for (index, entry) in connections {
-            if entry.has_work(&visitor.limits) {
-                assert!(entry.queued, "connection {index} would hang: {entry:?}");
-                assert_eq!(next, Next::Poll);
-            }
-            assert!(self.server.timers.deadline(index).is_some(), "nobody watches {index}");
+    fn check(&self, next: LoopControl) {
+        let Server { sockets, cx, .. } = &self.server;
+        assert_eq!(cx.stats.open(), sockets.len() as u64);
+        assert_eq!(self.net.open_streams(), sockets.len());
+        assert!(sockets.len() <= cx.limits.max_connections);
+        assert_eq!(cx.stats.buffered, self.heap() as u64);
+        assert!(self.heap() <= cx.limits.memory_limit);
+        for (token, socket) in sockets.iter() {
+            assert!(sockets.is_scheduled(token, &cx.limits), "{token:?} would hang: {socket:?}");
         }
-        let queued = connections.iter().filter(|(_, entry)| entry.queued).count();
-        assert!(queued <= queue.len());
+        if sockets.iter().any(|(token, _)| sockets.is_queued(token)) {
+            assert_eq!(next, LoopControl::Poll);
+        }
     }
 }

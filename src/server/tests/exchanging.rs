@@ -1,8 +1,9 @@
 //! Reading and writing: readiness that sticks, short counts, broken connections, fair shares.
 
 use super::bench::{Bench, CHARGEN, ECHO, FRAMED, GREETING, LOOKUP, frame};
-use super::fake_net::{Fault, ServerEnd};
-use crate::io::net::{Driver, Next, Readiness};
+use super::fake_net::{Client, Fault, ServerEnd};
+use crate::io::event_loop::{EventHandler, LoopControl};
+use crate::io::readiness::Readiness;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use nix::errno::Errno;
@@ -11,9 +12,11 @@ use nix::errno::Errno;
 fn a_short_read_is_not_followed_by_another() {
     let mut bench = Bench::new();
     let client = bench.connected(FRAMED);
+    let at_accept = bench.net.socket(client, |socket| socket.recv_call.made);
     for round in 1..=3 {
         assert_eq!(bench.ask(client, &frame(b"ECHO x")), frame(b"x"));
-        assert_eq!(bench.net.socket(client, |socket| socket.recv_call.made), round);
+        let made = bench.net.socket(client, |socket| socket.recv_call.made);
+        assert_eq!(made - at_accept, round);
         assert_eq!(bench.net.socket(client, |socket| socket.send_call.made), round);
     }
 }
@@ -22,13 +25,14 @@ fn a_short_read_is_not_followed_by_another() {
 fn bytes_and_fin_in_one_edge_are_read_to_the_end() {
     let mut bench = Bench::new();
     let client = bench.connected(FRAMED);
+    let at_accept = bench.net.socket(client, |socket| socket.recv_call.made);
     bench.net.send(client, &frame(b"ECHO x"));
     bench.net.fin(client);
     bench.run();
     assert_eq!(bench.net.received(client), frame(b"x"));
     assert_eq!(bench.net.server_end(client), ServerEnd::Closed);
     assert_eq!(bench.closed(CloseReason::PeerClosed), 1);
-    assert_eq!(bench.net.socket(client, |socket| socket.recv_call.made), 2);
+    assert_eq!(bench.net.socket(client, |socket| socket.recv_call.made) - at_accept, 2);
     bench.assert_clean();
 }
 
@@ -130,7 +134,7 @@ fn a_connection_whose_room_cannot_be_watched_is_aborted() {
     let mut bench = Bench::new();
     let client = bench.connected(FRAMED);
     bench.net.socket(client, |socket| socket.window = 10);
-    bench.net.watch_writing_call(|call| call.fault = Fault::once(Errno::ENOMEM));
+    bench.net.add_write_interest_call(|call| call.fault = Fault::once(Errno::ENOMEM));
     bench.net.send(client, &frame(b"ECHO a reply that does not fit"));
     bench.run();
     assert_eq!(bench.closed(CloseReason::SystemError), 1);
@@ -142,8 +146,9 @@ fn a_connection_that_is_given_up_is_not_watched() {
     let mut bench = Bench::new();
     let client = bench.connected(FRAMED);
     bench.net.socket(client, |socket| socket.window = 10);
-    bench.net.watch_writing_call(|call| call.fault = Fault::once(Errno::ENOSPC));
-    // The request is read and half answered; in the same visit, the read for the FIN behind it fails.
+    bench.net.add_write_interest_call(|call| call.fault = Fault::once(Errno::ENOSPC));
+    // The request is read and half answered; in the same visit, the read for the FIN behind it
+    // fails.
     bench.net.send(client, &frame(b"ECHO a reply that does not fit"));
     bench.net.fin(client);
     bench
@@ -151,7 +156,7 @@ fn a_connection_that_is_given_up_is_not_watched() {
         .socket(client, |socket| socket.recv_call.fault = Fault::once_after(1, Errno::ENOBUFS));
     bench.run();
     assert_eq!(bench.net.server_end(client), ServerEnd::Aborted);
-    assert_eq!(bench.net.watch_writing_call(|call| call.made), 0);
+    assert_eq!(bench.net.add_write_interest_call(|call| call.made), 0);
 }
 
 #[test]
@@ -195,7 +200,7 @@ fn an_interrupted_call_loses_nothing_and_holds_nobody_up() {
         bench.net.send(client, b"waits");
         for turn in 1..=3 {
             bench.net.send(bystander, b"x");
-            assert_eq!(bench.turn(), Next::Poll, "no further edge will come");
+            assert_eq!(bench.turn(), LoopControl::Poll, "no further edge will come");
             assert_eq!(bench.net.received(bystander).len(), turn);
         }
         bench.net.socket(client, |socket| {
@@ -216,7 +221,7 @@ fn a_hot_connection_does_not_starve_the_others() {
     for turn in 1..=20 {
         bench.net.send(hot, &[b'x'; 200_000]);
         bench.net.send(light, &frame(b"ECHO x"));
-        assert_eq!(bench.turn(), Next::Poll, "the hot one has more");
+        assert_eq!(bench.turn(), LoopControl::Poll, "the hot one has more");
         assert_eq!(bench.net.received(light).len(), turn * frame(b"x").len());
     }
     let got = bench.net.received(hot).len();
@@ -232,8 +237,8 @@ fn a_pipeline_of_tiny_requests_is_served_in_portions() {
     let light = bench.connected(LOOKUP);
     bench.net.send(pipeline, &b"\n".repeat(10_000));
     let mut turns = 0;
-    let mut next = Next::Poll;
-    while next == Next::Poll {
+    let mut next = LoopControl::Poll;
+    while next == LoopControl::Poll {
         turns += 1;
         bench.net.send(light, b"165.165.80.80\n");
         next = bench.turn();
@@ -253,8 +258,8 @@ fn a_late_event_of_a_closed_connection_does_not_reach_its_successor() {
     let successor = bench.connected(ECHO);
     let reads = bench.net.socket(successor, |socket| socket.recv_call.made);
 
-    let everything = Readiness { read: true, write: true, read_on: true };
-    bench.server.ready(late, everything);
+    let everything = Readiness { read: true, write: true, read_until_would_block: true };
+    bench.server.on_ready(late, everything);
     bench.run();
     assert_eq!(bench.server.stats().stale_events, 1);
     assert_eq!(bench.net.socket(successor, |socket| socket.recv_call.made), reads);
@@ -264,7 +269,7 @@ fn a_late_event_of_a_closed_connection_does_not_reach_its_successor() {
     let last = bench.net.token(successor);
     bench.net.fin(successor);
     bench.run();
-    bench.server.ready(last, everything);
+    bench.server.on_ready(last, everything);
     assert_eq!(bench.server.stats().stale_events, 2);
     bench.run();
     bench.assert_clean();
@@ -275,7 +280,9 @@ fn an_event_that_brings_nothing_is_harmless() {
     let mut bench = Bench::new();
     let client = bench.connected(ECHO);
     let token = bench.net.token(client);
-    bench.server.ready(token, Readiness { read: true, write: true, read_on: false });
+    bench
+        .server
+        .on_ready(token, Readiness { read: true, write: true, read_until_would_block: false });
     bench.run();
     assert_eq!(bench.ask(client, b"x"), b"x");
 }
@@ -303,7 +310,7 @@ fn endless_output_goes_as_fast_as_the_client_takes_it() {
     let mut bench = Bench::new();
     let client = bench.net.connect(CHARGEN);
     bench.net.socket(client, |socket| socket.window = 100);
-    assert!(matches!(bench.run(), Next::WaitUntil(_)), "it waits for the client");
+    assert!(matches!(bench.run(), LoopControl::WaitUntil(_)), "it waits for the client");
     assert_eq!(bench.net.received(client).len(), 100);
     bench.net.widen(client, 200_000);
     bench.run();
@@ -327,7 +334,7 @@ fn one_client_that_takes_everything_does_not_hold_up_the_loop() {
     bench.turn();
     for turn in 1..=3 {
         bench.net.send(light, b"x");
-        assert_eq!(bench.turn(), Next::Poll);
+        assert_eq!(bench.turn(), LoopControl::Poll);
         assert_eq!(bench.net.received(light).len(), turn);
     }
 }
@@ -376,4 +383,22 @@ fn a_reset_that_is_told_by_the_fin_is_no_other_reason() {
     assert_eq!(bench.net.server_end(client), ServerEnd::Closed);
     assert_eq!(bench.closed(CloseReason::IdleTimeout), 1);
     bench.assert_clean();
+}
+
+#[test]
+fn a_request_that_has_come_with_the_connection_is_read_in_the_accepting_turn() {
+    let mut bench = Bench::new();
+    let client = bench.net.connect(FRAMED);
+    bench.net.send(client, &frame(b"ECHO x"));
+    bench.turn();
+    assert_eq!(bench.net.received(client), frame(b"x"));
+}
+
+#[test]
+fn clients_that_ask_later_are_not_read_at_accept_for_long() {
+    let mut bench = Bench::new();
+    let clients: Vec<Client> = (0..100).map(|_| bench.connected(FRAMED)).collect();
+    let made = |bench: &Bench, client| bench.net.socket(client, |socket| socket.recv_call.made);
+    let tried = clients.iter().filter(|&&client| made(&bench, client) > 0).count();
+    assert!(tried < 20, "{tried} reads for nothing");
 }
