@@ -12,6 +12,8 @@ pub mod event_loop;
 pub mod host;
 pub mod net;
 pub mod readiness;
+pub mod slots;
 pub mod socket_table;
 pub mod timer;
 pub mod token;
+pub mod trim;

@@ -315,7 +315,7 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         } else {
             self.sockets.shrink_to_fit();
         }
-        self.timers.shrink();
+        while self.timers.shrink_to(self.sockets.capacity()) {}
         self.new_events.shrink_to(QUEUE_KEPT);
         self.work_left.shrink_to(QUEUE_KEPT);
     }

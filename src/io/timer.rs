@@ -30,6 +30,7 @@
 //! - The current tick may move up to the start of that earliest slot and no other key has to move:
 //!   the digits that placed it still differ as they did.
 //! - Keys due in the same tick are always in the same list, so they fire in the order of arming.
+//!   (Only a key that is armed while older keys of its tick still move down fires before those.)
 //! - Four levels are 48 bits, and the clock's last tick needs 45. Every [`Moment`] fits, also
 //!   [`Moment::NEVER`].
 //!
@@ -49,28 +50,48 @@
 //!   it, and would fire up to one whole period late. Besides, each length needs links of its own in
 //!   every connection. The wheel takes any length with one pair of links.
 //!
-//! The price is the cascade: when the tick reaches a coarse slot, all its keys move in one call of
-//! [`Timers::pop_due`], at about 0.1 µs each when they lie scattered in memory. That is why a level
-//! has 4096 slots and not 64. A million deadlines spread over ten minutes come in portions of four
-//! seconds, 7,000 keys or less than a millisecond; 64-slot levels would bring them in portions of
-//! four minutes, 440,000 keys at a time. What remains is one large portion every 4.7 hours, when
-//! the tick enters a slot of level 2: all keys armed before that for after it.
+//! The price is the cascade: when the tick reaches a coarse slot, all its keys have to move, at about
+//! 0.1 µs each when they lie scattered in memory. That is why a level has 4096 slots and not 64. A
+//! million deadlines spread over ten minutes come in portions of four seconds, 7,000 keys each;
+//! 64-slot levels would bring them in portions of four minutes, 440,000 keys at a time.
+//!
+//! # Large cascades
+//!
+//! A million connections that were made within four seconds have their idle deadlines in a single
+//! slot of level 1, and to move them all takes many milliseconds. So one call of
+//! [`Timers::pop_due`] moves at most 4,096 keys. The list of the slot is taken out of the wheel as a
+//! whole and becomes the list of *moving* keys. While it is not empty:
+//!
+//! - The current tick stays at the start of that slot, so the invariant holds for all other keys.
+//! - No key fires, because a moving key may be due first. `pop_due` yields `None`.
+//! - [`Timers::next_wakeup`] names the current tick, so that the owner comes back at once.
+//! - The list never grows: a key that is armed meanwhile goes to its own slot. So the cascade ends.
 
 #![cfg_attr(
     not(test),
     expect(clippy::indexing_slicing, reason = "places in lists that only this module links")
 )]
 
-use crate::io::clock::Moment;
+mod slot;
 
 #[cfg(test)]
 mod tests;
 
+use crate::io::clock::Moment;
+use slot::{DIGIT_BITS, Occupancy, SLOTS, Slot};
+
 const NANOS_PER_TICK: u64 = 1_000_000;
-const DIGIT_BITS: u32 = 12;
-const SLOTS: usize = 1 << DIGIT_BITS;
 const LEVELS: usize = 4;
-const WORD_BITS: usize = u64::BITS as usize;
+
+/// Keys that one call of [`Timers::pop_due`] moves to lower levels: 0.4 ms, if they lie scattered.
+const MOVES_PER_CALL: usize = 4096;
+
+/// Keys whose memory one call of [`Timers::shrink_to`] gives back: 1 MiB.
+const SHRINK_PER_CALL: usize = 1 << 16;
+
+/// Fewer keys above the bound than this do not count: memory that is given back, and needed again a
+/// moment later, costs two system calls and new pages.
+const SHRINK_SLACK: usize = 1 << 12;
 
 /// The tick of [`Moment::NEVER`].
 const LAST_TICK: u64 = round_up(Moment::NEVER);
@@ -81,7 +102,6 @@ const NOT_ARMED: u64 = u64::MAX;
 
 const _: () = assert!(LAST_TICK < 1 << (DIGIT_BITS * LEVELS as u32), "the levels cover the clock");
 const _: () = assert!(size_of::<Link>() == 16, "a million keys take 16 MB, not more");
-const _: () = assert!(SLOTS == WORD_BITS * WORD_BITS, "one word sums up a level's occupancy");
 
 /// What the wheel keeps for one key.
 ///
@@ -99,76 +119,14 @@ impl Link {
     const UNARMED: Link = Link { prev: 0, next: 0, deadline: NOT_ARMED };
 }
 
-/// A place in the wheel.
-#[derive(Clone, Copy)]
-struct Slot {
-    level: usize,
-    index: usize,
-}
-
-impl Slot {
-    /// Where the invariant puts a `deadline` that is not before `current_tick`.
-    fn of(current_tick: u64, deadline: u64) -> Slot {
-        // `| 1` puts a deadline that equals the current tick on level 0 like one that differs in
-        // the last bit.
-        let highest_differing_bit = ((current_tick ^ deadline) | 1).ilog2();
-        let level = highest_differing_bit / DIGIT_BITS;
-        let digit = (deadline >> (level * DIGIT_BITS)) % SLOTS as u64;
-        Slot { level: level as usize, index: digit as usize }
-    }
-
-    /// The slot's first tick: the digits above its own are those of `current_tick`, the ones below
-    /// are zero.
-    fn start(self, current_tick: u64) -> u64 {
-        let shift = self.level as u32 * DIGIT_BITS;
-        let digits_above = current_tick >> (shift + DIGIT_BITS) << (shift + DIGIT_BITS);
-        digits_above | (self.index as u64) << shift
-    }
-}
-
-/// Which slots of a level have keys, as a bit each, in two layers to find the first one fast.
-#[derive(Clone, Copy)]
-struct Occupancy {
-    /// Bit i is set while `words[i]` is not zero.
-    summary: u64,
-    words: [u64; WORD_BITS],
-}
-
-impl Occupancy {
-    const EMPTY: Occupancy = Occupancy { summary: 0, words: [0; WORD_BITS] };
-
-    fn contains(&self, slot: usize) -> bool {
-        self.words[slot / WORD_BITS] & 1 << (slot % WORD_BITS) != 0
-    }
-
-    fn insert(&mut self, slot: usize) {
-        let word = slot / WORD_BITS;
-        self.words[word] |= 1 << (slot % WORD_BITS);
-        self.summary |= 1 << word;
-    }
-
-    fn remove(&mut self, slot: usize) {
-        let word = slot / WORD_BITS;
-        self.words[word] &= !(1 << (slot % WORD_BITS));
-        if self.words[word] == 0 {
-            self.summary &= !(1 << word);
-        }
-    }
-
-    fn first(&self) -> Option<usize> {
-        if self.summary == 0 {
-            return None;
-        }
-        let word = self.summary.trailing_zeros() as usize;
-        Some(word * WORD_BITS + self.words[word].trailing_zeros() as usize)
-    }
-}
-
 /// The timers of all keys, each key having at most one.
 ///
 /// A key is a small number, such as the index of a slab entry. Memory is 16 bytes for every key up
 /// to the highest one armed, and 64 KiB for the wheel. Arming and disarming take constant time; a
 /// timer that fires has been moved at most once a level before.
+///
+/// The array of keys grows by realloc(3). For a block of this size, glibc and musl do that with
+/// mremap(2), which moves page table entries and copies no keys.
 ///
 /// Deadlines are rounded *up* to a whole millisecond: a timer never fires early, and
 /// [`pop_due`](Timers::pop_due) yields it as soon as it is called at or after the rounded deadline.
@@ -197,6 +155,8 @@ pub struct Timers {
     /// By key.
     links: Vec<Link>,
     armed: usize,
+    /// The first of the keys that a cascade has still to move. They are in no slot.
+    moving: Option<u32>,
 }
 
 impl Timers {
@@ -208,6 +168,7 @@ impl Timers {
             heads: vec![[0; SLOTS]; LEVELS].into_boxed_slice(),
             links: Vec::new(),
             armed: 0,
+            moving: None,
         }
     }
 
@@ -282,21 +243,33 @@ impl Timers {
     /// key that is armed for `now` while `now` is being drained comes again, but after all others
     /// due by then; an owner that arms for `now` each time it fires never reaches `None`.
     ///
+    /// A call that has moved 4,096 keys to lower levels yields `None` even if a key is due. Then
+    /// [`next_wakeup`](Timers::next_wakeup) is not after `now`, and the next call goes on.
+    ///
     /// A `now` before one the wheel has come to already counts as that later one.
     pub fn pop_due(&mut self, now: Moment) -> Option<usize> {
         let now = round_down(now).max(self.current_tick);
-        while let Some(earliest) = self.earliest_slot() {
+        let mut moves_left = MOVES_PER_CALL;
+        loop {
+            if let Some(head) = self.moving {
+                moves_left = self.cascade(head, moves_left);
+                if self.moving.is_some() {
+                    return None;
+                }
+            }
+            let Some(earliest) = self.earliest_slot() else { break };
             let start = earliest.start(self.current_tick);
             if start > now {
                 break;
             }
             self.current_tick = start;
+            let head = self.heads[earliest.level][earliest.index];
             if earliest.level == 0 {
-                let key = self.heads[0][earliest.index] as usize;
-                self.remove(key);
-                return Some(key);
+                self.remove(head as usize);
+                return Some(head as usize);
             }
-            self.cascade(earliest);
+            self.occupied[earliest.level].remove(earliest.index);
+            self.moving = Some(head);
         }
         // Short of the earliest slot, so every key stays where the invariant wants it.
         self.current_tick = now;
@@ -306,8 +279,12 @@ impl Timers {
     /// When [`pop_due`](Timers::pop_due) has something to do next; `None` while nothing is armed.
     ///
     /// Never later than the earliest [`deadline`](Timers::deadline), but it may be sooner: then
-    /// `pop_due` will only cascade and yield `None`, at most once a level before a key is due.
+    /// `pop_due` will only cascade and yield `None`, at most once a level before a key is due, and
+    /// once for each 4,096 keys that move.
     pub fn next_wakeup(&self) -> Option<Moment> {
+        if self.moving.is_some() {
+            return Some(moment_of(self.current_tick));
+        }
         self.earliest_slot().map(|slot| moment_of(slot.start(self.current_tick)))
     }
 
@@ -326,14 +303,22 @@ impl Timers {
         size_of_val(&*self.heads) + self.links.capacity() * size_of::<Link>()
     }
 
-    /// Gives back the memory for keys above the highest one armed.
+    /// Gives back memory for keys that are not below `end`, for after a mass disconnect: the owner
+    /// arms no such key any more, for now. Returns whether there is more to give back.
     ///
-    /// Takes time in proportion to the keys given back, and may move the rest: for after a mass
-    /// disconnect, not for every close.
-    pub fn shrink(&mut self) {
-        let highest_armed = self.links.iter().rposition(|link| link.deadline != NOT_ARMED);
-        self.links.truncate(highest_armed.map_or(0, |key| key + 1));
+    /// A call gives back 1 MiB at most, and does nothing if there is less than 64 KiB to give back.
+    /// So call it once a turn. A key that is armed all the same stays, and so do those below it.
+    pub fn shrink_to(&mut self, end: usize) -> bool {
+        let surplus = self.links.len().saturating_sub(end);
+        if surplus < SHRINK_SLACK {
+            return false;
+        }
+        let part = surplus.min(SHRINK_PER_CALL);
+        let start = self.links.len() - part;
+        let highest_armed = self.links[start..].iter().rposition(|link| link.deadline != NOT_ARMED);
+        self.links.truncate(highest_armed.map_or(start, |key| start + key + 1));
         self.links.shrink_to_fit();
+        highest_armed.is_none() && surplus - part >= SHRINK_SLACK
     }
 
     fn earliest_slot(&self) -> Option<Slot> {
@@ -341,19 +326,25 @@ impl Timers {
         levels.find_map(|(level, slots)| slots.first().map(|index| Slot { level, index }))
     }
 
-    /// Moves the keys of `slot`, whose first tick is now the current one, to lower levels.
-    fn cascade(&mut self, slot: Slot) {
-        self.occupied[slot.level].remove(slot.index);
-        let head = self.heads[slot.level][slot.index];
+    /// Moves keys of the list that begins with `head` to lower levels: all, or as many as `moves`.
+    /// Returns how many more might have moved.
+    fn cascade(&mut self, head: u32, moves: usize) -> usize {
+        let last = self.links[head as usize].prev;
         let mut key = head;
-        loop {
+        for left in (0..moves).rev() {
             let next = self.links[key as usize].next;
             self.link(key);
-            if next == head {
-                break;
+            if key == last {
+                self.moving = None;
+                return left;
             }
             key = next;
         }
+        // What is left is a ring again.
+        self.links[key as usize].prev = last;
+        self.links[last as usize].next = key;
+        self.moving = Some(key);
+        0
     }
 
     /// Takes out an armed key.
@@ -383,13 +374,20 @@ impl Timers {
     /// Takes `key` out of the list it is in.
     fn unlink(&mut self, key: u32) {
         let Link { prev, next, deadline } = self.links[key as usize];
-        let slot = Slot::of(self.current_tick, deadline);
-        if next == key {
+        let is_alone = next == key;
+        if self.moving == Some(key) {
+            self.moving = (!is_alone).then_some(next);
+        } else if is_alone {
+            let slot = Slot::of(self.current_tick, deadline);
             self.occupied[slot.level].remove(slot.index);
+        }
+        if is_alone {
             return;
         }
         self.links[prev as usize].next = next;
         self.links[next as usize].prev = prev;
+        // If `key` is moving, no slot begins with it; a head that is not in use may name it.
+        let slot = Slot::of(self.current_tick, deadline);
         let head = &mut self.heads[slot.level][slot.index];
         if *head == key {
             *head = next;

@@ -3,6 +3,8 @@
 //! Where the kernel allows more than there is, asking for too much does not fail: the process is killed
 //! later. So a share is chosen beforehand.
 
+mod malloc;
+
 use nix::unistd::{SysconfVar, sysconf};
 use std::fs;
 use std::path::Path;
@@ -26,18 +28,24 @@ pub fn of_the_system() -> Option<u64> {
     [machine(), control_group()].into_iter().flatten().min()
 }
 
-/// Gives memory that was freed back to the system: for after a crowd, since it walks the whole heap.
+/// Has large blocks go back to the system as soon as they are freed. Call it first in `main`.
 ///
-/// glibc maps a large block for itself, and unmaps it when it is freed; but then it takes blocks of that
-/// size from the heap, mallopt(3), `M_MMAP_THRESHOLD`, and what is freed there stays. So a second crowd's
-/// memory would. Other C libraries have no such rule.
+/// glibc maps a large block for itself and unmaps it when it is freed. But what counts as large,
+/// `M_MMAP_THRESHOLD` of mallopt(3), rises with each such block that is freed, up to 32 MiB: after the
+/// first frame of 900 KB, all such frames come from the heap. There, a small block in use keeps all
+/// free memory below it resident. A threshold that is set stays.
+///
+/// musl maps blocks from 128 KiB on for themselves, always; there this does nothing.
+pub fn return_large_blocks() {
+    malloc::fix_thresholds();
+}
+
+/// Gives freed blocks that are too small for [`return_large_blocks`] back to the system: for after a
+/// crowd, since it walks the whole heap, and the kernel takes some 0.2 ms for each MiB.
+///
+/// Does nothing where the C library is not glibc.
 pub fn give_back_what_is_free() {
-    #[cfg(target_env = "gnu")]
-    #[expect(unsafe_code, reason = "a function of the C library, for which there is no safe form")]
-    // SAFETY: malloc_trim(3) takes no pointer, and may be called by any thread at any time.
-    unsafe {
-        nix::libc::malloc_trim(0);
-    }
+    malloc::trim();
 }
 
 fn machine() -> Option<u64> {

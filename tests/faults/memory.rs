@@ -6,7 +6,7 @@
 
 use crate::support::tools::SHELL;
 use crate::support::{Client, Launch, PATIENCE, Server, eventually, frame};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::time::Instant;
 
 /// Address space of the server, in KiB: some 10 MiB for itself, and what its limits add up to.
@@ -97,5 +97,41 @@ fn fault_20_the_memory_limit_keeps_an_allocation_from_failing() {
         let stats = server.statistics();
         let shed = stats.get("closed_shed");
         (shed > 0 && shed + stats.get("closed_write_timeout") == CLIENTS as u64).then_some(())
+    });
+}
+
+/// Has `count` clients send most of a large frame each, then the rest, and read the reply. The sizes
+/// differ from client to client and from round to round.
+fn exchange_large_frames(server: &Server, count: usize, round: usize) {
+    let begin = |number: usize| {
+        let body = 300_000 + (number * 7919 + round * 104_729) % 600_000;
+        let request = frame([b"ECHO ".as_slice(), &vec![b'x'; body]].concat());
+        let mut client = server.connect("framed");
+        client.send(&request[..request.len() / 10 * 9]);
+        (client, request)
+    };
+    let clients: Vec<(Client, Vec<u8>)> = (0..count).map(begin).collect();
+    for (mut client, request) in clients {
+        client.send(&request[request.len() / 10 * 9..]);
+        let mut reply = vec![0; request.len() - b"ECHO ".len()];
+        client.stream.read_exact(&mut reply).expect("a reply");
+        assert!(reply.ends_with(b"xxx"), "not an echo");
+    }
+}
+
+#[test]
+fn the_memory_of_large_frames_goes_back_when_the_clients_have_left() {
+    const CLIENTS: usize = 100;
+    const ROUNDS: usize = 3;
+    let server = Server::start(&["framed"]);
+    server.connect("framed").ask("ECHO");
+    let before = server.memory().resident;
+    (0..ROUNDS).for_each(|round| exchange_large_frames(&server, CLIENTS, round));
+    let peak = server.memory().peak - before;
+    assert!(peak > CLIENTS * 200_000, "{peak} bytes at most are no large frames");
+    server.wait_for_statistic("connections_open", 0);
+    eventually("the memory is back", || {
+        let allowed = before + before / 10 + (4 << 20);
+        (server.memory().resident <= allowed).then_some(())
     });
 }

@@ -33,7 +33,7 @@ mod supervisor;
 mod zone;
 
 use readyd::config::{self, Command, Config, ConfigErrors, Located, Origins, Reading};
-use readyd::os::signals;
+use readyd::os::{memory, signals};
 use readyd::reactor::{self, Reactor};
 use readyd::server::stats::VERSION;
 use start::StartError;
@@ -44,6 +44,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    memory::return_large_blocks();
     let is_shard = env::var_os(shard::VARIABLE).is_some();
     let process = if is_shard { signals::Process::Shard } else { signals::Process::Server };
     if let Err(error) = signals::prepare(process) {

@@ -1,9 +1,12 @@
 //! The wheel against a model that is too simple to be wrong, and the places where wheels break.
 
+mod crowds;
+
 use super::Timers;
 use crate::io::clock::Moment;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 const MILLISECOND: u64 = 1_000_000;
@@ -115,7 +118,7 @@ enum Step {
     /// As the owner's poll does: sleep until the next wake-up, then take out all that is due.
     Sleep,
     PopInThePast(u64),
-    Shrink,
+    ShrinkTo(usize),
 }
 
 /// Durations that stay on one level, that straddle two, and that skip hours or centuries.
@@ -137,17 +140,25 @@ fn when() -> impl Strategy<Value = When> {
     ]
 }
 
+/// Few keys, so that they are armed again and again; some so high that the memory below them goes
+/// back and is needed again.
+const KEYS: [Range<usize>; 2] = [0..20, 9_998..10_002];
+
+fn key() -> impl Strategy<Value = usize> {
+    let [low, high] = KEYS;
+    prop_oneof![20 => low, 4 => high]
+}
+
 fn step() -> impl Strategy<Value = Step> {
-    let key = 0..24usize;
     prop_oneof![
-        8 => (key.clone(), when()).prop_map(|(key, when)| Step::Arm(key, when)),
-        4 => (key.clone(), when()).prop_map(|(key, when)| Step::ArmNoLater(key, when)),
-        3 => key.prop_map(Step::Disarm),
+        8 => (key(), when()).prop_map(|(key, when)| Step::Arm(key, when)),
+        4 => (key(), when()).prop_map(|(key, when)| Step::ArmNoLater(key, when)),
+        3 => key().prop_map(Step::Disarm),
         4 => (duration(), prop_oneof![0..4usize, Just(usize::MAX)])
             .prop_map(|(nanos, most)| Step::Advance(nanos, most)),
         4 => Just(Step::Sleep),
         1 => duration().prop_map(Step::PopInThePast),
-        1 => Just(Step::Shrink),
+        1 => (0..12_000usize).prop_map(Step::ShrinkTo),
     ]
 }
 
@@ -196,11 +207,13 @@ proptest! {
                     let past = nanos_before(now, nanos);
                     prop_assert_eq!(timers.pop_due(past), model.pop_due(past));
                 }
-                Step::Shrink => timers.shrink(),
+                Step::ShrinkTo(end) => {
+                    timers.shrink_to(end);
+                }
             }
             prop_assert_eq!(timers.len(), model.armed.len());
             prop_assert_eq!(timers.is_empty(), model.armed.is_empty());
-            for key in 0..30 {
+            for key in KEYS.into_iter().flatten().chain([30]) {
                 prop_assert_eq!(timers.deadline(key), model.deadline(key));
             }
             prop_assert_eq!(timers.next_wakeup().is_some(), model.earliest().is_some());
@@ -369,7 +382,7 @@ fn disarming_what_is_not_armed_does_nothing() {
 }
 
 #[test]
-fn shrink_gives_back_the_memory_above_the_highest_armed_key() {
+fn shrink_gives_back_the_memory_of_keys_that_are_not_below_the_bound() {
     let mut timers = Timers::default();
     let empty = timers.memory();
     for key in 0..10_000 {
@@ -379,15 +392,48 @@ fn shrink_gives_back_the_memory_above_the_highest_armed_key() {
     assert!(full - empty >= 16 * 10_000);
     (100..10_000).for_each(|key| timers.disarm(key));
     assert_eq!(timers.memory(), full);
-    timers.shrink();
+    assert!(!timers.shrink_to(100));
     assert!(timers.memory() - empty < (full - empty) / 10);
 
     timers.arm(20_000, millis(1));
     assert!(
         drain(&mut timers, millis(10_000)).into_iter().eq([0, 1, 20_000].into_iter().chain(2..100))
     );
-    timers.shrink();
+    assert!(!timers.shrink_to(0));
     assert_eq!(timers.memory(), empty);
+}
+
+#[test]
+fn shrink_gives_back_a_mebibyte_a_call_and_nothing_if_there_is_little() {
+    const KEYS: usize = 200_000;
+    const LITTLE: usize = 4_000;
+    const MEBIBYTE: usize = 1 << 20;
+    let mut timers = Timers::default();
+    let empty = timers.memory();
+    (0..KEYS).for_each(|key| timers.arm(key, millis(1)));
+    (1..KEYS).for_each(|key| timers.disarm(key));
+    let full = timers.memory();
+    assert!(!timers.shrink_to(KEYS - LITTLE));
+    assert_eq!(timers.memory(), full);
+
+    assert!(timers.shrink_to(0));
+    // The array had room for more than these keys.
+    assert_eq!(timers.memory(), empty + 16 * KEYS - MEBIBYTE);
+    assert!(timers.shrink_to(0));
+    assert_eq!(timers.memory(), empty + 16 * KEYS - 2 * MEBIBYTE);
+    while timers.shrink_to(0) {}
+    assert!(timers.memory() < empty + 16 * LITTLE, "{} bytes", timers.memory());
+    assert_eq!(drain(&mut timers, millis(1)), [0]);
+}
+
+#[test]
+fn shrink_keeps_a_key_that_is_armed_above_the_bound() {
+    let mut timers = Timers::default();
+    (0..10_000).for_each(|key| timers.arm(key, millis(1)));
+    (0..10_000).filter(|&key| key != 7_000).for_each(|key| timers.disarm(key));
+    assert!(!timers.shrink_to(10), "it cannot go on before that key is disarmed");
+    assert_eq!(timers.memory(), Timers::default().memory() + 16 * 7_001);
+    assert_eq!(drain(&mut timers, millis(1)), [7_000]);
 }
 
 #[test]
