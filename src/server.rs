@@ -47,6 +47,7 @@ use crate::io::net::Net;
 use crate::io::readiness::Readiness;
 use crate::io::socket_table::SocketTable;
 use crate::io::token::{Generations, Token};
+use crate::io::trim::TrimSchedule;
 use crate::server::limits::Limits;
 use crate::server::stats::Stats;
 use crate::table::Table;
@@ -70,6 +71,7 @@ pub struct Server<N: Net> {
     acceptor: Acceptor<N>,
     admission: Admission,
     memory: MemoryAccounting,
+    trim: TrimSchedule,
     phase: Phase,
     /// Since when there has been no connection; meaningless while there are some.
     empty_since: Moment,
@@ -84,6 +86,7 @@ impl<N: Net> Server<N> {
             memory: MemoryAccounting::new(limits.memory_limit),
             cx: ServerContext::new(net, limits, table, calendar, now),
             sockets: SocketTable::new(now),
+            trim: TrimSchedule::default(),
             batch: Batch::default(),
             phase: Phase::Serving,
             empty_since: now,
@@ -158,6 +161,7 @@ impl<N: Net> Server<N> {
             self.acceptor.retry_at(),
             self.cx.log.report_due(),
             self.cx.publisher.due(),
+            self.trim.next_look(),
             if self.is_draining() { self.phase.wakes_at() } else { self.idle_exit() },
         ];
         wakeups.into_iter().flatten().min()
@@ -191,6 +195,7 @@ impl<N: Net> EventHandler for Server<N> {
         self.drain_if_idle(now);
         self.cx.log.report(now);
         self.cx.stats.log_suppressed = self.cx.log.suppressed_total();
+        let more_to_give_back = self.give_memory_back(now);
         self.report_memory();
         let ServerContext { net, stats, publisher, .. } = &mut self.cx;
         publisher.turn(stats, net, now);
@@ -201,6 +206,7 @@ impl<N: Net> EventHandler for Server<N> {
             return LoopControl::Stop;
         }
         if more_to_expire
+            || more_to_give_back
             || self.sockets.has_ready()
             || self.acceptor.has_work()
             || self.tells_of_drain()

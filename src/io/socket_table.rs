@@ -19,15 +19,15 @@
 use super::clock::Moment;
 use super::endpoint::Endpoint;
 use super::readiness::Readiness;
+use super::slots::Slots;
 use super::timer::Timers;
 use super::token::{Generations, Token};
-use slab::Slab;
 use std::collections::VecDeque;
 
 #[cfg(test)]
 mod tests;
 
-/// Entries that the queues keep room for, however few sockets are open.
+/// Tokens that a queue keeps room for, however few sockets are open.
 const QUEUE_KEPT: usize = 1024;
 
 /// An open socket, and the state machine behind it: all that an idle connection costs.
@@ -65,7 +65,7 @@ pub enum Share {
 
 /// Sockets by token.
 pub struct SocketTable<S, E> {
-    sockets: Slab<Socket<S, E>>,
+    sockets: Slots<Socket<S, E>>,
     generations: Generations,
     /// Sockets with a new event. A token whose socket has closed since is skipped.
     new_events: VecDeque<Token>,
@@ -86,7 +86,7 @@ impl<S, E: Endpoint> SocketTable<S, E> {
     /// A table without sockets.
     pub fn new(now: Moment) -> SocketTable<S, E> {
         SocketTable {
-            sockets: Slab::new(),
+            sockets: Slots::new(),
             generations: Generations::default(),
             new_events: VecDeque::new(),
             work_left: VecDeque::new(),
@@ -107,7 +107,7 @@ impl<S, E: Endpoint> SocketTable<S, E> {
 
     /// The token for the next [`SocketTable::insert`]: a socket is registered under it first.
     pub fn next_token(&mut self) -> Token {
-        Token::new(self.sockets.vacant_key(), self.generations.take())
+        Token::new(self.sockets.vacant_entry().key(), self.generations.take())
     }
 
     /// Puts a socket in the table, under the last [`SocketTable::next_token`].
@@ -287,36 +287,39 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         Some(self.sockets.remove(token.index()))
     }
 
-    /// The token of the first open socket at slot `from` or behind it, among the next `most` slots; or where
-    /// to go on looking. So a caller can walk through all sockets in steps.
-    pub fn walk(&self, from: usize, most: usize) -> impl Iterator<Item = Token> {
-        let end = from.saturating_add(most).min(self.sockets.capacity());
-        (from..end).filter_map(|index| {
-            self.sockets.get(index).map(|socket| Token::new(index, socket.generation))
+    /// The sockets in the `count` slots from slot `from` on, so that a caller can come by all sockets
+    /// in steps.
+    pub fn walk(&self, from: usize, count: usize) -> impl Iterator<Item = Token> {
+        let end = from.saturating_add(count);
+        let mut next = from;
+        std::iter::from_fn(move || {
+            let index = self.sockets.next_occupied(next).filter(|&index| index < end)?;
+            next = index + 1;
+            Some(Token::new(index, self.sockets.get(index)?.generation))
         })
     }
 
-    /// Slots that [`SocketTable::walk`] can reach.
-    pub fn slots(&self) -> usize {
-        self.sockets.capacity()
+    /// A bound on the slots in use: all are below.
+    pub fn end(&self) -> usize {
+        self.sockets.end()
     }
 
-    /// Bytes that the table takes, free slots included, what endpoints hold not.
+    /// Bytes that the table takes, free slots included, but not what endpoints hold.
     pub fn memory(&self) -> usize {
-        self.sockets.capacity() * size_of::<Socket<S, E>>()
+        self.sockets.memory()
             + self.timers.memory()
             + (self.new_events.capacity() + self.work_left.capacity()) * size_of::<Token>()
     }
 
-    /// Gives memory back that a crowd needed and the sockets that are left do not.
-    pub fn shrink(&mut self) {
-        if self.sockets.is_empty() {
-            self.sockets = Slab::new();
-        } else {
-            self.sockets.shrink_to_fit();
+    /// Gives back a part of the memory that a crowd needed and the sockets that are left do not: once
+    /// a turn, so that no turn takes long. The sockets' own slots went when they closed. Returns
+    /// whether there is more to give back.
+    pub fn shrink_a_little(&mut self) -> bool {
+        for queue in [&mut self.new_events, &mut self.work_left] {
+            if queue.capacity() > QUEUE_KEPT && queue.len() < queue.capacity() / 8 {
+                queue.shrink_to(QUEUE_KEPT.max(2 * queue.len()));
+            }
         }
-        while self.timers.shrink_to(self.sockets.capacity()) {}
-        self.new_events.shrink_to(QUEUE_KEPT);
-        self.work_left.shrink_to(QUEUE_KEPT);
+        self.timers.shrink_to(self.sockets.end())
     }
 }

@@ -1,6 +1,7 @@
 //! How connections end, and what has to be given back when they do.
 
 use super::Server;
+use crate::io::clock::Moment;
 use crate::io::net::Net;
 use crate::io::socket_table::Socket;
 use crate::io::token::Token;
@@ -58,6 +59,15 @@ impl<N: Net> Server<N> {
         for token in newest {
             self.abort(token, CloseReason::Shed);
         }
+    }
+
+    /// Gives memory back that a crowd needed: the tables' in portions, the heap's when it has been free
+    /// for a while. Returns whether there is more to give back at once.
+    pub(super) fn give_memory_back(&mut self, now: Moment) -> bool {
+        if self.trim.should_trim(self.memory.used(), now) {
+            self.cx.net.give_memory_back();
+        }
+        self.sockets.shrink_a_little()
     }
 
     /// Sets the gauges of memory: once a turn, for only a client that asks for statistics looks at

@@ -51,6 +51,11 @@ impl MemoryAccounting {
         stats.buffered_output = self.used_by_output as u64;
     }
 
+    /// Bytes that all connections hold.
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
     pub(super) fn is_exceeded(&self) -> bool {
         self.used > self.limit
     }

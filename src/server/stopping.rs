@@ -173,7 +173,7 @@ impl<N: Net> Server<N> {
         let most = if self.is_time_up() { TOLD_IN_LAST_TURN } else { TOLD_PER_TURN };
         let Phase::Draining { told, .. } = &mut self.phase else { return };
         let from = *told;
-        *told = from.saturating_add(most).min(self.sockets.slots());
+        *told = from.saturating_add(most).min(self.sockets.end());
         let tokens: Vec<Token> = self.sockets.walk(from, most).collect();
         for token in tokens {
             if let Some(socket) = self.sockets.get_mut(token) {
@@ -185,7 +185,7 @@ impl<N: Net> Server<N> {
 
     /// Whether connections are still to be told that the server drains.
     pub(super) fn tells_of_drain(&self) -> bool {
-        matches!(self.phase, Phase::Draining { told, .. } if told < self.sockets.slots())
+        matches!(self.phase, Phase::Draining { told, .. } if told < self.sockets.end())
     }
 
     /// Ends the connection, if the server drains and all that had arrived is served.

@@ -155,7 +155,7 @@ fn a_walk_in_steps_comes_by_every_socket() {
     let mut table = SocketTable::new(Moment::START);
     let tokens: Vec<Token> = (0..100).map(|_| open(&mut table)).collect();
     table.remove(tokens[50]);
-    let steps = (0..table.slots()).step_by(7);
+    let steps = (0..table.end()).step_by(7);
     let met: Vec<Token> = steps.flat_map(|from| table.walk(from, 7).collect::<Vec<_>>()).collect();
     let open: Vec<Token> = table.iter().map(|(token, _)| token).collect();
     assert_eq!(met, open);

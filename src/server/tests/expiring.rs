@@ -230,8 +230,10 @@ fn deadlines_that_pass_at_once_are_all_kept() {
     bench.run();
     assert_eq!(bench.server.stats().open(), 5000);
     bench.advance(secs(600));
-    assert_eq!(bench.turn(), LoopControl::Poll, "a turn looks at so many deadlines");
-    bench.run();
+    bench.turn();
+    let half_closed = |&&client: &&Client| bench.net.server_end(client) == ServerEnd::HalfClosed;
+    assert_ne!(clients.iter().filter(half_closed).count(), 5000, "the work of a turn is bounded");
+    bench.run_for(secs(1));
     let ends = clients.iter().map(|&client| bench.net.server_end(client));
     assert_eq!(ends.filter(|&end| end == ServerEnd::HalfClosed).count(), 5000);
     bench.run_for(secs(2));
