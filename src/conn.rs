@@ -15,7 +15,6 @@
 
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
-use crate::planted::{Bug, is_planted};
 use crate::protocol::framing::{self, Framing, Input, Request};
 use crate::protocol::reply::Reply;
 use crate::server::close::CloseReason;
@@ -164,7 +163,6 @@ impl Connection {
         if self.inbound == Inbound::Open && !self.unparsed.is_empty() {
             match turn.framing {
                 Framing::Line { .. } => self.serve_unterminated(turn),
-                _ if is_planted(Bug::UnfinishedCountsAsFinished) => {}
                 _ => reason = CloseReason::PeerClosedMidFrame,
             }
         }
@@ -262,14 +260,10 @@ impl Connection {
     /// What to do with the socket, when all that can be sent has been sent.
     pub fn next_step(&self) -> Step {
         match (self.outbound, self.inbound) {
-            (Outbound::Abandoned(reason), _) if is_planted(Bug::CutOffLooksWhole) => {
-                Step::Close(reason)
-            }
             (Outbound::Abandoned(reason), _) => Step::Abort(reason),
             (Outbound::Finished(reason), Inbound::Ended) => Step::Close(reason),
             (Outbound::Finishing(_), _) if !self.unsent.is_empty() => Step::Stay,
             (Outbound::Finishing(reason), Inbound::Ended) => Step::Close(reason),
-            (Outbound::Finishing(reason), _) if is_planted(Bug::NoLinger) => Step::Close(reason),
             (Outbound::Finishing(_), _) => Step::SendFin,
             (Outbound::Open | Outbound::Producing | Outbound::Finished(_), _) => Step::Stay,
         }
@@ -350,8 +344,7 @@ impl Connection {
     }
 
     fn is_above_high_water<R>(&self, turn: &Turn<'_, R>) -> bool {
-        let waiting = self.unsent.len() + turn.out.len();
-        waiting > turn.limits.output_limit && !is_planted(Bug::NoHighWater)
+        self.unsent.len() + turn.out.len() > turn.limits.output_limit
     }
 
     /// A line that lacks its end counts as a request once the peer pauses or half-closes.

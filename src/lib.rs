@@ -29,8 +29,6 @@ pub mod io;
 #[cfg(feature = "client")]
 pub mod loadgen;
 pub mod os;
-#[doc(hidden)]
-pub mod planted;
 pub mod protocol;
 pub mod reactor;
 #[cfg(test)]

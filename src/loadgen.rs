@@ -5,7 +5,7 @@
 //! - [`LoadWorker`] drives the connections. It has four parts: the *pacer* says when, the *connection
 //!   pool* where, a *client connection* what is sent and received there, and the *accounting* keeps
 //!   count. As in the server, events only mark a connection as ready; all work is done in
-//!   [`Driver::end_turn`], from one queue.
+//!   [`EventHandler::end_turn`], from one queue.
 //! - [`counters`] are the result, and add up over workers.
 //!
 //! A [`fleet`](crate::client::fleet) runs conversations to their end. Here a *slot* outlives its
@@ -53,7 +53,10 @@ pub use counters::{Counters, Interval};
 pub use plan::{Plan, Worker};
 
 use crate::io::clock::Moment;
-use crate::io::net::{self, Driver, Filled, MonotonicClock, Net, Next, Readiness, Token};
+use crate::io::event_loop::{EventHandler, LoopControl};
+use crate::io::host::MonotonicClock;
+use crate::io::net::{self, Connect, ReadOutcome, Token};
+use crate::io::readiness::Readiness;
 use accounting::RequestAccounting;
 use accounts::Accounts;
 use codec::{Conversation, WorkloadCodec};
@@ -85,7 +88,7 @@ pub enum Event {
 }
 
 /// One worker's load, over any network.
-pub struct LoadWorker<N: Net> {
+pub struct LoadWorker<N: Connect> {
     plan: Rc<Plan>,
     pacer: Pacer,
     pool: ConnectionPool<N>,
@@ -94,7 +97,7 @@ pub struct LoadWorker<N: Net> {
     buffers: Buffers,
 }
 
-impl<N: Net + MonotonicClock> LoadWorker<N> {
+impl<N: Connect + MonotonicClock> LoadWorker<N> {
     /// The share of `plan` that is `worker`'s. It begins at once to open connections.
     ///
     /// # Panics
@@ -280,7 +283,7 @@ impl<N: Net + MonotonicClock> LoadWorker<N> {
 }
 
 /// Holds an idle connection: whatever it receives is unexpected.
-fn hold_idle<N: Net>(
+fn hold_idle<N: Connect>(
     socket: Socket<'_, N>,
     accounting: &mut RequestAccounting,
     buffers: &mut Buffers,
@@ -289,24 +292,24 @@ fn hold_idle<N: Net>(
         return Ok(());
     }
     match net::fill(socket.net, socket.stream, socket.ready, &mut buffers.input) {
-        Ok(Filled::Nothing) => Ok(()),
-        Ok(Filled::Bytes(_)) => {
+        Ok(ReadOutcome::Nothing) => Ok(()),
+        Ok(ReadOutcome::Bytes(_)) => {
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
             Ok(())
         }
-        Ok(Filled::Eof) => {
+        Ok(ReadOutcome::Eof) => {
             Err(VisitEnd::Failed(Operation::Reading, ErrorKind::UnexpectedEof.into()))
         }
         Err(error) => Err(VisitEnd::Failed(Operation::Reading, error)),
     }
 }
 
-impl<N: Net + MonotonicClock> Driver for LoadWorker<N> {
-    fn ready(&mut self, token: Token, readiness: Readiness) {
+impl<N: Connect + MonotonicClock> EventHandler for LoadWorker<N> {
+    fn on_ready(&mut self, token: Token, readiness: Readiness) {
         self.pool.mark_ready(token, readiness);
     }
 
-    fn end_turn(&mut self, now: Moment) -> Next {
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
         self.pacer.begin_turn(now, &mut self.accounts.main);
         while let Some(step) = self.pacer.advance(now, &mut self.accounts.main) {
             self.take_step(step, now);

@@ -1,6 +1,6 @@
 //! The server: a slab of connections, and what is done for them in one turn of the loop.
 //!
-//! [`Server::ready`] only notes what an event told; [`Server::end_turn`] does all the work, from one
+//! [`Server::on_ready`] only notes what an event told; [`Server::end_turn`] does all the work, from one
 //! queue, in one place:
 //!
 //! ```text
@@ -45,10 +45,11 @@ use crate::handlers::Service;
 use crate::handlers::daytime::Calendar;
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
-use crate::io::net::{Driver, Net, Next, Readiness, Token};
+use crate::io::event_loop::{EventHandler, LoopControl};
+use crate::io::net::{Net, Token};
+use crate::io::readiness::{Interest, Readiness};
 use crate::io::timer::Timers;
 use crate::io::token::Generations;
-use crate::planted::{Bug, is_planted};
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use crate::server::stats::Stats;
@@ -157,9 +158,6 @@ impl<N: Net> Server<N> {
     pub fn replace_table(&mut self, table: Table) -> Table {
         self.visitor.stats.table_reloads += 1;
         self.visitor.stats.describe_table(&table);
-        if is_planted(Bug::ReloadIgnored) {
-            return table;
-        }
         std::mem::replace(&mut self.visitor.table, table)
     }
 
@@ -191,9 +189,7 @@ impl<N: Net> Server<N> {
                 Visited::Holding => {}
             }
         }
-        if !is_planted(Bug::HeldForgotten) {
-            self.send_held();
-        }
+        self.send_held();
     }
 
     /// Does what passed deadlines ask for. Tells whether there may be more of them.
@@ -209,8 +205,6 @@ impl<N: Net> Server<N> {
                 self.visitor.look_at_output(entry);
                 self.visitor.visit(entry, None);
                 self.visitor.expire(entry);
-            } else if is_planted(Bug::TimerNotRearmed) {
-                continue;
             }
             self.settle(index);
         }
@@ -233,18 +227,16 @@ impl<N: Net> Server<N> {
             let index = slot.key();
             let mut entry = Entry::new(accepted, generation, now);
             // Its request may have come, and no event yet: a read tells, before it is drained.
-            entry.ready.read = is_draining && !is_planted(Bug::LastClientsNotRead);
+            entry.ready.read = is_draining;
             let token = Token::new(index, generation);
             self.visitor.stats.accepted += 1;
-            match self.visitor.net.register_accepted(&mut entry.stream, token) {
+            match self.visitor.net.register(&mut entry.stream, token, Interest::Read) {
                 Ok(()) => {
                     slot.insert(entry);
                     self.opened(index);
                 }
                 Err(error) => {
-                    if !is_planted(Bug::PlaceKeptByUnregistered) {
-                        self.admission.closed(&peer);
-                    }
+                    self.admission.closed(&peer);
                     self.visitor.stats.count_close(CloseReason::SystemError);
                     let line = format_args!("{peer} dropped: cannot register for events: {error}");
                     self.visitor.log.line(now, Level::Warn, line);
@@ -256,9 +248,7 @@ impl<N: Net> Server<N> {
     /// Turns a client away, with RST: no answer is due, and nothing of it remains in our kernel.
     fn refuse(&mut self, accepted: Accepted<N::Stream>, refusal: Refusal) {
         let Accepted { stream, peer, .. } = accepted;
-        if !is_planted(Bug::TurnedAwayWithFin) {
-            self.visitor.net.abort(stream);
-        }
+        self.visitor.net.abort(stream);
         let stats = &mut self.visitor.stats;
         match refusal {
             Refusal::Denied => stats.refused_denied += 1,
@@ -286,7 +276,7 @@ impl<N: Net> Server<N> {
         if matches!(self.phase, Phase::Draining { .. }) {
             self.visitor.drain(entry);
         }
-        self.visitor.watch_writing(entry, index);
+        self.visitor.add_write_interest(entry, index);
         match self.visitor.next_step(entry) {
             Step::Close(reason) => drop(self.close(index, reason)),
             Step::Abort(reason) => {
@@ -317,8 +307,8 @@ impl<N: Net> Server<N> {
     }
 }
 
-impl<N: Net> Driver for Server<N> {
-    fn ready(&mut self, token: Token, readiness: Readiness) {
+impl<N: Net> EventHandler for Server<N> {
+    fn on_ready(&mut self, token: Token, readiness: Readiness) {
         match entry::target(token) {
             Target::Listener(number) => self.gate.ready(number),
             Target::Connection => match entry::find(&mut self.connections, token) {
@@ -333,7 +323,7 @@ impl<N: Net> Driver for Server<N> {
         }
     }
 
-    fn end_turn(&mut self, now: Moment) -> Next {
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
         self.visitor.now = now;
         self.visitor.stats.turns += 1;
         self.visit_queued();
@@ -354,12 +344,12 @@ impl<N: Net> Driver for Server<N> {
             self.report_memory();
             let Visitor { net, stats, publisher, .. } = &mut self.visitor;
             publisher.last_turn(stats, net, now);
-            return Next::Stop;
+            return LoopControl::Stop;
         }
         if more_to_expire || !self.queue.is_empty() || self.gate.has_work() {
-            return Next::Poll;
+            return LoopControl::Poll;
         }
-        self.next_wakeup().map_or(Next::Wait, Next::WaitUntil)
+        self.next_wakeup().map_or(LoopControl::Wait, LoopControl::WaitUntil)
     }
 
     fn turn_ended(&mut self, began: Moment, ended: Moment) {

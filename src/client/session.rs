@@ -9,8 +9,7 @@
 
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
-use crate::io::net::WallClock;
-use crate::planted::{Bug, is_planted};
+use crate::io::host::WallClock;
 use crate::protocol::frame;
 use crate::protocol::framing::{self, Framing, Input};
 use std::io;
@@ -255,12 +254,7 @@ impl<S: Script> Session<S> {
             );
             searched = 0;
             match answered {
-                Ok(Some(verdict)) => {
-                    self.judge(verdict, turn.now);
-                    if is_planted(Bug::ClientDropsRest) {
-                        return;
-                    }
-                }
+                Ok(Some(verdict)) => self.judge(verdict, turn.now),
                 Ok(None) => return,
                 Err(error) => return self.end(Err(error.into())),
             }

@@ -6,7 +6,6 @@
 
 use super::{Connection, Inbound, Outbound, Respond, Turn};
 use crate::io::clock::Moment;
-use crate::planted::{Bug, is_planted};
 use crate::protocol::framing::Framing;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
@@ -53,14 +52,11 @@ impl Connection {
             return (self.active + limits.linger_timeout, Deadline::Linger);
         }
         let mut next = (Moment::NEVER, Deadline::Idle);
-        if let Some(since) = self.unsent.waiting_since()
-            && !is_planted(Bug::NoWriteDeadline)
-        {
+        if let Some(since) = self.unsent.waiting_since() {
             next = (since + limits.write_timeout, Deadline::Write);
         }
         if let (Inbound::Open, Some(since)) = (self.inbound, self.unparsed.waiting_since()) {
             // Counted from the frame's first byte: a byte a minute does not keep a frame alive.
-            let since = if is_planted(Bug::BytesProlongFrame) { self.active } else { since };
             let frame = since + limits.frame_timeout;
             if frame < next.0 {
                 next = (frame, Deadline::Frame);

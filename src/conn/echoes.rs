@@ -8,7 +8,6 @@
 //! Invariant: what is sent is what [`Connection::receive`] would have made of the same bytes.
 
 use super::{Connection, Inbound, Respond, Turn, respond};
-use crate::planted::{Bug, is_planted};
 use crate::protocol::frame::{self, Frames, HEADER_LEN};
 use crate::protocol::framing::{End, Envelope, Framing, Input};
 use std::ops::Range;
@@ -85,7 +84,5 @@ fn wrap_last(input: &mut [u8], len: usize, envelope: Envelope) -> Range<usize> {
         }
         _ => 0,
     };
-    let start =
-        if is_planted(Bug::EchoOutOfPlace) { before.len() } else { before.len() - header_len };
-    start..before.len() + payload.len()
+    before.len() - header_len..before.len() + payload.len()
 }

@@ -24,7 +24,9 @@ use super::plan::{Close, Plan, Worker};
 use super::slot::{Endpoint, Slot, Socket};
 use super::slow_peer::{Direction, SlowPeer};
 use crate::io::clock::Moment;
-use crate::io::net::{MonotonicClock, Net, Readiness, Token};
+use crate::io::host::MonotonicClock;
+use crate::io::net::{Connect, Token};
+use crate::io::readiness::Readiness;
 use crate::io::timer::Timers;
 use crate::io::token::Generations;
 use std::collections::VecDeque;
@@ -32,7 +34,7 @@ use std::io;
 use std::rc::Rc;
 
 /// The slots of one worker, and their connections.
-pub(super) struct ConnectionPool<N: Net> {
+pub(super) struct ConnectionPool<N: Connect> {
     net: N,
     plan: Rc<Plan>,
     worker: Worker,
@@ -48,7 +50,7 @@ pub(super) struct ConnectionPool<N: Net> {
     draws: u64,
 }
 
-impl<N: Net + MonotonicClock> ConnectionPool<N> {
+impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     /// The worker's share of the plan's connections, none of which is open yet.
     pub(super) fn new(net: N, plan: Rc<Plan>, worker: Worker, now: Moment) -> ConnectionPool<N> {
         let counts = worker.share_of_connections(plan.connections);
@@ -261,7 +263,7 @@ impl<N: Net + MonotonicClock> ConnectionPool<N> {
     }
 }
 
-impl<N: Net + MonotonicClock> ConnectionPool<N> {
+impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     /// Has the slot visited at `deadline`, or before.
     #[inline]
     pub(super) fn watch_deadline(&mut self, index: usize, deadline: Moment) {

@@ -17,7 +17,7 @@ use super::counters;
 use super::plan::{Plan, Worker};
 use super::{Event, INTERVAL};
 use crate::io::clock::Moment;
-use crate::io::net::Next;
+use crate::io::event_loop::LoopControl;
 use run::{Ending, GRACE_PERIOD, Measuring, Run};
 use std::rc::Rc;
 use std::time::Duration;
@@ -337,12 +337,17 @@ impl Pacer {
 
     /// What the loop does after a turn that ended at `now`. `has_work` says that slots are queued,
     /// `wakeup` when the connections have to be seen to next.
-    pub(super) fn next(&mut self, now: Moment, has_work: bool, wakeup: Option<Moment>) -> Next {
+    pub(super) fn next(
+        &mut self,
+        now: Moment,
+        has_work: bool,
+        wakeup: Option<Moment>,
+    ) -> LoopControl {
         let own = match &self.phase {
             // Bytes that the server still sends do not keep a run from its end.
             Phase::Over => {
                 self.planned = Moment::NEVER;
-                return Next::Stop;
+                return LoopControl::Stop;
             }
             Phase::Connecting | Phase::Ready => None,
             Phase::Starting(start) => Some(*start),
@@ -350,10 +355,10 @@ impl Pacer {
         };
         if has_work {
             self.planned = now;
-            return Next::Poll;
+            return LoopControl::Poll;
         }
         let earliest = [own, wakeup, Some(self.next_interval)].into_iter().flatten().min();
         self.planned = earliest.map_or(Moment::NEVER, |moment| moment.max(now));
-        earliest.map_or(Next::Wait, Next::WaitUntil)
+        earliest.map_or(LoopControl::Wait, LoopControl::WaitUntil)
     }
 }

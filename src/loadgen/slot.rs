@@ -6,7 +6,8 @@
 use super::client_connection::ClientConnection;
 use super::conn_state::{Role, SlotConnection};
 use super::slow_peer::SlowPeer;
-use crate::io::net::{Net, Readiness};
+use crate::io::net::Connect;
+use crate::io::readiness::Readiness;
 
 /// What talks on a slot's connections.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl<S> Slot<S> {
 }
 
 /// The socket of an open connection, with all that a read or a write needs.
-pub(super) struct Socket<'a, N: Net> {
+pub(super) struct Socket<'a, N: Connect> {
     pub(super) net: &'a mut N,
     pub(super) stream: &'a mut N::Stream,
     pub(super) ready: &'a mut Readiness,

@@ -9,7 +9,8 @@
 use super::client_connection::ClientConnection;
 use super::visit::{Visit, VisitEnd};
 use crate::io::clock::Moment;
-use crate::io::net::{MonotonicClock, Net};
+use crate::io::host::MonotonicClock;
+use crate::io::net::Connect;
 use std::time::Duration;
 
 /// Portions are moved this often, or as often as there is a whole byte to be moved.
@@ -57,7 +58,7 @@ impl SlowPeer {
 
 impl Trickle {
     /// Moves a portion, if it is time, of a run that goes on since `start`. Says when the next is due.
-    pub(super) fn visit<N: Net + MonotonicClock>(
+    pub(super) fn visit<N: Connect + MonotonicClock>(
         &mut self,
         visit: &mut Visit<'_, N>,
         start: Moment,
@@ -93,7 +94,7 @@ impl Trickle {
 }
 
 /// Sends as many requests as the pipeline and the kernel have room for.
-fn send_requests<N: Net + MonotonicClock>(
+fn send_requests<N: Connect + MonotonicClock>(
     visit: &mut Visit<'_, N>,
     now: Moment,
 ) -> Result<(), VisitEnd> {

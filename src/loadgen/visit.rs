@@ -12,7 +12,8 @@ use super::counters::Operation;
 use super::pacer::Pacer;
 use super::slot::Socket;
 use crate::io::clock::Moment;
-use crate::io::net::{self, Filled, MonotonicClock, Net};
+use crate::io::host::MonotonicClock;
+use crate::io::net::{self, Connect, ReadOutcome};
 use std::io::{self, ErrorKind};
 
 /// Reads in one visit; a connection that has more is visited again in the next turn.
@@ -46,7 +47,7 @@ impl Default for Buffers {
 }
 
 /// A client, its socket, and what both need to exchange requests and replies.
-pub(super) struct Visit<'a, N: Net> {
+pub(super) struct Visit<'a, N: Connect> {
     pub(super) socket: Socket<'a, N>,
     pub(super) client: &'a mut ClientConnection,
     pub(super) codec: &'a mut WorkloadCodec,
@@ -54,7 +55,7 @@ pub(super) struct Visit<'a, N: Net> {
     pub(super) buffers: &'a mut Buffers,
 }
 
-impl<N: Net + MonotonicClock> Visit<'_, N> {
+impl<N: Connect + MonotonicClock> Visit<'_, N> {
     /// Reads replies, and sends a request for each that made room for one.
     pub(super) fn exchange(&mut self, pacer: &mut Pacer) -> Result<(), VisitEnd> {
         for _ in 0..READS_PER_VISIT {
@@ -163,8 +164,8 @@ impl<N: Net + MonotonicClock> Visit<'_, N> {
         let now = net.now();
         let oldest = self.client.oldest();
         let outcome = match filled {
-            Filled::Nothing => Ok(now),
-            Filled::Bytes(count) => {
+            ReadOutcome::Nothing => Ok(now),
+            ReadOutcome::Bytes(count) => {
                 let input = input.get(..count).unwrap_or_default();
                 let taken = self.client.receive(input, self.codec, self.accounting, now);
                 self.accounting.received(count, now);
@@ -172,10 +173,10 @@ impl<N: Net + MonotonicClock> Visit<'_, N> {
                     VisitEnd::Failed(Operation::Reading, ErrorKind::InvalidData.into())
                 })
             }
-            Filled::Eof if self.client.receive_eof(self.codec, self.accounting, now) => {
+            ReadOutcome::Eof if self.client.receive_eof(self.codec, self.accounting, now) => {
                 Err(VisitEnd::Finished)
             }
-            Filled::Eof => {
+            ReadOutcome::Eof => {
                 Err(VisitEnd::Failed(Operation::Reading, ErrorKind::UnexpectedEof.into()))
             }
         };

@@ -5,7 +5,6 @@
 
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
-use crate::planted::{Bug, is_planted};
 use crate::protocol::frame::{self, FrameError, HEADER_LEN};
 
 #[cfg(test)]
@@ -235,12 +234,8 @@ pub fn next_message<T>(
             End::Missing(_) if input.bytes.is_empty() => return Ok(None),
             End::Missing(missing) => {
                 searched = held.len();
-                let before = *input;
                 let share = input.take(framing.share(missing, input.bytes));
                 held.extend(share, now);
-                if missing == share.len() && is_planted(Bug::CompletionTakenTwice) {
-                    *input = before;
-                }
             }
         }
     }

@@ -10,10 +10,7 @@ use super::visit::Visitor;
 use crate::counted::counted;
 use crate::handlers::Service;
 use crate::io::clock::Moment;
-use crate::io::net::{Handshakes, Net};
-use crate::planted::{Bug, is_planted};
-use nix::errno::Errno;
-use std::io::{self, ErrorKind};
+use crate::io::net::{AcceptOutcome, Handshakes, Net};
 use std::time::Duration;
 
 /// Connections accepted in one turn: in a reconnect storm, those already in are served in between.
@@ -116,7 +113,7 @@ impl<N: Net> Gate<N> {
 
     /// Has the kernel ignore new handshakes. Where it cannot, newcomers are let in for a while yet.
     pub(super) fn hold_off(&mut self, net: &mut N) {
-        if self.newcomers == Newcomers::Admitted && !is_planted(Bug::HandshakesNotHeldOff) {
+        if self.newcomers == Newcomers::Admitted {
             self.newcomers = Newcomers::HeldOff;
             self.own().for_each(|listener| _ = net.hold_off_handshakes(listener));
         }
@@ -153,7 +150,7 @@ impl<N: Net> Gate<N> {
     }
 
     pub(super) fn connection_closed(&mut self) {
-        if self.state != State::Shut && !is_planted(Bug::NoAcceptAfterClose) {
+        if self.state != State::Shut {
             self.state = State::Open;
         }
     }
@@ -185,8 +182,8 @@ impl<N: Net> Gate<N> {
     /// When to look again though nothing happened.
     pub(super) fn retry_at(&self) -> Option<Moment> {
         match self.state {
-            State::Starved { retry_at } if !is_planted(Bug::NoAcceptRetry) => Some(retry_at),
-            State::Starved { .. } | State::Open | State::Full | State::Shut => None,
+            State::Starved { retry_at } => Some(retry_at),
+            State::Open | State::Full | State::Shut => None,
         }
     }
 
@@ -204,8 +201,7 @@ impl<N: Net> Gate<N> {
                 return None;
             }
             let number = self.next_ready()?;
-            let one_more = usize::from(is_planted(Bug::OneConnectionTooMany));
-            if active >= self.max_connections + one_more {
+            if active >= self.max_connections {
                 self.pause(State::Full, visitor);
                 match active {
                     1 => self.say(visitor.now, format_args!("the only connection is in use")),
@@ -215,16 +211,13 @@ impl<N: Net> Gate<N> {
             }
             let listener = self.listeners.get_mut(number)?;
             match visitor.net.accept(&listener.socket) {
-                Ok((stream, peer)) => {
+                AcceptOutcome::Connection(stream, peer) => {
                     return Some(Accepted { stream, peer, service: listener.service });
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => listener.ready = false,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if is_of_that_connection(&error) => {
-                    visitor.stats.accept_errors += 1;
-                    listener.ready = !is_planted(Bug::LostClientEndsAccepting);
-                }
-                Err(error) => {
+                AcceptOutcome::NoneWaiting => listener.ready = false,
+                AcceptOutcome::Interrupted => {}
+                AcceptOutcome::Lost => visitor.stats.accept_errors += 1,
+                AcceptOutcome::Failed(error) => {
                     self.pause(State::Starved { retry_at: visitor.now + RETRY }, visitor);
                     let active = counted(active, "connection");
                     self.say(visitor.now, format_args!("{error}, with {active} open"));
@@ -259,26 +252,4 @@ impl<N: Net> Gate<N> {
             log::warn!("accepting paused: {why}; new clients wait in the backlog");
         }
     }
-}
-
-/// Errors that concern one connection, lost before it was accepted: the next may be fine. Linux
-/// passes network errors of the new socket through accept(2), which says to treat them so.
-fn is_of_that_connection(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error().map(Errno::from_raw),
-        Some(
-            Errno::ECONNABORTED
-                | Errno::ECONNRESET
-                | Errno::EPROTO
-                | Errno::ENETDOWN
-                | Errno::ENETUNREACH
-                | Errno::EHOSTDOWN
-                | Errno::EHOSTUNREACH
-                | Errno::ENONET
-                | Errno::ENOPROTOOPT
-                | Errno::EOPNOTSUPP
-                | Errno::ETIMEDOUT
-                | Errno::EPERM
-        )
-    )
 }

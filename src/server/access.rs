@@ -4,7 +4,6 @@
 //! `::ffff:192.0.2.1` (an IPv4-mapped address, RFC 4291 2.5.5.2); it is taken for `192.0.2.1` here, so
 //! that no rule depends on how a listener was made.
 
-use crate::planted::{Bug, is_planted};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -85,10 +84,7 @@ impl FromStr for Cidr {
 impl Cidr {
     /// Whether the address is in the range.
     pub fn contains(&self, address: IpAddr) -> bool {
-        let address = match is_planted(Bug::MappedAddressEscapesRules) {
-            true => address,
-            false => address.to_canonical(),
-        };
+        let address = address.to_canonical();
         address.is_ipv4() == self.first.is_ipv4() && first_of(address, self.prefix) == self.first
     }
 

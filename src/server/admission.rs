@@ -13,7 +13,6 @@
 
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
-use crate::planted::{Bug, is_planted};
 use crate::server::limits::Limits;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -58,9 +57,6 @@ impl From<IpAddr> for Client {
     fn from(address: IpAddr) -> Client {
         match address.to_canonical() {
             IpAddr::V4(address) => Client::V4(address.to_bits()),
-            IpAddr::V6(address) if is_planted(Bug::NetworkIsManyClients) => {
-                Client::V6Network(address.to_bits() as u64)
-            }
             IpAddr::V6(address) => Client::V6Network((address.to_bits() >> 64) as u64),
         }
     }
@@ -155,9 +151,6 @@ impl Arrivals {
         let known = self.next.get(&client).copied();
         let next = known.map_or(now, |next| next.max(now)) + interval;
         if next > now + SECOND {
-            if is_planted(Bug::ComingInVainCounts) {
-                self.next.insert(client, next);
-            }
             return Err(Refusal::TooFast);
         }
         self.next.insert(client, next);
@@ -174,7 +167,7 @@ impl Arrivals {
             };
             self.fading.pop_front();
             let is_over = self.next.get(&client).is_some_and(|&next| next <= now);
-            if is_over || is_planted(Bug::RateForgottenTooEarly) {
+            if is_over {
                 self.next.remove(&client);
             } else {
                 self.fading.push_back((now + SECOND, client));

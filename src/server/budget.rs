@@ -11,7 +11,6 @@ use super::entry::Entry;
 use crate::counted::counted;
 use crate::io::clock::Moment;
 use crate::io::token::Generations;
-use crate::planted::{Bug, is_planted};
 use crate::server::stats::Stats;
 use slab::Slab;
 use std::time::Duration;
@@ -63,7 +62,7 @@ impl Budget {
     }
 
     pub(super) fn is_exceeded(&self) -> bool {
-        self.used > self.limit && !is_planted(Bug::NoShedding)
+        self.used > self.limit
     }
 
     /// Those to be closed: the newest that hold something, until an eighth of the limit is free.
@@ -80,12 +79,9 @@ impl Budget {
             })
             .collect();
         holders.sort_unstable();
-        if is_planted(Bug::OldestShed) {
-            holders.reverse();
-        }
         let mut excess = self.used.saturating_sub(self.limit - self.limit / 8);
         let is_needed = |&(_, _, buffered): &(u32, usize, usize)| {
-            let is_needed = excess > 0 || is_planted(Bug::AllShed);
+            let is_needed = excess > 0;
             excess = excess.saturating_sub(buffered);
             is_needed
         };

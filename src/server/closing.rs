@@ -4,7 +4,6 @@ use super::Server;
 use super::budget::Buffered;
 use super::entry::Entry;
 use crate::io::net::{Net, Token};
-use crate::planted::{Bug, is_planted};
 use crate::server::close::CloseReason;
 use log::Level;
 use slab::Slab;
@@ -21,12 +20,8 @@ impl<N: Net> Server<N> {
         let now = self.visitor.now;
         self.timers.disarm(index);
         self.gate.connection_closed();
-        if !is_planted(Bug::PlaceKeptAtClose) {
-            self.admission.closed(&entry.peer);
-        }
-        if !is_planted(Bug::SumKeptAtClose) {
-            self.budget.change(entry.buffered, Buffered::default());
-        }
+        self.admission.closed(&entry.peer);
+        self.budget.change(entry.buffered, Buffered::default());
         self.visitor.stats.count_close(reason);
         self.visitor.log.line(now, Level::Info, format_args!("{} closed: {reason}", entry.peer));
         if self.connections.is_empty() {
@@ -94,9 +89,7 @@ impl<N: Net> Server<N> {
     /// Keeps the sum of what connections hold, and within its limit.
     pub(super) fn account(&mut self, index: usize) {
         let Some(entry) = self.connections.get_mut(index) else { return };
-        let (input, output) = entry.conn.memory();
-        let output = if is_planted(Bug::OutputNotCounted) { 0 } else { output };
-        let after = Buffered::new((input, output));
+        let after = Buffered::new(entry.conn.memory());
         let before = std::mem::replace(&mut entry.buffered, after);
         self.budget.change(before, after);
         if self.budget.is_exceeded() {
@@ -111,9 +104,6 @@ impl<N: Net> Server<N> {
         self.budget.say(self.visitor.now, newest.len());
         for index in newest {
             let stream = self.close(index, CloseReason::Shed);
-            if is_planted(Bug::ShedWithFin) {
-                continue;
-            }
             self.visitor.net.abort(stream);
         }
     }

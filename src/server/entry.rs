@@ -6,9 +6,8 @@ use crate::conn::Connection;
 use crate::handlers::Service;
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
-use crate::io::net::Readiness;
+use crate::io::readiness::Readiness;
 use crate::io::token::{Generations, Token};
-use crate::planted::{Bug, is_planted};
 use crate::server::limits::Limits;
 use slab::Slab;
 use std::collections::VecDeque;
@@ -36,8 +35,7 @@ pub(super) fn find<S>(
     token: Token,
 ) -> Option<(usize, &mut Entry<S>)> {
     let entry = connections.get_mut(token.index())?;
-    let is_its_own = entry.generation == token.generation() || is_planted(Bug::NoGeneration);
-    is_its_own.then_some((token.index(), entry))
+    (entry.generation == token.generation()).then_some((token.index(), entry))
 }
 
 /// A connection with its socket: all that one costs while idle.
@@ -53,7 +51,7 @@ pub(super) struct Entry<S> {
     pub(super) ready: Readiness,
     pub(super) queued: bool,
     /// Whether the kernel was asked to tell when the stream can be written to.
-    pub(super) watches_writing: bool,
+    pub(super) write_interest: bool,
 }
 
 // A stream is a descriptor. A million idle connections take this a million times.
@@ -62,7 +60,7 @@ const _: () = assert!(size_of::<Entry<i32>>() == 88, "the size of a connection's
 /// recv(2) of a unix socket stops short at what came with a descriptor (SCM_RIGHTS, unix(7)) though more has
 /// come behind it, and no further edge tells.
 fn ready_when_accepted(peer: Peer) -> Readiness {
-    Readiness { read_on: matches!(peer, Peer::Unix(_)), ..Readiness::CONNECTED }
+    Readiness { read_until_would_block: matches!(peer, Peer::Unix(_)), ..Readiness::CONNECTED }
 }
 
 impl<S> Entry<S> {
@@ -76,7 +74,7 @@ impl<S> Entry<S> {
             service: accepted.service,
             ready: ready_when_accepted(accepted.peer),
             queued: false,
-            watches_writing: false,
+            write_interest: false,
         }
     }
 
@@ -85,7 +83,7 @@ impl<S> Entry<S> {
         (self.ready.read && self.conn.wants_read())
             || (self.ready.write && self.conn.has_unsent())
             || (self.ready.write && self.conn.wants_to_produce())
-            || (self.conn.can_resume(limits) && !is_planted(Bug::StalledForgotten))
+            || self.conn.can_resume(limits)
     }
 
     /// Puts the connection at the back of the queue, unless it is in it.

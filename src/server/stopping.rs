@@ -14,7 +14,6 @@
 use super::Server;
 use crate::io::clock::Moment;
 use crate::io::net::{Handshakes, Net};
-use crate::planted::{Bug, is_planted};
 use std::time::Duration;
 
 /// How long the server waits for handshakes in flight, from the order, or from the last client let in.
@@ -155,7 +154,7 @@ impl<N: Net> Server<N> {
         self.phase = Phase::Draining { deadline, door: Door::AwaitsOrder };
         for (index, entry) in &mut self.connections {
             // The last bytes may have come without an event yet: a read tells.
-            entry.ready.read |= !is_planted(Bug::DrainDoesNotLook);
+            entry.ready.read = true;
             entry.enqueue(index, &mut self.queue);
         }
     }
@@ -165,7 +164,7 @@ impl<N: Net> Server<N> {
         self.gate.refuse_newcomers(&mut self.visitor.net);
         let accepted = self.visitor.stats.accepted;
         let door = match self.gate.handshakes(&mut self.visitor.net) {
-            Handshakes::InFlight if !is_planted(Bug::HandshakesNotWaitedFor) => {
+            Handshakes::InFlight => {
                 let (look_at, until) = (now + BETWEEN_LOOKS, now + HANDSHAKES_WAIT);
                 Door::AwaitsHandshakes { look_at, until, accepted }
             }
@@ -173,7 +172,7 @@ impl<N: Net> Server<N> {
                 let until = now + BLIND_WAIT;
                 Door::AwaitsHandshakes { look_at: until, until, accepted }
             }
-            Handshakes::InFlight | Handshakes::None => Door::LastClients,
+            Handshakes::None => Door::LastClients,
         };
         self.set_door(door);
         self.accept_waiting(now);
@@ -227,9 +226,7 @@ impl<N: Net> Server<N> {
 
     #[cold]
     fn drain_if_nobody_comes(&mut self, now: Moment) {
-        if is_planted(Bug::IdleResetsBacklog) {
-            self.phase = Phase::Stopped;
-        } else if self.hold_if_idle(now) {
+        if self.hold_if_idle(now) {
             self.drain(now);
         }
     }
@@ -250,8 +247,7 @@ impl<N: Net> Server<N> {
     }
 
     fn close_emptied(&mut self) {
-        let is_given_up = self.gate.is_held_up() && is_planted(Bug::FullBacklogGivenUp);
-        if self.gate.is_empty() || is_given_up {
+        if self.gate.is_empty() {
             self.close_door();
         }
     }

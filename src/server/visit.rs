@@ -10,9 +10,8 @@ use crate::conn::{Connection, Step, Turn};
 use crate::handlers::daytime::Calendar;
 use crate::handlers::{Context, Responder};
 use crate::io::clock::Moment;
-use crate::io::net::{self, Filled, Net, Output};
+use crate::io::net::{self, Net, Output, ReadOutcome};
 use crate::io::token::Token;
-use crate::planted::{Bug, is_planted};
 use crate::server::client_log::ClientLog;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
@@ -129,12 +128,12 @@ impl<N: Net> Visitor<N> {
         let is_late = |since: &Moment| *since + limit <= self.now;
         let Some(since) = unsent.waiting_since().filter(is_late) else { return };
         match self.net.output(&entry.stream) {
-            Output::Held { last_taken, kept_back } if !is_planted(Bug::RoomCountsAsTaken) => {
+            Output::Held { last_taken, kept_back } => {
                 if last_taken > since + kept_back.min(limit / 2) {
                     unsent.restart_wait(last_taken.min(self.now));
                 }
             }
-            Output::Held { .. } | Output::Delivered | Output::Unknown => entry.ready.write = true,
+            Output::Delivered | Output::Unknown => entry.ready.write = true,
         }
     }
 
@@ -166,14 +165,14 @@ impl<N: Net> Visitor<N> {
     }
 
     /// Has the kernel tell when the peer takes output again, if it has ceased to. Most never do.
-    pub(super) fn watch_writing(&mut self, entry: &mut Entry<N::Stream>, index: usize) {
+    pub(super) fn add_write_interest(&mut self, entry: &mut Entry<N::Stream>, index: usize) {
         let is_stuck = !entry.ready.write && entry.conn.has_unsent();
-        if !is_stuck || entry.watches_writing || is_planted(Bug::WritingNotWatched) {
+        if !is_stuck || entry.write_interest {
             return;
         }
         let token = Token::new(index, entry.generation);
-        match self.net.watch_writing(&mut entry.stream, token) {
-            Ok(()) => entry.watches_writing = true,
+        match self.net.add_write_interest(&mut entry.stream, token) {
+            Ok(()) => entry.write_interest = true,
             Err(error) => self.fail(entry, &error),
         }
     }
@@ -226,7 +225,7 @@ impl<N: Net> Visitor<N> {
     fn read(&mut self, entry: &mut Entry<N::Stream>) -> io::Result<usize> {
         let Entry { stream, ready, .. } = entry;
         match net::fill(&mut self.net, stream, ready, &mut self.scratch)? {
-            Filled::Bytes(count) => {
+            ReadOutcome::Bytes(count) => {
                 self.stats.bytes_in += count as u64;
                 let echo = self.with_engine(entry, |conn, turn, scratch| {
                     conn.receive_in_place(scratch.get_mut(..count).unwrap_or_default(), turn)
@@ -234,11 +233,11 @@ impl<N: Net> Visitor<N> {
                 self.echo = echo.unwrap_or_default();
                 Ok(count)
             }
-            Filled::Eof => {
+            ReadOutcome::Eof => {
                 self.with_engine(entry, |conn, turn, _| conn.receive_eof(turn));
                 Ok(0)
             }
-            Filled::Nothing => Ok(0),
+            ReadOutcome::Nothing => Ok(0),
         }
     }
 

@@ -23,8 +23,6 @@ mod net;
 mod oracle;
 mod peers;
 mod pipe;
-#[cfg(planted_bugs)]
-mod planted;
 mod rogues;
 mod room;
 mod scenarios;

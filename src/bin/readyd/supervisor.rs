@@ -31,7 +31,9 @@ use process::Process;
 use readyd::config::{Config, Origins};
 use readyd::counted::counted;
 use readyd::io::clock::Moment;
-use readyd::io::net::{Driver, Next, Notice, Readiness, Token};
+use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
+use readyd::io::net::Token;
+use readyd::io::readiness::Readiness;
 use readyd::os::inherited;
 use readyd::reactor::{Inputs, Reactor};
 use readyd::server::limits::Limits;
@@ -405,31 +407,31 @@ impl Supervisor {
     }
 }
 
-impl Driver for Supervisor {
+impl EventHandler for Supervisor {
     /// It has no sockets of clients.
-    fn ready(&mut self, _token: Token, _readiness: Readiness) {}
+    fn on_ready(&mut self, _token: Token, _readiness: Readiness) {}
 
-    fn notice(&mut self, notice: Notice, now: Moment) {
-        match notice {
+    fn on_wakeup(&mut self, wakeup: Wakeup, now: Moment) {
+        match wakeup {
             // It comes again and again, and is no second order.
-            Notice::CpuTimeLimit if self.phase != Phase::Serving => {}
-            Notice::Terminate | Notice::CpuTimeLimit => self.terminate(now),
-            Notice::ChildEnded => {
+            Wakeup::CpuTimeLimit if self.phase != Phase::Serving => {}
+            Wakeup::Terminate | Wakeup::CpuTimeLimit => self.terminate(now),
+            Wakeup::ChildEnded => {
                 // What a process said before it ended tells why it did.
                 self.take_answers(now);
                 self.look_after_shards(now);
             }
-            Notice::Reload => self.start_reload(now),
-            Notice::Report => self.report(now),
-            Notice::Woken => {
+            Wakeup::Reload => self.start_reload(now),
+            Wakeup::Report => self.report(now),
+            Wakeup::Message => {
                 self.take_files(now);
                 self.take_answers(now);
             }
-            Notice::StopAtOnce => self.stop_at_once(now),
+            Wakeup::StopAtOnce => self.stop_at_once(now),
         }
     }
 
-    fn end_turn(&mut self, now: Moment) -> Next {
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
         self.kill_overdue(now);
         self.kill_stuck(now);
         self.send_again(now);
@@ -437,8 +439,8 @@ impl Driver for Supervisor {
         self.start_shards(now);
         self.publish_overview();
         if self.phase != Phase::Serving && !self.places.iter().any(Place::is_in_use) {
-            return Next::Stop;
+            return LoopControl::Stop;
         }
-        self.next_wakeup().map_or(Next::Wait, Next::WaitUntil)
+        self.next_wakeup().map_or(LoopControl::Wait, LoopControl::WaitUntil)
     }
 }

@@ -2,7 +2,9 @@
 
 use super::ConnectionPool;
 use crate::io::clock::Moment;
-use crate::io::net::{MonotonicClock, Net, Readiness, Token};
+use crate::io::host::MonotonicClock;
+use crate::io::net::{Connect, Token};
+use crate::io::readiness::{Interest, Readiness};
 use crate::loadgen::accounts::Accounts;
 use crate::loadgen::conn_state::{Role, StateName};
 use crate::loadgen::pacer::Pacer;
@@ -15,7 +17,7 @@ use std::time::Duration;
 /// The wait before a slot connects again doubles this often at most.
 const MOST_DOUBLINGS: u8 = 5;
 
-impl<N: Net + MonotonicClock> ConnectionPool<N> {
+impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     /// Opens what the plan begins with, as fast as it allows.
     pub(in crate::loadgen) fn connect_more(
         &mut self,
@@ -88,7 +90,7 @@ impl<N: Net + MonotonicClock> ConnectionPool<N> {
         let generation = self.generations.take();
         self.slots[index].generation = generation;
         self.slots[index].ready = Readiness::default();
-        self.net.register(&mut stream, Token::new(index, generation))?;
+        self.net.register(&mut stream, Token::new(index, generation), Interest::ReadWrite)?;
         Ok(stream)
     }
 
