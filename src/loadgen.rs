@@ -60,7 +60,6 @@ use crate::io::readiness::Readiness;
 use accounting::RequestAccounting;
 use accounts::Accounts;
 use codec::{Conversation, WorkloadCodec};
-use conn_state::{Role, StateName};
 use connection_pool::ConnectionPool;
 use counters::Operation;
 use pacer::{Pacer, Step};
@@ -93,6 +92,7 @@ pub struct LoadWorker<N: Connect> {
     pacer: Pacer,
     pool: ConnectionPool<N>,
     codec: WorkloadCodec,
+    conversation: Conversation,
     accounts: Accounts,
     buffers: Buffers,
 }
@@ -107,11 +107,13 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         assert!(!plan.destinations.is_empty(), "load needs an address to connect to");
         let slots = worker.share_of_connections(plan.connections).total();
         assert!(u32::try_from(slots).is_ok(), "slots are counted in 32 bits");
+        let codec = WorkloadCodec::new(&plan);
         let plan = Rc::new(plan);
         LoadWorker {
             pacer: Pacer::new(Rc::clone(&plan), worker, now),
             pool: ConnectionPool::new(net, Rc::clone(&plan), worker, now),
-            codec: WorkloadCodec::new(&plan),
+            conversation: codec.conversation(),
+            codec,
             accounts: Accounts::new(&plan),
             buffers: Buffers::default(),
             plan,
@@ -177,32 +179,31 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
     /// Does for a slot what its connection is ready for.
     fn visit(&mut self, index: usize, now: Moment) {
         let LoadWorker { pacer, pool, codec, accounts, buffers, .. } = self;
-        match pool.state(index) {
-            StateName::Closed => return pool.connect_if_needed(index, now, accounts, pacer),
-            StateName::Connecting if !pool.finish_connecting(index, now, accounts, pacer) => return,
-            _ => {}
-        }
-        let role = pool.role(index);
-        let accounting = accounts.of(role);
-        let Some((socket, endpoint)) = pool.open(index) else { return };
+        let Some((socket, endpoint)) = pool.open(index) else {
+            return self.visit_without_connection(index, now);
+        };
         let end = match endpoint {
-            Endpoint::Client(client) => {
+            Endpoint::Active(client) => {
+                let accounting = &mut accounts.main;
                 let mut visit = Visit { socket, client, codec, accounting, buffers };
-                match visit.codec.conversation() {
-                    _ if role == Role::Idle => visit.probe(),
+                match self.conversation {
                     Conversation::RequestReply => visit.exchange(pacer),
                     Conversation::ServerSpeaks => visit.hear_greeting(pacer),
                     Conversation::ClientSpeaks => visit.send_only(pacer),
                 }
             }
             Endpoint::Idle => hold_idle(socket, &mut accounts.main, buffers),
+            Endpoint::Probe(client) => {
+                let accounting = &mut accounts.side;
+                Visit { socket, client, codec, accounting, buffers }.probe()
+            }
             Endpoint::Slow(peer) => {
                 let Some(start) = pacer.running_since() else { return };
                 let SlowPeer { client, trickle } = &mut **peer;
+                let accounting = &mut accounts.side;
                 let mut visit = Visit { socket, client, codec, accounting, buffers };
-                trickle
-                    .visit(&mut visit, start, now)
-                    .map(|next_portion| pool.set_deadline(index, next_portion))
+                let next_portion = trickle.visit(&mut visit, start, now);
+                next_portion.map(|next_portion| pool.set_deadline(index, next_portion))
             }
         };
         match end {
@@ -216,25 +217,36 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         }
     }
 
+    /// Sees to a slot that has no open connection yet, or none any more.
+    fn visit_without_connection(&mut self, index: usize, now: Moment) {
+        let LoadWorker { pacer, pool, accounts, .. } = self;
+        if pool.finish_connecting(index, now, accounts, pacer) {
+            return self.visit(index, now);
+        }
+        pool.connect_if_needed(index, now, accounts, pacer);
+    }
+
     /// Sees after a visit to when the slot has to be visited next.
     fn after_visit(&mut self, index: usize, now: Moment) {
-        let is_active = self.pool.role(index) == Role::Active;
         let Some((socket, endpoint)) = self.pool.open(index) else { return };
         let ready = *socket.ready;
-        let client = match endpoint {
-            Endpoint::Client(client) => client,
-            // Their clock ticks on its own.
+        let (client, may_send) = match endpoint {
+            Endpoint::Active(client) => {
+                let may_send = client.has_room(now) && self.pacer.has_request_for(client.turn());
+                (client, may_send)
+            }
+            Endpoint::Probe(client) if client.is_quiet() && !client.returns_from_storm() => {
+                return self.pool.on_probe_answered(index);
+            }
+            Endpoint::Probe(client) => (client, false),
+            // A slow peer's clock ticks on its own.
             Endpoint::Slow(_) => return,
             Endpoint::Idle if ready.read => return self.pool.enqueue(index),
             Endpoint::Idle => return,
         };
-        if !is_active && client.is_quiet() && !client.returns_from_storm() {
-            return self.pool.on_probe_answered(index);
-        }
         let deadline = client.deadline(self.plan.timeout);
         let has_served_its_time = client.is_quiet() && !client.may_take_another(now);
-        let can_send = client.has_unsent()
-            || (is_active && client.has_room(now) && self.pacer.has_request_for(client.turn()));
+        let can_send = may_send || client.has_unsent();
         self.pool.watch_deadline(index, deadline);
         if has_served_its_time {
             self.replace(index, now);
@@ -264,11 +276,14 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         socket.ready.read = true;
         let generation = self.pool.generation(index);
         self.visit(index, now);
-        let accounting = self.accounts.of(self.pool.role(index));
         if self.pool.generation(index) != generation {
             return;
         }
-        let Some((_, Endpoint::Client(client))) = self.pool.open(index) else { return };
+        let (client, accounting) = match self.pool.open(index) {
+            Some((_, Endpoint::Active(client))) => (client, &mut self.accounts.main),
+            Some((_, Endpoint::Probe(client))) => (client, &mut self.accounts.side),
+            _ => return,
+        };
         if client.expire_requests(&self.codec, accounting, self.plan.timeout, now).is_err() {
             // The reply may come any time, in place of the next request's.
             return self.pool.on_lost(index, None, now, &mut self.accounts, &mut self.pacer);

@@ -5,7 +5,7 @@
 //! that is answered late cannot improve the result, and a request of the measured part that is
 //! answered after the end is not left out.
 
-use super::codec::{Kind, Verdict};
+use super::codec::Kind;
 use super::counters::{
     Connections, Counters, Interval, LATE, Operation, Requests, StepCounters, count_error,
 };
@@ -39,16 +39,6 @@ pub(super) enum Verification {
     Unverified,
     Corrupt,
     Swapped,
-}
-
-impl Verification {
-    /// Of a reply that is as it should be, as far as the codec looks at it.
-    pub(super) fn of_accepted(verdict: Verdict) -> Verification {
-        match verdict {
-            Verdict::Right => Verification::Verified,
-            _ => Verification::Unverified,
-        }
-    }
 }
 
 #[derive(Debug)]

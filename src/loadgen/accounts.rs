@@ -23,12 +23,6 @@ impl Accounts {
         Accounts { main: RequestAccounting::new(plan), side: RequestAccounting::new(plan) }
     }
 
-    /// Where the requests of slots with this role are counted.
-    #[inline]
-    pub(super) fn of(&mut self, role: Role) -> &mut RequestAccounting {
-        if role == Role::Active { &mut self.main } else { &mut self.side }
-    }
-
     /// The run begins at `start`.
     pub(super) fn begin(&mut self, plan: &Plan, start: Moment) {
         self.main.begin(plan, start);

@@ -210,7 +210,8 @@ impl ClientConnection {
         self.uses_left = self.uses_left.saturating_sub(1);
     }
 
-    /// Takes bytes that came at `now`.
+    /// Takes bytes that came at `now`, and all replies that are whole with them. Right replies to
+    /// requests that were sent together are accounted for together.
     pub(super) fn receive(
         &mut self,
         input: &[u8],
@@ -218,49 +219,40 @@ impl ClientConnection {
         accounting: &mut RequestAccounting,
         now: Moment,
     ) -> Result<(), Desynchronized> {
-        if self.unparsed.is_empty() {
-            let taken = self.take_replies(input, codec, accounting, now)?;
-            self.unparsed.extend(from(input, taken), now);
-            return Ok(());
-        }
         let mut held = std::mem::take(&mut self.unparsed);
-        held.extend(input, now);
-        let taken = self.take_replies(held.bytes(), codec, accounting, now)?;
-        held.consume(taken, now);
-        self.unparsed = held;
-        // Bytes that are more than the longest reply, and hold none, are no reply's.
-        if self.unparsed.len() > codec.longest_reply() { Err(Desynchronized) } else { Ok(()) }
-    }
-
-    /// Takes all whole replies in `bytes`, and says how many bytes they are. Those that are as they
-    /// should be, to requests that were sent together, are accounted for together.
-    fn take_replies(
-        &mut self,
-        bytes: &[u8],
-        codec: &mut WorkloadCodec,
-        accounting: &mut RequestAccounting,
-        now: Moment,
-    ) -> Result<usize, Desynchronized> {
+        let had_rest = !held.is_empty();
+        if had_rest {
+            held.extend(input, now);
+        }
+        let bytes = if had_rest { held.bytes() } else { input };
         let mut taken = 0;
         while taken < bytes.len() {
-            if let Some(&together) = self.pending.front() {
-                let rest = from(bytes, taken);
-                let first = self.id(self.oldest());
-                let (count, len) = codec.take_accepted(first, together.count, rest);
-                if count > 0 {
-                    let verification = Verification::of_accepted(codec.accepted());
-                    accounting.answered(&Pending { count, ..together }, verification, None, now);
-                    self.forget_oldest(count, now);
-                    taken += len;
-                    continue;
-                }
+            let rest = bytes.get(taken..).unwrap_or_default();
+            if let Some(&together) = self.pending.front()
+                && let (count, len) = codec.take_accepted(self.oldest_id(), together.count, rest)
+                && count > 0
+            {
+                let verification = codec.verification();
+                accounting.answered(&Pending { count, ..together }, verification, None, now);
+                self.forget_oldest(count, now);
+                taken += len;
+            } else if let Some(len) = self.take_other_reply(rest, codec, accounting, now)? {
+                taken += len;
+            } else {
+                break;
             }
-            taken += match self.take_other_reply(from(bytes, taken), codec, accounting, now)? {
-                Some(len) => len,
-                None => break,
-            };
         }
-        Ok(taken)
+        if had_rest {
+            held.consume(taken, now);
+        } else {
+            held.extend(input.get(taken..).unwrap_or_default(), now);
+        }
+        self.unparsed = held;
+        // More bytes than the longest reply has, without a reply in them, belong to none.
+        if had_rest && self.unparsed.len() > codec.longest_reply() {
+            return Err(Desynchronized);
+        }
+        Ok(())
     }
 
     /// The kernel has taken all that was sent, and no reply is due.
@@ -326,6 +318,11 @@ impl ClientConnection {
         RequestId { connection: self.connection, sequence }
     }
 
+    #[inline]
+    fn oldest_id(&self) -> RequestId {
+        self.id(self.oldest())
+    }
+
     /// The number of the oldest request in flight; without any, that of the next.
     #[inline]
     pub(super) fn oldest(&self) -> u64 {
@@ -345,11 +342,6 @@ impl ClientConnection {
             _ => drop(self.pending.pop_front()),
         }
     }
-}
-
-/// What is behind the first `len` bytes.
-fn from(bytes: &[u8], len: usize) -> &[u8] {
-    bytes.get(len..).unwrap_or_default()
 }
 
 /// The first `len` bytes, or as many as there are.

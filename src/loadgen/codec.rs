@@ -17,6 +17,7 @@ mod neighbours;
 mod plain;
 mod raw;
 
+use super::accounting::Verification;
 use super::payload::{MessageTemplate, RequestId, mix};
 use super::plan::{Answer, Greeting, Plan, RawProtocol, Sizes, Workload};
 use framed::Framed;
@@ -191,9 +192,9 @@ impl WorkloadCodec {
         self.longest_reply
     }
 
-    /// What is said of a reply that is as it should be.
-    pub fn accepted(&self) -> Verdict {
-        self.accepted
+    /// Whether a reply that is as it should be was verified.
+    pub(super) fn verification(&self) -> Verification {
+        if self.verify { Verification::Verified } else { Verification::Unverified }
     }
 
     /// The request's kind, if it is one of a mixture.

@@ -69,7 +69,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
                     |direction| Endpoint::Slow(Box::new(SlowPeer::new(number, direction, rate)));
                 let endpoint = match role {
                     Role::Active => {
-                        Endpoint::Client(Box::new(ClientConnection::new(number, plan.pipeline)))
+                        Endpoint::Active(Box::new(ClientConnection::new(number, plan.pipeline)))
                     }
                     Role::Idle => Endpoint::Idle,
                     Role::SlowReader => slow(Direction::Reads),
@@ -104,7 +104,9 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             && slot.generation == token.generation()
         {
             slot.ready.merge(readiness);
-            self.enqueue(token.index());
+            if !std::mem::replace(&mut slot.is_queued, true) {
+                self.queue.push_back(token.index() as u32);
+            }
         }
     }
 
@@ -167,7 +169,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         for index in 0..self.slots.len() {
             let slot = &mut self.slots[index];
             let begins = match &mut slot.endpoint {
-                Endpoint::Client(client) if slot.connection.role() == Role::Active => {
+                Endpoint::Active(client) => {
                     if slot.connection.state() != StateName::GivenUp {
                         client.take_turn(active_slots.len(), start);
                         active_slots.push(index);
@@ -175,7 +177,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
                     !self.plan.is_open_loop()
                 }
                 Endpoint::Slow(_) => true,
-                Endpoint::Client(_) | Endpoint::Idle => false,
+                Endpoint::Probe(_) | Endpoint::Idle => false,
             };
             if begins {
                 self.enqueue(index);
@@ -227,8 +229,9 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         }
         match &mut slot.endpoint {
             Endpoint::Idle => {}
-            Endpoint::Client(client) => client.on_closed(accounts.of(role), account),
-            Endpoint::Slow(peer) => peer.client.on_closed(accounts.of(role), account),
+            Endpoint::Active(client) => client.on_closed(&mut accounts.main, account),
+            Endpoint::Probe(client) => client.on_closed(&mut accounts.side, account),
+            Endpoint::Slow(peer) => peer.client.on_closed(&mut accounts.side, account),
         }
     }
 
@@ -251,9 +254,9 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             let number = self.worker.connection(index);
             let endpoint = &mut self.slots[index].endpoint;
             if let Endpoint::Idle = endpoint {
-                *endpoint = Endpoint::Client(Box::new(ClientConnection::new(number, 1)));
+                *endpoint = Endpoint::Probe(Box::new(ClientConnection::new(number, 1)));
             }
-            if let Endpoint::Client(client) = endpoint {
+            if let Endpoint::Active(client) | Endpoint::Probe(client) = endpoint {
                 client.on_dropped(now);
             }
             let wait = self.jitter(self.plan.reconnecting.backoff);

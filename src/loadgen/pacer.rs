@@ -197,7 +197,9 @@ impl Pacer {
             run.next_storm = Some(at + every).filter(|&next| next + every <= run.end);
             return Some(Step::Storm(now.since(run.measured_from)));
         }
-        if let Some(slot) = run.next_due(now) {
+        if run.schedule.is_some()
+            && let Some(slot) = run.next_due(now)
+        {
             return Some(Step::Due(slot));
         }
         if run.end <= now {

@@ -29,10 +29,13 @@ pub const TAG_LEN: usize = 32;
 const SEQUENCE_BITS: u32 = 48;
 const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
 
+/// An odd number near 2⁶⁴ divided by the golden ratio.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// A hash of two numbers: the finalizer of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014), twice.
 #[inline]
 pub fn mix(a: u64, b: u64) -> u64 {
-    finalize(finalize(a.wrapping_add(0x9e37_79b9_7f4a_7c15)) ^ b)
+    finalize(finalize(a.wrapping_add(ODD)) ^ b)
 }
 
 #[inline]
@@ -46,7 +49,10 @@ fn finalize(mut x: u64) -> u64 {
 #[inline]
 pub fn request_tag(id: RequestId) -> [u8; TAG_LEN] {
     let sequence = id.sequence & SEQUENCE_MASK;
-    let check = check(RequestId { sequence, ..id });
+    // A multiplication spreads each bit over those above it; the fold brings them down again.
+    let number = id.connection << 32 ^ sequence;
+    let spread = number.wrapping_mul(ODD);
+    let check = (spread ^ spread >> 32).wrapping_mul(ODD) >> (u64::BITS - SEQUENCE_BITS);
     let high = id.connection << 32 | sequence >> 16;
     let low = (sequence & 0xffff) << SEQUENCE_BITS | check;
     let mut digits = [0; TAG_LEN];
@@ -54,15 +60,6 @@ pub fn request_tag(id: RequestId) -> [u8; TAG_LEN] {
         place.copy_from_slice(&hex(number as u32));
     }
     digits
-}
-
-/// A multiplication spreads each bit over those above it; the fold brings them down again.
-#[inline]
-fn check(id: RequestId) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let number = id.connection << 32 ^ id.sequence;
-    let spread = number.wrapping_mul(ODD);
-    (spread ^ spread >> 32).wrapping_mul(ODD) >> (u64::BITS - SEQUENCE_BITS)
 }
 
 /// Which request has this tag; `None` if it is corrupt.

@@ -14,8 +14,10 @@ use crate::io::readiness::Readiness;
 pub(super) enum Endpoint {
     /// Nothing: the connection is only held.
     Idle,
-    /// An active client, or an idle one that has to ask once after a storm.
-    Client(Box<ClientConnection>),
+    /// A client that makes the requests of the pacer.
+    Active(Box<ClientConnection>),
+    /// An idle connection that a storm has dropped: one request shows whether it is served again.
+    Probe(Box<ClientConnection>),
     /// A slow reader or writer.
     Slow(Box<SlowPeer>),
 }

@@ -48,12 +48,11 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         accounts: &mut Accounts,
         pacer: &mut Pacer,
     ) {
-        let Slot { connection, endpoint: Endpoint::Client(client), .. } = &mut self.slots[index]
+        let Slot { connection, endpoint: Endpoint::Active(client), .. } = &mut self.slots[index]
         else {
             return;
         };
-        let (role, state) = (connection.role(), connection.state());
-        if role != Role::Active || state != StateName::Closed || !pacer.is_sending() {
+        if connection.state() != StateName::Closed || !pacer.is_sending() {
             return;
         }
         let has_request = pacer.has_request_for(client.turn());
@@ -167,7 +166,9 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         let expires = now + life;
         match &mut slot.endpoint {
             Endpoint::Idle => {}
-            Endpoint::Client(client) => client.on_open(now, most_requests, expires),
+            Endpoint::Active(client) | Endpoint::Probe(client) => {
+                client.on_open(now, most_requests, expires)
+            }
             Endpoint::Slow(peer) => peer.client.on_open(now, most_requests, expires),
         }
         if role == Role::Active && expires != Moment::NEVER {
@@ -253,7 +254,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     fn give_up(&mut self, index: usize, pacer: &mut Pacer) {
         let slot = &mut self.slots[index];
         slot.connection.give_up();
-        if let (Role::Active, Endpoint::Client(client)) = (slot.connection.role(), &slot.endpoint) {
+        if let Endpoint::Active(client) = &slot.endpoint {
             pacer.give_up(client.turn());
         }
     }
