@@ -63,7 +63,7 @@ use codec::{Conversation, WorkloadCodec};
 use connection_pool::ConnectionPool;
 use counters::Operation;
 use pacer::{Pacer, Step};
-use slot::{Endpoint, Socket};
+use slot::{LoadEndpoint, OpenSocket};
 use slow_peer::SlowPeer;
 use std::io::ErrorKind;
 use std::rc::Rc;
@@ -183,7 +183,7 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
             return self.visit_without_connection(index, now);
         };
         let end = match endpoint {
-            Endpoint::Active(client) => {
+            LoadEndpoint::Active(client) => {
                 let accounting = &mut accounts.main;
                 let mut visit = Visit { socket, client, codec, accounting, buffers };
                 match self.conversation {
@@ -192,12 +192,12 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
                     Conversation::ClientSpeaks => visit.send_only(pacer),
                 }
             }
-            Endpoint::Idle => hold_idle(socket, &mut accounts.main, buffers),
-            Endpoint::Probe(client) => {
+            LoadEndpoint::Idle => hold_idle(socket, &mut accounts.main, buffers),
+            LoadEndpoint::Probe(client) => {
                 let accounting = &mut accounts.side;
                 Visit { socket, client, codec, accounting, buffers }.probe()
             }
-            Endpoint::Slow(peer) => {
+            LoadEndpoint::Slow(peer) => {
                 let Some(start) = pacer.running_since() else { return };
                 let SlowPeer { client, trickle } = &mut **peer;
                 let accounting = &mut accounts.side;
@@ -231,18 +231,18 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         let Some((socket, endpoint)) = self.pool.open(index) else { return };
         let ready = *socket.ready;
         let (client, may_send) = match endpoint {
-            Endpoint::Active(client) => {
+            LoadEndpoint::Active(client) => {
                 let may_send = client.has_room(now) && self.pacer.has_request_for(client.turn());
                 (client, may_send)
             }
-            Endpoint::Probe(client) if client.is_quiet() && !client.returns_from_storm() => {
+            LoadEndpoint::Probe(client) if client.is_quiet() && !client.returns_from_storm() => {
                 return self.pool.on_probe_answered(index);
             }
-            Endpoint::Probe(client) => (client, false),
+            LoadEndpoint::Probe(client) => (client, false),
             // A slow peer's clock ticks on its own.
-            Endpoint::Slow(_) => return,
-            Endpoint::Idle if ready.read => return self.pool.enqueue(index),
-            Endpoint::Idle => return,
+            LoadEndpoint::Slow(_) => return,
+            LoadEndpoint::Idle if ready.read => return self.pool.enqueue(index),
+            LoadEndpoint::Idle => return,
         };
         let deadline = client.deadline(self.plan.timeout);
         let has_served_its_time = client.is_quiet() && !client.may_take_another(now);
@@ -269,7 +269,7 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
             }
             return;
         };
-        if let Endpoint::Slow(_) = endpoint {
+        if let LoadEndpoint::Slow(_) = endpoint {
             return self.visit(index, now);
         }
         // One more try: a reply may have come in time, and its event be still to come.
@@ -280,8 +280,8 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
             return;
         }
         let (client, accounting) = match self.pool.open(index) {
-            Some((_, Endpoint::Active(client))) => (client, &mut self.accounts.main),
-            Some((_, Endpoint::Probe(client))) => (client, &mut self.accounts.side),
+            Some((_, LoadEndpoint::Active(client))) => (client, &mut self.accounts.main),
+            Some((_, LoadEndpoint::Probe(client))) => (client, &mut self.accounts.side),
             _ => return,
         };
         if client.expire_requests(&self.codec, accounting, self.plan.timeout, now).is_err() {
@@ -299,7 +299,7 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
 
 /// Holds an idle connection: whatever it receives is unexpected.
 fn hold_idle<N: Connect>(
-    socket: Socket<'_, N>,
+    socket: OpenSocket<'_, N>,
     accounting: &mut RequestAccounting,
     buffers: &mut Buffers,
 ) -> Result<(), VisitEnd> {

@@ -21,7 +21,7 @@ use super::connect_ramp::ConnectRamp;
 use super::counters::Operation;
 use super::pacer::{OpenCounts, Pacer};
 use super::plan::{Close, Plan, Worker};
-use super::slot::{Endpoint, Slot, Socket};
+use super::slot::{LoadEndpoint, OpenSocket, Slot};
 use super::slow_peer::{Direction, SlowPeer};
 use crate::io::clock::Moment;
 use crate::io::host::MonotonicClock;
@@ -65,13 +65,14 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         for (role, count) in roles {
             for _ in 0..count {
                 let number = worker.connection(slots.len());
-                let slow =
-                    |direction| Endpoint::Slow(Box::new(SlowPeer::new(number, direction, rate)));
+                let slow = |direction| {
+                    LoadEndpoint::Slow(Box::new(SlowPeer::new(number, direction, rate)))
+                };
                 let endpoint = match role {
                     Role::Active => {
-                        Endpoint::Active(Box::new(ClientConnection::new(number, plan.pipeline)))
+                        LoadEndpoint::Active(Box::new(ClientConnection::new(number, plan.pipeline)))
                     }
-                    Role::Idle => Endpoint::Idle,
+                    Role::Idle => LoadEndpoint::Idle,
                     Role::SlowReader => slow(Direction::Reads),
                     Role::SlowWriter => slow(Direction::Writes),
                 };
@@ -156,10 +157,10 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
 
     /// The socket and the endpoint of a slot whose connection is open.
     #[inline]
-    pub(super) fn open(&mut self, index: usize) -> Option<(Socket<'_, N>, &mut Endpoint)> {
+    pub(super) fn open(&mut self, index: usize) -> Option<(OpenSocket<'_, N>, &mut LoadEndpoint)> {
         let Slot { connection, endpoint, ready, .. } = &mut self.slots[index];
         let stream = connection.stream_mut()?;
-        Some((Socket { net: &mut self.net, stream, ready }, endpoint))
+        Some((OpenSocket { net: &mut self.net, stream, ready }, endpoint))
     }
 
     /// Gives the slots that may make requests their turns, from `start` on; in a closed loop, and
@@ -169,15 +170,15 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         for index in 0..self.slots.len() {
             let slot = &mut self.slots[index];
             let begins = match &mut slot.endpoint {
-                Endpoint::Active(client) => {
+                LoadEndpoint::Active(client) => {
                     if slot.connection.state() != StateName::GivenUp {
                         client.take_turn(active_slots.len(), start);
                         active_slots.push(index);
                     }
                     !self.plan.is_open_loop()
                 }
-                Endpoint::Slow(_) => true,
-                Endpoint::Probe(_) | Endpoint::Idle => false,
+                LoadEndpoint::Slow(_) => true,
+                LoadEndpoint::Probe(_) | LoadEndpoint::Idle => false,
             };
             if begins {
                 self.enqueue(index);
@@ -228,10 +229,10 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             }
         }
         match &mut slot.endpoint {
-            Endpoint::Idle => {}
-            Endpoint::Active(client) => client.on_closed(&mut accounts.main, account),
-            Endpoint::Probe(client) => client.on_closed(&mut accounts.side, account),
-            Endpoint::Slow(peer) => peer.client.on_closed(&mut accounts.side, account),
+            LoadEndpoint::Idle => {}
+            LoadEndpoint::Active(client) => client.on_closed(&mut accounts.main, account),
+            LoadEndpoint::Probe(client) => client.on_closed(&mut accounts.side, account),
+            LoadEndpoint::Slow(peer) => peer.client.on_closed(&mut accounts.side, account),
         }
     }
 
@@ -253,10 +254,10 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             self.close(index, accounts, RequestAccounting::abandoned);
             let number = self.worker.connection(index);
             let endpoint = &mut self.slots[index].endpoint;
-            if let Endpoint::Idle = endpoint {
-                *endpoint = Endpoint::Probe(Box::new(ClientConnection::new(number, 1)));
+            if let LoadEndpoint::Idle = endpoint {
+                *endpoint = LoadEndpoint::Probe(Box::new(ClientConnection::new(number, 1)));
             }
-            if let Endpoint::Active(client) | Endpoint::Probe(client) = endpoint {
+            if let LoadEndpoint::Active(client) | LoadEndpoint::Probe(client) = endpoint {
                 client.on_dropped(now);
             }
             let wait = self.jitter(self.plan.reconnecting.backoff);
@@ -286,7 +287,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     /// The request that an idle connection made after a storm was answered: it is held again.
     pub(super) fn on_probe_answered(&mut self, index: usize) {
         self.slots[index].connection.served();
-        self.slots[index].endpoint = Endpoint::Idle;
+        self.slots[index].endpoint = LoadEndpoint::Idle;
         self.timers.disarm(index);
     }
 }

@@ -11,7 +11,7 @@ use crate::io::readiness::Readiness;
 
 /// What talks on a slot's connections.
 #[derive(Debug)]
-pub(super) enum Endpoint {
+pub(super) enum LoadEndpoint {
     /// Nothing: the connection is only held.
     Idle,
     /// A client that makes the requests of the pacer.
@@ -26,7 +26,7 @@ pub(super) enum Endpoint {
 #[derive(Debug)]
 pub(super) struct Slot<S> {
     pub(super) connection: SlotConnection<S>,
-    pub(super) endpoint: Endpoint,
+    pub(super) endpoint: LoadEndpoint,
     /// The generation in the token of the present socket.
     pub(super) generation: u32,
     pub(super) ready: Readiness,
@@ -38,7 +38,7 @@ pub(super) struct Slot<S> {
 }
 
 impl<S> Slot<S> {
-    pub(super) fn new(role: Role, endpoint: Endpoint) -> Slot<S> {
+    pub(super) fn new(role: Role, endpoint: LoadEndpoint) -> Slot<S> {
         Slot {
             connection: SlotConnection::new(role),
             endpoint,
@@ -52,7 +52,7 @@ impl<S> Slot<S> {
 }
 
 /// The socket of an open connection, with all that a read or a write needs.
-pub(super) struct Socket<'a, N: Connect> {
+pub(super) struct OpenSocket<'a, N: Connect> {
     pub(super) net: &'a mut N,
     pub(super) stream: &'a mut N::Stream,
     pub(super) ready: &'a mut Readiness,

@@ -10,7 +10,7 @@ use super::client_connection::{ClientConnection, Desynchronized};
 use super::codec::WorkloadCodec;
 use super::counters::Operation;
 use super::pacer::Pacer;
-use super::slot::Socket;
+use super::slot::OpenSocket;
 use crate::io::clock::Moment;
 use crate::io::host::MonotonicClock;
 use crate::io::net::{self, Connect, ReadOutcome};
@@ -48,7 +48,7 @@ impl Default for Buffers {
 
 /// A client, its socket, and what both need to exchange requests and replies.
 pub(super) struct Visit<'a, N: Connect> {
-    pub(super) socket: Socket<'a, N>,
+    pub(super) socket: OpenSocket<'a, N>,
     pub(super) client: &'a mut ClientConnection,
     pub(super) codec: &'a mut WorkloadCodec,
     pub(super) accounting: &'a mut RequestAccounting,
@@ -124,7 +124,7 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
         if !was_stuck && output.is_empty() {
             return Ok(());
         }
-        let Socket { net, stream, ready } = &mut self.socket;
+        let OpenSocket { net, stream, ready } = &mut self.socket;
         let sent = net::flush_queue(*net, stream, ready, self.client.unsent_mut(), output, now);
         output.clear();
         let count = sent.map_err(|error| VisitEnd::Failed(Operation::Writing, error))?;
@@ -143,7 +143,7 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
         if !self.socket.ready.write {
             return Ok(());
         }
-        let Socket { net, stream, ready } = &mut self.socket;
+        let OpenSocket { net, stream, ready } = &mut self.socket;
         let portion = unsent.bytes().get(..most).unwrap_or(unsent.bytes());
         let count = net::flush(*net, stream, ready, portion)
             .map_err(|error| VisitEnd::Failed(Operation::Writing, error))?;
@@ -158,7 +158,7 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
     pub(super) fn read(&mut self, most: usize) -> Result<Moment, VisitEnd> {
         let room = self.buffers.input.len().min(most);
         let input = self.buffers.input.get_mut(..room).unwrap_or_default();
-        let Socket { net, stream, ready } = &mut self.socket;
+        let OpenSocket { net, stream, ready } = &mut self.socket;
         let filled = net::fill(*net, stream, ready, input)
             .map_err(|error| VisitEnd::Failed(Operation::Reading, error))?;
         let now = net.now();

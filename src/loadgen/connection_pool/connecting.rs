@@ -10,7 +10,7 @@ use crate::loadgen::conn_state::{Role, StateName};
 use crate::loadgen::pacer::Pacer;
 use crate::loadgen::payload;
 use crate::loadgen::plan::{Lifetime, Pace};
-use crate::loadgen::slot::{Endpoint, Slot};
+use crate::loadgen::slot::{LoadEndpoint, Slot};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
@@ -48,7 +48,8 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         accounts: &mut Accounts,
         pacer: &mut Pacer,
     ) {
-        let Slot { connection, endpoint: Endpoint::Active(client), .. } = &mut self.slots[index]
+        let Slot { connection, endpoint: LoadEndpoint::Active(client), .. } =
+            &mut self.slots[index]
         else {
             return;
         };
@@ -152,7 +153,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         };
         self.timers.disarm(index);
         let slot = &mut self.slots[index];
-        slot.connection.connected(!matches!(slot.endpoint, Endpoint::Idle));
+        slot.connection.connected(!matches!(slot.endpoint, LoadEndpoint::Idle));
         slot.failures = 0;
         let role = slot.connection.role();
         if !std::mem::replace(&mut slot.was_established, true) {
@@ -165,11 +166,11 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         self.active_open += usize::from(role == Role::Active);
         let expires = now + life;
         match &mut slot.endpoint {
-            Endpoint::Idle => {}
-            Endpoint::Active(client) | Endpoint::Probe(client) => {
+            LoadEndpoint::Idle => {}
+            LoadEndpoint::Active(client) | LoadEndpoint::Probe(client) => {
                 client.on_open(now, most_requests, expires)
             }
-            Endpoint::Slow(peer) => peer.client.on_open(now, most_requests, expires),
+            LoadEndpoint::Slow(peer) => peer.client.on_open(now, most_requests, expires),
         }
         if role == Role::Active && expires != Moment::NEVER {
             self.timers.arm(index, expires);
@@ -254,7 +255,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     fn give_up(&mut self, index: usize, pacer: &mut Pacer) {
         let slot = &mut self.slots[index];
         slot.connection.give_up();
-        if let Endpoint::Active(client) = &slot.endpoint {
+        if let LoadEndpoint::Active(client) = &slot.endpoint {
             pacer.give_up(client.turn());
         }
     }
