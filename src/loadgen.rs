@@ -2,9 +2,9 @@
 //!
 //! - [`plan`] is what is asked for, [`schedule`] when each request is due, [`codec`] what a request
 //!   looks like and what its reply has to be.
-//! - [`LoadWorker`] drives the connections. It has four parts: the *pacer* says when, the *connection
-//!   pool* where, a *client connection* what is sent and received there, and the *accounting* keeps
-//!   count. As in the server, events only mark a connection as ready; all work is done in
+//! - [`LoadWorker`] drives the connections. It has four parts: the *pacer* says when, the
+//!   *connection pool* where, a *client connection* what is sent and received there, and the
+//!   *accounting* keeps count. As in the server, events only mark a connection as ready; all work is done in
 //!   [`EventHandler::end_turn`], from one queue.
 //! - [`counters`] are the result, and add up over workers.
 //!
@@ -12,8 +12,8 @@
 //! connections, because the schedule does: a request whose connection is lost is still due.
 //!
 //! Invariant: a request is sent because the schedule says so (open loop) or an answer has come
-//! (closed loop), never because the server is ready for it. Each request that was sent is closed once
-//! in the [`Counters`].
+//! (closed loop), never because the server is ready for it. Each request that was sent is closed
+//! once in the [`Counters`].
 
 pub mod codec;
 pub mod counters;
@@ -21,14 +21,14 @@ pub mod payload;
 pub mod plan;
 #[cfg_attr(
     not(test),
-    expect(clippy::indexing_slicing, reason = "rows and ports of its own making")
+    expect(clippy::indexing_slicing, reason = "rows and ports that it has made itself")
 )]
 pub mod preflight;
 #[cfg_attr(
     not(test),
     expect(
         clippy::indexing_slicing,
-        reason = "figures of its own making, or of a report that was checked when it was read"
+        reason = "figures that it has made itself, or of a report that was checked when it was read"
     )
 )]
 pub mod report;
@@ -125,8 +125,8 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         self.pacer.start_at(start);
     }
 
-    /// Ends the run before its time, for the reason `why`. Answers to requests in flight are awaited,
-    /// unless the run is stopped a second time.
+    /// Ends the run before its time, for the reason `why`. Answers to requests in flight are
+    /// awaited, unless the run is stopped a second time.
     pub fn stop(&mut self, why: &str, now: Moment) {
         if self.pacer.stop(why, now, &mut self.accounts.main) {
             self.pool.close_all(&mut self.accounts);
@@ -297,7 +297,7 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
     }
 }
 
-/// Holds an idle connection: whatever it receives is unexpected.
+/// Holds an idle connection: every byte that it receives is unexpected.
 fn hold_idle<N: Connect>(
     socket: OpenSocket<'_, N>,
     accounting: &mut RequestAccounting,

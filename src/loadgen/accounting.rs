@@ -1,9 +1,9 @@
 //! The accounting: every request and what became of it.
 //!
-//! Invariant: each request that was sent is closed once, as answered, unanswered or abandoned. It is
-//! counted in the part of the run in which it was *intended* to be sent. So a request of the warm-up
-//! that is answered late cannot improve the result, and a request of the measured part that is
-//! answered after the end is not left out.
+//! Invariant: each request that was sent is closed once, as answered, unanswered or abandoned. It
+//! is counted in the part of the run in which it was *intended* to be sent. So a request of the
+//! warm-up that is answered late cannot improve the result, and a request of the measured part that
+//! is answered after the end is not left out.
 
 use super::codec::Kind;
 use super::counters::{
@@ -32,12 +32,16 @@ impl Pending {
     }
 }
 
-/// How an answer compares to what it should be.
+/// What a look at a reply has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verification {
+    /// It is the right reply.
     Verified,
+    /// The run does not verify replies, or this one cannot be verified.
     Unverified,
+    /// It is not the right reply.
     Corrupt,
+    /// It is the right reply, and came behind that of a later request.
     Swapped,
 }
 
@@ -57,8 +61,8 @@ pub(super) struct RequestAccounting {
     opening: Connections,
     errors_of_opening: Errors,
     interval: Interval,
-    /// Of the interval, the latency of the measured part's requests; moved to the counters at its end,
-    /// so that an answer costs one histogram, not two.
+    /// Of the interval, the latency of the measured part's requests; moved to the counters at its
+    /// end, so that an answer costs one histogram, not two.
     interval_measured: Histogram,
     last_answer: Moment,
 }
@@ -151,7 +155,7 @@ impl RequestAccounting {
     pub(super) fn answered(
         &mut self,
         request: &Pending,
-        quality: Verification,
+        verification: Verification,
         kind: Option<Kind>,
         now: Moment,
     ) {
@@ -163,11 +167,11 @@ impl RequestAccounting {
         let is_measured = self.is_measured(request);
         let requests = self.requests(is_measured);
         requests.answered += count;
-        match quality {
+        match verification {
             Verification::Verified => requests.verified += count,
             Verification::Unverified => {}
             Verification::Corrupt | Verification::Swapped => {
-                self.wrong(quality, is_measured, count)
+                self.wrong(verification, is_measured, count)
             }
         }
         if !is_measured {
@@ -192,10 +196,10 @@ impl RequestAccounting {
         }
     }
 
-    fn wrong(&mut self, quality: Verification, is_measured: bool, count: u64) {
+    fn wrong(&mut self, verification: Verification, is_measured: bool, count: u64) {
         self.interval.errors += count;
         let mismatches = &mut self.counters.mismatches;
-        match quality {
+        match verification {
             Verification::Corrupt if is_measured => mismatches.corrupt += count,
             Verification::Swapped if is_measured => mismatches.swapped += count,
             _ => {}
@@ -229,7 +233,7 @@ impl RequestAccounting {
         self.requests(is_measured).abandoned += u64::from(request.count);
     }
 
-    /// A reply came that answers no request under way.
+    /// A reply came that answers no request in flight.
     pub(super) fn unsolicited(&mut self, count: impl FnOnce(&mut Mismatches)) {
         count(&mut self.counters.mismatches);
         self.interval.errors += 1;

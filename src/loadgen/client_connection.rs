@@ -1,11 +1,11 @@
 //! A client's side of a connection: the requests in flight, and the replies that answer them.
 //!
-//! It does no I/O: a [`Visit`](super::visit::Visit) feeds it the bytes that were received, and sends
-//! the bytes of the requests that it begins.
+//! It does no I/O: a [`Visit`](super::visit::Visit) feeds it the bytes that were received, and
+//! sends the bytes of the requests that it begins.
 //!
-//! Invariant: the requests in flight have consecutive sequence numbers; the newest has the one before
-//! `sequence`. A reply with a later number than expected came out of order; the requests before it
-//! are [missed](MissedReplies).
+//! Invariant: the requests in flight have consecutive sequence numbers; the newest has the one
+//! before `sequence`. A reply with a later number than expected came out of order; the requests
+//! before it are [missed](MissedReplies).
 
 mod other_replies;
 
@@ -87,7 +87,7 @@ impl ClientConnection {
         self.turn
     }
 
-    /// A connection was opened at `now`. It takes so many requests at most, and until `expires`.
+    /// A connection was opened at `now`. It takes `most_requests`, and none from `expires` on.
     pub(super) fn on_open(&mut self, now: Moment, most_requests: u64, expires: Moment) {
         self.free_since = now;
         self.uses_left = most_requests;
@@ -104,7 +104,8 @@ impl ClientConnection {
         self.dropped_at = Some(now);
     }
 
-    /// A reply has come. If it is the first since a storm dropped the connection, says how long after.
+    /// A reply has come. If it is the first since a storm dropped the connection, says how long
+    /// after.
     pub(super) fn served(&mut self, now: Moment) -> Option<Duration> {
         self.dropped_at.take().map(|dropped_at| now.since(dropped_at))
     }
@@ -271,8 +272,8 @@ impl ClientConnection {
         earliest.map_or(Moment::NEVER, |sent| sent + timeout)
     }
 
-    /// Gives up the requests whose time is up. Where replies have no tags, the next reply could then
-    /// be that of a request that was given up.
+    /// Counts the requests whose time is up as timed out. Where replies have no tags, the stream is
+    /// out of step then: the next reply could answer a request that timed out.
     pub(super) fn expire_requests(
         &mut self,
         codec: &WorkloadCodec,
@@ -323,7 +324,8 @@ impl ClientConnection {
         self.id(self.oldest())
     }
 
-    /// The number of the oldest request in flight; without any, that of the next.
+    /// The number of the oldest request in flight; if there is none, the number of the next
+    /// request.
     #[inline]
     pub(super) fn oldest(&self) -> u64 {
         self.sequence - self.in_flight as u64

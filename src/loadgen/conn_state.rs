@@ -1,8 +1,8 @@
 //! The states of a slot's connection, and which may follow which.
 //!
 //! A slot keeps its role for the whole run; its connection comes and goes. What an open connection
-//! does follows from the role, so state and role are one enum: there is no pair of values that could
-//! contradict each other.
+//! does follows from the role, so state and role are one enum: there is no pair of values that
+//! could contradict each other.
 //!
 //! Invariant: [`TRANSITIONS`] is complete. The one setter asserts it in debug builds.
 
@@ -46,7 +46,7 @@ enum ConnState<S> {
 pub(super) enum StateName {
     /// No connection, until a request needs one or the ramp comes to the slot.
     Closed,
-    /// connect(2) has begun, and the handshake is under way.
+    /// connect(2) was called, and the handshake has not ended.
     Connecting,
     /// Open: requests are sent and replies awaited.
     Active,

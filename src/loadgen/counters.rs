@@ -1,7 +1,7 @@
-//! What is counted while load runs: plain sums, so that the counters of several workers add up.
+//! The counters of a load run: plain sums, so that those of several workers add up.
 //!
-//! Invariant: merging loses nothing. Counts add, histograms add bucket by bucket, and of moments the
-//! later one counts.
+//! Invariant: merging loses nothing. Counts add, histograms add bucket by bucket, and of moments
+//! the later one counts.
 
 use crate::loadgen::report::{Errors, Histogram, Mismatches, PackedHistogram, SlowResult};
 use serde::{Deserialize, Serialize};
@@ -21,9 +21,9 @@ pub struct Requests {
     pub answered: u64,
     /// Answered, and verified to be the right answer.
     pub verified: u64,
-    /// Sent, and their connection lost or given up before the answer came, or no answer in time.
+    /// Sent, and not answered: the connection was lost first, or the time was up.
     pub unanswered: u64,
-    /// Under way on a connection that was dropped on purpose.
+    /// In flight on a connection that was dropped on purpose.
     pub abandoned: u64,
     /// Sent more than [`LATE`] after their intended time.
     pub late: u64,
@@ -316,8 +316,9 @@ pub fn count_error(errors: &mut Errors, operation: Operation, error: &io::Error)
     *errors.by_errno.entry(name).or_default() += 1;
 }
 
-/// The name of an error as in errno(3). Without a number of the system's: `EOF` for a FIN that should
-/// not have come yet, `ETIMEDOUT` for our own patience.
+/// The name of an error as in errno(3). An error without an errno is `EOF` for a FIN that came too
+/// early, `ETIMEDOUT` for a timeout of the generator, `OUT_OF_STEP` for a stream that cannot be
+/// read.
 pub fn error_name(error: &io::Error) -> String {
     match (error.raw_os_error(), error.kind()) {
         (Some(number), _) => format!("{:?}", nix::errno::Errno::from_raw(number)),

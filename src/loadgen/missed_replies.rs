@@ -14,7 +14,7 @@ use std::time::Duration;
 const REMEMBERED: usize = 64;
 const REMEMBERED_BY_PLACE: usize = 4;
 
-/// The requests that were overtaken, and those that timed out.
+/// The requests whose reply is late: a later one came first, or the time was up.
 #[derive(Debug)]
 pub(super) struct MissedReplies {
     out_of_order: Vec<(u64, Pending)>,
@@ -56,7 +56,8 @@ impl MissedReplies {
         self.timed_out.drain(..forgotten);
     }
 
-    /// If the request `sequence` has timed out, takes it out and says whether it was counted as lost.
+    /// If the request `sequence` has timed out, takes it out and says whether it was counted as
+    /// lost.
     pub(super) fn take_timed_out(&mut self, sequence: u64) -> Option<bool> {
         let at = self.timed_out.iter().position(|&(number, _)| number == sequence)?;
         self.timed_out.remove(at).map(|(_, counted_as_lost)| counted_as_lost)

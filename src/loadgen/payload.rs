@@ -4,9 +4,9 @@
 //! | connection, 8 digits | sequence, 12 digits | check, 12 digits | abc...z abc...z ... |
 //! ```
 //!
-//! The three numbers are the *tag*. Its digits are hexadecimal, so that a person can read a capture of
-//! the network. A payload of fewer than 32 bytes is the end of the tag, which is a hash of the first
-//! two numbers.
+//! The three numbers are the *tag*. Its digits are hexadecimal, so that a person can read a capture
+//! of the network. A payload of fewer than 32 bytes is the end of the tag, which is a hash of the
+//! first two numbers.
 //!
 //! Invariant: the check is a hash of connection and sequence. A reply whose numbers are not the
 //! expected ones but whose check fits was made for another request; any other was corrupted.
@@ -49,10 +49,7 @@ fn finalize(mut x: u64) -> u64 {
 #[inline]
 pub fn request_tag(id: RequestId) -> [u8; TAG_LEN] {
     let sequence = id.sequence & SEQUENCE_MASK;
-    // A multiplication spreads each bit over those above it; the fold brings them down again.
-    let number = id.connection << 32 ^ sequence;
-    let spread = number.wrapping_mul(ODD);
-    let check = (spread ^ spread >> 32).wrapping_mul(ODD) >> (u64::BITS - SEQUENCE_BITS);
+    let check = check(RequestId { sequence, ..id });
     let high = id.connection << 32 | sequence >> 16;
     let low = (sequence & 0xffff) << SEQUENCE_BITS | check;
     let mut digits = [0; TAG_LEN];
@@ -60,6 +57,14 @@ pub fn request_tag(id: RequestId) -> [u8; TAG_LEN] {
         place.copy_from_slice(&hex(number as u32));
     }
     digits
+}
+
+/// A multiplication spreads each bit over those above it; the fold brings them down again.
+#[inline]
+fn check(id: RequestId) -> u64 {
+    let number = id.connection << 32 ^ id.sequence;
+    let spread = number.wrapping_mul(ODD);
+    (spread ^ spread >> 32).wrapping_mul(ODD) >> (u64::BITS - SEQUENCE_BITS)
 }
 
 /// Which request has this tag; `None` if it is corrupt.
@@ -114,8 +119,7 @@ impl Payloads {
         out.extend_from_slice(filler.unwrap_or(&self.filler));
     }
 
-    /// Where in `bytes`, but not at their front, the payload of `id` begins, if it names its request in
-    /// full.
+    /// Where in `bytes`, but not at their front, the payload of `id` begins, if it has a whole tag.
     pub fn find(&self, id: RequestId, size: usize, bytes: &[u8]) -> Option<usize> {
         let tag = request_tag(id);
         let behind = bytes.get(1..).filter(|_| size >= TAG_LEN)?;
@@ -132,8 +136,8 @@ impl Payloads {
     #[inline]
     pub fn begins(&self, id: RequestId, size: usize, bytes: &[u8]) -> bool {
         let tag = request_tag(id);
-        let (named, rest) = bytes.split_at(bytes.len().min(TAG_LEN));
-        bytes.len() <= size && last(&tag, size).starts_with(named) && self.filler.starts_with(rest)
+        let (start, rest) = bytes.split_at(bytes.len().min(TAG_LEN));
+        bytes.len() <= size && last(&tag, size).starts_with(start) && self.filler.starts_with(rest)
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Plan {
     pub workload: Workload,
     /// When requests are sent.
     pub pace: Pace,
-    /// Requests under way at once on a connection, at least one.
+    /// Requests in flight at once on a connection, at least one.
     pub pipeline: usize,
     /// When the run ends.
     pub until: StopCondition,
@@ -41,7 +41,7 @@ pub struct Plan {
     pub verify: bool,
     /// All connections are dropped, and return, each time that this has passed.
     pub storm_every: Option<Duration>,
-    /// What becomes of a connection that is lost.
+    /// Whether and when a lost connection is opened again.
     pub reconnecting: ReconnectPolicy,
     /// Chooses what is random: sizes, kinds, jitter.
     pub seed: u64,
@@ -52,7 +52,7 @@ pub struct Plan {
 pub struct ConnectionCounts {
     /// Make requests.
     pub active: usize,
-    /// Are held open and say nothing.
+    /// Are held open and send nothing.
     pub idle: usize,
     /// Read [`ConnectionCounts::slow_rate`] bytes a second.
     pub slow_readers: usize,
@@ -69,7 +69,7 @@ impl ConnectionCounts {
     }
 }
 
-/// What is requested.
+/// What is requested, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Workload {
     /// Padded frames, of a mixture of kinds.
@@ -81,11 +81,11 @@ pub enum Workload {
     /// The server speaks as soon as the connection is there, and closes: each request is a
     /// connection.
     Greeting(Greeting),
-    /// Any protocol of requests and answers that can be told by their bytes.
+    /// Any protocol whose answers can be told by their bytes.
     Raw(RawProtocol),
 }
 
-/// A mixture of framed requests: weights, of which at least one is not zero.
+/// A mixture of framed requests: weights, at least one of them not zero.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mix {
     /// Weight of `ECHO`.
@@ -109,7 +109,7 @@ pub struct Sizes {
     pub max: usize,
 }
 
-/// What a server says unasked.
+/// What a server sends before any request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Greeting {
     /// A line of text, then FIN (RFC 867).
@@ -118,7 +118,7 @@ pub enum Greeting {
     Time,
     /// A text, then FIN.
     Greeting,
-    /// Text without end (RFC 864), of which this many bytes are read.
+    /// Text without end (RFC 864); this many bytes of it are an answer.
     Chargen(usize),
 }
 
@@ -131,7 +131,7 @@ pub struct RawProtocol {
     pub answer: Answer,
 }
 
-/// How a custom protocol's answer is told.
+/// How an answer of such a protocol is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// It is exactly these bytes, at least one.
@@ -163,7 +163,7 @@ pub struct Step {
     pub duration: Duration,
 }
 
-/// When the run ends: at whatever comes first.
+/// When the run ends: at the first of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopCondition {
     /// Requests, warm-up not counted.
@@ -203,7 +203,7 @@ pub enum Close {
     Rst,
 }
 
-/// What becomes of a connection that is lost.
+/// Whether and when a lost connection is opened again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReconnectPolicy {
     /// Whether it is opened again.

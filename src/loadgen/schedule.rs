@@ -1,7 +1,7 @@
 //! The schedule of an open loop: when each request is to be sent, whatever the server does.
 //!
 //! Invariant: the intended time of a request depends on its number and nothing else. So there is no
-//! queue of times to keep: who is late finds out by how much from the number of the request.
+//! queue of times to keep: the number of a late request tells how late it is.
 
 use super::plan::{Pace, Plan, Worker};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Slow readers and slow writers: clients on bad lines, or with bad intentions.
 //!
 //! A slow writer writes its requests a few bytes at a time. A slow reader sends many requests, and
-//! reads the replies a few bytes at a time, so that they pile up in the server. Neither's requests are
-//! part of the result: the result shows what they do to other clients.
+//! reads the replies a few bytes at a time, so that they pile up in the server. Neither's requests
+//! are part of the result: the result shows what they do to other clients.
 //!
 //! Invariant: one portion is moved in each period, however often the peer is visited.
 
@@ -57,7 +57,8 @@ impl SlowPeer {
 }
 
 impl Trickle {
-    /// Moves a portion, if it is time, of a run that goes on since `start`. Says when the next is due.
+    /// Moves a portion, if it is time, of a run that goes on since `start`. Says when the next is
+    /// due.
     pub(super) fn visit<N: Connect + MonotonicClock>(
         &mut self,
         visit: &mut Visit<'_, N>,
@@ -110,8 +111,8 @@ fn send_requests<N: Connect + MonotonicClock>(
     }
 }
 
-/// The bytes to move at a time `since_start` of the run, and when the next are due. Both follow from
-/// the time alone, so that neither fractions of bytes nor wake-ups that come late add up.
+/// The bytes to move at a time `since_start` of the run, and when the next are due. Both follow
+/// from the time alone, so that neither fractions of bytes nor wake-ups that come late add up.
 fn portion(rate: usize, since_start: Duration) -> (usize, Duration) {
     const NANOS: u128 = 1_000_000_000;
     let portions = rate.min(PORTIONS_PER_SECOND) as u128;

@@ -1,9 +1,9 @@
 //! A visit: what is done with an open connection when an event or a deadline comes to it.
 //!
-//! A visit reads before it sends: a reply makes room for the next request, and both go by one reading
-//! of the clock. The clock is read after the call that brought the reply, so that the reply's time
-//! counts what the client needed for the connections before this one. A client that cannot keep up
-//! shows in its own result.
+//! A visit reads before it sends: a reply makes room for the next request, and both go by one
+//! reading of the clock. The clock is read after the call that brought the reply, so that the
+//! reply's time counts what the client needed for the connections before this one. A client that
+//! cannot keep up shows in its own result.
 
 use super::accounting::RequestAccounting;
 use super::client_connection::{ClientConnection, Desynchronized};
@@ -98,8 +98,8 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
         Ok(())
     }
 
-    /// Reads what has come. An idle connection that returns from a storm first sends one request, to
-    /// see whether it is served.
+    /// Reads what has come. An idle connection that returns from a storm first sends one request,
+    /// to see whether it is served.
     pub(super) fn probe(&mut self) -> Result<(), VisitEnd> {
         let now = self.socket.net.now();
         if self.client.is_quiet() && self.client.returns_from_storm() {
@@ -166,9 +166,9 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
         let outcome = match filled {
             ReadOutcome::Nothing => Ok(now),
             ReadOutcome::Bytes(count) => {
+                self.accounting.received(count, now);
                 let input = input.get(..count).unwrap_or_default();
                 let taken = self.client.receive(input, self.codec, self.accounting, now);
-                self.accounting.received(count, now);
                 taken.map(|()| now).map_err(|Desynchronized| {
                     VisitEnd::Failed(Operation::Reading, ErrorKind::InvalidData.into())
                 })

@@ -1,4 +1,5 @@
-//! Replies that have to be looked at closely: most are not what they should be, or not in their turn.
+//! Replies that have to be looked at closely: most are not what they should be, or not in their
+//! turn.
 
 use super::{ClientConnection, Desynchronized, up_to};
 use crate::io::clock::Moment;

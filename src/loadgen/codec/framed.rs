@@ -111,8 +111,8 @@ impl Framed {
             return ReplyMatch::Incomplete;
         };
         let declared = frame::decode_header(header, self.max_body).ok();
-        // The expected reply further on, but not a frame further on, means that what stands before it
-        // is none.
+        // The expected reply begins further on, but not a frame further on. So the bytes before it
+        // are no reply.
         if declared != Some(self.size(id))
             && let Some(at) =
                 payloads.find(id, self.size(id), rest).filter(|&at| at < self.size(id))
@@ -126,10 +126,10 @@ impl Framed {
         {
             return ReplyMatch::Incomplete;
         }
-        // A payload that names its request tells how long it has to be.
+        // A tag tells how long its payload has to be.
         let len = match (declared, tagged.map(|tagged| self.size(tagged))) {
             (None, None) if self.kind(id) == Kind::Echo => {
-                // It can only be hoped to be as long as the reply that should have come.
+                // Nothing tells its length. The likeliest one is that of the expected reply.
                 return whole_but_wrong(self.size(id), rest);
             }
             (None, None) => return ReplyMatch::Desynchronized,
@@ -145,8 +145,8 @@ impl Framed {
         }
     }
 
-    /// Where a payload ends whose header and whose name disagree: there where the next header begins,
-    /// or nothing has come yet.
+    /// Where a payload ends if its header and its tag disagree: where the next header begins, or
+    /// where the received bytes end.
     fn likelier_end(&self, declared: usize, due: usize, rest: &[u8]) -> usize {
         let continues = |end: usize| {
             rest.get(end..).is_some_and(|next| match next.first_chunk::<HEADER_LEN>() {

@@ -1,4 +1,4 @@
-//! Services that speak unasked.
+//! Services that send a text as soon as a client has connected.
 
 use super::{ReplyMatch, Verdict};
 use crate::loadgen::plan::Greeting;

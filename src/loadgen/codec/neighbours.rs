@@ -3,12 +3,12 @@
 use super::SHORTEST_TAG;
 use crate::loadgen::payload::{Payloads, RequestId, TAG_LEN, identify};
 
-/// How far around an expected request another one is looked for, when payloads are too short to carry
-/// a whole tag.
+/// How far around an expected request another one is looked for, when payloads are too short to
+/// carry a whole tag.
 pub(super) const NEIGHBOURS: u64 = 1024;
 
-/// The requests around `id`, nearest first: a reply that was lost or doubled is mostly a neighbour of
-/// the expected one.
+/// The requests around `id`, nearest first: a reply that was lost or doubled is mostly a neighbour
+/// of the expected one.
 fn neighbours(id: RequestId) -> impl Iterator<Item = RequestId> {
     (1..=NEIGHBOURS)
         .flat_map(move |distance| {
@@ -18,8 +18,9 @@ fn neighbours(id: RequestId) -> impl Iterator<Item = RequestId> {
         .map(move |sequence| RequestId { sequence, ..id })
 }
 
-/// Whether `bytes`, too few for a tag, can be the start of a payload with the whole tag of `id` or of a
-/// request around it. Then the verdict waits: it must not depend on how the stream was cut into reads.
+/// Whether `bytes`, too few for a tag, can be the start of a payload with the whole tag of `id` or
+/// of a request around it. Then the verdict waits: it must not depend on how the stream was cut
+/// into reads.
 pub(super) fn may_carry_tag(
     payloads: &Payloads,
     id: RequestId,
@@ -33,8 +34,8 @@ pub(super) fn may_carry_tag(
     !bytes.is_empty() && bytes.len() < TAG_LEN && (is_start(id) || neighbours(id).any(is_start))
 }
 
-/// The request other than `id` whose whole payload stands at the front of `bytes`. No payload of the
-/// run has fewer than `shortest` bytes.
+/// The request other than `id` whose whole payload stands at the front of `bytes`. No payload of
+/// the run has fewer than `shortest` bytes.
 pub(super) fn find_other(
     payloads: &Payloads,
     id: RequestId,

@@ -1,10 +1,10 @@
-//! A protocol of which only the bytes of an answer, its length or its end are known.
+//! A protocol whose answers are known by their bytes, their length or their end.
 
 use super::{ReplyMatch, Verdict};
 use crate::loadgen::plan::Answer;
 
-/// `is_last` tells that no other request is under way: then a wrong answer is all that has come,
-/// however long, and the next answer begins behind it.
+/// `is_last` tells that no other request is in flight: then all bytes that have come are the wrong
+/// answer, and the next answer begins behind them.
 pub(super) fn examine(answer: &Answer, bytes: &[u8], is_last: bool) -> ReplyMatch {
     match answer {
         Answer::Exactly(expected) => match bytes.get(..expected.len()) {

@@ -111,7 +111,7 @@ fn the_reply_to_another_request_is_told() {
 }
 
 #[test]
-fn the_reply_to_another_connection_is_told_by_its_whole_name() {
+fn the_reply_to_another_connection_is_told_by_its_whole_tag() {
     let foreign = RequestId { connection: 4, sequence: 9_000_000 };
     for size in SIZES.into_iter().filter(|&size| size >= 8) {
         for mut codec in [framed(size), plain(size)] {
@@ -299,16 +299,16 @@ fn in_a_mixture_an_echo_in_the_place_of_another_kind_is_told() {
 }
 
 #[test]
-fn a_lost_reply_leaves_the_stream_in_step_only_where_replies_have_names() {
+fn a_lost_reply_leaves_the_stream_in_step_only_where_replies_have_tags() {
     assert!(framed(8).replies_are_tagged());
     assert!(plain(64).replies_are_tagged());
     assert!(!mixture(1, 1, 0, 64).replies_are_tagged());
     assert!(!mixture(1, 0, 1, 64).replies_are_tagged());
     assert!(!custom(Answer::Bytes(1)).replies_are_tagged());
-    // Nothing is in them that could be a name.
+    // They are too short for a tag.
     assert!(!framed(0).replies_are_tagged());
     assert!(!plain(1).replies_are_tagged());
-    // Nobody looks at the name.
+    // The run does not look at the tag.
     let unverified = Plan { workload: framed_echo(Sizes::fixed(64)), verify: false, ..plan() };
     assert!(!WorkloadCodec::new(&unverified).replies_are_tagged());
 }

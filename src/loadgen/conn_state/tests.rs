@@ -1,5 +1,5 @@
-//! Every event is tried in every state of every role; what comes of it is the table, and the table is
-//! what ARCHITECTURE.md shows.
+//! Every event is tried in every state of every role. The outcomes are the table of transitions,
+//! which ARCHITECTURE.md shows.
 
 use super::*;
 use std::collections::BTreeSet;
@@ -74,7 +74,7 @@ fn connection_in(role: Role, state: StateName) -> Option<SlotConnection<()>> {
     None
 }
 
-/// What comes of `event` in `state`; `None` if the setter does not let it happen.
+/// The next state after `event` in `state`; `None` if the setter does not let it happen.
 fn outcome(role: Role, state: StateName, event: ConnEvent, probes: bool) -> Option<StateName> {
     let mut connection = connection_in(role, state)?;
     let happened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {

@@ -202,7 +202,8 @@ proptest! {
     #[test]
     fn a_tally_survives_the_way_from_a_worker(counted in prop::collection::vec(counted(), 0..40)) {
         let counters = tally_of(&counted);
-        let sent: Counters = serde_json::from_str(&serde_json::to_string(&counters).unwrap()).unwrap();
+        let json = serde_json::to_string(&counters).unwrap();
+        let sent: Counters = serde_json::from_str(&json).unwrap();
         // What is told of a histogram is its buckets.
         let counts = |counters: &Counters| Vec::from_iter(counters.latency.buckets());
         prop_assert_eq!(counts(&sent), counts(&counters));

@@ -77,8 +77,11 @@ proptest! {
         (slow_readers, slow_writers) in (0usize..50, 0usize..50),
         of in 1usize..20,
     ) {
-        let connections = ConnectionCounts { active, idle, slow_readers, slow_writers, slow_rate: 3 };
-        let shares: Vec<ConnectionCounts> = workers(of).map(|worker| worker.share_of_connections(connections)).collect();
+        let slow_rate = 3;
+        let connections =
+            ConnectionCounts { active, idle, slow_readers, slow_writers, slow_rate };
+        let shares: Vec<ConnectionCounts> =
+            workers(of).map(|worker| worker.share_of_connections(connections)).collect();
         let sum = |part: fn(&ConnectionCounts) -> usize| shares.iter().map(part).sum::<usize>();
         prop_assert_eq!(sum(|share| share.active), active);
         prop_assert_eq!(sum(|share| share.idle), idle);

@@ -97,7 +97,7 @@ fn what_is_thrown_away_is_done_when_it_is_sent() {
 }
 
 #[test]
-fn no_more_requests_are_under_way_than_the_pipeline_holds() {
+fn no_more_requests_are_in_flight_than_the_pipeline_holds() {
     for pipeline in [1, 2, 5, 32] {
         let net = wide_net();
         let answer_late = |asked: &Asked| {
@@ -118,7 +118,7 @@ fn no_more_requests_are_under_way_than_the_pipeline_holds() {
 }
 
 #[test]
-fn time_ends_a_closed_loop_and_what_is_under_way_is_awaited() {
+fn time_ends_a_closed_loop_and_requests_in_flight_are_awaited() {
     let net = wide_net();
     let peers = Peers::new(&net, |asked| Act::SayAt(asked.at + 300 * MILLISECOND, asked.reply()));
     let until = StopCondition { requests: None, duration: Some(SECOND) };
@@ -132,7 +132,7 @@ fn time_ends_a_closed_loop_and_what_is_under_way_is_awaited() {
 }
 
 #[test]
-fn the_measured_part_of_so_many_requests_ends_with_the_last_answer() {
+fn the_measured_part_of_a_number_of_requests_ends_with_the_last_answer() {
     let net = wide_net();
     let peers = Peers::new(&net, |asked| Act::SayAt(asked.at + 300 * MILLISECOND, asked.reply()));
     let plan = Plan { until: requests(4), ..plan() };

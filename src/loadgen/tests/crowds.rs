@@ -65,7 +65,7 @@ fn an_idle_connection_that_the_server_closes_is_lost_and_returns() {
 }
 
 #[test]
-fn what_nobody_asked_for_is_unexpected() {
+fn bytes_without_a_request_are_unexpected() {
     let net = wide_net();
     let peers = Peers::new(&net, Asked::answer);
     let mut rig = Rig::new(net, at_rate(10.0, connections(1, 1), SECOND), peers).started();
@@ -101,7 +101,7 @@ fn in_a_storm_all_connections_return_and_are_served() {
 }
 
 #[test]
-fn what_a_storm_finds_under_way_is_abandoned() {
+fn requests_in_flight_in_a_storm_are_abandoned() {
     let net = wide_net();
     let peers = Peers::new(&net, |asked| Act::SayAt(asked.at + 95 * MILLISECOND, asked.reply()));
     let plan =
@@ -144,7 +144,7 @@ fn a_connection_for_each_request_is_part_of_its_time() {
     rig.net.set_way(address, crate::client::tests::loopback::Way::Open);
     let counters = rig.run_to_end();
     assert_eq!((counters.requests.verified, counters.connections.opened), (10, 11));
-    // The request due at 500 ms had its connection at 550 ms. It was late for nobody's sake.
+    // The request due at 500 ms had its connection at 550 ms. The client was not late.
     assert_eq!((counters.latency.max() / 1_000_000, counters.service.max() / 1_000_000), (50, 50));
     assert_eq!((counters.connect.max() / 1_000_000, counters.connections.lost), (50, 0));
 }
@@ -178,7 +178,7 @@ fn a_connection_that_waits_for_its_first_request_is_no_part_of_its_time() {
     assert_eq!(counters.latency.max() / 1_000_000, 30);
 }
 
-/// Counts what comes, and says nothing.
+/// Reads all, and sends nothing.
 fn hearing(net: &Loopback) -> Peers<impl FnMut(&Asked) -> Act + use<>> {
     Peers::new(net, |_: &Asked| Act::Nothing)
 }

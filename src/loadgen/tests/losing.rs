@@ -54,7 +54,7 @@ fn a_lost_connection_returns_and_what_was_due_meanwhile_is_sent() {
 fn attempts_to_return_are_ever_rarer_until_one_succeeds() {
     let net = wide_net();
     let peers = Peers::new(&net, Asked::answer);
-    // A connection elsewhere keeps the run from being given up.
+    // A connection elsewhere keeps the run from its early end.
     let mut plan = at_rate(100.0, 2, 60 * SECOND);
     plan.destinations.push(([127, 0, 0, 2], 9999).into());
     let here = plan.destinations[0];
@@ -160,7 +160,7 @@ fn a_registration_that_fails_is_a_failed_attempt() {
 }
 
 #[test]
-fn an_attempt_that_nobody_answers_is_given_up_in_time() {
+fn an_attempt_without_an_answer_fails_in_time() {
     let net = wide_net();
     let plan = at_rate(100.0, 3, SECOND);
     net.set_way(plan.destinations[0], Way::Silent);
@@ -200,7 +200,7 @@ fn when_the_server_dies_the_run_ends_with_the_reason() {
 }
 
 #[test]
-fn where_replies_have_names_one_that_does_not_come_costs_nothing_else() {
+fn where_replies_have_tags_one_that_does_not_come_costs_nothing_else() {
     let net = wide_net();
     let drop_third = |asked: &Asked| if asked.turn == 2 { Act::Nothing } else { asked.answer() };
     let peers = Peers::new(&net, drop_third);
@@ -213,12 +213,12 @@ fn where_replies_have_names_one_that_does_not_come_costs_nothing_else() {
         (1, 1, 0)
     );
     assert_eq!((counters.connections.opened, counters.connections.lost), (1, 0));
-    // Due at 2 s and given up at 7 s; until then nothing could be sent.
+    // Due at 2 s, and timed out at 7 s; until then nothing could be sent.
     assert_eq!(requests.late, 4);
 }
 
 #[test]
-fn where_replies_have_no_names_the_connection_is_replaced() {
+fn where_replies_have_no_tags_the_connection_is_replaced() {
     let net = wide_net();
     let drop_third = |asked: &Asked| match (asked.connection, asked.turn) {
         (0, 2) => Act::SayAt(asked.at + 6 * SECOND, asked.reply()),
@@ -234,8 +234,8 @@ fn where_replies_have_no_names_the_connection_is_replaced() {
 }
 
 #[test]
-fn a_reply_that_comes_after_it_was_given_up_is_neither_lost_nor_doubled() {
-    // In a wide pipeline, many are given up at once.
+fn a_reply_that_comes_after_its_timeout_is_neither_lost_nor_doubled() {
+    // In a wide pipeline, many time out at once.
     for pipeline in [1, 200, 2000] {
         let net = wide_net();
         let late = move |asked: &Asked| match asked.turn {

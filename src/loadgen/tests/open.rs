@@ -93,17 +93,17 @@ fn a_stall_is_seen_by_every_request_that_was_due_in_it() {
         let peers = stalling(&net, from, to);
         let rig = Rig::new(net, at_rate(200.0, connections, SECOND), peers).started();
         let counters = rig.run_to_end();
-        // One request under way a connection: what else is due in the stall goes out after it.
+        // One request in flight a connection: the others that are due in the stall go out after it.
         let due = (0..200).map(|number| 5 * MILLISECOND * number);
         let waits =
             |due: Duration| if (from..to).contains(&due) { to - due } else { Duration::ZERO };
         assert!(counters.latency == histogram(due.clone().map(waits)));
         let first_in_stall = 80..80 + connections as u32;
-        let under_way = |number: u32| {
+        let in_flight = |number: u32| {
             let due = 5 * MILLISECOND * number;
             if first_in_stall.contains(&number) { to - due } else { Duration::ZERO }
         };
-        assert!(counters.service == histogram((0..200).map(under_way)));
+        assert!(counters.service == histogram((0..200).map(in_flight)));
         assert_eq!(
             (counters.scheduled, counters.requests.sent, counters.requests.verified),
             (200, 200, 200)
@@ -194,7 +194,7 @@ fn warm_up_is_scheduled_and_does_not_count() {
 }
 
 #[test]
-fn so_many_requests_are_scheduled_as_asked_besides_the_warm_up() {
+fn as_many_requests_are_scheduled_as_asked_and_the_warm_up_is_extra() {
     let net = wide_net();
     let peers = prompt(&net);
     let until = StopCondition { requests: Some(30), duration: None };

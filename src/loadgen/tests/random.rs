@@ -1,4 +1,4 @@
-//! Whatever happens, each request is closed once; and where replies have names, each fault is told.
+//! Each request is closed once in any case; and where replies have tags, each fault is told.
 
 use super::peers::{Act, Asked, Peers, frame};
 use super::rig::Rig;
@@ -46,7 +46,8 @@ fn wrong_replies() -> impl Strategy<Value = Fault> {
         1 => Just(Fault::Double),
         1 => Just(Fault::Swap),
         1 => any::<Index>().prop_map(Fault::CorruptBody),
-        1 => select(vec![&b"9"[..], b"99999", b"0007", b"x", b"+", b" "]).prop_map(Fault::CorruptHeader),
+        1 => select(vec![&b"9"[..], b"99999", b"0007", b"x", b"+", b" "])
+            .prop_map(Fault::CorruptHeader),
         1 => Just(Fault::Foreign),
         1 => Just(Fault::Error),
     ]
@@ -154,7 +155,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn each_fault_of_a_named_reply_is_told_for_what_it_is(
+    fn each_fault_of_a_tagged_reply_is_told_for_what_it_is(
         seed in any::<u64>(),
         faults in vec(wrong_replies(), 1..60),
         connections in 1usize..4,
@@ -184,11 +185,12 @@ proptest! {
         prop_assert_eq!((requests.sent, requests.unanswered), (count, timeouts));
         let verified = requests.answered - mismatches.corrupt - mismatches.swapped;
         prop_assert_eq!(requests.verified, verified);
-        prop_assert_eq!((counters.connections.lost, counters.connections.opened), (0, connections as u64));
+        let opened = connections as u64;
+        prop_assert_eq!((counters.connections.lost, counters.connections.opened), (0, opened));
     }
 
     #[test]
-    fn whatever_happens_each_request_is_closed_once_and_nothing_stays_open(
+    fn in_any_case_each_request_is_closed_once_and_nothing_stays_open(
         (seed, window) in (any::<u64>(), prop_oneof![50usize..400, Just(100_000)]),
         faults in vec(any_fault(), 1..60),
         weather in vec(weather(), 1..20),
@@ -222,7 +224,9 @@ proptest! {
         prop_assert!(counters.connections.peak <= (active + idle) as u64);
         prop_assert!(counters.requests.verified <= counters.requests.answered);
         match until.requests {
-            Some(count) if counters.partial.is_none() => prop_assert!(counters.requests.sent <= count),
+            Some(count) if counters.partial.is_none() => {
+                prop_assert!(counters.requests.sent <= count);
+            }
             _ => {}
         }
         if storm_every.is_none() {

@@ -1,4 +1,4 @@
-//! Load on a network in memory, a clock that is set by hand, and who answers.
+//! Load on a network in memory, a clock that is set by hand, and a server.
 
 use crate::client::tests::loopback::{Loopback, Side};
 use crate::handlers::Service;
@@ -130,7 +130,7 @@ impl<O: OtherSide> Rig<O> {
     /// Turns of both sides until neither has anything more to do at this moment. Says when the
     /// first of them has.
     pub(super) fn settle(&mut self) -> Option<Moment> {
-        // What one side does for room gives the other an event only, and nothing that is under way.
+        // When one side makes room, the other gets an event, but no bytes are on their way.
         let mut quiet_turns = 0;
         for _ in 0..TURNS {
             while self.net.deliver() {}

@@ -1,5 +1,5 @@
-//! However a stream is cut into reads, what is said of it is the same: a verdict on its beginning is
-//! the verdict on all of it.
+//! However a stream is cut into reads, what is said of it is the same: a verdict on its beginning
+//! is the verdict on all of it.
 
 use super::*;
 use crate::protocol::frame::{HEADER_LEN, decode_header};
@@ -56,7 +56,8 @@ fn stream(codec: &mut WorkloadCodec, fault: &Fault) -> Vec<u8> {
 fn check(codec: &mut WorkloadCodec, fault: &Fault) -> Result<(), TestCaseError> {
     let stream = stream(codec, fault);
     let verdict = examine(codec, &stream);
-    // Where a header that is wrong says that the frame ends, and the stream does end, it is believed.
+    // Where a header that is wrong says that the frame ends, and the stream does end, it is
+    // believed.
     let believed = stream.first_chunk().and_then(|header| decode_header(header, 1 << 20).ok());
     for cut in (0..stream.len()).filter(|&cut| Some(cut) != believed.map(|len| HEADER_LEN + len)) {
         let early = examine(codec, &stream[..cut]);
@@ -80,7 +81,8 @@ proptest! {
         fault in faults(true),
         seed in any::<u64>(),
     ) {
-        check(&mut WorkloadCodec::new(&Plan { workload: framed_echo(sizes), seed, ..plan() }), &fault)?;
+        let plan = Plan { workload: framed_echo(sizes), seed, ..plan() };
+        check(&mut WorkloadCodec::new(&plan), &fault)?;
     }
 
     #[test]
@@ -92,6 +94,7 @@ proptest! {
         fault in faults(false),
         seed in any::<u64>(),
     ) {
-        check(&mut WorkloadCodec::new(&Plan { workload: Workload::PlainEcho(sizes), seed, ..plan() }), &fault)?;
+        let plan = Plan { workload: Workload::PlainEcho(sizes), seed, ..plan() };
+        check(&mut WorkloadCodec::new(&plan), &fault)?;
     }
 }
