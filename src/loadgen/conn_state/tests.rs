@@ -113,7 +113,7 @@ fn all() -> impl Iterator<Item = (StateName, ConnEvent, bool)> {
 /// The table as text.
 fn diagram() -> String {
     let mut text = String::from("```text\n");
-    let _ = writeln!(text, "{:<11} {:<10} {:<11} {}", "state", "event", "next state", "slots");
+    text += "state       event      next state  slots\n";
     for Transition { from, event, to, roles } in &TRANSITIONS {
         let [from, event, to] = [format!("{from:?}"), format!("{event:?}"), format!("{to:?}")];
         let roles = match roles.len() {
