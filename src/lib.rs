@@ -1,11 +1,11 @@
 //! readyd: a server and a client on readiness-based, nonblocking I/O.
 //!
-//! Begin with [`protocol`] (the wire format), then [`conn`] (the engine: a connection as a pure state
-//! machine), [`io::net`] (the seam to the operating system), [`server`] (many connections on one loop)
-//! and [`reactor`] (the loop). ARCHITECTURE.md follows one event through all of them.
+//! Begin with [`protocol`] (the wire format), then [`conn`] (the engine: a connection as a pure
+//! state machine), [`io::net`] (the seam to the operating system), [`server`] (many connections on
+//! one loop) and [`reactor`] (the loop). ARCHITECTURE.md follows one event through all of them.
 
-// What comes from outside must not be able to end the process. Where numbers of our own index arrays of
-// our own, the module or function says so.
+// What comes from outside must not be able to end the process. Where numbers of our own index
+// arrays of our own, the module or function says so.
 #![cfg_attr(
     not(test),
     deny(
