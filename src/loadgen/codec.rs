@@ -6,7 +6,8 @@
 //!
 //! A reply that is verified is *matched*, not cut by the framing of its protocol: the right bytes
 //! follow from the request, and a wrong length in a header is one of the faults that have to be
-//! told. Only where nothing is verified does [`Framing`] alone say where a reply ends.
+//! told. Only where nothing is verified does its [framing](crate::protocol::framing) alone say
+//! where a reply ends.
 //!
 //! Invariant: a reply's right bytes follow from the request's id alone, so nothing that was sent
 //! has to be kept to check a reply. Where a reply has no such identity, its shape is checked.
