@@ -1,80 +1,82 @@
-//! Load: many connections that make requests by a plan, and an honest account of what came of it.
+//! Load: many connections that make requests by a plan, and an honest account of the outcome.
 //!
-//! - [`plan`] is what is asked for, [`schedule`] when each request is due, [`wire`] what it looks
-//!   like and what its reply has to be.
-//! - [`Load`] drives the connections. It is shaped as the server and the fleet are: events are noted,
-//!   all work is done in [`EventHandler::end_turn`], from one queue.
-//! - [`tally`] is what comes out, and adds up over workers.
+//! - [`plan`] is what is asked for, [`schedule`] when each request is due, [`codec`] what a request
+//!   looks like and what its reply has to be.
+//! - [`LoadWorker`] drives the connections. It has four parts: the *pacer* says when, the
+//!   *connection pool* where, a *client connection* what is sent and received there, and the
+//!   *accounting* keeps count. As in the server, events only mark a connection as ready; all work is
+//!   done in [`EventHandler::end_turn`], from one queue.
+//! - [`counters`] are the result, and add up over workers.
 //!
-//! A [`fleet`](crate::client::fleet) runs conversations to their end; here a *slot* outlives its
+//! A [`fleet`](crate::client::fleet) runs conversations to their end. Here a *slot* outlives its
 //! connections, because the schedule does: a request whose connection is lost is still due.
 //!
 //! Invariant: a request is sent because the schedule says so (open loop) or an answer has come
-//! (closed loop), never because the server is ready for it; and each one that is sent is closed once
-//! in the [`Tally`].
+//! (closed loop), never because the server is ready for it. Each request that was sent is closed
+//! once in the [`Counters`].
 
+pub mod codec;
+pub mod counters;
 pub mod payload;
 pub mod plan;
 #[cfg_attr(
     not(test),
-    expect(clippy::indexing_slicing, reason = "rows and ports of its own making")
+    expect(clippy::indexing_slicing, reason = "rows and ports that it has made itself")
 )]
 pub mod preflight;
 #[cfg_attr(
     not(test),
     expect(
         clippy::indexing_slicing,
-        reason = "figures of its own making, or of a report that was checked when it was read"
+        reason = "figures that it has made itself, or of a report that was checked when it was read"
     )
 )]
 pub mod report;
 pub mod schedule;
-pub mod tally;
-pub mod wire;
 
-mod book;
-mod connecting;
-mod running;
+mod accounting;
+mod accounts;
+mod client_connection;
+mod conn_state;
+mod connect_ramp;
+mod connection_pool;
+mod missed_replies;
+mod pacer;
 mod slot;
-mod talk;
-mod trickling;
-mod visiting;
+mod slow_peer;
+mod visit;
 
 #[cfg(test)]
 mod tests;
 
+pub use counters::{Counters, Interval};
 pub use plan::{Plan, Worker};
-pub use tally::{Interval, Tally};
 
 use crate::io::clock::Moment;
 use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::io::host::MonotonicClock;
-use crate::io::net::{Connect, Token};
+use crate::io::net::{self, Connect, ReadOutcome, Token};
 use crate::io::readiness::Readiness;
-use crate::io::timer::Timers;
-use crate::io::token::Generations;
-use book::Book;
-use connecting::Opener;
-use running::{Ending, Run};
-use slot::{Role, Slot};
-use std::collections::VecDeque;
+use accounting::RequestAccounting;
+use accounts::Accounts;
+use codec::{Conversation, WorkloadCodec};
+use connection_pool::ConnectionPool;
+use counters::Operation;
+use pacer::{Pacer, Step};
+use slot::{LoadEndpoint, OpenSocket};
+use slow_peer::SlowPeer;
+use std::io::ErrorKind;
+use std::rc::Rc;
 use std::time::Duration;
-use talk::Talk;
-use wire::Wire;
-
-/// The size of the buffer that all connections share, and what one read takes at most.
-const READ_BYTES: usize = 64 * 1024;
+use visit::{Buffers, Visit, VisitEnd};
 
 /// How often the run is told of.
 pub const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The loop turns at least this often, whatever happens: so it knows when it was kept from it.
-const HEARTBEAT: Duration = Duration::from_millis(10);
-
 /// What a load run tells its owner while it goes on.
 #[derive(Debug)]
 pub enum Event {
-    /// Every connection has been opened, or could not be; [`Load::start_at`] may be called.
+    /// Every connection has been opened, or could not be; [`LoadWorker::start_at`] may be called.
     Opened,
     /// The measured part begins.
     Measuring,
@@ -84,256 +86,261 @@ pub enum Event {
     Measured,
 }
 
-/// How far the run has come.
-#[derive(Debug)]
-enum Phase {
-    /// Connections are being opened.
-    Opening,
-    /// They are open; load begins when its owner says so.
-    Ready,
-    /// Load begins then.
-    Starting(Moment),
-    Running(Run),
-    Over,
-}
-
 /// One worker's load, over any network.
-pub struct Load<N: Connect> {
-    net: N,
-    plan: Plan,
-    worker: Worker,
-    wire: Wire,
-    slots: Vec<Slot<N::Stream>>,
-    generations: Generations,
-    queue: VecDeque<u32>,
-    timers: Timers,
-    opener: Opener,
-    phase: Phase,
-    book: Book,
-    /// The account of connections whose requests are no part of the result: slow ones, and idle ones
-    /// that return from a storm.
-    side_book: Book,
-    /// When the loop was to turn again at the latest.
-    planned: Moment,
-    /// How long it was kept from that, since nothing waited to be sent.
-    absence: Duration,
-    /// Connections of active slots that are open.
-    active_open: usize,
-    next_interval: Moment,
-    events: Vec<Event>,
-    scratch: Box<[u8]>,
-    out: Vec<u8>,
-    /// Counts the numbers drawn by chance.
-    draws: u64,
+pub struct LoadWorker<N: Connect> {
+    plan: Rc<Plan>,
+    pacer: Pacer,
+    pool: ConnectionPool<N>,
+    codec: WorkloadCodec,
+    conversation: Conversation,
+    accounts: Accounts,
+    buffers: Buffers,
 }
 
-impl<N: Connect + MonotonicClock> Load<N> {
+impl<N: Connect + MonotonicClock> LoadWorker<N> {
     /// The share of `plan` that is `worker`'s. It begins at once to open connections.
     ///
     /// # Panics
     ///
     /// If the plan names no destination, or the share is of more than 2³² connections.
-    pub fn new(net: N, plan: Plan, worker: Worker, now: Moment) -> Load<N> {
+    pub fn new(net: N, plan: Plan, worker: Worker, now: Moment) -> LoadWorker<N> {
         assert!(!plan.destinations.is_empty(), "load needs an address to connect to");
-        let crowd = worker.share_of_crowd(plan.crowd);
-        assert!(u32::try_from(crowd.total()).is_ok(), "slots are counted in 32 bits");
-        let roles = [
-            (Role::Active, crowd.active),
-            (Role::Idle, crowd.idle),
-            (Role::SlowReader, crowd.slow_readers),
-            (Role::SlowWriter, crowd.slow_writers),
-        ];
-        let pipeline = plan.pipeline;
-        let mut slots = Vec::with_capacity(crowd.total());
-        for (role, count) in roles {
-            for _ in 0..count {
-                let speaks = role != Role::Idle;
-                let number = worker.connection(slots.len());
-                slots.push(Slot::new(role, speaks.then(|| Box::new(Talk::new(number, pipeline)))));
-            }
-        }
-        Load {
-            wire: Wire::new(&plan),
-            book: Book::new(&plan),
-            side_book: Book::new(&plan),
-            opener: Opener::new(&plan, worker, now),
-            slots,
-            generations: Generations::default(),
-            queue: VecDeque::new(),
-            timers: Timers::new(now),
-            phase: Phase::Opening,
-            planned: Moment::NEVER,
-            absence: Duration::ZERO,
-            active_open: 0,
-            next_interval: now + INTERVAL,
-            events: Vec::new(),
-            scratch: vec![0; READ_BYTES].into_boxed_slice(),
-            out: Vec::new(),
-            draws: 0,
-            net,
+        let slots = worker.share_of_connections(plan.connections).total();
+        assert!(u32::try_from(slots).is_ok(), "slots are counted in 32 bits");
+        let codec = WorkloadCodec::new(&plan);
+        let plan = Rc::new(plan);
+        LoadWorker {
+            pacer: Pacer::new(Rc::clone(&plan), worker, now),
+            pool: ConnectionPool::new(net, Rc::clone(&plan), worker, now),
+            conversation: codec.conversation(),
+            codec,
+            accounts: Accounts::new(&plan),
+            buffers: Buffers::default(),
             plan,
-            worker,
         }
     }
 
     /// Lets load begin at `start`, once [`Event::Opened`] has been told.
     pub fn start_at(&mut self, start: Moment) {
-        if let Phase::Ready = self.phase {
-            self.phase = Phase::Starting(start);
-        }
+        self.pacer.start_at(start);
     }
 
-    /// Ends the run before its time, for the reason `why`. Answers that are under way are awaited,
-    /// unless it is said again.
+    /// Ends the run before its time, for the reason `why`. Answers to requests in flight are
+    /// awaited, unless the run is stopped a second time.
     pub fn stop(&mut self, why: &str, now: Moment) {
-        match &self.phase {
-            Phase::Running(run) if run.is_sending() => {
-                self.book.tally.partial.get_or_insert_with(|| why.to_owned());
-                self.stop_sending(now, Ending::Early);
-            }
-            // Whoever says it twice does not want to wait.
-            Phase::Running(_) => {
-                self.hang_up_all();
-                self.phase = Phase::Over;
-            }
-            Phase::Over => {}
-            Phase::Opening | Phase::Ready | Phase::Starting(_) => {
-                self.book.tally.partial = Some(why.to_owned());
-                self.phase = Phase::Over;
-            }
+        if self.pacer.stop(why, now, &mut self.accounts.main) {
+            self.pool.close_all(&mut self.accounts);
         }
     }
 
     /// What has happened since the last call.
     pub fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+        self.pacer.take_events()
     }
 
     /// What was counted so far.
-    pub fn tally(&self) -> &Tally {
-        &self.book.tally
+    pub fn counters(&self) -> &Counters {
+        self.accounts.main.counters()
     }
 
     /// Whether every answer has come, or is no longer awaited.
     pub fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Over)
+        self.pacer.is_over()
     }
 
-    /// Ends the run: closes all connections, and hands over what was counted and its last,
+    /// Ends the run: closes all connections, and hands over what was counted and the last,
     /// unfinished interval.
-    pub fn finish(mut self, now: Moment) -> (Tally, Interval) {
-        self.hang_up_all();
-        let interval = self.book.end_interval(now);
-        let mut tally = self.book.tally;
-        tally.slow.answered = self.side_book.tally.requests.answered;
+    pub fn finish(mut self, now: Moment) -> (Counters, Interval) {
+        self.pool.close_all(&mut self.accounts);
+        let interval = self.accounts.main.end_interval(now);
+        let mut counters = self.accounts.into_counters();
         if !self.plan.is_open_loop() {
-            tally.service = tally.latency.clone();
+            counters.service = counters.latency.clone();
         }
-        (tally, interval)
+        (counters, interval)
     }
 
-    /// A random part of `longest`.
-    fn part_of(&mut self, longest: Duration) -> Duration {
-        self.draws += 1;
-        let drawn = payload::mix(self.plan.seed ^ self.worker.index as u64, self.draws);
-        longest.mul_f64(drawn as f64 / u64::MAX as f64)
+    /// Does what the pacer says is due.
+    fn take_step(&mut self, step: Step, now: Moment) {
+        match step {
+            Step::Begin(start) => {
+                let active_slots = self.pool.begin(start);
+                self.accounts.begin(&self.plan, start);
+                self.pacer.begin(start, &active_slots, &mut self.accounts.main);
+            }
+            Step::Storm(at) => {
+                self.accounts.begin_storm(at);
+                self.pool.storm(now, &mut self.accounts);
+            }
+            Step::Due(index) => self.pool.enqueue(index),
+        }
     }
 
-    fn work(&mut self, now: Moment) {
-        for _ in 0..self.queue.len() {
-            let Some(index) = self.queue.pop_front() else { break };
-            let Some(slot) = self.slots.get_mut(index as usize) else { continue };
-            slot.is_queued = false;
-            self.visit(index as usize, now);
+    /// Does for a slot what its connection is ready for.
+    fn visit(&mut self, index: usize, now: Moment) {
+        let LoadWorker { pacer, pool, codec, accounts, buffers, .. } = self;
+        let Some((socket, endpoint)) = pool.open(index) else {
+            return self.visit_without_connection(index, now);
+        };
+        let end = match endpoint {
+            LoadEndpoint::Active(client) => {
+                let accounting = &mut accounts.main;
+                let mut visit = Visit { socket, client, codec, accounting, buffers };
+                match self.conversation {
+                    Conversation::RequestReply => visit.exchange(pacer),
+                    Conversation::ServerSpeaks => visit.hear_greeting(pacer),
+                    Conversation::ClientSpeaks => visit.send_only(pacer),
+                }
+            }
+            LoadEndpoint::Idle => hold_idle(socket, &mut accounts.main, buffers),
+            LoadEndpoint::Probe(client) => {
+                let accounting = &mut accounts.side;
+                Visit { socket, client, codec, accounting, buffers }.probe()
+            }
+            LoadEndpoint::Slow(peer) => {
+                let Some(start) = pacer.running_since() else { return };
+                let SlowPeer { client, trickle } = &mut **peer;
+                let accounting = &mut accounts.side;
+                let mut visit = Visit { socket, client, codec, accounting, buffers };
+                let next_portion = trickle.visit(&mut visit, start, now);
+                next_portion.map(|next_portion| pool.set_deadline(index, next_portion))
+            }
+        };
+        match end {
+            Ok(()) => self.after_visit(index, now),
+            Err(VisitEnd::Finished) => self.replace(index, now),
+            Err(VisitEnd::Failed(operation, error)) => {
+                self.buffers.output.clear();
+                let cause = Some((operation, &error));
+                self.pool.on_lost(index, cause, now, &mut self.accounts, &mut self.pacer);
+            }
         }
-        while let Some(index) = self.timers.pop_due(now) {
-            self.expire(index, now);
-        }
-        self.open_more(now);
     }
 
-    fn tell_of_interval(&mut self, now: Moment) {
-        if now < self.next_interval {
+    /// Sees to a slot that has no open connection yet, or none any more.
+    fn visit_without_connection(&mut self, index: usize, now: Moment) {
+        let LoadWorker { pacer, pool, accounts, .. } = self;
+        if pool.finish_connecting(index, now, accounts, pacer) {
+            return self.visit(index, now);
+        }
+        pool.connect_if_needed(index, now, accounts, pacer);
+    }
+
+    /// Sees after a visit to when the slot has to be visited next.
+    fn after_visit(&mut self, index: usize, now: Moment) {
+        let Some((socket, endpoint)) = self.pool.open(index) else { return };
+        let ready = *socket.ready;
+        let (client, may_send) = match endpoint {
+            LoadEndpoint::Active(client) => {
+                let may_send = client.has_room(now) && self.pacer.has_request_for(client.turn());
+                (client, may_send)
+            }
+            LoadEndpoint::Probe(client) if client.is_quiet() && !client.returns_from_storm() => {
+                return self.pool.on_probe_answered(index);
+            }
+            LoadEndpoint::Probe(client) => (client, false),
+            // A slow peer's clock ticks on its own.
+            LoadEndpoint::Slow(_) => return,
+            LoadEndpoint::Idle if ready.read => return self.pool.enqueue(index),
+            LoadEndpoint::Idle => return,
+        };
+        let deadline = client.deadline(self.plan.timeout);
+        let has_served_its_time = client.is_quiet() && !client.may_take_another(now);
+        let can_send = may_send || client.has_unsent();
+        self.pool.watch_deadline(index, deadline);
+        if has_served_its_time {
+            self.replace(index, now);
+        } else if ready.read || (ready.write && can_send) {
+            self.pool.enqueue(index);
+        }
+    }
+
+    /// Closes a connection that has served its time, and opens the next if one is needed.
+    fn replace(&mut self, index: usize, now: Moment) {
+        self.pool.close(index, &mut self.accounts, RequestAccounting::unanswered);
+        self.pool.connect_if_needed(index, now, &mut self.accounts, &mut self.pacer);
+    }
+
+    /// Acts on a slot's deadline.
+    fn expire(&mut self, index: usize, now: Moment) {
+        let Some((socket, endpoint)) = self.pool.open(index) else {
+            if self.pool.on_deadline(index, now, &mut self.accounts, &mut self.pacer) {
+                self.visit(index, now);
+            }
+            return;
+        };
+        if let LoadEndpoint::Slow(_) = endpoint {
+            return self.visit(index, now);
+        }
+        // One more try: a reply may have come in time, and its event be still to come.
+        socket.ready.read = true;
+        let generation = self.pool.generation(index);
+        self.visit(index, now);
+        if self.pool.generation(index) != generation {
             return;
         }
-        let mut boundary = self.next_interval;
-        while boundary + INTERVAL <= now {
-            boundary = boundary + INTERVAL;
-        }
-        let interval = self.book.end_interval(boundary);
-        self.events.push(Event::Interval(Box::new(interval)));
-        self.next_interval = boundary + INTERVAL;
-    }
-
-    /// How long the loop was kept from turning: the process was stopped, or others had its processor.
-    fn absence_until(&mut self, now: Moment) -> Duration {
-        let absence = now.since(self.planned);
-        if absence <= self.tolerated_absence() {
-            return Duration::ZERO;
-        }
-        self.absence += absence;
-        self.book.absent(absence);
-        absence
-    }
-
-    /// In a closed loop, waits are counted in milliseconds, and rounded up.
-    fn tolerated_absence(&self) -> Duration {
-        if self.plan.is_open_loop() { tally::LATE } else { 2 * tally::LATE }
-    }
-
-    fn next(&self, now: Moment) -> LoopControl {
-        // Whatever a server still sends does not keep a run from its end.
-        if self.is_over() {
-            return LoopControl::Stop;
-        }
-        if !self.queue.is_empty() {
-            return LoopControl::Poll;
-        }
-        let own = match &self.phase {
-            Phase::Over => None,
-            Phase::Opening => self.opener.next_wakeup(),
-            Phase::Ready => None,
-            Phase::Starting(start) => Some(*start),
-            Phase::Running(run) => run.next_wakeup(),
+        let (client, accounting) = match self.pool.open(index) {
+            Some((_, LoadEndpoint::Active(client))) => (client, &mut self.accounts.main),
+            Some((_, LoadEndpoint::Probe(client))) => (client, &mut self.accounts.side),
+            _ => return,
         };
-        let heartbeat = matches!(self.phase, Phase::Running(_)).then_some(now + HEARTBEAT);
-        let wakeups = [own, self.timers.next_wakeup(), Some(self.next_interval), heartbeat];
-        wakeups.into_iter().flatten().min().map_or(LoopControl::Wait, LoopControl::WaitUntil)
+        if client.expire_requests(&self.codec, accounting, self.plan.timeout, now).is_err() {
+            // The reply may come any time, in place of the next request's.
+            return self.pool.on_lost(index, None, now, &mut self.accounts, &mut self.pacer);
+        }
+        let expires = if client.expires() > now { client.expires() } else { Moment::NEVER };
+        let deadline = client.deadline(self.plan.timeout).min(expires);
+        if deadline != Moment::NEVER {
+            self.pool.set_deadline(index, deadline);
+        }
+        self.pool.enqueue(index);
     }
 }
 
-impl<N: Connect + MonotonicClock> EventHandler for Load<N> {
-    fn on_ready(&mut self, token: Token, readiness: Readiness) {
-        if let Some(slot) = self.slots.get_mut(token.index())
-            && slot.generation == token.generation()
-        {
-            slot.ready.merge(readiness);
-            slot.enqueue(token.index(), &mut self.queue);
+/// Holds an idle connection: every byte that it receives is unexpected.
+fn hold_idle<N: Connect>(
+    socket: OpenSocket<'_, N>,
+    accounting: &mut RequestAccounting,
+    buffers: &mut Buffers,
+) -> Result<(), VisitEnd> {
+    if !socket.ready.read {
+        return Ok(());
+    }
+    match net::fill(socket.net, socket.stream, socket.ready, &mut buffers.input) {
+        Ok(ReadOutcome::Nothing) => Ok(()),
+        Ok(ReadOutcome::Bytes(_)) => {
+            accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
+            Ok(())
         }
+        Ok(ReadOutcome::Eof) => {
+            Err(VisitEnd::Failed(Operation::Reading, ErrorKind::UnexpectedEof.into()))
+        }
+        Err(error) => Err(VisitEnd::Failed(Operation::Reading, error)),
+    }
+}
+
+impl<N: Connect + MonotonicClock> EventHandler for LoadWorker<N> {
+    fn on_ready(&mut self, token: Token, readiness: Readiness) {
+        self.pool.mark_ready(token, readiness);
     }
 
     fn end_turn(&mut self, now: Moment) -> LoopControl {
-        let absence = self.absence_until(now);
-        self.keep_schedule(now);
-        self.work(now);
-        self.move_on(now);
-        self.tell_of_interval(now);
-        let ended = self.net.now();
-        if let Phase::Running(run) = &self.phase
-            && run.is_sending()
-        {
-            // An event may have waited for all of it.
-            self.book.tally.loop_lag.record(absence + ended.since(now));
-            if run.waiting == 0 {
-                self.absence = Duration::ZERO;
+        self.pacer.begin_turn(now, &mut self.accounts.main);
+        while let Some(step) = self.pacer.advance(now, &mut self.accounts.main) {
+            self.take_step(step, now);
+        }
+        for _ in 0..self.pool.queued() {
+            if let Some(index) = self.pool.next_ready() {
+                self.visit(index, now);
             }
         }
-        let next = self.next(ended);
-        self.planned = match next {
-            LoopControl::Poll => ended,
-            LoopControl::WaitUntil(moment) => moment.max(ended),
-            LoopControl::Wait | LoopControl::Stop => Moment::NEVER,
-        };
-        next
+        while let Some(index) = self.pool.next_expired(now) {
+            self.expire(index, now);
+        }
+        self.pool.connect_more(now, &mut self.accounts, &mut self.pacer);
+        let ended = self.pool.now();
+        let open = self.pool.open_counts(&self.accounts.main);
+        self.pacer.end_turn(now, ended, open, &mut self.accounts.main);
+        self.pacer.next(ended, self.pool.queued() > 0, self.pool.next_wakeup())
     }
 }

@@ -213,7 +213,12 @@ impl<N: Net> EventHandler for Server<N> {
         {
             return LoopControl::Poll;
         }
-        self.next_wakeup().map_or(LoopControl::Wait, LoopControl::WaitUntil)
+        match self.next_wakeup() {
+            // The timer wheel has more keys to move than one turn does.
+            Some(moment) if moment <= now => LoopControl::Poll,
+            Some(moment) => LoopControl::WaitUntil(moment),
+            None => LoopControl::Wait,
+        }
     }
 
     fn turn_ended(&mut self, began: Moment, ended: Moment) {

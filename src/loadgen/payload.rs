@@ -1,11 +1,12 @@
-//! Payloads that say which request they belong to.
+//! Payloads that carry the tag of their request.
 //!
 //! ```text
 //! | connection, 8 digits | sequence, 12 digits | check, 12 digits | abc...z abc...z ... |
 //! ```
 //!
-//! The digits are hexadecimal, so that a capture of the network can be read. A payload of fewer than
-//! 32 bytes is the end of the digits, a hash of both numbers.
+//! The three numbers are the *tag*. Its digits are hexadecimal, so that a person can read a capture
+//! of the network. A payload of fewer than 32 bytes is the end of the tag, which is a hash of the
+//! first two numbers.
 //!
 //! Invariant: the check is a hash of connection and sequence. A reply whose numbers are not the
 //! expected ones but whose check fits was made for another request; any other was corrupted.
@@ -13,7 +14,7 @@
 #[cfg(test)]
 mod tests;
 
-/// What names a request: no two in a run have the same.
+/// What identifies a request: no two requests of a run have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestId {
     /// The connection's number among those of all workers; its lower 32 bits count.
@@ -22,16 +23,19 @@ pub struct RequestId {
     pub sequence: u64,
 }
 
-/// How many digits name a request.
-pub const DIGITS: usize = 32;
+/// The length of a tag, in bytes.
+pub const TAG_LEN: usize = 32;
 
 const SEQUENCE_BITS: u32 = 48;
 const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
 
+/// An odd number near 2⁶⁴ divided by the golden ratio.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// A hash of two numbers: the finalizer of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014), twice.
 #[inline]
 pub fn mix(a: u64, b: u64) -> u64 {
-    finalize(finalize(a.wrapping_add(0x9e37_79b9_7f4a_7c15)) ^ b)
+    finalize(finalize(a.wrapping_add(ODD)) ^ b)
 }
 
 #[inline]
@@ -41,14 +45,14 @@ fn finalize(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// The digits that name a request.
+/// The tag of a request: the digits that identify it.
 #[inline]
-pub fn digits(id: RequestId) -> [u8; DIGITS] {
+pub fn request_tag(id: RequestId) -> [u8; TAG_LEN] {
     let sequence = id.sequence & SEQUENCE_MASK;
     let check = check(RequestId { sequence, ..id });
     let high = id.connection << 32 | sequence >> 16;
     let low = (sequence & 0xffff) << SEQUENCE_BITS | check;
-    let mut digits = [0; DIGITS];
+    let mut digits = [0; TAG_LEN];
     for (place, number) in digits.chunks_exact_mut(8).zip([high >> 32, high, low >> 32, low]) {
         place.copy_from_slice(&hex(number as u32));
     }
@@ -58,21 +62,20 @@ pub fn digits(id: RequestId) -> [u8; DIGITS] {
 /// A multiplication spreads each bit over those above it; the fold brings them down again.
 #[inline]
 fn check(id: RequestId) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let number = id.connection << 32 ^ id.sequence;
     let spread = number.wrapping_mul(ODD);
     (spread ^ spread >> 32).wrapping_mul(ODD) >> (u64::BITS - SEQUENCE_BITS)
 }
 
-/// Which request `digits` name; none if they are corrupt.
-pub fn identify(digits: &[u8; DIGITS]) -> Option<RequestId> {
-    let text = std::str::from_utf8(digits).ok()?;
+/// Which request has this tag; `None` if it is corrupt.
+pub fn identify(tag: &[u8; TAG_LEN]) -> Option<RequestId> {
+    let text = std::str::from_utf8(tag).ok()?;
     let id = RequestId {
         connection: u64::from_str_radix(text.get(..8)?, 16).ok()?,
         sequence: u64::from_str_radix(text.get(8..20)?, 16).ok()?,
     };
-    // Compared as digits: of another spelling, such as capitals, we are not the author.
-    (self::digits(id) == *digits).then_some(id)
+    // Compared as digits: the generator never writes another spelling, such as capitals.
+    (request_tag(id) == *tag).then_some(id)
 }
 
 /// Eight hexadecimal digits, all at once: a nibble to each byte, and in each byte the distance to
@@ -90,8 +93,8 @@ fn hex(number: u32) -> [u8; 8] {
 
 /// The last `size` digits, or all of them.
 #[inline]
-fn last(digits: &[u8; DIGITS], size: usize) -> &[u8] {
-    digits.get(DIGITS.saturating_sub(size)..).unwrap_or_default()
+fn last(tag: &[u8; TAG_LEN], size: usize) -> &[u8] {
+    tag.get(TAG_LEN.saturating_sub(size)..).unwrap_or_default()
 }
 
 /// Payloads of up to a certain length.
@@ -103,25 +106,24 @@ pub struct Payloads {
 impl Payloads {
     /// Payloads of at most `longest` bytes.
     pub fn new(longest: usize) -> Payloads {
-        let filler = (b'a'..=b'z').cycle().take(longest.saturating_sub(DIGITS)).collect();
+        let filler = (b'a'..=b'z').cycle().take(longest.saturating_sub(TAG_LEN)).collect();
         Payloads { filler }
     }
 
     /// Appends the payload of `id` that is `size` bytes long.
     #[inline]
     pub fn append(&self, id: RequestId, size: usize, out: &mut Vec<u8>) {
-        let digits = digits(id);
-        out.extend_from_slice(last(&digits, size));
-        let filler = self.filler.get(..size.saturating_sub(DIGITS));
+        let tag = request_tag(id);
+        out.extend_from_slice(last(&tag, size));
+        let filler = self.filler.get(..size.saturating_sub(TAG_LEN));
         out.extend_from_slice(filler.unwrap_or(&self.filler));
     }
 
-    /// Where in `bytes`, but not at their front, the payload of `id` begins, if it names its request in
-    /// full.
+    /// Where in `bytes`, but not at their front, the payload of `id` begins, if it has a whole tag.
     pub fn find(&self, id: RequestId, size: usize, bytes: &[u8]) -> Option<usize> {
-        let digits = digits(id);
-        let behind = bytes.get(1..).filter(|_| size >= DIGITS)?;
-        behind.windows(DIGITS).position(|window| window == digits).map(|at| at + 1)
+        let tag = request_tag(id);
+        let behind = bytes.get(1..).filter(|_| size >= TAG_LEN)?;
+        behind.windows(TAG_LEN).position(|window| window == tag).map(|at| at + 1)
     }
 
     /// Whether `bytes` are the whole payload of `id`, when that is `size` bytes long.
@@ -133,48 +135,41 @@ impl Payloads {
     /// Whether the payload of `id`, when that is `size` bytes long, begins with `bytes`.
     #[inline]
     pub fn begins(&self, id: RequestId, size: usize, bytes: &[u8]) -> bool {
-        let digits = digits(id);
-        let (named, rest) = bytes.split_at(bytes.len().min(DIGITS));
-        bytes.len() <= size
-            && last(&digits, size).starts_with(named)
-            && self.filler.starts_with(rest)
+        let tag = request_tag(id);
+        let (start, rest) = bytes.split_at(bytes.len().min(TAG_LEN));
+        bytes.len() <= size && last(&tag, size).starts_with(start) && self.filler.starts_with(rest)
     }
 }
 
-/// A message that is always the same but for the digits that name its request. Setting these is all
-/// there is to do to make the next one, or to know what the next reply has to be.
+/// A message that is always the same but for the tag of its request. Setting the tag is all that it
+/// takes to make the next request, or to know the next reply.
 #[derive(Debug)]
-pub struct Stamped {
+pub struct MessageTemplate {
     bytes: Box<[u8]>,
-    digits_at: usize,
-    digits_len: usize,
+    tag_at: usize,
+    tag_len: usize,
 }
 
-impl Stamped {
+impl MessageTemplate {
     /// `prefix`, then a payload of `size` bytes.
-    pub fn new(prefix: &[u8], payloads: &Payloads, size: usize) -> Stamped {
+    pub fn new(prefix: &[u8], payloads: &Payloads, size: usize) -> MessageTemplate {
         let mut bytes = prefix.to_vec();
         payloads.append(RequestId { connection: 0, sequence: 0 }, size, &mut bytes);
         let bytes = bytes.into_boxed_slice();
-        Stamped { bytes, digits_at: prefix.len(), digits_len: size.min(DIGITS) }
+        MessageTemplate { bytes, tag_at: prefix.len(), tag_len: size.min(TAG_LEN) }
     }
 
     /// The message for `id`.
     #[inline]
     pub fn stamp(&mut self, id: RequestId) -> &[u8] {
-        let digits = digits(id);
-        let (_, payload) = self.bytes.split_at_mut(self.digits_at);
-        match payload.first_chunk_mut::<DIGITS>() {
+        let tag = request_tag(id);
+        let (_, payload) = self.bytes.split_at_mut(self.tag_at);
+        match payload.first_chunk_mut::<TAG_LEN>() {
             // The common case is a copy of known length.
-            Some(place) => *place = digits,
-            None => payload.copy_from_slice(last(&digits, self.digits_len)),
+            Some(place) => *place = tag,
+            None => payload.copy_from_slice(last(&tag, self.tag_len)),
         }
         &self.bytes
-    }
-
-    /// What stands before the digits, whichever request it is.
-    pub fn prefix(&self) -> &[u8] {
-        self.bytes.split_at(self.digits_at).0
     }
 
     /// The message for the request stamped last.

@@ -18,19 +18,19 @@ pub struct Plan {
     /// Local addresses to connect from; none: the kernel chooses.
     pub sources: Vec<IpAddr>,
     /// How many connections of each kind.
-    pub crowd: Crowd,
+    pub connections: ConnectionCounts,
     /// What is requested.
-    pub work: Work,
+    pub workload: Workload,
     /// When requests are sent.
     pub pace: Pace,
-    /// Requests under way at once on a connection, at least one.
+    /// Requests in flight at once on a connection, at least one.
     pub pipeline: usize,
     /// When the run ends.
-    pub until: Until,
+    pub until: StopCondition,
     /// How long load is given before anything counts.
     pub warmup: Duration,
     /// How connections are opened.
-    pub opening: Opening,
+    pub connecting: ConnectPolicy,
     /// When a connection is replaced by a new one.
     pub lifetime: Lifetime,
     /// How a connection that has served its time is closed.
@@ -41,37 +41,37 @@ pub struct Plan {
     pub verify: bool,
     /// All connections are dropped, and return, each time that this has passed.
     pub storm_every: Option<Duration>,
-    /// What becomes of a connection that is lost.
-    pub recovery: Recovery,
+    /// Whether and when a lost connection is opened again.
+    pub reconnecting: ReconnectPolicy,
     /// Chooses what is random: sizes, kinds, jitter.
     pub seed: u64,
 }
 
 /// How many connections of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Crowd {
+pub struct ConnectionCounts {
     /// Make requests.
     pub active: usize,
-    /// Are held open and say nothing.
+    /// Are held open and send nothing.
     pub idle: usize,
-    /// Read [`Crowd::slow_rate`] bytes a second.
+    /// Read [`ConnectionCounts::slow_rate`] bytes a second.
     pub slow_readers: usize,
-    /// Write [`Crowd::slow_rate`] bytes a second.
+    /// Write [`ConnectionCounts::slow_rate`] bytes a second.
     pub slow_writers: usize,
     /// In bytes a second, at least one.
     pub slow_rate: usize,
 }
 
-impl Crowd {
+impl ConnectionCounts {
     /// Connections of all kinds.
     pub fn total(&self) -> usize {
         self.active + self.idle + self.slow_readers + self.slow_writers
     }
 }
 
-/// What is requested.
+/// What is requested, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Work {
+pub enum Workload {
     /// Padded frames, of a mixture of kinds.
     Framed(Mix),
     /// Bytes that come back as they are (RFC 862).
@@ -81,11 +81,11 @@ pub enum Work {
     /// The server speaks as soon as the connection is there, and closes: each request is a
     /// connection.
     Greeting(Greeting),
-    /// Any protocol of requests and answers that can be told by their bytes.
-    Custom(Custom),
+    /// Any protocol whose answers can be told by their bytes.
+    Raw(RawProtocol),
 }
 
-/// A mixture of framed requests: weights, of which at least one is not zero.
+/// A mixture of framed requests: weights, at least one of them not zero.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mix {
     /// Weight of `ECHO`.
@@ -109,7 +109,7 @@ pub struct Sizes {
     pub max: usize,
 }
 
-/// What a server says unasked.
+/// What a server sends before any request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Greeting {
     /// A line of text, then FIN (RFC 867).
@@ -118,20 +118,20 @@ pub enum Greeting {
     Time,
     /// A text, then FIN.
     Greeting,
-    /// Text without end (RFC 864), of which this many bytes are read.
+    /// Text without end (RFC 864); this many bytes of it are an answer.
     Chargen(usize),
 }
 
 /// A protocol given on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Custom {
+pub struct RawProtocol {
     /// The request.
     pub send: Vec<u8>,
     /// How an answer is told.
     pub answer: Answer,
 }
 
-/// How a custom protocol's answer is told.
+/// How an answer of such a protocol is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// It is exactly these bytes, at least one.
@@ -163,9 +163,9 @@ pub struct Step {
     pub duration: Duration,
 }
 
-/// When the run ends: at whatever comes first.
+/// When the run ends: at the first of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Until {
+pub struct StopCondition {
     /// Requests, warm-up not counted.
     pub requests: Option<u64>,
     /// Time, warm-up not counted.
@@ -174,7 +174,7 @@ pub struct Until {
 
 /// How connections are opened.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Opening {
+pub struct ConnectPolicy {
     /// Connections a second.
     pub rate: Option<f64>,
     /// Connections being made at once, at least one.
@@ -203,9 +203,9 @@ pub enum Close {
     Rst,
 }
 
-/// What becomes of a connection that is lost.
+/// Whether and when a lost connection is opened again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recovery {
+pub struct ReconnectPolicy {
     /// Whether it is opened again.
     pub reconnect: bool,
     /// Longest wait before the first attempt. Each attempt waits for a random part of it, and it
@@ -238,13 +238,13 @@ impl Worker {
     }
 
     /// Its share of each kind.
-    pub fn share_of_crowd(self, crowd: Crowd) -> Crowd {
-        Crowd {
-            active: self.share(crowd.active),
-            idle: self.share(crowd.idle),
-            slow_readers: self.share(crowd.slow_readers),
-            slow_writers: self.share(crowd.slow_writers),
-            slow_rate: crowd.slow_rate,
+    pub fn share_of_connections(self, connections: ConnectionCounts) -> ConnectionCounts {
+        ConnectionCounts {
+            active: self.share(connections.active),
+            idle: self.share(connections.idle),
+            slow_readers: self.share(connections.slow_readers),
+            slow_writers: self.share(connections.slow_writers),
+            slow_rate: connections.slow_rate,
         }
     }
 

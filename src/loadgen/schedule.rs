@@ -1,7 +1,7 @@
 //! The schedule of an open loop: when each request is to be sent, whatever the server does.
 //!
 //! Invariant: the intended time of a request depends on its number and nothing else. So there is no
-//! queue of times to keep: who is late finds out by how much from the number of the request.
+//! queue of times to keep: the number of a late request tells how late it is.
 
 use super::plan::{Pace, Plan, Worker};
 use std::time::Duration;
@@ -18,7 +18,7 @@ mod tests;
 pub struct Schedule {
     worker: Worker,
     /// Active connections of this worker.
-    speakers: u64,
+    active_slots: u64,
     kind: Kind,
 }
 
@@ -40,9 +40,9 @@ struct Stretch {
 }
 
 impl Schedule {
-    /// The schedule that `plan` asks `worker` to keep with `speakers` connections; none for a
+    /// The schedule that `plan` asks `worker` to keep with `active_slots` connections; none for a
     /// closed loop.
-    pub fn new(plan: &Plan, worker: Worker, speakers: usize) -> Option<Schedule> {
+    pub fn new(plan: &Plan, worker: Worker, active_slots: usize) -> Option<Schedule> {
         let kind = match &plan.pace {
             Pace::Closed => return None,
             Pace::Herd(every) => Kind::Herd(*every),
@@ -57,19 +57,19 @@ impl Schedule {
                 Kind::Rates(stretches.collect())
             }
         };
-        Some(Schedule { worker, speakers: speakers as u64, kind })
+        Some(Schedule { worker, active_slots: active_slots as u64, kind })
     }
 
     /// How many connections take turns.
-    pub fn speakers(&self) -> u64 {
-        self.speakers
+    pub fn active_slots(&self) -> u64 {
+        self.active_slots
     }
 
     /// When this worker's request number `local` is to be sent, from the start of the run.
     pub fn intended(&self, local: u64) -> Duration {
         match &self.kind {
             Kind::Herd(every) => {
-                let turn = local / self.speakers.max(1) + 1;
+                let turn = local / self.active_slots.max(1) + 1;
                 Duration::from_nanos((every.as_nanos() as u64).saturating_mul(turn))
             }
             Kind::Rates(stretches) => {

@@ -1,83 +1,59 @@
-//! A place for a connection: connections come and go in it, the place stays.
+//! A slot: connections come and go in it, the slot stays.
 //!
-//! Invariant: a slot that says nothing owns no more than its entry. Ten thousands of idle connections
-//! are what the memory of a load generator is for.
+//! Invariant: a slot that says nothing owns no more than its entry. Tens of thousands of idle
+//! connections are what the memory of a load generator is for.
 
-use super::talk::Talk;
-use crate::io::clock::Moment;
+use super::client_connection::ClientConnection;
+use super::conn_state::{Role, SlotConnection};
+use super::slow_peer::SlowPeer;
+use crate::io::net::Connect;
 use crate::io::readiness::Readiness;
-use std::collections::VecDeque;
 
-/// What a slot's connections are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Makes requests.
-    Active,
-    /// Is held open.
+/// What talks on a slot's connections.
+#[derive(Debug)]
+pub(super) enum LoadEndpoint {
+    /// Nothing: the connection is only held.
     Idle,
-    /// Makes requests, and reads a few bytes at a time.
-    SlowReader,
-    /// Makes requests, and writes a few bytes at a time.
-    SlowWriter,
+    /// A client that makes the requests of the pacer.
+    Active(Box<ClientConnection>),
+    /// An idle connection that a storm has dropped: one request shows whether it is served again.
+    Probe(Box<ClientConnection>),
+    /// A slow reader or writer.
+    Slow(Box<SlowPeer>),
 }
 
-impl Role {
-    pub(super) fn is_slow(self) -> bool {
-        matches!(self, Role::SlowReader | Role::SlowWriter)
-    }
-}
-
-/// A slot's connection.
+/// One place for a connection.
 #[derive(Debug)]
-pub(super) enum Link<T> {
-    /// None yet, or none until a request needs one.
-    Down,
-    /// None until then, because the last one was lost.
-    BackingOff(Moment),
-    /// It is being made, since then.
-    Connecting(T, Moment),
-    /// It is there.
-    Up(T),
-    /// None any more.
-    Gone,
-}
-
-#[derive(Debug)]
-pub(super) struct Slot<T> {
-    pub(super) link: Link<T>,
+pub(super) struct Slot<S> {
+    pub(super) connection: SlotConnection<S>,
+    pub(super) endpoint: LoadEndpoint,
+    /// The generation in the token of the present socket.
     pub(super) generation: u32,
-    pub(super) role: Role,
     pub(super) ready: Readiness,
     pub(super) is_queued: bool,
+    /// Whether the slot has ever had an open connection.
     pub(super) was_established: bool,
-    /// Attempts to connect that failed since the last that did not.
+    /// Attempts to connect that failed since the last one that did not.
     pub(super) failures: u8,
-    pub(super) talk: Option<Box<Talk>>,
 }
 
-impl<T> Slot<T> {
-    pub(super) fn new(role: Role, talk: Option<Box<Talk>>) -> Slot<T> {
+impl<S> Slot<S> {
+    pub(super) fn new(role: Role, endpoint: LoadEndpoint) -> Slot<S> {
         Slot {
-            link: Link::Down,
+            connection: SlotConnection::new(role),
+            endpoint,
             generation: 0,
-            role,
             ready: Readiness::default(),
             is_queued: false,
             was_established: false,
             failures: 0,
-            talk,
         }
     }
+}
 
-    pub(super) fn is_up(&self) -> bool {
-        matches!(self.link, Link::Up(_))
-    }
-
-    /// Has the slot visited in this turn or the next.
-    pub(super) fn enqueue(&mut self, index: usize, queue: &mut VecDeque<u32>) {
-        if !self.is_queued {
-            self.is_queued = true;
-            queue.push_back(index as u32);
-        }
-    }
+/// The socket of an open connection, with all that a read or a write needs.
+pub(super) struct OpenSocket<'a, N: Connect> {
+    pub(super) net: &'a mut N,
+    pub(super) stream: &'a mut N::Stream,
+    pub(super) ready: &'a mut Readiness,
 }

@@ -8,7 +8,10 @@ mod peers;
 mod random;
 mod rig;
 
-use super::plan::{Close, Crowd, Lifetime, Mix, Opening, Pace, Plan, Recovery, Sizes, Until, Work};
+use super::plan::{
+    Close, ConnectPolicy, ConnectionCounts, Lifetime, Mix, Pace, Plan, ReconnectPolicy, Sizes,
+    StopCondition, Workload,
+};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -17,23 +20,23 @@ pub(super) fn plan() -> Plan {
     Plan {
         destinations: vec![(Ipv4Addr::LOCALHOST, 9999).into()],
         sources: Vec::new(),
-        crowd: Crowd { active: 1, slow_rate: 10, ..Crowd::default() },
-        work: framed_echo(Sizes::fixed(64)),
+        connections: ConnectionCounts { active: 1, slow_rate: 10, ..ConnectionCounts::default() },
+        workload: framed_echo(Sizes::fixed(64)),
         pace: Pace::Closed,
         pipeline: 1,
-        until: Until { requests: None, duration: None },
+        until: StopCondition { requests: None, duration: None },
         warmup: Duration::ZERO,
-        opening: Opening { rate: None, parallel: 100, timeout: Duration::from_secs(5) },
+        connecting: ConnectPolicy { rate: None, parallel: 100, timeout: Duration::from_secs(5) },
         lifetime: Lifetime::Run,
         close: Close::Fin,
         timeout: Duration::from_secs(5),
         verify: true,
         storm_every: None,
-        recovery: Recovery { reconnect: true, backoff: Duration::from_millis(100) },
+        reconnecting: ReconnectPolicy { reconnect: true, backoff: Duration::from_millis(100) },
         seed: 1,
     }
 }
 
-pub(super) fn framed_echo(sizes: Sizes) -> Work {
-    Work::Framed(Mix { echo: 1, lookup: 0, daytime: 0, sizes, keys: Vec::new() })
+pub(super) fn framed_echo(sizes: Sizes) -> Workload {
+    Workload::Framed(Mix { echo: 1, lookup: 0, daytime: 0, sizes, keys: Vec::new() })
 }

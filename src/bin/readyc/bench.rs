@@ -1,7 +1,7 @@
 //! `readyc bench`: load on a server, and a report that can be believed.
 //!
 //! ```text
-//! options -> plan -> preflight -> workers (a process each) -> tally -> report -> text, files
+//! options -> plan -> preflight -> workers (a process each) -> counters -> report -> text, files
 //! ```
 
 mod asking;
@@ -44,7 +44,7 @@ pub(crate) fn run(
     preflight(options, &plan)?;
     let started_at = now_as_text();
     let before = Ticks::now();
-    let live = Live::new(plan.crowd.total() as u64, options.quiet);
+    let live = Live::new(plan.connections.total() as u64, options.quiet);
     let findings = coordinator::run(&plan, options.workers, live)?;
     let busy = before.and_then(|before| Ticks::now()?.busy_since(before));
     let environment = environment::look_around(busy);
@@ -78,10 +78,10 @@ fn preflight(options: &Options, plan: &Plan) -> Result<(), Failure> {
     let examination = examine(
         &System::read(Path::new("/")),
         &Demand {
-            connections: plan.crowd.total() as u64,
-            idle: plan.crowd.idle as u64,
+            connections: plan.connections.total() as u64,
+            idle: plan.connections.idle as u64,
             workers: options.workers as u64,
-            connect_parallel: plan.opening.parallel as u64,
+            connect_parallel: plan.connecting.parallel as u64,
             sources: plan.sources.clone(),
             local: plan.destinations.iter().all(|destination| is_local(destination.ip())),
             destinations: plan.destinations.clone(),

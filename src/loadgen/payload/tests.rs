@@ -19,7 +19,7 @@ fn the_layout_is_the_documented_one() {
     let check = check(id);
     let text = format!("00000abc000000001234{check:012x}abcdefghijklmnopqrstuvwxyzabc");
     assert_eq!(payload(id, text.len()), text.as_bytes());
-    assert_eq!(payload(id, 5), text.as_bytes()[DIGITS - 5..DIGITS]);
+    assert_eq!(payload(id, 5), text.as_bytes()[TAG_LEN - 5..TAG_LEN]);
     assert_eq!(payload(id, 0), b"");
 }
 
@@ -34,19 +34,19 @@ fn of_all_extremes_the_digits_are_those_of_the_formatter() {
 fn only_the_bits_that_have_room_count() {
     let id = RequestId { connection: 7, sequence: 9 };
     let wide = RequestId { connection: 7 | 1 << 32, sequence: 9 | 1 << SEQUENCE_BITS };
-    assert_eq!(digits(wide), digits(id));
-    assert_eq!(identify(&digits(wide)), Some(id));
+    assert_eq!(request_tag(wide), request_tag(id));
+    assert_eq!(identify(&request_tag(wide)), Some(id));
 }
 
 #[test]
 fn digits_in_another_spelling_are_not_ours() {
     let id = RequestId { connection: 0xabcd_ef01, sequence: 0xfedc };
-    let capitals: [u8; DIGITS] = digits(id).map(|byte| byte.to_ascii_uppercase());
+    let capitals: [u8; TAG_LEN] = request_tag(id).map(|byte| byte.to_ascii_uppercase());
     assert_eq!(identify(&capitals), None);
-    let mut signed = digits(RequestId { connection: 1, sequence: 2 });
+    let mut signed = request_tag(RequestId { connection: 1, sequence: 2 });
     signed[0] = b'+';
     assert_eq!(identify(&signed), None);
-    assert_eq!(identify(&[0xff; DIGITS]), None);
+    assert_eq!(identify(&[0xff; TAG_LEN]), None);
 }
 
 proptest! {
@@ -58,12 +58,12 @@ proptest! {
 
     #[test]
     fn digits_name_their_request(id in ids()) {
-        prop_assert_eq!(identify(&digits(id)), Some(id));
+        prop_assert_eq!(identify(&request_tag(id)), Some(id));
     }
 
     #[test]
-    fn a_corrupted_byte_makes_no_other_request(id in ids(), at in 0..DIGITS, byte in any::<u8>()) {
-        let mut corrupt = digits(id);
+    fn a_corrupted_byte_makes_no_other_request(id in ids(), at in 0..TAG_LEN, byte in any::<u8>()) {
+        let mut corrupt = request_tag(id);
         prop_assume!(corrupt[at] != byte);
         corrupt[at] = byte;
         prop_assert_eq!(identify(&corrupt), None);

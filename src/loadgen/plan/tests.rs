@@ -77,14 +77,17 @@ proptest! {
         (slow_readers, slow_writers) in (0usize..50, 0usize..50),
         of in 1usize..20,
     ) {
-        let crowd = Crowd { active, idle, slow_readers, slow_writers, slow_rate: 3 };
-        let shares: Vec<Crowd> = workers(of).map(|worker| worker.share_of_crowd(crowd)).collect();
-        let sum = |part: fn(&Crowd) -> usize| shares.iter().map(part).sum::<usize>();
+        let slow_rate = 3;
+        let connections =
+            ConnectionCounts { active, idle, slow_readers, slow_writers, slow_rate };
+        let shares: Vec<ConnectionCounts> =
+            workers(of).map(|worker| worker.share_of_connections(connections)).collect();
+        let sum = |part: fn(&ConnectionCounts) -> usize| shares.iter().map(part).sum::<usize>();
         prop_assert_eq!(sum(|share| share.active), active);
         prop_assert_eq!(sum(|share| share.idle), idle);
         prop_assert_eq!(sum(|share| share.slow_readers), slow_readers);
         prop_assert_eq!(sum(|share| share.slow_writers), slow_writers);
-        prop_assert_eq!(sum(Crowd::total), crowd.total());
+        prop_assert_eq!(sum(ConnectionCounts::total), connections.total());
         prop_assert!(shares.iter().all(|share| share.slow_rate == 3));
     }
 

@@ -11,16 +11,16 @@ fn rates(steps: &[(f64, Duration)]) -> Plan {
     Plan { pace: Pace::Rates(steps), ..plan() }
 }
 
-fn alone(plan: &Plan, speakers: usize) -> Schedule {
-    Schedule::new(plan, Worker::ALONE, speakers).expect("an open loop has a schedule")
+fn alone(plan: &Plan, active_slots: usize) -> Schedule {
+    Schedule::new(plan, Worker::ALONE, active_slots).expect("an open loop has a schedule")
 }
 
 /// The times, in order, at which any worker sends one of the run's first `count` requests.
-fn times_of_all(plan: &Plan, workers: usize, speakers: usize, count: u64) -> Vec<Duration> {
+fn times_of_all(plan: &Plan, workers: usize, active_slots: usize, count: u64) -> Vec<Duration> {
     let mut times: Vec<Duration> = (0..workers)
         .flat_map(|index| {
             let worker = Worker { index, of: workers };
-            let schedule = Schedule::new(plan, worker, speakers).expect("it is an open loop");
+            let schedule = Schedule::new(plan, worker, active_slots).expect("it is an open loop");
             (0..worker.share_of_requests(count)).map(move |local| schedule.intended(local))
         })
         .collect();
@@ -43,7 +43,7 @@ fn a_rate_begins_with_a_request_at_once() {
     let schedule = alone(&rates(&[(4.0, Duration::MAX)]), 3);
     let times: Vec<u128> = (0..5).map(|local| schedule.intended(local).as_millis()).collect();
     assert_eq!(times, [0, 250, 500, 750, 1000]);
-    assert_eq!(schedule.speakers(), 3);
+    assert_eq!(schedule.active_slots(), 3);
 }
 
 #[test]
@@ -111,11 +111,11 @@ proptest! {
     fn all_workers_together_keep_the_rate(
         rate in 1u128..200_000,
         workers in 1usize..9,
-        speakers in 1usize..100,
+        active_slots in 1usize..100,
         count in 1u64..500,
     ) {
         let plan = rates(&[(rate as f64, Duration::MAX)]);
-        let times = times_of_all(&plan, workers, speakers, count);
+        let times = times_of_all(&plan, workers, active_slots, count);
         prop_assert_eq!(times.len() as u64, count);
         for (number, time) in (0..).zip(times) {
             prop_assert!(is_exactly(time, number, rate), "request {number}: {time:?}");
@@ -154,11 +154,15 @@ proptest! {
             (1u64..2000).prop_map(|millis| Pace::Herd(Duration::from_millis(millis))),
         ],
         (index, of) in (1usize..5).prop_flat_map(|of| (0..of, Just(of))),
-        speakers in 1usize..20,
-        end in prop_oneof![Just(0), 0..10_000_000_000u64, (0u64..10_000).prop_map(|ms| ms * 1_000_000)],
+        active_slots in 1usize..20,
+        end in prop_oneof![
+            Just(0),
+            0..10_000_000_000u64,
+            (0u64..10_000).prop_map(|ms| ms * 1_000_000),
+        ],
     ) {
         let plan = Plan { pace, ..plan() };
-        let schedule = Schedule::new(&plan, Worker { index, of }, speakers).unwrap();
+        let schedule = Schedule::new(&plan, Worker { index, of }, active_slots).unwrap();
         let end = Duration::from_nanos(end);
         let counted = (0..).take_while(|&local| schedule.intended(local) < end).count();
         prop_assert_eq!(schedule.count_before(end), counted as u64);

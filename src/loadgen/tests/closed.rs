@@ -5,38 +5,41 @@ use super::plan;
 use super::rig::{RealServer, Rig, wide_net};
 use crate::client::tests::loopback::{Loopback, Way};
 use crate::handlers::Service;
-use crate::loadgen::plan::{Crowd, Greeting, Lifetime, Mix, Plan, Sizes, Until, Work};
+use crate::loadgen::plan::{
+    ConnectionCounts, Greeting, Lifetime, Mix, Plan, Sizes, StopCondition, Workload,
+};
 use crate::loadgen::{Event, Worker};
 use std::time::Duration;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
-fn requests(count: u64) -> Until {
-    Until { requests: Some(count), duration: None }
+fn requests(count: u64) -> StopCondition {
+    StopCondition { requests: Some(count), duration: None }
 }
 
-fn active(count: usize) -> Crowd {
-    Crowd { active: count, ..Crowd::default() }
+fn active(count: usize) -> ConnectionCounts {
+    ConnectionCounts { active: count, ..ConnectionCounts::default() }
 }
 
 #[test]
 fn exactly_as_many_requests_are_sent_as_asked_and_all_are_verified() {
     for (connections, pipeline, count) in [(1, 1, 1), (3, 1, 100), (4, 7, 1001), (10, 50, 3)] {
-        let plan = Plan { crowd: active(connections), pipeline, until: requests(count), ..plan() };
+        let plan =
+            Plan { connections: active(connections), pipeline, until: requests(count), ..plan() };
         let mut rig = Rig::with_server(plan, Service::FRAMED).started();
         rig.settle();
         assert_eq!(rig.other.server.stats().frames, count);
-        let tally = rig.run_to_end();
-        let requests = tally.requests;
+        let counters = rig.run_to_end();
+        let requests = counters.requests;
         assert_eq!((requests.sent, requests.answered, requests.verified), (count, count, count));
-        assert_eq!(tally.answered_in_time, count);
-        assert_eq!(tally.connections.established, connections as u64);
-        assert_eq!(tally.connections.opened, connections as u64);
-        assert_eq!(tally.mismatched(), 0);
-        assert_eq!(tally.partial, None);
+        assert_eq!(counters.answered_in_time, count);
+        assert_eq!(counters.connections.established, connections as u64);
+        assert_eq!(counters.connections.opened, connections as u64);
+        assert_eq!(counters.mismatched(), 0);
+        assert_eq!(counters.partial, None);
         let frame = |size: u64| count * (64 + size);
-        assert_eq!((tally.bytes_sent, tally.bytes_received), (frame(69), frame(64)));
+        assert_eq!((counters.bytes_sent, counters.bytes_received), (frame(69), frame(64)));
     }
 }
 
@@ -45,29 +48,30 @@ fn every_work_is_done_and_verified_by_the_real_server() {
     let sizes = Sizes { min: 1, max: 3000 };
     let keys = vec!["165.165.80.80".to_owned(), "nobody".to_owned()];
     let works = [
-        (Work::PlainEcho(Sizes { min: 32, max: 3000 }), Service::ECHO),
-        (Work::Framed(Mix { echo: 5, lookup: 3, daytime: 2, sizes, keys }), Service::FRAMED),
-        (Work::Greeting(Greeting::Time), Service::TIME),
-        (Work::Greeting(Greeting::Daytime), Service::from_name("daytime").unwrap()),
-        (Work::Greeting(Greeting::Greeting), Service::GREETING),
+        (Workload::PlainEcho(Sizes { min: 32, max: 3000 }), Service::ECHO),
+        (Workload::Framed(Mix { echo: 5, lookup: 3, daytime: 2, sizes, keys }), Service::FRAMED),
+        (Workload::Greeting(Greeting::Time), Service::TIME),
+        (Workload::Greeting(Greeting::Daytime), Service::from_name("daytime").unwrap()),
+        (Workload::Greeting(Greeting::Greeting), Service::GREETING),
     ];
-    for (work, service) in works {
-        let lifetime = match work {
-            Work::Greeting(_) => Lifetime::Requests(1),
+    for (workload, service) in works {
+        let lifetime = match workload {
+            Workload::Greeting(_) => Lifetime::Requests(1),
             _ => Lifetime::Run,
         };
-        let plan = Plan { work, lifetime, crowd: active(3), until: requests(200), ..plan() };
-        let tally = Rig::with_server(plan, service).started().run_to_end();
-        assert_eq!(tally.requests.verified, 200, "{service:?}: {:?}", tally.first_mismatch);
-        assert_eq!(tally.mismatched(), 0, "{service:?}");
-        assert_eq!((tally.connections.lost, tally.connections.failed), (0, 0), "{service:?}");
+        let plan =
+            Plan { workload, lifetime, connections: active(3), until: requests(200), ..plan() };
+        let counters = Rig::with_server(plan, service).started().run_to_end();
+        assert_eq!(counters.requests.verified, 200, "{service:?}: {:?}", counters.first_mismatch);
+        assert_eq!(counters.mismatched(), 0, "{service:?}");
+        assert_eq!((counters.connections.lost, counters.connections.failed), (0, 0), "{service:?}");
     }
 }
 
 #[test]
 fn of_text_without_end_no_more_is_counted_than_was_asked() {
     let plan = Plan {
-        work: Work::Greeting(Greeting::Chargen(100)),
+        workload: Workload::Greeting(Greeting::Chargen(100)),
         lifetime: Lifetime::Requests(1),
         until: requests(20),
         ..plan()
@@ -76,36 +80,36 @@ fn of_text_without_end_no_more_is_counted_than_was_asked() {
     let net = Loopback::new(1);
     net.set_window(200_000);
     let server = RealServer::new(&net, Service::CHARGEN);
-    let tally = Rig::new(net, plan, server).started().run_to_end();
-    assert_eq!((tally.requests.sent, tally.requests.verified), (20, 20));
-    assert_eq!(tally.mismatches, Default::default(), "{:?}", tally.first_mismatch);
+    let counters = Rig::new(net, plan, server).started().run_to_end();
+    assert_eq!((counters.requests.sent, counters.requests.verified), (20, 20));
+    assert_eq!(counters.mismatches, Default::default(), "{:?}", counters.first_mismatch);
 }
 
 #[test]
 fn what_is_thrown_away_is_done_when_it_is_sent() {
-    let work = Work::Discard(Sizes::fixed(1000));
-    let plan = Plan { work, until: requests(50), pipeline: 4, ..plan() };
+    let workload = Workload::Discard(Sizes::fixed(1000));
+    let plan = Plan { workload, until: requests(50), pipeline: 4, ..plan() };
     let mut rig = Rig::with_server(plan, Service::DISCARD).started();
     rig.settle();
-    let tally = rig.run_to_end();
-    assert_eq!((tally.requests.answered, tally.requests.verified), (50, 0));
-    assert_eq!(tally.bytes_sent, 50_000);
+    let counters = rig.run_to_end();
+    assert_eq!((counters.requests.answered, counters.requests.verified), (50, 0));
+    assert_eq!(counters.bytes_sent, 50_000);
 }
 
 #[test]
-fn no_more_requests_are_under_way_than_the_pipeline_holds() {
+fn no_more_requests_are_in_flight_than_the_pipeline_holds() {
     for pipeline in [1, 2, 5, 32] {
         let net = wide_net();
         let answer_late = |asked: &Asked| {
             Act::SayAt(asked.at + MILLISECOND * (1 + asked.connection as u32), asked.reply())
         };
         let peers = Peers::new(&net, answer_late);
-        let plan = Plan { crowd: active(3), pipeline, until: requests(300), ..plan() };
+        let plan = Plan { connections: active(3), pipeline, until: requests(300), ..plan() };
         let mut rig = Rig::new(net, plan, peers).started();
         assert_eq!(rig.other.asked.len(), 3 * pipeline);
         let mut most = 0;
         while !rig.load.is_over() {
-            let answered = rig.tally().requests.answered as usize;
+            let answered = rig.counters().requests.answered as usize;
             most = most.max(rig.other.asked.len() - answered);
             rig.pass(MILLISECOND);
         }
@@ -114,26 +118,26 @@ fn no_more_requests_are_under_way_than_the_pipeline_holds() {
 }
 
 #[test]
-fn time_ends_a_closed_loop_and_what_is_under_way_is_awaited() {
+fn time_ends_a_closed_loop_and_requests_in_flight_are_awaited() {
     let net = wide_net();
     let peers = Peers::new(&net, |asked| Act::SayAt(asked.at + 300 * MILLISECOND, asked.reply()));
-    let until = Until { requests: None, duration: Some(SECOND) };
+    let until = StopCondition { requests: None, duration: Some(SECOND) };
     let rig = Rig::new(net, Plan { until, ..plan() }, peers).started();
-    let tally = rig.run_to_end();
-    assert_eq!((tally.requests.sent, tally.requests.answered), (4, 4));
-    assert_eq!(tally.answered_in_time, 3);
-    assert_eq!(tally.elapsed, SECOND);
-    assert_eq!((tally.latency.count(), tally.latency.max() / 1_000_000), (4, 300));
-    assert!(tally.latency == tally.service);
+    let counters = rig.run_to_end();
+    assert_eq!((counters.requests.sent, counters.requests.answered), (4, 4));
+    assert_eq!(counters.answered_in_time, 3);
+    assert_eq!(counters.elapsed, SECOND);
+    assert_eq!((counters.latency.count(), counters.latency.max() / 1_000_000), (4, 300));
+    assert!(counters.latency == counters.service);
 }
 
 #[test]
-fn the_measured_part_of_so_many_requests_ends_with_the_last_answer() {
+fn the_measured_part_of_a_number_of_requests_ends_with_the_last_answer() {
     let net = wide_net();
     let peers = Peers::new(&net, |asked| Act::SayAt(asked.at + 300 * MILLISECOND, asked.reply()));
     let plan = Plan { until: requests(4), ..plan() };
-    let tally = Rig::new(net, plan, peers).started().run_to_end();
-    assert_eq!((tally.elapsed, tally.answered_in_time), (1200 * MILLISECOND, 4));
+    let counters = Rig::new(net, plan, peers).started().run_to_end();
+    assert_eq!((counters.elapsed, counters.answered_in_time), (1200 * MILLISECOND, 4));
 }
 
 #[test]
@@ -143,7 +147,7 @@ fn warm_up_does_not_count() {
     let plan = Plan { until: requests(5), warmup: SECOND, ..plan() };
     let mut rig = Rig::new(net, plan, peers).started();
     rig.pass(SECOND - MILLISECOND);
-    assert_eq!(rig.tally().requests.sent, 0);
+    assert_eq!(rig.counters().requests.sent, 0);
     assert!(!rig.events.iter().any(|event| matches!(event, Event::Measuring)));
     rig.pass(MILLISECOND);
     assert!(rig.events.iter().any(|event| matches!(event, Event::Measuring)));
@@ -154,9 +158,9 @@ fn warm_up_does_not_count() {
     // At 0, 70 ms... 980 ms still in the warm-up; the first that counts goes out at 1050 ms.
     assert_eq!(all.len(), 15 + 5);
     assert_eq!(all[15], 1050 * MILLISECOND);
-    let tally = rig.run_to_end();
-    assert_eq!((tally.requests.sent, tally.requests.answered), (5, 5));
-    assert_eq!(tally.bytes_sent, 5 * 133);
+    let counters = rig.run_to_end();
+    assert_eq!((counters.requests.sent, counters.requests.answered), (5, 5));
+    assert_eq!(counters.bytes_sent, 5 * 133);
 }
 
 #[test]
@@ -172,30 +176,30 @@ fn a_request_that_needed_its_connection_made_counts_from_there() {
     rig.net.set_way(address, Way::Silent);
     rig.pass(700 * MILLISECOND);
     rig.net.set_way(address, Way::Open);
-    let tally = rig.run_to_end();
-    assert_eq!(tally.requests.sent, 2);
+    let counters = rig.run_to_end();
+    assert_eq!(counters.requests.sent, 2);
 }
 
 #[test]
 fn a_connection_made_for_a_request_that_another_took_is_not_lost() {
-    let work = Work::Greeting(Greeting::Time);
+    let workload = Workload::Greeting(Greeting::Time);
     let lifetime = Lifetime::Requests(1);
-    let plan = Plan { work, lifetime, crowd: active(5), until: requests(1), ..plan() };
-    let tally = Rig::with_server(plan, Service::TIME).started().run_to_end();
-    assert_eq!((tally.requests.sent, tally.requests.verified), (1, 1));
-    assert_eq!((tally.connections.lost, tally.errors), (0, Default::default()));
+    let plan = Plan { workload, lifetime, connections: active(5), until: requests(1), ..plan() };
+    let counters = Rig::with_server(plan, Service::TIME).started().run_to_end();
+    assert_eq!((counters.requests.sent, counters.requests.verified), (1, 1));
+    assert_eq!((counters.connections.lost, counters.errors), (0, Default::default()));
 }
 
 #[test]
 fn a_worker_without_a_connection_to_speak_is_done_at_once() {
     let plan = Plan {
-        crowd: Crowd { active: 1, idle: 1, ..Crowd::default() },
+        connections: ConnectionCounts { active: 1, idle: 1, ..ConnectionCounts::default() },
         until: requests(10),
         ..plan()
     };
     let net = wide_net();
     let peers = Peers::new(&net, Asked::answer);
     let rig = Rig::of_worker(net, plan, Worker { index: 1, of: 2 }, peers).started();
-    let tally = rig.run_to_end();
-    assert_eq!((tally.requests.sent, tally.connections.established), (0, 0));
+    let counters = rig.run_to_end();
+    assert_eq!((counters.requests.sent, counters.connections.established), (0, 0));
 }

@@ -4,7 +4,7 @@ use super::peers::{Act, Asked, Peers};
 use super::plan;
 use super::rig::{Rig, wide_net};
 use crate::client::tests::loopback::Way;
-use crate::loadgen::plan::{Crowd, Pace, Plan, Recovery, Step, Until};
+use crate::loadgen::plan::{ConnectionCounts, Pace, Plan, ReconnectPolicy, Step, StopCondition};
 use nix::errno::Errno;
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ const BACKOFF: Duration = Duration::from_millis(100);
 fn at_rate(rate: f64, connections: usize, duration: Duration) -> Plan {
     Plan {
         pace: Pace::Rates(vec![Step { rate, duration: Duration::MAX }]),
-        crowd: Crowd { active: connections, ..Crowd::default() },
-        until: Until { requests: None, duration: Some(duration) },
+        connections: ConnectionCounts { active: connections, ..ConnectionCounts::default() },
+        until: StopCondition { requests: None, duration: Some(duration) },
         ..plan()
     }
 }
@@ -37,16 +37,16 @@ fn a_lost_connection_returns_and_what_was_due_meanwhile_is_sent() {
         let peers = Peers::new(&net, lose_tenth);
         let mut rig = Rig::new(net, at_rate(100.0, 1, SECOND), peers).started();
         rig.pass(95 * MILLISECOND);
-        assert_eq!((rig.tally().connections.open, rig.tally().connections.lost), (0, 1));
+        assert_eq!((rig.counters().connections.open, rig.counters().connections.lost), (0, 1));
         rig.pass(BACKOFF);
-        assert_eq!(rig.tally().connections.open, 1);
-        let tally = rig.run_to_end();
-        let requests = tally.requests;
+        assert_eq!(rig.counters().connections.open, 1);
+        let counters = rig.run_to_end();
+        let requests = counters.requests;
         assert_eq!((requests.sent, requests.answered, requests.unanswered), (100, 99, 1));
-        assert_eq!((tally.connections.opened, tally.connections.established), (2, 1));
-        assert_eq!((tally.errors.read, count_of(&tally.errors.by_errno, name)), (1, 1));
+        assert_eq!((counters.connections.opened, counters.connections.established), (2, 1));
+        assert_eq!((counters.errors.read, count_of(&counters.errors.by_errno, name)), (1, 1));
         assert_eq!(requests.late_by_client, 0);
-        assert!(tally.latency.max() <= BACKOFF.as_nanos() as u64);
+        assert!(counters.latency.max() <= BACKOFF.as_nanos() as u64);
     }
 }
 
@@ -54,7 +54,7 @@ fn a_lost_connection_returns_and_what_was_due_meanwhile_is_sent() {
 fn attempts_to_return_are_ever_rarer_until_one_succeeds() {
     let net = wide_net();
     let peers = Peers::new(&net, Asked::answer);
-    // A connection elsewhere keeps the run from being given up.
+    // A connection elsewhere keeps the run from its early end.
     let mut plan = at_rate(100.0, 2, 60 * SECOND);
     plan.destinations.push(([127, 0, 0, 2], 9999).into());
     let here = plan.destinations[0];
@@ -74,31 +74,34 @@ fn attempts_to_return_are_ever_rarer_until_one_succeeds() {
         assert!(gap <= longest + 2 * MILLISECOND, "after {failures} failures: {gap:?}");
     }
     assert!(gaps.skip(5).any(|gap| gap > BACKOFF * 8), "{attempts:?}");
-    assert_eq!(rig.tally().connections.failed, attempts.len() as u64);
+    assert_eq!(rig.counters().connections.failed, attempts.len() as u64);
     rig.net.set_way(here, Way::Open);
     rig.pass(40 * BACKOFF);
-    assert_eq!(rig.tally().connections.open, 2);
+    assert_eq!(rig.counters().connections.open, 2);
     rig.other.reset_all();
     rig.pass(BACKOFF + MILLISECOND);
-    assert_eq!(rig.tally().connections.open, 2);
-    let tally = rig.run_to_end();
-    assert_eq!((tally.scheduled, tally.requests.sent), (6000, 6000));
-    assert_eq!(tally.partial, None);
+    assert_eq!(rig.counters().connections.open, 2);
+    let counters = rig.run_to_end();
+    assert_eq!((counters.scheduled, counters.requests.sent), (6000, 6000));
+    assert_eq!(counters.partial, None);
 }
 
 #[test]
 fn without_reconnecting_what_is_due_on_a_lost_connection_is_not_sent() {
     let net = wide_net();
     let peers = Peers::new(&net, Asked::answer);
-    let recovery = Recovery { reconnect: false, backoff: BACKOFF };
-    let plan = Plan { recovery, ..at_rate(100.0, 2, SECOND) };
+    let reconnecting = ReconnectPolicy { reconnect: false, backoff: BACKOFF };
+    let plan = Plan { reconnecting, ..at_rate(100.0, 2, SECOND) };
     let mut rig = Rig::new(net, plan, peers).started();
     rig.pass(495 * MILLISECOND);
     rig.other.reset(0);
-    let tally = rig.run_to_end();
-    assert_eq!((tally.scheduled, tally.requests.sent, tally.requests.answered), (100, 75, 75));
-    assert_eq!((tally.connections.opened, tally.connections.lost), (2, 1));
-    assert_eq!((tally.partial, tally.elapsed), (None, SECOND));
+    let counters = rig.run_to_end();
+    assert_eq!(
+        (counters.scheduled, counters.requests.sent, counters.requests.answered),
+        (100, 75, 75)
+    );
+    assert_eq!((counters.connections.opened, counters.connections.lost), (2, 1));
+    assert_eq!((counters.partial, counters.elapsed), (None, SECOND));
 }
 
 #[test]
@@ -107,16 +110,16 @@ fn when_the_last_connection_is_lost_for_good_the_run_is_over() {
         let net = wide_net();
         let peers =
             Peers::new(&net, |asked| Act::SayAt(asked.at + 10 * MILLISECOND, asked.reply()));
-        let recovery = Recovery { reconnect: false, backoff: BACKOFF };
-        let plan = Plan { recovery, pace, ..at_rate(100.0, 2, SECOND) };
+        let reconnecting = ReconnectPolicy { reconnect: false, backoff: BACKOFF };
+        let plan = Plan { reconnecting, pace, ..at_rate(100.0, 2, SECOND) };
         let mut rig = Rig::new(net, plan, peers).started();
         rig.pass(495 * MILLISECOND);
         rig.other.reset_all();
         rig.settle();
         assert!(rig.load.is_over());
-        let tally = rig.run_to_end();
-        assert!(tally.partial.unwrap().contains("ECONNRESET"));
-        assert_eq!((tally.connections.lost, tally.elapsed), (2, 495 * MILLISECOND));
+        let counters = rig.run_to_end();
+        assert!(counters.partial.unwrap().contains("ECONNRESET"));
+        assert_eq!((counters.connections.lost, counters.elapsed), (2, 495 * MILLISECOND));
     }
 }
 
@@ -131,13 +134,16 @@ fn connections_that_are_refused_are_counted_by_their_error() {
         plan.destinations.push(([127, 0, 0, 2], 9999).into());
         net.set_way(plan.destinations[1], way);
         let peers = Peers::new(&net, Asked::answer);
-        let tally = Rig::new(net, plan, peers).started().run_to_end();
-        let connections = tally.connections;
+        let counters = Rig::new(net, plan, peers).started().run_to_end();
+        let connections = counters.connections;
         assert_eq!((connections.established, connections.opened, connections.failed), (3, 3, 2));
-        assert_eq!((tally.errors.connect, count_of(&tally.errors.connect_by_errno, name)), (2, 2));
-        assert_eq!(tally.errors.by_errno, tally.errors.connect_by_errno);
+        assert_eq!(
+            (counters.errors.connect, count_of(&counters.errors.connect_by_errno, name)),
+            (2, 2)
+        );
+        assert_eq!(counters.errors.by_errno, counters.errors.connect_by_errno);
         // The others have taken their turns.
-        assert_eq!((tally.scheduled, tally.requests.answered), (100, 100));
+        assert_eq!((counters.scheduled, counters.requests.answered), (100, 100));
     }
 }
 
@@ -148,27 +154,27 @@ fn a_registration_that_fails_is_a_failed_attempt() {
     let peers = Peers::new(&net, Asked::answer);
     let mut rig = Rig::new(net, at_rate(100.0, 2, SECOND), peers);
     rig.open();
-    assert_eq!((rig.tally().connections.established, rig.tally().connections.failed), (1, 1));
+    assert_eq!((rig.counters().connections.established, rig.counters().connections.failed), (1, 1));
     rig.begin();
     assert_eq!(rig.run_to_end().requests.answered, 100);
 }
 
 #[test]
-fn an_attempt_that_nobody_answers_is_given_up_in_time() {
+fn an_attempt_without_an_answer_fails_in_time() {
     let net = wide_net();
     let plan = at_rate(100.0, 3, SECOND);
     net.set_way(plan.destinations[0], Way::Silent);
     let peers = Peers::new(&net, Asked::answer);
     let mut rig = Rig::new(net, plan, peers);
     rig.pass(5 * SECOND - MILLISECOND);
-    assert_eq!(rig.tally().connections.failed, 0);
+    assert_eq!(rig.counters().connections.failed, 0);
     rig.pass(MILLISECOND);
-    assert_eq!(rig.tally().connections.failed, 3);
-    assert_eq!(count_of(&rig.tally().errors.connect_by_errno, "ETIMEDOUT"), 3);
+    assert_eq!(rig.counters().connections.failed, 3);
+    assert_eq!(count_of(&rig.counters().errors.connect_by_errno, "ETIMEDOUT"), 3);
     assert_eq!(rig.net.held(crate::client::tests::loopback::Side::Client), 0);
     rig.begin();
-    let tally = rig.run_to_end();
-    assert_eq!((tally.scheduled, tally.requests.sent), (100, 0));
+    let counters = rig.run_to_end();
+    assert_eq!((counters.scheduled, counters.requests.sent), (100, 0));
 }
 
 #[test]
@@ -186,30 +192,33 @@ fn when_the_server_dies_the_run_ends_with_the_reason() {
         assert!(!rig.load.is_over());
         rig.pass(BACKOFF + 2 * MILLISECOND);
         assert!(rig.load.is_over());
-        let tally = rig.run_to_end();
-        assert!(tally.partial.unwrap().contains("ECONNREFUSED"));
-        assert!(tally.elapsed >= 1500 * MILLISECOND && tally.elapsed < 1610 * MILLISECOND);
-        assert_eq!((tally.connections.lost, tally.connections.opened), (20, 20));
+        let counters = rig.run_to_end();
+        assert!(counters.partial.unwrap().contains("ECONNREFUSED"));
+        assert!(counters.elapsed >= 1500 * MILLISECOND && counters.elapsed < 1610 * MILLISECOND);
+        assert_eq!((counters.connections.lost, counters.connections.opened), (20, 20));
     }
 }
 
 #[test]
-fn where_replies_have_names_one_that_does_not_come_costs_nothing_else() {
+fn where_replies_have_tags_one_that_does_not_come_costs_nothing_else() {
     let net = wide_net();
     let drop_third = |asked: &Asked| if asked.turn == 2 { Act::Nothing } else { asked.answer() };
     let peers = Peers::new(&net, drop_third);
     let rig = Rig::new(net, at_rate(1.0, 1, 10 * SECOND), peers).started();
-    let tally = rig.run_to_end();
-    let requests = tally.requests;
+    let counters = rig.run_to_end();
+    let requests = counters.requests;
     assert_eq!((requests.sent, requests.verified, requests.unanswered), (10, 9, 1));
-    assert_eq!((tally.errors.timeout, tally.mismatches.lost, tally.mismatched()), (1, 1, 0));
-    assert_eq!((tally.connections.opened, tally.connections.lost), (1, 0));
-    // Due at 2 s and given up at 7 s; until then nothing could be sent.
+    assert_eq!(
+        (counters.errors.timeout, counters.mismatches.lost, counters.mismatched()),
+        (1, 1, 0)
+    );
+    assert_eq!((counters.connections.opened, counters.connections.lost), (1, 0));
+    // Due at 2 s, and timed out at 7 s; until then nothing could be sent.
     assert_eq!(requests.late, 4);
 }
 
 #[test]
-fn where_replies_have_no_names_the_connection_is_replaced() {
+fn where_replies_have_no_tags_the_connection_is_replaced() {
     let net = wide_net();
     let drop_third = |asked: &Asked| match (asked.connection, asked.turn) {
         (0, 2) => Act::SayAt(asked.at + 6 * SECOND, asked.reply()),
@@ -217,16 +226,16 @@ fn where_replies_have_no_names_the_connection_is_replaced() {
     };
     let peers = Peers::new(&net, drop_third);
     let plan = Plan { verify: false, ..at_rate(1.0, 1, 10 * SECOND) };
-    let tally = Rig::new(net, plan, peers).started().run_to_end();
-    let requests = tally.requests;
+    let counters = Rig::new(net, plan, peers).started().run_to_end();
+    let requests = counters.requests;
     assert_eq!((requests.sent, requests.answered, requests.unanswered), (10, 9, 1));
-    assert_eq!((tally.errors.timeout, tally.mismatched()), (1, 0));
-    assert_eq!((tally.connections.opened, tally.connections.lost), (2, 1));
+    assert_eq!((counters.errors.timeout, counters.mismatched()), (1, 0));
+    assert_eq!((counters.connections.opened, counters.connections.lost), (2, 1));
 }
 
 #[test]
-fn a_reply_that_comes_after_it_was_given_up_is_neither_lost_nor_doubled() {
-    // In a wide pipeline, many are given up at once.
+fn a_reply_that_comes_after_its_timeout_is_neither_lost_nor_doubled() {
+    // In a wide pipeline, many time out at once.
     for pipeline in [1, 200, 2000] {
         let net = wide_net();
         let late = move |asked: &Asked| match asked.turn {
@@ -234,14 +243,14 @@ fn a_reply_that_comes_after_it_was_given_up_is_neither_lost_nor_doubled() {
             _ => asked.answer(),
         };
         let peers = Peers::new(&net, late);
-        let until = Until { requests: Some(2 * pipeline as u64), duration: None };
+        let until = StopCondition { requests: Some(2 * pipeline as u64), duration: None };
         let mut rig = Rig::new(net, Plan { pipeline, until, ..plan() }, peers).started();
         rig.pass(6 * SECOND);
-        assert_eq!(rig.tally().mismatches.lost, pipeline as u64);
+        assert_eq!(rig.counters().mismatches.lost, pipeline as u64);
         // The run is kept open until the late ones have come.
         rig.pass(2 * SECOND);
-        let tally = rig.finish();
-        assert_eq!(tally.mismatched(), 0, "of {pipeline}: {:?}", tally.mismatches);
+        let counters = rig.finish();
+        assert_eq!(counters.mismatched(), 0, "of {pipeline}: {:?}", counters.mismatches);
     }
 }
 
@@ -255,10 +264,13 @@ fn a_run_that_is_stopped_says_why_and_awaits_its_answers() {
     rig.load.stop("interrupted", rig.now);
     rig.settle();
     assert!(!rig.load.is_over());
-    let tally = rig.run_to_end();
-    assert_eq!(tally.partial.as_deref(), Some("interrupted"));
-    assert_eq!((tally.scheduled, tally.requests.sent, tally.requests.verified), (30, 30, 30));
-    assert_eq!((tally.answered_in_time, tally.elapsed), (29, 295 * MILLISECOND));
+    let counters = rig.run_to_end();
+    assert_eq!(counters.partial.as_deref(), Some("interrupted"));
+    assert_eq!(
+        (counters.scheduled, counters.requests.sent, counters.requests.verified),
+        (30, 30, 30)
+    );
+    assert_eq!((counters.answered_in_time, counters.elapsed), (29, 295 * MILLISECOND));
 }
 
 #[test]
@@ -269,9 +281,9 @@ fn a_run_that_is_stopped_twice_awaits_nothing() {
     rig.pass(295 * MILLISECOND);
     rig.load.stop("interrupted", rig.now);
     rig.load.stop("interrupted again", rig.now);
-    let tally = rig.run_to_end();
-    assert_eq!(tally.partial.as_deref(), Some("interrupted"));
-    assert_eq!((tally.requests.sent, tally.requests.unanswered), (4, 4));
+    let counters = rig.run_to_end();
+    assert_eq!(counters.partial.as_deref(), Some("interrupted"));
+    assert_eq!((counters.requests.sent, counters.requests.unanswered), (4, 4));
 }
 
 #[test]
@@ -283,6 +295,6 @@ fn a_run_that_is_stopped_before_it_began_is_over() {
     let mut rig = Rig::new(net, plan, peers);
     rig.settle();
     rig.load.stop("interrupted", rig.now);
-    let tally = rig.run_to_end();
-    assert_eq!((tally.partial.as_deref(), tally.requests.sent), (Some("interrupted"), 0));
+    let counters = rig.run_to_end();
+    assert_eq!((counters.partial.as_deref(), counters.requests.sent), (Some("interrupted"), 0));
 }

@@ -5,7 +5,7 @@ use super::plan;
 use super::rig::{Rig, wide_net};
 use crate::client::tests::loopback::{Loopback, Way};
 use crate::io::clock::Moment;
-use crate::loadgen::plan::{Crowd, Opening, Pace, Plan, Step, Until};
+use crate::loadgen::plan::{ConnectPolicy, ConnectionCounts, Pace, Plan, Step, StopCondition};
 use crate::loadgen::report::Histogram;
 use crate::loadgen::{Event, Worker};
 use std::time::Duration;
@@ -16,8 +16,8 @@ const SECOND: Duration = Duration::from_secs(1);
 fn at_rate(rate: f64, connections: usize, duration: Duration) -> Plan {
     Plan {
         pace: Pace::Rates(vec![Step { rate, duration: Duration::MAX }]),
-        crowd: Crowd { active: connections, ..Crowd::default() },
-        until: Until { requests: None, duration: Some(duration) },
+        connections: ConnectionCounts { active: connections, ..ConnectionCounts::default() },
+        until: StopCondition { requests: None, duration: Some(duration) },
         ..plan()
     }
 }
@@ -51,10 +51,10 @@ fn at_each_moment_those_requests_have_been_sent_that_are_due() {
         assert_eq!(asked.at.since(rig.start), 4 * MILLISECOND * number as u32);
         assert_eq!(asked.connection, rig.other.asked[number % 7].connection);
     }
-    let tally = rig.run_to_end();
-    assert_eq!((tally.scheduled, tally.requests.sent), (250, 250));
-    assert_eq!((tally.requests.late, tally.latency.max()), (0, 0));
-    assert_eq!(tally.elapsed, SECOND);
+    let counters = rig.run_to_end();
+    assert_eq!((counters.scheduled, counters.requests.sent), (250, 250));
+    assert_eq!((counters.requests.late, counters.latency.max()), (0, 0));
+    assert_eq!(counters.elapsed, SECOND);
 }
 
 #[test]
@@ -92,25 +92,25 @@ fn a_stall_is_seen_by_every_request_that_was_due_in_it() {
         let net = wide_net();
         let peers = stalling(&net, from, to);
         let rig = Rig::new(net, at_rate(200.0, connections, SECOND), peers).started();
-        let tally = rig.run_to_end();
-        // One request under way a connection: what else is due in the stall goes out after it.
+        let counters = rig.run_to_end();
+        // One request in flight a connection: the others that are due in the stall go out after it.
         let due = (0..200).map(|number| 5 * MILLISECOND * number);
         let waits =
             |due: Duration| if (from..to).contains(&due) { to - due } else { Duration::ZERO };
-        assert!(tally.latency == histogram(due.clone().map(waits)));
+        assert!(counters.latency == histogram(due.clone().map(waits)));
         let first_in_stall = 80..80 + connections as u32;
-        let under_way = |number: u32| {
+        let in_flight = |number: u32| {
             let due = 5 * MILLISECOND * number;
             if first_in_stall.contains(&number) { to - due } else { Duration::ZERO }
         };
-        assert!(tally.service == histogram((0..200).map(under_way)));
+        assert!(counters.service == histogram((0..200).map(in_flight)));
         assert_eq!(
-            (tally.scheduled, tally.requests.sent, tally.requests.verified),
+            (counters.scheduled, counters.requests.sent, counters.requests.verified),
             (200, 200, 200)
         );
         // Late for the server's sake, not for the client's.
-        assert_eq!(tally.requests.late, 40 - connections as u64);
-        assert_eq!((tally.requests.late_by_client, tally.send_lag.max()), (0, 0));
+        assert_eq!(counters.requests.late, 40 - connections as u64);
+        assert_eq!((counters.requests.late_by_client, counters.send_lag.max()), (0, 0));
     }
 }
 
@@ -120,10 +120,10 @@ fn in_a_wide_pipeline_nothing_is_late_and_the_stall_is_the_same() {
     let net = wide_net();
     let peers = stalling(&net, from, to);
     let plan = Plan { pipeline: 100, ..at_rate(200.0, 1, SECOND) };
-    let tally = Rig::new(net, plan, peers).started().run_to_end();
-    assert_eq!((tally.requests.late, tally.requests.verified), (0, 200));
-    assert!(tally.latency == tally.service);
-    assert_eq!(tally.latency.max() / 1_000_000, 200);
+    let counters = Rig::new(net, plan, peers).started().run_to_end();
+    assert_eq!((counters.requests.late, counters.requests.verified), (0, 200));
+    assert!(counters.latency == counters.service);
+    assert_eq!(counters.latency.max() / 1_000_000, 200);
 }
 
 #[test]
@@ -133,19 +133,19 @@ fn a_client_that_was_stopped_is_itself_late() {
     let mut rig = Rig::new(net, at_rate(100.0, 10, SECOND), peers).started();
     rig.pass(300 * MILLISECOND);
     rig.jump(200 * MILLISECOND);
-    let tally = rig.run_to_end();
+    let counters = rig.run_to_end();
     // Of 20 requests from 310 to 500 ms, the last was in time.
-    assert_eq!((tally.requests.sent, tally.requests.late), (100, 19));
+    assert_eq!((counters.requests.sent, counters.requests.late), (100, 19));
     // Each connection had two of them. The second could not go before the first was answered, but
     // that was late because of the client, too.
-    assert_eq!(tally.requests.late_by_client, 19);
-    assert_eq!(tally.stalled, 190 * MILLISECOND);
-    assert_eq!(tally.send_lag.max() / 1_000_000, 190);
+    assert_eq!(counters.requests.late_by_client, 19);
+    assert_eq!(counters.stalled, 190 * MILLISECOND);
+    assert_eq!(counters.send_lag.max() / 1_000_000, 190);
     let expected = (0..100).map(|number| match number {
         31..=50 => 10 * MILLISECOND * (50 - number),
         _ => Duration::ZERO,
     });
-    assert!(tally.latency == histogram(expected));
+    assert!(counters.latency == histogram(expected));
 }
 
 #[test]
@@ -153,19 +153,19 @@ fn what_finds_no_free_connection_until_the_end_is_not_sent() {
     let net = wide_net();
     let peers = stalling(&net, 500 * MILLISECOND, 2 * SECOND);
     let rig = Rig::new(net, at_rate(100.0, 2, SECOND), peers).started();
-    let tally = rig.run_to_end();
-    assert_eq!((tally.scheduled, tally.requests.sent), (100, 52));
-    assert_eq!((tally.requests.answered, tally.answered_in_time), (52, 50));
-    assert_eq!(tally.elapsed, SECOND);
+    let counters = rig.run_to_end();
+    assert_eq!((counters.scheduled, counters.requests.sent), (100, 52));
+    assert_eq!((counters.requests.answered, counters.answered_in_time), (52, 50));
+    assert_eq!(counters.elapsed, SECOND);
 }
 
 #[test]
 fn what_was_due_before_the_end_may_be_sent_for_a_moment_after_it() {
     let net = wide_net();
     let peers = stalling(&net, 500 * MILLISECOND, 1200 * MILLISECOND);
-    let tally = Rig::new(net, at_rate(100.0, 2, SECOND), peers).started().run_to_end();
-    assert_eq!((tally.scheduled, tally.requests.sent), (100, 100));
-    assert_eq!(tally.answered_in_time, 50);
+    let counters = Rig::new(net, at_rate(100.0, 2, SECOND), peers).started().run_to_end();
+    assert_eq!((counters.scheduled, counters.requests.sent), (100, 100));
+    assert_eq!(counters.answered_in_time, 50);
 }
 
 #[test]
@@ -173,8 +173,8 @@ fn a_storm_after_the_last_request_is_not_waited_for() {
     let net = wide_net();
     let peers = stalling(&net, 500 * MILLISECOND, 2 * SECOND);
     let plan = Plan { storm_every: Some(SECOND), ..at_rate(100.0, 2, SECOND) };
-    let tally = Rig::new(net, plan, peers).started().run_to_end();
-    assert!(tally.storms.is_empty());
+    let counters = Rig::new(net, plan, peers).started().run_to_end();
+    assert!(counters.storms.is_empty());
 }
 
 #[test]
@@ -185,24 +185,30 @@ fn warm_up_is_scheduled_and_does_not_count() {
     let mut rig = Rig::new(net, plan, peers).started();
     rig.pass(2 * SECOND);
     assert_eq!(times(&rig).len(), 150);
-    let tally = rig.run_to_end();
-    assert_eq!((tally.scheduled, tally.requests.sent), (100, 100));
-    assert_eq!((tally.latency.count(), tally.latency.max(), tally.requests.late), (100, 0, 0));
+    let counters = rig.run_to_end();
+    assert_eq!((counters.scheduled, counters.requests.sent), (100, 100));
+    assert_eq!(
+        (counters.latency.count(), counters.latency.max(), counters.requests.late),
+        (100, 0, 0)
+    );
 }
 
 #[test]
-fn so_many_requests_are_scheduled_as_asked_besides_the_warm_up() {
+fn as_many_requests_are_scheduled_as_asked_and_the_warm_up_is_extra() {
     let net = wide_net();
     let peers = prompt(&net);
-    let until = Until { requests: Some(30), duration: None };
+    let until = StopCondition { requests: Some(30), duration: None };
     let plan = Plan { warmup: 500 * MILLISECOND, until, ..at_rate(100.0, 4, SECOND) };
     let mut rig = Rig::new(net, plan, peers).started();
     rig.pass(2 * SECOND);
     assert_eq!(times(&rig).len(), 80);
     assert_eq!(rig.elapsed(), 2 * SECOND);
-    let tally = rig.run_to_end();
-    assert_eq!((tally.scheduled, tally.requests.sent, tally.requests.answered), (30, 30, 30));
-    assert_eq!(tally.elapsed, 290 * MILLISECOND);
+    let counters = rig.run_to_end();
+    assert_eq!(
+        (counters.scheduled, counters.requests.sent, counters.requests.answered),
+        (30, 30, 30)
+    );
+    assert_eq!(counters.elapsed, 290 * MILLISECOND);
 }
 
 #[test]
@@ -212,12 +218,14 @@ fn each_step_of_a_ramp_has_its_own_account() {
     let steps = [(10.0, SECOND), (100.0, SECOND), (20.0, SECOND)];
     let steps = steps.map(|(rate, duration)| Step { rate, duration });
     let plan = Plan { pace: Pace::Rates(steps.into()), ..at_rate(1.0, 100, 3 * SECOND) };
-    let tally = Rig::new(net, plan, peers).started().run_to_end();
-    let sent: Vec<(u64, u64)> = tally.steps.iter().map(|step| (step.sent, step.answered)).collect();
+    let counters = Rig::new(net, plan, peers).started().run_to_end();
+    let sent: Vec<(u64, u64)> =
+        counters.steps.iter().map(|step| (step.sent, step.answered)).collect();
     assert_eq!(sent, [(10, 10), (100, 100), (20, 20)]);
-    let worst: Vec<u64> = tally.steps.iter().map(|step| step.latency.max() / 1_000_000).collect();
+    let worst: Vec<u64> =
+        counters.steps.iter().map(|step| step.latency.max() / 1_000_000).collect();
     assert_eq!(worst, [0, 100, 0]);
-    assert_eq!(tally.requests.sent, 130);
+    assert_eq!(counters.requests.sent, 130);
 }
 
 #[test]
@@ -230,8 +238,8 @@ fn a_herd_speaks_all_at_once_and_then_not_at_all() {
         rig.pass(MILLISECOND * time);
         assert_eq!(rig.other.asked.len(), sent);
     }
-    let tally = rig.run_to_end();
-    assert_eq!((tally.scheduled, tally.requests.verified), (27, 27));
+    let counters = rig.run_to_end();
+    assert_eq!((counters.scheduled, counters.requests.verified), (27, 27));
 }
 
 #[test]
@@ -255,18 +263,19 @@ fn a_second_is_told_of_with_what_happened_in_it() {
         .collect();
     // Seconds are whole where the measured part begins, so the first is only a part of one.
     assert_eq!(told, [(-1000, 0, 0), (0, 6, 0), (550, 10, 100), (1550, 10, 0), (2550, 10, 0)]);
-    let tally = rig.run_to_end();
-    assert_eq!(tally.requests.sent, 20);
+    let counters = rig.run_to_end();
+    assert_eq!(counters.requests.sent, 20);
 }
 
 #[test]
 fn a_worker_without_a_connection_to_speak_does_not_spin() {
     let net = wide_net();
     let peers = prompt(&net);
-    let crowd = Crowd { active: 1, idle: 1, ..Crowd::default() };
-    let plan = Plan { crowd, ..at_rate(100.0, 0, SECOND) };
-    let tally = Rig::of_worker(net, plan, Worker { index: 1, of: 2 }, peers).started().run_to_end();
-    assert_eq!((tally.scheduled, tally.requests.sent), (50, 0));
+    let connections = ConnectionCounts { active: 1, idle: 1, ..ConnectionCounts::default() };
+    let plan = Plan { connections, ..at_rate(100.0, 0, SECOND) };
+    let counters =
+        Rig::of_worker(net, plan, Worker { index: 1, of: 2 }, peers).started().run_to_end();
+    assert_eq!((counters.scheduled, counters.requests.sent), (50, 0));
 }
 
 #[test]
@@ -274,13 +283,13 @@ fn a_rate_of_connecting_is_kept_and_not_waited_for_with_impatience() {
     let net = wide_net();
     let peers = prompt(&net);
     let mut plan = at_rate(100.0, 10, SECOND);
-    plan.opening.rate = Some(20.0);
+    plan.connecting.rate = Some(20.0);
     let mut rig = Rig::new(net, plan, peers);
     for opened in 1..=10 {
         rig.settle();
-        assert_eq!(rig.tally().connections.opened, opened);
+        assert_eq!(rig.counters().connections.opened, opened);
         rig.pass(49 * MILLISECOND);
-        assert_eq!(rig.tally().connections.opened, opened);
+        assert_eq!(rig.counters().connections.opened, opened);
         rig.pass(MILLISECOND);
     }
 }
@@ -291,12 +300,12 @@ fn while_no_more_connections_may_be_made_nothing_wakes_the_loop() {
         let net = wide_net();
         let peers = prompt(&net);
         let mut plan = at_rate(100.0, 10, SECOND);
-        plan.opening = Opening { rate: Some(20.0), parallel, timeout: 2 * SECOND };
+        plan.connecting = ConnectPolicy { rate: Some(20.0), parallel, timeout: 2 * SECOND };
         net.set_way(plan.destinations[0], Way::Silent);
         let mut rig = Rig::new(net, plan, peers);
         rig.pass(SECOND);
         assert_eq!(rig.net.attempts().len(), parallel);
         rig.open();
-        assert_eq!((rig.tally().connections.failed, rig.tally().connections.opened), (10, 0));
+        assert_eq!((rig.counters().connections.failed, rig.counters().connections.opened), (10, 0));
     }
 }

@@ -1,4 +1,4 @@
-//! Who answers by a script: well, late, wrongly or not at all.
+//! Servers that answer by a script: well, late, wrongly or not at all.
 
 use super::rig::OtherSide;
 use crate::client::tests::loopback::{Loopback, Stream};

@@ -1,12 +1,14 @@
-//! Whatever happens, each request is closed once; and where replies have names, each fault is told.
+//! Each request is closed once in any case; and where replies have tags, each fault is told.
 
 use super::peers::{Act, Asked, Peers, frame};
 use super::rig::Rig;
 use super::{framed_echo, plan};
 use crate::client::tests::loopback::{Loopback, Way};
-use crate::loadgen::Tally;
-use crate::loadgen::payload::{DIGITS, Payloads, RequestId};
-use crate::loadgen::plan::{Close, Crowd, Lifetime, Pace, Plan, Sizes, Step, Until};
+use crate::loadgen::Counters;
+use crate::loadgen::payload::{Payloads, RequestId, TAG_LEN};
+use crate::loadgen::plan::{
+    Close, ConnectionCounts, Lifetime, Pace, Plan, Sizes, Step, StopCondition,
+};
 use crate::loadgen::report::Mismatches;
 use nix::errno::Errno;
 use proptest::collection::vec;
@@ -44,7 +46,8 @@ fn wrong_replies() -> impl Strategy<Value = Fault> {
         1 => Just(Fault::Double),
         1 => Just(Fault::Swap),
         1 => any::<Index>().prop_map(Fault::CorruptBody),
-        1 => select(vec![&b"9"[..], b"99999", b"0007", b"x", b"+", b" "]).prop_map(Fault::CorruptHeader),
+        1 => select(vec![&b"9"[..], b"99999", b"0007", b"x", b"+", b" "])
+            .prop_map(Fault::CorruptHeader),
         1 => Just(Fault::Foreign),
         1 => Just(Fault::Error),
     ]
@@ -144,49 +147,50 @@ fn narrow_net(seed: u64, window: usize) -> Loopback {
     net
 }
 
-fn requests(count: u64) -> Until {
-    Until { requests: Some(count), duration: None }
+fn requests(count: u64) -> StopCondition {
+    StopCondition { requests: Some(count), duration: None }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn each_fault_of_a_named_reply_is_told_for_what_it_is(
+    fn each_fault_of_a_tagged_reply_is_told_for_what_it_is(
         seed in any::<u64>(),
         faults in vec(wrong_replies(), 1..60),
         connections in 1usize..4,
         pipeline in 1usize..9,
-        size in DIGITS..90,
+        size in TAG_LEN..90,
         count in 1u64..100,
         window in prop_oneof![100usize..400, Just(100_000)],
     ) {
         let net = narrow_net(seed, window);
         let done = Rc::new(RefCell::new(Done::default()));
         let plan = Plan {
-            crowd: Crowd { active: connections, ..Crowd::default() },
-            work: framed_echo(Sizes::fixed(size)),
+            connections: ConnectionCounts { active: connections, ..ConnectionCounts::default() },
+            workload: framed_echo(Sizes::fixed(size)),
             pipeline,
             until: requests(count),
             ..plan()
         };
         let peers = Peers::new(&net, faulty(faults, plan.timeout, Rc::clone(&done)));
-        let tally = Rig::new(net, plan, peers).started().run_to_end();
+        let counters = Rig::new(net, plan, peers).started().run_to_end();
         let Done { mut mismatches, mut timeouts } = done.borrow().clone();
         // What was held for a next one that never came is lost.
-        let held = tally.errors.timeout - timeouts;
+        let held = counters.errors.timeout - timeouts;
         prop_assert!(held <= connections as u64);
         (mismatches.lost, timeouts) = (mismatches.lost + held, timeouts + held);
-        prop_assert_eq!(&tally.mismatches, &mismatches);
-        let requests = tally.requests;
+        prop_assert_eq!(&counters.mismatches, &mismatches);
+        let requests = counters.requests;
         prop_assert_eq!((requests.sent, requests.unanswered), (count, timeouts));
         let verified = requests.answered - mismatches.corrupt - mismatches.swapped;
         prop_assert_eq!(requests.verified, verified);
-        prop_assert_eq!((tally.connections.lost, tally.connections.opened), (0, connections as u64));
+        let opened = connections as u64;
+        prop_assert_eq!((counters.connections.lost, counters.connections.opened), (0, opened));
     }
 
     #[test]
-    fn whatever_happens_each_request_is_closed_once_and_nothing_stays_open(
+    fn in_any_case_each_request_is_closed_once_and_nothing_stays_open(
         (seed, window) in (any::<u64>(), prop_oneof![50usize..400, Just(100_000)]),
         faults in vec(any_fault(), 1..60),
         weather in vec(weather(), 1..20),
@@ -206,25 +210,27 @@ proptest! {
             pace => (pace, warmup),
         };
         let mut plan = Plan {
-            crowd: Crowd { active, idle, ..Crowd::default() },
-            work: framed_echo(Sizes { min, max: min + longer }),
+            connections: ConnectionCounts { active, idle, ..ConnectionCounts::default() },
+            workload: framed_echo(Sizes { min, max: min + longer }),
             timeout: Duration::from_secs(1),
             pace, until, lifetime, close, storm_every, pipeline, verify, warmup, seed,
             ..plan()
         };
-        plan.recovery.reconnect = reconnect;
+        plan.reconnecting.reconnect = reconnect;
         let done = Rc::new(RefCell::new(Done::default()));
         let peers = Peers::new(&net, faulty(faults, plan.timeout, done));
-        let tally = survive(Rig::new(net, plan, peers), &weather, &interruptions);
-        prop_assert!(tally.connections.opened >= tally.connections.established);
-        prop_assert!(tally.connections.peak <= (active + idle) as u64);
-        prop_assert!(tally.requests.verified <= tally.requests.answered);
+        let counters = survive(Rig::new(net, plan, peers), &weather, &interruptions);
+        prop_assert!(counters.connections.opened >= counters.connections.established);
+        prop_assert!(counters.connections.peak <= (active + idle) as u64);
+        prop_assert!(counters.requests.verified <= counters.requests.answered);
         match until.requests {
-            Some(count) if tally.partial.is_none() => prop_assert!(tally.requests.sent <= count),
+            Some(count) if counters.partial.is_none() => {
+                prop_assert!(counters.requests.sent <= count);
+            }
             _ => {}
         }
         if storm_every.is_none() {
-            prop_assert_eq!(tally.requests.abandoned, 0);
+            prop_assert_eq!(counters.requests.abandoned, 0);
         }
     }
 }
@@ -234,7 +240,7 @@ fn survive<A: FnMut(&Asked) -> Act>(
     mut rig: Rig<Peers<A>>,
     weather: &[Way],
     interruptions: &[usize],
-) -> Tally {
+) -> Counters {
     let address = plan().destinations[0];
     rig.open();
     rig.begin();
@@ -272,13 +278,15 @@ fn pace() -> impl Strategy<Value = Pace> {
     prop_oneof![1 => Just(Pace::Closed), 2 => steps, 1 => millis(50..500).prop_map(Pace::Herd)]
 }
 
-fn until() -> impl Strategy<Value = Until> {
+fn until() -> impl Strategy<Value = StopCondition> {
     let duration = || millis(1..3000);
     prop_oneof![
-        duration().prop_map(|duration| Until { requests: None, duration: Some(duration) }),
+        duration().prop_map(|duration| StopCondition { requests: None, duration: Some(duration) }),
         (1u64..300).prop_map(requests),
-        (1u64..300, duration())
-            .prop_map(|(count, duration)| Until { duration: Some(duration), ..requests(count) }),
+        (1u64..300, duration()).prop_map(|(count, duration)| StopCondition {
+            duration: Some(duration),
+            ..requests(count)
+        }),
     ]
 }
 

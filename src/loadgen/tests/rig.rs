@@ -1,11 +1,11 @@
-//! Load on a network in memory, a clock that is set by hand, and who answers.
+//! Load on a network in memory, a clock that is set by hand, and a server.
 
 use crate::client::tests::loopback::{Loopback, Side};
 use crate::handlers::Service;
 use crate::handlers::daytime::Calendar;
 use crate::io::clock::Moment;
 use crate::io::event_loop::{EventHandler, LoopControl};
-use crate::loadgen::{Event, Load, Phase, Plan, Tally, Worker};
+use crate::loadgen::{Counters, Event, LoadWorker, Plan, Worker};
 use crate::server::Server;
 use crate::server::limits::Limits;
 use crate::table::Table;
@@ -55,7 +55,7 @@ impl OtherSide for RealServer {
 
 pub(super) struct Rig<O> {
     pub(super) net: Loopback,
-    pub(super) load: Load<Loopback>,
+    pub(super) load: LoadWorker<Loopback>,
     pub(super) other: O,
     pub(super) now: Moment,
     pub(super) start: Moment,
@@ -85,7 +85,7 @@ impl<O: OtherSide> Rig<O> {
     pub(super) fn of_worker(net: Loopback, plan: Plan, worker: Worker, other: O) -> Rig<O> {
         let now = Moment::START + Duration::from_secs(1);
         net.set_now(now);
-        let load = Load::new(net.clone(), plan, worker, now);
+        let load = LoadWorker::new(net.clone(), plan, worker, now);
         Rig { net, load, other, now, start: now, events: Vec::new() }
     }
 
@@ -100,7 +100,7 @@ impl<O: OtherSide> Rig<O> {
     pub(super) fn open(&mut self) {
         for _ in 0..MOMENTS {
             self.settle();
-            if !matches!(self.load.phase, Phase::Opening) {
+            if !self.load.pacer.is_connecting() {
                 return assert!(self.events.iter().any(|event| matches!(event, Event::Opened)));
             }
             assert!(self.step(Moment::NEVER), "opening does not go on");
@@ -130,7 +130,7 @@ impl<O: OtherSide> Rig<O> {
     /// Turns of both sides until neither has anything more to do at this moment. Says when the
     /// first of them has.
     pub(super) fn settle(&mut self) -> Option<Moment> {
-        // What one side does for room gives the other an event only, and nothing that is under way.
+        // When one side makes room, the other gets an event, but no bytes are on their way.
         let mut quiet_turns = 0;
         for _ in 0..TURNS {
             while self.net.deliver() {}
@@ -186,12 +186,12 @@ impl<O: OtherSide> Rig<O> {
         self.settle();
     }
 
-    /// Lets time pass until the run is over, and gives its tally.
-    pub(super) fn run_to_end(mut self) -> Tally {
+    /// Lets time pass until the run is over, and gives its counters.
+    pub(super) fn run_to_end(mut self) -> Counters {
         for _ in 0..MOMENTS {
             self.settle();
             if self.load.is_over() {
-                assert_eq!(self.load.book.in_flight, 0);
+                assert_eq!(self.load.accounts.main.in_flight(), 0);
                 return self.finish();
             }
             assert!(self.step(Moment::NEVER), "the run does not come to an end");
@@ -200,22 +200,22 @@ impl<O: OtherSide> Rig<O> {
     }
 
     /// Ends the run here. Whatever it was, each request is closed once and no socket is left.
-    pub(super) fn finish(self) -> Tally {
+    pub(super) fn finish(self) -> Counters {
         let Rig { net, load, now, .. } = self;
-        let (tally, _) = load.finish(now);
-        let requests = tally.requests;
+        let (counters, _) = load.finish(now);
+        let requests = counters.requests;
         let closed = requests.answered + requests.unanswered + requests.abandoned;
         assert_eq!(requests.sent, closed, "{requests:?}");
-        assert_eq!(tally.latency.count(), requests.answered);
-        assert_eq!(tally.service.count(), requests.answered);
-        assert_eq!(tally.connections.open, 0);
+        assert_eq!(counters.latency.count(), requests.answered);
+        assert_eq!(counters.service.count(), requests.answered);
+        assert_eq!(counters.connections.open, 0);
         assert_eq!(net.held(Side::Client), 0);
-        tally
+        counters
     }
 
-    /// The tally so far.
-    pub(super) fn tally(&self) -> &Tally {
-        self.load.tally()
+    /// The counters so far.
+    pub(super) fn counters(&self) -> &Counters {
+        self.load.counters()
     }
 
     /// How long the run has gone on.

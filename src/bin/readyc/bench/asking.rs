@@ -5,8 +5,8 @@ use crate::args::ServerName;
 use crate::failure::Failure;
 use readyd::counted::counted;
 use readyd::loadgen::plan::{
-    Answer, Close, Crowd, Custom, Greeting, Lifetime, Mix, Opening, Pace, Plan, Recovery, Sizes,
-    Step, Until, Work,
+    Answer, Close, ConnectPolicy, ConnectionCounts, Greeting, Lifetime, Mix, Pace, Plan,
+    RawProtocol, ReconnectPolicy, Sizes, Step, StopCondition, Workload,
 };
 use readyd::loadgen::preflight::parse_sources;
 use readyd::loadgen::report::Asked;
@@ -32,8 +32,8 @@ pub(super) struct Patience {
 impl Options {
     /// The plan that the options stand for.
     pub(super) fn plan(&self, server: &ServerName, patience: Patience) -> Result<Plan, Failure> {
-        let work = self.work()?;
-        let is_greeting = matches!(work, Work::Greeting(_));
+        let workload = self.workload()?;
+        let is_greeting = matches!(workload, Workload::Greeting(_));
         let lifetime = match self.lifetime {
             Some(lifetime) if is_greeting && lifetime != Lifetime::Requests(1) => {
                 return usage(
@@ -46,24 +46,24 @@ impl Options {
         if is_greeting && self.pipeline > 1 {
             return usage("--pipeline: this service answers once a connection");
         }
-        let crowd = Crowd {
+        let connections = ConnectionCounts {
             active: self.connections,
             idle: self.idle,
             slow_readers: self.slow_readers,
             slow_writers: self.slow_writers,
             slow_rate: self.slow_rate,
         };
-        self.check(&crowd, &work)?;
+        self.check(&connections, &workload)?;
         let plan = Plan {
             destinations: self.destinations(server, patience.connect)?,
             sources: self.sources()?,
-            crowd,
-            work,
+            connections,
+            workload,
             pace: self.pace(),
             pipeline: self.pipeline,
             until: self.until_when(),
             warmup: self.warmup,
-            opening: Opening {
+            connecting: ConnectPolicy {
                 rate: self.connect_rate,
                 parallel: self.connect_parallel,
                 timeout: patience.connect,
@@ -76,18 +76,18 @@ impl Options {
             timeout: patience.answer,
             verify: !self.no_verify,
             storm_every: self.storm,
-            recovery: Recovery { reconnect: !self.no_reconnect, backoff: self.backoff },
+            reconnecting: ReconnectPolicy { reconnect: !self.no_reconnect, backoff: self.backoff },
             seed: self.seed,
         };
         check_families(&plan)?;
         Ok(plan)
     }
 
-    fn check(&self, crowd: &Crowd, work: &Work) -> Result<(), Failure> {
-        if crowd.total() == 0 {
+    fn check(&self, connections: &ConnectionCounts, workload: &Workload) -> Result<(), Failure> {
+        if connections.total() == 0 {
             return usage("--connections: there is nothing to do for 0 connections");
         }
-        if crowd.active == 0 && self.requests.is_some() {
+        if connections.active == 0 && self.requests.is_some() {
             return usage("--requests: no connection is there to make them (see --connections)");
         }
         let paced = [
@@ -95,30 +95,31 @@ impl Options {
             ("--step", !self.step.is_empty()),
             ("--herd", self.herd.is_some()),
         ];
-        if let Some((name, _)) = paced.iter().find(|(_, given)| *given && crowd.active == 0) {
+        if let Some((name, _)) = paced.iter().find(|(_, given)| *given && connections.active == 0) {
             return usage(&format!("{name}: no connection is there to speak (see --connections)"));
         }
-        if self.workers > crowd.total() {
+        if self.workers > connections.total() {
             return usage(&format!(
                 "--workers: {} cannot share {}",
                 counted(self.workers, "process"),
-                counted(crowd.total(), "connection")
+                counted(connections.total(), "connection")
             ));
         }
         if self.requests.is_some_and(|requests| requests < self.workers as u64) {
             return usage("--requests: fewer than --workers, so some would have nothing to do");
         }
-        if self.storm.is_some() && matches!(work, Work::Greeting(_) | Work::Discard(_)) {
+        if self.storm.is_some() && matches!(workload, Workload::Greeting(_) | Workload::Discard(_))
+        {
             return usage("--storm: needs a service that answers on a connection that stays");
         }
-        let slow = crowd.slow_readers + crowd.slow_writers;
-        if slow > 0 && matches!(work, Work::Greeting(_) | Work::Discard(_)) {
+        let slow = connections.slow_readers + connections.slow_writers;
+        if slow > 0 && matches!(workload, Workload::Greeting(_) | Workload::Discard(_)) {
             return usage("--slow-readers, --slow-writers: need a service that answers requests");
         }
         Ok(())
     }
 
-    fn work(&self) -> Result<Work, Failure> {
+    fn workload(&self) -> Result<Workload, Failure> {
         if let Some(send) = &self.send {
             let answer = match (&self.expect, self.expect_bytes, &self.until) {
                 (Some(bytes), ..) => Answer::Exactly(bytes.0.clone()),
@@ -126,20 +127,20 @@ impl Options {
                 (_, _, Some(end)) => Answer::Until(end.0.clone()),
                 _ => return usage("--send: give --expect, --expect-bytes or --until as well"),
             };
-            return Ok(Work::Custom(Custom { send: send.0.clone(), answer }));
+            return Ok(Workload::Raw(RawProtocol { send: send.0.clone(), answer }));
         }
         let needs_bytes = |sizes: Sizes| match sizes.min {
             0 => usage("--size: a plain service does not notice a request of 0 bytes"),
             _ => Ok(sizes),
         };
         match self.plain {
-            None => self.mix().map(Work::Framed),
-            Some(Service::Echo) => Ok(Work::PlainEcho(needs_bytes(self.size)?)),
-            Some(Service::Discard) => Ok(Work::Discard(needs_bytes(self.size)?)),
-            Some(Service::Daytime) => Ok(Work::Greeting(Greeting::Daytime)),
-            Some(Service::Time) => Ok(Work::Greeting(Greeting::Time)),
-            Some(Service::Greeting) => Ok(Work::Greeting(Greeting::Greeting)),
-            Some(Service::Chargen) => Ok(Work::Greeting(Greeting::Chargen(CHARGEN_BYTES))),
+            None => self.mix().map(Workload::Framed),
+            Some(Service::Echo) => Ok(Workload::PlainEcho(needs_bytes(self.size)?)),
+            Some(Service::Discard) => Ok(Workload::Discard(needs_bytes(self.size)?)),
+            Some(Service::Daytime) => Ok(Workload::Greeting(Greeting::Daytime)),
+            Some(Service::Time) => Ok(Workload::Greeting(Greeting::Time)),
+            Some(Service::Greeting) => Ok(Workload::Greeting(Greeting::Greeting)),
+            Some(Service::Chargen) => Ok(Workload::Greeting(Greeting::Chargen(CHARGEN_BYTES))),
         }
     }
 
@@ -178,11 +179,11 @@ impl Options {
         }
     }
 
-    fn until_when(&self) -> Until {
+    fn until_when(&self) -> StopCondition {
         let lengths = self.step.iter().map(|step| step.duration);
         let ramp = lengths.reduce(Duration::saturating_add);
         let default = if self.requests.is_some() { None } else { Some(DEFAULT_DURATION) };
-        Until { requests: self.requests, duration: self.duration.or(ramp).or(default) }
+        StopCondition { requests: self.requests, duration: self.duration.or(ramp).or(default) }
     }
 
     pub(super) fn sources(&self) -> Result<Vec<IpAddr>, Failure> {
@@ -211,24 +212,24 @@ impl Options {
 
     /// What the report says was asked for.
     pub(super) fn asked(&self, plan: &Plan) -> Asked {
-        let sizes = match &plan.work {
-            Work::Framed(_) | Work::PlainEcho(_) | Work::Discard(_) => self.size,
-            Work::Greeting(_) => Sizes::fixed(0),
-            Work::Custom(custom) => Sizes::fixed(custom.send.len()),
+        let sizes = match &plan.workload {
+            Workload::Framed(_) | Workload::PlainEcho(_) | Workload::Discard(_) => self.size,
+            Workload::Greeting(_) => Sizes::fixed(0),
+            Workload::Raw(custom) => Sizes::fixed(custom.send.len()),
         };
         let rate = match &plan.pace {
             Pace::Closed => None,
             Pace::Rates(steps) => steps.iter().map(|step| step.rate).reduce(f64::max),
-            Pace::Herd(every) => Some(plan.crowd.active as f64 / every.as_secs_f64()),
+            Pace::Herd(every) => Some(plan.connections.active as f64 / every.as_secs_f64()),
         };
         Asked {
             targets: plan.destinations.iter().map(SocketAddr::to_string).collect(),
             sources: plan.sources.iter().map(IpAddr::to_string).collect(),
-            workload: self.workload(&plan.work),
-            connections: plan.crowd.active as u64,
-            idle: plan.crowd.idle as u64,
-            slow_readers: plan.crowd.slow_readers as u64,
-            slow_writers: plan.crowd.slow_writers as u64,
+            workload: self.describe(&plan.workload),
+            connections: plan.connections.active as u64,
+            idle: plan.connections.idle as u64,
+            slow_readers: plan.connections.slow_readers as u64,
+            slow_writers: plan.connections.slow_writers as u64,
             rate,
             requests: plan.until.requests,
             duration_s: plan.until.duration.map(|duration| duration.as_secs_f64()),
@@ -237,7 +238,7 @@ impl Options {
             size: sizes.max as u64,
             size_min: sizes.min as u64,
             workers: self.workers as u64,
-            connect_rate: plan.opening.rate,
+            connect_rate: plan.connecting.rate,
             lifetime: match plan.lifetime {
                 Lifetime::Run => None,
                 Lifetime::Time(time) => Some(format!("{time:?}")),
@@ -250,21 +251,21 @@ impl Options {
         }
     }
 
-    fn workload(&self, work: &Work) -> String {
-        match work {
-            Work::Framed(_) if self.mix.is_empty() => "echo".to_owned(),
-            Work::Framed(_) => {
+    fn describe(&self, workload: &Workload) -> String {
+        match workload {
+            Workload::Framed(_) if self.mix.is_empty() => "echo".to_owned(),
+            Workload::Framed(_) => {
                 let parts: Vec<String> =
                     self.mix.iter().map(|(kind, weight)| format!("{kind}={weight}")).collect();
                 parts.join(",")
             }
-            Work::PlainEcho(_) => "plain echo".to_owned(),
-            Work::Discard(_) => "plain discard".to_owned(),
-            Work::Greeting(Greeting::Daytime) => "plain daytime".to_owned(),
-            Work::Greeting(Greeting::Time) => "plain time".to_owned(),
-            Work::Greeting(Greeting::Greeting) => "plain greeting".to_owned(),
-            Work::Greeting(Greeting::Chargen(_)) => "plain chargen".to_owned(),
-            Work::Custom(custom) => format!("custom \"{}\"", custom.send.escape_ascii()),
+            Workload::PlainEcho(_) => "plain echo".to_owned(),
+            Workload::Discard(_) => "plain discard".to_owned(),
+            Workload::Greeting(Greeting::Daytime) => "plain daytime".to_owned(),
+            Workload::Greeting(Greeting::Time) => "plain time".to_owned(),
+            Workload::Greeting(Greeting::Greeting) => "plain greeting".to_owned(),
+            Workload::Greeting(Greeting::Chargen(_)) => "plain chargen".to_owned(),
+            Workload::Raw(custom) => format!("custom \"{}\"", custom.send.escape_ascii()),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::worker::monotonic_nanos;
 use crate::failure::Failure;
 use nix::sys::signal::{SigSet, Signal};
 use readyd::loadgen::report::PackedHistogram;
-use readyd::loadgen::{Interval, Plan, Tally, Worker};
+use readyd::loadgen::{Counters, Interval, Plan, Worker};
 use readyd::os::signals;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
@@ -26,7 +26,7 @@ const START_DELAY: Duration = Duration::from_millis(20);
 /// What all workers found together.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    pub(super) tally: Tally,
+    pub(super) counters: Counters,
     /// Of each worker that told.
     pub(super) workers: Vec<WorkerFigures>,
     /// From the first connection to the last.
@@ -232,7 +232,7 @@ impl Coordinator {
 
     fn add_outcome(&mut self, index: usize, outcome: Outcome) {
         self.workers[index].is_done = true;
-        self.findings.tally.merge(&outcome.tally);
+        self.findings.counters.merge(&outcome.counters);
         let Outcome { cpu, cpu_wait, resident_bytes, .. } = outcome;
         self.findings.workers.push(WorkerFigures { cpu, cpu_wait, resident_bytes });
     }
@@ -246,7 +246,7 @@ impl Coordinator {
         worker.is_done = true;
         let status = worker.child.wait().map_or_else(|error| error.to_string(), |s| s.to_string());
         let why = format!("worker {index} ended unexpectedly ({status}); its figures are missing");
-        self.findings.tally.partial.get_or_insert(why);
+        self.findings.counters.partial.get_or_insert(why);
         self.start_when_all_are_open();
     }
 

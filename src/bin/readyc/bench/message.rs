@@ -1,6 +1,6 @@
 //! What the coordinator and its workers tell each other: a line of JSON each.
 
-use readyd::loadgen::{Interval, Plan, Tally, Worker};
+use readyd::loadgen::{Counters, Interval, Plan, Worker};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub(super) enum Message {
 /// What a worker found.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Outcome {
-    pub(super) tally: Tally,
+    pub(super) counters: Counters,
     /// Processor time of the measured part.
     pub(super) cpu: Duration,
     /// Time in which it was ready to run and others had the processor.

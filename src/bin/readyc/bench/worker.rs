@@ -10,7 +10,7 @@ use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
 use readyd::io::net::Token;
 use readyd::io::readiness::Readiness;
-use readyd::loadgen::{Event, Load};
+use readyd::loadgen::{Event, LoadWorker};
 use readyd::os::descriptors;
 use readyd::reactor::{MioNet, Reactor};
 use std::fs;
@@ -39,7 +39,7 @@ fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
     if job.plan.is_open_loop() {
         reactor.wait_exactly()?;
     }
-    let load = Load::new(reactor.net()?, job.plan, job.worker, reactor.now());
+    let load = LoadWorker::new(reactor.net()?, job.plan, job.worker, reactor.now());
     let mut steered = Steered {
         load: Some(load),
         input,
@@ -55,7 +55,7 @@ fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
 /// Load, and who steers it.
 struct Steered {
     /// Until it is over.
-    load: Option<Load<MioNet>>,
+    load: Option<LoadWorker<MioNet>>,
     input: StdinLock<'static>,
     /// The beginning of a command.
     unread: Vec<u8>,
@@ -97,7 +97,7 @@ impl Steered {
         let Some(load) = &self.load else { return };
         match event {
             Event::Opened => say(&Message::Opened {
-                established: load.tally().connections.established,
+                established: load.counters().connections.established,
                 elapsed: now.since(Moment::START),
             }),
             Event::Measuring => self.before = CpuTimes::now(),
@@ -112,12 +112,12 @@ impl Steered {
         }
     }
 
-    fn finish(&mut self, load: Load<MioNet>, now: Moment) {
-        let (tally, mut rest) = load.finish(now);
+    fn finish(&mut self, load: LoadWorker<MioNet>, now: Moment) {
+        let (counters, mut rest) = load.finish(now);
         rest.start += self.clock_offset;
         say(&Message::Interval(Box::new(rest)));
         say(&Message::Done(Box::new(Outcome {
-            tally,
+            counters,
             cpu: self.used.running,
             cpu_wait: self.used.waiting,
             resident_bytes: self.resident_bytes,

@@ -28,23 +28,27 @@ fn plan(line: &str) -> Result<Plan, String> {
 fn without_options_it_is_a_closed_loop_of_echoes_for_ten_seconds() {
     let plan = plan("").unwrap();
     assert_eq!(plan.destinations, ["127.0.0.1:9999".parse().unwrap()]);
-    assert_eq!((plan.crowd.active, plan.crowd.total(), plan.pipeline), (64, 64, 1));
+    assert_eq!((plan.connections.active, plan.connections.total(), plan.pipeline), (64, 64, 1));
     assert_eq!((plan.pace, plan.lifetime), (Pace::Closed, Lifetime::Run));
-    assert_eq!(plan.until, Until { requests: None, duration: Some(Duration::from_secs(10)) });
-    let Work::Framed(mix) = plan.work else { panic!("{:?}", plan.work) };
+    assert_eq!(
+        plan.until,
+        StopCondition { requests: None, duration: Some(Duration::from_secs(10)) }
+    );
+    let Workload::Framed(mix) = plan.workload else { panic!("{:?}", plan.workload) };
     assert_eq!((mix.echo, mix.lookup, mix.daytime, mix.sizes), (1, 0, 0, Sizes::fixed(64)));
-    assert!(plan.verify && plan.recovery.reconnect);
-    assert_eq!((plan.opening.timeout, plan.timeout), (PATIENCE.connect, PATIENCE.answer));
+    assert!(plan.verify && plan.reconnecting.reconnect);
+    assert_eq!((plan.connecting.timeout, plan.timeout), (PATIENCE.connect, PATIENCE.answer));
 }
 
 #[test]
 fn units_and_suffixes_are_understood() {
     let plan = plan("-c 2k -I 10k -R 1.5k -d 1.5m -s 1KiB-64k --warmup 500ms -n 1m").unwrap();
-    assert_eq!((plan.crowd.active, plan.crowd.idle), (2000, 10_000));
+    assert_eq!((plan.connections.active, plan.connections.idle), (2000, 10_000));
     assert_eq!(plan.pace, Pace::Rates(vec![Step { rate: 1500.0, duration: Duration::MAX }]));
-    let until = Until { requests: Some(1_000_000), duration: Some(Duration::from_secs(90)) };
+    let until =
+        StopCondition { requests: Some(1_000_000), duration: Some(Duration::from_secs(90)) };
     assert_eq!((plan.until, plan.warmup), (until, Duration::from_millis(500)));
-    let Work::Framed(mix) = plan.work else { panic!("{:?}", plan.work) };
+    let Workload::Framed(mix) = plan.workload else { panic!("{:?}", plan.workload) };
     assert_eq!(mix.sizes, Sizes { min: 1024, max: 65_536 });
 }
 
@@ -60,7 +64,7 @@ fn what_ends_a_run_is_what_was_said() {
     ] {
         let workers = if requests.is_some() { " --workers 1" } else { "" };
         let plan = plan(&format!("{line}{workers}")).unwrap();
-        assert_eq!(plan.until, Until { requests, duration }, "{line}");
+        assert_eq!(plan.until, StopCondition { requests, duration }, "{line}");
     }
 }
 
@@ -76,7 +80,7 @@ fn escapes_become_bytes() {
     let plan = plan(r"--send a\r\n\t\0\\\x7fé --until \x0a").unwrap();
     let send = [b"a\r\n\t\0\\\x7f", "é".as_bytes()].concat();
     let answer = Answer::Until(b"\n".to_vec());
-    assert_eq!(plan.work, Work::Custom(Custom { send, answer }));
+    assert_eq!(plan.workload, Workload::Raw(RawProtocol { send, answer }));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Whether the result is what was asked, and whose limits it tells of.
 
 use readyd::counted::counted;
-use readyd::loadgen::Tally;
-use readyd::loadgen::plan::{Pace, Plan, Work};
+use readyd::loadgen::Counters;
+use readyd::loadgen::plan::{Pace, Plan, Workload};
 use readyd::loadgen::report::{Achieved, Asked, ByErrno};
 use std::time::Duration;
 
@@ -22,18 +22,18 @@ pub(super) fn shortfalls(
     plan: &Plan,
     asked: &Asked,
     achieved: &Achieved,
-    tally: &Tally,
+    counters: &Counters,
 ) -> Vec<String> {
     let wanted = asked.connections + asked.idle + asked.slow_readers + asked.slow_writers;
     let mut told = Vec::new();
     let established = achieved.connections_established;
-    let has_failed = ByErrno::is_empty(&tally.errors.connect_by_errno);
+    let has_failed = ByErrno::is_empty(&counters.errors.connect_by_errno);
     if established < wanted && (!plan.connects_on_demand() || !has_failed) {
-        let errors = by_errno(&tally.errors.connect_by_errno);
+        let errors = by_errno(&counters.errors.connect_by_errno);
         let were = if wanted == 1 { "connection was" } else { "connections were" };
         told.push(format!("{established} of {wanted} {were} established{errors}"));
     } else if achieved.connections_failed > 0 {
-        let errors = by_errno(&tally.errors.connect_by_errno);
+        let errors = by_errno(&counters.errors.connect_by_errno);
         let attempts = counted(achieved.connections_failed, "attempt");
         told.push(format!("{attempts} to connect failed{errors}"));
     }
@@ -50,7 +50,7 @@ pub(super) fn shortfalls(
         }
     }
     if achieved.mismatched > 0 {
-        let first = tally.first_mismatch.as_deref().unwrap_or("unknown");
+        let first = counters.first_mismatch.as_deref().unwrap_or("unknown");
         let wrong = achieved.mismatched;
         let were = if wrong == 1 {
             "reply was not the right one"
@@ -59,17 +59,18 @@ pub(super) fn shortfalls(
         };
         told.push(format!("{wrong} {were}; the first: {first}"));
     }
-    let verifies = plan.verify && !matches!(plan.work, Work::Discard(_));
+    let verifies = plan.verify && !matches!(plan.workload, Workload::Discard(_));
     if verifies && achieved.verified + achieved.mismatched < achieved.answered {
         let unverified = achieved.answered - achieved.verified - achieved.mismatched;
         let replies = if unverified == 1 { "reply" } else { "replies" };
         told.push(format!("{unverified} {replies} could not be verified"));
     }
-    let unserved = tally.storms.iter().filter(|storm| storm.served.count() < storm.dropped).count();
+    let unserved =
+        counters.storms.iter().filter(|storm| storm.served.count() < storm.dropped).count();
     if unserved > 0 {
         told.push(format!(
             "after {unserved} of {} storms not all connections were served again",
-            tally.storms.len()
+            counters.storms.len()
         ));
     }
     told
@@ -95,17 +96,17 @@ pub(super) struct Strain {
 }
 
 /// Whether the client was the bottleneck, and the sentence that says why or why not.
-pub(super) fn client(plan: &Plan, tally: &Tally, strain: Strain) -> (bool, String) {
+pub(super) fn client(plan: &Plan, counters: &Counters, strain: Strain) -> (bool, String) {
     let used = format!("the busiest worker used {} of a processor", percent(strain.cpu_share));
     let is_full = strain.machine_busy.is_some_and(|busy| busy >= FULL);
     let machine = if is_full { "; all processors of this machine were busy" } else { "" };
-    let of_run = |time: Duration| time.as_secs_f64() / tally.elapsed.as_secs_f64().max(1e-9);
+    let of_run = |time: Duration| time.as_secs_f64() / counters.elapsed.as_secs_f64().max(1e-9);
     if let Pace::Herd(_) = plan.pace {
-        let slowest = Duration::from_nanos(tally.send_lag.max());
+        let slowest = Duration::from_nanos(counters.send_lag.max());
         let said = "sending for all connections at once took up to";
         return (false, format!("{said} {slowest:.1?}; {used}{machine}"));
     }
-    let (sent, late) = (tally.requests.sent, tally.requests.late_by_client);
+    let (sent, late) = (counters.requests.sent, counters.requests.late_by_client);
     if sent > 0 && late as f64 > sent as f64 * TOLERATED_LATE {
         let share = late as f64 / sent as f64 * 100.0;
         let said = format!(
@@ -115,8 +116,8 @@ pub(super) fn client(plan: &Plan, tally: &Tally, strain: Strain) -> (bool, Strin
         );
         return (true, said);
     }
-    if of_run(tally.stalled) > TOLERATED_STALL {
-        let stalled = tally.stalled;
+    if of_run(counters.stalled) > TOLERATED_STALL {
+        let stalled = counters.stalled;
         let said = format!(
             "readyc was kept from its work for {stalled:.1?} in all: stopped, or without a \
              processor{machine}; the times include that"

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 enum Counted {
     Requests([u64; 7]),
     Connections([u64; 6]),
-    Error(Doing, Errno),
+    Error(Operation, Errno),
     Timeout,
     Mismatches([u64; 6]),
     Bytes(u64, u64),
@@ -21,13 +21,17 @@ enum Counted {
 
 fn counted() -> impl Strategy<Value = Counted> {
     let nanos = || 1u64..10_000_000_000;
-    let doing = prop_oneof![Just(Doing::Connecting), Just(Doing::Reading), Just(Doing::Writing)];
+    let operation = prop_oneof![
+        Just(Operation::Connecting),
+        Just(Operation::Reading),
+        Just(Operation::Writing)
+    ];
     let errno = prop_oneof![Just(Errno::ECONNREFUSED), Just(Errno::ECONNRESET)];
     let few = || 0u64..1000;
     prop_oneof![
         prop::array::uniform7(few()).prop_map(Counted::Requests),
         prop::array::uniform6(few()).prop_map(Counted::Connections),
-        (doing, errno).prop_map(|(doing, errno)| Counted::Error(doing, errno)),
+        (operation, errno).prop_map(|(operation, errno)| Counted::Error(operation, errno)),
         Just(Counted::Timeout),
         prop::array::uniform6(few()).prop_map(Counted::Mismatches),
         (few(), few()).prop_map(|(sent, received)| Counted::Bytes(sent, received)),
@@ -42,12 +46,12 @@ fn counted() -> impl Strategy<Value = Counted> {
 }
 
 impl Counted {
-    fn count(&self, tally: &mut Tally) {
+    fn count(&self, counters: &mut Counters) {
         match *self {
             Counted::Requests([sent, answered, verified, unanswered, abandoned, late, client]) => {
-                tally.scheduled += sent;
-                tally.answered_in_time += answered;
-                tally.requests.add(&Requests {
+                counters.scheduled += sent;
+                counters.answered_in_time += answered;
+                counters.requests.add(&Requests {
                     sent,
                     answered,
                     verified,
@@ -58,7 +62,7 @@ impl Counted {
                 });
             }
             Counted::Connections([established, open, peak, opened, lost, failed]) => {
-                let connections = &mut tally.connections;
+                let connections = &mut counters.connections;
                 connections.established += established;
                 connections.open += open;
                 connections.peak += peak;
@@ -66,12 +70,12 @@ impl Counted {
                 connections.lost += lost;
                 connections.failed += failed;
             }
-            Counted::Error(doing, errno) => {
-                count_error(&mut tally.errors, doing, &errno.into());
+            Counted::Error(operation, errno) => {
+                count_error(&mut counters.errors, operation, &errno.into());
             }
-            Counted::Timeout => tally.errors.timeout += 1,
+            Counted::Timeout => counters.errors.timeout += 1,
             Counted::Mismatches([corrupt, doubled, swapped, foreign, unexpected, lost]) => {
-                let mismatches = &mut tally.mismatches;
+                let mismatches = &mut counters.mismatches;
                 mismatches.corrupt += corrupt;
                 mismatches.doubled += doubled;
                 mismatches.swapped += swapped;
@@ -80,30 +84,32 @@ impl Counted {
                 mismatches.lost += lost;
             }
             Counted::Bytes(sent, received) => {
-                tally.bytes_sent += sent;
-                tally.bytes_received += received;
+                counters.bytes_sent += sent;
+                counters.bytes_received += received;
             }
             Counted::Times([latency, service, connect, loop_lag, send_lag]) => {
-                tally.latency.record_nanos(latency);
-                tally.service.record_nanos(service);
-                tally.connect.record_nanos(connect);
-                tally.loop_lag.record_nanos(loop_lag);
-                tally.send_lag.record_nanos(send_lag);
+                counters.latency.record_nanos(latency);
+                counters.service.record_nanos(service);
+                counters.connect.record_nanos(connect);
+                counters.loop_lag.record_nanos(loop_lag);
+                counters.send_lag.record_nanos(send_lag);
             }
             Counted::Kind(kind, time) => {
-                tally.kinds.entry(kind.to_owned()).or_default().record_nanos(time);
+                counters.kinds.entry(kind.to_owned()).or_default().record_nanos(time);
             }
             Counted::Step(step, time) => {
                 let steps = step + 1;
-                tally.steps.resize_with(steps.max(tally.steps.len()), StepTally::default);
-                tally.steps[step].sent += 2;
-                tally.steps[step].answered += 1;
-                tally.steps[step].latency.record_nanos(time);
+                counters.steps.resize_with(steps.max(counters.steps.len()), StepCounters::default);
+                counters.steps[step].sent += 2;
+                counters.steps[step].answered += 1;
+                counters.steps[step].latency.record_nanos(time);
             }
             Counted::Storm(storm, time) => {
                 let storms = storm + 1;
-                tally.storms.resize_with(storms.max(tally.storms.len()), StormTally::default);
-                let storm = &mut tally.storms[storm];
+                counters
+                    .storms
+                    .resize_with(storms.max(counters.storms.len()), StormCounters::default);
+                let storm = &mut counters.storms[storm];
                 let time = Duration::from_nanos(time);
                 storm.at = storm.at.max(time);
                 storm.dropped += 3;
@@ -112,42 +118,42 @@ impl Counted {
                 storm.last_served = storm.last_served.max(time);
             }
             Counted::Slow([established, answered, closed]) => {
-                tally.slow.established += established;
-                tally.slow.answered += answered;
-                tally.slow.closed_by_server += closed;
+                counters.slow.established += established;
+                counters.slow.answered += answered;
+                counters.slow.closed_by_server += closed;
             }
             Counted::Elapsed(nanos) => {
-                tally.elapsed = tally.elapsed.max(Duration::from_nanos(nanos));
+                counters.elapsed = counters.elapsed.max(Duration::from_nanos(nanos));
             }
         }
     }
 }
 
-fn tally_of(counted: &[Counted]) -> Tally {
-    let mut tally = Tally::default();
-    counted.iter().for_each(|counted| counted.count(&mut tally));
-    tally
+fn tally_of(counted: &[Counted]) -> Counters {
+    let mut counters = Counters::default();
+    counted.iter().for_each(|counted| counted.count(&mut counters));
+    counters
 }
 
 #[test]
 fn the_first_words_of_several_workers_count() {
-    let said = |partial: Option<&str>, mismatch: Option<&str>| Tally {
+    let said = |partial: Option<&str>, mismatch: Option<&str>| Counters {
         partial: partial.map(str::to_owned),
         first_mismatch: mismatch.map(str::to_owned),
-        ..Tally::default()
+        ..Counters::default()
     };
-    let mut tally = Tally::default();
-    tally.merge(&said(Some("interrupted"), None));
-    tally.merge(&said(Some("lost"), Some("wrong")));
-    tally.merge(&said(None, Some("wrong again")));
-    assert_eq!(tally, said(Some("interrupted"), Some("wrong")));
+    let mut counters = Counters::default();
+    counters.merge(&said(Some("interrupted"), None));
+    counters.merge(&said(Some("lost"), Some("wrong")));
+    counters.merge(&said(None, Some("wrong again")));
+    assert_eq!(counters, said(Some("interrupted"), Some("wrong")));
 }
 
 #[test]
 fn lost_replies_are_no_wrong_ones() {
     let mismatches =
         Mismatches { corrupt: 1, doubled: 2, swapped: 4, foreign: 8, unexpected: 16, lost: 32 };
-    assert_eq!(Tally { mismatches, ..Tally::default() }.mismatched(), 31);
+    assert_eq!(Counters { mismatches, ..Counters::default() }.mismatched(), 31);
 }
 
 #[test]
@@ -165,10 +171,10 @@ fn errors_have_the_names_of_the_manual() {
 #[test]
 fn an_error_is_counted_by_what_was_being_done_and_by_name() {
     let mut errors = Errors::default();
-    count_error(&mut errors, Doing::Connecting, &Errno::ECONNREFUSED.into());
-    count_error(&mut errors, Doing::Connecting, &Errno::ECONNRESET.into());
-    count_error(&mut errors, Doing::Reading, &Errno::ECONNRESET.into());
-    count_error(&mut errors, Doing::Writing, &Errno::ECONNRESET.into());
+    count_error(&mut errors, Operation::Connecting, &Errno::ECONNREFUSED.into());
+    count_error(&mut errors, Operation::Connecting, &Errno::ECONNRESET.into());
+    count_error(&mut errors, Operation::Reading, &Errno::ECONNRESET.into());
+    count_error(&mut errors, Operation::Writing, &Errno::ECONNRESET.into());
     assert_eq!((errors.connect, errors.read, errors.write, errors.timeout), (2, 1, 1, 0));
     let expected = [("ECONNREFUSED", 1), ("ECONNRESET", 3)];
     let names = expected.map(|(name, count)| (name.to_owned(), count));
@@ -186,7 +192,7 @@ proptest! {
         counted in prop::collection::vec(counted(), 0..40),
         workers in 1usize..5,
     ) {
-        let mut merged = Tally::default();
+        let mut merged = Counters::default();
         for part in counted.chunks(counted.len().div_ceil(workers).max(1)) {
             merged.merge(&tally_of(part));
         }
@@ -195,14 +201,15 @@ proptest! {
 
     #[test]
     fn a_tally_survives_the_way_from_a_worker(counted in prop::collection::vec(counted(), 0..40)) {
-        let tally = tally_of(&counted);
-        let sent: Tally = serde_json::from_str(&serde_json::to_string(&tally).unwrap()).unwrap();
+        let counters = tally_of(&counted);
+        let json = serde_json::to_string(&counters).unwrap();
+        let sent: Counters = serde_json::from_str(&json).unwrap();
         // What is told of a histogram is its buckets.
-        let counts = |tally: &Tally| Vec::from_iter(tally.latency.buckets());
-        prop_assert_eq!(counts(&sent), counts(&tally));
-        prop_assert_eq!(sent.requests, tally.requests);
-        prop_assert_eq!(sent.errors, tally.errors);
-        prop_assert_eq!(sent.mismatches, tally.mismatches);
+        let counts = |counters: &Counters| Vec::from_iter(counters.latency.buckets());
+        prop_assert_eq!(counts(&sent), counts(&counters));
+        prop_assert_eq!(sent.requests, counters.requests);
+        prop_assert_eq!(sent.errors, counters.errors);
+        prop_assert_eq!(sent.mismatches, counters.mismatches);
     }
 
     #[test]

@@ -1,31 +1,31 @@
-//! Services that speak unasked.
+//! Services that send a text as soon as a client has connected.
 
-use super::{Examined, Verdict};
+use super::{ReplyMatch, Verdict};
 use crate::loadgen::plan::Greeting;
 
 /// A greeting is over when the server closes, except for one without an end.
-pub(super) fn examine(greeting: Greeting, bytes: &[u8]) -> Examined {
+pub(super) fn examine(greeting: Greeting, bytes: &[u8]) -> ReplyMatch {
     match greeting {
         Greeting::Chargen(len) => match bytes.get(..len) {
-            Some(text) => Examined::Reply(bytes.len(), shape(is_text(text))),
-            None => Examined::Incomplete,
+            Some(text) => ReplyMatch::Reply(bytes.len(), shape(is_text(text))),
+            None => ReplyMatch::Incomplete,
         },
-        Greeting::Daytime | Greeting::Time | Greeting::Greeting => Examined::Incomplete,
+        Greeting::Daytime | Greeting::Time | Greeting::Greeting => ReplyMatch::Incomplete,
     }
 }
 
-pub(super) fn examine_at_end(greeting: Greeting, bytes: &[u8]) -> Examined {
+pub(super) fn examine_at_end(greeting: Greeting, bytes: &[u8]) -> ReplyMatch {
     let has_shape = match greeting {
         Greeting::Daytime => is_text(bytes) && bytes.iter().any(u8::is_ascii_digit),
         // RFC 868 says four bytes; GNU inetd sends as many as a `long` has.
         Greeting::Time => matches!(bytes.len(), 4 | 8),
         Greeting::Greeting => is_text(bytes),
-        Greeting::Chargen(_) => return Examined::Incomplete,
+        Greeting::Chargen(_) => return ReplyMatch::Incomplete,
     };
     if bytes.is_empty() {
-        return Examined::Incomplete;
+        return ReplyMatch::Incomplete;
     }
-    Examined::Reply(bytes.len(), shape(has_shape))
+    ReplyMatch::Reply(bytes.len(), shape(has_shape))
 }
 
 fn shape(is_right: bool) -> Verdict {

@@ -1,11 +1,13 @@
 //! Padded frames, of one kind or a mixture of kinds.
 
-use super::{Examined, Kind, Verdict, find_other, may_name};
+use super::neighbours::{find_other, may_carry_tag};
+use super::{EchoTemplates, Kind, ReplyMatch, Verdict};
 use crate::client::scripts::Check;
 use crate::handlers::daytime::Format;
-use crate::loadgen::payload::{DIGITS, Payloads, RequestId, Stamped, identify, mix};
-use crate::loadgen::plan::Mix;
+use crate::loadgen::payload::{MessageTemplate, Payloads, RequestId, TAG_LEN, identify, mix};
+use crate::loadgen::plan::{Mix, Sizes};
 use crate::protocol::frame::{self, HEADER_LEN};
+use crate::protocol::framing::{End, Framing};
 
 const ECHO: &[u8] = b"ECHO ";
 
@@ -15,30 +17,30 @@ const SPARE: usize = 1 << 20;
 /// Room for the header of a request and its first word.
 const PREFIX_LEN: usize = HEADER_LEN + ECHO.len();
 
+/// The requests and replies of a mixture.
 #[derive(Debug)]
 pub(super) struct Framed {
     mix: Mix,
     seed: u64,
-    /// Longest reply that is believed.
+    payloads: Payloads,
+    /// The longest reply body that is believed.
     max_body: usize,
-    /// An echo request and the reply to it, if all are equally long.
-    equal: Option<Equal>,
-}
-
-#[derive(Debug)]
-struct Equal {
-    request: Stamped,
-    reply: Stamped,
 }
 
 impl Framed {
-    pub(super) fn new(mix: Mix, seed: u64, payloads: &Payloads) -> Framed {
-        let sizes = mix.sizes;
-        let equal = (sizes.min == sizes.max).then(|| Equal {
-            request: Stamped::new(&request_prefix(sizes.max), payloads, sizes.max),
-            reply: Stamped::new(&frame::encode_header(sizes.max), payloads, sizes.max),
-        });
-        Framed { max_body: sizes.max + SPARE, mix, seed, equal }
+    pub(super) fn new(mix: Mix, seed: u64) -> Framed {
+        let longest = mix.sizes.max;
+        Framed { mix, seed, payloads: Payloads::new(longest), max_body: longest + SPARE }
+    }
+
+    /// An echo request and its reply, if all echoes are equally long.
+    pub(super) fn templates(&self) -> Option<EchoTemplates> {
+        let Sizes { min, max } = self.mix.sizes;
+        let template = |prefix: &[u8]| MessageTemplate::new(prefix, &self.payloads, max);
+        (min == max && self.mix.echo > 0).then(|| EchoTemplates {
+            request: template(&request_prefix(max)),
+            reply: template(&frame::encode_header(max)),
+        })
     }
 
     pub(super) fn longest_reply(&self) -> usize {
@@ -81,75 +83,56 @@ impl Framed {
         turn.checked_rem(keys.len()).and_then(|index| keys.get(index)).map_or("", |key| key)
     }
 
-    #[inline]
-    pub(super) fn append_request(&mut self, payloads: &Payloads, id: RequestId, out: &mut Vec<u8>) {
+    pub(super) fn append_request(&self, id: RequestId, out: &mut Vec<u8>) {
         match self.kind(id) {
-            Kind::Echo => match &mut self.equal {
-                Some(equal) => out.extend_from_slice(equal.request.stamp(id)),
-                None => {
-                    out.extend_from_slice(&request_prefix(self.size(id)));
-                    payloads.append(id, self.size(id), out);
-                }
-            },
+            Kind::Echo => {
+                out.extend_from_slice(&request_prefix(self.size(id)));
+                self.payloads.append(id, self.size(id), out);
+            }
             Kind::Lookup => append_frame(&[b"LOOKUP ", self.key(id).as_bytes()], out),
             Kind::Daytime => append_frame(&[b"DAYTIME"], out),
         }
     }
 
+    /// Cuts a reply off by its frame alone, whatever is in it.
     #[inline]
-    pub(super) fn examine(&mut self, payloads: &Payloads, id: RequestId, bytes: &[u8]) -> Examined {
-        if self.kind(id) == Kind::Echo
-            && let Some(equal) = &mut self.equal
-            && let expected = equal.reply.stamp(id)
-            && bytes.starts_with(expected)
-        {
-            return Examined::Reply(expected.len(), Verdict::Right);
-        }
-        self.examine_closely(payloads, id, bytes)
-    }
-
-    /// Only where the reply ends, whatever is in it.
-    #[inline]
-    pub(super) fn measure(&self, bytes: &[u8]) -> Examined {
-        if let Some(Equal { reply, .. }) = &self.equal
-            && bytes.starts_with(reply.prefix())
-        {
-            return whole(reply.bytes().len(), bytes);
-        }
-        let Some(header) = bytes.first_chunk::<HEADER_LEN>() else { return Examined::Incomplete };
-        match frame::decode_header(header, self.max_body) {
-            Ok(len) => whole(HEADER_LEN + len, bytes),
-            Err(_) => Examined::OutOfStep,
+    pub(super) fn cut(&self, bytes: &[u8]) -> ReplyMatch {
+        match (Framing::Padded { max_body: self.max_body }).find_end(bytes, 0) {
+            Ok(End::At(len)) => ReplyMatch::Reply(len, Verdict::Unverified),
+            Ok(End::Missing(_)) => ReplyMatch::Incomplete,
+            Err(_) => ReplyMatch::Desynchronized,
         }
     }
 
-    fn examine_closely(&self, payloads: &Payloads, id: RequestId, bytes: &[u8]) -> Examined {
+    /// What the bytes at the front of the stream are to the request `id`.
+    pub(super) fn examine(&self, id: RequestId, bytes: &[u8]) -> ReplyMatch {
+        let payloads = &self.payloads;
         let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
-            return Examined::Incomplete;
+            return ReplyMatch::Incomplete;
         };
         let declared = frame::decode_header(header, self.max_body).ok();
-        // The expected reply further on, but not a frame further on, means that what stands before it
-        // is none.
+        // The expected reply begins further on, but not a frame further on. So the bytes before it
+        // are no reply.
         if declared != Some(self.size(id))
             && let Some(at) =
                 payloads.find(id, self.size(id), rest).filter(|&at| at < self.size(id))
         {
-            return Examined::Stray(at);
+            return ReplyMatch::Unsolicited(at);
         }
-        let named = rest.first_chunk::<DIGITS>().and_then(identify);
+        let tagged = rest.first_chunk::<TAG_LEN>().and_then(identify);
         if declared.is_some_and(|len| len != self.size(id))
             && self.kind(id) == Kind::Echo
-            && may_name(payloads, id, rest, |other| self.size(other))
+            && may_carry_tag(payloads, id, rest, |other| self.size(other))
         {
-            return Examined::Incomplete;
+            return ReplyMatch::Incomplete;
         }
-        // A payload that names its request tells how long it has to be.
-        let len = match (declared, named.map(|named| self.size(named))) {
+        // A tag tells how long its payload has to be.
+        let len = match (declared, tagged.map(|tagged| self.size(tagged))) {
             (None, None) if self.kind(id) == Kind::Echo => {
-                // It can only be hoped to be as long as the reply that should have come.
+                // Nothing tells its length. The likeliest one is that of the expected reply.
                 return whole_but_wrong(self.size(id), rest);
             }
-            (None, None) => return Examined::OutOfStep,
+            (None, None) => return ReplyMatch::Desynchronized,
             (Some(declared), Some(due)) if declared != due => {
                 return whole_but_wrong(self.likelier_end(declared, due, rest), rest);
             }
@@ -157,13 +140,13 @@ impl Framed {
             (Some(declared), _) => declared,
         };
         match rest.get(..len) {
-            Some(body) => Examined::Reply(HEADER_LEN + len, self.judge(payloads, id, body)),
-            None => Examined::Incomplete,
+            Some(body) => ReplyMatch::Reply(HEADER_LEN + len, self.judge(id, body)),
+            None => ReplyMatch::Incomplete,
         }
     }
 
-    /// Where a payload ends whose header and whose name disagree: there where the next header begins,
-    /// or nothing has come yet.
+    /// Where a payload ends if its header and its tag disagree: where the next header begins, or
+    /// where the received bytes end.
     fn likelier_end(&self, declared: usize, due: usize, rest: &[u8]) -> usize {
         let continues = |end: usize| {
             rest.get(end..).is_some_and(|next| match next.first_chunk::<HEADER_LEN>() {
@@ -176,10 +159,11 @@ impl Framed {
     }
 
     fn has_one_size(&self) -> bool {
-        self.equal.is_some() && !self.is_mixture()
+        self.mix.sizes.min == self.mix.sizes.max && !self.is_mixture()
     }
 
-    fn judge(&self, payloads: &Payloads, id: RequestId, body: &[u8]) -> Verdict {
+    fn judge(&self, id: RequestId, body: &[u8]) -> Verdict {
+        let payloads = &self.payloads;
         let is_right = match self.kind(id) {
             Kind::Echo => payloads.is(id, self.size(id), body),
             Kind::Lookup => Check::Something.verify(body).is_ok(),
@@ -197,10 +181,10 @@ impl Framed {
         }
     }
 
-    pub(super) fn describe_reply(&self, payloads: &Payloads, id: RequestId) -> Vec<u8> {
+    pub(super) fn describe_reply(&self, id: RequestId) -> Vec<u8> {
         let mut body = Vec::new();
         match self.kind(id) {
-            Kind::Echo => payloads.append(id, self.size(id), &mut body),
+            Kind::Echo => self.payloads.append(id, self.size(id), &mut body),
             Kind::Lookup => body.extend_from_slice(b"a value"),
             Kind::Daytime => body.extend_from_slice(b"a date and time"),
         }
@@ -225,16 +209,9 @@ fn append_frame(parts: &[&[u8]], out: &mut Vec<u8>) {
     parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
-fn whole(len: usize, bytes: &[u8]) -> Examined {
-    if bytes.len() < len {
-        return Examined::Incomplete;
-    }
-    Examined::Reply(len, Verdict::Unverified)
-}
-
-fn whole_but_wrong(len: usize, rest: &[u8]) -> Examined {
+fn whole_but_wrong(len: usize, rest: &[u8]) -> ReplyMatch {
     if rest.len() < len {
-        return Examined::Incomplete;
+        return ReplyMatch::Incomplete;
     }
-    Examined::Reply(HEADER_LEN + len, Verdict::Wrong)
+    ReplyMatch::Reply(HEADER_LEN + len, Verdict::Wrong)
 }

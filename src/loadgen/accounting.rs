@@ -1,19 +1,21 @@
-//! The book: every request and what became of it.
+//! The accounting: every request and what became of it.
 //!
-//! Invariant: each request that was sent is closed once, as answered, unanswered or abandoned, in
-//! the part of the run that it belongs to: the one in which it was *intended* to be sent. So a
-//! request of the warm-up that is answered late cannot improve the result, and one of the measured
-//! part that is answered after the end is not left out.
+//! Invariant: each request that was sent is closed once, as answered, unanswered or abandoned. It
+//! is counted in the part of the run in which it was *intended* to be sent. So a request of the
+//! warm-up that is answered late cannot improve the result, and a request of the measured part that
+//! is answered after the end is not left out.
 
+use super::codec::Kind;
+use super::counters::{
+    Connections, Counters, Interval, LATE, Operation, Requests, StepCounters, count_error,
+};
 use super::plan::{Pace, Plan};
-use super::tally::{Connections, Doing, Interval, LATE, Requests, StepTally, Tally, count_error};
-use super::wire::Kind;
 use crate::io::clock::Moment;
 use crate::loadgen::report::{Errors, Histogram, Mismatches};
 use std::io;
 use std::time::Duration;
 
-/// Requests under way that were sent together, mostly one.
+/// Requests in flight that were sent together, mostly one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pending {
     pub(super) count: u32,
@@ -30,21 +32,26 @@ impl Pending {
     }
 }
 
-/// How an answer compares to what it should be.
+/// What a look at a reply has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Quality {
+pub(super) enum Verification {
+    /// It is the right reply.
     Verified,
+    /// The run does not verify replies, or this one cannot be verified.
     Unverified,
+    /// It is not the right reply.
     Corrupt,
+    /// It is the right reply, and came behind that of a later request.
     Swapped,
 }
 
 #[derive(Debug)]
-pub(super) struct Book {
-    pub(super) tally: Tally,
+pub(super) struct RequestAccounting {
+    counters: Counters,
     warmup: Requests,
-    /// Requests under way.
-    pub(super) in_flight: u64,
+    in_flight: u64,
+    /// How long the client was kept from its work since it last had nothing to catch up with.
+    stall: Duration,
     /// When the measured part begins.
     measured_from: Moment,
     /// When each step of a ramp ends, if there is more than one.
@@ -54,24 +61,25 @@ pub(super) struct Book {
     opening: Connections,
     errors_of_opening: Errors,
     interval: Interval,
-    /// Of the interval, the latency of the measured part's requests; moved to the tally at its end,
-    /// so that an answer costs one histogram, not two.
+    /// Of the interval, the latency of the measured part's requests; moved to the counters at its
+    /// end, so that an answer costs one histogram, not two.
     interval_measured: Histogram,
     last_answer: Moment,
 }
 
-impl Book {
-    pub(super) fn new(plan: &Plan) -> Book {
-        let mut tally = Tally::default();
+impl RequestAccounting {
+    pub(super) fn new(plan: &Plan) -> RequestAccounting {
+        let mut counters = Counters::default();
         if let Pace::Rates(steps) = &plan.pace
             && steps.len() > 1
         {
-            tally.steps.resize_with(steps.len(), StepTally::default);
+            counters.steps.resize_with(steps.len(), StepCounters::default);
         }
-        Book {
-            tally,
+        RequestAccounting {
+            counters,
             warmup: Requests::default(),
             in_flight: 0,
+            stall: Duration::ZERO,
             measured_from: Moment::NEVER,
             step_ends: Vec::new(),
             is_open_loop: plan.is_open_loop(),
@@ -85,8 +93,8 @@ impl Book {
 
     /// Says when the measured part begins, of a run that begins at `start`.
     pub(super) fn begin(&mut self, plan: &Plan, start: Moment) {
-        self.errors_of_opening = self.tally.errors.clone();
-        self.opening = self.tally.connections;
+        self.errors_of_opening = self.counters.errors.clone();
+        self.opening = self.counters.connections;
         self.measured_from = start + plan.warmup;
         if let Pace::Rates(steps) = &plan.pace
             && steps.len() > 1
@@ -106,42 +114,36 @@ impl Book {
     }
 
     fn requests(&mut self, is_measured: bool) -> &mut Requests {
-        if is_measured { &mut self.tally.requests } else { &mut self.warmup }
+        if is_measured { &mut self.counters.requests } else { &mut self.warmup }
     }
 
-    fn step(&mut self, request: &Pending) -> Option<&mut StepTally> {
+    fn step(&mut self, request: &Pending) -> Option<&mut StepCounters> {
         let last = self.step_ends.len().checked_sub(1)?;
         let index = self.step_ends.iter().position(|&end| request.intended < end).unwrap_or(last);
-        self.tally.steps.get_mut(index)
+        self.counters.steps.get_mut(index)
     }
 
-    /// Requests go out. Their connection could have taken them since `free_since`, and the client was
-    /// away for `absence` since it last had nothing to make up for.
+    /// Requests go out. Their connection could have taken them since `free_since`.
     #[inline]
-    pub(super) fn sent(
-        &mut self,
-        request: &Pending,
-        free_since: Moment,
-        absence: Duration,
-        now: Moment,
-    ) {
+    pub(super) fn sent(&mut self, request: &Pending, free_since: Moment, now: Moment) {
         let count = u64::from(request.count);
         self.in_flight += count;
         self.interval.sent += count;
         let (is_measured, is_open_loop) = (self.is_measured(request), self.is_open_loop);
+        let stall = self.stall;
         let requests = self.requests(is_measured);
         requests.sent += count;
         if !is_open_loop {
             return;
         }
         let lateness = now.since(request.intended);
-        // What piled up while the client was away is late through its fault, although connections are
-        // busy now with what piled up before.
-        let lag = now.since(request.intended.max(free_since)).max(lateness.min(absence));
+        // Requests that piled up during a stall of the client are late through its fault, although
+        // their connections are busy now with earlier ones.
+        let lag = now.since(request.intended.max(free_since)).max(lateness.min(stall));
         requests.late += if lateness > LATE { count } else { 0 };
         requests.late_by_client += if lag > LATE && lag * 2 >= lateness { count } else { 0 };
         if is_measured {
-            self.tally.send_lag.record_many(lag, count);
+            self.counters.send_lag.record_many(lag, count);
             if let Some(step) = self.step(request) {
                 step.sent += count;
             }
@@ -153,7 +155,7 @@ impl Book {
     pub(super) fn answered(
         &mut self,
         request: &Pending,
-        quality: Quality,
+        verification: Verification,
         kind: Option<Kind>,
         now: Moment,
     ) {
@@ -165,23 +167,25 @@ impl Book {
         let is_measured = self.is_measured(request);
         let requests = self.requests(is_measured);
         requests.answered += count;
-        match quality {
-            Quality::Verified => requests.verified += count,
-            Quality::Unverified => {}
-            Quality::Corrupt | Quality::Swapped => self.wrong(quality, is_measured, count),
+        match verification {
+            Verification::Verified => requests.verified += count,
+            Verification::Unverified => {}
+            Verification::Corrupt | Verification::Swapped => {
+                self.wrong(verification, is_measured, count)
+            }
         }
         if !is_measured {
             return self.interval.latency.record_many(latency, count);
         }
         self.interval_measured.record_many(latency, count);
         if self.is_open_loop {
-            self.tally.service.record_many(now.since(request.sent), count);
+            self.counters.service.record_many(now.since(request.sent), count);
         }
         if let Some(kind) = kind {
-            match self.tally.kinds.get_mut(kind.name()) {
+            match self.counters.kinds.get_mut(kind.name()) {
                 Some(histogram) => histogram.record_many(latency, count),
                 None => {
-                    let histogram = self.tally.kinds.entry(kind.name().to_owned()).or_default();
+                    let histogram = self.counters.kinds.entry(kind.name().to_owned()).or_default();
                     histogram.record_many(latency, count);
                 }
             }
@@ -192,12 +196,12 @@ impl Book {
         }
     }
 
-    fn wrong(&mut self, quality: Quality, is_measured: bool, count: u64) {
+    fn wrong(&mut self, verification: Verification, is_measured: bool, count: u64) {
         self.interval.errors += count;
-        let mismatches = &mut self.tally.mismatches;
-        match quality {
-            Quality::Corrupt if is_measured => mismatches.corrupt += count,
-            Quality::Swapped if is_measured => mismatches.swapped += count,
+        let mismatches = &mut self.counters.mismatches;
+        match verification {
+            Verification::Corrupt if is_measured => mismatches.corrupt += count,
+            Verification::Swapped if is_measured => mismatches.swapped += count,
             _ => {}
         }
     }
@@ -214,8 +218,8 @@ impl Book {
     pub(super) fn timed_out(&mut self, request: &Pending, is_lost: bool) -> bool {
         let is_measured = self.is_measured(request);
         if is_measured {
-            self.tally.errors.timeout += u64::from(request.count);
-            self.tally.mismatches.lost += if is_lost { u64::from(request.count) } else { 0 };
+            self.counters.errors.timeout += u64::from(request.count);
+            self.counters.mismatches.lost += if is_lost { u64::from(request.count) } else { 0 };
         }
         self.interval.errors += u64::from(request.count);
         self.unanswered(request);
@@ -229,60 +233,101 @@ impl Book {
         self.requests(is_measured).abandoned += u64::from(request.count);
     }
 
-    /// A reply came that answers no request under way.
-    pub(super) fn stray(&mut self, count: impl FnOnce(&mut Mismatches)) {
-        count(&mut self.tally.mismatches);
+    /// A reply came that answers no request in flight.
+    pub(super) fn unsolicited(&mut self, count: impl FnOnce(&mut Mismatches)) {
+        count(&mut self.counters.mismatches);
         self.interval.errors += 1;
     }
 
     /// A call failed.
-    pub(super) fn error(&mut self, doing: Doing, error: &io::Error) {
-        count_error(&mut self.tally.errors, doing, error);
+    pub(super) fn failed(&mut self, operation: Operation, error: &io::Error) {
+        count_error(&mut self.counters.errors, operation, error);
         self.interval.errors += 1;
     }
 
-    /// The client was away for so long when it should have been at work.
-    pub(super) fn absent(&mut self, absence: Duration) {
-        self.tally.stalled += absence;
+    /// The loop was kept from turning for this long: the process was stopped, or others had its
+    /// processor.
+    pub(super) fn stalled(&mut self, stall: Duration) {
+        self.stall += stall;
+        self.counters.stalled += stall;
+    }
+
+    /// No request that was due during a stall is still to be sent.
+    pub(super) fn caught_up(&mut self) {
+        self.stall = Duration::ZERO;
+    }
+
+    /// A turn of the loop has taken this long, with all that kept the loop from it.
+    pub(super) fn turned(&mut self, lag: Duration) {
+        self.counters.loop_lag.record(lag);
     }
 
     /// The measured part begins: what the warm-up did to connections is no part of it.
     pub(super) fn begin_measuring(&mut self) {
-        let tally = &mut self.tally;
-        tally.errors = std::mem::take(&mut self.errors_of_opening);
-        tally.connections.lost = self.opening.lost;
-        tally.connections.failed = self.opening.failed;
-        tally.mismatches = Mismatches::default();
-        tally.first_mismatch = None;
-        tally.stalled = Duration::ZERO;
+        let counters = &mut self.counters;
+        counters.errors = std::mem::take(&mut self.errors_of_opening);
+        counters.connections.lost = self.opening.lost;
+        counters.connections.failed = self.opening.failed;
+        counters.mismatches = Mismatches::default();
+        counters.first_mismatch = None;
+        counters.stalled = Duration::ZERO;
     }
 
-    /// A connection was opened.
-    pub(super) fn opened(&mut self) {
+    /// A connection was opened, `after` its connect(2).
+    pub(super) fn opened(&mut self, after: Duration) {
         self.interval.opened += 1;
-        let connections = &mut self.tally.connections;
+        self.counters.connect.record(after);
+        let connections = &mut self.counters.connections;
         connections.opened += 1;
         connections.open += 1;
         connections.peak = connections.peak.max(connections.open);
     }
 
+    /// The run ends before its time, for the first reason that is given.
+    pub(super) fn ends_early(&mut self, why: impl FnOnce(&Counters) -> String) {
+        if self.counters.partial.is_none() {
+            self.counters.partial = Some(why(&self.counters));
+        }
+    }
+
+    /// The measured part is over: it was this long, and later answers are no part of the rate.
+    pub(super) fn end_measuring(&mut self, elapsed: Duration) {
+        self.counters.elapsed = elapsed;
+        self.counters.answered_in_time = self.counters.requests.answered;
+    }
+
+    /// The schedule had this many requests in the measured part.
+    pub(super) fn scheduled(&mut self, count: u64) {
+        self.counters.scheduled = count;
+    }
+
+    /// A reply was not the expected one; the first is described for the report.
+    pub(super) fn mismatch(&mut self, describe: impl FnOnce() -> String) {
+        self.counters.first_mismatch.get_or_insert_with(describe);
+    }
+
+    /// A reply that was counted as lost has come after all. That it was late stays true.
+    pub(super) fn lost_reply_came(&mut self) {
+        self.counters.mismatches.lost -= 1;
+    }
+
     /// Bytes came at `now`.
     pub(super) fn received(&mut self, count: usize, now: Moment) {
         if now >= self.measured_from {
-            self.tally.bytes_received += count as u64;
+            self.counters.bytes_received += count as u64;
         }
     }
 
     /// Bytes were given to the kernel at `now`.
     pub(super) fn gave(&mut self, count: usize, now: Moment) {
         if now >= self.measured_from {
-            self.tally.bytes_sent += count as u64;
+            self.counters.bytes_sent += count as u64;
         }
     }
 
     /// A connection that a storm dropped had a request answered, this long after.
     pub(super) fn served_after_storm(&mut self, after: Duration) {
-        if let Some(storm) = self.tally.storms.last_mut() {
+        if let Some(storm) = self.counters.storms.last_mut() {
             storm.served.record(after);
             storm.last_served = storm.last_served.max(after);
         }
@@ -293,24 +338,32 @@ impl Book {
         self.last_answer
     }
 
+    /// Requests in flight.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    /// All that was counted so far.
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(super) fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+
+    /// All that was counted.
+    pub(super) fn into_counters(self) -> Counters {
+        self.counters
+    }
+
     /// Ends the interval, and begins the next at `now`.
     pub(super) fn end_interval(&mut self, now: Moment) -> Interval {
-        self.tally.latency.merge(&self.interval_measured);
+        self.counters.latency.merge(&self.interval_measured);
         self.interval.latency.merge(&self.interval_measured);
         self.interval_measured.clear();
-        self.interval.connections = self.tally.connections.open;
+        self.interval.connections = self.counters.connections.open;
         let next = Interval { start: now.as_nanos(), ..Interval::default() };
         std::mem::replace(&mut self.interval, next)
-    }
-}
-
-impl Kind {
-    /// Its name in a mixture.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Echo => "echo",
-            Kind::Lookup => "lookup",
-            Kind::Daytime => "daytime",
-        }
     }
 }

@@ -1,5 +1,5 @@
-//! However a stream is cut into reads, what is said of it is the same: a verdict on its beginning is
-//! the verdict on all of it.
+//! However a stream is cut into reads, what is said of it is the same: a verdict on its beginning
+//! is the verdict on all of it.
 
 use super::*;
 use crate::protocol::frame::{HEADER_LEN, decode_header};
@@ -32,15 +32,15 @@ fn faults(of_frames: bool) -> impl Strategy<Value = Fault> {
 }
 
 /// A reply with a fault, and a right one behind it.
-fn stream(wire: &mut Wire, fault: &Fault) -> Vec<u8> {
+fn stream(codec: &mut WorkloadCodec, fault: &Fault) -> Vec<u8> {
     let mut first = match fault {
         Fault::Other(distance) => {
             let sequence = ID.sequence.checked_add_signed(*distance).unwrap();
-            reply(wire, RequestId { sequence, ..ID })
+            reply(codec, RequestId { sequence, ..ID })
         }
-        Fault::Foreign => reply(wire, RequestId { connection: 4, sequence: 1 << 40 }),
+        Fault::Foreign => reply(codec, RequestId { connection: 4, sequence: 1 << 40 }),
         Fault::Error => frame(b"Error: not now"),
-        _ => reply(wire, ID),
+        _ => reply(codec, ID),
     };
     match fault {
         Fault::Corrupt(at, flip) => {
@@ -50,18 +50,19 @@ fn stream(wire: &mut Wire, fault: &Fault) -> Vec<u8> {
         Fault::Header(bytes) => first[..bytes.len()].copy_from_slice(bytes),
         _ => {}
     }
-    [first, reply(wire, NEXT)].concat()
+    [first, reply(codec, NEXT)].concat()
 }
 
-fn check(wire: &mut Wire, fault: &Fault) -> Result<(), TestCaseError> {
-    let stream = stream(wire, fault);
-    let verdict = examine(wire, &stream);
-    // Where a header that is wrong says that the frame ends, and the stream does end, it is believed.
+fn check(codec: &mut WorkloadCodec, fault: &Fault) -> Result<(), TestCaseError> {
+    let stream = stream(codec, fault);
+    let verdict = examine(codec, &stream);
+    // Where a header that is wrong says that the frame ends, and the stream does end, it is
+    // believed.
     let believed = stream.first_chunk().and_then(|header| decode_header(header, 1 << 20).ok());
     for cut in (0..stream.len()).filter(|&cut| Some(cut) != believed.map(|len| HEADER_LEN + len)) {
-        let early = examine(wire, &stream[..cut]);
+        let early = examine(codec, &stream[..cut]);
         prop_assert!(
-            early == Examined::Incomplete || early == verdict,
+            early == ReplyMatch::Incomplete || early == verdict,
             "{early:?} for {cut} bytes, then {verdict:?}"
         );
     }
@@ -80,18 +81,20 @@ proptest! {
         fault in faults(true),
         seed in any::<u64>(),
     ) {
-        check(&mut Wire::new(&Plan { work: framed_echo(sizes), seed, ..plan() }), &fault)?;
+        let plan = Plan { workload: framed_echo(sizes), seed, ..plan() };
+        check(&mut WorkloadCodec::new(&plan), &fault)?;
     }
 
     #[test]
     fn of_plain_echoes(
         sizes in prop_oneof![
             select(vec![1, 8, 31, 32, 33, 64, 1000]).prop_map(Sizes::fixed),
-            (DIGITS..100, 0usize..100).prop_map(|(min, more)| Sizes { min, max: min + more }),
+            (TAG_LEN..100, 0usize..100).prop_map(|(min, more)| Sizes { min, max: min + more }),
         ],
         fault in faults(false),
         seed in any::<u64>(),
     ) {
-        check(&mut Wire::new(&Plan { work: Work::PlainEcho(sizes), seed, ..plan() }), &fault)?;
+        let plan = Plan { workload: Workload::PlainEcho(sizes), seed, ..plan() };
+        check(&mut WorkloadCodec::new(&plan), &fault)?;
     }
 }

@@ -1,7 +1,7 @@
-//! What is counted while load runs: plain sums, so that the tallies of several workers add up.
+//! The counters of a load run: plain sums, so that those of several workers add up.
 //!
-//! Invariant: merging loses nothing. Counts add, histograms add bucket by bucket, and of moments the
-//! later one counts.
+//! Invariant: merging loses nothing. Counts add, histograms add bucket by bucket, and of moments
+//! the later one counts.
 
 use crate::loadgen::report::{Errors, Histogram, Mismatches, PackedHistogram, SlowResult};
 use serde::{Deserialize, Serialize};
@@ -21,9 +21,9 @@ pub struct Requests {
     pub answered: u64,
     /// Answered, and verified to be the right answer.
     pub verified: u64,
-    /// Sent, and their connection lost or given up before the answer came, or no answer in time.
+    /// Sent, and not answered: the connection was lost first, or the time was up.
     pub unanswered: u64,
-    /// Under way on a connection that was dropped on purpose.
+    /// In flight on a connection that was dropped on purpose.
     pub abandoned: u64,
     /// Sent more than [`LATE`] after their intended time.
     pub late: u64,
@@ -53,7 +53,7 @@ pub struct Connections {
 
 /// Everything that one worker, or several, counted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Tally {
+pub struct Counters {
     /// Requests of the measured part.
     pub requests: Requests,
     /// Those that the schedule held.
@@ -83,9 +83,9 @@ pub struct Tally {
     /// Latency by kind of request, in a mixture.
     pub kinds: BTreeMap<String, Histogram>,
     /// By step of a ramp.
-    pub steps: Vec<StepTally>,
+    pub steps: Vec<StepCounters>,
     /// By reconnect storm.
-    pub storms: Vec<StormTally>,
+    pub storms: Vec<StormCounters>,
     /// Slow readers and writers.
     pub slow: SlowResult,
     /// Length of the loop's turns.
@@ -101,7 +101,7 @@ pub struct Tally {
 
 /// One step of a ramp.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StepTally {
+pub struct StepCounters {
     /// Requests sent.
     pub sent: u64,
     /// Requests answered.
@@ -112,7 +112,7 @@ pub struct StepTally {
 
 /// One reconnect storm.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StormTally {
+pub struct StormCounters {
     /// When all connections were dropped, from the start of the measured part.
     pub at: Duration,
     /// Connections dropped.
@@ -144,9 +144,9 @@ pub struct Interval<L = Histogram> {
     pub latency: L,
 }
 
-impl Tally {
+impl Counters {
     /// Adds what another worker counted in the same time.
-    pub fn merge(&mut self, other: &Tally) {
+    pub fn merge(&mut self, other: &Counters) {
         self.requests.add(&other.requests);
         self.connections.add(&other.connections);
         self.scheduled += other.scheduled;
@@ -163,8 +163,8 @@ impl Tally {
         for (kind, latency) in &other.kinds {
             self.kinds.entry(kind.clone()).or_default().merge(latency);
         }
-        merge_each(&mut self.steps, &other.steps, StepTally::merge);
-        merge_each(&mut self.storms, &other.storms, StormTally::merge);
+        merge_each(&mut self.steps, &other.steps, StepCounters::merge);
+        merge_each(&mut self.storms, &other.storms, StormCounters::merge);
         self.slow.established += other.slow.established;
         self.slow.answered += other.slow.answered;
         self.slow.closed_by_server += other.slow.closed_by_server;
@@ -207,16 +207,17 @@ impl Connections {
     }
 }
 
-impl StepTally {
-    fn merge(&mut self, other: &StepTally) {
+impl StepCounters {
+    fn merge(&mut self, other: &StepCounters) {
         self.sent += other.sent;
         self.answered += other.answered;
         self.latency.merge(&other.latency);
     }
 }
 
-impl StormTally {
-    fn merge(&mut self, other: &StormTally) {
+impl StormCounters {
+    /// Adds what was counted of the same storm elsewhere.
+    pub(super) fn merge(&mut self, other: &StormCounters) {
         self.at = self.at.max(other.at);
         self.dropped += other.dropped;
         self.failed_attempts += other.failed_attempts;
@@ -292,7 +293,7 @@ fn add_mismatches(ours: &mut Mismatches, other: &Mismatches) {
 
 /// What was being done when a connection failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
+pub enum Operation {
     /// Connecting.
     Connecting,
     /// Reading.
@@ -302,21 +303,22 @@ pub enum Doing {
 }
 
 /// Counts a failed call.
-pub fn count_error(errors: &mut Errors, doing: Doing, error: &io::Error) {
+pub fn count_error(errors: &mut Errors, operation: Operation, error: &io::Error) {
     let name = error_name(error);
-    match doing {
-        Doing::Connecting => {
+    match operation {
+        Operation::Connecting => {
             errors.connect += 1;
             *errors.connect_by_errno.entry(name.clone()).or_default() += 1;
         }
-        Doing::Reading => errors.read += 1,
-        Doing::Writing => errors.write += 1,
+        Operation::Reading => errors.read += 1,
+        Operation::Writing => errors.write += 1,
     }
     *errors.by_errno.entry(name).or_default() += 1;
 }
 
-/// The name of an error as in errno(3). Without a number of the system's: `EOF` for a FIN that should
-/// not have come yet, `ETIMEDOUT` for our own patience.
+/// The name of an error as in errno(3). An error without an errno is `EOF` for a FIN that came too
+/// early, `ETIMEDOUT` for a timeout of the generator, `OUT_OF_STEP` for a stream that cannot be
+/// read.
 pub fn error_name(error: &io::Error) -> String {
     match (error.raw_os_error(), error.kind()) {
         (Some(number), _) => format!("{:?}", nix::errno::Errno::from_raw(number)),

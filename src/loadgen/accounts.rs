@@ -1,0 +1,89 @@
+//! The accounts of one worker: the result, and what is beside it.
+
+use super::accounting::RequestAccounting;
+use super::conn_state::Role;
+use super::counters::{Counters, Operation, StormCounters};
+use super::plan::Plan;
+use crate::io::clock::Moment;
+use std::io;
+use std::time::Duration;
+
+/// The accounts of one worker.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    /// Requests that are the result, and all connections.
+    pub(super) main: RequestAccounting,
+    /// Requests that are no part of the result: those of slow peers, and those of idle connections
+    /// that return from a storm.
+    pub(super) side: RequestAccounting,
+}
+
+impl Accounts {
+    pub(super) fn new(plan: &Plan) -> Accounts {
+        Accounts { main: RequestAccounting::new(plan), side: RequestAccounting::new(plan) }
+    }
+
+    /// The run begins at `start`.
+    pub(super) fn begin(&mut self, plan: &Plan, start: Moment) {
+        self.main.begin(plan, start);
+        self.side.begin(plan, start);
+    }
+
+    /// A slot has had its first connection.
+    pub(super) fn established(&mut self, role: Role) {
+        let counters = self.main.counters_mut();
+        counters.connections.established += 1;
+        counters.slow.established += u64::from(role.is_slow());
+    }
+
+    /// An open connection was closed, by whichever side.
+    pub(super) fn closed(&mut self) {
+        self.main.counters_mut().connections.open -= 1;
+    }
+
+    /// A connection was lost.
+    pub(super) fn lost(&mut self) {
+        self.main.counters_mut().connections.lost += 1;
+    }
+
+    /// The server has closed a slow peer's connection.
+    pub(super) fn slow_peer_closed(&mut self) {
+        self.main.counters_mut().slow.closed_by_server += 1;
+    }
+
+    /// An attempt to connect failed.
+    pub(super) fn connect_failed(&mut self, error: &io::Error) {
+        self.main.failed(Operation::Connecting, error);
+        let counters = self.main.counters_mut();
+        counters.connections.failed += 1;
+        if let Some(storm) = counters.storms.last_mut() {
+            storm.failed_attempts += 1;
+        }
+    }
+
+    /// A storm begins, this long after the measured part did.
+    pub(super) fn begin_storm(&mut self, at: Duration) {
+        for account in [&mut self.main, &mut self.side] {
+            account.counters_mut().storms.push(StormCounters { at, ..StormCounters::default() });
+        }
+    }
+
+    /// The storm has dropped this many connections.
+    pub(super) fn dropped(&mut self, count: u64) {
+        if let Some(storm) = self.main.counters_mut().storms.last_mut() {
+            storm.dropped = count;
+        }
+    }
+
+    /// All that was counted. What storms did to idle connections is counted beside their requests,
+    /// and belongs to the result.
+    pub(super) fn into_counters(self) -> Counters {
+        let side = self.side.into_counters();
+        let mut counters = self.main.into_counters();
+        counters.slow.answered = side.requests.answered;
+        for (storm, of_idle) in counters.storms.iter_mut().zip(&side.storms) {
+            storm.merge(of_idle);
+        }
+        counters
+    }
+}

@@ -1,0 +1,143 @@
+//! Replies that have to be looked at closely: most are not what they should be, or not in their
+//! turn.
+
+use super::{ClientConnection, Desynchronized, up_to};
+use crate::io::clock::Moment;
+use crate::loadgen::accounting::{Pending, RequestAccounting, Verification};
+use crate::loadgen::codec::{ReplyMatch, Verdict, WorkloadCodec};
+use crate::loadgen::payload::RequestId;
+use crate::server::client_log::Escaped;
+
+/// Bytes of a wrong reply that are shown.
+const SHOWN: usize = 160;
+
+impl ClientConnection {
+    /// Takes a reply that has to be looked at closely, and says how long it is; `None` if it is not
+    /// whole.
+    pub(super) fn take_other_reply(
+        &mut self,
+        bytes: &[u8],
+        codec: &mut WorkloadCodec,
+        accounting: &mut RequestAccounting,
+        now: Moment,
+    ) -> Result<Option<usize>, Desynchronized> {
+        match codec.examine(self.id(self.oldest()), bytes, self.in_flight <= 1) {
+            ReplyMatch::Incomplete => Ok(None),
+            ReplyMatch::Desynchronized => Err(Desynchronized),
+            ReplyMatch::Unsolicited(len) => {
+                self.describe_mismatch(up_to(bytes, len), codec, accounting);
+                accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
+                Ok(Some(len))
+            }
+            ReplyMatch::Reply(len, verdict) => {
+                self.settle(up_to(bytes, len), verdict, codec, accounting, now);
+                Ok(Some(len))
+            }
+        }
+    }
+
+    /// Takes the peer's FIN. Tells whether it ended a reply.
+    pub(in crate::loadgen) fn receive_eof(
+        &mut self,
+        codec: &WorkloadCodec,
+        accounting: &mut RequestAccounting,
+        now: Moment,
+    ) -> bool {
+        let held = std::mem::take(&mut self.unparsed);
+        match codec.examine_at_end(held.bytes()) {
+            ReplyMatch::Reply(len, verdict) if self.in_flight > 0 => {
+                self.settle(up_to(held.bytes(), len), verdict, codec, accounting, now);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Accounts for a reply.
+    fn settle(
+        &mut self,
+        reply: &[u8],
+        verdict: Verdict,
+        codec: &WorkloadCodec,
+        accounting: &mut RequestAccounting,
+        now: Moment,
+    ) {
+        let verification = match verdict {
+            Verdict::Right => Verification::Verified,
+            Verdict::Unverified => Verification::Unverified,
+            Verdict::Wrong => Verification::Corrupt,
+            Verdict::Another(other) => {
+                return self.settle_other(other, reply, codec, accounting, now);
+            }
+        };
+        if verification == Verification::Corrupt || self.in_flight == 0 {
+            self.describe_mismatch(reply, codec, accounting);
+        }
+        let kind = codec.kind(self.id(self.oldest()));
+        match self.pending.front() {
+            Some(&together) => {
+                let request = Pending { count: 1, ..together };
+                accounting.answered(&request, verification, kind, now);
+                self.forget_oldest(1, now);
+            }
+            None => accounting.unsolicited(|mismatches| mismatches.unexpected += 1),
+        }
+    }
+
+    /// Accounts for a reply that is right, but answers another request than the oldest in flight.
+    fn settle_other(
+        &mut self,
+        other: RequestId,
+        reply: &[u8],
+        codec: &WorkloadCodec,
+        accounting: &mut RequestAccounting,
+        now: Moment,
+    ) {
+        if other.connection != self.connection & u64::from(u32::MAX) {
+            self.describe_mismatch(reply, codec, accounting);
+            return accounting.unsolicited(|mismatches| mismatches.foreign += 1);
+        }
+        let kind = codec.kind(other);
+        if (self.oldest()..self.sequence).contains(&other.sequence) {
+            while self.oldest() < other.sequence
+                && let Some(&together) = self.pending.front()
+            {
+                self.missed.set_aside(self.oldest(), Pending { count: 1, ..together });
+                self.forget_oldest(1, now);
+            }
+            if let Some(&together) = self.pending.front() {
+                let request = Pending { count: 1, ..together };
+                accounting.answered(&request, Verification::Verified, kind, now);
+                self.forget_oldest(1, now);
+            }
+            self.free_since = now;
+        } else if let Some(request) = self.missed.take(other.sequence) {
+            self.describe_mismatch(reply, codec, accounting);
+            accounting.answered(&request, Verification::Swapped, kind, now);
+        } else if let Some(counted_as_lost) = self.missed.take_timed_out(other.sequence) {
+            if counted_as_lost {
+                accounting.lost_reply_came();
+            }
+        } else {
+            self.describe_mismatch(reply, codec, accounting);
+            accounting.unsolicited(|mismatches| mismatches.doubled += 1);
+        }
+    }
+
+    fn describe_mismatch(
+        &self,
+        reply: &[u8],
+        codec: &WorkloadCodec,
+        accounting: &mut RequestAccounting,
+    ) {
+        let (connection, request) = (self.connection, self.oldest());
+        accounting.mismatch(|| {
+            let expected = codec.describe_reply(self.id(request));
+            format!(
+                "connection {connection}, request {request}: got {}, expected {}",
+                Escaped(up_to(reply, SHOWN)),
+                Escaped(up_to(&expected, SHOWN))
+            )
+        });
+    }
+}

@@ -1,0 +1,293 @@
+//! The connection pool: how connections come to be, and cease.
+//!
+//! A slot outlives its connections, because the schedule does: a request whose connection was lost
+//! is still due.
+//!
+//! Invariant: each connection of a slot is counted once as opened, and once as lost if it was. A
+//! connection that the generator closes itself is not lost.
+
+#![cfg_attr(
+    not(test),
+    expect(clippy::indexing_slicing, reason = "indices of slots, which are never taken away")
+)]
+
+mod connecting;
+
+use super::accounting::{Pending, RequestAccounting};
+use super::accounts::Accounts;
+use super::client_connection::ClientConnection;
+use super::conn_state::{Role, StateName};
+use super::connect_ramp::ConnectRamp;
+use super::counters::Operation;
+use super::pacer::{OpenCounts, Pacer};
+use super::plan::{Close, Plan, Worker};
+use super::slot::{LoadEndpoint, OpenSocket, Slot};
+use super::slow_peer::{Direction, SlowPeer};
+use crate::io::clock::Moment;
+use crate::io::host::MonotonicClock;
+use crate::io::net::{Connect, Token};
+use crate::io::readiness::Readiness;
+use crate::io::timer::Timers;
+use crate::io::token::Generations;
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+
+/// The slots of one worker, and their connections.
+pub(super) struct ConnectionPool<N: Connect> {
+    net: N,
+    plan: Rc<Plan>,
+    worker: Worker,
+    slots: Vec<Slot<N::Stream>>,
+    generations: Generations,
+    /// Slots to be visited, each once.
+    queue: VecDeque<u32>,
+    timers: Timers,
+    ramp: ConnectRamp,
+    /// Open connections of active slots.
+    active_open: usize,
+    /// Counts the numbers drawn by chance.
+    draws: u64,
+}
+
+impl<N: Connect + MonotonicClock> ConnectionPool<N> {
+    /// The worker's share of the plan's connections, none of which is open yet.
+    pub(super) fn new(net: N, plan: Rc<Plan>, worker: Worker, now: Moment) -> ConnectionPool<N> {
+        let counts = worker.share_of_connections(plan.connections);
+        let rate = plan.connections.slow_rate;
+        let roles = [
+            (Role::Active, counts.active),
+            (Role::Idle, counts.idle),
+            (Role::SlowReader, counts.slow_readers),
+            (Role::SlowWriter, counts.slow_writers),
+        ];
+        let mut slots = Vec::with_capacity(counts.total());
+        for (role, count) in roles {
+            for _ in 0..count {
+                let number = worker.connection(slots.len());
+                let slow = |direction| {
+                    LoadEndpoint::Slow(Box::new(SlowPeer::new(number, direction, rate)))
+                };
+                let endpoint = match role {
+                    Role::Active => {
+                        LoadEndpoint::Active(Box::new(ClientConnection::new(number, plan.pipeline)))
+                    }
+                    Role::Idle => LoadEndpoint::Idle,
+                    Role::SlowReader => slow(Direction::Reads),
+                    Role::SlowWriter => slow(Direction::Writes),
+                };
+                slots.push(Slot::new(role, endpoint));
+            }
+        }
+        ConnectionPool {
+            ramp: ConnectRamp::new(&plan, worker, now),
+            slots,
+            generations: Generations::default(),
+            queue: VecDeque::new(),
+            timers: Timers::new(now),
+            active_open: 0,
+            draws: 0,
+            net,
+            plan,
+            worker,
+        }
+    }
+
+    /// The time now.
+    pub(super) fn now(&self) -> Moment {
+        self.net.now()
+    }
+
+    /// A socket became ready. If the token is that of an earlier connection, the event is stale.
+    #[inline]
+    pub(super) fn mark_ready(&mut self, token: Token, readiness: Readiness) {
+        if let Some(slot) = self.slots.get_mut(token.index())
+            && slot.generation == token.generation()
+        {
+            slot.ready.merge(readiness);
+            if !std::mem::replace(&mut slot.is_queued, true) {
+                self.queue.push_back(token.index() as u32);
+            }
+        }
+    }
+
+    /// Has the slot visited in this turn or the next.
+    #[inline]
+    pub(super) fn enqueue(&mut self, index: usize) {
+        if !std::mem::replace(&mut self.slots[index].is_queued, true) {
+            self.queue.push_back(index as u32);
+        }
+    }
+
+    /// How many slots are to be visited.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The next slot to be visited, and the state of its connection.
+    #[inline]
+    pub(super) fn next_ready(&mut self) -> Option<usize> {
+        let index = self.queue.pop_front()? as usize;
+        self.slots[index].is_queued = false;
+        Some(index)
+    }
+
+    /// The next slot whose deadline has come.
+    pub(super) fn next_expired(&mut self, now: Moment) -> Option<usize> {
+        self.timers.pop_due(now)
+    }
+
+    /// When the next deadline comes, or the ramp may open a connection.
+    pub(super) fn next_wakeup(&self) -> Option<Moment> {
+        self.timers.next_wakeup().into_iter().chain(self.ramp.next_wakeup()).min()
+    }
+
+    pub(super) fn open_counts(&self, accounting: &RequestAccounting) -> OpenCounts {
+        OpenCounts { active: self.active_open, all: accounting.counters().connections.open }
+    }
+
+    #[inline]
+    pub(super) fn state(&self, index: usize) -> StateName {
+        self.slots[index].connection.state()
+    }
+
+    pub(super) fn role(&self, index: usize) -> Role {
+        self.slots[index].connection.role()
+    }
+
+    /// The socket and the endpoint of a slot whose connection is open.
+    #[inline]
+    pub(super) fn open(&mut self, index: usize) -> Option<(OpenSocket<'_, N>, &mut LoadEndpoint)> {
+        let Slot { connection, endpoint, ready, .. } = &mut self.slots[index];
+        let stream = connection.stream_mut()?;
+        Some((OpenSocket { net: &mut self.net, stream, ready }, endpoint))
+    }
+
+    /// Gives the slots that may make requests their turns, from `start` on; in a closed loop, and
+    /// slow peers always, they begin at once. Says which slots have a turn.
+    pub(super) fn begin(&mut self, start: Moment) -> Vec<usize> {
+        let mut active_slots = Vec::new();
+        for index in 0..self.slots.len() {
+            let slot = &mut self.slots[index];
+            let begins = match &mut slot.endpoint {
+                LoadEndpoint::Active(client) => {
+                    if slot.connection.state() != StateName::GivenUp {
+                        client.take_turn(active_slots.len(), start);
+                        active_slots.push(index);
+                    }
+                    !self.plan.is_open_loop()
+                }
+                LoadEndpoint::Slow(_) => true,
+                LoadEndpoint::Probe(_) | LoadEndpoint::Idle => false,
+            };
+            if begins {
+                self.enqueue(index);
+            }
+        }
+        active_slots
+    }
+
+    /// A connection was lost while in use. A slow peer that the server closed stays away.
+    pub(super) fn on_lost(
+        &mut self,
+        index: usize,
+        cause: Option<(Operation, &io::Error)>,
+        now: Moment,
+        accounts: &mut Accounts,
+        pacer: &mut Pacer,
+    ) {
+        self.close(index, accounts, RequestAccounting::unanswered);
+        if self.role(index).is_slow() {
+            accounts.slow_peer_closed();
+            return self.slots[index].connection.give_up();
+        }
+        if let Some((operation, error)) = cause {
+            accounts.main.failed(operation, error);
+        }
+        accounts.lost();
+        self.connect_later(index, now, pacer);
+    }
+
+    /// Closes the connection of a slot, if it has one. `account` says what that means for the
+    /// requests in flight.
+    pub(super) fn close(
+        &mut self,
+        index: usize,
+        accounts: &mut Accounts,
+        account: impl Fn(&mut RequestAccounting, &Pending),
+    ) {
+        self.timers.disarm(index);
+        let slot = &mut self.slots[index];
+        let (role, was_open) = (slot.connection.role(), slot.connection.is_open());
+        if let Some(stream) = slot.connection.close()
+            && was_open
+        {
+            accounts.closed();
+            self.active_open -= usize::from(role == Role::Active);
+            if self.plan.close == Close::Rst {
+                self.net.abort(stream);
+            }
+        }
+        match &mut slot.endpoint {
+            LoadEndpoint::Idle => {}
+            LoadEndpoint::Active(client) => client.on_closed(&mut accounts.main, account),
+            LoadEndpoint::Probe(client) => client.on_closed(&mut accounts.side, account),
+            LoadEndpoint::Slow(peer) => peer.client.on_closed(&mut accounts.side, account),
+        }
+    }
+
+    /// Closes all connections.
+    pub(super) fn close_all(&mut self, accounts: &mut Accounts) {
+        for index in 0..self.slots.len() {
+            self.close(index, accounts, RequestAccounting::unanswered);
+        }
+    }
+
+    /// Drops all connections at once, to see them return.
+    pub(super) fn storm(&mut self, now: Moment, accounts: &mut Accounts) {
+        let mut dropped = 0;
+        for index in 0..self.slots.len() {
+            if !self.slots[index].connection.is_open() || self.role(index).is_slow() {
+                continue;
+            }
+            dropped += 1;
+            self.close(index, accounts, RequestAccounting::abandoned);
+            let number = self.worker.connection(index);
+            let endpoint = &mut self.slots[index].endpoint;
+            if let LoadEndpoint::Idle = endpoint {
+                *endpoint = LoadEndpoint::Probe(Box::new(ClientConnection::new(number, 1)));
+            }
+            if let LoadEndpoint::Active(client) | LoadEndpoint::Probe(client) = endpoint {
+                client.on_dropped(now);
+            }
+            let wait = self.jitter(self.plan.reconnecting.backoff);
+            self.back_off(index, now + wait);
+        }
+        accounts.dropped(dropped);
+    }
+}
+
+impl<N: Connect + MonotonicClock> ConnectionPool<N> {
+    /// Has the slot visited at `deadline`, or before.
+    #[inline]
+    pub(super) fn watch_deadline(&mut self, index: usize, deadline: Moment) {
+        self.timers.arm_no_later(index, deadline);
+    }
+
+    /// Has the slot visited at `deadline`, and not before.
+    pub(super) fn set_deadline(&mut self, index: usize, deadline: Moment) {
+        self.timers.arm(index, deadline);
+    }
+
+    /// Whether the token of the slot's socket is of this generation.
+    pub(super) fn generation(&self, index: usize) -> u32 {
+        self.slots[index].generation
+    }
+
+    /// The request that an idle connection made after a storm was answered: it is held again.
+    pub(super) fn on_probe_answered(&mut self, index: usize) {
+        self.slots[index].connection.served();
+        self.slots[index].endpoint = LoadEndpoint::Idle;
+        self.timers.disarm(index);
+    }
+}

@@ -1,0 +1,255 @@
+//! A run between its start and its end.
+
+use super::OpenCounts;
+use crate::io::clock::Moment;
+use crate::loadgen::Event;
+use crate::loadgen::accounting::RequestAccounting;
+use crate::loadgen::counters::Counters;
+use crate::loadgen::plan::{Plan, Worker};
+use crate::loadgen::schedule::Schedule;
+use std::time::Duration;
+
+/// A run without an open connection is ended when none could be opened for this long.
+const NOTHING_OPEN_LIMIT: Duration = Duration::from_secs(1);
+
+/// A request that was due before the end and found no free connection may still be sent for this
+/// long: a server that hesitates for a moment has not failed to keep up.
+pub(super) const GRACE_PERIOD: Duration = Duration::from_millis(250);
+
+/// A run between its start and its end.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) start: Moment,
+    pub(super) measured_from: Moment,
+    /// When the plan says that it ends.
+    pub(super) end: Moment,
+    pub(super) schedule: Option<Schedule>,
+    pub(super) turns: Vec<Turn>,
+    /// The next request that the schedule will have due.
+    pub(super) next_request: u64,
+    /// How many requests the schedule has.
+    pub(super) scheduled: u64,
+    /// Requests that are due on slots that may still have a connection.
+    pub(super) waiting: u64,
+    pub(super) budget: Budget,
+    pub(super) next_storm: Option<Moment>,
+    pub(super) stormed_at: Moment,
+    /// Turns whose slots were given up.
+    pub(super) given_up: usize,
+    /// Attempts to connect that failed since one did not.
+    pub(super) failed_since_connected: u64,
+    pub(super) nothing_open_since: Option<Moment>,
+    pub(super) measuring: Measuring,
+    pub(super) ending: Option<Ending>,
+}
+
+/// One active slot's share of the schedule.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) slot: usize,
+    /// Requests that were taken.
+    pub(super) taken: u64,
+    /// Requests whose time has come and that were not taken.
+    pub(super) due: u64,
+    pub(super) is_given_up: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Measuring {
+    NotYet,
+    Now,
+    Over,
+}
+
+/// How many requests a closed loop may still send.
+#[derive(Debug)]
+pub(super) struct Budget {
+    /// `None`: any number.
+    pub(super) left: Option<u64>,
+    /// Requests that are intended earlier cost nothing.
+    pub(super) counts_from: Moment,
+}
+
+/// Why nothing more is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    TimeIsUp,
+    AllSent,
+    /// The run was stopped, or nothing more can be sent.
+    Early,
+}
+
+impl Run {
+    /// The run that `plan` asks of `worker`, with these slots for its requests.
+    pub(super) fn new(plan: &Plan, worker: Worker, active_slots: &[usize], start: Moment) -> Run {
+        let measured_from = start + plan.warmup;
+        let end = plan.until.duration.map_or(Moment::NEVER, |length| measured_from + length);
+        let share = plan.until.requests.map(|requests| worker.share_of_requests(requests));
+        let schedule = Schedule::new(plan, worker, active_slots.len());
+        let scheduled = schedule.as_ref().map_or(0, |schedule| {
+            let until_end = if end == Moment::NEVER {
+                u64::MAX
+            } else {
+                schedule.count_before(end.since(start))
+            };
+            let before_measured = schedule.count_before(plan.warmup);
+            until_end.min(share.map_or(u64::MAX, |share| before_measured.saturating_add(share)))
+        });
+        // Without an active slot there is nothing that could send a request.
+        let budget = if active_slots.is_empty() { Some(0) } else { share };
+        let turn = |&slot| Turn { slot, taken: 0, due: 0, is_given_up: false };
+        Run {
+            start,
+            measured_from,
+            end,
+            schedule,
+            turns: active_slots.iter().map(turn).collect(),
+            next_request: 0,
+            scheduled,
+            waiting: 0,
+            budget: Budget { left: budget, counts_from: measured_from },
+            next_storm: plan.storm_every.map(|every| measured_from + every),
+            stormed_at: Moment::START,
+            given_up: 0,
+            failed_since_connected: 0,
+            nothing_open_since: None,
+            measuring: Measuring::NotYet,
+            ending: None,
+        }
+    }
+
+    /// Whether requests are still sent.
+    pub(super) fn is_sending(&self) -> bool {
+        self.ending.is_none()
+    }
+
+    /// When the run has to be looked at next.
+    pub(super) fn next_wakeup(&self) -> Option<Moment> {
+        if !self.is_sending() {
+            return None;
+        }
+        let due = self
+            .schedule
+            .as_ref()
+            .filter(|_| self.next_request < self.scheduled && !self.turns.is_empty())
+            .map(|schedule| self.start + schedule.intended(self.next_request));
+        let measuring = match self.measuring {
+            Measuring::NotYet => self.measured_from,
+            Measuring::Now => self.end,
+            Measuring::Over => self.end + GRACE_PERIOD,
+        };
+        let hopeless = self.nothing_open_since.map(|since| since + NOTHING_OPEN_LIMIT);
+        let storm = self.next_storm.filter(|_| self.measuring != Measuring::Over);
+        [due, hopeless, storm, Some(measuring)].into_iter().flatten().min()
+    }
+
+    /// Has the next request that is due by `now` wait for its slot, and says which slot that is.
+    pub(super) fn next_due(&mut self, now: Moment) -> Option<usize> {
+        let schedule = self.schedule.as_ref()?;
+        while self.next_request < self.scheduled
+            && self.start + schedule.intended(self.next_request) <= now
+        {
+            let turn = self.next_request.checked_rem(schedule.active_slots());
+            self.next_request += 1;
+            // A request's time passes, too, where no slot is left to send it.
+            if let Some(turn) = turn.and_then(|turn| self.turns.get_mut(turn as usize))
+                && !turn.is_given_up
+            {
+                turn.due += 1;
+                self.waiting += 1;
+                return Some(turn.slot);
+            }
+        }
+        None
+    }
+
+    /// Nothing more is sent.
+    pub(super) fn stop_sending(
+        &mut self,
+        ending: Ending,
+        plan: &Plan,
+        accounting: &mut RequestAccounting,
+    ) {
+        self.ending = Some(ending);
+        if let Some(schedule) = &self.schedule {
+            // A run that is stopped before its time asked for the requests that were due by then.
+            let asked = if ending == Ending::Early { self.next_request } else { self.scheduled };
+            accounting.scheduled(asked.saturating_sub(schedule.count_before(plan.warmup)));
+        }
+    }
+
+    /// The measured part was over at `until`: later replies are no part of the rate.
+    pub(super) fn end_measuring(
+        &mut self,
+        until: Moment,
+        accounting: &mut RequestAccounting,
+        events: &mut Vec<Event>,
+    ) {
+        if std::mem::replace(&mut self.measuring, Measuring::Over) != Measuring::Over {
+            accounting.end_measuring(until.since(self.measured_from));
+            events.push(Event::Measured);
+        }
+    }
+
+    /// Stops sending when the plan has nothing more to be sent.
+    pub(super) fn end_if_all_is_sent(
+        &mut self,
+        now: Moment,
+        plan: &Plan,
+        accounting: &mut RequestAccounting,
+    ) {
+        if self.is_sending() && self.end <= now && self.waiting == 0 {
+            self.stop_sending(Ending::TimeIsUp, plan, accounting);
+        }
+        let is_all_sent = match &self.schedule {
+            _ if self.turns.is_empty() => true,
+            Some(_) => self.next_request == self.scheduled && self.waiting == 0,
+            None => self.budget.left == Some(0),
+        };
+        // When only the time is limited, it is waited for.
+        if self.is_sending() && is_all_sent && plan.until.requests.is_some() {
+            self.stop_sending(Ending::AllSent, plan, accounting);
+        }
+    }
+
+    /// Stops sending when all connections were lost and none can be opened again.
+    pub(super) fn end_if_nothing_opens(
+        &mut self,
+        now: Moment,
+        open: OpenCounts,
+        plan: &Plan,
+        accounting: &mut RequestAccounting,
+        events: &mut Vec<Event>,
+    ) {
+        if !self.is_sending() {
+            return;
+        }
+        // A run without active slots holds its idle connections for their own sake.
+        let is_any_open = if self.turns.is_empty() { open.all > 0 } else { open.active > 0 };
+        if is_any_open || self.failed_since_connected == 0 {
+            self.nothing_open_since = None;
+        } else {
+            self.nothing_open_since.get_or_insert(now);
+        }
+        let is_hopeless =
+            self.nothing_open_since.is_some_and(|since| since + NOTHING_OPEN_LIMIT <= now);
+        let are_all_given_up = self.given_up == self.turns.len() && self.given_up > 0;
+        if is_hopeless || are_all_given_up {
+            let elapsed = now.since(self.measured_from);
+            accounting.ends_early(|counters| nothing_opens(counters, elapsed));
+            self.stop_sending(Ending::Early, plan, accounting);
+            self.end_measuring(now, accounting, events);
+        }
+    }
+}
+
+/// Why a run ended that had no connection any more.
+fn nothing_opens(counters: &Counters, elapsed: Duration) -> String {
+    let most_frequent = counters.errors.by_errno.iter().max_by_key(|(_, count)| **count);
+    let reason = most_frequent.map_or_else(String::new, |(name, _)| format!(" (mostly {name})"));
+    format!(
+        "all connections were lost and none could be opened again{reason}; given up {:.1} s into \
+         the run",
+        elapsed.as_secs_f64()
+    )
+}
