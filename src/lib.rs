@@ -2,7 +2,11 @@
 //!
 //! Begin with [`protocol`] (the wire format), then [`conn`] (the engine: a connection as a pure
 //! state machine), [`io::net`] (the seam to the operating system), [`server`] (many connections on
-//! one loop) and [`reactor`] (the loop). ARCHITECTURE.md follows one event through all of them.
+//! one loop) and `reactor` (the loop). ARCHITECTURE.md follows one event through all of them.
+//!
+//! `reactor`, `os` and `config` need Unix. The other modules know no operating system, and build
+//! for wasm32-unknown-unknown as well: a program that implements [`io::net`] there can run the same
+//! server.
 
 // What comes from outside must not be able to end the process. Where numbers of our own index
 // arrays of our own, the module or function says so.
@@ -21,6 +25,7 @@
 )]
 
 pub mod client;
+#[cfg(unix)]
 pub mod config;
 pub mod conn;
 pub mod counted;
@@ -28,13 +33,17 @@ pub mod counted;
 mod documented;
 pub mod handlers;
 pub mod io;
-#[cfg(feature = "client")]
+#[cfg(all(unix, feature = "client"))]
 pub mod loadgen;
+#[cfg(unix)]
 pub mod os;
 pub mod protocol;
+#[cfg(unix)]
 pub mod reactor;
 #[cfg(test)]
 mod scratch;
 pub mod server;
 pub mod table;
+#[cfg(all(unix, any(test, feature = "testkit")))]
+pub mod testkit;
 pub mod zone;

@@ -1,9 +1,9 @@
 //! The lookup table: byte-string keys to byte-string values, read from a text of one entry a line.
 //!
 //! The text is kept once, as it was read. Beside it stands a hash index of `u32` offsets into it,
-//! six and a half bytes an entry. A map of owned strings would pay two allocations an entry and several times
-//! the memory; here ten million entries are two allocations. Neither has pointers, so a table can be
-//! put into memory that several processes share.
+//! six and a half bytes an entry. A map of owned strings would pay two allocations an entry and
+//! several times the memory; here ten million entries are two allocations. Neither has pointers, so
+//! a table can be put into memory that several processes share.
 //!
 //! Invariant: every offset in the index is that of the first byte of a key, on a line that was
 //! checked in full when the table was built. A lookup can therefore read the line again without
@@ -25,23 +25,25 @@
 //! 0x80 up are taken as they are: keys match byte by byte, in no particular encoding.
 
 use std::fmt;
-use std::path::Path;
 
 mod bytes;
 mod draft;
 mod error;
 mod index;
+#[cfg(unix)]
 mod load;
 mod parse;
+#[cfg(unix)]
 mod sharing;
 #[cfg(test)]
 mod tests;
 
-use crate::os::files::Accepted;
 use bytes::Bytes;
 use draft::Draft;
-pub use error::{LoadError, TableError};
+pub use error::TableError;
 use index::Index;
+#[cfg(unix)]
+pub use load::LoadError;
 use parse::Extent;
 
 /// The most bytes a table's text may have: what the index's `u32` offsets reach, 4 GiB - 1.
@@ -91,40 +93,6 @@ impl Table {
         let mut draft = Draft::new(text, order);
         draft.check(Extent::Whole)?;
         draft.finish()
-    }
-
-    /// Reads the file at `path`, of at most `max_bytes` bytes, and builds a table from it.
-    ///
-    /// The limit is at most [`MAX_TEXT_BYTES`], whatever `max_bytes` says. The file may be a FIFO or
-    /// another pipe, such as `/dev/stdin`: opening a FIFO waits until it has a writer, and reading
-    /// waits until all writers have closed it. A server that reloads while it serves uses
-    /// [`Table::load_again`].
-    ///
-    /// The file is read, not mapped: if someone truncates a mapped file, the next access beyond its
-    /// new end is a SIGBUS, which kills the process.
-    ///
-    /// Lines are checked as they are read: after a fault nothing more is read. Only a key that is there
-    /// twice is found when all has been read. Holds the text once, and a regular file's at its exact
-    /// size from the start. A table that is to be replaced is in memory beside the new one until it is
-    /// dropped.
-    ///
-    /// # Errors
-    ///
-    /// A [`LoadError`], which names the path: the file cannot be opened or read, is a directory, a
-    /// device (other than /dev/null) or a socket, is over the limit, or its text is at fault. Never
-    /// reads on once the limit is passed.
-    pub fn load(path: &Path, order: Order, max_bytes: u64) -> Result<Table, LoadError> {
-        load::load(path, order, max_bytes, Accepted::Streams)
-    }
-
-    /// The same for a regular file alone: anything else is refused before it is opened, and opening
-    /// waits for nobody.
-    ///
-    /// # Errors
-    ///
-    /// As [`Table::load`], and if the file is a pipe or /dev/null.
-    pub fn load_again(path: &Path, order: Order, max_bytes: u64) -> Result<Table, LoadError> {
-        load::load(path, order, max_bytes, Accepted::RegularFiles)
     }
 
     /// The value of `key`, or `None` if the table has no such key. Bytes are compared exactly: no

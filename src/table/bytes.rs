@@ -1,14 +1,17 @@
 //! Bytes that do not change any more: on the heap, or in memory that processes share.
 
+#[cfg(unix)]
 use crate::os::mapping::Mapping;
-use std::ops::{Deref, Range};
-use std::sync::Arc;
+use std::ops::Deref;
+#[cfg(unix)]
+use std::{ops::Range, sync::Arc};
 
 /// See the [module](self).
 pub(super) enum Bytes {
     /// Ours alone.
     Owned(Box<[u8]>),
     /// A part of what is mapped.
+    #[cfg(unix)]
     Shared(Arc<Mapping>, Range<usize>),
 }
 
@@ -18,6 +21,7 @@ impl Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match self {
             Bytes::Owned(bytes) => bytes,
+            #[cfg(unix)]
             Bytes::Shared(mapping, range) => mapping.get(range.clone()).unwrap_or_default(),
         }
     }

@@ -1,7 +1,7 @@
 //! The hash index of a table: from a key to the offset in the text at which it stands.
 //!
-//! It is an array of buckets, each as long as a cache line of the processor, so that a lookup mostly
-//! waits for main memory once here, and once for the line of the text:
+//! It is an array of buckets, each as long as a cache line of the processor, so that a lookup
+//! mostly waits for main memory once here, and once for the line of the text:
 //!
 //! ```text
 //! byte  0..12   a tag for each of 12 slots: 0 if the slot is empty, else 0x80 and 7 bits of the hash
@@ -12,8 +12,8 @@
 //!
 //! A key's hash says in which bucket to begin. If that is full, the next is taken, and so on; the
 //! search for a key goes on only where such a key has gone on. Most keys that are not there are so
-//! known not to be after one bucket, without a look at the text. An array of bytes has no pointers: it
-//! means the same in another process that maps it.
+//! known not to be after one bucket, without a look at the text. An array of bytes has no pointers:
+//! it means the same in another process that maps it.
 //!
 //! Invariant: every offset is that of the first byte of a key, on a line without fault, and no two
 //! are of equal keys. The index does not own the text, so each call is given it, always the same.
@@ -126,7 +126,8 @@ fn tag(hash: u64) -> u8 {
     hash as u8 | 0x80
 }
 
-/// The bit that says of keys of this hash that they went on: five bits of it that are not in the tag.
+/// The bit that says of keys of this hash that they went on: five bits of it that are not in the
+/// tag.
 fn gone_on(hash: u64) -> u128 {
     1 << (8 * GONE_ON + (hash >> 7) as usize % 32)
 }
@@ -140,8 +141,8 @@ fn first_bucket(hash: u64, buckets: usize) -> usize {
 impl Index {
     /// Indexes all entries of `text`, which has been checked and has so many of them.
     ///
-    /// An index that grows would hold its old and its new slots at once and hash every key again; so
-    /// the check of the text counts its entries.
+    /// An index that grows would hold its old and its new slots at once and hash every key again;
+    /// so the check of the text counts its entries.
     ///
     /// # Errors
     ///
@@ -160,6 +161,7 @@ impl Index {
     }
 
     /// The index that was built with these buckets, of `len` keys.
+    #[cfg(unix)]
     pub(super) fn of_buckets(buckets: Bytes, len: usize) -> Index {
         Index { buckets, len }
     }
@@ -235,8 +237,8 @@ impl Builder {
         Ok(())
     }
 
-    /// Puts a key that is not there into the first bucket with an empty slot, and leaves word in those
-    /// that it passes. `None` if all are full.
+    /// Puts a key that is not there into the first bucket with an empty slot, and leaves word in
+    /// those that it passes. `None` if all are full.
     fn put(&mut self, hash: u64, offset: u32) -> Option<()> {
         let (buckets, _) = self.buckets.as_chunks_mut::<BUCKET>();
         let count = buckets.len();

@@ -1,25 +1,126 @@
 //! The file of a table, read into memory within a limit, and checked as it is read.
 
-use super::Table;
 use super::draft::Draft;
-use super::error::LoadError;
 use super::parse::Extent;
-use super::{MAX_TEXT_BYTES, Order};
-use crate::os::files::{self, Accepted, OpenError};
+use super::{MAX_TEXT_BYTES, Order, Table, TableError};
+use crate::counted::counted;
+use crate::os::files::{self, Accepted, OpenError, WrongKind};
+use std::error::Error;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Most bytes that are read before they are checked: few enough to be still in the processor's cache.
+/// Most bytes that are read before they are checked: few enough to be still in the processor's
+/// cache.
 const CHUNK: usize = 256 * 1024;
 
+impl Table {
+    /// Reads the file at `path`, of at most `max_bytes` bytes, and builds a table from it.
+    ///
+    /// The limit is at most [`MAX_TEXT_BYTES`], whatever `max_bytes` says. The file may be a FIFO
+    /// or another pipe, such as `/dev/stdin`: opening a FIFO waits until it has a writer, and
+    /// reading waits until all writers have closed it. A server that reloads while it serves uses
+    /// [`Table::load_again`].
+    ///
+    /// The file is read, not mapped: if someone truncates a mapped file, the next access beyond its
+    /// new end is a SIGBUS, which kills the process.
+    ///
+    /// Lines are checked as they are read: after a fault nothing more is read. Only a key that is
+    /// there twice is found when all has been read. Holds the text once, and a regular file's at
+    /// its exact size from the start. A table that is to be replaced is in memory beside the new
+    /// one until it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// A [`LoadError`], which names the path: the file cannot be opened or read, is a directory, a
+    /// device (other than /dev/null) or a socket, is over the limit, or its text is at fault. Never
+    /// reads on once the limit is passed.
+    pub fn load(path: &Path, order: Order, max_bytes: u64) -> Result<Table, LoadError> {
+        load(path, order, max_bytes, Accepted::Streams)
+    }
+
+    /// The same for a regular file alone: anything else is refused before it is opened, and opening
+    /// waits for nobody.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::load`], and if the file is a pipe or /dev/null.
+    pub fn load_again(path: &Path, order: Order, max_bytes: u64) -> Result<Table, LoadError> {
+        load(path, order, max_bytes, Accepted::RegularFiles)
+    }
+}
+
+/// Why a table could not be loaded from a file.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The file cannot be opened.
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The file was opened, but reading it failed, or there was no memory to hold it.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The path is that of a directory, a device, or something else that is not read.
+    Kind {
+        /// The path.
+        path: PathBuf,
+        /// What it leads to.
+        wrong: WrongKind,
+    },
+    /// The file is longer than the limit.
+    OverLimit {
+        /// The file.
+        path: PathBuf,
+        /// The limit, in bytes.
+        limit: u64,
+        /// The line, counted from 1, that holds the first byte beyond the limit.
+        line: usize,
+    },
+    /// The file was read, but its text is at fault.
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The fault.
+        error: TableError,
+    },
+}
+
+impl fmt::Display for LoadError {
+    /// Paths are printed as Rust string literals, so that no character of theirs can forge a line
+    /// of a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Open { path, error } => {
+                write!(f, "cannot open table {path:?}: {error}; check its path and permissions")
+            }
+            LoadError::Read { path, error } => {
+                write!(f, "cannot read table {path:?}: {error}; load it again once that is mended")
+            }
+            LoadError::Kind { path, wrong } => write!(f, "table {path:?} {wrong}"),
+            LoadError::OverLimit { path, limit, line } => write!(
+                f,
+                "table {path:?} passes the limit of {} on line {line}; \
+                 shorten it, or raise the limit ({MAX_TEXT_BYTES} at most)",
+                counted(*limit, "byte")
+            ),
+            LoadError::Content { path, error } => write!(f, "table {path:?}: {error}"),
+        }
+    }
+}
+
+/// Has no `source`: the text already holds what the source would say.
+impl Error for LoadError {}
+
 /// The table in the file at `path`, which has at most `max_bytes` bytes.
-pub(super) fn load(
-    path: &Path,
-    order: Order,
-    max_bytes: u64,
-    accepted: Accepted,
-) -> Result<Table, LoadError> {
+fn load(path: &Path, order: Order, max_bytes: u64, accepted: Accepted) -> Result<Table, LoadError> {
     let path_buf = || path.to_path_buf();
     let (mut file, size) = files::open(path, accepted).map_err(|error| match error {
         OpenError::Kind(wrong) => LoadError::Kind { path: path_buf(), wrong },
@@ -47,9 +148,9 @@ pub(super) fn load(
     }
 }
 
-/// Room for a file of `size` bytes and for one more, which shows whether it has grown. It is reserved at
-/// once: a vector that grows on its own doubles, and may hold its old and its new bytes together. A
-/// pipe, which tells no size, has to pay that.
+/// Room for a file of `size` bytes and for one more, which shows whether it has grown. It is
+/// reserved at once: a vector that grows on its own doubles, and may hold its old and its new bytes
+/// together. A pipe, which tells no size, has to pay that.
 fn room_for(size: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if size > 0 {
@@ -58,8 +159,8 @@ fn room_for(size: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Appends to `bytes` what one read(2) brings, at most `most` bytes. Returns how many those were: 0 at
-/// the end of the file.
+/// Appends to `bytes` what one read(2) brings, at most `most` bytes. Returns how many those were: 0
+/// at the end of the file.
 fn read_chunk(file: &mut File, bytes: &mut Vec<u8>, most: usize) -> io::Result<usize> {
     let length = bytes.len();
     if length == bytes.capacity() {
