@@ -12,14 +12,14 @@
 //!        | expire                        deadline has passed
 //!        | drain                         the server stops         if can_drain
 //!        | fail or abandon               a system call failed
-//! send  := unsent, then what the event appended to Turn::out, with send(2);
+//! send  := unsent, then what the event appended to ConnContext::out, with send(2);
 //!          output_taken if the kernel took any; the rest goes into unsent
 //! act   := next_step: Stay | SendFin, then fin_sent | Close | Abort
 //! ```
 //!
-//! Several events may come before one `send`. [`Turn::out`] is shared by all connections: it may
-//! hold the replies of others, and a connection looks only at what it appended itself, from
-//! [`Turn::out_start`] on.
+//! Several events may come before one `send`. [`ConnContext::out`] is shared by all connections: it
+//! may hold the replies of others, and a connection looks only at what it appended itself, from
+//! [`ConnContext::out_start`] on.
 //!
 //! Read [`Connection`] first, then `state.rs`, which has all states on one page, then
 //! `deadlines.rs`.
@@ -36,7 +36,7 @@ use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
 use crate::protocol::frame::{EncodedLength, FrameError};
 use crate::protocol::framing::{self, Framing, ReadCursor, Request};
-use crate::protocol::reply::Reply;
+use crate::protocol::reply::ReplyWriter;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use state::State;
@@ -47,23 +47,28 @@ mod in_place;
 mod state;
 mod work;
 
-pub use state::Step;
+pub use state::Action;
 pub use work::Work;
 
 #[cfg(test)]
 mod tests;
 
 /// What a service does; implemented by the handlers, and by tests.
-pub trait Respond {
+pub trait Handler {
     /// A connection was opened. What is appended to `reply` is sent as it is, without a header.
-    fn greet(&mut self, reply: &mut Reply<'_>) -> Outcome;
+    fn on_open(&mut self, reply: &mut ReplyWriter<'_>) -> Outcome;
 
     /// A request came. What is appended to `reply` answers it, framed as the request was. If
     /// answering costs more than to copy a few bytes, the service takes that from `work`.
-    fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>, work: &mut Work) -> Outcome;
+    fn on_request(
+        &mut self,
+        request: Request<'_>,
+        reply: &mut ReplyWriter<'_>,
+        work: &mut Work,
+    ) -> Outcome;
 
     /// All output was taken, and the service had asked for [`Outcome::Produce`]: more of it.
-    fn produce(&mut self, reply: &mut Reply<'_>);
+    fn on_writable(&mut self, reply: &mut ReplyWriter<'_>);
 }
 
 /// What becomes of the connection after a greeting or a reply.
@@ -79,7 +84,7 @@ pub enum Outcome {
 
 /// What the owner lends a connection for one call.
 #[derive(Debug)]
-pub struct Turn<'a, R> {
+pub struct ConnContext<'a, R> {
     /// The time of this turn of the loop.
     pub now: Moment,
     /// The server's limits.
@@ -87,7 +92,7 @@ pub struct Turn<'a, R> {
     /// How the connection's listener cuts requests.
     pub framing: Framing,
     /// The service.
-    pub responder: &'a mut R,
+    pub handler: &'a mut R,
     /// Where output is appended. It is the owner's, and the replies of other connections may be in
     /// it.
     pub out: &'a mut Vec<u8>,
@@ -97,7 +102,7 @@ pub struct Turn<'a, R> {
     pub work: &'a mut Work,
 }
 
-impl<R> Turn<'_, R> {
+impl<R> ConnContext<'_, R> {
     /// Bytes of output that this connection has appended.
     fn appended(&self) -> usize {
         self.out.len().saturating_sub(self.out_start)
@@ -123,7 +128,7 @@ pub struct Connection {
     /// When the idle timeout starts: the last byte in; the last byte out, unless a request is
     /// half-received; or when waiting requests could be served. After our FIN: when the linger
     /// timeout starts.
-    active: Moment,
+    idle_since: Moment,
     state: State,
 }
 
@@ -133,33 +138,33 @@ impl Connection {
         Connection {
             unparsed: ByteQueue::default(),
             unsent: ByteQueue::default(),
-            active: now,
+            idle_since: now,
             state: State::new(),
         }
     }
 
     /// Lets the service speak first.
-    pub fn open<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
-        let outcome = turn.responder.greet(&mut Reply::bare(turn.out));
+    pub fn open<R: Handler>(&mut self, turn: &mut ConnContext<'_, R>) {
+        let outcome = turn.handler.on_open(&mut ReplyWriter::raw(turn.out));
         self.apply(outcome);
     }
 
     /// Takes bytes that were read. Call only if [`Connection::wants_read`].
     #[inline]
-    pub fn receive<R: Respond>(&mut self, input: &[u8], turn: &mut Turn<'_, R>) {
+    pub fn receive<R: Handler>(&mut self, input: &[u8], turn: &mut ConnContext<'_, R>) {
         self.receive_with(ReadCursor::new(input), turn);
     }
 
-    fn receive_with<R: Respond>(&mut self, input: ReadCursor<'_>, turn: &mut Turn<'_, R>) {
+    fn receive_with<R: Handler>(&mut self, input: ReadCursor<'_>, turn: &mut ConnContext<'_, R>) {
         if self.state.reads_requests() {
-            self.active = turn.now;
+            self.idle_since = turn.now;
             turn.work.spend_bytes(input.bytes().len());
             self.serve(input, self.unparsed.len(), turn);
         }
     }
 
     /// Takes the peer's FIN. Call only if [`Connection::wants_read`].
-    pub fn receive_eof<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+    pub fn receive_eof<R: Handler>(&mut self, turn: &mut ConnContext<'_, R>) {
         let mut reason = CloseReason::PeerClosed;
         if self.state.reads_requests() && !self.unparsed.is_empty() {
             match turn.framing {
@@ -172,24 +177,24 @@ impl Connection {
     }
 
     /// Goes on with requests that had to wait. Call only if [`Connection::can_resume`].
-    pub fn resume<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+    pub fn resume<R: Handler>(&mut self, turn: &mut ConnContext<'_, R>) {
         self.state.resume();
         // The peer could not complete a request while we did not read: its time begins now.
-        self.active = turn.now;
+        self.idle_since = turn.now;
         self.unparsed.restart_wait(turn.now);
         self.serve(ReadCursor::new(&[]), 0, turn);
     }
 
     /// Makes more output. Call only if [`Connection::wants_to_produce`].
-    pub fn produce<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+    pub fn produce<R: Handler>(&mut self, turn: &mut ConnContext<'_, R>) {
         let before = turn.out.len();
-        turn.responder.produce(&mut Reply::bare(turn.out));
+        turn.handler.on_writable(&mut ReplyWriter::raw(turn.out));
         turn.work.spend_bytes(turn.out.len().saturating_sub(before));
     }
 
     /// Ends the connection because the server stops: a last line that lacks its end is answered, an
     /// unfinished frame is not. Call only if [`Connection::can_drain`].
-    pub fn drain<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+    pub fn drain<R: Handler>(&mut self, turn: &mut ConnContext<'_, R>) {
         if self.state.reads_requests()
             && !self.unparsed.is_empty()
             && matches!(turn.framing, Framing::Line { .. })
@@ -235,18 +240,18 @@ impl Connection {
         // While a request is unfinished, what counts is the peer's silence: the gap behind a line
         // would never come while the peer takes earlier replies, piece by piece.
         if self.unparsed.is_empty() {
-            self.active = now;
+            self.idle_since = now;
         }
     }
 
     /// FIN was sent, at `now`.
     pub fn fin_sent(&mut self, now: Moment) {
         self.state.fin_sent();
-        self.active = now;
+        self.idle_since = now;
     }
 
     /// What to do with the socket, when all that can be sent has been sent.
-    pub fn next_step(&self) -> Step {
+    pub fn next_step(&self) -> Action {
         self.state.action(self.has_unsent())
     }
 
@@ -283,11 +288,11 @@ impl Connection {
     /// Serves the requests that are held and then those in `input`, for as long as they are whole,
     /// there is room for replies, and work is left. `searched` bytes held are known not to end a
     /// request.
-    fn serve<R: Respond>(
+    fn serve<R: Handler>(
         &mut self,
         mut input: ReadCursor<'_>,
         searched: usize,
-        turn: &mut Turn<'_, R>,
+        turn: &mut ConnContext<'_, R>,
     ) {
         let mut end = self.serve_held(&mut input, searched, turn);
         if end == ServeEnd::AllServed {
@@ -303,11 +308,11 @@ impl Connection {
     }
 
     /// Serves requests that are held, and the one that `input` completes.
-    fn serve_held<R: Respond>(
+    fn serve_held<R: Handler>(
         &mut self,
         input: &mut ReadCursor<'_>,
         mut searched: usize,
-        turn: &mut Turn<'_, R>,
+        turn: &mut ConnContext<'_, R>,
     ) -> ServeEnd {
         while !self.unparsed.is_empty() {
             if self.must_wait(turn) {
@@ -331,10 +336,10 @@ impl Connection {
     }
 
     /// Serves requests from `input` while none is held.
-    fn serve_read<R: Respond>(
+    fn serve_read<R: Handler>(
         &mut self,
         input: &mut ReadCursor<'_>,
-        turn: &mut Turn<'_, R>,
+        turn: &mut ConnContext<'_, R>,
     ) -> ServeEnd {
         let mut last = EncodedLength::default();
         while !input.bytes().is_empty() {
@@ -342,10 +347,10 @@ impl Connection {
                 return ServeEnd::MustWait;
             }
             match input.take_message(turn.framing) {
-                Ok(Some(message)) => {
-                    let outcome = answer(message, &mut last, turn);
-                    self.apply(outcome);
-                }
+                Ok(Some(message)) => match answer(message, &mut last, turn) {
+                    Outcome::Continue => continue,
+                    outcome => self.apply(outcome),
+                },
                 Ok(None) => {
                     self.unparsed.extend(input.take_rest(), turn.now);
                     return ServeEnd::Settled;
@@ -360,23 +365,23 @@ impl Connection {
     }
 
     #[cold]
-    fn refuse<R: Respond>(&mut self, error: FrameError, turn: &mut Turn<'_, R>) -> ServeEnd {
+    fn refuse<R: Handler>(&mut self, error: FrameError, turn: &mut ConnContext<'_, R>) -> ServeEnd {
         self.reply_error_and_close(error.into(), format_args!("{error}"), turn);
         ServeEnd::Settled
     }
 
     /// Whether requests must wait: for other connections, or for the peer to take output.
     #[inline]
-    fn must_wait<R>(&self, turn: &Turn<'_, R>) -> bool {
+    fn must_wait<R>(&self, turn: &ConnContext<'_, R>) -> bool {
         turn.work.is_spent() || self.is_above_high_water(turn)
     }
 
-    fn is_above_high_water<R>(&self, turn: &Turn<'_, R>) -> bool {
+    fn is_above_high_water<R>(&self, turn: &ConnContext<'_, R>) -> bool {
         self.unsent.len() + turn.appended() > turn.limits.output_limit
     }
 
     /// A line that lacks its end counts as a request once the peer pauses or half-closes.
-    fn serve_final_line<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+    fn serve_final_line<R: Handler>(&mut self, turn: &mut ConnContext<'_, R>) {
         let outcome = answer_alone(self.unparsed.bytes(), turn);
         self.unparsed.clear();
         self.apply(outcome);
@@ -392,13 +397,13 @@ impl Connection {
     }
 
     /// Answers bytes that cannot be served, and closes so that the answer is not lost.
-    fn reply_error_and_close<R: Respond>(
+    fn reply_error_and_close<R: Handler>(
         &mut self,
         reason: CloseReason,
         why: std::fmt::Arguments<'_>,
-        turn: &mut Turn<'_, R>,
+        turn: &mut ConnContext<'_, R>,
     ) {
-        let mut reply = Reply::begin(turn.out, turn.framing.envelope());
+        let mut reply = ReplyWriter::begin(turn.out, turn.framing.envelope());
         // Appending to a Vec cannot fail.
         let _ = write!(reply, "Error: {why}");
         reply.finish();
@@ -415,11 +420,15 @@ impl Connection {
 
 /// Answers the request that `message` is. `last` has the length of the reply before.
 #[inline(always)] // once, into the loop of `serve`
-fn answer<R: Respond>(message: &[u8], last: &mut EncodedLength, turn: &mut Turn<'_, R>) -> Outcome {
+fn answer<R: Handler>(
+    message: &[u8],
+    last: &mut EncodedLength,
+    turn: &mut ConnContext<'_, R>,
+) -> Outcome {
     let before = turn.out.len();
     let request = turn.framing.payload(message);
-    let mut reply = Reply::begin(turn.out, request.envelope);
-    let outcome = turn.responder.respond(request, &mut reply, turn.work);
+    let mut reply = ReplyWriter::begin(turn.out, request.envelope);
+    let outcome = turn.handler.on_request(request, &mut reply, turn.work);
     reply.finish_with(last);
     turn.work.spend_request(turn.out.len().saturating_sub(before));
     outcome
@@ -427,6 +436,6 @@ fn answer<R: Respond>(message: &[u8], last: &mut EncodedLength, turn: &mut Turn<
 
 /// Answers a request that is not one of many in a read.
 #[inline(never)]
-fn answer_alone<R: Respond>(message: &[u8], turn: &mut Turn<'_, R>) -> Outcome {
+fn answer_alone<R: Handler>(message: &[u8], turn: &mut ConnContext<'_, R>) -> Outcome {
     answer(message, &mut EncodedLength::default(), turn)
 }

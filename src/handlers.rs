@@ -16,12 +16,12 @@ pub mod rfc;
 #[cfg(test)]
 mod tests;
 
-use crate::conn::{Outcome, Respond, Work};
+use crate::conn::{Handler, Outcome, Work};
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
 use crate::io::host::{Host, WallClock};
 use crate::protocol::framing::{Framing, Request};
-use crate::protocol::reply::Reply;
+use crate::protocol::reply::ReplyWriter;
 use crate::server::client_log::ClientLog;
 use crate::server::limits::Limits;
 use crate::server::stats::Stats;
@@ -39,11 +39,11 @@ pub struct ServiceSpec {
     /// What the service does, in a few words, for `--help`.
     pub help: &'static str,
     /// A connection was opened. What is appended is sent as it is.
-    pub on_open: fn(&mut Context<'_>, &mut Reply<'_>) -> Outcome,
+    pub on_open: fn(&mut Context<'_>, &mut ReplyWriter<'_>) -> Outcome,
     /// A request came, with this body. What is appended answers it.
-    pub on_request: fn(&[u8], &mut Context<'_>, &mut Reply<'_>, &mut Work) -> Outcome,
+    pub on_request: fn(&[u8], &mut Context<'_>, &mut ReplyWriter<'_>, &mut Work) -> Outcome,
     /// All output was taken, and the service had asked for [`Outcome::Produce`].
-    pub on_writable: fn(&mut Reply<'_>),
+    pub on_writable: fn(&mut ReplyWriter<'_>),
 }
 
 /// How a service's byte stream is cut into requests, up to the limit for their length.
@@ -250,25 +250,30 @@ pub struct Context<'a> {
 }
 
 /// A service bound to the context of one visit: what the engine calls.
-pub struct Responder<'a> {
+pub struct BoundService<'a> {
     /// Which service.
     pub spec: &'static ServiceSpec,
     /// What its handlers may see.
     pub context: Context<'a>,
 }
 
-impl Respond for Responder<'_> {
-    fn greet(&mut self, reply: &mut Reply<'_>) -> Outcome {
+impl Handler for BoundService<'_> {
+    fn on_open(&mut self, reply: &mut ReplyWriter<'_>) -> Outcome {
         (self.spec.on_open)(&mut self.context, reply)
     }
 
     #[inline]
-    fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>, work: &mut Work) -> Outcome {
+    fn on_request(
+        &mut self,
+        request: Request<'_>,
+        reply: &mut ReplyWriter<'_>,
+        work: &mut Work,
+    ) -> Outcome {
         self.context.stats.requests += 1;
         (self.spec.on_request)(request.body, &mut self.context, reply, work)
     }
 
-    fn produce(&mut self, reply: &mut Reply<'_>) {
+    fn on_writable(&mut self, reply: &mut ReplyWriter<'_>) {
         (self.spec.on_writable)(reply);
     }
 }

@@ -1,9 +1,9 @@
 //! One connection's engine and its service, without a socket: bytes in, bytes out.
 
 use super::FixedClock;
-use readyd::conn::{Connection, Turn, Work};
+use readyd::conn::{ConnContext, Connection, Work};
 use readyd::handlers::daytime::Calendar;
-use readyd::handlers::{Context, Responder, Service};
+use readyd::handlers::{BoundService, Context, Service};
 use readyd::io::clock::Moment;
 use readyd::server::client_log::ClientLog;
 use readyd::server::limits::Limits;
@@ -53,11 +53,11 @@ impl Engine {
             publisher: &mut Publisher::default(),
             log: &mut self.log,
         };
-        let mut turn = Turn {
+        let mut turn = ConnContext {
             now,
             limits: &self.limits,
             framing: self.service.framing(&self.limits),
-            responder: &mut Responder { spec: self.service.spec(), context },
+            handler: &mut BoundService { spec: self.service.spec(), context },
             out: &mut self.out,
             out_start: 0,
             work: &mut Work::new(Work::VISIT),

@@ -1,6 +1,6 @@
 //! A whole server and its clients, in memory.
 
-use super::memory_net::{End, MemoryNet, Wire};
+use super::memory_net::{End, Incoming, MemoryNet, Wire};
 use readyd::handlers::Service;
 use readyd::handlers::daytime::Calendar;
 use readyd::io::clock::Moment;
@@ -50,7 +50,10 @@ impl World {
             idle_timeout: Duration::from_secs(1_000_000),
             ..Limits::default()
         });
+        // The server reads once when it accepts, and they are silent.
+        world.wire.incoming.replace(Incoming::Nothing);
         world.accept(connections);
+        world.wire.incoming.take();
         world
     }
 

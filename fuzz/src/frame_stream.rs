@@ -8,11 +8,11 @@ use crate::reference::{self, Rest, enveloped};
 use arbitrary::{Arbitrary, Unstructured};
 use readyd::io::clock::Moment;
 use readyd::server::close::CloseReason;
-use readyd::conn::{Connection, Outcome, Respond, Step, Turn, Work};
+use readyd::conn::{Connection, Outcome, Handler, Action, ConnContext, Work};
 use readyd::protocol::frame::FrameError;
-use readyd::protocol::framing::{Envelope, Framing, Request};
+use readyd::protocol::framing::{ReplyFraming, Framing, Request};
 use readyd::server::limits::Limits;
-use readyd::protocol::reply::Reply;
+use readyd::protocol::reply::ReplyWriter;
 
 /// Longest text of an error, in its envelope.
 const LONGEST_REFUSAL: usize = 300;
@@ -113,12 +113,12 @@ struct Service {
     longest_reply: usize,
 }
 
-impl Respond for Service {
-    fn greet(&mut self, _: &mut Reply<'_>) -> Outcome {
+impl Handler for Service {
+    fn on_open(&mut self, _: &mut ReplyWriter<'_>) -> Outcome {
         Outcome::Continue
     }
 
-    fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>, _: &mut Work) -> Outcome {
+    fn on_request(&mut self, request: Request<'_>, reply: &mut ReplyWriter<'_>, _: &mut Work) -> Outcome {
         let text = if self.echoes_all { Some(request.body) } else { echoed(request.body) };
         if let Some(text) = text {
             self.note_reply(text, request.envelope);
@@ -131,13 +131,13 @@ impl Respond for Service {
         outcome
     }
 
-    fn produce(&mut self, _: &mut Reply<'_>) {
+    fn on_writable(&mut self, _: &mut ReplyWriter<'_>) {
         unreachable!("this service never speaks unasked");
     }
 }
 
 impl Service {
-    fn note_reply(&mut self, body: &[u8], envelope: Envelope) {
+    fn note_reply(&mut self, body: &[u8], envelope: ReplyFraming) {
         self.longest_reply = self.longest_reply.max(enveloped(body, envelope).len());
     }
 }
@@ -175,13 +175,13 @@ impl Conversation<'_> {
         self.turn(Connection::open);
         loop {
             match self.conn.next_step() {
-                Step::Close(reason) => {
+                Action::Close(reason) => {
                     assert_eq!(self.conn.memory(), (0, 0));
                     return (self.received, reason);
                 }
-                Step::Abort(reason) => panic!("gives up a peer that takes all: {reason}"),
-                Step::SendFin => self.conn.fin_sent(Moment::START),
-                Step::Stay => {}
+                Action::Abort(reason) => panic!("gives up a peer that takes all: {reason}"),
+                Action::SendFin => self.conn.fin_sent(Moment::START),
+                Action::Stay => {}
             }
             if self.conn.can_resume(self.limits) {
                 self.turn(Connection::resume);
@@ -206,12 +206,12 @@ impl Conversation<'_> {
         }
     }
 
-    fn turn(&mut self, call: impl FnOnce(&mut Connection, &mut Turn<'_, Service>)) {
-        let mut turn = Turn {
+    fn turn(&mut self, call: impl FnOnce(&mut Connection, &mut ConnContext<'_, Service>)) {
+        let mut turn = ConnContext {
             now: Moment::START,
             limits: self.limits,
             framing: self.framing,
-            responder: &mut self.service,
+            handler: &mut self.service,
             out_start: self.out.len(),
             out: &mut self.out,
             work: &mut Work::new(Work::VISIT),

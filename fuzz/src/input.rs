@@ -3,7 +3,7 @@
 
 use crate::reference::enveloped;
 use arbitrary::{Arbitrary, Unstructured};
-use readyd::protocol::framing::Envelope;
+use readyd::protocol::framing::ReplyFraming;
 
 /// Longest stream that is made of pieces. Longer ones are slower and find nothing else.
 const LONGEST_STREAM: usize = 8 * 1024;
@@ -25,15 +25,15 @@ enum Piece<'a> {
 impl Piece<'_> {
     fn bytes(&self) -> Vec<u8> {
         match *self {
-            Piece::Frame(body) => enveloped(body, Envelope::Frame),
+            Piece::Frame(body) => enveloped(body, ReplyFraming::Frame),
             Piece::Row(bits) => {
                 let (len, more) = (usize::from(bits % 512), usize::from(bits / 512 % 8));
-                enveloped(&vec![b'k'; len], Envelope::Frame).repeat(1 + more)
+                enveloped(&vec![b'k'; len], ReplyFraming::Frame).repeat(1 + more)
             }
             Piece::Number(number) => number.to_string().into_bytes(),
             Piece::Spaces(count) => vec![b' '; usize::from(count % 66)],
-            Piece::Line(line) => enveloped(line, Envelope::Lf),
-            Piece::LineCrLf(line) => enveloped(line, Envelope::CrLf),
+            Piece::Line(line) => enveloped(line, ReplyFraming::Lf),
+            Piece::LineCrLf(line) => enveloped(line, ReplyFraming::CrLf),
             Piece::Bytes(bytes) => bytes.to_vec(),
         }
     }

@@ -6,12 +6,12 @@
 use crate::printable::assert_plain;
 use readyd::server::client_log::{ClientLog, Escaped};
 use readyd::io::clock::{Moment, WallTime};
-use readyd::conn::{Respond, Work};
-use readyd::protocol::framing::{Envelope, Request};
+use readyd::conn::{Handler, Work};
+use readyd::protocol::framing::{ReplyFraming, Request};
 use readyd::handlers::daytime::{Calendar, Format};
-use readyd::handlers::{Context, Options, Responder, Service};
+use readyd::handlers::{Context, Options, BoundService, Service};
 use readyd::io::host::{Host, WallClock};
-use readyd::protocol::reply::Reply;
+use readyd::protocol::reply::ReplyWriter;
 use readyd::server::stats::Stats;
 use readyd::server::stats::publishing::Publisher;
 use readyd::table::Table;
@@ -123,13 +123,13 @@ fn check_lines(service: Service, message: &[u8]) {
         publisher: &mut Publisher::default(),
         log: &mut log,
     };
-    let request = Request { body: message, envelope: Envelope::Bare };
-    let responder = &mut Responder { spec: service.spec(), context };
+    let request = Request { body: message, envelope: ReplyFraming::Bare };
+    let responder = &mut BoundService { spec: service.spec(), context };
     for _ in 0..4 {
         let start = out.len();
-        let _ = responder.respond(
+        let _ = responder.on_request(
             request,
-            &mut Reply::bare(&mut out),
+            &mut ReplyWriter::raw(&mut out),
             &mut Work::new(Work::VISIT),
         );
         if let Some(error) = out[start..].strip_prefix(b"Error: ") {

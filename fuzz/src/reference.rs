@@ -4,7 +4,7 @@
 //! and tries every prefix; where it takes bytes as they come, this wants all of them at once.
 
 use readyd::protocol::frame::{FrameError, HEADER_LEN};
-use readyd::protocol::framing::{Envelope, Framing, Request};
+use readyd::protocol::framing::{ReplyFraming, Framing, Request};
 
 /// Whether some header begins with `prefix`.
 fn can_begin_header(prefix: &[u8]) -> bool {
@@ -63,7 +63,7 @@ pub(crate) fn requests(framing: Framing, stream: &[u8]) -> (Vec<Request<'_>>, Re
 }
 
 fn bare(body: &[u8]) -> Request<'_> {
-    Request { body, envelope: Envelope::Bare }
+    Request { body, envelope: ReplyFraming::Bare }
 }
 
 fn rest_of(rest: &[u8]) -> Rest {
@@ -84,7 +84,7 @@ fn frames(mut stream: &[u8], max_body: usize) -> (Vec<Request<'_>>, Rest) {
         let Some((body, next)) = behind.split_at_checked(len) else {
             return (requests, rest_of(stream));
         };
-        requests.push(Request { body, envelope: Envelope::Frame });
+        requests.push(Request { body, envelope: ReplyFraming::Frame });
         stream = next;
     }
 }
@@ -100,19 +100,19 @@ fn lines(stream: &[u8], max_line: usize) -> (Vec<Request<'_>>, Rest) {
         }
         requests.push(match (ended, without_cr) {
             (None, _) => return (requests, rest_of(line)),
-            (Some(_), Some(body)) => Request { body, envelope: Envelope::CrLf },
-            (Some(body), None) => Request { body, envelope: Envelope::Lf },
+            (Some(_), Some(body)) => Request { body, envelope: ReplyFraming::CrLf },
+            (Some(body), None) => Request { body, envelope: ReplyFraming::Lf },
         });
     }
     (requests, Rest::Nothing)
 }
 
 /// `body` in an envelope, as a reply goes out.
-pub(crate) fn enveloped(body: &[u8], envelope: Envelope) -> Vec<u8> {
+pub(crate) fn enveloped(body: &[u8], envelope: ReplyFraming) -> Vec<u8> {
     match envelope {
-        Envelope::Frame => [format!("{:<64}", body.len()).as_bytes(), body].concat(),
-        Envelope::Lf => [body, b"\n"].concat(),
-        Envelope::CrLf => [body, b"\r\n"].concat(),
-        Envelope::Bare => body.to_vec(),
+        ReplyFraming::Frame => [format!("{:<64}", body.len()).as_bytes(), body].concat(),
+        ReplyFraming::Lf => [body, b"\n"].concat(),
+        ReplyFraming::CrLf => [body, b"\r\n"].concat(),
+        ReplyFraming::Bare => body.to_vec(),
     }
 }

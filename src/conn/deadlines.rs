@@ -4,7 +4,7 @@
 //! when it is asked for, from three moments that the connection notes anyway. So a request need not
 //! set any timer.
 
-use super::{Connection, Respond, Turn};
+use super::{ConnContext, Connection, Handler};
 use crate::io::clock::Moment;
 use crate::protocol::framing::Framing;
 use crate::server::close::CloseReason;
@@ -31,7 +31,7 @@ impl Connection {
     }
 
     /// Acts on the deadline if it has passed.
-    pub fn expire<R: Respond>(&mut self, turn: &mut Turn<'_, R>) {
+    pub fn expire<R: Handler>(&mut self, turn: &mut ConnContext<'_, R>) {
         let (due, deadline) = self.next_deadline(turn.framing, turn.limits);
         if due > turn.now {
             return;
@@ -54,7 +54,7 @@ impl Connection {
 
     fn next_deadline(&self, framing: Framing, limits: &Limits) -> (Moment, Deadline) {
         if self.state.is_lingering() {
-            return (self.active + limits.linger_timeout, Deadline::Linger);
+            return (self.idle_since + limits.linger_timeout, Deadline::Linger);
         }
         let mut next = (Moment::NEVER, Deadline::Idle);
         if let Some(since) = self.unsent.waiting_since() {
@@ -68,13 +68,13 @@ impl Connection {
             if frame < next.0 {
                 next = (frame, Deadline::Frame);
             }
-            let gap = self.active + limits.line_pause;
+            let gap = self.idle_since + limits.line_pause;
             if matches!(framing, Framing::Line { .. }) && gap < next.0 {
                 next = (gap, Deadline::LineGap);
             }
         }
         if next.0 == Moment::NEVER {
-            next.0 = self.active + limits.idle_timeout;
+            next.0 = self.idle_since + limits.idle_timeout;
         }
         next
     }

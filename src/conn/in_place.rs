@@ -3,14 +3,14 @@
 //! The reply to `ECHO text` ends as the request does. So a reply of 4 KiB and more is made by
 //! writing its header into the request's own buffer, in front of the text: into the buffer that
 //! recv(2) filled, or into the connection's own if the request came in several reads. The handler
-//! knows nothing of this; [`Reply::echo`] is all it calls.
+//! knows nothing of this; [`ReplyWriter::echo`] is all it calls.
 //!
 //! Invariant: what is sent is what [`Connection::receive`] would have made of the same bytes.
 
-use super::{Connection, Outcome, Respond, Turn};
+use super::{ConnContext, Connection, Handler, Outcome};
 use crate::protocol::frame::{self, HEADER_LEN};
-use crate::protocol::framing::{Envelope, Framing, ReadCursor};
-use crate::protocol::reply::Reply;
+use crate::protocol::framing::{Framing, ReadCursor, ReplyFraming};
+use crate::protocol::reply::ReplyWriter;
 use std::ops::Range;
 
 /// The shortest text that is echoed in place, in bytes. Copying a shorter one costs less than the
@@ -19,13 +19,14 @@ pub(super) const MIN_TEXT: usize = 4096;
 
 impl Connection {
     /// As [`Connection::receive`]; but a large echo that came alone is made in `input`. Then its
-    /// range in `input` is returned, nothing was appended to [`Turn::out`], and the owner must send
-    /// those bytes, or put them into [`Connection::unsent`], before `input` is used again.
+    /// range in `input` is returned, nothing was appended to [`ConnContext::out`], and the owner
+    /// must send those bytes, or put them into [`Connection::unsent`], before `input` is used
+    /// again.
     #[inline]
-    pub fn receive_in_place<R: Respond>(
+    pub fn receive_in_place<R: Handler>(
         &mut self,
         input: &mut [u8],
-        turn: &mut Turn<'_, R>,
+        turn: &mut ConnContext<'_, R>,
     ) -> Option<Range<usize>> {
         if input.len() < MIN_TEXT {
             self.receive(input, turn);
@@ -34,10 +35,10 @@ impl Connection {
         self.receive_large(input, turn)
     }
 
-    fn receive_large<R: Respond>(
+    fn receive_large<R: Handler>(
         &mut self,
         input: &mut [u8],
-        turn: &mut Turn<'_, R>,
+        turn: &mut ConnContext<'_, R>,
     ) -> Option<Range<usize>> {
         let mut cursor = ReadCursor::new(input);
         // An error is found again, and answered, by `serve`.
@@ -50,7 +51,7 @@ impl Connection {
             self.receive_with(cursor, turn);
             return None;
         }
-        self.active = turn.now;
+        self.idle_since = turn.now;
         turn.work.spend_bytes(input.len());
         let (outcome, text_len) = answer_lending(input, turn);
         self.apply(outcome);
@@ -59,10 +60,10 @@ impl Connection {
 
     /// Answers the request that is the first `len` bytes held. If it is a large echo with nothing
     /// in front of it or behind it, its buffer becomes the output.
-    pub(super) fn answer_held<R: Respond>(
+    pub(super) fn answer_held<R: Handler>(
         &mut self,
         len: usize,
-        turn: &mut Turn<'_, R>,
+        turn: &mut ConnContext<'_, R>,
     ) -> Outcome {
         let message = self.unparsed.bytes().get(..len).unwrap_or_default();
         if len < MIN_TEXT || len < self.unparsed.len() || !self.may_lend(turn) {
@@ -82,9 +83,9 @@ impl Connection {
         outcome
     }
 
-    /// Whether a reply need not be in [`Turn::out`]: no output of this connection is in front of
-    /// it, it ends as its request does, and there is work left for it.
-    fn may_lend<R>(&self, turn: &Turn<'_, R>) -> bool {
+    /// Whether a reply need not be in [`ConnContext::out`]: no output of this connection is in
+    /// front of it, it ends as its request does, and there is work left for it.
+    fn may_lend<R>(&self, turn: &ConnContext<'_, R>) -> bool {
         self.unsent.is_empty()
             && turn.appended() == 0
             && matches!(turn.framing, Framing::Padded { .. } | Framing::Raw)
@@ -94,11 +95,11 @@ impl Connection {
 
 /// Answers `message`. Returns the length of the text if it is a large echo; otherwise 0, and the
 /// reply is in the output.
-fn answer_lending<R: Respond>(message: &[u8], turn: &mut Turn<'_, R>) -> (Outcome, usize) {
+fn answer_lending<R: Handler>(message: &[u8], turn: &mut ConnContext<'_, R>) -> (Outcome, usize) {
     let before = turn.out.len();
     let request = turn.framing.payload(message);
-    let mut reply = Reply::begin_lending(turn.out, request.envelope, MIN_TEXT);
-    let outcome = turn.responder.respond(request, &mut reply, turn.work);
+    let mut reply = ReplyWriter::begin_lending(turn.out, request.envelope, MIN_TEXT);
+    let outcome = turn.handler.on_request(request, &mut reply, turn.work);
     let text_len = reply.finish();
     turn.work.spend_request(turn.out.len().saturating_sub(before));
     (outcome, text_len)
@@ -106,11 +107,11 @@ fn answer_lending<R: Respond>(message: &[u8], turn: &mut Turn<'_, R>) -> (Outcom
 
 /// Makes the last `text_len` bytes of `message` a reply where they are, and returns its range. The
 /// request's own header and command leave room for a header.
-fn make_reply_in(message: &mut [u8], text_len: usize, envelope: Envelope) -> Range<usize> {
+fn make_reply_in(message: &mut [u8], text_len: usize, envelope: ReplyFraming) -> Range<usize> {
     let end = message.len();
     let (before, text) = message.split_at_mut(end.saturating_sub(text_len));
     match (envelope, before.last_chunk_mut::<HEADER_LEN>()) {
-        (Envelope::Frame, Some(header)) => {
+        (ReplyFraming::Frame, Some(header)) => {
             *header = frame::encode_header(text.len());
             before.len() - HEADER_LEN..end
         }

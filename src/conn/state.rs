@@ -60,7 +60,7 @@ const LEGAL_PAIRS: [(Outbound, &[Inbound]); 6] = [
 
 /// What the owner must do next with the connection's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Action {
     /// Nothing: wait for readiness or the deadline.
     Stay,
     /// Half-close: send FIN, then call [`fin_sent`](super::Connection::fin_sent).
@@ -225,17 +225,17 @@ impl State {
 
     /// What to do with the socket when all that can be sent has been sent, and `has_unsent` tells
     /// whether some output is left.
-    pub(super) fn action(self, has_unsent: bool) -> Step {
+    pub(super) fn action(self, has_unsent: bool) -> Action {
         match (self.outbound, self.inbound) {
-            (Outbound::Open | Outbound::Producing, _) => Step::Stay,
-            (Outbound::Closing(_), _) if has_unsent => Step::Stay,
+            (Outbound::Open | Outbound::Producing, _) => Action::Stay,
+            (Outbound::Closing(_), _) if has_unsent => Action::Stay,
             // close(2) sends FIN.
-            (Outbound::Closing(reason), Inbound::Ended) => Step::Close(reason),
-            (Outbound::Closing(_), _) => Step::SendFin,
-            (Outbound::FinSent(reason), Inbound::Ended) => Step::Close(reason),
-            (Outbound::FinSent(_), _) => Step::Stay,
-            (Outbound::Aborting(reason), _) => Step::Abort(reason),
-            (Outbound::Failed(reason), _) => Step::Close(reason),
+            (Outbound::Closing(reason), Inbound::Ended) => Action::Close(reason),
+            (Outbound::Closing(_), _) => Action::SendFin,
+            (Outbound::FinSent(reason), Inbound::Ended) => Action::Close(reason),
+            (Outbound::FinSent(_), _) => Action::Stay,
+            (Outbound::Aborting(reason), _) => Action::Abort(reason),
+            (Outbound::Failed(reason), _) => Action::Close(reason),
         }
     }
 }

@@ -7,7 +7,7 @@ mod in_place;
 mod owner;
 mod pressure;
 
-use super::{Outcome, Step};
+use super::{Action, Outcome};
 use crate::server::close::CloseReason;
 use owner::{LINE, Owner, PADDED, RAW, frame};
 
@@ -33,14 +33,14 @@ fn the_service_may_speak_first() {
     greeted.open();
     greeted.receive(b"ECHO x\n");
     assert_eq!(greeted.received, b"07/05/2021 20:36:52x\n");
-    assert_eq!(greeted.conn.next_step(), Step::Stay);
+    assert_eq!(greeted.conn.next_step(), Action::Stay);
 
     let mut served = Owner::new(RAW);
     served.service.greeting = b"the time\r\n";
     served.service.on_open = Outcome::Finish(CloseReason::Served);
     served.open();
     assert_eq!(served.received, b"the time\r\n");
-    assert_eq!(served.conn.next_step(), Step::SendFin);
+    assert_eq!(served.conn.next_step(), Action::SendFin);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_producing_connection_takes_what_the_peer_sends_and_goes_on() {
     // A peer that half-closed still reads.
     owner.eof();
     assert!(owner.conn.wants_to_produce());
-    assert_eq!(owner.conn.next_step(), Step::Stay);
+    assert_eq!(owner.conn.next_step(), Action::Stay);
     owner.drain();
-    assert_eq!(owner.conn.next_step(), Step::Close(CloseReason::Drained));
+    assert_eq!(owner.conn.next_step(), Action::Close(CloseReason::Drained));
 }

@@ -6,7 +6,7 @@
 use super::{Context, Options};
 use crate::conn::{Outcome, Work};
 use crate::io::clock::WallTime;
-use crate::protocol::reply::Reply;
+use crate::protocol::reply::ReplyWriter;
 use crate::server::client_log::Escaped;
 use crate::server::close::CloseReason;
 use crate::zone::ZoneRules;
@@ -192,7 +192,7 @@ fn date_at(wall: WallTime, offset: i32) -> Option<UtcDateTime> {
 }
 
 /// Sends the time. Finishes unless the client is to acknowledge it.
-pub(super) fn greet(context: &mut Context<'_>, reply: &mut Reply<'_>) -> Outcome {
+pub(super) fn greet(context: &mut Context<'_>, reply: &mut ReplyWriter<'_>) -> Outcome {
     let Options { format, ack } = context.options;
     reply.push(context.calendar.text(format, context.system.wall_time()));
     if ack {
@@ -206,7 +206,7 @@ pub(super) fn greet(context: &mut Context<'_>, reply: &mut Reply<'_>) -> Outcome
 pub(super) fn acknowledged(
     text: &[u8],
     context: &mut Context<'_>,
-    _: &mut Reply<'_>,
+    _: &mut ReplyWriter<'_>,
     _: &mut Work,
 ) -> Outcome {
     let (peer, text) = (context.peer, Escaped(text));

@@ -7,7 +7,7 @@
 use super::daytime::Format;
 use super::{Context, greeting, lookup};
 use crate::conn::{Outcome, Work};
-use crate::protocol::reply::Reply;
+use crate::protocol::reply::ReplyWriter;
 use crate::server::client_log::Escaped;
 use crate::server::close::CloseReason;
 use log::Level;
@@ -34,7 +34,7 @@ pub struct Command {
 }
 
 /// Answers a request whose argument is this.
-type Run = fn(&[u8], &mut Context<'_>, &mut Reply<'_>, &mut Work) -> Outcome;
+type Run = fn(&[u8], &mut Context<'_>, &mut ReplyWriter<'_>, &mut Work) -> Outcome;
 
 /// What may follow a command's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,7 +187,7 @@ impl fmt::Display for RequestError<'_> {
 pub(super) fn respond(
     body: &[u8],
     context: &mut Context<'_>,
-    reply: &mut Reply<'_>,
+    reply: &mut ReplyWriter<'_>,
     work: &mut Work,
 ) -> Outcome {
     context.stats.frames += 1;
@@ -204,7 +204,11 @@ pub(super) fn respond(
 }
 
 #[cold]
-fn refuse(error: &RequestError<'_>, context: &mut Context<'_>, reply: &mut Reply<'_>) -> Outcome {
+fn refuse(
+    error: &RequestError<'_>,
+    context: &mut Context<'_>,
+    reply: &mut ReplyWriter<'_>,
+) -> Outcome {
     context.stats.refusals += 1;
     // Appending to a Vec cannot fail.
     let _ = write!(reply, "Error: {error}");
@@ -216,7 +220,7 @@ fn refuse(error: &RequestError<'_>, context: &mut Context<'_>, reply: &mut Reply
 fn take_message(
     body: &[u8],
     context: &mut Context<'_>,
-    reply: &mut Reply<'_>,
+    reply: &mut ReplyWriter<'_>,
     work: &mut Work,
 ) -> Outcome {
     work.spend(MESSAGE_COST);
@@ -229,7 +233,7 @@ fn take_message(
 fn daytime(
     format: &[u8],
     context: &mut Context<'_>,
-    reply: &mut Reply<'_>,
+    reply: &mut ReplyWriter<'_>,
     _: &mut Work,
 ) -> Outcome {
     let found = match format {
@@ -243,7 +247,12 @@ fn daytime(
     Outcome::Continue
 }
 
-fn lookup(key: &[u8], context: &mut Context<'_>, reply: &mut Reply<'_>, _: &mut Work) -> Outcome {
+fn lookup(
+    key: &[u8],
+    context: &mut Context<'_>,
+    reply: &mut ReplyWriter<'_>,
+    _: &mut Work,
+) -> Outcome {
     lookup::write_value(key, context.table, reply);
     Outcome::Continue
 }
@@ -253,7 +262,7 @@ fn lookup(key: &[u8], context: &mut Context<'_>, reply: &mut Reply<'_>, _: &mut 
 fn time_stamps(
     _: &[u8],
     context: &mut Context<'_>,
-    reply: &mut Reply<'_>,
+    reply: &mut ReplyWriter<'_>,
     _: &mut Work,
 ) -> Outcome {
     let read = context.system.wall_time();
@@ -263,7 +272,12 @@ fn time_stamps(
     Outcome::Continue
 }
 
-fn stats(_: &[u8], context: &mut Context<'_>, reply: &mut Reply<'_>, work: &mut Work) -> Outcome {
+fn stats(
+    _: &[u8],
+    context: &mut Context<'_>,
+    reply: &mut ReplyWriter<'_>,
+    work: &mut Work,
+) -> Outcome {
     let Context { publisher, stats, system, now, .. } = context;
     if !publisher.has_report(stats) {
         work.spend(STATS_TEXT_COST);
@@ -272,7 +286,7 @@ fn stats(_: &[u8], context: &mut Context<'_>, reply: &mut Reply<'_>, work: &mut 
     Outcome::Continue
 }
 
-fn help(_: &[u8], _: &mut Context<'_>, reply: &mut Reply<'_>, _: &mut Work) -> Outcome {
+fn help(_: &[u8], _: &mut Context<'_>, reply: &mut ReplyWriter<'_>, _: &mut Work) -> Outcome {
     for command in &COMMANDS {
         let _ = writeln!(reply, "{:<17} {}", command.usage(), command.help);
     }

@@ -3,19 +3,19 @@
 use super::Context;
 use crate::conn::Outcome;
 use crate::io::address::{Credentials, Peer};
-use crate::protocol::reply::Reply;
+use crate::protocol::reply::ReplyWriter;
 use crate::server::close::CloseReason;
 use std::fmt::Write as _;
 
 /// Greets and finishes.
-pub(super) fn greet(context: &mut Context<'_>, reply: &mut Reply<'_>) -> Outcome {
+pub(super) fn greet(context: &mut Context<'_>, reply: &mut ReplyWriter<'_>) -> Outcome {
     write_greeting(context, reply);
     Outcome::Finish(CloseReason::Served)
 }
 
 /// Appends `Hello! You are connected to ('192.168.1.6', 57662)`, or `('unix', 4711)` with the
 /// process ID of a client that connected to a unix socket.
-pub(super) fn write_greeting(context: &Context<'_>, reply: &mut Reply<'_>) {
+pub(super) fn write_greeting(context: &Context<'_>, reply: &mut ReplyWriter<'_>) {
     // Appending to a Vec cannot fail.
     let _ = match context.peer {
         Peer::Inet(address) => {

@@ -3,7 +3,7 @@
 use super::Context;
 use super::daytime::Format;
 use crate::conn::{Outcome, Work};
-use crate::protocol::reply::Reply;
+use crate::protocol::reply::ReplyWriter;
 use crate::server::client_log::Escaped;
 use crate::table::Table;
 use log::Level;
@@ -18,7 +18,7 @@ const LOG_COST: u32 = 3;
 const NOT_FOUND: &[u8] = b"Not Found";
 
 /// Appends the value of `key`, or `Not Found`.
-pub(super) fn write_value(key: &[u8], table: &Table, reply: &mut Reply<'_>) {
+pub(super) fn write_value(key: &[u8], table: &Table, reply: &mut ReplyWriter<'_>) {
     reply.push(table.get(key).unwrap_or(NOT_FOUND));
 }
 
@@ -27,7 +27,7 @@ pub(super) fn write_value(key: &[u8], table: &Table, reply: &mut Reply<'_>) {
 pub(super) fn respond(
     line: &[u8],
     context: &mut Context<'_>,
-    reply: &mut Reply<'_>,
+    reply: &mut ReplyWriter<'_>,
     work: &mut Work,
 ) -> Outcome {
     work.spend(COST + LOG_COST);
@@ -41,7 +41,7 @@ pub(super) fn respond(
 }
 
 /// Opens an exchange with the date and time.
-pub(super) fn greet_exchange(context: &mut Context<'_>, reply: &mut Reply<'_>) -> Outcome {
+pub(super) fn greet_exchange(context: &mut Context<'_>, reply: &mut ReplyWriter<'_>) -> Outcome {
     reply.push(context.calendar.text(Format::Dmy, context.system.wall_time()));
     Outcome::Continue
 }
@@ -50,7 +50,7 @@ pub(super) fn greet_exchange(context: &mut Context<'_>, reply: &mut Reply<'_>) -
 pub(super) fn respond_exchange(
     line: &[u8],
     context: &mut Context<'_>,
-    reply: &mut Reply<'_>,
+    reply: &mut ReplyWriter<'_>,
     work: &mut Work,
 ) -> Outcome {
     work.spend(COST + LOG_COST);

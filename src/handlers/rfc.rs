@@ -5,14 +5,14 @@
 
 use super::Context;
 use crate::conn::{Outcome, Work};
-use crate::protocol::reply::Reply;
+use crate::protocol::reply::ReplyWriter;
 use crate::server::close::CloseReason;
 
 /// Seconds from 1900-01-01 to 1970-01-01, RFC 868.
 const SECONDS_1900_TO_1970: u64 = 2_208_988_800;
 
 /// Appends the time as RFC 868 has it: seconds since 1900, 32 bits, which wrap in 2036.
-pub(super) fn time(context: &mut Context<'_>, reply: &mut Reply<'_>) -> Outcome {
+pub(super) fn time(context: &mut Context<'_>, reply: &mut ReplyWriter<'_>) -> Outcome {
     let since_1970 = context.system.wall_time().seconds;
     // Wraps as the 32 bits do, so that no clock is too far ahead.
     let since_1900 = since_1970.wrapping_add(SECONDS_1900_TO_1970);
@@ -24,7 +24,7 @@ pub(super) fn time(context: &mut Context<'_>, reply: &mut Reply<'_>) -> Outcome 
 pub(super) fn echo(
     bytes: &[u8],
     _: &mut Context<'_>,
-    reply: &mut Reply<'_>,
+    reply: &mut ReplyWriter<'_>,
     _: &mut Work,
 ) -> Outcome {
     reply.echo(bytes);
@@ -64,7 +64,7 @@ const fn chargen_cycle() -> [u8; CYCLE_LEN] {
 const CYCLES_AT_ONCE: usize = 8;
 
 /// Appends more of the endless pattern.
-pub(super) fn chargen(reply: &mut Reply<'_>) {
+pub(super) fn chargen(reply: &mut ReplyWriter<'_>) {
     for _ in 0..CYCLES_AT_ONCE {
         reply.push(&CYCLE);
     }

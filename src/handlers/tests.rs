@@ -4,14 +4,14 @@ mod framed;
 mod plain;
 mod tables;
 
-use super::{Context, Responder, SERVICES, Service};
-use crate::conn::{Outcome, Respond, Work};
+use super::{BoundService, Context, SERVICES, Service};
+use crate::conn::{Handler, Outcome, Work};
 use crate::handlers::daytime::Calendar;
 use crate::io::address::Peer;
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, WallClock};
-use crate::protocol::framing::{Envelope, Framing, Request};
-use crate::protocol::reply::Reply;
+use crate::protocol::framing::{Framing, ReplyFraming, Request};
+use crate::protocol::reply::ReplyWriter;
 use crate::server::client_log::ClientLog;
 use crate::server::limits::Limits;
 use crate::server::stats::Stats;
@@ -66,13 +66,13 @@ impl Desk {
     }
 
     fn greet(&mut self) -> (Vec<u8>, Outcome) {
-        self.call(|responder, reply| responder.greet(reply))
+        self.call(|responder, reply| responder.on_open(reply))
     }
 
     fn ask(&mut self, body: &[u8]) -> (Vec<u8>, Outcome) {
-        let request = Request { body, envelope: Envelope::Bare };
+        let request = Request { body, envelope: ReplyFraming::Bare };
         let mut work = Work::new(u32::MAX);
-        self.call(|responder, reply| responder.respond(request, reply, &mut work))
+        self.call(|responder, reply| responder.on_request(request, reply, &mut work))
     }
 
     /// The answer to a request after which the connection goes on.
@@ -83,8 +83,8 @@ impl Desk {
     }
 
     fn produce(&mut self) -> Vec<u8> {
-        let produce = |responder: &mut Responder<'_>, reply: &mut Reply<'_>| {
-            responder.produce(reply);
+        let produce = |responder: &mut BoundService<'_>, reply: &mut ReplyWriter<'_>| {
+            responder.on_writable(reply);
             Outcome::Produce
         };
         self.call(produce).0
@@ -96,7 +96,7 @@ impl Desk {
 
     fn call(
         &mut self,
-        call: impl FnOnce(&mut Responder<'_>, &mut Reply<'_>) -> Outcome,
+        call: impl FnOnce(&mut BoundService<'_>, &mut ReplyWriter<'_>) -> Outcome,
     ) -> (Vec<u8>, Outcome) {
         let context = Context {
             now: Moment::START + Duration::from_millis(1500),
@@ -110,8 +110,8 @@ impl Desk {
             log: &mut self.log,
         };
         let mut out = Vec::new();
-        let mut reply = Reply::bare(&mut out);
-        let outcome = call(&mut Responder { spec: self.service.spec(), context }, &mut reply);
+        let mut reply = ReplyWriter::raw(&mut out);
+        let outcome = call(&mut BoundService { spec: self.service.spec(), context }, &mut reply);
         reply.finish();
         (out, outcome)
     }

@@ -80,10 +80,16 @@ impl std::error::Error for FrameError {}
 #[inline]
 pub fn decode_header(header: &[u8; HEADER_LEN], limit: usize) -> Result<usize, FrameError> {
     // Nearly all headers take the fast way. It gives up on the others, and on all that are wrong.
-    let declared = match swar::parse_length(header) {
-        Some(length) => Some(length),
-        None => parse_length(header)?,
-    };
+    match swar::parse_length(header) {
+        Some(length) if length <= limit as u64 => Ok(length as usize),
+        _ => decode_plainly(header, limit),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn decode_plainly(header: &[u8; HEADER_LEN], limit: usize) -> Result<usize, FrameError> {
+    let declared = parse_length(header)?;
     declared
         .and_then(|length| usize::try_from(length).ok())
         .filter(|&length| length <= limit)
@@ -91,8 +97,6 @@ pub fn decode_header(header: &[u8; HEADER_LEN], limit: usize) -> Result<usize, F
 }
 
 /// The length in any well-formed header; `None` if it does not fit 64 bits.
-#[cold]
-#[inline(never)]
 fn parse_length(header: &[u8; HEADER_LEN]) -> Result<Option<u64>, FrameError> {
     let (digits, length) = leading_number(header);
     check_padding(header, digits)?;

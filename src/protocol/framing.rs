@@ -35,7 +35,7 @@ pub enum Framing {
 
 /// How a request was framed. Its reply is framed alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Envelope {
+pub enum ReplyFraming {
     /// A padded header.
     Frame,
     /// A line ended by `\n`.
@@ -46,13 +46,13 @@ pub enum Envelope {
     Bare,
 }
 
-impl Envelope {
+impl ReplyFraming {
     /// What ends the payload.
     pub fn line_end(self) -> &'static [u8] {
         match self {
-            Envelope::Lf => b"\n",
-            Envelope::CrLf => b"\r\n",
-            Envelope::Frame | Envelope::Bare => b"",
+            ReplyFraming::Lf => b"\n",
+            ReplyFraming::CrLf => b"\r\n",
+            ReplyFraming::Frame | ReplyFraming::Bare => b"",
         }
     }
 }
@@ -63,7 +63,7 @@ pub struct Request<'a> {
     /// The payload, without header or line end.
     pub body: &'a [u8],
     /// How the payload was framed.
-    pub envelope: Envelope,
+    pub envelope: ReplyFraming,
 }
 
 /// Where the first request of some bytes ends.
@@ -71,8 +71,11 @@ pub struct Request<'a> {
 pub enum End {
     /// It is complete, and this many bytes long, header or line end included.
     At(usize),
-    /// It is not complete, and cannot be with fewer than this many bytes more (at least one).
-    Missing(usize),
+    /// It is not complete.
+    Incomplete {
+        /// It cannot be complete with fewer bytes more than this (at least one).
+        needed: usize,
+    },
 }
 
 impl Framing {
@@ -89,9 +92,9 @@ impl Framing {
             Framing::Line { max_line } => find_line_end(bytes, searched, max_line),
             Framing::Fixed { len } => match len.checked_sub(bytes.len()) {
                 None | Some(0) => Ok(End::At(len)),
-                Some(missing) => Ok(End::Missing(missing)),
+                Some(missing) => Ok(End::Incomplete { needed: missing }),
             },
-            Framing::Raw if bytes.is_empty() => Ok(End::Missing(1)),
+            Framing::Raw if bytes.is_empty() => Ok(End::Incomplete { needed: 1 }),
             Framing::Raw => Ok(End::At(bytes.len())),
         }
     }
@@ -113,29 +116,29 @@ impl Framing {
         match self {
             Framing::Padded { .. } => Request {
                 body: bytes.get(HEADER_LEN..).unwrap_or_default(),
-                envelope: Envelope::Frame,
+                envelope: ReplyFraming::Frame,
             },
             Framing::Line { .. } => {
                 if let Some(body) = bytes.strip_suffix(b"\r\n") {
-                    Request { body, envelope: Envelope::CrLf }
+                    Request { body, envelope: ReplyFraming::CrLf }
                 } else if let Some(body) = bytes.strip_suffix(b"\n") {
-                    Request { body, envelope: Envelope::Lf }
+                    Request { body, envelope: ReplyFraming::Lf }
                 } else {
-                    Request { body: bytes, envelope: Envelope::Bare }
+                    Request { body: bytes, envelope: ReplyFraming::Bare }
                 }
             }
             Framing::Fixed { .. } | Framing::Raw => {
-                Request { body: bytes, envelope: Envelope::Bare }
+                Request { body: bytes, envelope: ReplyFraming::Bare }
             }
         }
     }
 
     /// How a reply is framed that answers no request: a greeting, an error.
-    pub fn envelope(self) -> Envelope {
+    pub fn envelope(self) -> ReplyFraming {
         match self {
-            Framing::Padded { .. } => Envelope::Frame,
-            Framing::Line { .. } => Envelope::CrLf,
-            Framing::Fixed { .. } | Framing::Raw => Envelope::Bare,
+            Framing::Padded { .. } => ReplyFraming::Frame,
+            Framing::Line { .. } => ReplyFraming::CrLf,
+            Framing::Fixed { .. } | Framing::Raw => ReplyFraming::Bare,
         }
     }
 }
@@ -208,7 +211,7 @@ impl<'a> ReadCursor<'a> {
     pub fn take_message(&mut self, framing: Framing) -> Result<Option<&'a [u8]>, FrameError> {
         match self.find_end(framing)? {
             End::At(len) => Ok(Some(self.take(len))),
-            End::Missing(_) => Ok(None),
+            End::Incomplete { .. } => Ok(None),
         }
     }
 
@@ -286,8 +289,8 @@ pub fn complete_held(
     loop {
         match framing.find_end(held.bytes(), searched)? {
             End::At(len) => return Ok(Some(len)),
-            End::Missing(_) if input.bytes.is_empty() => return Ok(None),
-            End::Missing(missing) => {
+            End::Incomplete { .. } if input.bytes.is_empty() => return Ok(None),
+            End::Incomplete { needed: missing } => {
                 searched = held.len();
                 held.extend(input.take(framing.bytes_to_take(missing, input.bytes)), now);
             }
@@ -299,7 +302,7 @@ fn find_frame_end(bytes: &[u8], max_body: usize) -> Result<End, FrameError> {
     match bytes.first_chunk::<HEADER_LEN>() {
         None => {
             frame::check_header_prefix(bytes)?;
-            Ok(End::Missing(HEADER_LEN - bytes.len()))
+            Ok(End::Incomplete { needed: HEADER_LEN - bytes.len() })
         }
         Some(header) => Ok(frame_end(frame::decode_header(header, max_body)?, bytes.len())),
     }
@@ -312,7 +315,7 @@ fn frame_end(body_len: usize, have: usize) -> End {
     let len = HEADER_LEN + body_len;
     match len.checked_sub(have) {
         None | Some(0) => End::At(len),
-        Some(missing) => End::Missing(missing),
+        Some(missing) => End::Incomplete { needed: missing },
     }
 }
 
@@ -324,5 +327,5 @@ fn find_line_end(bytes: &[u8], searched: usize, max_line: usize) -> Result<End, 
     if line.len() > max_line {
         return Err(FrameError::LineOverLimit { limit: max_line });
     }
-    Ok(end.map_or(End::Missing(1), |end| End::At(end + 1)))
+    Ok(end.map_or(End::Incomplete { needed: 1 }, |end| End::At(end + 1)))
 }

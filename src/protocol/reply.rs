@@ -1,12 +1,12 @@
 //! A reply under construction: bytes appended to the output, framed as the request was.
 //!
-//! Invariant: after [`Reply::finish`] the output holds exactly one whole reply more, or none if the
-//! reply is lent. A handler appends the payload only. The writer reserves the 64 bytes of a frame's
-//! header first, blank, and writes the few digits once it knows the payload's length, so every byte
-//! is written once and in place.
+//! Invariant: after [`ReplyWriter::finish`] the output holds exactly one whole reply more, or none
+//! if the reply is lent. A handler appends the payload only. The writer reserves the 64 bytes of a
+//! frame's header first, blank, and writes the few digits once it knows the payload's length, so
+//! every byte is written once and in place.
 
 use crate::protocol::frame::{self, EncodedLength};
-use crate::protocol::framing::Envelope;
+use crate::protocol::framing::ReplyFraming;
 use std::fmt;
 
 #[cfg(test)]
@@ -14,36 +14,40 @@ mod tests;
 
 /// A reply being appended to an output buffer.
 #[derive(Debug)]
-pub struct Reply<'a> {
+pub struct ReplyWriter<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
-    envelope: Envelope,
+    envelope: ReplyFraming,
     /// An echo of at least so many bytes is lent.
     lends_from: usize,
     lent: usize,
 }
 
-impl<'a> Reply<'a> {
+impl<'a> ReplyWriter<'a> {
     /// Begins a reply at the end of `out`.
     #[inline]
-    pub fn begin(out: &'a mut Vec<u8>, envelope: Envelope) -> Reply<'a> {
-        Reply::begin_lending(out, envelope, usize::MAX)
+    pub fn begin(out: &'a mut Vec<u8>, envelope: ReplyFraming) -> ReplyWriter<'a> {
+        ReplyWriter::begin_lending(out, envelope, usize::MAX)
     }
 
     /// Begins a reply that is sent as it is.
-    pub fn bare(out: &'a mut Vec<u8>) -> Reply<'a> {
-        Reply::begin(out, Envelope::Bare)
+    pub fn raw(out: &'a mut Vec<u8>) -> ReplyWriter<'a> {
+        ReplyWriter::begin(out, ReplyFraming::Bare)
     }
 
     /// Begins a reply for whose sake an echo of at least `lends_from` bytes is not copied:
-    /// [`Reply::finish`] returns its length, and leaves `out` as it was.
+    /// [`ReplyWriter::finish`] returns its length, and leaves `out` as it was.
     #[inline]
-    pub fn begin_lending(out: &'a mut Vec<u8>, envelope: Envelope, lends_from: usize) -> Reply<'a> {
+    pub fn begin_lending(
+        out: &'a mut Vec<u8>,
+        envelope: ReplyFraming,
+        lends_from: usize,
+    ) -> ReplyWriter<'a> {
         let start = out.len();
-        if envelope == Envelope::Frame {
+        if envelope == ReplyFraming::Frame {
             out.extend_from_slice(&frame::BLANK_HEADER);
         }
-        Reply { out, start, envelope, lends_from, lent: 0 }
+        ReplyWriter { out, start, envelope, lends_from, lent: 0 }
     }
 
     /// Appends to the payload.
@@ -71,14 +75,14 @@ impl<'a> Reply<'a> {
         self.finish_with(&mut EncodedLength::default())
     }
 
-    /// As [`Reply::finish`], with the digits of the last reply's length.
+    /// As [`ReplyWriter::finish`], with the digits of the last reply's length.
     #[inline]
     pub fn finish_with(self, last: &mut EncodedLength) -> usize {
         if self.lent > 0 {
             self.out.truncate(self.start);
             return self.lent;
         }
-        if self.envelope == Envelope::Frame {
+        if self.envelope == ReplyFraming::Frame {
             let frame = self.out.get_mut(self.start..);
             if let Some((header, body)) = frame.and_then(<[u8]>::split_first_chunk_mut) {
                 last.encode_into(header, body.len());
@@ -90,7 +94,7 @@ impl<'a> Reply<'a> {
     }
 }
 
-impl fmt::Write for Reply<'_> {
+impl fmt::Write for ReplyWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push(text.as_bytes());
         Ok(())

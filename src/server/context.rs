@@ -3,9 +3,9 @@
 
 use super::connection::ServerConnection;
 use super::work::Work;
-use crate::conn::{self, Connection, Turn};
+use crate::conn::{self, ConnContext, Connection};
 use crate::handlers::daytime::Calendar;
-use crate::handlers::{Context, Responder};
+use crate::handlers::{BoundService, Context};
 use crate::io::clock::Moment;
 use crate::io::net::Net;
 use crate::server::client_log::ClientLog;
@@ -58,7 +58,7 @@ impl<N: Net> ServerContext<N> {
         connection: &mut ServerConnection,
         output: &mut Vec<u8>,
         out_start: usize,
-        call: impl FnOnce(&mut Connection, &mut Turn<'_, Responder<'_>>) -> T,
+        call: impl FnOnce(&mut Connection, &mut ConnContext<'_, BoundService<'_>>) -> T,
     ) -> T {
         let ServerConnection { conn, peer, service } = connection;
         let mut work = conn::Work::new(conn::Work::VISIT);
@@ -73,11 +73,11 @@ impl<N: Net> ServerContext<N> {
             publisher: &mut self.publisher,
             log: &mut self.log,
         };
-        let mut turn = Turn {
+        let mut turn = ConnContext {
             now: self.now,
             limits: &self.limits,
             framing: service.framing(&self.limits),
-            responder: &mut Responder { spec: service.spec(), context },
+            handler: &mut BoundService { spec: service.spec(), context },
             out_start,
             out: output,
             work: &mut work,

@@ -24,8 +24,8 @@ use super::Server;
 use super::connection::ServerConnection;
 use super::context::ServerContext;
 use super::work;
-use crate::conn::{Connection, Step, Turn};
-use crate::handlers::Responder;
+use crate::conn::{Action, ConnContext, Connection};
+use crate::handlers::BoundService;
 use crate::io::clock::Moment;
 use crate::io::net::{self, Net, Output, ReadOutcome};
 use crate::io::socket_table::{Share, Socket};
@@ -169,7 +169,7 @@ impl<N: Net> Server<N> {
     pub(super) fn speak(
         &mut self,
         token: Token,
-        call: impl FnOnce(&mut Connection, &mut Turn<'_, Responder<'_>>),
+        call: impl FnOnce(&mut Connection, &mut ConnContext<'_, BoundService<'_>>),
     ) {
         let Some(socket) = self.sockets.get_mut(token) else { return };
         let memory = socket.endpoint.conn.memory();
@@ -189,9 +189,9 @@ impl<N: Net> Server<N> {
         let action = self.cx.next_action(socket);
         self.memory.change(memory, socket.endpoint.conn.memory());
         match action {
-            Step::Close(reason) => drop(self.close(token, reason)),
-            Step::Abort(reason) => self.abort(token, reason),
-            Step::Stay | Step::SendFin => {
+            Action::Close(reason) => drop(self.close(token, reason)),
+            Action::Abort(reason) => self.abort(token, reason),
+            Action::Stay | Action::SendFin => {
                 self.sockets.reschedule(token, share, &self.cx.limits);
                 if self.memory.is_exceeded() {
                     self.shed();
@@ -349,9 +349,9 @@ impl<N: Net> ServerContext<N> {
     }
 
     /// What remains to be done with the socket; FIN, if it is time for it, has been sent.
-    fn next_action(&mut self, socket: &mut Socket<N::Stream, ServerConnection>) -> Step {
+    fn next_action(&mut self, socket: &mut Socket<N::Stream, ServerConnection>) -> Action {
         let step = socket.endpoint.conn.next_step();
-        if step == Step::SendFin {
+        if step == Action::SendFin {
             if let Err(error) = self.net.send_fin(&mut socket.stream) {
                 self.fail(&mut socket.endpoint, &error, false);
                 return socket.endpoint.conn.next_step();

@@ -94,7 +94,7 @@ fn expected(script: &Recital, limits: &SessionLimits, mut stream: &[u8]) -> (Vec
         let (requests, rest) = reference::requests(framing, stream);
         match (requests.first(), rest) {
             (Some(answer), _) => {
-                let cr = usize::from(answer.envelope == readyd::protocol::framing::Envelope::CrLf);
+                let cr = usize::from(answer.envelope == readyd::protocol::framing::ReplyFraming::CrLf);
                 stream = &stream[header + answer.body.len() + cr + end..];
                 heard.push(answer.body.to_vec());
             }

@@ -2,7 +2,7 @@
 
 use super::Request;
 use crate::reference::{self, Rest, enveloped};
-use readyd::protocol::framing::{Envelope, Framing};
+use readyd::protocol::framing::{ReplyFraming, Framing};
 use readyd::handlers::Service;
 use std::net::SocketAddr;
 
@@ -44,7 +44,7 @@ enum Expected {
     Exactly(Vec<u8>),
     AnyFrame,
     /// The number of a table.
-    Version(Envelope),
+    Version(ReplyFraming),
 }
 
 impl Peer {
@@ -65,15 +65,15 @@ impl Peer {
         let bytes = match (self.service, request) {
             (Service::FRAMED, Request::Echo(len)) => {
                 let text = vec![b'x'; usize::from(len) % (MAX_FRAME - 5)];
-                enveloped(&[b"ECHO ", &text[..]].concat(), Envelope::Frame)
+                enveloped(&[b"ECHO ", &text[..]].concat(), ReplyFraming::Frame)
             }
-            (Service::FRAMED, Request::Text(text)) => enveloped(text, Envelope::Frame),
+            (Service::FRAMED, Request::Text(text)) => enveloped(text, ReplyFraming::Frame),
             (Service::FRAMED, Request::LookUp) => {
-                enveloped(&[b"LOOKUP ", KEY].concat(), Envelope::Frame)
+                enveloped(&[b"LOOKUP ", KEY].concat(), ReplyFraming::Frame)
             }
-            (Service::FRAMED, Request::Disconnect) => enveloped(b"Disconnect !", Envelope::Frame),
-            (Service::LOOKUP, Request::LookUp) => enveloped(KEY, Envelope::Lf),
-            (Service::LOOKUP, _) => enveloped(b"nothing", Envelope::CrLf),
+            (Service::FRAMED, Request::Disconnect) => enveloped(b"Disconnect !", ReplyFraming::Frame),
+            (Service::LOOKUP, Request::LookUp) => enveloped(KEY, ReplyFraming::Lf),
+            (Service::LOOKUP, _) => enveloped(b"nothing", ReplyFraming::CrLf),
             (_, Request::Echo(len)) => (b'a'..=b'z').cycle().take(usize::from(len)).collect(),
             (_, Request::Text(text)) => text.to_vec(),
             (_, Request::LookUp | Request::Disconnect) => b"?".to_vec(),
@@ -132,7 +132,7 @@ impl Peer {
         if self.service == Service::CHARGEN {
             return assert_chargen(received);
         }
-        let timed_out = enveloped(TIMED_OUT, Envelope::Frame);
+        let timed_out = enveloped(TIMED_OUT, ReplyFraming::Frame);
         let is_refusal =
             |rest: &[u8]| !is_patient && !rest.is_empty() && timed_out.starts_with(rest);
         let (mut rest, mut oldest) = (received, self.first_version);
@@ -159,11 +159,11 @@ impl Expected {
             Expected::Exactly(bytes) => bytes.clone(),
             Expected::AnyFrame => {
                 let Some(header) = rest.get(..64) else {
-                    return enveloped(&[b'?'; 1 << 10], Envelope::Frame);
+                    return enveloped(&[b'?'; 1 << 10], ReplyFraming::Frame);
                 };
                 let len = reference::declared_length(header, 1 << 16).expect("a header");
                 let body = rest[64..].iter().copied().chain(std::iter::repeat(b'?')).take(len);
-                enveloped(&body.collect::<Vec<u8>>(), Envelope::Frame)
+                enveloped(&body.collect::<Vec<u8>>(), ReplyFraming::Frame)
             }
             Expected::Version(envelope) => {
                 let blank = enveloped(&[b'v'; 1 + DIGITS], *envelope);
@@ -188,10 +188,10 @@ fn framed(delivered: &[u8]) -> Vec<Expected> {
         let mut parts = text.splitn(2, u8::is_ascii_whitespace);
         let word = parts.next().unwrap_or_default().to_ascii_uppercase();
         let text = parts.next().unwrap_or_default();
-        let exactly = |body| Expected::Exactly(enveloped(body, Envelope::Frame));
+        let exactly = |body| Expected::Exactly(enveloped(body, ReplyFraming::Frame));
         replies.push(match (&word[..], text.trim_ascii()) {
             (b"ECHO", _) => exactly(text),
-            (b"LOOKUP", KEY) => Expected::Version(Envelope::Frame),
+            (b"LOOKUP", KEY) => Expected::Version(ReplyFraming::Frame),
             (b"LOOKUP" | b"DAYTIME" | b"TIME" | b"WHOAMI" | b"STATS" | b"HELP", _) => {
                 Expected::AnyFrame
             }
@@ -204,7 +204,7 @@ fn framed(delivered: &[u8]) -> Vec<Expected> {
     }
     if let Rest::Wrong(error) = rest {
         let text = format!("Error: {error}");
-        replies.push(Expected::Exactly(enveloped(text.as_bytes(), Envelope::Frame)));
+        replies.push(Expected::Exactly(enveloped(text.as_bytes(), ReplyFraming::Frame)));
     }
     replies
 }

@@ -71,11 +71,11 @@ fn an_action_fits_its_state() {
     for (name, state) in legal() {
         let actions = (state.action(true), state.action(false));
         let expected = match name.as_str() {
-            "LingerRead_Closing" => (Step::Stay, Step::SendFin),
-            "Ended_Closing" => (Step::Stay, Step::Close(ANY)),
-            "Ended_FinSent" | "Ended_Failed" => (Step::Close(ANY), Step::Close(ANY)),
-            "Ended_Aborting" => (Step::Abort(ANY), Step::Abort(ANY)),
-            _ => (Step::Stay, Step::Stay),
+            "LingerRead_Closing" => (Action::Stay, Action::SendFin),
+            "Ended_Closing" => (Action::Stay, Action::Close(ANY)),
+            "Ended_FinSent" | "Ended_Failed" => (Action::Close(ANY), Action::Close(ANY)),
+            "Ended_Aborting" => (Action::Abort(ANY), Action::Abort(ANY)),
+            _ => (Action::Stay, Action::Stay),
         };
         assert_eq!(actions, expected, "{name}");
     }

@@ -1,7 +1,7 @@
 //! How connections end: in which order, and for which reason.
 
 use super::owner::{LINE, Owner, PADDED, RAW, frame};
-use crate::conn::{Outcome, Step};
+use crate::conn::{Action, Outcome};
 use crate::server::close::CloseReason;
 
 #[test]
@@ -17,19 +17,19 @@ fn an_error_is_answered_then_fin_then_the_rest_is_discarded_until_the_peers_fin(
         owner.receive(&bad);
         let reply = owner.conn.unsent().bytes().to_vec();
         assert!(!reply.is_empty());
-        assert_eq!(owner.conn.next_step(), Step::Stay, "the error reply goes first");
+        assert_eq!(owner.conn.next_step(), Action::Stay, "the error reply goes first");
 
         owner.take(usize::MAX);
         assert_eq!(owner.received, reply);
-        assert_eq!(owner.step(), Step::SendFin);
-        assert_eq!(owner.step(), Step::Stay, "one FIN is enough");
+        assert_eq!(owner.step(), Action::SendFin);
+        assert_eq!(owner.step(), Action::Stay, "one FIN is enough");
 
         owner.receive(&frame(b"ECHO too late"));
         assert_eq!(owner.received, reply, "nothing is answered any more");
         assert_eq!(owner.service.requests, 0);
         assert_eq!(owner.conn.memory(), (0, 0));
         owner.eof();
-        assert_eq!(owner.step(), Step::Close(reason));
+        assert_eq!(owner.step(), Action::Close(reason));
     }
 }
 
@@ -62,9 +62,9 @@ fn a_service_may_finish_after_its_reply() {
     owner.receive(&[frame(b"Disconnect !"), frame(b"ECHO too late")].concat());
     assert_eq!(owner.received, frame(b"bye"));
     assert_eq!(owner.service.requests, 1);
-    assert_eq!(owner.step(), Step::SendFin);
+    assert_eq!(owner.step(), Action::SendFin);
     owner.eof();
-    assert_eq!(owner.step(), Step::Close(CloseReason::Disconnect));
+    assert_eq!(owner.step(), Action::Close(CloseReason::Disconnect));
 }
 
 #[test]
@@ -73,10 +73,10 @@ fn the_peers_fin_is_answered_with_all_replies_and_a_close() {
     owner.window = 10;
     owner.receive(&frame(b"ECHO hello"));
     owner.eof();
-    assert_eq!(owner.step(), Step::Stay, "there is a reply to send");
+    assert_eq!(owner.step(), Action::Stay, "there is a reply to send");
     owner.take(usize::MAX);
     // No FIN of its own: close sends it, and nothing unread is left that would make it a RST.
-    assert_eq!(owner.step(), Step::Close(CloseReason::PeerClosed));
+    assert_eq!(owner.step(), Action::Close(CloseReason::PeerClosed));
     assert_eq!(owner.received, frame(b"hello"));
 }
 
@@ -86,7 +86,7 @@ fn a_fin_in_the_middle_of_a_frame_is_told_apart() {
         let mut owner = Owner::new(PADDED);
         owner.receive(&frame(b"ECHO hello")[..cut]);
         owner.eof();
-        assert_eq!(owner.step(), Step::Close(CloseReason::PeerClosedMidFrame));
+        assert_eq!(owner.step(), Action::Close(CloseReason::PeerClosedMidFrame));
         assert_eq!(owner.received, b"");
     }
 }
@@ -97,13 +97,13 @@ fn a_last_line_without_its_end_is_answered_bare() {
     owner.receive(b"ECHO one\nECHO two");
     owner.eof();
     assert_eq!(owner.received, b"one\ntwo");
-    assert_eq!(owner.step(), Step::Close(CloseReason::PeerClosed));
+    assert_eq!(owner.step(), Action::Close(CloseReason::PeerClosed));
 
     let mut last = Owner::new(LINE);
     last.receive(b"Disconnect !");
     last.eof();
     assert_eq!(last.received, b"bye");
-    assert_eq!(last.step(), Step::Close(CloseReason::Disconnect));
+    assert_eq!(last.step(), Action::Close(CloseReason::Disconnect));
 }
 
 #[test]
@@ -114,17 +114,17 @@ fn draining_answers_an_unterminated_line_but_no_unfinished_frame() {
     assert!(lines.conn.can_drain(false));
     lines.drain();
     assert_eq!(lines.received, b"one\ntwo");
-    assert_eq!(lines.step(), Step::SendFin);
+    assert_eq!(lines.step(), Action::SendFin);
     assert!(!lines.conn.can_drain(false), "once is enough");
     lines.eof();
-    assert_eq!(lines.step(), Step::Close(CloseReason::Drained));
+    assert_eq!(lines.step(), Action::Close(CloseReason::Drained));
 
     let mut framed = Owner::new(PADDED);
     framed.receive(&[&frame(b"ECHO one")[..], b"7"].concat());
     framed.drain();
     assert_eq!(framed.received, frame(b"one"));
     assert_eq!(framed.conn.memory(), (0, 0));
-    assert_eq!(framed.step(), Step::SendFin);
+    assert_eq!(framed.step(), Action::SendFin);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn draining_ends_output_that_would_not_end() {
     assert!(owner.conn.can_drain(true));
     owner.drain();
     assert!(!owner.conn.wants_to_produce());
-    assert_eq!(owner.step(), Step::SendFin);
+    assert_eq!(owner.step(), Action::SendFin);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn the_first_reason_is_the_one_given() {
     owner.drain();
     assert_eq!(owner.conn.reason_or(CloseReason::Stopped), CloseReason::Disconnect);
     owner.conn.fail(CloseReason::Reset);
-    assert_eq!(owner.step(), Step::Close(CloseReason::Disconnect));
+    assert_eq!(owner.step(), Action::Close(CloseReason::Disconnect));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_socket_that_failed_is_closed_with_nothing_left_over() {
     assert!(!owner.conn.wants_read());
     assert!(!owner.can_resume());
     assert!(!owner.conn.wants_to_produce());
-    assert_eq!(owner.step(), Step::Close(CloseReason::Reset));
+    assert_eq!(owner.step(), Action::Close(CloseReason::Reset));
 }
 
 #[test]
@@ -185,5 +185,5 @@ fn a_peer_that_does_not_read_is_aborted() {
     owner.window = 0;
     owner.receive(&frame(b"ECHO hello"));
     owner.expire_at(owner.deadline());
-    assert_eq!(owner.step(), Step::Abort(CloseReason::WriteTimeout));
+    assert_eq!(owner.step(), Action::Abort(CloseReason::WriteTimeout));
 }

@@ -1,7 +1,7 @@
 //! Which deadline runs when, from when it is counted, and what happens when it passes.
 
 use super::owner::{LINE, Owner, PADDED, SMALL_REQUESTS, frame};
-use crate::conn::Step;
+use crate::conn::Action;
 use crate::io::clock::Moment;
 use crate::server::close::CloseReason;
 use std::time::Duration;
@@ -27,12 +27,12 @@ fn a_frames_time_is_counted_from_its_first_byte_and_no_byte_prolongs_it() {
         assert_eq!(owner.deadline(), secs(10 + 30));
     }
     owner.expire_at(secs(40) - MILLISECOND);
-    assert_eq!(owner.step(), Step::Stay, "not yet");
+    assert_eq!(owner.step(), Action::Stay, "not yet");
     owner.expire_at(secs(40));
     assert_eq!(owner.received, frame(b"Error: the request did not arrive whole within 30s"));
-    assert_eq!(owner.step(), Step::SendFin);
+    assert_eq!(owner.step(), Action::SendFin);
     owner.eof();
-    assert_eq!(owner.step(), Step::Close(CloseReason::FrameTimeout));
+    assert_eq!(owner.step(), Action::Close(CloseReason::FrameTimeout));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn what_is_given_up_is_not_sent_on_the_way_out() {
     owner.expire_at(secs(1 + 30));
     owner.take(usize::MAX);
     assert_eq!(owner.received, b"");
-    assert_eq!(owner.step(), Step::Abort(CloseReason::WriteTimeout));
+    assert_eq!(owner.step(), Action::Abort(CloseReason::WriteTimeout));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_line_that_never_pauses_and_never_ends_runs_out_of_time() {
     assert_eq!(owner.deadline(), secs(1));
     owner.expire_at(secs(1));
     assert_eq!(owner.received, b"Error: the request did not arrive whole within 1s\r\n");
-    assert_eq!(owner.step(), Step::SendFin);
+    assert_eq!(owner.step(), Action::SendFin);
 }
 
 #[test]
@@ -154,12 +154,12 @@ fn idle_is_counted_from_the_last_byte_either_way() {
     at(&mut owner, 20).take(usize::MAX);
     assert_eq!(owner.deadline(), secs(20 + 600));
     owner.expire_at(secs(620) - MILLISECOND);
-    assert_eq!(owner.step(), Step::Stay);
+    assert_eq!(owner.step(), Action::Stay);
     owner.expire_at(secs(620));
-    assert_eq!(owner.step(), Step::SendFin, "closed in order, without a word");
+    assert_eq!(owner.step(), Action::SendFin, "closed in order, without a word");
     assert_eq!(owner.received, frame(b"hello"));
     owner.eof();
-    assert_eq!(owner.step(), Step::Close(CloseReason::IdleTimeout));
+    assert_eq!(owner.step(), Action::Close(CloseReason::IdleTimeout));
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn every_byte_taken_gives_waiting_output_its_whole_time_again() {
     at(&mut owner, 58).receive(&frame(b"ECHO hello"));
     assert_eq!(owner.deadline(), secs(59));
     owner.expire_at(secs(59));
-    assert_eq!(owner.step(), Step::Abort(CloseReason::WriteTimeout));
+    assert_eq!(owner.step(), Action::Abort(CloseReason::WriteTimeout));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn output_is_given_up_while_closing_too() {
     owner.receive(&frame(b"Disconnect !"));
     owner.receive(b"thrown away");
     owner.expire_at(secs(30));
-    assert_eq!(owner.step(), Step::Abort(CloseReason::WriteTimeout));
+    assert_eq!(owner.step(), Action::Abort(CloseReason::WriteTimeout));
 }
 
 #[test]
@@ -192,15 +192,15 @@ fn a_peer_that_does_not_answer_fin_is_waited_for_so_long() {
     let mut owner = Owner::new(PADDED);
     at(&mut owner, 5).receive(&frame(b"Disconnect !"));
     at(&mut owner, 7);
-    assert_eq!(owner.step(), Step::SendFin);
+    assert_eq!(owner.step(), Action::SendFin);
     assert_eq!(owner.deadline(), secs(7 + 2));
     // What it still sends does not prolong that.
     at(&mut owner, 8).receive(&[b'x'; 1000]);
     assert_eq!(owner.deadline(), secs(9));
     owner.expire_at(secs(9) - MILLISECOND);
-    assert_eq!(owner.step(), Step::Stay);
+    assert_eq!(owner.step(), Action::Stay);
     owner.expire_at(secs(9));
-    assert_eq!(owner.step(), Step::Close(CloseReason::Disconnect));
+    assert_eq!(owner.step(), Action::Close(CloseReason::Disconnect));
 }
 
 #[test]
@@ -211,5 +211,5 @@ fn timeouts_without_end_do_not_overflow_the_clock() {
     at(&mut owner, 1).receive(b"5");
     assert_eq!(owner.conn.deadline(PADDED, &owner.limits), Moment::NEVER);
     owner.expire_at(secs(1 << 30));
-    assert_eq!(owner.step(), Step::Stay);
+    assert_eq!(owner.step(), Action::Stay);
 }

@@ -1,11 +1,11 @@
 //! What surrounds a connection: an owner that keeps to the grammar, a service, and a peer with a
 //! window of its own.
 
-use crate::conn::{Connection, Outcome, Respond, Step, Turn, Work};
+use crate::conn::{Action, ConnContext, Connection, Handler, Outcome, Work};
 use crate::io::clock::Moment;
 use crate::protocol::frame::encode_header;
 use crate::protocol::framing::{Framing, Request};
-use crate::protocol::reply::Reply;
+use crate::protocol::reply::ReplyWriter;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use std::ops::Range;
@@ -48,7 +48,7 @@ pub(super) struct Commands {
 }
 
 impl Commands {
-    fn push(&mut self, text: &[u8], reply: &mut Reply<'_>) {
+    fn push(&mut self, text: &[u8], reply: &mut ReplyWriter<'_>) {
         reply.push(text);
         self.note_reply(text);
     }
@@ -58,13 +58,18 @@ impl Commands {
     }
 }
 
-impl Respond for Commands {
-    fn greet(&mut self, reply: &mut Reply<'_>) -> Outcome {
+impl Handler for Commands {
+    fn on_open(&mut self, reply: &mut ReplyWriter<'_>) -> Outcome {
         self.push(self.greeting, reply);
         self.on_open
     }
 
-    fn respond(&mut self, request: Request<'_>, reply: &mut Reply<'_>, work: &mut Work) -> Outcome {
+    fn on_request(
+        &mut self,
+        request: Request<'_>,
+        reply: &mut ReplyWriter<'_>,
+        work: &mut Work,
+    ) -> Outcome {
         self.requests += 1;
         let text = match self.echoes_all {
             true => Some(request.body),
@@ -91,7 +96,7 @@ impl Respond for Commands {
         Outcome::Continue
     }
 
-    fn produce(&mut self, reply: &mut Reply<'_>) {
+    fn on_writable(&mut self, reply: &mut ReplyWriter<'_>) {
         self.push(PRODUCED, reply);
     }
 }
@@ -195,9 +200,9 @@ impl Owner {
     }
 
     /// Does what the connection says about its socket, and tells it.
-    pub(super) fn step(&mut self) -> Step {
+    pub(super) fn step(&mut self) -> Action {
         let step = self.conn.next_step();
-        if step == Step::SendFin {
+        if step == Action::SendFin {
             self.fin = true;
             self.conn.fin_sent(self.now);
         }
@@ -211,7 +216,7 @@ impl Owner {
         let (mut reads, mut takes) = (reads.iter().cycle(), takes.iter().cycle());
         let (mut input, mut told_of_fin) = (input, false);
         loop {
-            if let Step::Close(reason) = self.step() {
+            if let Action::Close(reason) = self.step() {
                 return reason;
             }
             if self.can_resume() {
@@ -231,13 +236,13 @@ impl Owner {
         }
     }
 
-    fn turn(&mut self, call: impl FnOnce(&mut Connection, &mut Turn<'_, Commands>)) {
+    fn turn(&mut self, call: impl FnOnce(&mut Connection, &mut ConnContext<'_, Commands>)) {
         let mut out = OTHERS_REPLIES.to_vec();
-        let mut turn = Turn {
+        let mut turn = ConnContext {
             now: self.now,
             limits: &self.limits,
             framing: self.framing,
-            responder: &mut self.service,
+            handler: &mut self.service,
             out_start: out.len(),
             out: &mut out,
             work: &mut Work::new(Work::VISIT),

@@ -1,7 +1,7 @@
 //! A peer that sends more than it takes, and a peer that sends more than its share.
 
 use super::owner::{LINE, Owner, PADDED, RAW, SMALL_REQUESTS, WORK, frame};
-use crate::conn::{Outcome, Step, Work};
+use crate::conn::{Action, Outcome, Work};
 use crate::protocol::framing::Framing;
 use crate::server::close::CloseReason;
 
@@ -224,5 +224,5 @@ fn output_made_unasked_is_under_the_mark_too() {
     owner.take(usize::MAX);
     owner.resume();
     assert!(owner.conn.wants_read());
-    assert_eq!(owner.conn.next_step(), Step::Stay);
+    assert_eq!(owner.conn.next_step(), Action::Stay);
 }

@@ -1,7 +1,7 @@
 //! The tables of services and commands, and what is written about them.
 
-use super::{Context, Responder, SERVICES};
-use crate::conn::{Connection, Outcome, Turn, Work};
+use super::{BoundService, Context, SERVICES};
+use crate::conn::{ConnContext, Connection, Outcome, Work};
 use crate::handlers::daytime::{Calendar, Format};
 use crate::handlers::framed::{Arguments, COMMANDS};
 use crate::handlers::{FramingKind, Options, SILENT, Service, ServiceSpec};
@@ -103,11 +103,11 @@ fn converse(spec: &'static ServiceSpec, input: &[u8]) -> (String, Option<CloseRe
         publisher: &mut Publisher::default(),
         log: &mut ClientLog::new(log::LevelFilter::Off, 0),
     };
-    let mut turn = Turn {
+    let mut turn = ConnContext {
         now: Moment::START,
         limits: &limits,
         framing: spec.framing.limited_to(limits.max_frame),
-        responder: &mut Responder { spec, context },
+        handler: &mut BoundService { spec, context },
         out: &mut out,
         out_start: 0,
         work: &mut Work::new(Work::VISIT),

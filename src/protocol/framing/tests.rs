@@ -15,13 +15,13 @@ fn frame(body: &[u8]) -> Vec<u8> {
 fn a_frame_says_what_it_misses() {
     let bytes = frame(b"hello");
     for have in 0..64 {
-        assert_eq!(PADDED.find_end(&bytes[..have], 0), Ok(End::Missing(64 - have)));
+        assert_eq!(PADDED.find_end(&bytes[..have], 0), Ok(End::Incomplete { needed: 64 - have }));
     }
     for have in 64..69 {
-        assert_eq!(PADDED.find_end(&bytes[..have], 0), Ok(End::Missing(69 - have)));
+        assert_eq!(PADDED.find_end(&bytes[..have], 0), Ok(End::Incomplete { needed: 69 - have }));
     }
     assert_eq!(PADDED.find_end(&bytes, 0), Ok(End::At(69)));
-    assert_eq!(PADDED.payload(&bytes), Request { body: b"hello", envelope: Envelope::Frame });
+    assert_eq!(PADDED.payload(&bytes), Request { body: b"hello", envelope: ReplyFraming::Frame });
     assert_eq!(PADDED.find_end(&frame(b""), 0), Ok(End::At(64)));
 }
 
@@ -37,33 +37,36 @@ fn a_wrong_protocol_is_refused_at_its_first_byte() {
 fn a_fixed_length_is_all_there_is_to_it() {
     let framing = Framing::Fixed { len: 4 };
     for have in 0..4 {
-        assert_eq!(framing.find_end(&b"time"[..have], 0), Ok(End::Missing(4 - have)));
+        assert_eq!(framing.find_end(&b"time"[..have], 0), Ok(End::Incomplete { needed: 4 - have }));
     }
     assert_eq!(framing.find_end(b"time", 0), Ok(End::At(4)));
     assert_eq!(framing.find_end(b"timely", 0), Ok(End::At(4)));
-    assert_eq!(framing.payload(b"time"), Request { body: b"time", envelope: Envelope::Bare });
+    assert_eq!(framing.payload(b"time"), Request { body: b"time", envelope: ReplyFraming::Bare });
 }
 
 #[test]
 fn what_answers_no_request_goes_out_as_replies_do() {
     let envelopes = [PADDED, LINE, Framing::Fixed { len: 1 }, Framing::Raw].map(Framing::envelope);
-    assert_eq!(envelopes, [Envelope::Frame, Envelope::CrLf, Envelope::Bare, Envelope::Bare]);
+    assert_eq!(
+        envelopes,
+        [ReplyFraming::Frame, ReplyFraming::CrLf, ReplyFraming::Bare, ReplyFraming::Bare]
+    );
 }
 
 #[test]
 fn lines_end_in_lf_or_crlf() {
     let cases = [
-        (&b"key\n"[..], &b"key"[..], Envelope::Lf),
-        (b"key\r\n", b"key", Envelope::CrLf),
-        (b"\n", b"", Envelope::Lf),
-        (b"a\rb\n", b"a\rb", Envelope::Lf),
+        (&b"key\n"[..], &b"key"[..], ReplyFraming::Lf),
+        (b"key\r\n", b"key", ReplyFraming::CrLf),
+        (b"\n", b"", ReplyFraming::Lf),
+        (b"a\rb\n", b"a\rb", ReplyFraming::Lf),
     ];
     for (bytes, body, envelope) in cases {
         assert_eq!(LINE.find_end(bytes, 0), Ok(End::At(bytes.len())));
         assert_eq!(LINE.payload(bytes), Request { body, envelope });
     }
-    assert_eq!(LINE.find_end(b"key", 0), Ok(End::Missing(1)));
-    assert_eq!(LINE.payload(b"key"), Request { body: b"key", envelope: Envelope::Bare });
+    assert_eq!(LINE.find_end(b"key", 0), Ok(End::Incomplete { needed: 1 }));
+    assert_eq!(LINE.payload(b"key"), Request { body: b"key", envelope: ReplyFraming::Bare });
 }
 
 #[test]
@@ -73,7 +76,7 @@ fn a_line_may_be_as_long_as_the_limit_whatever_its_end() {
         let line = [&limit, end].concat();
         assert_eq!(LINE.find_end(&line, 0), Ok(End::At(line.len())));
         for have in 0..line.len() {
-            assert_eq!(LINE.find_end(&line[..have], 0), Ok(End::Missing(1)));
+            assert_eq!(LINE.find_end(&line[..have], 0), Ok(End::Incomplete { needed: 1 }));
         }
     }
     let error = LINE.find_end(&[b'k'; 21], 0).unwrap_err();
@@ -82,7 +85,7 @@ fn a_line_may_be_as_long_as_the_limit_whatever_its_end() {
 
 #[test]
 fn raw_takes_what_there_is() {
-    assert_eq!(Framing::Raw.find_end(b"", 0), Ok(End::Missing(1)));
+    assert_eq!(Framing::Raw.find_end(b"", 0), Ok(End::Incomplete { needed: 1 }));
     assert_eq!(Framing::Raw.find_end(b"abc", 0), Ok(End::At(3)));
 }
 
@@ -98,7 +101,7 @@ proptest! {
             let stream = [&whole[..], &more].concat();
             let mut held = stream[..cut % whole.len()].to_vec();
             let mut input = &stream[held.len()..];
-            while let End::Missing(missing) = framing.find_end(&held, 0).unwrap() {
+            while let End::Incomplete { needed: missing } = framing.find_end(&held, 0).unwrap() {
                 let share = framing.bytes_to_take(missing, input);
                 prop_assert!(share > 0);
                 held.extend_from_slice(&input[..share]);

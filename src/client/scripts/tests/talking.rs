@@ -3,13 +3,13 @@
 use super::super::{AddressExchange, Chat, Check, Dialogue, Exchange, Plan};
 use super::Stage;
 use crate::client::session::{Expect, Script, Then};
-use crate::conn::{Outcome, Respond, Work};
+use crate::conn::{Handler, Outcome, Work};
 use crate::handlers::daytime::Calendar;
-use crate::handlers::{Context, Responder, Service};
+use crate::handlers::{BoundService, Context, Service};
 use crate::io::clock::{Moment, WallTime};
 use crate::protocol::frame::encode_header;
-use crate::protocol::framing::{Envelope, Request};
-use crate::protocol::reply::Reply;
+use crate::protocol::framing::{ReplyFraming, Request};
+use crate::protocol::reply::ReplyWriter;
 use crate::server::client_log::ClientLog;
 use crate::server::close::CloseReason;
 use crate::server::stats::Stats;
@@ -155,11 +155,11 @@ fn server_closes_after(message: &[u8]) -> bool {
         publisher: &mut Publisher::default(),
         log: &mut ClientLog::new(log::LevelFilter::Info, 0),
     };
-    let mut responder = Responder { spec: Service::FRAMED.spec(), context };
-    let request = Request { body: message, envelope: Envelope::Frame };
+    let mut responder = BoundService { spec: Service::FRAMED.spec(), context };
+    let request = Request { body: message, envelope: ReplyFraming::Frame };
     let mut out = Vec::new();
-    let mut reply = Reply::begin(&mut out, Envelope::Frame);
-    let outcome = responder.respond(request, &mut reply, &mut Work::new(Work::VISIT));
+    let mut reply = ReplyWriter::begin(&mut out, ReplyFraming::Frame);
+    let outcome = responder.on_request(request, &mut reply, &mut Work::new(Work::VISIT));
     outcome == Outcome::Finish(CloseReason::Disconnect)
 }
 
