@@ -158,6 +158,7 @@ impl<N: Net> Server<N> {
             self.acceptor.retry_at(),
             self.cx.log.report_due(),
             self.cx.publisher.due(),
+            self.memory.next_look(),
             if self.is_draining() { self.phase.wakes_at() } else { self.idle_exit() },
         ];
         wakeups.into_iter().flatten().min()

@@ -60,9 +60,12 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Sets the gauges of memory: once a turn, for only a client that asks for statistics looks at
-    /// them.
+    /// Gives freed memory back when it is time, and sets the gauges of memory: once a turn, for only a
+    /// client that asks for statistics looks at them.
     pub(super) fn report_memory(&mut self) {
+        if self.memory.should_trim(self.cx.now) {
+            self.cx.net.give_memory_back();
+        }
         self.memory.report(&mut self.cx.stats);
         self.cx.stats.places_memory = self.sockets.memory() as u64;
         self.cx.stats.addresses_memory = self.admission.memory() as u64;
