@@ -208,7 +208,12 @@ impl<N: Net> EventHandler for Server<N> {
         {
             return LoopControl::Poll;
         }
-        self.next_wakeup().map_or(LoopControl::Wait, LoopControl::WaitUntil)
+        match self.next_wakeup() {
+            // Timers are still moving in the wheel, for one.
+            Some(wakeup) if wakeup <= now => LoopControl::Poll,
+            Some(wakeup) => LoopControl::WaitUntil(wakeup),
+            None => LoopControl::Wait,
+        }
     }
 
     fn turn_ended(&mut self, began: Moment, ended: Moment) {

@@ -60,8 +60,8 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Gives freed memory back when it is time, and sets the gauges of memory: once a turn, for only a
-    /// client that asks for statistics looks at them.
+    /// Gives freed memory back when it is time, and sets the gauges of memory: once a turn, for
+    /// only a client that asks for statistics looks at them.
     pub(super) fn report_memory(&mut self) {
         if self.memory.should_trim(self.cx.now) {
             self.cx.net.give_memory_back();
