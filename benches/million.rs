@@ -1,10 +1,12 @@
-//! A million connections of the whole server, over a network in memory: what they cost while nothing
-//! happens, while a few speak, when all are timed out at one moment, and when the server stops.
+//! A million connections of the whole server, over a network in memory: what they cost while
+//! nothing happens, while a few speak, when all are timed out at one moment, and when the server
+//! stops.
 //!
-//! A kernel with so many sockets needs gigabytes and minutes; this needs neither, and what it measures is
-//! the server's alone. Before that, the tables that it keeps them in, by themselves: the longest single step
-//! of each. Prints Markdown tables. With `--test`, two thousand connections do, and only the
-//! outcome counts: all are timed out, all are drained, and the memory is given back.
+//! A kernel with so many sockets needs gigabytes and minutes; this needs neither, and what it
+//! measures is the server's alone. Before that, the tables that it keeps them in, by themselves:
+//! the longest single step of each. Prints Markdown tables. With `--test`, two thousand connections
+//! do, and only the outcome counts: all are timed out, all are drained, and the memory is given
+//! back.
 
 #[path = "million/parts.rs"]
 mod parts;
@@ -173,8 +175,8 @@ struct Turns {
 }
 
 impl Turns {
-    /// All turns until the server would wait for something. Time stands still meanwhile, so that what
-    /// they cause falls due at one moment, too.
+    /// All turns until the server would wait for something. Time stands still meanwhile, so that
+    /// what they cause falls due at one moment, too.
     fn of_wake_up(world: &mut World) -> (Turns, LoopControl) {
         let mut turns = Turns::default();
         loop {

@@ -47,7 +47,6 @@ use crate::io::net::Net;
 use crate::io::readiness::Readiness;
 use crate::io::socket_table::SocketTable;
 use crate::io::token::{Generations, Token};
-use crate::io::trim::TrimSchedule;
 use crate::server::limits::Limits;
 use crate::server::stats::Stats;
 use crate::table::Table;
@@ -71,7 +70,6 @@ pub struct Server<N: Net> {
     acceptor: Acceptor<N>,
     admission: Admission,
     memory: MemoryAccounting,
-    trim: TrimSchedule,
     phase: Phase,
     /// Since when there has been no connection; meaningless while there are some.
     empty_since: Moment,
@@ -86,7 +84,6 @@ impl<N: Net> Server<N> {
             memory: MemoryAccounting::new(limits.memory_limit),
             cx: ServerContext::new(net, limits, table, calendar, now),
             sockets: SocketTable::new(now),
-            trim: TrimSchedule::default(),
             batch: Batch::default(),
             phase: Phase::Serving,
             empty_since: now,
@@ -161,7 +158,7 @@ impl<N: Net> Server<N> {
             self.acceptor.retry_at(),
             self.cx.log.report_due(),
             self.cx.publisher.due(),
-            self.trim.next_look(),
+            self.memory.next_look(),
             if self.is_draining() { self.phase.wakes_at() } else { self.idle_exit() },
         ];
         wakeups.into_iter().flatten().min()

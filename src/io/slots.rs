@@ -1,10 +1,10 @@
 //! Values at numbered places: a [`slab::Slab`] in portions of 4,096 places.
 //!
 //! A single slab of a million connections does three things in one step that take milliseconds: it
-//! copies all entries when its array grows, it frees 88 MB when the last entry goes, and it rebuilds
-//! its whole free list to shrink. Here each portion is a slab of its own, with an array that is
-//! allocated when the portion gets its first value and freed when the portion is empty. No value
-//! moves, and no step works on more than one portion.
+//! copies all entries when its array grows, it frees 88 MB when the last entry goes, and it
+//! rebuilds its whole free list to shrink. Here each portion is a slab of its own, with an array
+//! that is allocated when the portion gets its first value and freed when the portion is empty. No
+//! value moves, and no step works on more than one portion.
 //!
 //! A key is `portion * 4096 + place`, so that a lookup is a shift, a mask and two loads.
 //!

@@ -50,17 +50,17 @@
 //!   it, and would fire up to one whole period late. Besides, each length needs links of its own in
 //!   every connection. The wheel takes any length with one pair of links.
 //!
-//! The price is the cascade: when the tick reaches a coarse slot, all its keys have to move, at about
-//! 0.1 µs each when they lie scattered in memory. That is why a level has 4096 slots and not 64. A
-//! million deadlines spread over ten minutes come in portions of four seconds, 7,000 keys each;
-//! 64-slot levels would bring them in portions of four minutes, 440,000 keys at a time.
+//! The price is the cascade: when the tick reaches a coarse slot, all its keys have to move, at
+//! about 0.1 µs each when they lie scattered in memory. That is why a level has 4096 slots and not
+//! 64. A million deadlines spread over ten minutes come in portions of four seconds, 7,000 keys
+//! each; 64-slot levels would bring them in portions of four minutes, 440,000 keys at a time.
 //!
 //! # Large cascades
 //!
 //! A million connections that were made within four seconds have their idle deadlines in a single
 //! slot of level 1, and to move them all takes many milliseconds. So one call of
-//! [`Timers::pop_due`] moves at most 4,096 keys. The list of the slot is taken out of the wheel as a
-//! whole and becomes the list of *moving* keys. While it is not empty:
+//! [`Timers::pop_due`] moves at most 4,096 keys. The list of the slot is taken out of the wheel as
+//! a whole and becomes the list of *moving* keys. While it is not empty:
 //!
 //! - The current tick stays at the start of that slot, so the invariant holds for all other keys.
 //! - No key fires, because a moving key may be due first. `pop_due` yields `None`.
@@ -229,8 +229,8 @@ impl Timers {
         }
     }
 
-    /// Whether `key`'s timer is due no later than [`arm_no_later`](Timers::arm_no_later) for `deadline`
-    /// would have it be.
+    /// Whether `key`'s timer is due no later than [`arm_no_later`](Timers::arm_no_later) for
+    /// `deadline` would have it be.
     pub fn is_due_by(&self, key: usize, deadline: Moment) -> bool {
         let latest = round_up(deadline).max(self.current_tick);
         self.links.get(key).is_some_and(|link| link.deadline <= latest)

@@ -1,11 +1,12 @@
 //! When freed memory is worth giving back to the system.
 //!
-//! The C library keeps freed blocks on its heap for the next user. That is right while traffic goes on,
-//! and wrong when a crowd with waiting bytes has left. To give the heap back takes time in proportion to
-//! what is free, so it is done when use has stayed low for a while, and not when it dips.
+//! The C library keeps freed blocks on its heap for the next user. That is right while traffic goes
+//! on, and wrong when a crowd with waiting bytes has left. To give the heap back takes time in
+//! proportion to what is free, so it is done when use has stayed low for a while, and not when it
+//! dips.
 //!
-//! Invariant: while more than 4 MiB were in use since memory was last given back, a next look is due.
-//! So a server that falls idle wakes up once more and gives back what is free.
+//! Invariant: while more than 4 MiB were in use since memory was last given back, a next look is
+//! due. So a server that falls idle wakes up once more and gives back what is free.
 
 use crate::io::clock::Moment;
 use std::time::Duration;
@@ -45,8 +46,8 @@ pub struct TrimSchedule {
 }
 
 impl TrimSchedule {
-    /// Notes that `in_use` bytes of buffers are in use: once a turn. Returns whether now is the time to
-    /// give back what is free.
+    /// Notes that `in_use` bytes of buffers are in use: once a turn. Returns whether now is the
+    /// time to give back what is free.
     pub fn should_trim(&mut self, in_use: usize, now: Moment) -> bool {
         self.most_lately = self.most_lately.max(in_use);
         self.most = self.most.max(in_use);

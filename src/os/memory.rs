@@ -1,7 +1,7 @@
 //! How much memory there is, what of it connections may fill, and how it goes back.
 //!
-//! Where the kernel allows more than there is, asking for too much does not fail: the process is killed
-//! later. So a share is chosen beforehand.
+//! Where the kernel allows more than there is, asking for too much does not fail: the process is
+//! killed later. So a share is chosen beforehand.
 
 mod malloc;
 
@@ -15,15 +15,15 @@ const SHARE: u64 = 4;
 /// Where control groups stand, cgroups(7), version 2.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// Bytes that the buffers of all connections may take: a quarter of what the machine has, or its control
-/// group (a container, a service) if that has less; of 1 GiB if neither can be told.
+/// Bytes that the buffers of all connections may take: a quarter of what the machine has, or its
+/// control group (a container, a service) if that has less; of 1 GiB if neither can be told.
 pub fn limit_for_buffers() -> usize {
     let memory = of_the_system().unwrap_or(1 << 30);
     usize::try_from(memory / SHARE).unwrap_or(usize::MAX)
 }
 
-/// Bytes of memory that the machine has, or the control group if that has less; `None` if neither can be
-/// told.
+/// Bytes of memory that the machine has, or the control group if that has less; `None` if neither
+/// can be told.
 pub fn of_the_system() -> Option<u64> {
     [machine(), control_group()].into_iter().flatten().min()
 }
@@ -31,17 +31,17 @@ pub fn of_the_system() -> Option<u64> {
 /// Has large blocks go back to the system as soon as they are freed. Call it first in `main`.
 ///
 /// glibc maps a large block for itself and unmaps it when it is freed. But what counts as large,
-/// `M_MMAP_THRESHOLD` of mallopt(3), rises with each such block that is freed, up to 32 MiB: after the
-/// first frame of 900 KB, all such frames come from the heap. There, a small block in use keeps all
-/// free memory below it resident. A threshold that is set stays.
+/// `M_MMAP_THRESHOLD` of mallopt(3), rises with each such block that is freed, up to 32 MiB: after
+/// the first frame of 900 KB, all such frames come from the heap. There, a small block in use keeps
+/// all free memory below it resident. A threshold that is set stays.
 ///
 /// musl maps blocks from 128 KiB on for themselves, always; there this does nothing.
 pub fn return_large_blocks() {
     malloc::fix_thresholds();
 }
 
-/// Gives freed blocks that are too small for [`return_large_blocks`] back to the system: for after a
-/// crowd, since it walks the whole heap, and the kernel takes some 0.2 ms for each MiB.
+/// Gives freed blocks that are too small for [`return_large_blocks`] back to the system: for after
+/// a crowd, since it walks the whole heap, and the kernel takes some 0.2 ms for each MiB.
 ///
 /// Does nothing where the C library is not glibc.
 pub fn give_back_what_is_free() {

@@ -64,7 +64,7 @@ impl<N: Net> Server<N> {
     /// Gives memory back that a crowd needed: the tables' in portions, the heap's when it has been free
     /// for a while. Returns whether there is more to give back at once.
     pub(super) fn give_memory_back(&mut self, now: Moment) -> bool {
-        if self.trim.should_trim(self.memory.used(), now) {
+        if self.memory.should_trim(now) {
             self.cx.net.give_memory_back();
         }
         self.sockets.shrink_a_little()

@@ -18,6 +18,7 @@ use crate::counted::counted;
 use crate::io::clock::Moment;
 use crate::io::socket_table::SocketTable;
 use crate::io::token::Token;
+use crate::io::trim::TrimSchedule;
 use crate::server::stats::Stats;
 
 /// Heap bytes of a connection: of its input, of its output.
@@ -29,13 +30,15 @@ pub(super) struct MemoryAccounting {
     limit: usize,
     used: usize,
     used_by_output: usize,
+    trim: TrimSchedule,
     warning: RateLimitedWarning,
 }
 
 impl MemoryAccounting {
     pub(super) fn new(limit: usize) -> MemoryAccounting {
         let warning = RateLimitedWarning::default();
-        MemoryAccounting { limit, used: 0, used_by_output: 0, warning }
+        let trim = TrimSchedule::default();
+        MemoryAccounting { limit, used: 0, used_by_output: 0, trim, warning }
     }
 
     /// A connection that held `before` holds `after`.
@@ -51,9 +54,14 @@ impl MemoryAccounting {
         stats.buffered_output = self.used_by_output as u64;
     }
 
-    /// Bytes that all connections hold.
-    pub(super) fn used(&self) -> usize {
-        self.used
+    /// Whether to give freed memory back to the system now. Call it once a turn.
+    pub(super) fn should_trim(&mut self, now: Moment) -> bool {
+        self.trim.should_trim(self.used, now)
+    }
+
+    /// When to ask for that, though nothing happens.
+    pub(super) fn next_look(&self) -> Option<Moment> {
+        self.trim.next_look()
     }
 
     pub(super) fn is_exceeded(&self) -> bool {

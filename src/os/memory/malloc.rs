@@ -1,17 +1,18 @@
-//! What glibc's malloc(3) lets a program set and ask for. Other C libraries have nothing of the kind.
+//! What glibc's malloc(3) lets a program set and ask for. Other C libraries have nothing of the
+//! kind.
 //!
 //! Invariant: no function in here takes or returns a pointer.
 
 /// Blocks from this size on are mapped for themselves, in bytes.
 ///
-/// To map a block, and to touch its new pages, costs some 0.15 µs a KiB. With 128 KiB, the default, the
-/// server took 1.3 times the CPU time for frames of 100 KB; with 256 KiB it takes no more than from the
-/// heap. A portion of the slab (352 KiB) and a large array of timers are above it.
+/// To map a block, and to touch its new pages, costs some 0.15 µs a KiB. With 128 KiB, the default,
+/// the server took 1.3 times the CPU time for frames of 100 KB; with 256 KiB it takes no more than
+/// from the heap. A portion of the slab (352 KiB) and a large array of timers are above it.
 #[cfg(target_env = "gnu")]
 const MMAP_THRESHOLD: i32 = 256 << 10;
 
-/// Free memory at the end of the heap that is kept, in bytes. More than the default of 128 KiB, so that a
-/// buffer that comes and goes there does not move the end of the heap each time, brk(2).
+/// Free memory at the end of the heap that is kept, in bytes. More than the default of 128 KiB, so
+/// that a buffer that comes and goes there does not move the end of the heap each time, brk(2).
 #[cfg(target_env = "gnu")]
 const TRIM_THRESHOLD: i32 = 1 << 20;
 
