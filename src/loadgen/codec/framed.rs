@@ -99,7 +99,7 @@ impl Framed {
     pub(super) fn cut(&self, bytes: &[u8]) -> ReplyMatch {
         match (Framing::Padded { max_body: self.max_body }).find_end(bytes, 0) {
             Ok(End::At(len)) => ReplyMatch::Reply(len, Verdict::Unverified),
-            Ok(End::Missing(_)) => ReplyMatch::Incomplete,
+            Ok(End::Incomplete { .. }) => ReplyMatch::Incomplete,
             Err(_) => ReplyMatch::Desynchronized,
         }
     }
