@@ -1,8 +1,8 @@
 //! The server's configuration: one table of flags, read from the command line and from a file.
 //!
 //! Invariant: whatever can be said on the command line can be said in the file, in the same words,
-//! because both go through one table, `FLAGS`, and one setter. The command line wins. Whatever is wrong is
-//! found in one reading, each error with its place.
+//! because both go through one table, `FLAGS`, and one setter. The command line wins. Whatever is
+//! wrong is found in one reading, each error with its place.
 
 pub mod address;
 mod duplicates;
@@ -47,7 +47,8 @@ pub struct Config {
     pub reuse_port: bool,
     /// How many processes serve, from 1 to [`Config::MAX_SHARDS`].
     pub shards: usize,
-    /// How long a shard's loop may stand still before the shard is replaced; `None` if it is not looked at.
+    /// How long a shard's loop may stand still before the shard is replaced; `None` if it is not
+    /// looked at.
     pub shard_timeout: Option<Duration>,
     /// Whom to become once the ports are bound.
     pub user: Option<Account>,
@@ -65,7 +66,8 @@ pub struct Config {
     pub limits: Limits,
     /// Connections at once, if that was asked for.
     pub max_connections: Option<usize>,
-    /// Bytes that buffers may hold, if that was asked for; [`Limits::memory_limit`] holds only then.
+    /// Bytes that buffers may hold, if that was asked for; [`Limits::memory_limit`] holds only
+    /// then.
     pub memory_limit: Option<usize>,
     /// Connections the kernel may queue for accepting.
     pub backlog: u32,
@@ -187,8 +189,8 @@ impl Config {
     }
 }
 
-/// Why a value does not do, in words. Errors of many kinds end here, and `Box<dyn Error>` would keep how
-/// each is shown to programmers in the program, which nobody asks for.
+/// Why a value does not do, in words. Errors of many kinds end here, and `Box<dyn Error>` would
+/// keep how each is shown to programmers in the program, which nobody asks for.
 struct Reason(String);
 
 impl<E: fmt::Display> From<E> for Reason {

@@ -12,8 +12,9 @@ pub struct Counted<'a> {
     noun: &'a str,
 }
 
-/// So many of what `noun` names in the singular. Its plural is made with an `s`, or with `es` after an `s`:
-/// `processes`. What is more than 64 bits hold is told as the most that they hold.
+/// A number and its noun, which is given in the singular. Its plural is made with an `s`, or with
+/// `es` after an `s`: `processes`. What is more than 64 bits hold is told as the most that they
+/// hold.
 pub fn counted(count: impl TryInto<u64>, noun: &str) -> Counted<'_> {
     Counted { count: count.try_into().unwrap_or(u64::MAX), noun }
 }

@@ -1,8 +1,8 @@
 //! What only an operating system has: listening sockets, inherited descriptors, privileges,
 //! descriptor limits, the heap, sealed memory, signals and files.
 //!
-//! Invariant: only this room and [`reactor`](crate::reactor) make system calls. The programs introduce them
-//! to the rest.
+//! Invariant: only this room and [`reactor`](crate::reactor) make system calls. The programs
+//! introduce them to the rest.
 
 pub mod descriptors;
 pub mod files;

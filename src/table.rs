@@ -1,11 +1,11 @@
 //! The lookup table: byte-string keys to byte-string values, read from a text of one entry a line.
 //!
 //! The text is kept once, as it was read. Beside it stands a hash index of `u32` offsets into it,
-//! six and a half bytes an entry. A map of owned strings would pay two allocations an entry and several times
-//! the memory; here ten million entries are two allocations. Neither has pointers, so a table can be
-//! put into memory that several processes share.
+//! six and a half bytes an entry. A map of owned strings would pay two allocations an entry and
+//! several times the memory; here ten million entries are two allocations. Neither has pointers, so
+//! a table can be put into memory that several processes share.
 //!
-//! Invariant: every offset in the index is that of the first byte of a key, on a line that was
+//! Invariant: every offset in the index leads to the first byte of a key, on a line that was
 //! checked in full when the table was built. A lookup can therefore read the line again without
 //! meeting an error. A table never changes after it is built: to reload is to build another and
 //! swap, so a broken file leaves the old table as it was.
@@ -95,18 +95,18 @@ impl Table {
 
     /// Reads the file at `path`, of at most `max_bytes` bytes, and builds a table from it.
     ///
-    /// The limit is at most [`MAX_TEXT_BYTES`], whatever `max_bytes` says. The file may be a FIFO or
-    /// another pipe, such as `/dev/stdin`: opening a FIFO waits until it has a writer, and reading
-    /// waits until all writers have closed it. A server that reloads while it serves uses
+    /// The limit is at most [`MAX_TEXT_BYTES`], whatever `max_bytes` says. The file may be a FIFO
+    /// or another pipe, such as `/dev/stdin`: opening a FIFO waits until it has a writer, and
+    /// reading waits until all writers have closed it. A server that reloads while it serves uses
     /// [`Table::load_again`].
     ///
     /// The file is read, not mapped: if someone truncates a mapped file, the next access beyond its
     /// new end is a SIGBUS, which kills the process.
     ///
-    /// Lines are checked as they are read: after a fault nothing more is read. Only a key that is there
-    /// twice is found when all has been read. Holds the text once, and a regular file's at its exact
-    /// size from the start. A table that is to be replaced is in memory beside the new one until it is
-    /// dropped.
+    /// Lines are checked as they are read: after a fault nothing more is read. Only a key that is
+    /// there twice is found when all has been read. Holds the text once, and a regular file's at
+    /// its exact size from the start. A table that is to be replaced is in memory beside the new
+    /// one until it is dropped.
     ///
     /// # Errors
     ///

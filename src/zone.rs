@@ -1,8 +1,9 @@
 //! The rules of a time zone: how far local time is from UTC at each instant.
 //!
-//! Invariant: rules are parsed once and never change. No bytes make the parser or [`ZoneRules::offset_at`]
-//! panic, and an offset is never beyond [`MAX_OFFSET`] on either side of UTC. Nothing in here reads a file, the
-//! environment or a clock but [`source`], which reads one file when it is asked to.
+//! Invariant: rules are parsed once and never change. No bytes make the parser or
+//! [`ZoneRules::offset_at`] panic, and an offset is never beyond [`MAX_OFFSET`] on either side of
+//! UTC. Nothing in here reads a file, the environment or a clock but [`source`], which reads one
+//! file when it is asked to.
 
 mod posix;
 pub mod source;
@@ -14,11 +15,12 @@ mod tests;
 use posix::PosixZone;
 use std::fmt;
 
-/// The longest distance from UTC, in seconds: 25:59:59. POSIX can write no longer one, a standard time of
-/// 24:59:59 with an hour of summer time; RFC 9636 asks for no longer one.
+/// The longest distance from UTC, in seconds: 25:59:59. POSIX can write no longer one, a standard
+/// time of 24:59:59 with an hour of summer time; RFC 9636 asks for no longer one.
 pub const MAX_OFFSET: i32 = 26 * 3600 - 1;
 
-/// The largest zone file that is read, in bytes. The largest of the tz database has less than 4 KiB.
+/// The largest zone file that is read, in bytes. The largest of the tz database has less than 4
+/// KiB.
 pub const MAX_SIZE: usize = 1 << 20;
 
 /// The first bytes of a TZif file, RFC 9636.
@@ -42,7 +44,8 @@ pub struct ZoneRules {
     transitions: Box<[Transition]>,
     /// The offset before the first transition.
     before: i32,
-    /// The rule from the last transition on; without one, the last transition's offset holds for ever.
+    /// The rule from the last transition on; without one, the last transition's offset holds for
+    /// ever.
     after: Option<PosixZone>,
 }
 
@@ -79,8 +82,8 @@ impl ZoneRules {
         Ok(ZoneRules { bytes: bytes.into(), transitions: transitions.into(), before, after })
     }
 
-    /// Rules from a POSIX rule such as `CET-1CEST,M3.5.0,M10.5.0/3`: POSIX.1, "Environment Variables", `TZ`;
-    /// and `tzset(3)`.
+    /// Rules from a POSIX rule such as `CET-1CEST,M3.5.0,M10.5.0/3`: POSIX.1, "Environment
+    /// Variables", `TZ`; and `tzset(3)`.
     ///
     /// # Errors
     ///
@@ -104,13 +107,14 @@ impl ZoneRules {
         }
     }
 
-    /// What the rules were made from: the bytes from which [`ZoneRules::from_bytes`] makes the same rules.
+    /// What the rules were made from: the bytes from which [`ZoneRules::from_bytes`] makes the same
+    /// rules.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// How many seconds local time is ahead of UTC, `seconds` after 1970-01-01T00:00:00Z; negative west of
-    /// Greenwich. Between -[`MAX_OFFSET`] and [`MAX_OFFSET`].
+    /// How many seconds local time is ahead of UTC, `seconds` after 1970-01-01T00:00:00Z; negative
+    /// west of Greenwich. Between -[`MAX_OFFSET`] and [`MAX_OFFSET`].
     pub fn offset_at(&self, seconds: i64) -> i32 {
         let passed = self.transitions.partition_point(|transition| transition.at <= seconds);
         if passed == self.transitions.len()
@@ -136,7 +140,8 @@ pub enum RulesError {
     Version(u8),
     /// A TZif file that is shorter than its header says.
     CutOff,
-    /// A TZif file without a type of local time, or with more than 256: an index of a type is one byte.
+    /// A TZif file without a type of local time, or with more than 256: an index of a type is one
+    /// byte.
     Types(u32),
     /// A TZif file in which a transition leads to a type that does not exist.
     TypeMissing(u8),
@@ -173,7 +178,8 @@ impl fmt::Display for RulesError {
                 write!(f, "an offset of {offset} seconds is more than {MAX_OFFSET}")
             }
             RulesError::LeapSeconds => f.write_str(
-                "it counts leap seconds, and the system's clock does not; choose the zone without right/",
+                "it counts leap seconds, and the system's clock does not; choose the zone without \
+                 right/",
             ),
             RulesError::Footer => f.write_str("its last line is no POSIX rule"),
         }

@@ -1,12 +1,14 @@
 //! An address to listen on, as people write it.
 //!
-//! Invariant: an IP address that is accepted here is one that a TCP client can connect to, if the machine
-//! has it. bind(2) and listen(2) succeed on some that no client can reach, such as multicast addresses.
+//! Invariant: an IP address that is accepted here is one that a TCP client can connect to, if the
+//! machine has it. bind(2) and listen(2) succeed on some that no client can reach, such as
+//! multicast addresses.
 
-use crate::io::address::UnixAddressError;
+use crate::io::address::{Address, UnixAddress, UnixAddressError};
 use nix::net::if_::if_nametoindex;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+use std::str::FromStr;
 
 #[cfg(test)]
 mod tests;
@@ -37,8 +39,8 @@ impl fmt::Display for AddressError {
         match self {
             AddressError::Form(text) => write!(
                 f,
-                "{text:?} is not an address (write IP:PORT, [IPv6]:PORT, localhost:PORT, :PORT for all \
-                 addresses, or unix:/PATH; other names are not looked up)"
+                "{text:?} is not an address (write IP:PORT, [IPv6]:PORT, localhost:PORT, :PORT for \
+                 all addresses, or unix:/PATH; other names are not looked up)"
             ),
             AddressError::NoInterface(text, name) => {
                 write!(f, "{text:?}: there is no network interface {name:?} (ip link lists them)")
@@ -61,8 +63,8 @@ impl fmt::Display for AddressError {
             }
             AddressError::Mapped(address) => write!(
                 f,
-                "an IPv6 listener takes no IPv4 clients, so none could reach an IPv4-mapped address \
-                 (write {address})"
+                "an IPv6 listener takes no IPv4 clients, so none could reach an IPv4-mapped \
+                 address (write {address})"
             ),
             AddressError::Multicast(address) => {
                 write!(f, "{} is a multicast address, {}", address.ip(), unicast_only(address))
@@ -83,6 +85,17 @@ impl From<UnixAddressError> for AddressError {
     }
 }
 
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Address, AddressError> {
+        if text.starts_with(UnixAddress::PREFIX) {
+            return Ok(Address::Unix(text.parse()?));
+        }
+        socket_address(text).map(Address::Inet)
+    }
+}
+
 fn unicast_only(address: &SocketAddr) -> String {
     format!(
         "which no TCP client can connect to (write the address of one interface, or :{} for all)",
@@ -93,7 +106,8 @@ fn unicast_only(address: &SocketAddr) -> String {
 /// The loopback network's broadcast address, which the kernel has a route for on every machine.
 const LOOPBACK_BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
 
-/// Reads `IP:PORT`, `[IPv6]:PORT` or `[IPv6%INTERFACE]:PORT`, where the interface is a name or a number.
+/// Reads `IP:PORT`, `[IPv6]:PORT` or `[IPv6%INTERFACE]:PORT`, where the interface is a name or a
+/// number.
 ///
 /// # Errors
 ///

@@ -1,9 +1,10 @@
 //! Listeners whose addresses conflict.
 //!
-//! Two listeners of one address, unix path or descriptor: with SO_REUSEPORT, which `--shards` and `--reuse-port` set, the kernel
-//! gives each client to one of them at random; without it, bind(2) says EADDRINUSE. Neither is ever meant.
-//! One address and all addresses of the same port: with SO_REUSEPORT the kernel always prefers the
-//! listener with the more specific address, which can be meant; without it, bind(2) says EADDRINUSE.
+//! Two listeners of one address, unix path or descriptor: with SO_REUSEPORT, which `--shards` and
+//! `--reuse-port` set, the kernel gives each client to one of them at random; without it, bind(2)
+//! says EADDRINUSE. Neither is ever meant. One address and all addresses of the same port: with
+//! SO_REUSEPORT the kernel always prefers the listener with the more specific address, which can be
+//! meant; without it, bind(2) says EADDRINUSE.
 //!
 //! Invariant: n listeners take n log n steps, since a file may have many.
 
@@ -19,8 +20,8 @@ use std::path::PathBuf;
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Claim {
     Address(SocketAddr),
-    /// Two paths are the same if they differ in `//` and `/./` only. Links are not followed: bind(2) sees to
-    /// those.
+    /// Two paths are the same if they differ in `//` and `/./` only. Links are not followed:
+    /// bind(2) sees to those.
     Path(PathBuf),
     Name(UnixAddress),
     Descriptor(u16),

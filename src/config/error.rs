@@ -6,8 +6,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Errors that are kept and shown; more are counted. Enough to mend a file by, and not a screen of them
-/// for a file that is no configuration at all.
+/// Errors that are kept and shown; more are counted. Enough to mend a file by, and not a screen of
+/// them for a file that is no configuration at all.
 const MOST_SHOWN: usize = 20;
 
 /// Bytes of a value that an error shows.
@@ -29,8 +29,8 @@ pub enum Origin {
 
 /// Something, mostly an error, and where in the configuration it comes from.
 ///
-/// Shown with the file and the line before it, if it comes from a file. What comes from the command line
-/// names its flag.
+/// Shown with the file and the line before it, if it comes from a file. An error on the command
+/// line names its flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located<T> {
     /// Where.
@@ -68,7 +68,8 @@ impl Origins {
         self.flags.iter().find(|(flag, _)| *flag == name).map(|(_, origin)| origin)
     }
 
-    /// Where listener number `index` of [`Config::listeners`](super::Config::listeners) was asked for.
+    /// Where listener number `index` of [`Config::listeners`](super::Config::listeners) was asked
+    /// for.
     pub fn of_listener(&self, index: usize) -> Option<&Origin> {
         self.listeners.get(index)
     }
@@ -81,8 +82,8 @@ impl Origins {
     }
 }
 
-/// All that is wrong, in the order in which it was found: the file's errors, those of the command line,
-/// those of both together.
+/// All that is wrong, in the order in which it was found: the file's errors, those of the command
+/// line, those of both together.
 #[derive(Debug, Default)]
 pub struct ConfigErrors {
     first: Vec<Located<ConfigError>>,
@@ -102,8 +103,8 @@ impl ConfigErrors {
         self.first.iter()
     }
 
-    /// Whether any is in what was asked for, on the command line or in the file, and not in the files or
-    /// the system.
+    /// Whether any is in what was asked for, on the command line or in the file, and not in the
+    /// files or the system.
     pub fn has_wrong_flags(&self) -> bool {
         self.has_wrong_flags
     }
@@ -124,7 +125,7 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// Writes errors, one a line, at most twenty; then how many were left out, and `more` besides.
+/// Writes errors, one a line, at most twenty; then how many were left out, and then `more`.
 ///
 /// # Errors
 ///
@@ -191,8 +192,8 @@ pub enum ConfigError {
 }
 
 impl fmt::Display for ConfigError {
-    /// A name or a path is shown with its control characters escaped: it may come from a file that is
-    /// not what it was taken for, and the text goes to a terminal or a log.
+    /// A name or a path is shown with its control characters escaped: it may come from a file that
+    /// is not what it was taken for, and the text goes to a terminal or a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConfigError::UnknownFlag(name) => write_unknown(f, name),
@@ -216,15 +217,15 @@ impl fmt::Display for ConfigError {
             ConfigError::OverlappingAddress { listen, earlier } => write!(
                 f,
                 "--listen {listen:?}: {} has this port already, and one of the two asks for all \
-                 addresses (give one of them another port; or use --reuse-port, with which the kernel \
-                 gives each client to the listener with the more specific address)",
+                 addresses (give one of them another port; or use --reuse-port, with which the \
+                 kernel gives each client to the listener with the more specific address)",
                 Earlier(earlier)
             ),
             ConfigError::NotUtf8 => f.write_str("not valid UTF-8 (save the file as UTF-8 text)"),
             ConfigError::TrailingComment(comment) => write!(
                 f,
-                "a comment needs a line of its own (move {:?} to the line before; a value with white \
-                 space and # in it can be given on the command line only)",
+                "a comment needs a line of its own (move {:?} to the line before; a value with \
+                 white space and # in it can be given on the command line only)",
                 excerpt(comment)
             ),
             ConfigError::Limits(error) => write!(f, "{error}"),

@@ -1,6 +1,7 @@
 //! Limits that are asked for and are more than the system gives.
 //!
-//! A server starts all the same: it then has what there is. But an operator who asked for more should know.
+//! A server starts all the same: it then has what there is. But an operator who asked for more
+//! should know.
 
 use super::{Config, Located, Origins};
 use crate::os::descriptors::{Budget, FEWEST_CONNECTIONS};
@@ -14,7 +15,8 @@ mod tests;
 /// What the system gives at most; `None` where that cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SystemLimits {
-    /// Descriptors that a process may open, and what it needs of them besides connections.
+    /// Descriptors that a process may open, and what it needs of them for other things than
+    /// connections.
     pub descriptors: Budget,
     /// `net.core.somaxconn`: the longest queue of connections to be accepted, listen(2).
     pub somaxconn: Option<u64>,
@@ -41,7 +43,7 @@ pub enum Excess {
     Connections {
         /// In one process.
         asked: usize,
-        /// In how many processes, each of which may open so many descriptors.
+        /// Number of processes. Each has its own descriptor limit.
         shards: usize,
         /// How many there is room for in each.
         room: usize,
@@ -92,14 +94,14 @@ impl fmt::Display for Excess {
                 }
                 write!(
                     f,
-                    " that the descriptor limit of {limit} has room for (raise it with ulimit -n or \
-                     LimitNOFILE=)"
+                    " that the descriptor limit of {limit} has room for (raise it with ulimit -n \
+                     or LimitNOFILE=)"
                 )
             }
             Excess::Backlog { asked, limit } => write!(
                 f,
-                "--backlog {asked} is more than net.core.somaxconn, {limit}, to which the kernel cuts \
-                 it (raise that with sysctl -w net.core.somaxconn={asked})"
+                "--backlog {asked} is more than net.core.somaxconn, {limit}, to which the kernel \
+                 cuts it (raise that with sysctl -w net.core.somaxconn={asked})"
             ),
             Excess::Memory { asked, limit } => write!(
                 f,
@@ -108,7 +110,8 @@ impl fmt::Display for Excess {
             ),
             Excess::Table { asked } => write!(
                 f,
-                "--table-limit {asked} is more than a table can have (at most {MAX_TEXT_BYTES} bytes)"
+                "--table-limit {asked} is more than a table can have (at most {MAX_TEXT_BYTES} \
+                 bytes)"
             ),
         }
     }

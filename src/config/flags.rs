@@ -62,6 +62,22 @@ pub(super) const FLAGS: &[Flag] = &[
     switch("check-config", "read everything, report all that is wrong, and exit"),
 ];
 
+/// What `--help` says between the services and the flags.
+const ADDRESSES_AND_OPTIONS: &str = "\
+Addresses: IP:PORT, [IPv6]:PORT, localhost:PORT (127.0.0.1 and [::1]), :PORT (0.0.0.0 and [::]),\n\
+unix:/PATH, unix:@NAME (abstract), fd:NUMBER (a listening socket that was inherited).\n\
+Link-local: [fe80::1%eth0]:PORT.\n\
+Options of every listener: optional (if it cannot be bound, warn and start without it)\n\
+Options of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack\n\
+A comma ends an option, so one that is a list repeats its key; others are given once.\n\
+\nFlags:\n";
+
+/// What `--help` ends with.
+const UNITS_AND_SIGNALS: &str = "\
+\nUnits: us ms s m h d; counts k m (1000); sizes KiB MiB GiB (1024).\n\
+Signals: SIGTERM, SIGINT drain, a second one or SIGQUIT stops at once; SIGHUP reloads the\n\
+table; SIGUSR1 logs the statistics.\n";
+
 /// The flag called `name`.
 pub(super) fn find_flag(name: &str) -> Option<&'static Flag> {
     FLAGS.iter().find(|flag| flag.name == name)
@@ -74,13 +90,7 @@ pub fn help() -> String {
          Usage: readyd [--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...]... [FLAG]...\n\n",
     );
     text += &format!("Services: {}\n", Service::NAMES.join(", "));
-    text += "Addresses: IP:PORT, [IPv6]:PORT, localhost:PORT (127.0.0.1 and [::1]), :PORT (0.0.0.0 and [::]),\n\
-             unix:/PATH, unix:@NAME (abstract), fd:NUMBER (a listening socket that was inherited).\n\
-             Link-local: [fe80::1%eth0]:PORT.\n\
-             Options of every listener: optional (if it cannot be bound, warn and start without it)\n\
-             Options of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack\n\
-             A comma ends an option, so one that is a list repeats its key; others are given once.\n\
-             \nFlags:\n";
+    text += ADDRESSES_AND_OPTIONS;
     for flag in FLAGS {
         let left = match flag.value {
             Some(value) => format!("--{} {value}", flag.name),
@@ -93,8 +103,6 @@ pub fn help() -> String {
     }
     text +=
         "  -h, --help                 print this\n  -V, --version              print the version\n";
-    text += "\nUnits: us ms s m h d; counts k m (1000); sizes KiB MiB GiB (1024).\n\
-             Signals: SIGTERM, SIGINT drain, a second one or SIGQUIT stops at once; SIGHUP reloads the\n\
-             table; SIGUSR1 logs the statistics.\n";
+    text += UNITS_AND_SIGNALS;
     text
 }

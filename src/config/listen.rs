@@ -1,12 +1,13 @@
 //! `--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...`
 //!
-//! ADDRESS is `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT` (127.0.0.1, and `[::1]` where the machine has
-//! it), `:PORT` (0.0.0.0, and `[::]` where the machine has it), `unix:/PATH` or `unix:@NAME` for a unix
-//! socket, or `fd:NUMBER` for a socket that the process was started with. No name is looked up: that could take seconds, and change from start to
-//! start.
+//! ADDRESS is `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT` (127.0.0.1, and `[::1]` where the machine
+//! has it), `:PORT` (0.0.0.0, and `[::]` where the machine has it), `unix:/PATH` or `unix:@NAME`
+//! for a unix socket, or `fd:NUMBER` for a socket that the process was started with. No name is
+//! looked up: that could take seconds, and change from start to start.
 //!
-//! A comma ends an option, so a path here has none, an option with several values is repeated (`key=A,key=B`), and one that
-//! has one value is an error if it is repeated. `OPTIONS` is the table.
+//! A comma ends an option, so a path here has none, an option with several values is repeated
+//! (`key=A,key=B`), and one that has one value is an error if it is repeated. `OPTIONS` is the
+//! table.
 
 use super::address::AddressError;
 use super::similar::nearest;
@@ -53,8 +54,9 @@ pub enum Place {
 }
 
 impl Place {
-    /// The IP addresses to bind, in this order: the first must be there if the listener is required, the
-    /// second may be missing. None for a unix socket, and if the socket is bound already.
+    /// The IP addresses to bind, in this order: the first must be there if the listener is
+    /// required, the second may be missing. None for a unix socket, and if the socket is bound
+    /// already.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         match *self {
             Place::Address(address) => vec![address],

@@ -1,7 +1,7 @@
 //! Reading: the command line, the file that it names, and what both together come to.
 //!
-//! Invariant: reading goes on after an error, so that all are found at once. A flag that is wrong leaves
-//! its setting as it was.
+//! Invariant: reading goes on after an error, so that all are found at once. A flag that is wrong
+//! leaves its setting as it was.
 
 use super::duplicates;
 use super::error::{ConfigError, ConfigErrors, Origin, Origins};
@@ -230,8 +230,8 @@ fn unexpected_value(error: lexopt::Error) -> ConfigError {
     }
 }
 
-/// `name value`, `name = value` or `name`; nothing if the line is empty or a comment, which `#` begins at
-/// the start of a line.
+/// `name value`, `name = value` or `name`; nothing if the line is empty or a comment, which `#`
+/// begins at the start of a line.
 fn setting(line: &str) -> Result<Option<(&'static Flag, &str)>, ConfigError> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {

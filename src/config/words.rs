@@ -1,7 +1,8 @@
 //! A configuration written out as flags again: what a process passes on to those that it starts.
 //!
-//! Invariant: [`from_args`](super::from_args) makes the same configuration of it. So nothing has to be
-//! read twice, and a file that has changed meanwhile, or that can no longer be read, does not matter.
+//! Invariant: [`from_args`](super::from_args) makes the same configuration of it. So nothing has to
+//! be read twice, and a file that has changed meanwhile, or that can no longer be read, does not
+//! matter.
 
 use super::Config;
 use crate::os::listener::TcpTimeouts;
@@ -38,10 +39,10 @@ impl Words {
 }
 
 impl Config {
-    /// The flags that ask for this configuration, without the program's name. How much to log is told
-    /// only if the command line did: the rest is the environment's to say.
+    /// The flags that ask for this configuration, without the program's name. How much to log is
+    /// told only if the command line did: the rest is the environment's to say.
     pub fn to_args(&self) -> Vec<OsString> {
-        // Without `..`: whoever adds a setting is told to write it here.
+        // Without `..`: a new field does not compile until it is written here.
         let Config {
             listeners,
             reuse_port,

@@ -3,7 +3,6 @@
 //! Invariant: an [`Address`] is one that bind(2) and connect(2) take as it stands. A [`Peer`] is as large
 //! as a `std::net::SocketAddr`, and copying it allocates nothing: each connection has one.
 
-use crate::config::address::{AddressError, socket_address};
 use socket2::{SockAddr, SockRef};
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -64,17 +63,6 @@ impl fmt::Display for Address {
             Address::Inet(address) => write!(f, "{address}"),
             Address::Unix(address) => write!(f, "{address}"),
         }
-    }
-}
-
-impl FromStr for Address {
-    type Err = AddressError;
-
-    fn from_str(text: &str) -> Result<Address, AddressError> {
-        if text.starts_with(UnixAddress::PREFIX) {
-            return Ok(Address::Unix(text.parse()?));
-        }
-        socket_address(text).map(Address::Inet)
     }
 }
 

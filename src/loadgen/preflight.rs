@@ -1,13 +1,13 @@
-//! Can so many connections be had here? Told before the first of them is opened.
+//! Whether this machine can open N connections, told before the first of them is opened.
 //!
-//! [`System::read`] reads the limits from files, [`examine`] weighs a [`Demand`] against them, and the
-//! [`Examination`] prints as a table, with a command for each limit that is too low.
+//! [`System::read`] reads the limits from files, [`examine`] weighs a [`Demand`] against them, and
+//! the [`Examination`] prints as a table, with a command for each limit that is too low.
 //!
-//! Invariant: an examination without [`Verdict::Unknown`] is consistent with itself. The demand fits
-//! if it is for no more connections than [`Largest`] says, and else it does not.
+//! Invariant: an examination without [`Verdict::Unknown`] is consistent with itself. The demand
+//! fits if it is for no more connections than [`Largest`] says, and else it does not.
 //!
-//! What is not seen: the limits of another machine, ports that connections of other programs hold or
-//! have just given up (TIME-WAIT), and what firewalls other than conntrack allow.
+//! What is not seen: the limits of another machine, ports that connections of other programs hold
+//! or have just given up (TIME-WAIT), and what firewalls other than conntrack allow.
 
 use serde::Serialize;
 use std::net::{IpAddr, SocketAddr, UdpSocket};

@@ -1,7 +1,7 @@
 //! What a load run found: one document, from which everything that is shown or stored is made.
 //!
-//! Invariant: a [`Report`] is complete. Text, CSV, HTML, comparison and merging read nothing else, so
-//! a stored report can be shown again years later, on another machine.
+//! Invariant: a [`Report`] is complete. Text, CSV, HTML, comparison and merging read nothing else,
+//! so a stored report can be shown again years later, on another machine.
 //!
 //! The schema is versioned by [`SCHEMA`]. Fields may be added under the same name; a field that
 //! changes its meaning gets a new one. docs/report-schema.md describes it for readers of the JSON.
@@ -56,7 +56,7 @@ pub struct Report {
     pub shortfalls: Vec<String>,
     /// Why the run ended before its time, if it did.
     pub partial: Option<String>,
-    /// What a reader should know besides, a sentence each; mostly of merged reports.
+    /// What else a reader should know, a sentence each; mostly of merged reports.
     #[serde(default)]
     pub notes: Vec<String>,
     /// How requests were paced.
@@ -314,8 +314,8 @@ pub struct Client {
     pub cpu_s: f64,
     /// Share of one CPU that the busiest worker used, 0 to 1.
     pub cpu_share: f64,
-    /// Time for which the worker that waited longest was ready to run and others had the processor, in
-    /// seconds.
+    /// Time for which the worker that waited longest was ready to run and others had the processor,
+    /// in seconds.
     #[serde(default)]
     pub cpu_wait_s: f64,
     /// Time for which the worker that was kept from its work longest was, in seconds: stopped, or

@@ -1,7 +1,8 @@
 //! The descriptor limit: raised as far as it goes, and what it leaves for connections.
 //!
-//! Invariant: a server never counts on more descriptors for connections than it will have. It subtracts
-//! what is open, by /proc, and at least what this program opens, which is known where /proc is missing.
+//! Invariant: a server never counts on more descriptors for connections than it will have. It
+//! subtracts what is open, by /proc, and at least what this program opens, which is known where
+//! /proc is missing.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fmt;
@@ -17,20 +18,22 @@ const SPARE: usize = 8;
 /// Standard input, output and error.
 const STANDARD: usize = 3;
 
-/// Descriptors of any server, besides its listeners: the standard three, epoll, epoll's copy that
-/// registers sockets, the eventfd that wakes the loop, the signalfd, a description of standard error of
-/// its own, and the kernel's figures of its memory.
+/// Descriptors of any server apart from its listeners: the standard three, epoll, epoll's copy that
+/// registers sockets, the eventfd that wakes the loop, the signalfd, a description of standard
+/// error of its own, and the kernel's figures of its memory.
 const OF_A_SERVER: usize = STANDARD + 6;
 
-/// More descriptors of a shard, which its supervisor passes on: the statistics' board, and their socket.
+/// More descriptors of a shard, which its supervisor passes on: the statistics' board, and their
+/// socket.
 const OF_A_SHARD: usize = 2;
 
-/// Descriptors of a supervisor, besides those for its shards: the standard three, epoll, epoll's copy, the
-/// eventfd, the signalfd, its log's and that of the shards, the program's file, the table, and the board.
+/// Descriptors of a supervisor apart from those for its shards: the standard three, epoll, epoll's
+/// copy, the eventfd, the signalfd, its log's and the shards' one, the program's file, the
+/// table, and the board.
 const OF_A_SUPERVISOR: usize = STANDARD + 9;
 
-/// Fewest connections that a server starts with if no number was asked for. A limit that leaves fewer was
-/// most likely set by mistake, and nearly all clients would wait.
+/// Fewest connections that a server starts with if no number was asked for. A limit that leaves
+/// fewer was most likely set by mistake, and nearly all clients would wait.
 pub const FEWEST_CONNECTIONS: usize = 16;
 
 /// Raises the soft limit to the hard one, as any process may, and returns what holds now.
@@ -78,7 +81,8 @@ impl Budget {
         Budget::of_a_server(limit, listeners + OF_A_SHARD)
     }
 
-    /// Reserves at least what is open in this process now. To be called when all is open but connections.
+    /// Reserves at least what is open in this process now. To be called when all is open but
+    /// connections.
     pub fn with_what_is_open(self) -> Budget {
         Budget { reserved: self.reserved.max(open() + SPARE), ..self }
     }
@@ -111,8 +115,8 @@ impl Budget {
     }
 }
 
-/// Whether a supervisor has enough for its shards: for each, a socket of each listener, one to the shard
-/// itself, and one to another that drains beside it.
+/// Whether a supervisor has enough for its shards: for each, a socket of each listener, one to the
+/// shard itself, and one to another that drains beside it.
 ///
 /// # Errors
 ///
@@ -130,7 +134,8 @@ pub fn check_supervisor(
     Err(TooFewDescriptors::ForShards { limit, shards, needed })
 }
 
-/// The descriptor limit is too low to start with; the fault of the system, or of the user who set the limit.
+/// The descriptor limit is too low to start with; the fault of the system, or of the user who set
+/// the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TooFewDescriptors {
     /// It leaves too few places for connections.
@@ -171,8 +176,9 @@ impl fmt::Display for TooFewDescriptors {
             TooFewDescriptors::ForConnections { limit, room, wanted, needed } => {
                 write!(
                     f,
-                    "the descriptor limit of {limit} has room for {room} connections; {wanted} need a \
-                     limit of {needed} (raise it with ulimit -n {needed} or LimitNOFILE={needed}"
+                    "the descriptor limit of {limit} has room for {room} connections; {wanted} \
+                     need a limit of {needed} (raise it with ulimit -n {needed} or \
+                     LimitNOFILE={needed}"
                 )?;
                 match room {
                     0 => f.write_str(")"),
@@ -181,9 +187,9 @@ impl fmt::Display for TooFewDescriptors {
             }
             TooFewDescriptors::ForShards { limit, shards, needed } => write!(
                 f,
-                "the descriptor limit of {limit} is too low for {shards} shards, whose listeners the \
-                 supervisor keeps; they need a limit of {needed} (raise it with ulimit -n {needed} or \
-                 LimitNOFILE={needed})"
+                "the descriptor limit of {limit} is too low for {shards} shards, whose listeners \
+                 the supervisor keeps; they need a limit of {needed} (raise it with ulimit -n \
+                 {needed} or LimitNOFILE={needed})"
             ),
         }
     }

@@ -1,9 +1,9 @@
 //! Files that the operator names: the configuration, the lookup table.
 //!
-//! Invariant: nothing but the accepted kinds of file is ever read, and no device but /dev/null is ever
-//! opened. Opening a device can have effects (a tape rewinds, a terminal waits for a carrier), and
-//! opening a FIFO waits for a writer; so stat(2) is asked before open(2), and fstat(2) after it,
-//! because another file may have taken the place in between.
+//! Invariant: nothing but the accepted kinds of file is ever read, and no device but /dev/null is
+//! ever opened. Opening a device can have effects (a tape rewinds, a terminal waits for a carrier),
+//! and opening a FIFO waits for a writer; so stat(2) is asked before open(2), and fstat(2) after
+//! it, because another file may have taken the place in between.
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::makedev;
@@ -69,8 +69,8 @@ impl fmt::Display for Kind {
 /// Which kinds of file may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// Regular files, pipes and /dev/null. To open a FIFO waits for a writer, and to read a pipe waits
-    /// for all that is written: for a start that can be interrupted.
+    /// Regular files, pipes and /dev/null. To open a FIFO waits for a writer, and to read a pipe
+    /// waits for all that is written: for a start that can be interrupted.
     Streams,
     /// Regular files alone. To open one waits for nobody: for a reload.
     RegularFiles,
@@ -131,8 +131,8 @@ impl From<io::Error> for OpenError {
     }
 }
 
-/// Opens the file at `path` for reading. Returns its size in bytes too, which is 0 for pipes and for
-/// some files of proc(5).
+/// Opens the file at `path` for reading. Returns its size in bytes too, which is 0 for pipes and
+/// for some files of proc(5).
 ///
 /// # Errors
 ///
@@ -188,8 +188,8 @@ impl From<OpenError> for ReadError {
     }
 }
 
-/// All bytes of the file or pipe at `path`, of which there may be `limit`. Of a longer one, no more than
-/// one byte beyond the limit is read.
+/// All bytes of the file or pipe at `path`, at most `limit`. Of a longer one, no more than one byte
+/// beyond the limit is read.
 ///
 /// # Errors
 ///

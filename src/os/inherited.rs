@@ -1,10 +1,12 @@
-//! Descriptors that come from other processes, as numbers: those that the process was started with, and
-//! in [`handover`] those that it is given later. Nowhere else does a number become a descriptor.
+//! Descriptors that come from other processes, as numbers: those that the process was started with,
+//! and in [`handover`] those that it is given later. Nowhere else does a number become a
+//! descriptor.
 //!
 //! Invariant: no descriptor has two owners. All that this program opens is closed on exec
 //! (`O_CLOEXEC` and its like, which the standard library, mio, socket2 and our own calls set), so a
-//! descriptor without that mark has come through exec, from whoever started us, and nobody in here
-//! owns it. Its taker marks it, so it cannot be taken twice. What nobody takes is closed.
+//! descriptor without that mark was inherited through execve(2) from the parent process, and no
+//! code in here owns it. [`take`] marks it, so it cannot be taken twice. What is not taken is
+//! closed.
 
 pub mod handover;
 
@@ -24,10 +26,11 @@ use std::fs::{self, DirEntry};
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
-/// Numbers below this are tried for inherited descriptors where /proc does not tell which there are.
+/// Numbers below this are tried for inherited descriptors where /proc does not tell which there
+/// are.
 const MOST_TRIED: RawFd = 1 << 16;
 
-/// Why a number does not stand for what was to be inherited; the fault of whoever started us.
+/// Why a number does not stand for what was to be inherited; the fault of the parent process.
 #[derive(Debug)]
 pub enum InheritError {
     /// Standard output and error are written to, whatever they are.
@@ -62,8 +65,8 @@ impl fmt::Display for InheritError {
             }
             InheritError::NoAddress(number) => write!(
                 f,
-                "descriptor {number} is a unix socket whose address cannot be written as unix:/PATH or \
-                 unix:@NAME (bind it to an absolute path in UTF-8)"
+                "descriptor {number} is a unix socket whose address cannot be written as \
+                 unix:/PATH or unix:@NAME (bind it to an absolute path in UTF-8)"
             ),
             InheritError::System(error) => write!(f, "{error}"),
         }
@@ -115,8 +118,8 @@ pub fn take(number: RawFd) -> Result<OwnedFd, InheritError> {
     if number < 0 {
         return Err(InheritError::NotOpen(number));
     }
-    // SAFETY: the number is not -1, and the kernel is asked about it before it is used. If it is not
-    // open, that is what the kernel answers.
+    // SAFETY: the number is not -1, and the kernel is asked about it before it is used. If it is
+    // not open, that is what the kernel answers.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
     let flags = match fcntl(borrowed, FcntlArg::F_GETFD) {
         Ok(flags) => FdFlag::from_bits_retain(flags),
@@ -137,8 +140,8 @@ pub fn take(number: RawFd) -> Result<OwnedFd, InheritError> {
     Ok(taken)
 }
 
-/// The same under another number. Number 0 stays open, or the next file that is opened would be taken for
-/// standard input, here and by every process that this one starts.
+/// The same under another number. Number 0 stays open, or the next file that is opened would be
+/// taken for standard input, here and by every process that this one starts.
 fn replace_standard_input(taken: OwnedFd) -> io::Result<OwnedFd> {
     let moved = taken.try_clone()?;
     dup2_stdin(null()?)?;
@@ -157,9 +160,9 @@ pub fn null() -> io::Result<OwnedFd> {
     opened.or_else(|_| memfd_create(c"null", MFdFlags::MFD_CLOEXEC)).map_err(io::Error::from)
 }
 
-/// Closes what the process was started with and nobody has [taken](take), but for the standard three: it
-/// would be open in this process, and in those that it starts, for as long as they run. To be called when
-/// all that is wanted was taken.
+/// Closes what the process was started with and nobody has [taken](take), but for the standard
+/// three: it would be open in this process, and in those that it starts, for as long as they run.
+/// To be called when all that is wanted was taken.
 pub fn close_others() {
     for number in open_numbers() {
         // What is not to be had is our own.
@@ -172,8 +175,8 @@ fn open_numbers() -> Vec<RawFd> {
     let number = |entry: io::Result<DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
     match fs::read_dir("/proc/self/fd") {
         Ok(entries) => entries.filter_map(number).filter(|&number| number > 2).collect(),
-        // Without /proc all have to be tried. They may have been opened under a higher limit than there is
-        // now, but nobody needs to wait for billions of numbers.
+        // Without /proc all have to be tried. They may have been opened under a higher limit than
+        // there is now, but nobody needs to wait for billions of numbers.
         Err(_) => (3..MOST_TRIED).collect(),
     }
 }

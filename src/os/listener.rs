@@ -1,8 +1,8 @@
 //! Listening sockets: bound here, nonblocking, ready to be handed to a poll loop.
 //!
 //! Invariant: a listener comes out as accepted connections shall be. On Linux they inherit
-//! `TCP_NODELAY` and the timeouts of TCP from it, so those are set here, once, instead of by calls for each
-//! connection.
+//! `TCP_NODELAY` and the timeouts of TCP from it, so those are set here, once, instead of by calls
+//! for each connection.
 
 use crate::io::address::Address;
 use nix::ifaddrs::getifaddrs;
@@ -28,7 +28,8 @@ pub enum Listener {
     Tcp(TcpListener),
     /// For clients of this machine.
     Unix {
-        /// Its file, if it was bound here. It is dropped, and so removed, before the socket is closed.
+        /// Its file, if it was bound here. It is dropped, and so removed, before the socket is
+        /// closed.
         file: Option<Arc<unix::SocketFile>>,
         /// The socket.
         socket: UnixListener,
@@ -52,8 +53,8 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// What getsockname(2) says; [`io::ErrorKind::InvalidData`] if a program that bound a unix socket gave it
-    /// an address that cannot be written, such as a relative path.
+    /// What getsockname(2) says; [`io::ErrorKind::InvalidData`] if a program that bound a unix
+    /// socket gave it an address that cannot be written, such as a relative path.
     pub fn address(&self) -> io::Result<Address> {
         match self {
             Listener::Tcp(listener) => listener.local_addr().map(Address::Inet),
@@ -61,7 +62,8 @@ impl Listener {
         }
     }
 
-    /// Sets the timeouts of TCP. A unix socket has none: the kernel tells at once when a process is gone.
+    /// Sets the timeouts of TCP. A unix socket has none: the kernel tells at once when a process is
+    /// gone.
     ///
     /// # Errors
     ///
@@ -108,21 +110,22 @@ impl AsRawFd for Listener {
 pub enum Port {
     /// Nobody else.
     Exclusive,
-    /// Whoever asks for this too, and has the same user: `SO_REUSEPORT`, socket(7). Each listener has
-    /// a backlog of its own, and the kernel chooses one for each connection, by a hash of both its
-    /// addresses and ports.
+    /// Other sockets of the same user that ask for this too: `SO_REUSEPORT`, socket(7). Each
+    /// listener has a backlog of its own, and the kernel chooses one for each connection, by a hash
+    /// of both its addresses and ports.
     Shared,
 }
 
-/// When the kernel gives up on a peer that answers nothing, tcp(7). Without, it never does while nothing is
-/// to be sent, and after about a quarter of an hour otherwise.
+/// When the kernel gives up on a peer that answers nothing, tcp(7). Without, it never does while
+/// nothing is to be sent, and after about a quarter of an hour otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpTimeouts {
-    /// For how long a connection may be silent before the peer is asked whether it is there, `TCP_KEEPIDLE`:
-    /// whole seconds, from 1 to [`TcpTimeouts::LONGEST_KEEPALIVE`]. A part of a second counts as one.
+    /// For how long a connection may be silent before the peer is asked whether it is there,
+    /// `TCP_KEEPIDLE`: whole seconds, from 1 to [`TcpTimeouts::LONGEST_KEEPALIVE`]. A part of a
+    /// second counts as one.
     pub keepalive: Option<Duration>,
-    /// For how long what was sent may remain without an acknowledgement, `TCP_USER_TIMEOUT`: milliseconds,
-    /// from 1 to [`TcpTimeouts::LONGEST_USER_TIMEOUT`]. A part of one counts as one.
+    /// For how long what was sent may remain without an acknowledgement, `TCP_USER_TIMEOUT`:
+    /// milliseconds, from 1 to [`TcpTimeouts::LONGEST_USER_TIMEOUT`]. A part of one counts as one.
     pub user_timeout: Option<Duration>,
 }
 
@@ -133,8 +136,8 @@ impl TcpTimeouts {
     /// What the kernel takes at most for `TCP_USER_TIMEOUT`, an `int`.
     pub const LONGEST_USER_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
-    /// A peer is asked this often before it counts as gone, `TCP_KEEPCNT`; each question waits for a third
-    /// of the silence before the first, `TCP_KEEPINTVL`.
+    /// A peer is asked this often before it counts as gone, `TCP_KEEPCNT`; each question waits for
+    /// a third of the silence before the first, `TCP_KEEPINTVL`.
     const QUESTIONS: u32 = 3;
 
     /// Sets them on a listener: each connection that is established from then on inherits them.
@@ -174,7 +177,7 @@ pub fn bind(address: SocketAddr, port: Port) -> io::Result<Socket> {
     // Without this, a restart fails for as long as connections of the last run linger.
     socket.set_reuse_address(true)?;
     if port == Port::Shared {
-        // Before bind(2): that is when the kernel compares it with that of the others.
+        // Before bind(2): that is when the kernel compares the option of all sockets of the port.
         setsockopt(&socket, sockopt::ReusePort, &true)?;
     }
     if domain == Domain::IPV6 {
@@ -190,15 +193,15 @@ pub fn bind(address: SocketAddr, port: Port) -> io::Result<Socket> {
 ///
 /// # Errors
 ///
-/// What listen(2) says: another socket that is bound to the address, as SO_REUSEADDR allows, has begun to
-/// listen before.
+/// What listen(2) says: another socket that is bound to the address, as SO_REUSEADDR allows, has
+/// begun to listen before.
 pub fn listen(socket: Socket, backlog: u32) -> io::Result<TcpListener> {
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
 }
 
-/// Whether an interface has `ip` as its broadcast address, and none as its own. bind(2) takes such an
-/// address, and no TCP client can connect to it.
+/// Whether an interface has `ip` as its broadcast address, and none as its own. bind(2) takes such
+/// an address, and no TCP client can connect to it.
 pub fn is_broadcast(ip: IpAddr) -> bool {
     let IpAddr::V4(ip) = ip else { return false };
     // Neither is anybody's broadcast address, so the interfaces need not be asked.

@@ -1,9 +1,10 @@
 //! Memory that several processes share and none can change: a sealed memfd, mapped.
 //!
-//! Invariant: the bytes of a [`Mapping`] are there and stay as they are for as long as it lives. A file
-//! that is mapped can be cut off or written by whoever has it open: the first ends the process with
-//! SIGBUS, the second changes what Rust takes for unchangeable. Seals, fcntl(2), rule out both, for good
-//! and for everybody; so only what has them is mapped.
+//! Invariant: the bytes of a [`Mapping`] are there and stay as they are for as long as it lives. A
+//! process that has a mapped file open can truncate it or write to it: the first ends our process
+//! with SIGBUS, the second changes bytes that Rust takes for immutable. Seals (F_ADD_SEALS,
+//! fcntl(2)) rule out both for every process and cannot be removed; so only sealed memfds are
+//! mapped.
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -28,9 +29,10 @@ fn all_seals() -> SealFlag {
     SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL
 }
 
-/// What to do when [`seal`] fails with [`ErrorKind::FileTooLarge`]: to the kernel, memory that processes
-/// share is a file, memfd_create(2).
-pub const FILE_SIZE_ADVICE: &str = " (the limit of file sizes holds for memory that shards share, too: raise ulimit -f or LimitFSIZE=)";
+/// What to do when [`seal`] fails with [`ErrorKind::FileTooLarge`]: to the kernel, memory that
+/// processes share is a file, memfd_create(2).
+pub const FILE_SIZE_ADVICE: &str = " (the limit of file sizes holds for memory that shards share, \
+                                    too: raise ulimit -f or LimitFSIZE=)";
 
 /// Puts `parts`, one behind the other, into memory that can be mapped, and seals it.
 ///
@@ -75,11 +77,12 @@ impl Mapping {
         }
         let length = usize::try_from(fstat(&descriptor)?.st_size).unwrap_or_default();
         let size = NonZeroUsize::new(length).ok_or_else(|| refused("empty"))?;
-        // Shared with whoever else maps it, all the same: what is private are changes, and there are
-        // none. Kernels before 6.7 take a shared mapping of what is sealed for one that will be written.
+        // MAP_PRIVATE still shares the pages with other processes: it makes writes private, and
+        // there are none. Kernels before 6.7 refuse MAP_SHARED of a memfd that is sealed against
+        // writing.
         let (protection, flags) = (ProtFlags::PROT_READ, MapFlags::MAP_PRIVATE);
-        // SAFETY: the kernel chooses the address, so no memory of ours is mapped over. The mapping is
-        // for reading only.
+        // SAFETY: the kernel chooses the address, so no memory of ours is mapped over. The mapping
+        // is for reading only.
         let start = unsafe { mmap(None, size, protection, flags, &descriptor, 0) }?;
         Ok(Mapping { start, length })
     }
@@ -90,9 +93,9 @@ impl Deref for Mapping {
 
     #[expect(unsafe_code, reason = "the address that mmap(2) returned is a bare pointer")]
     fn deref(&self) -> &[u8] {
-        // SAFETY: `length` bytes from `start` on are mapped for reading until `self` is dropped, which
-        // outlives the slice. They were the whole file, which is sealed: it cannot become shorter, and
-        // nobody can write to it. The protection is never changed.
+        // SAFETY: `length` bytes from `start` on are mapped for reading until `self` is dropped,
+        // which outlives the slice. They were the whole file, which is sealed: it cannot become
+        // shorter, and nobody can write to it. The protection is never changed.
         unsafe { slice::from_raw_parts(self.start.as_ptr().cast(), self.length) }
     }
 }

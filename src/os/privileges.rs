@@ -73,18 +73,19 @@ impl fmt::Display for AccountError {
             }
             AccountError::Refused(what, Errno::EPERM) => write!(
                 f,
-                "cannot {what}: {} (only root can become another user; without it, leave --user out)",
+                "cannot {what}: {} (only root can become another user; without it, leave --user \
+                 out)",
                 words(Errno::EPERM)
             ),
             AccountError::Refused(what, errno) => write!(f, "cannot {what}: {}", words(*errno)),
             AccountError::CannotExecute(rights) => write!(
                 f,
-                "{rights} may not execute the file of this program, from which the shards are started \
-                 (chmod o+x it)"
+                "{rights} may not execute the file of this program, from which the shards are \
+                 started (chmod o+x it)"
             ),
             AccountError::NotLost => f.write_str(
-                "the process could become root again (it was started with capabilities that outlast \
-                 the change; start it as root without them, or without --user)",
+                "the process could become root again (it was started with capabilities that \
+                 outlast the change; start it as root without them, or without --user)",
             ),
         }
     }
@@ -92,8 +93,8 @@ impl fmt::Display for AccountError {
 
 impl std::error::Error for AccountError {}
 
-/// What the system calls the error, strerror(3), without its number. nix has words too, but they would be
-/// a second table of them in the program.
+/// What the system calls the error, strerror(3), without its number. nix has words too, but they
+/// would be a second table of them in the program.
 fn words(errno: Errno) -> String {
     let text = io::Error::from(errno).to_string();
     text.rsplit_once(" (os error ").map_or(text.as_str(), |(words, _)| words).to_owned()
@@ -123,9 +124,9 @@ impl fmt::Display for Account {
 }
 
 impl Account {
-    /// Looks the account up, passwd(5) and group(5). What consists of digits is a number, though there may
-    /// be an account of that name. Two numbers need no look-up: neither list is opened, and where there is
-    /// none, as in many a container, they do.
+    /// Looks the account up, passwd(5) and group(5). What consists of digits is a number, though
+    /// there may be an account of that name. Two numbers need no look-up: neither list is opened,
+    /// and where there is none, as in many a container, they do.
     ///
     /// # Errors
     ///
@@ -153,7 +154,8 @@ fn number_or_name(text: &str) -> Result<u32, &str> {
     text.parse().map_err(|_| text)
 }
 
-/// The rights of a user who is looked up, because it or its group has a name, or its group was not named.
+/// The rights of a user who is looked up, because it or its group has a name, or its group was not
+/// named.
 fn rights_of_entry(
     user: Result<u32, &str>,
     group: Option<Result<u32, &str>>,
@@ -195,8 +197,8 @@ fn look_up_group(name: &str) -> Result<Gid, AccountError> {
     entry.map(|entry| entry.gid).ok_or_else(|| AccountError::UnknownGroup(name.to_owned()))
 }
 
-/// A user, a group, and the other groups that the user is in. All were looked up: a directory service may
-/// take its time to answer, and who assumes them waits for nobody.
+/// A user, a group, and the other groups that the user is in. All were looked up: a directory
+/// service may take its time to answer, and who assumes them waits for nobody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rights {
     uid: Uid,
@@ -218,8 +220,8 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// [`AccountError`] if the system refuses, or if the way back is open. The process may then have
-    /// changed in part, and should end.
+    /// [`AccountError`] if the system refuses, or if the way back is open. The process may then
+    /// have changed in part, and should end.
     pub fn assume(&self) -> Result<(), AccountError> {
         let refused = |what| move |errno| AccountError::Refused(what, errno);
         setgroups(&self.groups).map_err(refused("set the user's groups"))?;
@@ -230,8 +232,8 @@ impl Rights {
         self.verify()
     }
 
-    /// Whether this user may execute `program`, by its owner, group and mode, as inode(7) has it. Access
-    /// control lists, acl(5), are not looked at.
+    /// Whether this user may execute `program`, by its owner, group and mode, as inode(7) has it.
+    /// Access control lists, acl(5), are not looked at.
     ///
     /// # Errors
     ///

@@ -5,8 +5,9 @@
 //! (SIGALRM, SIGIO), or from another process by mistake. So [`prepare`] runs first in `main`, and
 //! [`Reactor::watch_signals`](crate::reactor::Reactor::watch_signals) takes the rest.
 //!
-//! Invariant: a signal of the table that is not a fault of the process itself, and that is not left to
-//! the terminal on purpose, neither ends nor stops a server. docs/signals.md is the table for people.
+//! Invariant: a signal of the table that is not a fault of the process itself, and that is not left
+//! to the terminal on purpose, neither ends nor stops a server. docs/signals.md is the table for
+//! people.
 
 use crate::io::net::Notice;
 use nix::errno::Errno;
@@ -41,10 +42,11 @@ pub enum Action {
     /// Its default action; it stays ignored if the parent process had it ignored, as nohup(1) and
     /// shells do.
     Inherited,
-    /// It reaches the driver of the poll loop as this notice, even if the parent process had it ignored.
+    /// It reaches the driver of the poll loop as this notice, even if the parent process had it
+    /// ignored.
     Watched(Notice),
-    /// The same; but it stays ignored if the parent process had it ignored. So shells start jobs in the
-    /// background: what the keyboard sends is not for them.
+    /// The same; but it stays ignored if the parent process had it ignored. So shells start jobs in
+    /// the background: what the keyboard sends is not for them.
     WatchedUnlessIgnored(Notice),
     /// The kernel lets nobody change it.
     Fixed,
@@ -161,14 +163,15 @@ pub const TABLE: &[Row] = &[
         Action::Watched(Notice::CpuTimeLimit),
         Action::Default,
         "RLIMIT_CPU (`ulimit -t`); `readyc bench` ends the run early and still reports. Where both \
-         limits are the same, the soft one is lowered by 1 s, since at the hard one the kernel kills",
+         limits are the same, the soft one is lowered by 1 s, since at the hard one the kernel \
+         kills",
     ),
     row(
         Signal::SIGXFSZ,
         Action::Ignored,
         Action::Ignored,
-        "RLIMIT_FSIZE (`ulimit -f`); the call says EFBIG: a lost log line, or a report that cannot be \
-         written",
+        "RLIMIT_FSIZE (`ulimit -f`); the call says EFBIG: a lost log line, or a report that cannot \
+         be written",
     ),
     row(Signal::SIGVTALRM, Action::Ignored, Action::Ignored, TIMER),
     row(Signal::SIGPROF, Action::Ignored, Action::Ignored, TIMER),
@@ -208,8 +211,8 @@ impl Row {
     }
 }
 
-/// The signals that the poll loop of a server watches, always. The kernel keeps a signal that is blocked,
-/// even if it is ignored: so what stays ignored has to be left out.
+/// The signals that the poll loop of a server watches, always. The kernel keeps a signal that is
+/// blocked, even if it is ignored: so what stays ignored has to be left out.
 ///
 /// # Errors
 ///
@@ -243,15 +246,15 @@ pub fn stopping(signals: &SigSet) -> SigSet {
 /// What a signal that is watched means to a driver.
 pub fn notice(signal: Signal) -> Option<Notice> {
     match signal {
-        // Of the supervisor alone, which watches it besides.
+        // Only the supervisor watches this one.
         Signal::SIGCHLD => Some(Notice::ChildEnded),
         _ => TABLE.iter().find(|row| row.signal == signal)?.notice(),
     }
 }
 
-/// Gives each signal its [`Action`], but for those that are watched, which the reactor takes; lifts the
-/// blocks that were inherited; and sees to it that SIGXCPU comes before the kernel kills. To be called
-/// first in `main`, while there is one thread.
+/// Gives each signal its [`Action`], but for those that are watched, which the reactor takes; lifts
+/// the blocks that were inherited; and sees to it that SIGXCPU comes before the kernel kills. To be
+/// called first in `main`, while there is one thread.
 ///
 /// # Errors
 ///
@@ -285,8 +288,8 @@ pub fn prepare(process: Process) -> io::Result<()> {
 /// Seconds of processor time between SIGXCPU and the kernel's SIGKILL.
 const CPU_SECONDS_TO_STOP: u64 = 1;
 
-/// At the hard limit of processor time the kernel kills, and `ulimit -t` sets both limits to the same:
-/// then the soft one, at which SIGXCPU comes, is set to be lower.
+/// At the hard limit of processor time the kernel kills, and `ulimit -t` sets both limits to the
+/// same: then the soft one, at which SIGXCPU comes, is set to be lower.
 fn be_warned_of_the_cpu_time_limit() {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_CPU) else { return };
     let warning = hard.saturating_sub(CPU_SECONDS_TO_STOP);
@@ -325,7 +328,8 @@ fn set(signal: i32, disposition: Disposition) -> io::Result<()> {
 #[expect(unsafe_code, reason = "nix tells what a signal does only to a caller that changes it")]
 pub fn is_ignored(signal: Signal) -> io::Result<bool> {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: a null pointer asks for no change, and the other is to memory of the size of the struct.
+    // SAFETY: a null pointer asks for no change, and the other is to memory of the size of the
+    // struct.
     Errno::result(unsafe { libc::sigaction(signal as i32, ptr::null(), action.as_mut_ptr()) })?;
     // SAFETY: the call has succeeded, so it has written the whole struct.
     Ok(unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN)

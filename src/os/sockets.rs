@@ -1,7 +1,8 @@
 //! The TCP sockets of this network namespace, as `/proc/net/tcp` and `/proc/net/tcp6` list them.
 //!
-//! Invariant: a list is read line by line, since it may have a million. The kernel lists the sockets that
-//! listen first. A line that is not of the form that proc_net(5) describes is left out.
+//! Invariant: a list is read line by line, since it may have a million. The kernel lists the
+//! sockets that listen first. A line that is not of the form that proc_net(5) describes is left
+//! out.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -26,7 +27,8 @@ pub enum State {
     FinWait1,
     /// Our FIN was acknowledged.
     FinWait2,
-    /// Closed by both; kept for a minute, so that no late segment is taken for one of a new connection.
+    /// Closed by both; kept for a minute, so that no late segment is taken for one of a new
+    /// connection.
     TimeWait,
     /// Closed.
     Close,
@@ -102,11 +104,12 @@ pub fn list(path: &str) -> io::Result<impl Iterator<Item = Row>> {
     Ok(lines.filter_map(|line| row(&line)))
 }
 
-/// A line of a list; `None` if it is not one of a socket, such as the first, which names the columns.
+/// A line of a list; `None` if it is not one of a socket, such as the first, which names the
+/// columns.
 ///
 /// ```text
 ///   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-///    0: 0100007F:270F 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 21343 ...
+///    0: 0100007F:270F 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 21343
 /// ```
 pub fn row(line: &str) -> Option<Row> {
     let mut words = line.split_ascii_whitespace();
@@ -121,8 +124,8 @@ pub fn row(line: &str) -> Option<Row> {
     Some(Row { local, remote, state, uid, inode })
 }
 
-/// `0100007F:270F`: the address as hexadecimal numbers of 32 bits, in the machine's byte order, and the
-/// port.
+/// `0100007F:270F`: the address as hexadecimal numbers of 32 bits, in the machine's byte order, and
+/// the port.
 fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;

@@ -14,13 +14,14 @@ mod tests;
 /// Measures this process.
 #[derive(Debug, Default)]
 pub struct Meter {
-    /// proc_pid_statm(5), which tells anew at each read. It stays open, so that no descriptor has to be had
-    /// when they are all in use.
+    /// proc_pid_statm(5), which tells anew at each read. It stays open, so that no descriptor has
+    /// to be had when they are all in use.
     statm: Option<File>,
 }
 
 impl Meter {
-    /// A meter of processor time and memory. Without /proc, of processor time alone; so is the default.
+    /// A meter of processor time and memory. Without /proc, of processor time alone; so is the
+    /// default.
     pub fn open() -> Meter {
         Meter { statm: File::open("/proc/self/statm").ok() }
     }

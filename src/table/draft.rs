@@ -1,7 +1,7 @@
 //! A table whose text is still coming in.
 //!
-//! Invariant: a fault is found as soon as its line has come, and it is the first of the text: the one
-//! that would be found if the whole text were looked at.
+//! Invariant: a fault is found as soon as its line has come, and it is the first of the text: the
+//! one that would be found if the whole text were looked at.
 
 use super::bytes::Bytes;
 use super::error::TableError;

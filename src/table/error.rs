@@ -131,7 +131,7 @@ pub enum LoadError {
         /// What the system said.
         error: io::Error,
     },
-    /// The path is that of a directory, a device, or something else that is not read.
+    /// The path leads to a directory, a device, or something else that is not read.
     Kind {
         /// The path.
         path: PathBuf,

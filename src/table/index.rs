@@ -1,22 +1,22 @@
 //! The hash index of a table: from a key to the offset in the text at which it stands.
 //!
-//! It is an array of buckets, each as long as a cache line of the processor, so that a lookup mostly
-//! waits for main memory once here, and once for the line of the text:
+//! It is an array of buckets, each as long as a cache line of the processor, so that a lookup
+//! mostly waits for main memory once here, and once for the line of the text:
 //!
 //! ```text
-//! byte  0..12   a tag for each of 12 slots: 0 if the slot is empty, else 0x80 and 7 bits of the hash
-//! byte 12..16   32 bits, one for each way in which 5 bits of the hash can be set: whether any such key
-//!               found this bucket full, and went on to the next
-//! byte 16..64   the offset of each slot, a `u32`
+//! byte  0..12   the tags of 12 slots: 0 for an empty slot, else 0x80 and 7 bits of the hash
+//! byte 12..16   the overflow bits: bit h is set if a key with these 5 bits of the hash did not
+//!               fit into this bucket and went to the next
+//! byte 16..64   the offsets of the 12 slots, a `u32` each
 //! ```
 //!
 //! A key's hash says in which bucket to begin. If that is full, the next is taken, and so on; the
 //! search for a key goes on only where such a key has gone on. Most keys that are not there are so
-//! known not to be after one bucket, without a look at the text. An array of bytes has no pointers: it
-//! means the same in another process that maps it.
+//! known not to be after one bucket, without a look at the text. An array of bytes has no pointers:
+//! it means the same in another process that maps it.
 //!
-//! Invariant: every offset is that of the first byte of a key, on a line without fault, and no two
-//! are of equal keys. The index does not own the text, so each call is given it, always the same.
+//! Invariant: every offset is where the first byte of a key stands, on a line without fault, and no
+//! two keys are equal. The index does not own the text, so each call is given it, always the same.
 
 use std::hash::BuildHasher;
 
@@ -126,22 +126,23 @@ fn tag(hash: u64) -> u8 {
     hash as u8 | 0x80
 }
 
-/// The bit that says of keys of this hash that they went on: five bits of it that are not in the tag.
+/// The bit that says of keys of this hash that they went on: five bits of it that are not in the
+/// tag.
 fn gone_on(hash: u64) -> u128 {
     1 << (8 * GONE_ON + (hash >> 7) as usize % 32)
 }
 
-/// The bucket, of so many, in which the search for a key of this hash begins: its high bits as a
-/// fraction of all. That takes no division, and any number of buckets.
+/// The bucket in which the search for a key of this hash begins: the high bits of the hash as a
+/// fraction of all buckets. That needs no division and allows any number of buckets.
 fn first_bucket(hash: u64, buckets: usize) -> usize {
     ((u128::from(hash) * buckets as u128) >> 64) as usize
 }
 
 impl Index {
-    /// Indexes all entries of `text`, which has been checked and has so many of them.
+    /// Indexes all entries of `text`, which has been checked and has `entries` of them.
     ///
-    /// An index that grows would hold its old and its new slots at once and hash every key again; so
-    /// the check of the text counts its entries.
+    /// An index that grows would hold its old and its new slots at once and hash every key again;
+    /// so the check of the text counts its entries.
     ///
     /// # Errors
     ///
@@ -235,8 +236,8 @@ impl Builder {
         Ok(())
     }
 
-    /// Puts a key that is not there into the first bucket with an empty slot, and leaves word in those
-    /// that it passes. `None` if all are full.
+    /// Puts a key that is not there into the first bucket with an empty slot, and leaves word in
+    /// those that it passes. `None` if all are full.
     fn put(&mut self, hash: u64, offset: u32) -> Option<()> {
         let (buckets, _) = self.buckets.as_chunks_mut::<BUCKET>();
         let count = buckets.len();

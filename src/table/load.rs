@@ -10,7 +10,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-/// Most bytes that are read before they are checked: few enough to be still in the processor's cache.
+/// Most bytes that are read before they are checked: few enough to be still in the processor's
+/// cache.
 const CHUNK: usize = 256 * 1024;
 
 /// The table in the file at `path`, which has at most `max_bytes` bytes.
@@ -47,9 +48,9 @@ pub(super) fn load(
     }
 }
 
-/// Room for a file of `size` bytes and for one more, which shows whether it has grown. It is reserved at
-/// once: a vector that grows on its own doubles, and may hold its old and its new bytes together. A
-/// pipe, which tells no size, has to pay that.
+/// Room for a file of `size` bytes and for one more, which shows whether it has grown. It is
+/// reserved at once: a vector that grows on its own doubles, and may hold its old and its new bytes
+/// together. A pipe, which tells no size, has to pay that.
 fn room_for(size: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if size > 0 {
@@ -58,8 +59,8 @@ fn room_for(size: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Appends to `bytes` what one read(2) brings, at most `most` bytes. Returns how many those were: 0 at
-/// the end of the file.
+/// Appends to `bytes` what one read(2) brings, at most `most` bytes. Returns how many those were: 0
+/// at the end of the file.
 fn read_chunk(file: &mut File, bytes: &mut Vec<u8>, most: usize) -> io::Result<usize> {
     let length = bytes.len();
     if length == bytes.capacity() {

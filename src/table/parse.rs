@@ -1,11 +1,11 @@
 //! The text of a table, taken apart: lines, then words.
 //!
-//! A [`Checker`] looks at each line once, in full, as the text comes in. After that the keys are found
-//! without checks, when the index is built; and, from the offset of a known key, the ends of that key
-//! and of its value when it is looked up.
+//! A [`Checker`] looks at each line once, in full, as the text comes in. After that the keys are
+//! found without checks, when the index is built; and, from the offset of a known key, the ends of
+//! that key and of its value when it is looked up.
 //!
-//! Once a line has been checked, the only control characters in it are tabs and its line end. That is
-//! why the standard library's "ASCII whitespace" can stand for "space or tab" here.
+//! Once a line has been checked, the only control characters in it are tabs and its line end. That
+//! is why the standard library's "ASCII whitespace" can stand for "space or tab" here.
 
 use super::Order;
 use super::error::{TableError, excerpt};
@@ -54,8 +54,8 @@ impl Checker {
         Checker { order, line_start: 0, searched: 0, lines: 0, entries: 0 }
     }
 
-    /// Checks the lines of `text` that are complete, from where the last call stopped. `text` begins
-    /// with all that earlier calls were given. Not to be called again after a fault.
+    /// Checks the lines of `text` that are complete, from where the last call stopped. `text`
+    /// begins with all that earlier calls were given. Not to be called again after a fault.
     pub(super) fn check(&mut self, text: &[u8], extent: Extent) -> Result<(), TableError> {
         while let Some((line, next)) = self.next_line(text, extent)? {
             let has_entry = line.check(self.order)?;

@@ -8,8 +8,8 @@
 //! byte 64..     the buckets, each on a cache line of its own, then the text
 //! ```
 //!
-//! Numbers are in the machine's byte order, and keys are hashed as this version of the program does it: a
-//! table is shared between processes of one program, not kept.
+//! Numbers are in the machine's byte order, and keys are hashed as this version of the program does
+//! it: a table is shared between processes of one program, not kept.
 
 use super::bytes::Bytes;
 use super::index::{BUCKET, Index};
@@ -44,8 +44,8 @@ impl Table {
         mapping::seal(c"readyd table", &[&header, buckets, &self.text])
     }
 
-    /// The table that a process of the same program has [sealed](Table::seal). Its pages are in memory
-    /// once, however many processes map them.
+    /// The table that a process of the same program has [sealed](Table::seal). Its pages are in
+    /// memory once, however many processes map them.
     ///
     /// # Errors
     ///

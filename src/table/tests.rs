@@ -141,7 +141,7 @@ fn a_text_without_entries_is_an_empty_table() {
     }
 }
 
-/// `entries` lines, of which line `i` maps `key-i` to `value-i`.
+/// `entries` lines; line `i` maps `key-i` to `value-i`.
 fn numbered(entries: usize) -> String {
     (0..entries).map(|i| format!("key-{i} value-{i}\n")).collect()
 }

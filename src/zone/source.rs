@@ -1,8 +1,8 @@
-//! Where the rules of the time zone come from: the variables `TZ` and `TZDIR`, as in `tzset(3)`, and the file
-//! that they name.
+//! Where the rules of the time zone come from: the variables `TZ` and `TZDIR`, as in `tzset(3)`,
+//! and the file that they name.
 //!
-//! Invariant: reading a zone cannot wait for another process, nor take more memory than [`MAX_SIZE`] and the
-//! rules in it. A FIFO or a device in place of the file is refused.
+//! Invariant: reading a zone cannot wait for another process, nor take more memory than
+//! [`MAX_SIZE`] and the rules in it. A FIFO or a device in place of the file is refused.
 
 use super::{MAX_SIZE, RulesError, Zone, ZoneRules};
 use nix::fcntl::OFlag;
@@ -97,8 +97,8 @@ fn by_name(name: &OsStr, folder: &Path) -> Result<ZoneRules, ZoneError> {
     }
 }
 
-/// Whether the error says that there is no file of this name. A POSIX rule may have a slash in it, and may be
-/// longer than a file's name can be.
+/// Whether the error says that there is no file of this name. A POSIX rule may have a slash in it,
+/// and may be longer than a file's name can be.
 fn is_missing(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -164,13 +164,14 @@ impl fmt::Display for ZoneError {
         match self {
             ZoneError::Unknown { name, folder } => write!(
                 f,
-                "unknown time zone TZ=\"{name}\": {} has no file of this name, and it is no POSIX rule such \
-                 as CET-1CEST,M3.5.0,M10.5.0/3",
+                "unknown time zone TZ=\"{name}\": {} has no file of this name, and it is no POSIX \
+                 rule such as CET-1CEST,M3.5.0,M10.5.0/3",
                 folder.display()
             ),
             ZoneError::Upward(name) => write!(
                 f,
-                "unknown time zone TZ=\"{name}\": a name may not contain \"..\" (give an absolute path)"
+                "unknown time zone TZ=\"{name}\": a name may not contain \"..\" (give an absolute \
+                 path)"
             ),
             ZoneError::File(path, error) => {
                 write!(f, "cannot read the time zone from {}: {error}", path.display())

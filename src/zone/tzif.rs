@@ -1,7 +1,7 @@
 //! The content of a TZif file, RFC 9636, versions 1 to 4.
 //!
-//! Invariant: what is kept follows the bytes that are there, never a count that a header declares. What has
-//! no bearing on the offset (names, whether it is summer time) is skipped.
+//! Invariant: what is kept follows the bytes that are there, never a count that a header declares.
+//! What has no bearing on the offset (names, whether it is summer time) is skipped.
 
 use super::posix::PosixZone;
 use super::{MAX_OFFSET, RulesError, TZIF_MAGIC, Transition};
@@ -12,7 +12,8 @@ mod tests;
 /// Bytes of a header that have no meaning yet.
 const RESERVED: usize = 15;
 
-/// Bytes of a type of local time: the offset in four, whether it is summer time, where its name begins.
+/// Bytes of a type of local time: the offset in four, whether it is summer time, where its name
+/// begins.
 const TYPE_SIZE: usize = 6;
 
 /// An index of a type of local time is one byte.
@@ -147,7 +148,7 @@ impl Header {
         if !transitions.is_sorted_by(|one, next| one.at < next.at) {
             return Err(RulesError::Order);
         }
-        // RFC 9636: the first type is that of the time before the first transition.
+        // RFC 9636: the first type holds before the first transition.
         let before = offsets.first().copied().ok_or(RulesError::Types(0))?;
         Ok((transitions, before))
     }

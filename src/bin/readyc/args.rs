@@ -42,6 +42,7 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+/// The subcommands; the docs of the variants are their help.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Send a text and print it as it comes back
@@ -77,7 +78,8 @@ pub(crate) enum Command {
     /// Estimate how far the server's clock is from ours
     Sync {
         /// Requests to make; the one with the shortest round trip counts
-        #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        #[arg(long, default_value_t = 8,
+              value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         samples: u32,
     },
     /// Compare the reports of two load runs
@@ -99,6 +101,7 @@ pub(crate) struct Crowd {
     pub(crate) repeat: u64,
 }
 
+/// Parses a count of 1 or more.
 pub(crate) fn at_least_one(text: &str) -> Result<u64, String> {
     match values::count(text) {
         Ok(0) => Err("must be at least 1".to_owned()),
@@ -117,6 +120,7 @@ fn crowd_size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Parses a duration longer than 0.
 pub(crate) fn some_time(text: &str) -> Result<Duration, String> {
     match values::duration(text) {
         Ok(Duration::ZERO) => Err("must be more than 0".to_owned()),
@@ -207,6 +211,7 @@ pub(crate) struct Task {
 }
 
 impl Echo {
+    /// What the sessions are to do.
     pub(crate) fn plan(&self) -> Task {
         let text = self.text.join(" ").into_bytes();
         let exchange = if self.plain {
@@ -222,6 +227,7 @@ impl Echo {
 }
 
 impl Daytime {
+    /// What the sessions are to do.
     pub(crate) fn plan(&self) -> Task {
         let exchange = if self.plain {
             Exchange::plain(b"", Expect::Pause, Check::Something)
@@ -235,6 +241,11 @@ impl Daytime {
 }
 
 impl Lookup {
+    /// What the sessions are to do.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] for a text that cannot be a key.
     pub(crate) fn plan(&self) -> Result<Task, Failure> {
         let exchange = |key: &String| match (self.plain, self.lines) {
             (false, _) => Exchange::framed(format!("LOOKUP {key}").as_bytes(), Check::Something),

@@ -1,4 +1,4 @@
-//! `readyc doctor`: whether so many connections can be had, before the first is opened.
+//! `readyc doctor`: whether N connections can be opened here, told before the first is opened.
 
 use crate::args::{ServerName, at_least_one};
 use crate::failure::Failure;

@@ -63,6 +63,7 @@ impl Failure {
         }
     }
 
+    /// The exit status of the process.
     pub(crate) fn status(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
@@ -86,8 +87,8 @@ impl fmt::Display for Failure {
             Failure::NothingEstablished => f.write_str("not one session could be established"),
             Failure::DoesNotFit => f.write_str("so many connections do not fit"),
             Failure::NoRoom => f.write_str(
-                "so many connections do not fit; the table tells what would help (or try as many as \
-                 there is room for, with --force)",
+                "so many connections do not fit; the table tells what would help (or try as many \
+                 as there is room for, with --force)",
             ),
             Failure::NothingConnected(reasons) => {
                 write!(f, "not one connection was established")?;

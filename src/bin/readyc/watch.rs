@@ -1,7 +1,7 @@
 //! `readyc stats`: the server's counters, once; or, watched, what they rise by a second.
 //!
-//! Watching, one connection is kept and asked again and again. When it breaks, it is made anew, and a
-//! note on standard error says so.
+//! Watching, one connection is kept and asked again and again. When it breaks, it is made anew, and
+//! a note on standard error says so.
 
 use crate::Server;
 use crate::args::{at_least_one, some_time};
@@ -42,6 +42,7 @@ pub(crate) struct Stats {
     json: bool,
 }
 
+/// Prints the statistics once, or with `--watch` a line of rates for each interval.
 pub(crate) fn run(server: &Server, stats: &Stats) -> Result<(), Failure> {
     match stats.watch {
         None => single::stats(server),
@@ -76,7 +77,7 @@ fn watch(server: &Server, stats: &Stats, interval: Duration) -> Result<(), Failu
     Ok(())
 }
 
-/// Whoever cannot read notes is not kept from reading the lines.
+/// Writes a note to standard error. An error of that write does not stop the lines.
 fn note(text: &str) {
     let _ = writeln!(io::stderr(), "readyc: {text}");
 }
@@ -165,7 +166,7 @@ impl Script for Questions {
         Check::Something.verify(answer)?;
         let sample = Sample::parse(answer)
             .ok_or_else(|| format!("the answer to STATS has no counters: {}", Escaped(answer)))?;
-        // Sessions end before whoever reads their answers.
+        // The receiver outlives all sessions, so this cannot fail.
         let _ = self.answers.send(sample);
         Ok(Then::Rest)
     }

@@ -1,8 +1,8 @@
 //! Work in a thread of its own, and its outcome, which wakes the loop.
 //!
-//! Invariant: a thread touches nothing of the loop's. It is given what it needs, and leaves one outcome
-//! in a place for one, behind a mutex. A channel of the standard library, which is made for many, would
-//! be compiled for each type of outcome.
+//! Invariant: a thread touches nothing of the loop's. It is given what it needs, and leaves one
+//! outcome in a place for one, behind a mutex. A channel of the standard library, which is made for
+//! many, would be compiled for each type of outcome.
 
 use readyd::reactor::Reactor;
 use std::io;
@@ -45,16 +45,16 @@ impl<T> Handover<T> {
     }
 }
 
-/// Runs `work` in a thread of its own. Boxed, so that the code which starts a thread is in the program
-/// once.
+/// Runs `work` in a thread of its own. Boxed, so that the code which starts a thread is in the
+/// program once.
 pub(crate) fn in_a_thread(work: Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("background".to_owned()).spawn(work)
 }
 
 /// Work that is ordered again and again, such as reading a file that changes.
 ///
-/// Invariant: at most one thread does it. An order while it is being done is not lost: the file may have
-/// changed after it was read, so it is done once more.
+/// Invariant: at most one thread does it. An order while it is being done is not lost: the file may
+/// have changed after it was read, so it is done once more.
 pub(crate) struct Repeatable<T> {
     work: Arc<dyn Fn() -> T + Send + Sync>,
     state: State,

@@ -1,7 +1,7 @@
-//! What is wrong with a configuration besides its flags: files, accounts, limits of the system.
+//! What is wrong with a configuration beyond its flags: files, accounts, limits of the system.
 //!
-//! Nothing is bound, and nothing that was inherited is taken. A table may take long to read, and an account
-//! to be looked up: see [`crate::interruptible`].
+//! Nothing is bound, and nothing that was inherited is taken. A table may take long to read, and an
+//! account to be looked up: see [`crate::interruptible`].
 
 use crate::loader::TableSource;
 use crate::start::StartError;
@@ -11,8 +11,8 @@ use readyd::config::{Config, Located, Origins};
 use readyd::os::descriptors::{self, Budget};
 use readyd::table::LoadError;
 
-/// All that would keep a server from starting or give it less than was asked for, but for its addresses.
-/// `limit` is the limit of descriptors.
+/// All that would keep a server from starting or give it less than was asked for, but for its
+/// addresses. `limit` is the limit of descriptors.
 pub(crate) fn faults(config: &Config, origins: &Origins, limit: usize) -> Vec<Located<StartError>> {
     let mut faults = obstacles(config, origins, limit);
     if let Err(error) = TableSource::of(config).load() {
@@ -26,6 +26,7 @@ pub(crate) fn faults(config: &Config, origins: &Origins, limit: usize) -> Vec<Lo
     faults
 }
 
+/// The error of loading the table, with the place of its flag.
 pub(crate) fn of_the_table(origins: &Origins, error: LoadError) -> Located<StartError> {
     Located::new(origins.of("table"), StartError::Table(error))
 }

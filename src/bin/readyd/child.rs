@@ -1,12 +1,13 @@
 //! Processes of this program that this one starts, and how they end.
 //!
-//! The program's file is opened once, at the start, and later processes are started from that descriptor
-//! (execveat(2)). So they run the same version though the file was replaced or deleted meanwhile, and no
-//! /proc is needed.
+//! The program's file is opened once, at the start, and later processes are started from that
+//! descriptor (execveat(2)). So they run the same version though the file was replaced or deleted
+//! meanwhile, and no /proc is needed.
 //!
-//! Invariant: the number of a [`Child`] belongs to no other process until [`Child::take_ending`] has told its
-//! end: until then the kernel keeps the zombie, and its number with it. It does so because SIGCHLD has its
-//! default action, whatever the parent of this process had set: see `readyd::os::signals`.
+//! Invariant: the number of a [`Child`] belongs to no other process until [`Child::take_ending`]
+//! has told its end: until then the kernel keeps the zombie, and its number with it. It does so
+//! because SIGCHLD has its default action, whatever the parent of this process had set: see
+//! `readyd::os::signals`.
 
 mod exec;
 
@@ -34,8 +35,8 @@ mod tests;
 pub(crate) struct Program(OwnedFd);
 
 impl Program {
-    /// The program that this process runs. To be called at the start: without /proc it is opened by its
-    /// name, which may be another file's later.
+    /// The program that this process runs. To be called at the start: without /proc it is opened by
+    /// its name, which may be another file's later.
     ///
     /// # Errors
     ///
@@ -82,7 +83,7 @@ pub(super) struct Start<'a> {
     pub(super) program: &'a Program,
     /// What it is called, and its flags.
     pub(super) arguments: Vec<OsString>,
-    /// A variable that it has besides those of this process, and its value.
+    /// An environment variable that it gets in addition to those of this process, and its value.
     pub(super) variable: (&'a str, String),
     /// Its standard error, if that is another than ours.
     pub(super) stderr: Option<BorrowedFd<'a>>,

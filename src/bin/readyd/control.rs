@@ -1,7 +1,8 @@
-//! What a supervisor and its shards tell each other while they run, through a socket pair for each shard.
+//! What a supervisor and its shards tell each other while they run, through a socket pair for each
+//! shard.
 //!
-//! Invariant: no side waits for the other. A note that the other's socket has no room for is not sent, and
-//! the sender is told.
+//! Invariant: no side waits for the other. A note that the other's socket has no room for is not
+//! sent, and the sender is told.
 
 use crate::child::FAILURE;
 use readyd::os::inherited::handover::{self, Note};
@@ -24,7 +25,8 @@ pub(crate) enum Instruction {
     ServeBacklog,
     /// Another process serves the backlog: leave it.
     LeaveBacklog,
-    /// If no client is here and none waits in the backlog, let no new one connect; and say which it is.
+    /// If no client is here and none waits in the backlog, let no new one connect; and say which it
+    /// is.
     HoldIfIdle { question: u64 },
     /// Let clients connect again.
     AdmitAgain,
@@ -127,7 +129,8 @@ impl Line {
         self.tell(ADMIT_AGAIN, 0);
     }
 
-    /// Without an outcome: a shard that is gone needs no note, and one that is stuck is found by its turns.
+    /// Without an outcome: a shard that is gone needs no note, and one that is stuck is found by
+    /// its turns.
     fn tell(&self, kind: u8, number: u64) {
         let _ = handover::send(&self.0, Note { kind, number }, None);
     }

@@ -1,4 +1,5 @@
-//! The server as a daemon: what it does on signals, and where its table and its time zone come from.
+//! The server as a daemon: what it does on signals, and where its table and its time zone come
+//! from.
 
 use crate::background::in_a_thread;
 use crate::control::{Answer, Control, Instruction};
@@ -23,9 +24,10 @@ pub(crate) enum Keeper {
         /// Reads the time zone.
         zone: ZoneReader,
     },
-    /// A supervisor. What goes to a terminal's or a service's processes all together arrives twice, from
-    /// there and by way of the supervisor; so a second SIGTERM says nothing new, and SIGQUIT means: at
-    /// once. SIGHUP is the supervisor's: it hands the new table and the new time zone over.
+    /// A supervisor. What goes to a terminal's or a service's processes all together arrives twice,
+    /// from there and by way of the supervisor; so a second SIGTERM says nothing new, and SIGQUIT
+    /// means: at once. SIGHUP is the supervisor's: it hands the new table and the new time zone
+    /// over.
     Supervisor(Control),
 }
 
@@ -36,6 +38,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
+    /// The event handler of one server, which tells its supervisor, if any, what happens.
     pub(crate) fn new(server: Server<MioNet>, keeper: Keeper) -> Daemon {
         Daemon { server, keeper }
     }
@@ -57,7 +60,8 @@ impl Daemon {
             return;
         }
         match &self.keeper {
-            // Another process's signal. Whether a successor serves the backlog, the supervisor says.
+            // Another process's signal. Whether a successor serves the backlog, the supervisor
+            // says.
             Keeper::Supervisor(control) if control.answer(Answer::Drains).is_ok() => {
                 self.say_that_it_drains();
                 self.server.drain_and_wait(now);
@@ -99,7 +103,8 @@ impl Daemon {
     }
 
     fn start_reload(&mut self) {
-        // The wake-up of the last one may have failed; its table would wait for ever, and with it this.
+        // The wake-up of the last one may have failed; its table would wait for ever, and with it
+        // this.
         self.take_files();
         if let Keeper::Itself { tables, zone } = &mut self.keeper {
             tables.order();
@@ -156,8 +161,8 @@ impl Daemon {
         }
     }
 
-    /// Uses the table in memory that the supervisor has sent. For want of a descriptor or of memory this can
-    /// fail: then the supervisor sends it again.
+    /// Uses the table in memory that the supervisor has sent. For want of a descriptor or of memory
+    /// this can fail: then the supervisor sends it again.
     fn use_table(&mut self, version: u64, memory: Option<OwnedFd>) {
         match memory.ok_or_else(no_descriptor).and_then(Table::map) {
             Ok(table) => {

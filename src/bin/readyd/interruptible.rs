@@ -1,9 +1,9 @@
-//! Work of the start that may take long, or wait for somebody: a configuration from a pipe, an account
-//! from a directory service, a table of gigabytes.
+//! Work of the start that may take long, or wait for somebody: a configuration from a pipe, an
+//! account from a directory service, a table of gigabytes.
 //!
-//! Invariant: SIGTERM and SIGINT end the start at once, whatever it does or waits for. The work is done
-//! in a thread, while the loop waits for its outcome and for signals; a process that returns from `main`
-//! ends its threads, also one that waits in open(2) or read(2).
+//! Invariant: SIGTERM and SIGINT end the start at once, whatever it does or waits for. The work is
+//! done in a thread, while the loop waits for its outcome and for signals; a process that returns
+//! from `main` ends its threads, also one that waits in open(2) or read(2).
 //!
 //! SIGHUP and SIGUSR1 are kept by the kernel until the server serves: see
 //! [`Reactor::watch_stopping_signals`].
@@ -18,7 +18,8 @@ use std::time::Duration;
 /// How long an outcome waits at most if waking the loop has failed.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// What the loop waits for. Not generic, or the whole loop would be compiled for each type of outcome.
+/// What the loop waits for. Not generic, or the whole loop would be compiled for each type of
+/// outcome.
 enum Waiting<'a> {
     /// That this says yes: there is an outcome.
     Until(&'a mut dyn FnMut() -> bool),
@@ -67,8 +68,8 @@ pub(crate) fn run<T: Send + 'static>(
         outcome = handover.take();
         outcome.is_some()
     })?;
-    // It has nothing left to do but to end, and the next steps may need a process with one thread. A
-    // thread that panicked would have left no outcome.
+    // It has nothing left to do but to end, and the next steps may need a process with one thread.
+    // A thread that panicked would have left no outcome.
     let _ = thread.join();
     outcome.ok_or(StartError::Stopped)
 }

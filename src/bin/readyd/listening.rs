@@ -1,7 +1,8 @@
 //! From what is to be listened on to sockets that listen.
 //!
-//! Invariant: all listeners are tried, so that all that cannot be had are reported at once. A required one
-//! that is missing ends the start, an optional one is a warning, and a server without any does not start.
+//! Invariant: all listeners are tried, so that all that cannot be had are reported at once. A
+//! required one that is missing ends the start, an optional one is a warning, and a server without
+//! any does not start.
 
 use crate::start::{StartError, take_all};
 use nix::errno::Errno;
@@ -59,8 +60,8 @@ impl fmt::Display for ListenFailure {
             }
             ListenFailure::Broadcast { listen, address } => write!(
                 f,
-                "cannot listen on {}: it is the broadcast address of an interface, which no TCP client \
-                 can connect to (write the interface's own address, or :{} for all)",
+                "cannot listen on {}: it is the broadcast address of an interface, which no TCP \
+                 client can connect to (write the interface's own address, or :{} for all)",
                 named(listen, *address),
                 address.port()
             ),
@@ -69,8 +70,8 @@ impl fmt::Display for ListenFailure {
             }
             ListenFailure::SameAddress { listen, earlier, address } => write!(
                 f,
-                "cannot listen on {listen}: {earlier} has its address, {address}, already (leave one \
-                 of them out, or bind one to another address)"
+                "cannot listen on {listen}: {earlier} has its address, {address}, already (leave \
+                 one of them out, or bind one to another address)"
             ),
             ListenFailure::NoneLeft => f.write_str(
                 "there is nothing to listen on: all listeners are optional, and none is available",
@@ -104,8 +105,8 @@ fn advice(address: SocketAddr, port: Port, error: &io::Error) -> Option<String> 
                 .to_owned()
         }
         Errno::EACCES => {
-            "ports below net.ipv4.ip_unprivileged_port_start, which is 1024 unless it was changed, need \
-             root or CAP_NET_BIND_SERVICE; choose another"
+            "ports below net.ipv4.ip_unprivileged_port_start, which is 1024 unless it was changed, \
+             need root or CAP_NET_BIND_SERVICE; choose another"
                 .to_owned()
         }
         Errno::ENODEV | Errno::EINVAL if scope != 0 => {
@@ -123,7 +124,8 @@ fn advice_on_unix(address: &UnixAddress, error: &io::Error) -> Option<String> {
         Errno::EADDRINUSE => Obstacle::at(address).to_string(),
         Errno::ENOENT => "its directory does not exist; create it".to_owned(),
         Errno::EACCES => {
-            "this user may not create a file in that directory; choose another one, or change its mode"
+            "this user may not create a file in that directory; choose another one, or change its \
+             mode"
                 .to_owned()
         }
         Errno::EMFILE => RAISE_DESCRIPTOR_LIMIT.to_owned(),
@@ -131,8 +133,8 @@ fn advice_on_unix(address: &UnixAddress, error: &io::Error) -> Option<String> {
     })
 }
 
-/// The sockets that were inherited. Taken before anything else is opened: a number that stands for nothing
-/// now could stand for something of ours later.
+/// The sockets that were inherited. Taken before anything else is opened: a number that stands for
+/// nothing now could stand for something of ours later.
 pub(crate) fn take_inherited(config: &Config) -> Inherited {
     let number = |listen: &Listen| match listen.place {
         Place::Inherited(number) => Some(number),
@@ -148,12 +150,12 @@ fn take_out(inherited: &mut Inherited, number: u16) -> Result<Listener, InheritE
     inherited.swap_remove(found.ok_or_else(not_there)?).1
 }
 
-/// Binds, or takes from what was inherited, all that is to be listened on, `copies` times each, and listens.
-/// A copy has the same addresses as the first, in the same order, and sockets of its own. What was inherited
-/// comes with the first copy, and so do unix sockets, of which a path has one.
+/// Binds, or takes from what was inherited, all that is to be listened on, `copies` times each, and
+/// listens. A copy has the same addresses as the first, in the same order, and sockets of its own.
+/// What was inherited comes with the first copy, and so do unix sockets: a path has one.
 ///
-/// No socket listens before all are bound: where ports are shared, one that did and was closed would take
-/// clients from another server with it.
+/// No socket listens before all are bound: where ports are shared, one that did and was closed
+/// would take clients from another server with it.
 pub(crate) fn bind_all(
     config: &Config,
     origins: &Origins,
@@ -183,8 +185,8 @@ pub(crate) fn bind_all(
     Ok(all)
 }
 
-/// Which addresses could not be had, if the server got as far as that. Nothing listens, and what was
-/// inherited is left alone.
+/// Which addresses could not be had, if the server got as far as that. Nothing listens, and what
+/// was inherited is left alone.
 pub(crate) fn obstacles(config: &Config, origins: &Origins) -> Vec<Located<StartError>> {
     let binding = Binding::of(config, 1);
     let mut tried = Tried::default();
@@ -204,7 +206,7 @@ struct Binding {
     port: Port,
 }
 
-/// A listener's sockets, none of which listens before all listeners have theirs.
+/// A listener's sockets. None of them listens before all listeners have theirs.
 struct Claimed<'a> {
     origin: Option<&'a Origin>,
     presence: Presence,
@@ -388,8 +390,9 @@ impl Binding {
     }
 }
 
-/// Which listeners have an address that an earlier one has, and serve something else there. Of those that
-/// are bound here, reading the configuration has seen to that; an inherited one shows its address only now.
+/// Which listeners have an address that an earlier one has, and serve something else there. Of
+/// those that are bound here, reading the configuration has seen to that; an inherited one shows
+/// its address only now.
 fn same_addresses(bound: &[Bound]) -> Result<Vec<Located<StartError>>, StartError> {
     let mut taken: BTreeMap<Address, &Listen> = BTreeMap::new();
     let mut failures = Vec::new();

@@ -18,6 +18,7 @@ pub(crate) struct TableSource {
 }
 
 impl TableSource {
+    /// The table that the configuration names.
     pub(crate) fn of(config: &Config) -> TableSource {
         TableSource {
             path: config.table.clone(),
@@ -27,23 +28,23 @@ impl TableSource {
         }
     }
 
-    /// Loads the table at the start: the embedded one if there is no file. It may come from a pipe, and
-    /// so take as long as its writer likes.
+    /// Loads the table at the start: the embedded one if there is no file. It may come from a pipe,
+    /// and so take as long as its writer likes.
     pub(crate) fn load(&mut self) -> Result<Table, LoadError> {
         let Some(path) = &self.path else { return Ok(Table::embedded()) };
         self.was_pipe = files::is_pipe(path);
         Table::load(path, self.order, self.limit)
     }
 
-    /// Loads the table while the server serves, from a regular file alone: a pipe would hold up this
-    /// load, and all that are ordered after it, until somebody writes.
+    /// Loads the table while the server serves, from a regular file alone: a pipe would hold up
+    /// this load, and all that are ordered after it, until somebody writes.
     fn load_again(&self) -> Result<Table, String> {
         let Some(path) = &self.path else { return Ok(Table::embedded()) };
         Table::load_again(path, self.order, self.limit).map_err(|error| match error {
             // `/dev/fd/63` may be gone by now, or be another file of this process.
             LoadError::Open { .. } | LoadError::Kind { .. } if self.was_pipe => format!(
-                "table {path:?} was a pipe at the start, and what came from it cannot be read again; \
-                 to load another table, start with a regular file as --table"
+                "table {path:?} was a pipe at the start, and what came from it cannot be read \
+                 again; to load another table, start with a regular file as --table"
             ),
             error => error.to_string(),
         })

@@ -3,9 +3,9 @@
 //!
 //! Invariant: logging neither blocks nor ends the server. poll(2) says beforehand whether a write
 //! would block: a pipe that is writable takes at least `PIPE_BUF` bytes, and no line is longer.
-//! Where that does not hold, a nonblocking description of our own is written to. A line that cannot be
-//! written now is dropped and counted, and the count is written when it can be. Each line is one write,
-//! so those of several processes do not mix.
+//! Where that does not hold, a nonblocking description of our own is written to. A line that cannot
+//! be written now is dropped and counted, and the count is written when it can be. Each line is one
+//! write, so those of several processes do not mix.
 
 use crate::shard;
 use bounded::{Bounded, PROGRAM};
@@ -63,15 +63,15 @@ pub(crate) fn start(config: &Config) {
     let _ = log::set_boxed_logger(Box::new(logger));
 }
 
-/// Logs what this program says at `level`, and of what its libraries say only what is wrong: an event that
-/// a library notes is no news for an operator.
+/// Logs what this program says at `level`, and of what its libraries say only what is wrong: an
+/// event that a library notes is no news for an operator.
 fn log_at(builder: &mut env_logger::Builder, level: LevelFilter) {
     builder.filter_level(level.min(LevelFilter::Warn));
     builder.filter_module(PROGRAM, level);
 }
 
-/// What a shard is told of how much to log: what the command line says; or the file, if the environment,
-/// which the shard has too, says nothing.
+/// What a shard is told of how much to log: what the command line says; or the file, if the
+/// environment, which the shard has too, says nothing.
 pub(crate) fn level_of_a_shard(config: &Config) -> Option<LevelFilter> {
     config.log.or(config.log_from_file.filter(|_| env::var("RUST_LOG").is_err()))
 }
@@ -80,8 +80,8 @@ fn wall_time() -> WallTime {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().into()
 }
 
-/// Whether standard error goes straight to the systemd journal, which adds the time itself and takes
-/// the priority from the front of the line, sd-daemon(3).
+/// Whether standard error goes straight to the systemd journal, which adds the time itself and
+/// takes the priority from the front of the line, sd-daemon(3).
 fn stderr_is_the_journal() -> bool {
     let (Ok(stream), Ok(stat)) = (env::var("JOURNAL_STREAM"), fstat(io::stderr())) else {
         return false;
@@ -98,7 +98,8 @@ fn priority(level: log::Level) -> u8 {
     }
 }
 
-/// `line`, of at most `PIPE_BUF` bytes. A longer one keeps its end, or the next would be part of it.
+/// `line`, of at most `PIPE_BUF` bytes. A longer one keeps its end, or the next would be part of
+/// it.
 fn cut(line: &[u8]) -> Cow<'_, [u8]> {
     match line.get(..PIPE_BUF - 1) {
         Some(start) if line.len() > PIPE_BUF => [start, b"\n"].concat().into(),
@@ -106,13 +107,14 @@ fn cut(line: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Standard error as a nonblocking description of our own, where that can be had and makes a difference.
+/// Standard error as a nonblocking description of our own, where that can be had and makes a
+/// difference.
 ///
-/// A terminal that is writable may have room for part of a line only, and the write then waits for the
-/// rest. A pipe that is writable has room for a line, unless others, with which it is `shared`, have
-/// filled it meanwhile. Descriptor 2 itself cannot be made nonblocking: its description is the shell's,
-/// too. And what else it may be is written to as it is: to open a file again would be to write over its
-/// beginning, and a socket cannot be opened.
+/// A terminal that is writable may have room for part of a line only, and the write then waits for
+/// the rest. A pipe that is writable has room for a line, unless others, with which it is `shared`,
+/// have filled it meanwhile. Descriptor 2 itself cannot be made nonblocking: its description is the
+/// shell's, too. And what else it may be is written to as it is: to open a file again would be to
+/// write over its beginning, and a socket cannot be opened.
 pub(crate) fn own_description(shared: bool) -> Option<File> {
     let is_pipe = || {
         fstat(io::stderr()).is_ok_and(|stat| {

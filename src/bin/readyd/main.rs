@@ -1,8 +1,9 @@
 //! readyd, the server: reads its configuration, binds its listeners, and introduces the server to
 //! the reactor.
 //!
-//! Exit status: 0 after an orderly stop, 1 if it could not run (files, the system), 2 for a wrong command
-//! line or configuration file. If both kinds of errors are found, 2: the command has to be mended first.
+//! Exit status: 0 after an orderly stop, 1 if it could not run (files, the system), 2 for a wrong
+//! command line or configuration file. If both kinds of errors are found, 2: the command has to be
+//! mended first.
 
 #![cfg_attr(
     not(test),
@@ -77,8 +78,8 @@ fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
     }
 }
 
-/// Reads the command line, and the configuration file if it names one. That may be a pipe, and so take as
-/// long as its writer likes; without a file no thread is needed.
+/// Reads the command line, and the configuration file if it names one. That may be a pipe, and so
+/// take as long as its writer likes; without a file no thread is needed.
 fn read(arguments: Vec<OsString>, reactor: &mut Reactor) -> Result<Reading, StartError> {
     let may_name_a_file =
         arguments.iter().any(|argument| argument.as_bytes().starts_with(b"--config"));
@@ -88,7 +89,8 @@ fn read(arguments: Vec<OsString>, reactor: &mut Reactor) -> Result<Reading, Star
     Ok(config::read(arguments))
 }
 
-/// Of a configuration with errors: these, and since it will not start and there is time, what else is wrong.
+/// Of a configuration with errors: these, and since it will not start and there is time, what else
+/// is wrong.
 fn all_that_is_wrong(
     config: Config,
     origins: Origins,
@@ -104,8 +106,8 @@ fn all_that_is_wrong(
     StartError::Flags { text: lines.collect::<Vec<_>>().join("\n"), status }
 }
 
-/// Prints on standard output what somebody has asked to read, before the process ends. A reader that has closed
-/// it does not want to read on, as head(1), and that is no failure.
+/// Prints on standard output what somebody has asked to read, before the process ends. A reader
+/// that has closed it does not want to read on, as head(1), and that is no failure.
 pub(crate) fn print_for_people(text: &str) -> Result<(), StartError> {
     // All is done but this, which a full pipe may hold up.
     let _ = reactor::unblock_stopping_signals();

@@ -1,7 +1,7 @@
 //! What a process knows of being a shard: one of several servers that a supervisor looks after.
 //!
-//! Invariant: a shard does not outlive its supervisor. When that ends, however it does, the kernel sends
-//! SIGTERM, and the shard drains.
+//! Invariant: a shard does not outlive its supervisor. When that ends, however it does, the kernel
+//! sends SIGTERM, and the shard drains.
 
 use crate::control::Control;
 use crate::zone;
@@ -22,8 +22,8 @@ use std::time::Duration;
 /// The environment variable that tells a process that it is a shard, and which.
 pub(crate) const VARIABLE: &str = "READYD_SHARD";
 
-/// What a supervisor tells a shard that it starts, as numbers in an environment variable: they are for
-/// nobody to type.
+/// What a supervisor tells a shard that it starts, as numbers in an environment variable: they are
+/// for nobody to type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Order {
     /// Which shard, from 0.
@@ -32,8 +32,8 @@ pub(crate) struct Order {
     pub(crate) seat: usize,
     /// The process that gave the order.
     pub(crate) supervisor: i32,
-    /// How many of its listeners, from the first, no program but the supervisor has. Others were inherited by the
-    /// supervisor, and the program that made them may have them, too.
+    /// How many of its listeners, from the first, no program but the supervisor has. Others were
+    /// inherited by the supervisor, and the program that made them may have them, too.
     pub(crate) own_listeners: usize,
     /// When it began, on the system's monotonic clock, in nanoseconds.
     pub(crate) began: u64,
@@ -163,7 +163,8 @@ impl Shard {
         let table = Table::map(take(order.table)?).map_err(ShardError::Table)?;
         let zone = zone::map(take(order.zone)?).map_err(ShardError::Zone)?;
         let control = Control::from(take(order.control)?);
-        // A program that is executed by its descriptor is called by that number in ps(1) and top(1).
+        // A program that is executed by its descriptor is called by that number in ps(1) and
+        // top(1).
         prctl::set_name(c"readyd").map_err(|error| ShardError::System(error.into()))?;
         let age = Duration::from_nanos(monotonic_nanos().saturating_sub(order.began));
         let seat = Seat::take(board, order.seat, age).map_err(ShardError::Board)?;
@@ -175,8 +176,8 @@ impl Shard {
         self.own_listeners
     }
 
-    /// What it has from the supervisor: the table and the time zone that all share, its place on the board,
-    /// and the socket through which later ones come.
+    /// What it has from the supervisor: the table and the time zone that all share, its place on
+    /// the board, and the socket through which later ones come.
     pub(crate) fn into_parts(self) -> (Table, ZoneRules, Seat, Control) {
         (self.table, self.zone, self.seat, self.control)
     }

@@ -1,7 +1,7 @@
 //! From a configuration to a server that serves.
 //!
-//! Invariant: what needs root's rights comes first (reading the table, binding the ports), then they
-//! are given up, and only then are bytes of clients read.
+//! Invariant: what needs root's rights comes first (reading the table, binding the ports), then
+//! they are given up, and only then are bytes of clients read.
 
 use crate::check;
 use crate::child::{Ending, Program};
@@ -134,7 +134,8 @@ pub(crate) fn run(
     }
 }
 
-/// What a stop comes to before the server serves. A script that waits for a check must not take it for passed.
+/// What a stop comes to before the server serves. A script that waits for a check must not take it
+/// for passed.
 pub(crate) fn stopped(check_only: bool) -> Result<(), StartError> {
     if check_only {
         return Err(StartError::Stopped);
@@ -151,7 +152,7 @@ fn check(config: Config, origins: Origins, reactor: &mut Reactor) -> Result<(), 
     print_for_people("the configuration is in order\n")
 }
 
-/// What is wrong with the configuration besides its flags and addresses.
+/// What is wrong with the configuration beyond its flags and addresses.
 pub(crate) fn faults(
     config: Config,
     origins: Origins,
@@ -195,8 +196,8 @@ fn start(
     }
 }
 
-/// Whether something is in the way that can be told before the table is read. Only to look up an account can
-/// take long, where accounts come from a directory service.
+/// Whether something is in the way that can be told before the table is read. Only to look up an
+/// account can take long, where accounts come from a directory service.
 fn has_obstacles(
     config: &Config,
     origins: &Origins,
@@ -252,8 +253,8 @@ fn serve(
     let calendar = Calendar::new(zone_rules);
     let mut server = Server::new(net, limits, table, calendar, reactor.now());
     for (index, (listener, listen)) in listeners.into_iter().enumerate() {
-        // A supervisor accepts nobody from the sockets that it has bound for its shards. What another
-        // program does with a socket that it handed over is not known.
+        // A supervisor accepts nobody from the sockets that it has bound for its shards. What
+        // another program does with a socket that it handed over is not known.
         let is_own = match own_listeners {
             Some(count) => index < count,
             None => !matches!(listen.place, Place::Inherited(_)),
@@ -274,7 +275,8 @@ fn serve(
     Ok(())
 }
 
-/// What a server works with, and who looks after it: the table, the rules of the time zone, and a shard's seat.
+/// What a server works with, and who looks after it: the table, the rules of the time zone, and a
+/// shard's seat.
 type Kept = (Table, ZoneRules, Keeper, Option<Seat>);
 
 /// Of a server that is alone: what it reads itself.
@@ -296,8 +298,8 @@ fn keeper_of_a_shard(shard: Shard, reactor: &mut Reactor) -> Result<Kept, StartE
     Ok((table, rules, Keeper::Supervisor(control), Some(seat)))
 }
 
-/// Loads the table for the first time and makes of it what is needed, a `T`. Without a file there is
-/// nothing to wait for, and no thread is needed.
+/// Loads the table for the first time and makes of it what is needed, a `T`. Without a file there
+/// is nothing to wait for, and no thread is needed.
 pub(crate) fn first_table<T: Send + 'static>(
     config: &Config,
     make: fn(Table) -> Result<T, String>,
@@ -321,8 +323,8 @@ pub(crate) fn first_table<T: Send + 'static>(
     })?
 }
 
-/// The account that is to be assumed, if one is. Where accounts come from a directory service, to look
-/// one up may take as long as its answer.
+/// The account that is to be assumed, if one is. Where accounts come from a directory service, to
+/// look one up may take as long as its answer.
 pub(crate) fn look_up(
     user: Option<&Account>,
     reactor: &mut Reactor,
@@ -333,7 +335,8 @@ pub(crate) fn look_up(
     })?
 }
 
-/// A shard is started after the rights were given up, so the user it runs as must be allowed to execute it.
+/// A shard is started after the rights were given up, so the user it runs as must be allowed to
+/// execute it.
 pub(crate) fn check_that_it_may_execute(
     config: &Config,
     rights: &Rights,
@@ -366,7 +369,7 @@ pub(crate) fn addresses(bound: &[Bound]) -> Result<Vec<(Listen, Address)>, Start
     bound.iter().map(address).collect()
 }
 
-/// Tells the addresses, in the log and to whoever asked for them.
+/// Tells the addresses: in the log, and in the file or descriptor that the flags name.
 pub(crate) fn announce(config: &Config, addresses: &[(Listen, Address)]) -> Result<(), StartError> {
     let mut text = String::new();
     for (listen, address) in addresses {

@@ -1,12 +1,13 @@
 //! `--shards COUNT`: a process that serves no client, and looks after the processes that do.
 //!
-//! It binds each shard's listeners, gives up root's rights if it is to, starts the shards, and starts
-//! another for each that ends or drains. It keeps the listeners open: a client that connects while a shard is
-//! missing waits in the kernel for its successor.
+//! It binds each shard's listeners, gives up root's rights if it is to, starts the shards, and
+//! starts another for each that ends or drains. It keeps the listeners open: a client that connects
+//! while a shard is missing waits in the kernel for its successor.
 //!
 //! Invariants: a shard that ends harms the clients of no other. When the supervisor ends, so do the
-//! shards. It waits for no shard: each time limit that it keeps is its own, and ends in SIGKILL. It is woken
-//! by signals, by what a shard says, and by its own deadlines: a start, a look of the watchdog, an end.
+//! shards. It waits for no shard: each time limit that it keeps is its own, and ends in SIGKILL. It
+//! is woken by signals, by what a shard says, and by its own deadlines: a start, a look of the
+//! watchdog, an end.
 
 mod handover;
 mod idle;
@@ -43,8 +44,8 @@ use std::io;
 use std::time::Duration;
 use watchdog::Watchdog;
 
-/// A process that has to end, because its drain timeout is over or it was told to end at once, has so long
-/// for it. Then it is killed.
+/// A process that has to end, because its drain timeout is over or it was told to end at once, has
+/// so long for it. Then it is killed.
 const STOPPING_GRACE: Duration = Duration::from_secs(1);
 
 /// What all shards are started with.
@@ -107,8 +108,8 @@ pub(crate) fn run(
         .map_err(|error| StartError::System("put the time zone into shared memory", error))?;
     // What was read from a descriptor without a name here has been read: see --table /dev/fd/63.
     inherited::close_others();
-    // SIGQUIT is among them: what is blocked here is blocked in the shards that it starts, until they
-    // watch it.
+    // SIGQUIT is among them: what is blocked here is blocked in the shards that it starts, until
+    // they watch it.
     reactor
         .watch_signals_and(&[Signal::SIGCHLD])
         .map_err(|error| StartError::System("watch signals", error))?;
@@ -150,7 +151,8 @@ pub(crate) fn run(
     supervisor.outcome()
 }
 
-/// What a shard is asked for: its part of what is bounded in total, and nothing that is the supervisor's.
+/// What a shard is asked for: its part of what is bounded in total, and nothing that is the
+/// supervisor's.
 fn config_of_a_shard(config: &Config) -> Config {
     let shards = config.shards;
     let memory_limit = start::memory_limit(config.memory_limit).div_ceil(shards);
@@ -358,7 +360,8 @@ impl Supervisor {
         }
     }
 
-    /// `--exit-on-idle`: when no shard has had a client for long enough, asks them whether that is still so.
+    /// `--exit-on-idle`: when no shard has had a client for long enough, asks them whether that is
+    /// still so.
     fn stop_if_idle(&mut self, now: Moment) {
         let Some(idle) = &mut self.idle else { return };
         if self.phase != Phase::Serving {

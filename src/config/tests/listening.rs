@@ -110,7 +110,8 @@ fn field_server_12_one_address_has_one_listener() {
             let error = conflict(one, other, more).expect(other);
             let (shown, earlier) = (listen(other).to_string(), listen(one).to_string());
             let expected = format!(
-                "--listen {shown:?}: {earlier:?} has this address already (give one of them another)"
+                "--listen {shown:?}: {earlier:?} has this address already (give one of them \
+                 another)"
             );
             assert_eq!(error, expected);
         }
@@ -165,8 +166,8 @@ fn field_server_12_listeners_of_a_file_are_named_by_their_lines() {
     let file = super::TempFile::new(b"listen echo=127.0.0.1:7\n\nlisten time=127.0.0.1:7\n");
     let path = file.path();
     let expected = format!(
-        "{path} line 3: --listen \"time=127.0.0.1:7\": \"echo=127.0.0.1:7\" ({path} line 1) has this \
-         address already (give one of them another)"
+        "{path} line 3: --listen \"time=127.0.0.1:7\": \"echo=127.0.0.1:7\" ({path} line 1) has \
+         this address already (give one of them another)"
     );
     assert_eq!(run(&["--config", path]).unwrap_err().to_string(), expected);
     // The command line's replace the file's.

@@ -38,7 +38,8 @@ fn places() -> impl Strategy<Value = Place> {
         4 => addresses().prop_map(Place::Address),
         1 => any::<u16>().prop_map(Place::Localhost),
         1 => any::<u16>().prop_map(Place::AllAddresses),
-        1 => "unix:(/|@)[^,\\pC]{1,30}".prop_map(|text| Place::Unix(text.parse().expect("an address"))),
+        1 => "unix:(/|@)[^,\\pC]{1,30}"
+            .prop_map(|text| Place::Unix(text.parse().expect("an address"))),
         1 => any::<u16>().prop_map(Place::Inherited),
     ]
 }

@@ -1,4 +1,4 @@
-//! What so many connections need of each limit.
+//! What N connections need of each limit.
 //!
 //! Numbers saturate: a demand beyond all bounds is simply too large.
 
@@ -8,8 +8,8 @@ use crate::counted::counted;
 
 mod ports;
 
-/// Descriptors that a process has open besides its connections: the standard three, epoll, a timer,
-/// pipes, files it reads or writes.
+/// Descriptors that a process has open for other things than connections: the standard three,
+/// epoll, a timer, pipes, files it reads or writes.
 const RESERVED_DESCRIPTORS: u64 = 32;
 
 /// Kernel memory of one end of a connection that does nothing, in bytes, on 64-bit Linux: socket,
@@ -22,7 +22,8 @@ const PROGRAM_BYTES: u64 = 256;
 /// Pages for one end of a connection with data under way: one for each direction.
 const ACTIVE_PAGES: u64 = 2;
 
-/// How limits on what others use as well are rounded up, so that what they open meanwhile fits, too.
+/// How limits on what others use as well are rounded up, so that what they open meanwhile fits,
+/// too.
 const ROUNDING: u64 = 1 << 16;
 
 pub(super) fn all(system: &System, demand: &Demand) -> Vec<Finding> {
@@ -87,7 +88,7 @@ fn descriptors_of_the_server(demand: &Demand) -> u64 {
     demand.connections.saturating_add(RESERVED_DESCRIPTORS)
 }
 
-/// The connections of all workers, if each may have so many descriptors.
+/// The connections of all workers, if each may have this number of descriptors.
 fn connections_of_workers(demand: &Demand, descriptors: u64) -> u64 {
     descriptors.saturating_sub(RESERVED_DESCRIPTORS).saturating_mul(workers(demand))
 }

@@ -64,13 +64,14 @@ impl fmt::Display for SourceError {
 
 impl std::error::Error for SourceError {}
 
-/// The addresses in `text`, in its order and each once: single addresses (`127.0.0.2`, `::1`), ranges
-/// with both ends (`127.0.0.2-127.0.0.40`) and networks (`127.1.0.0/24`), separated by commas.
+/// The addresses in `text`, in its order and each once: single addresses (`127.0.0.2`, `::1`),
+/// ranges with both ends (`127.0.0.2-127.0.0.40`) and networks (`127.1.0.0/24`), separated by
+/// commas.
 ///
-/// Of an IPv4 network the first address, which names the network, and the last, its broadcast address
-/// (RFC 919), are left out; of an IPv6 network the first, which any router answers to (RFC 4291,
-/// section 2.6.1). Networks that are too small to have them are taken whole: /31 and /32, RFC 3021,
-/// and /127 and /128, RFC 6164. Bits of a network's address behind its prefix do not matter.
+/// Of an IPv4 network the first address, which names the network, and the last, its broadcast
+/// address (RFC 919), are left out; of an IPv6 network the first, which any router answers to (RFC
+/// 4291, section 2.6.1). Networks that are too small to have them are taken whole: /31 and /32, RFC
+/// 3021, and /127 and /128, RFC 6164. Bits of a network's address behind its prefix do not matter.
 ///
 /// # Errors
 ///

@@ -73,7 +73,8 @@ impl PortRange {
     }
 }
 
-/// `net.ipv4.tcp_mem`, tcp(7): pages that all TCP buffers together may take. It holds for IPv6, too.
+/// `net.ipv4.tcp_mem`, tcp(7): pages that all TCP buffers together may take. It holds for IPv6,
+/// too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpMemory {
     /// Below this, the kernel does not care.

@@ -80,7 +80,7 @@ fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-/// So many connections to a server on this machine.
+/// This number of connections to a server on this machine.
 fn local(connections: u64) -> Demand {
     Demand {
         connections,
@@ -90,7 +90,7 @@ fn local(connections: u64) -> Demand {
     }
 }
 
-/// So many connections to a server elsewhere.
+/// This number of connections to a server elsewhere.
 fn remote(connections: u64) -> Demand {
     Demand { connections, destinations: addresses(&["192.0.2.7:9999"]), ..Demand::default() }
 }

@@ -191,10 +191,11 @@ pub(crate) fn percentiles(report: &Report) -> Chart {
     distributions(&[("latency", &histograms.latency), ("service", &histograms.service)])
 }
 
-/// Distributions by percentile, each nine of a percentile as far from the one before as that from its.
+/// Distributions by percentile, each nine of a percentile as far from the one before as that from
+/// its.
 pub(crate) fn distributions(named: &[(&'static str, &Histogram)]) -> Chart {
     let most = named.iter().map(|(_, times)| times.count()).max().unwrap_or(0);
-    // The last place is that of the longest of all: 99.9 % of a thousand, 99.99 % of ten thousand.
+    // The axis ends at the longest of all: 99.9 % of a thousand, 99.99 % of ten thousand.
     let nines = (most.max(10) as f64).log10().clamp(1.0, 7.0);
     let place = |quantile: f64| (-(1.0 - quantile).max(1e-12).log10()).clamp(0.0, nines);
     let line = |&(name, times): &(&'static str, &Histogram)| {

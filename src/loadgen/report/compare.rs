@@ -1,8 +1,8 @@
 //! Two runs side by side, and whether the second is worse.
 //!
 //! Invariant: a change is called one only if it is larger than what was asked to be tolerated *and*
-//! larger than what the runs vary by themselves. Only a figure that users of the server feel makes a
-//! regression of it. Two runs that did not measure the same are never judged.
+//! larger than what the runs vary by themselves. Only a figure that users of the server feel makes
+//! a regression of it. Two runs that did not measure the same are never judged.
 
 use super::table::{Table, Tone};
 use super::text::{Page, Paint};
@@ -21,9 +21,9 @@ mod tests;
 pub use page::html;
 
 /// What a reader must know before believing the verdict.
-const CAVEAT: &str = "One pair of runs proves little, and of short runs next to nothing: what differs \
-    from run to run cannot be seen in either. Repeat both, in turns, for 10 s or longer, and believe \
-    what stays.";
+const CAVEAT: &str = "One pair of runs proves little, and of short runs next to nothing: what \
+    differs from run to run cannot be seen in either. Repeat both, in turns, for 10 s or longer, \
+    and believe what stays.";
 
 /// What became of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +59,8 @@ pub struct Change {
     pub after: f64,
     /// By how much, relative to the first; absent if the first is zero.
     pub relative: Option<f64>,
-    /// The relative change that proves nothing: the largest of what was asked to be tolerated, what the
-    /// runs vary by themselves and, of a latency, what scheduling alone makes of it.
+    /// The relative change that proves nothing: the largest of what was asked to be tolerated, what
+    /// the runs vary by themselves and, of a latency, what scheduling alone makes of it.
     pub tolerance: f64,
     /// What that amounts to.
     pub finding: Finding,
@@ -108,8 +108,8 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares two runs. A change of at most `threshold`, such as 0.1 for 10 %, is no regression; in
-    /// runs of less than ten seconds even a larger one is none.
+    /// Compares two runs. A change of at most `threshold`, such as 0.1 for 10 %, is no regression;
+    /// in runs of less than ten seconds even a larger one is none.
     pub fn new(before: &Report, after: &Report, threshold: f64) -> Comparison {
         let changes = changes(before, after, threshold);
         Comparison { changes, obstacles: obstacles(before, after), threshold }

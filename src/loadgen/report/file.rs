@@ -1,7 +1,7 @@
 //! Reports as JSON, and files that are whole or not there.
 //!
-//! Invariant: a file that was good is replaced by a whole one or stays as it is. What a full disk cuts
-//! short is a temporary file beside it, which is removed.
+//! Invariant: a file that was good is replaced by a whole one or stays as it is. What a full disk
+//! cuts short is a temporary file beside it, which is removed.
 
 use super::{Report, SCHEMA};
 use serde::{Deserialize, Serialize};
@@ -110,7 +110,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// Any [`ReadError`] but that of the file.
+    /// Any [`ReadError`] except [`ReadError::File`].
     pub fn from_json(json: &[u8]) -> Result<Report, ReadError> {
         // The schema first: of another one, a missing field says nothing worth knowing.
         let claim: SchemaClaim = serde_json::from_slice(json).map_err(not_a_report)?;
@@ -136,8 +136,8 @@ impl Report {
     }
 }
 
-/// Indented JSON, but an array within an array on one line: a histogram has thousands of pairs, and a
-/// line for each number of each would bury the rest.
+/// Indented JSON, but an array within an array on one line: a histogram has thousands of pairs, and
+/// a line for each number of each would bury the rest.
 #[derive(Default)]
 struct Pairs<'a> {
     pretty: PrettyFormatter<'a>,
@@ -228,9 +228,9 @@ fn is_newer(schema: &str) -> bool {
 
 /// Stores `contents` at `path`; `-` is standard output.
 ///
-/// A regular file is replaced by renaming a finished one over it, so nobody ever sees half of it, and
-/// a failure leaves the old one. What is not a regular file, such as a pipe or `/dev/null`, is written
-/// to instead of replaced.
+/// A regular file is replaced by renaming a finished one over it, so nobody ever sees half of it,
+/// and a failure leaves the old one. What is not a regular file, such as a pipe or `/dev/null`, is
+/// written to instead of replaced.
 ///
 /// # Errors
 ///

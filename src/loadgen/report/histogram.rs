@@ -1,7 +1,7 @@
 //! Distributions of times, exactly mergeable.
 //!
-//! Invariant: merging adds counts bucket by bucket, so the histogram of two runs together is the one
-//! that a single run with all their samples would have had.
+//! Invariant: merging adds counts bucket by bucket, so the histogram of two runs together is the
+//! one that a single run with all their samples would have had.
 
 use hdrhistogram::Histogram as Hdr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -99,8 +99,8 @@ impl Histogram {
         self.0.stdev()
     }
 
-    /// The percentiles one by one, ever finer towards the longest times: five steps for each halving
-    /// of the distance to 100 %.
+    /// The percentiles one by one, ever finer towards the longest times: five steps for each
+    /// halving of the distance to 100 %.
     pub fn spectrum(&self) -> impl Iterator<Item = Step> + '_ {
         self.0.iter_quantiles(STEPS_PER_HALVING).scan(0, |count, step| {
             *count += step.count_since_last_iteration();
@@ -154,8 +154,8 @@ impl Histogram {
     }
 }
 
-/// A [`Histogram`] put away: 16 bytes for each bucket that holds something, where the histogram itself has
-/// 8 for each that could, 270 KB in all. Made for keeping one a second over hours.
+/// A [`Histogram`] put away: 16 bytes for each bucket that holds something, where the histogram
+/// itself has 8 for each that could, 270 KB in all. Made for keeping one a second over hours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PackedHistogram(Vec<(u64, u64)>);
 
@@ -180,21 +180,32 @@ fn micros(nanos: f64) -> f64 {
     nanos.round() / 1000.0
 }
 
-/// A distribution in short. All but the count in microseconds; all zero without samples.
+/// A distribution in short: times in microseconds; all zero without samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)] // The names say it all.
 pub struct Percentiles {
+    /// Number of samples.
     pub count: u64,
+    /// The shortest.
     pub min: f64,
+    /// The arithmetic mean.
     pub mean: f64,
+    /// The standard deviation.
     pub stdev: f64,
+    /// The median.
     pub p50: f64,
+    /// 75 % are at most this.
     pub p75: f64,
+    /// 90 % are at most this.
     pub p90: f64,
+    /// 99 % are at most this.
     pub p99: f64,
+    /// 99.9 % are at most this.
     pub p999: f64,
+    /// 99.99 % are at most this.
     pub p9999: f64,
+    /// 99.999 % are at most this.
     pub p99999: f64,
+    /// The longest.
     pub max: f64,
 }
 

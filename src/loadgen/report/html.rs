@@ -1,7 +1,7 @@
 //! A report as one page of HTML that needs nothing else: no network, no script, no font, no image.
 //!
 //! Invariant: whatever a report holds is shown as text. All of it passes `markup::escaped`, and a
-//! content security policy forbids the page every request and every script besides.
+//! content security policy also forbids the page every request and every script.
 
 use super::charts::{Timeline, percentiles};
 use super::distribution::bars;
@@ -181,7 +181,8 @@ fn distribution(report: &Report) -> String {
         };
         let _ = writeln!(
             html,
-            "<tr><th scope=\"row\">{}</th><td title=\"{}\">{}</td><td class=\"bar\">{drawn}</td></tr>",
+            "<tr><th scope=\"row\">{}</th><td title=\"{}\">{}</td><td \
+             class=\"bar\">{drawn}</td></tr>",
             escaped(bar.range().trim()),
             escaped(&bar.share(all)),
             count(bar.count)

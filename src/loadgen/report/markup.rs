@@ -1,7 +1,7 @@
 //! Text inside HTML and SVG.
 
-/// `text` such that a browser shows it and takes none of it for markup, neither in an element nor in a
-/// quoted attribute. Characters that no document may hold become U+FFFD.
+/// `text` such that a browser shows it and takes none of it for markup, neither in an element nor
+/// in a quoted attribute. Characters that no document may hold become U+FFFD.
 pub(crate) fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {

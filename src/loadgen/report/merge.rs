@@ -1,9 +1,9 @@
 //! Several machines' reports of one load run as a single report.
 //!
-//! Invariant: distributions are merged bucket by bucket, so the percentiles of the whole are those that
-//! one machine with all the samples would have told. Where a report holds percentiles without their
-//! distribution (steps, storms, seconds, send lag), the worst of the machines is told, and a note says
-//! so.
+//! Invariant: distributions are merged bucket by bucket, so the percentiles of the whole are those
+//! that one machine with all the samples would have told. Where a report holds percentiles without
+//! their distribution (steps, storms, seconds, send lag), the worst of the machines is told, and a
+//! note says so.
 
 use super::{Achieved, Asked, Client, Errors, Histograms, Mismatches, Origin, Percentiles, Report};
 use super::{Second, SlowResult, StepResult, StormResult};
@@ -43,8 +43,9 @@ impl fmt::Display for MergeError {
             MergeError::Nothing => f.write_str("there is no report to merge"),
             MergeError::Differs { report, what, value, first } => write!(
                 f,
-                "report {report} cannot be merged with the first: {what} is {value} in it and {first} \
-                 in the first (merge reports of machines that did the same at the same time)"
+                "report {report} cannot be merged with the first: {what} is {value} in it and \
+                 {first} in the first (merge reports of machines that did the same at the same \
+                 time)"
             ),
         }
     }
@@ -53,12 +54,13 @@ impl fmt::Display for MergeError {
 impl std::error::Error for MergeError {}
 
 /// Merges reports of machines that loaded the same servers in the same way at the same time: each
-/// second of a run, from the start of its own measured part, is added to the same second of the others.
+/// second of a run, from the start of its own measured part, is added to the same second of the
+/// others.
 ///
 /// # Errors
 ///
-/// [`MergeError`] if there is none, or one differs from the first in mode, workload, sizes, requests
-/// under way, verification, steps, or number of storms.
+/// [`MergeError`] if there is none, or one differs from the first in mode, workload, sizes,
+/// requests under way, verification, steps, or number of storms.
 pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     let first = reports.first().ok_or(MergeError::Nothing)?;
     for (at, report) in reports.iter().enumerate().skip(1) {

@@ -1,8 +1,8 @@
 //! Line charts as SVG, drawn here so that a page shows them without a script and on paper.
 //!
-//! Invariant: every coordinate is finite and inside the picture, whatever the numbers were; every text
-//! is escaped. Colours are left to the page's style sheet, by class, and lines differ in their dashes
-//! too, for those who do not tell the colours apart.
+//! Invariant: every coordinate is finite and inside the picture, whatever the numbers were; every
+//! text is escaped. Colours are left to the page's style sheet, by class, and lines differ in their
+//! dashes too, for those who do not tell the colours apart.
 
 use super::markup::escaped;
 use std::fmt::Write;
@@ -81,8 +81,8 @@ impl Axis {
         Axis::new(label, (from, to), ticks)
     }
 
-    /// An axis by powers of ten that holds all `values` above zero; a linear one if they are so near
-    /// to each other that powers of ten would press them together.
+    /// An axis by powers of ten that holds all `values` above zero; a linear one if they are so
+    /// near to each other that powers of ten would press them together.
     pub(crate) fn spanning(
         label: &'static str,
         values: impl Iterator<Item = f64> + Clone,
@@ -123,7 +123,7 @@ fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// A step of 1, 2 or 5 times a power of ten of which four to ten make up `length`.
+/// A step of 1, 2 or 5 times a power of ten; four to ten steps make up `length`.
 fn even_step(length: f64) -> f64 {
     if length <= 0.0 {
         return 1.0;
@@ -163,8 +163,8 @@ struct Size {
     height: f64,
 }
 
-/// A chart is drawn twice, and the page shows what fits: shrunk to a phone's width, the text of the wide
-/// one could not be read.
+/// A chart is drawn twice, and the page shows what fits: shrunk to a phone's width, the text of the
+/// wide one could not be read.
 const SIZES: [Size; 2] = [
     Size { class: "wide", width: 760.0, height: 300.0 },
     Size { class: "narrow", width: 360.0, height: 260.0 },
@@ -249,7 +249,8 @@ impl Drawing<'_> {
             let y = self.y(*value);
             let _ = writeln!(
                 svg,
-                "<line class=\"grid\" x1=\"{LEFT:.1}\" x2=\"{right:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+                "<line class=\"grid\" x1=\"{LEFT:.1}\" x2=\"{right:.1}\" y1=\"{y:.1}\" \
+                 y2=\"{y:.1}\"/>\
                  <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
                 LEFT - 6.0,
                 y + 4.0,
@@ -263,13 +264,15 @@ impl Drawing<'_> {
             let half = name.chars().count() as f64 * CHARACTER / 2.0;
             let _ = writeln!(
                 svg,
-                "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP:.1}\" y2=\"{bottom:.1}\"/>"
+                "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP:.1}\" \
+                 y2=\"{bottom:.1}\"/>"
             );
             if x - half >= free_from {
                 let center = x.min(self.size.width - half - 1.0);
                 let _ = writeln!(
                     svg,
-                    "<text class=\"tick\" x=\"{center:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+                    "<text class=\"tick\" x=\"{center:.1}\" y=\"{:.1}\" \
+                     text-anchor=\"middle\">{}</text>",
                     bottom + 16.0,
                     escaped(name)
                 );
@@ -278,7 +281,8 @@ impl Drawing<'_> {
         }
         let _ = writeln!(
             svg,
-            "<line class=\"axis\" x1=\"{LEFT:.1}\" x2=\"{right:.1}\" y1=\"{bottom:.1}\" y2=\"{bottom:.1}\"/>\
+            "<line class=\"axis\" x1=\"{LEFT:.1}\" x2=\"{right:.1}\" y1=\"{bottom:.1}\" \
+             y2=\"{bottom:.1}\"/>\
              <text class=\"label\" x=\"{right:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
              <text class=\"label\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
             self.size.height - 8.0,
@@ -297,7 +301,8 @@ impl Drawing<'_> {
             let y = TOP - 18.0;
             let _ = writeln!(
                 svg,
-                "<line class=\"line line{at}\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+                "<line class=\"line line{at}\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" \
+                 y2=\"{y:.1}\"/>\
                  <text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                 end - length - 30.0,
                 end - length - 6.0,
@@ -334,8 +339,8 @@ impl Drawing<'_> {
         }
     }
 
-    /// Invisible stripes, each half the way to the next on both sides; browsers show their titles to a
-    /// pointer that rests on them.
+    /// Invisible stripes, each half the way to the next on both sides; browsers show their titles
+    /// to a pointer that rests on them.
     fn hints(&self, svg: &mut String) {
         let places: Vec<f64> = self.chart.hints.iter().map(|(value, _)| self.x(*value)).collect();
         let height = self.bottom() - TOP;

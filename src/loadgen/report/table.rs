@@ -1,7 +1,7 @@
 //! A small table, made once and shown as aligned text or as HTML.
 //!
-//! Invariant: every row has as many cells as the head. Cells hold what is to be read, as it is; each
-//! way of showing it escapes what would be taken for something else.
+//! Invariant: every row has as many cells as the head. Cells hold what is to be read, as it is;
+//! each way of showing it escapes what would be taken for something else.
 
 use super::markup::escaped;
 use super::units::printable;
@@ -20,8 +20,8 @@ pub(crate) struct Row {
     pub(crate) tone: Tone,
 }
 
-/// The first column names a row and stands left; the others hold figures and stand right, except the
-/// last of a table with remarks.
+/// The first column names a row and stands left; the others hold figures and stand right, except
+/// the last of a table with remarks.
 pub(crate) struct Table {
     pub(crate) title: &'static str,
     pub(crate) head: Vec<String>,
@@ -64,7 +64,7 @@ impl Table {
             rows.iter().map(|(_, cells)| cells[column].chars().count()).max().unwrap_or(0)
         };
         let mut widths: Vec<usize> = (0..self.head.len()).map(width_of).collect();
-        // Whoever shows the table puts the title where the first column's name is missing.
+        // The renderer puts the title where the first column's name is missing.
         if let (Some(first), Some("")) = (widths.first_mut(), self.head.first().map(String::as_str))
         {
             *first = (*first).max(self.title.chars().count());

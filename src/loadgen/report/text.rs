@@ -1,7 +1,7 @@
 //! A report as a person reads it at the end of a run.
 //!
-//! Invariant: what forbids trusting the figures stands above them. No escape sequence is printed that
-//! is not our own, and without colour none at all.
+//! Invariant: what forbids trusting the figures stands above them. No escape sequence is printed
+//! that is not our own, and without colour none at all.
 
 use super::distribution::{Bar, bars};
 use super::table::{Table, Tone};

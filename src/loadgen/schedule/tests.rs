@@ -155,7 +155,11 @@ proptest! {
         ],
         (index, of) in (1usize..5).prop_flat_map(|of| (0..of, Just(of))),
         speakers in 1usize..20,
-        end in prop_oneof![Just(0), 0..10_000_000_000u64, (0u64..10_000).prop_map(|ms| ms * 1_000_000)],
+        end in prop_oneof![
+            Just(0),
+            0..10_000_000_000u64,
+            (0u64..10_000).prop_map(|ms| ms * 1_000_000),
+        ],
     ) {
         let plan = Plan { pace, ..plan() };
         let schedule = Schedule::new(&plan, Worker { index, of }, speakers).unwrap();

@@ -1,5 +1,6 @@
-//! Notes and descriptors that one process hands to another while both run, unix(7): a kind and a number, and
-//! with them a descriptor if there is one, through a socket that the other has inherited.
+//! Notes and descriptors that one process hands to another while both run, unix(7): a kind and a
+//! number, and with them a descriptor if there is one, through a socket that the other has
+//! inherited.
 
 use nix::cmsg_space;
 use nix::errno::Errno;
@@ -20,8 +21,8 @@ pub struct Note {
     pub number: u64,
 }
 
-/// Sends `note`, and a descriptor if there is one: the other process then has its own of the same file.
-/// Does not wait.
+/// Sends `note`, and a descriptor if there is one: the other process then has its own of the same
+/// file. Does not wait.
 ///
 /// # Errors
 ///

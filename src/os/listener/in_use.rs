@@ -1,9 +1,10 @@
-//! What is in the way of bind(2) when it says EADDRINUSE. The errno is one, the causes are several, and
-//! each asks for something else.
+//! What is in the way of bind(2) when it says EADDRINUSE. The errno is one, the causes are several,
+//! and each asks for something else.
 //!
-//! Our sockets have SO_REUSEADDR. So what is in the way either listens, or is a connection whose socket
-//! had not: a client's, as a rule, whose local port the kernel chose. It counts until it is gone, after
-//! TIME_WAIT too. A socket that is bound and neither listens nor is connected is in no list.
+//! Our sockets have SO_REUSEADDR. So what is in the way either listens, or is a connection whose
+//! socket had not: a client's, as a rule, whose local port the kernel chose. It counts until it is
+//! gone, after TIME_WAIT too. A socket that is bound and neither listens nor is connected is in no
+//! list.
 
 use super::Port;
 use crate::os::sockets::{self, Row, State};
@@ -54,8 +55,8 @@ pub enum Holder {
 
 /// Looks for what is in the way of a listener on `wanted`.
 ///
-/// Reads the list of all sockets, up to the first that listens there, and looks at the descriptors of all
-/// processes. This takes a while on a machine with very many.
+/// Reads the list of all sockets, up to the first that listens there, and looks at the descriptors
+/// of all processes. This takes a while on a machine with very many.
 pub fn holder(wanted: SocketAddr) -> Holder {
     if wanted.port() == 0 {
         return Holder::AllPorts;
@@ -87,8 +88,8 @@ fn in_the_way(wanted: SocketAddr, rows: impl Iterator<Item = Row>) -> Option<Row
     found
 }
 
-/// Whether a socket bound to `taken` may be in the way of a listener on `wanted`, which takes IPv6 clients
-/// only if it is an IPv6 one.
+/// Whether a socket bound to `taken` may be in the way of a listener on `wanted`, which takes IPv6
+/// clients only if it is an IPv6 one.
 fn overlap(wanted: SocketAddr, taken: SocketAddr) -> bool {
     let is_same = match (wanted.ip(), taken.ip().to_canonical()) {
         (IpAddr::V4(wanted), IpAddr::V4(taken)) => {
@@ -104,8 +105,8 @@ fn overlap(wanted: SocketAddr, taken: SocketAddr) -> bool {
     is_same && wanted.port() == taken.port()
 }
 
-/// A process that has the socket with this inode open, among those whose descriptors we may see: our own
-/// user's, or all for root.
+/// A process that has the socket with this inode open, among those whose descriptors we may see:
+/// our own user's, or all for root.
 fn process_with(inode: u64) -> Option<Process> {
     let link = format!("socket:[{inode}]");
     fs::read_dir("/proc").ok()?.filter_map(Result::ok).find_map(|entry| {
@@ -145,35 +146,35 @@ impl Holder {
             ),
             (Holder::Listener { uid, process }, Port::Shared) if *uid == geteuid().as_raw() => {
                 format!(
-                    "another program listens there without sharing the port: {}; stop it, start it with \
-                     --reuse-port if it is readyd, or choose another port",
+                    "another program listens there without sharing the port: {}; stop it, start it \
+                     with --reuse-port if it is readyd, or choose another port",
                     Owner(*uid, process)
                 )
             }
             (Holder::Listener { uid, process }, Port::Shared) => format!(
-                "another program listens there: {}, and only processes of one user can share a port; \
-                 stop it, or choose another port",
+                "another program listens there: {}, and only processes of one user can share a \
+                 port; stop it, or choose another port",
                 Owner(*uid, process)
             ),
             (Holder::Connection { state, uid, process }, _) => format!(
                 "no program listens there, but {} has a connection with this local port ({}); wait \
-                 until it is closed, or choose a port outside net.ipv4.ip_local_port_range, from which \
-                 the kernel takes local ports",
+                 until it is closed, or choose a port outside net.ipv4.ip_local_port_range, from \
+                 which the kernel takes local ports",
                 Owner(*uid, process),
                 state.name()
             ),
             (Holder::Lingering(state), _) => format!(
-                "no program listens there, but the kernel keeps a connection with this local port that \
-                 was closed ({}); wait a minute, or choose another port",
+                "no program listens there, but the kernel keeps a connection with this local port \
+                 that was closed ({}); wait a minute, or choose another port",
                 state.name()
             ),
             (Holder::AllPorts, _) => "all ports of net.ipv4.ip_local_port_range are taken on this \
                                       address; close connections, or widen the range"
                 .to_owned(),
-            (Holder::Unknown, _) => "another socket has this address: of a program that listens there \
-                                     or will, or of a connection with this local port, which may linger \
-                                     for a minute after it was closed; look with ss -tanp, or choose \
-                                     another port"
+            (Holder::Unknown, _) => "another socket has this address: of a program that listens \
+                                     there or will, or of a connection with this local port, which \
+                                     may linger for a minute after it was closed; look with ss \
+                                     -tanp, or choose another port"
                 .to_owned(),
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! bind(2) makes a file, which stays when the socket is closed, and it fails where any file is.
 //!
-//! Invariant: a file that was there before is left alone. The file that bind(2) made is removed when the last
-//! [`Listener`] with it is dropped, unless another file has taken its place.
+//! Invariant: a file that was there before is left alone. The file that bind(2) made is removed
+//! when the last [`Listener`] with it is dropped, unless another file has taken its place.
 
 use super::Listener;
 use crate::io::address::UnixAddress;
@@ -30,8 +30,8 @@ pub struct Bound {
 ///
 /// # Errors
 ///
-/// What socket(2) or bind(2) say: EADDRINUSE if there is a file, whatever it is; ENOENT if there is no such
-/// directory.
+/// What socket(2) or bind(2) say: EADDRINUSE if there is a file, whatever it is; ENOENT if there is
+/// no such directory.
 pub fn bind(address: &UnixAddress) -> io::Result<Bound> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -135,8 +135,8 @@ impl fmt::Display for Obstacle {
                 "another program listens on this socket; stop it, or choose another path"
             }
             Obstacle::Stale => {
-                "there is a socket that no program listens on, as one that was killed leaves behind; \
-                 remove it, or choose another path"
+                "there is a socket that no program listens on, as one that was killed leaves \
+                 behind; remove it, or choose another path"
             }
             Obstacle::OtherSocket => {
                 "there is a socket of another program; stop it, or choose another path"

@@ -1,5 +1,5 @@
-//! What is said of accounts. That rights are given up is for the end-to-end tests to see: a test that
-//! gave up its own could not go on.
+//! What is said of accounts. That rights are given up is for the end-to-end tests to see: a test
+//! that gave up its own could not go on.
 
 use super::*;
 

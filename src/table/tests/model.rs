@@ -138,7 +138,7 @@ proptest! {
     }
 }
 
-/// What comes of a text that is checked in pieces of these lengths, and then its rest.
+/// The result for a text that is checked in pieces of these lengths, and then its rest.
 fn in_pieces(text: &[u8], lengths: &[usize], order: Order) -> Result<Table, TableError> {
     let mut draft = Draft::new(Vec::new(), order);
     let mut rest = text;

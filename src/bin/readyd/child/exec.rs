@@ -1,11 +1,12 @@
 //! fork(2) and execveat(2).
 //!
-//! posix_spawn(3) would do, but it takes a path, and the path of a descriptor needs /proc. `std::process`
-//! takes a path, too.
+//! posix_spawn(3) would do, but it takes a path, and the path of a descriptor needs /proc.
+//! `std::process` takes a path, too.
 //!
-//! Invariant: between fork and exec the child calls nothing but functions that are async-signal-safe,
-//! signal-safety(7). Another thread of this process may have held any lock when it was forked, that of the
-//! allocator among them, and that thread is not in the child. So all memory is prepared before the fork.
+//! Invariant: between fork and exec the child calls nothing but functions that are
+//! async-signal-safe, signal-safety(7). Another thread of this process may have held any lock when
+//! it was forked, such as the allocator's, and that thread is not in the child. So all
+//! memory is prepared before the fork.
 
 use super::NotStarted;
 use nix::errno::Errno;
@@ -16,8 +17,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
-/// The first byte of what a child writes that could not execute the program. The errno of execveat(2) follows,
-/// in eight bytes: as a note of [`readyd::os::inherited::handover`].
+/// The first byte of what a child writes that could not execute the program. The errno of
+/// execveat(2) follows, in eight bytes: as a note of [`readyd::os::inherited::handover`].
 pub(crate) const FAILURE: u8 = b'x';
 
 /// What the new process is made of.
@@ -32,7 +33,8 @@ pub(super) struct Order<'a> {
     pub(super) failure: BorrowedFd<'a>,
 }
 
-/// The order as plain numbers and pointers, which the child can follow without a call of the allocator.
+/// The order as plain numbers and pointers, which the child can follow without a call of the
+/// allocator.
 struct Prepared {
     program: RawFd,
     arguments: Vec<*const c_char>,
@@ -45,8 +47,9 @@ struct Prepared {
 /// The path by which this process was started, as the kernel noted it: getauxval(3), `AT_EXECFN`.
 #[expect(unsafe_code, reason = "the C library hands the path over as a bare pointer")]
 pub(super) fn own_path() -> &'static CStr {
-    // SAFETY: getauxval(3) only reads. What it returns for AT_EXECFN is 0 or the address of a string on the
-    // stack that the kernel made for the process; that part of it is never written or freed.
+    // SAFETY: getauxval(3) only reads. What it returns for AT_EXECFN is 0 or the address of a
+    // string on the stack that the kernel made for the process; that part of it is never written or
+    // freed.
     unsafe {
         match libc::getauxval(libc::AT_EXECFN) as *const c_char {
             path if path.is_null() => c"",
@@ -55,8 +58,8 @@ pub(super) fn own_path() -> &'static CStr {
     }
 }
 
-/// Starts a process that executes the program. Does not wait until it does: the file may be on a disk that
-/// does not answer. If it cannot, it says so by [`FAILURE`].
+/// Starts a process that executes the program. Does not wait until it does: the file may be on a
+/// disk that does not answer. If it cannot, it says so by [`FAILURE`].
 pub(super) fn fork_and_exec(order: &Order<'_>) -> Result<Pid, NotStarted> {
     let pointers = |strings: &[CString]| {
         let pointers = strings.iter().map(|string| string.as_ptr());
@@ -89,9 +92,10 @@ fn fork_into(prepared: &Prepared) -> Result<Pid, Errno> {
     reason = "only the bare system calls are safe here, and they take bare pointers"
 )]
 fn become_program(prepared: &Prepared) -> ! {
-    // SAFETY: dup2, fcntl, execveat, write and _exit are async-signal-safe. The descriptors are open: their
-    // owners live in the parent's frame, of which this is a copy. The strings and the lists of pointers, each
-    // ended by a null pointer, are borrowed by `prepared` or owned by it, and nothing here frees them.
+    // SAFETY: dup2, fcntl, execveat, write and _exit are async-signal-safe. The descriptors are
+    // open: their owners live in the parent's frame, and this is a copy of it. The strings and the
+    // lists of pointers, each ended by a null pointer, are borrowed by `prepared` or owned by it,
+    // and nothing here frees them.
     unsafe {
         let mut result: c_int = 0;
         for (number, from) in (0..).zip(prepared.standard) {

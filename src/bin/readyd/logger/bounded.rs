@@ -1,10 +1,11 @@
 //! The bound on what libraries log.
 //!
-//! What clients cause this program to say is bounded by its own client log. But a client also causes
-//! libraries to say something: mio, a line for each connection, at `trace`. With `RUST_LOG` they can be had.
+//! What clients cause this program to say is bounded by its own client log. But a client also
+//! causes libraries to say something: mio, a line for each connection, at `trace`. With `RUST_LOG`
+//! they can be had.
 //!
-//! Invariant: libraries write at most `--log-rate` lines a second, at any level, and what is left out is
-//! counted and told.
+//! Invariant: libraries write at most `--log-rate` lines a second, at any level, and what is left
+//! out is counted and told.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::sync::Mutex;
@@ -18,7 +19,8 @@ pub(super) const PROGRAM: &str = env!("CARGO_PKG_NAME");
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A logger that writes what this program says, and of what libraries say so many lines a second.
+/// A logger that writes all lines of this program, and a limited number of lines a second of
+/// libraries.
 pub(super) struct Bounded<L> {
     logger: L,
     rate: u32,
@@ -46,7 +48,8 @@ impl<L: Log> Bounded<L> {
         Bounded { logger, rate, second: Mutex::new(second) }
     }
 
-    /// Whether a library may write one more line; and how many it could not in a second that is over.
+    /// Whether a library may write one more line; and how many it could not in a second that is
+    /// over.
     fn take(&self, now: Instant) -> (bool, u64) {
         let mut second = self.second.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let mut left_out = 0;

@@ -1,5 +1,5 @@
-//! What SIGHUP reads again, and how each shard gets it: the table and the rules of the time zone, in sealed
-//! memory that is sent over the control socket.
+//! What SIGHUP reads again, and how each shard gets it: the table and the rules of the time zone,
+//! in sealed memory that is sent over the control socket.
 //!
 //! Invariant: each process has the newest, or is sent it again until it has.
 
@@ -46,7 +46,8 @@ impl SealedZone {
 
 impl Supervisor {
     pub(super) fn start_reload(&mut self, now: Moment) {
-        // The wake-up of the last one may have failed; its table would wait for ever, and with it this.
+        // The wake-up of the last one may have failed; its table would wait for ever, and with it
+        // this.
         self.take_files(now);
         self.loader.order();
         self.zone_reader.order();

@@ -1,10 +1,13 @@
-//! `--exit-on-idle` of several shards: whether all of them together have had no client for long enough.
+//! `--exit-on-idle` of several shards: whether all of them together have had no client for long
+//! enough.
 //!
-//! A shard cannot tell: the next client may come to any of them. So the supervisor looks at the board, from
-//! time to time. What stands there may be a moment old, and a client may connect right now. So before it
-//! stops, it asks each shard, which then accepts the clients that wait and lets no new one connect.
+//! A shard cannot tell: the next client may come to any of them. So the supervisor looks at the
+//! board, from time to time. What stands there may be a moment old, and a client may connect right
+//! now. So before it stops, it asks each shard, which then accepts the clients that wait and lets
+//! no new one connect.
 //!
-//! Invariant: it says stop only when every shard has answered that it has no client and lets none connect.
+//! Invariant: it says stop only when every shard has answered that it has no client and lets none
+//! connect.
 
 use readyd::io::clock::Moment;
 use readyd::server::stats::Stats;

@@ -1,9 +1,9 @@
-//! A shard's place: its listeners, which stay, and the processes that serve them, which change. One serves;
-//! others may still drain.
+//! A shard's place: its listeners, which stay, and the processes that serve them, which change. One
+//! serves; others may still drain.
 //!
-//! Invariants: a shard that keeps ending is started ever more rarely, so that its fault does not take the
-//! processor from the others. A process that drains has a successor at once: a client that connects then does not
-//! wait for its clients. Each process has its own seat on the board.
+//! Invariants: a shard that keeps ending is started ever more rarely, so that its fault does not
+//! take the processor from the others. A process that drains has a successor at once: a client that
+//! connects then does not wait for its clients. Each process has its own seat on the board.
 
 use super::process::{Process, StartFailure};
 use super::sockets::OfAShard;
@@ -20,8 +20,8 @@ use readyd::server::stats::board::SEATS_PER_SHARD;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// From the end of a shard to its successor's start: the first time at once, the second so long, then
-/// twice as long each time.
+/// From the end of a shard to its successor's start: the first time at once, the second so long,
+/// then twice as long each time.
 const SHORTEST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
@@ -173,8 +173,8 @@ impl Place {
         said
     }
 
-    /// The process of that seat was told to end by a signal, and drains: another serves from now on.
-    /// Tells whether it was the one that serves.
+    /// The process of that seat was told to end by a signal, and drains: another serves from now
+    /// on. Tells whether it was the one that serves.
     pub(super) fn drains(&mut self, seat: usize, orders: &Orders, now: Moment) -> bool {
         match std::mem::replace(&mut self.post, Post::Closed) {
             Post::Held(mut process) if process.seat() == seat => {
@@ -192,8 +192,8 @@ impl Place {
         }
     }
 
-    /// Tells all processes to end, by `deadline` at the latest. Nobody is started here any more, but for one
-    /// that serves those who wait in the backlog.
+    /// Tells all processes to end, by `deadline` at the latest. Nobody is started here any more,
+    /// but for one that serves those who wait in the backlog.
     pub(super) fn stop(&mut self, now: Moment, deadline: Moment) {
         self.post = match std::mem::replace(&mut self.post, Post::Closed) {
             Post::Vacant { .. } if self.has_waiting_clients() => Post::Vacant { from: now },
@@ -234,7 +234,8 @@ impl Place {
         self.kill_those(|process| process.ends_by().is_some_and(|when| when <= now))
     }
 
-    /// Looks whether the processes' loops turn, and kills those that are stuck. Tells their numbers.
+    /// Looks whether the processes' loops turn, and kills those that are stuck. Tells their
+    /// numbers.
     pub(super) fn kill_stuck(&mut self, orders: &Orders, look: Look) -> Vec<Pid> {
         self.kill_those(|process| process.is_stuck(&orders.board, look))
     }

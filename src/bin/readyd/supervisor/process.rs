@@ -37,7 +37,8 @@ pub(super) struct Process {
     end: End,
 }
 
-/// What has become of the newest table, or of the newest rules of the time zone, that a process was sent.
+/// What has become of the newest table, or of the newest rules of the time zone, that a process was
+/// sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Delivery {
     /// It has them.
@@ -184,8 +185,8 @@ impl Process {
         self.pulse.has_turned()
     }
 
-    /// Looks whether its loop turns, and has it turn if nothing else does. Tells whether it is stuck, and has
-    /// not been told to end anyway.
+    /// Looks whether its loop turns, and has it turn if nothing else does. Tells whether it is
+    /// stuck, and has not been told to end anyway.
     pub(super) fn is_stuck(&mut self, board: &Board, look: Look) -> bool {
         self.finding = self.pulse.look(board.read(self.seat).turns, look);
         if self.finding != Finding::Turns {

@@ -1,10 +1,11 @@
 //! The listeners of each shard.
 //!
-//! Where the supervisor binds them, each shard has sockets of its own on the same ports (`SO_REUSEPORT`), so
-//! that each has a backlog of its own. Sockets that were inherited are dealt out. If there are fewer than
-//! shards, the supervisor binds more beside them, where their owner has allowed it by `SO_REUSEPORT`. Where it
-//! has not, several shards have the same socket: the kernel wakes all of them for a client, and one gets it. So it is
-//! with unix sockets, of which there is one for a path.
+//! Where the supervisor binds them, each shard has sockets of its own on the same ports
+//! (`SO_REUSEPORT`), so that each has a backlog of its own. Sockets that were inherited are dealt
+//! out. If there are fewer than shards, the supervisor binds more beside them, where their owner
+//! has allowed it by `SO_REUSEPORT`. Where it has not, several shards have the same socket: the
+//! kernel wakes all of them for a client, and one gets it. Unix sockets are shared in this
+//! way, because a path has one socket.
 
 use crate::listening::{self, Bound, Inherited};
 use crate::start::{self, StartError};

@@ -1,11 +1,12 @@
 //! Whether the shards' loops turn.
 //!
-//! A shard can be stopped by a signal, be busy in an endless loop, or wait for a disk that does not answer.
-//! Its process is there then, the kernel gives it its share of the new clients, and none of them is served.
-//! What tells is the number of turns that it has published.
+//! A shard can be stopped by a signal, be busy in an endless loop, or wait for a disk that does not
+//! answer. Its process is there then, the kernel gives it its share of the new clients, and none of
+//! them is served. What tells is the number of turns that it has published.
 //!
-//! Invariant: nobody is accused for time that did not pass for it. A look counts no more time than was planned
-//! between two looks: if the whole machine was suspended, the supervisor was, too, and its look comes late.
+//! Invariant: nobody is accused for time that did not pass for it. A look counts no more time than
+//! was planned between two looks: if the whole machine was suspended, the supervisor was, too, and
+//! its look comes late.
 
 use readyd::io::clock::Moment;
 use std::time::Duration;
@@ -83,7 +84,7 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    /// Of a process that starts, in a place where so many turns were counted before.
+    /// Of a process that starts in a slot whose turn counter stands at `turns_before`.
     pub(super) fn new(turns_before: u64) -> Pulse {
         Pulse { turns: turns_before, has_turned: false, silent: Duration::ZERO }
     }
@@ -102,7 +103,7 @@ impl Pulse {
         self.has_turned
     }
 
-    /// Looks at it: there are so many turns now.
+    /// Looks at the shard, whose turn counter stands at `turns` now.
     pub(super) fn look(&mut self, turns: u64, look: Look) -> Finding {
         self.silent += look.passed;
         self.see(turns);

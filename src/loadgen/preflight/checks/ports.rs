@@ -76,7 +76,7 @@ impl Ways {
         Ok(usable.iter().filter(|&&usable| usable).count() as u64)
     }
 
-    /// Connections that can be had with so many ports for each way.
+    /// Connections that `ports` local ports for each pair of addresses allow.
     fn connections(&self, ports: u64) -> u64 {
         ports.saturating_mul(self.pairs())
     }

@@ -1,4 +1,4 @@
-//! Whether so many connections fit, and how many would.
+//! Whether N connections fit, and how many would.
 
 use super::*;
 use crate::loadgen::preflight::Largest;

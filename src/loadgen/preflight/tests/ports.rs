@@ -88,7 +88,7 @@ fn a_destination_without_source_of_its_family_is_told() {
     assert_eq!(note, "no --source is an IPv6 address, from which to reach [::1]:9999");
 }
 
-/// Whoever follows the advice has enough ports.
+/// With the advice followed, there are enough ports.
 #[test]
 fn the_sources_that_are_advised_are_enough() {
     let root = Root::ample().with("proc/sys/net/ipv4/ip_local_port_range", "40000 40009");

@@ -24,7 +24,8 @@ descriptors of a worker: NOT ENOUGH. Any one of these will do:
 ";
     assert_eq!(&text[..expected.len().min(text.len())], expected);
     for line in [
-        "\nconntrack entries: NOT ENOUGH. This will do:\n    sysctl -w net.netfilter.nf_conntrack_max",
+        "\nconntrack entries: NOT ENOUGH. This will do:\n    sysctl -w \
+         net.netfilter.nf_conntrack_max",
         "\nconnections to be accepted: unknown; cannot read proc/sys/net/core/somaxconn: ",
         "\nlargest N as things stand: 28,232 (limited by local ports)\n",
     ] {

@@ -57,7 +57,7 @@ const USES: [(&str, Limit); 12] = [
     ("proc/sys/net/netfilter/nf_conntrack_count", Limit::Conntrack),
 ];
 
-/// Checks that of an ample system only what `file` says is unknown, and why.
+/// Checks that an ample system with this one file bad has one unknown limit, for this reason.
 fn assert_only_unknown(root: &Root, file: &str, limit: Limit, why: &str) {
     let examination = examine(&root.read(), &local(100));
     let mut unknown = with_verdict(&examination, Verdict::Unknown);

@@ -1,14 +1,15 @@
 //! The values that are compared, and when a change of one is clear.
 //!
-//! Invariant: a latency's change of less than [`SCHEDULING_US`] is never clear, whatever the tolerance.
+//! Invariant: a latency's change of less than [`SCHEDULING_US`] is never clear, whatever the
+//! tolerance.
 
 use super::noise::{chance, uncertainty, variation};
 use super::{Change, Finding, Weight};
 use crate::loadgen::report::units::{micros, number, rate};
 use crate::loadgen::report::{Mode, Report};
 
-/// What the scheduler's choice of CPU and the sleep states of an idle one add to a latency or not, in
-/// microseconds.
+/// What the scheduler's choice of CPU and the sleep states of an idle one add to a latency or not,
+/// in microseconds.
 const SCHEDULING_US: f64 = 20.0;
 
 /// Which way a value should go.
@@ -126,7 +127,7 @@ fn judged(figure: &Figure, before: &Report, after: &Report, tolerance: f64) -> C
     Change { name, before, after, relative, tolerance, finding, weight, shown }
 }
 
-/// Requests that came to nothing, of which there should be none.
+/// A count of failures of one kind; a run should have none.
 struct Count {
     name: &'static str,
     of: fn(&Report) -> u64,
@@ -138,7 +139,8 @@ struct Count {
 enum First {
     /// Worse: it does not happen by chance.
     Tells,
-    /// No more than chance, if there are few: a schedule's last requests can miss the end of the run.
+    /// No more than chance, if there are few: a schedule's last requests can miss the end of the
+    /// run.
     MayBeChance,
 }
 

@@ -2,21 +2,21 @@
 //!
 //! Invariant: an estimate is finite and not negative; zero where there is too little to tell.
 //!
-//! It is estimated from the run itself, in two ways of which the larger counts, three standard
-//! deviations each:
+//! It is estimated from the run itself, in two ways, three standard deviations each. The
+//! larger one counts:
 //!
-//! - from second to second: the spread of the per-second values. It is not divided by the square root
-//!   of their number, as the error of a mean would be: seconds of one run are alike, and what differs
-//!   from run to run is rather as large as a second's spread. Of ten seconds or more it is the distance
-//!   between the quartiles over 1.349, which is the standard deviation if they are normally
-//!   distributed, and does not move for a few wild seconds. (The median absolute deviation would be
-//!   zero for a run that swings between two levels and stays a little longer on one.) Of fewer, it is
-//!   the standard deviation, wild seconds and all.
+//! - from second to second: the spread of the per-second values. It is not divided by the square
+//!   root of their number, as the error of a mean would be: seconds of one run are alike, and what
+//!   differs from run to run is rather as large as a second's spread. Of ten seconds or more it is
+//!   the distance between the quartiles over 1.349, which is the standard deviation if they are
+//!   normally distributed, and does not move for a few wild seconds. (The median absolute deviation
+//!   would be zero for a run that swings between two levels and stays a little longer on one.) Of
+//!   fewer, it is the standard deviation, wild seconds and all.
 //! - by chance: of n requests, the one at quantile q could as well have been one three standard
 //!   deviations, √(n·q·(1−q)) ranks each, further up or down.
 //!
 //! Neither knows what differs from run to run: another place in memory, a neighbour on the machine.
-//! Whoever wants to be certain runs each side several times.
+//! To be certain, run each side several times.
 
 use crate::loadgen::report::{Histogram, Report, Second};
 
@@ -32,7 +32,8 @@ const ENOUGH_SECONDS: usize = 10;
 /// How much a last second may lack and be a whole one: a clock is read a little early or late.
 const SLACK_S: f64 = 0.05;
 
-/// The whole seconds of the measured part: the last of a run is seldom one, and would look like a slump.
+/// The whole seconds of the measured part: the last of a run is seldom one, and would look like a
+/// slump.
 fn whole_seconds(report: &Report) -> impl Iterator<Item = &Second> {
     let end = report.achieved.elapsed_s + SLACK_S;
     report.series.iter().filter(move |second| second.t_s >= 0.0 && second.t_s + 1.0 <= end)
@@ -68,8 +69,8 @@ fn deviation(values: &[f64]) -> f64 {
     (squares / (values.len() - 1) as f64).sqrt()
 }
 
-/// The value that `quantile` of these are not above, between two of them if need be; they are sorted,
-/// and there is one at least.
+/// The value that `quantile` of these are not above, between two of them if need be; they are
+/// sorted, and there is one at least.
 fn at(sorted: &[f64], quantile: f64) -> f64 {
     let place = quantile * (sorted.len() - 1) as f64;
     let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);

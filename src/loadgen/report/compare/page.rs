@@ -27,9 +27,9 @@ pub fn html(before: &Report, after: &Report, comparison: &Comparison) -> String 
     });
     body.push_str(&comparison.table().html());
     body.push_str(&format!(
-        "<p class=\"lead\">A change within the tolerance is no clear one: it is what was asked to be \
-         tolerated or what each run varies by itself, from second to second or by chance, and more in \
-         short runs. {}</p>\n",
+        "<p class=\"lead\">A change within the tolerance is no clear one: it is what was asked to \
+         be tolerated or what each run varies by itself, from second to second or by chance, and \
+         more in short runs. {}</p>\n",
         escaped(CAVEAT)
     ));
     let latencies = [before, after].map(|report| &report.histograms.latency);

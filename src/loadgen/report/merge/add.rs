@@ -24,8 +24,9 @@ pub(super) fn add_counts<'a>(all: impl Iterator<Item = &'a ByErrno>) -> ByErrno 
 
 impl Percentiles {
     /// The worst of several, percentile by percentile: what is certain of the whole when their
-    /// distributions are not at hand, for no percentile of a whole is above that of all its parts. The
-    /// count, the shortest, the mean and the standard deviation are those of the whole.
+    /// distributions are not at hand, for no percentile of a whole is above the same percentile of
+    /// all its parts. The count, the shortest, the mean and the standard deviation are those of the
+    /// whole.
     pub(super) fn worst_of<'a>(all: impl Iterator<Item = &'a Percentiles>) -> Percentiles {
         let all: Vec<&Percentiles> = all.filter(|times| times.count > 0).collect();
         let count = sum(all.iter().map(|times| times.count));
