@@ -27,7 +27,7 @@ use crate::os::listener::TcpTimeouts;
 use crate::os::privileges::Account;
 use crate::server::access;
 use crate::server::limits::Limits;
-use crate::table::Order;
+use crate::table::ColumnOrder;
 use crate::zone::Zone;
 use flags::Flag;
 use listen::Listen;
@@ -57,7 +57,7 @@ pub struct Config {
     /// The lookup table's file; the embedded table if there is none.
     pub table: Option<PathBuf>,
     /// Which of a table line's words is the key.
-    pub table_order: Order,
+    pub table_order: ColumnOrder,
     /// Largest table file, in bytes.
     pub table_limit: u64,
     /// Whose time of day is told.
@@ -91,7 +91,7 @@ impl Default for Config {
             user: None,
             print_addresses: false,
             table: None,
-            table_order: Order::KeyValue,
+            table_order: ColumnOrder::KeyValue,
             table_limit: 1 << 30,
             zone: Zone::Local,
             limits: Limits::default(),
@@ -232,10 +232,10 @@ fn shard_timeout(value: &str) -> Result<Option<Duration>, Reason> {
     }
 }
 
-fn table_order(value: &str) -> Result<Order, &'static str> {
+fn table_order(value: &str) -> Result<ColumnOrder, &'static str> {
     match value {
-        "key-value" => Ok(Order::KeyValue),
-        "value-key" => Ok(Order::ValueKey),
+        "key-value" => Ok(ColumnOrder::KeyValue),
+        "value-key" => Ok(ColumnOrder::ValueKey),
         _ => Err("not an order (use key-value or value-key)"),
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! # The text
 //!
-//! One entry a line, in either [`Order`]; words are separated by spaces or tabs.
+//! One entry a line, in either [`ColumnOrder`]; words are separated by spaces or tabs.
 //!
 //! ```text
 //! # A comment: at the start of a line, or after a space or tab.
@@ -52,7 +52,7 @@ const EMBEDDED: &[u8] = b"165.165.80.80 6A:08:AA:C2\n165.165.79.1 8A:BC:E3:FA\n"
 
 /// Which word of a line is the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum ColumnOrder {
     /// `KEY VALUE`, as in hosts(5): the value is the rest of the line and may hold spaces.
     KeyValue,
     /// `VALUE KEY`, as in ethers(5), where the hardware address comes first: exactly two words.
@@ -63,14 +63,14 @@ pub enum Order {
 pub struct Table {
     text: Bytes,
     index: Index,
-    order: Order,
+    order: ColumnOrder,
 }
 
 impl Table {
     /// The built-in default: two entries, from an IPv4 address to a hardware address.
     #[expect(clippy::panic, reason = "a constant, parsed by the tests too")]
     pub fn embedded() -> Table {
-        match Table::parse(EMBEDDED.to_vec(), Order::KeyValue) {
+        match Table::parse(EMBEDDED.to_vec(), ColumnOrder::KeyValue) {
             Ok(table) => table,
             Err(error) => panic!("the embedded table: {error}"),
         }
@@ -84,7 +84,7 @@ impl Table {
     /// # Errors
     ///
     /// The first fault in the text, as a [`TableError`]; or [`TableError::OutOfMemory`].
-    pub fn parse(text: Vec<u8>, order: Order) -> Result<Table, TableError> {
+    pub fn parse(text: Vec<u8>, order: ColumnOrder) -> Result<Table, TableError> {
         if text.len() as u64 > MAX_TEXT_BYTES {
             return Err(TableError::TooLong { bytes: text.len() });
         }
@@ -113,7 +113,7 @@ impl Table {
     /// A [`LoadError`], which names the path: the file cannot be opened or read, is a directory, a
     /// device (other than /dev/null) or a socket, is over the limit, or its text is at fault. Never
     /// reads on once the limit is passed.
-    pub fn load(path: &Path, order: Order, max_bytes: u64) -> Result<Table, LoadError> {
+    pub fn load(path: &Path, order: ColumnOrder, max_bytes: u64) -> Result<Table, LoadError> {
         load::load(path, order, max_bytes, Accepted::Streams)
     }
 
@@ -123,7 +123,7 @@ impl Table {
     /// # Errors
     ///
     /// As [`Table::load`], and if the file is a pipe or /dev/null.
-    pub fn load_again(path: &Path, order: Order, max_bytes: u64) -> Result<Table, LoadError> {
+    pub fn load_again(path: &Path, order: ColumnOrder, max_bytes: u64) -> Result<Table, LoadError> {
         load::load(path, order, max_bytes, Accepted::RegularFiles)
     }
 
@@ -132,8 +132,8 @@ impl Table {
     pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
         let offset = self.index.find(&self.text, key)?;
         Some(match self.order {
-            Order::KeyValue => parse::value_after_key(&self.text, offset, key),
-            Order::ValueKey => parse::value_before_key(&self.text, offset),
+            ColumnOrder::KeyValue => parse::value_after_key(&self.text, offset, key),
+            ColumnOrder::ValueKey => parse::value_before_key(&self.text, offset),
         })
     }
 

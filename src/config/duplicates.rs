@@ -10,7 +10,7 @@
 
 use super::Config;
 use super::error::{ConfigError, ConfigErrors, Located, Origins};
-use super::listen::Place;
+use super::listen::BindTarget;
 use crate::io::address::UnixAddress;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -27,10 +27,10 @@ enum Claim {
     Descriptor(u16),
 }
 
-fn claims(place: &Place) -> Vec<Claim> {
-    match place {
-        Place::Inherited(number) => vec![Claim::Descriptor(*number)],
-        Place::Unix(address) => vec![match address.path() {
+fn claims(target: &BindTarget) -> Vec<Claim> {
+    match target {
+        BindTarget::Inherited(number) => vec![Claim::Descriptor(*number)],
+        BindTarget::Unix(address) => vec![match address.path() {
             Some(path) => Claim::Path(path.to_owned()),
             None => Claim::Name(address.clone()),
         }],
@@ -63,7 +63,7 @@ pub(super) fn find(config: &Config, origins: &Origins, errors: &mut ConfigErrors
             let text = text(index).unwrap_or_default();
             Box::new(Located::new(origins.of_listener(index), text))
         };
-        let claims = claims(&listen.place);
+        let claims = claims(&listen.target);
         let same = claims.iter().find_map(|claim| taken.get(claim));
         let overlapping = claims.iter().find_map(|claim| match claim {
             Claim::Address(address) if address.ip().is_unspecified() => specific.get(address),

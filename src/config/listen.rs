@@ -24,7 +24,7 @@ pub struct Listen {
     /// What it serves.
     pub service: Service,
     /// Where.
-    pub place: Place,
+    pub target: BindTarget,
     /// Whether the server runs without it.
     pub presence: Presence,
 }
@@ -40,7 +40,7 @@ pub enum Presence {
 
 /// Where to listen. Port 0 picks a free one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum BindTarget {
     /// On this address.
     Address(SocketAddr),
     /// On 127.0.0.1 and, if it can be bound, on the same port of `[::1]`.
@@ -53,59 +53,59 @@ pub enum Place {
     Inherited(u16),
 }
 
-impl Place {
+impl BindTarget {
     /// The IP addresses to bind, in this order: the first must be there if the listener is
     /// required, the second may be missing. None for a unix socket, and if the socket is bound
     /// already.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         match *self {
-            Place::Address(address) => vec![address],
-            Place::Localhost(port) => {
+            BindTarget::Address(address) => vec![address],
+            BindTarget::Localhost(port) => {
                 vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
             }
-            Place::AllAddresses(port) => {
+            BindTarget::AllAddresses(port) => {
                 vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]
             }
-            Place::Unix(_) | Place::Inherited(_) => Vec::new(),
+            BindTarget::Unix(_) | BindTarget::Inherited(_) => Vec::new(),
         }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for BindTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Address(address) => write!(f, "{address}"),
-            Place::Localhost(port) => write!(f, "localhost:{port}"),
-            Place::AllAddresses(port) => write!(f, ":{port}"),
-            Place::Unix(address) => write!(f, "{address}"),
-            Place::Inherited(number) => write!(f, "fd:{number}"),
+            BindTarget::Address(address) => write!(f, "{address}"),
+            BindTarget::Localhost(port) => write!(f, "localhost:{port}"),
+            BindTarget::AllAddresses(port) => write!(f, ":{port}"),
+            BindTarget::Unix(address) => write!(f, "{address}"),
+            BindTarget::Inherited(number) => write!(f, "fd:{number}"),
         }
     }
 }
 
-impl FromStr for Place {
+impl FromStr for BindTarget {
     type Err = ListenError;
 
-    fn from_str(text: &str) -> Result<Place, ListenError> {
+    fn from_str(text: &str) -> Result<BindTarget, ListenError> {
         if let Some(number) = text.strip_prefix("fd:") {
             let bad = || ListenError::BadDescriptor(text.to_owned());
-            return digits(number).map(Place::Inherited).ok_or_else(bad);
+            return digits(number).map(BindTarget::Inherited).ok_or_else(bad);
         }
-        let with_port = |port, place: fn(u16) -> Place| {
+        let with_port = |port, target: fn(u16) -> BindTarget| {
             let bad = || AddressError::Form(text.to_owned()).into();
-            digits(port).map(place).ok_or_else(bad)
+            digits(port).map(target).ok_or_else(bad)
         };
         if let Some(port) = text.strip_prefix("localhost:") {
-            return with_port(port, Place::Localhost);
+            return with_port(port, BindTarget::Localhost);
         }
         if let Some(port) = text.strip_prefix(':')
             && !port.contains(':')
         {
-            return with_port(port, Place::AllAddresses);
+            return with_port(port, BindTarget::AllAddresses);
         }
         Ok(match text.parse()? {
-            Address::Inet(address) => Place::Address(address),
-            Address::Unix(address) => Place::Unix(address),
+            Address::Inet(address) => BindTarget::Address(address),
+            Address::Unix(address) => BindTarget::Unix(address),
         })
     }
 }
@@ -223,7 +223,7 @@ impl std::error::Error for ListenError {}
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.service.name(), self.place)?;
+        write!(f, "{}={}", self.service.name(), self.target)?;
         if let Service::Daytime { format, ack } = self.service {
             write!(f, ",format={}{}", format.name(), if ack { ",ack" } else { "" })?;
         }
@@ -242,8 +242,8 @@ impl FromStr for Listen {
         let service =
             Service::from_name(name).ok_or_else(|| ListenError::UnknownService(name.to_owned()))?;
         let mut parts = rest.split(',');
-        let place = parts.next().unwrap_or_default().parse()?;
-        let mut listen = Listen { service, place, presence: Presence::Required };
+        let target = parts.next().unwrap_or_default().parse()?;
+        let mut listen = Listen { service, target, presence: Presence::Required };
         let mut given: Vec<&str> = Vec::new();
         for text in parts {
             let key = listen.apply(text)?;

@@ -6,7 +6,7 @@
 use super::duplicates;
 use super::error::{ConfigError, ConfigErrors, Origin, Origins};
 use super::flags::{Flag, find_flag};
-use super::listen::{Listen, Place, Presence};
+use super::listen::{BindTarget, Listen, Presence};
 use super::{Command, Config};
 use crate::handlers::Service;
 use std::ffi::OsString;
@@ -201,9 +201,9 @@ impl Reader {
         let Reader { config, origins, errors } = self;
         duplicates::find(config, origins, errors);
         if config.listeners.is_empty() {
-            let place = Place::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
+            let target = BindTarget::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
             let service = Service::Framed;
-            config.listeners.push(Listen { service, place, presence: Presence::Required });
+            config.listeners.push(Listen { service, target, presence: Presence::Required });
         }
         if let Some(max_connections) = config.max_connections {
             config.limits.max_connections = max_connections;

@@ -8,7 +8,7 @@ use super::Config;
 use crate::os::listener::TcpTimeouts;
 use crate::server::access::AccessRules;
 use crate::server::limits::Limits;
-use crate::table::Order;
+use crate::table::ColumnOrder;
 use crate::zone::Zone;
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -131,9 +131,9 @@ fn seconds(duration: Duration) -> impl Display {
     format!("{}.{:09}s", duration.as_secs(), duration.subsec_nanos())
 }
 
-fn order(order: Order) -> &'static str {
+fn order(order: ColumnOrder) -> &'static str {
     match order {
-        Order::KeyValue => "key-value",
-        Order::ValueKey => "value-key",
+        ColumnOrder::KeyValue => "key-value",
+        ColumnOrder::ValueKey => "value-key",
     }
 }

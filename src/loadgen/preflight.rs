@@ -1,10 +1,10 @@
 //! Whether this machine can open N connections, told before the first of them is opened.
 //!
-//! [`System::read`] reads the limits from files, [`examine`] weighs a [`Demand`] against them, and
-//! the [`Examination`] prints as a table, with a command for each limit that is too low.
+//! [`System::read`] reads the limits from files, [`examine`] weighs [`Requirements`] against them, and
+//! the [`PreflightReport`] prints as a table, with a command for each limit that is too low.
 //!
 //! Invariant: an examination without [`Verdict::Unknown`] is consistent with itself. The demand
-//! fits if it is for no more connections than [`Largest`] says, and else it does not.
+//! fits if it is for no more connections than [`MaxConnections`] says, and else it does not.
 //!
 //! What is not seen: the limits of another machine, ports that connections of other programs hold
 //! or have just given up (TIME-WAIT), and what firewalls other than conntrack allow.
@@ -24,7 +24,7 @@ pub use system::System;
 
 /// What is to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Demand {
+pub struct Requirements {
     /// Connections at once, at least one: those that make requests, idle and slow ones together.
     pub connections: u64,
     /// Those of them that say nothing.
@@ -42,10 +42,10 @@ pub struct Demand {
     pub local: bool,
 }
 
-impl Default for Demand {
+impl Default for Requirements {
     /// One connection of one process to one server elsewhere.
-    fn default() -> Demand {
-        Demand {
+    fn default() -> Requirements {
+        Requirements {
             connections: 1,
             idle: 0,
             workers: 1,
@@ -170,7 +170,7 @@ pub struct Finding {
 
 /// The most connections that can be had as things stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Largest {
+pub struct MaxConnections {
     /// How many.
     pub connections: u64,
     /// What bounds them.
@@ -179,32 +179,32 @@ pub struct Largest {
 
 /// A demand weighed against all limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Examination {
+pub struct PreflightReport {
     /// Connections asked for.
     pub connections: u64,
-    /// Whether they fit, see [`Examination::fits`].
+    /// Whether they fit, see [`PreflightReport::fits`].
     fits: bool,
     /// One for each limit, in an order in which their remedies can be followed.
     pub findings: Vec<Finding>,
     /// The most connections that can be had, by the limits that are known; `None` if none is.
-    pub largest: Option<Largest>,
+    pub largest: Option<MaxConnections>,
 }
 
-impl Examination {
+impl PreflightReport {
     /// Whether no limit is certain to be too low. One that is unknown may be.
     pub fn fits(&self) -> bool {
         self.fits
     }
 }
 
-/// Weighs `demand` against the limits of `system`.
-pub fn examine(system: &System, demand: &Demand) -> Examination {
-    let findings = checks::all(system, demand);
+/// Weighs `requirements` against the limits of `system`.
+pub fn examine(system: &System, requirements: &Requirements) -> PreflightReport {
+    let findings = checks::all(system, requirements);
     let bounds = findings.iter().filter_map(|finding| {
-        finding.most.map(|most| Largest { connections: most, limited_by: finding.what })
+        finding.most.map(|most| MaxConnections { connections: most, limited_by: finding.what })
     });
-    Examination {
-        connections: demand.connections,
+    PreflightReport {
+        connections: requirements.connections,
         fits: findings.iter().all(|finding| finding.verdict != Verdict::Short),
         largest: bounds.min_by_key(|bound| bound.connections),
         findings,

@@ -1,6 +1,6 @@
 //! Giving up root's rights once the ports are bound: `--user USER[:GROUP]`.
 //!
-//! Invariant: after [`Rights::assume`] the process has the user, the groups and the rights of that
+//! Invariant: after [`Credentials::drop_to`] the process has the user, the groups and the rights of that
 //! account, and no way back. It is not enough that the calls succeed: a process that still has
 //! capabilities can become root again, so that is tried, and must fail.
 
@@ -49,7 +49,7 @@ pub enum AccountError {
     /// A call was refused: what it was to do.
     Refused(&'static str, Errno),
     /// The user may not execute the program from which the shards are started.
-    CannotExecute(Rights),
+    CannotExecute(Credentials),
     /// The process could still become root.
     NotLost,
 }
@@ -78,9 +78,9 @@ impl fmt::Display for AccountError {
                 words(Errno::EPERM)
             ),
             AccountError::Refused(what, errno) => write!(f, "cannot {what}: {}", words(*errno)),
-            AccountError::CannotExecute(rights) => write!(
+            AccountError::CannotExecute(credentials) => write!(
                 f,
-                "{rights} may not execute the file of this program, from which the shards are \
+                "{credentials} may not execute the file of this program, from which the shards are \
                  started (chmod o+x it)"
             ),
             AccountError::NotLost => f.write_str(
@@ -131,20 +131,21 @@ impl Account {
     /// # Errors
     ///
     /// [`AccountError`] if there is no such user or group, or the user is root.
-    pub fn look_up(&self) -> Result<Rights, AccountError> {
+    pub fn resolve(&self) -> Result<Credentials, AccountError> {
         let group = self.group.as_deref().map(number_or_name);
-        let rights = match (number_or_name(&self.user), group) {
+        let credentials = match (number_or_name(&self.user), group) {
             (Ok(uid), Some(Ok(gid))) => {
                 let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-                Rights { uid, gid, groups: vec![gid] }
+                Credentials { uid, gid, groups: vec![gid] }
             }
-            (user, group) => rights_of_entry(user, group)?,
+            (user, group) => credentials_of_entry(user, group)?,
         };
-        let means_no_change = [rights.uid.as_raw(), rights.gid.as_raw()].contains(&u32::MAX);
-        match rights.uid.is_root() {
+        let means_no_change =
+            [credentials.uid.as_raw(), credentials.gid.as_raw()].contains(&u32::MAX);
+        match credentials.uid.is_root() {
             true => Err(AccountError::Root),
             false if means_no_change => Err(AccountError::NoAccount),
-            false => Ok(rights),
+            false => Ok(credentials),
         }
     }
 }
@@ -156,10 +157,10 @@ fn number_or_name(text: &str) -> Result<u32, &str> {
 
 /// The rights of a user who is looked up, because it or its group has a name, or its group was not
 /// named.
-fn rights_of_entry(
+fn credentials_of_entry(
     user: Result<u32, &str>,
     group: Option<Result<u32, &str>>,
-) -> Result<Rights, AccountError> {
+) -> Result<Credentials, AccountError> {
     let entry = match user {
         Ok(number) => User::from_uid(Uid::from_raw(number)),
         Err(name) => User::from_name(name),
@@ -180,7 +181,7 @@ fn rights_of_entry(
         Some(entry) => look_up_groups(entry.name, gid)?,
         None => vec![gid],
     };
-    Ok(Rights { uid, gid, groups })
+    Ok(Credentials { uid, gid, groups })
 }
 
 /// The groups of the user `name`, and `gid`.
@@ -200,20 +201,20 @@ fn look_up_group(name: &str) -> Result<Gid, AccountError> {
 /// A user, a group, and the other groups that the user is in. All were looked up: a directory
 /// service may take its time to answer, and who assumes them waits for nobody.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rights {
+pub struct Credentials {
     uid: Uid,
     gid: Gid,
     /// All groups, `gid` among them.
     groups: Vec<Gid>,
 }
 
-impl fmt::Display for Rights {
+impl fmt::Display for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "user {}, group {}", self.uid, self.gid)
     }
 }
 
-impl Rights {
+impl Credentials {
     /// Becomes that user, for good. To be called while the process has one thread.
     ///
     /// The groups come first: to change them takes the rights that go with the user.
@@ -222,7 +223,7 @@ impl Rights {
     ///
     /// [`AccountError`] if the system refuses, or if the way back is open. The process may then
     /// have changed in part, and should end.
-    pub fn assume(&self) -> Result<(), AccountError> {
+    pub fn drop_to(&self) -> Result<(), AccountError> {
         let refused = |what| move |errno| AccountError::Refused(what, errno);
         setgroups(&self.groups).map_err(refused("set the user's groups"))?;
         setresgid(self.gid, self.gid, self.gid).map_err(refused("change the group"))?;

@@ -1,6 +1,6 @@
 //! Bytes that do not change any more: on the heap, or in memory that processes share.
 
-use crate::os::mapping::Mapping;
+use crate::os::sealed_memfd::SealedMemfd;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ pub(super) enum Bytes {
     /// Ours alone.
     Owned(Box<[u8]>),
     /// A part of what is mapped.
-    Shared(Arc<Mapping>, Range<usize>),
+    Shared(Arc<SealedMemfd>, Range<usize>),
 }
 
 impl Deref for Bytes {

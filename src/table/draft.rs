@@ -7,7 +7,7 @@ use super::bytes::Bytes;
 use super::error::TableError;
 use super::index::Index;
 use super::parse::{self, Checker, Extent};
-use super::{Order, Table};
+use super::{ColumnOrder, Table};
 
 /// What some editors put at the start of a text to say that it is UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -27,14 +27,14 @@ enum Start {
 pub(super) struct Draft {
     /// As much of the text as has come, but for a byte order mark. To be added to at its end.
     pub(super) text: Vec<u8>,
-    order: Order,
+    order: ColumnOrder,
     start: Start,
     checker: Checker,
 }
 
 impl Draft {
     /// A draft of the text `text`, to which more may be added.
-    pub(super) fn new(text: Vec<u8>, order: Order) -> Draft {
+    pub(super) fn new(text: Vec<u8>, order: ColumnOrder) -> Draft {
         Draft { text, order, start: Start::Unknown, checker: Checker::new(order) }
     }
 

@@ -22,7 +22,7 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
-use super::Order;
+use super::ColumnOrder;
 use super::bytes::Bytes;
 use super::error::{TableError, excerpt};
 use super::parse::{self, Key};
@@ -46,7 +46,7 @@ pub(super) const BUCKET: usize = 64;
 const SLOTS: usize = 12;
 
 /// Where in a bucket the bits of the keys that went on begin.
-const GONE_ON: usize = 12;
+const OVERFLOW: usize = 12;
 
 /// Where in a bucket its offsets begin.
 const OFFSETS: usize = 16;
@@ -99,8 +99,8 @@ impl Bucket<'_> {
     }
 
     /// Whether a key of this hash may stand in the next bucket.
-    fn has_gone_on(self, hash: u64) -> bool {
-        self.head() & gone_on(hash) != 0
+    fn has_overflowed(self, hash: u64) -> bool {
+        self.head() & overflow_bit(hash) != 0
     }
 
     /// The slots that have this tag; rarely, one above such a slot too, whose tag is another.
@@ -128,8 +128,8 @@ fn tag(hash: u64) -> u8 {
 
 /// The bit that says of keys of this hash that they went on: five bits of it that are not in the
 /// tag.
-fn gone_on(hash: u64) -> u128 {
-    1 << (8 * GONE_ON + (hash >> 7) as usize % 32)
+fn overflow_bit(hash: u64) -> u128 {
+    1 << (8 * OVERFLOW + (hash >> 7) as usize % 32)
 }
 
 /// The bucket in which the search for a key of this hash begins: the high bits of the hash as a
@@ -147,7 +147,11 @@ impl Index {
     /// # Errors
     ///
     /// The first key that an earlier line has too, or no memory.
-    pub(super) fn build(text: &[u8], order: Order, entries: usize) -> Result<Index, TableError> {
+    pub(super) fn build(
+        text: &[u8],
+        order: ColumnOrder,
+        entries: usize,
+    ) -> Result<Index, TableError> {
         let mut builder = Builder::with_capacity(entries)?;
         let mut batch = Vec::with_capacity(BATCH);
         for key in parse::keys(text, order) {
@@ -197,7 +201,7 @@ fn search(buckets: &[u8], text: &[u8], key: &[u8], hash: u64) -> Option<u32> {
                 return Some(offset);
             }
         }
-        if !bucket.has_gone_on(hash) {
+        if !bucket.has_overflowed(hash) {
             return None;
         }
         number = (number + 1) % buckets.len();
@@ -251,7 +255,7 @@ impl Builder {
                 self.len += 1;
                 return Some(());
             }
-            let head = Bucket(bucket).head() | gone_on(hash);
+            let head = Bucket(bucket).head() | overflow_bit(hash);
             bucket.get_mut(..OFFSETS)?.copy_from_slice(&head.to_le_bytes());
             number = (number + 1) % count;
         }

@@ -4,7 +4,7 @@ use super::Table;
 use super::draft::Draft;
 use super::error::LoadError;
 use super::parse::Extent;
-use super::{MAX_TEXT_BYTES, Order};
+use super::{ColumnOrder, MAX_TEXT_BYTES};
 use crate::os::files::{self, Accepted, OpenError};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -17,7 +17,7 @@ const CHUNK: usize = 256 * 1024;
 /// The table in the file at `path`, which has at most `max_bytes` bytes.
 pub(super) fn load(
     path: &Path,
-    order: Order,
+    order: ColumnOrder,
     max_bytes: u64,
     accepted: Accepted,
 ) -> Result<Table, LoadError> {

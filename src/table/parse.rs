@@ -7,7 +7,7 @@
 //! Once a line has been checked, the only control characters in it are tabs and its line end. That
 //! is why the standard library's "ASCII whitespace" can stand for "space or tab" here.
 
-use super::Order;
+use super::ColumnOrder;
 use super::error::{TableError, excerpt};
 
 /// How much of a text is there.
@@ -23,7 +23,7 @@ pub(super) enum Extent {
 ///
 /// Invariant: all lines before `line_start` are without fault.
 pub(super) struct Checker {
-    order: Order,
+    order: ColumnOrder,
     /// Where the line starts that is to be checked next.
     line_start: usize,
     /// Up to where that line has been searched for its end. A line that comes in many pieces is so
@@ -50,7 +50,7 @@ pub(super) struct Key<'t> {
 }
 
 impl Checker {
-    pub(super) fn new(order: Order) -> Checker {
+    pub(super) fn new(order: ColumnOrder) -> Checker {
         Checker { order, line_start: 0, searched: 0, lines: 0, entries: 0 }
     }
 
@@ -113,7 +113,7 @@ impl Checker {
 
 impl Line<'_> {
     /// Whether the line has an entry, if it is without fault.
-    fn check(&self, order: Order) -> Result<bool, TableError> {
+    fn check(&self, order: ColumnOrder) -> Result<bool, TableError> {
         let line = self.number;
         let from_first = content(self.bytes).trim_ascii();
         if from_first.is_empty() {
@@ -122,22 +122,22 @@ impl Line<'_> {
         let first = first_word(from_first);
         let from_second = after_word(from_first, first);
         match order {
-            Order::KeyValue if from_second.is_empty() => {
+            ColumnOrder::KeyValue if from_second.is_empty() => {
                 Err(TableError::NoValue { line, key: excerpt(first) })
             }
-            Order::ValueKey if from_second.is_empty() => {
+            ColumnOrder::ValueKey if from_second.is_empty() => {
                 Err(TableError::NoKey { line, value: excerpt(first) })
             }
-            Order::ValueKey if first_word(from_second).len() < from_second.len() => {
+            ColumnOrder::ValueKey if first_word(from_second).len() < from_second.len() => {
                 Err(TableError::ExtraWords { line })
             }
-            Order::KeyValue | Order::ValueKey => Ok(true),
+            ColumnOrder::KeyValue | ColumnOrder::ValueKey => Ok(true),
         }
     }
 }
 
 /// The keys of all entries of `text`, first to last. The text has been checked.
-pub(super) fn keys(text: &[u8], order: Order) -> impl Iterator<Item = Key<'_>> {
+pub(super) fn keys(text: &[u8], order: ColumnOrder) -> impl Iterator<Item = Key<'_>> {
     let mut line_end = 0;
     text.split_inclusive(|&byte| byte == b'\n').filter_map(move |line| {
         line_end += line.len();
@@ -146,8 +146,8 @@ pub(super) fn keys(text: &[u8], order: Order) -> impl Iterator<Item = Key<'_>> {
             return None;
         }
         let from_key = match order {
-            Order::KeyValue => from_first,
-            Order::ValueKey => after_word(from_first, first_word(from_first)),
+            ColumnOrder::KeyValue => from_first,
+            ColumnOrder::ValueKey => after_word(from_first, first_word(from_first)),
         };
         // Cannot truncate: no text is longer than `MAX_TEXT_BYTES`.
         let offset = (line_end - from_key.len()) as u32;

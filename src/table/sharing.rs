@@ -13,8 +13,8 @@
 
 use super::bytes::Bytes;
 use super::index::{BUCKET, Index};
-use super::{Order, Table};
-use crate::os::mapping::{self, Mapping};
+use super::{ColumnOrder, Table};
+use crate::os::sealed_memfd::{self, SealedMemfd};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -32,8 +32,8 @@ impl Table {
     /// When the system has no descriptor or not enough memory.
     pub fn seal(&self) -> io::Result<OwnedFd> {
         let order = match self.order {
-            Order::KeyValue => 0,
-            Order::ValueKey => 1,
+            ColumnOrder::KeyValue => 0,
+            ColumnOrder::ValueKey => 1,
         };
         let buckets = self.index.buckets();
         let numbers = [NAME, order, self.len() as u64, buckets.len() as u64];
@@ -41,7 +41,7 @@ impl Table {
         for (place, number) in header.chunks_exact_mut(8).zip(numbers) {
             place.copy_from_slice(&number.to_ne_bytes());
         }
-        mapping::seal(c"readyd table", &[&header, buckets, &self.text])
+        sealed_memfd::seal(c"readyd table", &[&header, buckets, &self.text])
     }
 
     /// The table that a process of the same program has [sealed](Table::seal). Its pages are in
@@ -51,15 +51,15 @@ impl Table {
     ///
     /// When it is something else, or the system has no room for it.
     pub fn map(descriptor: impl AsFd) -> io::Result<Table> {
-        let mapping = Arc::new(Mapping::of_sealed(descriptor)?);
+        let mapping = Arc::new(SealedMemfd::of_sealed(descriptor)?);
         let no_table = || io::Error::new(ErrorKind::InvalidData, "not a table of this program");
         let number = |place: usize| -> Option<u64> {
             let bytes = mapping.get(place * 8..)?.first_chunk()?;
             Some(u64::from_ne_bytes(*bytes))
         };
         let order = match (number(0), number(1)) {
-            (Some(NAME), Some(0)) => Order::KeyValue,
-            (Some(NAME), Some(1)) => Order::ValueKey,
+            (Some(NAME), Some(0)) => ColumnOrder::KeyValue,
+            (Some(NAME), Some(1)) => ColumnOrder::ValueKey,
             _ => return Err(no_table()),
         };
         let size = |place| number(place).and_then(|number| usize::try_from(number).ok());

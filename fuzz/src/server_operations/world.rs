@@ -12,7 +12,7 @@ use readyd::handlers::daytime::Calendar;
 use readyd::server::limits::Limits;
 use readyd::io::net::{Driver, Next, Readiness, Token};
 use readyd::server::Server;
-use readyd::table::{Order, Table};
+use readyd::table::{ColumnOrder, Table};
 use readyd::io::token::Generations;
 use std::time::Duration;
 
@@ -305,5 +305,5 @@ fn readiness_of(bits: u8) -> Readiness {
 
 fn table(version: u32) -> Table {
     let text = [KEY, format!(" v{version:08}\n").as_bytes()].concat();
-    Table::parse(text, Order::KeyValue).expect("a text without fault")
+    Table::parse(text, ColumnOrder::KeyValue).expect("a text without fault")
 }

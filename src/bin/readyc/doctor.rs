@@ -4,7 +4,7 @@ use crate::args::{ServerName, at_least_one};
 use crate::failure::Failure;
 use crate::output::print_line;
 use readyd::config::values;
-use readyd::loadgen::preflight::{Demand, System, examine, is_local, parse_sources};
+use readyd::loadgen::preflight::{Requirements, System, examine, is_local, parse_sources};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -60,29 +60,29 @@ fn connections(text: &str) -> Result<u64, String> {
 
 /// Prints what there is and what is needed.
 pub(crate) fn run(doctor: &Doctor, server: &ServerName) -> Result<(), Failure> {
-    let demand = doctor.demand(server)?;
+    let requirements = doctor.requirements(server)?;
     let files = doctor.root.join("proc");
     fs::read_dir(&files).map_err(|error| Failure::Limits(files, error))?;
-    let examination = examine(&System::read(&doctor.root), &demand);
+    let report = examine(&System::read(&doctor.root), &requirements);
     if doctor.json {
-        let json = serde_json::to_string_pretty(&examination)
+        let json = serde_json::to_string_pretty(&report)
             .map_err(|error| Failure::Output(io::Error::other(error)))?;
         print_line(&json)?;
     } else {
-        print_line(&examination.to_string())?;
+        print_line(&report.to_string())?;
     }
-    if examination.fits() { Ok(()) } else { Err(Failure::DoesNotFit) }
+    if report.fits() { Ok(()) } else { Err(Failure::DoesNotFit) }
 }
 
 impl Doctor {
-    fn demand(&self, server: &ServerName) -> Result<Demand, Failure> {
+    fn requirements(&self, server: &ServerName) -> Result<Requirements, Failure> {
         let connections = self.connections + self.idle;
         if connections == 0 {
             return Err(Failure::Usage("there is nothing to examine for 0 connections".to_owned()));
         }
         let sources = self.sources()?;
         let destinations = self.destinations(server)?;
-        Ok(Demand {
+        Ok(Requirements {
             connections,
             idle: self.idle,
             workers: self.workers,

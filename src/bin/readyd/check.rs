@@ -6,7 +6,7 @@
 use crate::loader::TableSource;
 use crate::start::StartError;
 use readyd::config::excess::{SystemLimits, excesses};
-use readyd::config::listen::{Listen, Place};
+use readyd::config::listen::{BindTarget, Listen};
 use readyd::config::{Config, Located, Origins};
 use readyd::os::descriptors::{self, Budget};
 use readyd::table::LoadError;
@@ -39,7 +39,7 @@ pub(crate) fn obstacles(
 ) -> Vec<Located<StartError>> {
     let mut faults = Vec::new();
     if let Some(account) = &config.user
-        && let Err(error) = account.look_up()
+        && let Err(error) = account.resolve()
     {
         let error = StartError::Account(account.clone(), error);
         faults.push(Located::new(origins.of("user"), error));
@@ -78,9 +78,9 @@ fn budget(config: &Config, limit: usize) -> Budget {
 
 /// How many sockets each of them listens on.
 fn sockets(config: &Config) -> usize {
-    let sockets_of = |listen: &Listen| match listen.place {
-        Place::Unix(_) | Place::Inherited(_) => 1,
-        _ => listen.place.addresses().len(),
+    let sockets_of = |listen: &Listen| match listen.target {
+        BindTarget::Unix(_) | BindTarget::Inherited(_) => 1,
+        _ => listen.target.addresses().len(),
     };
     config.listeners.iter().map(sockets_of).sum()
 }

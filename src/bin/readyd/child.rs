@@ -19,7 +19,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use readyd::os::inherited;
+use readyd::os::inherited_fd;
 use std::env;
 use std::ffi::{CString, OsString};
 use std::fmt;
@@ -88,7 +88,7 @@ pub(super) struct Start<'a> {
     /// Its standard error, if that is another than ours.
     pub(super) stderr: Option<BorrowedFd<'a>>,
     /// Descriptors that it has under the same numbers. All others are closed.
-    pub(super) left_open: Vec<BorrowedFd<'a>>,
+    pub(super) without_cloexec: Vec<BorrowedFd<'a>>,
     /// One of these, to which [`FAILURE`] is written if the program cannot be executed.
     pub(super) failure: BorrowedFd<'a>,
 }
@@ -109,17 +109,17 @@ impl Start<'_> {
             .collect::<io::Result<_>>()
             .map_err(&strings)?;
         let null =
-            inherited::null().map_err(NotStarted::at("open of /dev/null, and memfd_create"))?;
-        let order = exec::Order {
+            inherited_fd::null().map_err(NotStarted::at("open of /dev/null, and memfd_create"))?;
+        let request = exec::ExecRequest {
             program: self.program.as_fd(),
             arguments: &arguments,
             environment: &environment,
             input_and_output: null.as_fd(),
             error: self.stderr,
-            left_open: &self.left_open,
+            without_cloexec: &self.without_cloexec,
             failure: self.failure,
         };
-        exec::fork_and_exec(&order).map(Child)
+        exec::fork_and_exec(&request).map(Child)
     }
 
     /// The environment of this process, with the variable.

@@ -5,7 +5,7 @@
 //! sent, and the sender is told.
 
 use crate::child::FAILURE;
-use readyd::os::inherited::handover::{self, Note};
+use readyd::os::inherited_fd::fd_passing::{self, Note};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
@@ -89,14 +89,14 @@ impl Line {
     ///
     /// When the shard does not take its notes, or is gone.
     pub(crate) fn use_table(&self, version: u64, memory: BorrowedFd<'_>) -> io::Result<()> {
-        handover::send(&self.0, Note { kind: USE_TABLE, number: version }, Some(memory))
+        fd_passing::send(&self.0, Note { kind: USE_TABLE, number: version }, Some(memory))
     }
 
     /// # Errors
     ///
     /// As of [`Line::use_table`].
     pub(crate) fn use_zone(&self, version: u64, memory: BorrowedFd<'_>) -> io::Result<()> {
-        handover::send(&self.0, Note { kind: USE_ZONE, number: version }, Some(memory))
+        fd_passing::send(&self.0, Note { kind: USE_ZONE, number: version }, Some(memory))
     }
 
     /// As [`Instruction::KeepTable`]. A shard that does not take its notes is not told.
@@ -132,13 +132,13 @@ impl Line {
     /// Without an outcome: a shard that is gone needs no note, and one that is stuck is found by
     /// its turns.
     fn tell(&self, kind: u8, number: u64) {
-        let _ = handover::send(&self.0, Note { kind, number }, None);
+        let _ = fd_passing::send(&self.0, Note { kind, number }, None);
     }
 
     /// The next thing that the shard has said.
     pub(crate) fn answer(&self) -> Option<Answer> {
         loop {
-            let (Note { kind, number }, _) = handover::receive(&self.0).ok()??;
+            let (Note { kind, number }, _) = fd_passing::receive(&self.0).ok()??;
             return Some(match kind {
                 HAS_TABLE => Answer::HasTable { version: number },
                 LACKS_TABLE => Answer::LacksTable { version: number },
@@ -184,7 +184,7 @@ impl Control {
     /// The next instruction, oldest first.
     pub(crate) fn instruction(&self) -> Option<Instruction> {
         loop {
-            let (Note { kind, number }, memory) = match handover::receive(&self.0) {
+            let (Note { kind, number }, memory) = match fd_passing::receive(&self.0) {
                 Ok(note) => note?,
                 Err(error) => {
                     log::error!("cannot read the supervisor's notes: {error}");
@@ -219,6 +219,6 @@ impl Control {
             Answer::IsBusy { question } => (IS_BUSY, question),
             Answer::CannotExecute { errno } => (FAILURE, u64::from(errno.unsigned_abs())),
         };
-        handover::send(&self.0, Note { kind, number }, None)
+        fd_passing::send(&self.0, Note { kind, number }, None)
     }
 }

@@ -16,9 +16,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 /// Who looks after the server: who stops it, and who reads its table and its time zone.
-pub(crate) enum Keeper {
+pub(crate) enum Parent {
     /// Nobody. It reads them itself, and a second SIGTERM, from whatever process, means: at once.
-    Itself {
+    None {
         /// Reads the table.
         tables: Loader<Table>,
         /// Reads the time zone.
@@ -34,13 +34,13 @@ pub(crate) enum Keeper {
 /// The server with what surrounds it in a process of its own.
 pub(crate) struct Daemon {
     server: Server<MioNet>,
-    keeper: Keeper,
+    parent: Parent,
 }
 
 impl Daemon {
     /// The event handler of one server, which tells its supervisor, if any, what happens.
-    pub(crate) fn new(server: Server<MioNet>, keeper: Keeper) -> Daemon {
-        Daemon { server, keeper }
+    pub(crate) fn new(server: Server<MioNet>, parent: Parent) -> Daemon {
+        Daemon { server, parent }
     }
 
     /// The last line of the log.
@@ -54,19 +54,19 @@ impl Daemon {
         // The supervisor may have said what this signal means.
         self.follow_instructions(now);
         if self.server.is_draining() {
-            if matches!(self.keeper, Keeper::Itself { .. }) {
+            if matches!(self.parent, Parent::None { .. }) {
                 self.stop_at_once(now);
             }
             return;
         }
-        match &self.keeper {
+        match &self.parent {
             // Another process's signal. Whether a successor serves the backlog, the supervisor
             // says.
-            Keeper::Supervisor(control) if control.answer(Answer::Drains).is_ok() => {
+            Parent::Supervisor(control) if control.answer(Answer::Drains).is_ok() => {
                 self.say_that_it_drains();
                 self.server.drain_and_wait(now);
             }
-            Keeper::Supervisor(_) | Keeper::Itself { .. } => self.drain(now),
+            Parent::Supervisor(_) | Parent::None { .. } => self.drain(now),
         }
     }
 
@@ -106,7 +106,7 @@ impl Daemon {
         // The wake-up of the last one may have failed; its table would wait for ever, and with it
         // this.
         self.take_files();
-        if let Keeper::Itself { tables, zone } = &mut self.keeper {
+        if let Parent::None { tables, zone } = &mut self.parent {
             tables.order();
             zone.order();
         }
@@ -114,7 +114,7 @@ impl Daemon {
 
     /// Uses the table and the time zone that have been read.
     fn take_files(&mut self) {
-        let Keeper::Itself { tables, zone } = &mut self.keeper else { return };
+        let Parent::None { tables, zone } = &mut self.parent else { return };
         let (table, rules) = (tables.take(), zone.take());
         match table {
             Some(Ok(table)) => {
@@ -136,7 +136,7 @@ impl Daemon {
 
     /// Does what the supervisor has said, if there is one.
     fn follow_instructions(&mut self, now: Moment) {
-        while let Keeper::Supervisor(control) = &self.keeper {
+        while let Parent::Supervisor(control) = &self.parent {
             let Some(instruction) = control.instruction() else { return };
             match instruction {
                 Instruction::UseTable { version, memory } => self.use_table(version, memory),
@@ -193,7 +193,7 @@ impl Daemon {
 
     /// Tells the supervisor. If it is gone, the kernel has sent SIGTERM.
     fn answer(&self, answer: Answer) {
-        if let Keeper::Supervisor(control) = &self.keeper {
+        if let Parent::Supervisor(control) = &self.parent {
             let _ = control.answer(answer);
         }
     }

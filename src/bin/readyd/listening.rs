@@ -6,10 +6,10 @@
 
 use crate::start::{StartError, take_all};
 use nix::errno::Errno;
-use readyd::config::listen::{Listen, Place, Presence};
+use readyd::config::listen::{BindTarget, Listen, Presence};
 use readyd::config::{Config, Located, Origin, Origins};
 use readyd::io::address::{Address, UnixAddress};
-use readyd::os::inherited::{self, InheritError};
+use readyd::os::inherited_fd::{self, InheritError};
 use readyd::os::listener::unix::Obstacle;
 use readyd::os::listener::{self, Listener, Port, TcpTimeouts, in_use, unix};
 use socket2::Socket;
@@ -66,7 +66,7 @@ impl fmt::Display for ListenFailure {
                 address.port()
             ),
             ListenFailure::Inherit { listen, error } => {
-                write!(f, "cannot listen on {}={}: {error}", listen.service.name(), listen.place)
+                write!(f, "cannot listen on {}={}: {error}", listen.service.name(), listen.target)
             }
             ListenFailure::SameAddress { listen, earlier, address } => write!(
                 f,
@@ -82,10 +82,14 @@ impl fmt::Display for ListenFailure {
 
 /// The listener as it was written; with the address, if it has several.
 fn named(listen: &Listen, address: SocketAddr) -> String {
-    let (service, place) = (listen.service.name(), &listen.place);
-    match place {
-        Place::Localhost(_) | Place::AllAddresses(_) => format!("{service}={place} ({address})"),
-        Place::Address(_) | Place::Unix(_) | Place::Inherited(_) => format!("{service}={place}"),
+    let (service, target) = (listen.service.name(), &listen.target);
+    match target {
+        BindTarget::Localhost(_) | BindTarget::AllAddresses(_) => {
+            format!("{service}={target} ({address})")
+        }
+        BindTarget::Address(_) | BindTarget::Unix(_) | BindTarget::Inherited(_) => {
+            format!("{service}={target}")
+        }
     }
 }
 
@@ -136,12 +140,12 @@ fn advice_on_unix(address: &UnixAddress, error: &io::Error) -> Option<String> {
 /// The sockets that were inherited. Taken before anything else is opened: a number that stands for
 /// nothing now could stand for something of ours later.
 pub(crate) fn take_inherited(config: &Config) -> Inherited {
-    let number = |listen: &Listen| match listen.place {
-        Place::Inherited(number) => Some(number),
+    let number = |listen: &Listen| match listen.target {
+        BindTarget::Inherited(number) => Some(number),
         _ => None,
     };
     let numbers = config.listeners.iter().filter_map(number);
-    numbers.map(|number| (number, inherited::listener(RawFd::from(number)))).collect()
+    numbers.map(|number| (number, inherited_fd::listener(RawFd::from(number)))).collect()
 }
 
 fn take_out(inherited: &mut Inherited, number: u16) -> Result<Listener, InheritError> {
@@ -278,8 +282,8 @@ impl Binding {
         let mut tried = Tried::default();
         for (index, listen) in config.listeners.iter().enumerate() {
             let origin = origins.of_listener(index);
-            match listen.place {
-                Place::Inherited(number) => {
+            match listen.target {
+                BindTarget::Inherited(number) => {
                     let socket = take_out(inherited, number);
                     tried.inherited(origin, listen.clone(), socket);
                 }
@@ -291,7 +295,7 @@ impl Binding {
 
     /// Binds one listener. One that was inherited is bound already.
     fn bind<'a>(&self, tried: &mut Tried<'a>, origin: Option<&'a Origin>, listen: &Listen) {
-        let Place::Unix(address) = &listen.place else {
+        let BindTarget::Unix(address) = &listen.target else {
             return self.bind_addresses(tried, origin, listen);
         };
         let (presence, listen) = (listen.presence, listen.clone());
@@ -316,13 +320,13 @@ impl Binding {
     ) {
         // The port of the first, for those that follow.
         let mut chosen = None;
-        for (index, mut address) in listen.place.addresses().into_iter().enumerate() {
+        for (index, mut address) in listen.target.addresses().into_iter().enumerate() {
             address.set_port(chosen.unwrap_or(address.port()));
             let presence = if index == 0 { listen.presence } else { Presence::Optional };
             match self.bind_copies(listen, address) {
                 Ok((local, sockets)) => {
                     chosen = Some(local.port());
-                    let listen = Listen { place: Place::Address(local), ..listen.clone() };
+                    let listen = Listen { target: BindTarget::Address(local), ..listen.clone() };
                     let sockets = Sockets::Bound(local, sockets);
                     tried.claimed.push(Claimed { origin, presence, listen, sockets });
                 }

@@ -4,14 +4,14 @@ use crate::background::{Ordered, Repeatable};
 use readyd::config::Config;
 use readyd::os::files;
 use readyd::reactor::Reactor;
-use readyd::table::{LoadError, Order, Table};
+use readyd::table::{ColumnOrder, LoadError, Table};
 use std::path::PathBuf;
 
 /// Where the lookup table comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct TableSource {
     pub(crate) path: Option<PathBuf>,
-    order: Order,
+    order: ColumnOrder,
     limit: u64,
     /// Whether it was a pipe at the start.
     was_pipe: bool,

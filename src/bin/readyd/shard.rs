@@ -9,7 +9,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, getppid};
-use readyd::os::inherited::{self, InheritError};
+use readyd::os::inherited_fd::{self, InheritError};
 use readyd::server::stats::board::{Board, SEATS_PER_SHARD, Seat};
 use readyd::table::Table;
 use readyd::zone::ZoneRules;
@@ -25,7 +25,7 @@ pub(crate) const VARIABLE: &str = "READYD_SHARD";
 /// What a supervisor tells a shard that it starts, as numbers in an environment variable: they are
 /// for nobody to type.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Order {
+pub(crate) struct ShardSpec {
     /// Which shard, from 0.
     pub(crate) number: usize,
     /// Its place on the board, from 0.
@@ -47,10 +47,19 @@ pub(crate) struct Order {
     pub(crate) control: RawFd,
 }
 
-impl fmt::Display for Order {
+impl fmt::Display for ShardSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Order { number, seat, supervisor, own_listeners, began, board, table, zone, control } =
-            self;
+        let ShardSpec {
+            number,
+            seat,
+            supervisor,
+            own_listeners,
+            began,
+            board,
+            table,
+            zone,
+            control,
+        } = self;
         write!(
             f,
             "{number} {seat} {supervisor} {own_listeners} {began} {board} {table} {zone} {control}"
@@ -58,12 +67,12 @@ impl fmt::Display for Order {
     }
 }
 
-impl Order {
+impl ShardSpec {
     /// The order that `text` holds, if it is one.
-    fn parse(text: &str) -> Option<Order> {
+    fn parse(text: &str) -> Option<ShardSpec> {
         let mut words = text.split(' ');
         let mut number = || words.next()?.parse::<u64>().ok();
-        let order = Order {
+        let spec = ShardSpec {
             number: number()?.try_into().ok()?,
             seat: number()?.try_into().ok()?,
             supervisor: number()?.try_into().ok()?,
@@ -74,7 +83,7 @@ impl Order {
             zone: number()?.try_into().ok()?,
             control: number()?.try_into().ok()?,
         };
-        (words.next().is_none() && order.seat / SEATS_PER_SHARD == order.number).then_some(order)
+        (words.next().is_none() && spec.seat / SEATS_PER_SHARD == spec.number).then_some(spec)
     }
 }
 
@@ -85,8 +94,8 @@ pub(crate) fn name(number: usize) -> String {
 
 /// What stands before all that this process says: which shard it is, if it is one.
 pub(crate) fn own_prefix() -> String {
-    let order = env::var(VARIABLE).ok().and_then(|text| Order::parse(&text));
-    order.map(|order| format!("{}: ", name(order.number))).unwrap_or_default()
+    let spec = env::var(VARIABLE).ok().and_then(|text| ShardSpec::parse(&text));
+    spec.map(|spec| format!("{}: ", name(spec.number))).unwrap_or_default()
 }
 
 /// The time on the system's monotonic clock, which all processes share, in nanoseconds.
@@ -151,24 +160,24 @@ impl Shard {
     pub(crate) fn from_environment() -> Result<Option<Shard>, ShardError> {
         let Some(text) = env::var_os(VARIABLE) else { return Ok(None) };
         let text = text.to_string_lossy();
-        let order = Order::parse(&text).ok_or_else(|| ShardError::NoOrder(text.into_owned()))?;
-        let supervisor = Pid::from_raw(order.supervisor);
+        let spec = ShardSpec::parse(&text).ok_or_else(|| ShardError::NoOrder(text.into_owned()))?;
+        let supervisor = Pid::from_raw(spec.supervisor);
         prctl::set_pdeathsig(Signal::SIGTERM).map_err(|error| ShardError::System(error.into()))?;
         // If it had ended before the call, nobody would tell: the parent is then another process.
         if getppid() != supervisor {
             return Err(ShardError::NoSupervisor);
         }
-        let take = |number| inherited::take(number).map_err(ShardError::Inherit);
-        let board = Board::open(take(order.board)?).map_err(ShardError::Board)?;
-        let table = Table::map(take(order.table)?).map_err(ShardError::Table)?;
-        let zone = zone::map(take(order.zone)?).map_err(ShardError::Zone)?;
-        let control = Control::from(take(order.control)?);
+        let take = |number| inherited_fd::take(number).map_err(ShardError::Inherit);
+        let board = Board::open(take(spec.board)?).map_err(ShardError::Board)?;
+        let table = Table::map(take(spec.table)?).map_err(ShardError::Table)?;
+        let zone = zone::map(take(spec.zone)?).map_err(ShardError::Zone)?;
+        let control = Control::from(take(spec.control)?);
         // A program that is executed by its descriptor is called by that number in ps(1) and
         // top(1).
         prctl::set_name(c"readyd").map_err(|error| ShardError::System(error.into()))?;
-        let age = Duration::from_nanos(monotonic_nanos().saturating_sub(order.began));
-        let seat = Seat::take(board, order.seat, age).map_err(ShardError::Board)?;
-        Ok(Some(Shard { own_listeners: order.own_listeners, table, zone, seat, control }))
+        let age = Duration::from_nanos(monotonic_nanos().saturating_sub(spec.began));
+        let seat = Seat::take(board, spec.seat, age).map_err(ShardError::Board)?;
+        Ok(Some(Shard { own_listeners: spec.own_listeners, table, zone, seat, control }))
     }
 
     /// How many of its listeners, from the first, no program but the supervisor has.

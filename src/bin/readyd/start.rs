@@ -5,7 +5,7 @@
 
 use crate::check;
 use crate::child::{Ending, Program};
-use crate::daemon::{Daemon, Keeper};
+use crate::daemon::{Daemon, Parent};
 use crate::listening::{self, Bound, Inherited, ListenFailure};
 use crate::loader::{Loader, TableSource};
 use crate::shard::{self, Shard, ShardError};
@@ -13,16 +13,16 @@ use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, print, print_for_people, supervisor};
 use nix::unistd::getppid;
 use readyd::config::excess::Excess;
-use readyd::config::listen::{Listen, Place};
+use readyd::config::listen::{BindTarget, Listen};
 use readyd::config::{self, Config, Located, Origins};
 use readyd::counted::counted;
 use readyd::handlers::daytime::Calendar;
 use readyd::io::address::Address;
 use readyd::os::descriptors::{self, Budget, TooFewDescriptors};
-use readyd::os::inherited;
-use readyd::os::mapping;
+use readyd::os::inherited_fd;
 use readyd::os::memory;
-use readyd::os::privileges::{Account, AccountError, Rights};
+use readyd::os::privileges::{Account, AccountError, Credentials};
+use readyd::os::sealed_memfd;
 use readyd::os::usage::Meter;
 use readyd::reactor::Reactor;
 use readyd::server::Server;
@@ -102,7 +102,7 @@ pub(crate) fn take_all(errors: Vec<Located<StartError>>) -> Result<(), StartErro
 
 /// The board on which shards count is a file to the kernel.
 fn advice_on_memory(error: &io::Error) -> &'static str {
-    if error.kind() == ErrorKind::FileTooLarge { mapping::FILE_SIZE_ADVICE } else { "" }
+    if error.kind() == ErrorKind::FileTooLarge { sealed_memfd::FILE_SIZE_ADVICE } else { "" }
 }
 
 /// A loop that is told to stop from now on, whatever the start still does.
@@ -222,15 +222,15 @@ fn serve(
     descriptor_limit: usize,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
-    let rights = look_up(config.user.as_ref(), &mut reactor)?;
+    let credentials = resolve(config.user.as_ref(), &mut reactor)?;
     let is_shard = shard.is_some();
     let own_listeners = shard.as_ref().map(Shard::own_listeners);
-    let (table, zone_rules, keeper, seat) = match shard {
-        Some(shard) => keeper_of_a_shard(shard, &mut reactor)?,
-        None => keeper_of_its_own(config, &mut reactor)?,
+    let (table, zone_rules, parent, seat) = match shard {
+        Some(shard) => with_supervisor(shard, &mut reactor)?,
+        None => without_parent(config, &mut reactor)?,
     };
     // What was read from a descriptor without a name here has been read: see --table /dev/fd/63.
-    inherited::close_others();
+    inherited_fd::close_others();
     reactor.watch_signals().map_err(|error| StartError::System("watch signals", error))?;
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
     let net = net.measuring(Meter::open());
@@ -242,7 +242,7 @@ fn serve(
     if !is_shard {
         announce(config, &addresses(&listeners)?)?;
     }
-    give_up_rights(config, rights)?;
+    drop_privileges(config, credentials)?;
     let mut limits = config.limits.clone();
     limits.max_connections = max_connections(config.max_connections, budget);
     limits.memory_limit = memory_limit(config.memory_limit);
@@ -257,7 +257,7 @@ fn serve(
         // another program does with a socket that it handed over is not known.
         let is_own = match own_listeners {
             Some(count) => index < count,
-            None => !matches!(listen.place, Place::Inherited(_)),
+            None => !matches!(listen.target, BindTarget::Inherited(_)),
         };
         let result = if is_own {
             server.listen(listener, listen.service)
@@ -269,7 +269,7 @@ fn serve(
     if let Some(seat) = seat {
         server.share_statistics(Box::new(seat), getppid().as_raw().cast_unsigned());
     }
-    let mut daemon = Daemon::new(server, keeper);
+    let mut daemon = Daemon::new(server, parent);
     reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
     daemon.say_goodbye();
     Ok(())
@@ -277,25 +277,25 @@ fn serve(
 
 /// What a server works with, and who looks after it: the table, the rules of the time zone, and a
 /// shard's seat.
-type Kept = (Table, ZoneRules, Keeper, Option<Seat>);
+type StartState = (Table, ZoneRules, Parent, Option<Seat>);
 
 /// Of a server that is alone: what it reads itself.
-fn keeper_of_its_own(config: &Config, reactor: &mut Reactor) -> Result<Kept, StartError> {
+fn without_parent(config: &Config, reactor: &mut Reactor) -> Result<StartState, StartError> {
     let (table, source) = first_table(config, Ok, reactor)?;
     let zone_source = zone::source(config);
     let rules = zone::first_rules(&zone_source);
     let tables = Loader::new(source, Ok, reactor);
     let zone = ZoneReader::new(zone_source, reactor);
-    Ok((table, rules, Keeper::Itself { tables, zone }, None))
+    Ok((table, rules, Parent::None { tables, zone }, None))
 }
 
 /// Of a shard: what it has from its supervisor.
-fn keeper_of_a_shard(shard: Shard, reactor: &mut Reactor) -> Result<Kept, StartError> {
+fn with_supervisor(shard: Shard, reactor: &mut Reactor) -> Result<StartState, StartError> {
     let (table, rules, seat, control) = shard.into_parts();
     reactor
         .watch_input(&control)
         .map_err(|error| StartError::System("watch the supervisor", error))?;
-    Ok((table, rules, Keeper::Supervisor(control), Some(seat)))
+    Ok((table, rules, Parent::Supervisor(control), Some(seat)))
 }
 
 /// Loads the table for the first time and makes of it what is needed, a `T`. Without a file there
@@ -325,13 +325,13 @@ pub(crate) fn first_table<T: Send + 'static>(
 
 /// The account that is to be assumed, if one is. Where accounts come from a directory service, to
 /// look one up may take as long as its answer.
-pub(crate) fn look_up(
+pub(crate) fn resolve(
     user: Option<&Account>,
     reactor: &mut Reactor,
-) -> Result<Option<Rights>, StartError> {
+) -> Result<Option<Credentials>, StartError> {
     let Some(account) = user.cloned() else { return Ok(None) };
     interruptible::run(reactor, move || {
-        account.look_up().map(Some).map_err(|error| StartError::Account(account, error))
+        account.resolve().map(Some).map_err(|error| StartError::Account(account, error))
     })?
 }
 
@@ -339,23 +339,27 @@ pub(crate) fn look_up(
 /// execute it.
 pub(crate) fn check_that_it_may_execute(
     config: &Config,
-    rights: &Rights,
+    credentials: &Credentials,
     program: &Program,
 ) -> Result<(), StartError> {
     let cannot = |error| StartError::System("look at the program's own file", error);
-    match (rights.may_execute(program).map_err(cannot)?, &config.user) {
-        (false, Some(account)) => {
-            Err(StartError::Account(account.clone(), AccountError::CannotExecute(rights.clone())))
-        }
+    match (credentials.may_execute(program).map_err(cannot)?, &config.user) {
+        (false, Some(account)) => Err(StartError::Account(
+            account.clone(),
+            AccountError::CannotExecute(credentials.clone()),
+        )),
         _ => Ok(()),
     }
 }
 
 /// Becomes the user that was asked for, if one was.
-pub(crate) fn give_up_rights(config: &Config, rights: Option<Rights>) -> Result<(), StartError> {
-    if let (Some(rights), Some(account)) = (rights, &config.user) {
-        rights.assume().map_err(|error| StartError::Account(account.clone(), error))?;
-        log::info!("serving as {account} ({rights})");
+pub(crate) fn drop_privileges(
+    config: &Config,
+    credentials: Option<Credentials>,
+) -> Result<(), StartError> {
+    if let (Some(credentials), Some(account)) = (credentials, &config.user) {
+        credentials.drop_to().map_err(|error| StartError::Account(account.clone(), error))?;
+        log::info!("serving as {account} ({credentials})");
     }
     Ok(())
 }

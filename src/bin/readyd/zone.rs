@@ -2,7 +2,7 @@
 
 use crate::background::{Ordered, Repeatable};
 use readyd::config::Config;
-use readyd::os::mapping::{self, Mapping};
+use readyd::os::sealed_memfd::{self, SealedMemfd};
 use readyd::reactor::Reactor;
 use readyd::zone::ZoneRules;
 use readyd::zone::source::{ZoneError, ZoneSource};
@@ -29,7 +29,7 @@ pub(crate) fn first_rules(source: &ZoneSource) -> ZoneRules {
 ///
 /// When the system has no descriptor or not enough memory.
 pub(crate) fn seal(rules: &ZoneRules) -> io::Result<OwnedFd> {
-    mapping::seal(c"readyd time zone", &[rules.as_bytes()])
+    sealed_memfd::seal(c"readyd time zone", &[rules.as_bytes()])
 }
 
 /// The rules that [`seal`] put there.
@@ -38,7 +38,7 @@ pub(crate) fn seal(rules: &ZoneRules) -> io::Result<OwnedFd> {
 ///
 /// When they cannot be mapped, or are none.
 pub(crate) fn map(memory: OwnedFd) -> io::Result<ZoneRules> {
-    let bytes = Mapping::of_sealed(memory)?;
+    let bytes = SealedMemfd::of_sealed(memory)?;
     ZoneRules::from_bytes(&bytes).map_err(|error| io::Error::other(error.to_string()))
 }
 

@@ -3,7 +3,7 @@
 //! Numbers saturate: a demand beyond all bounds is simply too large.
 
 use super::system::Reading;
-use super::{Demand, Finding, Limit, System, Verdict};
+use super::{Finding, Limit, Requirements, System, Verdict};
 use crate::counted::counted;
 
 mod ports;
@@ -26,14 +26,15 @@ const ACTIVE_PAGES: u64 = 2;
 /// too.
 const ROUNDING: u64 = 1 << 16;
 
-pub(super) fn all(system: &System, demand: &Demand) -> Vec<Finding> {
-    let mut findings = vec![nr_open(system, demand), worker_descriptors(system, demand)];
-    findings.extend(demand.local.then(|| server_descriptors(system, demand)));
-    findings.extend([open_files(system, demand), ports::local_ports(system, demand)]);
-    findings.extend(conntrack(system, demand));
-    findings.extend([memory(system, demand), tcp_memory(system, demand)]);
-    if demand.local {
-        findings.extend([accept_queue(system, demand), syn_queue(system, demand)]);
+pub(super) fn all(system: &System, requirements: &Requirements) -> Vec<Finding> {
+    let mut findings =
+        vec![nr_open(system, requirements), worker_descriptors(system, requirements)];
+    findings.extend(requirements.local.then(|| server_descriptors(system, requirements)));
+    findings.extend([open_files(system, requirements), ports::local_ports(system, requirements)]);
+    findings.extend(conntrack(system, requirements));
+    findings.extend([memory(system, requirements), tcp_memory(system, requirements)]);
+    if requirements.local {
+        findings.extend([accept_queue(system, requirements), syn_queue(system, requirements)]);
     }
     findings
 }
@@ -71,52 +72,53 @@ impl Finding {
     }
 }
 
-fn workers(demand: &Demand) -> u64 {
-    demand.workers.max(1)
+fn workers(requirements: &Requirements) -> u64 {
+    requirements.workers.max(1)
 }
 
 /// Ends of one connection that are on this machine.
-fn ends(demand: &Demand) -> u64 {
-    if demand.local { 2 } else { 1 }
+fn ends(requirements: &Requirements) -> u64 {
+    if requirements.local { 2 } else { 1 }
 }
 
-fn descriptors_of_a_worker(demand: &Demand) -> u64 {
-    demand.connections.div_ceil(workers(demand)).saturating_add(RESERVED_DESCRIPTORS)
+fn descriptors_of_a_worker(requirements: &Requirements) -> u64 {
+    requirements.connections.div_ceil(workers(requirements)).saturating_add(RESERVED_DESCRIPTORS)
 }
 
-fn descriptors_of_the_server(demand: &Demand) -> u64 {
-    demand.connections.saturating_add(RESERVED_DESCRIPTORS)
+fn descriptors_of_the_server(requirements: &Requirements) -> u64 {
+    requirements.connections.saturating_add(RESERVED_DESCRIPTORS)
 }
 
 /// The connections of all workers, if each may have this number of descriptors.
-fn connections_of_workers(demand: &Demand, descriptors: u64) -> u64 {
-    descriptors.saturating_sub(RESERVED_DESCRIPTORS).saturating_mul(workers(demand))
+fn connections_of_workers(requirements: &Requirements, descriptors: u64) -> u64 {
+    descriptors.saturating_sub(RESERVED_DESCRIPTORS).saturating_mul(workers(requirements))
 }
 
 /// The option that spreads the connections over enough processes; `None` if they have no room for
 /// one connection.
-fn more_workers(demand: &Demand, descriptors: u64) -> Option<String> {
+fn more_workers(requirements: &Requirements, descriptors: u64) -> Option<String> {
     let of_each = descriptors.saturating_sub(RESERVED_DESCRIPTORS);
     (of_each > 0).then(|| {
         format!("--workers {}   # processes with a limit of their own", {
-            demand.connections.div_ceil(of_each)
+            requirements.connections.div_ceil(of_each)
         })
     })
 }
 
-fn nr_open(system: &System, demand: &Demand) -> Finding {
-    let needed = descriptors_of_a_worker(demand);
-    let of_the_server = if demand.local { descriptors_of_the_server(demand) } else { 0 };
+fn nr_open(system: &System, requirements: &Requirements) -> Finding {
+    let needed = descriptors_of_a_worker(requirements);
+    let of_the_server =
+        if requirements.local { descriptors_of_the_server(requirements) } else { 0 };
     let finding = Finding::new(Limit::NrOpen, needed, &system.nr_open)
-        .most(|have| connections_of_workers(demand, have))
+        .most(|have| connections_of_workers(requirements, have))
         .remedy(|| format!("sysctl -w fs.nr_open={}   # as root", needed.max(of_the_server)));
-    with_more_workers(finding, demand)
+    with_more_workers(finding, requirements)
 }
 
-fn worker_descriptors(system: &System, demand: &Demand) -> Finding {
-    let needed = descriptors_of_a_worker(demand);
+fn worker_descriptors(system: &System, requirements: &Requirements) -> Finding {
+    let needed = descriptors_of_a_worker(requirements);
     let finding = Finding::new(Limit::WorkerDescriptors, needed, &reachable_descriptors(system))
-        .most(|have| connections_of_workers(demand, have))
+        .most(|have| connections_of_workers(requirements, have))
         .remedy(|| format!("ulimit -Hn {needed}   # as root, in the shell that starts readyc"))
         .remedy(|| {
             format!("prlimit --pid $$ --nofile={needed}:{needed}   # the same, also by sudo")
@@ -127,12 +129,12 @@ fn worker_descriptors(system: &System, demand: &Demand) -> Finding {
                  in anew"
             )
         });
-    with_more_workers(finding, demand)
+    with_more_workers(finding, requirements)
 }
 
-fn with_more_workers(mut finding: Finding, demand: &Demand) -> Finding {
+fn with_more_workers(mut finding: Finding, requirements: &Requirements) -> Finding {
     if finding.verdict == Verdict::Short {
-        finding.remedies.extend(finding.have.and_then(|have| more_workers(demand, have)));
+        finding.remedies.extend(finding.have.and_then(|have| more_workers(requirements, have)));
     }
     finding
 }
@@ -147,8 +149,8 @@ fn reachable_descriptors(system: &System) -> Reading<u64> {
     })
 }
 
-fn server_descriptors(system: &System, demand: &Demand) -> Finding {
-    let needed = descriptors_of_the_server(demand);
+fn server_descriptors(system: &System, requirements: &Requirements) -> Finding {
+    let needed = descriptors_of_the_server(requirements);
     let have = reachable_descriptors(system);
     let mut finding = Finding::new(Limit::ServerDescriptors, needed, &have)
         .remedy(|| format!("ulimit -Hn {needed}   # as root, in the shell that starts the server"));
@@ -158,21 +160,22 @@ fn server_descriptors(system: &System, demand: &Demand) -> Finding {
     finding
 }
 
-fn open_files(system: &System, demand: &Demand) -> Finding {
-    let of_workers = RESERVED_DESCRIPTORS.saturating_mul(workers(demand));
-    let needed = demand.connections.saturating_mul(ends(demand)).saturating_add(of_workers);
+fn open_files(system: &System, requirements: &Requirements) -> Finding {
+    let of_workers = RESERVED_DESCRIPTORS.saturating_mul(workers(requirements));
+    let needed =
+        requirements.connections.saturating_mul(ends(requirements)).saturating_add(of_workers);
     let open = system.files_open.clone().unwrap_or_default();
     let have = left(&system.file_max, &system.files_open);
     Finding::new(Limit::OpenFiles, needed, &have)
-        .most(|have| have.saturating_sub(of_workers) / ends(demand))
+        .most(|have| have.saturating_sub(of_workers) / ends(requirements))
         .remedy(|| {
             format!("sysctl -w fs.file-max={}   # as root", rounded_up(open.saturating_add(needed)))
         })
 }
 
-fn conntrack(system: &System, demand: &Demand) -> Option<Finding> {
+fn conntrack(system: &System, requirements: &Requirements) -> Option<Finding> {
     let conntrack = system.conntrack.clone()?;
-    let needed = demand.connections;
+    let needed = requirements.connections;
     let have = conntrack.clone().map(|entries| entries.max.saturating_sub(entries.count));
     let followed = conntrack.map_or(0, |entries| entries.count);
     let finding = Finding::new(Limit::Conntrack, needed, &have).most(|have| have).remedy(|| {
@@ -184,9 +187,9 @@ fn conntrack(system: &System, demand: &Demand) -> Option<Finding> {
     Some(finding)
 }
 
-fn memory(system: &System, demand: &Demand) -> Finding {
-    let each = ends(demand).saturating_mul(KERNEL_BYTES + PROGRAM_BYTES);
-    let needed = demand.connections.saturating_mul(each);
+fn memory(system: &System, requirements: &Requirements) -> Finding {
+    let each = ends(requirements).saturating_mul(KERNEL_BYTES + PROGRAM_BYTES);
+    let needed = requirements.connections.saturating_mul(each);
     let have = match system.memory_in_cgroup.clone() {
         None => system.memory_available.clone(),
         Some(in_cgroup) => {
@@ -201,9 +204,9 @@ fn memory(system: &System, demand: &Demand) -> Finding {
         .remedy(|| format!("at most {}", counted(most, "connection")))
 }
 
-fn tcp_memory(system: &System, demand: &Demand) -> Finding {
-    let active = demand.connections.saturating_sub(demand.idle);
-    let needed = active.saturating_mul(ends(demand)).saturating_mul(ACTIVE_PAGES);
+fn tcp_memory(system: &System, requirements: &Requirements) -> Finding {
+    let active = requirements.connections.saturating_sub(requirements.idle);
+    let needed = active.saturating_mul(ends(requirements)).saturating_mul(ACTIVE_PAGES);
     let pressure = system.tcp_memory.clone().map(|pages| pages.pressure);
     let in_use = system.tcp_pages_in_use.clone().unwrap_or_default();
     let have = left(&pressure, &system.tcp_pages_in_use);
@@ -214,8 +217,8 @@ fn tcp_memory(system: &System, demand: &Demand) -> Finding {
     })
 }
 
-fn accept_queue(system: &System, demand: &Demand) -> Finding {
-    let needed = demand.connect_parallel.min(demand.connections);
+fn accept_queue(system: &System, requirements: &Requirements) -> Finding {
+    let needed = requirements.connect_parallel.min(requirements.connections);
     Finding::new(Limit::AcceptQueue, needed, &system.somaxconn)
         .remedy(|| {
             format!(
@@ -226,8 +229,8 @@ fn accept_queue(system: &System, demand: &Demand) -> Finding {
         .remedy(|| fewer_at_once(&system.somaxconn))
 }
 
-fn syn_queue(system: &System, demand: &Demand) -> Finding {
-    let needed = demand.connect_parallel.min(demand.connections);
+fn syn_queue(system: &System, requirements: &Requirements) -> Finding {
+    let needed = requirements.connect_parallel.min(requirements.connections);
     Finding::new(Limit::SynQueue, needed, &system.syn_backlog)
         .remedy(|| format!("sysctl -w net.ipv4.tcp_max_syn_backlog={needed}   # as root"))
         .remedy(|| fewer_at_once(&system.syn_backlog))

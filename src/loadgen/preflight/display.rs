@@ -1,6 +1,6 @@
 //! An examination as text: a table, what to do, and the most that can be had.
 
-use super::{Examination, Finding, Largest, Limit, Unit, Verdict};
+use super::{Finding, Limit, MaxConnections, PreflightReport, Unit, Verdict};
 use std::fmt;
 
 impl Limit {
@@ -48,13 +48,13 @@ impl fmt::Display for Verdict {
     }
 }
 
-impl fmt::Display for Largest {
+impl fmt::Display for MaxConnections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (limited by {})", grouped(self.connections), self.limited_by)
     }
 }
 
-impl fmt::Display for Examination {
+impl fmt::Display for PreflightReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_table(f)?;
         for finding in &self.findings {
@@ -67,7 +67,7 @@ impl fmt::Display for Examination {
     }
 }
 
-impl Examination {
+impl PreflightReport {
     fn write_table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = ["limit", "needed", "have", ""].map(str::to_owned);
         let rows: Vec<[String; 4]> =

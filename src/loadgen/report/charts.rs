@@ -1,7 +1,7 @@
 //! The charts of a report: its percentiles, and how it went over time.
 
 use super::svg::{Axis, Chart, Line};
-use super::table::{Table, Tone};
+use super::table::{Severity, Table};
 use super::units::{count, micros, nearly_all, number, span};
 use super::{Histogram, Report, Second};
 
@@ -52,13 +52,13 @@ impl Timeline {
         &self,
         title: &'static str,
         lines: Vec<Line>,
-        spanning: Option<&'static str>,
+        log_label: Option<&'static str>,
         name: fn(f64) -> String,
     ) -> Chart {
         let values = || lines.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value);
         let values: Vec<f64> = values().collect();
-        let y = match spanning {
-            Some(label) => Axis::spanning(label, values.iter().copied(), name),
+        let y = match log_label {
+            Some(label) => Axis::log_axis(label, values.iter().copied(), name),
             None => Axis::linear("a second", values.iter().copied(), name),
         };
         let times = self.seconds.iter().map(|second| second.t_s);
@@ -132,9 +132,9 @@ impl Timeline {
         let mut table = Table::new("Second by second", &[&head[..], &["longest"]].concat());
         let time = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), micros);
         for second in &self.seconds {
-            let tone = if second.errors > 0 { Tone::Bad } else { Tone::Plain };
+            let severity = if second.errors > 0 { Severity::Bad } else { Severity::Plain };
             table.push(
-                tone,
+                severity,
                 [
                     number(second.t_s),
                     count(second.connections),
@@ -227,7 +227,7 @@ pub(crate) fn distributions(named: &[(&'static str, &Histogram)]) -> Chart {
         title: "Time by percentile",
         description: described(&lines, micros),
         x: Axis::new("percentile", (0.0, nines), ticks),
-        y: Axis::spanning("time", values.iter().copied(), micros),
+        y: Axis::log_axis("time", values.iter().copied(), micros),
         hints: if most == 0 { Vec::new() } else { hints.collect() },
         lines,
         shade: None,

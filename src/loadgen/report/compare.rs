@@ -4,8 +4,8 @@
 //! larger than what the runs vary by themselves. Only a figure that users of the server feel makes
 //! a regression of it. Two runs that did not measure the same are never judged.
 
-use super::table::{Table, Tone};
-use super::text::{Page, Paint};
+use super::table::{Severity, Table};
+use super::text::{AnsiStyle, Page};
 use super::units::{change, percent};
 use super::{Report, TextOptions};
 use figures::changes;
@@ -38,9 +38,9 @@ pub enum Finding {
     Unknown,
 }
 
-/// What follows if a value got clearly worse.
+/// What follows if a value got clearly worse: it fails the comparison, or it is only reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
+pub enum Significance {
     /// The comparison as a whole is a regression.
     Decides,
     /// It is told, and the verdict stays what it was: the value varies too much from run to run, or
@@ -64,23 +64,23 @@ pub struct Change {
     pub tolerance: f64,
     /// What that amounts to.
     pub finding: Finding,
-    /// What it bears on.
-    pub weight: Weight,
+    /// What follows if it is clearly worse.
+    pub significance: Significance,
     shown: fn(f64) -> String,
 }
 
 impl Change {
-    fn is(&self, finding: Finding, weight: Weight) -> bool {
-        (self.finding, self.weight) == (finding, weight)
+    fn is(&self, finding: Finding, significance: Significance) -> bool {
+        (self.finding, self.significance) == (finding, significance)
     }
 
-    fn judgement(&self) -> (Tone, &'static str) {
-        match (self.finding, self.weight) {
-            (Finding::NoClearChange, _) => (Tone::Plain, "no clear change"),
-            (Finding::Better, _) => (Tone::Good, "better"),
-            (Finding::Worse, Weight::Decides) => (Tone::Bad, "WORSE"),
-            (Finding::Worse, Weight::Warns) => (Tone::Plain, "worse (warning)"),
-            (Finding::Unknown, _) => (Tone::Plain, "unknown"),
+    fn judgement(&self) -> (Severity, &'static str) {
+        match (self.finding, self.significance) {
+            (Finding::NoClearChange, _) => (Severity::Plain, "no clear change"),
+            (Finding::Better, _) => (Severity::Good, "better"),
+            (Finding::Worse, Significance::Decides) => (Severity::Bad, "WORSE"),
+            (Finding::Worse, Significance::Warns) => (Severity::Plain, "worse (warning)"),
+            (Finding::Unknown, _) => (Severity::Plain, "unknown"),
         }
     }
 }
@@ -117,7 +117,7 @@ impl Comparison {
 
     /// What it says as a whole.
     pub fn verdict(&self) -> Verdict {
-        let is_worse = |change: &Change| change.is(Finding::Worse, Weight::Decides);
+        let is_worse = |change: &Change| change.is(Finding::Worse, Significance::Decides);
         match (self.obstacles.is_empty(), self.changes.iter().any(is_worse)) {
             (false, _) => Verdict::NotComparable,
             (true, true) => Verdict::Regression,
@@ -133,21 +133,23 @@ impl Comparison {
         }
         page.table(&self.table());
         if self.obstacles.is_empty() {
-            page.line(Paint::Faint, CAVEAT);
+            page.line(AnsiStyle::Faint, CAVEAT);
             page.blank();
         }
-        let paint = match self.verdict() {
-            Verdict::NoRegression => Paint::Green,
-            Verdict::Regression | Verdict::NotComparable => Paint::Red,
+        let style = match self.verdict() {
+            Verdict::NoRegression => AnsiStyle::Green,
+            Verdict::Regression | Verdict::NotComparable => AnsiStyle::Red,
         };
-        page.line(paint, &self.conclusion());
+        page.line(style, &self.conclusion());
         page.text
     }
 
     /// The verdict in a sentence.
     fn conclusion(&self) -> String {
-        let names = |finding: Finding, weights: &[Weight]| {
-            let of = |change: &&Change| weights.iter().any(|weight| change.is(finding, *weight));
+        let names = |finding: Finding, weights: &[Significance]| {
+            let of = |change: &&Change| {
+                weights.iter().any(|significance| change.is(finding, *significance))
+            };
             let names: Vec<_> = self.changes.iter().filter(of).map(|change| change.name).collect();
             (!names.is_empty()).then(|| names.join(", "))
         };
@@ -158,9 +160,9 @@ impl Comparison {
             Verdict::Regression => "regression",
             Verdict::NoRegression => "no regression",
         };
-        let worse = names(Finding::Worse, &[Weight::Decides]);
-        let warned = names(Finding::Worse, &[Weight::Warns]);
-        let better = names(Finding::Better, &[Weight::Decides, Weight::Warns]);
+        let worse = names(Finding::Worse, &[Significance::Decides]);
+        let warned = names(Finding::Worse, &[Significance::Warns]);
+        let better = names(Finding::Better, &[Significance::Decides, Significance::Warns]);
         if worse.is_none() && warned.is_none() && better.is_none() {
             return format!("{verdict}, no clear change");
         }
@@ -176,12 +178,12 @@ impl Comparison {
         let is_judged = self.obstacles.is_empty();
         for each in &self.changes {
             let relative = each.relative.map_or_else(|| "–".to_owned(), change);
-            let (tone, words) = match is_judged {
+            let (severity, words) = match is_judged {
                 true => each.judgement(),
-                false => (Tone::Plain, ""),
+                false => (Severity::Plain, ""),
             };
             table.push(
-                tone,
+                severity,
                 [
                     each.name.to_owned(),
                     (each.shown)(each.before),

@@ -83,7 +83,7 @@ impl Axis {
 
     /// An axis by powers of ten that holds all `values` above zero; a linear one if they are so
     /// near to each other that powers of ten would press them together.
-    pub(crate) fn spanning(
+    pub(crate) fn log_axis(
         label: &'static str,
         values: impl Iterator<Item = f64> + Clone,
         name: fn(f64) -> String,

@@ -18,17 +18,17 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
 /// The first byte of what a child writes that could not execute the program. The errno of
-/// execveat(2) follows, in eight bytes: as a note of [`readyd::os::inherited::handover`].
+/// execveat(2) follows, in eight bytes: as a note of [`readyd::os::inherited_fd::fd_passing`].
 pub(crate) const FAILURE: u8 = b'x';
 
 /// What the new process is made of.
-pub(super) struct Order<'a> {
+pub(super) struct ExecRequest<'a> {
     pub(super) program: BorrowedFd<'a>,
     pub(super) arguments: &'a [CString],
     pub(super) environment: &'a [CString],
     pub(super) input_and_output: BorrowedFd<'a>,
     pub(super) error: Option<BorrowedFd<'a>>,
-    pub(super) left_open: &'a [BorrowedFd<'a>],
+    pub(super) without_cloexec: &'a [BorrowedFd<'a>],
     /// Where the child writes that it could not execute the program.
     pub(super) failure: BorrowedFd<'a>,
 }
@@ -40,7 +40,7 @@ struct Prepared {
     arguments: Vec<*const c_char>,
     environment: Vec<*const c_char>,
     standard: [RawFd; 3],
-    left_open: Vec<RawFd>,
+    without_cloexec: Vec<RawFd>,
     failure: RawFd,
 }
 
@@ -60,19 +60,23 @@ pub(super) fn own_path() -> &'static CStr {
 
 /// Starts a process that executes the program. Does not wait until it does: the file may be on a
 /// disk that does not answer. If it cannot, it says so by [`FAILURE`].
-pub(super) fn fork_and_exec(order: &Order<'_>) -> Result<Pid, NotStarted> {
+pub(super) fn fork_and_exec(request: &ExecRequest<'_>) -> Result<Pid, NotStarted> {
     let pointers = |strings: &[CString]| {
         let pointers = strings.iter().map(|string| string.as_ptr());
         pointers.chain([ptr::null()]).collect::<Vec<_>>()
     };
-    let null = order.input_and_output.as_raw_fd();
+    let null = request.input_and_output.as_raw_fd();
     let prepared = Prepared {
-        program: order.program.as_raw_fd(),
-        arguments: pointers(order.arguments),
-        environment: pointers(order.environment),
-        standard: [null, null, order.error.map_or(2, |error| error.as_raw_fd())],
-        left_open: order.left_open.iter().map(|descriptor| descriptor.as_raw_fd()).collect(),
-        failure: order.failure.as_raw_fd(),
+        program: request.program.as_raw_fd(),
+        arguments: pointers(request.arguments),
+        environment: pointers(request.environment),
+        standard: [null, null, request.error.map_or(2, |error| error.as_raw_fd())],
+        without_cloexec: request
+            .without_cloexec
+            .iter()
+            .map(|descriptor| descriptor.as_raw_fd())
+            .collect(),
+        failure: request.failure.as_raw_fd(),
     };
     fork_into(&prepared).map_err(io::Error::from).map_err(NotStarted::at("fork"))
 }
@@ -102,7 +106,7 @@ fn become_program(prepared: &Prepared) -> ! {
             // Onto itself, dup2 does nothing.
             result = result.min(libc::dup2(from, number));
         }
-        for &number in &prepared.left_open {
+        for &number in &prepared.without_cloexec {
             result = result.min(libc::fcntl(number, libc::F_SETFD, 0));
         }
         if result >= 0 {

@@ -85,7 +85,7 @@ impl IdleWatch {
     }
 
     /// Takes the answer of the shard in `seat`.
-    pub(super) fn hear(&mut self, question: u64, seat: usize, is_idle: bool) {
+    pub(super) fn on_answer(&mut self, question: u64, seat: usize, is_idle: bool) {
         let State::Asking { missing, .. } = &mut self.state else { return };
         if question != self.questions {
             return;

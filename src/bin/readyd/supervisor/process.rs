@@ -1,16 +1,16 @@
 //! One process of a shard: what it was started with, and what is known of it.
 
-use super::Orders;
+use super::SpawnTemplate;
 use super::sockets::OfAShard;
 use super::watchdog::{Finding, Look, Pulse};
 use crate::child::{Child, Ending, NotStarted, Start};
 use crate::control::{Answer, Line};
 use crate::listening::Bound;
-use crate::shard::{Order, VARIABLE};
+use crate::shard::{ShardSpec, VARIABLE};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use readyd::config::Config;
-use readyd::config::listen::{Listen, Place};
+use readyd::config::listen::{BindTarget, Listen};
 use readyd::io::clock::Moment;
 use readyd::server::stats::board::Board;
 use std::fmt;
@@ -94,7 +94,7 @@ impl fmt::Display for StartFailure {
 impl Process {
     /// Starts a process for shard `number`, which serves these listeners.
     pub(super) fn start(
-        orders: &Orders,
+        template: &SpawnTemplate,
         number: usize,
         seat: usize,
         sockets: &OfAShard,
@@ -103,39 +103,39 @@ impl Process {
         let OfAShard { listeners, own } = sockets;
         let listens = listeners.iter().map(inherited).collect::<io::Result<_>>();
         let listens = listens.map_err(|error| StartFailure::System("its sockets", error))?;
-        let config = Config { listeners: listens, ..orders.config.clone() };
+        let config = Config { listeners: listens, ..template.config.clone() };
         let (line, of_the_shard) =
             Line::pair().map_err(|error| StartFailure::System("socketpair", error))?;
-        let order = Order {
+        let spec = ShardSpec {
             number,
             seat,
             supervisor: process::id().cast_signed(),
             own_listeners: *own,
-            began: orders.began,
-            board: orders.board.as_fd().as_raw_fd(),
-            table: orders.table.memory.as_raw_fd(),
-            zone: orders.zone.memory.as_raw_fd(),
+            began: template.began,
+            board: template.board.as_fd().as_raw_fd(),
+            table: template.table.memory.as_raw_fd(),
+            zone: template.zone.memory.as_raw_fd(),
             control: of_the_shard.as_fd().as_raw_fd(),
         };
         let mut arguments = vec!["readyd".into()];
         arguments.extend(config.to_args());
         let sockets = listeners.iter().map(|(socket, _)| socket.as_fd());
         let shared = [
-            orders.board.as_fd(),
-            orders.table.memory.as_fd(),
-            orders.zone.memory.as_fd(),
+            template.board.as_fd(),
+            template.table.memory.as_fd(),
+            template.zone.memory.as_fd(),
             of_the_shard.as_fd(),
         ];
         let start = Start {
-            program: &orders.program,
+            program: &template.program,
             arguments,
-            variable: (VARIABLE, order.to_string()),
-            stderr: orders.log.as_ref().map(AsFd::as_fd),
-            left_open: sockets.chain(shared).collect(),
+            variable: (VARIABLE, spec.to_string()),
+            stderr: template.log.as_ref().map(AsFd::as_fd),
+            without_cloexec: sockets.chain(shared).collect(),
             failure: of_the_shard.as_fd(),
         };
-        orders.inputs.watch(&line).map_err(|error| StartFailure::System("epoll_ctl", error))?;
-        let turns_before = orders.board.read(seat).turns;
+        template.inputs.watch(&line).map_err(|error| StartFailure::System("epoll_ctl", error))?;
+        let turns_before = template.board.read(seat).turns;
         let child = start.start().map_err(StartFailure::NotStarted)?;
         Ok(Process {
             child,
@@ -224,34 +224,34 @@ impl Process {
     }
 
     /// Sends the newest table.
-    pub(super) fn send_table(&mut self, orders: &Orders, now: Moment) -> io::Result<()> {
-        let sent = self.line.use_table(orders.table.version, orders.table.memory.as_fd());
+    pub(super) fn send_table(&mut self, template: &SpawnTemplate, now: Moment) -> io::Result<()> {
+        let sent = self.line.use_table(template.table.version, template.table.memory.as_fd());
         self.table = Delivery::of(&sent, now);
         sent
     }
 
     /// Sends the newest rules of the time zone.
-    pub(super) fn send_zone(&mut self, orders: &Orders, now: Moment) -> io::Result<()> {
-        let sent = self.line.use_zone(orders.zone.version, orders.zone.memory.as_fd());
+    pub(super) fn send_zone(&mut self, template: &SpawnTemplate, now: Moment) -> io::Result<()> {
+        let sent = self.line.use_zone(template.zone.version, template.zone.memory.as_fd());
         self.zone = Delivery::of(&sent, now);
         sent
     }
 
     /// Sends once more what could not be sent or taken a moment ago.
-    pub(super) fn send_again(&mut self, orders: &Orders, now: Moment) {
+    pub(super) fn send_again(&mut self, template: &SpawnTemplate, now: Moment) {
         let is_due = |delivery: Delivery| delivery.retry_at().is_some_and(|when| when <= now);
         // If it fails again, it is tried again.
         if is_due(self.table) {
-            let _ = self.send_table(orders, now);
+            let _ = self.send_table(template, now);
         }
         if is_due(self.zone) {
-            let _ = self.send_zone(orders, now);
+            let _ = self.send_zone(template, now);
         }
     }
 
     /// Notes what it says of a table or a time zone.
-    pub(super) fn hear(&mut self, answer: Answer, orders: &Orders, now: Moment) {
-        let (table, zone) = (orders.table.version, orders.zone.version);
+    pub(super) fn on_answer(&mut self, answer: Answer, template: &SpawnTemplate, now: Moment) {
+        let (table, zone) = (template.table.version, template.zone.version);
         match answer {
             Answer::HasTable { version } if version == table => self.table = Delivery::Taken,
             Answer::LacksTable { version } if version == table => {
@@ -277,5 +277,5 @@ impl Process {
 fn inherited((socket, listen): &Bound) -> io::Result<Listen> {
     let number = u16::try_from(socket.as_raw_fd())
         .map_err(|_| io::Error::other("more sockets than --listen fd: has numbers for"))?;
-    Ok(Listen { place: Place::Inherited(number), ..listen.clone() })
+    Ok(Listen { target: BindTarget::Inherited(number), ..listen.clone() })
 }

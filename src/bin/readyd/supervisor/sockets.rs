@@ -10,7 +10,7 @@
 use crate::listening::{self, Bound, Inherited};
 use crate::start::{self, StartError};
 use nix::sys::socket::{getsockopt, sockopt};
-use readyd::config::listen::{Listen, Place};
+use readyd::config::listen::{BindTarget, Listen};
 use readyd::config::{Config, Origins};
 use readyd::io::address::Address;
 use readyd::os::listener::{self, Listener, Port};
@@ -44,8 +44,9 @@ pub(super) fn for_each_shard(
     };
     let addresses = start::addresses(first)?;
     // Inherited sockets and unix sockets come once, with the sockets of the first shard.
-    let is_for_all =
-        |(_, listen): &Bound| matches!(listen.place, Place::Inherited(_) | Place::Unix(_));
+    let is_for_all = |(_, listen): &Bound| {
+        matches!(listen.target, BindTarget::Inherited(_) | BindTarget::Unix(_))
+    };
     let (sockets, own) = std::mem::take(first).into_iter().partition(is_for_all);
     *first = own;
     let own: Vec<usize> = of_shards.iter().map(Vec::len).collect();

@@ -4,7 +4,7 @@
 //! tolerance.
 
 use super::noise::{chance, uncertainty, variation};
-use super::{Change, Finding, Weight};
+use super::{Change, Finding, Significance};
 use crate::loadgen::report::units::{micros, number, rate};
 use crate::loadgen::report::{Mode, Report};
 
@@ -23,7 +23,7 @@ enum Wanted {
 struct Figure {
     name: &'static str,
     wanted: Wanted,
-    weight: fn(&Report) -> Weight,
+    significance: fn(&Report) -> Significance,
     of: fn(&Report) -> f64,
     noise: fn(&Report) -> f64,
     /// A change of less than this proves nothing, in the figure's own unit.
@@ -35,9 +35,9 @@ const RATE: Figure = Figure {
     name: "rate",
     wanted: Wanted::More,
     // In an open loop the schedule makes the rate; what the server cannot serve of it is counted.
-    weight: |report| match report.mode {
-        Mode::Closed => Weight::Decides,
-        Mode::Open => Weight::Warns,
+    significance: |report| match report.mode {
+        Mode::Closed => Significance::Decides,
+        Mode::Open => Significance::Warns,
     },
     of: |report| report.achieved.rate,
     noise: |report| variation(report, |second| Some(second.answered as f64)),
@@ -48,7 +48,7 @@ const RATE: Figure = Figure {
 const MEDIAN: Figure = Figure {
     name: "latency 50 %",
     wanted: Wanted::Less,
-    weight: |_| Weight::Decides,
+    significance: |_| Significance::Decides,
     of: |report| report.latency_us.p50,
     noise: |report| {
         variation(report, |second| second.p50_us).max(chance(&report.histograms.latency, 0.5))
@@ -69,7 +69,7 @@ const P99: Figure = Figure {
 const P999: Figure = Figure {
     name: "latency 99.9 %",
     // A few moments in which the machine did something else make it.
-    weight: |_| Weight::Warns,
+    significance: |_| Significance::Warns,
     of: |report| report.latency_us.p999,
     // A second has too few requests for a 99.9th percentile of its own; the 99th's must do.
     noise: |report| {
@@ -81,7 +81,7 @@ const P999: Figure = Figure {
 const CPU: Figure = Figure {
     name: "client CPU a request",
     wanted: Wanted::Less,
-    weight: |_| Weight::Warns,
+    significance: |_| Significance::Warns,
     of: |report| match report.achieved.answered {
         0 => 0.0,
         answered => report.client.cpu_s * 1e6 / answered as f64,
@@ -112,7 +112,7 @@ pub(super) fn changes(before: &Report, after: &Report, threshold: f64) -> Vec<Ch
 }
 
 fn judged(figure: &Figure, before: &Report, after: &Report, tolerance: f64) -> Change {
-    let weight = (figure.weight)(before);
+    let significance = (figure.significance)(before);
     let [before, after] = [before, after].map(figure.of);
     let relative = (before > 0.0).then(|| (after - before) / before);
     let tolerance = if before > 0.0 { tolerance.max(figure.least / before) } else { tolerance };
@@ -124,7 +124,7 @@ fn judged(figure: &Figure, before: &Report, after: &Report, tolerance: f64) -> C
         Some(_) => Finding::Worse,
     };
     let (name, shown) = (figure.name, figure.shown);
-    Change { name, before, after, relative, tolerance, finding, weight, shown }
+    Change { name, before, after, relative, tolerance, finding, significance, shown }
 }
 
 /// A count of failures of one kind; a run should have none.
@@ -185,6 +185,6 @@ fn counted(count: &Count, before: &Report, after: &Report, threshold: f64) -> Ch
     let relative = (before > 0.0).then(|| (after - before) / before);
     let tolerance = if before > 0.0 { tolerated / before } else { 0.0 };
     let shown = |share: f64| number(share * 1000.0);
-    let (name, weight) = (count.name, Weight::Decides);
-    Change { name, before, after, relative, tolerance, finding, weight, shown }
+    let (name, significance) = (count.name, Significance::Decides);
+    Change { name, before, after, relative, tolerance, finding, significance, shown }
 }

@@ -3,7 +3,7 @@
 use super::{CAVEAT, Comparison, Verdict};
 use crate::loadgen::report::Report;
 use crate::loadgen::report::charts::distributions;
-use crate::loadgen::report::html::{Weight, banner, figure, page};
+use crate::loadgen::report::html::{BannerKind, banner, figure, page};
 use crate::loadgen::report::markup::escaped;
 use crate::loadgen::report::{tables, words};
 
@@ -21,9 +21,11 @@ pub fn html(before: &Report, after: &Report, comparison: &Comparison) -> String 
     }
     body.push_str("</header>\n<main>\n");
     body.push_str(&match comparison.verdict() {
-        Verdict::NotComparable => banner(Weight::Bad, "Not comparable", &comparison.obstacles),
-        Verdict::Regression => banner(Weight::Bad, "Regression", &[comparison.conclusion()]),
-        Verdict::NoRegression => banner(Weight::Good, "No regression", &[comparison.conclusion()]),
+        Verdict::NotComparable => banner(BannerKind::Bad, "Not comparable", &comparison.obstacles),
+        Verdict::Regression => banner(BannerKind::Bad, "Regression", &[comparison.conclusion()]),
+        Verdict::NoRegression => {
+            banner(BannerKind::Good, "No regression", &[comparison.conclusion()])
+        }
     });
     body.push_str(&comparison.table().html());
     body.push_str(&format!(

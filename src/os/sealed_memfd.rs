@@ -1,6 +1,6 @@
 //! Memory that several processes share and none can change: a sealed memfd, mapped.
 //!
-//! Invariant: the bytes of a [`Mapping`] are there and stay as they are for as long as it lives. A
+//! Invariant: the bytes of a [`SealedMemfd`] are there and stay as they are for as long as it lives. A
 //! process that has a mapped file open can truncate it or write to it: the first ends our process
 //! with SIGBUS, the second changes bytes that Rust takes for immutable. Seals (F_ADD_SEALS,
 //! fcntl(2)) rule out both for every process and cannot be removed; so only sealed memfds are
@@ -57,19 +57,19 @@ fn with_advice(error: io::Error) -> io::Error {
 }
 
 /// A sealed memfd, mapped from its first byte to its last. Dereferences to its bytes.
-pub struct Mapping {
+pub struct SealedMemfd {
     start: NonNull<c_void>,
     length: usize,
 }
 
-impl Mapping {
+impl SealedMemfd {
     /// Maps what [`seal`] made.
     ///
     /// # Errors
     ///
     /// When it is not sealed, is empty, or the system has no room for it.
     #[expect(unsafe_code, reason = "mmap(2) has no safe form: bytes of a file could change")]
-    pub fn of_sealed(descriptor: impl AsFd) -> io::Result<Mapping> {
+    pub fn of_sealed(descriptor: impl AsFd) -> io::Result<SealedMemfd> {
         let refused = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
         let seals = fcntl(&descriptor, FcntlArg::F_GET_SEALS).map(SealFlag::from_bits_retain);
         if !seals.is_ok_and(|seals| seals.contains(all_seals())) {
@@ -84,11 +84,11 @@ impl Mapping {
         // SAFETY: the kernel chooses the address, so no memory of ours is mapped over. The mapping
         // is for reading only.
         let start = unsafe { mmap(None, size, protection, flags, &descriptor, 0) }?;
-        Ok(Mapping { start, length })
+        Ok(SealedMemfd { start, length })
     }
 }
 
-impl Deref for Mapping {
+impl Deref for SealedMemfd {
     type Target = [u8];
 
     #[expect(unsafe_code, reason = "the address that mmap(2) returned is a bare pointer")]
@@ -102,13 +102,13 @@ impl Deref for Mapping {
 
 // SAFETY: it is memory that nobody changes; it belongs to the process, not to a thread.
 #[expect(unsafe_code, reason = "bare pointers are taken for bound to a thread")]
-unsafe impl Send for Mapping {}
+unsafe impl Send for SealedMemfd {}
 
 // SAFETY: as above: all that can be done with it from several threads at once is reading.
 #[expect(unsafe_code, reason = "bare pointers are taken for bound to a thread")]
-unsafe impl Sync for Mapping {}
+unsafe impl Sync for SealedMemfd {}
 
-impl Drop for Mapping {
+impl Drop for SealedMemfd {
     #[expect(unsafe_code, reason = "munmap(2) takes memory away from whoever still points to it")]
     fn drop(&mut self) {
         // SAFETY: exactly what mmap(2) returned, once; and no slice of it outlives `self`.
@@ -117,8 +117,8 @@ impl Drop for Mapping {
     }
 }
 
-impl fmt::Debug for Mapping {
+impl fmt::Debug for SealedMemfd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mapping").field("length", &self.length).finish_non_exhaustive()
+        f.debug_struct("SealedMemfd").field("length", &self.length).finish_non_exhaustive()
     }
 }

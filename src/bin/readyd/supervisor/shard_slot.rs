@@ -8,7 +8,7 @@
 use super::process::{Process, StartFailure};
 use super::sockets::OfAShard;
 use super::watchdog::Look;
-use super::{Orders, STOPPING_GRACE};
+use super::{STOPPING_GRACE, SpawnTemplate};
 use crate::child::Ending;
 use crate::control::Answer;
 use crate::shard;
@@ -29,7 +29,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(10);
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 
 /// See the [module](self).
-pub(super) struct Place {
+pub(super) struct ShardSlot {
     number: usize,
     sockets: OfAShard,
     post: Post,
@@ -59,10 +59,10 @@ pub(super) enum Ended {
     Drained(Ending),
 }
 
-impl Place {
+impl ShardSlot {
     /// A place with these listeners, for a shard that starts now.
-    pub(super) fn new(number: usize, sockets: OfAShard, now: Moment) -> Place {
-        Place {
+    pub(super) fn new(number: usize, sockets: OfAShard, now: Moment) -> ShardSlot {
+        ShardSlot {
             number,
             sockets,
             post: Post::Vacant { from: now },
@@ -114,12 +114,12 @@ impl Place {
     /// Starts a process if one has to be started by now. Tells whether it did.
     pub(super) fn start_if_due(
         &mut self,
-        orders: &Orders,
+        template: &SpawnTemplate,
         now: Moment,
     ) -> Result<bool, StartFailure> {
         let is_due = self.starts_at().is_some_and(|when| when <= now);
         let Some(seat) = self.free_seat().filter(|_| is_due) else { return Ok(false) };
-        let process = Process::start(orders, self.number, seat, &self.sockets, now)?;
+        let process = Process::start(template, self.number, seat, &self.sockets, now)?;
         self.post = Post::Held(process);
         Ok(true)
     }
@@ -131,17 +131,17 @@ impl Place {
     }
 
     /// A process of this place that has just ended. To be asked until there is none.
-    pub(super) fn take_ended(&mut self, orders: &Orders, now: Moment) -> Option<Ended> {
+    pub(super) fn take_ended(&mut self, template: &SpawnTemplate, now: Moment) -> Option<Ended> {
         for index in 0..self.draining.len() {
             let Some(process) = self.draining.get_mut(index) else { break };
-            if let Some(ending) = process.take_ending(&orders.board) {
+            if let Some(ending) = process.take_ending(&template.board) {
                 self.draining.swap_remove(index);
                 return Some(Ended::Drained(ending));
             }
         }
         let Post::Held(process) = &mut self.post else { return None };
-        let ending = process.take_ending(&orders.board)?;
-        self.has_served |= process.has_served(&orders.board);
+        let ending = process.take_ending(&template.board)?;
+        self.has_served |= process.has_served(&template.board);
         if process.age(now) >= HEALTHY_AFTER {
             self.delay = Duration::ZERO;
         }
@@ -175,12 +175,12 @@ impl Place {
 
     /// The process of that seat was told to end by a signal, and drains: another serves from now
     /// on. Tells whether it was the one that serves.
-    pub(super) fn drains(&mut self, seat: usize, orders: &Orders, now: Moment) -> bool {
+    pub(super) fn drains(&mut self, seat: usize, template: &SpawnTemplate, now: Moment) -> bool {
         match std::mem::replace(&mut self.post, Post::Closed) {
             Post::Held(mut process) if process.seat() == seat => {
-                self.has_served |= process.has_served(&orders.board);
+                self.has_served |= process.has_served(&template.board);
                 process.line().leave_backlog();
-                process.must_end_by(now + orders.config.limits.drain_timeout + STOPPING_GRACE);
+                process.must_end_by(now + template.config.limits.drain_timeout + STOPPING_GRACE);
                 self.draining.push(process);
                 self.post = Post::Vacant { from: now };
                 true
@@ -236,8 +236,8 @@ impl Place {
 
     /// Looks whether the processes' loops turn, and kills those that are stuck. Tells their
     /// numbers.
-    pub(super) fn kill_stuck(&mut self, orders: &Orders, look: Look) -> Vec<Pid> {
-        self.kill_those(|process| process.is_stuck(&orders.board, look))
+    pub(super) fn kill_stuck(&mut self, template: &SpawnTemplate, look: Look) -> Vec<Pid> {
+        self.kill_those(|process| process.is_stuck(&template.board, look))
     }
 
     fn kill_those(&mut self, mut is_meant: impl FnMut(&mut Process) -> bool) -> Vec<Pid> {

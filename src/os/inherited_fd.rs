@@ -8,7 +8,7 @@
 //! code in here owns it. [`take`] marks it, so it cannot be taken twice. What is not taken is
 //! closed.
 
-pub mod handover;
+pub mod fd_passing;
 
 #[cfg(test)]
 mod tests;
