@@ -7,7 +7,7 @@
 
 mod support;
 
-use readyd::io::net::{Driver, Next};
+use readyd::io::event_loop::{EventHandler, LoopControl};
 use readyd::server::close::CloseReason;
 use readyd::server::limits::Limits;
 use std::time::Duration;
@@ -107,7 +107,7 @@ fn drain(world: &mut World, connections: usize) {
         "the linger timeout passes: they are closed",
     ];
     let next = follow(world, next, happenings, connections);
-    assert_eq!(next, Next::Stop, "the server goes on");
+    assert_eq!(next, LoopControl::Stop, "the server goes on");
     assert_eq!(closed(world, CloseReason::Drained), connections, "not all were drained");
 }
 
@@ -137,12 +137,14 @@ fn speak(connections: usize) {
 /// `happenings` have had their time and nobody is connected any more.
 fn follow<const N: usize>(
     world: &mut World,
-    mut next: Next,
+    mut next: LoopControl,
     happenings: [&str; N],
     connections: usize,
-) -> Next {
+) -> LoopControl {
     for what in happenings {
-        let Next::WaitUntil(moment) = next else { panic!("no wake-up is asked for: {next:?}") };
+        let LoopControl::WaitUntil(moment) = next else {
+            panic!("no wake-up is asked for: {next:?}")
+        };
         world.now = moment;
         let (turns, after) = Turns::of_wake_up(world);
         turns.print(what, connections);
@@ -167,11 +169,11 @@ struct Turns {
 impl Turns {
     /// All turns until the server would wait for something. Time stands still meanwhile, so that what
     /// they cause falls due at one moment, too.
-    fn of_wake_up(world: &mut World) -> (Turns, Next) {
+    fn of_wake_up(world: &mut World) -> (Turns, LoopControl) {
         let mut turns = Turns::default();
         loop {
             let next = turns.time(|| world.server.end_turn(world.now));
-            if next != Next::Poll {
+            if next != LoopControl::Poll {
                 return (turns, next);
             }
         }

@@ -17,7 +17,7 @@ mod tests;
 use crate::conn::{Outcome, Respond};
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
-use crate::io::net::{Host, WallClock};
+use crate::io::host::{Host, WallClock};
 use crate::protocol::framing::{Framing, Request};
 use crate::protocol::reply::Reply;
 use crate::server::client_log::ClientLog;

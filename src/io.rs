@@ -7,6 +7,9 @@
 pub mod address;
 pub mod buffer;
 pub mod clock;
+pub mod event_loop;
+pub mod host;
 pub mod net;
+pub mod readiness;
 pub mod timer;
 pub mod token;

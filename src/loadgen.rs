@@ -3,7 +3,7 @@
 //! - [`plan`] is what is asked for, [`schedule`] when each request is due, [`wire`] what it looks
 //!   like and what its reply has to be.
 //! - [`Load`] drives the connections. It is shaped as the server and the fleet are: events are noted,
-//!   all work is done in [`Driver::end_turn`], from one queue.
+//!   all work is done in [`EventHandler::end_turn`], from one queue.
 //! - [`tally`] is what comes out, and adds up over workers.
 //!
 //! A [`fleet`](crate::client::fleet) runs conversations to their end; here a *slot* outlives its
@@ -47,7 +47,10 @@ pub use plan::{Plan, Worker};
 pub use tally::{Interval, Tally};
 
 use crate::io::clock::Moment;
-use crate::io::net::{Driver, MonotonicClock, Net, Next, Readiness, Token};
+use crate::io::event_loop::{EventHandler, LoopControl};
+use crate::io::host::MonotonicClock;
+use crate::io::net::{Connect, Token};
+use crate::io::readiness::Readiness;
 use crate::io::timer::Timers;
 use crate::io::token::Generations;
 use book::Book;
@@ -95,7 +98,7 @@ enum Phase {
 }
 
 /// One worker's load, over any network.
-pub struct Load<N: Net> {
+pub struct Load<N: Connect> {
     net: N,
     plan: Plan,
     worker: Worker,
@@ -124,7 +127,7 @@ pub struct Load<N: Net> {
     draws: u64,
 }
 
-impl<N: Net + MonotonicClock> Load<N> {
+impl<N: Connect + MonotonicClock> Load<N> {
     /// The share of `plan` that is `worker`'s. It begins at once to open connections.
     ///
     /// # Panics
@@ -278,13 +281,13 @@ impl<N: Net + MonotonicClock> Load<N> {
         if self.plan.is_open_loop() { tally::LATE } else { 2 * tally::LATE }
     }
 
-    fn next(&self, now: Moment) -> Next {
+    fn next(&self, now: Moment) -> LoopControl {
         // Whatever a server still sends does not keep a run from its end.
         if self.is_over() {
-            return Next::Stop;
+            return LoopControl::Stop;
         }
         if !self.queue.is_empty() {
-            return Next::Poll;
+            return LoopControl::Poll;
         }
         let own = match &self.phase {
             Phase::Over => None,
@@ -295,12 +298,12 @@ impl<N: Net + MonotonicClock> Load<N> {
         };
         let heartbeat = matches!(self.phase, Phase::Running(_)).then_some(now + HEARTBEAT);
         let wakeups = [own, self.timers.next_wakeup(), Some(self.next_interval), heartbeat];
-        wakeups.into_iter().flatten().min().map_or(Next::Wait, Next::WaitUntil)
+        wakeups.into_iter().flatten().min().map_or(LoopControl::Wait, LoopControl::WaitUntil)
     }
 }
 
-impl<N: Net + MonotonicClock> Driver for Load<N> {
-    fn ready(&mut self, token: Token, readiness: Readiness) {
+impl<N: Connect + MonotonicClock> EventHandler for Load<N> {
+    fn on_ready(&mut self, token: Token, readiness: Readiness) {
         if let Some(slot) = self.slots.get_mut(token.index())
             && slot.generation == token.generation()
         {
@@ -309,7 +312,7 @@ impl<N: Net + MonotonicClock> Driver for Load<N> {
         }
     }
 
-    fn end_turn(&mut self, now: Moment) -> Next {
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
         let absence = self.absence_until(now);
         self.keep_schedule(now);
         self.work(now);
@@ -327,9 +330,9 @@ impl<N: Net + MonotonicClock> Driver for Load<N> {
         }
         let next = self.next(ended);
         self.planned = match next {
-            Next::Poll => ended,
-            Next::WaitUntil(moment) => moment.max(ended),
-            Next::Wait | Next::Stop => Moment::NEVER,
+            LoopControl::Poll => ended,
+            LoopControl::WaitUntil(moment) => moment.max(ended),
+            LoopControl::Wait | LoopControl::Stop => Moment::NEVER,
         };
         next
     }

@@ -1,43 +1,55 @@
-//! The reactor: mio's poll, the operating system's clocks, signals. All of them are here alone.
+//! The reactor: the loop around epoll_wait(2). mio, signals and the system's clocks are in here and in
+//! the files below it alone.
 //!
 //! ```text
-//! epoll_wait -> driver.ready(token, readiness) for each event -> driver.end_turn(now) -> epoll_wait
+//! epoll_wait -> on_ready(token, readiness) for each event -> end_turn(now) -> epoll_wait
 //! ```
 //!
-//! Invariant: the loop ends only because the driver says so or epoll itself fails. A signal that
+//! # Edge and level
+//!
+//! epoll(7) knows two ways to tell. *Level-triggered*, epoll_wait(2) returns a socket every time as long
+//! as it is ready. *Edge-triggered* (EPOLLET), it returns the socket once, when something new arrives:
+//! bytes, a FIN, room to send. If the program then leaves bytes unread, no second event says so. So the
+//! program itself has to remember that the socket is still ready, which is what [`Readiness`] is for. In
+//! return, a socket that is ready but not wanted (a client that is not read because its replies wait)
+//! costs no event in any turn.
+//!
+//! This code never names EPOLLET. mio adds it to every registration (its `interests_to_epoll`), and adds
+//! EPOLLRDHUP wherever it asks for EPOLLIN. The kernel adds EPOLLERR and EPOLLHUP, asked or not. We ask
+//! for the rest: EPOLLIN and EPOLLPRI always, EPOLLOUT by
+//! [`add_write_interest`](crate::io::net::SocketIo::add_write_interest), when send(2) has found no room.
+//! `readiness`, at the end of this file, has the table of what each bit becomes.
+//!
+//! Invariant: the loop ends only because the handler says so or epoll itself fails. A signal that
 //! interrupts epoll_wait (mio does not retry it) is a turn without events.
 
-use crate::io::address::Peer;
-use crate::io::clock::{Moment, WallTime};
-use crate::io::net::{
-    Driver, Handshakes, Host, MonotonicClock, Net, Next, Notice, Output, Readiness, Token, Usage,
-    WallClock,
-};
-use crate::os::memory;
+pub use net::MioNet;
+pub use signal_queue::unblock_stopping_signals;
+
+use crate::io::clock::Moment;
+use crate::io::event_loop::{EventHandler, LoopControl, Wakeup};
+use crate::io::readiness::Readiness;
+use crate::io::token::Token;
 use crate::os::signals;
 use crate::os::usage::Meter;
-use listener::Listener;
 use mio::event::Event;
-use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Waker};
-use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use signal_queue::SignalQueue;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
-use tcp_info::TcpInfo;
+use std::time::{Duration, Instant};
 
+mod accept_outcome;
 mod handshakes;
 pub mod listener;
+mod net;
+mod signal_queue;
 mod sock_diag;
 mod tcp_info;
 
@@ -66,7 +78,7 @@ pub struct Reactor {
     poll: Poll,
     events: Events,
     started: Instant,
-    signals: Option<SignalFd>,
+    signals: Option<SignalQueue>,
     waker: Arc<Waker>,
     exact_timer: Option<TimerFd>,
 }
@@ -92,7 +104,7 @@ impl Reactor {
     }
 
     /// From now on the signals that [`signals::TABLE`] has watched reach the
-    /// driver as notices. Call before starting threads: those inherit the blocked signals, and would
+    /// handler as wakeups. Call before starting threads: those inherit the blocked signals, and would
     /// else take them. So do processes that are started: what is sent to them before they watch signals
     /// themselves waits for that.
     ///
@@ -103,7 +115,7 @@ impl Reactor {
         self.watch_signals_and(&[])
     }
 
-    /// The same, and others that [`Notice`] knows: SIGCHLD.
+    /// The same, and others that [`Wakeup`] knows: SIGCHLD.
     ///
     /// # Errors
     ///
@@ -114,7 +126,7 @@ impl Reactor {
         self.watch(&signals, &signals)
     }
 
-    /// From now on the signals that stop a server reach the driver as notices. The others that are watched,
+    /// From now on the signals that stop a server reach the handler as wakeups. The others that are watched,
     /// such as SIGHUP, are kept by the kernel until [`Reactor::watch_signals`] is called: only a server at
     /// work can do what they ask for.
     ///
@@ -126,19 +138,14 @@ impl Reactor {
         self.watch(&blocked, &signals::stopping(&blocked))
     }
 
-    /// Blocks signals and reads some of them from a descriptor, instead of those watched so far. A
-    /// signal that is blocked is kept even if it is ignored, sigaction(2), and even by process 1 of a
-    /// container, where the default of a signal is to do nothing.
+    /// Replaces the signals watched so far.
     fn watch(&mut self, blocked: &SigSet, watched: &SigSet) -> io::Result<()> {
-        sigprocmask(SigmaskHow::SIG_BLOCK, Some(blocked), None)?;
-        let fd = SignalFd::with_flags(watched, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         let registry = self.poll.registry();
-        registry.register(&mut SourceFd(&fd.as_raw_fd()), SIGNALS, Interest::READABLE)?;
-        self.signals = Some(fd);
+        self.signals = Some(SignalQueue::open(registry, SIGNALS, blocked, watched)?);
         Ok(())
     }
 
-    /// From now on [`Next::WaitUntil`] is kept to some microseconds. epoll_wait(2) counts whole
+    /// From now on [`LoopControl::WaitUntil`] is kept to some microseconds. epoll_wait(2) counts whole
     /// milliseconds; timerfd_create(2) counts nanoseconds and, unlike the timeouts of other calls, is
     /// not put off by the thread's timer slack. It costs a system call a wait, and some CPU time
     /// right before each moment.
@@ -155,7 +162,7 @@ impl Reactor {
         Ok(())
     }
 
-    /// From now on [`Notice::Woken`] is delivered when there is something new to be read from `input`,
+    /// From now on [`Wakeup::Message`] is delivered when there is something new to be read from `input`,
     /// a pipe, which becomes nonblocking. (A thread that waits for it would cost every system call of
     /// this one: the kernel counts references to the descriptors that threads share.)
     ///
@@ -185,7 +192,7 @@ impl Reactor {
         Ok(MioNet { registry, started: self.started, meter: Meter::default() })
     }
 
-    /// What another thread calls to have [`Notice::Woken`] delivered.
+    /// What another thread calls to have [`Wakeup::Message`] delivered.
     pub fn waker(&self) -> Arc<Waker> {
         Arc::clone(&self.waker)
     }
@@ -195,26 +202,26 @@ impl Reactor {
         Moment::START + self.started.elapsed()
     }
 
-    /// Turns the loop until the driver stops.
+    /// Turns the loop until the handler stops.
     ///
     /// # Errors
     ///
     /// When epoll itself fails, which means a bug or a broken system.
-    pub fn run<D: Driver>(&mut self, driver: &mut D) -> io::Result<()> {
+    pub fn run<H: EventHandler>(&mut self, handler: &mut H) -> io::Result<()> {
         let mut timeout = Some(Duration::ZERO);
         loop {
             self.poll_events(timeout)?;
-            let first_notice = self.deliver(driver);
+            let first_wakeup = self.deliver(handler);
             let now = self.now();
-            let next = driver.end_turn(now);
+            let next = handler.end_turn(now);
             let ended = self.now();
-            // Events are only noted, which takes no time; what notices ask for may.
-            driver.turn_ended(first_notice.unwrap_or(now), ended);
+            // Events are only noted, which takes no time; what wakeups ask for may.
+            handler.turn_ended(first_wakeup.unwrap_or(now), ended);
             timeout = match next {
-                Next::Poll => Some(Duration::ZERO),
-                Next::WaitUntil(moment) => self.wait_until(moment, ended)?,
-                Next::Wait => None,
-                Next::Stop => return Ok(()),
+                LoopControl::Poll => Some(Duration::ZERO),
+                LoopControl::WaitUntil(moment) => self.wait_until(moment, ended)?,
+                LoopControl::Wait => None,
+                LoopControl::Stop => return Ok(()),
             };
         }
     }
@@ -242,58 +249,29 @@ impl Reactor {
         }
     }
 
-    /// Tells the driver what has happened, and returns when it was given the first notice, if it was.
-    fn deliver<D: Driver>(&self, driver: &mut D) -> Option<Moment> {
-        let mut first_notice = None;
+    /// Tells the handler what has happened, and returns when it was given the first wakeup, if it was.
+    fn deliver<H: EventHandler>(&self, handler: &mut H) -> Option<Moment> {
+        let mut first_wakeup = None;
         for event in &self.events {
             match event.token() {
                 SIGNALS => {
-                    first_notice.get_or_insert_with(|| self.now());
-                    self.deliver_signals(driver);
+                    first_wakeup.get_or_insert_with(|| self.now());
+                    while let Some(wakeup) = self.signals.as_ref().and_then(SignalQueue::next) {
+                        handler.on_wakeup(wakeup, self.now());
+                    }
                 }
                 // That it woke the loop is all it is for.
                 TIMER => {}
                 WAKER | INPUT => {
                     let now = self.now();
-                    first_notice.get_or_insert(now);
-                    driver.notice(Notice::Woken, now);
+                    first_wakeup.get_or_insert(now);
+                    handler.on_wakeup(Wakeup::Message, now);
                 }
-                mio::Token(token) => driver.ready(Token(token), readiness(event)),
+                mio::Token(token) => handler.on_ready(Token(token), readiness(event)),
             }
         }
-        first_notice
+        first_wakeup
     }
-
-    fn deliver_signals<D: Driver>(&self, driver: &mut D) {
-        while let Some(signal) = self.next_signal() {
-            let signal = Signal::try_from(signal.ssi_signo.cast_signed());
-            if let Some(notice) = signal.ok().and_then(signals::notice) {
-                driver.notice(notice, self.now());
-            }
-        }
-    }
-
-    /// The next signal that waits. An interrupted read is tried again: no further edge would tell of
-    /// the signals that it left.
-    fn next_signal(&self) -> Option<siginfo> {
-        loop {
-            match self.signals.as_ref()?.read_signal() {
-                Err(Errno::EINTR) => {}
-                result => return result.ok().flatten(),
-            }
-        }
-    }
-}
-
-/// Lets the signals that stop a server act by themselves again: for a process that is about to end and has something
-/// to write before, which a full pipe or a stopped terminal would hold up for ever.
-///
-/// # Errors
-///
-/// None that sigprocmask(2) tells of.
-pub fn unblock_stopping_signals() -> io::Result<()> {
-    let stopping = signals::stopping(&SigSet::all());
-    sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&stopping), None).map_err(io::Error::from)
 }
 
 /// Pipes and sockets that wake the loop: see [`Reactor::inputs`].
@@ -318,190 +296,25 @@ fn watch_input(registry: &Registry, input: &impl AsFd) -> io::Result<()> {
     registry.register(&mut SourceFd(&fd), INPUT, Interest::READABLE)
 }
 
-/// What an event means. An error condition makes both directions ready: the next call collects it.
-fn readiness(event: &Event) -> Readiness {
-    Readiness {
-        read: event.is_readable()
-            || event.is_read_closed()
-            || event.is_error()
-            || event.is_priority(),
-        write: event.is_writable() || event.is_write_closed() || event.is_error(),
-        read_on: event.is_read_closed() || event.is_error() || event.is_priority(),
-    }
-}
-
-/// TCP by way of mio, and listeners on unix sockets.
-#[derive(Debug)]
-pub struct MioNet {
-    registry: Registry,
-    /// When the reactor's clock started.
-    started: Instant,
-    meter: Meter,
-}
-
-impl MioNet {
-    /// The same, with a meter for what the process uses, as a server needs it. It takes a descriptor.
-    pub fn measuring(self, meter: Meter) -> MioNet {
-        MioNet { meter, ..self }
-    }
-
-    /// A listener for this network. It must be nonblocking: see [`crate::os::listener`].
-    pub fn listener(&self, listener: crate::os::listener::Listener) -> Listener {
-        listener.into()
-    }
-}
-
-impl WallClock for MioNet {
-    fn wall_time(&self) -> WallTime {
-        // A clock set before 1970 reads as 1970.
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().into()
-    }
-}
-
-impl Host for MioNet {
-    fn usage(&self) -> Usage {
-        self.meter.usage()
-    }
-
-    fn give_memory_back(&self) {
-        memory::give_back_what_is_free();
-    }
-}
-
-impl MonotonicClock for MioNet {
-    fn now(&self) -> Moment {
-        Moment::START + self.started.elapsed()
-    }
-}
-
-/// Begins to connect from `source`.
+/// What an event means for a socket.
 ///
-/// bind(2) would take a port that no other socket on that address can have, whatever it connects to,
-/// and there are 28,000 of them. With `IP_BIND_ADDRESS_NO_PORT`, ip(7), connect(2) takes one, which
-/// only has to differ for the same destination.
-fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
-    socket.bind(&SocketAddr::new(source, 0).into())?;
-    match socket.connect(&address.into()) {
-        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => Err(error),
-        _ => Ok(TcpStream::from_std(socket.into())),
-    }
-}
-
-/// What comes; and urgent data, because reads stop short at it.
-const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
-
-/// Both directions.
-const ALL: Interest = READING.add(Interest::WRITABLE);
-
-impl Net for MioNet {
-    type Listener = Listener;
-    type Stream = TcpStream;
-
-    fn accept(&mut self, listener: &Listener) -> io::Result<(TcpStream, Peer)> {
-        listener.accept()
-    }
-
-    fn connect_from(
-        &mut self,
-        source: Option<IpAddr>,
-        address: SocketAddr,
-    ) -> io::Result<TcpStream> {
-        let stream = match source {
-            Some(source) => connect_from(source, address)?,
-            None => TcpStream::connect(address)?,
-        };
-        // Small requests go out at once, not when the answer to the one before has come.
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    }
-
-    fn connected(&mut self, stream: &TcpStream) -> io::Result<()> {
-        match stream.take_error()? {
-            Some(error) => Err(error),
-            None => stream.peer_addr().map(drop),
-        }
-    }
-
-    fn local_addr(&self, stream: &TcpStream) -> io::Result<SocketAddr> {
-        stream.local_addr()
-    }
-
-    fn register(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
-        self.registry.register(stream, mio::Token(token.0), ALL)
-    }
-
-    fn register_accepted(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
-        self.registry.register(stream, mio::Token(token.0), READING)
-    }
-
-    fn watch_writing(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
-        // epoll looks anew at what it is asked to watch: room made in the meantime is an event too.
-        self.registry.reregister(stream, mio::Token(token.0), ALL)
-    }
-
-    fn register_listener(&mut self, listener: &mut Listener, token: Token) -> io::Result<()> {
-        self.registry.register(listener, mio::Token(token.0), Interest::READABLE)
-    }
-
-    fn deregister_listener(&mut self, listener: &mut Listener) -> io::Result<()> {
-        self.registry.deregister(listener)
-    }
-
-    fn hold_off_handshakes(&mut self, listener: &Listener) -> io::Result<()> {
-        match listener {
-            Listener::Tcp(listener) => handshakes::hold_off(listener),
-            Listener::Unix { .. } => Ok(()),
-        }
-    }
-
-    fn admit_handshakes(&mut self, listener: &Listener) -> io::Result<()> {
-        match listener {
-            Listener::Tcp(listener) => handshakes::admit(listener),
-            Listener::Unix { .. } => Ok(()),
-        }
-    }
-
-    fn refuse_newcomers(&mut self, listener: &Listener) -> io::Result<()> {
-        listener.refuse_newcomers()
-    }
-
-    fn handshakes<'a>(&mut self, listeners: impl Iterator<Item = &'a Listener>) -> Handshakes {
-        match listeners.filter_map(Listener::handshake_address).collect::<io::Result<Vec<_>>>() {
-            Ok(addresses) => handshakes::with(&addresses),
-            Err(_) => Handshakes::Unknown,
-        }
-    }
-
-    fn recv(&mut self, stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
-        stream.read(into)
-    }
-
-    fn send(&mut self, stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
-        stream.write(bytes)
-    }
-
-    fn output(&self, stream: &TcpStream) -> Output {
-        let now = self.started.elapsed();
-        match TcpInfo::of(stream) {
-            Some(info) if info.is_all_delivered() => Output::Delivered,
-            Some(info) => Output::Held {
-                last_taken: Moment::START + now.saturating_sub(info.since_last_taken()),
-                kept_back: info.kept_back_at_most(),
-            },
-            None => Output::Unknown,
-        }
-    }
-
-    fn send_fin(&mut self, stream: &mut TcpStream) -> io::Result<()> {
-        stream.shutdown(Shutdown::Write)
-    }
-
-    fn abort(&mut self, stream: TcpStream) {
-        // With a linger time of zero, close(2) sends RST. If it cannot be set, it sends FIN, and
-        // the kernel gives up on the unsent bytes in its own time.
-        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+/// ```text
+/// epoll bit   when the kernel sets it              mio's predicate                  field of Readiness
+/// EPOLLIN     bytes to read, or FIN                is_readable                      read
+/// EPOLLRDHUP  FIN (with EPOLLIN)                   is_read_closed                   read, read_until_..
+/// EPOLLPRI    urgent data, tcp(7)                  is_priority                      read, read_until_..
+/// EPOLLOUT    room to send                         is_writable                      write
+/// EPOLLERR    an error: RST, a failed connect(2)   is_error                         all three
+/// EPOLLHUP    both directions are closed           is_read_closed, is_write_closed  all three
+/// ```
+///
+/// An error makes both directions ready: the next recv(2), send(2) or SO_ERROR collects it.
+fn readiness(event: &Event) -> Readiness {
+    let has_end = event.is_read_closed() || event.is_error();
+    let is_urgent = event.is_priority();
+    Readiness {
+        read: event.is_readable() || has_end || is_urgent,
+        write: event.is_writable() || event.is_write_closed() || event.is_error(),
+        read_until_would_block: has_end || is_urgent,
     }
 }

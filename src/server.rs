@@ -1,6 +1,6 @@
 //! The server: a slab of connections, and what is done for them in one turn of the loop.
 //!
-//! [`Server::ready`] only notes what an event told; [`Server::end_turn`] does all the work, from one
+//! [`Server::on_ready`] only notes what an event told; [`Server::end_turn`] does all the work, from one
 //! queue, in one place:
 //!
 //! ```text
@@ -45,7 +45,9 @@ use crate::handlers::Service;
 use crate::handlers::daytime::Calendar;
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
-use crate::io::net::{Driver, Net, Next, Readiness, Token};
+use crate::io::event_loop::{EventHandler, LoopControl};
+use crate::io::net::{Net, Token};
+use crate::io::readiness::{Interest, Readiness};
 use crate::io::timer::Timers;
 use crate::io::token::Generations;
 use crate::server::close::CloseReason;
@@ -228,7 +230,7 @@ impl<N: Net> Server<N> {
             entry.ready.read = is_draining;
             let token = Token::new(index, generation);
             self.visitor.stats.accepted += 1;
-            match self.visitor.net.register_accepted(&mut entry.stream, token) {
+            match self.visitor.net.register(&mut entry.stream, token, Interest::Read) {
                 Ok(()) => {
                     slot.insert(entry);
                     self.opened(index);
@@ -274,7 +276,7 @@ impl<N: Net> Server<N> {
         if matches!(self.phase, Phase::Draining { .. }) {
             self.visitor.drain(entry);
         }
-        self.visitor.watch_writing(entry, index);
+        self.visitor.add_write_interest(entry, index);
         match self.visitor.next_step(entry) {
             Step::Close(reason) => drop(self.close(index, reason)),
             Step::Abort(reason) => {
@@ -305,8 +307,8 @@ impl<N: Net> Server<N> {
     }
 }
 
-impl<N: Net> Driver for Server<N> {
-    fn ready(&mut self, token: Token, readiness: Readiness) {
+impl<N: Net> EventHandler for Server<N> {
+    fn on_ready(&mut self, token: Token, readiness: Readiness) {
         match entry::target(token) {
             Target::Listener(number) => self.gate.ready(number),
             Target::Connection => match entry::find(&mut self.connections, token) {
@@ -321,7 +323,7 @@ impl<N: Net> Driver for Server<N> {
         }
     }
 
-    fn end_turn(&mut self, now: Moment) -> Next {
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
         self.visitor.now = now;
         self.visitor.stats.turns += 1;
         self.visit_queued();
@@ -342,12 +344,12 @@ impl<N: Net> Driver for Server<N> {
             self.report_memory();
             let Visitor { net, stats, publisher, .. } = &mut self.visitor;
             publisher.last_turn(stats, net, now);
-            return Next::Stop;
+            return LoopControl::Stop;
         }
         if more_to_expire || !self.queue.is_empty() || self.gate.has_work() {
-            return Next::Poll;
+            return LoopControl::Poll;
         }
-        self.next_wakeup().map_or(Next::Wait, Next::WaitUntil)
+        self.next_wakeup().map_or(LoopControl::Wait, LoopControl::WaitUntil)
     }
 
     fn turn_ended(&mut self, began: Moment, ended: Moment) {

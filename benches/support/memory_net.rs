@@ -3,12 +3,13 @@
 //! Invariant: once every connection is open, a turn allocates nothing in here.
 
 use super::FixedClock;
-use readyd::io::address::Peer;
 use readyd::io::clock::WallTime;
-use readyd::io::net::{Host, Net, Token, WallClock};
+use readyd::io::host::{Host, WallClock};
+use readyd::io::net::{Accept, AcceptOutcome, SocketIo, Token};
+use readyd::io::readiness::Interest;
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::RawFd;
 use std::rc::Rc;
 
@@ -58,35 +59,11 @@ pub(crate) struct End {
 
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50_000);
 
-impl Net for MemoryNet {
-    type Listener = End;
+impl SocketIo for MemoryNet {
     type Stream = End;
 
-    fn accept(&mut self, _: &End) -> io::Result<(End, Peer)> {
-        let waiting = self.0.backlog.get();
-        let left = waiting.checked_sub(1).ok_or(ErrorKind::WouldBlock)?;
-        self.0.backlog.set(left);
-        Ok((End::default(), PEER.into()))
-    }
-
-    fn connect_from(&mut self, _: Option<IpAddr>, _: SocketAddr) -> io::Result<End> {
-        Err(ErrorKind::Unsupported.into())
-    }
-
-    fn connected(&mut self, _: &End) -> io::Result<()> {
-        Err(ErrorKind::Unsupported.into())
-    }
-
-    fn local_addr(&self, _: &End) -> io::Result<SocketAddr> {
-        Err(ErrorKind::Unsupported.into())
-    }
-
-    fn register(&mut self, _: &mut End, token: Token) -> io::Result<()> {
+    fn register(&mut self, _: &mut End, token: Token, _: Interest) -> io::Result<()> {
         self.0.tokens.borrow_mut().push(token);
-        Ok(())
-    }
-
-    fn register_listener(&mut self, _: &mut End, _: Token) -> io::Result<()> {
         Ok(())
     }
 
@@ -111,4 +88,20 @@ impl Net for MemoryNet {
     }
 
     fn abort(&mut self, _: End) {}
+}
+
+impl Accept for MemoryNet {
+    type Listener = End;
+
+    fn accept(&mut self, _: &End) -> AcceptOutcome<End> {
+        let Some(left) = self.0.backlog.get().checked_sub(1) else {
+            return AcceptOutcome::NoneWaiting;
+        };
+        self.0.backlog.set(left);
+        AcceptOutcome::Connection(End::default(), PEER.into())
+    }
+
+    fn register_listener(&mut self, _: &mut End, _: Token) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -12,7 +12,7 @@ pub(crate) mod world;
 
 use cpu_time::CpuTime;
 use readyd::io::clock::WallTime;
-use readyd::io::net::{Host, WallClock};
+use readyd::io::host::{Host, WallClock};
 use readyd::protocol::frame;
 use std::time::Duration;
 

@@ -4,7 +4,9 @@ use super::memory_net::{End, MemoryNet, Wire};
 use readyd::handlers::Service;
 use readyd::handlers::daytime::Calendar;
 use readyd::io::clock::Moment;
-use readyd::io::net::{Driver, Next, Readiness, Token};
+use readyd::io::event_loop::{EventHandler, LoopControl};
+use readyd::io::net::Token;
+use readyd::io::readiness::Readiness;
 use readyd::io::token::Generations;
 use readyd::server::Server;
 use readyd::server::limits::Limits;
@@ -18,8 +20,8 @@ const TURN: Duration = Duration::from_micros(10);
 /// How many more than are open may come.
 const ROOM: usize = 64;
 
-const READABLE: Readiness = Readiness { read: true, write: false, read_on: false };
-const HUNG_UP: Readiness = Readiness { read: true, write: false, read_on: true };
+const READABLE: Readiness = Readiness { read: true, write: false, read_until_would_block: false };
+const HUNG_UP: Readiness = Readiness { read: true, write: false, read_until_would_block: true };
 
 /// A server of framed requests, what connects its clients to it, and its time.
 pub(crate) struct World {
@@ -56,18 +58,18 @@ impl World {
     pub(crate) fn accept(&mut self, count: usize) {
         self.wire.backlog.set(count);
         self.expect_clients();
-        while self.server.end_turn(self.now) == Next::Poll {}
+        while self.server.end_turn(self.now) == LoopControl::Poll {}
         assert_eq!(self.wire.backlog.get(), 0, "somebody was left waiting");
     }
 
     /// Tells the server that clients wait in the backlog.
     pub(crate) fn expect_clients(&mut self) {
         let first_listener = Token::new(0, Generations::NONE);
-        self.server.ready(first_listener, READABLE);
+        self.server.on_ready(first_listener, READABLE);
     }
 
     /// A turn of the loop, a little later than the last.
-    pub(crate) fn turn(&mut self) -> Next {
+    pub(crate) fn turn(&mut self) -> LoopControl {
         self.now = self.now + TURN;
         self.server.end_turn(self.now)
     }
@@ -76,7 +78,7 @@ impl World {
     pub(crate) fn exchange(&mut self, active: &[Token]) -> usize {
         self.wire.sent.borrow_mut().clear();
         for &token in active {
-            self.server.ready(token, READABLE);
+            self.server.on_ready(token, READABLE);
         }
         self.turn();
         self.wire.sent.borrow().len()
@@ -88,7 +90,7 @@ impl World {
         self.accept(count);
         let mut tokens = self.wire.tokens.borrow_mut();
         for token in tokens.drain(open..) {
-            self.server.ready(token, HUNG_UP);
+            self.server.on_ready(token, HUNG_UP);
         }
         drop(tokens);
         self.turn();

@@ -10,7 +10,7 @@ use readyd::conn::Respond;
 use readyd::protocol::framing::{Envelope, Request};
 use readyd::handlers::daytime::{Calendar, Format};
 use readyd::handlers::{Context, Responder, Service};
-use readyd::io::net::{Host, WallClock};
+use readyd::io::host::{Host, WallClock};
 use readyd::protocol::reply::Reply;
 use readyd::server::stats::Stats;
 use readyd::server::stats::publishing::Publisher;

@@ -1,6 +1,6 @@
 //! The fleet: any number of sessions at once, over any network.
 //!
-//! Shaped as the server is: events are noted, all work is done in [`Driver::end_turn`], from one
+//! Shaped as the server is: events are noted, all work is done in [`EventHandler::end_turn`], from one
 //! queue; a session is visited at most once a turn, for a bounded amount of work.
 //!
 //! Invariant: every script that was given to the fleet comes back once, in [`Finished`], with what
@@ -16,7 +16,10 @@
 
 use super::session::{Script, Session, SessionError, SessionLimits, Step, Turn, Voice};
 use crate::io::clock::Moment;
-use crate::io::net::{self, Driver, Filled, Net, Next, Readiness, Token};
+use crate::io::event_loop::{EventHandler, LoopControl};
+use crate::io::host::WallClock;
+use crate::io::net::{self, Connect, ReadOutcome, Token};
+use crate::io::readiness::{Interest, Readiness};
 use crate::io::timer::Timers;
 use crate::io::token::Generations;
 use slab::Slab;
@@ -61,7 +64,7 @@ pub struct Finished<S> {
 }
 
 /// Sessions with one server.
-pub struct Fleet<N: Net, S> {
+pub struct Fleet<N: Connect + WallClock, S> {
     net: N,
     limits: FleetLimits,
     /// The server's addresses, tried in this order.
@@ -93,7 +96,7 @@ struct Entry<T, S> {
     session: Session<S>,
 }
 
-impl<N: Net, S: Script> Fleet<N, S> {
+impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
     /// A fleet that will run `scripts`, a session each, with the server at `addresses`.
     ///
     /// # Panics
@@ -207,7 +210,7 @@ impl<N: Net, S: Script> Fleet<N, S> {
         let mut stream = self.net.connect(self.addresses[address])?;
         let generation = self.generations.take();
         let token = Token::new(self.sessions.vacant_key(), generation);
-        self.net.register(&mut stream, token)?;
+        self.net.register(&mut stream, token, Interest::ReadWrite)?;
         Ok((stream, generation))
     }
 
@@ -268,9 +271,9 @@ impl<N: Net, S: Script> Fleet<N, S> {
                 let filled = net::fill(&mut self.net, stream, ready, &mut self.scratch)?;
                 let mut turn = turn(&self.net, &self.limits, *local, &mut self.out, now);
                 match filled {
-                    Filled::Bytes(count) => session.receive(&self.scratch[..count], &mut turn),
-                    Filled::Eof => session.receive_eof(&mut turn),
-                    Filled::Nothing => {}
+                    ReadOutcome::Bytes(count) => session.receive(&self.scratch[..count], &mut turn),
+                    ReadOutcome::Eof => session.receive_eof(&mut turn),
+                    ReadOutcome::Nothing => {}
                 }
             }
             net::flush_queue(&mut self.net, stream, ready, session.unsent(), &self.out, now)?;
@@ -337,8 +340,8 @@ impl<N: Net, S: Script> Fleet<N, S> {
     }
 }
 
-impl<N: Net, S: Script> Driver for Fleet<N, S> {
-    fn ready(&mut self, token: Token, readiness: Readiness) {
+impl<N: Connect + WallClock, S: Script> EventHandler for Fleet<N, S> {
+    fn on_ready(&mut self, token: Token, readiness: Readiness) {
         if let Some(entry) = self.sessions.get_mut(token.index())
             && entry.generation == token.generation()
         {
@@ -347,9 +350,9 @@ impl<N: Net, S: Script> Driver for Fleet<N, S> {
         }
     }
 
-    /// [`Next::Stop`] when every session that is open rests, or all have finished. Scripts may still
+    /// [`LoopControl::Stop`] when every session that is open rests, or all have finished. Scripts may still
     /// wait for one that rests to make room.
-    fn end_turn(&mut self, now: Moment) -> Next {
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
         for _ in 0..self.queue.len() {
             let Some(token) = self.queue.pop_front() else { break };
             if let Some(entry) = self.find(token) {
@@ -362,12 +365,12 @@ impl<N: Net, S: Script> Driver for Fleet<N, S> {
         }
         self.connect_waiting(now);
         if !self.queue.is_empty() {
-            return Next::Poll;
+            return LoopControl::Poll;
         }
         if self.sessions.len() == self.resting {
-            return Next::Stop;
+            return LoopControl::Stop;
         }
-        self.timers.next_wakeup().map_or(Next::Wait, Next::WaitUntil)
+        self.timers.next_wakeup().map_or(LoopControl::Wait, LoopControl::WaitUntil)
     }
 }
 
@@ -384,7 +387,7 @@ impl<T, S: Script> Entry<T, S> {
     }
 }
 
-fn turn<'a, N: Net>(
+fn turn<'a, N: Connect + WallClock>(
     net: &'a N,
     limits: &'a FleetLimits,
     local: SocketAddr,

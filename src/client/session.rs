@@ -9,7 +9,7 @@
 
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
-use crate::io::net::WallClock;
+use crate::io::host::WallClock;
 use crate::protocol::frame;
 use crate::protocol::framing::{self, Framing, Input};
 use std::io;

@@ -7,7 +7,7 @@ use crate::client::{Expect, Fleet, FleetLimits};
 use crate::handlers::Service;
 use crate::handlers::daytime::Calendar;
 use crate::io::clock::Moment;
-use crate::io::net::{Driver, Next};
+use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::server::Server;
 use crate::server::limits::Limits;
 use crate::table::Table;
@@ -54,15 +54,15 @@ struct Pair {
 
 impl Pair {
     /// One turn of each loop; what is under way arrives in part.
-    fn turn(&mut self) -> (Next, Next) {
+    fn turn(&mut self) -> (LoopControl, LoopControl) {
         self.net.deliver();
         for (token, readiness) in self.net.events(Side::Server) {
-            self.server.ready(token, readiness);
+            self.server.on_ready(token, readiness);
         }
         let server = self.server.end_turn(NOW);
         self.net.deliver();
         for (token, readiness) in self.net.events(Side::Client) {
-            self.fleet.ready(token, readiness);
+            self.fleet.on_ready(token, readiness);
         }
         (server, self.fleet.end_turn(NOW))
     }
@@ -74,7 +74,7 @@ impl Pair {
         for _ in 0..TURNS {
             let calls = self.net.calls();
             let (server, fleet) = self.turn();
-            if fleet == Next::Stop && self.server.stats().open() == 0 {
+            if fleet == LoopControl::Stop && self.server.stats().open() == 0 {
                 return;
             }
             let is_quiet = self.net.calls() == calls && !self.net.deliver();

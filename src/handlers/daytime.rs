@@ -6,7 +6,7 @@
 use super::Context;
 use crate::conn::Outcome;
 use crate::io::clock::WallTime;
-use crate::io::net::WallClock;
+use crate::io::host::WallClock;
 use crate::protocol::reply::Reply;
 use crate::server::client_log::Escaped;
 use crate::server::close::CloseReason;

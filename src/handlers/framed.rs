@@ -7,7 +7,7 @@
 use super::daytime::Format;
 use super::{Context, greeting, lookup};
 use crate::conn::Outcome;
-use crate::io::net::{Host, WallClock};
+use crate::io::host::{Host, WallClock};
 use crate::protocol::reply::Reply;
 use crate::server::client_log::Escaped;
 use crate::server::close::CloseReason;

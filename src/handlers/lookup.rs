@@ -3,7 +3,7 @@
 use super::Context;
 use super::daytime::Format;
 use crate::conn::Outcome;
-use crate::io::net::WallClock;
+use crate::io::host::WallClock;
 use crate::protocol::reply::Reply;
 use crate::server::client_log::Escaped;
 use crate::table::Table;

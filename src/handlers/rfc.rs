@@ -5,7 +5,7 @@
 
 use super::Context;
 use crate::conn::Outcome;
-use crate::io::net::WallClock;
+use crate::io::host::WallClock;
 use crate::protocol::reply::Reply;
 use crate::server::close::CloseReason;
 

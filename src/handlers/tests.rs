@@ -8,7 +8,7 @@ use crate::conn::{Outcome, Respond};
 use crate::handlers::daytime::Calendar;
 use crate::io::address::Peer;
 use crate::io::clock::{Moment, WallTime};
-use crate::io::net::{Host, WallClock};
+use crate::io::host::{Host, WallClock};
 use crate::protocol::framing::{Envelope, Framing, Request};
 use crate::protocol::reply::Reply;
 use crate::server::client_log::ClientLog;

@@ -1,18 +1,28 @@
 //! The seam between the state machines and the operating system.
 //!
-//! [`Net`] is everything that the server and the client ask of a network, some twenty calls. The
-//! reactor implements it with sockets; a simulator can implement it with queues and run the very
-//! same server. [`fill`] and [`flush`] are the only loops that read and write.
+//! Three traits hold every call that a program makes on its sockets: [`SocketIo`] (connected streams),
+//! [`Accept`] (listeners) and [`Connect`] (outgoing connections). A server needs the first two, a client
+//! the first and the third. `MioNet` in the reactor implements them with system calls; a simulator
+//! implements them with queues and runs the very same server.
 //!
-//! Invariant: readiness is *sticky*. Edge-triggered epoll tells once that a socket became readable;
-//! so [`Readiness`] remembers it until a call proves the opposite, by `WouldBlock` or, for reads, by
-//! a short count. Whoever stops reading before that still knows that there is more.
+//! ```text
+//! trait     who uses it       its calls                       the system's
+//! SocketIo  server, client    register, add_write_interest    epoll_ctl(2)
+//!                             recv, send, send_fin, abort     recv(2), send(2), shutdown(2), close(2)
+//! Accept    server            accept, register_listener       accept(2), epoll_ctl(2)
+//! Connect   client            connect, connected              connect(2), getsockopt(2) SO_ERROR
+//! ```
+//!
+//! Invariant: [`fill`] and [`flush`] are the only loops that read and write. They alone take back a bit
+//! of [`Readiness`], because only recv(2) and send(2) prove that a socket is not ready.
 
 pub use crate::io::token::Token;
 
 use crate::io::address::Peer;
 use crate::io::buffer::ByteQueue;
-use crate::io::clock::{Moment, WallTime};
+use crate::io::clock::Moment;
+use crate::io::host::{Host, WallClock};
+use crate::io::readiness::{Interest, Readiness};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -20,140 +30,129 @@ use std::time::Duration;
 #[cfg(test)]
 mod tests;
 
-/// What a socket is known to be ready for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Readiness {
-    /// A read will not block: there are bytes, a FIN, or an error to collect.
-    pub read: bool,
-    /// A write will not block.
-    pub write: bool,
-    /// A read that falls short does not mean that nothing is left, so reading goes on until it would
-    /// block: the peer's FIN, which can share an edge with bytes, or an error is there to be read; or
-    /// urgent data, at which recv(2) stops short though more has come behind it, tcp(7).
-    pub read_on: bool,
-}
+/// Everything that a server asks of its surroundings: streams, listeners, the wall clock, the process.
+pub trait Net: SocketIo + Accept + WallClock + Host {}
 
-impl Readiness {
-    /// A socket just connected: its send buffer is empty, and whether there is something to read
-    /// its registration will tell.
-    pub const CONNECTED: Readiness = Readiness { read: false, write: true, read_on: false };
+impl<N: SocketIo + Accept + WallClock + Host> Net for N {}
 
-    /// Adds what an event told.
-    pub fn merge(&mut self, event: Readiness) {
-        self.read |= event.read;
-        self.write |= event.write;
-        self.read_on |= event.read_on;
-    }
-}
-
-/// Where the wall clock is read. It is for people; deadlines use [`Moment`].
-pub trait WallClock {
-    /// The time of day now.
-    fn wall_time(&self) -> WallTime;
-}
-
-/// Where time is read in the middle of a turn. What is measured to the microsecond cannot do with the
-/// time at which the turn began; deadlines can, and cost no call.
-pub trait MonotonicClock {
-    /// The time now, on the clock of [`Driver::end_turn`].
-    fn now(&self) -> Moment;
-}
-
-/// What a process has used, for the statistics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Its number, to send signals to.
-    pub process_id: u32,
-    /// Processor time, in user and kernel mode together.
-    pub cpu: Duration,
-    /// Memory in use, in bytes; 0 if the system does not tell.
-    pub resident_bytes: u64,
-}
-
-/// The process that a server runs in. One that is simulated, or has no operating system below it, has used
-/// nothing, and keeps its memory.
-pub trait Host {
-    /// What the process has used so far. It costs some system calls: to be called for a report, not in each turn.
-    fn usage(&self) -> Usage {
-        Usage::default()
-    }
-
-    /// Gives memory that was freed back to the system. After a crowd has left, for it takes time.
-    fn give_memory_back(&self) {}
-}
-
-/// A network: TCP, or what else connects streams; nonblocking, edge-triggered.
+/// Connected streams, nonblocking and edge-triggered.
 ///
-/// Every call that would have to wait fails with [`ErrorKind::WouldBlock`] instead; the socket's
-/// token is then reported once when waiting is over.
-pub trait Net: WallClock + Host {
-    /// A listening socket.
-    type Listener;
+/// A call that would have to wait fails with [`ErrorKind::WouldBlock`] instead. When waiting is over, one
+/// event tells so, if the stream is registered with that interest.
+pub trait SocketIo {
     /// A connected or connecting socket. Dropping it closes it.
     type Stream;
 
-    /// Takes one connection from the backlog, accept(2).
-    fn accept(&mut self, listener: &Self::Listener) -> io::Result<(Self::Stream, Peer)>;
-
-    /// Begins to connect, connect(2). Becoming writable means that it has ended, one way or the
-    /// other: [`Net::connected`] tells.
-    fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Stream> {
-        self.connect_from(None, address)
-    }
-
-    /// The same, from the local address `source` if one is named; its port is chosen as late as
-    /// that of one that is not named, so that a port can be used once for each destination.
-    fn connect_from(
+    /// Asks for events on a stream, EPOLL_CTL_ADD, once in its life. If it is ready already, an event
+    /// tells that too.
+    ///
+    /// # Errors
+    ///
+    /// What epoll_ctl(2) says, ENOMEM or ENOSPC for example.
+    fn register(
         &mut self,
-        source: Option<IpAddr>,
-        address: SocketAddr,
-    ) -> io::Result<Self::Stream>;
+        stream: &mut Self::Stream,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()>;
 
-    /// The outcome of a connect that has ended; [`ErrorKind::WouldBlock`] or
-    /// [`ErrorKind::NotConnected`] if it has not.
-    fn connected(&mut self, stream: &Self::Stream) -> io::Result<()>;
-
-    /// The socket's own address, getsockname(2).
-    fn local_addr(&self, stream: &Self::Stream) -> io::Result<SocketAddr>;
-
-    /// Asks for events on a stream, both directions, once for its whole life.
-    fn register(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
-
-    /// The same for a stream that was accepted. It can be written to, and an event that says so would
-    /// be one for nothing: it may leave that out until [`Net::watch_writing`].
-    fn register_accepted(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()> {
-        self.register(stream, token)
-    }
-
-    /// Asks for an event when a stream that was registered by [`Net::register_accepted`] can be
-    /// written to, now or later. Called when a write would have blocked, once in the stream's life.
-    fn watch_writing(&mut self, _: &mut Self::Stream, _: Token) -> io::Result<()> {
+    /// Widens the interest of a stream from [`Interest::Read`] to [`Interest::ReadWrite`], EPOLL_CTL_MOD.
+    /// To be called when send(2) would have blocked, once in the stream's life. If there is room by then,
+    /// an event tells that too. A network that tells of room without being asked need not do anything.
+    ///
+    /// A server registers with [`Interest::Read`] first: a new socket is writable, so EPOLLOUT would cost
+    /// one useless event for each connection.
+    ///
+    /// # Errors
+    ///
+    /// What epoll_ctl(2) says.
+    fn add_write_interest(&mut self, _: &mut Self::Stream, _: Token) -> io::Result<()> {
         Ok(())
     }
 
+    /// Reads what has arrived, recv(2); 0 is the peer's FIN.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WouldBlock`] if nothing has arrived; else the connection is broken.
+    fn recv(&mut self, stream: &mut Self::Stream, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Gives the kernel bytes to send, send(2); it may take fewer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WouldBlock`] if the send buffer is full; else the connection is broken.
+    fn send(&mut self, stream: &mut Self::Stream, bytes: &[u8]) -> io::Result<usize>;
+
+    /// What has become of the bytes that [`SocketIo::send`] gave the kernel.
+    fn output(&self, _: &Self::Stream) -> Output {
+        Output::Unknown
+    }
+
+    /// Sends FIN, shutdown(2).
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken.
+    fn send_fin(&mut self, stream: &mut Self::Stream) -> io::Result<()>;
+
+    /// Closes with RST. The kernel drops unsent bytes, instead of holding them for a peer that does not
+    /// read.
+    fn abort(&mut self, stream: Self::Stream);
+}
+
+/// Listeners.
+pub trait Accept: SocketIo {
+    /// A listening socket. Dropping it closes it.
+    type Listener;
+
+    /// Takes one connection from the backlog, accept(2).
+    fn accept(&mut self, listener: &Self::Listener) -> AcceptOutcome<Self::Stream>;
+
     /// Asks for events on a listener.
+    ///
+    /// # Errors
+    ///
+    /// What epoll_ctl(2) says.
     fn register_listener(&mut self, listener: &mut Self::Listener, token: Token) -> io::Result<()>;
 
-    /// Asks for no more events on a listener. To close it is not enough where another process has the
-    /// same socket: epoll(7) forgets a socket when its last descriptor is closed, in any process.
+    /// Asks for no more events on a listener. Closing it is not enough where another process has the same
+    /// socket: epoll(7) forgets a socket when its last descriptor is closed, in any process.
+    ///
+    /// # Errors
+    ///
+    /// What epoll_ctl(2) says.
     fn deregister_listener(&mut self, _: &mut Self::Listener) -> io::Result<()> {
         Ok(())
     }
 
-    /// Has the kernel ignore new handshakes with a listener, until [`Net::admit_handshakes`].
-    /// Handshakes that are in flight come to their end. A client that is ignored tries again after a
-    /// second, and is then let in or refused. A network without handshakes need not do anything.
+    /// Has the kernel ignore new handshakes with a listener, until [`Accept::admit_handshakes`].
+    /// Handshakes in flight finish. A client that is ignored sends its SYN again after a second, and is
+    /// then let in or refused. A network without handshakes need not do anything.
+    ///
+    /// # Errors
+    ///
+    /// What setsockopt(2) says; handshakes are then admitted as before.
     fn hold_off_handshakes(&mut self, _: &Self::Listener) -> io::Result<()> {
         Ok(())
     }
 
-    /// Undoes [`Net::hold_off_handshakes`]; nothing, if that was not done.
+    /// Undoes [`Accept::hold_off_handshakes`]; does nothing if they were not held off.
+    ///
+    /// # Errors
+    ///
+    /// What setsockopt(2) says.
     fn admit_handshakes(&mut self, _: &Self::Listener) -> io::Result<()> {
         Ok(())
     }
 
-    /// Refuses, for good, new clients of a listener that [`Net::hold_off_handshakes`] cannot hold off,
-    /// because connecting takes no handshake there. Those in its backlog can be accepted.
+    /// Refuses, for good, new clients of a listener that [`Accept::hold_off_handshakes`] cannot hold off,
+    /// because connecting takes no handshake there (a unix socket). Clients in its backlog can still be
+    /// accepted.
+    ///
+    /// # Errors
+    ///
+    /// What shutdown(2) says.
     fn refuse_newcomers(&mut self, _: &Self::Listener) -> io::Result<()> {
         Ok(())
     }
@@ -165,27 +164,64 @@ pub trait Net: WallClock + Host {
     {
         Handshakes::None
     }
-
-    /// Reads what has arrived, recv(2); 0 is the peer's FIN.
-    fn recv(&mut self, stream: &mut Self::Stream, into: &mut [u8]) -> io::Result<usize>;
-
-    /// Gives the kernel bytes to send, send(2); it may take fewer.
-    fn send(&mut self, stream: &mut Self::Stream, bytes: &[u8]) -> io::Result<usize>;
-
-    /// What has become of the bytes that [`Net::send`] gave the kernel.
-    fn output(&self, _: &Self::Stream) -> Output {
-        Output::Unknown
-    }
-
-    /// Sends FIN, shutdown(2).
-    fn send_fin(&mut self, stream: &mut Self::Stream) -> io::Result<()>;
-
-    /// Closes with RST: what is unsent is dropped by the kernel too, instead of held for a peer
-    /// that does not read.
-    fn abort(&mut self, stream: Self::Stream);
 }
 
-/// What has become of the bytes that the kernel was given for a peer: [`Net::output`].
+/// What accept(2) answered, by what the server has to do next.
+#[derive(Debug)]
+pub enum AcceptOutcome<S> {
+    /// A connection, and who is at its other end.
+    Connection(S, Peer),
+    /// The backlog is empty: an event tells when that changes.
+    NoneWaiting,
+    /// A signal came first: try again.
+    Interrupted,
+    /// A connection broke before it was accepted. The next one in the backlog may be fine.
+    Lost,
+    /// The system lacks something (descriptors, memory), or forbids the call. The clients stay in the
+    /// backlog, and no event will tell when accept(2) works again: try again later.
+    Failed(io::Error),
+}
+
+/// Outgoing connections.
+pub trait Connect: SocketIo {
+    /// Begins to connect, connect(2). When the stream becomes writable, the attempt has ended, one way or
+    /// the other: [`Connect::connected`] tells which.
+    ///
+    /// # Errors
+    ///
+    /// When the attempt fails at once.
+    fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Stream> {
+        self.connect_from(None, address)
+    }
+
+    /// The same, from the local address `source` if there is one. The local port is chosen as late as
+    /// without `source`, so that one port can serve once for each destination.
+    ///
+    /// # Errors
+    ///
+    /// When the attempt fails at once, or the source address is not ours.
+    fn connect_from(
+        &mut self,
+        source: Option<IpAddr>,
+        address: SocketAddr,
+    ) -> io::Result<Self::Stream>;
+
+    /// The outcome of an attempt to connect.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WouldBlock`] or [`ErrorKind::NotConnected`] if it still goes on; else why it failed.
+    fn connected(&mut self, stream: &Self::Stream) -> io::Result<()>;
+
+    /// The stream's own address, getsockname(2).
+    ///
+    /// # Errors
+    ///
+    /// What getsockname(2) says.
+    fn local_addr(&self, stream: &Self::Stream) -> io::Result<SocketAddr>;
+}
+
+/// What has become of the bytes that the kernel was given for a peer: [`SocketIo::output`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// The peer has received all of them.
@@ -201,7 +237,7 @@ pub enum Output {
     Unknown,
 }
 
-/// What is known of clients that have begun to connect: [`Net::handshakes`].
+/// What is known of clients that have begun to connect: [`Accept::handshakes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handshakes {
     /// No client is about to come into the backlog.
@@ -212,61 +248,12 @@ pub enum Handshakes {
     Unknown,
 }
 
-/// What a poll loop drives: it is told of events, then asked to work and when to be woken next.
-pub trait Driver {
-    /// A registered socket became ready.
-    fn ready(&mut self, token: Token, readiness: Readiness);
-
-    /// Something other than a socket spoke, at `now`. A driver that expects nothing ignores it.
-    fn notice(&mut self, _notice: Notice, _now: Moment) {}
-
-    /// All events of this turn were told. Works, and says when to be called at the latest.
-    fn end_turn(&mut self, now: Moment) -> Next;
-
-    /// A turn, in which nothing was waited for, began and ended at these moments. A driver that does not
-    /// measure its turns ignores it.
-    fn turn_ended(&mut self, _began: Moment, _ended: Moment) {}
-}
-
-/// What reaches a driver besides its sockets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// SIGTERM or SIGINT: stop in order; a second time: at once.
-    Terminate,
-    /// SIGQUIT: stop at once.
-    StopAtOnce,
-    /// SIGCHLD: a process that was started has ended, perhaps more than one.
-    ChildEnded,
-    /// SIGXCPU: the processor time that the process may use is nearly used up, so stop in order. It comes
-    /// again with each second of it that is used.
-    CpuTimeLimit,
-    /// SIGHUP: load files again.
-    Reload,
-    /// SIGUSR1: log the statistics.
-    Report,
-    /// Another thread, or process, has something to hand over.
-    Woken,
-}
-
-/// What the poll loop does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Looks for events without waiting: work is queued.
-    Poll,
-    /// Waits for events until then.
-    WaitUntil(Moment),
-    /// Waits for events, however long.
-    Wait,
-    /// Ends.
-    Stop,
-}
-
 /// What [`fill`] got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filled {
+pub enum ReadOutcome {
     /// This many bytes, at least one.
     Bytes(usize),
-    /// The peer's FIN: nothing will come any more.
+    /// The peer's FIN: nothing will come after it.
     Eof,
     /// Nothing now.
     Nothing,
@@ -274,36 +261,35 @@ pub enum Filled {
 
 /// Reads once into `into`, and remembers in `ready` whether there can be more.
 ///
-/// A count short of the room means that the socket's queue is empty: the next byte will be a new
-/// edge, and asking again would be a wasted system call. Unless [`Readiness::read_on`] says that this
-/// does not hold.
+/// A count short of the room means that the socket's queue is empty: the next byte will be a new edge,
+/// and another recv(2) would be wasted. [`Readiness::read_until_would_block`] marks the exceptions.
 ///
-/// A call that a signal interrupted is left for the next visit, still ready: retried here, one that
-/// is interrupted again and again would hold up the loop.
+/// If a signal interrupted the call, the stream stays ready, and the next visit tries again. A retry
+/// here could hold up the loop, if signal follows signal.
 ///
 /// # Errors
 ///
 /// What recv(2) says: the connection is broken.
-pub fn fill<N: Net>(
+pub fn fill<N: SocketIo>(
     net: &mut N,
     stream: &mut N::Stream,
     ready: &mut Readiness,
     into: &mut [u8],
-) -> io::Result<Filled> {
+) -> io::Result<ReadOutcome> {
     match net.recv(stream, into) {
         Ok(0) => {
             ready.read = false;
-            Ok(Filled::Eof)
+            Ok(ReadOutcome::Eof)
         }
         Ok(count) => {
-            ready.read = count == into.len() || ready.read_on;
-            Ok(Filled::Bytes(count))
+            ready.read = count == into.len() || ready.read_until_would_block;
+            Ok(ReadOutcome::Bytes(count))
         }
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
             ready.read = false;
-            Ok(Filled::Nothing)
+            Ok(ReadOutcome::Nothing)
         }
-        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Filled::Nothing),
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(ReadOutcome::Nothing),
         Err(error) => Err(error),
     }
 }
@@ -314,7 +300,7 @@ pub fn fill<N: Net>(
 /// # Errors
 ///
 /// What send(2) says: the connection is broken.
-pub fn flush<N: Net>(
+pub fn flush<N: SocketIo>(
     net: &mut N,
     stream: &mut N::Stream,
     ready: &mut Readiness,
@@ -342,7 +328,7 @@ pub fn flush<N: Net>(
 /// # Errors
 ///
 /// What send(2) says: the connection is broken, and nothing more can be sent.
-pub fn flush_queue<N: Net>(
+pub fn flush_queue<N: SocketIo>(
     net: &mut N,
     stream: &mut N::Stream,
     ready: &mut Readiness,

@@ -14,7 +14,9 @@ use super::slot::{Link, Role, Slot};
 use super::tally::Doing;
 use super::{Event, Load, Phase, Talk};
 use crate::io::clock::Moment;
-use crate::io::net::{MonotonicClock, Net, Readiness, Token};
+use crate::io::host::MonotonicClock;
+use crate::io::net::{Connect, Token};
+use crate::io::readiness::{Interest, Readiness};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
@@ -65,7 +67,7 @@ impl Opener {
     }
 }
 
-impl<N: Net + MonotonicClock> Load<N> {
+impl<N: Connect + MonotonicClock> Load<N> {
     /// Opens what the plan begins with, as fast as it allows.
     pub(super) fn open_more(&mut self, now: Moment) {
         if !matches!(self.phase, Phase::Opening) {
@@ -104,7 +106,7 @@ impl<N: Net + MonotonicClock> Load<N> {
         let generation = self.generations.take();
         self.slots[index].generation = generation;
         self.slots[index].ready = Readiness::default();
-        self.net.register(&mut stream, Token::new(index, generation))?;
+        self.net.register(&mut stream, Token::new(index, generation), Interest::ReadWrite)?;
         Ok(stream)
     }
 

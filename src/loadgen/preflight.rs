@@ -1,7 +1,7 @@
 //! Whether this machine can open N connections, told before the first of them is opened.
 //!
-//! [`System::read`] reads the limits from files, [`examine`] weighs [`Requirements`] against them, and
-//! the [`PreflightReport`] prints as a table, with a command for each limit that is too low.
+//! [`System::read`] reads the limits from files, [`examine`] weighs [`Requirements`] against them,
+//! and the [`PreflightReport`] prints as a table, with a command for each limit that is too low.
 //!
 //! Invariant: an examination without [`Verdict::Unknown`] is consistent with itself. The demand
 //! fits if it is for no more connections than [`MaxConnections`] says, and else it does not.

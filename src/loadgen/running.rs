@@ -16,7 +16,8 @@ use super::slot::{Link, Role};
 use super::tally::StormTally;
 use super::{Event, INTERVAL, Load, Phase};
 use crate::io::clock::Moment;
-use crate::io::net::{MonotonicClock, Net};
+use crate::io::host::MonotonicClock;
+use crate::io::net::Connect;
 use std::time::Duration;
 
 /// A run in which nothing is open, and nothing could be opened for this long, is given up.
@@ -155,7 +156,7 @@ impl Run {
     }
 }
 
-impl<N: Net + MonotonicClock> Load<N> {
+impl<N: Connect + MonotonicClock> Load<N> {
     /// Does what is due at `now`, before connections are seen to.
     pub(super) fn keep_schedule(&mut self, now: Moment) {
         if let Phase::Starting(start) = self.phase

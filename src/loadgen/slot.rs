@@ -5,7 +5,7 @@
 
 use super::talk::Talk;
 use crate::io::clock::Moment;
-use crate::io::net::Readiness;
+use crate::io::readiness::Readiness;
 use std::collections::VecDeque;
 
 /// What a slot's connections are for.

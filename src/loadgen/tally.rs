@@ -128,7 +128,7 @@ pub struct StormTally {
 /// A second of the run, or what there was of it. `L` is a [`Histogram`], or one put away.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Interval<L = Histogram> {
-    /// When it began, in nanoseconds on the clock of the driver.
+    /// When it began, in nanoseconds on the clock of the event handler.
     pub start: u64,
     /// Connections open at its end.
     pub connections: u64,

@@ -16,7 +16,8 @@ use super::slot::{Role, Slot};
 use super::visiting::Break;
 use super::{Load, Phase};
 use crate::io::clock::Moment;
-use crate::io::net::{MonotonicClock, Net};
+use crate::io::host::MonotonicClock;
+use crate::io::net::Connect;
 use std::time::Duration;
 
 /// Portions are moved this often, or as often as there is a whole byte to be moved.
@@ -25,7 +26,7 @@ const PORTIONS_PER_SECOND: usize = 10;
 /// A slow reader has this many requests under way, so that there is always more to read.
 const READER_PIPELINE: usize = 64;
 
-impl<N: Net + MonotonicClock> Load<N> {
+impl<N: Connect + MonotonicClock> Load<N> {
     pub(super) fn trickle(&mut self, index: usize, now: Moment) -> Result<(), Break> {
         let Phase::Running(run) = &self.phase else { return Ok(()) };
         let is_time = self.timers.deadline(index).is_none();

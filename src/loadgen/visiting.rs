@@ -16,7 +16,8 @@ use super::slot::{Link, Role, Slot};
 use super::tally::Doing;
 use super::{Load, Phase, Talk};
 use crate::io::clock::Moment;
-use crate::io::net::{self, Filled, MonotonicClock, Net};
+use crate::io::host::MonotonicClock;
+use crate::io::net::{self, Connect, ReadOutcome};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ pub(super) enum Break {
     Finished,
 }
 
-impl<N: Net + MonotonicClock> Load<N> {
+impl<N: Connect + MonotonicClock> Load<N> {
     pub(super) fn visit(&mut self, index: usize, now: Moment) {
         if self.needs_connection(index) {
             return self.connect_for_request(index, now);
@@ -111,15 +112,15 @@ impl<N: Net + MonotonicClock> Load<N> {
         let book = if *role == Role::Active { &mut self.book } else { &mut self.side_book };
         let answered = talk.answered();
         let outcome = match filled {
-            Filled::Nothing => Ok(now),
-            Filled::Bytes(count) => {
+            ReadOutcome::Nothing => Ok(now),
+            ReadOutcome::Bytes(count) => {
                 book.received(count, now);
                 talk.receive(&self.scratch[..count], &mut self.wire, book, now)
                     .map(|()| now)
                     .map_err(|_| Break::Failed(Doing::Reading, ErrorKind::InvalidData.into()))
             }
-            Filled::Eof if talk.receive_eof(&self.wire, book, now) => Err(Break::Finished),
-            Filled::Eof => Err(Break::Failed(Doing::Reading, ErrorKind::UnexpectedEof.into())),
+            ReadOutcome::Eof if talk.receive_eof(&self.wire, book, now) => Err(Break::Finished),
+            ReadOutcome::Eof => Err(Break::Failed(Doing::Reading, ErrorKind::UnexpectedEof.into())),
         };
         if talk.answered() != answered
             && let Some(dropped) = talk.returns_since.take()
@@ -215,12 +216,14 @@ impl<N: Net + MonotonicClock> Load<N> {
             return Ok(());
         }
         match net::fill(&mut self.net, stream, ready, &mut self.scratch) {
-            Ok(Filled::Nothing) => Ok(()),
-            Ok(Filled::Bytes(_)) => {
+            Ok(ReadOutcome::Nothing) => Ok(()),
+            Ok(ReadOutcome::Bytes(_)) => {
                 self.book.stray(|mismatches| mismatches.unexpected += 1);
                 Ok(())
             }
-            Ok(Filled::Eof) => Err(Break::Failed(Doing::Reading, ErrorKind::UnexpectedEof.into())),
+            Ok(ReadOutcome::Eof) => {
+                Err(Break::Failed(Doing::Reading, ErrorKind::UnexpectedEof.into()))
+            }
             Err(error) => Err(Break::Failed(Doing::Reading, error)),
         }
     }

@@ -1,7 +1,7 @@
 //! Giving up root's rights once the ports are bound: `--user USER[:GROUP]`.
 //!
-//! Invariant: after [`Credentials::drop_to`] the process has the user, the groups and the rights of that
-//! account, and no way back. It is not enough that the calls succeed: a process that still has
+//! Invariant: after [`Credentials::drop_to`] the process has the user, the groups and the rights of
+//! that account, and no way back. It is not enough that the calls succeed: a process that still has
 //! capabilities can become root again, so that is tried, and must fail.
 
 use nix::errno::Errno;

@@ -1,8 +1,8 @@
 //! Memory that several processes share and none can change: a sealed memfd, mapped.
 //!
-//! Invariant: the bytes of a [`SealedMemfd`] are there and stay as they are for as long as it lives. A
-//! process that has a mapped file open can truncate it or write to it: the first ends our process
-//! with SIGBUS, the second changes bytes that Rust takes for immutable. Seals (F_ADD_SEALS,
+//! Invariant: the bytes of a [`SealedMemfd`] are there and stay as they are for as long as it
+//! lives. A process that has a mapped file open can truncate it or write to it: the first ends our
+//! process with SIGBUS, the second changes bytes that Rust takes for immutable. Seals (F_ADD_SEALS,
 //! fcntl(2)) rule out both for every process and cannot be removed; so only sealed memfds are
 //! mapped.
 

@@ -9,7 +9,7 @@
 //! to the terminal on purpose, neither ends nor stops a server. docs/signals.md is the table for
 //! people.
 
-use crate::io::net::Notice;
+use crate::io::event_loop::Wakeup;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -42,12 +42,12 @@ pub enum Action {
     /// Its default action; it stays ignored if the parent process had it ignored, as nohup(1) and
     /// shells do.
     Inherited,
-    /// It reaches the driver of the poll loop as this notice, even if the parent process had it
-    /// ignored.
-    Watched(Notice),
+    /// It reaches the event handler of the poll loop as this wakeup, even if the parent process had
+    /// it ignored.
+    Watched(Wakeup),
     /// The same; but it stays ignored if the parent process had it ignored. So shells start jobs in
     /// the background: what the keyboard sends is not for them.
-    WatchedUnlessIgnored(Notice),
+    WatchedUnlessIgnored(Wakeup),
     /// The kernel lets nobody change it.
     Fixed,
 }
@@ -76,19 +76,19 @@ const TIMER: &str = "a timer of setitimer(2) survives exec, so a parent process 
 pub const TABLE: &[Row] = &[
     row(
         Signal::SIGHUP,
-        Action::Watched(Notice::Reload),
+        Action::Watched(Wakeup::Reload),
         Action::Inherited,
         "an operator; or the terminal was closed, which must not end a server",
     ),
     row(
         Signal::SIGINT,
-        Action::WatchedUnlessIgnored(Notice::Terminate),
+        Action::WatchedUnlessIgnored(Wakeup::Terminate),
         Action::Inherited,
         "the keyboard; `readyc bench` ends the run early and still reports",
     ),
     row(
         Signal::SIGQUIT,
-        Action::Watched(Notice::StopAtOnce),
+        Action::Watched(Wakeup::StopAtOnce),
         Action::Inherited,
         "the keyboard; a supervisor, whose shards must hear it even if a shell had it ignored",
     ),
@@ -100,7 +100,7 @@ pub const TABLE: &[Row] = &[
     row(Signal::SIGKILL, Action::Fixed, Action::Fixed, "ends a process at once"),
     row(
         Signal::SIGUSR1,
-        Action::Watched(Notice::Report),
+        Action::Watched(Wakeup::Report),
         Action::Inherited,
         "an operator asks for the statistics",
     ),
@@ -120,7 +120,7 @@ pub const TABLE: &[Row] = &[
     row(Signal::SIGALRM, Action::Ignored, Action::Ignored, TIMER),
     row(
         Signal::SIGTERM,
-        Action::Watched(Notice::Terminate),
+        Action::Watched(Wakeup::Terminate),
         Action::Inherited,
         "a service manager; `readyc bench` ends the run early and still reports",
     ),
@@ -160,7 +160,7 @@ pub const TABLE: &[Row] = &[
     row(Signal::SIGURG, Action::Inherited, Action::Inherited, "does nothing by default"),
     row(
         Signal::SIGXCPU,
-        Action::Watched(Notice::CpuTimeLimit),
+        Action::Watched(Wakeup::CpuTimeLimit),
         Action::Default,
         "RLIMIT_CPU (`ulimit -t`); `readyc bench` ends the run early and still reports. Where both \
          limits are the same, the soft one is lowered by 1 s, since at the hard one the kernel \
@@ -203,9 +203,9 @@ impl Row {
     }
 
     /// What a server is told when it comes, if anything.
-    fn notice(&self) -> Option<Notice> {
+    fn wakeup(&self) -> Option<Wakeup> {
         match self.server {
-            Action::Watched(notice) | Action::WatchedUnlessIgnored(notice) => Some(notice),
+            Action::Watched(wakeup) | Action::WatchedUnlessIgnored(wakeup) => Some(wakeup),
             Action::Ignored | Action::Default | Action::Inherited | Action::Fixed => None,
         }
     }
@@ -236,19 +236,19 @@ pub fn watched() -> io::Result<SigSet> {
 pub fn stopping(signals: &SigSet) -> SigSet {
     let stops = |signal: &Signal| {
         matches!(
-            notice(*signal),
-            Some(Notice::Terminate | Notice::StopAtOnce | Notice::CpuTimeLimit)
+            wakeup(*signal),
+            Some(Wakeup::Terminate | Wakeup::StopAtOnce | Wakeup::CpuTimeLimit)
         )
     };
     signals.iter().filter(stops).collect()
 }
 
-/// What a signal that is watched means to a driver.
-pub fn notice(signal: Signal) -> Option<Notice> {
+/// What a signal that is watched means to a handler.
+pub fn wakeup(signal: Signal) -> Option<Wakeup> {
     match signal {
         // Only the supervisor watches this one.
-        Signal::SIGCHLD => Some(Notice::ChildEnded),
-        _ => TABLE.iter().find(|row| row.signal == signal)?.notice(),
+        Signal::SIGCHLD => Some(Wakeup::ChildEnded),
+        _ => TABLE.iter().find(|row| row.signal == signal)?.wakeup(),
     }
 }
 
@@ -277,7 +277,7 @@ pub fn prepare(process: Process) -> io::Result<()> {
     if process == Process::Shard {
         // The supervisor has blocked these on purpose: what it sends before they are watched waits.
         blocked = SigSet::thread_get_mask()?;
-        let lifted = Signal::iterator().filter(|&signal| notice(signal).is_none());
+        let lifted = Signal::iterator().filter(|&signal| wakeup(signal).is_none());
         lifted.for_each(|signal| blocked.remove(signal));
     }
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&blocked), None)?;

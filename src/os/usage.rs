@@ -1,6 +1,6 @@
 //! What this process has used of the machine, for the statistics.
 
-use crate::io::net::Usage;
+use crate::io::host::Usage;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::unistd::{SysconfVar, sysconf};
 use std::fs::File;

@@ -1,15 +1,27 @@
 //! The reactor on real sockets of the loopback interface, real signals, and a real thread.
 
-use super::*;
+use super::Reactor;
+use super::listener::Listener;
 use crate::handlers::Service;
 use crate::handlers::daytime::Calendar;
+use crate::io::clock::Moment;
+use crate::io::event_loop::{EventHandler, LoopControl, Wakeup};
+use crate::io::host::WallClock;
+use crate::io::net::{Accept, AcceptOutcome, Connect, SocketIo};
+use crate::io::readiness::{Interest, Readiness};
+use crate::io::token::Token;
 use crate::os::listener::{self, Port};
+use crate::reactor::MioNet;
 use crate::server::Server;
 use crate::server::limits::Limits;
 use crate::table::Table;
-use nix::sys::signal::raise;
-use std::net::{Ipv4Addr, TcpStream as StdStream};
+use mio::net::TcpStream;
+use nix::sys::signal::{Signal, raise};
+use socket2::{Domain, SockRef, Socket, Type};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream as StdStream};
 use std::thread;
+use std::time::Duration;
 
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 const BACKLOG: u32 = 16;
@@ -20,36 +32,36 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Notes what it is told, and stops when it has seen enough.
 struct Witness<E> {
     events: Vec<(Token, Readiness)>,
-    notices: Vec<Notice>,
+    wakeups: Vec<Wakeup>,
     is_enough: E,
 }
 
-impl<E: FnMut(&[(Token, Readiness)], &[Notice]) -> bool> Driver for Witness<E> {
-    fn ready(&mut self, token: Token, readiness: Readiness) {
+impl<E: FnMut(&[(Token, Readiness)], &[Wakeup]) -> bool> EventHandler for Witness<E> {
+    fn on_ready(&mut self, token: Token, readiness: Readiness) {
         self.events.push((token, readiness));
     }
 
-    fn notice(&mut self, notice: Notice, _now: Moment) {
-        self.notices.push(notice);
+    fn on_wakeup(&mut self, wakeup: Wakeup, _now: Moment) {
+        self.wakeups.push(wakeup);
     }
 
-    fn end_turn(&mut self, now: Moment) -> Next {
-        assert!(now < Moment::START + PATIENCE, "waited for {:?}, {:?}", self.events, self.notices);
-        if (self.is_enough)(&self.events, &self.notices) {
-            return Next::Stop;
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
+        assert!(now < Moment::START + PATIENCE, "waited for {:?}, {:?}", self.events, self.wakeups);
+        if (self.is_enough)(&self.events, &self.wakeups) {
+            return LoopControl::Stop;
         }
-        Next::WaitUntil(Moment::START + PATIENCE)
+        LoopControl::WaitUntil(Moment::START + PATIENCE)
     }
 }
 
 /// Turns the loop until `is_enough`; returns all that was told.
 fn watch(
     reactor: &mut Reactor,
-    is_enough: impl FnMut(&[(Token, Readiness)], &[Notice]) -> bool,
-) -> (Vec<(Token, Readiness)>, Vec<Notice>) {
-    let mut witness = Witness { events: Vec::new(), notices: Vec::new(), is_enough };
+    is_enough: impl FnMut(&[(Token, Readiness)], &[Wakeup]) -> bool,
+) -> (Vec<(Token, Readiness)>, Vec<Wakeup>) {
+    let mut witness = Witness { events: Vec::new(), wakeups: Vec::new(), is_enough };
     reactor.run(&mut witness).expect("epoll works");
-    (witness.events, witness.notices)
+    (witness.events, witness.wakeups)
 }
 
 /// Turns the loop until an event for `token` says what `is_expected` looks for.
@@ -74,10 +86,11 @@ fn connected(reactor: &mut Reactor, net: &mut MioNet) -> (StdStream, TcpStream) 
     let client = StdStream::connect(address).expect("someone listens");
     client.set_read_timeout(Some(PATIENCE)).expect("a valid timeout");
     watch_for(reactor, Token(1), |readiness| readiness.read);
-    let (stream, peer) = net.accept(&listener).expect("a client waits");
+    let AcceptOutcome::Connection(stream, peer) = net.accept(&listener) else {
+        panic!("a client waits");
+    };
     assert_eq!(peer, client.local_addr().expect("it has one").into());
-    let error = net.accept(&listener).expect_err("nobody else waits");
-    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert!(matches!(net.accept(&listener), AcceptOutcome::NoneWaiting), "nobody else waits");
     (client, stream)
 }
 
@@ -98,7 +111,7 @@ fn accepted_sockets_send_without_delay() {
 fn bytes_and_fin_go_both_ways() {
     let (mut reactor, mut net) = reactor_and_net();
     let (mut client, mut stream) = connected(&mut reactor, &mut net);
-    net.register(&mut stream, Token(2)).expect("room in epoll");
+    net.register(&mut stream, Token(2), Interest::ReadWrite).expect("room in epoll");
     watch_for(&mut reactor, Token(2), |readiness| readiness.write);
     let mut buffer = [0; 100];
     let error = net.recv(&mut stream, &mut buffer).expect_err("nothing has come");
@@ -106,7 +119,9 @@ fn bytes_and_fin_go_both_ways() {
 
     client.write_all(b"question").expect("room in the socket");
     client.shutdown(Shutdown::Write).expect("a connected socket");
-    watch_for(&mut reactor, Token(2), |readiness| readiness.read && readiness.read_on);
+    watch_for(&mut reactor, Token(2), |readiness| {
+        readiness.read && readiness.read_until_would_block
+    });
     assert_eq!(net.recv(&mut stream, &mut buffer).expect("bytes came"), 8);
     assert_eq!(&buffer[..8], b"question");
     assert_eq!(net.recv(&mut stream, &mut buffer).expect("FIN came"), 0);
@@ -131,10 +146,10 @@ fn an_aborted_connection_is_reset() {
 fn a_reset_makes_both_directions_ready() {
     let (mut reactor, mut net) = reactor_and_net();
     let (client, mut stream) = connected(&mut reactor, &mut net);
-    net.register(&mut stream, Token(2)).expect("room in epoll");
+    net.register(&mut stream, Token(2), Interest::ReadWrite).expect("room in epoll");
     SockRef::from(&client).set_linger(Some(Duration::ZERO)).expect("a valid time");
     drop(client);
-    let all = Readiness { read: true, write: true, read_on: true };
+    let all = Readiness { read: true, write: true, read_until_would_block: true };
     watch_for(&mut reactor, Token(2), |readiness| readiness == all);
     let error = net.recv(&mut stream, &mut [0; 1]).expect_err("it was reset");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
@@ -145,7 +160,7 @@ fn a_connect_ends_with_a_connection_or_with_the_reason_why_not() {
     let (mut reactor, mut net) = reactor_and_net();
     let (_listener, address) = listening(&net);
     let mut stream = net.connect(address).expect("a socket");
-    net.register(&mut stream, Token(2)).expect("room in epoll");
+    net.register(&mut stream, Token(2), Interest::ReadWrite).expect("room in epoll");
     watch_for(&mut reactor, Token(2), |readiness| readiness.write);
     net.connected(&stream).expect("someone listens");
     assert!(net.local_addr(&stream).expect("it has one").ip().is_loopback());
@@ -155,7 +170,7 @@ fn a_connect_ends_with_a_connection_or_with_the_reason_why_not() {
     taken.bind(&SocketAddr::from(LOOPBACK).into()).expect("a free port");
     let deaf = taken.local_addr().ok().and_then(|address| address.as_socket()).expect("IPv4");
     let mut refused = net.connect(deaf).expect("a socket");
-    net.register(&mut refused, Token(3)).expect("room in epoll");
+    net.register(&mut refused, Token(3), Interest::ReadWrite).expect("room in epoll");
     watch_for(&mut reactor, Token(3), |readiness| readiness.write);
     let error = net.connected(&refused).expect_err("nobody listens");
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
@@ -166,8 +181,8 @@ fn another_thread_can_wake_the_loop() {
     let (mut reactor, _) = reactor_and_net();
     let waker = reactor.waker();
     let other = thread::spawn(move || waker.wake());
-    let (events, notices) = watch(&mut reactor, |_, notices| !notices.is_empty());
-    assert_eq!((events, notices), (vec![], vec![Notice::Woken]));
+    let (events, wakeups) = watch(&mut reactor, |_, wakeups| !wakeups.is_empty());
+    assert_eq!((events, wakeups), (vec![], vec![Wakeup::Message]));
     other.join().expect("no panic").expect("a wake-up");
 }
 
@@ -177,17 +192,17 @@ fn signals_arrive_as_notices() {
     let (mut reactor, _) = reactor_and_net();
     reactor.watch_signals_and(&[Signal::SIGQUIT, Signal::SIGCHLD]).expect("a descriptor");
     let cases = [
-        (Signal::SIGQUIT, Notice::StopAtOnce),
-        (Signal::SIGCHLD, Notice::ChildEnded),
-        (Signal::SIGHUP, Notice::Reload),
-        (Signal::SIGUSR1, Notice::Report),
-        (Signal::SIGINT, Notice::Terminate),
-        (Signal::SIGTERM, Notice::Terminate),
+        (Signal::SIGQUIT, Wakeup::StopAtOnce),
+        (Signal::SIGCHLD, Wakeup::ChildEnded),
+        (Signal::SIGHUP, Wakeup::Reload),
+        (Signal::SIGUSR1, Wakeup::Report),
+        (Signal::SIGINT, Wakeup::Terminate),
+        (Signal::SIGTERM, Wakeup::Terminate),
     ];
-    for (signal, notice) in cases {
+    for (signal, wakeup) in cases {
         raise(signal).expect("a known signal");
-        let (_, notices) = watch(&mut reactor, |_, notices| !notices.is_empty());
-        assert_eq!(notices, [notice], "{signal}");
+        let (_, wakeups) = watch(&mut reactor, |_, wakeups| !wakeups.is_empty());
+        assert_eq!(wakeups, [wakeup], "{signal}");
     }
 }
 
@@ -199,28 +214,28 @@ fn until_all_signals_are_watched_only_those_to_stop_arrive() {
     for signal in [Signal::SIGUSR1, Signal::SIGHUP, Signal::SIGTERM] {
         raise(signal).expect("a known signal");
     }
-    let (_, notices) = watch(&mut reactor, |_, notices| !notices.is_empty());
-    assert_eq!(notices, [Notice::Terminate]);
+    let (_, wakeups) = watch(&mut reactor, |_, wakeups| !wakeups.is_empty());
+    assert_eq!(wakeups, [Wakeup::Terminate]);
     reactor.watch_signals().expect("a descriptor");
-    let (_, notices) = watch(&mut reactor, |_, notices| notices.len() == 2);
-    assert_eq!(notices, [Notice::Reload, Notice::Report]);
+    let (_, wakeups) = watch(&mut reactor, |_, wakeups| wakeups.len() == 2);
+    assert_eq!(wakeups, [Wakeup::Reload, Wakeup::Report]);
 }
 
 #[test]
 fn a_moment_that_has_passed_is_not_waited_for() {
     struct Hurry(usize);
-    impl Driver for Hurry {
-        fn ready(&mut self, token: Token, _: Readiness) {
+    impl EventHandler for Hurry {
+        fn on_ready(&mut self, token: Token, _: Readiness) {
             panic!("nothing is registered as {token:?}");
         }
 
-        fn end_turn(&mut self, now: Moment) -> Next {
+        fn end_turn(&mut self, now: Moment) -> LoopControl {
             self.0 += 1;
             match self.0 {
-                1 => Next::Poll,
-                2 => Next::WaitUntil(Moment::START),
-                3 => Next::WaitUntil(now),
-                _ => Next::Stop,
+                1 => LoopControl::Poll,
+                2 => LoopControl::WaitUntil(Moment::START),
+                3 => LoopControl::WaitUntil(now),
+                _ => LoopControl::Stop,
             }
         }
     }
@@ -243,17 +258,17 @@ fn the_wall_clock_is_set() {
 /// Runs a server until one connection was served.
 struct UntilOneIsServed(Server<MioNet>);
 
-impl Driver for UntilOneIsServed {
-    fn ready(&mut self, token: Token, readiness: Readiness) {
-        self.0.ready(token, readiness);
+impl EventHandler for UntilOneIsServed {
+    fn on_ready(&mut self, token: Token, readiness: Readiness) {
+        self.0.on_ready(token, readiness);
     }
 
-    fn end_turn(&mut self, now: Moment) -> Next {
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
         let patience_ends = Moment::START + PATIENCE;
         assert!(now < patience_ends, "not served yet: {:?}", self.0.stats());
         match self.0.end_turn(now) {
-            _ if self.0.stats().closed_total() == 1 => Next::Stop,
-            Next::Wait => Next::WaitUntil(patience_ends),
+            _ if self.0.stats().closed_total() == 1 => LoopControl::Stop,
+            LoopControl::Wait => LoopControl::WaitUntil(patience_ends),
             next => next,
         }
     }
@@ -283,11 +298,11 @@ fn the_server_serves() {
         client.read_to_end(&mut received).expect("an echo, then FIN");
         received
     });
-    let mut driver = UntilOneIsServed(server);
-    reactor.run(&mut driver).expect("epoll works");
+    let mut handler = UntilOneIsServed(server);
+    reactor.run(&mut handler).expect("epoll works");
     writing.join().expect("no panic");
     assert!(reading.join().expect("no panic") == expected, "not what was sent");
-    assert_eq!((driver.0.stats().accepted, driver.0.stats().open()), (1, 0));
+    assert_eq!((handler.0.stats().accepted, handler.0.stats().open()), (1, 0));
 }
 
 /// Waits once, stops after the next turn, and notes what it is told of its turns.
@@ -296,20 +311,20 @@ struct Sleeper {
     turns: Vec<(Moment, Moment)>,
 }
 
-impl Driver for Sleeper {
-    fn ready(&mut self, token: Token, _: Readiness) {
+impl EventHandler for Sleeper {
+    fn on_ready(&mut self, token: Token, _: Readiness) {
         panic!("nothing is registered as {token:?}");
     }
 
-    fn end_turn(&mut self, now: Moment) -> Next {
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
         match self.waits_until {
             None => {
                 let until = now + Duration::from_millis(20);
                 self.waits_until = Some(until);
-                Next::WaitUntil(until)
+                LoopControl::WaitUntil(until)
             }
-            Some(until) if now < until => Next::WaitUntil(until),
-            Some(_) => Next::Stop,
+            Some(until) if now < until => LoopControl::WaitUntil(until),
+            Some(_) => LoopControl::Stop,
         }
     }
 
@@ -330,24 +345,24 @@ fn field_server_20_what_is_waited_for_is_no_part_of_a_turn() {
     assert!(first.1 < moment && last.0 >= moment, "{first:?}, {last:?}, {moment:?}");
 }
 
-/// Takes a notice at one moment, and its turn at a later one.
+/// Takes a wakeup at one moment, and its turn at a later one.
 #[derive(Default)]
-struct Noticing {
+struct LateTurn {
     noticed: Option<Moment>,
     turn: Option<(Moment, Moment)>,
 }
 
-impl Driver for Noticing {
-    fn ready(&mut self, token: Token, _: Readiness) {
+impl EventHandler for LateTurn {
+    fn on_ready(&mut self, token: Token, _: Readiness) {
         panic!("nothing is registered as {token:?}");
     }
 
-    fn notice(&mut self, _: Notice, now: Moment) {
+    fn on_wakeup(&mut self, _: Wakeup, now: Moment) {
         self.noticed = Some(now);
     }
 
-    fn end_turn(&mut self, _: Moment) -> Next {
-        if self.noticed.is_some() { Next::Stop } else { Next::Wait }
+    fn end_turn(&mut self, _: Moment) -> LoopControl {
+        if self.noticed.is_some() { LoopControl::Stop } else { LoopControl::Wait }
     }
 
     fn turn_ended(&mut self, began: Moment, ended: Moment) {
@@ -356,12 +371,12 @@ impl Driver for Noticing {
 }
 
 #[test]
-fn field_server_20_what_a_notice_asks_for_is_a_part_of_its_turn() {
+fn field_server_20_what_a_wakeup_asks_for_is_a_part_of_its_turn() {
     let (mut reactor, _) = reactor_and_net();
     reactor.waker().wake().expect("a wake-up");
-    let mut driver = Noticing::default();
-    reactor.run(&mut driver).expect("epoll works");
-    let (began, ended) = driver.turn.expect("a turn");
-    assert_eq!(driver.noticed, Some(began));
+    let mut handler = LateTurn::default();
+    reactor.run(&mut handler).expect("epoll works");
+    let (began, ended) = handler.turn.expect("a turn");
+    assert_eq!(handler.noticed, Some(began));
     assert!(ended > began);
 }

@@ -10,9 +10,7 @@ use super::visit::Visitor;
 use crate::counted::counted;
 use crate::handlers::Service;
 use crate::io::clock::Moment;
-use crate::io::net::{Handshakes, Net};
-use nix::errno::Errno;
-use std::io::{self, ErrorKind};
+use crate::io::net::{AcceptOutcome, Handshakes, Net};
 use std::time::Duration;
 
 /// Connections accepted in one turn: in a reconnect storm, those already in are served in between.
@@ -213,13 +211,13 @@ impl<N: Net> Gate<N> {
             }
             let listener = self.listeners.get_mut(number)?;
             match visitor.net.accept(&listener.socket) {
-                Ok((stream, peer)) => {
+                AcceptOutcome::Connection(stream, peer) => {
                     return Some(Accepted { stream, peer, service: listener.service });
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => listener.ready = false,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if is_of_that_connection(&error) => visitor.stats.accept_errors += 1,
-                Err(error) => {
+                AcceptOutcome::NoneWaiting => listener.ready = false,
+                AcceptOutcome::Interrupted => {}
+                AcceptOutcome::Lost => visitor.stats.accept_errors += 1,
+                AcceptOutcome::Failed(error) => {
                     self.pause(State::Starved { retry_at: visitor.now + RETRY }, visitor);
                     let active = counted(active, "connection");
                     self.say(visitor.now, format_args!("{error}, with {active} open"));
@@ -254,26 +252,4 @@ impl<N: Net> Gate<N> {
             log::warn!("accepting paused: {why}; new clients wait in the backlog");
         }
     }
-}
-
-/// Errors that concern one connection, lost before it was accepted: the next may be fine. Linux
-/// passes network errors of the new socket through accept(2), which says to treat them so.
-fn is_of_that_connection(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error().map(Errno::from_raw),
-        Some(
-            Errno::ECONNABORTED
-                | Errno::ECONNRESET
-                | Errno::EPROTO
-                | Errno::ENETDOWN
-                | Errno::ENETUNREACH
-                | Errno::EHOSTDOWN
-                | Errno::EHOSTUNREACH
-                | Errno::ENONET
-                | Errno::ENOPROTOOPT
-                | Errno::EOPNOTSUPP
-                | Errno::ETIMEDOUT
-                | Errno::EPERM
-        )
-    )
 }

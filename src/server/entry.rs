@@ -6,7 +6,7 @@ use crate::conn::Connection;
 use crate::handlers::Service;
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
-use crate::io::net::Readiness;
+use crate::io::readiness::Readiness;
 use crate::io::token::{Generations, Token};
 use crate::server::limits::Limits;
 use slab::Slab;
@@ -51,7 +51,7 @@ pub(super) struct Entry<S> {
     pub(super) ready: Readiness,
     pub(super) queued: bool,
     /// Whether the kernel was asked to tell when the stream can be written to.
-    pub(super) watches_writing: bool,
+    pub(super) write_interest: bool,
 }
 
 // A stream is a descriptor. A million idle connections take this a million times.
@@ -60,7 +60,7 @@ const _: () = assert!(size_of::<Entry<i32>>() == 88, "the size of a connection's
 /// recv(2) of a unix socket stops short at what came with a descriptor (SCM_RIGHTS, unix(7)) though more has
 /// come behind it, and no further edge tells.
 fn ready_when_accepted(peer: Peer) -> Readiness {
-    Readiness { read_on: matches!(peer, Peer::Unix(_)), ..Readiness::CONNECTED }
+    Readiness { read_until_would_block: matches!(peer, Peer::Unix(_)), ..Readiness::CONNECTED }
 }
 
 impl<S> Entry<S> {
@@ -74,7 +74,7 @@ impl<S> Entry<S> {
             service: accepted.service,
             ready: ready_when_accepted(accepted.peer),
             queued: false,
-            watches_writing: false,
+            write_interest: false,
         }
     }
 

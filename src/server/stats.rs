@@ -9,7 +9,7 @@ pub mod board;
 pub mod publishing;
 pub mod turns;
 
-use crate::io::net::Usage;
+use crate::io::host::Usage;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use crate::table::Table;

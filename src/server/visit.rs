@@ -10,7 +10,7 @@ use crate::conn::{Connection, Step, Turn};
 use crate::handlers::daytime::Calendar;
 use crate::handlers::{Context, Responder};
 use crate::io::clock::Moment;
-use crate::io::net::{self, Filled, Net, Output};
+use crate::io::net::{self, Net, Output, ReadOutcome};
 use crate::io::token::Token;
 use crate::server::client_log::ClientLog;
 use crate::server::close::CloseReason;
@@ -165,14 +165,14 @@ impl<N: Net> Visitor<N> {
     }
 
     /// Has the kernel tell when the peer takes output again, if it has ceased to. Most never do.
-    pub(super) fn watch_writing(&mut self, entry: &mut Entry<N::Stream>, index: usize) {
+    pub(super) fn add_write_interest(&mut self, entry: &mut Entry<N::Stream>, index: usize) {
         let is_stuck = !entry.ready.write && entry.conn.has_unsent();
-        if !is_stuck || entry.watches_writing {
+        if !is_stuck || entry.write_interest {
             return;
         }
         let token = Token::new(index, entry.generation);
-        match self.net.watch_writing(&mut entry.stream, token) {
-            Ok(()) => entry.watches_writing = true,
+        match self.net.add_write_interest(&mut entry.stream, token) {
+            Ok(()) => entry.write_interest = true,
             Err(error) => self.fail(entry, &error),
         }
     }
@@ -225,7 +225,7 @@ impl<N: Net> Visitor<N> {
     fn read(&mut self, entry: &mut Entry<N::Stream>) -> io::Result<usize> {
         let Entry { stream, ready, .. } = entry;
         match net::fill(&mut self.net, stream, ready, &mut self.scratch)? {
-            Filled::Bytes(count) => {
+            ReadOutcome::Bytes(count) => {
                 self.stats.bytes_in += count as u64;
                 let echo = self.with_engine(entry, |conn, turn, scratch| {
                     conn.receive_in_place(scratch.get_mut(..count).unwrap_or_default(), turn)
@@ -233,11 +233,11 @@ impl<N: Net> Visitor<N> {
                 self.echo = echo.unwrap_or_default();
                 Ok(count)
             }
-            Filled::Eof => {
+            ReadOutcome::Eof => {
                 self.with_engine(entry, |conn, turn, _| conn.receive_eof(turn));
                 Ok(0)
             }
-            Filled::Nothing => Ok(0),
+            ReadOutcome::Nothing => Ok(0),
         }
     }
 

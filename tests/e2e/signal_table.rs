@@ -8,7 +8,7 @@ use nix::libc;
 use nix::pty::{OpenptyResult, openpty};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use readyd::io::net::Notice;
+use readyd::io::event_loop::Wakeup;
 use readyd::os::signals::{Action, Row, TABLE};
 use std::fs;
 use std::io::Read;
@@ -23,7 +23,7 @@ const HARMLESS: [Signal; 4] = [Signal::SIGCHLD, Signal::SIGCONT, Signal::SIGURG,
 /// The numbers of all signals that must not end a process, if `action` is what it does with each.
 fn numbers_of_survivable(action: impl Fn(&Row) -> Action) -> Vec<i32> {
     let is_survivable = |row: &&Row| match action(row) {
-        Action::Ignored | Action::Watched(Notice::Reload | Notice::Report) => true,
+        Action::Ignored | Action::Watched(Wakeup::Reload | Wakeup::Report) => true,
         _ => HARMLESS.contains(&row.signal),
     };
     let named = TABLE.iter().filter(is_survivable).map(|row| row.signal as i32);

@@ -209,17 +209,17 @@ impl Kernel {
     }
 
     /// EPOLL_CTL_MOD: room that there is already is told too.
-    pub(crate) fn watch_writing(&mut self, index: usize, token: Token) -> io::Result<()> {
-        let result = self.fault(Call::WatchWriting, index);
+    pub(crate) fn add_write_interest(&mut self, index: usize, token: Token) -> io::Result<()> {
+        let result = self.fault(Call::AddWriteInterest, index);
         let outcome = Outcome::of(&result.as_ref().map(|()| token.0).map_err(copy_of));
-        self.note(self.ends[index].owner, What::WatchWriting, index, outcome);
+        self.note(self.ends[index].owner, What::AddWriteInterest, index, outcome);
         result?;
-        if self.ends[index].token != Some(token) || self.ends[index].watches_writing {
+        if self.ends[index].token != Some(token) || self.ends[index].write_interest {
             self.violate(format!(
                 "socket #{index} is modified, but not as one that was registered"
             ));
         }
-        self.ends[index].watches_writing = true;
+        self.ends[index].write_interest = true;
         self.news_of(index);
         Ok(())
     }

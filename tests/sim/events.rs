@@ -6,7 +6,8 @@ use crate::knobs::Knob;
 use crate::pipe::Fin;
 use crate::sockets::{Fate, Owner, Progress, Source};
 use crate::trace::{Outcome, What};
-use readyd::io::net::{Readiness, Token};
+use readyd::io::net::Token;
+use readyd::io::readiness::Readiness;
 
 /// With [`Knob::FewEventsAPoll`], what one poll takes at most.
 const FEW: usize = 3;
@@ -88,12 +89,12 @@ impl Kernel {
         let end = &self.ends[index];
         let is_broken = end.fate != Fate::Sound;
         let is_connecting = matches!(end.progress, Progress::Connecting(_));
-        let read_on = is_broken || end.incoming.fin == Fin::Arrived;
+        let read_until_would_block = is_broken || end.incoming.fin == Fin::Arrived;
         let has_room = !is_connecting && self.tells_of_room(index);
         Readiness {
-            read: read_on || end.incoming.readable() > 0,
-            write: is_broken || (has_room && end.watches_writing),
-            read_on,
+            read: read_until_would_block || end.incoming.readable() > 0,
+            write: is_broken || (has_room && end.write_interest),
+            read_until_would_block,
         }
     }
 
@@ -105,9 +106,9 @@ impl Kernel {
         end.was_told = true;
         end.empty_reads = 0;
         self.faults.count(Knob::SpuriousEvents);
-        let [read, write, read_on] = [0; 3].map(|_| self.dice.one_in(2));
+        let [read, write, read_until_would_block] = [0; 3].map(|_| self.dice.one_in(2));
         self.ends[index].told_of_room |= write;
-        Some((token, Readiness { read, write, read_on }))
+        Some((token, Readiness { read, write, read_until_would_block }))
     }
 
     /// An event for a socket that is closed.
@@ -117,7 +118,8 @@ impl Kernel {
         let token = *gone.get(gone.len() - recent + self.dice.below(recent))?;
         self.stale_told += u64::from(owner == Owner::Server);
         self.faults.count(Knob::StaleEvents);
-        let readiness = Readiness { read: true, write: true, read_on: self.dice.one_in(2) };
+        let readiness =
+            Readiness { read: true, write: true, read_until_would_block: self.dice.one_in(2) };
         self.note(owner, What::StaleEvent, token.0, Outcome::Ready(readiness));
         Some((token, readiness))
     }

@@ -127,7 +127,7 @@ impl Kernel {
                 handshake: Handshake::NotBegun,
                 awaits_room: false,
                 told_of_room: true,
-                watches_writing: true,
+                write_interest: true,
                 has_news: false,
                 is_under_way: false,
                 was_told: false,

@@ -1,4 +1,4 @@
-//! [`SimNet`]: the simulated kernel, as [`Net`] sees it.
+//! [`SimNet`]: the simulated kernel, as [`Net`](readyd::io::net::Net) sees it.
 
 use crate::doorman::Passage;
 use crate::homes::Home;
@@ -7,7 +7,9 @@ use crate::sockets::Owner;
 use crate::trace::{Outcome, What};
 use readyd::io::address::Peer;
 use readyd::io::clock::WallTime;
-use readyd::io::net::{Handshakes, Host, Net, Output, Token, Usage, WallClock};
+use readyd::io::host::{Host, Usage, WallClock};
+use readyd::io::net::{Accept, AcceptOutcome, Connect, Handshakes, Output, SocketIo, Token};
+use readyd::io::readiness::Interest;
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -99,40 +101,53 @@ impl WallClock for SimNet {
     }
 }
 
-impl Net for SimNet {
-    type Listener = SimListener;
+impl SocketIo for SimNet {
     type Stream = SimStream;
 
-    fn accept(&mut self, listener: &SimListener) -> io::Result<(SimStream, Peer)> {
-        let index = self.kernel.borrow_mut().accept(listener.number)?;
-        Ok((self.stream(index), self.kernel.borrow().peer_address(index / 2).into()))
-    }
-
-    fn connect_from(&mut self, _: Option<IpAddr>, address: SocketAddr) -> io::Result<SimStream> {
-        let index = self.kernel.borrow_mut().connect(self.owner, self.home, address)?;
-        Ok(self.stream(index))
-    }
-
-    fn connected(&mut self, stream: &SimStream) -> io::Result<()> {
-        self.kernel.borrow_mut().connected(stream.index)
-    }
-
-    fn local_addr(&self, stream: &SimStream) -> io::Result<SocketAddr> {
-        self.kernel.borrow_mut().local_address(stream.index)
-    }
-
-    fn register(&mut self, stream: &mut SimStream, token: Token) -> io::Result<()> {
-        self.kernel.borrow_mut().register(stream.index, token)
-    }
-
-    fn register_accepted(&mut self, stream: &mut SimStream, token: Token) -> io::Result<()> {
+    fn register(
+        &mut self,
+        stream: &mut SimStream,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
         let kernel = &mut *self.kernel.borrow_mut();
-        kernel.ends[stream.index].watches_writing = false;
+        kernel.ends[stream.index].write_interest = interest == Interest::ReadWrite;
         kernel.register(stream.index, token)
     }
 
-    fn watch_writing(&mut self, stream: &mut SimStream, token: Token) -> io::Result<()> {
-        self.kernel.borrow_mut().watch_writing(stream.index, token)
+    fn add_write_interest(&mut self, stream: &mut SimStream, token: Token) -> io::Result<()> {
+        self.kernel.borrow_mut().add_write_interest(stream.index, token)
+    }
+
+    fn output(&self, stream: &SimStream) -> Output {
+        self.kernel.borrow_mut().output(stream.index)
+    }
+
+    fn recv(&mut self, stream: &mut SimStream, into: &mut [u8]) -> io::Result<usize> {
+        self.kernel.borrow_mut().recv(stream.index, into)
+    }
+
+    fn send(&mut self, stream: &mut SimStream, bytes: &[u8]) -> io::Result<usize> {
+        self.kernel.borrow_mut().send(stream.index, bytes)
+    }
+
+    fn send_fin(&mut self, stream: &mut SimStream) -> io::Result<()> {
+        self.kernel.borrow_mut().send_fin(stream.index)
+    }
+
+    fn abort(&mut self, mut stream: SimStream) {
+        stream.is_aborted = true;
+    }
+}
+
+impl Accept for SimNet {
+    type Listener = SimListener;
+
+    fn accept(&mut self, listener: &SimListener) -> AcceptOutcome<SimStream> {
+        let accepted = self.kernel.borrow_mut().accept(listener.number);
+        let with_peer =
+            |index| (self.stream(index), Peer::from(self.kernel.borrow().peer_address(index / 2)));
+        accepted.map(with_peer).into()
     }
 
     fn register_listener(&mut self, listener: &mut SimListener, token: Token) -> io::Result<()> {
@@ -155,24 +170,19 @@ impl Net for SimNet {
         let numbers: Vec<usize> = of.map(|listener| listener.number).collect();
         self.kernel.borrow_mut().handshakes(&numbers)
     }
+}
 
-    fn output(&self, stream: &SimStream) -> Output {
-        self.kernel.borrow_mut().output(stream.index)
+impl Connect for SimNet {
+    fn connect_from(&mut self, _: Option<IpAddr>, address: SocketAddr) -> io::Result<SimStream> {
+        let index = self.kernel.borrow_mut().connect(self.owner, self.home, address)?;
+        Ok(self.stream(index))
     }
 
-    fn recv(&mut self, stream: &mut SimStream, into: &mut [u8]) -> io::Result<usize> {
-        self.kernel.borrow_mut().recv(stream.index, into)
+    fn connected(&mut self, stream: &SimStream) -> io::Result<()> {
+        self.kernel.borrow_mut().connected(stream.index)
     }
 
-    fn send(&mut self, stream: &mut SimStream, bytes: &[u8]) -> io::Result<usize> {
-        self.kernel.borrow_mut().send(stream.index, bytes)
-    }
-
-    fn send_fin(&mut self, stream: &mut SimStream) -> io::Result<()> {
-        self.kernel.borrow_mut().send_fin(stream.index)
-    }
-
-    fn abort(&mut self, mut stream: SimStream) {
-        stream.is_aborted = true;
+    fn local_addr(&self, stream: &SimStream) -> io::Result<SocketAddr> {
+        self.kernel.borrow_mut().local_address(stream.index)
     }
 }

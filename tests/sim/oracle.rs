@@ -12,7 +12,7 @@ use crate::net::SimNet;
 use crate::sockets::Owner;
 use crate::watch::Watch;
 use readyd::io::clock::WallTime;
-use readyd::io::net::Next;
+use readyd::io::event_loop::LoopControl;
 use readyd::server::close::CloseReason;
 use readyd::server::limits::Limits;
 use readyd::server::{Audited, Server};
@@ -39,7 +39,7 @@ pub(crate) struct Oracle {
 /// A turn that was done, and with what result.
 pub(crate) struct TurnDone<'a> {
     pub(crate) server: &'a Server<SimNet>,
-    pub(crate) next: Next,
+    pub(crate) next: LoopControl,
     pub(crate) limits: &'a Limits,
 }
 
@@ -163,7 +163,7 @@ impl Oracle {
     ) -> Result<(), String> {
         let facts = &kernel.facts[link];
         let watch = self.watches[link].as_mut().ok_or("it was never accepted")?;
-        if audited.has_work && !(audited.is_queued && done.next == Next::Poll) {
+        if audited.has_work && !(audited.is_queued && done.next == LoopControl::Poll) {
             return Err(format!("it has work and is forgotten: {audited:?}, {:?}", done.next));
         }
         if audited.wants_read && !audited.has_work && kernel.has_told_of_input(2 * link + 1) {

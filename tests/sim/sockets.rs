@@ -80,7 +80,7 @@ pub(crate) struct End {
     /// A send could not have all it wanted: then, and only then, more room is an edge.
     pub(crate) awaits_room: bool,
     /// Its owner asked for events that tell of room.
-    pub(crate) watches_writing: bool,
+    pub(crate) write_interest: bool,
     /// Is in the list of what has news.
     pub(crate) has_news: bool,
     /// Is in the list of what is under way.

@@ -5,7 +5,9 @@ use crate::dice::mix;
 use crate::sockets::Owner;
 use nix::errno::Errno;
 use readyd::io::clock::Moment;
-use readyd::io::net::{Next, Readiness, Token};
+use readyd::io::event_loop::LoopControl;
+use readyd::io::net::Token;
+use readyd::io::readiness::Readiness;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -26,7 +28,7 @@ pub(crate) enum What {
     Admit,
     Handshakes,
     Output,
-    WatchWriting,
+    AddWriteInterest,
     Recv,
     Send,
     Fin,
@@ -56,7 +58,7 @@ pub(crate) enum Outcome {
     Count(usize),
     Failed(Errno),
     Ready(Readiness),
-    Next(Next),
+    LoopControl(LoopControl),
     Done,
 }
 
@@ -70,16 +72,18 @@ impl Outcome {
 
     fn number(self) -> u64 {
         let bits = |ready: Readiness| {
-            u64::from(ready.read) | u64::from(ready.write) << 1 | u64::from(ready.read_on) << 2
+            u64::from(ready.read)
+                | u64::from(ready.write) << 1
+                | u64::from(ready.read_until_would_block) << 2
         };
         match self {
             Outcome::Count(count) => count as u64,
             Outcome::Failed(errno) => 1 << 40 | errno as u64,
             Outcome::Ready(ready) => 2 << 40 | bits(ready),
-            Outcome::Next(Next::Poll) => 3 << 40,
-            Outcome::Next(Next::Wait) => 4 << 40,
-            Outcome::Next(Next::Stop) => 5 << 40,
-            Outcome::Next(Next::WaitUntil(moment)) => mix(moment.as_nanos()),
+            Outcome::LoopControl(LoopControl::Poll) => 3 << 40,
+            Outcome::LoopControl(LoopControl::Wait) => 4 << 40,
+            Outcome::LoopControl(LoopControl::Stop) => 5 << 40,
+            Outcome::LoopControl(LoopControl::WaitUntil(moment)) => mix(moment.as_nanos()),
             Outcome::Done => 6 << 40,
         }
     }
@@ -158,12 +162,12 @@ impl fmt::Display for Entry {
             Outcome::Ready(ready) => {
                 let word = |is: bool, word| if is { word } else { "" };
                 let (read, write) = (word(ready.read, " read"), word(ready.write, " write"));
-                write!(f, " ->{read}{write}{}", word(ready.read_on, " read-on"))
+                write!(f, " ->{read}{write}{}", word(ready.read_until_would_block, " read-on"))
             }
-            Outcome::Next(Next::WaitUntil(moment)) => {
+            Outcome::LoopControl(LoopControl::WaitUntil(moment)) => {
                 write!(f, " -> wait until {:.6}", moment.since(Moment::START).as_secs_f64())
             }
-            Outcome::Next(next) => write!(f, " -> {next:?}"),
+            Outcome::LoopControl(next) => write!(f, " -> {next:?}"),
             Outcome::Done => Ok(()),
         }
     }

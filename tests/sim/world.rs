@@ -20,7 +20,7 @@ use readyd::client::Fleet;
 use readyd::handlers::Service;
 use readyd::handlers::daytime::{Calendar, Format};
 use readyd::io::clock::Moment;
-use readyd::io::net::{Driver, Next};
+use readyd::io::event_loop::{EventHandler, LoopControl};
 use readyd::server::Server;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -41,27 +41,27 @@ const SPINS: u32 = 50;
 #[derive(Debug)]
 struct Loop {
     owner: Owner,
-    next: Next,
+    next: LoopControl,
     /// Something other than a socket woke it.
     woken: bool,
 }
 
 impl Loop {
     fn new(owner: Owner) -> Loop {
-        Loop { owner, next: Next::Poll, woken: false }
+        Loop { owner, next: LoopControl::Poll, woken: false }
     }
 
     fn is_due(&self, now: Moment) -> bool {
         self.woken
             || match self.next {
-                Next::Poll => true,
-                Next::WaitUntil(moment) => now >= moment,
-                Next::Wait | Next::Stop => false,
+                LoopControl::Poll => true,
+                LoopControl::WaitUntil(moment) => now >= moment,
+                LoopControl::Wait | LoopControl::Stop => false,
             }
     }
 
     fn has_stopped(&self) -> bool {
-        self.next == Next::Stop
+        self.next == LoopControl::Stop
     }
 }
 
@@ -283,7 +283,7 @@ impl World {
         kernel: &RefCell<Kernel>,
         each: &Loop,
         dice: &mut Dice,
-    ) -> Option<Vec<(readyd::io::net::Token, readyd::io::net::Readiness)>> {
+    ) -> Option<Vec<(readyd::io::token::Token, readyd::io::readiness::Readiness)>> {
         let kernel = &mut *kernel.borrow_mut();
         if each.has_stopped() {
             return None;
@@ -311,7 +311,7 @@ impl World {
         self.kernel.borrow_mut().stops |= is_over;
         let is_quiet = events.is_empty();
         for (token, readiness) in events {
-            self.server.ready(token, readiness);
+            self.server.on_ready(token, readiness);
         }
         let next = self.server.end_turn(now);
         self.server.turn_ended(now, self.now());
@@ -321,8 +321,8 @@ impl World {
             self.stops_by_itself();
         }
         let kernel = &mut *self.kernel.borrow_mut();
-        kernel.note(Owner::Server, What::EndTurn, 0, Outcome::Next(next));
-        if let Next::WaitUntil(moment) = next
+        kernel.note(Owner::Server, What::EndTurn, 0, Outcome::LoopControl(next));
+        if let LoopControl::WaitUntil(moment) = next
             && moment <= now
         {
             return Err(format!("the server waits for what has been: {moment:?}"));
@@ -346,9 +346,9 @@ impl World {
     }
 
     /// Whether a turn was more than asking again: so that time passes for those who ask for ever.
-    fn was_active(spins: &mut u32, is_quiet: bool, next: Next) -> bool {
-        *spins = if is_quiet && next == Next::Poll { *spins + 1 } else { 0 };
-        !is_quiet || (next == Next::Poll && *spins < SPINS)
+    fn was_active(spins: &mut u32, is_quiet: bool, next: LoopControl) -> bool {
+        *spins = if is_quiet && next == LoopControl::Poll { *spins + 1 } else { 0 };
+        !is_quiet || (next == LoopControl::Poll && *spins < SPINS)
     }
 
     fn turn_fleet(&mut self, number: usize) -> Result<bool, String> {
@@ -359,15 +359,17 @@ impl World {
         let now = self.kernel.borrow().now;
         let is_quiet = events.is_empty();
         for (token, readiness) in events {
-            fleet.ready(token, readiness);
+            fleet.on_ready(token, readiness);
         }
         let next = fleet.end_turn(now);
         each.next = next;
-        self.kernel.borrow_mut().note(each.owner, What::EndTurn, 0, Outcome::Next(next));
+        self.kernel.borrow_mut().note(each.owner, What::EndTurn, 0, Outcome::LoopControl(next));
         if fleet.has_forgotten() {
             return Err("the client has forgotten a session that has work".to_owned());
         }
-        if matches!(next, Next::WaitUntil(moment) if moment <= now) || next == Next::Wait {
+        if matches!(next, LoopControl::WaitUntil(moment) if moment <= now)
+            || next == LoopControl::Wait
+        {
             return Err(format!("the client waits for what will not be: {next:?}"));
         }
         Ok(Self::was_active(&mut self.spins, is_quiet, next))
@@ -378,9 +380,9 @@ impl World {
         let now = self.now();
         let loops = self.fleet_loops.iter().chain([&self.server_loop]);
         let wakeups = loops.filter_map(|each| match each.next {
-            Next::WaitUntil(moment) => Some(moment),
-            Next::Poll => Some(now + Duration::from_millis(50)),
-            Next::Wait | Next::Stop => None,
+            LoopControl::WaitUntil(moment) => Some(moment),
+            LoopControl::Poll => Some(now + Duration::from_millis(50)),
+            LoopControl::Wait | LoopControl::Stop => None,
         });
         let peers = self.peers.iter().filter_map(|peer| peer.wakes_at(now));
         let next = wakeups.chain(peers).min();

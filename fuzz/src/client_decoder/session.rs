@@ -10,7 +10,7 @@ use readyd::client::{Expect, Script, Session, SessionError, Then, Voice};
 use readyd::io::clock::{Moment, WallTime};
 use readyd::protocol::frame::FrameError;
 use readyd::protocol::framing::Framing;
-use readyd::io::net::WallClock;
+use readyd::io::host::WallClock;
 use std::net::{Ipv4Addr, SocketAddr};
 
 #[derive(Arbitrary, Clone, Copy, Debug)]

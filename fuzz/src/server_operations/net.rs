@@ -5,11 +5,12 @@ use super::doorman::{Doorman, Source};
 use super::socket::{Fault, Reception, ServerEnd, Socket};
 use readyd::io::address::Peer;
 use readyd::io::clock::{Moment, WallTime};
-use readyd::io::net::{Host, Net, Readiness, Token, WallClock};
+use readyd::io::host::{Host, WallClock};
+use readyd::io::net::{Accept, AcceptOutcome, SocketIo, Token};
+use readyd::io::readiness::{Interest, Readiness};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 /// Calls of one kind in one life of a network: more means that the server spins.
@@ -228,36 +229,11 @@ impl WallClock for MemoryNet {
     }
 }
 
-impl Net for MemoryNet {
-    type Listener = Listener;
+impl SocketIo for MemoryNet {
     type Stream = Stream;
 
-    fn accept(&mut self, listener: &Listener) -> io::Result<(Stream, Peer)> {
-        let wires = &mut *self.0.borrow_mut();
-        wires.count_call();
-        wires.may_have_paused |= wires.accept_fault.may_pause_accepting();
-        wires.accept_fault.strike()?;
-        let waiting = &mut wires.backlogs[listener.number].waiting;
-        let number = waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
-        wires.accept(number);
-        let stream = Stream { number, net: self.clone(), is_aborted: false };
-        Ok((stream, wires.sockets[number].address.into()))
-    }
-
-    fn connect_from(&mut self, _: Option<IpAddr>, _: SocketAddr) -> io::Result<Stream> {
-        Err(ErrorKind::Unsupported.into())
-    }
-
-    fn connected(&mut self, _: &Stream) -> io::Result<()> {
-        Err(ErrorKind::Unsupported.into())
-    }
-
-    fn local_addr(&self, _: &Stream) -> io::Result<SocketAddr> {
-        Err(ErrorKind::Unsupported.into())
-    }
-
     /// Reports at once what the socket is ready for, as EPOLL_CTL_ADD does.
-    fn register(&mut self, stream: &mut Stream, token: Token) -> io::Result<()> {
+    fn register(&mut self, stream: &mut Stream, token: Token, _: Interest) -> io::Result<()> {
         let wires = &mut *self.0.borrow_mut();
         wires.sockets[stream.number].register(token, &mut wires.register_fault)?;
         wires.tokens.push(token);
@@ -266,14 +242,9 @@ impl Net for MemoryNet {
     }
 
     /// Reports at once whether there is room by now, as EPOLL_CTL_MOD does.
-    fn watch_writing(&mut self, stream: &mut Stream, token: Token) -> io::Result<()> {
-        self.socket(stream.number, |socket| socket.watch_writing(token));
+    fn add_write_interest(&mut self, stream: &mut Stream, token: Token) -> io::Result<()> {
+        self.socket(stream.number, |socket| socket.add_write_interest(token));
         self.change(stream.number, |_| ());
-        Ok(())
-    }
-
-    fn register_listener(&mut self, listener: &mut Listener, token: Token) -> io::Result<()> {
-        self.0.borrow_mut().backlogs[listener.number].token = Some(token);
         Ok(())
     }
 
@@ -300,5 +271,32 @@ impl Net for MemoryNet {
 
     fn abort(&mut self, mut stream: Stream) {
         stream.is_aborted = true;
+    }
+}
+
+impl MemoryNet {
+    fn try_accept(&self, listener: &Listener) -> io::Result<(Stream, Peer)> {
+        let wires = &mut *self.0.borrow_mut();
+        wires.count_call();
+        wires.may_have_paused |= wires.accept_fault.may_pause_accepting();
+        wires.accept_fault.strike()?;
+        let waiting = &mut wires.backlogs[listener.number].waiting;
+        let number = waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
+        wires.accept(number);
+        let stream = Stream { number, net: self.clone(), is_aborted: false };
+        Ok((stream, wires.sockets[number].address.into()))
+    }
+}
+
+impl Accept for MemoryNet {
+    type Listener = Listener;
+
+    fn accept(&mut self, listener: &Listener) -> AcceptOutcome<Stream> {
+        self.try_accept(listener).into()
+    }
+
+    fn register_listener(&mut self, listener: &mut Listener, token: Token) -> io::Result<()> {
+        self.0.borrow_mut().backlogs[listener.number].token = Some(token);
+        Ok(())
     }
 }

@@ -3,7 +3,8 @@
 use super::doorman::{Refusal, Source};
 use arbitrary::Arbitrary;
 use readyd::io::clock::Moment;
-use readyd::io::net::{Readiness, Token};
+use readyd::io::net::Token;
+use readyd::io::readiness::Readiness;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -112,7 +113,7 @@ pub(super) struct Socket {
     is_lost: bool,
     awaits_room: bool,
     /// Whether the server wants to be told when it can write.
-    watches_writing: bool,
+    write_interest: bool,
 }
 
 impl Socket {
@@ -135,7 +136,7 @@ impl Socket {
             fin_at: Moment::NEVER,
             is_lost: false,
             awaits_room: false,
-            watches_writing: false,
+            write_interest: false,
         }
     }
 
@@ -148,12 +149,12 @@ impl Socket {
     }
 
     pub(super) fn readiness(&self) -> Readiness {
-        let read_on = self.peer_end != PeerEnd::Open;
+        let read_until_would_block = self.peer_end != PeerEnd::Open;
         let is_broken = matches!(self.peer_end, PeerEnd::Reset | PeerEnd::Gone);
         Readiness {
-            read: !self.unread.is_empty() || read_on,
-            write: (self.watches_writing && self.window > 0) || is_broken,
-            read_on,
+            read: !self.unread.is_empty() || read_until_would_block,
+            write: (self.write_interest && self.window > 0) || is_broken,
+            read_until_would_block,
         }
     }
 
@@ -199,10 +200,10 @@ impl Socket {
     }
 
     /// The server wants to be told when it can write.
-    pub(super) fn watch_writing(&mut self, token: Token) {
+    pub(super) fn add_write_interest(&mut self, token: Token) {
         assert_eq!(self.token, Some(token), "watched under another name");
-        assert!(!self.watches_writing, "once is enough");
-        self.watches_writing = true;
+        assert!(!self.write_interest, "once is enough");
+        self.write_interest = true;
     }
 
     /// The server half-closes.

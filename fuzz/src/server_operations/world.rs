@@ -10,7 +10,9 @@ use readyd::io::clock::Moment;
 use readyd::handlers::Service;
 use readyd::handlers::daytime::Calendar;
 use readyd::server::limits::Limits;
-use readyd::io::net::{Driver, Next, Readiness, Token};
+use readyd::io::event_loop::{EventHandler, LoopControl};
+use readyd::io::net::Token;
+use readyd::io::readiness::Readiness;
 use readyd::server::Server;
 use readyd::table::{ColumnOrder, Table};
 use readyd::io::token::Generations;
@@ -138,16 +140,16 @@ impl World {
         let is_listener = token.generation() == Generations::NONE;
         let is_stale = !is_listener && !self.net.is_registered(token);
         let before = self.server.stats().stale_events;
-        self.server.ready(token, readiness);
+        self.server.on_ready(token, readiness);
         let counted = self.server.stats().stale_events - before;
         assert_eq!(counted, u64::from(is_stale), "an event for {token:?}");
     }
 
     /// One turn of the loop.
-    fn turn(&mut self) -> Next {
+    fn turn(&mut self) -> LoopControl {
         self.net.0.borrow_mut().now = self.now;
         for (token, readiness) in self.net.events() {
-            self.server.ready(token, readiness);
+            self.server.on_ready(token, readiness);
         }
         let next = self.server.end_turn(self.now);
         let wires = self.net.0.borrow();
@@ -161,13 +163,13 @@ impl World {
     }
 
     /// Turns the loop until it would wait for events or for time, or stop.
-    fn run(&mut self) -> Next {
+    fn run(&mut self) -> LoopControl {
         for _ in 0..MANY_TURNS {
             let next = self.turn();
-            if next == Next::Stop {
+            if next == LoopControl::Stop {
                 return next;
             }
-            if next != Next::Poll && !self.net.has_events() {
+            if next != LoopControl::Poll && !self.net.has_events() {
                 let wires = self.net.0.borrow();
                 let neglected = wires.sockets.iter().position(|socket| socket.is_neglected());
                 assert_eq!(neglected, None, "has sent what nobody reads");
@@ -178,15 +180,15 @@ impl World {
     }
 
     /// Turns the loop, on and on through the waits, until `duration` has passed or it stops.
-    fn run_for(&mut self, duration: Duration) -> Next {
+    fn run_for(&mut self, duration: Duration) -> LoopControl {
         let end = self.now + duration;
         for _ in 0..MANY_TURNS {
             match self.run() {
-                Next::WaitUntil(moment) if moment <= end => {
+                LoopControl::WaitUntil(moment) if moment <= end => {
                     assert!(moment > self.now, "woken for nothing");
                     self.now = moment;
                 }
-                Next::Stop => return Next::Stop,
+                LoopControl::Stop => return LoopControl::Stop,
                 // Nothing would wake it.
                 next => {
                     self.now = end;
@@ -198,7 +200,7 @@ impl World {
     }
 
     fn pass(&mut self, duration: Duration) {
-        assert_ne!(self.run_for(duration), Next::Stop, "nobody told it to stop");
+        assert_ne!(self.run_for(duration), LoopControl::Stop, "nobody told it to stop");
     }
 
     /// Nothing fails any more, and nobody is slow; but of text without end there is enough.
@@ -273,7 +275,7 @@ impl World {
             assert!(!is_anyone || !has_room || wires.may_have_paused, "reset in the backlog");
         }
         let next = self.run_for(self.limits.drain_timeout + Duration::from_millis(1));
-        assert_eq!(next, Next::Stop, "it did not stop in time");
+        assert_eq!(next, LoopControl::Stop, "it did not stop in time");
         self.check_end(self.is_patient && times == 1);
     }
 
@@ -300,7 +302,7 @@ impl World {
 }
 
 fn readiness_of(bits: u8) -> Readiness {
-    Readiness { read: bits & 1 != 0, write: bits & 2 != 0, read_on: bits & 4 != 0 }
+    Readiness { read: bits & 1 != 0, write: bits & 2 != 0, read_until_would_block: bits & 4 != 0 }
 }
 
 fn table(version: u32) -> Table {

@@ -7,7 +7,9 @@ use crate::loader::Loader;
 use crate::zone::{self, ZoneReader};
 use readyd::counted::counted;
 use readyd::io::clock::Moment;
-use readyd::io::net::{Driver, Next, Notice, Readiness, Token};
+use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
+use readyd::io::net::Token;
+use readyd::io::readiness::Readiness;
 use readyd::reactor::MioNet;
 use readyd::server::Server;
 use readyd::table::Table;
@@ -216,27 +218,27 @@ fn no_descriptor() -> io::Error {
     io::Error::other("no descriptor is free")
 }
 
-impl Driver for Daemon {
-    fn ready(&mut self, token: Token, readiness: Readiness) {
-        self.server.ready(token, readiness);
+impl EventHandler for Daemon {
+    fn on_ready(&mut self, token: Token, readiness: Readiness) {
+        self.server.on_ready(token, readiness);
     }
 
-    fn notice(&mut self, notice: Notice, now: Moment) {
-        match notice {
-            Notice::Terminate => self.terminate(now),
-            Notice::StopAtOnce => self.stop_at_once(now),
-            Notice::CpuTimeLimit => self.stop_for_want_of_cpu_time(now),
-            Notice::Reload => self.start_reload(),
-            Notice::Report => self.report(now),
-            Notice::Woken => {
+    fn on_wakeup(&mut self, wakeup: Wakeup, now: Moment) {
+        match wakeup {
+            Wakeup::Terminate => self.terminate(now),
+            Wakeup::StopAtOnce => self.stop_at_once(now),
+            Wakeup::CpuTimeLimit => self.stop_for_want_of_cpu_time(now),
+            Wakeup::Reload => self.start_reload(),
+            Wakeup::Report => self.report(now),
+            Wakeup::Message => {
                 self.take_files();
                 self.follow_instructions(now);
             }
-            Notice::ChildEnded => {}
+            Wakeup::ChildEnded => {}
         }
     }
 
-    fn end_turn(&mut self, now: Moment) -> Next {
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
         self.server.end_turn(now)
     }
 

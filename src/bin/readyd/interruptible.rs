@@ -11,7 +11,9 @@
 use crate::background::{Handover, in_a_thread};
 use crate::start::StartError;
 use readyd::io::clock::Moment;
-use readyd::io::net::{Driver, Next, Notice, Readiness, Token};
+use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
+use readyd::io::net::Token;
+use readyd::io::readiness::Readiness;
 use readyd::reactor::Reactor;
 use std::time::Duration;
 
@@ -29,23 +31,23 @@ enum Waiting<'a> {
     Stopped,
 }
 
-impl Driver for Waiting<'_> {
+impl EventHandler for Waiting<'_> {
     /// No socket is watched.
-    fn ready(&mut self, _token: Token, _readiness: Readiness) {}
+    fn on_ready(&mut self, _token: Token, _readiness: Readiness) {}
 
-    fn notice(&mut self, notice: Notice, _now: Moment) {
-        if matches!(notice, Notice::Terminate | Notice::StopAtOnce | Notice::CpuTimeLimit) {
+    fn on_wakeup(&mut self, wakeup: Wakeup, _now: Moment) {
+        if matches!(wakeup, Wakeup::Terminate | Wakeup::StopAtOnce | Wakeup::CpuTimeLimit) {
             *self = Waiting::Stopped;
         }
     }
 
-    fn end_turn(&mut self, now: Moment) -> Next {
-        let Waiting::Until(is_done) = self else { return Next::Stop };
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
+        let Waiting::Until(is_done) = self else { return LoopControl::Stop };
         if !is_done() {
-            return Next::WaitUntil(now + LOOK_AGAIN_AFTER);
+            return LoopControl::WaitUntil(now + LOOK_AGAIN_AFTER);
         }
         *self = Waiting::Done;
-        Next::Stop
+        LoopControl::Stop
     }
 }
 

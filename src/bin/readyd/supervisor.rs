@@ -1,13 +1,12 @@
-//! `--shards COUNT`: a process that serves no client, and looks after the processes that do.
+//! `--shards COUNT`: the supervisor, a process that serves no client and runs the shards that do.
 //!
-//! It binds each shard's listeners, gives up root's rights if it is to, starts the shards, and
-//! starts another for each that ends or drains. It keeps the listeners open: a client that connects
-//! while a shard is missing waits in the kernel for its successor.
+//! It binds each shard's listeners, drops root's privileges for `--user`, starts the shards, and
+//! starts a successor for each shard that ends or drains. It keeps the listeners open: a client that
+//! connects while a shard is missing waits in the backlog for the successor.
 //!
-//! Invariants: a shard that ends harms the clients of no other. When the supervisor ends, so do the
-//! shards. It waits for no shard: each time limit that it keeps is its own, and ends in SIGKILL. It
-//! is woken by signals, by what a shard says, and by its own deadlines: a start, a look of the
-//! watchdog, an end.
+//! Invariants: a shard that ends harms no client of another shard. When the supervisor ends, so do
+//! the shards. It blocks on no shard: each time limit is its own, and ends in SIGKILL. Signals,
+//! messages of shards and its own deadlines (a start, a watchdog check, a kill) wake it.
 
 mod handover;
 mod idle;
@@ -31,7 +30,9 @@ use process::Process;
 use readyd::config::{Config, Origins};
 use readyd::counted::counted;
 use readyd::io::clock::Moment;
-use readyd::io::net::{Driver, Next, Notice, Readiness, Token};
+use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
+use readyd::io::net::Token;
+use readyd::io::readiness::Readiness;
 use readyd::os::inherited_fd;
 use readyd::reactor::{Inputs, Reactor};
 use readyd::server::limits::Limits;
@@ -44,22 +45,21 @@ use std::io;
 use std::time::Duration;
 use watchdog::Watchdog;
 
-/// A process that has to end, because its drain timeout is over or it was told to end at once, has
-/// so long for it. Then it is killed.
+/// How long a process may take to exit after its drain timeout or SIGQUIT, before SIGKILL.
 const STOPPING_GRACE: Duration = Duration::from_secs(1);
 
 /// What all shards are started with.
 struct SpawnTemplate {
     /// The program that they run.
     program: Program,
-    /// What is asked of each, but for its listeners.
+    /// The configuration of each, without listeners.
     config: Config,
     board: Board,
-    /// When the supervisor began, on the system's monotonic clock.
+    /// When the supervisor started, in nanoseconds of CLOCK_MONOTONIC.
     began: u64,
     table: SealedTable,
     zone: SealedZone,
-    /// What they write their log to, if it is not simply standard error.
+    /// The file that they write their log to; `None` for standard error.
     log: Option<File>,
     inputs: Inputs,
 }
@@ -68,7 +68,7 @@ struct SpawnTemplate {
 enum Phase {
     /// A shard that ends is replaced.
     Serving,
-    /// All have been told to end, by then at the latest.
+    /// All shards have been told to exit, at the latest at the deadline.
     Stopping { deadline: Moment },
 }
 
@@ -81,15 +81,19 @@ struct Supervisor {
     zone_reader: ZoneReader,
     idle: Option<IdleWatch>,
     watchdog: Option<Watchdog>,
-    /// What the board says of the shards.
+    /// What was last published about the shards.
     overview: Shards,
-    /// Why it was stopped, if it was not told to.
+    /// Why it stops, if no signal asked for it.
     failure: Option<StartError>,
-    /// Shards that ended otherwise than in order after they were told to.
+    /// Names of shards that exited with an error after they were told to stop.
     broken: Vec<String>,
 }
 
-/// Starts shards, looks after them until they have ended, and tells how it went.
+/// Starts the shards, and runs until all have exited.
+///
+/// # Errors
+///
+/// Why it could not start, why it stopped, or which shards exited with an error.
 pub(crate) fn run(
     config: &Config,
     origins: &Origins,
@@ -106,16 +110,16 @@ pub(crate) fn run(
     let zone_source = zone::source(config);
     let zone = SealedZone::of(zone::first_rules(&zone_source), 0)
         .map_err(|error| StartError::System("put the time zone into shared memory", error))?;
-    // What was read from a descriptor without a name here has been read: see --table /dev/fd/63.
+    // The table may have been one of these descriptors (--table /dev/fd/63); it has been read.
     inherited_fd::close_others();
-    // SIGQUIT is among them: what is blocked here is blocked in the shards that it starts, until
-    // they watch it.
+    // Children inherit the signal mask, SIGQUIT included: a signal that is sent before a shard opens
+    // its own signalfd stays pending.
     reactor
         .watch_signals_and(&[Signal::SIGCHLD])
         .map_err(|error| StartError::System("watch signals", error))?;
     let Sockets { addresses, of_shards } = sockets::for_each_shard(config, origins, inherited)?;
     start::announce(config, &addresses)?;
-    // While there is the right to open it.
+    // Opened while the privileges to do so are there.
     let log = logger::own_description(true);
     start::drop_privileges(config, credentials)?;
     let board = Board::create(config.shards)
@@ -151,8 +155,8 @@ pub(crate) fn run(
     supervisor.outcome()
 }
 
-/// What a shard is asked for: its part of what is bounded in total, and nothing that is the
-/// supervisor's.
+/// The configuration of a shard: its share of each total limit, and nothing that only the supervisor
+/// does.
 fn config_of_a_shard(config: &Config) -> Config {
     let shards = config.shards;
     let memory_limit = start::memory_limit(config.memory_limit).div_ceil(shards);
@@ -173,7 +177,7 @@ fn config_of_a_shard(config: &Config) -> Config {
 }
 
 impl Supervisor {
-    /// Tells all to end, the second time at once.
+    /// Drains all shards; the second time, stops them at once.
     fn terminate(&mut self, now: Moment) {
         if self.phase != Phase::Serving {
             return self.stop_at_once(now);
@@ -202,13 +206,13 @@ impl Supervisor {
         self.slots.iter_mut().flat_map(ShardSlot::processes_mut)
     }
 
-    /// Does what the shards have asked for.
+    /// Handles the messages of the shards.
     fn take_answers(&mut self, now: Moment) {
         for number in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(number) else { return };
             for (seat, answer) in slot.take_answers() {
                 match answer {
-                    // When all stop, it has been told to serve the backlog, and does.
+                    // All stop: the shard has been told to serve its backlog already.
                     Answer::Drains if self.phase != Phase::Serving => {}
                     Answer::Drains => {
                         if slot.drains(seat, &self.template, now) {
@@ -250,7 +254,7 @@ impl Supervisor {
         }
     }
 
-    /// Looks which processes have ended. One SIGCHLD may stand for several.
+    /// Reaps the processes that have ended. One SIGCHLD may stand for several.
     fn look_after_shards(&mut self, now: Moment) {
         for number in 0..self.slots.len() {
             loop {
@@ -281,7 +285,7 @@ impl Supervisor {
                 let when = slot.wait_for_a_successor(now);
                 log::error!("{name} has ended ({ending}); another starts {when}");
             }
-            // What one cannot, the others cannot either, now or later.
+            // It never served: the other shards will fail in the same way, now and later.
             (Ended::Server(ending), _) => {
                 self.give_up(StartError::ShardFailed(number, ending), now);
             }
@@ -295,7 +299,7 @@ impl Supervisor {
         }
     }
 
-    /// Starts each shard whose time has come.
+    /// Starts each shard whose start is due.
     fn start_shards(&mut self, now: Moment) {
         for number in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(number) else { return };
@@ -304,7 +308,7 @@ impl Supervisor {
             }
             match (slot.start_if_due(&self.template, now), self.phase) {
                 (Ok(false), _) | (Ok(true), Phase::Serving) => {}
-                // It serves those who wait in the backlog, and ends.
+                // It serves the clients in the backlog, and exits.
                 (Ok(true), Phase::Stopping { deadline }) => slot.stop(now, deadline),
                 (Err(error), Phase::Stopping { .. }) => {
                     log::error!("cannot start {}: {error}", slot.name());
@@ -321,7 +325,7 @@ impl Supervisor {
         }
     }
 
-    /// Ends processes that were told to end and have not.
+    /// Kills processes that were told to exit and have not.
     fn kill_overdue(&mut self, now: Moment) {
         for slot in &mut self.slots {
             for pid in slot.kill_overdue(now) {
@@ -330,7 +334,7 @@ impl Supervisor {
         }
     }
 
-    /// Ends processes whose loops do not turn. Others take their places.
+    /// Kills processes whose loops do not turn. Successors take their slots.
     fn kill_stuck(&mut self, now: Moment) {
         let Some(watchdog) = self.watchdog.as_mut().filter(|_| self.phase == Phase::Serving) else {
             return;
@@ -362,8 +366,8 @@ impl Supervisor {
         }
     }
 
-    /// `--exit-on-idle`: when no shard has had a client for long enough, asks them whether that is
-    /// still so.
+    /// `--exit-on-idle`: when no shard has had a client for that time, asks all whether this still
+    /// holds, and stops if it does.
     fn stop_if_idle(&mut self, now: Moment) {
         let Some(idle) = &mut self.idle else { return };
         if self.phase != Phase::Serving {
@@ -410,31 +414,31 @@ impl Supervisor {
     }
 }
 
-impl Driver for Supervisor {
-    /// It has no sockets of clients.
-    fn ready(&mut self, _token: Token, _readiness: Readiness) {}
+impl EventHandler for Supervisor {
+    /// Never called: the supervisor registers no client sockets.
+    fn on_ready(&mut self, _token: Token, _readiness: Readiness) {}
 
-    fn notice(&mut self, notice: Notice, now: Moment) {
-        match notice {
-            // It comes again and again, and is no second order.
-            Notice::CpuTimeLimit if self.phase != Phase::Serving => {}
-            Notice::Terminate | Notice::CpuTimeLimit => self.terminate(now),
-            Notice::ChildEnded => {
-                // What a process said before it ended tells why it did.
+    fn on_wakeup(&mut self, wakeup: Wakeup, now: Moment) {
+        match wakeup {
+            // SIGXCPU comes every second, and is no second order to stop.
+            Wakeup::CpuTimeLimit if self.phase != Phase::Serving => {}
+            Wakeup::Terminate | Wakeup::CpuTimeLimit => self.terminate(now),
+            Wakeup::ChildEnded => {
+                // The last message of a process may say why it ended.
                 self.take_answers(now);
                 self.look_after_shards(now);
             }
-            Notice::Reload => self.start_reload(now),
-            Notice::Report => self.report(now),
-            Notice::Woken => {
+            Wakeup::Reload => self.start_reload(now),
+            Wakeup::Report => self.report(now),
+            Wakeup::Message => {
                 self.take_files(now);
                 self.take_answers(now);
             }
-            Notice::StopAtOnce => self.stop_at_once(now),
+            Wakeup::StopAtOnce => self.stop_at_once(now),
         }
     }
 
-    fn end_turn(&mut self, now: Moment) -> Next {
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
         self.kill_overdue(now);
         self.kill_stuck(now);
         self.send_again(now);
@@ -442,8 +446,8 @@ impl Driver for Supervisor {
         self.start_shards(now);
         self.publish_overview();
         if self.phase != Phase::Serving && !self.slots.iter().any(ShardSlot::is_in_use) {
-            return Next::Stop;
+            return LoopControl::Stop;
         }
-        self.next_wakeup().map_or(Next::Wait, Next::WaitUntil)
+        self.next_wakeup().map_or(LoopControl::Wait, LoopControl::WaitUntil)
     }
 }

@@ -6,7 +6,7 @@ mod talking;
 
 use crate::client::session::{Script, Then, Voice};
 use crate::io::clock::WallTime;
-use crate::io::net::{Host, WallClock};
+use crate::io::host::{Host, WallClock};
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -11,9 +11,10 @@ mod world;
 
 pub(crate) use world::Way;
 
-use crate::io::address::Peer;
 use crate::io::clock::{Moment, WallTime};
-use crate::io::net::{Host, MonotonicClock, Net, Readiness, Token, WallClock};
+use crate::io::host::{Host, MonotonicClock, WallClock};
+use crate::io::net::{Accept, AcceptOutcome, Connect, SocketIo, Token};
+use crate::io::readiness::{Interest, Readiness};
 use end::Incoming;
 use nix::errno::Errno;
 use std::cell::RefCell;
@@ -147,37 +148,10 @@ impl MonotonicClock for Loopback {
     }
 }
 
-impl Net for Loopback {
-    type Listener = ();
+impl SocketIo for Loopback {
     type Stream = Stream;
 
-    fn accept(&mut self, _listener: &()) -> io::Result<(Stream, Peer)> {
-        self.0.borrow_mut().calls += 1;
-        let index = self.0.borrow_mut().backlog.pop_front().ok_or(ErrorKind::WouldBlock)?;
-        Ok((Stream::new(self, index), address_of(index ^ 1).into()))
-    }
-
-    fn connect_from(&mut self, _: Option<IpAddr>, address: SocketAddr) -> io::Result<Stream> {
-        let index = self.0.borrow_mut().connect(address)?;
-        Ok(Stream::new(self, index))
-    }
-
-    fn connected(&mut self, stream: &Stream) -> io::Result<()> {
-        let world = &mut *self.0.borrow_mut();
-        world.calls += 1;
-        let end = &mut world.ends[stream.index];
-        end.take_error()?;
-        match end.incoming {
-            Incoming::Connecting(_) | Incoming::Broken => Err(ErrorKind::NotConnected.into()),
-            _ => Ok(()),
-        }
-    }
-
-    fn local_addr(&self, stream: &Stream) -> io::Result<SocketAddr> {
-        Ok(address_of(stream.index))
-    }
-
-    fn register(&mut self, stream: &mut Stream, token: Token) -> io::Result<()> {
+    fn register(&mut self, stream: &mut Stream, token: Token, _: Interest) -> io::Result<()> {
         let world = &mut *self.0.borrow_mut();
         if let Some(errno) = world.register_error.take() {
             return Err(errno.into());
@@ -185,11 +159,6 @@ impl Net for Loopback {
         let end = &mut world.ends[stream.index];
         end.token = Some(token);
         end.has_news = !matches!(end.incoming, Incoming::Connecting(_));
-        Ok(())
-    }
-
-    fn register_listener(&mut self, _listener: &mut (), token: Token) -> io::Result<()> {
-        self.0.borrow_mut().listener_token = Some(token);
         Ok(())
     }
 
@@ -216,6 +185,45 @@ impl Net for Loopback {
         let world = &mut *self.0.borrow_mut();
         world.ends[stream.index].incoming = Incoming::Broken;
         world.ends[stream.index ^ 1].reset();
+    }
+}
+
+impl Accept for Loopback {
+    type Listener = ();
+
+    fn accept(&mut self, _listener: &()) -> AcceptOutcome<Stream> {
+        self.0.borrow_mut().calls += 1;
+        let Some(index) = self.0.borrow_mut().backlog.pop_front() else {
+            return AcceptOutcome::NoneWaiting;
+        };
+        AcceptOutcome::Connection(Stream::new(self, index), address_of(index ^ 1).into())
+    }
+
+    fn register_listener(&mut self, _listener: &mut (), token: Token) -> io::Result<()> {
+        self.0.borrow_mut().listener_token = Some(token);
+        Ok(())
+    }
+}
+
+impl Connect for Loopback {
+    fn connect_from(&mut self, _: Option<IpAddr>, address: SocketAddr) -> io::Result<Stream> {
+        let index = self.0.borrow_mut().connect(address)?;
+        Ok(Stream::new(self, index))
+    }
+
+    fn connected(&mut self, stream: &Stream) -> io::Result<()> {
+        let world = &mut *self.0.borrow_mut();
+        world.calls += 1;
+        let end = &mut world.ends[stream.index];
+        end.take_error()?;
+        match end.incoming {
+            Incoming::Connecting(_) | Incoming::Broken => Err(ErrorKind::NotConnected.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn local_addr(&self, stream: &Stream) -> io::Result<SocketAddr> {
+        Ok(address_of(stream.index))
     }
 }
 

@@ -11,44 +11,11 @@ struct ScriptedNet {
     sent: Vec<u8>,
 }
 
-impl Host for ScriptedNet {}
-
-impl WallClock for ScriptedNet {
-    fn wall_time(&self) -> WallTime {
-        WallTime::default()
-    }
-}
-
-fn unsupported<T>() -> io::Result<T> {
-    Err(ErrorKind::Unsupported.into())
-}
-
-impl Net for ScriptedNet {
-    type Listener = ();
+impl SocketIo for ScriptedNet {
     type Stream = Script;
 
-    fn accept(&mut self, _: &()) -> io::Result<(Script, Peer)> {
-        unsupported()
-    }
-
-    fn connect_from(&mut self, _: Option<IpAddr>, _: SocketAddr) -> io::Result<Script> {
-        unsupported()
-    }
-
-    fn connected(&mut self, _: &Script) -> io::Result<()> {
-        unsupported()
-    }
-
-    fn local_addr(&self, _: &Script) -> io::Result<SocketAddr> {
-        unsupported()
-    }
-
-    fn register(&mut self, _: &mut Script, _: Token) -> io::Result<()> {
-        unsupported()
-    }
-
-    fn register_listener(&mut self, _: &mut (), _: Token) -> io::Result<()> {
-        unsupported()
+    fn register(&mut self, _: &mut Script, _: Token, _: Interest) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
     }
 
     fn recv(&mut self, script: &mut Script, _: &mut [u8]) -> io::Result<usize> {
@@ -62,20 +29,20 @@ impl Net for ScriptedNet {
     }
 
     fn send_fin(&mut self, _: &mut Script) -> io::Result<()> {
-        unsupported()
+        Err(ErrorKind::Unsupported.into())
     }
 
     fn abort(&mut self, _: Script) {}
 }
 
-const ALL: Readiness = Readiness { read: true, write: true, read_on: false };
-const WITH_FIN: Readiness = Readiness { read_on: true, ..ALL };
+const ALL: Readiness = Readiness { read: true, write: true, read_until_would_block: false };
+const WITH_FIN: Readiness = Readiness { read_until_would_block: true, ..ALL };
 
 /// Room for reading in these tests.
 const ROOM: usize = 10;
 
 /// One [`fill`]: what it returned, and whether the socket is still held to be readable.
-fn filled(answer: io::Result<usize>, mut ready: Readiness) -> (io::Result<Filled>, bool) {
+fn filled(answer: io::Result<usize>, mut ready: Readiness) -> (io::Result<ReadOutcome>, bool) {
     let mut script = Script([answer].into());
     let filled =
         fill(&mut ScriptedNet { sent: Vec::new() }, &mut script, &mut ready, &mut [0; ROOM]);
@@ -104,14 +71,14 @@ fn error(kind: ErrorKind) -> io::Result<usize> {
 #[test]
 fn a_full_read_may_have_left_something() {
     let (filled, readable) = filled(Ok(ROOM), ALL);
-    assert_eq!((filled.unwrap(), readable), (Filled::Bytes(ROOM), true));
+    assert_eq!((filled.unwrap(), readable), (ReadOutcome::Bytes(ROOM), true));
 }
 
 #[test]
 fn a_short_read_took_all_unless_fin_is_known_to_follow() {
     for (ready, more) in [(ALL, false), (WITH_FIN, true)] {
         let (filled, readable) = filled(Ok(ROOM - 1), ready);
-        assert_eq!((filled.unwrap(), readable), (Filled::Bytes(ROOM - 1), more));
+        assert_eq!((filled.unwrap(), readable), (ReadOutcome::Bytes(ROOM - 1), more));
     }
 }
 
@@ -119,7 +86,7 @@ fn a_short_read_took_all_unless_fin_is_known_to_follow() {
 fn nothing_comes_after_fin() {
     for ready in [ALL, WITH_FIN] {
         let (filled, readable) = filled(Ok(0), ready);
-        assert_eq!((filled.unwrap(), readable), (Filled::Eof, false));
+        assert_eq!((filled.unwrap(), readable), (ReadOutcome::Eof, false));
     }
 }
 
@@ -127,7 +94,7 @@ fn nothing_comes_after_fin() {
 fn would_block_ends_readiness_and_an_interruption_does_not() {
     for (kind, more) in [(ErrorKind::WouldBlock, false), (ErrorKind::Interrupted, true)] {
         let (filled, readable) = filled(error(kind), ALL);
-        assert_eq!((filled.unwrap(), readable), (Filled::Nothing, more));
+        assert_eq!((filled.unwrap(), readable), (ReadOutcome::Nothing, more));
     }
 }
 
@@ -166,16 +133,4 @@ fn nothing_to_write_is_no_call() {
 fn a_kernel_that_takes_nothing_and_gives_no_reason_is_not_asked_for_ever() {
     let (flushed, ..) = flushed(b"hello", [Ok(0)]);
     assert_eq!(flushed.unwrap_err().kind(), ErrorKind::WriteZero);
-}
-
-#[test]
-fn readiness_adds_up() {
-    let mut ready = Readiness::CONNECTED;
-    assert_eq!(ready, Readiness { write: true, ..Readiness::default() });
-    ready.merge(Readiness { read: true, ..Readiness::default() });
-    assert_eq!(ready, ALL);
-    ready.merge(Readiness { read_on: true, ..Readiness::default() });
-    assert_eq!(ready, WITH_FIN);
-    ready.merge(Readiness::default());
-    assert_eq!(ready, WITH_FIN, "an event takes nothing back");
 }

@@ -3,7 +3,7 @@
 use super::rig::OtherSide;
 use crate::client::tests::loopback::{Loopback, Stream};
 use crate::io::clock::Moment;
-use crate::io::net::Net;
+use crate::io::net::{Accept, AcceptOutcome, SocketIo};
 use crate::protocol::frame::{HEADER_LEN, decode_header, encode_header};
 use std::io::ErrorKind;
 
@@ -154,7 +154,7 @@ impl<A: FnMut(&Asked) -> Act> Peers<A> {
 impl<A: FnMut(&Asked) -> Act> OtherSide for Peers<A> {
     fn turn(&mut self, now: Moment) -> Option<Moment> {
         while self.accepts
-            && let Ok((stream, _)) = self.net.accept(&())
+            && let AcceptOutcome::Connection(stream, _) = self.net.accept(&())
         {
             let (unread, unsent) = (Vec::new(), Vec::new());
             self.peers.push(Some(Peer { stream, unread, unsent, asked: 0, is_closing: false }));

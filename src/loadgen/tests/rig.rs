@@ -4,7 +4,7 @@ use crate::client::tests::loopback::{Loopback, Side};
 use crate::handlers::Service;
 use crate::handlers::daytime::Calendar;
 use crate::io::clock::Moment;
-use crate::io::net::{Driver, Next};
+use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::loadgen::{Event, Load, Phase, Plan, Tally, Worker};
 use crate::server::Server;
 use crate::server::limits::Limits;
@@ -43,12 +43,12 @@ impl RealServer {
 impl OtherSide for RealServer {
     fn turn(&mut self, now: Moment) -> Option<Moment> {
         for (token, readiness) in self.net.events(Side::Server) {
-            self.server.ready(token, readiness);
+            self.server.on_ready(token, readiness);
         }
         match self.server.end_turn(now) {
-            Next::Poll => Some(now),
-            Next::WaitUntil(moment) => Some(moment),
-            Next::Wait | Next::Stop => None,
+            LoopControl::Poll => Some(now),
+            LoopControl::WaitUntil(moment) => Some(moment),
+            LoopControl::Wait | LoopControl::Stop => None,
         }
     }
 }
@@ -115,12 +115,12 @@ impl<O: OtherSide> Rig<O> {
     }
 
     /// One turn of the load's loop with what has arrived.
-    pub(super) fn turn(&mut self) -> Next {
+    pub(super) fn turn(&mut self) -> LoopControl {
         for (token, readiness) in self.net.events(Side::Client) {
-            self.load.ready(token, readiness);
+            self.load.on_ready(token, readiness);
         }
         let next = self.load.end_turn(self.now);
-        if let Next::WaitUntil(moment) = next {
+        if let LoopControl::WaitUntil(moment) = next {
             assert!(moment > self.now, "waits for what has been");
         }
         self.events.append(&mut self.load.take_events());
@@ -136,14 +136,15 @@ impl<O: OtherSide> Rig<O> {
             while self.net.deliver() {}
             let calls = self.net.calls();
             let own = self.turn();
-            let has_worked = self.net.calls() != calls || own == Next::Poll;
+            let has_worked = self.net.calls() != calls || own == LoopControl::Poll;
             while self.net.deliver() {}
             let other = self.other.turn(self.now);
             let is_busy =
                 has_worked || self.net.deliver() || other.is_some_and(|moment| moment <= self.now);
             quiet_turns = if is_busy { 0 } else { quiet_turns + 1 };
             if quiet_turns == 2 {
-                let own = if let Next::WaitUntil(moment) = own { Some(moment) } else { None };
+                let own =
+                    if let LoopControl::WaitUntil(moment) = own { Some(moment) } else { None };
                 return [own, other].into_iter().flatten().min();
             }
         }

@@ -5,21 +5,21 @@ use std::collections::BTreeSet;
 const DOCUMENT: &str = include_str!("../../../docs/signals.md");
 
 fn in_words(action: Action) -> String {
-    let notice = |notice| match notice {
-        Notice::Terminate => "drains; a second one stops at once",
-        Notice::StopAtOnce => "stops at once",
-        Notice::CpuTimeLimit => "drains",
-        Notice::Reload => "loads the table again",
-        Notice::Report => "logs the statistics",
-        Notice::ChildEnded | Notice::Woken => panic!("{notice:?} is of no signal of the table"),
+    let wakeup = |wakeup| match wakeup {
+        Wakeup::Terminate => "drains; a second one stops at once",
+        Wakeup::StopAtOnce => "stops at once",
+        Wakeup::CpuTimeLimit => "drains",
+        Wakeup::Reload => "loads the table again",
+        Wakeup::Report => "logs the statistics",
+        Wakeup::ChildEnded | Wakeup::Message => panic!("{wakeup:?} is of no signal of the table"),
     };
     match action {
         Action::Ignored => "ignored".to_owned(),
         Action::Default => "default".to_owned(),
         Action::Inherited => "default, or as inherited".to_owned(),
         Action::Fixed => "cannot be changed".to_owned(),
-        Action::Watched(told) => notice(told).to_owned(),
-        Action::WatchedUnlessIgnored(told) => format!("{}; or as inherited", notice(told)),
+        Action::Watched(told) => wakeup(told).to_owned(),
+        Action::WatchedUnlessIgnored(told) => format!("{}; or as inherited", wakeup(told)),
     }
 }
 
@@ -54,7 +54,7 @@ fn field_server_01_every_signal_has_its_place_in_the_table() {
 #[test]
 fn field_server_01_what_is_watched_has_a_notice_and_nothing_else_has() {
     for signal in Signal::iterator() {
-        let is_told = notice(signal).is_some();
+        let is_told = wakeup(signal).is_some();
         let is_watched =
             watched().expect("known signals").contains(signal) || signal == Signal::SIGCHLD;
         assert_eq!(is_told, is_watched, "{signal}");

@@ -2,7 +2,7 @@
 
 use super::Listener;
 use crate::io::address::{Credentials, Peer, UnixAddress};
-use crate::io::net::{Handshakes, Net, Output};
+use crate::io::net::{Accept, AcceptOutcome, Handshakes, Output, SocketIo};
 use crate::os::listener::unix;
 use crate::reactor::{MioNet, Reactor};
 use nix::unistd::getuid;
@@ -28,10 +28,11 @@ fn connect(address: &UnixAddress) -> io::Result<UnixStream> {
 #[test]
 fn field_server_21_a_client_of_a_unix_socket_is_accepted_with_its_credentials() {
     let (mut net, listener, address) = listening("accepted");
-    let nobody = net.accept(&listener).expect_err("nobody waits");
-    assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
+    assert!(matches!(net.accept(&listener), AcceptOutcome::NoneWaiting), "nobody waits");
     let mut client = connect(&address).expect("it listens");
-    let (mut stream, peer) = net.accept(&listener).expect("a client waits");
+    let AcceptOutcome::Connection(mut stream, peer) = net.accept(&listener) else {
+        panic!("a client waits");
+    };
     let ours = Credentials { pid: std::process::id(), uid: getuid().as_raw() };
     assert_eq!(peer, Peer::Unix(ours));
 
@@ -62,8 +63,8 @@ fn field_server_21_the_backlog_of_a_unix_socket_is_emptied_after_newcomers_are_r
     let refused = connect(&address).expect_err("it takes nobody more");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     for _ in 0..waiting.len() + 1 {
-        net.accept(&listener).expect("a client waits");
+        let accepted = net.accept(&listener);
+        assert!(matches!(accepted, AcceptOutcome::Connection(..)), "a client waits");
     }
-    let nobody = net.accept(&listener).expect_err("nobody waits");
-    assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
+    assert!(matches!(net.accept(&listener), AcceptOutcome::NoneWaiting), "nobody waits");
 }

@@ -5,7 +5,7 @@
 
 use super::Stats;
 use crate::io::clock::Moment;
-use crate::io::net::Host;
+use crate::io::host::Host;
 use std::fmt;
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, ECHO, FRAMED};
 use super::fake_net::{Client, Fault, ServerEnd};
-use crate::io::net::Next;
+use crate::io::event_loop::LoopControl;
 use crate::server::accept::ACCEPTS_PER_TURN;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
@@ -47,7 +47,7 @@ fn a_storm_is_let_in_by_portions_and_those_inside_are_served_in_between() {
     let storm = connect_many(&bench, ECHO, 2 * ACCEPTS_PER_TURN + 1);
     for turn in 1..=2 {
         bench.net.send(inside, b"x");
-        assert_eq!(bench.turn(), Next::Poll, "no further edge will come");
+        assert_eq!(bench.turn(), LoopControl::Poll, "no further edge will come");
         assert_eq!(bench.server.stats().accepted as usize, 1 + turn * ACCEPTS_PER_TURN);
         assert_eq!(bench.net.received(inside).len(), turn);
     }
@@ -71,14 +71,14 @@ fn want_of_descriptors_or_memory_pauses_for_a_second_without_spinning() {
         let mut bench = Bench::new();
         fail_accepts(&bench, Fault::for_ever(errno));
         let clients = connect_many(&bench, ECHO, 3);
-        assert_eq!(bench.run(), Next::WaitUntil(bench.now + SECOND), "{errno}");
+        assert_eq!(bench.run(), LoopControl::WaitUntil(bench.now + SECOND), "{errno}");
         assert_eq!(accepts(&bench), 1);
         assert_eq!(bench.server.stats().accept_pauses, 1);
 
         // Turns for other reasons, and newcomers, do not make it try sooner.
         bench.advance(SECOND / 2);
         connect_many(&bench, ECHO, 1);
-        assert_eq!(bench.run(), Next::WaitUntil(bench.now + SECOND / 2));
+        assert_eq!(bench.run(), LoopControl::WaitUntil(bench.now + SECOND / 2));
         assert_eq!(accepts(&bench), 1);
 
         bench.advance(SECOND / 2);
@@ -143,7 +143,7 @@ fn an_accept_that_fails_for_ever_neither_holds_up_the_turn_nor_spins() {
         let waiting = bench.net.connect(ECHO);
         for turn in 1..=3 {
             bench.net.send(inside, b"x");
-            assert_ne!(bench.turn(), Next::Poll, "{errno}");
+            assert_ne!(bench.turn(), LoopControl::Poll, "{errno}");
             assert_eq!(bench.net.received(inside).len(), turn);
         }
         assert_eq!(accepts(&bench) - before, ACCEPTS_PER_TURN, "{errno}: once a second");
@@ -158,7 +158,7 @@ fn an_accept_that_fails_for_ever_neither_holds_up_the_turn_nor_spins() {
 fn at_the_limit_newcomers_wait_in_the_backlog_and_a_close_lets_one_in() {
     let mut bench = Bench::with_limits(Limits { max_connections: 2, ..Limits::default() });
     let clients = connect_many(&bench, ECHO, 5);
-    assert!(matches!(bench.run(), Next::WaitUntil(_)), "no spinning");
+    assert!(matches!(bench.run(), LoopControl::WaitUntil(_)), "no spinning");
     assert_eq!(bench.server.stats().open(), 2);
     let tried = accepts(&bench);
     bench.net.send(clients[4], b"patience");

@@ -5,7 +5,7 @@ use super::fake_net::{Client, FakeNet};
 use crate::handlers::Service;
 use crate::handlers::daytime::Calendar;
 use crate::io::clock::Moment;
-use crate::io::net::{Driver, Next};
+use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::protocol::frame::encode_header;
 use crate::server::Server;
 use crate::server::close::CloseReason;
@@ -58,9 +58,9 @@ impl Bench {
     }
 
     /// One turn of the loop.
-    pub(super) fn turn(&mut self) -> Next {
+    pub(super) fn turn(&mut self) -> LoopControl {
         for (token, readiness) in self.net.poll() {
-            self.server.ready(token, readiness);
+            self.server.on_ready(token, readiness);
         }
         let next = self.server.end_turn(self.now);
         self.check(next);
@@ -68,10 +68,10 @@ impl Bench {
     }
 
     /// Turns the loop until it would wait for events or for time, or stop.
-    pub(super) fn run(&mut self) -> Next {
+    pub(super) fn run(&mut self) -> LoopControl {
         for _ in 0..MANY_TURNS {
             let next = self.turn();
-            if next == Next::Stop || (next != Next::Poll && !self.net.has_events()) {
+            if next == LoopControl::Stop || (next != LoopControl::Poll && !self.net.has_events()) {
                 return next;
             }
         }
@@ -83,15 +83,15 @@ impl Bench {
     }
 
     /// Turns the loop, on and on through the waits, until `duration` has passed.
-    pub(super) fn run_for(&mut self, duration: Duration) -> Next {
+    pub(super) fn run_for(&mut self, duration: Duration) -> LoopControl {
         let end = self.now + duration;
         for _ in 0..MANY_TURNS {
             match self.run() {
-                Next::WaitUntil(moment) if moment <= end => {
+                LoopControl::WaitUntil(moment) if moment <= end => {
                     assert!(moment > self.now, "woken for nothing");
                     self.now = moment;
                 }
-                Next::Stop => return Next::Stop,
+                LoopControl::Stop => return LoopControl::Stop,
                 _ => {
                     self.now = end;
                     return self.run();
@@ -134,7 +134,7 @@ impl Bench {
         assert_eq!(self.net.open_streams(), 0);
     }
 
-    fn check(&self, next: Next) {
+    fn check(&self, next: LoopControl) {
         let Server { connections, queue, visitor, .. } = &self.server;
         assert_eq!(visitor.stats.open(), connections.len() as u64);
         assert_eq!(self.net.open_streams(), connections.len());
@@ -144,7 +144,7 @@ impl Bench {
         for (index, entry) in connections {
             if entry.has_work(&visitor.limits) {
                 assert!(entry.queued, "connection {index} would hang: {entry:?}");
-                assert_eq!(next, Next::Poll);
+                assert_eq!(next, LoopControl::Poll);
             }
             assert!(self.server.timers.deadline(index).is_some(), "nobody watches {index}");
         }

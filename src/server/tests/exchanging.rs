@@ -2,7 +2,8 @@
 
 use super::bench::{Bench, CHARGEN, ECHO, FRAMED, GREETING, LOOKUP, frame};
 use super::fake_net::{Fault, ServerEnd};
-use crate::io::net::{Driver, Next, Readiness};
+use crate::io::event_loop::{EventHandler, LoopControl};
+use crate::io::readiness::Readiness;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use nix::errno::Errno;
@@ -130,7 +131,7 @@ fn a_connection_whose_room_cannot_be_watched_is_aborted() {
     let mut bench = Bench::new();
     let client = bench.connected(FRAMED);
     bench.net.socket(client, |socket| socket.window = 10);
-    bench.net.watch_writing_call(|call| call.fault = Fault::once(Errno::ENOMEM));
+    bench.net.add_write_interest_call(|call| call.fault = Fault::once(Errno::ENOMEM));
     bench.net.send(client, &frame(b"ECHO a reply that does not fit"));
     bench.run();
     assert_eq!(bench.closed(CloseReason::SystemError), 1);
@@ -142,7 +143,7 @@ fn a_connection_that_is_given_up_is_not_watched() {
     let mut bench = Bench::new();
     let client = bench.connected(FRAMED);
     bench.net.socket(client, |socket| socket.window = 10);
-    bench.net.watch_writing_call(|call| call.fault = Fault::once(Errno::ENOSPC));
+    bench.net.add_write_interest_call(|call| call.fault = Fault::once(Errno::ENOSPC));
     // The request is read and half answered; in the same visit, the read for the FIN behind it fails.
     bench.net.send(client, &frame(b"ECHO a reply that does not fit"));
     bench.net.fin(client);
@@ -151,7 +152,7 @@ fn a_connection_that_is_given_up_is_not_watched() {
         .socket(client, |socket| socket.recv_call.fault = Fault::once_after(1, Errno::ENOBUFS));
     bench.run();
     assert_eq!(bench.net.server_end(client), ServerEnd::Aborted);
-    assert_eq!(bench.net.watch_writing_call(|call| call.made), 0);
+    assert_eq!(bench.net.add_write_interest_call(|call| call.made), 0);
 }
 
 #[test]
@@ -195,7 +196,7 @@ fn an_interrupted_call_loses_nothing_and_holds_nobody_up() {
         bench.net.send(client, b"waits");
         for turn in 1..=3 {
             bench.net.send(bystander, b"x");
-            assert_eq!(bench.turn(), Next::Poll, "no further edge will come");
+            assert_eq!(bench.turn(), LoopControl::Poll, "no further edge will come");
             assert_eq!(bench.net.received(bystander).len(), turn);
         }
         bench.net.socket(client, |socket| {
@@ -216,7 +217,7 @@ fn a_hot_connection_does_not_starve_the_others() {
     for turn in 1..=20 {
         bench.net.send(hot, &[b'x'; 200_000]);
         bench.net.send(light, &frame(b"ECHO x"));
-        assert_eq!(bench.turn(), Next::Poll, "the hot one has more");
+        assert_eq!(bench.turn(), LoopControl::Poll, "the hot one has more");
         assert_eq!(bench.net.received(light).len(), turn * frame(b"x").len());
     }
     let got = bench.net.received(hot).len();
@@ -232,8 +233,8 @@ fn a_pipeline_of_tiny_requests_is_served_in_portions() {
     let light = bench.connected(LOOKUP);
     bench.net.send(pipeline, &b"\n".repeat(10_000));
     let mut turns = 0;
-    let mut next = Next::Poll;
-    while next == Next::Poll {
+    let mut next = LoopControl::Poll;
+    while next == LoopControl::Poll {
         turns += 1;
         bench.net.send(light, b"165.165.80.80\n");
         next = bench.turn();
@@ -253,8 +254,8 @@ fn a_late_event_of_a_closed_connection_does_not_reach_its_successor() {
     let successor = bench.connected(ECHO);
     let reads = bench.net.socket(successor, |socket| socket.recv_call.made);
 
-    let everything = Readiness { read: true, write: true, read_on: true };
-    bench.server.ready(late, everything);
+    let everything = Readiness { read: true, write: true, read_until_would_block: true };
+    bench.server.on_ready(late, everything);
     bench.run();
     assert_eq!(bench.server.stats().stale_events, 1);
     assert_eq!(bench.net.socket(successor, |socket| socket.recv_call.made), reads);
@@ -264,7 +265,7 @@ fn a_late_event_of_a_closed_connection_does_not_reach_its_successor() {
     let last = bench.net.token(successor);
     bench.net.fin(successor);
     bench.run();
-    bench.server.ready(last, everything);
+    bench.server.on_ready(last, everything);
     assert_eq!(bench.server.stats().stale_events, 2);
     bench.run();
     bench.assert_clean();
@@ -275,7 +276,9 @@ fn an_event_that_brings_nothing_is_harmless() {
     let mut bench = Bench::new();
     let client = bench.connected(ECHO);
     let token = bench.net.token(client);
-    bench.server.ready(token, Readiness { read: true, write: true, read_on: false });
+    bench
+        .server
+        .on_ready(token, Readiness { read: true, write: true, read_until_would_block: false });
     bench.run();
     assert_eq!(bench.ask(client, b"x"), b"x");
 }
@@ -303,7 +306,7 @@ fn endless_output_goes_as_fast_as_the_client_takes_it() {
     let mut bench = Bench::new();
     let client = bench.net.connect(CHARGEN);
     bench.net.socket(client, |socket| socket.window = 100);
-    assert!(matches!(bench.run(), Next::WaitUntil(_)), "it waits for the client");
+    assert!(matches!(bench.run(), LoopControl::WaitUntil(_)), "it waits for the client");
     assert_eq!(bench.net.received(client).len(), 100);
     bench.net.widen(client, 200_000);
     bench.run();
@@ -327,7 +330,7 @@ fn one_client_that_takes_everything_does_not_hold_up_the_loop() {
     bench.turn();
     for turn in 1..=3 {
         bench.net.send(light, b"x");
-        assert_eq!(bench.turn(), Next::Poll);
+        assert_eq!(bench.turn(), LoopControl::Poll);
         assert_eq!(bench.net.received(light).len(), turn);
     }
 }

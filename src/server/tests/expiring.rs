@@ -2,7 +2,8 @@
 
 use super::bench::{Bench, ECHO, FRAMED, LOOKUP, frame};
 use super::fake_net::{Client, Fault, ServerEnd};
-use crate::io::net::{Driver, Next, Output};
+use crate::io::event_loop::{EventHandler, LoopControl};
+use crate::io::net::Output;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use nix::errno::Errno;
@@ -32,7 +33,7 @@ fn the_loop_sleeps_no_longer_than_the_next_deadline() {
     let start = bench.now;
     bench.connected(ECHO);
     bench.run_for(secs(599));
-    assert!(matches!(bench.run(), Next::WaitUntil(moment) if moment <= start + secs(600)));
+    assert!(matches!(bench.run(), LoopControl::WaitUntil(moment) if moment <= start + secs(600)));
     assert_eq!(bench.server.stats().open(), 1);
 }
 
@@ -217,9 +218,9 @@ fn log_lines_left_out_are_told_of_when_their_second_is_over() {
     let client = bench.connected(ECHO);
     bench.net.fin(client);
     let next_second = bench.now + secs(1);
-    assert_eq!(bench.run(), Next::WaitUntil(next_second), "though nobody is there");
+    assert_eq!(bench.run(), LoopControl::WaitUntil(next_second), "though nobody is there");
     assert!(bench.server.statistics(bench.now).contains("\nlog_lines_suppressed 1\n"));
-    assert_eq!(bench.run_for(secs(1)), Next::Wait);
+    assert_eq!(bench.run_for(secs(1)), LoopControl::Wait);
 }
 
 #[test]
@@ -229,7 +230,7 @@ fn deadlines_that_pass_at_once_are_all_kept() {
     bench.run();
     assert_eq!(bench.server.stats().open(), 5000);
     bench.advance(secs(600));
-    assert_eq!(bench.turn(), Next::Poll, "a turn looks at so many deadlines");
+    assert_eq!(bench.turn(), LoopControl::Poll, "a turn looks at so many deadlines");
     bench.run();
     let ends = clients.iter().map(|&client| bench.net.server_end(client));
     assert_eq!(ends.filter(|&end| end == ServerEnd::HalfClosed).count(), 5000);

@@ -8,7 +8,9 @@ mod socket;
 
 use crate::io::address::{self, Credentials};
 use crate::io::clock::WallTime;
-use crate::io::net::{Handshakes, Host, Net, Output, Readiness, Token, Usage, WallClock};
+use crate::io::host::{Host, Usage, WallClock};
+use crate::io::net::{Accept, AcceptOutcome, Handshakes, Output, SocketIo, Token};
+use crate::io::readiness::{Interest, Readiness};
 use socket::{Call, Peer};
 pub(super) use socket::{Fault, ServerEnd, Socket};
 use std::cell::RefCell;
@@ -43,7 +45,7 @@ struct World {
     listener_edges: Vec<usize>,
     accept: Call,
     register: Call,
-    watch_writing: Call,
+    add_write_interest: Call,
     open_streams: usize,
     /// Whether it can be told that a handshake is in flight.
     shows_handshakes: bool,
@@ -62,7 +64,7 @@ impl FakeNet {
             listener_edges: Vec::new(),
             accept: Call::NEW,
             register: Call::NEW,
-            watch_writing: Call::NEW,
+            add_write_interest: Call::NEW,
             open_streams: 0,
             shows_handshakes: true,
         })))
@@ -184,8 +186,8 @@ impl FakeNet {
         look(&mut self.0.borrow_mut().register)
     }
 
-    pub(super) fn watch_writing_call<T>(&self, look: impl FnOnce(&mut Call) -> T) -> T {
-        look(&mut self.0.borrow_mut().watch_writing)
+    pub(super) fn add_write_interest_call<T>(&self, look: impl FnOnce(&mut Call) -> T) -> T {
+        look(&mut self.0.borrow_mut().add_write_interest)
     }
 
     /// Sockets that the server holds.
@@ -297,11 +299,59 @@ impl WallClock for FakeNet {
     }
 }
 
-impl Net for FakeNet {
-    type Listener = FakeListener;
+impl SocketIo for FakeNet {
     type Stream = FakeStream;
 
-    fn accept(&mut self, listener: &FakeListener) -> io::Result<(FakeStream, address::Peer)> {
+    /// Reports at once what the socket is ready for, as EPOLL_CTL_ADD does.
+    fn register(
+        &mut self,
+        stream: &mut FakeStream,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        assert_eq!(interest, Interest::Read, "a new socket is writable");
+        let mut world = self.0.borrow_mut();
+        world.register.make()?;
+        world.sockets[stream.number].token = Some(token);
+        world.edges.push(stream.number);
+        Ok(())
+    }
+
+    /// Reports at once that there is room, as EPOLL_CTL_MOD does.
+    fn add_write_interest(&mut self, stream: &mut FakeStream, token: Token) -> io::Result<()> {
+        let mut world = self.0.borrow_mut();
+        world.add_write_interest.make()?;
+        let socket = &mut world.sockets[stream.number];
+        assert_eq!(socket.token, Some(token));
+        assert!(!socket.write_interest, "asked twice");
+        socket.write_interest = true;
+        world.edges.push(stream.number);
+        Ok(())
+    }
+
+    fn output(&self, stream: &FakeStream) -> Output {
+        self.socket(Client(stream.number), |socket| socket.output)
+    }
+
+    fn recv(&mut self, stream: &mut FakeStream, into: &mut [u8]) -> io::Result<usize> {
+        self.socket(Client(stream.number), |socket| socket.recv(into))
+    }
+
+    fn send(&mut self, stream: &mut FakeStream, bytes: &[u8]) -> io::Result<usize> {
+        self.socket(Client(stream.number), |socket| socket.send(bytes))
+    }
+
+    fn send_fin(&mut self, stream: &mut FakeStream) -> io::Result<()> {
+        self.socket(Client(stream.number), Socket::send_fin)
+    }
+
+    fn abort(&mut self, stream: FakeStream) {
+        self.socket(Client(stream.number), |socket| socket.server_end = ServerEnd::Aborted);
+    }
+}
+
+impl FakeNet {
+    fn try_accept(&self, listener: &FakeListener) -> io::Result<(FakeStream, address::Peer)> {
         let mut world = self.0.borrow_mut();
         world.accept.make()?;
         let waiting = &mut world.backlogs[listener.number].waiting;
@@ -314,42 +364,13 @@ impl Net for FakeNet {
         let peer = credentials.map_or(address, address::Peer::Unix);
         Ok((FakeStream { number, net: self.clone() }, peer))
     }
+}
 
-    fn connect_from(&mut self, _: Option<IpAddr>, _address: SocketAddr) -> io::Result<FakeStream> {
-        Err(ErrorKind::Unsupported.into())
-    }
+impl Accept for FakeNet {
+    type Listener = FakeListener;
 
-    fn connected(&mut self, _stream: &FakeStream) -> io::Result<()> {
-        Err(ErrorKind::Unsupported.into())
-    }
-
-    fn local_addr(&self, _stream: &FakeStream) -> io::Result<SocketAddr> {
-        Err(ErrorKind::Unsupported.into())
-    }
-
-    fn register(&mut self, _: &mut FakeStream, _: Token) -> io::Result<()> {
-        Err(ErrorKind::Unsupported.into())
-    }
-
-    /// Reports at once what the socket is ready for, as EPOLL_CTL_ADD does.
-    fn register_accepted(&mut self, stream: &mut FakeStream, token: Token) -> io::Result<()> {
-        let mut world = self.0.borrow_mut();
-        world.register.make()?;
-        world.sockets[stream.number].token = Some(token);
-        world.edges.push(stream.number);
-        Ok(())
-    }
-
-    /// Reports at once that there is room, as EPOLL_CTL_MOD does.
-    fn watch_writing(&mut self, stream: &mut FakeStream, token: Token) -> io::Result<()> {
-        let mut world = self.0.borrow_mut();
-        world.watch_writing.make()?;
-        let socket = &mut world.sockets[stream.number];
-        assert_eq!(socket.token, Some(token));
-        assert!(!socket.watches_writing, "asked twice");
-        socket.watches_writing = true;
-        world.edges.push(stream.number);
-        Ok(())
+    fn accept(&mut self, listener: &FakeListener) -> AcceptOutcome<FakeStream> {
+        self.try_accept(listener).into()
     }
 
     fn register_listener(&mut self, listener: &mut FakeListener, token: Token) -> io::Result<()> {
@@ -384,25 +405,5 @@ impl Net for FakeNet {
         }
         let is_in_flight = of.any(|each| !world.backlogs[each.number].handshakes.is_empty());
         if is_in_flight { Handshakes::InFlight } else { Handshakes::None }
-    }
-
-    fn output(&self, stream: &FakeStream) -> Output {
-        self.socket(Client(stream.number), |socket| socket.output)
-    }
-
-    fn recv(&mut self, stream: &mut FakeStream, into: &mut [u8]) -> io::Result<usize> {
-        self.socket(Client(stream.number), |socket| socket.recv(into))
-    }
-
-    fn send(&mut self, stream: &mut FakeStream, bytes: &[u8]) -> io::Result<usize> {
-        self.socket(Client(stream.number), |socket| socket.send(bytes))
-    }
-
-    fn send_fin(&mut self, stream: &mut FakeStream) -> io::Result<()> {
-        self.socket(Client(stream.number), Socket::send_fin)
-    }
-
-    fn abort(&mut self, stream: FakeStream) {
-        self.socket(Client(stream.number), |socket| socket.server_end = ServerEnd::Aborted);
     }
 }

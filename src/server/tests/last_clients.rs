@@ -3,7 +3,7 @@
 use super::bench::{Bench, ECHO, FRAMED};
 use super::fake_net::{Client, Fault, ServerEnd};
 use crate::handlers::Service;
-use crate::io::net::Next;
+use crate::io::event_loop::LoopControl;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use nix::errno::Errno;
@@ -28,7 +28,7 @@ fn waiting(bench: &Bench) -> Client {
     client
 }
 
-fn drain(bench: &mut Bench) -> Next {
+fn drain(bench: &mut Bench) -> LoopControl {
     bench.server.drain(bench.now);
     bench.run()
 }
@@ -44,14 +44,14 @@ fn assert_served(bench: &Bench, client: Client) {
 fn a_client_in_the_middle_of_its_handshake_is_let_in_and_served() {
     let mut bench = Bench::new();
     let client = bench.net.begin(ECHO);
-    assert!(matches!(drain(&mut bench), Next::WaitUntil(_)));
+    assert!(matches!(drain(&mut bench), LoopControl::WaitUntil(_)));
     bench.run_for(millis(900));
     let late = bench.net.connect(ECHO);
     bench.net.send(client, b"x");
     bench.net.finish_handshake(ECHO, client);
     bench.run_for(millis(100));
     assert_served(&bench, client);
-    assert_eq!(bench.run(), Next::Stop);
+    assert_eq!(bench.run(), LoopControl::Stop);
     assert_eq!(bench.net.server_end(late), ServerEnd::Reset);
     bench.assert_clean();
 }
@@ -61,8 +61,8 @@ fn a_handshake_that_does_not_end_is_waited_for_a_second() {
     let mut bench = Bench::new();
     bench.net.begin(ECHO);
     drain(&mut bench);
-    assert!(matches!(bench.run_for(millis(999)), Next::WaitUntil(_)));
-    assert_eq!(bench.run_for(millis(1)), Next::Stop);
+    assert!(matches!(bench.run_for(millis(999)), LoopControl::WaitUntil(_)));
+    assert_eq!(bench.run_for(millis(1)), LoopControl::Stop);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn where_handshakes_cannot_be_seen_they_are_waited_for_a_moment() {
     bench.net.finish_handshake(ECHO, client);
     bench.run_for(millis(1));
     assert_served(&bench, client);
-    assert_eq!(bench.run_for(Duration::from_secs(1)), Next::Stop);
+    assert_eq!(bench.run_for(Duration::from_secs(1)), LoopControl::Stop);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn who_waits_while_all_places_are_taken_is_let_in_as_they_come_free() {
     let mut bench = with_limits(|limits| limits.max_connections = 2);
     let inside = [bench.connected(ECHO), bench.connected(ECHO)];
     let outside: Vec<Client> = (0..5).map(|_| waiting(&bench)).collect();
-    assert!(matches!(drain(&mut bench), Next::WaitUntil(_)));
+    assert!(matches!(drain(&mut bench), LoopControl::WaitUntil(_)));
     for client in inside {
         bench.net.fin(client);
     }
@@ -92,7 +92,7 @@ fn who_waits_while_all_places_are_taken_is_let_in_as_they_come_free() {
         bench.run();
         pair.iter().for_each(|&client| assert_served(&bench, client));
     }
-    assert_eq!(bench.run(), Next::Stop);
+    assert_eq!(bench.run(), LoopControl::Stop);
     assert_eq!(bench.closed(CloseReason::Drained), 7);
     bench.assert_clean();
 }
@@ -106,7 +106,7 @@ fn who_waits_for_want_of_descriptors_is_let_in_when_there_are_some() {
     assert_eq!(bench.net.server_end(client), ServerEnd::Waiting);
     bench.run_for(Duration::from_secs(3));
     assert_served(&bench, client);
-    assert_eq!(bench.run(), Next::Stop);
+    assert_eq!(bench.run(), LoopControl::Stop);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn who_has_no_place_when_time_is_up_is_reset() {
     let inside = bench.connected(ECHO);
     let client = waiting(&bench);
     drain(&mut bench);
-    assert_eq!(bench.run_for(Duration::from_secs(10)), Next::Stop);
+    assert_eq!(bench.run_for(Duration::from_secs(10)), LoopControl::Stop);
     assert_eq!(bench.net.server_end(inside), ServerEnd::Closed);
     drop(bench.server);
     assert_eq!(bench.net.server_end(client), ServerEnd::Reset);
@@ -129,7 +129,7 @@ fn a_second_order_waits_for_nobody() {
     let mut bench = Bench::new();
     bench.net.begin(ECHO);
     drain(&mut bench);
-    assert_eq!(drain(&mut bench), Next::Stop);
+    assert_eq!(drain(&mut bench), LoopControl::Stop);
 }
 
 #[test]
@@ -137,12 +137,12 @@ fn a_handshake_in_flight_keeps_an_idle_server_from_stopping() {
     let mut bench = with_limits(|limits| limits.exit_on_idle = Some(A_MINUTE));
     bench.run();
     let client = bench.net.begin(ECHO);
-    assert!(matches!(bench.run_for(A_MINUTE), Next::WaitUntil(_)));
+    assert!(matches!(bench.run_for(A_MINUTE), LoopControl::WaitUntil(_)));
     bench.net.finish_handshake(ECHO, client);
     assert_eq!(bench.ask(client, b"x"), b"x");
     bench.net.fin(client);
-    assert_eq!(bench.run(), Next::WaitUntil(bench.now + A_MINUTE), "from when it has left");
-    assert_eq!(bench.run_for(A_MINUTE), Next::Stop);
+    assert_eq!(bench.run(), LoopControl::WaitUntil(bench.now + A_MINUTE), "from when it has left");
+    assert_eq!(bench.run_for(A_MINUTE), LoopControl::Stop);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_server_that_is_held_ignores_newcomers_until_it_is_decided_what_becomes_of_i
     bench.net.fin(client);
     bench.run();
     assert!(bench.server.hold_if_idle(bench.now));
-    assert_eq!(drain(&mut bench), Next::Stop);
+    assert_eq!(drain(&mut bench), LoopControl::Stop);
 }
 
 #[test]
@@ -187,12 +187,12 @@ fn backlogs_are_left_alone_until_it_is_said_whose_they_are() {
     let client = waiting(&bench);
     bench.run();
     assert_served(&bench, inside);
-    assert!(matches!(bench.run(), Next::WaitUntil(_)), "an order is waited for");
+    assert!(matches!(bench.run(), LoopControl::WaitUntil(_)), "an order is waited for");
     assert_eq!(bench.net.server_end(client), ServerEnd::Waiting);
     bench.server.serve_backlog(bench.now);
     bench.run();
     assert_served(&bench, client);
-    assert_eq!(bench.run(), Next::Stop);
+    assert_eq!(bench.run(), LoopControl::Stop);
 }
 
 #[test]
@@ -206,15 +206,15 @@ fn backlogs_are_left_to_another_process() {
     assert_eq!(bench.net.received(client), b"");
     assert_eq!(bench.net.server_end(client), ServerEnd::Reset, "here no other process has it");
     bench.net.fin(inside);
-    assert_eq!(bench.run(), Next::Stop);
+    assert_eq!(bench.run(), LoopControl::Stop);
 }
 
 #[test]
 fn without_an_order_whose_the_backlogs_are_it_stops_when_time_is_up() {
     let mut bench = Bench::new();
     bench.server.drain_and_wait(bench.now);
-    assert_eq!(bench.run(), Next::WaitUntil(bench.now + Duration::from_secs(10)));
-    assert_eq!(bench.run_for(Duration::from_secs(10)), Next::Stop);
+    assert_eq!(bench.run(), LoopControl::WaitUntil(bench.now + Duration::from_secs(10)));
+    assert_eq!(bench.run_for(Duration::from_secs(10)), LoopControl::Stop);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::bench::{Bench, FRAMED, frame};
 use super::fake_net::FakeNet;
 use crate::io::clock::Moment;
-use crate::io::net::Driver;
+use crate::io::event_loop::EventHandler;
 use crate::protocol::frame::HEADER_LEN;
 use std::time::Duration;
 

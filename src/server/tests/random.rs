@@ -5,7 +5,7 @@
 
 use super::bench::{Bench, ECHO, FRAMED, LOOKUP, frame};
 use super::fake_net::{Client, FakeNet, Fault, ServerEnd};
-use crate::io::net::Next;
+use crate::io::event_loop::LoopControl;
 use crate::server::limits::Limits;
 use nix::errno::Errno;
 use proptest::prelude::*;
@@ -297,11 +297,11 @@ proptest! {
         // A client in the backlog gets in when another leaves, or when a pause is over.
         for _ in 0..100 {
             scripts.iter().for_each(|script| bench.net.fin(script.client));
-            if next != Next::Stop {
+            if next != LoopControl::Stop {
                 next = bench.run_for(Duration::from_secs(2));
             }
         }
-        prop_assert_eq!(next, Next::Stop);
+        prop_assert_eq!(next, LoopControl::Stop);
         for script in &scripts {
             prop_assert_eq!(bench.net.received(script.client), script.expected_so_far());
             prop_assert_eq!(bench.net.server_end(script.client), ServerEnd::Closed);

@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, CHARGEN, ECHO, FRAMED, LOOKUP, frame};
 use super::fake_net::{Client, Fault, ServerEnd};
-use crate::io::net::{Driver, Next};
+use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use nix::errno::Errno;
@@ -12,7 +12,7 @@ const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn drain(bench: &mut Bench) -> Next {
+fn drain(bench: &mut Bench) -> LoopControl {
     bench.server.drain(bench.now);
     bench.run()
 }
@@ -43,7 +43,7 @@ fn draining_answers_what_has_arrived_then_says_goodbye_then_stops() {
         assert_eq!(bench.net.server_end(client), ServerEnd::HalfClosed);
         bench.net.fin(client);
     }
-    assert_eq!(bench.run(), Next::Stop);
+    assert_eq!(bench.run(), LoopControl::Stop);
     assert_eq!(bench.closed(CloseReason::Drained), 3);
     bench.assert_clean();
 }
@@ -96,11 +96,11 @@ fn draining_very_many_leaves_room_for_a_second_order() {
     bench.run();
     let visits = bench.server.stats().visits;
     bench.server.drain(bench.now);
-    assert_eq!(bench.turn(), Next::Poll);
+    assert_eq!(bench.turn(), LoopControl::Poll);
     assert_eq!(bench.server.stats().visits, visits + 4096);
     assert_eq!(bench.server.stats().open(), 10_000);
     bench.server.drain(bench.now);
-    assert_eq!(bench.turn(), Next::Stop);
+    assert_eq!(bench.turn(), LoopControl::Stop);
     bench.assert_clean();
 }
 
@@ -114,7 +114,7 @@ fn without_time_to_drain_all_that_has_come_is_still_answered() {
         bench.net.send(client, b"hello");
     }
     bench.server.drain(bench.now);
-    assert_eq!(bench.turn(), Next::Stop);
+    assert_eq!(bench.turn(), LoopControl::Stop);
     for &client in &clients {
         assert_eq!(bench.net.received(client), b"hello");
     }
@@ -134,7 +134,7 @@ fn draining_waits_for_clients_that_take_their_replies_slowly() {
     assert_eq!(bench.net.received(client), frame(b"x").repeat(2));
     assert_eq!(bench.net.server_end(client), ServerEnd::HalfClosed);
     bench.net.fin(client);
-    assert_eq!(bench.run(), Next::Stop);
+    assert_eq!(bench.run(), LoopControl::Stop);
     assert_eq!(bench.closed(CloseReason::Drained), 1);
 }
 
@@ -162,11 +162,11 @@ fn the_deadline_closes_whoever_is_left() {
     let leaving = bench.connected(FRAMED);
     bench.net.socket(leaving, |socket| socket.window = 0);
     bench.ask(leaving, &frame(b"Disconnect !"));
-    assert_eq!(drain(&mut bench), Next::WaitUntil(deadline));
+    assert_eq!(drain(&mut bench), LoopControl::WaitUntil(deadline));
     bench.run_for(secs(9));
     assert_eq!(bench.server.stats().open(), 3);
 
-    assert_eq!(bench.run_for(secs(1)), Next::Stop);
+    assert_eq!(bench.run_for(secs(1)), LoopControl::Stop);
     assert_eq!(bench.closed(CloseReason::Stopped), 2, "neither got all its replies");
     assert_eq!(bench.closed(CloseReason::Disconnect), 1, "decided before");
     for client in [stalled, unread, leaving] {
@@ -180,8 +180,8 @@ fn the_deadline_closes_whoever_is_left() {
 fn a_second_order_stops_at_once() {
     let mut bench = Bench::new();
     bench.connected(ECHO);
-    assert!(matches!(drain(&mut bench), Next::WaitUntil(_)));
-    assert_eq!(drain(&mut bench), Next::Stop);
+    assert!(matches!(drain(&mut bench), LoopControl::WaitUntil(_)));
+    assert_eq!(drain(&mut bench), LoopControl::Stop);
     assert_eq!(bench.closed(CloseReason::Drained), 1, "it only had to answer our FIN");
     bench.assert_clean();
 }
@@ -190,21 +190,21 @@ fn a_second_order_stops_at_once() {
 fn with_nobody_there_it_stops_at_once() {
     let mut bench = Bench::new();
     bench.server.drain(bench.now);
-    assert_eq!(bench.turn(), Next::Stop);
+    assert_eq!(bench.turn(), LoopControl::Stop);
 }
 
 #[test]
 fn it_stops_when_nobody_was_there_for_so_long() {
     let limits = Limits { exit_on_idle: Some(secs(5)), ..Limits::default() };
     let mut bench = Bench::with_limits(limits);
-    assert_eq!(bench.run(), Next::WaitUntil(bench.now + secs(5)), "from the start");
+    assert_eq!(bench.run(), LoopControl::WaitUntil(bench.now + secs(5)), "from the start");
     bench.advance(secs(4));
     let client = bench.connected(ECHO);
-    assert!(matches!(bench.run_for(secs(60)), Next::WaitUntil(_)), "someone is there");
+    assert!(matches!(bench.run_for(secs(60)), LoopControl::WaitUntil(_)), "someone is there");
     bench.net.fin(client);
-    assert_eq!(bench.run(), Next::WaitUntil(bench.now + secs(5)), "from the last close");
+    assert_eq!(bench.run(), LoopControl::WaitUntil(bench.now + secs(5)), "from the last close");
     bench.advance(secs(5));
-    assert_eq!(bench.turn(), Next::Stop, "without another turn, which nothing would cause");
+    assert_eq!(bench.turn(), LoopControl::Stop, "without another turn, which nothing would cause");
     bench.assert_clean();
 }
 
@@ -222,9 +222,9 @@ fn whoever_comes_at_the_last_moment_is_let_in() {
 #[test]
 fn nothing_to_do_and_nothing_to_wait_for() {
     let mut bench = Bench::new();
-    assert_eq!(bench.run(), Next::Wait);
+    assert_eq!(bench.run(), LoopControl::Wait);
     let client = bench.connected(ECHO);
     bench.net.fin(client);
     bench.run();
-    assert_eq!(bench.run(), Next::Wait, "no deadline is left behind");
+    assert_eq!(bench.run(), LoopControl::Wait, "no deadline is left behind");
 }

@@ -8,7 +8,9 @@ use crate::failure::Failure;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::time::{ClockId, clock_gettime};
 use readyd::io::clock::Moment;
-use readyd::io::net::{Driver, Next, Notice, Readiness, Token};
+use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
+use readyd::io::net::Token;
+use readyd::io::readiness::Readiness;
 use readyd::loadgen::{Event, Load};
 use readyd::os::descriptors;
 use readyd::reactor::{MioNet, Reactor};
@@ -124,37 +126,37 @@ impl Steered {
     }
 }
 
-impl Driver for Steered {
-    fn ready(&mut self, token: Token, readiness: Readiness) {
+impl EventHandler for Steered {
+    fn on_ready(&mut self, token: Token, readiness: Readiness) {
         if let Some(load) = &mut self.load {
-            load.ready(token, readiness);
+            load.on_ready(token, readiness);
         }
     }
 
-    fn notice(&mut self, notice: Notice, now: Moment) {
-        match notice {
-            Notice::Woken => self.obey(now),
-            Notice::CpuTimeLimit => {
+    fn on_wakeup(&mut self, wakeup: Wakeup, now: Moment) {
+        match wakeup {
+            Wakeup::Message => self.obey(now),
+            Wakeup::CpuTimeLimit => {
                 if let Some(load) = &mut self.load {
                     load.stop("the limit of processor time was reached (ulimit -t)", now);
                 }
             }
             // What a terminal or a service manager sends to all processes is the coordinator's.
-            Notice::Terminate
-            | Notice::StopAtOnce
-            | Notice::ChildEnded
-            | Notice::Reload
-            | Notice::Report => {}
+            Wakeup::Terminate
+            | Wakeup::StopAtOnce
+            | Wakeup::ChildEnded
+            | Wakeup::Reload
+            | Wakeup::Report => {}
         }
     }
 
-    fn end_turn(&mut self, now: Moment) -> Next {
-        let Some(load) = &mut self.load else { return Next::Stop };
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
+        let Some(load) = &mut self.load else { return LoopControl::Stop };
         let next = load.end_turn(now);
         for event in load.take_events() {
             self.tell(event, now);
         }
-        if next == Next::Stop
+        if next == LoopControl::Stop
             && let Some(load) = self.load.take()
         {
             self.finish(load, now);

@@ -4,7 +4,9 @@ use super::rig::{Asker, CONNECT_TIMEOUT, Rig, address, askers, frame, limits};
 use crate::client::fleet::FleetLimits;
 use crate::client::session::SessionError;
 use crate::client::tests::loopback::{Loopback, Way};
-use crate::io::net::{Driver, Next, Readiness, Token};
+use crate::io::event_loop::{EventHandler, LoopControl};
+use crate::io::net::Token;
+use crate::io::readiness::Readiness;
 use nix::errno::Errno;
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ fn fleet_with_ways(ways: &[Way], count: usize) -> Rig<Asker> {
 #[test]
 fn a_connection_that_is_made_is_a_session() {
     let mut rig = Rig::new(limits(), askers(1));
-    assert!(matches!(rig.turn(), Next::WaitUntil(_)));
+    assert!(matches!(rig.turn(), LoopControl::WaitUntil(_)));
     assert_eq!(rig.fleet.established(), 0);
     rig.settle();
     assert_eq!(rig.fleet.established(), 1);
@@ -31,7 +33,7 @@ fn a_connection_that_is_made_is_a_session() {
 fn a_refused_connection_gives_the_script_back() {
     let refused = Errno::ECONNREFUSED;
     let mut rig = fleet_with_ways(&[Way::Refused(refused)], 1);
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert_eq!(rig.fleet.established(), 0);
     assert_eq!(rig.held(), 0);
     assert!(matches!(
@@ -46,7 +48,7 @@ fn a_refused_connection_gives_the_script_back() {
 fn every_error_ends_the_attempt() {
     for errno in [Errno::EHOSTUNREACH, Errno::ETIMEDOUT, Errno::ECONNRESET, Errno::EINTR] {
         let mut rig = fleet_with_ways(&[Way::Refused(errno)], 1);
-        assert_eq!(rig.settle(), Next::Stop, "{errno}");
+        assert_eq!(rig.settle(), LoopControl::Stop, "{errno}");
         assert!(matches!(rig.failure(), SessionError::Connect(..)), "{errno}");
     }
 }
@@ -58,7 +60,7 @@ fn an_attempt_that_nobody_answers_is_given_up_in_time() {
     rig.wait_for(deadline);
     assert_eq!(rig.held(), 1);
     rig.now = deadline;
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert_eq!(rig.held(), 0);
     assert!(matches!(
         rig.failure(),
@@ -91,13 +93,13 @@ fn if_no_address_will_do_the_last_one_is_told() {
     let refused = Way::Refused(Errno::ECONNREFUSED);
     for ways in [[refused, barred], [barred, refused]] {
         let mut rig = fleet_with_ways(&ways, 1);
-        assert_eq!(rig.settle(), Next::Stop);
+        assert_eq!(rig.settle(), LoopControl::Stop);
         assert_eq!(rig.net.attempts(), [address(1), address(2)]);
         assert!(matches!(rig.failure(), SessionError::Connect(to, _) if *to == address(2)));
     }
     let mut rig = fleet_with_ways(&[refused, Way::Silent], 1);
     rig.settle();
-    assert_eq!(rig.pass(CONNECT_TIMEOUT), Next::Stop);
+    assert_eq!(rig.pass(CONNECT_TIMEOUT), LoopControl::Stop);
     assert!(matches!(rig.failure(), SessionError::ConnectTimeout(to, _) if *to == address(2)));
 }
 
@@ -105,7 +107,7 @@ fn if_no_address_will_do_the_last_one_is_told() {
 fn what_the_system_cannot_give_comes_back_at_once_for_every_script() {
     for errno in [Errno::EMFILE, Errno::EADDRNOTAVAIL] {
         let mut rig = fleet_with_ways(&[Way::Barred(errno)], 1000);
-        assert_eq!(rig.turn(), Next::Stop);
+        assert_eq!(rig.turn(), LoopControl::Stop);
         assert_eq!(rig.results().len(), 1000);
         assert!(rig.results().iter().all(|result| matches!(
             result,
@@ -128,7 +130,10 @@ fn a_socket_that_cannot_be_registered_is_closed_and_the_next_address_tried() {
 fn an_event_before_the_connection_is_made_changes_nothing() {
     let mut rig = fleet_with_ways(&[Way::Silent], 1);
     let next = rig.turn();
-    rig.fleet.ready(Token::new(0, 1), Readiness { read: true, write: true, read_on: true });
+    rig.fleet.on_ready(
+        Token::new(0, 1),
+        Readiness { read: true, write: true, read_until_would_block: true },
+    );
     assert_eq!(rig.turn(), next);
     assert_eq!(rig.results().len(), 0);
     rig.net.set_way(address(1), Way::Open);
@@ -172,7 +177,7 @@ fn a_refusal_makes_room_too() {
     net.set_way(address(2), Way::Barred(Errno::ENETUNREACH));
     let limits = FleetLimits { connecting: 1, open: 1, ..limits() };
     let mut rig = Rig::on(net, &[address(1), address(2)], limits, askers(10));
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert_eq!(rig.results().len(), 10);
 }
 
@@ -190,7 +195,7 @@ fn no_more_sessions_are_open_at_once_than_allowed() {
         rig.settle();
         assert_eq!(rig.results().len(), finished + 1);
     }
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert!(rig.results().iter().all(|result| result.is_ok()));
 }
 
@@ -220,6 +225,6 @@ fn a_refusal_that_came_in_time_is_told_though_its_event_comes_late() {
     rig.turn();
     rig.deliver();
     rig.now = rig.now + CONNECT_TIMEOUT;
-    assert_eq!(rig.fleet.end_turn(rig.now), Next::Stop);
+    assert_eq!(rig.fleet.end_turn(rig.now), LoopControl::Stop);
     assert!(matches!(rig.failure(), SessionError::Connect(..)), "{:?}", rig.failure());
 }

@@ -5,11 +5,13 @@ use crate::client::fleet::FleetLimits;
 use crate::client::scripts::{AddressExchange, Check, Dialogue, Exchange, Plan};
 use crate::client::session::{Expect, SessionError};
 use crate::client::tests::loopback::Loopback;
-use crate::io::net::{Driver, Next, Readiness, Token};
+use crate::io::event_loop::{EventHandler, LoopControl};
+use crate::io::net::Token;
+use crate::io::readiness::Readiness;
 use std::rc::Rc;
 use std::time::Duration;
 
-const ALL: Readiness = Readiness { read: true, write: true, read_on: true };
+const ALL: Readiness = Readiness { read: true, write: true, read_until_would_block: true };
 
 /// To send `say` and expect `answer`, once.
 fn one_answer(say: &[u8], answer: &[u8]) -> Plan {
@@ -40,12 +42,12 @@ fn what_the_kernel_does_not_take_at_once_follows_later_in_order() {
         let bytes = peer.read();
         assert!(!bytes.is_empty() && bytes.len() <= 100, "stuck after {}", heard.len());
         heard.extend(bytes);
-        assert!(matches!(rig.settle(), Next::WaitUntil(_)));
+        assert!(matches!(rig.settle(), LoopControl::WaitUntil(_)));
     }
     assert_eq!(heard, say);
     peer.write(b"thanks");
     peer.fin();
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert!(rig.results()[0].is_ok());
 }
 
@@ -65,7 +67,7 @@ fn a_signal_costs_a_turn_and_nothing_else() {
     peer.write(&[b'!'; 100]);
     peer.fin();
     rig.net.interrupt(5);
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert!(rig.results()[0].is_ok());
 }
 
@@ -80,7 +82,7 @@ fn nothing_is_done_while_there_is_nothing_to_do() {
     }
     rig.wait_for(deadline);
     for _ in 0..10 {
-        assert_eq!(rig.turn(), Next::WaitUntil(deadline));
+        assert_eq!(rig.turn(), LoopControl::WaitUntil(deadline));
     }
     assert_eq!(rig.net.calls(), calls);
 }
@@ -93,7 +95,7 @@ fn a_server_that_does_not_answer_is_given_up_and_the_socket_closed() {
     let deadline = rig.now + ANSWER_TIMEOUT;
     rig.wait_for(deadline);
     rig.now = deadline;
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert!(matches!(rig.failure(), SessionError::AnswerTimeout(ANSWER_TIMEOUT)));
     assert_eq!(rig.held(), 0);
 }
@@ -109,7 +111,7 @@ fn a_server_that_keeps_its_end_open_is_waited_for_no_longer_than_the_linger() {
     rig.wait_for(deadline);
     assert_eq!(rig.held(), 1);
     rig.now = deadline;
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert!(rig.results()[0].is_ok());
     assert_eq!(rig.held(), 0);
 }
@@ -132,7 +134,7 @@ fn a_reset_at_any_byte_ends_that_session_alone() {
         rig.settle();
         sound.write(&names[1]);
         sound.fin();
-        assert_eq!(rig.settle(), Next::Stop, "after {bytes} bytes");
+        assert_eq!(rig.settle(), LoopControl::Stop, "after {bytes} bytes");
         let finished = rig.fleet.into_finished();
         assert_eq!(finished.len(), 2);
         for asker in finished {
@@ -161,7 +163,7 @@ fn an_answer_that_came_before_the_reset_counts() {
     let mut peer = rig.accept();
     peer.write(b"no");
     peer.reset();
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert!(rig.results()[0].is_ok());
     assert_eq!(rig.fleet.finished()[0].script.verified(), 1);
 }
@@ -176,11 +178,11 @@ fn an_event_for_a_socket_that_is_gone_reaches_nobody() {
     assert_eq!(rig.held(), 1, "the second session has the place of the first");
     let calls = rig.net.calls();
     for stale in [Token::new(0, 1), Token::new(0, 3), Token::new(7, 2)] {
-        rig.fleet.ready(stale, ALL);
+        rig.fleet.on_ready(stale, ALL);
         assert_eq!(rig.turn(), next);
     }
     assert_eq!(rig.net.calls(), calls);
-    rig.fleet.ready(Token::new(0, 2), ALL);
+    rig.fleet.on_ready(Token::new(0, 2), ALL);
     rig.turn();
     assert!(rig.net.calls() > calls, "its own token does reach it");
 }
@@ -211,11 +213,11 @@ fn a_place_in_the_queue_ends_with_its_session() {
     flood.write(&[b'a'; 1 << 20]);
     rig.deliver();
     rig.now = rig.now + ANSWER_TIMEOUT;
-    assert_eq!(rig.turn(), Next::Poll, "there was more to read when its time was up");
+    assert_eq!(rig.turn(), LoopControl::Poll, "there was more to read when its time was up");
     assert!(matches!(rig.failure(), SessionError::AnswerTimeout(_)));
     assert_eq!(rig.held(), 1, "the second session has the place of the first");
     let calls = rig.net.calls();
-    assert!(matches!(rig.turn(), Next::WaitUntil(_)));
+    assert!(matches!(rig.turn(), LoopControl::WaitUntil(_)));
     assert_eq!(rig.net.calls(), calls);
 }
 
@@ -228,7 +230,7 @@ fn an_answer_and_the_fin_behind_it_take_one_turn() {
     peer.write(b"!");
     peer.fin();
     rig.deliver();
-    assert_eq!(rig.turn(), Next::Stop);
+    assert_eq!(rig.turn(), LoopControl::Stop);
     assert!(rig.results()[0].is_ok());
 }
 
@@ -245,7 +247,7 @@ fn a_script_is_told_the_address_of_its_socket() {
     assert_eq!(peer.read(), b"127.0.0.1");
     peer.write(b"6A:08:AA:C2");
     peer.fin();
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     let exchange = &rig.fleet.finished()[0].script;
     assert_eq!(exchange.local().map(Into::into), Some(peer.remote()));
     assert_eq!(exchange.value(), Some(&b"6A:08:AA:C2"[..]));
@@ -263,16 +265,16 @@ fn a_server_that_floods_does_not_hold_up_the_others() {
     flood.write(&vec![b'a'; 1 << 20]);
     drop.write(b"a");
     rig.deliver();
-    assert_eq!(rig.turn(), Next::Poll);
+    assert_eq!(rig.turn(), LoopControl::Poll);
     let verified = |rig: &Rig<Dialogue>| {
         rig.fleet.finished().iter().map(|finished| finished.script.verified()).sum::<u64>()
     };
     drop.fin();
     rig.deliver();
-    assert_eq!(rig.turn(), Next::Poll);
+    assert_eq!(rig.turn(), LoopControl::Poll);
     assert_eq!(verified(&rig), 1, "the short answer is in, the long one is not");
     flood.fin();
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert_eq!(verified(&rig), 2);
 }
 
@@ -289,6 +291,6 @@ fn an_answer_that_came_in_time_is_heard_though_its_event_comes_late() {
     rig.now = rig.now + ANSWER_TIMEOUT;
     rig.fleet.end_turn(rig.now);
     peer.fin();
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert!(rig.results()[0].is_ok(), "{:?}", rig.results());
 }

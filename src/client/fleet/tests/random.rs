@@ -4,7 +4,8 @@ use super::rig::{Asker, Rig, address, limits};
 use crate::client::fleet::FleetLimits;
 use crate::client::session::SessionError;
 use crate::client::tests::loopback::{Loopback, Side, Stream, Way};
-use crate::io::net::{Driver, Net, Next};
+use crate::io::event_loop::{EventHandler, LoopControl};
+use crate::io::net::{Accept, AcceptOutcome, SocketIo};
 use nix::errno::Errno;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -111,18 +112,18 @@ fn run(rig: &mut Rig<Asker>, fates: &[Fate], weather: &[[Way; 2]], open: usize) 
         let next = rig.turn();
         let fleet_rests = rig.net.calls() == calls;
         assert!(rig.net.held(Side::Client) <= open);
-        while let Ok((stream, _)) = rig.net.accept(&()) {
+        while let AcceptOutcome::Connection(stream, _) = rig.net.accept(&()) {
             let fate = *fates.next().expect("a cycle does not end");
             mirrors.push(Mirror { stream, fate, pending: Vec::new(), mirrored: 0 });
         }
         mirrors = mirrors.into_iter().filter_map(|mirror| mirror.visit(&mut rig.net)).collect();
         let is_quiet = !rig.net.deliver() && fleet_rests;
         match next {
-            Next::Stop => return,
-            Next::Poll => {}
-            Next::WaitUntil(moment) if is_quiet && was_quiet => rig.now = moment,
-            Next::WaitUntil(_) => {}
-            Next::Wait => panic!("the fleet waits without a deadline"),
+            LoopControl::Stop => return,
+            LoopControl::Poll => {}
+            LoopControl::WaitUntil(moment) if is_quiet && was_quiet => rig.now = moment,
+            LoopControl::WaitUntil(_) => {}
+            LoopControl::Wait => panic!("the fleet waits without a deadline"),
         }
         was_quiet = is_quiet;
     }
@@ -147,7 +148,7 @@ proptest! {
         let mut rig = Rig::on(net, &[address(1), address(2)], limits, scripts);
         run(&mut rig, &fates, &weather, open);
 
-        prop_assert_eq!(rig.fleet.end_turn(rig.now), Next::Stop);
+        prop_assert_eq!(rig.fleet.end_turn(rig.now), LoopControl::Stop);
         prop_assert_eq!(rig.held(), 0);
         let established = rig.fleet.established();
         let mut finished = rig.fleet.into_finished();

@@ -4,7 +4,7 @@ use super::rig::{ANSWER_TIMEOUT, Peer, Rig, frame, limits};
 use crate::client::fleet::FleetLimits;
 use crate::client::scripts::Chat;
 use crate::client::session::SessionError;
-use crate::io::net::Next;
+use crate::io::event_loop::LoopControl;
 use std::time::Duration;
 
 fn chats(count: usize) -> Vec<Chat> {
@@ -23,7 +23,7 @@ fn say(rig: &mut Rig<Chat>, message: Option<&[u8]>) -> usize {
 #[test]
 fn the_fleet_stops_when_all_rest_and_goes_on_when_resumed() {
     let mut rig = Rig::new(limits(), chats(3));
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert_eq!(rig.fleet.established(), 3);
     let mut peers: Vec<Peer> = (0..3).map(|_| rig.accept()).collect();
     let mut answers = Vec::new();
@@ -33,7 +33,7 @@ fn the_fleet_stops_when_all_rest_and_goes_on_when_resumed() {
             answers.extend(chat.take_answer());
             chat.say(message.map(|message| message.as_bytes().to_vec()));
         });
-        assert!(matches!(rig.settle(), Next::WaitUntil(_)));
+        assert!(matches!(rig.settle(), LoopControl::WaitUntil(_)));
         for peer in &mut peers {
             assert_eq!(peer.read(), frame(message.unwrap_or("Disconnect !").as_bytes()));
             peer.write(&frame(b"received"));
@@ -41,7 +41,7 @@ fn the_fleet_stops_when_all_rest_and_goes_on_when_resumed() {
                 peer.fin();
             }
         }
-        assert_eq!(rig.settle(), Next::Stop);
+        assert_eq!(rig.settle(), LoopControl::Stop);
     }
     assert_eq!(answers, [b"received"; 6]);
     assert_eq!(rig.results().len(), 3);
@@ -51,21 +51,21 @@ fn the_fleet_stops_when_all_rest_and_goes_on_when_resumed() {
 #[test]
 fn one_that_rests_does_not_stop_the_others() {
     let mut rig = Rig::new(limits(), chats(2));
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     let (mut first, _second) = (rig.accept(), rig.accept());
     say(&mut rig, Some(b"hello"));
     let deadline = rig.now + ANSWER_TIMEOUT;
     rig.settle();
     for _ in 0..2 {
         first.write(&frame(b"received"));
-        assert!(matches!(rig.settle(), Next::WaitUntil(_)));
+        assert!(matches!(rig.settle(), LoopControl::WaitUntil(_)));
         assert_eq!(say(&mut rig, Some(b"again")), 1, "only the first rests");
         rig.settle();
     }
     first.write(&frame(b"received"));
     rig.wait_for(deadline);
     rig.now = deadline;
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert_eq!(rig.results().len(), 1);
     assert!(matches!(rig.failure(), SessionError::AnswerTimeout(_)));
 }
@@ -85,13 +85,13 @@ fn resuming_when_nobody_rests_does_nothing() {
 fn scripts_that_wait_for_room_do_not_keep_the_owner_from_those_that_rest() {
     let mut rig = Rig::new(FleetLimits { open: 1, ..limits() }, chats(2));
     for finished in 1..=2 {
-        assert_eq!(rig.settle(), Next::Stop);
+        assert_eq!(rig.settle(), LoopControl::Stop);
         assert_eq!(say(&mut rig, None), 1);
         rig.settle();
         let mut peer = rig.accept();
         assert_eq!(peer.read(), frame(b"Disconnect !"));
         peer.fin();
-        assert_eq!(rig.settle(), Next::Stop);
+        assert_eq!(rig.settle(), LoopControl::Stop);
         assert_eq!(rig.results().len(), finished);
     }
     assert!(rig.results().iter().all(|result| result.is_ok()));
@@ -104,7 +104,7 @@ fn a_close_during_the_rest_is_seen_when_the_loop_goes_on() {
     rig.accept().fin();
     rig.deliver();
     say(&mut rig, Some(b"are you there?"));
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert!(matches!(rig.failure(), SessionError::ClosedEarly { received: 0 }));
 }
 
@@ -131,7 +131,7 @@ fn a_close_that_the_loop_still_sees_ends_a_script_that_rests() {
     let mut rig = Rig::new(limits(), chats(2));
     rig.settle();
     rig.accept().fin();
-    assert_eq!(rig.settle(), Next::Stop);
+    assert_eq!(rig.settle(), LoopControl::Stop);
     assert!(matches!(rig.failure(), SessionError::ClosedEarly { received: 0 }));
     assert_eq!(say(&mut rig, None), 1, "the other still rests");
 }

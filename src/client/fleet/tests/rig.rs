@@ -5,7 +5,8 @@ use crate::client::session::{Expect, Script, SessionError, SessionLimits, Then, 
 use crate::client::tests::loopback::{Loopback, Side, Stream};
 use crate::io::address;
 use crate::io::clock::Moment;
-use crate::io::net::{Driver, Net, Next};
+use crate::io::event_loop::{EventHandler, LoopControl};
+use crate::io::net::{Accept, AcceptOutcome, SocketIo};
 use crate::protocol::frame::encode_header;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -146,23 +147,23 @@ impl<S: Script> Rig<S> {
     }
 
     /// One turn of the loop, with what has arrived.
-    pub(super) fn turn(&mut self) -> Next {
+    pub(super) fn turn(&mut self) -> LoopControl {
         for (token, readiness) in self.net.events(Side::Client) {
-            self.fleet.ready(token, readiness);
+            self.fleet.on_ready(token, readiness);
         }
         let next = self.fleet.end_turn(self.now);
-        if let Next::WaitUntil(moment) = next {
+        if let LoopControl::WaitUntil(moment) = next {
             assert!(moment > self.now, "waits for what has been");
         }
         next
     }
 
     /// Turns until there is nothing more to do or to deliver.
-    pub(super) fn settle(&mut self) -> Next {
+    pub(super) fn settle(&mut self) -> LoopControl {
         for _ in 0..TURNS {
             self.deliver();
             let next = self.turn();
-            if next != Next::Poll && !self.net.deliver() {
+            if next != LoopControl::Poll && !self.net.deliver() {
                 return next;
             }
         }
@@ -174,21 +175,23 @@ impl<S: Script> Rig<S> {
     pub(super) fn wait_for(&mut self, deadline: Moment) {
         for _ in 0..4 {
             match self.settle() {
-                Next::WaitUntil(moment) if moment < deadline => self.now = moment,
-                next => return assert_eq!(next, Next::WaitUntil(deadline)),
+                LoopControl::WaitUntil(moment) if moment < deadline => self.now = moment,
+                next => return assert_eq!(next, LoopControl::WaitUntil(deadline)),
             }
         }
         panic!("the fleet wakes up for nothing");
     }
 
-    pub(super) fn pass(&mut self, time: Duration) -> Next {
+    pub(super) fn pass(&mut self, time: Duration) -> LoopControl {
         self.now = self.now + time;
         self.settle()
     }
 
     /// Accepts the connection that has waited longest.
     pub(super) fn accept(&mut self) -> Peer {
-        let (stream, remote) = self.net.accept(&()).expect("a connection waits");
+        let AcceptOutcome::Connection(stream, remote) = self.net.accept(&()) else {
+            panic!("a connection waits");
+        };
         Peer { net: self.net.clone(), stream, remote }
     }
 

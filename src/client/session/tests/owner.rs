@@ -4,7 +4,7 @@ use crate::client::session::{
     Script, Session, SessionError, SessionLimits, Step, Then, Turn, Voice,
 };
 use crate::io::clock::{Moment, WallTime};
-use crate::io::net::WallClock;
+use crate::io::host::WallClock;
 use crate::protocol::frame::encode_header;
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};

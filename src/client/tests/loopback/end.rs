@@ -1,6 +1,7 @@
 //! One end of a connection in memory: what comes to it, as its kernel sees it.
 
-use crate::io::net::{Readiness, Token};
+use crate::io::net::Token;
+use crate::io::readiness::Readiness;
 use nix::errno::Errno;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -60,11 +61,11 @@ impl End {
         let is_broken =
             matches!(self.incoming, Incoming::Failed(_) | Incoming::Reset | Incoming::Broken);
         let is_connecting = matches!(self.incoming, Incoming::Connecting(_));
-        let read_on = is_broken || self.incoming == Incoming::FinArrived;
+        let read_until_would_block = is_broken || self.incoming == Incoming::FinArrived;
         Readiness {
-            read: read_on || !self.arrived.is_empty(),
+            read: read_until_would_block || !self.arrived.is_empty(),
             write: is_broken || (peer_has_room && !is_connecting),
-            read_on,
+            read_until_would_block,
         }
     }
 

@@ -273,7 +273,8 @@ proptest! {
         sources in 0..5u8,
     ) {
         let sources = (0..sources).map(|last| [127, 0, 1, last].into()).collect();
-        let requirements = Requirements { connections, workers, sources, local: is_local, ..local(0) };
+        let requirements =
+            Requirements { connections, workers, sources, local: is_local, ..local(0) };
         let report = examine(&system, &requirements);
         let largest = report.largest.unwrap().connections;
         prop_assert_eq!(report.fits(), connections <= largest, "{}", report);

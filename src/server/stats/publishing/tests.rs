@@ -1,5 +1,5 @@
 use super::*;
-use crate::io::net::Usage;
+use crate::io::host::Usage;
 use crate::server::stats::VERSION;
 use std::cell::RefCell;
 use std::rc::Rc;

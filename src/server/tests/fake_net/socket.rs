@@ -1,7 +1,8 @@
 //! One connection of the fake network: two byte queues, and what each end did to the other.
 
 use crate::io::address::Credentials;
-use crate::io::net::{Output, Readiness, Token};
+use crate::io::net::{Output, Token};
+use crate::io::readiness::Readiness;
 use nix::errno::Errno;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -121,7 +122,7 @@ pub(in super::super) struct Socket {
     pub(super) peer: Peer,
     pub(super) token: Option<Token>,
     /// Whether the server asked for events that tell of room.
-    pub(super) watches_writing: bool,
+    pub(super) write_interest: bool,
 }
 
 impl Socket {
@@ -133,7 +134,7 @@ impl Socket {
             send_call: Call::NEW,
             window: 1 << 20,
             awaits_room: false,
-            watches_writing: false,
+            write_interest: false,
             most_at_once: usize::MAX,
             output: Output::Unknown,
             received: Vec::new(),
@@ -145,12 +146,12 @@ impl Socket {
     }
 
     pub(super) fn readiness(&self) -> Readiness {
-        let read_on = self.peer != Peer::Open;
+        let read_until_would_block = self.peer != Peer::Open;
         let broken = matches!(self.peer, Peer::Reset | Peer::Gone);
         Readiness {
-            read: !self.unread.is_empty() || read_on,
-            write: (self.window > 0 && self.watches_writing) || broken,
-            read_on,
+            read: !self.unread.is_empty() || read_until_would_block,
+            write: (self.window > 0 && self.write_interest) || broken,
+            read_until_would_block,
         }
     }
 

@@ -1,0 +1,209 @@
+//! [`MioNet`]: the seam to the operating system, implemented with mio's sockets.
+//!
+//! Invariant: no call in here waits, because every socket is nonblocking; and none loops, so the caller
+//! decides how much work one turn does.
+
+use super::handshakes;
+use super::listener::Listener;
+use super::tcp_info::TcpInfo;
+use crate::io::clock::{Moment, WallTime};
+use crate::io::host::{Host, MonotonicClock, Usage, WallClock};
+use crate::io::net::{Accept, AcceptOutcome, Connect, Handshakes, Output, SocketIo, Token};
+use crate::io::readiness::Interest;
+use crate::os::memory;
+use crate::os::usage::Meter;
+use mio::Registry;
+use mio::net::TcpStream;
+use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::time::{Duration, Instant, SystemTime};
+
+/// TCP by way of mio, and listeners on unix sockets.
+#[derive(Debug)]
+pub struct MioNet {
+    pub(super) registry: Registry,
+    /// When the reactor's clock started.
+    pub(super) started: Instant,
+    pub(super) meter: Meter,
+}
+
+impl MioNet {
+    /// The same, with a meter for what the process uses, as a server needs it. It takes a descriptor.
+    pub fn measuring(self, meter: Meter) -> MioNet {
+        MioNet { meter, ..self }
+    }
+
+    /// A listener for this network. It must be nonblocking: see [`crate::os::listener`].
+    pub fn listener(&self, listener: crate::os::listener::Listener) -> Listener {
+        listener.into()
+    }
+}
+
+impl WallClock for MioNet {
+    fn wall_time(&self) -> WallTime {
+        // A clock set before 1970 reads as 1970.
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().into()
+    }
+}
+
+impl Host for MioNet {
+    fn usage(&self) -> Usage {
+        self.meter.usage()
+    }
+
+    fn give_memory_back(&self) {
+        memory::give_back_what_is_free();
+    }
+}
+
+impl MonotonicClock for MioNet {
+    fn now(&self) -> Moment {
+        Moment::START + self.started.elapsed()
+    }
+}
+
+/// Begins to connect from `source`.
+///
+/// bind(2) would take a port that no other socket on that address can have, whatever it connects to,
+/// and there are 28,000 of them. With `IP_BIND_ADDRESS_NO_PORT`, ip(7), connect(2) takes one, which
+/// only has to differ for the same destination.
+fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
+    socket.bind(&SocketAddr::new(source, 0).into())?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => Err(error),
+        _ => Ok(TcpStream::from_std(socket.into())),
+    }
+}
+
+/// EPOLLIN and EPOLLPRI: bytes and FIN; and urgent data, because recv(2) stops short at it. mio adds
+/// EPOLLET and EPOLLRDHUP.
+const READ: mio::Interest = mio::Interest::READABLE.add(mio::Interest::PRIORITY);
+
+/// The same, and EPOLLOUT.
+const READ_WRITE: mio::Interest = READ.add(mio::Interest::WRITABLE);
+
+impl SocketIo for MioNet {
+    type Stream = TcpStream;
+
+    fn register(
+        &mut self,
+        stream: &mut TcpStream,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let interest = match interest {
+            Interest::Read => READ,
+            Interest::ReadWrite => READ_WRITE,
+        };
+        self.registry.register(stream, mio::Token(token.0), interest)
+    }
+
+    fn add_write_interest(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
+        // EPOLL_CTL_MOD looks at the socket anew: room that was made in the meantime is an event too.
+        self.registry.reregister(stream, mio::Token(token.0), READ_WRITE)
+    }
+
+    fn recv(&mut self, stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
+        stream.read(into)
+    }
+
+    fn send(&mut self, stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
+        stream.write(bytes)
+    }
+
+    fn output(&self, stream: &TcpStream) -> Output {
+        let now = self.started.elapsed();
+        match TcpInfo::of(stream) {
+            Some(info) if info.is_all_delivered() => Output::Delivered,
+            Some(info) => Output::Held {
+                last_taken: Moment::START + now.saturating_sub(info.since_last_taken()),
+                kept_back: info.kept_back_at_most(),
+            },
+            None => Output::Unknown,
+        }
+    }
+
+    fn send_fin(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+        stream.shutdown(Shutdown::Write)
+    }
+
+    fn abort(&mut self, stream: TcpStream) {
+        // With a linger time of zero, close(2) sends RST. If it cannot be set, it sends FIN, and
+        // the kernel gives up on the unsent bytes in its own time.
+        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl Accept for MioNet {
+    type Listener = Listener;
+
+    fn accept(&mut self, listener: &Listener) -> AcceptOutcome<TcpStream> {
+        listener.accept().into()
+    }
+
+    fn register_listener(&mut self, listener: &mut Listener, token: Token) -> io::Result<()> {
+        self.registry.register(listener, mio::Token(token.0), mio::Interest::READABLE)
+    }
+
+    fn deregister_listener(&mut self, listener: &mut Listener) -> io::Result<()> {
+        self.registry.deregister(listener)
+    }
+
+    fn hold_off_handshakes(&mut self, listener: &Listener) -> io::Result<()> {
+        match listener {
+            Listener::Tcp(listener) => handshakes::hold_off(listener),
+            Listener::Unix { .. } => Ok(()),
+        }
+    }
+
+    fn admit_handshakes(&mut self, listener: &Listener) -> io::Result<()> {
+        match listener {
+            Listener::Tcp(listener) => handshakes::admit(listener),
+            Listener::Unix { .. } => Ok(()),
+        }
+    }
+
+    fn refuse_newcomers(&mut self, listener: &Listener) -> io::Result<()> {
+        listener.refuse_newcomers()
+    }
+
+    fn handshakes<'a>(&mut self, listeners: impl Iterator<Item = &'a Listener>) -> Handshakes {
+        match listeners.filter_map(Listener::handshake_address).collect::<io::Result<Vec<_>>>() {
+            Ok(addresses) => handshakes::with(&addresses),
+            Err(_) => Handshakes::Unknown,
+        }
+    }
+}
+
+impl Connect for MioNet {
+    fn connect_from(
+        &mut self,
+        source: Option<IpAddr>,
+        address: SocketAddr,
+    ) -> io::Result<TcpStream> {
+        let stream = match source {
+            Some(source) => connect_from(source, address)?,
+            None => TcpStream::connect(address)?,
+        };
+        // Small requests go out at once, not when the answer to the one before has come.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    fn connected(&mut self, stream: &TcpStream) -> io::Result<()> {
+        match stream.take_error()? {
+            Some(error) => Err(error),
+            None => stream.peer_addr().map(drop),
+        }
+    }
+
+    fn local_addr(&self, stream: &TcpStream) -> io::Result<SocketAddr> {
+        stream.local_addr()
+    }
+}
