@@ -1,8 +1,8 @@
 //! `--shards COUNT`: the supervisor, a process that serves no client and runs the shards that do.
 //!
 //! It binds each shard's listeners, drops root's privileges for `--user`, starts the shards, and
-//! starts a successor for each shard that ends or drains. It keeps the listeners open: a client that
-//! connects while a shard is missing waits in the backlog for the successor.
+//! starts a successor for each shard that ends or drains. It keeps the listeners open: a client
+//! that connects while a shard is missing waits in the backlog for the successor.
 //!
 //! Invariants: a shard that ends harms no client of another shard. When the supervisor ends, so do
 //! the shards. It blocks on no shard: each time limit is its own, and ends in SIGKILL. Signals,
@@ -13,6 +13,7 @@ mod idle;
 mod process;
 mod shard_slot;
 mod sockets;
+mod spawn_template;
 mod watchdog;
 
 use crate::child::{Ending, Program};
@@ -34,35 +35,18 @@ use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
 use readyd::io::net::Token;
 use readyd::io::readiness::Readiness;
 use readyd::os::inherited_fd;
-use readyd::reactor::{Inputs, Reactor};
-use readyd::server::limits::Limits;
+use readyd::reactor::Reactor;
 use readyd::server::stats::board::Board;
 use readyd::server::stats::publishing::Shards;
 use shard_slot::{Ended, ShardSlot};
 use sockets::Sockets;
-use std::fs::File;
+use spawn_template::{SpawnTemplate, config_of_a_shard};
 use std::io;
 use std::time::Duration;
 use watchdog::Watchdog;
 
 /// How long a process may take to exit after its drain timeout or SIGQUIT, before SIGKILL.
 const STOPPING_GRACE: Duration = Duration::from_secs(1);
-
-/// What all shards are started with.
-struct SpawnTemplate {
-    /// The program that they run.
-    program: Program,
-    /// The configuration of each, without listeners.
-    config: Config,
-    board: Board,
-    /// When the supervisor started, in nanoseconds of CLOCK_MONOTONIC.
-    began: u64,
-    table: SealedTable,
-    zone: SealedZone,
-    /// The file that they write their log to; `None` for standard error.
-    log: Option<File>,
-    inputs: Inputs,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -112,8 +96,8 @@ pub(crate) fn run(
         .map_err(|error| StartError::System("put the time zone into shared memory", error))?;
     // The table may have been one of these descriptors (--table /dev/fd/63); it has been read.
     inherited_fd::close_others();
-    // Children inherit the signal mask, SIGQUIT included: a signal that is sent before a shard opens
-    // its own signalfd stays pending.
+    // Children inherit the signal mask, SIGQUIT included: a signal that is sent before a shard
+    // opens its own signalfd stays pending.
     reactor
         .watch_signals_and(&[Signal::SIGCHLD])
         .map_err(|error| StartError::System("watch signals", error))?;
@@ -153,27 +137,6 @@ pub(crate) fn run(
     supervisor.publish_overview();
     reactor.run(&mut supervisor).map_err(|error| StartError::System("wait for events", error))?;
     supervisor.outcome()
-}
-
-/// The configuration of a shard: its share of each total limit, and nothing that only the supervisor
-/// does.
-fn config_of_a_shard(config: &Config) -> Config {
-    let shards = config.shards;
-    let memory_limit = start::memory_limit(config.memory_limit).div_ceil(shards);
-    let log_rate = config.limits.log_rate.div_ceil(u32::try_from(shards).unwrap_or(u32::MAX));
-    Config {
-        listeners: Vec::new(),
-        reuse_port: false,
-        shards: 1,
-        user: None,
-        print_addresses: false,
-        table: None,
-        max_connections: config.max_connections.map(|total| total.div_ceil(shards)),
-        memory_limit: Some(memory_limit),
-        log: logger::level_of_a_shard(config),
-        limits: Limits { log_rate, exit_on_idle: None, ..config.limits.clone() },
-        ..config.clone()
-    }
 }
 
 impl Supervisor {
