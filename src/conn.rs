@@ -72,8 +72,10 @@ pub struct Turn<'a, R> {
     pub framing: Framing,
     /// The service.
     pub responder: &'a mut R,
-    /// Where output goes. It is the owner's, shared by all connections, and empty between visits.
+    /// Where output goes. It is the owner's, shared by all connections.
     pub out: &'a mut Vec<u8>,
+    /// Where this connection's output begins: before it is what others have to send.
+    pub out_start: usize,
 }
 
 /// What comes from the peer.

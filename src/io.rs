@@ -7,9 +7,11 @@
 pub mod address;
 pub mod buffer;
 pub mod clock;
+pub mod endpoint;
 pub mod event_loop;
 pub mod host;
 pub mod net;
 pub mod readiness;
+pub mod socket_table;
 pub mod timer;
 pub mod token;

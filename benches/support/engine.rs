@@ -57,6 +57,7 @@ impl Engine {
             limits: &self.limits,
             framing: self.service.framing(&self.limits),
             responder: &mut Responder { service: self.service, context },
+            out_start: self.out.len(),
             out: &mut self.out,
         };
         turn.out.clear();

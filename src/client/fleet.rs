@@ -16,13 +16,12 @@
 
 use super::session::{Script, Session, SessionError, SessionLimits, Step, Turn, Voice};
 use crate::io::clock::Moment;
+use crate::io::endpoint::{Endpoint, Wanted};
 use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::io::host::WallClock;
 use crate::io::net::{self, Connect, ReadOutcome, Token};
 use crate::io::readiness::{Interest, Readiness};
-use crate::io::timer::Timers;
-use crate::io::token::Generations;
-use slab::Slab;
+use crate::io::socket_table::{Share, Socket, SocketTable};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -70,30 +69,42 @@ pub struct Fleet<N: Connect + WallClock, S> {
     /// The server's addresses, tried in this order.
     addresses: Vec<SocketAddr>,
     waiting: VecDeque<S>,
-    sessions: Slab<Entry<N::Stream, S>>,
+    sessions: SocketTable<N::Stream, Pooled<S>>,
     connecting: usize,
     established: usize,
     /// Sessions whose script waits for the fleet's owner.
     resting: usize,
-    generations: Generations,
-    queue: VecDeque<Token>,
-    timers: Timers,
     finished: Vec<Finished<S>>,
     scratch: Box<[u8]>,
     out: Vec<u8>,
 }
 
-struct Entry<T, S> {
-    stream: T,
-    generation: u32,
-    ready: Readiness,
-    queued: bool,
-    /// Whether it is counted in [`Fleet::resting`].
-    rests: bool,
+/// A session, and where it is connected.
+struct Pooled<S> {
+    session: Session<S>,
     /// Which of the server's addresses it is connected to.
     address: usize,
     local: SocketAddr,
-    session: Session<S>,
+    /// Whether it is counted in [`Fleet::resting`].
+    rests: bool,
+}
+
+impl<S: Script> Endpoint for Pooled<S> {
+    type Limits = SessionLimits;
+
+    fn wanted(&self, _: &SessionLimits) -> Wanted {
+        let session = &self.session;
+        // connect(2) has ended when the socket becomes writable, or readable by an error.
+        Wanted {
+            read: true,
+            write: session.is_connecting() || session.has_unsent(),
+            resume: session.is_woken(),
+        }
+    }
+
+    fn deadline(&self, limits: &SessionLimits) -> Moment {
+        self.session.deadline(limits)
+    }
 }
 
 impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
@@ -116,13 +127,10 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
             limits,
             addresses,
             waiting: scripts.into_iter().collect(),
-            sessions: Slab::new(),
+            sessions: SocketTable::new(now),
             connecting: 0,
             established: 0,
             resting: 0,
-            generations: Generations::default(),
-            queue: VecDeque::new(),
-            timers: Timers::new(now),
             finished: Vec::new(),
             scratch: vec![0; VISIT_BYTES].into_boxed_slice(),
             out: Vec::new(),
@@ -148,22 +156,24 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
     /// nothing is left over.
     #[doc(hidden)]
     pub fn audit(&self) -> (usize, usize) {
-        (self.sessions.len(), self.timers.len())
+        (self.sessions.len(), self.sessions.armed_timers())
     }
 
     /// Whether a session with something to do was forgotten, which must never be.
     #[doc(hidden)]
     pub fn has_forgotten(&self) -> bool {
-        let mut entries = self.sessions.iter().map(|(_, entry)| entry);
-        entries.any(|entry| !entry.session.is_connecting() && entry.has_work() && !entry.queued)
+        let limits = &self.limits.session;
+        self.sessions.iter().any(|(token, _)| !self.sessions.is_scheduled(token, limits))
     }
 
     /// Lets `prepare` see to each script that rests, which then speaks in the next turn.
     pub fn resume(&mut self, mut prepare: impl FnMut(&mut S)) {
-        for (index, entry) in &mut self.sessions {
-            if let Some(script) = entry.session.wake() {
+        let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
+        for token in tokens {
+            let Some(socket) = self.sessions.get_mut(token) else { continue };
+            if let Some(script) = socket.endpoint.session.wake() {
                 prepare(script);
-                entry.enqueue(index, &mut self.queue);
+                self.sessions.visit_soon(token);
             }
         }
     }
@@ -181,21 +191,12 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
         let mut error = io::Error::from(ErrorKind::AddrNotAvailable);
         for address in first..self.addresses.len() {
             match self.begin(address) {
-                Ok((stream, generation)) => {
-                    let entry = Entry {
-                        stream,
-                        generation,
-                        ready: Readiness::default(),
-                        queued: false,
-                        rests: false,
-                        address,
-                        local: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-                        session: Session::new(script, now),
-                    };
-                    let deadline = entry.session.deadline(&self.limits.session);
-                    let index = self.sessions.insert(entry);
-                    self.timers.arm(index, deadline);
-                    return;
+                Ok((stream, token)) => {
+                    let local = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+                    let session = Session::new(script, now);
+                    let endpoint = Pooled { session, address, local, rests: false };
+                    self.sessions.insert(token, stream, endpoint, Readiness::default());
+                    return self.sessions.reschedule(token, Share::Light, &self.limits.session);
                 }
                 Err(refusal) => error = refusal,
             }
@@ -206,63 +207,69 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
         self.finished.push(Finished { script, result });
     }
 
-    fn begin(&mut self, address: usize) -> io::Result<(N::Stream, u32)> {
+    fn begin(&mut self, address: usize) -> io::Result<(N::Stream, Token)> {
         let mut stream = self.net.connect(self.addresses[address])?;
-        let generation = self.generations.take();
-        let token = Token::new(self.sessions.vacant_key(), generation);
+        let token = self.sessions.next_token();
         self.net.register(&mut stream, token, Interest::ReadWrite)?;
-        Ok((stream, generation))
+        Ok((stream, token))
     }
 
-    fn visit(&mut self, index: usize, now: Moment) {
-        let entry = &mut self.sessions[index];
-        if entry.session.is_connecting() {
-            match self.net.connected(&entry.stream) {
-                Ok(()) => self.open(index, now),
-                Err(error) if is_not_yet(&error) => return,
+    fn visit(&mut self, token: Token, now: Moment) {
+        let Some(socket) = self.sessions.get_mut(token) else { return };
+        if socket.endpoint.session.is_connecting() {
+            match self.net.connected(&socket.stream) {
+                Ok(()) => self.open(token, now),
+                Err(error) if is_not_yet(&error) => {
+                    socket.ready.read = false;
+                    socket.ready.write = false;
+                    return;
+                }
                 Err(error) => {
-                    let address = self.addresses[entry.address];
+                    let address = self.addresses[socket.endpoint.address];
                     let error = SessionError::Connect(address, error);
-                    return self.connect_failed(index, error, now);
+                    return self.connect_failed(token, error, now);
                 }
             }
         }
-        self.converse(index, now);
+        self.converse(token, now);
     }
 
-    fn open(&mut self, index: usize, now: Moment) {
+    fn open(&mut self, token: Token, now: Moment) {
+        let Some(socket) = self.sessions.get_mut(token) else { return };
         self.connecting -= 1;
         self.established += 1;
-        let entry = &mut self.sessions[index];
-        if let Ok(local) = self.net.local_addr(&entry.stream) {
-            entry.local = local;
+        let Pooled { session, local, .. } = &mut socket.endpoint;
+        if let Ok(own) = self.net.local_addr(&socket.stream) {
+            *local = own;
         }
-        let turn = &mut turn(&self.net, &self.limits, entry.local, &mut self.out, now);
-        entry.session.connected(turn);
+        session.connected(&mut turn(&self.net, &self.limits, *local, &mut self.out, now));
     }
 
-    fn connect_failed(&mut self, index: usize, error: SessionError, now: Moment) {
-        self.timers.disarm(index);
-        let entry = self.sessions.remove(index);
-        let script = entry.session.into_script();
-        if entry.address + 1 < self.addresses.len() {
-            self.connect(script, entry.address + 1, now);
+    fn connect_failed(&mut self, token: Token, error: SessionError, now: Moment) {
+        let Some(socket) = self.sessions.remove(token) else { return };
+        let Pooled { session, address, .. } = socket.endpoint;
+        let script = session.into_script();
+        if address + 1 < self.addresses.len() {
+            self.connect(script, address + 1, now);
         } else {
             self.connecting -= 1;
             self.finished.push(Finished { script, result: Err(error) });
         }
     }
 
-    fn converse(&mut self, index: usize, now: Moment) {
-        if let Err(error) = self.exchange(index, now) {
+    fn converse(&mut self, token: Token, now: Moment) {
+        if let Err(error) = self.exchange(token, now)
+            && let Some(socket) = self.sessions.get_mut(token)
+        {
             self.out.clear();
-            self.sessions[index].session.fail(error);
+            socket.endpoint.session.fail(error);
         }
-        self.settle(index, now);
+        self.after_visit(token, now);
     }
 
-    fn exchange(&mut self, index: usize, now: Moment) -> io::Result<()> {
-        let Entry { stream, ready, session, local, .. } = &mut self.sessions[index];
+    fn exchange(&mut self, token: Token, now: Moment) -> io::Result<()> {
+        let Some(socket) = self.sessions.get_mut(token) else { return Ok(()) };
+        let Socket { stream, ready, endpoint: Pooled { session, local, .. }, .. } = socket;
         session.resume(&mut turn(&self.net, &self.limits, *local, &mut self.out, now));
         for _ in 0..READS_PER_VISIT {
             // Reading comes first: once the peer has sent RST every send fails, but the answer that
@@ -287,39 +294,28 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
 
     /// Acts on a deadline, after one more try: the event of what has happened in time may be still to
     /// come, as after a poll that a signal interrupted.
-    fn expire(&mut self, index: usize, now: Moment) {
-        let entry = &mut self.sessions[index];
-        let deadline = entry.session.deadline(&self.limits.session);
-        if deadline > now {
-            return self.timers.arm(index, deadline);
-        }
-        let token = Token::new(index, entry.generation);
-        entry.ready.read = true;
-        self.visit(index, now);
-        let Some(entry) = self.find(token) else { return };
-        if entry.session.is_connecting() {
-            let tried = entry.address;
+    fn expire(&mut self, token: Token, now: Moment) {
+        let Some(socket) = self.sessions.get_mut(token) else { return };
+        socket.ready.read = true;
+        self.visit(token, now);
+        let Some(socket) = self.sessions.get_mut(token) else { return };
+        let Pooled { session, address, local, .. } = &mut socket.endpoint;
+        if session.is_connecting() {
             let limit = self.limits.session.connect_timeout;
-            let error = SessionError::ConnectTimeout(self.addresses[tried], limit);
-            return self.connect_failed(index, error, now);
+            let error = SessionError::ConnectTimeout(self.addresses[*address], limit);
+            return self.connect_failed(token, error, now);
         }
-        let entry = &mut self.sessions[index];
-        let turn = &mut turn(&self.net, &self.limits, entry.local, &mut self.out, now);
-        entry.session.expire(turn);
-        self.converse(index, now);
+        session.expire(&mut turn(&self.net, &self.limits, *local, &mut self.out, now));
+        self.converse(token, now);
     }
 
-    /// The session that `token` was given to, unless it has ended.
-    fn find(&mut self, token: Token) -> Option<&mut Entry<N::Stream, S>> {
-        let entry = self.sessions.get_mut(token.index())?;
-        (entry.generation == token.generation()).then_some(entry)
-    }
-
-    fn settle(&mut self, index: usize, now: Moment) {
-        let Entry { stream, session, rests, .. } = &mut self.sessions[index];
+    /// After each visit: closes the session, or has it queued and its deadline watched.
+    fn after_visit(&mut self, token: Token, now: Moment) {
+        let Some(socket) = self.sessions.get_mut(token) else { return };
+        let Pooled { session, rests, .. } = &mut socket.endpoint;
         let mut step = session.next_step();
         if let Step::SendFin = step {
-            match self.net.send_fin(stream) {
+            match self.net.send_fin(&mut socket.stream) {
                 Ok(()) => session.fin_sent(now),
                 Err(error) => session.fail(error),
             }
@@ -327,63 +323,40 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
         }
         self.resting -= usize::from(std::mem::replace(rests, session.is_resting()));
         self.resting += usize::from(*rests);
-        if let Step::Close(result) = step {
-            self.timers.disarm(index);
-            let script = self.sessions.remove(index).session.into_script();
-            return self.finished.push(Finished { script, result });
-        }
-        self.timers.arm_no_later(index, session.deadline(&self.limits.session));
-        let entry = &mut self.sessions[index];
-        if entry.has_work() {
-            entry.enqueue(index, &mut self.queue);
+        let Step::Close(result) = step else {
+            return self.sessions.reschedule(token, Share::Light, &self.limits.session);
+        };
+        if let Some(socket) = self.sessions.remove(token) {
+            let script = socket.endpoint.session.into_script();
+            self.finished.push(Finished { script, result });
         }
     }
 }
 
 impl<N: Connect + WallClock, S: Script> EventHandler for Fleet<N, S> {
     fn on_ready(&mut self, token: Token, readiness: Readiness) {
-        if let Some(entry) = self.sessions.get_mut(token.index())
-            && entry.generation == token.generation()
-        {
-            entry.ready.merge(readiness);
-            entry.enqueue(token.index(), &mut self.queue);
-        }
+        self.sessions.on_event(token, readiness, &self.limits.session);
     }
 
     /// [`LoopControl::Stop`] when every session that is open rests, or all have finished. Scripts may still
     /// wait for one that rests to make room.
     fn end_turn(&mut self, now: Moment) -> LoopControl {
-        for _ in 0..self.queue.len() {
-            let Some(token) = self.queue.pop_front() else { break };
-            if let Some(entry) = self.find(token) {
-                entry.queued = false;
-                self.visit(token.index(), now);
-            }
+        self.sessions.begin_turn();
+        while let Some(token) = self.sessions.next_ready(false) {
+            self.visit(token, now);
         }
-        while let Some(index) = self.timers.pop_due(now) {
-            self.expire(index, now);
+        let mut looks = usize::MAX;
+        while let Some(token) = self.sessions.next_expired(now, &mut looks, &self.limits.session) {
+            self.expire(token, now);
         }
         self.connect_waiting(now);
-        if !self.queue.is_empty() {
+        if self.sessions.has_ready() {
             return LoopControl::Poll;
         }
         if self.sessions.len() == self.resting {
             return LoopControl::Stop;
         }
-        self.timers.next_wakeup().map_or(LoopControl::Wait, LoopControl::WaitUntil)
-    }
-}
-
-impl<T, S: Script> Entry<T, S> {
-    fn has_work(&self) -> bool {
-        self.ready.read || (self.ready.write && self.session.has_unsent())
-    }
-
-    fn enqueue(&mut self, index: usize, queue: &mut VecDeque<Token>) {
-        if !self.queued {
-            self.queued = true;
-            queue.push_back(Token::new(index, self.generation));
-        }
+        self.sessions.next_deadline().map_or(LoopControl::Wait, LoopControl::WaitUntil)
     }
 }
 

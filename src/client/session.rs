@@ -351,6 +351,11 @@ impl<S: Script> Session<S> {
         matches!(self.state, State::Resting)
     }
 
+    /// Whether a script that rested has something to say.
+    pub fn is_woken(&self) -> bool {
+        matches!(self.state, State::Woken)
+    }
+
     /// FIN was sent, at `now`.
     pub fn fin_sent(&mut self, now: Moment) {
         if let State::Finishing = self.state {

@@ -48,6 +48,7 @@ impl Connection {
     ) -> usize {
         let framing @ Framing::Padded { max_body } = turn.framing else { return 0 };
         let Some(room) = turn.limits.output_limit.checked_sub(self.unsent.len()) else { return 0 };
+        let room = room.saturating_add(turn.out_start);
         let mut replies = Frames::new(turn.out);
         let mut count = 0;
         while count < most && replies.buffered() <= room {
@@ -67,7 +68,7 @@ impl Connection {
             && self.inbound == Inbound::Open
             && self.unparsed.is_empty()
             && self.unsent.is_empty()
-            && turn.out.is_empty()
+            && turn.out.len() == turn.out_start
             && matches!(turn.framing, Framing::Padded { .. } | Framing::Raw)
             && turn.framing.find_end(input, 0) == Ok(End::At(input.len()))
     }

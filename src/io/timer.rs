@@ -268,6 +268,13 @@ impl Timers {
         }
     }
 
+    /// Whether `key`'s timer is due no later than [`arm_no_later`](Timers::arm_no_later) for `deadline`
+    /// would have it be.
+    pub fn is_due_by(&self, key: usize, deadline: Moment) -> bool {
+        let latest = round_up(deadline).max(self.current_tick);
+        self.links.get(key).is_some_and(|link| link.deadline <= latest)
+    }
+
     /// Takes out one key whose deadline is at or before `now`. Call it until it yields `None`, or
     /// stop sooner and go on later: nothing is lost.
     ///

@@ -1,32 +1,43 @@
-//! The gate: listeners, and when to accept from them.
+//! The acceptor: listeners, and when to accept from them.
 //!
 //! Invariant: a waiting client is never forgotten and never makes the loop spin. Edge-triggered
 //! epoll reports a backlog once; after an accept that failed for want of descriptors no further
-//! event comes by itself, though clients wait. So the gate remembers, and tries again when a
+//! event comes by itself, though clients wait. So the acceptor remembers, and tries again when a
 //! connection closes or a second has passed.
 
-use super::Accepted;
-use super::visit::Visitor;
+use super::Server;
+use super::admission::Refusal;
+use super::connection::ServerConnection;
+use super::context::ServerContext;
+use super::warning::RateLimitedWarning;
+use super::work;
 use crate::counted::counted;
 use crate::handlers::Service;
+use crate::io::address::Peer;
 use crate::io::clock::Moment;
 use crate::io::net::{AcceptOutcome, Handshakes, Net};
+use crate::io::readiness::Interest;
+use crate::io::socket_table::Share;
+use crate::server::close::CloseReason;
+use log::Level;
 use std::time::Duration;
 
-/// Connections accepted in one turn: in a reconnect storm, those already in are served in between.
+/// Attempts to accept in one turn: in a reconnect storm, clients that are already in are served in
+/// between.
 pub(super) const ACCEPTS_PER_TURN: usize = 128;
 
 /// From an accept that failed for want of something to the next try, and between log lines on it.
 const RETRY: Duration = Duration::from_secs(1);
 
-pub(super) struct Gate<N: Net> {
+pub(super) struct Acceptor<N: Net> {
     listeners: Vec<Listener<N::Listener>>,
     /// Where the next accept begins to look, so that one busy listener does not shut out the others.
     next_listener: usize,
     max_connections: usize,
     state: State,
     newcomers: Newcomers,
-    last_said: Option<Moment>,
+    trial_reads: TrialReads,
+    warning: RateLimitedWarning,
 }
 
 struct Listener<L> {
@@ -60,20 +71,127 @@ enum State {
     /// As many connections as are allowed: the next waits for one to close.
     Full,
     /// The system lacks something: tried again then, or when a connection closes.
-    Starved {
+    OutOfResources {
         retry_at: Moment,
     },
 }
 
-impl<N: Net> Gate<N> {
-    pub(super) fn new(max_connections: usize) -> Gate<N> {
-        Gate {
+/// Whether a connection is read as soon as it is accepted, before an event tells that its request has
+/// come. If it has, that saves an event and a turn; if not, it costs a recv(2) for nothing. So it
+/// depends on how often it was worth it lately.
+#[derive(Debug)]
+struct TrialReads {
+    /// Goes up by one with a read that found bytes, down by one with one that did not.
+    score: u8,
+    skipped: u8,
+}
+
+impl TrialReads {
+    const MOST: u8 = 16;
+    /// At this score or above, each connection is read at once; below it, one of this many.
+    const WORTH_IT: u8 = 8;
+
+    const NEW: TrialReads = TrialReads { score: Self::WORTH_IT, skipped: 0 };
+
+    fn is_worth_it(&mut self) -> bool {
+        self.skipped = if self.score >= Self::WORTH_IT { 0 } else { self.skipped.wrapping_add(1) };
+        self.skipped % Self::WORTH_IT == 0
+    }
+
+    fn note(&mut self, has_found_bytes: bool) {
+        self.score = match has_found_bytes {
+            true => (self.score + 1).min(Self::MOST),
+            false => self.score.saturating_sub(1),
+        };
+    }
+}
+
+/// A connection that was accepted, and by which service.
+#[derive(Debug)]
+struct Accepted<S> {
+    stream: S,
+    peer: Peer,
+    service: Service,
+}
+
+impl<N: Net> Server<N> {
+    /// Lets clients in, within a turn's work for that.
+    pub(super) fn accept(&mut self, now: Moment) {
+        let work = self.cx.work;
+        for _ in 0..ACCEPTS_PER_TURN {
+            if self.cx.work.since(work) >= work::SIDE_WORK {
+                break;
+            }
+            let Some(accepted) = self.acceptor.accept(&mut self.cx, self.sockets.len()) else {
+                break;
+            };
+            self.cx.work.add(work::ACCEPT);
+            match self.admission.admit(&accepted.peer, &self.cx.limits, now) {
+                Ok(()) => self.open(accepted, now),
+                Err(refusal) => self.reject(accepted, refusal),
+            }
+            if self.batch.is_full() {
+                self.send_batch();
+            }
+        }
+        self.send_batch();
+    }
+
+    fn open(&mut self, accepted: Accepted<N::Stream>, now: Moment) {
+        let Accepted { mut stream, peer, service } = accepted;
+        let token = self.sockets.next_token();
+        let registered = self.cx.net.register(&mut stream, token, Interest::Read);
+        let connection = ServerConnection::new(peer, service, now);
+        let mut ready = connection.readiness();
+        // Its request may have come, and no event yet: a read tells.
+        let is_read_at_once = self.is_draining() || self.acceptor.trial_reads.is_worth_it();
+        ready.read = is_read_at_once;
+        self.sockets.insert(token, stream, connection, ready);
+        let stats = &mut self.cx.stats;
+        stats.accepted += 1;
+        if let Err(error) = registered {
+            let line = format_args!("{peer} dropped: cannot register for events: {error}");
+            self.cx.log.line(now, Level::Warn, line);
+            return drop(self.close(token, CloseReason::SystemError));
+        }
+        let active = self.sockets.len();
+        stats.peak = stats.peak.max(active as u64);
+        let line = format_args!("{peer} connected ({active} active)");
+        self.cx.log.line(now, Level::Info, line);
+        self.speak(token, |conn, turn| conn.open(turn));
+        if !is_read_at_once {
+            return self.after_visit(token, Share::Light);
+        }
+        let bytes_in = self.cx.stats.bytes_in;
+        self.read_and_serve(token);
+        self.acceptor.trial_reads.note(self.cx.stats.bytes_in > bytes_in);
+    }
+
+    /// Rejects a client, with RST: no answer is due, and nothing of it remains in our kernel.
+    fn reject(&mut self, accepted: Accepted<N::Stream>, refusal: Refusal) {
+        let Accepted { stream, peer, .. } = accepted;
+        self.cx.net.abort(stream);
+        let stats = &mut self.cx.stats;
+        match refusal {
+            Refusal::Denied => stats.refused_denied += 1,
+            Refusal::TooMany => stats.refused_address_limit += 1,
+            Refusal::TooFast => stats.refused_address_rate += 1,
+        }
+        let line = format_args!("{peer} turned away: {refusal}");
+        self.cx.log.line(self.cx.now, Level::Info, line);
+    }
+}
+
+impl<N: Net> Acceptor<N> {
+    pub(super) fn new(max_connections: usize) -> Acceptor<N> {
+        Acceptor {
             listeners: Vec::new(),
             next_listener: 0,
             max_connections,
             state: State::Open,
             newcomers: Newcomers::Admitted,
-            last_said: None,
+            trial_reads: TrialReads::NEW,
+            warning: RateLimitedWarning::default(),
         }
     }
 
@@ -90,7 +208,7 @@ impl<N: Net> Gate<N> {
         self.state = State::Shut;
     }
 
-    /// Undoes [`Gate::shut`].
+    /// Undoes [`Acceptor::shut`].
     pub(super) fn reopen(&mut self) {
         self.state = State::Open;
     }
@@ -119,13 +237,13 @@ impl<N: Net> Gate<N> {
         }
     }
 
-    /// After [`Gate::hold_off`], when it is not to be undone: refuses clients that cannot be held off. If it
+    /// After [`Acceptor::hold_off`], when it is not to be undone: refuses clients that cannot be held off. If it
     /// fails, the last of them may be reset.
     pub(super) fn refuse_newcomers(&self, net: &mut N) {
         self.own().for_each(|listener| _ = net.refuse_newcomers(listener));
     }
 
-    /// Undoes [`Gate::hold_off`].
+    /// Undoes [`Acceptor::hold_off`].
     pub(super) fn admit(&mut self, net: &mut N) {
         if self.newcomers == Newcomers::HeldOff {
             self.newcomers = Newcomers::Admitted;
@@ -145,7 +263,7 @@ impl<N: Net> Gate<N> {
     }
 
     /// Looks at every backlog at the next chance, event or not.
-    pub(super) fn expect_clients(&mut self) {
+    pub(super) fn mark_all_ready(&mut self) {
         self.listeners.iter_mut().for_each(|listener| listener.ready = true);
     }
 
@@ -162,7 +280,7 @@ impl<N: Net> Gate<N> {
 
     /// Whether a client may wait for a place, or for the system to have what it lacks.
     pub(super) fn is_held_up(&self) -> bool {
-        matches!(self.state, State::Full | State::Starved { .. })
+        matches!(self.state, State::Full | State::OutOfResources { .. })
     }
 
     /// Whether there may be someone to accept right now.
@@ -174,7 +292,7 @@ impl<N: Net> Gate<N> {
     #[inline]
     pub(super) fn may_accept(&self, now: Moment) -> bool {
         match self.state {
-            State::Starved { retry_at } => now >= retry_at,
+            State::OutOfResources { retry_at } => now >= retry_at,
             State::Open | State::Full | State::Shut => self.has_work(),
         }
     }
@@ -182,18 +300,14 @@ impl<N: Net> Gate<N> {
     /// When to look again though nothing happened.
     pub(super) fn retry_at(&self) -> Option<Moment> {
         match self.state {
-            State::Starved { retry_at } => Some(retry_at),
+            State::OutOfResources { retry_at } => Some(retry_at),
             State::Open | State::Full | State::Shut => None,
         }
     }
 
     /// The next connection, if there is one and room for it.
-    pub(super) fn accept(
-        &mut self,
-        visitor: &mut Visitor<N>,
-        active: usize,
-    ) -> Option<Accepted<N::Stream>> {
-        if matches!(self.state, State::Starved { retry_at } if visitor.now >= retry_at) {
+    fn accept(&mut self, cx: &mut ServerContext<N>, active: usize) -> Option<Accepted<N::Stream>> {
+        if matches!(self.state, State::OutOfResources { retry_at } if cx.now >= retry_at) {
             self.state = State::Open;
         }
         for _ in 0..ACCEPTS_PER_TURN {
@@ -202,32 +316,32 @@ impl<N: Net> Gate<N> {
             }
             let number = self.next_ready()?;
             if active >= self.max_connections {
-                self.pause(State::Full, visitor);
+                self.pause(State::Full, cx);
                 match active {
-                    1 => self.say(visitor.now, format_args!("the only connection is in use")),
-                    _ => self.say(visitor.now, format_args!("all {active} connections are in use")),
+                    1 => self.say(cx.now, format_args!("the only connection is in use")),
+                    _ => self.say(cx.now, format_args!("all {active} connections are in use")),
                 }
                 return None;
             }
             let listener = self.listeners.get_mut(number)?;
-            match visitor.net.accept(&listener.socket) {
+            match cx.net.accept(&listener.socket) {
                 AcceptOutcome::Connection(stream, peer) => {
                     return Some(Accepted { stream, peer, service: listener.service });
                 }
                 AcceptOutcome::NoneWaiting => listener.ready = false,
                 AcceptOutcome::Interrupted => {}
-                AcceptOutcome::Lost => visitor.stats.accept_errors += 1,
+                AcceptOutcome::Lost => cx.stats.accept_errors += 1,
                 AcceptOutcome::Failed(error) => {
-                    self.pause(State::Starved { retry_at: visitor.now + RETRY }, visitor);
+                    self.pause(State::OutOfResources { retry_at: cx.now + RETRY }, cx);
                     let active = counted(active, "connection");
-                    self.say(visitor.now, format_args!("{error}, with {active} open"));
+                    self.say(cx.now, format_args!("{error}, with {active} open"));
                 }
             }
         }
         // A lost connection leaves the backlog with its error. So many errors in a row are not theirs:
         // a security policy, say, refuses the call before it looks at the backlog, and always will.
-        self.pause(State::Starved { retry_at: visitor.now + RETRY }, visitor);
-        self.say(visitor.now, format_args!("{ACCEPTS_PER_TURN} attempts in a row failed"));
+        self.pause(State::OutOfResources { retry_at: cx.now + RETRY }, cx);
+        self.say(cx.now, format_args!("{ACCEPTS_PER_TURN} attempts in a row failed"));
         None
     }
 
@@ -240,16 +354,13 @@ impl<N: Net> Gate<N> {
         Some(number)
     }
 
-    fn pause(&mut self, state: State, visitor: &mut Visitor<N>) {
+    fn pause(&mut self, state: State, cx: &mut ServerContext<N>) {
         self.state = state;
-        visitor.stats.accept_pauses += 1;
+        cx.stats.accept_pauses += 1;
     }
 
-    /// At most one line a second: at the limit, every close lets one in and pauses again.
     fn say(&mut self, now: Moment, why: std::fmt::Arguments<'_>) {
-        if self.last_said.is_none_or(|last| now.since(last) >= RETRY) {
-            self.last_said = Some(now);
-            log::warn!("accepting paused: {why}; new clients wait in the backlog");
-        }
+        let line = format_args!("accepting paused: {why}; new clients wait in the backlog");
+        self.warning.warn(now, line);
     }
 }

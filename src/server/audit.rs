@@ -2,8 +2,10 @@
 //! turn that the invariants hold. It only looks.
 
 use super::Server;
+use super::connection::ServerConnection;
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
+use crate::io::endpoint::Endpoint;
 use crate::io::net::Net;
 
 /// One open connection, between two turns.
@@ -34,20 +36,21 @@ impl<N: Net> Server<N> {
     /// All open connections.
     #[doc(hidden)]
     pub fn audit(&self) -> impl Iterator<Item = Audited> {
-        let limits = &self.visitor.limits;
-        self.connections.iter().map(move |(index, entry)| {
-            let (input_waits, output_waits) = entry.conn.waiting();
-            let (input_heap, output_heap) = entry.conn.memory();
+        let limits = &self.cx.limits;
+        self.sockets.iter().map(move |(token, socket)| {
+            let ServerConnection { conn, peer, .. } = &socket.endpoint;
+            let (input_waits, output_waits) = conn.waiting();
+            let (input_heap, output_heap) = conn.memory();
             Audited {
-                peer: entry.peer,
-                has_work: entry.has_work(limits),
-                wants_read: entry.conn.wants_read(),
-                is_queued: entry.queued,
+                peer: *peer,
+                has_work: socket.endpoint.wanted(limits).is_met(socket.ready),
+                wants_read: conn.wants_read(),
+                is_queued: self.sockets.is_queued(token),
                 input_waits,
                 output_waits,
                 input_heap,
                 output_heap,
-                watched_until: self.timers.deadline(index),
+                watched_until: self.sockets.watched_until(token),
             }
         })
     }
@@ -61,6 +64,6 @@ impl<N: Net> Server<N> {
     /// Timers that are armed: one for each connection.
     #[doc(hidden)]
     pub fn armed_timers(&self) -> usize {
-        self.timers.len()
+        self.sockets.armed_timers()
     }
 }

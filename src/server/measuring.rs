@@ -1,7 +1,7 @@
 //! What the server tells of itself, and of the process that it runs in.
 
 use super::Server;
-use super::visit::Visitor;
+use super::context::ServerContext;
 use crate::io::clock::Moment;
 use crate::io::net::Net;
 use crate::server::stats::publishing::{Ledger, Publisher};
@@ -9,8 +9,8 @@ use crate::server::stats::publishing::{Ledger, Publisher};
 impl<N: Net> Server<N> {
     /// The counters of this server alone as text, one `name value` a line.
     pub fn statistics(&mut self, now: Moment) -> String {
-        let usage = self.visitor.net.usage();
-        let Visitor { stats, publisher, .. } = &mut self.visitor;
+        let usage = self.cx.net.usage();
+        let ServerContext { stats, publisher, .. } = &mut self.cx;
         stats.describe_usage(usage);
         // A shard counts its windows as all do, from the start of the first, and its age from its own.
         stats.longest_turn.advance(publisher.uptime(now));
@@ -20,12 +20,12 @@ impl<N: Net> Server<N> {
     /// Makes this server a shard: what it counts becomes known to the others, and `STATS` tells the sum,
     /// and the process `supervisor` as the one that takes signals.
     pub fn share_statistics(&mut self, ledger: Box<dyn Ledger>, supervisor: u32) {
-        self.visitor.publisher = Publisher::new(ledger, supervisor);
+        self.cx.publisher = Publisher::new(ledger, supervisor);
     }
 
     /// Keeps how long a turn has taken, if it was a long one.
     pub(super) fn note_turn(&mut self, began: Moment, ended: Moment) {
-        let uptime = self.visitor.publisher.uptime(ended);
-        self.visitor.stats.longest_turn.note(ended.since(began), uptime);
+        let uptime = self.cx.publisher.uptime(ended);
+        self.cx.stats.longest_turn.note(ended.since(began), uptime);
     }
 }

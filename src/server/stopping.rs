@@ -14,6 +14,7 @@
 use super::Server;
 use crate::io::clock::Moment;
 use crate::io::net::{Handshakes, Net};
+use crate::io::token::Token;
 use std::time::Duration;
 
 /// How long the server waits for handshakes in flight, from the order, or from the last client let in.
@@ -28,6 +29,12 @@ const BLIND_WAIT: Duration = Duration::from_millis(200);
 /// Rounds of accepting at once, to see whether a client waits.
 const LAST_ACCEPTS: usize = 64;
 
+/// Connections that are told in one turn that the server drains.
+const TOLD_PER_TURN: usize = 4096;
+
+/// The same, when there will be no other turn.
+const TOLD_IN_LAST_TURN: usize = 16 * TOLD_PER_TURN;
+
 /// Whether new connections are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -36,6 +43,8 @@ pub(super) enum Phase {
     Draining {
         deadline: Moment,
         door: Door,
+        /// Connections in the slots below this were told.
+        told: usize,
     },
     Stopped,
 }
@@ -64,7 +73,7 @@ impl Phase {
     /// When there is something to do though nothing happens.
     pub(super) fn wakes_at(self) -> Option<Moment> {
         match self {
-            Phase::Draining { deadline, door: Door::AwaitsHandshakes { look_at, .. } } => {
+            Phase::Draining { deadline, door: Door::AwaitsHandshakes { look_at, .. }, .. } => {
                 Some(deadline.min(look_at))
             }
             Phase::Draining { deadline, .. } => Some(deadline),
@@ -92,7 +101,7 @@ impl<N: Net> Server<N> {
     pub fn drain_and_wait(&mut self, now: Moment) {
         if self.phase == Phase::Serving {
             self.begin_to_drain(now);
-            self.gate.shut();
+            self.acceptor.shut();
         }
     }
 
@@ -107,7 +116,7 @@ impl<N: Net> Server<N> {
     /// [`Server::drain`] does.
     pub fn serve_backlog(&mut self, now: Moment) {
         if self.door() == Some(Door::AwaitsOrder) {
-            self.gate.reopen();
+            self.acceptor.reopen();
             self.empty_backlogs(now);
         }
     }
@@ -123,17 +132,17 @@ impl<N: Net> Server<N> {
     /// handshake in flight counts as a client. Where it cannot be seen whether there is one, none counts:
     /// [`Server::drain`] waits a moment for it then.
     pub fn hold_if_idle(&mut self, now: Moment) -> bool {
-        if self.phase != Phase::Serving || !self.connections.is_empty() {
+        if self.phase != Phase::Serving || !self.sockets.is_empty() {
             return false;
         }
-        self.visitor.now = now;
-        self.gate.hold_off(&mut self.visitor.net);
-        let accepted = self.visitor.stats.accepted;
-        let handshakes = self.gate.handshakes(&mut self.visitor.net);
+        self.cx.now = now;
+        self.acceptor.hold_off(&mut self.cx.net);
+        let accepted = self.cx.stats.accepted;
+        let handshakes = self.acceptor.handshakes(&mut self.cx.net);
         self.accept_waiting(now);
         let is_idle = handshakes != Handshakes::InFlight
-            && self.gate.is_empty()
-            && self.visitor.stats.accepted == accepted;
+            && self.acceptor.is_empty()
+            && self.cx.stats.accepted == accepted;
         if !is_idle {
             self.admit_again(now);
         }
@@ -143,27 +152,53 @@ impl<N: Net> Server<N> {
     /// Undoes [`Server::hold_if_idle`]. The time after which a server without clients stops begins anew.
     pub fn admit_again(&mut self, now: Moment) {
         if self.phase == Phase::Serving {
-            self.gate.admit(&mut self.visitor.net);
+            self.acceptor.admit(&mut self.cx.net);
             self.empty_since = now;
         }
     }
 
     fn begin_to_drain(&mut self, now: Moment) {
-        self.visitor.now = now;
-        let deadline = now + self.visitor.limits.drain_timeout;
-        self.phase = Phase::Draining { deadline, door: Door::AwaitsOrder };
-        for (index, entry) in &mut self.connections {
-            // The last bytes may have come without an event yet: a read tells.
-            entry.ready.read = true;
-            entry.enqueue(index, &mut self.queue);
+        self.cx.now = now;
+        let deadline = now + self.cx.limits.drain_timeout;
+        self.phase = Phase::Draining { deadline, door: Door::AwaitsOrder, told: 0 };
+    }
+
+    /// Has connections visited, to see whether their last bytes have come without an event yet. For a
+    /// million of them it takes some turns.
+    pub(super) fn tell_of_drain(&mut self) {
+        let most = if self.is_time_up() { TOLD_IN_LAST_TURN } else { TOLD_PER_TURN };
+        let Phase::Draining { told, .. } = &mut self.phase else { return };
+        let from = *told;
+        *told = from.saturating_add(most).min(self.sockets.slots());
+        let tokens: Vec<Token> = self.sockets.walk(from, most).collect();
+        for token in tokens {
+            if let Some(socket) = self.sockets.get_mut(token) {
+                socket.ready.read = true;
+            }
+            self.sockets.visit_soon(token);
+        }
+    }
+
+    /// Whether connections are still to be told that the server drains.
+    pub(super) fn tells_of_drain(&self) -> bool {
+        matches!(self.phase, Phase::Draining { told, .. } if told < self.sockets.slots())
+    }
+
+    /// Ends the connection, if the server drains and all that had arrived is served.
+    pub(super) fn drain_if_served(&mut self, token: Token) {
+        if matches!(self.phase, Phase::Draining { .. })
+            && let Some(socket) = self.sockets.get(token)
+            && socket.endpoint.conn.can_drain(socket.ready.read)
+        {
+            self.speak(token, |conn, turn| conn.drain(turn));
         }
     }
 
     fn empty_backlogs(&mut self, now: Moment) {
-        self.gate.hold_off(&mut self.visitor.net);
-        self.gate.refuse_newcomers(&mut self.visitor.net);
-        let accepted = self.visitor.stats.accepted;
-        let door = match self.gate.handshakes(&mut self.visitor.net) {
+        self.acceptor.hold_off(&mut self.cx.net);
+        self.acceptor.refuse_newcomers(&mut self.cx.net);
+        let accepted = self.cx.stats.accepted;
+        let door = match self.acceptor.handshakes(&mut self.cx.net) {
             Handshakes::InFlight => {
                 let (look_at, until) = (now + BETWEEN_LOOKS, now + HANDSHAKES_WAIT);
                 Door::AwaitsHandshakes { look_at, until, accepted }
@@ -180,9 +215,9 @@ impl<N: Net> Server<N> {
 
     /// Accepts the clients in the backlogs. The rounds are bounded, for clients may keep coming.
     fn accept_waiting(&mut self, now: Moment) {
-        self.gate.expect_clients();
+        self.acceptor.mark_all_ready();
         for _ in 0..LAST_ACCEPTS {
-            if !self.gate.has_work() {
+            if !self.acceptor.has_work() {
                 return;
             }
             self.accept(now);
@@ -199,19 +234,19 @@ impl<N: Net> Server<N> {
         if now < look_at {
             return;
         }
-        let accepted_now = self.visitor.stats.accepted;
+        let accepted_now = self.cx.stats.accepted;
         // Where a backlog is full, the kernel leaves handshakes unfinished until places come free.
-        let is_held_up = self.gate.is_held_up();
+        let is_held_up = self.acceptor.is_held_up();
         let goes_on = is_held_up || accepted_now > accepted;
         let until = if goes_on { now + HANDSHAKES_WAIT } else { until };
         let are_awaited = is_held_up
-            || (now < until && self.gate.handshakes(&mut self.visitor.net) == Handshakes::InFlight);
+            || (now < until && self.acceptor.handshakes(&mut self.cx.net) == Handshakes::InFlight);
         if are_awaited {
             let look_at = (now + BETWEEN_LOOKS).min(until);
             self.set_door(Door::AwaitsHandshakes { look_at, until, accepted: accepted_now });
         } else {
             // The last of them may have come since the backlogs were found empty.
-            self.gate.expect_clients();
+            self.acceptor.mark_all_ready();
             self.set_door(Door::LastClients);
         }
     }
@@ -243,24 +278,24 @@ impl<N: Net> Server<N> {
             Phase::Draining { .. } => {}
             Phase::Serving => return false,
         }
-        self.connections.is_empty() && self.door().is_none_or(|door| door == Door::Closed)
+        self.sockets.is_empty() && self.door().is_none_or(|door| door == Door::Closed)
     }
 
     fn close_emptied(&mut self) {
-        if self.gate.is_empty() {
+        if self.acceptor.is_empty() {
             self.close_door();
         }
     }
 
     /// Whether what drains is cut off in this turn.
     pub(super) fn is_time_up(&self) -> bool {
-        matches!(self.phase, Phase::Draining { deadline, .. } if self.visitor.now >= deadline)
+        matches!(self.phase, Phase::Draining { deadline, .. } if self.cx.now >= deadline)
     }
 
     #[inline]
     pub(super) fn idle_exit(&self) -> Option<Moment> {
-        let limit = self.visitor.limits.exit_on_idle?;
-        let is_empty = self.phase == Phase::Serving && self.connections.is_empty();
+        let limit = self.cx.limits.exit_on_idle?;
+        let is_empty = self.phase == Phase::Serving && self.sockets.is_empty();
         is_empty.then(|| self.empty_since + limit)
     }
 
@@ -278,7 +313,7 @@ impl<N: Net> Server<N> {
     }
 
     fn close_door(&mut self) {
-        self.gate.close(&mut self.visitor.net);
+        self.acceptor.close(&mut self.cx.net);
         self.set_door(Door::Closed);
     }
 }

@@ -122,33 +122,31 @@ impl Bench {
 
     /// Heap bytes that connections hold.
     pub(super) fn heap(&self) -> usize {
-        let memory = self.server.connections.iter().map(|(_, entry)| entry.conn.memory());
+        let sockets = self.server.sockets.iter();
+        let memory = sockets.map(|(_, socket)| socket.endpoint.conn.memory());
         memory.map(|(unparsed, unsent)| unparsed + unsent).sum()
     }
 
     /// That nothing is left of any connection.
     pub(super) fn assert_clean(&self) {
         assert_eq!(self.server.stats().open(), 0);
-        assert!(self.server.connections.is_empty());
-        assert!(self.server.timers.is_empty());
+        assert!(self.server.sockets.is_empty());
+        assert_eq!(self.server.sockets.armed_timers(), 0);
         assert_eq!(self.net.open_streams(), 0);
     }
 
     fn check(&self, next: LoopControl) {
-        let Server { connections, queue, visitor, .. } = &self.server;
-        assert_eq!(visitor.stats.open(), connections.len() as u64);
-        assert_eq!(self.net.open_streams(), connections.len());
-        assert!(connections.len() <= visitor.limits.max_connections);
-        assert_eq!(visitor.stats.buffered, self.heap() as u64);
-        assert!(self.heap() <= visitor.limits.memory_limit);
-        for (index, entry) in connections {
-            if entry.has_work(&visitor.limits) {
-                assert!(entry.queued, "connection {index} would hang: {entry:?}");
-                assert_eq!(next, LoopControl::Poll);
-            }
-            assert!(self.server.timers.deadline(index).is_some(), "nobody watches {index}");
+        let Server { sockets, cx, .. } = &self.server;
+        assert_eq!(cx.stats.open(), sockets.len() as u64);
+        assert_eq!(self.net.open_streams(), sockets.len());
+        assert!(sockets.len() <= cx.limits.max_connections);
+        assert_eq!(cx.stats.buffered, self.heap() as u64);
+        assert!(self.heap() <= cx.limits.memory_limit);
+        for (token, socket) in sockets.iter() {
+            assert!(sockets.is_scheduled(token, &cx.limits), "{token:?} would hang: {socket:?}");
         }
-        let queued = connections.iter().filter(|(_, entry)| entry.queued).count();
-        assert!(queued <= queue.len());
+        if sockets.iter().any(|(token, _)| sockets.is_queued(token)) {
+            assert_eq!(next, LoopControl::Poll);
+        }
     }
 }

@@ -97,7 +97,8 @@ fn draining_very_many_leaves_room_for_a_second_order() {
     let visits = bench.server.stats().visits;
     bench.server.drain(bench.now);
     assert_eq!(bench.turn(), LoopControl::Poll);
-    assert_eq!(bench.server.stats().visits, visits + 4096);
+    let visited = bench.server.stats().visits - visits;
+    assert!((1..10_000).contains(&visited), "{visited} in one turn");
     assert_eq!(bench.server.stats().open(), 10_000);
     bench.server.drain(bench.now);
     assert_eq!(bench.turn(), LoopControl::Stop);
