@@ -24,17 +24,17 @@ use std::slice;
 #[cfg(test)]
 mod tests;
 
-/// No write, no change of size, and no lifting of that.
+/// F_SEAL_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, and F_SEAL_SEAL, so that the seals stay.
 fn all_seals() -> SealFlag {
     SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL
 }
 
-/// What to do when [`seal`] fails with [`ErrorKind::FileTooLarge`]: to the kernel, memory that
-/// processes share is a file, memfd_create(2).
+/// The advice when [`seal`] fails with EFBIG ([`ErrorKind::FileTooLarge`]): to the kernel a memfd
+/// is a file, so RLIMIT_FSIZE holds.
 pub const FILE_SIZE_ADVICE: &str = " (the limit of file sizes holds for memory that shards share, \
                                     too: raise ulimit -f or LimitFSIZE=)";
 
-/// Puts `parts`, one behind the other, into memory that can be mapped, and seals it.
+/// Writes `parts`, one after the other, into a new memfd called `name`, and seals it.
 ///
 /// # Errors
 ///
@@ -63,7 +63,7 @@ pub struct SealedMemfd {
 }
 
 impl SealedMemfd {
-    /// Maps what [`seal`] made.
+    /// Maps a memfd that [`seal`] made, perhaps in another process.
     ///
     /// # Errors
     ///
@@ -100,11 +100,11 @@ impl Deref for SealedMemfd {
     }
 }
 
-// SAFETY: it is memory that nobody changes; it belongs to the process, not to a thread.
+// SAFETY: the memory is immutable, and belongs to the process, not to a thread.
 #[expect(unsafe_code, reason = "bare pointers are taken for bound to a thread")]
 unsafe impl Send for SealedMemfd {}
 
-// SAFETY: as above: all that can be done with it from several threads at once is reading.
+// SAFETY: as above: threads can do nothing with it at once but read.
 #[expect(unsafe_code, reason = "bare pointers are taken for bound to a thread")]
 unsafe impl Sync for SealedMemfd {}
 

@@ -29,8 +29,8 @@ pub(super) struct SpawnTemplate {
     pub(super) inputs: Inputs,
 }
 
-/// The configuration of a shard: its share of each total limit, and nothing that only the supervisor
-/// does.
+/// The configuration of a shard: its share of each total limit, and nothing that only the
+/// supervisor does.
 pub(super) fn config_of_a_shard(config: &Config) -> Config {
     let shards = config.shards;
     let memory_limit = start::memory_limit(config.memory_limit).div_ceil(shards);
