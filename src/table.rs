@@ -3,12 +3,12 @@
 //! The text is kept once, as it was read. Beside it stands a hash index of `u32` offsets into it,
 //! six and a half bytes an entry. A map of owned strings would pay two allocations an entry and
 //! several times the memory; here ten million entries are two allocations. Neither has pointers, so
-//! a table can be put into memory that several processes share.
+//! several processes can share a table.
 //!
 //! Invariant: every offset in the index leads to the first byte of a key, on a line that was
 //! checked in full when the table was built. A lookup can therefore read the line again without
-//! meeting an error. A table never changes after it is built: to reload is to build another and
-//! swap, so a broken file leaves the old table as it was.
+//! meeting an error. A table never changes after it is built: a reload builds another and swaps the
+//! two, so a broken file leaves the old table in use.
 //!
 //! # The text
 //!
@@ -47,7 +47,7 @@ use parse::Extent;
 /// The most bytes a table's text may have: what the index's `u32` offsets reach, 4 GiB - 1.
 pub const MAX_TEXT_BYTES: u64 = u32::MAX as u64;
 
-/// The table that the program carries in itself.
+/// The default table, a part of the program.
 const EMBEDDED: &[u8] = b"165.165.80.80 6A:08:AA:C2\n165.165.79.1 8A:BC:E3:FA\n";
 
 /// Which word of a line is the key.
@@ -95,18 +95,16 @@ impl Table {
 
     /// Reads the file at `path`, of at most `max_bytes` bytes, and builds a table from it.
     ///
-    /// The limit is at most [`MAX_TEXT_BYTES`], whatever `max_bytes` says. The file may be a FIFO
-    /// or another pipe, such as `/dev/stdin`: opening a FIFO waits until it has a writer, and
-    /// reading waits until all writers have closed it. A server that reloads while it serves uses
-    /// [`Table::load_again`].
+    /// [`MAX_TEXT_BYTES`] is a limit, too. The file may be a FIFO or another pipe, such as
+    /// `/dev/stdin`: opening a FIFO waits until it has a writer, and reading waits until all
+    /// writers have closed it. A server that reloads while it serves uses [`Table::load_again`].
     ///
     /// The file is read, not mapped: if someone truncates a mapped file, the next access beyond its
     /// new end is a SIGBUS, which kills the process.
     ///
-    /// Lines are checked as they are read: after a fault nothing more is read. Only a key that is
-    /// there twice is found when all has been read. Holds the text once, and a regular file's at
-    /// its exact size from the start. A table that is to be replaced is in memory beside the new
-    /// one until it is dropped.
+    /// Lines are checked as they are read: after a fault nothing more is read. Only duplicate keys
+    /// are found at the end. Memory: the text once, and for a regular file at its exact size from
+    /// the start. During a reload the old table is in memory, too.
     ///
     /// # Errors
     ///
@@ -117,8 +115,8 @@ impl Table {
         load::load(path, order, max_bytes, Accepted::Streams)
     }
 
-    /// The same for a regular file alone: anything else is refused before it is opened, and opening
-    /// waits for nobody.
+    /// As [`Table::load`], but only for a regular file: other kinds are refused before open(2),
+    /// which therefore never blocks.
     ///
     /// # Errors
     ///
@@ -127,8 +125,8 @@ impl Table {
         load::load(path, order, max_bytes, Accepted::RegularFiles)
     }
 
-    /// The value of `key`, or `None` if the table has no such key. Bytes are compared exactly: no
-    /// folding of case, no trimming.
+    /// The value of `key`, or `None` if the table has no such key. Keys are compared byte by byte:
+    /// case and spaces count.
     pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
         let offset = self.index.find(&self.text, key)?;
         Some(match self.order {
@@ -137,7 +135,7 @@ impl Table {
         })
     }
 
-    /// How many entries the table has.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.index.len()
     }
@@ -147,7 +145,7 @@ impl Table {
         self.len() == 0
     }
 
-    /// Bytes that the table holds: its text, comments and all, and its index.
+    /// Bytes of memory: the text, with its comments, and the index.
     pub fn memory(&self) -> usize {
         self.text.len() + self.index.buckets().len()
     }

@@ -2,11 +2,11 @@
 //!
 //! Two listeners of one address, unix path or descriptor: with SO_REUSEPORT, which `--shards` and
 //! `--reuse-port` set, the kernel gives each client to one of them at random; without it, bind(2)
-//! says EADDRINUSE. Neither is ever meant. One address and all addresses of the same port: with
-//! SO_REUSEPORT the kernel always prefers the listener with the more specific address, which can be
-//! meant; without it, bind(2) says EADDRINUSE.
+//! says EADDRINUSE. No operator wants either. One address and all addresses of the same port: with
+//! SO_REUSEPORT the kernel always prefers the listener with the more specific address, which may be
+//! wanted; without it, bind(2) says EADDRINUSE.
 //!
-//! Invariant: n listeners take n log n steps, since a file may have many.
+//! Invariant: n listeners take O(n log n) steps, because a file may have many.
 
 use super::Config;
 use super::error::{ConfigError, ConfigErrors, Located, Origins};
@@ -16,12 +16,12 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-/// What only one listener can have.
+/// What two listeners cannot share.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Claim {
     Address(SocketAddr),
-    /// Two paths are the same if they differ in `//` and `/./` only. Links are not followed:
-    /// bind(2) sees to those.
+    /// Two paths are the same if they differ in `//` and `/./` only. Symbolic links are not
+    /// followed: bind(2) finds those conflicts.
     Path(PathBuf),
     Name(UnixAddress),
     Descriptor(u16),
@@ -34,7 +34,7 @@ fn claims(target: &BindTarget) -> Vec<Claim> {
             Some(path) => Claim::Path(path.to_owned()),
             None => Claim::Name(address.clone()),
         }],
-        // Port 0 is another port each time.
+        // Port 0 is a different port each time.
         bound => {
             let addresses = bound.addresses().into_iter();
             addresses.filter(|address| address.port() != 0).map(Claim::Address).collect()

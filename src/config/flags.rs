@@ -1,8 +1,8 @@
-//! The table of flags, and the help that is made of it.
+//! The table of flags, and `--help`, which is made from it.
 
 use crate::handlers::Service;
 
-/// A flag: its name, what its value is called if it takes one, and what it is for.
+/// A flag: its name, the name of its value if it takes one, and its help.
 pub(super) struct Flag {
     pub(super) name: &'static str,
     pub(super) value: Option<&'static str>,

@@ -2,8 +2,8 @@
 //!
 //! ADDRESS is `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT` (127.0.0.1, and `[::1]` where the machine
 //! has it), `:PORT` (0.0.0.0, and `[::]` where the machine has it), `unix:/PATH` or `unix:@NAME`
-//! for a unix socket, or `fd:NUMBER` for a socket that the process was started with. No name is
-//! looked up: that could take seconds, and change from start to start.
+//! for a unix socket, or `fd:NUMBER` for an inherited socket. No host name is looked up: that could
+//! take seconds, and the answer could change from start to start.
 //!
 //! A comma ends an option, so a path here has none, an option with several values is repeated
 //! (`key=A,key=B`), and one that has one value is an error if it is repeated. `OPTIONS` is the
@@ -18,7 +18,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-/// A listener that was asked for. It is shown as it is written after `--listen`.
+/// A listener of the configuration. Its text is what stands after `--listen`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// What it serves.
@@ -41,7 +41,7 @@ pub enum Presence {
 /// Where to listen. Port 0 picks a free one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BindTarget {
-    /// On this address.
+    /// On this IP address.
     Address(SocketAddr),
     /// On 127.0.0.1 and, if it can be bound, on the same port of `[::1]`.
     Localhost(u16),
@@ -49,7 +49,7 @@ pub enum BindTarget {
     AllAddresses(u16),
     /// On this unix socket.
     Unix(UnixAddress),
-    /// On this descriptor, a listening socket that the process was started with.
+    /// On this inherited descriptor, a listening socket.
     Inherited(u16),
 }
 
@@ -110,15 +110,15 @@ impl FromStr for BindTarget {
     }
 }
 
-/// Digits alone: `u16::from_str` takes `+5` as well.
+/// Only digits: `u16::from_str` would accept `+5`.
 fn digits(text: &str) -> Option<u16> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-/// What an option takes.
+/// Which values an option takes.
 enum Takes {
     Nothing,
-    /// `=` and one value, which is called this.
+    /// `=` and one value; its name in messages.
     OneValue(&'static str),
 }
 
@@ -126,7 +126,7 @@ enum Takes {
 struct ListenOption {
     key: &'static str,
     takes: Takes,
-    /// The service that has it; every service if there is none.
+    /// The service that has it; `None` for every service.
     service: Option<&'static str>,
 }
 
@@ -150,14 +150,14 @@ fn options_of(service: Service) -> impl Iterator<Item = &'static ListenOption> {
     OPTIONS.iter().filter(move |option| option.service.is_none_or(|name| name == service.name()))
 }
 
-/// Why a listener cannot be had as written; the operator's fault.
+/// Why the text of a listener is wrong; the operator's fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenError {
     /// There is no `=` between a service and an address.
     NoAddress,
     /// There is no such service.
     UnknownService(String),
-    /// The address is none that can be listened on.
+    /// The address is wrong, or a server cannot listen on it.
     Address(AddressError),
     /// What follows `fd:` is not the number of a descriptor.
     BadDescriptor(String),
@@ -257,7 +257,7 @@ impl FromStr for Listen {
 }
 
 impl Listen {
-    /// Applies an option, and tells its key.
+    /// Applies an option, and returns its key.
     fn apply(&mut self, text: &str) -> Result<&'static str, ListenError> {
         let (key, value) = match text.split_once('=') {
             Some((key, value)) => (key, Some(value)),

@@ -1,4 +1,4 @@
-//! "Did you mean": the known name that a mistyped one was most likely meant to be.
+//! "Did you mean": the known name that is nearest to a mistyped one.
 
 #[cfg(test)]
 mod tests;

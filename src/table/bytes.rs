@@ -1,4 +1,4 @@
-//! Bytes that do not change any more: on the heap, or in memory that processes share.
+//! Immutable bytes: on the heap, or in a sealed memfd that processes share.
 
 use crate::os::sealed_memfd::SealedMemfd;
 use std::ops::{Deref, Range};
@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 /// See the [module](self).
 pub(super) enum Bytes {
-    /// Ours alone.
+    /// On the heap of this process.
     Owned(Box<[u8]>),
-    /// A part of what is mapped.
+    /// A range of a mapped memfd.
     Shared(Arc<SealedMemfd>, Range<usize>),
 }
 

@@ -1,5 +1,5 @@
-//! What can be wrong with a table: [`TableError`] is its author's to mend, [`LoadError`] is about
-//! the file.
+//! What can be wrong with a table: a [`TableError`] is the fault of its author, a [`LoadError`] is
+//! about the file.
 //!
 //! Every text says what is wrong, where, and what to do. Bytes of the table are shown escaped and
 //! cut, because the text ends up in a log: a key must not be able to forge a line of it.
@@ -13,13 +13,12 @@ use std::path::PathBuf;
 use super::MAX_TEXT_BYTES;
 use crate::os::files::WrongKind;
 
-/// How many bytes of a key or a value an error shows.
+/// The most bytes of a key or a value that an error shows.
 const EXCERPT_BYTES: usize = 64;
 
 /// A fault in the text of a table. Lines and columns count from 1; columns are bytes.
 ///
-/// Keys and values in it are escaped to printable ASCII; of one longer than 64 bytes it has those,
-/// and `...`.
+/// Keys and values in it are escaped to printable ASCII and cut after 64 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableError {
     /// A control character other than tab, or a CR that no LF follows.
@@ -50,7 +49,7 @@ pub enum TableError {
         /// The line it is on.
         line: usize,
     },
-    /// A key that an earlier line has too. Which of the two values is meant, only the author knows.
+    /// A key that an earlier line has too. Only the author knows which of the two values is right.
     DuplicateKey {
         /// The line of the second occurrence.
         line: usize,
@@ -64,10 +63,9 @@ pub enum TableError {
         /// The length of the text.
         bytes: usize,
     },
-    /// The system would not give the memory for the index. Not the author's fault, but one that a
-    /// server can survive: it keeps the table it has.
+    /// There is no memory for the index. A server that reloads keeps its old table.
     OutOfMemory {
-        /// How many entries were to be indexed.
+        /// The number of entries.
         entries: usize,
     },
 }
@@ -124,7 +122,7 @@ pub enum LoadError {
         /// What the system said.
         error: io::Error,
     },
-    /// The file was opened, but reading it failed, or there was no memory to hold it.
+    /// The file was opened, but read(2) failed, or there was no memory for it.
     Read {
         /// The file.
         path: PathBuf,
@@ -157,8 +155,7 @@ pub enum LoadError {
 }
 
 impl fmt::Display for LoadError {
-    /// Paths are printed as Rust string literals, so that no character of theirs can forge a line
-    /// of a log.
+    /// Paths are printed as Rust string literals, so that they cannot forge a line of a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LoadError::Open { path, error } => {
@@ -179,7 +176,7 @@ impl fmt::Display for LoadError {
     }
 }
 
-/// Has no `source`: the text already holds what the source would say.
+/// Has no `source`: the text already contains the text of the source.
 impl Error for LoadError {}
 
 /// `bytes` escaped to printable ASCII, cut after [`EXCERPT_BYTES`] of them.

@@ -1,7 +1,7 @@
-//! The hash index of a table: from a key to the offset in the text at which it stands.
+//! The hash index of a table: from a key to its offset in the text.
 //!
-//! It is an array of buckets, each as long as a cache line of the processor, so that a lookup
-//! mostly waits for main memory once here, and once for the line of the text:
+//! It is an array of buckets, each of 64 bytes, a cache line of the processor. So a lookup mostly
+//! has two cache misses: one here, and one for the line of the text:
 //!
 //! ```text
 //! byte  0..12   the tags of 12 slots: 0 for an empty slot, else 0x80 and 7 bits of the hash
@@ -10,10 +10,10 @@
 //! byte 16..64   the offsets of the 12 slots, a `u32` each
 //! ```
 //!
-//! A key's hash says in which bucket to begin. If that is full, the next is taken, and so on; the
-//! search for a key goes on only where such a key has gone on. Most keys that are not there are so
-//! known not to be after one bucket, without a look at the text. An array of bytes has no pointers:
-//! it means the same in another process that maps it.
+//! A key's hash chooses the bucket. If that is full, the key goes to the next, and sets the
+//! overflow bit. A search goes to the next bucket only if the overflow bit of the hash is set. So
+//! for most absent keys one bucket is enough, without a look at the text. An array of bytes has no
+//! pointers: it means the same in another process that maps it.
 //!
 //! Invariant: every offset is where the first byte of a key stands, on a line without fault, and no
 //! two keys are equal. The index does not own the text, so each call is given it, always the same.
@@ -28,15 +28,15 @@ use super::error::{TableError, excerpt};
 use super::parse::{self, Key};
 
 /// A fixed seed is safe here. Hash flooding needs an attacker who *inserts*, and only the
-/// operator's file inserts; a client's key is compared with what stands there and leaves no trace.
+/// operator's file inserts; a client's key is only compared.
 const HASHER: FixedState = FixedState::with_seed(0x7461_626C_6500_0001);
 
-/// How many keys are parsed and hashed before they are inserted.
+/// The number of keys that are parsed and hashed before they are inserted.
 ///
-/// In a large index each insertion touches a place that is in no cache, and the processor waits
-/// for main memory. Insertions close together do not depend on each other, so it waits for many of
-/// them at once, unless the parsing of a line stands in between: then it sees no further than that.
-/// Ten million lines are indexed twice as fast in batches as one by one.
+/// In a large index each insertion is a cache miss. Insertions do not depend on each other, so the
+/// processor overlaps the misses of a batch. With the parsing of a line between two insertions it
+/// could not look ahead that far. Ten million lines are indexed twice as fast in batches as one by
+/// one.
 const BATCH: usize = 64;
 
 /// Bytes of a bucket.
@@ -45,13 +45,13 @@ pub(super) const BUCKET: usize = 64;
 /// Slots of a bucket.
 const SLOTS: usize = 12;
 
-/// Where in a bucket the bits of the keys that went on begin.
+/// Offset of the overflow bits in a bucket.
 const OVERFLOW: usize = 12;
 
-/// Where in a bucket its offsets begin.
+/// Offset of the offsets in a bucket.
 const OFFSETS: usize = 16;
 
-/// Entries for each bucket, on average. Fuller ones would send more keys on.
+/// Average entries of a bucket. Fuller buckets would overflow more often.
 const ENTRIES_A_BUCKET: usize = 10;
 
 /// The highest bit of each slot's tag.
@@ -74,7 +74,7 @@ struct Hashed<'t> {
     key: Key<'t>,
 }
 
-/// Slots of a bucket, those that fit: the highest bit of a slot's byte is set.
+/// A set of slots of a bucket: the highest bit of a slot's byte is set.
 #[derive(Clone, Copy)]
 struct Slots(u128);
 
@@ -88,12 +88,12 @@ impl Iterator for Slots {
     }
 }
 
-/// A bucket that is looked at.
+/// A view of a bucket.
 #[derive(Clone, Copy)]
 struct Bucket<'i>(&'i [u8; BUCKET]);
 
 impl Bucket<'_> {
-    /// The tags, and above them the bits of the keys that went on.
+    /// The tags, and above them the overflow bits.
     fn head(self) -> u128 {
         self.0.first_chunk().map_or(0, |head| u128::from_le_bytes(*head))
     }
@@ -103,10 +103,11 @@ impl Bucket<'_> {
         self.head() & overflow_bit(hash) != 0
     }
 
-    /// The slots that have this tag; rarely, one above such a slot too, whose tag is another.
+    /// The slots with this tag; rarely also the slot above one, whose tag differs. The caller
+    /// compares the keys, so that does no harm.
     fn slots_with(self, tag: u8) -> Slots {
-        // A byte becomes 0 where the tags are equal. Subtracting 1 from each then borrows into the
-        // highest bit of those, and of none else, but through a run of bytes above one.
+        // XOR makes a byte 0 where the tags are equal. Subtracting 1 from each byte then sets the
+        // highest bit of these bytes; a borrow may set it in the bytes above one, too.
         let differences = self.head() ^ (LOW_BITS * u128::from(tag));
         Slots(differences.wrapping_sub(LOW_BITS) & !differences & HIGH_BITS)
     }
@@ -121,7 +122,7 @@ impl Bucket<'_> {
     }
 }
 
-/// Seven bits of the hash that do not choose the bucket, and a bit that no empty slot has.
+/// The tag of a hash: seven bits that do not choose the bucket, and the bit that no empty slot has.
 fn tag(hash: u64) -> u8 {
     hash as u8 | 0x80
 }

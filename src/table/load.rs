@@ -1,4 +1,4 @@
-//! The file of a table, read into memory within a limit, and checked as it is read.
+//! Reading the file of a table into memory, up to a limit, and checking it meanwhile.
 
 use super::Table;
 use super::draft::Draft;
@@ -10,11 +10,10 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-/// Most bytes that are read before they are checked: few enough to be still in the processor's
-/// cache.
+/// Bytes that are read before they are checked: few enough to stay in the processor's cache.
 const CHUNK: usize = 256 * 1024;
 
-/// The table in the file at `path`, which has at most `max_bytes` bytes.
+/// Loads the table in the file at `path`, which has at most `max_bytes` bytes.
 pub(super) fn load(
     path: &Path,
     order: ColumnOrder,
@@ -33,7 +32,7 @@ pub(super) fn load(
     let text = room_for(size.min(limit)).map_err(unreadable)?;
     let mut draft = Draft::new(text, order);
     loop {
-        // One byte more than may come, which shows that more would.
+        // One byte beyond the limit shows that the file is too long.
         let most = (limit + 1 - draft.bytes_read() as u64).min(CHUNK as u64) as usize;
         let count = read_chunk(&mut file, &mut draft.text, most).map_err(unreadable)?;
         let extent = if count == 0 { Extent::Whole } else { Extent::Beginning };
@@ -48,9 +47,9 @@ pub(super) fn load(
     }
 }
 
-/// Room for a file of `size` bytes and for one more, which shows whether it has grown. It is
-/// reserved at once: a vector that grows on its own doubles, and may hold its old and its new bytes
-/// together. A pipe, which tells no size, has to pay that.
+/// A buffer for a file of `size` bytes and one more, which shows whether the file has grown. A
+/// vector that grows by itself doubles, and may hold its old and its new bytes at once; only a
+/// pipe, whose size is unknown, pays for that.
 fn room_for(size: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if size > 0 {
@@ -59,8 +58,8 @@ fn room_for(size: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Appends to `bytes` what one read(2) brings, at most `most` bytes. Returns how many those were: 0
-/// at the end of the file.
+/// Appends the bytes of one read(2), at most `most`, to `bytes`. Returns their number: 0 at the end
+/// of the file.
 fn read_chunk(file: &mut File, bytes: &mut Vec<u8>, most: usize) -> io::Result<usize> {
     let length = bytes.len();
     if length == bytes.capacity() {
