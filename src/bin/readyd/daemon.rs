@@ -1,5 +1,5 @@
-//! The server as a daemon: what it does on signals, and where its table and its time zone come
-//! from.
+//! The event handler of a server: what it does on signals, and how it reloads its table and its
+//! time zone.
 
 use crate::background::in_a_thread;
 use crate::control::{Answer, Control, Instruction};
@@ -17,35 +17,34 @@ use readyd::zone::ZoneRules;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// Who looks after the server: who stops it, and who reads its table and its time zone.
+/// The parent of the server, which decides how it stops and who reads its table and its time zone.
 pub(crate) enum Parent {
-    /// Nobody. It reads them itself, and a second SIGTERM, from whatever process, means: at once.
+    /// No supervisor. The server reads both itself, and a second SIGTERM stops it at once.
     None {
         /// Reads the table.
         tables: Loader<Table>,
         /// Reads the time zone.
         zone: ZoneReader,
     },
-    /// A supervisor. What goes to a terminal's or a service's processes all together arrives twice,
-    /// from there and by way of the supervisor; so a second SIGTERM says nothing new, and SIGQUIT
-    /// means: at once. SIGHUP is the supervisor's: it hands the new table and the new time zone
-    /// over.
+    /// A supervisor. A signal to a whole process group arrives twice, directly and from the
+    /// supervisor. So a second SIGTERM has no effect, and SIGQUIT stops the shard at once. On
+    /// SIGHUP the supervisor reads the files and sends the new table and time zone.
     Supervisor(Control),
 }
 
-/// The server with what surrounds it in a process of its own.
+/// A server, and its parent.
 pub(crate) struct Daemon {
     server: Server<MioNet>,
     parent: Parent,
 }
 
 impl Daemon {
-    /// The event handler of one server, which tells its supervisor, if any, what happens.
+    /// The event handler of `server`.
     pub(crate) fn new(server: Server<MioNet>, parent: Parent) -> Daemon {
         Daemon { server, parent }
     }
 
-    /// The last line of the log.
+    /// Writes the last line of the log.
     pub(crate) fn say_goodbye(&self) {
         let stats = self.server.stats();
         let connections = counted(stats.accepted, "connection");
@@ -53,7 +52,7 @@ impl Daemon {
     }
 
     fn terminate(&mut self, now: Moment) {
-        // The supervisor may have said what this signal means.
+        // The supervisor may have sent what this signal means.
         self.follow_instructions(now);
         if self.server.is_draining() {
             if matches!(self.parent, Parent::None { .. }) {
@@ -62,8 +61,8 @@ impl Daemon {
             return;
         }
         match &self.parent {
-            // Another process's signal. Whether a successor serves the backlog, the supervisor
-            // says.
+            // The signal is not the supervisor's. It decides whether a successor serves the
+            // backlog.
             Parent::Supervisor(control) if control.answer(Answer::Drains).is_ok() => {
                 self.say_that_it_drains();
                 self.server.drain_and_wait(now);
@@ -90,7 +89,7 @@ impl Daemon {
         self.server.drain(now);
     }
 
-    /// The signal comes again and again; draining goes on as long as the kernel lets it.
+    /// SIGXCPU comes every second; draining goes on until the kernel sends SIGKILL.
     fn stop_for_want_of_cpu_time(&mut self, now: Moment) {
         if !self.server.is_draining() {
             log::error!("the limit of processor time is nearly reached (ulimit -t, LimitCPU=)");
@@ -105,8 +104,8 @@ impl Daemon {
     }
 
     fn start_reload(&mut self) {
-        // The wake-up of the last one may have failed; its table would wait for ever, and with it
-        // this.
+        // If waking the loop failed for the last load, its table would wait for ever, and so would
+        // this one.
         self.take_files();
         if let Parent::None { tables, zone } = &mut self.parent {
             tables.order();
@@ -114,7 +113,7 @@ impl Daemon {
         }
     }
 
-    /// Uses the table and the time zone that have been read.
+    /// Takes the table and the time zone that have been read, and uses them.
     fn take_files(&mut self) {
         let Parent::None { tables, zone } = &mut self.parent else { return };
         let (table, rules) = (tables.take(), zone.take());
@@ -136,7 +135,7 @@ impl Daemon {
         }
     }
 
-    /// Does what the supervisor has said, if there is one.
+    /// Handles the messages of the supervisor, if there is one.
     fn follow_instructions(&mut self, now: Moment) {
         while let Parent::Supervisor(control) = &self.parent {
             let Some(instruction) = control.instruction() else { return };
@@ -144,7 +143,7 @@ impl Daemon {
                 Instruction::UseTable { version, memory } => self.use_table(version, memory),
                 Instruction::KeepTable => self.server.keep_table(),
                 Instruction::UseZone { version, memory } => self.use_zone(version, memory),
-                // That the note came is a turn.
+                // Receiving the message was the turn.
                 Instruction::Turn => {}
                 Instruction::ServeBacklog if self.server.is_draining() => {
                     self.server.serve_backlog(now);
@@ -163,8 +162,8 @@ impl Daemon {
         }
     }
 
-    /// Uses the table in memory that the supervisor has sent. For want of a descriptor or of memory
-    /// this can fail: then the supervisor sends it again.
+    /// Uses the table that the supervisor has sent. Without a free descriptor or memory this fails,
+    /// and the supervisor sends it again.
     fn use_table(&mut self, version: u64, memory: Option<OwnedFd>) {
         match memory.ok_or_else(no_descriptor).and_then(Table::map) {
             Ok(table) => {
@@ -193,7 +192,7 @@ impl Daemon {
         }
     }
 
-    /// Tells the supervisor. If it is gone, the kernel has sent SIGTERM.
+    /// Sends a message to the supervisor. If it is gone, the kernel has sent SIGTERM.
     fn answer(&self, answer: Answer) {
         if let Parent::Supervisor(control) = &self.parent {
             let _ = control.answer(answer);
@@ -208,12 +207,12 @@ impl Daemon {
 
     fn replace_table(&mut self, table: Table) {
         let old = self.server.replace_table(table);
-        // A big table takes milliseconds to free. If no thread can be had, then here.
+        // A big table takes milliseconds to free. If no thread can be started, it is freed here.
         let _ = in_a_thread(Box::new(move || drop(old)));
     }
 }
 
-/// Why a note came without the descriptor that was sent with it.
+/// The error if a message came without its descriptor.
 fn no_descriptor() -> io::Error {
     io::Error::other("no descriptor is free")
 }

@@ -1,12 +1,11 @@
 //! fork(2) and execveat(2).
 //!
-//! posix_spawn(3) would do, but it takes a path, and the path of a descriptor needs /proc.
-//! `std::process` takes a path, too.
+//! posix_spawn(3) and `std::process` take a path, and the path of a descriptor needs /proc.
 //!
-//! Invariant: between fork and exec the child calls nothing but functions that are
-//! async-signal-safe, signal-safety(7). Another thread of this process may have held any lock when
-//! it was forked, such as the allocator's, and that thread is not in the child. So all
-//! memory is prepared before the fork.
+//! Invariant: between fork and exec the child calls only async-signal-safe functions,
+//! signal-safety(7). Another thread of this process may have held any lock when it was forked, such
+//! as the allocator's, and that thread is not in the child. So all memory is prepared before the
+//! fork.
 
 use super::NotStarted;
 use nix::errno::Errno;
@@ -17,11 +16,11 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
-/// The first byte of what a child writes that could not execute the program. The errno of
-/// execveat(2) follows, in eight bytes: as a note of [`readyd::os::inherited_fd::fd_passing`].
+/// The first byte of the message that a child sends if execveat(2) fails. The errno follows, in
+/// eight bytes: it is a message of [`readyd::os::inherited_fd::fd_passing`].
 pub(crate) const FAILURE: u8 = b'x';
 
-/// What the new process is made of.
+/// What the child process gets.
 pub(super) struct ExecRequest<'a> {
     pub(super) program: BorrowedFd<'a>,
     pub(super) arguments: &'a [CString],
@@ -29,12 +28,11 @@ pub(super) struct ExecRequest<'a> {
     pub(super) input_and_output: BorrowedFd<'a>,
     pub(super) error: Option<BorrowedFd<'a>>,
     pub(super) without_cloexec: &'a [BorrowedFd<'a>],
-    /// Where the child writes that it could not execute the program.
+    /// The socket that the child writes [`FAILURE`] to.
     pub(super) failure: BorrowedFd<'a>,
 }
 
-/// The order as plain numbers and pointers, which the child can follow without a call of the
-/// allocator.
+/// The request as plain numbers and pointers, which the child can use without the allocator.
 struct Prepared {
     program: RawFd,
     arguments: Vec<*const c_char>,
@@ -44,7 +42,7 @@ struct Prepared {
     failure: RawFd,
 }
 
-/// The path by which this process was started, as the kernel noted it: getauxval(3), `AT_EXECFN`.
+/// The path that this process was executed by: getauxval(3), `AT_EXECFN`.
 #[expect(unsafe_code, reason = "the C library hands the path over as a bare pointer")]
 pub(super) fn own_path() -> &'static CStr {
     // SAFETY: getauxval(3) only reads. What it returns for AT_EXECFN is 0 or the address of a
@@ -58,8 +56,8 @@ pub(super) fn own_path() -> &'static CStr {
     }
 }
 
-/// Starts a process that executes the program. Does not wait until it does: the file may be on a
-/// disk that does not answer. If it cannot, it says so by [`FAILURE`].
+/// Starts a process that executes the program. Does not wait for execveat(2): the file may be on a
+/// disk that does not answer. If that fails, the child sends [`FAILURE`].
 pub(super) fn fork_and_exec(request: &ExecRequest<'_>) -> Result<Pid, NotStarted> {
     let pointers = |strings: &[CString]| {
         let pointers = strings.iter().map(|string| string.as_ptr());
@@ -90,7 +88,7 @@ fn fork_into(prepared: &Prepared) -> Result<Pid, Errno> {
     }
 }
 
-/// What the child does. It never returns: its stack is a copy of the parent's.
+/// Runs in the child. Never returns: its stack is a copy of the parent's.
 #[expect(
     unsafe_code,
     reason = "only the bare system calls are safe here, and they take bare pointers"
@@ -103,7 +101,7 @@ fn become_program(prepared: &Prepared) -> ! {
     unsafe {
         let mut result: c_int = 0;
         for (number, from) in (0..).zip(prepared.standard) {
-            // Onto itself, dup2 does nothing.
+            // dup2(2) of a number onto itself does nothing.
             result = result.min(libc::dup2(from, number));
         }
         for &number in &prepared.without_cloexec {

@@ -1,7 +1,7 @@
-//! What SIGHUP reads again, and how each shard gets it: the table and the rules of the time zone,
-//! in sealed memory that is sent over the control socket.
+//! Reloading on SIGHUP: the supervisor reads the table and the time zone into sealed memfds, and
+//! sends them to each shard over its control socket.
 //!
-//! Invariant: each process has the newest, or is sent it again until it has.
+//! Invariant: each process has the newest ones, or the supervisor sends them again until it has.
 
 use super::Supervisor;
 use super::shard_slot::ShardSlot;
@@ -13,16 +13,16 @@ use readyd::zone::ZoneRules;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// A table in memory that all shards map.
+/// A table in a sealed memfd, which all shards map.
 pub(super) struct SealedTable {
     pub(super) memory: OwnedFd,
     keys: usize,
-    /// How many there were before this one.
+    /// The number of tables before this one.
     pub(super) version: u64,
 }
 
 impl SealedTable {
-    /// Copies `table` there; it is then no longer needed here.
+    /// Copies `table` into a sealed memfd, and drops it.
     pub(super) fn of(table: Table) -> Result<SealedTable, String> {
         match table.seal() {
             Ok(memory) => Ok(SealedTable { memory, keys: table.len(), version: 0 }),
@@ -46,14 +46,14 @@ impl SealedZone {
 
 impl Supervisor {
     pub(super) fn start_reload(&mut self, now: Moment) {
-        // The wake-up of the last one may have failed; its table would wait for ever, and with it
-        // this.
+        // If waking the loop failed for the last load, its table would wait for ever, and so would
+        // this one.
         self.take_files(now);
         self.loader.order();
         self.zone_reader.order();
     }
 
-    /// Hands the table and the time zone that have been read to all shards.
+    /// Sends the table and the time zone that have been read to all shards.
     pub(super) fn take_files(&mut self, now: Moment) {
         match self.loader.take() {
             Some(Ok(table)) => self.hand_over_table(table, now),
@@ -95,7 +95,7 @@ impl Supervisor {
         }
     }
 
-    /// Sends the newest table once more to each process that could not take it; the time zone, too.
+    /// Sends the newest table and time zone again to each process that could not take them.
     pub(super) fn send_again(&mut self, now: Moment) {
         let processes = self.slots.iter_mut().flat_map(ShardSlot::processes_mut);
         processes.for_each(|process| process.send_again(&self.template, now));

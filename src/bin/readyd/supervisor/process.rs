@@ -1,4 +1,4 @@
-//! One process of a shard: what it was started with, and what is known of it.
+//! One process of a shard, as the supervisor sees it.
 
 use super::SpawnTemplate;
 use super::sockets::OfAShard;
@@ -19,33 +19,32 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::process;
 use std::time::Duration;
 
-/// From a table that could not be sent or taken to the next try.
+/// Delay before a table that could not be sent or taken is sent again.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// See the [module](self).
 pub(super) struct Process {
     child: Child,
     line: Line,
-    /// Its place on the board.
+    /// Its slot on the scoreboard.
     seat: usize,
     since: Moment,
     pulse: Pulse,
-    /// What the last look showed.
+    /// What the watchdog found last.
     finding: Finding,
     table: Delivery,
     zone: Delivery,
     end: End,
 }
 
-/// What has become of the newest table, or of the newest rules of the time zone, that a process was
-/// sent.
+/// The delivery of the newest table or time zone to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Delivery {
-    /// It has them.
+    /// The process uses it.
     Taken,
-    /// It was sent them, and has not answered yet.
+    /// It was sent, and the process has not answered yet.
     Sent,
-    /// They could not be sent or taken.
+    /// It could not be sent or taken.
     Failed { retry_at: Moment },
 }
 
@@ -66,7 +65,7 @@ impl Delivery {
     }
 }
 
-/// Whether, and until when, a process has to end.
+/// Whether a process has to exit, and its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     NotAsked,
@@ -76,9 +75,9 @@ enum End {
 
 /// Why a process could not be started.
 pub(super) enum StartFailure {
-    /// The kernel refused.
+    /// A system call of the start failed.
     NotStarted(NotStarted),
-    /// What it is to have could not be made.
+    /// Its sockets or descriptors could not be made.
     System(&'static str, io::Error),
 }
 
@@ -171,7 +170,7 @@ impl Process {
         self.child.signal(signal);
     }
 
-    /// How it has ended, if it has. What it had counted stays on the board.
+    /// Reaps it if it has ended. Its counters stay on the scoreboard.
     pub(super) fn take_ending(&mut self, board: &Board) -> Option<Ending> {
         let ending = self.child.take_ending()?;
         self.pulse.see(board.read(self.seat).turns);
@@ -179,14 +178,14 @@ impl Process {
         Some(ending)
     }
 
-    /// Whether it came as far as serving.
+    /// Whether it has ever served.
     pub(super) fn has_served(&mut self, board: &Board) -> bool {
         self.pulse.see(board.read(self.seat).turns);
         self.pulse.has_turned()
     }
 
-    /// Looks whether its loop turns, and has it turn if nothing else does. Tells whether it is
-    /// stuck, and has not been told to end anyway.
+    /// Checks whether its loop turns, and wakes it with a message. Returns whether it is stuck and
+    /// has not been told to exit.
     pub(super) fn is_stuck(&mut self, board: &Board, look: Look) -> bool {
         self.finding = self.pulse.look(board.read(self.seat).turns, look);
         if self.finding != Finding::Turns {
@@ -195,12 +194,12 @@ impl Process {
         self.finding == Finding::Stuck && self.end == End::NotAsked
     }
 
-    /// Whether its loop turned when that was last looked at.
+    /// Whether its loop turned at the last check.
     pub(super) fn answers(&self) -> bool {
         matches!(self.finding, Finding::Turns | Finding::StandsStill)
     }
 
-    /// It has to end by then, or earlier if that was said before.
+    /// Sets the deadline for its exit, unless there is an earlier one.
     pub(super) fn must_end_by(&mut self, when: Moment) {
         self.end = match self.end {
             End::NotAsked => End::By(when),
@@ -209,7 +208,7 @@ impl Process {
         };
     }
 
-    /// When it has to have ended, if it was told to.
+    /// The deadline for its exit, if it was told to exit.
     pub(super) fn ends_by(&self) -> Option<Moment> {
         match self.end {
             End::By(when) => Some(when),
@@ -217,7 +216,7 @@ impl Process {
         }
     }
 
-    /// Ends it. What its clients have not been sent is lost.
+    /// Kills it with SIGKILL. Its clients lose unsent replies.
     pub(super) fn kill(&mut self) {
         self.end = End::Killed;
         self.child.signal(Signal::SIGKILL);
@@ -237,10 +236,10 @@ impl Process {
         sent
     }
 
-    /// Sends once more what could not be sent or taken a moment ago.
+    /// Sends the table or time zone again if an earlier delivery failed.
     pub(super) fn send_again(&mut self, template: &SpawnTemplate, now: Moment) {
         let is_due = |delivery: Delivery| delivery.retry_at().is_some_and(|when| when <= now);
-        // If it fails again, it is tried again.
+        // If it fails again, it is retried later.
         if is_due(self.table) {
             let _ = self.send_table(template, now);
         }
@@ -249,7 +248,7 @@ impl Process {
         }
     }
 
-    /// Notes what it says of a table or a time zone.
+    /// Handles its answer about a table or a time zone.
     pub(super) fn on_answer(&mut self, answer: Answer, template: &SpawnTemplate, now: Moment) {
         let (table, zone) = (template.table.version, template.zone.version);
         match answer {
@@ -263,7 +262,7 @@ impl Process {
         }
     }
 
-    /// When something is to be sent once more.
+    /// When a delivery is retried next.
     pub(super) fn sends_again_at(&self) -> Option<Moment> {
         [self.table.retry_at(), self.zone.retry_at()].into_iter().flatten().min()
     }
@@ -273,7 +272,7 @@ impl Process {
     }
 }
 
-/// What a process is told of a socket that it inherits.
+/// The configuration of a listener that the process inherits.
 fn inherited((socket, listen): &Bound) -> io::Result<Listen> {
     let number = u16::try_from(socket.as_raw_fd())
         .map_err(|_| io::Error::other("more sockets than --listen fd: has numbers for"))?;
