@@ -1,4 +1,4 @@
-//! The command line, and the plans that its commands stand for.
+//! The command line, and the plan of each command.
 
 use crate::bench;
 use crate::doctor::Doctor;
@@ -89,7 +89,7 @@ pub(crate) enum Command {
     Merge(crate::merge::Arguments),
 }
 
-/// How many sessions do the same, and how often.
+/// The number of sessions, and of repetitions in each.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Crowd {
     /// Sessions at once; with more than one, a summary is printed instead of the answers
@@ -110,7 +110,7 @@ pub(crate) fn at_least_one(text: &str) -> Result<u64, String> {
     }
 }
 
-/// More than the ports of an address, and little enough to be kept in memory.
+/// The most sessions: more than an address has ports, and few enough to fit into memory.
 pub(crate) const MOST_SESSIONS: u64 = 1_000_000;
 
 fn crowd_size(text: &str) -> Result<u64, String> {
@@ -130,7 +130,7 @@ pub(crate) fn some_time(text: &str) -> Result<Duration, String> {
 }
 
 impl Crowd {
-    /// Whether this is one session that does it once: then its answers are printed.
+    /// Whether this is one session without repetition: then its answers are printed.
     pub(crate) fn is_single(&self) -> bool {
         self.sessions == 1 && self.repeat == 1
     }
@@ -203,10 +203,11 @@ impl From<FormatName> for Format {
     }
 }
 
-/// What a command does in each session.
+/// What each session of a command does.
 pub(crate) struct Task {
     pub(crate) plan: Plan,
-    /// Whether the service gives one answer a connection, so that a repetition is a new session.
+    /// Whether the service gives one answer per connection, so that each repetition is a new
+    /// session.
     pub(crate) one_answer_each: bool,
 }
 
@@ -219,7 +220,7 @@ impl Echo {
         } else {
             Exchange::framed(&[b"ECHO ", &text[..]].concat(), Check::Exactly(text))
         };
-        // Of nothing, nothing comes back; waiting for it would be waiting for ever.
+        // An echo of no bytes has no reply: waiting for it would never end.
         let is_empty = matches!(exchange.expect, Expect::Bytes(0));
         let exchanges = if is_empty { Vec::new() } else { vec![exchange] };
         task(exchanges, &self.crowd, None, false)
@@ -254,7 +255,7 @@ impl Lookup {
                 Exchange::plain(format!("{key}\n").as_bytes(), Expect::Line, Check::Something)
             }
         };
-        // A plain service takes what stands behind a line end for the next key.
+        // A plain service takes the text after a line end for the next key.
         let is_no_key = |key: &&String| key.trim().is_empty() || (self.plain && key.contains('\n'));
         if let Some(key) = self.keys.iter().find(is_no_key) {
             return Err(Failure::Usage(format!("{key:?} is not a key")));
@@ -315,7 +316,7 @@ impl FromStr for ServerName {
 }
 
 impl ServerName {
-    /// The addresses that the name stands for, at least one.
+    /// Resolves the name to its addresses, at least one.
     pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>, Failure> {
         let failed = |error| Failure::Resolve(self.host.clone(), error);
         let addresses: Vec<SocketAddr> =

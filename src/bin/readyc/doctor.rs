@@ -58,7 +58,7 @@ fn connections(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Prints what there is and what is needed.
+/// Prints the limits and the requirements.
 pub(crate) fn run(doctor: &Doctor, server: &ServerName) -> Result<(), Failure> {
     let requirements = doctor.requirements(server)?;
     let files = doctor.root.join("proc");
@@ -97,12 +97,12 @@ impl Doctor {
         if self.source.is_empty() {
             return Ok(Vec::new());
         }
-        // As one list, because the bound on its length holds for all of it.
+        // As one list, because the limit of its length holds for the whole.
         parse_sources(&self.source.join(","))
             .map_err(|error| Failure::Usage(format!("--source: {error}")))
     }
 
-    /// Of each server the first address: the others are for when that cannot be reached.
+    /// The first address of each server: the others are for the case that it cannot be reached.
     fn destinations(&self, server: &ServerName) -> Result<Vec<SocketAddr>, Failure> {
         let servers = match self.addresses.as_slice() {
             [] => std::slice::from_ref(server),

@@ -1,4 +1,4 @@
-//! readyc, the client: each command is a fleet of sessions, mostly of one.
+//! readyc, the client: each command is a pool of sessions, mostly of one.
 //!
 //! Exit status: 0 when all was done as asked, 1 if it could not be done, 2 for a wrong command
 //! line, 3 if many sessions ran and some fell short, or would.
@@ -42,7 +42,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long `bench` waits for each answer: who measures does not want to wait for what is as good
+/// How long `bench` waits for each answer. A measurement need not wait for replies that are as good
 /// as lost.
 const BENCH_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -64,19 +64,18 @@ fn complain(failure: &Failure) -> ExitCode {
     ExitCode::from(failure.status())
 }
 
-/// Prints the help or the version, if that was asked for, or what is wrong with the command line.
-/// Returns the exit status.
+/// Prints the help, the version or the error of the command line. Returns the exit status.
 fn explain(error: &clap::Error) -> Result<u8, Failure> {
     let printed = error.print().and_then(|()| io::stdout().flush());
     if error.use_stderr() {
-        // The status tells, too.
+        // The exit status shows the failure, too.
         return Ok(2);
     }
     printed.map(|()| 0).map_err(Failure::Output)
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    // Not before it is needed: some commands speak to no server.
+    // Resolved only when needed: some commands have no server.
     let server = || Server::named_in(args);
     match &args.command {
         Command::Echo(command) => many::run(&server()?, command.plan(), &command.crowd),

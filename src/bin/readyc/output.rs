@@ -1,4 +1,4 @@
-//! Standard output: what a server sent, as it is into files and pipes, made harmless on a terminal.
+//! Printing answers on standard output: unchanged into files and pipes, escaped on a terminal.
 
 use crate::failure::Failure;
 use std::io::{self, IsTerminal, Write};

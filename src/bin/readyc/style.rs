@@ -1,10 +1,10 @@
-//! How text is shown: its width, and whether with colours.
+//! The width of text, and whether it has colours.
 
 use readyd::loadgen::report::TextOptions;
 use std::env;
 use std::io::IsTerminal;
 
-/// The width of a terminal that does not tell its own.
+/// The width if the terminal does not tell its own.
 const USUAL_WIDTH: usize = 80;
 
 /// What fits `stream`: colours on a terminal, unless `NO_COLOR` is set, or wherever

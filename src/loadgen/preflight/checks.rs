@@ -1,6 +1,6 @@
 //! What N connections need of each limit.
 //!
-//! Numbers saturate: a demand beyond all bounds is simply too large.
+//! Numbers saturate instead of overflowing.
 
 use super::system::Reading;
 use super::{Finding, Limit, Requirements, System, Verdict};
@@ -12,18 +12,18 @@ mod ports;
 /// epoll, a timer, pipes, files it reads or writes.
 const RESERVED_DESCRIPTORS: u64 = 32;
 
-/// Kernel memory of one end of a connection that does nothing, in bytes, on 64-bit Linux: socket,
-/// inode, file and epoll entry.
+/// Kernel memory of one end of an idle connection, in bytes, on 64-bit Linux: socket, inode, file
+/// and epoll entry.
 const KERNEL_BYTES: u64 = 4_000;
 
-/// What a program keeps of one end, in bytes.
+/// Memory of the program for one end, in bytes.
 const PROGRAM_BYTES: u64 = 256;
 
-/// Pages for one end of a connection with data under way: one for each direction.
+/// Pages for one end of a connection with data in flight: one for each direction.
 const ACTIVE_PAGES: u64 = 2;
 
-/// How limits on what others use as well are rounded up, so that what they open meanwhile fits,
-/// too.
+/// Advice for system-wide limits is rounded up to a multiple of this, so that other programs have
+/// room, too.
 const ROUNDING: u64 = 1 << 16;
 
 pub(super) fn all(system: &System, requirements: &Requirements) -> Vec<Finding> {
@@ -59,7 +59,7 @@ impl Finding {
         }
     }
 
-    /// Notes for how many connections what there is would do.
+    /// Sets the most connections that the limit allows.
     fn most(self, most: impl FnOnce(u64) -> u64) -> Finding {
         Finding { most: self.have.map(most), ..self }
     }
@@ -76,7 +76,7 @@ fn workers(requirements: &Requirements) -> u64 {
     requirements.workers.max(1)
 }
 
-/// Ends of one connection that are on this machine.
+/// How many ends of a connection are on this machine: 1 or 2.
 fn ends(requirements: &Requirements) -> u64 {
     if requirements.local { 2 } else { 1 }
 }
@@ -94,8 +94,7 @@ fn connections_of_workers(requirements: &Requirements, descriptors: u64) -> u64 
     descriptors.saturating_sub(RESERVED_DESCRIPTORS).saturating_mul(workers(requirements))
 }
 
-/// The option that spreads the connections over enough processes; `None` if they have no room for
-/// one connection.
+/// The option for enough worker processes; `None` if a process has no room for a connection.
 fn more_workers(requirements: &Requirements, descriptors: u64) -> Option<String> {
     let of_each = descriptors.saturating_sub(RESERVED_DESCRIPTORS);
     (of_each > 0).then(|| {
@@ -139,8 +138,8 @@ fn with_more_workers(mut finding: Finding, requirements: &Requirements) -> Findi
     finding
 }
 
-/// How many descriptors a process of ours can have. It raises its soft limit to the hard one by
-/// itself; but if that is over `nr_open`, setrlimit(2) refuses, and the soft one stands.
+/// The descriptors that a process of ours can have. It raises its soft limit to the hard one; if
+/// that exceeds `nr_open`, setrlimit(2) says EPERM, and the soft limit stays.
 fn reachable_descriptors(system: &System) -> Reading<u64> {
     let limits = system.descriptors.clone()?;
     Ok(match system.nr_open {
@@ -240,7 +239,7 @@ fn fewer_at_once(queue: &Reading<u64>) -> String {
     format!("--connect-parallel {}", queue.clone().unwrap_or_default().max(1))
 }
 
-/// What is left of a limit.
+/// The unused part of a limit.
 fn left(limit: &Reading<u64>, used: &Reading<u64>) -> Reading<u64> {
     Ok(limit.clone()?.saturating_sub(used.clone()?))
 }

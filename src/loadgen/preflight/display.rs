@@ -1,10 +1,10 @@
-//! An examination as text: a table, what to do, and the most that can be had.
+//! A preflight report as text: a table, the remedies, and the most connections.
 
 use super::{Finding, Limit, MaxConnections, PreflightReport, Unit, Verdict};
 use std::fmt;
 
 impl Limit {
-    /// The setting that it is, as sysctl(8) or the shell calls it.
+    /// The name of the setting in sysctl(8) or the shell.
     fn setting(self) -> Option<&'static str> {
         match self {
             Limit::NrOpen => Some("fs.nr_open"),
@@ -88,7 +88,7 @@ impl PreflightReport {
 impl Finding {
     fn cells(&self) -> [String; 4] {
         let (needed, have) = match self.unit {
-            // Rounded apart, so that what is too little never looks equal.
+            // Rounded in opposite directions, so that too little never looks like enough.
             Unit::Bytes => (self.needed.div_ceil(1 << 20), self.have.map(|have| have >> 20)),
             Unit::Count | Unit::Pages => (self.needed, self.have),
         };

@@ -5,7 +5,7 @@ use super::table::{Severity, Table};
 use super::units::{count, micros, nearly_all, number, span};
 use super::{Histogram, Report, Second};
 
-/// More points than this cannot be told apart on a page.
+/// The most points: more cannot be distinguished on a page.
 const MOST_POINTS: usize = 400;
 
 /// The shade over what came before the measured part.
@@ -234,7 +234,7 @@ pub(crate) fn distributions(named: &[(&'static str, &Histogram)]) -> Chart {
     }
 }
 
-/// A percentage without the noise of its binary representation.
+/// A percentage without binary rounding noise.
 fn trimmed(percent: f64) -> String {
     let text = format!("{percent:.5}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -1,8 +1,8 @@
 //! Two runs side by side, and whether the second is worse.
 //!
-//! Invariant: a change is called one only if it is larger than what was asked to be tolerated *and*
-//! larger than what the runs vary by themselves. Only a figure that users of the server feel makes
-//! a regression of it. Two runs that did not measure the same are never judged.
+//! Invariant: a change is clear only if it exceeds the requested tolerance *and* the variation
+//! within the runs. Only figures that users of the server notice make a regression. Two runs that
+//! did not measure the same are never judged.
 
 use super::table::{Severity, Table};
 use super::text::{AnsiStyle, Page};
@@ -25,16 +25,16 @@ const CAVEAT: &str = "One pair of runs proves little, and of short runs next to 
     differs from run to run cannot be seen in either. Repeat both, in turns, for 10 s or longer, \
     and believe what stays.";
 
-/// What became of a value.
+/// How a value has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// Not more than the runs vary by themselves, or than is tolerated.
+    /// The change is within the tolerance or the variation of the runs.
     NoClearChange,
     /// Clearly better.
     Better,
     /// Clearly worse.
     Worse,
-    /// There is nothing to compare.
+    /// A value is missing.
     Unknown,
 }
 
@@ -43,26 +43,26 @@ pub enum Finding {
 pub enum Significance {
     /// The comparison as a whole is a regression.
     Decides,
-    /// It is told, and the verdict stays what it was: the value varies too much from run to run, or
-    /// its users do not feel it.
+    /// It is reported without changing the verdict: the value varies too much from run to run, or
+    /// users do not notice it.
     Warns,
 }
 
 /// A value of both runs.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// What it is.
+    /// Its name.
     pub name: &'static str,
-    /// Of the first run, in the unit that `shown` knows.
+    /// The value of the first run, in the unit of `shown`.
     pub before: f64,
-    /// Of the second.
+    /// The value of the second run.
     pub after: f64,
-    /// By how much, relative to the first; absent if the first is zero.
+    /// The change relative to the first; `None` if the first is zero.
     pub relative: Option<f64>,
-    /// The relative change that proves nothing: the largest of what was asked to be tolerated, what
-    /// the runs vary by themselves and, of a latency, what scheduling alone makes of it.
+    /// The relative change that proves nothing: the largest of the requested tolerance, the
+    /// variation within the runs and, for a latency, the effect of scheduling.
     pub tolerance: f64,
-    /// What that amounts to.
+    /// The result.
     pub finding: Finding,
     /// What follows if it is clearly worse.
     pub significance: Significance,
@@ -85,12 +85,12 @@ impl Change {
     }
 }
 
-/// What the comparison of two runs says as a whole.
+/// The overall result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing that decides got clearly worse.
+    /// No value that decides got clearly worse.
     NoRegression,
-    /// Something that decides got clearly worse.
+    /// A value that decides got clearly worse.
     Regression,
     /// The runs did not measure the same.
     NotComparable,
@@ -115,7 +115,7 @@ impl Comparison {
         Comparison { changes, obstacles: obstacles(before, after), threshold }
     }
 
-    /// What it says as a whole.
+    /// The overall result.
     pub fn verdict(&self) -> Verdict {
         let is_worse = |change: &Change| change.is(Finding::Worse, Significance::Decides);
         match (self.obstacles.is_empty(), self.changes.iter().any(is_worse)) {

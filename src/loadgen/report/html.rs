@@ -1,7 +1,7 @@
 //! A report as one page of HTML that needs nothing else: no network, no script, no font, no image.
 //!
-//! Invariant: whatever a report holds is shown as text. All of it passes `markup::escaped`, and a
-//! content security policy also forbids the page every request and every script.
+//! Invariant: all content of a report is shown as text: it passes `markup::escaped`, and a content
+//! security policy also forbids the page every request and every script.
 
 use super::charts::{Timeline, percentiles};
 use super::distribution::bars;
@@ -53,7 +53,7 @@ pub(crate) fn page(title: &str, body: &str) -> String {
     )
 }
 
-/// How much a banner has to say.
+/// The kind of a banner.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BannerKind {
     Bad,
@@ -61,7 +61,7 @@ pub(crate) enum BannerKind {
     Good,
 }
 
-/// A statement that stands out, and what it is about.
+/// A banner: a title and lines.
 pub(crate) fn banner<S: AsRef<str>>(kind: BannerKind, title: &str, lines: &[S]) -> String {
     let class = match kind {
         BannerKind::Bad => "bad",
@@ -225,7 +225,7 @@ pub(crate) fn figure(chart: &Chart, id: &str, note: Option<&str>) -> String {
     )
 }
 
-/// A table that is shown on demand.
+/// A table that the reader can unfold.
 fn folded(table: &Table) -> String {
     format!(
         "<details>\n<summary>The numbers: {}</summary>\n{}</details>\n",

@@ -12,7 +12,7 @@ pub(crate) fn escaped(text: &str) -> String {
             '"' => html.push_str("&quot;"),
             '\'' => html.push_str("&#39;"),
             '\t' | '\n' => html.push(c),
-            // Among what directs the writing to the other side, and thereby hides what is written.
+            // Bidirectional controls, which can hide text.
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => html.push('\u{fffd}'),
             c if c.is_control() => html.push('\u{fffd}'),
             c => html.push(c),

@@ -1,8 +1,8 @@
-//! Line charts as SVG, drawn here so that a page shows them without a script and on paper.
+//! Line charts as SVG, so that a page shows them without a script and on paper.
 //!
 //! Invariant: every coordinate is finite and inside the picture, whatever the numbers were; every
-//! text is escaped. Colours are left to the page's style sheet, by class, and lines differ in their
-//! dashes too, for those who do not tell the colours apart.
+//! text is escaped. The style sheet of the page sets the colours by class. Lines also differ in
+//! their dashes, for readers who cannot distinguish the colours.
 
 use super::markup::escaped;
 use std::fmt::Write;
@@ -14,7 +14,7 @@ mod tests;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
     Linear,
-    /// By the logarithm; for values above zero.
+    /// Logarithmic; for values above zero.
     Log,
 }
 
@@ -27,7 +27,7 @@ impl Scale {
     }
 }
 
-/// An axis, its ends, and the places on it that are named.
+/// An axis, its ends, and its labelled ticks.
 pub(crate) struct Axis {
     pub(crate) label: &'static str,
     scale: Scale,
@@ -37,7 +37,7 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// An axis from one value to another with the given places named.
+    /// An axis from one value to another with the given ticks.
     pub(crate) fn new(
         label: &'static str,
         (from, to): (f64, f64),
@@ -81,8 +81,8 @@ impl Axis {
         Axis::new(label, (from, to), ticks)
     }
 
-    /// An axis by powers of ten that holds all `values` above zero; a linear one if they are so
-    /// near to each other that powers of ten would press them together.
+    /// A logarithmic axis that contains all `values` above zero; a linear one if their range is
+    /// small.
     pub(crate) fn log_axis(
         label: &'static str,
         values: impl Iterator<Item = f64> + Clone,
@@ -95,7 +95,7 @@ impl Axis {
                     .collect();
                 let from = marks.iter().rfind(|mark| **mark <= least).copied().unwrap_or(least);
                 let to = marks.iter().find(|mark| **mark >= most).copied().unwrap_or(most);
-                // Over many powers of ten, only they are named.
+                // Over many powers of ten, only these are labelled.
                 let is_named = |mark: f64| to / from < 2e4 || mark.log10().fract().abs() < 1e-9;
                 let ticks = marks
                     .into_iter()
@@ -142,16 +142,16 @@ pub(crate) struct Line {
 
 /// A chart of up to four lines.
 pub(crate) struct Chart {
-    /// Told to those who do not see the chart.
+    /// Read out to readers who do not see the chart.
     pub(crate) title: &'static str,
-    /// What is to be seen in it, in words.
+    /// A description of the chart in words.
     pub(crate) description: String,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
     pub(crate) lines: Vec<Line>,
-    /// What a pointer is told at places along the x axis, ascending.
+    /// Tooltips at positions along the x axis, ascending.
     pub(crate) hints: Vec<(f64, String)>,
-    /// Up to where the x axis is shaded, and what the shade means.
+    /// The end of the shaded part of the x axis, and what the shade means.
     pub(crate) shade: Option<(f64, &'static str)>,
 }
 
@@ -163,8 +163,8 @@ struct Size {
     height: f64,
 }
 
-/// A chart is drawn twice, and the page shows what fits: shrunk to a phone's width, the text of the
-/// wide one could not be read.
+/// A chart is drawn twice, and the page shows the one that fits: on a phone the text of the wide
+/// one would be too small.
 const SIZES: [Size; 2] = [
     Size { class: "wide", width: 760.0, height: 300.0 },
     Size { class: "narrow", width: 360.0, height: 260.0 },
@@ -257,7 +257,7 @@ impl Drawing<'_> {
                 escaped(name)
             );
         }
-        // Names that would run into each other are left out, their places remain.
+        // Labels that would overlap are left out; their ticks remain.
         let mut free_from = f64::MIN;
         for (value, name) in &self.chart.x.ticks {
             let x = self.x(*value);
@@ -339,8 +339,8 @@ impl Drawing<'_> {
         }
     }
 
-    /// Invisible stripes, each half the way to the next on both sides; browsers show their titles
-    /// to a pointer that rests on them.
+    /// Invisible stripes, each reaching half the way to its neighbours; browsers show their titles
+    /// as tooltips.
     fn hints(&self, svg: &mut String) {
         let places: Vec<f64> = self.chart.hints.iter().map(|(value, _)| self.x(*value)).collect();
         let height = self.bottom() - TOP;

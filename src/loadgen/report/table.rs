@@ -1,13 +1,13 @@
 //! A small table, made once and shown as aligned text or as HTML.
 //!
-//! Invariant: every row has as many cells as the head. Cells hold what is to be read, as it is;
-//! each way of showing it escapes what would be taken for something else.
+//! Invariant: every row has as many cells as the head. Cells hold plain text, and each output
+//! format escapes it.
 
 use super::markup::escaped;
 use super::units::printable;
 use std::fmt::Write;
 
-/// How a row is to be taken.
+/// How a row is highlighted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Severity {
     Plain,
@@ -20,8 +20,8 @@ pub(crate) struct Row {
     pub(crate) severity: Severity,
 }
 
-/// The first column names a row and stands left; the others hold figures and stand right, except
-/// the last of a table with remarks.
+/// A table. The first column has the names of the rows and is left-aligned; the others have figures
+/// and are right-aligned, except the last of a table with remarks.
 pub(crate) struct Table {
     pub(crate) title: &'static str,
     pub(crate) head: Vec<String>,

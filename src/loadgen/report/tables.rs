@@ -1,4 +1,4 @@
-//! What a report says in figures: the tables, the same ones wherever it is shown.
+//! The tables of a report, the same in all output formats.
 
 use super::table::{Severity, Table};
 use super::units::{bytes, count, micros, number, percent, rate, seconds, span};
@@ -8,7 +8,7 @@ use super::{Mode, Percentiles, Report, StepResult};
 /// One value of a distribution.
 type Of = fn(&Percentiles) -> f64;
 
-/// The percentiles that are told, by their quantile.
+/// The percentiles in the tables, by their quantile.
 const PERCENTILES: [(&str, f64, Of); 8] = [
     ("50 %", 0.5, |times| times.p50),
     ("75 %", 0.75, |times| times.p75),
@@ -39,7 +39,7 @@ fn cells(first: &[String], times: &Percentiles) -> Vec<String> {
     [first, &short(times)[..]].concat()
 }
 
-/// What was asked for beside what was achieved.
+/// The requested figures beside the achieved ones.
 pub(crate) fn asked_and_achieved(report: &Report) -> Table {
     let (asked, achieved) = (&report.asked, &report.achieved);
     let mut table = Table::new("Asked and achieved", &["", "asked", "achieved"]);
@@ -73,7 +73,7 @@ pub(crate) fn asked_and_achieved(report: &Report) -> Table {
         "rate",
         asked.rate.map_or_else(|| "no limit".to_owned(), rate),
         rate(achieved.rate),
-        // The last answers come after the last second: a little less is not short.
+        // The last answers come after the last second, so a little less is enough.
         asked.rate.is_none_or(|asked| achieved.rate >= asked * 0.99),
     );
     if let Some(duration) = asked.duration_s {
@@ -87,7 +87,7 @@ pub(crate) fn asked_and_achieved(report: &Report) -> Table {
     table
 }
 
-/// What went wrong, by what was being done; nothing if nothing did.
+/// The errors by operation; `None` if there were none.
 pub(crate) fn errors(report: &Report) -> Option<Table> {
     let (errors, wrong) = (&report.errors, &report.mismatches);
     let mut lost = errors.by_errno.clone();

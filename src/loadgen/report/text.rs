@@ -1,7 +1,7 @@
-//! A report as a person reads it at the end of a run.
+//! A report as text for a terminal.
 //!
-//! Invariant: what forbids trusting the figures stands above them. No escape sequence is printed
-//! that is not our own, and without colour none at all.
+//! Invariant: warnings that affect the figures stand above them. Only our own escape sequences are
+//! printed, and without colour none.
 
 use super::distribution::{Bar, bars};
 use super::table::{Severity, Table};
@@ -64,7 +64,7 @@ pub fn text(report: &Report, options: TextOptions) -> String {
     page.text
 }
 
-/// What has to be known before any figure is read.
+/// The warnings that a reader needs before the figures.
 fn warnings(page: &mut Page, report: &Report) {
     if report.client.bottleneck {
         page.banner("THE CLIENT WAS THE BOTTLENECK", [report.client.verdict.as_str()]);
@@ -147,7 +147,7 @@ impl AnsiStyle {
     }
 }
 
-/// Lines of text as they are laid out.
+/// The lines of the text so far.
 pub(crate) struct Page {
     options: TextOptions,
     pub(crate) text: String,
@@ -190,7 +190,7 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// A heading that cannot be missed, and what it is about.
+    /// A banner: a title and lines.
     pub(crate) fn banner<'a>(&mut self, title: &str, lines: impl IntoIterator<Item = &'a str>) {
         self.push(AnsiStyle::Red, title);
         for line in lines {
@@ -248,7 +248,7 @@ impl Page {
     }
 }
 
-/// A bar to an eighth of a column; what is more than nothing can be seen.
+/// A bar, to an eighth of a column. A count above 0 has at least an eighth.
 fn drawn(count: u64, most: u64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     if count == 0 || most == 0 {

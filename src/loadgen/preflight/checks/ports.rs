@@ -1,7 +1,7 @@
-//! Local ports: each connection to one destination from one source takes one.
+//! Local ports: each connection from one source to one destination takes one.
 //!
-//! The kernel takes them from one range for IPv4 and IPv6, ip(7). It leaves out reserved ones, and
-//! those that a program has bound itself to, as a server on this machine has to its own.
+//! The kernel takes them from one range for IPv4 and IPv6, ip(7). It skips reserved ports, and
+//! ports that a program has bound, such as a server's on this machine.
 
 use super::{Finding, Limit, Requirements, System};
 use crate::loadgen::preflight::MOST_SOURCES;
@@ -9,7 +9,7 @@ use crate::loadgen::preflight::system::{PortRange, Reading};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// What `ip_local_port_range` can be widened to: ports below are for servers that root starts.
+/// The widest sensible `ip_local_port_range`: lower ports are for privileged servers.
 const WIDEST: PortRange = PortRange { first: 1024, last: u16::MAX };
 
 pub(super) fn local_ports(system: &System, requirements: &Requirements) -> Finding {
@@ -35,7 +35,8 @@ pub(super) fn local_ports(system: &System, requirements: &Requirements) -> Findi
     finding
 }
 
-/// From where to where, each once. `::ffff:127.0.0.1` is 127.0.0.1: that is what connects.
+/// The sources and destinations, each once. `::ffff:127.0.0.1` counts as 127.0.0.1, because the
+/// kernel connects with IPv4.
 struct AddressPairs {
     sources: BTreeSet<IpAddr>,
     destinations: BTreeSet<SocketAddr>,
@@ -104,7 +105,7 @@ impl AddressPairs {
         Some(format!("no --source is an {family} address, from which to reach {destination}"))
     }
 
-    /// The option that is enough: as many sources as it takes, each towards every destination.
+    /// The option with enough sources, each towards every destination.
     fn more_sources(&self, needed: u64, ports: u64) -> Option<String> {
         let count = needed.div_ceil(nonzero(ports.saturating_mul(self.destination_count()))?);
         if count > MOST_SOURCES as u64 {
@@ -119,7 +120,7 @@ impl AddressPairs {
                  instead of {now}"
             ));
         }
-        // All of 127.0.0.0/8 is local. 127.0.0.1 is left to everybody else.
+        // All of 127.0.0.0/8 is local. 127.0.0.1 is left to other programs.
         let first = Ipv4Addr::new(127, 0, 0, 2);
         let last = Ipv4Addr::from_bits(first.to_bits() + count.saturating_sub(1) as u32);
         Some(match first == last {

@@ -1,4 +1,4 @@
-//! The values that are compared, and when a change of one is clear.
+//! The values that are compared, and when a change is clear.
 //!
 //! Invariant: a latency's change of less than [`SCHEDULING_US`] is never clear, whatever the
 //! tolerance.
@@ -8,8 +8,8 @@ use super::{Change, Finding, Significance};
 use crate::loadgen::report::units::{micros, number, rate};
 use crate::loadgen::report::{Mode, Report};
 
-/// What the scheduler's choice of CPU and the sleep states of an idle one add to a latency or not,
-/// in microseconds.
+/// The difference that the scheduler's choice of CPU and the sleep states of an idle CPU make to a
+/// latency, in microseconds.
 const SCHEDULING_US: f64 = 20.0;
 
 /// Which way a value should go.
@@ -19,7 +19,7 @@ enum Wanted {
     Less,
 }
 
-/// A value: what it is, how to get it, and how much it varies within a run.
+/// A value: its name, how to get it, and how much it varies within a run.
 struct Figure {
     name: &'static str,
     wanted: Wanted,
@@ -34,7 +34,8 @@ struct Figure {
 const RATE: Figure = Figure {
     name: "rate",
     wanted: Wanted::More,
-    // In an open loop the schedule makes the rate; what the server cannot serve of it is counted.
+    // In an open loop the schedule sets the rate; requests that the server cannot serve are counted
+    // elsewhere.
     significance: |report| match report.mode {
         Mode::Closed => Significance::Decides,
         Mode::Open => Significance::Warns,
@@ -68,10 +69,10 @@ const P99: Figure = Figure {
 
 const P999: Figure = Figure {
     name: "latency 99.9 %",
-    // A few moments in which the machine did something else make it.
+    // A few moments in which the machine did something else decide it.
     significance: |_| Significance::Warns,
     of: |report| report.latency_us.p999,
-    // A second has too few requests for a 99.9th percentile of its own; the 99th's must do.
+    // A second has too few requests for its own 99.9th percentile, so the 99th is used.
     noise: |report| {
         variation(report, |second| second.p99_us).max(chance(&report.histograms.latency, 0.999))
     },
@@ -86,7 +87,7 @@ const CPU: Figure = Figure {
         0 => 0.0,
         answered => report.client.cpu_s * 1e6 / answered as f64,
     },
-    // It is not known second by second; what slows requests down is what takes CPU time.
+    // It is not known second by second, but what slows requests down also takes CPU time.
     noise: |report| (RATE.noise)(report).max((MEDIAN.noise)(report)),
     least: 0.0,
     shown: micros,
@@ -131,7 +132,7 @@ fn judged(figure: &Figure, before: &Report, after: &Report, tolerance: f64) -> C
 struct Count {
     name: &'static str,
     of: fn(&Report) -> u64,
-    /// What a first one is, where there was none before.
+    /// What a first failure means if there was none before.
     first: First,
 }
 
@@ -139,8 +140,7 @@ struct Count {
 enum First {
     /// Worse: it does not happen by chance.
     Tells,
-    /// No more than chance, if there are few: a schedule's last requests can miss the end of the
-    /// run.
+    /// A few may be chance: the last requests of a schedule can miss the end of the run.
     MayBeChance,
 }
 
@@ -159,14 +159,14 @@ const UNSERVED: Count = Count {
     name: "unserved a thousand",
     of: |report| {
         let achieved = &report.achieved;
-        // In a closed loop nothing is scheduled that could remain unsent.
+        // A closed loop has no schedule, so no request can remain unsent.
         let unsent = if report.mode == Mode::Open { achieved.unsent } else { 0 };
         unsent.saturating_add(achieved.unanswered)
     },
     first: First::MayBeChance,
 };
 
-/// A count a thousand requests, judged by the spread of a count, which is its square root.
+/// A count per thousand requests, judged by the standard deviation of a count, its square root.
 fn counted(count: &Count, before: &Report, after: &Report, threshold: f64) -> Change {
     let [(number_before, of_before), (number_after, of_after)] = [before, after].map(|report| {
         let achieved = &report.achieved;

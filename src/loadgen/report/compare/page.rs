@@ -1,4 +1,4 @@
-//! A comparison as a page.
+//! A comparison as an HTML page.
 
 use super::{CAVEAT, Comparison, Verdict};
 use crate::loadgen::report::Report;
@@ -7,7 +7,7 @@ use crate::loadgen::report::html::{BannerKind, banner, figure, page};
 use crate::loadgen::report::markup::escaped;
 use crate::loadgen::report::{tables, words};
 
-/// Two runs side by side as a page that needs nothing else; both percentile curves in one chart.
+/// Two runs side by side as a self-contained HTML page; both percentile curves are in one chart.
 pub fn html(before: &Report, after: &Report, comparison: &Comparison) -> String {
     let title = "Load test: two runs compared";
     let mut body = format!("<header>\n<h1>{}</h1>\n", escaped(title));
