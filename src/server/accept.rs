@@ -8,7 +8,6 @@
 use super::Server;
 use super::admission::Refusal;
 use super::connection::ServerConnection;
-use super::context::ServerContext;
 use super::warning::RateLimitedWarning;
 use super::work;
 use crate::counted::counted;
@@ -20,13 +19,17 @@ use crate::io::readiness::Interest;
 use crate::io::socket_table::Share;
 use crate::server::close::CloseReason;
 use log::Level;
+use std::fmt;
 use std::time::Duration;
 
 /// Attempts to accept in one turn: in a reconnect storm, clients that are already in are served in
 /// between.
-pub(super) const ACCEPTS_PER_TURN: usize = 128;
+pub(super) const ATTEMPTS_PER_TURN: usize = 128;
 
-/// From an accept that failed for want of something to the next try, and between log lines on it.
+/// Attempts in a row that may fail, each for its own client, before it is a failure of the system.
+const FAILURES_IN_A_ROW: usize = ATTEMPTS_PER_TURN;
+
+/// Delay before a failed accept is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) struct Acceptor<N: Net> {
@@ -36,6 +39,8 @@ pub(super) struct Acceptor<N: Net> {
     max_connections: usize,
     state: State,
     newcomers: Newcomers,
+    /// Attempts in a row that were interrupted, or whose connection was lost before it was accepted.
+    failures: usize,
     trial_reads: TrialReads,
     warning: RateLimitedWarning,
 }
@@ -95,7 +100,7 @@ impl TrialReads {
 
     fn is_worth_it(&mut self) -> bool {
         self.skipped = if self.score >= Self::WORTH_IT { 0 } else { self.skipped.wrapping_add(1) };
-        self.skipped % Self::WORTH_IT == 0
+        self.skipped.is_multiple_of(Self::WORTH_IT)
     }
 
     fn note(&mut self, has_found_bytes: bool) {
@@ -104,6 +109,20 @@ impl TrialReads {
             false => self.score.saturating_sub(1),
         };
     }
+}
+
+/// What one attempt to accept came to.
+#[derive(Debug)]
+enum Attempt<S> {
+    Accepted(Accepted<S>),
+    /// The client was lost before it was accepted.
+    Lost,
+    /// This backlog is empty, but not yet all are; or a signal interrupted accept(2).
+    TryAgain,
+    /// There is no room, or the system lacks something. It was logged.
+    Paused,
+    /// All backlogs are empty, or accepting was paused before.
+    NoneWaiting,
 }
 
 /// A connection that was accepted, and by which service.
@@ -118,23 +137,33 @@ impl<N: Net> Server<N> {
     /// Lets clients in, within a turn's work for that.
     pub(super) fn accept(&mut self, now: Moment) {
         let work = self.cx.work;
-        for _ in 0..ACCEPTS_PER_TURN {
-            if self.cx.work.since(work) >= work::SIDE_WORK {
-                break;
-            }
-            let Some(accepted) = self.acceptor.accept(&mut self.cx, self.sockets.len()) else {
-                break;
-            };
-            self.cx.work.add(work::ACCEPT);
-            match self.admission.admit(&accepted.peer, &self.cx.limits, now) {
-                Ok(()) => self.open(accepted, now),
-                Err(refusal) => self.reject(accepted, refusal),
+        for _ in 0..ATTEMPTS_PER_TURN {
+            match self.acceptor.attempt(&mut self.cx.net, self.sockets.len(), now) {
+                Attempt::Accepted(accepted) => self.admit(accepted, now),
+                Attempt::Lost => self.cx.stats.accept_errors += 1,
+                Attempt::TryAgain => {}
+                Attempt::Paused => {
+                    self.cx.stats.accept_pauses += 1;
+                    break;
+                }
+                Attempt::NoneWaiting => break,
             }
             if self.batch.is_full() {
                 self.send_batch();
             }
+            if self.cx.work.since(work) >= work::SIDE_WORK {
+                break;
+            }
         }
         self.send_batch();
+    }
+
+    fn admit(&mut self, accepted: Accepted<N::Stream>, now: Moment) {
+        self.cx.work.add(work::ACCEPT);
+        match self.admission.admit(&accepted.peer, &self.cx.limits, now) {
+            Ok(()) => self.open(accepted, now),
+            Err(refusal) => self.reject(accepted, refusal),
+        }
     }
 
     fn open(&mut self, accepted: Accepted<N::Stream>, now: Moment) {
@@ -190,6 +219,7 @@ impl<N: Net> Acceptor<N> {
             max_connections,
             state: State::Open,
             newcomers: Newcomers::Admitted,
+            failures: 0,
             trial_reads: TrialReads::NEW,
             warning: RateLimitedWarning::default(),
         }
@@ -305,44 +335,59 @@ impl<N: Net> Acceptor<N> {
         }
     }
 
-    /// The next connection, if there is one and room for it.
-    fn accept(&mut self, cx: &mut ServerContext<N>, active: usize) -> Option<Accepted<N::Stream>> {
-        if matches!(self.state, State::OutOfResources { retry_at } if cx.now >= retry_at) {
+    /// Tries to accept one connection, if there may be one and there is room for it.
+    fn attempt(&mut self, net: &mut N, active: usize, now: Moment) -> Attempt<N::Stream> {
+        if matches!(self.state, State::OutOfResources { retry_at } if now >= retry_at) {
             self.state = State::Open;
         }
-        for _ in 0..ACCEPTS_PER_TURN {
-            if self.state != State::Open {
-                return None;
+        if self.state != State::Open {
+            return Attempt::NoneWaiting;
+        }
+        let Some(number) = self.next_ready() else { return Attempt::NoneWaiting };
+        let Some(listener) = self.listeners.get_mut(number) else { return Attempt::NoneWaiting };
+        if active >= self.max_connections {
+            self.state = State::Full;
+            match active {
+                1 => self.warn(now, format_args!("the only connection is in use")),
+                _ => self.warn(now, format_args!("all {active} connections are in use")),
             }
-            let number = self.next_ready()?;
-            if active >= self.max_connections {
-                self.pause(State::Full, cx);
-                match active {
-                    1 => self.say(cx.now, format_args!("the only connection is in use")),
-                    _ => self.say(cx.now, format_args!("all {active} connections are in use")),
-                }
-                return None;
+            return Attempt::Paused;
+        }
+        match net.accept(&listener.socket) {
+            AcceptOutcome::Connection(stream, peer) => {
+                self.failures = 0;
+                Attempt::Accepted(Accepted { stream, peer, service: listener.service })
             }
-            let listener = self.listeners.get_mut(number)?;
-            match cx.net.accept(&listener.socket) {
-                AcceptOutcome::Connection(stream, peer) => {
-                    return Some(Accepted { stream, peer, service: listener.service });
+            AcceptOutcome::NoneWaiting => {
+                listener.ready = false;
+                Attempt::TryAgain
+            }
+            outcome @ (AcceptOutcome::Interrupted | AcceptOutcome::Lost) => {
+                self.failures += 1;
+                if self.failures < FAILURES_IN_A_ROW {
+                    return match outcome {
+                        AcceptOutcome::Lost => Attempt::Lost,
+                        _ => Attempt::TryAgain,
+                    };
                 }
-                AcceptOutcome::NoneWaiting => listener.ready = false,
-                AcceptOutcome::Interrupted => {}
-                AcceptOutcome::Lost => cx.stats.accept_errors += 1,
-                AcceptOutcome::Failed(error) => {
-                    self.pause(State::OutOfResources { retry_at: cx.now + RETRY }, cx);
-                    let active = counted(active, "connection");
-                    self.say(cx.now, format_args!("{error}, with {active} open"));
-                }
+                // A lost connection leaves the backlog with its error. So many errors in a row are not
+                // theirs: a security policy, say, refuses the call before it looks at the backlog, and
+                // always will.
+                let why = format_args!("{FAILURES_IN_A_ROW} attempts in a row failed");
+                self.pause_for_want(now, why)
+            }
+            AcceptOutcome::Failed(error) => {
+                let active = counted(active, "connection");
+                self.pause_for_want(now, format_args!("{error}, with {active} open"))
             }
         }
-        // A lost connection leaves the backlog with its error. So many errors in a row are not theirs:
-        // a security policy, say, refuses the call before it looks at the backlog, and always will.
-        self.pause(State::OutOfResources { retry_at: cx.now + RETRY }, cx);
-        self.say(cx.now, format_args!("{ACCEPTS_PER_TURN} attempts in a row failed"));
-        None
+    }
+
+    fn pause_for_want(&mut self, now: Moment, why: fmt::Arguments<'_>) -> Attempt<N::Stream> {
+        self.failures = 0;
+        self.state = State::OutOfResources { retry_at: now + RETRY };
+        self.warn(now, why);
+        Attempt::Paused
     }
 
     fn next_ready(&mut self) -> Option<usize> {
@@ -354,12 +399,7 @@ impl<N: Net> Acceptor<N> {
         Some(number)
     }
 
-    fn pause(&mut self, state: State, cx: &mut ServerContext<N>) {
-        self.state = state;
-        cx.stats.accept_pauses += 1;
-    }
-
-    fn say(&mut self, now: Moment, why: std::fmt::Arguments<'_>) {
+    fn warn(&mut self, now: Moment, why: fmt::Arguments<'_>) {
         let line = format_args!("accepting paused: {why}; new clients wait in the backlog");
         self.warning.warn(now, line);
     }

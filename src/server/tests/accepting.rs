@@ -3,7 +3,7 @@
 use super::bench::{Bench, ECHO, FRAMED};
 use super::fake_net::{Client, Fault, ServerEnd};
 use crate::io::event_loop::LoopControl;
-use crate::server::accept::ACCEPTS_PER_TURN;
+use crate::server::accept::ATTEMPTS_PER_TURN;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use nix::errno::Errno;
@@ -44,11 +44,11 @@ fn one_edge_brings_in_all_who_wait() {
 fn a_storm_is_let_in_by_portions_and_those_inside_are_served_in_between() {
     let mut bench = Bench::new();
     let inside = bench.connected(ECHO);
-    let storm = connect_many(&bench, ECHO, 2 * ACCEPTS_PER_TURN + 1);
+    let storm = connect_many(&bench, ECHO, 2 * ATTEMPTS_PER_TURN + 1);
     for turn in 1..=2 {
         bench.net.send(inside, b"x");
         assert_eq!(bench.turn(), LoopControl::Poll, "no further edge will come");
-        assert_eq!(bench.server.stats().accepted as usize, 1 + turn * ACCEPTS_PER_TURN);
+        assert_eq!(bench.server.stats().accepted as usize, 1 + turn * ATTEMPTS_PER_TURN);
         assert_eq!(bench.net.received(inside).len(), turn);
     }
     bench.run();
@@ -59,7 +59,7 @@ fn a_storm_is_let_in_by_portions_and_those_inside_are_served_in_between() {
 fn a_busy_listener_does_not_shut_out_the_others() {
     let mut bench = Bench::new();
     // The busy one comes first in the list.
-    connect_many(&bench, FRAMED, 10 * ACCEPTS_PER_TURN);
+    connect_many(&bench, FRAMED, 10 * ATTEMPTS_PER_TURN);
     let other = bench.net.connect(ECHO);
     bench.turn();
     assert!(is_in(&bench, other));
@@ -146,7 +146,7 @@ fn an_accept_that_fails_for_ever_neither_holds_up_the_turn_nor_spins() {
             assert_ne!(bench.turn(), LoopControl::Poll, "{errno}");
             assert_eq!(bench.net.received(inside).len(), turn);
         }
-        assert_eq!(accepts(&bench) - before, ACCEPTS_PER_TURN, "{errno}: once a second");
+        assert_eq!(accepts(&bench) - before, ATTEMPTS_PER_TURN, "{errno}: once a second");
         assert_eq!(bench.server.stats().accept_pauses, 1);
         fail_accepts(&bench, Fault::NONE);
         bench.run_for(SECOND);

@@ -3,7 +3,7 @@
 use super::bench::{Bench, ECHO};
 use super::fake_net::{Client, Fault, ServerEnd};
 use crate::io::address::Credentials;
-use crate::server::accept::ACCEPTS_PER_TURN;
+use crate::server::accept::ATTEMPTS_PER_TURN;
 use crate::server::access::{AccessRules, ranges};
 use crate::server::limits::Limits;
 use nix::errno::Errno;
@@ -45,14 +45,14 @@ fn a_crowd_of_denied_clients_neither_holds_up_the_others_nor_strands_them() {
     let access = AccessRules { allow: ranges("203.0.113.0/24").unwrap(), ..Default::default() };
     let mut bench = with_limits(|limits| limits.access = access);
     let inside = comes_from(&mut bench, "203.0.113.1");
-    for _ in 0..3 * ACCEPTS_PER_TURN {
+    for _ in 0..3 * ATTEMPTS_PER_TURN {
         bench.net.connect_from(ECHO, Ipv4Addr::new(198, 51, 100, 7).into());
     }
     let behind = bench.net.connect_from(ECHO, Ipv4Addr::new(203, 0, 113, 2).into());
     bench.net.send(inside, b"x");
     bench.turn();
     assert_eq!(bench.net.received(inside), b"x");
-    assert_eq!(bench.server.stats().refused_denied as usize, ACCEPTS_PER_TURN);
+    assert_eq!(bench.server.stats().refused_denied as usize, ATTEMPTS_PER_TURN);
     bench.run();
     assert_eq!(bench.ask(behind, b"y"), b"y");
 }

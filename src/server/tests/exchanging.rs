@@ -1,7 +1,7 @@
 //! Reading and writing: readiness that sticks, short counts, broken connections, fair shares.
 
 use super::bench::{Bench, CHARGEN, ECHO, FRAMED, GREETING, LOOKUP, frame};
-use super::fake_net::{Fault, ServerEnd};
+use super::fake_net::{Client, Fault, ServerEnd};
 use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::io::readiness::Readiness;
 use crate::server::close::CloseReason;
@@ -12,9 +12,11 @@ use nix::errno::Errno;
 fn a_short_read_is_not_followed_by_another() {
     let mut bench = Bench::new();
     let client = bench.connected(FRAMED);
+    let at_accept = bench.net.socket(client, |socket| socket.recv_call.made);
     for round in 1..=3 {
         assert_eq!(bench.ask(client, &frame(b"ECHO x")), frame(b"x"));
-        assert_eq!(bench.net.socket(client, |socket| socket.recv_call.made), round);
+        let made = bench.net.socket(client, |socket| socket.recv_call.made);
+        assert_eq!(made - at_accept, round);
         assert_eq!(bench.net.socket(client, |socket| socket.send_call.made), round);
     }
 }
@@ -23,13 +25,14 @@ fn a_short_read_is_not_followed_by_another() {
 fn bytes_and_fin_in_one_edge_are_read_to_the_end() {
     let mut bench = Bench::new();
     let client = bench.connected(FRAMED);
+    let at_accept = bench.net.socket(client, |socket| socket.recv_call.made);
     bench.net.send(client, &frame(b"ECHO x"));
     bench.net.fin(client);
     bench.run();
     assert_eq!(bench.net.received(client), frame(b"x"));
     assert_eq!(bench.net.server_end(client), ServerEnd::Closed);
     assert_eq!(bench.closed(CloseReason::PeerClosed), 1);
-    assert_eq!(bench.net.socket(client, |socket| socket.recv_call.made), 2);
+    assert_eq!(bench.net.socket(client, |socket| socket.recv_call.made) - at_accept, 2);
     bench.assert_clean();
 }
 
@@ -379,4 +382,22 @@ fn a_reset_that_is_told_by_the_fin_is_no_other_reason() {
     assert_eq!(bench.net.server_end(client), ServerEnd::Closed);
     assert_eq!(bench.closed(CloseReason::IdleTimeout), 1);
     bench.assert_clean();
+}
+
+#[test]
+fn a_request_that_has_come_with_the_connection_is_read_in_the_accepting_turn() {
+    let mut bench = Bench::new();
+    let client = bench.net.connect(FRAMED);
+    bench.net.send(client, &frame(b"ECHO x"));
+    bench.turn();
+    assert_eq!(bench.net.received(client), frame(b"x"));
+}
+
+#[test]
+fn clients_that_ask_later_are_not_read_at_accept_for_long() {
+    let mut bench = Bench::new();
+    let clients: Vec<Client> = (0..100).map(|_| bench.connected(FRAMED)).collect();
+    let made = |bench: &Bench, client| bench.net.socket(client, |socket| socket.recv_call.made);
+    let tried = clients.iter().filter(|&&client| made(&bench, client) > 0).count();
+    assert!(tried < 20, "{tried} reads for nothing");
 }
