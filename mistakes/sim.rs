@@ -1,38 +1,62 @@
-//! Each planted bug must be found: by a seed, or by a scenario.
+//! Each mistake must be found: by a seed, or by a scenario. `scripts/with-mistakes` puts this file
+//! into its copy of the tree, as `tests/sim/mistakes.rs`.
 
 use crate::volume;
 use crate::{exhaustive, scenarios};
-use readyd::planted::{Bug, plant};
+use readyd::mistakes;
+use std::io::Write as _;
 
 /// Seeds that are tried before the scenarios.
 const SEEDS: u64 = 3000;
 
-/// Who found the bug that is planted, and what was said.
-fn find() -> Option<(String, String)> {
+/// What found the mistake that is on, and its report.
+struct Found {
+    by: String,
+    report: String,
+}
+
+fn find() -> Option<Found> {
     if let (_, Some((seed, report))) = volume::run_many(1, SEEDS) {
-        return Some((format!("seed {seed}"), report));
+        return Some(Found { by: format!("seed {seed}"), report });
     }
     scenarios::ALL.iter().find_map(|&(name, scenario)| {
         let report = exhaustive::run_all(name, &[scenario()])
             .or_else(|| exhaustive::run_all(name, &exhaustive::worlds(scenario)))?;
-        Some((format!("scenario {name}"), report))
+        Some(Found { by: format!("scenario {name}"), report })
     })
 }
 
+fn find_with(name: &str) -> Option<Found> {
+    mistakes::switch_on(Some(name));
+    let found = find();
+    mistakes::switch_on(None);
+    found
+}
+
+/// One mistake, with the whole report; or all, with a line each.
 #[test]
-fn sim_planted_bugs_are_found() {
+fn sim_mistakes_are_found() {
     std::panic::set_hook(Box::new(|_| {}));
+    let only = std::env::var("MISTAKE").ok();
+    let mut results = std::env::var_os("MISTAKES_FOUND")
+        .map(|path| std::fs::File::create(path).expect("the file of results can be written"));
     let mut escaped = Vec::new();
-    volume::say(&format!("{:<28} {:<12} what was said\n", "bug", "found by"));
-    for &bug in Bug::ALL {
-        plant(Some(bug));
-        let found = find();
-        plant(None);
-        let (by, report) = found.unwrap_or(("NOBODY".to_owned(), String::new()));
+    volume::say(&format!("{:<32} {:<24} what was said\n", "mistake", "found by"));
+    for name in mistakes::names().filter(|&name| only.as_deref().is_none_or(|only| only == name)) {
+        let Some(Found { by, report }) = find_with(name) else {
+            volume::say(&format!("{name:<32} NOBODY\n"));
+            escaped.push(name);
+            continue;
+        };
         let said: String = report.lines().next().unwrap_or_default().chars().take(110).collect();
-        volume::say(&format!("{:<28} {by:<12} {said}\n", format!("{bug:?}")));
-        if report.is_empty() {
-            escaped.push(bug);
+        volume::say(&format!("{name:<32} {by:<24} {said}\n"));
+        if only.is_some() {
+            // Its last line says how to see it again in a tree that has the fault itself.
+            let lines = report.lines().filter(|line| !line.starts_with("replay:"));
+            lines.for_each(|line| volume::say(&format!("{line}\n")));
+        }
+        if let Some(results) = &mut results {
+            writeln!(results, "{name}\t{by}").expect("the file of results can be written");
         }
     }
     let _ = std::panic::take_hook();

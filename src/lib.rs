@@ -1,35 +1,36 @@
 //! readyd: a server and a client on readiness-based, nonblocking I/O.
 //!
-//! The hour: the files that one request passes, in an order in which each needs only those before it.
-//! ARCHITECTURE.md follows one event through all of them.
+//! The hour: the files that one request passes, in an order in which each needs only those before
+//! it. ARCHITECTURE.md follows one event through all of them.
 //!
 //! <!-- the hour -->
-//! 1. `src/io/token.rs`: How does an event find its connection, and why never a later one in the same slot?
-//! 2. `src/io/net.rs`: Which calls does the server make, and what may each of them answer?
-//! 3. `src/io/buffer.rs`: Where do bytes wait, and why does an idle connection own no heap?
-//! 4. `src/reactor.rs`: What does epoll_wait(2) report, and what sets a socket's readiness bits?
-//! 5. `src/protocol/frame.rs`: How is the length of a frame written and read?
-//! 6. `src/protocol/framing.rs`: How is one request cut out of the bytes of a recv(2)?
-//! 7. `src/protocol/reply.rs`: How does a handler write a reply?
-//! 8. `src/conn.rs`: What may happen to a connection, and what does it do next?
-//! 9. `src/conn/deadlines.rs`: Which timeouts does a connection have, and what happens when one fires?
-//! 10. `src/conn/echoes.rs`: When is an ECHO answered out of the read buffer, without a copy?
-//! 11. `src/server/entry.rs`: What does the server keep for each connection?
-//! 12. `src/server.rs`: What does one turn of the loop do, and in which order?
-//! 13. `src/server/visit.rs`: How much may one connection do before the next has its turn?
-//! 14. `src/server/held.rs`: Why are small replies sent together, after all have been read?
-//! 15. `src/server/accept.rs`: What does accept(2) say when there is no room, and what does the server do?
-//! 16. `src/server/closing.rs`: When is memory given back, and who is closed when it is short?
-//! 17. `src/handlers.rs`: Which services are there, and how is a new one added?
-//! 18. `src/handlers/framed.rs`: How is a command answered?
+//! 1. `src/io/token.rs`: How does an event find its connection, and never a later one?
+//! 2. `src/io/readiness.rs`: What does readiness mean with edge-triggered epoll?
+//! 3. `src/io/net.rs`: Which calls does the server make, and what may each of them answer?
+//! 4. `src/io/buffer.rs`: Where do bytes wait, and why does an idle connection own no heap?
+//! 5. `src/io/event_loop.rs`: What does the poll loop call, and what does it do next?
+//! 6. `src/reactor.rs`: What does epoll_wait(2) report, and who sets EPOLLET?
+//! 7. `src/protocol/frame.rs`: How is the length of a frame written and read?
+//! 8. `src/protocol/framing.rs`: How is one request cut out of the bytes of a recv(2)?
+//! 9. `src/protocol/reply.rs`: How does a handler write a reply?
+//! 10. `src/conn.rs`: What may happen to a connection, and what does it do next?
+//! 11. `src/conn/deadlines.rs`: Which timeouts are there, and what happens when one fires?
+//! 12. `src/io/endpoint.rs`: What must a state machine tell the table that its socket is in?
+//! 13. `src/io/socket_table.rs`: Which socket is visited next, and why is none forgotten?
+//! 14. `src/server.rs`: What does one turn of the loop do, and in which order?
+//! 15. `src/server/turn.rs`: Why is a turn read and serve first, then flush?
+//! 16. `src/server/accept.rs`: What may accept(2) answer, and what does the server do then?
+//! 17. `src/server/memory.rs`: Who is closed when memory runs short?
+//! 18. `src/handlers.rs`: Which services are there, and how is a new one added?
+//! 19. `src/handlers/framed.rs`: How is a command answered?
 //! <!-- end of the hour -->
 //!
-//! Exercise: add a service that answers each line with its length. Then send it a line in two halves,
-//! a thousand lines at once, and a FIN after half a line, and say for each which of these files decides
-//! what happens.
+//! Exercise: add a service that answers each line with its length. Then send it a line in two
+//! halves, a thousand lines at once, and a FIN after half a line, and say for each which of these
+//! files decides what happens.
 
-// What comes from outside must not be able to end the process. Where numbers of our own index arrays of
-// our own, the module or function says so.
+// What comes from outside must not be able to end the process. Where numbers of our own index
+// arrays of our own, the module or function says so.
 #![cfg_attr(
     not(test),
     deny(

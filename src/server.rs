@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Ready connections come first, because a turn can take long, or the process be stopped for a
-//! while: bytes that have arrived by now were in time, even if we look at them late. Connections that
-//! close make room before new ones are accepted.
+//! while: bytes that have arrived by now were in time, even if we look at them late. Connections
+//! that close make room before new ones are accepted.
 //!
 //! Invariants:
 //!
@@ -25,10 +25,10 @@ pub mod stats;
 
 mod accept;
 mod admission;
-mod audit;
 mod closing;
 mod connection;
 mod context;
+mod inspect;
 mod measuring;
 mod memory;
 mod stopping;
@@ -53,10 +53,10 @@ use crate::table::Table;
 use crate::zone::ZoneRules;
 use accept::{Acceptor, Holders};
 use admission::Admission;
-#[doc(hidden)]
-pub use audit::Audited;
 use connection::ServerConnection;
 use context::ServerContext;
+#[doc(hidden)]
+pub use inspect::ConnectionSnapshot;
 use memory::MemoryAccounting;
 use stopping::Phase;
 use turn::Batch;
@@ -101,8 +101,9 @@ impl<N: Net> Server<N> {
         self.add_listener(listener, service, Holders::Us)
     }
 
-    /// Serves `service` on a listener that other processes may have, too: what is done to the socket is
-    /// done to theirs, so handshakes are never held off. Another may be faster to accept a client.
+    /// Serves `service` on a listener that other processes may have, too: what is done to the
+    /// socket is done to theirs, so handshakes are never held off. Another may be faster to accept
+    /// a client.
     ///
     /// # Errors
     ///
@@ -145,8 +146,8 @@ impl<N: Net> Server<N> {
         self.cx.stats.table_failures += 1;
     }
 
-    /// Uses other rules for the time of day from the next text on. Returns whether they differ from the rules
-    /// before.
+    /// Uses other rules for the time of day from the next text on. Returns whether they differ from
+    /// the rules before.
     pub fn replace_zone(&mut self, rules: ZoneRules) -> bool {
         self.cx.calendar.replace_rules(rules)
     }

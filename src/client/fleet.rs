@@ -1,7 +1,7 @@
 //! The fleet: any number of sessions at once, over any network.
 //!
-//! Shaped as the server is: events are noted, all work is done in [`EventHandler::end_turn`], from one
-//! queue; a session is visited at most once a turn, for a bounded amount of work.
+//! Shaped as the server is: events are noted, all work is done in [`EventHandler::end_turn`], from
+//! one queue; a session is visited at most once a turn, for a bounded amount of work.
 //!
 //! Invariant: every script that was given to the fleet comes back once, in [`Finished`], with what
 //! became of it; until then it waits to be connected, connects, or is in session.
@@ -155,7 +155,7 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
     /// Sessions that have a socket, and timers that are armed: so that a simulator can check that
     /// nothing is left over.
     #[doc(hidden)]
-    pub fn audit(&self) -> (usize, usize) {
+    pub fn inspect(&self) -> (usize, usize) {
         (self.sessions.len(), self.sessions.armed_timers())
     }
 
@@ -292,8 +292,8 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
         Ok(())
     }
 
-    /// Acts on a deadline, after one more try: the event of what has happened in time may be still to
-    /// come, as after a poll that a signal interrupted.
+    /// Acts on a deadline, after one more try: the event of what has happened in time may be still
+    /// to come, as after a poll that a signal interrupted.
     fn expire(&mut self, token: Token, now: Moment) {
         let Some(socket) = self.sessions.get_mut(token) else { return };
         socket.ready.read = true;

@@ -67,8 +67,8 @@ impl Pair {
         (server, self.fleet.end_turn(NOW))
     }
 
-    /// Turns until the fleet stops and the server has closed all its connections. Time stands still:
-    /// no deadline helps one that has forgotten something.
+    /// Turns until the fleet stops and the server has closed all its connections. Time stands
+    /// still: no deadline helps one that has forgotten something.
     fn run(&mut self) {
         let mut was_quiet = false;
         for _ in 0..TURNS {

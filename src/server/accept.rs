@@ -34,12 +34,14 @@ const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) struct Acceptor<N: Net> {
     listeners: Vec<Listener<N::Listener>>,
-    /// Where the next accept begins to look, so that one busy listener does not shut out the others.
+    /// Where the next accept begins to look, so that one busy listener does not shut out the
+    /// others.
     next_listener: usize,
     max_connections: usize,
     state: State,
     newcomers: Newcomers,
-    /// Attempts in a row that were interrupted, or whose connection was lost before it was accepted.
+    /// Attempts in a row that were interrupted, or whose connection was lost before it was
+    /// accepted.
     failures: usize,
     trial_reads: TrialReads,
     warning: RateLimitedWarning,
@@ -81,9 +83,9 @@ enum State {
     },
 }
 
-/// Whether a connection is read as soon as it is accepted, before an event tells that its request has
-/// come. If it has, that saves an event and a turn; if not, it costs a recv(2) for nothing. So it
-/// depends on how often it was worth it lately.
+/// Whether a connection is read as soon as it is accepted, before an event tells that its request
+/// has come. If it has, that saves an event and a turn; if not, it costs a recv(2) for nothing. So
+/// it depends on how often it was worth it lately.
 #[derive(Debug)]
 struct TrialReads {
     /// Goes up by one with a read that found bytes, down by one with one that did not.
@@ -243,8 +245,8 @@ impl<N: Net> Acceptor<N> {
         self.state = State::Open;
     }
 
-    /// Closes the listeners. The kernel resets clients in the backlogs, and refuses those that come from
-    /// now on, unless another process has the same sockets.
+    /// Closes the listeners. The kernel resets clients in the backlogs, and refuses those that come
+    /// from now on, unless another process has the same sockets.
     pub(super) fn close(&mut self, net: &mut N) {
         self.shut();
         for mut listener in self.listeners.drain(..) {
@@ -267,8 +269,8 @@ impl<N: Net> Acceptor<N> {
         }
     }
 
-    /// After [`Acceptor::hold_off`], when it is not to be undone: refuses clients that cannot be held off. If it
-    /// fails, the last of them may be reset.
+    /// After [`Acceptor::hold_off`], when it is not to be undone: refuses clients that cannot be
+    /// held off. If it fails, the last of them may be reset.
     pub(super) fn refuse_newcomers(&self, net: &mut N) {
         self.own().for_each(|listener| _ = net.refuse_newcomers(listener));
     }
@@ -370,9 +372,9 @@ impl<N: Net> Acceptor<N> {
                         _ => Attempt::TryAgain,
                     };
                 }
-                // A lost connection leaves the backlog with its error. So many errors in a row are not
-                // theirs: a security policy, say, refuses the call before it looks at the backlog, and
-                // always will.
+                // A lost connection leaves the backlog with its error. So many errors in a row are
+                // not theirs: a security policy, say, refuses the call before it looks at the
+                // backlog, and always will.
                 let why = format_args!("{FAILURES_IN_A_ROW} attempts in a row failed");
                 self.pause_for_want(now, why)
             }

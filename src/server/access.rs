@@ -1,8 +1,8 @@
 //! Who may connect: ranges of addresses that are allowed, and ranges that are denied.
 //!
 //! Invariant: one host has one address. A socket for both versions of IP shows an IPv4 client as
-//! `::ffff:192.0.2.1` (an IPv4-mapped address, RFC 4291 2.5.5.2); it is taken for `192.0.2.1` here, so
-//! that no rule depends on how a listener was made.
+//! `::ffff:192.0.2.1` (an IPv4-mapped address, RFC 4291 2.5.5.2); it is taken for `192.0.2.1` here,
+//! so that no rule depends on how a listener was made.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -25,7 +25,8 @@ pub enum CidrError {
     NoAddress(String),
     /// What stands behind the `/` is not a number of bits that an address of this kind has.
     BadPrefix(String, u32),
-    /// The address has bits beyond the prefix. Which range is meant, cannot be known; this may be it.
+    /// The address has bits beyond the prefix. Which range is meant, cannot be known; this may be
+    /// it.
     HostBits(Cidr),
 }
 

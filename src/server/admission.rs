@@ -1,15 +1,15 @@
-//! Whom to let in: the rules on addresses, and what one client may have of the server.
+//! Which clients are let in: the rules on addresses, and the limits on one client.
 //!
-//! *One client* is an IPv4 address, or an IPv6 network of 64 bits: that much a single host is commonly
-//! given (RFC 6177), and it may use a new address of it for each connection.
+//! *One client* is an IPv4 address, or an IPv6 network of 64 bits: a single host is commonly given
+//! that much (RFC 6177), and it may use a new address of it for each connection.
 //!
 //! Invariants:
 //!
 //! - A count exists for each client that has an address and a connection, and for no other.
-//! - Memory follows the clients that are connected, or came during the last second. None is needed for a
-//!   limit that is not set.
-//! - What a look-up costs does not depend on which addresses clients choose, and nothing depends on chance:
-//!   the clients are in trees, in order. Hashes would need a seed that nobody can guess.
+//! - Memory follows the clients that are connected, or connected during the last second. A limit
+//!   that is not set needs none.
+//! - The cost of a look-up does not depend on the addresses that clients choose: the clients are in
+//!   trees, in order. A hash table would need a seed that nobody can guess.
 
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
@@ -21,11 +21,11 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Arrivals that may be forgotten, looked at for each that is noted: two, so that the memory of a crowd
-/// shrinks while others still come.
+/// RateLimiter that may be forgotten, looked at for each that is noted: two, so that the memory of
+/// a crowd shrinks while others still come.
 const FORGOTTEN_PER_ARRIVAL: usize = 2;
 
-/// Why a client is turned away.
+/// Why a client is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// By the rules on addresses.
@@ -48,16 +48,16 @@ impl fmt::Display for Refusal {
 
 /// What counts as one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Client {
+enum AddressKey {
     V4(u32),
     V6Network(u64),
 }
 
-impl From<IpAddr> for Client {
-    fn from(address: IpAddr) -> Client {
+impl From<IpAddr> for AddressKey {
+    fn from(address: IpAddr) -> AddressKey {
         match address.to_canonical() {
-            IpAddr::V4(address) => Client::V4(address.to_bits()),
-            IpAddr::V6(address) => Client::V6Network((address.to_bits() >> 64) as u64),
+            IpAddr::V4(address) => AddressKey::V4(address.to_bits()),
+            IpAddr::V6(address) => AddressKey::V6Network((address.to_bits() >> 64) as u64),
         }
     }
 }
@@ -65,8 +65,8 @@ impl From<IpAddr> for Client {
 /// Keeps the count of each client, and knows the limits on it.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
-    connections: BTreeMap<Client, usize>,
-    arrivals: Arrivals,
+    connections: BTreeMap<AddressKey, usize>,
+    rates: RateLimiter,
 }
 
 impl Admission {
@@ -86,14 +86,14 @@ impl Admission {
         {
             return Ok(());
         }
-        let client = Client::from(address);
+        let client = AddressKey::from(address);
         if let Some(most) = limits.max_connections_per_address
             && self.connections.get(&client).is_some_and(|&count| count >= most)
         {
             return Err(Refusal::TooMany);
         }
         if let Some(rate) = limits.accept_rate_per_address {
-            self.arrivals.note(client, rate, now)?;
+            self.rates.note(client, rate, now)?;
         }
         if limits.max_connections_per_address.is_some() {
             *self.connections.entry(client).or_insert(0) += 1;
@@ -106,7 +106,7 @@ impl Admission {
         if self.connections.is_empty() {
             return;
         }
-        let Some(client) = peer.ip().map(Client::from) else { return };
+        let Some(client) = peer.ip().map(AddressKey::from) else { return };
         if let Some(count) = self.connections.get_mut(&client) {
             *count -= 1;
             if *count == 0 {
@@ -117,10 +117,10 @@ impl Admission {
 
     /// Heap bytes held, as far as it matters: a tree's nodes are at least half full.
     pub(super) fn memory(&self) -> usize {
-        let Arrivals { next, fading } = &self.arrivals;
-        let connected = self.connections.len() * size_of::<(Client, usize)>();
-        let next = next.len() * size_of::<(Client, Moment)>();
-        2 * (connected + next) + fading.capacity() * size_of::<(Moment, Client)>()
+        let RateLimiter { next, expiry_queue } = &self.rates;
+        let connected = self.connections.len() * size_of::<(AddressKey, usize)>();
+        let next = next.len() * size_of::<(AddressKey, Moment)>();
+        2 * (connected + next) + expiry_queue.capacity() * size_of::<(Moment, AddressKey)>()
     }
 
     /// Clients whose connections are counted.
@@ -128,24 +128,25 @@ impl Admission {
         self.connections.len()
     }
 
-    /// Clients that something is remembered of.
+    /// Clients with a count, and clients with a record of their arrivals.
     #[cfg(test)]
     pub(super) fn remembered(&self) -> (usize, usize) {
-        (self.connections.len(), self.arrivals.next.len())
+        (self.connections.len(), self.rates.next.len())
     }
 }
 
-/// How often clients come: for each the time at which its arrivals, had they been spread evenly, would
-/// allow the next. This is the generic cell rate algorithm (ITU-T I.371), with a tolerance of a second.
+/// How often clients connect. For each it keeps the time at which its arrivals, had they been
+/// spread evenly, would allow the next one. This is the generic cell rate algorithm (ITU-T I.371),
+/// with a tolerance of a second.
 #[derive(Debug, Default)]
-struct Arrivals {
-    next: BTreeMap<Client, Moment>,
-    /// When to look whether a client can be forgotten; each of `next` is in here once, in order.
-    fading: VecDeque<(Moment, Client)>,
+struct RateLimiter {
+    next: BTreeMap<AddressKey, Moment>,
+    /// When to check whether a client's record has expired; each client of `next` is in here once.
+    expiry_queue: VecDeque<(Moment, AddressKey)>,
 }
 
-impl Arrivals {
-    fn note(&mut self, client: Client, rate: u32, now: Moment) -> Result<(), Refusal> {
+impl RateLimiter {
+    fn note(&mut self, client: AddressKey, rate: u32, now: Moment) -> Result<(), Refusal> {
         self.forget(now);
         let interval = SECOND / rate;
         let known = self.next.get(&client).copied();
@@ -155,22 +156,23 @@ impl Arrivals {
         }
         self.next.insert(client, next);
         if known.is_none() {
-            self.fading.push_back((now + SECOND, client));
+            self.expiry_queue.push_back((now + SECOND, client));
         }
         Ok(())
     }
 
     fn forget(&mut self, now: Moment) {
         for _ in 0..FORGOTTEN_PER_ARRIVAL {
-            let Some(&(_, client)) = self.fading.front().filter(|(due, _)| *due <= now) else {
+            let Some(&(_, client)) = self.expiry_queue.front().filter(|(due, _)| *due <= now)
+            else {
                 return;
             };
-            self.fading.pop_front();
+            self.expiry_queue.pop_front();
             let is_over = self.next.get(&client).is_some_and(|&next| next <= now);
             if is_over {
                 self.next.remove(&client);
             } else {
-                self.fading.push_back((now + SECOND, client));
+                self.expiry_queue.push_back((now + SECOND, client));
             }
         }
     }

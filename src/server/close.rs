@@ -36,7 +36,8 @@ pub enum CloseReason {
     Drained,
     /// The server stopped while something was still unfinished.
     Stopped,
-    /// All connections together held more than they may, and this was among the newest that held some.
+    /// All connections together held more than they may, and this was among the newest that held
+    /// some.
     Shed,
     /// The operating system failed the connection in some other way.
     SystemError,

@@ -8,8 +8,8 @@ use crate::server::close::CloseReason;
 use log::Level;
 
 impl<N: Net> Server<N> {
-    /// Closes a connection: the one place where all that it had is given back. The stream closes when it
-    /// is dropped; `None` if the connection has closed already.
+    /// Closes a connection: the one place where all that it had is given back. The stream closes
+    /// when it is dropped; `None` if the connection has closed already.
     pub(super) fn close(&mut self, token: Token, reason: CloseReason) -> Option<N::Stream> {
         let Socket { endpoint, stream, .. } = self.sockets.remove(token)?;
         let now = self.cx.now;
@@ -24,15 +24,16 @@ impl<N: Net> Server<N> {
         Some(stream)
     }
 
-    /// Closes with RST: what the kernel holds for the peer goes, too, and half a reply never looks whole.
+    /// Closes with RST: what the kernel holds for the peer goes, too, and half a reply never looks
+    /// whole.
     pub(super) fn abort(&mut self, token: Token, reason: CloseReason) {
         if let Some(stream) = self.close(token, reason) {
             self.cx.net.abort(stream);
         }
     }
 
-    /// Closes what is left. A reply that was cut off ends in RST, so that nobody takes the part for the
-    /// whole.
+    /// Closes what is left. A reply that was cut off ends in RST, so that nobody takes the part for
+    /// the whole.
     pub(super) fn close_all(&mut self) {
         let open: Vec<Token> = self.sockets.iter().map(|(token, _)| token).collect();
         for token in open {
@@ -59,7 +60,8 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Sets the gauges of memory: once a turn, for only a client that asks for statistics looks at them.
+    /// Sets the gauges of memory: once a turn, for only a client that asks for statistics looks at
+    /// them.
     pub(super) fn report_memory(&mut self) {
         self.memory.report(&mut self.cx.stats);
         self.cx.stats.places_memory = self.sockets.memory() as u64;

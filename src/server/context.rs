@@ -1,4 +1,5 @@
-//! What every connection of the server shares: the network, the limits, the counters, the lookup table.
+//! What every connection of the server shares: the network, the limits, the counters, the lookup
+//! table.
 
 use super::connection::ServerConnection;
 use super::work::Work;

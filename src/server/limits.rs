@@ -16,15 +16,16 @@ mod tests;
 pub struct Limits {
     /// Connections held at once; more wait in the listen backlog.
     pub max_connections: usize,
-    /// Connections held at once from one IPv4 address or one IPv6 network of 64 bits, if that is limited.
+    /// Connections held at once from one IPv4 address or one IPv6 network of 64 bits, if that is
+    /// limited.
     pub max_connections_per_address: Option<usize>,
-    /// Connections accepted in a second from one such address or network, if that is limited; as many may
-    /// come at once after a second without.
+    /// Connections accepted in a second from one such address or network, if that is limited; as
+    /// many may come at once after a second without.
     pub accept_rate_per_address: Option<u32>,
     /// Who may connect at all.
     pub access: AccessRules,
-    /// Bytes that all connections together may hold in buffers, of unfinished requests and of replies not
-    /// yet taken. Beyond it the newest connections that hold some are closed.
+    /// Bytes that all connections together may hold in buffers, of unfinished requests and of
+    /// replies not yet taken. Beyond it the newest connections that hold some are closed.
     pub memory_limit: usize,
     /// Longest body or line accepted, in bytes.
     pub max_frame: usize,
@@ -44,8 +45,8 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// Log lines a second that clients can cause.
     pub log_rate: u32,
-    /// The most detailed level of log lines that clients can cause. What is more detailed is not written,
-    /// and does not count as left out.
+    /// The most detailed level of log lines that clients can cause. What is more detailed is not
+    /// written, and does not count as left out.
     pub log_level: LevelFilter,
     /// Stop when no connection has been open for this long.
     pub exit_on_idle: Option<Duration>,
@@ -104,7 +105,8 @@ impl LimitError {
 }
 
 impl Limits {
-    /// Longest body that may be allowed: a reply to it must fit an address space with room to spare.
+    /// Longest body that may be allowed: a reply to it must fit an address space with room to
+    /// spare.
     pub const MAX_FRAME_BOUND: usize = 1 << 30;
 
     /// Most connections: a slab index and a generation share the 64 bits of an event token.

@@ -12,13 +12,14 @@ impl<N: Net> Server<N> {
         let usage = self.cx.net.usage();
         let ServerContext { stats, publisher, .. } = &mut self.cx;
         stats.describe_usage(usage);
-        // A shard counts its windows as all do, from the start of the first, and its age from its own.
+        // A shard counts its windows as all do, from the start of the first, and its age from its
+        // own.
         stats.longest_turn.advance(publisher.uptime(now));
         stats.report(now.since(Moment::START), usage.process_id).to_string()
     }
 
-    /// Makes this server a shard: what it counts becomes known to the others, and `STATS` tells the sum,
-    /// and the process `supervisor` as the one that takes signals.
+    /// Makes this server a shard: what it counts becomes known to the others, and `STATS` tells the
+    /// sum, and the process `supervisor` as the one that takes signals.
     pub fn share_statistics(&mut self, ledger: Box<dyn Ledger>, supervisor: u32) {
         self.cx.publisher = Publisher::new(ledger, supervisor);
     }

@@ -1,12 +1,14 @@
-//! The memory that all connections share: how much is in use, and who has to go when it is too much.
+//! The memory that all connections share: how much is in use, and who has to go when it is too
+//! much.
 //!
-//! Each connection has limits of its own, but ten thousand times a tolerable amount is not tolerable.
-//! When the sum is over the limit, the newest connections that hold some of it are closed: a
-//! connection that was there before the crowd came is served on.
+//! Each connection has limits of its own, but ten thousand times a tolerable amount is not
+//! tolerable. When the sum is over the limit, the newest connections that hold some of it are
+//! closed: a connection that was there before the crowd came is served on.
 //!
 //! Invariants:
 //!
-//! - The sum is what the connections hold, at each moment at which no call to one of them is under way.
+//! - The sum is what the connections hold, at each moment at which no call to one of them is under
+//!   way.
 //! - A search for the newest walks through all connections, and is paid for by bytes received: it
 //!   frees an eighth of the limit, and the next comes only after that has filled up again.
 
@@ -58,7 +60,8 @@ impl MemoryAccounting {
         self.used.saturating_add(more) > self.limit
     }
 
-    /// The connections to be closed: the newest that hold something, until an eighth of the limit is free.
+    /// The connections to be closed: the newest that hold something, until an eighth of the limit
+    /// is free.
     pub(super) fn newest_to_shed<S>(
         &self,
         sockets: &SocketTable<S, ServerConnection>,

@@ -30,8 +30,8 @@ pub struct Stats {
     pub closed: [u64; CloseReason::ALL.len()],
     /// Most connections open at once.
     pub peak: u64,
-    /// Requests served: frames and lines, and on raw services what each read brought. A service that
-    /// speaks without being asked has none.
+    /// Requests served: frames and lines, and on raw services what each read brought. A service
+    /// that speaks without being asked has none.
     pub requests: u64,
     /// Requests that came as padded frames.
     pub frames: u64,
@@ -148,8 +148,9 @@ impl Stats {
         (self.resident, self.max_connections, self.memory_limit) = (0, 0, 0);
     }
 
-    /// Adds what another shard counted. What is said of the table holds for all shards alike, so there
-    /// the largest number counts. The sum of the peaks may be more than there ever were at once.
+    /// Adds what another shard counted. What is said of the table holds for all shards alike, so
+    /// there the largest number counts. The sum of the peaks may be more than there ever were at
+    /// once.
     pub fn add(&mut self, other: &Stats) {
         let mut sum = other.clone();
         for (sum, number) in sum.numbers().into_iter().zip(self.clone().numbers()) {
@@ -165,8 +166,8 @@ impl Stats {
         };
     }
 
-    /// Every number, always in the same order. As a list, for a loop over so long a chain of iterators is
-    /// 1 KB of the program each time.
+    /// Every number, always in the same order. As a list, for a loop over so long a chain of
+    /// iterators is 1 KB of the program each time.
     #[inline(never)]
     fn numbers(&mut self) -> Vec<&mut u64> {
         // Without `..`: whoever adds a number is told to add it here.
@@ -213,8 +214,8 @@ impl Stats {
         numbers.chain(table).chain(process).chain(longest_turn.numbers()).collect()
     }
 
-    /// The names of [`Stats::numbers`] on the board, in the same order: those that `STATS` has for them, but
-    /// for the parts of the longest turn.
+    /// The names of [`Stats::numbers`] on the board, in the same order: those that `STATS` has for
+    /// them, but for the parts of the longest turn.
     fn names() -> Vec<String> {
         let closed = CloseReason::ALL.iter().map(|reason| format!("closed_{}", reason.word()));
         let others = [
@@ -252,8 +253,8 @@ impl Stats {
         first.chain(closed).chain(others.map(str::to_owned)).collect()
     }
 
-    /// The statistics of a process that has run for `uptime` as text: one `name value` a line, each ended
-    /// by `\n`.
+    /// The statistics of a process that has run for `uptime` as text: one `name value` a line, each
+    /// ended by `\n`.
     pub fn report(&self, uptime: Duration, process_id: u32) -> impl fmt::Display {
         Report { stats: self, uptime, process_id, shards: None }
     }

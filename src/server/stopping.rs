@@ -1,15 +1,15 @@
 //! How the server stops: on an order, or because nobody has come for long enough.
 //!
-//! Closing a listener resets the clients in its backlog, which are connected, and whose requests may have
-//! come. To accept until the backlog is empty is not enough, for a handshake may end between the last
-//! accept(2) and close(2). So the last clients are let in by steps:
+//! Closing a listener resets the clients in its backlog, which are connected, and whose requests
+//! may have come. To accept until the backlog is empty is not enough, for a handshake may end
+//! between the last accept(2) and close(2). So the last clients are let in by steps:
 //!
 //! ```text
 //! hold off new handshakes -> wait for handshakes in flight -> accept until no client waits -> close
 //! ```
 //!
-//! Invariant: a client that has come into a backlog before the listeners close is let in, unless the
-//! deadline for draining passes before there is a place.
+//! Invariant: a client that has come into a backlog before the listeners close is let in, unless
+//! the deadline for draining passes before there is a place.
 
 use super::Server;
 use crate::io::clock::Moment;
@@ -17,7 +17,8 @@ use crate::io::net::{Handshakes, Net};
 use crate::io::token::Token;
 use std::time::Duration;
 
-/// How long the server waits for handshakes in flight, from the order, or from the last client let in.
+/// How long the server waits for handshakes in flight, from the order, or from the last client let
+/// in.
 const HANDSHAKES_WAIT: Duration = Duration::from_secs(1);
 
 /// From one look whether there are any to the next: to look takes time.
@@ -83,8 +84,9 @@ impl Phase {
 }
 
 impl<N: Net> Server<N> {
-    /// Stops in order: lets in clients that are connecting already, and no others; answers everything that
-    /// has arrived complete; then closes each connection. A second call stops at once.
+    /// Stops in order: lets in clients that are connecting already, and no others; answers
+    /// everything that has arrived complete; then closes each connection. A second call stops at
+    /// once.
     pub fn drain(&mut self, now: Moment) {
         if self.phase == Phase::Serving {
             self.begin_to_drain(now);
@@ -95,9 +97,9 @@ impl<N: Net> Server<N> {
     }
 
     /// Stops in order, as [`Server::drain`], but leaves the clients in the backlogs alone until
-    /// [`Server::leave_backlog`] or [`Server::serve_backlog`] says which process serves them. Before that,
-    /// the server does not stop unless the deadline for draining passes. Does nothing if the server drains
-    /// already.
+    /// [`Server::leave_backlog`] or [`Server::serve_backlog`] says which process serves them.
+    /// Before that, the server does not stop unless the deadline for draining passes. Does nothing
+    /// if the server drains already.
     pub fn drain_and_wait(&mut self, now: Moment) {
         if self.phase == Phase::Serving {
             self.begin_to_drain(now);
@@ -105,7 +107,8 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// After [`Server::drain_and_wait`]: another process serves the same sockets. They are closed here.
+    /// After [`Server::drain_and_wait`]: another process serves the same sockets. They are closed
+    /// here.
     pub fn leave_backlog(&mut self) {
         if self.door() == Some(Door::AwaitsOrder) {
             self.close_door();
@@ -127,10 +130,10 @@ impl<N: Net> Server<N> {
         self.phase != Phase::Serving
     }
 
-    /// Whether no client is connected or about to be. If so, the kernel ignores new handshakes until
-    /// [`Server::admit_again`], or an order to stop. A client that is found in a backlog is let in. A
-    /// handshake in flight counts as a client. Where it cannot be seen whether there is one, none counts:
-    /// [`Server::drain`] waits a moment for it then.
+    /// Whether no client is connected or about to be. If so, the kernel ignores new handshakes
+    /// until [`Server::admit_again`], or an order to stop. A client that is found in a backlog is
+    /// let in. A handshake in flight counts as a client. Where it cannot be seen whether there is
+    /// one, none counts: [`Server::drain`] waits a moment for it then.
     pub fn hold_if_idle(&mut self, now: Moment) -> bool {
         if self.phase != Phase::Serving || !self.sockets.is_empty() {
             return false;
@@ -149,7 +152,8 @@ impl<N: Net> Server<N> {
         is_idle
     }
 
-    /// Undoes [`Server::hold_if_idle`]. The time after which a server without clients stops begins anew.
+    /// Undoes [`Server::hold_if_idle`]. The time after which a server without clients stops begins
+    /// anew.
     pub fn admit_again(&mut self, now: Moment) {
         if self.phase == Phase::Serving {
             self.acceptor.admit(&mut self.cx.net);
@@ -163,8 +167,8 @@ impl<N: Net> Server<N> {
         self.phase = Phase::Draining { deadline, door: Door::AwaitsOrder, told: 0 };
     }
 
-    /// Has connections visited, to see whether their last bytes have come without an event yet. For a
-    /// million of them it takes some turns.
+    /// Has connections visited, to see whether their last bytes have come without an event yet. For
+    /// a million of them it takes some turns.
     pub(super) fn tell_of_drain(&mut self) {
         let most = if self.is_time_up() { TOLD_IN_LAST_TURN } else { TOLD_PER_TURN };
         let Phase::Draining { told, .. } = &mut self.phase else { return };
@@ -224,8 +228,8 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Decides about the clients in the backlogs, before any are accepted: when time is up, none are. While
-    /// the server waits for handshakes, it looks from time to time whether any are left.
+    /// Decides about the clients in the backlogs, before any are accepted: when time is up, none
+    /// are. While the server waits for handshakes, it looks from time to time whether any are left.
     pub(super) fn attend_door(&mut self, now: Moment) {
         if self.is_time_up() {
             return self.close_door();

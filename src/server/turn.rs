@@ -4,14 +4,14 @@
 //! read and serve up to 8 connections into one output buffer -> send to each its part -> the next 8
 //! ```
 //!
-//! A send(2) on one machine also does the receiver's work, and if the receiver sleeps in epoll_wait,
-//! wakes it first, which costs more than all else. A peer that drives many connections is woken once
-//! by sends in a row, but for each of them if there is a recv(2) in between. And the kernel's code
-//! for reading, and then its code for sending, stays in the processor's cache. (Redis sends its
-//! replies in `beforeSleep` for the same reason.)
+//! A send(2) on one machine also does the receiver's work, and if the receiver sleeps in
+//! epoll_wait, wakes it first, which costs more than all else. A peer that drives many connections
+//! is woken once by sends in a row, but for each of them if there is a recv(2) in between. And the
+//! kernel's code for reading, and then its code for sending, stays in the processor's cache. (Redis
+//! sends its replies in `beforeSleep` for the same reason.)
 //!
-//! A large reply that was made where its request lies, in the input buffer, ends phase one: the next
-//! read would overwrite it.
+//! A large reply that was made where its request lies, in the input buffer, ends phase one: the
+//! next read would overwrite it.
 //!
 //! Invariants:
 //!
@@ -144,7 +144,8 @@ impl<N: Net> Server<N> {
         self.batch.visits.push(Visit { token, reply, work: self.cx.work.since(work) });
     }
 
-    /// Phase two: sends to each connection of the batch what was made for it, and does what is next.
+    /// Phase two: sends to each connection of the batch what was made for it, and does what is
+    /// next.
     pub(super) fn send_batch(&mut self) {
         for number in 0..self.batch.visits.len() {
             let Some(visit) = self.batch.visits.get(number).cloned() else { break };
@@ -199,7 +200,8 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Does for connections what their deadlines ask for. Returns whether there may be more of them.
+    /// Does for connections what their deadlines ask for. Returns whether there may be more of
+    /// them.
     pub(super) fn expire_deadlines(&mut self, now: Moment) -> bool {
         let (work, mut looks) = (self.cx.work, EXPIRIES_PER_TURN);
         while self.cx.work.since(work) < work::SIDE_WORK {
@@ -270,7 +272,8 @@ impl<N: Net> ServerContext<N> {
         Ok(Reply::InOutput(start..batch.output.len()))
     }
 
-    /// Reads once. Returns how many bytes, and where in the input the reply is if it was made there.
+    /// Reads once. Returns how many bytes, and where in the input the reply is if it was made
+    /// there.
     fn read(
         &mut self,
         socket: &mut Socket<N::Stream, ServerConnection>,
@@ -371,13 +374,14 @@ impl<N: Net> ServerContext<N> {
 
     /// When output has waited for the write timeout, looks whether the peer is to blame.
     ///
-    /// An event tells of room only when a third of the kernel's buffer is free. So there may be room
-    /// that was made long ago, and to find it says nothing of the peer; or none has been made for
-    /// minutes, though the peer takes a little at a time. When the peer last took bytes tells. Those for
-    /// which it had room when the wait began say nothing either, however late the kernel sent them.
+    /// An event tells of room only when a third of the kernel's buffer is free. So there may be
+    /// room that was made long ago, and to find it says nothing of the peer; or none has been made
+    /// for minutes, though the peer takes a little at a time. When the peer last took bytes tells.
+    /// Those for which it had room when the wait began say nothing either, however late the kernel
+    /// sent them.
     ///
-    /// Where it cannot be told, sending is tried. So it is where the peer has received everything: an
-    /// event is still to come, or the kernel lacks memory.
+    /// Where it cannot be told, sending is tried. So it is where the peer has received everything:
+    /// an event is still to come, or the kernel lacks memory.
     fn look_at_output(&mut self, socket: &mut Socket<N::Stream, ServerConnection>) {
         let limit = self.limits.write_timeout;
         let unsent = socket.endpoint.conn.unsent();

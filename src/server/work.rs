@@ -1,8 +1,8 @@
 //! How much work a turn of the loop does, so that no client waits long for its own.
 //!
-//! Work is estimated, not measured: a clock call for each request would cost more than a short request. One
-//! unit is about 100 ns. The estimates are of a system call on the loopback interface, where send(2) does
-//! the receiver's work too, and were checked against `turn_longest_us` of STATS.
+//! Work is estimated, not measured: a clock call for each request would cost more than a short
+//! request. One unit is about 100 ns. The estimates are of a system call on the loopback interface,
+//! where send(2) does the receiver's work too, and were checked against `turn_longest_us` of STATS.
 //!
 //! Invariant: what a turn does beyond [`TURN`] is the rest of one batch.
 

@@ -17,7 +17,7 @@ impl World {
             let held = kernel.held[owner as usize];
             ensure(held == 0, || format!("{owner:?} has {held} descriptors left"))?;
         }
-        let left: Vec<_> = self.server.audit().collect();
+        let left: Vec<_> = self.server.inspect().collect();
         ensure(left.is_empty(), || format!("connections are left: {left:?}"))?;
         ensure(self.server.armed_timers() == 0, || "a timer is armed for nobody".to_owned())?;
         let stats = self.server.stats();
@@ -40,7 +40,7 @@ impl World {
 
     fn check_sessions(&self) -> Result<(), String> {
         for (fleet, setup) in self.fleets.iter().zip([&self.setup.fleet, &self.setup.victims]) {
-            let (sessions, timers) = fleet.audit();
+            let (sessions, timers) = fleet.inspect();
             ensure((sessions, timers) == (0, 0), || {
                 format!("the client has {sessions} sessions and {timers} timers left")
             })?;

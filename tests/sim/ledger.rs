@@ -5,7 +5,7 @@ use crate::facts::Facts;
 use crate::kernel::Kernel;
 use crate::model::Kind;
 use crate::watch::Watch;
-use readyd::server::Audited;
+use readyd::server::ConnectionSnapshot;
 use readyd::server::limits::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,7 +55,7 @@ impl Ledger {
         self.before = std::mem::take(&mut self.after);
     }
 
-    pub(crate) fn enter(&mut self, kernel: &Kernel, link: usize, audited: &Audited) {
+    pub(crate) fn enter(&mut self, kernel: &Kernel, link: usize, audited: &ConnectionSnapshot) {
         let (input, output) = (audited.input_heap, audited.output_heap);
         let facts = &kernel.facts[link];
         self.after.insert(link, Held { input, output, read: facts.read, sent: facts.sent });

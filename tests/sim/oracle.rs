@@ -15,7 +15,7 @@ use readyd::io::clock::WallTime;
 use readyd::io::event_loop::LoopControl;
 use readyd::server::close::CloseReason;
 use readyd::server::limits::Limits;
-use readyd::server::{Audited, Server};
+use readyd::server::{ConnectionSnapshot, Server};
 
 /// What the largest reply can be that is not an echo, on a service without requests: a read's worth.
 const LARGEST_PIECE: usize = 64 * 1024;
@@ -85,7 +85,7 @@ impl Oracle {
                 .map_err(|what| format!("connection {link}: {what}"))?;
         }
         let mut open = 0;
-        for audited in done.server.audit() {
+        for audited in done.server.inspect() {
             open += 1;
             let link = address_of(audited.peer)
                 .and_then(link_of)
@@ -157,7 +157,7 @@ impl Oracle {
         &mut self,
         kernel: &Kernel,
         link: usize,
-        audited: &Audited,
+        audited: &ConnectionSnapshot,
         done: &TurnDone<'_>,
         scene: &Scene<'_>,
     ) -> Result<(), String> {

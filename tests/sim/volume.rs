@@ -171,11 +171,11 @@ pub(crate) fn run_many(first: u64, count: u64) -> (Summary, Option<(u64, String)
                 Ok(summary) => mine.add(&summary),
                 Err(report) => {
                     failed.store(true, Ordering::Relaxed);
-                    total
-                        .lock()
-                        .expect("no thread panics")
-                        .1
-                        .get_or_insert((first + number, report));
+                    let (_, lowest) = &mut *total.lock().expect("no thread panics");
+                    // Every lower seed has begun: the lowest that fails is the same in each run.
+                    if lowest.as_ref().is_none_or(|&(seed, _)| first + number < seed) {
+                        *lowest = Some((first + number, report));
+                    }
                 }
             }
         }

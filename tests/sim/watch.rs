@@ -3,7 +3,7 @@
 use crate::facts::Facts;
 use crate::model::{Kind, Model, Scene};
 use readyd::io::clock::Moment;
-use readyd::server::Audited;
+use readyd::server::ConnectionSnapshot;
 use readyd::server::close::CloseReason;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Watch {
     /// What the server holds of unfinished input is what the model holds, or there is a reason.
     pub(crate) fn account_for_input(
         &mut self,
-        audited: &Audited,
+        audited: &ConnectionSnapshot,
         facts: &Facts,
         is_draining: bool,
         scene: &Scene<'_>,
@@ -61,7 +61,7 @@ impl Watch {
     /// Whatever waits, it does not wait longer than its deadline.
     pub(crate) fn check_deadline(
         &mut self,
-        audited: &Audited,
+        audited: &ConnectionSnapshot,
         facts: &Facts,
         scene: &Scene<'_>,
     ) -> Result<(), String> {

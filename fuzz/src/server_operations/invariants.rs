@@ -62,8 +62,8 @@ fn check_clients(server: &Server<MemoryNet>, wires: &Wires, limits: &Limits) {
 
 /// The memory in use is what the connections hold, and within its limit.
 fn check_memory(server: &Server<MemoryNet>, limits: &Limits) {
-    let input: usize = server.audit().map(|one| one.input_heap).sum();
-    let output: usize = server.audit().map(|one| one.output_heap).sum();
+    let input: usize = server.inspect().map(|one| one.input_heap).sum();
+    let output: usize = server.inspect().map(|one| one.output_heap).sum();
     let buffered = server.stats().buffered;
     assert_eq!(buffered, (input + output) as u64, "bytes in buffers");
     assert_eq!(server.stats().buffered_output, output as u64, "bytes of output in buffers");

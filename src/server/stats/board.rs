@@ -1,8 +1,9 @@
 //! The board on which the shards of one server write their statistics, for each other to read.
 //!
-//! It is a file in memory without a name, memfd_create(2), which all of them have inherited. Each shard has
-//! two places on it, for two processes: one that drains, and its successor. One more place is the
-//! supervisor's. A place is written with pwrite(2) and read with pread(2): no lock, no message, no waiting.
+//! It is a file in memory without a name, memfd_create(2), which all of them have inherited. Each
+//! shard has two places on it, for two processes: one that drains, and its successor. One more
+//! place is the supervisor's. A place is written with pwrite(2) and read with pread(2): no lock, no
+//! message, no waiting.
 //!
 //! ```text
 //! the beginning   what it is (a name and a layout number), how many shards, how many numbers, how long the
@@ -11,15 +12,17 @@
 //! a copy          version, checksum, the numbers in the order of the names
 //! ```
 //!
-//! The names stand on the board, so another version of the program can read it: it finds each number by name,
-//! and leaves out those that it does not know.
+//! The names stand on the board, so another version of the program can read it: it finds each
+//! number by name, and leaves out those that it does not know.
 //!
 //! Invariants:
 //!
-//! - A place has one writer, its process, or the supervisor while there is none. What a process that ended
-//!   had counted stays, and its successor in that place goes on from there. So the sum of all never goes back.
-//! - A place is never torn. A writer overwrites the older copy, and its checksum comes with it: a reader
-//!   takes the newest copy that is whole, also when the writer is killed in the middle of a write.
+//! - A place has one writer, its process, or the supervisor while there is none. What a process
+//!   that ended had counted stays, and its successor in that place goes on from there. So the sum
+//!   of all never goes back.
+//! - A place is never torn. A writer overwrites the older copy, and its checksum comes with it: a
+//!   reader takes the newest copy that is whole, also when the writer is killed in the middle of a
+//!   write.
 
 use super::Stats;
 use super::publishing::{Ledger, Shards};
@@ -56,8 +59,8 @@ const BEFORE_NUMBERS: usize = 2 * WORD;
 /// Numbers that only the supervisor knows, behind those of [`Stats`].
 const OF_THE_SUPERVISOR: [&str; 2] = ["shards_answering", "shards_with_newest_table"];
 
-/// Readings of a place until a copy is whole. For a reading to fail, a writer has to write both copies in the
-/// microseconds that the reading takes, and it writes ten times a second.
+/// Readings of a place until a copy is whole. For a reading to fail, a writer has to write both
+/// copies in the microseconds that the reading takes, and it writes ten times a second.
 const READINGS: usize = 16;
 
 /// Processes that serve in the place of one shard: one that drains, and its successor.
@@ -174,7 +177,8 @@ impl Board {
         self.write_numbers(seat, &numbers);
     }
 
-    /// Notes that the process in `seat` has ended. What it had counted stays, and what was open is closed.
+    /// Notes that the process in `seat` has ended. What it had counted stays, and what was open is
+    /// closed.
     pub fn end(&self, seat: usize) {
         if let Ok(mut counted) = self.try_read(seat) {
             counted.end_all();
@@ -338,8 +342,8 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// Seat `number`, from 0, whose process goes on from the numbers that stand there. The first shard began
-    /// `age` ago.
+    /// Seat `number`, from 0, whose process goes on from the numbers that stand there. The first
+    /// shard began `age` ago.
     ///
     /// # Errors
     ///

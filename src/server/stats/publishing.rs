@@ -1,7 +1,8 @@
 //! When a shard tells the others what it has counted.
 //!
-//! Invariants: nobody is told numbers that the others could not read a moment later, so whoever asks one
-//! shard after another never sees a counter go back. A shard that does nothing is not woken to say so.
+//! Invariants: nobody is told numbers that the others could not read a moment later, so whoever
+//! asks one shard after another never sees a counter go back. A shard that does nothing is not
+//! woken to say so.
 
 use super::Stats;
 use crate::io::clock::Moment;
@@ -12,8 +13,8 @@ use std::time::Duration;
 #[cfg(test)]
 mod tests;
 
-/// Between one publication and the next while a shard is busy: often enough for people who watch, and
-/// rare beside the system calls of its clients.
+/// Between one publication and the next while a shard is busy: often enough for people who watch,
+/// and rare beside the system calls of its clients.
 pub const PERIOD: Duration = Duration::from_millis(100);
 
 /// What the supervisor of shards knows of them.
@@ -69,8 +70,8 @@ impl Publisher {
         self.0.as_ref().map_or(own, |shared| shared.ledger.age_at_start() + own)
     }
 
-    /// A turn of the loop has changed the statistics. What the process has used is asked only if they are
-    /// published.
+    /// A turn of the loop has changed the statistics. What the process has used is asked only if
+    /// they are published.
     pub fn turn(&mut self, own: &mut Stats, host: &impl Host, now: Moment) {
         let Some(shared) = &mut self.0 else { return };
         shared.has_news = true;
@@ -108,8 +109,8 @@ impl Publisher {
 }
 
 impl fmt::Debug for Shared {
-    /// Without the ledger: a trait object keeps all that it can do in the program, used or not, and how a
-    /// file is shown to programmers is 10 KB.
+    /// Without the ledger: a trait object keeps all that it can do in the program, used or not, and
+    /// how a file is shown to programmers is 10 KB.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
             .field("pause_ends", &self.pause_ends)

@@ -1,10 +1,11 @@
 //! The longest turn of the poll loop lately: what made clients wait, if anything here did.
 //!
-//! Time is cut into windows of ten seconds since the start. The longest turn of this window and of the one
-//! before is known, so the answer is of the last 10 to 20 seconds, and costs nothing to keep.
+//! Time is cut into windows of ten seconds since the start. The longest turn of this window and of
+//! the one before is known, so the answer is of the last 10 to 20 seconds, and costs nothing to
+//! keep.
 //!
-//! Invariant: where several processes serve as one, all count time from the start of the first, so their
-//! windows are the same.
+//! Invariant: where several processes serve as one, all count time from the start of the first, so
+//! their windows are the same.
 
 use std::time::Duration;
 

@@ -147,7 +147,8 @@ fn a_connection_that_is_given_up_is_not_watched() {
     let client = bench.connected(FRAMED);
     bench.net.socket(client, |socket| socket.window = 10);
     bench.net.add_write_interest_call(|call| call.fault = Fault::once(Errno::ENOSPC));
-    // The request is read and half answered; in the same visit, the read for the FIN behind it fails.
+    // The request is read and half answered; in the same visit, the read for the FIN behind it
+    // fails.
     bench.net.send(client, &frame(b"ECHO a reply that does not fit"));
     bench.net.fin(client);
     bench

@@ -53,8 +53,8 @@ fn a_client_that_does_not_take_its_output_is_aborted() {
     bench.assert_clean();
 }
 
-/// A client whose reply waits, from now on, and what the kernel says of it; with room in the kernel that no
-/// event has told of.
+/// A client whose reply waits, from now on, and what the kernel says of it; with room in the kernel
+/// that no event has told of.
 fn with_reply_held(bench: &mut Bench, output: Output) -> Client {
     let client = bench.connected(FRAMED);
     bench.net.socket(client, |socket| socket.window = 5);
@@ -116,8 +116,8 @@ fn half_a_reply_that_is_given_up_is_not_followed_by_an_error() {
     let client = bench.connected(FRAMED);
     bench.net.socket(client, |socket| socket.window = 5);
     let half = bench.ask(client, &[&frame(b"ECHO hello")[..], b"1"].concat());
-    // When the loop turns again, the deadlines of the reply and of the unfinished frame have passed, there
-    // is room that no event has told of, and one send fails.
+    // When the loop turns again, the deadlines of the reply and of the unfinished frame have
+    // passed, there is room that no event has told of, and one send fails.
     bench.net.socket(client, |socket| {
         socket.window = 1000;
         socket.send_call.fault = Fault::once(Errno::ENOMEM);

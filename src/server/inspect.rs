@@ -1,5 +1,5 @@
-//! What can be seen of a server's connections from outside, so that a simulator can check after every
-//! turn that the invariants hold. It only looks.
+//! What a simulator may see of a server's connections, to check after every turn that the
+//! invariants hold. Nothing here changes anything.
 
 use super::Server;
 use super::connection::ServerConnection;
@@ -8,19 +8,19 @@ use crate::io::clock::Moment;
 use crate::io::endpoint::Endpoint;
 use crate::io::net::Net;
 
-/// One open connection, between two turns.
+/// An open connection, between two turns.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Audited {
+pub struct ConnectionSnapshot {
     /// The client.
     pub peer: Peer,
-    /// Something is both ready and wanted.
+    /// Whether its socket is ready for work that it wants.
     pub has_work: bool,
-    /// Input, if there is some, is to be read.
+    /// Whether it is to be read, if there is input.
     pub wants_read: bool,
-    /// It gets its turn in the next turn of the loop.
+    /// Whether it is queued for a visit in the next turn of the loop.
     pub is_queued: bool,
-    /// Bytes of requests that are unfinished, or that have to wait.
+    /// Bytes of requests that are unfinished, or that wait for room.
     pub input_waits: usize,
     /// Bytes of output that the kernel has not taken.
     pub output_waits: usize,
@@ -35,13 +35,13 @@ pub struct Audited {
 impl<N: Net> Server<N> {
     /// All open connections.
     #[doc(hidden)]
-    pub fn audit(&self) -> impl Iterator<Item = Audited> {
+    pub fn inspect(&self) -> impl Iterator<Item = ConnectionSnapshot> {
         let limits = &self.cx.limits;
         self.sockets.iter().map(move |(token, socket)| {
             let ServerConnection { conn, peer, .. } = &socket.endpoint;
             let (input_waits, output_waits) = conn.waiting();
             let (input_heap, output_heap) = conn.memory();
-            Audited {
+            ConnectionSnapshot {
                 peer: *peer,
                 has_work: socket.endpoint.wanted(limits).is_met(socket.ready),
                 wants_read: conn.wants_read(),
