@@ -28,6 +28,10 @@
 //! Exercise: add a service that answers each line with its length. Then send it a line in two
 //! halves, a thousand lines at once, and a FIN after half a line, and say for each which of these
 //! files decides what happens.
+//!
+//! `reactor`, `os` and `config` need Unix. The other modules know no operating system, and build
+//! for wasm32-unknown-unknown as well: a program that implements [`io::net`] there can run the same
+//! server.
 
 // What comes from outside must not be able to end the process. Where numbers of our own index
 // arrays of our own, the module or function says so.
@@ -46,18 +50,23 @@
 )]
 
 pub mod client;
+#[cfg(unix)]
 pub mod config;
 pub mod conn;
 pub mod counted;
 pub mod handlers;
 pub mod io;
-#[cfg(feature = "client")]
+#[cfg(all(unix, feature = "client"))]
 pub mod loadgen;
+#[cfg(unix)]
 pub mod os;
 pub mod protocol;
+#[cfg(unix)]
 pub mod reactor;
 #[cfg(test)]
 mod scratch;
 pub mod server;
 pub mod table;
+#[cfg(all(unix, any(test, feature = "testkit")))]
+pub mod testkit;
 pub mod zone;

@@ -1,5 +1,5 @@
-//! The reactor: the loop around epoll_wait(2). mio, signals and the system's clocks are in here and in
-//! the files below it alone.
+//! The reactor: the loop around epoll_wait(2). mio, signals and the system's clocks are in here and
+//! in the files below it alone.
 //!
 //! ```text
 //! epoll_wait -> on_ready(token, readiness) for each event -> end_turn(now) -> epoll_wait
@@ -7,18 +7,18 @@
 //!
 //! # Edge and level
 //!
-//! epoll(7) knows two ways to tell. *Level-triggered*, epoll_wait(2) returns a socket every time as long
-//! as it is ready. *Edge-triggered* (EPOLLET), it returns the socket once, when something new arrives:
-//! bytes, a FIN, room to send. If the program then leaves bytes unread, no second event says so. So the
-//! program itself has to remember that the socket is still ready, which is what [`Readiness`] is for. In
-//! return, a socket that is ready but not wanted (a client that is not read because its replies wait)
-//! costs no event in any turn.
+//! epoll(7) knows two ways to tell. *Level-triggered*, epoll_wait(2) returns a socket every time as
+//! long as it is ready. *Edge-triggered* (EPOLLET), it returns the socket once, when something new
+//! arrives: bytes, a FIN, room to send. If the program then leaves bytes unread, no second event
+//! says so. So the program itself has to remember that the socket is still ready, which is what
+//! [`Readiness`] is for. In return, a socket that is ready but not wanted (a client that is not
+//! read because its replies wait) costs no event in any turn.
 //!
-//! This code never names EPOLLET. mio adds it to every registration (its `interests_to_epoll`), and adds
-//! EPOLLRDHUP wherever it asks for EPOLLIN. The kernel adds EPOLLERR and EPOLLHUP, asked or not. We ask
-//! for the rest: EPOLLIN and EPOLLPRI always, EPOLLOUT by
-//! [`add_write_interest`](crate::io::net::SocketIo::add_write_interest), when send(2) has found no room.
-//! `readiness`, at the end of this file, has the table of what each bit becomes.
+//! This code never names EPOLLET. mio adds it to every registration (its `interests_to_epoll`), and
+//! adds EPOLLRDHUP wherever it asks for EPOLLIN. The kernel adds EPOLLERR and EPOLLHUP, asked or
+//! not. We ask for the rest: EPOLLIN and EPOLLPRI always, EPOLLOUT by
+//! [`add_write_interest`](crate::io::net::SocketIo::add_write_interest), when send(2) has found no
+//! room. `readiness`, at the end of this file, has the table of what each bit becomes.
 //!
 //! Invariant: the loop ends only because the handler says so or epoll itself fails. A signal that
 //! interrupts epoll_wait (mio does not retry it) is a turn without events.
@@ -56,8 +56,8 @@ mod tcp_info;
 #[cfg(test)]
 mod tests;
 
-/// Events taken from the kernel at once. With few, connections at the end of a long ready list would
-/// wait for many turns.
+/// Events taken from the kernel at once. With few, connections at the end of a long ready list
+/// would wait for many turns.
 const EVENTS_PER_TURN: usize = 1024;
 
 /// epoll_wait takes a wait as an `int` of milliseconds, which 25 days overflow.
@@ -103,10 +103,10 @@ impl Reactor {
         })
     }
 
-    /// From now on the signals that [`signals::TABLE`] has watched reach the
-    /// handler as wakeups. Call before starting threads: those inherit the blocked signals, and would
-    /// else take them. So do processes that are started: what is sent to them before they watch signals
-    /// themselves waits for that.
+    /// From now on the signals that [`signals::TABLE`] has watched reach the handler as wakeups.
+    /// Call before starting threads: those inherit the blocked signals, and would else take them.
+    /// So do processes that are started: what is sent to them before they watch signals themselves
+    /// waits for that.
     ///
     /// # Errors
     ///
@@ -126,9 +126,9 @@ impl Reactor {
         self.watch(&signals, &signals)
     }
 
-    /// From now on the signals that stop a server reach the handler as wakeups. The others that are watched,
-    /// such as SIGHUP, are kept by the kernel until [`Reactor::watch_signals`] is called: only a server at
-    /// work can do what they ask for.
+    /// From now on the signals that stop a server reach the handler as wakeups. The others that are
+    /// watched, such as SIGHUP, are kept by the kernel until [`Reactor::watch_signals`] is called:
+    /// only a server at work can do what they ask for.
     ///
     /// # Errors
     ///
@@ -145,10 +145,10 @@ impl Reactor {
         Ok(())
     }
 
-    /// From now on [`LoopControl::WaitUntil`] is kept to some microseconds. epoll_wait(2) counts whole
-    /// milliseconds; timerfd_create(2) counts nanoseconds and, unlike the timeouts of other calls, is
-    /// not put off by the thread's timer slack. It costs a system call a wait, and some CPU time
-    /// right before each moment.
+    /// From now on [`LoopControl::WaitUntil`] is kept to some microseconds. epoll_wait(2) counts
+    /// whole milliseconds; timerfd_create(2) counts nanoseconds and, unlike the timeouts of other
+    /// calls, is not put off by the thread's timer slack. It costs a system call a wait, and some
+    /// CPU time right before each moment.
     ///
     /// # Errors
     ///
@@ -162,9 +162,10 @@ impl Reactor {
         Ok(())
     }
 
-    /// From now on [`Wakeup::Message`] is delivered when there is something new to be read from `input`,
-    /// a pipe, which becomes nonblocking. (A thread that waits for it would cost every system call of
-    /// this one: the kernel counts references to the descriptors that threads share.)
+    /// From now on [`Wakeup::Message`] is delivered when there is something new to be read from
+    /// `input`, a pipe, which becomes nonblocking. (A thread that waits for it would cost every
+    /// system call of this one: the kernel counts references to the descriptors that threads
+    /// share.)
     ///
     /// # Errors
     ///
@@ -197,7 +198,7 @@ impl Reactor {
         Arc::clone(&self.waker)
     }
 
-    /// The time now, on the clock that drivers are given.
+    /// The time now, on the clock that handlers are given.
     pub fn now(&self) -> Moment {
         Moment::START + self.started.elapsed()
     }
@@ -249,7 +250,8 @@ impl Reactor {
         }
     }
 
-    /// Tells the handler what has happened, and returns when it was given the first wakeup, if it was.
+    /// Tells the handler what has happened, and returns when it was given the first wakeup, if it
+    /// was.
     fn deliver<H: EventHandler>(&self, handler: &mut H) -> Option<Moment> {
         let mut first_wakeup = None;
         for event in &self.events {
@@ -267,7 +269,7 @@ impl Reactor {
                     first_wakeup.get_or_insert(now);
                     handler.on_wakeup(Wakeup::Message, now);
                 }
-                mio::Token(token) => handler.on_ready(Token(token), readiness(event)),
+                mio::Token(token) => handler.on_ready(Token(token as u64), readiness(event)),
             }
         }
         first_wakeup
@@ -299,16 +301,17 @@ fn watch_input(registry: &Registry, input: &impl AsFd) -> io::Result<()> {
 /// What an event means for a socket.
 ///
 /// ```text
-/// epoll bit   when the kernel sets it              mio's predicate                  field of Readiness
-/// EPOLLIN     bytes to read, or FIN                is_readable                      read
-/// EPOLLRDHUP  FIN (with EPOLLIN)                   is_read_closed                   read, read_until_..
-/// EPOLLPRI    urgent data, tcp(7)                  is_priority                      read, read_until_..
-/// EPOLLOUT    room to send                         is_writable                      write
-/// EPOLLERR    an error: RST, a failed connect(2)   is_error                         all three
-/// EPOLLHUP    both directions are closed           is_read_closed, is_write_closed  all three
+/// epoll bit   the kernel sets it for              mio's predicates                 Readiness
+/// EPOLLIN     bytes to read, or FIN               is_readable                      read
+/// EPOLLRDHUP  FIN (with EPOLLIN)                  is_read_closed                   read, until
+/// EPOLLPRI    urgent data, tcp(7)                 is_priority                      read, until
+/// EPOLLOUT    room to send                        is_writable                      write
+/// EPOLLERR    an error: RST, a failed connect(2)  is_error                         all three
+/// EPOLLHUP    both directions closed              is_read_closed, is_write_closed  all three
 /// ```
 ///
-/// An error makes both directions ready: the next recv(2), send(2) or SO_ERROR collects it.
+/// `until` is `read_until_would_block`. An error makes both directions ready: the next recv(2),
+/// send(2) or SO_ERROR collects it.
 fn readiness(event: &Event) -> Readiness {
     let has_end = event.is_read_closed() || event.is_error();
     let is_urgent = event.is_priority();

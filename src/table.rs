@@ -25,23 +25,25 @@
 //! 0x80 up are taken as they are: keys match byte by byte, in no particular encoding.
 
 use std::fmt;
-use std::path::Path;
 
 mod bytes;
 mod draft;
 mod error;
 mod index;
+#[cfg(unix)]
 mod load;
 mod parse;
+#[cfg(unix)]
 mod sharing;
 #[cfg(test)]
 mod tests;
 
-use crate::os::files::Accepted;
 use bytes::Bytes;
 use draft::Draft;
-pub use error::{LoadError, TableError};
+pub use error::TableError;
 use index::Index;
+#[cfg(unix)]
+pub use load::LoadError;
 use parse::Extent;
 
 /// The most bytes a table's text may have: what the index's `u32` offsets reach, 4 GiB - 1.
@@ -91,38 +93,6 @@ impl Table {
         let mut draft = Draft::new(text, order);
         draft.check(Extent::Whole)?;
         draft.finish()
-    }
-
-    /// Reads the file at `path`, of at most `max_bytes` bytes, and builds a table from it.
-    ///
-    /// [`MAX_TEXT_BYTES`] is a limit, too. The file may be a FIFO or another pipe, such as
-    /// `/dev/stdin`: opening a FIFO waits until it has a writer, and reading waits until all
-    /// writers have closed it. A server that reloads while it serves uses [`Table::load_again`].
-    ///
-    /// The file is read, not mapped: if someone truncates a mapped file, the next access beyond its
-    /// new end is a SIGBUS, which kills the process.
-    ///
-    /// Lines are checked as they are read: after a fault nothing more is read. Only duplicate keys
-    /// are found at the end. Memory: the text once, and for a regular file at its exact size from
-    /// the start. During a reload the old table is in memory, too.
-    ///
-    /// # Errors
-    ///
-    /// A [`LoadError`], which names the path: the file cannot be opened or read, is a directory, a
-    /// device (other than /dev/null) or a socket, is over the limit, or its text is at fault. Never
-    /// reads on once the limit is passed.
-    pub fn load(path: &Path, order: ColumnOrder, max_bytes: u64) -> Result<Table, LoadError> {
-        load::load(path, order, max_bytes, Accepted::Streams)
-    }
-
-    /// As [`Table::load`], but only for a regular file: other kinds are refused before open(2),
-    /// which therefore never blocks.
-    ///
-    /// # Errors
-    ///
-    /// As [`Table::load`], and if the file is a pipe or /dev/null.
-    pub fn load_again(path: &Path, order: ColumnOrder, max_bytes: u64) -> Result<Table, LoadError> {
-        load::load(path, order, max_bytes, Accepted::RegularFiles)
     }
 
     /// The value of `key`, or `None` if the table has no such key. Keys are compared byte by byte:

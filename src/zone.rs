@@ -5,6 +5,7 @@
 //! UTC. Only [`source`] reads a file, and nothing in here reads the environment or a clock.
 
 mod posix;
+#[cfg(unix)]
 pub mod source;
 mod tzif;
 

@@ -25,6 +25,7 @@ const HOUR_LINES: usize = 4_000;
 /// fits decides, so `server::limits` is a row apart from `server`.
 const ORDER: &[(&str, &str)] = &[
     ("bin", "readyd and readyc: arguments, logger, supervisor. They put the rooms together."),
+    ("testkit", "Networks in memory, for the tests of all rooms."),
     ("reactor", "The poll loop, sockets, clocks and signals. Only the programs start one."),
     ("loadgen", "The load generator: it drives connections by a plan and counts what happens."),
     ("loadgen::preflight", "Whether this machine can open the connections that a plan needs."),

@@ -338,8 +338,8 @@ impl<N: Connect + WallClock, S: Script> EventHandler for Fleet<N, S> {
         self.sessions.on_event(token, readiness, &self.limits.session);
     }
 
-    /// [`LoopControl::Stop`] when every session that is open rests, or all have finished. Scripts may still
-    /// wait for one that rests to make room.
+    /// [`LoopControl::Stop`] when every session that is open rests, or all have finished. Scripts
+    /// may still wait for one that rests to make room.
     fn end_turn(&mut self, now: Moment) -> LoopControl {
         self.sessions.begin_turn();
         while let Some(token) = self.sessions.next_ready(false) {

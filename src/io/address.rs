@@ -1,13 +1,10 @@
 //! Addresses of stream sockets: TCP over IP, or a unix socket on this machine.
 //!
-//! Invariant: an [`Address`] is one that bind(2) and connect(2) take as it stands. A [`Peer`] is as large
-//! as a `std::net::SocketAddr`, and copying it allocates nothing: each connection has one.
+//! Invariant: an [`Address`] is one that bind(2) and connect(2) take as it stands. A [`Peer`] is as
+//! large as a `std::net::SocketAddr`, and copying it allocates nothing: each connection has one.
 
-use socket2::{SockAddr, SockRef};
 use std::fmt;
-use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -17,32 +14,13 @@ mod tests;
 /// Where a server listens, or is connected to.
 ///
 /// It is written as `IP:PORT`, `[IPv6]:PORT` or `[IPv6%INTERFACE]:PORT`, or as a [`UnixAddress`].
+/// The room `config` reads it, because only the system knows the number of an interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Address {
     /// A TCP port of an IP address.
     Inet(SocketAddr),
     /// A unix socket.
     Unix(UnixAddress),
-}
-
-impl Address {
-    /// That of a unix socket.
-    ///
-    /// # Errors
-    ///
-    /// What getsockname(2) says; [`io::ErrorKind::InvalidData`] if the socket has an address that cannot be
-    /// written, such as a relative path.
-    pub fn of_unix_socket(socket: &impl AsFd) -> io::Result<Address> {
-        let address = SockRef::from(socket).local_addr()?;
-        let text = match (address.as_pathname(), address.as_abstract_namespace()) {
-            (Some(path), _) => path.to_str().map(str::to_owned),
-            (None, Some(name)) => std::str::from_utf8(name).ok().map(|name| format!("@{name}")),
-            (None, None) => None,
-        };
-        let not_written = || io::Error::from(ErrorKind::InvalidData);
-        let address = UnixAddress::new(&text.ok_or_else(not_written)?);
-        address.map(Address::Unix).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
-    }
 }
 
 impl From<SocketAddr> for Address {
@@ -66,8 +44,8 @@ impl fmt::Display for Address {
     }
 }
 
-/// The address of a unix socket, unix(7): `unix:/PATH` for a file, or `unix:@NAME` for a name in the
-/// abstract namespace, which is no file and ends with the socket.
+/// The address of a unix socket, unix(7): `unix:/PATH` for a file, or `unix:@NAME` for a name in
+/// the abstract namespace, which is no file and ends with the socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixAddress {
     /// An absolute path, or `@` and a name.
@@ -122,8 +100,8 @@ impl UnixAddress {
     /// What its text begins with.
     pub const PREFIX: &str = "unix:";
 
-    /// The most bytes of a path, or of a name without its `@`: `sun_path` has 108, and one is the NUL
-    /// behind a path, or before a name.
+    /// The most bytes of a path, or of a name without its `@`: `sun_path` has 108, and one is the
+    /// NUL behind a path, or before a name.
     pub const MAX_LEN: usize = 107;
 
     /// The file; none if it is a name in the abstract namespace.
@@ -131,19 +109,17 @@ impl UnixAddress {
         self.text.starts_with('/').then(|| Path::new(&self.text))
     }
 
-    /// For bind(2) and connect(2).
+    /// An absolute path, or `@` and a name in the abstract namespace.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The address that `text` has behind its `unix:`.
     ///
     /// # Errors
     ///
-    /// None: it was checked when it was read.
-    pub fn to_sock_addr(&self) -> io::Result<SockAddr> {
-        match self.text.strip_prefix('@') {
-            Some(name) => SockAddr::unix(format!("\0{name}")),
-            None => SockAddr::unix(&self.text),
-        }
-    }
-
-    fn new(text: &str) -> Result<UnixAddress, UnixAddressError> {
+    /// What no unix socket can be bound to.
+    pub fn new(text: &str) -> Result<UnixAddress, UnixAddressError> {
         let name = text.strip_prefix('@').unwrap_or(text);
         if name.is_empty() {
             return Err(UnixAddressError::Empty);
@@ -198,12 +174,14 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Those of nobody in particular, as the kernel tells them of a process that cannot be seen from here.
+    /// Those of nobody in particular, as the kernel tells them of a process that cannot be seen
+    /// from here.
     pub const UNKNOWN: Credentials = Credentials { pid: 0, uid: 65_534 };
 }
 
 impl Peer {
-    /// The IP address, which rules and limits on addresses are about. A client of a unix socket has none.
+    /// The IP address, which rules and limits on addresses are about. A client of a unix socket has
+    /// none.
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Peer::Inet(address) => Some(address.ip()),

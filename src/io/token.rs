@@ -1,30 +1,29 @@
 //! Tokens: what names a connection in an event.
 //!
-//! A slab reuses the place of a closed connection at once, but an event for the old one may still be
-//! in the batch that epoll returned. So a token carries a *generation* beside the place: a number
-//! that no other connection had for the last four thousand million. An event whose generation is not
-//! the entry's is stale, and is never delivered to a stranger.
+//! A slab reuses the place of a closed connection at once, but an event for the old one may still
+//! be in the batch that epoll returned. So a token carries a *generation* beside the place: a
+//! number that no other connection had for the last four thousand million. An event whose
+//! generation is not the entry's is stale, and is never delivered to a stranger.
 
 #[cfg(test)]
 mod tests;
 
 const GENERATION_SHIFT: u32 = 32;
-const PLACE_MASK: usize = u32::MAX as usize;
-const _: () = assert!(usize::BITS == 64, "a token holds a generation and a place");
+const PLACE_MASK: u64 = u32::MAX as u64;
 
 /// Names a registered socket in events: a place in a slab, and a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Token(pub usize);
+pub struct Token(pub u64);
 
 impl Token {
     /// The token of the connection of `generation` in the slab's place `index`, below 2³².
     pub fn new(index: usize, generation: u32) -> Token {
-        Token((generation as usize) << GENERATION_SHIFT | index)
+        Token(u64::from(generation) << GENERATION_SHIFT | index as u64)
     }
 
     /// The place in the slab.
     pub fn index(self) -> usize {
-        self.0 & PLACE_MASK
+        (self.0 & PLACE_MASK) as usize
     }
 
     /// The generation.

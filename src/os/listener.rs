@@ -58,7 +58,7 @@ impl Listener {
     pub fn address(&self) -> io::Result<Address> {
         match self {
             Listener::Tcp(listener) => listener.local_addr().map(Address::Inet),
-            Listener::Unix { socket, .. } => Address::of_unix_socket(socket),
+            Listener::Unix { socket, .. } => unix::address_of(socket),
         }
     }
 

@@ -1,7 +1,7 @@
 //! [`MioNet`]: the seam to the operating system, implemented with mio's sockets.
 //!
-//! Invariant: no call in here waits, because every socket is nonblocking; and none loops, so the caller
-//! decides how much work one turn does.
+//! Invariant: no call in here waits, because every socket is nonblocking; and none loops, so the
+//! caller decides how much work one turn does.
 
 use super::handshakes;
 use super::listener::Listener;
@@ -31,7 +31,8 @@ pub struct MioNet {
 }
 
 impl MioNet {
-    /// The same, with a meter for what the process uses, as a server needs it. It takes a descriptor.
+    /// The same, with a meter for what the process uses, as a server needs it. It takes a
+    /// descriptor.
     pub fn measuring(self, meter: Meter) -> MioNet {
         MioNet { meter, ..self }
     }
@@ -67,9 +68,9 @@ impl MonotonicClock for MioNet {
 
 /// Begins to connect from `source`.
 ///
-/// bind(2) would take a port that no other socket on that address can have, whatever it connects to,
-/// and there are 28,000 of them. With `IP_BIND_ADDRESS_NO_PORT`, ip(7), connect(2) takes one, which
-/// only has to differ for the same destination.
+/// bind(2) would take a port that no other socket on that address can have, whatever it connects
+/// to, and there are 28,000 of them. With `IP_BIND_ADDRESS_NO_PORT`, ip(7), connect(2) takes one,
+/// which only has to differ for the same destination.
 fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
@@ -81,12 +82,19 @@ fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
-/// EPOLLIN and EPOLLPRI: bytes and FIN; and urgent data, because recv(2) stops short at it. mio adds
-/// EPOLLET and EPOLLRDHUP.
+/// EPOLLIN and EPOLLPRI: bytes and FIN; and urgent data, because recv(2) stops short at it. mio
+/// adds EPOLLET and EPOLLRDHUP.
 const READ: mio::Interest = mio::Interest::READABLE.add(mio::Interest::PRIORITY);
 
 /// The same, and EPOLLOUT.
 const READ_WRITE: mio::Interest = READ.add(mio::Interest::WRITABLE);
+
+/// The kernel keeps 64 bits for each registration, epoll_event(3type), and mio has a `usize` of
+/// them.
+fn mio_token(token: Token) -> mio::Token {
+    const { assert!(usize::BITS == 64, "a token holds a generation and a slot") };
+    mio::Token(token.0 as usize)
+}
 
 impl SocketIo for MioNet {
     type Stream = TcpStream;
@@ -101,12 +109,13 @@ impl SocketIo for MioNet {
             Interest::Read => READ,
             Interest::ReadWrite => READ_WRITE,
         };
-        self.registry.register(stream, mio::Token(token.0), interest)
+        self.registry.register(stream, mio_token(token), interest)
     }
 
     fn add_write_interest(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
-        // EPOLL_CTL_MOD looks at the socket anew: room that was made in the meantime is an event too.
-        self.registry.reregister(stream, mio::Token(token.0), READ_WRITE)
+        // EPOLL_CTL_MOD looks at the socket anew: room that was made in the meantime is an event
+        // too.
+        self.registry.reregister(stream, mio_token(token), READ_WRITE)
     }
 
     fn recv(&mut self, stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
@@ -148,7 +157,7 @@ impl Accept for MioNet {
     }
 
     fn register_listener(&mut self, listener: &mut Listener, token: Token) -> io::Result<()> {
-        self.registry.register(listener, mio::Token(token.0), mio::Interest::READABLE)
+        self.registry.register(listener, mio_token(token), mio::Interest::READABLE)
     }
 
     fn deregister_listener(&mut self, listener: &mut Listener) -> io::Result<()> {

@@ -2,9 +2,10 @@
 //!
 //! Invariant: `accepted` less all of `closed` is the number of connections open.
 //!
-//! Where several servers are shards of one, [`board`] is where they tell each other, and
+//! Where several servers are shards of one, `board` is where they tell each other, and
 //! [`publishing`] says when.
 
+#[cfg(unix)]
 pub mod board;
 pub mod publishing;
 pub mod turns;
@@ -216,6 +217,7 @@ impl Stats {
 
     /// The names of [`Stats::numbers`] on the board, in the same order: those that `STATS` has for
     /// them, but for the parts of the longest turn.
+    #[cfg(unix)]
     fn names() -> Vec<String> {
         let closed = CloseReason::ALL.iter().map(|reason| format!("closed_{}", reason.word()));
         let others = [

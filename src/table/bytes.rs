@@ -1,14 +1,17 @@
 //! Immutable bytes: on the heap, or in a sealed memfd that processes share.
 
+#[cfg(unix)]
 use crate::os::sealed_memfd::SealedMemfd;
-use std::ops::{Deref, Range};
-use std::sync::Arc;
+use std::ops::Deref;
+#[cfg(unix)]
+use std::{ops::Range, sync::Arc};
 
 /// See the [module](self).
 pub(super) enum Bytes {
     /// On the heap of this process.
     Owned(Box<[u8]>),
     /// A range of a mapped memfd.
+    #[cfg(unix)]
     Shared(Arc<SealedMemfd>, Range<usize>),
 }
 
@@ -18,6 +21,7 @@ impl Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match self {
             Bytes::Owned(bytes) => bytes,
+            #[cfg(unix)]
             Bytes::Shared(mapping, range) => mapping.get(range.clone()).unwrap_or_default(),
         }
     }

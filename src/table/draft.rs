@@ -6,7 +6,7 @@
 use super::bytes::Bytes;
 use super::error::TableError;
 use super::index::Index;
-use super::parse::{self, Checker, Extent};
+use super::parse::{Checker, Extent};
 use super::{ColumnOrder, Table};
 
 /// The bytes that some editors put at the start of a text in UTF-8.
@@ -66,6 +66,17 @@ impl Draft {
         }
     }
 
+    /// The table, once the whole text has been checked.
+    pub(super) fn finish(self) -> Result<Table, TableError> {
+        let text = Bytes::from(self.text);
+        let index = Index::build(&text, self.order, self.checker.entries())?;
+        Ok(Table { text, index, order: self.order })
+    }
+}
+
+/// What reading a file needs: only Unix has files.
+#[cfg(unix)]
+impl Draft {
     /// The number of bytes read, a byte order mark included.
     pub(super) fn bytes_read(&self) -> usize {
         self.text.len() + self.bytes_taken_away()
@@ -74,17 +85,10 @@ impl Draft {
     /// The number, counted from 1, of the line with byte number `offset` of all bytes read.
     pub(super) fn line_of(&self, offset: usize) -> usize {
         let end = offset.saturating_sub(self.bytes_taken_away());
-        1 + parse::count_line_ends(self.text.get(..end).unwrap_or_default())
+        1 + super::parse::count_line_ends(self.text.get(..end).unwrap_or_default())
     }
 
     fn bytes_taken_away(&self) -> usize {
         if self.start == Start::Marked { BYTE_ORDER_MARK.len() } else { 0 }
-    }
-
-    /// The table, once the whole text has been checked.
-    pub(super) fn finish(self) -> Result<Table, TableError> {
-        let text = Bytes::from(self.text);
-        let index = Index::build(&text, self.order, self.checker.entries())?;
-        Ok(Table { text, index, order: self.order })
     }
 }

@@ -1,17 +1,12 @@
-//! What can be wrong with a table: a [`TableError`] is the fault of its author, a [`LoadError`] is
-//! about the file.
+//! What can be wrong with the text of a table: its author's to mend.
 //!
-//! Every text says what is wrong, where, and what to do. Bytes of the table are shown escaped and
-//! cut, because the text ends up in a log: a key must not be able to forge a line of it.
+//! Every message says what is wrong, where, and what to do. Bytes of the table are shown escaped
+//! and cut, because the text ends up in a log: a key must not be able to forge a line of it.
 
-use crate::counted::counted;
 use std::error::Error;
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
 
 use super::MAX_TEXT_BYTES;
-use crate::os::files::WrongKind;
 
 /// The most bytes of a key or a value that an error shows.
 const EXCERPT_BYTES: usize = 64;
@@ -111,73 +106,6 @@ impl fmt::Display for TableError {
 }
 
 impl Error for TableError {}
-
-/// Why a table could not be loaded from a file.
-#[derive(Debug)]
-pub enum LoadError {
-    /// The file cannot be opened.
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The file was opened, but read(2) failed, or there was no memory for it.
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The path leads to a directory, a device, or something else that is not read.
-    Kind {
-        /// The path.
-        path: PathBuf,
-        /// What it leads to.
-        wrong: WrongKind,
-    },
-    /// The file is longer than the limit.
-    OverLimit {
-        /// The file.
-        path: PathBuf,
-        /// The limit, in bytes.
-        limit: u64,
-        /// The line, counted from 1, that holds the first byte beyond the limit.
-        line: usize,
-    },
-    /// The file was read, but its text is at fault.
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// The fault.
-        error: TableError,
-    },
-}
-
-impl fmt::Display for LoadError {
-    /// Paths are printed as Rust string literals, so that they cannot forge a line of a log.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LoadError::Open { path, error } => {
-                write!(f, "cannot open table {path:?}: {error}; check its path and permissions")
-            }
-            LoadError::Read { path, error } => {
-                write!(f, "cannot read table {path:?}: {error}; load it again once that is mended")
-            }
-            LoadError::Kind { path, wrong } => write!(f, "table {path:?} {wrong}"),
-            LoadError::OverLimit { path, limit, line } => write!(
-                f,
-                "table {path:?} passes the limit of {} on line {line}; \
-                 shorten it, or raise the limit ({MAX_TEXT_BYTES} at most)",
-                counted(*limit, "byte")
-            ),
-            LoadError::Content { path, error } => write!(f, "table {path:?}: {error}"),
-        }
-    }
-}
-
-/// Has no `source`: the text already contains the text of the source.
-impl Error for LoadError {}
 
 /// `bytes` escaped to printable ASCII, cut after [`EXCERPT_BYTES`] of them.
 pub(super) fn excerpt(bytes: &[u8]) -> String {

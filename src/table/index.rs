@@ -166,6 +166,7 @@ impl Index {
     }
 
     /// The index that was built with these buckets, of `len` keys.
+    #[cfg(unix)]
     pub(super) fn of_buckets(buckets: Bytes, len: usize) -> Index {
         Index { buckets, len }
     }

@@ -1,20 +1,122 @@
 //! Reading the file of a table into memory, up to a limit, and checking it meanwhile.
 
-use super::Table;
 use super::draft::Draft;
-use super::error::LoadError;
 use super::parse::Extent;
-use super::{ColumnOrder, MAX_TEXT_BYTES};
-use crate::os::files::{self, Accepted, OpenError};
+use super::{ColumnOrder, MAX_TEXT_BYTES, Table, TableError};
+use crate::counted::counted;
+use crate::os::files::{self, Accepted, OpenError, WrongKind};
+use std::error::Error;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Bytes that are read before they are checked: few enough to stay in the processor's cache.
 const CHUNK: usize = 256 * 1024;
 
+impl Table {
+    /// Reads the file at `path`, of at most `max_bytes` bytes, and builds a table from it.
+    ///
+    /// [`MAX_TEXT_BYTES`] is a limit, too. The file may be a FIFO or another pipe, such as
+    /// `/dev/stdin`: opening a FIFO waits until it has a writer, and reading waits until all
+    /// writers have closed it. A server that reloads while it serves uses [`Table::load_again`].
+    ///
+    /// The file is read, not mapped: if someone truncates a mapped file, the next access beyond its
+    /// new end is a SIGBUS, which kills the process.
+    ///
+    /// Lines are checked as they are read: after a fault nothing more is read. Only duplicate keys
+    /// are found at the end. Memory: the text once, and for a regular file at its exact size from
+    /// the start. During a reload the old table is in memory, too.
+    ///
+    /// # Errors
+    ///
+    /// A [`LoadError`], which names the path: the file cannot be opened or read, is a directory, a
+    /// device (other than /dev/null) or a socket, is over the limit, or its text is at fault. Never
+    /// reads on once the limit is passed.
+    pub fn load(path: &Path, order: ColumnOrder, max_bytes: u64) -> Result<Table, LoadError> {
+        load(path, order, max_bytes, Accepted::Streams)
+    }
+
+    /// As [`Table::load`], but only for a regular file: other kinds are refused before open(2),
+    /// which therefore never blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::load`], and if the file is a pipe or /dev/null.
+    pub fn load_again(path: &Path, order: ColumnOrder, max_bytes: u64) -> Result<Table, LoadError> {
+        load(path, order, max_bytes, Accepted::RegularFiles)
+    }
+}
+
+/// Why a table could not be loaded from a file.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The file cannot be opened.
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The file was opened, but read(2) failed, or there was no memory for it.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The path leads to a directory, a device, or something else that is not read.
+    Kind {
+        /// The path.
+        path: PathBuf,
+        /// What it leads to.
+        wrong: WrongKind,
+    },
+    /// The file is longer than the limit.
+    OverLimit {
+        /// The file.
+        path: PathBuf,
+        /// The limit, in bytes.
+        limit: u64,
+        /// The line, counted from 1, that holds the first byte beyond the limit.
+        line: usize,
+    },
+    /// The file was read, but its text is at fault.
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The fault.
+        error: TableError,
+    },
+}
+
+impl fmt::Display for LoadError {
+    /// Paths are printed as Rust string literals, so that they cannot forge a line of a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Open { path, error } => {
+                write!(f, "cannot open table {path:?}: {error}; check its path and permissions")
+            }
+            LoadError::Read { path, error } => {
+                write!(f, "cannot read table {path:?}: {error}; load it again once that is mended")
+            }
+            LoadError::Kind { path, wrong } => write!(f, "table {path:?} {wrong}"),
+            LoadError::OverLimit { path, limit, line } => write!(
+                f,
+                "table {path:?} passes the limit of {} on line {line}; \
+                 shorten it, or raise the limit ({MAX_TEXT_BYTES} at most)",
+                counted(*limit, "byte")
+            ),
+            LoadError::Content { path, error } => write!(f, "table {path:?}: {error}"),
+        }
+    }
+}
+
+/// Has no `source`: the text already contains the text of the source.
+impl Error for LoadError {}
+
 /// Loads the table in the file at `path`, which has at most `max_bytes` bytes.
-pub(super) fn load(
+fn load(
     path: &Path,
     order: ColumnOrder,
     max_bytes: u64,

@@ -1,23 +1,15 @@
 //! Who should have been let in: the rules and limits on addresses once more, as naive as can be. It
 //! follows the server's calls, in the order in which they were made.
 
-use crate::homes::CLIENTS;
-use crate::kernel::Kernel;
-use crate::knobs::Knob;
-use crate::net::SimNet;
+use crate::homes::{CLIENTS, Home, Neighbourhood};
 use readyd::io::clock::Moment;
 use readyd::server::Server;
 use readyd::server::limits::Limits;
+use readyd::testkit::kernel::Kernel;
+use readyd::testkit::knobs::Knob;
+use readyd::testkit::net::SimNet;
+use readyd::testkit::sockets::Passage;
 use std::collections::BTreeSet;
-
-/// What the server did about a connection, as far as it matters at the door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Passage {
-    Accepted(usize),
-    Registered(usize),
-    CannotRegister(usize),
-    Closed(usize),
-}
 
 /// Why a client should be turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +33,7 @@ struct Allowance {
 /// What is known of all clients.
 #[derive(Debug, Default)]
 pub(crate) struct Doorman {
+    neighbourhood: Neighbourhood,
     /// Connections of each client.
     open: [usize; CLIENTS],
     allowances: [Option<Allowance>; CLIENTS],
@@ -51,6 +44,10 @@ pub(crate) struct Doorman {
 }
 
 impl Doorman {
+    pub(crate) fn new(neighbourhood: Neighbourhood) -> Doorman {
+        Doorman { neighbourhood, ..Doorman::default() }
+    }
+
     /// # Errors
     ///
     /// Who was let in or turned away and should not have been; or what was counted wrongly.
@@ -87,13 +84,13 @@ impl Doorman {
                     other => return Err(format!("that was for {other:?}")),
                 }
                 if let Passage::Registered(_) = passage {
-                    self.open[kernel.facts[link].home.client()] += 1;
+                    self.open[Home::at(kernel.facts[link].source).client()] += 1;
                     self.inside.insert(link);
                 }
                 Ok(())
             }
             Passage::Closed(link) if self.inside.remove(&link) => {
-                self.open[kernel.facts[link].home.client()] -= 1;
+                self.open[Home::at(kernel.facts[link].source).client()] -= 1;
                 Ok(())
             }
             Passage::Closed(link) => match self.at_door.take_if(|(other, _)| *other == link) {
@@ -111,8 +108,8 @@ impl Doorman {
         now: Moment,
         limits: &Limits,
     ) -> Result<(), Refusal> {
-        let home = kernel.facts[link].home;
-        if !kernel.neighbourhood.welcomes(home) {
+        let home = Home::at(kernel.facts[link].source);
+        if !self.neighbourhood.welcomes(home) {
             return Err(Refusal::Denied);
         }
         let client = home.client();

@@ -1,11 +1,11 @@
 //! At the end nothing is left, and all that was counted adds up.
 
-use crate::homes::link_of;
 use crate::sessions::Asker;
-use crate::sockets::Owner;
 use crate::world::World;
 use readyd::client::{Finished, SessionError};
 use readyd::server::close::CloseReason;
+use readyd::testkit::sockets::Owner;
+use readyd::testkit::sockets::link_of;
 
 impl World {
     /// # Errors
@@ -89,7 +89,7 @@ impl World {
 
     /// Whether anything at all could have made a session fail.
     fn may_fail(&self, result: &Result<(), SessionError>) -> bool {
-        let had_faults = self.setup.knobs != crate::knobs::Knobs::default();
+        let had_faults = self.setup.knobs != readyd::testkit::knobs::Knobs::default();
         had_faults || self.kernel.borrow().faults.had_injection || matches!(result, Ok(()))
     }
 

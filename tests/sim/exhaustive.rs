@@ -1,11 +1,11 @@
-//! Every call of every scenario fails once in every way there is, and once for as long as the scenario
-//! lasts; each time the oracle must find nothing.
+//! Every call of every scenario fails once in every way there is, and once for as long as the
+//! scenario lasts; each time the oracle must find nothing.
 
-use crate::faults::Injection;
 use crate::scenarios;
 use crate::setup::Setup;
 use crate::volume;
 use crate::world::World;
+use readyd::testkit::faults::Injection;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

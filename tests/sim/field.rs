@@ -1,9 +1,7 @@
-//! The faults by which real systems fell, a test each. The oracle looks on in all of them: here stands
-//! what has to happen besides.
+//! The faults by which real systems fell, a test each. The oracle looks on in all of them: here
+//! stands what has to happen besides.
 
-use crate::faults::Call;
 use crate::homes::Home;
-use crate::knobs::{Knob, Knobs};
 use crate::model::Kind;
 use crate::peers::{Ending, MINUTE, Peer, Plan, Reading, Writing};
 use crate::setup::{Action, Setup};
@@ -11,6 +9,8 @@ use crate::wire::frame;
 use crate::world::World;
 use readyd::server::close::CloseReason;
 use readyd::server::limits::Limits;
+use readyd::testkit::faults::Call;
+use readyd::testkit::knobs::{Knob, Knobs};
 use std::time::Duration;
 
 /// Worlds in which chance has a part are tried with so many seeds.
@@ -54,7 +54,8 @@ fn sim_fault_01_emfile_at_accept() {
     setup.limits.idle_timeout = Duration::from_secs(100);
     let world = run(setup);
     assert_eq!(world.oracle.closes.iter().sum::<u64>(), 12, "all were let in");
-    // Once a second, and when a place becomes free; besides, each listener's backlog is found empty.
+    // Once a second, and when a place becomes free; besides, each listener's backlog is found
+    // empty.
     let calls = &world.kernel.borrow().faults.calls;
     let accepts = calls.iter().filter(|&&call| call == Call::Accept).count();
     assert!(accepts < 100 + 12 * 3, "{accepts} calls of accept: the loop spins");
@@ -112,8 +113,9 @@ fn sim_fault_07_never_reading_client() {
     assert_eq!(closes(&world, CloseReason::PeerClosed), 1);
 }
 
-/// A client of an endless service reads so much, takes in a few bytes each time, and no more; no event
-/// tells of room as small as that. The oracle sees whether it is closed in time, to the millisecond.
+/// A client of an endless service reads so much, takes in a few bytes each time, and no more; no
+/// event tells of room as small as that. The oracle sees whether it is closed in time, to the
+/// millisecond.
 #[test]
 fn field_server_18_a_window_that_opens_a_few_bytes_at_a_time_prolongs_no_deadline() {
     for seed in SEEDS {

@@ -1,11 +1,11 @@
-//! Where clients live: their addresses, which of them count as one client, and in which ranges they are.
-//! All of it is written down by hand, so that the oracle shares no code with what it checks.
+//! Where clients live: their addresses, which of them count as one client, and in which ranges they
+//! are. All of it is written down by hand, so that the oracle shares no code with what it checks.
 
-use crate::dice::Dice;
-use crate::knobs::{Knob, Knobs};
 use readyd::io::address::Peer;
 use readyd::server::access::{AccessRules, ranges};
 use readyd::server::limits::Limits;
+use readyd::testkit::dice::Dice;
+use readyd::testkit::knobs::{Knob, Knobs};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// One of [`HOMES`]: what lives there has that address.
@@ -54,9 +54,6 @@ const RANGES: [(&str, &[usize]); 8] = [
     ("::/0", &[3, 4, 5]),
 ];
 
-/// The port of connection 0; each further one has the next.
-const FIRST_PORT: u16 = 1024;
-
 impl Home {
     pub(crate) const ALL: [Home; HOMES.len()] = {
         let mut all = [Home(0); HOMES.len()];
@@ -68,10 +65,15 @@ impl Home {
         all
     };
 
-    /// The address from which connection `link` is made.
-    pub(crate) fn address(self, link: usize) -> SocketAddr {
-        let port = u16::try_from(link).ok().and_then(|link| link.checked_add(FIRST_PORT));
-        SocketAddr::new(HOMES[self.0].0, port.expect("a world has fewer connections than ports"))
+    /// Its address.
+    pub(crate) fn ip(self) -> IpAddr {
+        HOMES[self.0].0
+    }
+
+    /// Who lives at `ip`.
+    pub(crate) fn at(ip: IpAddr) -> Home {
+        let number = HOMES.iter().position(|(home, _)| *home == ip);
+        Home(number.expect("all connections are made from homes"))
     }
 
     /// The client that it counts as, below [`CLIENTS`].
@@ -88,11 +90,6 @@ pub(crate) fn address_of(peer: Peer) -> Option<SocketAddr> {
     }
 }
 
-/// The connection made from `address`.
-pub(crate) fn link_of(address: SocketAddr) -> Option<usize> {
-    address.port().checked_sub(FIRST_PORT).map(usize::from)
-}
-
 /// Who there is in a world, and who of them may come.
 #[derive(Clone, Debug)]
 pub(crate) struct Neighbourhood {
@@ -100,13 +97,19 @@ pub(crate) struct Neighbourhood {
     welcome: [bool; HOMES.len()],
 }
 
+impl Default for Neighbourhood {
+    fn default() -> Neighbourhood {
+        Neighbourhood::of_all()
+    }
+}
+
 impl Neighbourhood {
     pub(crate) fn of_all() -> Neighbourhood {
         Neighbourhood { homes: Home::ALL.to_vec(), welcome: [true; HOMES.len()] }
     }
 
-    /// Draws rules and limits on addresses. Where there are some, only a few addresses are lived at, so
-    /// that they matter.
+    /// Draws rules and limits on addresses. Where there are some, only a few addresses are lived
+    /// at, so that they matter.
     pub(crate) fn draw(
         knobs: Knobs,
         limits: &mut Limits,

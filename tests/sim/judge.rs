@@ -1,11 +1,11 @@
 //! Whether a connection was closed for a reason that it had.
 
-use crate::facts::Facts;
 use crate::model::{Kind, Scene};
 use crate::watch::Watch;
 use nix::errno::Errno;
 use readyd::io::clock::Moment;
 use readyd::server::close::CloseReason;
+use readyd::testkit::facts::Facts;
 
 /// The evidence on one connection.
 pub(crate) struct Court<'a> {
@@ -106,8 +106,8 @@ impl Court<'_> {
         let model = &self.watch.model;
         ensure(self.may_shed, "there was memory left")?;
         ensure(self.facts.is_aborted, "the kernel still holds its output")?;
-        // What one makes without being asked, and what the other keeps of an acknowledgement until its
-        // output is taken, answers nothing.
+        // What one makes without being asked, and what the other keeps of an acknowledgement until
+        // its output is taken, answers nothing.
         let owes_nothing = matches!(model.kind, Kind::Chargen | Kind::DaytimeAck);
         ensure(!answered || !model.unfinished.is_empty() || owes_nothing, "it held nothing")
     }
@@ -134,8 +134,8 @@ fn ensure(holds: bool, what: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what.to_owned()) }
 }
 
-/// Gives each connection one of its possible reasons, each reason as often as it was counted, which is
-/// `left`; `None` if that cannot be.
+/// Gives each connection one of its possible reasons, each reason as often as it was counted, which
+/// is `left`; `None` if that cannot be.
 pub(crate) fn assign(
     possible: &[Vec<CloseReason>],
     left: &mut [u64; CloseReason::ALL.len()],

@@ -1,12 +1,12 @@
-//! The memory that connections hold: that the server's sum of it is right and within its limit, and who
-//! had to go when it was not.
+//! The memory that connections hold: that the server's sum of it is right and within its limit, and
+//! who had to go when it was not.
 
-use crate::facts::Facts;
-use crate::kernel::Kernel;
 use crate::model::Kind;
 use crate::watch::Watch;
 use readyd::server::ConnectionSnapshot;
 use readyd::server::limits::Limits;
+use readyd::testkit::facts::Facts;
+use readyd::testkit::kernel::Kernel;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A queue's own size, and the least that a vector allocates; generously.
@@ -61,8 +61,8 @@ impl Ledger {
         self.after.insert(link, Held { input, output, read: facts.read, sent: facts.sent });
     }
 
-    /// Between turns the sum is known to the byte, and never over the limit. Within one it may be, by
-    /// what a single visit adds.
+    /// Between turns the sum is known to the byte, and never over the limit. Within one it may be,
+    /// by what a single visit adds.
     ///
     /// # Errors
     ///
@@ -150,7 +150,8 @@ fn most_held(kernel: &Kernel, link: usize, held: Held, watch: &Watch, limits: &L
     };
     let waited = kernel.now.since(model.unfinished_since);
     let is_over = model.kind.has_lines() || waited >= limits.frame_timeout;
-    // Two visits are possible in one turn: what waited after the first may have been sent in the second.
+    // Two visits are possible in one turn: what waited after the first may have been sent in the
+    // second.
     let sent = (facts.sent - held.sent) as usize;
     let owed = match model.kind {
         Kind::Chargen => PRODUCED,

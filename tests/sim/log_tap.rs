@@ -1,8 +1,8 @@
 //! The server's log, read as an operator would: which connection was closed, and why.
 
-use crate::homes::link_of;
 use log::{LevelFilter, Log, Metadata, Record};
 use readyd::server::close::CloseReason;
+use readyd::testkit::sockets::link_of;
 use std::cell::RefCell;
 
 struct Tap;

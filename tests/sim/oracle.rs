@@ -1,23 +1,26 @@
 //! The oracle: after every turn of the server it compares what was done with what should have been.
 
 use crate::doorman::Doorman;
-use crate::homes::{address_of, link_of};
+use crate::homes::Neighbourhood;
+use crate::homes::address_of;
 use crate::judge;
-use crate::kernel::Kernel;
-use crate::knobs::Knob;
 use crate::ledger::{Books, Ledger};
 use crate::log_tap;
 use crate::model::{Kind, Model, Scene};
-use crate::net::SimNet;
-use crate::sockets::Owner;
 use crate::watch::Watch;
 use readyd::io::clock::WallTime;
 use readyd::io::event_loop::LoopControl;
 use readyd::server::close::CloseReason;
 use readyd::server::limits::Limits;
 use readyd::server::{ConnectionSnapshot, Server};
+use readyd::testkit::kernel::Kernel;
+use readyd::testkit::knobs::Knob;
+use readyd::testkit::net::SimNet;
+use readyd::testkit::sockets::Owner;
+use readyd::testkit::sockets::{link_of, source_address};
 
-/// What the largest reply can be that is not an echo, on a service without requests: a read's worth.
+/// What the largest reply can be that is not an echo, on a service without requests: a read's
+/// worth.
 const LARGEST_PIECE: usize = 64 * 1024;
 
 /// All that is known of the server from outside.
@@ -44,8 +47,9 @@ pub(crate) struct TurnDone<'a> {
 }
 
 impl Oracle {
-    pub(crate) fn new(limits: &Limits) -> Oracle {
-        Oracle { all_logged: limits.log_rate > 1000, ..Oracle::default() }
+    pub(crate) fn new(limits: &Limits, neighbourhood: Neighbourhood) -> Oracle {
+        let doorman = Doorman::new(neighbourhood);
+        Oracle { all_logged: limits.log_rate > 1000, doorman, ..Oracle::default() }
     }
 
     /// # Errors
@@ -113,7 +117,7 @@ impl Oracle {
         if facts.is_turned_away() {
             return Ok(());
         }
-        let address = facts.home.address(link);
+        let address = source_address(facts.source, link);
         if self.watches.len() <= link {
             self.watches.resize_with(link + 1, || None);
         }
@@ -262,8 +266,8 @@ impl Oracle {
         }
     }
 
-    /// The reasons for which a connection can have been closed: the one in the log, if it is there and
-    /// a right one.
+    /// The reasons for which a connection can have been closed: the one in the log, if it is there
+    /// and a right one.
     fn possible_reasons(
         &self,
         kernel: &Kernel,

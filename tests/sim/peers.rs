@@ -1,11 +1,11 @@
 //! Scripted peers of the server, on the bare kernel: they share no code with the programs.
 
 use crate::homes::Home;
-use crate::kernel::Kernel;
 use crate::model::Kind;
-use crate::sockets::{Fate, Owner, Progress, listener_address};
 use crate::wire::{self, Start};
 use readyd::io::clock::Moment;
+use readyd::testkit::kernel::Kernel;
+use readyd::testkit::sockets::{Fate, Owner, Progress, listener_address};
 use std::time::Duration;
 
 /// From one byte of a trickling peer to its next.
@@ -60,6 +60,8 @@ pub(crate) enum Ending {
 pub(crate) struct Plan {
     pub(crate) kind: Kind,
     pub(crate) home: Home,
+    /// Whether the rules let it in.
+    pub(crate) is_welcome: bool,
     /// It connects when the world has come so far.
     pub(crate) starts_at: u64,
     pub(crate) requests: Vec<Vec<u8>>,
@@ -74,6 +76,7 @@ impl Plan {
         Plan {
             kind,
             home: Home::default(),
+            is_welcome: true,
             starts_at: 0,
             requests,
             writing: Writing::Pieces(usize::MAX),
@@ -191,8 +194,8 @@ impl Peer {
             State::Waiting if kernel.now < self.acts_at => false,
             State::Waiting => {
                 let address = listener_address(self.plan.kind as usize);
-                let home = self.plan.home;
-                let end = kernel.connect(Owner::Peer, home, address).expect("it has no faults");
+                let source = self.plan.home.ip();
+                let end = kernel.connect(Owner::Peer, source, address).expect("it has no faults");
                 self.state = State::Connected { end };
                 true
             }
@@ -345,8 +348,7 @@ impl Peer {
     fn close(&mut self, kernel: &mut Kernel, end: usize) {
         kernel.close(end);
         self.state = State::Done;
-        let is_welcome = kernel.neighbourhood.welcomes(self.plan.home);
-        if self.was_reset && is_welcome && kernel.facts[end / 2].is_turned_away() {
+        if self.was_reset && self.plan.is_welcome && kernel.facts[end / 2].is_turned_away() {
             self.come_again(kernel);
         }
     }

@@ -1,9 +1,9 @@
 //! Servers that mean no good, for the client under test to speak with.
 
-use crate::dice::Dice;
-use crate::kernel::Kernel;
 use crate::wire::frame;
 use readyd::client::SessionError;
+use readyd::testkit::dice::Dice;
+use readyd::testkit::kernel::Kernel;
 use std::collections::BTreeMap;
 
 /// What a rogue does.
@@ -72,7 +72,7 @@ impl Rogues {
     pub(crate) fn act(&mut self, kernel: &mut Kernel) -> bool {
         let mut acted = false;
         while let Ok(end) = kernel.accept(self.listener) {
-            let fate = Dice::new(kernel.dice.next()).pick(&FATES);
+            let fate = Dice::new(kernel.dice.next_u64()).pick(&FATES);
             self.fates.insert(end / 2, fate);
             self.rogues.push(Rogue {
                 end,

@@ -1,12 +1,12 @@
 //! Small worlds that are written down: what they show should go right whatever one call fails with.
 
 use crate::homes::Home;
-use crate::knobs::{Knob, Knobs};
 use crate::model::Kind;
 use crate::peers::{Ending, Plan, Reading, Writing};
 use crate::setup::{Action, Setup};
-use crate::sockets::listener_address;
 use crate::wire::frame;
+use readyd::testkit::knobs::{Knob, Knobs};
+use readyd::testkit::sockets::listener_address;
 use std::time::Duration;
 
 /// A name, and what makes the world.
@@ -165,7 +165,7 @@ fn clients_look_up() -> Setup {
 fn clients_second_address() -> Setup {
     let mut setup = clients_look_up();
     let mut refusing = listener_address(0);
-    refusing.set_port(crate::sockets::REFUSING_PORT);
+    refusing.set_port(readyd::testkit::sockets::REFUSING_PORT);
     setup.fleet.addresses.insert(0, refusing);
     setup.fleet.limits.session.connect_timeout = Duration::from_secs(2);
     setup

@@ -1,15 +1,15 @@
 //! What a seed makes of a world: its knobs, its limits, its peers and what they will say.
 
-use crate::dice::Dice;
-use crate::faults::Injection;
 use crate::homes::{Home, Neighbourhood};
-use crate::knobs::{Knob, Knobs};
 use crate::model::Kind;
 use crate::peers::{Ending, MINUTE, Plan, Reading, Writing};
-use crate::sockets::{BARRED_PORT, REFUSING_PORT, SILENT_PORT, listener_address};
 use crate::wire::frame;
 use readyd::client::FleetLimits;
 use readyd::server::limits::Limits;
+use readyd::testkit::dice::Dice;
+use readyd::testkit::faults::Injection;
+use readyd::testkit::knobs::{Knob, Knobs};
+use readyd::testkit::sockets::{BARRED_PORT, REFUSING_PORT, SILENT_PORT, listener_address};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -157,6 +157,7 @@ impl Setup {
         let total: usize = requests.iter().map(Vec::len).sum();
         let mut plan = Plan::new(kind, requests);
         plan.home = self.neighbourhood.pick(dice);
+        plan.is_welcome = self.neighbourhood.welcomes(plan.home);
         if !self.knobs.has(Knob::ReconnectStorm) {
             plan.starts_at = dice.below(self.operations as usize / 2) as u64;
         }
@@ -247,7 +248,7 @@ impl Setup {
             0 | 1 => dice.below(600),
             _ => dice.below(40),
         };
-        let letter = dice.next().to_le_bytes()[0];
+        let letter = dice.next_u64().to_le_bytes()[0];
         [name.as_bytes(), &vec![letter; size.min(most)]].concat()
     }
 

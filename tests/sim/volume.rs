@@ -1,10 +1,10 @@
 //! Many seeds, or one: what the command line and the environment ask for.
 
-use crate::knobs::{Counts, Knob, Knobs};
 use crate::setup::Setup;
 use crate::world::World;
 use crate::{heap, log_tap, wire};
 use readyd::server::close::CloseReason;
+use readyd::testkit::knobs::{Counts, Knob, Knobs};
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;

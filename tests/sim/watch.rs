@@ -1,10 +1,10 @@
 //! One open connection after a turn: what the server holds of it, and for how long something waits.
 
-use crate::facts::Facts;
 use crate::model::{Kind, Model, Scene};
 use readyd::io::clock::Moment;
 use readyd::server::ConnectionSnapshot;
 use readyd::server::close::CloseReason;
+use readyd::testkit::facts::Facts;
 use std::time::Duration;
 
 /// Timers fire on whole milliseconds.

@@ -1,27 +1,27 @@
-//! A world: the real server, the real client and scripted peers on one simulated kernel, stepped one
-//! after the other in virtual time.
+//! A world: the real server, the real client and scripted peers on one simulated kernel, stepped
+//! one after the other in virtual time.
 
-use crate::dice::{Dice, mix};
 use crate::homes::Home;
-use crate::kernel::Kernel;
-use crate::knobs::Knob;
 use crate::log_tap;
 use crate::model::Kind;
-use crate::net::{SimListener, SimNet};
 use crate::oracle::{Oracle, TurnDone};
 use crate::peers::Peer;
 use crate::rogues::Rogues;
 use crate::sessions::Asker;
 use crate::setup::{FleetSetup, Setup};
-use crate::sockets::Owner;
 use crate::tables;
-use crate::trace::{Outcome, What};
 use readyd::client::Fleet;
 use readyd::handlers::Service;
 use readyd::handlers::daytime::{Calendar, Format};
 use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl};
 use readyd::server::Server;
+use readyd::testkit::dice::{Dice, mix};
+use readyd::testkit::kernel::Kernel;
+use readyd::testkit::knobs::Knob;
+use readyd::testkit::net::{SimListener, SimNet};
+use readyd::testkit::sockets::Owner;
+use readyd::testkit::trace::{Outcome, What};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -103,11 +103,11 @@ impl World {
         kernel.linger = setup.limits.linger_timeout;
         kernel.connect_timeout = setup.fleet.limits.session.connect_timeout;
         kernel.descriptor_limit = setup.descriptor_limit;
-        kernel.neighbourhood = setup.neighbourhood.clone();
         kernel.faults.injection = setup.injection;
         kernel.faults.keep_calls = true;
         let kernel = Rc::new(RefCell::new(kernel));
-        let net = |owner, home| SimNet { kernel: Rc::clone(&kernel), owner, home };
+        let net =
+            |owner, home: Home| SimNet { kernel: Rc::clone(&kernel), owner, source: home.ip() };
         let now = kernel.borrow().now;
         let limits = setup.limits.clone();
         let calendar = Calendar::utc();
@@ -129,7 +129,7 @@ impl World {
             server_loop: Loop::new(Owner::Server),
             peers: setup.peers.iter().cloned().map(Peer::new).collect(),
             rogues: Rogues::new(Kind::ALL.len()),
-            oracle: Oracle::new(&setup.limits),
+            oracle: Oracle::new(&setup.limits, setup.neighbourhood.clone()),
             dice: Dice::new(mix(seed ^ 2)),
             kernel,
             setup,

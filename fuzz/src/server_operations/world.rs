@@ -63,7 +63,7 @@ impl World {
                 }
             }
             Operation::Unknown { token, readiness } => {
-                self.tell(Token(token as usize), readiness_of(readiness));
+                self.tell(Token(token as u64), readiness_of(readiness));
             }
             Operation::Reload => {
                 self.version += 1;
@@ -256,8 +256,8 @@ impl World {
         assert_eq!(seen, self.peers.len() as u64, "someone still waits");
     }
 
-    /// The server is told to stop, so many times: what has arrived by then is answered, unless it was
-    /// told twice.
+    /// The server is told to stop, so many times: what has arrived by then is answered, unless it
+    /// was told twice.
     pub(super) fn drain(&mut self, times: usize) {
         self.heal();
         {
@@ -279,7 +279,8 @@ impl World {
         self.check_end(self.is_patient && times == 1);
     }
 
-    /// Nothing is left of any connection, and everyone got what was theirs; all of it, if `is_whole`.
+    /// Nothing is left of any connection, and everyone got what was theirs; all of it, if
+    /// `is_whole`.
     fn check_end(&mut self, is_whole: bool) {
         assert_eq!(self.server.stats().open(), 0, "connections are left");
         assert_eq!(self.net.0.borrow().open, 0, "sockets are left");

@@ -7,6 +7,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// The process has no descriptor left, errno(3): the number is the same on every Unix.
+const EMFILE: i32 = 24;
+
 /// Why a session failed.
 #[derive(Debug)]
 pub enum SessionError {
@@ -46,7 +49,7 @@ impl fmt::Display for SessionError {
                     io::ErrorKind::AddrNotAvailable => {
                         f.write_str("no local port is free (widen net.ipv4.ip_local_port_range)")
                     }
-                    _ if error.raw_os_error() == Some(nix::libc::EMFILE) => {
+                    _ if error.raw_os_error() == Some(EMFILE) => {
                         f.write_str("too many open files (raise the limit with ulimit -n)")
                     }
                     _ => write!(f, "{error}"),

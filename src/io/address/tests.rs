@@ -1,5 +1,6 @@
 use super::{Address, Credentials, Peer, UnixAddress, UnixAddressError};
 use crate::config::address::AddressError;
+use crate::os::listener::unix::sock_addr;
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -16,13 +17,13 @@ fn unix(text: &str) -> Result<UnixAddress, UnixAddressError> {
 fn field_server_21_a_unix_address_is_a_path_or_an_abstract_name() {
     let file = unix("unix:/run/x.sock").expect("an address");
     assert_eq!(file.path(), Some(Path::new("/run/x.sock")));
-    let sock_addr = file.to_sock_addr().expect("it was checked");
-    assert_eq!(sock_addr.as_pathname(), Some(Path::new("/run/x.sock")));
+    let address = sock_addr(&file).expect("it was checked");
+    assert_eq!(address.as_pathname(), Some(Path::new("/run/x.sock")));
 
     let name = unix("unix:@x y").expect("an address");
     assert_eq!(name.path(), None);
-    let sock_addr = name.to_sock_addr().expect("it was checked");
-    assert_eq!(sock_addr.as_abstract_namespace(), Some(b"x y".as_slice()));
+    let address = sock_addr(&name).expect("it was checked");
+    assert_eq!(address.as_abstract_namespace(), Some(b"x y".as_slice()));
 }
 
 #[test]
@@ -40,7 +41,7 @@ fn field_server_21_what_no_unix_socket_can_be_bound_to_is_refused_with_its_reaso
     let name = |len: usize| "n".repeat(len);
     for longest in [format!("unix:/{}", name(106)), format!("unix:@{}", name(107))] {
         let address = unix(&longest).expect("107 bytes");
-        address.to_sock_addr().expect("sun_path takes 107 bytes");
+        sock_addr(&address).expect("sun_path takes 107 bytes");
     }
     for longer in [format!("unix:/{}", name(107)), format!("unix:@{}", name(108))] {
         assert_eq!(unix(&longer), Err(UnixAddressError::TooLong(108)));
@@ -107,7 +108,7 @@ proptest! {
     fn field_server_21_any_text_is_an_address_or_an_error(text in "\\PC*", path in any::<String>()) {
         let _ = text.parse::<Address>();
         if let Ok(address) = format!("unix:{path}").parse::<UnixAddress>() {
-            prop_assert!(address.to_sock_addr().is_ok());
+            prop_assert!(sock_addr(&address).is_ok());
             prop_assert_eq!(address.to_string(), format!("unix:{path}"));
         }
     }

@@ -7,11 +7,12 @@
 //! when the last [`Listener`] with it is dropped, unless another file has taken its place.
 
 use super::Listener;
-use crate::io::address::UnixAddress;
-use socket2::{Domain, Socket, Type};
+use crate::io::address::{Address, UnixAddress};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::fmt;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,10 +37,40 @@ pub struct Bound {
 pub fn bind(address: &UnixAddress) -> io::Result<Bound> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&address.to_sock_addr()?)?;
+    socket.bind(&sock_addr(address)?)?;
     // Without its identity the file could be another one by then, so it is not removed.
     let file = address.path().and_then(|path| SocketFile::at(path).ok()).map(Arc::new);
     Ok(Bound { file, socket })
+}
+
+/// The address as bind(2) and connect(2) take it.
+///
+/// # Errors
+///
+/// None: it was checked when it was read.
+pub fn sock_addr(address: &UnixAddress) -> io::Result<SockAddr> {
+    match address.as_str().strip_prefix('@') {
+        Some(name) => SockAddr::unix(format!("\0{name}")),
+        None => SockAddr::unix(address.as_str()),
+    }
+}
+
+/// The address that a unix socket is bound to.
+///
+/// # Errors
+///
+/// What getsockname(2) says; [`io::ErrorKind::InvalidData`] if the socket has an address that
+/// cannot be written, such as a relative path.
+pub fn address_of(socket: &impl AsFd) -> io::Result<Address> {
+    let address = SockRef::from(socket).local_addr()?;
+    let text = match (address.as_pathname(), address.as_abstract_namespace()) {
+        (Some(path), _) => path.to_str().map(str::to_owned),
+        (None, Some(name)) => std::str::from_utf8(name).ok().map(|name| format!("@{name}")),
+        (None, None) => None,
+    };
+    let not_written = || io::Error::from(ErrorKind::InvalidData);
+    let address = UnixAddress::new(&text.ok_or_else(not_written)?);
+    address.map(Address::Unix).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
 }
 
 impl Bound {
@@ -126,7 +157,7 @@ impl Obstacle {
 fn try_to_connect(address: &UnixAddress) -> io::Result<()> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    socket.connect(&address.to_sock_addr()?)
+    socket.connect(&sock_addr(address)?)
 }
 
 /// What is there, and what to do.

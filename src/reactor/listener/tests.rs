@@ -21,7 +21,7 @@ fn listening(name: &str) -> (MioNet, Listener, UnixAddress) {
 
 fn connect(address: &UnixAddress) -> io::Result<UnixStream> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.connect(&address.to_sock_addr()?)?;
+    socket.connect(&unix::sock_addr(address)?)?;
     Ok(socket.into())
 }
 

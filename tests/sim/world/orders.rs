@@ -1,11 +1,11 @@
 //! What comes to a world from outside: signals and clocks, by chance or by order.
 
 use super::World;
-use crate::knobs::Knob;
 use crate::setup::Action;
-use crate::sockets::Owner;
 use crate::tables;
-use crate::trace::{Outcome, What};
+use readyd::testkit::knobs::Knob;
+use readyd::testkit::sockets::Owner;
+use readyd::testkit::trace::{Outcome, What};
 use std::time::Duration;
 
 impl World {

@@ -1,15 +1,15 @@
 //! Listening sockets: who comes into a backlog, and when; who is ignored, and who is reset.
 //!
-//! A handshake takes time. Between the last accept and the close of its listener a client may come to be
-//! connected; it is reset then, as by Linux.
+//! A handshake takes time. Between the last accept and the close of its listener a client may come
+//! to be connected; it is reset then, as by Linux.
 
-use crate::faults::Call;
-use crate::kernel::Kernel;
-use crate::knobs::Knob;
-use crate::sockets::{Backlog, Fate, Handshake, LISTENER_PORT, Owner, Progress, SILENT_PORT};
-use crate::trace::{Outcome, What};
+use super::faults::Call;
+use super::kernel::Kernel;
+use super::knobs::Knob;
+use super::sockets::{Backlog, Fate, Handshake, LISTENER_PORT, Owner, Progress, SILENT_PORT};
+use super::trace::{Outcome, What};
+use crate::io::net::Handshakes;
 use nix::errno::Errno;
-use readyd::io::net::Handshakes;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +22,8 @@ const FEW: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Kernel {
-    pub(crate) fn add_listener(&mut self, owner: Owner) -> usize {
+    /// A listening socket of `owner`. Returns its number.
+    pub fn add_listener(&mut self, owner: Owner) -> usize {
         self.listeners.push(Backlog {
             owner,
             token: None,
@@ -37,7 +38,7 @@ impl Kernel {
     }
 
     /// A segment of the handshake of `index` arrives.
-    pub(crate) fn reach_listener(&mut self, index: usize, address: SocketAddr) {
+    pub fn reach_listener(&mut self, index: usize, address: SocketAddr) {
         let number = usize::from(address.port().saturating_sub(LISTENER_PORT));
         let is_silent = address.port() == SILENT_PORT && self.has(Knob::DeadAddresses);
         let is_slow = self.has(Knob::SlowHandshakes);
@@ -80,7 +81,7 @@ impl Kernel {
     }
 
     /// The next client in the backlog; one whose handshake was left unfinished takes its place.
-    pub(crate) fn take_from_backlog(&mut self, number: usize) -> Option<usize> {
+    pub fn take_from_backlog(&mut self, number: usize) -> Option<usize> {
         let backlog = &mut self.listeners[number];
         let taken = backlog.waiting.pop_front()?;
         if let Some(next) = backlog.unfinished.pop_front() {
@@ -91,7 +92,7 @@ impl Kernel {
     }
 
     /// SO_ATTACH_FILTER.
-    pub(crate) fn hold_off(&mut self, number: usize) -> io::Result<()> {
+    pub fn hold_off(&mut self, number: usize) -> io::Result<()> {
         let fault = self.faults.next(Call::HoldOff, self.knobs, &mut self.dice);
         let backlog = &mut self.listeners[number];
         backlog.is_held_off = fault.is_none();
@@ -101,7 +102,7 @@ impl Kernel {
     }
 
     /// SO_DETACH_FILTER. Who was ignored tries again.
-    pub(crate) fn admit(&mut self, number: usize) {
+    pub fn admit(&mut self, number: usize) {
         self.listeners[number].is_held_off = false;
         self.note(Owner::Server, What::Admit, number, Outcome::Done);
         self.try_again(number);
@@ -118,7 +119,7 @@ impl Kernel {
     }
 
     /// What sock_diag tells of handshakes with these listeners.
-    pub(crate) fn handshakes(&mut self, listeners: &[usize]) -> Handshakes {
+    pub fn handshakes(&mut self, listeners: &[usize]) -> Handshakes {
         let fault = self.faults.next(Call::Handshakes, self.knobs, &mut self.dice);
         let is_in_flight = listeners.iter().any(|&number| self.has_handshake(number));
         let outcome = Outcome::Count(is_in_flight.into());
@@ -145,7 +146,7 @@ impl Kernel {
     }
 
     /// Whoever is connected, and was not accepted, is reset: the server must not let that happen.
-    pub(crate) fn close_listener(&mut self, number: usize) {
+    pub fn close_listener(&mut self, number: usize) {
         let has_handshake = self.has_handshake(number);
         let backlog = &mut self.listeners[number];
         let owner = backlog.owner;

@@ -1,23 +1,35 @@
 //! What a call may fail with: by chance where a knob is on, or by order, at one call.
 
-use crate::dice::Dice;
-use crate::knobs::{Counts, Knob, Knobs};
+use super::dice::Dice;
+use super::knobs::{Counts, Knob, Knobs};
 use nix::errno::Errno;
 
 /// The calls that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
+pub enum Call {
+    /// accept(2).
     Accept,
+    /// connect(2).
     Connect,
+    /// getsockopt(2), SO_ERROR.
     Connected,
+    /// getsockname(2).
     LocalAddress,
+    /// EPOLL_CTL_ADD.
     Register,
+    /// EPOLL_CTL_MOD.
     AddWriteInterest,
+    /// recv(2).
     Recv,
+    /// send(2).
     Send,
+    /// shutdown(2).
     Fin,
+    /// SO_ATTACH_FILTER.
     HoldOff,
+    /// sock_diag(7).
     Handshakes,
+    /// TCP_INFO.
     Output,
 }
 
@@ -85,7 +97,7 @@ const RETRY: &[Errno] = &[Errno::EAGAIN, Errno::EINTR];
 
 impl Call {
     /// Everything that this call can fail with.
-    pub(crate) fn errnos(self) -> Vec<Errno> {
+    pub fn errnos(self) -> Vec<Errno> {
         match self {
             Call::Accept => [RETRY, OF_ONE_CONNECTION, STARVATION].concat(),
             Call::Recv => [RETRY, RECV].concat(),
@@ -128,42 +140,47 @@ impl Call {
 }
 
 /// Whether the connection is lost with this error, and not only this call.
-pub(crate) fn breaks(errno: Errno) -> bool {
+pub fn breaks(errno: Errno) -> bool {
     !matches!(errno, Errno::EAGAIN | Errno::EINTR | Errno::ENOMEM | Errno::ENOBUFS | Errno::ENOSPC)
 }
 
 /// Whether accept takes no connection from the backlog with this error.
-pub(crate) fn leaves_backlog(errno: Errno) -> bool {
+pub fn leaves_backlog(errno: Errno) -> bool {
     RETRY.contains(&errno) || STARVATION.contains(&errno)
 }
 
-/// One fault by order: call number `at` of all, counted from 0, and if `sticky` every later one of its
-/// kind too.
+/// One fault by order: call number `at` of all, counted from 0, and if `sticky` every later one of
+/// its kind too.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Injection {
-    pub(crate) at: usize,
-    pub(crate) errno: Errno,
-    pub(crate) sticky: bool,
+pub struct Injection {
+    /// The number of the call.
+    pub at: usize,
+    /// What it fails with.
+    pub errno: Errno,
+    /// Whether later calls of its kind fail, too.
+    pub sticky: bool,
 }
 
 /// Decides which calls fail.
 #[derive(Debug, Default)]
-pub(crate) struct Faults {
-    pub(crate) injection: Option<Injection>,
+pub struct Faults {
+    /// The fault by order.
+    pub injection: Option<Injection>,
     /// All calls made so far, kept for the enumeration of faults.
-    pub(crate) calls: Vec<Call>,
-    pub(crate) keep_calls: bool,
+    pub calls: Vec<Call>,
+    /// Whether [`Faults::calls`] is kept.
+    pub keep_calls: bool,
     /// Whether a fault by order has come to pass.
-    pub(crate) had_injection: bool,
+    pub had_injection: bool,
     made: usize,
     stuck: Option<(Call, Errno)>,
     /// Faults that were injected, by knob.
-    pub(crate) injected: Counts,
+    pub injected: Counts,
 }
 
 impl Faults {
     /// Whether this call fails, and how.
-    pub(crate) fn next(&mut self, call: Call, knobs: Knobs, dice: &mut Dice) -> Option<Errno> {
+    pub fn next(&mut self, call: Call, knobs: Knobs, dice: &mut Dice) -> Option<Errno> {
         let number = self.made;
         self.made += 1;
         if self.keep_calls {
@@ -191,18 +208,19 @@ impl Faults {
     }
 
     /// Whether calls of this kind fail from now on.
-    pub(crate) fn is_stuck(&self, call: Call) -> bool {
+    pub fn is_stuck(&self, call: Call) -> bool {
         self.stuck.is_some_and(|(stuck, _)| stuck == call)
     }
 
     /// No call fails from now on.
-    pub(crate) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.keep_calls = false;
         self.injection = None;
         self.stuck = None;
     }
 
-    pub(crate) fn count(&mut self, knob: Knob) {
+    /// Counts trouble of a kind.
+    pub fn count(&mut self, knob: Knob) {
         self.injected.add(knob, 1);
     }
 }

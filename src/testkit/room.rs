@@ -1,24 +1,24 @@
 //! Room for what is sent: when an event tells of it, and what the kernel knows of who makes it.
 
-use crate::faults::Call;
-use crate::kernel::Kernel;
-use crate::knobs::Knob;
-use crate::sockets::Owner;
-use crate::trace::{Outcome, What};
-use readyd::io::net::Output;
+use super::faults::Call;
+use super::kernel::Kernel;
+use super::knobs::Knob;
+use super::sockets::Owner;
+use super::trace::{Outcome, What};
+use crate::io::net::Output;
 use std::time::Duration;
 
 impl Kernel {
-    /// Whether there is so much room for what `index` sends that an event tells of it: Linux waits for a
-    /// third of the buffer.
-    pub(crate) fn tells_of_room(&self, index: usize) -> bool {
+    /// Whether there is so much room for what `index` sends that an event tells of it: Linux waits
+    /// for a third of the buffer.
+    pub fn tells_of_room(&self, index: usize) -> bool {
         let pipe = &self.ends[index ^ 1].incoming;
         let least = if self.has(Knob::RoomUntold) { pipe.window.div_ceil(3) } else { 1 };
         pipe.room() >= least
     }
 
     /// What the kernel knows of what the server sent at `index`.
-    pub(crate) fn output(&mut self, index: usize) -> Output {
+    pub fn output(&mut self, index: usize) -> Output {
         let fault = self.faults.next(Call::Output, self.knobs, &mut self.dice);
         self.note(Owner::Server, What::Output, index, Outcome::Done);
         let pipe = &self.ends[index ^ 1].incoming;

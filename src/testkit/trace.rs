@@ -1,13 +1,13 @@
-//! The trace: every call with its result, every event, every turn. Its hash tells whether two runs of
-//! a seed were the same; its end tells what led to a violation.
+//! The trace: every call with its result, every event, every turn. Its hash tells whether two runs
+//! of a seed were the same; its end tells what led to a violation.
 
-use crate::dice::mix;
-use crate::sockets::Owner;
+use super::dice::mix;
+use super::sockets::Owner;
+use crate::io::clock::Moment;
+use crate::io::event_loop::LoopControl;
+use crate::io::net::Token;
+use crate::io::readiness::Readiness;
 use nix::errno::Errno;
-use readyd::io::clock::Moment;
-use readyd::io::event_loop::LoopControl;
-use readyd::io::net::Token;
-use readyd::io::readiness::Readiness;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -17,53 +17,91 @@ const KEPT: usize = 40;
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum What {
+pub enum What {
+    /// accept(2).
     Accept,
+    /// A client under test calls connect(2).
     Connect,
+    /// getsockopt(2), SO_ERROR.
     Connected,
+    /// getsockname(2).
     LocalAddress,
+    /// EPOLL_CTL_ADD.
     Register,
+    /// EPOLL_CTL_ADD of a listener.
     RegisterListener,
+    /// New handshakes are ignored.
     HoldOff,
+    /// New handshakes are let in again.
     Admit,
+    /// A question about handshakes in flight.
     Handshakes,
+    /// A question about bytes that were sent.
     Output,
+    /// EPOLL_CTL_MOD.
     AddWriteInterest,
+    /// recv(2).
     Recv,
+    /// send(2).
     Send,
+    /// shutdown(2).
     Fin,
+    /// close(2).
     Close,
+    /// close(2) with RST.
     Abort,
+    /// close(2) of a listener.
     CloseListener,
+    /// clock_gettime(2), the time of day.
     WallTime,
+    /// epoll_wait(2) told of a socket.
     Event,
+    /// epoll_wait(2) told of a socket that is closed.
     StaleEvent,
+    /// The end of a turn of a loop.
     EndTurn,
+    /// Bytes or a FIN arrive.
     Arrives,
+    /// A scripted peer connects.
     PeerConnects,
+    /// A scripted peer sends.
     PeerSends,
+    /// A scripted peer reads.
     PeerReads,
+    /// A scripted peer sends FIN.
     PeerFin,
+    /// The table is replaced.
     Reload,
+    /// The new table is at fault.
     BrokenTable,
+    /// SIGTERM.
     Terminate,
+    /// Time passes without a turn.
     ClockLeap,
+    /// The time of day is set.
     WallStep,
+    /// No call fails from now on.
     FaultsStop,
 }
 
 /// How it went.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Outcome {
+pub enum Outcome {
+    /// It succeeded, with this number.
     Count(usize),
+    /// It failed.
     Failed(Errno),
+    /// What an event told.
     Ready(Readiness),
+    /// When the loop is to turn again.
     LoopControl(LoopControl),
+    /// It succeeded.
     Done,
 }
 
 impl Outcome {
-    pub(crate) fn of(result: &io::Result<usize>) -> Outcome {
+    /// How a call went that returns a number.
+    pub fn of(result: &io::Result<usize>) -> Outcome {
         match result {
             Ok(count) => Outcome::Count(*count),
             Err(error) => Outcome::Failed(Errno::from_raw(error.raw_os_error().unwrap_or(0))),
@@ -101,22 +139,17 @@ struct Entry {
 
 /// Hash and end of all that happened.
 #[derive(Debug, Default)]
-pub(crate) struct Trace {
-    pub(crate) hash: u64,
-    pub(crate) step: u64,
+pub struct Trace {
+    /// Two runs with the same hash were the same.
+    pub hash: u64,
+    /// How many entries there were.
+    pub step: u64,
     last: VecDeque<Entry>,
 }
 
 impl Trace {
     /// Notes that `who` did `what` to the socket or thing of number `subject`.
-    pub(crate) fn note(
-        &mut self,
-        now: Moment,
-        who: Owner,
-        what: What,
-        subject: usize,
-        outcome: Outcome,
-    ) {
+    pub fn note(&mut self, now: Moment, who: Owner, what: What, subject: usize, outcome: Outcome) {
         let words = [now.as_nanos(), who as u64, what as u64, subject as u64, outcome.number()];
         self.hash = words.iter().fold(self.hash, |hash, word| mix(hash ^ word));
         if self.last.len() == KEPT {
@@ -126,7 +159,7 @@ impl Trace {
     }
 
     /// Adds contents to the hash.
-    pub(crate) fn contents(&mut self, bytes: &[u8]) {
+    pub fn contents(&mut self, bytes: &[u8]) {
         let mut hash = self.hash ^ bytes.len() as u64;
         for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
@@ -151,7 +184,7 @@ impl fmt::Display for Entry {
         write!(f, "  step {step:>5}  {at:>12.6} s  {who:?} {what:?} ")?;
         match what {
             What::Event | What::StaleEvent => {
-                let token = Token(*subject);
+                let token = Token(*subject as u64);
                 write!(f, "{}.{}", token.index(), token.generation())?;
             }
             _ => write!(f, "#{subject}")?,

@@ -1,62 +1,75 @@
 //! What the server did with one connection, as its kernel saw it: the oracle's evidence.
 
-use crate::homes::Home;
+use crate::io::clock::Moment;
 use nix::errno::Errno;
-use readyd::io::clock::Moment;
+use std::net::IpAddr;
 
 /// The server's calls on one connection, summed up.
 #[derive(Debug)]
-pub(crate) struct Facts {
+pub struct Facts {
     /// When it was begun.
-    pub(crate) begun_at: Moment,
+    pub begun_at: Moment,
     /// The listener that it was made to.
-    pub(crate) listener: usize,
+    pub listener: usize,
     /// Where it was made from.
-    pub(crate) home: Home,
-    pub(crate) accepted_at: Option<Moment>,
-    pub(crate) read: u64,
-    pub(crate) last_read_at: Moment,
-    pub(crate) fin_read: bool,
-    pub(crate) sent: u64,
-    pub(crate) last_sent_at: Moment,
+    pub source: IpAddr,
+    /// When the server accepted it.
+    pub accepted_at: Option<Moment>,
+    /// Bytes that the server read.
+    pub read: u64,
+    /// When the server last read bytes that it will answer.
+    pub last_read_at: Moment,
+    /// The server read the FIN.
+    pub fin_read: bool,
+    /// Bytes that the server sent.
+    pub sent: u64,
+    /// When a send of the server last said something of the peer.
+    pub last_sent_at: Moment,
     /// When the peer last took bytes that the server had sent.
-    pub(crate) taken_at: Moment,
+    pub taken_at: Moment,
     /// When the server was last told that the peer had taken all of them.
-    pub(crate) delivered_at: Moment,
+    pub delivered_at: Moment,
     /// When the kernel last would not tell.
-    pub(crate) not_told_at: Option<Moment>,
+    pub not_told_at: Option<Moment>,
     /// Since when sends were refused, all of them.
-    pub(crate) refused_since: Option<Moment>,
+    pub refused_since: Option<Moment>,
     /// When a signal last interrupted a send: with no other chance, a deadline may pass then.
-    pub(crate) interrupted_at: Option<Moment>,
-    pub(crate) fin_sent_at: Option<Moment>,
+    pub interrupted_at: Option<Moment>,
+    /// When the server sent FIN.
+    pub fin_sent_at: Option<Moment>,
     /// The errors that calls failed with, other than `EAGAIN` and `EINTR`.
-    pub(crate) errors: Vec<Errno>,
+    pub errors: Vec<Errno>,
     /// When the order to stop came, this much of its input had arrived, and is to be answered.
-    pub(crate) arrived_at_drain: u64,
+    pub arrived_at_drain: u64,
     /// The server wanted to be told of its events.
-    pub(crate) was_let_in: bool,
-    pub(crate) register_failed: bool,
+    pub was_let_in: bool,
+    /// Its registration failed.
+    pub register_failed: bool,
     /// The number of the call, of all that the server made on connections, that accepted it.
-    pub(crate) accepted_order: u64,
+    pub accepted_order: u64,
     /// And of the first that moved something, of those in the last turn in which one did.
-    pub(crate) moved_at: u64,
+    pub moved_at: u64,
     /// And of the one that closed it.
-    pub(crate) ended_at: Option<u64>,
-    pub(crate) is_closed: bool,
-    pub(crate) is_aborted: bool,
+    pub ended_at: Option<u64>,
+    /// The server closed it.
+    pub is_closed: bool,
+    /// The server closed it with RST, on purpose.
+    pub is_aborted: bool,
     /// Bytes read and bytes sent since the oracle last looked.
-    pub(crate) fresh_in: Vec<u8>,
-    pub(crate) fresh_out: Vec<u8>,
-    pub(crate) is_touched: bool,
+    pub fresh_in: Vec<u8>,
+    /// Bytes sent since the oracle last looked.
+    pub fresh_out: Vec<u8>,
+    /// It is in [`touched`](super::kernel::Kernel::touched).
+    pub is_touched: bool,
 }
 
 impl Facts {
-    pub(crate) fn new(listener: usize, home: Home, now: Moment) -> Facts {
+    /// A connection that was begun at `now`.
+    pub fn new(listener: usize, source: IpAddr, now: Moment) -> Facts {
         Facts {
             begun_at: now,
             listener,
-            home,
+            source,
             accepted_at: None,
             read: 0,
             last_read_at: now,
@@ -85,12 +98,12 @@ impl Facts {
     }
 
     /// Whether the server closed it at once.
-    pub(crate) fn is_turned_away(&self) -> bool {
+    pub fn is_turned_away(&self) -> bool {
         self.is_closed && !self.was_let_in
     }
 
     /// When bytes last went either way, or it was accepted.
-    pub(crate) fn last_active(&self) -> Moment {
+    pub fn last_active(&self) -> Moment {
         self.last_read_at.max(self.last_sent_at).max(self.accepted_at.unwrap_or(Moment::START))
     }
 }

@@ -1,24 +1,25 @@
 //! How edges are told: once, with all that holds by then; and everything else that epoll(7) leaves
 //! open: when, in which order, how often, and for whom.
 
-use crate::kernel::Kernel;
-use crate::knobs::Knob;
-use crate::pipe::Fin;
-use crate::sockets::{Fate, Owner, Progress, Source};
-use crate::trace::{Outcome, What};
-use readyd::io::net::Token;
-use readyd::io::readiness::Readiness;
+use super::kernel::Kernel;
+use super::knobs::Knob;
+use super::pipe::Fin;
+use super::sockets::{Fate, Owner, Progress, Source};
+use super::trace::{Outcome, What};
+use crate::io::net::Token;
+use crate::io::readiness::Readiness;
 
 /// With [`Knob::FewEventsAPoll`], what one poll takes at most.
 const FEW: usize = 3;
 
 impl Kernel {
-    pub(crate) fn has_news(&self, owner: Owner) -> bool {
+    /// Whether the next poll may tell `owner` something.
+    pub fn has_news(&self, owner: Owner) -> bool {
         !self.news[owner as usize].is_empty()
     }
 
     /// Whether something can be read that an event has told of, and no other event is to come.
-    pub(crate) fn has_told_of_input(&self, index: usize) -> bool {
+    pub fn has_told_of_input(&self, index: usize) -> bool {
         let end = &self.ends[index];
         let is_over = end.incoming.fin == Fin::Arrived && !self.facts[index / 2].fin_read;
         let is_owed = |source: &Source| matches!(source, Source::End(other) if *other == index);
@@ -29,7 +30,7 @@ impl Kernel {
     }
 
     /// What one poll tells `owner`.
-    pub(crate) fn poll(&mut self, owner: Owner) -> Vec<(Token, Readiness)> {
+    pub fn poll(&mut self, owner: Owner) -> Vec<(Token, Readiness)> {
         let mut events = Vec::new();
         let mut later = Vec::new();
         for source in std::mem::take(&mut self.news[owner as usize]) {
@@ -54,7 +55,7 @@ impl Kernel {
             self.dice.shuffle(&mut events);
         }
         for &(token, readiness) in &events {
-            self.note(owner, What::Event, token.0, Outcome::Ready(readiness));
+            self.note(owner, What::Event, token.0 as usize, Outcome::Ready(readiness));
         }
         if self.has(Knob::StaleEvents) && self.dice.one_in(2) {
             events.extend(self.stale(owner));
@@ -120,7 +121,7 @@ impl Kernel {
         self.faults.count(Knob::StaleEvents);
         let readiness =
             Readiness { read: true, write: true, read_until_would_block: self.dice.one_in(2) };
-        self.note(owner, What::StaleEvent, token.0, Outcome::Ready(readiness));
+        self.note(owner, What::StaleEvent, token.0 as usize, Outcome::Ready(readiness));
         Some((token, readiness))
     }
 }

@@ -1,70 +1,90 @@
 //! The kernel that both programs and all peers share: sockets, backlogs, time, and what is known of
 //! every connection for the oracle.
 //!
-//! The two ends of connection `n` are neighbours: `2n` is the one that connected, `2n + 1` the one that
-//! was accepted.
+//! The two ends of connection `n` are neighbours: `2n` is the one that connected, `2n + 1` the one
+//! that was accepted.
 
-use crate::dice::Dice;
-use crate::doorman::Passage;
-use crate::facts::Facts;
-use crate::faults::Faults;
-use crate::homes::{Home, Neighbourhood};
-use crate::knobs::{Knob, Knobs};
-use crate::pipe::{Fin, Pipe};
-use crate::sockets::{
-    Backlog, End, Fate, Handshake, LISTENER_PORT, OWNERS, Owner, Progress, SILENT_PORT, Source,
+use super::dice::Dice;
+use super::facts::Facts;
+use super::faults::Faults;
+use super::knobs::{Knob, Knobs};
+use super::pipe::{Fin, Pipe};
+use super::sockets::{
+    Backlog, End, Fate, Handshake, LISTENER_PORT, OWNERS, Owner, Passage, Progress, SILENT_PORT,
+    Source, source_address,
 };
-use crate::trace::{Outcome, Trace, What};
+use super::trace::{Outcome, Trace, What};
+use crate::io::clock::{Moment, WallTime};
+use crate::io::net::Token;
 use nix::errno::Errno;
-use readyd::io::clock::{Moment, WallTime};
-use readyd::io::net::Token;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// The whole network.
 #[derive(Debug)]
-pub(crate) struct Kernel {
-    pub(crate) now: Moment,
-    pub(crate) wall_offset: Duration,
-    pub(crate) knobs: Knobs,
-    pub(crate) dice: Dice,
-    pub(crate) trace: Trace,
-    pub(crate) faults: Faults,
-    pub(crate) ends: Vec<End>,
-    pub(crate) facts: Vec<Facts>,
-    pub(crate) listeners: Vec<Backlog>,
-    pub(crate) window: usize,
-    pub(crate) news: [Vec<Source>; OWNERS],
+pub struct Kernel {
+    /// The time.
+    pub now: Moment,
+    /// The time of day, at [`Moment::START`].
+    pub wall_offset: Duration,
+    /// What may go wrong.
+    pub knobs: Knobs,
+    /// Chance.
+    pub dice: Dice,
+    /// All that happened.
+    pub trace: Trace,
+    /// Which calls fail.
+    pub faults: Faults,
+    /// All ends of all connections.
+    pub ends: Vec<End>,
+    /// What the server did to each connection.
+    pub facts: Vec<Facts>,
+    /// All listeners.
+    pub listeners: Vec<Backlog>,
+    /// Bytes that are under way to an end, and unread there, at most.
+    pub window: usize,
+    /// What the next poll of each owner tells.
+    pub news: [Vec<Source>; OWNERS],
     /// Events that are owed when a fault which sticks is over.
-    pub(crate) owed: Vec<Source>,
+    pub owed: Vec<Source>,
     /// The tokens of sockets that are closed.
-    pub(crate) gone: [Vec<Token>; OWNERS],
-    pub(crate) stale_told: u64,
-    pub(crate) held: [usize; OWNERS],
-    pub(crate) descriptor_limit: usize,
+    pub gone: [Vec<Token>; OWNERS],
+    /// Events that the server was told of closed sockets.
+    pub stale_told: u64,
+    /// Sockets that each owner holds.
+    pub held: [usize; OWNERS],
+    /// Sockets that the server may hold.
+    pub descriptor_limit: usize,
     /// Connections of which the server read, sent or closed something since the oracle last looked.
-    pub(crate) touched: Vec<usize>,
-    pub(crate) closed: Vec<usize>,
-    pub(crate) neighbourhood: Neighbourhood,
+    pub touched: Vec<usize>,
+    /// Connections that the server closed since the oracle last looked.
+    pub closed: Vec<usize>,
     /// Who came and went since the oracle last looked, and when.
-    pub(crate) passages: Vec<(Moment, Passage)>,
-    /// Calls of the server that moved something on a connection, and how many they were before this turn.
+    pub passages: Vec<(Moment, Passage)>,
+    /// Calls of the server that moved something on a connection, and how many they were before this
+    /// turn.
     moves: u64,
     moves_before: u64,
-    pub(crate) readings: Vec<WallTime>,
-    pub(crate) violation: Option<String>,
-    pub(crate) operations: u64,
+    /// Each reading of the wall clock.
+    pub readings: Vec<WallTime>,
+    /// What a program did that tcp(7) or epoll(7) forbid, or that loses a client.
+    pub violation: Option<String>,
+    /// Deliveries so far.
+    pub operations: u64,
     /// Since when the server has been stopping.
-    pub(crate) stops_since: Option<Moment>,
+    pub stops_since: Option<Moment>,
     /// The server may close what is unfinished: it was told to stop at once, or too long ago.
-    pub(crate) stops: bool,
-    pub(crate) linger: Duration,
-    pub(crate) connect_timeout: Duration,
+    pub stops: bool,
+    /// How long the server waits for a FIN after its own.
+    pub linger: Duration,
+    /// After so long a client may give up connecting.
+    pub connect_timeout: Duration,
     under_way: Vec<usize>,
 }
 
 impl Kernel {
-    pub(crate) fn new(dice: Dice, knobs: Knobs, window: usize) -> Kernel {
+    /// A network without sockets.
+    pub fn new(dice: Dice, knobs: Knobs, window: usize) -> Kernel {
         Kernel {
             now: Moment::START + Duration::from_secs(1000),
             wall_offset: Duration::from_secs(1_620_412_612),
@@ -84,7 +104,6 @@ impl Kernel {
             descriptor_limit: usize::MAX,
             touched: Vec::new(),
             closed: Vec::new(),
-            neighbourhood: Neighbourhood::of_all(),
             passages: Vec::new(),
             moves: 0,
             moves_before: 0,
@@ -99,21 +118,23 @@ impl Kernel {
         }
     }
 
-    pub(crate) fn note(&mut self, who: Owner, what: What, subject: usize, outcome: Outcome) {
+    /// Adds to the trace.
+    pub fn note(&mut self, who: Owner, what: What, subject: usize, outcome: Outcome) {
         self.trace.note(self.now, who, what, subject, outcome);
     }
 
     /// The first violation counts: others may follow from it.
-    pub(crate) fn violate(&mut self, what: String) {
+    pub fn violate(&mut self, what: String) {
         self.violation.get_or_insert(what);
     }
 
-    pub(crate) fn has(&self, knob: Knob) -> bool {
+    /// Whether the knob is on.
+    pub fn has(&self, knob: Knob) -> bool {
         self.knobs.has(knob)
     }
 
-    /// Begins a connection from `home` to `address`; both ends are there from now on.
-    pub(crate) fn begin(&mut self, owner: Owner, home: Home, address: SocketAddr) -> usize {
+    /// Begins a connection from `source` to `address`; both ends are there from now on.
+    pub fn begin(&mut self, owner: Owner, source: IpAddr, address: SocketAddr) -> usize {
         let index = self.ends.len();
         for (owner, held) in [(owner, true), (Owner::Server, false)] {
             self.ends.push(End {
@@ -138,19 +159,19 @@ impl Kernel {
         if let Some(backlog) = self.listeners.get(listener) {
             self.ends[index + 1].owner = backlog.owner;
         }
-        self.facts.push(Facts::new(listener, home, self.now));
+        self.facts.push(Facts::new(listener, source, self.now));
         self.held[owner as usize] += 1;
         self.set_under_way(index);
         index
     }
 
     /// The address from which connection `link` was made.
-    pub(crate) fn peer_address(&self, link: usize) -> SocketAddr {
-        self.facts[link].home.address(link)
+    pub fn peer_address(&self, link: usize) -> SocketAddr {
+        source_address(self.facts[link].source, link)
     }
 
     /// The server did something to connection `link`. Returns the number of that call.
-    pub(crate) fn count_move(&mut self, link: usize) -> u64 {
+    pub fn count_move(&mut self, link: usize) -> u64 {
         self.moves += 1;
         if !self.has_moved(link) {
             self.facts[link].moved_at = self.moves;
@@ -159,16 +180,17 @@ impl Kernel {
     }
 
     /// Whether the server did something to connection `link` in this turn.
-    pub(crate) fn has_moved(&self, link: usize) -> bool {
+    pub fn has_moved(&self, link: usize) -> bool {
         self.facts[link].moved_at > self.moves_before
     }
 
     /// A turn of the server is over, and was looked at.
-    pub(crate) fn end_turn(&mut self) {
+    pub fn end_turn(&mut self) {
         self.moves_before = self.moves;
     }
 
-    pub(crate) fn set_under_way(&mut self, end: usize) {
+    /// Something is to arrive at `end`.
+    pub fn set_under_way(&mut self, end: usize) {
         if !self.ends[end].is_under_way {
             self.ends[end].is_under_way = true;
             self.under_way.push(end);
@@ -176,12 +198,12 @@ impl Kernel {
     }
 
     /// Whether anything is still to arrive anywhere.
-    pub(crate) fn is_quiet(&self) -> bool {
+    pub fn is_quiet(&self) -> bool {
         self.under_way.is_empty()
     }
 
     /// Lets part of what is under way arrive, or all of it if the network is fast.
-    pub(crate) fn deliver(&mut self) {
+    pub fn deliver(&mut self) {
         let is_slow = self.has(Knob::SlowNetwork);
         let under_way = std::mem::take(&mut self.under_way);
         for end in under_way {
@@ -237,7 +259,7 @@ impl Kernel {
     }
 
     /// Something happened at this end: whoever holds it will be told once.
-    pub(crate) fn news_of(&mut self, index: usize) {
+    pub fn news_of(&mut self, index: usize) {
         let end = &mut self.ends[index];
         if end.token.is_some() && !end.has_news {
             end.has_news = true;
@@ -245,7 +267,8 @@ impl Kernel {
         }
     }
 
-    pub(crate) fn news_of_listener(&mut self, number: usize) {
+    /// A client came into a backlog.
+    pub fn news_of_listener(&mut self, number: usize) {
         let backlog = &mut self.listeners[number];
         if backlog.token.is_some() && !backlog.has_news {
             backlog.has_news = true;
@@ -254,7 +277,7 @@ impl Kernel {
     }
 
     /// RST comes to this end. What came before it may be lost, unread.
-    pub(crate) fn reset(&mut self, index: usize, purge: bool) {
+    pub fn reset(&mut self, index: usize, purge: bool) {
         let end = &mut self.ends[index];
         end.incoming.reset(purge);
         if end.fate == Fate::Sound && end.progress != Progress::Failed {
@@ -264,7 +287,7 @@ impl Kernel {
     }
 
     /// The holder closes its end: FIN, or RST if it left something unread.
-    pub(crate) fn close(&mut self, index: usize) {
+    pub fn close(&mut self, index: usize) {
         let end = &mut self.ends[index];
         let owner = end.owner;
         let was_connecting = matches!(end.progress, Progress::Connecting(_));
@@ -283,7 +306,7 @@ impl Kernel {
     }
 
     /// The holder closes its end with RST.
-    pub(crate) fn abort(&mut self, index: usize) {
+    pub fn abort(&mut self, index: usize) {
         let owner = self.ends[index].owner;
         let is_sound = self.ends[index].fate == Fate::Sound;
         self.forget(index);
@@ -304,7 +327,7 @@ impl Kernel {
     }
 
     /// All faults are over: what was withheld is told, and nothing new is.
-    pub(crate) fn calm_down(&mut self) {
+    pub fn calm_down(&mut self) {
         self.note(Owner::Peer, What::FaultsStop, 0, Outcome::Done);
         self.faults.stop();
         self.knobs = Knobs::default();
@@ -326,7 +349,8 @@ impl Kernel {
         }
     }
 
-    pub(crate) fn tell_again(&mut self, source: Source) {
+    /// The next poll tells of `source`, whether or not something is new.
+    pub fn tell_again(&mut self, source: Source) {
         match source {
             Source::Listener(number) => self.news_of_listener(number),
             Source::End(index) => self.news_of(index),

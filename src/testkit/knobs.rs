@@ -4,19 +4,21 @@
 //! to block. So each seed draws its own selection, which is called swarm testing (Groce and others,
 //! "Swarm testing", 2012).
 
-use crate::dice::Dice;
+use super::dice::Dice;
 use std::fmt;
 
 macro_rules! knobs {
     ($($(#[doc = $doc:literal])* $knob:ident => $name:literal,)*) => {
         /// One kind of trouble.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Knob { $($(#[doc = $doc])* $knob,)* }
+        pub enum Knob { $($(#[doc = $doc])* $knob,)* }
 
         impl Knob {
-            pub(crate) const ALL: &[Knob] = &[$(Knob::$knob,)*];
+            /// All of them.
+            pub const ALL: &[Knob] = &[$(Knob::$knob,)*];
 
-            pub(crate) fn name(self) -> &'static str {
+            /// Its name in reports.
+            pub fn name(self) -> &'static str {
                 match self { $(Knob::$knob => $name,)* }
             }
         }
@@ -44,16 +46,23 @@ knobs! {
     ShortWrites => "short-writes",
     /// `EAGAIN` though something is ready; an edge follows.
     Eagain => "eagain",
+    /// A signal interrupts a call.
     Eintr => "eintr",
+    /// recv(2) fails.
     RecvErrors => "recv-errors",
+    /// send(2) fails.
     SendErrors => "send-errors",
+    /// shutdown(2) fails.
     FinErrors => "fin-errors",
+    /// epoll_ctl(2) fails.
     RegisterErrors => "register-errors",
     /// Accept fails for the reasons of one connection, which is lost.
     AcceptErrors => "accept-errors",
     /// Accept fails for want of descriptors or memory; the connection goes on waiting.
     AcceptStarvation => "accept-starvation",
+    /// The server may hold few sockets.
     DescriptorLimit => "descriptor-limit",
+    /// The server lets few clients in.
     ConnectionLimit => "connection-limit",
     /// What all connections hold in buffers is limited, to little.
     MemoryLimit => "memory-limit",
@@ -79,29 +88,43 @@ knobs! {
     ExitOnIdle => "exit-on-idle",
     /// The last bytes and FIN share an edge.
     FinWithData => "fin-with-data",
+    /// Peers that close with RST.
     PeerResets => "peer-resets",
     /// Peers that close without reading what is answered.
     PeersVanish => "peers-vanish",
+    /// Peers that never read.
     NeverReading => "never-reading",
     /// A byte a minute.
     Trickle => "trickle",
     /// Peers that stay and say nothing.
     SilentPeers => "silent-peers",
+    /// Peers that send no frames.
     Garbage => "garbage",
+    /// Many requests at once.
     DeepPipelines => "deep-pipelines",
+    /// Frames larger than what one visit reads.
     LargeFrames => "large-frames",
+    /// All come at once, and again.
     ReconnectStorm => "reconnect-storm",
+    /// Little output may wait.
     SmallOutputLimit => "small-output-limit",
+    /// Deadlines of seconds.
     ShortDeadlines => "short-deadlines",
     /// The process stands still for a while.
     ClockLeaps => "clock-leaps",
     /// The time of day is set, back or forth.
     WallSteps => "wall-steps",
+    /// The table is replaced.
     Reloads => "reloads",
+    /// The new table is at fault.
     BrokenTables => "broken-tables",
+    /// SIGTERM.
     Terminate => "terminate",
+    /// SIGTERM, twice.
     TerminateTwice => "terminate-twice",
+    /// Few log lines a second.
     FewLogLines => "few-log-lines",
+    /// connect(2) fails.
     ConnectErrors => "connect-errors",
     /// The client's first addresses are dead ones.
     DeadAddresses => "dead-addresses",
@@ -111,28 +134,30 @@ knobs! {
 
 /// The knobs that are on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Knobs(u64);
+pub struct Knobs(u64);
 
 impl Knobs {
-    pub(crate) fn of(knobs: &[Knob]) -> Knobs {
+    /// These are on, the others off.
+    pub fn of(knobs: &[Knob]) -> Knobs {
         Knobs(knobs.iter().fold(0, |bits, &knob| bits | 1 << knob as u32))
     }
 
     /// A selection: of some seeds nearly none, of some nearly all.
-    pub(crate) fn draw(dice: &mut Dice) -> Knobs {
+    pub fn draw(dice: &mut Dice) -> Knobs {
         let share = dice.pick(&[0, 5, 15, 15, 30, 30, 50, 70]);
         let drawn = Knob::ALL.iter().filter(|_| dice.below(100) < share).copied();
         Knobs::of(&drawn.collect::<Vec<_>>())
     }
 
-    pub(crate) fn has(self, knob: Knob) -> bool {
+    /// Whether it is on.
+    pub fn has(self, knob: Knob) -> bool {
         self.0 & 1 << knob as u32 != 0
     }
 }
 
 /// A number for each knob.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Counts([u64; Knob::ALL.len()]);
+pub struct Counts([u64; Knob::ALL.len()]);
 
 impl Default for Counts {
     fn default() -> Counts {
@@ -141,11 +166,13 @@ impl Default for Counts {
 }
 
 impl Counts {
-    pub(crate) fn add(&mut self, knob: Knob, more: u64) {
+    /// Adds to the number of a knob.
+    pub fn add(&mut self, knob: Knob, more: u64) {
         self.0[knob as usize] += more;
     }
 
-    pub(crate) fn of(&self, knob: Knob) -> u64 {
+    /// These are on, the others off.
+    pub fn of(&self, knob: Knob) -> u64 {
         self.0[knob as usize]
     }
 }

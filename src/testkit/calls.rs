@@ -1,18 +1,16 @@
 //! The calls on sockets, with what tcp(7) and epoll(7) promise of them and nothing more.
 
-use crate::doorman::Passage;
-use crate::faults::{self, Call};
-use crate::homes::Home;
-use crate::kernel::Kernel;
-use crate::knobs::Knob;
-use crate::pipe::Fin;
-use crate::sockets::{Fate, Owner, Progress, Source};
-use crate::trace::{Outcome, What};
+use super::faults::{self, Call};
+use super::kernel::Kernel;
+use super::knobs::Knob;
+use super::pipe::Fin;
+use super::sockets::{Fate, Owner, Passage, Progress, Source};
+use super::trace::{Outcome, What};
+use crate::io::clock::Moment;
+use crate::io::net::Token;
 use nix::errno::Errno;
-use readyd::io::clock::Moment;
-use readyd::io::net::Token;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Reads in vain between two events.
 const MOST_EMPTY_READS: u32 = 30;
@@ -49,7 +47,8 @@ impl Kernel {
         }
     }
 
-    /// As far as its owner can tell, nothing is there beyond what it has read and these `count` bytes.
+    /// As far as its owner can tell, nothing is there beyond what it has read and these `count`
+    /// bytes.
     fn nothing_has_arrived(&mut self, index: usize, count: usize) {
         let facts = &mut self.facts[index / 2];
         facts.arrived_at_drain = facts.arrived_at_drain.min(facts.read + count as u64);
@@ -78,7 +77,12 @@ impl Kernel {
         }
     }
 
-    pub(crate) fn accept(&mut self, number: usize) -> io::Result<usize> {
+    /// accept(2) on listener `number`. Returns the end that was accepted.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN if nobody waits, or a fault.
+    pub fn accept(&mut self, number: usize) -> io::Result<usize> {
         let result = self.try_accept(number);
         let owner = self.listeners[number].owner;
         if owner != Owner::Peer || result.is_ok() {
@@ -118,7 +122,8 @@ impl Kernel {
         if let Some(errno) = self.faults.next(Call::Accept, self.knobs, &mut self.dice) {
             if errno == Errno::EAGAIN && !self.listeners[number].waiting.is_empty() {
                 self.owe(Call::Accept, Source::Listener(number));
-                // A server that stops does not wait for that edge: no real EAGAIN is followed by one.
+                // A server that stops does not wait for that edge: no real EAGAIN is followed by
+                // one.
                 self.listeners[number].is_excused = true;
             } else if !faults::leaves_backlog(errno)
                 && let Some(lost) = self.take_from_backlog(number)
@@ -136,32 +141,42 @@ impl Kernel {
         Ok(())
     }
 
-    pub(crate) fn connect(
+    /// connect(2) of `owner`, from `source` to `address`. Returns the end that connects.
+    ///
+    /// # Errors
+    ///
+    /// A fault.
+    pub fn connect(
         &mut self,
         owner: Owner,
-        home: Home,
+        source: IpAddr,
         address: SocketAddr,
     ) -> io::Result<usize> {
-        let result = self.try_connect(owner, home, address);
+        let result = self.try_connect(owner, source, address);
         let what = if owner == Owner::Peer { What::PeerConnects } else { What::Connect };
         self.note(owner, what, usize::from(address.port()), Outcome::of(&result));
         result
     }
 
-    fn try_connect(&mut self, owner: Owner, home: Home, address: SocketAddr) -> io::Result<usize> {
+    fn try_connect(
+        &mut self,
+        owner: Owner,
+        source: IpAddr,
+        address: SocketAddr,
+    ) -> io::Result<usize> {
         if owner != Owner::Peer {
             if let Some(errno) = self.faults.next(Call::Connect, self.knobs, &mut self.dice) {
                 return Err(errno.into());
             }
-            if address.port() == crate::sockets::BARRED_PORT {
+            if address.port() == super::sockets::BARRED_PORT {
                 return Err(Errno::ENETUNREACH.into());
             }
         }
-        Ok(self.begin(owner, home, address))
+        Ok(self.begin(owner, source, address))
     }
 
     /// Whether a connect has ended, and how: SO_ERROR, then getpeername(2).
-    pub(crate) fn connected(&mut self, index: usize) -> io::Result<()> {
+    pub fn connected(&mut self, index: usize) -> io::Result<()> {
         let is_early = self.now < self.facts[index / 2].begun_at + self.connect_timeout;
         if !self.ends[index].was_told && is_early {
             self.violate(format!("socket #{index} is taken for connected, and no event said so"));
@@ -178,7 +193,12 @@ impl Kernel {
         result
     }
 
-    pub(crate) fn local_address(&mut self, index: usize) -> io::Result<SocketAddr> {
+    /// getsockname(2).
+    ///
+    /// # Errors
+    ///
+    /// A fault.
+    pub fn local_address(&mut self, index: usize) -> io::Result<SocketAddr> {
         let result = self.fault(Call::LocalAddress, index);
         let outcome = Outcome::of(&result.as_ref().map(|()| 0).map_err(copy_of));
         self.note(self.ends[index].owner, What::LocalAddress, index, outcome);
@@ -186,9 +206,9 @@ impl Kernel {
     }
 
     /// EPOLL_CTL_ADD: what the socket is ready for already is told too.
-    pub(crate) fn register(&mut self, index: usize, token: Token) -> io::Result<()> {
+    pub fn register(&mut self, index: usize, token: Token) -> io::Result<()> {
         let result = self.fault(Call::Register, index);
-        let outcome = Outcome::of(&result.as_ref().map(|()| token.0).map_err(copy_of));
+        let outcome = Outcome::of(&result.as_ref().map(|()| token.0 as usize).map_err(copy_of));
         self.note(self.ends[index].owner, What::Register, index, outcome);
         if index % 2 == 1 {
             let link = index / 2;
@@ -209,9 +229,9 @@ impl Kernel {
     }
 
     /// EPOLL_CTL_MOD: room that there is already is told too.
-    pub(crate) fn add_write_interest(&mut self, index: usize, token: Token) -> io::Result<()> {
+    pub fn add_write_interest(&mut self, index: usize, token: Token) -> io::Result<()> {
         let result = self.fault(Call::AddWriteInterest, index);
-        let outcome = Outcome::of(&result.as_ref().map(|()| token.0).map_err(copy_of));
+        let outcome = Outcome::of(&result.as_ref().map(|()| token.0 as usize).map_err(copy_of));
         self.note(self.ends[index].owner, What::AddWriteInterest, index, outcome);
         result?;
         if self.ends[index].token != Some(token) || self.ends[index].write_interest {
@@ -233,7 +253,12 @@ impl Kernel {
         Ok(())
     }
 
-    pub(crate) fn recv(&mut self, index: usize, into: &mut [u8]) -> io::Result<usize> {
+    /// recv(2).
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN if nothing has arrived; an error that the socket has pending; or a fault.
+    pub fn recv(&mut self, index: usize, into: &mut [u8]) -> io::Result<usize> {
         let is_peer = self.ends[index].owner == Owner::Peer;
         let result = if is_peer { Ok(()) } else { self.fault(Call::Recv, index) };
         let result = result.and_then(|()| self.try_recv(index, into, is_peer));
@@ -309,7 +334,12 @@ impl Kernel {
         }
     }
 
-    pub(crate) fn send(&mut self, index: usize, bytes: &[u8]) -> io::Result<usize> {
+    /// send(2).
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN if there is no room; an error that the socket has pending; or a fault.
+    pub fn send(&mut self, index: usize, bytes: &[u8]) -> io::Result<usize> {
         let is_peer = self.ends[index].owner == Owner::Peer;
         let result = if is_peer { Ok(()) } else { self.fault(Call::Send, index) };
         let result = result.and_then(|()| self.try_send(index, bytes, is_peer));
@@ -371,7 +401,12 @@ impl Kernel {
         Ok(count)
     }
 
-    pub(crate) fn send_fin(&mut self, index: usize) -> io::Result<()> {
+    /// shutdown(2) for writing.
+    ///
+    /// # Errors
+    ///
+    /// ENOTCONN if the connection is broken, or a fault.
+    pub fn send_fin(&mut self, index: usize) -> io::Result<()> {
         let is_peer = self.ends[index].owner == Owner::Peer;
         let result = if is_peer { Ok(()) } else { self.fault(Call::Fin, index) };
         let result = result.and_then(|()| self.try_send_fin(index));
@@ -400,9 +435,9 @@ impl Kernel {
         Ok(())
     }
 
-    /// The server drops a connection: closing one that has unread input, or that the peer still sends
-    /// to, resets it and can destroy what the peer has not read yet.
-    pub(crate) fn check_close(&mut self, index: usize) {
+    /// The server drops a connection: closing one that has unread input, or that the peer still
+    /// sends to, resets it and can destroy what the peer has not read yet.
+    pub fn check_close(&mut self, index: usize) {
         let (now, linger, stops) = (self.now, self.linger, self.stops);
         let (end, facts) = (&self.ends[index], &self.facts[index / 2]);
         let has_lingered = facts.fin_sent_at.is_some_and(|at| now >= at + linger);

@@ -6,51 +6,59 @@ use std::collections::VecDeque;
 
 /// Where the sender's FIN is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fin {
+pub enum Fin {
+    /// It was not sent.
     NotSent,
+    /// It is behind the bytes in flight.
     UnderWay,
+    /// It can be read, behind the bytes that have arrived.
     Arrived,
 }
 
 /// What comes to one end.
 #[derive(Debug)]
-pub(crate) struct Pipe {
+pub struct Pipe {
     in_flight: VecDeque<u8>,
     arrived: VecDeque<u8>,
-    pub(crate) window: usize,
-    pub(crate) fin: Fin,
+    /// Bytes that it holds at most.
+    pub window: usize,
+    /// Where the FIN is.
+    pub fin: Fin,
 }
 
 impl Pipe {
-    pub(crate) fn new(window: usize) -> Pipe {
+    /// A direction without bytes.
+    pub fn new(window: usize) -> Pipe {
         Pipe { in_flight: VecDeque::new(), arrived: VecDeque::new(), window, fin: Fin::NotSent }
     }
 
     /// How many bytes more may be sent.
-    pub(crate) fn room(&self) -> usize {
+    pub fn room(&self) -> usize {
         self.window.saturating_sub(self.in_flight.len() + self.arrived.len())
     }
 
     /// How many bytes can be read.
-    pub(crate) fn readable(&self) -> usize {
+    pub fn readable(&self) -> usize {
         self.arrived.len()
     }
 
     /// Whether anything is still to arrive.
-    pub(crate) fn is_under_way(&self) -> bool {
+    pub fn is_under_way(&self) -> bool {
         !self.in_flight.is_empty() || self.fin == Fin::UnderWay
     }
 
-    pub(crate) fn in_flight(&self) -> usize {
+    /// How many bytes are under way.
+    pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    /// Sends `bytes`. There must be room.
+    pub fn push(&mut self, bytes: &[u8]) {
         self.in_flight.extend(bytes);
     }
 
     /// Lets `count` bytes arrive; with the last one, if `fin_too`, FIN.
-    pub(crate) fn arrive(&mut self, count: usize, fin_too: bool) {
+    pub fn arrive(&mut self, count: usize, fin_too: bool) {
         let count = count.min(self.in_flight.len());
         let (front, back) = self.in_flight.as_slices();
         let from_front = count.min(front.len());
@@ -62,7 +70,8 @@ impl Pipe {
         }
     }
 
-    pub(crate) fn read(&mut self, into: &mut [u8]) -> usize {
+    /// Takes bytes that have arrived. Returns how many.
+    pub fn read(&mut self, into: &mut [u8]) -> usize {
         let count = into.len().min(self.arrived.len());
         let (front, back) = self.arrived.as_slices();
         let from_front = count.min(front.len());
@@ -74,14 +83,14 @@ impl Pipe {
 
     /// What had arrived is, after all, still under way: so a read falls short as it does when the
     /// next segment comes a moment later.
-    pub(crate) fn take_back(&mut self) {
+    pub fn take_back(&mut self) {
         let mut again = std::mem::take(&mut self.arrived);
         again.append(&mut self.in_flight);
         self.in_flight = again;
     }
 
     /// RST: what is under way is lost, and, if `purge`, what was not read too.
-    pub(crate) fn reset(&mut self, purge: bool) {
+    pub fn reset(&mut self, purge: bool) {
         self.in_flight.clear();
         if purge {
             self.arrived.clear();

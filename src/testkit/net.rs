@@ -1,15 +1,13 @@
-//! [`SimNet`]: the simulated kernel, as [`Net`](readyd::io::net::Net) sees it.
+//! [`SimNet`]: the simulated kernel, as [`Net`](crate::io::net::Net) sees it.
 
-use crate::doorman::Passage;
-use crate::homes::Home;
-use crate::kernel::Kernel;
-use crate::sockets::Owner;
-use crate::trace::{Outcome, What};
-use readyd::io::address::Peer;
-use readyd::io::clock::WallTime;
-use readyd::io::host::{Host, Usage, WallClock};
-use readyd::io::net::{Accept, AcceptOutcome, Connect, Handshakes, Output, SocketIo, Token};
-use readyd::io::readiness::Interest;
+use super::kernel::Kernel;
+use super::sockets::{Owner, Passage};
+use super::trace::{Outcome, What};
+use crate::io::address::Peer;
+use crate::io::clock::WallTime;
+use crate::io::host::{Host, Usage, WallClock};
+use crate::io::net::{Accept, AcceptOutcome, Connect, Handshakes, Output, SocketIo, Token};
+use crate::io::readiness::Interest;
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -18,16 +16,18 @@ use std::time::Duration;
 
 /// One program's way into the kernel.
 #[derive(Clone, Debug)]
-pub(crate) struct SimNet {
-    pub(crate) kernel: Rc<RefCell<Kernel>>,
-    pub(crate) owner: Owner,
+pub struct SimNet {
+    /// The network.
+    pub kernel: Rc<RefCell<Kernel>>,
+    /// Which program it is.
+    pub owner: Owner,
     /// Where its connections are made from.
-    pub(crate) home: Home,
+    pub source: IpAddr,
 }
 
 /// A socket that a program holds; dropping it closes it.
 #[derive(Debug)]
-pub(crate) struct SimStream {
+pub struct SimStream {
     index: usize,
     kernel: Rc<RefCell<Kernel>>,
     is_aborted: bool,
@@ -55,13 +55,14 @@ impl Drop for SimStream {
 
 /// A listening socket that the server holds; dropping it closes it.
 #[derive(Debug)]
-pub(crate) struct SimListener {
+pub struct SimListener {
     number: usize,
     kernel: Rc<RefCell<Kernel>>,
 }
 
 impl SimListener {
-    pub(crate) fn new(kernel: &Rc<RefCell<Kernel>>) -> SimListener {
+    /// A listener of the server.
+    pub fn new(kernel: &Rc<RefCell<Kernel>>) -> SimListener {
         let number = kernel.borrow_mut().add_listener(Owner::Server);
         SimListener { number, kernel: Rc::clone(kernel) }
     }
@@ -93,7 +94,7 @@ impl WallClock for SimNet {
         let kernel = &mut *self.kernel.borrow_mut();
         let tick = std::time::Duration::from_nanos(1);
         kernel.wall_offset += tick;
-        let since_start = kernel.now.since(readyd::io::clock::Moment::START);
+        let since_start = kernel.now.since(crate::io::clock::Moment::START);
         let wall = WallTime::from(kernel.wall_offset + since_start);
         kernel.readings.push(wall);
         kernel.note(self.owner, What::WallTime, wall.seconds as usize, Outcome::Done);
@@ -174,7 +175,7 @@ impl Accept for SimNet {
 
 impl Connect for SimNet {
     fn connect_from(&mut self, _: Option<IpAddr>, address: SocketAddr) -> io::Result<SimStream> {
-        let index = self.kernel.borrow_mut().connect(self.owner, self.home, address)?;
+        let index = self.kernel.borrow_mut().connect(self.owner, self.source, address)?;
         Ok(self.stream(index))
     }
 
