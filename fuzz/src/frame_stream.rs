@@ -212,6 +212,7 @@ impl Conversation<'_> {
             limits: self.limits,
             framing: self.framing,
             responder: &mut self.service,
+            out_start: self.out.len(),
             out: &mut self.out,
         };
         call(&mut self.conn, &mut turn);

@@ -1,6 +1,6 @@
 //! The client and the server, each the real one, on one network in memory.
 
-pub(crate) mod loopback;
+pub(crate) use crate::testkit::loopback;
 
 use crate::client::scripts::{Check, Dialogue, Exchange, Plan};
 use crate::client::{Expect, Fleet, FleetLimits};

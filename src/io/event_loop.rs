@@ -4,15 +4,16 @@
 //! on_ready for each event -> on_wakeup for each signal or message -> end_turn, once -> turn_ended
 //! ```
 //!
-//! Invariant: the loop calls [`EventHandler::end_turn`] once in every turn, after all events of that
-//! turn, even if there was none. So a handler may note events as they come and do all its work there.
+//! Invariant: the loop calls [`EventHandler::end_turn`] once in every turn, after all events of
+//! that turn, even if there was none. So a handler may note events as they come and do all its work
+//! there.
 
 use crate::io::clock::Moment;
 use crate::io::readiness::Readiness;
 use crate::io::token::Token;
 
-/// A program that a poll loop calls: the loop tells it of events, then has it work, and asks when to
-/// call it next.
+/// A program that a poll loop calls: the loop tells it of events, then has it work, and asks when
+/// to call it next.
 pub trait EventHandler {
     /// The socket that was registered under `token` became ready.
     fn on_ready(&mut self, token: Token, readiness: Readiness);
@@ -23,8 +24,8 @@ pub trait EventHandler {
     /// All events of this turn were told. Does the work, and says when the next turn is due.
     fn end_turn(&mut self, now: Moment) -> LoopControl;
 
-    /// A turn began and ended at these moments; the wait before it is not a part of it. A handler that
-    /// does not measure its turns ignores this.
+    /// A turn began and ended at these moments; the wait before it is not a part of it. A handler
+    /// that does not measure its turns ignores this.
     fn turn_ended(&mut self, _began: Moment, _ended: Moment) {}
 }
 
@@ -37,15 +38,15 @@ pub enum Wakeup {
     StopAtOnce,
     /// SIGCHLD: a child process has ended, perhaps more than one.
     ChildEnded,
-    /// SIGXCPU: the process has nearly used up its limit of processor time, so stop in order. The kernel
-    /// sends the signal again after each further second of processor time.
+    /// SIGXCPU: the process has nearly used up its limit of processor time, so stop in order. The
+    /// kernel sends the signal again after each further second of processor time.
     CpuTimeLimit,
     /// SIGHUP: load files again.
     Reload,
     /// SIGUSR1: log the statistics.
     Report,
-    /// Another thread or process has a message: the waker was called, or a pipe that is watched became
-    /// readable.
+    /// Another thread or process has a message: the waker was called, or a pipe that is watched
+    /// became readable.
     Message,
 }
 

@@ -1,7 +1,7 @@
 //! What a program asks of its machine, other than sockets: the time, and what the process has used.
 //!
-//! Invariant: server, client and load generator read clocks through these traits alone, so a simulator
-//! decides what time it is.
+//! Invariant: server, client and load generator read clocks through these traits alone, so a
+//! simulator decides what time it is.
 
 use crate::io::clock::{Moment, WallTime};
 use std::time::Duration;
@@ -12,8 +12,8 @@ pub trait WallClock {
     fn wall_time(&self) -> WallTime;
 }
 
-/// Reads the monotonic clock in the middle of a turn. A figure that is measured to the microsecond needs
-/// it. Deadlines do not: they use the time at which the turn began, and cost no call.
+/// Reads the monotonic clock in the middle of a turn. A figure that is measured to the microsecond
+/// needs it. Deadlines do not: they use the time at which the turn began, and cost no call.
 pub trait MonotonicClock {
     /// The time now, on the clock of [`crate::io::event_loop::EventHandler::end_turn`].
     fn now(&self) -> Moment;
@@ -30,15 +30,16 @@ pub struct Usage {
     pub resident_bytes: u64,
 }
 
-/// The process that a server runs in. A process that is simulated has used nothing, and keeps its memory.
+/// The process that a server runs in. A process that is simulated has used nothing, and keeps its
+/// memory.
 pub trait Host {
-    /// What the process has used so far. It costs some system calls: to be called for a report, not in
-    /// each turn.
+    /// What the process has used so far. It costs some system calls: to be called for a report, not
+    /// in each turn.
     fn usage(&self) -> Usage {
         Usage::default()
     }
 
-    /// Gives freed memory back to the system. It takes time: to be called after many connections have
-    /// closed.
+    /// Gives freed memory back to the system. It takes time: to be called after many connections
+    /// have closed.
     fn give_memory_back(&self) {}
 }

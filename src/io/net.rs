@@ -1,9 +1,9 @@
 //! The seam between the state machines and the operating system.
 //!
-//! Three traits hold every call that a program makes on its sockets: [`SocketIo`] (connected streams),
-//! [`Accept`] (listeners) and [`Connect`] (outgoing connections). A server needs the first two, a client
-//! the first and the third. `MioNet` in the reactor implements them with system calls; a simulator
-//! implements them with queues and runs the very same server.
+//! Three traits hold every call that a program makes on its sockets: [`SocketIo`] (connected
+//! streams), [`Accept`] (listeners) and [`Connect`] (outgoing connections). A server needs the
+//! first two, a client the first and the third. `MioNet` in the reactor implements them with system
+//! calls; a simulator implements them with queues and runs the very same server.
 //!
 //! ```text
 //! trait     who uses it       its calls                       the system's
@@ -13,8 +13,8 @@
 //! Connect   client            connect, connected              connect(2), getsockopt(2) SO_ERROR
 //! ```
 //!
-//! Invariant: [`fill`] and [`flush`] are the only loops that read and write. They alone take back a bit
-//! of [`Readiness`], because only recv(2) and send(2) prove that a socket is not ready.
+//! Invariant: [`fill`] and [`flush`] are the only loops that read and write. They alone take back a
+//! bit of [`Readiness`], because only recv(2) and send(2) prove that a socket is not ready.
 
 pub use crate::io::token::Token;
 
@@ -30,21 +30,22 @@ use std::time::Duration;
 #[cfg(test)]
 mod tests;
 
-/// Everything that a server asks of its surroundings: streams, listeners, the wall clock, the process.
+/// Everything that a server asks of its surroundings: streams, listeners, the wall clock, the
+/// process.
 pub trait Net: SocketIo + Accept + WallClock + Host {}
 
 impl<N: SocketIo + Accept + WallClock + Host> Net for N {}
 
 /// Connected streams, nonblocking and edge-triggered.
 ///
-/// A call that would have to wait fails with [`ErrorKind::WouldBlock`] instead. When waiting is over, one
-/// event tells so, if the stream is registered with that interest.
+/// A call that would have to wait fails with [`ErrorKind::WouldBlock`] instead. When waiting is
+/// over, one event tells so, if the stream is registered with that interest.
 pub trait SocketIo {
     /// A connected or connecting socket. Dropping it closes it.
     type Stream;
 
-    /// Asks for events on a stream, EPOLL_CTL_ADD, once in its life. If it is ready already, an event
-    /// tells that too.
+    /// Asks for events on a stream, EPOLL_CTL_ADD, once in its life. If it is ready already, an
+    /// event tells that too.
     ///
     /// # Errors
     ///
@@ -56,12 +57,13 @@ pub trait SocketIo {
         interest: Interest,
     ) -> io::Result<()>;
 
-    /// Widens the interest of a stream from [`Interest::Read`] to [`Interest::ReadWrite`], EPOLL_CTL_MOD.
-    /// To be called when send(2) would have blocked, once in the stream's life. If there is room by then,
-    /// an event tells that too. A network that tells of room without being asked need not do anything.
+    /// Widens the interest of a stream from [`Interest::Read`] to [`Interest::ReadWrite`],
+    /// EPOLL_CTL_MOD. To be called when send(2) would have blocked, once in the stream's life. If
+    /// there is room by then, an event tells that too. A network that tells of room without being
+    /// asked need not do anything.
     ///
-    /// A server registers with [`Interest::Read`] first: a new socket is writable, so EPOLLOUT would cost
-    /// one useless event for each connection.
+    /// A server registers with [`Interest::Read`] first: a new socket is writable, so EPOLLOUT
+    /// would cost one useless event for each connection.
     ///
     /// # Errors
     ///
@@ -96,8 +98,8 @@ pub trait SocketIo {
     /// The connection is broken.
     fn send_fin(&mut self, stream: &mut Self::Stream) -> io::Result<()>;
 
-    /// Closes with RST. The kernel drops unsent bytes, instead of holding them for a peer that does not
-    /// read.
+    /// Closes with RST. The kernel drops unsent bytes, instead of holding them for a peer that does
+    /// not read.
     fn abort(&mut self, stream: Self::Stream);
 }
 
@@ -116,8 +118,9 @@ pub trait Accept: SocketIo {
     /// What epoll_ctl(2) says.
     fn register_listener(&mut self, listener: &mut Self::Listener, token: Token) -> io::Result<()>;
 
-    /// Asks for no more events on a listener. Closing it is not enough where another process has the same
-    /// socket: epoll(7) forgets a socket when its last descriptor is closed, in any process.
+    /// Asks for no more events on a listener. Closing it is not enough where another process has
+    /// the same socket: epoll(7) forgets a socket when its last descriptor is closed, in any
+    /// process.
     ///
     /// # Errors
     ///
@@ -127,8 +130,8 @@ pub trait Accept: SocketIo {
     }
 
     /// Has the kernel ignore new handshakes with a listener, until [`Accept::admit_handshakes`].
-    /// Handshakes in flight finish. A client that is ignored sends its SYN again after a second, and is
-    /// then let in or refused. A network without handshakes need not do anything.
+    /// Handshakes in flight finish. A client that is ignored sends its SYN again after a second,
+    /// and is then let in or refused. A network without handshakes need not do anything.
     ///
     /// # Errors
     ///
@@ -146,9 +149,9 @@ pub trait Accept: SocketIo {
         Ok(())
     }
 
-    /// Refuses, for good, new clients of a listener that [`Accept::hold_off_handshakes`] cannot hold off,
-    /// because connecting takes no handshake there (a unix socket). Clients in its backlog can still be
-    /// accepted.
+    /// Refuses, for good, new clients of a listener that [`Accept::hold_off_handshakes`] cannot
+    /// hold off, because connecting takes no handshake there (a unix socket). Clients in its
+    /// backlog can still be accepted.
     ///
     /// # Errors
     ///
@@ -177,15 +180,15 @@ pub enum AcceptOutcome<S> {
     Interrupted,
     /// A connection broke before it was accepted. The next one in the backlog may be fine.
     Lost,
-    /// The system lacks something (descriptors, memory), or forbids the call. The clients stay in the
-    /// backlog, and no event will tell when accept(2) works again: try again later.
+    /// The system lacks something (descriptors, memory), or forbids the call. The clients stay in
+    /// the backlog, and no event will tell when accept(2) works again: try again later.
     Failed(io::Error),
 }
 
 /// Outgoing connections.
 pub trait Connect: SocketIo {
-    /// Begins to connect, connect(2). When the stream becomes writable, the attempt has ended, one way or
-    /// the other: [`Connect::connected`] tells which.
+    /// Begins to connect, connect(2). When the stream becomes writable, the attempt has ended, one
+    /// way or the other: [`Connect::connected`] tells which.
     ///
     /// # Errors
     ///
@@ -194,8 +197,8 @@ pub trait Connect: SocketIo {
         self.connect_from(None, address)
     }
 
-    /// The same, from the local address `source` if there is one. The local port is chosen as late as
-    /// without `source`, so that one port can serve once for each destination.
+    /// The same, from the local address `source` if there is one. The local port is chosen as late
+    /// as without `source`, so that one port can serve once for each destination.
     ///
     /// # Errors
     ///
@@ -210,7 +213,8 @@ pub trait Connect: SocketIo {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::WouldBlock`] or [`ErrorKind::NotConnected`] if it still goes on; else why it failed.
+    /// [`ErrorKind::WouldBlock`] or [`ErrorKind::NotConnected`] if it still goes on; else why it
+    /// failed.
     fn connected(&mut self, stream: &Self::Stream) -> io::Result<()>;
 
     /// The stream's own address, getsockname(2).
@@ -261,11 +265,12 @@ pub enum ReadOutcome {
 
 /// Reads once into `into`, and remembers in `ready` whether there can be more.
 ///
-/// A count short of the room means that the socket's queue is empty: the next byte will be a new edge,
-/// and another recv(2) would be wasted. [`Readiness::read_until_would_block`] marks the exceptions.
+/// A count short of the room means that the socket's queue is empty: the next byte will be a new
+/// edge, and another recv(2) would be wasted. [`Readiness::read_until_would_block`] marks the
+/// exceptions.
 ///
-/// If a signal interrupted the call, the stream stays ready, and the next visit tries again. A retry
-/// here could hold up the loop, if signal follows signal.
+/// If a signal interrupted the call, the stream stays ready, and the next visit tries again. A
+/// retry here could hold up the loop, if signal follows signal.
 ///
 /// # Errors
 ///
@@ -294,8 +299,8 @@ pub fn fill<N: SocketIo>(
     }
 }
 
-/// Writes `bytes` until all are taken or the socket's buffer is full, which it remembers in `ready`.
-/// Returns how many were taken.
+/// Writes `bytes` until all are taken or the socket's buffer is full, which it remembers in
+/// `ready`. Returns how many were taken.
 ///
 /// # Errors
 ///
@@ -322,8 +327,8 @@ pub fn flush<N: SocketIo>(
     Ok(taken)
 }
 
-/// Sends what waits in `queue`, then what is in `fresh`, in that order; keeps in `queue` what is not
-/// taken. Returns how many bytes were taken.
+/// Sends what waits in `queue`, then what is in `fresh`, in that order; keeps in `queue` what is
+/// not taken. Returns how many bytes were taken.
 ///
 /// # Errors
 ///

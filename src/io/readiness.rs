@@ -1,9 +1,10 @@
 //! What a socket is ready for, and what it is watched for.
 //!
-//! Invariant: readiness is *sticky*. Edge-triggered epoll(7) tells once that a socket became readable
-//! or writable. [`Readiness`] remembers it until a call proves the opposite: recv(2) or send(2) fails
-//! with EAGAIN, or recv(2) returns fewer bytes than it was given room for. A connection that stops
-//! reading before that is still marked readable, so no other event is needed to go on.
+//! Invariant: readiness is *sticky*. Edge-triggered epoll(7) tells once that a socket became
+//! readable or writable. [`Readiness`] remembers it until a call proves the opposite: recv(2) or
+//! send(2) fails with EAGAIN, or recv(2) returns fewer bytes than it was given room for. A
+//! connection that stops reading before that is still marked readable, so no other event is needed
+//! to go on.
 
 #[cfg(test)]
 mod tests;
@@ -15,10 +16,10 @@ pub struct Readiness {
     pub read: bool,
     /// send(2) will not block.
     pub write: bool,
-    /// A short read does not prove that the socket's queue is empty, so reading goes on until recv(2)
-    /// fails with EAGAIN. That is so if a FIN or an error waits behind the bytes, since it came on the
-    /// same edge as they did; or if there is urgent data, at which recv(2) stops short even if more bytes
-    /// follow, tcp(7).
+    /// A short read does not prove that the socket's queue is empty, so reading goes on until
+    /// recv(2) fails with EAGAIN. That is so if a FIN or an error waits behind the bytes, since it
+    /// came on the same edge as they did; or if there is urgent data, at which recv(2) stops short
+    /// even if more bytes follow, tcp(7).
     pub read_until_would_block: bool,
 }
 

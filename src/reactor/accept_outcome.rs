@@ -21,8 +21,9 @@ impl<S> From<io::Result<(S, Peer)>> for AcceptOutcome<S> {
     }
 }
 
-/// Whether the error concerns one connection, which was lost before it was accepted. Linux passes network
-/// errors of the new socket through accept(2), and accept(2) says to treat them like EAGAIN.
+/// Whether the error concerns one connection, which was lost before it was accepted. Linux passes
+/// network errors of the new socket through accept(2), and accept(2) says to treat them like
+/// EAGAIN.
 fn is_of_that_connection(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error().map(Errno::from_raw),

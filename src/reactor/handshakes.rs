@@ -1,4 +1,5 @@
-//! Handshakes of TCP with listeners of ours: whether any are in flight, and how new ones are held off.
+//! Handshakes of TCP with listeners of ours: whether any are in flight, and how new ones are held
+//! off.
 
 use super::sock_diag;
 use crate::io::net::Handshakes;
@@ -16,9 +17,10 @@ const FLAGS: u32 = 13;
 const SYN: u32 = 0x02;
 const ACK: u32 = 0x10;
 
-/// Drops a segment that has SYN and not ACK, and passes every other whole: a program of the classic Berkeley
-/// Packet Filter, which the kernel runs on each segment for the socket, from the TCP header on. The segment
-/// that ends a handshake has ACK. Sockets that are accepted inherit the program, and get no such segment.
+/// Drops a segment that has SYN and not ACK, and passes every other whole: a program of the classic
+/// Berkeley Packet Filter, which the kernel runs on each segment for the socket, from the TCP
+/// header on. The segment that ends a handshake has ACK. Sockets that are accepted inherit the
+/// program, and get no such segment.
 const NO_FIRST_SEGMENTS: [SockFilter; 5] = [
     instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, FLAGS),
     instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, SYN | ACK),

@@ -1,8 +1,8 @@
 //! Listeners of either kind, for mio.
 //!
-//! Invariant: a stream that was accepted is a [`TcpStream`] whichever listener it came from: recv(2), send(2),
-//! shutdown(2) and epoll work alike on all stream sockets. Options of TCP fail on one of a unix socket with
-//! EOPNOTSUPP, and are not needed there.
+//! Invariant: a stream that was accepted is a [`TcpStream`] whichever listener it came from:
+//! recv(2), send(2), shutdown(2) and epoll work alike on all stream sockets. Options of TCP fail on
+//! one of a unix socket with EOPNOTSUPP, and are not needed there.
 
 use crate::io::address::{Credentials, Peer};
 use crate::os::listener;
@@ -58,8 +58,8 @@ impl Listener {
         }
     }
 
-    /// The address with which handshakes can be in flight: of a unix socket none are, for connect(2) puts
-    /// its client into the backlog at once.
+    /// The address with which handshakes can be in flight: of a unix socket none are, for
+    /// connect(2) puts its client into the backlog at once.
     pub(super) fn handshake_address(&self) -> Option<io::Result<SocketAddr>> {
         match self {
             Listener::Tcp(listener) => Some(listener.local_addr()),

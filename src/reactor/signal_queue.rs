@@ -1,7 +1,7 @@
 //! Signals as something to read: signalfd(2).
 //!
-//! Invariant: no signal handler runs. A signal that is watched is blocked, so the kernel keeps it until
-//! the loop reads it from the descriptor.
+//! Invariant: no signal handler runs. A signal that is watched is blocked, so the kernel keeps it
+//! until the loop reads it from the descriptor.
 
 use crate::io::event_loop::Wakeup;
 use crate::os::signals;
@@ -18,10 +18,11 @@ use std::os::fd::AsRawFd;
 pub(super) struct SignalQueue(SignalFd);
 
 impl SignalQueue {
-    /// Blocks the signals `blocked`, and has `registry` tell under `token` when one of `watched` comes.
+    /// Blocks the signals `blocked`, and has `registry` tell under `token` when one of `watched`
+    /// comes.
     ///
-    /// A blocked signal is kept even if it is ignored, sigaction(2), and even by process 1 of a container,
-    /// where the default of a signal is to do nothing.
+    /// A blocked signal is kept even if it is ignored, sigaction(2), and even by process 1 of a
+    /// container, where the default of a signal is to do nothing.
     pub(super) fn open(
         registry: &Registry,
         token: Token,
@@ -34,8 +35,8 @@ impl SignalQueue {
         Ok(SignalQueue(fd))
     }
 
-    /// Takes the next signal that waits. An interrupted read is tried again: no further edge would tell of
-    /// the signals that it left.
+    /// Takes the next signal that waits. An interrupted read is tried again: no further edge would
+    /// tell of the signals that it left.
     pub(super) fn next(&self) -> Option<Wakeup> {
         loop {
             match self.0.read_signal() {
@@ -52,8 +53,9 @@ impl SignalQueue {
     }
 }
 
-/// Lets the signals that stop a server end this process again. For a process that is about to end, and
-/// writes something before: a full pipe or a stopped terminal could hold up that write for ever.
+/// Lets the signals that stop a server end this process again. For a process that is about to end,
+/// and writes something before: a full pipe or a stopped terminal could hold up that write for
+/// ever.
 ///
 /// # Errors
 ///

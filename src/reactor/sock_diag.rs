@@ -1,8 +1,9 @@
 //! The kernel's table of TCP sockets, by netlink: sock_diag(7).
 //!
-//! `/proc/net/tcp` has the same, but all of it, as text: with 80,000 sockets on the machine, most of them in
-//! TIME-WAIT, to read it takes a quarter of a second. Here the kernel is asked for the sockets in one state,
-//! and passes over the others: 3 ms on the same machine, however many there are.
+//! `/proc/net/tcp` has the same, but all of it, as text: with 80,000 sockets on the machine, most
+//! of them in TIME-WAIT, to read it takes a quarter of a second. Here the kernel is asked for the
+//! sockets in one state, and passes over the others: 3 ms on the same machine, however many there
+//! are.
 
 use nix::libc;
 use nix::sys::socket::{
@@ -14,7 +15,8 @@ use std::os::fd::AsRawFd;
 #[cfg(test)]
 mod tests;
 
-/// `SOCK_DIAG_BY_FAMILY`, `linux/sock_diag.h`: the kind of the request, and of each socket in the reply.
+/// `SOCK_DIAG_BY_FAMILY`, `linux/sock_diag.h`: the kind of the request, and of each socket in the
+/// reply.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 
 /// The state of a socket in the middle of its handshake, `TCP_SYN_RECV`, `linux/tcp_states.h`.
@@ -23,25 +25,28 @@ const SYN_RECV: u32 = 3;
 /// What stands before each message, `struct nlmsghdr`: its length, its kind, and three fields more.
 const HEADER: usize = 16;
 
-/// The length of a request: a header, and `struct inet_diag_req_v2`, of which 48 bytes name a socket.
+/// The length of a request: a header, and `struct inet_diag_req_v2`, of which 48 bytes name a
+/// socket.
 const REQUEST: usize = HEADER + 8 + 48;
 
-/// Where the local port of a socket stands in its message: behind family, state and two bytes more, in
-/// network byte order.
+/// Where the local port of a socket stands in its message: behind family, state and two bytes more,
+/// in network byte order.
 const LOCAL_PORT: usize = HEADER + 4;
 
-/// Parts of a reply that are looked at, of a page or so each: in a flood of half-open handshakes, there is
-/// no end of them.
+/// Parts of a reply that are looked at, of a page or so each: in a flood of half-open handshakes,
+/// there is no end of them.
 const MOST_PARTS: usize = 64;
 
-/// Whether a handshake with one of these local ports is in flight, in the family `AF_INET` or `AF_INET6`.
+/// Whether a handshake with one of these local ports is in flight, in the family `AF_INET` or
+/// `AF_INET6`.
 ///
 /// # Errors
 ///
-/// When the kernel does not say: a policy forbids the socket, or the part of it that could is not there.
+/// When the kernel does not say: a policy forbids the socket, or the part of it that could is not
+/// there.
 pub(super) fn has_handshake(family: u8, ports: &[u16]) -> io::Result<bool> {
-    // Nonblocking: the kernel makes each part of a reply when it is asked for, so there is nothing to wait
-    // for.
+    // Nonblocking: the kernel makes each part of a reply when it is asked for, so there is nothing
+    // to wait for.
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let protocol = SockProtocol::NetlinkSockDiag;
     let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol)?;

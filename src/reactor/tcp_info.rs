@@ -1,7 +1,7 @@
 //! What the kernel knows of a TCP connection: getsockopt(2) of `TCP_INFO`, tcp(7).
 //!
-//! The structure has grown with the kernel, and a kernel fills in as much of it as it knows. So it is read
-//! as bytes, of which the kernel says how many there are.
+//! The structure has grown with the kernel, and a kernel fills in as much of it as it knows. So it
+//! is read as bytes, of which the kernel says how many there are.
 
 use nix::libc;
 use std::os::fd::{AsFd, AsRawFd};
@@ -23,8 +23,8 @@ const SIZE: usize = NOTSENT_BYTES + size_of::<u32>();
 pub(super) struct TcpInfo([u8; SIZE]);
 
 impl TcpInfo {
-    /// What the kernel says of `socket`. `None` if it is no TCP connection, the kernel is older than
-    /// Linux 4.6, or a policy forbids the call.
+    /// What the kernel says of `socket`. `None` if it is no TCP connection, the kernel is older
+    /// than Linux 4.6, or a policy forbids the call.
     pub(super) fn of(socket: &impl AsFd) -> Option<TcpInfo> {
         let mut bytes = [0; SIZE];
         (read(socket, &mut bytes)? == SIZE).then_some(TcpInfo(bytes))
@@ -37,9 +37,9 @@ impl TcpInfo {
 
     /// How long ago the peer last took bytes, to the milliseconds of the kernel's clock tick.
     ///
-    /// Bytes are sent when the peer has room for them. A probe of a window that is closed carries none,
-    /// but is acknowledged; bytes that are sent again to a peer that is gone are not acknowledged. So the
-    /// earlier of both moments counts.
+    /// Bytes are sent when the peer has room for them. A probe of a window that is closed carries
+    /// none, but is acknowledged; bytes that are sent again to a peer that is gone are not
+    /// acknowledged. So the earlier of both moments counts.
     pub(super) fn since_last_taken(&self) -> Duration {
         let millis = self.number(LAST_DATA_SENT).max(self.number(LAST_ACK_RECV));
         Duration::from_millis(millis.into())
@@ -47,10 +47,10 @@ impl TcpInfo {
 
     /// How long the kernel may have kept back bytes that the peer had room for.
     ///
-    /// While the window has no room for a whole segment, it waits: first until what is on its way has been
-    /// acknowledged, then for the retransmission timeout; and then sends as many as there is room for (the
-    /// avoidance of the silly window syndrome, RFC 1122, 4.2.3.4). Each of the two takes that timeout at
-    /// most.
+    /// While the window has no room for a whole segment, it waits: first until what is on its way
+    /// has been acknowledged, then for the retransmission timeout; and then sends as many as there
+    /// is room for (the avoidance of the silly window syndrome, RFC 1122, 4.2.3.4). Each of the two
+    /// takes that timeout at most.
     pub(super) fn kept_back_at_most(&self) -> Duration {
         2 * Duration::from_micros(self.number(RTO).into())
     }
@@ -68,8 +68,8 @@ impl TcpInfo {
 )]
 fn read(socket: &impl AsFd, bytes: &mut [u8; SIZE]) -> Option<usize> {
     let mut length = SIZE as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes to `bytes`, which has as many, and the number of
-    // those that it wrote to `length`; both outlive the call.
+    // SAFETY: the kernel writes at most `length` bytes to `bytes`, which has as many, and the
+    // number of those that it wrote to `length`; both outlive the call.
     let result = unsafe {
         libc::getsockopt(
             socket.as_fd().as_raw_fd(),

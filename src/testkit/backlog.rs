@@ -6,7 +6,7 @@
 use super::faults::Call;
 use super::kernel::Kernel;
 use super::knobs::Knob;
-use super::sockets::{Backlog, Fate, Handshake, LISTENER_PORT, Owner, Progress, SILENT_PORT};
+use super::sockets::{Backlog, Fate, Handshake, Owner, Progress, Route};
 use super::trace::{Outcome, What};
 use crate::io::net::Handshakes;
 use nix::errno::Errno;
@@ -39,13 +39,18 @@ impl Kernel {
 
     /// A segment of the handshake of `index` arrives.
     pub fn reach_listener(&mut self, index: usize, address: SocketAddr) {
-        let number = usize::from(address.port().saturating_sub(LISTENER_PORT));
-        let is_silent = address.port() == SILENT_PORT && self.has(Knob::DeadAddresses);
+        let number = match self.route(address) {
+            Route::Listener(number) => number,
+            Route::Silent => return,
+            Route::Refused(errno) | Route::Barred(errno) => {
+                self.refuse(index, errno);
+                return self.news_of(index);
+            }
+        };
         let is_slow = self.has(Knob::SlowHandshakes);
         let handshake = self.ends[index].handshake;
         match self.listeners.get(number) {
-            _ if is_silent => return,
-            Some(backlog) if !backlog.is_open => self.refuse(index),
+            Some(backlog) if !backlog.is_open => self.refuse(index, Errno::ECONNREFUSED),
             Some(backlog) if backlog.is_held_off && handshake != Handshake::InFlight => {
                 self.faults.count(Knob::SlowHandshakes);
                 self.ends[index].handshake = Handshake::Ignored;
@@ -56,7 +61,7 @@ impl Kernel {
                 return;
             }
             Some(_) => self.finish_handshake(index, number),
-            None => self.refuse(index),
+            None => self.refuse(index, Errno::ECONNREFUSED),
         }
         self.news_of(index);
     }
@@ -75,9 +80,9 @@ impl Kernel {
         }
     }
 
-    fn refuse(&mut self, index: usize) {
+    fn refuse(&mut self, index: usize, errno: Errno) {
         self.ends[index].progress = Progress::Failed;
-        self.ends[index].fate = Fate::Pending(Errno::ECONNREFUSED);
+        self.ends[index].fate = Fate::Pending(errno);
     }
 
     /// The next client in the backlog; one whose handshake was left unfinished takes its place.

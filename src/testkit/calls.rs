@@ -10,14 +10,13 @@ use crate::io::clock::Moment;
 use crate::io::net::Token;
 use nix::errno::Errno;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 
 /// Reads in vain between two events.
 const MOST_EMPTY_READS: u32 = 30;
 
 impl Kernel {
     /// The fault that this call is to have, with all that it does to the connection.
-    fn fault(&mut self, call: Call, index: usize) -> io::Result<()> {
+    pub(super) fn fault(&mut self, call: Call, index: usize) -> io::Result<()> {
         let Some(errno) = self.faults.next(call, self.knobs, &mut self.dice) else { return Ok(()) };
         match errno {
             // That nothing is ready is no lie if it is so; if it is one, an edge must follow.
@@ -39,7 +38,7 @@ impl Kernel {
     }
 
     /// An edge follows; if the fault sticks, when it is over.
-    fn owe(&mut self, call: Call, source: Source) {
+    pub(super) fn owe(&mut self, call: Call, source: Source) {
         if self.faults.is_stuck(call) {
             self.owed.push(source);
         } else {
@@ -54,7 +53,7 @@ impl Kernel {
         facts.arrived_at_drain = facts.arrived_at_drain.min(facts.read + count as u64);
     }
 
-    fn evidence(&mut self, index: usize, errno: Errno) {
+    pub(super) fn evidence(&mut self, index: usize, errno: Errno) {
         if index % 2 == 1 {
             self.facts[index / 2].errors.push(errno);
         }
@@ -68,141 +67,13 @@ impl Kernel {
         self.reset(index ^ 1, false);
     }
 
-    fn touch(&mut self, index: usize) {
+    pub(super) fn touch(&mut self, index: usize) {
         self.count_move(index / 2);
         let facts = &mut self.facts[index / 2];
         if !facts.is_touched {
             facts.is_touched = true;
             self.touched.push(index / 2);
         }
-    }
-
-    /// accept(2) on listener `number`. Returns the end that was accepted.
-    ///
-    /// # Errors
-    ///
-    /// EAGAIN if nobody waits, or a fault.
-    pub fn accept(&mut self, number: usize) -> io::Result<usize> {
-        let result = self.try_accept(number);
-        let owner = self.listeners[number].owner;
-        if owner != Owner::Peer || result.is_ok() {
-            self.note(owner, What::Accept, number, Outcome::of(&result));
-        }
-        result
-    }
-
-    fn try_accept(&mut self, number: usize) -> io::Result<usize> {
-        let owner = self.listeners[number].owner;
-        if owner != Owner::Peer {
-            self.fail_accept(number)?;
-        }
-        let Some(index) = self.take_from_backlog(number) else {
-            return Err(Errno::EAGAIN.into());
-        };
-        self.ends[index].held = true;
-        self.held[owner as usize] += 1;
-        let now = self.now;
-        if owner == Owner::Server {
-            self.touch(index);
-            self.facts[index / 2].accepted_order = self.facts[index / 2].moved_at;
-            self.passages.push((now, Passage::Accepted(index / 2)));
-        }
-        let arrived = self.ends[index].incoming.readable() as u64;
-        let facts = &mut self.facts[index / 2];
-        if self.stops_since.is_some() {
-            facts.arrived_at_drain = arrived;
-        }
-        facts.accepted_at = Some(now);
-        facts.last_read_at = now;
-        facts.last_sent_at = now;
-        Ok(index)
-    }
-
-    fn fail_accept(&mut self, number: usize) -> io::Result<()> {
-        if let Some(errno) = self.faults.next(Call::Accept, self.knobs, &mut self.dice) {
-            if errno == Errno::EAGAIN && !self.listeners[number].waiting.is_empty() {
-                self.owe(Call::Accept, Source::Listener(number));
-                // A server that stops does not wait for that edge: no real EAGAIN is followed by
-                // one.
-                self.listeners[number].is_excused = true;
-            } else if !faults::leaves_backlog(errno)
-                && let Some(lost) = self.take_from_backlog(number)
-            {
-                self.ends[lost].progress = Progress::Failed;
-                self.reset(lost ^ 1, true);
-            }
-            return Err(errno.into());
-        }
-        let is_at_limit = self.held[Owner::Server as usize] >= self.descriptor_limit;
-        if is_at_limit && !self.listeners[number].waiting.is_empty() {
-            self.faults.count(Knob::DescriptorLimit);
-            return Err(Errno::EMFILE.into());
-        }
-        Ok(())
-    }
-
-    /// connect(2) of `owner`, from `source` to `address`. Returns the end that connects.
-    ///
-    /// # Errors
-    ///
-    /// A fault.
-    pub fn connect(
-        &mut self,
-        owner: Owner,
-        source: IpAddr,
-        address: SocketAddr,
-    ) -> io::Result<usize> {
-        let result = self.try_connect(owner, source, address);
-        let what = if owner == Owner::Peer { What::PeerConnects } else { What::Connect };
-        self.note(owner, what, usize::from(address.port()), Outcome::of(&result));
-        result
-    }
-
-    fn try_connect(
-        &mut self,
-        owner: Owner,
-        source: IpAddr,
-        address: SocketAddr,
-    ) -> io::Result<usize> {
-        if owner != Owner::Peer {
-            if let Some(errno) = self.faults.next(Call::Connect, self.knobs, &mut self.dice) {
-                return Err(errno.into());
-            }
-            if address.port() == super::sockets::BARRED_PORT {
-                return Err(Errno::ENETUNREACH.into());
-            }
-        }
-        Ok(self.begin(owner, source, address))
-    }
-
-    /// Whether a connect has ended, and how: SO_ERROR, then getpeername(2).
-    pub fn connected(&mut self, index: usize) -> io::Result<()> {
-        let is_early = self.now < self.facts[index / 2].begun_at + self.connect_timeout;
-        if !self.ends[index].was_told && is_early {
-            self.violate(format!("socket #{index} is taken for connected, and no event said so"));
-        }
-        let result = self.fault(Call::Connected, index).and_then(|()| {
-            self.take_error(index)?;
-            match self.ends[index].progress {
-                Progress::Established if self.ends[index].fate == Fate::Sound => Ok(()),
-                _ => Err(Errno::ENOTCONN.into()),
-            }
-        });
-        let outcome = Outcome::of(&result.as_ref().map(|()| 0).map_err(copy_of));
-        self.note(self.ends[index].owner, What::Connected, index, outcome);
-        result
-    }
-
-    /// getsockname(2).
-    ///
-    /// # Errors
-    ///
-    /// A fault.
-    pub fn local_address(&mut self, index: usize) -> io::Result<SocketAddr> {
-        let result = self.fault(Call::LocalAddress, index);
-        let outcome = Outcome::of(&result.as_ref().map(|()| 0).map_err(copy_of));
-        self.note(self.ends[index].owner, What::LocalAddress, index, outcome);
-        result.map(|()| self.peer_address(index / 2))
     }
 
     /// EPOLL_CTL_ADD: what the socket is ready for already is told too.
@@ -244,7 +115,7 @@ impl Kernel {
         Ok(())
     }
 
-    fn take_error(&mut self, index: usize) -> io::Result<()> {
+    pub(super) fn take_error(&mut self, index: usize) -> io::Result<()> {
         if let Fate::Pending(errno) = self.ends[index].fate {
             self.ends[index].fate = Fate::Collected;
             self.evidence(index, errno);
@@ -329,7 +200,8 @@ impl Kernel {
     fn count_empty_read(&mut self, index: usize) {
         let end = &mut self.ends[index];
         end.empty_reads += 1;
-        if end.owner != Owner::Peer && end.empty_reads > MOST_EMPTY_READS {
+        let expects_events = end.owner != Owner::Peer && end.token.is_some();
+        if expects_events && end.empty_reads > MOST_EMPTY_READS {
             self.violate(format!("socket #{index} is read again and again, and no event said so"));
         }
     }
@@ -455,6 +327,6 @@ impl Kernel {
 }
 
 /// The same error once more: [`io::Error`] cannot be cloned.
-fn copy_of(error: &io::Error) -> io::Error {
+pub(super) fn copy_of(error: &io::Error) -> io::Error {
     io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(0))
 }

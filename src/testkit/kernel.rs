@@ -10,13 +10,14 @@ use super::faults::Faults;
 use super::knobs::{Knob, Knobs};
 use super::pipe::{Fin, Pipe};
 use super::sockets::{
-    Backlog, End, Fate, Handshake, LISTENER_PORT, OWNERS, Owner, Passage, Progress, SILENT_PORT,
-    Source, source_address,
+    BARRED_PORT, Backlog, End, Fate, Handshake, LISTENER_PORT, OWNERS, Owner, Passage, Progress,
+    Route, SILENT_PORT, Source, source_address,
 };
 use super::trace::{Outcome, Trace, What};
 use crate::io::clock::{Moment, WallTime};
 use crate::io::net::Token;
 use nix::errno::Errno;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -41,6 +42,10 @@ pub struct Kernel {
     pub facts: Vec<Facts>,
     /// All listeners.
     pub listeners: Vec<Backlog>,
+    /// Where addresses lead that do not lead where their port says.
+    pub routes: BTreeMap<SocketAddr, Route>,
+    /// Where all other addresses lead, if not where their port says.
+    pub default_route: Option<Route>,
     /// Bytes that are under way to an end, and unread there, at most.
     pub window: usize,
     /// What the next poll of each owner tells.
@@ -95,6 +100,8 @@ impl Kernel {
             ends: Vec::new(),
             facts: Vec::new(),
             listeners: Vec::new(),
+            routes: BTreeMap::new(),
+            default_route: None,
             window,
             news: Default::default(),
             owed: Vec::new(),
@@ -155,7 +162,10 @@ impl Kernel {
                 empty_reads: 0,
             });
         }
-        let listener = usize::from(address.port().saturating_sub(LISTENER_PORT));
+        let listener = match self.route(address) {
+            Route::Listener(number) => number,
+            _ => usize::from(address.port().saturating_sub(LISTENER_PORT)),
+        };
         if let Some(backlog) = self.listeners.get(listener) {
             self.ends[index + 1].owner = backlog.owner;
         }
@@ -163,6 +173,31 @@ impl Kernel {
         self.held[owner as usize] += 1;
         self.set_under_way(index);
         index
+    }
+
+    /// Where `address` leads.
+    pub fn route(&self, address: SocketAddr) -> Route {
+        if let Some(route) = self.routes.get(&address).copied().or(self.default_route) {
+            return route;
+        }
+        let number = usize::from(address.port().saturating_sub(LISTENER_PORT));
+        match address.port() {
+            SILENT_PORT if self.has(Knob::DeadAddresses) => Route::Silent,
+            BARRED_PORT => Route::Barred(Errno::ENETUNREACH),
+            _ if number < self.listeners.len() => Route::Listener(number),
+            _ => Route::Refused(Errno::ECONNREFUSED),
+        }
+    }
+
+    /// From now on `address` leads there, for attempts that are under way, too.
+    pub fn set_route(&mut self, address: SocketAddr, route: Route) {
+        self.routes.insert(address, route);
+        for index in 0..self.ends.len() {
+            let is_concerned = self.ends[index].progress == Progress::Connecting(address);
+            if is_concerned && self.is_still_under_way(index) {
+                self.set_under_way(index);
+            }
+        }
     }
 
     /// The address from which connection `link` was made.
@@ -223,7 +258,7 @@ impl Kernel {
             Progress::Connecting(address) => {
                 self.ends[end].held
                     && self.ends[end].handshake != Handshake::Ignored
-                    && (address.port() != SILENT_PORT || !self.has(Knob::DeadAddresses))
+                    && self.route(*address) != Route::Silent
             }
             _ => incoming.is_under_way(),
         }

@@ -67,6 +67,19 @@ pub enum Passage {
     Closed(usize),
 }
 
+/// Where an attempt to connect leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// To the listener of that number.
+    Listener(usize),
+    /// It fails, after a while.
+    Refused(Errno),
+    /// Nobody ever answers.
+    Silent,
+    /// connect(2) fails at once.
+    Barred(Errno),
+}
+
 /// How far a connection attempt is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {

@@ -162,6 +162,7 @@ fn an_answer_that_came_before_the_reset_counts() {
     rig.settle();
     let mut peer = rig.accept();
     peer.write(b"no");
+    rig.deliver();
     peer.reset();
     assert_eq!(rig.settle(), LoopControl::Stop);
     assert!(rig.results()[0].is_ok());
