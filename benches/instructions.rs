@@ -14,7 +14,7 @@ use readyd::io::net::Token;
 use readyd::io::timer::Timers;
 use readyd::loadgen::report::Histogram;
 use readyd::protocol::frame;
-use readyd::table::{Order, Table};
+use readyd::table::{ColumnOrder, Table};
 use std::hint::black_box;
 use std::time::Duration;
 use support::engine::Engine;
@@ -150,7 +150,8 @@ fn table() {
     const MAC: &str = "02:00:00:00:00:01";
     let text: String =
         (0..ENTRIES).map(|number| format!("{} {MAC}\n", address(10, number))).collect();
-    let table = Table::parse(text.into_bytes(), Order::KeyValue).expect("a table without faults");
+    let table =
+        Table::parse(text.into_bytes(), ColumnOrder::KeyValue).expect("a table without faults");
     for (name, network, each) in [("table_hit", 10, MAC.len()), ("table_miss", 11, 0)] {
         let keys: Vec<String> =
             scattered(ENTRIES).map(|number| address(network, number)).take(OPERATIONS).collect();

@@ -3,7 +3,7 @@
 mod support;
 
 use criterion::{BenchmarkId, criterion_group, criterion_main};
-use readyd::table::{Order, Table};
+use readyd::table::{ColumnOrder, Table};
 use std::hint::black_box;
 use support::{Criterion, address, scattered};
 
@@ -22,7 +22,7 @@ fn lookup(c: &mut Criterion) {
             .map(|number| format!("{} {}\n", address(10, number), hardware_address(number)))
             .collect();
         let table =
-            Table::parse(text.into_bytes(), Order::KeyValue).expect("a table without faults");
+            Table::parse(text.into_bytes(), ColumnOrder::KeyValue).expect("a table without faults");
         assert_eq!(table.len(), entries);
 
         for (name, network) in [("hit", 10), ("miss", 11)] {

@@ -1,8 +1,8 @@
 //! The server's configuration: one table of flags, read from the command line and from a file.
 //!
-//! Invariant: whatever can be said on the command line can be said in the file, in the same words,
-//! because both go through one table, `FLAGS`, and one setter. The command line wins. Whatever is wrong is
-//! found in one reading, each error with its place.
+//! Invariant: each flag works on the command line and in the file, in the same words, because both
+//! go through one table, `FLAGS`, and one setter. The command line wins. One reading finds all
+//! errors, each with its file and line.
 
 pub mod address;
 mod duplicates;
@@ -27,7 +27,7 @@ use crate::os::listener::TcpTimeouts;
 use crate::os::privileges::Account;
 use crate::server::access;
 use crate::server::limits::Limits;
-use crate::table::Order;
+use crate::table::ColumnOrder;
 use crate::zone::Zone;
 use flags::Flag;
 use listen::Listen;
@@ -38,42 +38,44 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use values::ValueError;
 
-/// All that the server is told at start.
+/// The settings of a server, as flags and the file give them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// What to serve, where.
+    /// The listeners: service, address, options.
     pub listeners: Vec<Listen>,
     /// Whether other processes may listen on the same ports.
     pub reuse_port: bool,
     /// How many processes serve, from 1 to [`Config::MAX_SHARDS`].
     pub shards: usize,
-    /// How long a shard's loop may stand still before the shard is replaced; `None` if it is not looked at.
+    /// How long a shard's loop may take for one turn before the shard is killed and replaced;
+    /// `None` if there is no watchdog.
     pub shard_timeout: Option<Duration>,
-    /// Whom to become once the ports are bound.
+    /// The account to become once the ports are bound.
     pub user: Option<Account>,
     /// Whether to print the bound addresses on standard output.
     pub print_addresses: bool,
     /// The lookup table's file; the embedded table if there is none.
     pub table: Option<PathBuf>,
     /// Which of a table line's words is the key.
-    pub table_order: Order,
+    pub table_order: ColumnOrder,
     /// Largest table file, in bytes.
     pub table_limit: u64,
-    /// Whose time of day is told.
+    /// Which time zone the daytime service uses.
     pub zone: Zone,
     /// The limits. `max_connections` holds only if [`Config::max_connections`] is set.
     pub limits: Limits,
-    /// Connections at once, if that was asked for.
+    /// The most open connections, if a flag sets it.
     pub max_connections: Option<usize>,
-    /// Bytes that buffers may hold, if that was asked for; [`Limits::memory_limit`] holds only then.
+    /// The most bytes that buffers may hold, if a flag sets it; only then [`Limits::memory_limit`]
+    /// holds.
     pub memory_limit: Option<usize>,
-    /// Connections the kernel may queue for accepting.
+    /// Connections that the kernel queues for accept(2), listen(2).
     pub backlog: u32,
-    /// When the kernel gives up on a client that answers nothing.
+    /// When the kernel gives up on a client that does not answer.
     pub tcp_timeouts: TcpTimeouts,
-    /// How much to log, if the command line says so.
+    /// The log level, if the command line sets it.
     pub log: Option<LevelFilter>,
-    /// How much to log unless the command line or the environment say so.
+    /// The log level of the file, if neither the command line nor RUST_LOG sets one.
     pub log_from_file: Option<LevelFilter>,
     /// Whether only to check the configuration.
     pub check_only: bool,
@@ -89,7 +91,7 @@ impl Default for Config {
             user: None,
             print_addresses: false,
             table: None,
-            table_order: Order::KeyValue,
+            table_order: ColumnOrder::KeyValue,
             table_limit: 1 << 30,
             zone: Zone::Local,
             limits: Limits::default(),
@@ -116,10 +118,10 @@ pub enum Command {
 }
 
 impl Config {
-    /// Most shards. More than there are cores gain nothing.
+    /// The most shards. More shards than cores gain nothing.
     pub const MAX_SHARDS: usize = 1024;
 
-    /// Most bytes of a configuration file: 1 MiB.
+    /// The largest configuration file: 1 MiB.
     pub const MAX_FILE_BYTES: usize = 1 << 20;
 
     /// Shortest time after which a shard counts as stuck.
@@ -187,8 +189,8 @@ impl Config {
     }
 }
 
-/// Why a value does not do, in words. Errors of many kinds end here, and `Box<dyn Error>` would keep how
-/// each is shown to programmers in the program, which nobody asks for.
+/// Why a value is wrong, as text. Errors of many types end here; `Box<dyn Error>` would link the
+/// `Debug` impl of each into the binary.
 struct Reason(String);
 
 impl<E: fmt::Display> From<E> for Reason {
@@ -197,12 +199,12 @@ impl<E: fmt::Display> From<E> for Reason {
     }
 }
 
-/// A value as the type of number that the setting is kept in.
+/// Converts a number to the type of the setting.
 fn narrow<T: TryFrom<u64>>(value: u64) -> Result<T, ValueError> {
     value.try_into().map_err(|_| ValueError::TooLarge)
 }
 
-/// A duration that the kernel takes, in a range that people write as `words`.
+/// A duration within `range`, which the error shows as `words`.
 fn within(range: RangeInclusive<Duration>, words: &str, value: &str) -> Result<Duration, Reason> {
     let duration = values::duration(value)?;
     match range.contains(&duration) {
@@ -230,10 +232,10 @@ fn shard_timeout(value: &str) -> Result<Option<Duration>, Reason> {
     }
 }
 
-fn table_order(value: &str) -> Result<Order, &'static str> {
+fn table_order(value: &str) -> Result<ColumnOrder, &'static str> {
     match value {
-        "key-value" => Ok(Order::KeyValue),
-        "value-key" => Ok(Order::ValueKey),
+        "key-value" => Ok(ColumnOrder::KeyValue),
+        "value-key" => Ok(ColumnOrder::ValueKey),
         _ => Err("not an order (use key-value or value-key)"),
     }
 }

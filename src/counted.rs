@@ -1,4 +1,4 @@
-//! Numbers with their nouns, as people write them: `1 key`, `2 keys`.
+//! Numbers with their nouns in English: `1 key`, `2 keys`.
 
 use std::fmt;
 
@@ -12,8 +12,8 @@ pub struct Counted<'a> {
     noun: &'a str,
 }
 
-/// So many of what `noun` names in the singular. Its plural is made with an `s`, or with `es` after an `s`:
-/// `processes`. What is more than 64 bits hold is told as the most that they hold.
+/// A number and its noun, which is given in the singular. Its plural is made with an `s`, or with
+/// `es` after an `s`: `processes`. A number that does not fit into 64 bits becomes `u64::MAX`.
 pub fn counted(count: impl TryInto<u64>, noun: &str) -> Counted<'_> {
     Counted { count: count.try_into().unwrap_or(u64::MAX), noun }
 }

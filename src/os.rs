@@ -6,11 +6,11 @@
 
 pub mod descriptors;
 pub mod files;
-pub mod inherited;
+pub mod inherited_fd;
 pub mod listener;
-pub mod mapping;
 pub mod memory;
 pub mod privileges;
+pub mod sealed_memfd;
 pub mod signals;
 pub mod sockets;
 pub mod usage;

@@ -3,16 +3,16 @@
 //! The text is kept once, as it was read. Beside it stands a hash index of `u32` offsets into it,
 //! six and a half bytes an entry. A map of owned strings would pay two allocations an entry and
 //! several times the memory; here ten million entries are two allocations. Neither has pointers, so
-//! a table can be put into memory that several processes share.
+//! several processes can share a table.
 //!
-//! Invariant: every offset in the index is that of the first byte of a key, on a line that was
+//! Invariant: every offset in the index leads to the first byte of a key, on a line that was
 //! checked in full when the table was built. A lookup can therefore read the line again without
-//! meeting an error. A table never changes after it is built: to reload is to build another and
-//! swap, so a broken file leaves the old table as it was.
+//! meeting an error. A table never changes after it is built: a reload builds another and swaps the
+//! two, so a broken file leaves the old table in use.
 //!
 //! # The text
 //!
-//! One entry a line, in either [`Order`]; words are separated by spaces or tabs.
+//! One entry a line, in either [`ColumnOrder`]; words are separated by spaces or tabs.
 //!
 //! ```text
 //! # A comment: at the start of a line, or after a space or tab.
@@ -49,12 +49,12 @@ use parse::Extent;
 /// The most bytes a table's text may have: what the index's `u32` offsets reach, 4 GiB - 1.
 pub const MAX_TEXT_BYTES: u64 = u32::MAX as u64;
 
-/// The table that the program carries in itself.
+/// The default table, a part of the program.
 const EMBEDDED: &[u8] = b"165.165.80.80 6A:08:AA:C2\n165.165.79.1 8A:BC:E3:FA\n";
 
 /// Which word of a line is the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum ColumnOrder {
     /// `KEY VALUE`, as in hosts(5): the value is the rest of the line and may hold spaces.
     KeyValue,
     /// `VALUE KEY`, as in ethers(5), where the hardware address comes first: exactly two words.
@@ -65,14 +65,14 @@ pub enum Order {
 pub struct Table {
     text: Bytes,
     index: Index,
-    order: Order,
+    order: ColumnOrder,
 }
 
 impl Table {
     /// The built-in default: two entries, from an IPv4 address to a hardware address.
     #[expect(clippy::panic, reason = "a constant, parsed by the tests too")]
     pub fn embedded() -> Table {
-        match Table::parse(EMBEDDED.to_vec(), Order::KeyValue) {
+        match Table::parse(EMBEDDED.to_vec(), ColumnOrder::KeyValue) {
             Ok(table) => table,
             Err(error) => panic!("the embedded table: {error}"),
         }
@@ -86,7 +86,7 @@ impl Table {
     /// # Errors
     ///
     /// The first fault in the text, as a [`TableError`]; or [`TableError::OutOfMemory`].
-    pub fn parse(text: Vec<u8>, order: Order) -> Result<Table, TableError> {
+    pub fn parse(text: Vec<u8>, order: ColumnOrder) -> Result<Table, TableError> {
         if text.len() as u64 > MAX_TEXT_BYTES {
             return Err(TableError::TooLong { bytes: text.len() });
         }
@@ -95,17 +95,17 @@ impl Table {
         draft.finish()
     }
 
-    /// The value of `key`, or `None` if the table has no such key. Bytes are compared exactly: no
-    /// folding of case, no trimming.
+    /// The value of `key`, or `None` if the table has no such key. Keys are compared byte by byte:
+    /// case and spaces count.
     pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
         let offset = self.index.find(&self.text, key)?;
         Some(match self.order {
-            Order::KeyValue => parse::value_after_key(&self.text, offset, key),
-            Order::ValueKey => parse::value_before_key(&self.text, offset),
+            ColumnOrder::KeyValue => parse::value_after_key(&self.text, offset, key),
+            ColumnOrder::ValueKey => parse::value_before_key(&self.text, offset),
         })
     }
 
-    /// How many entries the table has.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.index.len()
     }
@@ -115,7 +115,7 @@ impl Table {
         self.len() == 0
     }
 
-    /// Bytes that the table holds: its text, comments and all, and its index.
+    /// Bytes of memory: the text, with its comments, and the index.
     pub fn memory(&self) -> usize {
         self.text.len() + self.index.buckets().len()
     }

@@ -2,8 +2,7 @@
 //!
 //! Invariant: rules are parsed once and never change. No bytes make the parser or
 //! [`ZoneRules::offset_at`] panic, and an offset is never beyond [`MAX_OFFSET`] on either side of
-//! UTC. Nothing in here reads a file, the environment or a clock but [`source`], which reads one
-//! file when it is asked to.
+//! UTC. Only [`source`] reads a file, and nothing in here reads the environment or a clock.
 
 mod posix;
 #[cfg(unix)]
@@ -16,8 +15,8 @@ mod tests;
 use posix::PosixZone;
 use std::fmt;
 
-/// The longest distance from UTC, in seconds: 25:59:59. POSIX can write no longer one, a standard
-/// time of 24:59:59 with an hour of summer time; RFC 9636 asks for no longer one.
+/// The largest offset from UTC, in seconds: 25:59:59. It is the largest that a POSIX rule can
+/// express (24:59:59 and an hour of summer time); RFC 9636 needs no larger one.
 pub const MAX_OFFSET: i32 = 26 * 3600 - 1;
 
 /// The largest zone file that is read, in bytes. The largest of the tz database has less than 4
@@ -39,18 +38,17 @@ pub enum Zone {
 /// The offset of local time from UTC at each instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZoneRules {
-    /// What the rules were made from, for [`ZoneRules::as_bytes`].
+    /// The bytes that the rules were parsed from, for [`ZoneRules::as_bytes`].
     bytes: Box<[u8]>,
-    /// In the order of time.
+    /// Sorted by time.
     transitions: Box<[Transition]>,
     /// The offset before the first transition.
     before: i32,
-    /// The rule from the last transition on; without one, the last transition's offset holds for
-    /// ever.
+    /// The rule after the last transition; without one, the last transition's offset stays.
     after: Option<PosixZone>,
 }
 
-/// An instant from which another offset holds.
+/// An instant at which the offset changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Transition {
     /// Seconds since 1970-01-01T00:00:00Z.
@@ -74,7 +72,7 @@ impl ZoneRules {
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong with `bytes`.
+    /// The first fault of `bytes`.
     pub fn from_tzif(bytes: &[u8]) -> Result<ZoneRules, RulesError> {
         if bytes.len() > MAX_SIZE {
             return Err(RulesError::TooLarge);
@@ -108,14 +106,14 @@ impl ZoneRules {
         }
     }
 
-    /// What the rules were made from: the bytes from which [`ZoneRules::from_bytes`] makes the same
-    /// rules.
+    /// The bytes that the rules were parsed from: [`ZoneRules::from_bytes`] makes the same rules
+    /// from them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// How many seconds local time is ahead of UTC, `seconds` after 1970-01-01T00:00:00Z; negative
-    /// west of Greenwich. Between -[`MAX_OFFSET`] and [`MAX_OFFSET`].
+    /// The seconds that local time is ahead of UTC at the Unix time `seconds`; negative west of
+    /// Greenwich. Between -[`MAX_OFFSET`] and [`MAX_OFFSET`].
     pub fn offset_at(&self, seconds: i64) -> i32 {
         let passed = self.transitions.partition_point(|transition| transition.at <= seconds);
         if passed == self.transitions.len()
@@ -179,7 +177,8 @@ impl fmt::Display for RulesError {
                 write!(f, "an offset of {offset} seconds is more than {MAX_OFFSET}")
             }
             RulesError::LeapSeconds => f.write_str(
-                "it counts leap seconds, and the system's clock does not; choose the zone without right/",
+                "it counts leap seconds, and the system's clock does not; choose the zone without \
+                 right/",
             ),
             RulesError::Footer => f.write_str("its last line is no POSIX rule"),
         }

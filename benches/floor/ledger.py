@@ -102,7 +102,7 @@ def inclusive(samples):
 
 
 def sample_time(command, load, work, seconds, cost):
-    """The cost, in µs a request: by system call, of the kernel besides, by function above it."""
+    """The cost, in µs a request: by system call, of the rest of the kernel, by function above it."""
     with tempfile.TemporaryDirectory() as directory, RunningServer("readyd", command) as server:
         samples = f"{directory}/perf.data"
         recorder = subprocess.Popen(
@@ -131,7 +131,7 @@ def print_ledger(work, cost, counted, sampled):
     for call in CALLS:
         if counted.get(call, 0) >= 0.01 or calls[call] >= 0.001:
             print(f"| {call} | {counted.get(call, 0):.3f} | {calls[call] * 1000:,.0f} |")
-    print(f"| the kernel besides: entering and leaving, interrupts | | {rest * 1000:,.0f} |")
+    print(f"| the rest of the kernel: entering and leaving, interrupts | | {rest * 1000:,.0f} |")
     for name, time in sorted(functions.items(), key=lambda item: -item[1]):
         print(f"| `{name}` | | {time * 1000:,.1f} |")
 

@@ -4,7 +4,7 @@
 
 use crate::printable::{assert_harmless, assert_plain};
 use crate::scratch_file::ScratchFile;
-use readyd::table::{LoadError, Order, Table, TableError};
+use readyd::table::{LoadError, ColumnOrder, Table, TableError};
 use std::collections::BTreeMap;
 
 /// Longest text of an error: one escaped key of 64 bytes, and the words around it.
@@ -20,7 +20,7 @@ thread_local! {
 /// See the [module](self).
 pub fn check(data: &[u8]) {
     let Some(([order, low, high], text)) = data.split_first_chunk() else { return };
-    let order = if order % 2 == 0 { Order::KeyValue } else { Order::ValueKey };
+    let order = if order % 2 == 0 { ColumnOrder::KeyValue } else { ColumnOrder::ValueKey };
     let parsed = Table::parse(text.to_vec(), order);
     match (&parsed, reference(text, order)) {
         (Ok(table), Ok(entries)) => assert_same(table, &entries),
@@ -32,7 +32,7 @@ pub fn check(data: &[u8]) {
         (parsed, expected) => panic!("{parsed:?} instead of {expected:?}"),
     }
     // The file system is slow: one input in four.
-    if order == Order::KeyValue && low % 2 == 0 {
+    if order == ColumnOrder::KeyValue && low % 2 == 0 {
         let limit = u64::from(u16::from_le_bytes([*low, *high]) % 512);
         check_file(text, limit, parsed);
     }
@@ -40,7 +40,7 @@ pub fn check(data: &[u8]) {
 
 /// What comes of a file is what comes of its text, unless it is too long.
 fn check_file(text: &[u8], limit: u64, parsed: Result<Table, TableError>) {
-    let loaded = FILE.with(|file| Table::load(file.write(text), Order::KeyValue, limit));
+    let loaded = FILE.with(|file| Table::load(file.write(text), ColumnOrder::KeyValue, limit));
     if let Err(error) = &loaded {
         assert_harmless(&error.to_string());
     }
@@ -63,7 +63,7 @@ fn check_file(text: &[u8], limit: u64, parsed: Result<Table, TableError>) {
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// What `text` means, or the first fault in it.
-fn reference(text: &[u8], order: Order) -> Result<Entries, TableError> {
+fn reference(text: &[u8], order: ColumnOrder) -> Result<Entries, TableError> {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     let mut entries = Entries::new();
     let mut keys: Vec<(Vec<u8>, usize)> = Vec::new();
@@ -90,7 +90,7 @@ fn reference(text: &[u8], order: Order) -> Result<Entries, TableError> {
 
 type Entry = (Vec<u8>, Vec<u8>);
 
-fn entry(line: &str, number: usize, order: Order) -> Result<Option<Entry>, TableError> {
+fn entry(line: &str, number: usize, order: ColumnOrder) -> Result<Option<Entry>, TableError> {
     let blank = [' ', '\t'];
     // A comment is a `#` with nothing or a blank before it.
     let comment = line
@@ -102,13 +102,13 @@ fn entry(line: &str, number: usize, order: Order) -> Result<Option<Entry>, Table
     let shown = |word| excerpt(&bytes(word));
     match (order, words.as_slice()) {
         (_, []) => Ok(None),
-        (Order::KeyValue, [key]) => Err(TableError::NoValue { line: number, key: shown(key) }),
-        (Order::ValueKey, [value]) => Err(TableError::NoKey { line: number, value: shown(value) }),
-        (Order::KeyValue, [key, ..]) => {
+        (ColumnOrder::KeyValue, [key]) => Err(TableError::NoValue { line: number, key: shown(key) }),
+        (ColumnOrder::ValueKey, [value]) => Err(TableError::NoKey { line: number, value: shown(value) }),
+        (ColumnOrder::KeyValue, [key, ..]) => {
             Ok(Some((bytes(key), bytes(content[key.len()..].trim_matches(blank)))))
         }
-        (Order::ValueKey, [value, key]) => Ok(Some((bytes(key), bytes(value)))),
-        (Order::ValueKey, _) => Err(TableError::ExtraWords { line: number }),
+        (ColumnOrder::ValueKey, [value, key]) => Ok(Some((bytes(key), bytes(value)))),
+        (ColumnOrder::ValueKey, _) => Err(TableError::ExtraWords { line: number }),
     }
 }
 

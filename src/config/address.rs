@@ -1,8 +1,8 @@
-//! An address to listen on, as people write it.
+//! An address to listen on, as text.
 //!
-//! Invariant: an IP address that is accepted here is one that a TCP client can connect to, if the
-//! machine has it. bind(2) and listen(2) succeed on some that no client can reach, such as
-//! multicast addresses.
+//! Invariant: a TCP client can connect to an IP address that is accepted here, if the machine has
+//! it. bind(2) and listen(2) also succeed on addresses that no client can reach, such as multicast
+//! ones.
 
 use crate::io::address::{Address, UnixAddress, UnixAddressError};
 use nix::net::if_::if_nametoindex;
@@ -13,22 +13,23 @@ use std::str::FromStr;
 #[cfg(test)]
 mod tests;
 
-/// Why a text is not an address to listen on; the operator's fault. Each has the text.
+/// Why a text is not an address to listen on; the operator's fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddressError {
-    /// It is not of a form that is understood.
+    /// The text has none of the forms of an address.
     Form(String),
-    /// There is no network interface of the name behind the `%`.
+    /// There is no network interface with the name after the `%`.
     NoInterface(String, String),
-    /// A link-local address is one on each interface, RFC 4291 2.5.6: it needs to be said which.
+    /// A link-local address without an interface. Each interface has its own such network, RFC 4291
+    /// 2.5.6.
     LinkLocal(SocketAddrV6),
-    /// Only link-local addresses take an interface; the kernel ignores it on others.
+    /// An interface with an address that is not link-local: the kernel would ignore it.
     NotLinkLocal(SocketAddrV6),
-    /// An IPv4 address as an IPv6 one, RFC 4291 2.5.5.2: our IPv6 listeners take IPv6 only.
+    /// An IPv4-mapped IPv6 address, RFC 4291 2.5.5.2: our IPv6 listeners have IPV6_V6ONLY.
     Mapped(SocketAddr),
-    /// TCP connects one with one; a multicast address stands for many.
+    /// A multicast address: TCP has no multicast.
     Multicast(SocketAddr),
-    /// As a multicast address.
+    /// A broadcast address: TCP has no broadcast.
     Broadcast(SocketAddr),
     /// It begins with `unix:`, and what follows is no address of a unix socket.
     Unix(UnixAddressError),
@@ -39,8 +40,8 @@ impl fmt::Display for AddressError {
         match self {
             AddressError::Form(text) => write!(
                 f,
-                "{text:?} is not an address (write IP:PORT, [IPv6]:PORT, localhost:PORT, :PORT for all \
-                 addresses, or unix:/PATH; other names are not looked up)"
+                "{text:?} is not an address (write IP:PORT, [IPv6]:PORT, localhost:PORT, :PORT for \
+                 all addresses, or unix:/PATH; other names are not looked up)"
             ),
             AddressError::NoInterface(text, name) => {
                 write!(f, "{text:?}: there is no network interface {name:?} (ip link lists them)")
@@ -63,8 +64,8 @@ impl fmt::Display for AddressError {
             }
             AddressError::Mapped(address) => write!(
                 f,
-                "an IPv6 listener takes no IPv4 clients, so none could reach an IPv4-mapped address \
-                 (write {address})"
+                "an IPv6 listener takes no IPv4 clients, so none could reach an IPv4-mapped \
+                 address (write {address})"
             ),
             AddressError::Multicast(address) => {
                 write!(f, "{} is a multicast address, {}", address.ip(), unicast_only(address))
@@ -85,16 +86,6 @@ impl From<UnixAddressError> for AddressError {
     }
 }
 
-fn unicast_only(address: &SocketAddr) -> String {
-    format!(
-        "which no TCP client can connect to (write the address of one interface, or :{} for all)",
-        address.port()
-    )
-}
-
-/// The loopback network's broadcast address, which the kernel has a route for on every machine.
-const LOOPBACK_BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
-
 impl FromStr for Address {
     type Err = AddressError;
 
@@ -105,6 +96,16 @@ impl FromStr for Address {
         socket_address(text).map(Address::Inet)
     }
 }
+
+fn unicast_only(address: &SocketAddr) -> String {
+    format!(
+        "which no TCP client can connect to (write the address of one interface, or :{} for all)",
+        address.port()
+    )
+}
+
+/// The loopback network's broadcast address, for which every Linux machine has a route.
+const LOOPBACK_BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
 
 /// Reads `IP:PORT`, `[IPv6]:PORT` or `[IPv6%INTERFACE]:PORT`, where the interface is a name or a
 /// number.
@@ -138,7 +139,7 @@ fn with_interface(text: &str, name: &str) -> Result<SocketAddr, AddressError> {
     Ok(address.into())
 }
 
-/// What is wrong with an address of the right form.
+/// What is wrong with an address that has the right form.
 fn judge(address: SocketAddr) -> Option<AddressError> {
     let ip = address.ip();
     if ip.is_multicast() {

@@ -1,39 +1,40 @@
 //! Listeners whose addresses conflict.
 //!
-//! Two listeners of one address, unix path or descriptor: with SO_REUSEPORT, which `--shards` and `--reuse-port` set, the kernel
-//! gives each client to one of them at random; without it, bind(2) says EADDRINUSE. Neither is ever meant.
-//! One address and all addresses of the same port: with SO_REUSEPORT the kernel always prefers the
-//! listener with the more specific address, which can be meant; without it, bind(2) says EADDRINUSE.
+//! Two listeners of one address, unix path or descriptor: with SO_REUSEPORT, which `--shards` and
+//! `--reuse-port` set, the kernel gives each client to one of them at random; without it, bind(2)
+//! says EADDRINUSE. No operator wants either. One address and all addresses of the same port: with
+//! SO_REUSEPORT the kernel always prefers the listener with the more specific address, which may be
+//! wanted; without it, bind(2) says EADDRINUSE.
 //!
-//! Invariant: n listeners take n log n steps, since a file may have many.
+//! Invariant: n listeners take O(n log n) steps, because a file may have many.
 
 use super::Config;
 use super::error::{ConfigError, ConfigErrors, Located, Origins};
-use super::listen::Place;
+use super::listen::BindTarget;
 use crate::io::address::UnixAddress;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-/// What only one listener can have.
+/// What two listeners cannot share.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Claim {
     Address(SocketAddr),
-    /// Two paths are the same if they differ in `//` and `/./` only. Links are not followed: bind(2) sees to
-    /// those.
+    /// Two paths are the same if they differ in `//` and `/./` only. Symbolic links are not
+    /// followed: bind(2) finds those conflicts.
     Path(PathBuf),
     Name(UnixAddress),
     Descriptor(u16),
 }
 
-fn claims(place: &Place) -> Vec<Claim> {
-    match place {
-        Place::Inherited(number) => vec![Claim::Descriptor(*number)],
-        Place::Unix(address) => vec![match address.path() {
+fn claims(target: &BindTarget) -> Vec<Claim> {
+    match target {
+        BindTarget::Inherited(number) => vec![Claim::Descriptor(*number)],
+        BindTarget::Unix(address) => vec![match address.path() {
             Some(path) => Claim::Path(path.to_owned()),
             None => Claim::Name(address.clone()),
         }],
-        // Port 0 is another port each time.
+        // Port 0 is a different port each time.
         bound => {
             let addresses = bound.addresses().into_iter();
             addresses.filter(|address| address.port() != 0).map(Claim::Address).collect()
@@ -62,7 +63,7 @@ pub(super) fn find(config: &Config, origins: &Origins, errors: &mut ConfigErrors
             let text = text(index).unwrap_or_default();
             Box::new(Located::new(origins.of_listener(index), text))
         };
-        let claims = claims(&listen.place);
+        let claims = claims(&listen.target);
         let same = claims.iter().find_map(|claim| taken.get(claim));
         let overlapping = claims.iter().find_map(|claim| match claim {
             Claim::Address(address) if address.ip().is_unspecified() => specific.get(address),

@@ -6,11 +6,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Errors that are kept and shown; more are counted. Enough to mend a file by, and not a screen of them
-/// for a file that is no configuration at all.
+/// The most errors that are kept and shown; further ones are only counted. A file that is no
+/// configuration at all would fill the screen otherwise.
 const MOST_SHOWN: usize = 20;
 
-/// Bytes of a value that an error shows.
+/// The most bytes of a value that an error shows.
 const EXCERPT_BYTES: usize = 200;
 
 /// Where a setting stands.
@@ -27,10 +27,10 @@ pub enum Origin {
     },
 }
 
-/// Something, mostly an error, and where in the configuration it comes from.
+/// A value, mostly an error, and the place in the configuration that it belongs to.
 ///
-/// Shown with the file and the line before it, if it comes from a file. What comes from the command line
-/// names its flag.
+/// Displayed with the file and the line before it, if it comes from a file. An error on the command
+/// line names its flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located<T> {
     /// Where.
@@ -40,7 +40,7 @@ pub struct Located<T> {
 }
 
 impl<T> Located<T> {
-    /// `what`, at `origin`; on the command line if that is not known.
+    /// `what`, at `origin`; `None` means the command line.
     pub fn new(origin: Option<&Origin>, what: T) -> Located<T> {
         Located { origin: origin.cloned().unwrap_or(Origin::CommandLine), what }
     }
@@ -55,7 +55,7 @@ impl<T: fmt::Display> fmt::Display for Located<T> {
     }
 }
 
-/// Where each setting stands that was given.
+/// The place of each setting that was given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origins {
     flags: Vec<(&'static str, Origin)>,
@@ -68,7 +68,7 @@ impl Origins {
         self.flags.iter().find(|(flag, _)| *flag == name).map(|(_, origin)| origin)
     }
 
-    /// Where listener number `index` of [`Config::listeners`](super::Config::listeners) was asked for.
+    /// The place of listener number `index` of [`Config::listeners`](super::Config::listeners).
     pub fn of_listener(&self, index: usize) -> Option<&Origin> {
         self.listeners.get(index)
     }
@@ -81,12 +81,12 @@ impl Origins {
     }
 }
 
-/// All that is wrong, in the order in which it was found: the file's errors, those of the command line,
-/// those of both together.
+/// All errors, in the order in which they were found: of the file, of the command line, and of both
+/// together.
 #[derive(Debug, Default)]
 pub struct ConfigErrors {
     first: Vec<Located<ConfigError>>,
-    /// How many were found after those.
+    /// The number of errors that are not kept.
     more: usize,
     has_wrong_flags: bool,
 }
@@ -102,8 +102,8 @@ impl ConfigErrors {
         self.first.iter()
     }
 
-    /// Whether any is in what was asked for, on the command line or in the file, and not in the files or
-    /// the system.
+    /// Whether any error is in a flag or setting itself, rather than in a file it names or in the
+    /// system.
     pub fn has_wrong_flags(&self) -> bool {
         self.has_wrong_flags
     }
@@ -124,7 +124,7 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// Writes errors, one a line, at most twenty; then how many were left out, and `more` besides.
+/// Writes errors, one a line, at most twenty; then how many were left out, and then `more`.
 ///
 /// # Errors
 ///
@@ -157,7 +157,7 @@ pub enum ConfigError {
     MissingValue(&'static str),
     /// The flag takes no value and has one.
     UnexpectedValue(&'static str),
-    /// The flag's value does not do.
+    /// The flag's value is wrong.
     BadValue {
         /// Which flag.
         flag: &'static str,
@@ -182,17 +182,17 @@ pub enum ConfigError {
     },
     /// A line of the file is not valid UTF-8.
     NotUtf8,
-    /// A comment stands behind a setting. It has this text.
+    /// A comment stands behind a setting. This is its text.
     TrailingComment(String),
-    /// The limits do not go together.
+    /// The limits contradict each other.
     Limits(crate::server::limits::LimitError),
     /// The configuration file cannot be read.
     Unreadable(PathBuf, crate::os::files::ReadError),
 }
 
 impl fmt::Display for ConfigError {
-    /// A name or a path is shown with its control characters escaped: it may come from a file that is
-    /// not what it was taken for, and the text goes to a terminal or a log.
+    /// Control characters of names and paths are escaped: they may come from any file, and the text
+    /// goes to a terminal or a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConfigError::UnknownFlag(name) => write_unknown(f, name),
@@ -216,15 +216,15 @@ impl fmt::Display for ConfigError {
             ConfigError::OverlappingAddress { listen, earlier } => write!(
                 f,
                 "--listen {listen:?}: {} has this port already, and one of the two asks for all \
-                 addresses (give one of them another port; or use --reuse-port, with which the kernel \
-                 gives each client to the listener with the more specific address)",
+                 addresses (give one of them another port; or use --reuse-port, with which the \
+                 kernel gives each client to the listener with the more specific address)",
                 Earlier(earlier)
             ),
             ConfigError::NotUtf8 => f.write_str("not valid UTF-8 (save the file as UTF-8 text)"),
             ConfigError::TrailingComment(comment) => write!(
                 f,
-                "a comment needs a line of its own (move {:?} to the line before; a value with white \
-                 space and # in it can be given on the command line only)",
+                "a comment needs a line of its own (move {:?} to the line before; a value with \
+                 white space and # in it can be given on the command line only)",
                 excerpt(comment)
             ),
             ConfigError::Limits(error) => write!(f, "{error}"),
@@ -259,7 +259,7 @@ fn write_unknown(f: &mut fmt::Formatter<'_>, written: &str) -> fmt::Result {
     f.write_str("readyd --help lists them)")
 }
 
-/// The beginning of a text of any length.
+/// The beginning of a text, at most [`EXCERPT_BYTES`].
 fn excerpt(text: &str) -> String {
     match text.char_indices().find(|(at, _)| *at >= EXCERPT_BYTES) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),

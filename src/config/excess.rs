@@ -1,6 +1,6 @@
-//! Limits that are asked for and are more than the system gives.
+//! Limits of the configuration that exceed those of the system.
 //!
-//! A server starts all the same: it then has what there is. But an operator who asked for more should know.
+//! The server starts nevertheless, with what the system gives. A warning tells the operator.
 
 use super::{Config, Located, Origins};
 use crate::os::descriptors::{Budget, FEWEST_CONNECTIONS};
@@ -11,10 +11,11 @@ use std::fs;
 #[cfg(test)]
 mod tests;
 
-/// What the system gives at most; `None` where that cannot be told.
+/// The limits of the system; `None` if one cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SystemLimits {
-    /// Descriptors that a process may open, and what it needs of them besides connections.
+    /// Descriptors that a process may open, and what it needs of them for other things than
+    /// connections.
     pub descriptors: Budget,
     /// `net.core.somaxconn`: the longest queue of connections to be accepted, listen(2).
     pub somaxconn: Option<u64>,
@@ -23,7 +24,7 @@ pub struct SystemLimits {
 }
 
 impl SystemLimits {
-    /// Reads those of this system.
+    /// Reads the limits of this system.
     pub fn read(descriptors: Budget) -> SystemLimits {
         let text = fs::read_to_string("/proc/sys/net/core/somaxconn").ok();
         SystemLimits {
@@ -34,16 +35,16 @@ impl SystemLimits {
     }
 }
 
-/// A limit that is more than the system gives.
+/// A limit of the configuration that exceeds the one of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Excess {
     /// More connections than descriptors.
     Connections {
-        /// In one process.
+        /// Connections of one process.
         asked: usize,
-        /// In how many processes, each of which may open so many descriptors.
+        /// Number of processes. Each has its own descriptor limit.
         shards: usize,
-        /// How many there is room for in each.
+        /// Connections that each process has room for.
         room: usize,
         /// The descriptor limit.
         limit: usize,
@@ -55,7 +56,7 @@ pub enum Excess {
         /// What there is.
         limit: u64,
     },
-    /// More than there is memory.
+    /// More memory than there is.
     Memory {
         /// As the command line says, in bytes.
         asked: usize,
@@ -92,14 +93,14 @@ impl fmt::Display for Excess {
                 }
                 write!(
                     f,
-                    " that the descriptor limit of {limit} has room for (raise it with ulimit -n or \
-                     LimitNOFILE=)"
+                    " that the descriptor limit of {limit} has room for (raise it with ulimit -n \
+                     or LimitNOFILE=)"
                 )
             }
             Excess::Backlog { asked, limit } => write!(
                 f,
-                "--backlog {asked} is more than net.core.somaxconn, {limit}, to which the kernel cuts \
-                 it (raise that with sysctl -w net.core.somaxconn={asked})"
+                "--backlog {asked} is more than net.core.somaxconn, {limit}, to which the kernel \
+                 cuts it (raise that with sysctl -w net.core.somaxconn={asked})"
             ),
             Excess::Memory { asked, limit } => write!(
                 f,
@@ -108,19 +109,20 @@ impl fmt::Display for Excess {
             ),
             Excess::Table { asked } => write!(
                 f,
-                "--table-limit {asked} is more than a table can have (at most {MAX_TEXT_BYTES} bytes)"
+                "--table-limit {asked} is more than a table can have (at most {MAX_TEXT_BYTES} \
+                 bytes)"
             ),
         }
     }
 }
 
-/// All limits that were asked for and are more than the system gives, each with its place.
+/// All limits that exceed those of the system, each with its place in the configuration.
 pub fn excesses(config: &Config, origins: &Origins, system: &SystemLimits) -> Vec<Located<Excess>> {
     let Config { max_connections, backlog, memory_limit, table_limit, shards, .. } = *config;
     let (room, limit) = (system.descriptors.room(), system.descriptors.limit());
     let is_over = |asked: usize, limit: u64| u64::try_from(asked).is_ok_and(|asked| asked > limit);
     let connections = max_connections
-        // With fewer, it does not start: `Budget::check` says why.
+        // With fewer, the server does not start: `Budget::check` says why.
         .filter(|asked| room >= FEWEST_CONNECTIONS && *asked > room.saturating_mul(shards))
         .map(|asked| Excess::Connections { asked, shards, room, limit });
     let backlog = system
@@ -133,7 +135,7 @@ pub fn excesses(config: &Config, origins: &Origins, system: &SystemLimits) -> Ve
         .map(|(asked, limit)| Excess::Memory { asked, limit });
     let table = (table_limit > MAX_TEXT_BYTES).then_some(Excess::Table { asked: table_limit });
     let located = |excess: Excess| {
-        // A default that is cut is nobody's wish.
+        // A default that is cut needs no warning.
         origins.of(excess.flag()).map(|origin| Located::new(Some(origin), excess))
     };
     [connections, backlog, memory, table].into_iter().flatten().filter_map(located).collect()

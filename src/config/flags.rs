@@ -1,8 +1,8 @@
-//! The table of flags, and the help that is made of it.
+//! The table of flags, and `--help`, which is made from it.
 
 use crate::handlers::SERVICES;
 
-/// A flag: its name, what its value is called if it takes one, and what it is for.
+/// A flag: its name, the name of its value if it takes one, and its help.
 pub(super) struct Flag {
     pub(super) name: &'static str,
     pub(super) value: Option<&'static str>,
@@ -62,6 +62,22 @@ pub(super) const FLAGS: &[Flag] = &[
     switch("check-config", "read everything, report all that is wrong, and exit"),
 ];
 
+/// What `--help` says between the services and the flags.
+const ADDRESSES_AND_OPTIONS: &str = "\
+Addresses: IP:PORT, [IPv6]:PORT, localhost:PORT (127.0.0.1 and [::1]), :PORT (0.0.0.0 and [::]),\n\
+unix:/PATH, unix:@NAME (abstract), fd:NUMBER (a listening socket that was inherited).\n\
+Link-local: [fe80::1%eth0]:PORT.\n\
+Options of every listener: optional (if it cannot be bound, warn and start without it)\n\
+Options of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack\n\
+A comma ends an option, so one that is a list repeats its key; others are given once.\n\
+\nFlags:\n";
+
+/// What `--help` ends with.
+const UNITS_AND_SIGNALS: &str = "\
+\nUnits: us ms s m h d; counts k m (1000); sizes KiB MiB GiB (1024).\n\
+Signals: SIGTERM, SIGINT drain, a second one or SIGQUIT stops at once; SIGHUP reloads the\n\
+table; SIGUSR1 logs the statistics.\n";
+
 /// The flag called `name`.
 pub(super) fn find_flag(name: &str) -> Option<&'static Flag> {
     FLAGS.iter().find(|flag| flag.name == name)
@@ -77,13 +93,7 @@ pub fn help() -> String {
     for service in &SERVICES {
         text += &format!("  {:<9} {}\n", service.name, service.help);
     }
-    text += "Addresses: IP:PORT, [IPv6]:PORT, localhost:PORT (127.0.0.1 and [::1]), :PORT (0.0.0.0 and [::]),\n\
-             unix:/PATH, unix:@NAME (abstract), fd:NUMBER (a listening socket that was inherited).\n\
-             Link-local: [fe80::1%eth0]:PORT.\n\
-             Options of every listener: optional (if it cannot be bound, warn and start without it)\n\
-             Options of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack\n\
-             A comma ends an option, so one that is a list repeats its key; others are given once.\n\
-             \nFlags:\n";
+    text += ADDRESSES_AND_OPTIONS;
     for flag in FLAGS {
         let left = match flag.value {
             Some(value) => format!("--{} {value}", flag.name),
@@ -96,8 +106,6 @@ pub fn help() -> String {
     }
     text +=
         "  -h, --help                 print this\n  -V, --version              print the version\n";
-    text += "\nUnits: us ms s m h d; counts k m (1000); sizes KiB MiB GiB (1024).\n\
-             Signals: SIGTERM, SIGINT drain, a second one or SIGQUIT stops at once; SIGHUP reloads the\n\
-             table; SIGUSR1 logs the statistics.\n";
+    text += UNITS_AND_SIGNALS;
     text
 }

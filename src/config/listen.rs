@@ -1,12 +1,13 @@
 //! `--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...`
 //!
-//! ADDRESS is `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT` (127.0.0.1, and `[::1]` where the machine has
-//! it), `:PORT` (0.0.0.0, and `[::]` where the machine has it), `unix:/PATH` or `unix:@NAME` for a unix
-//! socket, or `fd:NUMBER` for a socket that the process was started with. No name is looked up: that could take seconds, and change from start to
-//! start.
+//! ADDRESS is `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT` (127.0.0.1, and `[::1]` where the machine
+//! has it), `:PORT` (0.0.0.0, and `[::]` where the machine has it), `unix:/PATH` or `unix:@NAME`
+//! for a unix socket, or `fd:NUMBER` for an inherited socket. No host name is looked up: that could
+//! take seconds, and the answer could change from start to start.
 //!
-//! A comma ends an option, so a path here has none, an option with several values is repeated (`key=A,key=B`), and one that
-//! has one value is an error if it is repeated. `OPTIONS` is the table.
+//! A comma ends an option, so a path here has none, an option with several values is repeated
+//! (`key=A,key=B`), and one that has one value is an error if it is repeated. `OPTIONS` is the
+//! table.
 
 use super::address::AddressError;
 use super::similar::nearest;
@@ -17,13 +18,13 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-/// A listener that was asked for. It is shown as it is written after `--listen`.
+/// A listener of the configuration. Its text is what stands after `--listen`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// What it serves.
     pub service: Service,
     /// Where.
-    pub place: Place,
+    pub target: BindTarget,
     /// Whether the server runs without it.
     pub presence: Presence,
 }
@@ -39,8 +40,8 @@ pub enum Presence {
 
 /// Where to listen. Port 0 picks a free one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// On this address.
+pub enum BindTarget {
+    /// On this IP address.
     Address(SocketAddr),
     /// On 127.0.0.1 and, if it can be bound, on the same port of `[::1]`.
     Localhost(u16),
@@ -48,75 +49,76 @@ pub enum Place {
     AllAddresses(u16),
     /// On this unix socket.
     Unix(UnixAddress),
-    /// On this descriptor, a listening socket that the process was started with.
+    /// On this inherited descriptor, a listening socket.
     Inherited(u16),
 }
 
-impl Place {
-    /// The IP addresses to bind, in this order: the first must be there if the listener is required, the
-    /// second may be missing. None for a unix socket, and if the socket is bound already.
+impl BindTarget {
+    /// The IP addresses to bind, in this order: the first must be there if the listener is
+    /// required, the second may be missing. None for a unix socket, and if the socket is bound
+    /// already.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         match *self {
-            Place::Address(address) => vec![address],
-            Place::Localhost(port) => {
+            BindTarget::Address(address) => vec![address],
+            BindTarget::Localhost(port) => {
                 vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
             }
-            Place::AllAddresses(port) => {
+            BindTarget::AllAddresses(port) => {
                 vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]
             }
-            Place::Unix(_) | Place::Inherited(_) => Vec::new(),
+            BindTarget::Unix(_) | BindTarget::Inherited(_) => Vec::new(),
         }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for BindTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Address(address) => write!(f, "{address}"),
-            Place::Localhost(port) => write!(f, "localhost:{port}"),
-            Place::AllAddresses(port) => write!(f, ":{port}"),
-            Place::Unix(address) => write!(f, "{address}"),
-            Place::Inherited(number) => write!(f, "fd:{number}"),
+            BindTarget::Address(address) => write!(f, "{address}"),
+            BindTarget::Localhost(port) => write!(f, "localhost:{port}"),
+            BindTarget::AllAddresses(port) => write!(f, ":{port}"),
+            BindTarget::Unix(address) => write!(f, "{address}"),
+            BindTarget::Inherited(number) => write!(f, "fd:{number}"),
         }
     }
 }
 
-impl FromStr for Place {
+impl FromStr for BindTarget {
     type Err = ListenError;
 
-    fn from_str(text: &str) -> Result<Place, ListenError> {
+    fn from_str(text: &str) -> Result<BindTarget, ListenError> {
         if let Some(number) = text.strip_prefix("fd:") {
             let bad = || ListenError::BadDescriptor(text.to_owned());
-            return digits(number).map(Place::Inherited).ok_or_else(bad);
+            return digits(number).map(BindTarget::Inherited).ok_or_else(bad);
         }
-        let with_port = |port, place: fn(u16) -> Place| {
+        let with_port = |port, target: fn(u16) -> BindTarget| {
             let bad = || AddressError::Form(text.to_owned()).into();
-            digits(port).map(place).ok_or_else(bad)
+            digits(port).map(target).ok_or_else(bad)
         };
         if let Some(port) = text.strip_prefix("localhost:") {
-            return with_port(port, Place::Localhost);
+            return with_port(port, BindTarget::Localhost);
         }
         if let Some(port) = text.strip_prefix(':')
             && !port.contains(':')
         {
-            return with_port(port, Place::AllAddresses);
+            return with_port(port, BindTarget::AllAddresses);
         }
         Ok(match text.parse()? {
-            Address::Inet(address) => Place::Address(address),
-            Address::Unix(address) => Place::Unix(address),
+            Address::Inet(address) => BindTarget::Address(address),
+            Address::Unix(address) => BindTarget::Unix(address),
         })
     }
 }
 
-/// Digits alone: `u16::from_str` takes `+5` as well.
+/// Only digits: `u16::from_str` would accept `+5`.
 fn digits(text: &str) -> Option<u16> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-/// What an option takes.
+/// Which values an option takes.
 enum Takes {
     Nothing,
-    /// `=` and one value, which is called this.
+    /// `=` and one value; its name in messages.
     OneValue(&'static str),
 }
 
@@ -124,7 +126,7 @@ enum Takes {
 struct ListenOption {
     key: &'static str,
     takes: Takes,
-    /// The service that has it; every service if there is none.
+    /// The service that has it; `None` for every service.
     service: Option<&'static str>,
 }
 
@@ -148,14 +150,14 @@ fn options_of(service: Service) -> impl Iterator<Item = &'static ListenOption> {
     OPTIONS.iter().filter(move |option| option.service.is_none_or(|name| name == service.name()))
 }
 
-/// Why a listener cannot be had as written; the operator's fault.
+/// Why the text of a listener is wrong; the operator's fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenError {
     /// There is no `=` between a service and an address.
     NoAddress,
     /// There is no such service.
     UnknownService(String),
-    /// The address is none that can be listened on.
+    /// The address is wrong, or a server cannot listen on it.
     Address(AddressError),
     /// What follows `fd:` is not the number of a descriptor.
     BadDescriptor(String),
@@ -221,7 +223,7 @@ impl std::error::Error for ListenError {}
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.service.name(), self.place)?;
+        write!(f, "{}={}", self.service.name(), self.target)?;
         if self.service.name() == Service::DAYTIME.name() {
             let Options { format, ack } = self.service.options;
             write!(f, ",format={}{}", format.name(), if ack { ",ack" } else { "" })?;
@@ -241,8 +243,8 @@ impl FromStr for Listen {
         let service =
             Service::from_name(name).ok_or_else(|| ListenError::UnknownService(name.to_owned()))?;
         let mut parts = rest.split(',');
-        let place = parts.next().unwrap_or_default().parse()?;
-        let mut listen = Listen { service, place, presence: Presence::Required };
+        let target = parts.next().unwrap_or_default().parse()?;
+        let mut listen = Listen { service, target, presence: Presence::Required };
         let mut given: Vec<&str> = Vec::new();
         for text in parts {
             let key = listen.apply(text)?;
@@ -256,7 +258,7 @@ impl FromStr for Listen {
 }
 
 impl Listen {
-    /// Applies an option, and tells its key.
+    /// Applies an option, and returns its key.
     fn apply(&mut self, text: &str) -> Result<&'static str, ListenError> {
         let (key, value) = match text.split_once('=') {
             Some((key, value)) => (key, Some(value)),

@@ -1,12 +1,12 @@
-//! Reading: the command line, the file that it names, and what both together come to.
+//! Reading the command line and the file that it names, and combining the two.
 //!
-//! Invariant: reading goes on after an error, so that all are found at once. A flag that is wrong leaves
-//! its setting as it was.
+//! Invariant: reading goes on after an error, so that all are found at once. A flag that is wrong
+//! leaves its setting as it was.
 
 use super::duplicates;
 use super::error::{ConfigError, ConfigErrors, Origin, Origins};
 use super::flags::{Flag, find_flag};
-use super::listen::{Listen, Place, Presence};
+use super::listen::{BindTarget, Listen, Presence};
 use super::{Command, Config};
 use crate::handlers::Service;
 use std::ffi::OsString;
@@ -14,17 +14,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-/// What some editors put at the start of a text to say that it is UTF-8.
+/// The bytes that some editors put at the start of a file in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// A command line and the configuration file that it names, as far as they were understood.
+/// The result of reading a command line and the configuration file that it names.
 #[derive(Debug)]
 pub struct Reading {
-    /// What is asked for. Without the settings that are wrong, if there are errors.
+    /// The command, without the settings that are wrong.
     pub command: Command,
     /// Where each setting stands.
     pub origins: Origins,
-    /// What is wrong.
+    /// The errors.
     pub errors: ConfigErrors,
 }
 
@@ -44,7 +44,7 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Reading {
     Reading { command, origins: reader.origins, errors: reader.errors }
 }
 
-/// As [`read`], for callers that need no more than the outcome.
+/// As [`read`], without the places of the settings.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Command, Co
 /// A flag on the command line, and its value if it takes one.
 type Given = (&'static Flag, Option<String>);
 
-/// What a command line comes to.
+/// The arguments of a command line.
 enum Arguments {
     Flags(Vec<Given>),
     /// `--help` or `--version`, whatever else there is.
@@ -76,7 +76,7 @@ impl Reader {
         use lexopt::Arg::{Long, Short, Value};
         let mut parser = lexopt::Parser::from_args(args);
         let mut given: Vec<Given> = Vec::new();
-        // What stands behind an unknown flag is taken for its value: one mistake, one error.
+        // The word after an unknown flag is taken for its value: one mistake, one error.
         let mut is_after_unknown = false;
         loop {
             let mut is_unknown = false;
@@ -116,7 +116,7 @@ impl Reader {
         }
     }
 
-    /// The flag with its value; nothing if that is wrong.
+    /// The flag with its value; `None`, and an error is noted, if the value is wrong.
     fn value_of(&mut self, flag: &'static Flag, parser: &mut lexopt::Parser) -> Option<Given> {
         if flag.value.is_none() {
             return Some((flag, None));
@@ -139,19 +139,19 @@ impl Reader {
         }
     }
 
-    /// An error of the command line.
+    /// Notes an error of the command line.
     fn wrong(&mut self, error: ConfigError) {
         self.errors.push(None, error);
     }
 
-    /// The file first, then the command line over it.
+    /// Applies the file first, then the command line.
     fn apply(&mut self, given: &[Given]) {
         let file = given.iter().rev().find(|(flag, _)| flag.name == "config");
         if let Some((_, Some(path))) = file {
             self.file(Path::new(path));
             self.config.log_from_file = self.config.log.take();
         }
-        // What can be repeated is replaced as a whole.
+        // Flags that can be repeated replace all values of the file.
         for (flag, _) in given {
             match flag.name {
                 "listen" => {
@@ -196,14 +196,14 @@ impl Reader {
         }
     }
 
-    /// What depends on several settings.
+    /// Checks and sets what depends on several settings.
     fn finish(&mut self) {
         let Reader { config, origins, errors } = self;
         duplicates::find(config, origins, errors);
         if config.listeners.is_empty() {
-            let place = Place::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
+            let target = BindTarget::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
             let service = Service::FRAMED;
-            config.listeners.push(Listen { service, place, presence: Presence::Required });
+            config.listeners.push(Listen { service, target, presence: Presence::Required });
         }
         if let Some(max_connections) = config.max_connections {
             config.limits.max_connections = max_connections;
@@ -230,8 +230,7 @@ fn unexpected_value(error: lexopt::Error) -> ConfigError {
     }
 }
 
-/// `name value`, `name = value` or `name`; nothing if the line is empty or a comment, which `#` begins at
-/// the start of a line.
+/// Parses `name value`, `name = value` or `name`; `None` if the line is empty or begins with `#`.
 fn setting(line: &str) -> Result<Option<(&'static Flag, &str)>, ConfigError> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
@@ -259,7 +258,8 @@ fn setting(line: &str) -> Result<Option<(&'static Flag, &str)>, ConfigError> {
     }
 }
 
-/// What looks like a comment behind a setting: a `#` after white space, and what follows it.
+/// The part that looks like a comment behind a setting: a `#` after white space, and the rest of
+/// the line.
 fn comment_in(text: &str) -> Option<&str> {
     let is_start = |&(at, _): &(usize, &str)| {
         text.get(..at).is_some_and(|before| before.ends_with(char::is_whitespace))

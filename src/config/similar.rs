@@ -1,4 +1,4 @@
-//! "Did you mean": the known name that a mistyped one was most likely meant to be.
+//! "Did you mean": the known name that is nearest to a mistyped one.
 
 #[cfg(test)]
 mod tests;
@@ -28,8 +28,8 @@ pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> O
     names.filter_map(differs).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
-/// How many letters have to be inserted, removed, changed or swapped with their neighbour to make `b` of
-/// `a`: the "optimal string alignment" distance, row by row.
+/// How many letters have to be inserted, removed, changed or swapped with their neighbour to make
+/// `b` of `a`: the "optimal string alignment" distance, row by row.
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
     for (i, x) in a.iter().enumerate() {

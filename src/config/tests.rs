@@ -6,7 +6,7 @@ mod listening;
 mod values;
 mod written_out;
 
-use super::listen::{Place, Presence};
+use super::listen::{BindTarget, Presence};
 use super::*;
 use crate::config::flags::FLAGS;
 use crate::handlers::daytime::Format;
@@ -31,8 +31,8 @@ fn config(args: &[&str]) -> Config {
 
 /// What the server does when it is told nothing.
 fn default_config() -> Config {
-    let place = Place::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
-    let listen = Listen { service: Service::FRAMED, place, presence: Presence::Required };
+    let target = BindTarget::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
+    let listen = Listen { service: Service::FRAMED, target, presence: Presence::Required };
     Config { listeners: vec![listen], ..Config::default() }
 }
 
@@ -42,8 +42,8 @@ type Change = fn(&mut Config);
 const CASES: &[(&str, &str, Change)] = &[
     ("listen", "daytime=[::1]:13,format=dmy,ack,optional", |config| {
         let service = Service::DAYTIME.with(Options { format: Format::Dmy, ack: true });
-        let place = "[::1]:13".parse().unwrap();
-        config.listeners = vec![Listen { service, place, presence: Presence::Optional }];
+        let target = "[::1]:13".parse().unwrap();
+        config.listeners = vec![Listen { service, target, presence: Presence::Optional }];
     }),
     ("reuse-port", "", |config| config.reuse_port = true),
     ("shards", "16", |config| config.shards = 16),
@@ -52,7 +52,7 @@ const CASES: &[(&str, &str, Change)] = &[
     ("table", "/a path/with = and#in it", |config| {
         config.table = Some("/a path/with = and#in it".into());
     }),
-    ("table-order", "value-key", |config| config.table_order = Order::ValueKey),
+    ("table-order", "value-key", |config| config.table_order = ColumnOrder::ValueKey),
     ("table-limit", "4GiB", |config| config.table_limit = 4 << 30),
     ("utc", "", |config| config.zone = Zone::Utc),
     ("max-connections", "20k", |config| {

@@ -1,4 +1,4 @@
-//! Durations, counts and sizes as people type them.
+//! Parsing durations, counts and sizes.
 //!
 //! | kind | units | example |
 //! |---|---|---|
@@ -16,7 +16,7 @@ pub enum ValueError {
     NoNumber(&'static str),
     /// The number is followed by something that is not a unit of its kind.
     UnknownUnit(String, &'static str),
-    /// The value does not fit.
+    /// The value does not fit into 64 bits.
     TooLarge,
     /// Counts and sizes are whole once their unit is applied.
     NotWhole,
@@ -89,7 +89,7 @@ pub fn size(text: &str) -> Result<u64, ValueError> {
     number.times(unit)?.whole()
 }
 
-/// A decimal number, exactly: `digits` divided by ten to the power of `decimals`.
+/// An exact decimal number: `digits` divided by ten to the power of `decimals`.
 struct Decimal {
     digits: u128,
     decimals: u32,
@@ -121,7 +121,7 @@ impl Decimal {
     }
 }
 
-/// Most digits in a number: what a `u128` takes with every unit there is.
+/// The most digits of a number: with any unit it still fits into a `u128`.
 const MAX_DIGITS: usize = 21;
 
 fn split_unit<'a>(text: &'a str, example: &'static str) -> Result<(Decimal, &'a str), ValueError> {

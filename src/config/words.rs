@@ -1,13 +1,13 @@
-//! A configuration written out as flags again: what a process passes on to those that it starts.
+//! A configuration written as flags again: the supervisor passes it to its shards.
 //!
-//! Invariant: [`from_args`](super::from_args) makes the same configuration of it. So nothing has to be
-//! read twice, and a file that has changed meanwhile, or that can no longer be read, does not matter.
+//! Invariant: [`from_args`](super::from_args) makes the same configuration from it. So no file has
+//! to be read twice, and a file that has changed or is no longer readable does not matter.
 
 use super::Config;
 use crate::os::listener::TcpTimeouts;
 use crate::server::access::AccessRules;
 use crate::server::limits::Limits;
-use crate::table::Order;
+use crate::table::ColumnOrder;
 use crate::zone::Zone;
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -18,7 +18,7 @@ use std::time::Duration;
 struct Words(Vec<OsString>);
 
 impl Words {
-    /// Once in the program, not once a flag.
+    /// Not inlined, so that the code is in the binary once.
     #[inline(never)]
     fn value(&mut self, flag: &str, value: &dyn Display) {
         self.0.push(format!("--{flag}={value}").into());
@@ -38,10 +38,10 @@ impl Words {
 }
 
 impl Config {
-    /// The flags that ask for this configuration, without the program's name. How much to log is told
-    /// only if the command line did: the rest is the environment's to say.
+    /// The flags that ask for this configuration, without the program's name. The log level is
+    /// among them only if the command line set it; otherwise RUST_LOG decides.
     pub fn to_args(&self) -> Vec<OsString> {
-        // Without `..`: whoever adds a setting is told to write it here.
+        // Without `..`: a new field does not compile until it is written here.
         let Config {
             listeners,
             reuse_port,
@@ -90,7 +90,7 @@ impl Config {
 }
 
 impl Words {
-    /// The limits that have flags, but for those that the configuration keeps itself.
+    /// The limits that have flags, except those that are fields of the configuration.
     fn limits(&mut self, limits: &Limits) {
         let Limits {
             max_connections: _,
@@ -130,9 +130,9 @@ fn seconds(duration: Duration) -> impl Display {
     format!("{}.{:09}s", duration.as_secs(), duration.subsec_nanos())
 }
 
-fn order(order: Order) -> &'static str {
+fn order(order: ColumnOrder) -> &'static str {
     match order {
-        Order::KeyValue => "key-value",
-        Order::ValueKey => "value-key",
+        ColumnOrder::KeyValue => "key-value",
+        ColumnOrder::ValueKey => "value-key",
     }
 }

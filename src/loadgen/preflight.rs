@@ -1,13 +1,13 @@
-//! Can so many connections be had here? Told before the first of them is opened.
+//! Whether this machine can open N connections, told before the first of them is opened.
 //!
-//! [`System::read`] reads the limits from files, [`examine`] weighs a [`Demand`] against them, and the
-//! [`Examination`] prints as a table, with a command for each limit that is too low.
+//! [`System::read`] reads the limits from files, [`examine`] compares [`Requirements`] with them,
+//! and the [`PreflightReport`] prints as a table, with a command for each limit that is too low.
 //!
-//! Invariant: an examination without [`Verdict::Unknown`] is consistent with itself. The demand fits
-//! if it is for no more connections than [`Largest`] says, and else it does not.
+//! Invariant: a report without [`Verdict::Unknown`] is consistent: the requirements fit exactly if
+//! they ask for at most as many connections as [`MaxConnections`] says.
 //!
-//! What is not seen: the limits of another machine, ports that connections of other programs hold or
-//! have just given up (TIME-WAIT), and what firewalls other than conntrack allow.
+//! It does not see the limits of another machine, local ports in use by other programs or in
+//! TIME-WAIT, or firewalls other than conntrack.
 
 use serde::Serialize;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -22,16 +22,16 @@ mod tests;
 pub use sources::{MOST_SOURCES, SourceError, parse_sources};
 pub use system::System;
 
-/// What is to be opened.
+/// The connections that a run needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Demand {
+pub struct Requirements {
     /// Connections at once, at least one: those that make requests, idle and slow ones together.
     pub connections: u64,
-    /// Those of them that say nothing.
+    /// Those of them that are idle.
     pub idle: u64,
-    /// Processes that they are spread over; 0 counts as 1.
+    /// Worker processes that they are spread over; 0 counts as 1.
     pub workers: u64,
-    /// Connections being made at once.
+    /// Handshakes in progress at once.
     pub connect_parallel: u64,
     /// Addresses to connect from. None: the kernel chooses one for each destination.
     pub sources: Vec<IpAddr>,
@@ -42,10 +42,10 @@ pub struct Demand {
     pub local: bool,
 }
 
-impl Default for Demand {
+impl Default for Requirements {
     /// One connection of one process to one server elsewhere.
-    fn default() -> Demand {
-        Demand {
+    fn default() -> Requirements {
+        Requirements {
             connections: 1,
             idle: 0,
             workers: 1,
@@ -57,15 +57,15 @@ impl Default for Demand {
     }
 }
 
-/// Whether `address` is this machine's own: a loopback address, the unspecified one, to which
-/// connecting means the same, or one of an interface.
+/// Whether `address` is this machine's own: a loopback address, the unspecified address, which
+/// connect(2) takes for loopback, or one of an interface.
 pub fn is_local(address: IpAddr) -> bool {
     let address = address.to_canonical();
     // bind(2) refuses an address that no interface has.
     address.is_loopback() || address.is_unspecified() || UdpSocket::bind((address, 0)).is_ok()
 }
 
-/// What bounds the number of connections.
+/// A limit on the number of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
@@ -73,7 +73,7 @@ pub enum Limit {
     NrOpen,
     /// `RLIMIT_NOFILE` of each worker.
     WorkerDescriptors,
-    /// `RLIMIT_NOFILE` of the server, if that is on this machine and has the limits we have.
+    /// `RLIMIT_NOFILE` of the server, if it is on this machine; taken to be the same as ours.
     ServerDescriptors,
     /// `fs.file-max`: open files of all processes together. Processes with CAP_SYS_ADMIN may go
     /// beyond.
@@ -82,20 +82,20 @@ pub enum Limit {
     LocalPorts,
     /// `nf_conntrack_max`.
     Conntrack,
-    /// What the kernel and the programs need for connections that do nothing.
+    /// Memory of the kernel and the programs for idle connections.
     Memory,
-    /// `net.ipv4.tcp_mem`, for connections with data under way.
+    /// `net.ipv4.tcp_mem`, for connections with data in flight.
     TcpMemory,
-    /// `net.core.somaxconn`: connections that wait to be accepted. One more, and its last handshake
-    /// segment is dropped: it is made a second later.
+    /// `net.core.somaxconn`: connections that wait to be accepted. Beyond it the kernel drops the
+    /// last segment of the handshake, which is sent again a second later.
     AcceptQueue,
-    /// `net.ipv4.tcp_max_syn_backlog`: connections half made.
+    /// `net.ipv4.tcp_max_syn_backlog`: handshakes that the server has not completed.
     SynQueue,
 }
 
 impl Limit {
-    /// Whether what goes beyond it certainly fails. The others are estimates, or only slow things
-    /// down.
+    /// Whether connections beyond it certainly fail. Other limits are estimates, or only cause
+    /// delays.
     pub fn is_certain(self) -> bool {
         match self {
             Limit::NrOpen
@@ -110,7 +110,7 @@ impl Limit {
         }
     }
 
-    /// What its numbers count.
+    /// The unit of its numbers.
     pub fn unit(self) -> Unit {
         match self {
             Limit::Memory => Unit::Bytes,
@@ -120,7 +120,7 @@ impl Limit {
     }
 }
 
-/// What a finding's numbers count.
+/// The unit of the numbers of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -136,75 +136,75 @@ pub enum Unit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It does.
+    /// The limit is high enough.
     Enough,
-    /// It certainly does not.
+    /// The limit is certainly too low.
     Short,
-    /// By an estimate it does not, or it does with delays.
+    /// The limit is too low by an estimate, or will cause delays.
     Tight,
     /// The limit is not known.
     Unknown,
 }
 
-/// One limit against what is needed of it.
+/// A limit compared with what the run needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Which limit.
     pub what: Limit,
-    /// What [`Finding::needed`] and [`Finding::have`] count.
+    /// The unit of [`Finding::needed`] and [`Finding::have`].
     pub unit: Unit,
-    /// How much is needed.
+    /// How much the run needs.
     pub needed: u64,
-    /// How much there is, unless that is unknown.
+    /// How much there is; `None` if unknown.
     pub have: Option<u64>,
-    /// What that means.
+    /// The result of the comparison.
     pub verdict: Verdict,
-    /// The most connections for which it would be enough, if it is a limit that is certain.
+    /// The most connections that the limit allows, if [`Limit::is_certain`].
     pub most: Option<u64>,
-    /// What to know about it, such as why it is unknown.
+    /// A remark, such as why the limit is unknown.
     pub note: Option<String>,
-    /// What to do if it is too low: commands, for root if they say so, and options of readyc. Each
-    /// of them is enough, if the commands for the limits above are followed, too.
+    /// Remedies if it is too low: shell commands, some for root, and options of readyc. Each alone
+    /// is enough, if the limits above are remedied, too.
     pub remedies: Vec<String>,
 }
 
-/// The most connections that can be had as things stand.
+/// The most connections that the present limits allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Largest {
-    /// How many.
+pub struct MaxConnections {
+    /// The number.
     pub connections: u64,
-    /// What bounds them.
+    /// The limit that decides it.
     pub limited_by: Limit,
 }
 
-/// A demand weighed against all limits.
+/// Requirements compared with all limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Examination {
+pub struct PreflightReport {
     /// Connections asked for.
     pub connections: u64,
-    /// Whether they fit, see [`Examination::fits`].
+    /// Whether they fit, see [`PreflightReport::fits`].
     fits: bool,
     /// One for each limit, in an order in which their remedies can be followed.
     pub findings: Vec<Finding>,
-    /// The most connections that can be had, by the limits that are known; `None` if none is.
-    pub largest: Option<Largest>,
+    /// The most connections that the known limits allow; `None` if no limit is known.
+    pub largest: Option<MaxConnections>,
 }
 
-impl Examination {
-    /// Whether no limit is certain to be too low. One that is unknown may be.
+impl PreflightReport {
+    /// Whether no limit is certainly too low. An unknown one may be.
     pub fn fits(&self) -> bool {
         self.fits
     }
 }
 
-/// Weighs `demand` against the limits of `system`.
-pub fn examine(system: &System, demand: &Demand) -> Examination {
-    let findings = checks::all(system, demand);
+/// Compares `requirements` with the limits of `system`.
+pub fn examine(system: &System, requirements: &Requirements) -> PreflightReport {
+    let findings = checks::all(system, requirements);
     let bounds = findings.iter().filter_map(|finding| {
-        finding.most.map(|most| Largest { connections: most, limited_by: finding.what })
+        finding.most.map(|most| MaxConnections { connections: most, limited_by: finding.what })
     });
-    Examination {
-        connections: demand.connections,
+    PreflightReport {
+        connections: requirements.connections,
         fits: findings.iter().all(|finding| finding.verdict != Verdict::Short),
         largest: bounds.min_by_key(|bound| bound.connections),
         findings,

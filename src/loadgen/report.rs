@@ -1,7 +1,7 @@
-//! What a load run found: one document, from which everything that is shown or stored is made.
+//! The result of a load run: one document, from which every output is made.
 //!
-//! Invariant: a [`Report`] is complete. Text, CSV, HTML, comparison and merging read nothing else, so
-//! a stored report can be shown again years later, on another machine.
+//! Invariant: a [`Report`] is complete. Text, CSV, HTML, comparison and merging read nothing else,
+//! so a stored report can be shown again years later, on another machine.
 //!
 //! The schema is versioned by [`SCHEMA`]. Fields may be added under the same name; a field that
 //! changes its meaning gets a new one. docs/report-schema.md describes it for readers of the JSON.
@@ -56,7 +56,7 @@ pub struct Report {
     pub shortfalls: Vec<String>,
     /// Why the run ended before its time, if it did.
     pub partial: Option<String>,
-    /// What a reader should know besides, a sentence each; mostly of merged reports.
+    /// What else a reader should know, a sentence each; mostly of merged reports.
     #[serde(default)]
     pub notes: Vec<String>,
     /// How requests were paced.
@@ -86,7 +86,7 @@ pub struct Report {
     pub steps: Vec<StepResult>,
     /// For each reconnect storm, how it went.
     pub storms: Vec<StormResult>,
-    /// What became of slow readers and writers, if there were any.
+    /// The figures of slow readers and writers, if there were any.
     pub slow: Option<SlowResult>,
     /// The run second by second, the opening of connections included.
     pub series: Vec<Second>,
@@ -136,7 +136,7 @@ pub struct Asked {
     pub duration_s: Option<f64>,
     /// Before the measured part, in seconds.
     pub warmup_s: f64,
-    /// Requests under way at once on a connection.
+    /// Requests in flight per connection.
     pub pipeline: u64,
     /// Length of a request's payload in bytes; of a range, the longest.
     pub size: u64,
@@ -186,7 +186,7 @@ pub struct Achieved {
     pub mismatched: u64,
     /// Requests sent and never answered.
     pub unanswered: u64,
-    /// Requests under way on connections that were dropped on purpose.
+    /// Requests in flight on connections that were dropped on purpose.
     #[serde(default)]
     pub abandoned: u64,
     /// Requests that the schedule held and that were never sent.
@@ -208,13 +208,13 @@ pub struct Achieved {
 pub struct Mismatches {
     /// The right request's reply with wrong bytes.
     pub corrupt: u64,
-    /// A reply that had come before.
+    /// A reply that was received twice.
     pub doubled: u64,
-    /// A reply that came after one that it should have come before.
+    /// A reply that was received after a later one.
     pub swapped: u64,
     /// A reply to a request of another connection.
     pub foreign: u64,
-    /// Bytes when no reply was awaited.
+    /// Bytes that were received when no reply was expected.
     pub unexpected: u64,
     /// Replies that never came although their connection went on. Not among `achieved.mismatched`:
     /// there was no answer.
@@ -314,15 +314,15 @@ pub struct Client {
     pub cpu_s: f64,
     /// Share of one CPU that the busiest worker used, 0 to 1.
     pub cpu_share: f64,
-    /// Time for which the worker that waited longest was ready to run and others had the processor, in
-    /// seconds.
+    /// CPU wait of the worker that waited longest, in seconds: it was ready to run, and other
+    /// processes had the CPU.
     #[serde(default)]
     pub cpu_wait_s: f64,
-    /// Time for which the worker that was kept from its work longest was, in seconds: stopped, or
-    /// without a processor, for more than a moment.
+    /// The stall of the worker that stalled longest, in seconds: it was stopped, or had no CPU, for
+    /// more than a moment.
     #[serde(default)]
     pub stalled_s: f64,
-    /// Whether the figures tell the client's limits rather than the server's.
+    /// Whether the figures show limits of the client rather than the server.
     pub bottleneck: bool,
     /// Why, or why not, in a sentence.
     pub verdict: String,
@@ -338,7 +338,7 @@ pub struct Client {
     pub resident_bytes: u64,
 }
 
-/// Where this was measured. Everything that could not be found out is empty.
+/// Where this was measured. Fields that could not be determined are empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
     /// This program's version.
@@ -353,7 +353,7 @@ pub struct Environment {
     pub cpus: u64,
     /// Memory, in bytes.
     pub memory_bytes: u64,
-    /// Share of all processors' time that was in use during the run by anybody, 0 to 1.
+    /// Share of the CPU time of all processors that all processes used during the run, 0 to 1.
     pub machine_busy: Option<f64>,
     /// Descriptor limit of a process.
     pub nofile: u64,

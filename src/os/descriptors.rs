@@ -1,7 +1,8 @@
-//! The descriptor limit: raised as far as it goes, and what it leaves for connections.
+//! RLIMIT_NOFILE, the descriptor limit: raising it, and how many connections it leaves room for.
 //!
-//! Invariant: a server never counts on more descriptors for connections than it will have. It subtracts
-//! what is open, by /proc, and at least what this program opens, which is known where /proc is missing.
+//! Invariant: a server never counts on more descriptors for connections than it will have. It
+//! subtracts the descriptors that are open, as /proc/self/fd lists them, and at least those that
+//! this program always opens.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fmt;
@@ -11,29 +12,32 @@ use std::io;
 #[cfg(test)]
 mod tests;
 
-/// Descriptors kept for what opens files later: a table's reload, the time zone.
+/// Descriptors kept free for files that are opened later: a reload of the table or the time zone.
 const SPARE: usize = 8;
 
 /// Standard input, output and error.
 const STANDARD: usize = 3;
 
-/// Descriptors of any server, besides its listeners: the standard three, epoll, epoll's copy that
-/// registers sockets, the eventfd that wakes the loop, the signalfd, a description of standard error of
-/// its own, and the kernel's figures of its memory.
+/// Descriptors of any server apart from its listeners: the standard three, epoll, epoll's copy that
+/// registers sockets, the eventfd that wakes the loop, the signalfd, a description of standard
+/// error of its own, and the kernel's figures of its memory.
 const OF_A_SERVER: usize = STANDARD + 6;
 
-/// More descriptors of a shard, which its supervisor passes on: the statistics' board, and their socket.
+/// Further descriptors of a shard, which it inherits from its supervisor: the scoreboard of the
+/// statistics, and the socket between the two.
 const OF_A_SHARD: usize = 2;
 
-/// Descriptors of a supervisor, besides those for its shards: the standard three, epoll, epoll's copy, the
-/// eventfd, the signalfd, its log's and that of the shards, the program's file, the table, and the board.
+/// Descriptors of a supervisor apart from those for its shards: the standard three, epoll, epoll's
+/// copy, the eventfd, the signalfd, its log's and the shards' one, the program's file, the
+/// table, and the board.
 const OF_A_SUPERVISOR: usize = STANDARD + 9;
 
-/// Fewest connections that a server starts with if no number was asked for. A limit that leaves fewer was
-/// most likely set by mistake, and nearly all clients would wait.
+/// Fewest connections that a server starts with if no number was asked for. A limit that leaves
+/// fewer was most likely set by mistake, and nearly all clients would wait.
 pub const FEWEST_CONNECTIONS: usize = 16;
 
-/// Raises the soft limit to the hard one, as any process may, and returns what holds now.
+/// Raises the soft limit to the hard one, which needs no privilege, and returns the limit that
+/// holds now.
 pub fn raise_limit() -> usize {
     let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok(limits) => limits,
@@ -54,13 +58,14 @@ pub fn raise_limit() -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-/// How many descriptors are open in this process; 0 if that cannot be counted.
+/// The number of open descriptors of this process; 0 if /proc/self/fd cannot be read.
 fn open() -> usize {
-    // One of those that are counted is open for the count alone.
+    // One of them is the descriptor of /proc/self/fd itself.
     fs::read_dir("/proc/self/fd").map_or(0, |open| open.count().saturating_sub(1))
 }
 
-/// The descriptor limit, and how many descriptors are reserved for anything but connections.
+/// The descriptor limit, and the number of descriptors that are reserved for other uses than
+/// connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     limit: usize,
@@ -68,17 +73,18 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// For a process that serves `listeners` listeners, by what this program opens.
+    /// The budget of a process with `listeners` listeners, by what this program opens.
     pub const fn of_a_server(limit: usize, listeners: usize) -> Budget {
         Budget { limit, reserved: OF_A_SERVER + listeners + SPARE }
     }
 
-    /// For a process that a supervisor starts, by what this program opens.
+    /// The budget of a shard, by what this program opens.
     pub const fn of_a_shard(limit: usize, listeners: usize) -> Budget {
         Budget::of_a_server(limit, listeners + OF_A_SHARD)
     }
 
-    /// Reserves at least what is open in this process now. To be called when all is open but connections.
+    /// Reserves at least the descriptors that are open now. Call it when everything but connections
+    /// is open.
     pub fn with_what_is_open(self) -> Budget {
         Budget { reserved: self.reserved.max(open() + SPARE), ..self }
     }
@@ -93,7 +99,7 @@ impl Budget {
         self.limit.saturating_sub(self.reserved)
     }
 
-    /// Whether the room is enough to start with: for what is `asked` for, or else for
+    /// Checks that the room is enough to start: for the `asked` connections, or else for
     /// [`FEWEST_CONNECTIONS`].
     ///
     /// # Errors
@@ -111,8 +117,8 @@ impl Budget {
     }
 }
 
-/// Whether a supervisor has enough for its shards: for each, a socket of each listener, one to the shard
-/// itself, and one to another that drains beside it.
+/// Checks that a supervisor has enough for its shards. Each needs the socket of each listener, a
+/// socket to the shard, and a socket to a predecessor that still drains.
 ///
 /// # Errors
 ///
@@ -130,16 +136,17 @@ pub fn check_supervisor(
     Err(TooFewDescriptors::ForShards { limit, shards, needed })
 }
 
-/// The descriptor limit is too low to start with; the fault of the system, or of the user who set the limit.
+/// The descriptor limit is too low to start with; the fault of the system, or of the user who set
+/// the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TooFewDescriptors {
-    /// It leaves too few places for connections.
+    /// It leaves room for too few connections.
     ForConnections {
         /// The limit.
         limit: usize,
-        /// For how many it leaves room.
+        /// Connections that it has room for.
         room: usize,
-        /// How many there should be.
+        /// Connections that are wanted.
         wanted: usize,
         /// The limit that would do.
         needed: usize,
@@ -148,7 +155,7 @@ pub enum TooFewDescriptors {
     ForShards {
         /// The limit.
         limit: usize,
-        /// How many it has to look after.
+        /// The number of shards.
         shards: usize,
         /// The limit that would do.
         needed: usize,
@@ -171,8 +178,9 @@ impl fmt::Display for TooFewDescriptors {
             TooFewDescriptors::ForConnections { limit, room, wanted, needed } => {
                 write!(
                     f,
-                    "the descriptor limit of {limit} has room for {room} connections; {wanted} need a \
-                     limit of {needed} (raise it with ulimit -n {needed} or LimitNOFILE={needed}"
+                    "the descriptor limit of {limit} has room for {room} connections; {wanted} \
+                     need a limit of {needed} (raise it with ulimit -n {needed} or \
+                     LimitNOFILE={needed}"
                 )?;
                 match room {
                     0 => f.write_str(")"),
@@ -181,9 +189,9 @@ impl fmt::Display for TooFewDescriptors {
             }
             TooFewDescriptors::ForShards { limit, shards, needed } => write!(
                 f,
-                "the descriptor limit of {limit} is too low for {shards} shards, whose listeners the \
-                 supervisor keeps; they need a limit of {needed} (raise it with ulimit -n {needed} or \
-                 LimitNOFILE={needed})"
+                "the descriptor limit of {limit} is too low for {shards} shards, whose listeners \
+                 the supervisor keeps; they need a limit of {needed} (raise it with ulimit -n \
+                 {needed} or LimitNOFILE={needed})"
             ),
         }
     }

@@ -1,9 +1,9 @@
 //! Files that the operator names: the configuration, the lookup table.
 //!
-//! Invariant: nothing but the accepted kinds of file is ever read, and no device but /dev/null is ever
-//! opened. Opening a device can have effects (a tape rewinds, a terminal waits for a carrier), and
-//! opening a FIFO waits for a writer; so stat(2) is asked before open(2), and fstat(2) after it,
-//! because another file may have taken the place in between.
+//! Invariant: only accepted kinds of file are read, and no device except /dev/null is opened.
+//! Opening a device can have effects (a tape rewinds, a terminal waits for a carrier), and opening
+//! a FIFO waits for a writer; so stat(2) comes before open(2), and fstat(2) after it, because the
+//! path may lead to another file by then.
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::makedev;
@@ -69,10 +69,10 @@ impl fmt::Display for Kind {
 /// Which kinds of file may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// Regular files, pipes and /dev/null. To open a FIFO waits for a writer, and to read a pipe waits
-    /// for all that is written: for a start that can be interrupted.
+    /// Regular files, pipes and /dev/null. Opening a FIFO blocks until it has a writer, and reading
+    /// a pipe blocks until all writers have closed it: for a start, which can be interrupted.
     Streams,
-    /// Regular files alone. To open one waits for nobody: for a reload.
+    /// Only regular files. Opening one never blocks: for a reload.
     RegularFiles,
 }
 
@@ -131,8 +131,8 @@ impl From<io::Error> for OpenError {
     }
 }
 
-/// Opens the file at `path` for reading. Returns its size in bytes too, which is 0 for pipes and for
-/// some files of proc(5).
+/// Opens the file at `path` for reading. Returns its size in bytes too, which is 0 for pipes and
+/// for some files of proc(5).
 ///
 /// # Errors
 ///
@@ -145,12 +145,12 @@ pub fn open(path: &Path, accepted: Accepted) -> Result<(File, u64), OpenError> {
     Ok((file, metadata.len()))
 }
 
-/// Whether `path` leads to a pipe now. What cannot be looked at is none.
+/// Whether `path` leads to a pipe now; `false` if stat(2) fails.
 pub fn is_pipe(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| Kind::of(&metadata) == Kind::Pipe)
 }
 
-/// Why the contents of a file cannot be had.
+/// Why a file cannot be read.
 #[derive(Debug)]
 pub enum ReadError {
     /// It is of another kind.
@@ -188,8 +188,8 @@ impl From<OpenError> for ReadError {
     }
 }
 
-/// All bytes of the file or pipe at `path`, of which there may be `limit`. Of a longer one, no more than
-/// one byte beyond the limit is read.
+/// All bytes of the file or pipe at `path`, at most `limit`. Of a longer one, no more than one byte
+/// beyond the limit is read.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
 //! Listening sockets: bound here, nonblocking, ready to be handed to a poll loop.
 //!
-//! Invariant: a listener comes out as accepted connections shall be. On Linux they inherit
-//! `TCP_NODELAY` and the timeouts of TCP from it, so those are set here, once, instead of by calls
-//! for each connection.
+//! Invariant: a listener has the options that accepted connections need. On Linux an accepted
+//! socket inherits `TCP_NODELAY` and the TCP timeouts from its listener, so they are set here once,
+//! not for each connection.
 
 use crate::io::address::Address;
 use nix::ifaddrs::getifaddrs;
@@ -24,11 +24,11 @@ mod tests;
 /// A socket that listens.
 #[derive(Debug)]
 pub enum Listener {
-    /// For clients of TCP.
+    /// A TCP socket.
     Tcp(TcpListener),
-    /// For clients of this machine.
+    /// A unix socket, for clients on this machine.
     Unix {
-        /// Its file, if it was bound here. It is dropped, and so removed, before the socket is
+        /// Its file, if it was bound here. Dropping it unlinks the file, before the socket is
         /// closed.
         file: Option<Arc<unix::SocketFile>>,
         /// The socket.
@@ -37,7 +37,7 @@ pub enum Listener {
 }
 
 impl Listener {
-    /// One that was bound elsewhere, of whichever kind it is.
+    /// A listener of a socket that another process has bound, TCP or unix.
     ///
     /// # Errors
     ///
@@ -62,8 +62,8 @@ impl Listener {
         }
     }
 
-    /// Sets the timeouts of TCP. A unix socket has none: the kernel tells at once when a process is
-    /// gone.
+    /// Sets the timeouts of TCP. A unix socket needs none: the kernel reports at once that the peer
+    /// process is gone.
     ///
     /// # Errors
     ///
@@ -105,27 +105,27 @@ impl AsRawFd for Listener {
     }
 }
 
-/// Whether others may listen on the same port.
+/// Whether other sockets may listen on the same port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
-    /// Nobody else.
+    /// No other socket may.
     Exclusive,
-    /// Whoever asks for this too, and has the same user: `SO_REUSEPORT`, socket(7). Each listener
-    /// has a backlog of its own, and the kernel chooses one for each connection, by a hash of both
-    /// its addresses and ports.
+    /// Other sockets of the same user that ask for this too: `SO_REUSEPORT`, socket(7). Each
+    /// listener has a backlog of its own, and the kernel chooses one for each connection, by a hash
+    /// of both its addresses and ports.
     Shared,
 }
 
-/// When the kernel gives up on a peer that answers nothing, tcp(7). Without, it never does while
-/// nothing is to be sent, and after about a quarter of an hour otherwise.
+/// When the kernel gives up on a peer that does not answer, tcp(7). Without these, it gives up
+/// after about 15 minutes if data is unacknowledged, and never if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpTimeouts {
-    /// For how long a connection may be silent before the peer is asked whether it is there,
+    /// How long a connection may be silent before the kernel sends a keepalive probe,
     /// `TCP_KEEPIDLE`: whole seconds, from 1 to [`TcpTimeouts::LONGEST_KEEPALIVE`]. A part of a
     /// second counts as one.
     pub keepalive: Option<Duration>,
-    /// For how long what was sent may remain without an acknowledgement, `TCP_USER_TIMEOUT`:
-    /// milliseconds, from 1 to [`TcpTimeouts::LONGEST_USER_TIMEOUT`]. A part of one counts as one.
+    /// How long sent data may remain unacknowledged, `TCP_USER_TIMEOUT`: milliseconds, from 1 to
+    /// [`TcpTimeouts::LONGEST_USER_TIMEOUT`]. A part of one counts as one.
     pub user_timeout: Option<Duration>,
 }
 
@@ -136,8 +136,8 @@ impl TcpTimeouts {
     /// What the kernel takes at most for `TCP_USER_TIMEOUT`, an `int`.
     pub const LONGEST_USER_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
-    /// A peer is asked this often before it counts as gone, `TCP_KEEPCNT`; each question waits for
-    /// a third of the silence before the first, `TCP_KEEPINTVL`.
+    /// Probes without an answer before the peer counts as gone, `TCP_KEEPCNT`. The interval between
+    /// two probes, `TCP_KEEPINTVL`, is a third of `TCP_KEEPIDLE`.
     const QUESTIONS: u32 = 3;
 
     /// Sets them on a listener: each connection that is established from then on inherits them.
@@ -162,8 +162,8 @@ impl TcpTimeouts {
     }
 }
 
-/// Binds. Port 0 picks a free one, which the socket's address then tells. No client comes before
-/// [`listen`], so a socket that is dropped instead has harmed nobody.
+/// Binds a nonblocking TCP socket. Port 0 picks a free port, which getsockname(2) then tells.
+/// Clients cannot connect before [`listen`], so dropping the socket instead affects none.
 ///
 /// An IPv6 listener takes IPv6 only, so that `0.0.0.0` and `[::]` can be bound side by side.
 ///
@@ -174,10 +174,10 @@ pub fn bind(address: SocketAddr, port: Port) -> io::Result<Socket> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    // Without this, a restart fails for as long as connections of the last run linger.
+    // Without SO_REUSEADDR, bind(2) fails while connections of the last run are in TIME_WAIT.
     socket.set_reuse_address(true)?;
     if port == Port::Shared {
-        // Before bind(2): that is when the kernel compares it with that of the others.
+        // The kernel compares SO_REUSEPORT of all sockets of the port at bind(2).
         setsockopt(&socket, sockopt::ReusePort, &true)?;
     }
     if domain == Domain::IPV6 {
@@ -204,7 +204,7 @@ pub fn listen(socket: Socket, backlog: u32) -> io::Result<TcpListener> {
 /// an address, and no TCP client can connect to it.
 pub fn is_broadcast(ip: IpAddr) -> bool {
     let IpAddr::V4(ip) = ip else { return false };
-    // Neither is anybody's broadcast address, so the interfaces need not be asked.
+    // Neither can be a broadcast address, so getifaddrs(3) is not needed.
     if ip.is_unspecified() || ip.is_loopback() {
         return false;
     }

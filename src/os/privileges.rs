@@ -1,8 +1,8 @@
-//! Giving up root's rights once the ports are bound: `--user USER[:GROUP]`.
+//! `--user USER[:GROUP]`: dropping root's privileges once the ports are bound.
 //!
-//! Invariant: after [`Rights::assume`] the process has the user, the groups and the rights of that
-//! account, and no way back. It is not enough that the calls succeed: a process that still has
-//! capabilities can become root again, so that is tried, and must fail.
+//! Invariant: after [`Credentials::drop_to`] the process has the user and groups of that account,
+//! and cannot become root again. That the calls succeed does not prove it: a process that has kept
+//! capabilities can undo them. So setuid(0) is tried, and must fail.
 
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -27,7 +27,7 @@ pub struct Account {
     group: Option<String>,
 }
 
-/// Why an account is not one, or cannot be assumed.
+/// Why an account cannot be found or used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountError {
     /// There is no user before the colon.
@@ -46,10 +46,10 @@ pub enum AccountError {
     NoAccount,
     /// The system's list of users or groups cannot be read, or a name cannot be looked up in it.
     Unreadable(Errno),
-    /// A call was refused: what it was to do.
+    /// A system call failed: what it was to do, and its errno.
     Refused(&'static str, Errno),
     /// The user may not execute the program from which the shards are started.
-    CannotExecute(Rights),
+    CannotExecute(Credentials),
     /// The process could still become root.
     NotLost,
 }
@@ -73,18 +73,19 @@ impl fmt::Display for AccountError {
             }
             AccountError::Refused(what, Errno::EPERM) => write!(
                 f,
-                "cannot {what}: {} (only root can become another user; without it, leave --user out)",
+                "cannot {what}: {} (only root can become another user; without it, leave --user \
+                 out)",
                 words(Errno::EPERM)
             ),
             AccountError::Refused(what, errno) => write!(f, "cannot {what}: {}", words(*errno)),
-            AccountError::CannotExecute(rights) => write!(
+            AccountError::CannotExecute(credentials) => write!(
                 f,
-                "{rights} may not execute the file of this program, from which the shards are started \
-                 (chmod o+x it)"
+                "{credentials} may not execute the file of this program, from which the shards are \
+                 started (chmod o+x it)"
             ),
             AccountError::NotLost => f.write_str(
-                "the process could become root again (it was started with capabilities that outlast \
-                 the change; start it as root without them, or without --user)",
+                "the process could become root again (it was started with capabilities that \
+                 outlast the change; start it as root without them, or without --user)",
             ),
         }
     }
@@ -92,8 +93,8 @@ impl fmt::Display for AccountError {
 
 impl std::error::Error for AccountError {}
 
-/// What the system calls the error, strerror(3), without its number. nix has words too, but they would be
-/// a second table of them in the program.
+/// The text of an errno, strerror(3), without its number. nix has texts too, but they would add a
+/// second table of them to the binary.
 fn words(errno: Errno) -> String {
     let text = io::Error::from(errno).to_string();
     text.rsplit_once(" (os error ").map_or(text.as_str(), |(words, _)| words).to_owned()
@@ -123,41 +124,43 @@ impl fmt::Display for Account {
 }
 
 impl Account {
-    /// Looks the account up, passwd(5) and group(5). What consists of digits is a number, though there may
-    /// be an account of that name. Two numbers need no look-up: neither list is opened, and where there is
-    /// none, as in many a container, they do.
+    /// Looks the account up, passwd(5) and group(5). A part that consists of digits is a number,
+    /// even if an account has that name. Two numbers need no look-up, so they work in a container
+    /// that has neither file.
     ///
     /// # Errors
     ///
     /// [`AccountError`] if there is no such user or group, or the user is root.
-    pub fn look_up(&self) -> Result<Rights, AccountError> {
+    pub fn resolve(&self) -> Result<Credentials, AccountError> {
         let group = self.group.as_deref().map(number_or_name);
-        let rights = match (number_or_name(&self.user), group) {
+        let credentials = match (number_or_name(&self.user), group) {
             (Ok(uid), Some(Ok(gid))) => {
                 let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-                Rights { uid, gid, groups: vec![gid] }
+                Credentials { uid, gid, groups: vec![gid] }
             }
-            (user, group) => rights_of_entry(user, group)?,
+            (user, group) => credentials_of_entry(user, group)?,
         };
-        let means_no_change = [rights.uid.as_raw(), rights.gid.as_raw()].contains(&u32::MAX);
-        match rights.uid.is_root() {
+        let means_no_change =
+            [credentials.uid.as_raw(), credentials.gid.as_raw()].contains(&u32::MAX);
+        match credentials.uid.is_root() {
             true => Err(AccountError::Root),
             false if means_no_change => Err(AccountError::NoAccount),
-            false => Ok(rights),
+            false => Ok(credentials),
         }
     }
 }
 
-/// A number, or else the name that the text is.
+/// The text as a number, or as a name.
 fn number_or_name(text: &str) -> Result<u32, &str> {
     text.parse().map_err(|_| text)
 }
 
-/// The rights of a user who is looked up, because it or its group has a name, or its group was not named.
-fn rights_of_entry(
+/// The credentials of a user with an entry in passwd(5): needed if the user or group is a name, or
+/// no group is given.
+fn credentials_of_entry(
     user: Result<u32, &str>,
     group: Option<Result<u32, &str>>,
-) -> Result<Rights, AccountError> {
+) -> Result<Credentials, AccountError> {
     let entry = match user {
         Ok(number) => User::from_uid(Uid::from_raw(number)),
         Err(name) => User::from_name(name),
@@ -178,7 +181,7 @@ fn rights_of_entry(
         Some(entry) => look_up_groups(entry.name, gid)?,
         None => vec![gid],
     };
-    Ok(Rights { uid, gid, groups })
+    Ok(Credentials { uid, gid, groups })
 }
 
 /// The groups of the user `name`, and `gid`.
@@ -195,43 +198,45 @@ fn look_up_group(name: &str) -> Result<Gid, AccountError> {
     entry.map(|entry| entry.gid).ok_or_else(|| AccountError::UnknownGroup(name.to_owned()))
 }
 
-/// A user, a group, and the other groups that the user is in. All were looked up: a directory service may
-/// take its time to answer, and who assumes them waits for nobody.
+/// The ids of a user, its group and its supplementary groups. They are looked up in advance,
+/// because a directory service may be slow to answer; [`Credentials::drop_to`] then blocks on
+/// nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rights {
+pub struct Credentials {
     uid: Uid,
     gid: Gid,
     /// All groups, `gid` among them.
     groups: Vec<Gid>,
 }
 
-impl fmt::Display for Rights {
+impl fmt::Display for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "user {}, group {}", self.uid, self.gid)
     }
 }
 
-impl Rights {
-    /// Becomes that user, for good. To be called while the process has one thread.
+impl Credentials {
+    /// Becomes that user; there is no way back. Call it while the process has one thread.
     ///
-    /// The groups come first: to change them takes the rights that go with the user.
+    /// setgroups(2) and setresgid(2) come first, because they need privileges that setresuid(2)
+    /// drops.
     ///
     /// # Errors
     ///
-    /// [`AccountError`] if the system refuses, or if the way back is open. The process may then have
-    /// changed in part, and should end.
-    pub fn assume(&self) -> Result<(), AccountError> {
+    /// [`AccountError`] if a call fails, or if the process could still become root. Some of the ids
+    /// may then have changed, so the process should exit.
+    pub fn drop_to(&self) -> Result<(), AccountError> {
         let refused = |what| move |errno| AccountError::Refused(what, errno);
         setgroups(&self.groups).map_err(refused("set the user's groups"))?;
         setresgid(self.gid, self.gid, self.gid).map_err(refused("change the group"))?;
         setresuid(self.uid, self.uid, self.uid).map_err(refused("change the user"))?;
-        // No program that it could start gives it other rights, whatever the file's mode says.
+        // execve(2) of a set-user-ID program then grants no privileges.
         prctl::set_no_new_privs().map_err(refused("renounce new rights"))?;
         self.verify()
     }
 
-    /// Whether this user may execute `program`, by its owner, group and mode, as inode(7) has it. Access
-    /// control lists, acl(5), are not looked at.
+    /// Whether this user may execute `program`, by its owner, group and mode, as inode(7) has it.
+    /// Access control lists, acl(5), are ignored.
     ///
     /// # Errors
     ///

@@ -1,13 +1,13 @@
-//! What becomes of each signal, signal(7): one table, for every process of the two programs.
+//! The disposition of each signal, signal(7), in every process of the two programs: one table.
 //!
 //! The default action of most signals ends the process. A signal can come from a resource limit
 //! (SIGXFSZ, SIGXCPU), from a timer or a descriptor that the parent process has set up before exec
 //! (SIGALRM, SIGIO), or from another process by mistake. So [`prepare`] runs first in `main`, and
 //! [`Reactor::watch_signals`](crate::reactor::Reactor::watch_signals) takes the rest.
 //!
-//! Invariant: a signal of the table that is not a fault of the process itself, and that is not left
-//! to the terminal on purpose, neither ends nor stops a server. docs/signals.md is the table for
-//! people.
+//! Invariant: no signal of the table ends or stops a server, except faults of the process itself
+//! (SIGSEGV and the like) and signals that are left to the terminal on purpose. docs/signals.md is
+//! the table for people.
 
 use crate::io::event_loop::Wakeup;
 use nix::errno::Errno;
@@ -24,7 +24,7 @@ mod tests;
 /// Which kind of process this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Process {
-    /// `readyd` as somebody has started it: a server, or a supervisor of shards.
+    /// `readyd` as the operator starts it: a server, or a supervisor of shards.
     Server,
     /// `readyd` as its supervisor has started it.
     Shard,
@@ -32,7 +32,7 @@ pub enum Process {
     Client,
 }
 
-/// What becomes of a signal.
+/// What a process does with a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// It is ignored, from the first line of `main` on.
@@ -42,17 +42,17 @@ pub enum Action {
     /// Its default action; it stays ignored if the parent process had it ignored, as nohup(1) and
     /// shells do.
     Inherited,
-    /// It reaches the handler of the poll loop as this wakeup, even if the parent process had it
-    /// ignored.
+    /// It reaches the event handler of the poll loop as this wakeup, even if the parent process had
+    /// it ignored.
     Watched(Wakeup),
-    /// The same; but it stays ignored if the parent process had it ignored. So shells start jobs in
-    /// the background: what the keyboard sends is not for them.
+    /// The same; but it stays ignored if the parent process had it ignored. Shells start background
+    /// jobs with SIGINT and SIGQUIT ignored, because the keyboard's signals are not for them.
     WatchedUnlessIgnored(Wakeup),
-    /// The kernel lets nobody change it.
+    /// The kernel allows no change.
     Fixed,
 }
 
-/// A signal, and what becomes of it.
+/// A signal and its action in each program.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// Which one.
@@ -163,14 +163,15 @@ pub const TABLE: &[Row] = &[
         Action::Watched(Wakeup::CpuTimeLimit),
         Action::Default,
         "RLIMIT_CPU (`ulimit -t`); `readyc bench` ends the run early and still reports. Where both \
-         limits are the same, the soft one is lowered by 1 s, since at the hard one the kernel kills",
+         limits are the same, the soft one is lowered by 1 s, since at the hard one the kernel \
+         kills",
     ),
     row(
         Signal::SIGXFSZ,
         Action::Ignored,
         Action::Ignored,
-        "RLIMIT_FSIZE (`ulimit -f`); the call says EFBIG: a lost log line, or a report that cannot be \
-         written",
+        "RLIMIT_FSIZE (`ulimit -f`); the call says EFBIG: a lost log line, or a report that cannot \
+         be written",
     ),
     row(Signal::SIGVTALRM, Action::Ignored, Action::Ignored, TIMER),
     row(Signal::SIGPROF, Action::Ignored, Action::Ignored, TIMER),
@@ -190,7 +191,7 @@ pub const TABLE: &[Row] = &[
     row(Signal::SIGSYS, Action::Inherited, Action::Inherited, FAULT),
 ];
 
-/// What becomes of the real-time signals that the C library leaves to programs, everywhere.
+/// The action for the real-time signals that the C library leaves to programs, in all processes.
 pub const REAL_TIME: Action = Action::Ignored;
 
 impl Row {
@@ -201,7 +202,7 @@ impl Row {
         }
     }
 
-    /// What a server is told when it comes, if anything.
+    /// The wakeup of a server for this signal, if any.
     fn wakeup(&self) -> Option<Wakeup> {
         match self.server {
             Action::Watched(wakeup) | Action::WatchedUnlessIgnored(wakeup) => Some(wakeup),
@@ -210,8 +211,8 @@ impl Row {
     }
 }
 
-/// The signals that the poll loop of a server watches, always. The kernel keeps a signal that is
-/// blocked, even if it is ignored: so what stays ignored has to be left out.
+/// The signals that the poll loop of a server watches, always. The kernel queues a blocked signal
+/// even if it is ignored, so signals that stay ignored are left out.
 ///
 /// # Errors
 ///
@@ -231,7 +232,7 @@ pub fn watched() -> io::Result<SigSet> {
     Ok(signals)
 }
 
-/// Those of `signals` that stop a server, in order or at once.
+/// The subset of `signals` that stops a server, by a drain or at once.
 pub fn stopping(signals: &SigSet) -> SigSet {
     let stops = |signal: &Signal| {
         matches!(
@@ -242,18 +243,18 @@ pub fn stopping(signals: &SigSet) -> SigSet {
     signals.iter().filter(stops).collect()
 }
 
-/// What a signal that is watched means to a handler.
+/// The wakeup that a watched signal becomes.
 pub fn wakeup(signal: Signal) -> Option<Wakeup> {
     match signal {
-        // Of the supervisor alone, which watches it besides.
+        // Only the supervisor watches this one.
         Signal::SIGCHLD => Some(Wakeup::ChildEnded),
         _ => TABLE.iter().find(|row| row.signal == signal)?.wakeup(),
     }
 }
 
-/// Gives each signal its [`Action`], but for those that are watched, which the reactor takes; lifts
-/// the blocks that were inherited; and sees to it that SIGXCPU comes before the kernel kills. To be
-/// called first in `main`, while there is one thread.
+/// Gives each signal its [`Action`], except watched ones, which the reactor takes; clears the
+/// inherited signal mask; and lowers the soft RLIMIT_CPU so that SIGXCPU comes before SIGKILL. Call
+/// it first in `main`, while there is one thread.
 ///
 /// # Errors
 ///
@@ -274,7 +275,8 @@ pub fn prepare(process: Process) -> io::Result<()> {
     }
     let mut blocked = SigSet::empty();
     if process == Process::Shard {
-        // The supervisor has blocked these on purpose: what it sends before they are watched waits.
+        // The supervisor has blocked these on purpose: a signal that it sends before they are
+        // watched stays pending.
         blocked = SigSet::thread_get_mask()?;
         let lifted = Signal::iterator().filter(|&signal| wakeup(signal).is_none());
         lifted.for_each(|signal| blocked.remove(signal));
@@ -284,28 +286,28 @@ pub fn prepare(process: Process) -> io::Result<()> {
     Ok(())
 }
 
-/// Seconds of processor time between SIGXCPU and the kernel's SIGKILL.
+/// Seconds of CPU time between SIGXCPU and the kernel's SIGKILL.
 const CPU_SECONDS_TO_STOP: u64 = 1;
 
-/// At the hard limit of processor time the kernel kills, and `ulimit -t` sets both limits to the
-/// same: then the soft one, at which SIGXCPU comes, is set to be lower.
+/// At the hard RLIMIT_CPU the kernel sends SIGKILL, and at the soft one SIGXCPU. `ulimit -t` sets
+/// both to the same value; then this lowers the soft one.
 fn be_warned_of_the_cpu_time_limit() {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_CPU) else { return };
     let warning = hard.saturating_sub(CPU_SECONDS_TO_STOP);
     if hard != libc::RLIM_INFINITY && soft > warning && warning > 0 {
-        // Without it the process is killed with no warning, as it would have been.
+        // If this fails, the process is killed without warning, as before.
         let _ = setrlimit(Resource::RLIMIT_CPU, warning, hard);
     }
 }
 
-/// What the kernel does with a signal by itself.
+/// What the kernel does with a signal that has no handler.
 #[derive(Clone, Copy, Debug)]
 enum Disposition {
     Default,
     Ignored,
 }
 
-/// By number, for real-time signals have no names.
+/// Sets it by number, because real-time signals have no names.
 #[expect(unsafe_code, reason = "a handler is code that runs in between any other")]
 fn set(signal: i32, disposition: Disposition) -> io::Result<()> {
     let disposition = match disposition {

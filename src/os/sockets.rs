@@ -1,7 +1,7 @@
 //! The TCP sockets of this network namespace, as `/proc/net/tcp` and `/proc/net/tcp6` list them.
 //!
-//! Invariant: a list is read line by line, since it may have a million. The kernel lists the sockets that
-//! listen first. A line that is not of the form that proc_net(5) describes is left out.
+//! Invariant: a list is read line by line, because it may have a million lines. The kernel lists
+//! listening sockets first. A line of another form than proc_pid_net(5) describes is skipped.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -20,19 +20,20 @@ pub enum State {
     Established,
     /// Our SYN was sent.
     SynSent,
-    /// A SYN has come, and the last part of the handshake has not.
+    /// A SYN was received; the ACK that ends the handshake was not.
     SynReceived,
     /// Our FIN was sent.
     FinWait1,
     /// Our FIN was acknowledged.
     FinWait2,
-    /// Closed by both; kept for a minute, so that no late segment is taken for one of a new connection.
+    /// Closed by both; kept for a minute, so that no late segment is taken for one of a new
+    /// connection.
     TimeWait,
     /// Closed.
     Close,
-    /// The peer's FIN has come.
+    /// The peer's FIN was received.
     CloseWait,
-    /// Our FIN was sent after the peer's had come.
+    /// Our FIN was sent after the peer's was received.
     LastAck,
     /// Waiting for connections.
     Listen,
@@ -45,7 +46,7 @@ impl State {
         Some(match number {
             1 => State::Established,
             2 => State::SynSent,
-            // 12 is a handshake that has no socket of its own yet.
+            // 12 is TCP_NEW_SYN_RECV: a handshake that has no socket of its own yet.
             3 | 12 => State::SynReceived,
             4 => State::FinWait1,
             5 => State::FinWait2,
@@ -82,11 +83,11 @@ impl State {
 pub struct Row {
     /// Its own address. The scope of a link-local one is not in the list.
     pub local: SocketAddr,
-    /// The peer's; of a listener, all zeros.
+    /// The peer's address; all zeros for a listener.
     pub remote: SocketAddr,
     /// Its state.
     pub state: State,
-    /// Whose it is; 0 also if no process has it any more, as in TIME_WAIT.
+    /// Its owner; also 0 if no process has it open any more, as in TIME_WAIT.
     pub uid: u32,
     /// Its inode, by which /proc/PID/fd names it; 0 if no process has it.
     pub inode: u64,
@@ -96,17 +97,17 @@ pub struct Row {
 ///
 /// # Errors
 ///
-/// What open(2) says. What read(2) says ends the list.
+/// What open(2) says. An error of read(2) ends the list.
 pub fn list(path: &str) -> io::Result<impl Iterator<Item = Row>> {
     let lines = BufReader::new(File::open(path)?).lines().map_while(Result::ok);
     Ok(lines.filter_map(|line| row(&line)))
 }
 
-/// A line of a list; `None` if it is not one of a socket, such as the first, which names the columns.
+/// Parses a line of a list; `None` if it is not a socket, such as the header line.
 ///
 /// ```text
 ///   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-///    0: 0100007F:270F 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 21343 ...
+///    0: 0100007F:270F 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 21343
 /// ```
 pub fn row(line: &str) -> Option<Row> {
     let mut words = line.split_ascii_whitespace();
@@ -121,8 +122,8 @@ pub fn row(line: &str) -> Option<Row> {
     Some(Row { local, remote, state, uid, inode })
 }
 
-/// `0100007F:270F`: the address as hexadecimal numbers of 32 bits, in the machine's byte order, and the
-/// port.
+/// `0100007F:270F`: the address as hexadecimal numbers of 32 bits, in the machine's byte order, and
+/// the port.
 fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;

@@ -1,4 +1,4 @@
-//! What this process has used of the machine, for the statistics.
+//! CPU time and memory of this process, for the statistics.
 
 use crate::io::host::Usage;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -14,13 +14,13 @@ mod tests;
 /// Measures this process.
 #[derive(Debug, Default)]
 pub struct Meter {
-    /// proc_pid_statm(5), which tells anew at each read. It stays open, so that no descriptor has to be had
-    /// when they are all in use.
+    /// /proc/self/statm, proc_pid_statm(5): each read gives new figures. It stays open, so that it
+    /// can be read when no descriptor is free.
     statm: Option<File>,
 }
 
 impl Meter {
-    /// A meter of processor time and memory. Without /proc, of processor time alone; so is the default.
+    /// A meter of CPU time and memory. Without /proc, and by default, it measures CPU time only.
     pub fn open() -> Meter {
         Meter { statm: File::open("/proc/self/statm").ok() }
     }
@@ -46,7 +46,7 @@ impl Meter {
 }
 
 fn cpu_time() -> Duration {
-    // Of this process it always succeeds.
+    // getrusage(RUSAGE_SELF) cannot fail.
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return Duration::ZERO };
     let micros = |seconds: i64, micros: i64| {
         u64::try_from(seconds.saturating_mul(1_000_000).saturating_add(micros)).unwrap_or_default()

@@ -1,18 +1,18 @@
-//! Bytes that do not change any more: on the heap, or in memory that processes share.
+//! Immutable bytes: on the heap, or in a sealed memfd that processes share.
 
 #[cfg(unix)]
-use crate::os::mapping::Mapping;
+use crate::os::sealed_memfd::SealedMemfd;
 use std::ops::Deref;
 #[cfg(unix)]
 use std::{ops::Range, sync::Arc};
 
 /// See the [module](self).
 pub(super) enum Bytes {
-    /// Ours alone.
+    /// On the heap of this process.
     Owned(Box<[u8]>),
-    /// A part of what is mapped.
+    /// A range of a mapped memfd.
     #[cfg(unix)]
-    Shared(Arc<Mapping>, Range<usize>),
+    Shared(Arc<SealedMemfd>, Range<usize>),
 }
 
 impl Deref for Bytes {

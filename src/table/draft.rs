@@ -1,21 +1,21 @@
-//! A table whose text is still coming in.
+//! A table whose text is still being read.
 //!
-//! Invariant: a fault is found as soon as its line has come, and it is the first of the text: the
-//! one that would be found if the whole text were looked at.
+//! Invariant: a fault is reported as soon as its line has been read, and it is the first fault of
+//! the text, as if the whole text had been read.
 
 use super::bytes::Bytes;
 use super::error::TableError;
 use super::index::Index;
 use super::parse::{Checker, Extent};
-use super::{Order, Table};
+use super::{ColumnOrder, Table};
 
-/// What some editors put at the start of a text to say that it is UTF-8.
+/// The bytes that some editors put at the start of a text in UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Whether the text begins with a byte order mark, which is taken away.
+/// Whether the text began with a byte order mark, which is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Start {
-    /// Too little of the text has come.
+    /// Too little of the text has been read.
     Unknown,
     /// It did.
     Marked,
@@ -25,20 +25,20 @@ enum Start {
 
 /// See the [module](self).
 pub(super) struct Draft {
-    /// As much of the text as has come, but for a byte order mark. To be added to at its end.
+    /// The text so far, without a byte order mark. More is appended at its end.
     pub(super) text: Vec<u8>,
-    order: Order,
+    order: ColumnOrder,
     start: Start,
     checker: Checker,
 }
 
 impl Draft {
     /// A draft of the text `text`, to which more may be added.
-    pub(super) fn new(text: Vec<u8>, order: Order) -> Draft {
+    pub(super) fn new(text: Vec<u8>, order: ColumnOrder) -> Draft {
         Draft { text, order, start: Start::Unknown, checker: Checker::new(order) }
     }
 
-    /// Checks the lines that have come since the last call.
+    /// Checks the lines that were added since the last call.
     pub(super) fn check(&mut self, extent: Extent) -> Result<(), TableError> {
         if self.start == Start::Unknown {
             if self.text.len() < BYTE_ORDER_MARK.len() && extent == Extent::Beginning {
@@ -57,7 +57,7 @@ impl Draft {
         }
     }
 
-    /// A key that is there twice before the line with `fault` is the earlier fault.
+    /// A duplicate key before the line with `fault` is the earlier fault.
     fn first_fault(&self, fault: TableError) -> TableError {
         let before = self.checker.checked(&self.text);
         match Index::build(before, self.order, self.checker.entries()) {
@@ -77,12 +77,12 @@ impl Draft {
 /// What reading a file needs: only Unix has files.
 #[cfg(unix)]
 impl Draft {
-    /// How many bytes have come, a byte order mark included.
+    /// The number of bytes read, a byte order mark included.
     pub(super) fn bytes_read(&self) -> usize {
         self.text.len() + self.bytes_taken_away()
     }
 
-    /// The number, counted from 1, of the line with byte number `offset` of all that have come.
+    /// The number, counted from 1, of the line with byte number `offset` of all bytes read.
     pub(super) fn line_of(&self, offset: usize) -> usize {
         let end = offset.saturating_sub(self.bytes_taken_away());
         1 + super::parse::count_line_ends(self.text.get(..end).unwrap_or_default())

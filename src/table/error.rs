@@ -8,13 +8,12 @@ use std::fmt;
 
 use super::MAX_TEXT_BYTES;
 
-/// How many bytes of a key or a value an error shows.
+/// The most bytes of a key or a value that an error shows.
 const EXCERPT_BYTES: usize = 64;
 
 /// A fault in the text of a table. Lines and columns count from 1; columns are bytes.
 ///
-/// Keys and values in it are escaped to printable ASCII; of one longer than 64 bytes it has those,
-/// and `...`.
+/// Keys and values in it are escaped to printable ASCII and cut after 64 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableError {
     /// A control character other than tab, or a CR that no LF follows.
@@ -45,7 +44,7 @@ pub enum TableError {
         /// The line it is on.
         line: usize,
     },
-    /// A key that an earlier line has too. Which of the two values is meant, only the author knows.
+    /// A key that an earlier line has too. Only the author knows which of the two values is right.
     DuplicateKey {
         /// The line of the second occurrence.
         line: usize,
@@ -59,10 +58,9 @@ pub enum TableError {
         /// The length of the text.
         bytes: usize,
     },
-    /// The system would not give the memory for the index. Not the author's fault, but one that a
-    /// server can survive: it keeps the table it has.
+    /// There is no memory for the index. A server that reloads keeps its old table.
     OutOfMemory {
-        /// How many entries were to be indexed.
+        /// The number of entries.
         entries: usize,
     },
 }

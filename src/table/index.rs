@@ -1,42 +1,42 @@
-//! The hash index of a table: from a key to the offset in the text at which it stands.
+//! The hash index of a table: from a key to its offset in the text.
 //!
-//! It is an array of buckets, each as long as a cache line of the processor, so that a lookup
-//! mostly waits for main memory once here, and once for the line of the text:
+//! It is an array of buckets, each of 64 bytes, a cache line of the processor. So a lookup mostly
+//! has two cache misses: one here, and one for the line of the text:
 //!
 //! ```text
-//! byte  0..12   a tag for each of 12 slots: 0 if the slot is empty, else 0x80 and 7 bits of the hash
-//! byte 12..16   32 bits, one for each way in which 5 bits of the hash can be set: whether any such key
-//!               found this bucket full, and went on to the next
-//! byte 16..64   the offset of each slot, a `u32`
+//! byte  0..12   the tags of 12 slots: 0 for an empty slot, else 0x80 and 7 bits of the hash
+//! byte 12..16   the overflow bits: bit h is set if a key with these 5 bits of the hash did not
+//!               fit into this bucket and went to the next
+//! byte 16..64   the offsets of the 12 slots, a `u32` each
 //! ```
 //!
-//! A key's hash says in which bucket to begin. If that is full, the next is taken, and so on; the
-//! search for a key goes on only where such a key has gone on. Most keys that are not there are so
-//! known not to be after one bucket, without a look at the text. An array of bytes has no pointers:
-//! it means the same in another process that maps it.
+//! A key's hash chooses the bucket. If that is full, the key goes to the next, and sets the
+//! overflow bit. A search goes to the next bucket only if the overflow bit of the hash is set. So
+//! for most absent keys one bucket is enough, without a look at the text. An array of bytes has no
+//! pointers: it means the same in another process that maps it.
 //!
-//! Invariant: every offset is that of the first byte of a key, on a line without fault, and no two
-//! are of equal keys. The index does not own the text, so each call is given it, always the same.
+//! Invariant: every offset is where the first byte of a key stands, on a line without fault, and no
+//! two keys are equal. The index does not own the text, so each call is given it, always the same.
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
-use super::Order;
+use super::ColumnOrder;
 use super::bytes::Bytes;
 use super::error::{TableError, excerpt};
 use super::parse::{self, Key};
 
 /// A fixed seed is safe here. Hash flooding needs an attacker who *inserts*, and only the
-/// operator's file inserts; a client's key is compared with what stands there and leaves no trace.
+/// operator's file inserts; a client's key is only compared.
 const HASHER: FixedState = FixedState::with_seed(0x7461_626C_6500_0001);
 
-/// How many keys are parsed and hashed before they are inserted.
+/// The number of keys that are parsed and hashed before they are inserted.
 ///
-/// In a large index each insertion touches a place that is in no cache, and the processor waits
-/// for main memory. Insertions close together do not depend on each other, so it waits for many of
-/// them at once, unless the parsing of a line stands in between: then it sees no further than that.
-/// Ten million lines are indexed twice as fast in batches as one by one.
+/// In a large index each insertion is a cache miss. Insertions do not depend on each other, so the
+/// processor overlaps the misses of a batch. With the parsing of a line between two insertions it
+/// could not look ahead that far. Ten million lines are indexed twice as fast in batches as one by
+/// one.
 const BATCH: usize = 64;
 
 /// Bytes of a bucket.
@@ -45,13 +45,13 @@ pub(super) const BUCKET: usize = 64;
 /// Slots of a bucket.
 const SLOTS: usize = 12;
 
-/// Where in a bucket the bits of the keys that went on begin.
-const GONE_ON: usize = 12;
+/// Offset of the overflow bits in a bucket.
+const OVERFLOW: usize = 12;
 
-/// Where in a bucket its offsets begin.
+/// Offset of the offsets in a bucket.
 const OFFSETS: usize = 16;
 
-/// Entries for each bucket, on average. Fuller ones would send more keys on.
+/// Average entries of a bucket. Fuller buckets would overflow more often.
 const ENTRIES_A_BUCKET: usize = 10;
 
 /// The highest bit of each slot's tag.
@@ -74,7 +74,7 @@ struct Hashed<'t> {
     key: Key<'t>,
 }
 
-/// Slots of a bucket, those that fit: the highest bit of a slot's byte is set.
+/// A set of slots of a bucket: the highest bit of a slot's byte is set.
 #[derive(Clone, Copy)]
 struct Slots(u128);
 
@@ -88,25 +88,26 @@ impl Iterator for Slots {
     }
 }
 
-/// A bucket that is looked at.
+/// A view of a bucket.
 #[derive(Clone, Copy)]
 struct Bucket<'i>(&'i [u8; BUCKET]);
 
 impl Bucket<'_> {
-    /// The tags, and above them the bits of the keys that went on.
+    /// The tags, and above them the overflow bits.
     fn head(self) -> u128 {
         self.0.first_chunk().map_or(0, |head| u128::from_le_bytes(*head))
     }
 
     /// Whether a key of this hash may stand in the next bucket.
-    fn has_gone_on(self, hash: u64) -> bool {
-        self.head() & gone_on(hash) != 0
+    fn has_overflowed(self, hash: u64) -> bool {
+        self.head() & overflow_bit(hash) != 0
     }
 
-    /// The slots that have this tag; rarely, one above such a slot too, whose tag is another.
+    /// The slots with this tag; rarely also the slot above one, whose tag differs. The caller
+    /// compares the keys, so that does no harm.
     fn slots_with(self, tag: u8) -> Slots {
-        // A byte becomes 0 where the tags are equal. Subtracting 1 from each then borrows into the
-        // highest bit of those, and of none else, but through a run of bytes above one.
+        // XOR makes a byte 0 where the tags are equal. Subtracting 1 from each byte then sets the
+        // highest bit of these bytes; a borrow may set it in the bytes above one, too.
         let differences = self.head() ^ (LOW_BITS * u128::from(tag));
         Slots(differences.wrapping_sub(LOW_BITS) & !differences & HIGH_BITS)
     }
@@ -121,25 +122,25 @@ impl Bucket<'_> {
     }
 }
 
-/// Seven bits of the hash that do not choose the bucket, and a bit that no empty slot has.
+/// The tag of a hash: seven bits that do not choose the bucket, and the bit that no empty slot has.
 fn tag(hash: u64) -> u8 {
     hash as u8 | 0x80
 }
 
 /// The bit that says of keys of this hash that they went on: five bits of it that are not in the
 /// tag.
-fn gone_on(hash: u64) -> u128 {
-    1 << (8 * GONE_ON + (hash >> 7) as usize % 32)
+fn overflow_bit(hash: u64) -> u128 {
+    1 << (8 * OVERFLOW + (hash >> 7) as usize % 32)
 }
 
-/// The bucket, of so many, in which the search for a key of this hash begins: its high bits as a
-/// fraction of all. That takes no division, and any number of buckets.
+/// The bucket in which the search for a key of this hash begins: the high bits of the hash as a
+/// fraction of all buckets. That needs no division and allows any number of buckets.
 fn first_bucket(hash: u64, buckets: usize) -> usize {
     ((u128::from(hash) * buckets as u128) >> 64) as usize
 }
 
 impl Index {
-    /// Indexes all entries of `text`, which has been checked and has so many of them.
+    /// Indexes all entries of `text`, which has been checked and has `entries` of them.
     ///
     /// An index that grows would hold its old and its new slots at once and hash every key again;
     /// so the check of the text counts its entries.
@@ -147,7 +148,11 @@ impl Index {
     /// # Errors
     ///
     /// The first key that an earlier line has too, or no memory.
-    pub(super) fn build(text: &[u8], order: Order, entries: usize) -> Result<Index, TableError> {
+    pub(super) fn build(
+        text: &[u8],
+        order: ColumnOrder,
+        entries: usize,
+    ) -> Result<Index, TableError> {
         let mut builder = Builder::with_capacity(entries)?;
         let mut batch = Vec::with_capacity(BATCH);
         for key in parse::keys(text, order) {
@@ -198,7 +203,7 @@ fn search(buckets: &[u8], text: &[u8], key: &[u8], hash: u64) -> Option<u32> {
                 return Some(offset);
             }
         }
-        if !bucket.has_gone_on(hash) {
+        if !bucket.has_overflowed(hash) {
             return None;
         }
         number = (number + 1) % buckets.len();
@@ -252,7 +257,7 @@ impl Builder {
                 self.len += 1;
                 return Some(());
             }
-            let head = Bucket(bucket).head() | gone_on(hash);
+            let head = Bucket(bucket).head() | overflow_bit(hash);
             bucket.get_mut(..OFFSETS)?.copy_from_slice(&head.to_le_bytes());
             number = (number + 1) % count;
         }

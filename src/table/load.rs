@@ -1,8 +1,8 @@
-//! The file of a table, read into memory within a limit, and checked as it is read.
+//! Reading the file of a table into memory, up to a limit, and checking it meanwhile.
 
 use super::draft::Draft;
 use super::parse::Extent;
-use super::{MAX_TEXT_BYTES, Order, Table, TableError};
+use super::{ColumnOrder, MAX_TEXT_BYTES, Table, TableError};
 use crate::counted::counted;
 use crate::os::files::{self, Accepted, OpenError, WrongKind};
 use std::error::Error;
@@ -11,42 +11,39 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// Most bytes that are read before they are checked: few enough to be still in the processor's
-/// cache.
+/// Bytes that are read before they are checked: few enough to stay in the processor's cache.
 const CHUNK: usize = 256 * 1024;
 
 impl Table {
     /// Reads the file at `path`, of at most `max_bytes` bytes, and builds a table from it.
     ///
-    /// The limit is at most [`MAX_TEXT_BYTES`], whatever `max_bytes` says. The file may be a FIFO
-    /// or another pipe, such as `/dev/stdin`: opening a FIFO waits until it has a writer, and
-    /// reading waits until all writers have closed it. A server that reloads while it serves uses
-    /// [`Table::load_again`].
+    /// [`MAX_TEXT_BYTES`] is a limit, too. The file may be a FIFO or another pipe, such as
+    /// `/dev/stdin`: opening a FIFO waits until it has a writer, and reading waits until all
+    /// writers have closed it. A server that reloads while it serves uses [`Table::load_again`].
     ///
     /// The file is read, not mapped: if someone truncates a mapped file, the next access beyond its
     /// new end is a SIGBUS, which kills the process.
     ///
-    /// Lines are checked as they are read: after a fault nothing more is read. Only a key that is
-    /// there twice is found when all has been read. Holds the text once, and a regular file's at
-    /// its exact size from the start. A table that is to be replaced is in memory beside the new
-    /// one until it is dropped.
+    /// Lines are checked as they are read: after a fault nothing more is read. Only duplicate keys
+    /// are found at the end. Memory: the text once, and for a regular file at its exact size from
+    /// the start. During a reload the old table is in memory, too.
     ///
     /// # Errors
     ///
     /// A [`LoadError`], which names the path: the file cannot be opened or read, is a directory, a
     /// device (other than /dev/null) or a socket, is over the limit, or its text is at fault. Never
     /// reads on once the limit is passed.
-    pub fn load(path: &Path, order: Order, max_bytes: u64) -> Result<Table, LoadError> {
+    pub fn load(path: &Path, order: ColumnOrder, max_bytes: u64) -> Result<Table, LoadError> {
         load(path, order, max_bytes, Accepted::Streams)
     }
 
-    /// The same for a regular file alone: anything else is refused before it is opened, and opening
-    /// waits for nobody.
+    /// As [`Table::load`], but only for a regular file: other kinds are refused before open(2),
+    /// which therefore never blocks.
     ///
     /// # Errors
     ///
     /// As [`Table::load`], and if the file is a pipe or /dev/null.
-    pub fn load_again(path: &Path, order: Order, max_bytes: u64) -> Result<Table, LoadError> {
+    pub fn load_again(path: &Path, order: ColumnOrder, max_bytes: u64) -> Result<Table, LoadError> {
         load(path, order, max_bytes, Accepted::RegularFiles)
     }
 }
@@ -61,14 +58,14 @@ pub enum LoadError {
         /// What the system said.
         error: io::Error,
     },
-    /// The file was opened, but reading it failed, or there was no memory to hold it.
+    /// The file was opened, but read(2) failed, or there was no memory for it.
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
         error: io::Error,
     },
-    /// The path is that of a directory, a device, or something else that is not read.
+    /// The path leads to a directory, a device, or something else that is not read.
     Kind {
         /// The path.
         path: PathBuf,
@@ -94,8 +91,7 @@ pub enum LoadError {
 }
 
 impl fmt::Display for LoadError {
-    /// Paths are printed as Rust string literals, so that no character of theirs can forge a line
-    /// of a log.
+    /// Paths are printed as Rust string literals, so that they cannot forge a line of a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LoadError::Open { path, error } => {
@@ -116,11 +112,16 @@ impl fmt::Display for LoadError {
     }
 }
 
-/// Has no `source`: the text already holds what the source would say.
+/// Has no `source`: the text already contains the text of the source.
 impl Error for LoadError {}
 
-/// The table in the file at `path`, which has at most `max_bytes` bytes.
-fn load(path: &Path, order: Order, max_bytes: u64, accepted: Accepted) -> Result<Table, LoadError> {
+/// Loads the table in the file at `path`, which has at most `max_bytes` bytes.
+fn load(
+    path: &Path,
+    order: ColumnOrder,
+    max_bytes: u64,
+    accepted: Accepted,
+) -> Result<Table, LoadError> {
     let path_buf = || path.to_path_buf();
     let (mut file, size) = files::open(path, accepted).map_err(|error| match error {
         OpenError::Kind(wrong) => LoadError::Kind { path: path_buf(), wrong },
@@ -133,7 +134,7 @@ fn load(path: &Path, order: Order, max_bytes: u64, accepted: Accepted) -> Result
     let text = room_for(size.min(limit)).map_err(unreadable)?;
     let mut draft = Draft::new(text, order);
     loop {
-        // One byte more than may come, which shows that more would.
+        // One byte beyond the limit shows that the file is too long.
         let most = (limit + 1 - draft.bytes_read() as u64).min(CHUNK as u64) as usize;
         let count = read_chunk(&mut file, &mut draft.text, most).map_err(unreadable)?;
         let extent = if count == 0 { Extent::Whole } else { Extent::Beginning };
@@ -148,9 +149,9 @@ fn load(path: &Path, order: Order, max_bytes: u64, accepted: Accepted) -> Result
     }
 }
 
-/// Room for a file of `size` bytes and for one more, which shows whether it has grown. It is
-/// reserved at once: a vector that grows on its own doubles, and may hold its old and its new bytes
-/// together. A pipe, which tells no size, has to pay that.
+/// A buffer for a file of `size` bytes and one more, which shows whether the file has grown. A
+/// vector that grows by itself doubles, and may hold its old and its new bytes at once; only a
+/// pipe, whose size is unknown, pays for that.
 fn room_for(size: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if size > 0 {
@@ -159,8 +160,8 @@ fn room_for(size: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Appends to `bytes` what one read(2) brings, at most `most` bytes. Returns how many those were: 0
-/// at the end of the file.
+/// Appends the bytes of one read(2), at most `most`, to `bytes`. Returns their number: 0 at the end
+/// of the file.
 fn read_chunk(file: &mut File, bytes: &mut Vec<u8>, most: usize) -> io::Result<usize> {
     let length = bytes.len();
     if length == bytes.capacity() {

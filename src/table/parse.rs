@@ -1,37 +1,37 @@
-//! The text of a table, taken apart: lines, then words.
+//! Parsing the text of a table: lines, then words.
 //!
-//! A [`Checker`] looks at each line once, in full, as the text comes in. After that the keys are found
-//! without checks, when the index is built; and, from the offset of a known key, the ends of that key
-//! and of its value when it is looked up.
+//! A [`Checker`] checks each line once, in full, while the text is read. After that, building the
+//! index finds the keys without checks, and a lookup finds the ends of a key and of its value from
+//! the offset of the key.
 //!
-//! Once a line has been checked, the only control characters in it are tabs and its line end. That is
-//! why the standard library's "ASCII whitespace" can stand for "space or tab" here.
+//! Once a line has been checked, the only control characters in it are tabs and its line end. That
+//! is why the standard library's "ASCII whitespace" can stand for "space or tab" here.
 
-use super::Order;
+use super::ColumnOrder;
 use super::error::{TableError, excerpt};
 
-/// How much of a text is there.
+/// How much of a text has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// More of it may come; its last line may be a part of a line.
+    /// More may follow; the last line may be incomplete.
     Beginning,
     /// All of it.
     Whole,
 }
 
-/// Checks a text line by line while it comes in.
+/// Checks a text line by line while it is read.
 ///
 /// Invariant: all lines before `line_start` are without fault.
 pub(super) struct Checker {
-    order: Order,
-    /// Where the line starts that is to be checked next.
+    order: ColumnOrder,
+    /// The start of the line that is checked next.
     line_start: usize,
-    /// Up to where that line has been searched for its end. A line that comes in many pieces is so
-    /// searched once, not once for each piece.
+    /// How far that line has been searched for its end. So a line in many pieces is searched once,
+    /// not once for each piece.
     searched: usize,
-    /// How many lines have been checked.
+    /// The number of lines checked.
     lines: usize,
-    /// How many of them have an entry.
+    /// The number of them with an entry.
     entries: usize,
 }
 
@@ -50,12 +50,12 @@ pub(super) struct Key<'t> {
 }
 
 impl Checker {
-    pub(super) fn new(order: Order) -> Checker {
+    pub(super) fn new(order: ColumnOrder) -> Checker {
         Checker { order, line_start: 0, searched: 0, lines: 0, entries: 0 }
     }
 
-    /// Checks the lines of `text` that are complete, from where the last call stopped. `text` begins
-    /// with all that earlier calls were given. Not to be called again after a fault.
+    /// Checks the lines of `text` that are complete, from where the last call stopped. `text`
+    /// begins with all that earlier calls were given. Must not be called again after a fault.
     pub(super) fn check(&mut self, text: &[u8], extent: Extent) -> Result<(), TableError> {
         while let Some((line, next)) = self.next_line(text, extent)? {
             let has_entry = line.check(self.order)?;
@@ -67,22 +67,23 @@ impl Checker {
         Ok(())
     }
 
-    /// The part of `text` that is without fault.
+    /// The part of `text` that has been checked and has no fault.
     pub(super) fn checked<'t>(&self, text: &'t [u8]) -> &'t [u8] {
         text.get(..self.line_start).unwrap_or_default()
     }
 
-    /// How many entries that part has.
+    /// The number of entries of that part.
     pub(super) fn entries(&self) -> usize {
         self.entries
     }
 
-    /// The next line if it is complete, and where the one behind it starts.
+    /// The next line if it is complete, and the start of the line after it.
     ///
     /// A line ends at its first control character other than tab, and that has to be a line end.
     ///
     /// A control character in a value could break the framing of a reply or a line of a log, and a
-    /// NUL most often means that the file is UTF-16: better refused here, with its place.
+    /// NUL most often means that the file is UTF-16: so it is refused here, with its line and
+    /// column.
     fn next_line<'t>(
         &mut self,
         text: &'t [u8],
@@ -113,7 +114,7 @@ impl Checker {
 
 impl Line<'_> {
     /// Whether the line has an entry, if it is without fault.
-    fn check(&self, order: Order) -> Result<bool, TableError> {
+    fn check(&self, order: ColumnOrder) -> Result<bool, TableError> {
         let line = self.number;
         let from_first = content(self.bytes).trim_ascii();
         if from_first.is_empty() {
@@ -122,22 +123,22 @@ impl Line<'_> {
         let first = first_word(from_first);
         let from_second = after_word(from_first, first);
         match order {
-            Order::KeyValue if from_second.is_empty() => {
+            ColumnOrder::KeyValue if from_second.is_empty() => {
                 Err(TableError::NoValue { line, key: excerpt(first) })
             }
-            Order::ValueKey if from_second.is_empty() => {
+            ColumnOrder::ValueKey if from_second.is_empty() => {
                 Err(TableError::NoKey { line, value: excerpt(first) })
             }
-            Order::ValueKey if first_word(from_second).len() < from_second.len() => {
+            ColumnOrder::ValueKey if first_word(from_second).len() < from_second.len() => {
                 Err(TableError::ExtraWords { line })
             }
-            Order::KeyValue | Order::ValueKey => Ok(true),
+            ColumnOrder::KeyValue | ColumnOrder::ValueKey => Ok(true),
         }
     }
 }
 
 /// The keys of all entries of `text`, first to last. The text has been checked.
-pub(super) fn keys(text: &[u8], order: Order) -> impl Iterator<Item = Key<'_>> {
+pub(super) fn keys(text: &[u8], order: ColumnOrder) -> impl Iterator<Item = Key<'_>> {
     let mut line_end = 0;
     text.split_inclusive(|&byte| byte == b'\n').filter_map(move |line| {
         line_end += line.len();
@@ -146,8 +147,8 @@ pub(super) fn keys(text: &[u8], order: Order) -> impl Iterator<Item = Key<'_>> {
             return None;
         }
         let from_key = match order {
-            Order::KeyValue => from_first,
-            Order::ValueKey => after_word(from_first, first_word(from_first)),
+            ColumnOrder::KeyValue => from_first,
+            ColumnOrder::ValueKey => after_word(from_first, first_word(from_first)),
         };
         // Cannot truncate: no text is longer than `MAX_TEXT_BYTES`.
         let offset = (line_end - from_key.len()) as u32;
@@ -157,9 +158,9 @@ pub(super) fn keys(text: &[u8], order: Order) -> impl Iterator<Item = Key<'_>> {
 
 /// Whether the key that starts at `offset` is `key`, which must be a single word.
 ///
-/// Compares by the length of `key`, which is at hand, rather than look for the end of the word in
-/// the text: how often such a loop runs, the processor would learn only once the text has arrived
-/// from memory, and until then it could not start on the next lookup.
+/// Compares as many bytes as `key` has. A search for the end of the word in the text would be a
+/// loop whose length the processor learns only when the text has arrived from memory; until then it
+/// could not begin the next lookup.
 pub(super) fn is_key_at(text: &[u8], offset: u32, key: &[u8]) -> bool {
     from(text, offset)
         .strip_prefix(key)
@@ -201,7 +202,7 @@ fn content(text: &[u8]) -> &[u8] {
     text.split_at(end).0
 }
 
-/// What begins at an offset of the index. It only holds offsets into its own text.
+/// The text from an offset of the index on. The index only holds offsets into its own text.
 fn from(text: &[u8], offset: u32) -> &[u8] {
     text.get(offset as usize..).unwrap_or_default()
 }
@@ -210,7 +211,7 @@ fn up_to(text: &[u8], offset: u32) -> &[u8] {
     text.get(..offset as usize).unwrap_or_default()
 }
 
-/// What follows `word`, with which `text` begins, and the whitespace after it.
+/// The part of `text` after `word`, with which it begins, and after the whitespace that follows.
 fn after_word<'t>(text: &'t [u8], word: &[u8]) -> &'t [u8] {
     text.get(word.len()..).unwrap_or_default().trim_ascii_start()
 }

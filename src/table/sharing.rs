@@ -1,4 +1,4 @@
-//! A table in memory that several processes share: written once, sealed, then mapped by all.
+//! A table that several processes share: written to a memfd once, sealed, then mapped by all.
 //!
 //! ```text
 //! byte  0..8    what it is: a name and a version
@@ -8,32 +8,32 @@
 //! byte 64..     the buckets, each on a cache line of its own, then the text
 //! ```
 //!
-//! Numbers are in the machine's byte order, and keys are hashed as this version of the program does it: a
-//! table is shared between processes of one program, not kept.
+//! Numbers have the machine's byte order, and the hash is that version's own: processes of one
+//! program share a table, nothing stores it.
 
 use super::bytes::Bytes;
 use super::index::{BUCKET, Index};
-use super::{Order, Table};
-use crate::os::mapping::{self, Mapping};
+use super::{ColumnOrder, Table};
+use crate::os::sealed_memfd::{self, SealedMemfd};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 const NAME: u64 = u64::from_le_bytes(*b"readyd 1");
 
-/// The header's bytes, as many as keep the buckets on cache lines.
+/// Bytes of the header: a multiple of the bucket size, so that buckets stay on cache lines.
 const HEADER: usize = BUCKET;
 
 impl Table {
-    /// Copies the table into sealed memory, which other processes can [map](Table::map).
+    /// Copies the table into a sealed memfd, which other processes can [map](Table::map).
     ///
     /// # Errors
     ///
     /// When the system has no descriptor or not enough memory.
     pub fn seal(&self) -> io::Result<OwnedFd> {
         let order = match self.order {
-            Order::KeyValue => 0,
-            Order::ValueKey => 1,
+            ColumnOrder::KeyValue => 0,
+            ColumnOrder::ValueKey => 1,
         };
         let buckets = self.index.buckets();
         let numbers = [NAME, order, self.len() as u64, buckets.len() as u64];
@@ -41,25 +41,25 @@ impl Table {
         for (place, number) in header.chunks_exact_mut(8).zip(numbers) {
             place.copy_from_slice(&number.to_ne_bytes());
         }
-        mapping::seal(c"readyd table", &[&header, buckets, &self.text])
+        sealed_memfd::seal(c"readyd table", &[&header, buckets, &self.text])
     }
 
-    /// The table that a process of the same program has [sealed](Table::seal). Its pages are in memory
-    /// once, however many processes map them.
+    /// Maps a table that a process of the same program has [sealed](Table::seal). All processes
+    /// that map it share the pages.
     ///
     /// # Errors
     ///
-    /// When it is something else, or the system has no room for it.
+    /// When the memfd is not such a table, or mmap(2) fails.
     pub fn map(descriptor: impl AsFd) -> io::Result<Table> {
-        let mapping = Arc::new(Mapping::of_sealed(descriptor)?);
+        let mapping = Arc::new(SealedMemfd::of_sealed(descriptor)?);
         let no_table = || io::Error::new(ErrorKind::InvalidData, "not a table of this program");
         let number = |place: usize| -> Option<u64> {
             let bytes = mapping.get(place * 8..)?.first_chunk()?;
             Some(u64::from_ne_bytes(*bytes))
         };
         let order = match (number(0), number(1)) {
-            (Some(NAME), Some(0)) => Order::KeyValue,
-            (Some(NAME), Some(1)) => Order::ValueKey,
+            (Some(NAME), Some(0)) => ColumnOrder::KeyValue,
+            (Some(NAME), Some(1)) => ColumnOrder::ValueKey,
             _ => return Err(no_table()),
         };
         let size = |place| number(place).and_then(|number| usize::try_from(number).ok());

@@ -6,7 +6,7 @@ mod model;
 mod sharing;
 
 /// Parses a text that must be without fault.
-fn parsed(text: impl AsRef<[u8]>, order: Order) -> Table {
+fn parsed(text: impl AsRef<[u8]>, order: ColumnOrder) -> Table {
     let text = text.as_ref();
     Table::parse(text.to_vec(), order)
         .unwrap_or_else(|error| panic!("{}: {error}", text.escape_ascii()))
@@ -14,7 +14,7 @@ fn parsed(text: impl AsRef<[u8]>, order: Order) -> Table {
 
 /// The value of `key` in the text `text` of the order `KEY VALUE`.
 fn value(text: impl AsRef<[u8]>, key: &str) -> Option<String> {
-    let table = parsed(text, Order::KeyValue);
+    let table = parsed(text, ColumnOrder::KeyValue);
     table.get(key.as_bytes()).map(|value| String::from_utf8(value.to_vec()).unwrap())
 }
 
@@ -40,7 +40,7 @@ fn the_first_word_is_the_key_and_the_rest_the_value() {
 
 #[test]
 fn keys_match_byte_by_byte_and_whole() {
-    let table = parsed("abc x y\nABC z\n\u{E9} e-acute\n", Order::KeyValue);
+    let table = parsed("abc x y\nABC z\n\u{E9} e-acute\n", ColumnOrder::KeyValue);
     assert_eq!(table.get(b"abc"), Some(&b"x y"[..]));
     assert_eq!(table.get(b"ABC"), Some(&b"z"[..]));
     assert_eq!(table.get(b"\xC3\xA9"), Some(&b"e-acute"[..]));
@@ -55,7 +55,7 @@ fn keys_match_byte_by_byte_and_whole() {
 #[test]
 fn no_part_of_a_line_passes_for_its_key() {
     for i in 0..2000 {
-        let table = parsed(format!("key-{i} x y\n"), Order::KeyValue);
+        let table = parsed(format!("key-{i} x y\n"), ColumnOrder::KeyValue);
         for part in ["", " x", " x y", " x y\n", "+"] {
             let key = format!("key-{i}{part}");
             assert_eq!(table.get(key.as_bytes()).is_some(), part.is_empty(), "{key:?}");
@@ -69,14 +69,14 @@ fn no_part_of_a_line_passes_for_its_key() {
 
 #[test]
 fn bytes_beyond_ascii_are_taken_as_they_are() {
-    let table = parsed(b"\xFF\x80 \xFE\xC3\n", Order::KeyValue);
+    let table = parsed(b"\xFF\x80 \xFE\xC3\n", ColumnOrder::KeyValue);
     assert_eq!(table.get(b"\xFF\x80"), Some(&b"\xFE\xC3"[..]));
 }
 
 #[test]
 fn a_value_may_come_first() {
     let text = "# ethers(5)\n 08:00:20:00:61:CA\tpal # a pal\r\n\n52:54:00:12:34:56  10.0.0.7";
-    let table = parsed(text, Order::ValueKey);
+    let table = parsed(text, ColumnOrder::ValueKey);
     assert_eq!(table.len(), 2);
     assert_eq!(table.get(b"pal"), Some(&b"08:00:20:00:61:CA"[..]));
     assert_eq!(table.get(b"10.0.0.7"), Some(&b"52:54:00:12:34:56"[..]));
@@ -85,7 +85,9 @@ fn a_value_may_come_first() {
 
 #[test]
 fn a_value_may_stand_under_many_keys() {
-    for (text, order) in [("a v\nb v\n", Order::KeyValue), ("v a\nv b\n", Order::ValueKey)] {
+    for (text, order) in
+        [("a v\nb v\n", ColumnOrder::KeyValue), ("v a\nv b\n", ColumnOrder::ValueKey)]
+    {
         let table = parsed(text, order);
         assert_eq!(table.get(b"a"), Some(&b"v"[..]));
         assert_eq!(table.get(b"b"), Some(&b"v"[..]));
@@ -95,12 +97,12 @@ fn a_value_may_stand_under_many_keys() {
 #[test]
 fn lines_end_in_lf_or_crlf_and_the_last_may_lack_its_end() {
     for text in ["a b\nc d\n", "a b\r\nc d\r\n", "a b\r\nc d\n", "a b\nc d", "\r\na b \r\n\nc d"] {
-        let table = parsed(text, Order::KeyValue);
+        let table = parsed(text, ColumnOrder::KeyValue);
         assert_eq!(table.len(), 2, "{text:?}");
         assert_eq!(table.get(b"a"), Some(&b"b"[..]), "{text:?}");
         assert_eq!(table.get(b"c"), Some(&b"d"[..]), "{text:?}");
 
-        let reversed = parsed(text, Order::ValueKey);
+        let reversed = parsed(text, ColumnOrder::ValueKey);
         assert_eq!(reversed.get(b"b"), Some(&b"a"[..]), "{text:?}");
         assert_eq!(reversed.get(b"d"), Some(&b"c"[..]), "{text:?}");
     }
@@ -111,9 +113,9 @@ fn a_byte_order_mark_is_skipped_at_the_start_alone() {
     assert_eq!(value("\u{FEFF}a b\n", "a"), some("b"));
     assert_eq!(value("\u{FEFF}# comment\na b\n", "a"), some("b"));
     assert_eq!(value("a b\n\u{FEFF}c d\n", "\u{FEFF}c"), some("d"));
-    let reversed = parsed("\u{FEFF}a b\n", Order::ValueKey);
+    let reversed = parsed("\u{FEFF}a b\n", ColumnOrder::ValueKey);
     assert_eq!(reversed.get(b"b"), Some(&b"a"[..]));
-    assert!(parsed("\u{FEFF}", Order::KeyValue).is_empty());
+    assert!(parsed("\u{FEFF}", ColumnOrder::KeyValue).is_empty());
 }
 
 #[test]
@@ -131,7 +133,7 @@ fn a_comment_starts_at_the_line_start_or_after_a_space_or_tab() {
 #[test]
 fn a_text_without_entries_is_an_empty_table() {
     for text in ["", "\n", "\r\n", " \t\n", "# a b\n", "\n\n#\n \t# c"] {
-        for order in [Order::KeyValue, Order::ValueKey] {
+        for order in [ColumnOrder::KeyValue, ColumnOrder::ValueKey] {
             let table = parsed(text, order);
             assert_eq!(table.len(), 0, "{text:?}");
             assert!(table.is_empty(), "{text:?}");
@@ -141,7 +143,7 @@ fn a_text_without_entries_is_an_empty_table() {
     }
 }
 
-/// `entries` lines, of which line `i` maps `key-i` to `value-i`.
+/// `entries` lines; line `i` maps `key-i` to `value-i`.
 fn numbered(entries: usize) -> String {
     (0..entries).map(|i| format!("key-{i} value-{i}\n")).collect()
 }
@@ -149,7 +151,7 @@ fn numbered(entries: usize) -> String {
 #[test]
 fn every_one_of_many_entries_is_found() {
     const ENTRIES: usize = 20_000;
-    let table = parsed(numbered(ENTRIES), Order::KeyValue);
+    let table = parsed(numbered(ENTRIES), ColumnOrder::KeyValue);
     assert_eq!(table.len(), ENTRIES);
     for i in 0..ENTRIES {
         let value = format!("value-{i}");
@@ -162,7 +164,7 @@ fn every_one_of_many_entries_is_found() {
 fn memory_is_the_text_and_a_few_bytes_an_entry() {
     const ENTRIES: usize = 20_000;
     let text = numbered(ENTRIES);
-    let index_memory = parsed(&text, Order::KeyValue).memory() - text.len();
+    let index_memory = parsed(&text, ColumnOrder::KeyValue).memory() - text.len();
     // Ten entries in 64 bytes.
     assert_eq!(index_memory, ENTRIES / 10 * 64);
 }
@@ -172,13 +174,13 @@ fn comments_and_spare_capacity_cost_no_index() {
     let comments = "# nothing here\n".repeat(1000);
     let mut text = Vec::with_capacity(10 * comments.len());
     text.extend_from_slice(comments.as_bytes());
-    let table = Table::parse(text, Order::KeyValue).unwrap();
+    let table = Table::parse(text, ColumnOrder::KeyValue).unwrap();
     assert_eq!(table.memory(), comments.len());
 }
 
 #[test]
 fn debug_output_does_not_show_the_contents() {
-    let shown = format!("{:?}", parsed("secret-key secret-value\n", Order::ValueKey));
+    let shown = format!("{:?}", parsed("secret-key secret-value\n", ColumnOrder::ValueKey));
     assert!(shown.starts_with("Table { order: ValueKey, len: 1, memory: "), "{shown}");
     assert!(!shown.contains("secret"), "{shown}");
 }

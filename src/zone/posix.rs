@@ -1,8 +1,8 @@
 //! The rule of a time zone in one line, such as `CET-1CEST,M3.5.0,M10.5.0/3`: POSIX.1, "Environment
 //! Variables", `TZ`, with the times of -167 to 167 hours that RFC 9636 adds.
 //!
-//! Invariant: the rule is the same in each year, and the calendar repeats after 400 years. So an instant is
-//! first taken back to the 400 years from 1970, in which no sum can overflow.
+//! Invariant: the rule is the same in each year, and the calendar repeats after 400 years. So each
+//! instant is first mapped into the 400 years from 1970, where no sum can overflow.
 
 use time::{Date, Month, OffsetDateTime};
 
@@ -12,16 +12,16 @@ mod tests;
 /// Seconds in a day.
 const DAY: i64 = 86_400;
 
-/// Seconds in the 400 years after which dates have the same days of the week again.
+/// Seconds in 400 years: after them, dates have the same days of the week again.
 const CALENDAR_PERIOD: i64 = 146_097 * DAY;
 
 /// The Julian day of 1970-01-01.
 const JULIAN_DAY_OF_1970: i64 = 2_440_588;
 
-/// The longest offset that POSIX can write, in hours; minutes and seconds are added.
+/// The hours of the largest offset that POSIX can write; minutes and seconds are added.
 const MAX_OFFSET_HOURS: i32 = 24;
 
-/// The longest time before or after midnight at which a change can be, in hours, RFC 9636.
+/// The most hours before or after midnight at which clocks can change, RFC 9636.
 const MAX_TIME_HOURS: i32 = 167;
 
 /// Standard time, and summer time if there is one.
@@ -32,7 +32,7 @@ pub(super) struct PosixZone {
     summer: Option<Summer>,
 }
 
-/// Summer time; or winter time, where the law calls summer the standard, as Irish law does.
+/// Summer time; in Ireland winter time, because its law calls summer time the standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Summer {
     /// Seconds east of UTC.
@@ -116,7 +116,8 @@ impl Change {
         Change { day: Day::OfWeek { month, week, weekday: 0 }, time: 2 * 3600 }
     }
 
-    /// When it is in `year`, in seconds since 1970, if clocks are `offset` seconds ahead of UTC until then.
+    /// When it is in `year`, in seconds since 1970, if clocks are `offset` seconds ahead of UTC
+    /// until then.
     fn instant(&self, year: i32, offset: i32) -> Option<i64> {
         Some(self.day.in_year(year)? * DAY + i64::from(self.time) - i64::from(offset))
     }
@@ -131,7 +132,8 @@ impl Day {
         };
         Some(match self {
             Day::SinceNewYear(days) => first(Month::January)?.1 + i64::from(days),
-            // Day 60 is the 1st of March. The days from there on are counted from there: behind the leap day.
+            // Day 60 is the 1st of March. The days from there on are counted from there: behind the
+            // leap day.
             Day::Julian(day @ ..60) => first(Month::January)?.1 + i64::from(day) - 1,
             Day::Julian(day) => first(Month::March)?.1 + i64::from(day) - 60,
             Day::OfWeek { month, week, weekday } => {
@@ -173,7 +175,8 @@ impl Text<'_> {
         taken
     }
 
-    /// Takes a name of at least three bytes: letters; or letters, digits and signs in angle brackets.
+    /// Takes a name of at least three bytes: letters; or letters, digits and signs in angle
+    /// brackets.
     fn name(&mut self) -> Option<()> {
         let length = if self.take(b'<') {
             let is_quoted = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-".contains(byte);

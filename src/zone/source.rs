@@ -1,8 +1,8 @@
-//! Where the rules of the time zone come from: the variables `TZ` and `TZDIR`, as in `tzset(3)`, and the file
-//! that they name.
+//! Where the rules of the time zone come from: the variables `TZ` and `TZDIR`, as in `tzset(3)`,
+//! and the file that they name.
 //!
-//! Invariant: reading a zone cannot wait for another process, nor take more memory than [`MAX_SIZE`] and the
-//! rules in it. A FIFO or a device in place of the file is refused.
+//! Invariant: reading a zone never blocks on another process, and takes no more memory than
+//! [`MAX_SIZE`] and the rules. A FIFO or a device in place of the file is refused.
 
 use super::{MAX_SIZE, RulesError, Zone, ZoneRules};
 use nix::fcntl::OFlag;
@@ -17,10 +17,10 @@ use std::path::{Component, Path, PathBuf};
 #[cfg(test)]
 mod tests;
 
-/// The machine's zone, if `TZ` is not set.
+/// The file of the machine's zone, used if `TZ` is not set.
 const LOCALTIME: &str = "/etc/localtime";
 
-/// The zones by name, if `TZDIR` is not set.
+/// The directory of zones, used if `TZDIR` is not set.
 const ZONEINFO: &str = "/usr/share/zoneinfo";
 
 /// Where the rules of the time zone come from.
@@ -65,7 +65,7 @@ impl ZoneSource {
     ///
     /// # Errors
     ///
-    /// The name is none that is known, or the file cannot be read or is no time zone.
+    /// The name is unknown, or the file cannot be read or is not a time zone.
     pub fn load(&self) -> Result<ZoneRules, ZoneError> {
         match self {
             ZoneSource::Utc => Ok(ZoneRules::utc()),
@@ -81,7 +81,8 @@ impl ZoneSource {
     }
 }
 
-/// The rules of the file called `name` in `folder`. If there is none, the rule that `name` is.
+/// The rules in the file called `name` in `folder`. If there is no such file, `name` is parsed as a
+/// POSIX rule.
 fn by_name(name: &OsStr, folder: &Path) -> Result<ZoneRules, ZoneError> {
     let is_upward = |component: Component<'_>| component == Component::ParentDir;
     if Path::new(name).components().any(is_upward) {
@@ -97,8 +98,8 @@ fn by_name(name: &OsStr, folder: &Path) -> Result<ZoneRules, ZoneError> {
     }
 }
 
-/// Whether the error says that there is no file of this name. A POSIX rule may have a slash in it, and may be
-/// longer than a file's name can be.
+/// Whether the error means that there is no file of this name. A POSIX rule may contain a slash
+/// (ENOTDIR), and may be longer than a file name (ENAMETOOLONG).
 fn is_missing(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -132,7 +133,7 @@ fn read_up_to(limit: usize, file: &File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Why there are no rules.
+/// Why a time zone cannot be loaded.
 #[derive(Debug)]
 pub enum ZoneError {
     /// `TZ` is neither the name of a file nor a POSIX rule.
@@ -164,13 +165,14 @@ impl fmt::Display for ZoneError {
         match self {
             ZoneError::Unknown { name, folder } => write!(
                 f,
-                "unknown time zone TZ=\"{name}\": {} has no file of this name, and it is no POSIX rule such \
-                 as CET-1CEST,M3.5.0,M10.5.0/3",
+                "unknown time zone TZ=\"{name}\": {} has no file of this name, and it is no POSIX \
+                 rule such as CET-1CEST,M3.5.0,M10.5.0/3",
                 folder.display()
             ),
             ZoneError::Upward(name) => write!(
                 f,
-                "unknown time zone TZ=\"{name}\": a name may not contain \"..\" (give an absolute path)"
+                "unknown time zone TZ=\"{name}\": a name may not contain \"..\" (give an absolute \
+                 path)"
             ),
             ZoneError::File(path, error) => {
                 write!(f, "cannot read the time zone from {}: {error}", path.display())

@@ -83,7 +83,8 @@ proptest! {
 
     #[test]
     fn field_server_11_every_text_of_the_alphabet_of_rules_is_refused_or_bounded(
-        text in "[A-C<>]{0,5}[-+]?[0-9:]{0,6}([A-C]{3}[0-9:-]{0,4})?(,[JM]?[0-9.]{0,6}(/[-+0-9:]{0,6})?){0,3}",
+        text in "[A-C<>]{0,5}[-+]?[0-9:]{0,6}([A-C]{3}[0-9:-]{0,4})?\
+                 (,[JM]?[0-9.]{0,6}(/[-+0-9:]{0,6})?){0,3}",
     ) {
         if let Ok(rules) = ZoneRules::from_bytes(text.as_bytes()) {
             assert_bounded(&rules);

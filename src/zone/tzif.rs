@@ -1,7 +1,7 @@
 //! The content of a TZif file, RFC 9636, versions 1 to 4.
 //!
-//! Invariant: what is kept follows the bytes that are there, never a count that a header declares. What has
-//! no bearing on the offset (names, whether it is summer time) is skipped.
+//! Invariant: memory follows the bytes that are there, never a count that a header declares. Fields
+//! that do not affect the offset (names, the summer time flag) are skipped.
 
 use super::posix::PosixZone;
 use super::{MAX_OFFSET, RulesError, TZIF_MAGIC, Transition};
@@ -9,10 +9,11 @@ use super::{MAX_OFFSET, RulesError, TZIF_MAGIC, Transition};
 #[cfg(test)]
 mod tests;
 
-/// Bytes of a header that have no meaning yet.
+/// Bytes of a header that are reserved.
 const RESERVED: usize = 15;
 
-/// Bytes of a type of local time: the offset in four, whether it is summer time, where its name begins.
+/// Bytes of a type of local time: the offset in four, whether it is summer time, where its name
+/// begins.
 const TYPE_SIZE: usize = 6;
 
 /// An index of a type of local time is one byte.
@@ -32,14 +33,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, RulesError> {
         let (transitions, before) = first.block::<4>(&mut rest)?;
         return Ok((transitions, before, None));
     }
-    // Times of four bytes come first, for older readers.
+    // The first block, with times of four bytes, is for older readers.
     rest.take(first.block_size(4))?;
     let second = Header::read(&mut rest)?;
     let (transitions, before) = second.block::<8>(&mut rest)?;
     Ok((transitions, before, footer(&rest)?))
 }
 
-/// The rule between two line feeds, or nothing between them.
+/// The footer: a POSIX rule between two line feeds, or nothing.
 fn footer(rest: &Rest<'_>) -> Result<Option<PosixZone>, RulesError> {
     let line = rest.0.strip_prefix(b"\n").ok_or(RulesError::CutOff)?;
     let end = line.iter().position(|&byte| byte == b'\n').ok_or(RulesError::CutOff)?;
@@ -49,7 +50,7 @@ fn footer(rest: &Rest<'_>) -> Result<Option<PosixZone>, RulesError> {
     }
 }
 
-/// What is still to be read.
+/// The bytes that are not read yet.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
@@ -71,7 +72,7 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// How many of what are in the block that follows.
+/// The header of a block: the number of items of each kind.
 struct Header {
     version: u8,
     ut_indicators: u32,
@@ -104,7 +105,7 @@ impl Header {
         })
     }
 
-    /// Bytes of the block, if a time has `time_size`.
+    /// The length of the block in bytes, if a time has `time_size` bytes.
     fn block_size(&self, time_size: u64) -> u64 {
         u64::from(self.transitions) * (time_size + 1)
             + u64::from(self.types) * TYPE_SIZE as u64
@@ -147,7 +148,7 @@ impl Header {
         if !transitions.is_sorted_by(|one, next| one.at < next.at) {
             return Err(RulesError::Order);
         }
-        // RFC 9636: the first type is that of the time before the first transition.
+        // RFC 9636: the first type holds before the first transition.
         let before = offsets.first().copied().ok_or(RulesError::Types(0))?;
         Ok((transitions, before))
     }
@@ -164,7 +165,7 @@ fn offset_of(bytes: &[u8; TYPE_SIZE]) -> Result<i32, RulesError> {
     }
 }
 
-/// A number in two's complement, the byte that counts most first.
+/// A big-endian number in two's complement.
 fn number<const N: usize>(bytes: &[u8; N]) -> i64 {
     let is_negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
     let start = if is_negative { -1 } else { 0 };

@@ -68,7 +68,8 @@ fn field_server_12_of_shared_ports_the_listener_of_the_very_address_gets_the_cli
     }
 }
 
-/// Runs a server that has one listening socket as descriptors 3 and 4; tells how it ended, and what it said.
+/// Runs a server that has one listening socket as descriptors 3 and 4; tells how it ended, and what
+/// it said.
 fn with_a_socket_twice(arguments: &[&str]) -> (Option<i32>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let mut command = Command::new(SHELL);
@@ -225,8 +226,8 @@ fn field_server_13_a_server_that_cannot_start_never_listened() {
     let holder = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let taken = format!("echo={}", holder.local_addr().expect("its address"));
     for way in WAYS {
-        // A listener that could be had comes first: had it listened, a client of another server on the
-        // same port could have been given to it, and been reset.
+        // A listener that could be had comes first: had it listened, a client of another server on
+        // the same port could have been given to it, and been reset.
         let mut command = Command::new(&strace);
         command.args(["-f", "-e", "trace=bind,listen", READYD, "--listen", "framed=127.0.0.1:0"]);
         let Ended { status, stderr, .. } = ended(command.args(["--listen", &taken]).args(way));
@@ -253,7 +254,8 @@ fn field_server_13_addresses_that_no_client_can_reach_are_refused_with_what_to_w
     assert_cannot_run(&["--listen", "echo=[fe80::1%99999]:7"], "interface with the number 99999");
 }
 
-/// Runs a script with a network of its own, in which the loopback interface is up; `$0` is the server.
+/// Runs a script with a network of its own, in which the loopback interface is up; `$0` is the
+/// server.
 fn in_a_network(script: &str) -> Option<Ended> {
     let (Some(unshare), Some(_)) = (tools::find("unshare"), tools::find("ip")) else { return None };
     if !geteuid().is_root() {

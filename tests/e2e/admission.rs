@@ -11,7 +11,8 @@ fn from_stranger(server: &Server) -> Client {
     Client::connect_from(STRANGER, server.address("framed")).expect("to be let in")
 }
 
-/// Whether a client from there is let in; whoever is not finds its connection reset, sooner or later.
+/// Whether a client from there is let in; a client that is not finds its connection reset, sooner
+/// or later.
 fn lets_in(source: IpAddr, address: SocketAddr) -> bool {
     let visit = || {
         let mut client = Client::connect_from(source, address)?;
@@ -76,8 +77,8 @@ fn one_address_comes_so_often() {
     assert_eq!(server.statistics().get("refused_address_rate"), 100 - let_in);
 }
 
-/// What clients hold together is bounded, those who were there before the crowd are served on, and the
-/// server's memory stays near the limit.
+/// What clients hold together is bounded, those who were there before the crowd are served on, and
+/// the server's memory stays near the limit.
 #[test]
 fn fault_20_memory_of_all_connections_is_bounded_and_the_newest_are_shed() {
     const LIMIT: usize = 16 << 20;

@@ -201,10 +201,10 @@ fn a_stall_is_seen_by_the_schedule() {
     assert_eq!((account.misdeeds.stalled, run.count("achieved.answered")), (1, 800));
     let half = Duration::from_millis(100);
     let [intended, sent] = ["latency", "service"].map(|name| run.longer_than(half, name));
-    // 200 were due, of which 100 in the first half. A busy machine can only add to that.
+    // 200 were due, and 100 of them in the first half. A busy machine can only add to that.
     assert!(intended >= 90, "{intended} {:#}", run.short());
-    // Ten connections had one request each under way. Whatever else delays a reply by so much delays
-    // those that were due meanwhile too.
+    // Ten connections had one request each under way. Whatever else delays a reply by so much
+    // delays those that were due meanwhile too.
     assert!(sent >= 1 && intended >= sent + 80, "{intended} {sent} {:#}", run.short());
 }
 

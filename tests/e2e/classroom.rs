@@ -8,8 +8,8 @@ use std::process::Command;
 
 const CHAT_REPLY: &str = "Message received successfully....\n";
 
-/// Runs `<name>_client.py` against the server's listener for `service`, and returns what it printed;
-/// `None` without Python.
+/// Runs `<name>_client.py` against the server's listener for `service`, and returns what it
+/// printed; `None` without Python.
 fn run_client(name: &str, server: &Server, service: &str, input: &[u8]) -> Option<String> {
     let python = tools::find("python3")?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/classroom");

@@ -18,7 +18,8 @@ fn without_elapsed(ended: Ended) -> Ended {
     Ended { stdout: rest, ..ended }
 }
 
-/// Runs `command` in so many sessions, so often; `sessions_asked` is how many connections that takes.
+/// Runs `command` in several sessions, several times; `sessions_asked` is how many connections that
+/// takes.
 fn assert_crowd_is_served(
     server: SocketAddr,
     command: &[&str],

@@ -81,7 +81,7 @@ fn help_and_version_go_to_standard_output() {
     }
 }
 
-/// A listener whose queue is full: whoever knocks there gets no answer.
+/// A listener whose queue is full: a SYN that is sent there gets no answer.
 fn full_backlog() -> (Socket, Vec<TcpStream>, SocketAddr) {
     let (socket, address) = nobody_listens();
     socket.listen(0).expect("listen");

@@ -1,4 +1,4 @@
-//! The client with a person before it: messages are typed, and what comes is made harmless.
+//! The client with a person before it: messages are typed, and what is received is made harmless.
 
 use crate::support::readyc::{self, answers_with, stand_in};
 use crate::support::terminal::Terminal;

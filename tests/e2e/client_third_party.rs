@@ -43,8 +43,8 @@ fn assert_echoes(server: SocketAddr) {
 /// few connections a second for an attack.
 fn xinetd_service(name: &str, host: Ipv4Addr, port: u16) -> String {
     format!(
-        "service {name}\n{{\n type = INTERNAL UNLISTED\n id = {name}-stream\n socket_type = stream\n \
-         protocol = tcp\n wait = no\n bind = {host}\n port = {port}\n cps = 10000 1\n \
+        "service {name}\n{{\n type = INTERNAL UNLISTED\n id = {name}-stream\n socket_type = \
+         stream\n protocol = tcp\n wait = no\n bind = {host}\n port = {port}\n cps = 10000 1\n \
          instances = UNLIMITED\n}}\n"
     )
 }

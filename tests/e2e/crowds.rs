@@ -106,7 +106,7 @@ fn fault_10_ten_thousand_promises_of_a_large_body_cost_little() {
 }
 
 /// Starts a server with 64 descriptors and sends it 200 clients. Checks that it idles meanwhile and
-/// says little, and that whoever leaves makes room for one who waits.
+/// says little, and that a client that leaves makes room for one that waits.
 fn assert_copes_with_too_many(flags: &[&str], says: &str) {
     const CLIENTS: usize = 200;
     const WATCHED: Duration = Duration::from_secs(2);

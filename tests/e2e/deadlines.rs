@@ -1,6 +1,6 @@
-//! Deadlines of output that is not taken. How exactly they hold is measured by `scripts/deadlines`, and proved
-//! in the simulator's time. Here the server's own clock tells: an unfinished request, which is refused after
-//! half as long again, is the reference.
+//! Deadlines of output that is not taken. How exactly they hold is measured by `scripts/deadlines`,
+//! and proved in the simulator's time. Here the server's own clock tells: an unfinished request,
+//! which is refused after half as long again, is the reference.
 
 use crate::support::{Client, Launch, Server, frame};
 use socket2::SockRef;

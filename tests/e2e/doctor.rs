@@ -111,8 +111,8 @@ fn what_is_unknown_is_said_and_does_not_refuse() {
     root.write("proc/sys/fs/nr_open", "banana\n");
     let ended = root.doctor(&["-c", "10"]);
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
-    let told = "\nhighest descriptor limit: unknown; proc/sys/fs/nr_open holds \"banana\", which is \
-                no limit\n";
+    let told = "\nhighest descriptor limit: unknown; proc/sys/fs/nr_open holds \"banana\", which \
+                is no limit\n";
     assert!(ended.stdout.contains(told), "{}", ended.stdout);
 }
 
@@ -124,7 +124,8 @@ fn what_cannot_be_examined_is_refused() {
         (
             &["--source", "127.0.0.3-127.0.0.2"],
             2,
-            "--source: \"127.0.0.3-127.0.0.2\" ends before it begins (write the lower address first)",
+            "--source: \"127.0.0.3-127.0.0.2\" ends before it begins (write the lower address \
+             first)",
         ),
         (
             &["--source", "127.1.0.0/16", "--source", "127.2.0.0/16"],

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What the server may use, in bytes: a few MiB for itself in a debug build, its limits of 1 MiB for
-/// a few clients, and as much again for an allocator's waste.
+/// What the server may use, in bytes: a few MiB for itself in a debug build, its limits of 1 MiB
+/// for a few clients, and as much again for an allocator's waste.
 const MODEST_MEMORY: usize = 40 << 20;
 
 fn assert_closed_for_not_reading(service: &str, bytes: &[u8]) {
@@ -58,7 +58,8 @@ fn a_client_that_reads_slowly_is_not_closed() {
     let mut client = server.connect("chargen");
     let deadline = Instant::now() + Duration::from_secs(2);
     while Instant::now() < deadline {
-        // Megabytes at a time: the kernel opens the window again only for a good part of its buffer.
+        // Megabytes at a time: the kernel opens the window again only for a good part of its
+        // buffer.
         client.read(3_000_000);
         thread::sleep(Duration::from_millis(100));
     }

@@ -204,7 +204,7 @@ fn lines_of_a_crowd(launch: Launch) -> usize {
 
 #[test]
 fn field_server_19_log_rate_bounds_what_clients_cause_at_any_level() {
-    // Of each second so many lines, and one that says how many more there would be; and perhaps a
+    // Of each second 10 lines, and one that says how many more there would be; and perhaps a
     // second more than was counted.
     let by_flag = lines_of_a_crowd(Launch::of(&["framed"]).args(&["--log", "trace"]));
     assert!((1..=2 * 11).contains(&by_flag), "{by_flag} lines a second");

@@ -75,7 +75,7 @@ fn exchanges_replies_of_two_connections() {
     let [mut one, mut other] = [(); 2].map(|()| Client::connect(server.address()));
     assert_eq!(one.ask("ECHO first"), "first");
     one.send_frame("ECHO mine");
-    // Of requests that wait for it, the server takes that of the older connection first.
+    // Of waiting requests, the server takes the one of the older connection first.
     assert_eq!(other.ask("ECHO yours"), "mine");
     assert_eq!(one.read_frame(), b"yours");
     drop((one, other));

@@ -1,4 +1,5 @@
-//! Files that are not files, where a table or a configuration is expected; and texts that do not end.
+//! Files that are not files, where a table or a configuration is expected; and texts that do not
+//! end.
 
 use crate::command_line::assert_cannot_run;
 use crate::support::server::READYD;

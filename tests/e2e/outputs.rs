@@ -1,5 +1,5 @@
-//! What was asked for and cannot be written is a failure: a script that reads the status must not take a
-//! full disk for success. An output that its reader has closed is none.
+//! What was asked for and cannot be written is a failure: a script that reads the status must not
+//! take a full disk for success. An output that its reader has closed is none.
 
 use crate::support::server::READYD;
 use crate::support::tools::Process;

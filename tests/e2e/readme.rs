@@ -31,7 +31,8 @@ fn examples() -> Vec<Example<'static>> {
     examples
 }
 
-/// What does not change from run to run: every number, and the sign before it, stands for any other.
+/// What does not change from run to run: every number, and the sign before it, stands for any
+/// other.
 fn shape(text: &str) -> String {
     let mut shape = String::new();
     for c in text.trim_end().chars() {

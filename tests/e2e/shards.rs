@@ -21,12 +21,12 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-/// A server of so many shards, which logs every client: the log tells who has which.
+/// A server of `shards` shards, which logs every client: the log tells who has which.
 fn launch(listeners: &[&str], shards: usize) -> Launch {
     Launch::of(listeners).args(&["--shards", &shards.to_string(), "--log-rate", "10k"])
 }
 
-/// The processes of the shards, once there are so many.
+/// The processes of the shards, once there are `shards` of them.
 fn processes(server: &Server, shards: usize) -> Vec<Pid> {
     let supervisor = server.pid();
     eventually("the processes of all shards", || {
@@ -86,8 +86,8 @@ fn clients_of_all(server: &Server, shards: usize) -> BTreeMap<usize, Vec<Client>
     clients
 }
 
-/// Clients of all shards of a server that had none yet, once the supervisor knows them all: a shard that
-/// ends before it has told of a turn is one that could not start.
+/// Clients of all shards of a server that had none yet, once the supervisor knows them all: a shard
+/// that ends before it has told of a turn is one that could not start.
 fn first_clients_of_all(server: &Server, shards: usize) -> BTreeMap<usize, Vec<Client>> {
     let clients = clients_of_all(server, shards);
     let count: usize = clients.values().map(Vec::len).sum();

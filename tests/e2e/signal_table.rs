@@ -1,5 +1,6 @@
-//! Signals that no process of ours may end or stop by: those of resource limits, of what a parent process
-//! left behind, and those that somebody sends by mistake. The table is `readyd::os::signals::TABLE`.
+//! Signals that no process of ours may end or stop by: those of resource limits, of what a parent
+//! process left behind, and those that somebody sends by mistake. The table is
+//! `readyd::os::signals::TABLE`.
 
 use crate::support::tools::{self, SHELL};
 use crate::support::{Client, Launch, Scratch, Server, eventually};
@@ -110,8 +111,8 @@ fn field_server_01_a_terminal_that_stops_background_writers_does_not_stop_the_lo
     for _ in 0..3 {
         assert_eq!(server.connect("framed").ask("Hello"), "Message received successfully....");
     }
-    // After the command: the state, the parent, the process group, the session, the terminal, and the
-    // terminal's foreground process group; proc_pid_stat(5).
+    // After the command: the state, the parent, the process group, the session, the terminal, and
+    // the terminal's foreground process group; proc_pid_stat(5).
     let stat = server.proc_file("stat");
     let fields: Vec<&str> = stat.rsplit_once(") ").expect("a state").1.split(' ').collect();
     assert_ne!(fields[2], fields[5], "the server is not in the background: {stat}");

@@ -219,7 +219,7 @@ fn reload_without_a_file_changes_nothing() {
 
 #[test]
 fn reload_asked_for_during_a_reload_is_not_lost() {
-    /// So many that a load takes longer than the next order.
+    /// Enough that a load takes longer than the next order.
     const LINES: usize = 200_000;
     let scratch = Scratch::new();
     let table = scratch.write("table", "colour red\n");

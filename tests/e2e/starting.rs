@@ -34,7 +34,8 @@ impl Start {
         Start::by(Command::new(READYD), arguments)
     }
 
-    /// A server that `command` runs, which has everything on its command line but the server's flags.
+    /// A server that `command` runs, which has everything on its command line but the server's
+    /// flags.
     fn by(mut command: Command, arguments: &[&str]) -> Start {
         let address = free_address();
         command.args(["--listen", &format!("framed={address}"), "--print-addresses"]);
@@ -58,7 +59,8 @@ impl Start {
         });
     }
 
-    /// Checks that the server ends with this status and this last line, and that it has not listened.
+    /// Checks that the server ends with this status and this last line, and that it has not
+    /// listened.
     fn assert_stopped(mut self, status: i32, last: &str) {
         let ended = self.process.wait();
         let lines = self.stderr.wait_for_end();
@@ -94,7 +96,7 @@ const STOPPED: &str = "stopped before it served";
 
 const UNCHECKED: &str = "readyd: stopped by a signal before all was checked";
 
-/// What a start is asked for besides, and how it ends when it is stopped.
+/// What else a start is asked for, and how it ends when it is stopped.
 const KINDS: [(&[&str], i32, &str); 3] =
     [(&[], 0, STOPPED), (&["--shards", "2"], 0, STOPPED), (&["--check-config"], 1, UNCHECKED)];
 
@@ -151,8 +153,8 @@ fn field_server_06_stopped_while_a_big_table_is_loaded() {
     }
 }
 
-/// A shell has what runs in its background ignore SIGINT, and a parent may have ignored SIGTERM: both are
-/// inherited. What stops a server that serves stops one that starts.
+/// A shell has what runs in its background ignore SIGINT, and a parent may have ignored SIGTERM:
+/// both are inherited. What stops a server that serves stops one that starts.
 #[test]
 fn field_server_06_signals_that_were_ignored_when_it_was_started_do_what_they_do_later() {
     let scratch = Scratch::new();

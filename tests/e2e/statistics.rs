@@ -67,8 +67,8 @@ fn field_server_20_processor_time_and_memory_are_those_that_the_kernel_tells() {
     assert!((0.5..2.0).contains(&(resident / kernels)), "{resident} bytes, and not {kernels}");
 }
 
-/// The kind of the timer of the server's end of a connection: 0 none, 1 to send again, 2 keepalive or a
-/// delayed acknowledgement, proc_net_tcp(5).
+/// The kind of the timer of the server's end of a connection: 0 none, 1 to send again, 2 keepalive
+/// or a delayed acknowledgement, proc_net_tcp(5).
 fn timer_of(server: SocketAddr, client: SocketAddr) -> Option<String> {
     let hex = |address: SocketAddr| format!(":{:04X}", address.port());
     let table = fs::read_to_string("/proc/net/tcp").expect("the kernel's list of sockets");
@@ -81,7 +81,8 @@ fn timer_of(server: SocketAddr, client: SocketAddr) -> Option<String> {
     timer.split(':').next().map(str::to_owned)
 }
 
-/// Waits until the kernel has set a timer for the server's end, with nothing to be sent or acknowledged.
+/// Waits until the kernel has set a timer for the server's end, with nothing to be sent or
+/// acknowledged.
 pub(crate) fn wait_for_keepalive(server: SocketAddr, client: &Client) {
     eventually("a keepalive timer", || (timer_of(server, client.address())? == "02").then_some(()));
 }

@@ -95,7 +95,8 @@ fn field_server_21_independent_clients_are_served() {
                       client = socket.socket(socket.AF_UNIX)\n\
                       client.connect(sys.argv[1])\n\
                       told = client.makefile().read()\n\
-                      assert told == f\"Hello! You are connected to ('unix', {os.getpid()})\", told";
+                      assert told == f\"Hello! You are connected to ('unix', {os.getpid()})\", \
+                      told";
         said(&python, &["-c", script, greeting.to_str().expect("UTF-8")], b"");
     }
 }
@@ -253,7 +254,8 @@ fn field_server_21_shards_serve_one_unix_socket_and_it_outlives_each_of_them() {
         }
     };
     crowd(&path);
-    // A shard that ends before its first turn is one that could not start. In its second report it has turned.
+    // A shard that ends before its first turn is one that could not start. In its second report it
+    // has turned.
     eventually("both shards to have turned", || {
         server.statistics();
         let reports = |shard| server.log().containing(&format!("{shard}: statistics: turns "));
@@ -288,7 +290,8 @@ fn field_server_21_a_unix_socket_can_be_inherited_and_is_not_removed() {
     }
 }
 
-/// The kernel ends a read where a descriptor was sent, and tells of what is behind it by no further edge.
+/// The kernel ends a read where a descriptor was sent, and tells of what is behind it by no further
+/// edge.
 #[test]
 fn field_server_21_bytes_behind_a_descriptor_are_read() {
     let scratch = Scratch::new();

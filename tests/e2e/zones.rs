@@ -195,7 +195,8 @@ fn field_server_11_shards_get_a_new_zone_though_there_is_no_table() {
     }
 }
 
-/// Prints the offset of each zone of its input, a path and then instants on each line, at those instants.
+/// Prints the offset of each zone of its input, a path and then instants on each line, at those
+/// instants.
 const REFERENCE: &str = r#"
 import sys
 from datetime import datetime, timedelta
@@ -209,8 +210,9 @@ for line in sys.stdin:
     print(*(offset // timedelta(seconds=1) for offset in offsets))
 "#;
 
-/// Instants at which to compare: from 1901 to 2100 every 30 days, then to the year 9999 every 16 years; and
-/// the last second before each change of the offset that is seen so, and the first after it.
+/// Instants at which to compare: from 1901 to 2100 every 30 days, then to the year 9999 every 16
+/// years; and the last second before each change of the offset that is seen so, and the first after
+/// it.
 fn instants(rules: &ZoneRules) -> Vec<i64> {
     let near = (-2_177_452_800..4_102_444_800i64).step_by(2_592_001);
     let far = (4_102_444_800..253_370_764_800i64).step_by(500_000_009);

@@ -1,4 +1,5 @@
-//! The catalogue of faults, `docs/reliability.md`, names tests that exist, and at least one for each.
+//! The catalogue of faults, `docs/reliability.md`, names tests that exist, and at least one for
+//! each.
 
 use std::fs;
 use std::path::Path;

@@ -12,8 +12,8 @@ fn fault_14_events_of_a_connection_that_is_gone_reach_nobody_else() {
     let server = Server::start(&["framed"]);
     let mut gone = server.connect("framed");
     gone.ask("ECHO");
-    // A close(2) that is not made leaves the socket in epoll, so that its events keep coming after the
-    // server has forgotten the connection and given its place to another.
+    // A close(2) that is not made leaves the socket in epoll, so that its events keep coming after
+    // the server has forgotten the connection and given its place to another.
     let options = strace::injection("close", "EIO", "1");
     let Some(strace) = Attached::to(&server, &options) else { return };
     // An answer that it never reads has it send RST in the end, which is an event.

@@ -12,7 +12,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Each wait for events lasts so much longer for the server than for the kernel.
 const DELAY: &str = "inject=epoll_wait:delay_exit=30000";
 
-/// Servers, each with a client that comes a little later than that of the one before.
+/// Servers, each with a client that comes a little later than the client of the server before.
 const SERVERS: u32 = 12;
 
 /// From before the time of a server is over until after that.

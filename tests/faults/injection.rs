@@ -1,14 +1,15 @@
-//! Every system call that the server makes is made to fail, with every error that is plausible for it:
-//! the first time, the second, the third, and every time.
+//! Every system call that the server makes is made to fail, with every error that is plausible for
+//! it: the first time, the second, the third, and every time.
 //!
-//! What may happen is little. The server goes on, or, where there is no going on, ends with a line that
-//! says why. A client is served whole, or dropped; it waits no longer than the fault lasts. What it was
-//! sent is never wrong. When the fault is over, everybody is served, and no descriptor is lost.
+//! What may happen is little. The server goes on, or, where there is no going on, ends with a line
+//! that says why. A client is served whole, or dropped; it waits no longer than the fault lasts.
+//! What it was sent is never wrong. When the fault is over, everybody is served, and no descriptor
+//! is lost.
 //!
 //! `FAULT_CALL=accept4 cargo test --test faults every_call` tries the errors of one call alone.
 //!
-//! The calls are not listed from memory: the same work is traced first, and a call that is neither in
-//! [`plan`] nor excused there fails the test.
+//! The calls are not listed from memory: the same work is traced first, and a call that is neither
+//! in [`plan`] nor excused there fails the test.
 
 mod client;
 mod plan;
@@ -38,8 +39,9 @@ const AT_ONCE: usize = 3;
 /// How long a fault is left to do its work, if clients do not come to an end before.
 const HELD: Duration = Duration::from_millis(300);
 
-/// More failures of one call than this, while a fault is held, are a loop that spins. A call that is
-/// interrupted a hundred times is interrupted so in each of the threads that read a table or the time zone.
+/// More failures of one call than this, while a fault is held, are a loop that spins. A call that
+/// is interrupted a hundred times is interrupted so in each of the threads that read a table or the
+/// time zone.
 const SPINNING: usize = 1000;
 
 /// What came of the faults of one row.
@@ -173,7 +175,7 @@ impl Subject {
         resident
     }
 
-    /// Checks that whoever comes now is served, and that a table and a time zone are loaded.
+    /// Checks that a client that comes now is served, and that a table and a time zone are loaded.
     fn assert_well(&mut self, when: &str) {
         self.reload();
         let newest = self.tables.to_string();
@@ -192,7 +194,7 @@ impl Subject {
     }
 }
 
-/// The rule of a zone that is so many minutes ahead of UTC.
+/// The rule of a zone that is this number of minutes ahead of UTC.
 fn posix_rule(minutes: u32) -> String {
     format!("AAA-0:{}", minutes % 60)
 }

@@ -4,8 +4,9 @@
 //! show one fault of the catalogue in `docs/reliability.md`; the others of it are in `tests/e2e/`,
 //! under the same kind of name: `cargo test fault_` runs them all.
 //!
-//! As there, every server that was started has its descriptors back in the end, and a test that lacks
-//! a tool or a right says `SKIPPED`, or fails if `READYD_REQUIRE_TOOLS=1` is in the environment.
+//! As there, every server that was started has its descriptors back in the end, and a test that
+//! lacks a tool or a right says `SKIPPED`, or fails if `READYD_REQUIRE_TOOLS=1` is in the
+//! environment.
 
 mod catalogue;
 mod clocks;

@@ -1,8 +1,9 @@
 //! Memory that is promised to nobody and bounded for everybody.
 //!
-//! RLIMIT_AS bounds a process's address space, setrlimit(2). An allocation beyond it fails, and Rust's
-//! standard collections end the process then: so what protects a server is that it never asks for so
-//! much, because each client's limits add up to less, or because `--memory-limit` bounds their sum.
+//! RLIMIT_AS bounds a process's address space, setrlimit(2). An allocation beyond it fails, and
+//! Rust's standard collections end the process then: so what protects a server is that it never
+//! asks for so much, because each client's limits add up to less, or because `--memory-limit`
+//! bounds their sum.
 
 use crate::support::tools::SHELL;
 use crate::support::{Client, Launch, PATIENCE, Server, eventually, frame};
@@ -42,8 +43,8 @@ fn fault_10_promises_of_the_largest_body_cost_nothing_under_a_memory_limit() {
     assert!(grown < 8 << 20, "{grown} bytes of address space for {CLIENTS} promises");
 }
 
-/// Has `count` clients send echoes of `body` bytes and never read, as much as is taken, until each has
-/// been thrown out; someone else is served all the while. Returns how many bytes were taken.
+/// Has `count` clients send echoes of `body` bytes and never read, as much as is taken, until each
+/// has been thrown out; someone else is served all the while. Returns how many bytes were taken.
 fn push_until_thrown_out(server: &Server, count: usize, body: usize) -> usize {
     let mut bystander = server.connect("framed");
     let request = frame([b"ECHO ".as_slice(), &vec![b'x'; body]].concat());
@@ -85,8 +86,8 @@ fn fault_20_pipelines_that_nobody_reads_stay_within_the_address_space() {
 #[test]
 fn fault_20_the_memory_limit_keeps_an_allocation_from_failing() {
     const CLIENTS: usize = 100;
-    // By their own limits, a megabyte of a request and one of replies, these clients could have more
-    // than twice the address space.
+    // By their own limits, a megabyte of a request and one of replies, these clients could have
+    // more than twice the address space.
     let script = format!("ulimit -v {ADDRESS_SPACE_KIB}; exec \"$0\" \"$@\"");
     let server = Launch::of(&["framed"])
         .wrapper(&[SHELL, "-c", &script])

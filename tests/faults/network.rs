@@ -1,7 +1,7 @@
-//! Networks that lose packets and are slow: two network namespaces with a cable between them, in one
-//! the server and in the other the client. Firewall rules drop packets at random, a token bucket holds
-//! up the rest. TCP makes good what is lost, late; what is tried is that neither side takes late for
-//! lost, and that every reply is still the right one.
+//! Networks that lose packets and are slow: two network namespaces with a cable between them, in
+//! one the server and in the other the client. Firewall rules drop packets at random, a token
+//! bucket holds up the rest. TCP makes good what is lost, late; what is tried is that neither side
+//! takes late for lost, and that every reply is still the right one.
 
 use crate::support::bench::{Run, bench_command, run_command};
 use crate::support::lines::Lines;
@@ -92,8 +92,8 @@ struct Network {
 }
 
 impl Network {
-    /// A network with these rules of nft(8) for what arrives at either end, and these words of tc(8)
-    /// for what leaves it. `None`, with a word, where this is not permitted.
+    /// A network with these rules of nft(8) for what arrives at either end, and these words of
+    /// tc(8) for what leaves it. `None`, with a word, where this is not permitted.
     fn new(arriving: &str, leaving: &[&str]) -> Option<Network> {
         let tools = Tools::find()?;
         match Network::build(tools, arriving, leaving) {
@@ -195,7 +195,8 @@ fn field_server_05_a_handshake_in_flight_at_sigterm_ends_and_its_client_is_serve
         Process::start(&mut command)
     };
     let output = Lines::of(client.child.stdout.take().expect("a pipe"));
-    // Its SYN has been answered, and its request, with the ACK that ends the handshake, was dropped.
+    // Its SYN has been answered, and its request, with the ACK that ends the handshake, was
+    // dropped.
     crate::support::eventually("a request that is dropped", || {
         let rules = network.rules_of_the_server();
         (!rules.contains(" packets 0 ")).then_some(())
@@ -241,7 +242,8 @@ fn every_reply_is_verified_though_packets_are_lost_and_the_line_is_slow() {
     network.assert_packets_were_lost();
 }
 
-/// Idle ones are asked whether they are there; from those that were being answered an acknowledgement is due.
+/// Idle ones are asked whether they are there; from those that were being answered an
+/// acknowledgement is due.
 #[test]
 fn field_server_20_clients_that_vanish_without_a_word_are_noticed() {
     let Some(network) = Network::new("", &[]) else { return };

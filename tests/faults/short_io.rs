@@ -1,5 +1,5 @@
-//! Reads and writes that fall short, are interrupted, or come to nothing, in every order that a seed
-//! chooses: server and client run with `short_io.c` between them and the C library.
+//! Reads and writes that fall short, are interrupted, or come to nothing, in every order that a
+//! seed chooses: server and client run with `short_io.c` between them and the C library.
 
 use crate::support::bench::{bench_command, run_command};
 use crate::support::tools::{self, Input};

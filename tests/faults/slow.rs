@@ -1,5 +1,5 @@
-//! Clients that are slow on purpose. Each is closed for its own reason, and those who are not slow are
-//! served meanwhile.
+//! Clients that are slow on purpose. Each is closed for its own reason, and those who are not slow
+//! are served meanwhile.
 
 use crate::support::tools::{self, Input};
 use crate::support::{Client, Launch, PATIENCE, Server, eventually, frame};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// Between two bytes of a slow client: many of them in the second that a frame may take.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A client that sends a request byte by byte, and what comes back in the end.
+/// A client that sends a request byte by byte, and the reply that it gets in the end.
 struct Trickle {
     client: Client,
     rest: std::vec::IntoIter<u8>,
@@ -31,7 +31,8 @@ impl Trickle {
     /// Sends the next byte, and takes what has come.
     fn step(&mut self) {
         if let Some(byte) = self.rest.next() {
-            // A server that has closed meanwhile takes no more; what it said can be read all the same.
+            // A server that has closed meanwhile takes no more; what it said can be read all the
+            // same.
             let _ = self.client.stream.write(&[byte]);
         }
         let mut buffer = [0; 4096];
@@ -99,8 +100,8 @@ fn fault_07_clients_that_never_read_are_closed_and_the_others_are_served() {
     server.wait_for_statistic("closed_write_timeout", SLOW as u64);
 }
 
-/// Runs slowhttptest(1) with its own options against the lookup service, which takes any line, while
-/// good clients ask there and elsewhere.
+/// Runs slowhttptest(1) with its own options against the lookup service, which takes any line,
+/// while good clients ask there and elsewhere.
 fn assert_survives_slowhttptest(options: &'static [&str]) {
     let Some(program) = tools::find("slowhttptest") else { return };
     let server = Launch::of(&["framed", "lookup"])

@@ -17,8 +17,9 @@ const PROXY: u16 = 8307;
 /// nmap waits some seconds for each of its questions that a silent service leaves unanswered.
 const SCAN: Duration = Duration::from_secs(240);
 
-/// haproxy in TCP mode before a server. Ten times a second it checks that an echo works. (Its checks of
-/// connecting alone are reset before the third packet of the handshake: no server ever sees them.)
+/// haproxy in TCP mode before a server. Ten times a second it checks that an echo works. (Its
+/// checks of connecting alone are reset before the third packet of the handshake: no server ever
+/// sees them.)
 fn proxied(server: &Server, scratch: &Scratch) -> Option<(Process, SocketAddr)> {
     let program = tools::find("haproxy")?;
     let address = SocketAddr::from((loopback_of_ones_own(), PROXY));

@@ -32,7 +32,7 @@ impl Zoned {
         Some(Zoned { server, scratch })
     }
 
-    /// Stops the wall clock so many seconds after 1970.
+    /// Stops the wall clock at this Unix time, in seconds.
     fn set(&self, seconds: u64) {
         self.scratch.write("time", &format!("{seconds}\n"));
         let unix = FORMATS.len() - 1;

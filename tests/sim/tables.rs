@@ -1,6 +1,6 @@
 //! The lookup table in its versions: every value tells which version it is of.
 
-use readyd::table::{Order, Table};
+use readyd::table::{ColumnOrder, Table};
 
 /// Keys that some version has.
 pub(crate) const KEYS: usize = 8;
@@ -20,10 +20,10 @@ fn has(version: usize, number: usize) -> bool {
 pub(crate) fn table(version: usize) -> Table {
     let line = |number| format!("key{number} value {number} of version {version}\n");
     let text: String = (0..KEYS).filter(|&number| has(version, number)).map(line).collect();
-    Table::parse(text.into_bytes(), Order::KeyValue).expect("the text is a table")
+    Table::parse(text.into_bytes(), ColumnOrder::KeyValue).expect("the text is a table")
 }
 
 /// Tries to make a table of a text that is none.
 pub(crate) fn is_broken_text_refused() -> bool {
-    Table::parse(b"key0 value 0 of a broken table\nkey1\n".to_vec(), Order::KeyValue).is_err()
+    Table::parse(b"key0 value 0 of a broken table\nkey1\n".to_vec(), ColumnOrder::KeyValue).is_err()
 }

@@ -14,7 +14,7 @@ use readyd::io::event_loop::{EventHandler, LoopControl};
 use readyd::io::net::Token;
 use readyd::io::readiness::Readiness;
 use readyd::server::Server;
-use readyd::table::{Order, Table};
+use readyd::table::{ColumnOrder, Table};
 use readyd::io::token::Generations;
 use std::time::Duration;
 
@@ -308,5 +308,5 @@ fn readiness_of(bits: u8) -> Readiness {
 
 fn table(version: u32) -> Table {
     let text = [KEY, format!(" v{version:08}\n").as_bytes()].concat();
-    Table::parse(text, Order::KeyValue).expect("a text without fault")
+    Table::parse(text, ColumnOrder::KeyValue).expect("a text without fault")
 }

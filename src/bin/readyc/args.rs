@@ -1,4 +1,4 @@
-//! The command line, and the plans that its commands stand for.
+//! The command line, and the plan of each command.
 
 use crate::bench;
 use crate::doctor::Doctor;
@@ -42,6 +42,7 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+/// The subcommands; the docs of the variants are their help.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Send a text and print it as it comes back
@@ -77,7 +78,8 @@ pub(crate) enum Command {
     /// Estimate how far the server's clock is from ours
     Sync {
         /// Requests to make; the one with the shortest round trip counts
-        #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        #[arg(long, default_value_t = 8,
+              value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         samples: u32,
     },
     /// Compare the reports of two load runs
@@ -87,7 +89,7 @@ pub(crate) enum Command {
     Merge(crate::merge::Arguments),
 }
 
-/// How many sessions do the same, and how often.
+/// The number of sessions, and of repetitions in each.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Crowd {
     /// Sessions at once; with more than one, a summary is printed instead of the answers
@@ -99,6 +101,7 @@ pub(crate) struct Crowd {
     pub(crate) repeat: u64,
 }
 
+/// Parses a count of 1 or more.
 pub(crate) fn at_least_one(text: &str) -> Result<u64, String> {
     match values::count(text) {
         Ok(0) => Err("must be at least 1".to_owned()),
@@ -107,7 +110,7 @@ pub(crate) fn at_least_one(text: &str) -> Result<u64, String> {
     }
 }
 
-/// More than the ports of an address, and little enough to be kept in memory.
+/// The most sessions: more than an address has ports, and few enough to fit into memory.
 pub(crate) const MOST_SESSIONS: u64 = 1_000_000;
 
 fn crowd_size(text: &str) -> Result<u64, String> {
@@ -117,6 +120,7 @@ fn crowd_size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Parses a duration longer than 0.
 pub(crate) fn some_time(text: &str) -> Result<Duration, String> {
     match values::duration(text) {
         Ok(Duration::ZERO) => Err("must be more than 0".to_owned()),
@@ -126,7 +130,7 @@ pub(crate) fn some_time(text: &str) -> Result<Duration, String> {
 }
 
 impl Crowd {
-    /// Whether this is one session that does it once: then its answers are printed.
+    /// Whether this is one session without repetition: then its answers are printed.
     pub(crate) fn is_single(&self) -> bool {
         self.sessions == 1 && self.repeat == 1
     }
@@ -199,14 +203,16 @@ impl From<FormatName> for Format {
     }
 }
 
-/// What a command does in each session.
+/// What each session of a command does.
 pub(crate) struct Task {
     pub(crate) plan: Plan,
-    /// Whether the service gives one answer a connection, so that a repetition is a new session.
+    /// Whether the service gives one answer per connection, so that each repetition is a new
+    /// session.
     pub(crate) one_answer_each: bool,
 }
 
 impl Echo {
+    /// What the sessions are to do.
     pub(crate) fn plan(&self) -> Task {
         let text = self.text.join(" ").into_bytes();
         let exchange = if self.plain {
@@ -214,7 +220,7 @@ impl Echo {
         } else {
             Exchange::framed(&[b"ECHO ", &text[..]].concat(), Check::Exactly(text))
         };
-        // Of nothing, nothing comes back; waiting for it would be waiting for ever.
+        // An echo of no bytes has no reply: waiting for it would never end.
         let is_empty = matches!(exchange.expect, Expect::Bytes(0));
         let exchanges = if is_empty { Vec::new() } else { vec![exchange] };
         task(exchanges, &self.crowd, None, false)
@@ -222,6 +228,7 @@ impl Echo {
 }
 
 impl Daytime {
+    /// What the sessions are to do.
     pub(crate) fn plan(&self) -> Task {
         let exchange = if self.plain {
             Exchange::plain(b"", Expect::Pause, Check::Something)
@@ -235,6 +242,11 @@ impl Daytime {
 }
 
 impl Lookup {
+    /// What the sessions are to do.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] for a text that cannot be a key.
     pub(crate) fn plan(&self) -> Result<Task, Failure> {
         let exchange = |key: &String| match (self.plain, self.lines) {
             (false, _) => Exchange::framed(format!("LOOKUP {key}").as_bytes(), Check::Something),
@@ -243,7 +255,7 @@ impl Lookup {
                 Exchange::plain(format!("{key}\n").as_bytes(), Expect::Line, Check::Something)
             }
         };
-        // A plain service takes what stands behind a line end for the next key.
+        // A plain service takes the text after a line end for the next key.
         let is_no_key = |key: &&String| key.trim().is_empty() || (self.plain && key.contains('\n'));
         if let Some(key) = self.keys.iter().find(is_no_key) {
             return Err(Failure::Usage(format!("{key:?} is not a key")));
@@ -304,7 +316,7 @@ impl FromStr for ServerName {
 }
 
 impl ServerName {
-    /// The addresses that the name stands for, at least one.
+    /// Resolves the name to its addresses, at least one.
     pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>, Failure> {
         let failed = |error| Failure::Resolve(self.host.clone(), error);
         let addresses: Vec<SocketAddr> =

@@ -24,7 +24,7 @@ use environment::Ticks;
 use live::Live;
 use readyd::handlers::daytime::{Calendar, Format};
 use readyd::loadgen::Plan;
-use readyd::loadgen::preflight::{Demand, System, examine, is_local};
+use readyd::loadgen::preflight::{Requirements, System, examine, is_local};
 use readyd::loadgen::report::{Report, TextOptions, csv, hgrm, html, save, text};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -75,9 +75,9 @@ fn now_as_text() -> String {
 
 /// Refuses what cannot fit, before the first connection is opened.
 fn preflight(options: &Options, plan: &Plan) -> Result<(), Failure> {
-    let examination = examine(
+    let report = examine(
         &System::read(Path::new("/")),
-        &Demand {
+        &Requirements {
             connections: plan.connections.total() as u64,
             idle: plan.connections.idle as u64,
             workers: options.workers as u64,
@@ -87,10 +87,10 @@ fn preflight(options: &Options, plan: &Plan) -> Result<(), Failure> {
             destinations: plan.destinations.clone(),
         },
     );
-    if examination.fits() {
+    if report.fits() {
         return Ok(());
     }
-    let _ = writeln!(io::stderr(), "{examination}");
+    let _ = writeln!(io::stderr(), "{report}");
     if options.force { Ok(()) } else { Err(Failure::NoRoom) }
 }
 

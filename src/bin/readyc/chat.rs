@@ -11,8 +11,8 @@ use std::io::{self, BufRead, IsTerminal};
 
 /// Sends each message when the one before was answered, then `Disconnect !`.
 ///
-/// The loop rests while a person types: nothing happens on the connection that could not wait, and
-/// what happened in the meantime is seen before the next message counts as sent.
+/// The loop does not run while a person types. Events on the connection can wait: the loop sees
+/// them before the next message is sent.
 pub(crate) fn run(server: &Server, messages: &[String]) -> Result<(), Failure> {
     let mut source = Source::new(messages)?;
     let (mut reactor, mut fleet) = server.fleet([Chat::default()], 1)?;
@@ -25,7 +25,7 @@ pub(crate) fn run(server: &Server, messages: &[String]) -> Result<(), Failure> {
     }
     match fleet.into_finished().pop() {
         Some(Finished { mut script, result }) => {
-            // Before it closes, a server says in its last answer what it has against us.
+            // A server that closes may say why in its last answer.
             let answer = script.take_answer();
             answer.iter().try_for_each(|answer| print_answer(answer))?;
             let is_refusal = answer.is_some_and(|answer| answer.starts_with(b"Error: "));
@@ -77,7 +77,7 @@ impl<'a> Source<'a> {
             }
             Source::Terminal(editor) => match editor.readline("> ") {
                 Ok(line) => {
-                    // The history is a convenience; without it the line is sent all the same.
+                    // An error of the history does not keep the line from being sent.
                     let _ = editor.add_history_entry(&line);
                     Ok(Some(line.into_bytes()))
                 }

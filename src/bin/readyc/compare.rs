@@ -1,7 +1,8 @@
 //! `readyc compare`: two stored reports side by side.
 //!
-//! Exit status: 0 without a regression, 3 with one, 1 if a report cannot be read or the two runs did
-//! not measure the same: then there is no verdict, and whoever waits for one must not take it for 0.
+//! Exit status: 0 without a regression, 3 with one, 1 if a report cannot be read or the two runs
+//! did not measure the same: then there is no verdict, and a script that waits for one must not
+//! take it for 0.
 
 use crate::failure::Failure;
 use crate::style::text_options;
@@ -9,6 +10,7 @@ use readyd::loadgen::report::{Comparison, Report, Verdict, compare, save};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// What `--help` says behind the options.
 pub(crate) const AFTER_HELP: &str = "\
 A change counts if it exceeds the tolerance: PERCENT or, if that is more, three
 times the spread of the figure over the seconds of either run. In runs of fewer
@@ -50,13 +52,14 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Prints how the second run differs from the first. A regression is a [`Failure`].
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let before = read(&arguments.before)?;
     let after = read(&arguments.after)?;
     let comparison = Comparison::new(&before, &after, arguments.threshold);
     let text = comparison.text(text_options(&io::stdout()));
     match save(Path::new("-"), text.as_bytes()) {
-        // Whoever stopped reading may still wait for the exit status.
+        // The reader closed the pipe, but the shell may still wait for the exit status.
         Err(error) if error.is_closed_output() => {}
         printed => printed.map_err(Failure::Save)?,
     }
@@ -71,6 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
+/// Reads a report from a file.
 pub(crate) fn read(path: &Path) -> Result<Report, Failure> {
     Report::read(path).map_err(|error| Failure::Report(path.to_owned(), error))
 }

@@ -1,10 +1,10 @@
-//! `readyc doctor`: whether so many connections can be had, before the first is opened.
+//! `readyc doctor`: whether N connections can be opened here, told before the first is opened.
 
 use crate::args::{ServerName, at_least_one};
 use crate::failure::Failure;
 use crate::output::print_line;
 use readyd::config::values;
-use readyd::loadgen::preflight::{Demand, System, examine, is_local, parse_sources};
+use readyd::loadgen::preflight::{Requirements, System, examine, is_local, parse_sources};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -58,31 +58,31 @@ fn connections(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Prints what there is and what is needed.
+/// Prints the limits and the requirements.
 pub(crate) fn run(doctor: &Doctor, server: &ServerName) -> Result<(), Failure> {
-    let demand = doctor.demand(server)?;
+    let requirements = doctor.requirements(server)?;
     let files = doctor.root.join("proc");
     fs::read_dir(&files).map_err(|error| Failure::Limits(files, error))?;
-    let examination = examine(&System::read(&doctor.root), &demand);
+    let report = examine(&System::read(&doctor.root), &requirements);
     if doctor.json {
-        let json = serde_json::to_string_pretty(&examination)
+        let json = serde_json::to_string_pretty(&report)
             .map_err(|error| Failure::Output(io::Error::other(error)))?;
         print_line(&json)?;
     } else {
-        print_line(&examination.to_string())?;
+        print_line(&report.to_string())?;
     }
-    if examination.fits() { Ok(()) } else { Err(Failure::DoesNotFit) }
+    if report.fits() { Ok(()) } else { Err(Failure::DoesNotFit) }
 }
 
 impl Doctor {
-    fn demand(&self, server: &ServerName) -> Result<Demand, Failure> {
+    fn requirements(&self, server: &ServerName) -> Result<Requirements, Failure> {
         let connections = self.connections + self.idle;
         if connections == 0 {
             return Err(Failure::Usage("there is nothing to examine for 0 connections".to_owned()));
         }
         let sources = self.sources()?;
         let destinations = self.destinations(server)?;
-        Ok(Demand {
+        Ok(Requirements {
             connections,
             idle: self.idle,
             workers: self.workers,
@@ -97,12 +97,12 @@ impl Doctor {
         if self.source.is_empty() {
             return Ok(Vec::new());
         }
-        // As one list, because the bound on its length holds for all of it.
+        // As one list, because the limit of its length holds for the whole.
         parse_sources(&self.source.join(","))
             .map_err(|error| Failure::Usage(format!("--source: {error}")))
     }
 
-    /// Of each server the first address: the others are for when that cannot be reached.
+    /// The first address of each server: the others are for the case that it cannot be reached.
     fn destinations(&self, server: &ServerName) -> Result<Vec<SocketAddr>, Failure> {
         let servers = match self.addresses.as_slice() {
             [] => std::slice::from_ref(server),

@@ -1,4 +1,4 @@
-//! What can go wrong with a command, and the exit status it means.
+//! How a command can fail, and the exit status of each failure.
 
 use readyd::client::SessionError;
 use readyd::loadgen::report::{MergeError, ReadError, SaveError};
@@ -6,38 +6,38 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a command did not do what was asked.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The command line asks for something that makes no sense.
+    /// The command line is wrong.
     Usage(String),
     /// The server's name could not be turned into an address.
     Resolve(String, io::Error),
     /// A session failed.
     Session(SessionError),
-    /// The server said what it has against a message, and closed.
+    /// The server rejected a message and closed.
     Refused,
-    /// Of many sessions, some fell short; the summary has told.
+    /// Some of many sessions failed; the summary shows them.
     FellShort,
-    /// Of many sessions, not one was connected; the summary has told.
+    /// None of many sessions was connected; the summary shows why.
     NothingEstablished,
-    /// The limits of the system are too low; the examination has told.
+    /// The limits of the system are too low; the preflight report shows them.
     DoesNotFit,
-    /// The limits of the system are too low for a run; the examination has told.
+    /// The limits of the system are too low for a run; the preflight report shows them.
     NoRoom,
-    /// Of a run, not one connection was established, for these reasons; the report has told.
+    /// A run established no connection, for these reasons; the report shows them, too.
     NothingConnected(String),
-    /// A worker process could not be started, or could not work.
+    /// A worker process could not be started, or failed.
     Worker(io::Error),
-    /// The run was interrupted again and again.
+    /// The run was interrupted repeatedly.
     Interrupted,
     /// A file could not be written.
     Save(SaveError),
-    /// There are no limits to be read in this directory.
+    /// The limits in this directory cannot be read.
     Limits(PathBuf, io::Error),
-    /// What signals do could not be set.
+    /// The dispositions of signals could not be set.
     Signals(io::Error),
-    /// The poll loop could not be had or failed.
+    /// The poll loop could not be created, or failed.
     Reactor(io::Error),
     /// Standard input could not be read.
     Input(io::Error),
@@ -45,16 +45,16 @@ pub(crate) enum Failure {
     Output(io::Error),
     /// A report could not be read.
     Report(PathBuf, ReadError),
-    /// Reports do not belong together.
+    /// Reports cannot be merged.
     Merge(MergeError),
-    /// Two reports cannot be compared; the comparison has told why.
+    /// Two reports cannot be compared; the comparison shows why.
     NotComparable,
-    /// Something got worse; the comparison has told what.
+    /// A figure got worse; the comparison shows which.
     Regression,
 }
 
 impl Failure {
-    /// Whether it is no more than that nobody reads our standard output any more.
+    /// Whether this is EPIPE of standard output: its reader has closed it.
     pub(crate) fn is_closed_output(&self) -> bool {
         match self {
             Failure::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
@@ -63,6 +63,7 @@ impl Failure {
         }
     }
 
+    /// The exit status of the process.
     pub(crate) fn status(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
@@ -86,15 +87,15 @@ impl fmt::Display for Failure {
             Failure::NothingEstablished => f.write_str("not one session could be established"),
             Failure::DoesNotFit => f.write_str("so many connections do not fit"),
             Failure::NoRoom => f.write_str(
-                "so many connections do not fit; the table tells what would help (or try as many as \
-                 there is room for, with --force)",
+                "so many connections do not fit; the table tells what would help (or try as many \
+                 as there is room for, with --force)",
             ),
             Failure::NothingConnected(reasons) => {
                 write!(f, "not one connection was established")?;
                 if !reasons.is_empty() {
                     write!(f, ": {reasons}")?;
                 }
-                // Of our own making, the hint to look at the server would mislead.
+                // The cause is on our side: the hint to look at the server would mislead.
                 if reasons.contains("EADDRNOTAVAIL") {
                     f.write_str(" (are the --source addresses this machine's, and ports left?)")
                 } else {

@@ -1,7 +1,7 @@
-//! readyc, the client: each command is a fleet of sessions, mostly of one.
+//! readyc, the client: each command is a pool of sessions, mostly of one.
 //!
-//! Exit status: 0 when all was done as asked, 1 if it could not be done, 2 for a wrong command line,
-//! 3 if many sessions ran and some fell short, or would.
+//! Exit status: 0 when all was done as asked, 1 if it could not be done, 2 for a wrong command
+//! line, 3 if many sessions ran and some fell short, or would.
 
 #![cfg_attr(
     not(test),
@@ -42,8 +42,8 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long `bench` waits for each answer: who measures does not want to wait for what is as good as
-/// lost.
+/// How long `bench` waits for each answer. A measurement need not wait for replies that are as good
+/// as lost.
 const BENCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     };
     match outcome.map_or_else(|error| explain(&error), |args| run(&args).map(|()| 0)) {
         Ok(status) => ExitCode::from(status),
-        // Whoever closed our standard output does not want to read on.
+        // EPIPE: the reader of our standard output has closed it and wants no more.
         Err(failure) if failure.is_closed_output() => ExitCode::SUCCESS,
         Err(failure) => complain(&failure),
     }
@@ -64,19 +64,18 @@ fn complain(failure: &Failure) -> ExitCode {
     ExitCode::from(failure.status())
 }
 
-/// Prints the help or the version, if that was asked for, or what is wrong with the command line. Returns
-/// the exit status.
+/// Prints the help, the version or the error of the command line. Returns the exit status.
 fn explain(error: &clap::Error) -> Result<u8, Failure> {
     let printed = error.print().and_then(|()| io::stdout().flush());
     if error.use_stderr() {
-        // The status tells, too.
+        // The exit status shows the failure, too.
         return Ok(2);
     }
     printed.map(|()| 0).map_err(Failure::Output)
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    // Not before it is needed: some commands speak to no server.
+    // Resolved only when needed: some commands have no server.
     let server = || Server::named_in(args);
     match &args.command {
         Command::Echo(command) => many::run(&server()?, command.plan(), &command.crowd),

@@ -47,7 +47,7 @@ pub(crate) fn run(server: &Server, task: Task, crowd: &Crowd) -> Result<(), Fail
     summary.print()
 }
 
-/// Reasons told one by one: each wrong answer is one of its own, and a server that lies may give
+/// Reasons that are listed. Each wrong answer is a different reason, and a faulty server may give
 /// every session another.
 const REASONS_TOLD: usize = 8;
 
@@ -61,7 +61,7 @@ struct Summary {
     verified: u64,
     /// How often sessions failed for each reason, up to [`REASONS_TOLD`] of them.
     failures: BTreeMap<String, u64>,
-    /// How often for any other.
+    /// How often for all other reasons.
     other_failures: u64,
     elapsed: Duration,
 }
@@ -105,7 +105,7 @@ impl Summary {
     }
 }
 
-/// What sessions fail of is told once for all that it happened to.
+/// The reason of a failure, under which sessions are counted.
 fn kind(error: &SessionError) -> String {
     match error {
         SessionError::ClosedEarly { .. } => "the server closed before it answered".to_owned(),

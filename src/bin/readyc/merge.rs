@@ -15,6 +15,7 @@ pub(crate) struct Arguments {
     output: PathBuf,
 }
 
+/// Merges the reports into one, and prints or saves it.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let reports = arguments.reports.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let merged = merge(&reports).map_err(Failure::Merge)?;

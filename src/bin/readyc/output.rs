@@ -1,4 +1,4 @@
-//! Standard output: what a server sent, as it is into files and pipes, made harmless on a terminal.
+//! Printing answers on standard output: unchanged into files and pipes, escaped on a terminal.
 
 use crate::failure::Failure;
 use std::io::{self, IsTerminal, Write};
@@ -29,7 +29,8 @@ pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
     print_answer(line.as_bytes())
 }
 
-/// Escapes what could move a cursor or change a title: control characters except line ends and tabs.
+/// Escapes what could move a cursor or change a title: control characters except line ends and
+/// tabs.
 fn harmless(answer: &[u8]) -> String {
     let mut shown = String::new();
     for c in String::from_utf8_lossy(answer).chars() {

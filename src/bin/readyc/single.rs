@@ -7,6 +7,7 @@ use readyd::client::Expect;
 use readyd::client::scripts::{AddressExchange, Check, ClockSync, Dialogue, Exchange, Plan};
 use std::rc::Rc;
 
+/// Asks the server which address it sees, and prints the reply.
 pub(crate) fn whoami(server: &Server, plain: bool) -> Result<(), Failure> {
     ask(
         server,
@@ -18,6 +19,7 @@ pub(crate) fn whoami(server: &Server, plain: bool) -> Result<(), Failure> {
     )
 }
 
+/// Asks for the statistics, and prints the reply.
 pub(crate) fn stats(server: &Server) -> Result<(), Failure> {
     ask(server, Exchange::framed(b"STATS", Check::Something))
 }
@@ -29,6 +31,7 @@ fn ask(server: &Server, exchange: Exchange) -> Result<(), Failure> {
     dialogue.answers().iter().try_for_each(|answer| print_answer(answer))
 }
 
+/// Exchanges addresses with the server, and prints both ends.
 pub(crate) fn exchange(server: &Server) -> Result<(), Failure> {
     let exchange = server.run_one(AddressExchange::default())?;
     if let Some(local) = exchange.local() {
@@ -40,6 +43,7 @@ pub(crate) fn exchange(server: &Server) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Estimates the offset of the server's clock from `samples` requests, and prints the best one.
 pub(crate) fn sync(server: &Server, samples: u32) -> Result<(), Failure> {
     let sync = server.run_one(ClockSync::new(samples as usize))?;
     let Some(best) = sync.best() else { return Ok(()) };

@@ -1,7 +1,7 @@
-//! `readyc stats`: the server's counters, once; or, watched, what they rise by a second.
+//! `readyc stats`: the server's counters, printed once; with `--watch`, their rates per second.
 //!
-//! Watching, one connection is kept and asked again and again. When it breaks, it is made anew, and a
-//! note on standard error says so.
+//! Watching uses one connection for all requests. When it breaks, readyc connects again and prints
+//! a note on standard error.
 
 use crate::Server;
 use crate::args::{at_least_one, some_time};
@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 
 mod rates;
 
-/// Lines after which the header is printed again, so that one is in sight.
+/// Lines after which the header is printed again, so that it stays visible.
 const LINES_PER_HEADER: u64 = 20;
 
-/// Between attempts to reach a server that is being started anew.
+/// Delay between attempts to connect to a server that is restarting.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 #[derive(Debug, clap::Args)]
@@ -42,6 +42,7 @@ pub(crate) struct Stats {
     json: bool,
 }
 
+/// Prints the statistics once, or with `--watch` a line of rates for each interval.
 pub(crate) fn run(server: &Server, stats: &Stats) -> Result<(), Failure> {
     match stats.watch {
         None => single::stats(server),
@@ -76,19 +77,19 @@ fn watch(server: &Server, stats: &Stats, interval: Duration) -> Result<(), Failu
     Ok(())
 }
 
-/// Whoever cannot read notes is not kept from reading the lines.
+/// Writes a note to standard error. An error of that write does not stop the lines.
 fn note(text: &str) {
     let _ = writeln!(io::stderr(), "readyc: {text}");
 }
 
-/// Asks a server for its counters, on one connection for as long as that lasts.
+/// Asks a server for its counters, on one connection until it breaks.
 struct Watcher<'a> {
     server: &'a Server,
     link: Option<Link>,
     was_answered: bool,
 }
 
-/// A connection that rests between questions.
+/// A connection that is suspended between requests.
 struct Link {
     reactor: Reactor,
     fleet: Fleet<MioNet, Questions>,
@@ -96,7 +97,8 @@ struct Link {
 }
 
 impl Watcher<'_> {
-    /// The counters now. A server that was there before is given the connect timeout to come back.
+    /// Requests the counters. A server that answered before may take the connect timeout to come
+    /// back.
     fn ask(&mut self) -> Result<Sample, Failure> {
         let mut broken_since: Option<Instant> = None;
         loop {
@@ -126,7 +128,7 @@ impl Watcher<'_> {
             }
             none => none.insert(Link::new(self.server)?),
         };
-        // Ends when the answer has come and the session rests, or when the session has ended.
+        // Returns when the answer is there and the session suspends, or when the session has ended.
         link.reactor.run(&mut link.fleet).map_err(Failure::Reactor)?;
         if let Ok(sample) = link.answers.try_recv() {
             self.was_answered = true;
@@ -146,7 +148,7 @@ impl Link {
     }
 }
 
-/// A session that asks for the counters whenever it is resumed.
+/// A session that requests the counters each time it is resumed.
 struct Questions {
     answers: Sender<Sample>,
 }
@@ -165,13 +167,13 @@ impl Script for Questions {
         Check::Something.verify(answer)?;
         let sample = Sample::parse(answer)
             .ok_or_else(|| format!("the answer to STATS has no counters: {}", Escaped(answer)))?;
-        // Sessions end before whoever reads their answers.
+        // The receiver outlives all sessions, so this cannot fail.
         let _ = self.answers.send(sample);
         Ok(Then::Rest)
     }
 }
 
-/// Whether the server may just be being started anew, or may have dropped an idle connection.
+/// Whether the server may be restarting, or may have closed an idle connection.
 fn may_come_back(error: &SessionError) -> bool {
     matches!(
         error,

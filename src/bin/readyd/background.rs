@@ -1,37 +1,36 @@
-//! Work in a thread of its own, and its outcome, which wakes the loop.
+//! Work in a thread of its own. Its outcome wakes the loop.
 //!
-//! Invariant: a thread touches nothing of the loop's. It is given what it needs, and leaves one outcome
-//! in a place for one, behind a mutex. A channel of the standard library, which is made for many, would
-//! be compiled for each type of outcome.
+//! Invariant: the thread shares nothing with the loop but a mutex with room for one outcome. (A
+//! channel of the standard library would be compiled once for each type of outcome.)
 
 use readyd::reactor::Reactor;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// Where a thread leaves its outcome, and the loop takes it.
+/// The room for one outcome: the thread leaves it there, and the loop takes it.
 pub(crate) struct Handover<T> {
     place: Arc<Mutex<Option<T>>>,
     waker: Arc<mio::Waker>,
 }
 
 impl<T> Clone for Handover<T> {
-    /// The same place, for the other side.
+    /// Another handle to the same room.
     fn clone(&self) -> Handover<T> {
         Handover { place: Arc::clone(&self.place), waker: Arc::clone(&self.waker) }
     }
 }
 
 impl<T> Handover<T> {
-    /// An empty place. When something is left there, `reactor` is woken.
+    /// An empty room. [`Handover::leave`] wakes `reactor`.
     pub(crate) fn new(reactor: &Reactor) -> Handover<T> {
         Handover { place: Arc::default(), waker: reactor.waker() }
     }
 
-    /// Leaves an outcome.
+    /// Leaves an outcome, and wakes the loop.
     pub(crate) fn leave(&self, outcome: T) {
         *self.place() = Some(outcome);
-        // If it fails, the loop finds the outcome when it looks the next time.
+        // If this fails, the loop finds the outcome when it looks the next time.
         let _ = self.waker.wake();
     }
 
@@ -45,16 +44,16 @@ impl<T> Handover<T> {
     }
 }
 
-/// Runs `work` in a thread of its own. Boxed, so that the code which starts a thread is in the program
-/// once.
+/// Runs `work` in a thread of its own. Boxed, so that the code that starts a thread is in the
+/// binary once.
 pub(crate) fn in_a_thread(work: Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("background".to_owned()).spawn(work)
 }
 
-/// Work that is ordered again and again, such as reading a file that changes.
+/// Work that can be ordered repeatedly, such as reading a file that changes.
 ///
-/// Invariant: at most one thread does it. An order while it is being done is not lost: the file may have
-/// changed after it was read, so it is done once more.
+/// Invariant: at most one thread does the work. An order while it is running is not lost: the file
+/// may have changed after it was read, so the work is done once more.
 pub(crate) struct Repeatable<T> {
     work: Arc<dyn Fn() -> T + Send + Sync>,
     state: State,
@@ -68,13 +67,13 @@ enum State {
     AtWorkAndOrderedAgain,
 }
 
-/// What an order has come to.
+/// What happened to an order.
 pub(crate) enum Ordered {
     /// The work has begun.
     Begun,
-    /// It is still being done, and is done once more after that.
+    /// The work is running, and will be done once more after that.
     OnceMore,
-    /// There is no thread for it.
+    /// No thread could be started.
     NoThread(io::Error),
 }
 
@@ -87,7 +86,7 @@ impl<T: Send + 'static> Repeatable<T> {
         Repeatable { work: Arc::new(work), state: State::Idle, handover: Handover::new(reactor) }
     }
 
-    /// Has the work done.
+    /// Orders the work.
     pub(crate) fn order(&mut self) -> Ordered {
         if self.state != State::Idle {
             self.state = State::AtWorkAndOrderedAgain;
@@ -108,7 +107,7 @@ impl<T: Send + 'static> Repeatable<T> {
         self.handover.leave(outcome);
     }
 
-    /// What the work has come to, if it was done; and whether it was ordered again meanwhile.
+    /// The outcome, if the work is done; and whether it was ordered again meanwhile.
     pub(crate) fn take(&mut self) -> Option<(T, bool)> {
         let outcome = self.handover.take()?;
         let ordered_again = self.state == State::AtWorkAndOrderedAgain;

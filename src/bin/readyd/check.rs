@@ -1,18 +1,18 @@
-//! What is wrong with a configuration besides its flags: files, accounts, limits of the system.
+//! What is wrong with a configuration beyond its flags: files, accounts, limits of the system.
 //!
-//! Nothing is bound, and nothing that was inherited is taken. A table may take long to read, and an account
-//! to be looked up: see [`crate::interruptible`].
+//! It binds no socket and takes no inherited descriptor. A table may take long to read, and an
+//! account to be looked up: see [`crate::interruptible`].
 
 use crate::loader::TableSource;
 use crate::start::StartError;
 use readyd::config::excess::{SystemLimits, excesses};
-use readyd::config::listen::{Listen, Place};
+use readyd::config::listen::{BindTarget, Listen};
 use readyd::config::{Config, Located, Origins};
 use readyd::os::descriptors::{self, Budget};
 use readyd::table::LoadError;
 
-/// All that would keep a server from starting or give it less than was asked for, but for its addresses.
-/// `limit` is the limit of descriptors.
+/// All reasons why a server would not start, or would get less than the configuration asks for,
+/// except its addresses. `limit` is the descriptor limit.
 pub(crate) fn faults(config: &Config, origins: &Origins, limit: usize) -> Vec<Located<StartError>> {
     let mut faults = obstacles(config, origins, limit);
     if let Err(error) = TableSource::of(config).load() {
@@ -26,11 +26,12 @@ pub(crate) fn faults(config: &Config, origins: &Origins, limit: usize) -> Vec<Lo
     faults
 }
 
+/// The error of loading the table, with the place of its flag.
 pub(crate) fn of_the_table(origins: &Origins, error: LoadError) -> Located<StartError> {
     Located::new(origins.of("table"), StartError::Table(error))
 }
 
-/// What would keep a server from starting and can be told in no time.
+/// The reasons why a server would not start that can be found without delay.
 pub(crate) fn obstacles(
     config: &Config,
     origins: &Origins,
@@ -38,7 +39,7 @@ pub(crate) fn obstacles(
 ) -> Vec<Located<StartError>> {
     let mut faults = Vec::new();
     if let Some(account) = &config.user
-        && let Err(error) = account.look_up()
+        && let Err(error) = account.resolve()
     {
         let error = StartError::Account(account.clone(), error);
         faults.push(Located::new(origins.of("user"), error));
@@ -51,7 +52,7 @@ pub(crate) fn obstacles(
         shards => descriptors::check_supervisor(limit, shards, sockets(config)),
     };
     let of_the_supervisor = of_the_supervisor.map_err(|error| ("shards", error));
-    // The one that needs most: a limit that is enough for it is enough for both.
+    // The one that needs more descriptors: a limit that is enough for it is enough for both.
     let too_few = [of_a_process, of_the_supervisor].into_iter().filter_map(Result::err);
     if let Some((flag, error)) = too_few.max_by_key(|(_, error)| error.needed()) {
         faults.push(Located::new(origins.of(flag), StartError::TooFewDescriptors(error)));
@@ -59,7 +60,7 @@ pub(crate) fn obstacles(
     faults
 }
 
-/// Logs which limits are more than the system gives.
+/// Logs the limits that exceed those of the system.
 pub(crate) fn warn_of_excesses(config: &Config, origins: &Origins, limit: usize) {
     let system = SystemLimits::read(budget(config, limit));
     for excess in excesses(config, origins, &system) {
@@ -67,7 +68,7 @@ pub(crate) fn warn_of_excesses(config: &Config, origins: &Origins, limit: usize)
     }
 }
 
-/// The descriptors of each process that serves.
+/// The descriptor budget of each process that serves.
 fn budget(config: &Config, limit: usize) -> Budget {
     match config.shards {
         1 => Budget::of_a_server(limit, sockets(config)),
@@ -75,11 +76,11 @@ fn budget(config: &Config, limit: usize) -> Budget {
     }
 }
 
-/// How many sockets each of them listens on.
+/// The number of sockets that each of them listens on.
 fn sockets(config: &Config) -> usize {
-    let sockets_of = |listen: &Listen| match listen.place {
-        Place::Unix(_) | Place::Inherited(_) => 1,
-        _ => listen.place.addresses().len(),
+    let sockets_of = |listen: &Listen| match listen.target {
+        BindTarget::Unix(_) | BindTarget::Inherited(_) => 1,
+        _ => listen.target.addresses().len(),
     };
     config.listeners.iter().map(sockets_of).sum()
 }

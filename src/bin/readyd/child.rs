@@ -1,12 +1,12 @@
-//! Processes of this program that this one starts, and how they end.
+//! Child processes that run this program, and how they end.
 //!
-//! The program's file is opened once, at the start, and later processes are started from that descriptor
-//! (execveat(2)). So they run the same version though the file was replaced or deleted meanwhile, and no
-//! /proc is needed.
+//! The program's file is opened once, at the start, and later processes are started from that
+//! descriptor (execveat(2)). So they run the same version even if the file was replaced or deleted
+//! meanwhile, and /proc is not needed.
 //!
-//! Invariant: the number of a [`Child`] belongs to no other process until [`Child::take_ending`] has told its
-//! end: until then the kernel keeps the zombie, and its number with it. It does so because SIGCHLD has its
-//! default action, whatever the parent of this process had set: see `readyd::os::signals`.
+//! Invariant: the pid of a [`Child`] belongs to no other process until [`Child::take_ending`] has
+//! reaped it: until then the kernel keeps the zombie and its pid. That needs the default action of
+//! SIGCHLD, which this process sets at its start: see `readyd::os::signals`.
 
 mod exec;
 
@@ -18,7 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use readyd::os::inherited;
+use readyd::os::inherited_fd;
 use std::env;
 use std::ffi::{CString, OsString};
 use std::fmt;
@@ -34,8 +34,8 @@ mod tests;
 pub(crate) struct Program(OwnedFd);
 
 impl Program {
-    /// The program that this process runs. To be called at the start: without /proc it is opened by its
-    /// name, which may be another file's later.
+    /// Opens the program that this process runs. Call it at the start: without /proc it is opened
+    /// by its path, which may lead to another file later.
     ///
     /// # Errors
     ///
@@ -77,23 +77,23 @@ impl fmt::Display for NotStarted {
     }
 }
 
-/// What to start, and with what. Its standard input and output are /dev/null.
+/// A process to start. Its standard input and output are /dev/null.
 pub(super) struct Start<'a> {
     pub(super) program: &'a Program,
-    /// What it is called, and its flags.
+    /// Its arguments; the first is its name.
     pub(super) arguments: Vec<OsString>,
-    /// A variable that it has besides those of this process, and its value.
+    /// An environment variable that it gets in addition to those of this process, and its value.
     pub(super) variable: (&'a str, String),
-    /// Its standard error, if that is another than ours.
+    /// Its standard error; `None` for ours.
     pub(super) stderr: Option<BorrowedFd<'a>>,
-    /// Descriptors that it has under the same numbers. All others are closed.
-    pub(super) left_open: Vec<BorrowedFd<'a>>,
-    /// One of these, to which [`FAILURE`] is written if the program cannot be executed.
+    /// Descriptors that it inherits under the same numbers. All others are closed at execveat(2).
+    pub(super) without_cloexec: Vec<BorrowedFd<'a>>,
+    /// One of these: the child writes [`FAILURE`] to it if execveat(2) fails.
     pub(super) failure: BorrowedFd<'a>,
 }
 
 impl Start<'_> {
-    /// Starts it. The signals that are blocked here are blocked there, too.
+    /// Starts it. It inherits the signal mask.
     ///
     /// # Errors
     ///
@@ -108,17 +108,17 @@ impl Start<'_> {
             .collect::<io::Result<_>>()
             .map_err(&strings)?;
         let null =
-            inherited::null().map_err(NotStarted::at("open of /dev/null, and memfd_create"))?;
-        let order = exec::Order {
+            inherited_fd::null().map_err(NotStarted::at("open of /dev/null, and memfd_create"))?;
+        let request = exec::ExecRequest {
             program: self.program.as_fd(),
             arguments: &arguments,
             environment: &environment,
             input_and_output: null.as_fd(),
             error: self.stderr,
-            left_open: &self.left_open,
+            without_cloexec: &self.without_cloexec,
             failure: self.failure,
         };
-        exec::fork_and_exec(&order).map(Child)
+        exec::fork_and_exec(&request).map(Child)
     }
 
     /// The environment of this process, with the variable.
@@ -140,29 +140,31 @@ fn c_string(text: OsString) -> io::Result<CString> {
     CString::new(text.into_vec()).map_err(io::Error::from)
 }
 
-/// A process that was started here, and whose end was not told yet.
+/// A child process that has not been reaped yet.
 #[derive(Debug)]
 pub(super) struct Child(Pid);
 
 impl Child {
-    /// Its number.
+    /// Its pid.
     pub(super) fn pid(&self) -> Pid {
         self.0
     }
 
-    /// How it has ended, if it has. To be asked until it tells.
+    /// Reaps it, waitpid(2), if it has ended. Must not be called again after it has returned an
+    /// ending.
     pub(super) fn take_ending(&self) -> Option<Ending> {
         match waitpid(self.0, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Exited(_, status)) => Some(Ending::Status(status)),
             Ok(WaitStatus::Signaled(_, signal, dumped)) => Some(Ending::Signal { signal, dumped }),
-            // The flag is right, so this means a signal that nix has no name for: a real-time one.
+            // The flag is valid, so EINVAL means that nix has no name for the signal: a real-time
+            // one.
             Err(Errno::EINVAL) => Some(Ending::RealTimeSignal),
             Err(Errno::ECHILD) => Some(Ending::Unknown),
             Ok(_) | Err(_) => None,
         }
     }
 
-    /// Sends it a signal. If it has ended, so be it.
+    /// Sends it a signal. If it has ended, this has no effect.
     pub(super) fn signal(&self, signal: Signal) {
         let _ = kill(self.0, signal);
     }
@@ -180,14 +182,14 @@ pub(crate) enum Ending {
         /// Whether its memory was written to a file, core(5).
         dumped: bool,
     },
-    /// By one of those signals that have numbers only.
+    /// By a real-time signal, which has no name.
     RealTimeSignal,
-    /// Nobody can tell: it is gone.
+    /// Unknown, because waitpid(2) failed.
     Unknown,
 }
 
 impl Ending {
-    /// Whether all went well.
+    /// Whether the exit status is 0.
     pub(crate) fn is_success(self) -> bool {
         self == Ending::Status(0)
     }

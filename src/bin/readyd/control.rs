@@ -1,36 +1,36 @@
-//! What a supervisor and its shards tell each other while they run, through a socket pair for each shard.
+//! The messages between a supervisor and its running shards, through a socket pair for each shard.
 //!
-//! Invariant: no side waits for the other. A note that the other's socket has no room for is not sent, and
-//! the sender is told.
+//! Invariant: no side blocks on the other. If the other's socket is full, the message is not sent,
+//! and the sender gets an error.
 
 use crate::child::FAILURE;
-use readyd::os::inherited::handover::{self, Note};
+use readyd::os::inherited_fd::fd_passing::{self, Note};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 
-/// What a supervisor tells a shard.
+/// A message of a supervisor to a shard.
 #[derive(Debug)]
 pub(crate) enum Instruction {
-    /// Use the table in this memory. There is none if this process had no descriptor for it.
+    /// Use the table in this memfd. It is absent if this process had no free descriptor.
     UseTable { version: u64, memory: Option<OwnedFd> },
     /// The table could not be loaded again; the old one stays.
     KeepTable,
-    /// Use the rules of the time zone in this memory, likewise.
+    /// Use the rules of the time zone in this memfd, likewise.
     UseZone { version: u64, memory: Option<OwnedFd> },
-    /// Turn the loop once, so that the statistics show that it turns.
+    /// Turn the loop once, so that the scoreboard shows that it turns.
     Turn,
     /// The whole server stops: serve the clients that wait in the backlog, and end.
     ServeBacklog,
     /// Another process serves the backlog: leave it.
     LeaveBacklog,
-    /// If no client is here and none waits in the backlog, let no new one connect; and say which it is.
+    /// If there is no client, and none in the backlog, stop accepting; answer whether that is so.
     HoldIfIdle { question: u64 },
-    /// Let clients connect again.
+    /// Accept clients again.
     AdmitAgain,
 }
 
-/// What a shard tells its supervisor.
+/// A message of a shard to its supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// It uses this table.
@@ -41,13 +41,13 @@ pub(crate) enum Answer {
     HasZone { version: u64 },
     /// It could not take these rules of the time zone, and uses the old ones.
     LacksZone { version: u64 },
-    /// It was told to end by a signal, and drains: a successor may take its place.
+    /// It got a signal to stop, and drains: a successor may start.
     Drains,
-    /// It has no client, and lets none connect.
+    /// It has no client, and accepts none.
     IsIdle { question: u64 },
     /// It has clients.
     IsBusy { question: u64 },
-    /// It could not execute the program, with this errno of execveat(2), and ends.
+    /// execveat(2) of the program failed with this errno; the process exits.
     CannotExecute { errno: i32 },
 }
 
@@ -68,12 +68,12 @@ const DRAINS: u8 = b'd';
 const IS_IDLE: u8 = b'i';
 const IS_BUSY: u8 = b'b';
 
-/// The supervisor's end.
+/// The supervisor's end of the socket pair.
 #[derive(Debug)]
 pub(crate) struct Line(UnixDatagram);
 
 impl Line {
-    /// Both ends.
+    /// Makes a socket pair.
     ///
     /// # Errors
     ///
@@ -85,19 +85,19 @@ impl Line {
 
     /// # Errors
     ///
-    /// When the shard does not take its notes, or is gone.
+    /// When the socket of the shard is full, or the shard is gone.
     pub(crate) fn use_table(&self, version: u64, memory: BorrowedFd<'_>) -> io::Result<()> {
-        handover::send(&self.0, Note { kind: USE_TABLE, number: version }, Some(memory))
+        fd_passing::send(&self.0, Note { kind: USE_TABLE, number: version }, Some(memory))
     }
 
     /// # Errors
     ///
     /// As of [`Line::use_table`].
     pub(crate) fn use_zone(&self, version: u64, memory: BorrowedFd<'_>) -> io::Result<()> {
-        handover::send(&self.0, Note { kind: USE_ZONE, number: version }, Some(memory))
+        fd_passing::send(&self.0, Note { kind: USE_ZONE, number: version }, Some(memory))
     }
 
-    /// As [`Instruction::KeepTable`]. A shard that does not take its notes is not told.
+    /// As [`Instruction::KeepTable`]. If the socket of the shard is full, the message is dropped.
     pub(crate) fn keep_table(&self) {
         self.tell(KEEP_TABLE, 0);
     }
@@ -127,15 +127,16 @@ impl Line {
         self.tell(ADMIT_AGAIN, 0);
     }
 
-    /// Without an outcome: a shard that is gone needs no note, and one that is stuck is found by its turns.
+    /// Errors are ignored: a shard that is gone needs no message, and the watchdog finds one that
+    /// is stuck.
     fn tell(&self, kind: u8, number: u64) {
-        let _ = handover::send(&self.0, Note { kind, number }, None);
+        let _ = fd_passing::send(&self.0, Note { kind, number }, None);
     }
 
-    /// The next thing that the shard has said.
+    /// The next message of the shard.
     pub(crate) fn answer(&self) -> Option<Answer> {
         loop {
-            let (Note { kind, number }, _) = handover::receive(&self.0).ok()??;
+            let (Note { kind, number }, _) = fd_passing::receive(&self.0).ok()??;
             return Some(match kind {
                 HAS_TABLE => Answer::HasTable { version: number },
                 LACKS_TABLE => Answer::LacksTable { version: number },
@@ -147,7 +148,7 @@ impl Line {
                 FAILURE => {
                     Answer::CannotExecute { errno: i32::try_from(number).unwrap_or_default() }
                 }
-                // Of another version of the program, perhaps.
+                // Perhaps a kind of another version of the program.
                 _ => continue,
             });
         }
@@ -160,12 +161,12 @@ impl AsFd for Line {
     }
 }
 
-/// The shard's end.
+/// The shard's end of the socket pair.
 #[derive(Debug)]
 pub(crate) struct Control(UnixDatagram);
 
 impl From<OwnedFd> for Control {
-    /// What the shard has inherited.
+    /// The socket that the shard has inherited.
     fn from(descriptor: OwnedFd) -> Control {
         Control(descriptor.into())
     }
@@ -181,7 +182,7 @@ impl Control {
     /// The next instruction, oldest first.
     pub(crate) fn instruction(&self) -> Option<Instruction> {
         loop {
-            let (Note { kind, number }, memory) = match handover::receive(&self.0) {
+            let (Note { kind, number }, memory) = match fd_passing::receive(&self.0) {
                 Ok(note) => note?,
                 Err(error) => {
                     log::error!("cannot read the supervisor's notes: {error}");
@@ -204,7 +205,7 @@ impl Control {
 
     /// # Errors
     ///
-    /// When the supervisor is gone, or takes no notes.
+    /// When the supervisor is gone, or its socket is full.
     pub(crate) fn answer(&self, answer: Answer) -> io::Result<()> {
         let (kind, number) = match answer {
             Answer::HasTable { version } => (HAS_TABLE, version),
@@ -216,6 +217,6 @@ impl Control {
             Answer::IsBusy { question } => (IS_BUSY, question),
             Answer::CannotExecute { errno } => (FAILURE, u64::from(errno.unsigned_abs())),
         };
-        handover::send(&self.0, Note { kind, number }, None)
+        fd_passing::send(&self.0, Note { kind, number }, None)
     }
 }

@@ -1,4 +1,5 @@
-//! The server as a daemon: what it does on signals, and where its table and its time zone come from.
+//! The event handler of a server: what it does on signals, and how it reloads its table and its
+//! time zone.
 
 use crate::background::in_a_thread;
 use crate::control::{Answer, Control, Instruction};
@@ -16,33 +17,34 @@ use readyd::zone::ZoneRules;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// Who looks after the server: who stops it, and who reads its table and its time zone.
-pub(crate) enum Keeper {
-    /// Nobody. It reads them itself, and a second SIGTERM, from whatever process, means: at once.
-    Itself {
+/// The parent of the server, which decides how it stops and who reads its table and its time zone.
+pub(crate) enum Parent {
+    /// No supervisor. The server reads both itself, and a second SIGTERM stops it at once.
+    None {
         /// Reads the table.
         tables: Loader<Table>,
         /// Reads the time zone.
         zone: ZoneReader,
     },
-    /// A supervisor. What goes to a terminal's or a service's processes all together arrives twice, from
-    /// there and by way of the supervisor; so a second SIGTERM says nothing new, and SIGQUIT means: at
-    /// once. SIGHUP is the supervisor's: it hands the new table and the new time zone over.
+    /// A supervisor. A signal to a whole process group arrives twice, directly and from the
+    /// supervisor. So a second SIGTERM has no effect, and SIGQUIT stops the shard at once. On
+    /// SIGHUP the supervisor reads the files and sends the new table and time zone.
     Supervisor(Control),
 }
 
-/// The server with what surrounds it in a process of its own.
+/// A server, and its parent.
 pub(crate) struct Daemon {
     server: Server<MioNet>,
-    keeper: Keeper,
+    parent: Parent,
 }
 
 impl Daemon {
-    pub(crate) fn new(server: Server<MioNet>, keeper: Keeper) -> Daemon {
-        Daemon { server, keeper }
+    /// The event handler of `server`.
+    pub(crate) fn new(server: Server<MioNet>, parent: Parent) -> Daemon {
+        Daemon { server, parent }
     }
 
-    /// The last line of the log.
+    /// Writes the last line of the log.
     pub(crate) fn say_goodbye(&self) {
         let stats = self.server.stats();
         let connections = counted(stats.accepted, "connection");
@@ -50,21 +52,22 @@ impl Daemon {
     }
 
     fn terminate(&mut self, now: Moment) {
-        // The supervisor may have said what this signal means.
+        // The supervisor may have sent what this signal means.
         self.follow_instructions(now);
         if self.server.is_draining() {
-            if matches!(self.keeper, Keeper::Itself { .. }) {
+            if matches!(self.parent, Parent::None { .. }) {
                 self.stop_at_once(now);
             }
             return;
         }
-        match &self.keeper {
-            // Another process's signal. Whether a successor serves the backlog, the supervisor says.
-            Keeper::Supervisor(control) if control.answer(Answer::Drains).is_ok() => {
+        match &self.parent {
+            // The signal is not the supervisor's. It decides whether a successor serves the
+            // backlog.
+            Parent::Supervisor(control) if control.answer(Answer::Drains).is_ok() => {
                 self.say_that_it_drains();
                 self.server.drain_and_wait(now);
             }
-            Keeper::Supervisor(_) | Keeper::Itself { .. } => self.drain(now),
+            Parent::Supervisor(_) | Parent::None { .. } => self.drain(now),
         }
     }
 
@@ -86,7 +89,7 @@ impl Daemon {
         self.server.drain(now);
     }
 
-    /// The signal comes again and again; draining goes on as long as the kernel lets it.
+    /// SIGXCPU comes every second; draining goes on until the kernel sends SIGKILL.
     fn stop_for_want_of_cpu_time(&mut self, now: Moment) {
         if !self.server.is_draining() {
             log::error!("the limit of processor time is nearly reached (ulimit -t, LimitCPU=)");
@@ -101,17 +104,18 @@ impl Daemon {
     }
 
     fn start_reload(&mut self) {
-        // The wake-up of the last one may have failed; its table would wait for ever, and with it this.
+        // If waking the loop failed for the last load, its table would wait for ever, and so would
+        // this one.
         self.take_files();
-        if let Keeper::Itself { tables, zone } = &mut self.keeper {
+        if let Parent::None { tables, zone } = &mut self.parent {
             tables.order();
             zone.order();
         }
     }
 
-    /// Uses the table and the time zone that have been read.
+    /// Takes the table and the time zone that have been read, and uses them.
     fn take_files(&mut self) {
-        let Keeper::Itself { tables, zone } = &mut self.keeper else { return };
+        let Parent::None { tables, zone } = &mut self.parent else { return };
         let (table, rules) = (tables.take(), zone.take());
         match table {
             Some(Ok(table)) => {
@@ -131,15 +135,15 @@ impl Daemon {
         }
     }
 
-    /// Does what the supervisor has said, if there is one.
+    /// Handles the messages of the supervisor, if there is one.
     fn follow_instructions(&mut self, now: Moment) {
-        while let Keeper::Supervisor(control) = &self.keeper {
+        while let Parent::Supervisor(control) = &self.parent {
             let Some(instruction) = control.instruction() else { return };
             match instruction {
                 Instruction::UseTable { version, memory } => self.use_table(version, memory),
                 Instruction::KeepTable => self.server.keep_table(),
                 Instruction::UseZone { version, memory } => self.use_zone(version, memory),
-                // That the note came is a turn.
+                // Receiving the message was the turn.
                 Instruction::Turn => {}
                 Instruction::ServeBacklog if self.server.is_draining() => {
                     self.server.serve_backlog(now);
@@ -158,8 +162,8 @@ impl Daemon {
         }
     }
 
-    /// Uses the table in memory that the supervisor has sent. For want of a descriptor or of memory this can
-    /// fail: then the supervisor sends it again.
+    /// Uses the table that the supervisor has sent. Without a free descriptor or memory this fails,
+    /// and the supervisor sends it again.
     fn use_table(&mut self, version: u64, memory: Option<OwnedFd>) {
         match memory.ok_or_else(no_descriptor).and_then(Table::map) {
             Ok(table) => {
@@ -188,9 +192,9 @@ impl Daemon {
         }
     }
 
-    /// Tells the supervisor. If it is gone, the kernel has sent SIGTERM.
+    /// Sends a message to the supervisor. If it is gone, the kernel has sent SIGTERM.
     fn answer(&self, answer: Answer) {
-        if let Keeper::Supervisor(control) = &self.keeper {
+        if let Parent::Supervisor(control) = &self.parent {
             let _ = control.answer(answer);
         }
     }
@@ -203,12 +207,12 @@ impl Daemon {
 
     fn replace_table(&mut self, table: Table) {
         let old = self.server.replace_table(table);
-        // A big table takes milliseconds to free. If no thread can be had, then here.
+        // A big table takes milliseconds to free. If no thread can be started, it is freed here.
         let _ = in_a_thread(Box::new(move || drop(old)));
     }
 }
 
-/// Why a note came without the descriptor that was sent with it.
+/// The error if a message came without its descriptor.
 fn no_descriptor() -> io::Error {
     io::Error::other("no descriptor is free")
 }

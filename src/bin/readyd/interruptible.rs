@@ -1,11 +1,11 @@
-//! Work of the start that may take long, or wait for somebody: a configuration from a pipe, an account
-//! from a directory service, a table of gigabytes.
+//! Work at the start that may take long or block: a configuration from a pipe, an account from a
+//! directory service, a table of gigabytes.
 //!
-//! Invariant: SIGTERM and SIGINT end the start at once, whatever it does or waits for. The work is done
-//! in a thread, while the loop waits for its outcome and for signals; a process that returns from `main`
-//! ends its threads, also one that waits in open(2) or read(2).
+//! Invariant: SIGTERM and SIGINT end the start at once. A thread does the work, while the loop
+//! waits for its outcome and for signals. Returning from `main` ends all threads, even one that
+//! blocks in open(2) or read(2).
 //!
-//! SIGHUP and SIGUSR1 are kept by the kernel until the server serves: see
+//! SIGHUP and SIGUSR1 stay pending in the kernel until the server serves: see
 //! [`Reactor::watch_stopping_signals`].
 
 use crate::background::{Handover, in_a_thread};
@@ -17,21 +17,22 @@ use readyd::io::readiness::Readiness;
 use readyd::reactor::Reactor;
 use std::time::Duration;
 
-/// How long an outcome waits at most if waking the loop has failed.
+/// How long an outcome waits at most if waking the loop fails.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// What the loop waits for. Not generic, or the whole loop would be compiled for each type of outcome.
+/// What the loop waits for. Not generic: the whole loop would be compiled once for each type of
+/// outcome.
 enum Waiting<'a> {
-    /// That this says yes: there is an outcome.
+    /// Until this returns true: there is an outcome.
     Until(&'a mut dyn FnMut() -> bool),
-    /// Nothing more: there is one.
+    /// Nothing any more: there is an outcome.
     Done,
-    /// Nothing more: the process is to stop.
+    /// Nothing any more: the process is to stop.
     Stopped,
 }
 
 impl EventHandler for Waiting<'_> {
-    /// No socket is watched.
+    /// Never called: no socket is registered.
     fn on_ready(&mut self, _token: Token, _readiness: Readiness) {}
 
     fn on_wakeup(&mut self, wakeup: Wakeup, _now: Moment) {
@@ -50,12 +51,12 @@ impl EventHandler for Waiting<'_> {
     }
 }
 
-/// Does `work` in a thread, which has ended when this returns the outcome.
+/// Does `work` in a thread, and returns its outcome when the thread has ended.
 ///
 /// # Errors
 ///
-/// [`StartError::Stopped`] if a signal came first; the thread may then still be at work.
-/// [`StartError::System`] if there is no thread to be had, or epoll fails.
+/// [`StartError::Stopped`] if a signal came first; the thread may then still be running.
+/// [`StartError::System`] if no thread can be started, or epoll_wait(2) fails.
 pub(crate) fn run<T: Send + 'static>(
     reactor: &mut Reactor,
     work: impl FnOnce() -> T + Send + 'static,
@@ -69,8 +70,8 @@ pub(crate) fn run<T: Send + 'static>(
         outcome = handover.take();
         outcome.is_some()
     })?;
-    // It has nothing left to do but to end, and the next steps may need a process with one thread. A
-    // thread that panicked would have left no outcome.
+    // The thread has only to exit, and the next steps may need a process with one thread. It has
+    // not panicked: then there would be no outcome.
     let _ = thread.join();
     outcome.ok_or(StartError::Stopped)
 }

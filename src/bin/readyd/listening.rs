@@ -1,14 +1,15 @@
-//! From what is to be listened on to sockets that listen.
+//! Binding the listeners of the configuration, and listening.
 //!
-//! Invariant: all listeners are tried, so that all that cannot be had are reported at once. A required one
-//! that is missing ends the start, an optional one is a warning, and a server without any does not start.
+//! Invariant: all listeners are tried, so that all failures are reported at once. A required
+//! listener that fails ends the start, an optional one is a warning, and a server without any
+//! listener does not start.
 
 use crate::start::{StartError, take_all};
 use nix::errno::Errno;
-use readyd::config::listen::{Listen, Place, Presence};
+use readyd::config::listen::{BindTarget, Listen, Presence};
 use readyd::config::{Config, Located, Origin, Origins};
 use readyd::io::address::{Address, UnixAddress};
-use readyd::os::inherited::{self, InheritError};
+use readyd::os::inherited_fd::{self, InheritError};
 use readyd::os::listener::unix::Obstacle;
 use readyd::os::listener::{self, Listener, Port, TcpTimeouts, in_use, unix};
 use socket2::Socket;
@@ -18,25 +19,25 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
-/// A listening socket, and what was asked for, with the address that it has.
+/// A listening socket, and its configuration, with the address that it got.
 pub(crate) type Bound = (Listener, Listen);
 
-/// The sockets that were inherited, by number, or why they are none.
+/// The inherited sockets by number, or why a number is none.
 pub(crate) type Inherited = Vec<(u16, Result<Listener, InheritError>)>;
 
-/// Why a listener cannot be had.
+/// Why a listener failed.
 pub(crate) enum ListenFailure {
-    /// The system refuses.
+    /// socket(2), bind(2) or listen(2) failed.
     Bind { listen: Listen, address: SocketAddr, port: Port, error: io::Error },
-    /// The system refuses a unix socket.
+    /// socket(2) or bind(2) of a unix socket failed.
     BindUnix { listen: Listen, address: UnixAddress, error: io::Error },
     /// bind(2) would take the address, but no client could connect to it.
     Broadcast { listen: Listen, address: SocketAddr },
-    /// The descriptor that is named is no listener.
+    /// The number is not an inherited listening socket.
     Inherit { listen: Listen, error: InheritError },
     /// Two listeners, one of them inherited, have one address and serve different things there.
     SameAddress { listen: Listen, earlier: Listen, address: Address },
-    /// All were optional, and none could be had.
+    /// All listeners were optional, and all failed.
     NoneLeft,
 }
 
@@ -59,18 +60,18 @@ impl fmt::Display for ListenFailure {
             }
             ListenFailure::Broadcast { listen, address } => write!(
                 f,
-                "cannot listen on {}: it is the broadcast address of an interface, which no TCP client \
-                 can connect to (write the interface's own address, or :{} for all)",
+                "cannot listen on {}: it is the broadcast address of an interface, which no TCP \
+                 client can connect to (write the interface's own address, or :{} for all)",
                 named(listen, *address),
                 address.port()
             ),
             ListenFailure::Inherit { listen, error } => {
-                write!(f, "cannot listen on {}={}: {error}", listen.service.name(), listen.place)
+                write!(f, "cannot listen on {}={}: {error}", listen.service.name(), listen.target)
             }
             ListenFailure::SameAddress { listen, earlier, address } => write!(
                 f,
-                "cannot listen on {listen}: {earlier} has its address, {address}, already (leave one \
-                 of them out, or bind one to another address)"
+                "cannot listen on {listen}: {earlier} has its address, {address}, already (leave \
+                 one of them out, or bind one to another address)"
             ),
             ListenFailure::NoneLeft => f.write_str(
                 "there is nothing to listen on: all listeners are optional, and none is available",
@@ -79,18 +80,22 @@ impl fmt::Display for ListenFailure {
     }
 }
 
-/// The listener as it was written; with the address, if it has several.
+/// The text of the listener; with the address, if it has several.
 fn named(listen: &Listen, address: SocketAddr) -> String {
-    let (service, place) = (listen.service.name(), &listen.place);
-    match place {
-        Place::Localhost(_) | Place::AllAddresses(_) => format!("{service}={place} ({address})"),
-        Place::Address(_) | Place::Unix(_) | Place::Inherited(_) => format!("{service}={place}"),
+    let (service, target) = (listen.service.name(), &listen.target);
+    match target {
+        BindTarget::Localhost(_) | BindTarget::AllAddresses(_) => {
+            format!("{service}={target} ({address})")
+        }
+        BindTarget::Address(_) | BindTarget::Unix(_) | BindTarget::Inherited(_) => {
+            format!("{service}={target}")
+        }
     }
 }
 
 const RAISE_DESCRIPTOR_LIMIT: &str = "raise the descriptor limit with ulimit -n or LimitNOFILE=";
 
-/// What to do about a refusal.
+/// The remedy for an error of bind(2), if one is known.
 fn advice(address: SocketAddr, port: Port, error: &io::Error) -> Option<String> {
     let scope = match address {
         SocketAddr::V6(address) => address.scope_id(),
@@ -104,8 +109,8 @@ fn advice(address: SocketAddr, port: Port, error: &io::Error) -> Option<String> 
                 .to_owned()
         }
         Errno::EACCES => {
-            "ports below net.ipv4.ip_unprivileged_port_start, which is 1024 unless it was changed, need \
-             root or CAP_NET_BIND_SERVICE; choose another"
+            "ports below net.ipv4.ip_unprivileged_port_start, which is 1024 unless it was changed, \
+             need root or CAP_NET_BIND_SERVICE; choose another"
                 .to_owned()
         }
         Errno::ENODEV | Errno::EINVAL if scope != 0 => {
@@ -117,13 +122,14 @@ fn advice(address: SocketAddr, port: Port, error: &io::Error) -> Option<String> 
     })
 }
 
-/// The same, for a unix socket.
+/// The remedy for a unix socket.
 fn advice_on_unix(address: &UnixAddress, error: &io::Error) -> Option<String> {
     Some(match Errno::from_raw(error.raw_os_error()?) {
         Errno::EADDRINUSE => Obstacle::at(address).to_string(),
         Errno::ENOENT => "its directory does not exist; create it".to_owned(),
         Errno::EACCES => {
-            "this user may not create a file in that directory; choose another one, or change its mode"
+            "this user may not create a file in that directory; choose another one, or change its \
+             mode"
                 .to_owned()
         }
         Errno::EMFILE => RAISE_DESCRIPTOR_LIMIT.to_owned(),
@@ -131,15 +137,15 @@ fn advice_on_unix(address: &UnixAddress, error: &io::Error) -> Option<String> {
     })
 }
 
-/// The sockets that were inherited. Taken before anything else is opened: a number that stands for nothing
-/// now could stand for something of ours later.
+/// Takes the inherited sockets. Call it before anything else is opened: a number that is unused now
+/// could be one of our own descriptors later.
 pub(crate) fn take_inherited(config: &Config) -> Inherited {
-    let number = |listen: &Listen| match listen.place {
-        Place::Inherited(number) => Some(number),
+    let number = |listen: &Listen| match listen.target {
+        BindTarget::Inherited(number) => Some(number),
         _ => None,
     };
     let numbers = config.listeners.iter().filter_map(number);
-    numbers.map(|number| (number, inherited::listener(RawFd::from(number)))).collect()
+    numbers.map(|number| (number, inherited_fd::listener(RawFd::from(number)))).collect()
 }
 
 fn take_out(inherited: &mut Inherited, number: u16) -> Result<Listener, InheritError> {
@@ -148,12 +154,12 @@ fn take_out(inherited: &mut Inherited, number: u16) -> Result<Listener, InheritE
     inherited.swap_remove(found.ok_or_else(not_there)?).1
 }
 
-/// Binds, or takes from what was inherited, all that is to be listened on, `copies` times each, and listens.
-/// A copy has the same addresses as the first, in the same order, and sockets of its own. What was inherited
-/// comes with the first copy, and so do unix sockets, of which a path has one.
+/// Binds all listeners, or takes them from `inherited`, and listens. Each shard gets a copy,
+/// `copies` in all: the same addresses in the same order, with sockets of its own. Inherited
+/// sockets and unix sockets are in the first copy only.
 ///
-/// No socket listens before all are bound: where ports are shared, one that did and was closed would take
-/// clients from another server with it.
+/// No socket listens before all are bound: on a shared port, closing a socket that listened would
+/// reset clients that another server could have served.
 pub(crate) fn bind_all(
     config: &Config,
     origins: &Origins,
@@ -183,14 +189,13 @@ pub(crate) fn bind_all(
     Ok(all)
 }
 
-/// Which addresses could not be had, if the server got as far as that. Nothing listens, and what was
-/// inherited is left alone.
+/// The addresses that cannot be bound. No socket listens, and inherited sockets are not touched.
 pub(crate) fn obstacles(config: &Config, origins: &Origins) -> Vec<Located<StartError>> {
     let binding = Binding::of(config, 1);
     let mut tried = Tried::default();
     for (index, listen) in config.listeners.iter().enumerate() {
         binding.bind(&mut tried, origins.of_listener(index), listen);
-        // One at a time: there may not be descriptors for all.
+        // One at a time, because there may be too few descriptors for all.
         tried.claimed.clear();
     }
     tried.failures
@@ -204,11 +209,11 @@ struct Binding {
     port: Port,
 }
 
-/// A listener's sockets, none of which listens before all listeners have theirs.
+/// A listener's sockets. None of them listens before all listeners have theirs.
 struct Claimed<'a> {
     origin: Option<&'a Origin>,
     presence: Presence,
-    /// With the address that it has.
+    /// Its configuration, with the address that it got.
     listen: Listen,
     sockets: Sockets,
 }
@@ -218,11 +223,11 @@ enum Sockets {
     Bound(SocketAddr, Vec<Socket>),
     /// One for all copies.
     Unix(UnixAddress, unix::Bound),
-    /// It listens already.
+    /// An inherited socket, which listens already.
     Inherited(Listener),
 }
 
-/// What came of all listeners.
+/// The result of trying all listeners.
 #[derive(Default)]
 struct Tried<'a> {
     claimed: Vec<Claimed<'a>>,
@@ -245,7 +250,7 @@ impl<'a> Tried<'a> {
         }
     }
 
-    /// A listener that cannot be had: a warning if it is optional.
+    /// Notes a listener that failed: an error, or a warning if it is optional.
     fn missing(&mut self, origin: Option<&Origin>, presence: Presence, failure: ListenFailure) {
         match presence {
             Presence::Optional => {
@@ -261,7 +266,7 @@ impl<'a> Tried<'a> {
 
 impl Binding {
     fn of(config: &Config, copies: usize) -> Binding {
-        // A shard's sockets are one of several on each address.
+        // The sockets of several shards share each address.
         let is_shared = config.reuse_port || config.shards > 1;
         let port = if is_shared { Port::Shared } else { Port::Exclusive };
         Binding { backlog: config.backlog, timeouts: config.tcp_timeouts, copies, port }
@@ -276,8 +281,8 @@ impl Binding {
         let mut tried = Tried::default();
         for (index, listen) in config.listeners.iter().enumerate() {
             let origin = origins.of_listener(index);
-            match listen.place {
-                Place::Inherited(number) => {
+            match listen.target {
+                BindTarget::Inherited(number) => {
                     let socket = take_out(inherited, number);
                     tried.inherited(origin, listen.clone(), socket);
                 }
@@ -287,9 +292,9 @@ impl Binding {
         tried
     }
 
-    /// Binds one listener. One that was inherited is bound already.
+    /// Binds one listener, unless it is inherited.
     fn bind<'a>(&self, tried: &mut Tried<'a>, origin: Option<&'a Origin>, listen: &Listen) {
-        let Place::Unix(address) = &listen.place else {
+        let BindTarget::Unix(address) = &listen.target else {
             return self.bind_addresses(tried, origin, listen);
         };
         let (presence, listen) = (listen.presence, listen.clone());
@@ -312,21 +317,21 @@ impl Binding {
         origin: Option<&'a Origin>,
         listen: &Listen,
     ) {
-        // The port of the first, for those that follow.
+        // The port of the first address, which the second has to get, too.
         let mut chosen = None;
-        for (index, mut address) in listen.place.addresses().into_iter().enumerate() {
+        for (index, mut address) in listen.target.addresses().into_iter().enumerate() {
             address.set_port(chosen.unwrap_or(address.port()));
             let presence = if index == 0 { listen.presence } else { Presence::Optional };
             match self.bind_copies(listen, address) {
                 Ok((local, sockets)) => {
                     chosen = Some(local.port());
-                    let listen = Listen { place: Place::Address(local), ..listen.clone() };
+                    let listen = Listen { target: BindTarget::Address(local), ..listen.clone() };
                     let sockets = Sockets::Bound(local, sockets);
                     tried.claimed.push(Claimed { origin, presence, listen, sockets });
                 }
                 Err(failure) => {
                     tried.missing(origin, presence, failure);
-                    // Without the first, the second is not what was asked for.
+                    // If the first is missing, the second is of no use.
                     if presence == Presence::Required {
                         return;
                     }
@@ -335,7 +340,7 @@ impl Binding {
         }
     }
 
-    /// A socket for each copy, all on the address that the first was given, which comes with them.
+    /// Binds a socket for each copy, all on the address that the first one got, and returns both.
     fn bind_copies(
         &self,
         listen: &Listen,
@@ -388,8 +393,8 @@ impl Binding {
     }
 }
 
-/// Which listeners have an address that an earlier one has, and serve something else there. Of those that
-/// are bound here, reading the configuration has seen to that; an inherited one shows its address only now.
+/// The listeners that have the address of an earlier one, and another service. The configuration
+/// cannot contain such a pair unless one is inherited: its address is known only now.
 fn same_addresses(bound: &[Bound]) -> Result<Vec<Located<StartError>>, StartError> {
     let mut taken: BTreeMap<Address, &Listen> = BTreeMap::new();
     let mut failures = Vec::new();

@@ -1,23 +1,24 @@
-//! The table: loaded at the start, and loaded again off the loop.
+//! Loading the table: at the start, and again in a thread.
 
 use crate::background::{Ordered, Repeatable};
 use readyd::config::Config;
 use readyd::os::files;
 use readyd::reactor::Reactor;
-use readyd::table::{LoadError, Order, Table};
+use readyd::table::{ColumnOrder, LoadError, Table};
 use std::path::PathBuf;
 
 /// Where the lookup table comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct TableSource {
     pub(crate) path: Option<PathBuf>,
-    order: Order,
+    order: ColumnOrder,
     limit: u64,
     /// Whether it was a pipe at the start.
     was_pipe: bool,
 }
 
 impl TableSource {
+    /// The table that the configuration names.
     pub(crate) fn of(config: &Config) -> TableSource {
         TableSource {
             path: config.table.clone(),
@@ -27,33 +28,33 @@ impl TableSource {
         }
     }
 
-    /// Loads the table at the start: the embedded one if there is no file. It may come from a pipe, and
-    /// so take as long as its writer likes.
+    /// Loads the table at the start: the embedded one if there is no file. Reading a pipe blocks
+    /// until its writer has closed it.
     pub(crate) fn load(&mut self) -> Result<Table, LoadError> {
         let Some(path) = &self.path else { return Ok(Table::embedded()) };
         self.was_pipe = files::is_pipe(path);
         Table::load(path, self.order, self.limit)
     }
 
-    /// Loads the table while the server serves, from a regular file alone: a pipe would hold up this
-    /// load, and all that are ordered after it, until somebody writes.
+    /// Loads the table while the server serves, only from a regular file: a pipe would block this
+    /// load and all later ones.
     fn load_again(&self) -> Result<Table, String> {
         let Some(path) = &self.path else { return Ok(Table::embedded()) };
         Table::load_again(path, self.order, self.limit).map_err(|error| match error {
-            // `/dev/fd/63` may be gone by now, or be another file of this process.
+            // `/dev/fd/63` may be closed by now, or be another file of this process.
             LoadError::Open { .. } | LoadError::Kind { .. } if self.was_pipe => format!(
-                "table {path:?} was a pipe at the start, and what came from it cannot be read again; \
-                 to load another table, start with a regular file as --table"
+                "table {path:?} was a pipe at the start, and what came from it cannot be read \
+                 again; to load another table, start with a regular file as --table"
             ),
             error => error.to_string(),
         })
     }
 }
 
-/// What came of a load, or why nothing did.
+/// The result of a load, or why it failed.
 type Outcome<T> = Result<T, String>;
 
-/// Loads tables in a thread, and makes of each what is needed of it, a `T`.
+/// Loads tables in a thread, and converts each to a `T`.
 pub(crate) struct Loader<T> {
     path: Option<PathBuf>,
     loads: Repeatable<Outcome<T>>,
@@ -67,12 +68,12 @@ impl<T: Send + 'static> Loader<T> {
         reactor: &Reactor,
     ) -> Loader<T> {
         let path = source.path.clone();
-        // All that a load reads is read in here.
+        // This closure runs in the thread.
         let load = move || source.load_again().and_then(make);
         Loader { path, loads: Repeatable::new(reactor, load) }
     }
 
-    /// Begins to load the file again.
+    /// Orders a load of the file.
     pub(crate) fn order(&mut self) {
         let Some(path) = &self.path else {
             log::warn!("no table to reload: the table is the embedded one (see --table)");
@@ -90,7 +91,7 @@ impl<T: Send + 'static> Loader<T> {
         }
     }
 
-    /// What a load has come to, if one has ended. If another was ordered meanwhile, it begins.
+    /// The result of a load, if one has ended. If another was ordered meanwhile, it begins.
     pub(crate) fn take(&mut self) -> Option<Outcome<T>> {
         let (outcome, ordered_again) = self.loads.take()?;
         if ordered_again {

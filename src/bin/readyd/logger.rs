@@ -1,11 +1,11 @@
-//! The log on standard error, which may be a terminal, a file, a journal, or a pipe that nobody
-//! empties or that is closed.
+//! The log on standard error, which may be a terminal, a file, the journal, or a pipe that is full
+//! or closed.
 //!
 //! Invariant: logging neither blocks nor ends the server. poll(2) says beforehand whether a write
 //! would block: a pipe that is writable takes at least `PIPE_BUF` bytes, and no line is longer.
-//! Where that does not hold, a nonblocking description of our own is written to. A line that cannot be
-//! written now is dropped and counted, and the count is written when it can be. Each line is one write,
-//! so those of several processes do not mix.
+//! Where that does not hold, the logger writes to a nonblocking open file description of its own. A
+//! line that cannot be written at once is dropped and counted, and the count is written later. Each
+//! line is one write(2), so lines of several processes do not mix.
 
 use crate::shard;
 use bounded::{Bounded, PROGRAM};
@@ -29,10 +29,10 @@ use std::time::SystemTime;
 
 mod bounded;
 
-/// What a pipe takes at once if it takes anything, pipe(7).
+/// What a writable pipe takes at least, pipe(7).
 const PIPE_BUF: usize = 4096;
 
-/// Starts logging: flag over environment over file over `info`.
+/// Starts logging. The level is the first of: the flag, RUST_LOG, the file, `info`.
 pub(crate) fn start(config: &Config) {
     let mut builder = env_logger::Builder::new();
     match (config.log, env::var("RUST_LOG")) {
@@ -59,19 +59,19 @@ pub(crate) fn start(config: &Config) {
     }
     let logger = Bounded::new(builder.build(), config.limits.log_rate);
     log::set_max_level(logger.max_level());
-    // It fails if there is a logger already, and this is the only one.
+    // It fails only if there is a logger already, and there is none.
     let _ = log::set_boxed_logger(Box::new(logger));
 }
 
-/// Logs what this program says at `level`, and of what its libraries say only what is wrong: an event that
-/// a library notes is no news for an operator.
+/// Logs lines of this program at `level`, and of its libraries only warnings and errors: their
+/// other lines do not help an operator.
 fn log_at(builder: &mut env_logger::Builder, level: LevelFilter) {
     builder.filter_level(level.min(LevelFilter::Warn));
     builder.filter_module(PROGRAM, level);
 }
 
-/// What a shard is told of how much to log: what the command line says; or the file, if the environment,
-/// which the shard has too, says nothing.
+/// The log level for a shard: of the command line, or of the file if RUST_LOG, which the shard
+/// inherits, is not set.
 pub(crate) fn level_of_a_shard(config: &Config) -> Option<LevelFilter> {
     config.log.or(config.log_from_file.filter(|_| env::var("RUST_LOG").is_err()))
 }
@@ -80,8 +80,8 @@ fn wall_time() -> WallTime {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().into()
 }
 
-/// Whether standard error goes straight to the systemd journal, which adds the time itself and takes
-/// the priority from the front of the line, sd-daemon(3).
+/// Whether standard error is the systemd journal, which adds the time itself and reads the priority
+/// from the start of the line, sd-daemon(3).
 fn stderr_is_the_journal() -> bool {
     let (Ok(stream), Ok(stat)) = (env::var("JOURNAL_STREAM"), fstat(io::stderr())) else {
         return false;
@@ -98,7 +98,7 @@ fn priority(level: log::Level) -> u8 {
     }
 }
 
-/// `line`, of at most `PIPE_BUF` bytes. A longer one keeps its end, or the next would be part of it.
+/// `line` cut to `PIPE_BUF` bytes. A cut line keeps its line feed.
 fn cut(line: &[u8]) -> Cow<'_, [u8]> {
     match line.get(..PIPE_BUF - 1) {
         Some(start) if line.len() > PIPE_BUF => [start, b"\n"].concat().into(),
@@ -106,13 +106,14 @@ fn cut(line: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Standard error as a nonblocking description of our own, where that can be had and makes a difference.
+/// Opens standard error as a nonblocking open file description of our own, if that is possible and
+/// helps.
 ///
-/// A terminal that is writable may have room for part of a line only, and the write then waits for the
-/// rest. A pipe that is writable has room for a line, unless others, with which it is `shared`, have
-/// filled it meanwhile. Descriptor 2 itself cannot be made nonblocking: its description is the shell's,
-/// too. And what else it may be is written to as it is: to open a file again would be to write over its
-/// beginning, and a socket cannot be opened.
+/// A writable terminal may have room for a part of a line, and write(2) then blocks for the rest. A
+/// writable pipe has room for a line, unless processes that it is `shared` with have filled it
+/// meanwhile. O_NONBLOCK on descriptor 2 would affect the shell, which has the same open file
+/// description. Other files are written to through descriptor 2: a regular file that is opened
+/// again would be overwritten from its beginning, and a socket cannot be opened.
 pub(crate) fn own_description(shared: bool) -> Option<File> {
     let is_pipe = || {
         fstat(io::stderr()).is_ok_and(|stat| {
@@ -125,11 +126,11 @@ pub(crate) fn own_description(shared: bool) -> Option<File> {
     may_hold_up.then(open)?.ok()
 }
 
-/// Standard error, without waiting for it.
+/// Standard error, written without blocking.
 struct Sink {
     /// See [`own_description`].
     own: Option<File>,
-    /// Which of several processes says so.
+    /// What stands before each line: which of several processes logs it.
     prefix: String,
     dropped: u64,
 }
@@ -139,14 +140,14 @@ impl Sink {
         Sink { own: own_description(shared), prefix, dropped: 0 }
     }
 
-    /// Writes a line if it can be written whole without waiting.
+    /// Writes a line if write(2) would take all of it without blocking.
     fn write_now(&mut self, line: &[u8]) -> bool {
         let stderr = io::stderr();
         let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
         let writable = match poll(&mut fds, PollTimeout::ZERO) {
             Ok(_) => fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLOUT)),
             Err(Errno::EINTR) => false,
-            // What cannot be polled cannot block either.
+            // A file that poll(2) refuses cannot block either.
             Err(_) => true,
         };
         let written = match &mut self.own {

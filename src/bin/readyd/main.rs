@@ -1,8 +1,9 @@
-//! readyd, the server: reads its configuration, binds its listeners, and introduces the server to
-//! the reactor.
+//! readyd, the server: reads its configuration, binds its listeners, and runs the server on the
+//! reactor.
 //!
-//! Exit status: 0 after an orderly stop, 1 if it could not run (files, the system), 2 for a wrong command
-//! line or configuration file. If both kinds of errors are found, 2: the command has to be mended first.
+//! Exit status: 0 after an orderly stop, 1 if it could not run (files, the system), 2 for a wrong
+//! command line or configuration file. If both kinds of errors are found, 2: the command has to be
+//! corrected first.
 
 #![cfg_attr(
     not(test),
@@ -58,13 +59,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
-    // A stop may come before the flags have been read.
+    // A signal may come before the flags have been read.
     let check_only = arguments.iter().any(|argument| argument == "--check-config");
-    // Before anything that may take long, or wait for somebody.
+    // Before anything that may take long or block.
     let mut reactor = start::reactor()?;
     let Reading { command, origins, errors } = match read(arguments, &mut reactor) {
         Err(StartError::Stopped) => {
-            // What was to be logged, and how much, is not known yet.
+            // The log level of the configuration is not known yet.
             logger::start(&Config::default());
             return start::stopped(check_only);
         }
@@ -78,8 +79,8 @@ fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
     }
 }
 
-/// Reads the command line, and the configuration file if it names one. That may be a pipe, and so take as
-/// long as its writer likes; without a file no thread is needed.
+/// Reads the command line, and the configuration file if it names one. Reading a pipe may block, so
+/// a file is read in a thread.
 fn read(arguments: Vec<OsString>, reactor: &mut Reactor) -> Result<Reading, StartError> {
     let may_name_a_file =
         arguments.iter().any(|argument| argument.as_bytes().starts_with(b"--config"));
@@ -89,7 +90,8 @@ fn read(arguments: Vec<OsString>, reactor: &mut Reactor) -> Result<Reading, Star
     Ok(config::read(arguments))
 }
 
-/// Of a configuration with errors: these, and since it will not start and there is time, what else is wrong.
+/// The errors of a configuration, and since the server will not start anyway, the faults of files
+/// and system, too.
 fn all_that_is_wrong(
     config: Config,
     origins: Origins,
@@ -105,10 +107,10 @@ fn all_that_is_wrong(
     StartError::Flags { text: lines.collect::<Vec<_>>().join("\n"), status }
 }
 
-/// Prints on standard output what somebody has asked to read, before the process ends. A reader that has closed
-/// it does not want to read on, as head(1), and that is no failure.
+/// Prints a text that the user has asked for on standard output, before the process exits. EPIPE is
+/// no failure: a reader such as head(1) has read enough.
 pub(crate) fn print_for_people(text: &str) -> Result<(), StartError> {
-    // All is done but this, which a full pipe may hold up.
+    // Only this write is left, and a full pipe may block it: signals may end the process.
     let _ = reactor::unblock_stopping_signals();
     match print(text) {
         Err(StartError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -127,7 +129,7 @@ fn complain(errors: &str, status: u8) -> ExitCode {
     let _ = reactor::unblock_stopping_signals();
     let prefix = shard::own_prefix();
     let lines = errors.lines().map(|error| format!("readyd: {prefix}{error}\n"));
-    // In one write, for several processes may have something to say.
+    // In one write(2), because several processes may write.
     let _ = io::stderr().write_all(lines.collect::<String>().as_bytes());
     ExitCode::from(status)
 }

@@ -1,7 +1,7 @@
-//! What a process knows of being a shard: one of several servers that a supervisor looks after.
+//! This process as a shard: one of several servers that a supervisor runs.
 //!
-//! Invariant: a shard does not outlive its supervisor. When that ends, however it does, the kernel sends
-//! SIGTERM, and the shard drains.
+//! Invariant: a shard does not outlive its supervisor. When the supervisor ends, the kernel sends
+//! SIGTERM (PR_SET_PDEATHSIG), and the shard drains.
 
 use crate::control::Control;
 use crate::zone;
@@ -9,7 +9,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, getppid};
-use readyd::os::inherited::{self, InheritError};
+use readyd::os::inherited_fd::{self, InheritError};
 use readyd::server::stats::board::{Board, SEATS_PER_SHARD, Seat};
 use readyd::table::Table;
 use readyd::zone::ZoneRules;
@@ -19,38 +19,46 @@ use std::io;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-/// The environment variable that tells a process that it is a shard, and which.
+/// The environment variable with the [`ShardSpec`] of a shard.
 pub(crate) const VARIABLE: &str = "READYD_SHARD";
 
-/// What a supervisor tells a shard that it starts, as numbers in an environment variable: they are for
-/// nobody to type.
+/// What a supervisor passes to a shard at its start, as numbers in an environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Order {
+pub(crate) struct ShardSpec {
     /// Which shard, from 0.
     pub(crate) number: usize,
-    /// Its place on the board, from 0.
+    /// Its slot on the scoreboard, from 0.
     pub(crate) seat: usize,
-    /// The process that gave the order.
+    /// The pid of the supervisor.
     pub(crate) supervisor: i32,
-    /// How many of its listeners, from the first, no program but the supervisor has. Others were inherited by the
-    /// supervisor, and the program that made them may have them, too.
+    /// The number of its listeners, from the first, that only the supervisor has as well. The
+    /// supervisor has inherited the others, so its parent process may have them, too.
     pub(crate) own_listeners: usize,
-    /// When it began, on the system's monotonic clock, in nanoseconds.
+    /// When the supervisor started, in nanoseconds of CLOCK_MONOTONIC.
     pub(crate) began: u64,
-    /// The descriptor of the board for statistics.
+    /// The descriptor of the scoreboard.
     pub(crate) board: RawFd,
-    /// The descriptor of the memory that holds the table.
+    /// The descriptor of the memfd with the table.
     pub(crate) table: RawFd,
-    /// The descriptor of the memory that holds the rules of the time zone.
+    /// The descriptor of the memfd with the rules of the time zone.
     pub(crate) zone: RawFd,
-    /// The descriptor of the socket through which later tables come.
+    /// The descriptor of the socket to the supervisor.
     pub(crate) control: RawFd,
 }
 
-impl fmt::Display for Order {
+impl fmt::Display for ShardSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Order { number, seat, supervisor, own_listeners, began, board, table, zone, control } =
-            self;
+        let ShardSpec {
+            number,
+            seat,
+            supervisor,
+            own_listeners,
+            began,
+            board,
+            table,
+            zone,
+            control,
+        } = self;
         write!(
             f,
             "{number} {seat} {supervisor} {own_listeners} {began} {board} {table} {zone} {control}"
@@ -58,12 +66,12 @@ impl fmt::Display for Order {
     }
 }
 
-impl Order {
-    /// The order that `text` holds, if it is one.
-    fn parse(text: &str) -> Option<Order> {
+impl ShardSpec {
+    /// Parses the value of the variable.
+    fn parse(text: &str) -> Option<ShardSpec> {
         let mut words = text.split(' ');
         let mut number = || words.next()?.parse::<u64>().ok();
-        let order = Order {
+        let spec = ShardSpec {
             number: number()?.try_into().ok()?,
             seat: number()?.try_into().ok()?,
             supervisor: number()?.try_into().ok()?,
@@ -74,41 +82,42 @@ impl Order {
             zone: number()?.try_into().ok()?,
             control: number()?.try_into().ok()?,
         };
-        (words.next().is_none() && order.seat / SEATS_PER_SHARD == order.number).then_some(order)
+        (words.next().is_none() && spec.seat / SEATS_PER_SHARD == spec.number).then_some(spec)
     }
 }
 
-/// How people call shard `number`, which is counted from 0.
+/// The name of shard `number` in messages; `number` is counted from 0.
 pub(crate) fn name(number: usize) -> String {
     format!("shard {}", number + 1)
 }
 
-/// What stands before all that this process says: which shard it is, if it is one.
+/// The prefix of all messages of this process: its name, if it is a shard.
 pub(crate) fn own_prefix() -> String {
-    let order = env::var(VARIABLE).ok().and_then(|text| Order::parse(&text));
-    order.map(|order| format!("{}: ", name(order.number))).unwrap_or_default()
+    let spec = env::var(VARIABLE).ok().and_then(|text| ShardSpec::parse(&text));
+    spec.map(|spec| format!("{}: ", name(spec.number))).unwrap_or_default()
 }
 
-/// The time on the system's monotonic clock, which all processes share, in nanoseconds.
+/// The time of CLOCK_MONOTONIC, which all processes share, in nanoseconds.
 pub(crate) fn monotonic_nanos() -> u64 {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default();
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Why a process that was told to be a shard cannot be one.
+/// Why a process with the variable cannot be a shard.
 #[derive(Debug)]
 pub(crate) enum ShardError {
-    /// The variable does not hold an order.
+    /// The value of the variable is not a [`ShardSpec`].
     NoOrder(String),
-    /// The supervisor has ended meanwhile, or the variable came from somewhere else.
+    /// The parent process is not the supervisor: it has ended, or another process has set the
+    /// variable.
     NoSupervisor,
-    /// A descriptor that the order names was not inherited.
+    /// A descriptor of the variable was not inherited.
     Inherit(InheritError),
-    /// The board that was inherited cannot be read.
+    /// The scoreboard cannot be mapped.
     Board(io::Error),
-    /// The table that was inherited cannot be used.
+    /// The table cannot be mapped.
     Table(io::Error),
-    /// The rules of the time zone that were inherited cannot be used.
+    /// The rules of the time zone cannot be used.
     Zone(io::Error),
     /// The system refused.
     System(io::Error),
@@ -146,28 +155,29 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    /// What the environment says: `None` if this is no shard. To be called before the process opens
+    /// Reads the variable; `None` if this process is no shard. Call it before the process opens
     /// descriptors of its own.
     pub(crate) fn from_environment() -> Result<Option<Shard>, ShardError> {
         let Some(text) = env::var_os(VARIABLE) else { return Ok(None) };
         let text = text.to_string_lossy();
-        let order = Order::parse(&text).ok_or_else(|| ShardError::NoOrder(text.into_owned()))?;
-        let supervisor = Pid::from_raw(order.supervisor);
+        let spec = ShardSpec::parse(&text).ok_or_else(|| ShardError::NoOrder(text.into_owned()))?;
+        let supervisor = Pid::from_raw(spec.supervisor);
         prctl::set_pdeathsig(Signal::SIGTERM).map_err(|error| ShardError::System(error.into()))?;
-        // If it had ended before the call, nobody would tell: the parent is then another process.
+        // If the supervisor ended before the prctl(2), no signal will come: the parent is another
+        // process by now.
         if getppid() != supervisor {
             return Err(ShardError::NoSupervisor);
         }
-        let take = |number| inherited::take(number).map_err(ShardError::Inherit);
-        let board = Board::open(take(order.board)?).map_err(ShardError::Board)?;
-        let table = Table::map(take(order.table)?).map_err(ShardError::Table)?;
-        let zone = zone::map(take(order.zone)?).map_err(ShardError::Zone)?;
-        let control = Control::from(take(order.control)?);
-        // A program that is executed by its descriptor is called by that number in ps(1) and top(1).
+        let take = |number| inherited_fd::take(number).map_err(ShardError::Inherit);
+        let board = Board::open(take(spec.board)?).map_err(ShardError::Board)?;
+        let table = Table::map(take(spec.table)?).map_err(ShardError::Table)?;
+        let zone = zone::map(take(spec.zone)?).map_err(ShardError::Zone)?;
+        let control = Control::from(take(spec.control)?);
+        // After execveat(2), ps(1) and top(1) would show the number of the descriptor as the name.
         prctl::set_name(c"readyd").map_err(|error| ShardError::System(error.into()))?;
-        let age = Duration::from_nanos(monotonic_nanos().saturating_sub(order.began));
-        let seat = Seat::take(board, order.seat, age).map_err(ShardError::Board)?;
-        Ok(Some(Shard { own_listeners: order.own_listeners, table, zone, seat, control }))
+        let age = Duration::from_nanos(monotonic_nanos().saturating_sub(spec.began));
+        let seat = Seat::take(board, spec.seat, age).map_err(ShardError::Board)?;
+        Ok(Some(Shard { own_listeners: spec.own_listeners, table, zone, seat, control }))
     }
 
     /// How many of its listeners, from the first, no program but the supervisor has.
@@ -175,8 +185,8 @@ impl Shard {
         self.own_listeners
     }
 
-    /// What it has from the supervisor: the table and the time zone that all share, its place on the board,
-    /// and the socket through which later ones come.
+    /// What it has from the supervisor: the shared table and time zone, its slot on the scoreboard,
+    /// and the socket to the supervisor.
     pub(crate) fn into_parts(self) -> (Table, ZoneRules, Seat, Control) {
         (self.table, self.zone, self.seat, self.control)
     }

@@ -1,11 +1,11 @@
-//! From a configuration to a server that serves.
+//! Starting a server from a configuration.
 //!
-//! Invariant: what needs root's rights comes first (reading the table, binding the ports), then they
-//! are given up, and only then are bytes of clients read.
+//! Invariant: steps that need root's privileges come first (reading the table, binding the ports),
+//! then the privileges are dropped, and only then the server reads bytes of clients.
 
 use crate::check;
 use crate::child::{Ending, Program};
-use crate::daemon::{Daemon, Keeper};
+use crate::daemon::{Daemon, Parent};
 use crate::listening::{self, Bound, Inherited, ListenFailure};
 use crate::loader::{Loader, TableSource};
 use crate::shard::{self, Shard, ShardError};
@@ -13,16 +13,16 @@ use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, print, print_for_people, supervisor};
 use nix::unistd::getppid;
 use readyd::config::excess::Excess;
-use readyd::config::listen::{Listen, Place};
+use readyd::config::listen::{BindTarget, Listen};
 use readyd::config::{self, Config, Located, Origins};
 use readyd::counted::counted;
 use readyd::handlers::daytime::Calendar;
 use readyd::io::address::Address;
 use readyd::os::descriptors::{self, Budget, TooFewDescriptors};
-use readyd::os::inherited;
-use readyd::os::mapping;
+use readyd::os::inherited_fd;
 use readyd::os::memory;
-use readyd::os::privileges::{Account, AccountError, Rights};
+use readyd::os::privileges::{Account, AccountError, Credentials};
+use readyd::os::sealed_memfd;
 use readyd::os::usage::Meter;
 use readyd::reactor::Reactor;
 use readyd::server::Server;
@@ -41,7 +41,7 @@ pub(crate) enum StartError {
     Account(Account, AccountError),
     Table(LoadError),
     TooFewDescriptors(TooFewDescriptors),
-    /// A limit is more than the system gives: an error only for who asked for a check.
+    /// A limit exceeds the one of the system: an error only for `--check-config`.
     Excess(Excess),
     SharedTable(String),
     Shard(ShardError),
@@ -49,19 +49,19 @@ pub(crate) enum StartError {
     ShardFailed(usize, Ending),
     /// A shard, counted from 0, that could not be started, and why.
     ShardNotStarted(usize, String),
-    /// Shards that did not end in order when they were told to, by name.
+    /// Names of shards that exited with an error after they were told to stop.
     ShardsBroke(Vec<String>),
     /// SIGTERM or SIGINT came before the server served.
     Stopped,
     /// Standard output could not be written.
     Output(io::Error),
     System(&'static str, io::Error),
-    /// Flags or lines of the configuration file are wrong; what else is wrong stands there, too.
+    /// Flags or lines of the configuration file are wrong; other errors are included.
     Flags {
         text: String,
         status: u8,
     },
-    /// More than one, or one with its place.
+    /// Several errors, or one with its place in the configuration.
     Several(Vec<Located<StartError>>),
 }
 
@@ -95,25 +95,25 @@ impl fmt::Display for StartError {
     }
 }
 
-/// No error, if there are none.
+/// `Ok` if there are no errors.
 pub(crate) fn take_all(errors: Vec<Located<StartError>>) -> Result<(), StartError> {
     if errors.is_empty() { Ok(()) } else { Err(StartError::Several(errors)) }
 }
 
-/// The board on which shards count is a file to the kernel.
+/// The advice for EFBIG: to the kernel the scoreboard is a file.
 fn advice_on_memory(error: &io::Error) -> &'static str {
-    if error.kind() == ErrorKind::FileTooLarge { mapping::FILE_SIZE_ADVICE } else { "" }
+    if error.kind() == ErrorKind::FileTooLarge { sealed_memfd::FILE_SIZE_ADVICE } else { "" }
 }
 
-/// A loop that is told to stop from now on, whatever the start still does.
+/// A loop that receives stopping signals from now on.
 pub(crate) fn reactor() -> Result<Reactor, StartError> {
     let mut reactor = Reactor::new().map_err(|error| StartError::System("start epoll", error))?;
     reactor.watch_stopping_signals().map_err(|error| StartError::System("watch signals", error))?;
     Ok(reactor)
 }
 
-/// Serves until it is told to stop: alone, as a shard, or by way of shards. To be told so before it
-/// serves is in order, too.
+/// Runs until a signal stops it: as a server, as a shard, or as a supervisor of shards. A signal
+/// before it serves is no error.
 pub(crate) fn run(
     config: Config,
     origins: Origins,
@@ -134,7 +134,8 @@ pub(crate) fn run(
     }
 }
 
-/// What a stop comes to before the server serves. A script that waits for a check must not take it for passed.
+/// The result of a signal before the server serves. For `--check-config` it is an error, so that a
+/// script does not take the check for passed.
 pub(crate) fn stopped(check_only: bool) -> Result<(), StartError> {
     if check_only {
         return Err(StartError::Stopped);
@@ -143,15 +144,15 @@ pub(crate) fn stopped(check_only: bool) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Reads all that a start would read, and says what is wrong.
+/// `--check-config`: reads all files that a start would read, and reports all errors.
 fn check(config: Config, origins: Origins, reactor: &mut Reactor) -> Result<(), StartError> {
-    // An unknown zone is a warning here, too.
+    // An unknown zone is only a warning, as at a start.
     zone::first_rules(&zone::source(&config));
     take_all(faults(config, origins, reactor)?)?;
     print_for_people("the configuration is in order\n")
 }
 
-/// What is wrong with the configuration besides its flags and addresses.
+/// What is wrong with the configuration beyond its flags and addresses.
 pub(crate) fn faults(
     config: Config,
     origins: Origins,
@@ -161,7 +162,7 @@ pub(crate) fn faults(
     interruptible::run(reactor, move || check::faults(&config, &origins, limit))
 }
 
-/// Serves, in this process or by way of shards, or says all that is in the way.
+/// Serves, in this process or with shards, or reports all errors.
 fn start(
     config: &Config,
     origins: &Origins,
@@ -171,7 +172,7 @@ fn start(
 ) -> Result<(), StartError> {
     let limit = descriptors::raise_limit();
     if shard.is_none() && has_obstacles(config, origins, limit, &mut reactor)? {
-        // It will not start, so there is time to find out what else is wrong.
+        // The server will not start, so all other errors are looked for, too.
         let mut faults = faults(config.clone(), origins.clone(), &mut reactor)?;
         faults.extend(listening::obstacles(config, origins));
         return take_all(faults);
@@ -185,7 +186,7 @@ fn start(
         _ => supervisor::run(config, origins, inherited, reactor),
     };
     match outcome {
-        // Nothing has been bound by then.
+        // No address has been bound by then.
         Err(StartError::Table(error)) => {
             let mut faults = vec![check::of_the_table(origins, error)];
             faults.extend(listening::obstacles(config, origins));
@@ -195,8 +196,8 @@ fn start(
     }
 }
 
-/// Whether something is in the way that can be told before the table is read. Only to look up an account can
-/// take long, where accounts come from a directory service.
+/// Whether the start will fail for a reason that is known before the table is read. Of these checks
+/// only looking up an account in a directory service may take long.
 fn has_obstacles(
     config: &Config,
     origins: &Origins,
@@ -221,15 +222,15 @@ fn serve(
     descriptor_limit: usize,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
-    let rights = look_up(config.user.as_ref(), &mut reactor)?;
+    let credentials = resolve(config.user.as_ref(), &mut reactor)?;
     let is_shard = shard.is_some();
     let own_listeners = shard.as_ref().map(Shard::own_listeners);
-    let (table, zone_rules, keeper, seat) = match shard {
-        Some(shard) => keeper_of_a_shard(shard, &mut reactor)?,
-        None => keeper_of_its_own(config, &mut reactor)?,
+    let (table, zone_rules, parent, seat) = match shard {
+        Some(shard) => with_supervisor(shard, &mut reactor)?,
+        None => without_parent(config, &mut reactor)?,
     };
-    // What was read from a descriptor without a name here has been read: see --table /dev/fd/63.
-    inherited::close_others();
+    // The table may have been one of these descriptors (--table /dev/fd/63); it has been read.
+    inherited_fd::close_others();
     reactor.watch_signals().map_err(|error| StartError::System("watch signals", error))?;
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
     let net = net.measuring(Meter::open());
@@ -241,7 +242,7 @@ fn serve(
     if !is_shard {
         announce(config, &addresses(&listeners)?)?;
     }
-    give_up_rights(config, rights)?;
+    drop_privileges(config, credentials)?;
     let mut limits = config.limits.clone();
     limits.max_connections = max_connections(config.max_connections, budget);
     limits.memory_limit = memory_limit(config.memory_limit);
@@ -252,11 +253,11 @@ fn serve(
     let calendar = Calendar::new(zone_rules);
     let mut server = Server::new(net, limits, table, calendar, reactor.now());
     for (index, (listener, listen)) in listeners.into_iter().enumerate() {
-        // A supervisor accepts nobody from the sockets that it has bound for its shards. What another
-        // program does with a socket that it handed over is not known.
+        // A supervisor accepts no clients from the sockets that it has bound for its shards.
+        // Another program may accept from a socket that it has passed on.
         let is_own = match own_listeners {
             Some(count) => index < count,
-            None => !matches!(listen.place, Place::Inherited(_)),
+            None => !matches!(listen.target, BindTarget::Inherited(_)),
         };
         let result = if is_own {
             server.listen(listener, listen.service)
@@ -268,36 +269,37 @@ fn serve(
     if let Some(seat) = seat {
         server.share_statistics(Box::new(seat), getppid().as_raw().cast_unsigned());
     }
-    let mut daemon = Daemon::new(server, keeper);
+    let mut daemon = Daemon::new(server, parent);
     reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
     daemon.say_goodbye();
     Ok(())
 }
 
-/// What a server works with, and who looks after it: the table, the rules of the time zone, and a shard's seat.
-type Kept = (Table, ZoneRules, Keeper, Option<Seat>);
+/// What a server starts with: the table, the rules of the time zone, its parent, and a shard's slot
+/// on the scoreboard.
+type StartState = (Table, ZoneRules, Parent, Option<Seat>);
 
-/// Of a server that is alone: what it reads itself.
-fn keeper_of_its_own(config: &Config, reactor: &mut Reactor) -> Result<Kept, StartError> {
+/// Without a supervisor: the server reads the table and the time zone itself.
+fn without_parent(config: &Config, reactor: &mut Reactor) -> Result<StartState, StartError> {
     let (table, source) = first_table(config, Ok, reactor)?;
     let zone_source = zone::source(config);
     let rules = zone::first_rules(&zone_source);
     let tables = Loader::new(source, Ok, reactor);
     let zone = ZoneReader::new(zone_source, reactor);
-    Ok((table, rules, Keeper::Itself { tables, zone }, None))
+    Ok((table, rules, Parent::None { tables, zone }, None))
 }
 
-/// Of a shard: what it has from its supervisor.
-fn keeper_of_a_shard(shard: Shard, reactor: &mut Reactor) -> Result<Kept, StartError> {
+/// With a supervisor: the shard has inherited them.
+fn with_supervisor(shard: Shard, reactor: &mut Reactor) -> Result<StartState, StartError> {
     let (table, rules, seat, control) = shard.into_parts();
     reactor
         .watch_input(&control)
         .map_err(|error| StartError::System("watch the supervisor", error))?;
-    Ok((table, rules, Keeper::Supervisor(control), Some(seat)))
+    Ok((table, rules, Parent::Supervisor(control), Some(seat)))
 }
 
-/// Loads the table for the first time and makes of it what is needed, a `T`. Without a file there is
-/// nothing to wait for, and no thread is needed.
+/// Loads the table for the first time, and converts it to a `T`. Reading a file may block, so it is
+/// done in a thread.
 pub(crate) fn first_table<T: Send + 'static>(
     config: &Config,
     make: fn(Table) -> Result<T, String>,
@@ -321,38 +323,43 @@ pub(crate) fn first_table<T: Send + 'static>(
     })?
 }
 
-/// The account that is to be assumed, if one is. Where accounts come from a directory service, to look
-/// one up may take as long as its answer.
-pub(crate) fn look_up(
+/// Looks up the account of `--user`, if there is one, in a thread: a directory service may be slow
+/// to answer.
+pub(crate) fn resolve(
     user: Option<&Account>,
     reactor: &mut Reactor,
-) -> Result<Option<Rights>, StartError> {
+) -> Result<Option<Credentials>, StartError> {
     let Some(account) = user.cloned() else { return Ok(None) };
     interruptible::run(reactor, move || {
-        account.look_up().map(Some).map_err(|error| StartError::Account(account, error))
+        account.resolve().map(Some).map_err(|error| StartError::Account(account, error))
     })?
 }
 
-/// A shard is started after the rights were given up, so the user it runs as must be allowed to execute it.
+/// Checks that the account may execute the program: shards are started after the privileges are
+/// dropped.
 pub(crate) fn check_that_it_may_execute(
     config: &Config,
-    rights: &Rights,
+    credentials: &Credentials,
     program: &Program,
 ) -> Result<(), StartError> {
     let cannot = |error| StartError::System("look at the program's own file", error);
-    match (rights.may_execute(program).map_err(cannot)?, &config.user) {
-        (false, Some(account)) => {
-            Err(StartError::Account(account.clone(), AccountError::CannotExecute(rights.clone())))
-        }
+    match (credentials.may_execute(program).map_err(cannot)?, &config.user) {
+        (false, Some(account)) => Err(StartError::Account(
+            account.clone(),
+            AccountError::CannotExecute(credentials.clone()),
+        )),
         _ => Ok(()),
     }
 }
 
-/// Becomes the user that was asked for, if one was.
-pub(crate) fn give_up_rights(config: &Config, rights: Option<Rights>) -> Result<(), StartError> {
-    if let (Some(rights), Some(account)) = (rights, &config.user) {
-        rights.assume().map_err(|error| StartError::Account(account.clone(), error))?;
-        log::info!("serving as {account} ({rights})");
+/// Becomes the user of `--user`, if there is one.
+pub(crate) fn drop_privileges(
+    config: &Config,
+    credentials: Option<Credentials>,
+) -> Result<(), StartError> {
+    if let (Some(credentials), Some(account)) = (credentials, &config.user) {
+        credentials.drop_to().map_err(|error| StartError::Account(account.clone(), error))?;
+        log::info!("serving as {account} ({credentials})");
     }
     Ok(())
 }
@@ -366,7 +373,7 @@ pub(crate) fn addresses(bound: &[Bound]) -> Result<Vec<(Listen, Address)>, Start
     bound.iter().map(address).collect()
 }
 
-/// Tells the addresses, in the log and to whoever asked for them.
+/// Tells the addresses: in the log, and in the file or descriptor that the flags name.
 pub(crate) fn announce(config: &Config, addresses: &[(Listen, Address)]) -> Result<(), StartError> {
     let mut text = String::new();
     for (listen, address) in addresses {
@@ -374,11 +381,11 @@ pub(crate) fn announce(config: &Config, addresses: &[(Listen, Address)]) -> Resu
         log::info!("listening {service} {address}");
         text += &format!("{service} {address}\n");
     }
-    // A script that asked for them waits for them, so nobody is served if they cannot be told.
+    // A script may wait for the addresses, so the server does not serve if they cannot be printed.
     if config.print_addresses { print(&text) } else { Ok(()) }
 }
 
-/// As many connections as were asked for, or as many as there is room for.
+/// The most connections: of the flag, or as many as the descriptor limit has room for.
 fn max_connections(asked: Option<usize>, budget: Budget) -> usize {
     asked.unwrap_or_else(|| {
         let room = budget.room().min(Limits::MAX_CONNECTIONS_BOUND);
@@ -388,7 +395,7 @@ fn max_connections(asked: Option<usize>, budget: Budget) -> usize {
     })
 }
 
-/// As much as was asked for, or a share of what there is.
+/// The most bytes of buffers: of the flag, or a share of the memory.
 pub(crate) fn memory_limit(asked: Option<usize>) -> usize {
     const MIB: usize = 1 << 20;
     asked.unwrap_or_else(|| {

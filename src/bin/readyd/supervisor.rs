@@ -1,18 +1,19 @@
-//! `--shards COUNT`: a process that serves no client, and looks after the processes that do.
+//! `--shards COUNT`: the supervisor, a process that serves no client and runs the shards that do.
 //!
-//! It binds each shard's listeners, gives up root's rights if it is to, starts the shards, and starts
-//! another for each that ends or drains. It keeps the listeners open: a client that connects while a shard is
-//! missing waits in the kernel for its successor.
+//! It binds each shard's listeners, drops root's privileges for `--user`, starts the shards, and
+//! starts a successor for each shard that ends or drains. It keeps the listeners open: a client
+//! that connects while a shard is missing waits in the backlog for the successor.
 //!
-//! Invariants: a shard that ends harms the clients of no other. When the supervisor ends, so do the
-//! shards. It waits for no shard: each time limit that it keeps is its own, and ends in SIGKILL. It is woken
-//! by signals, by what a shard says, and by its own deadlines: a start, a look of the watchdog, an end.
+//! Invariants: a shard that ends harms no client of another shard. When the supervisor ends, so do
+//! the shards. It blocks on no shard: each time limit is its own, and ends in SIGKILL. Signals,
+//! messages of shards and its own deadlines (a start, a watchdog check, a kill) wake it.
 
 mod handover;
 mod idle;
-mod place;
 mod process;
+mod shard_slot;
 mod sockets;
+mod spawn_template;
 mod watchdog;
 
 use crate::child::{Ending, Program};
@@ -23,10 +24,9 @@ use crate::logger;
 use crate::shard::monotonic_nanos;
 use crate::start::{self, StartError};
 use crate::zone::{self, ZoneReader};
-use handover::{Sealed, SealedZone};
+use handover::{SealedTable, SealedZone};
 use idle::IdleWatch;
 use nix::sys::signal::Signal;
-use place::{Ended, Place};
 use process::Process;
 use readyd::config::{Config, Origins};
 use readyd::counted::counted;
@@ -34,63 +34,50 @@ use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
 use readyd::io::net::Token;
 use readyd::io::readiness::Readiness;
-use readyd::os::inherited;
-use readyd::reactor::{Inputs, Reactor};
-use readyd::server::limits::Limits;
+use readyd::os::inherited_fd;
+use readyd::reactor::Reactor;
 use readyd::server::stats::board::Board;
 use readyd::server::stats::publishing::Shards;
+use shard_slot::{Ended, ShardSlot};
 use sockets::Sockets;
-use std::fs::File;
+use spawn_template::{SpawnTemplate, config_of_a_shard};
 use std::io;
 use std::time::Duration;
 use watchdog::Watchdog;
 
-/// A process that has to end, because its drain timeout is over or it was told to end at once, has so long
-/// for it. Then it is killed.
+/// How long a process may take to exit after its drain timeout or SIGQUIT, before SIGKILL.
 const STOPPING_GRACE: Duration = Duration::from_secs(1);
-
-/// What all shards are started with.
-struct Orders {
-    /// The program that they run.
-    program: Program,
-    /// What is asked of each, but for its listeners.
-    config: Config,
-    board: Board,
-    /// When the supervisor began, on the system's monotonic clock.
-    began: u64,
-    table: Sealed,
-    zone: SealedZone,
-    /// What they write their log to, if it is not simply standard error.
-    log: Option<File>,
-    inputs: Inputs,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// A shard that ends is replaced.
     Serving,
-    /// All have been told to end, by then at the latest.
+    /// All shards have been told to exit, at the latest at the deadline.
     Stopping { deadline: Moment },
 }
 
 /// See the [module](self).
 struct Supervisor {
-    orders: Orders,
-    places: Vec<Place>,
+    template: SpawnTemplate,
+    slots: Vec<ShardSlot>,
     phase: Phase,
-    loader: Loader<Sealed>,
+    loader: Loader<SealedTable>,
     zone_reader: ZoneReader,
     idle: Option<IdleWatch>,
     watchdog: Option<Watchdog>,
-    /// What the board says of the shards.
+    /// What was last published about the shards.
     overview: Shards,
-    /// Why it was stopped, if it was not told to.
+    /// Why it stops, if no signal asked for it.
     failure: Option<StartError>,
-    /// Shards that ended otherwise than in order after they were told to.
+    /// Names of shards that exited with an error after they were told to stop.
     broken: Vec<String>,
 }
 
-/// Starts shards, looks after them until they have ended, and tells how it went.
+/// Starts the shards, and runs until all have exited.
+///
+/// # Errors
+///
+/// Why it could not start, why it stopped, or which shards exited with an error.
 pub(crate) fn run(
     config: &Config,
     origins: &Origins,
@@ -99,42 +86,42 @@ pub(crate) fn run(
 ) -> Result<(), StartError> {
     let program =
         Program::own().map_err(|error| StartError::System("open the program's own file", error))?;
-    let rights = start::look_up(config.user.as_ref(), &mut reactor)?;
-    if let Some(rights) = &rights {
-        start::check_that_it_may_execute(config, rights, &program)?;
+    let credentials = start::resolve(config.user.as_ref(), &mut reactor)?;
+    if let Some(credentials) = &credentials {
+        start::check_that_it_may_execute(config, credentials, &program)?;
     }
-    let (table, source) = start::first_table(config, Sealed::of, &mut reactor)?;
+    let (table, source) = start::first_table(config, SealedTable::of, &mut reactor)?;
     let zone_source = zone::source(config);
     let zone = SealedZone::of(zone::first_rules(&zone_source), 0)
         .map_err(|error| StartError::System("put the time zone into shared memory", error))?;
-    // What was read from a descriptor without a name here has been read: see --table /dev/fd/63.
-    inherited::close_others();
-    // SIGQUIT is among them: what is blocked here is blocked in the shards that it starts, until they
-    // watch it.
+    // The table may have been one of these descriptors (--table /dev/fd/63); it has been read.
+    inherited_fd::close_others();
+    // Children inherit the signal mask, SIGQUIT included: a signal that is sent before a shard
+    // opens its own signalfd stays pending.
     reactor
         .watch_signals_and(&[Signal::SIGCHLD])
         .map_err(|error| StartError::System("watch signals", error))?;
     let Sockets { addresses, of_shards } = sockets::for_each_shard(config, origins, inherited)?;
     start::announce(config, &addresses)?;
-    // While there is the right to open it.
+    // Opened while the privileges to do so are there.
     let log = logger::own_description(true);
-    start::give_up_rights(config, rights)?;
+    start::drop_privileges(config, credentials)?;
     let board = Board::create(config.shards)
         .map_err(|error| StartError::System("make the board for statistics", error))?;
     let inputs = reactor.inputs().map_err(|error| StartError::System("share epoll", error))?;
     let now = reactor.now();
-    let places = of_shards.into_iter().enumerate();
+    let slots = of_shards.into_iter().enumerate();
     let mut supervisor = Supervisor {
-        places: places.map(|(number, sockets)| Place::new(number, sockets, now)).collect(),
+        slots: slots.map(|(number, sockets)| ShardSlot::new(number, sockets, now)).collect(),
         phase: Phase::Serving,
-        loader: Loader::new(source, Sealed::of, &reactor),
+        loader: Loader::new(source, SealedTable::of, &reactor),
         zone_reader: ZoneReader::new(zone_source, &reactor),
         idle: config.limits.exit_on_idle.map(|limit| IdleWatch::new(limit, now)),
         watchdog: config.shard_timeout.map(|timeout| Watchdog::new(timeout, now)),
         overview: Shards::default(),
         failure: None,
         broken: Vec::new(),
-        orders: Orders {
+        template: SpawnTemplate {
             program,
             board,
             began: monotonic_nanos(),
@@ -152,46 +139,26 @@ pub(crate) fn run(
     supervisor.outcome()
 }
 
-/// What a shard is asked for: its part of what is bounded in total, and nothing that is the supervisor's.
-fn config_of_a_shard(config: &Config) -> Config {
-    let shards = config.shards;
-    let memory_limit = start::memory_limit(config.memory_limit).div_ceil(shards);
-    let log_rate = config.limits.log_rate.div_ceil(u32::try_from(shards).unwrap_or(u32::MAX));
-    Config {
-        listeners: Vec::new(),
-        reuse_port: false,
-        shards: 1,
-        user: None,
-        print_addresses: false,
-        table: None,
-        max_connections: config.max_connections.map(|total| total.div_ceil(shards)),
-        memory_limit: Some(memory_limit),
-        log: logger::level_of_a_shard(config),
-        limits: Limits { log_rate, exit_on_idle: None, ..config.limits.clone() },
-        ..config.clone()
-    }
-}
-
 impl Supervisor {
-    /// Tells all to end, the second time at once.
+    /// Drains all shards; the second time, stops them at once.
     fn terminate(&mut self, now: Moment) {
         if self.phase != Phase::Serving {
             return self.stop_at_once(now);
         }
-        log::info!("stopping {}", counted(self.places.len(), "shard"));
-        let deadline = now + self.orders.config.limits.drain_timeout + STOPPING_GRACE;
+        log::info!("stopping {}", counted(self.slots.len(), "shard"));
+        let deadline = now + self.template.config.limits.drain_timeout + STOPPING_GRACE;
         self.phase = Phase::Stopping { deadline };
-        self.places.iter_mut().for_each(|place| place.stop(now, deadline));
+        self.slots.iter_mut().for_each(|slot| slot.stop(now, deadline));
     }
 
     fn stop_at_once(&mut self, now: Moment) {
-        log::info!("stopping {} at once", counted(self.places.len(), "shard"));
+        log::info!("stopping {} at once", counted(self.slots.len(), "shard"));
         let deadline = now + STOPPING_GRACE;
         self.phase = Phase::Stopping { deadline };
-        for place in &mut self.places {
-            place.close();
-            place.give_up_starting();
-            for process in place.processes_mut() {
+        for slot in &mut self.slots {
+            slot.close();
+            slot.give_up_starting();
+            for process in slot.processes_mut() {
                 process.signal(Signal::SIGQUIT);
                 process.must_end_by(deadline);
             }
@@ -199,39 +166,41 @@ impl Supervisor {
     }
 
     fn processes_mut(&mut self) -> impl Iterator<Item = &mut Process> {
-        self.places.iter_mut().flat_map(Place::processes_mut)
+        self.slots.iter_mut().flat_map(ShardSlot::processes_mut)
     }
 
-    /// Does what the shards have asked for.
+    /// Handles the messages of the shards.
     fn take_answers(&mut self, now: Moment) {
-        for number in 0..self.places.len() {
-            let Some(place) = self.places.get_mut(number) else { return };
-            for (seat, answer) in place.take_answers() {
+        for number in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(number) else { return };
+            for (seat, answer) in slot.take_answers() {
                 match answer {
-                    // When all stop, it has been told to serve the backlog, and does.
+                    // All stop: the shard has been told to serve its backlog already.
                     Answer::Drains if self.phase != Phase::Serving => {}
                     Answer::Drains => {
-                        if place.drains(seat, &self.orders, now) {
-                            log::info!("{} drains; its successor starts at once", place.name());
+                        if slot.drains(seat, &self.template, now) {
+                            log::info!("{} drains; its successor starts at once", slot.name());
                         }
                     }
                     Answer::HasTable { .. }
                     | Answer::LacksTable { .. }
                     | Answer::HasZone { .. }
                     | Answer::LacksZone { .. } => {
-                        let mut processes = place.processes_mut();
+                        let mut processes = slot.processes_mut();
                         if let Some(process) = processes.find(|process| process.seat() == seat) {
-                            process.hear(answer, &self.orders, now);
+                            process.on_answer(answer, &self.template, now);
                         }
                     }
                     Answer::CannotExecute { errno } => {
                         let error = io::Error::from_raw_os_error(errno);
-                        let name = place.name();
+                        let name = slot.name();
                         log::error!("{name} cannot execute the program's own file: {error}");
                     }
                     Answer::IsIdle { question } | Answer::IsBusy { question } => {
                         let is_idle = matches!(answer, Answer::IsIdle { .. });
-                        self.idle.iter_mut().for_each(|idle| idle.hear(question, seat, is_idle));
+                        self.idle
+                            .iter_mut()
+                            .for_each(|idle| idle.on_answer(question, seat, is_idle));
                     }
                 }
             }
@@ -239,29 +208,29 @@ impl Supervisor {
     }
 
     fn report(&self, now: Moment) {
-        self.places.iter().flat_map(Place::processes).for_each(|it| it.signal(Signal::SIGUSR1));
+        self.slots.iter().flat_map(ShardSlot::processes).for_each(|it| it.signal(Signal::SIGUSR1));
         let uptime = now.since(Moment::START);
-        let total = self.orders.board.total();
+        let total = self.template.board.total();
         let report = total.report_of_shards(self.overview, uptime, std::process::id()).to_string();
         for line in report.lines() {
             log::info!("statistics: {line}");
         }
     }
 
-    /// Looks which processes have ended. One SIGCHLD may stand for several.
+    /// Reaps the processes that have ended. One SIGCHLD may stand for several.
     fn look_after_shards(&mut self, now: Moment) {
-        for number in 0..self.places.len() {
+        for number in 0..self.slots.len() {
             loop {
-                let Some(place) = self.places.get_mut(number) else { return };
-                let Some(ended) = place.take_ended(&self.orders, now) else { break };
+                let Some(slot) = self.slots.get_mut(number) else { return };
+                let Some(ended) = slot.take_ended(&self.template, now) else { break };
                 self.has_ended(number, ended, now);
             }
         }
     }
 
     fn has_ended(&mut self, number: usize, ended: Ended, now: Moment) {
-        let Some(place) = self.places.get_mut(number) else { return };
-        let name = place.name();
+        let Some(slot) = self.slots.get_mut(number) else { return };
+        let name = slot.name();
         match (ended, self.phase) {
             (Ended::Server(ending) | Ended::Drained(ending), Phase::Stopping { .. }) => {
                 if !ending.is_success() {
@@ -275,11 +244,11 @@ impl Supervisor {
             (Ended::Drained(ending), _) => {
                 log::error!("{name}: the old process did not end in order ({ending})");
             }
-            (Ended::Server(ending), _) if place.has_served() => {
-                let when = place.wait_for_a_successor(now);
+            (Ended::Server(ending), _) if slot.has_served() => {
+                let when = slot.wait_for_a_successor(now);
                 log::error!("{name} has ended ({ending}); another starts {when}");
             }
-            // What one cannot, the others cannot either, now or later.
+            // It never served: the other shards will fail in the same way, now and later.
             (Ended::Server(ending), _) => {
                 self.give_up(StartError::ShardFailed(number, ending), now);
             }
@@ -293,51 +262,51 @@ impl Supervisor {
         }
     }
 
-    /// Starts each shard whose time has come.
+    /// Starts each shard whose start is due.
     fn start_shards(&mut self, now: Moment) {
-        for number in 0..self.places.len() {
-            let Some(place) = self.places.get_mut(number) else { return };
+        for number in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(number) else { return };
             if matches!(self.phase, Phase::Stopping { deadline } if deadline <= now) {
-                place.give_up_starting();
+                slot.give_up_starting();
             }
-            match (place.start_if_due(&self.orders, now), self.phase) {
+            match (slot.start_if_due(&self.template, now), self.phase) {
                 (Ok(false), _) | (Ok(true), Phase::Serving) => {}
-                // It serves those who wait in the backlog, and ends.
-                (Ok(true), Phase::Stopping { deadline }) => place.stop(now, deadline),
+                // It serves the clients in the backlog, and exits.
+                (Ok(true), Phase::Stopping { deadline }) => slot.stop(now, deadline),
                 (Err(error), Phase::Stopping { .. }) => {
-                    log::error!("cannot start {}: {error}", place.name());
-                    place.give_up_starting();
+                    log::error!("cannot start {}: {error}", slot.name());
+                    slot.give_up_starting();
                 }
-                (Err(error), _) if !place.has_served() => {
+                (Err(error), _) if !slot.has_served() => {
                     self.give_up(StartError::ShardNotStarted(number, error.to_string()), now);
                 }
                 (Err(error), _) => {
-                    let when = place.wait_for_a_successor(now);
-                    log::error!("cannot start {}: {error}; tried again {when}", place.name());
+                    let when = slot.wait_for_a_successor(now);
+                    log::error!("cannot start {}: {error}; tried again {when}", slot.name());
                 }
             }
         }
     }
 
-    /// Ends processes that were told to end and have not.
+    /// Kills processes that were told to exit and have not.
     fn kill_overdue(&mut self, now: Moment) {
-        for place in &mut self.places {
-            for pid in place.kill_overdue(now) {
-                log::error!("{} (process {pid}) has not ended in time; killed", place.name());
+        for slot in &mut self.slots {
+            for pid in slot.kill_overdue(now) {
+                log::error!("{} (process {pid}) has not ended in time; killed", slot.name());
             }
         }
     }
 
-    /// Ends processes whose loops do not turn. Others take their places.
+    /// Kills processes whose loops do not turn. Successors take their slots.
     fn kill_stuck(&mut self, now: Moment) {
         let Some(watchdog) = self.watchdog.as_mut().filter(|_| self.phase == Phase::Serving) else {
             return;
         };
         let timeout = watchdog.timeout();
         let Some(look) = watchdog.look(now) else { return };
-        for place in &mut self.places {
-            for pid in place.kill_stuck(&self.orders, look) {
-                let name = place.name();
+        for slot in &mut self.slots {
+            for pid in slot.kill_stuck(&self.template, look) {
+                let name = slot.name();
                 log::error!(
                     "{name} (process {pid}) is stuck: its loop has not turned for {timeout:?} \
                      (--shard-timeout); killed"
@@ -347,27 +316,28 @@ impl Supervisor {
     }
 
     fn publish_overview(&mut self) {
-        let servers = || self.places.iter().filter_map(Place::server);
+        let servers = || self.slots.iter().filter_map(ShardSlot::server);
         let count = |is_so: fn(&Process) -> bool| servers().filter(|it| is_so(it)).count() as u64;
         let overview = Shards {
-            count: self.places.len() as u64,
+            count: self.slots.len() as u64,
             answering: count(Process::answers),
             with_newest_table: count(Process::has_newest_table),
         };
         if overview != self.overview {
             self.overview = overview;
-            self.orders.board.write_overview(&overview);
+            self.template.board.write_overview(&overview);
         }
     }
 
-    /// `--exit-on-idle`: when no shard has had a client for long enough, asks them whether that is still so.
+    /// `--exit-on-idle`: when no shard has had a client for that time, asks all whether this still
+    /// holds, and stops if it does.
     fn stop_if_idle(&mut self, now: Moment) {
         let Some(idle) = &mut self.idle else { return };
         if self.phase != Phase::Serving {
             return;
         }
-        let servers = self.places.iter().filter_map(Place::server);
-        match idle.turn(now, || self.orders.board.total(), servers.clone().map(Process::seat)) {
+        let servers = self.slots.iter().filter_map(ShardSlot::server);
+        match idle.turn(now, || self.template.board.total(), servers.clone().map(Process::seat)) {
             idle::Step::Wait => {}
             idle::Step::Ask { question } => {
                 servers.for_each(|process| process.line().hold_if_idle(question));
@@ -381,8 +351,8 @@ impl Supervisor {
     }
 
     fn next_wakeup(&self) -> Option<Moment> {
-        let processes = || self.places.iter().flat_map(Place::processes);
-        let starts = self.places.iter().filter_map(Place::starts_at);
+        let processes = || self.slots.iter().flat_map(ShardSlot::processes);
+        let starts = self.slots.iter().filter_map(ShardSlot::starts_at);
         let ends = processes().filter_map(Process::ends_by);
         let deliveries = processes().filter_map(Process::sends_again_at);
         let looks = match self.phase {
@@ -396,7 +366,7 @@ impl Supervisor {
     }
 
     fn outcome(self) -> Result<(), StartError> {
-        let stats = self.orders.board.total();
+        let stats = self.template.board.total();
         let connections = counted(stats.accepted, "connection");
         log::info!("stopped: {connections}, {}", counted(stats.requests, "request"));
         match self.failure {
@@ -408,16 +378,16 @@ impl Supervisor {
 }
 
 impl EventHandler for Supervisor {
-    /// It has no sockets of clients.
+    /// Never called: the supervisor registers no client sockets.
     fn on_ready(&mut self, _token: Token, _readiness: Readiness) {}
 
     fn on_wakeup(&mut self, wakeup: Wakeup, now: Moment) {
         match wakeup {
-            // It comes again and again, and is no second order.
+            // SIGXCPU comes every second, and is no second order to stop.
             Wakeup::CpuTimeLimit if self.phase != Phase::Serving => {}
             Wakeup::Terminate | Wakeup::CpuTimeLimit => self.terminate(now),
             Wakeup::ChildEnded => {
-                // What a process said before it ended tells why it did.
+                // The last message of a process may say why it ended.
                 self.take_answers(now);
                 self.look_after_shards(now);
             }
@@ -438,7 +408,7 @@ impl EventHandler for Supervisor {
         self.stop_if_idle(now);
         self.start_shards(now);
         self.publish_overview();
-        if self.phase != Phase::Serving && !self.places.iter().any(Place::is_in_use) {
+        if self.phase != Phase::Serving && !self.slots.iter().any(ShardSlot::is_in_use) {
             return LoopControl::Stop;
         }
         self.next_wakeup().map_or(LoopControl::Wait, LoopControl::WaitUntil)

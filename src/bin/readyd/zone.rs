@@ -1,8 +1,8 @@
-//! The rules of the time zone: read at the start, and again off the loop after SIGHUP.
+//! Reading the rules of the time zone: at the start, and again in a thread after SIGHUP.
 
 use crate::background::{Ordered, Repeatable};
 use readyd::config::Config;
-use readyd::os::mapping::{self, Mapping};
+use readyd::os::sealed_memfd::{self, SealedMemfd};
 use readyd::reactor::Reactor;
 use readyd::zone::ZoneRules;
 use readyd::zone::source::{ZoneError, ZoneSource};
@@ -10,7 +10,7 @@ use std::env;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// Where the rules come from: the environment, unless it is to be UTC.
+/// The source of the rules: TZ and TZDIR, unless the zone is UTC.
 pub(crate) fn source(config: &Config) -> ZoneSource {
     ZoneSource::new(config.zone, env::var_os("TZ").as_deref(), env::var_os("TZDIR").as_deref())
 }
@@ -23,31 +23,31 @@ pub(crate) fn first_rules(source: &ZoneSource) -> ZoneRules {
     })
 }
 
-/// Puts rules into memory that several processes can map.
+/// Copies rules into a sealed memfd.
 ///
 /// # Errors
 ///
 /// When the system has no descriptor or not enough memory.
 pub(crate) fn seal(rules: &ZoneRules) -> io::Result<OwnedFd> {
-    mapping::seal(c"readyd time zone", &[rules.as_bytes()])
+    sealed_memfd::seal(c"readyd time zone", &[rules.as_bytes()])
 }
 
-/// The rules that [`seal`] put there.
+/// The rules in a memfd that [`seal`] made.
 ///
 /// # Errors
 ///
-/// When they cannot be mapped, or are none.
+/// When mmap(2) fails, or the bytes are no rules.
 pub(crate) fn map(memory: OwnedFd) -> io::Result<ZoneRules> {
-    let bytes = Mapping::of_sealed(memory)?;
+    let bytes = SealedMemfd::of_sealed(memory)?;
     ZoneRules::from_bytes(&bytes).map_err(|error| io::Error::other(error.to_string()))
 }
 
-/// Says that there are new rules.
+/// Logs that there are new rules.
 pub(crate) fn say_that_it_changed() {
     log::info!("time zone read again: its rules have changed");
 }
 
-/// Says that there are no new rules.
+/// Logs that the zone cannot be read.
 pub(crate) fn complain(error: &ZoneError) {
     let level = match error {
         ZoneError::Unknown { .. } | ZoneError::Upward(_) => log::Level::Warn,
@@ -67,14 +67,14 @@ impl ZoneReader {
         ZoneReader(Repeatable::new(reactor, move || source.load()))
     }
 
-    /// Begins to read the zone again.
+    /// Orders a read of the zone.
     pub(crate) fn order(&mut self) {
         if let Ordered::NoThread(error) = self.0.order() {
             log::error!("the time zone stays as it was: cannot start a thread: {error}");
         }
     }
 
-    /// What reading has come to, if it has ended. If it was ordered again meanwhile, it begins.
+    /// The result of a read, if one has ended. If another was ordered meanwhile, it begins.
     pub(crate) fn take(&mut self) -> Option<Outcome> {
         let (outcome, ordered_again) = self.0.take()?;
         if ordered_again {

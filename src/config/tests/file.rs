@@ -94,7 +94,8 @@ fn field_server_15_a_line_that_is_not_utf8_is_named_and_the_others_are_judged() 
         format!("{path} line 1: --backlog \"many\": not a number (write it as 1000 or 10k)"),
         format!("{path} line 2: not valid UTF-8 (save the file as UTF-8 text)"),
         format!(
-            "{path} line 4: --log \"loud\": not a level (use off, error, warn, info, debug or trace)"
+            "{path} line 4: --log \"loud\": not a level (use off, error, warn, info, debug or \
+             trace)"
         ),
     ];
     assert_eq!(errors.lines().collect::<Vec<_>>(), expected);

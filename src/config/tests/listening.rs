@@ -1,7 +1,7 @@
 //! `--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...`
 
 use super::run;
-use crate::config::listen::{Listen, Place, Presence};
+use crate::config::listen::{BindTarget, Listen, Presence};
 use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
 
@@ -17,29 +17,29 @@ fn error(text: &str) -> String {
 fn every_service_can_listen_on_any_address() {
     for name in Service::NAMES {
         for address in ["127.0.0.1:9999", "0.0.0.0:0", "[::]:7", "[fe80::1%2]:65535"] {
-            let Listen { service, place, presence } = listen(&format!("{name}={address}"));
+            let Listen { service, target, presence } = listen(&format!("{name}={address}"));
             assert_eq!(presence, Presence::Required);
             assert_eq!(service.name(), name);
-            assert_eq!(place, Place::Address(address.parse().expect("an address")));
+            assert_eq!(target, BindTarget::Address(address.parse().expect("an address")));
         }
     }
 }
 
 #[test]
 fn a_socket_can_be_inherited() {
-    let Listen { service, place, .. } = listen("daytime=fd:65535,ack");
+    let Listen { service, target, .. } = listen("daytime=fd:65535,ack");
     assert_eq!(service, Service::DAYTIME.with(Options { format: Format::Ctime, ack: true }));
-    assert_eq!(place, Place::Inherited(65535));
+    assert_eq!(target, BindTarget::Inherited(65535));
 }
 
 #[test]
 fn field_server_21_a_unix_socket_can_be_listened_on() {
     for address in ["unix:/run/x.sock", "unix:@x", "unix:/with = and: and [brackets]"] {
-        let Listen { service, place, .. } = listen(&format!("daytime={address},ack"));
+        let Listen { service, target, .. } = listen(&format!("daytime={address},ack"));
         assert_eq!(service, Service::DAYTIME.with(Options { format: Format::Ctime, ack: true }));
-        assert_eq!(place, Place::Unix(address.parse().expect("an address")));
-        assert_eq!(place.to_string(), address);
-        assert_eq!(place.addresses(), []);
+        assert_eq!(target, BindTarget::Unix(address.parse().expect("an address")));
+        assert_eq!(target.to_string(), address);
+        assert_eq!(target.addresses(), []);
     }
     let example = "(write unix:/PATH, or unix:@NAME for a name in the abstract namespace)";
     assert_eq!(error("echo=unix:x.sock"), format!("\"x.sock\" is not an absolute path {example}"));
@@ -68,11 +68,12 @@ fn daytime_has_options() {
 #[test]
 fn field_server_13_any_listener_may_be_optional() {
     for name in Service::NAMES {
-        for place in ["127.0.0.1:0", "[::1]:7", "localhost:7", ":7", "fd:3", "unix:/a", "unix:@a"] {
-            let text = format!("{name}={place},optional");
+        for target in ["127.0.0.1:0", "[::1]:7", "localhost:7", ":7", "fd:3", "unix:/a", "unix:@a"]
+        {
+            let text = format!("{name}={target},optional");
             let listen = listen(&text);
             assert_eq!(listen.presence, Presence::Optional);
-            assert_eq!(listen.place.to_string(), place);
+            assert_eq!(listen.target.to_string(), target);
             assert_eq!(listen.to_string().parse(), Ok(listen));
         }
     }
@@ -81,7 +82,7 @@ fn field_server_13_any_listener_may_be_optional() {
 #[test]
 fn field_server_13_localhost_and_all_addresses_are_two_addresses() {
     let addresses = |text: &str| -> Vec<String> {
-        listen(text).place.addresses().iter().map(ToString::to_string).collect()
+        listen(text).target.addresses().iter().map(ToString::to_string).collect()
     };
     assert_eq!(addresses("echo=localhost:7"), ["127.0.0.1:7", "[::1]:7"]);
     assert_eq!(addresses("echo=:0"), ["0.0.0.0:0", "[::]:0"]);
@@ -119,7 +120,8 @@ fn field_server_12_one_address_has_one_listener() {
             let error = conflict(one, other, more).expect(other);
             let (shown, earlier) = (listen(other).to_string(), listen(one).to_string());
             let expected = format!(
-                "--listen {shown:?}: {earlier:?} has this address already (give one of them another)"
+                "--listen {shown:?}: {earlier:?} has this address already (give one of them \
+                 another)"
             );
             assert_eq!(error, expected);
         }
@@ -174,8 +176,8 @@ fn field_server_12_listeners_of_a_file_are_named_by_their_lines() {
     let file = super::TempFile::new(b"listen echo=127.0.0.1:7\n\nlisten time=127.0.0.1:7\n");
     let path = file.path();
     let expected = format!(
-        "{path} line 3: --listen \"time=127.0.0.1:7\": \"echo=127.0.0.1:7\" ({path} line 1) has this \
-         address already (give one of them another)"
+        "{path} line 3: --listen \"time=127.0.0.1:7\": \"echo=127.0.0.1:7\" ({path} line 1) has \
+         this address already (give one of them another)"
     );
     assert_eq!(run(&["--config", path]).unwrap_err().to_string(), expected);
     // The command line's replace the file's.

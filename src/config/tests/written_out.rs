@@ -1,6 +1,6 @@
 //! Any configuration, written out as flags and read again.
 
-use crate::config::listen::{Listen, Place, Presence};
+use crate::config::listen::{BindTarget, Listen, Presence};
 use crate::config::{Command, Config, from_args};
 use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
@@ -8,7 +8,7 @@ use crate::os::listener::TcpTimeouts;
 use crate::os::privileges::Account;
 use crate::server::access::{AccessRules, Cidr};
 use crate::server::limits::Limits;
-use crate::table::Order;
+use crate::table::ColumnOrder;
 use crate::zone::Zone;
 use log::LevelFilter;
 use proptest::collection::vec;
@@ -29,17 +29,18 @@ fn addresses() -> impl Strategy<Value = SocketAddr> {
         SocketAddr::from(SocketAddrV6::new(ip, port, 0, scope))
     });
     prop_oneof![4 => plain, 1 => link_local].prop_filter("one that can be listened on", |address| {
-        address.to_string().parse::<Place>().is_ok()
+        address.to_string().parse::<BindTarget>().is_ok()
     })
 }
 
-fn places() -> impl Strategy<Value = Place> {
+fn targets() -> impl Strategy<Value = BindTarget> {
     prop_oneof![
-        4 => addresses().prop_map(Place::Address),
-        1 => any::<u16>().prop_map(Place::Localhost),
-        1 => any::<u16>().prop_map(Place::AllAddresses),
-        1 => "unix:(/|@)[^,\\pC]{1,30}".prop_map(|text| Place::Unix(text.parse().expect("an address"))),
-        1 => any::<u16>().prop_map(Place::Inherited),
+        4 => addresses().prop_map(BindTarget::Address),
+        1 => any::<u16>().prop_map(BindTarget::Localhost),
+        1 => any::<u16>().prop_map(BindTarget::AllAddresses),
+        1 => "unix:(/|@)[^,\\pC]{1,30}"
+            .prop_map(|text| BindTarget::Unix(text.parse().expect("an address"))),
+        1 => any::<u16>().prop_map(BindTarget::Inherited),
     ]
 }
 
@@ -56,9 +57,9 @@ fn services() -> impl Strategy<Value = Service> {
 
 fn listeners() -> impl Strategy<Value = Listen> {
     let presence = select(vec![Presence::Required, Presence::Optional]);
-    (services(), places(), presence).prop_map(|(service, place, presence)| Listen {
+    (services(), targets(), presence).prop_map(|(service, target, presence)| Listen {
         service,
-        place,
+        target,
         presence,
     })
 }
@@ -130,7 +131,7 @@ fn timeouts() -> impl Strategy<Value = TcpTimeouts> {
 }
 
 fn configs() -> impl Strategy<Value = Config> {
-    let orders = select(vec![Order::KeyValue, Order::ValueKey]);
+    let orders = select(vec![ColumnOrder::KeyValue, ColumnOrder::ValueKey]);
     let zones = select(vec![Zone::Utc, Zone::Local]);
     let switches = (any::<bool>(), any::<bool>(), any::<bool>());
     let maxima = (option::of(1..=Limits::MAX_CONNECTIONS_BOUND), option::of(1..=usize::MAX));
@@ -178,17 +179,17 @@ fn configs() -> impl Strategy<Value = Config> {
 
 /// Leaves out what is refused together: two listeners of one port, descriptor or unix socket.
 fn settle(mut config: Config) -> Config {
-    let claim = |place: &Place| match place {
-        Place::Inherited(number) => format!("fd {number}"),
-        Place::Unix(address) => match address.path() {
+    let claim = |target: &BindTarget| match target {
+        BindTarget::Inherited(number) => format!("fd {number}"),
+        BindTarget::Unix(address) => match address.path() {
             // Two of them may be one file: `//a` and `/a`.
             Some(_) => "path".to_owned(),
             None => address.to_string(),
         },
         other => other.addresses()[0].port().to_string(),
     };
-    config.listeners.sort_by_key(|listen| claim(&listen.place));
-    config.listeners.dedup_by_key(|listen| claim(&listen.place));
+    config.listeners.sort_by_key(|listen| claim(&listen.target));
+    config.listeners.dedup_by_key(|listen| claim(&listen.target));
     config
 }
 

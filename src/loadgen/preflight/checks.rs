@@ -1,38 +1,40 @@
-//! What so many connections need of each limit.
+//! What N connections need of each limit.
 //!
-//! Numbers saturate: a demand beyond all bounds is simply too large.
+//! Numbers saturate instead of overflowing.
 
 use super::system::Reading;
-use super::{Demand, Finding, Limit, System, Verdict};
+use super::{Finding, Limit, Requirements, System, Verdict};
 use crate::counted::counted;
 
 mod ports;
 
-/// Descriptors that a process has open besides its connections: the standard three, epoll, a timer,
-/// pipes, files it reads or writes.
+/// Descriptors that a process has open for other things than connections: the standard three,
+/// epoll, a timer, pipes, files it reads or writes.
 const RESERVED_DESCRIPTORS: u64 = 32;
 
-/// Kernel memory of one end of a connection that does nothing, in bytes, on 64-bit Linux: socket,
-/// inode, file and epoll entry.
+/// Kernel memory of one end of an idle connection, in bytes, on 64-bit Linux: socket, inode, file
+/// and epoll entry.
 const KERNEL_BYTES: u64 = 4_000;
 
-/// What a program keeps of one end, in bytes.
+/// Memory of the program for one end, in bytes.
 const PROGRAM_BYTES: u64 = 256;
 
-/// Pages for one end of a connection with data under way: one for each direction.
+/// Pages for one end of a connection with data in flight: one for each direction.
 const ACTIVE_PAGES: u64 = 2;
 
-/// How limits on what others use as well are rounded up, so that what they open meanwhile fits, too.
+/// Advice for system-wide limits is rounded up to a multiple of this, so that other programs have
+/// room, too.
 const ROUNDING: u64 = 1 << 16;
 
-pub(super) fn all(system: &System, demand: &Demand) -> Vec<Finding> {
-    let mut findings = vec![nr_open(system, demand), worker_descriptors(system, demand)];
-    findings.extend(demand.local.then(|| server_descriptors(system, demand)));
-    findings.extend([open_files(system, demand), ports::local_ports(system, demand)]);
-    findings.extend(conntrack(system, demand));
-    findings.extend([memory(system, demand), tcp_memory(system, demand)]);
-    if demand.local {
-        findings.extend([accept_queue(system, demand), syn_queue(system, demand)]);
+pub(super) fn all(system: &System, requirements: &Requirements) -> Vec<Finding> {
+    let mut findings =
+        vec![nr_open(system, requirements), worker_descriptors(system, requirements)];
+    findings.extend(requirements.local.then(|| server_descriptors(system, requirements)));
+    findings.extend([open_files(system, requirements), ports::local_ports(system, requirements)]);
+    findings.extend(conntrack(system, requirements));
+    findings.extend([memory(system, requirements), tcp_memory(system, requirements)]);
+    if requirements.local {
+        findings.extend([accept_queue(system, requirements), syn_queue(system, requirements)]);
     }
     findings
 }
@@ -57,7 +59,7 @@ impl Finding {
         }
     }
 
-    /// Notes for how many connections what there is would do.
+    /// Sets the most connections that the limit allows.
     fn most(self, most: impl FnOnce(u64) -> u64) -> Finding {
         Finding { most: self.have.map(most), ..self }
     }
@@ -70,52 +72,52 @@ impl Finding {
     }
 }
 
-fn workers(demand: &Demand) -> u64 {
-    demand.workers.max(1)
+fn workers(requirements: &Requirements) -> u64 {
+    requirements.workers.max(1)
 }
 
-/// Ends of one connection that are on this machine.
-fn ends(demand: &Demand) -> u64 {
-    if demand.local { 2 } else { 1 }
+/// How many ends of a connection are on this machine: 1 or 2.
+fn ends(requirements: &Requirements) -> u64 {
+    if requirements.local { 2 } else { 1 }
 }
 
-fn descriptors_of_a_worker(demand: &Demand) -> u64 {
-    demand.connections.div_ceil(workers(demand)).saturating_add(RESERVED_DESCRIPTORS)
+fn descriptors_of_a_worker(requirements: &Requirements) -> u64 {
+    requirements.connections.div_ceil(workers(requirements)).saturating_add(RESERVED_DESCRIPTORS)
 }
 
-fn descriptors_of_the_server(demand: &Demand) -> u64 {
-    demand.connections.saturating_add(RESERVED_DESCRIPTORS)
+fn descriptors_of_the_server(requirements: &Requirements) -> u64 {
+    requirements.connections.saturating_add(RESERVED_DESCRIPTORS)
 }
 
-/// The connections of all workers, if each may have so many descriptors.
-fn connections_of_workers(demand: &Demand, descriptors: u64) -> u64 {
-    descriptors.saturating_sub(RESERVED_DESCRIPTORS).saturating_mul(workers(demand))
+/// The connections of all workers, if each may have this number of descriptors.
+fn connections_of_workers(requirements: &Requirements, descriptors: u64) -> u64 {
+    descriptors.saturating_sub(RESERVED_DESCRIPTORS).saturating_mul(workers(requirements))
 }
 
-/// The option that spreads the connections over enough processes; `None` if they have no room for
-/// one connection.
-fn more_workers(demand: &Demand, descriptors: u64) -> Option<String> {
+/// The option for enough worker processes; `None` if a process has no room for a connection.
+fn more_workers(requirements: &Requirements, descriptors: u64) -> Option<String> {
     let of_each = descriptors.saturating_sub(RESERVED_DESCRIPTORS);
     (of_each > 0).then(|| {
         format!("--workers {}   # processes with a limit of their own", {
-            demand.connections.div_ceil(of_each)
+            requirements.connections.div_ceil(of_each)
         })
     })
 }
 
-fn nr_open(system: &System, demand: &Demand) -> Finding {
-    let needed = descriptors_of_a_worker(demand);
-    let of_the_server = if demand.local { descriptors_of_the_server(demand) } else { 0 };
+fn nr_open(system: &System, requirements: &Requirements) -> Finding {
+    let needed = descriptors_of_a_worker(requirements);
+    let of_the_server =
+        if requirements.local { descriptors_of_the_server(requirements) } else { 0 };
     let finding = Finding::new(Limit::NrOpen, needed, &system.nr_open)
-        .most(|have| connections_of_workers(demand, have))
+        .most(|have| connections_of_workers(requirements, have))
         .remedy(|| format!("sysctl -w fs.nr_open={}   # as root", needed.max(of_the_server)));
-    with_more_workers(finding, demand)
+    with_more_workers(finding, requirements)
 }
 
-fn worker_descriptors(system: &System, demand: &Demand) -> Finding {
-    let needed = descriptors_of_a_worker(demand);
+fn worker_descriptors(system: &System, requirements: &Requirements) -> Finding {
+    let needed = descriptors_of_a_worker(requirements);
     let finding = Finding::new(Limit::WorkerDescriptors, needed, &reachable_descriptors(system))
-        .most(|have| connections_of_workers(demand, have))
+        .most(|have| connections_of_workers(requirements, have))
         .remedy(|| format!("ulimit -Hn {needed}   # as root, in the shell that starts readyc"))
         .remedy(|| {
             format!("prlimit --pid $$ --nofile={needed}:{needed}   # the same, also by sudo")
@@ -126,18 +128,18 @@ fn worker_descriptors(system: &System, demand: &Demand) -> Finding {
                  in anew"
             )
         });
-    with_more_workers(finding, demand)
+    with_more_workers(finding, requirements)
 }
 
-fn with_more_workers(mut finding: Finding, demand: &Demand) -> Finding {
+fn with_more_workers(mut finding: Finding, requirements: &Requirements) -> Finding {
     if finding.verdict == Verdict::Short {
-        finding.remedies.extend(finding.have.and_then(|have| more_workers(demand, have)));
+        finding.remedies.extend(finding.have.and_then(|have| more_workers(requirements, have)));
     }
     finding
 }
 
-/// How many descriptors a process of ours can have. It raises its soft limit to the hard one by
-/// itself; but if that is over `nr_open`, setrlimit(2) refuses, and the soft one stands.
+/// The descriptors that a process of ours can have. It raises its soft limit to the hard one; if
+/// that exceeds `nr_open`, setrlimit(2) says EPERM, and the soft limit stays.
 fn reachable_descriptors(system: &System) -> Reading<u64> {
     let limits = system.descriptors.clone()?;
     Ok(match system.nr_open {
@@ -146,8 +148,8 @@ fn reachable_descriptors(system: &System) -> Reading<u64> {
     })
 }
 
-fn server_descriptors(system: &System, demand: &Demand) -> Finding {
-    let needed = descriptors_of_the_server(demand);
+fn server_descriptors(system: &System, requirements: &Requirements) -> Finding {
+    let needed = descriptors_of_the_server(requirements);
     let have = reachable_descriptors(system);
     let mut finding = Finding::new(Limit::ServerDescriptors, needed, &have)
         .remedy(|| format!("ulimit -Hn {needed}   # as root, in the shell that starts the server"));
@@ -157,21 +159,22 @@ fn server_descriptors(system: &System, demand: &Demand) -> Finding {
     finding
 }
 
-fn open_files(system: &System, demand: &Demand) -> Finding {
-    let of_workers = RESERVED_DESCRIPTORS.saturating_mul(workers(demand));
-    let needed = demand.connections.saturating_mul(ends(demand)).saturating_add(of_workers);
+fn open_files(system: &System, requirements: &Requirements) -> Finding {
+    let of_workers = RESERVED_DESCRIPTORS.saturating_mul(workers(requirements));
+    let needed =
+        requirements.connections.saturating_mul(ends(requirements)).saturating_add(of_workers);
     let open = system.files_open.clone().unwrap_or_default();
     let have = left(&system.file_max, &system.files_open);
     Finding::new(Limit::OpenFiles, needed, &have)
-        .most(|have| have.saturating_sub(of_workers) / ends(demand))
+        .most(|have| have.saturating_sub(of_workers) / ends(requirements))
         .remedy(|| {
             format!("sysctl -w fs.file-max={}   # as root", rounded_up(open.saturating_add(needed)))
         })
 }
 
-fn conntrack(system: &System, demand: &Demand) -> Option<Finding> {
+fn conntrack(system: &System, requirements: &Requirements) -> Option<Finding> {
     let conntrack = system.conntrack.clone()?;
-    let needed = demand.connections;
+    let needed = requirements.connections;
     let have = conntrack.clone().map(|entries| entries.max.saturating_sub(entries.count));
     let followed = conntrack.map_or(0, |entries| entries.count);
     let finding = Finding::new(Limit::Conntrack, needed, &have).most(|have| have).remedy(|| {
@@ -183,9 +186,9 @@ fn conntrack(system: &System, demand: &Demand) -> Option<Finding> {
     Some(finding)
 }
 
-fn memory(system: &System, demand: &Demand) -> Finding {
-    let each = ends(demand).saturating_mul(KERNEL_BYTES + PROGRAM_BYTES);
-    let needed = demand.connections.saturating_mul(each);
+fn memory(system: &System, requirements: &Requirements) -> Finding {
+    let each = ends(requirements).saturating_mul(KERNEL_BYTES + PROGRAM_BYTES);
+    let needed = requirements.connections.saturating_mul(each);
     let have = match system.memory_in_cgroup.clone() {
         None => system.memory_available.clone(),
         Some(in_cgroup) => {
@@ -200,9 +203,9 @@ fn memory(system: &System, demand: &Demand) -> Finding {
         .remedy(|| format!("at most {}", counted(most, "connection")))
 }
 
-fn tcp_memory(system: &System, demand: &Demand) -> Finding {
-    let active = demand.connections.saturating_sub(demand.idle);
-    let needed = active.saturating_mul(ends(demand)).saturating_mul(ACTIVE_PAGES);
+fn tcp_memory(system: &System, requirements: &Requirements) -> Finding {
+    let active = requirements.connections.saturating_sub(requirements.idle);
+    let needed = active.saturating_mul(ends(requirements)).saturating_mul(ACTIVE_PAGES);
     let pressure = system.tcp_memory.clone().map(|pages| pages.pressure);
     let in_use = system.tcp_pages_in_use.clone().unwrap_or_default();
     let have = left(&pressure, &system.tcp_pages_in_use);
@@ -213,8 +216,8 @@ fn tcp_memory(system: &System, demand: &Demand) -> Finding {
     })
 }
 
-fn accept_queue(system: &System, demand: &Demand) -> Finding {
-    let needed = demand.connect_parallel.min(demand.connections);
+fn accept_queue(system: &System, requirements: &Requirements) -> Finding {
+    let needed = requirements.connect_parallel.min(requirements.connections);
     Finding::new(Limit::AcceptQueue, needed, &system.somaxconn)
         .remedy(|| {
             format!(
@@ -225,8 +228,8 @@ fn accept_queue(system: &System, demand: &Demand) -> Finding {
         .remedy(|| fewer_at_once(&system.somaxconn))
 }
 
-fn syn_queue(system: &System, demand: &Demand) -> Finding {
-    let needed = demand.connect_parallel.min(demand.connections);
+fn syn_queue(system: &System, requirements: &Requirements) -> Finding {
+    let needed = requirements.connect_parallel.min(requirements.connections);
     Finding::new(Limit::SynQueue, needed, &system.syn_backlog)
         .remedy(|| format!("sysctl -w net.ipv4.tcp_max_syn_backlog={needed}   # as root"))
         .remedy(|| fewer_at_once(&system.syn_backlog))
@@ -236,7 +239,7 @@ fn fewer_at_once(queue: &Reading<u64>) -> String {
     format!("--connect-parallel {}", queue.clone().unwrap_or_default().max(1))
 }
 
-/// What is left of a limit.
+/// The unused part of a limit.
 fn left(limit: &Reading<u64>, used: &Reading<u64>) -> Reading<u64> {
     Ok(limit.clone()?.saturating_sub(used.clone()?))
 }

@@ -1,10 +1,10 @@
-//! An examination as text: a table, what to do, and the most that can be had.
+//! A preflight report as text: a table, the remedies, and the most connections.
 
-use super::{Examination, Finding, Largest, Limit, Unit, Verdict};
+use super::{Finding, Limit, MaxConnections, PreflightReport, Unit, Verdict};
 use std::fmt;
 
 impl Limit {
-    /// The setting that it is, as sysctl(8) or the shell calls it.
+    /// The name of the setting in sysctl(8) or the shell.
     fn setting(self) -> Option<&'static str> {
         match self {
             Limit::NrOpen => Some("fs.nr_open"),
@@ -48,13 +48,13 @@ impl fmt::Display for Verdict {
     }
 }
 
-impl fmt::Display for Largest {
+impl fmt::Display for MaxConnections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (limited by {})", grouped(self.connections), self.limited_by)
     }
 }
 
-impl fmt::Display for Examination {
+impl fmt::Display for PreflightReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_table(f)?;
         for finding in &self.findings {
@@ -67,7 +67,7 @@ impl fmt::Display for Examination {
     }
 }
 
-impl Examination {
+impl PreflightReport {
     fn write_table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = ["limit", "needed", "have", ""].map(str::to_owned);
         let rows: Vec<[String; 4]> =
@@ -88,7 +88,7 @@ impl Examination {
 impl Finding {
     fn cells(&self) -> [String; 4] {
         let (needed, have) = match self.unit {
-            // Rounded apart, so that what is too little never looks equal.
+            // Rounded in opposite directions, so that too little never looks like enough.
             Unit::Bytes => (self.needed.div_ceil(1 << 20), self.have.map(|have| have >> 20)),
             Unit::Count | Unit::Pages => (self.needed, self.have),
         };

@@ -1,15 +1,15 @@
-//! Local addresses to connect from, as people write them.
+//! Parsing the local addresses to connect from.
 //!
-//! A connection is told apart by both addresses and both ports, tcp(7). So towards one server each
-//! address of ours has the whole range of local ports to itself, and more addresses mean more
-//! connections. On Linux all of 127.0.0.0/8 is local without being configured.
+//! Both addresses and both ports identify a connection. So each local address has the whole range
+//! of local ports towards one server, and more addresses allow more connections. On Linux all of
+//! 127.0.0.0/8 is local without being configured.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// Most addresses in one list.
+/// The most addresses in one list.
 pub const MOST_SOURCES: usize = 65_536;
 
 /// Why a list of source addresses cannot be used; the user's fault.
@@ -28,7 +28,7 @@ pub enum SourceError {
     MixedFamilies(String),
     /// A range ends before it begins.
     Backwards(String),
-    /// No connection can come from this address: it stands for all hosts, many, or none.
+    /// The address is not a unicast address: no connection can come from it.
     NotAHost(IpAddr),
     /// There are more than [`MOST_SOURCES`].
     TooMany,
@@ -64,13 +64,14 @@ impl fmt::Display for SourceError {
 
 impl std::error::Error for SourceError {}
 
-/// The addresses in `text`, in its order and each once: single addresses (`127.0.0.2`, `::1`), ranges
-/// with both ends (`127.0.0.2-127.0.0.40`) and networks (`127.1.0.0/24`), separated by commas.
+/// The addresses in `text`, in its order and each once: single addresses (`127.0.0.2`, `::1`),
+/// ranges with both ends (`127.0.0.2-127.0.0.40`) and networks (`127.1.0.0/24`), separated by
+/// commas.
 ///
-/// Of an IPv4 network the first address, which names the network, and the last, its broadcast address
-/// (RFC 919), are left out; of an IPv6 network the first, which any router answers to (RFC 4291,
-/// section 2.6.1). Networks that are too small to have them are taken whole: /31 and /32, RFC 3021,
-/// and /127 and /128, RFC 6164. Bits of a network's address behind its prefix do not matter.
+/// An IPv4 network stands for its addresses without the first, which names the network, and without
+/// the last, its broadcast address (RFC 919); an IPv6 network without the first, the anycast
+/// address of its routers (RFC 4291, section 2.6.1). Small networks are complete: /31 and /32 (RFC
+/// 3021), /127 and /128 (RFC 6164). Bits of the address after the prefix are ignored.
 ///
 /// # Errors
 ///
@@ -119,14 +120,14 @@ impl Family {
 
     fn address(self, bits: u128) -> IpAddr {
         match self {
-            // A span is made of addresses of its family, so an IPv4 address has 32 bits.
+            // Both ends are of the span's family, so an IPv4 address has 32 bits.
             Family::V4 => IpAddr::V4(Ipv4Addr::from_bits(bits as u32)),
             Family::V6 => IpAddr::V6(Ipv6Addr::from_bits(bits)),
         }
     }
 }
 
-/// Addresses in a row. Invariant: `first <= last`.
+/// A range of addresses. Invariant: `first <= last`.
 struct Span {
     family: Family,
     first: u128,
@@ -164,7 +165,7 @@ fn network_span(text: &str, network: &str, prefix: &str) -> Result<Span, SourceE
         .filter(|_| prefix.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|prefix| longest.checked_sub(prefix))
         .ok_or_else(|| SourceError::BadPrefix { network: text.to_owned(), longest })?;
-    // A shift by all 128 bits would overflow: then every bit is the host's.
+    // A shift by all 128 bits would overflow: the prefix is empty.
     let hosts = 1u128.checked_shl(host_bits.into()).map_or(u128::MAX, |size| size - 1);
     let (first, last) = (address & !hosts, address | hosts);
     Ok(match (family, host_bits) {
@@ -174,7 +175,7 @@ fn network_span(text: &str, network: &str, prefix: &str) -> Result<Span, SourceE
     })
 }
 
-/// IPv4 addresses written as IPv6 ones (`::ffff:127.0.0.1`) are IPv4: that is what connects.
+/// IPv4-mapped addresses (`::ffff:127.0.0.1`) count as IPv4, because the kernel connects with IPv4.
 fn address_bits(text: &str) -> Option<(Family, u128)> {
     match text.trim().parse::<IpAddr>().ok()?.to_canonical() {
         IpAddr::V4(address) => Some((Family::V4, address.to_bits().into())),

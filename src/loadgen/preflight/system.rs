@@ -1,7 +1,7 @@
-//! The limits of a system, read from its files and not from system calls, so that a copy of them in
-//! another directory will do.
+//! The limits of a system, read from files rather than by system calls, so that a copy of the files
+//! in another directory works, too.
 //!
-//! Invariant: whatever the files hold, reading them ends, in a value or in [`Unknown`].
+//! Invariant: with any content of the files, reading ends, with a value or with [`Unknown`].
 
 use crate::server::client_log::Escaped;
 use std::fmt;
@@ -9,11 +9,11 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-/// More than any of the files has: the longest, a list of every other port as reserved, has about
-/// 200 kB.
+/// The most bytes that are read of a file. The longest, a list of every second port, has about 200
+/// kB.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Why a limit is not known.
+/// Why a limit is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unknown {
     /// The file cannot be read, or is not there.
@@ -23,11 +23,11 @@ pub enum Unknown {
         /// What the system says.
         error: ErrorKind,
     },
-    /// The file does not hold what proc(5) says it does.
+    /// The file does not have the content that proc(5) describes.
     Nonsense {
         /// Its path below the root.
         file: &'static str,
-        /// What it holds.
+        /// Its content.
         text: String,
     },
 }
@@ -45,19 +45,19 @@ impl fmt::Display for Unknown {
 
 impl std::error::Error for Unknown {}
 
-/// What a file says, or why that is not known.
+/// The value of a file, or why it is unknown.
 pub type Reading<T> = Result<T, Unknown>;
 
 /// `RLIMIT_NOFILE`, getrlimit(2): descriptors that one process may have open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DescriptorLimits {
-    /// What holds now.
+    /// The soft limit, which holds now.
     pub soft: u64,
-    /// How far any process may raise the soft limit by itself; `u64::MAX` if it is unlimited.
+    /// The hard limit, to which a process may raise its soft one; `u64::MAX` if it is unlimited.
     pub hard: u64,
 }
 
-/// Ports in a row.
+/// A range of ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortRange {
     /// The lowest.
@@ -67,46 +67,47 @@ pub struct PortRange {
 }
 
 impl PortRange {
-    /// Whether `port` is among them.
+    /// Whether the range contains `port`.
     pub fn contains(&self, port: u16) -> bool {
         (self.first..=self.last).contains(&port)
     }
 }
 
-/// `net.ipv4.tcp_mem`, tcp(7): pages that all TCP buffers together may take. It holds for IPv6, too.
+/// `net.ipv4.tcp_mem`, tcp(7): pages that all TCP buffers together may take. It holds for IPv6,
+/// too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpMemory {
-    /// Below this, the kernel does not care.
+    /// Below this, the kernel does nothing.
     pub low: u64,
     /// From here on it shrinks buffers.
     pub pressure: u64,
-    /// From here on it takes no more.
+    /// From here on it allocates no more.
     pub max: u64,
 }
 
-/// Connections that the netfilter module conntrack follows.
+/// The table of netfilter's module conntrack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conntrack {
-    /// The most it follows; packets of any further one are dropped.
+    /// The most connections that it tracks; packets of further ones are dropped.
     pub max: u64,
-    /// Those it follows now.
+    /// The connections that it tracks now.
     pub count: u64,
 }
 
-/// The limits of a system, as they stand.
+/// The present limits of a system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct System {
     /// Descriptors of this process, and of those it starts.
     pub descriptors: Reading<DescriptorLimits>,
-    /// `fs.nr_open`: what no process's limit can be raised over.
+    /// `fs.nr_open`: the highest descriptor limit of any process.
     pub nr_open: Reading<u64>,
     /// `fs.file-max`: open files of all processes together.
     pub file_max: Reading<u64>,
     /// Files that are open now, in all processes.
     pub files_open: Reading<u64>,
-    /// `net.ipv4.ip_local_port_range`: where the kernel takes local ports from, for IPv4 and IPv6.
+    /// `net.ipv4.ip_local_port_range`: the range of local ports, for IPv4 and IPv6.
     pub local_ports: Reading<PortRange>,
-    /// `net.ipv4.ip_local_reserved_ports`: ports that it leaves out.
+    /// `net.ipv4.ip_local_reserved_ports`: ports of the range that the kernel does not use.
     pub reserved_ports: Reading<Vec<PortRange>>,
     /// Pages for TCP's buffers.
     pub tcp_memory: Reading<TcpMemory>,
@@ -114,11 +115,11 @@ pub struct System {
     pub tcp_pages_in_use: Reading<u64>,
     /// `net.core.somaxconn`: the longest queue of connections to be accepted.
     pub somaxconn: Reading<u64>,
-    /// `net.ipv4.tcp_max_syn_backlog`: the longest queue of connections half made.
+    /// `net.ipv4.tcp_max_syn_backlog`: the longest queue of handshakes that are not complete.
     pub syn_backlog: Reading<u64>,
-    /// Memory to be had without swapping, in bytes.
+    /// Memory available without swapping, in bytes.
     pub memory_available: Reading<u64>,
-    /// What is left in the control group, in bytes; `None` if that has no limit.
+    /// Memory left in the control group, in bytes; `None` if it has no limit.
     pub memory_in_cgroup: Option<Reading<u64>>,
     /// `None` if the module is not loaded.
     pub conntrack: Option<Reading<Conntrack>>,
@@ -126,14 +127,14 @@ pub struct System {
 
 impl System {
     /// Reads the limits below `root`: `/` for this system, or a directory with a copy of the files.
-    /// Those of the process are of the one that `root`'s `proc/self` is.
+    /// The limits of the process are those of `proc/self` below `root`.
     pub fn read(root: &Path) -> System {
         let files = Files { root };
         System {
             descriptors: files.read("proc/self/limits", descriptor_limits),
             nr_open: files.read("proc/sys/fs/nr_open", number),
             file_max: files.read("proc/sys/fs/file-max", number),
-            // Open files, a zero for old programs, and file-max once more.
+            // Three numbers: open files, a zero for old programs, and file-max again.
             files_open: files
                 .read("proc/sys/fs/file-nr", |text| numbers(text).map(|[open, _, _]| open)),
             local_ports: files.read("proc/sys/net/ipv4/ip_local_port_range", port_range),
@@ -161,7 +162,7 @@ impl Files<'_> {
         parse(&text).ok_or_else(|| Unknown::Nonsense { file, text: text.trim_end().to_owned() })
     }
 
-    /// As [`Files::read`], of a file that is there only if what it limits is in use.
+    /// As [`Files::read`], for a file that exists only if the feature it limits is in use.
     fn read_if_there<T>(
         &self,
         file: &'static str,
@@ -180,7 +181,7 @@ impl Files<'_> {
     }
 
     fn memory_in_cgroup(&self) -> Option<Reading<u64>> {
-        // The root group has no such file, and a group without a limit the word `max`.
+        // The root group has no such file; a group without a limit has the word `max`.
         let limit = match self.read_if_there("sys/fs/cgroup/memory.max", cgroup_limit)? {
             Ok(limit) => limit?,
             Err(unknown) => return Some(Err(unknown)),
@@ -205,7 +206,7 @@ fn numbers<const N: usize>(text: &str) -> Option<[u64; N]> {
     numbers?.try_into().ok()
 }
 
-/// Digits alone: `u64::from_str` would take `+5` as well.
+/// Only digits: `u64::from_str` would accept `+5`.
 fn digits(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }

@@ -1,6 +1,6 @@
 //! Examinations of systems that exist only as files in a directory.
 
-use super::{Demand, Examination, Finding, Limit, System, Verdict, examine};
+use super::{Finding, Limit, PreflightReport, Requirements, System, Verdict, examine};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -80,30 +80,34 @@ fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-/// So many connections to a server on this machine.
-fn local(connections: u64) -> Demand {
-    Demand {
+/// This number of connections to a server on this machine.
+fn local(connections: u64) -> Requirements {
+    Requirements {
         connections,
         destinations: addresses(&["127.0.0.1:9999"]),
         local: true,
-        ..Demand::default()
+        ..Requirements::default()
     }
 }
 
-/// So many connections to a server elsewhere.
-fn remote(connections: u64) -> Demand {
-    Demand { connections, destinations: addresses(&["192.0.2.7:9999"]), ..Demand::default() }
+/// This number of connections to a server elsewhere.
+fn remote(connections: u64) -> Requirements {
+    Requirements {
+        connections,
+        destinations: addresses(&["192.0.2.7:9999"]),
+        ..Requirements::default()
+    }
 }
 
-fn finding(examination: &Examination, what: Limit) -> &Finding {
-    let mut found = examination.findings.iter().filter(|finding| finding.what == what);
-    let first = found.next().unwrap_or_else(|| panic!("{what:?} is not in {examination:?}"));
+fn finding(report: &PreflightReport, what: Limit) -> &Finding {
+    let mut found = report.findings.iter().filter(|finding| finding.what == what);
+    let first = found.next().unwrap_or_else(|| panic!("{what:?} is not in {report:?}"));
     assert_eq!(found.next(), None, "found twice");
     first
 }
 
 /// The limits with this verdict.
-fn with_verdict(examination: &Examination, verdict: Verdict) -> Vec<Limit> {
-    let of_it = examination.findings.iter().filter(|finding| finding.verdict == verdict);
+fn with_verdict(report: &PreflightReport, verdict: Verdict) -> Vec<Limit> {
+    let of_it = report.findings.iter().filter(|finding| finding.verdict == verdict);
     of_it.map(|finding| finding.what).collect()
 }

@@ -1,11 +1,11 @@
 //! The charts of a report: its percentiles, and how it went over time.
 
 use super::svg::{Axis, Chart, Line};
-use super::table::{Table, Tone};
+use super::table::{Severity, Table};
 use super::units::{count, micros, nearly_all, number, span};
 use super::{Histogram, Report, Second};
 
-/// More points than this cannot be told apart on a page.
+/// The most points: more cannot be distinguished on a page.
 const MOST_POINTS: usize = 400;
 
 /// The shade over what came before the measured part.
@@ -52,13 +52,13 @@ impl Timeline {
         &self,
         title: &'static str,
         lines: Vec<Line>,
-        spanning: Option<&'static str>,
+        log_label: Option<&'static str>,
         name: fn(f64) -> String,
     ) -> Chart {
         let values = || lines.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value);
         let values: Vec<f64> = values().collect();
-        let y = match spanning {
-            Some(label) => Axis::spanning(label, values.iter().copied(), name),
+        let y = match log_label {
+            Some(label) => Axis::log_axis(label, values.iter().copied(), name),
             None => Axis::linear("a second", values.iter().copied(), name),
         };
         let times = self.seconds.iter().map(|second| second.t_s);
@@ -132,9 +132,9 @@ impl Timeline {
         let mut table = Table::new("Second by second", &[&head[..], &["longest"]].concat());
         let time = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), micros);
         for second in &self.seconds {
-            let tone = if second.errors > 0 { Tone::Bad } else { Tone::Plain };
+            let severity = if second.errors > 0 { Severity::Bad } else { Severity::Plain };
             table.push(
-                tone,
+                severity,
                 [
                     number(second.t_s),
                     count(second.connections),
@@ -191,10 +191,11 @@ pub(crate) fn percentiles(report: &Report) -> Chart {
     distributions(&[("latency", &histograms.latency), ("service", &histograms.service)])
 }
 
-/// Distributions by percentile, each nine of a percentile as far from the one before as that from its.
+/// Distributions by percentile, each nine of a percentile as far from the one before as that from
+/// its.
 pub(crate) fn distributions(named: &[(&'static str, &Histogram)]) -> Chart {
     let most = named.iter().map(|(_, times)| times.count()).max().unwrap_or(0);
-    // The last place is that of the longest of all: 99.9 % of a thousand, 99.99 % of ten thousand.
+    // The axis ends at the longest of all: 99.9 % of a thousand, 99.99 % of ten thousand.
     let nines = (most.max(10) as f64).log10().clamp(1.0, 7.0);
     let place = |quantile: f64| (-(1.0 - quantile).max(1e-12).log10()).clamp(0.0, nines);
     let line = |&(name, times): &(&'static str, &Histogram)| {
@@ -226,14 +227,14 @@ pub(crate) fn distributions(named: &[(&'static str, &Histogram)]) -> Chart {
         title: "Time by percentile",
         description: described(&lines, micros),
         x: Axis::new("percentile", (0.0, nines), ticks),
-        y: Axis::spanning("time", values.iter().copied(), micros),
+        y: Axis::log_axis("time", values.iter().copied(), micros),
         hints: if most == 0 { Vec::new() } else { hints.collect() },
         lines,
         shade: None,
     }
 }
 
-/// A percentage without the noise of its binary representation.
+/// A percentage without binary rounding noise.
 fn trimmed(percent: f64) -> String {
     let text = format!("{percent:.5}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

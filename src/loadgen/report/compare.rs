@@ -1,11 +1,11 @@
 //! Two runs side by side, and whether the second is worse.
 //!
-//! Invariant: a change is called one only if it is larger than what was asked to be tolerated *and*
-//! larger than what the runs vary by themselves. Only a figure that users of the server feel makes a
-//! regression of it. Two runs that did not measure the same are never judged.
+//! Invariant: a change is clear only if it exceeds the requested tolerance *and* the variation
+//! within the runs. Only figures that users of the server notice make a regression. Two runs that
+//! did not measure the same are never judged.
 
-use super::table::{Table, Tone};
-use super::text::{Page, Paint};
+use super::table::{Severity, Table};
+use super::text::{AnsiStyle, Page};
 use super::units::{change, percent};
 use super::{Report, TextOptions};
 use figures::changes;
@@ -21,76 +21,76 @@ mod tests;
 pub use page::html;
 
 /// What a reader must know before believing the verdict.
-const CAVEAT: &str = "One pair of runs proves little, and of short runs next to nothing: what differs \
-    from run to run cannot be seen in either. Repeat both, in turns, for 10 s or longer, and believe \
-    what stays.";
+const CAVEAT: &str = "One pair of runs proves little, and of short runs next to nothing: what \
+    differs from run to run cannot be seen in either. Repeat both, in turns, for 10 s or longer, \
+    and believe what stays.";
 
-/// What became of a value.
+/// How a value has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// Not more than the runs vary by themselves, or than is tolerated.
+    /// The change is within the tolerance or the variation of the runs.
     NoClearChange,
     /// Clearly better.
     Better,
     /// Clearly worse.
     Worse,
-    /// There is nothing to compare.
+    /// A value is missing.
     Unknown,
 }
 
-/// What follows if a value got clearly worse.
+/// What follows if a value got clearly worse: it fails the comparison, or it is only reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
+pub enum Significance {
     /// The comparison as a whole is a regression.
     Decides,
-    /// It is told, and the verdict stays what it was: the value varies too much from run to run, or
-    /// its users do not feel it.
+    /// It is reported without changing the verdict: the value varies too much from run to run, or
+    /// users do not notice it.
     Warns,
 }
 
 /// A value of both runs.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// What it is.
+    /// Its name.
     pub name: &'static str,
-    /// Of the first run, in the unit that `shown` knows.
+    /// The value of the first run, in the unit of `shown`.
     pub before: f64,
-    /// Of the second.
+    /// The value of the second run.
     pub after: f64,
-    /// By how much, relative to the first; absent if the first is zero.
+    /// The change relative to the first; `None` if the first is zero.
     pub relative: Option<f64>,
-    /// The relative change that proves nothing: the largest of what was asked to be tolerated, what the
-    /// runs vary by themselves and, of a latency, what scheduling alone makes of it.
+    /// The relative change that proves nothing: the largest of the requested tolerance, the
+    /// variation within the runs and, for a latency, the effect of scheduling.
     pub tolerance: f64,
-    /// What that amounts to.
+    /// The result.
     pub finding: Finding,
-    /// What it bears on.
-    pub weight: Weight,
+    /// What follows if it is clearly worse.
+    pub significance: Significance,
     shown: fn(f64) -> String,
 }
 
 impl Change {
-    fn is(&self, finding: Finding, weight: Weight) -> bool {
-        (self.finding, self.weight) == (finding, weight)
+    fn is(&self, finding: Finding, significance: Significance) -> bool {
+        (self.finding, self.significance) == (finding, significance)
     }
 
-    fn judgement(&self) -> (Tone, &'static str) {
-        match (self.finding, self.weight) {
-            (Finding::NoClearChange, _) => (Tone::Plain, "no clear change"),
-            (Finding::Better, _) => (Tone::Good, "better"),
-            (Finding::Worse, Weight::Decides) => (Tone::Bad, "WORSE"),
-            (Finding::Worse, Weight::Warns) => (Tone::Plain, "worse (warning)"),
-            (Finding::Unknown, _) => (Tone::Plain, "unknown"),
+    fn judgement(&self) -> (Severity, &'static str) {
+        match (self.finding, self.significance) {
+            (Finding::NoClearChange, _) => (Severity::Plain, "no clear change"),
+            (Finding::Better, _) => (Severity::Good, "better"),
+            (Finding::Worse, Significance::Decides) => (Severity::Bad, "WORSE"),
+            (Finding::Worse, Significance::Warns) => (Severity::Plain, "worse (warning)"),
+            (Finding::Unknown, _) => (Severity::Plain, "unknown"),
         }
     }
 }
 
-/// What the comparison of two runs says as a whole.
+/// The overall result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing that decides got clearly worse.
+    /// No value that decides got clearly worse.
     NoRegression,
-    /// Something that decides got clearly worse.
+    /// A value that decides got clearly worse.
     Regression,
     /// The runs did not measure the same.
     NotComparable,
@@ -108,16 +108,16 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares two runs. A change of at most `threshold`, such as 0.1 for 10 %, is no regression; in
-    /// runs of less than ten seconds even a larger one is none.
+    /// Compares two runs. A change of at most `threshold`, such as 0.1 for 10 %, is no regression;
+    /// in runs of less than ten seconds even a larger one is none.
     pub fn new(before: &Report, after: &Report, threshold: f64) -> Comparison {
         let changes = changes(before, after, threshold);
         Comparison { changes, obstacles: obstacles(before, after), threshold }
     }
 
-    /// What it says as a whole.
+    /// The overall result.
     pub fn verdict(&self) -> Verdict {
-        let is_worse = |change: &Change| change.is(Finding::Worse, Weight::Decides);
+        let is_worse = |change: &Change| change.is(Finding::Worse, Significance::Decides);
         match (self.obstacles.is_empty(), self.changes.iter().any(is_worse)) {
             (false, _) => Verdict::NotComparable,
             (true, true) => Verdict::Regression,
@@ -133,21 +133,23 @@ impl Comparison {
         }
         page.table(&self.table());
         if self.obstacles.is_empty() {
-            page.line(Paint::Faint, CAVEAT);
+            page.line(AnsiStyle::Faint, CAVEAT);
             page.blank();
         }
-        let paint = match self.verdict() {
-            Verdict::NoRegression => Paint::Green,
-            Verdict::Regression | Verdict::NotComparable => Paint::Red,
+        let style = match self.verdict() {
+            Verdict::NoRegression => AnsiStyle::Green,
+            Verdict::Regression | Verdict::NotComparable => AnsiStyle::Red,
         };
-        page.line(paint, &self.conclusion());
+        page.line(style, &self.conclusion());
         page.text
     }
 
     /// The verdict in a sentence.
     fn conclusion(&self) -> String {
-        let names = |finding: Finding, weights: &[Weight]| {
-            let of = |change: &&Change| weights.iter().any(|weight| change.is(finding, *weight));
+        let names = |finding: Finding, weights: &[Significance]| {
+            let of = |change: &&Change| {
+                weights.iter().any(|significance| change.is(finding, *significance))
+            };
             let names: Vec<_> = self.changes.iter().filter(of).map(|change| change.name).collect();
             (!names.is_empty()).then(|| names.join(", "))
         };
@@ -158,9 +160,9 @@ impl Comparison {
             Verdict::Regression => "regression",
             Verdict::NoRegression => "no regression",
         };
-        let worse = names(Finding::Worse, &[Weight::Decides]);
-        let warned = names(Finding::Worse, &[Weight::Warns]);
-        let better = names(Finding::Better, &[Weight::Decides, Weight::Warns]);
+        let worse = names(Finding::Worse, &[Significance::Decides]);
+        let warned = names(Finding::Worse, &[Significance::Warns]);
+        let better = names(Finding::Better, &[Significance::Decides, Significance::Warns]);
         if worse.is_none() && warned.is_none() && better.is_none() {
             return format!("{verdict}, no clear change");
         }
@@ -176,12 +178,12 @@ impl Comparison {
         let is_judged = self.obstacles.is_empty();
         for each in &self.changes {
             let relative = each.relative.map_or_else(|| "–".to_owned(), change);
-            let (tone, words) = match is_judged {
+            let (severity, words) = match is_judged {
                 true => each.judgement(),
-                false => (Tone::Plain, ""),
+                false => (Severity::Plain, ""),
             };
             table.push(
-                tone,
+                severity,
                 [
                     each.name.to_owned(),
                     (each.shown)(each.before),

@@ -1,9 +1,9 @@
-//! A distribution as a few bars, in steps that grow with the times.
+//! A distribution as a few bars, whose width grows with the time.
 
 use super::Histogram;
 use super::units::micros;
 
-/// More bars than this are no overview.
+/// The most bars.
 const MOST_BARS: usize = 14;
 
 /// Where bars may begin, within each power of ten: the finest that gives few enough bars is taken.
@@ -23,7 +23,7 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    /// From where to where, in columns of equal width.
+    /// The range of the bar, in columns of equal width.
     pub(crate) fn range(&self) -> String {
         let [from, to] = [self.from_ns, self.to_ns].map(|nanos| micros(nanos as f64 / 1e3));
         format!("{from:>7} – {to:>7}")

@@ -1,7 +1,7 @@
-//! Reports as JSON, and files that are whole or not there.
+//! Reports as JSON, and writing files atomically.
 //!
-//! Invariant: a file that was good is replaced by a whole one or stays as it is. What a full disk cuts
-//! short is a temporary file beside it, which is removed.
+//! Invariant: a file is replaced by a complete one or stays as it is. On a full disk only a
+//! temporary file beside it is incomplete, and it is removed.
 
 use super::{Report, SCHEMA};
 use serde::{Deserialize, Serialize};
@@ -17,9 +17,9 @@ mod tests;
 /// Why a report cannot be read.
 #[derive(Debug)]
 pub enum ReadError {
-    /// The operating system would not give the file.
+    /// The file cannot be opened or read.
     File(io::Error),
-    /// It is something other than JSON.
+    /// It is not JSON.
     NotJson(String),
     /// It ends in the middle, as after a full disk or a broken transfer.
     Truncated,
@@ -27,7 +27,7 @@ pub enum ReadError {
     NotAReport,
     /// It was made by a newer program, whose schema this one does not know.
     Newer(String),
-    /// It claims our schema and does not keep to it.
+    /// It claims our schema and violates it.
     Malformed(String),
 }
 
@@ -63,21 +63,20 @@ impl std::error::Error for ReadError {
     }
 }
 
-/// What standard output is called where files have a path.
+/// The name of standard output in messages.
 const STANDARD_OUTPUT: &str = "standard output";
 
-/// Why something could not be stored: what was being done, with which file, and what the operating
-/// system said.
+/// Why a file could not be written: the step, the file, and the error.
 #[derive(Debug)]
 pub struct SaveError {
     doing: &'static str,
     path: PathBuf,
-    /// What the operating system said.
+    /// The error of the system call.
     pub error: io::Error,
 }
 
 impl SaveError {
-    /// Whether it is no more than that nobody reads our standard output any more.
+    /// Whether this is EPIPE of standard output: its reader has closed it.
     pub fn is_closed_output(&self) -> bool {
         self.path == Path::new(STANDARD_OUTPUT) && self.error.kind() == ErrorKind::BrokenPipe
     }
@@ -106,13 +105,14 @@ impl Report {
         String::from_utf8(json).expect("JSON is UTF-8")
     }
 
-    /// The report that `json` holds.
+    /// Parses a report.
     ///
     /// # Errors
     ///
-    /// Any [`ReadError`] but that of the file.
+    /// Any [`ReadError`] except [`ReadError::File`].
     pub fn from_json(json: &[u8]) -> Result<Report, ReadError> {
-        // The schema first: of another one, a missing field says nothing worth knowing.
+        // The schema is checked first: with another schema, an error about a missing field would
+        // not help.
         let claim: SchemaClaim = serde_json::from_slice(json).map_err(not_a_report)?;
         match claim.schema.as_deref() {
             Some(SCHEMA) => {}
@@ -136,8 +136,8 @@ impl Report {
     }
 }
 
-/// Indented JSON, but an array within an array on one line: a histogram has thousands of pairs, and a
-/// line for each number of each would bury the rest.
+/// Indented JSON with each inner array on one line: otherwise the thousands of pairs of a histogram
+/// would take a line for each number.
 #[derive(Default)]
 struct Pairs<'a> {
     pretty: PrettyFormatter<'a>,
@@ -228,13 +228,12 @@ fn is_newer(schema: &str) -> bool {
 
 /// Stores `contents` at `path`; `-` is standard output.
 ///
-/// A regular file is replaced by renaming a finished one over it, so nobody ever sees half of it, and
-/// a failure leaves the old one. What is not a regular file, such as a pipe or `/dev/null`, is written
-/// to instead of replaced.
+/// A regular file is replaced with rename(2) by a finished one, so no reader sees half of it, and a
+/// failure leaves the old one. Other files, such as a pipe or `/dev/null`, are written to.
 ///
 /// # Errors
 ///
-/// [`SaveError`], if any of it could not be written.
+/// [`SaveError`] if a part could not be written.
 pub fn save(path: &Path, contents: &[u8]) -> Result<(), SaveError> {
     let failed = |doing, path: &Path| {
         let path = path.to_owned();
@@ -247,7 +246,7 @@ pub fn save(path: &Path, contents: &[u8]) -> Result<(), SaveError> {
             .and_then(|()| stdout.flush())
             .map_err(failed("write to", Path::new(STANDARD_OUTPUT)));
     }
-    // Of a symbolic link, the file it leads to is replaced, not the link.
+    // A symbolic link stays, and the file it leads to is replaced.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let existing = fs::metadata(&path).ok();
     if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
@@ -262,14 +261,13 @@ pub fn save(path: &Path, contents: &[u8]) -> Result<(), SaveError> {
         .map_err(failed("write", &path))
         .and_then(|()| fs::rename(&temporary, &path).map_err(failed("replace", &path)));
     if written.is_err() {
-        // The error that matters is the one we have; the file may not even be there.
+        // The first error is reported; the file may not even exist.
         let _ = fs::remove_file(&temporary);
     }
     written
 }
 
-/// A name in the same directory, hence on the same file system: only there is a rename atomic
-/// (rename(2)).
+/// A name in the same directory: rename(2) works only within a file system.
 fn beside(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -287,6 +285,6 @@ fn write_whole(
     if let Some(permissions) = permissions {
         file.set_permissions(permissions)?;
     }
-    // Some file systems tell only here that the disk was full.
+    // Some file systems report ENOSPC only at fsync(2).
     file.sync_all()
 }

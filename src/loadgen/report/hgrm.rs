@@ -3,9 +3,8 @@
 //! Invariant: a line of the table has the four columns that the plotters look for, except the last,
 //! whose 1/(1-Percentile) would be infinite; other lines begin with `#`.
 //!
-//! The format is the one that HdrHistogram's `outputPercentileDistribution` writes. Times are in
-//! milliseconds, which is what the plotters take them for unless told otherwise; with six decimals,
-//! so that no nanosecond that was measured is lost.
+//! HdrHistogram's `outputPercentileDistribution` writes this format. Times are in milliseconds, the
+//! default of the plotters, with six decimals, so that nanoseconds are kept.
 
 use super::{Histogram, Report};
 use std::fmt::Write;

@@ -1,7 +1,7 @@
-//! Distributions of times, exactly mergeable.
+//! Histograms of times, which can be merged exactly.
 //!
-//! Invariant: merging adds counts bucket by bucket, so the histogram of two runs together is the one
-//! that a single run with all their samples would have had.
+//! Invariant: merging adds counts bucket by bucket, so the merged histogram is the same as one of
+//! all samples.
 
 use hdrhistogram::Histogram as Hdr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -13,20 +13,20 @@ mod tests;
 /// Significant decimal digits: a recorded time is off by less than 0.1 %.
 const PRECISION: u8 = 3;
 
-/// Longest time told apart from longer ones, an hour.
+/// The longest time that is recorded exactly: an hour.
 const LONGEST_NS: u64 = 3_600_000_000_000;
 
-/// As finely as HdrHistogram's other programs print it.
+/// The resolution that other HdrHistogram programs print.
 const STEPS_PER_HALVING: u32 = 5;
 
 /// A step of a percentile spectrum.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
-    /// The time that `quantile` of all are not longer than, in nanoseconds.
+    /// The time at `quantile`, in nanoseconds.
     pub nanos: u64,
-    /// Which share of all, 0 to 1.
+    /// The share of all samples, 0 to 1.
     pub quantile: f64,
-    /// How many are not longer.
+    /// The number of samples that are not longer.
     pub count: u64,
 }
 
@@ -69,17 +69,17 @@ impl Histogram {
         self.0.add(&other.0).expect("all histograms have the same bounds");
     }
 
-    /// Forgets everything.
+    /// Removes all samples.
     pub fn clear(&mut self) {
         self.0.reset();
     }
 
-    /// How many times were added.
+    /// The number of samples.
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// The time that `quantile` (0 to 1) of all are not longer than, in nanoseconds; 0 if empty.
+    /// The time at `quantile` (0 to 1), in nanoseconds; 0 if empty.
     pub fn value_at(&self, quantile: f64) -> u64 {
         self.0.value_at_quantile(quantile)
     }
@@ -99,8 +99,8 @@ impl Histogram {
         self.0.stdev()
     }
 
-    /// The percentiles one by one, ever finer towards the longest times: five steps for each halving
-    /// of the distance to 100 %.
+    /// The percentiles one by one, ever finer towards the longest times: five steps for each
+    /// halving of the distance to 100 %.
     pub fn spectrum(&self) -> impl Iterator<Item = Step> + '_ {
         self.0.iter_quantiles(STEPS_PER_HALVING).scan(0, |count, step| {
             *count += step.count_since_last_iteration();
@@ -119,17 +119,17 @@ impl Histogram {
         (u64::from(self.0.buckets()), sub_buckets)
     }
 
-    /// How many are longer than `nanos`, to the precision of the histogram.
+    /// The number of samples longer than `nanos`, to the precision of the histogram.
     pub fn count_above(&self, nanos: u64) -> u64 {
         self.0.len() - self.0.count_between(0, nanos)
     }
 
-    /// Every bucket that holds something: its highest value in nanoseconds, and its count.
+    /// All buckets that are not empty: the highest value in nanoseconds, and the count.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.0.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value()))
     }
 
-    /// The same distribution in little memory.
+    /// Packs the histogram into little memory.
     pub fn pack(&self) -> PackedHistogram {
         PackedHistogram(self.buckets().collect())
     }
@@ -154,8 +154,8 @@ impl Histogram {
     }
 }
 
-/// A [`Histogram`] put away: 16 bytes for each bucket that holds something, where the histogram itself has
-/// 8 for each that could, 270 KB in all. Made for keeping one a second over hours.
+/// A packed [`Histogram`]: 16 bytes for each bucket that is not empty, instead of 8 for each of all
+/// buckets, 270 KB. So a run of hours can keep one for each second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PackedHistogram(Vec<(u64, u64)>);
 
@@ -176,25 +176,36 @@ impl PackedHistogram {
 }
 
 fn micros(nanos: f64) -> f64 {
-    // Whole nanoseconds: more digits would pretend a precision that is not there.
+    // Whole nanoseconds: the clock is not more precise.
     nanos.round() / 1000.0
 }
 
-/// A distribution in short. All but the count in microseconds; all zero without samples.
+/// A distribution in short: times in microseconds; all zero without samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)] // The names say it all.
 pub struct Percentiles {
+    /// Number of samples.
     pub count: u64,
+    /// The shortest.
     pub min: f64,
+    /// The arithmetic mean.
     pub mean: f64,
+    /// The standard deviation.
     pub stdev: f64,
+    /// The median.
     pub p50: f64,
+    /// 75 % are at most this.
     pub p75: f64,
+    /// 90 % are at most this.
     pub p90: f64,
+    /// 99 % are at most this.
     pub p99: f64,
+    /// 99.9 % are at most this.
     pub p999: f64,
+    /// 99.99 % are at most this.
     pub p9999: f64,
+    /// 99.999 % are at most this.
     pub p99999: f64,
+    /// The longest.
     pub max: f64,
 }
 

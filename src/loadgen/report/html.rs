@@ -1,7 +1,7 @@
 //! A report as one page of HTML that needs nothing else: no network, no script, no font, no image.
 //!
-//! Invariant: whatever a report holds is shown as text. All of it passes `markup::escaped`, and a
-//! content security policy forbids the page every request and every script besides.
+//! Invariant: all content of a report is shown as text: it passes `markup::escaped`, and a content
+//! security policy also forbids the page every request and every script.
 
 use super::charts::{Timeline, percentiles};
 use super::distribution::bars;
@@ -53,20 +53,20 @@ pub(crate) fn page(title: &str, body: &str) -> String {
     )
 }
 
-/// How much a banner has to say.
+/// The kind of a banner.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Weight {
+pub(crate) enum BannerKind {
     Bad,
     Warning,
     Good,
 }
 
-/// A statement that stands out, and what it is about.
-pub(crate) fn banner<S: AsRef<str>>(weight: Weight, title: &str, lines: &[S]) -> String {
-    let class = match weight {
-        Weight::Bad => "bad",
-        Weight::Warning => "warn",
-        Weight::Good => "good",
+/// A banner: a title and lines.
+pub(crate) fn banner<S: AsRef<str>>(kind: BannerKind, title: &str, lines: &[S]) -> String {
+    let class = match kind {
+        BannerKind::Bad => "bad",
+        BannerKind::Warning => "warn",
+        BannerKind::Good => "good",
     };
     let mut html = format!("<div class=\"banner {class}\"><h2>{}</h2>", escaped(title));
     let lines = lines.iter().filter(|line| !line.as_ref().is_empty());
@@ -82,20 +82,24 @@ fn verdict(body: &mut String, report: &Report) {
     let client = &report.client;
     body.push_str("<section aria-label=\"Verdict\">\n");
     if client.bottleneck {
-        body.push_str(&banner(Weight::Bad, "The client was the bottleneck", &[&client.verdict]));
+        body.push_str(&banner(
+            BannerKind::Bad,
+            "The client was the bottleneck",
+            &[&client.verdict],
+        ));
     }
     if !report.met || !report.shortfalls.is_empty() {
-        body.push_str(&banner(Weight::Bad, "Short of what was asked", &report.shortfalls));
+        body.push_str(&banner(BannerKind::Bad, "Short of what was asked", &report.shortfalls));
     }
     if let Some(reason) = &report.partial {
-        body.push_str(&banner(Weight::Warning, "Partial", &[reason]));
+        body.push_str(&banner(BannerKind::Warning, "Partial", &[reason]));
     }
     if !report.notes.is_empty() {
-        body.push_str(&banner(Weight::Warning, "To be noted", &report.notes));
+        body.push_str(&banner(BannerKind::Warning, "To be noted", &report.notes));
     }
     if report.met && !client.bottleneck && report.partial.is_none() {
         let title = "All that was asked for was achieved";
-        body.push_str(&banner(Weight::Good, title, &[&client.verdict]));
+        body.push_str(&banner(BannerKind::Good, title, &[&client.verdict]));
     }
     body.push_str("</section>\n");
 }
@@ -149,7 +153,7 @@ fn latency(body: &mut String, report: &Report) {
         return;
     };
     if let Some(unknown) = words::unknown_percentiles(report) {
-        body.push_str(&banner(Weight::Warning, "Not all is known", &[unknown]));
+        body.push_str(&banner(BannerKind::Warning, "Not all is known", &[unknown]));
     }
     let note =
         "Towards the right, each grid line leaves a tenth as many requests that took longer.";
@@ -181,7 +185,8 @@ fn distribution(report: &Report) -> String {
         };
         let _ = writeln!(
             html,
-            "<tr><th scope=\"row\">{}</th><td title=\"{}\">{}</td><td class=\"bar\">{drawn}</td></tr>",
+            "<tr><th scope=\"row\">{}</th><td title=\"{}\">{}</td><td \
+             class=\"bar\">{drawn}</td></tr>",
             escaped(bar.range().trim()),
             escaped(&bar.share(all)),
             count(bar.count)
@@ -220,7 +225,7 @@ pub(crate) fn figure(chart: &Chart, id: &str, note: Option<&str>) -> String {
     )
 }
 
-/// A table that is shown on demand.
+/// A table that the reader can unfold.
 fn folded(table: &Table) -> String {
     format!(
         "<details>\n<summary>The numbers: {}</summary>\n{}</details>\n",

@@ -1,9 +1,8 @@
-//! Several machines' reports of one load run as a single report.
+//! Merging the reports of several machines that took part in one load run.
 //!
-//! Invariant: distributions are merged bucket by bucket, so the percentiles of the whole are those that
-//! one machine with all the samples would have told. Where a report holds percentiles without their
-//! distribution (steps, storms, seconds, send lag), the worst of the machines is told, and a note says
-//! so.
+//! Invariant: histograms are merged bucket by bucket, so the percentiles are the same as of one
+//! machine with all samples. For percentiles without a histogram (steps, storms, seconds, send lag)
+//! the merged report has the worst of all machines, and a note says so.
 
 use super::{Achieved, Asked, Client, Errors, Histograms, Mismatches, Origin, Percentiles, Report};
 use super::{Second, SlowResult, StepResult, StormResult};
@@ -22,17 +21,17 @@ const SAME_START_S: f64 = 1.0;
 /// Why reports cannot be merged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MergeError {
-    /// There is none.
+    /// There is no report.
     Nothing,
-    /// One measured something else than the first.
+    /// A report differs from the first in a setting.
     Differs {
-        /// Which, the first being 1.
+        /// Its number; the first is 1.
         report: usize,
-        /// In what.
+        /// The setting.
         what: &'static str,
-        /// What it is there.
+        /// Its value in that report.
         value: String,
-        /// What it is in the first.
+        /// Its value in the first.
         first: String,
     },
 }
@@ -43,8 +42,9 @@ impl fmt::Display for MergeError {
             MergeError::Nothing => f.write_str("there is no report to merge"),
             MergeError::Differs { report, what, value, first } => write!(
                 f,
-                "report {report} cannot be merged with the first: {what} is {value} in it and {first} \
-                 in the first (merge reports of machines that did the same at the same time)"
+                "report {report} cannot be merged with the first: {what} is {value} in it and \
+                 {first} in the first (merge reports of machines that did the same at the same \
+                 time)"
             ),
         }
     }
@@ -53,12 +53,13 @@ impl fmt::Display for MergeError {
 impl std::error::Error for MergeError {}
 
 /// Merges reports of machines that loaded the same servers in the same way at the same time: each
-/// second of a run, from the start of its own measured part, is added to the same second of the others.
+/// second of a run, from the start of its own measured part, is added to the same second of the
+/// others.
 ///
 /// # Errors
 ///
-/// [`MergeError`] if there is none, or one differs from the first in mode, workload, sizes, requests
-/// under way, verification, steps, or number of storms.
+/// [`MergeError`] if there is none, or one differs from the first in mode, workload, sizes,
+/// requests under way, verification, steps, or number of storms.
 pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     let first = reports.first().ok_or(MergeError::Nothing)?;
     for (at, report) in reports.iter().enumerate().skip(1) {
@@ -189,7 +190,7 @@ fn earliest_start(reports: &[Report]) -> String {
 fn asked(reports: &[Report]) -> Asked {
     let all = || reports.iter().map(|report| &report.asked);
     let total = |of: fn(&Asked) -> u64| sum(all().map(of));
-    // A number that one did not limit is not limited.
+    // If one report has no limit, the merged one has none.
     let limit = |of: fn(&Asked) -> Option<f64>| all().map(of).sum::<Option<f64>>();
     let names = |of: fn(&Asked) -> &Vec<String>| {
         let mut names: Vec<String> = all().flat_map(of).cloned().collect();

@@ -1,4 +1,4 @@
-//! Reports to test with.
+//! Sample reports for tests.
 
 use super::*;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// few ten and a hundred times as long.
 pub(crate) fn times(number: u64, median: u64) -> impl Iterator<Item = u64> {
     (0..number).map(move |at| {
-        // A low-discrepancy sequence: even, and the same on every run.
+        // A low-discrepancy sequence: evenly spread, and the same in every run.
         let place = (at as f64 * 0.618_033_988_749_895).fract();
         let tail = (1.0 / (1.0 - place)).powf(0.6);
         (median as f64 * (0.4 + 0.4 * tail)) as u64
@@ -147,7 +147,7 @@ fn environment() -> Environment {
     }
 }
 
-/// A run in which everything happened that a report can tell of, and nothing is empty.
+/// A report in which no field is empty.
 pub(crate) fn eventful() -> Report {
     let mut report = sample();
     report.met = false;

@@ -1,8 +1,8 @@
-//! Line charts as SVG, drawn here so that a page shows them without a script and on paper.
+//! Line charts as SVG, so that a page shows them without a script and on paper.
 //!
-//! Invariant: every coordinate is finite and inside the picture, whatever the numbers were; every text
-//! is escaped. Colours are left to the page's style sheet, by class, and lines differ in their dashes
-//! too, for those who do not tell the colours apart.
+//! Invariant: every coordinate is finite and inside the picture, whatever the numbers were; every
+//! text is escaped. The style sheet of the page sets the colours by class. Lines also differ in
+//! their dashes, for readers who cannot distinguish the colours.
 
 use super::markup::escaped;
 use std::fmt::Write;
@@ -14,7 +14,7 @@ mod tests;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
     Linear,
-    /// By the logarithm; for values above zero.
+    /// Logarithmic; for values above zero.
     Log,
 }
 
@@ -27,7 +27,7 @@ impl Scale {
     }
 }
 
-/// An axis, its ends, and the places on it that are named.
+/// An axis, its ends, and its labelled ticks.
 pub(crate) struct Axis {
     pub(crate) label: &'static str,
     scale: Scale,
@@ -37,7 +37,7 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// An axis from one value to another with the given places named.
+    /// An axis from one value to another with the given ticks.
     pub(crate) fn new(
         label: &'static str,
         (from, to): (f64, f64),
@@ -81,9 +81,9 @@ impl Axis {
         Axis::new(label, (from, to), ticks)
     }
 
-    /// An axis by powers of ten that holds all `values` above zero; a linear one if they are so near
-    /// to each other that powers of ten would press them together.
-    pub(crate) fn spanning(
+    /// A logarithmic axis that contains all `values` above zero; a linear one if their range is
+    /// small.
+    pub(crate) fn log_axis(
         label: &'static str,
         values: impl Iterator<Item = f64> + Clone,
         name: fn(f64) -> String,
@@ -95,7 +95,7 @@ impl Axis {
                     .collect();
                 let from = marks.iter().rfind(|mark| **mark <= least).copied().unwrap_or(least);
                 let to = marks.iter().find(|mark| **mark >= most).copied().unwrap_or(most);
-                // Over many powers of ten, only they are named.
+                // Over many powers of ten, only these are labelled.
                 let is_named = |mark: f64| to / from < 2e4 || mark.log10().fract().abs() < 1e-9;
                 let ticks = marks
                     .into_iter()
@@ -123,7 +123,7 @@ fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// A step of 1, 2 or 5 times a power of ten of which four to ten make up `length`.
+/// A step of 1, 2 or 5 times a power of ten; four to ten steps make up `length`.
 fn even_step(length: f64) -> f64 {
     if length <= 0.0 {
         return 1.0;
@@ -142,16 +142,16 @@ pub(crate) struct Line {
 
 /// A chart of up to four lines.
 pub(crate) struct Chart {
-    /// Told to those who do not see the chart.
+    /// Read out to readers who do not see the chart.
     pub(crate) title: &'static str,
-    /// What is to be seen in it, in words.
+    /// A description of the chart in words.
     pub(crate) description: String,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
     pub(crate) lines: Vec<Line>,
-    /// What a pointer is told at places along the x axis, ascending.
+    /// Tooltips at positions along the x axis, ascending.
     pub(crate) hints: Vec<(f64, String)>,
-    /// Up to where the x axis is shaded, and what the shade means.
+    /// The end of the shaded part of the x axis, and what the shade means.
     pub(crate) shade: Option<(f64, &'static str)>,
 }
 
@@ -163,8 +163,8 @@ struct Size {
     height: f64,
 }
 
-/// A chart is drawn twice, and the page shows what fits: shrunk to a phone's width, the text of the wide
-/// one could not be read.
+/// A chart is drawn twice, and the page shows the one that fits: on a phone the text of the wide
+/// one would be too small.
 const SIZES: [Size; 2] = [
     Size { class: "wide", width: 760.0, height: 300.0 },
     Size { class: "narrow", width: 360.0, height: 260.0 },
@@ -249,27 +249,30 @@ impl Drawing<'_> {
             let y = self.y(*value);
             let _ = writeln!(
                 svg,
-                "<line class=\"grid\" x1=\"{LEFT:.1}\" x2=\"{right:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+                "<line class=\"grid\" x1=\"{LEFT:.1}\" x2=\"{right:.1}\" y1=\"{y:.1}\" \
+                 y2=\"{y:.1}\"/>\
                  <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
                 LEFT - 6.0,
                 y + 4.0,
                 escaped(name)
             );
         }
-        // Names that would run into each other are left out, their places remain.
+        // Labels that would overlap are left out; their ticks remain.
         let mut free_from = f64::MIN;
         for (value, name) in &self.chart.x.ticks {
             let x = self.x(*value);
             let half = name.chars().count() as f64 * CHARACTER / 2.0;
             let _ = writeln!(
                 svg,
-                "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP:.1}\" y2=\"{bottom:.1}\"/>"
+                "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP:.1}\" \
+                 y2=\"{bottom:.1}\"/>"
             );
             if x - half >= free_from {
                 let center = x.min(self.size.width - half - 1.0);
                 let _ = writeln!(
                     svg,
-                    "<text class=\"tick\" x=\"{center:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+                    "<text class=\"tick\" x=\"{center:.1}\" y=\"{:.1}\" \
+                     text-anchor=\"middle\">{}</text>",
                     bottom + 16.0,
                     escaped(name)
                 );
@@ -278,7 +281,8 @@ impl Drawing<'_> {
         }
         let _ = writeln!(
             svg,
-            "<line class=\"axis\" x1=\"{LEFT:.1}\" x2=\"{right:.1}\" y1=\"{bottom:.1}\" y2=\"{bottom:.1}\"/>\
+            "<line class=\"axis\" x1=\"{LEFT:.1}\" x2=\"{right:.1}\" y1=\"{bottom:.1}\" \
+             y2=\"{bottom:.1}\"/>\
              <text class=\"label\" x=\"{right:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
              <text class=\"label\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
             self.size.height - 8.0,
@@ -297,7 +301,8 @@ impl Drawing<'_> {
             let y = TOP - 18.0;
             let _ = writeln!(
                 svg,
-                "<line class=\"line line{at}\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+                "<line class=\"line line{at}\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" \
+                 y2=\"{y:.1}\"/>\
                  <text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                 end - length - 30.0,
                 end - length - 6.0,
@@ -334,8 +339,8 @@ impl Drawing<'_> {
         }
     }
 
-    /// Invisible stripes, each half the way to the next on both sides; browsers show their titles to a
-    /// pointer that rests on them.
+    /// Invisible stripes, each reaching half the way to its neighbours; browsers show their titles
+    /// as tooltips.
     fn hints(&self, svg: &mut String) {
         let places: Vec<f64> = self.chart.hints.iter().map(|(value, _)| self.x(*value)).collect();
         let height = self.bottom() - TOP;

@@ -1,15 +1,15 @@
 //! A small table, made once and shown as aligned text or as HTML.
 //!
-//! Invariant: every row has as many cells as the head. Cells hold what is to be read, as it is; each
-//! way of showing it escapes what would be taken for something else.
+//! Invariant: every row has as many cells as the head. Cells hold plain text, and each output
+//! format escapes it.
 
 use super::markup::escaped;
 use super::units::printable;
 use std::fmt::Write;
 
-/// How a row is to be taken.
+/// How a row is highlighted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
+pub(crate) enum Severity {
     Plain,
     Bad,
     Good,
@@ -17,11 +17,11 @@ pub(crate) enum Tone {
 
 pub(crate) struct Row {
     pub(crate) cells: Vec<String>,
-    pub(crate) tone: Tone,
+    pub(crate) severity: Severity,
 }
 
-/// The first column names a row and stands left; the others hold figures and stand right, except the
-/// last of a table with remarks.
+/// A table. The first column has the names of the rows and is left-aligned; the others have figures
+/// and are right-aligned, except the last of a table with remarks.
 pub(crate) struct Table {
     pub(crate) title: &'static str,
     pub(crate) head: Vec<String>,
@@ -40,10 +40,10 @@ impl Table {
         Table { has_remarks: true, ..Table::new(title, head) }
     }
 
-    pub(crate) fn push(&mut self, tone: Tone, cells: impl Into<Vec<String>>) {
+    pub(crate) fn push(&mut self, severity: Severity, cells: impl Into<Vec<String>>) {
         let mut cells = cells.into();
         cells.resize(self.head.len(), String::new());
-        self.rows.push(Row { cells, tone });
+        self.rows.push(Row { cells, severity });
     }
 
     fn is_left(&self, column: usize) -> bool {
@@ -51,20 +51,22 @@ impl Table {
     }
 
     /// The head, then the rows, each a line without line end, two spaces between columns.
-    pub(crate) fn lines(&self) -> Vec<(Tone, String)> {
-        let rows: Vec<(Tone, Vec<String>)> =
-            std::iter::once((Tone::Plain, self.head.iter().map(|cell| printable(cell)).collect()))
-                .chain(
-                    self.rows.iter().map(|row| {
-                        (row.tone, row.cells.iter().map(|cell| printable(cell)).collect())
-                    }),
-                )
-                .collect();
+    pub(crate) fn lines(&self) -> Vec<(Severity, String)> {
+        let rows: Vec<(Severity, Vec<String>)> = std::iter::once((
+            Severity::Plain,
+            self.head.iter().map(|cell| printable(cell)).collect(),
+        ))
+        .chain(
+            self.rows
+                .iter()
+                .map(|row| (row.severity, row.cells.iter().map(|cell| printable(cell)).collect())),
+        )
+        .collect();
         let width_of = |column: usize| {
             rows.iter().map(|(_, cells)| cells[column].chars().count()).max().unwrap_or(0)
         };
         let mut widths: Vec<usize> = (0..self.head.len()).map(width_of).collect();
-        // Whoever shows the table puts the title where the first column's name is missing.
+        // The renderer puts the title where the first column's name is missing.
         if let (Some(first), Some("")) = (widths.first_mut(), self.head.first().map(String::as_str))
         {
             *first = (*first).max(self.title.chars().count());
@@ -81,7 +83,7 @@ impl Table {
             }
             line.trim_end().to_owned()
         };
-        rows.iter().map(|(tone, cells)| (*tone, line(cells))).collect()
+        rows.iter().map(|(severity, cells)| (*severity, line(cells))).collect()
     }
 
     /// The table as HTML, its title as the caption.
@@ -98,10 +100,10 @@ impl Table {
         }
         html.push_str("<tbody>\n");
         for row in &self.rows {
-            html.push_str(match row.tone {
-                Tone::Plain => "<tr>",
-                Tone::Bad => "<tr class=\"bad\">",
-                Tone::Good => "<tr class=\"good\">",
+            html.push_str(match row.severity {
+                Severity::Plain => "<tr>",
+                Severity::Bad => "<tr class=\"bad\">",
+                Severity::Good => "<tr class=\"good\">",
             });
             for (column, cell) in row.cells.iter().enumerate() {
                 let _ = if column == 0 {

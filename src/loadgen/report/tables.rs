@@ -1,6 +1,6 @@
-//! What a report says in figures: the tables, the same ones wherever it is shown.
+//! The tables of a report, the same in all output formats.
 
-use super::table::{Table, Tone};
+use super::table::{Severity, Table};
 use super::units::{bytes, count, micros, number, percent, rate, seconds, span};
 use super::words::{by_name, known_share};
 use super::{Mode, Percentiles, Report, StepResult};
@@ -8,7 +8,7 @@ use super::{Mode, Percentiles, Report, StepResult};
 /// One value of a distribution.
 type Of = fn(&Percentiles) -> f64;
 
-/// The percentiles that are told, by their quantile.
+/// The percentiles in the tables, by their quantile.
 const PERCENTILES: [(&str, f64, Of); 8] = [
     ("50 %", 0.5, |times| times.p50),
     ("75 %", 0.75, |times| times.p75),
@@ -39,13 +39,13 @@ fn cells(first: &[String], times: &Percentiles) -> Vec<String> {
     [first, &short(times)[..]].concat()
 }
 
-/// What was asked for beside what was achieved.
+/// The requested figures beside the achieved ones.
 pub(crate) fn asked_and_achieved(report: &Report) -> Table {
     let (asked, achieved) = (&report.asked, &report.achieved);
     let mut table = Table::new("Asked and achieved", &["", "asked", "achieved"]);
     let mut push = |name: &str, asked: String, achieved: String, is_met: bool| {
-        let tone = if is_met { Tone::Plain } else { Tone::Bad };
-        table.push(tone, [name.to_owned(), asked, achieved]);
+        let severity = if is_met { Severity::Plain } else { Severity::Bad };
+        table.push(severity, [name.to_owned(), asked, achieved]);
     };
     let connections = asked
         .connections
@@ -73,7 +73,7 @@ pub(crate) fn asked_and_achieved(report: &Report) -> Table {
         "rate",
         asked.rate.map_or_else(|| "no limit".to_owned(), rate),
         rate(achieved.rate),
-        // The last answers come after the last second: a little less is not short.
+        // The last answers come after the last second, so a little less is enough.
         asked.rate.is_none_or(|asked| achieved.rate >= asked * 0.99),
     );
     if let Some(duration) = asked.duration_s {
@@ -87,7 +87,7 @@ pub(crate) fn asked_and_achieved(report: &Report) -> Table {
     table
 }
 
-/// What went wrong, by what was being done; nothing if nothing did.
+/// The errors by operation; `None` if there were none.
 pub(crate) fn errors(report: &Report) -> Option<Table> {
     let (errors, wrong) = (&report.errors, &report.mismatches);
     let mut lost = errors.by_errno.clone();
@@ -125,7 +125,7 @@ pub(crate) fn errors(report: &Report) -> Option<Table> {
         ("lost reply", wrong.lost, "a later one came".to_owned()),
     ] {
         if number > 0 {
-            table.push(Tone::Bad, [name.to_owned(), count(number), remark]);
+            table.push(Severity::Bad, [name.to_owned(), count(number), remark]);
         }
     }
     (!table.rows.is_empty()).then_some(table)
@@ -145,10 +145,10 @@ pub(crate) fn latency(report: &Report) -> Option<Table> {
         // The asterisk is explained by the sentence about percentiles that are unknown.
         let asterisk = if quantile > known { " *" } else { "" };
         let name = format!("{name}{asterisk}");
-        table.push(Tone::Plain, [name, micros(of(latency)), micros(of(service))]);
+        table.push(Severity::Plain, [name, micros(of(latency)), micros(of(service))]);
     }
     for (name, of) in [("mean", (|times| times.mean) as Of), ("std dev", |times| times.stdev)] {
-        table.push(Tone::Plain, [name.to_owned(), micros(of(latency)), micros(of(service))]);
+        table.push(Severity::Plain, [name.to_owned(), micros(of(latency)), micros(of(service))]);
     }
     Some(table)
 }
@@ -169,7 +169,7 @@ pub(crate) fn spectrum(report: &Report) -> Option<Table> {
         };
         let name = format!("{:>10.6} %", step.quantile * 100.0);
         let latency = micros(step.nanos as f64 / 1e3);
-        table.push(Tone::Plain, [name, latency, count(step.count), odds]);
+        table.push(Severity::Plain, [name, latency, count(step.count), odds]);
     }
     Some(table)
 }
@@ -181,12 +181,12 @@ pub(crate) fn kinds(report: &Report) -> Option<Table> {
     let mut table = Table::new(title, &head(&["", "count"]));
     if has_kinds {
         for (kind, times) in &report.kinds {
-            table.push(Tone::Plain, cells(&[kind.clone(), count(times.count)], times));
+            table.push(Severity::Plain, cells(&[kind.clone(), count(times.count)], times));
         }
     }
     let connect = &report.connect_us;
     if connect.count > 0 {
-        table.push(Tone::Plain, cells(&["connect".to_owned(), count(connect.count)], connect));
+        table.push(Severity::Plain, cells(&["connect".to_owned(), count(connect.count)], connect));
     }
     (!table.rows.is_empty()).then_some(table)
 }
@@ -202,8 +202,8 @@ pub(crate) fn steps(report: &Report) -> Option<Table> {
             answered_share(step),
         ];
         let is_met = step.achieved_rate >= step.rate * 0.99;
-        let tone = if is_met { Tone::Plain } else { Tone::Bad };
-        table.push(tone, cells(&first, &step.latency_us));
+        let severity = if is_met { Severity::Plain } else { Severity::Bad };
+        table.push(severity, cells(&first, &step.latency_us));
     }
     (!table.rows.is_empty()).then_some(table)
 }
@@ -228,8 +228,8 @@ pub(crate) fn storms(report: &Report) -> Option<Table> {
             storm.all_served_s.map_or_else(|| "never".to_owned(), seconds),
             count(storm.failed_attempts),
         ];
-        let tone = if storm.all_served_s.is_some() { Tone::Plain } else { Tone::Bad };
-        table.push(tone, cells(&first, &storm.served_us));
+        let severity = if storm.all_served_s.is_some() { Severity::Plain } else { Severity::Bad };
+        table.push(severity, cells(&first, &storm.served_us));
     }
     (!table.rows.is_empty()).then_some(table)
 }
@@ -245,7 +245,7 @@ pub(crate) fn slow(report: &Report) -> Option<Table> {
         ("replies", slow.answered),
         ("closed by server", slow.closed_by_server),
     ] {
-        table.push(Tone::Plain, [name.to_owned(), count(number)]);
+        table.push(Severity::Plain, [name.to_owned(), count(number)]);
     }
     Some(table)
 }
@@ -254,7 +254,8 @@ pub(crate) fn slow(report: &Report) -> Option<Table> {
 pub(crate) fn client(report: &Report) -> Table {
     let client = &report.client;
     let mut table = Table::new("Load generator", &["", ""]);
-    let mut push = |name: &str, value: String| table.push(Tone::Plain, [name.to_owned(), value]);
+    let mut push =
+        |name: &str, value: String| table.push(Severity::Plain, [name.to_owned(), value]);
     push("CPU of busiest worker", percent(client.cpu_share));
     push("CPU time, all workers", seconds(client.cpu_s));
     if report.achieved.answered > 0 {
@@ -287,7 +288,7 @@ pub(crate) fn environment(report: &Report) -> Table {
     let mut table = Table::with_remarks("Environment", &["", ""]);
     let mut push = |name: &str, value: String| {
         if !value.is_empty() {
-            table.push(Tone::Plain, [name.to_owned(), value]);
+            table.push(Severity::Plain, [name.to_owned(), value]);
         }
     };
     let unless_zero = |number: u64, text: fn(u64) -> String| match number {
@@ -315,7 +316,7 @@ pub(crate) fn merged(report: &Report) -> Option<Table> {
     for origin in &report.merged {
         let machine = format!("{}, {}", origin.environment.kernel, origin.environment.cpu);
         table.push(
-            Tone::Plain,
+            Severity::Plain,
             [
                 origin.started_at.clone(),
                 count(origin.connections_established),

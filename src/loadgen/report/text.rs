@@ -1,10 +1,10 @@
-//! A report as a person reads it at the end of a run.
+//! A report as text for a terminal.
 //!
-//! Invariant: what forbids trusting the figures stands above them. No escape sequence is printed that
-//! is not our own, and without colour none at all.
+//! Invariant: warnings that affect the figures stand above them. Only our own escape sequences are
+//! printed, and without colour none.
 
 use super::distribution::{Bar, bars};
-use super::table::{Table, Tone};
+use super::table::{Severity, Table};
 use super::units::{count, micros, percent, printable, wrapped};
 use super::{Report, tables, words};
 
@@ -32,14 +32,14 @@ impl Default for TextOptions {
 pub fn text(report: &Report, options: TextOptions) -> String {
     let mut page = Page::new(options);
     warnings(&mut page, report);
-    page.line(Paint::Bold, &words::mode(report));
+    page.line(AnsiStyle::Bold, &words::mode(report));
     page.phrases(&words::setup(report));
     page.table(&tables::asked_and_achieved(report));
-    page.line(Paint::Plain, &format!("connect: {}", words::connecting(report)));
-    page.line(Paint::Plain, &format!("traffic: {}", words::traffic(report)));
+    page.line(AnsiStyle::Plain, &format!("connect: {}", words::connecting(report)));
+    page.line(AnsiStyle::Plain, &format!("traffic: {}", words::traffic(report)));
     match tables::errors(report) {
         None => {
-            page.line(Paint::Plain, "errors: none");
+            page.line(AnsiStyle::Plain, "errors: none");
             page.blank();
         }
         Some(table) => {
@@ -64,7 +64,7 @@ pub fn text(report: &Report, options: TextOptions) -> String {
     page.text
 }
 
-/// What has to be known before any figure is read.
+/// The warnings that a reader needs before the figures.
 fn warnings(page: &mut Page, report: &Report) {
     if report.client.bottleneck {
         page.banner("THE CLIENT WAS THE BOTTLENECK", [report.client.verdict.as_str()]);
@@ -82,12 +82,12 @@ fn warnings(page: &mut Page, report: &Report) {
 
 fn latency(page: &mut Page, report: &Report) {
     let Some(table) = tables::latency(report) else {
-        page.line(Paint::Plain, "latency: no request was answered");
+        page.line(AnsiStyle::Plain, "latency: no request was answered");
         page.blank();
         return;
     };
     if let Some(unknown) = words::unknown_percentiles(report) {
-        page.line(Paint::Yellow, &unknown);
+        page.line(AnsiStyle::Yellow, &unknown);
     }
     page.table(&table);
     page.bars(&bars(&report.histograms.latency));
@@ -97,7 +97,7 @@ fn client(page: &mut Page, report: &Report) {
     let client = &report.client;
     if let Some(lag) = client.send_lag_us.filter(|lag| lag.count > 0) {
         page.line(
-            Paint::Plain,
+            AnsiStyle::Plain,
             &format!(
                 "send lag: {} median, {} 99 %, {} longest; {} late by the client",
                 micros(lag.p50),
@@ -107,13 +107,13 @@ fn client(page: &mut Page, report: &Report) {
             ),
         );
     }
-    let (paint, verdict) = match (client.bottleneck, client.verdict.as_str()) {
-        (true, _) => (Paint::Red, "; it was the bottleneck, see above".to_owned()),
-        (false, "") => (Paint::Plain, String::new()),
-        (false, verdict) => (Paint::Plain, format!("; {verdict}")),
+    let (style, verdict) = match (client.bottleneck, client.verdict.as_str()) {
+        (true, _) => (AnsiStyle::Red, "; it was the bottleneck, see above".to_owned()),
+        (false, "") => (AnsiStyle::Plain, String::new()),
+        (false, verdict) => (AnsiStyle::Plain, format!("; {verdict}")),
     };
     page.line(
-        paint,
+        style,
         &format!(
             "client: {} of a CPU, loop lag {} 99 %, {} longest{verdict}",
             percent(client.cpu_share),
@@ -125,7 +125,7 @@ fn client(page: &mut Page, report: &Report) {
 
 /// Colours, by their SGR numbers (ECMA-48).
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Paint {
+pub(crate) enum AnsiStyle {
     Plain,
     Bold,
     Faint,
@@ -134,20 +134,20 @@ pub(crate) enum Paint {
     Yellow,
 }
 
-impl Paint {
+impl AnsiStyle {
     fn sgr(self) -> &'static str {
         match self {
-            Paint::Plain => "",
-            Paint::Bold => "1",
-            Paint::Faint => "2",
-            Paint::Red => "1;31",
-            Paint::Green => "1;32",
-            Paint::Yellow => "33",
+            AnsiStyle::Plain => "",
+            AnsiStyle::Bold => "1",
+            AnsiStyle::Faint => "2",
+            AnsiStyle::Red => "1;31",
+            AnsiStyle::Green => "1;32",
+            AnsiStyle::Yellow => "33",
         }
     }
 }
 
-/// Lines of text as they are laid out.
+/// The lines of the text so far.
 pub(crate) struct Page {
     options: TextOptions,
     pub(crate) text: String,
@@ -158,31 +158,31 @@ impl Page {
         Page { options, text: String::new() }
     }
 
-    fn painted(&self, paint: Paint, text: &str) -> String {
-        if self.options.color && paint != Paint::Plain && !text.is_empty() {
-            format!("\x1b[{}m{text}\x1b[0m", paint.sgr())
+    fn painted(&self, style: AnsiStyle, text: &str) -> String {
+        if self.options.color && style != AnsiStyle::Plain && !text.is_empty() {
+            format!("\x1b[{}m{text}\x1b[0m", style.sgr())
         } else {
             text.to_owned()
         }
     }
 
-    fn push(&mut self, paint: Paint, line: &str) {
-        let line = self.painted(paint, line);
+    fn push(&mut self, style: AnsiStyle, line: &str) {
+        let line = self.painted(style, line);
         self.text.push_str(&line);
         self.text.push('\n');
     }
 
     /// A sentence, broken where the terminal ends.
-    pub(crate) fn line(&mut self, paint: Paint, text: &str) {
-        self.hanging(paint, "", text);
+    pub(crate) fn line(&mut self, style: AnsiStyle, text: &str) {
+        self.hanging(style, "", text);
     }
 
-    fn hanging(&mut self, paint: Paint, first: &str, text: &str) {
+    fn hanging(&mut self, style: AnsiStyle, first: &str, text: &str) {
         let indent = first.chars().count();
         let width = self.options.width.saturating_sub(indent).max(20);
         for (at, line) in wrapped(&printable(text), width).iter().enumerate() {
             let lead = if at == 0 { first } else { &" ".repeat(indent) };
-            self.push(paint, &format!("{lead}{line}"));
+            self.push(style, &format!("{lead}{line}"));
         }
     }
 
@@ -190,46 +190,46 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// A heading that cannot be missed, and what it is about.
+    /// A banner: a title and lines.
     pub(crate) fn banner<'a>(&mut self, title: &str, lines: impl IntoIterator<Item = &'a str>) {
-        self.push(Paint::Red, title);
+        self.push(AnsiStyle::Red, title);
         for line in lines {
-            self.hanging(Paint::Plain, "  - ", line);
+            self.hanging(AnsiStyle::Plain, "  - ", line);
         }
         self.blank();
     }
 
     pub(crate) fn notes(&mut self, notes: &[String]) {
         for note in notes {
-            self.hanging(Paint::Yellow, "note: ", note);
+            self.hanging(AnsiStyle::Yellow, "note: ", note);
         }
         self.blank();
     }
 
     fn phrases(&mut self, phrases: &[String]) {
-        self.line(Paint::Plain, &phrases.join("; "));
+        self.line(AnsiStyle::Plain, &phrases.join("; "));
         self.blank();
     }
 
     /// The table under its title.
     pub(crate) fn table(&mut self, table: &Table) {
-        for (at, (tone, line)) in table.lines().iter().enumerate() {
-            let paint = match (at, tone) {
-                (0, _) => Paint::Faint,
-                (_, Tone::Plain) => Paint::Plain,
-                (_, Tone::Bad) => Paint::Red,
-                (_, Tone::Good) => Paint::Green,
+        for (at, (severity, line)) in table.lines().iter().enumerate() {
+            let style = match (at, severity) {
+                (0, _) => AnsiStyle::Faint,
+                (_, Severity::Plain) => AnsiStyle::Plain,
+                (_, Severity::Bad) => AnsiStyle::Red,
+                (_, Severity::Good) => AnsiStyle::Green,
             };
             if at > 0 {
-                self.push(paint, &format!("  {line}"));
+                self.push(style, &format!("  {line}"));
             } else if line.starts_with(' ') || line.is_empty() {
                 // The first column has no name, and leaves room for the title.
                 let length = table.title.chars().count();
                 let rest: String = format!("  {line}").chars().skip(length).collect();
-                self.push(paint, format!("{}{rest}", table.title).trim_end());
+                self.push(style, format!("{}{rest}", table.title).trim_end());
             } else {
-                self.push(paint, table.title);
-                self.push(paint, &format!("  {line}"));
+                self.push(style, table.title);
+                self.push(style, &format!("  {line}"));
             }
         }
         self.blank();
@@ -242,13 +242,13 @@ impl Page {
         let width = self.options.width.saturating_sub(48).clamp(10, 40);
         for bar in bars {
             let drawn = drawn(bar.count, most, width);
-            table.push(Tone::Plain, [bar.range(), count(bar.count), bar.share(all), drawn]);
+            table.push(Severity::Plain, [bar.range(), count(bar.count), bar.share(all), drawn]);
         }
         self.table(&table);
     }
 }
 
-/// A bar to an eighth of a column; what is more than nothing can be seen.
+/// A bar, to an eighth of a column. A count above 0 has at least an eighth.
 fn drawn(count: u64, most: u64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     if count == 0 || most == 0 {

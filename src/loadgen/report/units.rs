@@ -1,4 +1,4 @@
-//! Numbers as people read them: thousands apart, three significant digits, the unit that fits.
+//! Formatting numbers: thousands separated, three significant digits, a fitting unit.
 
 #[cfg(test)]
 mod tests;
@@ -59,7 +59,7 @@ pub(crate) fn seconds(seconds: f64) -> String {
     }
 }
 
-/// A length of time that somebody chose, without decimals that say nothing: `10 s`, `1.5 s`, `100 ms`.
+/// A duration of the configuration, without needless decimals: `10 s`, `1.5 s`, `100 ms`.
 pub(crate) fn span(seconds: f64) -> String {
     if seconds > 0.0 && seconds < 1.0 {
         return format!("{} ms", number(seconds * 1e3));
@@ -129,14 +129,17 @@ fn significant(number: f64) -> String {
     format!("{number:.decimals$}")
 }
 
-/// Text from outside, made harmless: what could move a cursor, change a colour or reverse the
-/// direction of writing is shown as its code.
+/// Whether this character changes the direction of writing (Unicode's bidirectional controls).
+fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Untrusted text with its control characters escaped: they could move the cursor, change a colour
+/// or reverse the direction of writing.
 pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::new();
     for c in text.chars() {
-        if c.is_control()
-            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
+        if c.is_control() || is_direction_mark(c) {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);
@@ -145,8 +148,8 @@ pub(crate) fn printable(text: &str) -> String {
     shown
 }
 
-/// `text` in lines of at most `width` columns, broken between words. A longer word has a line of its
-/// own.
+/// `text` in lines of at most `width` columns, broken between words. A longer word has a line of
+/// its own.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();

@@ -1,4 +1,4 @@
-//! What a report says in sentences, the same ones wherever it is shown.
+//! The sentences of a report, the same in all output formats.
 
 use super::units::{bytes, count, counted, nearly_all, rate, span};
 use super::{Asked, ByErrno, Mode, Report};
@@ -21,7 +21,7 @@ pub(crate) fn mode(report: &Report) -> String {
     }
 }
 
-/// What was requested of whom, and by how many, in short phrases.
+/// The servers, the workload and the number of connections, in short phrases.
 pub(crate) fn setup(report: &Report) -> Vec<String> {
     let asked = &report.asked;
     let mut phrases = vec![
@@ -94,18 +94,18 @@ pub(crate) fn by_name(errors: &ByErrno) -> String {
     errors.join(", ")
 }
 
-/// The share of the requests whose time is known, if that is not all: of those without an answer
-/// nobody knows how long they would have taken.
+/// The share of the requests whose time is known, if that is not all: the time of requests without
+/// an answer is unknown.
 pub(crate) fn known_share(report: &Report) -> Option<f64> {
     let achieved = &report.achieved;
-    // In a closed loop nothing is scheduled that could remain unsent.
+    // A closed loop has no schedule, so no request can remain unsent.
     let unsent = if report.mode == Mode::Open { achieved.unsent } else { 0 };
     let unknown = achieved.unanswered.saturating_add(unsent);
     let known = report.latency_us.count;
     (unknown > 0).then(|| known as f64 / known.saturating_add(unknown) as f64)
 }
 
-/// What the percentiles do not know, if anything.
+/// The requests that the percentiles do not include, if any.
 pub(crate) fn unknown_percentiles(report: &Report) -> Option<String> {
     let known = known_share(report)?;
     let achieved = &report.achieved;
@@ -148,7 +148,7 @@ pub(crate) fn connecting(report: &Report) -> String {
     text
 }
 
-/// How much went over the wire, framing included.
+/// Bytes sent and received, framing included.
 pub(crate) fn traffic(report: &Report) -> String {
     let achieved = &report.achieved;
     let direction = |total: u64| {

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A budget with room for so many connections.
+/// A budget with room for this number of connections.
 fn with_room(room: usize) -> Budget {
     let none = Budget::of_a_server(0, 3);
     Budget { limit: none.reserved + room, ..none }

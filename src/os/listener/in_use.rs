@@ -1,9 +1,9 @@
-//! What is in the way of bind(2) when it says EADDRINUSE. The errno is one, the causes are several, and
-//! each asks for something else.
+//! Why bind(2) says EADDRINUSE. The errno has several causes, and each needs a different remedy.
 //!
-//! Our sockets have SO_REUSEADDR. So what is in the way either listens, or is a connection whose socket
-//! had not: a client's, as a rule, whose local port the kernel chose. It counts until it is gone, after
-//! TIME_WAIT too. A socket that is bound and neither listens nor is connected is in no list.
+//! Our sockets have SO_REUSEADDR. So the conflicting socket either listens, or is a connection
+//! without SO_REUSEADDR: mostly one of a client, whose local port the kernel chose. It conflicts
+//! until it is gone, TIME_WAIT included. /proc/net/tcp does not list a socket that is bound and
+//! neither listens nor is connected.
 
 use super::Port;
 use crate::os::sockets::{self, Row, State};
@@ -16,7 +16,7 @@ use std::process::id;
 #[cfg(test)]
 mod tests;
 
-/// A process that has a socket.
+/// A process that has the conflicting socket open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     /// Its number.
@@ -25,14 +25,14 @@ pub struct Process {
     pub name: String,
 }
 
-/// What is in the way.
+/// What conflicts with the bind(2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// A socket that listens.
     Listener {
         /// Whose it is.
         uid: u32,
-        /// The process that has it, if that can be seen.
+        /// The process that has it open, if we may see its descriptors.
         process: Option<Process>,
     },
     /// A connection that has the port as its local port.
@@ -41,21 +41,21 @@ pub enum Holder {
         state: State,
         /// Whose it is.
         uid: u32,
-        /// The process that has it, if that can be seen.
+        /// The process that has it open, if we may see its descriptors.
         process: Option<Process>,
     },
-    /// A connection that no process has any more, and that ends by itself.
+    /// A connection that no process has open any more; the kernel will end it.
     Lingering(State),
     /// Port 0 was asked for, and no port is free.
     AllPorts,
-    /// Nothing that is in a list; or the lists cannot be read.
+    /// No listed socket conflicts, or the lists cannot be read.
     Unknown,
 }
 
-/// Looks for what is in the way of a listener on `wanted`.
+/// Looks for the socket that conflicts with a listener on `wanted`.
 ///
-/// Reads the list of all sockets, up to the first that listens there, and looks at the descriptors of all
-/// processes. This takes a while on a machine with very many.
+/// Reads the list of all sockets, up to the first that listens there, and looks at the descriptors
+/// of all processes. This takes long on a machine with many sockets or processes.
 pub fn holder(wanted: SocketAddr) -> Holder {
     if wanted.port() == 0 {
         return Holder::AllPorts;
@@ -73,7 +73,7 @@ pub fn holder(wanted: SocketAddr) -> Holder {
     }
 }
 
-/// The first row that listens on `wanted`; else the first that a process has; else the first.
+/// The first row that listens on `wanted`; else the first that a process has open; else the first.
 fn in_the_way(wanted: SocketAddr, rows: impl Iterator<Item = Row>) -> Option<Row> {
     let mut found: Option<Row> = None;
     for row in rows.filter(|row| overlap(wanted, row.local)) {
@@ -87,14 +87,14 @@ fn in_the_way(wanted: SocketAddr, rows: impl Iterator<Item = Row>) -> Option<Row
     found
 }
 
-/// Whether a socket bound to `taken` may be in the way of a listener on `wanted`, which takes IPv6 clients
-/// only if it is an IPv6 one.
+/// Whether a socket bound to `taken` may conflict with a listener on `wanted`. An IPv6 listener of
+/// ours has IPV6_V6ONLY.
 fn overlap(wanted: SocketAddr, taken: SocketAddr) -> bool {
     let is_same = match (wanted.ip(), taken.ip().to_canonical()) {
         (IpAddr::V4(wanted), IpAddr::V4(taken)) => {
             wanted == taken || wanted.is_unspecified() || taken.is_unspecified()
         }
-        // Unless it has IPV6_V6ONLY, it takes IPv4 clients too; the lists do not say.
+        // Without IPV6_V6ONLY it takes IPv4 clients too; the lists do not show the option.
         (IpAddr::V4(_), IpAddr::V6(taken)) => taken.is_unspecified(),
         (IpAddr::V6(wanted), IpAddr::V6(taken)) => {
             wanted == taken || wanted.is_unspecified() || taken.is_unspecified()
@@ -104,8 +104,8 @@ fn overlap(wanted: SocketAddr, taken: SocketAddr) -> bool {
     is_same && wanted.port() == taken.port()
 }
 
-/// A process that has the socket with this inode open, among those whose descriptors we may see: our own
-/// user's, or all for root.
+/// A process that has the socket with this inode open, among those whose descriptors we may see:
+/// our own user's, or all for root.
 fn process_with(inode: u64) -> Option<Process> {
     let link = format!("socket:[{inode}]");
     fs::read_dir("/proc").ok()?.filter_map(Result::ok).find_map(|entry| {
@@ -117,7 +117,7 @@ fn process_with(inode: u64) -> Option<Process> {
     })
 }
 
-/// `process 4711 ("nginx") of user 33`, or what of it is known.
+/// `process 4711 ("nginx") of user 33`, or the parts that are known.
 struct Owner<'a>(u32, &'a Option<Process>);
 
 impl fmt::Display for Owner<'_> {
@@ -131,7 +131,8 @@ impl fmt::Display for Owner<'_> {
 }
 
 impl Holder {
-    /// What is in the way of a socket that was to be bound like `port`, and what to do: a sentence.
+    /// What conflicts with a socket that was to be bound as `port` says, and what to do: one
+    /// sentence.
     pub fn advice(&self, port: Port) -> String {
         match (self, port) {
             (Holder::Listener { process: Some(Process { pid, .. }), .. }, _) if *pid == id() => {
@@ -145,35 +146,35 @@ impl Holder {
             ),
             (Holder::Listener { uid, process }, Port::Shared) if *uid == geteuid().as_raw() => {
                 format!(
-                    "another program listens there without sharing the port: {}; stop it, start it with \
-                     --reuse-port if it is readyd, or choose another port",
+                    "another program listens there without sharing the port: {}; stop it, start it \
+                     with --reuse-port if it is readyd, or choose another port",
                     Owner(*uid, process)
                 )
             }
             (Holder::Listener { uid, process }, Port::Shared) => format!(
-                "another program listens there: {}, and only processes of one user can share a port; \
-                 stop it, or choose another port",
+                "another program listens there: {}, and only processes of one user can share a \
+                 port; stop it, or choose another port",
                 Owner(*uid, process)
             ),
             (Holder::Connection { state, uid, process }, _) => format!(
                 "no program listens there, but {} has a connection with this local port ({}); wait \
-                 until it is closed, or choose a port outside net.ipv4.ip_local_port_range, from which \
-                 the kernel takes local ports",
+                 until it is closed, or choose a port outside net.ipv4.ip_local_port_range, from \
+                 which the kernel takes local ports",
                 Owner(*uid, process),
                 state.name()
             ),
             (Holder::Lingering(state), _) => format!(
-                "no program listens there, but the kernel keeps a connection with this local port that \
-                 was closed ({}); wait a minute, or choose another port",
+                "no program listens there, but the kernel keeps a connection with this local port \
+                 that was closed ({}); wait a minute, or choose another port",
                 state.name()
             ),
             (Holder::AllPorts, _) => "all ports of net.ipv4.ip_local_port_range are taken on this \
                                       address; close connections, or widen the range"
                 .to_owned(),
-            (Holder::Unknown, _) => "another socket has this address: of a program that listens there \
-                                     or will, or of a connection with this local port, which may linger \
-                                     for a minute after it was closed; look with ss -tanp, or choose \
-                                     another port"
+            (Holder::Unknown, _) => "another socket has this address: of a program that listens \
+                                     there or will, or of a connection with this local port, which \
+                                     may linger for a minute after it was closed; look with ss \
+                                     -tanp, or choose another port"
                 .to_owned(),
         }
     }

@@ -92,8 +92,8 @@ fn an_ipv6_listener_takes_ipv6_only() {
     }
 }
 
-/// What the kernel has set for a socket: whether it keeps alive, after which silence, how often it asks and
-/// each how long, in seconds; and the user timeout in milliseconds.
+/// What the kernel has set for a socket: whether it keeps alive, after which silence, how often it
+/// asks and each how long, in seconds; and the user timeout in milliseconds.
 fn timeouts_of(socket: &impl AsFd) -> (bool, [u32; 3], u32) {
     (
         getsockopt(socket, sockopt::KeepAlive).expect("a socket"),

@@ -1,6 +1,7 @@
-//! Listening on unix sockets, unix(7).
+//! Listening unix sockets, unix(7).
 //!
-//! bind(2) makes a file, which stays when the socket is closed, and it fails where any file is.
+//! bind(2) creates a file, which stays when the socket is closed, and it fails if any file is
+//! there.
 //!
 //! Invariant: a file that was there before is left alone. The file that bind(2) made is removed
 //! when the last [`Listener`] with it is dropped, unless another file has taken its place.
@@ -19,15 +20,15 @@ use std::sync::Arc;
 #[cfg(test)]
 mod tests;
 
-/// A socket that is bound, and does not listen yet: connect(2) says ECONNREFUSED.
+/// A socket that is bound and does not listen yet: connect(2) to it says ECONNREFUSED.
 #[derive(Debug)]
 pub struct Bound {
-    // Fields are dropped in this order: nobody finds a file without a socket.
+    // Fields are dropped in this order: the file is gone before the socket is closed.
     file: Option<Arc<SocketFile>>,
     socket: Socket,
 }
 
-/// Binds. The umask of the process says which users may connect: those who may write to the file.
+/// Binds. A user may connect if it may write to the file, so the umask of the process decides.
 ///
 /// # Errors
 ///
@@ -37,7 +38,7 @@ pub fn bind(address: &UnixAddress) -> io::Result<Bound> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.bind(&sock_addr(address)?)?;
-    // What cannot be told from another file is not removed.
+    // Without its identity the file could be another one by then, so it is not removed.
     let file = address.path().and_then(|path| SocketFile::at(path).ok()).map(Arc::new);
     Ok(Bound { file, socket })
 }
@@ -117,7 +118,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// What is in the way of bind(2) when it says EADDRINUSE.
+/// Why bind(2) to a unix address says EADDRINUSE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
     /// A socket on which a process listens.
@@ -130,12 +131,13 @@ pub enum Obstacle {
     OtherFile,
     /// Another socket with this name in the abstract namespace.
     Name,
-    /// Nothing, any more.
+    /// The file is gone by now.
     Nothing,
 }
 
 impl Obstacle {
-    /// Looks at the file. A socket is asked by connect(2), and the connection is closed at once.
+    /// Looks at the file. If it is a socket, connect(2) tells whether it listens; the connection is
+    /// closed at once.
     pub fn at(address: &UnixAddress) -> Obstacle {
         let Some(path) = address.path() else { return Obstacle::Name };
         match fs::symlink_metadata(path) {
@@ -166,8 +168,8 @@ impl fmt::Display for Obstacle {
                 "another program listens on this socket; stop it, or choose another path"
             }
             Obstacle::Stale => {
-                "there is a socket that no program listens on, as one that was killed leaves behind; \
-                 remove it, or choose another path"
+                "there is a socket that no program listens on, as one that was killed leaves \
+                 behind; remove it, or choose another path"
             }
             Obstacle::OtherSocket => {
                 "there is a socket of another program; stop it, or choose another path"

@@ -1,5 +1,5 @@
-//! What is said of accounts. That rights are given up is for the end-to-end tests to see: a test that
-//! gave up its own could not go on.
+//! What is said of accounts. That rights are given up is for the end-to-end tests to see: a test
+//! that gave up its own could not go on.
 
 use super::*;
 
@@ -20,20 +20,20 @@ fn an_account_reads_as_it_was_written() {
 #[test]
 fn names_are_looked_up_and_numbers_are_what_they_are() {
     const NOBODYS: u32 = 3_999_999_999;
-    let rights = account(&format!("{NOBODYS}:{NOBODYS}")).look_up().expect("numbers do");
-    assert_eq!((rights.uid.as_raw(), rights.gid.as_raw()), (NOBODYS, NOBODYS));
-    assert_eq!(rights.groups, [rights.gid]);
-    let alone = account(&NOBODYS.to_string()).look_up();
+    let credentials = account(&format!("{NOBODYS}:{NOBODYS}")).resolve().expect("numbers do");
+    assert_eq!((credentials.uid.as_raw(), credentials.gid.as_raw()), (NOBODYS, NOBODYS));
+    assert_eq!(credentials.groups, [credentials.gid]);
+    let alone = account(&NOBODYS.to_string()).resolve();
     assert_eq!(alone, Err(AccountError::GroupNeeded(Uid::from_raw(NOBODYS))));
 
     let entry = User::from_name("nobody").expect("the list of users");
     let Some(entry) = entry else { return };
-    let by_name = account("nobody").look_up().expect("it has an entry");
-    let by_number = account(&entry.uid.to_string()).look_up();
+    let by_name = account("nobody").resolve().expect("it has an entry");
+    let by_number = account(&entry.uid.to_string()).resolve();
     assert_eq!(by_number, Ok(by_name.clone()));
     assert_eq!((by_name.uid, by_name.gid), (entry.uid, entry.gid));
     assert!(by_name.groups.contains(&by_name.gid), "the group is one of its groups");
-    let with_group = account(&format!("nobody:{NOBODYS}")).look_up().expect("a number does");
+    let with_group = account(&format!("nobody:{NOBODYS}")).resolve().expect("a number does");
     assert_eq!(with_group.gid.as_raw(), NOBODYS);
     assert!(with_group.groups.contains(&with_group.gid), "the group that was named is one of them");
 }
@@ -42,14 +42,14 @@ fn names_are_looked_up_and_numbers_are_what_they_are() {
 fn who_is_not_there_is_named() {
     let name = "no-such-name";
     let no_user = AccountError::UnknownUser(name.to_owned());
-    assert_eq!(account(name).look_up(), Err(no_user));
+    assert_eq!(account(name).resolve(), Err(no_user));
     let no_group = AccountError::UnknownGroup(name.to_owned());
-    assert_eq!(account(&format!("1:{name}")).look_up(), Err(no_group));
+    assert_eq!(account(&format!("1:{name}")).resolve(), Err(no_group));
 }
 
 #[test]
 fn root_is_not_somebody_else() {
-    assert_eq!(account("0:1").look_up(), Err(AccountError::Root));
+    assert_eq!(account("0:1").resolve(), Err(AccountError::Root));
 }
 
 #[test]

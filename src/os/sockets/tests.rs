@@ -16,7 +16,8 @@ fn a_line_of_each_list() {
     };
     assert_eq!(row(V4), Some(row_v4));
     let v6 = "   0: 000080FE00000000FF565E0201020304:0050 00000000000000000000000000000000:0000 0A \
-              00000000:00000000 00:00000000 00000000     0        0 17 1 0000000000000000 100 0 0 10 0";
+              00000000:00000000 00:00000000 00000000     0        0 17 1 0000000000000000 100 0 0 \
+              10 0";
     let row_v6 = Row {
         local: "[fe80::25e:56ff:403:201]:80".parse().unwrap(),
         remote: "[::]:0".parse().unwrap(),
@@ -54,8 +55,8 @@ fn every_state_has_its_number_and_its_name() {
 
 #[test]
 fn what_is_not_a_line_of_a_socket_is_left_out() {
-    let header = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  \
-                  timeout inode                                                     ";
+    let header = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
+                  uid  timeout inode                                                     ";
     assert_eq!(row(header), None);
     for cut in 0..V4.find("21343").unwrap() {
         assert_eq!(row(&V4[..cut]), None, "{cut}");

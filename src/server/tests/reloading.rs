@@ -1,11 +1,11 @@
 //! Another table, or another time zone, while the server runs.
 
 use super::bench::{Bench, FRAMED, LOOKUP, frame};
-use crate::table::{Order, Table};
+use crate::table::{ColumnOrder, Table};
 use crate::zone::ZoneRules;
 
 fn table(text: &str) -> Table {
-    Table::parse(text.into(), Order::KeyValue).expect("a text without fault")
+    Table::parse(text.into(), ColumnOrder::KeyValue).expect("a text without fault")
 }
 
 #[test]

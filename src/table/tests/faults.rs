@@ -3,7 +3,7 @@
 use super::*;
 
 /// What is said of a text that must be at fault.
-fn fault(text: impl AsRef<[u8]>, order: Order) -> String {
+fn fault(text: impl AsRef<[u8]>, order: ColumnOrder) -> String {
     Table::parse(text.as_ref().to_vec(), order).unwrap_err().to_string()
 }
 
@@ -12,7 +12,11 @@ fn a_key_without_a_value() {
     let expected = "line 2: key \"b\" has no value; write KEY VALUE, \
                     or put # at the start of the line";
     for line in ["b", " b\t", "b #", "b # c", "b\r"] {
-        assert_eq!(fault(format!("a 1\n{line}\nc 3\n"), Order::KeyValue), expected, "{line:?}");
+        assert_eq!(
+            fault(format!("a 1\n{line}\nc 3\n"), ColumnOrder::KeyValue),
+            expected,
+            "{line:?}"
+        );
     }
 }
 
@@ -21,7 +25,7 @@ fn a_value_without_a_key() {
     let expected = "line 2: value \"b\" has no key; write VALUE KEY, \
                     or put # at the start of the line";
     for line in ["b", "b # c"] {
-        assert_eq!(fault(format!("a 1\n{line}\n"), Order::ValueKey), expected, "{line:?}");
+        assert_eq!(fault(format!("a 1\n{line}\n"), ColumnOrder::ValueKey), expected, "{line:?}");
     }
 }
 
@@ -29,8 +33,8 @@ fn a_value_without_a_key() {
 fn extra_words_after_value_and_key() {
     let expected = "line 3: more than two words; write VALUE KEY and nothing more, \
                     or put # before the rest";
-    assert_eq!(fault("# one\n\nb c d\n", Order::ValueKey), expected);
-    assert_eq!(fault("a b\n\nb\tc\td#e", Order::ValueKey), expected);
+    assert_eq!(fault("# one\n\nb c d\n", ColumnOrder::ValueKey), expected);
+    assert_eq!(fault("a b\n\nb\tc\td#e", ColumnOrder::ValueKey), expected);
 }
 
 #[test]
@@ -48,7 +52,7 @@ fn a_control_character_with_its_line_and_place() {
         (b"\xFF\xFEa\0 \0b\0\n\0", "line 1, byte 4: control character 0x00"),
     ] {
         let expected = format!("{place}; remove it, or save the file as plain UTF-8 text");
-        for order in [Order::KeyValue, Order::ValueKey] {
+        for order in [ColumnOrder::KeyValue, ColumnOrder::ValueKey] {
             assert_eq!(fault(text, order), expected, "{}", text.escape_ascii());
         }
     }
@@ -57,14 +61,15 @@ fn a_control_character_with_its_line_and_place() {
 #[test]
 fn a_duplicate_key_with_both_its_lines() {
     let expected = "line 5: key \"b\" is already on line 2; remove one of the two lines";
-    assert_eq!(fault("a 1\nb 2\n# c\n\n b  3\n", Order::KeyValue), expected);
-    assert_eq!(fault("a 1\r\nb 2\r\n# c\r\n\r\nb 2", Order::KeyValue), expected);
-    assert_eq!(fault("1 a\n 2 b\nb c\n\n3 b # d\n", Order::ValueKey), expected);
+    assert_eq!(fault("a 1\nb 2\n# c\n\n b  3\n", ColumnOrder::KeyValue), expected);
+    assert_eq!(fault("a 1\r\nb 2\r\n# c\r\n\r\nb 2", ColumnOrder::KeyValue), expected);
+    assert_eq!(fault("1 a\n 2 b\nb c\n\n3 b # d\n", ColumnOrder::ValueKey), expected);
 }
 
 #[test]
 fn duplicates_however_far_apart() {
-    for (distance, order) in [(1, Order::KeyValue), (63, Order::ValueKey), (5000, Order::KeyValue)]
+    for (distance, order) in
+        [(1, ColumnOrder::KeyValue), (63, ColumnOrder::ValueKey), (5000, ColumnOrder::KeyValue)]
     {
         let between: String = (1..distance).map(|i| format!("k{i} v{i}\n")).collect();
         let line = distance + 1;
@@ -77,12 +82,12 @@ fn duplicates_however_far_apart() {
 #[test]
 fn the_first_fault_is_the_one_reported() {
     let duplicate = "line 2: key \"a\" is already on line 1; remove one of the two lines";
-    assert_eq!(fault("a 1\na 2\nb\n", Order::KeyValue), duplicate);
-    assert_eq!(fault("a 1\na 2\nb\0\n", Order::KeyValue), duplicate);
+    assert_eq!(fault("a 1\na 2\nb\n", ColumnOrder::KeyValue), duplicate);
+    assert_eq!(fault("a 1\na 2\nb\0\n", ColumnOrder::KeyValue), duplicate);
 
     let no_value = "line 2: key \"b\" has no value; write KEY VALUE, \
                     or put # at the start of the line";
-    assert_eq!(fault("a 1\nb\na 2\n", Order::KeyValue), no_value);
+    assert_eq!(fault("a 1\nb\na 2\n", ColumnOrder::KeyValue), no_value);
 }
 
 #[test]
@@ -93,11 +98,11 @@ fn a_key_is_shown_escaped_and_cut() {
              or put # at the start of the line"
         )
     };
-    assert_eq!(fault(b"\xC3\"\\", Order::KeyValue), no_value(r#"\xc3\"\\"#));
+    assert_eq!(fault(b"\xC3\"\\", ColumnOrder::KeyValue), no_value(r#"\xc3\"\\"#));
     let (exact, long) = ("k".repeat(64), "k".repeat(65));
-    assert_eq!(fault(&exact, Order::KeyValue), no_value(&exact));
-    assert_eq!(fault(&long, Order::KeyValue), no_value(&format!("{exact}...")));
-    assert_eq!(fault("\u{85}".repeat(99), Order::KeyValue), {
+    assert_eq!(fault(&exact, ColumnOrder::KeyValue), no_value(&exact));
+    assert_eq!(fault(&long, ColumnOrder::KeyValue), no_value(&format!("{exact}...")));
+    assert_eq!(fault("\u{85}".repeat(99), ColumnOrder::KeyValue), {
         no_value(&format!("{}...", r"\xc2\x85".repeat(32)))
     });
 }
@@ -115,7 +120,7 @@ fn more_text_than_the_index_can_address() {
 
 #[cfg(target_pointer_width = "64")]
 fn fault_of_owned(text: Vec<u8>) -> String {
-    Table::parse(text, Order::KeyValue).unwrap_err().to_string()
+    Table::parse(text, ColumnOrder::KeyValue).unwrap_err().to_string()
 }
 
 #[test]

@@ -15,16 +15,16 @@ use crate::scratch::Scratch;
 const NO_LIMIT: u64 = u64::MAX;
 
 fn failure(path: &Path, max_bytes: u64) -> String {
-    Table::load(path, Order::KeyValue, max_bytes).unwrap_err().to_string()
+    Table::load(path, ColumnOrder::KeyValue, max_bytes).unwrap_err().to_string()
 }
 
 #[test]
 fn a_file_loads_in_either_order() {
     let scratch = Scratch::new();
     let path = scratch.file("table", "a b\nc d\n");
-    let table = Table::load(&path, Order::KeyValue, NO_LIMIT).unwrap();
+    let table = Table::load(&path, ColumnOrder::KeyValue, NO_LIMIT).unwrap();
     assert_eq!((table.len(), table.get(b"a")), (2, Some(&b"b"[..])));
-    let table = Table::load(&path, Order::ValueKey, NO_LIMIT).unwrap();
+    let table = Table::load(&path, ColumnOrder::ValueKey, NO_LIMIT).unwrap();
     assert_eq!((table.len(), table.get(b"b")), (2, Some(&b"a"[..])));
 }
 
@@ -32,8 +32,8 @@ fn a_file_loads_in_either_order() {
 fn an_empty_file_loads() {
     let scratch = Scratch::new();
     let path = scratch.file("table", "");
-    assert!(Table::load(&path, Order::KeyValue, 0).unwrap().is_empty());
-    assert!(Table::load(Path::new("/dev/null"), Order::KeyValue, 0).unwrap().is_empty());
+    assert!(Table::load(&path, ColumnOrder::KeyValue, 0).unwrap().is_empty());
+    assert!(Table::load(Path::new("/dev/null"), ColumnOrder::KeyValue, 0).unwrap().is_empty());
 }
 
 /// `/dev/stdin` is a link to such a path.
@@ -43,7 +43,7 @@ fn a_pipe_loads() {
     writer.write_all(b"a b\nc d").unwrap();
     drop(writer);
     let path = PathBuf::from(format!("/proc/self/fd/{}", reader.as_raw_fd()));
-    let table = Table::load(&path, Order::KeyValue, 7).unwrap();
+    let table = Table::load(&path, ColumnOrder::KeyValue, 7).unwrap();
     assert_eq!((table.len(), table.get(b"c")), (2, Some(&b"d"[..])));
 }
 
@@ -87,7 +87,7 @@ fn a_file_over_the_limit_with_the_line_that_passes_it() {
         );
         assert_eq!(failure(&path, limit), expected);
     }
-    assert_eq!(Table::load(&path, Order::KeyValue, 12).unwrap().len(), 3);
+    assert_eq!(Table::load(&path, ColumnOrder::KeyValue, 12).unwrap().len(), 3);
 }
 
 /// Would not end, if it read on.
@@ -133,7 +133,8 @@ fn line_numbers_are_right_however_the_text_comes() {
         let whole = format!("\u{FEFF}{text}{end}");
         let shown = failure(&scratch.file("table", &whole), NO_LIMIT);
         assert!(shown.contains(complaint), "{shown} instead of {complaint}");
-        let shown = Table::parse(whole.into_bytes(), Order::KeyValue).unwrap_err().to_string();
+        let shown =
+            Table::parse(whole.into_bytes(), ColumnOrder::KeyValue).unwrap_err().to_string();
         assert!(shown.contains(complaint), "{shown} instead of {complaint}");
     }
 }
@@ -143,7 +144,7 @@ fn one_line_of_many_chunks() {
     let scratch = Scratch::new();
     let value = "v".repeat(3 << 20);
     let path = scratch.file("table", format!("key {value}"));
-    let table = Table::load(&path, Order::KeyValue, NO_LIMIT).unwrap();
+    let table = Table::load(&path, ColumnOrder::KeyValue, NO_LIMIT).unwrap();
     assert!(table.get(b"key") == Some(value.as_bytes()), "another value");
 }
 
@@ -152,7 +153,7 @@ fn one_line_of_many_chunks() {
 fn a_byte_order_mark_counts_for_the_limit() {
     let scratch = Scratch::new();
     let path = scratch.file("table", "\u{FEFF}a b\nc d\n");
-    assert_eq!(Table::load(&path, Order::KeyValue, 11).unwrap().len(), 2);
+    assert_eq!(Table::load(&path, ColumnOrder::KeyValue, 11).unwrap().len(), 2);
     assert!(failure(&path, 10).contains("passes the limit of 10 bytes on line 2"));
     assert!(failure(&path, 2).contains("passes the limit of 2 bytes on line 1"));
 }
@@ -171,7 +172,7 @@ fn devices_are_not_read() {
 #[test]
 fn only_a_regular_file_is_loaded_again() {
     let scratch = Scratch::new();
-    let again = |path: &Path| Table::load_again(path, Order::KeyValue, NO_LIMIT);
+    let again = |path: &Path| Table::load_again(path, ColumnOrder::KeyValue, NO_LIMIT);
     let regular = scratch.file("table", "a b\n");
     assert_eq!(again(&regular).unwrap().len(), 1);
     let fifo = scratch.path().join("fifo");

@@ -12,7 +12,7 @@ use super::*;
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// What `text` means, or the first fault in it.
-fn model_of(text: &[u8], order: Order) -> Result<Model, TableError> {
+fn model_of(text: &[u8], order: ColumnOrder) -> Result<Model, TableError> {
     let mut model = Model::new();
     let mut lines_of_keys = BTreeMap::new();
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
@@ -42,7 +42,7 @@ fn model_of(text: &[u8], order: Order) -> Result<Model, TableError> {
 type Entry = (Vec<u8>, Vec<u8>);
 
 /// The key and the value on a line that has no control character but tabs.
-fn entry_of(line: &[u8], number: usize, order: Order) -> Result<Option<Entry>, TableError> {
+fn entry_of(line: &[u8], number: usize, order: ColumnOrder) -> Result<Option<Entry>, TableError> {
     let mut words: Vec<Vec<u8>> = vec![Vec::new()];
     let mut rest_of_line = Vec::new();
     let mut previous = b' ';
@@ -65,11 +65,17 @@ fn entry_of(line: &[u8], number: usize, order: Order) -> Result<Option<Entry>, T
     let shown = |word: &[u8]| word.escape_ascii().to_string();
     match (order, words.as_slice()) {
         (_, []) => Ok(None),
-        (Order::KeyValue, [key]) => Err(TableError::NoValue { line: number, key: shown(key) }),
-        (Order::ValueKey, [value]) => Err(TableError::NoKey { line: number, value: shown(value) }),
-        (Order::KeyValue, [key, ..]) => Ok(Some((key.clone(), rest_of_line.trim_ascii().to_vec()))),
-        (Order::ValueKey, [value, key]) => Ok(Some((key.clone(), value.clone()))),
-        (Order::ValueKey, _) => Err(TableError::ExtraWords { line: number }),
+        (ColumnOrder::KeyValue, [key]) => {
+            Err(TableError::NoValue { line: number, key: shown(key) })
+        }
+        (ColumnOrder::ValueKey, [value]) => {
+            Err(TableError::NoKey { line: number, value: shown(value) })
+        }
+        (ColumnOrder::KeyValue, [key, ..]) => {
+            Ok(Some((key.clone(), rest_of_line.trim_ascii().to_vec())))
+        }
+        (ColumnOrder::ValueKey, [value, key]) => Ok(Some((key.clone(), value.clone()))),
+        (ColumnOrder::ValueKey, _) => Err(TableError::ExtraWords { line: number }),
     }
 }
 
@@ -87,8 +93,8 @@ fn assert_same(table: &Table, model: &Model) {
     }
 }
 
-fn orders() -> impl Strategy<Value = Order> {
-    select(vec![Order::KeyValue, Order::ValueKey])
+fn orders() -> impl Strategy<Value = ColumnOrder> {
+    select(vec![ColumnOrder::KeyValue, ColumnOrder::ValueKey])
 }
 
 /// Few enough different bytes that every rule of the format is met often, and enough lines without
@@ -138,8 +144,8 @@ proptest! {
     }
 }
 
-/// What comes of a text that is checked in pieces of these lengths, and then its rest.
-fn in_pieces(text: &[u8], lengths: &[usize], order: Order) -> Result<Table, TableError> {
+/// The result for a text that is checked in pieces of these lengths, and then its rest.
+fn in_pieces(text: &[u8], lengths: &[usize], order: ColumnOrder) -> Result<Table, TableError> {
     let mut draft = Draft::new(Vec::new(), order);
     let mut rest = text;
     for &length in lengths {
@@ -182,8 +188,8 @@ proptest! {
         let mut text = b"# so that no key stands at the very start, like a mark\n".to_vec();
         for (key, (value, [before, between, after, end])) in &lines {
             let (first, second) = match order {
-                Order::KeyValue => (key, value),
-                Order::ValueKey => (value, key),
+                ColumnOrder::KeyValue => (key, value),
+                ColumnOrder::ValueKey => (value, key),
             };
             for piece in [before, first, between, second, after, end] {
                 text.extend_from_slice(piece);

@@ -1,15 +1,15 @@
 //! Tables in memory that processes share.
 
 use super::*;
-use crate::os::mapping;
+use crate::os::sealed_memfd;
 
 #[test]
 fn a_table_that_is_mapped_answers_as_the_one_that_was_sealed() {
     for (text, order) in [
-        (numbered(3000), Order::KeyValue),
-        ("value key # comment\n".to_owned(), Order::ValueKey),
-        ("# nothing\n".to_owned(), Order::KeyValue),
-        (String::new(), Order::KeyValue),
+        (numbered(3000), ColumnOrder::KeyValue),
+        ("value key # comment\n".to_owned(), ColumnOrder::ValueKey),
+        ("# nothing\n".to_owned(), ColumnOrder::KeyValue),
+        (String::new(), ColumnOrder::KeyValue),
     ] {
         let table = parsed(&text, order);
         let sealed = table.seal().expect("memory");
@@ -25,8 +25,8 @@ fn a_table_that_is_mapped_answers_as_the_one_that_was_sealed() {
 
 #[test]
 fn what_is_no_table_is_refused() {
-    let sealed = parsed("a b\n", Order::KeyValue).seal().expect("memory");
-    let whole = mapping::Mapping::of_sealed(&sealed).expect("it is sealed").to_vec();
+    let sealed = parsed("a b\n", ColumnOrder::KeyValue).seal().expect("memory");
+    let whole = sealed_memfd::SealedMemfd::of_sealed(&sealed).expect("it is sealed").to_vec();
     let with = |place: usize, number: u64| {
         let mut bytes = whole.clone();
         bytes[8 * place..8 * place + 8].copy_from_slice(&number.to_ne_bytes());
@@ -41,7 +41,7 @@ fn what_is_no_table_is_refused() {
         b"a b\n".to_vec(),
     ];
     for bytes in wrong {
-        let sealed = mapping::seal(c"test", &[&bytes]).expect("memory");
+        let sealed = sealed_memfd::seal(c"test", &[&bytes]).expect("memory");
         let error = Table::map(&sealed).expect_err("not a table");
         assert_eq!(error.to_string(), "not a table of this program");
     }
@@ -50,12 +50,12 @@ fn what_is_no_table_is_refused() {
 /// Nobody but this program writes such memory; even so, what stands there must not end a process.
 #[test]
 fn buckets_of_any_bytes_are_searched_without_harm() {
-    let sealed = parsed(numbered(30), Order::KeyValue).seal().expect("memory");
-    let whole = mapping::Mapping::of_sealed(&sealed).expect("it is sealed").to_vec();
+    let sealed = parsed(numbered(30), ColumnOrder::KeyValue).seal().expect("memory");
+    let whole = sealed_memfd::SealedMemfd::of_sealed(&sealed).expect("it is sealed").to_vec();
     for byte in [0, 0x7F, 0x80, 0xFF] {
         let mut bytes = whole.clone();
         bytes[64..256].fill(byte);
-        let sealed = mapping::seal(c"test", &[&bytes]).expect("memory");
+        let sealed = sealed_memfd::seal(c"test", &[&bytes]).expect("memory");
         let table = Table::map(&sealed).expect("a table, by its header");
         for i in 0..40 {
             let _ = table.get(format!("key-{i}").as_bytes());

@@ -87,18 +87,21 @@ fn field_server_11_each_kind_of_wrong_zone_has_its_own_error() {
         (
             "Europe/Atlantis",
             format!(
-                "unknown time zone TZ=\"Europe/Atlantis\": {zones} has no file of this name, and it is no \
-                 POSIX rule such as CET-1CEST,M3.5.0,M10.5.0/3"
+                "unknown time zone TZ=\"Europe/Atlantis\": {zones} has no file of this name, and \
+                 it is no POSIX rule such as CET-1CEST,M3.5.0,M10.5.0/3"
             ),
         ),
         (
             "../../etc/passwd",
-            "unknown time zone TZ=\"../../etc/passwd\": a name may not contain \"..\" (give an absolute path)"
+            "unknown time zone TZ=\"../../etc/passwd\": a name may not contain \"..\" (give an \
+             absolute path)"
                 .to_owned(),
         ),
         (
             "/nowhere/zone",
-            "cannot read the time zone from /nowhere/zone: No such file or directory (os error 2)".to_owned(),
+            "cannot read the time zone from /nowhere/zone: No such file or directory (os error \
+             2)"
+            .to_owned(),
         ),
     ] {
         assert_eq!(error(load(&folder, tz)), expected);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// What never goes back, whoever is asked.
+/// Counters that never go back, whichever shard is asked.
 const COUNTERS: [&str; 6] = [
     "connections_accepted",
     "connections_closed",

@@ -1,4 +1,4 @@
-//! Shards that serve sockets which whoever started the server has bound.
+//! Shards that serve sockets which the parent process of the server has bound.
 
 use super::{clients_of_all, first_clients_of_all, launch, process_of, stats};
 use crate::support::tools;
@@ -8,8 +8,8 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-/// A program that binds so many sockets on one free port, with `SO_REUSEPORT` or not, and executes a server
-/// that inherits them as 10, 11 and so on.
+/// A program that binds some sockets on one free port, with `SO_REUSEPORT` or not, and executes
+/// a server that inherits them as 10, 11 and so on.
 const BIND: &str = "\
 import os, socket, sys
 count, shared = int(sys.argv[1]), sys.argv[2] == 'shared'
@@ -25,7 +25,7 @@ for number in range(10, 10 + count):
 os.execv(sys.argv[3], sys.argv[3:])
 ";
 
-/// A server of so many shards with so many inherited sockets of one port.
+/// A server of `shards` shards with `sockets` inherited sockets of one port.
 fn inheriting(python: &Path, shards: usize, sockets: usize, how: &str) -> Launch {
     let listeners: Vec<String> =
         (10..10 + sockets).map(|number| format!("framed=fd:{number}")).collect();

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-/// Two shards, and a client of the first that takes nothing of what is made for it: to drain lasts for it.
+/// Two shards, and a client of the first that takes nothing of what is made for it: to drain lasts
+/// for it.
 fn with_a_client_that_never_reads() -> (Server, Client, Pid) {
     let patience = ["--drain-timeout", "1h", "--write-timeout", "1h"];
     let server = launch(&["framed", "chargen"], 2).args(&patience).start();

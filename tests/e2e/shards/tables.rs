@@ -57,8 +57,9 @@ fn a_successor_has_the_table_that_was_loaded_last() {
 /// Lines of a table of megabytes.
 const LINES: usize = 100_000;
 
-/// What the kernel says of the table in a process, in KiB: how much of it is there, and how much that is if
-/// each page counts by the part that the process has of it. One number for each table that is mapped.
+/// What the kernel says of the table in a process, in KiB: how much of it is there, and how much
+/// that is if each page counts by the part that the process has of it. One number for each table
+/// that is mapped.
 fn resident_and_proportional(pid: Pid) -> (Vec<u64>, Vec<u64>) {
     let smaps = fs::read_to_string(format!("/proc/{pid}/smaps")).expect("a running shard");
     let parts = smaps.split("/memfd:readyd table").skip(1).map(|part| {

@@ -1,6 +1,7 @@
 //! Load runs: `readyc bench`, and the document that it leaves.
 //!
-//! Invariant: whatever a test asks a [`Run`] for, the document as a whole was found to add up first.
+//! Invariant: whatever a test asks a [`Run`] for, the document as a whole was found to add up
+//! first.
 
 use super::readyc::{self, Ended};
 use serde_json::Value;

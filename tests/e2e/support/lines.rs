@@ -100,7 +100,7 @@ impl Lines {
     ) -> MutexGuard<'a, Collected> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            // Unlocked first: whoever handles the panic wants to read the lines.
+            // Unlocked first: the handler of the panic wants to read the lines.
             drop(collected);
             panic!("waited {PATIENCE:?} in vain for {what:?}");
         }

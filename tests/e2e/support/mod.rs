@@ -1,5 +1,6 @@
-//! The harness: [`server`] runs the server, [`lines`] collects what it writes, [`client`] speaks to it,
-//! [`tools`] finds and runs programs from elsewhere, [`misbehaving`] is a server that does things wrong.
+//! The harness: [`server`] runs the server, [`lines`] collects what it writes, [`client`] speaks to
+//! it, [`tools`] finds and runs programs from elsewhere, [`misbehaving`] is a server that does
+//! things wrong.
 //!
 //! Invariant: nothing waits without a deadline. What a test waits for is an event (a reply, a line
 //! of the log, the end of a process) or a condition that [`eventually`] looks at again and again.
@@ -50,8 +51,8 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
     }
 }
 
-/// One of the 16 million loopback addresses, on which no other process will have taken any port: for
-/// programs whose port has to be known before they run.
+/// One of the 16 million loopback addresses, on which no other process will have taken any port:
+/// for programs whose port has to be known before they run.
 pub(crate) fn loopback_of_ones_own() -> Ipv4Addr {
     let [_, high, middle, low] = process::id().to_be_bytes();
     // Process numbers have at most 22 bits, proc_sys_kernel(5).
@@ -84,7 +85,7 @@ impl Scratch {
         self.0.join(name)
     }
 
-    /// Puts a file in here, in one step: whoever reads it sees the old text or the new one.
+    /// Puts a file in here, in one step: a reader sees the old text or the new one.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         self.write_bytes(name, text.as_bytes())
     }

@@ -89,7 +89,7 @@ impl Launch {
         self
     }
 
-    /// Has another program run the server: its command line, before that of the server.
+    /// Has another program run the server: its command line, which goes before the server's.
     pub(crate) fn wrapper<S: AsRef<OsStr>>(mut self, words: &[S]) -> Launch {
         self.wrapper.extend(words.iter().map(|word| word.as_ref().into()));
         self
@@ -240,7 +240,7 @@ impl Server {
         kill(self.pid, signal).expect("send a signal");
     }
 
-    /// The log so far, and what comes.
+    /// The log, which grows.
     pub(crate) fn log(&self) -> &Lines {
         &self.log
     }
@@ -258,7 +258,7 @@ impl Server {
             // Of shards, each writes its own beside the sum, which is what is asked for.
             let of_all = |line: &&String| !line.contains(": statistics: ");
             let new: Vec<&String> = lines[before..].iter().filter(of_all).collect();
-            // What comes before is the rest of a report that was asked for earlier.
+            // The lines before are the rest of a report that was asked for earlier.
             let is_first = |line: &&String| line.contains(FIRST_STATISTIC);
             let new = &new[new.iter().position(is_first)?..];
             let counter = |line: &&String| -> Option<(String, String)> {
@@ -362,7 +362,10 @@ impl Server {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let port =
                 fields[1].rsplit_once(':').and_then(|(_, hex)| u16::from_str_radix(hex, 16).ok());
-            let is_ours = |(_, address): &(String, Address)| matches!(address, Address::Inet(address) if Some(address.port()) == port);
+            let is_ours = |(_, address): &(String, Address)| match address {
+                Address::Inet(address) => Some(address.port()) == port,
+                Address::Unix(_) => false,
+            };
             fields[3] == CLOSE_WAIT && self.addresses.iter().any(is_ours)
         };
         let lines = |table: &String| -> Vec<String> {
@@ -419,7 +422,7 @@ impl Statistics {
         value.parse().unwrap_or_else(|_| panic!("{name} is {value:?}"))
     }
 
-    /// A value as it was written: that of the version is no number.
+    /// A value as it was written: the version is no number.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.0.get(name).unwrap_or_else(|| panic!("no counter {name} in {self:?}"))
     }

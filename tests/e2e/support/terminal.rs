@@ -37,8 +37,8 @@ impl Terminal {
         Terminal { process, keyboard, screen, seen: 0 }
     }
 
-    /// Presses keys. What is typed before the program asks for input may be lost, as at any terminal:
-    /// wait for its prompt.
+    /// Presses keys. What is typed before the program asks for input may be lost, as at any
+    /// terminal: wait for its prompt.
     pub(crate) fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).expect("type");
     }

@@ -1,5 +1,5 @@
-//! Faults in every call that the client makes for one echo: it prints the right answer and ends with
-//! status 0, or says in one line what went wrong.
+//! Faults in every call that the client makes for one echo: it prints the right answer and ends
+//! with status 0, or says in one line what went wrong.
 
 use super::plan::{self, Row};
 use super::starting::Calls;

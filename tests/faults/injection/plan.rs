@@ -1,9 +1,10 @@
 //! What is made to fail: system calls, and the errors that their man pages name for them.
 //!
 //! What is missing is left out on purpose. EAGAIN from a read or a write would be a lie: the kernel
-//! says it only when it will tell of the next byte or the next room with an edge, and no edge follows
-//! an injected one (`short_io.rs` tells that truth). EBADF, EFAULT and EINVAL tell of a bug in the
-//! caller, and there is one place where they are tried: epoll_wait, without which there is no loop.
+//! says it only when it will tell of the next byte or the next room with an edge, and no edge
+//! follows an injected one (`short_io.rs` tells that truth). EBADF, EFAULT and EINVAL tell of a bug
+//! in the caller, and there is one place where they are tried: epoll_wait, without which there is
+//! no loop.
 
 /// May the server end because of the fault?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +49,9 @@ pub(super) fn when(call: &str, errno: &str) -> [String; 4] {
     ["1".to_owned(), "2".to_owned(), "3".to_owned(), from_on(call, errno, 1)]
 }
 
-/// All calls from number `first` on; or a hundred of them. Who is interrupted tries again, rightly, and
-/// would do so for ever. And were strace to leave while it skips an epoll_wait, the server would see
-/// ENOSYS, which no kernel says there.
+/// All calls from number `first` on; or a hundred of them. Who is interrupted tries again, rightly,
+/// and would do so for ever. And were strace to leave while it skips an epoll_wait, the server
+/// would see ENOSYS, which no kernel says there.
 pub(super) fn from_on(call: &str, errno: &str, first: usize) -> String {
     if errno == "EINTR" || call == "epoll_wait" {
         return format!("{first}..{}", first + 99);
@@ -103,8 +104,8 @@ pub(super) const SERVING: &[Row] = &[
     fatal("mprotect", &["ENOMEM"]),
 ];
 
-/// Faults while starting, from where Rust's runtime takes over: what the dynamic loader does before is
-/// not ours. Whatever is missing then, the server may say so and end.
+/// Faults while starting, from where Rust's runtime takes over: what the dynamic loader does before
+/// is not ours. Whatever is missing then, the server may say so and end.
 pub(super) const STARTING: &[Row] = &[
     fatal("mmap", &["ENOMEM"]),
     fatal("mprotect", &["ENOMEM"]),
@@ -135,7 +136,8 @@ pub(super) const STARTING: &[Row] = &[
     fatal("getsockname", &["ENOBUFS"]),
     fatal("write", &["EPIPE", "ENOSPC", "EIO", "EINTR"]),
     fatal("epoll_wait", &["EINTR", "EBADF"]),
-    // The thread in which the table is loaded; strace counts the calls of each thread by themselves.
+    // The thread in which the table is loaded; strace counts the calls of each thread by
+    // themselves.
     fatal("clone3", &["EAGAIN", "ENOMEM"]),
     fatal("madvise", &["ENOMEM"]),
     fatal_on_table("openat", &["EMFILE", "ENFILE", "EACCES", "EINTR"]),
@@ -220,8 +222,8 @@ pub(super) const CLIENT: &[Row] = &[
 /// Calls that are made and not made to fail: each cannot, or only for a reason that is a bug of the
 /// caller.
 pub(super) const NOT_INJECTED: &[&str] = &[
-    // It tells a failure by an address that did not move, brk(2); an injected ENOMEM is taken for an
-    // address. `memory.rs` has it fail in earnest.
+    // It tells a failure by an address that did not move, brk(2); an injected ENOMEM is taken for
+    // an address. `memory.rs` has it fail in earnest.
     "brk",
     "execve",
     "exit",
@@ -238,11 +240,13 @@ pub(super) const NOT_INJECTED: &[&str] = &[
     "sched_getaffinity",
     "sched_yield",
     "set_robust_list",
-    // In the table above for the start; in a thread that loads a table, Rust's runtime does not look
-    // at its result, or ends the thread.
+    // In the table above for the start; in a thread that loads a table, Rust's runtime does not
+    // look at its result, or ends the thread.
     "sigaltstack",
-    // An injected ECHILD would tell of a process that runs that it is gone; the call has no other error.
+    // An injected ECHILD would tell of a process that runs that it is gone; the call has no other
+    // error.
     "wait4",
-    // Made only in debug builds, where Rust asks before each close(2) whether the descriptor is open.
+    // Made only in debug builds, where Rust asks before each close(2) whether the descriptor is
+    // open.
     "fcntl",
 ];

@@ -1,5 +1,5 @@
-//! Faults in the calls between exec and the first client: each call of each kind, one at a time, and
-//! from each on every further one.
+//! Faults in the calls between exec and the first client: each call of each kind, one at a time,
+//! and from each on every further one.
 
 use super::plan::{self, Row};
 use super::strace::{self, read_trace};
@@ -53,8 +53,8 @@ impl Calls {
         &self.by_program
     }
 
-    /// The numbers of the program's own calls to `call`, as strace counts from 1 in each thread: those of
-    /// its first thread.
+    /// The numbers of the program's own calls to `call`, as strace counts from 1 in each thread:
+    /// those of its first thread.
     pub(super) fn numbers(&self, call: &str) -> Range<usize> {
         let of = |calls: &BTreeMap<String, usize>| calls.get(call).copied().unwrap_or_default();
         let first = 1 + of(&self.by_loader);
@@ -78,7 +78,8 @@ enum Came {
 }
 
 impl Start {
-    /// A start under strace with these options; if a file is named, it looks at calls on that file alone.
+    /// A start under strace with these options; if a file is named, it looks at calls on that file
+    /// alone.
     fn with(options: &[String], file: Option<&str>) -> Start {
         let scratch = Scratch::new();
         let table = scratch.write("table", "colour red\n");
@@ -120,8 +121,8 @@ impl Start {
         came
     }
 
-    /// Has a client served and ends the server. A call that fails for ever may keep it from serving;
-    /// then it has to end when told to.
+    /// Has a client served and ends the server. A call that fails for ever may keep it from
+    /// serving; then it has to end when told to.
     fn serve_and_stop(&mut self, pid: Pid, fault: &str) -> (Fate, ExitStatus) {
         let mut client = Conversation::echoing(self.address);
         let fate = converse(std::slice::from_mut(&mut client), Duration::from_secs(2))[0];
@@ -135,8 +136,8 @@ impl Start {
         (fate, status)
     }
 
-    /// Checks that a server that did not start says why, in one line. One that is mute, since no write
-    /// succeeds, tells by its status alone.
+    /// Checks that a server that did not start says why, in one line. One that is mute, since no
+    /// write succeeds, tells by its status alone.
     fn assert_explained(&self, status: ExitStatus, is_mute: bool, fault: &str) {
         let mut lines = self.stderr.wait_for_end();
         lines.retain(|line| !line.contains(" INFO  ") && !line.contains(" WARN  "));
@@ -188,7 +189,7 @@ fn try_while_starting(row: &Row) -> Outcome {
         for number in numbers.clone() {
             inject_while_starting(row, errno, &number.to_string(), &mut outcome);
         }
-        // One of all reads is that of the signals, and signalfd(2) has no error but EINTR.
+        // One of all reads is the one from the signalfd, and signalfd(2) has no error but EINTR.
         if row.call != "read" || *errno == "EINTR" {
             let every_one = plan::from_on(row.call, errno, numbers.start);
             inject_while_starting(row, errno, &every_one, &mut outcome);

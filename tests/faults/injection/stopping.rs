@@ -1,5 +1,5 @@
-//! Faults between SIGTERM and the end: whatever fails, the server ends, with status 0, and no client
-//! gets anything but the right answer.
+//! Faults between SIGTERM and the end: whatever fails, the server ends, with status 0, and no
+//! client gets anything but the right answer.
 
 use super::plan::{self, Row};
 use super::strace::{self, Attached};
@@ -38,8 +38,8 @@ fn try_while_stopping(row: &Row) -> Outcome {
     outcome
 }
 
-/// Stops a server that has just been asked for something, with strace attached to it. Returns what was
-/// traced and what the clients came to.
+/// Stops a server that has just been asked for something, with strace attached to it. Returns what
+/// was traced and what the clients came to.
 fn stop(options: &[String], fault: &str) -> Option<(String, Vec<super::Fate>)> {
     let mut subject = Subject::start();
     let mut clients: Vec<Conversation> = (0..CLIENTS).map(|_| subject.resident()).collect();

@@ -87,7 +87,8 @@ pub(crate) fn injected(trace: &str) -> usize {
     trace.lines().filter(|line| line.contains("(INJECTED)")).count()
 }
 
-/// How often each system call is made in `trace`. One that a line begins and another ends counts once.
+/// How often each system call is made in `trace`. One that a line begins and another ends counts
+/// once.
 pub(crate) fn calls<'a>(trace: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, usize> {
     let mut calls = BTreeMap::new();
     for line in trace {

@@ -91,7 +91,8 @@ fn every_call_of_a_supervisor() {
     subject.server.wait_for_log("table reloaded");
     subject.assert_well("no fault");
     let mut calls = strace::calls(strace.detach().lines());
-    // Whether the allocator asks for memory differs from run to run. `every_call_while_serving` has it fail.
+    // Whether the allocator asks for memory differs from run to run. `every_call_while_serving` has
+    // it fail.
     calls.retain(|call, _| !["mmap", "mprotect", "munmap", "madvise"].contains(&call.as_str()));
     assert_covered("while supervising", &calls, plan::SUPERVISING);
     drop(subject);
@@ -101,7 +102,8 @@ fn every_call_of_a_supervisor() {
 fn try_while_supervising(row: &Row) -> Outcome {
     let mut outcome = Outcome::default();
     for errno in row.errnos {
-        // A shard that keeps ending is started ever more rarely: so not one supervisor for all faults.
+        // A shard that keeps ending is started ever more rarely: so not one supervisor for all
+        // faults.
         let mut subject = Supervised::start();
         for when in plan::when(row.call, errno) {
             inject_while_supervising(&mut subject, row, errno, &when, &mut outcome);

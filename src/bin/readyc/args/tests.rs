@@ -208,7 +208,8 @@ fn lookup_asks_for_one_key_after_the_other() {
     assert_eq!(task("lookup --plain --lines a b").plan, once(lines.to_vec(), ""));
 }
 
-/// With a line end in it, a key would be two, and every answer after the first that of another key.
+/// With a line end in it, a key would be two, and every answer after the first would belong to
+/// another key.
 #[test]
 fn what_is_not_a_key_is_bad_usage() {
     for line in ["lookup a ", "lookup \t", "lookup --plain a\nb", "lookup --plain --lines a\n"] {

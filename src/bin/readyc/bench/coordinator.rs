@@ -31,7 +31,8 @@ pub(super) struct Findings {
     pub(super) workers: Vec<WorkerFigures>,
     /// From the first connection to the last.
     pub(super) opening: Duration,
-    /// Seconds of the run, by their start in nanoseconds relative to that of the measured part.
+    /// Seconds of the run, by their start in nanoseconds relative to the start of the measured
+    /// part.
     pub(super) seconds: BTreeMap<i64, Interval<PackedHistogram>>,
 }
 
@@ -137,7 +138,7 @@ struct Coordinator {
     interrupts: u32,
     /// Seconds before load began, by number.
     opening: BTreeMap<u64, SharedSecond>,
-    /// Seconds since, by their start relative to that of the measured part.
+    /// Seconds since, by their start relative to the start of the measured part.
     running: BTreeMap<i64, SharedSecond>,
     opening_began: u64,
     findings: Findings,

@@ -18,13 +18,13 @@ impl Live {
         Live { is_shown: !is_quiet && io::stderr().is_terminal(), wanted, second: None }
     }
 
-    /// So many connections are open.
+    /// Shows that `open` connections are open.
     pub(super) fn opening(&mut self, open: u64) {
         self.show(&format!("connecting: {open} of {}", self.wanted));
     }
 
-    /// A worker's share of the second that began at `start` has come; all `workers` together make it
-    /// worth showing.
+    /// A worker's share of the second that began at `start` has come; all `workers` together make
+    /// it worth showing.
     pub(super) fn running(&mut self, start: i64, second: &Interval, workers: usize) {
         let shares = match self.second {
             Some((shown, shares)) if shown == start => shares + 1,

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 /// What `--help` says behind the options.
 pub(crate) const AFTER_HELP: &str = "\
-With --rate, --step or --herd, requests are sent on a schedule whatever the server does (open loop), and \
-latency counts from the moment at which each was to be sent. Without, a new request is sent for each \
-answer (closed loop).
+With --rate, --step or --herd, requests are sent on a schedule whatever the server does (open \
+loop), and latency counts from the moment at which each was to be sent. Without, a new request is \
+sent for each answer (closed loop).
 
 Counts and rates take k and m (1000), sizes KiB and MiB or k and m (1024), times ms, s, m, h and d.
 
-Exit status: 0 all that was asked for was achieved, 1 could not run, 2 wrong command line, 3 ran and fell \
-short of what was asked.";
+Exit status: 0 all that was asked for was achieved, 1 could not run, 2 wrong command line, 3 ran \
+and fell short of what was asked.";
 
 /// The options of `readyc bench`.
 #[derive(Debug, clap::Args)]
@@ -25,11 +25,13 @@ pub(crate) struct Options {
     pub(super) addresses: Vec<ServerName>,
 
     /// Connections that make requests
-    #[arg(help_heading = "Connections", short, long, value_name = "N", default_value = "64", value_parser = connections)]
+    #[arg(help_heading = "Connections", short, long, value_name = "N", default_value = "64",
+          value_parser = connections)]
     pub(super) connections: usize,
 
     /// Connections that are held open besides and say nothing
-    #[arg(help_heading = "Connections", short = 'I', long, value_name = "N", default_value = "0", value_parser = connections)]
+    #[arg(help_heading = "Connections", short = 'I', long, value_name = "N", default_value = "0",
+          value_parser = connections)]
     pub(super) idle: usize,
 
     /// End after this many requests
@@ -45,24 +47,28 @@ pub(crate) struct Options {
     pub(super) rate: Option<f64>,
 
     /// A ramp of rates, such as 1000:10s,5000:10s
-    #[arg(help_heading = "Pace", long, value_name = "RATE:DURATION,...", value_parser = step, value_delimiter = ',',
-          conflicts_with_all = ["rate", "herd"])]
+    #[arg(help_heading = "Pace", long, value_name = "RATE:DURATION,...", value_parser = step,
+          value_delimiter = ',', conflicts_with_all = ["rate", "herd"])]
     pub(super) step: Vec<Step>,
 
     /// Have all connections stay silent and then all speak at once, each time that this has passed
-    #[arg(help_heading = "Pace", long, value_name = "DURATION", value_parser = some_time, conflicts_with = "rate")]
+    #[arg(help_heading = "Pace", long, value_name = "DURATION", value_parser = some_time,
+          conflicts_with = "rate")]
     pub(super) herd: Option<Duration>,
 
     /// Requests under way at once on a connection
-    #[arg(help_heading = "Pace", short = 'P', long, value_name = "N", default_value = "1", value_parser = pipeline)]
+    #[arg(help_heading = "Pace", short = 'P', long, value_name = "N", default_value = "1",
+          value_parser = pipeline)]
     pub(super) pipeline: usize,
 
     /// Payload of a request: a size, or a range such as 16-1KiB
-    #[arg(help_heading = "Requests", short, long, value_name = "SIZE", default_value = "64", value_parser = sizes)]
+    #[arg(help_heading = "Requests", short, long, value_name = "SIZE", default_value = "64",
+          value_parser = sizes)]
     pub(super) size: Sizes,
 
     /// A mixture of requests by weight, of echo, lookup and daytime: echo=80,lookup=15,daytime=5
-    #[arg(help_heading = "Requests", long, value_name = "KIND=WEIGHT,...", value_parser = weight, value_delimiter = ',')]
+    #[arg(help_heading = "Requests", long, value_name = "KIND=WEIGHT,...", value_parser = weight,
+          value_delimiter = ',')]
     pub(super) mix: Vec<(String, u32)>,
 
     /// A key to look up; several are taken in turn [default: readyd]
@@ -70,28 +76,34 @@ pub(crate) struct Options {
     pub(super) key: Vec<String>,
 
     /// Speak to a plain service (RFC 862 to 868) instead of a framed one
-    #[arg(help_heading = "Requests", long, value_name = "SERVICE", value_enum, conflicts_with_all = ["mix", "send"])]
+    #[arg(help_heading = "Requests", long, value_name = "SERVICE", value_enum,
+          conflicts_with_all = ["mix", "send"])]
     pub(super) plain: Option<Service>,
 
     /// Send this instead, to any TCP server; understands \r \n \t \0 \\ \xHH
-    #[arg(help_heading = "Requests", long, value_name = "TEXT", value_parser = escaped, conflicts_with = "mix",
+    #[arg(help_heading = "Requests", long, value_name = "TEXT", value_parser = escaped,
+          conflicts_with = "mix",
           requires = "answer")]
     pub(super) send: Option<Bytes>,
 
     /// The answer to --send is exactly this
-    #[arg(help_heading = "Requests", long, value_name = "TEXT", value_parser = escaped, requires = "send", group = "answer")]
+    #[arg(help_heading = "Requests", long, value_name = "TEXT", value_parser = escaped,
+          requires = "send", group = "answer")]
     pub(super) expect: Option<Bytes>,
 
     /// The answer to --send is this long
-    #[arg(help_heading = "Requests", long, value_name = "N", value_parser = answer_size, requires = "send", group = "answer")]
+    #[arg(help_heading = "Requests", long, value_name = "N", value_parser = answer_size,
+          requires = "send", group = "answer")]
     pub(super) expect_bytes: Option<usize>,
 
     /// The answer to --send ends with this
-    #[arg(help_heading = "Requests", long, value_name = "TEXT", value_parser = escaped, requires = "send", group = "answer")]
+    #[arg(help_heading = "Requests", long, value_name = "TEXT", value_parser = escaped,
+          requires = "send", group = "answer")]
     pub(super) until: Option<Bytes>,
 
     /// Load before the measured part, which counts for nothing
-    #[arg(help_heading = "Pace", long, value_name = "DURATION", default_value = "0s", value_parser = any_time)]
+    #[arg(help_heading = "Pace", long, value_name = "DURATION", default_value = "0s",
+          value_parser = any_time)]
     pub(super) warmup: Duration,
 
     /// Replace each connection by a new one after this time (5s), or this many requests (1)
@@ -113,15 +125,18 @@ pub(crate) struct Options {
     pub(super) storm: Option<Duration>,
 
     /// Connections besides that make requests and take the answers slowly
-    #[arg(help_heading = "Pace", long, value_name = "N", default_value = "0", value_parser = connections)]
+    #[arg(help_heading = "Pace", long, value_name = "N", default_value = "0",
+          value_parser = connections)]
     pub(super) slow_readers: usize,
 
     /// Connections besides that make requests and send them slowly
-    #[arg(help_heading = "Pace", long, value_name = "N", default_value = "0", value_parser = connections)]
+    #[arg(help_heading = "Pace", long, value_name = "N", default_value = "0",
+          value_parser = connections)]
     pub(super) slow_writers: usize,
 
     /// Bytes a second of a slow connection
-    #[arg(help_heading = "Pace", long, value_name = "N", default_value = "100", value_parser = answer_size)]
+    #[arg(help_heading = "Pace", long, value_name = "N", default_value = "100",
+          value_parser = answer_size)]
     pub(super) slow_rate: usize,
 
     /// Connections opened a second [default: as fast as they are accepted]
@@ -129,7 +144,8 @@ pub(crate) struct Options {
     pub(super) connect_rate: Option<f64>,
 
     /// Connections being made at once
-    #[arg(help_heading = "Connections", long, value_name = "N", default_value = "256", value_parser = pipeline)]
+    #[arg(help_heading = "Connections", long, value_name = "N", default_value = "256",
+          value_parser = pipeline)]
     pub(super) connect_parallel: usize,
 
     /// Addresses to connect from: ADDRESS, FIRST-LAST or CIDR, separated by commas; without, the
@@ -138,11 +154,13 @@ pub(crate) struct Options {
     pub(super) source: Vec<String>,
 
     /// Processes that the load is spread over, each with a thread
-    #[arg(help_heading = "Connections", long, value_name = "N", default_value = "1", value_parser = workers)]
+    #[arg(help_heading = "Connections", long, value_name = "N", default_value = "1",
+          value_parser = workers)]
     pub(super) workers: usize,
 
     /// Longest wait before a lost connection is opened again; it doubles with each failure
-    #[arg(help_heading = "Connections", long, value_name = "DURATION", default_value = "100ms", value_parser = some_time)]
+    #[arg(help_heading = "Connections", long, value_name = "DURATION", default_value = "100ms",
+          value_parser = some_time)]
     pub(super) backoff: Duration,
 
     /// Do not open lost connections again
@@ -162,7 +180,8 @@ pub(crate) struct Options {
     pub(super) force: bool,
 
     /// Write the report as JSON, to standard output if no FILE is given
-    #[arg(help_heading = "Output", short, long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    #[arg(help_heading = "Output", short, long, value_name = "FILE", num_args = 0..=1,
+          default_missing_value = "-")]
     pub(super) json: Option<PathBuf>,
 
     /// Write the run second by second as CSV

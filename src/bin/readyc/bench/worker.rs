@@ -1,6 +1,7 @@
 //! A worker: one process, one thread of load, told what to do on standard input.
 //!
-//! Invariant: a worker outlives neither its coordinator nor its run. When its input ends, so does it.
+//! Invariant: a worker outlives neither its coordinator nor its run. When its input ends, so does
+//! it.
 
 use super::message::{Command, Job, Message, Outcome};
 use crate::failure::Failure;
@@ -189,7 +190,8 @@ struct CpuTimes {
 
 impl CpuTimes {
     fn now() -> CpuTimes {
-        // The second number is the time spent on run queues, in nanoseconds (proc_pid_schedstat(5)).
+        // The second number is the time spent on run queues, in nanoseconds
+        // (proc_pid_schedstat(5)).
         let waiting = fs::read_to_string("/proc/self/schedstat")
             .ok()
             .and_then(|times| times.split(' ').nth(1)?.parse().ok())

@@ -1,7 +1,7 @@
 //! What counters rise by a second.
 //!
-//! Invariant: no rate is less than zero. Counters of which one has gone back are those of another
-//! start of the server, and are not compared.
+//! Invariant: no rate is less than zero. If a counter has gone back, the server was
+//! started again, and the two samples are not compared.
 
 use serde::Serialize;
 use std::collections::HashMap;
@@ -42,15 +42,16 @@ impl Sample {
         Sample(HashMap::new())
     }
 
-    /// The reply to `STATS`: a name and a number a line. Other lines, such as that of the version, are left
-    /// out; `None` if nothing is left.
+    /// The reply to `STATS`: a name and a number a line. Other lines, such as the version,
+    /// are left out; `None` if nothing is left.
     pub(super) fn parse(reply: &[u8]) -> Option<Sample> {
         let reply = String::from_utf8_lossy(reply);
         let counters: HashMap<String, f64> = reply.lines().filter_map(counter).collect();
         (!counters.is_empty()).then_some(Sample(counters))
     }
 
-    /// Whether the server was started anew since `last`: it is another process, or counts from 0 again.
+    /// Whether the server was started anew since `last`: it is another process, or counts from 0
+    /// again.
     pub(super) fn is_of_new_start(&self, last: &Sample) -> bool {
         let is_other = |before: f64| self.get(PROCESS).is_some_and(|now| now != before);
         if last.get(PROCESS).is_some_and(is_other) {

@@ -1,11 +1,11 @@
 //! fork(2) and execveat(2).
 //!
-//! posix_spawn(3) would do, but it takes a path, and the path of a descriptor needs /proc. `std::process`
-//! takes a path, too.
+//! posix_spawn(3) and `std::process` take a path, and the path of a descriptor needs /proc.
 //!
-//! Invariant: between fork and exec the child calls nothing but functions that are async-signal-safe,
-//! signal-safety(7). Another thread of this process may have held any lock when it was forked, that of the
-//! allocator among them, and that thread is not in the child. So all memory is prepared before the fork.
+//! Invariant: between fork and exec the child calls only async-signal-safe functions,
+//! signal-safety(7). Another thread of this process may have held any lock when it was forked, such
+//! as the allocator's, and that thread is not in the child. So all memory is prepared before the
+//! fork.
 
 use super::NotStarted;
 use nix::errno::Errno;
@@ -16,37 +16,38 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
-/// The first byte of what a child writes that could not execute the program. The errno of execveat(2) follows,
-/// in eight bytes: as a note of [`readyd::os::inherited::handover`].
+/// The first byte of the message that a child sends if execveat(2) fails. The errno follows, in
+/// eight bytes: it is a message of [`readyd::os::inherited_fd::fd_passing`].
 pub(crate) const FAILURE: u8 = b'x';
 
-/// What the new process is made of.
-pub(super) struct Order<'a> {
+/// What the child process gets.
+pub(super) struct ExecRequest<'a> {
     pub(super) program: BorrowedFd<'a>,
     pub(super) arguments: &'a [CString],
     pub(super) environment: &'a [CString],
     pub(super) input_and_output: BorrowedFd<'a>,
     pub(super) error: Option<BorrowedFd<'a>>,
-    pub(super) left_open: &'a [BorrowedFd<'a>],
-    /// Where the child writes that it could not execute the program.
+    pub(super) without_cloexec: &'a [BorrowedFd<'a>],
+    /// The socket that the child writes [`FAILURE`] to.
     pub(super) failure: BorrowedFd<'a>,
 }
 
-/// The order as plain numbers and pointers, which the child can follow without a call of the allocator.
+/// The request as plain numbers and pointers, which the child can use without the allocator.
 struct Prepared {
     program: RawFd,
     arguments: Vec<*const c_char>,
     environment: Vec<*const c_char>,
     standard: [RawFd; 3],
-    left_open: Vec<RawFd>,
+    without_cloexec: Vec<RawFd>,
     failure: RawFd,
 }
 
-/// The path by which this process was started, as the kernel noted it: getauxval(3), `AT_EXECFN`.
+/// The path that this process was executed by: getauxval(3), `AT_EXECFN`.
 #[expect(unsafe_code, reason = "the C library hands the path over as a bare pointer")]
 pub(super) fn own_path() -> &'static CStr {
-    // SAFETY: getauxval(3) only reads. What it returns for AT_EXECFN is 0 or the address of a string on the
-    // stack that the kernel made for the process; that part of it is never written or freed.
+    // SAFETY: getauxval(3) only reads. What it returns for AT_EXECFN is 0 or the address of a
+    // string on the stack that the kernel made for the process; that part of it is never written or
+    // freed.
     unsafe {
         match libc::getauxval(libc::AT_EXECFN) as *const c_char {
             path if path.is_null() => c"",
@@ -55,21 +56,25 @@ pub(super) fn own_path() -> &'static CStr {
     }
 }
 
-/// Starts a process that executes the program. Does not wait until it does: the file may be on a disk that
-/// does not answer. If it cannot, it says so by [`FAILURE`].
-pub(super) fn fork_and_exec(order: &Order<'_>) -> Result<Pid, NotStarted> {
+/// Starts a process that executes the program. Does not wait for execveat(2): the file may be on a
+/// disk that does not answer. If that fails, the child sends [`FAILURE`].
+pub(super) fn fork_and_exec(request: &ExecRequest<'_>) -> Result<Pid, NotStarted> {
     let pointers = |strings: &[CString]| {
         let pointers = strings.iter().map(|string| string.as_ptr());
         pointers.chain([ptr::null()]).collect::<Vec<_>>()
     };
-    let null = order.input_and_output.as_raw_fd();
+    let null = request.input_and_output.as_raw_fd();
     let prepared = Prepared {
-        program: order.program.as_raw_fd(),
-        arguments: pointers(order.arguments),
-        environment: pointers(order.environment),
-        standard: [null, null, order.error.map_or(2, |error| error.as_raw_fd())],
-        left_open: order.left_open.iter().map(|descriptor| descriptor.as_raw_fd()).collect(),
-        failure: order.failure.as_raw_fd(),
+        program: request.program.as_raw_fd(),
+        arguments: pointers(request.arguments),
+        environment: pointers(request.environment),
+        standard: [null, null, request.error.map_or(2, |error| error.as_raw_fd())],
+        without_cloexec: request
+            .without_cloexec
+            .iter()
+            .map(|descriptor| descriptor.as_raw_fd())
+            .collect(),
+        failure: request.failure.as_raw_fd(),
     };
     fork_into(&prepared).map_err(io::Error::from).map_err(NotStarted::at("fork"))
 }
@@ -83,22 +88,23 @@ fn fork_into(prepared: &Prepared) -> Result<Pid, Errno> {
     }
 }
 
-/// What the child does. It never returns: its stack is a copy of the parent's.
+/// Runs in the child. Never returns: its stack is a copy of the parent's.
 #[expect(
     unsafe_code,
     reason = "only the bare system calls are safe here, and they take bare pointers"
 )]
 fn become_program(prepared: &Prepared) -> ! {
-    // SAFETY: dup2, fcntl, execveat, write and _exit are async-signal-safe. The descriptors are open: their
-    // owners live in the parent's frame, of which this is a copy. The strings and the lists of pointers, each
-    // ended by a null pointer, are borrowed by `prepared` or owned by it, and nothing here frees them.
+    // SAFETY: dup2, fcntl, execveat, write and _exit are async-signal-safe. The descriptors are
+    // open: their owners live in the parent's frame, and this is a copy of it. The strings and the
+    // lists of pointers, each ended by a null pointer, are borrowed by `prepared` or owned by it,
+    // and nothing here frees them.
     unsafe {
         let mut result: c_int = 0;
         for (number, from) in (0..).zip(prepared.standard) {
-            // Onto itself, dup2 does nothing.
+            // dup2(2) of a number onto itself does nothing.
             result = result.min(libc::dup2(from, number));
         }
-        for &number in &prepared.left_open {
+        for &number in &prepared.without_cloexec {
             result = result.min(libc::fcntl(number, libc::F_SETFD, 0));
         }
         if result >= 0 {

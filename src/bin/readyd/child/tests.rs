@@ -15,7 +15,7 @@ fn of_the_shell<'a>(program: &'a Program, script: &str) -> Start<'a> {
         arguments: ["sh", "-c", script].map(OsString::from).to_vec(),
         variable: ("READYD_TEST", "of the test".to_owned()),
         stderr: None,
-        left_open: Vec::new(),
+        without_cloexec: Vec::new(),
         failure: program.as_fd(),
     }
 }
@@ -111,7 +111,7 @@ fn it_has_the_descriptors_that_are_left_open_and_no_others() {
     let [open, closed] = [left.as_raw_fd(), other.as_raw_fd()];
     let script = format!("[ -e /proc/$$/fd/{open} ] && ! [ -e /proc/$$/fd/{closed} ]");
     let start = of_the_shell(&program, &script);
-    let start = Start { left_open: vec![left.as_fd()], ..start };
+    let start = Start { without_cloexec: vec![left.as_fd()], ..start };
     assert_eq!(ending_of(start), Ending::Status(0));
     let flags = fcntl(&left, FcntlArg::F_GETFD).expect("it is open");
     assert_eq!(flags, FdFlag::FD_CLOEXEC.bits(), "here it is still closed on exec");

@@ -1,10 +1,10 @@
 //! The bound on what libraries log.
 //!
-//! What clients cause this program to say is bounded by its own client log. But a client also causes
-//! libraries to say something: mio, a line for each connection, at `trace`. With `RUST_LOG` they can be had.
+//! The client log bounds the lines that clients cause in this program. But a client also causes
+//! lines of libraries: mio logs one for each connection at `trace`, which `RUST_LOG` can switch on.
 //!
-//! Invariant: libraries write at most `--log-rate` lines a second, at any level, and what is left out is
-//! counted and told.
+//! Invariant: libraries write at most `--log-rate` lines a second, at any level; the number of
+//! dropped lines is logged.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::sync::Mutex;
@@ -13,19 +13,20 @@ use std::time::{Duration, Instant};
 #[cfg(test)]
 mod tests;
 
-/// What the targets of this program's lines begin with: the library and the binary have one name.
+/// The prefix of the log targets of this program; the library and the binary have the same name.
 pub(super) const PROGRAM: &str = env!("CARGO_PKG_NAME");
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A logger that writes what this program says, and of what libraries say so many lines a second.
+/// A logger that writes all lines of this program, and a limited number of lines a second of
+/// libraries.
 pub(super) struct Bounded<L> {
     logger: L,
     rate: u32,
     second: Mutex<Second>,
 }
 
-/// What libraries have said in this second.
+/// The lines of libraries in this second.
 #[derive(Debug)]
 struct Second {
     began: Instant,
@@ -34,7 +35,7 @@ struct Second {
 }
 
 impl Bounded<env_logger::Logger> {
-    /// The most detailed level that anything is written of.
+    /// The most detailed level of any target.
     pub(super) fn max_level(&self) -> LevelFilter {
         self.logger.filter()
     }
@@ -46,7 +47,8 @@ impl<L: Log> Bounded<L> {
         Bounded { logger, rate, second: Mutex::new(second) }
     }
 
-    /// Whether a library may write one more line; and how many it could not in a second that is over.
+    /// Whether a library may write one more line; and how many were dropped in the last second, if
+    /// it is over.
     fn take(&self, now: Instant) -> (bool, u64) {
         let mut second = self.second.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let mut left_out = 0;
@@ -83,7 +85,7 @@ impl<L: Log> Bounded<L> {
     }
 }
 
-/// Whether this program says so, and not a library.
+/// Whether a line is of this program, not of a library.
 fn is_own(target: &str) -> bool {
     let rest = target.strip_prefix(PROGRAM);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))

@@ -1,10 +1,10 @@
-//! What SIGHUP reads again, and how each shard gets it: the table and the rules of the time zone, in sealed
-//! memory that is sent over the control socket.
+//! Reloading on SIGHUP: the supervisor reads the table and the time zone into sealed memfds, and
+//! sends them to each shard over its control socket.
 //!
-//! Invariant: each process has the newest, or is sent it again until it has.
+//! Invariant: each process has the newest ones, or the supervisor sends them again until it has.
 
 use super::Supervisor;
-use super::place::Place;
+use super::shard_slot::ShardSlot;
 use crate::zone;
 use readyd::counted::counted;
 use readyd::io::clock::Moment;
@@ -13,19 +13,19 @@ use readyd::zone::ZoneRules;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// A table in memory that all shards map.
-pub(super) struct Sealed {
+/// A table in a sealed memfd, which all shards map.
+pub(super) struct SealedTable {
     pub(super) memory: OwnedFd,
     keys: usize,
-    /// How many there were before this one.
+    /// The number of tables before this one.
     pub(super) version: u64,
 }
 
-impl Sealed {
-    /// Copies `table` there; it is then no longer needed here.
-    pub(super) fn of(table: Table) -> Result<Sealed, String> {
+impl SealedTable {
+    /// Copies `table` into a sealed memfd, and drops it.
+    pub(super) fn of(table: Table) -> Result<SealedTable, String> {
         match table.seal() {
-            Ok(memory) => Ok(Sealed { memory, keys: table.len(), version: 0 }),
+            Ok(memory) => Ok(SealedTable { memory, keys: table.len(), version: 0 }),
             Err(error) => Err(format!("cannot put it into memory that is shared: {error}")),
         }
     }
@@ -46,13 +46,14 @@ impl SealedZone {
 
 impl Supervisor {
     pub(super) fn start_reload(&mut self, now: Moment) {
-        // The wake-up of the last one may have failed; its table would wait for ever, and with it this.
+        // If waking the loop failed for the last load, its table would wait for ever, and so would
+        // this one.
         self.take_files(now);
         self.loader.order();
         self.zone_reader.order();
     }
 
-    /// Hands the table and the time zone that have been read to all shards.
+    /// Sends the table and the time zone that have been read to all shards.
     pub(super) fn take_files(&mut self, now: Moment) {
         match self.loader.take() {
             Some(Ok(table)) => self.hand_over_table(table, now),
@@ -63,17 +64,17 @@ impl Supervisor {
             None => {}
         }
         match self.zone_reader.take() {
-            Some(Ok(rules)) if rules != self.orders.zone.rules => self.hand_over_zone(rules, now),
+            Some(Ok(rules)) if rules != self.template.zone.rules => self.hand_over_zone(rules, now),
             Some(Err(error)) => zone::complain(&error),
             Some(Ok(_)) | None => {}
         }
     }
 
-    fn hand_over_table(&mut self, table: Sealed, now: Moment) {
+    fn hand_over_table(&mut self, table: SealedTable, now: Moment) {
         log::info!("table reloaded: {}", counted(table.keys, "key"));
-        self.orders.table = Sealed { version: self.orders.table.version + 1, ..table };
-        for process in self.places.iter_mut().flat_map(Place::processes_mut) {
-            if let Err(error) = process.send_table(&self.orders, now) {
+        self.template.table = SealedTable { version: self.template.table.version + 1, ..table };
+        for process in self.slots.iter_mut().flat_map(ShardSlot::processes_mut) {
+            if let Err(error) = process.send_table(&self.template, now) {
                 let pid = process.pid();
                 log::error!("process {pid} has not got the table: {error}; tried again");
             }
@@ -81,22 +82,22 @@ impl Supervisor {
     }
 
     fn hand_over_zone(&mut self, rules: ZoneRules, now: Moment) {
-        match SealedZone::of(rules, self.orders.zone.version + 1) {
-            Ok(zone) => self.orders.zone = zone,
+        match SealedZone::of(rules, self.template.zone.version + 1) {
+            Ok(zone) => self.template.zone = zone,
             Err(error) => return log::error!("the time zone stays as it was: {error}"),
         }
         zone::say_that_it_changed();
-        for process in self.places.iter_mut().flat_map(Place::processes_mut) {
-            if let Err(error) = process.send_zone(&self.orders, now) {
+        for process in self.slots.iter_mut().flat_map(ShardSlot::processes_mut) {
+            if let Err(error) = process.send_zone(&self.template, now) {
                 let pid = process.pid();
                 log::error!("process {pid} has not got the time zone: {error}; tried again");
             }
         }
     }
 
-    /// Sends the newest table once more to each process that could not take it; the time zone, too.
+    /// Sends the newest table and time zone again to each process that could not take them.
     pub(super) fn send_again(&mut self, now: Moment) {
-        let processes = self.places.iter_mut().flat_map(Place::processes_mut);
-        processes.for_each(|process| process.send_again(&self.orders, now));
+        let processes = self.slots.iter_mut().flat_map(ShardSlot::processes_mut);
+        processes.for_each(|process| process.send_again(&self.template, now));
     }
 }

@@ -1,10 +1,11 @@
-//! `--exit-on-idle` of several shards: whether all of them together have had no client for long enough.
+//! `--exit-on-idle` with shards: whether all shards together have had no client for that time.
 //!
-//! A shard cannot tell: the next client may come to any of them. So the supervisor looks at the board, from
-//! time to time. What stands there may be a moment old, and a client may connect right now. So before it
-//! stops, it asks each shard, which then accepts the clients that wait and lets no new one connect.
+//! A shard cannot decide this alone, because the next client may connect to any shard. So the
+//! supervisor reads the scoreboard from time to time. The scoreboard may be outdated, and a client
+//! may connect at any moment. So before it stops, it asks each shard, which then accepts the
+//! clients in its backlog and no new ones.
 //!
-//! Invariant: it says stop only when every shard has answered that it has no client and lets none connect.
+//! Invariant: it stops only when every shard has answered that it has no client and accepts none.
 
 use readyd::io::clock::Moment;
 use readyd::server::stats::Stats;
@@ -17,7 +18,7 @@ mod tests;
 const SHORTEST_STEP: Duration = Duration::from_millis(10);
 const LONGEST_STEP: Duration = Duration::from_secs(60);
 
-/// Shards have so long for an answer.
+/// How long shards may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// See the [module](self).
@@ -25,11 +26,11 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 pub(super) struct IdleWatch {
     limit: Duration,
     state: State,
-    /// Since when no client has been seen, if none is there.
+    /// Since when there has been no client; `None` if there is one.
     empty_since: Option<Moment>,
-    /// Connections until then.
+    /// Connections accepted until then.
     accepted: u64,
-    /// Questions until now.
+    /// Questions asked so far.
     questions: u64,
 }
 
@@ -41,10 +42,10 @@ enum State {
     /// The shards have been asked.
     Asking {
         until: Moment,
-        /// The seats of those that have not answered.
+        /// The scoreboard slots of the shards that have not answered.
         missing: Vec<usize>,
     },
-    /// One of them has clients.
+    /// A shard has clients.
     HeardOfClients,
 }
 
@@ -72,7 +73,7 @@ impl IdleWatch {
         }
     }
 
-    /// When there is something to do.
+    /// When the supervisor must call `turn` next.
     pub(super) fn looks_at(&self) -> Moment {
         match self.state {
             State::Watching { looks_at } => looks_at,
@@ -82,7 +83,7 @@ impl IdleWatch {
     }
 
     /// Takes the answer of the shard in `seat`.
-    pub(super) fn hear(&mut self, question: u64, seat: usize, is_idle: bool) {
+    pub(super) fn on_answer(&mut self, question: u64, seat: usize, is_idle: bool) {
         let State::Asking { missing, .. } = &mut self.state else { return };
         if question != self.questions {
             return;
@@ -93,7 +94,7 @@ impl IdleWatch {
         }
     }
 
-    /// What is to be done now, by the `total` of all shards, which have these `seats`.
+    /// What to do now, by the `total` of all shards, which have these slots on the scoreboard.
     pub(super) fn turn(
         &mut self,
         now: Moment,
@@ -129,7 +130,7 @@ impl IdleWatch {
         self.state = State::Watching { looks_at: now + step };
     }
 
-    /// Whether the limit is over, as far as the board tells.
+    /// Whether there was no client for the time limit, as far as the scoreboard shows.
     fn is_over(&mut self, now: Moment, total: &Stats) -> bool {
         let is_new = total.accepted != self.accepted;
         self.accepted = total.accepted;
@@ -138,7 +139,7 @@ impl IdleWatch {
             Some(since) if !is_new => Some(since),
             _ => Some(now),
         };
-        // What is on the board may be that much older than what it tells of.
+        // The scoreboard may be that much out of date.
         let limit = self.limit + 2 * PERIOD;
         self.empty_since.is_some_and(|since| now.since(since) >= limit)
     }

@@ -1,16 +1,16 @@
-//! One process of a shard: what it was started with, and what is known of it.
+//! One process of a shard, as the supervisor sees it.
 
-use super::Orders;
+use super::SpawnTemplate;
 use super::sockets::OfAShard;
 use super::watchdog::{Finding, Look, Pulse};
 use crate::child::{Child, Ending, NotStarted, Start};
 use crate::control::{Answer, Line};
 use crate::listening::Bound;
-use crate::shard::{Order, VARIABLE};
+use crate::shard::{ShardSpec, VARIABLE};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use readyd::config::Config;
-use readyd::config::listen::{Listen, Place};
+use readyd::config::listen::{BindTarget, Listen};
 use readyd::io::clock::Moment;
 use readyd::server::stats::board::Board;
 use std::fmt;
@@ -19,32 +19,32 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::process;
 use std::time::Duration;
 
-/// From a table that could not be sent or taken to the next try.
+/// Delay before a table that could not be sent or taken is sent again.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// See the [module](self).
 pub(super) struct Process {
     child: Child,
     line: Line,
-    /// Its place on the board.
+    /// Its slot on the scoreboard.
     seat: usize,
     since: Moment,
     pulse: Pulse,
-    /// What the last look showed.
+    /// What the watchdog found last.
     finding: Finding,
     table: Delivery,
     zone: Delivery,
     end: End,
 }
 
-/// What has become of the newest table, or of the newest rules of the time zone, that a process was sent.
+/// The delivery of the newest table or time zone to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Delivery {
-    /// It has them.
+    /// The process uses it.
     Taken,
-    /// It was sent them, and has not answered yet.
+    /// It was sent, and the process has not answered yet.
     Sent,
-    /// They could not be sent or taken.
+    /// It could not be sent or taken.
     Failed { retry_at: Moment },
 }
 
@@ -65,7 +65,7 @@ impl Delivery {
     }
 }
 
-/// Whether, and until when, a process has to end.
+/// Whether a process has to exit, and its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     NotAsked,
@@ -75,9 +75,9 @@ enum End {
 
 /// Why a process could not be started.
 pub(super) enum StartFailure {
-    /// The kernel refused.
+    /// A system call of the start failed.
     NotStarted(NotStarted),
-    /// What it is to have could not be made.
+    /// Its sockets or descriptors could not be made.
     System(&'static str, io::Error),
 }
 
@@ -93,7 +93,7 @@ impl fmt::Display for StartFailure {
 impl Process {
     /// Starts a process for shard `number`, which serves these listeners.
     pub(super) fn start(
-        orders: &Orders,
+        template: &SpawnTemplate,
         number: usize,
         seat: usize,
         sockets: &OfAShard,
@@ -102,39 +102,39 @@ impl Process {
         let OfAShard { listeners, own } = sockets;
         let listens = listeners.iter().map(inherited).collect::<io::Result<_>>();
         let listens = listens.map_err(|error| StartFailure::System("its sockets", error))?;
-        let config = Config { listeners: listens, ..orders.config.clone() };
+        let config = Config { listeners: listens, ..template.config.clone() };
         let (line, of_the_shard) =
             Line::pair().map_err(|error| StartFailure::System("socketpair", error))?;
-        let order = Order {
+        let spec = ShardSpec {
             number,
             seat,
             supervisor: process::id().cast_signed(),
             own_listeners: *own,
-            began: orders.began,
-            board: orders.board.as_fd().as_raw_fd(),
-            table: orders.table.memory.as_raw_fd(),
-            zone: orders.zone.memory.as_raw_fd(),
+            began: template.began,
+            board: template.board.as_fd().as_raw_fd(),
+            table: template.table.memory.as_raw_fd(),
+            zone: template.zone.memory.as_raw_fd(),
             control: of_the_shard.as_fd().as_raw_fd(),
         };
         let mut arguments = vec!["readyd".into()];
         arguments.extend(config.to_args());
         let sockets = listeners.iter().map(|(socket, _)| socket.as_fd());
         let shared = [
-            orders.board.as_fd(),
-            orders.table.memory.as_fd(),
-            orders.zone.memory.as_fd(),
+            template.board.as_fd(),
+            template.table.memory.as_fd(),
+            template.zone.memory.as_fd(),
             of_the_shard.as_fd(),
         ];
         let start = Start {
-            program: &orders.program,
+            program: &template.program,
             arguments,
-            variable: (VARIABLE, order.to_string()),
-            stderr: orders.log.as_ref().map(AsFd::as_fd),
-            left_open: sockets.chain(shared).collect(),
+            variable: (VARIABLE, spec.to_string()),
+            stderr: template.log.as_ref().map(AsFd::as_fd),
+            without_cloexec: sockets.chain(shared).collect(),
             failure: of_the_shard.as_fd(),
         };
-        orders.inputs.watch(&line).map_err(|error| StartFailure::System("epoll_ctl", error))?;
-        let turns_before = orders.board.read(seat).turns;
+        template.inputs.watch(&line).map_err(|error| StartFailure::System("epoll_ctl", error))?;
+        let turns_before = template.board.read(seat).turns;
         let child = start.start().map_err(StartFailure::NotStarted)?;
         Ok(Process {
             child,
@@ -170,7 +170,7 @@ impl Process {
         self.child.signal(signal);
     }
 
-    /// How it has ended, if it has. What it had counted stays on the board.
+    /// Reaps it if it has ended. Its counters stay on the scoreboard.
     pub(super) fn take_ending(&mut self, board: &Board) -> Option<Ending> {
         let ending = self.child.take_ending()?;
         self.pulse.see(board.read(self.seat).turns);
@@ -178,14 +178,14 @@ impl Process {
         Some(ending)
     }
 
-    /// Whether it came as far as serving.
+    /// Whether it has ever served.
     pub(super) fn has_served(&mut self, board: &Board) -> bool {
         self.pulse.see(board.read(self.seat).turns);
         self.pulse.has_turned()
     }
 
-    /// Looks whether its loop turns, and has it turn if nothing else does. Tells whether it is stuck, and has
-    /// not been told to end anyway.
+    /// Checks whether its loop turns, and wakes it with a message. Returns whether it is stuck and
+    /// has not been told to exit.
     pub(super) fn is_stuck(&mut self, board: &Board, look: Look) -> bool {
         self.finding = self.pulse.look(board.read(self.seat).turns, look);
         if self.finding != Finding::Turns {
@@ -194,12 +194,12 @@ impl Process {
         self.finding == Finding::Stuck && self.end == End::NotAsked
     }
 
-    /// Whether its loop turned when that was last looked at.
+    /// Whether its loop turned at the last check.
     pub(super) fn answers(&self) -> bool {
         matches!(self.finding, Finding::Turns | Finding::StandsStill)
     }
 
-    /// It has to end by then, or earlier if that was said before.
+    /// Sets the deadline for its exit, unless there is an earlier one.
     pub(super) fn must_end_by(&mut self, when: Moment) {
         self.end = match self.end {
             End::NotAsked => End::By(when),
@@ -208,7 +208,7 @@ impl Process {
         };
     }
 
-    /// When it has to have ended, if it was told to.
+    /// The deadline for its exit, if it was told to exit.
     pub(super) fn ends_by(&self) -> Option<Moment> {
         match self.end {
             End::By(when) => Some(when),
@@ -216,41 +216,41 @@ impl Process {
         }
     }
 
-    /// Ends it. What its clients have not been sent is lost.
+    /// Kills it with SIGKILL. Its clients lose unsent replies.
     pub(super) fn kill(&mut self) {
         self.end = End::Killed;
         self.child.signal(Signal::SIGKILL);
     }
 
     /// Sends the newest table.
-    pub(super) fn send_table(&mut self, orders: &Orders, now: Moment) -> io::Result<()> {
-        let sent = self.line.use_table(orders.table.version, orders.table.memory.as_fd());
+    pub(super) fn send_table(&mut self, template: &SpawnTemplate, now: Moment) -> io::Result<()> {
+        let sent = self.line.use_table(template.table.version, template.table.memory.as_fd());
         self.table = Delivery::of(&sent, now);
         sent
     }
 
     /// Sends the newest rules of the time zone.
-    pub(super) fn send_zone(&mut self, orders: &Orders, now: Moment) -> io::Result<()> {
-        let sent = self.line.use_zone(orders.zone.version, orders.zone.memory.as_fd());
+    pub(super) fn send_zone(&mut self, template: &SpawnTemplate, now: Moment) -> io::Result<()> {
+        let sent = self.line.use_zone(template.zone.version, template.zone.memory.as_fd());
         self.zone = Delivery::of(&sent, now);
         sent
     }
 
-    /// Sends once more what could not be sent or taken a moment ago.
-    pub(super) fn send_again(&mut self, orders: &Orders, now: Moment) {
+    /// Sends the table or time zone again if an earlier delivery failed.
+    pub(super) fn send_again(&mut self, template: &SpawnTemplate, now: Moment) {
         let is_due = |delivery: Delivery| delivery.retry_at().is_some_and(|when| when <= now);
-        // If it fails again, it is tried again.
+        // If it fails again, it is retried later.
         if is_due(self.table) {
-            let _ = self.send_table(orders, now);
+            let _ = self.send_table(template, now);
         }
         if is_due(self.zone) {
-            let _ = self.send_zone(orders, now);
+            let _ = self.send_zone(template, now);
         }
     }
 
-    /// Notes what it says of a table or a time zone.
-    pub(super) fn hear(&mut self, answer: Answer, orders: &Orders, now: Moment) {
-        let (table, zone) = (orders.table.version, orders.zone.version);
+    /// Handles its answer about a table or a time zone.
+    pub(super) fn on_answer(&mut self, answer: Answer, template: &SpawnTemplate, now: Moment) {
+        let (table, zone) = (template.table.version, template.zone.version);
         match answer {
             Answer::HasTable { version } if version == table => self.table = Delivery::Taken,
             Answer::LacksTable { version } if version == table => {
@@ -262,7 +262,7 @@ impl Process {
         }
     }
 
-    /// When something is to be sent once more.
+    /// When a delivery is retried next.
     pub(super) fn sends_again_at(&self) -> Option<Moment> {
         [self.table.retry_at(), self.zone.retry_at()].into_iter().flatten().min()
     }
@@ -272,9 +272,9 @@ impl Process {
     }
 }
 
-/// What a process is told of a socket that it inherits.
+/// The configuration of a listener that the process inherits.
 fn inherited((socket, listen): &Bound) -> io::Result<Listen> {
     let number = u16::try_from(socket.as_raw_fd())
         .map_err(|_| io::Error::other("more sockets than --listen fd: has numbers for"))?;
-    Ok(Listen { place: Place::Inherited(number), ..listen.clone() })
+    Ok(Listen { target: BindTarget::Inherited(number), ..listen.clone() })
 }

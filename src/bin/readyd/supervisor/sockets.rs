@@ -1,15 +1,15 @@
 //! The listeners of each shard.
 //!
-//! Where the supervisor binds them, each shard has sockets of its own on the same ports (`SO_REUSEPORT`), so
-//! that each has a backlog of its own. Sockets that were inherited are dealt out. If there are fewer than
-//! shards, the supervisor binds more beside them, where their owner has allowed it by `SO_REUSEPORT`. Where it
-//! has not, several shards have the same socket: the kernel wakes all of them for a client, and one gets it. So it is
-//! with unix sockets, of which there is one for a path.
+//! If the supervisor binds them, each shard has its own sockets on the same ports (`SO_REUSEPORT`),
+//! and so its own backlog. Inherited sockets are dealt out to the shards. If there are fewer
+//! sockets than shards, the supervisor binds more, provided that the inherited ones have
+//! `SO_REUSEPORT`. Otherwise several shards share a socket: the kernel wakes all of them for a
+//! client, and one accepts it. Unix sockets are shared in this way, because a path has one socket.
 
 use crate::listening::{self, Bound, Inherited};
 use crate::start::{self, StartError};
 use nix::sys::socket::{getsockopt, sockopt};
-use readyd::config::listen::{Listen, Place};
+use readyd::config::listen::{BindTarget, Listen};
 use readyd::config::{Config, Origins};
 use readyd::io::address::Address;
 use readyd::os::listener::{self, Listener, Port};
@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 
 /// The sockets that the shards listen on.
 pub(super) struct Sockets {
-    /// What was asked for, and its address.
+    /// The configuration of each listener, and its address.
     pub(super) addresses: Vec<(Listen, Address)>,
     /// The listeners of each shard, by its number.
     pub(super) of_shards: Vec<OfAShard>,
@@ -27,11 +27,11 @@ pub(super) struct Sockets {
 /// The listeners of one shard.
 pub(super) struct OfAShard {
     pub(super) listeners: Vec<Bound>,
-    /// How many of them, from the first, were bound for this shard alone.
+    /// The number of them, from the first, that were bound for this shard only.
     pub(super) own: usize,
 }
 
-/// Binds the sockets, and deals them out with those that were inherited.
+/// Binds the sockets, and deals out both these and the inherited ones.
 pub(super) fn for_each_shard(
     config: &Config,
     origins: &Origins,
@@ -43,8 +43,9 @@ pub(super) fn for_each_shard(
     };
     let addresses = start::addresses(first)?;
     // Inherited sockets and unix sockets come once, with the sockets of the first shard.
-    let is_for_all =
-        |(_, listen): &Bound| matches!(listen.place, Place::Inherited(_) | Place::Unix(_));
+    let is_for_all = |(_, listen): &Bound| {
+        matches!(listen.target, BindTarget::Inherited(_) | BindTarget::Unix(_))
+    };
     let (sockets, own) = std::mem::take(first).into_iter().partition(is_for_all);
     *first = own;
     let own: Vec<usize> = of_shards.iter().map(Vec::len).collect();
@@ -64,7 +65,7 @@ fn address_of(socket: &Listener) -> Result<Address, StartError> {
     socket.address().map_err(|error| StartError::System("read an address", error))
 }
 
-/// Sockets that stand for each other: of one address and one service.
+/// Groups the sockets by address; those of one address must have one service.
 fn by_address(sockets: Vec<Bound>) -> Result<Vec<(Address, Vec<Bound>)>, StartError> {
     let mut groups: Vec<(Address, Vec<Bound>)> = Vec::new();
     for (socket, listen) in sockets {
@@ -80,7 +81,7 @@ fn by_address(sockets: Vec<Bound>) -> Result<Vec<(Address, Vec<Bound>)>, StartEr
     Ok(groups)
 }
 
-/// As many sockets as shards, if more can be bound beside those that were inherited.
+/// Binds more sockets on the address until there are as many as shards, if that is possible.
 fn multiplied(mut sockets: Vec<Bound>, address: SocketAddr, config: &Config) -> Vec<Bound> {
     let may_be_shared =
         |(socket, _): &Bound| getsockopt(socket, sockopt::ReusePort).unwrap_or(false);
@@ -101,7 +102,7 @@ fn multiplied(mut sockets: Vec<Bound>, address: SocketAddr, config: &Config) -> 
     sockets
 }
 
-/// Gives each shard its part of `sockets`, and each socket to at least one shard.
+/// Gives each shard its share of `sockets`, and each socket to at least one shard.
 fn deal(sockets: &[Bound], all: &mut [Vec<Bound>]) -> Result<(), StartError> {
     let least = sockets.len().min(all.len());
     let cannot = |error: io::Error| StartError::System("duplicate a socket", error);

@@ -1,11 +1,12 @@
-//! Whether the shards' loops turn.
+//! The watchdog: whether the loop of each shard turns.
 //!
-//! A shard can be stopped by a signal, be busy in an endless loop, or wait for a disk that does not answer.
-//! Its process is there then, the kernel gives it its share of the new clients, and none of them is served.
-//! What tells is the number of turns that it has published.
+//! A shard may be stopped by SIGSTOP, run an endless loop, or wait for a disk that does not answer.
+//! Its process still exists, so the kernel gives it its share of the new clients, and it serves
+//! none. The number of turns on the scoreboard shows this.
 //!
-//! Invariant: nobody is accused for time that did not pass for it. A look counts no more time than was planned
-//! between two looks: if the whole machine was suspended, the supervisor was, too, and its look comes late.
+//! Invariant: a shard is not killed for time in which it could not run. A check counts no more time
+//! than was planned between two checks: if the whole machine was suspended, so was the supervisor,
+//! and its check comes late.
 
 use readyd::io::clock::Moment;
 use std::time::Duration;
@@ -13,13 +14,13 @@ use std::time::Duration;
 #[cfg(test)]
 mod tests;
 
-/// Looks within the timeout.
+/// Checks within the timeout.
 const LOOKS: u32 = 4;
 
-/// A shard that has not turned yet has so long: it may have to wait for a processor.
+/// The timeout before the first turn of a shard: it may have to wait for a CPU.
 const FIRST_TURN_WITHIN: Duration = Duration::from_secs(30);
 
-/// When to look, and how long a shard may stand still.
+/// The schedule of the checks, and the timeout.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     timeout: Duration,
@@ -28,7 +29,7 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    /// For shards that may stand still for `timeout`.
+    /// A watchdog for shards whose loops turn within `timeout`.
     pub(super) fn new(timeout: Duration, now: Moment) -> Watchdog {
         Watchdog { timeout, interval: timeout / LOOKS, last_look: now }
     }
@@ -37,12 +38,12 @@ impl Watchdog {
         self.timeout
     }
 
-    /// When to look next.
+    /// When the next check is due.
     pub(super) fn looks_at(&self) -> Moment {
         self.last_look + self.interval
     }
 
-    /// If it is time to look: the look.
+    /// The check, if it is due.
     pub(super) fn look(&mut self, now: Moment) -> Option<Look> {
         if now < self.looks_at() {
             return None;
@@ -53,7 +54,7 @@ impl Watchdog {
     }
 }
 
-/// One look at all shards.
+/// One check of all shards.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
     passed: Duration,
@@ -61,20 +62,20 @@ pub(super) struct Look {
     timeout: Duration,
 }
 
-/// What a look at a shard shows.
+/// The result of a check of one shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// It has turned since the last look.
+    /// It has turned since the last check.
     Turns,
-    /// It has not, perhaps because nothing happened: it is to be told to turn.
+    /// It has not, perhaps because nothing happened: the supervisor sends it a message.
     StandsStill,
-    /// It has not for so long, though it was told to: it does not answer now, but may again.
+    /// It has not, in spite of the message: it does not answer now, but may later.
     Silent,
     /// It has not turned for the whole timeout.
     Stuck,
 }
 
-/// What was seen of one process.
+/// The checks of one process so far.
 #[derive(Debug)]
 pub(super) struct Pulse {
     turns: u64,
@@ -83,12 +84,12 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    /// Of a process that starts, in a place where so many turns were counted before.
+    /// Of a process that starts in a slot whose turn counter stands at `turns_before`.
     pub(super) fn new(turns_before: u64) -> Pulse {
         Pulse { turns: turns_before, has_turned: false, silent: Duration::ZERO }
     }
 
-    /// Notes how many turns there are now.
+    /// Notes the turn counter without a check.
     pub(super) fn see(&mut self, turns: u64) {
         if turns != self.turns {
             self.turns = turns;
@@ -97,12 +98,12 @@ impl Pulse {
         }
     }
 
-    /// Whether it has come as far as serving.
+    /// Whether it has turned at least once.
     pub(super) fn has_turned(&self) -> bool {
         self.has_turned
     }
 
-    /// Looks at it: there are so many turns now.
+    /// Checks the shard, whose turn counter stands at `turns` now.
     pub(super) fn look(&mut self, turns: u64, look: Look) -> Finding {
         self.silent += look.passed;
         self.see(turns);

@@ -1,58 +1,59 @@
-//! Local ports: each connection to one destination from one source takes one.
+//! Local ports: each connection from one source to one destination takes one.
 //!
-//! The kernel takes them from one range for IPv4 and IPv6, ip(7). It leaves out reserved ones, and
-//! those that a program has bound itself to, as a server on this machine has to its own.
+//! The kernel takes them from one range for IPv4 and IPv6, ip(7). It skips reserved ports, and
+//! ports that a program has bound, such as a server's on this machine.
 
-use super::{Demand, Finding, Limit, System};
+use super::{Finding, Limit, Requirements, System};
 use crate::loadgen::preflight::MOST_SOURCES;
 use crate::loadgen::preflight::system::{PortRange, Reading};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// What `ip_local_port_range` can be widened to: ports below are for servers that root starts.
+/// The widest sensible `ip_local_port_range`: lower ports are for privileged servers.
 const WIDEST: PortRange = PortRange { first: 1024, last: u16::MAX };
 
-pub(super) fn local_ports(system: &System, demand: &Demand) -> Finding {
-    let needed = demand.connections;
-    let ways = Ways::of(demand);
-    let of_each = ways.ports(&system.local_ports, &system.reserved_ports);
-    let have = of_each.clone().map(|ports| ways.connections(ports));
+pub(super) fn local_ports(system: &System, requirements: &Requirements) -> Finding {
+    let needed = requirements.connections;
+    let pairs = AddressPairs::of(requirements);
+    let of_each = pairs.ports(&system.local_ports, &system.reserved_ports);
+    let have = of_each.clone().map(|ports| pairs.connections(ports));
     let mut finding = Finding::new(Limit::LocalPorts, needed, &have).most(|have| have);
-    finding.note = finding.note.or_else(|| ways.without_source());
+    finding.note = finding.note.or_else(|| pairs.without_source());
     let (Ok(of_each), Some(have)) = (of_each, finding.have) else { return finding };
     if needed <= have {
         return finding;
     }
-    let widest = ways.ports(&Ok(WIDEST), &system.reserved_ports).unwrap_or(of_each);
-    if needed <= ways.connections(widest) {
+    let widest = pairs.ports(&Ok(WIDEST), &system.reserved_ports).unwrap_or(of_each);
+    if needed <= pairs.connections(widest) {
         let PortRange { first, last } = WIDEST;
         finding.remedies.push(format!(
             "sysctl -w net.ipv4.ip_local_port_range=\"{first} {last}\"   # as root; for IPv6, too"
         ));
     }
-    finding.remedies.extend(ways.more_sources(needed, of_each));
-    finding.remedies.extend(ways.more_destinations(needed, of_each));
+    finding.remedies.extend(pairs.more_sources(needed, of_each));
+    finding.remedies.extend(pairs.more_destinations(needed, of_each));
     finding
 }
 
-/// From where to where, each once. `::ffff:127.0.0.1` is 127.0.0.1: that is what connects.
-struct Ways {
+/// The sources and destinations, each once. `::ffff:127.0.0.1` counts as 127.0.0.1, because the
+/// kernel connects with IPv4.
+struct AddressPairs {
     sources: BTreeSet<IpAddr>,
     destinations: BTreeSet<SocketAddr>,
     local: bool,
 }
 
-impl Ways {
-    fn of(demand: &Demand) -> Ways {
+impl AddressPairs {
+    fn of(requirements: &Requirements) -> AddressPairs {
         let canonical = |address: &SocketAddr| {
             let mut address = *address;
             address.set_ip(address.ip().to_canonical());
             address
         };
-        Ways {
-            sources: demand.sources.iter().map(IpAddr::to_canonical).collect(),
-            destinations: demand.destinations.iter().map(canonical).collect(),
-            local: demand.local,
+        AddressPairs {
+            sources: requirements.sources.iter().map(IpAddr::to_canonical).collect(),
+            destinations: requirements.destinations.iter().map(canonical).collect(),
+            local: requirements.local,
         }
     }
 
@@ -76,7 +77,7 @@ impl Ways {
         Ok(usable.iter().filter(|&&usable| usable).count() as u64)
     }
 
-    /// Connections that can be had with so many ports for each way.
+    /// Connections that `ports` local ports for each pair of addresses allow.
     fn connections(&self, ports: u64) -> u64 {
         ports.saturating_mul(self.pairs())
     }
@@ -104,7 +105,7 @@ impl Ways {
         Some(format!("no --source is an {family} address, from which to reach {destination}"))
     }
 
-    /// The option that is enough: as many sources as it takes, each towards every destination.
+    /// The option with enough sources, each towards every destination.
     fn more_sources(&self, needed: u64, ports: u64) -> Option<String> {
         let count = needed.div_ceil(nonzero(ports.saturating_mul(self.destination_count()))?);
         if count > MOST_SOURCES as u64 {
@@ -119,7 +120,7 @@ impl Ways {
                  instead of {now}"
             ));
         }
-        // All of 127.0.0.0/8 is local. 127.0.0.1 is left to everybody else.
+        // All of 127.0.0.0/8 is local. 127.0.0.1 is left to other programs.
         let first = Ipv4Addr::new(127, 0, 0, 2);
         let last = Ipv4Addr::from_bits(first.to_bits() + count.saturating_sub(1) as u32);
         Some(match first == last {

@@ -1,7 +1,7 @@
-//! Whether so many connections fit, and how many would.
+//! Whether N connections fit, and how many would.
 
 use super::*;
-use crate::loadgen::preflight::Largest;
+use crate::loadgen::preflight::MaxConnections;
 use crate::loadgen::preflight::system::{Conntrack, DescriptorLimits, PortRange, TcpMemory};
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 struct Case {
     file: &'static str,
     text: &'static str,
-    demand: Demand,
+    requirements: Requirements,
     short: Limit,
     largest: u64,
     remedies: &'static [&'static str],
@@ -20,7 +20,7 @@ fn cases() -> Vec<Case> {
         Case {
             file: "proc/self/limits",
             text: "Max open files            1024                 4096                 files\n",
-            demand: local(20_000),
+            requirements: local(20_000),
             short: Limit::WorkerDescriptors,
             largest: 4064,
             remedies: &[
@@ -34,7 +34,7 @@ fn cases() -> Vec<Case> {
         Case {
             file: "proc/sys/fs/file-max",
             text: "31032\n",
-            demand: local(20_000),
+            requirements: local(20_000),
             short: Limit::OpenFiles,
             largest: 15_000,
             remedies: &["sysctl -w fs.file-max=65536   # as root"],
@@ -42,7 +42,7 @@ fn cases() -> Vec<Case> {
         Case {
             file: "proc/sys/net/ipv4/ip_local_port_range",
             text: "40000 49999\n",
-            demand: local(20_000),
+            requirements: local(20_000),
             short: Limit::LocalPorts,
             largest: 10_000,
             remedies: &[
@@ -54,7 +54,7 @@ fn cases() -> Vec<Case> {
         Case {
             file: "proc/sys/net/netfilter/nf_conntrack_max",
             text: "10144\n",
-            demand: remote(20_000),
+            requirements: remote(20_000),
             short: Limit::Conntrack,
             largest: 10_000,
             remedies: &["sysctl -w net.netfilter.nf_conntrack_max=65536   # as root"],
@@ -62,7 +62,7 @@ fn cases() -> Vec<Case> {
         Case {
             file: "proc/meminfo",
             text: "MemAvailable: 41562 kB\n",
-            demand: remote(20_000),
+            requirements: remote(20_000),
             short: Limit::Memory,
             largest: 9_999,
             remedies: &[
@@ -73,7 +73,7 @@ fn cases() -> Vec<Case> {
         Case {
             file: "sys/fs/cgroup/memory.max",
             text: "42560000\n",
-            demand: local(20_000),
+            requirements: local(20_000),
             short: Limit::Memory,
             largest: 4_000,
             remedies: &[
@@ -89,29 +89,29 @@ fn each_limit_in_turn_is_found_too_low() {
     for case in cases() {
         let root = Root::ample().with("sys/fs/cgroup/memory.current", "8512000\n");
         let system = root.with(case.file, case.text).read();
-        let examination = examine(&system, &case.demand);
-        assert_eq!(with_verdict(&examination, Verdict::Short), [case.short], "{examination}");
-        assert_eq!(with_verdict(&examination, Verdict::Unknown), [], "{examination}");
-        assert!(!examination.fits());
+        let report = examine(&system, &case.requirements);
+        assert_eq!(with_verdict(&report, Verdict::Short), [case.short], "{report}");
+        assert_eq!(with_verdict(&report, Verdict::Unknown), [], "{report}");
+        assert!(!report.fits());
         assert_eq!(
-            examination.largest,
-            Some(Largest { connections: case.largest, limited_by: case.short })
+            report.largest,
+            Some(MaxConnections { connections: case.largest, limited_by: case.short })
         );
-        assert_eq!(finding(&examination, case.short).remedies, case.remedies);
+        assert_eq!(finding(&report, case.short).remedies, case.remedies);
     }
 }
 
 #[test]
 fn what_fits_needs_no_advice() {
-    for demand in [local(20_000), remote(28_232)] {
-        let examination = examine(&Root::ample().read(), &demand);
-        assert!(examination.fits());
-        for finding in &examination.findings {
+    for requirements in [local(20_000), remote(28_232)] {
+        let report = examine(&Root::ample().read(), &requirements);
+        assert!(report.fits());
+        for finding in &report.findings {
             assert_eq!(finding.verdict, Verdict::Enough, "{finding:?}");
             assert_eq!((&finding.note, finding.remedies.len()), (&None, 0), "{finding:?}");
         }
         let limited_by = Limit::LocalPorts;
-        assert_eq!(examination.largest, Some(Largest { connections: 28_232, limited_by }));
+        assert_eq!(report.largest, Some(MaxConnections { connections: 28_232, limited_by }));
     }
 }
 
@@ -121,9 +121,9 @@ fn a_hard_limit_over_nr_open_leaves_the_soft_one() {
     for hard in ["524288", "unlimited"] {
         let limits = format!("Max open files   1024   {hard}   files\n");
         let root = Root::ample().with("proc/self/limits", limits);
-        let examination = examine(&root.with("proc/sys/fs/nr_open", "4096").read(), &local(2_000));
-        assert_eq!(finding(&examination, Limit::NrOpen).verdict, Verdict::Enough);
-        let descriptors = finding(&examination, Limit::WorkerDescriptors);
+        let report = examine(&root.with("proc/sys/fs/nr_open", "4096").read(), &local(2_000));
+        assert_eq!(finding(&report, Limit::NrOpen).verdict, Verdict::Enough);
+        let descriptors = finding(&report, Limit::WorkerDescriptors);
         assert_eq!((descriptors.needed, descriptors.have), (2_032, Some(1_024)));
         assert_eq!(descriptors.verdict, Verdict::Short);
     }
@@ -132,8 +132,8 @@ fn a_hard_limit_over_nr_open_leaves_the_soft_one() {
 #[test]
 fn nr_open_comes_before_the_limit_that_it_bounds() {
     let root = Root::ample().with("proc/sys/fs/nr_open", "8192\n");
-    let examination = examine(&root.read(), &local(20_000));
-    let first = &examination.findings[0];
+    let report = examine(&root.read(), &local(20_000));
+    let first = &report.findings[0];
     assert_eq!((first.what, first.verdict), (Limit::NrOpen, Verdict::Short));
     assert_eq!(
         first.remedies,
@@ -149,11 +149,11 @@ fn nr_open_comes_before_the_limit_that_it_bounds() {
 fn workers_share_the_connections_and_the_server_has_them_all() {
     let limits = "Max open files   1024   4096   files\n";
     let root = Root::ample().with("proc/self/limits", limits);
-    let examination = examine(&root.read(), &Demand { workers: 5, ..local(20_000) });
-    assert!(examination.fits(), "{examination}");
-    assert_eq!(finding(&examination, Limit::WorkerDescriptors).needed, 4_032);
-    assert_eq!(finding(&examination, Limit::OpenFiles).needed, 40_000 + 5 * 32);
-    let server = finding(&examination, Limit::ServerDescriptors);
+    let report = examine(&root.read(), &Requirements { workers: 5, ..local(20_000) });
+    assert!(report.fits(), "{report}");
+    assert_eq!(finding(&report, Limit::WorkerDescriptors).needed, 4_032);
+    assert_eq!(finding(&report, Limit::OpenFiles).needed, 40_000 + 5 * 32);
+    let server = finding(&report, Limit::ServerDescriptors);
     assert_eq!((server.needed, server.verdict), (20_032, Verdict::Tight));
     assert!(server.remedies[0].contains("ulimit -Hn 20032"), "{server:?}");
 }
@@ -162,8 +162,8 @@ fn workers_share_the_connections_and_the_server_has_them_all() {
 #[test]
 fn more_workers_need_room_for_a_connection_each() {
     let limits = "Max open files   32   32   files\n";
-    let examination = examine(&Root::ample().with("proc/self/limits", limits).read(), &remote(1));
-    let descriptors = finding(&examination, Limit::WorkerDescriptors);
+    let report = examine(&Root::ample().with("proc/self/limits", limits).read(), &remote(1));
+    let descriptors = finding(&report, Limit::WorkerDescriptors);
     assert_eq!((descriptors.verdict, descriptors.most), (Verdict::Short, Some(0)));
     assert!(descriptors.remedies.iter().all(|remedy| !remedy.contains("--workers")));
 }
@@ -195,12 +195,12 @@ fn estimates_warn_and_refuse_nothing() {
         .with("proc/sys/net/ipv4/tcp_max_syn_backlog", "200")
         .with("proc/sys/net/ipv4/tcp_mem", "500 1067 2000")
         .read();
-    let examination = examine(&system, &local(1_000));
+    let report = examine(&system, &local(1_000));
     let tight = [Limit::TcpMemory, Limit::AcceptQueue, Limit::SynQueue];
-    assert_eq!(with_verdict(&examination, Verdict::Tight), tight);
-    assert!(examination.fits());
-    assert_eq!(examination.largest.unwrap().connections, 28_232, "by estimates nothing is bound");
-    let remedies = |limit| &finding(&examination, limit).remedies;
+    assert_eq!(with_verdict(&report, Verdict::Tight), tight);
+    assert!(report.fits());
+    assert_eq!(report.largest.unwrap().connections, 28_232, "by estimates nothing is bound");
+    let remedies = |limit| &finding(&report, limit).remedies;
     let memory = "sysctl -w net.ipv4.tcp_mem=\"3048 4067 6100\"   # as root";
     assert_eq!(*remedies(Limit::TcpMemory), [memory]);
     assert_eq!(
@@ -215,15 +215,17 @@ fn estimates_warn_and_refuse_nothing() {
         *remedies(Limit::SynQueue),
         ["sysctl -w net.ipv4.tcp_max_syn_backlog=256   # as root", "--connect-parallel 200"]
     );
-    let calm = Demand { idle: 1_000, connect_parallel: 128, ..local(1_000) };
+    let calm = Requirements { idle: 1_000, connect_parallel: 128, ..local(1_000) };
     assert_eq!(with_verdict(&examine(&system, &calm), Verdict::Tight), []);
 }
 
 #[test]
 fn a_demand_beyond_all_bounds_does_not_fit() {
-    let everything = Demand { connect_parallel: u64::MAX, ..local(u64::MAX) };
-    for demand in [everything, remote(u64::MAX), Demand { workers: u64::MAX, ..local(1) }] {
-        assert!(!examine(&Root::ample().read(), &demand).fits(), "{demand:?}");
+    let everything = Requirements { connect_parallel: u64::MAX, ..local(u64::MAX) };
+    for requirements in
+        [everything, remote(u64::MAX), Requirements { workers: u64::MAX, ..local(1) }]
+    {
+        assert!(!examine(&Root::ample().read(), &requirements).fits(), "{requirements:?}");
     }
 }
 
@@ -271,15 +273,16 @@ proptest! {
         sources in 0..5u8,
     ) {
         let sources = (0..sources).map(|last| [127, 0, 1, last].into()).collect();
-        let demand = Demand { connections, workers, sources, local: is_local, ..local(0) };
-        let examination = examine(&system, &demand);
-        let largest = examination.largest.unwrap().connections;
-        prop_assert_eq!(examination.fits(), connections <= largest, "{}", examination);
+        let requirements =
+            Requirements { connections, workers, sources, local: is_local, ..local(0) };
+        let report = examine(&system, &requirements);
+        let largest = report.largest.unwrap().connections;
+        prop_assert_eq!(report.fits(), connections <= largest, "{}", report);
         if largest > 0 {
-            let most = Demand { connections: largest, ..demand.clone() };
+            let most = Requirements { connections: largest, ..requirements.clone() };
             prop_assert!(examine(&system, &most).fits());
         }
-        let one_more = Demand { connections: largest + 1, ..demand };
+        let one_more = Requirements { connections: largest + 1, ..requirements };
         prop_assert!(!examine(&system, &one_more).fits());
     }
 }

@@ -4,11 +4,11 @@ use super::*;
 use crate::loadgen::preflight::parse_sources;
 
 /// What there is of local ports for this demand, on a system with these ports for each pair.
-fn ports(range: &str, reserved: &str, demand: &Demand) -> u64 {
+fn ports(range: &str, reserved: &str, requirements: &Requirements) -> u64 {
     let root = Root::ample()
         .with("proc/sys/net/ipv4/ip_local_port_range", range)
         .with("proc/sys/net/ipv4/ip_local_reserved_ports", reserved);
-    finding(&examine(&root.read(), demand), Limit::LocalPorts).have.unwrap()
+    finding(&examine(&root.read(), requirements), Limit::LocalPorts).have.unwrap()
 }
 
 #[test]
@@ -28,10 +28,10 @@ fn reserved_ports_are_left_out_once() {
 /// The kernel gives no port away that a program has bound itself to, on whatever address.
 #[test]
 fn the_ports_of_a_server_here_are_not_to_be_had() {
-    let to = |destinations: &[&str], local| Demand {
+    let to = |destinations: &[&str], local| Requirements {
         destinations: addresses(destinations),
         local,
-        ..Demand::default()
+        ..Requirements::default()
     };
     let here = ["127.0.0.1:40001", "127.0.0.2:40001", "127.0.0.1:40002", "127.0.0.1:9999"];
     assert_eq!(ports("40000 40099", "", &to(&here, true)), 98 * 4);
@@ -51,13 +51,13 @@ fn each_pair_of_one_family_has_the_whole_range() {
         ("::1", vec!["127.0.0.1:1"], 0),
     ] {
         let parsed = if sources.is_empty() { Ok(Vec::new()) } else { parse_sources(sources) };
-        let demand = Demand {
+        let requirements = Requirements {
             sources: parsed.unwrap(),
             destinations: addresses(&destinations),
             local: true,
-            ..Demand::default()
+            ..Requirements::default()
         };
-        let have = ports("40000 40099", "", &demand);
+        let have = ports("40000 40099", "", &requirements);
         assert_eq!(have, 100 * pairs, "{sources} to {destinations:?}");
     }
 }
@@ -65,9 +65,9 @@ fn each_pair_of_one_family_has_the_whole_range() {
 /// net.ipv4.ip_local_port_range is what IPv6 takes its ports from, too.
 #[test]
 fn an_ipv6_server_has_the_same_ports() {
-    let demand = Demand { destinations: addresses(&["[::1]:9999"]), ..local(28_233) };
-    let examination = examine(&Root::ample().read(), &demand);
-    let ports = finding(&examination, Limit::LocalPorts);
+    let requirements = Requirements { destinations: addresses(&["[::1]:9999"]), ..local(28_233) };
+    let report = examine(&Root::ample().read(), &requirements);
+    let ports = finding(&report, Limit::LocalPorts);
     assert_eq!((ports.have, ports.verdict), (Some(28_232), Verdict::Short));
     assert!(ports.remedies[0].ends_with("# as root; for IPv6, too"), "{ports:?}");
     assert!(
@@ -78,25 +78,26 @@ fn an_ipv6_server_has_the_same_ports() {
 
 #[test]
 fn a_destination_without_source_of_its_family_is_told() {
-    let demand = Demand {
+    let requirements = Requirements {
         sources: parse_sources("127.0.0.2").unwrap(),
         destinations: addresses(&["127.0.0.1:9999", "[::1]:9999"]),
         ..local(10)
     };
-    let examination = examine(&Root::ample().read(), &demand);
-    let note = finding(&examination, Limit::LocalPorts).note.as_deref().unwrap();
+    let report = examine(&Root::ample().read(), &requirements);
+    let note = finding(&report, Limit::LocalPorts).note.as_deref().unwrap();
     assert_eq!(note, "no --source is an IPv6 address, from which to reach [::1]:9999");
 }
 
-/// Whoever follows the advice has enough ports.
+/// With the advice followed, there are enough ports.
 #[test]
 fn the_sources_that_are_advised_are_enough() {
     let root = Root::ample().with("proc/sys/net/ipv4/ip_local_port_range", "40000 40009");
     for connections in [11, 20, 21, 2_530, 2_531, 100_000] {
         for given in ["127.0.0.2", "127.9.0.0/30"] {
-            let demand = Demand { sources: parse_sources(given).unwrap(), ..local(connections) };
-            let examination = examine(&root.read(), &demand);
-            let short = finding(&examination, Limit::LocalPorts);
+            let requirements =
+                Requirements { sources: parse_sources(given).unwrap(), ..local(connections) };
+            let report = examine(&root.read(), &requirements);
+            let short = finding(&report, Limit::LocalPorts);
             if short.verdict == Verdict::Enough {
                 assert!(connections <= 20, "{short:?}");
                 continue;
@@ -105,7 +106,7 @@ fn the_sources_that_are_advised_are_enough() {
             let sources = parse_sources(advised.unwrap()).unwrap();
             let all = sources.len() as u64;
             assert_eq!(all, connections.div_ceil(10), "as few as possible");
-            let followed = examine(&root.read(), &Demand { sources, ..demand });
+            let followed = examine(&root.read(), &Requirements { sources, ..requirements });
             assert_eq!(finding(&followed, Limit::LocalPorts).verdict, Verdict::Enough);
         }
     }
@@ -115,14 +116,14 @@ fn the_sources_that_are_advised_are_enough() {
 #[test]
 fn only_what_is_enough_is_advised() {
     let root = Root::ample().with("proc/sys/net/ipv4/ip_local_port_range", "40000 40009");
-    let examination = examine(&root.read(), &local(1_000_000));
-    let ports = finding(&examination, Limit::LocalPorts);
+    let report = examine(&root.read(), &local(1_000_000));
+    let ports = finding(&report, Limit::LocalPorts);
     assert_eq!(
         ports.remedies,
         ["connect to 100000 addresses or ports of the server (ADDR...), instead of 1"]
     );
     let root = root.with("proc/sys/net/ipv4/ip_local_reserved_ports", "1-65535");
-    let examination = examine(&root.read(), &local(1));
-    let ports = finding(&examination, Limit::LocalPorts);
+    let report = examine(&root.read(), &local(1));
+    let ports = finding(&report, Limit::LocalPorts);
     assert_eq!((ports.verdict, ports.remedies.len()), (Verdict::Short, 0));
 }

@@ -24,7 +24,8 @@ descriptors of a worker: NOT ENOUGH. Any one of these will do:
 ";
     assert_eq!(&text[..expected.len().min(text.len())], expected);
     for line in [
-        "\nconntrack entries: NOT ENOUGH. This will do:\n    sysctl -w net.netfilter.nf_conntrack_max",
+        "\nconntrack entries: NOT ENOUGH. This will do:\n    sysctl -w \
+         net.netfilter.nf_conntrack_max",
         "\nconnections to be accepted: unknown; cannot read proc/sys/net/core/somaxconn: ",
         "\nlargest N as things stand: 28,232 (limited by local ports)\n",
     ] {
@@ -42,8 +43,8 @@ fn a_system_that_tells_nothing_has_no_largest() {
 #[test]
 fn json_has_what_the_table_has() {
     let root = Root::ample().without("proc/sys/net/core/somaxconn");
-    let examination = examine(&root.read(), &local(30_000));
-    let json = serde_json::to_value(&examination).unwrap();
+    let report = examine(&root.read(), &local(30_000));
+    let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["connections"], 30_000);
     assert_eq!(json["fits"], false);
     let largest = serde_json::json!({"connections": 28_232, "limited_by": "local_ports"});

@@ -57,18 +57,18 @@ const USES: [(&str, Limit); 12] = [
     ("proc/sys/net/netfilter/nf_conntrack_count", Limit::Conntrack),
 ];
 
-/// Checks that of an ample system only what `file` says is unknown, and why.
+/// Checks that an ample system with this one file bad has one unknown limit, for this reason.
 fn assert_only_unknown(root: &Root, file: &str, limit: Limit, why: &str) {
-    let examination = examine(&root.read(), &local(100));
-    let mut unknown = with_verdict(&examination, Verdict::Unknown);
+    let report = examine(&root.read(), &local(100));
+    let mut unknown = with_verdict(&report, Verdict::Unknown);
     // The server's descriptors are taken to be those of this process.
     unknown.retain(|&what| what != Limit::ServerDescriptors);
-    assert_eq!(unknown, [limit], "{file}: {examination}");
-    let finding = finding(&examination, limit);
+    assert_eq!(unknown, [limit], "{file}: {report}");
+    let finding = finding(&report, limit);
     assert_eq!((finding.have, finding.most, finding.remedies.len()), (None, None, 0));
     let note = finding.note.as_deref().unwrap();
     assert!(note.contains(file) && note.contains(why), "{note}");
-    assert!(examination.fits(), "what is unknown is not short");
+    assert!(report.fits(), "what is unknown is not short");
 }
 
 #[test]
@@ -92,9 +92,9 @@ fn a_file_that_holds_nonsense_is_told() {
 
 #[test]
 fn without_any_file_all_is_unknown() {
-    let examination = examine(&Root::empty().read(), &local(1_000_000));
-    assert!(examination.findings.iter().all(|finding| finding.verdict == Verdict::Unknown));
-    assert_eq!((examination.fits(), examination.largest), (true, None));
+    let report = examine(&Root::empty().read(), &local(1_000_000));
+    assert!(report.findings.iter().all(|finding| finding.verdict == Verdict::Unknown));
+    assert_eq!((report.fits(), report.largest), (true, None));
 }
 
 #[test]
@@ -152,8 +152,8 @@ fn conntrack_counts_only_where_it_is_loaded() {
         .without("proc/sys/net/netfilter/nf_conntrack_max")
         .without("proc/sys/net/netfilter/nf_conntrack_count");
     assert_eq!(root.read().conntrack, None);
-    let examination = examine(&root.read(), &remote(100));
-    assert!(examination.findings.iter().all(|finding| finding.what != Limit::Conntrack));
+    let report = examine(&root.read(), &remote(100));
+    assert!(report.findings.iter().all(|finding| finding.what != Limit::Conntrack));
 }
 
 #[test]

@@ -107,7 +107,10 @@ fn loopback_addresses_are_local_and_those_of_documentation_are_not() {
 
 proptest! {
     #[test]
-    fn a_range_has_its_ends_and_all_between(first in 0x7f00_0001..0x7f10_0000u32, more in 0..1000u32) {
+    fn a_range_has_its_ends_and_all_between(
+        first in 0x7f00_0001..0x7f10_0000u32,
+        more in 0..1000u32,
+    ) {
         let address = |bits: u32| IpAddr::from(Ipv4Addr::from_bits(bits));
         let text = format!("{}-{}", address(first), address(first + more));
         let expected: Vec<IpAddr> = (first..=first + more).map(address).collect();

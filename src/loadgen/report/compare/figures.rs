@@ -1,14 +1,15 @@
-//! The values that are compared, and when a change of one is clear.
+//! The values that are compared, and when a change is clear.
 //!
-//! Invariant: a latency's change of less than [`SCHEDULING_US`] is never clear, whatever the tolerance.
+//! Invariant: a latency's change of less than [`SCHEDULING_US`] is never clear, whatever the
+//! tolerance.
 
 use super::noise::{chance, uncertainty, variation};
-use super::{Change, Finding, Weight};
+use super::{Change, Finding, Significance};
 use crate::loadgen::report::units::{micros, number, rate};
 use crate::loadgen::report::{Mode, Report};
 
-/// What the scheduler's choice of CPU and the sleep states of an idle one add to a latency or not, in
-/// microseconds.
+/// The difference that the scheduler's choice of CPU and the sleep states of an idle CPU make to a
+/// latency, in microseconds.
 const SCHEDULING_US: f64 = 20.0;
 
 /// Which way a value should go.
@@ -18,11 +19,11 @@ enum Wanted {
     Less,
 }
 
-/// A value: what it is, how to get it, and how much it varies within a run.
+/// A value: its name, how to get it, and how much it varies within a run.
 struct Figure {
     name: &'static str,
     wanted: Wanted,
-    weight: fn(&Report) -> Weight,
+    significance: fn(&Report) -> Significance,
     of: fn(&Report) -> f64,
     noise: fn(&Report) -> f64,
     /// A change of less than this proves nothing, in the figure's own unit.
@@ -33,10 +34,11 @@ struct Figure {
 const RATE: Figure = Figure {
     name: "rate",
     wanted: Wanted::More,
-    // In an open loop the schedule makes the rate; what the server cannot serve of it is counted.
-    weight: |report| match report.mode {
-        Mode::Closed => Weight::Decides,
-        Mode::Open => Weight::Warns,
+    // In an open loop the schedule sets the rate; requests that the server cannot serve are counted
+    // elsewhere.
+    significance: |report| match report.mode {
+        Mode::Closed => Significance::Decides,
+        Mode::Open => Significance::Warns,
     },
     of: |report| report.achieved.rate,
     noise: |report| variation(report, |second| Some(second.answered as f64)),
@@ -47,7 +49,7 @@ const RATE: Figure = Figure {
 const MEDIAN: Figure = Figure {
     name: "latency 50 %",
     wanted: Wanted::Less,
-    weight: |_| Weight::Decides,
+    significance: |_| Significance::Decides,
     of: |report| report.latency_us.p50,
     noise: |report| {
         variation(report, |second| second.p50_us).max(chance(&report.histograms.latency, 0.5))
@@ -67,10 +69,10 @@ const P99: Figure = Figure {
 
 const P999: Figure = Figure {
     name: "latency 99.9 %",
-    // A few moments in which the machine did something else make it.
-    weight: |_| Weight::Warns,
+    // A few moments in which the machine did something else decide it.
+    significance: |_| Significance::Warns,
     of: |report| report.latency_us.p999,
-    // A second has too few requests for a 99.9th percentile of its own; the 99th's must do.
+    // A second has too few requests for its own 99.9th percentile, so the 99th is used.
     noise: |report| {
         variation(report, |second| second.p99_us).max(chance(&report.histograms.latency, 0.999))
     },
@@ -80,12 +82,12 @@ const P999: Figure = Figure {
 const CPU: Figure = Figure {
     name: "client CPU a request",
     wanted: Wanted::Less,
-    weight: |_| Weight::Warns,
+    significance: |_| Significance::Warns,
     of: |report| match report.achieved.answered {
         0 => 0.0,
         answered => report.client.cpu_s * 1e6 / answered as f64,
     },
-    // It is not known second by second; what slows requests down is what takes CPU time.
+    // It is not known second by second, but what slows requests down also takes CPU time.
     noise: |report| (RATE.noise)(report).max((MEDIAN.noise)(report)),
     least: 0.0,
     shown: micros,
@@ -111,7 +113,7 @@ pub(super) fn changes(before: &Report, after: &Report, threshold: f64) -> Vec<Ch
 }
 
 fn judged(figure: &Figure, before: &Report, after: &Report, tolerance: f64) -> Change {
-    let weight = (figure.weight)(before);
+    let significance = (figure.significance)(before);
     let [before, after] = [before, after].map(figure.of);
     let relative = (before > 0.0).then(|| (after - before) / before);
     let tolerance = if before > 0.0 { tolerance.max(figure.least / before) } else { tolerance };
@@ -123,14 +125,14 @@ fn judged(figure: &Figure, before: &Report, after: &Report, tolerance: f64) -> C
         Some(_) => Finding::Worse,
     };
     let (name, shown) = (figure.name, figure.shown);
-    Change { name, before, after, relative, tolerance, finding, weight, shown }
+    Change { name, before, after, relative, tolerance, finding, significance, shown }
 }
 
-/// Requests that came to nothing, of which there should be none.
+/// A count of failures of one kind; a run should have none.
 struct Count {
     name: &'static str,
     of: fn(&Report) -> u64,
-    /// What a first one is, where there was none before.
+    /// What a first failure means if there was none before.
     first: First,
 }
 
@@ -138,7 +140,7 @@ struct Count {
 enum First {
     /// Worse: it does not happen by chance.
     Tells,
-    /// No more than chance, if there are few: a schedule's last requests can miss the end of the run.
+    /// A few may be chance: the last requests of a schedule can miss the end of the run.
     MayBeChance,
 }
 
@@ -157,14 +159,14 @@ const UNSERVED: Count = Count {
     name: "unserved a thousand",
     of: |report| {
         let achieved = &report.achieved;
-        // In a closed loop nothing is scheduled that could remain unsent.
+        // A closed loop has no schedule, so no request can remain unsent.
         let unsent = if report.mode == Mode::Open { achieved.unsent } else { 0 };
         unsent.saturating_add(achieved.unanswered)
     },
     first: First::MayBeChance,
 };
 
-/// A count a thousand requests, judged by the spread of a count, which is its square root.
+/// A count per thousand requests, judged by the standard deviation of a count, its square root.
 fn counted(count: &Count, before: &Report, after: &Report, threshold: f64) -> Change {
     let [(number_before, of_before), (number_after, of_after)] = [before, after].map(|report| {
         let achieved = &report.achieved;
@@ -183,6 +185,6 @@ fn counted(count: &Count, before: &Report, after: &Report, threshold: f64) -> Ch
     let relative = (before > 0.0).then(|| (after - before) / before);
     let tolerance = if before > 0.0 { tolerated / before } else { 0.0 };
     let shown = |share: f64| number(share * 1000.0);
-    let (name, weight) = (count.name, Weight::Decides);
-    Change { name, before, after, relative, tolerance, finding, weight, shown }
+    let (name, significance) = (count.name, Significance::Decides);
+    Change { name, before, after, relative, tolerance, finding, significance, shown }
 }

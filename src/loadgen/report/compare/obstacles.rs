@@ -26,7 +26,7 @@ pub(super) fn obstacles(before: &Report, after: &Report) -> Vec<String> {
     obstacles
 }
 
-/// What was asked differently of two runs, of all that bears on the result.
+/// The settings that differ between two runs and affect the result.
 fn differences(before: &Asked, after: &Asked) -> Vec<String> {
     let differ = |name: &str, before: String, after: String| {
         (before != after).then(|| format!("{name}: {before} in A, {after} in B"))

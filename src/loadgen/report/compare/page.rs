@@ -1,13 +1,13 @@
-//! A comparison as a page.
+//! A comparison as an HTML page.
 
 use super::{CAVEAT, Comparison, Verdict};
 use crate::loadgen::report::Report;
 use crate::loadgen::report::charts::distributions;
-use crate::loadgen::report::html::{Weight, banner, figure, page};
+use crate::loadgen::report::html::{BannerKind, banner, figure, page};
 use crate::loadgen::report::markup::escaped;
 use crate::loadgen::report::{tables, words};
 
-/// Two runs side by side as a page that needs nothing else; both percentile curves in one chart.
+/// Two runs side by side as a self-contained HTML page; both percentile curves are in one chart.
 pub fn html(before: &Report, after: &Report, comparison: &Comparison) -> String {
     let title = "Load test: two runs compared";
     let mut body = format!("<header>\n<h1>{}</h1>\n", escaped(title));
@@ -21,15 +21,17 @@ pub fn html(before: &Report, after: &Report, comparison: &Comparison) -> String 
     }
     body.push_str("</header>\n<main>\n");
     body.push_str(&match comparison.verdict() {
-        Verdict::NotComparable => banner(Weight::Bad, "Not comparable", &comparison.obstacles),
-        Verdict::Regression => banner(Weight::Bad, "Regression", &[comparison.conclusion()]),
-        Verdict::NoRegression => banner(Weight::Good, "No regression", &[comparison.conclusion()]),
+        Verdict::NotComparable => banner(BannerKind::Bad, "Not comparable", &comparison.obstacles),
+        Verdict::Regression => banner(BannerKind::Bad, "Regression", &[comparison.conclusion()]),
+        Verdict::NoRegression => {
+            banner(BannerKind::Good, "No regression", &[comparison.conclusion()])
+        }
     });
     body.push_str(&comparison.table().html());
     body.push_str(&format!(
-        "<p class=\"lead\">A change within the tolerance is no clear one: it is what was asked to be \
-         tolerated or what each run varies by itself, from second to second or by chance, and more in \
-         short runs. {}</p>\n",
+        "<p class=\"lead\">A change within the tolerance is no clear one: it is what was asked to \
+         be tolerated or what each run varies by itself, from second to second or by chance, and \
+         more in short runs. {}</p>\n",
         escaped(CAVEAT)
     ));
     let latencies = [before, after].map(|report| &report.histograms.latency);

@@ -8,7 +8,7 @@ fn a_line_for_each_second_under_the_names_of_the_fields() {
     report.series[1].p50_us = None;
     let csv = csv(&report);
     let mut lines = csv.lines();
-    // The order is that of the fields as they are serialised.
+    // The columns stand in the order in which the fields are serialised.
     let fields = serde_json::to_string(&Second::default()).unwrap();
     let places: Vec<usize> = lines
         .next()

@@ -1,8 +1,8 @@
 use super::*;
 use crate::loadgen::report::sample::{fruitless, sample};
 
-/// The points that HdrHistogram's plotter would take from a file: of lines that are no comment and have
-/// four columns, the first and the last, if they are numbers.
+/// The points that HdrHistogram's plotter would take from a file: of lines that are no comment and
+/// have four columns, the first and the last, if they are numbers.
 fn points(hgrm: &str) -> Vec<(f64, f64)> {
     hgrm.lines()
         .filter(|line| !line.starts_with('#'))

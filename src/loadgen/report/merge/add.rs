@@ -8,7 +8,7 @@ pub(super) fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
     numbers.fold(0, u64::saturating_add)
 }
 
-/// The largest; zero of none.
+/// The largest number; zero if there is none.
 pub(super) fn most(numbers: &[f64]) -> f64 {
     numbers.iter().copied().reduce(f64::max).unwrap_or(0.0)
 }
@@ -23,9 +23,9 @@ pub(super) fn add_counts<'a>(all: impl Iterator<Item = &'a ByErrno>) -> ByErrno 
 }
 
 impl Percentiles {
-    /// The worst of several, percentile by percentile: what is certain of the whole when their
-    /// distributions are not at hand, for no percentile of a whole is above that of all its parts. The
-    /// count, the shortest, the mean and the standard deviation are those of the whole.
+    /// The worst of several, percentile by percentile: without their histograms this is the best
+    /// known bound, because no percentile of a whole is above the same percentile of all its parts.
+    /// The count, the shortest, the mean and the standard deviation are those of the whole.
     pub(super) fn worst_of<'a>(all: impl Iterator<Item = &'a Percentiles>) -> Percentiles {
         let all: Vec<&Percentiles> = all.filter(|times| times.count > 0).collect();
         let count = sum(all.iter().map(|times| times.count));

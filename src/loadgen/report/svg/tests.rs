@@ -8,7 +8,7 @@ fn chart(values: &[Option<f64>]) -> String {
         title: "a title",
         description: "a <description>".to_owned(),
         x: Axis::fitting("x", points.iter().map(|(x, _)| *x), |value| value.to_string()),
-        y: Axis::spanning("y", known(), |value| value.to_string()),
+        y: Axis::log_axis("y", known(), |value| value.to_string()),
         lines: vec![Line { name: "a line", points }],
         hints: vec![(0.0, "here".to_owned())],
         shade: None,
@@ -36,7 +36,7 @@ fn it_can_be_read_without_seeing_it() {
 #[test]
 fn a_wide_range_is_drawn_by_powers_of_ten_and_a_narrow_one_evenly() {
     let ticks = |values: &[f64]| {
-        let axis = Axis::spanning("y", values.iter().copied(), |value| value.to_string());
+        let axis = Axis::log_axis("y", values.iter().copied(), |value| value.to_string());
         axis.ticks.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
     };
     assert_eq!(ticks(&[15.0, 900.0]), ["10", "20", "50", "100", "200", "500", "1000"]);

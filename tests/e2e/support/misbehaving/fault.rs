@@ -1,7 +1,7 @@
 //! What the misbehaving server does wrong, decided without a socket or a clock.
 //!
-//! Invariant: the nth request gets the same treatment in every run. Requests are counted from 1, over
-//! all connections, in the order in which the server takes them.
+//! Invariant: the nth request gets the same treatment in every run. Requests are counted from 1,
+//! over all connections, in the order in which the server takes them.
 
 use crate::support::frame;
 use std::collections::HashMap;
@@ -31,15 +31,15 @@ pub(crate) enum Fault {
     Corrupt { every: u64, place: Place },
     /// Every second connection is reset as soon as it is accepted.
     ResetEverySecond,
-    /// Each connection gets FIN after so many replies.
+    /// Each connection gets FIN after this number of replies.
     CloseEach { after: u64 },
-    /// After so many replies to all, every connection gets FIN and nobody listens any more.
+    /// After this number of replies to all, every connection gets FIN and nobody listens any more.
     Die { after: u64 },
     /// No connection is ever read.
     NeverRead,
     /// So long passes before each reply.
     Delay { pause: Duration },
-    /// Each reply is written in pieces of so many bytes.
+    /// Each reply is written in pieces of this number of bytes.
     Pieces { length: usize },
 }
 

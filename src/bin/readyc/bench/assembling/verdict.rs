@@ -9,8 +9,8 @@ use std::time::Duration;
 /// A worker that uses more of a processor than this has nothing left to give.
 const FULL: f64 = 0.95;
 
-/// Of the requests whose connection was free, so many may be sent late before the schedule counts as
-/// not kept.
+/// Share of the requests with a free connection that may be sent late before the schedule counts
+/// as not kept.
 const TOLERATED_LATE: f64 = 0.01;
 
 /// So much of the run a worker may be kept from its work, and so much it may wait for a processor.
@@ -110,9 +110,9 @@ pub(super) fn client(plan: &Plan, counters: &Counters, strain: Strain) -> (bool,
     if sent > 0 && late as f64 > sent as f64 * TOLERATED_LATE {
         let share = late as f64 / sent as f64 * 100.0;
         let said = format!(
-            "readyc did not keep its schedule: {late} requests ({share:.1} %) were sent more than 1 \
-             ms late through its own fault; {used}{machine} (use more --workers on processors that \
-             are free, or a lower rate)"
+            "readyc did not keep its schedule: {late} requests ({share:.1} %) were sent more than \
+             1 ms late through its own fault; {used}{machine} (use more --workers on processors \
+             that are free, or a lower rate)"
         );
         return (true, said);
     }

@@ -30,18 +30,18 @@ fn turn(watch: &mut IdleWatch, time: u64, total: &Stats) -> Step {
 fn it_stops_when_all_have_said_that_they_are_idle() {
     let mut watch = asking();
     assert_eq!(turn(&mut watch, 1250, &Stats::default()), Step::Wait);
-    watch.hear(1, 0, true);
-    watch.hear(1, 0, true);
+    watch.on_answer(1, 0, true);
+    watch.on_answer(1, 0, true);
     assert_eq!(turn(&mut watch, 1251, &Stats::default()), Step::Wait);
-    watch.hear(1, 2, true);
+    watch.on_answer(1, 2, true);
     assert_eq!(turn(&mut watch, 1251, &Stats::default()), Step::Stop);
 }
 
 #[test]
 fn it_goes_on_when_one_has_clients_and_waits_the_whole_limit_again() {
     let mut watch = asking();
-    watch.hear(1, 0, true);
-    watch.hear(1, 2, false);
+    watch.on_answer(1, 0, true);
+    watch.on_answer(1, 2, false);
     assert_eq!(turn(&mut watch, 1252, &accepted(1, 0)), Step::GoOn);
     assert_eq!(turn(&mut watch, 1502, &accepted(1, 1)), Step::Wait);
     for time in (1752..2752).step_by(250) {
@@ -49,19 +49,19 @@ fn it_goes_on_when_one_has_clients_and_waits_the_whole_limit_again() {
     }
     assert_eq!(turn(&mut watch, 2752, &accepted(1, 1)), Step::Ask { question: 2 });
     // An answer to the question before is none to this.
-    watch.hear(1, 0, true);
-    watch.hear(2, 2, true);
+    watch.on_answer(1, 0, true);
+    watch.on_answer(2, 2, true);
     assert_eq!(turn(&mut watch, 2753, &accepted(1, 1)), Step::Wait);
 }
 
 #[test]
 fn it_goes_on_when_one_does_not_answer() {
     let mut watch = asking();
-    watch.hear(1, 0, true);
+    watch.on_answer(1, 0, true);
     assert_eq!(watch.looks_at(), millis(2250));
     assert_eq!(turn(&mut watch, 2249, &Stats::default()), Step::Wait);
     assert_eq!(turn(&mut watch, 2250, &Stats::default()), Step::GoOn);
-    watch.hear(1, 2, true);
+    watch.on_answer(1, 2, true);
     assert_eq!(turn(&mut watch, 2251, &Stats::default()), Step::Wait);
 }
 

@@ -33,8 +33,8 @@ impl Dice {
     }
 }
 
-/// A closed loop of so many seconds, each figure of which is shifted by up to `shift` and varies by
-/// `spread` from second to second.
+/// A closed loop of `seconds` seconds. Each of its figures is shifted by up to `shift` and varies
+/// by `spread` from second to second.
 fn run(seconds: u64, shift: f64, spread: f64, dice: &mut Dice) -> Report {
     let mut varied = |usual: f64| {
         // Two runs are at most `shift` apart.

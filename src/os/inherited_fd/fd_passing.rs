@@ -1,5 +1,6 @@
-//! Notes and descriptors that one process hands to another while both run, unix(7): a kind and a number, and
-//! with them a descriptor if there is one, through a socket that the other has inherited.
+//! Messages and descriptors from one running process to another (SCM_RIGHTS, unix(7)). A message is
+//! a kind, a number and at most one descriptor; it goes through a socket that the other process has
+//! inherited.
 
 use nix::cmsg_space;
 use nix::errno::Errno;
@@ -11,21 +12,21 @@ use std::os::unix::net::UnixDatagram;
 #[cfg(test)]
 mod tests;
 
-/// What one process tells another.
+/// A message to another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// What it is about.
+    /// What the message is about; the programs give the numbers their meaning.
     pub kind: u8,
-    /// Which of that kind.
+    /// Which one of that kind.
     pub number: u64,
 }
 
-/// Sends `note`, and a descriptor if there is one: the other process then has its own of the same file.
-/// Does not wait.
+/// Sends `note` and, if there is one, a descriptor: the kernel gives the other process a duplicate.
+/// Does not block.
 ///
 /// # Errors
 ///
-/// When the other does not take its notes, or is gone.
+/// EAGAIN if the other process's queue is full, ECONNREFUSED or EPIPE if it is gone.
 pub fn send(
     socket: &UnixDatagram,
     note: Note,
@@ -41,9 +42,9 @@ pub fn send(
     Ok(())
 }
 
-/// The next note, and the descriptor that came with it; `None` if there is no note. Does not wait.
+/// The next message and its descriptor; `None` if there is no message. Does not block.
 ///
-/// A note whose descriptor this process had no room for, for want of descriptors, comes without it.
+/// If this process has no free descriptor, the message comes without its descriptor.
 ///
 /// # Errors
 ///
@@ -58,13 +59,13 @@ pub fn receive(socket: &UnixDatagram) -> io::Result<Option<(Note, Option<OwnedFd
         Err(Errno::EAGAIN) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    // The kernel cuts off control messages for which there are no descriptors: then there are none.
+    // Without a free descriptor the kernel cuts the control message off (MSG_CTRUNC).
     let messages = message.cmsgs().into_iter().flatten();
     let mut numbers = messages.filter_map(|message| match message {
         ControlMessageOwned::ScmRights(numbers) => Some(numbers),
         _ => None,
     });
-    // There is room for one: the kernel has closed the others.
+    // The buffer has room for one descriptor: the kernel closes any others.
     let descriptor = numbers.next().and_then(|numbers| numbers.first().copied()).map(own);
     let [kind] = kind;
     Ok(Some((Note { kind, number: u64::from_ne_bytes(number) }, descriptor)))
@@ -72,6 +73,6 @@ pub fn receive(socket: &UnixDatagram) -> io::Result<Option<(Note, Option<OwnedFd
 
 #[expect(unsafe_code, reason = "the kernel hands descriptors over as numbers")]
 fn own(number: RawFd) -> OwnedFd {
-    // SAFETY: recvmsg(2) has just made it for this process, and it is told to us alone, once.
+    // SAFETY: recvmsg(2) has just made it for this process, and reports the number only here, once.
     unsafe { OwnedFd::from_raw_fd(number) }
 }

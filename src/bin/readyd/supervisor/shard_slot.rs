@@ -1,14 +1,14 @@
-//! A shard's place: its listeners, which stay, and the processes that serve them, which change. One serves;
-//! others may still drain.
+//! The slot of a shard: its listeners, which stay, and its processes, which change. One process
+//! serves; others may still drain.
 //!
-//! Invariants: a shard that keeps ending is started ever more rarely, so that its fault does not take the
-//! processor from the others. A process that drains has a successor at once: a client that connects then does not
-//! wait for its clients. Each process has its own seat on the board.
+//! Invariants: the delay doubles for a shard that keeps crashing, so that its restarts do not use
+//! up the CPU. A process that drains has a successor at once, so that new clients need not wait.
+//! Each process has its own slot on the scoreboard.
 
 use super::process::{Process, StartFailure};
 use super::sockets::OfAShard;
 use super::watchdog::Look;
-use super::{Orders, STOPPING_GRACE};
+use super::{STOPPING_GRACE, SpawnTemplate};
 use crate::child::Ending;
 use crate::control::Answer;
 use crate::shard;
@@ -20,49 +20,49 @@ use readyd::server::stats::board::SEATS_PER_SHARD;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// From the end of a shard to its successor's start: the first time at once, the second so long, then
-/// twice as long each time.
+/// Delay before the second restart of a shard that keeps crashing. The first is immediate, and each
+/// further delay is twice as long.
 const SHORTEST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
-/// A shard that has served for so long was well, and is replaced at once.
+/// A shard that has served for this time counts as healthy, and its successor starts at once.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 
 /// See the [module](self).
-pub(super) struct Place {
+pub(super) struct ShardSlot {
     number: usize,
     sockets: OfAShard,
     post: Post,
     /// Processes that drain.
     draining: Vec<Process>,
-    /// Until the next successor starts.
+    /// Delay of the next restart.
     delay: Duration,
     has_served: bool,
 }
 
-/// Who serves the listeners.
+/// Whether a process serves the listeners.
 enum Post {
-    /// Nobody yet: a process starts then, or when one that drains has left its seat.
+    /// None yet: one starts at this time, or when a draining process has left its scoreboard slot.
     Vacant {
         from: Moment,
     },
     Held(Process),
-    /// Nobody any more.
+    /// None any more.
     Closed,
 }
 
 /// A process that has ended.
 pub(super) enum Ended {
-    /// The one that served.
+    /// The process that served.
     Server(Ending),
-    /// One that drained.
+    /// A process that drained.
     Drained(Ending),
 }
 
-impl Place {
-    /// A place with these listeners, for a shard that starts now.
-    pub(super) fn new(number: usize, sockets: OfAShard, now: Moment) -> Place {
-        Place {
+impl ShardSlot {
+    /// A slot with these listeners, for a shard that starts now.
+    pub(super) fn new(number: usize, sockets: OfAShard, now: Moment) -> ShardSlot {
+        ShardSlot {
             number,
             sockets,
             post: Post::Vacant { from: now },
@@ -72,7 +72,7 @@ impl Place {
         }
     }
 
-    /// How people call it.
+    /// The name of the shard in messages.
     pub(super) fn name(&self) -> String {
         shard::name(self.number)
     }
@@ -98,12 +98,12 @@ impl Place {
         server.into_iter().chain(&mut self.draining)
     }
 
-    /// Whether a process is here, or one has still to start.
+    /// Whether it has a process, or one is still to start.
     pub(super) fn is_in_use(&self) -> bool {
         !matches!(self.post, Post::Closed) || !self.draining.is_empty()
     }
 
-    /// When the next process starts, if one has to and there is a seat for it.
+    /// When the next process starts, if one is due and there is a scoreboard slot for it.
     pub(super) fn starts_at(&self) -> Option<Moment> {
         match self.post {
             Post::Vacant { from } => self.free_seat().map(|_| from),
@@ -111,15 +111,15 @@ impl Place {
         }
     }
 
-    /// Starts a process if one has to be started by now. Tells whether it did.
+    /// Starts a process if one is due. Returns whether it did.
     pub(super) fn start_if_due(
         &mut self,
-        orders: &Orders,
+        template: &SpawnTemplate,
         now: Moment,
     ) -> Result<bool, StartFailure> {
         let is_due = self.starts_at().is_some_and(|when| when <= now);
         let Some(seat) = self.free_seat().filter(|_| is_due) else { return Ok(false) };
-        let process = Process::start(orders, self.number, seat, &self.sockets, now)?;
+        let process = Process::start(template, self.number, seat, &self.sockets, now)?;
         self.post = Post::Held(process);
         Ok(true)
     }
@@ -130,18 +130,18 @@ impl Place {
         (first..first + SEATS_PER_SHARD).find(is_free)
     }
 
-    /// A process of this place that has just ended. To be asked until there is none.
-    pub(super) fn take_ended(&mut self, orders: &Orders, now: Moment) -> Option<Ended> {
+    /// A process of this slot that has just ended. Call it until it returns `None`.
+    pub(super) fn take_ended(&mut self, template: &SpawnTemplate, now: Moment) -> Option<Ended> {
         for index in 0..self.draining.len() {
             let Some(process) = self.draining.get_mut(index) else { break };
-            if let Some(ending) = process.take_ending(&orders.board) {
+            if let Some(ending) = process.take_ending(&template.board) {
                 self.draining.swap_remove(index);
                 return Some(Ended::Drained(ending));
             }
         }
         let Post::Held(process) = &mut self.post else { return None };
-        let ending = process.take_ending(&orders.board)?;
-        self.has_served |= process.has_served(&orders.board);
+        let ending = process.take_ending(&template.board)?;
+        self.has_served |= process.has_served(&template.board);
         if process.age(now) >= HEALTHY_AFTER {
             self.delay = Duration::ZERO;
         }
@@ -149,12 +149,13 @@ impl Place {
         Some(Ended::Server(ending))
     }
 
-    /// Whether any process that was here came as far as serving.
+    /// Whether any process of this slot has ever served.
     pub(super) fn has_served(&self) -> bool {
         self.has_served
     }
 
-    /// The process has ended, or could not be started: another will be. Tells when.
+    /// Schedules a successor after a process has ended or could not be started. Returns when it
+    /// starts, as text.
     pub(super) fn wait_for_a_successor(&mut self, now: Moment) -> String {
         let delay = self.delay;
         self.post = Post::Vacant { from: now + delay };
@@ -162,7 +163,7 @@ impl Place {
         if delay.is_zero() { "at once".to_owned() } else { format!("in {delay:?}") }
     }
 
-    /// What the processes have said.
+    /// The messages of the processes.
     pub(super) fn take_answers(&self) -> Vec<(usize, Answer)> {
         let mut said = Vec::new();
         for process in self.processes() {
@@ -173,14 +174,14 @@ impl Place {
         said
     }
 
-    /// The process of that seat was told to end by a signal, and drains: another serves from now on.
-    /// Tells whether it was the one that serves.
-    pub(super) fn drains(&mut self, seat: usize, orders: &Orders, now: Moment) -> bool {
+    /// Handles [`Answer::Drains`]: the process in that scoreboard slot drains, and a successor is
+    /// due. Returns whether it was the process that served.
+    pub(super) fn drains(&mut self, seat: usize, template: &SpawnTemplate, now: Moment) -> bool {
         match std::mem::replace(&mut self.post, Post::Closed) {
             Post::Held(mut process) if process.seat() == seat => {
-                self.has_served |= process.has_served(&orders.board);
+                self.has_served |= process.has_served(&template.board);
                 process.line().leave_backlog();
-                process.must_end_by(now + orders.config.limits.drain_timeout + STOPPING_GRACE);
+                process.must_end_by(now + template.config.limits.drain_timeout + STOPPING_GRACE);
                 self.draining.push(process);
                 self.post = Post::Vacant { from: now };
                 true
@@ -192,8 +193,8 @@ impl Place {
         }
     }
 
-    /// Tells all processes to end, by `deadline` at the latest. Nobody is started here any more, but for one
-    /// that serves those who wait in the backlog.
+    /// Tells all processes to exit by `deadline`. No process is started any more, except one that
+    /// serves the clients in the backlog.
     pub(super) fn stop(&mut self, now: Moment, deadline: Moment) {
         self.post = match std::mem::replace(&mut self.post, Post::Closed) {
             Post::Vacant { .. } if self.has_waiting_clients() => Post::Vacant { from: now },
@@ -210,33 +211,34 @@ impl Place {
         }
     }
 
-    /// Closes the listeners here; the processes have their own descriptors of them.
+    /// Closes the listeners in the supervisor; the processes have their own descriptors of them.
     pub(super) fn close(&mut self) {
         self.sockets.listeners.clear();
     }
 
-    /// Nobody is started here any more.
+    /// No process is started in this slot any more.
     pub(super) fn give_up_starting(&mut self) {
         if matches!(self.post, Post::Vacant { .. }) {
             self.post = Post::Closed;
         }
     }
 
-    /// Whether a client that the kernel has let connect waits for a process.
+    /// Whether a client waits in the backlog.
     fn has_waiting_clients(&self) -> bool {
         let sockets = self.sockets.listeners.iter().map(|(socket, _)| socket.as_fd());
         let mut sockets: Vec<_> = sockets.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         poll(&mut sockets, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
-    /// Kills the processes that have not ended in time. Tells their numbers.
+    /// Kills the processes that are past their deadline. Returns their pids.
     pub(super) fn kill_overdue(&mut self, now: Moment) -> Vec<Pid> {
         self.kill_those(|process| process.ends_by().is_some_and(|when| when <= now))
     }
 
-    /// Looks whether the processes' loops turn, and kills those that are stuck. Tells their numbers.
-    pub(super) fn kill_stuck(&mut self, orders: &Orders, look: Look) -> Vec<Pid> {
-        self.kill_those(|process| process.is_stuck(&orders.board, look))
+    /// Checks whether the processes' loops turn, and kills those that are stuck. Returns their
+    /// pids.
+    pub(super) fn kill_stuck(&mut self, template: &SpawnTemplate, look: Look) -> Vec<Pid> {
+        self.kill_those(|process| process.is_stuck(&template.board, look))
     }
 
     fn kill_those(&mut self, mut is_meant: impl FnMut(&mut Process) -> bool) -> Vec<Pid> {

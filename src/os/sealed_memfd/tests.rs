@@ -4,8 +4,8 @@ use std::os::unix::fs::FileExt;
 #[test]
 fn the_parts_follow_each_other() {
     let sealed = seal(c"test", &[b"one", b"", b"two"]).expect("memory");
-    let first = Mapping::of_sealed(&sealed).expect("it is sealed");
-    let second = Mapping::of_sealed(&sealed).expect("as often as one likes");
+    let first = SealedMemfd::of_sealed(&sealed).expect("it is sealed");
+    let second = SealedMemfd::of_sealed(&sealed).expect("as often as one likes");
     drop(sealed);
     assert_eq!((&*first, &*second), (&b"onetwo"[..], &b"onetwo"[..]));
     drop(first);
@@ -15,7 +15,7 @@ fn the_parts_follow_each_other() {
 #[test]
 fn what_is_sealed_stays_as_it_is() {
     let file = File::from(seal(c"test", &[&[7; 10_000]]).expect("memory"));
-    let mapping = Mapping::of_sealed(&file).expect("it is sealed");
+    let mapping = SealedMemfd::of_sealed(&file).expect("it is sealed");
     let refused = |result: io::Result<()>| {
         assert_eq!(result.expect_err("sealed").kind(), io::ErrorKind::PermissionDenied);
     };
@@ -27,7 +27,7 @@ fn what_is_sealed_stays_as_it_is() {
 
 #[test]
 fn what_could_change_is_not_mapped() {
-    let error = |file: &File| Mapping::of_sealed(file).expect_err("not sealed").to_string();
+    let error = |file: &File| SealedMemfd::of_sealed(file).expect_err("not sealed").to_string();
     let open = memfd_create(c"test", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING);
     let open = File::from(open.expect("a descriptor"));
     open.set_len(4096).expect("memory");

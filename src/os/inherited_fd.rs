@@ -1,12 +1,13 @@
-//! Descriptors that come from other processes, as numbers: those that the process was started with, and
-//! in [`handover`] those that it is given later. Nowhere else does a number become a descriptor.
+//! Descriptors of other processes that reach this one as numbers: inherited through execve(2), or
+//! received with SCM_RIGHTS in [`fd_passing`]. No other module makes a descriptor out of a number.
 //!
 //! Invariant: no descriptor has two owners. All that this program opens is closed on exec
-//! (`O_CLOEXEC` and its like, which the standard library, mio, socket2 and our own calls set), so a
-//! descriptor without that mark has come through exec, from whoever started us, and nobody in here
-//! owns it. Its taker marks it, so it cannot be taken twice. What nobody takes is closed.
+//! (`O_CLOEXEC`, which the standard library, mio, socket2 and our own calls set), so a descriptor
+//! without FD_CLOEXEC was inherited through execve(2) from the parent process, and no code in here
+//! owns it. [`take`] sets FD_CLOEXEC, so that it refuses the number the next time. [`close_others`]
+//! closes what was not taken.
 
-pub mod handover;
+pub mod fd_passing;
 
 #[cfg(test)]
 mod tests;
@@ -24,19 +25,19 @@ use std::fs::{self, DirEntry};
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
-/// Numbers below this are tried for inherited descriptors where /proc does not tell which there are.
+/// Where /proc does not list the open descriptors, all numbers below this are tried.
 const MOST_TRIED: RawFd = 1 << 16;
 
-/// Why a number does not stand for what was to be inherited; the fault of whoever started us.
+/// Why a number is not the inherited descriptor that was expected; the fault of the parent process.
 #[derive(Debug)]
 pub enum InheritError {
-    /// Standard output and error are written to, whatever they are.
+    /// The number is 1 or 2: the process writes to these itself.
     Standard(RawFd),
     /// No descriptor has that number.
     NotOpen(RawFd),
-    /// It is our own, or was taken already.
+    /// It has FD_CLOEXEC: this process opened it, or has taken it already.
     NotInherited(RawFd),
-    /// It is no stream socket that listens.
+    /// It is not a listening stream socket.
     NotListening(RawFd),
     /// It is a unix socket with an address that cannot be written, such as a relative path.
     NoAddress(RawFd),
@@ -62,8 +63,8 @@ impl fmt::Display for InheritError {
             }
             InheritError::NoAddress(number) => write!(
                 f,
-                "descriptor {number} is a unix socket whose address cannot be written as unix:/PATH or \
-                 unix:@NAME (bind it to an absolute path in UTF-8)"
+                "descriptor {number} is a unix socket whose address cannot be written as \
+                 unix:/PATH or unix:@NAME (bind it to an absolute path in UTF-8)"
             ),
             InheritError::System(error) => write!(f, "{error}"),
         }
@@ -72,8 +73,8 @@ impl fmt::Display for InheritError {
 
 impl std::error::Error for InheritError {}
 
-/// Takes a listening TCP or unix socket that the process was started with, and makes it as
-/// [`listener::bind`](crate::os::listener::bind) would have made it.
+/// Takes an inherited listening TCP or unix socket, and sets the options that
+/// [`listener::bind`](crate::os::listener::bind) sets.
 ///
 /// # Errors
 ///
@@ -99,11 +100,11 @@ pub fn listener(number: RawFd) -> Result<Listener, InheritError> {
     made.map(|()| listener).map_err(InheritError::System)
 }
 
-/// Takes the descriptor `number`, which the process was started with.
+/// Takes the inherited descriptor `number`: the caller owns it from now on.
 ///
 /// # Errors
 ///
-/// [`InheritError`] if it was not started with it.
+/// [`InheritError`] if this descriptor was not inherited.
 #[expect(
     unsafe_code,
     reason = "that nobody owns a descriptor which is only a number, we must know"
@@ -115,8 +116,8 @@ pub fn take(number: RawFd) -> Result<OwnedFd, InheritError> {
     if number < 0 {
         return Err(InheritError::NotOpen(number));
     }
-    // SAFETY: the number is not -1, and the kernel is asked about it before it is used. If it is not
-    // open, that is what the kernel answers.
+    // SAFETY: the number is not -1, and fcntl(F_GETFD) is its first use. If it is not open, the
+    // kernel answers EBADF.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
     let flags = match fcntl(borrowed, FcntlArg::F_GETFD) {
         Ok(flags) => FdFlag::from_bits_retain(flags),
@@ -128,8 +129,8 @@ pub fn take(number: RawFd) -> Result<OwnedFd, InheritError> {
     }
     fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))
         .map_err(|error| InheritError::System(error.into()))?;
-    // SAFETY: it is open, and nobody owns it: all that this program opens is marked as closed on
-    // exec, which this was not. From now on it is, so that the next call refuses it.
+    // SAFETY: it is open and has no owner: all that this program opens has FD_CLOEXEC, and this had
+    // not. Now it has, so that the next call refuses it.
     let taken = unsafe { OwnedFd::from_raw_fd(number) };
     if number == 0 {
         return replace_standard_input(taken).map_err(InheritError::System);
@@ -137,17 +138,17 @@ pub fn take(number: RawFd) -> Result<OwnedFd, InheritError> {
     Ok(taken)
 }
 
-/// The same under another number. Number 0 stays open, or the next file that is opened would be taken for
-/// standard input, here and by every process that this one starts.
+/// Duplicates descriptor 0 under another number and puts /dev/null in its place. If 0 were closed,
+/// the next file that is opened would become standard input, here and in every child process.
 fn replace_standard_input(taken: OwnedFd) -> io::Result<OwnedFd> {
     let moved = taken.try_clone()?;
     dup2_stdin(null()?)?;
-    // The number stands for another file now.
+    // The number means another file now.
     let _ = taken.into_raw_fd();
     Ok(moved)
 }
 
-/// A file without bytes: /dev/null, or in a root directory without devices an empty file in memory.
+/// An empty file: /dev/null, or an empty memfd if the root directory has no devices.
 ///
 /// # Errors
 ///
@@ -157,23 +158,23 @@ pub fn null() -> io::Result<OwnedFd> {
     opened.or_else(|_| memfd_create(c"null", MFdFlags::MFD_CLOEXEC)).map_err(io::Error::from)
 }
 
-/// Closes what the process was started with and nobody has [taken](take), but for the standard three: it
-/// would be open in this process, and in those that it starts, for as long as they run. To be called when
-/// all that is wanted was taken.
+/// Closes all inherited descriptors that were not [taken](take), except 0, 1 and 2. Otherwise they
+/// would stay open in this process and in its children. Call it when everything that is needed has
+/// been taken.
 pub fn close_others() {
     for number in open_numbers() {
-        // What is not to be had is our own.
+        // `take` refuses our own descriptors.
         drop(take(number));
     }
 }
 
-/// The numbers from 3 on that may stand for descriptors.
+/// The numbers from 3 on that may be open descriptors.
 fn open_numbers() -> Vec<RawFd> {
     let number = |entry: io::Result<DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
     match fs::read_dir("/proc/self/fd") {
         Ok(entries) => entries.filter_map(number).filter(|&number| number > 2).collect(),
-        // Without /proc all have to be tried. They may have been opened under a higher limit than there is
-        // now, but nobody needs to wait for billions of numbers.
+        // Without /proc all numbers have to be tried. A descriptor may lie above the present limit,
+        // if it was opened under a higher one, but trying billions of numbers takes too long.
         Err(_) => (3..MOST_TRIED).collect(),
     }
 }

@@ -1,9 +1,10 @@
 //! Memory that several processes share and none can change: a sealed memfd, mapped.
 //!
-//! Invariant: the bytes of a [`Mapping`] are there and stay as they are for as long as it lives. A file
-//! that is mapped can be cut off or written by whoever has it open: the first ends the process with
-//! SIGBUS, the second changes what Rust takes for unchangeable. Seals, fcntl(2), rule out both, for good
-//! and for everybody; so only what has them is mapped.
+//! Invariant: the bytes of a [`SealedMemfd`] are there and stay as they are for as long as it
+//! lives. A process that has a mapped file open can truncate it or write to it: the first ends our
+//! process with SIGBUS, the second changes bytes that Rust takes for immutable. Seals (F_ADD_SEALS,
+//! fcntl(2)) rule out both for every process and cannot be removed; so only sealed memfds are
+//! mapped.
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -23,16 +24,17 @@ use std::slice;
 #[cfg(test)]
 mod tests;
 
-/// No write, no change of size, and no lifting of that.
+/// F_SEAL_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, and F_SEAL_SEAL, so that the seals stay.
 fn all_seals() -> SealFlag {
     SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL
 }
 
-/// What to do when [`seal`] fails with [`ErrorKind::FileTooLarge`]: to the kernel, memory that processes
-/// share is a file, memfd_create(2).
-pub const FILE_SIZE_ADVICE: &str = " (the limit of file sizes holds for memory that shards share, too: raise ulimit -f or LimitFSIZE=)";
+/// The advice when [`seal`] fails with EFBIG ([`ErrorKind::FileTooLarge`]): to the kernel a memfd
+/// is a file, so RLIMIT_FSIZE holds.
+pub const FILE_SIZE_ADVICE: &str = " (the limit of file sizes holds for memory that shards share, \
+                                    too: raise ulimit -f or LimitFSIZE=)";
 
-/// Puts `parts`, one behind the other, into memory that can be mapped, and seals it.
+/// Writes `parts`, one after the other, into a new memfd called `name`, and seals it.
 ///
 /// # Errors
 ///
@@ -55,19 +57,19 @@ fn with_advice(error: io::Error) -> io::Error {
 }
 
 /// A sealed memfd, mapped from its first byte to its last. Dereferences to its bytes.
-pub struct Mapping {
+pub struct SealedMemfd {
     start: NonNull<c_void>,
     length: usize,
 }
 
-impl Mapping {
-    /// Maps what [`seal`] made.
+impl SealedMemfd {
+    /// Maps a memfd that [`seal`] made, perhaps in another process.
     ///
     /// # Errors
     ///
     /// When it is not sealed, is empty, or the system has no room for it.
     #[expect(unsafe_code, reason = "mmap(2) has no safe form: bytes of a file could change")]
-    pub fn of_sealed(descriptor: impl AsFd) -> io::Result<Mapping> {
+    pub fn of_sealed(descriptor: impl AsFd) -> io::Result<SealedMemfd> {
         let refused = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
         let seals = fcntl(&descriptor, FcntlArg::F_GET_SEALS).map(SealFlag::from_bits_retain);
         if !seals.is_ok_and(|seals| seals.contains(all_seals())) {
@@ -75,37 +77,38 @@ impl Mapping {
         }
         let length = usize::try_from(fstat(&descriptor)?.st_size).unwrap_or_default();
         let size = NonZeroUsize::new(length).ok_or_else(|| refused("empty"))?;
-        // Shared with whoever else maps it, all the same: what is private are changes, and there are
-        // none. Kernels before 6.7 take a shared mapping of what is sealed for one that will be written.
+        // MAP_PRIVATE still shares the pages with other processes: it makes writes private, and
+        // there are none. Kernels before 6.7 refuse MAP_SHARED of a memfd that is sealed against
+        // writing.
         let (protection, flags) = (ProtFlags::PROT_READ, MapFlags::MAP_PRIVATE);
-        // SAFETY: the kernel chooses the address, so no memory of ours is mapped over. The mapping is
-        // for reading only.
+        // SAFETY: the kernel chooses the address, so no memory of ours is mapped over. The mapping
+        // is for reading only.
         let start = unsafe { mmap(None, size, protection, flags, &descriptor, 0) }?;
-        Ok(Mapping { start, length })
+        Ok(SealedMemfd { start, length })
     }
 }
 
-impl Deref for Mapping {
+impl Deref for SealedMemfd {
     type Target = [u8];
 
     #[expect(unsafe_code, reason = "the address that mmap(2) returned is a bare pointer")]
     fn deref(&self) -> &[u8] {
-        // SAFETY: `length` bytes from `start` on are mapped for reading until `self` is dropped, which
-        // outlives the slice. They were the whole file, which is sealed: it cannot become shorter, and
-        // nobody can write to it. The protection is never changed.
+        // SAFETY: `length` bytes from `start` on are mapped for reading until `self` is dropped,
+        // which outlives the slice. They were the whole file, which is sealed: it cannot become
+        // shorter, and nobody can write to it. The protection is never changed.
         unsafe { slice::from_raw_parts(self.start.as_ptr().cast(), self.length) }
     }
 }
 
-// SAFETY: it is memory that nobody changes; it belongs to the process, not to a thread.
+// SAFETY: the memory is immutable, and belongs to the process, not to a thread.
 #[expect(unsafe_code, reason = "bare pointers are taken for bound to a thread")]
-unsafe impl Send for Mapping {}
+unsafe impl Send for SealedMemfd {}
 
-// SAFETY: as above: all that can be done with it from several threads at once is reading.
+// SAFETY: as above: threads can do nothing with it at once but read.
 #[expect(unsafe_code, reason = "bare pointers are taken for bound to a thread")]
-unsafe impl Sync for Mapping {}
+unsafe impl Sync for SealedMemfd {}
 
-impl Drop for Mapping {
+impl Drop for SealedMemfd {
     #[expect(unsafe_code, reason = "munmap(2) takes memory away from whoever still points to it")]
     fn drop(&mut self) {
         // SAFETY: exactly what mmap(2) returned, once; and no slice of it outlives `self`.
@@ -114,8 +117,8 @@ impl Drop for Mapping {
     }
 }
 
-impl fmt::Debug for Mapping {
+impl fmt::Debug for SealedMemfd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mapping").field("length", &self.length).finish_non_exhaustive()
+        f.debug_struct("SealedMemfd").field("length", &self.length).finish_non_exhaustive()
     }
 }

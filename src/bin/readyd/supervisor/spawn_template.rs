@@ -1,0 +1,51 @@
+//! What all shards of a supervisor are started with.
+
+use super::handover::{SealedTable, SealedZone};
+use crate::child::Program;
+use crate::{logger, start};
+use readyd::config::Config;
+use readyd::reactor::Inputs;
+use readyd::server::limits::Limits;
+use readyd::server::stats::board::Board;
+use std::fs::File;
+
+/// What all shards are started with.
+pub(super) struct SpawnTemplate {
+    /// The program that they run.
+    pub(super) program: Program,
+    /// The configuration of each, without listeners.
+    pub(super) config: Config,
+    /// The counters that all processes share.
+    pub(super) board: Board,
+    /// When the supervisor started, in nanoseconds of CLOCK_MONOTONIC.
+    pub(super) began: u64,
+    /// The newest table.
+    pub(super) table: SealedTable,
+    /// The newest rules of the time zone.
+    pub(super) zone: SealedZone,
+    /// The file that they write their log to; `None` for standard error.
+    pub(super) log: Option<File>,
+    /// Registers the socket to each shard with the supervisor's epoll.
+    pub(super) inputs: Inputs,
+}
+
+/// The configuration of a shard: its share of each total limit, and nothing that only the
+/// supervisor does.
+pub(super) fn config_of_a_shard(config: &Config) -> Config {
+    let shards = config.shards;
+    let memory_limit = start::memory_limit(config.memory_limit).div_ceil(shards);
+    let log_rate = config.limits.log_rate.div_ceil(u32::try_from(shards).unwrap_or(u32::MAX));
+    Config {
+        listeners: Vec::new(),
+        reuse_port: false,
+        shards: 1,
+        user: None,
+        print_addresses: false,
+        table: None,
+        max_connections: config.max_connections.map(|total| total.div_ceil(shards)),
+        memory_limit: Some(memory_limit),
+        log: logger::level_of_a_shard(config),
+        limits: Limits { log_rate, exit_on_idle: None, ..config.limits.clone() },
+        ..config.clone()
+    }
+}

@@ -1,0 +1,291 @@
+//! The style of the house, kept by a test: who may import whom, lengths, words and docs.
+//!
+//! Each check reads the source files as text and knows as much Rust as it needs (comments, strings,
+//! indentation as rustfmt leaves it). Each complaint names the file, the line and what to do.
+
+#[path = "tidy/imports.rs"]
+mod imports;
+#[path = "tidy/source.rs"]
+mod source;
+
+use imports::{imports, module_of, without_test_items};
+use source::{RUST_FILES, files, function_length, has_doc, is_function, is_production, is_there};
+use source::{numbered, read, without_fenced_blocks, words};
+
+/// Columns of a line of Rust, comments included.
+const COLUMNS: usize = 100;
+/// Lines of a function, from `fn` to its closing brace.
+const FUNCTION_LINES: usize = 70;
+/// Lines of a file, tests included.
+const FILE_LINES: usize = 450;
+/// Lines of all files in "the hour" together, as `wc -l` counts them.
+const HOUR_LINES: usize = 4_000;
+
+/// Who may import whom: a module may use its own row and the rows below it. The longest name that
+/// fits decides, so `server::limits` is a row apart from `server`.
+const ORDER: &[(&str, &str)] = &[
+    ("bin", "readyd and readyc: arguments, logger, supervisor. They put the rooms together."),
+    ("testkit", "Networks in memory, for the tests of all rooms."),
+    ("reactor", "The poll loop, sockets, clocks and signals. Only the programs start one."),
+    ("loadgen", "The load generator: it drives connections by a plan and counts what happens."),
+    ("loadgen::preflight", "Whether this machine can open the connections that a plan needs."),
+    ("loadgen::report", "What a run measured: as text, JSON, CSV and HTML; comparisons, merges."),
+    ("client", "Sessions of a client, and the pool that drives them."),
+    ("config", "The server's flags and files become the server's limits, listeners and paths."),
+    ("server", "Many connections on one loop, and policy: who is admitted, shed, closed, drained."),
+    ("handlers", "The services: how a request is answered. They see a connection, never a socket."),
+    ("conn", "One connection as a state machine that is fed bytes and yields bytes."),
+    ("server::stats", "The counters. Handlers print them, so they stand below handlers."),
+    ("server::client_log", "How a client's bytes are escaped in a log line."),
+    ("server::access", "Address ranges that are allowed or denied. The configuration parses them."),
+    ("server::limits", "The numbers that bound a connection and the server."),
+    (
+        "server::close",
+        "Why a connection was closed: log word, counter and test oracle in one enum.",
+    ),
+    ("table", "The lookup table: parsing, index, and sharing it with other processes."),
+    ("zone", "Time zones: rules and the tables that they come from."),
+    ("os", "System calls apart from the reactor's: files, listeners, privileges, shared memory."),
+    ("protocol", "Where a request ends and how a reply is written: pure functions of bytes."),
+    ("io", "What every socket has in common: the seam, buffers, tokens, timers, the clock."),
+    ("counted", "A number with its noun, for messages."),
+    ("scratch", "A directory for unit tests."),
+];
+
+/// Rooms that only the named rooms may import, because an operating system enters through them.
+const GUARDED: &[(&str, &[&str])] =
+    &[("reactor", &["bin", "reactor"]), ("os", &["bin", "reactor", "config", "table", "os"])];
+
+/// Words that make a sentence hard to read, and what to write instead.
+const BANNED: &[(&str, &str)] = &[
+    ("whoever", "name who it is: the peer, the caller, the operator"),
+    ("of which", "begin a second sentence"),
+    ("what comes", "name it: the bytes, the event, the connection"),
+    ("that of", "repeat the noun"),
+    ("so many", "give the number or the name of the limit"),
+    ("one such", "repeat the noun"),
+    ("besides", "write \"also\", \"beside\" or \"as well\""),
+];
+
+/// Beginnings of paths that are being rewritten and are not held to anything yet.
+const PENDING: &[&str] = &[
+    "README.md",
+    "benches/",
+    "fuzz/",
+    "src/bin/readyc/args.rs",
+    "src/bin/readyc/bench/options.rs",
+    "src/bin/readyc/doctor.rs",
+    "src/client",
+    "src/conn",
+    "src/handlers",
+    "src/io",
+    "src/lib.rs",
+    "src/loadgen.rs",
+    "src/loadgen/accounting",
+    "src/loadgen/book",
+    "src/loadgen/client_connection",
+    "src/loadgen/codec",
+    "src/loadgen/connect",
+    "src/loadgen/counters",
+    "src/loadgen/pacer",
+    "src/loadgen/payload",
+    "src/loadgen/plan",
+    "src/loadgen/pool",
+    "src/loadgen/running",
+    "src/loadgen/schedule",
+    "src/loadgen/slot",
+    "src/loadgen/slow",
+    "src/loadgen/talk",
+    "src/loadgen/tally",
+    "src/loadgen/tests",
+    "src/loadgen/trickling",
+    "src/loadgen/visiting",
+    "src/loadgen/wire",
+    "src/os/memory",
+    "src/protocol",
+    "src/reactor",
+    "src/scratch",
+    "src/server",
+    "src/testkit",
+    "tests/sim/",
+];
+
+#[test]
+fn imports_go_downward_only() {
+    let mut complaints = Vec::new();
+    for file in RUST_FILES.iter().filter(|file| is_production(&file.path)) {
+        let module = module_of(&file.path);
+        let Some(from) = room(&module) else {
+            let advice = "no row of ORDER in tests/tidy.rs fits this module: add one";
+            complaints.push(format!("{}:1: {advice}", file.path));
+            continue;
+        };
+        for (line, path) in imports(&without_test_items(&file.code), &module) {
+            let Some(to) = room(&path) else { continue };
+            let (importer, imported) = (ORDER[from].0, ORDER[to].0);
+            let is_guest = |&(guarded, guests): &(&str, &[&str])| {
+                imported.split("::").next() == Some(guarded) && !guests.contains(&first(importer))
+            };
+            if to < from || GUARDED.iter().any(is_guest) {
+                let path = path.join("::");
+                complaints.push(format!(
+                    "{}:{line}: {importer} may not import {path}: it stands above in ORDER, or is \
+                     guarded (tests/tidy.rs). Move what is needed to a room below both",
+                    file.path
+                ));
+            }
+        }
+    }
+    check(complaints);
+}
+
+#[test]
+fn every_row_of_the_order_is_a_module() {
+    let is_module = |row: &str| {
+        let path = format!("src/{}", row.replace("::", "/"));
+        let file = format!("{path}.rs");
+        is_there(&path) || is_there(&file) || PENDING.iter().any(|path| file.starts_with(path))
+    };
+    let gone = ORDER.iter().filter(|(row, _)| !is_module(row));
+    check(
+        gone.map(|(row, _)| format!("tests/tidy.rs:1: {row} is no module: drop its row")).collect(),
+    );
+}
+
+#[test]
+fn lines_are_short() {
+    let mut complaints = Vec::new();
+    for file in RUST_FILES.iter() {
+        for (number, line) in numbered(&file.text) {
+            let columns = line.chars().count();
+            if columns > COLUMNS {
+                let path = &file.path;
+                complaints
+                    .push(format!("{path}:{number}: {columns} columns: break it at {COLUMNS}"));
+            }
+        }
+    }
+    check(complaints);
+}
+
+#[test]
+fn functions_and_files_are_short() {
+    let mut complaints = Vec::new();
+    for file in RUST_FILES.iter() {
+        let lines: Vec<&str> = file.code.lines().collect();
+        if lines.len() > FILE_LINES {
+            complaints.push(format!(
+                "{}:1: {} lines: split it by idea, at most {FILE_LINES}",
+                file.path,
+                lines.len()
+            ));
+        }
+        for start in (0..lines.len()).filter(|&line| is_function(lines[line])) {
+            let length = function_length(&lines[start..]);
+            if length > FUNCTION_LINES {
+                complaints.push(format!(
+                    "{}:{}: a function of {length} lines: split it, at most {FUNCTION_LINES}",
+                    file.path,
+                    start + 1
+                ));
+            }
+        }
+    }
+    check(complaints);
+}
+
+#[test]
+fn comments_and_documents_use_plain_words() {
+    let documents = files(&["."], "md").into_iter().map(|(path, text)| {
+        let prose = without_fenced_blocks(&text);
+        (path, prose)
+    });
+    let comments = RUST_FILES.iter().map(|file| (file.path.clone(), file.comments.clone()));
+    let mut complaints = Vec::new();
+    for (path, prose) in documents.chain(comments).filter(|(path, _)| path != "tests/tidy.rs") {
+        let words = words(&prose);
+        for (phrase, advice) in BANNED {
+            let phrase: Vec<&str> = phrase.split(' ').collect();
+            for found in words.windows(phrase.len()) {
+                if found.iter().map(|(_, word)| word.as_str()).eq(phrase.iter().copied()) {
+                    let (line, phrase) = (found[0].0, phrase.join(" "));
+                    complaints.push(format!("{path}:{line}: \"{phrase}\": {advice}"));
+                }
+            }
+        }
+    }
+    check(complaints);
+}
+
+/// rustc's `missing_docs` sees what the library exports. This sees the programs, too, where
+/// `pub(crate)` is as public as an item gets.
+#[test]
+fn every_public_item_has_a_doc() {
+    let mut complaints = Vec::new();
+    for file in RUST_FILES.iter().filter(|file| is_production(&file.path)) {
+        let lines: Vec<&str> = file.text.lines().map(str::trim_start).collect();
+        for (index, line) in lines.iter().enumerate() {
+            let item = line.strip_prefix("pub ").or_else(|| {
+                line.strip_prefix("pub(crate) ").filter(|_| file.path.starts_with("src/bin/"))
+            });
+            let kinds =
+                ["fn", "struct", "enum", "trait", "const", "static", "type", "unsafe", "async"];
+            let kind = item.and_then(|item| item.split_whitespace().next());
+            if kind.is_some_and(|kind| kinds.contains(&kind)) && !has_doc(&lines[..index]) {
+                let number = index + 1;
+                complaints.push(format!("{}:{number}: no doc: say what it is for", file.path));
+            }
+        }
+    }
+    check(complaints);
+}
+
+#[test]
+fn the_hour_is_one_list_and_fits_into_an_hour() {
+    let readme = the_hour(&read("README.md"), "README.md");
+    let library = the_hour(&read("src/lib.rs"), "src/lib.rs");
+    assert_eq!(readme, library, "README.md and src/lib.rs list different files as \"the hour\"");
+    let gone = readme.iter().filter(|path| !is_there(path));
+    check(gone.map(|path| format!("{path}:1: not there, but listed in \"the hour\"")).collect());
+    let there = readme.iter().filter(|path| is_there(path));
+    let lines: usize = there.map(|path| read(path).lines().count()).sum();
+    assert!(
+        lines <= HOUR_LINES,
+        "\"the hour\" in README.md is {lines} lines long: shorten a file or drop an entry, at most \
+         {HOUR_LINES}"
+    );
+}
+
+/// The paths of the reading list: the first thing in backticks of each numbered line between the
+/// markers.
+fn the_hour(text: &str, name: &str) -> Vec<String> {
+    let (_, list) = text.split_once("<!-- the hour -->").unwrap_or_else(|| {
+        panic!("{name}: no \"<!-- the hour -->\" before the reading list: put it there")
+    });
+    let (list, _) = list.split_once("<!-- end of the hour -->").unwrap_or_else(|| {
+        panic!("{name}: no \"<!-- end of the hour -->\" after the reading list: put it there")
+    });
+    let is_entry = |line: &&str| line.starts_with(|c: char| c.is_ascii_digit());
+    let lines = list.lines().map(|line| line.trim_start_matches("//!").trim_start());
+    lines.filter(is_entry).filter_map(|line| line.split('`').nth(1)).map(String::from).collect()
+}
+
+/// The row of ORDER that a module or an item in it belongs to: the longest that fits.
+fn room(path: &[String]) -> Option<usize> {
+    if path.is_empty() {
+        return Some(0); // lib.rs names all rooms, and may.
+    }
+    let fits = |row: &str| row.split("::").zip(path).filter(|(row, part)| row == part).count();
+    let rows =
+        ORDER.iter().enumerate().filter(|(_, (row, _))| fits(row) == row.split("::").count());
+    rows.max_by_key(|(_, (row, _))| row.len()).map(|(index, _)| index)
+}
+
+fn first(row: &str) -> &str {
+    row.split("::").next().unwrap_or(row)
+}
+
+fn check(mut complaints: Vec<String>) {
+    complaints.retain(|complaint| !PENDING.iter().any(|path| complaint.starts_with(path)));
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
