@@ -69,6 +69,7 @@ pub(super) enum Cause {
 #[derive(Clone, Debug)]
 struct Visit {
     token: Token,
+    cause: Cause,
     reply: Reply,
     work: u32,
 }
@@ -151,7 +152,7 @@ impl<N: Net> Server<N> {
             Reply::InOutput(start..start)
         });
         self.memory.change(memory, socket.endpoint.conn.memory());
-        self.batch.visits.push(Visit { token, reply, work: self.cx.work.since(work) });
+        self.batch.visits.push(Visit { token, cause, reply, work: self.cx.work.since(work) });
     }
 
     /// Phase two.
@@ -171,8 +172,9 @@ impl<N: Net> Server<N> {
         let Some(socket) = self.sockets.get_mut(token) else { return };
         let (work, memory) = (self.cx.work, socket.endpoint.conn.memory());
         self.cx.send_or_fail(socket, self.batch.bytes(&visit.reply));
-        if self.phase.is_draining() && socket.endpoint.conn.can_drain(socket.ready.read) {
-            self.cx.drain(socket, &mut self.batch.output);
+        let drains = self.phase.is_draining();
+        if drains || visit.cause == Cause::Expired {
+            self.cx.expire_or_drain(socket, visit.cause, drains, &mut self.batch.output);
         }
         self.cx.add_write_interest(socket, token);
         let action = self.cx.next_action(socket);
@@ -264,20 +266,29 @@ impl<N: Net> ServerContext<N> {
                 break;
             }
         }
-        if cause == Cause::Expired {
-            self.with_engine(&mut socket.endpoint, &mut batch.output, start, |conn, turn| {
-                conn.expire(turn)
-            });
-        }
         Ok(Reply::InOutput(start..batch.output.len()))
     }
 
-    /// Ends the connection because the server drains, and sends what is said to that: the reply to a
-    /// last line.
+    /// Tells a connection that its deadline has passed, or that the server drains. What it says to that
+    /// is sent: an error, or the reply to a last line.
     #[cold]
-    fn drain(&mut self, socket: &mut Socket<N::Stream, ServerConnection>, output: &mut Vec<u8>) {
+    fn expire_or_drain(
+        &mut self,
+        socket: &mut Socket<N::Stream, ServerConnection>,
+        cause: Cause,
+        drains: bool,
+        output: &mut Vec<u8>,
+    ) {
         let start = output.len();
-        self.with_engine(&mut socket.endpoint, output, start, |conn, turn| conn.drain(turn));
+        let can_drain = drains && socket.endpoint.conn.can_drain(socket.ready.read);
+        self.with_engine(&mut socket.endpoint, output, start, |conn, turn| {
+            if cause == Cause::Expired {
+                conn.expire(turn);
+            }
+            if can_drain && conn.can_drain(false) {
+                conn.drain(turn);
+            }
+        });
         self.send_or_fail(socket, output.get(start..).unwrap_or_default());
         output.truncate(start);
     }
