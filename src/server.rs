@@ -152,16 +152,22 @@ impl<N: Net> Server<N> {
         self.cx.calendar.replace_rules(rules)
     }
 
-    fn next_wakeup(&self) -> Option<Moment> {
+    fn next_wakeup(&mut self) -> Option<Moment> {
+        let of_phase = if self.is_draining() { self.phase.wakes_at() } else { self.idle_exit() };
         let wakeups = [
             self.sockets.next_deadline(),
             self.acceptor.retry_at(),
             self.cx.log.report_due(),
             self.cx.publisher.due(),
             self.memory.next_look(),
-            if self.is_draining() { self.phase.wakes_at() } else { self.idle_exit() },
+            of_phase,
         ];
-        wakeups.into_iter().flatten().min()
+        // Without a chain of iterators, which takes a tenth of the instructions of a turn.
+        let mut first = Moment::NEVER;
+        for wakeup in wakeups {
+            first = first.min(wakeup.unwrap_or(Moment::NEVER));
+        }
+        (first != Moment::NEVER).then_some(first)
     }
 }
 

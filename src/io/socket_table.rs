@@ -74,6 +74,11 @@ pub struct SocketTable<S, E> {
     /// Of either queue, the sockets that are still to be visited in this turn.
     in_turn: InTurn,
     timers: Timers,
+    /// When the next timer fires, if that was asked since a timer last changed: a turn that changes
+    /// none need not search the wheel.
+    next_deadline: Option<Option<Moment>>,
+    /// Whether a socket has closed since there was last nothing to give back.
+    may_shrink: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,6 +97,8 @@ impl<S, E: Endpoint> SocketTable<S, E> {
             work_left: VecDeque::new(),
             in_turn: InTurn::default(),
             timers: Timers::new(now),
+            next_deadline: None,
+            may_shrink: false,
         }
     }
 
@@ -200,7 +207,10 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         if is_met {
             self.enqueue(token, Share::Heavy);
         }
-        self.timers.arm_no_later(token.index(), deadline);
+        if !self.timers.is_due_by(token.index(), deadline) {
+            self.timers.arm_no_later(token.index(), deadline);
+            self.next_deadline = None;
+        }
         debug_assert!(self.is_scheduled(token, limits), "{token:?} would hang");
     }
 
@@ -253,6 +263,10 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         limits: &E::Limits,
     ) -> Option<Token> {
         while *looks > 0 {
+            if self.next_deadline().is_none_or(|next| next > now) {
+                return None;
+            }
+            self.next_deadline = None;
             let index = self.timers.pop_due(now)?;
             *looks -= 1;
             let Some(socket) = self.sockets.get(index) else { continue };
@@ -267,8 +281,9 @@ impl<S, E: Endpoint> SocketTable<S, E> {
     }
 
     /// When the next timer fires.
-    pub fn next_deadline(&self) -> Option<Moment> {
-        self.timers.next_wakeup()
+    #[inline]
+    pub fn next_deadline(&mut self) -> Option<Moment> {
+        *self.next_deadline.get_or_insert_with(|| self.timers.next_wakeup())
     }
 
     /// When the timer of a socket fires.
@@ -285,6 +300,8 @@ impl<S, E: Endpoint> SocketTable<S, E> {
     pub fn remove(&mut self, token: Token) -> Option<Socket<S, E>> {
         self.get(token)?;
         self.timers.disarm(token.index());
+        self.next_deadline = None;
+        self.may_shrink = true;
         Some(self.sockets.remove(token.index()))
     }
 
@@ -316,11 +333,15 @@ impl<S, E: Endpoint> SocketTable<S, E> {
     /// a turn, so that no turn takes long. The sockets' own slots went when they closed. Returns
     /// whether there is more to give back.
     pub fn shrink_a_little(&mut self) -> bool {
+        if !self.may_shrink {
+            return false;
+        }
         for queue in [&mut self.new_events, &mut self.work_left] {
             if queue.capacity() > QUEUE_KEPT && queue.len() < queue.capacity() / 8 {
                 queue.shrink_to(QUEUE_KEPT.max(2 * queue.len()));
             }
         }
-        self.timers.shrink_to(self.sockets.end())
+        self.may_shrink = self.timers.shrink_to(self.sockets.end());
+        self.may_shrink
     }
 }

@@ -157,10 +157,11 @@ impl<N: Net> Server<N> {
 
     /// Phase two.
     pub(super) fn send_batch(&mut self) {
-        for number in 0..self.batch.visits.len() {
-            let Some(visit) = self.batch.visits.get(number).cloned() else { break };
-            self.finish_visit(&visit);
+        let visits = std::mem::take(&mut self.batch.visits);
+        for visit in &visits {
+            self.finish_visit(visit);
         }
+        self.batch.visits = visits;
         self.batch.clear();
     }
 
