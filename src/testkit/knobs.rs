@@ -128,7 +128,7 @@ knobs! {
     ConnectErrors => "connect-errors",
     /// The client's first addresses are dead ones.
     DeadAddresses => "dead-addresses",
-    /// A second fleet, whose server is malicious.
+    /// A second pool, whose server is malicious.
     RogueServer => "rogue-server",
 }
 

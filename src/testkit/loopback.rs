@@ -40,7 +40,7 @@ pub enum Side {
 impl Side {
     fn owner(self) -> Owner {
         match self {
-            Side::Client => Owner::Fleet,
+            Side::Client => Owner::SessionPool,
             Side::Server => Owner::Server,
         }
     }
@@ -279,7 +279,7 @@ impl Connect for Loopback {
             let world = &mut *self.world();
             world.calls += 1;
             world.attempts.push(address);
-            world.kernel.connect(Owner::Fleet, HOME, address)?
+            world.kernel.connect(Owner::SessionPool, HOME, address)?
         };
         Ok(Stream::new(self, index))
     }

@@ -12,7 +12,7 @@ pub enum Owner {
     /// The server under test.
     Server,
     /// The client under test, speaking with that server.
-    Fleet,
+    SessionPool,
     /// The client under test, speaking with a malicious server.
     Victim,
     /// A scripted peer, or the simulator itself.

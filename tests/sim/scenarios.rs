@@ -157,7 +157,7 @@ fn shed() -> Setup {
 fn clients_look_up() -> Setup {
     let bodies = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     let mut setup = world_of(Vec::new());
-    setup.fleet.scripts =
+    setup.pool.conversations =
         vec![(bodies(&["LOOKUP key0", "LOOKUP key1", "WHOAMI"]), 1), (bodies(&["TIME", "x"]), 2)];
     setup
 }
@@ -166,7 +166,7 @@ fn clients_second_address() -> Setup {
     let mut setup = clients_look_up();
     let mut refusing = listener_address(0);
     refusing.set_port(readyd::testkit::sockets::REFUSING_PORT);
-    setup.fleet.addresses.insert(0, refusing);
-    setup.fleet.limits.session.connect_timeout = Duration::from_secs(2);
+    setup.pool.addresses.insert(0, refusing);
+    setup.pool.limits.session.connect_timeout = Duration::from_secs(2);
     setup
 }

@@ -4,7 +4,7 @@ use crate::homes::{Home, Neighbourhood};
 use crate::model::Kind;
 use crate::peers::{Ending, MINUTE, Plan, Reading, Writing};
 use crate::wire::frame;
-use readyd::client::FleetLimits;
+use readyd::client::PoolLimits;
 use readyd::server::limits::Limits;
 use readyd::testkit::dice::Dice;
 use readyd::testkit::faults::Injection;
@@ -15,12 +15,12 @@ use std::time::Duration;
 
 /// The sessions of the client under test.
 #[derive(Clone, Debug)]
-pub(crate) struct FleetSetup {
+pub(crate) struct PoolSetup {
     pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) limits: FleetLimits,
+    pub(crate) limits: PoolLimits,
     pub(crate) home: Home,
     /// For each session: what it asks, and how many questions it has under way.
-    pub(crate) scripts: Vec<(Vec<Vec<u8>>, usize)>,
+    pub(crate) conversations: Vec<(Vec<Vec<u8>>, usize)>,
 }
 
 /// What comes from outside, at a step of its own.
@@ -44,8 +44,8 @@ pub(crate) struct Setup {
     pub(crate) operations: u64,
     pub(crate) neighbourhood: Neighbourhood,
     pub(crate) peers: Vec<Plan>,
-    pub(crate) fleet: FleetSetup,
-    pub(crate) victims: FleetSetup,
+    pub(crate) pool: PoolSetup,
+    pub(crate) victims: PoolSetup,
     pub(crate) actions: Vec<(u64, Action)>,
     /// A fault at one call.
     pub(crate) injection: Option<Injection>,
@@ -54,14 +54,14 @@ pub(crate) struct Setup {
 impl Setup {
     /// A world without faults and without anyone in it.
     pub(crate) fn quiet(seed: u64) -> Setup {
-        let nobody = FleetSetup {
+        let nobody = PoolSetup {
             addresses: vec![listener_address(Kind::Framed as usize)],
-            limits: FleetLimits::default(),
+            limits: PoolLimits::default(),
             home: Home::default(),
-            scripts: Vec::new(),
+            conversations: Vec::new(),
         };
         let rogues =
-            FleetSetup { addresses: vec![listener_address(Kind::ALL.len())], ..nobody.clone() };
+            PoolSetup { addresses: vec![listener_address(Kind::ALL.len())], ..nobody.clone() };
         Setup {
             seed,
             knobs: Knobs::default(),
@@ -71,7 +71,7 @@ impl Setup {
             operations: 400,
             neighbourhood: Neighbourhood::of_all(),
             peers: Vec::new(),
-            fleet: nobody,
+            pool: nobody,
             victims: rogues,
             actions: Vec::new(),
             injection: None,
@@ -91,13 +91,14 @@ impl Setup {
         let mut setup = Setup { knobs, operations: operations as u64, ..Setup::quiet(seed) };
         setup.draw_limits(dice);
         setup.neighbourhood = Neighbourhood::draw(knobs, &mut setup.limits, size, dice);
-        setup.fleet.home = setup.neighbourhood.pick(dice);
+        setup.pool.home = setup.neighbourhood.pick(dice);
         setup.peers = (0..size - sessions).map(|number| setup.draw_peer(number, dice)).collect();
-        setup.fleet.scripts = (0..sessions).map(|number| setup.draw_script(number, dice)).collect();
+        setup.pool.conversations =
+            (0..sessions).map(|number| setup.draw_conversation(number, dice)).collect();
         if knobs.has(Knob::RogueServer) {
             let victims = dice.between(1, 4);
-            setup.victims.scripts =
-                (0..victims).map(|number| setup.draw_script(number, dice)).collect();
+            setup.victims.conversations =
+                (0..victims).map(|number| setup.draw_conversation(number, dice)).collect();
         }
         setup
     }
@@ -136,14 +137,14 @@ impl Setup {
             false if knobs.has(Knob::LargeFrames) => dice.pick(&[4096, 100_000, 300_000]),
             false => dice.pick(&[500, 4096, 100_000]),
         };
-        let fleet = &mut self.fleet;
-        fleet.limits.open = dice.between(1, 20);
-        fleet.limits.connecting = dice.between(1, 5);
+        let pool = &mut self.pool;
+        pool.limits.open = dice.between(1, 20);
+        pool.limits.connecting = dice.between(1, 5);
         if knobs.has(Knob::DeadAddresses) {
             let dead = dice.pick(&[REFUSING_PORT, SILENT_PORT, BARRED_PORT]);
-            let mut address = fleet.addresses[0];
+            let mut address = pool.addresses[0];
             address.set_port(dead);
-            fleet.addresses.insert(0, address);
+            pool.addresses.insert(0, address);
         }
     }
 
@@ -213,7 +214,7 @@ impl Setup {
         requests
     }
 
-    fn draw_script(&self, number: usize, dice: &mut Dice) -> (Vec<Vec<u8>>, usize) {
+    fn draw_conversation(&self, number: usize, dice: &mut Dice) -> (Vec<Vec<u8>>, usize) {
         let count = dice.below(8);
         let name = number + 1000;
         let bodies = (0..count).map(|k| self.draw_body((name, k), dice)).collect();

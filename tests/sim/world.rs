@@ -8,9 +8,9 @@ use crate::oracle::{Oracle, TurnDone};
 use crate::peers::Peer;
 use crate::rogues::Rogues;
 use crate::sessions::Asker;
-use crate::setup::{FleetSetup, Setup};
+use crate::setup::{PoolSetup, Setup};
 use crate::tables;
-use readyd::client::Fleet;
+use readyd::client::SessionPool;
 use readyd::handlers::daytime::{Calendar, Format};
 use readyd::handlers::{Options, Service};
 use readyd::io::clock::Moment;
@@ -71,8 +71,8 @@ pub(crate) struct World {
     pub(crate) setup: Setup,
     pub(crate) server: Server<SimNet>,
     server_loop: Loop,
-    pub(crate) fleets: Vec<Fleet<SimNet, Asker>>,
-    fleet_loops: Vec<Loop>,
+    pub(crate) pools: Vec<SessionPool<SimNet, Asker>>,
+    pool_loops: Vec<Loop>,
     pub(crate) peers: Vec<Peer>,
     pub(crate) rogues: Rogues,
     pub(crate) oracle: Oracle,
@@ -101,7 +101,7 @@ impl World {
         let seed = mix(setup.seed);
         let mut kernel = Kernel::new(Dice::new(mix(seed ^ 1)), setup.knobs, setup.window);
         kernel.linger = setup.limits.linger_timeout;
-        kernel.connect_timeout = setup.fleet.limits.session.connect_timeout;
+        kernel.connect_timeout = setup.pool.limits.session.connect_timeout;
         kernel.descriptor_limit = setup.descriptor_limit;
         kernel.faults.injection = setup.injection;
         kernel.faults.keep_calls = true;
@@ -117,14 +117,22 @@ impl World {
             server.listen(SimListener::new(&kernel), service).expect("listeners have no faults");
         }
         kernel.borrow_mut().add_listener(Owner::Peer);
-        let fleet = |owner, setup: &FleetSetup| {
-            let scripts =
-                setup.scripts.iter().map(|(bodies, depth)| Asker::new(bodies.clone(), *depth));
-            Fleet::new(net(owner, setup.home), setup.addresses.clone(), setup.limits, scripts, now)
+        let pool = |owner, setup: &PoolSetup| {
+            let conversations = setup
+                .conversations
+                .iter()
+                .map(|(bodies, depth)| Asker::new(bodies.clone(), *depth));
+            SessionPool::new(
+                net(owner, setup.home),
+                setup.addresses.clone(),
+                setup.limits,
+                conversations,
+                now,
+            )
         };
         World {
-            fleets: vec![fleet(Owner::Fleet, &setup.fleet), fleet(Owner::Victim, &setup.victims)],
-            fleet_loops: vec![Loop::new(Owner::Fleet), Loop::new(Owner::Victim)],
+            pools: vec![pool(Owner::SessionPool, &setup.pool), pool(Owner::Victim, &setup.victims)],
+            pool_loops: vec![Loop::new(Owner::SessionPool), Loop::new(Owner::Victim)],
             server,
             server_loop: Loop::new(Owner::Server),
             peers: setup.peers.iter().cloned().map(Peer::new).collect(),
@@ -178,7 +186,7 @@ impl World {
         let server = self.server_loop.has_stopped() || self.server.stats().open() == 0;
         server
             && self.peers.iter().all(Peer::is_done)
-            && self.fleet_loops.iter().all(Loop::has_stopped)
+            && self.pool_loops.iter().all(Loop::has_stopped)
             && self.rogues.are_done()
             && self.kernel.borrow().is_quiet()
     }
@@ -196,7 +204,7 @@ impl World {
                     self.peers.iter().filter(|peer| !peer.is_done()).count(),
                     self.server.stats().open(),
                     self.server_loop.next,
-                    self.fleet_loops.iter().map(|each| each.next).collect::<Vec<_>>(),
+                    self.pool_loops.iter().map(|each| each.next).collect::<Vec<_>>(),
                 ));
             }
         }
@@ -236,8 +244,8 @@ impl World {
         let mut is_active = self.let_peers_act();
         self.kernel.borrow_mut().deliver();
         is_active |= self.turn_server()?;
-        for number in 0..self.fleets.len() {
-            is_active |= self.turn_fleet(number)?;
+        for number in 0..self.pools.len() {
+            is_active |= self.turn_pool(number)?;
         }
         is_active |= self.has_news();
         if let Some(violation) = self.kernel.borrow_mut().violation.take() {
@@ -252,7 +260,7 @@ impl World {
     /// Whether anything is to arrive, or to be told.
     fn has_news(&self) -> bool {
         let kernel = self.kernel.borrow();
-        let mut loops = self.fleet_loops.iter().chain([&self.server_loop]);
+        let mut loops = self.pool_loops.iter().chain([&self.server_loop]);
         !kernel.is_quiet() || loops.any(|each| !each.has_stopped() && kernel.has_news(each.owner))
     }
 
@@ -351,20 +359,20 @@ impl World {
         !is_quiet || (next == LoopControl::Poll && *spins < SPINS)
     }
 
-    fn turn_fleet(&mut self, number: usize) -> Result<bool, String> {
-        let (fleet, each) = (&mut self.fleets[number], &mut self.fleet_loops[number]);
+    fn turn_pool(&mut self, number: usize) -> Result<bool, String> {
+        let (pool, each) = (&mut self.pools[number], &mut self.pool_loops[number]);
         let Some(events) = World::poll(&self.kernel, each, &mut self.dice) else {
             return Ok(false);
         };
         let now = self.kernel.borrow().now;
         let is_quiet = events.is_empty();
         for (token, readiness) in events {
-            fleet.on_ready(token, readiness);
+            pool.on_ready(token, readiness);
         }
-        let next = fleet.end_turn(now);
+        let next = pool.end_turn(now);
         each.next = next;
         self.kernel.borrow_mut().note(each.owner, What::EndTurn, 0, Outcome::LoopControl(next));
-        if fleet.has_forgotten() {
+        if pool.has_forgotten() {
             return Err("the client has forgotten a session that has work".to_owned());
         }
         if matches!(next, LoopControl::WaitUntil(moment) if moment <= now)
@@ -378,7 +386,7 @@ impl World {
     /// Nothing happens by itself: time passes until something does.
     fn pass_time(&mut self) -> Result<(), String> {
         let now = self.now();
-        let loops = self.fleet_loops.iter().chain([&self.server_loop]);
+        let loops = self.pool_loops.iter().chain([&self.server_loop]);
         let wakeups = loops.filter_map(|each| match each.next {
             LoopControl::WaitUntil(moment) => Some(moment),
             LoopControl::Poll => Some(now + Duration::from_millis(50)),

@@ -288,7 +288,7 @@ fn instant(format: Format, text: &str) -> i64 {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
-    /// The clients' own check of shapes, over all formats, is in `client::scripts`.
+    /// The clients' own check of shapes, over all formats, is in `client::conversations`.
     #[test]
     fn field_server_10_every_time_has_a_text_at_every_offset(
         seconds in any_second(),

@@ -1,8 +1,8 @@
 //! How connections are made: to which address, for how long, how many at once.
 
 use super::rig::{Asker, CONNECT_TIMEOUT, Rig, address, askers, frame, limits};
-use crate::client::fleet::FleetLimits;
 use crate::client::session::SessionError;
+use crate::client::session_pool::PoolLimits;
 use crate::client::tests::loopback::{Loopback, Way};
 use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::io::net::Token;
@@ -10,8 +10,8 @@ use crate::io::readiness::Readiness;
 use nix::errno::Errno;
 use std::time::Duration;
 
-/// A fleet of so many sessions; the first address leads nowhere in the first way, and so on.
-fn fleet_with_ways(ways: &[Way], count: usize) -> Rig<Asker> {
+/// A pool of so many sessions; the first address leads nowhere in the first way, and so on.
+fn pool_with_ways(ways: &[Way], count: usize) -> Rig<Asker> {
     let net = Loopback::new(1);
     let addresses: Vec<_> = (1..).map(address).take(ways.len()).collect();
     addresses.iter().zip(ways).for_each(|(&address, &way)| net.set_way(address, way));
@@ -22,9 +22,9 @@ fn fleet_with_ways(ways: &[Way], count: usize) -> Rig<Asker> {
 fn a_connection_that_is_made_is_a_session() {
     let mut rig = Rig::new(limits(), askers(1));
     assert!(matches!(rig.turn(), LoopControl::WaitUntil(_)));
-    assert_eq!(rig.fleet.established(), 0);
+    assert_eq!(rig.pool.established(), 0);
     rig.settle();
-    assert_eq!(rig.fleet.established(), 1);
+    assert_eq!(rig.pool.established(), 1);
     let mut peer = rig.accept();
     assert_eq!(peer.read(), frame(b"asker 0"));
 }
@@ -32,22 +32,22 @@ fn a_connection_that_is_made_is_a_session() {
 #[test]
 fn a_refused_connection_gives_the_script_back() {
     let refused = Errno::ECONNREFUSED;
-    let mut rig = fleet_with_ways(&[Way::Refused(refused)], 1);
+    let mut rig = pool_with_ways(&[Way::Refused(refused)], 1);
     assert_eq!(rig.settle(), LoopControl::Stop);
-    assert_eq!(rig.fleet.established(), 0);
+    assert_eq!(rig.pool.established(), 0);
     assert_eq!(rig.held(), 0);
     assert!(matches!(
         rig.failure(),
         SessionError::Connect(to, error)
             if *to == address(1) && error.raw_os_error() == Some(refused as i32)
     ));
-    assert_eq!(rig.fleet.into_finished()[0].script, Asker::new(0, 1));
+    assert_eq!(rig.pool.into_finished()[0].conversation, Asker::new(0, 1));
 }
 
 #[test]
 fn every_error_ends_the_attempt() {
     for errno in [Errno::EHOSTUNREACH, Errno::ETIMEDOUT, Errno::ECONNRESET, Errno::EINTR] {
-        let mut rig = fleet_with_ways(&[Way::Refused(errno)], 1);
+        let mut rig = pool_with_ways(&[Way::Refused(errno)], 1);
         assert_eq!(rig.settle(), LoopControl::Stop, "{errno}");
         assert!(matches!(rig.failure(), SessionError::Connect(..)), "{errno}");
     }
@@ -55,7 +55,7 @@ fn every_error_ends_the_attempt() {
 
 #[test]
 fn an_attempt_that_nobody_answers_is_given_up_in_time() {
-    let mut rig = fleet_with_ways(&[Way::Silent], 1);
+    let mut rig = pool_with_ways(&[Way::Silent], 1);
     let deadline = rig.now + CONNECT_TIMEOUT;
     rig.wait_for(deadline);
     assert_eq!(rig.held(), 1);
@@ -72,7 +72,7 @@ fn an_attempt_that_nobody_answers_is_given_up_in_time() {
 fn addresses_are_tried_in_order_each_for_its_full_time() {
     let refused = Way::Refused(Errno::ECONNREFUSED);
     let barred = Way::Barred(Errno::ENETUNREACH);
-    let mut rig = fleet_with_ways(&[refused, Way::Silent, barred, Way::Open, Way::Open], 1);
+    let mut rig = pool_with_ways(&[refused, Way::Silent, barred, Way::Open, Way::Open], 1);
     rig.now = rig.now + Duration::from_secs(1);
     rig.turn();
     rig.now = rig.now + Duration::from_secs(1);
@@ -82,7 +82,7 @@ fn addresses_are_tried_in_order_each_for_its_full_time() {
     rig.now = deadline;
     rig.settle();
     assert_eq!(rig.net.attempts(), [1, 2, 3, 4].map(address));
-    assert_eq!(rig.fleet.established(), 1);
+    assert_eq!(rig.pool.established(), 1);
     assert_eq!(rig.accept().read(), frame(b"asker 0"));
     assert_eq!(rig.held(), 1);
 }
@@ -92,12 +92,12 @@ fn if_no_address_will_do_the_last_one_is_told() {
     let barred = Way::Barred(Errno::ENETUNREACH);
     let refused = Way::Refused(Errno::ECONNREFUSED);
     for ways in [[refused, barred], [barred, refused]] {
-        let mut rig = fleet_with_ways(&ways, 1);
+        let mut rig = pool_with_ways(&ways, 1);
         assert_eq!(rig.settle(), LoopControl::Stop);
         assert_eq!(rig.net.attempts(), [address(1), address(2)]);
         assert!(matches!(rig.failure(), SessionError::Connect(to, _) if *to == address(2)));
     }
-    let mut rig = fleet_with_ways(&[refused, Way::Silent], 1);
+    let mut rig = pool_with_ways(&[refused, Way::Silent], 1);
     rig.settle();
     assert_eq!(rig.pass(CONNECT_TIMEOUT), LoopControl::Stop);
     assert!(matches!(rig.failure(), SessionError::ConnectTimeout(to, _) if *to == address(2)));
@@ -106,7 +106,7 @@ fn if_no_address_will_do_the_last_one_is_told() {
 #[test]
 fn what_the_system_cannot_give_comes_back_at_once_for_every_script() {
     for errno in [Errno::EMFILE, Errno::EADDRNOTAVAIL] {
-        let mut rig = fleet_with_ways(&[Way::Barred(errno)], 1000);
+        let mut rig = pool_with_ways(&[Way::Barred(errno)], 1000);
         assert_eq!(rig.turn(), LoopControl::Stop);
         assert_eq!(rig.results().len(), 1000);
         assert!(rig.results().iter().all(|result| matches!(
@@ -118,19 +118,19 @@ fn what_the_system_cannot_give_comes_back_at_once_for_every_script() {
 
 #[test]
 fn a_socket_that_cannot_be_registered_is_closed_and_the_next_address_tried() {
-    let mut rig = fleet_with_ways(&[Way::Open, Way::Open], 1);
+    let mut rig = pool_with_ways(&[Way::Open, Way::Open], 1);
     rig.net.fail_register(Errno::ENOSPC);
     rig.settle();
     assert_eq!(rig.net.attempts(), [address(1), address(2)]);
     assert_eq!(rig.held(), 1);
-    assert_eq!(rig.fleet.established(), 1);
+    assert_eq!(rig.pool.established(), 1);
 }
 
 #[test]
 fn an_event_before_the_connection_is_made_changes_nothing() {
-    let mut rig = fleet_with_ways(&[Way::Silent], 1);
+    let mut rig = pool_with_ways(&[Way::Silent], 1);
     let next = rig.turn();
-    rig.fleet.on_ready(
+    rig.pool.on_ready(
         Token::new(0, 1),
         Readiness { read: true, write: true, read_until_would_block: true },
     );
@@ -145,7 +145,7 @@ fn an_event_before_the_connection_is_made_changes_nothing() {
 fn no_more_connections_are_being_made_at_once_than_allowed() {
     let net = Loopback::new(1);
     net.set_way(address(1), Way::Silent);
-    let limits = FleetLimits { connecting: 3, ..limits() };
+    let limits = PoolLimits { connecting: 3, ..limits() };
     let mut rig = Rig::on(net, &[address(1)], limits, askers(10));
     rig.settle();
     for (connecting, given_up) in [(3, 3), (3, 6), (3, 9), (1, 10)] {
@@ -158,16 +158,16 @@ fn no_more_connections_are_being_made_at_once_than_allowed() {
 
 #[test]
 fn those_that_are_connected_make_room_for_more_to_be_connected() {
-    let limits = FleetLimits { connecting: 3, ..limits() };
+    let limits = PoolLimits { connecting: 3, ..limits() };
     let mut rig = Rig::new(limits, askers(10));
     rig.turn();
     assert_eq!(rig.held(), 3);
     rig.deliver();
     rig.turn();
-    assert_eq!(rig.fleet.established(), 3);
+    assert_eq!(rig.pool.established(), 3);
     assert_eq!(rig.held(), 6);
     rig.settle();
-    assert_eq!(rig.fleet.established(), 10);
+    assert_eq!(rig.pool.established(), 10);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_refusal_makes_room_too() {
     let net = Loopback::new(1);
     net.set_way(address(1), Way::Refused(Errno::ECONNREFUSED));
     net.set_way(address(2), Way::Barred(Errno::ENETUNREACH));
-    let limits = FleetLimits { connecting: 1, open: 1, ..limits() };
+    let limits = PoolLimits { connecting: 1, open: 1, ..limits() };
     let mut rig = Rig::on(net, &[address(1), address(2)], limits, askers(10));
     assert_eq!(rig.settle(), LoopControl::Stop);
     assert_eq!(rig.results().len(), 10);
@@ -183,7 +183,7 @@ fn a_refusal_makes_room_too() {
 
 #[test]
 fn no_more_sessions_are_open_at_once_than_allowed() {
-    let limits = FleetLimits { open: 2, ..limits() };
+    let limits = PoolLimits { open: 2, ..limits() };
     let mut rig = Rig::new(limits, askers(5));
     for finished in 0..5 {
         rig.settle();
@@ -201,20 +201,20 @@ fn no_more_sessions_are_open_at_once_than_allowed() {
 
 #[test]
 #[should_panic(expected = "address")]
-fn a_fleet_needs_an_address() {
+fn a_pool_needs_an_address() {
     Rig::on(Loopback::new(1), &[], limits(), askers(1));
 }
 
 #[test]
 #[should_panic(expected = "limits")]
-fn a_fleet_that_may_not_connect_is_refused() {
-    Rig::new(FleetLimits { connecting: 0, ..limits() }, askers(1));
+fn a_pool_that_may_not_connect_is_refused() {
+    Rig::new(PoolLimits { connecting: 0, ..limits() }, askers(1));
 }
 
 #[test]
 #[should_panic(expected = "limits")]
-fn a_fleet_that_may_not_open_a_session_is_refused() {
-    Rig::new(FleetLimits { open: 0, ..limits() }, askers(1));
+fn a_pool_that_may_not_open_a_session_is_refused() {
+    Rig::new(PoolLimits { open: 0, ..limits() }, askers(1));
 }
 
 #[test]
@@ -225,6 +225,6 @@ fn a_refusal_that_came_in_time_is_told_though_its_event_comes_late() {
     rig.turn();
     rig.deliver();
     rig.now = rig.now + CONNECT_TIMEOUT;
-    assert_eq!(rig.fleet.end_turn(rig.now), LoopControl::Stop);
+    assert_eq!(rig.pool.end_turn(rig.now), LoopControl::Stop);
     assert!(matches!(rig.failure(), SessionError::Connect(..)), "{:?}", rig.failure());
 }

@@ -1,4 +1,4 @@
-//! What sessions say: the scripts behind readyc's commands.
+//! The conversations behind readyc's commands.
 
 mod chat;
 mod check;

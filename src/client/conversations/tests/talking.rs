@@ -1,8 +1,8 @@
-//! What the scripts say, when they have heard enough, and what they remember.
+//! What the conversations send, when they have heard enough, and what they remember.
 
 use super::super::{AddressExchange, Chat, Check, Dialogue, Exchange, Plan};
 use super::Stage;
-use crate::client::session::{Expect, Script, Then};
+use crate::client::session::{Conversation, Expect, NextAction};
 use crate::conn::{Handler, Outcome, Work};
 use crate::handlers::daytime::Calendar;
 use crate::handlers::{BoundService, Context, Service};
@@ -19,9 +19,9 @@ use proptest::prelude::*;
 use std::cell::Cell;
 use std::rc::Rc;
 
-const FRAME: Then = Then::Await(Expect::Frame);
-const LINE: Then = Then::Await(Expect::Line);
-const PAUSE: Then = Then::Await(Expect::Pause);
+const FRAME: NextAction = NextAction::Await(Expect::Frame);
+const LINE: NextAction = NextAction::Await(Expect::Line);
+const PAUSE: NextAction = NextAction::Await(Expect::Pause);
 
 fn frame(body: &[u8]) -> Vec<u8> {
     [&encode_header(body.len())[..], body].concat()
@@ -53,7 +53,7 @@ fn a_dialogue_follows_its_plan_round_by_round() {
         (&b"1"[..], LINE, b"two\n".to_vec()),
         (b"zwei", FRAME, frame(b"one")),
         (b"1", LINE, b"two\n".to_vec()),
-        (b"deux", Then::Finish, b"thanks".to_vec()),
+        (b"deux", NextAction::Finish, b"thanks".to_vec()),
     ];
     assert_eq!(stage.take_said(), frame(b"one"));
     for (number, (answer, then, said)) in (1..).zip(steps) {
@@ -91,7 +91,7 @@ fn a_plan_without_exchanges_or_rounds_is_only_a_last_word() {
     for plan in [plan(0), Plan { exchanges: Vec::new(), ..plan(3) }] {
         let mut stage = Stage::new();
         let mut dialogue = Dialogue::new(Rc::new(plan));
-        assert_eq!(stage.connected(&mut dialogue), Then::Finish);
+        assert_eq!(stage.connected(&mut dialogue), NextAction::Finish);
         assert_eq!(stage.take_said(), b"thanks");
         assert_eq!(counters(&dialogue), [0, 0, 0]);
     }
@@ -101,21 +101,21 @@ fn a_plan_without_exchanges_or_rounds_is_only_a_last_word() {
 fn a_chat_rests_between_messages_until_there_are_none() {
     let mut stage = Stage::new();
     let mut chat = Chat::default();
-    assert_eq!(stage.connected(&mut chat), Then::Rest);
+    assert_eq!(stage.connected(&mut chat), NextAction::Suspend);
     for message in [&b"hello"[..], b"", b"disconnect"] {
-        chat.say(Some(message.to_vec()));
+        chat.send(Some(message.to_vec()));
         assert_eq!(stage.resumed(&mut chat), FRAME);
         assert_eq!(stage.take_said(), frame(message));
         assert!(!chat.may_close());
-        assert_eq!(stage.answered(&mut chat, b"received"), Ok(Then::Rest));
+        assert_eq!(stage.answered(&mut chat, b"received"), Ok(NextAction::Suspend));
         assert_eq!(chat.take_answer(), Some(b"received".to_vec()));
         assert_eq!(chat.take_answer(), None);
     }
-    chat.say(None);
+    chat.send(None);
     assert_eq!(stage.resumed(&mut chat), FRAME);
     assert_eq!(stage.take_said(), frame(b"Disconnect !"));
     assert!(chat.may_close());
-    assert_eq!(stage.answered(&mut chat, b"received"), Ok(Then::Finish));
+    assert_eq!(stage.answered(&mut chat, b"received"), Ok(NextAction::Finish));
     assert_eq!(chat.take_answer(), Some(b"received".to_vec()));
 }
 
@@ -124,11 +124,11 @@ fn is_last(message: &[u8]) -> bool {
     let mut stage = Stage::new();
     let mut chat = Chat::default();
     stage.connected(&mut chat);
-    chat.say(Some(message.to_vec()));
+    chat.send(Some(message.to_vec()));
     stage.resumed(&mut chat);
     assert_eq!(stage.take_said(), frame(message), "said as it is");
     let then = stage.answered(&mut chat, b"received").unwrap();
-    assert_eq!(then == Then::Finish, chat.may_close());
+    assert_eq!(then == NextAction::Finish, chat.may_close());
     chat.may_close()
 }
 
@@ -184,7 +184,7 @@ fn an_address_exchange_learns_the_date_and_a_value() {
         assert_eq!(stage.take_said(), b"", "the server speaks first");
         assert_eq!(stage.answered(&mut exchange, b"07/05/2021 20:36:52"), Ok(PAUSE));
         assert_eq!(stage.take_said(), address.as_bytes());
-        assert_eq!(stage.answered(&mut exchange, b"6A:08:AA:C2"), Ok(Then::Finish));
+        assert_eq!(stage.answered(&mut exchange, b"6A:08:AA:C2"), Ok(NextAction::Finish));
         assert_eq!(stage.take_said(), b"");
         assert_eq!(exchange.local(), Some(stage.local));
         assert_eq!(exchange.date(), Some(&b"07/05/2021 20:36:52"[..]));

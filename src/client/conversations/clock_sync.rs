@@ -11,7 +11,7 @@
 //! unknown. Assuming halves, the offset is off by at most half of it. So the sample with the
 //! smallest round trip is the best, and its half is a bound, not an estimate.
 
-use crate::client::session::{Expect, Script, Then, Voice};
+use crate::client::session::{Conversation, Expect, NextAction, Writer};
 use crate::io::clock::WallTime;
 use crate::server::client_log::Escaped;
 
@@ -84,20 +84,20 @@ impl ClockSync {
         self.samples.iter().copied().min_by_key(Sample::round_trip_ns)
     }
 
-    fn ask(&mut self, voice: &mut Voice<'_>) -> Then {
-        self.sent = voice.wall_clock.wall_time();
-        voice.say_frame(b"TIME");
-        Then::Await(Expect::Frame)
+    fn ask(&mut self, writer: &mut Writer<'_>) -> NextAction {
+        self.sent = writer.wall_clock.wall_time();
+        writer.send_frame(b"TIME");
+        NextAction::Await(Expect::Frame)
     }
 }
 
-impl Script for ClockSync {
-    fn connected(&mut self, voice: &mut Voice<'_>) -> Then {
-        self.ask(voice)
+impl Conversation for ClockSync {
+    fn connected(&mut self, writer: &mut Writer<'_>) -> NextAction {
+        self.ask(writer)
     }
 
-    fn answered(&mut self, answer: &[u8], voice: &mut Voice<'_>) -> Result<Then, String> {
-        let received = voice.wall_clock.wall_time();
+    fn answered(&mut self, answer: &[u8], writer: &mut Writer<'_>) -> Result<NextAction, String> {
+        let received = writer.wall_clock.wall_time();
         let (read, replied) = stamps(answer).ok_or_else(|| {
             format!("the answer to TIME is not two clock stamps: {}", Escaped(answer))
         })?;
@@ -106,7 +106,7 @@ impl Script for ClockSync {
             return Err(CONTRADICTION.to_owned());
         }
         self.samples.push(sample);
-        Ok(if self.samples.len() < self.wanted { self.ask(voice) } else { Then::Finish })
+        Ok(if self.samples.len() < self.wanted { self.ask(writer) } else { NextAction::Finish })
     }
 }
 

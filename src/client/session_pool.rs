@@ -1,9 +1,9 @@
-//! The fleet: any number of sessions at once, over any network.
+//! The session pool: any number of sessions at once, over any network.
 //!
 //! Shaped as the server is: events are noted, all work is done in [`EventHandler::end_turn`], from
 //! one queue; a session is visited at most once a turn, for a bounded amount of work.
 //!
-//! Invariant: every script that was given to the fleet comes back once, in [`Finished`], with what
+//! Invariant: every conversation that was given to the pool comes back once, in [`Finished`], with what
 //! became of it; until then it waits to be connected, connects, or is in session.
 
 #![cfg_attr(
@@ -14,7 +14,7 @@
     )
 )]
 
-use super::session::{Script, Session, SessionError, SessionLimits, Step, Turn, Voice};
+use super::session::{Conversation, Session, SessionError, SessionLimits, Step, Turn, Writer};
 use crate::io::clock::Moment;
 use crate::io::endpoint::{Endpoint, Wanted};
 use crate::io::event_loop::{EventHandler, LoopControl};
@@ -35,9 +35,9 @@ const VISIT_BYTES: usize = 64 * 1024;
 /// Reads in one visit: the first mostly takes all there is, the next finds the FIN behind it.
 const READS_PER_VISIT: usize = 4;
 
-/// Bounds on a fleet.
+/// Bounds on a session pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FleetLimits {
+pub struct PoolLimits {
     /// Bounds on each session.
     pub session: SessionLimits,
     /// Connections being made at once, at least one. More than the server's listen backlog holds
@@ -47,33 +47,33 @@ pub struct FleetLimits {
     pub open: usize,
 }
 
-impl Default for FleetLimits {
-    fn default() -> FleetLimits {
-        FleetLimits { session: SessionLimits::default(), connecting: 256, open: usize::MAX }
+impl Default for PoolLimits {
+    fn default() -> PoolLimits {
+        PoolLimits { session: SessionLimits::default(), connecting: 256, open: usize::MAX }
     }
 }
 
-/// A script that has run, and how it ended.
+/// A conversation that has run, and how it ended.
 #[derive(Debug)]
 pub struct Finished<S> {
-    /// The script, with what it found out.
-    pub script: S,
+    /// The conversation, with what it found out.
+    pub conversation: S,
     /// How its session ended.
     pub result: Result<(), SessionError>,
 }
 
 /// Sessions with one server.
-pub struct Fleet<N: Connect + WallClock, S> {
+pub struct SessionPool<N: Connect + WallClock, S> {
     net: N,
-    limits: FleetLimits,
+    limits: PoolLimits,
     /// The server's addresses, tried in this order.
     addresses: Vec<SocketAddr>,
     waiting: VecDeque<S>,
     sessions: SocketTable<N::Stream, Pooled<S>>,
     connecting: usize,
     established: usize,
-    /// Sessions whose script waits for the fleet's owner.
-    resting: usize,
+    /// Sessions whose conversation is suspended: it waits for the pool's owner.
+    suspended: usize,
     finished: Vec<Finished<S>>,
     scratch: Box<[u8]>,
     out: Vec<u8>,
@@ -85,11 +85,11 @@ struct Pooled<S> {
     /// Which of the server's addresses it is connected to.
     address: usize,
     local: SocketAddr,
-    /// Whether it is counted in [`Fleet::resting`].
-    rests: bool,
+    /// Whether it is counted in [`SessionPool::suspended`].
+    is_suspended: bool,
 }
 
-impl<S: Script> Endpoint for Pooled<S> {
+impl<S: Conversation> Endpoint for Pooled<S> {
     type Limits = SessionLimits;
 
     fn wanted(&self, _: &SessionLimits) -> Wanted {
@@ -98,7 +98,7 @@ impl<S: Script> Endpoint for Pooled<S> {
         Wanted {
             read: true,
             write: session.is_connecting() || session.has_unsent(),
-            resume: session.is_woken(),
+            resume: session.is_resumable(),
         }
     }
 
@@ -107,8 +107,8 @@ impl<S: Script> Endpoint for Pooled<S> {
     }
 }
 
-impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
-    /// A fleet that will run `scripts`, a session each, with the server at `addresses`.
+impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
+    /// A pool that will run `conversations`, a session each, with the server at `addresses`.
     ///
     /// # Panics
     ///
@@ -116,21 +116,21 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
     pub fn new(
         net: N,
         addresses: Vec<SocketAddr>,
-        limits: FleetLimits,
-        scripts: impl IntoIterator<Item = S>,
+        limits: PoolLimits,
+        conversations: impl IntoIterator<Item = S>,
         now: Moment,
-    ) -> Fleet<N, S> {
-        assert!(!addresses.is_empty(), "a fleet needs an address to connect to");
+    ) -> SessionPool<N, S> {
+        assert!(!addresses.is_empty(), "a pool needs an address to connect to");
         assert!(limits.connecting > 0 && limits.open > 0, "the limits let no session be opened");
-        Fleet {
+        SessionPool {
             net,
             limits,
             addresses,
-            waiting: scripts.into_iter().collect(),
+            waiting: conversations.into_iter().collect(),
             sessions: SocketTable::new(now),
             connecting: 0,
             established: 0,
-            resting: 0,
+            suspended: 0,
             finished: Vec::new(),
             scratch: vec![0; VISIT_BYTES].into_boxed_slice(),
             out: Vec::new(),
@@ -142,12 +142,12 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
         self.established
     }
 
-    /// The scripts that have ended, in the order in which they did.
+    /// The conversations that have ended, in the order in which they did.
     pub fn finished(&self) -> &[Finished<S>] {
         &self.finished
     }
 
-    /// Ends the fleet and hands over what has finished.
+    /// Ends the pool and hands over what has finished.
     pub fn into_finished(self) -> Vec<Finished<S>> {
         self.finished
     }
@@ -166,13 +166,13 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
         self.sessions.iter().any(|(token, _)| !self.sessions.is_scheduled(token, limits))
     }
 
-    /// Lets `prepare` see to each script that rests, which then speaks in the next turn.
+    /// Calls `prepare` with each suspended conversation, which is then resumed in the next turn.
     pub fn resume(&mut self, mut prepare: impl FnMut(&mut S)) {
         let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
         for token in tokens {
             let Some(socket) = self.sessions.get_mut(token) else { continue };
-            if let Some(script) = socket.endpoint.session.wake() {
-                prepare(script);
+            if let Some(conversation) = socket.endpoint.session.make_resumable() {
+                prepare(conversation);
                 self.sessions.visit_soon(token);
             }
         }
@@ -180,21 +180,21 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
 
     fn connect_waiting(&mut self, now: Moment) {
         while self.connecting < self.limits.connecting && self.sessions.len() < self.limits.open {
-            let Some(script) = self.waiting.pop_front() else { return };
+            let Some(conversation) = self.waiting.pop_front() else { return };
             self.connecting += 1;
-            self.connect(script, 0, now);
+            self.connect(conversation, 0, now);
         }
     }
 
     /// Begins to connect to the address of number `first`, or to the next one that can be tried.
-    fn connect(&mut self, script: S, first: usize, now: Moment) {
+    fn connect(&mut self, conversation: S, first: usize, now: Moment) {
         let mut error = io::Error::from(ErrorKind::AddrNotAvailable);
         for address in first..self.addresses.len() {
             match self.begin(address) {
                 Ok((stream, token)) => {
                     let local = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-                    let session = Session::new(script, now);
-                    let endpoint = Pooled { session, address, local, rests: false };
+                    let session = Session::new(conversation, now);
+                    let endpoint = Pooled { session, address, local, is_suspended: false };
                     self.sessions.insert(token, stream, endpoint, Readiness::default());
                     return self.sessions.reschedule(token, Share::Light, &self.limits.session);
                 }
@@ -204,7 +204,7 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
         self.connecting -= 1;
         let last = self.addresses[self.addresses.len() - 1];
         let result = Err(SessionError::Connect(last, error));
-        self.finished.push(Finished { script, result });
+        self.finished.push(Finished { conversation, result });
     }
 
     fn begin(&mut self, address: usize) -> io::Result<(N::Stream, Token)> {
@@ -248,12 +248,12 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
     fn connect_failed(&mut self, token: Token, error: SessionError, now: Moment) {
         let Some(socket) = self.sessions.remove(token) else { return };
         let Pooled { session, address, .. } = socket.endpoint;
-        let script = session.into_script();
+        let conversation = session.into_conversation();
         if address + 1 < self.addresses.len() {
-            self.connect(script, address + 1, now);
+            self.connect(conversation, address + 1, now);
         } else {
             self.connecting -= 1;
-            self.finished.push(Finished { script, result: Err(error) });
+            self.finished.push(Finished { conversation, result: Err(error) });
         }
     }
 
@@ -312,7 +312,7 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
     /// After each visit: closes the session, or has it queued and its deadline watched.
     fn after_visit(&mut self, token: Token, now: Moment) {
         let Some(socket) = self.sessions.get_mut(token) else { return };
-        let Pooled { session, rests, .. } = &mut socket.endpoint;
+        let Pooled { session, is_suspended, .. } = &mut socket.endpoint;
         let mut step = session.next_step();
         if let Step::SendFin = step {
             match self.net.send_fin(&mut socket.stream) {
@@ -321,25 +321,25 @@ impl<N: Connect + WallClock, S: Script> Fleet<N, S> {
             }
             step = session.next_step();
         }
-        self.resting -= usize::from(std::mem::replace(rests, session.is_resting()));
-        self.resting += usize::from(*rests);
+        self.suspended -= usize::from(std::mem::replace(is_suspended, session.is_suspended()));
+        self.suspended += usize::from(*is_suspended);
         let Step::Close(result) = step else {
             return self.sessions.reschedule(token, Share::Light, &self.limits.session);
         };
         if let Some(socket) = self.sessions.remove(token) {
-            let script = socket.endpoint.session.into_script();
-            self.finished.push(Finished { script, result });
+            let conversation = socket.endpoint.session.into_conversation();
+            self.finished.push(Finished { conversation, result });
         }
     }
 }
 
-impl<N: Connect + WallClock, S: Script> EventHandler for Fleet<N, S> {
+impl<N: Connect + WallClock, S: Conversation> EventHandler for SessionPool<N, S> {
     fn on_ready(&mut self, token: Token, readiness: Readiness) {
         self.sessions.on_event(token, readiness, &self.limits.session);
     }
 
-    /// [`LoopControl::Stop`] when every session that is open rests, or all have finished. Scripts
-    /// may still wait for one that rests to make room.
+    /// [`LoopControl::Stop`] when every open session is suspended, or all have finished.
+    /// Conversations may still wait until a suspended session ends and makes room.
     fn end_turn(&mut self, now: Moment) -> LoopControl {
         self.sessions.begin_turn();
         while let Some(token) = self.sessions.next_ready(false) {
@@ -353,7 +353,7 @@ impl<N: Connect + WallClock, S: Script> EventHandler for Fleet<N, S> {
         if self.sessions.has_ready() {
             return LoopControl::Poll;
         }
-        if self.sessions.len() == self.resting {
+        if self.sessions.len() == self.suspended {
             return LoopControl::Stop;
         }
         self.sessions.next_deadline().map_or(LoopControl::Wait, LoopControl::WaitUntil)
@@ -362,12 +362,12 @@ impl<N: Connect + WallClock, S: Script> EventHandler for Fleet<N, S> {
 
 fn turn<'a, N: Connect + WallClock>(
     net: &'a N,
-    limits: &'a FleetLimits,
+    limits: &'a PoolLimits,
     local: SocketAddr,
     out: &'a mut Vec<u8>,
     now: Moment,
 ) -> Turn<'a> {
-    Turn { now, limits: &limits.session, voice: Voice::new(local, net, out) }
+    Turn { now, limits: &limits.session, writer: Writer::new(local, net, out) }
 }
 
 /// Whether a connection attempt still goes on: connect(2) tells by the socket having no peer yet.

@@ -2,13 +2,13 @@
 
 use super::super::{ClockSync, Estimate, Sample};
 use super::Stage;
-use crate::client::session::{Expect, Then};
+use crate::client::session::{Expect, NextAction};
 use crate::io::clock::WallTime;
 use crate::protocol::frame::encode_header;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-const AWAIT: Then = Then::Await(Expect::Frame);
+const AWAIT: NextAction = NextAction::Await(Expect::Frame);
 const PICOS_PER_NANO: i128 = 1000;
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
 
@@ -24,7 +24,7 @@ fn sample([sent, read, replied, received]: [i128; 4]) -> Sample {
 }
 
 /// A session that asks at `sent` and hears the two stamps at `received`.
-fn take(sync: &mut ClockSync, stage: &mut Stage, sample: Sample) -> Result<Then, String> {
+fn take(sync: &mut ClockSync, stage: &mut Stage, sample: Sample) -> Result<NextAction, String> {
     stage.time.set(sample.sent);
     if sync.count() == 0 {
         stage.connected(sync);
@@ -51,7 +51,7 @@ fn a_sample_is_two_clock_readings_of_ours_and_two_of_the_servers() {
 
     // The second is sent when the first was received.
     stage.time.set(wall(1_000_000_205));
-    assert_eq!(stage.answered(&mut sync, b"2.000000000 2.000000000"), Ok(Then::Finish));
+    assert_eq!(stage.answered(&mut sync, b"2.000000000 2.000000000"), Ok(NextAction::Finish));
     assert_eq!(stage.take_said(), b"");
     let second = sample([1_000_000_105, 2_000_000_000, 2_000_000_000, 1_000_000_205]);
     assert_eq!((sync.count(), sync.best()), (2, Some(second)));
@@ -101,7 +101,7 @@ fn the_largest_stamps_do_no_harm() {
     let largest = format!("{}.999999999", u64::MAX);
     assert_eq!(
         stage.answered(&mut sync, format!("{largest} {largest}").as_bytes()),
-        Ok(Then::Finish)
+        Ok(NextAction::Finish)
     );
     let estimate = sync.best().unwrap().estimate();
     assert_eq!(estimate.offset_ns, i128::from(u64::MAX) * NANOS_PER_SECOND + 999_999_999);
@@ -115,7 +115,7 @@ fn a_server_that_took_longer_than_the_round_trip_is_not_believed() {
     let error = take(&mut sync, &mut stage, sample([0, 0, 101, 100])).unwrap_err();
     assert!(error.contains("contradict"), "{error}");
     assert_eq!(sync.best(), None);
-    assert_eq!(take(&mut sync, &mut stage, sample([0, 0, 100, 100])), Ok(Then::Finish));
+    assert_eq!(take(&mut sync, &mut stage, sample([0, 0, 100, 100])), Ok(NextAction::Finish));
 }
 
 #[test]
@@ -163,7 +163,7 @@ proptest! {
         for (number, &(there, inside, back)) in round_trips.iter().enumerate() {
             let times = [now, now + there, now + there + inside, now + there + inside + back];
             let then = take(&mut sync, &mut stage, sample(times)).unwrap();
-            prop_assert_eq!(then == Then::Finish, number + 1 == round_trips.len());
+            prop_assert_eq!(then == NextAction::Finish, number + 1 == round_trips.len());
             now = times[3];
         }
         let shortest = round_trips.iter().map(|(there, _, back)| there + back).min().unwrap();
@@ -177,7 +177,7 @@ proptest! {
         let mut stage = Stage::new();
         let mut sync = ClockSync::new(1);
         let made = Sample { sent: time, read: time, replied: time, received: time };
-        prop_assert_eq!(take(&mut sync, &mut stage, made), Ok(Then::Finish));
+        prop_assert_eq!(take(&mut sync, &mut stage, made), Ok(NextAction::Finish));
         prop_assert_eq!(sync.best(), Some(made));
     }
 }

@@ -1,15 +1,15 @@
-//! A planned dialogue: so many requests, one after the other, each answer checked.
+//! A planned dialogue: a number of requests, one after the other, each answer checked.
 
 use super::Check;
-use crate::client::session::{Expect, Script, Then, Voice};
+use crate::client::session::{Conversation, Expect, NextAction, Writer};
 use crate::protocol::frame;
 use std::rc::Rc;
 
-/// One thing to say and the answer to it.
+/// One request and the answer to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// The bytes to send, header included; may be empty where the server speaks unasked.
-    pub say: Vec<u8>,
+    pub request: Vec<u8>,
     /// How the answer ends.
     pub expect: Expect,
     /// What the answer is.
@@ -19,17 +19,17 @@ pub struct Exchange {
 impl Exchange {
     /// A frame that is answered by a frame.
     pub fn framed(body: &[u8], check: Check) -> Exchange {
-        let say = [&frame::encode_header(body.len())[..], body].concat();
-        Exchange { say, expect: Expect::Frame, check }
+        let request = [&frame::encode_header(body.len())[..], body].concat();
+        Exchange { request, expect: Expect::Frame, check }
     }
 
     /// Bytes that are answered by bytes.
-    pub fn plain(say: &[u8], expect: Expect, check: Check) -> Exchange {
-        Exchange { say: say.to_vec(), expect, check }
+    pub fn plain(request: &[u8], expect: Expect, check: Check) -> Exchange {
+        Exchange { request: request.to_vec(), expect, check }
     }
 }
 
-/// What every session of a fleet does; shared by all of them.
+/// What every session of a pool does. All of them share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// What is exchanged in one round.
@@ -80,7 +80,7 @@ impl Dialogue {
         &self.answers
     }
 
-    fn say_next(&mut self, voice: &mut Voice<'_>) -> Then {
+    fn send_next(&mut self, writer: &mut Writer<'_>) -> NextAction {
         if self.next == self.plan.exchanges.len() {
             self.next = 0;
             self.round += 1;
@@ -88,23 +88,23 @@ impl Dialogue {
         match self.plan.exchanges.get(self.next) {
             Some(exchange) if self.round < self.plan.rounds => {
                 self.sent += 1;
-                voice.say(&exchange.say);
-                Then::Await(exchange.expect)
+                writer.send(&exchange.request);
+                NextAction::Await(exchange.expect)
             }
             _ => {
-                voice.say(&self.plan.last_word);
-                Then::Finish
+                writer.send(&self.plan.last_word);
+                NextAction::Finish
             }
         }
     }
 }
 
-impl Script for Dialogue {
-    fn connected(&mut self, voice: &mut Voice<'_>) -> Then {
-        self.say_next(voice)
+impl Conversation for Dialogue {
+    fn connected(&mut self, writer: &mut Writer<'_>) -> NextAction {
+        self.send_next(writer)
     }
 
-    fn answered(&mut self, answer: &[u8], voice: &mut Voice<'_>) -> Result<Then, String> {
+    fn answered(&mut self, answer: &[u8], writer: &mut Writer<'_>) -> Result<NextAction, String> {
         self.answered += 1;
         if self.plan.keep_answers {
             self.answers.push(answer.to_vec());
@@ -113,6 +113,6 @@ impl Script for Dialogue {
         exchange.check.verify(answer)?;
         self.verified += 1;
         self.next += 1;
-        Ok(self.say_next(voice))
+        Ok(self.send_next(writer))
     }
 }

@@ -1,10 +1,10 @@
 //! A chat: messages in frames, one at a time, as a person types them, until `Disconnect !`.
 
-use crate::client::session::{Expect, Script, Then, Voice};
+use crate::client::session::{Conversation, Expect, NextAction, Writer};
 
 const GOODBYE: &[u8] = b"Disconnect !";
 
-/// A session that rests after each answer until its owner has another message.
+/// A session that suspends itself after each answer, until its owner has another message.
 #[derive(Debug, Default)]
 pub struct Chat {
     next: Option<Vec<u8>>,
@@ -13,8 +13,8 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// What to say next; without it, the session ends with `Disconnect !`.
-    pub fn say(&mut self, message: Option<Vec<u8>>) {
+    /// The next message to send. `None` ends the session with `Disconnect !`.
+    pub fn send(&mut self, message: Option<Vec<u8>>) {
         self.next = message;
     }
 
@@ -24,21 +24,21 @@ impl Chat {
     }
 }
 
-impl Script for Chat {
-    fn connected(&mut self, _voice: &mut Voice<'_>) -> Then {
-        Then::Rest
+impl Conversation for Chat {
+    fn connected(&mut self, _voice: &mut Writer<'_>) -> NextAction {
+        NextAction::Suspend
     }
 
-    fn resumed(&mut self, voice: &mut Voice<'_>) -> Then {
+    fn resumed(&mut self, writer: &mut Writer<'_>) -> NextAction {
         let message = self.next.take().unwrap_or_else(|| GOODBYE.to_vec());
         self.said_goodbye = is_goodbye(&message);
-        voice.say_frame(&message);
-        Then::Await(Expect::Frame)
+        writer.send_frame(&message);
+        NextAction::Await(Expect::Frame)
     }
 
-    fn answered(&mut self, answer: &[u8], _voice: &mut Voice<'_>) -> Result<Then, String> {
+    fn answered(&mut self, answer: &[u8], _voice: &mut Writer<'_>) -> Result<NextAction, String> {
         self.answer = Some(answer.to_vec());
-        Ok(if self.said_goodbye { Then::Finish } else { Then::Rest })
+        Ok(if self.said_goodbye { NextAction::Finish } else { NextAction::Suspend })
     }
 
     fn may_close(&self) -> bool {

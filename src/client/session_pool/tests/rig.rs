@@ -1,7 +1,9 @@
-//! A fleet on a network in memory, and its peers by hand.
+//! A pool on a network in memory, and its peers by hand.
 
-use crate::client::fleet::{Fleet, FleetLimits};
-use crate::client::session::{Expect, Script, SessionError, SessionLimits, Then, Voice};
+use crate::client::session::{
+    Conversation, Expect, NextAction, SessionError, SessionLimits, Writer,
+};
+use crate::client::session_pool::{PoolLimits, SessionPool};
 use crate::client::tests::loopback::{Loopback, Side, Stream};
 use crate::io::address;
 use crate::io::clock::Moment;
@@ -17,14 +19,14 @@ const TURNS: usize = 1000;
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(super) fn limits() -> FleetLimits {
+pub(super) fn limits() -> PoolLimits {
     let session = SessionLimits {
         connect_timeout: CONNECT_TIMEOUT,
         answer_timeout: ANSWER_TIMEOUT,
         linger: Duration::from_secs(1),
         ..SessionLimits::default()
     };
-    FleetLimits { session, ..FleetLimits::default() }
+    PoolLimits { session, ..PoolLimits::default() }
 }
 
 pub(super) fn address(number: u8) -> SocketAddr {
@@ -52,12 +54,12 @@ impl Asker {
         format!("asker {}", self.number).into_bytes()
     }
 
-    fn ask(&self, voice: &mut Voice<'_>) -> Then {
+    fn ask(&self, writer: &mut Writer<'_>) -> NextAction {
         if self.heard == self.rounds {
-            return Then::Finish;
+            return NextAction::Finish;
         }
-        voice.say_frame(&self.name());
-        Then::Await(Expect::Frame)
+        writer.send_frame(&self.name());
+        NextAction::Await(Expect::Frame)
     }
 }
 
@@ -66,17 +68,17 @@ pub(super) fn askers(count: usize) -> impl Iterator<Item = Asker> {
     (0..count).map(|number| Asker::new(number, 1))
 }
 
-impl Script for Asker {
-    fn connected(&mut self, voice: &mut Voice<'_>) -> Then {
-        self.ask(voice)
+impl Conversation for Asker {
+    fn connected(&mut self, writer: &mut Writer<'_>) -> NextAction {
+        self.ask(writer)
     }
 
-    fn answered(&mut self, answer: &[u8], voice: &mut Voice<'_>) -> Result<Then, String> {
+    fn answered(&mut self, answer: &[u8], writer: &mut Writer<'_>) -> Result<NextAction, String> {
         if answer != self.name() {
             return Err("not my name".to_owned());
         }
         self.heard += 1;
-        Ok(self.ask(voice))
+        Ok(self.ask(writer))
     }
 }
 
@@ -119,26 +121,26 @@ impl Peer {
     }
 }
 
-pub(super) struct Rig<S: Script> {
+pub(super) struct Rig<S: Conversation> {
     pub(super) net: Loopback,
-    pub(super) fleet: Fleet<Loopback, S>,
+    pub(super) pool: SessionPool<Loopback, S>,
     pub(super) now: Moment,
 }
 
-impl<S: Script> Rig<S> {
-    pub(super) fn new(limits: FleetLimits, scripts: impl IntoIterator<Item = S>) -> Rig<S> {
-        Rig::on(Loopback::new(1), &[address(1)], limits, scripts)
+impl<S: Conversation> Rig<S> {
+    pub(super) fn new(limits: PoolLimits, conversations: impl IntoIterator<Item = S>) -> Rig<S> {
+        Rig::on(Loopback::new(1), &[address(1)], limits, conversations)
     }
 
     pub(super) fn on(
         net: Loopback,
         addresses: &[SocketAddr],
-        limits: FleetLimits,
-        scripts: impl IntoIterator<Item = S>,
+        limits: PoolLimits,
+        conversations: impl IntoIterator<Item = S>,
     ) -> Rig<S> {
         let now = Moment::START + Duration::from_secs(1);
-        let fleet = Fleet::new(net.clone(), addresses.to_vec(), limits, scripts, now);
-        Rig { net, fleet, now }
+        let pool = SessionPool::new(net.clone(), addresses.to_vec(), limits, conversations, now);
+        Rig { net, pool, now }
     }
 
     /// All that is under way arrives.
@@ -149,9 +151,9 @@ impl<S: Script> Rig<S> {
     /// One turn of the loop, with what has arrived.
     pub(super) fn turn(&mut self) -> LoopControl {
         for (token, readiness) in self.net.events(Side::Client) {
-            self.fleet.on_ready(token, readiness);
+            self.pool.on_ready(token, readiness);
         }
-        let next = self.fleet.end_turn(self.now);
+        let next = self.pool.end_turn(self.now);
         if let LoopControl::WaitUntil(moment) = next {
             assert!(moment > self.now, "waits for what has been");
         }
@@ -167,7 +169,7 @@ impl<S: Script> Rig<S> {
                 return next;
             }
         }
-        panic!("the fleet spins");
+        panic!("the pool spins");
     }
 
     /// Lets time pass to the last wake-up before `deadline`, up to which nothing is to happen. The
@@ -179,7 +181,7 @@ impl<S: Script> Rig<S> {
                 next => return assert_eq!(next, LoopControl::WaitUntil(deadline)),
             }
         }
-        panic!("the fleet wakes up for nothing");
+        panic!("the pool wakes up for nothing");
     }
 
     pub(super) fn pass(&mut self, time: Duration) -> LoopControl {
@@ -195,14 +197,14 @@ impl<S: Script> Rig<S> {
         Peer { net: self.net.clone(), stream, remote }
     }
 
-    /// How many sockets the fleet holds.
+    /// How many sockets the pool holds.
     pub(super) fn held(&self) -> usize {
         self.net.held(Side::Client)
     }
 
     /// How the sessions ended, in that order.
     pub(super) fn results(&self) -> Vec<&Result<(), SessionError>> {
-        self.fleet.finished().iter().map(|finished| &finished.result).collect()
+        self.pool.finished().iter().map(|finished| &finished.result).collect()
     }
 
     /// The one session's failure.

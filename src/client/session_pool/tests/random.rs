@@ -1,8 +1,8 @@
-//! Whatever becomes of its connections, every script comes back once.
+//! Whatever becomes of its connections, every conversation comes back once.
 
 use super::rig::{Asker, Rig, address, limits};
-use crate::client::fleet::FleetLimits;
 use crate::client::session::SessionError;
+use crate::client::session_pool::PoolLimits;
 use crate::client::tests::loopback::{Loopback, Side, Stream, Way};
 use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::io::net::{Accept, AcceptOutcome, SocketIo};
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::io::ErrorKind;
 
-/// More turns than the longest of these fleets needs.
+/// More turns than the longest of these pools needs.
 const TURNS: usize = 100_000;
 
 /// What a server does once it has sent back so many bytes.
@@ -100,7 +100,7 @@ impl Mirror {
     }
 }
 
-/// Turns until the fleet stops. Time passes only while nothing else does.
+/// Turns until the pool stops. Time passes only while nothing else does.
 fn run(rig: &mut Rig<Asker>, fates: &[Fate], weather: &[[Way; 2]], open: usize) {
     let mut fates = fates.iter().cycle();
     let mut mirrors: Vec<Mirror> = Vec::new();
@@ -110,24 +110,24 @@ fn run(rig: &mut Rig<Asker>, fates: &[Fate], weather: &[[Way; 2]], open: usize) 
         rig.net.interrupt(turn % 3);
         let calls = rig.net.calls();
         let next = rig.turn();
-        let fleet_rests = rig.net.calls() == calls;
+        let pool_is_quiet = rig.net.calls() == calls;
         assert!(rig.net.held(Side::Client) <= open);
         while let AcceptOutcome::Connection(stream, _) = rig.net.accept(&()) {
             let fate = *fates.next().expect("a cycle does not end");
             mirrors.push(Mirror { stream, fate, pending: Vec::new(), mirrored: 0 });
         }
         mirrors = mirrors.into_iter().filter_map(|mirror| mirror.visit(&mut rig.net)).collect();
-        let is_quiet = !rig.net.deliver() && fleet_rests;
+        let is_quiet = !rig.net.deliver() && pool_is_quiet;
         match next {
             LoopControl::Stop => return,
             LoopControl::Poll => {}
             LoopControl::WaitUntil(moment) if is_quiet && was_quiet => rig.now = moment,
             LoopControl::WaitUntil(_) => {}
-            LoopControl::Wait => panic!("the fleet waits without a deadline"),
+            LoopControl::Wait => panic!("the pool waits without a deadline"),
         }
         was_quiet = is_quiet;
     }
-    panic!("the fleet does not come to an end");
+    panic!("the pool does not come to an end");
 }
 
 proptest! {
@@ -142,22 +142,22 @@ proptest! {
     ) {
         let net = Loopback::new(seed);
         net.set_window(window);
-        let limits = FleetLimits { connecting, open, ..limits() };
-        let scripts: Vec<Asker> =
+        let limits = PoolLimits { connecting, open, ..limits() };
+        let conversations: Vec<Asker> =
             rounds.iter().enumerate().map(|(number, &rounds)| Asker::new(number, rounds)).collect();
-        let mut rig = Rig::on(net, &[address(1), address(2)], limits, scripts);
+        let mut rig = Rig::on(net, &[address(1), address(2)], limits, conversations);
         run(&mut rig, &fates, &weather, open);
 
-        prop_assert_eq!(rig.fleet.end_turn(rig.now), LoopControl::Stop);
+        prop_assert_eq!(rig.pool.end_turn(rig.now), LoopControl::Stop);
         prop_assert_eq!(rig.held(), 0);
-        let established = rig.fleet.established();
-        let mut finished = rig.fleet.into_finished();
-        finished.sort_by_key(|finished| finished.script.number);
-        let numbers: Vec<usize> = finished.iter().map(|finished| finished.script.number).collect();
+        let established = rig.pool.established();
+        let mut finished = rig.pool.into_finished();
+        finished.sort_by_key(|finished| finished.conversation.number);
+        let numbers: Vec<usize> = finished.iter().map(|finished| finished.conversation.number).collect();
         prop_assert_eq!(numbers, Vec::from_iter(0..rounds.len()));
         let mut unconnected = 0;
         for finished in finished {
-            let Asker { rounds, heard, .. } = finished.script;
+            let Asker { rounds, heard, .. } = finished.conversation;
             match finished.result {
                 Ok(()) => prop_assert_eq!(heard, rounds),
                 Err(SessionError::Connect(..) | SessionError::ConnectTimeout(..)) => {
@@ -179,15 +179,15 @@ proptest! {
     ) {
         let net = Loopback::new(seed);
         net.set_window(window);
-        let limits = FleetLimits { connecting, open, ..limits() };
-        let scripts = rounds.iter().map(|&rounds| Asker::new(0, rounds)).collect::<Vec<_>>();
-        let mut rig = Rig::on(net, &[address(1), address(2)], limits, scripts);
+        let limits = PoolLimits { connecting, open, ..limits() };
+        let conversations = rounds.iter().map(|&rounds| Asker::new(0, rounds)).collect::<Vec<_>>();
+        let mut rig = Rig::on(net, &[address(1), address(2)], limits, conversations);
         run(&mut rig, &[Fate::Close(usize::MAX)], &[[Way::Open; 2]], open);
         prop_assert_eq!(rig.net.attempts().len(), rounds.len());
-        prop_assert_eq!(rig.fleet.finished().len(), rounds.len());
-        for finished in rig.fleet.finished() {
+        prop_assert_eq!(rig.pool.finished().len(), rounds.len());
+        for finished in rig.pool.finished() {
             prop_assert!(finished.result.is_ok());
-            prop_assert_eq!(finished.script.heard, finished.script.rounds);
+            prop_assert_eq!(finished.conversation.heard, finished.conversation.rounds);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The address exchange: the server tells the time, the client its address, the server what it
 //! knows of it.
 
-use crate::client::session::{Expect, Script, Then, Voice};
+use crate::client::session::{Conversation, Expect, NextAction, Writer};
 use std::net::SocketAddr;
 
 /// One exchange, and what was learnt in it.
@@ -29,19 +29,19 @@ impl AddressExchange {
     }
 }
 
-impl Script for AddressExchange {
-    fn connected(&mut self, voice: &mut Voice<'_>) -> Then {
-        self.local = Some(voice.local);
-        Then::Await(Expect::Pause)
+impl Conversation for AddressExchange {
+    fn connected(&mut self, writer: &mut Writer<'_>) -> NextAction {
+        self.local = Some(writer.local);
+        NextAction::Await(Expect::Pause)
     }
 
-    fn answered(&mut self, answer: &[u8], voice: &mut Voice<'_>) -> Result<Then, String> {
+    fn answered(&mut self, answer: &[u8], writer: &mut Writer<'_>) -> Result<NextAction, String> {
         if self.date.is_none() {
             self.date = Some(answer.to_vec());
-            voice.say(voice.local.ip().to_string().as_bytes());
-            return Ok(Then::Await(Expect::Pause));
+            writer.send(writer.local.ip().to_string().as_bytes());
+            return Ok(NextAction::Await(Expect::Pause));
         }
         self.value = Some(answer.to_vec());
-        Ok(Then::Finish)
+        Ok(NextAction::Finish)
     }
 }

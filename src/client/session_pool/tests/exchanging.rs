@@ -1,9 +1,9 @@
 //! What happens on connections that are made.
 
 use super::rig::{ANSWER_TIMEOUT, Asker, Rig, address, askers, frame, limits};
-use crate::client::fleet::FleetLimits;
-use crate::client::scripts::{AddressExchange, Check, Dialogue, Exchange, Plan};
+use crate::client::conversations::{AddressExchange, Check, Dialogue, Exchange, Plan};
 use crate::client::session::{Expect, SessionError};
+use crate::client::session_pool::PoolLimits;
 use crate::client::tests::loopback::Loopback;
 use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::io::net::Token;
@@ -13,19 +13,19 @@ use std::time::Duration;
 
 const ALL: Readiness = Readiness { read: true, write: true, read_until_would_block: true };
 
-/// To send `say` and expect `answer`, once.
-fn one_answer(say: &[u8], answer: &[u8]) -> Plan {
+/// To send `request` and expect `answer`, once.
+fn one_answer(request: &[u8], answer: &[u8]) -> Plan {
     let expect = Expect::Bytes(answer.len());
     Plan {
-        exchanges: vec![Exchange::plain(say, expect, Check::Exactly(answer.to_vec()))],
+        exchanges: vec![Exchange::plain(request, expect, Check::Exactly(answer.to_vec()))],
         rounds: 1,
         last_word: Vec::new(),
         keep_answers: false,
     }
 }
 
-fn one_exchange(net: &Loopback, say: &[u8], answer: &[u8]) -> Rig<Dialogue> {
-    let dialogue = Dialogue::new(Rc::new(one_answer(say, answer)));
+fn one_exchange(net: &Loopback, request: &[u8], answer: &[u8]) -> Rig<Dialogue> {
+    let dialogue = Dialogue::new(Rc::new(one_answer(request, answer)));
     Rig::on(net.clone(), &[address(1)], limits(), [dialogue])
 }
 
@@ -33,18 +33,18 @@ fn one_exchange(net: &Loopback, say: &[u8], answer: &[u8]) -> Rig<Dialogue> {
 fn what_the_kernel_does_not_take_at_once_follows_later_in_order() {
     let net = Loopback::new(1);
     net.set_window(100);
-    let say: Vec<u8> = (0..10_000u32).map(|n| (n % 251) as u8).collect();
-    let mut rig = one_exchange(&net, &say, b"thanks");
+    let request: Vec<u8> = (0..10_000u32).map(|n| (n % 251) as u8).collect();
+    let mut rig = one_exchange(&net, &request, b"thanks");
     let mut heard = Vec::new();
     rig.settle();
     let mut peer = rig.accept();
-    while heard.len() < say.len() {
+    while heard.len() < request.len() {
         let bytes = peer.read();
         assert!(!bytes.is_empty() && bytes.len() <= 100, "stuck after {}", heard.len());
         heard.extend(bytes);
         assert!(matches!(rig.settle(), LoopControl::WaitUntil(_)));
     }
-    assert_eq!(heard, say);
+    assert_eq!(heard, request);
     peer.write(b"thanks");
     peer.fin();
     assert_eq!(rig.settle(), LoopControl::Stop);
@@ -120,7 +120,7 @@ fn a_server_that_keeps_its_end_open_is_waited_for_no_longer_than_the_linger() {
 fn a_reset_at_any_byte_ends_that_session_alone() {
     let exchange = frame(b"asker 0").len();
     for bytes in 0..=2 * exchange {
-        let limits = FleetLimits { connecting: 1, ..limits() };
+        let limits = PoolLimits { connecting: 1, ..limits() };
         let mut rig = Rig::new(limits, [Asker::new(0, 2), Asker::new(1, 1)]);
         rig.settle();
         let (mut reset, mut sound) = (rig.accept(), rig.accept());
@@ -135,15 +135,15 @@ fn a_reset_at_any_byte_ends_that_session_alone() {
         sound.write(&names[1]);
         sound.fin();
         assert_eq!(rig.settle(), LoopControl::Stop, "after {bytes} bytes");
-        let finished = rig.fleet.into_finished();
+        let finished = rig.pool.into_finished();
         assert_eq!(finished.len(), 2);
         for asker in finished {
-            match (asker.script.number, asker.result) {
+            match (asker.conversation.number, asker.result) {
                 (1, Ok(())) => {}
                 // All that was asked for was heard; what happens then is no loss.
                 (0, Ok(())) => assert_eq!(bytes, answers.len()),
                 (0, Err(SessionError::Broken(_))) => {
-                    assert_eq!(asker.script.heard, bytes / exchange);
+                    assert_eq!(asker.conversation.heard, bytes / exchange);
                     assert!(bytes < answers.len());
                 }
                 other => panic!("after {bytes} bytes: {other:?}"),
@@ -166,12 +166,12 @@ fn an_answer_that_came_before_the_reset_counts() {
     peer.reset();
     assert_eq!(rig.settle(), LoopControl::Stop);
     assert!(rig.results()[0].is_ok());
-    assert_eq!(rig.fleet.finished()[0].script.verified(), 1);
+    assert_eq!(rig.pool.finished()[0].conversation.verified(), 1);
 }
 
 #[test]
 fn an_event_for_a_socket_that_is_gone_reaches_nobody() {
-    let mut rig = Rig::new(FleetLimits { open: 1, ..limits() }, askers(2));
+    let mut rig = Rig::new(PoolLimits { open: 1, ..limits() }, askers(2));
     rig.settle();
     rig.accept().reset();
     let next = rig.settle();
@@ -179,11 +179,11 @@ fn an_event_for_a_socket_that_is_gone_reaches_nobody() {
     assert_eq!(rig.held(), 1, "the second session has the place of the first");
     let calls = rig.net.calls();
     for stale in [Token::new(0, 1), Token::new(0, 3), Token::new(7, 2)] {
-        rig.fleet.on_ready(stale, ALL);
+        rig.pool.on_ready(stale, ALL);
         assert_eq!(rig.turn(), next);
     }
     assert_eq!(rig.net.calls(), calls);
-    rig.fleet.on_ready(Token::new(0, 2), ALL);
+    rig.pool.on_ready(Token::new(0, 2), ALL);
     rig.turn();
     assert!(rig.net.calls() > calls, "its own token does reach it");
 }
@@ -191,7 +191,7 @@ fn an_event_for_a_socket_that_is_gone_reaches_nobody() {
 /// The deadline of a session must not hit the one that has its place in the slab.
 #[test]
 fn a_deadline_ends_with_its_session() {
-    let mut rig = Rig::new(FleetLimits { open: 1, ..limits() }, askers(2));
+    let mut rig = Rig::new(PoolLimits { open: 1, ..limits() }, askers(2));
     rig.settle();
     rig.pass(ANSWER_TIMEOUT - Duration::from_millis(1));
     rig.accept().reset();
@@ -207,8 +207,8 @@ fn a_place_in_the_queue_ends_with_its_session() {
     let net = Loopback::new(1);
     net.set_window(1 << 20);
     let plan = Rc::new(one_answer(b"", &[b'a'; 1 << 20]));
-    let scripts = [Dialogue::new(Rc::clone(&plan)), Dialogue::new(plan)];
-    let mut rig = Rig::on(net, &[address(1)], FleetLimits { open: 1, ..limits() }, scripts);
+    let conversations = [Dialogue::new(Rc::clone(&plan)), Dialogue::new(plan)];
+    let mut rig = Rig::on(net, &[address(1)], PoolLimits { open: 1, ..limits() }, conversations);
     rig.settle();
     let mut flood = rig.accept();
     flood.write(&[b'a'; 1 << 20]);
@@ -238,8 +238,8 @@ fn an_answer_and_the_fin_behind_it_take_one_turn() {
 #[test]
 fn a_script_is_told_the_address_of_its_socket() {
     let net = Loopback::new(1);
-    let scripts = [AddressExchange::default()];
-    let mut rig = Rig::on(net, &[address(1)], limits(), scripts);
+    let conversations = [AddressExchange::default()];
+    let mut rig = Rig::on(net, &[address(1)], limits(), conversations);
     rig.settle();
     let mut peer = rig.accept();
     peer.write(b"07/05/2021 20:36:52");
@@ -249,7 +249,7 @@ fn a_script_is_told_the_address_of_its_socket() {
     peer.write(b"6A:08:AA:C2");
     peer.fin();
     assert_eq!(rig.settle(), LoopControl::Stop);
-    let exchange = &rig.fleet.finished()[0].script;
+    let exchange = &rig.pool.finished()[0].conversation;
     assert_eq!(exchange.local().map(Into::into), Some(peer.remote()));
     assert_eq!(exchange.value(), Some(&b"6A:08:AA:C2"[..]));
 }
@@ -258,9 +258,10 @@ fn a_script_is_told_the_address_of_its_socket() {
 fn a_server_that_floods_does_not_hold_up_the_others() {
     let net = Loopback::new(1);
     net.set_window(1 << 20);
-    let scripts =
+    let conversations =
         [1 << 20, 1].map(|length| Dialogue::new(Rc::new(one_answer(b"", &vec![b'a'; length]))));
-    let mut rig = Rig::on(net, &[address(1)], FleetLimits { connecting: 1, ..limits() }, scripts);
+    let mut rig =
+        Rig::on(net, &[address(1)], PoolLimits { connecting: 1, ..limits() }, conversations);
     rig.settle();
     let (mut flood, mut drop) = (rig.accept(), rig.accept());
     flood.write(&vec![b'a'; 1 << 20]);
@@ -268,7 +269,7 @@ fn a_server_that_floods_does_not_hold_up_the_others() {
     rig.deliver();
     assert_eq!(rig.turn(), LoopControl::Poll);
     let verified = |rig: &Rig<Dialogue>| {
-        rig.fleet.finished().iter().map(|finished| finished.script.verified()).sum::<u64>()
+        rig.pool.finished().iter().map(|finished| finished.conversation.verified()).sum::<u64>()
     };
     drop.fin();
     rig.deliver();
@@ -290,7 +291,7 @@ fn an_answer_that_came_in_time_is_heard_though_its_event_comes_late() {
     rig.deliver();
     // As after a poll that a signal interrupted: it tells of nothing.
     rig.now = rig.now + ANSWER_TIMEOUT;
-    rig.fleet.end_turn(rig.now);
+    rig.pool.end_turn(rig.now);
     peer.fin();
     assert_eq!(rig.settle(), LoopControl::Stop);
     assert!(rig.results()[0].is_ok(), "{:?}", rig.results());
