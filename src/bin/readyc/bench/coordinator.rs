@@ -25,7 +25,7 @@ const START_DELAY: Duration = Duration::from_millis(20);
 
 /// What all workers found together.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(super) struct RunResult {
     pub(super) counters: Counters,
     /// Of each worker that told.
     pub(super) workers: Vec<WorkerFigures>,
@@ -45,10 +45,10 @@ pub(super) struct WorkerFigures {
 }
 
 /// What happens to a coordinator.
-enum Incident {
-    Told(usize, Message),
+enum CoordinatorEvent {
+    Message(usize, Message),
     /// The worker's output has ended.
-    Left(usize),
+    WorkerExited(usize),
     Interrupted,
 }
 
@@ -60,8 +60,8 @@ struct WorkerProcess {
 }
 
 /// Runs the plan with `count` workers.
-pub(super) fn run(plan: &Plan, count: usize, live: Live) -> Result<Findings, Failure> {
-    let (sender, incidents) = mpsc::channel();
+pub(super) fn run(plan: &Plan, count: usize, live: Live) -> Result<RunResult, Failure> {
+    let (sender, events) = mpsc::channel();
     watch_interrupts(sender.clone()).map_err(Failure::Worker)?;
     let workers = (0..count)
         .map(|index| start(plan, Worker { index, of: count }, &sender))
@@ -78,13 +78,13 @@ pub(super) fn run(plan: &Plan, count: usize, live: Live) -> Result<Findings, Fai
         opening: BTreeMap::new(),
         running: BTreeMap::new(),
         opening_began: monotonic_nanos(),
-        findings: Findings::default(),
+        result: RunResult::default(),
     };
-    coordinator.coordinate(&incidents)
+    coordinator.coordinate(&events)
 }
 
 /// SIGINT, SIGTERM and SIGXCPU end the run, not the program: what was measured is still told.
-fn watch_interrupts(sender: Sender<Incident>) -> io::Result<()> {
+fn watch_interrupts(sender: Sender<CoordinatorEvent>) -> io::Result<()> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGXCPU] {
         // The kernel keeps what is blocked, even what a shell has had ignored for a background job.
@@ -94,13 +94,17 @@ fn watch_interrupts(sender: Sender<Incident>) -> io::Result<()> {
     }
     // Before any other thread is started, so that all of them leave the signals to this one.
     signals.thread_block()?;
-    thread::spawn(
-        move || while signals.wait().is_ok() && sender.send(Incident::Interrupted).is_ok() {},
-    );
+    thread::spawn(move || {
+        while signals.wait().is_ok() && sender.send(CoordinatorEvent::Interrupted).is_ok() {}
+    });
     Ok(())
 }
 
-fn start(plan: &Plan, worker: Worker, sender: &Sender<Incident>) -> io::Result<WorkerProcess> {
+fn start(
+    plan: &Plan,
+    worker: Worker,
+    sender: &Sender<CoordinatorEvent>,
+) -> io::Result<WorkerProcess> {
     let mut child = std::process::Command::new(std::env::current_exe()?)
         .arg("bench-worker")
         .stdin(Stdio::piped())
@@ -117,13 +121,13 @@ fn start(plan: &Plan, worker: Worker, sender: &Sender<Incident>) -> io::Result<W
     Ok(WorkerProcess { child, commands: Some(commands), has_opened: false, is_done: false })
 }
 
-fn listen(index: usize, output: ChildStdout, sender: &Sender<Incident>) {
+fn listen(index: usize, output: ChildStdout, sender: &Sender<CoordinatorEvent>) {
     for line in BufReader::new(output).lines() {
         let message = line.and_then(|line| Ok(serde_json::from_str(&line)?));
         let Ok(message) = message else { break };
-        let _ = sender.send(Incident::Told(index, message));
+        let _ = sender.send(CoordinatorEvent::Message(index, message));
     }
-    let _ = sender.send(Incident::Left(index));
+    let _ = sender.send(CoordinatorEvent::WorkerExited(index));
 }
 
 struct Coordinator {
@@ -141,17 +145,17 @@ struct Coordinator {
     /// Seconds since, by their start relative to the start of the measured part.
     running: BTreeMap<i64, SharedSecond>,
     opening_began: u64,
-    findings: Findings,
+    result: RunResult,
 }
 
 #[cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "numbers of workers it started"))]
 impl Coordinator {
-    fn coordinate(mut self, incidents: &Receiver<Incident>) -> Result<Findings, Failure> {
+    fn coordinate(mut self, events: &Receiver<CoordinatorEvent>) -> Result<RunResult, Failure> {
         while !self.workers.iter().all(|worker| worker.is_done) {
-            match incidents.recv() {
-                Ok(Incident::Told(index, message)) => self.hear(index, message)?,
-                Ok(Incident::Left(index)) => self.miss(index),
-                Ok(Incident::Interrupted) => self.interrupt()?,
+            match events.recv() {
+                Ok(CoordinatorEvent::Message(index, message)) => self.on_message(index, message)?,
+                Ok(CoordinatorEvent::WorkerExited(index)) => self.on_worker_exit(index),
+                Ok(CoordinatorEvent::Interrupted) => self.interrupt()?,
                 Err(_) => break,
             }
         }
@@ -161,15 +165,15 @@ impl Coordinator {
             let _ = worker.child.wait();
         }
         self.place_seconds();
-        Ok(self.findings)
+        Ok(self.result)
     }
 
-    fn hear(&mut self, index: usize, message: Message) -> Result<(), Failure> {
+    fn on_message(&mut self, index: usize, message: Message) -> Result<(), Failure> {
         match message {
             Message::Opened { established, elapsed } => {
                 self.established += established;
                 self.workers[index].has_opened = true;
-                self.findings.opening = self.findings.opening.max(elapsed);
+                self.result.opening = self.result.opening.max(elapsed);
                 self.start_when_all_are_open();
             }
             Message::Interval(interval) => self.add_interval(index, *interval),
@@ -233,13 +237,13 @@ impl Coordinator {
 
     fn add_outcome(&mut self, index: usize, outcome: Outcome) {
         self.workers[index].is_done = true;
-        self.findings.counters.merge(&outcome.counters);
+        self.result.counters.merge(&outcome.counters);
         let Outcome { cpu, cpu_wait, resident_bytes, .. } = outcome;
-        self.findings.workers.push(WorkerFigures { cpu, cpu_wait, resident_bytes });
+        self.result.workers.push(WorkerFigures { cpu, cpu_wait, resident_bytes });
     }
 
     /// A worker has ended. One that had not told its result is missed.
-    fn miss(&mut self, index: usize) {
+    fn on_worker_exit(&mut self, index: usize) {
         let worker = &mut self.workers[index];
         if worker.is_done {
             return;
@@ -247,7 +251,7 @@ impl Coordinator {
         worker.is_done = true;
         let status = worker.child.wait().map_or_else(|error| error.to_string(), |s| s.to_string());
         let why = format!("worker {index} ended unexpectedly ({status}); its figures are missing");
-        self.findings.counters.partial.get_or_insert(why);
+        self.result.counters.partial.get_or_insert(why);
         self.start_when_all_are_open();
     }
 
@@ -279,7 +283,7 @@ impl Coordinator {
             // A worker that did not tell of this second has what it had before.
             open.append(&mut second.open);
             second.sum.connections = open.values().sum();
-            self.findings.seconds.insert(start, second.sum);
+            self.result.seconds.insert(start, second.sum);
         }
     }
 }

@@ -23,7 +23,7 @@ const SYSCTLS: [&str; 14] = [
 ];
 
 /// What can be found out; the rest stays empty.
-pub(super) fn look_around(machine_busy: Option<f64>) -> Environment {
+pub(super) fn probe_environment(machine_busy: Option<f64>) -> Environment {
     let first_line = |path: &str| {
         let text = fs::read_to_string(path).unwrap_or_default();
         text.lines().next().unwrap_or_default().trim().to_owned()

@@ -26,7 +26,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let job: Job =
         serde_json::from_str(&line).map_err(|error| Failure::Input(io::Error::other(error)))?;
     work(job, input).map_err(|error| {
-        say(&Message::Failed(error.to_string()));
+        send(&Message::Failed(error.to_string()));
         Failure::Reactor(error)
     })
 }
@@ -41,7 +41,7 @@ fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
         reactor.wait_exactly()?;
     }
     let load = LoadWorker::new(reactor.net()?, job.plan, job.worker, reactor.now());
-    let mut steered = Steered {
+    let mut handler = WorkerHandler {
         load: Some(load),
         input,
         unread: Vec::new(),
@@ -50,11 +50,11 @@ fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
         used: CpuTimes::default(),
         resident_bytes: 0,
     };
-    reactor.run(&mut steered)
+    reactor.run(&mut handler)
 }
 
 /// Load, and who steers it.
-struct Steered {
+struct WorkerHandler {
     /// Until it is over.
     load: Option<LoadWorker<MioNet>>,
     input: StdinLock<'static>,
@@ -67,9 +67,9 @@ struct Steered {
     resident_bytes: u64,
 }
 
-impl Steered {
+impl WorkerHandler {
     /// Reads what has come, and does it.
-    fn obey(&mut self, now: Moment) {
+    fn on_command(&mut self, now: Moment) {
         let mut chunk = [0; 4096];
         loop {
             match self.input.read(&mut chunk) {
@@ -94,10 +94,10 @@ impl Steered {
         }
     }
 
-    fn tell(&mut self, event: Event, now: Moment) {
+    fn on_event(&mut self, event: Event, now: Moment) {
         let Some(load) = &self.load else { return };
         match event {
-            Event::Opened => say(&Message::Opened {
+            Event::Opened => send(&Message::Opened {
                 established: load.counters().connections.established,
                 elapsed: now.since(Moment::START),
             }),
@@ -108,7 +108,7 @@ impl Steered {
             }
             Event::Interval(mut interval) => {
                 interval.start += self.clock_offset;
-                say(&Message::Interval(interval));
+                send(&Message::Interval(interval));
             }
         }
     }
@@ -116,8 +116,8 @@ impl Steered {
     fn finish(&mut self, load: LoadWorker<MioNet>, now: Moment) {
         let (counters, mut rest) = load.finish(now);
         rest.start += self.clock_offset;
-        say(&Message::Interval(Box::new(rest)));
-        say(&Message::Done(Box::new(Outcome {
+        send(&Message::Interval(Box::new(rest)));
+        send(&Message::Done(Box::new(Outcome {
             counters,
             cpu: self.used.running,
             cpu_wait: self.used.waiting,
@@ -126,7 +126,7 @@ impl Steered {
     }
 }
 
-impl EventHandler for Steered {
+impl EventHandler for WorkerHandler {
     fn on_ready(&mut self, token: Token, readiness: Readiness) {
         if let Some(load) = &mut self.load {
             load.on_ready(token, readiness);
@@ -135,7 +135,7 @@ impl EventHandler for Steered {
 
     fn on_wakeup(&mut self, wakeup: Wakeup, now: Moment) {
         match wakeup {
-            Wakeup::Message => self.obey(now),
+            Wakeup::Message => self.on_command(now),
             Wakeup::CpuTimeLimit => {
                 if let Some(load) = &mut self.load {
                     load.stop("the limit of processor time was reached (ulimit -t)", now);
@@ -154,7 +154,7 @@ impl EventHandler for Steered {
         let Some(load) = &mut self.load else { return LoopControl::Stop };
         let next = load.end_turn(now);
         for event in load.take_events() {
-            self.tell(event, now);
+            self.on_event(event, now);
         }
         if next == LoopControl::Stop
             && let Some(load) = self.load.take()
@@ -166,7 +166,7 @@ impl EventHandler for Steered {
 }
 
 /// Without a reader there is nobody left to tell, and the end of input is about to say so.
-fn say(message: &Message) {
+fn send(message: &Message) {
     if let Ok(mut line) = serde_json::to_vec(message) {
         line.push(b'\n');
         let mut stdout = io::stdout().lock();

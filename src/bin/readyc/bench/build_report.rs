@@ -1,7 +1,7 @@
 //! From what was counted to the report: what was achieved, whether that is what was asked, and
 //! whether the client or the server is what it tells of.
 
-use super::coordinator::{Findings, WorkerFigures};
+use super::coordinator::{RunResult, WorkerFigures};
 use readyd::loadgen::codec::SHORTEST_TAG;
 use readyd::loadgen::plan::{Pace, Plan, Workload};
 use readyd::loadgen::report::{
@@ -17,11 +17,11 @@ mod verdict;
 pub(super) fn report(
     plan: &Plan,
     asked: Asked,
-    findings: Findings,
+    result: RunResult,
     environment: Environment,
     started_at: String,
 ) -> Report {
-    let Findings { counters, workers, opening, seconds } = findings;
+    let RunResult { counters, workers, opening, seconds } = result;
     let achieved = achieved(plan, &counters, opening);
     let client = client(plan, &counters, &workers, environment.machine_busy);
     let mut shortfalls = verdict::shortfalls(plan, &asked, &achieved, &counters);
@@ -121,8 +121,8 @@ fn client(
     let send_lag = plan.is_open_loop().then(|| counters.send_lag.percentiles());
     let cpu_share = if elapsed_s > 0.0 { busiest / elapsed_s } else { 0.0 };
     let waited = workers.iter().map(|worker| worker.cpu_wait).max().unwrap_or_default();
-    let strain = verdict::Strain { cpu_share, waited, machine_busy: busy };
-    let (bottleneck, verdict) = verdict::client(plan, counters, strain);
+    let load = verdict::ClientLoad { cpu_share, waited, machine_busy: busy };
+    let (bottleneck, verdict) = verdict::client(plan, counters, load);
     Client {
         cpu_s: workers.iter().map(|worker| worker.cpu.as_secs_f64()).sum(),
         cpu_share,

@@ -22,16 +22,16 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 /// How much of a stream without an end is one answer.
 const CHARGEN_BYTES: usize = 4096;
 
-/// The patience of a run, from options that all commands share.
+/// The timeouts of a run, from options that all commands share.
 #[derive(Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct Timeouts {
     pub(super) connect: Duration,
     pub(super) answer: Duration,
 }
 
 impl Options {
     /// The plan that the options stand for.
-    pub(super) fn plan(&self, server: &ServerName, patience: Patience) -> Result<Plan, Failure> {
+    pub(super) fn plan(&self, server: &ServerName, timeouts: Timeouts) -> Result<Plan, Failure> {
         let workload = self.workload()?;
         let is_greeting = matches!(workload, Workload::Greeting(_));
         let lifetime = match self.lifetime {
@@ -55,7 +55,7 @@ impl Options {
         };
         self.check(&connections, &workload)?;
         let plan = Plan {
-            destinations: self.destinations(server, patience.connect)?,
+            destinations: self.destinations(server, timeouts.connect)?,
             sources: self.sources()?,
             connections,
             workload,
@@ -66,14 +66,14 @@ impl Options {
             connecting: ConnectPolicy {
                 rate: self.connect_rate,
                 parallel: self.connect_parallel,
-                timeout: patience.connect,
+                timeout: timeouts.connect,
             },
             lifetime,
             close: match self.close {
                 CloseName::Fin => Close::Fin,
                 CloseName::Rst => Close::Rst,
             },
-            timeout: patience.answer,
+            timeout: timeouts.answer,
             verify: !self.no_verify,
             storm_every: self.storm,
             reconnecting: ReconnectPolicy { reconnect: !self.no_reconnect, backoff: self.backoff },
@@ -197,7 +197,7 @@ impl Options {
     fn destinations(
         &self,
         server: &ServerName,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Vec<SocketAddr>, Failure> {
         let servers = match self.addresses.as_slice() {
             [] => std::slice::from_ref(server),
@@ -205,7 +205,7 @@ impl Options {
         };
         let mut found = Vec::new();
         for server in servers {
-            found.extend(first_that_answers(&server.resolve()?, patience));
+            found.extend(first_that_answers(&server.resolve()?, timeout));
         }
         Ok(found)
     }
@@ -276,8 +276,8 @@ fn usage<T>(what: &str) -> Result<T, Failure> {
 
 /// Of a name's several addresses, such as those of localhost, the first that can be connected to.
 /// Without a choice there is nothing to try: the first connection that a server sees is the load's.
-fn first_that_answers(addresses: &[SocketAddr], patience: Duration) -> Option<SocketAddr> {
-    let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, patience).is_ok();
+fn first_that_answers(addresses: &[SocketAddr], timeout: Duration) -> Option<SocketAddr> {
+    let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, timeout).is_ok();
     match addresses {
         [only] => Some(*only),
         several => several.iter().find(answers).or(several.first()).copied(),

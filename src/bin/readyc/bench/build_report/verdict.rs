@@ -86,7 +86,7 @@ fn by_errno(errors: &ByErrno) -> String {
 
 /// What the client had to bear.
 #[derive(Clone, Copy)]
-pub(super) struct Strain {
+pub(super) struct ClientLoad {
     /// Share of a processor that the busiest worker used.
     pub(super) cpu_share: f64,
     /// How long a worker waited for a processor.
@@ -96,9 +96,9 @@ pub(super) struct Strain {
 }
 
 /// Whether the client was the bottleneck, and the sentence that says why or why not.
-pub(super) fn client(plan: &Plan, counters: &Counters, strain: Strain) -> (bool, String) {
-    let used = format!("the busiest worker used {} of a processor", percent(strain.cpu_share));
-    let is_full = strain.machine_busy.is_some_and(|busy| busy >= FULL);
+pub(super) fn client(plan: &Plan, counters: &Counters, load: ClientLoad) -> (bool, String) {
+    let used = format!("the busiest worker used {} of a processor", percent(load.cpu_share));
+    let is_full = load.machine_busy.is_some_and(|busy| busy >= FULL);
     let machine = if is_full { "; all processors of this machine were busy" } else { "" };
     let of_run = |time: Duration| time.as_secs_f64() / counters.elapsed.as_secs_f64().max(1e-9);
     if let Pace::Herd(_) = plan.pace {
@@ -127,15 +127,15 @@ pub(super) fn client(plan: &Plan, counters: &Counters, strain: Strain) -> (bool,
     if plan.is_open_loop() {
         return (false, format!("readyc kept its schedule; {used}{machine}"));
     }
-    if of_run(strain.waited) > TOLERATED_WAIT {
-        let waited = percent(of_run(strain.waited));
+    if of_run(load.waited) > TOLERATED_WAIT {
+        let waited = percent(of_run(load.waited));
         let said = format!(
             "readyc waited for a processor for {waited} of the time{machine}; the times include \
              that (use processors that are free)"
         );
         return (true, said);
     }
-    if strain.cpu_share >= FULL {
+    if load.cpu_share >= FULL {
         let said = format!(
             "{used}: the server may be able to do more{machine} (use more --workers, on processors \
              that are free)"

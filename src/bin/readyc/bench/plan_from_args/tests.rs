@@ -4,8 +4,8 @@ use super::*;
 use crate::args::{Args, Command};
 use clap::Parser;
 
-const PATIENCE: Patience =
-    Patience { connect: Duration::from_secs(1), answer: Duration::from_secs(2) };
+const TIMEOUTS: Timeouts =
+    Timeouts { connect: Duration::from_secs(1), answer: Duration::from_secs(2) };
 
 fn options(line: &str) -> Result<Box<Options>, String> {
     let words = ["readyc", "bench"].into_iter().chain(line.split_whitespace());
@@ -18,7 +18,7 @@ fn options(line: &str) -> Result<Box<Options>, String> {
 
 fn plan(line: &str) -> Result<Plan, String> {
     let server = "127.0.0.1:9999".parse().unwrap();
-    options(line)?.plan(&server, PATIENCE).map_err(|failure| {
+    options(line)?.plan(&server, TIMEOUTS).map_err(|failure| {
         assert_eq!(failure.status(), 2, "{failure}");
         failure.to_string()
     })
@@ -37,7 +37,7 @@ fn without_options_it_is_a_closed_loop_of_echoes_for_ten_seconds() {
     let Workload::Framed(mix) = plan.workload else { panic!("{:?}", plan.workload) };
     assert_eq!((mix.echo, mix.lookup, mix.daytime, mix.sizes), (1, 0, 0, Sizes::fixed(64)));
     assert!(plan.verify && plan.reconnecting.reconnect);
-    assert_eq!((plan.connecting.timeout, plan.timeout), (PATIENCE.connect, PATIENCE.answer));
+    assert_eq!((plan.connecting.timeout, plan.timeout), (TIMEOUTS.connect, TIMEOUTS.answer));
 }
 
 #[test]
