@@ -5,7 +5,7 @@ pub(crate) use crate::testkit::loopback;
 use crate::client::conversations::{Check, Dialogue, Exchange, Plan};
 use crate::client::{Expect, PoolLimits, SessionPool};
 use crate::handlers::Service;
-use crate::handlers::daytime::Calendar;
+use crate::handlers::daytime::DateCache;
 use crate::io::clock::Moment;
 use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::server::Server;
@@ -101,8 +101,8 @@ proptest! {
         let net = Loopback::new(seed);
         net.set_window(window);
         let limits = Limits { max_connections, output_limit, ..Limits::default() };
-        let calendar = Calendar::utc();
-        let mut server = Server::new(net.clone(), limits, Table::embedded(), calendar, NOW);
+        let dates = DateCache::utc();
+        let mut server = Server::new(net.clone(), limits, Table::embedded(), dates, NOW);
         server.listen((), echo.service()).unwrap();
         let plan = Rc::new(Plan {
             exchanges: texts.iter().map(|text| echo.exchange(text)).collect(),

@@ -11,7 +11,7 @@ use crate::sessions::Asker;
 use crate::setup::{PoolSetup, Setup};
 use crate::tables;
 use readyd::client::SessionPool;
-use readyd::handlers::daytime::{Calendar, Format};
+use readyd::handlers::daytime::{DateCache, Format};
 use readyd::handlers::{Options, Service};
 use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl};
@@ -110,9 +110,9 @@ impl World {
             |owner, home: Home| SimNet { kernel: Rc::clone(&kernel), owner, source: home.ip() };
         let now = kernel.borrow().now;
         let limits = setup.limits.clone();
-        let calendar = Calendar::utc();
+        let dates = DateCache::utc();
         let net_of_server = net(Owner::Server, Home::default());
-        let mut server = Server::new(net_of_server, limits, tables::table(0), calendar, now);
+        let mut server = Server::new(net_of_server, limits, tables::table(0), dates, now);
         for service in SERVICES {
             server.listen(SimListener::new(&kernel), service).expect("listeners have no faults");
         }

@@ -8,7 +8,7 @@ use super::peer::{KEY, MAX_FRAME, Peer, SERVICES};
 use super::socket::{Fault, Reception, ServerEnd};
 use readyd::io::clock::Moment;
 use readyd::handlers::Service;
-use readyd::handlers::daytime::Calendar;
+use readyd::handlers::daytime::DateCache;
 use readyd::server::limits::Limits;
 use readyd::io::event_loop::{EventHandler, LoopControl};
 use readyd::io::net::Token;
@@ -42,8 +42,8 @@ impl World {
         limits.validate().expect("limits that can be kept");
         let now = Moment::START + Duration::from_secs(1000);
         let net = MemoryNet::new(doorman, now);
-        let calendar = Calendar::utc();
-        let mut server = Server::new(net.clone(), limits.clone(), table(0), calendar, now);
+        let dates = DateCache::utc();
+        let mut server = Server::new(net.clone(), limits.clone(), table(0), dates, now);
         for service in SERVICES {
             server.listen(net.listener(), service).expect("nothing fails");
         }

@@ -1,31 +1,32 @@
-//! The board on which the shards of one server write their statistics, for each other to read.
+//! The scoreboard: memory in which each shard of a server writes its statistics and reads those of
+//! the others.
 //!
-//! It is a file in memory without a name, memfd_create(2), which all of them have inherited. Each
-//! shard has two places on it, for two processes: one that drains, and its successor. One more
-//! place is the supervisor's. A place is written with pwrite(2) and read with pread(2): no lock, no
+//! It is a file in memory without a name, memfd_create(2), which all shards inherit. Each
+//! shard has two slots, for two processes: one that drains, and its successor. One more slot is the
+//! supervisor's. A slot is written with pwrite(2) and read with pread(2): no lock, no
 //! message, no waiting.
 //!
 //! ```text
 //! the beginning   what it is (a name and a layout number), how many shards, how many numbers, how long the
 //!                 beginning, a copy and the names are; and the names of the numbers
-//! then            the places, each of two copies
+//! then            the slots, each of two copies
 //! a copy          version, checksum, the numbers in the order of the names
 //! ```
 //!
-//! The names stand on the board, so another version of the program can read it: it finds each
+//! The names stand on the scoreboard, so another version of the program can read it: it finds each
 //! number by name, and leaves out those that it does not know.
 //!
 //! Invariants:
 //!
-//! - A place has one writer, its process, or the supervisor while there is none. What a process
-//!   that ended had counted stays, and its successor in that place goes on from there. So the sum
+//! - A slot has one writer, its process, or the supervisor while there is none. What a process
+//!   that ended had counted stays, and its successor in that slot goes on from there. So the sum
 //!   of all never goes back.
-//! - A place is never torn. A writer overwrites the older copy, and its checksum comes with it: a
+//! - A slot is never torn. A writer overwrites the older copy, and its checksum comes with it: a
 //!   reader takes the newest copy that is whole, also when the writer is killed in the middle of a
 //!   write.
 
 use super::Stats;
-use super::publishing::{Ledger, Shards};
+use super::publishing::{Shards, SharedStats};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::File;
 use std::io;
@@ -36,10 +37,10 @@ use std::time::Duration;
 #[cfg(test)]
 mod tests;
 
-/// The first eight bytes. The last of them is the number of the layout: what is said above.
+/// The first eight bytes. The last of them is the number of the layout that the module describes.
 const NAME: u64 = u64::from_le_bytes(*b"readydS2");
 
-/// Bytes of one copy of a place: a thousand numbers, which is room for histograms.
+/// Bytes of one copy of a slot: a thousand numbers, which is room for histograms.
 const ROOMY_COPY: usize = 8192;
 
 /// Where the limit of file sizes, RLIMIT_FSIZE, does not allow that, a copy is a multiple of this.
@@ -48,7 +49,7 @@ const SMALL_COPY: usize = 512;
 /// Numbers before the names.
 const BEFORE_NAMES: usize = 6;
 
-/// No board begins with more bytes than this.
+/// No scoreboard begins with more bytes than this.
 const LONGEST_BEGINNING: usize = 1 << 16;
 
 const WORD: usize = 8;
@@ -59,24 +60,24 @@ const BEFORE_NUMBERS: usize = 2 * WORD;
 /// Numbers that only the supervisor knows, behind those of [`Stats`].
 const OF_THE_SUPERVISOR: [&str; 2] = ["shards_answering", "shards_with_newest_table"];
 
-/// Readings of a place until a copy is whole. For a reading to fail, a writer has to write both
+/// Readings of a slot until a copy is whole. For a reading to fail, a writer has to write both
 /// copies in the microseconds that the reading takes, and it writes ten times a second.
 const READINGS: usize = 16;
 
-/// Processes that serve in the place of one shard: one that drains, and its successor.
-pub const SEATS_PER_SHARD: usize = 2;
+/// Slots of one shard: one for the process that drains, one for its successor.
+pub const SLOTS_PER_SHARD: usize = 2;
 
 /// See the [module](self).
 #[derive(Debug)]
-pub struct Board {
+pub struct Scoreboard {
     file: File,
     shards: usize,
-    /// Where each of our numbers stands on this board, which another version may have made.
+    /// Where each of our numbers stands on this scoreboard, which another version may have made.
     columns: Vec<Option<usize>>,
     layout: Layout,
 }
 
-/// Where things stand on a board, in bytes but for the first.
+/// Where things stand on a scoreboard, in bytes but for the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Layout {
     /// How many numbers a copy has.
@@ -85,22 +86,22 @@ struct Layout {
     copy: usize,
 }
 
-impl Board {
-    /// A board for `shards` shards, with nothing on it.
+impl Scoreboard {
+    /// A scoreboard for `shards` shards, with nothing on it.
     ///
     /// # Errors
     ///
     /// When the system has no descriptor or no memory for it.
-    pub fn create(shards: usize) -> io::Result<Board> {
+    pub fn create(shards: usize) -> io::Result<Scoreboard> {
         let names = own_names();
         let least = (BEFORE_NUMBERS + names.len() * WORD).next_multiple_of(SMALL_COPY);
-        Board::with_copies(shards, &names, ROOMY_COPY.max(least)).or_else(|error| {
+        Scoreboard::with_copies(shards, &names, ROOMY_COPY.max(least)).or_else(|error| {
             let is_too_large = error.kind() == io::ErrorKind::FileTooLarge;
-            if is_too_large { Board::with_copies(shards, &names, least) } else { Err(error) }
+            if is_too_large { Scoreboard::with_copies(shards, &names, least) } else { Err(error) }
         })
     }
 
-    fn with_copies(shards: usize, names: &[String], copy: usize) -> io::Result<Board> {
+    fn with_copies(shards: usize, names: &[String], copy: usize) -> io::Result<Scoreboard> {
         let file = File::from(memfd_create(c"readyd statistics", MFdFlags::MFD_CLOEXEC)?);
         let text = names.join("\n");
         let beginning = (BEFORE_NAMES * WORD + text.len()).next_multiple_of(SMALL_COPY);
@@ -110,19 +111,20 @@ impl Board {
         let words = [NAME].into_iter().chain(numbers);
         let mut bytes: Vec<u8> = words.flat_map(u64::to_ne_bytes).collect();
         bytes.extend_from_slice(text.as_bytes());
-        bytes.resize(layout.offset(SEATS_PER_SHARD * shards + 1, 0) as usize, 0);
+        bytes.resize(layout.offset(SLOTS_PER_SHARD * shards + 1, 0) as usize, 0);
         // Written, not only sized: later there may be no memory left.
         file.write_all_at(&bytes, 0)?;
-        Ok(Board { file, shards, columns: (0..layout.width).map(Some).collect(), layout })
+        Ok(Scoreboard { file, shards, columns: (0..layout.width).map(Some).collect(), layout })
     }
 
-    /// The board that another process created, perhaps of another version.
+    /// The scoreboard that another process created, perhaps of another version.
     ///
     /// # Errors
     ///
-    /// When it cannot be read, or is no board of this layout.
-    pub fn open(descriptor: OwnedFd) -> io::Result<Board> {
-        let no_board = || io::Error::new(io::ErrorKind::InvalidData, "not a board for statistics");
+    /// When it cannot be read, or is no scoreboard of this layout.
+    pub fn open(descriptor: OwnedFd) -> io::Result<Scoreboard> {
+        let no_scoreboard =
+            || io::Error::new(io::ErrorKind::InvalidData, "not a board for statistics");
         let file = File::from(descriptor);
         let mut start = [0; BEFORE_NAMES * WORD];
         file.read_exact_at(&mut start, 0)?;
@@ -133,22 +135,22 @@ impl Board {
         let (Some(shards), Some(width), Some(beginning), Some(copy), Some(length)) =
             (shards, width, beginning, copy, length)
         else {
-            return Err(no_board());
+            return Err(no_scoreboard());
         };
         let layout = Layout { width, beginning, copy };
         if name != Some(NAME) || !layout.is_sound() || length > beginning {
-            return Err(no_board());
+            return Err(no_scoreboard());
         }
         let mut text = vec![0; length];
         file.read_exact_at(&mut text, (BEFORE_NAMES * WORD) as u64)?;
-        let text = String::from_utf8(text).map_err(|_| no_board())?;
+        let text = String::from_utf8(text).map_err(|_| no_scoreboard())?;
         let theirs: Vec<&str> = text.split('\n').collect();
         if theirs.len() != width {
-            return Err(no_board());
+            return Err(no_scoreboard());
         }
         let column = |own: &String| theirs.iter().position(|their| their == own);
         let columns = own_names().iter().map(column).collect();
-        Ok(Board { file, shards, columns, layout })
+        Ok(Scoreboard { file, shards, columns, layout })
     }
 
     /// How many shards there are.
@@ -156,46 +158,46 @@ impl Board {
         self.shards
     }
 
-    /// What the process in `seat`, from 0, had counted when it wrote last.
-    pub fn read(&self, seat: usize) -> Stats {
-        self.try_read(seat).unwrap_or_default()
+    /// What the process in `slot`, from 0, had counted when it wrote last.
+    pub fn read(&self, slot: usize) -> Stats {
+        self.try_read(slot).unwrap_or_default()
     }
 
-    fn try_read(&self, seat: usize) -> io::Result<Stats> {
+    fn try_read(&self, slot: usize) -> io::Result<Stats> {
         let mut stats = Stats::default();
-        let numbers = self.numbers(seat)?;
+        let numbers = self.numbers(slot)?;
         for (own, number) in stats.numbers().into_iter().zip(numbers) {
             *own = number;
         }
         Ok(stats)
     }
 
-    /// Writes what the process in `seat` has counted.
-    pub fn write(&self, seat: usize, stats: &Stats) {
+    /// Writes what the process in `slot` has counted.
+    pub fn write(&self, slot: usize, stats: &Stats) {
         let mut stats = stats.clone();
         let numbers: Vec<u64> = stats.numbers().into_iter().map(|number| *number).collect();
-        self.write_numbers(seat, &numbers);
+        self.write_numbers(slot, &numbers);
     }
 
-    /// Notes that the process in `seat` has ended. What it had counted stays, and what was open is
+    /// Notes that the process in `slot` has ended. What it had counted stays, and what was open is
     /// closed.
-    pub fn end(&self, seat: usize) {
-        if let Ok(mut counted) = self.try_read(seat) {
+    pub fn end(&self, slot: usize) {
+        if let Ok(mut counted) = self.try_read(slot) {
             counted.end_all();
-            self.write(seat, &counted);
+            self.write(slot, &counted);
         }
     }
 
     /// What all had counted when they wrote last.
     pub fn total(&self) -> Stats {
         let mut total = Stats::default();
-        (0..SEATS_PER_SHARD * self.shards).for_each(|seat| total.add(&self.read(seat)));
+        (0..SLOTS_PER_SHARD * self.shards).for_each(|slot| total.add(&self.read(slot)));
         total
     }
 
     /// What the supervisor has written about the shards.
     pub fn overview(&self) -> Shards {
-        let numbers = self.numbers(self.seat_of_the_supervisor()).unwrap_or_default();
+        let numbers = self.numbers(self.slot_of_the_supervisor()).unwrap_or_default();
         let mut numbers = numbers.into_iter().skip(Stats::default().numbers().len());
         let mut next = || numbers.next().unwrap_or_default();
         Shards { count: self.shards as u64, answering: next(), with_newest_table: next() }
@@ -205,17 +207,17 @@ impl Board {
     pub fn write_overview(&self, shards: &Shards) {
         let mut numbers = vec![0; Stats::default().numbers().len()];
         numbers.extend([shards.answering, shards.with_newest_table]);
-        self.write_numbers(self.seat_of_the_supervisor(), &numbers);
+        self.write_numbers(self.slot_of_the_supervisor(), &numbers);
     }
 
-    fn seat_of_the_supervisor(&self) -> usize {
-        SEATS_PER_SHARD * self.shards
+    fn slot_of_the_supervisor(&self) -> usize {
+        SLOTS_PER_SHARD * self.shards
     }
 
-    /// Our numbers of a place; 0 for those that are not on this board, and for a place without any.
-    fn numbers(&self, seat: usize) -> io::Result<Vec<u64>> {
+    /// Our numbers of a slot: 0 for those that this scoreboard does not have, and for an empty slot.
+    fn numbers(&self, slot: usize) -> io::Result<Vec<u64>> {
         for _ in 0..READINGS {
-            match self.newest(seat)? {
+            match self.newest(slot)? {
                 Newest::Whole(copy) => {
                     let at = |column: &Option<usize>| copy.numbers.get((*column)?).copied();
                     return Ok(self.columns.iter().map(|it| at(it).unwrap_or_default()).collect());
@@ -227,8 +229,8 @@ impl Board {
         Err(io::Error::other("each reading met a write"))
     }
 
-    fn write_numbers(&self, seat: usize, numbers: &[u64]) {
-        let (version, half) = match self.newest(seat) {
+    fn write_numbers(&self, slot: usize, numbers: &[u64]) {
+        let (version, half) = match self.newest(slot) {
             Ok(Newest::Whole(copy)) => (copy.version + 1, 1 - copy.half),
             Ok(Newest::Never) => (1, 0),
             // A copy with a lower version than the one that stands there would not be seen.
@@ -243,14 +245,14 @@ impl Board {
         let head = [version, checksum(version, &row)];
         let bytes: Vec<u8> = head.iter().chain(&row).flat_map(|word| word.to_ne_bytes()).collect();
         // The memory is there already. If the write fails all the same, old numbers stand.
-        let _ = self.file.write_all_at(&bytes, self.layout.offset(seat, half));
+        let _ = self.file.write_all_at(&bytes, self.layout.offset(slot, half));
     }
 
-    fn newest(&self, seat: usize) -> io::Result<Newest> {
-        if seat > self.seat_of_the_supervisor() {
+    fn newest(&self, slot: usize) -> io::Result<Newest> {
+        if slot > self.slot_of_the_supervisor() {
             return Ok(Newest::Never);
         }
-        let copies = [self.copy(seat, 0)?, self.copy(seat, 1)?];
+        let copies = [self.copy(slot, 0)?, self.copy(slot, 1)?];
         let are_written = copies.iter().all(|copy| copy.version > 0);
         let whole = copies.into_iter().filter(|copy| copy.version > 0 && copy.is_whole());
         Ok(match whole.max_by_key(|copy| copy.version) {
@@ -260,9 +262,9 @@ impl Board {
         })
     }
 
-    fn copy(&self, seat: usize, half: u64) -> io::Result<Copy> {
+    fn copy(&self, slot: usize, half: u64) -> io::Result<Copy> {
         let mut bytes = vec![0; BEFORE_NUMBERS + self.layout.width * WORD];
-        self.file.read_exact_at(&mut bytes, self.layout.offset(seat, half))?;
+        self.file.read_exact_at(&mut bytes, self.layout.offset(slot, half))?;
         let mut words = words(&bytes);
         let (version, sum) = (words.next(), words.next());
         let (version, sum) = (version.unwrap_or_default(), sum.unwrap_or_default());
@@ -279,18 +281,18 @@ impl Layout {
         are_small && needed.is_some_and(|needed| needed <= self.copy)
     }
 
-    fn offset(self, seat: usize, half: u64) -> u64 {
-        (self.beginning + 2 * seat * self.copy) as u64 + half * self.copy as u64
+    fn offset(self, slot: usize, half: u64) -> u64 {
+        (self.beginning + 2 * slot * self.copy) as u64 + half * self.copy as u64
     }
 }
 
-impl AsFd for Board {
+impl AsFd for Scoreboard {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 }
 
-/// What is found at a place.
+/// What is found in a slot.
 enum Newest {
     /// The newest copy that is whole.
     Whole(Copy),
@@ -300,7 +302,7 @@ enum Newest {
     Torn,
 }
 
-/// One of the two copies of a place.
+/// One of the two copies of a slot.
 struct Copy {
     version: u64,
     sum: u64,
@@ -330,44 +332,48 @@ fn checksum(version: u64, numbers: &[u64]) -> u64 {
     numbers.iter().fold(add(0xCBF2_9CE4_8422_2325, &version), add)
 }
 
-/// A process's place on the board.
+/// A process's slot on the scoreboard.
 #[derive(Debug)]
-pub struct Seat {
-    board: Board,
+pub struct ScoreboardSlot {
+    scoreboard: Scoreboard,
     number: usize,
-    /// What those who had the place before had counted.
+    /// What earlier processes in this slot had counted.
     predecessors: Stats,
     /// For how long there had been shards when this one began.
     age: Duration,
 }
 
-impl Seat {
-    /// Seat `number`, from 0, whose process goes on from the numbers that stand there. The first
+impl ScoreboardSlot {
+    /// Slot `number`, from 0. Its process goes on from the numbers that the slot holds. The first
     /// shard began `age` ago.
     ///
     /// # Errors
     ///
     /// When those numbers cannot be read.
-    pub fn take(board: Board, number: usize, age: Duration) -> io::Result<Seat> {
-        let mut predecessors = board.try_read(number)?;
+    pub fn take(
+        scoreboard: Scoreboard,
+        number: usize,
+        age: Duration,
+    ) -> io::Result<ScoreboardSlot> {
+        let mut predecessors = scoreboard.try_read(number)?;
         predecessors.end_all();
-        Ok(Seat { board, number, predecessors, age })
+        Ok(ScoreboardSlot { scoreboard, number, predecessors, age })
     }
 }
 
-impl Ledger for Seat {
+impl SharedStats for ScoreboardSlot {
     fn publish(&mut self, own: &Stats) {
         let mut stats = own.clone();
         stats.add(&self.predecessors);
-        self.board.write(self.number, &stats);
+        self.scoreboard.write(self.number, &stats);
     }
 
     fn total(&self) -> Stats {
-        self.board.total()
+        self.scoreboard.total()
     }
 
     fn shards(&self) -> Shards {
-        self.board.overview()
+        self.scoreboard.overview()
     }
 
     fn age_at_start(&self) -> Duration {

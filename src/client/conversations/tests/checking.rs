@@ -1,7 +1,7 @@
 //! Which answers are right, and what is said of those that are not.
 
 use super::super::Check;
-use crate::handlers::daytime::{Calendar, Format};
+use crate::handlers::daytime::{DateCache, Format};
 use crate::io::clock::WallTime;
 use crate::zone::ZoneRules;
 use proptest::prelude::*;
@@ -78,9 +78,9 @@ proptest! {
         let wall = WallTime { seconds, nanos: 0 };
         for rules in [&b"UTC0"[..], b"<+0545>-5:45", b"LMT-9:18:59", b"AAA24:59:59", b"EST5EDT"] {
             let rules = ZoneRules::from_bytes(rules).expect("a rule");
-            let mut calendar = Calendar::new(rules);
+            let mut dates = DateCache::new(rules);
             for format in FORMATS {
-                let text = calendar.text(format, wall);
+                let text = dates.text(format, wall);
                 prop_assert_eq!(Check::Date(format).verify(text), Ok(()));
             }
         }

@@ -4,7 +4,7 @@ use super::super::{AddressExchange, Chat, Check, Dialogue, Exchange, Plan};
 use super::Stage;
 use crate::client::session::{Conversation, Expect, NextAction};
 use crate::conn::{Handler, Outcome, Work};
-use crate::handlers::daytime::Calendar;
+use crate::handlers::daytime::DateCache;
 use crate::handlers::{BoundService, Context, Service};
 use crate::io::clock::{Moment, WallTime};
 use crate::protocol::frame::encode_header;
@@ -149,7 +149,7 @@ fn server_closes_after(message: &[u8]) -> bool {
         peer: Stage::new().local.into(),
         options: Service::FRAMED.options,
         system: &Cell::new(WallTime::default()),
-        calendar: &mut Calendar::utc(),
+        dates: &mut DateCache::utc(),
         table: &Table::embedded(),
         stats: &mut Stats::default(),
         publisher: &mut Publisher::default(),
