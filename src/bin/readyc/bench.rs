@@ -1,4 +1,4 @@
-//! `readyc bench`: load on a server, and a report that can be believed.
+//! `readyc bench`: puts load on a server and reports what it measured.
 //!
 //! ```text
 //! options -> plan -> preflight -> workers (a process each) -> counters -> report -> text, files
@@ -50,7 +50,7 @@ pub(crate) fn run(
     let environment = environment::probe_environment(busy);
     let report = build_report::report(&plan, options.asked(&plan), result, environment, started_at);
     let written = options.write(&report);
-    // What could not be stored is not lost.
+    // A report that could not be written to its file is printed even with --quiet.
     if !options.quiet || written.is_err() {
         options.print(&report)?;
     }
@@ -95,7 +95,7 @@ fn preflight(options: &Options, plan: &Plan) -> Result<(), Failure> {
 }
 
 impl Options {
-    /// In `--json 127.0.0.1:9999` the server was not meant to be the file's name.
+    /// The server in `--json 127.0.0.1:9999`, where the user forgot the file's name.
     fn server_behind_json(&self) -> Option<ServerName> {
         let text = self.json.as_ref()?.to_str()?;
         let (_, port) = text.rsplit_once(':')?;
@@ -113,7 +113,7 @@ impl Options {
         files.iter().flatten().filter(|path| *path == Path::new("-")).count()
     }
 
-    /// Two reports on one standard output would be no report.
+    /// Refuses two reports on one standard output: nobody could read either.
     fn check_outputs(&self) -> Result<(), Failure> {
         if self.files_on_stdout() > 1 {
             let what = "only one of --json, --csv, --hdr and --html can go to standard output";
@@ -135,7 +135,7 @@ impl Options {
             if let Some(path) = path
                 && let Err(error) = save(path, render(report).as_bytes())
             {
-                // The others may still be had.
+                // The other files are still written.
                 if let Err(Failure::Save(earlier)) =
                     std::mem::replace(&mut result, Err(Failure::Save(error)))
                 {
@@ -146,7 +146,8 @@ impl Options {
         result
     }
 
-    /// Prints the report: to standard output, or beside it if that is taken.
+    /// Prints the report: to standard output, or to standard error if a file goes to standard
+    /// output.
     fn print(&self, report: &Report) -> Result<(), Failure> {
         let is_taken = self.files_on_stdout() > 0;
         let style =

@@ -1,5 +1,5 @@
-//! From what was counted to the report: what was achieved, whether that is what was asked, and
-//! whether the client or the server is what it tells of.
+//! Builds the report from the counters: what was achieved, whether that is what was asked, and
+//! whether the client or the server was the limit.
 
 use super::coordinator::{RunResult, WorkerFigures};
 use readyd::loadgen::codec::SHORTEST_TAG;
@@ -63,7 +63,7 @@ pub(super) fn report(
     }
 }
 
-/// What a reader should know of the way in which replies were told apart.
+/// What a reader should know of how replies were matched to requests.
 fn notes(plan: &Plan) -> Vec<String> {
     let shortest = match &plan.workload {
         Workload::Framed(mix) if mix.echo > 0 => mix.sizes.min,
@@ -140,7 +140,7 @@ fn client(
 
 fn steps(plan: &Plan, counters: &Counters) -> Vec<StepResult> {
     let Pace::Rates(steps) = &plan.pace else { return Vec::new() };
-    // Each step ends when the next begins; the last, when the run does.
+    // Each step ends when the next begins. The last step ends with the run.
     let end = plan.until.duration.map_or(Duration::MAX, |length| plan.warmup + length);
     let mut start = Duration::ZERO;
     steps
@@ -150,7 +150,7 @@ fn steps(plan: &Plan, counters: &Counters) -> Vec<StepResult> {
         .map(|(index, (step, counters))| {
             let is_last = index + 1 == steps.len();
             let planned_end = if is_last { end } else { end.min(start + step.duration) };
-            // What belongs to warm-up does not count.
+            // The warm-up does not count.
             let length = planned_end.saturating_sub(start.max(plan.warmup)).as_secs_f64();
             start += step.duration;
             StepResult {
@@ -188,7 +188,7 @@ fn second(start: i64, interval: &Interval) -> Second {
     let at = |quantile| interval.latency.value_at(quantile) as f64 / 1000.0;
     let has_answers = interval.latency.count() > 0;
     Second {
-        // To the millisecond: before the run, seconds begin when it suits the workers.
+        // To the millisecond: before the run, each worker's seconds begin when it was started.
         t_s: (start as f64 / 1e6).round() / 1000.0,
         connections: interval.connections,
         opened: interval.opened,

@@ -1,4 +1,4 @@
-//! From the command line to the plan, and to what the report says was asked.
+//! Makes the plan from the command line, and the part of the report that says what was asked.
 
 use super::options::{CloseName, Options, Service};
 use crate::args::ServerName;
@@ -16,10 +16,10 @@ use std::time::Duration;
 #[cfg(test)]
 mod tests;
 
-/// How long the run is when nobody says.
+/// Length of a run without `--duration`, `--requests` or `--step`.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 
-/// How much of a stream without an end is one answer.
+/// Bytes of an endless stream that count as one answer.
 const CHARGEN_BYTES: usize = 4096;
 
 /// The timeouts of a run, from options that all commands share.
@@ -168,7 +168,7 @@ impl Options {
             (Some(rate), _) => Pace::Rates(vec![Step { rate, duration: Duration::MAX }]),
             (_, Some(every)) => Pace::Herd(every),
             _ if !self.step.is_empty() => {
-                // Warm-up is at the first rate, and no part of its step.
+                // The warm-up runs at the first rate, and its time is no part of the first step.
                 let mut steps = self.step.clone();
                 if let Some(first) = steps.first_mut() {
                     first.duration = first.duration.saturating_add(self.warmup);
@@ -274,8 +274,8 @@ fn usage<T>(what: &str) -> Result<T, Failure> {
     Err(Failure::Usage(what.to_owned()))
 }
 
-/// Of a name's several addresses, such as those of localhost, the first that can be connected to.
-/// Without a choice there is nothing to try: the first connection that a server sees is the load's.
+/// The first address that accepts a connection, of a name with several, such as localhost. A single
+/// address is not tried, so that the first connection a server sees belongs to the load.
 fn first_that_answers(addresses: &[SocketAddr], timeout: Duration) -> Option<SocketAddr> {
     let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, timeout).is_ok();
     match addresses {

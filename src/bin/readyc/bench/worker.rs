@@ -1,4 +1,4 @@
-//! A worker: one process, one thread of load, told what to do on standard input.
+//! A worker: one process with one thread of load. It reads commands from standard input.
 //!
 //! Invariant: a worker outlives neither its coordinator nor its run. When its input ends, so does
 //! it.
@@ -18,7 +18,7 @@ use std::fs;
 use std::io::{self, BufRead, ErrorKind, Read, StdinLock, Write};
 use std::time::Duration;
 
-/// Runs the job that comes on standard input.
+/// Runs the job that it reads from standard input.
 pub(crate) fn run() -> Result<(), Failure> {
     let mut input = io::stdin().lock();
     let mut line = String::new();
@@ -34,7 +34,7 @@ pub(crate) fn run() -> Result<(), Failure> {
 fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
     descriptors::raise_limit();
     let mut reactor = Reactor::new()?;
-    // An interrupt from the keyboard reaches all processes; the coordinator says what it means.
+    // SIGINT from the keyboard reaches all processes. The coordinator decides what follows.
     reactor.watch_signals()?;
     reactor.watch_input(&input)?;
     if job.plan.is_open_loop() {
@@ -53,12 +53,12 @@ fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
     reactor.run(&mut handler)
 }
 
-/// Load, and who steers it.
+/// The load, and the coordinator's commands to it.
 struct WorkerHandler {
-    /// Until it is over.
+    /// `None` once the run is over.
     load: Option<LoadWorker<MioNet>>,
     input: StdinLock<'static>,
-    /// The beginning of a command.
+    /// The beginning of a command whose line is not complete yet.
     unread: Vec<u8>,
     /// From the reactor's clock to the system's monotonic one, in nanoseconds.
     clock_offset: u64,
@@ -68,7 +68,7 @@ struct WorkerHandler {
 }
 
 impl WorkerHandler {
-    /// Reads what has come, and does it.
+    /// Reads the commands that have arrived and carries them out.
     fn on_command(&mut self, now: Moment) {
         let mut chunk = [0; 4096];
         loop {
@@ -141,7 +141,7 @@ impl EventHandler for WorkerHandler {
                     load.stop("the limit of processor time was reached (ulimit -t)", now);
                 }
             }
-            // What a terminal or a service manager sends to all processes is the coordinator's.
+            // A terminal or a service manager signals all processes. The coordinator acts on it.
             Wakeup::Terminate
             | Wakeup::StopAtOnce
             | Wakeup::ChildEnded
@@ -165,7 +165,8 @@ impl EventHandler for WorkerHandler {
     }
 }
 
-/// Without a reader there is nobody left to tell, and the end of input is about to say so.
+/// Writes a message for the coordinator. An error means that the coordinator is gone: the end of
+/// input then ends this worker.
 fn send(message: &Message) {
     if let Ok(mut line) = serde_json::to_vec(message) {
         line.push(b'\n');
@@ -180,11 +181,11 @@ pub(super) fn monotonic_nanos() -> u64 {
     now.as_nanos() as u64
 }
 
-/// How this process fared with the scheduler, so far or in a time.
+/// Processor time and waiting time of this process, so far or of a part of the run.
 #[derive(Clone, Copy, Default)]
 struct CpuTimes {
     running: Duration,
-    /// Ready to run, while others had the processor.
+    /// Ready to run while other processes had the processor.
     waiting: Duration,
 }
 

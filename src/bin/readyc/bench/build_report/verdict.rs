@@ -1,4 +1,4 @@
-//! Whether the result is what was asked, and whose limits it tells of.
+//! Whether the result is what was asked, and whether the client was the bottleneck.
 
 use readyd::counted::counted;
 use readyd::loadgen::Counters;
@@ -6,18 +6,20 @@ use readyd::loadgen::plan::{Pace, Plan, Workload};
 use readyd::loadgen::report::{Achieved, Asked, ByErrno};
 use std::time::Duration;
 
-/// A worker that uses more of a processor than this has nothing left to give.
+/// A worker that uses a larger share of a processor than this counts as saturated.
 const FULL: f64 = 0.95;
 
 /// Share of the requests with a free connection that may be sent late before the schedule counts
 /// as not kept.
 const TOLERATED_LATE: f64 = 0.01;
 
-/// So much of the run a worker may be kept from its work, and so much it may wait for a processor.
+/// Share of the run for which a worker may be stalled before the verdict says so.
 const TOLERATED_STALL: f64 = 0.01;
+
+/// Share of the run for which a worker may wait for a processor before the verdict says so.
 const TOLERATED_WAIT: f64 = 0.1;
 
-/// Where the run fell short, a sentence each.
+/// The shortfalls of the run, a sentence each.
 pub(super) fn shortfalls(
     plan: &Plan,
     asked: &Asked,
@@ -84,18 +86,18 @@ fn by_errno(errors: &ByErrno) -> String {
     format!(" ({})", each.join(", "))
 }
 
-/// What the client had to bear.
+/// How busy the client and its machine were.
 #[derive(Clone, Copy)]
 pub(super) struct ClientLoad {
     /// Share of a processor that the busiest worker used.
     pub(super) cpu_share: f64,
     /// How long a worker waited for a processor.
     pub(super) waited: Duration,
-    /// Share of all processors' time that was used, by anybody.
+    /// Share of all processors' time that was used, by all processes.
     pub(super) machine_busy: Option<f64>,
 }
 
-/// Whether the client was the bottleneck, and the sentence that says why or why not.
+/// Whether the client was the bottleneck, and a sentence that says why or why not.
 pub(super) fn client(plan: &Plan, counters: &Counters, load: ClientLoad) -> (bool, String) {
     let used = format!("the busiest worker used {} of a processor", percent(load.cpu_share));
     let is_full = load.machine_busy.is_some_and(|busy| busy >= FULL);

@@ -1,4 +1,4 @@
-//! From words on the command line to a plan.
+//! Plans from command lines.
 
 use super::*;
 use crate::args::{Args, Command};
