@@ -1,14 +1,15 @@
-//! The one source of chance: SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number
-//! generators", 2014). Sixty-four bits of state, so a seed says everything.
+//! The only source of randomness: the pseudorandom number generator SplitMix64 (Steele, Lea, Flood,
+//! "Fast splittable pseudorandom number generators", 2014). Sixty-four bits of state, so a seed
+//! says everything.
 
-/// Dice that fall alike for the same seed.
+/// A pseudorandom number generator. The same seed gives the same numbers.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Prng(u64);
 
-impl Dice {
-    /// Dice that fall as `seed` says.
-    pub fn new(seed: u64) -> Dice {
-        Dice(seed)
+impl Prng {
+    /// A generator that starts from `seed`.
+    pub fn new(seed: u64) -> Prng {
+        Prng(seed)
     }
 
     /// Sixty-four bits.
@@ -27,7 +28,7 @@ impl Dice {
         low + self.below(high - low + 1)
     }
 
-    /// True once in `times` throws.
+    /// True once in `times` calls, on average.
     pub fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

@@ -1,16 +1,16 @@
-//! Where clients live: their addresses, which of them count as one client, and in which ranges they
-//! are. All of it is written down by hand, so that the oracle shares no code with what it checks.
+//! The addresses of clients, which of them count as one client, and in which ranges they are. All is
+//! written by hand, so that the oracle shares no code with the server that it checks.
 
 use readyd::io::address::Peer;
 use readyd::server::access::{AccessRules, ranges};
 use readyd::server::limits::Limits;
-use readyd::testkit::dice::Dice;
 use readyd::testkit::knobs::{Knob, Knobs};
+use readyd::testkit::prng::Prng;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// One of [`HOMES`]: what lives there has that address.
+/// The number of one of [`ADDRESSES`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Home(usize);
+pub(crate) struct ClientAddress(usize);
 
 const fn v4(a: u8, b: u8, c: u8, d: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(a, b, c, d))
@@ -27,7 +27,7 @@ const fn mapped(a: u8, b: u8, c: u8, d: u8) -> IpAddr {
 }
 
 /// Addresses, each with the number of the client that it counts as.
-const HOMES: [(IpAddr, usize); 9] = [
+const ADDRESSES: [(IpAddr, usize); 9] = [
     (v4(198, 51, 100, 1), 0),
     (v4(198, 51, 100, 2), 1),
     (mapped(198, 51, 100, 1), 0),
@@ -39,10 +39,10 @@ const HOMES: [(IpAddr, usize); 9] = [
     (mapped(203, 0, 113, 9), 5),
 ];
 
-/// How many clients that makes.
+/// How many different clients [`ADDRESSES`] has.
 pub(crate) const CLIENTS: usize = 6;
 
-/// Ranges, each with the homes that are in it.
+/// Ranges, each with the numbers of the addresses in it.
 const RANGES: [(&str, &[usize]); 8] = [
     ("198.51.100.0/24", &[0, 1, 2]),
     ("198.51.100.2", &[1]),
@@ -54,12 +54,12 @@ const RANGES: [(&str, &[usize]); 8] = [
     ("::/0", &[3, 4, 5]),
 ];
 
-impl Home {
-    pub(crate) const ALL: [Home; HOMES.len()] = {
-        let mut all = [Home(0); HOMES.len()];
+impl ClientAddress {
+    pub(crate) const ALL: [ClientAddress; ADDRESSES.len()] = {
+        let mut all = [ClientAddress(0); ADDRESSES.len()];
         let mut number = 0;
         while number < all.len() {
-            all[number] = Home(number);
+            all[number] = ClientAddress(number);
             number += 1;
         }
         all
@@ -67,22 +67,22 @@ impl Home {
 
     /// Its address.
     pub(crate) fn ip(self) -> IpAddr {
-        HOMES[self.0].0
+        ADDRESSES[self.0].0
     }
 
-    /// Who lives at `ip`.
-    pub(crate) fn at(ip: IpAddr) -> Home {
-        let number = HOMES.iter().position(|(home, _)| *home == ip);
-        Home(number.expect("all connections are made from homes"))
+    /// The number of the address `ip`.
+    pub(crate) fn at(ip: IpAddr) -> ClientAddress {
+        let number = ADDRESSES.iter().position(|(client_address, _)| *client_address == ip);
+        ClientAddress(number.expect("all connections are made from these addresses"))
     }
 
     /// The client that it counts as, below [`CLIENTS`].
     pub(crate) fn client(self) -> usize {
-        HOMES[self.0].1
+        ADDRESSES[self.0].1
     }
 }
 
-/// Where a client is: all who are simulated come by way of TCP.
+/// The address of a client. All simulated clients use TCP.
 pub(crate) fn address_of(peer: Peer) -> Option<SocketAddr> {
     match peer {
         Peer::Inet(address) => Some(address),
@@ -90,47 +90,51 @@ pub(crate) fn address_of(peer: Peer) -> Option<SocketAddr> {
     }
 }
 
-/// Who there is in a world, and who of them may come.
+/// The addresses of the clients in one world, and which of them the rules allow.
 #[derive(Clone, Debug)]
-pub(crate) struct Neighbourhood {
-    homes: Vec<Home>,
-    welcome: [bool; HOMES.len()],
+pub(crate) struct ClientAddresses {
+    addresses: Vec<ClientAddress>,
+    is_allowed: [bool; ADDRESSES.len()],
 }
 
-impl Default for Neighbourhood {
-    fn default() -> Neighbourhood {
-        Neighbourhood::of_all()
+impl Default for ClientAddresses {
+    fn default() -> ClientAddresses {
+        ClientAddresses::of_all()
     }
 }
 
-impl Neighbourhood {
-    pub(crate) fn of_all() -> Neighbourhood {
-        Neighbourhood { homes: Home::ALL.to_vec(), welcome: [true; HOMES.len()] }
+impl ClientAddresses {
+    pub(crate) fn of_all() -> ClientAddresses {
+        ClientAddresses {
+            addresses: ClientAddress::ALL.to_vec(),
+            is_allowed: [true; ADDRESSES.len()],
+        }
     }
 
-    /// Draws rules and limits on addresses. Where there are some, only a few addresses are lived
-    /// at, so that they matter.
+    /// Draws rules and limits on addresses. A world with such rules or limits has only a few
+    /// addresses, so that they matter.
     pub(crate) fn draw(
         knobs: Knobs,
         limits: &mut Limits,
         crowd: usize,
-        dice: &mut Dice,
-    ) -> Neighbourhood {
-        let mut all = Neighbourhood::of_all();
+        prng: &mut Prng,
+    ) -> ClientAddresses {
+        let mut all = ClientAddresses::of_all();
         let matters = [Knob::AddressLimit, Knob::AddressRate, Knob::AccessLists];
         if matters.iter().any(|&knob| knobs.has(knob)) {
-            all.homes = (0..dice.between(1, 4)).map(|_| dice.pick(&Home::ALL)).collect();
+            all.addresses =
+                (0..prng.between(1, 4)).map(|_| prng.pick(&ClientAddress::ALL)).collect();
         }
         if knobs.has(Knob::AddressLimit) {
-            limits.max_connections_per_address = Some(dice.between(1, 3));
+            limits.max_connections_per_address = Some(prng.between(1, 3));
         }
         if knobs.has(Knob::AddressRate) {
             // Large crowds that come one a second would come for minutes.
             let rates: &[u32] = if crowd > 40 { &[10, 20, 25] } else { &[1, 2, 3, 4, 5] };
-            limits.accept_rate_per_address = Some(dice.pick(rates));
+            limits.accept_rate_per_address = Some(prng.pick(rates));
         }
         if knobs.has(Knob::AccessLists) {
-            let mut some = |most| (0..dice.below(most)).map(|_| dice.pick(&RANGES)).collect();
+            let mut some = |most| (0..prng.below(most)).map(|_| prng.pick(&RANGES)).collect();
             let (allow, deny): (Vec<_>, Vec<_>) = (some(4), some(3));
             all.set_rules(&allow, &deny, limits);
         }
@@ -151,19 +155,19 @@ impl Neighbourhood {
             }
         };
         limits.access = AccessRules { allow: parsed(allow), deny: parsed(deny) };
-        for (number, welcome) in self.welcome.iter_mut().enumerate() {
+        for (number, is_allowed) in self.is_allowed.iter_mut().enumerate() {
             let is_in =
-                |list: &[(&str, &[usize])]| list.iter().any(|(_, homes)| homes.contains(&number));
-            *welcome = (allow.is_empty() || is_in(allow)) && !is_in(deny);
+                |list: &[(&str, &[usize])]| list.iter().any(|(_, inside)| inside.contains(&number));
+            *is_allowed = (allow.is_empty() || is_in(allow)) && !is_in(deny);
         }
     }
 
-    pub(crate) fn pick(&self, dice: &mut Dice) -> Home {
-        dice.pick(&self.homes)
+    pub(crate) fn pick(&self, prng: &mut Prng) -> ClientAddress {
+        prng.pick(&self.addresses)
     }
 
-    /// Whether the rules let that home in.
-    pub(crate) fn welcomes(&self, home: Home) -> bool {
-        self.welcome[home.0]
+    /// Whether the rules allow that address.
+    pub(crate) fn allows(&self, client_address: ClientAddress) -> bool {
+        self.is_allowed[client_address.0]
     }
 }

@@ -1,7 +1,7 @@
-//! Who should have been let in: the rules and limits on addresses once more, as naive as can be. It
-//! follows the server's calls, in the order in which they were made.
+//! A naive reference for admission: which clients the rules and limits on addresses should let in.
+//! It follows the server's calls in their order.
 
-use crate::homes::{CLIENTS, Home, Neighbourhood};
+use crate::addresses::{CLIENTS, ClientAddress, ClientAddresses};
 use readyd::io::clock::Moment;
 use readyd::server::Server;
 use readyd::server::limits::Limits;
@@ -19,10 +19,10 @@ enum Refusal {
     TooFast,
 }
 
-/// Of a second, the parts in which allowances are counted.
+/// Allowances are counted in these parts of a second.
 const PARTS: u128 = 1_000_000_000;
 
-/// What a client may still have of its rate: full after a second without a connection.
+/// What is left of a client's rate. It is full after a second without a connection.
 #[derive(Clone, Copy, Debug)]
 struct Allowance {
     /// Connections that may come at once, times [`PARTS`].
@@ -30,27 +30,28 @@ struct Allowance {
     at: Moment,
 }
 
-/// What is known of all clients.
+/// What the reference knows of all clients.
 #[derive(Debug, Default)]
-pub(crate) struct Doorman {
-    neighbourhood: Neighbourhood,
+pub(crate) struct AdmissionReference {
+    client_addresses: ClientAddresses,
     /// Connections of each client.
     open: [usize; CLIENTS],
     allowances: [Option<Allowance>; CLIENTS],
     inside: BTreeSet<usize>,
-    /// Who stands in the door, and what should become of it.
-    at_door: Option<(usize, Result<(), Refusal>)>,
+    /// The connection that is accepted but neither registered nor closed, and what the server should
+    /// do with it.
+    pending: Option<(usize, Result<(), Refusal>)>,
     refused: [u64; 3],
 }
 
-impl Doorman {
-    pub(crate) fn new(neighbourhood: Neighbourhood) -> Doorman {
-        Doorman { neighbourhood, ..Doorman::default() }
+impl AdmissionReference {
+    pub(crate) fn new(client_addresses: ClientAddresses) -> AdmissionReference {
+        AdmissionReference { client_addresses, ..AdmissionReference::default() }
     }
 
     /// # Errors
     ///
-    /// Who was let in or turned away and should not have been; or what was counted wrongly.
+    /// Which connection was let in or turned away wrongly, or which counter is wrong.
     pub(crate) fn follow(
         &mut self,
         kernel: &mut Kernel,
@@ -59,9 +60,9 @@ impl Doorman {
     ) -> Result<(), String> {
         for (now, passage) in std::mem::take(&mut kernel.passages) {
             self.see(passage, now, kernel, limits)
-                .map_err(|what| format!("at the door, {passage:?}: {what}"))?;
+                .map_err(|what| format!("at admission, {passage:?}: {what}"))?;
         }
-        ensure(self.at_door.is_none(), "someone was left standing there")?;
+        ensure(self.pending.is_none(), "an accepted connection was neither registered nor closed")?;
         self.compare(server, limits)
     }
 
@@ -74,26 +75,26 @@ impl Doorman {
     ) -> Result<(), String> {
         match passage {
             Passage::Accepted(link) => {
-                let verdict = self.judge(kernel, link, now, limits);
-                let before = self.at_door.replace((link, verdict));
-                ensure(before.is_none(), "the one before was left standing there")
+                let verdict = self.decide(kernel, link, now, limits);
+                let before = self.pending.replace((link, verdict));
+                ensure(before.is_none(), "the connection before was neither registered nor closed")
             }
             Passage::Registered(link) | Passage::CannotRegister(link) => {
-                match self.at_door.take() {
+                match self.pending.take() {
                     Some((other, Ok(()))) if other == link => {}
                     other => return Err(format!("that was for {other:?}")),
                 }
                 if let Passage::Registered(_) = passage {
-                    self.open[Home::at(kernel.facts[link].source).client()] += 1;
+                    self.open[ClientAddress::at(kernel.facts[link].source).client()] += 1;
                     self.inside.insert(link);
                 }
                 Ok(())
             }
             Passage::Closed(link) if self.inside.remove(&link) => {
-                self.open[Home::at(kernel.facts[link].source).client()] -= 1;
+                self.open[ClientAddress::at(kernel.facts[link].source).client()] -= 1;
                 Ok(())
             }
-            Passage::Closed(link) => match self.at_door.take_if(|(other, _)| *other == link) {
+            Passage::Closed(link) => match self.pending.take_if(|(other, _)| *other == link) {
                 Some((_, Err(refusal))) => self.turned_away(kernel, link, refusal),
                 Some((_, Ok(()))) => Err("it was turned away without a reason".to_owned()),
                 None => Ok(()),
@@ -101,18 +102,18 @@ impl Doorman {
         }
     }
 
-    fn judge(
+    fn decide(
         &mut self,
         kernel: &Kernel,
         link: usize,
         now: Moment,
         limits: &Limits,
     ) -> Result<(), Refusal> {
-        let home = Home::at(kernel.facts[link].source);
-        if !self.neighbourhood.welcomes(home) {
+        let client_address = ClientAddress::at(kernel.facts[link].source);
+        if !self.client_addresses.allows(client_address) {
             return Err(Refusal::Denied);
         }
-        let client = home.client();
+        let client = client_address.client();
         if limits.max_connections_per_address.is_some_and(|most| self.open[client] >= most) {
             return Err(Refusal::TooMany);
         }

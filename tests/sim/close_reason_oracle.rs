@@ -1,4 +1,4 @@
-//! Whether a connection was closed for a reason that it had.
+//! An oracle for close reasons: whether a connection was closed for a reason that it had.
 
 use crate::model::{Kind, Scene};
 use crate::watch::Watch;
@@ -7,8 +7,8 @@ use readyd::io::clock::Moment;
 use readyd::server::close::CloseReason;
 use readyd::testkit::facts::Facts;
 
-/// The evidence on one connection.
-pub(crate) struct Court<'a> {
+/// What is known of one closed connection.
+pub(crate) struct CloseEvidence<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) watch: &'a Watch,
     pub(crate) scene: &'a Scene<'a>,
@@ -17,7 +17,7 @@ pub(crate) struct Court<'a> {
     pub(crate) may_shed: bool,
 }
 
-impl Court<'_> {
+impl CloseEvidence<'_> {
     /// # Errors
     ///
     /// Why the connection cannot have ended for `reason`. `stops` is whether the server may close

@@ -101,10 +101,11 @@ impl World {
     fn check_victim(&self, finished: &Finished<Asker>) -> Result<(), String> {
         let Finished { conversation, result } = finished;
         let Some(link) = conversation.local.and_then(link_of) else { return Ok(()) };
-        let Some(&fate) = self.rogues.fates.get(&link) else { return Ok(()) };
-        ensure(crate::rogues::may_end(fate, result, conversation.bodies.len()), || {
-            format!("a session with a server that does {fate:?} ended with {result:?}")
-        })
+        let Some(&behaviour) = self.hostile_servers.behaviours.get(&link) else { return Ok(()) };
+        ensure(
+            crate::hostile_servers::may_end(behaviour, result, conversation.bodies.len()),
+            || format!("a session with a server that does {behaviour:?} ended with {result:?}"),
+        )
     }
 }
 

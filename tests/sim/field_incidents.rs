@@ -1,7 +1,7 @@
-//! The faults by which real systems fell, a test each. The oracle looks on in all of them: here
-//! stands what has to happen besides.
+//! Faults that broke real systems, a test each. The oracle checks every turn of them as well: the
+//! tests add what else has to happen.
 
-use crate::homes::Home;
+use crate::addresses::ClientAddress;
 use crate::model::Kind;
 use crate::peers::{Ending, MINUTE, Peer, Plan, Reading, Writing};
 use crate::setup::{Action, Setup};
@@ -13,7 +13,7 @@ use readyd::testkit::faults::Call;
 use readyd::testkit::knobs::{Knob, Knobs};
 use std::time::Duration;
 
-/// Worlds in which chance has a part are tried with so many seeds.
+/// A world that depends on chance is tried with these seeds.
 const SEEDS: std::ops::Range<u64> = 0..20;
 
 fn asker() -> Plan {
@@ -292,8 +292,8 @@ fn sim_fault_20_memory_of_all_connections() {
 
 /// Twelve from one address and three from another, all of which come again until they are let in.
 fn crowd_of_two_addresses(limit: impl Fn(&mut Limits)) -> Vec<World> {
-    let near = Plan { home: Home::ALL[3], ..asker() };
-    let far = Plan { home: Home::ALL[6], ..asker() };
+    let near = Plan { client_address: ClientAddress::ALL[3], ..asker() };
+    let far = Plan { client_address: ClientAddress::ALL[6], ..asker() };
     let mut crowd = world_of([vec![near; 12], vec![far; 3]].concat());
     limit(&mut crowd.limits);
     SEEDS.map(|seed| run(Setup { seed, ..crowd.clone() })).collect()

@@ -1,14 +1,14 @@
-//! Servers that mean no good, for the client under test to speak with.
+//! Hostile servers, for the client under test to connect to.
 
 use crate::wire::frame;
 use readyd::client::SessionError;
-use readyd::testkit::dice::Dice;
 use readyd::testkit::kernel::Kernel;
+use readyd::testkit::prng::Prng;
 use std::collections::BTreeMap;
 
-/// What a rogue does.
+/// What a hostile server does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum Behaviour {
     /// Answers every frame with a frame: for comparison.
     Answer,
     Garbage,
@@ -23,40 +23,45 @@ pub(crate) enum Fate {
     Babble,
 }
 
-const FATES: [Fate; 8] = [
-    Fate::Answer,
-    Fate::Garbage,
-    Fate::Giant,
-    Fate::HalfAnswer,
-    Fate::Reset,
-    Fate::Silent,
-    Fate::Close,
-    Fate::Babble,
+const BEHAVIOURS: [Behaviour; 8] = [
+    Behaviour::Answer,
+    Behaviour::Garbage,
+    Behaviour::Giant,
+    Behaviour::HalfAnswer,
+    Behaviour::Reset,
+    Behaviour::Silent,
+    Behaviour::Close,
+    Behaviour::Babble,
 ];
 
 #[derive(Debug)]
-struct Rogue {
+struct HostileServer {
     end: usize,
-    fate: Fate,
+    behaviour: Behaviour,
     received: Vec<u8>,
     unsent: Vec<u8>,
     has_spoken: bool,
     is_closed: bool,
 }
 
-/// All of them, behind one listener.
+/// All hostile servers, behind one listener.
 #[derive(Debug)]
-pub(crate) struct Rogues {
+pub(crate) struct HostileServers {
     listener: usize,
-    rogues: Vec<Rogue>,
+    servers: Vec<HostileServer>,
     is_calm: bool,
     /// By connection.
-    pub(crate) fates: BTreeMap<usize, Fate>,
+    pub(crate) behaviours: BTreeMap<usize, Behaviour>,
 }
 
-impl Rogues {
-    pub(crate) fn new(listener: usize) -> Rogues {
-        Rogues { listener, rogues: Vec::new(), is_calm: false, fates: BTreeMap::new() }
+impl HostileServers {
+    pub(crate) fn new(listener: usize) -> HostileServers {
+        HostileServers {
+            listener,
+            servers: Vec::new(),
+            is_calm: false,
+            behaviours: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn calm_down(&mut self) {
@@ -65,18 +70,18 @@ impl Rogues {
 
     /// Whether none of them is connected.
     pub(crate) fn are_done(&self) -> bool {
-        self.rogues.is_empty()
+        self.servers.is_empty()
     }
 
     /// Does what can be done at once. Tells whether anything was.
     pub(crate) fn act(&mut self, kernel: &mut Kernel) -> bool {
         let mut acted = false;
         while let Ok(end) = kernel.accept(self.listener) {
-            let fate = Dice::new(kernel.dice.next_u64()).pick(&FATES);
-            self.fates.insert(end / 2, fate);
-            self.rogues.push(Rogue {
+            let behaviour = Prng::new(kernel.prng.next_u64()).pick(&BEHAVIOURS);
+            self.behaviours.insert(end / 2, behaviour);
+            self.servers.push(HostileServer {
                 end,
-                fate,
+                behaviour,
                 received: Vec::new(),
                 unsent: Vec::new(),
                 has_spoken: false,
@@ -84,15 +89,15 @@ impl Rogues {
             });
             acted = true;
         }
-        for rogue in &mut self.rogues {
-            acted |= rogue.act(kernel, self.is_calm);
+        for server in &mut self.servers {
+            acted |= server.act(kernel, self.is_calm);
         }
-        self.rogues.retain(|rogue| !rogue.is_closed);
+        self.servers.retain(|server| !server.is_closed);
         acted
     }
 }
 
-impl Rogue {
+impl HostileServer {
     fn act(&mut self, kernel: &mut Kernel, is_calm: bool) -> bool {
         let mut bytes = vec![0; 4096];
         let mut acted = false;
@@ -108,21 +113,23 @@ impl Rogue {
         if !self.received.is_empty() && !self.has_spoken {
             self.has_spoken = true;
             acted = true;
-            match self.fate {
-                Fate::Garbage => self.unsent = b"HTTP/1.1 400 Bad Request\r\n".to_vec(),
-                Fate::Giant => self.unsent = format!("{:<64}", "9".repeat(30)).into_bytes(),
-                Fate::HalfAnswer => self.unsent = frame(b"half of it")[..69].to_vec(),
-                Fate::Babble => self.unsent = [frame(b"one"), frame(b"two")].concat().repeat(9),
-                Fate::Reset => {
+            match self.behaviour {
+                Behaviour::Garbage => self.unsent = b"HTTP/1.1 400 Bad Request\r\n".to_vec(),
+                Behaviour::Giant => self.unsent = format!("{:<64}", "9".repeat(30)).into_bytes(),
+                Behaviour::HalfAnswer => self.unsent = frame(b"half of it")[..69].to_vec(),
+                Behaviour::Babble => {
+                    self.unsent = [frame(b"one"), frame(b"two")].concat().repeat(9)
+                }
+                Behaviour::Reset => {
                     kernel.abort(self.end);
                     self.is_closed = true;
                     return true;
                 }
-                Fate::Close => return self.close(kernel),
-                Fate::Answer | Fate::Silent => {}
+                Behaviour::Close => return self.close(kernel),
+                Behaviour::Answer | Behaviour::Silent => {}
             }
         }
-        if self.fate == Fate::Answer {
+        if self.behaviour == Behaviour::Answer {
             acted |= self.answer();
         }
         if !self.unsent.is_empty()
@@ -131,8 +138,9 @@ impl Rogue {
             self.unsent.drain(..count);
             acted |= count > 0;
         }
-        let is_over = self.fate == Fate::HalfAnswer && self.has_spoken && self.unsent.is_empty();
-        if is_over || (is_calm && self.fate != Fate::Answer && self.unsent.is_empty()) {
+        let is_over =
+            self.behaviour == Behaviour::HalfAnswer && self.has_spoken && self.unsent.is_empty();
+        if is_over || (is_calm && self.behaviour != Behaviour::Answer && self.unsent.is_empty()) {
             return self.close(kernel);
         }
         acted
@@ -154,12 +162,16 @@ impl Rogue {
     }
 }
 
-/// Whether a session with a rogue may end so.
-pub(crate) fn may_end(fate: Fate, result: &Result<(), SessionError>, asked: usize) -> bool {
+/// Whether a session with a hostile server may end with this result.
+pub(crate) fn may_end(
+    behaviour: Behaviour,
+    result: &Result<(), SessionError>,
+    asked: usize,
+) -> bool {
     match result {
-        Ok(()) => asked == 0 || matches!(fate, Fate::Answer | Fate::Babble),
-        Err(SessionError::BadAnswer(_)) => fate == Fate::Garbage,
-        Err(SessionError::OverLimit { .. }) => fate == Fate::Giant,
+        Ok(()) => asked == 0 || matches!(behaviour, Behaviour::Answer | Behaviour::Babble),
+        Err(SessionError::BadAnswer(_)) => behaviour == Behaviour::Garbage,
+        Err(SessionError::OverLimit { .. }) => behaviour == Behaviour::Giant,
         Err(SessionError::ClosedEarly { .. } | SessionError::Broken(_)) => true,
         Err(SessionError::AnswerTimeout(_)) => true,
         Err(_) => false,

@@ -1,5 +1,5 @@
-//! The memory that connections hold: that the server's sum of it is right and within its limit, and
-//! who had to go when it was not.
+//! An oracle for the memory that connections hold: the server's sum is right and within the limit,
+//! and the right connections were shed when it was not.
 
 use crate::model::Kind;
 use crate::watch::Watch;
@@ -34,28 +34,28 @@ impl Held {
     }
 }
 
-/// What is known besides of a turn that is over.
+/// What else is known of a turn that is over.
 #[derive(Clone, Copy)]
-pub(crate) struct Books<'a> {
+pub(crate) struct TurnRecord<'a> {
     pub(crate) kernel: &'a Kernel,
     pub(crate) watches: &'a [Option<Watch>],
     pub(crate) limits: &'a Limits,
 }
 
-/// What all connections held, by connection, after the turn before and after this one.
+/// What each connection held after the turn before and after this one.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct MemoryOracle {
     before: BTreeMap<usize, Held>,
     after: BTreeMap<usize, Held>,
 }
 
-impl Ledger {
+impl MemoryOracle {
     /// A turn is over: what was held after it is before the next.
-    pub(crate) fn turn_page(&mut self) {
+    pub(crate) fn next_turn(&mut self) {
         self.before = std::mem::take(&mut self.after);
     }
 
-    pub(crate) fn enter(&mut self, kernel: &Kernel, link: usize, audited: &ConnectionSnapshot) {
+    pub(crate) fn record(&mut self, kernel: &Kernel, link: usize, audited: &ConnectionSnapshot) {
         let (input, output) = (audited.input_heap, audited.output_heap);
         let facts = &kernel.facts[link];
         self.after.insert(link, Held { input, output, read: facts.read, sent: facts.sent });
@@ -67,7 +67,7 @@ impl Ledger {
     /// # Errors
     ///
     /// What does not add up.
-    pub(crate) fn balance(&self, counted: u64, limits: &Limits) -> Result<(), String> {
+    pub(crate) fn check_sum(&self, counted: u64, limits: &Limits) -> Result<(), String> {
         let sum: usize = self.after.values().map(|held| held.sum()).sum();
         if counted != sum as u64 {
             return Err(format!("{sum} bytes are buffered, {counted} are counted"));
@@ -79,7 +79,7 @@ impl Ledger {
     }
 
     /// Whether all connections together can have held more than they may during this turn, at most.
-    pub(crate) fn can_have_exceeded(&self, scene: &Books<'_>) -> bool {
+    pub(crate) fn can_have_exceeded(&self, scene: &TurnRecord<'_>) -> bool {
         self.most_held(scene, |_| true) > scene.limits.memory_limit
     }
 
@@ -88,7 +88,7 @@ impl Ledger {
     /// # Errors
     ///
     /// Why it should not have gone, or not yet.
-    pub(crate) fn check_shed(&self, link: usize, scene: &Books<'_>) -> Result<(), String> {
+    pub(crate) fn check_shed(&self, link: usize, scene: &TurnRecord<'_>) -> Result<(), String> {
         self.check_newest(scene.kernel, link)?;
         let shed = scene.kernel.facts[link].ended_at;
         let was_there = |facts: &Facts| {
@@ -103,7 +103,7 @@ impl Ledger {
     }
 
     /// The most that those connections together can have held at any time of this turn.
-    fn most_held(&self, scene: &Books<'_>, counts: impl Fn(&Facts) -> bool) -> usize {
+    fn most_held(&self, scene: &TurnRecord<'_>, counts: impl Fn(&Facts) -> bool) -> usize {
         let kernel = scene.kernel;
         let moved = (0..kernel.facts.len()).filter(|&link| kernel.has_moved(link));
         let links: BTreeSet<usize> = self.before.keys().copied().chain(moved).collect();

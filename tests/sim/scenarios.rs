@@ -1,6 +1,6 @@
 //! Small worlds that are written down: what they show should go right whatever one call fails with.
 
-use crate::homes::Home;
+use crate::addresses::ClientAddress;
 use crate::model::Kind;
 use crate::peers::{Ending, Plan, Reading, Writing};
 use crate::setup::{Action, Setup};
@@ -125,7 +125,7 @@ fn served_at_once() -> Setup {
 /// Three come from one address at once, and one from another.
 fn crowd() -> Setup {
     let asker = Plan::new(Kind::Framed, frames(&["ECHO one", "ECHO two"]));
-    let neighbour = Plan { home: Home::ALL[5], ..asker.clone() };
+    let neighbour = Plan { client_address: ClientAddress::ALL[5], ..asker.clone() };
     world_of(vec![asker.clone(), asker.clone(), asker, neighbour])
 }
 

@@ -1,12 +1,12 @@
 //! A world: the real server, the real client and scripted peers on one simulated kernel, stepped
 //! one after the other in virtual time.
 
-use crate::homes::Home;
+use crate::addresses::ClientAddress;
+use crate::hostile_servers::HostileServers;
 use crate::log_tap;
 use crate::model::Kind;
 use crate::oracle::{Oracle, TurnDone};
 use crate::peers::Peer;
-use crate::rogues::Rogues;
 use crate::sessions::Asker;
 use crate::setup::{PoolSetup, Setup};
 use crate::tables;
@@ -16,10 +16,10 @@ use readyd::handlers::{Options, Service};
 use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl};
 use readyd::server::Server;
-use readyd::testkit::dice::{Dice, mix};
 use readyd::testkit::kernel::Kernel;
 use readyd::testkit::knobs::Knob;
 use readyd::testkit::net::{SimListener, SimNet};
+use readyd::testkit::prng::{Prng, mix};
 use readyd::testkit::sockets::Owner;
 use readyd::testkit::trace::{Outcome, What};
 use std::cell::RefCell;
@@ -74,9 +74,9 @@ pub(crate) struct World {
     pub(crate) pools: Vec<SessionPool<SimNet, Asker>>,
     pool_loops: Vec<Loop>,
     pub(crate) peers: Vec<Peer>,
-    pub(crate) rogues: Rogues,
+    pub(crate) hostile_servers: HostileServers,
     pub(crate) oracle: Oracle,
-    dice: Dice,
+    prng: Prng,
     drained_at: Option<Moment>,
     is_calm: bool,
     spins: u32,
@@ -99,19 +99,22 @@ impl World {
     pub(crate) fn new(setup: Setup) -> World {
         log_tap::install();
         let seed = mix(setup.seed);
-        let mut kernel = Kernel::new(Dice::new(mix(seed ^ 1)), setup.knobs, setup.window);
+        let mut kernel = Kernel::new(Prng::new(mix(seed ^ 1)), setup.knobs, setup.window);
         kernel.linger = setup.limits.linger_timeout;
         kernel.connect_timeout = setup.pool.limits.session.connect_timeout;
         kernel.descriptor_limit = setup.descriptor_limit;
         kernel.faults.injection = setup.injection;
         kernel.faults.keep_calls = true;
         let kernel = Rc::new(RefCell::new(kernel));
-        let net =
-            |owner, home: Home| SimNet { kernel: Rc::clone(&kernel), owner, source: home.ip() };
+        let net = |owner, client_address: ClientAddress| SimNet {
+            kernel: Rc::clone(&kernel),
+            owner,
+            source: client_address.ip(),
+        };
         let now = kernel.borrow().now;
         let limits = setup.limits.clone();
         let dates = DateCache::utc();
-        let net_of_server = net(Owner::Server, Home::default());
+        let net_of_server = net(Owner::Server, ClientAddress::default());
         let mut server = Server::new(net_of_server, limits, tables::table(0), dates, now);
         for service in SERVICES {
             server.listen(SimListener::new(&kernel), service).expect("listeners have no faults");
@@ -123,7 +126,7 @@ impl World {
                 .iter()
                 .map(|(bodies, depth)| Asker::new(bodies.clone(), *depth));
             SessionPool::new(
-                net(owner, setup.home),
+                net(owner, setup.client_address),
                 setup.addresses.clone(),
                 setup.limits,
                 conversations,
@@ -136,9 +139,9 @@ impl World {
             server,
             server_loop: Loop::new(Owner::Server),
             peers: setup.peers.iter().cloned().map(Peer::new).collect(),
-            rogues: Rogues::new(Kind::ALL.len()),
-            oracle: Oracle::new(&setup.limits, setup.neighbourhood.clone()),
-            dice: Dice::new(mix(seed ^ 2)),
+            hostile_servers: HostileServers::new(Kind::ALL.len()),
+            oracle: Oracle::new(&setup.limits, setup.client_addresses.clone()),
+            prng: Prng::new(mix(seed ^ 2)),
             kernel,
             setup,
             drained_at: None,
@@ -187,7 +190,7 @@ impl World {
         server
             && self.peers.iter().all(Peer::is_done)
             && self.pool_loops.iter().all(Loop::has_stopped)
-            && self.rogues.are_done()
+            && self.hostile_servers.are_done()
             && self.kernel.borrow().is_quiet()
     }
 
@@ -223,7 +226,7 @@ impl World {
         self.is_calm = true;
         self.kernel.borrow_mut().calm_down();
         self.peers.iter_mut().for_each(Peer::calm_down);
-        self.rogues.calm_down();
+        self.hostile_servers.calm_down();
     }
 
     /// One step: some of all that can happen.
@@ -232,7 +235,7 @@ impl World {
     ///
     /// The first violation.
     pub(crate) fn step(&mut self) -> Result<(), String> {
-        let passed = Duration::from_micros(self.dice.below(100) as u64);
+        let passed = Duration::from_micros(self.prng.below(100) as u64);
         {
             let kernel = &mut *self.kernel.borrow_mut();
             kernel.trace.step += 1;
@@ -265,12 +268,12 @@ impl World {
     }
 
     fn let_peers_act(&mut self) -> bool {
-        let mut is_active = self.rogues.act(&mut self.kernel.borrow_mut());
+        let mut is_active = self.hostile_servers.act(&mut self.kernel.borrow_mut());
         if self.peers.is_empty() {
             return is_active;
         }
-        for _ in 0..self.dice.between(1, 4) {
-            let number = self.dice.below(self.peers.len());
+        for _ in 0..self.prng.between(1, 4) {
+            let number = self.prng.below(self.peers.len());
             if self.peers[number].act(&mut self.kernel.borrow_mut()) {
                 self.kernel.borrow_mut().operations += 1;
                 is_active = true;
@@ -282,7 +285,7 @@ impl World {
     /// Whether any peer at all can do something.
     fn sweep(&mut self) -> bool {
         let kernel = &mut *self.kernel.borrow_mut();
-        let acted = self.rogues.act(kernel);
+        let acted = self.hostile_servers.act(kernel);
         self.peers.iter_mut().fold(acted, |acted, peer| peer.act(kernel) || acted)
     }
 
@@ -290,14 +293,14 @@ impl World {
     fn poll(
         kernel: &RefCell<Kernel>,
         each: &Loop,
-        dice: &mut Dice,
+        prng: &mut Prng,
     ) -> Option<Vec<(readyd::io::token::Token, readyd::io::readiness::Readiness)>> {
         let kernel = &mut *kernel.borrow_mut();
         if each.has_stopped() {
             return None;
         }
         let is_due = each.is_due(kernel.now);
-        let is_interrupted = kernel.has(Knob::InterruptedPolls) && dice.one_in(5);
+        let is_interrupted = kernel.has(Knob::InterruptedPolls) && prng.one_in(5);
         if !is_due && !is_interrupted && !kernel.has_news(each.owner) {
             return None;
         }
@@ -310,7 +313,7 @@ impl World {
     }
 
     fn turn_server(&mut self) -> Result<bool, String> {
-        let Some(events) = World::poll(&self.kernel, &self.server_loop, &mut self.dice) else {
+        let Some(events) = World::poll(&self.kernel, &self.server_loop, &mut self.prng) else {
             return Ok(false);
         };
         let now = self.now();
@@ -361,7 +364,7 @@ impl World {
 
     fn turn_pool(&mut self, number: usize) -> Result<bool, String> {
         let (pool, each) = (&mut self.pools[number], &mut self.pool_loops[number]);
-        let Some(events) = World::poll(&self.kernel, each, &mut self.dice) else {
+        let Some(events) = World::poll(&self.kernel, each, &mut self.prng) else {
             return Ok(false);
         };
         let now = self.kernel.borrow().now;
@@ -394,8 +397,8 @@ impl World {
         });
         let peers = self.peers.iter().filter_map(|peer| peer.wakes_at(now));
         let next = wakeups.chain(peers).min();
-        let late = match self.kernel.borrow().has(Knob::ClockLeaps) && self.dice.one_in(4) {
-            true => Duration::from_millis(self.dice.below(100_000) as u64),
+        let late = match self.kernel.borrow().has(Knob::ClockLeaps) && self.prng.one_in(4) {
+            true => Duration::from_millis(self.prng.below(100_000) as u64),
             false => Duration::ZERO,
         };
         match next {

@@ -6,11 +6,11 @@ use crate::input::{self, Portions};
 use crate::reference::{self, Rest};
 use arbitrary::{Arbitrary, Unstructured};
 use readyd::client::session::{SessionLimits, Step, Turn};
-use readyd::client::{Expect, Conversation, Session, SessionError, NextAction, Writer};
+use readyd::client::{Conversation, Expect, NextAction, Session, SessionError, Writer};
 use readyd::io::clock::{Moment, WallTime};
+use readyd::io::host::WallClock;
 use readyd::protocol::frame::FrameError;
 use readyd::protocol::framing::Framing;
-use readyd::io::host::WallClock;
 use std::net::{Ipv4Addr, SocketAddr};
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -74,7 +74,11 @@ pub(super) fn check(data: &[u8]) {
 }
 
 /// The answers in `stream`, after which comes FIN, and how the session ends.
-fn expected(conversation: &Recital, limits: &SessionLimits, mut stream: &[u8]) -> (Vec<Vec<u8>>, Ending) {
+fn expected(
+    conversation: &Recital,
+    limits: &SessionLimits,
+    mut stream: &[u8],
+) -> (Vec<Vec<u8>>, Ending) {
     let mut heard = Vec::new();
     for awaited in &conversation.awaited {
         let (framing, header, end) = match *awaited {
@@ -94,7 +98,8 @@ fn expected(conversation: &Recital, limits: &SessionLimits, mut stream: &[u8]) -
         let (requests, rest) = reference::requests(framing, stream);
         match (requests.first(), rest) {
             (Some(answer), _) => {
-                let cr = usize::from(answer.envelope == readyd::protocol::framing::ReplyFraming::CrLf);
+                let cr =
+                    usize::from(answer.envelope == readyd::protocol::framing::ReplyFraming::CrLf);
                 stream = &stream[header + answer.body.len() + cr + end..];
                 heard.push(answer.body.to_vec());
             }
@@ -136,7 +141,9 @@ impl Recital {
     }
 
     fn next(&self) -> NextAction {
-        self.awaited.get(self.heard.len()).map_or(NextAction::Finish, |&expect| NextAction::Await(expect))
+        self.awaited
+            .get(self.heard.len())
+            .map_or(NextAction::Finish, |&expect| NextAction::Await(expect))
     }
 }
 

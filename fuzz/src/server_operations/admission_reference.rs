@@ -1,10 +1,10 @@
-//! Who is to be let in, worked out apart: rules bit by bit, connections counted by looking at each, and a
-//! rate as a bucket that fills with time.
+//! A naive reference for admission: rules are checked bit by bit, connections are counted by looking at
+//! each, and a rate is a bucket that fills with time.
 
 use crate::naive_range::NaiveRange;
 use arbitrary::Arbitrary;
-use readyd::server::access::{self, AccessRules, Cidr};
 use readyd::io::clock::Moment;
+use readyd::server::access::{self, AccessRules, Cidr};
 use readyd::server::limits::Limits;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -63,7 +63,7 @@ const RANGES: [&str; 9] = [
     "2001:db8:0:1::/64,10.0.0.0/31",
 ];
 
-/// One of the ranges, or some of them; to the server, and to the doorman.
+/// One of the ranges, or some of them; for the server and for the reference.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub(super) struct Ranges(u8);
 
@@ -76,7 +76,7 @@ impl Ranges {
         access::ranges(self.text()).expect("ranges without fault")
     }
 
-    fn for_doorman(self) -> Vec<NaiveRange> {
+    fn for_reference(self) -> Vec<NaiveRange> {
         let read = |range| NaiveRange::read(range).expect("a range without fault");
         self.text().split(',').map(read).collect()
     }
@@ -98,7 +98,7 @@ impl Rules {
     }
 
     fn admit(self, ip: IpAddr) -> bool {
-        let is_in = |ranges: Ranges| ranges.for_doorman().iter().any(|range| range.holds(ip));
+        let is_in = |ranges: Ranges| ranges.for_reference().iter().any(|range| range.holds(ip));
         self.allow.is_none_or(is_in) && !self.deny.is_some_and(is_in)
     }
 }
@@ -120,16 +120,16 @@ struct Bucket {
 
 const FULL: Duration = Duration::from_secs(1);
 
-pub(super) struct Doorman {
+pub(super) struct AdmissionReference {
     rules: Rules,
     max_connections: Option<usize>,
     rate: Option<u32>,
     buckets: [Bucket; CLIENTS],
 }
 
-impl Doorman {
-    pub(super) fn new(rules: Rules, limits: &Limits) -> Doorman {
-        Doorman {
+impl AdmissionReference {
+    pub(super) fn new(rules: Rules, limits: &Limits) -> AdmissionReference {
+        AdmissionReference {
             rules,
             max_connections: limits.max_connections_per_address,
             rate: limits.accept_rate_per_address,
@@ -138,7 +138,7 @@ impl Doorman {
     }
 
     /// What is to become of someone whose client has so many connections open.
-    pub(super) fn judge(
+    pub(super) fn decide(
         &mut self,
         source: Source,
         open: usize,

@@ -17,22 +17,22 @@ const TURNS: usize = 100_000;
 
 /// What a server does once it has sent back so many bytes.
 #[derive(Clone, Copy, Debug)]
-enum Fate {
+enum Behaviour {
     Close(usize),
     Reset(usize),
     FallSilent(usize),
     Babble(usize),
 }
 
-fn fates() -> impl Strategy<Value = Vec<Fate>> {
+fn behaviours() -> impl Strategy<Value = Vec<Behaviour>> {
     let after = || 0..500usize;
     vec(
         prop_oneof![
-            4 => Just(Fate::Close(usize::MAX)),
-            1 => after().prop_map(Fate::Close),
-            1 => after().prop_map(Fate::Reset),
-            1 => after().prop_map(Fate::FallSilent),
-            1 => after().prop_map(Fate::Babble),
+            4 => Just(Behaviour::Close(usize::MAX)),
+            1 => after().prop_map(Behaviour::Close),
+            1 => after().prop_map(Behaviour::Reset),
+            1 => after().prop_map(Behaviour::FallSilent),
+            1 => after().prop_map(Behaviour::Babble),
         ],
         1..20,
     )
@@ -54,7 +54,7 @@ fn weather() -> impl Strategy<Value = Vec<[Way; 2]>> {
 /// A server's end, which sends back what comes.
 struct Mirror {
     stream: Stream,
-    fate: Fate,
+    behaviour: Behaviour,
     pending: Vec<u8>,
     mirrored: usize,
 }
@@ -72,10 +72,10 @@ impl Mirror {
                 Err(_) => return None,
             }
         }
-        let (Fate::Close(limit)
-        | Fate::Reset(limit)
-        | Fate::FallSilent(limit)
-        | Fate::Babble(limit)) = self.fate;
+        let (Behaviour::Close(limit)
+        | Behaviour::Reset(limit)
+        | Behaviour::FallSilent(limit)
+        | Behaviour::Babble(limit)) = self.behaviour;
         let share = self.pending.len().min(limit - self.mirrored);
         if share > 0
             && let Ok(count) = net.send(&mut self.stream, &self.pending[..share])
@@ -83,17 +83,17 @@ impl Mirror {
             self.pending.drain(..count);
             self.mirrored += count;
         }
-        match self.fate {
+        match self.behaviour {
             _ if self.mirrored < limit => Some(self),
-            Fate::Close(_) => None,
-            Fate::Reset(_) => {
+            Behaviour::Close(_) => None,
+            Behaviour::Reset(_) => {
                 net.abort(self.stream);
                 None
             }
-            Fate::FallSilent(_) => Some(self),
-            Fate::Babble(_) => {
+            Behaviour::FallSilent(_) => Some(self),
+            Behaviour::Babble(_) => {
                 let _ = net.send(&mut self.stream, b"nonsense");
-                self.fate = Fate::FallSilent(limit);
+                self.behaviour = Behaviour::FallSilent(limit);
                 Some(self)
             }
         }
@@ -101,8 +101,8 @@ impl Mirror {
 }
 
 /// Turns until the pool stops. Time passes only while nothing else does.
-fn run(rig: &mut Rig<Asker>, fates: &[Fate], weather: &[[Way; 2]], open: usize) {
-    let mut fates = fates.iter().cycle();
+fn run(rig: &mut Rig<Asker>, behaviours: &[Behaviour], weather: &[[Way; 2]], open: usize) {
+    let mut behaviours = behaviours.iter().cycle();
     let mut mirrors: Vec<Mirror> = Vec::new();
     let mut was_quiet = false;
     for (turn, ways) in weather.iter().cycle().enumerate().take(TURNS) {
@@ -113,8 +113,8 @@ fn run(rig: &mut Rig<Asker>, fates: &[Fate], weather: &[[Way; 2]], open: usize) 
         let pool_is_quiet = rig.net.calls() == calls;
         assert!(rig.net.held(Side::Client) <= open);
         while let AcceptOutcome::Connection(stream, _) = rig.net.accept(&()) {
-            let fate = *fates.next().expect("a cycle does not end");
-            mirrors.push(Mirror { stream, fate, pending: Vec::new(), mirrored: 0 });
+            let behaviour = *behaviours.next().expect("a cycle does not end");
+            mirrors.push(Mirror { stream, behaviour, pending: Vec::new(), mirrored: 0 });
         }
         mirrors = mirrors.into_iter().filter_map(|mirror| mirror.visit(&mut rig.net)).collect();
         let is_quiet = !rig.net.deliver() && pool_is_quiet;
@@ -135,7 +135,7 @@ proptest! {
     fn every_script_comes_back_once(
         seed in any::<u64>(),
         rounds in vec(0usize..5, 0..40),
-        fates in fates(),
+        behaviours in behaviours(),
         weather in weather(),
         (connecting, open) in (1usize..10, 1usize..20),
         window in prop_oneof![1usize..20, Just(1000)],
@@ -146,7 +146,7 @@ proptest! {
         let conversations: Vec<Asker> =
             rounds.iter().enumerate().map(|(number, &rounds)| Asker::new(number, rounds)).collect();
         let mut rig = Rig::on(net, &[address(1), address(2)], limits, conversations);
-        run(&mut rig, &fates, &weather, open);
+        run(&mut rig, &behaviours, &weather, open);
 
         prop_assert_eq!(rig.pool.end_turn(rig.now), LoopControl::Stop);
         prop_assert_eq!(rig.held(), 0);
@@ -182,7 +182,7 @@ proptest! {
         let limits = PoolLimits { connecting, open, ..limits() };
         let conversations = rounds.iter().map(|&rounds| Asker::new(0, rounds)).collect::<Vec<_>>();
         let mut rig = Rig::on(net, &[address(1), address(2)], limits, conversations);
-        run(&mut rig, &[Fate::Close(usize::MAX)], &[[Way::Open; 2]], open);
+        run(&mut rig, &[Behaviour::Close(usize::MAX)], &[[Way::Open; 2]], open);
         prop_assert_eq!(rig.net.attempts().len(), rounds.len());
         prop_assert_eq!(rig.pool.finished().len(), rounds.len());
         for finished in rig.pool.finished() {
