@@ -1,5 +1,5 @@
-//! The addresses of clients, which of them count as one client, and in which ranges they are. All is
-//! written by hand, so that the oracle shares no code with the server that it checks.
+//! The addresses of clients, which of them count as one client, and in which ranges they are. All
+//! is written by hand, so that the oracle shares no code with the server that it checks.
 
 use readyd::io::address::Peer;
 use readyd::server::access::{AccessRules, ranges};

@@ -38,8 +38,8 @@ pub(crate) struct AdmissionReference {
     open: [usize; CLIENTS],
     allowances: [Option<Allowance>; CLIENTS],
     inside: BTreeSet<usize>,
-    /// The connection that is accepted but neither registered nor closed, and what the server should
-    /// do with it.
+    /// The connection that is accepted but neither registered nor closed, and what the server
+    /// should do with it.
     pending: Option<(usize, Result<(), Refusal>)>,
     refused: [u64; 3],
 }

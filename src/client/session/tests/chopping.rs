@@ -109,8 +109,8 @@ proptest! {
         owner.send_fin();
     }
 
-    /// Before some answers the conversation suspends itself. It is resumed after `pause` more pieces
-    /// have arrived, or when all have.
+    /// Before some answers the conversation suspends itself. It is resumed after `pause` more
+    /// pieces have arrived, or when all have.
     #[test]
     fn what_comes_while_resting_is_kept_for_later(
         answers in vec((prop_oneof![framed(), line(), counted()], any::<bool>()), 1..12),
