@@ -1,5 +1,5 @@
-//! The client: sessions on the same engine parts, reactor and [`Net`](crate::io::net::Net) seam as the
-//! server.
+//! The client: sessions on the same engine parts, reactor and [`Net`](crate::io::net::Net) seam as
+//! the server.
 //!
 //! - [`Conversation`] is what one session sends, and what it does with each answer.
 //! - [`Session`] is the engine: pure, fed bytes, yields bytes.

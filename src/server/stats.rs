@@ -215,8 +215,8 @@ impl Stats {
         numbers.chain(table).chain(process).chain(longest_turn.numbers()).collect()
     }
 
-    /// The names of [`Stats::numbers`] on the scoreboard, in the same order: those that `STATS` has for
-    /// them, but for the parts of the longest turn.
+    /// The names of [`Stats::numbers`] on the scoreboard, in the same order: those that `STATS` has
+    /// for them, but for the parts of the longest turn.
     #[cfg(unix)]
     fn names() -> Vec<String> {
         let closed = CloseReason::ALL.iter().map(|reason| format!("closed_{}", reason.word()));

@@ -1,9 +1,9 @@
 //! [`Loopback`]: one client program and one server program on a [`Kernel`], for unit tests.
 //!
 //! Every address leads to the one listener, unless [`Loopback::set_way`] says otherwise. Whoever
-//! drives an end, a program or a test by hand, does so by way of the seam. What is sent arrives when
-//! [`Loopback::deliver`] is called, in pieces that a seed chooses, and a send may take less than
-//! there is room for.
+//! drives an end, a program or a test by hand, does so by way of the seam. What is sent arrives
+//! when [`Loopback::deliver`] is called, in pieces that a seed chooses, and a send may take less
+//! than there is room for.
 //!
 //! Invariant: a call that tcp(7) or epoll(7) forbid fails the test at the next look at the network.
 

@@ -42,7 +42,8 @@ pub trait SharedStats {
     fn age_at_start(&self) -> Duration;
 }
 
-/// Publishes a server's statistics, if it is a shard, and keeps their text for as long as the turn lasts.
+/// Publishes a server's statistics, if it is a shard, and keeps their text for as long as the turn
+/// lasts.
 #[derive(Debug, Default)]
 pub struct Publisher {
     shared: Option<Shared>,
@@ -109,9 +110,9 @@ impl Publisher {
         self.report.as_ref().is_some_and(|report| report.turn == own.turns)
     }
 
-    /// The statistics as text: of this server, or of all shards if it is one. The text is made once a
-    /// turn, when it is first asked for, so a client that asks often does not delay the others. A shard
-    /// then publishes, too.
+    /// The statistics as text: of this server, or of all shards if it is one. The text is made once
+    /// a turn, when it is first asked for, so a client that asks often does not delay the others. A
+    /// shard then publishes, too.
     pub fn report(&mut self, own: &mut Stats, host: &(impl Host + ?Sized), now: Moment) -> &str {
         let report = match self.report.take() {
             Some(report) if report.turn == own.turns => report,

@@ -214,7 +214,8 @@ impl Scoreboard {
         SLOTS_PER_SHARD * self.shards
     }
 
-    /// Our numbers of a slot: 0 for those that this scoreboard does not have, and for an empty slot.
+    /// Our numbers of a slot: 0 for those that this scoreboard does not have, and for an empty
+    /// slot.
     fn numbers(&self, slot: usize) -> io::Result<Vec<u64>> {
         for _ in 0..READINGS {
             match self.newest(slot)? {
