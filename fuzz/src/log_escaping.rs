@@ -4,14 +4,14 @@
 //! Input: two lengths; then the bytes of two messages.
 
 use crate::printable::assert_plain;
-use readyd::server::client_log::{ClientLog, Escaped};
-use readyd::io::clock::{Moment, WallTime};
 use readyd::conn::{Handler, Work};
-use readyd::protocol::framing::{ReplyFraming, Request};
-use readyd::handlers::daytime::{Calendar, Format};
-use readyd::handlers::{Context, Options, BoundService, Service};
+use readyd::handlers::daytime::{DateCache, Format};
+use readyd::handlers::{BoundService, Context, Options, Service};
+use readyd::io::clock::{Moment, WallTime};
 use readyd::io::host::{Host, WallClock};
+use readyd::protocol::framing::{ReplyFraming, Request};
 use readyd::protocol::reply::ReplyWriter;
+use readyd::server::client_log::{ClientLog, Escaped};
 use readyd::server::stats::Stats;
 use readyd::server::stats::publishing::Publisher;
 use readyd::table::Table;
@@ -117,7 +117,7 @@ fn check_lines(service: Service, message: &[u8]) {
         peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)).into(),
         options: service.options,
         system: &Midnight,
-        calendar: &mut Calendar::utc(),
+        dates: &mut DateCache::utc(),
         table: &table,
         stats: &mut Stats::default(),
         publisher: &mut Publisher::default(),

@@ -1,8 +1,9 @@
-//! One session: the client's engine, as pure as the server's.
+//! One session: the client's engine. Like the server's, it makes no system call.
 //!
-//! A [`Script`] sends something and names the [`Expect`] by which the answer's end is known. The
-//! session puts the answer together from all reads, and hands it over. A script that sends more
-//! before the answers come pipelines. Read `session/state.rs` for all states on one page.
+//! A [`Conversation`] sends a request and names the [`Expect`] that tells where the answer ends.
+//! The session collects the answer from all reads, and hands it over. A conversation that sends
+//! more requests before the answers arrive pipelines. Read `session/state.rs` for all states on one
+//! page.
 //!
 //! Invariants: answers are handed over whole and in order. Every session ends once, with success or
 //! with one [`SessionError`] named by whose fault it is.
@@ -26,8 +27,8 @@ pub use state::Step;
 
 use state::State;
 
-/// What a script speaks with.
-pub struct Voice<'a> {
+/// What a conversation writes its requests with.
+pub struct Writer<'a> {
     /// The session's own address.
     pub local: SocketAddr,
     /// The time of day.
@@ -35,42 +36,42 @@ pub struct Voice<'a> {
     out: &'a mut Vec<u8>,
 }
 
-impl<'a> Voice<'a> {
-    /// A voice that appends to `out`.
+impl<'a> Writer<'a> {
+    /// A writer that appends to `out`.
     pub fn new(
         local: SocketAddr,
         wall_clock: &'a dyn WallClock,
         out: &'a mut Vec<u8>,
-    ) -> Voice<'a> {
-        Voice { local, wall_clock, out }
+    ) -> Writer<'a> {
+        Writer { local, wall_clock, out }
     }
 
     /// Sends `body` in a frame.
-    pub fn say_frame(&mut self, body: &[u8]) {
+    pub fn send_frame(&mut self, body: &[u8]) {
         frame::append(self.out, &[body]);
     }
 
     /// Sends `bytes` as they are.
-    pub fn say(&mut self, bytes: &[u8]) {
+    pub fn send(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
 }
 
-/// What one session says, and what it makes of the answers.
-pub trait Script {
+/// What one session sends, and what it does with each answer.
+pub trait Conversation {
     /// The session is connected.
-    fn connected(&mut self, voice: &mut Voice<'_>) -> Then;
+    fn connected(&mut self, writer: &mut Writer<'_>) -> NextAction;
 
-    /// An answer came whole.
+    /// A whole answer has arrived.
     ///
     /// # Errors
     ///
-    /// What is wrong with the answer, in words; it ends the session.
-    fn answered(&mut self, answer: &[u8], voice: &mut Voice<'_>) -> Result<Then, String>;
+    /// What is wrong with the answer, in words. The error ends the session.
+    fn answered(&mut self, answer: &[u8], writer: &mut Writer<'_>) -> Result<NextAction, String>;
 
-    /// There is something to say again, after [`Then::Rest`].
-    fn resumed(&mut self, _voice: &mut Voice<'_>) -> Then {
-        Then::Finish
+    /// The owner has resumed the conversation after [`NextAction::Suspend`].
+    fn resumed(&mut self, _voice: &mut Writer<'_>) -> NextAction {
+        NextAction::Finish
     }
 
     /// Whether the peer may close now, though an answer is awaited.
@@ -79,14 +80,14 @@ pub trait Script {
     }
 }
 
-/// What a script does next.
+/// What a conversation does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
-    /// Waits for an answer that ends so.
+pub enum NextAction {
+    /// Waits for an answer with this end.
     Await(Expect),
     /// Waits until its owner resumes it.
-    Rest,
-    /// Has nothing more to say or hear.
+    Suspend,
+    /// Has nothing more to send, and expects no answer.
     Finish,
 }
 
@@ -114,24 +115,24 @@ impl Expect {
     }
 }
 
-/// The most that is held of what has no end in sight, in bytes: a server that never pauses, such as
-/// one for chargen, costs no more than this.
+/// The most bytes that are held of an answer whose end only a pause tells. A server that never
+/// pauses, such as one for chargen, costs no more memory than this.
 const MAX_HELD: usize = 1 << 20;
 
-/// How long and how much one session waits for.
+/// The limits of one session, in time and in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionLimits {
     /// Until the connection is made.
     pub connect_timeout: Duration,
-    /// From saying something, or the last answer, to the end of the next. The bytes of an answer
-    /// do not prolong it: a server that sends one a minute would never be given up.
+    /// From a request, or the answer before, to the end of the next answer. The bytes of an answer
+    /// do not prolong it: a server that sends one byte a minute would never time out.
     pub answer_timeout: Duration,
     /// Silence that ends an [`Expect::Pause`].
     pub pause: Duration,
     /// From our FIN to the peer's.
     pub linger: Duration,
-    /// Longest answer, in bytes. Of one that ends with a pause, and for a script that rests, at
-    /// most a MiB is held all the same.
+    /// Longest answer, in bytes. An answer that ends with a pause may have at most 1 MiB all the
+    /// same, and so may the bytes that arrive while a conversation is suspended.
     pub max_answer: usize,
 }
 
@@ -150,13 +151,13 @@ impl Default for SessionLimits {
 /// One connected session's state.
 #[derive(Debug)]
 pub struct Session<S> {
-    script: S,
+    conversation: S,
     unparsed: ByteQueue,
     unsent: ByteQueue,
     state: State,
     /// When the state began.
     since: Moment,
-    /// When bytes last came, or when the state began.
+    /// When bytes last arrived, or when the state began.
     heard: Moment,
 }
 
@@ -164,17 +165,17 @@ pub struct Session<S> {
 pub struct Turn<'a> {
     /// The time of this turn of the loop.
     pub now: Moment,
-    /// The fleet's limits.
+    /// The pool's limits for each session.
     pub limits: &'a SessionLimits,
-    /// What the script speaks with; output goes to the owner's shared buffer.
-    pub voice: Voice<'a>,
+    /// What the conversation writes with. Output goes to the owner's shared buffer.
+    pub writer: Writer<'a>,
 }
 
-impl<S: Script> Session<S> {
+impl<S: Conversation> Session<S> {
     /// A session whose connection is being made since `now`.
-    pub fn new(script: S, now: Moment) -> Session<S> {
+    pub fn new(conversation: S, now: Moment) -> Session<S> {
         Session {
-            script,
+            conversation,
             unparsed: ByteQueue::default(),
             unsent: ByteQueue::default(),
             state: State::new(),
@@ -185,20 +186,20 @@ impl<S: Script> Session<S> {
 
     /// The connection is made.
     pub fn connected(&mut self, turn: &mut Turn<'_>) {
-        let then = self.script.connected(&mut turn.voice);
-        self.proceed(then, turn.now);
+        let action = self.conversation.connected(&mut turn.writer);
+        self.transition(Ok(action), turn.now);
     }
 
-    /// The script, if it rests: it will speak at the next [`Session::resume`].
-    pub fn wake(&mut self) -> Option<&mut S> {
-        self.state.wake().then_some(&mut self.script)
+    /// Makes a suspended conversation resumable and returns it. [`Session::resume`] then calls it.
+    pub fn make_resumable(&mut self) -> Option<&mut S> {
+        self.state.make_resumable().then_some(&mut self.conversation)
     }
 
-    /// Lets a woken script speak.
+    /// Calls the conversation if it is resumable.
     pub fn resume(&mut self, turn: &mut Turn<'_>) {
-        if self.state.is_woken() {
-            let then = self.script.resumed(&mut turn.voice);
-            self.proceed(then, turn.now);
+        if self.state.is_resumable() {
+            let action = self.conversation.resumed(&mut turn.writer);
+            self.transition(Ok(action), turn.now);
             self.process_input(&[], 0, turn);
         }
     }
@@ -226,16 +227,18 @@ impl<S: Script> Session<S> {
                 Ok(None) => return,
                 Err(error) => return self.fail_with(error.into()),
             };
-            let verdict = self.script.answered(framing.payload(message).body, &mut turn.voice);
+            let result =
+                self.conversation.answered(framing.payload(message).body, &mut turn.writer);
             self.unparsed.consume(held, turn.now);
-            self.judge(verdict, turn.now);
+            self.transition(result, turn.now);
         }
         if self.state.listens() {
             self.hold(input.bytes(), turn);
         }
     }
 
-    /// Keeps bytes whose end only time can tell, or that nobody has asked for yet.
+    /// Keeps bytes of an answer that ends with a pause, or that the conversation has not asked for
+    /// yet.
     fn hold(&mut self, input: &[u8], turn: &Turn<'_>) {
         let limit = turn.limits.max_answer.min(MAX_HELD);
         if self.unparsed.len() + input.len() > limit {
@@ -249,11 +252,11 @@ impl<S: Script> Session<S> {
         if self.holds_answer_of_unknown_end() {
             self.answer_is_over(turn);
         }
-        self.state.peer_fin(self.unparsed.len(), self.script.may_close());
+        self.state.peer_fin(self.unparsed.len(), self.conversation.may_close());
         self.drop_input_if_ended();
     }
 
-    /// The socket failed. Once the script has heard all it wanted, that is no loss.
+    /// The socket failed. Once the conversation has ended, the result is still success.
     pub fn fail(&mut self, error: io::Error) {
         self.state.socket_failed(error);
         self.drop_input_if_ended();
@@ -272,7 +275,7 @@ impl<S: Script> Session<S> {
         }
     }
 
-    /// When something has to be done, if nothing happens before.
+    /// The time at which [`Session::expire`] has something to do, unless an event comes first.
     pub fn deadline(&self, limits: &SessionLimits) -> Moment {
         let Some(timeout) = self.state.timeout(limits) else { return Moment::NEVER };
         let deadline = self.since + timeout;
@@ -288,7 +291,7 @@ impl<S: Script> Session<S> {
         self.state.is_connecting()
     }
 
-    /// Output that an earlier send did not take. It goes before anything new.
+    /// Output that an earlier send(2) did not take. It is sent before anything new.
     pub fn unsent(&mut self) -> &mut ByteQueue {
         &mut self.unsent
     }
@@ -298,14 +301,14 @@ impl<S: Script> Session<S> {
         !self.unsent.is_empty()
     }
 
-    /// Whether the script waits for its owner.
-    pub fn is_resting(&self) -> bool {
-        self.state.is_resting()
+    /// Whether the conversation waits for its owner.
+    pub fn is_suspended(&self) -> bool {
+        self.state.is_suspended()
     }
 
-    /// Whether a script that rested has something to say.
-    pub fn is_woken(&self) -> bool {
-        self.state.is_woken()
+    /// Whether a suspended conversation can send again.
+    pub fn is_resumable(&self) -> bool {
+        self.state.is_resumable()
     }
 
     /// FIN was sent, at `now`.
@@ -315,18 +318,18 @@ impl<S: Script> Session<S> {
         }
     }
 
-    /// What to do with the socket, when all that can be sent has been sent. The result comes once,
-    /// with the first [`Step::Close`].
+    /// What to do with the socket, after all that send(2) takes has been sent. The result comes
+    /// once, with the first [`Step::Close`].
     pub fn next_step(&mut self) -> Step {
         self.state.take_action(self.has_unsent())
     }
 
-    /// The script, for what it found out.
-    pub fn into_script(self) -> S {
-        self.script
+    /// The conversation, with what it found out.
+    pub fn into_conversation(self) -> S {
+        self.conversation
     }
 
-    /// Whether part of an answer is here whose end only silence, or the peer's FIN, can tell.
+    /// Whether we hold part of an answer that ends with a pause or the peer's FIN.
     fn holds_answer_of_unknown_end(&self) -> bool {
         self.state.awaited() == Some(Expect::Pause) && !self.unparsed.is_empty()
     }
@@ -336,21 +339,20 @@ impl<S: Script> Session<S> {
     }
 
     fn answer_is_over(&mut self, turn: &mut Turn<'_>) {
-        let verdict = self.script.answered(self.unparsed.bytes(), &mut turn.voice);
+        let result = self.conversation.answered(self.unparsed.bytes(), &mut turn.writer);
         self.unparsed.clear();
-        self.judge(verdict, turn.now);
+        self.transition(result, turn.now);
     }
 
-    fn judge(&mut self, verdict: Result<Then, String>, now: Moment) {
-        match verdict {
-            Ok(then) => self.proceed(then, now),
+    /// Acts on the result of a call to the conversation.
+    fn transition(&mut self, result: Result<NextAction, String>, now: Moment) {
+        match result {
+            Ok(action) => {
+                self.state.transition(action);
+                self.state_began(now);
+            }
             Err(what) => self.fail_with(SessionError::WrongAnswer(what)),
         }
-    }
-
-    fn proceed(&mut self, then: Then, now: Moment) {
-        self.state.proceed(then);
-        self.state_began(now);
     }
 
     fn state_began(&mut self, now: Moment) {
