@@ -1,5 +1,5 @@
-//! The client: sessions on the same engine parts, reactor and [`Net`](crate::io::net::Net) seam as the
-//! server.
+//! The client: sessions on the same engine parts, reactor and [`Net`](crate::io::net::Net) seam as
+//! the server.
 //!
 //! - [`Script`] is what a session says and what it makes of the answers.
 //! - [`Session`] is the engine: pure, fed bytes, yields bytes.

@@ -33,8 +33,8 @@
 //! for wasm32-unknown-unknown as well: a program that implements [`io::net`] there can run the same
 //! server.
 
-// What comes from outside must not be able to end the process. Where numbers of our own index
-// arrays of our own, the module or function says so.
+// No input, error or event may end the process. Where numbers of our own index arrays of our own,
+// the module or function says so.
 #![cfg_attr(
     not(test),
     deny(

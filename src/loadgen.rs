@@ -4,8 +4,8 @@
 //!   looks like and what its reply has to be.
 //! - [`LoadWorker`] drives the connections. It has four parts: the *pacer* says when, the
 //!   *connection pool* where, a *client connection* what is sent and received there, and the
-//!   *accounting* keeps count. As in the server, events only mark a connection as ready; all work is
-//!   done in [`EventHandler::end_turn`], from one queue.
+//!   *accounting* keeps count. As in the server, events only mark a connection as ready; all work
+//!   is done in [`EventHandler::end_turn`], from one queue.
 //! - [`counters`] are the result, and add up over workers.
 //!
 //! A [`fleet`](crate::client::fleet) runs conversations to their end. Here a *slot* outlives its

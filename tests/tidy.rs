@@ -37,8 +37,8 @@ const ORDER: &[(&str, &str)] = &[
     ("conn", "One connection as a state machine that is fed bytes and yields bytes."),
     ("server::stats", "The counters. Handlers print them, so they stand below handlers."),
     ("server::client_log", "How a client's bytes are escaped in a log line."),
-    ("server::access", "Address ranges that are allowed or denied. The configuration parses them."),
     ("server::limits", "The numbers that bound a connection and the server."),
+    ("server::access", "Address ranges that are allowed or denied. The configuration parses them."),
     (
         "server::close",
         "Why a connection was closed: log word, counter and test oracle in one enum.",
@@ -50,6 +50,7 @@ const ORDER: &[(&str, &str)] = &[
     ("io", "What every socket has in common: the seam, buffers, tokens, timers, the clock."),
     ("counted", "A number with its noun, for messages."),
     ("scratch", "A directory for unit tests."),
+    ("documented", "Parts of the documents that unit tests compare with the code."),
 ];
 
 /// Rooms that only the named rooms may import, because an operating system enters through them.
@@ -67,47 +68,11 @@ const BANNED: &[(&str, &str)] = &[
     ("besides", "write \"also\", \"beside\" or \"as well\""),
 ];
 
-/// Beginnings of paths that are being rewritten and are not held to anything yet.
+/// Files whose texts for users are being rewritten. Their words are not checked yet, all else is.
 const PENDING: &[&str] = &[
-    "README.md",
-    "benches/",
-    "fuzz/",
     "src/bin/readyc/args.rs",
     "src/bin/readyc/bench/options.rs",
     "src/bin/readyc/doctor.rs",
-    "src/client",
-    "src/conn",
-    "src/handlers",
-    "src/io",
-    "src/lib.rs",
-    "src/loadgen.rs",
-    "src/loadgen/accounting",
-    "src/loadgen/book",
-    "src/loadgen/client_connection",
-    "src/loadgen/codec",
-    "src/loadgen/connect",
-    "src/loadgen/counters",
-    "src/loadgen/pacer",
-    "src/loadgen/payload",
-    "src/loadgen/plan",
-    "src/loadgen/pool",
-    "src/loadgen/running",
-    "src/loadgen/schedule",
-    "src/loadgen/slot",
-    "src/loadgen/slow",
-    "src/loadgen/talk",
-    "src/loadgen/tally",
-    "src/loadgen/tests",
-    "src/loadgen/trickling",
-    "src/loadgen/visiting",
-    "src/loadgen/wire",
-    "src/os/memory",
-    "src/protocol",
-    "src/reactor",
-    "src/scratch",
-    "src/server",
-    "src/testkit",
-    "tests/sim/",
 ];
 
 #[test]

@@ -41,7 +41,8 @@ fn check_whole(header: &[u8; HEADER_LEN], limit: usize) {
     }
 }
 
-/// What is sent for a length is the one spelling without zeros in front, and is read as that length.
+/// What is sent for a length is the one spelling without zeros in front, and is read as that
+/// length.
 fn check_round_trip(len: usize, limit: usize) {
     let header = frame::encode_header(len);
     assert_eq!(header[..], *format!("{len:<64}").as_bytes());

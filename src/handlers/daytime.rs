@@ -93,7 +93,7 @@ impl Format {
         }
     }
 
-    /// Whether the format can write an offset of so many seconds, or need not.
+    /// Whether the format can write an offset of `offset` seconds, or need not.
     fn can_write(self, offset: i32) -> bool {
         match self {
             Format::Ctime | Format::Dmy | Format::Unix => true,

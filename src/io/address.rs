@@ -174,8 +174,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Those of nobody in particular, as the kernel tells them of a process that cannot be seen
-    /// from here.
+    /// What the kernel tells of a process that cannot be seen from here.
     pub const UNKNOWN: Credentials = Credentials { pid: 0, uid: 65_534 };
 }
 

@@ -32,7 +32,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Writes lines to the log, up to so many a second.
+/// Writes lines to the log, up to a number a second.
 #[derive(Debug)]
 pub struct ClientLog {
     level: LevelFilter,

@@ -1,4 +1,4 @@
-//! How the server stops: on an order, or because nobody has come for long enough.
+//! How the server stops: on an order, or because no client has come for long enough.
 //!
 //! Closing a listener resets the clients in its backlog, which are connected, and whose requests
 //! may have come. To accept until the backlog is empty is not enough, for a handshake may end
@@ -115,7 +115,7 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// After [`Server::drain_and_wait`]: nobody else serves these sockets. It goes on as
+    /// After [`Server::drain_and_wait`]: no other process serves these sockets. It goes on as
     /// [`Server::drain`] does.
     pub fn serve_backlog(&mut self, now: Moment) {
         if self.door() == Some(Door::AwaitsOrder) {

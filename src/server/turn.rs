@@ -15,7 +15,7 @@
 //!
 //! Invariants:
 //!
-//! - Every reply takes this way, whoever else is ready.
+//! - Every reply takes this way, whatever else is ready.
 //! - Between turns the buffers are empty: the kernel took what they held, or it has moved into the
 //!   connection.
 //! - A failed recv(2) or send(2) ends its own connection and no other.

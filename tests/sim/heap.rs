@@ -1,5 +1,5 @@
-//! The heap of this thread, counted to the byte: so that a world can be seen to leave nothing behind,
-//! however many there were before it.
+//! The heap of this thread, counted to the byte: so that a world can be seen to leave nothing
+//! behind, however many there were before it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

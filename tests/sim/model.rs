@@ -1,5 +1,5 @@
-//! What the server should do on one connection, worked out from the bytes that it read: which replies
-//! it owes, and for which reason it closes.
+//! What the server should do on one connection, worked out from the bytes that it read: which
+//! replies it owes, and for which reason it closes.
 //!
 //! The model runs behind the server: after each turn it is given what was read, then what was sent.
 
@@ -273,8 +273,8 @@ impl Model {
         self.refuse(CloseReason::FrameTimeout);
     }
 
-    /// The server has sent `bytes`: all of them must be owed, in this order. [`Model::is_unasked`] tells
-    /// whether something is left that is not owed, so far as is known.
+    /// The server has sent `bytes`: all of them must be owed, in this order. [`Model::is_unasked`]
+    /// tells whether something is left that is not owed, so far as is known.
     pub(crate) fn sent(&mut self, bytes: &[u8], scene: &Scene<'_>) -> Result<(), String> {
         match self.kind {
             Kind::Chargen => {

@@ -112,7 +112,7 @@ fn expected(script: &Recital, limits: &SessionLimits, mut stream: &[u8]) -> (Vec
     (heard, Ending::Success)
 }
 
-/// What the peer's FIN means while an answer is awaited of which `received` bytes have come.
+/// What the peer's FIN means while an answer is awaited and `received` bytes of it have come.
 fn early(script: &Recital, received: usize) -> Ending {
     match received {
         0 if script.may_close => Ending::Success,

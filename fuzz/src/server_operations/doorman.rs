@@ -1,5 +1,5 @@
-//! Who is to be let in, worked out apart: rules bit by bit, connections counted by looking at each, and a
-//! rate as a bucket that fills with time.
+//! Which peers are to be let in, worked out apart: rules bit by bit, connections counted by looking
+//! at each, and a rate as a bucket that fills with time.
 
 use crate::naive_range::NaiveRange;
 use arbitrary::Arbitrary;
@@ -137,7 +137,7 @@ impl Doorman {
         }
     }
 
-    /// What is to become of someone whose client has so many connections open.
+    /// What is to become of a peer whose client has `open` connections already.
     pub(super) fn judge(
         &mut self,
         source: Source,

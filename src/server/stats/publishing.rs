@@ -1,8 +1,8 @@
 //! When a shard tells the others what it has counted.
 //!
-//! Invariants: nobody is told numbers that the others could not read a moment later, so whoever
-//! asks one shard after another never sees a counter go back. A shard that does nothing is not
-//! woken to say so.
+//! Invariants: a shard publishes its counters before it reports them, so a client that asks one
+//! shard after another never sees a counter go back. A shard that does nothing is not woken to say
+//! so.
 
 use super::Stats;
 use crate::io::clock::Moment;
@@ -43,7 +43,8 @@ pub trait Ledger {
     fn age_at_start(&self) -> Duration;
 }
 
-/// Publishes a server's statistics, if it is a shard, and keeps their text for as long as the turn lasts.
+/// Publishes a server's statistics, if it is a shard, and keeps their text for as long as the turn
+/// lasts.
 #[derive(Debug, Default)]
 pub struct Publisher {
     shared: Option<Shared>,
@@ -110,9 +111,9 @@ impl Publisher {
         self.report.as_ref().is_some_and(|report| report.turn == own.turns)
     }
 
-    /// The statistics as text: of this server, or of all shards if it is one. The text is made once a
-    /// turn, when it is first asked for, so a client that asks often does not delay the others. A shard
-    /// then publishes, too.
+    /// The statistics as text: of this server, or of all shards if it is one. The text is made once
+    /// a turn, when it is first asked for, so a client that asks often does not delay the others. A
+    /// shard then publishes, too.
     pub fn report(&mut self, own: &mut Stats, host: &(impl Host + ?Sized), now: Moment) -> &str {
         let report = match self.report.take() {
             Some(report) if report.turn == own.turns => report,

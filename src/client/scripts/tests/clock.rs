@@ -107,7 +107,8 @@ fn the_largest_stamps_do_no_harm() {
     assert_eq!(estimate.offset_ns, i128::from(u64::MAX) * NANOS_PER_SECOND + 999_999_999);
 }
 
-/// One of the clocks was set meanwhile, or the server makes it up: a bound below zero bounds nothing.
+/// One of the clocks was set meanwhile, or the server makes it up: a bound below zero bounds
+/// nothing.
 #[test]
 fn a_server_that_took_longer_than_the_round_trip_is_not_believed() {
     let mut stage = Stage::new();

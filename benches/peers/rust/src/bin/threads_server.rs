@@ -9,7 +9,7 @@ fn main() -> io::Result<()> {
     let listener = listen()?;
     loop {
         let (stream, _) = listener.accept()?;
-        // A connection's error ends that connection; nobody waits for the thread.
+        // A connection's error ends that connection. No thread joins this one.
         thread::spawn(move || serve(stream));
     }
 }
