@@ -6,13 +6,13 @@
 use crate::input::{self, Portions};
 use crate::reference::{self, Rest, enveloped};
 use arbitrary::{Arbitrary, Unstructured};
+use readyd::conn::{Action, ConnContext, Connection, Handler, Outcome, Work};
 use readyd::io::clock::Moment;
-use readyd::server::close::CloseReason;
-use readyd::conn::{Connection, Outcome, Handler, Action, ConnContext, Work};
 use readyd::protocol::frame::FrameError;
-use readyd::protocol::framing::{ReplyFraming, Framing, Request};
-use readyd::server::limits::Limits;
+use readyd::protocol::framing::{Framing, ReplyFraming, Request};
 use readyd::protocol::reply::ReplyWriter;
+use readyd::server::close::CloseReason;
+use readyd::server::limits::Limits;
 
 /// Longest text of an error, in its envelope.
 const LONGEST_REFUSAL: usize = 300;
@@ -118,7 +118,12 @@ impl Handler for Service {
         Outcome::Continue
     }
 
-    fn on_request(&mut self, request: Request<'_>, reply: &mut ReplyWriter<'_>, _: &mut Work) -> Outcome {
+    fn on_request(
+        &mut self,
+        request: Request<'_>,
+        reply: &mut ReplyWriter<'_>,
+        _: &mut Work,
+    ) -> Outcome {
         let text = if self.echoes_all { Some(request.body) } else { echoed(request.body) };
         if let Some(text) = text {
             self.note_reply(text, request.envelope);

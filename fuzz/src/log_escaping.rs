@@ -4,14 +4,14 @@
 //! Input: two lengths; then the bytes of two messages.
 
 use crate::printable::assert_plain;
-use readyd::server::client_log::{ClientLog, Escaped};
-use readyd::io::clock::{Moment, WallTime};
 use readyd::conn::{Handler, Work};
-use readyd::protocol::framing::{ReplyFraming, Request};
 use readyd::handlers::daytime::{Calendar, Format};
-use readyd::handlers::{Context, Options, BoundService, Service};
+use readyd::handlers::{BoundService, Context, Options, Service};
+use readyd::io::clock::{Moment, WallTime};
 use readyd::io::host::{Host, WallClock};
+use readyd::protocol::framing::{ReplyFraming, Request};
 use readyd::protocol::reply::ReplyWriter;
+use readyd::server::client_log::{ClientLog, Escaped};
 use readyd::server::stats::Stats;
 use readyd::server::stats::publishing::Publisher;
 use readyd::table::Table;

@@ -4,7 +4,7 @@
 //! texts and tries every prefix; where it takes bytes as they come, this wants all of them at once.
 
 use readyd::protocol::frame::{FrameError, HEADER_LEN};
-use readyd::protocol::framing::{ReplyFraming, Framing, Request};
+use readyd::protocol::framing::{Framing, ReplyFraming, Request};
 
 /// Whether some header begins with `prefix`.
 fn can_begin_header(prefix: &[u8]) -> bool {

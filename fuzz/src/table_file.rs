@@ -5,7 +5,7 @@
 
 use crate::printable::{assert_harmless, assert_plain};
 use crate::scratch_file::ScratchFile;
-use readyd::table::{LoadError, ColumnOrder, Table, TableError};
+use readyd::table::{ColumnOrder, LoadError, Table, TableError};
 use std::collections::BTreeMap;
 
 /// Longest text of an error: one escaped key of 64 bytes, and the words around it.
@@ -103,8 +103,12 @@ fn entry(line: &str, number: usize, order: ColumnOrder) -> Result<Option<Entry>,
     let shown = |word| excerpt(&bytes(word));
     match (order, words.as_slice()) {
         (_, []) => Ok(None),
-        (ColumnOrder::KeyValue, [key]) => Err(TableError::NoValue { line: number, key: shown(key) }),
-        (ColumnOrder::ValueKey, [value]) => Err(TableError::NoKey { line: number, value: shown(value) }),
+        (ColumnOrder::KeyValue, [key]) => {
+            Err(TableError::NoValue { line: number, key: shown(key) })
+        }
+        (ColumnOrder::ValueKey, [value]) => {
+            Err(TableError::NoKey { line: number, value: shown(value) })
+        }
         (ColumnOrder::KeyValue, [key, ..]) => {
             Ok(Some((bytes(key), bytes(content[key.len()..].trim_matches(blank)))))
         }

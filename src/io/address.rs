@@ -78,13 +78,13 @@ impl fmt::Display for UnixAddressError {
             ),
             UnixAddressError::Relative(path) => write!(
                 f,
-                "{path:?} is not an absolute path (write unix:/PATH, or unix:@NAME for a name in the \
-                 abstract namespace)"
+                "{path:?} is not an absolute path (write unix:/PATH, or unix:@NAME for a name in \
+                 the abstract namespace)"
             ),
             UnixAddressError::TooLong(len) => write!(
                 f,
-                "the path of the unix socket has {len} bytes, and the kernel takes at most {} (choose \
-                 a shorter one)",
+                "the path of the unix socket has {len} bytes, and the kernel takes at most {} \
+                 (choose a shorter one)",
                 UnixAddress::MAX_LEN
             ),
             UnixAddressError::ControlCharacter(path) => {

@@ -8,7 +8,8 @@
 //! ```text
 //! trait     who uses it       its calls                       the system's
 //! SocketIo  server, client    register, add_write_interest    epoll_ctl(2)
-//!                             recv, send, send_fin, abort     recv(2), send(2), shutdown(2), close(2)
+//!                             recv, send                      recv(2), send(2)
+//!                             send_fin, abort                 shutdown(2), close(2)
 //! Accept    server            accept, register_listener       accept(2), epoll_ctl(2)
 //! Connect   client            connect, connected              connect(2), getsockopt(2) SO_ERROR
 //! ```

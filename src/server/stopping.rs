@@ -5,7 +5,8 @@
 //! between the last accept(2) and close(2). So the last clients are let in by steps:
 //!
 //! ```text
-//! hold off new handshakes -> wait for handshakes in flight -> accept until no client waits -> close
+//! hold off new handshakes -> wait for handshakes in flight
+//!     -> accept until no client waits -> close
 //! ```
 //!
 //! Invariant: a client that has come into a backlog before the listeners close is let in, unless

@@ -197,7 +197,8 @@ impl Oracle {
         let held = kernel.held[Owner::Server as usize];
         if stats.open() != open as u64 || held != open || done.server.armed_timers() != open {
             return Err(format!(
-                "{open} connections are open, but {} by the statistics, {held} descriptors, {} timers",
+                "{open} connections are open, but {} by the statistics, {held} descriptors, \
+                 {} timers",
                 stats.open(),
                 done.server.armed_timers()
             ));

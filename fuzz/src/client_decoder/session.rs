@@ -8,9 +8,9 @@ use arbitrary::{Arbitrary, Unstructured};
 use readyd::client::session::{SessionLimits, Step, Turn};
 use readyd::client::{Expect, Script, Session, SessionError, Then, Voice};
 use readyd::io::clock::{Moment, WallTime};
+use readyd::io::host::WallClock;
 use readyd::protocol::frame::FrameError;
 use readyd::protocol::framing::Framing;
-use readyd::io::host::WallClock;
 use std::net::{Ipv4Addr, SocketAddr};
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -94,7 +94,8 @@ fn expected(script: &Recital, limits: &SessionLimits, mut stream: &[u8]) -> (Vec
         let (requests, rest) = reference::requests(framing, stream);
         match (requests.first(), rest) {
             (Some(answer), _) => {
-                let cr = usize::from(answer.envelope == readyd::protocol::framing::ReplyFraming::CrLf);
+                let cr =
+                    usize::from(answer.envelope == readyd::protocol::framing::ReplyFraming::CrLf);
                 stream = &stream[header + answer.body.len() + cr + end..];
                 heard.push(answer.body.to_vec());
             }

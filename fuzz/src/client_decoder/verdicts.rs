@@ -4,12 +4,12 @@
 //! Input: what is requested and of what size; faults; then bytes that stand where a reply should.
 
 use arbitrary::{Arbitrary, Unstructured};
+use readyd::loadgen::codec::{ReplyMatch, Verdict, WorkloadCodec};
 use readyd::loadgen::payload::{self, RequestId};
 use readyd::loadgen::plan::{
-    Answer, Close, ConnectionCounts, RawProtocol, Greeting, Lifetime, Mix, ConnectPolicy, Pace, Plan, ReconnectPolicy, Sizes,
-    StopCondition, Workload,
+    Answer, Close, ConnectPolicy, ConnectionCounts, Greeting, Lifetime, Mix, Pace, Plan,
+    RawProtocol, ReconnectPolicy, Sizes, StopCondition, Workload,
 };
-use readyd::loadgen::codec::{ReplyMatch, Verdict, WorkloadCodec};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 

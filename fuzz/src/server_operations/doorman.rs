@@ -3,8 +3,8 @@
 
 use crate::naive_range::NaiveRange;
 use arbitrary::Arbitrary;
-use readyd::server::access::{self, AccessRules, Cidr};
 use readyd::io::clock::Moment;
+use readyd::server::access::{self, AccessRules, Cidr};
 use readyd::server::limits::Limits;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;

@@ -4,9 +4,9 @@ use super::doorman::Refusal;
 use super::net::{MemoryNet, Wires};
 use super::peer::Peer;
 use super::socket::{Reception, Socket};
+use readyd::server::Server;
 use readyd::server::close::CloseReason;
 use readyd::server::limits::Limits;
-use readyd::server::Server;
 use std::collections::BTreeMap;
 
 /// See the [module](self).

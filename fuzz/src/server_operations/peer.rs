@@ -2,8 +2,8 @@
 
 use super::Request;
 use crate::reference::{self, Rest, enveloped};
-use readyd::protocol::framing::{ReplyFraming, Framing};
 use readyd::handlers::Service;
+use readyd::protocol::framing::{Framing, ReplyFraming};
 use std::net::SocketAddr;
 
 /// The services of the listeners, by number.
@@ -71,7 +71,9 @@ impl Peer {
             (Service::FRAMED, Request::LookUp) => {
                 enveloped(&[b"LOOKUP ", KEY].concat(), ReplyFraming::Frame)
             }
-            (Service::FRAMED, Request::Disconnect) => enveloped(b"Disconnect !", ReplyFraming::Frame),
+            (Service::FRAMED, Request::Disconnect) => {
+                enveloped(b"Disconnect !", ReplyFraming::Frame)
+            }
             (Service::LOOKUP, Request::LookUp) => enveloped(KEY, ReplyFraming::Lf),
             (Service::LOOKUP, _) => enveloped(b"nothing", ReplyFraming::CrLf),
             (_, Request::Echo(len)) => (b'a'..=b'z').cycle().take(usize::from(len)).collect(),

@@ -6,16 +6,16 @@ use super::invariants;
 use super::net::MemoryNet;
 use super::peer::{KEY, MAX_FRAME, Peer, SERVICES};
 use super::socket::{Fault, Reception, ServerEnd};
-use readyd::io::clock::Moment;
 use readyd::handlers::Service;
 use readyd::handlers::daytime::Calendar;
-use readyd::server::limits::Limits;
+use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl};
 use readyd::io::net::Token;
 use readyd::io::readiness::Readiness;
-use readyd::server::Server;
-use readyd::table::{ColumnOrder, Table};
 use readyd::io::token::Generations;
+use readyd::server::Server;
+use readyd::server::limits::Limits;
+use readyd::table::{ColumnOrder, Table};
 use std::time::Duration;
 
 /// Turns in which a server that does not spin has done all there is to do.
