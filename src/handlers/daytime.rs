@@ -177,8 +177,8 @@ impl Calendar {
             self.has_warned = true;
             let (clock, seconds) = (zone(offset, ":", "+00:00"), offset.unsigned_abs() % 60);
             log::warn!(
-                "the time zone is {clock}:{seconds:02} from UTC, which RFC 3339 and RFC 2822 cannot \
-                 write: in these formats, times are in UTC"
+                "the time zone is {clock}:{seconds:02} from UTC, which RFC 3339 and RFC 2822 \
+                 cannot write: in these formats, times are in UTC"
             );
         }
     }

@@ -153,7 +153,7 @@ impl FromStr for UnixAddress {
     }
 }
 
-/// Who is at the other end of a connection that was accepted.
+/// The peer of a connection that was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// A client of TCP, by its address and port.

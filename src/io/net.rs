@@ -173,7 +173,7 @@ pub trait Accept: SocketIo {
 /// What accept(2) answered, by what the server has to do next.
 #[derive(Debug)]
 pub enum AcceptOutcome<S> {
-    /// A connection, and who is at its other end.
+    /// A connection, and its peer.
     Connection(S, Peer),
     /// The backlog is empty: an event tells when that changes.
     NoneWaiting,

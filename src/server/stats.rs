@@ -54,7 +54,7 @@ pub struct Stats {
     pub buffered_output: u64,
     /// Bytes that the connections' places take, whether used or not: slab, timers, queue.
     pub places_memory: u64,
-    /// Bytes that the limits by address take: who is connected, who came lately.
+    /// Bytes that the limits by address take: which clients are connected, which came lately.
     pub addresses_memory: u64,
     /// Bytes that the lookup table takes.
     pub table_memory: u64,

@@ -34,7 +34,7 @@ impl Held {
     }
 }
 
-/// What is known besides of a turn that is over.
+/// What else is known of a turn that is over.
 #[derive(Clone, Copy)]
 pub(crate) struct Books<'a> {
     pub(crate) kernel: &'a Kernel,

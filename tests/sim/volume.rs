@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Seeds in a run that nobody asked for anything else.
+/// Seeds in a run, unless `SIM_SEEDS` says otherwise.
 const SEEDS: u64 = 2000;
 
 /// What became of worlds.
