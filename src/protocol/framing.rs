@@ -243,8 +243,8 @@ fn are_same(one: &[u8; HEADER_LEN], other: &[u8; HEADER_LEN]) -> bool {
 pub enum Message<'a> {
     /// All of it came with this read. It is not copied, and the cursor is behind it.
     Read(&'a [u8]),
-    /// It is the first bytes of those that are held: this is their number. The caller consumes
-    /// them.
+    /// It lies at the beginning of the bytes that are held, and is this long. The caller consumes
+    /// it.
     Held(usize),
 }
 

@@ -372,9 +372,9 @@ impl<N: Net> Acceptor<N> {
                         _ => Attempt::TryAgain,
                     };
                 }
-                // A lost connection leaves the backlog with its error. [`FAILURES_IN_A_ROW`] errors
-                // are not theirs: a security policy, say, refuses the call before it looks at the
-                // backlog, and always will.
+                // A lost connection leaves the backlog with its error, so this number of errors in
+                // a row has another cause: a security policy, say, refuses the call before it looks
+                // at the backlog, and always will.
                 let why = format_args!("{FAILURES_IN_A_ROW} attempts in a row failed");
                 self.pause_for_want(now, why)
             }

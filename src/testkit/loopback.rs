@@ -2,9 +2,8 @@
 //!
 //! Every address leads to the one listener, unless [`Loopback::set_way`] says otherwise. A program
 //! drives an end through the seam, and so does a test that does it by hand. What is sent arrives
-//! when
-//! [`Loopback::deliver`] is called, in pieces that a seed chooses, and a send may take less than
-//! there is room for.
+//! when [`Loopback::deliver`] is called, in pieces that a seed chooses, and a send may take less
+//! than there is room for.
 //!
 //! Invariant: a call that tcp(7) or epoll(7) forbid fails the test at the next look at the network.
 

@@ -17,7 +17,7 @@ enum Step {
 enum Order {
     LowestFirst,
     HighestFirst,
-    /// A stride: each key is this far after the one before.
+    /// Keys at this distance from each other.
     Scattered(usize),
 }
 
