@@ -19,7 +19,7 @@ use std::time::Duration;
 /// With [`Knob::FullBacklogs`], how many wait in one.
 const FEW: usize = 2;
 
-/// After so long without a sign of life, a handshake in flight may be given up.
+/// After this time without a sign of life, a handshake in flight may be given up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Kernel {

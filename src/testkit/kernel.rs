@@ -82,7 +82,7 @@ pub struct Kernel {
     pub stops: bool,
     /// How long the server waits for a FIN after its own.
     pub linger: Duration,
-    /// After so long a client may give up connecting.
+    /// After this time a client may give up connecting.
     pub connect_timeout: Duration,
     under_way: Vec<usize>,
 }
