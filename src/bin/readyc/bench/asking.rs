@@ -16,7 +16,7 @@ use std::time::Duration;
 #[cfg(test)]
 mod tests;
 
-/// How long the run is if no option says.
+/// How long the run is when nobody says.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 
 /// How much of a stream without an end is one answer.

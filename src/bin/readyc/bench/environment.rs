@@ -1,4 +1,4 @@
-//! Where a run takes place: what a reader who doubts a figure asks first.
+//! Where a run takes place: what somebody who doubts a figure asks first.
 
 use readyd::loadgen::report::Environment;
 use std::collections::BTreeMap;

@@ -13,8 +13,7 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// Shows progress towards `wanted` connections, unless `is_quiet` or standard error is no
-    /// terminal.
+    /// Shows progress towards `wanted` connections, unless `is_quiet` or nobody looks.
     pub(super) fn new(wanted: u64, is_quiet: bool) -> Live {
         Live { is_shown: !is_quiet && io::stderr().is_terminal(), wanted, second: None }
     }

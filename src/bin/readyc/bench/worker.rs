@@ -165,7 +165,7 @@ impl EventHandler for Steered {
     }
 }
 
-/// Without a reader this message is lost, and the end of input is about to say so.
+/// Without a reader there is nobody left to tell, and the end of input is about to say so.
 fn say(message: &Message) {
     if let Ok(mut line) = serde_json::to_vec(message) {
         line.push(b'\n');
