@@ -1,16 +1,16 @@
 //! The client: sessions on the same engine parts, reactor and [`Net`](crate::io::net::Net) seam as
 //! the server.
 //!
-//! - [`Script`] is what a session says and what it makes of the answers.
+//! - [`Conversation`] is what one session sends, and what it does with each answer.
 //! - [`Session`] is the engine: pure, fed bytes, yields bytes.
-//! - [`Fleet`] drives any number of sessions; a one-line look-up is a fleet of one.
+//! - [`SessionPool`] drives any number of sessions; a one-line look-up is a pool of one.
 
-pub mod fleet;
-pub mod scripts;
+pub mod conversations;
 pub mod session;
+pub mod session_pool;
 
-pub use fleet::{Finished, Fleet, FleetLimits};
-pub use session::{Expect, Script, Session, SessionError, Then, Voice};
+pub use session::{Conversation, Expect, NextAction, Session, SessionError, Writer};
+pub use session_pool::{Finished, PoolLimits, SessionPool};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -11,7 +11,7 @@ pub mod daytime;
 pub mod framed;
 pub mod greeting;
 pub mod lookup;
-pub mod rfc;
+pub mod small_services;
 
 #[cfg(test)]
 mod tests;
@@ -27,7 +27,7 @@ use crate::server::limits::Limits;
 use crate::server::stats::Stats;
 use crate::server::stats::publishing::Publisher;
 use crate::table::Table;
-use daytime::{Calendar, Format};
+use daytime::{DateCache, Format};
 
 /// A row of [`SERVICES`].
 #[derive(Debug)]
@@ -88,13 +88,13 @@ pub static SERVICES: [ServiceSpec; 9] = [
     ServiceSpec {
         name: "time",
         help: "seconds since 1900 in four bytes, then close (RFC 868)",
-        on_open: rfc::time,
+        on_open: small_services::time,
         ..SILENT
     },
     ServiceSpec {
         name: "echo",
         help: "every byte comes back (RFC 862)",
-        on_request: rfc::echo,
+        on_request: small_services::echo,
         ..SILENT
     },
     ServiceSpec { name: "discard", help: "every byte is thrown away (RFC 863)", ..SILENT },
@@ -102,7 +102,7 @@ pub static SERVICES: [ServiceSpec; 9] = [
         name: "chargen",
         help: "characters without end (RFC 864)",
         on_open: |_, _| Outcome::Produce,
-        on_writable: rfc::chargen,
+        on_writable: small_services::chargen,
         ..SILENT
     },
     ServiceSpec {
@@ -238,7 +238,7 @@ pub struct Context<'a> {
     /// For the time of day, and for what the process has used.
     pub system: &'a dyn System,
     /// The text of the time of day.
-    pub calendar: &'a mut Calendar,
+    pub dates: &'a mut DateCache,
     /// The lookup table.
     pub table: &'a Table,
     /// The server's counters.

@@ -8,8 +8,9 @@
 //!   is done in [`EventHandler::end_turn`], from one queue.
 //! - [`counters`] are the result, and add up over workers.
 //!
-//! A [`fleet`](crate::client::fleet) runs conversations to their end. Here a *slot* outlives its
-//! connections, because the schedule does: a request whose connection is lost is still due.
+//! A [session pool](crate::client::session_pool) runs conversations to their end. Here a *slot*
+//! outlives its connections, because the schedule does: a request whose connection is lost is still
+//! due.
 //!
 //! Invariant: a request is sent because the schedule says so (open loop) or an answer has come
 //! (closed loop), never because the server is ready for it. Each request that was sent is closed

@@ -40,7 +40,7 @@ mod work;
 mod tests;
 
 use crate::handlers::Service;
-use crate::handlers::daytime::Calendar;
+use crate::handlers::daytime::DateCache;
 use crate::io::clock::Moment;
 use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::io::net::Net;
@@ -77,12 +77,12 @@ pub struct Server<N: Net> {
 
 impl<N: Net> Server<N> {
     /// A server without listeners. `limits` must have been validated.
-    pub fn new(net: N, limits: Limits, table: Table, calendar: Calendar, now: Moment) -> Server<N> {
+    pub fn new(net: N, limits: Limits, table: Table, dates: DateCache, now: Moment) -> Server<N> {
         Server {
             acceptor: Acceptor::new(limits.max_connections),
             admission: Admission::default(),
             memory: MemoryAccounting::new(limits.memory_limit),
-            cx: ServerContext::new(net, limits, table, calendar, now),
+            cx: ServerContext::new(net, limits, table, dates, now),
             sockets: SocketTable::new(now),
             batch: Batch::default(),
             phase: Phase::Serving,
@@ -149,7 +149,7 @@ impl<N: Net> Server<N> {
     /// Uses other rules for the time of day from the next text on. Returns whether they differ from
     /// the rules before.
     pub fn replace_zone(&mut self, rules: ZoneRules) -> bool {
-        self.cx.calendar.replace_rules(rules)
+        self.cx.dates.replace_rules(rules)
     }
 
     fn next_wakeup(&self) -> Option<Moment> {

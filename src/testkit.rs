@@ -19,7 +19,6 @@
 
 pub mod backlog;
 pub mod calls;
-pub mod dice;
 pub mod events;
 pub mod facts;
 pub mod faults;
@@ -29,6 +28,7 @@ pub mod loopback;
 pub mod net;
 pub mod opening;
 pub mod pipe;
+pub mod prng;
 pub mod room;
 pub mod sockets;
 pub mod trace;

@@ -2,7 +2,7 @@
 
 use super::FixedClock;
 use readyd::conn::{ConnContext, Connection, Work};
-use readyd::handlers::daytime::Calendar;
+use readyd::handlers::daytime::DateCache;
 use readyd::handlers::{BoundService, Context, Service};
 use readyd::io::clock::Moment;
 use readyd::server::client_log::ClientLog;
@@ -17,7 +17,7 @@ pub(crate) struct Engine {
     conn: Connection,
     service: Service,
     limits: Limits,
-    calendar: Calendar,
+    dates: DateCache,
     table: Table,
     stats: Stats,
     log: ClientLog,
@@ -30,7 +30,7 @@ impl Engine {
         Engine {
             conn: Connection::new(Moment::START),
             service,
-            calendar: Calendar::utc(),
+            dates: DateCache::utc(),
             table: Table::embedded(),
             stats: Stats::default(),
             log: ClientLog::new(limits.log_level, limits.log_rate),
@@ -47,7 +47,7 @@ impl Engine {
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)).into(),
             options: self.service.options,
             system: &FixedClock,
-            calendar: &mut self.calendar,
+            dates: &mut self.dates,
             table: &self.table,
             stats: &mut self.stats,
             publisher: &mut Publisher::default(),

@@ -2,7 +2,7 @@
 
 use super::memory_net::{End, Incoming, MemoryNet, Wire};
 use readyd::handlers::Service;
-use readyd::handlers::daytime::Calendar;
+use readyd::handlers::daytime::DateCache;
 use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl};
 use readyd::io::net::Token;
@@ -37,7 +37,7 @@ impl World {
         let limits = Limits { log_level: log::LevelFilter::Off, ..limits };
         let wire = Rc::new(Wire::default());
         let (net, now) = (MemoryNet(Rc::clone(&wire)), Moment::START);
-        let mut server = Server::new(net, limits, Table::embedded(), Calendar::utc(), now);
+        let mut server = Server::new(net, limits, Table::embedded(), DateCache::utc(), now);
         server.listen(End::default(), Service::FRAMED).expect("a listener in memory");
         World { server, wire, now }
     }

@@ -26,7 +26,10 @@ pub fn check(data: &[u8]) {
 fn check_prefixes(bytes: &[u8]) {
     let expected = reference::first_bad_byte(bytes);
     for len in 0..=bytes.len() {
-        let is_there = |error: &FrameError| matches!(error, FrameError::BadByte { offset, .. } if *offset < len);
+        let is_there = |error: &FrameError| match error {
+            FrameError::BadByte { offset, .. } => *offset < len,
+            _ => false,
+        };
         let told = frame::check_header_prefix(&bytes[..len]).err();
         assert_eq!(told, expected.filter(is_there), "{len} bytes of {}", bytes.escape_ascii());
     }

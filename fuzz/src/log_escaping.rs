@@ -5,7 +5,7 @@
 
 use crate::printable::assert_plain;
 use readyd::conn::{Handler, Work};
-use readyd::handlers::daytime::{Calendar, Format};
+use readyd::handlers::daytime::{DateCache, Format};
 use readyd::handlers::{BoundService, Context, Options, Service};
 use readyd::io::clock::{Moment, WallTime};
 use readyd::io::host::{Host, WallClock};
@@ -117,7 +117,7 @@ fn check_lines(service: Service, message: &[u8]) {
         peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)).into(),
         options: service.options,
         system: &Midnight,
-        calendar: &mut Calendar::utc(),
+        dates: &mut DateCache::utc(),
         table: &table,
         stats: &mut Stats::default(),
         publisher: &mut Publisher::default(),

@@ -4,15 +4,15 @@
 //!
 //! Input: limits, how it ends; then the operations.
 
-mod doorman;
+mod admission_reference;
 mod invariants;
 mod net;
 mod peer;
 mod socket;
 mod world;
 
+use admission_reference::{AdmissionReference, Rules, Source};
 use arbitrary::{Arbitrary, Unstructured};
-use doorman::{Doorman, Rules, Source};
 use readyd::server::limits::Limits;
 use socket::Fault;
 use std::time::Duration;
@@ -154,8 +154,8 @@ pub fn check(data: &[u8]) {
     let input = &mut Unstructured::new(data);
     let Ok(setup) = Setup::arbitrary(input) else { return };
     let limits = setup.limits();
-    let doorman = Doorman::new(setup.rules, &limits);
-    let mut world = World::new(limits, doorman, setup.is_patient);
+    let admission = AdmissionReference::new(setup.rules, &limits);
+    let mut world = World::new(limits, admission, setup.is_patient);
     for _ in 0..MOST_OPERATIONS {
         if input.is_empty() {
             break;

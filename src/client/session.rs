@@ -1,8 +1,9 @@
 //! One session: the client's engine, as pure as the server's.
 //!
-//! A [`Script`] sends something and names the [`Expect`] by which the answer's end is known. The
-//! session puts the answer together from all reads, and hands it over. A script that sends more
-//! before the answers come pipelines. Read `session/state.rs` for all states on one page.
+//! A [`Conversation`] sends something and names the [`Expect`] by which the answer's end is known.
+//! The session puts the answer together from all reads, and hands it over. A conversation that
+//! sends more before the answers come pipelines. Read `session/state.rs` for all states on one
+//! page.
 //!
 //! Invariants: answers are handed over whole and in order. Every session ends once, with success or
 //! with one [`SessionError`] named by whose fault it is.
@@ -26,8 +27,8 @@ pub use state::Step;
 
 use state::State;
 
-/// What a script speaks with.
-pub struct Voice<'a> {
+/// What a conversation writes its requests with.
+pub struct Writer<'a> {
     /// The session's own address.
     pub local: SocketAddr,
     /// The time of day.
@@ -35,42 +36,42 @@ pub struct Voice<'a> {
     out: &'a mut Vec<u8>,
 }
 
-impl<'a> Voice<'a> {
-    /// A voice that appends to `out`.
+impl<'a> Writer<'a> {
+    /// A writer that appends to `out`.
     pub fn new(
         local: SocketAddr,
         wall_clock: &'a dyn WallClock,
         out: &'a mut Vec<u8>,
-    ) -> Voice<'a> {
-        Voice { local, wall_clock, out }
+    ) -> Writer<'a> {
+        Writer { local, wall_clock, out }
     }
 
     /// Sends `body` in a frame.
-    pub fn say_frame(&mut self, body: &[u8]) {
+    pub fn send_frame(&mut self, body: &[u8]) {
         frame::append(self.out, &[body]);
     }
 
     /// Sends `bytes` as they are.
-    pub fn say(&mut self, bytes: &[u8]) {
+    pub fn send(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
 }
 
-/// What one session says, and what it makes of the answers.
-pub trait Script {
+/// What one session sends, and what it does with each answer.
+pub trait Conversation {
     /// The session is connected.
-    fn connected(&mut self, voice: &mut Voice<'_>) -> Then;
+    fn connected(&mut self, writer: &mut Writer<'_>) -> NextAction;
 
     /// An answer came whole.
     ///
     /// # Errors
     ///
     /// What is wrong with the answer, in words; it ends the session.
-    fn answered(&mut self, answer: &[u8], voice: &mut Voice<'_>) -> Result<Then, String>;
+    fn answered(&mut self, answer: &[u8], writer: &mut Writer<'_>) -> Result<NextAction, String>;
 
-    /// There is something to say again, after [`Then::Rest`].
-    fn resumed(&mut self, _voice: &mut Voice<'_>) -> Then {
-        Then::Finish
+    /// There is something to send again, after [`NextAction::Suspend`].
+    fn resumed(&mut self, _voice: &mut Writer<'_>) -> NextAction {
+        NextAction::Finish
     }
 
     /// Whether the peer may close now, though an answer is awaited.
@@ -79,14 +80,14 @@ pub trait Script {
     }
 }
 
-/// What a script does next.
+/// What a conversation does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
+pub enum NextAction {
     /// Waits for an answer that ends so.
     Await(Expect),
     /// Waits until its owner resumes it.
-    Rest,
-    /// Has nothing more to say or hear.
+    Suspend,
+    /// Has nothing more to send, and expects no answer.
     Finish,
 }
 
@@ -130,8 +131,8 @@ pub struct SessionLimits {
     pub pause: Duration,
     /// From our FIN to the peer's.
     pub linger: Duration,
-    /// Longest answer, in bytes. Of one that ends with a pause, and for a script that rests, at
-    /// most a MiB is held all the same.
+    /// Longest answer, in bytes. An answer that ends with a pause may have at most 1 MiB all the
+    /// same, and so may the bytes that arrive while a conversation is suspended.
     pub max_answer: usize,
 }
 
@@ -150,7 +151,7 @@ impl Default for SessionLimits {
 /// One connected session's state.
 #[derive(Debug)]
 pub struct Session<S> {
-    script: S,
+    conversation: S,
     unparsed: ByteQueue,
     unsent: ByteQueue,
     state: State,
@@ -164,17 +165,17 @@ pub struct Session<S> {
 pub struct Turn<'a> {
     /// The time of this turn of the loop.
     pub now: Moment,
-    /// The fleet's limits.
+    /// The pool's limits for each session.
     pub limits: &'a SessionLimits,
-    /// What the script speaks with; output goes to the owner's shared buffer.
-    pub voice: Voice<'a>,
+    /// What the conversation writes with. Output goes to the owner's shared buffer.
+    pub writer: Writer<'a>,
 }
 
-impl<S: Script> Session<S> {
+impl<S: Conversation> Session<S> {
     /// A session whose connection is being made since `now`.
-    pub fn new(script: S, now: Moment) -> Session<S> {
+    pub fn new(conversation: S, now: Moment) -> Session<S> {
         Session {
-            script,
+            conversation,
             unparsed: ByteQueue::default(),
             unsent: ByteQueue::default(),
             state: State::new(),
@@ -185,20 +186,20 @@ impl<S: Script> Session<S> {
 
     /// The connection is made.
     pub fn connected(&mut self, turn: &mut Turn<'_>) {
-        let then = self.script.connected(&mut turn.voice);
-        self.proceed(then, turn.now);
+        let action = self.conversation.connected(&mut turn.writer);
+        self.transition(Ok(action), turn.now);
     }
 
-    /// The script, if it rests: it will speak at the next [`Session::resume`].
-    pub fn wake(&mut self) -> Option<&mut S> {
-        self.state.wake().then_some(&mut self.script)
+    /// Makes a suspended conversation resumable and returns it. [`Session::resume`] then calls it.
+    pub fn make_resumable(&mut self) -> Option<&mut S> {
+        self.state.make_resumable().then_some(&mut self.conversation)
     }
 
-    /// Lets a woken script speak.
+    /// Calls the conversation if it is resumable.
     pub fn resume(&mut self, turn: &mut Turn<'_>) {
-        if self.state.is_woken() {
-            let then = self.script.resumed(&mut turn.voice);
-            self.proceed(then, turn.now);
+        if self.state.is_resumable() {
+            let action = self.conversation.resumed(&mut turn.writer);
+            self.transition(Ok(action), turn.now);
             self.process_input(&[], 0, turn);
         }
     }
@@ -226,9 +227,10 @@ impl<S: Script> Session<S> {
                 Ok(None) => return,
                 Err(error) => return self.fail_with(error.into()),
             };
-            let verdict = self.script.answered(framing.payload(message).body, &mut turn.voice);
+            let result =
+                self.conversation.answered(framing.payload(message).body, &mut turn.writer);
             self.unparsed.consume(held, turn.now);
-            self.judge(verdict, turn.now);
+            self.transition(result, turn.now);
         }
         if self.state.listens() {
             self.hold(input.bytes(), turn);
@@ -249,11 +251,11 @@ impl<S: Script> Session<S> {
         if self.holds_answer_of_unknown_end() {
             self.answer_is_over(turn);
         }
-        self.state.peer_fin(self.unparsed.len(), self.script.may_close());
+        self.state.peer_fin(self.unparsed.len(), self.conversation.may_close());
         self.drop_input_if_ended();
     }
 
-    /// The socket failed. Once the script has heard all it wanted, that is no loss.
+    /// The socket failed. Once the conversation has heard all it wanted, that is no loss.
     pub fn fail(&mut self, error: io::Error) {
         self.state.socket_failed(error);
         self.drop_input_if_ended();
@@ -298,14 +300,14 @@ impl<S: Script> Session<S> {
         !self.unsent.is_empty()
     }
 
-    /// Whether the script waits for its owner.
-    pub fn is_resting(&self) -> bool {
-        self.state.is_resting()
+    /// Whether the conversation waits for its owner.
+    pub fn is_suspended(&self) -> bool {
+        self.state.is_suspended()
     }
 
-    /// Whether a script that rested has something to say.
-    pub fn is_woken(&self) -> bool {
-        self.state.is_woken()
+    /// Whether a suspended conversation can send again.
+    pub fn is_resumable(&self) -> bool {
+        self.state.is_resumable()
     }
 
     /// FIN was sent, at `now`.
@@ -321,9 +323,9 @@ impl<S: Script> Session<S> {
         self.state.take_action(self.has_unsent())
     }
 
-    /// The script, for what it found out.
-    pub fn into_script(self) -> S {
-        self.script
+    /// The conversation, for what it found out.
+    pub fn into_conversation(self) -> S {
+        self.conversation
     }
 
     /// Whether part of an answer is here whose end only silence, or the peer's FIN, can tell.
@@ -336,21 +338,20 @@ impl<S: Script> Session<S> {
     }
 
     fn answer_is_over(&mut self, turn: &mut Turn<'_>) {
-        let verdict = self.script.answered(self.unparsed.bytes(), &mut turn.voice);
+        let result = self.conversation.answered(self.unparsed.bytes(), &mut turn.writer);
         self.unparsed.clear();
-        self.judge(verdict, turn.now);
+        self.transition(result, turn.now);
     }
 
-    fn judge(&mut self, verdict: Result<Then, String>, now: Moment) {
-        match verdict {
-            Ok(then) => self.proceed(then, now),
+    /// Takes what a call of the conversation returned.
+    fn transition(&mut self, result: Result<NextAction, String>, now: Moment) {
+        match result {
+            Ok(action) => {
+                self.state.transition(action);
+                self.state_began(now);
+            }
             Err(what) => self.fail_with(SessionError::WrongAnswer(what)),
         }
-    }
-
-    fn proceed(&mut self, then: Then, now: Moment) {
-        self.state.proceed(then);
-        self.state_began(now);
     }
 
     fn state_began(&mut self, now: Moment) {

@@ -2,10 +2,10 @@
 
 pub(crate) use crate::testkit::loopback;
 
-use crate::client::scripts::{Check, Dialogue, Exchange, Plan};
-use crate::client::{Expect, Fleet, FleetLimits};
+use crate::client::conversations::{Check, Dialogue, Exchange, Plan};
+use crate::client::{Expect, PoolLimits, SessionPool};
 use crate::handlers::Service;
-use crate::handlers::daytime::Calendar;
+use crate::handlers::daytime::DateCache;
 use crate::io::clock::Moment;
 use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::server::Server;
@@ -17,12 +17,12 @@ use proptest::prelude::*;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
-/// More turns than the longest of these fleets needs.
+/// More turns than the longest of these pools needs.
 const TURNS: usize = 200_000;
 
 const NOW: Moment = Moment::START;
 
-/// How the sessions of a fleet speak with the server.
+/// How the sessions of a pool speak with the server.
 #[derive(Clone, Copy, Debug)]
 enum Echo {
     Framed,
@@ -49,7 +49,7 @@ impl Echo {
 struct Pair {
     net: Loopback,
     server: Server<Loopback>,
-    fleet: Fleet<Loopback, Dialogue>,
+    pool: SessionPool<Loopback, Dialogue>,
 }
 
 impl Pair {
@@ -62,26 +62,23 @@ impl Pair {
         let server = self.server.end_turn(NOW);
         self.net.deliver();
         for (token, readiness) in self.net.events(Side::Client) {
-            self.fleet.on_ready(token, readiness);
+            self.pool.on_ready(token, readiness);
         }
-        (server, self.fleet.end_turn(NOW))
+        (server, self.pool.end_turn(NOW))
     }
 
-    /// Turns until the fleet stops and the server has closed all its connections. Time stands
+    /// Turns until the pool stops and the server has closed all its connections. Time stands
     /// still: no deadline helps one that has forgotten something.
     fn run(&mut self) {
         let mut was_quiet = false;
         for _ in 0..TURNS {
             let calls = self.net.calls();
-            let (server, fleet) = self.turn();
-            if fleet == LoopControl::Stop && self.server.stats().open() == 0 {
+            let (server, pool) = self.turn();
+            if pool == LoopControl::Stop && self.server.stats().open() == 0 {
                 return;
             }
             let is_quiet = self.net.calls() == calls && !self.net.deliver();
-            assert!(
-                !(was_quiet && is_quiet),
-                "all stand still: server {server:?}, fleet {fleet:?}"
-            );
+            assert!(!(was_quiet && is_quiet), "all stand still: server {server:?}, pool {pool:?}");
             was_quiet = is_quiet;
         }
         panic!("the sessions do not come to an end");
@@ -104,8 +101,8 @@ proptest! {
         let net = Loopback::new(seed);
         net.set_window(window);
         let limits = Limits { max_connections, output_limit, ..Limits::default() };
-        let calendar = Calendar::utc();
-        let mut server = Server::new(net.clone(), limits, Table::embedded(), calendar, NOW);
+        let dates = DateCache::utc();
+        let mut server = Server::new(net.clone(), limits, Table::embedded(), dates, NOW);
         server.listen((), echo.service()).unwrap();
         let plan = Rc::new(Plan {
             exchanges: texts.iter().map(|text| echo.exchange(text)).collect(),
@@ -114,20 +111,20 @@ proptest! {
             keep_answers: false,
         });
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9999));
-        let limits = FleetLimits { open, ..FleetLimits::default() };
-        let scripts = (0..sessions).map(|_| Dialogue::new(Rc::clone(&plan)));
-        let fleet = Fleet::new(net.clone(), vec![address], limits, scripts, NOW);
+        let limits = PoolLimits { open, ..PoolLimits::default() };
+        let conversations = (0..sessions).map(|_| Dialogue::new(Rc::clone(&plan)));
+        let pool = SessionPool::new(net.clone(), vec![address], limits, conversations, NOW);
 
-        let mut pair = Pair { net, server, fleet };
+        let mut pair = Pair { net, server, pool };
         pair.run();
 
         let asked = rounds * texts.len() as u64;
-        prop_assert_eq!(pair.fleet.finished().len(), sessions);
-        for finished in pair.fleet.finished() {
+        prop_assert_eq!(pair.pool.finished().len(), sessions);
+        for finished in pair.pool.finished() {
             prop_assert!(finished.result.is_ok(), "{:?}", finished.result);
-            prop_assert_eq!(finished.script.verified(), asked);
+            prop_assert_eq!(finished.conversation.verified(), asked);
         }
-        prop_assert_eq!(pair.fleet.established(), sessions);
+        prop_assert_eq!(pair.pool.established(), sessions);
         prop_assert_eq!(pair.server.stats().accepted, sessions as u64);
         if let Echo::Framed = echo {
             prop_assert_eq!(pair.server.stats().frames, sessions as u64 * asked);

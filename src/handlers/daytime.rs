@@ -123,9 +123,9 @@ fn zone(offset: i32, separator: &str, utc: &str) -> String {
     format!("{sign}{:02}{separator}{:02}", minutes / 60, minutes % 60)
 }
 
-/// The text of the current second in each format, made when first asked for.
+/// The text of the current second in each format. Each is made when it is first asked for.
 #[derive(Debug)]
-pub struct Calendar {
+pub struct DateCache {
     rules: ZoneRules,
     second: u64,
     texts: [String; Format::ALL.len()],
@@ -133,22 +133,22 @@ pub struct Calendar {
     has_warned: bool,
 }
 
-impl Calendar {
-    /// A calendar for the time zone with these rules.
-    pub fn new(rules: ZoneRules) -> Calendar {
-        Calendar { rules, second: 0, texts: Default::default(), has_warned: false }
+impl DateCache {
+    /// A cache for the time zone with these rules.
+    pub fn new(rules: ZoneRules) -> DateCache {
+        DateCache { rules, second: 0, texts: Default::default(), has_warned: false }
     }
 
-    /// A calendar for UTC.
-    pub fn utc() -> Calendar {
-        Calendar::new(ZoneRules::utc())
+    /// A cache for UTC.
+    pub fn utc() -> DateCache {
+        DateCache::new(ZoneRules::utc())
     }
 
     /// Uses these rules from the next text on. Returns whether they differ from the rules before.
     pub fn replace_rules(&mut self, rules: ZoneRules) -> bool {
         let is_changed = rules != self.rules;
         if is_changed {
-            *self = Calendar::new(rules);
+            *self = DateCache::new(rules);
         }
         is_changed
     }
@@ -194,7 +194,7 @@ fn date_at(wall: WallTime, offset: i32) -> Option<UtcDateTime> {
 /// Sends the time. Finishes unless the client is to acknowledge it.
 pub(super) fn greet(context: &mut Context<'_>, reply: &mut ReplyWriter<'_>) -> Outcome {
     let Options { format, ack } = context.options;
-    reply.push(context.calendar.text(format, context.system.wall_time()));
+    reply.push(context.dates.text(format, context.system.wall_time()));
     if ack {
         return Outcome::Continue;
     }

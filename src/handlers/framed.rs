@@ -243,7 +243,7 @@ fn daytime(
     let Some(found) = found else {
         return refuse(&RequestError::UnknownFormat(format), context, reply);
     };
-    reply.push(context.calendar.text(found, context.system.wall_time()));
+    reply.push(context.dates.text(found, context.system.wall_time()));
     Outcome::Continue
 }
 

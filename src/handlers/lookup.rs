@@ -42,7 +42,7 @@ pub(super) fn respond(
 
 /// Opens an exchange with the date and time.
 pub(super) fn greet_exchange(context: &mut Context<'_>, reply: &mut ReplyWriter<'_>) -> Outcome {
-    reply.push(context.calendar.text(Format::Dmy, context.system.wall_time()));
+    reply.push(context.dates.text(Format::Dmy, context.system.wall_time()));
     Outcome::Continue
 }
 

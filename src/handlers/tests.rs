@@ -6,7 +6,7 @@ mod tables;
 
 use super::{BoundService, Context, SERVICES, Service};
 use crate::conn::{Handler, Outcome, Work};
-use crate::handlers::daytime::Calendar;
+use crate::handlers::daytime::DateCache;
 use crate::io::address::Peer;
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, WallClock};
@@ -40,7 +40,7 @@ struct Desk {
     service: Service,
     peer: Peer,
     clock: TickingClock,
-    calendar: Calendar,
+    dates: DateCache,
     table: Table,
     stats: Stats,
     log: ClientLog,
@@ -54,7 +54,7 @@ impl Desk {
             service,
             peer: SocketAddr::from(([192, 168, 1, 6], 57662)).into(),
             clock: TickingClock(Cell::new(WallTime { seconds: 1_620_419_812, nanos: 0 })),
-            calendar: Calendar::utc(),
+            dates: DateCache::utc(),
             table: Table::embedded(),
             stats: Stats::default(),
             log: ClientLog::new(log::LevelFilter::Info, 0),
@@ -103,7 +103,7 @@ impl Desk {
             peer: self.peer,
             options: self.service.options,
             system: &self.clock,
-            calendar: &mut self.calendar,
+            dates: &mut self.dates,
             table: &self.table,
             stats: &mut self.stats,
             publisher: &mut Publisher::default(),

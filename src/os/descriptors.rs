@@ -29,7 +29,7 @@ const OF_A_SHARD: usize = 2;
 
 /// Descriptors of a supervisor apart from those for its shards: the standard three, epoll, epoll's
 /// copy, the eventfd, the signalfd, its log's and the shards' one, the program's file, the
-/// table, and the board.
+/// table, and the scoreboard.
 const OF_A_SUPERVISOR: usize = STANDARD + 9;
 
 /// Fewest connections that a server starts with if no number was asked for. A limit that leaves

@@ -40,11 +40,12 @@ pub fn return_large_blocks() {
     malloc::fix_thresholds();
 }
 
-/// Gives freed blocks that are too small for [`return_large_blocks`] back to the system: for after
-/// a crowd, since it walks the whole heap, and the kernel takes some 0.2 ms for each MiB.
+/// Gives freed blocks that are too small for [`return_large_blocks`] back to the system, by
+/// malloc_trim(3). It walks the whole heap, and the kernel takes some 0.2 ms for each MiB, so call
+/// it only after many clients have left.
 ///
 /// Does nothing where the C library is not glibc.
-pub fn give_back_what_is_free() {
+pub fn trim_heap() {
     malloc::trim();
 }
 

@@ -56,7 +56,7 @@ impl Host for MioNet {
     }
 
     fn give_memory_back(&self) {
-        memory::give_back_what_is_free();
+        memory::trim_heap();
     }
 }
 

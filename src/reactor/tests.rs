@@ -3,7 +3,7 @@
 use super::Reactor;
 use super::listener::Listener;
 use crate::handlers::Service;
-use crate::handlers::daytime::Calendar;
+use crate::handlers::daytime::DateCache;
 use crate::io::clock::Moment;
 use crate::io::event_loop::{EventHandler, LoopControl, Wakeup};
 use crate::io::host::WallClock;
@@ -279,9 +279,8 @@ impl EventHandler for UntilOneIsServed {
 fn the_server_serves() {
     let (mut reactor, net) = reactor_and_net();
     let (listener, address) = listening(&net);
-    let calendar = Calendar::utc();
-    let mut server =
-        Server::new(net, Limits::default(), Table::embedded(), calendar, reactor.now());
+    let dates = DateCache::utc();
+    let mut server = Server::new(net, Limits::default(), Table::embedded(), dates, reactor.now());
     server.listen(listener, Service::ECHO).expect("room in epoll");
 
     let mut client = StdStream::connect(address).expect("someone listens");

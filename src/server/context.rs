@@ -4,7 +4,7 @@
 use super::connection::ServerConnection;
 use super::work::Work;
 use crate::conn::{self, ConnContext, Connection};
-use crate::handlers::daytime::Calendar;
+use crate::handlers::daytime::DateCache;
 use crate::handlers::{BoundService, Context};
 use crate::io::clock::Moment;
 use crate::io::net::Net;
@@ -24,7 +24,7 @@ pub(super) struct ServerContext<N: Net> {
     pub(super) stats: Stats,
     pub(super) publisher: Publisher,
     pub(super) log: ClientLog,
-    pub(super) calendar: Calendar,
+    pub(super) dates: DateCache,
     /// What was done in this turn.
     pub(super) work: Work,
 }
@@ -34,7 +34,7 @@ impl<N: Net> ServerContext<N> {
         net: N,
         limits: Limits,
         table: Table,
-        calendar: Calendar,
+        dates: DateCache,
         now: Moment,
     ) -> ServerContext<N> {
         ServerContext {
@@ -45,7 +45,7 @@ impl<N: Net> ServerContext<N> {
             log: ClientLog::new(limits.log_level, limits.log_rate),
             limits,
             table,
-            calendar,
+            dates,
             work: Work::default(),
         }
     }
@@ -67,7 +67,7 @@ impl<N: Net> ServerContext<N> {
             peer: *peer,
             options: service.options,
             system: &self.net,
-            calendar: &mut self.calendar,
+            dates: &mut self.dates,
             table: &self.table,
             stats: &mut self.stats,
             publisher: &mut self.publisher,

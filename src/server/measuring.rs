@@ -4,7 +4,7 @@ use super::Server;
 use super::context::ServerContext;
 use crate::io::clock::Moment;
 use crate::io::net::Net;
-use crate::server::stats::publishing::{Ledger, Publisher};
+use crate::server::stats::publishing::{Publisher, SharedStats};
 
 impl<N: Net> Server<N> {
     /// The counters of this server alone as text, one `name value` a line.
@@ -20,8 +20,8 @@ impl<N: Net> Server<N> {
 
     /// Makes this server a shard: what it counts becomes known to the others, and `STATS` tells the
     /// sum, and the process `supervisor` as the one that takes signals.
-    pub fn share_statistics(&mut self, ledger: Box<dyn Ledger>, supervisor: u32) {
-        self.cx.publisher = Publisher::new(ledger, supervisor);
+    pub fn share_statistics(&mut self, stats: Box<dyn SharedStats>, supervisor: u32) {
+        self.cx.publisher = Publisher::new(stats, supervisor);
     }
 
     /// Keeps how long a turn has taken, if it was a long one.

@@ -2,12 +2,12 @@
 //!
 //! Invariant: `accepted` less all of `closed` is the number of connections open.
 //!
-//! Where several servers are shards of one, `board` is where they tell each other, and
+//! Where several servers are shards of one, `scoreboard` is where they tell each other, and
 //! [`publishing`] says when.
 
-#[cfg(unix)]
-pub mod board;
 pub mod publishing;
+#[cfg(unix)]
+pub mod scoreboard;
 pub mod turns;
 
 use crate::io::host::Usage;
@@ -215,8 +215,8 @@ impl Stats {
         numbers.chain(table).chain(process).chain(longest_turn.numbers()).collect()
     }
 
-    /// The names of [`Stats::numbers`] on the board, in the same order: those that `STATS` has for
-    /// them, but for the parts of the longest turn.
+    /// The names of [`Stats::numbers`] on the scoreboard, in the same order: those that `STATS` has
+    /// for them, but for the parts of the longest turn.
     #[cfg(unix)]
     fn names() -> Vec<String> {
         let closed = CloseReason::ALL.iter().map(|reason| format!("closed_{}", reason.word()));

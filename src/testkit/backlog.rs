@@ -7,7 +7,7 @@
 use super::faults::Call;
 use super::kernel::Kernel;
 use super::knobs::Knob;
-use super::sockets::{Backlog, Fate, Handshake, Owner, Progress, Route};
+use super::sockets::{Backlog, Handshake, Owner, Progress, Route, SocketError};
 use super::trace::{Outcome, What};
 use crate::io::net::Handshakes;
 use nix::errno::Errno;
@@ -83,7 +83,7 @@ impl Kernel {
 
     fn refuse(&mut self, index: usize, errno: Errno) {
         self.ends[index].progress = Progress::Failed;
-        self.ends[index].fate = Fate::Pending(errno);
+        self.ends[index].so_error = SocketError::Pending(errno);
     }
 
     /// The next client in the backlog; one whose handshake was left unfinished takes its place.
@@ -99,7 +99,7 @@ impl Kernel {
 
     /// SO_ATTACH_FILTER.
     pub fn hold_off(&mut self, number: usize) -> io::Result<()> {
-        let fault = self.faults.next(Call::HoldOff, self.knobs, &mut self.dice);
+        let fault = self.faults.next(Call::HoldOff, self.knobs, &mut self.prng);
         let backlog = &mut self.listeners[number];
         backlog.is_held_off = fault.is_none();
         backlog.is_excused |= fault.is_some();
@@ -126,7 +126,7 @@ impl Kernel {
 
     /// What sock_diag tells of handshakes with these listeners.
     pub fn handshakes(&mut self, listeners: &[usize]) -> Handshakes {
-        let fault = self.faults.next(Call::Handshakes, self.knobs, &mut self.dice);
+        let fault = self.faults.next(Call::Handshakes, self.knobs, &mut self.prng);
         let is_in_flight = listeners.iter().any(|&number| self.has_handshake(number));
         let outcome = Outcome::Count(is_in_flight.into());
         self.note(Owner::Server, What::Handshakes, listeners.len(), outcome);
@@ -143,7 +143,7 @@ impl Kernel {
     fn has_handshake(&self, number: usize) -> bool {
         let is_in_flight = |index: usize| {
             let end = &self.ends[index];
-            end.handshake == Handshake::InFlight && end.held && end.fate == Fate::Sound
+            end.handshake == Handshake::InFlight && end.held && end.so_error == SocketError::Sound
         };
         !self.listeners[number].unfinished.is_empty()
             || (0..self.ends.len())

@@ -4,7 +4,7 @@ use super::faults::{self, Call};
 use super::kernel::Kernel;
 use super::knobs::Knob;
 use super::pipe::Fin;
-use super::sockets::{Fate, Owner, Passage, Progress, Source};
+use super::sockets::{Owner, Passage, Progress, SocketError, Source};
 use super::trace::{Outcome, What};
 use crate::io::clock::Moment;
 use crate::io::net::Token;
@@ -17,7 +17,7 @@ const MOST_EMPTY_READS: u32 = 30;
 impl Kernel {
     /// The fault that this call is to have, with all that it does to the connection.
     pub(super) fn fault(&mut self, call: Call, index: usize) -> io::Result<()> {
-        let Some(errno) = self.faults.next(call, self.knobs, &mut self.dice) else { return Ok(()) };
+        let Some(errno) = self.faults.next(call, self.knobs, &mut self.prng) else { return Ok(()) };
         match errno {
             // That nothing is ready is no lie if it is so; if it is one, an edge must follow.
             Errno::EAGAIN | Errno::ENOTCONN if matches!(call, Call::Recv | Call::Connected) => {
@@ -62,7 +62,7 @@ impl Kernel {
     /// The network breaks the connection: one end is told by this call, the other by RST.
     fn break_link(&mut self, index: usize, errno: Errno) {
         self.evidence(index, errno);
-        self.ends[index].fate = Fate::Collected;
+        self.ends[index].so_error = SocketError::Collected;
         self.ends[index].incoming.reset(true);
         self.reset(index ^ 1, false);
     }
@@ -116,8 +116,8 @@ impl Kernel {
     }
 
     pub(super) fn take_error(&mut self, index: usize) -> io::Result<()> {
-        if let Fate::Pending(errno) = self.ends[index].fate {
-            self.ends[index].fate = Fate::Collected;
+        if let SocketError::Pending(errno) = self.ends[index].so_error {
+            self.ends[index].so_error = SocketError::Collected;
             self.evidence(index, errno);
             return Err(errno.into());
         }
@@ -162,8 +162,8 @@ impl Kernel {
         if readable > 0 {
             let mut most = into.len();
             let can_fall_short = !is_peer && end.incoming.fin != Fin::Arrived;
-            if can_fall_short && self.has(Knob::ShortReads) && self.dice.one_in(3) {
-                most = most.min(1 + self.dice.below(readable));
+            if can_fall_short && self.has(Knob::ShortReads) && self.prng.one_in(3) {
+                most = most.min(1 + self.prng.below(readable));
                 self.faults.count(Knob::ShortReads);
             }
             let end = &mut self.ends[index];
@@ -187,8 +187,8 @@ impl Kernel {
             return Ok(0);
         }
         self.take_error(index)?;
-        match self.ends[index].fate {
-            Fate::Sound => {
+        match self.ends[index].so_error {
+            SocketError::Sound => {
                 self.count_empty_read(index);
                 Err(Errno::EAGAIN.into())
             }
@@ -253,7 +253,7 @@ impl Kernel {
             return Err(Errno::EAGAIN.into());
         }
         self.take_error(index)?;
-        if self.ends[index].fate == Fate::Collected {
+        if self.ends[index].so_error == SocketError::Collected {
             self.evidence(index, Errno::EPIPE);
             return Err(Errno::EPIPE.into());
         }
@@ -263,8 +263,8 @@ impl Kernel {
             self.ends[index].told_of_room = false;
             return Err(Errno::EAGAIN.into());
         }
-        if !is_peer && self.has(Knob::ShortWrites) && self.dice.one_in(3) {
-            count = 1 + self.dice.below(count);
+        if !is_peer && self.has(Knob::ShortWrites) && self.prng.one_in(3) {
+            count = 1 + self.prng.below(count);
             self.faults.count(Knob::ShortWrites);
         }
         let count = count.min(bytes.len());
@@ -292,8 +292,8 @@ impl Kernel {
         if self.ends[index].fin_sent {
             self.violate(format!("socket #{index}: FIN was sent before"));
         }
-        if self.ends[index].fate != Fate::Sound {
-            self.ends[index].fate = Fate::Collected;
+        if self.ends[index].so_error != SocketError::Sound {
+            self.ends[index].so_error = SocketError::Collected;
             self.evidence(index, Errno::ENOTCONN);
             return Err(Errno::ENOTCONN.into());
         }
@@ -313,7 +313,7 @@ impl Kernel {
         let (now, linger, stops) = (self.now, self.linger, self.stops);
         let (end, facts) = (&self.ends[index], &self.facts[index / 2]);
         let has_lingered = facts.fin_sent_at.is_some_and(|at| now >= at + linger);
-        let is_broken = end.fate != Fate::Sound || !facts.errors.is_empty();
+        let is_broken = end.so_error != SocketError::Sound || !facts.errors.is_empty();
         let is_over = facts.fin_read && end.incoming.readable() == 0;
         if !(is_over || has_lingered || is_broken || facts.register_failed || stops) {
             self.violate(format!(

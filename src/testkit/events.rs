@@ -4,7 +4,7 @@
 use super::kernel::Kernel;
 use super::knobs::Knob;
 use super::pipe::Fin;
-use super::sockets::{Fate, Owner, Progress, Source};
+use super::sockets::{Owner, Progress, SocketError, Source};
 use super::trace::{Outcome, What};
 use crate::io::net::Token;
 use crate::io::readiness::Readiness;
@@ -24,7 +24,7 @@ impl Kernel {
         let is_over = end.incoming.fin == Fin::Arrived && !self.facts[index / 2].fin_read;
         let is_owed = |source: &Source| matches!(source, Source::End(other) if *other == index);
         (end.incoming.readable() > 0 || is_over)
-            && end.fate == Fate::Sound
+            && end.so_error == SocketError::Sound
             && !end.has_news
             && !self.owed.iter().any(is_owed)
     }
@@ -35,7 +35,7 @@ impl Kernel {
         let mut later = Vec::new();
         for source in std::mem::take(&mut self.news[owner as usize]) {
             let is_late = (self.has(Knob::FewEventsAPoll) && events.len() >= FEW)
-                || (self.has(Knob::LateEvents) && self.dice.one_in(3));
+                || (self.has(Knob::LateEvents) && self.prng.one_in(3));
             if is_late {
                 later.push(source);
             } else {
@@ -43,21 +43,21 @@ impl Kernel {
             }
         }
         self.news[owner as usize].extend(later);
-        if self.has(Knob::SpuriousEvents) && self.dice.one_in(3) {
+        if self.has(Knob::SpuriousEvents) && self.prng.one_in(3) {
             events.extend(self.spurious(owner));
         }
-        if self.has(Knob::DuplicateEvents) && !events.is_empty() && self.dice.one_in(2) {
-            let again = events[self.dice.below(events.len())];
+        if self.has(Knob::DuplicateEvents) && !events.is_empty() && self.prng.one_in(2) {
+            let again = events[self.prng.below(events.len())];
             events.push(again);
             self.faults.count(Knob::DuplicateEvents);
         }
         if self.has(Knob::ShuffledEvents) {
-            self.dice.shuffle(&mut events);
+            self.prng.shuffle(&mut events);
         }
         for &(token, readiness) in &events {
             self.note(owner, What::Event, token.0 as usize, Outcome::Ready(readiness));
         }
-        if self.has(Knob::StaleEvents) && self.dice.one_in(2) {
+        if self.has(Knob::StaleEvents) && self.prng.one_in(2) {
             events.extend(self.stale(owner));
         }
         events
@@ -88,7 +88,7 @@ impl Kernel {
     /// What the socket is ready for, as EPOLLIN, EPOLLOUT, EPOLLRDHUP and EPOLLHUP have it.
     fn readiness(&self, index: usize) -> Readiness {
         let end = &self.ends[index];
-        let is_broken = end.fate != Fate::Sound;
+        let is_broken = end.so_error != SocketError::Sound;
         let is_connecting = matches!(end.progress, Progress::Connecting(_));
         let read_until_would_block = is_broken || end.incoming.fin == Fin::Arrived;
         let has_room = !is_connecting && self.tells_of_room(index);
@@ -101,13 +101,13 @@ impl Kernel {
 
     /// An event without a cause, for a socket that is there.
     fn spurious(&mut self, owner: Owner) -> Option<(Token, Readiness)> {
-        let index = self.dice.below(self.ends.len());
+        let index = self.prng.below(self.ends.len());
         let end = self.ends.get_mut(index).filter(|end| end.owner == owner && end.held)?;
         let token = end.token?;
         end.was_told = true;
         end.empty_reads = 0;
         self.faults.count(Knob::SpuriousEvents);
-        let [read, write, read_until_would_block] = [0; 3].map(|_| self.dice.one_in(2));
+        let [read, write, read_until_would_block] = [0; 3].map(|_| self.prng.one_in(2));
         self.ends[index].told_of_room |= write;
         Some((token, Readiness { read, write, read_until_would_block }))
     }
@@ -116,11 +116,11 @@ impl Kernel {
     fn stale(&mut self, owner: Owner) -> Option<(Token, Readiness)> {
         let gone = &self.gone[owner as usize];
         let recent = gone.len().min(8);
-        let token = *gone.get(gone.len() - recent + self.dice.below(recent))?;
+        let token = *gone.get(gone.len() - recent + self.prng.below(recent))?;
         self.stale_told += u64::from(owner == Owner::Server);
         self.faults.count(Knob::StaleEvents);
         let readiness =
-            Readiness { read: true, write: true, read_until_would_block: self.dice.one_in(2) };
+            Readiness { read: true, write: true, read_until_would_block: self.prng.one_in(2) };
         self.note(owner, What::StaleEvent, token.0 as usize, Outcome::Ready(readiness));
         Some((token, readiness))
     }

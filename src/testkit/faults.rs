@@ -1,7 +1,7 @@
 //! What a call may fail with: by chance where a knob is on, or by order, at one call.
 
-use super::dice::Dice;
 use super::knobs::{Counts, Knob, Knobs};
+use super::prng::Prng;
 use nix::errno::Errno;
 
 /// The calls that can fail.
@@ -180,7 +180,7 @@ pub struct Faults {
 
 impl Faults {
     /// Whether this call fails, and how.
-    pub fn next(&mut self, call: Call, knobs: Knobs, dice: &mut Dice) -> Option<Errno> {
+    pub fn next(&mut self, call: Call, knobs: Knobs, prng: &mut Prng) -> Option<Errno> {
         let number = self.made;
         self.made += 1;
         if self.keep_calls {
@@ -199,9 +199,9 @@ impl Faults {
             return Some(errno);
         }
         for &(knob, errnos) in call.by_knob() {
-            if knobs.has(knob) && dice.one_in(25) {
+            if knobs.has(knob) && prng.one_in(25) {
                 self.count(knob);
-                return Some(dice.pick(errnos));
+                return Some(prng.pick(errnos));
             }
         }
         None

@@ -4,14 +4,14 @@
 //! The two ends of connection `n` are neighbours: `2n` is the one that connected, `2n + 1` the one
 //! that was accepted.
 
-use super::dice::Dice;
 use super::facts::Facts;
 use super::faults::Faults;
 use super::knobs::{Knob, Knobs};
 use super::pipe::{Fin, Pipe};
+use super::prng::Prng;
 use super::sockets::{
-    BARRED_PORT, Backlog, End, Fate, Handshake, LISTENER_PORT, OWNERS, Owner, Passage, Progress,
-    Route, SILENT_PORT, Source, source_address,
+    BARRED_PORT, Backlog, End, Handshake, LISTENER_PORT, OWNERS, Owner, Passage, Progress, Route,
+    SILENT_PORT, SocketError, Source, source_address,
 };
 use super::trace::{Outcome, Trace, What};
 use crate::io::clock::{Moment, WallTime};
@@ -31,7 +31,7 @@ pub struct Kernel {
     /// What may go wrong.
     pub knobs: Knobs,
     /// Chance.
-    pub dice: Dice,
+    pub prng: Prng,
     /// All that happened.
     pub trace: Trace,
     /// Which calls fail.
@@ -89,12 +89,12 @@ pub struct Kernel {
 
 impl Kernel {
     /// A network without sockets.
-    pub fn new(dice: Dice, knobs: Knobs, window: usize) -> Kernel {
+    pub fn new(prng: Prng, knobs: Knobs, window: usize) -> Kernel {
         Kernel {
             now: Moment::START + Duration::from_secs(1000),
             wall_offset: Duration::from_secs(1_620_412_612),
             knobs,
-            dice,
+            prng,
             trace: Trace::default(),
             faults: Faults::default(),
             ends: Vec::new(),
@@ -148,7 +148,7 @@ impl Kernel {
                 owner,
                 held,
                 progress: Progress::Connecting(address),
-                fate: Fate::Sound,
+                so_error: SocketError::Sound,
                 incoming: Pipe::new(self.window),
                 fin_sent: false,
                 token: None,
@@ -243,7 +243,7 @@ impl Kernel {
         let under_way = std::mem::take(&mut self.under_way);
         for end in under_way {
             self.ends[end].is_under_way = false;
-            if !is_slow || self.dice.one_in(3) {
+            if !is_slow || self.prng.one_in(3) {
                 self.deliver_to(end);
             }
             if self.is_still_under_way(end) {
@@ -274,8 +274,8 @@ impl Kernel {
         }
         let (is_slow, glued) = (self.has(Knob::SlowNetwork), self.has(Knob::FinWithData));
         let in_flight = self.ends[index].incoming.in_flight();
-        let share = if is_slow { 1 + self.dice.below(in_flight) } else { in_flight };
-        let fin_too = in_flight == 0 || glued || (!is_slow && self.dice.one_in(2));
+        let share = if is_slow { 1 + self.prng.below(in_flight) } else { in_flight };
+        let fin_too = in_flight == 0 || glued || (!is_slow && self.prng.one_in(2));
         let end = &mut self.ends[index];
         if !end.held && end.progress == Progress::Failed {
             // No program holds this end any more, so none will read it.
@@ -315,8 +315,8 @@ impl Kernel {
     pub fn reset(&mut self, index: usize, purge: bool) {
         let end = &mut self.ends[index];
         end.incoming.reset(purge);
-        if end.fate == Fate::Sound && end.progress != Progress::Failed {
-            end.fate = Fate::Pending(Errno::ECONNRESET);
+        if end.so_error == SocketError::Sound && end.progress != Progress::Failed {
+            end.so_error = SocketError::Pending(Errno::ECONNRESET);
         }
         self.news_of(index);
     }
@@ -326,7 +326,7 @@ impl Kernel {
         let end = &mut self.ends[index];
         let owner = end.owner;
         let was_connecting = matches!(end.progress, Progress::Connecting(_));
-        let is_sound = end.fate == Fate::Sound && !was_connecting;
+        let is_sound = end.so_error == SocketError::Sound && !was_connecting;
         let leaves_input = end.incoming.readable() > 0;
         let fin_sent = end.fin_sent;
         self.forget(index);
@@ -343,7 +343,7 @@ impl Kernel {
     /// The holder closes its end with RST.
     pub fn abort(&mut self, index: usize) {
         let owner = self.ends[index].owner;
-        let is_sound = self.ends[index].fate == Fate::Sound;
+        let is_sound = self.ends[index].so_error == SocketError::Sound;
         self.forget(index);
         if is_sound {
             self.reset(index ^ 1, false);

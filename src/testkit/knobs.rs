@@ -4,7 +4,7 @@
 //! to block. So each seed draws its own selection, which is called swarm testing (Groce and others,
 //! "Swarm testing", 2012).
 
-use super::dice::Dice;
+use super::prng::Prng;
 use std::fmt;
 
 macro_rules! knobs {
@@ -128,8 +128,8 @@ knobs! {
     ConnectErrors => "connect-errors",
     /// The client's first addresses are dead ones.
     DeadAddresses => "dead-addresses",
-    /// A second fleet, whose server is malicious.
-    RogueServer => "rogue-server",
+    /// A second pool, whose server is malicious.
+    HostileServer => "hostile-server",
 }
 
 /// The knobs that are on.
@@ -143,9 +143,9 @@ impl Knobs {
     }
 
     /// A selection: of some seeds nearly none, of some nearly all.
-    pub fn draw(dice: &mut Dice) -> Knobs {
-        let share = dice.pick(&[0, 5, 15, 15, 30, 30, 50, 70]);
-        let drawn = Knob::ALL.iter().filter(|_| dice.below(100) < share).copied();
+    pub fn draw(prng: &mut Prng) -> Knobs {
+        let share = prng.pick(&[0, 5, 15, 15, 30, 30, 50, 70]);
+        let drawn = Knob::ALL.iter().filter(|_| prng.below(100) < share).copied();
         Knobs::of(&drawn.collect::<Vec<_>>())
     }
 

@@ -7,9 +7,9 @@
 //!
 //! Invariant: a call that tcp(7) or epoll(7) forbid fails the test at the next look at the network.
 
-use super::dice::Dice;
 use super::kernel::Kernel;
 use super::knobs::{Knob, Knobs};
+use super::prng::Prng;
 use super::sockets::{Owner, Route};
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, MonotonicClock, WallClock};
@@ -40,7 +40,7 @@ pub enum Side {
 impl Side {
     fn owner(self) -> Owner {
         match self {
-            Side::Client => Owner::Fleet,
+            Side::Client => Owner::SessionPool,
             Side::Server => Owner::Server,
         }
     }
@@ -93,7 +93,7 @@ impl Loopback {
     /// A network that chooses by `seed`, in which every address leads to one listener.
     pub fn new(seed: u64) -> Loopback {
         let knobs = Knobs::of(&[Knob::SlowNetwork, Knob::ShortWrites]);
-        let mut kernel = Kernel::new(Dice::new(seed), knobs, WINDOW);
+        let mut kernel = Kernel::new(Prng::new(seed), knobs, WINDOW);
         kernel.now = Moment::START;
         kernel.default_route = Some(Route::Listener(kernel.add_listener(Owner::Server)));
         Loopback(Rc::new(RefCell::new(World {
@@ -279,7 +279,7 @@ impl Connect for Loopback {
             let world = &mut *self.world();
             world.calls += 1;
             world.attempts.push(address);
-            world.kernel.connect(Owner::Fleet, HOME, address)?
+            world.kernel.connect(Owner::SessionPool, HOME, address)?
         };
         Ok(Stream::new(self, index))
     }

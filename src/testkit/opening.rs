@@ -4,7 +4,7 @@ use super::calls::copy_of;
 use super::faults::{self, Call};
 use super::kernel::Kernel;
 use super::knobs::Knob;
-use super::sockets::{Fate, Owner, Passage, Progress, Route, Source};
+use super::sockets::{Owner, Passage, Progress, Route, SocketError, Source};
 use super::trace::{Outcome, What};
 use nix::errno::Errno;
 use std::io;
@@ -53,7 +53,7 @@ impl Kernel {
     }
 
     fn fail_accept(&mut self, number: usize) -> io::Result<()> {
-        if let Some(errno) = self.faults.next(Call::Accept, self.knobs, &mut self.dice) {
+        if let Some(errno) = self.faults.next(Call::Accept, self.knobs, &mut self.prng) {
             if errno == Errno::EAGAIN && !self.listeners[number].waiting.is_empty() {
                 self.owe(Call::Accept, Source::Listener(number));
                 // A server that stops does not wait for that edge: no real EAGAIN is followed by
@@ -99,7 +99,7 @@ impl Kernel {
         address: SocketAddr,
     ) -> io::Result<usize> {
         if owner != Owner::Peer {
-            if let Some(errno) = self.faults.next(Call::Connect, self.knobs, &mut self.dice) {
+            if let Some(errno) = self.faults.next(Call::Connect, self.knobs, &mut self.prng) {
                 return Err(errno.into());
             }
             if let Route::Barred(errno) = self.route(address) {
@@ -118,7 +118,7 @@ impl Kernel {
         let result = self.fault(Call::Connected, index).and_then(|()| {
             self.take_error(index)?;
             match self.ends[index].progress {
-                Progress::Established if self.ends[index].fate == Fate::Sound => Ok(()),
+                Progress::Established if self.ends[index].so_error == SocketError::Sound => Ok(()),
                 _ => Err(Errno::ENOTCONN.into()),
             }
         });

@@ -19,7 +19,7 @@ impl Kernel {
 
     /// What the kernel knows of what the server sent at `index`.
     pub fn output(&mut self, index: usize) -> Output {
-        let fault = self.faults.next(Call::Output, self.knobs, &mut self.dice);
+        let fault = self.faults.next(Call::Output, self.knobs, &mut self.prng);
         self.note(Owner::Server, What::Output, index, Outcome::Done);
         let pipe = &self.ends[index ^ 1].incoming;
         let is_delivered = pipe.in_flight() == 0 && pipe.readable() == 0;

@@ -12,7 +12,7 @@ pub enum Owner {
     /// The server under test.
     Server,
     /// The client under test, speaking with that server.
-    Fleet,
+    SessionPool,
     /// The client under test, speaking with a malicious server.
     Victim,
     /// A scripted peer, or the simulator itself.
@@ -106,7 +106,7 @@ pub enum Handshake {
 
 /// The socket's error, as SO_ERROR has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum SocketError {
     /// None.
     Sound,
     /// The next call says so.
@@ -125,7 +125,7 @@ pub struct End {
     /// How far the attempt to connect is.
     pub progress: Progress,
     /// Its error.
-    pub fate: Fate,
+    pub so_error: SocketError,
     /// The bytes on their way to this end, and its FIN.
     pub incoming: Pipe,
     /// Its owner sent FIN.

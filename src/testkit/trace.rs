@@ -1,7 +1,7 @@
 //! The trace: every call with its result, every event, every turn. Its hash tells whether two runs
 //! of a seed were the same; its end tells what led to a violation.
 
-use super::dice::mix;
+use super::prng::mix;
 use super::sockets::Owner;
 use crate::io::clock::Moment;
 use crate::io::event_loop::LoopControl;

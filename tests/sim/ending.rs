@@ -13,7 +13,7 @@ impl World {
     /// What is left, or does not add up.
     pub(crate) fn check_empty(&self) -> Result<(), String> {
         let kernel = self.kernel.borrow();
-        for owner in [Owner::Server, Owner::Fleet, Owner::Victim, Owner::Peer] {
+        for owner in [Owner::Server, Owner::SessionPool, Owner::Victim, Owner::Peer] {
             let held = kernel.held[owner as usize];
             ensure(held == 0, || format!("{owner:?} has {held} descriptors left"))?;
         }
@@ -39,20 +39,25 @@ impl World {
     }
 
     fn check_sessions(&self) -> Result<(), String> {
-        for (fleet, setup) in self.fleets.iter().zip([&self.setup.fleet, &self.setup.victims]) {
-            let (sessions, timers) = fleet.inspect();
+        for (pool, setup) in self.pools.iter().zip([&self.setup.pool, &self.setup.victims]) {
+            let (sessions, timers) = pool.inspect();
             ensure((sessions, timers) == (0, 0), || {
                 format!("the client has {sessions} sessions and {timers} timers left")
             })?;
-            let (given, back) = (setup.scripts.len(), fleet.finished().len());
-            ensure(given == back, || format!("{given} scripts were given and {back} came back"))?;
-        }
-        for finished in self.fleets[0].finished() {
-            self.check_session(finished).map_err(|what| {
-                format!("session of {:?}: {what} ({:?})", finished.script.local, finished.result)
+            let (given, back) = (setup.conversations.len(), pool.finished().len());
+            ensure(given == back, || {
+                format!("{given} conversations were given and {back} came back")
             })?;
         }
-        for finished in self.fleets[1].finished() {
+        for finished in self.pools[0].finished() {
+            self.check_session(finished).map_err(|what| {
+                format!(
+                    "session of {:?}: {what} ({:?})",
+                    finished.conversation.local, finished.result
+                )
+            })?;
+        }
+        for finished in self.pools[1].finished() {
             self.check_victim(finished)?;
         }
         Ok(())
@@ -60,17 +65,17 @@ impl World {
 
     /// What the client heard is what the server said, and it ended as the server did.
     fn check_session(&self, finished: &Finished<Asker>) -> Result<(), String> {
-        let Finished { script, result } = finished;
+        let Finished { conversation, result } = finished;
         let is_ok = result.is_ok();
-        ensure(!is_ok || script.heard.len() == script.bodies.len(), || {
+        ensure(!is_ok || conversation.heard.len() == conversation.bodies.len(), || {
             "not all was heard".to_owned()
         })?;
         ensure(is_ok || self.may_fail(result), || "nothing went wrong".to_owned())?;
-        let Some(link) = script.local.and_then(link_of) else { return Ok(()) };
+        let Some(link) = conversation.local.and_then(link_of) else { return Ok(()) };
         let watch = self.oracle.watches.get(link).and_then(Option::as_ref);
         let said = watch.map_or(&[][..], |watch| &watch.model.heard[..]);
-        ensure(said.starts_with(&script.heard), || {
-            format!("{} answers were heard, {} were given", script.heard.len(), said.len())
+        ensure(said.starts_with(&conversation.heard), || {
+            format!("{} answers were heard, {} were given", conversation.heard.len(), said.len())
         })?;
         match result {
             Err(SessionError::ClosedEarly { .. }) => {
@@ -94,12 +99,13 @@ impl World {
     }
 
     fn check_victim(&self, finished: &Finished<Asker>) -> Result<(), String> {
-        let Finished { script, result } = finished;
-        let Some(link) = script.local.and_then(link_of) else { return Ok(()) };
-        let Some(&fate) = self.rogues.fates.get(&link) else { return Ok(()) };
-        ensure(crate::rogues::may_end(fate, result, script.bodies.len()), || {
-            format!("a session with a server that does {fate:?} ended with {result:?}")
-        })
+        let Finished { conversation, result } = finished;
+        let Some(link) = conversation.local.and_then(link_of) else { return Ok(()) };
+        let Some(&behaviour) = self.hostile_servers.behaviours.get(&link) else { return Ok(()) };
+        ensure(
+            crate::hostile_servers::may_end(behaviour, result, conversation.bodies.len()),
+            || format!("a session with a server that does {behaviour:?} ended with {result:?}"),
+        )
     }
 }
 

@@ -1,19 +1,19 @@
 //! Deterministic simulation: the real server and the real client on a simulated kernel, where a
 //! seed decides everything that goes wrong. See README.md.
 
-mod doorman;
+mod addresses;
+mod admission_reference;
+mod close_reason_oracle;
 mod ending;
 mod exhaustive;
-mod field;
+mod field_incidents;
 mod heap;
-mod homes;
-mod judge;
-mod ledger;
+mod hostile_servers;
 mod log_tap;
+mod memory_oracle;
 mod model;
 mod oracle;
 mod peers;
-mod rogues;
 mod scenarios;
 mod sessions;
 mod setup;

@@ -1,11 +1,11 @@
 //! The oracle: after every turn of the server it compares what was done with what should have been.
 
-use crate::doorman::Doorman;
-use crate::homes::Neighbourhood;
-use crate::homes::address_of;
-use crate::judge;
-use crate::ledger::{Books, Ledger};
+use crate::addresses::ClientAddresses;
+use crate::addresses::address_of;
+use crate::admission_reference::AdmissionReference;
+use crate::close_reason_oracle;
 use crate::log_tap;
+use crate::memory_oracle::{MemoryOracle, TurnRecord};
 use crate::model::{Kind, Model, Scene};
 use crate::watch::Watch;
 use readyd::io::clock::WallTime;
@@ -35,8 +35,8 @@ pub(crate) struct Oracle {
     readings_before: usize,
     pub(crate) replies: u64,
     all_logged: bool,
-    doorman: Doorman,
-    ledger: Ledger,
+    admission: AdmissionReference,
+    memory: MemoryOracle,
 }
 
 /// A turn that was done, and with what result.
@@ -47,9 +47,9 @@ pub(crate) struct TurnDone<'a> {
 }
 
 impl Oracle {
-    pub(crate) fn new(limits: &Limits, neighbourhood: Neighbourhood) -> Oracle {
-        let doorman = Doorman::new(neighbourhood);
-        Oracle { all_logged: limits.log_rate > 1000, doorman, ..Oracle::default() }
+    pub(crate) fn new(limits: &Limits, client_addresses: ClientAddresses) -> Oracle {
+        let admission = AdmissionReference::new(client_addresses);
+        Oracle { all_logged: limits.log_rate > 1000, admission, ..Oracle::default() }
     }
 
     /// # Errors
@@ -64,7 +64,7 @@ impl Oracle {
         let result = self.compare(kernel, done, &readings);
         kernel.readings = readings;
         self.readings_before = kernel.readings.len();
-        self.ledger.turn_page();
+        self.memory.next_turn();
         kernel.end_turn();
         result
     }
@@ -82,7 +82,7 @@ impl Oracle {
             readings,
             readings_before: self.readings_before,
         };
-        self.doorman.follow(kernel, done.server, done.limits)?;
+        self.admission.follow(kernel, done.server, done.limits)?;
         kernel.closed.retain(|&link| !kernel.facts[link].is_turned_away());
         for link in std::mem::take(&mut kernel.touched) {
             self.follow(kernel, link, &scene)
@@ -96,13 +96,13 @@ impl Oracle {
                 .filter(|&link| kernel.facts.get(link).is_some())
                 .filter(|&link| audited.peer == kernel.peer_address(link).into())
                 .ok_or("an address that nobody has")?;
-            self.ledger.enter(kernel, link, &audited);
+            self.memory.record(kernel, link, &audited);
             self.inspect(kernel, link, &audited, done, &scene)
                 .map_err(|what| format!("connection {link}: {what}"))?;
         }
         self.count(kernel, done, open)?;
-        self.ledger.balance(done.server.stats().buffered, done.limits)?;
-        self.judge_closes(kernel, done, &scene)
+        self.memory.check_sum(done.server.stats().buffered, done.limits)?;
+        self.check_closes(kernel, done, &scene)
     }
 
     /// Gives the model what was read and what was sent.
@@ -216,7 +216,7 @@ impl Oracle {
     }
 
     /// Each connection that went has one reason, and the right one.
-    fn judge_closes(
+    fn check_closes(
         &mut self,
         kernel: &mut Kernel,
         done: &TurnDone<'_>,
@@ -231,14 +231,14 @@ impl Oracle {
         let logged = log_tap::take_closes()?;
         let closed = std::mem::take(&mut kernel.closed);
         let all_closed = closed.len();
-        let books = Books { kernel, watches: &self.watches, limits: done.limits };
+        let record = TurnRecord { kernel, watches: &self.watches, limits: done.limits };
         let may_shed =
-            given[CloseReason::Shed as usize] > 0 && self.ledger.can_have_exceeded(&books);
+            given[CloseReason::Shed as usize] > 0 && self.memory.can_have_exceeded(&record);
         let mut candidates = Vec::new();
         for &link in &closed {
             candidates.push(self.possible_reasons(kernel, link, &logged, &given, may_shed, scene)?);
         }
-        let Some(reasons) = judge::assign(&candidates, &mut given) else {
+        let Some(reasons) = close_reason_oracle::assign(&candidates, &mut given) else {
             return Err(format!(
                 "{closed:?} were closed, and cannot all have had the reasons counted"
             ));
@@ -250,9 +250,9 @@ impl Oracle {
             }
             // Where not all is logged, it may have been another of those closed in this turn.
             if reason == CloseReason::Shed && self.all_logged {
-                let books = Books { kernel, watches: &self.watches, limits: done.limits };
-                self.ledger
-                    .check_shed(link, &books)
+                let record = TurnRecord { kernel, watches: &self.watches, limits: done.limits };
+                self.memory
+                    .check_shed(link, &record)
                     .map_err(|what| format!("connection {link} was shed, but {what}"))?;
             }
             if let Some(watch) = self.watches[link].as_mut() {
@@ -285,9 +285,15 @@ impl Oracle {
         if told.len() > 1 || (self.all_logged && told.is_empty() && !facts.register_failed) {
             return Err(format!("connection {link} was closed for {told:?}"));
         }
-        let court = judge::Court { facts, watch, scene, is_draining: self.is_draining, may_shed };
+        let evidence = close_reason_oracle::CloseEvidence {
+            facts,
+            watch,
+            scene,
+            is_draining: self.is_draining,
+            may_shed,
+        };
         if let Some(&why) = told.first() {
-            return match court.verdict(why, kernel.stops) {
+            return match evidence.verdict(why, kernel.stops) {
                 Ok(()) => Ok(told),
                 Err(what) => Err(format!("connection {link} was closed, \"{why}\", but {what}")),
             };
@@ -299,7 +305,7 @@ impl Oracle {
         let counted = |why: CloseReason| given[why as usize] > 0;
         let (mut possible, mut objections) = (Vec::new(), Vec::new());
         for &why in all.iter().filter(|&&why| counted(why)) {
-            match court.verdict(why, kernel.stops) {
+            match evidence.verdict(why, kernel.stops) {
                 Ok(()) => possible.push(why),
                 Err(what) => objections.push(format!("\"{why}\", but {what}")),
             }

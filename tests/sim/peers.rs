@@ -1,11 +1,11 @@
 //! Scripted peers of the server, on the bare kernel: they share no code with the programs.
 
-use crate::homes::Home;
+use crate::addresses::ClientAddress;
 use crate::model::Kind;
 use crate::wire::{self, Start};
 use readyd::io::clock::Moment;
 use readyd::testkit::kernel::Kernel;
-use readyd::testkit::sockets::{Fate, Owner, Progress, listener_address};
+use readyd::testkit::sockets::{Behaviour, Owner, Progress, listener_address};
 use std::time::Duration;
 
 /// From one byte of a trickling peer to its next.
@@ -59,7 +59,7 @@ pub(crate) enum Ending {
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) kind: Kind,
-    pub(crate) home: Home,
+    pub(crate) client_address: ClientAddress,
     /// Whether the rules let it in.
     pub(crate) is_welcome: bool,
     /// It connects when the world has come so far.
@@ -75,7 +75,7 @@ impl Plan {
     pub(crate) fn new(kind: Kind, requests: Vec<Vec<u8>>) -> Plan {
         Plan {
             kind,
-            home: Home::default(),
+            client_address: ClientAddress::default(),
             is_welcome: true,
             starts_at: 0,
             requests,
@@ -154,7 +154,7 @@ impl Peer {
     pub(crate) fn describe(&self, kernel: &Kernel) -> String {
         let Peer { plan, sent, received, state, .. } = self;
         let end = self.link().map(|link| &kernel.ends[2 * link]);
-        let socket = end.map(|end| (end.progress, end.fate, end.incoming.fin, end.fin_sent));
+        let socket = end.map(|end| (end.progress, end.behaviour, end.incoming.fin, end.fin_sent));
         format!(
             "{:?} {state:?} {socket:?}: {sent} bytes of {} sent, {} received, {:?} {:?} {:?}",
             plan.kind,
@@ -194,7 +194,7 @@ impl Peer {
             State::Waiting if kernel.now < self.acts_at => false,
             State::Waiting => {
                 let address = listener_address(self.plan.kind as usize);
-                let source = self.plan.home.ip();
+                let source = self.plan.client_address.ip();
                 let end = kernel.connect(Owner::Peer, source, address).expect("it has no faults");
                 self.state = State::Connected { end };
                 true
@@ -332,7 +332,7 @@ impl Peer {
         }
         let mut bytes = vec![0; most.min(kernel.ends[end].incoming.readable().max(1))];
         match kernel.recv(end, &mut bytes) {
-            Ok(0) if kernel.ends[end].fate == Fate::Sound => self.saw_fin = true,
+            Ok(0) if kernel.ends[end].behaviour == Behaviour::Sound => self.saw_fin = true,
             Ok(0) => self.was_reset = true,
             Ok(count) => self.received.extend_from_slice(&bytes[..count]),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
@@ -356,7 +356,7 @@ impl Peer {
     /// Begins once more: soon or, after a few times in vain, when all faults are over.
     fn come_again(&mut self, kernel: &mut Kernel) {
         let again = Peer::new(self.plan.clone());
-        let later = Duration::from_millis(kernel.dice.below(RETRY.as_millis() as usize) as u64);
+        let later = Duration::from_millis(kernel.prng.below(RETRY.as_millis() as usize) as u64);
         *self =
             Peer { retries_left: self.retries_left, acts_at: kernel.now + RETRY + later, ..again };
         match self.retries_left.checked_sub(1) {

@@ -1,6 +1,6 @@
 //! Small worlds that are written down: what they show should go right whatever one call fails with.
 
-use crate::homes::Home;
+use crate::addresses::ClientAddress;
 use crate::model::Kind;
 use crate::peers::{Ending, Plan, Reading, Writing};
 use crate::setup::{Action, Setup};
@@ -125,7 +125,7 @@ fn served_at_once() -> Setup {
 /// Three come from one address at once, and one from another.
 fn crowd() -> Setup {
     let asker = Plan::new(Kind::Framed, frames(&["ECHO one", "ECHO two"]));
-    let neighbour = Plan { home: Home::ALL[5], ..asker.clone() };
+    let neighbour = Plan { client_address: ClientAddress::ALL[5], ..asker.clone() };
     world_of(vec![asker.clone(), asker.clone(), asker, neighbour])
 }
 
@@ -157,7 +157,7 @@ fn shed() -> Setup {
 fn clients_look_up() -> Setup {
     let bodies = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     let mut setup = world_of(Vec::new());
-    setup.fleet.scripts =
+    setup.pool.conversations =
         vec![(bodies(&["LOOKUP key0", "LOOKUP key1", "WHOAMI"]), 1), (bodies(&["TIME", "x"]), 2)];
     setup
 }
@@ -166,7 +166,7 @@ fn clients_second_address() -> Setup {
     let mut setup = clients_look_up();
     let mut refusing = listener_address(0);
     refusing.set_port(readyd::testkit::sockets::REFUSING_PORT);
-    setup.fleet.addresses.insert(0, refusing);
-    setup.fleet.limits.session.connect_timeout = Duration::from_secs(2);
+    setup.pool.addresses.insert(0, refusing);
+    setup.pool.limits.session.connect_timeout = Duration::from_secs(2);
     setup
 }

@@ -1,7 +1,7 @@
 //! What the client under test says, and what it notes of the answers.
 
 use crate::wire;
-use readyd::client::{Expect, Script, Then, Voice};
+use readyd::client::{Conversation, Expect, NextAction, Writer};
 use std::net::SocketAddr;
 
 /// Asks in frames, some of them ahead of the answers, and keeps all answers.
@@ -20,27 +20,27 @@ impl Asker {
         Asker { bodies, depth, asked: 0, heard: Vec::new(), local: None }
     }
 
-    fn ask(&mut self, voice: &mut Voice<'_>) -> Then {
+    fn ask(&mut self, writer: &mut Writer<'_>) -> NextAction {
         while self.asked < self.bodies.len() && self.asked < self.heard.len() + self.depth {
-            voice.say(&wire::frame(&self.bodies[self.asked]));
+            writer.send(&wire::frame(&self.bodies[self.asked]));
             self.asked += 1;
         }
         if self.heard.len() == self.bodies.len() {
-            Then::Finish
+            NextAction::Finish
         } else {
-            Then::Await(Expect::Frame)
+            NextAction::Await(Expect::Frame)
         }
     }
 }
 
-impl Script for Asker {
-    fn connected(&mut self, voice: &mut Voice<'_>) -> Then {
-        self.local = Some(voice.local);
-        self.ask(voice)
+impl Conversation for Asker {
+    fn connected(&mut self, writer: &mut Writer<'_>) -> NextAction {
+        self.local = Some(writer.local);
+        self.ask(writer)
     }
 
-    fn answered(&mut self, answer: &[u8], voice: &mut Voice<'_>) -> Result<Then, String> {
+    fn answered(&mut self, answer: &[u8], writer: &mut Writer<'_>) -> Result<NextAction, String> {
         self.heard.push(answer.to_vec());
-        Ok(self.ask(voice))
+        Ok(self.ask(writer))
     }
 }

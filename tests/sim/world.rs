@@ -1,25 +1,25 @@
 //! A world: the real server, the real client and scripted peers on one simulated kernel, stepped
 //! one after the other in virtual time.
 
-use crate::homes::Home;
+use crate::addresses::ClientAddress;
+use crate::hostile_servers::HostileServers;
 use crate::log_tap;
 use crate::model::Kind;
 use crate::oracle::{Oracle, TurnDone};
 use crate::peers::Peer;
-use crate::rogues::Rogues;
 use crate::sessions::Asker;
-use crate::setup::{FleetSetup, Setup};
+use crate::setup::{PoolSetup, Setup};
 use crate::tables;
-use readyd::client::Fleet;
-use readyd::handlers::daytime::{Calendar, Format};
+use readyd::client::SessionPool;
+use readyd::handlers::daytime::{DateCache, Format};
 use readyd::handlers::{Options, Service};
 use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl};
 use readyd::server::Server;
-use readyd::testkit::dice::{Dice, mix};
 use readyd::testkit::kernel::Kernel;
 use readyd::testkit::knobs::Knob;
 use readyd::testkit::net::{SimListener, SimNet};
+use readyd::testkit::prng::{Prng, mix};
 use readyd::testkit::sockets::Owner;
 use readyd::testkit::trace::{Outcome, What};
 use std::cell::RefCell;
@@ -71,12 +71,12 @@ pub(crate) struct World {
     pub(crate) setup: Setup,
     pub(crate) server: Server<SimNet>,
     server_loop: Loop,
-    pub(crate) fleets: Vec<Fleet<SimNet, Asker>>,
-    fleet_loops: Vec<Loop>,
+    pub(crate) pools: Vec<SessionPool<SimNet, Asker>>,
+    pool_loops: Vec<Loop>,
     pub(crate) peers: Vec<Peer>,
-    pub(crate) rogues: Rogues,
+    pub(crate) hostile_servers: HostileServers,
     pub(crate) oracle: Oracle,
-    dice: Dice,
+    prng: Prng,
     drained_at: Option<Moment>,
     is_calm: bool,
     spins: u32,
@@ -99,38 +99,49 @@ impl World {
     pub(crate) fn new(setup: Setup) -> World {
         log_tap::install();
         let seed = mix(setup.seed);
-        let mut kernel = Kernel::new(Dice::new(mix(seed ^ 1)), setup.knobs, setup.window);
+        let mut kernel = Kernel::new(Prng::new(mix(seed ^ 1)), setup.knobs, setup.window);
         kernel.linger = setup.limits.linger_timeout;
-        kernel.connect_timeout = setup.fleet.limits.session.connect_timeout;
+        kernel.connect_timeout = setup.pool.limits.session.connect_timeout;
         kernel.descriptor_limit = setup.descriptor_limit;
         kernel.faults.injection = setup.injection;
         kernel.faults.keep_calls = true;
         let kernel = Rc::new(RefCell::new(kernel));
-        let net =
-            |owner, home: Home| SimNet { kernel: Rc::clone(&kernel), owner, source: home.ip() };
+        let net = |owner, client_address: ClientAddress| SimNet {
+            kernel: Rc::clone(&kernel),
+            owner,
+            source: client_address.ip(),
+        };
         let now = kernel.borrow().now;
         let limits = setup.limits.clone();
-        let calendar = Calendar::utc();
-        let net_of_server = net(Owner::Server, Home::default());
-        let mut server = Server::new(net_of_server, limits, tables::table(0), calendar, now);
+        let dates = DateCache::utc();
+        let net_of_server = net(Owner::Server, ClientAddress::default());
+        let mut server = Server::new(net_of_server, limits, tables::table(0), dates, now);
         for service in SERVICES {
             server.listen(SimListener::new(&kernel), service).expect("listeners have no faults");
         }
         kernel.borrow_mut().add_listener(Owner::Peer);
-        let fleet = |owner, setup: &FleetSetup| {
-            let scripts =
-                setup.scripts.iter().map(|(bodies, depth)| Asker::new(bodies.clone(), *depth));
-            Fleet::new(net(owner, setup.home), setup.addresses.clone(), setup.limits, scripts, now)
+        let pool = |owner, setup: &PoolSetup| {
+            let conversations = setup
+                .conversations
+                .iter()
+                .map(|(bodies, depth)| Asker::new(bodies.clone(), *depth));
+            SessionPool::new(
+                net(owner, setup.client_address),
+                setup.addresses.clone(),
+                setup.limits,
+                conversations,
+                now,
+            )
         };
         World {
-            fleets: vec![fleet(Owner::Fleet, &setup.fleet), fleet(Owner::Victim, &setup.victims)],
-            fleet_loops: vec![Loop::new(Owner::Fleet), Loop::new(Owner::Victim)],
+            pools: vec![pool(Owner::SessionPool, &setup.pool), pool(Owner::Victim, &setup.victims)],
+            pool_loops: vec![Loop::new(Owner::SessionPool), Loop::new(Owner::Victim)],
             server,
             server_loop: Loop::new(Owner::Server),
             peers: setup.peers.iter().cloned().map(Peer::new).collect(),
-            rogues: Rogues::new(Kind::ALL.len()),
-            oracle: Oracle::new(&setup.limits, setup.neighbourhood.clone()),
-            dice: Dice::new(mix(seed ^ 2)),
+            hostile_servers: HostileServers::new(Kind::ALL.len()),
+            oracle: Oracle::new(&setup.limits, setup.client_addresses.clone()),
+            prng: Prng::new(mix(seed ^ 2)),
             kernel,
             setup,
             drained_at: None,
@@ -178,8 +189,8 @@ impl World {
         let server = self.server_loop.has_stopped() || self.server.stats().open() == 0;
         server
             && self.peers.iter().all(Peer::is_done)
-            && self.fleet_loops.iter().all(Loop::has_stopped)
-            && self.rogues.are_done()
+            && self.pool_loops.iter().all(Loop::has_stopped)
+            && self.hostile_servers.are_done()
             && self.kernel.borrow().is_quiet()
     }
 
@@ -190,13 +201,13 @@ impl World {
             let steps = self.kernel.borrow().trace.step - first;
             if self.now().since(begun) > self.patience() || steps > MOST_STEPS {
                 return Err(format!(
-                    "all faults are over, but it takes more than {:?} and {steps} steps until {what}: \
-                     {} peers and {} connections are left; server {:?}, clients {:?}",
+                    "all faults are over, but it takes more than {:?} and {steps} steps until \
+                     {what}: {} peers and {} connections are left; server {:?}, clients {:?}",
                     self.now().since(begun),
                     self.peers.iter().filter(|peer| !peer.is_done()).count(),
                     self.server.stats().open(),
                     self.server_loop.next,
-                    self.fleet_loops.iter().map(|each| each.next).collect::<Vec<_>>(),
+                    self.pool_loops.iter().map(|each| each.next).collect::<Vec<_>>(),
                 ));
             }
         }
@@ -215,7 +226,7 @@ impl World {
         self.is_calm = true;
         self.kernel.borrow_mut().calm_down();
         self.peers.iter_mut().for_each(Peer::calm_down);
-        self.rogues.calm_down();
+        self.hostile_servers.calm_down();
     }
 
     /// One step: some of all that can happen.
@@ -224,7 +235,7 @@ impl World {
     ///
     /// The first violation.
     pub(crate) fn step(&mut self) -> Result<(), String> {
-        let passed = Duration::from_micros(self.dice.below(100) as u64);
+        let passed = Duration::from_micros(self.prng.below(100) as u64);
         {
             let kernel = &mut *self.kernel.borrow_mut();
             kernel.trace.step += 1;
@@ -236,8 +247,8 @@ impl World {
         let mut is_active = self.let_peers_act();
         self.kernel.borrow_mut().deliver();
         is_active |= self.turn_server()?;
-        for number in 0..self.fleets.len() {
-            is_active |= self.turn_fleet(number)?;
+        for number in 0..self.pools.len() {
+            is_active |= self.turn_pool(number)?;
         }
         is_active |= self.has_news();
         if let Some(violation) = self.kernel.borrow_mut().violation.take() {
@@ -252,17 +263,17 @@ impl World {
     /// Whether anything is to arrive, or to be told.
     fn has_news(&self) -> bool {
         let kernel = self.kernel.borrow();
-        let mut loops = self.fleet_loops.iter().chain([&self.server_loop]);
+        let mut loops = self.pool_loops.iter().chain([&self.server_loop]);
         !kernel.is_quiet() || loops.any(|each| !each.has_stopped() && kernel.has_news(each.owner))
     }
 
     fn let_peers_act(&mut self) -> bool {
-        let mut is_active = self.rogues.act(&mut self.kernel.borrow_mut());
+        let mut is_active = self.hostile_servers.act(&mut self.kernel.borrow_mut());
         if self.peers.is_empty() {
             return is_active;
         }
-        for _ in 0..self.dice.between(1, 4) {
-            let number = self.dice.below(self.peers.len());
+        for _ in 0..self.prng.between(1, 4) {
+            let number = self.prng.below(self.peers.len());
             if self.peers[number].act(&mut self.kernel.borrow_mut()) {
                 self.kernel.borrow_mut().operations += 1;
                 is_active = true;
@@ -274,7 +285,7 @@ impl World {
     /// Whether any peer at all can do something.
     fn sweep(&mut self) -> bool {
         let kernel = &mut *self.kernel.borrow_mut();
-        let acted = self.rogues.act(kernel);
+        let acted = self.hostile_servers.act(kernel);
         self.peers.iter_mut().fold(acted, |acted, peer| peer.act(kernel) || acted)
     }
 
@@ -282,14 +293,14 @@ impl World {
     fn poll(
         kernel: &RefCell<Kernel>,
         each: &Loop,
-        dice: &mut Dice,
+        prng: &mut Prng,
     ) -> Option<Vec<(readyd::io::token::Token, readyd::io::readiness::Readiness)>> {
         let kernel = &mut *kernel.borrow_mut();
         if each.has_stopped() {
             return None;
         }
         let is_due = each.is_due(kernel.now);
-        let is_interrupted = kernel.has(Knob::InterruptedPolls) && dice.one_in(5);
+        let is_interrupted = kernel.has(Knob::InterruptedPolls) && prng.one_in(5);
         if !is_due && !is_interrupted && !kernel.has_news(each.owner) {
             return None;
         }
@@ -302,7 +313,7 @@ impl World {
     }
 
     fn turn_server(&mut self) -> Result<bool, String> {
-        let Some(events) = World::poll(&self.kernel, &self.server_loop, &mut self.dice) else {
+        let Some(events) = World::poll(&self.kernel, &self.server_loop, &mut self.prng) else {
             return Ok(false);
         };
         let now = self.now();
@@ -351,20 +362,20 @@ impl World {
         !is_quiet || (next == LoopControl::Poll && *spins < SPINS)
     }
 
-    fn turn_fleet(&mut self, number: usize) -> Result<bool, String> {
-        let (fleet, each) = (&mut self.fleets[number], &mut self.fleet_loops[number]);
-        let Some(events) = World::poll(&self.kernel, each, &mut self.dice) else {
+    fn turn_pool(&mut self, number: usize) -> Result<bool, String> {
+        let (pool, each) = (&mut self.pools[number], &mut self.pool_loops[number]);
+        let Some(events) = World::poll(&self.kernel, each, &mut self.prng) else {
             return Ok(false);
         };
         let now = self.kernel.borrow().now;
         let is_quiet = events.is_empty();
         for (token, readiness) in events {
-            fleet.on_ready(token, readiness);
+            pool.on_ready(token, readiness);
         }
-        let next = fleet.end_turn(now);
+        let next = pool.end_turn(now);
         each.next = next;
         self.kernel.borrow_mut().note(each.owner, What::EndTurn, 0, Outcome::LoopControl(next));
-        if fleet.has_forgotten() {
+        if pool.has_forgotten() {
             return Err("the client has forgotten a session that has work".to_owned());
         }
         if matches!(next, LoopControl::WaitUntil(moment) if moment <= now)
@@ -378,7 +389,7 @@ impl World {
     /// Nothing happens by itself: time passes until something does.
     fn pass_time(&mut self) -> Result<(), String> {
         let now = self.now();
-        let loops = self.fleet_loops.iter().chain([&self.server_loop]);
+        let loops = self.pool_loops.iter().chain([&self.server_loop]);
         let wakeups = loops.filter_map(|each| match each.next {
             LoopControl::WaitUntil(moment) => Some(moment),
             LoopControl::Poll => Some(now + Duration::from_millis(50)),
@@ -386,8 +397,8 @@ impl World {
         });
         let peers = self.peers.iter().filter_map(|peer| peer.wakes_at(now));
         let next = wakeups.chain(peers).min();
-        let late = match self.kernel.borrow().has(Knob::ClockLeaps) && self.dice.one_in(4) {
-            true => Duration::from_millis(self.dice.below(100_000) as u64),
+        let late = match self.kernel.borrow().has(Knob::ClockLeaps) && self.prng.one_in(4) {
+            true => Duration::from_millis(self.prng.below(100_000) as u64),
             false => Duration::ZERO,
         };
         match next {

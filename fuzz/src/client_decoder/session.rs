@@ -6,7 +6,7 @@ use crate::input::{self, Portions};
 use crate::reference::{self, Rest};
 use arbitrary::{Arbitrary, Unstructured};
 use readyd::client::session::{SessionLimits, Step, Turn};
-use readyd::client::{Expect, Script, Session, SessionError, Then, Voice};
+use readyd::client::{Conversation, Expect, NextAction, Session, SessionError, Writer};
 use readyd::io::clock::{Moment, WallTime};
 use readyd::io::host::WallClock;
 use readyd::protocol::frame::FrameError;
@@ -60,32 +60,36 @@ pub(super) fn check(data: &[u8]) {
         [Some(setup.first)].iter().chain(&setup.others).flatten().map(|a| a.expect()).collect();
     let limits =
         SessionLimits { max_answer: usize::from(setup.max_answer % 1024), ..Default::default() };
-    let script = Recital {
+    let conversation = Recital {
         awaited: awaited.clone(),
         heard: Vec::new(),
         wrong_answer: usize::from(setup.wrong_answer % 16),
         may_close: setup.may_close,
     };
-    let expected = expected(&script, &limits, &stream);
+    let expected = expected(&conversation, &limits, &stream);
     for reads in [Portions::of(&[usize::MAX]), Portions::of(&[1]), setup.reads] {
-        let got = play(script.clone(), &limits, &stream, reads.clone());
+        let got = play(conversation.clone(), &limits, &stream, reads.clone());
         assert_eq!(got, expected, "{awaited:?} in portions of {reads:?}");
     }
 }
 
 /// The answers in `stream`, after which comes FIN, and how the session ends.
-fn expected(script: &Recital, limits: &SessionLimits, mut stream: &[u8]) -> (Vec<Vec<u8>>, Ending) {
+fn expected(
+    conversation: &Recital,
+    limits: &SessionLimits,
+    mut stream: &[u8],
+) -> (Vec<Vec<u8>>, Ending) {
     let mut heard = Vec::new();
-    for awaited in &script.awaited {
+    for awaited in &conversation.awaited {
         let (framing, header, end) = match *awaited {
             Expect::Frame => (Framing::Padded { max_body: limits.max_answer }, 64, 0),
             Expect::Line => (Framing::Line { max_line: limits.max_answer }, 0, 1),
             Expect::Bytes(len) => (Framing::Fixed { len }, 0, 0),
             Expect::Pause if stream.len() > limits.max_answer => return (heard, Ending::OverLimit),
-            Expect::Pause if stream.is_empty() => return (heard, early(script, 0)),
+            Expect::Pause if stream.is_empty() => return (heard, early(conversation, 0)),
             Expect::Pause => {
                 heard.push(std::mem::take(&mut stream).to_vec());
-                match script.is_wrong(heard.len()) {
+                match conversation.is_wrong(heard.len()) {
                     true => return (heard, Ending::WrongAnswer),
                     false => continue,
                 }
@@ -99,14 +103,14 @@ fn expected(script: &Recital, limits: &SessionLimits, mut stream: &[u8]) -> (Vec
                 stream = &stream[header + answer.body.len() + cr + end..];
                 heard.push(answer.body.to_vec());
             }
-            (None, Rest::Nothing) => return (heard, early(script, 0)),
-            (None, Rest::Unfinished(len)) => return (heard, early(script, len)),
+            (None, Rest::Nothing) => return (heard, early(conversation, 0)),
+            (None, Rest::Unfinished(len)) => return (heard, early(conversation, len)),
             (None, Rest::Wrong(error @ FrameError::BadByte { .. })) => {
                 return (heard, Ending::BadAnswer(error));
             }
             (None, Rest::Wrong(_)) => return (heard, Ending::OverLimit),
         }
-        if script.is_wrong(heard.len()) {
+        if conversation.is_wrong(heard.len()) {
             return (heard, Ending::WrongAnswer);
         }
     }
@@ -114,9 +118,9 @@ fn expected(script: &Recital, limits: &SessionLimits, mut stream: &[u8]) -> (Vec
 }
 
 /// What the peer's FIN means while an answer is awaited and `received` bytes of it have come.
-fn early(script: &Recital, received: usize) -> Ending {
+fn early(conversation: &Recital, received: usize) -> Ending {
     match received {
-        0 if script.may_close => Ending::Success,
+        0 if conversation.may_close => Ending::Success,
         _ => Ending::ClosedEarly(received),
     }
 }
@@ -136,17 +140,19 @@ impl Recital {
         number == self.wrong_answer
     }
 
-    fn next(&self) -> Then {
-        self.awaited.get(self.heard.len()).map_or(Then::Finish, |&expect| Then::Await(expect))
+    fn next(&self) -> NextAction {
+        self.awaited
+            .get(self.heard.len())
+            .map_or(NextAction::Finish, |&expect| NextAction::Await(expect))
     }
 }
 
-impl Script for Recital {
-    fn connected(&mut self, _: &mut Voice<'_>) -> Then {
+impl Conversation for Recital {
+    fn connected(&mut self, _: &mut Writer<'_>) -> NextAction {
         self.next()
     }
 
-    fn answered(&mut self, answer: &[u8], _: &mut Voice<'_>) -> Result<Then, String> {
+    fn answered(&mut self, answer: &[u8], _: &mut Writer<'_>) -> Result<NextAction, String> {
         self.heard.push(answer.to_vec());
         if self.is_wrong(self.heard.len()) { Err("wrong".to_owned()) } else { Ok(self.next()) }
     }
@@ -166,28 +172,28 @@ impl WallClock for NoClock {
 
 /// Feeds a session `stream` in portions, then FIN.
 fn play(
-    script: Recital,
+    conversation: Recital,
     limits: &SessionLimits,
     mut stream: &[u8],
     mut reads: Portions,
 ) -> (Vec<Vec<u8>>, Ending) {
-    let mut session = Session::new(script, Moment::START);
+    let mut session = Session::new(conversation, Moment::START);
     let turn = |session: &mut Session<Recital>, call: Call<'_>| {
         let mut out = Vec::new();
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
-        let voice = Voice::new(local, &NoClock, &mut out);
-        let turn = &mut Turn { now: Moment::START, limits, voice };
+        let writer = Writer::new(local, &NoClock, &mut out);
+        let turn = &mut Turn { now: Moment::START, limits, writer };
         match call {
             Call::Connected => session.connected(turn),
             Call::Receive(bytes) => session.receive(bytes, turn),
             Call::Eof => session.receive_eof(turn),
         }
-        assert!(out.is_empty(), "this script says nothing");
+        assert!(out.is_empty(), "this conversation says nothing");
     };
     turn(&mut session, Call::Connected);
     loop {
         match session.next_step() {
-            Step::Close(result) => return (session.into_script().heard, ending(result)),
+            Step::Close(result) => return (session.into_conversation().heard, ending(result)),
             Step::SendFin => session.fin_sent(Moment::START),
             Step::Stay if stream.is_empty() => turn(&mut session, Call::Eof),
             Step::Stay => turn(&mut session, Call::Receive(reads.cut(&mut stream))),

@@ -1,6 +1,6 @@
 //! What must hold after each turn: what the server says of itself is what the network has seen.
 
-use super::doorman::Refusal;
+use super::admission_reference::Refusal;
 use super::net::{MemoryNet, Wires};
 use super::peer::Peer;
 use super::socket::{Reception, Socket};
@@ -17,13 +17,13 @@ pub(super) fn check(server: &Server<MemoryNet>, wires: &Wires, limits: &Limits) 
     assert_eq!(stats.bytes_in, wires.bytes.0);
     // Of a flush that fails, what went before is not counted.
     assert!(stats.bytes_out <= wires.bytes.1, "more sent than was taken");
-    check_door(server, wires);
+    check_admission(server, wires);
     check_clients(server, wires, limits);
     check_memory(server, limits);
 }
 
 /// Everyone who was accepted was let in or turned away, and counted so.
-fn check_door(server: &Server<MemoryNet>, wires: &Wires) {
+fn check_admission(server: &Server<MemoryNet>, wires: &Wires) {
     let stats = server.stats();
     let count = |is_so: &dyn Fn(Reception) -> bool| {
         wires.sockets.iter().filter(|socket| is_so(socket.reception)).count() as u64
@@ -35,8 +35,8 @@ fn check_door(server: &Server<MemoryNet>, wires: &Wires) {
     let is_let_in =
         |reception| matches!(reception, Reception::Registered | Reception::Unregistrable);
     assert_eq!(stats.accepted, count(&is_let_in), "let in");
-    let at_door = count(&|reception| matches!(reception, Reception::AtDoor(_)));
-    assert_eq!(at_door, 0, "neither let in nor turned away");
+    let pending = count(&|reception| matches!(reception, Reception::Accepted(_)));
+    assert_eq!(pending, 0, "neither let in nor turned away");
     assert_eq!(stats.accepted + refused(server), wires.accepted, "accepted by the network");
 }
 

@@ -1,7 +1,7 @@
 //! A network in memory, as strict as epoll and TCP: an edge is told once, closing with unread input
 //! resets, and sending after FIN is the caller's bug.
 
-use super::doorman::{Doorman, Source};
+use super::admission_reference::{AdmissionReference, Source};
 use super::socket::{Fault, Reception, ServerEnd, Socket};
 use readyd::io::address::Peer;
 use readyd::io::clock::{Moment, WallTime};
@@ -29,7 +29,7 @@ struct Backlog {
 /// What is between the peers and the server.
 pub(super) struct Wires {
     pub(super) sockets: Vec<Socket>,
-    doorman: Doorman,
+    admission: AdmissionReference,
     pub(super) accept_fault: Fault,
     pub(super) register_fault: Fault,
     pub(super) now: Moment,
@@ -51,10 +51,10 @@ pub(super) struct Wires {
 }
 
 impl Wires {
-    fn new(doorman: Doorman, now: Moment) -> Wires {
+    fn new(admission: AdmissionReference, now: Moment) -> Wires {
         Wires {
             sockets: Vec::new(),
-            doorman,
+            admission,
             accept_fault: Fault::default(),
             register_fault: Fault::default(),
             now,
@@ -77,8 +77,8 @@ impl Wires {
         let is_of_client =
             |socket: &&Socket| socket.is_open() && socket.source.client() == source.client();
         let open = self.sockets.iter().filter(is_of_client).count();
-        let verdict = self.doorman.judge(source, open, self.now);
-        self.sockets[number].reception = Reception::AtDoor(verdict);
+        let verdict = self.admission.decide(source, open, self.now);
+        self.sockets[number].reception = Reception::Accepted(verdict);
         self.sockets[number].server_end = ServerEnd::Open;
         self.open += 1;
         self.accepted += 1;
@@ -95,8 +95,8 @@ impl Wires {
 pub(super) struct MemoryNet(pub(super) Rc<RefCell<Wires>>);
 
 impl MemoryNet {
-    pub(super) fn new(doorman: Doorman, now: Moment) -> MemoryNet {
-        MemoryNet(Rc::new(RefCell::new(Wires::new(doorman, now))))
+    pub(super) fn new(admission: AdmissionReference, now: Moment) -> MemoryNet {
+        MemoryNet(Rc::new(RefCell::new(Wires::new(admission, now))))
     }
 
     pub(super) fn listener(&self) -> Listener {

@@ -1,6 +1,6 @@
 //! One connection in memory: its two ends, and what is between them.
 
-use super::doorman::{Refusal, Source};
+use super::admission_reference::{Refusal, Source};
 use arbitrary::Arbitrary;
 use readyd::io::clock::Moment;
 use readyd::io::net::Token;
@@ -53,13 +53,13 @@ impl Fault {
     }
 }
 
-/// What becomes of a peer at the door.
+/// What the server has done with a new peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reception {
     /// It waits in the backlog, or was reset there.
     Unseen,
     /// It was accepted, and this should come of it.
-    AtDoor(Result<(), Refusal>),
+    Accepted(Result<(), Refusal>),
     Registered,
     /// It was let in, but could not be registered, and so was dropped unserved.
     Unregistrable,
@@ -191,7 +191,7 @@ impl Socket {
 
     /// The server registers it, if it is to be let in.
     pub(super) fn register(&mut self, token: Token, fault: &mut Fault) -> io::Result<()> {
-        assert_eq!(self.reception, Reception::AtDoor(Ok(())), "let in from {}", self.address);
+        assert_eq!(self.reception, Reception::Accepted(Ok(())), "let in from {}", self.address);
         self.reception = Reception::Unregistrable;
         fault.strike()?;
         self.reception = Reception::Registered;
@@ -217,15 +217,15 @@ impl Socket {
         Ok(())
     }
 
-    /// The server closes, with RST if it `is_abort`; at the door that is how it turns away.
+    /// The server closes, with RST if it `is_abort`; that is how it turns away a new peer.
     pub(super) fn close(&mut self, is_abort: bool) {
         match self.reception {
-            Reception::AtDoor(Err(refusal)) => {
+            Reception::Accepted(Err(refusal)) => {
                 assert!(is_abort, "{} was turned away without RST", self.address);
                 assert!(self.received.is_empty(), "sent to {}, who is turned away", self.address);
                 self.reception = Reception::TurnedAway(refusal);
             }
-            Reception::AtDoor(Ok(())) => panic!("{} was to be let in", self.address),
+            Reception::Accepted(Ok(())) => panic!("{} was to be let in", self.address),
             _ => self.was_aborted = is_abort,
         }
         let is_reset = is_abort || !self.unread.is_empty();

@@ -1,13 +1,13 @@
 //! The server, its network, its peers, and the clock.
 
 use super::Operation;
-use super::doorman::{Doorman, Source};
+use super::admission_reference::{AdmissionReference, Source};
 use super::invariants;
 use super::net::MemoryNet;
 use super::peer::{KEY, MAX_FRAME, Peer, SERVICES};
 use super::socket::{Fault, Reception, ServerEnd};
 use readyd::handlers::Service;
-use readyd::handlers::daytime::Calendar;
+use readyd::handlers::daytime::DateCache;
 use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl};
 use readyd::io::net::Token;
@@ -35,15 +35,15 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(limits: Limits, doorman: Doorman, is_patient: bool) -> World {
+    pub(super) fn new(limits: Limits, admission: AdmissionReference, is_patient: bool) -> World {
         // At another level, the server would wake up at other times.
         log::set_max_level(log::LevelFilter::Info);
         assert_eq!(limits.max_frame, MAX_FRAME);
         limits.validate().expect("limits that can be kept");
         let now = Moment::START + Duration::from_secs(1000);
-        let net = MemoryNet::new(doorman, now);
-        let calendar = Calendar::utc();
-        let mut server = Server::new(net.clone(), limits.clone(), table(0), calendar, now);
+        let net = MemoryNet::new(admission, now);
+        let dates = DateCache::utc();
+        let mut server = Server::new(net.clone(), limits.clone(), table(0), dates, now);
         for service in SERVICES {
             server.listen(net.listener(), service).expect("nothing fails");
         }

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::watch::Stats;
 use clap::{Parser, Subcommand, ValueEnum};
 use readyd::client::Expect;
-use readyd::client::scripts::{Check, Exchange, Plan};
+use readyd::client::conversations::{Check, Exchange, Plan};
 use readyd::config::values;
 use readyd::handlers::daytime::Format;
 use readyd::io::address::UnixAddress;

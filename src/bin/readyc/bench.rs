@@ -1,16 +1,16 @@
-//! `readyc bench`: load on a server, and a report that can be believed.
+//! `readyc bench`: puts load on a server and reports what it measured.
 //!
 //! ```text
 //! options -> plan -> preflight -> workers (a process each) -> counters -> report -> text, files
 //! ```
 
-mod asking;
-mod assembling;
+mod build_report;
 mod coordinator;
 mod environment;
 mod live;
 mod message;
 mod options;
+mod plan_from_args;
 mod worker;
 
 pub(crate) use options::{AFTER_HELP, Options};
@@ -19,10 +19,10 @@ pub(crate) use worker::run as work;
 use crate::args::ServerName;
 use crate::failure::Failure;
 use crate::style::text_options;
-use asking::Patience;
 use environment::Ticks;
 use live::Live;
-use readyd::handlers::daytime::{Calendar, Format};
+use plan_from_args::Timeouts;
+use readyd::handlers::daytime::{DateCache, Format};
 use readyd::loadgen::Plan;
 use readyd::loadgen::preflight::{Requirements, System, examine, is_local};
 use readyd::loadgen::report::{Report, TextOptions, csv, hgrm, html, save, text};
@@ -37,20 +37,20 @@ pub(crate) fn run(
     connect_timeout: Duration,
     timeout: Duration,
 ) -> Result<(), Failure> {
-    let patience = Patience { connect: connect_timeout, answer: timeout };
+    let timeouts = Timeouts { connect: connect_timeout, answer: timeout };
     let behind_json = options.server_behind_json();
-    let plan = options.plan(behind_json.as_ref().unwrap_or(server), patience)?;
+    let plan = options.plan(behind_json.as_ref().unwrap_or(server), timeouts)?;
     options.check_outputs()?;
     preflight(options, &plan)?;
     let started_at = now_as_text();
     let before = Ticks::now();
     let live = Live::new(plan.connections.total() as u64, options.quiet);
-    let findings = coordinator::run(&plan, options.workers, live)?;
+    let result = coordinator::run(&plan, options.workers, live)?;
     let busy = before.and_then(|before| Ticks::now()?.busy_since(before));
-    let environment = environment::look_around(busy);
-    let report = assembling::report(&plan, options.asked(&plan), findings, environment, started_at);
+    let environment = environment::probe_environment(busy);
+    let report = build_report::report(&plan, options.asked(&plan), result, environment, started_at);
     let written = options.write(&report);
-    // What could not be stored is not lost.
+    // A report that could not be written to its file is printed even with --quiet.
     if !options.quiet || written.is_err() {
         options.print(&report)?;
     }
@@ -69,8 +69,8 @@ fn reasons(report: &Report) -> String {
 /// RFC 3339, UTC.
 fn now_as_text() -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let mut calendar = Calendar::utc();
-    String::from_utf8_lossy(calendar.text(Format::Rfc3339, now.into())).into_owned()
+    let mut dates = DateCache::utc();
+    String::from_utf8_lossy(dates.text(Format::Rfc3339, now.into())).into_owned()
 }
 
 /// Refuses what cannot fit, before the first connection is opened.
@@ -95,7 +95,7 @@ fn preflight(options: &Options, plan: &Plan) -> Result<(), Failure> {
 }
 
 impl Options {
-    /// In `--json 127.0.0.1:9999` the server was not meant to be the file's name.
+    /// The server in `--json 127.0.0.1:9999`, where the user forgot the file's name.
     fn server_behind_json(&self) -> Option<ServerName> {
         let text = self.json.as_ref()?.to_str()?;
         let (_, port) = text.rsplit_once(':')?;
@@ -113,7 +113,7 @@ impl Options {
         files.iter().flatten().filter(|path| *path == Path::new("-")).count()
     }
 
-    /// Two reports on one standard output would be no report.
+    /// Refuses two reports on one standard output: nobody could read either.
     fn check_outputs(&self) -> Result<(), Failure> {
         if self.files_on_stdout() > 1 {
             let what = "only one of --json, --csv, --hdr and --html can go to standard output";
@@ -135,7 +135,7 @@ impl Options {
             if let Some(path) = path
                 && let Err(error) = save(path, render(report).as_bytes())
             {
-                // The others may still be had.
+                // The other files are still written.
                 if let Err(Failure::Save(earlier)) =
                     std::mem::replace(&mut result, Err(Failure::Save(error)))
                 {
@@ -146,7 +146,8 @@ impl Options {
         result
     }
 
-    /// Prints the report: to standard output, or beside it if that is taken.
+    /// Prints the report: to standard output, or to standard error if a file goes to standard
+    /// output.
     fn print(&self, report: &Report) -> Result<(), Failure> {
         let is_taken = self.files_on_stdout() > 0;
         let style =

@@ -3,7 +3,7 @@
 use crate::Server;
 use crate::failure::Failure;
 use crate::output::print_answer;
-use readyd::client::scripts::Chat;
+use readyd::client::conversations::Chat;
 use readyd::client::{Finished, SessionError};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
@@ -15,18 +15,18 @@ use std::io::{self, BufRead, IsTerminal};
 /// them before the next message is sent.
 pub(crate) fn run(server: &Server, messages: &[String]) -> Result<(), Failure> {
     let mut source = Source::new(messages)?;
-    let (mut reactor, mut fleet) = server.fleet([Chat::default()], 1)?;
-    reactor.run(&mut fleet).map_err(Failure::Reactor)?;
-    while fleet.finished().is_empty() {
+    let (mut reactor, mut pool) = server.pool([Chat::default()], 1)?;
+    reactor.run(&mut pool).map_err(Failure::Reactor)?;
+    while pool.finished().is_empty() {
         let mut outcome = Ok(());
-        fleet.resume(|chat| outcome = next_message(chat, &mut source));
+        pool.resume(|chat| outcome = next_message(chat, &mut source));
         outcome?;
-        reactor.run(&mut fleet).map_err(Failure::Reactor)?;
+        reactor.run(&mut pool).map_err(Failure::Reactor)?;
     }
-    match fleet.into_finished().pop() {
-        Some(Finished { mut script, result }) => {
+    match pool.into_finished().pop() {
+        Some(Finished { mut conversation, result }) => {
             // A server that closes may say why in its last answer.
-            let answer = script.take_answer();
+            let answer = conversation.take_answer();
             answer.iter().try_for_each(|answer| print_answer(answer))?;
             let is_refusal = answer.is_some_and(|answer| answer.starts_with(b"Error: "));
             result.map_err(|error| match error {
@@ -40,7 +40,7 @@ pub(crate) fn run(server: &Server, messages: &[String]) -> Result<(), Failure> {
 
 fn next_message(chat: &mut Chat, source: &mut Source<'_>) -> Result<(), Failure> {
     print_last(chat)?;
-    chat.say(source.next()?);
+    chat.send(source.next()?);
     Ok(())
 }
 

@@ -34,7 +34,7 @@ use args::{Args, Command};
 use clap::Parser;
 use failure::Failure;
 use readyd::client::session::SessionLimits;
-use readyd::client::{Finished, Fleet, FleetLimits, Script};
+use readyd::client::{Conversation, Finished, PoolLimits, SessionPool};
 use readyd::os::signals;
 use readyd::reactor::{MioNet, Reactor};
 use std::io::{self, Write};
@@ -118,25 +118,26 @@ impl Server {
         })
     }
 
-    /// A fleet that will run `scripts`, `open` at once, and the reactor that drives it.
-    pub(crate) fn fleet<S: Script>(
+    /// A pool that will run `conversations`, `open` at once, and the reactor that drives it.
+    pub(crate) fn pool<S: Conversation>(
         &self,
-        scripts: impl IntoIterator<Item = S>,
+        conversations: impl IntoIterator<Item = S>,
         open: usize,
-    ) -> Result<(Reactor, Fleet<MioNet, S>), Failure> {
+    ) -> Result<(Reactor, SessionPool<MioNet, S>), Failure> {
         let reactor = Reactor::new().map_err(Failure::Reactor)?;
         let net = reactor.net().map_err(Failure::Reactor)?;
-        let limits = FleetLimits { session: self.limits, open, ..FleetLimits::default() };
-        let fleet = Fleet::new(net, self.addresses.clone(), limits, scripts, reactor.now());
-        Ok((reactor, fleet))
+        let limits = PoolLimits { session: self.limits, open, ..PoolLimits::default() };
+        let pool =
+            SessionPool::new(net, self.addresses.clone(), limits, conversations, reactor.now());
+        Ok((reactor, pool))
     }
 
     /// Runs one session to its end.
-    pub(crate) fn run_one<S: Script>(&self, script: S) -> Result<S, Failure> {
-        let (mut reactor, mut fleet) = self.fleet([script], 1)?;
-        reactor.run(&mut fleet).map_err(Failure::Reactor)?;
-        match fleet.into_finished().pop() {
-            Some(Finished { script, result: Ok(()) }) => Ok(script),
+    pub(crate) fn run_one<S: Conversation>(&self, conversation: S) -> Result<S, Failure> {
+        let (mut reactor, mut pool) = self.pool([conversation], 1)?;
+        reactor.run(&mut pool).map_err(Failure::Reactor)?;
+        match pool.into_finished().pop() {
+            Some(Finished { conversation, result: Ok(()) }) => Ok(conversation),
             Some(Finished { result: Err(error), .. }) => Err(Failure::Session(error)),
             None => {
                 Err(Failure::Session(readyd::client::SessionError::ClosedEarly { received: 0 }))

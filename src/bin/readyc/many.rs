@@ -4,7 +4,7 @@ use crate::Server;
 use crate::args::{Crowd, MOST_SESSIONS, Task};
 use crate::failure::Failure;
 use crate::output::{print_answer, print_line};
-use readyd::client::scripts::Dialogue;
+use readyd::client::conversations::Dialogue;
 use readyd::client::{Finished, SessionError};
 use readyd::os::descriptors;
 use std::collections::BTreeMap;
@@ -28,14 +28,14 @@ pub(crate) fn run(server: &Server, task: Task, crowd: &Crowd) -> Result<(), Fail
              most {MOST_SESSIONS} can be had in one run"
         )));
     }
-    let scripts = (0..sessions).map(|_| Dialogue::new(Rc::clone(&plan)));
+    let conversations = (0..sessions).map(|_| Dialogue::new(Rc::clone(&plan)));
     let open = usize::try_from(crowd.sessions).unwrap_or(usize::MAX);
     let started = Instant::now();
-    let (mut reactor, mut fleet) = server.fleet(scripts, open)?;
-    reactor.run(&mut fleet).map_err(Failure::Reactor)?;
+    let (mut reactor, mut pool) = server.pool(conversations, open)?;
+    reactor.run(&mut pool).map_err(Failure::Reactor)?;
     let mut summary = Summary {
         sessions,
-        established: fleet.established(),
+        established: pool.established(),
         asked: crowd
             .sessions
             .saturating_mul(crowd.repeat)
@@ -43,7 +43,7 @@ pub(crate) fn run(server: &Server, task: Task, crowd: &Crowd) -> Result<(), Fail
         elapsed: started.elapsed(),
         ..Summary::default()
     };
-    fleet.finished().iter().for_each(|session| summary.add(session));
+    pool.finished().iter().for_each(|session| summary.add(session));
     summary.print()
 }
 
@@ -68,9 +68,9 @@ struct Summary {
 
 impl Summary {
     fn add(&mut self, session: &Finished<Dialogue>) {
-        self.sent += session.script.sent();
-        self.answered += session.script.answered();
-        self.verified += session.script.verified();
+        self.sent += session.conversation.sent();
+        self.answered += session.conversation.answered();
+        self.verified += session.conversation.verified();
         if let Err(error) = &session.result {
             let reason = kind(error);
             if self.failures.len() < REASONS_TOLD || self.failures.contains_key(&reason) {

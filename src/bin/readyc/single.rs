@@ -4,7 +4,7 @@ use crate::Server;
 use crate::failure::Failure;
 use crate::output::{print_answer, print_line};
 use readyd::client::Expect;
-use readyd::client::scripts::{AddressExchange, Check, ClockSync, Dialogue, Exchange, Plan};
+use readyd::client::conversations::{AddressExchange, Check, ClockSync, Dialogue, Exchange, Plan};
 use std::rc::Rc;
 
 /// Asks the server which address it sees, and prints the reply.

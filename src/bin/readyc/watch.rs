@@ -9,8 +9,8 @@ use crate::failure::Failure;
 use crate::output::print_line;
 use crate::single;
 use rates::{Rates, Sample};
-use readyd::client::scripts::Check;
-use readyd::client::{Expect, Fleet, Script, SessionError, Then, Voice};
+use readyd::client::conversations::Check;
+use readyd::client::{Conversation, Expect, NextAction, SessionError, SessionPool, Writer};
 use readyd::reactor::{MioNet, Reactor};
 use readyd::server::client_log::Escaped;
 use std::io::{self, Write};
@@ -92,7 +92,7 @@ struct Watcher<'a> {
 /// A connection that is suspended between requests.
 struct Link {
     reactor: Reactor,
-    fleet: Fleet<MioNet, Questions>,
+    pool: SessionPool<MioNet, Questions>,
     answers: Receiver<Sample>,
 }
 
@@ -123,18 +123,18 @@ impl Watcher<'_> {
     fn ask_once(&mut self) -> Result<Sample, Failure> {
         let link = match &mut self.link {
             Some(link) => {
-                link.fleet.resume(|_| ());
+                link.pool.resume(|_| ());
                 link
             }
             none => none.insert(Link::new(self.server)?),
         };
         // Returns when the answer is there and the session suspends, or when the session has ended.
-        link.reactor.run(&mut link.fleet).map_err(Failure::Reactor)?;
+        link.reactor.run(&mut link.pool).map_err(Failure::Reactor)?;
         if let Ok(sample) = link.answers.try_recv() {
             self.was_answered = true;
             return Ok(sample);
         }
-        let ended = self.link.take().and_then(|link| link.fleet.into_finished().pop());
+        let ended = self.link.take().and_then(|link| link.pool.into_finished().pop());
         let error = ended.and_then(|session| session.result.err());
         Err(Failure::Session(error.unwrap_or(SessionError::ClosedEarly { received: 0 })))
     }
@@ -143,8 +143,8 @@ impl Watcher<'_> {
 impl Link {
     fn new(server: &Server) -> Result<Link, Failure> {
         let (sender, answers) = mpsc::channel();
-        let (reactor, fleet) = server.fleet([Questions { answers: sender }], 1)?;
-        Ok(Link { reactor, fleet, answers })
+        let (reactor, pool) = server.pool([Questions { answers: sender }], 1)?;
+        Ok(Link { reactor, pool, answers })
     }
 }
 
@@ -153,23 +153,23 @@ struct Questions {
     answers: Sender<Sample>,
 }
 
-impl Script for Questions {
-    fn connected(&mut self, voice: &mut Voice<'_>) -> Then {
-        voice.say_frame(b"STATS");
-        Then::Await(Expect::Frame)
+impl Conversation for Questions {
+    fn connected(&mut self, writer: &mut Writer<'_>) -> NextAction {
+        writer.send_frame(b"STATS");
+        NextAction::Await(Expect::Frame)
     }
 
-    fn resumed(&mut self, voice: &mut Voice<'_>) -> Then {
-        self.connected(voice)
+    fn resumed(&mut self, writer: &mut Writer<'_>) -> NextAction {
+        self.connected(writer)
     }
 
-    fn answered(&mut self, answer: &[u8], _voice: &mut Voice<'_>) -> Result<Then, String> {
+    fn answered(&mut self, answer: &[u8], _voice: &mut Writer<'_>) -> Result<NextAction, String> {
         Check::Something.verify(answer)?;
         let sample = Sample::parse(answer)
             .ok_or_else(|| format!("the answer to STATS has no counters: {}", Escaped(answer)))?;
         // The receiver outlives all sessions, so this cannot fail.
         let _ = self.answers.send(sample);
-        Ok(Then::Rest)
+        Ok(NextAction::Suspend)
     }
 }
 

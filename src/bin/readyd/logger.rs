@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
 use readyd::config::Config;
 use readyd::counted::counted;
-use readyd::handlers::daytime::{Calendar, Format};
+use readyd::handlers::daytime::{DateCache, Format};
 use readyd::io::clock::WallTime;
 use std::borrow::Cow;
 use std::env;
@@ -50,10 +50,10 @@ pub(crate) fn start(config: &Config) {
             writeln!(line, "<{}>{prefix}{}", priority(record.level()), record.args())
         });
     } else {
-        let calendar = Mutex::new(Calendar::utc());
+        let dates = Mutex::new(DateCache::utc());
         builder.format(move |line, record| {
-            let mut calendar = calendar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            line.write_all(calendar.text(Format::Rfc3339, wall_time()))?;
+            let mut dates = dates.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            line.write_all(dates.text(Format::Rfc3339, wall_time()))?;
             writeln!(line, " {:5} {prefix}{}", record.level(), record.args())
         });
     }

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, getppid};
 use readyd::os::inherited_fd::{self, InheritError};
-use readyd::server::stats::board::{Board, SEATS_PER_SHARD, Seat};
+use readyd::server::stats::scoreboard::{SLOTS_PER_SHARD, Scoreboard, ScoreboardSlot};
 use readyd::table::Table;
 use readyd::zone::ZoneRules;
 use std::env;
@@ -28,7 +28,7 @@ pub(crate) struct ShardSpec {
     /// Which shard, from 0.
     pub(crate) number: usize,
     /// Its slot on the scoreboard, from 0.
-    pub(crate) seat: usize,
+    pub(crate) scoreboard_slot: usize,
     /// The pid of the supervisor.
     pub(crate) supervisor: i32,
     /// The number of its listeners, from the first, that only the supervisor has as well. The
@@ -37,7 +37,7 @@ pub(crate) struct ShardSpec {
     /// When the supervisor started, in nanoseconds of CLOCK_MONOTONIC.
     pub(crate) began: u64,
     /// The descriptor of the scoreboard.
-    pub(crate) board: RawFd,
+    pub(crate) scoreboard: RawFd,
     /// The descriptor of the memfd with the table.
     pub(crate) table: RawFd,
     /// The descriptor of the memfd with the rules of the time zone.
@@ -50,18 +50,19 @@ impl fmt::Display for ShardSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ShardSpec {
             number,
-            seat,
+            scoreboard_slot,
             supervisor,
             own_listeners,
             began,
-            board,
+            scoreboard,
             table,
             zone,
             control,
         } = self;
         write!(
             f,
-            "{number} {seat} {supervisor} {own_listeners} {began} {board} {table} {zone} {control}"
+            "{number} {scoreboard_slot} {supervisor} {own_listeners} {began} {scoreboard} \
+             {table} {zone} {control}"
         )
     }
 }
@@ -73,16 +74,17 @@ impl ShardSpec {
         let mut number = || words.next()?.parse::<u64>().ok();
         let spec = ShardSpec {
             number: number()?.try_into().ok()?,
-            seat: number()?.try_into().ok()?,
+            scoreboard_slot: number()?.try_into().ok()?,
             supervisor: number()?.try_into().ok()?,
             own_listeners: number()?.try_into().ok()?,
             began: number()?,
-            board: number()?.try_into().ok()?,
+            scoreboard: number()?.try_into().ok()?,
             table: number()?.try_into().ok()?,
             zone: number()?.try_into().ok()?,
             control: number()?.try_into().ok()?,
         };
-        (words.next().is_none() && spec.seat / SEATS_PER_SHARD == spec.number).then_some(spec)
+        (words.next().is_none() && spec.scoreboard_slot / SLOTS_PER_SHARD == spec.number)
+            .then_some(spec)
     }
 }
 
@@ -114,7 +116,7 @@ pub(crate) enum ShardError {
     /// A descriptor of the variable was not inherited.
     Inherit(InheritError),
     /// The scoreboard cannot be mapped.
-    Board(io::Error),
+    Scoreboard(io::Error),
     /// The table cannot be mapped.
     Table(io::Error),
     /// The rules of the time zone cannot be used.
@@ -136,7 +138,7 @@ impl fmt::Display for ShardError {
                 "the supervisor that {VARIABLE} in the environment names is not the parent process"
             ),
             ShardError::Inherit(error) => write!(f, "{error}"),
-            ShardError::Board(error) => write!(f, "cannot use the statistics: {error}"),
+            ShardError::Scoreboard(error) => write!(f, "cannot use the statistics: {error}"),
             ShardError::Zone(error) => write!(f, "cannot use the time zone: {error}"),
             ShardError::Table(error) => write!(f, "cannot use the table: {error}"),
             ShardError::System(error) => write!(f, "cannot become a shard: prctl: {error}"),
@@ -150,7 +152,7 @@ pub(crate) struct Shard {
     own_listeners: usize,
     table: Table,
     zone: ZoneRules,
-    seat: Seat,
+    scoreboard_slot: ScoreboardSlot,
     control: Control,
 }
 
@@ -169,15 +171,17 @@ impl Shard {
             return Err(ShardError::NoSupervisor);
         }
         let take = |number| inherited_fd::take(number).map_err(ShardError::Inherit);
-        let board = Board::open(take(spec.board)?).map_err(ShardError::Board)?;
+        let scoreboard =
+            Scoreboard::open(take(spec.scoreboard)?).map_err(ShardError::Scoreboard)?;
         let table = Table::map(take(spec.table)?).map_err(ShardError::Table)?;
         let zone = zone::map(take(spec.zone)?).map_err(ShardError::Zone)?;
         let control = Control::from(take(spec.control)?);
         // After execveat(2), ps(1) and top(1) would show the number of the descriptor as the name.
         prctl::set_name(c"readyd").map_err(|error| ShardError::System(error.into()))?;
         let age = Duration::from_nanos(monotonic_nanos().saturating_sub(spec.began));
-        let seat = Seat::take(board, spec.seat, age).map_err(ShardError::Board)?;
-        Ok(Some(Shard { own_listeners: spec.own_listeners, table, zone, seat, control }))
+        let scoreboard_slot = ScoreboardSlot::take(scoreboard, spec.scoreboard_slot, age)
+            .map_err(ShardError::Scoreboard)?;
+        Ok(Some(Shard { own_listeners: spec.own_listeners, table, zone, scoreboard_slot, control }))
     }
 
     /// How many of its listeners, from the first, no program but the supervisor has.
@@ -187,7 +191,7 @@ impl Shard {
 
     /// What it has from the supervisor: the shared table and time zone, its slot on the scoreboard,
     /// and the socket to the supervisor.
-    pub(crate) fn into_parts(self) -> (Table, ZoneRules, Seat, Control) {
-        (self.table, self.zone, self.seat, self.control)
+    pub(crate) fn into_parts(self) -> (Table, ZoneRules, ScoreboardSlot, Control) {
+        (self.table, self.zone, self.scoreboard_slot, self.control)
     }
 }

@@ -16,7 +16,7 @@ use readyd::config::excess::Excess;
 use readyd::config::listen::{BindTarget, Listen};
 use readyd::config::{self, Config, Located, Origins};
 use readyd::counted::counted;
-use readyd::handlers::daytime::Calendar;
+use readyd::handlers::daytime::DateCache;
 use readyd::io::address::Address;
 use readyd::os::descriptors::{self, Budget, TooFewDescriptors};
 use readyd::os::inherited_fd;
@@ -28,7 +28,7 @@ use readyd::reactor::Reactor;
 use readyd::server::Server;
 use readyd::server::limits::Limits;
 use readyd::server::stats::VERSION;
-use readyd::server::stats::board::Seat;
+use readyd::server::stats::scoreboard::ScoreboardSlot;
 use readyd::table::{LoadError, Table};
 use readyd::zone::ZoneRules;
 use std::fmt;
@@ -225,7 +225,7 @@ fn serve(
     let credentials = resolve(config.user.as_ref(), &mut reactor)?;
     let is_shard = shard.is_some();
     let own_listeners = shard.as_ref().map(Shard::own_listeners);
-    let (table, zone_rules, parent, seat) = match shard {
+    let (table, zone_rules, parent, scoreboard_slot) = match shard {
         Some(shard) => with_supervisor(shard, &mut reactor)?,
         None => without_parent(config, &mut reactor)?,
     };
@@ -250,8 +250,8 @@ fn serve(
 
     let listeners: Vec<_> =
         listeners.into_iter().map(|(socket, listen)| (net.listener(socket), listen)).collect();
-    let calendar = Calendar::new(zone_rules);
-    let mut server = Server::new(net, limits, table, calendar, reactor.now());
+    let dates = DateCache::new(zone_rules);
+    let mut server = Server::new(net, limits, table, dates, reactor.now());
     for (index, (listener, listen)) in listeners.into_iter().enumerate() {
         // A supervisor accepts no clients from the sockets that it has bound for its shards.
         // Another program may accept from a socket that it has passed on.
@@ -266,8 +266,8 @@ fn serve(
         };
         result.map_err(|error| StartError::System("watch a listener", error))?;
     }
-    if let Some(seat) = seat {
-        server.share_statistics(Box::new(seat), getppid().as_raw().cast_unsigned());
+    if let Some(scoreboard_slot) = scoreboard_slot {
+        server.share_statistics(Box::new(scoreboard_slot), getppid().as_raw().cast_unsigned());
     }
     let mut daemon = Daemon::new(server, parent);
     reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
@@ -277,7 +277,7 @@ fn serve(
 
 /// What a server starts with: the table, the rules of the time zone, its parent, and a shard's slot
 /// on the scoreboard.
-type StartState = (Table, ZoneRules, Parent, Option<Seat>);
+type StartState = (Table, ZoneRules, Parent, Option<ScoreboardSlot>);
 
 /// Without a supervisor: the server reads the table and the time zone itself.
 fn without_parent(config: &Config, reactor: &mut Reactor) -> Result<StartState, StartError> {
@@ -291,11 +291,11 @@ fn without_parent(config: &Config, reactor: &mut Reactor) -> Result<StartState, 
 
 /// With a supervisor: the shard has inherited them.
 fn with_supervisor(shard: Shard, reactor: &mut Reactor) -> Result<StartState, StartError> {
-    let (table, rules, seat, control) = shard.into_parts();
+    let (table, rules, scoreboard_slot, control) = shard.into_parts();
     reactor
         .watch_input(&control)
         .map_err(|error| StartError::System("watch the supervisor", error))?;
-    Ok((table, rules, Parent::Supervisor(control), Some(seat)))
+    Ok((table, rules, Parent::Supervisor(control), Some(scoreboard_slot)))
 }
 
 /// Loads the table for the first time, and converts it to a `T`. Reading a file may block, so it is

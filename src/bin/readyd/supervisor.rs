@@ -36,8 +36,8 @@ use readyd::io::net::Token;
 use readyd::io::readiness::Readiness;
 use readyd::os::inherited_fd;
 use readyd::reactor::Reactor;
-use readyd::server::stats::board::Board;
 use readyd::server::stats::publishing::Shards;
+use readyd::server::stats::scoreboard::Scoreboard;
 use shard_slot::{Ended, ShardSlot};
 use sockets::Sockets;
 use spawn_template::{SpawnTemplate, config_of_a_shard};
@@ -106,7 +106,7 @@ pub(crate) fn run(
     // Opened while the privileges to do so are there.
     let log = logger::own_description(true);
     start::drop_privileges(config, credentials)?;
-    let board = Board::create(config.shards)
+    let scoreboard = Scoreboard::create(config.shards)
         .map_err(|error| StartError::System("make the board for statistics", error))?;
     let inputs = reactor.inputs().map_err(|error| StartError::System("share epoll", error))?;
     let now = reactor.now();
@@ -123,7 +123,7 @@ pub(crate) fn run(
         broken: Vec::new(),
         template: SpawnTemplate {
             program,
-            board,
+            scoreboard,
             began: monotonic_nanos(),
             table,
             zone,
@@ -173,12 +173,12 @@ impl Supervisor {
     fn take_answers(&mut self, now: Moment) {
         for number in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(number) else { return };
-            for (seat, answer) in slot.take_answers() {
+            for (scoreboard_slot, answer) in slot.take_answers() {
                 match answer {
                     // All stop: the shard has been told to serve its backlog already.
                     Answer::Drains if self.phase != Phase::Serving => {}
                     Answer::Drains => {
-                        if slot.drains(seat, &self.template, now) {
+                        if slot.drains(scoreboard_slot, &self.template, now) {
                             log::info!("{} drains; its successor starts at once", slot.name());
                         }
                     }
@@ -187,7 +187,9 @@ impl Supervisor {
                     | Answer::HasZone { .. }
                     | Answer::LacksZone { .. } => {
                         let mut processes = slot.processes_mut();
-                        if let Some(process) = processes.find(|process| process.seat() == seat) {
+                        if let Some(process) =
+                            processes.find(|process| process.scoreboard_slot() == scoreboard_slot)
+                        {
                             process.on_answer(answer, &self.template, now);
                         }
                     }
@@ -200,7 +202,7 @@ impl Supervisor {
                         let is_idle = matches!(answer, Answer::IsIdle { .. });
                         self.idle
                             .iter_mut()
-                            .for_each(|idle| idle.on_answer(question, seat, is_idle));
+                            .for_each(|idle| idle.on_answer(question, scoreboard_slot, is_idle));
                     }
                 }
             }
@@ -210,7 +212,7 @@ impl Supervisor {
     fn report(&self, now: Moment) {
         self.slots.iter().flat_map(ShardSlot::processes).for_each(|it| it.signal(Signal::SIGUSR1));
         let uptime = now.since(Moment::START);
-        let total = self.template.board.total();
+        let total = self.template.scoreboard.total();
         let report = total.report_of_shards(self.overview, uptime, std::process::id()).to_string();
         for line in report.lines() {
             log::info!("statistics: {line}");
@@ -325,7 +327,7 @@ impl Supervisor {
         };
         if overview != self.overview {
             self.overview = overview;
-            self.template.board.write_overview(&overview);
+            self.template.scoreboard.write_overview(&overview);
         }
     }
 
@@ -337,7 +339,11 @@ impl Supervisor {
             return;
         }
         let servers = self.slots.iter().filter_map(ShardSlot::server);
-        match idle.turn(now, || self.template.board.total(), servers.clone().map(Process::seat)) {
+        match idle.turn(
+            now,
+            || self.template.scoreboard.total(),
+            servers.clone().map(Process::scoreboard_slot),
+        ) {
             idle::Step::Wait => {}
             idle::Step::Ask { question } => {
                 servers.for_each(|process| process.line().hold_if_idle(question));
@@ -366,7 +372,7 @@ impl Supervisor {
     }
 
     fn outcome(self) -> Result<(), StartError> {
-        let stats = self.template.board.total();
+        let stats = self.template.scoreboard.total();
         let connections = counted(stats.accepted, "connection");
         log::info!("stopped: {connections}, {}", counted(stats.requests, "request"));
         match self.failure {

@@ -5,7 +5,7 @@
 //!
 //! Invariant: a session that has ended stays so, with the result that it had first.
 
-use super::{Expect, SessionError, SessionLimits, Then};
+use super::{Expect, NextAction, SessionError, SessionLimits};
 use std::io;
 use std::time::Duration;
 
@@ -27,13 +27,13 @@ pub enum Step {
 enum Phase {
     /// The connection is being made.
     Connecting,
-    /// The script waits for an answer.
+    /// The conversation waits for an answer.
     Awaiting(Expect),
-    /// The script waits for its owner.
-    Resting,
-    /// The owner has woken the script, which speaks in the next turn.
-    Woken,
-    /// The script has ended. We send what is left, then FIN.
+    /// The conversation waits for its owner.
+    Suspended,
+    /// The owner has resumed the conversation, which is called in the next turn.
+    Resumable,
+    /// The conversation has ended. We send what is left, then FIN.
     Closing,
     /// The same, but the peer has sent its FIN already: we close as soon as all is sent.
     ClosingLast,
@@ -54,32 +54,32 @@ impl State {
         State(Phase::Connecting)
     }
 
-    /// The script was called, and has said what it does next.
-    pub(super) fn proceed(&mut self, then: Then) {
-        if matches!(self.0, Phase::Connecting | Phase::Awaiting(_) | Phase::Woken) {
-            self.0 = match then {
-                Then::Await(expect) => Phase::Awaiting(expect),
-                Then::Rest => Phase::Resting,
-                Then::Finish => Phase::Closing,
+    /// The conversation was called, and has returned what it does next.
+    pub(super) fn transition(&mut self, action: NextAction) {
+        if matches!(self.0, Phase::Connecting | Phase::Awaiting(_) | Phase::Resumable) {
+            self.0 = match action {
+                NextAction::Await(expect) => Phase::Awaiting(expect),
+                NextAction::Suspend => Phase::Suspended,
+                NextAction::Finish => Phase::Closing,
             };
         }
     }
 
-    /// The owner wakes the script. Returns whether it rested.
-    pub(super) fn wake(&mut self) -> bool {
-        let is_resting = self.is_resting();
-        if is_resting {
-            self.0 = Phase::Woken;
+    /// The owner resumes the conversation. Returns whether it was suspended.
+    pub(super) fn make_resumable(&mut self) -> bool {
+        let is_suspended = self.is_suspended();
+        if is_suspended {
+            self.0 = Phase::Resumable;
         }
-        is_resting
+        is_suspended
     }
 
-    /// The peer sent FIN, `received` bytes into an answer. `may_close` tells whether the script
-    /// allows that between two answers.
+    /// The peer sent FIN, `received` bytes into an answer. `may_close` tells whether the
+    /// conversation allows that between two answers.
     pub(super) fn peer_fin(&mut self, received: usize, may_close: bool) {
         match self.0 {
             Phase::Awaiting(_) if received == 0 && may_close => self.end(Ok(())),
-            Phase::Connecting | Phase::Awaiting(_) | Phase::Resting | Phase::Woken => {
+            Phase::Connecting | Phase::Awaiting(_) | Phase::Suspended | Phase::Resumable => {
                 self.end(Err(SessionError::ClosedEarly { received }));
             }
             // What is left to send, such as an acknowledgement, still goes out.
@@ -98,7 +98,7 @@ impl State {
         was_closing
     }
 
-    /// The socket failed. Once the script has ended, nothing is lost by that.
+    /// The socket failed. Once the conversation has ended, nothing is lost by that.
     pub(super) fn socket_failed(&mut self, error: io::Error) {
         match self.0 {
             Phase::Closing | Phase::ClosingLast | Phase::FinSent => self.end(Ok(())),
@@ -114,7 +114,7 @@ impl State {
                 self.end(Err(SessionError::AnswerTimeout(limits.answer_timeout)));
             }
             Phase::Closing | Phase::ClosingLast | Phase::FinSent => self.end(Ok(())),
-            Phase::Connecting | Phase::Resting | Phase::Woken | Phase::Ended(_) => {}
+            Phase::Connecting | Phase::Suspended | Phase::Resumable | Phase::Ended(_) => {}
         }
     }
 
@@ -137,7 +137,7 @@ impl State {
         matches!(self.0, Phase::Connecting)
     }
 
-    /// How the end of the answer is known that the script waits for, if it does.
+    /// How the end of the answer is known that the conversation waits for, if it does.
     pub(super) fn awaited(&self) -> Option<Expect> {
         match self.0 {
             Phase::Awaiting(expect) => Some(expect),
@@ -145,19 +145,19 @@ impl State {
         }
     }
 
-    /// Whether the script waits for its owner.
-    pub(super) fn is_resting(&self) -> bool {
-        matches!(self.0, Phase::Resting)
+    /// Whether the conversation waits for its owner.
+    pub(super) fn is_suspended(&self) -> bool {
+        matches!(self.0, Phase::Suspended)
     }
 
-    /// Whether the owner has woken the script.
-    pub(super) fn is_woken(&self) -> bool {
-        matches!(self.0, Phase::Woken)
+    /// Whether the owner has resumed the conversation, which is not called yet.
+    pub(super) fn is_resumable(&self) -> bool {
+        matches!(self.0, Phase::Resumable)
     }
 
     /// Whether bytes from the peer may be part of an answer, now or later.
     pub(super) fn listens(&self) -> bool {
-        matches!(self.0, Phase::Awaiting(_) | Phase::Resting | Phase::Woken)
+        matches!(self.0, Phase::Awaiting(_) | Phase::Suspended | Phase::Resumable)
     }
 
     /// Whether the owner is to close.
@@ -171,7 +171,7 @@ impl State {
             Phase::Connecting => Some(limits.connect_timeout),
             Phase::Awaiting(_) | Phase::Closing | Phase::ClosingLast => Some(limits.answer_timeout),
             Phase::FinSent => Some(limits.linger),
-            Phase::Resting | Phase::Woken | Phase::Ended(_) => None,
+            Phase::Suspended | Phase::Resumable | Phase::Ended(_) => None,
         }
     }
 

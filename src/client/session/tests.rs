@@ -1,17 +1,17 @@
-//! The client's engine, driven as the fleet drives it, with a script that follows a list.
+//! The client's engine, driven as the pool drives it, with a conversation that follows a list.
 
 mod chopping;
 mod closing;
 mod deadlines;
 mod owner;
 
-use super::{Expect, SessionError, SessionLimits, Step, Then};
+use super::{Expect, NextAction, SessionError, SessionLimits, Step};
 use crate::protocol::frame::{FrameError, encode_header};
 use owner::{Owner, frame};
 use std::io;
 use std::time::Duration;
 
-const FRAME: Then = Then::Await(Expect::Frame);
+const FRAME: NextAction = NextAction::Await(Expect::Frame);
 
 fn small() -> SessionLimits {
     SessionLimits { max_answer: 20, ..SessionLimits::default() }
@@ -19,7 +19,7 @@ fn small() -> SessionLimits {
 
 #[test]
 fn a_script_speaks_once_connected_and_after_each_answer() {
-    let mut owner = Owner::new(&[(b"one", FRAME), (b"two", FRAME), (b"bye", Then::Finish)]);
+    let mut owner = Owner::new(&[(b"one", FRAME), (b"two", FRAME), (b"bye", NextAction::Finish)]);
     assert!(owner.session.is_connecting());
     assert_eq!(owner.sent, b"");
     owner.connect();
@@ -45,7 +45,7 @@ fn what_comes_after_the_last_answer_is_not_heard() {
 #[test]
 fn a_wrong_answer_ends_the_session_in_the_words_of_the_script() {
     let mut owner = Owner::connected(&[(b"", FRAME), (b"", FRAME), (b"", FRAME)]);
-    owner.session.script.wrong_answer = Some(2);
+    owner.session.conversation.wrong_answer = Some(2);
     owner.receive(&[frame(b"one"), frame(b"two"), frame(b"three")].concat());
     owner.receive(&frame(b"four"));
     assert_eq!(owner.heard(), [b"one", b"two"]);
@@ -76,7 +76,7 @@ fn an_answer_may_be_as_long_as_the_limit() {
         (Expect::Pause, longest.to_vec()),
     ];
     for (expect, bytes) in answers {
-        let mut owner = Owner::connected(&[(b"", Then::Await(expect))]);
+        let mut owner = Owner::connected(&[(b"", NextAction::Await(expect))]);
         owner.limits = small();
         owner.receive(&bytes);
         owner.receive_eof();
@@ -95,7 +95,7 @@ fn an_answer_over_the_limit_ends_the_session_before_it_is_held() {
     ];
     for (expect, bytes) in answers {
         for piece in [bytes.len(), 1] {
-            let mut owner = Owner::connected(&[(b"", Then::Await(expect))]);
+            let mut owner = Owner::connected(&[(b"", NextAction::Await(expect))]);
             owner.limits = small();
             bytes.chunks(piece).for_each(|chunk| owner.receive(chunk));
             let error = owner.failure();
@@ -107,7 +107,7 @@ fn an_answer_over_the_limit_ends_the_session_before_it_is_held() {
 
 #[test]
 fn a_server_cannot_fill_the_memory_of_a_session_that_rests() {
-    let mut owner = Owner::connected(&[(b"", Then::Rest)]);
+    let mut owner = Owner::connected(&[(b"", NextAction::Suspend)]);
     owner.limits = small();
     owner.receive(&[b'a'; 20]);
     assert!(matches!(owner.session.next_step(), Step::Stay));

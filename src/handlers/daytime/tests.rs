@@ -96,8 +96,8 @@ const KNOWN: [(u64, [&str; 5]); 9] = [
     ),
 ];
 
-fn text(calendar: &mut Calendar, format: Format, seconds: u64, nanos: u32) -> String {
-    let text = calendar.text(format, WallTime { seconds, nanos });
+fn text(dates: &mut DateCache, format: Format, seconds: u64, nanos: u32) -> String {
+    let text = dates.text(format, WallTime { seconds, nanos });
     String::from_utf8(text.to_vec()).expect("ASCII")
 }
 
@@ -105,33 +105,33 @@ fn text(calendar: &mut Calendar, format: Format, seconds: u64, nanos: u32) -> St
 fn known_seconds_in_every_format() {
     for (seconds, texts) in KNOWN {
         for (format, expected) in Format::ALL.into_iter().zip(texts) {
-            assert_eq!(text(&mut Calendar::utc(), format, seconds, 0), expected);
+            assert_eq!(text(&mut DateCache::utc(), format, seconds, 0), expected);
         }
     }
 }
 
 #[test]
 fn a_text_holds_for_its_second_and_not_for_the_next_or_the_one_before() {
-    let mut calendar = Calendar::utc();
+    let mut dates = DateCache::utc();
     // The clock may be set back.
     for seconds in [10, 11, 10, 0, 10] {
         for nanos in [0, 999_999_999] {
-            let unix = text(&mut calendar, Format::Unix, seconds, nanos);
+            let unix = text(&mut dates, Format::Unix, seconds, nanos);
             assert_eq!(unix, seconds.to_string());
-            let ctime = text(&mut calendar, Format::Ctime, seconds, nanos);
+            let ctime = text(&mut dates, Format::Ctime, seconds, nanos);
             assert_eq!(ctime, format!("Thu Jan  1 00:00:{seconds:02} 1970"));
         }
     }
 }
 
-/// A calendar for the zone with this POSIX rule.
-fn calendar(rule: &str) -> Calendar {
-    Calendar::new(ZoneRules::from_bytes(rule.as_bytes()).expect("a rule"))
+/// A cache for the zone with this POSIX rule.
+fn dates(rule: &str) -> DateCache {
+    DateCache::new(ZoneRules::from_bytes(rule.as_bytes()).expect("a rule"))
 }
 
 /// The second's text in all formats, in the order of declaration.
-fn texts(calendar: &mut Calendar, seconds: u64) -> [String; 5] {
-    Format::ALL.map(|format| text(calendar, format, seconds, 0))
+fn texts(dates: &mut DateCache, seconds: u64) -> [String; 5] {
+    Format::ALL.map(|format| text(dates, format, seconds, 0))
 }
 
 #[test]
@@ -146,15 +146,15 @@ fn field_server_10_the_last_second_of_9999_stands_for_all_that_come_after() {
             &seconds.to_string(),
         ];
         for rule in ["UTC0", "JST-9", "EST5EDT", "AAA24:59"] {
-            let mut calendar = calendar(rule);
-            assert_eq!(texts(&mut calendar, seconds), expected, "{rule}");
+            let mut dates = dates(rule);
+            assert_eq!(texts(&mut dates, seconds), expected, "{rule}");
         }
     }
 }
 
 #[test]
 fn field_server_10_the_year_9999_ends_earlier_in_the_east() {
-    let in_tokyo = texts(&mut calendar("JST-9"), 253_402_293_597);
+    let in_tokyo = texts(&mut dates("JST-9"), 253_402_293_597);
     assert_eq!(
         in_tokyo,
         [
@@ -165,7 +165,7 @@ fn field_server_10_the_year_9999_ends_earlier_in_the_east() {
             "253402293597",
         ]
     );
-    let in_honolulu = texts(&mut calendar("HST10"), 253_402_300_800 + 36_000 - 1);
+    let in_honolulu = texts(&mut dates("HST10"), 253_402_300_800 + 36_000 - 1);
     assert_eq!(
         in_honolulu[..4],
         [
@@ -179,7 +179,7 @@ fn field_server_10_the_year_9999_ends_earlier_in_the_east() {
 
 #[test]
 fn local_time_is_the_same_instant() {
-    assert_eq!(texts(&mut calendar("AAA-24:59:59"), 1_620_419_812)[4], "1620419812");
+    assert_eq!(texts(&mut dates("AAA-24:59:59"), 1_620_419_812)[4], "1620419812");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn offsets_are_written_where_the_format_has_them() {
         ("AAA23:59", "-23:59", "-2359"),
     ];
     for (rule, rfc3339, rfc2822) in cases {
-        let [ctime, _, in_3339, in_2822, _] = texts(&mut calendar(rule), 1_620_419_812);
+        let [ctime, _, in_3339, in_2822, _] = texts(&mut dates(rule), 1_620_419_812);
         assert!(in_3339.ends_with(rfc3339), "{rule}: {in_3339}");
         assert!(in_2822.ends_with(rfc2822), "{rule}: {in_2822}");
         let clock = &ctime[11..19];
@@ -213,7 +213,7 @@ fn field_server_10_offsets_that_the_rfcs_cannot_write_become_utc_there_and_nowhe
     ];
     for (rule, ctime, dmy) in cases {
         assert_eq!(
-            texts(&mut calendar(rule), 1_620_419_812),
+            texts(&mut dates(rule), 1_620_419_812),
             [ctime, dmy, "2021-05-07T20:36:52Z", "Fri, 07 May 2021 20:36:52 +0000", "1620419812"],
             "{rule}"
         );
@@ -222,13 +222,13 @@ fn field_server_10_offsets_that_the_rfcs_cannot_write_become_utc_there_and_nowhe
 
 #[test]
 fn other_rules_hold_from_the_next_text_on_even_in_the_same_second() {
-    let mut calendar = calendar("UTC0");
+    let mut dates = dates("UTC0");
     let rules = |rule: &[u8]| ZoneRules::from_bytes(rule).expect("a rule");
-    assert_eq!(text(&mut calendar, Format::Dmy, 0, 0), "01/01/1970 00:00:00");
-    assert!(!calendar.replace_rules(rules(b"UTC0")), "the same rules");
-    assert!(calendar.replace_rules(rules(b"CET-1")), "others");
-    assert_eq!(text(&mut calendar, Format::Dmy, 0, 0), "01/01/1970 01:00:00");
-    assert_eq!(text(&mut calendar, Format::Rfc3339, 0, 0), "1970-01-01T01:00:00+01:00");
+    assert_eq!(text(&mut dates, Format::Dmy, 0, 0), "01/01/1970 00:00:00");
+    assert!(!dates.replace_rules(rules(b"UTC0")), "the same rules");
+    assert!(dates.replace_rules(rules(b"CET-1")), "others");
+    assert_eq!(text(&mut dates, Format::Dmy, 0, 0), "01/01/1970 01:00:00");
+    assert_eq!(text(&mut dates, Format::Rfc3339, 0, 0), "1970-01-01T01:00:00+01:00");
 }
 
 /// Any reading of the clock; more often one about the end of the year 9999, or one of our time.
@@ -288,7 +288,7 @@ fn instant(format: Format, text: &str) -> i64 {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
-    /// The clients' own check of shapes, over all formats, is in `client::scripts`.
+    /// The clients' own check of shapes, over all formats, is in `client::conversations`.
     #[test]
     fn field_server_10_every_time_has_a_text_at_every_offset(
         seconds in any_second(),

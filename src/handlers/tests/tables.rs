@@ -2,7 +2,7 @@
 
 use super::{BoundService, Context, SERVICES};
 use crate::conn::{ConnContext, Connection, Outcome, Work};
-use crate::handlers::daytime::{Calendar, Format};
+use crate::handlers::daytime::{DateCache, Format};
 use crate::handlers::framed::{Arguments, COMMANDS};
 use crate::handlers::{FramingKind, Options, SILENT, Service, ServiceSpec};
 use crate::io::address::Peer;
@@ -97,7 +97,7 @@ fn converse(spec: &'static ServiceSpec, input: &[u8]) -> (String, Option<CloseRe
         peer: Peer::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000))),
         options: Options { format: Format::Ctime, ack: false },
         system: &Noon,
-        calendar: &mut Calendar::utc(),
+        dates: &mut DateCache::utc(),
         table: &Table::embedded(),
         stats: &mut Stats::default(),
         publisher: &mut Publisher::default(),

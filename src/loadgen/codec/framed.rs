@@ -2,7 +2,7 @@
 
 use super::neighbours::{find_other, may_carry_tag};
 use super::{EchoTemplates, Kind, ReplyMatch, Verdict};
-use crate::client::scripts::Check;
+use crate::client::conversations::Check;
 use crate::handlers::daytime::Format;
 use crate::loadgen::payload::{MessageTemplate, Payloads, RequestId, TAG_LEN, identify, mix};
 use crate::loadgen::plan::{Mix, Sizes};

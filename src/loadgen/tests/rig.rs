@@ -2,7 +2,7 @@
 
 use crate::client::tests::loopback::{Loopback, Side};
 use crate::handlers::Service;
-use crate::handlers::daytime::Calendar;
+use crate::handlers::daytime::DateCache;
 use crate::io::clock::Moment;
 use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::loadgen::{Counters, Event, LoadWorker, Plan, Worker};
@@ -31,10 +31,9 @@ pub(super) struct RealServer {
 
 impl RealServer {
     pub(super) fn new(net: &Loopback, service: Service) -> RealServer {
-        let calendar = Calendar::utc();
+        let dates = DateCache::utc();
         let limits = Limits::default();
-        let mut server =
-            Server::new(net.clone(), limits, Table::embedded(), calendar, Moment::START);
+        let mut server = Server::new(net.clone(), limits, Table::embedded(), dates, Moment::START);
         server.listen((), service).expect("nothing forbids it");
         RealServer { net: net.clone(), server }
     }

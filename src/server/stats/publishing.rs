@@ -1,8 +1,7 @@
 //! When a shard tells the others what it has counted.
 //!
 //! Invariants: a shard publishes its counters before it reports them, so a client that asks one
-//! shard after another never sees a counter go back. A shard that does nothing is not woken to say
-//! so.
+//! shard after another never sees a counter go back. An idle shard does not wake up to publish.
 
 use super::Stats;
 use crate::io::clock::Moment;
@@ -28,8 +27,8 @@ pub struct Shards {
     pub with_newest_table: u64,
 }
 
-/// Where shards of one server tell each other what they have counted.
-pub trait Ledger {
+/// Statistics that the shards of one server share.
+pub trait SharedStats {
     /// Replaces what this shard had published.
     fn publish(&mut self, own: &Stats);
 
@@ -59,10 +58,10 @@ struct Report {
 }
 
 struct Shared {
-    ledger: Box<dyn Ledger>,
+    stats: Box<dyn SharedStats>,
     /// The process that takes signals for all.
     supervisor: u32,
-    /// Not before then again.
+    /// The next publication is not before this.
     pause_ends: Moment,
     /// Something has happened since the last time.
     has_news: bool,
@@ -70,16 +69,16 @@ struct Shared {
 
 impl Publisher {
     /// A publisher for a shard, whose supervisor has that number.
-    pub fn new(ledger: Box<dyn Ledger>, supervisor: u32) -> Publisher {
+    pub fn new(stats: Box<dyn SharedStats>, supervisor: u32) -> Publisher {
         let pause_ends = Moment::START;
-        let shared = Shared { ledger, supervisor, pause_ends, has_news: false };
+        let shared = Shared { stats, supervisor, pause_ends, has_news: false };
         Publisher { shared: Some(shared), report: None }
     }
 
     /// How long there has been a server: for a shard, since the first of them started.
     pub fn uptime(&self, now: Moment) -> Duration {
         let own = now.since(Moment::START);
-        self.shared.as_ref().map_or(own, |shared| shared.ledger.age_at_start() + own)
+        self.shared.as_ref().map_or(own, |shared| shared.stats.age_at_start() + own)
     }
 
     /// A turn of the loop has changed the statistics. What the process has used is asked only if
@@ -129,13 +128,13 @@ impl Publisher {
             return own.report(uptime, usage.process_id).to_string();
         };
         shared.publish(own, now);
-        let Shared { ledger, supervisor, .. } = shared;
-        ledger.total().report_of_shards(ledger.shards(), uptime, *supervisor).to_string()
+        let Shared { stats, supervisor, .. } = shared;
+        stats.total().report_of_shards(stats.shards(), uptime, *supervisor).to_string()
     }
 }
 
 impl fmt::Debug for Shared {
-    /// Without the ledger: a trait object keeps all that it can do in the program, used or not, and
+    /// Without `stats`: a trait object keeps all that it can do in the program, used or not, and
     /// how a file is shown to programmers is 10 KB.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
@@ -147,7 +146,7 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     fn publish(&mut self, own: &Stats, now: Moment) {
-        self.ledger.publish(own);
+        self.stats.publish(own);
         self.pause_ends = now + PERIOD;
         self.has_news = false;
     }

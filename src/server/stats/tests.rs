@@ -191,7 +191,7 @@ fn the_names_on_the_board_are_those_of_the_report() {
         *numbers[index] = 77;
         let report = stats.report(Duration::ZERO, 1).to_string();
         let is_told = report.lines().any(|line| line == format!("{name} 77"));
-        // Of the longest turn the report tells one number, and the board keeps three.
+        // Of the longest turn the report tells one number, and the scoreboard keeps three.
         assert!(is_told || name.starts_with("longest_turn_"), "{name}: {report}");
     }
 }

@@ -15,7 +15,7 @@ mod tests;
 /// How long a window is.
 pub const WINDOW: Duration = Duration::from_secs(10);
 
-/// See the [module](self). In plain numbers, for the shards' board.
+/// See the [module](self). In plain numbers, for the shards' scoreboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LongestTurn {
     /// The number of the window, from 0.

@@ -3,7 +3,7 @@
 
 use super::fake_net::{Client, FakeNet};
 use crate::handlers::Service;
-use crate::handlers::daytime::Calendar;
+use crate::handlers::daytime::DateCache;
 use crate::io::clock::Moment;
 use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::protocol::frame::encode_header;
@@ -49,8 +49,8 @@ impl Bench {
         limits.validate().expect("limits that can be kept");
         let now = Moment::START + Duration::from_secs(1000);
         let net = FakeNet::new();
-        let calendar = Calendar::utc();
-        let mut server = Server::new(net.clone(), limits, Table::embedded(), calendar, now);
+        let dates = DateCache::utc();
+        let mut server = Server::new(net.clone(), limits, Table::embedded(), dates, now);
         for service in SERVICES {
             server.listen(net.listener(), service).expect("nothing fails");
         }

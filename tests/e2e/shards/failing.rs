@@ -54,7 +54,7 @@ fn a_killed_shard_is_replaced_and_the_clients_of_others_notice_nothing() {
         .collect();
 
     let open = server.log().containing(" connected (").len() as u64;
-    let mut seen = eventually("all clients to be on the board", || {
+    let mut seen = eventually("all clients to be on the scoreboard", || {
         let stats = stats(&mut watchers[0]);
         (stats.get("connections_accepted") == open).then_some(stats)
     });

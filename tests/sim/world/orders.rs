@@ -12,13 +12,13 @@ impl World {
     /// Signals, clocks, and all other input from outside.
     pub(super) fn disturb(&mut self) {
         let knobs = self.kernel.borrow().knobs;
-        let mut dice = self.dice.clone();
-        let mut comes = |knob, times| knobs.has(knob) && dice.one_in(times);
+        let mut prng = self.prng.clone();
+        let mut comes = |knob, times| knobs.has(knob) && prng.one_in(times);
         let (reload, broken) = (comes(Knob::Reloads, 30), comes(Knob::BrokenTables, 30));
         let (wall_step, leap) = (comes(Knob::WallSteps, 30), comes(Knob::ClockLeaps, 60));
         let terminate = comes(Knob::Terminate, 200) && self.drained_at.is_none();
         let again = comes(Knob::TerminateTwice, 40) && self.drained_at.is_some();
-        self.dice = dice;
+        self.prng = prng;
         if reload {
             self.reload();
         }
@@ -26,13 +26,13 @@ impl World {
             self.fail_to_reload();
         }
         if wall_step {
-            let years = 365 * 86_400 * self.dice.between(0, 60) as u64;
+            let years = 365 * 86_400 * self.prng.between(0, 60) as u64;
             let mut kernel = self.kernel.borrow_mut();
-            kernel.wall_offset = Duration::from_secs(years + self.dice.below(86_400) as u64);
+            kernel.wall_offset = Duration::from_secs(years + self.prng.below(86_400) as u64);
             kernel.note(Owner::Peer, What::WallStep, years as usize, Outcome::Done);
         }
         if leap {
-            let millis = self.dice.below(100_000);
+            let millis = self.prng.below(100_000);
             self.leap(Duration::from_millis(millis as u64));
         }
         if terminate || again {

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use readyd::client::Expect;
-use readyd::client::scripts::{Check, Exchange, Plan};
+use readyd::client::conversations::{Check, Exchange, Plan};
 use readyd::handlers::daytime::Format;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

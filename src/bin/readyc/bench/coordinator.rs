@@ -1,7 +1,7 @@
-//! The coordinator: starts the workers, has them begin together, and adds up what they find.
+//! The coordinator starts the workers, has them begin together, and adds up their results.
 //!
-//! Invariant: what was measured is kept. A worker that dies, an interrupt, a server that goes away:
-//! each makes the result partial and says so, none throws it away.
+//! Invariant: what was measured is kept. A worker that dies, an interrupt or a lost server makes
+//! the result partial, and the report says why. None of them discards the result.
 
 use super::live::Live;
 use super::message::{Command, Job, Message, Outcome};
@@ -20,14 +20,14 @@ use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// From the word to begin until load begins: time for the word to reach every worker.
+/// From [`Command::Start`] until load begins: time for the command to reach every worker.
 const START_DELAY: Duration = Duration::from_millis(20);
 
-/// What all workers found together.
+/// The merged results of all workers.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(super) struct RunResult {
     pub(super) counters: Counters,
-    /// Of each worker that told.
+    /// Of each worker that sent its outcome.
     pub(super) workers: Vec<WorkerFigures>,
     /// From the first connection to the last.
     pub(super) opening: Duration,
@@ -36,7 +36,7 @@ pub(super) struct Findings {
     pub(super) seconds: BTreeMap<i64, Interval<PackedHistogram>>,
 }
 
-/// What a worker cost.
+/// What a worker used.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WorkerFigures {
     pub(super) cpu: Duration,
@@ -44,11 +44,11 @@ pub(super) struct WorkerFigures {
     pub(super) resident_bytes: u64,
 }
 
-/// What happens to a coordinator.
-enum Incident {
-    Told(usize, Message),
-    /// The worker's output has ended.
-    Left(usize),
+/// An event for the coordinator, from a thread that reads a worker's output or waits for signals.
+enum CoordinatorEvent {
+    Message(usize, Message),
+    /// The worker's output has ended, so the worker has exited.
+    WorkerExited(usize),
     Interrupted,
 }
 
@@ -60,8 +60,8 @@ struct WorkerProcess {
 }
 
 /// Runs the plan with `count` workers.
-pub(super) fn run(plan: &Plan, count: usize, live: Live) -> Result<Findings, Failure> {
-    let (sender, incidents) = mpsc::channel();
+pub(super) fn run(plan: &Plan, count: usize, live: Live) -> Result<RunResult, Failure> {
+    let (sender, events) = mpsc::channel();
     watch_interrupts(sender.clone()).map_err(Failure::Worker)?;
     let workers = (0..count)
         .map(|index| start(plan, Worker { index, of: count }, &sender))
@@ -78,29 +78,34 @@ pub(super) fn run(plan: &Plan, count: usize, live: Live) -> Result<Findings, Fai
         opening: BTreeMap::new(),
         running: BTreeMap::new(),
         opening_began: monotonic_nanos(),
-        findings: Findings::default(),
+        result: RunResult::default(),
     };
-    coordinator.coordinate(&incidents)
+    coordinator.coordinate(&events)
 }
 
-/// SIGINT, SIGTERM and SIGXCPU end the run, not the program: what was measured is still told.
-fn watch_interrupts(sender: Sender<Incident>) -> io::Result<()> {
+/// SIGINT, SIGTERM and SIGXCPU end the run, not the program: what was measured is still reported.
+fn watch_interrupts(sender: Sender<CoordinatorEvent>) -> io::Result<()> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGXCPU] {
-        // The kernel keeps what is blocked, even what a shell has had ignored for a background job.
+        // The kernel keeps a blocked signal pending even if a shell set it to SIG_IGN for a
+        // background job, so those are left out.
         if !signals::is_ignored(signal)? {
             signals.add(signal);
         }
     }
-    // Before any other thread is started, so that all of them leave the signals to this one.
+    // Before any other thread is started: threads inherit the mask, so sigwait(3) gets the signals.
     signals.thread_block()?;
-    thread::spawn(
-        move || while signals.wait().is_ok() && sender.send(Incident::Interrupted).is_ok() {},
-    );
+    thread::spawn(move || {
+        while signals.wait().is_ok() && sender.send(CoordinatorEvent::Interrupted).is_ok() {}
+    });
     Ok(())
 }
 
-fn start(plan: &Plan, worker: Worker, sender: &Sender<Incident>) -> io::Result<WorkerProcess> {
+fn start(
+    plan: &Plan,
+    worker: Worker,
+    sender: &Sender<CoordinatorEvent>,
+) -> io::Result<WorkerProcess> {
     let mut child = std::process::Command::new(std::env::current_exe()?)
         .arg("bench-worker")
         .stdin(Stdio::piped())
@@ -117,13 +122,13 @@ fn start(plan: &Plan, worker: Worker, sender: &Sender<Incident>) -> io::Result<W
     Ok(WorkerProcess { child, commands: Some(commands), has_opened: false, is_done: false })
 }
 
-fn listen(index: usize, output: ChildStdout, sender: &Sender<Incident>) {
+fn listen(index: usize, output: ChildStdout, sender: &Sender<CoordinatorEvent>) {
     for line in BufReader::new(output).lines() {
         let message = line.and_then(|line| Ok(serde_json::from_str(&line)?));
         let Ok(message) = message else { break };
-        let _ = sender.send(Incident::Told(index, message));
+        let _ = sender.send(CoordinatorEvent::Message(index, message));
     }
-    let _ = sender.send(Incident::Left(index));
+    let _ = sender.send(CoordinatorEvent::WorkerExited(index));
 }
 
 struct Coordinator {
@@ -141,17 +146,17 @@ struct Coordinator {
     /// Seconds since, by their start relative to the start of the measured part.
     running: BTreeMap<i64, SharedSecond>,
     opening_began: u64,
-    findings: Findings,
+    result: RunResult,
 }
 
 #[cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "numbers of workers it started"))]
 impl Coordinator {
-    fn coordinate(mut self, incidents: &Receiver<Incident>) -> Result<Findings, Failure> {
+    fn coordinate(mut self, events: &Receiver<CoordinatorEvent>) -> Result<RunResult, Failure> {
         while !self.workers.iter().all(|worker| worker.is_done) {
-            match incidents.recv() {
-                Ok(Incident::Told(index, message)) => self.hear(index, message)?,
-                Ok(Incident::Left(index)) => self.miss(index),
-                Ok(Incident::Interrupted) => self.interrupt()?,
+            match events.recv() {
+                Ok(CoordinatorEvent::Message(index, message)) => self.on_message(index, message)?,
+                Ok(CoordinatorEvent::WorkerExited(index)) => self.on_worker_exit(index),
+                Ok(CoordinatorEvent::Interrupted) => self.interrupt()?,
                 Err(_) => break,
             }
         }
@@ -161,15 +166,15 @@ impl Coordinator {
             let _ = worker.child.wait();
         }
         self.place_seconds();
-        Ok(self.findings)
+        Ok(self.result)
     }
 
-    fn hear(&mut self, index: usize, message: Message) -> Result<(), Failure> {
+    fn on_message(&mut self, index: usize, message: Message) -> Result<(), Failure> {
         match message {
             Message::Opened { established, elapsed } => {
                 self.established += established;
                 self.workers[index].has_opened = true;
-                self.findings.opening = self.findings.opening.max(elapsed);
+                self.result.opening = self.result.opening.max(elapsed);
                 self.start_when_all_are_open();
             }
             Message::Interval(interval) => self.add_interval(index, *interval),
@@ -200,7 +205,7 @@ impl Coordinator {
         let Ok(mut line) = serde_json::to_vec(command) else { return };
         line.push(b'\n');
         for worker in &mut self.workers {
-            // One that has gone will be missed.
+            // If the worker has exited, its output ends too, and `on_worker_exit` notes it.
             if let Some(commands) = &mut worker.commands {
                 let _ = commands.write_all(&line).and_then(|()| commands.flush());
             }
@@ -208,7 +213,7 @@ impl Coordinator {
     }
 
     fn add_interval(&mut self, worker: usize, interval: Interval) {
-        // The last one, after the end, mostly has nothing in it.
+        // The last interval, after the end of the run, is mostly empty.
         if interval.is_empty() {
             return;
         }
@@ -216,7 +221,7 @@ impl Coordinator {
         match self.started_at {
             Some(started_at) if interval.start >= started_at => {
                 let measured_from = started_at + self.warmup.as_nanos() as u64;
-                // Of a warm-up that is no whole number of seconds, the first second is shorter.
+                // If the warm-up is no whole number of seconds, its first second is shorter.
                 let relative = interval.start as i64 - measured_from as i64;
                 let second = self.running.entry(relative).or_default();
                 let sum = second.add(worker, &interval);
@@ -233,13 +238,13 @@ impl Coordinator {
 
     fn add_outcome(&mut self, index: usize, outcome: Outcome) {
         self.workers[index].is_done = true;
-        self.findings.counters.merge(&outcome.counters);
+        self.result.counters.merge(&outcome.counters);
         let Outcome { cpu, cpu_wait, resident_bytes, .. } = outcome;
-        self.findings.workers.push(WorkerFigures { cpu, cpu_wait, resident_bytes });
+        self.result.workers.push(WorkerFigures { cpu, cpu_wait, resident_bytes });
     }
 
-    /// A worker has ended. One that had not told its result is missed.
-    fn miss(&mut self, index: usize) {
+    /// A worker has exited. If it had not sent its outcome, the result is partial.
+    fn on_worker_exit(&mut self, index: usize) {
         let worker = &mut self.workers[index];
         if worker.is_done {
             return;
@@ -247,7 +252,7 @@ impl Coordinator {
         worker.is_done = true;
         let status = worker.child.wait().map_or_else(|error| error.to_string(), |s| s.to_string());
         let why = format!("worker {index} ended unexpectedly ({status}); its figures are missing");
-        self.findings.counters.partial.get_or_insert(why);
+        self.result.counters.partial.get_or_insert(why);
         self.start_when_all_are_open();
     }
 
@@ -276,15 +281,15 @@ impl Coordinator {
         }
         let mut open = BTreeMap::new();
         for (start, mut second) in seconds {
-            // A worker that did not tell of this second has what it had before.
+            // A worker that sent no interval for this second still has its earlier connections.
             open.append(&mut second.open);
             second.sum.connections = open.values().sum();
-            self.findings.seconds.insert(start, second.sum);
+            self.result.seconds.insert(start, second.sum);
         }
     }
 }
 
-/// A second of all workers. A run has as many of them as it has seconds, so each is small.
+/// One second of all workers. It is packed, since a run keeps one for each of its seconds.
 #[derive(Debug, Default)]
 struct SharedSecond {
     sum: Interval<PackedHistogram>,
@@ -293,7 +298,7 @@ struct SharedSecond {
 }
 
 impl SharedSecond {
-    /// Adds what a worker had in this second, and returns what all had so far.
+    /// Adds a worker's interval, and returns the sum of all so far.
     fn add(&mut self, worker: usize, interval: &Interval) -> Interval {
         let mut sum = self.sum.unpack();
         sum.merge(interval);

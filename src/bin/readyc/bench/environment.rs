@@ -1,4 +1,4 @@
-//! Where a run takes place: what somebody who doubts a figure asks first.
+//! The machine and system on which a run takes place, for readers who doubt a figure.
 
 use readyd::loadgen::report::Environment;
 use std::collections::BTreeMap;
@@ -22,8 +22,8 @@ const SYSCTLS: [&str; 14] = [
     "fs.nr_open",
 ];
 
-/// What can be found out; the rest stays empty.
-pub(super) fn look_around(machine_busy: Option<f64>) -> Environment {
+/// Reads the environment from `/proc`. A field that cannot be read stays empty.
+pub(super) fn probe_environment(machine_busy: Option<f64>) -> Environment {
     let first_line = |path: &str| {
         let text = fs::read_to_string(path).unwrap_or_default();
         text.lines().next().unwrap_or_default().trim().to_owned()

@@ -1,4 +1,4 @@
-//! One line on the terminal that tells how the run goes, rewritten each second.
+//! One line on the terminal that shows the run's progress, rewritten each second.
 
 use readyd::counted::counted;
 use readyd::loadgen::Interval;
@@ -8,12 +8,12 @@ use std::io::{self, IsTerminal, Write};
 pub(super) struct Live {
     is_shown: bool,
     wanted: u64,
-    /// The second that is shown last, and how many workers' share of it has come.
+    /// The start of the last second, and how many workers' intervals of it have arrived.
     second: Option<(i64, usize)>,
 }
 
 impl Live {
-    /// Shows progress towards `wanted` connections, unless `is_quiet` or nobody looks.
+    /// Shows progress towards `wanted` connections, unless `is_quiet` or stderr is no terminal.
     pub(super) fn new(wanted: u64, is_quiet: bool) -> Live {
         Live { is_shown: !is_quiet && io::stderr().is_terminal(), wanted, second: None }
     }
@@ -23,8 +23,8 @@ impl Live {
         self.show(&format!("connecting: {open} of {}", self.wanted));
     }
 
-    /// A worker's share of the second that began at `start` has come; all `workers` together make
-    /// it worth showing.
+    /// A worker's interval of the second that began at `start` has arrived. The line is shown when
+    /// those of all `workers` have.
     pub(super) fn running(&mut self, start: i64, second: &Interval, workers: usize) {
         let shares = match self.second {
             Some((shown, shares)) if shown == start => shares + 1,
@@ -57,7 +57,7 @@ impl Live {
 
     fn show(&self, line: &str) {
         if self.is_shown {
-            // Whether anybody still sees it makes no difference to the run.
+            // A failed write to the terminal does not matter to the run.
             let _ = write!(io::stderr(), "\r\x1b[K{line}").and_then(|()| io::stderr().flush());
         }
     }

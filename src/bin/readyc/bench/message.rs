@@ -1,4 +1,4 @@
-//! What the coordinator and its workers tell each other: a line of JSON each.
+//! The messages between the coordinator and its workers, a line of JSON each.
 
 use readyd::loadgen::{Counters, Interval, Plan, Worker};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ pub(super) struct Job {
     pub(super) worker: Worker,
 }
 
-/// Every other line that a worker reads. When there are no more, it ends.
+/// Every other line that a worker reads. At the end of its input the worker exits.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Command {
     /// Load begins at this time of the system's monotonic clock, in nanoseconds.
@@ -33,13 +33,13 @@ pub(super) enum Message {
     Failed(String),
 }
 
-/// What a worker found.
+/// The result of a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Outcome {
     pub(super) counters: Counters,
     /// Processor time of the measured part.
     pub(super) cpu: Duration,
-    /// Time in which it was ready to run and others had the processor.
+    /// Time in which the worker was ready to run while other processes had the processor.
     pub(super) cpu_wait: Duration,
     /// Resident memory while all connections were open, in bytes.
     pub(super) resident_bytes: u64,

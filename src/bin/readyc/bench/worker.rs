@@ -1,4 +1,4 @@
-//! A worker: one process, one thread of load, told what to do on standard input.
+//! A worker: one process with one thread of load. It reads commands from standard input.
 //!
 //! Invariant: a worker outlives neither its coordinator nor its run. When its input ends, so does
 //! it.
@@ -18,7 +18,7 @@ use std::fs;
 use std::io::{self, BufRead, ErrorKind, Read, StdinLock, Write};
 use std::time::Duration;
 
-/// Runs the job that comes on standard input.
+/// Runs the job that it reads from standard input.
 pub(crate) fn run() -> Result<(), Failure> {
     let mut input = io::stdin().lock();
     let mut line = String::new();
@@ -26,7 +26,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let job: Job =
         serde_json::from_str(&line).map_err(|error| Failure::Input(io::Error::other(error)))?;
     work(job, input).map_err(|error| {
-        say(&Message::Failed(error.to_string()));
+        send(&Message::Failed(error.to_string()));
         Failure::Reactor(error)
     })
 }
@@ -34,14 +34,14 @@ pub(crate) fn run() -> Result<(), Failure> {
 fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
     descriptors::raise_limit();
     let mut reactor = Reactor::new()?;
-    // An interrupt from the keyboard reaches all processes; the coordinator says what it means.
+    // SIGINT from the keyboard reaches all processes. The coordinator decides what follows.
     reactor.watch_signals()?;
     reactor.watch_input(&input)?;
     if job.plan.is_open_loop() {
         reactor.wait_exactly()?;
     }
     let load = LoadWorker::new(reactor.net()?, job.plan, job.worker, reactor.now());
-    let mut steered = Steered {
+    let mut handler = WorkerHandler {
         load: Some(load),
         input,
         unread: Vec::new(),
@@ -50,15 +50,15 @@ fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
         used: CpuTimes::default(),
         resident_bytes: 0,
     };
-    reactor.run(&mut steered)
+    reactor.run(&mut handler)
 }
 
-/// Load, and who steers it.
-struct Steered {
-    /// Until it is over.
+/// The load, and the coordinator's commands to it.
+struct WorkerHandler {
+    /// `None` once the run is over.
     load: Option<LoadWorker<MioNet>>,
     input: StdinLock<'static>,
-    /// The beginning of a command.
+    /// The beginning of a command whose line is not complete yet.
     unread: Vec<u8>,
     /// From the reactor's clock to the system's monotonic one, in nanoseconds.
     clock_offset: u64,
@@ -67,9 +67,9 @@ struct Steered {
     resident_bytes: u64,
 }
 
-impl Steered {
-    /// Reads what has come, and does it.
-    fn obey(&mut self, now: Moment) {
+impl WorkerHandler {
+    /// Reads the commands that have arrived and carries them out.
+    fn on_command(&mut self, now: Moment) {
         let mut chunk = [0; 4096];
         loop {
             match self.input.read(&mut chunk) {
@@ -94,10 +94,10 @@ impl Steered {
         }
     }
 
-    fn tell(&mut self, event: Event, now: Moment) {
+    fn on_event(&mut self, event: Event, now: Moment) {
         let Some(load) = &self.load else { return };
         match event {
-            Event::Opened => say(&Message::Opened {
+            Event::Opened => send(&Message::Opened {
                 established: load.counters().connections.established,
                 elapsed: now.since(Moment::START),
             }),
@@ -108,7 +108,7 @@ impl Steered {
             }
             Event::Interval(mut interval) => {
                 interval.start += self.clock_offset;
-                say(&Message::Interval(interval));
+                send(&Message::Interval(interval));
             }
         }
     }
@@ -116,8 +116,8 @@ impl Steered {
     fn finish(&mut self, load: LoadWorker<MioNet>, now: Moment) {
         let (counters, mut rest) = load.finish(now);
         rest.start += self.clock_offset;
-        say(&Message::Interval(Box::new(rest)));
-        say(&Message::Done(Box::new(Outcome {
+        send(&Message::Interval(Box::new(rest)));
+        send(&Message::Done(Box::new(Outcome {
             counters,
             cpu: self.used.running,
             cpu_wait: self.used.waiting,
@@ -126,7 +126,7 @@ impl Steered {
     }
 }
 
-impl EventHandler for Steered {
+impl EventHandler for WorkerHandler {
     fn on_ready(&mut self, token: Token, readiness: Readiness) {
         if let Some(load) = &mut self.load {
             load.on_ready(token, readiness);
@@ -135,13 +135,13 @@ impl EventHandler for Steered {
 
     fn on_wakeup(&mut self, wakeup: Wakeup, now: Moment) {
         match wakeup {
-            Wakeup::Message => self.obey(now),
+            Wakeup::Message => self.on_command(now),
             Wakeup::CpuTimeLimit => {
                 if let Some(load) = &mut self.load {
                     load.stop("the limit of processor time was reached (ulimit -t)", now);
                 }
             }
-            // What a terminal or a service manager sends to all processes is the coordinator's.
+            // A terminal or a service manager signals all processes. The coordinator acts on it.
             Wakeup::Terminate
             | Wakeup::StopAtOnce
             | Wakeup::ChildEnded
@@ -154,7 +154,7 @@ impl EventHandler for Steered {
         let Some(load) = &mut self.load else { return LoopControl::Stop };
         let next = load.end_turn(now);
         for event in load.take_events() {
-            self.tell(event, now);
+            self.on_event(event, now);
         }
         if next == LoopControl::Stop
             && let Some(load) = self.load.take()
@@ -165,8 +165,9 @@ impl EventHandler for Steered {
     }
 }
 
-/// Without a reader there is nobody left to tell, and the end of input is about to say so.
-fn say(message: &Message) {
+/// Writes a message for the coordinator. An error means that the coordinator is gone: the end of
+/// input then ends this worker.
+fn send(message: &Message) {
     if let Ok(mut line) = serde_json::to_vec(message) {
         line.push(b'\n');
         let mut stdout = io::stdout().lock();
@@ -180,11 +181,11 @@ pub(super) fn monotonic_nanos() -> u64 {
     now.as_nanos() as u64
 }
 
-/// How this process fared with the scheduler, so far or in a time.
+/// Processor time and waiting time of this process, so far or of a part of the run.
 #[derive(Clone, Copy, Default)]
 struct CpuTimes {
     running: Duration,
-    /// Ready to run, while others had the processor.
+    /// Ready to run while other processes had the processor.
     waiting: Duration,
 }
 

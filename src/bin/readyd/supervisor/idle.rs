@@ -82,14 +82,14 @@ impl IdleWatch {
         }
     }
 
-    /// Takes the answer of the shard in `seat`.
-    pub(super) fn on_answer(&mut self, question: u64, seat: usize, is_idle: bool) {
+    /// Takes the answer of the shard in `scoreboard_slot`.
+    pub(super) fn on_answer(&mut self, question: u64, scoreboard_slot: usize, is_idle: bool) {
         let State::Asking { missing, .. } = &mut self.state else { return };
         if question != self.questions {
             return;
         }
         match is_idle {
-            true => missing.retain(|asked| *asked != seat),
+            true => missing.retain(|asked| *asked != scoreboard_slot),
             false => self.state = State::HeardOfClients,
         }
     }
@@ -99,11 +99,11 @@ impl IdleWatch {
         &mut self,
         now: Moment,
         total: impl FnOnce() -> Stats,
-        seats: impl Iterator<Item = usize>,
+        scoreboard_slots: impl Iterator<Item = usize>,
     ) -> Step {
         match &self.state {
             State::Watching { looks_at } if now < *looks_at => Step::Wait,
-            State::Watching { .. } => self.look(now, &total(), seats),
+            State::Watching { .. } => self.look(now, &total(), scoreboard_slots),
             State::Asking { missing, .. } if missing.is_empty() => Step::Stop,
             State::Asking { until, .. } if now < *until => Step::Wait,
             State::Asking { .. } | State::HeardOfClients => {
@@ -114,14 +114,19 @@ impl IdleWatch {
         }
     }
 
-    fn look(&mut self, now: Moment, total: &Stats, seats: impl Iterator<Item = usize>) -> Step {
+    fn look(
+        &mut self,
+        now: Moment,
+        total: &Stats,
+        scoreboard_slots: impl Iterator<Item = usize>,
+    ) -> Step {
         if !self.is_over(now, total) {
             self.watch(now);
             return Step::Wait;
         }
         self.questions += 1;
         let until = now + ANSWER_WITHIN;
-        self.state = State::Asking { until, missing: seats.collect() };
+        self.state = State::Asking { until, missing: scoreboard_slots.collect() };
         Step::Ask { question: self.questions }
     }
 

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use readyd::config::Config;
 use readyd::config::listen::{BindTarget, Listen};
 use readyd::io::clock::Moment;
-use readyd::server::stats::board::Board;
+use readyd::server::stats::scoreboard::Scoreboard;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -27,7 +27,7 @@ pub(super) struct Process {
     child: Child,
     line: Line,
     /// Its slot on the scoreboard.
-    seat: usize,
+    scoreboard_slot: usize,
     since: Moment,
     pulse: Pulse,
     /// What the watchdog found last.
@@ -95,7 +95,7 @@ impl Process {
     pub(super) fn start(
         template: &SpawnTemplate,
         number: usize,
-        seat: usize,
+        scoreboard_slot: usize,
         sockets: &OfAShard,
         now: Moment,
     ) -> Result<Process, StartFailure> {
@@ -107,11 +107,11 @@ impl Process {
             Line::pair().map_err(|error| StartFailure::System("socketpair", error))?;
         let spec = ShardSpec {
             number,
-            seat,
+            scoreboard_slot,
             supervisor: process::id().cast_signed(),
             own_listeners: *own,
             began: template.began,
-            board: template.board.as_fd().as_raw_fd(),
+            scoreboard: template.scoreboard.as_fd().as_raw_fd(),
             table: template.table.memory.as_raw_fd(),
             zone: template.zone.memory.as_raw_fd(),
             control: of_the_shard.as_fd().as_raw_fd(),
@@ -120,7 +120,7 @@ impl Process {
         arguments.extend(config.to_args());
         let sockets = listeners.iter().map(|(socket, _)| socket.as_fd());
         let shared = [
-            template.board.as_fd(),
+            template.scoreboard.as_fd(),
             template.table.memory.as_fd(),
             template.zone.memory.as_fd(),
             of_the_shard.as_fd(),
@@ -134,12 +134,12 @@ impl Process {
             failure: of_the_shard.as_fd(),
         };
         template.inputs.watch(&line).map_err(|error| StartFailure::System("epoll_ctl", error))?;
-        let turns_before = template.board.read(seat).turns;
+        let turns_before = template.scoreboard.read(scoreboard_slot).turns;
         let child = start.start().map_err(StartFailure::NotStarted)?;
         Ok(Process {
             child,
             line,
-            seat,
+            scoreboard_slot,
             since: now,
             pulse: Pulse::new(turns_before),
             finding: Finding::Turns,
@@ -153,8 +153,8 @@ impl Process {
         self.child.pid()
     }
 
-    pub(super) fn seat(&self) -> usize {
-        self.seat
+    pub(super) fn scoreboard_slot(&self) -> usize {
+        self.scoreboard_slot
     }
 
     pub(super) fn line(&self) -> &Line {
@@ -171,23 +171,23 @@ impl Process {
     }
 
     /// Reaps it if it has ended. Its counters stay on the scoreboard.
-    pub(super) fn take_ending(&mut self, board: &Board) -> Option<Ending> {
+    pub(super) fn take_ending(&mut self, scoreboard: &Scoreboard) -> Option<Ending> {
         let ending = self.child.take_ending()?;
-        self.pulse.see(board.read(self.seat).turns);
-        board.end(self.seat);
+        self.pulse.see(scoreboard.read(self.scoreboard_slot).turns);
+        scoreboard.end(self.scoreboard_slot);
         Some(ending)
     }
 
     /// Whether it has ever served.
-    pub(super) fn has_served(&mut self, board: &Board) -> bool {
-        self.pulse.see(board.read(self.seat).turns);
+    pub(super) fn has_served(&mut self, scoreboard: &Scoreboard) -> bool {
+        self.pulse.see(scoreboard.read(self.scoreboard_slot).turns);
         self.pulse.has_turned()
     }
 
     /// Checks whether its loop turns, and wakes it with a message. Returns whether it is stuck and
     /// has not been told to exit.
-    pub(super) fn is_stuck(&mut self, board: &Board, look: Look) -> bool {
-        self.finding = self.pulse.look(board.read(self.seat).turns, look);
+    pub(super) fn is_stuck(&mut self, scoreboard: &Scoreboard, look: Look) -> bool {
+        self.finding = self.pulse.look(scoreboard.read(self.scoreboard_slot).turns, look);
         if self.finding != Finding::Turns {
             self.line.turn();
         }

@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use readyd::io::clock::Moment;
-use readyd::server::stats::board::SEATS_PER_SHARD;
+use readyd::server::stats::scoreboard::SLOTS_PER_SHARD;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ impl ShardSlot {
     /// When the next process starts, if one is due and there is a scoreboard slot for it.
     pub(super) fn starts_at(&self) -> Option<Moment> {
         match self.post {
-            Post::Vacant { from } => self.free_seat().map(|_| from),
+            Post::Vacant { from } => self.free_scoreboard_slot().map(|_| from),
             Post::Held(_) | Post::Closed => None,
         }
     }
@@ -118,30 +118,34 @@ impl ShardSlot {
         now: Moment,
     ) -> Result<bool, StartFailure> {
         let is_due = self.starts_at().is_some_and(|when| when <= now);
-        let Some(seat) = self.free_seat().filter(|_| is_due) else { return Ok(false) };
-        let process = Process::start(template, self.number, seat, &self.sockets, now)?;
+        let Some(scoreboard_slot) = self.free_scoreboard_slot().filter(|_| is_due) else {
+            return Ok(false);
+        };
+        let process = Process::start(template, self.number, scoreboard_slot, &self.sockets, now)?;
         self.post = Post::Held(process);
         Ok(true)
     }
 
-    fn free_seat(&self) -> Option<usize> {
-        let first = self.number * SEATS_PER_SHARD;
-        let is_free = |seat: &usize| self.processes().all(|process| process.seat() != *seat);
-        (first..first + SEATS_PER_SHARD).find(is_free)
+    fn free_scoreboard_slot(&self) -> Option<usize> {
+        let first = self.number * SLOTS_PER_SHARD;
+        let is_free = |scoreboard_slot: &usize| {
+            self.processes().all(|process| process.scoreboard_slot() != *scoreboard_slot)
+        };
+        (first..first + SLOTS_PER_SHARD).find(is_free)
     }
 
     /// A process of this slot that has just ended. Call it until it returns `None`.
     pub(super) fn take_ended(&mut self, template: &SpawnTemplate, now: Moment) -> Option<Ended> {
         for index in 0..self.draining.len() {
             let Some(process) = self.draining.get_mut(index) else { break };
-            if let Some(ending) = process.take_ending(&template.board) {
+            if let Some(ending) = process.take_ending(&template.scoreboard) {
                 self.draining.swap_remove(index);
                 return Some(Ended::Drained(ending));
             }
         }
         let Post::Held(process) = &mut self.post else { return None };
-        let ending = process.take_ending(&template.board)?;
-        self.has_served |= process.has_served(&template.board);
+        let ending = process.take_ending(&template.scoreboard)?;
+        self.has_served |= process.has_served(&template.scoreboard);
         if process.age(now) >= HEALTHY_AFTER {
             self.delay = Duration::ZERO;
         }
@@ -168,7 +172,7 @@ impl ShardSlot {
         let mut said = Vec::new();
         for process in self.processes() {
             while let Some(answer) = process.line().answer() {
-                said.push((process.seat(), answer));
+                said.push((process.scoreboard_slot(), answer));
             }
         }
         said
@@ -176,10 +180,15 @@ impl ShardSlot {
 
     /// Handles [`Answer::Drains`]: the process in that scoreboard slot drains, and a successor is
     /// due. Returns whether it was the process that served.
-    pub(super) fn drains(&mut self, seat: usize, template: &SpawnTemplate, now: Moment) -> bool {
+    pub(super) fn drains(
+        &mut self,
+        scoreboard_slot: usize,
+        template: &SpawnTemplate,
+        now: Moment,
+    ) -> bool {
         match std::mem::replace(&mut self.post, Post::Closed) {
-            Post::Held(mut process) if process.seat() == seat => {
-                self.has_served |= process.has_served(&template.board);
+            Post::Held(mut process) if process.scoreboard_slot() == scoreboard_slot => {
+                self.has_served |= process.has_served(&template.scoreboard);
                 process.line().leave_backlog();
                 process.must_end_by(now + template.config.limits.drain_timeout + STOPPING_GRACE);
                 self.draining.push(process);
@@ -238,7 +247,7 @@ impl ShardSlot {
     /// Checks whether the processes' loops turn, and kills those that are stuck. Returns their
     /// pids.
     pub(super) fn kill_stuck(&mut self, template: &SpawnTemplate, look: Look) -> Vec<Pid> {
-        self.kill_those(|process| process.is_stuck(&template.board, look))
+        self.kill_those(|process| process.is_stuck(&template.scoreboard, look))
     }
 
     fn kill_those(&mut self, mut is_meant: impl FnMut(&mut Process) -> bool) -> Vec<Pid> {

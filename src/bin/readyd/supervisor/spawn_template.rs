@@ -6,7 +6,7 @@ use crate::{logger, start};
 use readyd::config::Config;
 use readyd::reactor::Inputs;
 use readyd::server::limits::Limits;
-use readyd::server::stats::board::Board;
+use readyd::server::stats::scoreboard::Scoreboard;
 use std::fs::File;
 
 /// What all shards are started with.
@@ -16,7 +16,7 @@ pub(super) struct SpawnTemplate {
     /// The configuration of each, without listeners.
     pub(super) config: Config,
     /// The counters that all processes share.
-    pub(super) board: Board,
+    pub(super) scoreboard: Scoreboard,
     /// When the supervisor started, in nanoseconds of CLOCK_MONOTONIC.
     pub(super) began: u64,
     /// The newest table.

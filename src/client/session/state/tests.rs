@@ -16,10 +16,10 @@ const LIMITS: SessionLimits = SessionLimits {
 };
 
 const EVENTS: [Event; 10] = [
-    ("script awaits", |state| state.proceed(Then::Await(Expect::Frame))),
-    ("script rests", |state| state.proceed(Then::Rest)),
-    ("script finishes", |state| state.proceed(Then::Finish)),
-    ("wake", |state| _ = state.wake()),
+    ("conversation awaits", |state| state.transition(NextAction::Await(Expect::Frame))),
+    ("conversation suspends", |state| state.transition(NextAction::Suspend)),
+    ("conversation finishes", |state| state.transition(NextAction::Finish)),
+    ("make_resumable", |state| _ = state.make_resumable()),
     ("fin_sent", |state| _ = state.fin_sent()),
     ("peer_fin", |state| state.peer_fin(0, true)),
     ("peer_fin too early", |state| state.peer_fin(7, true)),
@@ -33,8 +33,8 @@ fn states() -> Vec<State> {
     let phases = [
         Phase::Connecting,
         Phase::Awaiting(Expect::Frame),
-        Phase::Resting,
-        Phase::Woken,
+        Phase::Suspended,
+        Phase::Resumable,
         Phase::Closing,
         Phase::ClosingLast,
         Phase::FinSent,
@@ -48,8 +48,8 @@ fn name(State(phase): &State) -> &'static str {
     match phase {
         Phase::Connecting => "Connecting",
         Phase::Awaiting(_) => "Awaiting",
-        Phase::Resting => "Resting",
-        Phase::Woken => "Woken",
+        Phase::Suspended => "Suspended",
+        Phase::Resumable => "Resumable",
         Phase::Closing => "Closing",
         Phase::ClosingLast => "ClosingLast",
         Phase::FinSent => "FinSent",

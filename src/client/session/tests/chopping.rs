@@ -1,7 +1,7 @@
 //! Answers do not depend on how the server's bytes were chopped into reads.
 
 use super::owner::{Cue, Owner, frame};
-use crate::client::session::{Expect, Then};
+use crate::client::session::{Expect, NextAction};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -71,14 +71,14 @@ fn wire(answers: &[Answer]) -> Vec<u8> {
 }
 
 proptest! {
-    /// The script has said everything before the first answer comes.
+    /// The conversation has said everything before the first answer comes.
     #[test]
     fn any_chopping_gives_the_answers_in_order_to_one_that_pipelines(
         answers in vec(prop_oneof![framed(), line(), counted()], 1..12),
         lengths in pieces(),
     ) {
         let mut cues: Vec<Cue<'_>> =
-            answers.iter().map(|answer| (&b""[..], Then::Await(answer.expect))).collect();
+            answers.iter().map(|answer| (&b""[..], NextAction::Await(answer.expect))).collect();
         cues[0].0 = b"all requests";
         let mut owner = Owner::connected(&cues);
         prop_assert_eq!(&owner.sent, b"all requests");
@@ -94,7 +94,7 @@ proptest! {
         lengths in pieces(),
     ) {
         let cues: Vec<Cue<'_>> =
-            answers.iter().map(|answer| (&b"?"[..], Then::Await(answer.expect))).collect();
+            answers.iter().map(|answer| (&b"?"[..], NextAction::Await(answer.expect))).collect();
         let mut owner = Owner::connected(&cues);
         for (number, answer) in answers.iter().enumerate() {
             prop_assert_eq!(owner.sent.len(), number + 1);
@@ -109,34 +109,34 @@ proptest! {
         owner.send_fin();
     }
 
-    /// Before each answer that `rests` names, the script rests; it is woken after `naps` more
-    /// pieces have come, or when all have.
+    /// Before some answers the conversation suspends itself. It is resumed after `pause` more
+    /// pieces have arrived, or when all have.
     #[test]
     fn what_comes_while_resting_is_kept_for_later(
         answers in vec((prop_oneof![framed(), line(), counted()], any::<bool>()), 1..12),
         lengths in pieces(),
-        naps in 0usize..5,
+        pause in 0usize..5,
     ) {
         let mut cues: Vec<Cue<'_>> = Vec::new();
-        for (answer, rest_before) in &answers {
-            if *rest_before {
-                cues.push((b"", Then::Rest));
+        for (answer, suspend_before) in &answers {
+            if *suspend_before {
+                cues.push((b"", NextAction::Suspend));
             }
-            cues.push((b"", Then::Await(answer.expect)));
+            cues.push((b"", NextAction::Await(answer.expect)));
         }
         let answers: Vec<Answer> = answers.iter().map(|(answer, _)| answer.clone()).collect();
         let mut owner = Owner::connected(&cues);
-        let mut rested = 0;
+        let mut missed = 0;
         for piece in chop(&wire(&answers), &lengths) {
-            if owner.session.is_resting() && rested == naps {
-                owner.wake();
-                rested = 0;
+            if owner.session.is_suspended() && missed == pause {
+                owner.resume();
+                missed = 0;
             }
             owner.receive(piece);
-            rested += usize::from(owner.session.is_resting() && rested < naps);
+            missed += usize::from(owner.session.is_suspended() && missed < pause);
         }
-        while owner.session.is_resting() {
-            owner.wake();
+        while owner.session.is_suspended() {
+            owner.resume();
         }
         prop_assert_eq!(owner.heard(), payloads(&answers));
         owner.send_fin();
@@ -145,10 +145,11 @@ proptest! {
 
 #[test]
 fn what_came_while_resting_belongs_to_an_answer_that_ends_by_a_pause() {
-    let mut owner = Owner::connected(&[(b"", Then::Rest), (b"", Then::Await(Expect::Pause))]);
+    let mut owner =
+        Owner::connected(&[(b"", NextAction::Suspend), (b"", NextAction::Await(Expect::Pause))]);
     owner.receive(b"early ");
     owner.pass(owner.limits.pause * 10);
-    owner.wake();
+    owner.resume();
     assert_eq!(owner.deadline(), owner.now + owner.limits.pause);
     owner.receive(b"late");
     owner.expire_at_deadline();

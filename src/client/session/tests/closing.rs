@@ -1,29 +1,29 @@
 //! How a session ends, in every state that it can be in.
 
 use super::owner::{Cue, Owner, frame};
-use crate::client::session::{Expect, SessionError, Step, Then};
+use crate::client::session::{Expect, NextAction, SessionError, Step};
 use std::io::{self, ErrorKind};
 
-const PAUSE: Then = Then::Await(Expect::Pause);
-const FRAME: Then = Then::Await(Expect::Frame);
+const PAUSE: NextAction = NextAction::Await(Expect::Pause);
+const FRAME: NextAction = NextAction::Await(Expect::Frame);
 
 /// A session in each state in which something is still to be heard or said.
 fn unfinished() -> Vec<(&'static str, Owner)> {
     let mut sessions = vec![("connecting", Owner::new(&[(b"", FRAME)]))];
     let expects = [("frame", Expect::Frame), ("line", Expect::Line), ("bytes", Expect::Bytes(100))];
     for (name, expect) in expects {
-        sessions.push((name, Owner::connected(&[(b"", Then::Await(expect))])));
+        sessions.push((name, Owner::connected(&[(b"", NextAction::Await(expect))])));
     }
-    sessions.push(("resting", Owner::connected(&[(b"", Then::Rest)])));
-    let mut woken = Owner::connected(&[(b"", Then::Rest)]);
-    assert!(woken.session.wake().is_some());
-    sessions.push(("woken", woken));
+    sessions.push(("suspended", Owner::connected(&[(b"", NextAction::Suspend)])));
+    let mut resumable = Owner::connected(&[(b"", NextAction::Suspend)]);
+    assert!(resumable.session.make_resumable().is_some());
+    sessions.push(("resumable", resumable));
     sessions
 }
 
 /// A session in each state in which all has been heard.
 fn finished() -> Vec<(&'static str, Owner)> {
-    let cues: &[Cue<'_>] = &[(b"", PAUSE), (b"last word", Then::Finish)];
+    let cues: &[Cue<'_>] = &[(b"", PAUSE), (b"last word", NextAction::Finish)];
     let finishing = || {
         let mut owner = Owner::connected(cues);
         owner.blocked = true;
@@ -70,8 +70,8 @@ fn a_close_before_an_answer_that_ends_by_a_pause_is_early() {
 #[test]
 fn a_script_may_allow_the_close() {
     for expect in [Expect::Frame, Expect::Line, Expect::Bytes(5), Expect::Pause] {
-        let mut owner = Owner::connected(&[(b"bye", Then::Await(expect))]);
-        owner.session.script.may_close = true;
+        let mut owner = Owner::connected(&[(b"bye", NextAction::Await(expect))]);
+        owner.session.conversation.may_close = true;
         owner.receive_eof();
         assert!(owner.result().is_ok(), "{expect:?}");
     }
@@ -80,15 +80,15 @@ fn a_script_may_allow_the_close() {
 #[test]
 fn no_script_allows_a_close_within_an_answer_or_while_it_rests() {
     let mut within = Owner::connected(&[(b"bye", FRAME)]);
-    within.session.script.may_close = true;
+    within.session.conversation.may_close = true;
     within.receive(b"12");
     within.receive_eof();
     assert!(matches!(within.failure(), SessionError::ClosedEarly { received: 2 }));
 
-    let mut resting = Owner::connected(&[(b"", Then::Rest)]);
-    resting.session.script.may_close = true;
-    resting.receive_eof();
-    assert!(matches!(resting.failure(), SessionError::ClosedEarly { received: 0 }));
+    let mut suspended = Owner::connected(&[(b"", NextAction::Suspend)]);
+    suspended.session.conversation.may_close = true;
+    suspended.receive_eof();
+    assert!(matches!(suspended.failure(), SessionError::ClosedEarly { received: 0 }));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn after_that_close_the_next_answer_cannot_come() {
     assert!(matches!(owner.failure(), SessionError::ClosedEarly { received: 0 }));
 
     let mut allowed = Owner::connected(&[(b"", PAUSE), (b"bye", FRAME)]);
-    allowed.session.script.may_close = true;
+    allowed.session.conversation.may_close = true;
     allowed.receive(b"the date");
     allowed.receive_eof();
     assert!(allowed.result().is_ok());
@@ -117,7 +117,7 @@ fn after_that_close_the_next_answer_cannot_come() {
 
 #[test]
 fn a_last_word_goes_out_after_the_servers_fin_and_nothing_is_waited_for() {
-    let mut owner = Owner::connected(&[(b"", PAUSE), (b"thanks", Then::Finish)]);
+    let mut owner = Owner::connected(&[(b"", PAUSE), (b"thanks", NextAction::Finish)]);
     owner.receive(b"the date");
     owner.blocked = true;
     owner.receive_eof();
@@ -129,7 +129,7 @@ fn a_last_word_goes_out_after_the_servers_fin_and_nothing_is_waited_for() {
 
 #[test]
 fn our_fin_goes_after_the_last_word_and_the_session_ends_with_theirs() {
-    let mut owner = Owner::connected(&[(b"", FRAME), (b"thanks", Then::Finish)]);
+    let mut owner = Owner::connected(&[(b"", FRAME), (b"thanks", NextAction::Finish)]);
     owner.blocked = true;
     owner.receive(&frame(b"answer"));
     assert!(matches!(owner.session.next_step(), Step::Stay));
@@ -179,13 +179,13 @@ fn a_session_that_has_ended_keeps_its_result() {
 #[test]
 fn only_a_script_that_rests_is_woken() {
     for (name, mut owner) in unfinished().into_iter().chain(finished()) {
-        assert_eq!(owner.session.wake().is_some(), name == "resting", "{name}");
+        assert_eq!(owner.session.make_resumable().is_some(), name == "suspended", "{name}");
     }
 }
 
 #[test]
 fn a_script_without_more_to_say_finishes_when_woken() {
-    let mut owner = Owner::connected(&[(b"", Then::Rest)]);
-    owner.wake();
+    let mut owner = Owner::connected(&[(b"", NextAction::Suspend)]);
+    owner.resume();
     owner.send_fin();
 }

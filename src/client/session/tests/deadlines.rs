@@ -1,12 +1,12 @@
 //! How long a session waits for what.
 
 use super::owner::{Owner, frame};
-use crate::client::session::{Expect, SessionError, SessionLimits, Step, Then};
+use crate::client::session::{Expect, NextAction, SessionError, SessionLimits, Step};
 use crate::io::clock::Moment;
 use std::time::Duration;
 
-const PAUSE: Then = Then::Await(Expect::Pause);
-const FRAME: Then = Then::Await(Expect::Frame);
+const PAUSE: NextAction = NextAction::Await(Expect::Pause);
+const FRAME: NextAction = NextAction::Await(Expect::Frame);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 fn limits() -> SessionLimits {
@@ -19,7 +19,7 @@ fn limits() -> SessionLimits {
     }
 }
 
-fn owner(cues: &[(&[u8], Then)]) -> Owner {
+fn owner(cues: &[(&[u8], NextAction)]) -> Owner {
     let mut owner = Owner::new(cues);
     owner.limits = limits();
     owner.pass(MILLISECOND * 10);
@@ -40,7 +40,7 @@ fn the_attempt_to_connect_is_given_up_by_the_owner() {
 #[test]
 fn every_answer_has_a_time_of_its_own() {
     for expect in [Expect::Frame, Expect::Line, Expect::Bytes(5), Expect::Pause] {
-        let mut owner = owner(&[(b"", FRAME), (b"", Then::Await(expect))]);
+        let mut owner = owner(&[(b"", FRAME), (b"", NextAction::Await(expect))]);
         assert_eq!(owner.deadline(), owner.now + limits().answer_timeout);
         owner.pass(MILLISECOND * 999);
         owner.expire();
@@ -56,7 +56,7 @@ fn every_answer_has_a_time_of_its_own() {
 #[test]
 fn a_byte_now_and_then_does_not_keep_a_session_alive() {
     for expect in [Expect::Frame, Expect::Line, Expect::Bytes(100), Expect::Pause] {
-        let mut owner = owner(&[(b"", Then::Await(expect))]);
+        let mut owner = owner(&[(b"", NextAction::Await(expect))]);
         let due = owner.now + limits().answer_timeout;
         while owner.now < due {
             owner.expire();
@@ -115,7 +115,7 @@ fn after_our_fin_the_server_has_the_linger_time_for_its_own() {
 #[test]
 fn a_last_word_that_nobody_takes_is_given_up() {
     for server_closed in [false, true] {
-        let mut owner = owner(&[(b"", PAUSE), (b"thanks", Then::Finish)]);
+        let mut owner = owner(&[(b"", PAUSE), (b"thanks", NextAction::Finish)]);
         owner.blocked = true;
         owner.receive(b"the date");
         if server_closed {
@@ -133,11 +133,11 @@ fn a_last_word_that_nobody_takes_is_given_up() {
 
 #[test]
 fn rest_has_no_end_of_its_own() {
-    let mut owner = owner(&[(b"", Then::Rest), (b"", FRAME)]);
+    let mut owner = owner(&[(b"", NextAction::Suspend), (b"", FRAME)]);
     assert_eq!(owner.deadline(), Moment::NEVER);
     owner.pass(Duration::from_secs(86_400));
     owner.expire();
-    assert!(owner.session.wake().is_some());
+    assert!(owner.session.make_resumable().is_some());
     assert_eq!(owner.deadline(), Moment::NEVER);
     owner.expire();
     assert!(matches!(owner.session.next_step(), Step::Stay));
@@ -145,9 +145,9 @@ fn rest_has_no_end_of_its_own() {
 
 #[test]
 fn the_answer_to_what_is_said_after_a_rest_has_its_full_time() {
-    let mut owner = owner(&[(b"", Then::Rest), (b"", FRAME)]);
+    let mut owner = owner(&[(b"", NextAction::Suspend), (b"", FRAME)]);
     owner.receive(b"5");
     owner.pass(Duration::from_secs(86_400));
-    owner.wake();
+    owner.resume();
     assert_eq!(owner.deadline(), owner.now + limits().answer_timeout);
 }

@@ -1,7 +1,7 @@
-//! What the fleet is to a session, without a socket: it feeds bytes and takes what is said.
+//! What the pool is to a session, without a socket: it feeds bytes and takes what is said.
 
 use crate::client::session::{
-    Script, Session, SessionError, SessionLimits, Step, Then, Turn, Voice,
+    Conversation, NextAction, Session, SessionError, SessionLimits, Step, Turn, Writer,
 };
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::WallClock;
@@ -14,13 +14,13 @@ pub(super) fn frame(body: &[u8]) -> Vec<u8> {
     [&encode_header(body.len())[..], body].concat()
 }
 
-/// What is said when a script has its turn, and what it does then.
-pub(super) type Cue<'a> = (&'a [u8], Then);
+/// What is said when a conversation has its turn, and what it does then.
+pub(super) type Cue<'a> = (&'a [u8], NextAction);
 
-/// A script that follows a list of cues, and finishes at its end.
+/// A conversation that follows a list of cues, and finishes at its end.
 #[derive(Debug, Default)]
 pub(super) struct Recital {
-    cues: VecDeque<(Vec<u8>, Then)>,
+    cues: VecDeque<(Vec<u8>, NextAction)>,
     pub(super) heard: Vec<Vec<u8>>,
     /// The answer of this number, from 1, is taken for wrong.
     pub(super) wrong_answer: Option<usize>,
@@ -28,28 +28,28 @@ pub(super) struct Recital {
 }
 
 impl Recital {
-    fn next_cue(&mut self, voice: &mut Voice<'_>) -> Then {
-        let (say, then) = self.cues.pop_front().unwrap_or((Vec::new(), Then::Finish));
-        voice.say(&say);
-        then
+    fn next_cue(&mut self, writer: &mut Writer<'_>) -> NextAction {
+        let (bytes, action) = self.cues.pop_front().unwrap_or((Vec::new(), NextAction::Finish));
+        writer.send(&bytes);
+        action
     }
 }
 
-impl Script for Recital {
-    fn connected(&mut self, voice: &mut Voice<'_>) -> Then {
-        self.next_cue(voice)
+impl Conversation for Recital {
+    fn connected(&mut self, writer: &mut Writer<'_>) -> NextAction {
+        self.next_cue(writer)
     }
 
-    fn answered(&mut self, answer: &[u8], voice: &mut Voice<'_>) -> Result<Then, String> {
+    fn answered(&mut self, answer: &[u8], writer: &mut Writer<'_>) -> Result<NextAction, String> {
         self.heard.push(answer.to_vec());
         if self.wrong_answer == Some(self.heard.len()) {
             return Err(format!("answer {} is wrong", self.heard.len()));
         }
-        Ok(self.next_cue(voice))
+        Ok(self.next_cue(writer))
     }
 
-    fn resumed(&mut self, voice: &mut Voice<'_>) -> Then {
-        self.next_cue(voice)
+    fn resumed(&mut self, writer: &mut Writer<'_>) -> NextAction {
+        self.next_cue(writer)
     }
 
     fn may_close(&self) -> bool {
@@ -80,7 +80,7 @@ impl Owner {
     /// A session that is being connected.
     pub(super) fn new(cues: &[Cue<'_>]) -> Owner {
         let now = Moment::START + Duration::from_secs(1);
-        let cues = cues.iter().map(|(say, then)| (say.to_vec(), *then)).collect();
+        let cues = cues.iter().map(|(bytes, action)| (bytes.to_vec(), *action)).collect();
         Owner {
             session: Session::new(Recital { cues, ..Recital::default() }, now),
             limits: SessionLimits::default(),
@@ -108,9 +108,9 @@ impl Owner {
         self.turn(|session, turn| session.receive_eof(turn));
     }
 
-    /// Wakes the script if it rests, and lets it speak.
-    pub(super) fn wake(&mut self) {
-        if self.session.wake().is_some() {
+    /// Resumes the conversation if it is suspended.
+    pub(super) fn resume(&mut self) {
+        if self.session.make_resumable().is_some() {
             self.turn(|session, turn| session.resume(turn));
         }
     }
@@ -147,7 +147,7 @@ impl Owner {
     }
 
     pub(super) fn heard(&self) -> &[Vec<u8>] {
-        &self.session.script.heard
+        &self.session.conversation.heard
     }
 
     /// How the session ended, which it must have.
@@ -165,8 +165,8 @@ impl Owner {
     fn turn(&mut self, call: impl FnOnce(&mut Session<Recital>, &mut Turn<'_>)) {
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
         let mut out = Vec::new();
-        let voice = Voice::new(local, &NoClock, &mut out);
-        call(&mut self.session, &mut Turn { now: self.now, limits: &self.limits, voice });
+        let writer = Writer::new(local, &NoClock, &mut out);
+        call(&mut self.session, &mut Turn { now: self.now, limits: &self.limits, writer });
         if self.blocked {
             self.session.unsent().extend(&out, self.now);
         } else {

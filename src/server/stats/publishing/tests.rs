@@ -8,7 +8,7 @@ use std::rc::Rc;
 #[derive(Clone, Debug, Default)]
 struct Notes(Rc<RefCell<Vec<Stats>>>);
 
-impl Ledger for Notes {
+impl SharedStats for Notes {
     fn publish(&mut self, own: &Stats) {
         self.0.borrow_mut().push(own.clone());
     }

@@ -12,12 +12,12 @@ const BETWEEN_RUNS: f64 = 0.08;
 const BETWEEN_SECONDS: f64 = 0.05;
 
 /// Numbers from 0 to 1 by xorshift64* (Vigna 2016): the same ones for the same seed.
-struct Dice(u64);
+struct Prng(u64);
 
-impl Dice {
-    fn new(seed: u64) -> Dice {
+impl Prng {
+    fn new(seed: u64) -> Prng {
         // Seeds that follow one another would begin alike.
-        Dice((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        Prng((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
     fn uniform(&mut self) -> f64 {
@@ -35,11 +35,11 @@ impl Dice {
 
 /// A closed loop of `seconds` seconds. Each of its figures is shifted by up to `shift` and varies
 /// by `spread` from second to second.
-fn run(seconds: u64, shift: f64, spread: f64, dice: &mut Dice) -> Report {
+fn run(seconds: u64, shift: f64, spread: f64, prng: &mut Prng) -> Report {
     let mut varied = |usual: f64| {
         // Two runs are at most `shift` apart.
-        let level = usual * (1.0 + shift * (dice.uniform() - 0.5));
-        let each = |_| level * (1.0 + spread * dice.normal());
+        let level = usual * (1.0 + shift * (prng.uniform() - 0.5));
+        let each = |_| level * (1.0 + spread * prng.normal());
         (0..seconds).map(each).collect::<Vec<f64>>()
     };
     let (rates, medians, p99s) = (varied(20_000.0), varied(600.0), varied(4_000.0));
@@ -70,8 +70,8 @@ fn compared(before: &Report, after: &Report) -> Comparison {
 fn runs_that_vary_by_themselves_are_no_regression_of_each_other() {
     for seconds in [1, 2, 3, 5, 10, 30] {
         for seed in 0..SEEDS {
-            let mut dice = Dice::new(seed);
-            let [a, b] = [(); 2].map(|()| run(seconds, BETWEEN_RUNS, BETWEEN_SECONDS, &mut dice));
+            let mut prng = Prng::new(seed);
+            let [a, b] = [(); 2].map(|()| run(seconds, BETWEEN_RUNS, BETWEEN_SECONDS, &mut prng));
             for comparison in [compared(&a, &b), compared(&b, &a)] {
                 let verdict = comparison.verdict();
                 assert_eq!(verdict, Verdict::NoRegression, "{seconds} s, seed {seed}");
@@ -84,8 +84,8 @@ fn runs_that_vary_by_themselves_are_no_regression_of_each_other() {
 fn a_third_worse_is_a_regression_if_the_seconds_are_steady() {
     for seconds in [5, 10, 30] {
         for seed in 0..SEEDS {
-            let mut dice = Dice::new(seed);
-            let [before, after] = [(); 2].map(|()| run(seconds, 0.02, 0.01, &mut dice));
+            let mut prng = Prng::new(seed);
+            let [before, after] = [(); 2].map(|()| run(seconds, 0.02, 0.01, &mut prng));
             let (mut slower, mut fewer) = (after.clone(), after);
             slower.latency_us.p99 *= 1.3;
             fewer.achieved.rate *= 0.7;
@@ -101,7 +101,7 @@ fn a_third_worse_is_a_regression_if_the_seconds_are_steady() {
 #[test]
 fn the_shorter_the_runs_the_more_is_tolerated() {
     let tolerance = |seconds| {
-        let run = run(seconds, 0.0, 0.0, &mut Dice::new(1));
+        let run = run(seconds, 0.0, 0.0, &mut Prng::new(1));
         compared(&run, &run).changes[0].tolerance
     };
     assert_eq!(tolerance(30), THRESHOLD);
@@ -112,7 +112,7 @@ fn the_shorter_the_runs_the_more_is_tolerated() {
 
 #[test]
 fn cpu_time_varies_as_much_as_the_rate_or_the_median_does() {
-    let restless = run(30, 0.0, 0.2, &mut Dice::new(1));
+    let restless = run(30, 0.0, 0.2, &mut Prng::new(1));
     let comparison = compared(&restless, &restless);
     let tolerance = |name| {
         let change = comparison.changes.iter().find(|change| change.name == name);

@@ -1,0 +1,202 @@
+//! Builds the report from the counters: what was achieved, whether that is what was asked, and
+//! whether the client or the server was the limit.
+
+use super::coordinator::{RunResult, WorkerFigures};
+use readyd::loadgen::codec::SHORTEST_TAG;
+use readyd::loadgen::plan::{Pace, Plan, Workload};
+use readyd::loadgen::report::{
+    Achieved, Asked, Client, Environment, Histograms, Mode, Report, SCHEMA, Second, StepResult,
+    StormResult,
+};
+use readyd::loadgen::{Counters, Interval};
+use std::time::Duration;
+
+mod verdict;
+
+/// The report of a run of `plan`.
+pub(super) fn report(
+    plan: &Plan,
+    asked: Asked,
+    result: RunResult,
+    environment: Environment,
+    started_at: String,
+) -> Report {
+    let RunResult { counters, workers, opening, seconds } = result;
+    let achieved = achieved(plan, &counters, opening);
+    let client = client(plan, &counters, &workers, environment.machine_busy);
+    let mut shortfalls = verdict::shortfalls(plan, &asked, &achieved, &counters);
+    if counters.partial.is_some() {
+        shortfalls.push("the result is partial".to_owned());
+    }
+    let kinds = counters.kinds.iter().map(|(kind, h)| (kind.clone(), h.percentiles())).collect();
+    let has_slow = asked.slow_readers + asked.slow_writers > 0;
+    Report {
+        schema: SCHEMA.to_owned(),
+        met: shortfalls.is_empty(),
+        shortfalls,
+        partial: counters.partial.clone(),
+        mode: if plan.is_open_loop() { Mode::Open } else { Mode::Closed },
+        started_at,
+        asked,
+        achieved,
+        mismatches: counters.mismatches.clone(),
+        first_mismatch: counters.first_mismatch.clone(),
+        errors: counters.errors.clone(),
+        latency_us: counters.latency.percentiles(),
+        service_us: counters.service.percentiles(),
+        connect_us: counters.connect.percentiles(),
+        kinds,
+        steps: steps(plan, &counters),
+        storms: storms(&counters),
+        slow: has_slow.then(|| counters.slow.clone()),
+        series: seconds.iter().map(|(&start, packed)| second(start, &packed.unpack())).collect(),
+        client,
+        environment,
+        notes: notes(plan),
+        merged: Vec::new(),
+        histograms: Histograms {
+            latency: counters.latency,
+            service: counters.service,
+            connect: counters.connect,
+            kinds: counters.kinds,
+        },
+    }
+}
+
+/// What a reader should know of how replies were matched to requests.
+fn notes(plan: &Plan) -> Vec<String> {
+    let shortest = match &plan.workload {
+        Workload::Framed(mix) if mix.echo > 0 => mix.sizes.min,
+        Workload::PlainEcho(sizes) => sizes.min,
+        _ => usize::MAX,
+    };
+    if shortest >= SHORTEST_TAG || !plan.verify {
+        return Vec::new();
+    }
+    vec![format!(
+        "payloads of fewer than {SHORTEST_TAG} bytes cannot name their request: of these, a reply \
+         that is doubled, lost or swapped is told as a corrupt one"
+    )]
+}
+
+fn achieved(plan: &Plan, counters: &Counters, opening: Duration) -> Achieved {
+    let requests = &counters.requests;
+    let requested = if plan.is_open_loop() {
+        counters.scheduled
+    } else {
+        plan.until.requests.map_or(requests.sent, |asked| asked.max(requests.sent))
+    };
+    let elapsed_s = counters.elapsed.as_secs_f64();
+    Achieved {
+        connections_established: counters.connections.established,
+        connections_peak: counters.connections.peak,
+        connections_lost: counters.connections.lost,
+        connections_opened: counters.connections.opened,
+        connections_failed: counters.connections.failed,
+        connect_elapsed_s: opening.as_secs_f64(),
+        requested,
+        sent: requests.sent,
+        answered: requests.answered,
+        verified: requests.verified,
+        mismatched: counters.mismatched(),
+        unanswered: requests.unanswered,
+        abandoned: requests.abandoned,
+        unsent: requested.saturating_sub(requests.sent),
+        late: requests.late,
+        bytes_sent: counters.bytes_sent,
+        bytes_received: counters.bytes_received,
+        elapsed_s,
+        rate: if elapsed_s > 0.0 { counters.answered_in_time as f64 / elapsed_s } else { 0.0 },
+    }
+}
+
+fn client(
+    plan: &Plan,
+    counters: &Counters,
+    workers: &[WorkerFigures],
+    busy: Option<f64>,
+) -> Client {
+    let elapsed_s = counters.elapsed.as_secs_f64();
+    let busiest = workers.iter().map(|worker| worker.cpu.as_secs_f64()).fold(0.0, f64::max);
+    let send_lag = plan.is_open_loop().then(|| counters.send_lag.percentiles());
+    let cpu_share = if elapsed_s > 0.0 { busiest / elapsed_s } else { 0.0 };
+    let waited = workers.iter().map(|worker| worker.cpu_wait).max().unwrap_or_default();
+    let load = verdict::ClientLoad { cpu_share, waited, machine_busy: busy };
+    let (bottleneck, verdict) = verdict::client(plan, counters, load);
+    Client {
+        cpu_s: workers.iter().map(|worker| worker.cpu.as_secs_f64()).sum(),
+        cpu_share,
+        cpu_wait_s: waited.as_secs_f64(),
+        stalled_s: counters.stalled.as_secs_f64(),
+        bottleneck,
+        verdict,
+        loop_lag_us_p99: counters.loop_lag.value_at(0.99) as f64 / 1000.0,
+        loop_lag_us_max: counters.loop_lag.max() as f64 / 1000.0,
+        send_lag_us: send_lag,
+        late_by_client: counters.requests.late_by_client,
+        resident_bytes: workers.iter().map(|worker| worker.resident_bytes).sum(),
+    }
+}
+
+fn steps(plan: &Plan, counters: &Counters) -> Vec<StepResult> {
+    let Pace::Rates(steps) = &plan.pace else { return Vec::new() };
+    // Each step ends when the next begins. The last step ends with the run.
+    let end = plan.until.duration.map_or(Duration::MAX, |length| plan.warmup + length);
+    let mut start = Duration::ZERO;
+    steps
+        .iter()
+        .zip(&counters.steps)
+        .enumerate()
+        .map(|(index, (step, counters))| {
+            let is_last = index + 1 == steps.len();
+            let planned_end = if is_last { end } else { end.min(start + step.duration) };
+            // The warm-up does not count.
+            let length = planned_end.saturating_sub(start.max(plan.warmup)).as_secs_f64();
+            start += step.duration;
+            StepResult {
+                rate: step.rate,
+                duration_s: length,
+                sent: counters.sent,
+                answered: counters.answered,
+                achieved_rate: if length > 0.0 { counters.answered as f64 / length } else { 0.0 },
+                latency_us: counters.latency.percentiles(),
+            }
+        })
+        .collect()
+}
+
+fn storms(counters: &Counters) -> Vec<StormResult> {
+    counters
+        .storms
+        .iter()
+        .map(|storm| {
+            let served = storm.served.count();
+            let are_all_served = served >= storm.dropped;
+            StormResult {
+                at_s: storm.at.as_secs_f64(),
+                dropped: storm.dropped,
+                served,
+                all_served_s: are_all_served.then_some(storm.last_served.as_secs_f64()),
+                failed_attempts: storm.failed_attempts,
+                served_us: storm.served.percentiles(),
+            }
+        })
+        .collect()
+}
+
+fn second(start: i64, interval: &Interval) -> Second {
+    let at = |quantile| interval.latency.value_at(quantile) as f64 / 1000.0;
+    let has_answers = interval.latency.count() > 0;
+    Second {
+        // To the millisecond: before the run, each worker's seconds begin when it was started.
+        t_s: (start as f64 / 1e6).round() / 1000.0,
+        connections: interval.connections,
+        opened: interval.opened,
+        sent: interval.sent,
+        answered: interval.answered,
+        errors: interval.errors,
+        p50_us: has_answers.then(|| at(0.5)),
+        p99_us: has_answers.then(|| at(0.99)),
+        max_us: has_answers.then(|| interval.latency.max() as f64 / 1000.0),
+    }
+}

@@ -1,7 +1,0 @@
-//! The fleet on a network in memory, at a time of the tests' own.
-
-mod connecting;
-mod exchanging;
-mod random;
-mod resting;
-mod rig;

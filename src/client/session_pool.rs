@@ -1,0 +1,376 @@
+//! The session pool: any number of sessions at once, over any network.
+//!
+//! Shaped as the server is: events are noted, all work is done in [`EventHandler::end_turn`], from
+//! one queue; a session is visited at most once a turn, for a bounded amount of work.
+//!
+//! Invariant: every conversation that was given to the pool comes back once, in [`Finished`], with
+//! what became of it; until then it waits to be connected, connects, or is in session.
+
+#![cfg_attr(
+    not(test),
+    expect(
+        clippy::indexing_slicing,
+        reason = "places in its own slab, checked where a token comes in"
+    )
+)]
+
+use super::session::{Conversation, Session, SessionError, SessionLimits, Step, Turn, Writer};
+use crate::io::clock::Moment;
+use crate::io::endpoint::{Endpoint, Wanted};
+use crate::io::event_loop::{EventHandler, LoopControl};
+use crate::io::host::WallClock;
+use crate::io::net::{self, Connect, ReadOutcome, Token};
+use crate::io::readiness::{Interest, Readiness};
+use crate::io::socket_table::{Share, Socket, SocketTable};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr};
+
+#[cfg(test)]
+mod tests;
+
+/// The size of the buffer that all sessions share, and what one visit reads at most.
+const VISIT_BYTES: usize = 64 * 1024;
+
+/// Reads in one visit: the first mostly takes all there is, the next finds the FIN behind it.
+const READS_PER_VISIT: usize = 4;
+
+/// Bounds on a session pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolLimits {
+    /// Bounds on each session.
+    pub session: SessionLimits,
+    /// Connections being made at once, at least one. More than the server's listen backlog holds
+    /// would only be dropped, and tried again by the kernel a second later.
+    pub connecting: usize,
+    /// Sessions open at once, at least one; those that are being connected included.
+    pub open: usize,
+}
+
+impl Default for PoolLimits {
+    fn default() -> PoolLimits {
+        PoolLimits { session: SessionLimits::default(), connecting: 256, open: usize::MAX }
+    }
+}
+
+/// A conversation that has run, and how it ended.
+#[derive(Debug)]
+pub struct Finished<S> {
+    /// The conversation, with what it found out.
+    pub conversation: S,
+    /// How its session ended.
+    pub result: Result<(), SessionError>,
+}
+
+/// Sessions with one server.
+pub struct SessionPool<N: Connect + WallClock, S> {
+    net: N,
+    limits: PoolLimits,
+    /// The server's addresses, tried in this order.
+    addresses: Vec<SocketAddr>,
+    waiting: VecDeque<S>,
+    sessions: SocketTable<N::Stream, Pooled<S>>,
+    connecting: usize,
+    established: usize,
+    /// Sessions whose conversation is suspended: it waits for the pool's owner.
+    suspended: usize,
+    finished: Vec<Finished<S>>,
+    scratch: Box<[u8]>,
+    out: Vec<u8>,
+}
+
+/// A session, and where it is connected.
+struct Pooled<S> {
+    session: Session<S>,
+    /// Which of the server's addresses it is connected to.
+    address: usize,
+    local: SocketAddr,
+    /// Whether it is counted in [`SessionPool::suspended`].
+    is_suspended: bool,
+}
+
+impl<S: Conversation> Endpoint for Pooled<S> {
+    type Limits = SessionLimits;
+
+    fn wanted(&self, _: &SessionLimits) -> Wanted {
+        let session = &self.session;
+        // connect(2) has ended when the socket becomes writable, or readable by an error.
+        Wanted {
+            read: true,
+            write: session.is_connecting() || session.has_unsent(),
+            resume: session.is_resumable(),
+        }
+    }
+
+    fn deadline(&self, limits: &SessionLimits) -> Moment {
+        self.session.deadline(limits)
+    }
+}
+
+impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
+    /// A pool that will run `conversations`, a session each, with the server at `addresses`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no address, or the limits let no session be opened.
+    pub fn new(
+        net: N,
+        addresses: Vec<SocketAddr>,
+        limits: PoolLimits,
+        conversations: impl IntoIterator<Item = S>,
+        now: Moment,
+    ) -> SessionPool<N, S> {
+        assert!(!addresses.is_empty(), "a pool needs an address to connect to");
+        assert!(limits.connecting > 0 && limits.open > 0, "the limits let no session be opened");
+        SessionPool {
+            net,
+            limits,
+            addresses,
+            waiting: conversations.into_iter().collect(),
+            sessions: SocketTable::new(now),
+            connecting: 0,
+            established: 0,
+            suspended: 0,
+            finished: Vec::new(),
+            scratch: vec![0; VISIT_BYTES].into_boxed_slice(),
+            out: Vec::new(),
+        }
+    }
+
+    /// Sessions that were ever connected.
+    pub fn established(&self) -> usize {
+        self.established
+    }
+
+    /// The conversations that have ended, in the order in which they did.
+    pub fn finished(&self) -> &[Finished<S>] {
+        &self.finished
+    }
+
+    /// Ends the pool and hands over what has finished.
+    pub fn into_finished(self) -> Vec<Finished<S>> {
+        self.finished
+    }
+
+    /// Sessions that have a socket, and timers that are armed: so that a simulator can check that
+    /// nothing is left over.
+    #[doc(hidden)]
+    pub fn inspect(&self) -> (usize, usize) {
+        (self.sessions.len(), self.sessions.armed_timers())
+    }
+
+    /// Whether a session with something to do was forgotten, which must never be.
+    #[doc(hidden)]
+    pub fn has_forgotten(&self) -> bool {
+        let limits = &self.limits.session;
+        self.sessions.iter().any(|(token, _)| !self.sessions.is_scheduled(token, limits))
+    }
+
+    /// Calls `prepare` with each suspended conversation, which is then resumed in the next turn.
+    pub fn resume(&mut self, mut prepare: impl FnMut(&mut S)) {
+        let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
+        for token in tokens {
+            let Some(socket) = self.sessions.get_mut(token) else { continue };
+            if let Some(conversation) = socket.endpoint.session.make_resumable() {
+                prepare(conversation);
+                self.sessions.visit_soon(token);
+            }
+        }
+    }
+
+    fn connect_waiting(&mut self, now: Moment) {
+        while self.connecting < self.limits.connecting && self.sessions.len() < self.limits.open {
+            let Some(conversation) = self.waiting.pop_front() else { return };
+            self.connecting += 1;
+            self.connect(conversation, 0, now);
+        }
+    }
+
+    /// Begins to connect to the address of number `first`, or to the next one that can be tried.
+    fn connect(&mut self, conversation: S, first: usize, now: Moment) {
+        let mut error = io::Error::from(ErrorKind::AddrNotAvailable);
+        for address in first..self.addresses.len() {
+            match self.begin(address) {
+                Ok((stream, token)) => {
+                    let local = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+                    let session = Session::new(conversation, now);
+                    let endpoint = Pooled { session, address, local, is_suspended: false };
+                    self.sessions.insert(token, stream, endpoint, Readiness::default());
+                    return self.sessions.reschedule(token, Share::Light, &self.limits.session);
+                }
+                Err(refusal) => error = refusal,
+            }
+        }
+        self.connecting -= 1;
+        let last = self.addresses[self.addresses.len() - 1];
+        let result = Err(SessionError::Connect(last, error));
+        self.finished.push(Finished { conversation, result });
+    }
+
+    fn begin(&mut self, address: usize) -> io::Result<(N::Stream, Token)> {
+        let mut stream = self.net.connect(self.addresses[address])?;
+        let token = self.sessions.next_token();
+        self.net.register(&mut stream, token, Interest::ReadWrite)?;
+        Ok((stream, token))
+    }
+
+    fn visit(&mut self, token: Token, now: Moment) {
+        let Some(socket) = self.sessions.get_mut(token) else { return };
+        if socket.endpoint.session.is_connecting() {
+            match self.net.connected(&socket.stream) {
+                Ok(()) => self.open(token, now),
+                Err(error) if is_not_yet(&error) => {
+                    socket.ready.read = false;
+                    socket.ready.write = false;
+                    return;
+                }
+                Err(error) => {
+                    let address = self.addresses[socket.endpoint.address];
+                    let error = SessionError::Connect(address, error);
+                    return self.connect_failed(token, error, now);
+                }
+            }
+        }
+        self.converse(token, now);
+    }
+
+    fn open(&mut self, token: Token, now: Moment) {
+        let Some(socket) = self.sessions.get_mut(token) else { return };
+        self.connecting -= 1;
+        self.established += 1;
+        let Pooled { session, local, .. } = &mut socket.endpoint;
+        if let Ok(own) = self.net.local_addr(&socket.stream) {
+            *local = own;
+        }
+        session.connected(&mut turn(&self.net, &self.limits, *local, &mut self.out, now));
+    }
+
+    fn connect_failed(&mut self, token: Token, error: SessionError, now: Moment) {
+        let Some(socket) = self.sessions.remove(token) else { return };
+        let Pooled { session, address, .. } = socket.endpoint;
+        let conversation = session.into_conversation();
+        if address + 1 < self.addresses.len() {
+            self.connect(conversation, address + 1, now);
+        } else {
+            self.connecting -= 1;
+            self.finished.push(Finished { conversation, result: Err(error) });
+        }
+    }
+
+    fn converse(&mut self, token: Token, now: Moment) {
+        if let Err(error) = self.exchange(token, now)
+            && let Some(socket) = self.sessions.get_mut(token)
+        {
+            self.out.clear();
+            socket.endpoint.session.fail(error);
+        }
+        self.after_visit(token, now);
+    }
+
+    fn exchange(&mut self, token: Token, now: Moment) -> io::Result<()> {
+        let Some(socket) = self.sessions.get_mut(token) else { return Ok(()) };
+        let Socket { stream, ready, endpoint: Pooled { session, local, .. }, .. } = socket;
+        session.resume(&mut turn(&self.net, &self.limits, *local, &mut self.out, now));
+        for _ in 0..READS_PER_VISIT {
+            // Reading comes first: once the peer has sent RST every send fails, but the answer that
+            // came before it can still be read.
+            if ready.read {
+                let filled = net::fill(&mut self.net, stream, ready, &mut self.scratch)?;
+                let mut turn = turn(&self.net, &self.limits, *local, &mut self.out, now);
+                match filled {
+                    ReadOutcome::Bytes(count) => session.receive(&self.scratch[..count], &mut turn),
+                    ReadOutcome::Eof => session.receive_eof(&mut turn),
+                    ReadOutcome::Nothing => {}
+                }
+            }
+            net::flush_queue(&mut self.net, stream, ready, session.unsent(), &self.out, now)?;
+            self.out.clear();
+            if !ready.read {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Acts on a deadline, after one more try: the event of what has happened in time may be still
+    /// to come, as after a poll that a signal interrupted.
+    fn expire(&mut self, token: Token, now: Moment) {
+        let Some(socket) = self.sessions.get_mut(token) else { return };
+        socket.ready.read = true;
+        self.visit(token, now);
+        let Some(socket) = self.sessions.get_mut(token) else { return };
+        let Pooled { session, address, local, .. } = &mut socket.endpoint;
+        if session.is_connecting() {
+            let limit = self.limits.session.connect_timeout;
+            let error = SessionError::ConnectTimeout(self.addresses[*address], limit);
+            return self.connect_failed(token, error, now);
+        }
+        session.expire(&mut turn(&self.net, &self.limits, *local, &mut self.out, now));
+        self.converse(token, now);
+    }
+
+    /// After each visit: closes the session, or has it queued and its deadline watched.
+    fn after_visit(&mut self, token: Token, now: Moment) {
+        let Some(socket) = self.sessions.get_mut(token) else { return };
+        let Pooled { session, is_suspended, .. } = &mut socket.endpoint;
+        let mut step = session.next_step();
+        if let Step::SendFin = step {
+            match self.net.send_fin(&mut socket.stream) {
+                Ok(()) => session.fin_sent(now),
+                Err(error) => session.fail(error),
+            }
+            step = session.next_step();
+        }
+        self.suspended -= usize::from(std::mem::replace(is_suspended, session.is_suspended()));
+        self.suspended += usize::from(*is_suspended);
+        let Step::Close(result) = step else {
+            return self.sessions.reschedule(token, Share::Light, &self.limits.session);
+        };
+        if let Some(socket) = self.sessions.remove(token) {
+            let conversation = socket.endpoint.session.into_conversation();
+            self.finished.push(Finished { conversation, result });
+        }
+    }
+}
+
+impl<N: Connect + WallClock, S: Conversation> EventHandler for SessionPool<N, S> {
+    fn on_ready(&mut self, token: Token, readiness: Readiness) {
+        self.sessions.on_event(token, readiness, &self.limits.session);
+    }
+
+    /// [`LoopControl::Stop`] when every open session is suspended, or all have finished.
+    /// Conversations may still wait until a suspended session ends and makes room.
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
+        self.sessions.begin_turn();
+        while let Some(token) = self.sessions.next_ready(false) {
+            self.visit(token, now);
+        }
+        let mut looks = usize::MAX;
+        while let Some(token) = self.sessions.next_expired(now, &mut looks, &self.limits.session) {
+            self.expire(token, now);
+        }
+        self.connect_waiting(now);
+        if self.sessions.has_ready() {
+            return LoopControl::Poll;
+        }
+        if self.sessions.len() == self.suspended {
+            return LoopControl::Stop;
+        }
+        self.sessions.next_deadline().map_or(LoopControl::Wait, LoopControl::WaitUntil)
+    }
+}
+
+fn turn<'a, N: Connect + WallClock>(
+    net: &'a N,
+    limits: &'a PoolLimits,
+    local: SocketAddr,
+    out: &'a mut Vec<u8>,
+    now: Moment,
+) -> Turn<'a> {
+    Turn { now, limits: &limits.session, writer: Writer::new(local, net, out) }
+}
+
+/// Whether a connection attempt still goes on: connect(2) tells by the socket having no peer yet.
+fn is_not_yet(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected)
+}

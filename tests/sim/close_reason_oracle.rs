@@ -1,0 +1,156 @@
+//! An oracle for close reasons: whether a connection was closed for a reason that it had.
+
+use crate::model::{Kind, Scene};
+use crate::watch::Watch;
+use nix::errno::Errno;
+use readyd::io::clock::Moment;
+use readyd::server::close::CloseReason;
+use readyd::testkit::facts::Facts;
+
+/// What is known of one closed connection.
+pub(crate) struct CloseEvidence<'a> {
+    pub(crate) facts: &'a Facts,
+    pub(crate) watch: &'a Watch,
+    pub(crate) scene: &'a Scene<'a>,
+    pub(crate) is_draining: bool,
+    /// All connections together can have held more than they may, in this turn.
+    pub(crate) may_shed: bool,
+}
+
+impl CloseEvidence<'_> {
+    /// # Errors
+    ///
+    /// Why the connection cannot have ended for `reason`. `stops` is whether the server may close
+    /// what is unfinished.
+    pub(crate) fn verdict(&self, reason: CloseReason, stops: bool) -> Result<(), String> {
+        let model = &self.watch.model;
+        let answered = model.is_answered();
+        let broken = !self.facts.errors.is_empty();
+        let done = answered || broken || stops;
+        // Of an endless output, each byte is a whole.
+        let is_whole = !model.is_cut_off() || model.kind == Kind::Chargen;
+        ensure(is_whole || self.facts.is_aborted, "a reply that is cut off looks whole")?;
+        match reason {
+            CloseReason::PeerClosed | CloseReason::PeerClosedMidFrame => {
+                let mid_frame = reason == CloseReason::PeerClosedMidFrame;
+                ensure(self.facts.fin_read, "the peer had not closed")?;
+                ensure(model.verdict.is_none(), "there was a reason before that")?;
+                ensure(model.unfinished.is_empty() != mid_frame, "not where its requests end")?;
+                ensure(done, "not everything that had come was answered")
+            }
+            CloseReason::BadFrame
+            | CloseReason::OverLimit
+            | CloseReason::Disconnect
+            | CloseReason::Served => {
+                ensure(model.verdict == Some(reason), "nothing that came calls for it")?;
+                ensure(done, "the last reply was not sent whole")
+            }
+            CloseReason::FrameTimeout => self.frame_timeout(done),
+            CloseReason::IdleTimeout => self.idle_timeout(),
+            CloseReason::WriteTimeout => self.write_timeout(),
+            CloseReason::Drained => self.drained(broken),
+            CloseReason::Stopped => ensure(stops, "the server was not to stop yet"),
+            CloseReason::Shed => self.shed(answered),
+            CloseReason::Reset | CloseReason::SystemError => self.failed(reason, answered),
+        }
+    }
+
+    fn frame_timeout(&self, done: bool) -> Result<(), String> {
+        let model = &self.watch.model;
+        let waited = self.scene.now.since(model.unfinished_since);
+        let is_known = model.verdict == Some(CloseReason::FrameTimeout);
+        let is_late = !model.unfinished.is_empty() && waited >= self.scene.limits.frame_timeout;
+        ensure(is_known || is_late, "there was time left for the request")?;
+        ensure(done || is_late, "the error was not sent whole")
+    }
+
+    fn idle_timeout(&self) -> Result<(), String> {
+        let model = &self.watch.model;
+        let until = self.facts.fin_sent_at.unwrap_or(self.scene.now);
+        let idle = until.since(self.facts.last_active());
+        ensure(idle >= self.scene.limits.idle_timeout, "it was not idle for so long")?;
+        ensure(model.verdict.is_none(), "there was a reason before that")?;
+        ensure(model.is_answered(), "a reply was still owed")?;
+        ensure(model.unfinished.is_empty(), "a request was unfinished")
+    }
+
+    fn write_timeout(&self) -> Result<(), String> {
+        let since = self.facts.refused_since.unwrap_or(self.scene.now);
+        // If nothing can be sent though the peer has taken all, the kernel is to blame.
+        let is_known = self.facts.not_told_at != Some(self.scene.now)
+            && self.facts.delivered_at != self.scene.now;
+        let taken_at = if is_known { self.facts.taken_at } else { Moment::START };
+        let waited = self.scene.now.since(since.max(self.facts.last_sent_at).max(taken_at));
+        let is_late = waited >= self.scene.limits.write_timeout
+            || self.facts.interrupted_at == Some(self.scene.now);
+        ensure(is_late, "the peer took output not long ago")?;
+        let is_gone = self.facts.is_aborted || !self.facts.errors.is_empty();
+        ensure(is_gone, "the kernel still holds its output")?;
+        let model = &self.watch.model;
+        ensure(!model.is_answered() || model.kind == Kind::Chargen, "nothing was left to send")
+    }
+
+    fn drained(&self, broken: bool) -> Result<(), String> {
+        let model = &self.watch.model;
+        let arrived = self.facts.arrived_at_drain;
+        let owed = model.request_ends.iter().filter(|&&end| end <= arrived).count();
+        ensure(self.is_draining, "the server was not to stop")?;
+        let is_whole = !model.is_cut_off() || model.kind == Kind::Chargen;
+        ensure(is_whole || broken, "a reply was cut off")?;
+        let is_read = model.read >= arrived || model.kind == Kind::Chargen;
+        ensure(is_read || broken, "what had come before the order was not read")?;
+        ensure(model.replies >= owed || broken, "what had come before the order was not answered")
+    }
+
+    fn shed(&self, answered: bool) -> Result<(), String> {
+        let model = &self.watch.model;
+        ensure(self.may_shed, "there was memory left")?;
+        ensure(self.facts.is_aborted, "the kernel still holds its output")?;
+        // What one makes without being asked, and what the other keeps of an acknowledgement until
+        // its output is taken, answers nothing.
+        let owes_nothing = matches!(model.kind, Kind::Chargen | Kind::DaytimeAck);
+        ensure(!answered || !model.unfinished.is_empty() || owes_nothing, "it held nothing")
+    }
+
+    fn failed(&self, reason: CloseReason, answered: bool) -> Result<(), String> {
+        let is_of_system =
+            |errno: &Errno| matches!(errno, Errno::ENOMEM | Errno::ENOBUFS | Errno::ENOSPC);
+        let fits = match reason {
+            CloseReason::Reset => self.facts.errors.iter().any(|errno| !is_of_system(errno)),
+            _ => self.facts.register_failed || self.facts.errors.iter().any(is_of_system),
+        };
+        ensure(fits, "no call on it failed so")?;
+        // What is decided stays decided; but it may have had to wait in the input.
+        let is_decided = model_decided(self.watch) && answered && !self.facts.register_failed;
+        ensure(!is_decided, "there was a reason before that")
+    }
+}
+
+fn model_decided(watch: &Watch) -> bool {
+    watch.model.verdict.is_some()
+}
+
+fn ensure(holds: bool, what: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what.to_owned()) }
+}
+
+/// Gives each connection one of its possible reasons, each reason as often as it was counted, which
+/// is `left`; `None` if that cannot be.
+pub(crate) fn assign(
+    possible: &[Vec<CloseReason>],
+    left: &mut [u64; CloseReason::ALL.len()],
+) -> Option<Vec<CloseReason>> {
+    let Some((first, rest)) = possible.split_first() else { return Some(Vec::new()) };
+    for &reason in first {
+        if left[reason as usize] == 0 {
+            continue;
+        }
+        left[reason as usize] -= 1;
+        if let Some(mut reasons) = assign(rest, left) {
+            reasons.insert(0, reason);
+            return Some(reasons);
+        }
+        left[reason as usize] += 1;
+    }
+    None
+}

@@ -1,0 +1,166 @@
+//! An oracle for the memory that connections hold: the server's sum is right and within the limit,
+//! and the right connections were shed when it was not.
+
+use crate::model::Kind;
+use crate::watch::Watch;
+use readyd::server::ConnectionSnapshot;
+use readyd::server::limits::Limits;
+use readyd::testkit::facts::Facts;
+use readyd::testkit::kernel::Kernel;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A queue's own size, and the least that a vector allocates; generously.
+const QUEUE: usize = 128;
+
+/// What a service that speaks without being asked makes at once.
+const PRODUCED: usize = 64 * 1024;
+
+/// The answer to a request whose end is that nothing more came.
+const ANSWER: usize = 512;
+
+/// What a connection held after a turn.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    input: usize,
+    output: usize,
+    /// Bytes that the server had read of it and sent to it by then.
+    read: u64,
+    sent: u64,
+}
+
+impl Held {
+    fn sum(self) -> usize {
+        self.input + self.output
+    }
+}
+
+/// What else is known of a turn that is over.
+#[derive(Clone, Copy)]
+pub(crate) struct TurnRecord<'a> {
+    pub(crate) kernel: &'a Kernel,
+    pub(crate) watches: &'a [Option<Watch>],
+    pub(crate) limits: &'a Limits,
+}
+
+/// What each connection held after the turn before and after this one.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryOracle {
+    before: BTreeMap<usize, Held>,
+    after: BTreeMap<usize, Held>,
+}
+
+impl MemoryOracle {
+    /// A turn is over: what was held after it is before the next.
+    pub(crate) fn next_turn(&mut self) {
+        self.before = std::mem::take(&mut self.after);
+    }
+
+    pub(crate) fn record(&mut self, kernel: &Kernel, link: usize, audited: &ConnectionSnapshot) {
+        let (input, output) = (audited.input_heap, audited.output_heap);
+        let facts = &kernel.facts[link];
+        self.after.insert(link, Held { input, output, read: facts.read, sent: facts.sent });
+    }
+
+    /// Between turns the sum is known to the byte, and never over the limit. Within one it may be,
+    /// by what a single visit adds.
+    ///
+    /// # Errors
+    ///
+    /// What does not add up.
+    pub(crate) fn check_sum(&self, counted: u64, limits: &Limits) -> Result<(), String> {
+        let sum: usize = self.after.values().map(|held| held.sum()).sum();
+        if counted != sum as u64 {
+            return Err(format!("{sum} bytes are buffered, {counted} are counted"));
+        }
+        match sum > limits.memory_limit {
+            true => Err(format!("{sum} bytes are buffered, over {}", limits.memory_limit)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether all connections together can have held more than they may during this turn, at most.
+    pub(crate) fn can_have_exceeded(&self, scene: &TurnRecord<'_>) -> bool {
+        self.most_held(scene, |_| true) > scene.limits.memory_limit
+    }
+
+    /// When `link` was shed, it had to be.
+    ///
+    /// # Errors
+    ///
+    /// Why it should not have gone, or not yet.
+    pub(crate) fn check_shed(&self, link: usize, scene: &TurnRecord<'_>) -> Result<(), String> {
+        self.check_newest(scene.kernel, link)?;
+        let shed = scene.kernel.facts[link].ended_at;
+        let was_there = |facts: &Facts| {
+            facts.ended_at.is_none_or(|at| Some(at) >= shed) && Some(facts.accepted_order) < shed
+        };
+        let left = self.most_held(scene, was_there);
+        let limit = scene.limits.memory_limit;
+        match left > limit - limit / 8 {
+            true => Ok(()),
+            false => Err(format!("with it no more than {left} bytes were left, enough was free")),
+        }
+    }
+
+    /// The most that those connections together can have held at any time of this turn.
+    fn most_held(&self, scene: &TurnRecord<'_>, counts: impl Fn(&Facts) -> bool) -> usize {
+        let kernel = scene.kernel;
+        let moved = (0..kernel.facts.len()).filter(|&link| kernel.has_moved(link));
+        let links: BTreeSet<usize> = self.before.keys().copied().chain(moved).collect();
+        let counted = links.into_iter().filter(|&link| counts(&kernel.facts[link]));
+        let most = counted.map(|link| {
+            let held = self.before.get(&link).copied().unwrap_or_default();
+            match scene.watches.get(link).and_then(Option::as_ref) {
+                Some(watch) => most_held(kernel, link, held, watch, scene.limits),
+                None => held.sum(),
+            }
+        });
+        most.sum()
+    }
+
+    /// When `link` was shed, all that are newer and held something were gone.
+    fn check_newest(&self, kernel: &Kernel, link: usize) -> Result<(), String> {
+        let shed = &kernel.facts[link];
+        let stayed = self.before.iter().find(|&(&other, held)| {
+            let facts = &kernel.facts[other];
+            let was_there = facts.ended_at.is_none_or(|at| Some(at) > shed.ended_at);
+            let is_newer = facts.accepted_order > shed.accepted_order;
+            // Until it was looked at in this turn, it held what it had held.
+            let was_same = !kernel.has_moved(other) || Some(facts.moved_at) > shed.ended_at;
+            held.sum() > 0 && was_there && is_newer && was_same
+        });
+        match stayed {
+            Some((other, held)) => {
+                Err(format!("connection {other} is newer, held {held:?}, and stayed"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The most that a connection can have held at any time of this turn. Vectors grow to twice what is
+/// asked for, and may keep at their front as much as waits.
+fn most_held(kernel: &Kernel, link: usize, held: Held, watch: &Watch, limits: &Limits) -> usize {
+    let model = &watch.model;
+    let facts = &kernel.facts[link];
+    let read = (facts.read - held.read) as usize;
+    let input = match read {
+        0 => held.input,
+        _ => 2 * (held.input + read) + QUEUE,
+    };
+    let waited = kernel.now.since(model.unfinished_since);
+    let is_over = model.kind.has_lines() || waited >= limits.frame_timeout;
+    // Two visits are possible in one turn: what waited after the first may have been sent in the
+    // second.
+    let sent = (facts.sent - held.sent) as usize;
+    let owed = match model.kind {
+        Kind::Chargen => PRODUCED,
+        _ if !model.unfinished.is_empty() && is_over => model.owes_at_most() + ANSWER,
+        _ => model.owes_at_most(),
+    };
+    let output = match owed + sent {
+        0 => held.output,
+        made => held.output.max(4 * made + QUEUE),
+    };
+    input + output
+}
