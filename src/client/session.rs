@@ -1,8 +1,8 @@
-//! One session: the client's engine, as pure as the server's.
+//! One session: the client's engine. Like the server's, it makes no system call.
 //!
-//! A [`Conversation`] sends something and names the [`Expect`] by which the answer's end is known.
-//! The session puts the answer together from all reads, and hands it over. A conversation that
-//! sends more before the answers come pipelines. Read `session/state.rs` for all states on one
+//! A [`Conversation`] sends a request and names the [`Expect`] that tells where the answer ends.
+//! The session collects the answer from all reads, and hands it over. A conversation that sends
+//! more requests before the answers arrive pipelines. Read `session/state.rs` for all states on one
 //! page.
 //!
 //! Invariants: answers are handed over whole and in order. Every session ends once, with success or
@@ -62,14 +62,14 @@ pub trait Conversation {
     /// The session is connected.
     fn connected(&mut self, writer: &mut Writer<'_>) -> NextAction;
 
-    /// An answer came whole.
+    /// A whole answer has arrived.
     ///
     /// # Errors
     ///
-    /// What is wrong with the answer, in words; it ends the session.
+    /// What is wrong with the answer, in words. The error ends the session.
     fn answered(&mut self, answer: &[u8], writer: &mut Writer<'_>) -> Result<NextAction, String>;
 
-    /// There is something to send again, after [`NextAction::Suspend`].
+    /// The owner has resumed the conversation after [`NextAction::Suspend`].
     fn resumed(&mut self, _voice: &mut Writer<'_>) -> NextAction {
         NextAction::Finish
     }
@@ -83,7 +83,7 @@ pub trait Conversation {
 /// What a conversation does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextAction {
-    /// Waits for an answer that ends so.
+    /// Waits for an answer with this end.
     Await(Expect),
     /// Waits until its owner resumes it.
     Suspend,
@@ -115,17 +115,17 @@ impl Expect {
     }
 }
 
-/// The most that is held of what has no end in sight, in bytes: a server that never pauses, such as
-/// one for chargen, costs no more than this.
+/// The most bytes that are held of an answer whose end only a pause tells. A server that never
+/// pauses, such as one for chargen, costs no more memory than this.
 const MAX_HELD: usize = 1 << 20;
 
-/// How long and how much one session waits for.
+/// The limits of one session, in time and in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionLimits {
     /// Until the connection is made.
     pub connect_timeout: Duration,
-    /// From saying something, or the last answer, to the end of the next. The bytes of an answer
-    /// do not prolong it: a server that sends one a minute would never be given up.
+    /// From a request, or the answer before, to the end of the next answer. The bytes of an answer
+    /// do not prolong it: a server that sends one byte a minute would never time out.
     pub answer_timeout: Duration,
     /// Silence that ends an [`Expect::Pause`].
     pub pause: Duration,
@@ -157,7 +157,7 @@ pub struct Session<S> {
     state: State,
     /// When the state began.
     since: Moment,
-    /// When bytes last came, or when the state began.
+    /// When bytes last arrived, or when the state began.
     heard: Moment,
 }
 
@@ -237,7 +237,8 @@ impl<S: Conversation> Session<S> {
         }
     }
 
-    /// Keeps bytes whose end only time can tell, or that nobody has asked for yet.
+    /// Keeps bytes of an answer that ends with a pause, or that the conversation has not asked for
+    /// yet.
     fn hold(&mut self, input: &[u8], turn: &Turn<'_>) {
         let limit = turn.limits.max_answer.min(MAX_HELD);
         if self.unparsed.len() + input.len() > limit {
@@ -255,7 +256,7 @@ impl<S: Conversation> Session<S> {
         self.drop_input_if_ended();
     }
 
-    /// The socket failed. Once the conversation has heard all it wanted, that is no loss.
+    /// The socket failed. Once the conversation has ended, the result is still success.
     pub fn fail(&mut self, error: io::Error) {
         self.state.socket_failed(error);
         self.drop_input_if_ended();
@@ -274,7 +275,7 @@ impl<S: Conversation> Session<S> {
         }
     }
 
-    /// When something has to be done, if nothing happens before.
+    /// The time at which [`Session::expire`] has something to do, unless an event comes first.
     pub fn deadline(&self, limits: &SessionLimits) -> Moment {
         let Some(timeout) = self.state.timeout(limits) else { return Moment::NEVER };
         let deadline = self.since + timeout;
@@ -290,7 +291,7 @@ impl<S: Conversation> Session<S> {
         self.state.is_connecting()
     }
 
-    /// Output that an earlier send did not take. It goes before anything new.
+    /// Output that an earlier send(2) did not take. It is sent before anything new.
     pub fn unsent(&mut self) -> &mut ByteQueue {
         &mut self.unsent
     }
@@ -317,18 +318,18 @@ impl<S: Conversation> Session<S> {
         }
     }
 
-    /// What to do with the socket, when all that can be sent has been sent. The result comes once,
-    /// with the first [`Step::Close`].
+    /// What to do with the socket, after all that send(2) takes has been sent. The result comes
+    /// once, with the first [`Step::Close`].
     pub fn next_step(&mut self) -> Step {
         self.state.take_action(self.has_unsent())
     }
 
-    /// The conversation, for what it found out.
+    /// The conversation, with what it found out.
     pub fn into_conversation(self) -> S {
         self.conversation
     }
 
-    /// Whether part of an answer is here whose end only silence, or the peer's FIN, can tell.
+    /// Whether we hold part of an answer that ends with a pause or the peer's FIN.
     fn holds_answer_of_unknown_end(&self) -> bool {
         self.state.awaited() == Some(Expect::Pause) && !self.unparsed.is_empty()
     }
@@ -343,7 +344,7 @@ impl<S: Conversation> Session<S> {
         self.transition(result, turn.now);
     }
 
-    /// Takes what a call of the conversation returned.
+    /// Acts on the result of a call to the conversation.
     fn transition(&mut self, result: Result<NextAction, String>, now: Moment) {
         match result {
             Ok(action) => {

@@ -1,10 +1,10 @@
 //! The session pool: any number of sessions at once, over any network.
 //!
-//! Shaped as the server is: events are noted, all work is done in [`EventHandler::end_turn`], from
-//! one queue; a session is visited at most once a turn, for a bounded amount of work.
+//! It is built like the server: events set readiness bits, and [`EventHandler::end_turn`] does all
+//! work from one queue. It visits a session at most once a turn, for a bounded amount of work.
 //!
 //! Invariant: every conversation that was given to the pool comes back once, in [`Finished`], with
-//! what became of it; until then it waits to be connected, connects, or is in session.
+//! its result. Until then it waits to be connected, is connecting, or is in session.
 
 #![cfg_attr(
     not(test),
@@ -29,10 +29,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 #[cfg(test)]
 mod tests;
 
-/// The size of the buffer that all sessions share, and what one visit reads at most.
+/// Bytes of the buffer that all sessions share, and of one read.
 const VISIT_BYTES: usize = 64 * 1024;
 
-/// Reads in one visit: the first mostly takes all there is, the next finds the FIN behind it.
+/// Reads in one visit. Usually read 1 empties the socket, and read 2 returns 0, the FIN.
 const READS_PER_VISIT: usize = 4;
 
 /// Bounds on a session pool.
@@ -40,10 +40,10 @@ const READS_PER_VISIT: usize = 4;
 pub struct PoolLimits {
     /// Bounds on each session.
     pub session: SessionLimits,
-    /// Connections being made at once, at least one. More than the server's listen backlog holds
-    /// would only be dropped, and tried again by the kernel a second later.
+    /// Connections being made at once, at least one. The kernel drops a SYN that finds the server's
+    /// listen backlog full, and sends it again a second later.
     pub connecting: usize,
-    /// Sessions open at once, at least one; those that are being connected included.
+    /// Sessions open at once, at least one. Connections being made count.
     pub open: usize,
 }
 
@@ -152,14 +152,14 @@ impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
         self.finished
     }
 
-    /// Sessions that have a socket, and timers that are armed: so that a simulator can check that
-    /// nothing is left over.
+    /// Sessions that have a socket, and timers that are armed. The simulator checks that none is
+    /// left at the end.
     #[doc(hidden)]
     pub fn inspect(&self) -> (usize, usize) {
         (self.sessions.len(), self.sessions.armed_timers())
     }
 
-    /// Whether a session with something to do was forgotten, which must never be.
+    /// Whether a session with work is not queued, which would be a bug.
     #[doc(hidden)]
     pub fn has_forgotten(&self) -> bool {
         let limits = &self.limits.session;
@@ -272,8 +272,8 @@ impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
         let Socket { stream, ready, endpoint: Pooled { session, local, .. }, .. } = socket;
         session.resume(&mut turn(&self.net, &self.limits, *local, &mut self.out, now));
         for _ in 0..READS_PER_VISIT {
-            // Reading comes first: once the peer has sent RST every send fails, but the answer that
-            // came before it can still be read.
+            // We read before we send: after the peer's RST every send(2) fails, but an answer that
+            // arrived before it can still be read.
             if ready.read {
                 let filled = net::fill(&mut self.net, stream, ready, &mut self.scratch)?;
                 let mut turn = turn(&self.net, &self.limits, *local, &mut self.out, now);
@@ -292,8 +292,8 @@ impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
         Ok(())
     }
 
-    /// Acts on a deadline, after one more try: the event of what has happened in time may be still
-    /// to come, as after a poll that a signal interrupted.
+    /// Acts on a deadline, after one more read: an answer may have arrived in time although its
+    /// event has not, for instance when a signal interrupted epoll_wait(2).
     fn expire(&mut self, token: Token, now: Moment) {
         let Some(socket) = self.sessions.get_mut(token) else { return };
         socket.ready.read = true;
@@ -309,7 +309,7 @@ impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
         self.converse(token, now);
     }
 
-    /// After each visit: closes the session, or has it queued and its deadline watched.
+    /// After each visit: closes the session, or queues it if it has work and arms its timer.
     fn after_visit(&mut self, token: Token, now: Moment) {
         let Some(socket) = self.sessions.get_mut(token) else { return };
         let Pooled { session, is_suspended, .. } = &mut socket.endpoint;

@@ -13,7 +13,7 @@ pub(crate) struct CloseEvidence<'a> {
     pub(crate) watch: &'a Watch,
     pub(crate) scene: &'a Scene<'a>,
     pub(crate) is_draining: bool,
-    /// All connections together can have held more than they may, in this turn.
+    /// Whether all connections together can have exceeded the memory limit in this turn.
     pub(crate) may_shed: bool,
 }
 
@@ -27,7 +27,7 @@ impl CloseEvidence<'_> {
         let answered = model.is_answered();
         let broken = !self.facts.errors.is_empty();
         let done = answered || broken || stops;
-        // Of an endless output, each byte is a whole.
+        // An endless output has no replies, so it cannot be cut off.
         let is_whole = !model.is_cut_off() || model.kind == Kind::Chargen;
         ensure(is_whole || self.facts.is_aborted, "a reply that is cut off looks whole")?;
         match reason {
@@ -106,8 +106,8 @@ impl CloseEvidence<'_> {
         let model = &self.watch.model;
         ensure(self.may_shed, "there was memory left")?;
         ensure(self.facts.is_aborted, "the kernel still holds its output")?;
-        // What one makes without being asked, and what the other keeps of an acknowledgement until
-        // its output is taken, answers nothing.
+        // Chargen's output is no reply, and neither is the acknowledgement that daytime keeps until
+        // its output is taken.
         let owes_nothing = matches!(model.kind, Kind::Chargen | Kind::DaytimeAck);
         ensure(!answered || !model.unfinished.is_empty() || owes_nothing, "it held nothing")
     }
@@ -120,7 +120,7 @@ impl CloseEvidence<'_> {
             _ => self.facts.register_failed || self.facts.errors.iter().any(is_of_system),
         };
         ensure(fits, "no call on it failed so")?;
-        // What is decided stays decided; but it may have had to wait in the input.
+        // A verdict of the model stays, but the server may have found it only later in its input.
         let is_decided = model_decided(self.watch) && answered && !self.facts.register_failed;
         ensure(!is_decided, "there was a reason before that")
     }

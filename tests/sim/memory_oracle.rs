@@ -9,13 +9,13 @@ use readyd::testkit::facts::Facts;
 use readyd::testkit::kernel::Kernel;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A queue's own size, and the least that a vector allocates; generously.
+/// An upper bound for a queue's own size and the smallest allocation of a vector.
 const QUEUE: usize = 128;
 
-/// What a service that speaks without being asked makes at once.
+/// Bytes that a service without requests makes in one call.
 const PRODUCED: usize = 64 * 1024;
 
-/// The answer to a request whose end is that nothing more came.
+/// An upper bound for the answer to a request that ends with a pause or a timeout.
 const ANSWER: usize = 512;
 
 /// What a connection held after a turn.
@@ -23,7 +23,7 @@ const ANSWER: usize = 512;
 struct Held {
     input: usize,
     output: usize,
-    /// Bytes that the server had read of it and sent to it by then.
+    /// Bytes that the server had read from it, and sent to it, by then.
     read: u64,
     sent: u64,
 }
@@ -61,8 +61,8 @@ impl MemoryOracle {
         self.after.insert(link, Held { input, output, read: facts.read, sent: facts.sent });
     }
 
-    /// Between turns the sum is known to the byte, and never over the limit. Within one it may be,
-    /// by what a single visit adds.
+    /// Checks the server's sum. Between turns it is exact and at most the limit. Within a turn it
+    /// may exceed the limit by what one visit adds.
     ///
     /// # Errors
     ///
@@ -78,16 +78,16 @@ impl MemoryOracle {
         }
     }
 
-    /// Whether all connections together can have held more than they may during this turn, at most.
+    /// Whether all connections together can have exceeded the memory limit during this turn.
     pub(crate) fn can_have_exceeded(&self, scene: &TurnRecord<'_>) -> bool {
         self.most_held(scene, |_| true) > scene.limits.memory_limit
     }
 
-    /// When `link` was shed, it had to be.
+    /// Checks that `link` had to be shed.
     ///
     /// # Errors
     ///
-    /// Why it should not have gone, or not yet.
+    /// Why it should not have been shed, or not yet.
     pub(crate) fn check_shed(&self, link: usize, scene: &TurnRecord<'_>) -> Result<(), String> {
         self.check_newest(scene.kernel, link)?;
         let shed = scene.kernel.facts[link].ended_at;
@@ -118,7 +118,7 @@ impl MemoryOracle {
         most.sum()
     }
 
-    /// When `link` was shed, all that are newer and held something were gone.
+    /// Checks that no newer connection that held something was left when `link` was shed.
     fn check_newest(&self, kernel: &Kernel, link: usize) -> Result<(), String> {
         let shed = &kernel.facts[link];
         let stayed = self.before.iter().find(|&(&other, held)| {
@@ -138,8 +138,8 @@ impl MemoryOracle {
     }
 }
 
-/// The most that a connection can have held at any time of this turn. Vectors grow to twice what is
-/// asked for, and may keep at their front as much as waits.
+/// The most that a connection can have held at any time of this turn. A vector grows to twice what
+/// is asked for, and may keep as many consumed bytes at its front as it has unconsumed ones.
 fn most_held(kernel: &Kernel, link: usize, held: Held, watch: &Watch, limits: &Limits) -> usize {
     let model = &watch.model;
     let facts = &kernel.facts[link];

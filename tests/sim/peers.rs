@@ -5,7 +5,7 @@ use crate::model::Kind;
 use crate::wire::{self, Start};
 use readyd::io::clock::Moment;
 use readyd::testkit::kernel::Kernel;
-use readyd::testkit::sockets::{Behaviour, Owner, Progress, listener_address};
+use readyd::testkit::sockets::{Owner, Progress, SocketError, listener_address};
 use std::time::Duration;
 
 /// From one byte of a trickling peer to its next.
@@ -154,7 +154,7 @@ impl Peer {
     pub(crate) fn describe(&self, kernel: &Kernel) -> String {
         let Peer { plan, sent, received, state, .. } = self;
         let end = self.link().map(|link| &kernel.ends[2 * link]);
-        let socket = end.map(|end| (end.progress, end.behaviour, end.incoming.fin, end.fin_sent));
+        let socket = end.map(|end| (end.progress, end.so_error, end.incoming.fin, end.fin_sent));
         format!(
             "{:?} {state:?} {socket:?}: {sent} bytes of {} sent, {} received, {:?} {:?} {:?}",
             plan.kind,
@@ -332,7 +332,7 @@ impl Peer {
         }
         let mut bytes = vec![0; most.min(kernel.ends[end].incoming.readable().max(1))];
         match kernel.recv(end, &mut bytes) {
-            Ok(0) if kernel.ends[end].behaviour == Behaviour::Sound => self.saw_fin = true,
+            Ok(0) if kernel.ends[end].so_error == SocketError::Sound => self.saw_fin = true,
             Ok(0) => self.was_reset = true,
             Ok(count) => self.received.extend_from_slice(&bytes[..count]),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}

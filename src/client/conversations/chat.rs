@@ -18,7 +18,7 @@ impl Chat {
         self.next = message;
     }
 
-    /// The answer that came last, once.
+    /// Takes the last answer.
     pub fn take_answer(&mut self) -> Option<Vec<u8>> {
         self.answer.take()
     }
@@ -46,9 +46,8 @@ impl Conversation for Chat {
     }
 }
 
-/// Whether the server will close after this message. readyd tells by its words, in any case and
-/// however far apart; were the client stricter, it would wait for the next message while the server
-/// closes.
+/// Whether the server will close after this message. readyd compares the two words without regard
+/// to case and spaces. A stricter client would wait for the next message while the server closes.
 fn is_goodbye(message: &[u8]) -> bool {
     let mut words = message.split(u8::is_ascii_whitespace).filter(|word: &&[u8]| !word.is_empty());
     words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"Disconnect"))

@@ -36,7 +36,7 @@ pub struct Plan {
     pub exchanges: Vec<Exchange>,
     /// How many rounds.
     pub rounds: u64,
-    /// What is said at the end, without waiting for an answer.
+    /// Bytes that are sent at the end. No answer to them is expected.
     pub last_word: Vec<u8>,
     /// Whether the answers are kept.
     pub keep_answers: bool,
@@ -65,12 +65,12 @@ impl Dialogue {
         self.sent
     }
 
-    /// Answers that came.
+    /// Answers that arrived.
     pub fn answered(&self) -> u64 {
         self.answered
     }
 
-    /// Answers that were as they should be.
+    /// Answers that passed their check.
     pub fn verified(&self) -> u64 {
         self.verified
     }

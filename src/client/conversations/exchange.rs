@@ -1,5 +1,5 @@
-//! The address exchange: the server tells the time, the client its address, the server what it
-//! knows of it.
+//! The address exchange: the server sends the time, the client sends its address, and the server
+//! sends the value that it has for the address.
 
 use crate::client::session::{Conversation, Expect, NextAction, Writer};
 use std::net::SocketAddr;

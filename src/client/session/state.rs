@@ -37,7 +37,7 @@ enum Phase {
     Closing,
     /// The same, but the peer has sent its FIN already: we close as soon as all is sent.
     ClosingLast,
-    /// We have sent FIN and read what still comes, so that our close(2) does not send RST.
+    /// We have sent FIN, and read until the peer's FIN so that our close(2) does not send RST.
     FinSent,
     /// The owner closes.
     Ended(Result<(), SessionError>),
@@ -47,7 +47,7 @@ enum Phase {
 #[derive(Debug)]
 pub(super) struct State(Phase);
 
-/// The events. One that means nothing in a state changes nothing.
+/// The events. An event that has no meaning in a state changes nothing.
 impl State {
     /// An attempt to connect has begun.
     pub(super) fn new() -> State {
@@ -98,7 +98,7 @@ impl State {
         was_closing
     }
 
-    /// The socket failed. Once the conversation has ended, nothing is lost by that.
+    /// The socket failed. Once the conversation has ended, the result is still success.
     pub(super) fn socket_failed(&mut self, error: io::Error) {
         match self.0 {
             Phase::Closing | Phase::ClosingLast | Phase::FinSent => self.end(Ok(())),
@@ -118,7 +118,7 @@ impl State {
         }
     }
 
-    /// An answer is wrong, or bytes are none.
+    /// An answer is wrong, or the bytes are no answer.
     pub(super) fn fail(&mut self, error: SessionError) {
         self.end(Err(error));
     }
@@ -137,7 +137,7 @@ impl State {
         matches!(self.0, Phase::Connecting)
     }
 
-    /// How the end of the answer is known that the conversation waits for, if it does.
+    /// The end of the answer that the conversation waits for, if it waits for one.
     pub(super) fn awaited(&self) -> Option<Expect> {
         match self.0 {
             Phase::Awaiting(expect) => Some(expect),

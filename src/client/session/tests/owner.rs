@@ -1,4 +1,4 @@
-//! What the pool is to a session, without a socket: it feeds bytes and takes what is said.
+//! The session's owner in these tests: like the pool, but without a socket.
 
 use crate::client::session::{
     Conversation, NextAction, Session, SessionError, SessionLimits, Step, Turn, Writer,
@@ -14,7 +14,7 @@ pub(super) fn frame(body: &[u8]) -> Vec<u8> {
     [&encode_header(body.len())[..], body].concat()
 }
 
-/// What is said when a conversation has its turn, and what it does then.
+/// What a conversation sends when it is called, and its next action.
 pub(super) type Cue<'a> = (&'a [u8], NextAction);
 
 /// A conversation that follows a list of cues, and finishes at its end.

@@ -10,7 +10,7 @@ use crate::io::readiness::Readiness;
 use nix::errno::Errno;
 use std::time::Duration;
 
-/// A pool of `count` sessions; the first address leads nowhere in the first way, and so on.
+/// A pool of `count` sessions. Each address behaves as the way of the same index.
 fn pool_with_ways(ways: &[Way], count: usize) -> Rig<Asker> {
     let net = Loopback::new(1);
     let addresses: Vec<_> = (1..).map(address).take(ways.len()).collect();

@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 /// More turns than the longest of these pools needs.
 const TURNS: usize = 100_000;
 
-/// What a server does once it has sent back this number of bytes.
+/// What a server does once it has sent back this many bytes.
 #[derive(Clone, Copy, Debug)]
 enum Behaviour {
     Close(usize),
@@ -51,7 +51,7 @@ fn weather() -> impl Strategy<Value = Vec<[Way; 2]>> {
     vec([way(), way()], 1..20)
 }
 
-/// A server's end, which sends back the bytes that it receives.
+/// A server's end, which sends back all it receives.
 struct Mirror {
     stream: Stream,
     behaviour: Behaviour,

@@ -37,7 +37,7 @@ pub(super) fn frame(body: &[u8]) -> Vec<u8> {
     [&encode_header(body.len())[..], body].concat()
 }
 
-/// Says its name in a frame, `rounds` times, and wants it back each time.
+/// Sends its name in a frame, a number of times, and expects it back each time.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Asker {
     pub(super) number: usize,
