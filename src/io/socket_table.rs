@@ -211,8 +211,9 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         }
     }
 
+    #[inline]
     fn enqueue(&mut self, token: Token, share: Share) {
-        let Some(socket) = self.get_mut(token) else { return };
+        let Some(socket) = self.sockets.get_mut(token.index()) else { return };
         if socket.place == Place::Queued {
             return;
         }

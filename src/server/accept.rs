@@ -8,6 +8,7 @@
 use super::Server;
 use super::admission::Refusal;
 use super::connection::ServerConnection;
+use super::turn::Cause;
 use super::warning::RateLimitedWarning;
 use super::work;
 use crate::counted::counted;
@@ -16,7 +17,6 @@ use crate::io::address::Peer;
 use crate::io::clock::Moment;
 use crate::io::net::{AcceptOutcome, Handshakes, Net};
 use crate::io::readiness::Interest;
-use crate::io::socket_table::Share;
 use crate::server::close::CloseReason;
 use log::Level;
 use std::fmt;
@@ -189,13 +189,11 @@ impl<N: Net> Server<N> {
         stats.peak = stats.peak.max(active as u64);
         let line = format_args!("{peer} connected ({active} active)");
         self.cx.log.line(now, Level::Info, line);
-        self.speak(token, |conn, turn| conn.open(turn));
-        if !is_read_at_once {
-            return self.after_visit(token, Share::Light);
-        }
         let bytes_in = self.cx.stats.bytes_in;
-        self.read_and_serve(token);
-        self.acceptor.trial_reads.note(self.cx.stats.bytes_in > bytes_in);
+        self.visit(token, Cause::Opened);
+        if is_read_at_once {
+            self.acceptor.trial_reads.note(self.cx.stats.bytes_in > bytes_in);
+        }
     }
 
     /// Rejects a client, with RST: no answer is due, and nothing of it remains in our kernel.

@@ -72,6 +72,12 @@ pub(super) enum Door {
 }
 
 impl Phase {
+    /// Whether what is open is being finished.
+    #[inline]
+    pub(super) fn is_draining(self) -> bool {
+        matches!(self, Phase::Draining { .. })
+    }
+
     /// When there is something to do though nothing happens.
     pub(super) fn wakes_at(self) -> Option<Moment> {
         match self {
@@ -187,16 +193,6 @@ impl<N: Net> Server<N> {
     /// Whether connections are still to be told that the server drains.
     pub(super) fn tells_of_drain(&self) -> bool {
         matches!(self.phase, Phase::Draining { told, .. } if told < self.sockets.end())
-    }
-
-    /// Ends the connection, if the server drains and all that had arrived is served.
-    pub(super) fn drain_if_served(&mut self, token: Token) {
-        if matches!(self.phase, Phase::Draining { .. })
-            && let Some(socket) = self.sockets.get(token)
-            && socket.endpoint.conn.can_drain(socket.ready.read)
-        {
-            self.speak(token, |conn, turn| conn.drain(turn));
-        }
     }
 
     fn empty_backlogs(&mut self, now: Moment) {

@@ -24,11 +24,10 @@ use super::Server;
 use super::connection::ServerConnection;
 use super::context::ServerContext;
 use super::work;
-use crate::conn::{Action, ConnContext, Connection};
-use crate::handlers::BoundService;
+use crate::conn::Action;
 use crate::io::clock::Moment;
 use crate::io::net::{self, Net, Output, ReadOutcome};
-use crate::io::socket_table::{Share, Socket};
+use crate::io::socket_table::Socket;
 use crate::io::token::Token;
 use crate::server::close::CloseReason;
 use std::io;
@@ -55,10 +54,22 @@ pub(super) struct Batch {
     visits: Vec<Visit>,
 }
 
+/// Why a connection is visited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// It was accepted.
+    Opened,
+    /// Its socket is ready for work that it wants.
+    Ready,
+    /// Its deadline has passed.
+    Expired,
+}
+
 /// A connection that was visited in phase one.
 #[derive(Clone, Debug)]
 struct Visit {
     token: Token,
+    cause: Cause,
     reply: Reply,
     work: u32,
 }
@@ -120,7 +131,7 @@ impl<N: Net> Server<N> {
         while !self.batch.is_full() {
             let is_half_spent = self.cx.work.spent() >= half;
             let Some(token) = self.sockets.next_ready(is_half_spent) else { break };
-            self.read_and_serve(token);
+            self.visit(token, Cause::Ready);
             // Sending may free it.
             if self.memory.is_exceeded_with(self.batch.output.len()) {
                 break;
@@ -129,62 +140,42 @@ impl<N: Net> Server<N> {
         !self.batch.visits.is_empty()
     }
 
-    /// Reads what has arrived for a connection, and serves it into the batch.
-    pub(super) fn read_and_serve(&mut self, token: Token) {
+    /// Reads and serves one connection. Its reply is in the batch then.
+    pub(super) fn visit(&mut self, token: Token, cause: Cause) {
         let Some(socket) = self.sockets.get_mut(token) else { return };
         let (work, memory) = (self.cx.work, socket.endpoint.conn.memory());
         let start = self.batch.output.len();
-        let reply = self.cx.exchange(socket, &mut self.batch).unwrap_or_else(|error| {
+        let reply = self.cx.exchange(socket, cause, &mut self.batch).unwrap_or_else(|error| {
             let has_output = self.batch.output.len() > start;
             self.batch.output.truncate(start);
             self.cx.fail(&mut socket.endpoint, &error, has_output);
             Reply::InOutput(start..start)
         });
         self.memory.change(memory, socket.endpoint.conn.memory());
-        self.batch.visits.push(Visit { token, reply, work: self.cx.work.since(work) });
+        self.batch.visits.push(Visit { token, cause, reply, work: self.cx.work.since(work) });
     }
 
-    /// Phase two: sends to each connection of the batch what was made for it, and does what is
-    /// next.
+    /// Phase two.
     pub(super) fn send_batch(&mut self) {
         for number in 0..self.batch.visits.len() {
             let Some(visit) = self.batch.visits.get(number).cloned() else { break };
-            let share = self.send_reply(&visit);
-            self.after_visit(visit.token, share);
+            self.finish_visit(&visit);
         }
         self.batch.clear();
     }
 
-    /// Sends what a visit has made, if anything; tells how much of the turn the visit took.
-    fn send_reply(&mut self, visit: &Visit) -> Share {
+    /// Sends what the visit has made. Then closes the connection, or has it queued and its deadline
+    /// watched.
+    fn finish_visit(&mut self, visit: &Visit) {
+        let token = visit.token;
         // A connection of the batch may have been shed since.
-        let Some(socket) = self.sockets.get_mut(visit.token) else { return Share::Light };
+        let Some(socket) = self.sockets.get_mut(token) else { return };
         let (work, memory) = (self.cx.work, socket.endpoint.conn.memory());
         self.cx.send_or_fail(socket, self.batch.bytes(&visit.reply));
-        self.memory.change(memory, socket.endpoint.conn.memory());
-        work::share(visit.work + self.cx.work.since(work))
-    }
-
-    /// Calls the engine of a connection, and sends what it says.
-    pub(super) fn speak(
-        &mut self,
-        token: Token,
-        call: impl FnOnce(&mut Connection, &mut ConnContext<'_, BoundService<'_>>),
-    ) {
-        let Some(socket) = self.sockets.get_mut(token) else { return };
-        let memory = socket.endpoint.conn.memory();
-        let start = self.batch.output.len();
-        self.cx.with_engine(&mut socket.endpoint, &mut self.batch.output, start, call);
-        self.cx.send_or_fail(socket, self.batch.output.get(start..).unwrap_or_default());
-        self.batch.output.truncate(start);
-        self.memory.change(memory, socket.endpoint.conn.memory());
-    }
-
-    /// After each visit: closes the connection, or has it queued and its deadline watched.
-    pub(super) fn after_visit(&mut self, token: Token, share: Share) {
-        self.drain_if_served(token);
-        let Some(socket) = self.sockets.get_mut(token) else { return };
-        let memory = socket.endpoint.conn.memory();
+        let drains = self.phase.is_draining();
+        if drains || visit.cause == Cause::Expired {
+            self.cx.expire_or_drain(socket, visit.cause, drains, &mut self.batch.output);
+        }
         self.cx.add_write_interest(socket, token);
         let action = self.cx.next_action(socket);
         self.memory.change(memory, socket.endpoint.conn.memory());
@@ -192,6 +183,7 @@ impl<N: Net> Server<N> {
             Action::Close(reason) => drop(self.close(token, reason)),
             Action::Abort(reason) => self.abort(token, reason),
             Action::Stay | Action::SendFin => {
+                let share = work::share(visit.work + self.cx.work.since(work));
                 self.sockets.reschedule(token, share, &self.cx.limits);
                 if self.memory.is_exceeded() {
                     self.shed();
@@ -209,23 +201,10 @@ impl<N: Net> Server<N> {
             let Some(token) = self.sockets.next_expired(now, &mut looks, limits) else {
                 return looks == 0;
             };
-            self.expire(token);
+            self.visit(token, Cause::Expired);
+            self.send_batch();
         }
         true
-    }
-
-    fn expire(&mut self, token: Token) {
-        let Some(socket) = self.sockets.get_mut(token) else { return };
-        // What has arrived was in time, though its event is still to come: of more events than one
-        // epoll_wait takes, or of one that a signal interrupted. A try tells.
-        socket.ready.read = true;
-        self.cx.look_at_output(socket);
-        self.read_and_serve(token);
-        let visit = self.batch.visits.pop();
-        let share = visit.map_or(Share::Light, |visit| self.send_reply(&visit));
-        self.batch.clear();
-        self.speak(token, |conn, turn| conn.expire(turn));
-        self.after_visit(token, share);
     }
 }
 
@@ -237,11 +216,26 @@ impl<N: Net> ServerContext<N> {
     fn exchange(
         &mut self,
         socket: &mut Socket<N::Stream, ServerConnection>,
+        cause: Cause,
         batch: &mut Batch,
     ) -> io::Result<Reply> {
-        self.stats.visits += 1;
         let start = batch.output.len();
         let mut left = BATCH_BYTES;
+        match cause {
+            Cause::Ready => self.stats.visits += 1,
+            Cause::Opened => {
+                self.with_engine(&mut socket.endpoint, &mut batch.output, start, |conn, turn| {
+                    conn.open(turn)
+                });
+            }
+            Cause::Expired => {
+                self.stats.visits += 1;
+                // What has arrived was in time, though its event is still to come: of more events
+                // than one epoll_wait takes, or of one that a signal interrupted. A try tells.
+                socket.ready.read = true;
+                self.look_at_output(socket);
+            }
+        }
         if socket.ready.write && socket.endpoint.conn.has_unsent() {
             self.send(socket, &[])?;
         }
@@ -273,6 +267,30 @@ impl<N: Net> ServerContext<N> {
             }
         }
         Ok(Reply::InOutput(start..batch.output.len()))
+    }
+
+    /// Tells a connection that its deadline has passed, or that the server drains. What it says to that
+    /// is sent: an error, or the reply to a last line.
+    #[cold]
+    fn expire_or_drain(
+        &mut self,
+        socket: &mut Socket<N::Stream, ServerConnection>,
+        cause: Cause,
+        drains: bool,
+        output: &mut Vec<u8>,
+    ) {
+        let start = output.len();
+        let can_drain = drains && socket.endpoint.conn.can_drain(socket.ready.read);
+        self.with_engine(&mut socket.endpoint, output, start, |conn, turn| {
+            if cause == Cause::Expired {
+                conn.expire(turn);
+            }
+            if can_drain && conn.can_drain(false) {
+                conn.drain(turn);
+            }
+        });
+        self.send_or_fail(socket, output.get(start..).unwrap_or_default());
+        output.truncate(start);
     }
 
     /// Reads once, in a visit whose output begins at `start`. Returns how many bytes, and where in

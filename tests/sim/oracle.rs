@@ -243,7 +243,7 @@ impl Oracle {
                 "{closed:?} were closed, and cannot all have had the reasons counted"
             ));
         };
-        for (link, reason) in closed.into_iter().zip(reasons) {
+        for ((link, reason), candidates) in closed.into_iter().zip(reasons).zip(&candidates) {
             self.closes[reason as usize] += 1;
             if reason == CloseReason::Shed {
                 kernel.faults.count(Knob::MemoryLimit);
@@ -255,7 +255,9 @@ impl Oracle {
                     .check_shed(link, &record)
                     .map_err(|what| format!("connection {link} was shed, but {what}"))?;
             }
-            if let Some(watch) = self.watches[link].as_mut() {
+            // Two that close in one turn, of which the log tells nothing, may have had each other's.
+            let is_certain = candidates.len() == 1 || all_closed == 1;
+            if let Some(watch) = self.watches[link].as_mut().filter(|_| is_certain) {
                 watch.reason = Some(reason);
             }
         }
