@@ -269,8 +269,8 @@ impl<N: Net> ServerContext<N> {
         Ok(Reply::InOutput(start..batch.output.len()))
     }
 
-    /// Tells a connection that its deadline has passed, or that the server drains. What it says to that
-    /// is sent: an error, or the reply to a last line.
+    /// Tells a connection that its deadline has passed, or that the server drains. What it says to
+    /// that is sent: an error, or the reply to a last line.
     #[cold]
     fn expire_or_drain(
         &mut self,

@@ -255,7 +255,8 @@ impl Oracle {
                     .check_shed(link, &record)
                     .map_err(|what| format!("connection {link} was shed, but {what}"))?;
             }
-            // Two that close in one turn, of which the log tells nothing, may have had each other's.
+            // Two that close in one turn, of which the log tells nothing, may have had each
+            // other's.
             let is_certain = candidates.len() == 1 || all_closed == 1;
             if let Some(watch) = self.watches[link].as_mut().filter(|_| is_certain) {
                 watch.reason = Some(reason);

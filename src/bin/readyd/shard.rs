@@ -61,8 +61,8 @@ impl fmt::Display for ShardSpec {
         } = self;
         write!(
             f,
-            "{number} {scoreboard_slot} {supervisor} {own_listeners} {began} {scoreboard} \
-             {table} {zone} {control}"
+            "{number} {scoreboard_slot} {supervisor} {own_listeners} {began} {scoreboard} {table} \
+             {zone} {control}"
         )
     }
 }

@@ -82,7 +82,7 @@ impl IdleWatch {
         }
     }
 
-    /// Takes the answer of the shard in `scoreboard_slot`.
+    /// Takes the answer of the shard with `scoreboard_slot`.
     pub(super) fn on_answer(&mut self, question: u64, scoreboard_slot: usize, is_idle: bool) {
         let State::Asking { missing, .. } = &mut self.state else { return };
         if question != self.questions {

@@ -12,7 +12,7 @@ fn accepted(accepted: u64, closed: u64) -> Stats {
     stats
 }
 
-/// A watch over the shards in the scoreboard_slots 0 and 2, which has asked its first question at
+/// A watch over the shards with the scoreboard slots 0 and 2, which has asked its first question at
 /// 1.25 s.
 fn asking() -> IdleWatch {
     let mut watch = IdleWatch::new(LIMIT, Moment::START);
