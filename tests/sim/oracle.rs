@@ -255,8 +255,8 @@ impl Oracle {
                     .check_shed(link, &record)
                     .map_err(|what| format!("connection {link} was shed, but {what}"))?;
             }
-            // Two that close in one turn, of which the log tells nothing, may have had each
-            // other's.
+            // If two connections close in one turn and the log tells nothing of them, each may have
+            // had the other's reason.
             let is_certain = candidates.len() == 1 || all_closed == 1;
             if let Some(watch) = self.watches[link].as_mut().filter(|_| is_certain) {
                 watch.reason = Some(reason);
