@@ -1,7 +1,7 @@
 //! The engine and the real services without sockets: bytes in, bytes out.
 //!
-//! What a request costs here is what it costs above the kernel. Every iteration checks how much came
-//! out; what it says is checked once before.
+//! What a request costs here is what it costs above the kernel. Every iteration checks how much
+//! came out; what it says is checked once before.
 
 mod support;
 
@@ -55,8 +55,9 @@ impl Workload {
     }
 }
 
-/// Every command, 32 times in one read: from these figures come the costs in the table of commands. The
-/// text of `STATS` is made once a turn; `stats_first` makes it, and leaves out what the system calls cost.
+/// Every command, 32 times in one read: from these figures come the costs in the table of commands.
+/// The text of `STATS` is made once a turn; `stats_first` makes it, and leaves out what the system
+/// calls cost.
 fn commands() -> Vec<Workload> {
     const EACH: usize = 32;
     let requests = [

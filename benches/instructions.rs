@@ -1,10 +1,12 @@
-//! What is counted in instructions: the work of one operation after the other, each done many times.
+//! What is counted in instructions: the work of one operation after the other, each done many
+//! times.
 //!
-//! Time depends on what else the machine does; the number of instructions hardly does, so that a test
-//! can hold it to a limit. `scripts/instruction-counts` runs this program under callgrind and does the
-//! counting. Run by itself, the program only checks that the work is done rightly.
+//! Time depends on what else the machine does; the number of instructions hardly does, so that a
+//! test can hold it to a limit. `scripts/instruction-counts` runs this program under callgrind and
+//! does the counting. Run by itself, the program only checks that the work is done rightly.
 //!
-//! Invariant: the same work in the same order every time, and nothing of setting up inside [`counted`].
+//! Invariant: the same work in the same order every time, and nothing of setting up inside
+//! [`counted`].
 
 mod support;
 
@@ -22,7 +24,8 @@ use support::memory_net::Incoming;
 use support::world::World;
 use support::{address, frame, scattered};
 
-/// How often each operation is done: what it does now and then is spread over so many.
+/// How often each operation is done. The cost of work that it does only now and then is spread over
+/// all of these.
 const OPERATIONS: usize = 1024;
 
 /// Frames in one read, where there are many.
@@ -52,8 +55,9 @@ fn count(name: &str, operations: usize, mut work: impl FnMut() -> usize) -> usiz
     outcome
 }
 
-/// Has `work` counted that is done `OPERATIONS` times, and whose results add up to so many times
-/// `each`. It is done once before, so that memory which is taken once and kept is not in the count.
+/// Counts the instructions of `work`, done `OPERATIONS` times. Its results must add up to
+/// `OPERATIONS` times `each`. It is done once before, so that memory which is taken once and kept
+/// is not in the count.
 fn count_steady(name: &str, each: usize, mut work: impl FnMut() -> usize) {
     let mut repeated = || (0..OPERATIONS).map(|_| work()).sum();
     let _: usize = repeated();

@@ -2,7 +2,7 @@
 //! nothing happens, while a few speak, when all are timed out at one moment, and when the server
 //! stops.
 //!
-//! A kernel with so many sockets needs gigabytes and minutes; this needs neither, and what it
+//! A kernel with a million sockets needs gigabytes and minutes; this needs neither, and what it
 //! measures is the server's alone. Before that, the tables that it keeps them in, by themselves:
 //! the longest single step of each. Prints Markdown tables. With `--test`, two thousand connections
 //! do, and only the outcome counts: all are timed out, all are drained, and the memory is given
@@ -25,15 +25,16 @@ use support::{frame, shuffled};
 /// Connections that speak in one turn, where some do.
 const ACTIVE: usize = 64;
 
-/// Turns in which nobody speaks, or so few; a test has connections for fewer.
+/// Turns in which no connection speaks, or [`ACTIVE`] of them do; a test has connections for fewer.
 const TURNS: usize = 1_000;
 
-/// Places that the server keeps while nobody is connected, in bytes, at the most.
+/// Places that the server keeps while no client is connected, in bytes, at the most.
 const KEPT: u64 = 64 * 1024;
 
 const KIB: u64 = 1024;
 
-/// More than the places that the server keeps while nobody is connected: what is given back shows.
+/// More than the places that the server keeps while no client is connected: what is given back
+/// shows.
 const IN_A_TEST: usize = 2_000;
 
 fn main() {
@@ -91,7 +92,8 @@ fn keep_silent(world: &mut World) {
     turns.print("nothing happens", 0);
 }
 
-/// Nobody has said a word, so all deadlines pass at the same moment; and nobody answers the FIN.
+/// No client has sent a byte, so all deadlines pass at the same moment; and no client answers the
+/// FIN.
 fn time_out(world: &mut World, connections: usize) {
     let next = world.turn();
     let happenings = [
@@ -103,7 +105,7 @@ fn time_out(world: &mut World, connections: usize) {
     assert_eq!(closed(world, CloseReason::IdleTimeout), connections, "not all timed out");
 }
 
-/// The server stops, and nobody answers the FIN.
+/// The server stops, and no client answers the FIN.
 fn drain(world: &mut World, connections: usize) {
     let mut order = Turns::default();
     order.time(|| world.server.drain(world.now));
@@ -142,7 +144,7 @@ fn speak(connections: usize) {
 }
 
 /// Wakes the server up whenever it has asked for it, and prints what that took; so often that all
-/// `happenings` have had their time and nobody is connected any more.
+/// `happenings` have had their time and no client is connected any more.
 fn follow<const N: usize>(
     world: &mut World,
     mut next: LoopControl,

@@ -1,9 +1,9 @@
 //! A turn of the whole server, over a network in memory.
 //!
 //! The claim to check: what a request costs does not depend on how many connections are open. Where
-//! the same of them speak, it must not depend on it at all. Where it is others each time, the state of
-//! a connection has left the processor's cache before its next request, and the misses are in the
-//! figure: that is the price of memory, not of work.
+//! the same of them speak, it must not depend on it at all. Where it is others each time, the state
+//! of a connection has left the processor's cache before its next request, and the misses are in
+//! the figure: that is the price of memory, not of work.
 //!
 //! With one request in a turn, the whole cost of the turn is in the figure; with 64, a part of it.
 
@@ -17,7 +17,7 @@ use support::{Criterion, frame, shuffled};
 /// Connections that are open.
 const OPEN: [usize; 4] = [1, 1_000, 100_000, 1_000_000];
 
-/// Connections that speak in one turn, as far as so many are open.
+/// Connections that speak in one turn, if at least as many are open.
 const ACTIVE: [usize; 2] = [1, 64];
 
 /// Clients that come and go together.

@@ -262,7 +262,7 @@ impl Connection {
         self.unsent.clear();
     }
 
-    /// Output is dropped, of which a part may have gone out: the close must not make that look
+    /// Output is dropped, and a part of it may have gone out: the close must not make that look
     /// whole. Nothing is answered any more, not even by an error: it would follow half a reply.
     pub fn abandon(&mut self, reason: CloseReason) {
         self.state.abort(reason);

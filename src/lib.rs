@@ -20,7 +20,7 @@
 //! 14. `src/server.rs`: What does one turn of the loop do, and in which order?
 //! 15. `src/server/turn.rs`: Why is a turn read and serve first, then flush?
 //! 16. `src/server/accept.rs`: What may accept(2) answer, and what does the server do then?
-//! 17. `src/server/memory.rs`: Who is closed when memory runs short?
+//! 17. `src/server/memory.rs`: Which connections are closed when memory runs short?
 //! 18. `src/handlers.rs`: Which services are there, and how is a new one added?
 //! 19. `src/handlers/framed.rs`: How is a command answered?
 //! <!-- end of the hour -->
@@ -33,8 +33,8 @@
 //! for wasm32-unknown-unknown as well: a program that implements [`io::net`] there can run the same
 //! server.
 
-// What comes from outside must not be able to end the process. Where numbers of our own index
-// arrays of our own, the module or function says so.
+// No input, error or event may end the process. Where numbers of our own index arrays of our own,
+// the module or function says so.
 #![cfg_attr(
     not(test),
     deny(

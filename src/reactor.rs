@@ -105,8 +105,8 @@ impl Reactor {
 
     /// From now on the signals that [`signals::TABLE`] has watched reach the handler as wakeups.
     /// Call before starting threads: those inherit the blocked signals, and would else take them.
-    /// So do processes that are started: what is sent to them before they watch signals themselves
-    /// waits for that.
+    /// Child processes inherit the mask, too: a signal sent before the child opens its own
+    /// signalfd(2) stays pending.
     ///
     /// # Errors
     ///

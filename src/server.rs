@@ -90,7 +90,7 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Serves `service` on a listener that is bound, and that nobody else serves.
+    /// Serves `service` on a listener that is bound, and that no other process serves.
     ///
     /// # Errors
     ///

@@ -37,8 +37,8 @@ const ORDER: &[(&str, &str)] = &[
     ("conn", "One connection as a state machine that is fed bytes and yields bytes."),
     ("server::stats", "The counters. Handlers print them, so they stand below handlers."),
     ("server::client_log", "How a client's bytes are escaped in a log line."),
-    ("server::access", "Address ranges that are allowed or denied. The configuration parses them."),
     ("server::limits", "The numbers that bound a connection and the server."),
+    ("server::access", "Address ranges that are allowed or denied. The configuration parses them."),
     (
         "server::close",
         "Why a connection was closed: log word, counter and test oracle in one enum.",
@@ -50,6 +50,7 @@ const ORDER: &[(&str, &str)] = &[
     ("io", "What every socket has in common: the seam, buffers, tokens, timers, the clock."),
     ("counted", "A number with its noun, for messages."),
     ("scratch", "A directory for unit tests."),
+    ("documented", "Parts of the documents that unit tests compare with the code."),
 ];
 
 /// Rooms that only the named rooms may import, because an operating system enters through them.
@@ -67,48 +68,9 @@ const BANNED: &[(&str, &str)] = &[
     ("besides", "write \"also\", \"beside\" or \"as well\""),
 ];
 
-/// Beginnings of paths that are being rewritten and are not held to anything yet.
-const PENDING: &[&str] = &[
-    "README.md",
-    "benches/",
-    "fuzz/",
-    "src/bin/readyc/args.rs",
-    "src/bin/readyc/bench/options.rs",
-    "src/bin/readyc/doctor.rs",
-    "src/client",
-    "src/conn",
-    "src/handlers",
-    "src/io",
-    "src/lib.rs",
-    "src/loadgen.rs",
-    "src/loadgen/accounting",
-    "src/loadgen/book",
-    "src/loadgen/client_connection",
-    "src/loadgen/codec",
-    "src/loadgen/connect",
-    "src/loadgen/counters",
-    "src/loadgen/pacer",
-    "src/loadgen/payload",
-    "src/loadgen/plan",
-    "src/loadgen/pool",
-    "src/loadgen/running",
-    "src/loadgen/schedule",
-    "src/loadgen/slot",
-    "src/loadgen/slow",
-    "src/loadgen/talk",
-    "src/loadgen/tally",
-    "src/loadgen/tests",
-    "src/loadgen/trickling",
-    "src/loadgen/visiting",
-    "src/loadgen/wire",
-    "src/os/memory",
-    "src/protocol",
-    "src/reactor",
-    "src/scratch",
-    "src/server",
-    "src/testkit",
-    "tests/sim/",
-];
+/// Files whose texts for users are being rewritten. Their words are not checked yet, all else is.
+const PENDING_WORDS: &[&str] =
+    &["src/bin/readyc/args.rs", "src/bin/readyc/bench/options.rs", "src/bin/readyc/doctor.rs"];
 
 #[test]
 fn imports_go_downward_only() {
@@ -144,7 +106,7 @@ fn every_row_of_the_order_is_a_module() {
     let is_module = |row: &str| {
         let path = format!("src/{}", row.replace("::", "/"));
         let file = format!("{path}.rs");
-        is_there(&path) || is_there(&file) || PENDING.iter().any(|path| file.starts_with(path))
+        is_there(&path) || is_there(&file)
     };
     let gone = ORDER.iter().filter(|(row, _)| !is_module(row));
     check(
@@ -202,7 +164,8 @@ fn comments_and_documents_use_plain_words() {
     });
     let comments = RUST_FILES.iter().map(|file| (file.path.clone(), file.comments.clone()));
     let mut complaints = Vec::new();
-    for (path, prose) in documents.chain(comments).filter(|(path, _)| path != "tests/tidy.rs") {
+    let is_checked = |path: &str| path != "tests/tidy.rs" && !PENDING_WORDS.contains(&path);
+    for (path, prose) in documents.chain(comments).filter(|(path, _)| is_checked(path)) {
         let words = words(&prose);
         for (phrase, advice) in BANNED {
             let phrase: Vec<&str> = phrase.split(' ').collect();
@@ -285,7 +248,6 @@ fn first(row: &str) -> &str {
     row.split("::").next().unwrap_or(row)
 }
 
-fn check(mut complaints: Vec<String>) {
-    complaints.retain(|complaint| !PENDING.iter().any(|path| complaint.starts_with(path)));
+fn check(complaints: Vec<String>) {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }

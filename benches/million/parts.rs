@@ -23,7 +23,7 @@ impl Place {
 /// All connections have the same deadline, in a slot of level 1 of the wheel.
 const DEADLINE: Duration = Duration::from_secs(600);
 
-/// Measures the tables with so many places taken.
+/// Measures the tables with `places` places taken.
 pub(super) fn measure(places: usize) {
     println!("| {places} places | steps | longest step | all steps | a place |");
     println!("|---|---|---|---|---|");

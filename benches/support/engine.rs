@@ -39,7 +39,7 @@ impl Engine {
         }
     }
 
-    /// Gives the engine what one read brought, and returns what it would send.
+    /// Gives the engine the bytes of one recv(2), and returns the bytes that it would send.
     pub(crate) fn receive(&mut self, input: &[u8]) -> &[u8] {
         let now = Moment::START;
         let context = Context {

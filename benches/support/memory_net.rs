@@ -23,7 +23,7 @@ pub(crate) struct Wire {
     pub(crate) backlog: Cell<usize>,
     /// What any connection brings when it is read from.
     pub(crate) incoming: RefCell<Incoming>,
-    /// All that the server has sent, on whatever connection, until somebody clears it.
+    /// All that the server has sent, on whatever connection, until a bench clears it.
     pub(crate) sent: RefCell<Vec<u8>>,
     /// The tokens of all connections that were ever accepted, the last one at the end.
     pub(crate) tokens: RefCell<Vec<Token>>,

@@ -28,7 +28,8 @@ pub(crate) fn criterion() -> Criterion {
         .configure_from_args()
 }
 
-/// A wall clock that stands still. A reading costs nothing, so the clock's own cost is not measured.
+/// A wall clock that stands still. A reading costs nothing, so the clock's own cost is not
+/// measured.
 #[derive(Debug)]
 pub(crate) struct FixedClock;
 

@@ -31,7 +31,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A server with nobody connected.
+    /// A server without any connection.
     pub(crate) fn new(limits: Limits) -> World {
         // As at a server that logs nothing, whose lines cost a comparison each.
         let limits = Limits { log_level: log::LevelFilter::Off, ..limits };

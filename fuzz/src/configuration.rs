@@ -15,7 +15,8 @@ use readyd::config::{self, Command, Config, ConfigErrors, Origin};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-/// Every flag but the one that [names a file](NAMES_A_FILE), whether it takes a value, and values that do.
+/// Every flag but the one that [names a file](NAMES_A_FILE), whether it takes a value, and values
+/// that do.
 const FLAGS: [(&str, &[&str]); 29] = [
     (
         "listen",

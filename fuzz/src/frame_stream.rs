@@ -1,5 +1,5 @@
-//! A stream of requests through the server's engine, however it is chopped, against a reference that
-//! sees it whole: the same replies, the same reason to close.
+//! A stream of requests through the server's engine, however it is chopped, against a reference
+//! that sees it whole: the same replies, the same reason to close.
 //!
 //! Input: framing, limits, portions; then the pieces of the stream.
 

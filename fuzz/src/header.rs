@@ -26,7 +26,10 @@ pub fn check(data: &[u8]) {
 fn check_prefixes(bytes: &[u8]) {
     let expected = reference::first_bad_byte(bytes);
     for len in 0..=bytes.len() {
-        let is_there = |error: &FrameError| matches!(error, FrameError::BadByte { offset, .. } if *offset < len);
+        let is_there = |error: &FrameError| match error {
+            FrameError::BadByte { offset, .. } => *offset < len,
+            _ => false,
+        };
         let told = frame::check_header_prefix(&bytes[..len]).err();
         assert_eq!(told, expected.filter(is_there), "{len} bytes of {}", bytes.escape_ascii());
     }
@@ -41,7 +44,8 @@ fn check_whole(header: &[u8; HEADER_LEN], limit: usize) {
     }
 }
 
-/// What is sent for a length is the one spelling without zeros in front, and is read as that length.
+/// What is sent for a length is the one spelling without zeros in front, and is read as that
+/// length.
 fn check_round_trip(len: usize, limit: usize) {
     let header = frame::encode_header(len);
     assert_eq!(header[..], *format!("{len:<64}").as_bytes());

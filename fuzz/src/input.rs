@@ -12,8 +12,8 @@ const LONGEST_STREAM: usize = 8 * 1024;
 #[derive(Arbitrary, Debug)]
 enum Piece<'a> {
     Frame(&'a [u8]),
-    /// Frames of equal length and bytes: the lower nine bits say how long, the next three how many more
-    /// than one.
+    /// Frames of equal length and bytes: the lower nine bits say how long, the next three how many
+    /// more than one.
     Row(u16),
     Number(u64),
     Spaces(u8),

@@ -1,8 +1,9 @@
 //! What is fuzzed, as plain functions of bytes: the fuzzer calls them through `fuzz_targets/`, and
 //! `tests/replay.rs` calls them with every input that is kept, without a fuzzer.
 //!
-//! Each target compares the code with a reference that works on other principles, slow and plain, or
-//! with the same code given the same bytes in other portions; and it checks what must always hold.
+//! Each target compares the code with a reference that works on other principles, slow and plain,
+//! or with the same code given the same bytes in other portions; and it checks what must always
+//! hold.
 //!
 //! Invariant: a target depends on its input alone, so that an input that fails once fails always.
 
@@ -23,7 +24,7 @@ pub mod time_zone;
 /// Panics if something is wrong with what the bytes made the code do.
 pub type Check = fn(&[u8]);
 
-/// Every target: its name, which is that of its corpus, and its function.
+/// Every target: its name, which is also the name of its corpus, and its function.
 pub const TARGETS: [(&str, Check); 8] = [
     ("header", header::check),
     ("frame_stream", frame_stream::check),

@@ -24,7 +24,7 @@ const SHOWN: usize = 200;
 /// Longest text of a message: each byte shown as four, quotes, and how many there were.
 const MOST_TEXT: usize = 4 * SHOWN + 2 + "... (18446744073709551615 bytes)".len();
 
-/// Longest line: so many bytes a pipe takes at once or not at all.
+/// Longest line in bytes: a pipe takes these at once or not at all.
 const MOST_LINE: usize = 1024;
 
 /// See the [module](self).

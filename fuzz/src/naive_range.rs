@@ -1,10 +1,10 @@
-//! Ranges of addresses, bit by bit: where the code under test masks numbers, this compares lists of bits;
-//! where that reads a number, this looks for the one that is written so.
+//! Ranges of addresses, bit by bit: where the code under test masks numbers, this compares lists of
+//! bits; where that reads a number, this looks for the one that is written so.
 
 use std::net::IpAddr;
 
-/// Bits of an IPv6 address before the IPv4 address that it stands for, RFC 4291 2.5.5.2: 80 that are 0,
-/// 16 that are 1.
+/// Bits of an IPv6 address before the IPv4 address that it stands for, RFC 4291 2.5.5.2: 80 that
+/// are 0, 16 that are 1.
 const MAPPED: [bool; 96] = {
     let mut bits = [false; 96];
     let mut at = 80;
@@ -23,7 +23,7 @@ pub(crate) enum Fault {
     HostBits,
 }
 
-/// The addresses with these first bits, of so many.
+/// The addresses that begin with the bits of `prefix`.
 #[derive(Clone, Debug)]
 pub(crate) struct NaiveRange {
     prefix: Vec<bool>,

@@ -1,7 +1,7 @@
 //! The wire formats, read as slowly and plainly as can be.
 //!
-//! Where the code under test counts digits, multiplies and compares numbers, this trims, compares texts
-//! and tries every prefix; where it takes bytes as they come, this wants all of them at once.
+//! Where the code under test counts digits, multiplies and compares numbers, this trims, compares
+//! texts and tries every prefix; where it takes bytes as they come, this wants all of them at once.
 
 use readyd::protocol::frame::{FrameError, HEADER_LEN};
 use readyd::protocol::framing::{Framing, ReplyFraming, Request};
@@ -31,7 +31,8 @@ pub(crate) fn declared_length(header: &[u8], limit: usize) -> Result<usize, Fram
     let digits = text.trim_end_matches(' ');
     let significant = digits.trim_start_matches('0');
     let limit_digits = limit.to_string();
-    // Of two numbers the one with more digits is larger, of equally long ones the later in a dictionary.
+    // Of two numbers the one with more digits is larger, of equally long ones the later in a
+    // dictionary.
     if (significant.len(), significant) > (limit_digits.len(), &limit_digits) {
         return Err(FrameError::OverLimit { declared: digits.parse().ok(), limit });
     }

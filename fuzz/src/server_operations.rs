@@ -1,5 +1,6 @@
-//! A sequence of operations on the whole server, over a network in memory: whatever peers, the network
-//! and the operator do, the invariants hold after each turn, and every reply arrives, once and in order.
+//! A sequence of operations on the whole server, over a network in memory: whatever peers, the
+//! network and the operator do, the invariants hold after each turn, and every reply arrives, once
+//! and in order.
 //!
 //! Input: limits, how it ends; then the operations.
 
@@ -61,7 +62,7 @@ impl Setup {
 enum Ending {
     /// Every peer takes all output, sends the rest and half-closes.
     Finished,
-    /// Nobody does anything more.
+    /// No peer does anything more.
     LeftAlone,
     /// The server is told to stop.
     Drained,
@@ -86,7 +87,7 @@ enum Operation<'a> {
         peer: u8,
         bytes: &'a [u8],
     },
-    /// So many bytes of what was written arrive.
+    /// `count` bytes of what was written arrive.
     Deliver {
         peer: u8,
         count: u16,

@@ -1,4 +1,5 @@
-//! The lookup table: against a reference that splits lines into words, and from a file with a limit.
+//! The lookup table: against a reference that splits lines into words, and from a file with a
+//! limit.
 //!
 //! Input: a byte for the order, two for the limit; then the text.
 
@@ -38,7 +39,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// What comes of a file is what comes of its text, unless it is too long.
+/// A file loads as its text parses, unless it is too long.
 fn check_file(text: &[u8], limit: u64, parsed: Result<Table, TableError>) {
     let loaded = FILE.with(|file| Table::load(file.write(text), ColumnOrder::KeyValue, limit));
     if let Err(error) = &loaded {

@@ -1,5 +1,5 @@
-//! The rules of a time zone: against a reader that splits a POSIX rule at commas and finds its dates by
-//! counting days, and that looks through all transitions of a TZif file.
+//! The rules of a time zone: against a reader that splits a POSIX rule at commas and finds its
+//! dates by counting days, and that looks through all transitions of a TZif file.
 //!
 //! Input: eight bytes for an instant; then the file or the rule.
 
@@ -41,7 +41,8 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// At every instant there is an offset that a clock can have, and the bytes make the same rules again.
+/// At every instant there is an offset that a clock can have, and the bytes make the same rules
+/// again.
 fn check_bounds(rules: &ZoneRules, instant: i64) {
     for instant in [i64::MIN, instant, -instant.saturating_abs(), i64::MAX] {
         assert!(rules.offset_at(instant).abs() <= MAX_OFFSET, "at {instant}");

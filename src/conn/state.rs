@@ -38,8 +38,8 @@ enum Outbound {
     Closing(CloseReason),
     /// We have sent FIN. The peer has until the linger deadline to send its own.
     FinSent(CloseReason),
-    /// Output was dropped, of which a part may have gone out. RST must tell the peer that it is not
-    /// whole.
+    /// Output was dropped, and a part of it may have gone out. RST must tell the peer that it is
+    /// not whole.
     Aborting(CloseReason),
     /// A system call on the socket failed while no output waited.
     Failed(CloseReason),

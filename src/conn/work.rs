@@ -60,7 +60,7 @@ impl Work {
 
     #[inline]
     fn of_bytes(count: usize) -> u32 {
-        // No buffer has so many bytes that this would be cut off.
+        // No buffer is so large that this would be cut off.
         (count / Work::BYTES_PER_UNIT) as u32
     }
 }

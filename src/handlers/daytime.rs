@@ -93,7 +93,7 @@ impl Format {
         }
     }
 
-    /// Whether the format can write an offset of so many seconds, or need not.
+    /// Whether the format can write an offset of `offset` seconds, or need not.
     fn can_write(self, offset: i32) -> bool {
         match self {
             Format::Ctime | Format::Dmy | Format::Unix => true,
@@ -177,8 +177,8 @@ impl DateCache {
             self.has_warned = true;
             let (clock, seconds) = (zone(offset, ":", "+00:00"), offset.unsigned_abs() % 60);
             log::warn!(
-                "the time zone is {clock}:{seconds:02} from UTC, which RFC 3339 and RFC 2822 cannot write: \
-                 in these formats, times are in UTC"
+                "the time zone is {clock}:{seconds:02} from UTC, which RFC 3339 and RFC 2822 \
+                 cannot write: in these formats, times are in UTC"
             );
         }
     }

@@ -78,13 +78,13 @@ impl fmt::Display for UnixAddressError {
             ),
             UnixAddressError::Relative(path) => write!(
                 f,
-                "{path:?} is not an absolute path (write unix:/PATH, or unix:@NAME for a name in the \
-                 abstract namespace)"
+                "{path:?} is not an absolute path (write unix:/PATH, or unix:@NAME for a name in \
+                 the abstract namespace)"
             ),
             UnixAddressError::TooLong(len) => write!(
                 f,
-                "the path of the unix socket has {len} bytes, and the kernel takes at most {} (choose \
-                 a shorter one)",
+                "the path of the unix socket has {len} bytes, and the kernel takes at most {} \
+                 (choose a shorter one)",
                 UnixAddress::MAX_LEN
             ),
             UnixAddressError::ControlCharacter(path) => {
@@ -153,7 +153,7 @@ impl FromStr for UnixAddress {
     }
 }
 
-/// Who is at the other end of a connection that was accepted.
+/// The peer of a connection that was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// A client of TCP, by its address and port.
@@ -174,8 +174,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Those of nobody in particular, as the kernel tells them of a process that cannot be seen
-    /// from here.
+    /// What the kernel tells of a process that cannot be seen from here.
     pub const UNKNOWN: Credentials = Credentials { pid: 0, uid: 65_534 };
 }
 

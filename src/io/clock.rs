@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// A point on the monotonic clock: nanoseconds since the process took its first reading.
 ///
-/// A `u64` of nanoseconds lasts 584 years, fits half the space of a [`std::time::Instant`], and lets
-/// a simulator make up any moment it likes.
+/// A `u64` of nanoseconds lasts 584 years, fits half the space of a [`std::time::Instant`], and
+/// lets a simulator make up any moment it likes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(u64);
 

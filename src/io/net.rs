@@ -8,7 +8,8 @@
 //! ```text
 //! trait     who uses it       its calls                       the system's
 //! SocketIo  server, client    register, add_write_interest    epoll_ctl(2)
-//!                             recv, send, send_fin, abort     recv(2), send(2), shutdown(2), close(2)
+//!                             recv, send                      recv(2), send(2)
+//!                             send_fin, abort                 shutdown(2), close(2)
 //! Accept    server            accept, register_listener       accept(2), epoll_ctl(2)
 //! Connect   client            connect, connected              connect(2), getsockopt(2) SO_ERROR
 //! ```
@@ -172,7 +173,7 @@ pub trait Accept: SocketIo {
 /// What accept(2) answered, by what the server has to do next.
 #[derive(Debug)]
 pub enum AcceptOutcome<S> {
-    /// A connection, and who is at its other end.
+    /// A connection, and its peer.
     Connection(S, Peer),
     /// The backlog is empty: an event tells when that changes.
     NoneWaiting,

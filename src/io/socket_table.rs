@@ -1,8 +1,8 @@
 //! The table of sockets: which are open, which are ready, whose turn is next, and whose time is up.
 //!
 //! Server, client sessions and load generator each own one. An event only sets bits here
-//! ([`SocketTable::on_event`]); the owner then takes the sockets that have work, one after the other
-//! ([`SocketTable::next_ready`]), and hands each back when it is done with it
+//! ([`SocketTable::on_event`]); the owner then takes the sockets that have work, one after the
+//! other ([`SocketTable::next_ready`]), and hands each back when it is done with it
 //! ([`SocketTable::reschedule`]).
 //!
 //! There are two queues, as in the packet scheduler fq_codel (RFC 8290). A socket with a new event
@@ -11,10 +11,10 @@
 //!
 //! Invariants, asserted here and nowhere else:
 //!
-//! - A socket that is ready for work its endpoint wants is in a queue. Edge-triggered epoll does not
-//!   tell twice: a socket forgotten here would hang until its deadline.
+//! - A socket that is ready for work its endpoint wants is in a queue. Edge-triggered epoll does
+//!   not tell twice: a socket forgotten here would hang until its deadline.
 //! - No timer is later than the deadline of its endpoint.
-//! - An event whose generation is not the socket's is stale, and reaches nobody.
+//! - An event whose generation is not the socket's is stale, and reaches no endpoint.
 
 use super::clock::Moment;
 use super::endpoint::Endpoint;
@@ -254,8 +254,9 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         !self.new_events.is_empty() || !self.work_left.is_empty()
     }
 
-    /// Takes the next socket whose deadline has passed. A timer of which the deadline was moved since
-    /// is armed anew; each timer takes one of `looks`, and without any left none is taken.
+    /// Takes the next socket whose deadline has passed. If the deadline was moved since its timer
+    /// was armed, the timer is armed anew; each timer takes one of `looks`, and without any left
+    /// none is taken.
     pub fn next_expired(
         &mut self,
         now: Moment,
@@ -305,8 +306,8 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         Some(self.sockets.remove(token.index()))
     }
 
-    /// The sockets in the `count` slots from slot `from` on, so that a caller can come by all sockets
-    /// in steps.
+    /// The sockets in the `count` slots from slot `from` on, so that a caller can come by all
+    /// sockets in steps.
     pub fn walk(&self, from: usize, count: usize) -> impl Iterator<Item = Token> {
         let end = from.saturating_add(count);
         let mut next = from;
@@ -329,9 +330,9 @@ impl<S, E: Endpoint> SocketTable<S, E> {
             + (self.new_events.capacity() + self.work_left.capacity()) * size_of::<Token>()
     }
 
-    /// Gives back a part of the memory that a crowd needed and the sockets that are left do not: once
-    /// a turn, so that no turn takes long. The sockets' own slots went when they closed. Returns
-    /// whether there is more to give back.
+    /// Gives back a part of the memory that a crowd needed and the sockets that are left do not:
+    /// once a turn, so that no turn takes long. The sockets' own slots went when they closed.
+    /// Returns whether there is more to give back.
     pub fn shrink_a_little(&mut self) -> bool {
         if !self.may_shrink {
             return false;

@@ -47,7 +47,7 @@
 //!   million deadlines are in it. The wheel changes one list.
 //! - A FIFO for each length of timeout is O(1) too, as long as keys enter it in the order of their
 //!   deadlines. A key that is armed again late in its period is due earlier than others in front of
-//!   it, and would fire up to one whole period late. Besides, each length needs links of its own in
+//!   it, and would fire up to one whole period late. Each length also needs links of its own in
 //!   every connection. The wheel takes any length with one pair of links.
 //!
 //! The price is the cascade: when the tick reaches a coarse slot, all its keys have to move, at
@@ -410,7 +410,7 @@ const fn round_up(deadline: Moment) -> u64 {
 /// The last tick that is not after `now`.
 fn round_down(now: Moment) -> u64 {
     match now {
-        // The last tick begins where the clock ends; so that it begins at all, let it begin there.
+        // `NEVER` maps to the last tick, so that a timer armed for `NEVER` is popped at `NEVER`.
         Moment::NEVER => LAST_TICK,
         _ => now.as_nanos() / NANOS_PER_TICK,
     }

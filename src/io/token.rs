@@ -2,8 +2,8 @@
 //!
 //! A slab reuses the place of a closed connection at once, but an event for the old one may still
 //! be in the batch that epoll returned. So a token carries a *generation* beside the place: a
-//! number that no other connection had for the last four thousand million. An event whose
-//! generation is not the entry's is stale, and is never delivered to a stranger.
+//! counter that repeats only after 4 billion connections. An event whose generation is not the
+//! entry's is stale, and is never delivered to another connection.
 
 #[cfg(test)]
 mod tests;

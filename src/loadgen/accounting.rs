@@ -41,7 +41,7 @@ pub(super) enum Verification {
     Unverified,
     /// It is not the right reply.
     Corrupt,
-    /// It is the right reply, and came behind that of a later request.
+    /// It is the right reply, and came behind the reply to a later request.
     Swapped,
 }
 

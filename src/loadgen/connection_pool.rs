@@ -51,7 +51,7 @@ pub(super) struct ConnectionPool<N: Connect> {
 }
 
 impl<N: Connect + MonotonicClock> ConnectionPool<N> {
-    /// The worker's share of the plan's connections, none of which is open yet.
+    /// The worker's share of the plan's connections. None is open yet.
     pub(super) fn new(net: N, plan: Rc<Plan>, worker: Worker, now: Moment) -> ConnectionPool<N> {
         let counts = worker.share_of_connections(plan.connections);
         let rate = plan.connections.slow_rate;
@@ -98,7 +98,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         self.net.now()
     }
 
-    /// A socket became ready. If the token is that of an earlier connection, the event is stale.
+    /// A socket became ready. If the token belongs to an earlier connection, the event is stale.
     #[inline]
     pub(super) fn mark_ready(&mut self, token: Token, readiness: Readiness) {
         if let Some(slot) = self.slots.get_mut(token.index())

@@ -95,7 +95,7 @@ impl Deref for SealedMemfd {
     fn deref(&self) -> &[u8] {
         // SAFETY: `length` bytes from `start` on are mapped for reading until `self` is dropped,
         // which outlives the slice. They were the whole file, which is sealed: it cannot become
-        // shorter, and nobody can write to it. The protection is never changed.
+        // shorter, and no process can write to it. The protection is never changed.
         unsafe { slice::from_raw_parts(self.start.as_ptr().cast(), self.length) }
     }
 }

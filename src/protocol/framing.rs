@@ -243,7 +243,8 @@ fn are_same(one: &[u8; HEADER_LEN], other: &[u8; HEADER_LEN]) -> bool {
 pub enum Message<'a> {
     /// All of it came with this read. It is not copied, and the cursor is behind it.
     Read(&'a [u8]),
-    /// It is the first so many of the bytes that are held. The caller consumes them.
+    /// It lies at the beginning of the bytes that are held, and is this long. The caller consumes
+    /// it.
     Held(usize),
 }
 
@@ -308,7 +309,7 @@ fn find_frame_end(bytes: &[u8], max_body: usize) -> Result<End, FrameError> {
     }
 }
 
-/// Where a frame ends of which `have` bytes have come.
+/// Where a frame ends, after `have` bytes of it have come.
 #[inline]
 fn frame_end(body_len: usize, have: usize) -> End {
     // Cannot overflow: a body is within the limit, and limits are below `isize::MAX`.

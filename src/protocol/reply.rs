@@ -18,7 +18,7 @@ pub struct ReplyWriter<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
     envelope: ReplyFraming,
-    /// An echo of at least so many bytes is lent.
+    /// An echo of at least this number of bytes is lent.
     lends_from: usize,
     lent: usize,
 }

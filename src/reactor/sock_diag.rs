@@ -25,7 +25,7 @@ const SYN_RECV: u32 = 3;
 /// What stands before each message, `struct nlmsghdr`: its length, its kind, and three fields more.
 const HEADER: usize = 16;
 
-/// The length of a request: a header, and `struct inet_diag_req_v2`, of which 48 bytes name a
+/// The length of a request: a header, and `struct inet_diag_req_v2`. The last 48 bytes name a
 /// socket.
 const REQUEST: usize = HEADER + 8 + 48;
 

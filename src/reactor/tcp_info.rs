@@ -1,7 +1,7 @@
 //! What the kernel knows of a TCP connection: getsockopt(2) of `TCP_INFO`, tcp(7).
 //!
 //! The structure has grown with the kernel, and a kernel fills in as much of it as it knows. So it
-//! is read as bytes, of which the kernel says how many there are.
+//! is read as bytes, and getsockopt(2) returns how many there are.
 
 use nix::libc;
 use std::os::fd::{AsFd, AsRawFd};

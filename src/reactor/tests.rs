@@ -165,7 +165,7 @@ fn a_connect_ends_with_a_connection_or_with_the_reason_why_not() {
     net.connected(&stream).expect("someone listens");
     assert!(net.local_addr(&stream).expect("it has one").ip().is_loopback());
 
-    // Bound, so that nobody else listens there, and not listening itself.
+    // Bound, so that no other socket listens there, and not listening itself.
     let taken = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     taken.bind(&SocketAddr::from(LOOPBACK).into()).expect("a free port");
     let deaf = taken.local_addr().ok().and_then(|address| address.as_socket()).expect("IPv4");

@@ -72,7 +72,7 @@ enum Newcomers {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Nobody is accepted, and clients in the backlogs are left alone.
+    /// No client is accepted, and clients in the backlogs are left alone.
     Shut,
     Open,
     /// As many connections as are allowed: the next waits for one to close.
@@ -233,7 +233,7 @@ impl<N: Net> Acceptor<N> {
         self.listeners.push(Listener { socket, service, holders, ready: false });
     }
 
-    /// Accepts nobody from now on, and leaves the backlogs as they are.
+    /// Accepts no client from now on, and leaves the backlogs as they are.
     pub(super) fn shut(&mut self) {
         self.state = State::Shut;
     }
@@ -313,7 +313,7 @@ impl<N: Net> Acceptor<N> {
         matches!(self.state, State::Full | State::OutOfResources { .. })
     }
 
-    /// Whether there may be someone to accept right now.
+    /// Whether there may be a client to accept right now.
     pub(super) fn has_work(&self) -> bool {
         self.state == State::Open && self.listeners.iter().any(|listener| listener.ready)
     }
@@ -370,9 +370,9 @@ impl<N: Net> Acceptor<N> {
                         _ => Attempt::TryAgain,
                     };
                 }
-                // A lost connection leaves the backlog with its error. So many errors in a row are
-                // not theirs: a security policy, say, refuses the call before it looks at the
-                // backlog, and always will.
+                // A lost connection leaves the backlog with its error, so this number of errors in
+                // a row has another cause: a security policy, say, refuses the call before it looks
+                // at the backlog, and always will.
                 let why = format_args!("{FAILURES_IN_A_ROW} attempts in a row failed");
                 self.pause_for_want(now, why)
             }

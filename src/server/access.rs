@@ -122,7 +122,7 @@ fn first_of(address: IpAddr, prefix: u32) -> IpAddr {
     }
 }
 
-/// Rules on who may connect. Without any, everybody may.
+/// Rules on which addresses may connect. Without any, all may.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessRules {
     /// If there are any, only these may connect.

@@ -9,7 +9,7 @@
 //! - Memory follows the clients that are connected, or connected during the last second. A limit
 //!   that is not set needs none.
 //! - The cost of a look-up does not depend on the addresses that clients choose: the clients are in
-//!   trees, in order. A hash table would need a seed that nobody can guess.
+//!   trees, in order. A hash table would need a seed that no client can guess.
 
 use crate::io::address::Peer;
 use crate::io::clock::Moment;

@@ -32,7 +32,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Writes lines to the log, up to so many a second.
+/// Writes lines to the log, and no more a second than a limit says.
 #[derive(Debug)]
 pub struct ClientLog {
     level: LevelFilter,

@@ -33,8 +33,8 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Closes what is left. A reply that was cut off ends in RST, so that nobody takes the part for
-    /// the whole.
+    /// Closes what is left. A reply that was cut off ends in RST, so that no client takes the part
+    /// for the whole.
     pub(super) fn close_all(&mut self) {
         let open: Vec<Token> = self.sockets.iter().map(|(token, _)| token).collect();
         for token in open {
@@ -61,8 +61,8 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Gives memory back that a crowd needed: the tables' in portions, the heap's when it has been free
-    /// for a while. Returns whether there is more to give back at once.
+    /// Gives memory back that a crowd needed: the tables' in portions, the heap's when it has been
+    /// free for a while. Returns whether there is more to give back at once.
     pub(super) fn give_memory_back(&mut self, now: Moment) -> bool {
         if self.memory.should_trim(now) {
             self.cx.net.give_memory_back();

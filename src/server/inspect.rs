@@ -55,7 +55,7 @@ impl<N: Net> Server<N> {
         })
     }
 
-    /// Clients whose connections are counted, because one client may have only so many.
+    /// Clients whose connections are counted, because a limit holds for each client.
     #[doc(hidden)]
     pub fn clients_counted(&self) -> usize {
         self.admission.counted()

@@ -19,8 +19,8 @@ pub struct Limits {
     /// Connections held at once from one IPv4 address or one IPv6 network of 64 bits, if that is
     /// limited.
     pub max_connections_per_address: Option<usize>,
-    /// Connections accepted in a second from one such address or network, if that is limited; as
-    /// many may come at once after a second without.
+    /// Connections accepted in a second from one IPv4 address or one IPv6 network of 64 bits, if
+    /// that is limited. After a second without any, this number may come at once.
     pub accept_rate_per_address: Option<u32>,
     /// Who may connect at all.
     pub access: AccessRules,

@@ -1,5 +1,5 @@
-//! The memory that all connections share: how much is in use, and who has to go when it is too
-//! much.
+//! The memory that all connections share: how much is in use, and which connections are closed when
+//! it is too much.
 //!
 //! Each connection has limits of its own, but ten thousand times a tolerable amount is not
 //! tolerable. When the sum is over the limit, the newest connections that hold some of it are
@@ -9,8 +9,9 @@
 //!
 //! - The sum is what the connections hold, at each moment at which no call to one of them is under
 //!   way.
-//! - A search for the newest walks through all connections, and is paid for by bytes received: it
-//!   frees an eighth of the limit, and the next comes only after that has filled up again.
+//! - A search for the newest walks through all connections. It frees an eighth of the limit, and
+//!   the next search comes only after that has filled up again: so clients must send many bytes to
+//!   cause one.
 
 use super::connection::ServerConnection;
 use super::warning::RateLimitedWarning;

@@ -54,7 +54,7 @@ pub struct Stats {
     pub buffered_output: u64,
     /// Bytes that the connections' places take, whether used or not: slab, timers, queue.
     pub places_memory: u64,
-    /// Bytes that the limits by address take: who is connected, who came lately.
+    /// Bytes that the limits by address take: which clients are connected, which came lately.
     pub addresses_memory: u64,
     /// Bytes that the lookup table takes.
     pub table_memory: u64,
@@ -171,7 +171,7 @@ impl Stats {
     /// iterators is 1 KB of the program each time.
     #[inline(never)]
     fn numbers(&mut self) -> Vec<&mut u64> {
-        // Without `..`: whoever adds a number is told to add it here.
+        // Without `..`: the compiler reports a number that is not listed here.
         let Stats {
             accepted,
             closed,
@@ -261,8 +261,8 @@ impl Stats {
         Report { stats: self, uptime, process_id, shards: None }
     }
 
-    /// The same of several shards together, of which the first has run for `uptime`, and of which
-    /// `supervisor` is the process that takes signals.
+    /// The same of several shards together. The first has run for `uptime`. Signals go to the
+    /// process `supervisor`.
     pub fn report_of_shards(
         &self,
         shards: Shards,

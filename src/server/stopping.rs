@@ -1,11 +1,12 @@
-//! How the server stops: on an order, or because nobody has come for long enough.
+//! How the server stops: on an order, or because no client has come for long enough.
 //!
 //! Closing a listener resets the clients in its backlog, which are connected, and whose requests
 //! may have come. To accept until the backlog is empty is not enough, for a handshake may end
 //! between the last accept(2) and close(2). So the last clients are let in by steps:
 //!
 //! ```text
-//! hold off new handshakes -> wait for handshakes in flight -> accept until no client waits -> close
+//! hold off new handshakes -> wait for handshakes in flight
+//!     -> accept until no client waits -> close
 //! ```
 //!
 //! Invariant: a client that has come into a backlog before the listeners close is let in, unless
@@ -121,7 +122,7 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// After [`Server::drain_and_wait`]: nobody else serves these sockets. It goes on as
+    /// After [`Server::drain_and_wait`]: no other process serves these sockets. It goes on as
     /// [`Server::drain`] does.
     pub fn serve_backlog(&mut self, now: Moment) {
         if self.door() == Some(Door::AwaitsOrder) {

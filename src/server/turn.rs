@@ -15,7 +15,7 @@
 //!
 //! Invariants:
 //!
-//! - Every reply takes this way, whoever else is ready.
+//! - Every reply takes this way, whatever else is ready.
 //! - Between turns the buffers are empty: the kernel took what they held, or it has moved into the
 //!   connection.
 //! - A failed recv(2) or send(2) ends its own connection and no other.
@@ -270,8 +270,8 @@ impl<N: Net> ServerContext<N> {
         Ok(Reply::InOutput(start..batch.output.len()))
     }
 
-    /// Tells a connection that its deadline has passed, or that the server drains. What it says to that
-    /// is sent: an error, or the reply to a last line.
+    /// Tells a connection that its deadline has passed, or that the server drains. What it says to
+    /// that is sent: an error, or the reply to a last line.
     #[cold]
     fn expire_or_drain(
         &mut self,

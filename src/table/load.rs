@@ -21,8 +21,8 @@ impl Table {
     /// `/dev/stdin`: opening a FIFO waits until it has a writer, and reading waits until all
     /// writers have closed it. A server that reloads while it serves uses [`Table::load_again`].
     ///
-    /// The file is read, not mapped: if someone truncates a mapped file, the next access beyond its
-    /// new end is a SIGBUS, which kills the process.
+    /// The file is read, not mapped: if a process truncates a mapped file, the next access beyond
+    /// its new end is a SIGBUS, which kills the process.
     ///
     /// Lines are checked as they are read: after a fault nothing more is read. Only duplicate keys
     /// are found at the end. Memory: the text once, and for a regular file at its exact size from

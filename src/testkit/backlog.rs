@@ -1,4 +1,5 @@
-//! Listening sockets: who comes into a backlog, and when; who is ignored, and who is reset.
+//! Listening sockets: which clients come into a backlog, and when; which are ignored, and which are
+//! reset.
 //!
 //! A handshake takes time. Between the last accept and the close of its listener a client may come
 //! to be connected; it is reset then, as by Linux.
@@ -18,7 +19,7 @@ use std::time::Duration;
 /// With [`Knob::FullBacklogs`], how many wait in one.
 const FEW: usize = 2;
 
-/// After so long without a sign of life, a handshake in flight may be given up.
+/// After this time without a sign of life, a handshake in flight may be given up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Kernel {
@@ -150,7 +151,8 @@ impl Kernel {
                 .any(|index| self.facts[index / 2].listener == number && is_in_flight(index))
     }
 
-    /// Whoever is connected, and was not accepted, is reset: the server must not let that happen.
+    /// A client that is connected, and was not accepted, is reset: the server must not let that
+    /// happen.
     pub fn close_listener(&mut self, number: usize) {
         let has_handshake = self.has_handshake(number);
         let backlog = &mut self.listeners[number];

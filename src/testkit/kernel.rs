@@ -60,7 +60,7 @@ pub struct Kernel {
     pub held: [usize; OWNERS],
     /// Sockets that the server may hold.
     pub descriptor_limit: usize,
-    /// Connections of which the server read, sent or closed something since the oracle last looked.
+    /// Connections that the server read from, sent to or closed since the oracle last looked.
     pub touched: Vec<usize>,
     /// Connections that the server closed since the oracle last looked.
     pub closed: Vec<usize>,
@@ -82,7 +82,7 @@ pub struct Kernel {
     pub stops: bool,
     /// How long the server waits for a FIN after its own.
     pub linger: Duration,
-    /// After so long a client may give up connecting.
+    /// After this time a client may give up connecting.
     pub connect_timeout: Duration,
     under_way: Vec<usize>,
 }
@@ -278,7 +278,7 @@ impl Kernel {
         let fin_too = in_flight == 0 || glued || (!is_slow && self.prng.one_in(2));
         let end = &mut self.ends[index];
         if !end.held && end.progress == Progress::Failed {
-            // Nobody is there to read it.
+            // No program holds this end any more, so none will read it.
             end.incoming.arrive(usize::MAX, true);
             let mut rest = vec![0; end.incoming.readable()];
             if end.incoming.read(&mut rest) > 0 {
@@ -293,7 +293,7 @@ impl Kernel {
         self.news_of(index);
     }
 
-    /// Something happened at this end: whoever holds it will be told once.
+    /// Something happened at this end: an event will tell its owner once.
     pub fn news_of(&mut self, index: usize) {
         let end = &mut self.ends[index];
         if end.token.is_some() && !end.has_news {

@@ -84,7 +84,7 @@ knobs! {
     RoomUntold => "room-untold",
     /// Calls that ask the kernel what it knows, or tell it how to treat newcomers, fail.
     AskErrors => "ask-errors",
-    /// The server stops when nobody has been connected for so long.
+    /// The server stops when no client has been connected for a while.
     ExitOnIdle => "exit-on-idle",
     /// The last bytes and FIN share an edge.
     FinWithData => "fin-with-data",

@@ -1,7 +1,7 @@
 //! [`Loopback`]: one client program and one server program on a [`Kernel`], for unit tests.
 //!
-//! Every address leads to the one listener, unless [`Loopback::set_way`] says otherwise. Whoever
-//! drives an end, a program or a test by hand, does so by way of the seam. What is sent arrives
+//! Every address leads to the one listener, unless [`Loopback::set_way`] says otherwise. A program
+//! drives an end through the seam, and so does a test that does it by hand. What is sent arrives
 //! when [`Loopback::deliver`] is called, in pieces that a seed chooses, and a send may take less
 //! than there is room for.
 //!
@@ -172,7 +172,7 @@ impl Loopback {
     }
 }
 
-/// An end that someone holds; dropping it closes it.
+/// An end that a program holds; dropping it closes it.
 #[derive(Debug)]
 pub struct Stream {
     network: Loopback,
@@ -182,7 +182,7 @@ pub struct Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // In a panic the network may be in use, and nobody looks at it any more.
+        // In a panic the network may be borrowed, and no test looks at it any more.
         let Ok(mut world) = self.network.0.try_borrow_mut() else { return };
         match self.is_aborted {
             true => world.kernel.abort(self.index),

@@ -35,7 +35,7 @@ pub struct SimStream {
 
 impl Drop for SimStream {
     fn drop(&mut self) {
-        // In a panic the kernel may be in use, and nobody looks at it any more.
+        // In a panic the kernel may be borrowed, and no test looks at it any more.
         let Ok(mut kernel) = self.kernel.try_borrow_mut() else { return };
         if self.index % 2 == 1 {
             let link = self.index / 2;

@@ -15,7 +15,7 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// EAGAIN if nobody waits, or a fault.
+    /// EAGAIN if no client waits, or a fault.
     pub fn accept(&mut self, number: usize) -> io::Result<usize> {
         let result = self.try_accept(number);
         let owner = self.listeners[number].owner;

@@ -15,7 +15,7 @@ pub enum Fin {
     Arrived,
 }
 
-/// What comes to one end.
+/// One direction of a connection: the bytes on their way to one end, and the FIN.
 #[derive(Debug)]
 pub struct Pipe {
     in_flight: VecDeque<u8>,

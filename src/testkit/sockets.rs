@@ -24,7 +24,7 @@ pub const OWNERS: usize = 4;
 
 /// Addresses from here on lead nowhere, each in its own way.
 pub const REFUSING_PORT: u16 = 9000;
-/// Nobody answers here.
+/// No SYN is answered here.
 pub const SILENT_PORT: u16 = 9001;
 /// connect(2) fails at once: ENETUNREACH.
 pub const BARRED_PORT: u16 = 9002;
@@ -74,7 +74,7 @@ pub enum Route {
     Listener(usize),
     /// It fails, after a while.
     Refused(Errno),
-    /// Nobody ever answers.
+    /// No SYN is ever answered.
     Silent,
     /// connect(2) fails at once.
     Barred(Errno),
@@ -120,13 +120,13 @@ pub enum SocketError {
 pub struct End {
     /// Who holds it.
     pub owner: Owner,
-    /// Somebody holds it.
+    /// A program holds it.
     pub held: bool,
     /// How far the attempt to connect is.
     pub progress: Progress,
     /// Its error.
     pub so_error: SocketError,
-    /// What comes to this end.
+    /// The bytes on their way to this end, and its FIN.
     pub incoming: Pipe,
     /// Its owner sent FIN.
     pub fin_sent: bool,

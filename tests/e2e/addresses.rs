@@ -20,7 +20,7 @@ fn refused(arguments: &[&str], complaint: &str) {
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
 }
 
-/// A port that nobody has on any address, at least a moment ago.
+/// A port that no socket has on any address, at least a moment ago.
 fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a free port");
     listener.local_addr().expect("its address").port()

@@ -1,4 +1,4 @@
-//! Who is let in, what one address may have, and what all together may hold.
+//! Which clients are let in, what one address may have, and what all together may hold.
 
 use crate::support::{Client, Launch, Server, eventually, frame};
 use std::io::{ErrorKind, Read, Write};

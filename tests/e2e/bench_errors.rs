@@ -64,7 +64,7 @@ const BAD_USAGE: &[(&str, &str)] = &[
 
 #[test]
 fn bad_usage_is_said() {
-    // Nobody is asked for anything: the address would not answer.
+    // No request is sent: the address would not answer.
     let (_holder, address) = nobody_listens();
     let mut wrong = Vec::new();
     for (arguments, word) in BAD_USAGE {

@@ -144,7 +144,7 @@ fn connections_that_the_server_closes() {
     assert_eq!(run.count("achieved.connections_established"), 4);
     assert_eq!(run.count("achieved.answered"), account.misdeeds.requests);
     assert!(account.closed >= 5, "{account:?}");
-    // What happens on a connection after the last reply of the run is nobody's loss.
+    // An error on a connection after the last reply of the run is not counted as a loss.
     let lost = run.count("achieved.connections_lost");
     assert!((account.closed - 4..=account.closed).contains(&lost), "{account:?} {:#}", run.short());
 }

@@ -87,7 +87,7 @@ fn socat() {
 }
 
 /// The internet superserver, with its internal services. It knows them by the official ports only,
-/// which not everybody may bind.
+/// which not every user may bind.
 fn inetd(scratch: &Scratch) -> Option<(Process, Ipv4Addr)> {
     let program = tools::find("inetutils-inetd")?;
     let host = loopback_of_ones_own();

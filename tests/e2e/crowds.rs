@@ -27,7 +27,7 @@ pub(crate) fn can_open_a_crowd() -> bool {
     true
 }
 
-/// Connects a crowd; someone who was there before is served in between.
+/// Connects a crowd; a client that was there before is served in between.
 fn connect_crowd(server: &Server, bystander: &mut Client) -> Vec<Client> {
     let connect = |n: usize| {
         if n.is_multiple_of(1000) {

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A server whose unfinished requests have half as long again as output that nobody takes.
+/// A server whose unfinished requests have half as long again as output that the client does not
+/// take.
 fn launch(service: &str) -> Server {
     let services = ["framed", service];
     let services = if service == "framed" { &services[..1] } else { &services[..] };

@@ -1,4 +1,4 @@
-//! What is not a frame, and connections that break: each ends itself and nobody else.
+//! What is not a frame, and connections that break: each ends itself and no other connection.
 
 use crate::support::{Client, Launch, Server, eventually, frame};
 use nix::sys::signal::Signal;

@@ -14,7 +14,7 @@ fn full_disk() -> File {
     OpenOptions::new().write(true).open("/dev/full").expect("a device that is full")
 }
 
-/// The writing end of a pipe that nobody reads.
+/// The writing end of a pipe that no process reads.
 fn closed_pipe() -> io::PipeWriter {
     let (reader, writer) = io::pipe().expect("a pipe");
     drop(reader);

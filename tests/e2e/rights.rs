@@ -38,7 +38,7 @@ fn root_gives_up_its_rights_once_the_port_is_bound_and_the_table_is_read() {
     let scratch = Scratch::new();
     let table = scratch.write("table", "colour red\n");
     fs::set_permissions(&table, fs::Permissions::from_mode(0o600)).expect("a file of ours");
-    // A port that takes root's rights, on an address that nobody else uses.
+    // A port that takes root's rights, on an address that no other test uses.
     let listen = format!("framed={}:17", loopback_of_ones_own());
     let server = Launch::of(&[&listen]).args(&["--user", STRANGER]).path("--table", &table).start();
     server.wait_for_log(&format!("serving as {STRANGER} (user 3999999999, group 3999999998)"));

@@ -1,5 +1,5 @@
 //! Signals that no process of ours may end or stop by: those of resource limits, of what a parent
-//! process left behind, and those that somebody sends by mistake. The table is
+//! process left behind, and those that a user sends by mistake. The table is
 //! `readyd::os::signals::TABLE`.
 
 use crate::support::tools::{self, SHELL};

@@ -100,7 +100,7 @@ fn second_signal_stops_at_once() {
     let _client = client_that_never_reads(&server);
     server.signal(Signal::SIGTERM);
     server.wait_for_log("draining 1 connection");
-    // It still answers signals, and nobody new gets in.
+    // It still answers signals, and no new client gets in.
     assert_eq!(server.statistics().get("connections_open"), 1);
     assert!(is_refused(&server, "chargen"));
     server.signal(Signal::SIGTERM);

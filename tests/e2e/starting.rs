@@ -23,7 +23,7 @@ struct Start {
     address: SocketAddr,
 }
 
-/// An address on which nobody listens.
+/// An address on which no socket listens.
 fn free_address() -> SocketAddr {
     static PORT: AtomicU16 = AtomicU16::new(10_000);
     SocketAddr::from((loopback_of_ones_own(), PORT.fetch_add(1, Ordering::Relaxed)))
@@ -83,7 +83,7 @@ fn fifo(scratch: &Scratch) -> PathBuf {
     path
 }
 
-/// Opens the FIFO at `path` for writing, once somebody reads it.
+/// Opens the FIFO at `path` for writing, once a process reads it.
 fn writer_of(path: &Path) -> File {
     eventually("a reader of the FIFO", || {
         // Without O_NONBLOCK, this would wait for a reader for ever.

@@ -108,7 +108,8 @@ fn a_restart_is_told_and_no_rate_is_negative() {
     drop(server);
 }
 
-/// A port that nobody has now, and that nobody is given: it is outside of the range of local ports.
+/// A port that no socket has now, and that the kernel gives to none: it is outside of the range of
+/// local ports.
 fn free_port() -> u16 {
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     (20_000..32_000).find(is_free).expect("a free port")

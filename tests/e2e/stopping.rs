@@ -1,4 +1,4 @@
-//! Who is connecting when the server is told to stop: nobody who is in a backlog is reset.
+//! Clients that are connecting when the server is told to stop: none in a backlog is reset.
 
 use crate::support::{Client, Launch, Server, frame};
 use nix::sys::signal::Signal;

@@ -55,7 +55,7 @@ fn assert_client_survives_failed_accept(errno: &str, counter: &str) {
     let inject = format!("inject=accept4:error={errno}:when=1");
     let wrapper = strace(&program, &trace, &["-e", "trace=accept4", "-e", &inject]);
     let server = Launch::of(&["framed"]).wrapper(&wrapper).start();
-    // Nobody else comes, so under edge-triggered epoll no event tells of this client again.
+    // No other client comes, so under edge-triggered epoll no event tells of this client again.
     assert_eq!(server.connect("framed").ask("ECHO let in"), "let in");
     assert_eq!(server.statistics().get(counter), 1);
     let traced = fs::read_to_string(&trace).expect("the trace");

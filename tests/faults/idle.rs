@@ -1,4 +1,4 @@
-//! A server that stops by itself, while somebody comes.
+//! A server that stops by itself, while a client comes.
 
 use crate::injection::strace::Attached;
 use crate::support::{Client, Launch, tools};
@@ -6,10 +6,10 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long nobody has to be there.
+/// How long no client has to be connected.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Each wait for events lasts so much longer for the server than for the kernel.
+/// Each wait for events lasts this much longer for the server than for the kernel.
 const DELAY: &str = "inject=epoll_wait:delay_exit=30000";
 
 /// Servers, each with a client that comes a little later than the client of the server before.

@@ -3,8 +3,8 @@
 //!
 //! What may happen is little. The server goes on, or, where there is no going on, ends with a line
 //! that says why. A client is served whole, or dropped; it waits no longer than the fault lasts.
-//! What it was sent is never wrong. When the fault is over, everybody is served, and no descriptor
-//! is lost.
+//! What it was sent is never wrong. When the fault is over, every client is served, and no
+//! descriptor is lost.
 //!
 //! `FAULT_CALL=accept4 cargo test --test faults every_call` tries the errors of one call alone.
 //!

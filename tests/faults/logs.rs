@@ -41,7 +41,7 @@ fn fault_06_a_log_file_over_its_size_limit_stops_nothing_and_the_loss_is_told() 
         client.expect(frame("Message received successfully....").repeat(100));
     }
     assert!(fs::metadata(&path).expect("the log").len() <= 64 << 10);
-    // Somebody makes room: the next line is preceded by the number of those that were lost.
+    // The operator makes room: the next line is preceded by the number of those that were lost.
     OpenOptions::new().write(true).open(&path).and_then(|log| log.set_len(0)).expect("make room");
     client.send_frame("there is room again");
     client.read_frame();

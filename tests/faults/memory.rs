@@ -1,4 +1,4 @@
-//! Memory that is promised to nobody and bounded for everybody.
+//! Memory that is promised to no client and bounded for all.
 //!
 //! RLIMIT_AS bounds a process's address space, setrlimit(2). An allocation beyond it fails, and
 //! Rust's standard collections end the process then: so what protects a server is that it never
@@ -44,7 +44,7 @@ fn fault_10_promises_of_the_largest_body_cost_nothing_under_a_memory_limit() {
 }
 
 /// Has `count` clients send echoes of `body` bytes and never read, as much as is taken, until each
-/// has been thrown out; someone else is served all the while. Returns how many bytes were taken.
+/// has been thrown out; another client is served all the while. Returns how many bytes were taken.
 fn push_until_thrown_out(server: &Server, count: usize, body: usize) -> usize {
     let mut bystander = server.connect("framed");
     let request = frame([b"ECHO ".as_slice(), &vec![b'x'; body]].concat());
@@ -101,8 +101,8 @@ fn fault_20_the_memory_limit_keeps_an_allocation_from_failing() {
     });
 }
 
-/// Has `count` clients send most of a large frame each, then the rest, and read the reply. The sizes
-/// differ from client to client and from round to round.
+/// Has `count` clients send most of a large frame each, then the rest, and read the reply. The
+/// sizes differ from client to client and from round to round.
 fn exchange_large_frames(server: &Server, count: usize, round: usize) {
     let begin = |number: usize| {
         let body = 300_000 + (number * 7919 + round * 104_729) % 600_000;

@@ -52,7 +52,7 @@ struct Namespace {
 impl Namespace {
     fn new(tools: &Tools) -> Result<Namespace, String> {
         let mut command = Command::new(&tools.unshare);
-        // Its input is a pipe that nobody writes to: it lasts as long as this process holds it.
+        // Its input is a pipe that no process writes to: it lasts as long as this process holds it.
         command.args(["--net", "sh", "-c", "echo ready; exec cat"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut keeper = Process::start(&mut command);

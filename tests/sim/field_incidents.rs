@@ -54,8 +54,7 @@ fn sim_fault_01_emfile_at_accept() {
     setup.limits.idle_timeout = Duration::from_secs(100);
     let world = run(setup);
     assert_eq!(world.oracle.closes.iter().sum::<u64>(), 12, "all were let in");
-    // Once a second, and when a place becomes free; besides, each listener's backlog is found
-    // empty.
+    // Once a second, and when a place becomes free. Also, each listener's backlog is found empty.
     let calls = &world.kernel.borrow().faults.calls;
     let accepts = calls.iter().filter(|&&call| call == Call::Accept).count();
     assert!(accepts < 100 + 12 * 3, "{accepts} calls of accept: the loop spins");
@@ -129,7 +128,8 @@ fn field_server_18_a_window_that_opens_a_few_bytes_at_a_time_prolongs_no_deadlin
     }
 }
 
-/// A byte in each second, from a window of which an event would tell after a minute.
+/// The client reads a byte a second. Its window is so large that an event would tell of it only
+/// after a minute.
 #[test]
 fn field_server_18_a_steady_slow_reader_is_not_cut_off() {
     let mut reader = Plan::new(Kind::Chargen, Vec::new());
@@ -231,7 +231,8 @@ fn field_server_05_sigterm_at_any_step_resets_nobody_who_has_connected() {
             let mut setup = Setup { knobs, seed: step, ..world_of(vec![asker(); 8]) };
             setup.actions = vec![(step, Action::Terminate)];
             setup.limits.max_connections = places;
-            // That nobody is reset, and that what had come is answered, is seen by the oracle.
+            // The oracle sees that no client is reset, and that the requests which had arrived are
+            // answered.
             let world = run(setup);
             let others = world.oracle.closes.iter().sum::<u64>()
                 - closes(&world, CloseReason::Drained)
@@ -290,7 +291,8 @@ fn sim_fault_20_memory_of_all_connections() {
     assert_eq!(closes(&world, CloseReason::PeerClosed), 1, "who holds nothing is served");
 }
 
-/// Twelve from one address and three from another, all of which come again until they are let in.
+/// Twelve clients from one address and three from another. They all come again until they are let
+/// in.
 fn crowd_of_two_addresses(limit: impl Fn(&mut Limits)) -> Vec<World> {
     let near = Plan { client_address: ClientAddress::ALL[3], ..asker() };
     let far = Plan { client_address: ClientAddress::ALL[6], ..asker() };

@@ -19,7 +19,7 @@ pub(crate) enum Behaviour {
     Reset,
     Silent,
     Close,
-    /// Answers that nobody asked for.
+    /// Answers without a request.
     Babble,
 }
 

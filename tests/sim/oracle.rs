@@ -197,7 +197,8 @@ impl Oracle {
         let held = kernel.held[Owner::Server as usize];
         if stats.open() != open as u64 || held != open || done.server.armed_timers() != open {
             return Err(format!(
-                "{open} connections are open, but {} by the statistics, {held} descriptors, {} timers",
+                "{open} connections are open, but {} by the statistics, {held} descriptors, \
+                 {} timers",
                 stats.open(),
                 done.server.armed_timers()
             ));
@@ -254,7 +255,8 @@ impl Oracle {
                     .check_shed(link, &record)
                     .map_err(|what| format!("connection {link} was shed, but {what}"))?;
             }
-            // Two that close in one turn, of which the log tells nothing, may have had each other's.
+            // If two connections close in one turn and the log tells nothing of them, each may have
+            // had the other's reason.
             let is_certain = candidates.len() == 1 || all_closed == 1;
             if let Some(watch) = self.watches[link].as_mut().filter(|_| is_certain) {
                 watch.reason = Some(reason);

@@ -20,7 +20,7 @@ const RETRIES: u32 = 3;
 /// How a peer writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Writing {
-    /// At most so many bytes each time.
+    /// At most this number of bytes each time.
     Pieces(usize),
     /// One byte, then a pause.
     Trickle(Duration),
@@ -31,7 +31,7 @@ pub(crate) enum Writing {
 /// How a peer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// At most so many bytes each time.
+    /// At most this number of bytes each time.
     Pieces(usize),
     /// One byte, then a pause.
     Trickle(Duration),
@@ -45,13 +45,13 @@ pub(crate) enum Ending {
     HalfClose,
     /// Stays, and says nothing.
     Stay,
-    /// Sends RST after so many bytes of all it has to send.
+    /// Sends RST after this number of the bytes that it has to send.
     ResetAt(usize),
-    /// Closes after so many bytes, whatever is unread.
+    /// Closes after this number of bytes, whatever is unread.
     VanishAt(usize),
-    /// Closes after reading so many bytes.
+    /// Closes after reading this number of bytes.
     CloseAfterReading(usize),
-    /// Stays, and reads no more after so many bytes.
+    /// Stays, and reads no more after this number of bytes.
     StopReadingAfter(usize),
 }
 
@@ -109,7 +109,7 @@ pub(crate) struct Peer {
     /// When it connects, or writes, at the earliest.
     acts_at: Moment,
     retries_left: u32,
-    /// The replies in the first so many bytes received have been counted.
+    /// The replies in the first `counted` bytes received have been counted.
     counted: usize,
     replies: usize,
 }

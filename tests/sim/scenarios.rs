@@ -141,7 +141,7 @@ fn one_in_a_second() -> Setup {
     setup
 }
 
-/// Two halves of a request fit, and a reply that is read slowly does not fit besides.
+/// Two halves of a request fit, but not together with a reply that is read slowly.
 fn shed() -> Setup {
     let half = frame(&[b'x'; 2000])[..1000].to_vec();
     let mut hoarder = Plan::new(Kind::Framed, vec![half]);

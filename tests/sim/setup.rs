@@ -23,7 +23,7 @@ pub(crate) struct PoolSetup {
     pub(crate) conversations: Vec<(Vec<Vec<u8>>, usize)>,
 }
 
-/// What comes from outside, at a step of its own.
+/// A signal or a jump of the clock, at a step of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Reload,

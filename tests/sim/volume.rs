@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Seeds in a run that nobody asked for anything else.
+/// Seeds in a run, unless `SIM_SEEDS` says otherwise.
 const SEEDS: u64 = 2000;
 
 /// What became of worlds.
@@ -123,8 +123,8 @@ impl Summary {
         let closes = CloseReason::ALL.iter().zip(self.closes);
         let closes: Vec<_> = closes.map(|(why, count)| format!("{} {count}", why.word())).collect();
         say(&format!(
-            "sim: {} seeds, {:.1} s, {rate:.0} seeds/s, {} operations, {} replies checked, hash {:016x}\n\
-             sim: knobs: {}\nsim: closes: {}\n",
+            "sim: {} seeds, {:.1} s, {rate:.0} seeds/s, {} operations, {} replies checked, \
+             hash {:016x}\nsim: knobs: {}\nsim: closes: {}\n",
             self.seeds,
             elapsed.as_secs_f64(),
             self.operations,

@@ -31,7 +31,7 @@ mod orders;
 /// When all faults are over, everything is done within this virtual time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// And within so many steps.
+/// And within this number of steps.
 const MOST_STEPS: u64 = 100_000;
 
 /// A loop that is asked to poll so often, and finds nothing, is slow to be asked again.
@@ -201,8 +201,8 @@ impl World {
             let steps = self.kernel.borrow().trace.step - first;
             if self.now().since(begun) > self.patience() || steps > MOST_STEPS {
                 return Err(format!(
-                    "all faults are over, but it takes more than {:?} and {steps} steps until {what}: \
-                     {} peers and {} connections are left; server {:?}, clients {:?}",
+                    "all faults are over, but it takes more than {:?} and {steps} steps until \
+                     {what}: {} peers and {} connections are left; server {:?}, clients {:?}",
                     self.now().since(begun),
                     self.peers.iter().filter(|peer| !peer.is_done()).count(),
                     self.server.stats().open(),
@@ -345,7 +345,7 @@ impl World {
         Ok(Self::was_active(&mut self.spins, is_quiet, next))
     }
 
-    /// Nobody has been connected for long enough.
+    /// No client has been connected for long enough.
     fn stops_by_itself(&mut self) {
         let now = self.now();
         let kernel = &mut *self.kernel.borrow_mut();

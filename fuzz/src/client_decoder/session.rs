@@ -117,7 +117,7 @@ fn expected(
     (heard, Ending::Success)
 }
 
-/// What the peer's FIN means while an answer is awaited of which `received` bytes have come.
+/// What the peer's FIN means while an answer is awaited and `received` bytes of it have come.
 fn early(conversation: &Recital, received: usize) -> Ending {
     match received {
         0 if conversation.may_close => Ending::Success,

@@ -1,4 +1,5 @@
-//! Ranges of addresses, and whether an address is in one: [`readyd::server::access`] against [`NaiveRange`].
+//! Ranges of addresses, and whether an address is in one: [`readyd::server::access`] against
+//! [`NaiveRange`].
 
 use crate::naive_range::{Fault, NaiveRange, address_of, bits_of};
 use crate::printable::assert_harmless;
@@ -129,7 +130,8 @@ fn check_range(text: &str, comes: &[IpAddr]) {
                 check_range(&meant.to_string(), comes);
                 let address = neighbours(text).into_iter().next().expect("the address itself");
                 let is_mapped = address.is_ipv6() && address.to_canonical().is_ipv4();
-                // Of IPv6 addresses not all of which stand for IPv4 ones, the range holds the others.
+                // If only some of the IPv6 addresses stand for IPv4 ones, the range holds the
+                // others.
                 assert!(is_mapped || meant.contains(address), "{meant} was meant by {text}");
             }
         }
@@ -137,8 +139,8 @@ fn check_range(text: &str, comes: &[IpAddr]) {
     }
 }
 
-/// The address that a range is written with, and those that differ from it in one bit; of IPv4 addresses
-/// also as they are mapped.
+/// The address that a range is written with, and those that differ from it in one bit; of IPv4
+/// addresses also as they are mapped.
 fn neighbours(range: &str) -> Vec<IpAddr> {
     let address = range.split('/').next().unwrap_or_default();
     let bits = bits_of(address.parse().expect("the address of a range"));

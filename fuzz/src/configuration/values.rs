@@ -70,8 +70,8 @@ fn whole(text: &str, units: &[(&str, u128)]) -> Option<u128> {
     reference(text, units).filter(|(_, rest)| *rest == 0).map(|(whole, _)| whole)
 }
 
-/// How many of the smallest unit `text` means, and what part of one is left over: worked out apart for
-/// what stands before and behind the point.
+/// How many of the smallest unit `text` means, and what part of one is left over: worked out apart
+/// for what stands before and behind the point.
 fn reference(text: &str, units: &[(&str, u128)]) -> Option<(u128, u128)> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let number = text.strip_suffix(unit)?;

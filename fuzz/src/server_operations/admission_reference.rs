@@ -1,5 +1,5 @@
-//! A naive reference for admission: rules are checked bit by bit, connections are counted by looking at
-//! each, and a rate is a bucket that fills with time.
+//! A naive reference for admission: rules are checked bit by bit, connections are counted by
+//! looking at each, and a rate is a bucket that fills with time.
 
 use crate::naive_range::NaiveRange;
 use arbitrary::Arbitrary;
@@ -137,7 +137,7 @@ impl AdmissionReference {
         }
     }
 
-    /// What is to become of someone whose client has so many connections open.
+    /// What is to become of a peer whose client has `open` connections already.
     pub(super) fn decide(
         &mut self,
         source: Source,

@@ -83,8 +83,8 @@ impl Peer {
         self.under_way.extend(bytes);
     }
 
-    /// Writes what need not be a request. To the look-up service it would be one after a pause, and so
-    /// what is one would hang on the time.
+    /// Writes what need not be a request. To the look-up service it would be one after a pause, and
+    /// so what is one would hang on the time.
     pub(super) fn write(&mut self, bytes: &[u8]) {
         if self.service != Service::LOOKUP {
             self.under_way.extend_from_slice(bytes);
@@ -127,9 +127,9 @@ impl Peer {
         }
     }
 
-    /// Panics if `received` is not what must come, from its start and without gaps; if `is_whole`, to
-    /// its end. Nothing is to come of tables after the one of number `newest`. A peer that was slow
-    /// may have been told so instead of a reply, unless the server `is_patient`.
+    /// Panics if `received` is not what must come, from its start and without gaps; if `is_whole`,
+    /// to its end. Nothing is to come of tables after the one of number `newest`. A peer that was
+    /// slow may have been told so instead of a reply, unless the server `is_patient`.
     pub(super) fn check(&self, received: &[u8], newest: u32, is_whole: bool, is_patient: bool) {
         if self.service == Service::CHARGEN {
             return assert_chargen(received);
@@ -155,7 +155,8 @@ impl Peer {
 }
 
 impl Expected {
-    /// The bytes that must stand at the front of `rest`; of a version, one that is not before `oldest`.
+    /// The bytes that must stand at the front of `rest`; of a version, one that is not before
+    /// `oldest`.
     fn bytes(&self, rest: &[u8], oldest: &mut u32) -> Vec<u8> {
         match self {
             Expected::Exactly(bytes) => bytes.clone(),

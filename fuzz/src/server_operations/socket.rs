@@ -20,7 +20,7 @@ const ERRNOS: [i32; 12] = [EINTR, 24, 23, 12, 105, 103, 71, ECONNRESET, EPIPE, 1
 /// Accepts that may fail in a row before accepting is paused.
 const MANY_ACCEPTS: u8 = 128;
 
-/// An error that a call fails with, so many times.
+/// An error that a call fails with, `times` times.
 #[derive(Arbitrary, Clone, Copy, Debug, Default)]
 pub(super) struct Fault {
     errno: u8,
@@ -233,8 +233,8 @@ impl Socket {
         self.token = None;
     }
 
-    /// Panics if the server closes on a peer that may still send: what it sends then would be answered
-    /// by RST, which destroys the replies that it has not read.
+    /// Panics if the server closes on a peer that may still send: what it sends then would be
+    /// answered by RST, which destroys the replies that it has not read.
     pub(super) fn assert_may_close(&self, now: Moment) {
         let is_over = self.peer_end != PeerEnd::Open || self.is_lost || self.token.is_none();
         let has_lingered = self.server_end == ServerEnd::HalfClosed && now >= self.fin_at + LINGER;

@@ -135,7 +135,7 @@ impl World {
         }
     }
 
-    /// An event that the network did not make. If it is for nobody, it is counted so.
+    /// An event that the network did not make. If it is for no connection, it is counted as stale.
     fn tell(&mut self, token: Token, readiness: Readiness) {
         let is_listener = token.generation() == Generations::NONE;
         let is_stale = !is_listener && !self.net.is_registered(token);
@@ -203,7 +203,7 @@ impl World {
         assert_ne!(self.run_for(duration), LoopControl::Stop, "nobody told it to stop");
     }
 
-    /// Nothing fails any more, and nobody is slow; but of text without end there is enough.
+    /// No call fails any more, and no peer is slow; but there is enough of a text without end.
     fn heal(&mut self) {
         {
             let wires = &mut *self.net.0.borrow_mut();
@@ -256,7 +256,7 @@ impl World {
         assert_eq!(seen, self.peers.len() as u64, "someone still waits");
     }
 
-    /// The server is told to stop, so many times: what has arrived by then is answered, unless it
+    /// The server is told to stop, `times` times: what has arrived by then is answered, unless it
     /// was told twice.
     pub(super) fn drain(&mut self, times: usize) {
         self.heal();
@@ -290,7 +290,7 @@ impl World {
         for peer in &self.peers {
             self.net.socket(peer.number, |socket| {
                 let was_served = socket.reception == Reception::Registered;
-                // Who is shed has the beginning, and knows by the reset that it is not all.
+                // A peer that was shed has the beginning. The reset tells it that this is not all.
                 let is_finished = was_served && !socket.was_aborted && !peer.is_broken;
                 let is_whole = is_whole && is_finished;
                 assert!(was_served || socket.received.is_empty(), "sent to whom nobody served");

@@ -13,9 +13,9 @@ const EMFILE: i32 = 24;
 /// Why a session failed.
 #[derive(Debug)]
 pub enum SessionError {
-    /// No connection could be made: nobody listens there, or the way is barred.
+    /// No connection could be made: no socket listens there, or the way is barred.
     Connect(SocketAddr, io::Error),
-    /// Nobody answered the attempt to connect.
+    /// No answer came to the attempt to connect.
     ConnectTimeout(SocketAddr, Duration),
     /// The server closed before it had answered.
     ClosedEarly {

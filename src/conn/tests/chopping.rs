@@ -16,7 +16,7 @@ enum Part {
     Echo(Vec<u8>),
     Other(Vec<u8>),
     Disconnect,
-    /// So many digits, then a byte that no header could have there.
+    /// `digits` digits, then a byte that no header could have there.
     BadHeader {
         digits: usize,
         byte: u8,

@@ -115,7 +115,7 @@ fn a_pause_is_not_counted_while_we_do_not_read() {
     let mut owner = Owner::new(LINE);
     owner.receive(&[&b"\n".repeat(SMALL_REQUESTS)[..], b"ECHO un"].concat());
     assert!(owner.can_resume());
-    // The others took long. The rest of the line may have come: nobody has looked.
+    // The other connections took long. The rest of the line may have come: recv(2) was not called.
     at(&mut owner, 1).resume();
     owner.expire_at(secs(1));
     owner.receive(b"broken\n");

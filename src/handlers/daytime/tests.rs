@@ -302,14 +302,17 @@ proptest! {
             let letters: String =
                 shape.chars().map(|c| if c.is_ascii_alphabetic() { 'a' } else { c }).collect();
             match format {
-                Format::Ctime => prop_assert_eq!(letters.replace("  9", " 99"), "aaa aaa 99 99:99:99 9999"),
+                Format::Ctime => {
+                    prop_assert_eq!(letters.replace("  9", " 99"), "aaa aaa 99 99:99:99 9999");
+                }
                 Format::Dmy => prop_assert_eq!(shape, "99/99/9999 99:99:99"),
                 Format::Rfc3339 | Format::Rfc2822 => {
                     let expected = i64::try_from(seconds).unwrap_or(i64::MAX).min(253_402_300_799);
                     let after_9999 = seconds > 253_402_300_799;
                     let told = instant(format, &text);
                     // Beyond 9999 in UTC, a zone to the west may still have a text of its own.
-                    prop_assert!(told == expected || (after_9999 && told as u64 == seconds), "{}", text);
+                    let is_beyond = after_9999 && told as u64 == seconds;
+                    prop_assert!(told == expected || is_beyond, "{}", text);
                 }
                 Format::Unix => prop_assert_eq!(text, seconds.to_string()),
             }

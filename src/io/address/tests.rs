@@ -66,8 +66,8 @@ fn field_server_21_each_error_says_what_to_write() {
     assert_eq!(text("unix:/a\0"), "\"/a\\0\" has a control character (choose a path without)");
     assert_eq!(
         text(&format!("unix:/{}", "a".repeat(110))),
-        "the path of the unix socket has 111 bytes, and the kernel takes at most 107 (choose a shorter \
-         one)"
+        "the path of the unix socket has 111 bytes, and the kernel takes at most 107 (choose a \
+         shorter one)"
     );
 }
 
@@ -105,7 +105,10 @@ proptest! {
     }
 
     #[test]
-    fn field_server_21_any_text_is_an_address_or_an_error(text in "\\PC*", path in any::<String>()) {
+    fn field_server_21_any_text_is_an_address_or_an_error(
+        text in "\\PC*",
+        path in any::<String>(),
+    ) {
         let _ = text.parse::<Address>();
         if let Ok(address) = format!("unix:{path}").parse::<UnixAddress>() {
             prop_assert!(sock_addr(&address).is_ok());

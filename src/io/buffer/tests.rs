@@ -45,7 +45,9 @@ fn consuming_more_than_waits_is_a_bug() {
 
 proptest! {
     #[test]
-    fn behaves_as_a_queue(steps in proptest::collection::vec((any::<bool>(), 0usize..300), 1..200)) {
+    fn behaves_as_a_queue(
+        steps in proptest::collection::vec((any::<bool>(), 0usize..300), 1..200),
+    ) {
         let mut queue = ByteQueue::default();
         let mut model: VecDeque<u8> = VecDeque::new();
         let mut next = 0u8;

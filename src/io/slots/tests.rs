@@ -17,7 +17,7 @@ enum Step {
 enum Order {
     LowestFirst,
     HighestFirst,
-    /// The one after every so many keys.
+    /// Keys at this distance from each other.
     Scattered(usize),
 }
 
@@ -47,7 +47,7 @@ fn choose(model: &BTreeMap<usize, usize>, order: Order, number: usize) -> Option
     }
 }
 
-/// Places that an array of which at most one portion is empty needs.
+/// Places that an array needs if at most one of its portions is empty.
 fn portions_with_values(model: &BTreeMap<usize, usize>) -> usize {
     let portions = model.keys().map(|key| key / PORTION);
     portions.collect::<std::collections::BTreeSet<_>>().len()

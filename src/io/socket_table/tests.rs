@@ -163,9 +163,12 @@ fn a_walk_in_steps_comes_by_every_socket() {
 }
 
 proptest! {
-    /// Events, visits, closes and deadlines in any order: whoever has work gets a visit in the next turn.
+    /// Events, visits, closes and deadlines in any order: a socket that has work gets a visit in
+    /// the next turn.
     #[test]
-    fn a_socket_with_work_is_visited(steps in prop::collection::vec((0_u8..6, 0_usize..8), 1..200)) {
+    fn a_socket_with_work_is_visited(
+        steps in prop::collection::vec((0_u8..6, 0_usize..8), 1..200),
+    ) {
         let mut table = SocketTable::new(Moment::START);
         let mut tokens: Vec<Token> = (0..4).map(|_| open(&mut table)).collect();
         for (step, which) in steps {

@@ -113,7 +113,7 @@ enum Step {
     Arm(usize, When),
     ArmNoLater(usize, When),
     Disarm(usize),
-    /// Move the clock and take out at most so many keys.
+    /// Move the clock and take out at most this number of keys.
     Advance(u64, usize),
     /// As the owner's poll does: sleep until the next wake-up, then take out all that is due.
     Sleep,

@@ -129,7 +129,7 @@ impl Framed {
         // A tag tells how long its payload has to be.
         let len = match (declared, tagged.map(|tagged| self.size(tagged))) {
             (None, None) if self.kind(id) == Kind::Echo => {
-                // Nothing tells its length. The likeliest one is that of the expected reply.
+                // Nothing tells its length. The length of the expected reply is the likeliest.
                 return whole_but_wrong(self.size(id), rest);
             }
             (None, None) => return ReplyMatch::Desynchronized,

@@ -97,25 +97,9 @@ impl Counted {
             Counted::Kind(kind, time) => {
                 counters.kinds.entry(kind.to_owned()).or_default().record_nanos(time);
             }
-            Counted::Step(step, time) => {
-                let steps = step + 1;
-                counters.steps.resize_with(steps.max(counters.steps.len()), StepCounters::default);
-                counters.steps[step].sent += 2;
-                counters.steps[step].answered += 1;
-                counters.steps[step].latency.record_nanos(time);
-            }
+            Counted::Step(step, time) => count_step(counters, step, time),
             Counted::Storm(storm, time) => {
-                let storms = storm + 1;
-                counters
-                    .storms
-                    .resize_with(storms.max(counters.storms.len()), StormCounters::default);
-                let storm = &mut counters.storms[storm];
-                let time = Duration::from_nanos(time);
-                storm.at = storm.at.max(time);
-                storm.dropped += 3;
-                storm.failed_attempts += 1;
-                storm.served.record(time);
-                storm.last_served = storm.last_served.max(time);
+                count_storm(counters, storm, Duration::from_nanos(time));
             }
             Counted::Slow([established, answered, closed]) => {
                 counters.slow.established += established;
@@ -127,6 +111,25 @@ impl Counted {
             }
         }
     }
+}
+
+fn count_step(counters: &mut Counters, step: usize, nanos: u64) {
+    let steps = counters.steps.len().max(step + 1);
+    counters.steps.resize_with(steps, StepCounters::default);
+    counters.steps[step].sent += 2;
+    counters.steps[step].answered += 1;
+    counters.steps[step].latency.record_nanos(nanos);
+}
+
+fn count_storm(counters: &mut Counters, storm: usize, time: Duration) {
+    let storms = counters.storms.len().max(storm + 1);
+    counters.storms.resize_with(storms, StormCounters::default);
+    let storm = &mut counters.storms[storm];
+    storm.at = storm.at.max(time);
+    storm.dropped += 3;
+    storm.failed_attempts += 1;
+    storm.served.record(time);
+    storm.last_served = storm.last_served.max(time);
 }
 
 fn tally_of(counted: &[Counted]) -> Counters {

@@ -10,7 +10,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
-/// The number of a descriptor that nobody owns and that has no mark, as after exec.
+/// The number of a descriptor that no value owns and that has no mark, as after exec.
 fn inherited(original: impl AsFd) -> RawFd {
     let number = dup(original).expect("a descriptor").into_raw_fd();
     assert!(!is_closed_on_exec(number));

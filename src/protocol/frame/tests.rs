@@ -130,7 +130,10 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_agree_with_the_naive_reading(
-        bytes in proptest::collection::vec(prop_oneof![Just(b' '), b'0'..=b'9', any::<u8>()], HEADER_LEN),
+        bytes in proptest::collection::vec(
+            prop_oneof![Just(b' '), b'0'..=b'9', any::<u8>()],
+            HEADER_LEN,
+        ),
         limit in 0usize..1 << 40,
     ) {
         let header: [u8; HEADER_LEN] = bytes.try_into().unwrap();
@@ -156,7 +159,10 @@ proptest! {
 
     #[test]
     fn a_prefix_fails_exactly_when_it_holds_the_first_wrong_byte(
-        bytes in proptest::collection::vec(prop_oneof![9 => Just(b' '), 9 => b'0'..=b'9', 1 => any::<u8>()], HEADER_LEN),
+        bytes in proptest::collection::vec(
+            prop_oneof![9 => Just(b' '), 9 => b'0'..=b'9', 1 => any::<u8>()],
+            HEADER_LEN,
+        ),
     ) {
         let header: [u8; HEADER_LEN] = bytes.try_into().unwrap();
         let whole = check_header_prefix(&header);

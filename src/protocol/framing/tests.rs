@@ -93,7 +93,10 @@ proptest! {
     /// `bytes_to_take` completes the held request, and never takes a byte of the next one.
     #[test]
     fn a_share_ends_where_the_request_does(
-        body in proptest::collection::vec(any::<u8>().prop_filter("no line end", |b| *b != b'\n'), 0..18),
+        body in proptest::collection::vec(
+            any::<u8>().prop_filter("no line end", |b| *b != b'\n'),
+            0..18,
+        ),
         more in proptest::collection::vec(any::<u8>(), 0..100),
         cut in 0usize..100,
     ) {

@@ -28,7 +28,7 @@ fn who_is_held_off_is_neither_let_in_nor_refused_and_comes_in_when_admitted() {
     let (mut accepted, _) = listener.accept().expect("the one before");
     admit(&listener).expect("detach the filter");
     TcpStream::connect(address).expect("connect");
-    // The filter passes what comes on connections.
+    // The filter passes the segments of established connections.
     io::Write::write_all(&mut &before, b"x").expect("send");
     let mut byte = [0];
     accepted.read_exact(&mut byte).expect("receive");

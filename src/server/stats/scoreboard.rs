@@ -1,14 +1,14 @@
 //! The scoreboard: memory in which each shard of a server writes its statistics and reads those of
 //! the others.
 //!
-//! It is a file in memory without a name, memfd_create(2), which all shards inherit. Each
-//! shard has two slots, for two processes: one that drains, and its successor. One more slot is the
-//! supervisor's. A slot is written with pwrite(2) and read with pread(2): no lock, no
-//! message, no waiting.
+//! It is a file in memory without a name, memfd_create(2), which all shards inherit. Each shard has
+//! two slots, for two processes: one that drains, and its successor. One more slot is the
+//! supervisor's. A slot is written with pwrite(2) and read with pread(2): no lock, no message, no
+//! waiting.
 //!
 //! ```text
-//! the beginning   what it is (a name and a layout number), how many shards, how many numbers, how long the
-//!                 beginning, a copy and the names are; and the names of the numbers
+//! the beginning   what it is (a name and a layout number), how many shards, how many numbers, how
+//!                 long the beginning, a copy and the names are; and the names of the numbers
 //! then            the slots, each of two copies
 //! a copy          version, checksum, the numbers in the order of the names
 //! ```

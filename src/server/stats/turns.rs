@@ -27,7 +27,7 @@ pub struct LongestTurn {
 }
 
 impl LongestTurn {
-    /// A turn has taken so long, and has ended at the time `uptime` since the start.
+    /// A turn has ended: it took `took`, and `uptime` has passed since the start.
     pub fn note(&mut self, took: Duration, uptime: Duration) {
         self.advance(uptime);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! Who is let in, and how much of the server one client may have.
+//! Which clients are let in, and how much of the server one client may have.
 
 use super::bench::{Bench, ECHO};
 use super::fake_net::{Client, Fault, ServerEnd};

@@ -265,7 +265,7 @@ fn a_late_event_of_a_closed_connection_does_not_reach_its_successor() {
     assert_eq!(bench.net.socket(successor, |socket| socket.recv_call.made), reads);
     assert_eq!(bench.ask(successor, b"x"), b"x");
 
-    // Neither does one for a place that nobody took.
+    // Neither does one for a place that no connection took.
     let last = bench.net.token(successor);
     bench.net.fin(successor);
     bench.run();

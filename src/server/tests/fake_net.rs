@@ -1,8 +1,8 @@
 //! A network in memory: sockets with finite buffers, edge-triggered events, faults on demand.
 //!
 //! It is as strict as epoll. An edge is reported once, with all that the socket is ready for by
-//! then; whoever forgets it waits in vain. And it is as strict as TCP: closing a socket with unread
-//! input resets it, and sending after FIN is a bug of the caller, so it panics.
+//! then; a server that forgets it waits in vain. And it is as strict as TCP: closing a socket with
+//! unread input resets it, and sending after FIN is a bug of the caller, so it panics.
 
 mod socket;
 

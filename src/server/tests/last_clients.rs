@@ -1,4 +1,4 @@
-//! Who is connecting while the server stops, or is about to.
+//! Clients that are connecting while the server stops, or is about to.
 
 use super::bench::{Bench, ECHO, FRAMED};
 use super::fake_net::{Client, Fault, ServerEnd};
@@ -233,7 +233,7 @@ fn a_socket_that_others_have_too_is_not_touched() {
     let shared = bench.net.listener();
     bench.server.listen_with_others(shared, Service::ECHO).expect("nothing fails");
     const SHARED: usize = 5;
-    // What was accepted by another process leaves an event, and nobody to accept.
+    // A client that another process accepted leaves an event, and no client to accept.
     bench.net.accept_call(|call| call.fault = Fault::once(Errno::EAGAIN));
     let client = bench.net.connect(SHARED);
     bench.run();

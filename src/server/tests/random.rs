@@ -24,16 +24,16 @@ enum Event {
 
 #[derive(Clone, Debug)]
 enum Act {
-    /// Writes so many requests with replies of about this size.
+    /// Writes `count` requests with replies of about `size` bytes.
     Ask {
         count: usize,
         size: usize,
     },
-    /// So many bytes of what was written get through.
+    /// This number of the bytes that were written get through.
     Deliver(usize),
     Fin,
     Reset,
-    /// Its kernel takes so many bytes more.
+    /// Its kernel takes this number of bytes more.
     Widen(usize),
     /// Its kernel takes no more than this at once.
     Choke(usize),
@@ -242,7 +242,7 @@ fn limits(seconds: u64) -> impl Strategy<Value = Limits> {
     })
 }
 
-/// Where this is about what arrives, and not about who is given up.
+/// Where this is about what arrives, and not about which connection is given up.
 const LONG: u64 = 1_000_000;
 
 fn take_everything(bench: &Bench, scripts: &[Script]) {

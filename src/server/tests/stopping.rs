@@ -1,4 +1,4 @@
-//! The end of the server: in order, at the deadline, at once, or because nobody comes.
+//! The end of the server: in order, at the deadline, at once, or because no client comes.
 
 use super::bench::{Bench, CHARGEN, ECHO, FRAMED, LOOKUP, frame};
 use super::fake_net::{Client, Fault, ServerEnd};

@@ -47,7 +47,7 @@ fn what_is_no_table_is_refused() {
     }
 }
 
-/// Nobody but this program writes such memory; even so, what stands there must not end a process.
+/// No other program writes such memory; even so, what stands there must not end a process.
 #[test]
 fn buckets_of_any_bytes_are_searched_without_harm() {
     let sealed = parsed(numbered(30), ColumnOrder::KeyValue).seal().expect("memory");

@@ -1,4 +1,4 @@
-//! Shards that end though nobody told them to.
+//! Shards that end without an order to stop.
 
 use super::{clients_of_all, first_clients_of_all, launch, process_of, stats};
 use crate::support::server::Statistics;

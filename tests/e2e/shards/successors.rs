@@ -56,7 +56,7 @@ fn field_server_04_a_third_process_waits_for_a_seat() {
     kill(draining, Signal::SIGTERM).expect("signal a shard");
     server.wait_for_log("shard 1 drains; its successor starts at once");
     drop(clients_of_all(&server, 2));
-    // The successor drains too, and has nobody to wait for.
+    // The successor drains too, and has no client to wait for.
     let shards = processes(&server, 3);
     let of_shard_2 = process_of(&server, 3, 2);
     let is_successor = |pid: &&Pid| **pid != draining && **pid != of_shard_2;

@@ -45,7 +45,7 @@ fn a_successor_has_the_table_that_was_loaded_last() {
     scratch.write("table", "colour blue\n");
     server.signal(Signal::SIGHUP);
     server.wait_for_log("table reloaded: 1 key");
-    // Nobody reads the file but for SIGHUP.
+    // The server reads the file on SIGHUP only.
     scratch.write("table", "colour green\n");
     kill(process_of(&server, 2, 1), Signal::SIGKILL).expect("kill a shard");
     server.wait_for_log("shard 1 has ended");

@@ -72,7 +72,7 @@ pub(crate) fn assert_dated(
     assert!(possible.contains(ended), "{ended:?} is none of {possible:?}");
 }
 
-/// An address at which nobody listens: the port is held, so nobody else can take it.
+/// An address at which no socket listens: the port is held, so no other process can take it.
 pub(crate) fn nobody_listens() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");

@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) const SHELL: &str = "/bin/sh";
 
 /// Where the program called `name` is; if it is nowhere, says that the test is skipped. Servers are
-/// found too, though they are not on everybody's search path.
+/// found too, though they are not on every user's search path.
 ///
 /// # Panics
 ///

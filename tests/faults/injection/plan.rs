@@ -49,9 +49,9 @@ pub(super) fn when(call: &str, errno: &str) -> [String; 4] {
     ["1".to_owned(), "2".to_owned(), "3".to_owned(), from_on(call, errno, 1)]
 }
 
-/// All calls from number `first` on; or a hundred of them. Who is interrupted tries again, rightly,
-/// and would do so for ever. And were strace to leave while it skips an epoll_wait, the server
-/// would see ENOSYS, which no kernel says there.
+/// All calls from number `first` on; or a hundred of them. A program whose call fails with EINTR
+/// rightly tries again, and would do so for ever. And were strace to leave while it skips an
+/// epoll_wait, the server would see ENOSYS, which no kernel says there.
 pub(super) fn from_on(call: &str, errno: &str, first: usize) -> String {
     if errno == "EINTR" || call == "epoll_wait" {
         return format!("{first}..{}", first + 99);

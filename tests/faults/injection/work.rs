@@ -139,7 +139,7 @@ impl Conversation {
     }
 }
 
-/// Receives until nobody waits any more, or `patience` is over. Tells each client's fate.
+/// Receives until no client waits any more, or `patience` is over. Tells each client's fate.
 pub(super) fn converse(clients: &mut [Conversation], patience: Duration) -> Vec<Fate> {
     let deadline = Instant::now() + patience;
     loop {

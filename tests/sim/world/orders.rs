@@ -1,4 +1,4 @@
-//! What comes to a world from outside: signals and clocks, by chance or by order.
+//! Signals and jumps of the clock: a world's input from outside, by chance or by order.
 
 use super::World;
 use crate::setup::Action;
@@ -9,7 +9,7 @@ use readyd::testkit::trace::{Outcome, What};
 use std::time::Duration;
 
 impl World {
-    /// Signals, clocks, and what else comes from outside.
+    /// Signals, clocks, and all other input from outside.
     pub(super) fn disturb(&mut self) {
         let knobs = self.kernel.borrow().knobs;
         let mut prng = self.prng.clone();

@@ -153,7 +153,8 @@ proptest! {
         let established = rig.pool.established();
         let mut finished = rig.pool.into_finished();
         finished.sort_by_key(|finished| finished.conversation.number);
-        let numbers: Vec<usize> = finished.iter().map(|finished| finished.conversation.number).collect();
+        let numbers: Vec<usize> =
+            finished.iter().map(|finished| finished.conversation.number).collect();
         prop_assert_eq!(numbers, Vec::from_iter(0..rounds.len()));
         let mut unconnected = 0;
         for finished in finished {

@@ -18,13 +18,14 @@ pub(in super::super) enum ServerEnd {
     HalfClosed,
     /// Closed in order.
     Closed,
-    /// Closed with RST, and not on purpose: there was unread input, or a backlog nobody wanted.
+    /// Closed with RST, and not on purpose: there was unread input, or its listener closed before
+    /// it was accepted.
     Reset,
     /// Closed with RST on purpose.
     Aborted,
 }
 
-/// An error that a call fails with so many times before it works again.
+/// An error that a call fails with a number of times before it works again.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Fault {
     errno: Errno,

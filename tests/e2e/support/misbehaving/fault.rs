@@ -15,7 +15,7 @@ pub(crate) type ConnectionId = usize;
 pub(crate) enum Fault {
     /// Nothing.
     Nothing,
-    /// Once, before the reply to request `at`, nobody is served for `pause`.
+    /// Once, before the reply to request `at`, no client is served for `pause`.
     Stall { at: u64, pause: Duration },
     /// Every nth reply is not sent.
     Drop { every: u64 },
@@ -33,7 +33,7 @@ pub(crate) enum Fault {
     ResetEverySecond,
     /// Each connection gets FIN after this number of replies.
     CloseEach { after: u64 },
-    /// After this number of replies to all, every connection gets FIN and nobody listens any more.
+    /// After this number of replies to all, every connection gets FIN and the listener is closed.
     Die { after: u64 },
     /// No connection is ever read.
     NeverRead,

@@ -9,7 +9,7 @@ fn main() -> io::Result<()> {
     let listener = listen()?;
     loop {
         let (stream, _) = listener.accept()?;
-        // A connection's error ends that connection; nobody waits for the thread.
+        // A connection's error ends that connection. The thread is not joined.
         thread::spawn(move || serve(stream));
     }
 }
