@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use std::io;
 
 /// Reads in vain between two events.
-const MOST_EMPTY_READS: u32 = 30;
+const MOST_EMPTY_READS: u32 = 200;
 
 impl Kernel {
     /// The fault that this call is to have, with all that it does to the connection.
