@@ -170,7 +170,8 @@ impl<S, E: Endpoint> SocketTable<S, E> {
     }
 
     /// Takes the next socket to be visited in this turn: one with a new event, if there is one and
-    /// it is not the turn of the others. `is_half_spent` tells that the turn's work is half done.
+    /// it is not the turn of the others: once half of the turn's work is done, as `is_half_spent`
+    /// tells, the sockets with work left go first.
     #[inline]
     pub fn next_ready(&mut self, is_half_spent: bool) -> Option<Token> {
         loop {
@@ -197,6 +198,7 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         let is_met = socket.endpoint.wanted(limits).is_met(socket.ready);
         let deadline = socket.endpoint.deadline(limits);
         if is_met {
+            // It had its part of this turn: new events go first, whatever the share.
             self.enqueue(token, Share::Heavy);
         }
         if !self.timers.is_due_by(token.index(), deadline) {
@@ -206,7 +208,7 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         debug_assert!(self.is_scheduled(token, limits), "{token:?} would hang");
     }
 
-    /// Has a socket visited, whether or not it is known to have work.
+    /// Has a socket visited, whether or not it is known to have work, behind the new events.
     pub fn visit_soon(&mut self, token: Token) {
         if self.get(token).is_some() {
             self.enqueue(token, Share::Heavy);
