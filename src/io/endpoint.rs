@@ -1,7 +1,7 @@
 //! What a state machine behind a socket tells the table that the socket is in.
 //!
-//! A server's connection, a client's session and a connection of the load generator are endpoints.
-//! An endpoint never sees its socket. Its owner calls it in this grammar:
+//! A server's connection and a client's session are endpoints. An endpoint never sees its socket.
+//! Its owner calls it in this grammar:
 //!
 //! ```text
 //! opened (bytes in | FIN in | resume | deadline passed)* -> after each call:

@@ -2,8 +2,9 @@
 //!
 //! Three traits hold every call that a program makes on its sockets: [`SocketIo`] (connected
 //! streams), [`Accept`] (listeners) and [`Connect`] (outgoing connections). A server needs the
-//! first two, a client the first and the third. `MioNet` in the reactor implements them with system
-//! calls; a simulator implements them with queues and runs the very same server.
+//! first two, a client the first and the third. The last two have files of their own. `MioNet` in
+//! the reactor implements all three with system calls; a simulator implements them with queues and
+//! runs the very same server.
 //!
 //! ```text
 //! trait     who uses it       its calls                       the system's
@@ -18,15 +19,18 @@
 //! bit of [`Readiness`], because only recv(2) and send(2) prove that a socket is not ready.
 
 pub use crate::io::token::Token;
+pub use accept::{Accept, AcceptOutcome, Handshakes};
+pub use connect::Connect;
 
-use crate::io::address::Peer;
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
 use crate::io::host::{Host, WallClock};
 use crate::io::readiness::{Interest, Readiness};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+mod accept;
+mod connect;
 
 #[cfg(test)]
 mod tests;
@@ -104,128 +108,6 @@ pub trait SocketIo {
     fn abort(&mut self, stream: Self::Stream);
 }
 
-/// Listeners.
-pub trait Accept: SocketIo {
-    /// A listening socket. Dropping it closes it.
-    type Listener;
-
-    /// Takes one connection from the backlog, accept(2).
-    fn accept(&mut self, listener: &Self::Listener) -> AcceptOutcome<Self::Stream>;
-
-    /// Asks for events on a listener.
-    ///
-    /// # Errors
-    ///
-    /// What epoll_ctl(2) says.
-    fn register_listener(&mut self, listener: &mut Self::Listener, token: Token) -> io::Result<()>;
-
-    /// Asks for no more events on a listener. Closing it is not enough where another process has
-    /// the same socket: epoll(7) forgets a socket when its last descriptor is closed, in any
-    /// process.
-    ///
-    /// # Errors
-    ///
-    /// What epoll_ctl(2) says.
-    fn deregister_listener(&mut self, _: &mut Self::Listener) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Has the kernel ignore new handshakes with a listener, until [`Accept::admit_handshakes`].
-    /// Handshakes in flight finish. A client that is ignored sends its SYN again after a second,
-    /// and is then let in or refused. A network without handshakes need not do anything.
-    ///
-    /// # Errors
-    ///
-    /// What setsockopt(2) says; handshakes are then admitted as before.
-    fn hold_off_handshakes(&mut self, _: &Self::Listener) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Undoes [`Accept::hold_off_handshakes`]; does nothing if they were not held off.
-    ///
-    /// # Errors
-    ///
-    /// What setsockopt(2) says.
-    fn admit_handshakes(&mut self, _: &Self::Listener) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Refuses, for good, new clients of a listener that [`Accept::hold_off_handshakes`] cannot
-    /// hold off, because connecting takes no handshake there (a unix socket). Clients in its
-    /// backlog can still be accepted.
-    ///
-    /// # Errors
-    ///
-    /// What shutdown(2) says.
-    fn refuse_newcomers(&mut self, _: &Self::Listener) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Whether a client is in the middle of its handshake with one of `listeners`.
-    fn handshakes<'a>(&mut self, _: impl Iterator<Item = &'a Self::Listener>) -> Handshakes
-    where
-        Self::Listener: 'a,
-    {
-        Handshakes::None
-    }
-}
-
-/// What accept(2) answered, by what the server has to do next.
-#[derive(Debug)]
-pub enum AcceptOutcome<S> {
-    /// A connection, and its peer.
-    Connection(S, Peer),
-    /// The backlog is empty: an event tells when that changes.
-    NoneWaiting,
-    /// A signal came first: try again.
-    Interrupted,
-    /// A connection broke before it was accepted. The next one in the backlog may be fine.
-    Lost,
-    /// The system lacks something (descriptors, memory), or forbids the call. The clients stay in
-    /// the backlog, and no event will tell when accept(2) works again: try again later.
-    Failed(io::Error),
-}
-
-/// Outgoing connections.
-pub trait Connect: SocketIo {
-    /// Begins to connect, connect(2). When the stream becomes writable, the attempt has ended, one
-    /// way or the other: [`Connect::connected`] tells which.
-    ///
-    /// # Errors
-    ///
-    /// When the attempt fails at once.
-    fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Stream> {
-        self.connect_from(None, address)
-    }
-
-    /// The same, from the local address `source` if there is one. The local port is chosen as late
-    /// as without `source`, so that one port can serve once for each destination.
-    ///
-    /// # Errors
-    ///
-    /// When the attempt fails at once, or the source address is not ours.
-    fn connect_from(
-        &mut self,
-        source: Option<IpAddr>,
-        address: SocketAddr,
-    ) -> io::Result<Self::Stream>;
-
-    /// The outcome of an attempt to connect.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::WouldBlock`] or [`ErrorKind::NotConnected`] if it still goes on; else why it
-    /// failed.
-    fn connected(&mut self, stream: &Self::Stream) -> io::Result<()>;
-
-    /// The stream's own address, getsockname(2).
-    ///
-    /// # Errors
-    ///
-    /// What getsockname(2) says.
-    fn local_addr(&self, stream: &Self::Stream) -> io::Result<SocketAddr>;
-}
-
 /// What has become of the bytes that the kernel was given for a peer: [`SocketIo::output`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -238,17 +120,6 @@ pub enum Output {
         /// How much earlier the peer may have made room for them.
         kept_back: Duration,
     },
-    /// The kernel does not tell.
-    Unknown,
-}
-
-/// What is known of clients that have begun to connect: [`Accept::handshakes`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handshakes {
-    /// No client is about to come into the backlog.
-    None,
-    /// A client may come into the backlog, without beginning anew.
-    InFlight,
     /// The kernel does not tell.
     Unknown,
 }

@@ -1,6 +1,6 @@
 //! The table of sockets: which are open, which are ready, whose turn is next, and whose time is up.
 //!
-//! Server, client sessions and load generator each own one. An event only sets bits here
+//! The server owns one, and so does the client's session pool. An event only sets bits here
 //! ([`SocketTable::on_event`]); the owner then takes the sockets that have work, one after the
 //! other ([`SocketTable::next_ready`]), and hands each back when it is done with it
 //! ([`SocketTable::reschedule`]).
@@ -8,6 +8,8 @@
 //! There are two queues, as in the packet scheduler fq_codel (RFC 8290). A socket with a new event
 //! goes before the sockets that were visited and have work left; those keep half of each turn. So a
 //! client that asks now and then does not wait for clients that always have more.
+//!
+//! In files of their own: `deadlines.rs`, and `upkeep.rs` with what concerns the table as a whole.
 //!
 //! Invariants, asserted here and nowhere else:
 //!
@@ -24,11 +26,11 @@ use super::timer::Timers;
 use super::token::{Generations, Token};
 use std::collections::VecDeque;
 
+mod deadlines;
+mod upkeep;
+
 #[cfg(test)]
 mod tests;
-
-/// Tokens that a queue keeps room for, however few sockets are open.
-const QUEUE_KEPT: usize = 1024;
 
 /// An open socket, and the state machine behind it: all that an idle connection costs.
 #[derive(Debug)]
@@ -149,16 +151,6 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         (socket.generation == token.generation()).then_some(socket)
     }
 
-    /// All sockets, in the order of their slots.
-    pub fn iter(&self) -> impl Iterator<Item = (Token, &Socket<S, E>)> {
-        self.sockets.iter().map(|(index, socket)| (Token::new(index, socket.generation), socket))
-    }
-
-    /// How many sockets were opened after this one.
-    pub fn age(&self, token: Token) -> u32 {
-        self.generations.age(token.generation())
-    }
-
     /// Notes an event. Returns whether it was for a socket that is open.
     #[inline]
     pub fn on_event(&mut self, token: Token, event: Readiness, limits: &E::Limits) -> bool {
@@ -178,7 +170,8 @@ impl<S, E: Endpoint> SocketTable<S, E> {
     }
 
     /// Takes the next socket to be visited in this turn: one with a new event, if there is one and
-    /// it is not the turn of the others. `is_half_spent` tells that the turn's work is half done.
+    /// it is not the turn of the others: once half of the turn's work is done, as `is_half_spent`
+    /// tells, the sockets with work left go first.
     #[inline]
     pub fn next_ready(&mut self, is_half_spent: bool) -> Option<Token> {
         loop {
@@ -205,6 +198,7 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         let is_met = socket.endpoint.wanted(limits).is_met(socket.ready);
         let deadline = socket.endpoint.deadline(limits);
         if is_met {
+            // It had its part of this turn: new events go first, whatever the share.
             self.enqueue(token, Share::Heavy);
         }
         if !self.timers.is_due_by(token.index(), deadline) {
@@ -214,7 +208,7 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         debug_assert!(self.is_scheduled(token, limits), "{token:?} would hang");
     }
 
-    /// Has a socket visited, whether or not it is known to have work.
+    /// Has a socket visited, whether or not it is known to have work, behind the new events.
     pub fn visit_soon(&mut self, token: Token) {
         if self.get(token).is_some() {
             self.enqueue(token, Share::Heavy);
@@ -254,49 +248,6 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         !self.new_events.is_empty() || !self.work_left.is_empty()
     }
 
-    /// Takes the next socket whose deadline has passed. If the deadline was moved since its timer
-    /// was armed, the timer is armed anew; each timer takes one of `looks`, and without any left
-    /// none is taken.
-    pub fn next_expired(
-        &mut self,
-        now: Moment,
-        looks: &mut usize,
-        limits: &E::Limits,
-    ) -> Option<Token> {
-        while *looks > 0 {
-            if self.next_deadline().is_none_or(|next| next > now) {
-                return None;
-            }
-            self.next_deadline = None;
-            let index = self.timers.pop_due(now)?;
-            *looks -= 1;
-            let Some(socket) = self.sockets.get(index) else { continue };
-            let token = Token::new(index, socket.generation);
-            let deadline = socket.endpoint.deadline(limits);
-            if deadline <= now {
-                return Some(token);
-            }
-            self.timers.arm(index, deadline);
-        }
-        None
-    }
-
-    /// When the next timer fires.
-    #[inline]
-    pub fn next_deadline(&mut self) -> Option<Moment> {
-        *self.next_deadline.get_or_insert_with(|| self.timers.next_wakeup())
-    }
-
-    /// When the timer of a socket fires.
-    pub fn watched_until(&self, token: Token) -> Option<Moment> {
-        self.timers.deadline(token.index())
-    }
-
-    /// Timers that are armed: one for each socket.
-    pub fn armed_timers(&self) -> usize {
-        self.timers.len()
-    }
-
     /// Takes a socket out, which closes it unless the owner keeps the stream.
     pub fn remove(&mut self, token: Token) -> Option<Socket<S, E>> {
         self.get(token)?;
@@ -304,45 +255,5 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         self.next_deadline = None;
         self.may_shrink = true;
         Some(self.sockets.remove(token.index()))
-    }
-
-    /// The sockets in the `count` slots from slot `from` on, so that a caller can come by all
-    /// sockets in steps.
-    pub fn walk(&self, from: usize, count: usize) -> impl Iterator<Item = Token> {
-        let end = from.saturating_add(count);
-        let mut next = from;
-        std::iter::from_fn(move || {
-            let index = self.sockets.next_occupied(next).filter(|&index| index < end)?;
-            next = index + 1;
-            Some(Token::new(index, self.sockets.get(index)?.generation))
-        })
-    }
-
-    /// A bound on the slots in use: all are below.
-    pub fn end(&self) -> usize {
-        self.sockets.end()
-    }
-
-    /// Bytes that the table takes, free slots included, but not what endpoints hold.
-    pub fn memory(&self) -> usize {
-        self.sockets.memory()
-            + self.timers.memory()
-            + (self.new_events.capacity() + self.work_left.capacity()) * size_of::<Token>()
-    }
-
-    /// Gives back a part of the memory that a crowd needed and the sockets that are left do not:
-    /// once a turn, so that no turn takes long. The sockets' own slots went when they closed.
-    /// Returns whether there is more to give back.
-    pub fn shrink_a_little(&mut self) -> bool {
-        if !self.may_shrink {
-            return false;
-        }
-        for queue in [&mut self.new_events, &mut self.work_left] {
-            if queue.capacity() > QUEUE_KEPT && queue.len() < queue.capacity() / 8 {
-                queue.shrink_to(QUEUE_KEPT.max(2 * queue.len()));
-            }
-        }
-        self.may_shrink = self.timers.shrink_to(self.sockets.end());
-        self.may_shrink
     }
 }

@@ -1,29 +1,29 @@
 //! Tokens: what names a connection in an event.
 //!
-//! A slab reuses the place of a closed connection at once, but an event for the old one may still
-//! be in the batch that epoll returned. So a token carries a *generation* beside the place: a
-//! counter that repeats only after 4 billion connections. An event whose generation is not the
-//! entry's is stale, and is never delivered to another connection.
+//! The table of sockets reuses the slot of a closed connection at once, but an event for the old
+//! one may still be in the batch that epoll_wait(2) returned. So a token carries a *generation*
+//! beside the number of the slot: a counter that repeats only after 4 billion connections. An event
+//! whose generation is not the socket's is stale, and is never delivered to another connection.
 
 #[cfg(test)]
 mod tests;
 
 const GENERATION_SHIFT: u32 = 32;
-const PLACE_MASK: u64 = u32::MAX as u64;
+const SLOT_MASK: u64 = u32::MAX as u64;
 
-/// Names a registered socket in events: a place in a slab, and a generation.
+/// Names a registered socket in events: the number of a slot, and a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token(pub u64);
 
 impl Token {
-    /// The token of the connection of `generation` in the slab's place `index`, below 2³².
+    /// The token of the connection of `generation` in the slot `index`, which is below 2³².
     pub fn new(index: usize, generation: u32) -> Token {
         Token(u64::from(generation) << GENERATION_SHIFT | index as u64)
     }
 
-    /// The place in the slab.
+    /// The number of the slot.
     pub fn index(self) -> usize {
-        (self.0 & PLACE_MASK) as usize
+        (self.0 & SLOT_MASK) as usize
     }
 
     /// The generation.
@@ -38,7 +38,7 @@ impl Token {
 pub struct Generations(u32);
 
 impl Generations {
-    /// The generation of what never changes, such as listeners.
+    /// The generation of sockets that are not in the table and never change: listeners.
     pub const NONE: u32 = 0;
 
     /// A number that was not given for as long as can be.
