@@ -144,31 +144,31 @@ impl Connection {
     }
 
     /// Lets the service speak first.
-    pub fn open<R: Handler>(&mut self, turn: &mut ConnContext<'_, R>) {
-        let outcome = turn.handler.on_open(&mut ReplyWriter::raw(turn.out));
+    pub fn open<R: Handler>(&mut self, cx: &mut ConnContext<'_, R>) {
+        let outcome = cx.handler.on_open(&mut ReplyWriter::raw(cx.out));
         self.apply(outcome);
     }
 
     /// Takes bytes that were read. Call only if [`Connection::wants_read`].
     #[inline]
-    pub fn receive<R: Handler>(&mut self, input: &[u8], turn: &mut ConnContext<'_, R>) {
-        self.receive_with(ReadCursor::new(input), turn);
+    pub fn receive<R: Handler>(&mut self, input: &[u8], cx: &mut ConnContext<'_, R>) {
+        self.receive_with(ReadCursor::new(input), cx);
     }
 
-    fn receive_with<R: Handler>(&mut self, input: ReadCursor<'_>, turn: &mut ConnContext<'_, R>) {
+    fn receive_with<R: Handler>(&mut self, input: ReadCursor<'_>, cx: &mut ConnContext<'_, R>) {
         if self.state.reads_requests() {
-            self.idle_since = turn.now;
-            turn.work.spend_bytes(input.bytes().len());
-            self.serve(input, self.unparsed.len(), turn);
+            self.idle_since = cx.now;
+            cx.work.spend_bytes(input.bytes().len());
+            self.serve(input, self.unparsed.len(), cx);
         }
     }
 
     /// Takes the peer's FIN. Call only if [`Connection::wants_read`].
-    pub fn receive_eof<R: Handler>(&mut self, turn: &mut ConnContext<'_, R>) {
+    pub fn receive_eof<R: Handler>(&mut self, cx: &mut ConnContext<'_, R>) {
         let mut reason = CloseReason::PeerClosed;
         if self.state.reads_requests() && !self.unparsed.is_empty() {
-            match turn.framing {
-                Framing::Line { .. } => self.serve_final_line(turn),
+            match cx.framing {
+                Framing::Line { .. } => self.serve_final_line(cx),
                 _ => reason = CloseReason::PeerClosedMidFrame,
             }
         }
@@ -177,29 +177,29 @@ impl Connection {
     }
 
     /// Goes on with requests that had to wait. Call only if [`Connection::can_resume`].
-    pub fn resume<R: Handler>(&mut self, turn: &mut ConnContext<'_, R>) {
+    pub fn resume<R: Handler>(&mut self, cx: &mut ConnContext<'_, R>) {
         self.state.resume();
         // The peer could not complete a request while we did not read: its time begins now.
-        self.idle_since = turn.now;
-        self.unparsed.restart_wait(turn.now);
-        self.serve(ReadCursor::new(&[]), 0, turn);
+        self.idle_since = cx.now;
+        self.unparsed.restart_wait(cx.now);
+        self.serve(ReadCursor::new(&[]), 0, cx);
     }
 
     /// Makes more output. Call only if [`Connection::wants_to_produce`].
-    pub fn produce<R: Handler>(&mut self, turn: &mut ConnContext<'_, R>) {
-        let before = turn.out.len();
-        turn.handler.on_writable(&mut ReplyWriter::raw(turn.out));
-        turn.work.spend_bytes(turn.out.len().saturating_sub(before));
+    pub fn produce<R: Handler>(&mut self, cx: &mut ConnContext<'_, R>) {
+        let before = cx.out.len();
+        cx.handler.on_writable(&mut ReplyWriter::raw(cx.out));
+        cx.work.spend_bytes(cx.out.len().saturating_sub(before));
     }
 
     /// Ends the connection because the server stops: a last line that lacks its end is answered, an
     /// unfinished frame is not. Call only if [`Connection::can_drain`].
-    pub fn drain<R: Handler>(&mut self, turn: &mut ConnContext<'_, R>) {
+    pub fn drain<R: Handler>(&mut self, cx: &mut ConnContext<'_, R>) {
         if self.state.reads_requests()
             && !self.unparsed.is_empty()
-            && matches!(turn.framing, Framing::Line { .. })
+            && matches!(cx.framing, Framing::Line { .. })
         {
-            self.serve_final_line(turn);
+            self.serve_final_line(cx);
         }
         self.finish(CloseReason::Drained);
     }
@@ -292,17 +292,17 @@ impl Connection {
         &mut self,
         mut input: ReadCursor<'_>,
         searched: usize,
-        turn: &mut ConnContext<'_, R>,
+        cx: &mut ConnContext<'_, R>,
     ) {
-        let mut end = self.serve_held(&mut input, searched, turn);
+        let mut end = self.serve_held(&mut input, searched, cx);
         if end == ServeEnd::AllServed {
-            end = self.serve_read(&mut input, turn);
+            end = self.serve_read(&mut input, cx);
         }
         if end == ServeEnd::Settled {
             return;
         }
-        self.unparsed.extend(input.bytes(), turn.now);
-        if !self.unparsed.is_empty() || self.is_above_high_water(turn) {
+        self.unparsed.extend(input.bytes(), cx.now);
+        if !self.unparsed.is_empty() || self.is_above_high_water(cx) {
             self.state.stall();
         }
     }
@@ -312,20 +312,20 @@ impl Connection {
         &mut self,
         input: &mut ReadCursor<'_>,
         mut searched: usize,
-        turn: &mut ConnContext<'_, R>,
+        cx: &mut ConnContext<'_, R>,
     ) -> ServeEnd {
         while !self.unparsed.is_empty() {
-            if self.must_wait(turn) {
+            if self.must_wait(cx) {
                 return ServeEnd::MustWait;
             }
-            let (framing, now) = (turn.framing, turn.now);
+            let (framing, now) = (cx.framing, cx.now);
             match framing::complete_held(framing, &mut self.unparsed, input, searched, now) {
                 Ok(Some(len)) => {
-                    let outcome = self.answer_held(len, turn);
+                    let outcome = self.answer_held(len, cx);
                     self.apply(outcome);
                 }
                 Ok(None) => return ServeEnd::Settled,
-                Err(error) => return self.refuse(error, turn),
+                Err(error) => return self.refuse(error, cx),
             }
             if !self.state.reads_requests() {
                 return ServeEnd::Settled;
@@ -339,23 +339,23 @@ impl Connection {
     fn serve_read<R: Handler>(
         &mut self,
         input: &mut ReadCursor<'_>,
-        turn: &mut ConnContext<'_, R>,
+        cx: &mut ConnContext<'_, R>,
     ) -> ServeEnd {
         let mut last = EncodedLength::default();
         while !input.bytes().is_empty() {
-            if self.must_wait(turn) {
+            if self.must_wait(cx) {
                 return ServeEnd::MustWait;
             }
-            match input.take_message(turn.framing) {
-                Ok(Some(message)) => match answer(message, &mut last, turn) {
+            match input.take_message(cx.framing) {
+                Ok(Some(message)) => match answer(message, &mut last, cx) {
                     Outcome::Continue => continue,
                     outcome => self.apply(outcome),
                 },
                 Ok(None) => {
-                    self.unparsed.extend(input.take_rest(), turn.now);
+                    self.unparsed.extend(input.take_rest(), cx.now);
                     return ServeEnd::Settled;
                 }
-                Err(error) => return self.refuse(error, turn),
+                Err(error) => return self.refuse(error, cx),
             }
             if !self.state.reads_requests() {
                 return ServeEnd::Settled;
@@ -365,24 +365,24 @@ impl Connection {
     }
 
     #[cold]
-    fn refuse<R: Handler>(&mut self, error: FrameError, turn: &mut ConnContext<'_, R>) -> ServeEnd {
-        self.reply_error_and_close(error.into(), format_args!("{error}"), turn);
+    fn refuse<R: Handler>(&mut self, error: FrameError, cx: &mut ConnContext<'_, R>) -> ServeEnd {
+        self.reply_error_and_close(error.into(), format_args!("{error}"), cx);
         ServeEnd::Settled
     }
 
     /// Whether requests must wait: for other connections, or for the peer to take output.
     #[inline]
-    fn must_wait<R>(&self, turn: &ConnContext<'_, R>) -> bool {
-        turn.work.is_spent() || self.is_above_high_water(turn)
+    fn must_wait<R>(&self, cx: &ConnContext<'_, R>) -> bool {
+        cx.work.is_spent() || self.is_above_high_water(cx)
     }
 
-    fn is_above_high_water<R>(&self, turn: &ConnContext<'_, R>) -> bool {
-        self.unsent.len() + turn.appended() > turn.limits.output_limit
+    fn is_above_high_water<R>(&self, cx: &ConnContext<'_, R>) -> bool {
+        self.unsent.len() + cx.appended() > cx.limits.output_limit
     }
 
     /// A line that lacks its end counts as a request once the peer pauses or half-closes.
-    fn serve_final_line<R: Handler>(&mut self, turn: &mut ConnContext<'_, R>) {
-        let outcome = answer_alone(self.unparsed.bytes(), turn);
+    fn serve_final_line<R: Handler>(&mut self, cx: &mut ConnContext<'_, R>) {
+        let outcome = answer_alone(self.unparsed.bytes(), cx);
         self.unparsed.clear();
         self.apply(outcome);
     }
@@ -401,9 +401,9 @@ impl Connection {
         &mut self,
         reason: CloseReason,
         why: std::fmt::Arguments<'_>,
-        turn: &mut ConnContext<'_, R>,
+        cx: &mut ConnContext<'_, R>,
     ) {
-        let mut reply = ReplyWriter::begin(turn.out, turn.framing.envelope());
+        let mut reply = ReplyWriter::begin(cx.out, cx.framing.envelope());
         // Appending to a Vec cannot fail.
         let _ = write!(reply, "Error: {why}");
         reply.finish();
@@ -423,19 +423,19 @@ impl Connection {
 fn answer<R: Handler>(
     message: &[u8],
     last: &mut EncodedLength,
-    turn: &mut ConnContext<'_, R>,
+    cx: &mut ConnContext<'_, R>,
 ) -> Outcome {
-    let before = turn.out.len();
-    let request = turn.framing.payload(message);
-    let mut reply = ReplyWriter::begin(turn.out, request.envelope);
-    let outcome = turn.handler.on_request(request, &mut reply, turn.work);
+    let before = cx.out.len();
+    let request = cx.framing.payload(message);
+    let mut reply = ReplyWriter::begin(cx.out, request.envelope);
+    let outcome = cx.handler.on_request(request, &mut reply, cx.work);
     reply.finish_with(last);
-    turn.work.spend_request(turn.out.len().saturating_sub(before));
+    cx.work.spend_request(cx.out.len().saturating_sub(before));
     outcome
 }
 
 /// Answers a request that is not one of many in a read.
 #[inline(never)]
-fn answer_alone<R: Handler>(message: &[u8], turn: &mut ConnContext<'_, R>) -> Outcome {
-    answer(message, &mut EncodedLength::default(), turn)
+fn answer_alone<R: Handler>(message: &[u8], cx: &mut ConnContext<'_, R>) -> Outcome {
+    answer(message, &mut EncodedLength::default(), cx)
 }

@@ -31,19 +31,19 @@ impl Connection {
     }
 
     /// Acts on the deadline if it has passed.
-    pub fn expire<R: Handler>(&mut self, turn: &mut ConnContext<'_, R>) {
-        let (due, deadline) = self.next_deadline(turn.framing, turn.limits);
-        if due > turn.now {
+    pub fn expire<R: Handler>(&mut self, cx: &mut ConnContext<'_, R>) {
+        let (due, deadline) = self.next_deadline(cx.framing, cx.limits);
+        if due > cx.now {
             return;
         }
         match deadline {
-            Deadline::LineGap => self.serve_final_line(turn),
+            Deadline::LineGap => self.serve_final_line(cx),
             Deadline::Frame => {
-                let limit = turn.limits.frame_timeout;
+                let limit = cx.limits.frame_timeout;
                 self.reply_error_and_close(
                     CloseReason::FrameTimeout,
                     format_args!("the request did not arrive whole within {limit:?}"),
-                    turn,
+                    cx,
                 );
             }
             Deadline::Idle => self.finish(CloseReason::IdleTimeout),

@@ -26,36 +26,36 @@ impl Connection {
     pub fn receive_in_place<R: Handler>(
         &mut self,
         input: &mut [u8],
-        turn: &mut ConnContext<'_, R>,
+        cx: &mut ConnContext<'_, R>,
     ) -> Option<Range<usize>> {
         if input.len() < MIN_TEXT {
-            self.receive(input, turn);
+            self.receive(input, cx);
             return None;
         }
-        self.receive_large(input, turn)
+        self.receive_large(input, cx)
     }
 
     fn receive_large<R: Handler>(
         &mut self,
         input: &mut [u8],
-        turn: &mut ConnContext<'_, R>,
+        cx: &mut ConnContext<'_, R>,
     ) -> Option<Range<usize>> {
         let mut cursor = ReadCursor::new(input);
         // An error is found again, and answered, by `serve`.
-        let is_alone = self.may_lend(turn)
+        let is_alone = self.may_lend(cx)
             && self.unparsed.is_empty()
             && self.state.reads_requests()
-            && input.len() <= turn.limits.output_limit
-            && cursor.is_one_message(turn.framing).unwrap_or(false);
+            && input.len() <= cx.limits.output_limit
+            && cursor.is_one_message(cx.framing).unwrap_or(false);
         if !is_alone {
-            self.receive_with(cursor, turn);
+            self.receive_with(cursor, cx);
             return None;
         }
-        self.idle_since = turn.now;
-        turn.work.spend_bytes(input.len());
-        let (outcome, text_len) = answer_lending(input, turn);
+        self.idle_since = cx.now;
+        cx.work.spend_bytes(input.len());
+        let (outcome, text_len) = answer_lending(input, cx);
         self.apply(outcome);
-        (text_len > 0).then(|| make_reply_in(input, text_len, turn.framing.envelope()))
+        (text_len > 0).then(|| make_reply_in(input, text_len, cx.framing.envelope()))
     }
 
     /// Answers the request that is the first `len` bytes held. If it is a large echo with nothing
@@ -63,19 +63,19 @@ impl Connection {
     pub(super) fn answer_held<R: Handler>(
         &mut self,
         len: usize,
-        turn: &mut ConnContext<'_, R>,
+        cx: &mut ConnContext<'_, R>,
     ) -> Outcome {
         let message = self.unparsed.bytes().get(..len).unwrap_or_default();
-        if len < MIN_TEXT || len < self.unparsed.len() || !self.may_lend(turn) {
-            let outcome = super::answer_alone(message, turn);
-            self.unparsed.consume(len, turn.now);
+        if len < MIN_TEXT || len < self.unparsed.len() || !self.may_lend(cx) {
+            let outcome = super::answer_alone(message, cx);
+            self.unparsed.consume(len, cx.now);
             return outcome;
         }
-        let (outcome, text_len) = answer_lending(message, turn);
+        let (outcome, text_len) = answer_lending(message, cx);
         if text_len > 0 {
             let mut request = std::mem::take(&mut self.unparsed);
-            let reply = make_reply_in(request.bytes_mut(), text_len, turn.framing.envelope());
-            request.consume(reply.start, turn.now);
+            let reply = make_reply_in(request.bytes_mut(), text_len, cx.framing.envelope());
+            request.consume(reply.start, cx.now);
             self.unsent = request;
         } else {
             self.unparsed.clear();
@@ -85,23 +85,23 @@ impl Connection {
 
     /// Whether a reply need not be in [`ConnContext::out`]: no output of this connection is in
     /// front of it, it ends as its request does, and there is work left for it.
-    fn may_lend<R>(&self, turn: &ConnContext<'_, R>) -> bool {
+    fn may_lend<R>(&self, cx: &ConnContext<'_, R>) -> bool {
         self.unsent.is_empty()
-            && turn.appended() == 0
-            && matches!(turn.framing, Framing::Padded { .. } | Framing::Raw)
-            && !turn.work.is_spent()
+            && cx.appended() == 0
+            && matches!(cx.framing, Framing::Padded { .. } | Framing::Raw)
+            && !cx.work.is_spent()
     }
 }
 
 /// Answers `message`. Returns the length of the text if it is a large echo; otherwise 0, and the
 /// reply is in the output.
-fn answer_lending<R: Handler>(message: &[u8], turn: &mut ConnContext<'_, R>) -> (Outcome, usize) {
-    let before = turn.out.len();
-    let request = turn.framing.payload(message);
-    let mut reply = ReplyWriter::begin_lending(turn.out, request.envelope, MIN_TEXT);
-    let outcome = turn.handler.on_request(request, &mut reply, turn.work);
+fn answer_lending<R: Handler>(message: &[u8], cx: &mut ConnContext<'_, R>) -> (Outcome, usize) {
+    let before = cx.out.len();
+    let request = cx.framing.payload(message);
+    let mut reply = ReplyWriter::begin_lending(cx.out, request.envelope, MIN_TEXT);
+    let outcome = cx.handler.on_request(request, &mut reply, cx.work);
     let text_len = reply.finish();
-    turn.work.spend_request(turn.out.len().saturating_sub(before));
+    cx.work.spend_request(cx.out.len().saturating_sub(before));
     (outcome, text_len)
 }
 

@@ -2,12 +2,12 @@
 
 mod accepting;
 mod admitting;
+mod batching;
 mod bench;
 mod crowds;
 mod exchanging;
 mod expiring;
 mod fake_net;
-mod holding;
 mod last_clients;
 mod measuring;
 mod random;

@@ -47,6 +47,9 @@ const STEPS_PER_VISIT: usize = 4;
 /// An output buffer that has grown beyond this for a large reply goes back to the heap.
 const OUTPUT_KEPT: usize = 4 * BATCH_BYTES;
 
+/// Deadlines looked at in one turn, so that many which pass at once do not hold all others up.
+const EXPIRIES_PER_TURN: usize = 4096;
+
 /// The buffers of phase one, and whose replies are in them.
 pub(super) struct Batch {
     input: Box<[u8]>,
@@ -209,9 +212,6 @@ impl<N: Net> Server<N> {
     }
 }
 
-/// Deadlines looked at in one turn, so that many which pass at once do not hold everyone up.
-const EXPIRIES_PER_TURN: usize = 4096;
-
 impl<N: Net> ServerContext<N> {
     /// Does what is ready and wanted, within the budget of a visit. Returns where the reply is.
     fn exchange(
@@ -221,12 +221,12 @@ impl<N: Net> ServerContext<N> {
         batch: &mut Batch,
     ) -> io::Result<Reply> {
         let start = batch.output.len();
-        let mut left = BATCH_BYTES;
+        let mut bytes_left = BATCH_BYTES;
         match cause {
             Cause::Ready => self.stats.visits += 1,
             Cause::Opened => {
-                self.with_engine(&mut socket.endpoint, &mut batch.output, start, |conn, turn| {
-                    conn.open(turn)
+                self.with_engine(&mut socket.endpoint, &mut batch.output, start, |conn, cx| {
+                    conn.open(cx)
                 });
             }
             Cause::Expired => {
@@ -245,23 +245,20 @@ impl<N: Net> ServerContext<N> {
             if conn.can_resume(&self.limits) {
                 // A connection that stalled during this visit has had its share of the turn.
                 if step == 0 {
-                    self.with_engine(
-                        &mut socket.endpoint,
-                        &mut batch.output,
-                        start,
-                        |conn, turn| conn.resume(turn),
-                    );
+                    self.with_engine(&mut socket.endpoint, &mut batch.output, start, |conn, cx| {
+                        conn.resume(cx)
+                    });
                 }
                 break;
-            } else if socket.ready.read && conn.wants_read() && left > 0 {
+            } else if socket.ready.read && conn.wants_read() && bytes_left > 0 {
                 let (count, in_place) = self.read(socket, batch, start)?;
                 if let Some(range) = in_place {
                     return Ok(Reply::InInput(range));
                 }
-                left = left.saturating_sub(count);
+                bytes_left = bytes_left.saturating_sub(count);
             } else if socket.ready.write && conn.wants_to_produce() && batch.output.len() == start {
-                self.with_engine(&mut socket.endpoint, &mut batch.output, start, |conn, turn| {
-                    conn.produce(turn)
+                self.with_engine(&mut socket.endpoint, &mut batch.output, start, |conn, cx| {
+                    conn.produce(cx)
                 });
             } else {
                 break;
@@ -282,12 +279,12 @@ impl<N: Net> ServerContext<N> {
     ) {
         let start = output.len();
         let can_drain = drains && socket.endpoint.conn.can_drain(socket.ready.read);
-        self.with_engine(&mut socket.endpoint, output, start, |conn, turn| {
+        self.with_engine(&mut socket.endpoint, output, start, |conn, cx| {
             if cause == Cause::Expired {
-                conn.expire(turn);
+                conn.expire(cx);
             }
             if can_drain && conn.can_drain(false) {
-                conn.drain(turn);
+                conn.drain(cx);
             }
         });
         self.send_or_fail(socket, output.get(start..).unwrap_or_default());
@@ -310,14 +307,14 @@ impl<N: Net> ServerContext<N> {
                 self.stats.bytes_in += count as u64;
                 self.work.received(count);
                 let input = input.get_mut(..count).unwrap_or_default();
-                let in_place = self.with_engine(endpoint, output, start, |conn, turn| {
-                    conn.receive_in_place(input, turn)
+                let in_place = self.with_engine(endpoint, output, start, |conn, cx| {
+                    conn.receive_in_place(input, cx)
                 });
                 Ok((count, in_place))
             }
             ReadOutcome::Eof => {
                 self.work.received(0);
-                self.with_engine(endpoint, output, start, |conn, turn| conn.receive_eof(turn));
+                self.with_engine(endpoint, output, start, |conn, cx| conn.receive_eof(cx));
                 Ok((0, None))
             }
             ReadOutcome::Nothing => {
