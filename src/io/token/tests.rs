@@ -11,8 +11,8 @@ fn generations_come_around_without_the_listeners_and_the_reactors() {
 #[test]
 fn a_token_says_what_it_was_made_of() {
     for generation in [Generations::NONE, 1, u32::MAX - 1] {
-        let token = Token::new(PLACE_MASK as usize, generation);
-        assert_eq!((token.index(), token.generation()), (PLACE_MASK as usize, generation));
+        let token = Token::new(SLOT_MASK as usize, generation);
+        assert_eq!((token.index(), token.generation()), (SLOT_MASK as usize, generation));
         // The reactor keeps the two largest for itself.
         assert!(token.0 < u64::MAX - 1);
     }
