@@ -8,7 +8,8 @@
 
 /// Work that is left, in units of about 100 ns of the processor's time.
 ///
-/// A small request costs one unit and what its handler adds; 2 KiB of bytes cost one more.
+/// A small request costs one unit and what its handler adds. 2 KiB of input cost one more, and so
+/// do 256 bytes of a reply: they are copied twice, and send(2) has them delivered.
 #[derive(Debug)]
 pub struct Work {
     left: u32,
@@ -23,6 +24,7 @@ impl Work {
     pub const REQUEST: u32 = 1;
 
     const BYTES_PER_UNIT: usize = 2048;
+    const REPLY_BYTES_PER_UNIT: usize = 256;
 
     /// Room for `units` of work.
     pub fn new(units: u32) -> Work {
@@ -55,7 +57,8 @@ impl Work {
     /// Takes away a request whose reply has `count` bytes.
     #[inline]
     pub fn spend_request(&mut self, count: usize) {
-        self.spend(Work::REQUEST.saturating_add(Work::of_bytes(count)));
+        let of_reply = (count / Work::REPLY_BYTES_PER_UNIT) as u32;
+        self.spend(Work::REQUEST.saturating_add(of_reply));
     }
 
     #[inline]

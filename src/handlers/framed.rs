@@ -101,7 +101,7 @@ pub static COMMANDS: [Command; 8] = [
         cost: 1,
         run: stats,
     },
-    Command { word: "HELP", arguments: Arguments::None, help: "this text", cost: 8, run: help },
+    Command { word: "HELP", arguments: Arguments::None, help: "this text", cost: 45, run: help },
     Command {
         word: "Disconnect",
         arguments: Arguments::Exactly("!"),

@@ -199,8 +199,13 @@ pub fn flush<N: SocketIo>(
     Ok(taken)
 }
 
-/// Sends what waits in `queue`, then what is in `fresh`, in that order; keeps in `queue` what is
-/// not taken. Returns how many bytes were taken.
+/// Bytes that one call of [`flush_queue`] sends at most. A peer that reads as fast as we send would
+/// otherwise keep the loop for as long as a reply of 300 MB takes.
+const MOST_SENT: usize = 512 * 1024;
+
+/// Sends the bytes that wait in `queue`, then those in `fresh`, in that order; keeps the rest in
+/// `queue`. Returns how many bytes were taken. If bytes are left and `ready` still says that
+/// send(2) will not block, it is the turn of other sockets.
 ///
 /// # Errors
 ///
@@ -215,15 +220,19 @@ pub fn flush_queue<N: SocketIo>(
 ) -> io::Result<usize> {
     let mut taken = 0;
     if ready.write && !queue.is_empty() {
-        taken = flush(net, stream, ready, queue.bytes())?;
+        taken = flush(net, stream, ready, at_most(MOST_SENT, queue.bytes()))?;
         if taken > 0 {
             queue.consume(taken, now);
         }
     }
     let mut fresh_taken = 0;
     if ready.write && queue.is_empty() {
-        fresh_taken = flush(net, stream, ready, fresh)?;
+        fresh_taken = flush(net, stream, ready, at_most(MOST_SENT - taken, fresh))?;
     }
     queue.extend(fresh.get(fresh_taken..).unwrap_or_default(), now);
     Ok(taken + fresh_taken)
+}
+
+fn at_most(count: usize, bytes: &[u8]) -> &[u8] {
+    bytes.get(..count).unwrap_or(bytes)
 }

@@ -134,3 +134,47 @@ fn a_kernel_that_takes_nothing_and_gives_no_reason_is_not_asked_for_ever() {
     let (flushed, ..) = flushed(b"hello", [Ok(0)]);
     assert_eq!(flushed.unwrap_err().kind(), ErrorKind::WriteZero);
 }
+
+/// A stream that takes all it is given.
+struct Sink;
+
+impl SocketIo for Sink {
+    type Stream = ();
+
+    fn register(&mut self, (): &mut (), _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn recv(&mut self, (): &mut (), _: &mut [u8]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    fn send(&mut self, (): &mut (), bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn send_fin(&mut self, (): &mut ()) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn abort(&mut self, (): ()) {}
+}
+
+#[test]
+fn a_peer_that_takes_everything_does_not_keep_the_loop() {
+    let mut queue = ByteQueue::default();
+    let mut ready = Readiness::CONNECTED;
+    let now = Moment::START;
+    queue.extend(&vec![b'q'; MOST_SENT + 5], now);
+    let fresh = vec![b'f'; MOST_SENT];
+    let send = |ready: &mut Readiness, queue: &mut ByteQueue, fresh: &[u8]| {
+        flush_queue(&mut Sink, &mut (), ready, queue, fresh, now).unwrap()
+    };
+    assert_eq!(send(&mut ready, &mut queue, &fresh), MOST_SENT);
+    assert_eq!(queue.len(), 5 + MOST_SENT);
+    assert!(queue.bytes().starts_with(b"qqqqqf"));
+    assert!(ready.write, "there is more to send, and room");
+    assert_eq!(send(&mut ready, &mut queue, b""), MOST_SENT);
+    assert_eq!(send(&mut ready, &mut queue, b"end"), 8);
+    assert!(queue.is_empty());
+}
