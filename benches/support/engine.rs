@@ -60,10 +60,16 @@ impl Engine {
             handler: &mut BoundService { spec: self.service.spec(), context },
             out: &mut self.out,
             out_start: 0,
-            work: &mut Work::new(Work::VISIT),
+            work: &mut Work::new(u32::MAX),
         };
         turn.out.clear();
         self.conn.receive(input, &mut turn);
+        // A large echo that came in pieces waits in its request's own buffer.
+        let unsent = self.conn.unsent();
+        if !unsent.is_empty() {
+            self.out.extend_from_slice(unsent.bytes());
+            unsent.clear();
+        }
         &self.out
     }
 }
