@@ -2,7 +2,8 @@
 //!
 //! Work is estimated, not measured: a clock call for each request would cost more than a short
 //! request. One unit is about 100 ns. The estimates are of a system call on the loopback interface,
-//! where send(2) does the receiver's work too, and were checked against `turn_longest_us` of STATS.
+//! where send(2) does the receiver's work too. How long an ECHO client waits beside busy ones shows
+//! whether they hold: benches/floor/beside.py.
 //!
 //! Invariant: what a turn does beyond [`TURN`] is the rest of one batch.
 
