@@ -9,11 +9,14 @@
 
 mod other_replies;
 
-use super::accounting::{Pending, RequestAccounting, Verification};
+use super::accounting::{RequestAccounting, Verification};
 use super::codec::WorkloadCodec;
+use super::counters::LATE;
+use super::ends::RequestEnd;
 use super::missed_replies::MissedReplies;
 use super::pacer::Pacer;
 use super::payload::RequestId;
+use super::pending::Pending;
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
 use std::collections::VecDeque;
@@ -22,9 +25,26 @@ use std::time::Duration;
 /// Requests are put together up to about this many bytes before they are sent.
 const BATCH_BYTES: usize = 256 * 1024;
 
+/// A server that closes because of an answer does so within this time of it: the FIN may be a
+/// scheduling delay behind the answer's last byte.
+const PROMPTLY: Duration = Duration::from_millis(100);
+
 /// The stream cannot be read any further: nothing tells where the next reply begins.
 #[derive(Debug)]
 pub(super) struct Desynchronized;
+
+/// What it means that the server has closed a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ServerClosed {
+    /// All was answered, and it closed right then.
+    AfterLastAnswer,
+    /// It closed right behind an answer, and requests were on their way to it.
+    AheadOfRequests,
+    /// All was answered, or nothing was asked.
+    BetweenRequests,
+    /// It owed answers.
+    InFlight,
+}
 
 /// One client, over all the connections that it has in the course of a run.
 #[derive(Debug)]
@@ -41,6 +61,8 @@ pub(super) struct ClientConnection {
     pending: VecDeque<Pending>,
     /// How many they are.
     in_flight: usize,
+    /// Requests to be sent again: the server closed their connection behind its last answer.
+    taken_back: Vec<Pending>,
     /// Requests whose replies did not come in their turn.
     missed: MissedReplies,
     /// Since when one more request could have been sent.
@@ -49,11 +71,15 @@ pub(super) struct ClientConnection {
     uses_left: u64,
     /// When the present connection is to be replaced.
     expires: Moment,
+    /// When the last reply came on the present connection.
+    last_answer: Option<Moment>,
     /// When connect(2) was called, if the next request was the reason.
     connecting_since: Option<Moment>,
     /// When a storm dropped the connection that now returns.
     dropped_at: Option<Moment>,
     unparsed: ByteQueue,
+    /// Whether no reply was awaited when those bytes began to come.
+    is_unparsed_unasked: bool,
     unsent: ByteQueue,
 }
 
@@ -66,13 +92,16 @@ impl ClientConnection {
             sequence: 0,
             pending: VecDeque::new(),
             in_flight: 0,
+            taken_back: Vec::new(),
             missed: MissedReplies::new(pipeline),
             free_since: Moment::START,
             uses_left: 0,
             expires: Moment::NEVER,
+            last_answer: None,
             connecting_since: None,
             dropped_at: None,
             unparsed: ByteQueue::default(),
+            is_unparsed_unasked: false,
             unsent: ByteQueue::default(),
         }
     }
@@ -92,6 +121,7 @@ impl ClientConnection {
         self.free_since = now;
         self.uses_left = most_requests;
         self.expires = expires;
+        self.last_answer = None;
     }
 
     /// connect(2) is about to be called, and the next request waits for it.
@@ -122,7 +152,49 @@ impl ClientConnection {
 
     /// Whether nothing is in flight or unsent.
     pub(super) fn is_quiet(&self) -> bool {
-        self.pending.is_empty() && self.missed.awaited() == 0 && self.unsent.is_empty()
+        self.is_answered() && self.unsent.is_empty()
+    }
+
+    /// Whether no reply is awaited.
+    fn is_answered(&self) -> bool {
+        self.pending.is_empty() && self.taken_back.is_empty() && self.missed.awaited() == 0
+    }
+
+    /// What it means that the server has closed or reset the present connection at `now`.
+    pub(super) fn on_server_closed(&self, now: Moment) -> ServerClosed {
+        let prompt = self.last_answer.filter(|&at| now.since(at) <= PROMPTLY);
+        match prompt {
+            _ if self.is_answered() && prompt.is_some() => ServerClosed::AfterLastAnswer,
+            _ if self.is_answered() => ServerClosed::BetweenRequests,
+            // What is in flight was sent before the FIN could be known, and no byte of a reply to
+            // it has come.
+            Some(at)
+                if self.unparsed.is_empty()
+                    && self.missed.awaited() == 0
+                    && self.pending.back().is_some_and(|last| last.sent() <= at + LATE) =>
+            {
+                ServerClosed::AheadOfRequests
+            }
+            _ => ServerClosed::InFlight,
+        }
+    }
+
+    /// Whether a reply has come on the present connection.
+    pub(super) fn has_answered(&self) -> bool {
+        self.last_answer.is_some()
+    }
+
+    /// Takes back what is in flight, to send it again on the next connection.
+    pub(super) fn take_back(&mut self) {
+        self.taken_back.extend(self.pending.drain(..));
+        self.in_flight = 0;
+    }
+
+    /// There is no next connection for what was taken back.
+    pub(super) fn lose_taken_back(&mut self, accounting: &mut RequestAccounting) {
+        for request in self.taken_back.drain(..) {
+            accounting.cut_off(request, RequestEnd::Lost);
+        }
     }
 
     /// Bytes of requests that the kernel has not taken yet.
@@ -172,14 +244,32 @@ impl ClientConnection {
         output: &mut Vec<u8>,
         now: Moment,
     ) {
+        if !self.taken_back.is_empty() {
+            self.begin_again(codec, accounting, output);
+        }
         while self.has_room(now)
             && output.len() < BATCH_BYTES
             && let Some(intended) = pacer.next_request(self.turn, self.connecting_since, now)
         {
             let sent = self.connecting_since.take().unwrap_or(now);
-            let request = Pending::one(intended, sent);
-            accounting.sent(&request, self.free_since, now);
+            let request = accounting.sent(intended, sent, self.free_since, now);
             self.begin(request, codec, output);
+        }
+    }
+
+    /// Sends again what was taken back. Its times go on.
+    fn begin_again(
+        &mut self,
+        codec: &mut WorkloadCodec,
+        accounting: &mut RequestAccounting,
+        output: &mut Vec<u8>,
+    ) {
+        for mut together in std::mem::take(&mut self.taken_back) {
+            accounting.resent(&together);
+            while together.count() > 1 {
+                self.begin(together.split(1), codec, output);
+            }
+            self.begin(together, codec, output);
         }
     }
 
@@ -191,8 +281,7 @@ impl ClientConnection {
         output: &mut Vec<u8>,
         now: Moment,
     ) {
-        let request = Pending::one(now, now);
-        accounting.sent(&request, now, now);
+        let request = accounting.sent(now, now, now, now);
         self.begin(request, codec, output);
     }
 
@@ -201,12 +290,11 @@ impl ClientConnection {
     fn begin(&mut self, request: Pending, codec: &mut WorkloadCodec, output: &mut Vec<u8>) {
         codec.append_request(self.id(self.sequence), output);
         self.in_flight += 1;
-        match self.pending.back_mut() {
-            Some(last) if (last.intended, last.sent) == (request.intended, request.sent) => {
-                last.count += 1;
-            }
-            _ => self.pending.push_back(request),
-        }
+        let apart = match self.pending.back_mut() {
+            Some(last) => last.join(request),
+            None => Some(request),
+        };
+        self.pending.extend(apart);
         self.sequence += 1;
         self.uses_left = self.uses_left.saturating_sub(1);
     }
@@ -229,19 +317,22 @@ impl ClientConnection {
         let mut taken = 0;
         while taken < bytes.len() {
             let rest = bytes.get(taken..).unwrap_or_default();
-            if let Some(&together) = self.pending.front()
-                && let (count, len) = codec.take_accepted(self.oldest_id(), together.count, rest)
+            if let Some(together) = self.pending.front()
+                && let (count, len) = codec.take_accepted(self.oldest_id(), together.count(), rest)
                 && count > 0
             {
-                let verification = codec.verification();
-                accounting.answered(&Pending { count, ..together }, verification, None, now);
-                self.forget_oldest(count, now);
+                if let Some(request) = self.take_oldest(count, now) {
+                    accounting.answered(request, codec.verification(), None, now);
+                }
                 taken += len;
             } else if let Some(len) = self.take_other_reply(rest, codec, accounting, now)? {
                 taken += len;
             } else {
                 break;
             }
+        }
+        if taken > 0 || !had_rest {
+            self.is_unparsed_unasked = self.in_flight == 0 && !self.missed.remembers_any();
         }
         if had_rest {
             held.consume(taken, now);
@@ -259,7 +350,7 @@ impl ClientConnection {
     /// The kernel has taken all that was sent, and no reply is due.
     pub(super) fn all_are_done(&mut self, accounting: &mut RequestAccounting, now: Moment) {
         for request in self.pending.drain(..) {
-            accounting.answered(&request, Verification::Unverified, None, now);
+            accounting.answered(request, Verification::Unverified, None, now);
         }
         self.in_flight = 0;
         self.free_since = now;
@@ -267,7 +358,7 @@ impl ClientConnection {
 
     /// When the first request in flight times out.
     pub(super) fn deadline(&self, timeout: Duration) -> Moment {
-        let oldest = self.pending.front().map(|request| request.sent);
+        let oldest = self.pending.front().map(Pending::sent);
         let earliest = self.missed.oldest().into_iter().chain(oldest).min();
         earliest.map_or(Moment::NEVER, |sent| sent + timeout)
     }
@@ -282,13 +373,11 @@ impl ClientConnection {
         now: Moment,
     ) -> Result<(), Desynchronized> {
         self.missed.expire(accounting, timeout, now);
-        while let Some(&together) = self.pending.front()
-            && together.sent + timeout <= now
-        {
-            let is_lost =
-                accounting.timed_out(&Pending { count: 1, ..together }, codec.replies_are_tagged());
-            self.missed.remember_timed_out(self.oldest(), is_lost);
-            self.forget_oldest(1, now);
+        while self.pending.front().is_some_and(|together| together.sent() + timeout <= now) {
+            let sequence = self.oldest();
+            let Some(request) = self.take_oldest(1, now) else { break };
+            let is_measured = accounting.timed_out(request);
+            self.missed.remember_timed_out(sequence, is_measured);
             self.free_since = now;
             if !codec.replies_are_tagged() {
                 return Err(Desynchronized);
@@ -297,18 +386,23 @@ impl ClientConnection {
         Ok(())
     }
 
-    /// The connection has gone; `account` says what that means for a request that was in flight.
-    pub(super) fn on_closed(
-        &mut self,
-        accounting: &mut RequestAccounting,
-        account: impl Fn(&mut RequestAccounting, &Pending),
-    ) {
+    /// Replies have come at `now`, up to that to the newest request that is not awaited any more.
+    #[inline]
+    pub(super) fn on_answered(&mut self, accounting: &mut RequestAccounting, now: Moment) {
+        self.last_answer = Some(now);
+        self.missed.later_reply_came(accounting);
+    }
+
+    /// The connection has gone; requests that were in flight come to this end.
+    pub(super) fn on_closed(&mut self, accounting: &mut RequestAccounting, end: RequestEnd) {
         // Bytes that no request had asked for, and that nothing followed.
-        if self.in_flight == 0 && !self.unparsed.is_empty() {
+        let is_unasked = self.is_unparsed_unasked && self.in_flight == 0;
+        if is_unasked && !self.unparsed.is_empty() {
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
         }
         let missed = self.missed.forget_all();
-        self.pending.drain(..).chain(missed).for_each(|request| account(accounting, &request));
+        let all = self.pending.drain(..).chain(missed);
+        all.for_each(|request| accounting.cut_off(request, end));
         self.in_flight = 0;
         self.unparsed.clear();
         self.unsent.clear();
@@ -331,18 +425,19 @@ impl ClientConnection {
         self.sequence - self.in_flight as u64
     }
 
-    /// The oldest `count` requests, which were sent together, are not in flight any more. There may
-    /// be room for another since `now`.
+    /// Takes the oldest `count` requests, which were sent together: they are not in flight any
+    /// more. There may be room for another since `now`.
     #[inline]
-    fn forget_oldest(&mut self, count: u32, now: Moment) {
+    fn take_oldest(&mut self, count: u32, now: Moment) -> Option<Pending> {
         if self.in_flight == self.pipeline {
             self.free_since = now;
         }
-        self.in_flight -= count as usize;
-        match self.pending.front_mut() {
-            Some(together) if together.count > count => together.count -= count,
-            _ => drop(self.pending.pop_front()),
-        }
+        let taken = match self.pending.front_mut() {
+            Some(together) if together.count() > count => Some(together.split(count)),
+            _ => self.pending.pop_front(),
+        };
+        self.in_flight -= taken.as_ref().map_or(0, |taken| taken.count() as usize);
+        taken
     }
 }
 

@@ -5,9 +5,12 @@
 
 use super::client_connection::ClientConnection;
 use super::conn_state::{Role, SlotConnection};
+use super::counters::Operation;
+use super::ends::ConnectionEnd;
 use super::slow_peer::SlowPeer;
 use crate::io::net::Connect;
 use crate::io::readiness::Readiness;
+use std::io;
 
 /// What talks on a slot's connections.
 #[derive(Debug)]
@@ -35,6 +38,19 @@ pub(super) struct Slot<S> {
     pub(super) was_established: bool,
     /// Attempts to connect that failed since the last one that did not.
     pub(super) failures: u8,
+    /// The end of the last connection, if the next attempt decides what it was.
+    pub(super) undecided: Option<Box<UndecidedEnd>>,
+}
+
+/// The end of a connection that the server closed right behind an answer, with requests on their
+/// way to it. If the server can be connected to again, that was its last answer on the connection;
+/// otherwise the connection was lost.
+#[derive(Debug)]
+pub(super) struct UndecidedEnd {
+    /// What it was if the connection was lost.
+    pub(super) loss: ConnectionEnd,
+    pub(super) operation: Operation,
+    pub(super) error: io::Error,
 }
 
 impl<S> Slot<S> {
@@ -47,6 +63,7 @@ impl<S> Slot<S> {
             is_queued: false,
             was_established: false,
             failures: 0,
+            undecided: None,
         }
     }
 }

@@ -73,7 +73,13 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     }
 
     /// Begins to connect a slot that has no connection.
-    fn connect(&mut self, index: usize, now: Moment, accounts: &mut Accounts, pacer: &mut Pacer) {
+    pub(super) fn connect(
+        &mut self,
+        index: usize,
+        now: Moment,
+        accounts: &mut Accounts,
+        pacer: &mut Pacer,
+    ) {
         let since = self.net.now();
         match self.begin_to_connect(index) {
             Ok(stream) => {
@@ -152,6 +158,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             Lifetime::Requests(most) => (Duration::MAX, u64::from(most)),
         };
         self.timers.disarm(index);
+        self.decide(index, true, accounts);
         let slot = &mut self.slots[index];
         slot.connection.connected(!matches!(slot.endpoint, LoadEndpoint::Idle));
         slot.failures = 0;
@@ -189,6 +196,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     ) {
         self.timers.disarm(index);
         accounts.connect_failed(error);
+        self.decide(index, false, accounts);
         pacer.connect_failed();
         let slot = &mut self.slots[index];
         slot.failures = slot.failures.saturating_add(1);

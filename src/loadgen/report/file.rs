@@ -3,7 +3,7 @@
 //! Invariant: a file is replaced by a complete one or stays as it is. On a full disk only a
 //! temporary file beside it is incomplete, and it is removed.
 
-use super::{Report, SCHEMA};
+use super::{OLDER_SCHEMA, Report, SCHEMA};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, PrettyFormatter};
 use std::fmt;
@@ -115,7 +115,7 @@ impl Report {
         // not help.
         let claim: SchemaClaim = serde_json::from_slice(json).map_err(not_a_report)?;
         match claim.schema.as_deref() {
-            Some(SCHEMA) => {}
+            Some(SCHEMA | OLDER_SCHEMA) => {}
             Some(schema) if is_newer(schema) => return Err(ReadError::Newer(schema.to_owned())),
             _ => return Err(ReadError::NotAReport),
         }
