@@ -154,7 +154,10 @@ impl<N: Net> Server<N> {
             self.cx.fail(&mut socket.endpoint, &error, has_output);
             Reply::InOutput(start..start)
         });
-        self.memory.change(memory, socket.endpoint.conn.memory());
+        let holds = socket.endpoint.conn.memory();
+        if holds != memory {
+            self.memory.change(memory, holds);
+        }
         let work = self.cx.work.spent() - spent;
         self.batch.visits.push(Visit { token, cause, reply, work });
     }
@@ -183,7 +186,10 @@ impl<N: Net> Server<N> {
         }
         self.cx.add_write_interest(socket, token);
         let action = self.cx.next_action(socket);
-        self.memory.change(memory, socket.endpoint.conn.memory());
+        let holds = socket.endpoint.conn.memory();
+        if holds != memory {
+            self.memory.change(memory, holds);
+        }
         match action {
             Action::Close(reason) => drop(self.close(token, reason)),
             Action::Abort(reason) => self.abort(token, reason),
