@@ -40,6 +40,8 @@ mod deadlines;
 #[cfg(feature = "client")]
 mod doctor;
 mod few_descriptors;
+#[cfg(feature = "client")]
+mod field_load_codec;
 mod framing;
 mod hostile;
 mod limits;

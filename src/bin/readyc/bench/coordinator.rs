@@ -107,7 +107,7 @@ fn start(
     sender: &Sender<CoordinatorEvent>,
 ) -> io::Result<WorkerProcess> {
     let mut child = std::process::Command::new(std::env::current_exe()?)
-        .arg("bench-worker")
+        .arg(super::WORKER)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
