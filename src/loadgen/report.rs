@@ -17,6 +17,7 @@ pub mod file;
 pub mod hgrm;
 pub mod histogram;
 pub mod html;
+mod identity;
 mod markup;
 pub mod merge;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use file::{ReadError, SaveError, save};
 pub use hgrm::hgrm;
 pub use histogram::{Histogram, PackedHistogram, Percentiles};
 pub use html::html;
+pub use identity::random_id;
 pub use merge::{MergeError, merge};
 pub use text::{TextOptions, text};
 
@@ -50,6 +52,10 @@ pub type ByErrno = BTreeMap<String, u64>;
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: String,
+    /// The identity of the run, by which a report that is given twice is recognised. A report that
+    /// was stored without one gets a hash of its document when it is read.
+    #[serde(default)]
+    pub id: String,
     /// Whether everything that was asked for was achieved.
     pub met: bool,
     /// Where the result falls short of what was asked, a sentence each.
@@ -364,6 +370,9 @@ pub struct Environment {
 /// One of several reports that were merged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
+    /// The identity of its run; empty if an earlier version merged it.
+    #[serde(default)]
+    pub id: String,
     /// When its run began, RFC 3339, UTC.
     pub started_at: String,
     /// Connections that it established.

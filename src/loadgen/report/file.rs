@@ -3,7 +3,7 @@
 //! Invariant: a file is replaced by a complete one or stays as it is. On a full disk only a
 //! temporary file beside it is incomplete, and it is removed.
 
-use super::{Report, SCHEMA};
+use super::{Report, SCHEMA, identity};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, PrettyFormatter};
 use std::fmt;
@@ -119,7 +119,14 @@ impl Report {
             Some(schema) if is_newer(schema) => return Err(ReadError::Newer(schema.to_owned())),
             _ => return Err(ReadError::NotAReport),
         }
-        serde_json::from_slice(json).map_err(|error| ReadError::Malformed(error.to_string()))
+        let malformed = |error: serde_json::Error| ReadError::Malformed(error.to_string());
+        let mut report: Report = serde_json::from_slice(json).map_err(malformed)?;
+        if report.id.is_empty() {
+            // As a value, its keys are sorted and its spaces gone.
+            let document: serde_json::Value = serde_json::from_slice(json).map_err(malformed)?;
+            report.id = identity::hash(document.to_string().as_bytes());
+        }
+        Ok(report)
     }
 
     /// The report in the file at `path`; `-` is standard input.

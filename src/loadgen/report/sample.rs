@@ -36,6 +36,7 @@ fn made() -> Report {
     };
     Report {
         schema: SCHEMA.to_owned(),
+        id: "0f3a".to_owned(),
         met: true,
         shortfalls: Vec::new(),
         partial: None,
@@ -203,6 +204,7 @@ pub(crate) fn eventful() -> Report {
     report.series[6].errors = 16;
     report.client.late_by_client = 9;
     report.merged = vec![Origin {
+        id: report.id.clone(),
         started_at: report.started_at.clone(),
         connections_established: 1_071,
         answered: 198_800,

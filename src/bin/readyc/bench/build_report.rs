@@ -6,7 +6,7 @@ use readyd::loadgen::codec::SHORTEST_TAG;
 use readyd::loadgen::plan::{Pace, Plan, Workload};
 use readyd::loadgen::report::{
     Achieved, Asked, Client, Environment, Histograms, Mode, Report, SCHEMA, Second, StepResult,
-    StormResult,
+    StormResult, random_id,
 };
 use readyd::loadgen::{Counters, Interval};
 use std::time::Duration;
@@ -32,6 +32,7 @@ pub(super) fn report(
     let has_slow = asked.slow_readers + asked.slow_writers > 0;
     Report {
         schema: SCHEMA.to_owned(),
+        id: random_id(),
         met: shortfalls.is_empty(),
         shortfalls,
         partial: counters.partial.clone(),
