@@ -20,6 +20,7 @@ pub mod html;
 mod identity;
 mod markup;
 pub mod merge;
+pub mod output;
 #[cfg(test)]
 pub(crate) mod sample;
 mod svg;
@@ -33,12 +34,13 @@ mod words;
 
 pub use compare::{Comparison, Verdict};
 pub use csv::csv;
-pub use file::{ReadError, SaveError, save};
+pub use file::ReadError;
 pub use hgrm::hgrm;
 pub use histogram::{Histogram, PackedHistogram, Percentiles};
 pub use html::html;
 pub use identity::random_id;
 pub use merge::{MergeError, merge};
+pub use output::{Output, SaveError, save};
 pub use text::{TextOptions, text};
 
 /// The name and version of this document's schema.

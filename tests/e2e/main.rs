@@ -40,6 +40,12 @@ mod deadlines;
 #[cfg(feature = "client")]
 mod doctor;
 mod few_descriptors;
+#[cfg(feature = "client")]
+mod field_load_09;
+#[cfg(feature = "client")]
+mod field_load_13;
+#[cfg(feature = "client")]
+mod field_load_17;
 mod framing;
 mod hostile;
 mod limits;
