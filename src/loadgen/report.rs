@@ -42,6 +42,7 @@ pub use identity::random_id;
 pub use merge::{MergeError, merge};
 pub use output::{Output, SaveError, save};
 pub use text::{TextOptions, text};
+pub use words::errors_in_words;
 
 /// The name and version of this document's schema.
 pub const SCHEMA: &str = "readyc.bench/1";

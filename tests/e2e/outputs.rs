@@ -108,7 +108,7 @@ mod client {
             "bench -n 10 -c 1 --hdr -",
             "bench -n 10 -c 1 --html -",
             "compare REPORT REPORT",
-            "merge REPORT REPORT",
+            "merge REPORT",
         ];
         let run_one = |line: &str| {
             let words = ["--server", server].into_iter().chain(line.split(' '));

@@ -26,7 +26,7 @@ use plan_from_args::Timeouts;
 use readyd::handlers::daytime::{DateCache, Format};
 use readyd::loadgen::Plan;
 use readyd::loadgen::preflight::{Requirements, System, examine, is_local};
-use readyd::loadgen::report::Report;
+use readyd::loadgen::report::{Report, errors_in_words};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -52,7 +52,7 @@ pub(crate) fn run(
     let report = build_report::report(&plan, options.asked(&plan), result, environment, started_at);
     outputs.write(&report)?;
     if report.achieved.connections_established == 0 {
-        return Err(Failure::NothingConnected(reasons(&report)));
+        return Err(Failure::NothingConnected(errors_in_words(&report.errors.connect_by_errno)));
     }
     match report.met {
         true => Ok(()),
@@ -70,11 +70,6 @@ fn short_of(report: &Report) -> String {
         *last = format!("{last}: {why}");
     }
     told.join("; ")
-}
-
-fn reasons(report: &Report) -> String {
-    let told = report.errors.connect_by_errno.iter().map(|(name, count)| format!("{count} {name}"));
-    told.collect::<Vec<_>>().join(", ")
 }
 
 /// RFC 3339, UTC.
