@@ -158,7 +158,7 @@ mod client {
             bench("--hdr"),
             bench("--html"),
             vec!["compare", report, report, "--html", "/dev/full"],
-            vec!["merge", report, report, "-o", "/dev/full"],
+            vec!["merge", report, "-o", "/dev/full"],
         ];
         for command in commands {
             let words = [vec!["--server", &address], command].concat();
