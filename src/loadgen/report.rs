@@ -314,6 +314,10 @@ pub struct Second {
     pub p99_us: Option<f64>,
     /// Longest.
     pub max_us: Option<f64>,
+    /// Seconds for which the client was kept from its work in it: stopped, or without a CPU. Of
+    /// several workers, the one that was longest.
+    #[serde(default)]
+    pub stalled_s: f64,
 }
 
 /// Whether the load generator itself kept up.

@@ -12,7 +12,9 @@ mod message;
 mod options;
 mod outputs;
 mod plan_from_args;
+mod seconds;
 mod worker;
+mod worker_process;
 
 pub(crate) use options::{AFTER_HELP, Options};
 pub(crate) use worker::run as work;

@@ -31,8 +31,8 @@ pub(crate) enum Failure {
     NothingConnected(String),
     /// A worker process could not be started, or failed.
     Worker(io::Error),
-    /// The run was interrupted repeatedly.
-    Interrupted,
+    /// No worker of a run has told its figures, for this reason.
+    NoFigures(String),
     /// A file could not be written.
     Save(SaveError),
     /// The limits in this directory cannot be read.
@@ -109,7 +109,7 @@ impl fmt::Display for Failure {
                 }
             }
             Failure::Worker(error) => write!(f, "a worker process cannot work: {error}"),
-            Failure::Interrupted => f.write_str("interrupted; the result is lost"),
+            Failure::NoFigures(why) => write!(f, "no worker has told its figures: {why}"),
             Failure::Save(error) => write!(f, "{error}"),
             Failure::Limits(folder, error) => {
                 write!(f, "cannot read limits in {}: {error}", folder.display())

@@ -77,8 +77,8 @@ impl std::error::Error for MergeError {}
 ///
 /// # Errors
 ///
-/// [`MergeError`] if there is none, a run is among them twice, or one differs from the first in mode, workload, sizes,
-/// requests under way, verification, steps, or number of storms.
+/// [`MergeError`] if there is none, a run is among them twice, or one differs from the first in
+/// mode, workload, sizes, requests under way, verification, steps, or number of storms.
 pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     let first = reports.first().ok_or(MergeError::Nothing)?;
     for (at, report) in reports.iter().enumerate().skip(1) {
@@ -370,6 +370,7 @@ fn series(reports: &[Report]) -> Vec<Second> {
         all.sent = all.sent.saturating_add(second.sent);
         all.answered = all.answered.saturating_add(second.answered);
         all.errors = all.errors.saturating_add(second.errors);
+        all.stalled_s = all.stalled_s.max(second.stalled_s);
         for (all, one) in [
             (&mut all.p50_us, second.p50_us),
             (&mut all.p99_us, second.p99_us),

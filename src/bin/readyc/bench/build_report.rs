@@ -199,5 +199,7 @@ fn second(start: i64, interval: &Interval) -> Second {
         p50_us: has_answers.then(|| at(0.5)),
         p99_us: has_answers.then(|| at(0.99)),
         max_us: has_answers.then(|| interval.latency.max() as f64 / 1000.0),
+        // To the microsecond.
+        stalled_s: interval.stalled.as_micros() as f64 / 1e6,
     }
 }

@@ -175,7 +175,7 @@ fn with_id(id: &str) -> Report {
     Report { id: id.to_owned(), ..sample() }
 }
 
-/// Which report is refused as the repetition of which earlier one; and whether that was merged.
+/// The report that is refused, the earlier one that it repeats, and whether that one was merged.
 fn refused(reports: &[Report]) -> Option<(usize, usize, bool)> {
     match super::merge(reports) {
         Ok(_) => None,

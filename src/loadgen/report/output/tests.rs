@@ -86,7 +86,7 @@ fn field_load_13_a_file_is_opened_first_and_replaced_last() {
     assert_eq!(fs::read(&long).unwrap(), b"old");
     output.write(b"new").unwrap();
     assert_eq!((scratch.names().len(), fs::read(&long).unwrap()), (1, b"new".to_vec()));
-    // Whoever does not write leaves nothing behind.
+    // Without a write, nothing is left behind.
     drop(Output::open(&long).unwrap());
     assert_eq!((scratch.names().len(), fs::read(&long).unwrap()), (1, b"new".to_vec()));
 }
