@@ -8,9 +8,11 @@
 //! before it are [missed](MissedReplies).
 
 mod other_replies;
+#[cfg(test)]
+mod tests;
 
 use super::accounting::{Pending, RequestAccounting, Verification};
-use super::codec::WorkloadCodec;
+use super::codec::{Accepted, WorkloadCodec};
 use super::missed_replies::MissedReplies;
 use super::pacer::Pacer;
 use super::payload::RequestId;
@@ -212,49 +214,76 @@ impl ClientConnection {
         self.uses_left = self.uses_left.saturating_sub(1);
     }
 
-    /// Takes bytes that came at `now`, and all replies that are whole with them. Right replies to
-    /// requests that were sent together are accounted for together.
+    /// Takes bytes that came at `now`, and all replies that are whole with them.
     pub(super) fn receive(
         &mut self,
-        input: &[u8],
+        mut input: &[u8],
         codec: &mut WorkloadCodec,
         accounting: &mut RequestAccounting,
         now: Moment,
     ) -> Result<(), Desynchronized> {
         let mut held = std::mem::take(&mut self.unparsed);
-        let had_rest = !held.is_empty();
-        if had_rest {
-            held.extend(input, now);
+        if !held.is_empty() {
+            let kept = held.len();
+            let (joined, rest) = input.split_at(codec.bytes_to_join(input.len()));
+            held.extend(joined, now);
+            let mut taken = self.take_replies(held.bytes(), codec, accounting, now)?;
+            if taken < kept && !rest.is_empty() {
+                // Nothing is in flight that the bytes could be part of.
+                held.extend(rest, now);
+                let unasked = held.bytes().get(taken..).unwrap_or_default();
+                taken += self.take_replies(unasked, codec, accounting, now)?;
+            }
+            if taken < kept || rest.is_empty() {
+                held.consume(taken, now);
+                return self.keep(held, codec);
+            }
+            // What was kept is done with.
+            held.clear();
+            input = input.get(taken - kept..).unwrap_or_default();
         }
-        let bytes = if had_rest { held.bytes() } else { input };
+        let taken = self.take_replies(input, codec, accounting, now)?;
+        held.extend(input.get(taken..).unwrap_or_default(), now);
+        self.unparsed = held;
+        Ok(())
+    }
+
+    /// Keeps bytes that are no whole reply yet. More than the longest reply has belong to none.
+    fn keep(&mut self, held: ByteQueue, codec: &WorkloadCodec) -> Result<(), Desynchronized> {
+        self.unparsed = held;
+        if self.unparsed.len() > codec.longest_reply() { Err(Desynchronized) } else { Ok(()) }
+    }
+
+    /// Takes all replies that are whole off the front of `bytes`, and says how many bytes they
+    /// have. Right replies to requests that were sent together are accounted for together.
+    fn take_replies(
+        &mut self,
+        bytes: &[u8],
+        codec: &mut WorkloadCodec,
+        accounting: &mut RequestAccounting,
+        now: Moment,
+    ) -> Result<usize, Desynchronized> {
         let mut taken = 0;
         while taken < bytes.len() {
             let rest = bytes.get(taken..).unwrap_or_default();
             if let Some(&together) = self.pending.front()
-                && let (count, len) = codec.take_accepted(self.oldest_id(), together.count, rest)
-                && count > 0
+                && let Accepted { count, len, part } =
+                    codec.take_accepted(self.oldest_id(), together.count, rest)
+                && len + part > 0
             {
-                let verification = codec.verification();
-                accounting.answered(&Pending { count, ..together }, verification, None, now);
-                self.forget_oldest(count, now);
-                taken += len;
+                if count > 0 {
+                    let verification = codec.verification();
+                    accounting.answered(&Pending { count, ..together }, verification, None, now);
+                    self.forget_oldest(count, now);
+                }
+                taken += len + part;
             } else if let Some(len) = self.take_other_reply(rest, codec, accounting, now)? {
                 taken += len;
             } else {
                 break;
             }
         }
-        if had_rest {
-            held.consume(taken, now);
-        } else {
-            held.extend(input.get(taken..).unwrap_or_default(), now);
-        }
-        self.unparsed = held;
-        // More bytes than the longest reply has, without a reply in them, belong to none.
-        if had_rest && self.unparsed.len() > codec.longest_reply() {
-            return Err(Desynchronized);
-        }
-        Ok(())
+        Ok(taken)
     }
 
     /// The kernel has taken all that was sent, and no reply is due.

@@ -44,6 +44,9 @@ impl ClientConnection {
     ) -> Result<Option<usize>, Desynchronized> {
         match codec.examine(self.id(self.oldest()), bytes, self.in_flight <= 1) {
             ReplyMatch::Incomplete => Ok(None),
+            // Part of an answer that was not asked for: the answer to the next request, at best.
+            ReplyMatch::Part(_) if self.in_flight == 0 => Ok(None),
+            ReplyMatch::Part(len) => Ok(Some(len)),
             ReplyMatch::Desynchronized => Err(Desynchronized),
             ReplyMatch::Unsolicited(len) => {
                 let fault = if self.in_flight == 0 { Fault::NotDue } else { Fault::Wrong };

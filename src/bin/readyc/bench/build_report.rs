@@ -11,6 +11,7 @@ use readyd::loadgen::report::{
 use readyd::loadgen::{Counters, Interval};
 use std::time::Duration;
 
+mod capacity;
 mod verdict;
 
 /// The report of a run of `plan`.
@@ -122,8 +123,10 @@ fn client(
     let send_lag = plan.is_open_loop().then(|| counters.send_lag.percentiles());
     let cpu_share = if elapsed_s > 0.0 { busiest / elapsed_s } else { 0.0 };
     let waited = workers.iter().map(|worker| worker.cpu_wait).max().unwrap_or_default();
-    let load = verdict::ClientLoad { cpu_share, waited, machine_busy: busy };
-    let (bottleneck, verdict) = verdict::client(plan, counters, load);
+    let cpu = workers.iter().map(|worker| worker.cpu).sum();
+    let beyond = capacity::beyond(plan, counters, cpu, workers.len());
+    let load = verdict::ClientLoad { cpu_share, waited, machine_busy: busy, beyond };
+    let (bottleneck, verdict) = verdict::client(plan, counters, &load);
     Client {
         cpu_s: workers.iter().map(|worker| worker.cpu.as_secs_f64()).sum(),
         cpu_share,
