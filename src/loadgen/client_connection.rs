@@ -18,6 +18,7 @@ use super::pacer::Pacer;
 use super::payload::RequestId;
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
+use other_replies::not_due;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -334,6 +335,8 @@ impl ClientConnection {
     ) {
         // Bytes that no request had asked for, and that nothing followed.
         if self.in_flight == 0 && !self.unparsed.is_empty() {
+            let (connection, bytes) = (self.connection, self.unparsed.bytes());
+            accounting.mismatch(|| not_due(connection, bytes));
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
         }
         let missed = self.missed.forget_all();

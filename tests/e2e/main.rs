@@ -42,6 +42,12 @@ mod doctor;
 mod few_descriptors;
 #[cfg(feature = "client")]
 mod field_load_codec;
+#[cfg(feature = "client")]
+mod field_load_09;
+#[cfg(feature = "client")]
+mod field_load_13;
+#[cfg(feature = "client")]
+mod field_load_17;
 mod framing;
 mod hostile;
 mod limits;
