@@ -60,6 +60,7 @@ use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::io::host::MonotonicClock;
 use crate::io::net::{self, Connect, ReadOutcome, Token};
 use crate::io::readiness::Readiness;
+use crate::server::client_log::Escaped;
 use accounting::RequestAccounting;
 use accounts::Accounts;
 use codec::{Conversation, WorkloadCodec};
@@ -318,7 +319,11 @@ fn hold_idle<N: Connect>(
     }
     match net::fill(socket.net, socket.stream, socket.ready, &mut buffers.input) {
         Ok(ReadOutcome::Nothing) => Ok(()),
-        Ok(ReadOutcome::Bytes(_)) => {
+        Ok(ReadOutcome::Bytes(count)) => {
+            let bytes = buffers.input.get(..count).unwrap_or_default();
+            accounting.mismatch(|| {
+                format!("an idle connection: got {}, but no answer was due", Escaped(bytes))
+            });
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
             Ok(())
         }

@@ -8,10 +8,13 @@
 //! before it are [missed](MissedReplies).
 
 mod other_replies;
+mod receiving;
+mod server_closed;
+#[cfg(test)]
+mod tests;
 
 use super::accounting::{RequestAccounting, Verification};
 use super::codec::WorkloadCodec;
-use super::counters::LATE;
 use super::ends::RequestEnd;
 use super::missed_replies::MissedReplies;
 use super::pacer::Pacer;
@@ -19,32 +22,17 @@ use super::payload::RequestId;
 use super::pending::Pending;
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
+use other_replies::not_due;
+pub(super) use server_closed::ServerClosed;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Requests are put together up to about this many bytes before they are sent.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// A server that closes because of an answer does so within this time of it: the FIN may be a
-/// scheduling delay behind the answer's last byte.
-const PROMPTLY: Duration = Duration::from_millis(100);
-
 /// The stream cannot be read any further: nothing tells where the next reply begins.
 #[derive(Debug)]
 pub(super) struct Desynchronized;
-
-/// What it means that the server has closed a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ServerClosed {
-    /// All was answered, and it closed right then.
-    AfterLastAnswer,
-    /// It closed right behind an answer, and requests were on their way to it.
-    AheadOfRequests,
-    /// All was answered, or nothing was asked.
-    BetweenRequests,
-    /// It owed answers.
-    InFlight,
-}
 
 /// One client, over all the connections that it has in the course of a run.
 #[derive(Debug)]
@@ -80,6 +68,8 @@ pub(super) struct ClientConnection {
     unparsed: ByteQueue,
     /// Whether no reply was awaited when those bytes began to come.
     is_unparsed_unasked: bool,
+    /// Whether a part of the next reply has come that is not kept.
+    is_reply_begun: bool,
     unsent: ByteQueue,
 }
 
@@ -102,6 +92,7 @@ impl ClientConnection {
             dropped_at: None,
             unparsed: ByteQueue::default(),
             is_unparsed_unasked: false,
+            is_reply_begun: false,
             unsent: ByteQueue::default(),
         }
     }
@@ -122,6 +113,7 @@ impl ClientConnection {
         self.uses_left = most_requests;
         self.expires = expires;
         self.last_answer = None;
+        self.is_reply_begun = false;
     }
 
     /// connect(2) is about to be called, and the next request waits for it.
@@ -158,43 +150,6 @@ impl ClientConnection {
     /// Whether no reply is awaited.
     fn is_answered(&self) -> bool {
         self.pending.is_empty() && self.taken_back.is_empty() && self.missed.awaited() == 0
-    }
-
-    /// What it means that the server has closed or reset the present connection at `now`.
-    pub(super) fn on_server_closed(&self, now: Moment) -> ServerClosed {
-        let prompt = self.last_answer.filter(|&at| now.since(at) <= PROMPTLY);
-        match prompt {
-            _ if self.is_answered() && prompt.is_some() => ServerClosed::AfterLastAnswer,
-            _ if self.is_answered() => ServerClosed::BetweenRequests,
-            // What is in flight was sent before the FIN could be known, and no byte of a reply to
-            // it has come.
-            Some(at)
-                if self.unparsed.is_empty()
-                    && self.missed.awaited() == 0
-                    && self.pending.back().is_some_and(|last| last.sent() <= at + LATE) =>
-            {
-                ServerClosed::AheadOfRequests
-            }
-            _ => ServerClosed::InFlight,
-        }
-    }
-
-    /// Whether a reply has come on the present connection.
-    pub(super) fn has_answered(&self) -> bool {
-        self.last_answer.is_some()
-    }
-
-    /// Takes back what is in flight, to send it again on the next connection.
-    pub(super) fn take_back(&mut self) {
-        self.taken_back.extend(self.pending.drain(..));
-        self.in_flight = 0;
-    }
-
-    /// There is no next connection for what was taken back.
-    pub(super) fn lose_taken_back(&mut self, accounting: &mut RequestAccounting) {
-        for request in self.taken_back.drain(..) {
-            accounting.cut_off(request, RequestEnd::Lost);
-        }
     }
 
     /// Bytes of requests that the kernel has not taken yet.
@@ -257,22 +212,6 @@ impl ClientConnection {
         }
     }
 
-    /// Sends again what was taken back. Its times go on.
-    fn begin_again(
-        &mut self,
-        codec: &mut WorkloadCodec,
-        accounting: &mut RequestAccounting,
-        output: &mut Vec<u8>,
-    ) {
-        for mut together in std::mem::take(&mut self.taken_back) {
-            accounting.resent(&together);
-            while together.count() > 1 {
-                self.begin(together.split(1), codec, output);
-            }
-            self.begin(together, codec, output);
-        }
-    }
-
     /// Begins a request that no schedule asks for.
     pub(super) fn begin_unpaced(
         &mut self,
@@ -297,54 +236,6 @@ impl ClientConnection {
         self.pending.extend(apart);
         self.sequence += 1;
         self.uses_left = self.uses_left.saturating_sub(1);
-    }
-
-    /// Takes bytes that came at `now`, and all replies that are whole with them. Right replies to
-    /// requests that were sent together are accounted for together.
-    pub(super) fn receive(
-        &mut self,
-        input: &[u8],
-        codec: &mut WorkloadCodec,
-        accounting: &mut RequestAccounting,
-        now: Moment,
-    ) -> Result<(), Desynchronized> {
-        let mut held = std::mem::take(&mut self.unparsed);
-        let had_rest = !held.is_empty();
-        if had_rest {
-            held.extend(input, now);
-        }
-        let bytes = if had_rest { held.bytes() } else { input };
-        let mut taken = 0;
-        while taken < bytes.len() {
-            let rest = bytes.get(taken..).unwrap_or_default();
-            if let Some(together) = self.pending.front()
-                && let (count, len) = codec.take_accepted(self.oldest_id(), together.count(), rest)
-                && count > 0
-            {
-                if let Some(request) = self.take_oldest(count, now) {
-                    accounting.answered(request, codec.verification(), None, now);
-                }
-                taken += len;
-            } else if let Some(len) = self.take_other_reply(rest, codec, accounting, now)? {
-                taken += len;
-            } else {
-                break;
-            }
-        }
-        if taken > 0 || !had_rest {
-            self.is_unparsed_unasked = self.in_flight == 0 && !self.missed.remembers_any();
-        }
-        if had_rest {
-            held.consume(taken, now);
-        } else {
-            held.extend(input.get(taken..).unwrap_or_default(), now);
-        }
-        self.unparsed = held;
-        // More bytes than the longest reply has, without a reply in them, belong to none.
-        if had_rest && self.unparsed.len() > codec.longest_reply() {
-            return Err(Desynchronized);
-        }
-        Ok(())
     }
 
     /// The kernel has taken all that was sent, and no reply is due.
@@ -398,6 +289,8 @@ impl ClientConnection {
         // Bytes that no request had asked for, and that nothing followed.
         let is_unasked = self.is_unparsed_unasked && self.in_flight == 0;
         if is_unasked && !self.unparsed.is_empty() {
+            let (connection, bytes) = (self.connection, self.unparsed.bytes());
+            accounting.mismatch(|| not_due(connection, bytes));
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
         }
         let missed = self.missed.forget_all();

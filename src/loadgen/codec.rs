@@ -20,27 +20,42 @@ mod raw;
 
 use super::accounting::Verification;
 use super::payload::{MessageTemplate, RequestId, mix};
-use super::plan::{Answer, Greeting, Plan, RawProtocol, Sizes, Workload};
+use super::plan::{Greeting, Plan, Sizes, Workload};
 use framed::Framed;
 use plain::PlainPayloads;
+use raw::Raw;
 
 #[cfg(test)]
 mod tests;
 
-/// Of a reply whose length is unknown before it has ended, this many bytes are awaited.
-const LONGEST_OF_UNKNOWN_LENGTH: usize = 16 << 20;
+/// Of a reply that ends with FIN, this many bytes are awaited.
+const LONGEST_UNTIL_FIN: usize = 16 << 20;
 
 /// What the bytes at the front of a stream are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyMatch {
     /// Not a whole reply yet.
     Incomplete,
+    /// This many bytes belong to a reply that has not ended, and do not tell where it will: they
+    /// need not be kept.
+    Part(usize),
     /// A reply of this many bytes.
     Reply(usize, Verdict),
     /// This many bytes belong to no reply; the expected one begins behind them.
     Unsolicited(usize),
     /// Nothing tells where the next reply begins.
     Desynchronized,
+}
+
+/// What [`WorkloadCodec::take_accepted`] has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Whole replies.
+    pub count: u32,
+    /// The bytes that they have.
+    pub len: usize,
+    /// Bytes behind them of a reply that has not ended, see [`ReplyMatch::Part`].
+    pub part: usize,
 }
 
 /// What a reply is to the request that awaits one.
@@ -96,7 +111,7 @@ enum Protocol {
     PlainEcho(PlainPayloads),
     Discard(PlainPayloads),
     Greeting(Greeting),
-    Raw(RawProtocol),
+    Raw(Raw),
 }
 
 /// An echo request and its reply, where all are equally long: only the tag differs.
@@ -146,17 +161,14 @@ impl WorkloadCodec {
             Workload::Greeting(greeting) => {
                 let longest = match greeting {
                     Greeting::Chargen(len) => *len,
-                    _ => LONGEST_OF_UNKNOWN_LENGTH,
+                    _ => LONGEST_UNTIL_FIN,
                 };
                 (Protocol::Greeting(*greeting), None, longest)
             }
             Workload::Raw(raw) => {
-                let longest = match &raw.answer {
-                    Answer::Exactly(bytes) => bytes.len(),
-                    Answer::Bytes(len) => *len,
-                    Answer::Until(_) => LONGEST_OF_UNKNOWN_LENGTH,
-                };
-                (Protocol::Raw(raw.clone()), None, longest)
+                let raw = Raw::new(raw);
+                let longest = raw.answer.longest();
+                (Protocol::Raw(raw), None, longest)
             }
         };
         WorkloadCodec {
@@ -222,12 +234,22 @@ impl WorkloadCodec {
         }
     }
 
+    /// How many of `arrived` bytes have to be joined with bytes of an unfinished reply that were
+    /// kept, to see whether it ends where they meet. Those behind them can be looked at where they
+    /// are.
+    pub fn bytes_to_join(&self, arrived: usize) -> usize {
+        match &self.protocol {
+            Protocol::Raw(raw) => raw.answer.bytes_to_join(arrived),
+            _ => arrived,
+        }
+    }
+
     /// Takes as many replies as are whole and as they should be off the front of `bytes`: those to
-    /// the request `first` and up to `most` in all. Says how many, and how many bytes they have.
+    /// the request `first` and up to `most` in all.
     ///
     /// The replies of a mixture are looked at one by one, so it takes none of them.
     #[inline]
-    pub fn take_accepted(&mut self, first: RequestId, most: u32, bytes: &[u8]) -> (u32, usize) {
+    pub fn take_accepted(&mut self, first: RequestId, most: u32, bytes: &[u8]) -> Accepted {
         let (mut count, mut taken) = (0, 0);
         while count < most && !self.is_mixture {
             let id = RequestId { sequence: first.sequence + u64::from(count), ..first };
@@ -237,17 +259,17 @@ impl WorkloadCodec {
                 && rest.starts_with(reply.stamp(id))
             {
                 reply.bytes().len()
-            } else if let ReplyMatch::Reply(len, verdict) = self.examine(id, rest, false)
-                && verdict == self.accepted
-            {
-                len
             } else {
-                break;
+                match self.examine(id, rest, false) {
+                    ReplyMatch::Reply(len, verdict) if verdict == self.accepted => len,
+                    ReplyMatch::Part(part) => return Accepted { count, len: taken, part },
+                    _ => break,
+                }
             };
             count += 1;
             taken += len;
         }
-        (count, taken)
+        Accepted { count, len: taken, part: 0 }
     }
 
     /// What the bytes at the front of the stream are to the request `id`, whose reply is awaited.
@@ -268,7 +290,7 @@ impl WorkloadCodec {
                 framed.examine(id, bytes)
             }
             Protocol::PlainEcho(plain) => plain.examine(id, bytes),
-            Protocol::Raw(raw) => raw::examine(&raw.answer, bytes, is_last),
+            Protocol::Raw(raw) => raw.answer.examine(bytes, is_last),
             Protocol::Greeting(greeting) => greeting::examine(*greeting, bytes),
             Protocol::Discard(_) => ReplyMatch::Desynchronized,
         };
@@ -297,11 +319,7 @@ impl WorkloadCodec {
                 plain.append(id, &mut payload);
                 payload
             }
-            Protocol::Raw(raw) => match &raw.answer {
-                Answer::Exactly(bytes) => bytes.clone(),
-                Answer::Bytes(len) => format!("{len} bytes").into_bytes(),
-                Answer::Until(end) => [b"something that ends with ", &end[..]].concat(),
-            },
+            Protocol::Raw(raw) => raw.answer.describe(),
             Protocol::Greeting(_) | Protocol::Discard(_) => b"the service's answer".to_vec(),
         }
     }

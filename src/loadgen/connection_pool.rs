@@ -212,9 +212,10 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     /// Closes the socket of a slot, if it has one. Tells whether its connection was open.
     pub(super) fn close_socket(&mut self, index: usize, accounts: &mut Accounts) -> bool {
         self.timers.disarm(index);
-        let connection = &mut self.slots[index].connection;
-        let (role, was_open) = (connection.role(), connection.is_open());
-        if let Some(stream) = connection.close()
+        let slot = &mut self.slots[index];
+        slot.no_room_since = None;
+        let (role, was_open) = (slot.connection.role(), slot.connection.is_open());
+        if let Some(stream) = slot.connection.close()
             && was_open
         {
             accounts.closed();

@@ -4,6 +4,7 @@
 //! the later one counts.
 
 use super::ends::Requests;
+use crate::io::net::ConnectedToItself;
 use crate::loadgen::report::{
     ConnectionEnds, Errors, Histogram, Mismatches, PackedHistogram, SlowResult,
 };
@@ -122,6 +123,9 @@ pub struct Interval<L = Histogram> {
     pub answered: u64,
     /// Errors and mismatches in it.
     pub errors: u64,
+    /// How long the client was kept from its work in it: of several, the one longest.
+    #[serde(default)]
+    pub stalled: Duration,
     /// Latency of the answers that came in it.
     pub latency: L,
 }
@@ -198,6 +202,7 @@ impl Interval {
     /// Whether nothing was there and nothing happened.
     pub fn is_empty(&self) -> bool {
         self.connections + self.opened + self.sent + self.answered + self.errors == 0
+            && self.stalled.is_zero()
     }
 
     /// Adds what another worker counted in the same second.
@@ -207,6 +212,7 @@ impl Interval {
         self.sent += other.sent;
         self.answered += other.answered;
         self.errors += other.errors;
+        self.stalled = self.stalled.max(other.stalled);
         self.latency.merge(&other.latency);
     }
 
@@ -225,8 +231,8 @@ impl Interval<PackedHistogram> {
 
 impl<L> Interval<L> {
     fn with_latency<M>(&self, latency: M) -> Interval<M> {
-        let &Interval { start, connections, opened, sent, answered, errors, latency: _ } = self;
-        Interval { start, connections, opened, sent, answered, errors, latency }
+        let &Interval { start, connections, opened, sent, answered, errors, stalled, .. } = self;
+        Interval { start, connections, opened, sent, answered, errors, stalled, latency }
     }
 }
 
@@ -286,9 +292,10 @@ pub fn count_error(errors: &mut Errors, operation: Operation, error: &io::Error)
 
 /// The name of an error as in errno(3). An error without an errno is `EOF` for a FIN that came too
 /// early, `ETIMEDOUT` for a timeout of the generator, `OUT_OF_STEP` for a stream that cannot be
-/// read.
+/// read, `connected to itself` for a connection that reached its own socket.
 pub fn error_name(error: &io::Error) -> String {
     match (error.raw_os_error(), error.kind()) {
+        _ if ConnectedToItself::is(error) => "connected to itself".to_owned(),
         (Some(number), _) => format!("{:?}", nix::errno::Errno::from_raw(number)),
         (None, io::ErrorKind::UnexpectedEof) => "EOF".to_owned(),
         (None, io::ErrorKind::TimedOut) => "ETIMEDOUT".to_owned(),

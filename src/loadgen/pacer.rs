@@ -7,9 +7,10 @@
 //!
 //! A *turn* here is a slot's place in the order in which active slots are dealt requests.
 //!
-//! Invariant: a request that the schedule had due is taken once, or its slot has been given up;
-//! `waiting` is the number of those that are neither.
+//! Invariant: a request that the schedule had due is taken once, or its slot has been given up, or
+//! it waits: the *due requests* are those.
 
+mod due;
 mod run;
 
 use super::accounting::RequestAccounting;
@@ -173,7 +174,21 @@ impl Pacer {
         self.stall = if late > tolerated { late } else { Duration::ZERO };
         if !self.stall.is_zero() {
             accounting.stalled(self.stall);
+            self.split_stall(now, accounting);
         }
+    }
+
+    /// Divides the stall that ends at `now` among the seconds that it was in.
+    fn split_stall(&mut self, now: Moment, accounting: &mut RequestAccounting) {
+        let mut from = self.planned;
+        while self.next_interval <= now && matches!(self.phase, Phase::Running(_)) {
+            let end = self.next_interval;
+            accounting.stalled_in_interval(end.since(from));
+            self.events.push(Event::Interval(Box::new(accounting.end_interval(end))));
+            from = from.max(end);
+            self.next_interval = end + INTERVAL;
+        }
+        accounting.stalled_in_interval(now.since(from));
     }
 
     /// The next thing that is due at `now`; to be called until there is none.
@@ -209,7 +224,7 @@ impl Pacer {
         }
         if run.end <= now {
             run.end_measuring(run.end, accounting, &mut self.events);
-            if run.waiting == 0 || run.end + GRACE_PERIOD <= now {
+            if run.due.waiting() == 0 || run.end + GRACE_PERIOD <= now {
                 run.stop_sending(Ending::TimeIsUp, &self.plan, accounting);
             }
         }
@@ -255,11 +270,7 @@ impl Pacer {
             }
             return Some(intended);
         };
-        let place = run.turns.get_mut(turn).filter(|place| place.due > 0)?;
-        let number = place.taken * schedule.active_slots() + turn as u64;
-        place.due -= 1;
-        place.taken += 1;
-        run.waiting -= 1;
+        let number = run.due.take(turn)?;
         Some(run.start + schedule.intended(number))
     }
 
@@ -269,18 +280,14 @@ impl Pacer {
         run.is_sending()
             && match &run.schedule {
                 None => run.budget.left != Some(0),
-                Some(_) => run.turns.get(turn).is_some_and(|place| place.due > 0),
+                Some(_) => run.due.has(turn),
             }
     }
 
     /// The slot of this turn stays empty: what was due on it will not be sent.
     pub(super) fn give_up(&mut self, turn: usize) {
-        if let Phase::Running(run) = &mut self.phase
-            && let Some(place) = run.turns.get_mut(turn)
-        {
-            place.is_given_up = true;
-            run.given_up += 1;
-            run.waiting -= std::mem::take(&mut place.due);
+        if let Phase::Running(run) = &mut self.phase {
+            run.due.give_up(turn);
         }
     }
 
@@ -336,7 +343,7 @@ impl Pacer {
         {
             // An event may have waited for all of it.
             accounting.turned(self.stall + ended.since(now));
-            if run.waiting == 0 {
+            if run.due.waiting() == 0 {
                 accounting.caught_up();
             }
         }

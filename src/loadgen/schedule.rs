@@ -60,11 +60,6 @@ impl Schedule {
         Some(Schedule { worker, active_slots: active_slots as u64, kind })
     }
 
-    /// How many connections take turns.
-    pub fn active_slots(&self) -> u64 {
-        self.active_slots
-    }
-
     /// When this worker's request number `local` is to be sent, from the start of the run.
     pub fn intended(&self, local: u64) -> Duration {
         match &self.kind {
@@ -85,6 +80,24 @@ impl Schedule {
                 Duration::from_nanos((stretch.start + since_start) as u64)
             }
         }
+    }
+
+    /// How many of this worker's first `most` requests are to be sent by `time`, from the start of
+    /// the run. Those of the first `known` are.
+    pub fn count_due(&self, known: u64, most: u64, time: Duration) -> u64 {
+        let is_due = |number: u64| number < most && self.intended(number) <= time;
+        // Mostly none or one has come due since the last look, so steps are small at first.
+        let (mut count, mut step) = (known, 1);
+        while is_due(count.saturating_add(step - 1)) {
+            count += step;
+            step = count - known;
+        }
+        let mut end = count.saturating_add(step - 1);
+        while count < end {
+            let middle = count + (end - count) / 2;
+            if is_due(middle) { count = middle + 1 } else { end = middle }
+        }
+        count
     }
 
     /// How many of this worker's requests are to be sent before `end`, from the start of the run.

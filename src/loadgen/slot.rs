@@ -8,6 +8,7 @@ use super::conn_state::{Role, SlotConnection};
 use super::counters::Operation;
 use super::ends::ConnectionEnd;
 use super::slow_peer::SlowPeer;
+use crate::io::clock::Moment;
 use crate::io::net::Connect;
 use crate::io::readiness::Readiness;
 use std::io;
@@ -38,6 +39,8 @@ pub(super) struct Slot<S> {
     pub(super) was_established: bool,
     /// Attempts to connect that failed since the last one that did not.
     pub(super) failures: u8,
+    /// Since when an attempt to connect has found the backlog of a unix socket full.
+    pub(super) no_room_since: Option<Moment>,
     /// The end of the last connection, if the next attempt decides what it was.
     pub(super) undecided: Option<Box<UndecidedEnd>>,
 }
@@ -63,6 +66,7 @@ impl<S> Slot<S> {
             is_queued: false,
             was_established: false,
             failures: 0,
+            no_room_since: None,
             undecided: None,
         }
     }

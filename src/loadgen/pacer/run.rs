@@ -1,6 +1,7 @@
 //! A run between its start and its end.
 
 use super::OpenCounts;
+use super::due::DueRequests;
 use crate::io::clock::Moment;
 use crate::loadgen::Event;
 use crate::loadgen::accounting::RequestAccounting;
@@ -24,34 +25,17 @@ pub(super) struct Run {
     /// When the plan says that it ends.
     pub(super) end: Moment,
     pub(super) schedule: Option<Schedule>,
-    pub(super) turns: Vec<Turn>,
-    /// The next request that the schedule will have due.
-    pub(super) next_request: u64,
+    pub(super) due: DueRequests,
     /// How many requests the schedule has.
     pub(super) scheduled: u64,
-    /// Requests that are due on slots that may still have a connection.
-    pub(super) waiting: u64,
     pub(super) budget: Budget,
     pub(super) next_storm: Option<Moment>,
     pub(super) stormed_at: Moment,
-    /// Turns whose slots were given up.
-    pub(super) given_up: usize,
     /// Attempts to connect that failed since one did not.
     pub(super) failed_since_connected: u64,
     pub(super) nothing_open_since: Option<Moment>,
     pub(super) measuring: Measuring,
     pub(super) ending: Option<Ending>,
-}
-
-/// One active slot's share of the schedule.
-#[derive(Debug)]
-pub(super) struct Turn {
-    pub(super) slot: usize,
-    /// Requests that were taken.
-    pub(super) taken: u64,
-    /// Requests whose time has come and that were not taken.
-    pub(super) due: u64,
-    pub(super) is_given_up: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,20 +81,16 @@ impl Run {
         });
         // Without an active slot there is nothing that could send a request.
         let budget = if active_slots.is_empty() { Some(0) } else { share };
-        let turn = |&slot| Turn { slot, taken: 0, due: 0, is_given_up: false };
         Run {
             start,
             measured_from,
             end,
             schedule,
-            turns: active_slots.iter().map(turn).collect(),
-            next_request: 0,
+            due: DueRequests::new(active_slots),
             scheduled,
-            waiting: 0,
             budget: Budget { left: budget, counts_from: measured_from },
             next_storm: plan.storm_every.map(|every| measured_from + every),
             stormed_at: Moment::START,
-            given_up: 0,
             failed_since_connected: 0,
             nothing_open_since: None,
             measuring: Measuring::NotYet,
@@ -128,11 +108,12 @@ impl Run {
         if !self.is_sending() {
             return None;
         }
+        // To wake up for a request that has to wait behind others would take time from those.
         let due = self
             .schedule
             .as_ref()
-            .filter(|_| self.next_request < self.scheduled && !self.turns.is_empty())
-            .map(|schedule| self.start + schedule.intended(self.next_request));
+            .filter(|_| self.due.count() < self.scheduled && self.due.awaits_more())
+            .map(|schedule| self.start + schedule.intended(self.due.count()));
         let measuring = match self.measuring {
             Measuring::NotYet => self.measured_from,
             Measuring::Now => self.end,
@@ -143,24 +124,13 @@ impl Run {
         [due, hopeless, storm, Some(measuring)].into_iter().flatten().min()
     }
 
-    /// Has the next request that is due by `now` wait for its slot, and says which slot that is.
+    /// Has the requests that are due by `now` wait for their slots. Names the next slot that has to
+    /// be visited for that.
     pub(super) fn next_due(&mut self, now: Moment) -> Option<usize> {
         let schedule = self.schedule.as_ref()?;
-        while self.next_request < self.scheduled
-            && self.start + schedule.intended(self.next_request) <= now
-        {
-            let turn = self.next_request.checked_rem(schedule.active_slots());
-            self.next_request += 1;
-            // A request's time passes, too, where no slot is left to send it.
-            if let Some(turn) = turn.and_then(|turn| self.turns.get_mut(turn as usize))
-                && !turn.is_given_up
-            {
-                turn.due += 1;
-                self.waiting += 1;
-                return Some(turn.slot);
-            }
-        }
-        None
+        let elapsed = now.since(self.start);
+        self.due.advance(schedule.count_due(self.due.count(), self.scheduled, elapsed));
+        self.due.next_slot()
     }
 
     /// Nothing more is sent.
@@ -173,7 +143,7 @@ impl Run {
         self.ending = Some(ending);
         if let Some(schedule) = &self.schedule {
             // A run that is stopped before its time asked for the requests that were due by then.
-            let asked = if ending == Ending::Early { self.next_request } else { self.scheduled };
+            let asked = if ending == Ending::Early { self.due.count() } else { self.scheduled };
             accounting.scheduled(asked.saturating_sub(schedule.count_before(plan.warmup)));
         }
     }
@@ -198,12 +168,12 @@ impl Run {
         plan: &Plan,
         accounting: &mut RequestAccounting,
     ) {
-        if self.is_sending() && self.end <= now && self.waiting == 0 {
+        if self.is_sending() && self.end <= now && self.due.waiting() == 0 {
             self.stop_sending(Ending::TimeIsUp, plan, accounting);
         }
         let is_all_sent = match &self.schedule {
-            _ if self.turns.is_empty() => true,
-            Some(_) => self.next_request == self.scheduled && self.waiting == 0,
+            _ if self.due.has_no_turns() => true,
+            Some(_) => self.due.count() == self.scheduled && self.due.waiting() == 0,
             None => self.budget.left == Some(0),
         };
         // When only the time is limited, it is waited for.
@@ -225,7 +195,7 @@ impl Run {
             return;
         }
         // A run without active slots holds its idle connections for their own sake.
-        let is_any_open = if self.turns.is_empty() { open.all > 0 } else { open.active > 0 };
+        let is_any_open = if self.due.has_no_turns() { open.all > 0 } else { open.active > 0 };
         if is_any_open || self.failed_since_connected == 0 {
             self.nothing_open_since = None;
         } else {
@@ -233,8 +203,7 @@ impl Run {
         }
         let is_hopeless =
             self.nothing_open_since.is_some_and(|since| since + NOTHING_OPEN_LIMIT <= now);
-        let are_all_given_up = self.given_up == self.turns.len() && self.given_up > 0;
-        if is_hopeless || are_all_given_up {
+        if is_hopeless || self.due.are_all_given_up() {
             let elapsed = now.since(self.measured_from);
             accounting.ends_early(|counters| nothing_opens(counters, elapsed));
             self.stop_sending(Ending::Early, plan, accounting);

@@ -43,7 +43,6 @@ fn a_rate_begins_with_a_request_at_once() {
     let schedule = alone(&rates(&[(4.0, Duration::MAX)]), 3);
     let times: Vec<u128> = (0..5).map(|local| schedule.intended(local).as_millis()).collect();
     assert_eq!(times, [0, 250, 500, 750, 1000]);
-    assert_eq!(schedule.active_slots(), 3);
 }
 
 #[test]
@@ -166,5 +165,25 @@ proptest! {
         let end = Duration::from_nanos(end);
         let counted = (0..).take_while(|&local| schedule.intended(local) < end).count();
         prop_assert_eq!(schedule.count_before(end), counted as u64);
+    }
+}
+
+proptest! {
+    #[test]
+    fn those_are_due_whose_time_has_come(
+        rate in 0.1f64..2e9,
+        then in 0.1f64..2e9,
+        known in 0.0f64..=1.0,
+        nanos in 0u64..3_000,
+        most in prop_oneof![Just(u64::MAX), 0u64..5_000],
+        workers in 1usize..4,
+    ) {
+        let (length, time) = (Duration::from_nanos(1_000), Duration::from_nanos(nanos));
+        let plan = rates(&[(rate, length), (then, Duration::MAX)]);
+        let worker = Worker { index: workers - 1, of: workers };
+        let schedule = Schedule::new(&plan, worker, 1).expect("an open loop has a schedule");
+        let due = (0..most).take_while(|&number| schedule.intended(number) <= time).count() as u64;
+        let known = (due as f64 * known) as u64;
+        prop_assert_eq!(schedule.count_due(known, most, time), due);
     }
 }

@@ -169,9 +169,9 @@ fn field_load_03_each_end_has_its_name() {
     rig.pass(10 * MILLISECOND);
     assert_eq!((ends(&rig).reset, ends(&rig).lost()), (1, 1));
     // The third has nine answers by then, and owes the tenth.
-    let address = plan().destinations[0];
+    let address = plan().destinations[0].clone();
     rig.pass(1430 * MILLISECOND);
-    rig.net.set_way(address, Way::Refused(Errno::ECONNREFUSED));
+    rig.net.set_way(address.clone(), Way::Refused(Errno::ECONNREFUSED));
     rig.other.fin(2);
     rig.pass(10 * MILLISECOND);
     assert_eq!((ends(&rig).in_flight, ends(&rig).lost()), (1, 2), "{:?}", ends(&rig));
@@ -221,7 +221,7 @@ fn field_load_03_a_server_that_dies_has_lost_what_was_on_its_way() {
             until: StopCondition { requests: None, duration: Some(SECOND) },
             ..plan()
         };
-        let address = plan.destinations[0];
+        let address = plan.destinations[0].clone();
         let mut rig = Rig::new(net, plan, peers).started();
         rig.pass(100 * MILLISECOND);
         rig.net.set_way(address, Way::Refused(Errno::ECONNREFUSED));

@@ -301,7 +301,7 @@ fn while_no_more_connections_may_be_made_nothing_wakes_the_loop() {
         let peers = prompt(&net);
         let mut plan = at_rate(100.0, 10, SECOND);
         plan.connecting = ConnectPolicy { rate: Some(20.0), parallel, timeout: 2 * SECOND };
-        net.set_way(plan.destinations[0], Way::Silent);
+        net.set_way(plan.destinations[0].clone(), Way::Silent);
         let mut rig = Rig::new(net, plan, peers);
         rig.pass(SECOND);
         assert_eq!(rig.net.attempts().len(), parallel);
@@ -310,5 +310,28 @@ fn while_no_more_connections_may_be_made_nothing_wakes_the_loop() {
             (rig.counters().connections.ends.never_connected, rig.counters().connections.opened),
             (10, 0)
         );
+    }
+}
+
+/// Answers a request after a millisecond.
+fn hesitant(net: &Loopback) -> Peers<impl FnMut(&Asked) -> Act + use<>> {
+    Peers::new(net, |asked| Act::SayAt(asked.at + MILLISECOND, asked.reply()))
+}
+
+#[test]
+fn field_load_06_a_rate_that_cannot_be_kept_ends_on_time_with_an_account_of_all_requests() {
+    for rate in [1e4, 1e8, 1e9] {
+        let net = wide_net();
+        let peers = hesitant(&net);
+        let mut rig = Rig::new(net, at_rate(rate, 3, SECOND), peers).started();
+        rig.pass(1251 * MILLISECOND);
+        assert!(rig.load.is_over(), "{rate}: it ends when the grace period has passed");
+        let counters = rig.run_to_end();
+        assert_eq!((counters.scheduled, counters.elapsed), (rate as u64, SECOND));
+        // Three connections, each with a request a millisecond, as in a closed loop.
+        assert_eq!(counters.requests.sent, 3 * 1250, "{rate}");
+        assert_eq!(counters.requests.verified, 3 * 1250, "{rate}");
+        // The last three come when the measured part is over.
+        assert_eq!(counters.answered_in_time, 3 * 999, "{rate}");
     }
 }

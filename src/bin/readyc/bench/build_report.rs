@@ -6,11 +6,12 @@ use readyd::loadgen::codec::SHORTEST_TAG;
 use readyd::loadgen::plan::{Pace, Plan, Workload};
 use readyd::loadgen::report::{
     Achieved, Asked, Client, Environment, Histograms, Mode, Report, SCHEMA, Second, StepResult,
-    StormResult,
+    StormResult, random_id,
 };
 use readyd::loadgen::{Counters, Interval};
 use std::time::Duration;
 
+mod capacity;
 mod verdict;
 
 /// The report of a run of `plan`.
@@ -32,6 +33,7 @@ pub(super) fn report(
     let has_slow = asked.slow_readers + asked.slow_writers > 0;
     Report {
         schema: SCHEMA.to_owned(),
+        id: random_id(),
         met: shortfalls.is_empty(),
         shortfalls,
         partial: counters.partial.clone(),
@@ -127,8 +129,10 @@ fn client(
     let send_lag = plan.is_open_loop().then(|| counters.send_lag.percentiles());
     let cpu_share = if elapsed_s > 0.0 { busiest / elapsed_s } else { 0.0 };
     let waited = workers.iter().map(|worker| worker.cpu_wait).max().unwrap_or_default();
-    let load = verdict::ClientLoad { cpu_share, waited, machine_busy: busy };
-    let (bottleneck, verdict) = verdict::client(plan, counters, load);
+    let cpu = workers.iter().map(|worker| worker.cpu).sum();
+    let beyond = capacity::beyond(plan, counters, cpu, workers.len());
+    let load = verdict::ClientLoad { cpu_share, waited, machine_busy: busy, beyond };
+    let (bottleneck, verdict) = verdict::client(plan, counters, &load);
     Client {
         cpu_s: workers.iter().map(|worker| worker.cpu.as_secs_f64()).sum(),
         cpu_share,
@@ -204,5 +208,7 @@ fn second(start: i64, interval: &Interval) -> Second {
         p50_us: has_answers.then(|| at(0.5)),
         p99_us: has_answers.then(|| at(0.99)),
         max_us: has_answers.then(|| interval.latency.max() as f64 / 1000.0),
+        // To the microsecond.
+        stalled_s: interval.stalled.as_micros() as f64 / 1e6,
     }
 }

@@ -3,7 +3,7 @@
 use readyd::counted::counted;
 use readyd::loadgen::Counters;
 use readyd::loadgen::plan::{Pace, Plan, Workload};
-use readyd::loadgen::report::{Achieved, Asked, ByErrno};
+use readyd::loadgen::report::{Achieved, Asked, ByErrno, errors_in_words};
 use std::time::Duration;
 
 /// A worker that uses a larger share of a processor than this counts as saturated.
@@ -82,12 +82,10 @@ fn by_errno(errors: &ByErrno) -> String {
     if errors.is_empty() {
         return String::new();
     }
-    let each: Vec<String> = errors.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    format!(" ({})", each.join(", "))
+    format!(": {}", errors_in_words(errors))
 }
 
 /// How busy the client and its machine were.
-#[derive(Clone, Copy)]
 pub(super) struct ClientLoad {
     /// Share of a processor that the busiest worker used.
     pub(super) cpu_share: f64,
@@ -95,10 +93,12 @@ pub(super) struct ClientLoad {
     pub(super) waited: Duration,
     /// Share of all processors' time that was used, by all processes.
     pub(super) machine_busy: Option<f64>,
+    /// Why the rate was beyond what the workers can send, if it was.
+    pub(super) beyond: Option<String>,
 }
 
 /// Whether the client was the bottleneck, and a sentence that says why or why not.
-pub(super) fn client(plan: &Plan, counters: &Counters, load: ClientLoad) -> (bool, String) {
+pub(super) fn client(plan: &Plan, counters: &Counters, load: &ClientLoad) -> (bool, String) {
     let used = format!("the busiest worker used {} of a processor", percent(load.cpu_share));
     let is_full = load.machine_busy.is_some_and(|busy| busy >= FULL);
     let machine = if is_full { "; all processors of this machine were busy" } else { "" };
@@ -107,6 +107,13 @@ pub(super) fn client(plan: &Plan, counters: &Counters, load: ClientLoad) -> (boo
         let slowest = Duration::from_nanos(counters.send_lag.max());
         let said = "sending for all connections at once took up to";
         return (false, format!("{said} {slowest:.1?}; {used}{machine}"));
+    }
+    if let Some(beyond) = &load.beyond {
+        let said = format!(
+            "readyc cannot keep this rate: {beyond}; {used}{machine} (use more --workers on \
+             processors that are free, or a lower rate)"
+        );
+        return (true, said);
     }
     let (sent, late) = (counters.requests.sent, counters.requests.late_by_client);
     if sent > 0 && late as f64 > sent as f64 * TOLERATED_LATE {
