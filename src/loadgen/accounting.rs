@@ -251,6 +251,11 @@ impl RequestAccounting {
         self.interval.errors += 1;
     }
 
+    /// The first reply has come on any connection of a slot.
+    pub(super) fn first_served(&mut self) {
+        self.counters.connections.served += 1;
+    }
+
     /// A call failed.
     pub(super) fn failed(&mut self, operation: Operation, error: &io::Error) {
         count_error(&mut self.counters.errors, operation, error);
@@ -384,6 +389,7 @@ impl RequestAccounting {
         self.interval.latency.merge(&self.interval_measured);
         self.interval_measured.clear();
         self.interval.connections = self.counters.connections.open;
+        self.interval.served = self.counters.connections.served;
         let next = Interval { start: now.as_nanos(), ..Interval::default() };
         std::mem::replace(&mut self.interval, next)
     }

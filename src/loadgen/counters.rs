@@ -24,6 +24,10 @@ pub const LATE: Duration = Duration::from_millis(1);
 pub struct Connections {
     /// Of all places for a connection, those that had one at least once.
     pub established: u64,
+    /// Of those, the ones on which at least one reply came.
+    pub served: u64,
+    /// Of the places for a connection that makes requests, those that had none to make.
+    pub unasked: u64,
     /// Open now.
     pub open: u64,
     /// Most that were open at once.
@@ -78,6 +82,8 @@ pub struct Counters {
     pub stalled: Duration,
     /// How late requests were sent although their connection was free.
     pub send_lag: Histogram,
+    /// The first reply that was not the one that a probe asked for, in words.
+    pub probe_mismatch: Option<String>,
     /// Why the run ended before its time, if it did.
     pub partial: Option<String>,
 }
@@ -115,6 +121,9 @@ pub struct Interval<L = Histogram> {
     pub start: u64,
     /// Connections open at its end.
     pub connections: u64,
+    /// Places for a connection on which a reply had come by its end.
+    #[serde(default)]
+    pub served: u64,
     /// Connections opened in it.
     pub opened: u64,
     /// Requests sent in it.
@@ -157,6 +166,7 @@ impl Counters {
         self.loop_lag.merge(&other.loop_lag);
         self.send_lag.merge(&other.send_lag);
         self.stalled = self.stalled.max(other.stalled);
+        self.probe_mismatch = self.probe_mismatch.take().or_else(|| other.probe_mismatch.clone());
         self.partial = self.partial.take().or_else(|| other.partial.clone());
     }
 
@@ -172,6 +182,8 @@ impl Connections {
     /// Adds `other`. The sum of the peaks is the peak of the sum if all opened before they began.
     fn add(&mut self, other: &Connections) {
         self.established += other.established;
+        self.served += other.served;
+        self.unasked += other.unasked;
         self.open += other.open;
         self.peak += other.peak;
         self.opened += other.opened;
@@ -208,6 +220,7 @@ impl Interval {
     /// Adds what another worker counted in the same second.
     pub fn merge(&mut self, other: &Interval) {
         self.connections += other.connections;
+        self.served += other.served;
         self.opened += other.opened;
         self.sent += other.sent;
         self.answered += other.answered;
@@ -231,8 +244,10 @@ impl Interval<PackedHistogram> {
 
 impl<L> Interval<L> {
     fn with_latency<M>(&self, latency: M) -> Interval<M> {
-        let &Interval { start, connections, opened, sent, answered, errors, stalled, .. } = self;
-        Interval { start, connections, opened, sent, answered, errors, stalled, latency }
+        let &Interval {
+            start, connections, served, opened, sent, answered, errors, stalled, ..
+        } = self;
+        Interval { start, connections, served, opened, sent, answered, errors, stalled, latency }
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Plan {
     pub close: Close,
     /// After this long a request counts as unanswered.
     pub timeout: Duration,
+    /// Whether idle connections are asked for a sign that they are served.
+    pub probing: Probing,
     /// Whether replies are verified.
     pub verify: bool,
     /// All connections are dropped, and return, each time that this has passed.
@@ -80,6 +82,17 @@ impl fmt::Display for SourceAddress {
         write!(f, "{}", self.ip)?;
         if self.scope_id != 0 { write!(f, "%{}", self.scope_id) } else { Ok(()) }
     }
+}
+
+/// What an idle connection asks right after it was connected, to see whether it is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Probing {
+    /// Nothing: the kernel accepted it, and no more is known.
+    Off,
+    /// An echo of a few bytes.
+    Echo,
+    /// The workload's own request.
+    Request,
 }
 
 /// How many connections of each kind.

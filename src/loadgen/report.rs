@@ -170,6 +170,10 @@ pub struct Asked {
     pub timeout_s: f64,
     /// Whether replies are verified.
     pub verify: bool,
+    /// What asks idle connections whether they are served: `echo`, `request`, or `off`. Empty in
+    /// [`OLDER_SCHEMA`], where nothing did.
+    #[serde(default)]
+    pub probe: String,
 }
 
 /// What was achieved in the measured part.
@@ -178,6 +182,13 @@ pub struct Achieved {
     /// Of all connections that were asked for, idle and slow ones included, those that were
     /// established at least once.
     pub connections_established: u64,
+    /// Of these, those on which a reply came at least once; idle ones only if they are probed, and
+    /// without slow ones.
+    #[serde(default)]
+    pub connections_served: u64,
+    /// Connections that were to make requests, and had none to make.
+    #[serde(default)]
+    pub connections_unasked: u64,
     /// Most connections open at once.
     pub connections_peak: u64,
     /// Connections whose end cost something: requests were in flight on them, they were reset, or
@@ -343,6 +354,12 @@ pub struct Second {
     /// several workers, the one that was longest.
     #[serde(default)]
     pub stalled_s: f64,
+    /// Connections that were asked for.
+    #[serde(default)]
+    pub asked: u64,
+    /// Connections, as in `achieved.connections_served`, that had been served by its end.
+    #[serde(default)]
+    pub served: u64,
 }
 
 /// Whether the load generator itself kept up.

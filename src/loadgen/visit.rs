@@ -114,11 +114,11 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
         Ok(())
     }
 
-    /// Reads what has come. An idle connection that returns from a storm first sends one request,
-    /// to see whether it is served.
+    /// Reads what has come. An idle connection first sends one request, to see whether it is
+    /// served.
     pub(super) fn probe(&mut self) -> Result<(), VisitEnd> {
         let now = self.socket.net.now();
-        if self.client.is_quiet() && self.client.returns_from_storm() {
+        if !self.client.was_asked() {
             self.begin_unpaced(now);
         }
         self.send(now)?;

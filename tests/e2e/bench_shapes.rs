@@ -167,7 +167,7 @@ fn storms_in_which_all_return() {
 
 #[test]
 fn idle_connections_say_nothing() {
-    let (run, server) = against_readyd("-c 4 -I 200 -n 400");
+    let (run, server) = against_readyd("-c 4 -I 200 -n 400 --no-probe");
     run.assert_met();
     assert_eq!(run.count("achieved.connections_established"), 204);
     assert_eq!(run.count("achieved.connections_peak"), 204);

@@ -2,7 +2,7 @@
 
 use crate::support::bench::{Run, bench, bench_words};
 use crate::support::tools::{self, Process};
-use crate::support::{Scratch, eventually, loopback_of_ones_own};
+use crate::support::{Launch, Scratch, Server, eventually, loopback_of_ones_own};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -30,7 +30,61 @@ fn ping(address: SocketAddr, load: &str) -> Run {
     bench_words(&[address], &[&load[..], &PING].concat())
 }
 
-/// Answers `right` requests, and the next in part.
+#[test]
+fn field_load_01_served_is_not_connected() {
+    let server = Launch::of(&["framed"]).args(&["--max-connections", "10"]).start();
+    let run =
+        bench(&[server.address("framed")], "-c 5 -I 500 -d 500ms -t 1s --connect-parallel 600");
+    run.assert_fell_short();
+    let count = |name: &str| run.count(&format!("achieved.connections_{name}"));
+    assert_eq!((count("established"), count("served")), (505, 10), "{:#}", run.short());
+    let last = run.list("series").last().expect("a second");
+    assert_eq!((&last["asked"], &last["served"]), (&505.into(), &10.into()));
+    // Asking took its second, and connecting did not.
+    assert!(run.number("achieved.connect_elapsed_s") < 0.9, "{:#}", run.short());
+}
+
+#[test]
+fn field_load_01_idle_connections_are_probed_once() {
+    let server = Server::start(&["framed", "echo"]);
+    for (service, more) in [("framed", ""), ("framed", "-s 5000 --lifetime 1"), ("echo", "")] {
+        let plain = if service == "echo" { "--plain echo" } else { "" };
+        let run = bench(&[server.address(service)], &format!("-c 4 -I 100 -n 50 {plain} {more}"));
+        run.assert_met();
+        assert_eq!(run.count("achieved.connections_served"), 104, "{:#}", run.short());
+        assert_eq!(run.count("latency_us.count"), 50, "{:#}", run.short());
+    }
+    server.wait_for_statistic("connections_open", 0);
+    // Two runs of 50 requests and 100 probes.
+    assert_eq!(server.statistics().get("frames"), 300);
+}
+
+#[test]
+fn field_load_01_other_protocols_are_probed_only_if_told_so() {
+    let answering = |mut stream: TcpStream| {
+        let mut request = [0; 6];
+        while stream.read_exact(&mut request).is_ok() && stream.write_all(b"+PONG\r\n").is_ok() {}
+    };
+    let address = server(answering);
+    for (probe, served) in [("", 2), ("--probe", 12)] {
+        let run = ping(address, &format!("-c 2 -I 10 -n 40 {probe}"));
+        run.assert_met();
+        assert_eq!(run.count("achieved.connections_served"), served, "{:#}", run.short());
+        let is_off = run.value("asked.probe") == "off";
+        assert_eq!(is_off, probe.is_empty());
+    }
+}
+
+#[test]
+fn field_load_01_a_connection_without_a_request_is_not_missed() {
+    let server = Launch::of(&["framed"]).args(&["--max-connections", "10"]).start();
+    let run = bench(&[server.address("framed")], "-c 8 -n 3");
+    run.assert_met();
+    let asked = 8 - run.count("achieved.connections_unasked");
+    assert_eq!(run.count("achieved.connections_served"), asked);
+}
+
+/// Answers eight requests, and the next in part.
 fn answer_ninth_in_part(mut stream: TcpStream) {
     let mut request = [0; 6];
     for turn in 0.. {

@@ -160,6 +160,7 @@ fn plan(setup: &Setup) -> Plan {
         close: Close::Fin,
         timeout: Duration::from_secs(1),
         verify: setup.verify,
+        probing: readyd::loadgen::plan::Probing::Off,
         storm_every: None,
         reconnecting: ReconnectPolicy { reconnect: false, backoff: Duration::ZERO },
         seed: setup.seed,

@@ -39,7 +39,10 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             }
         }
         if self.ramp.is_done() {
-            pacer.all_connected();
+            self.opened_at.get_or_insert(now);
+            if self.probes_awaited == 0 {
+                pacer.all_connected();
+            }
         }
     }
 
@@ -173,6 +176,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         };
         self.timers.disarm(index);
         self.decide(index, true, accounts);
+        self.prepare_probe(index);
         let slot = &mut self.slots[index];
         slot.connection.connected(!matches!(slot.endpoint, LoadEndpoint::Idle));
         slot.failures = 0;
@@ -188,8 +192,12 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         let expires = now + life;
         match &mut slot.endpoint {
             LoadEndpoint::Idle => {}
-            LoadEndpoint::Active(client) | LoadEndpoint::Probe(client) => {
-                client.on_open(now, most_requests, expires)
+            LoadEndpoint::Active(client) => client.on_open(now, most_requests, expires),
+            // A probe is no request of the connection's lifetime.
+            LoadEndpoint::Probe(client) => {
+                client.on_open(now, u64::MAX, Moment::NEVER);
+                slot.awaits_probe = true;
+                self.probes_awaited += 1;
             }
             LoadEndpoint::Slow(peer) => peer.client.on_open(now, most_requests, expires),
         }

@@ -226,6 +226,7 @@ proptest! {
             Interval {
                 start: 7,
                 connections,
+                served: connections,
                 opened,
                 sent,
                 answered,

@@ -161,6 +161,8 @@ fn summed_up(seconds: &[Second]) -> Second {
     Second {
         t_s: seconds.first().map_or(0.0, |first| first.t_s),
         connections: seconds.last().map_or(0, |last| last.connections),
+        asked: seconds.last().map_or(0, |last| last.asked),
+        served: seconds.last().map_or(0, |last| last.served),
         opened: mean(|second| second.opened),
         sent: mean(|second| second.sent),
         answered: mean(|second| second.answered),

@@ -133,6 +133,9 @@ fn tiles(body: &mut String, report: &Report) {
 fn overview(body: &mut String, report: &Report) {
     body.push_str("<section>\n<h2>Result</h2>\n<div class=\"columns\">\n<div>");
     body.push_str(&tables::asked_and_achieved(report).html());
+    if let Some(not_probed) = words::not_probed(report) {
+        let _ = write!(body, "<p>{}.</p>", escaped(&not_probed));
+    }
     body.push_str("</div>\n<div>");
     match tables::errors(report) {
         Some(table) => body.push_str(&table.html()),

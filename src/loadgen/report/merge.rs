@@ -263,6 +263,8 @@ fn achieved(reports: &[Report]) -> Achieved {
     let elapsed_s = longest(|achieved| achieved.elapsed_s);
     Achieved {
         connections_established: total(|achieved| achieved.connections_established),
+        connections_served: total(|achieved| achieved.connections_served),
+        connections_unasked: total(|achieved| achieved.connections_unasked),
         connections_peak: total(|achieved| achieved.connections_peak),
         connections_lost: total(|achieved| achieved.connections_lost),
         connection_ends: all().fold(ConnectionEnds::default(), |mut ends, achieved| {
@@ -381,6 +383,8 @@ fn series(reports: &[Report]) -> Vec<Second> {
         let all =
             merged.entry(at).or_insert_with(|| Second { t_s: at as f64, ..Second::default() });
         all.connections = all.connections.saturating_add(second.connections);
+        all.asked = all.asked.saturating_add(second.asked);
+        all.served = all.served.saturating_add(second.served);
         all.opened = all.opened.saturating_add(second.opened);
         all.sent = all.sent.saturating_add(second.sent);
         all.answered = all.answered.saturating_add(second.answered);

@@ -47,17 +47,17 @@ pub(crate) fn asked_and_achieved(report: &Report) -> Table {
         let severity = if is_met { Severity::Plain } else { Severity::Bad };
         table.push(severity, [name.to_owned(), asked, achieved]);
     };
-    let connections = asked
-        .connections
-        .saturating_add(asked.idle)
-        .saturating_add(asked.slow_readers)
-        .saturating_add(asked.slow_writers);
+    let connections = report.connections_asked();
     push(
         "connections",
         count(connections),
         count(achieved.connections_established),
         achieved.connections_established >= connections,
     );
+    if report.knows_served() {
+        let (wanted, served) = (report.to_be_served(), achieved.connections_served);
+        push("served", count(wanted), count(served), served >= wanted);
+    }
     let requests = match (asked.requests, report.mode) {
         (Some(requests), _) => Some(requests),
         (None, Mode::Open) => Some(achieved.requested),

@@ -36,6 +36,9 @@ pub fn text(report: &Report, options: TextOptions) -> String {
     page.line(AnsiStyle::Bold, &words::mode(report));
     page.phrases(&words::setup(report));
     page.table(&tables::asked_and_achieved(report));
+    if let Some(not_probed) = words::not_probed(report) {
+        page.line(AnsiStyle::Yellow, &not_probed);
+    }
     page.line(AnsiStyle::Plain, &format!("connect: {}", words::connecting(report)));
     page.line(AnsiStyle::Plain, &format!("traffic: {}", words::traffic(report)));
     match tables::errors(report) {

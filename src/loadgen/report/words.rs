@@ -161,6 +161,66 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Connections that were to be seen served: those that were asked anything.
+    pub(crate) fn to_be_served(&self) -> u64 {
+        let idle = if self.asked.probe == "off" { 0 } else { self.asked.idle };
+        idle.saturating_add(self.asked.connections)
+            .saturating_sub(self.achieved.connections_unasked)
+    }
+
+    /// Whether it is known which connections were served.
+    pub(crate) fn knows_served(&self) -> bool {
+        // The plain discard service never replies.
+        !self.asked.probe.is_empty() && self.asked.workload != "plain discard"
+    }
+
+    /// Connections that were asked for, of all kinds.
+    pub(crate) fn connections_asked(&self) -> u64 {
+        let Asked { connections, idle, slow_readers, slow_writers, .. } = self.asked;
+        [idle, slow_readers, slow_writers].into_iter().fold(connections, u64::saturating_add)
+    }
+}
+
+/// Connections asked for, connected and served.
+pub(crate) fn connections(report: &Report) -> String {
+    let served = match report.knows_served() {
+        true => format!("{} served", report.achieved.connections_served),
+        false => "accepted by the kernel, not probed".to_owned(),
+    };
+    format!(
+        "connections: {} asked, {} connected, {served}",
+        report.connections_asked(),
+        report.achieved.connections_established,
+    )
+}
+
+/// Which connections nobody asked whether they are served, if any.
+pub(crate) fn not_probed(report: &Report) -> Option<String> {
+    let kernel = "accepted by the kernel, not probed";
+    if report.asked.probe.is_empty() {
+        return None;
+    }
+    if !report.knows_served() {
+        return Some(format!("connections: {kernel}"));
+    }
+    let unasked = report.achieved.connections_unasked;
+    let idle = if report.asked.probe == "off" { report.asked.idle } else { 0 };
+    let told = match (idle, unasked) {
+        (0, 0) => return None,
+        (idle, 0) => counted(idle, "idle connection"),
+        (0, unasked) => format!("{} without a request", counted(unasked, "connection")),
+        (idle, unasked) => {
+            format!(
+                "{}, and {} without a request",
+                counted(idle, "idle connection"),
+                count(unasked)
+            )
+        }
+    };
+    Some(format!("{told}: {kernel}"))
+}
+
 /// How connecting went.
 pub(crate) fn connecting(report: &Report) -> String {
     let achieved = &report.achieved;

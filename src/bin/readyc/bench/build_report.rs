@@ -30,6 +30,7 @@ pub(super) fn report(
         shortfalls.push("the result is partial".to_owned());
     }
     let kinds = counters.kinds.iter().map(|(kind, h)| (kind.clone(), h.percentiles())).collect();
+    let connections = plan.connections.total() as u64;
     let has_slow = asked.slow_readers + asked.slow_writers > 0;
     Report {
         schema: SCHEMA.to_owned(),
@@ -51,7 +52,10 @@ pub(super) fn report(
         steps: steps(plan, &counters),
         storms: storms(&counters),
         slow: has_slow.then(|| counters.slow.clone()),
-        series: seconds.iter().map(|(&start, packed)| second(start, &packed.unpack())).collect(),
+        series: seconds
+            .iter()
+            .map(|(&start, packed)| second(connections, start, &packed.unpack()))
+            .collect(),
         client,
         environment,
         notes: notes(plan),
@@ -91,6 +95,8 @@ fn achieved(plan: &Plan, counters: &Counters, opening: Duration) -> Achieved {
     let elapsed_s = counters.elapsed.as_secs_f64();
     Achieved {
         connections_established: counters.connections.established,
+        connections_served: counters.connections.served,
+        connections_unasked: counters.connections.unasked,
         connections_peak: counters.connections.peak,
         connections_lost: counters.connections.ends.lost(),
         connection_ends: counters.connections.ends,
@@ -194,7 +200,7 @@ fn storms(counters: &Counters) -> Vec<StormResult> {
         .collect()
 }
 
-fn second(start: i64, interval: &Interval) -> Second {
+fn second(asked: u64, start: i64, interval: &Interval) -> Second {
     let at = |quantile| interval.latency.value_at(quantile) as f64 / 1000.0;
     let has_answers = interval.latency.count() > 0;
     Second {
@@ -210,5 +216,7 @@ fn second(start: i64, interval: &Interval) -> Second {
         max_us: has_answers.then(|| interval.latency.max() as f64 / 1000.0),
         // To the microsecond.
         stalled_s: interval.stalled.as_micros() as f64 / 1e6,
+        asked,
+        served: interval.served,
     }
 }

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use readyd::counted::counted;
 use readyd::io::address::Address;
 use readyd::loadgen::plan::{
-    Answer, Close, ConnectPolicy, ConnectionCounts, Greeting, Lifetime, Mix, Pace, Plan,
+    Answer, Close, ConnectPolicy, ConnectionCounts, Greeting, Lifetime, Mix, Pace, Plan, Probing,
     RawProtocol, ReconnectPolicy, Sizes, SourceAddress, Step, StopCondition, Workload,
 };
 use readyd::loadgen::preflight::parse_sources;
@@ -75,6 +75,7 @@ impl Options {
                 CloseName::Rst => Close::Rst,
             },
             timeout: timeouts.answer,
+            probing: self.probing(),
             verify: !self.no_verify,
             storm_every: self.storm,
             reconnecting: ReconnectPolicy { reconnect: !self.no_reconnect, backoff: self.backoff },
@@ -142,6 +143,18 @@ impl Options {
             Some(Service::Time) => Ok(Workload::Greeting(Greeting::Time)),
             Some(Service::Greeting) => Ok(Workload::Greeting(Greeting::Greeting)),
             Some(Service::Chargen) => Ok(Workload::Greeting(Greeting::Chargen(CHARGEN_BYTES))),
+        }
+    }
+
+    /// What asks idle connections whether they are served. What a server of any protocol makes of
+    /// a request is not known, so it needs a word.
+    fn probing(&self) -> Probing {
+        match self.plain {
+            _ if self.no_probe => Probing::Off,
+            _ if self.send.is_some() && self.probe => Probing::Request,
+            _ if self.send.is_some() => Probing::Off,
+            None | Some(Service::Echo) => Probing::Echo,
+            Some(_) => Probing::Off,
         }
     }
 
@@ -249,6 +262,12 @@ impl Options {
             storm_s: self.storm.map(|every| every.as_secs_f64()),
             timeout_s: plan.timeout.as_secs_f64(),
             verify: plan.verify,
+            probe: match plan.probing {
+                Probing::Off => "off",
+                Probing::Echo => "echo",
+                Probing::Request => "request",
+            }
+            .to_owned(),
         }
     }
 

@@ -39,6 +39,7 @@ pub(super) fn shortfalls(
         let attempts = counted(achieved.connections_failed, "attempt");
         told.push(format!("{attempts} to connect failed{errors}"));
     }
+    told.extend(unserved(asked, achieved, counters));
     let counted = [
         (achieved.connections_lost, "connection was", "connections were", "lost during the run"),
         (achieved.unsent, "request was", "requests were", "never sent"),
@@ -76,6 +77,21 @@ pub(super) fn shortfalls(
         ));
     }
     told
+}
+
+/// Connections that the kernel accepted, and nobody answered.
+fn unserved(asked: &Asked, achieved: &Achieved, counters: &Counters) -> Option<String> {
+    let idle = if asked.probe == "off" { 0 } else { asked.idle };
+    let wanted = (asked.connections + idle).saturating_sub(achieved.connections_unasked);
+    let served = achieved.connections_served;
+    if served >= wanted || asked.workload == "plain discard" {
+        return None;
+    }
+    let said = format!("{served} of {wanted} connections were served: on the others no reply came");
+    Some(match &counters.probe_mismatch {
+        Some(first) => format!("{said}, or a wrong one to a probe: {first}"),
+        None => said,
+    })
 }
 
 fn by_errno(errors: &ByErrno) -> String {
