@@ -51,7 +51,7 @@ impl Accounts {
 
     /// An open connection was closed, by whichever side.
     pub(super) fn closed(&mut self) {
-        self.main.counters_mut().connections.open -= 1;
+        self.main.closed();
     }
 
     /// A connection has ended.

@@ -47,6 +47,8 @@ pub struct Counters {
     pub scheduled: u64,
     /// Answers that came before the measured part was over.
     pub answered_in_time: u64,
+    /// Answers that came within [`GRACE_PERIOD`](crate::loadgen::report::GRACE_PERIOD) after it.
+    pub answered_in_grace: u64,
     /// Length of the measured part.
     pub elapsed: Duration,
     /// Connections.
@@ -95,6 +97,8 @@ pub struct StepCounters {
     pub sent: u64,
     /// Requests answered.
     pub answered: u64,
+    /// Answers that came while it lasted, to requests of any step.
+    pub answered_in_time: u64,
     /// Their latency.
     pub latency: Histogram,
 }
@@ -121,6 +125,15 @@ pub struct Interval<L = Histogram> {
     pub start: u64,
     /// Connections open at its end.
     pub connections: u64,
+    /// How long it is; mostly a second.
+    #[serde(default)]
+    pub length: Duration,
+    /// Fewest connections that were open at once in it.
+    #[serde(default)]
+    pub least: u64,
+    /// Most connections that were open at once in it.
+    #[serde(default)]
+    pub most: u64,
     /// Places for a connection on which a reply had come by its end.
     #[serde(default)]
     pub served: u64,
@@ -146,6 +159,7 @@ impl Counters {
         self.connections.add(&other.connections);
         self.scheduled += other.scheduled;
         self.answered_in_time += other.answered_in_time;
+        self.answered_in_grace += other.answered_in_grace;
         self.elapsed = self.elapsed.max(other.elapsed);
         add_errors(&mut self.errors, &other.errors);
         add_mismatches(&mut self.mismatches, &other.mismatches);
@@ -195,6 +209,7 @@ impl StepCounters {
     fn merge(&mut self, other: &StepCounters) {
         self.sent += other.sent;
         self.answered += other.answered;
+        self.answered_in_time += other.answered_in_time;
         self.latency.merge(&other.latency);
     }
 }
@@ -220,6 +235,9 @@ impl Interval {
     /// Adds what another worker counted in the same second.
     pub fn merge(&mut self, other: &Interval) {
         self.connections += other.connections;
+        self.length = self.length.max(other.length);
+        self.least += other.least;
+        self.most += other.most;
         self.served += other.served;
         self.opened += other.opened;
         self.sent += other.sent;
@@ -244,10 +262,22 @@ impl Interval<PackedHistogram> {
 
 impl<L> Interval<L> {
     fn with_latency<M>(&self, latency: M) -> Interval<M> {
-        let &Interval {
-            start, connections, served, opened, sent, answered, errors, stalled, ..
-        } = self;
-        Interval { start, connections, served, opened, sent, answered, errors, stalled, latency }
+        let &Interval { start, connections, length, least, most, served, opened, sent, .. } = self;
+        let &Interval { answered, errors, stalled, .. } = self;
+        Interval {
+            start,
+            connections,
+            length,
+            least,
+            most,
+            served,
+            opened,
+            sent,
+            answered,
+            errors,
+            stalled,
+            latency,
+        }
     }
 }
 

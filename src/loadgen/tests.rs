@@ -8,6 +8,7 @@ mod open;
 mod peers;
 mod probes;
 mod random;
+mod rates;
 mod rig;
 
 use super::plan::{

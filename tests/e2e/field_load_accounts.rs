@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 /// The port of nginx, on a loopback address that no other process uses.
 const NGINX: u16 = 8311;
@@ -117,6 +118,50 @@ fn field_load_02_a_silent_server_has_lost_no_reply() {
     run.assert_fell_short();
     run.assert_mismatches(&[]);
     assert_eq!((run.count("achieved.timed_out"), run.count("achieved.bytes_received")), (4, 0));
+}
+
+/// Answers each request after 600 ms.
+fn answer_late(mut stream: TcpStream) {
+    let mut request = [0; 6];
+    while stream.read_exact(&mut request).is_ok() {
+        thread::sleep(Duration::from_millis(600));
+        if stream.write_all(b"+PONG\r\n").is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn field_load_04_the_rate_is_of_answers_within_the_measured_part() {
+    let run = ping(server(answer_late), "-c 100 -R 50 -d 1s");
+    run.assert_fell_short();
+    assert_eq!((run.count("achieved.answered"), run.count("achieved.sent")), (50, 50));
+    let in_window = run.count("achieved.answered_in_window");
+    assert!(in_window < 25, "{:#}", run.short());
+    assert_eq!(run.number("achieved.rate"), in_window as f64);
+    assert!(run.count("achieved.answered_in_grace") > 0, "{:#}", run.short());
+}
+
+#[test]
+fn field_load_04_one_request_in_a_schedule_has_the_rate_of_the_schedule() {
+    let server = Server::start(&["framed"]);
+    let run = bench(&[server.address("framed")], "-c 1 -n 1 -R 5");
+    run.assert_met();
+    assert!(run.number("achieved.rate") <= 5.0, "{:#}", run.short());
+    let run = bench(&[server.address("framed")], "-c 1 -n 1");
+    run.assert_met();
+    assert_eq!(run.number("achieved.rate"), 0.0, "one answer has no rate");
+}
+
+#[test]
+fn field_load_04_a_ramp_is_asked_its_mean_and_herds_speak_at_once() {
+    let server = Server::start(&["framed"]);
+    let run = bench(&[server.address("framed")], "-c 8 --step 100:500ms,300:500ms");
+    run.assert_met();
+    assert_eq!(run.number("asked.rate"), 200.0);
+    let run = bench(&[server.address("framed")], "-c 10 --herd 500ms -d 2s");
+    run.assert_met();
+    assert_eq!(run.count("achieved.answered"), 40);
 }
 
 /// nginx with these settings, and its address.

@@ -7,15 +7,12 @@ use crate::loadgen::Event;
 use crate::loadgen::accounting::RequestAccounting;
 use crate::loadgen::counters::Counters;
 use crate::loadgen::plan::{Plan, Worker};
+use crate::loadgen::report::GRACE_PERIOD;
 use crate::loadgen::schedule::Schedule;
 use std::time::Duration;
 
 /// A run without an open connection is ended when none could be opened for this long.
 const NOTHING_OPEN_LIMIT: Duration = Duration::from_secs(1);
-
-/// A request that was due before the end and found no free connection may still be sent for this
-/// long: a server that hesitates for a moment has not failed to keep up.
-pub(super) const GRACE_PERIOD: Duration = Duration::from_millis(250);
 
 /// A run between its start and its end.
 #[derive(Debug)]
@@ -35,6 +32,8 @@ pub(super) struct Run {
     pub(super) failed_since_connected: u64,
     pub(super) nothing_open_since: Option<Moment>,
     pub(super) measuring: Measuring,
+    /// When the measured part ended, until a new interval has begun there.
+    pub(super) measured_until: Option<Moment>,
     pub(super) ending: Option<Ending>,
 }
 
@@ -94,6 +93,7 @@ impl Run {
             failed_since_connected: 0,
             nothing_open_since: None,
             measuring: Measuring::NotYet,
+            measured_until: None,
             ending: None,
         }
     }
@@ -156,9 +156,18 @@ impl Run {
         events: &mut Vec<Event>,
     ) {
         if std::mem::replace(&mut self.measuring, Measuring::Over) != Measuring::Over {
-            accounting.end_measuring(until.since(self.measured_from));
+            accounting.end_measuring(until);
+            self.measured_until = Some(until);
             events.push(Event::Measured);
         }
+    }
+
+    /// When the measured part ends of a run whose requests all have ended, at `until`. A schedule
+    /// lasts until its next request would be due: one request in ten seconds has not the rate of
+    /// its answer.
+    pub(super) fn end_of_all(&self, until: Moment) -> Moment {
+        let next = self.schedule.as_ref().map(|schedule| schedule.intended(self.scheduled));
+        next.map_or(until, |next| until.max(self.start + next)).min(self.end.max(until))
     }
 
     /// Stops sending when the plan has nothing more to be sent.

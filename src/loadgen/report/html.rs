@@ -147,6 +147,9 @@ fn overview(body: &mut String, report: &Report) {
         escaped(&words::connecting(report)),
         escaped(&words::traffic(report))
     );
+    if let Some(after) = words::after_window(report) {
+        let _ = writeln!(body, "<p>{}.</p>", escaped(&after));
+    }
 }
 
 fn latency(body: &mut String, report: &Report) {
@@ -200,7 +203,7 @@ fn distribution(report: &Report) -> String {
 }
 
 fn timeline(body: &mut String, report: &Report) {
-    let timeline = Timeline::new(&report.series);
+    let timeline = Timeline::new(&report.series, report.achieved.elapsed_s);
     if timeline.is_empty() {
         return;
     }

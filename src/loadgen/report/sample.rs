@@ -92,6 +92,7 @@ fn achieved() -> Achieved {
         requested: 200_000,
         sent: 200_000,
         answered: 200_000,
+        answered_in_window: 200_000,
         verified: 200_000,
         bytes_sent: 26_600_000,
         bytes_received: 25_600_000,
@@ -108,6 +109,9 @@ fn series() -> Vec<Second> {
         Second {
             t_s: t as f64,
             connections: 64,
+            length_s: 1.0,
+            connections_least: Some(64),
+            connections_most: Some(64),
             asked: 64,
             served: if is_measured { 64 } else { 0 },
             opened: if t == -1 { 64 } else { 0 },

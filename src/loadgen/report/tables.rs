@@ -70,11 +70,14 @@ pub(crate) fn asked_and_achieved(report: &Report) -> Table {
         requests.is_none_or(|requests| achieved.answered >= requests),
     );
     push(
-        "rate",
+        if report.steps.len() > 1 { "rate, mean" } else { "rate" },
         asked.rate.map_or_else(|| "no limit".to_owned(), rate),
-        rate(achieved.rate),
-        // The last answers come after the last second, so a little less is enough.
-        asked.rate.is_none_or(|asked| achieved.rate >= asked * 0.99),
+        if achieved.rate == 0.0 && achieved.answered > 0 {
+            "–".to_owned()
+        } else {
+            rate(achieved.rate)
+        },
+        achieved.meets_rate(asked),
     );
     if let Some(duration) = asked.duration_s {
         let is_met = achieved.elapsed_s >= duration * 0.99;

@@ -39,6 +39,9 @@ pub fn text(report: &Report, options: TextOptions) -> String {
     if let Some(not_probed) = words::not_probed(report) {
         page.line(AnsiStyle::Yellow, &not_probed);
     }
+    if let Some(after) = words::after_window(report) {
+        page.line(AnsiStyle::Plain, &format!("answers: {after}"));
+    }
     page.line(AnsiStyle::Plain, &format!("connect: {}", words::connecting(report)));
     page.line(AnsiStyle::Plain, &format!("traffic: {}", words::traffic(report)));
     match tables::errors(report) {

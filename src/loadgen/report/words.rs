@@ -1,7 +1,7 @@
 //! The sentences of a report, the same in all output formats.
 
 use super::units::{bytes, count, counted, nearly_all, rate, span};
-use super::{Asked, ByErrno, Mode, OLDER_SCHEMA, Report};
+use super::{Achieved, Asked, ByErrno, Mode, OLDER_SCHEMA, Report};
 use nix::errno::Errno;
 
 /// How requests were paced, and from when latency counts.
@@ -11,7 +11,8 @@ pub(crate) fn mode(report: &Report) -> String {
         Mode::Open => format!(
             "open loop, {}scheduled; latency from the intended time",
             asked.rate.map_or_else(String::new, |per_second| {
-                format!("{} ", rate(per_second).replace("/s", " requests/s"))
+                let mean = if report.steps.len() > 1 { "a mean of " } else { "" };
+                format!("{mean}{} ", rate(per_second).replace("/s", " requests/s"))
             })
         ),
         Mode::Closed => format!(
@@ -193,6 +194,28 @@ pub(crate) fn connections(report: &Report) -> String {
         report.connections_asked(),
         report.achieved.connections_established,
     )
+}
+
+impl Report {
+    /// Answers that came neither within the measured part nor in the grace period after it.
+    pub fn answered_late(&self) -> u64 {
+        let Achieved { answered, answered_in_window, answered_in_grace, .. } = self.achieved;
+        answered.saturating_sub(answered_in_window).saturating_sub(answered_in_grace)
+    }
+}
+
+/// How many answers came after the measured part, if any did.
+pub(crate) fn after_window(report: &Report) -> Option<String> {
+    let Achieved { answered_in_window, answered_in_grace, .. } = report.achieved;
+    let late = if report.schema == OLDER_SCHEMA { 0 } else { report.answered_late() };
+    (answered_in_grace + late > 0).then(|| {
+        let later = if late > 0 { format!(", {} later", count(late)) } else { String::new() };
+        format!(
+            "{} within the measured part, {} in the 250 ms after it{later}",
+            count(answered_in_window),
+            count(answered_in_grace)
+        )
+    })
 }
 
 /// Which connections nobody asked whether they are served, if any.

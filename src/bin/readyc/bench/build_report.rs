@@ -120,8 +120,22 @@ fn achieved(plan: &Plan, counters: &Counters, opening: Duration) -> Achieved {
         bytes_sent: counters.bytes_sent,
         bytes_received: counters.bytes_received,
         elapsed_s,
-        rate: if elapsed_s > 0.0 { counters.answered_in_time as f64 / elapsed_s } else { 0.0 },
+        answered_in_window: counters.answered_in_time,
+        answered_in_grace: counters.answered_in_grace,
+        rate: throughput(plan, counters),
     }
+}
+
+/// Answers within the measured part, by its length. Where the last answer ends it, one answer
+/// alone has no rate.
+fn throughput(plan: &Plan, counters: &Counters) -> f64 {
+    let elapsed_s = counters.elapsed.as_secs_f64();
+    let is_single = counters.answered_in_time < 2;
+    let ends_with_answer = !plan.is_open_loop() && plan.until.duration.is_none();
+    if elapsed_s <= 0.0 || (is_single && ends_with_answer) {
+        return 0.0;
+    }
+    counters.answered_in_time as f64 / elapsed_s
 }
 
 fn client(
@@ -174,7 +188,11 @@ fn steps(plan: &Plan, counters: &Counters) -> Vec<StepResult> {
                 duration_s: length,
                 sent: counters.sent,
                 answered: counters.answered,
-                achieved_rate: if length > 0.0 { counters.answered as f64 / length } else { 0.0 },
+                achieved_rate: if length > 0.0 {
+                    counters.answered_in_time as f64 / length
+                } else {
+                    0.0
+                },
                 latency_us: counters.latency.percentiles(),
             }
         })
@@ -216,6 +234,9 @@ fn second(asked: u64, start: i64, interval: &Interval) -> Second {
         max_us: has_answers.then(|| interval.latency.max() as f64 / 1000.0),
         // To the microsecond.
         stalled_s: interval.stalled.as_micros() as f64 / 1e6,
+        length_s: interval.length.as_micros() as f64 / 1e6,
+        connections_least: Some(interval.least),
+        connections_most: Some(interval.most),
         asked,
         served: interval.served,
     }

@@ -233,7 +233,10 @@ impl Options {
         };
         let rate = match &plan.pace {
             Pace::Closed => None,
-            Pace::Rates(steps) => steps.iter().map(|step| step.rate).reduce(f64::max),
+            Pace::Rates(steps) => match steps.as_slice() {
+                [only] => Some(only.rate),
+                steps => Some(mean_rate(steps, plan)),
+            },
             Pace::Herd(every) => Some(plan.connections.active as f64 / every.as_secs_f64()),
         };
         Asked {
@@ -288,6 +291,22 @@ impl Options {
             Workload::Raw(custom) => format!("custom \"{}\"", custom.send.escape_ascii()),
         }
     }
+}
+
+/// The mean rate of the measured part: each step counts for as long as it lasts.
+fn mean_rate(steps: &[Step], plan: &Plan) -> f64 {
+    let end = plan.until.duration.map_or(Duration::MAX, |length| plan.warmup + length);
+    let (mut start, mut requests, mut seconds) = (Duration::ZERO, 0.0, 0.0);
+    for (index, step) in steps.iter().enumerate() {
+        let is_last = index + 1 == steps.len();
+        let step_end = start.saturating_add(step.duration);
+        let until = if is_last { end } else { end.min(step_end) };
+        let length = until.saturating_sub(start.max(plan.warmup)).as_secs_f64();
+        requests += step.rate * length;
+        seconds += length;
+        start = step_end;
+    }
+    if seconds > 0.0 { requests / seconds } else { 0.0 }
 }
 
 fn usage<T>(what: &str) -> Result<T, Failure> {

@@ -52,6 +52,17 @@ pub(super) fn shortfalls(
             _ => told.push(format!("{count} {several} {what}")),
         }
     }
+    if !achieved.meets_rate(asked) {
+        let late = achieved
+            .answered
+            .saturating_sub(achieved.answered_in_window + achieved.answered_in_grace);
+        told.push(format!(
+            "{:.0} answers/s were achieved of {:.0}/s: {late} came more than 250 ms after the \
+             measured part",
+            achieved.rate,
+            asked.rate.unwrap_or_default()
+        ));
+    }
     if achieved.mismatched > 0 {
         let first = counters.first_mismatch.as_deref().unwrap_or("unknown");
         let wrong = achieved.mismatched;
