@@ -76,7 +76,13 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     }
 
     /// Begins to connect a slot that has no connection.
-    fn connect(&mut self, index: usize, now: Moment, accounts: &mut Accounts, pacer: &mut Pacer) {
+    pub(super) fn connect(
+        &mut self,
+        index: usize,
+        now: Moment,
+        accounts: &mut Accounts,
+        pacer: &mut Pacer,
+    ) {
         // An attempt that found no room goes on.
         let since = self.slots[index].no_room_since.take().unwrap_or_else(|| self.net.now());
         match self.begin_to_connect(index) {
@@ -166,6 +172,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             Lifetime::Requests(most) => (Duration::MAX, u64::from(most)),
         };
         self.timers.disarm(index);
+        self.decide(index, true, accounts);
         let slot = &mut self.slots[index];
         slot.connection.connected(!matches!(slot.endpoint, LoadEndpoint::Idle));
         slot.failures = 0;
@@ -203,6 +210,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     ) {
         self.timers.disarm(index);
         accounts.connect_failed(error);
+        self.decide(index, false, accounts);
         pacer.connect_failed();
         let slot = &mut self.slots[index];
         slot.failures = slot.failures.saturating_add(1);
@@ -241,6 +249,11 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             return false;
         }
         self.slots[index].connection.wait_over();
+        // Requests that were taken back wait for it.
+        if self.slots[index].undecided.is_some() {
+            self.connect(index, now, accounts, pacer);
+            return false;
+        }
         if self.slots[index].no_room_since.is_some() {
             self.connect(index, now, accounts, pacer);
             return false;
