@@ -19,6 +19,7 @@
 pub mod codec;
 pub mod counters;
 pub mod ends;
+pub mod goal;
 pub mod payload;
 pub mod plan;
 #[cfg_attr(
@@ -35,6 +36,7 @@ pub mod preflight;
 )]
 pub mod report;
 pub mod schedule;
+pub mod search;
 
 mod accounting;
 mod accounts;
