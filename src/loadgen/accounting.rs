@@ -334,6 +334,12 @@ impl RequestAccounting {
         self.counters.connections.ends.end(end);
     }
 
+    /// Nothing was open between these moments, although attempts to connect were made.
+    pub(super) fn outage(&mut self, from: Moment, to: Moment) {
+        let end = to.min(self.measured_until);
+        self.counters.outage += end.since(from.max(self.measured_from));
+    }
+
     /// The run ends before its time, for the first reason that is given.
     pub(super) fn ends_early(&mut self, why: impl FnOnce(&Counters) -> String) {
         if self.counters.partial.is_none() {

@@ -51,6 +51,8 @@ pub struct Counters {
     pub answered_in_grace: u64,
     /// Length of the measured part.
     pub elapsed: Duration,
+    /// For how long nothing was open, and could not be; of several workers, the longest.
+    pub outage: Duration,
     /// Connections.
     pub connections: Connections,
     /// Errors.
@@ -161,6 +163,7 @@ impl Counters {
         self.answered_in_time += other.answered_in_time;
         self.answered_in_grace += other.answered_in_grace;
         self.elapsed = self.elapsed.max(other.elapsed);
+        self.outage = self.outage.max(other.outage);
         add_errors(&mut self.errors, &other.errors);
         add_mismatches(&mut self.mismatches, &other.mismatches);
         self.first_mismatch = self.first_mismatch.take().or_else(|| other.first_mismatch.clone());

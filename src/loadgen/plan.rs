@@ -256,6 +256,8 @@ pub enum Close {
 pub struct ReconnectPolicy {
     /// Whether it is opened again.
     pub reconnect: bool,
+    /// A run in which nothing was open for this long is given up; never, if there is no limit.
+    pub give_up_after: Option<Duration>,
     /// Longest wait before the first attempt. Each attempt waits for a random part of it, and it
     /// doubles with each that fails, up to 32 times.
     pub backoff: Duration,

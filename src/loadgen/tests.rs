@@ -36,7 +36,11 @@ pub(super) fn plan() -> Plan {
         probing: Probing::Off,
         verify: true,
         storm_every: None,
-        reconnecting: ReconnectPolicy { reconnect: true, backoff: Duration::from_millis(100) },
+        reconnecting: ReconnectPolicy {
+            reconnect: true,
+            give_up_after: None,
+            backoff: Duration::from_millis(100),
+        },
         seed: 1,
     }
 }

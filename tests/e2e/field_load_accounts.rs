@@ -1,6 +1,8 @@
 //! What users met in load generators: ends and rates that are counted wrongly at the edges.
 
 use crate::support::bench::{Run, bench, bench_words};
+use crate::support::misbehaving::{Fault, Misbehaving};
+use crate::support::readyc::{self, Ended, nobody_listens};
 use crate::support::tools::{self, Process};
 use crate::support::{Launch, Scratch, Server, eventually, loopback_of_ones_own};
 use std::io::{Read, Write};
@@ -162,6 +164,40 @@ fn field_load_04_a_ramp_is_asked_its_mean_and_herds_speak_at_once() {
     let run = bench(&[server.address("framed")], "-c 10 --herd 500ms -d 2s");
     run.assert_met();
     assert_eq!(run.count("achieved.answered"), 40);
+}
+
+#[test]
+fn field_load_07_an_outage_lasts_until_the_end_of_the_run() {
+    let server = Misbehaving::start(Fault::Die { after: 500 });
+    let run = bench(&[server.address()], "-c 10 -d 3s");
+    drop(server.finish());
+    run.assert_fell_short();
+    assert!(run.value("partial").is_null(), "{:#}", run.short());
+    assert!(run.number("achieved.elapsed_s") >= 3.0, "{:#}", run.short());
+    let outage = run.number("achieved.outage_s");
+    assert!((1.5..=3.1).contains(&outage), "{:#}", run.short());
+}
+
+#[test]
+fn field_load_07_a_server_that_is_not_there_is_one_line() {
+    let (_holder, nobody) = nobody_listens();
+    let mut command = readyc::command(&["bench", "-c", "4", "-d", "60s", &nobody.to_string()]);
+    let Ended { status, stdout, stderr } = readyc::run(&mut command, b"");
+    assert_eq!((status, stdout.as_str()), (Some(1), ""));
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
+fn field_load_08_ports_that_run_out_are_the_client_s_limit() {
+    // A listener whose address is not this machine's to connect from: bind(2) says the same.
+    let server = Server::start(&["framed"]);
+    let arguments = "-c 4 -n 40 --source 127.0.0.1,192.0.2.1";
+    let run = bench(&[server.address("framed")], arguments);
+    run.assert_fell_short();
+    assert!(run.count("errors.connect_by_errno.EADDRNOTAVAIL") >= 2, "{:#}", run.short());
+    assert_eq!(run.value("client.bottleneck"), true);
+    let verdict = run.value("client.verdict").as_str().expect("a sentence");
+    assert!(verdict.contains("--close rst") && verdict.contains("--source"), "{verdict}");
 }
 
 /// nginx with these settings, and its address.

@@ -162,7 +162,11 @@ fn plan(setup: &Setup) -> Plan {
         verify: setup.verify,
         probing: readyd::loadgen::plan::Probing::Off,
         storm_every: None,
-        reconnecting: ReconnectPolicy { reconnect: false, backoff: Duration::ZERO },
+        reconnecting: ReconnectPolicy {
+            reconnect: false,
+            give_up_after: None,
+            backoff: Duration::ZERO,
+        },
         seed: setup.seed,
     }
 }

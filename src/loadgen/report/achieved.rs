@@ -35,6 +35,9 @@ pub struct Achieved {
     pub connection_ends: ConnectionEnds,
     /// Seconds until all connections were open or had failed.
     pub connect_elapsed_s: f64,
+    /// Seconds for which nothing was open, and could not be; of several workers, the longest.
+    #[serde(default)]
+    pub outage_s: f64,
     /// Requests that the schedule held; in a closed loop, those sent.
     pub requested: u64,
     /// Requests sent.

@@ -274,6 +274,7 @@ fn achieved(reports: &[Report]) -> Achieved {
         connections_opened: total(|achieved| achieved.connections_opened),
         connections_failed: total(|achieved| achieved.connections_failed),
         connect_elapsed_s: longest(|achieved| achieved.connect_elapsed_s),
+        outage_s: longest(|achieved| achieved.outage_s),
         requested: total(|achieved| achieved.requested),
         sent: total(|achieved| achieved.sent),
         answered,

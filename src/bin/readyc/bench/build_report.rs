@@ -103,6 +103,7 @@ fn achieved(plan: &Plan, counters: &Counters, opening: Duration) -> Achieved {
         connections_opened: counters.connections.opened,
         connections_failed: counters.connections.ends.never_connected,
         connect_elapsed_s: opening.as_secs_f64(),
+        outage_s: counters.outage.as_secs_f64(),
         requested,
         sent: requests.sent,
         answered: requests.answered(),

@@ -172,6 +172,10 @@ pub(crate) struct Options {
     #[arg(help_heading = "Connections", long)]
     pub(super) no_probe: bool,
 
+    /// Give up when nothing was open for this long [default: never with -d or --step, else 10s]
+    #[arg(help_heading = "Connections", long, value_name = "DURATION", value_parser = some_time)]
+    pub(super) give_up_after: Option<Duration>,
+
     /// Do not open lost connections again
     #[arg(help_heading = "Connections", long)]
     pub(super) no_reconnect: bool,

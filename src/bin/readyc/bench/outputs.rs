@@ -65,7 +65,9 @@ impl Outputs {
             }
         }
         // A report that could not be written to its file is printed even with --quiet.
-        if !is_quiet || result.is_err() {
+        // Where nothing was connected, there is nothing to tell but the error.
+        let has_run = report.achieved.connections_established > 0;
+        if (!is_quiet && has_run) || result.is_err() {
             print(&text(report, text_options), is_stdout_taken)?;
         }
         result

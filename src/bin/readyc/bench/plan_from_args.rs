@@ -20,6 +20,9 @@ mod tests;
 /// Length of a run without `--duration`, `--requests` or `--step`.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 
+/// How long a run that ends with a number of requests waits for a server that is gone.
+const DEFAULT_GIVE_UP: Duration = Duration::from_secs(10);
+
 /// Bytes of an endless stream that count as one answer.
 const CHARGEN_BYTES: usize = 4096;
 
@@ -78,7 +81,14 @@ impl Options {
             probing: self.probing(),
             verify: !self.no_verify,
             storm_every: self.storm,
-            reconnecting: ReconnectPolicy { reconnect: !self.no_reconnect, backoff: self.backoff },
+            reconnecting: ReconnectPolicy {
+                reconnect: !self.no_reconnect,
+                give_up_after: self.give_up_after.or_else(|| {
+                    // Without a time limit it would wait for ever for a server that is gone.
+                    self.until_when().duration.is_none().then_some(DEFAULT_GIVE_UP)
+                }),
+                backoff: self.backoff,
+            },
             seed: self.seed,
         };
         check_families(&plan)?;
