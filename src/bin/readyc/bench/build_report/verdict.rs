@@ -90,7 +90,8 @@ fn short_of_rate(asked: &Asked, achieved: &Achieved) -> Option<String> {
     }
     let in_time = achieved.answered_in_window + achieved.answered_in_grace;
     Some(format!(
-        "{:.0} answers/s were achieved of {:.0}/s: {} came more than 250 ms after the measured part",
+        "{:.0} answers/s were achieved of {:.0}/s: {} came more than 250 ms after the measured \
+         part",
         achieved.rate,
         asked.rate.unwrap_or_default(),
         achieved.answered.saturating_sub(in_time)
