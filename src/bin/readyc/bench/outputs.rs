@@ -73,6 +73,11 @@ impl<D> Outputs<D> {
         Ok(Outputs { files, text, text_options, is_quiet: options.quiet, is_stdout_taken })
     }
 
+    /// Has the text left out: there is nothing to tell but the error.
+    pub(super) fn without_text(self) -> Outputs<D> {
+        Outputs { is_quiet: true, ..self }
+    }
+
     /// Writes the files, and prints the text unless it is not wanted.
     pub(super) fn write(self, report: &D) -> Result<(), Failure> {
         let Outputs { files, text, text_options, is_quiet, is_stdout_taken } = self;
@@ -88,9 +93,7 @@ impl<D> Outputs<D> {
             }
         }
         // A report that could not be written to its file is printed even with --quiet.
-        // Where nothing was connected, there is nothing to tell but the error.
-        let has_run = report.achieved.connections_established > 0;
-        if (!is_quiet && has_run) || result.is_err() {
+        if !is_quiet || result.is_err() {
             print(&text(report, text_options), is_stdout_taken)?;
         }
         result
