@@ -50,6 +50,8 @@ mod field_load_17;
 mod field_load_accounts;
 #[cfg(feature = "client")]
 mod field_load_codec;
+#[cfg(feature = "client")]
+mod find;
 mod framing;
 mod hostile;
 mod limits;
