@@ -60,6 +60,7 @@ use crate::io::net::{self, Connect, ReadOutcome, Token};
 use crate::io::readiness::Readiness;
 use accounting::RequestAccounting;
 use accounts::Accounts;
+use client_connection::{SpeaksFirst, undeclared};
 use codec::{Conversation, WorkloadCodec};
 use connection_pool::ConnectionPool;
 use counters::Operation;
@@ -85,6 +86,9 @@ pub enum Event {
     Interval(Box<Interval>),
     /// The measured part is over; answers are still awaited.
     Measured,
+    /// The server sends bytes before any request, which was not declared. Nothing can be measured;
+    /// what it sent and what to do about it, in words.
+    SpeaksFirst(String),
 }
 
 /// One worker's load, over any network.
@@ -236,7 +240,11 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
                 let may_send = client.has_room(now) && self.pacer.has_request_for(client.turn());
                 (client, may_send)
             }
-            LoadEndpoint::Probe(client) if client.is_quiet() && !client.returns_from_storm() => {
+            LoadEndpoint::Probe(client)
+                if client.is_quiet()
+                    && client.is_past_opening()
+                    && !client.returns_from_storm() =>
+            {
                 return self.pool.on_probe_answered(index);
             }
             LoadEndpoint::Probe(client) => (client, false),
@@ -285,6 +293,16 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
             Some((_, LoadEndpoint::Probe(client))) => (client, &mut self.accounts.side),
             _ => return,
         };
+        let opening = client.expire_opening(self.plan.timeout, now);
+        // A server that has answered requests before may have something to say for once.
+        if let Err(SpeaksFirst) = opening
+            && !accounting.has_answers()
+        {
+            self.pacer.speaks_first(client.describe_undeclared());
+        }
+        if !matches!(opening, Ok(Ok(()))) {
+            return self.pool.on_lost(index, None, now, &mut self.accounts, &mut self.pacer);
+        }
         if client.expire_requests(&self.codec, accounting, self.plan.timeout, now).is_err() {
             // The reply may come any time, in place of the next request's.
             return self.pool.on_lost(index, None, now, &mut self.accounts, &mut self.pacer);
@@ -309,8 +327,9 @@ fn hold_idle<N: Connect>(
     }
     match net::fill(socket.net, socket.stream, socket.ready, &mut buffers.input) {
         Ok(ReadOutcome::Nothing) => Ok(()),
-        Ok(ReadOutcome::Bytes(_)) => {
+        Ok(ReadOutcome::Bytes(count)) => {
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
+            accounting.mismatch(|| undeclared(buffers.input.get(..count).unwrap_or_default()));
             Ok(())
         }
         Ok(ReadOutcome::Eof) => {

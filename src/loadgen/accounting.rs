@@ -60,6 +60,7 @@ pub(super) struct RequestAccounting {
     /// What the opening of connections had brought before the run began.
     opening: Connections,
     errors_of_opening: Errors,
+    mismatches_of_opening: (Mismatches, Option<String>),
     interval: Interval,
     /// Of the interval, the latency of the measured part's requests; moved to the counters at its
     /// end, so that an answer costs one histogram, not two.
@@ -85,6 +86,7 @@ impl RequestAccounting {
             is_open_loop: plan.is_open_loop(),
             opening: Connections::default(),
             errors_of_opening: Errors::default(),
+            mismatches_of_opening: (Mismatches::default(), None),
             interval: Interval::default(),
             interval_measured: Histogram::default(),
             last_answer: Moment::START,
@@ -94,6 +96,8 @@ impl RequestAccounting {
     /// Says when the measured part begins, of a run that begins at `start`.
     pub(super) fn begin(&mut self, plan: &Plan, start: Moment) {
         self.errors_of_opening = self.counters.errors.clone();
+        self.mismatches_of_opening =
+            (self.counters.mismatches.clone(), self.counters.first_mismatch.clone());
         self.opening = self.counters.connections;
         self.measured_from = start + plan.warmup;
         if let Pace::Rates(steps) = &plan.pace
@@ -268,8 +272,8 @@ impl RequestAccounting {
         counters.errors = std::mem::take(&mut self.errors_of_opening);
         counters.connections.lost = self.opening.lost;
         counters.connections.failed = self.opening.failed;
-        counters.mismatches = Mismatches::default();
-        counters.first_mismatch = None;
+        (counters.mismatches, counters.first_mismatch) =
+            std::mem::take(&mut self.mismatches_of_opening);
         counters.stalled = Duration::ZERO;
     }
 
@@ -331,6 +335,11 @@ impl RequestAccounting {
             storm.served.record(after);
             storm.last_served = storm.last_served.max(after);
         }
+    }
+
+    /// Whether a request was ever answered.
+    pub(super) fn has_answers(&self) -> bool {
+        self.last_answer > Moment::START
     }
 
     /// When the last answer came.

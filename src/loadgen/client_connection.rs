@@ -7,9 +7,12 @@
 //! before `sequence`. A reply with a later number than expected came out of order; the requests
 //! before it are [missed](MissedReplies).
 
+mod opening;
 mod other_replies;
 #[cfg(test)]
 mod tests;
+
+pub(super) use opening::{SpeaksFirst, undeclared};
 
 use super::accounting::{Pending, RequestAccounting, Verification};
 use super::codec::{Accepted, WorkloadCodec};
@@ -18,6 +21,7 @@ use super::pacer::Pacer;
 use super::payload::RequestId;
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
+use opening::Opening;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -53,6 +57,9 @@ pub(super) struct ClientConnection {
     expires: Moment,
     /// When connect(2) was called, if the next request was the reason.
     connecting_since: Option<Moment>,
+    /// The number of the first request of the present connection.
+    first_of_connection: u64,
+    opening: Opening,
     /// When a storm dropped the connection that now returns.
     dropped_at: Option<Moment>,
     unparsed: ByteQueue,
@@ -73,6 +80,8 @@ impl ClientConnection {
             uses_left: 0,
             expires: Moment::NEVER,
             connecting_since: None,
+            first_of_connection: 0,
+            opening: Opening::Done,
             dropped_at: None,
             unparsed: ByteQueue::default(),
             unsent: ByteQueue::default(),
@@ -89,8 +98,17 @@ impl ClientConnection {
         self.turn
     }
 
-    /// A connection was opened at `now`. It takes `most_requests`, and none from `expires` on.
-    pub(super) fn on_open(&mut self, now: Moment, most_requests: u64, expires: Moment) {
+    /// A connection was opened at `now`. It takes `most_requests`, and none from `expires` on; the
+    /// first when the server has greeted, if it `greets`.
+    pub(super) fn on_open(
+        &mut self,
+        now: Moment,
+        most_requests: u64,
+        expires: Moment,
+        greets: bool,
+    ) {
+        self.first_of_connection = self.sequence;
+        self.opening = if greets { Opening::Greeting { since: now } } else { Opening::Done };
         self.free_since = now;
         self.uses_left = most_requests;
         self.expires = expires;
@@ -155,13 +173,14 @@ impl ClientConnection {
 
     /// Whether one more request may be in flight, and is not kept waiting by unsent bytes.
     pub(super) fn has_room_in_pipeline(&self) -> bool {
-        self.in_flight < self.pipeline && self.unsent.is_empty()
+        self.in_flight < self.pipeline && self.unsent.is_empty() && self.is_past_opening()
     }
 
     /// Whether the present connection may take one more now.
     pub(super) fn has_room(&self, now: Moment) -> bool {
         self.in_flight + self.missed.awaited() < self.pipeline
             && self.unsent.is_empty()
+            && self.is_past_opening()
             && self.may_take_another(now)
     }
 
@@ -221,6 +240,9 @@ impl ClientConnection {
         accounting: &mut RequestAccounting,
         now: Moment,
     ) -> Result<(), Desynchronized> {
+        if self.is_opening(codec) {
+            return self.receive_opening(input, codec, accounting, now);
+        }
         let mut held = std::mem::take(&mut self.unparsed);
         if !held.is_empty() {
             let kept = held.len();
@@ -298,7 +320,8 @@ impl ClientConnection {
     pub(super) fn deadline(&self, timeout: Duration) -> Moment {
         let oldest = self.pending.front().map(|request| request.sent);
         let earliest = self.missed.oldest().into_iter().chain(oldest).min();
-        earliest.map_or(Moment::NEVER, |sent| sent + timeout)
+        let reply = earliest.map_or(Moment::NEVER, |sent| sent + timeout);
+        reply.min(self.opening_deadline(timeout))
     }
 
     /// Counts the requests whose time is up as timed out. Where replies have no tags, the stream is
@@ -335,7 +358,11 @@ impl ClientConnection {
         // Bytes that no request had asked for, and that nothing followed.
         if self.in_flight == 0 && !self.unparsed.is_empty() {
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
+            if let Opening::Undeclared { .. } = self.opening {
+                accounting.mismatch(|| self.describe_undeclared());
+            }
         }
+        self.opening = Opening::Done;
         let missed = self.missed.forget_all();
         self.pending.drain(..).chain(missed).for_each(|request| account(accounting, &request));
         self.in_flight = 0;

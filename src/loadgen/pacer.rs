@@ -125,6 +125,11 @@ impl Pacer {
         true
     }
 
+    /// The server sends bytes before any request, which was not declared.
+    pub(super) fn speaks_first(&mut self, what: String) {
+        self.events.push(Event::SpeaksFirst(what));
+    }
+
     pub(super) fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }

@@ -23,6 +23,8 @@ pub struct Plan {
     pub connections: ConnectionCounts,
     /// What is requested.
     pub workload: Workload,
+    /// What the server sends before the first request of each connection; nothing, mostly.
+    pub greeting: Option<Answer>,
     /// When requests are sent.
     pub pace: Pace,
     /// Requests in flight at once on a connection, at least one.

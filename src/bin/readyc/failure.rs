@@ -29,6 +29,8 @@ pub(crate) enum Failure {
     NothingConnected(String),
     /// A worker process could not be started, or failed.
     Worker(io::Error),
+    /// The server sends bytes before any request, which was not declared.
+    SpeaksFirst(String),
     /// The run was interrupted repeatedly.
     Interrupted,
     /// A file could not be written.
@@ -103,6 +105,7 @@ impl fmt::Display for Failure {
                 }
             }
             Failure::Worker(error) => write!(f, "a worker process cannot work: {error}"),
+            Failure::SpeaksFirst(what) => f.write_str(what),
             Failure::Interrupted => f.write_str("interrupted; the result is lost"),
             Failure::Save(error) => write!(f, "{error}"),
             Failure::Limits(folder, error) => {

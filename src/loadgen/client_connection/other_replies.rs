@@ -52,7 +52,10 @@ impl ClientConnection {
                 self.settle(up_to(held.bytes(), len), verdict, codec, accounting, now);
                 true
             }
-            _ => false,
+            _ => {
+                self.unparsed = held;
+                false
+            }
         }
     }
 
@@ -134,10 +137,14 @@ impl ClientConnection {
         accounting: &mut RequestAccounting,
     ) {
         let (connection, request) = (self.connection, self.oldest());
+        // It came late, or the connection was not open before its first request.
+        let may_be_greeting = codec.may_be_greeted() && request == self.first_of_connection;
+        let hint =
+            if may_be_greeting { " (is it the server's greeting? see --greeting)" } else { "" };
         accounting.mismatch(|| {
             let expected = codec.describe_reply(self.id(request));
             format!(
-                "connection {connection}, request {request}: got {}, expected {}",
+                "connection {connection}, request {request}: got {}, expected {}{hint}",
                 Escaped(up_to(reply, SHOWN)),
                 Escaped(up_to(&expected, SHOWN))
             )

@@ -101,6 +101,21 @@ pub(crate) struct Options {
           requires = "send", group = "answer")]
     pub(super) until: Option<Bytes>,
 
+    /// The server greets each client with exactly this, before the first request
+    #[arg(help_heading = "Requests", long, value_name = "TEXT", value_parser = escaped,
+          group = "greets")]
+    pub(super) greeting: Option<Bytes>,
+
+    /// The server's greeting is this long
+    #[arg(help_heading = "Requests", long, value_name = "N", value_parser = answer_size,
+          group = "greets")]
+    pub(super) greeting_bytes: Option<usize>,
+
+    /// The server's greeting ends with this
+    #[arg(help_heading = "Requests", long, value_name = "TEXT", value_parser = escaped,
+          group = "greets")]
+    pub(super) greeting_until: Option<Bytes>,
+
     /// Load before the measured part, which counts for nothing
     #[arg(help_heading = "Pace", long, value_name = "DURATION", default_value = "0s",
           value_parser = any_time)]

@@ -60,6 +60,7 @@ impl Options {
             sources: self.sources()?,
             connections,
             workload,
+            greeting: self.greeting(),
             pace: self.pace(),
             pipeline: self.pipeline,
             until: self.until_when(),
@@ -117,7 +118,22 @@ impl Options {
         if slow > 0 && matches!(workload, Workload::Greeting(_) | Workload::Discard(_)) {
             return usage("--slow-readers, --slow-writers: need a service that answers requests");
         }
+        if self.greeting().is_some()
+            && matches!(workload, Workload::Greeting(_) | Workload::Discard(_))
+        {
+            return usage("--greeting: needs a service that answers requests");
+        }
         Ok(())
+    }
+
+    /// What the server sends before the first request.
+    fn greeting(&self) -> Option<Answer> {
+        match (&self.greeting, self.greeting_bytes, &self.greeting_until) {
+            (Some(bytes), ..) => Some(Answer::Exactly(bytes.0.clone())),
+            (_, Some(len), _) => Some(Answer::Bytes(len)),
+            (_, _, Some(end)) => Some(Answer::Until(end.0.clone())),
+            _ => None,
+        }
     }
 
     fn workload(&self) -> Result<Workload, Failure> {
