@@ -61,6 +61,7 @@ pub mod io;
 pub mod loadgen;
 #[cfg(unix)]
 pub mod os;
+pub mod printable;
 pub mod protocol;
 #[cfg(unix)]
 pub mod reactor;

@@ -58,9 +58,10 @@ use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::io::host::MonotonicClock;
 use crate::io::net::{self, Connect, ReadOutcome, Token};
 use crate::io::readiness::Readiness;
+use crate::server::client_log::Escaped;
 use accounting::RequestAccounting;
 use accounts::Accounts;
-use client_connection::{SpeaksFirst, undeclared};
+use client_connection::SpeaksFirst;
 use codec::{Conversation, WorkloadCodec};
 use connection_pool::ConnectionPool;
 use counters::Operation;
@@ -328,8 +329,12 @@ fn hold_idle<N: Connect>(
     match net::fill(socket.net, socket.stream, socket.ready, &mut buffers.input) {
         Ok(ReadOutcome::Nothing) => Ok(()),
         Ok(ReadOutcome::Bytes(count)) => {
+            let bytes = buffers.input.get(..count).unwrap_or_default();
+            accounting.mismatch(|| {
+                let got = Escaped(bytes);
+                format!("an idle connection: got {got}, but no answer was due")
+            });
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
-            accounting.mismatch(|| undeclared(buffers.input.get(..count).unwrap_or_default()));
             Ok(())
         }
         Ok(ReadOutcome::Eof) => {

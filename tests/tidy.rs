@@ -49,6 +49,7 @@ const ORDER: &[(&str, &str)] = &[
     ("protocol", "Where a request ends and how a reply is written: pure functions of bytes."),
     ("io", "What every socket has in common: the seam, buffers, tokens, timers, the clock."),
     ("counted", "A number with its noun, for messages."),
+    ("printable", "Text from elsewhere, made harmless for a terminal."),
     ("scratch", "A directory for unit tests."),
     ("documented", "Parts of the documents that unit tests compare with the code."),
 ];

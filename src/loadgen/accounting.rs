@@ -256,6 +256,11 @@ impl RequestAccounting {
         self.counters.stalled += stall;
     }
 
+    /// A part of a stall was in the present interval.
+    pub(super) fn stalled_in_interval(&mut self, part: Duration) {
+        self.interval.stalled += part;
+    }
+
     /// No request that was due during a stall is still to be sent.
     pub(super) fn caught_up(&mut self) {
         self.stall = Duration::ZERO;

@@ -12,7 +12,7 @@ mod other_replies;
 #[cfg(test)]
 mod tests;
 
-pub(super) use opening::{SpeaksFirst, undeclared};
+pub(super) use opening::SpeaksFirst;
 
 use super::accounting::{Pending, RequestAccounting, Verification};
 use super::codec::{Accepted, WorkloadCodec};
@@ -22,6 +22,7 @@ use super::payload::RequestId;
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
 use opening::Opening;
+use other_replies::not_due;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -357,10 +358,11 @@ impl ClientConnection {
     ) {
         // Bytes that no request had asked for, and that nothing followed.
         if self.in_flight == 0 && !self.unparsed.is_empty() {
+            accounting.mismatch(|| match self.opening {
+                Opening::Undeclared { .. } => self.describe_undeclared(),
+                _ => not_due(self.connection, self.unparsed.bytes()),
+            });
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
-            if let Opening::Undeclared { .. } = self.opening {
-                accounting.mismatch(|| self.describe_undeclared());
-            }
         }
         self.opening = Opening::Done;
         let missed = self.missed.forget_all();

@@ -141,6 +141,9 @@ pub struct Interval<L = Histogram> {
     pub answered: u64,
     /// Errors and mismatches in it.
     pub errors: u64,
+    /// How long the client was kept from its work in it: of several, the one longest.
+    #[serde(default)]
+    pub stalled: Duration,
     /// Latency of the answers that came in it.
     pub latency: L,
 }
@@ -231,6 +234,7 @@ impl Interval {
     /// Whether nothing was there and nothing happened.
     pub fn is_empty(&self) -> bool {
         self.connections + self.opened + self.sent + self.answered + self.errors == 0
+            && self.stalled.is_zero()
     }
 
     /// Adds what another worker counted in the same second.
@@ -240,6 +244,7 @@ impl Interval {
         self.sent += other.sent;
         self.answered += other.answered;
         self.errors += other.errors;
+        self.stalled = self.stalled.max(other.stalled);
         self.latency.merge(&other.latency);
     }
 
@@ -258,8 +263,8 @@ impl Interval<PackedHistogram> {
 
 impl<L> Interval<L> {
     fn with_latency<M>(&self, latency: M) -> Interval<M> {
-        let &Interval { start, connections, opened, sent, answered, errors, latency: _ } = self;
-        Interval { start, connections, opened, sent, answered, errors, latency }
+        let &Interval { start, connections, opened, sent, answered, errors, stalled, .. } = self;
+        Interval { start, connections, opened, sent, answered, errors, stalled, latency }
     }
 }
 

@@ -174,7 +174,21 @@ impl Pacer {
         self.stall = if late > tolerated { late } else { Duration::ZERO };
         if !self.stall.is_zero() {
             accounting.stalled(self.stall);
+            self.split_stall(now, accounting);
         }
+    }
+
+    /// Divides the stall that ends at `now` among the seconds that it was in.
+    fn split_stall(&mut self, now: Moment, accounting: &mut RequestAccounting) {
+        let mut from = self.planned;
+        while self.next_interval <= now && matches!(self.phase, Phase::Running(_)) {
+            let end = self.next_interval;
+            accounting.stalled_in_interval(end.since(from));
+            self.events.push(Event::Interval(Box::new(accounting.end_interval(end))));
+            from = from.max(end);
+            self.next_interval = end + INTERVAL;
+        }
+        accounting.stalled_in_interval(now.since(from));
     }
 
     /// The next thing that is due at `now`; to be called until there is none.

@@ -17,8 +17,10 @@ pub mod file;
 pub mod hgrm;
 pub mod histogram;
 pub mod html;
+mod identity;
 mod markup;
 pub mod merge;
+pub mod output;
 #[cfg(test)]
 pub(crate) mod sample;
 mod svg;
@@ -32,12 +34,15 @@ mod words;
 
 pub use compare::{Comparison, Verdict};
 pub use csv::csv;
-pub use file::{ReadError, SaveError, save};
+pub use file::ReadError;
 pub use hgrm::hgrm;
 pub use histogram::{Histogram, PackedHistogram, Percentiles};
 pub use html::html;
+pub use identity::random_id;
 pub use merge::{MergeError, merge};
+pub use output::{Output, SaveError, save};
 pub use text::{TextOptions, text};
+pub use words::errors_in_words;
 
 /// The name and version of this document's schema.
 pub const SCHEMA: &str = "readyc.bench/1";
@@ -50,6 +55,10 @@ pub type ByErrno = BTreeMap<String, u64>;
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: String,
+    /// The identity of the run, by which a report that is given twice is recognised. A report that
+    /// was stored without one gets a hash of its document when it is read.
+    #[serde(default)]
+    pub id: String,
     /// Whether everything that was asked for was achieved.
     pub met: bool,
     /// Where the result falls short of what was asked, a sentence each.
@@ -305,6 +314,10 @@ pub struct Second {
     pub p99_us: Option<f64>,
     /// Longest.
     pub max_us: Option<f64>,
+    /// Seconds for which the client was kept from its work in it: stopped, or without a CPU. Of
+    /// several workers, the one that was longest.
+    #[serde(default)]
+    pub stalled_s: f64,
 }
 
 /// Whether the load generator itself kept up.
@@ -364,6 +377,9 @@ pub struct Environment {
 /// One of several reports that were merged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
+    /// The identity of its run; empty if an earlier version merged it.
+    #[serde(default)]
+    pub id: String,
     /// When its run began, RFC 3339, UTC.
     pub started_at: String,
     /// Connections that it established.

@@ -78,7 +78,8 @@ pub const TABLE: &[Row] = &[
         Signal::SIGHUP,
         Action::Watched(Wakeup::Reload),
         Action::Inherited,
-        "an operator; or the terminal was closed, which must not end a server",
+        "an operator; or the terminal was closed, which must not end a server; `readyc bench` ends \
+         the run early and still reports",
     ),
     row(
         Signal::SIGINT,

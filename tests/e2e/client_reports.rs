@@ -3,7 +3,7 @@
 use crate::support::Scratch;
 use crate::support::readyc::{Ended, command, run};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const REPORT: &str = include_str!("report.json");
 
@@ -75,16 +75,45 @@ fn what_cannot_be_read_is_named() {
     assert_eq!(readyc(&["merge"], &[&report, &cut]), Ended::failed(1, &why));
 }
 
+/// The reports of three runs that went alike.
+fn three_runs(scratch: &Scratch) -> [PathBuf; 3] {
+    [0, 1, 2].map(|second| {
+        let start = format!("\"started_at\": \"2026-03-01T12:00:00.{second}Z\"");
+        let report = REPORT.replacen("\"started_at\": \"2026-03-01T12:00:00Z\"", &start, 1);
+        assert_ne!(report, REPORT);
+        scratch.write(&format!("run-{second}.json"), &report)
+    })
+}
+
+#[test]
+fn field_load_12_a_run_is_merged_once() {
+    let scratch = Scratch::new();
+    let [first, second, third] = three_runs(&scratch);
+    let copy = scratch.write("copy.json", &fs::read_to_string(&first).expect("a report"));
+    let twice = "is the same run as report 1, and would be counted twice (give each report once)";
+    let refused = Ended::failed(1, &format!("report 2 {twice}"));
+    assert_eq!(readyc(&["merge"], &[&first, &first]), refused);
+    assert_eq!(readyc(&["merge"], &[&first, &copy]), refused);
+    let merged = scratch.path("merged.json");
+    let output = merged.to_str().expect("UTF-8");
+    assert_eq!(readyc(&["merge", "-o", output], &[&first, &second]), Ended::well(""));
+    let again = readyc(&["merge"], &[&merged, &third, &second]);
+    assert_eq!(again.status, Some(1));
+    let why = "the run of report 3 is already in report 1, which was merged";
+    assert!(again.stderr.contains(why), "{}", again.stderr);
+    assert_eq!(again.stdout, "");
+}
+
 #[test]
 fn merge_adds_and_what_it_wrote_can_be_merged_again() {
     let scratch = Scratch::new();
-    let report = scratch.write("report.json", REPORT);
+    let [first, second, third] = three_runs(&scratch);
     let merged = scratch.path("merged.json");
     let output = merged.to_str().expect("UTF-8");
-    assert_eq!(readyc(&["merge", "--output", output], &[&report, &report]), Ended::well(""));
+    assert_eq!(readyc(&["merge", "--output", output], &[&first, &second]), Ended::well(""));
     let text = fs::read_to_string(&merged).expect("the merged report");
     assert!(text.contains("\"connections\": 128") && text.contains("\"answered\": 400000"));
-    let again = readyc(&["merge"], &[&merged, &report]);
+    let again = readyc(&["merge"], &[&merged, &third]);
     assert_eq!((again.status, again.stderr.as_str()), (Some(0), ""));
     assert!(again.stdout.contains("\"answered\": 600000"));
 }

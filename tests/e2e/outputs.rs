@@ -108,7 +108,7 @@ mod client {
             "bench -n 10 -c 1 --hdr -",
             "bench -n 10 -c 1 --html -",
             "compare REPORT REPORT",
-            "merge REPORT REPORT",
+            "merge REPORT",
         ];
         let run_one = |line: &str| {
             let words = ["--server", server].into_iter().chain(line.split(' '));
@@ -158,7 +158,7 @@ mod client {
             bench("--hdr"),
             bench("--html"),
             vec!["compare", report, report, "--html", "/dev/full"],
-            vec!["merge", report, report, "-o", "/dev/full"],
+            vec!["merge", report, "-o", "/dev/full"],
         ];
         for command in commands {
             let words = [vec!["--server", &address], command].concat();

@@ -202,7 +202,7 @@ mod client {
         let merged = scratch.path("merged.json");
         let mut command = Command::new(SHELL);
         command.args(["-c", "ulimit -f 1; exec \"$0\" \"$@\"", READYC, "merge"]);
-        command.args([&report, &report]).arg("-o").arg(&merged);
+        command.arg(&report).arg("-o").arg(&merged);
         let output = tools::run(&mut command, Input::Whole(b""));
         let stderr = String::from_utf8_lossy(&output.stderr);
         let complaint = format!("readyc: cannot write {}: File too large", merged.display());

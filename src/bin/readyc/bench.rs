@@ -10,22 +10,25 @@ mod environment;
 mod live;
 mod message;
 mod options;
+mod outputs;
 mod plan_from_args;
+mod seconds;
 mod worker;
+mod worker_process;
 
 pub(crate) use options::{AFTER_HELP, Options};
 pub(crate) use worker::run as work;
 
 use crate::args::ServerName;
 use crate::failure::Failure;
-use crate::style::text_options;
 use environment::Ticks;
 use live::Live;
+use outputs::Outputs;
 use plan_from_args::Timeouts;
 use readyd::handlers::daytime::{DateCache, Format};
 use readyd::loadgen::Plan;
 use readyd::loadgen::preflight::{Requirements, System, examine};
-use readyd::loadgen::report::{Report, TextOptions, csv, hgrm, html, save, text};
+use readyd::loadgen::report::{Report, errors_in_words};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -49,8 +52,8 @@ pub(crate) fn run(
     let timeouts = Timeouts { connect: connect_timeout, answer: timeout };
     let behind_json = options.server_behind_json();
     let plan = options.plan(behind_json.as_ref().unwrap_or(server), timeouts)?;
-    options.check_outputs()?;
     preflight(options, &plan)?;
+    let outputs = Outputs::open(options)?;
     let started_at = now_as_text();
     let before = Ticks::now();
     let live = Live::new(plan.connections.total() as u64, options.quiet);
@@ -58,21 +61,26 @@ pub(crate) fn run(
     let busy = before.and_then(|before| Ticks::now()?.busy_since(before));
     let environment = environment::probe_environment(busy);
     let report = build_report::report(&plan, options.asked(&plan), result, environment, started_at);
-    let written = options.write(&report);
-    // A report that could not be written to its file is printed even with --quiet.
-    if !options.quiet || written.is_err() {
-        options.print(&report)?;
-    }
-    written?;
+    outputs.write(&report)?;
     if report.achieved.connections_established == 0 {
-        return Err(Failure::NothingConnected(reasons(&report)));
+        return Err(Failure::NothingConnected(errors_in_words(&report.errors.connect_by_errno)));
     }
-    if report.met { Ok(()) } else { Err(Failure::FellShort) }
+    match report.met {
+        true => Ok(()),
+        // The report that was printed says in what.
+        false if !options.quiet => Err(Failure::FellShort),
+        false => Err(Failure::ShortOf(short_of(&report))),
+    }
 }
 
-fn reasons(report: &Report) -> String {
-    let told = report.errors.connect_by_errno.iter().map(|(name, count)| format!("{count} {name}"));
-    told.collect::<Vec<_>>().join(", ")
+/// Where the run fell short, in one line.
+fn short_of(report: &Report) -> String {
+    let mut told = report.shortfalls.clone();
+    if let (Some(why), Some(last)) = (&report.partial, told.last_mut()) {
+        // The last one says that the result is partial.
+        *last = format!("{last}: {why}");
+    }
+    told.join("; ")
 }
 
 /// RFC 3339, UTC.
@@ -99,7 +107,9 @@ fn preflight(options: &Options, plan: &Plan) -> Result<(), Failure> {
     if report.fits() {
         return Ok(());
     }
-    let _ = writeln!(io::stderr(), "{report}");
+    if !(options.force && options.quiet) {
+        let _ = writeln!(io::stderr(), "{report}");
+    }
     if options.force { Ok(()) } else { Err(Failure::NoRoom) }
 }
 
@@ -115,58 +125,5 @@ impl Options {
     /// Where the report goes as JSON, if anywhere.
     fn json_file(&self) -> Option<PathBuf> {
         self.server_behind_json().map(|_| PathBuf::from("-")).or_else(|| self.json.clone())
-    }
-
-    fn files_on_stdout(&self) -> usize {
-        let files = [self.json_file(), self.csv.clone(), self.hdr.clone(), self.html.clone()];
-        files.iter().flatten().filter(|path| *path == Path::new("-")).count()
-    }
-
-    /// Refuses two reports on one standard output: nobody could read either.
-    fn check_outputs(&self) -> Result<(), Failure> {
-        if self.files_on_stdout() > 1 {
-            let what = "only one of --json, --csv, --hdr and --html can go to standard output";
-            return Err(Failure::Usage(what.to_owned()));
-        }
-        Ok(())
-    }
-
-    fn write(&self, report: &Report) -> Result<(), Failure> {
-        type Render = fn(&Report) -> String;
-        let files: [(&Option<PathBuf>, Render); 4] = [
-            (&self.json_file(), Report::to_json),
-            (&self.csv, csv),
-            (&self.hdr, hgrm),
-            (&self.html, html),
-        ];
-        let mut result = Ok(());
-        for (path, render) in files {
-            if let Some(path) = path
-                && let Err(error) = save(path, render(report).as_bytes())
-            {
-                // The other files are still written.
-                if let Err(Failure::Save(earlier)) =
-                    std::mem::replace(&mut result, Err(Failure::Save(error)))
-                {
-                    let _ = writeln!(io::stderr(), "readyc: {earlier}");
-                }
-            }
-        }
-        result
-    }
-
-    /// Prints the report: to standard output, or to standard error if a file goes to standard
-    /// output.
-    fn print(&self, report: &Report) -> Result<(), Failure> {
-        let is_taken = self.files_on_stdout() > 0;
-        let style =
-            if is_taken { text_options(&io::stderr()) } else { text_options(&io::stdout()) };
-        let text = text(report, TextOptions { spectrum: self.latency, ..style });
-        if is_taken {
-            let _ = io::stderr().write_all(text.as_bytes());
-            return Ok(());
-        }
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Output)
     }
 }

@@ -6,8 +6,8 @@
 
 use crate::failure::Failure;
 use crate::style::text_options;
-use readyd::loadgen::report::{Comparison, Report, Verdict, compare, save};
-use std::io;
+use readyd::loadgen::report::{Comparison, Output, Report, Verdict, compare, save};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// What `--help` says behind the options.
@@ -56,21 +56,32 @@ fn share(text: &str) -> Result<f64, String> {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let before = read(&arguments.before)?;
     let after = read(&arguments.after)?;
+    let page = arguments.html.as_deref().map(Output::open).transpose().map_err(Failure::Save)?;
     let comparison = Comparison::new(&before, &after, arguments.threshold);
-    let text = comparison.text(text_options(&io::stdout()));
-    match save(Path::new("-"), text.as_bytes()) {
-        // The reader closed the pipe, but the shell may still wait for the exit status.
-        Err(error) if error.is_closed_output() => {}
-        printed => printed.map_err(Failure::Save)?,
-    }
-    if let Some(path) = &arguments.html {
-        let page = compare::html(&before, &after, &comparison);
-        save(path, page.as_bytes()).map_err(Failure::Save)?;
+    print(&comparison, page.as_ref().is_some_and(Output::is_standard_output))?;
+    if let Some(page) = page {
+        let html = compare::html(&before, &after, &comparison);
+        page.write(html.as_bytes()).map_err(Failure::Save)?;
     }
     match comparison.verdict() {
         Verdict::NoRegression => Ok(()),
         Verdict::Regression => Err(Failure::Regression),
         Verdict::NotComparable => Err(Failure::NotComparable),
+    }
+}
+
+/// Prints the comparison: to standard error if the page goes to standard output.
+fn print(comparison: &Comparison, is_stdout_taken: bool) -> Result<(), Failure> {
+    if is_stdout_taken {
+        let text = comparison.text(text_options(&io::stderr()));
+        let _ = io::stderr().write_all(text.as_bytes());
+        return Ok(());
+    }
+    let text = comparison.text(text_options(&io::stdout()));
+    match save(Path::new("-"), text.as_bytes()) {
+        // The reader closed the pipe, but the shell may still wait for the exit status.
+        Err(error) if error.is_closed_output() => Ok(()),
+        printed => printed.map_err(Failure::Save),
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Refused,
     /// Some of many sessions failed; the summary shows them.
     FellShort,
+    /// A run whose report was not printed fell short of what was asked, in this.
+    ShortOf(String),
     /// None of many sessions was connected; the summary shows why.
     NothingEstablished,
     /// The limits of the system are too low; the preflight report shows them.
@@ -31,8 +33,8 @@ pub(crate) enum Failure {
     Worker(io::Error),
     /// The server sends bytes before any request, which was not declared.
     SpeaksFirst(String),
-    /// The run was interrupted repeatedly.
-    Interrupted,
+    /// No worker of a run has told its figures, for this reason.
+    NoFigures(String),
     /// A file could not be written.
     Save(SaveError),
     /// The limits in this directory cannot be read.
@@ -69,7 +71,10 @@ impl Failure {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
-            Failure::FellShort | Failure::DoesNotFit | Failure::Regression => 3,
+            Failure::FellShort
+            | Failure::ShortOf(_)
+            | Failure::DoesNotFit
+            | Failure::Regression => 3,
             _ => 1,
         }
     }
@@ -86,6 +91,7 @@ impl fmt::Display for Failure {
             Failure::Session(error) => write!(f, "{error}"),
             Failure::Refused => f.write_str("the server refused the message and closed"),
             Failure::FellShort => f.write_str("fell short of what was asked"),
+            Failure::ShortOf(what) => write!(f, "fell short: {what}"),
             Failure::NothingEstablished => f.write_str("not one session could be established"),
             Failure::DoesNotFit => f.write_str("so many connections do not fit"),
             Failure::NoRoom => f.write_str(
@@ -106,7 +112,7 @@ impl fmt::Display for Failure {
             }
             Failure::Worker(error) => write!(f, "a worker process cannot work: {error}"),
             Failure::SpeaksFirst(what) => f.write_str(what),
-            Failure::Interrupted => f.write_str("interrupted; the result is lost"),
+            Failure::NoFigures(why) => write!(f, "no worker has told its figures: {why}"),
             Failure::Save(error) => write!(f, "{error}"),
             Failure::Limits(folder, error) => {
                 write!(f, "cannot read limits in {}: {error}", folder.display())

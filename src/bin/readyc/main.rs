@@ -64,7 +64,7 @@ fn main() -> ExitCode {
 }
 
 fn complain(failure: &Failure) -> ExitCode {
-    let _ = writeln!(io::stderr(), "readyc: {failure}");
+    output::complain(failure);
     ExitCode::from(failure.status())
 }
 

@@ -1,6 +1,7 @@
 //! Printing answers on standard output: unchanged into files and pipes, escaped on a terminal.
 
 use crate::failure::Failure;
+use readyd::printable::is_steering;
 use std::io::{self, IsTerminal, Write};
 
 #[cfg(test)]
@@ -29,15 +30,25 @@ pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
     print_answer(line.as_bytes())
 }
 
-/// Escapes what could move a cursor or change a title: control characters except line ends and
-/// tabs.
+/// Prints what went wrong on standard error, a line that begins with our name. Names of files and
+/// words of a server may be in it.
+pub(crate) fn complain(failure: &Failure) {
+    let mut stderr = io::stderr().lock();
+    let text = failure.to_string();
+    let text = if stderr.is_terminal() { harmless(text.as_bytes()) } else { text };
+    // Where an error cannot be told, the exit status still tells that there was one.
+    let _ = writeln!(stderr, "readyc: {text}");
+}
+
+/// Escapes what could move a cursor, change a title, hide a part of the text or turn its direction:
+/// control and format characters except line ends and tabs.
 fn harmless(answer: &[u8]) -> String {
     let mut shown = String::new();
     for c in String::from_utf8_lossy(answer).chars() {
         match c {
             '\n' | '\t' => shown.push(c),
             '\r' => {}
-            c if c.is_control() => shown.extend(c.escape_default()),
+            c if is_steering(c) => shown.extend(c.escape_default()),
             c => shown.push(c),
         }
     }

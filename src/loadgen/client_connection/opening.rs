@@ -12,6 +12,10 @@ use std::time::Duration;
 /// may say why, and closes.
 const REFUSAL_GRACE: Duration = Duration::from_millis(100);
 
+/// What to do about bytes that came before any request.
+const HOW_TO_DECLARE: &str = " (if it greets its clients, declare that \
+    with --greeting TEXT, --greeting-bytes N or --greeting-until TEXT)";
+
 /// Bytes of a greeting that are shown.
 const SHOWN: usize = 160;
 
@@ -123,15 +127,7 @@ impl ClientConnection {
 
     /// The bytes that came before the first request, and what to do about it.
     pub(in crate::loadgen) fn describe_undeclared(&self) -> String {
-        undeclared(self.unparsed.bytes())
+        let sent = Escaped(self.unparsed.bytes());
+        format!("the server sent {sent} before any request{HOW_TO_DECLARE}")
     }
-}
-
-/// Says of these bytes that they were not declared, and how to declare them.
-pub(in crate::loadgen) fn undeclared(bytes: &[u8]) -> String {
-    format!(
-        "the server sent {} before any request (if it greets its clients, declare that with \
-         --greeting TEXT, --greeting-bytes N or --greeting-until TEXT)",
-        Escaped(up_to(bytes, SHOWN))
-    )
 }

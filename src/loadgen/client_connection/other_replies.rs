@@ -11,6 +11,27 @@ use crate::server::client_log::Escaped;
 /// Bytes of a wrong reply that are shown.
 const SHOWN: usize = 160;
 
+/// What is wrong with a reply.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    /// It has other bytes than the expected one.
+    Wrong,
+    /// No answer was due.
+    NotDue,
+    /// It is right, but for another connection's request.
+    Foreign(RequestId),
+    /// It is right for this request, and came after the answer to a later one.
+    Swapped(u64),
+    /// It is right for this request, which is not in flight.
+    Doubled(u64),
+}
+
+/// Describes bytes that came when no answer was due.
+pub(super) fn not_due(connection: u64, bytes: &[u8]) -> String {
+    let got = Escaped(up_to(bytes, SHOWN));
+    format!("connection {connection}: got {got}, but no answer was due")
+}
+
 impl ClientConnection {
     /// Takes a reply that has to be looked at closely, and says how long it is; `None` if it is not
     /// whole.
@@ -28,7 +49,8 @@ impl ClientConnection {
             ReplyMatch::Part(len) => Ok(Some(len)),
             ReplyMatch::Desynchronized => Err(Desynchronized),
             ReplyMatch::Unsolicited(len) => {
-                self.describe_mismatch(up_to(bytes, len), codec, accounting);
+                let fault = if self.in_flight == 0 { Fault::NotDue } else { Fault::Wrong };
+                self.describe_mismatch(fault, up_to(bytes, len), codec, accounting);
                 accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
                 Ok(Some(len))
             }
@@ -76,8 +98,10 @@ impl ClientConnection {
                 return self.settle_other(other, reply, codec, accounting, now);
             }
         };
-        if verification == Verification::Corrupt || self.in_flight == 0 {
-            self.describe_mismatch(reply, codec, accounting);
+        if self.in_flight == 0 {
+            self.describe_mismatch(Fault::NotDue, reply, codec, accounting);
+        } else if verification == Verification::Corrupt {
+            self.describe_mismatch(Fault::Wrong, reply, codec, accounting);
         }
         let kind = codec.kind(self.id(self.oldest()));
         match self.pending.front() {
@@ -100,7 +124,7 @@ impl ClientConnection {
         now: Moment,
     ) {
         if other.connection != self.connection & u64::from(u32::MAX) {
-            self.describe_mismatch(reply, codec, accounting);
+            self.describe_mismatch(Fault::Foreign(other), reply, codec, accounting);
             return accounting.unsolicited(|mismatches| mismatches.foreign += 1);
         }
         let kind = codec.kind(other);
@@ -118,20 +142,23 @@ impl ClientConnection {
             }
             self.free_since = now;
         } else if let Some(request) = self.missed.take(other.sequence) {
-            self.describe_mismatch(reply, codec, accounting);
+            let fault = Fault::Swapped(other.sequence);
+            self.describe_mismatch(fault, reply, codec, accounting);
             accounting.answered(&request, Verification::Swapped, kind, now);
         } else if let Some(counted_as_lost) = self.missed.take_timed_out(other.sequence) {
             if counted_as_lost {
                 accounting.lost_reply_came();
             }
         } else {
-            self.describe_mismatch(reply, codec, accounting);
+            let fault = Fault::Doubled(other.sequence);
+            self.describe_mismatch(fault, reply, codec, accounting);
             accounting.unsolicited(|mismatches| mismatches.doubled += 1);
         }
     }
 
-    fn describe_mismatch(
+    pub(super) fn describe_mismatch(
         &self,
+        fault: Fault,
         reply: &[u8],
         codec: &WorkloadCodec,
         accounting: &mut RequestAccounting,
@@ -142,12 +169,31 @@ impl ClientConnection {
         let hint =
             if may_be_greeting { " (is it the server's greeting? see --greeting)" } else { "" };
         accounting.mismatch(|| {
-            let expected = codec.describe_reply(self.id(request));
-            format!(
-                "connection {connection}, request {request}: got {}, expected {}{hint}",
-                Escaped(up_to(reply, SHOWN)),
-                Escaped(up_to(&expected, SHOWN))
-            )
+            let got = Escaped(up_to(reply, SHOWN));
+            match fault {
+                Fault::Wrong => {
+                    let expected = codec.describe_reply(self.id(request));
+                    let expected = Escaped(up_to(&expected, SHOWN));
+                    format!(
+                        "connection {connection}, request {request}: got {got}, expected \
+                         {expected}{hint}"
+                    )
+                }
+                Fault::NotDue => not_due(connection, reply),
+                Fault::Foreign(other) => format!(
+                    "connection {connection}, request {request}: got {got}, the answer to request \
+                     {} of connection {}",
+                    other.sequence, other.connection
+                ),
+                Fault::Swapped(other) => format!(
+                    "connection {connection}, request {other}: got {got}, the right answer, but \
+                     after the answer to a later request"
+                ),
+                Fault::Doubled(other) => format!(
+                    "connection {connection}: got {got}, the answer to request {other}, which was \
+                     answered before"
+                ),
+            }
         });
     }
 }

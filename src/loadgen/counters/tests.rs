@@ -222,7 +222,16 @@ proptest! {
         let interval = |[connections, opened, sent, answered, errors]: [u64; 5]| {
             let mut latency = Histogram::default();
             latency.record_nanos(answered + 1);
-            Interval { start: 7, connections, opened, sent, answered, errors, latency }
+            Interval {
+                start: 7,
+                connections,
+                opened,
+                sent,
+                answered,
+                errors,
+                stalled: Duration::ZERO,
+                latency,
+            }
         };
         let mut merged = interval(ours);
         merged.merge(&interval(others));

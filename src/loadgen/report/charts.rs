@@ -168,6 +168,7 @@ fn summed_up(seconds: &[Second]) -> Second {
         p50_us: (!medians.is_empty()).then(|| medians.iter().sum::<f64>() / medians.len() as f64),
         p99_us: worst(|second| second.p99_us),
         max_us: worst(|second| second.max_us),
+        stalled_s: seconds.iter().map(|second| second.stalled_s).fold(0.0, f64::max),
     }
 }
 

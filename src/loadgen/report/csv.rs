@@ -9,7 +9,7 @@ use std::fmt::Write;
 #[cfg(test)]
 mod tests;
 
-const HEADER: &str = "t_s,connections,opened,sent,answered,errors,p50_us,p99_us,max_us\n";
+const HEADER: &str = "t_s,connections,opened,sent,answered,errors,p50_us,p99_us,max_us,stalled_s\n";
 
 /// The series of a report: a header line, then a line for each second.
 pub fn csv(report: &Report) -> String {
@@ -17,7 +17,7 @@ pub fn csv(report: &Report) -> String {
     for second in &report.series {
         let _ = writeln!(
             csv,
-            "{},{},{},{},{},{},{},{},{}",
+            "{},{},{},{},{},{},{},{},{},{}",
             second.t_s,
             second.connections,
             second.opened,
@@ -26,7 +26,8 @@ pub fn csv(report: &Report) -> String {
             second.errors,
             or_empty(second.p50_us),
             or_empty(second.p99_us),
-            or_empty(second.max_us)
+            or_empty(second.max_us),
+            second.stalled_s
         );
     }
     csv

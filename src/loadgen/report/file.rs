@@ -1,15 +1,14 @@
-//! Reports as JSON, and writing files atomically.
+//! Reports as JSON.
 //!
-//! Invariant: a file is replaced by a complete one or stays as it is. On a full disk only a
-//! temporary file beside it is incomplete, and it is removed.
+//! Invariant: a report that was written is read as it was, by this version and by later ones.
 
-use super::{Report, SCHEMA};
+use super::{Report, SCHEMA, identity};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, PrettyFormatter};
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
 
 #[cfg(test)]
 mod tests;
@@ -63,37 +62,6 @@ impl std::error::Error for ReadError {
     }
 }
 
-/// The name of standard output in messages.
-const STANDARD_OUTPUT: &str = "standard output";
-
-/// Why a file could not be written: the step, the file, and the error.
-#[derive(Debug)]
-pub struct SaveError {
-    doing: &'static str,
-    path: PathBuf,
-    /// The error of the system call.
-    pub error: io::Error,
-}
-
-impl SaveError {
-    /// Whether this is EPIPE of standard output: its reader has closed it.
-    pub fn is_closed_output(&self) -> bool {
-        self.path == Path::new(STANDARD_OUTPUT) && self.error.kind() == ErrorKind::BrokenPipe
-    }
-}
-
-impl fmt::Display for SaveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} {}: {}", self.doing, self.path.display(), self.error)
-    }
-}
-
-impl std::error::Error for SaveError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
-    }
-}
-
 impl Report {
     /// The report as indented JSON, ending with a line end. docs/report-schema.md describes it.
     #[cfg_attr(not(test), expect(clippy::expect_used, reason = "what is written is our own"))]
@@ -119,7 +87,14 @@ impl Report {
             Some(schema) if is_newer(schema) => return Err(ReadError::Newer(schema.to_owned())),
             _ => return Err(ReadError::NotAReport),
         }
-        serde_json::from_slice(json).map_err(|error| ReadError::Malformed(error.to_string()))
+        let malformed = |error: serde_json::Error| ReadError::Malformed(error.to_string());
+        let mut report: Report = serde_json::from_slice(json).map_err(malformed)?;
+        if report.id.is_empty() {
+            // As a value, its keys are sorted and its spaces gone.
+            let document: serde_json::Value = serde_json::from_slice(json).map_err(malformed)?;
+            report.id = identity::hash(document.to_string().as_bytes());
+        }
+        Ok(report)
     }
 
     /// The report in the file at `path`; `-` is standard input.
@@ -224,67 +199,4 @@ fn is_newer(schema: &str) -> bool {
         (Some((name, theirs)), Some((our_name, ours))) => name == our_name && theirs > ours,
         _ => false,
     }
-}
-
-/// Stores `contents` at `path`; `-` is standard output.
-///
-/// A regular file is replaced with rename(2) by a finished one, so no reader sees half of it, and a
-/// failure leaves the old one. Other files, such as a pipe or `/dev/null`, are written to.
-///
-/// # Errors
-///
-/// [`SaveError`] if a part could not be written.
-pub fn save(path: &Path, contents: &[u8]) -> Result<(), SaveError> {
-    let failed = |doing, path: &Path| {
-        let path = path.to_owned();
-        move |error| SaveError { doing, path, error }
-    };
-    if path == Path::new("-") {
-        let mut stdout = io::stdout().lock();
-        return stdout
-            .write_all(contents)
-            .and_then(|()| stdout.flush())
-            .map_err(failed("write to", Path::new(STANDARD_OUTPUT)));
-    }
-    // A symbolic link stays, and the file it leads to is replaced.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let existing = fs::metadata(&path).ok();
-    if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
-        return OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .and_then(|mut file| file.write_all(contents))
-            .map_err(failed("write to", &path));
-    }
-    let temporary = beside(&path);
-    let written = write_whole(&temporary, contents, existing.map(|file| file.permissions()))
-        .map_err(failed("write", &path))
-        .and_then(|()| fs::rename(&temporary, &path).map_err(failed("replace", &path)));
-    if written.is_err() {
-        // The first error is reported; the file may not even exist.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-/// A name in the same directory: rename(2) works only within a file system.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.tmp", std::process::id()));
-    path.with_file_name(name)
-}
-
-fn write_whole(
-    path: &Path,
-    contents: &[u8],
-    permissions: Option<fs::Permissions>,
-) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(contents)?;
-    if let Some(permissions) = permissions {
-        file.set_permissions(permissions)?;
-    }
-    // Some file systems report ENOSPC only at fsync(2).
-    file.sync_all()
 }

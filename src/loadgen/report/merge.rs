@@ -5,7 +5,7 @@
 //! the merged report has the worst of all machines, and a note says so.
 
 use super::{Achieved, Asked, Client, Errors, Histograms, Mismatches, Origin, Percentiles, Report};
-use super::{Second, SlowResult, StepResult, StormResult};
+use super::{Second, SlowResult, StepResult, StormResult, identity};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -23,6 +23,15 @@ const SAME_START_S: f64 = 1.0;
 pub enum MergeError {
     /// There is no report.
     Nothing,
+    /// A report is, or holds, a run that an earlier one is or holds, too.
+    Repeated {
+        /// Its number; the first is 1.
+        report: usize,
+        /// The earlier one's number.
+        earlier: usize,
+        /// Whether the earlier one was itself merged from several.
+        is_in_merged: bool,
+    },
     /// A report differs from the first in a setting.
     Differs {
         /// Its number; the first is 1.
@@ -40,6 +49,16 @@ impl fmt::Display for MergeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             MergeError::Nothing => f.write_str("there is no report to merge"),
+            MergeError::Repeated { report, earlier, is_in_merged: false } => write!(
+                f,
+                "report {report} is the same run as report {earlier}, and would be counted twice \
+                 (give each report once)"
+            ),
+            MergeError::Repeated { report, earlier, is_in_merged: true } => write!(
+                f,
+                "the run of report {report} is already in report {earlier}, which was merged, and \
+                 would be counted twice (give each report once)"
+            ),
             MergeError::Differs { report, what, value, first } => write!(
                 f,
                 "report {report} cannot be merged with the first: {what} is {value} in it and \
@@ -58,17 +77,19 @@ impl std::error::Error for MergeError {}
 ///
 /// # Errors
 ///
-/// [`MergeError`] if there is none, or one differs from the first in mode, workload, sizes,
-/// requests under way, verification, steps, or number of storms.
+/// [`MergeError`] if there is none, a run is among them twice, or one differs from the first in
+/// mode, workload, sizes, requests under way, verification, steps, or number of storms.
 pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     let first = reports.first().ok_or(MergeError::Nothing)?;
     for (at, report) in reports.iter().enumerate().skip(1) {
         same_kind(at + 1, report, first)?;
     }
+    let origins = different_runs(reports)?;
     let histograms = histograms(reports);
     let achieved = achieved(reports);
     Ok(Report {
         schema: first.schema.clone(),
+        id: identity::merged_id(&origins),
         met: reports.iter().all(|report| report.met),
         shortfalls: named(reports, |report| &report.shortfalls),
         partial: partial(reports),
@@ -93,7 +114,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         series: series(reports),
         client: client(reports),
         environment: first.environment.clone(),
-        merged: reports.iter().flat_map(origins).collect(),
+        merged: origins,
         achieved,
         histograms,
     })
@@ -124,16 +145,25 @@ fn same_kind(number: usize, report: &Report, first: &Report) -> Result<(), Merge
     }
 }
 
-fn origins(report: &Report) -> Vec<Origin> {
-    if !report.merged.is_empty() {
-        return report.merged.clone();
+/// The runs that all reports hold. Fails if one is among them twice.
+fn different_runs(reports: &[Report]) -> Result<Vec<Origin>, MergeError> {
+    let mut all: Vec<(usize, Origin)> = Vec::new();
+    for (at, report) in reports.iter().enumerate() {
+        for origin in identity::origins(report) {
+            let is_same =
+                |(earlier, other): &&(usize, Origin)| *earlier != at && other.is_same_run(&origin);
+            if let Some(&(earlier, _)) = all.iter().find(is_same) {
+                let is_in_merged = !reports[earlier].merged.is_empty();
+                return Err(MergeError::Repeated {
+                    report: at + 1,
+                    earlier: earlier + 1,
+                    is_in_merged,
+                });
+            }
+            all.push((at, origin));
+        }
     }
-    vec![Origin {
-        started_at: report.started_at.clone(),
-        connections_established: report.achieved.connections_established,
-        answered: report.achieved.answered,
-        environment: report.environment.clone(),
-    }]
+    Ok(all.into_iter().map(|(_, origin)| origin).collect())
 }
 
 /// Sentences of several reports, each with its report's number.
@@ -340,6 +370,7 @@ fn series(reports: &[Report]) -> Vec<Second> {
         all.sent = all.sent.saturating_add(second.sent);
         all.answered = all.answered.saturating_add(second.answered);
         all.errors = all.errors.saturating_add(second.errors);
+        all.stalled_s = all.stalled_s.max(second.stalled_s);
         for (all, one) in [
             (&mut all.p50_us, second.p50_us),
             (&mut all.p99_us, second.p99_us),

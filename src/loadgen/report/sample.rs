@@ -36,6 +36,7 @@ fn made() -> Report {
     };
     Report {
         schema: SCHEMA.to_owned(),
+        id: "0f3a".to_owned(),
         met: true,
         shortfalls: Vec::new(),
         partial: None,
@@ -112,6 +113,7 @@ fn series() -> Vec<Second> {
             p50_us: Some(52.0 + wobble),
             p99_us: Some(380.0 + 10.0 * wobble),
             max_us: Some(3_000.0 + 500.0 * wobble),
+            stalled_s: 0.0,
         }
     };
     (-1..10).map(second).collect()
@@ -201,8 +203,10 @@ pub(crate) fn eventful() -> Report {
     report.storms = storms(times);
     report.slow = Some(SlowResult { established: 7, answered: 12, closed_by_server: 5 });
     report.series[6].errors = 16;
+    report.series[7].stalled_s = 0.25;
     report.client.late_by_client = 9;
     report.merged = vec![Origin {
+        id: report.id.clone(),
         started_at: report.started_at.clone(),
         connections_established: 1_071,
         answered: 198_800,

@@ -4,7 +4,7 @@
 //! format escapes it.
 
 use super::markup::escaped;
-use super::units::printable;
+use crate::printable::printable;
 use std::fmt::Write;
 
 /// How a row is highlighted.

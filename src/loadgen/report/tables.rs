@@ -2,7 +2,7 @@
 
 use super::table::{Severity, Table};
 use super::units::{bytes, count, micros, number, percent, rate, seconds, span};
-use super::words::{by_name, known_share};
+use super::words::{errors_in_words, known_share};
 use super::{Mode, Percentiles, Report, StepResult};
 
 /// One value of a distribution.
@@ -96,7 +96,7 @@ pub(crate) fn errors(report: &Report) -> Option<Table> {
             *all = all.saturating_sub(*number);
         }
     }
-    let in_use = by_name(&lost);
+    let in_use = errors_in_words(&lost);
     let (read, write) = match (errors.read, errors.write) {
         (_, 0) => (in_use, String::new()),
         (0, _) => (String::new(), in_use),
@@ -117,7 +117,7 @@ pub(crate) fn errors(report: &Report) -> Option<Table> {
         .collect();
     let mut table = Table::with_remarks("Errors", &["", "count", ""]);
     for (name, number, remark) in [
-        ("connect", errors.connect, by_name(&errors.connect_by_errno)),
+        ("connect", errors.connect, errors_in_words(&errors.connect_by_errno)),
         ("read", errors.read, read),
         ("write", errors.write, write),
         ("timeout", errors.timeout, format!("no answer within {}", span(report.asked.timeout_s))),

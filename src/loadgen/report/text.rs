@@ -5,8 +5,9 @@
 
 use super::distribution::{Bar, bars};
 use super::table::{Severity, Table};
-use super::units::{count, micros, percent, printable, wrapped};
+use super::units::{count, micros, percent, wrapped};
 use super::{Report, tables, words};
+use crate::printable::printable;
 
 #[cfg(test)]
 mod tests;

@@ -129,25 +129,6 @@ fn significant(number: f64) -> String {
     format!("{number:.decimals$}")
 }
 
-/// Whether this character changes the direction of writing (Unicode's bidirectional controls).
-fn is_direction_mark(c: char) -> bool {
-    matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Untrusted text with its control characters escaped: they could move the cursor, change a colour
-/// or reverse the direction of writing.
-pub(crate) fn printable(text: &str) -> String {
-    let mut shown = String::new();
-    for c in text.chars() {
-        if c.is_control() || is_direction_mark(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
-}
-
 /// `text` in lines of at most `width` columns, broken between words. A longer word has a line of
 /// its own.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use super::units::{bytes, count, counted, nearly_all, rate, span};
 use super::{Asked, ByErrno, Mode, Report};
+use nix::errno::Errno;
 
 /// How requests were paced, and from when latency counts.
 pub(crate) fn mode(report: &Report) -> String {
@@ -85,14 +86,38 @@ pub(crate) fn listed(names: &[String], shown: usize) -> String {
     }
 }
 
-/// Errors by name, the most frequent first: `ECONNRESET 3, EPIPE 1`.
-pub(crate) fn by_name(errors: &ByErrno) -> String {
+/// Errors in words, the most frequent first: `connection refused (5 ×) [ECONNREFUSED]`.
+pub fn errors_in_words(errors: &ByErrno) -> String {
     let mut errors: Vec<_> = errors.iter().filter(|(_, number)| **number > 0).collect();
     errors.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-    let errors: Vec<String> =
-        errors.iter().map(|(name, number)| format!("{name} {}", count(**number))).collect();
-    errors.join(", ")
+    let told = errors.iter().map(|(name, number)| match meaning(name) {
+        Some(meaning) => format!("{meaning} ({} ×) [{name}]", count(**number)),
+        None => format!("{name} ({} ×)", count(**number)),
+    });
+    told.collect::<Vec<String>>().join(", ")
 }
+
+/// What the name of an error means: as strerror(3) says it, or of the names that are our own.
+fn meaning(name: &str) -> Option<String> {
+    match name {
+        "EOF" => return Some("closed by the server".to_owned()),
+        "OUT_OF_STEP" => return Some("no end of a reply was found".to_owned()),
+        _ => {}
+    }
+    // Linux numbers its errors from 1; what it does not know has no description.
+    let errno = (1..=MOST_ERRNO).map(Errno::from_raw).find(|errno| format!("{errno:?}") == name)?;
+    let meaning = errno.desc();
+    let mut letters = meaning.chars();
+    let first = letters.next()?;
+    // An abbreviation stays as it is.
+    match letters.clone().next().is_some_and(char::is_uppercase) {
+        true => Some(meaning.to_owned()),
+        false => Some(first.to_lowercase().chain(letters).collect()),
+    }
+}
+
+/// More than any number of an error on Linux.
+const MOST_ERRNO: i32 = 255;
 
 /// The share of the requests whose time is known, if that is not all: the time of requests without
 /// an answer is unknown.

@@ -6,7 +6,7 @@ use readyd::loadgen::codec::SHORTEST_TAG;
 use readyd::loadgen::plan::{Pace, Plan, Workload};
 use readyd::loadgen::report::{
     Achieved, Asked, Client, Environment, Histograms, Mode, Report, SCHEMA, Second, StepResult,
-    StormResult,
+    StormResult, random_id,
 };
 use readyd::loadgen::{Counters, Interval};
 use std::time::Duration;
@@ -33,6 +33,7 @@ pub(super) fn report(
     let has_slow = asked.slow_readers + asked.slow_writers > 0;
     Report {
         schema: SCHEMA.to_owned(),
+        id: random_id(),
         met: shortfalls.is_empty(),
         shortfalls,
         partial: counters.partial.clone(),
@@ -201,5 +202,7 @@ fn second(start: i64, interval: &Interval) -> Second {
         p50_us: has_answers.then(|| at(0.5)),
         p99_us: has_answers.then(|| at(0.99)),
         max_us: has_answers.then(|| interval.latency.max() as f64 / 1000.0),
+        // To the microsecond.
+        stalled_s: interval.stalled.as_micros() as f64 / 1e6,
     }
 }

@@ -1,11 +1,14 @@
 //! The coordinator starts the workers, has them begin together, and adds up their results.
 //!
-//! Invariant: what was measured is kept. A worker that dies, an interrupt or a lost server makes
-//! the result partial, and the report says why. None of them discards the result.
+//! Invariant: what was measured is kept. A worker that dies or hangs, an interrupt or a lost server
+//! makes the result partial, and the report says why. None of them discards the result, and none
+//! keeps the run from its end: a worker that hangs is named, woken, and at last killed.
 
 use super::live::Live;
-use super::message::{Command, Job, Message, Outcome};
+use super::message::{Command, Message, Outcome};
+use super::seconds::Seconds;
 use super::worker::monotonic_nanos;
+use super::worker_process::WorkerProcess;
 use crate::failure::Failure;
 use nix::sys::signal::{SigSet, Signal};
 use readyd::loadgen::report::PackedHistogram;
@@ -13,15 +16,24 @@ use readyd::loadgen::{Counters, Interval, Plan, Worker};
 use readyd::os::signals;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::process::ChildStdout;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
-use std::time::Duration;
-
-const SECOND: u64 = 1_000_000_000;
+use std::time::{Duration, Instant};
 
 /// From [`Command::Start`] until load begins: time for the command to reach every worker.
 const START_DELAY: Duration = Duration::from_millis(20);
+
+/// When a worker hangs, the others may await answers for this long, and then have to tell their
+/// figures.
+const ANSWERS_AWAITED: Duration = Duration::from_millis(400);
+
+/// Workers that were told to end at once may take this long to tell their figures.
+const FIGURES_AWAITED: Duration = Duration::from_millis(400);
+
+/// If this process waited for so much longer than it meant to, it was stopped itself, and cannot
+/// say that a worker was silent.
+const OWN_STOP: Duration = Duration::from_millis(500);
 
 /// The merged results of all workers.
 #[derive(Debug, Default)]
@@ -49,20 +61,15 @@ enum CoordinatorEvent {
     Message(usize, Message),
     /// The worker's output has ended, so the worker has exited.
     WorkerExited(usize),
-    Interrupted,
-}
-
-struct WorkerProcess {
-    child: Child,
-    commands: Option<ChildStdin>,
-    has_opened: bool,
-    is_done: bool,
+    /// A worker was stopped, goes on, or has exited.
+    WorkerChanged,
+    Interrupted(Signal),
 }
 
 /// Runs the plan with `count` workers.
 pub(super) fn run(plan: &Plan, count: usize, live: Live) -> Result<RunResult, Failure> {
     let (sender, events) = mpsc::channel();
-    watch_interrupts(sender.clone()).map_err(Failure::Worker)?;
+    watch_signals(sender.clone()).map_err(Failure::Worker)?;
     let workers = (0..count)
         .map(|index| start(plan, Worker { index, of: count }, &sender))
         .collect::<io::Result<Vec<_>>>()
@@ -70,33 +77,42 @@ pub(super) fn run(plan: &Plan, count: usize, live: Live) -> Result<RunResult, Fa
     let coordinator = Coordinator {
         workers,
         live,
-        warmup: plan.warmup,
         connects_on_demand: plan.connects_on_demand(),
         established: 0,
-        started_at: None,
+        has_started: false,
         interrupts: 0,
-        opening: BTreeMap::new(),
-        running: BTreeMap::new(),
-        opening_began: monotonic_nanos(),
+        end_at: None,
+        kill_at: None,
+        seconds: Seconds::new(plan.warmup),
         result: RunResult::default(),
     };
     coordinator.coordinate(&events)
 }
 
-/// SIGINT, SIGTERM and SIGXCPU end the run, not the program: what was measured is still reported.
-fn watch_interrupts(sender: Sender<CoordinatorEvent>) -> io::Result<()> {
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGXCPU] {
+/// SIGINT, SIGTERM, SIGHUP and SIGXCPU end the run, not the program: what was measured is still
+/// reported. SIGCHLD tells that a worker was stopped or goes on.
+fn watch_signals(sender: Sender<CoordinatorEvent>) -> io::Result<()> {
+    let mut watched = SigSet::empty();
+    watched.add(Signal::SIGCHLD);
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGXCPU] {
         // The kernel keeps a blocked signal pending even if a shell set it to SIG_IGN for a
         // background job, so those are left out.
         if !signals::is_ignored(signal)? {
-            signals.add(signal);
+            watched.add(signal);
         }
     }
     // Before any other thread is started: threads inherit the mask, so sigwait(3) gets the signals.
-    signals.thread_block()?;
+    watched.thread_block()?;
     thread::spawn(move || {
-        while signals.wait().is_ok() && sender.send(CoordinatorEvent::Interrupted).is_ok() {}
+        while let Ok(signal) = watched.wait() {
+            let event = match signal {
+                Signal::SIGCHLD => CoordinatorEvent::WorkerChanged,
+                signal => CoordinatorEvent::Interrupted(signal),
+            };
+            if sender.send(event).is_err() {
+                break;
+            }
+        }
     });
     Ok(())
 }
@@ -106,20 +122,10 @@ fn start(
     worker: Worker,
     sender: &Sender<CoordinatorEvent>,
 ) -> io::Result<WorkerProcess> {
-    let mut child = std::process::Command::new(std::env::current_exe()?)
-        .arg(super::WORKER)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let (Some(mut commands), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-        return Err(io::Error::other("a worker without its pipes"));
-    };
-    let mut job = serde_json::to_vec(&Job { plan: plan.clone(), worker })?;
-    job.push(b'\n');
-    commands.write_all(&job)?;
+    let (process, output) = WorkerProcess::start(plan, worker)?;
     let sender = sender.clone();
     thread::spawn(move || listen(worker.index, output, &sender));
-    Ok(WorkerProcess { child, commands: Some(commands), has_opened: false, is_done: false })
+    Ok(process)
 }
 
 fn listen(index: usize, output: ChildStdout, sender: &Sender<CoordinatorEvent>) {
@@ -134,18 +140,17 @@ fn listen(index: usize, output: ChildStdout, sender: &Sender<CoordinatorEvent>) 
 struct Coordinator {
     workers: Vec<WorkerProcess>,
     live: Live,
-    warmup: Duration,
     connects_on_demand: bool,
     /// Connections that were established when load was to begin.
     established: u64,
-    /// When load began, on the monotonic clock.
-    started_at: Option<u64>,
+    /// Whether the workers were told when load begins.
+    has_started: bool,
     interrupts: u32,
-    /// Seconds before load began, by number.
-    opening: BTreeMap<u64, SharedSecond>,
-    /// Seconds since, by their start relative to the start of the measured part.
-    running: BTreeMap<i64, SharedSecond>,
-    opening_began: u64,
+    /// When all workers are told to end at once.
+    end_at: Option<Instant>,
+    /// When those that have not told their figures are killed.
+    kill_at: Option<Instant>,
+    seconds: Seconds,
     result: RunResult,
 }
 
@@ -153,23 +158,121 @@ struct Coordinator {
 impl Coordinator {
     fn coordinate(mut self, events: &Receiver<CoordinatorEvent>) -> Result<RunResult, Failure> {
         while !self.workers.iter().all(|worker| worker.is_done) {
-            match events.recv() {
+            let asked_at = Instant::now();
+            let wait = self.next_check(asked_at).saturating_duration_since(asked_at);
+            let event = events.recv_timeout(wait);
+            if asked_at.elapsed() > wait + OWN_STOP {
+                self.workers.iter_mut().for_each(WorkerProcess::on_word);
+            }
+            match event {
                 Ok(CoordinatorEvent::Message(index, message)) => self.on_message(index, message)?,
                 Ok(CoordinatorEvent::WorkerExited(index)) => self.on_worker_exit(index),
-                Ok(CoordinatorEvent::Interrupted) => self.interrupt()?,
-                Err(_) => break,
+                Ok(CoordinatorEvent::WorkerChanged) => {
+                    self.workers.iter_mut().for_each(WorkerProcess::note_stops);
+                }
+                Ok(CoordinatorEvent::Interrupted(signal)) => self.interrupt(signal),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.check(Instant::now());
         }
         self.live.clear();
-        for worker in &mut self.workers {
-            worker.commands = None;
-            let _ = worker.child.wait();
+        self.workers.iter_mut().for_each(WorkerProcess::note_end_of_stop);
+        let stops: Vec<&[(u64, u64)]> = self.workers.iter().map(WorkerProcess::stops).collect();
+        let (seconds, stopped) = std::mem::take(&mut self.seconds).placed(&stops);
+        self.result.seconds = seconds;
+        self.result.counters.stalled = self.result.counters.stalled.max(stopped);
+        self.dismiss_workers(events);
+        if self.result.workers.is_empty() {
+            return Err(Failure::NoFigures(self.result.counters.partial.unwrap_or_default()));
         }
-        self.place_seconds();
         Ok(self.result)
     }
 
+    /// The workers exit by themselves when their input ends. One that does not is killed.
+    fn dismiss_workers(&mut self, events: &Receiver<CoordinatorEvent>) {
+        self.workers.iter_mut().for_each(WorkerProcess::dismiss);
+        let until = Instant::now() + FIGURES_AWAITED;
+        let mut running = self.workers.iter().filter(|worker| !worker.has_exited).count();
+        while running > 0
+            && let Ok(event) = events.recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            if let CoordinatorEvent::WorkerExited(_) = event {
+                running -= 1;
+            }
+        }
+    }
+
+    /// When [`Coordinator::check`] has something to do, if nothing happens before.
+    fn next_check(&self, now: Instant) -> Instant {
+        let silent = self.workers.iter().filter(|worker| !worker.is_done);
+        let silent = silent.map(|worker| worker.look_at(now));
+        silent.chain(self.end_at).chain(self.kill_at).min().unwrap_or(now)
+    }
+
+    /// Sees to workers that hang, and to the ends that were set.
+    fn check(&mut self, now: Instant) {
+        if self.kill_at.is_some_and(|at| at <= now) {
+            self.kill_at = None;
+            for index in 0..self.workers.len() {
+                self.kill_if_not_done(index);
+            }
+        }
+        if self.end_at.is_some_and(|at| at <= now) {
+            self.end_at = None;
+            self.stop("ended");
+            self.workers.iter().for_each(WorkerProcess::wake);
+            self.kill_at.get_or_insert(now + FIGURES_AWAITED);
+        }
+        if self.kill_at.is_some() || self.end_at.is_some() {
+            return;
+        }
+        let hangs = |worker: &WorkerProcess| worker.hangs(now).filter(|_| !worker.is_done);
+        let found = self.workers.iter().enumerate();
+        let Some((index, how)) = found.filter_map(|(at, worker)| Some((at, hangs(worker)?))).next()
+        else {
+            return;
+        };
+        let why = format!("worker {index} (process {}) was stuck: {how}", self.workers[index].id());
+        self.say(&why);
+        self.add_reason(&why);
+        self.stop(&why);
+        self.workers.iter().for_each(WorkerProcess::wake);
+        self.end_at = Some(now + ANSWERS_AWAITED);
+    }
+
+    fn kill_if_not_done(&mut self, index: usize) {
+        let worker = &mut self.workers[index];
+        if !worker.is_done {
+            worker.is_done = true;
+            worker.kill();
+            self.add_reason(&format!("the figures of worker {index} are missing"));
+        }
+    }
+
+    /// One more reason why the result is partial.
+    fn add_reason(&mut self, why: &str) {
+        let partial = &mut self.result.counters.partial;
+        *partial = Some(match partial.take() {
+            None => why.to_owned(),
+            Some(earlier) => format!("{earlier}; {why}"),
+        });
+    }
+
+    /// Stops the run: once, and answers are still awaited; again, and they are not.
+    fn stop(&mut self, why: &str) {
+        self.command(&Command::Stop { why: why.to_owned() });
+    }
+
+    fn say(&mut self, what: &str) {
+        self.live.clear();
+        if !self.live.is_quiet() {
+            let _ = writeln!(io::stderr(), "readyc: {what}");
+        }
+    }
+
     fn on_message(&mut self, index: usize, message: Message) -> Result<(), Failure> {
+        self.workers[index].on_word();
         match message {
             Message::Opened { established, elapsed } => {
                 self.established += established;
@@ -192,7 +295,7 @@ impl Coordinator {
 
     fn start_when_all_are_open(&mut self) {
         let all_are_open = self.workers.iter().all(|worker| worker.has_opened || worker.is_done);
-        if !all_are_open || self.started_at.is_some() {
+        if !all_are_open || self.has_started {
             return;
         }
         if self.established == 0 && !self.connects_on_demand {
@@ -200,7 +303,8 @@ impl Coordinator {
             self.command(&Command::Stop { why });
         } else {
             let at_nanos = monotonic_nanos() + START_DELAY.as_nanos() as u64;
-            self.started_at = Some(at_nanos);
+            self.has_started = true;
+            self.seconds.begin(at_nanos);
             self.command(&Command::Start { at_nanos });
         }
     }
@@ -208,35 +312,13 @@ impl Coordinator {
     fn command(&mut self, command: &Command) {
         let Ok(mut line) = serde_json::to_vec(command) else { return };
         line.push(b'\n');
-        for worker in &mut self.workers {
-            // If the worker has exited, its output ends too, and `on_worker_exit` notes it.
-            if let Some(commands) = &mut worker.commands {
-                let _ = commands.write_all(&line).and_then(|()| commands.flush());
-            }
-        }
+        self.workers.iter().for_each(|worker| worker.tell(&line));
     }
 
     fn add_interval(&mut self, worker: usize, interval: Interval) {
         // The last interval, after the end of the run, is mostly empty.
-        if interval.is_empty() {
-            return;
-        }
-        let count = self.workers.len();
-        match self.started_at {
-            Some(started_at) if interval.start >= started_at => {
-                let measured_from = started_at + self.warmup.as_nanos() as u64;
-                // If the warm-up is no whole number of seconds, its first second is shorter.
-                let relative = interval.start as i64 - measured_from as i64;
-                let second = self.running.entry(relative).or_default();
-                let sum = second.add(worker, &interval);
-                self.live.running(relative, &sum, count);
-            }
-            _ => {
-                let number = interval.start.saturating_sub(self.opening_began) / SECOND;
-                let second = self.opening.entry(number).or_default();
-                second.add(worker, &interval);
-                self.live.opening(second.open.values().sum());
-            }
+        if !interval.is_empty() {
+            self.seconds.add(worker, self.workers.len(), &interval, &mut self.live);
         }
     }
 
@@ -250,65 +332,37 @@ impl Coordinator {
     /// A worker has exited. If it had not sent its outcome, the result is partial.
     fn on_worker_exit(&mut self, index: usize) {
         let worker = &mut self.workers[index];
+        worker.has_exited = true;
         if worker.is_done {
             return;
         }
         worker.is_done = true;
-        let status = worker.child.wait().map_or_else(|error| error.to_string(), |s| s.to_string());
-        let why = format!("worker {index} ended unexpectedly ({status}); its figures are missing");
-        self.result.counters.partial.get_or_insert(why);
+        let status = worker.wait();
+        self.add_reason(&format!(
+            "worker {index} ended unexpectedly ({status}); its figures are missing"
+        ));
         self.start_when_all_are_open();
     }
 
-    fn interrupt(&mut self) -> Result<(), Failure> {
+    /// The first signal ends the run in order, the second at once, and a third kills the workers.
+    fn interrupt(&mut self, signal: Signal) {
         self.interrupts += 1;
-        self.live.clear();
-        let said = match self.interrupts {
-            1 => "interrupted: waiting for the answers that are under way (again to end now)",
-            2 => "interrupted again: ending now",
-            _ => return Err(Failure::Interrupted),
+        let by = match signal {
+            Signal::SIGINT => "interrupted".to_owned(),
+            Signal::SIGXCPU => "the limit of processor time was reached (ulimit -t)".to_owned(),
+            other => format!("interrupted by {other}"),
         };
-        let _ = writeln!(io::stderr(), "readyc: {said}");
-        self.command(&Command::Stop { why: "interrupted".to_owned() });
-        Ok(())
-    }
-
-    /// Puts the seconds of all workers together, those before load began first.
-    fn place_seconds(&mut self) {
-        let measured_from = self
-            .started_at
-            .map_or(self.opening_began, |started_at| started_at + self.warmup.as_nanos() as u64);
-        let mut seconds = std::mem::take(&mut self.running);
-        for (number, second) in std::mem::take(&mut self.opening) {
-            let start = self.opening_began + number * SECOND;
-            seconds.insert(start as i64 - measured_from as i64, second);
+        let now = Instant::now();
+        match self.interrupts {
+            1 => {
+                self.say(&format!("{by}: waiting for the answers under way (again to end now)"));
+                self.stop(&by);
+            }
+            2 => {
+                self.say(&format!("{by} again: ending now"));
+                self.end_at = Some(now);
+            }
+            _ => self.kill_at = Some(now),
         }
-        let mut open = BTreeMap::new();
-        for (start, mut second) in seconds {
-            // A worker that sent no interval for this second still has its earlier connections.
-            open.append(&mut second.open);
-            second.sum.connections = open.values().sum();
-            self.result.seconds.insert(start, second.sum);
-        }
-    }
-}
-
-/// One second of all workers. It is packed, since a run keeps one for each of its seconds.
-#[derive(Debug, Default)]
-struct SharedSecond {
-    sum: Interval<PackedHistogram>,
-    /// Connections open at its end, by worker.
-    open: BTreeMap<usize, u64>,
-}
-
-impl SharedSecond {
-    /// Adds a worker's interval, and returns the sum of all so far.
-    fn add(&mut self, worker: usize, interval: &Interval) -> Interval {
-        let mut sum = self.sum.unpack();
-        sum.merge(interval);
-        self.open.insert(worker, interval.connections);
-        sum.connections = self.open.values().sum();
-        self.sum = sum.pack();
-        sum
     }
 }

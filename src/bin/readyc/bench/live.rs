@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 
 /// The line, if there is a terminal to show it.
 pub(super) struct Live {
+    is_quiet: bool,
     is_shown: bool,
     wanted: u64,
     /// The start of the last second, and how many workers' intervals of it have arrived.
@@ -15,7 +16,12 @@ pub(super) struct Live {
 impl Live {
     /// Shows progress towards `wanted` connections, unless `is_quiet` or stderr is no terminal.
     pub(super) fn new(wanted: u64, is_quiet: bool) -> Live {
-        Live { is_shown: !is_quiet && io::stderr().is_terminal(), wanted, second: None }
+        Live { is_quiet, is_shown: !is_quiet && io::stderr().is_terminal(), wanted, second: None }
+    }
+
+    /// Whether nothing is to be said but errors.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_quiet
     }
 
     /// Shows that `open` connections are open.

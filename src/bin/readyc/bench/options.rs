@@ -216,7 +216,8 @@ pub(crate) struct Options {
     #[arg(help_heading = "Output", long)]
     pub(super) latency: bool,
 
-    /// Print no report and no progress: only what goes to a file, and errors
+    /// Print no report and no progress: only what goes to a file, errors, and one line if the run
+    /// fell short, which says in what
     #[arg(help_heading = "Output", short, long)]
     pub(super) quiet: bool,
 }

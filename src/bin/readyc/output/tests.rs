@@ -1,8 +1,9 @@
 use super::harmless;
+use readyd::printable::is_steering;
 
 /// Whether a terminal shows `text` without being moved, renamed or reprogrammed by it.
 fn is_harmless(text: &str) -> bool {
-    text.chars().all(|c| c == '\n' || c == '\t' || !c.is_control())
+    text.chars().all(|c| c == '\n' || c == '\t' || !is_steering(c))
 }
 
 #[test]
@@ -22,6 +23,9 @@ fn what_a_terminal_would_obey_is_escaped() {
         // A terminal takes U+009B for ESC [, and so it may the byte 0x9B, which is no UTF-8.
         ("\u{9b}2J".as_bytes(), r"\u{9b}2J"),
         (b"\x9b2J", "\u{fffd}2J"),
+        // What turns the direction of writing shows a text that is not there.
+        ("\u{202e}txt.exe".as_bytes(), r"\u{202e}txt.exe"),
+        ("in\u{200b}visible\u{2066}".as_bytes(), r"in\u{200b}visible\u{2066}"),
     ];
     for (answer, shown) in texts {
         assert_eq!(harmless(answer), shown);

@@ -79,7 +79,7 @@ fn the_page_says_what_matters() {
         "1,200 of 200,000 requests were not answered",
         "interrupted after 9 of 10 seconds",
         "those above 99.40 % (*) are unknown",
-        "ECONNREFUSED 12",
+        "connection refused (12 ×) [ECONNREFUSED]",
         "Time by percentile",
         "Errors over time",
         "Reconnect storms",

@@ -1,8 +1,20 @@
-use super::*;
+use super::{MergeError, Percentiles, Report};
 use crate::loadgen::report::sample::{eventful, fruitless, sample};
 use crate::loadgen::report::{Histogram, Mode};
 use proptest::collection::vec;
 use proptest::prelude::*;
+
+/// Merges reports after having made each the report of a run of its own.
+fn merge(reports: &[Report]) -> Result<Report, MergeError> {
+    let mut reports = reports.to_vec();
+    for (number, report) in reports.iter_mut().enumerate() {
+        report.id = number.to_string();
+        for (at, origin) in report.merged.iter_mut().enumerate() {
+            origin.id = format!("{number}.{at}");
+        }
+    }
+    super::merge(&reports)
+}
 
 /// A report of nothing but these latencies.
 fn report_of(latencies: &[u64]) -> Report {
@@ -157,4 +169,53 @@ fn what_does_not_belong_together_is_refused() {
         assert!(error.starts_with("report 3 ") && error.contains(what), "{error}");
     }
     assert_eq!(merge(&[]).unwrap_err(), MergeError::Nothing);
+}
+
+fn with_id(id: &str) -> Report {
+    Report { id: id.to_owned(), ..sample() }
+}
+
+/// The report that is refused, the earlier one that it repeats, and whether that one was merged.
+fn refused(reports: &[Report]) -> Option<(usize, usize, bool)> {
+    match super::merge(reports) {
+        Ok(_) => None,
+        Err(MergeError::Repeated { report, earlier, is_in_merged }) => {
+            Some((report, earlier, is_in_merged))
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn field_load_12_a_run_is_merged_once() {
+    let [a, b, c] = ["a", "b", "c"].map(with_id);
+    assert_eq!(refused(&[a.clone(), b.clone(), c.clone()]), None);
+    assert_eq!(refused(&[a.clone(), b.clone(), a.clone()]), Some((3, 1, false)));
+    let ab = super::merge(&[a.clone(), b.clone()]).unwrap();
+    assert_eq!(refused(&[ab.clone(), c.clone()]), None);
+    assert_eq!(refused(&[ab.clone(), b.clone()]), Some((2, 1, true)));
+    assert_eq!(refused(&[c.clone(), b.clone(), ab.clone()]), Some((3, 2, false)));
+    let bc = super::merge(&[b.clone(), c.clone()]).unwrap();
+    assert_eq!(refused(&[ab.clone(), bc]), Some((2, 1, true)));
+    // Merged in steps or at once, it is the same.
+    let at_once = super::merge(&[c.clone(), b, a]).unwrap();
+    assert_eq!(super::merge(&[ab, c]).unwrap().id, at_once.id);
+}
+
+#[test]
+fn field_load_12_a_report_without_an_id_is_known_by_its_document() {
+    let mut json: serde_json::Value = serde_json::from_str(&sample().to_json()).unwrap();
+    json.as_object_mut().unwrap().remove("id");
+    let read = |json: &str| Report::from_json(json.as_bytes()).unwrap();
+    let indented = serde_json::to_string_pretty(&json).unwrap();
+    let (report, same) = (read(&json.to_string()), read(&indented));
+    assert_eq!(report.id, same.id, "spaces do not make another report");
+    assert_eq!(refused(&[report.clone(), same]), Some((2, 1, false)));
+    json["achieved"]["bytes_sent"] = 1.into();
+    assert_eq!(refused(&[report.clone(), read(&json.to_string())]), None);
+    // A merged report of a version that kept no ids.
+    let mut merged = super::merge(&[report.clone(), with_id("b")]).unwrap();
+    merged.merged[1].environment.kernel = "another".to_owned();
+    merged.merged.iter_mut().for_each(|origin| origin.id.clear());
+    assert_eq!(refused(&[merged, report]), Some((2, 1, true)));
 }

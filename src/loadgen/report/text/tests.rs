@@ -68,8 +68,9 @@ fn what_forbids_trusting_the_figures_comes_first() {
 fn errors_are_told_by_kind_and_name() {
     let shown = plain(&eventful());
     for line in [
-        "  connect      12  ECONNREFUSED 12\n",
-        "  read          3  with write: ECONNRESET 3, EPIPE 1\n",
+        "  connect      12  connection refused (12 ×) [ECONNREFUSED]\n",
+        "  read          3  with write: connection reset by peer (3 ×) [ECONNRESET], \
+         broken pipe (1 ×) [EPIPE]\n",
         "  timeout   1,200  no answer within 5 s\n",
         "  mismatch      2  1 corrupt, 1 swapped\n",
     ] {
@@ -152,4 +153,21 @@ fn sentences_keep_to_the_width() {
     let shown = text(&report, TextOptions { width: 60, ..TextOptions::default() });
     let banner = shown.split("PARTIAL").next().unwrap();
     assert!(banner.lines().count() > 5 && banner.lines().all(|line| line.len() <= 60), "{banner}");
+}
+
+#[test]
+fn field_load_17_an_error_is_told_in_words_and_by_name() {
+    let told = |errors: &[(&str, u64)]| {
+        let errors = errors.iter().map(|&(name, count)| (name.to_owned(), count)).collect();
+        words::errors_in_words(&errors)
+    };
+    assert_eq!(told(&[("ECONNREFUSED", 5)]), "connection refused (5 ×) [ECONNREFUSED]");
+    assert_eq!(
+        told(&[("EOF", 1), ("ETIMEDOUT", 1200), ("EMFILE", 0), ("EUCLEAN", 2)]),
+        "connection timed out (1,200 ×) [ETIMEDOUT], structure needs cleaning (2 ×) [EUCLEAN], \
+         closed by the server (1 ×) [EOF]"
+    );
+    // A name that another system had, or a later version.
+    assert_eq!(told(&[("EFUTURE", 3)]), "EFUTURE (3 ×)");
+    assert_eq!(told(&[]), "");
 }

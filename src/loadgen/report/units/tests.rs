@@ -44,11 +44,6 @@ fn a_share_of_nearly_all_is_told_from_all() {
     );
 }
 
-#[test]
-fn text_from_outside_cannot_steer_a_terminal() {
-    assert_eq!(printable("a\x1b[31mb\u{202e}c\r"), "a\\u{1b}[31mb\\u{202e}c\\r");
-}
-
 proptest! {
     #[test]
     fn wrapping_keeps_every_word_and_the_width(text in "[a-z ]{0,200}", width in 10usize..60) {

@@ -3,7 +3,7 @@
 use readyd::counted::counted;
 use readyd::loadgen::Counters;
 use readyd::loadgen::plan::{Pace, Plan, Workload};
-use readyd::loadgen::report::{Achieved, Asked, ByErrno};
+use readyd::loadgen::report::{Achieved, Asked, ByErrno, errors_in_words};
 use std::time::Duration;
 
 /// A worker that uses a larger share of a processor than this counts as saturated.
@@ -82,8 +82,7 @@ fn by_errno(errors: &ByErrno) -> String {
     if errors.is_empty() {
         return String::new();
     }
-    let each: Vec<String> = errors.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    format!(" ({})", each.join(", "))
+    format!(": {}", errors_in_words(errors))
 }
 
 /// How busy the client and its machine were.

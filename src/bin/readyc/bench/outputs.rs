@@ -1,0 +1,90 @@
+//! Where a report goes: the files that were asked for, and the text.
+
+use super::Options;
+use crate::failure::Failure;
+use crate::style::text_options;
+use readyd::loadgen::report::{Output, Report, TextOptions, csv, hgrm, html, text};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+type Render = fn(&Report) -> String;
+
+/// The files of a report, open since before the run.
+pub(super) struct Outputs {
+    files: Vec<(&'static str, Output, Render)>,
+    text_options: TextOptions,
+    is_quiet: bool,
+    is_stdout_taken: bool,
+}
+
+impl Outputs {
+    /// Opens the files. Two outputs to one file are refused: nobody could read either.
+    pub(super) fn open(options: &Options) -> Result<Outputs, Failure> {
+        let asked: [(&str, Option<PathBuf>, Render); 4] = [
+            ("--json", options.json_file(), Report::to_json),
+            ("--csv", options.csv.clone(), csv),
+            ("--hdr", options.hdr.clone(), hgrm),
+            ("--html", options.html.clone(), html),
+        ];
+        let mut files: Vec<(&str, Output, Render)> = Vec::new();
+        for (flag, path, render) in asked {
+            let Some(path) = path else { continue };
+            let output = Output::open(&path).map_err(Failure::Save)?;
+            if let Some((other, ..)) = files.iter().find(|(_, file, _)| output.is_same_file(file)) {
+                return Err(Failure::Usage(same_file(other, flag, &path)));
+            }
+            files.push((flag, output, render));
+        }
+        let is_stdout_taken = files.iter().any(|(_, file, _)| file.is_standard_output());
+        for (flag, file, _) in files.iter().filter(|(_, file, _)| !file.is_standard_output()) {
+            if file.is_stream(io::stdout()) || file.is_stream(io::stderr()) {
+                return Err(Failure::Usage(format!(
+                    "{flag} and the text of the report go to the same file (redirect the text to \
+                     another one)"
+                )));
+            }
+        }
+        let style =
+            if is_stdout_taken { text_options(&io::stderr()) } else { text_options(&io::stdout()) };
+        let text_options = TextOptions { spectrum: options.latency, ..style };
+        Ok(Outputs { files, text_options, is_quiet: options.quiet, is_stdout_taken })
+    }
+
+    /// Writes the files, and prints the text unless it is not wanted.
+    pub(super) fn write(self, report: &Report) -> Result<(), Failure> {
+        let Outputs { files, text_options, is_quiet, is_stdout_taken } = self;
+        let mut result = Ok(());
+        for (_, file, render) in files {
+            if let Err(error) = file.write(render(report).as_bytes()) {
+                // The other files are still written.
+                if let Err(Failure::Save(earlier)) =
+                    std::mem::replace(&mut result, Err(Failure::Save(error)))
+                {
+                    let _ = writeln!(io::stderr(), "readyc: {earlier}");
+                }
+            }
+        }
+        // A report that could not be written to its file is printed even with --quiet.
+        if !is_quiet || result.is_err() {
+            print(&text(report, text_options), is_stdout_taken)?;
+        }
+        result
+    }
+}
+
+fn same_file(one: &str, other: &str, path: &Path) -> String {
+    if path == Path::new("-") {
+        return "only one of --json, --csv, --hdr and --html can go to standard output".to_owned();
+    }
+    format!("{one} and {other} go to the same file, {} (give each its own)", path.display())
+}
+
+/// Prints the text: to standard output, or to standard error if a file goes to standard output.
+fn print(text: &str, is_stdout_taken: bool) -> Result<(), Failure> {
+    if is_stdout_taken {
+        let _ = io::stderr().write_all(text.as_bytes());
+        return Ok(());
+    }
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Output)
+}
