@@ -1,5 +1,5 @@
-//! What users met with load generators: answers by their end, rates that cannot be kept, connections
-//! to oneself, unix sockets.
+//! What users met with load generators: answers by their end, rates that cannot be kept,
+//! greetings, connections to oneself, unix sockets.
 
 use crate::support::bench::{bench, bench_words};
 use crate::support::readyc::{self, READYC, stand_in};
@@ -51,6 +51,40 @@ fn field_load_06_a_rate_that_cannot_be_kept_is_as_fast_as_a_closed_loop_and_ends
     });
 }
 
+#[test]
+fn field_load_15_what_is_not_answered_has_no_latency_and_is_not_verified() {
+    let server = Server::start(&["discard"]);
+    let address = server.address("discard");
+    let run = bench(&[address], "--plain discard -c 2 -n 100");
+    run.assert_met();
+    assert_eq!((run.count("achieved.sent"), run.count("achieved.verified")), (100, 0));
+    assert_eq!((run.count("latency_us.count"), run.count("service_us.count")), (0, 0));
+    assert_eq!(run.value("asked.verify"), false);
+    let command = ["bench", "--plain", "discard", "-n", "100", "-c", "2", &address.to_string()];
+    let text = readyc::run(&mut readyc::command(&command), b"").stdout;
+    assert!(text.contains("latency: not applicable"), "{text}");
+    assert!(!text.contains("verified"), "{text}");
+}
+
+#[test]
+fn field_load_15_percentiles_go_as_far_as_the_samples() {
+    let server = Server::start(&["framed"]);
+    let address = server.address("framed").to_string();
+    let shown = |requests: &str| {
+        let command = ["bench", "-c", "1", "-n", requests, &address];
+        let text = readyc::run(&mut readyc::command(&command), b"").stdout;
+        let lines = text.lines().filter(|line| line.contains(" %") && !line.contains('–'));
+        lines.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
+    };
+    let one: Vec<String> = shown("1");
+    assert!(one.contains(&"100".to_owned()) && !one.contains(&"50".to_owned()), "{one:?}");
+    let hundred: Vec<String> = shown("100");
+    assert!(hundred.contains(&"99".to_owned()) && !hundred.contains(&"99.9".to_owned()));
+    let run = bench(&[&address], "-c 1 -n 1");
+    let of = |name: &str| run.number(&format!("latency_us.{name}"));
+    assert_eq!((of("min"), of("mean")), (of("max"), of("max")));
+}
+
 /// A server that greets, and answers each line.
 fn greeting_server() -> SocketAddr {
     stand_in(|mut client| {
@@ -65,6 +99,11 @@ fn greeting_server() -> SocketAddr {
 
 const NOOP: [&str; 4] = ["--send", r"NOOP\r\n", "--expect", r"250 ok\r\n"];
 
+const UNDECLARED: &str = concat!(
+    r#"the server sent "220 hello\r\n" before any request (if it greets its clients, declare "#,
+    "that with --greeting TEXT, --greeting-bytes N or --greeting-until TEXT)"
+);
+
 #[test]
 fn field_load_16_a_greeting_that_was_not_declared_is_one_clear_error() {
     let server = greeting_server().to_string();
@@ -73,17 +112,7 @@ fn field_load_16_a_greeting_that_was_not_declared_is_one_clear_error() {
         let began = Instant::now();
         let ended = readyc::run(&mut readyc::command(&command), b"");
         assert!(began.elapsed() < Duration::from_secs(10));
-        assert_eq!(
-            ended,
-            readyc::Ended::failed(
-                1,
-                concat!(
-                    r#"the server sent "220 hello\r\n" before any request (if it greets its clients, "#,
-                    "declare that with --greeting TEXT, --greeting-bytes N or --greeting-until TEXT)"
-                )
-            ),
-            "{more:?}"
-        );
+        assert_eq!(ended, readyc::Ended::failed(1, UNDECLARED), "{more:?}");
     }
 }
 

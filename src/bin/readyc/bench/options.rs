@@ -20,7 +20,8 @@ and fell short of what was asked.";
 /// The options of `readyc bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The servers: HOST, HOST:PORT or unix:/PATH; connections are spread evenly [default: that of --server]
+    /// The servers: HOST, HOST:PORT or unix:/PATH; connections are spread evenly [default: that of
+    /// --server]
     #[arg(value_name = "ADDR")]
     pub(super) addresses: Vec<ServerName>,
 
