@@ -18,6 +18,7 @@
 
 pub mod codec;
 pub mod counters;
+pub mod ends;
 pub mod goal;
 pub mod payload;
 pub mod plan;
@@ -45,6 +46,7 @@ mod connect_ramp;
 mod connection_pool;
 mod missed_replies;
 mod pacer;
+mod pending;
 mod slot;
 mod slow_peer;
 mod visit;
@@ -65,12 +67,12 @@ use accounting::RequestAccounting;
 use accounts::Accounts;
 use client_connection::SpeaksFirst;
 use codec::{Conversation, WorkloadCodec};
-use connection_pool::ConnectionPool;
+use connection_pool::{ConnectionPool, Loss};
 use counters::Operation;
+use ends::{ConnectionEnd, RequestEnd};
 use pacer::{Pacer, Step};
 use slot::{LoadEndpoint, OpenSocket};
 use slow_peer::SlowPeer;
-use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 use visit::{Buffers, Visit, VisitEnd};
@@ -216,13 +218,20 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         };
         match end {
             Ok(()) => self.after_visit(index, now),
-            Err(VisitEnd::Finished) => self.replace(index, now),
+            Err(VisitEnd::Finished) => self.replace(index, ConnectionEnd::ByUs, now),
+            Err(VisitEnd::ReplyEnded) => {
+                self.replace(index, ConnectionEnd::AfterLastAnswer, now);
+            }
+            Err(VisitEnd::ServerClosed) => self.on_lost(index, Loss::ServerClosed, now),
             Err(VisitEnd::Failed(operation, error)) => {
-                self.buffers.output.clear();
-                let cause = Some((operation, &error));
-                self.pool.on_lost(index, cause, now, &mut self.accounts, &mut self.pacer);
+                self.on_lost(index, Loss::Failed(operation, error), now);
             }
         }
+    }
+
+    fn on_lost(&mut self, index: usize, loss: Loss, now: Moment) {
+        self.buffers.output.clear();
+        self.pool.on_lost(index, loss, now, &mut self.accounts, &mut self.pacer);
     }
 
     /// Sees to a slot that has no open connection yet, or none any more.
@@ -261,15 +270,15 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         let can_send = may_send || client.has_unsent();
         self.pool.watch_deadline(index, deadline);
         if has_served_its_time {
-            self.replace(index, now);
+            self.replace(index, ConnectionEnd::ByUs, now);
         } else if ready.read || (ready.write && can_send) {
             self.pool.enqueue(index);
         }
     }
 
     /// Closes a connection that has served its time, and opens the next if one is needed.
-    fn replace(&mut self, index: usize, now: Moment) {
-        self.pool.close(index, &mut self.accounts, RequestAccounting::unanswered);
+    fn replace(&mut self, index: usize, end: ConnectionEnd, now: Moment) {
+        self.pool.close(index, &mut self.accounts, RequestEnd::Lost, end);
         self.pool.connect_if_needed(index, now, &mut self.accounts, &mut self.pacer);
     }
 
@@ -304,11 +313,11 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
             self.pacer.speaks_first(client.describe_undeclared());
         }
         if !matches!(opening, Ok(Ok(()))) {
-            return self.pool.on_lost(index, None, now, &mut self.accounts, &mut self.pacer);
+            return self.on_lost(index, Loss::OutOfStep, now);
         }
         if client.expire_requests(&self.codec, accounting, self.plan.timeout, now).is_err() {
             // The reply may come any time, in place of the next request's.
-            return self.pool.on_lost(index, None, now, &mut self.accounts, &mut self.pacer);
+            return self.on_lost(index, Loss::OutOfStep, now);
         }
         let expires = if client.expires() > now { client.expires() } else { Moment::NEVER };
         let deadline = client.deadline(self.plan.timeout).min(expires);
@@ -339,9 +348,7 @@ fn hold_idle<N: Connect>(
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
             Ok(())
         }
-        Ok(ReadOutcome::Eof) => {
-            Err(VisitEnd::Failed(Operation::Reading, ErrorKind::UnexpectedEof.into()))
-        }
+        Ok(ReadOutcome::Eof) => Err(VisitEnd::ServerClosed),
         Err(error) => Err(VisitEnd::Failed(Operation::Reading, error)),
     }
 }

@@ -165,6 +165,11 @@ impl Pacer {
         matches!(&self.phase, Phase::Running(run) if run.is_sending())
     }
 
+    /// Whether the run goes on until its requests are answered: it was not ended early.
+    pub(super) fn awaits_replies(&self) -> bool {
+        matches!(&self.phase, Phase::Running(run) if run.ending != Some(Ending::Early))
+    }
+
     /// A turn of the loop begins at `now`. If the loop was kept from turning when it should have,
     /// that is a stall of the client.
     pub(super) fn begin_turn(&mut self, now: Moment, accounting: &mut RequestAccounting) {
@@ -323,7 +328,7 @@ impl Pacer {
             {
                 if ending == Ending::AllSent {
                     // A reply that never came was awaited until now.
-                    let has_all = accounting.counters().requests.unanswered == 0;
+                    let has_all = accounting.counters().requests.unanswered() == 0;
                     let until = if has_all { accounting.last_answer() } else { now };
                     run.end_measuring(until, accounting, &mut self.events);
                 }

@@ -2,6 +2,7 @@
 
 mod closed;
 mod crowds;
+mod ends;
 mod losing;
 mod open;
 mod peers;

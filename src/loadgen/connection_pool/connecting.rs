@@ -77,7 +77,13 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     }
 
     /// Begins to connect a slot that has no connection.
-    fn connect(&mut self, index: usize, now: Moment, accounts: &mut Accounts, pacer: &mut Pacer) {
+    pub(super) fn connect(
+        &mut self,
+        index: usize,
+        now: Moment,
+        accounts: &mut Accounts,
+        pacer: &mut Pacer,
+    ) {
         // An attempt that found no room goes on.
         let since = self.slots[index].no_room_since.take().unwrap_or_else(|| self.net.now());
         match self.begin_to_connect(index) {
@@ -169,6 +175,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         self.timers.disarm(index);
         let greets = self.plan.greeting.is_some();
         let number = self.worker.connection(index);
+        self.decide(index, true, accounts);
         let slot = &mut self.slots[index];
         // The greeting of an idle connection is heard, too.
         if greets && matches!(slot.endpoint, LoadEndpoint::Idle) {
@@ -210,6 +217,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     ) {
         self.timers.disarm(index);
         accounts.connect_failed(error);
+        self.decide(index, false, accounts);
         pacer.connect_failed();
         let slot = &mut self.slots[index];
         slot.failures = slot.failures.saturating_add(1);
@@ -248,6 +256,11 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             return false;
         }
         self.slots[index].connection.wait_over();
+        // Requests that were taken back wait for it.
+        if self.slots[index].undecided.is_some() {
+            self.connect(index, now, accounts, pacer);
+            return false;
+        }
         if self.slots[index].no_room_since.is_some() {
             self.connect(index, now, accounts, pacer);
             return false;

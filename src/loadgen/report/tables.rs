@@ -128,7 +128,8 @@ pub(crate) fn errors(report: &Report) -> Option<Table> {
         ("write", errors.write, write),
         ("timeout", errors.timeout, format!("no answer within {}", span(report.asked.timeout_s))),
         ("mismatch", mismatched, kinds.join(", ")),
-        ("lost reply", wrong.lost, "a later one came".to_owned()),
+        ("  lost reply", wrong.lost, "of these, a later one came".to_owned()),
+        ("cut off", report.achieved.lost, "in flight when their connection was lost".to_owned()),
     ] {
         if number > 0 {
             table.push(Severity::Bad, [name.to_owned(), count(number), remark]);
