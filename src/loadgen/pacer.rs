@@ -35,7 +35,7 @@ enum Phase {
     Ready,
     /// Load begins at this time.
     Starting(Moment),
-    Running(Run),
+    Running(Box<Run>),
     Over,
 }
 
@@ -123,6 +123,11 @@ impl Pacer {
         }
         self.phase = Phase::Over;
         true
+    }
+
+    /// The server sends bytes before any request, which was not declared.
+    pub(super) fn speaks_first(&mut self, what: String) {
+        self.events.push(Event::SpeaksFirst(what));
     }
 
     pub(super) fn take_events(&mut self) -> Vec<Event> {
@@ -238,7 +243,8 @@ impl Pacer {
         active_slots: &[usize],
         accounting: &mut RequestAccounting,
     ) {
-        self.phase = Phase::Running(Run::new(&self.plan, self.worker, active_slots, start));
+        let run = Run::new(&self.plan, self.worker, active_slots, start);
+        self.phase = Phase::Running(Box::new(run));
         // The seconds of the run are counted from where it is measured; warm-up may begin in the
         // middle of one.
         let warmup = self.plan.warmup;

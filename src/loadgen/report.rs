@@ -174,6 +174,16 @@ pub struct Asked {
     pub verify: bool,
 }
 
+/// How a report calls the workload that has no answers.
+pub const DISCARD: &str = "plain discard";
+
+impl Asked {
+    /// Whether requests are answered, so that there are replies to verify and latencies to tell.
+    pub fn is_answered(&self) -> bool {
+        self.workload != DISCARD
+    }
+}
+
 /// What was achieved in the measured part.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Achieved {

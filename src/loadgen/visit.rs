@@ -118,7 +118,13 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
     /// to see whether it is served.
     pub(super) fn probe(&mut self) -> Result<(), VisitEnd> {
         let now = self.socket.net.now();
-        if self.client.is_quiet() && self.client.returns_from_storm() {
+        while !self.client.is_past_opening() && self.socket.ready.read {
+            self.read(usize::MAX)?;
+        }
+        if self.client.is_quiet()
+            && self.client.is_past_opening()
+            && self.client.returns_from_storm()
+        {
             self.begin_unpaced(now);
         }
         self.send(now)?;

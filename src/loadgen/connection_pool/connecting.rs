@@ -6,6 +6,7 @@ use crate::io::host::MonotonicClock;
 use crate::io::net::{Connect, Token};
 use crate::io::readiness::{Interest, Readiness};
 use crate::loadgen::accounts::Accounts;
+use crate::loadgen::client_connection::ClientConnection;
 use crate::loadgen::conn_state::{Role, StateName};
 use crate::loadgen::pacer::Pacer;
 use crate::loadgen::payload;
@@ -172,8 +173,14 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             Lifetime::Requests(most) => (Duration::MAX, u64::from(most)),
         };
         self.timers.disarm(index);
+        let greets = self.plan.greeting.is_some();
+        let number = self.worker.connection(index);
         self.decide(index, true, accounts);
         let slot = &mut self.slots[index];
+        // The greeting of an idle connection is heard, too.
+        if greets && matches!(slot.endpoint, LoadEndpoint::Idle) {
+            slot.endpoint = LoadEndpoint::Probe(Box::new(ClientConnection::new(number, 1)));
+        }
         slot.connection.connected(!matches!(slot.endpoint, LoadEndpoint::Idle));
         slot.failures = 0;
         let role = slot.connection.role();
@@ -189,9 +196,9 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         match &mut slot.endpoint {
             LoadEndpoint::Idle => {}
             LoadEndpoint::Active(client) | LoadEndpoint::Probe(client) => {
-                client.on_open(now, most_requests, expires)
+                client.on_open(now, most_requests, expires, greets)
             }
-            LoadEndpoint::Slow(peer) => peer.client.on_open(now, most_requests, expires),
+            LoadEndpoint::Slow(peer) => peer.client.on_open(now, most_requests, expires, greets),
         }
         if role == Role::Active && expires != Moment::NEVER {
             self.timers.arm(index, expires);
