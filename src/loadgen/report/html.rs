@@ -138,6 +138,9 @@ fn tiles(body: &mut String, report: &Report) {
 fn overview(body: &mut String, report: &Report) {
     body.push_str("<section>\n<h2>Result</h2>\n<div class=\"columns\">\n<div>");
     body.push_str(&tables::asked_and_achieved(report).html());
+    if let Some(not_probed) = words::not_probed(report) {
+        let _ = write!(body, "<p>{}.</p>", escaped(&not_probed));
+    }
     body.push_str("</div>\n<div>");
     match tables::errors(report) {
         Some(table) => body.push_str(&table.html()),
@@ -149,6 +152,9 @@ fn overview(body: &mut String, report: &Report) {
         escaped(&words::connecting(report)),
         escaped(&words::traffic(report))
     );
+    if let Some(after) = words::after_window(report) {
+        let _ = writeln!(body, "<p>{}.</p>", escaped(&after));
+    }
 }
 
 fn latency(body: &mut String, report: &Report) {
@@ -202,7 +208,7 @@ fn distribution(report: &Report) -> String {
 }
 
 fn timeline(body: &mut String, report: &Report) {
-    let timeline = Timeline::new(&report.series);
+    let timeline = Timeline::new(&report.series, report.achieved.elapsed_s);
     if timeline.is_empty() {
         return;
     }

@@ -27,7 +27,7 @@ impl Outputs<Report> {
             ("--hdr", options.hdr.clone(), hgrm),
             ("--html", options.html.clone(), html),
         ];
-        Outputs::open(options, &asked, text)
+        Outputs::open(options, &asked, text_of_run)
     }
 }
 
@@ -92,6 +92,14 @@ impl<D> Outputs<D> {
             print(&text(report, text_options), is_stdout_taken)?;
         }
         result
+    }
+}
+
+/// Where nothing was connected, there is nothing to tell but the error.
+fn text_of_run(report: &Report, options: TextOptions) -> String {
+    match report.achieved.connections_established {
+        0 => String::new(),
+        _ => text(report, options),
     }
 }
 

@@ -39,6 +39,10 @@ pub(super) fn shortfalls(
         let attempts = counted(achieved.connections_failed, "attempt");
         told.push(format!("{attempts} to connect failed{errors}"));
     }
+    if achieved.outage_s > 0.0 {
+        told.push(format!("for {:.1} s nothing was open, and could not be", achieved.outage_s));
+    }
+    told.extend(unserved(asked, achieved, counters));
     let counted = [
         (achieved.connections_lost, "connection was", "connections were", "lost during the run"),
         (achieved.unsent, "request was", "requests were", "never sent"),
@@ -51,6 +55,7 @@ pub(super) fn shortfalls(
             _ => told.push(format!("{count} {several} {what}")),
         }
     }
+    told.extend(short_of_rate(asked, achieved));
     if achieved.mismatched > 0 {
         let first = counters.first_mismatch.as_deref().unwrap_or("unknown");
         let wrong = achieved.mismatched;
@@ -78,11 +83,63 @@ pub(super) fn shortfalls(
     told
 }
 
+/// The rate, if it is less than was asked.
+fn short_of_rate(asked: &Asked, achieved: &Achieved) -> Option<String> {
+    if achieved.meets_rate(asked) {
+        return None;
+    }
+    let in_time = achieved.answered_in_window + achieved.answered_in_grace;
+    Some(format!(
+        "{:.0} answers/s were achieved of {:.0}/s: {} came more than 250 ms after the measured \
+         part",
+        achieved.rate,
+        asked.rate.unwrap_or_default(),
+        achieved.answered.saturating_sub(in_time)
+    ))
+}
+
+/// Connections that the kernel accepted, and nobody answered.
+fn unserved(asked: &Asked, achieved: &Achieved, counters: &Counters) -> Option<String> {
+    let idle = if asked.probe == "off" { 0 } else { asked.idle };
+    let wanted = (asked.connections + idle).saturating_sub(achieved.connections_unasked);
+    let served = achieved.connections_served;
+    if served >= wanted || asked.workload == "plain discard" {
+        return None;
+    }
+    let said = format!("{served} of {wanted} connections were served: on the others no reply came");
+    Some(match &counters.probe_mismatch {
+        Some(first) => format!("{said}, or a wrong one to a probe: {first}"),
+        None => said,
+    })
+}
+
 fn by_errno(errors: &ByErrno) -> String {
     if errors.is_empty() {
         return String::new();
     }
     format!(": {}", errors_in_words(errors))
+}
+
+/// What the client's machine ran out of, if that kept connections from being made, and what helps.
+fn out_of(errors: &ByErrno) -> Option<String> {
+    let limits = [
+        (
+            &["EADDRNOTAVAIL", "EADDRINUSE"][..],
+            "local ports ran out: a limit of the client, and the times include the wait for a port \
+             (use --close rst, which frees a port at once, or more --source addresses; or check \
+             that the --source addresses are this machine's)",
+        ),
+        (
+            &["EMFILE", "ENFILE"],
+            "descriptors ran out: a limit of the client (raise `ulimit -n`, or use more --workers)",
+        ),
+        (&["ENOBUFS", "ENOMEM"], "the client's kernel had no memory for more connections"),
+    ];
+    limits.into_iter().find_map(|(names, said)| {
+        let count: u64 = names.iter().filter_map(|name| errors.get(*name)).sum();
+        (count > 0)
+            .then(|| format!("{} to connect failed because {said}", counted(count, "attempt")))
+    })
 }
 
 /// How busy the client and its machine were.
@@ -103,6 +160,9 @@ pub(super) fn client(plan: &Plan, counters: &Counters, load: &ClientLoad) -> (bo
     let is_full = load.machine_busy.is_some_and(|busy| busy >= FULL);
     let machine = if is_full { "; all processors of this machine were busy" } else { "" };
     let of_run = |time: Duration| time.as_secs_f64() / counters.elapsed.as_secs_f64().max(1e-9);
+    if let Some(said) = out_of(&counters.errors.connect_by_errno) {
+        return (true, format!("{said}; {used}{machine}"));
+    }
     if let Pace::Herd(_) = plan.pace {
         let slowest = Duration::from_nanos(counters.send_lag.max());
         let said = "sending for all connections at once took up to";
