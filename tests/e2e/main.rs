@@ -41,13 +41,13 @@ mod deadlines;
 mod doctor;
 mod few_descriptors;
 #[cfg(feature = "client")]
-mod field_load_codec;
-#[cfg(feature = "client")]
 mod field_load_09;
 #[cfg(feature = "client")]
 mod field_load_13;
 #[cfg(feature = "client")]
 mod field_load_17;
+#[cfg(feature = "client")]
+mod field_load_codec;
 mod framing;
 mod hostile;
 mod limits;
