@@ -83,8 +83,8 @@ pub(super) fn find_flag(name: &str) -> Option<&'static Flag> {
     FLAGS.iter().find(|flag| flag.name == name)
 }
 
-/// Flags that have no meaning in a file: a file that included itself would have no end, and one that
-/// printed or checked something would never serve.
+/// Flags that have no meaning in a file: a file that included itself would have no end, and one
+/// that printed or checked something would never serve.
 pub(super) const ONLY_ON_COMMAND_LINE: [&str; 4] = ["config", "check-config", "help", "version"];
 
 /// Whether the flag `name` is only for the command line.

@@ -49,6 +49,7 @@ mod field_load_17;
 #[cfg(feature = "client")]
 mod field_load_codec;
 mod framing;
+mod full_output;
 mod hostile;
 mod limits;
 mod logging;
@@ -60,6 +61,7 @@ mod port_in_use;
 #[cfg(feature = "client")]
 mod readme;
 mod rights;
+mod same_address;
 mod services;
 mod shards;
 mod sharing;
