@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 enum Claim {
     Address(SocketAddr),
     /// Device and inode of the folder, and the name in it: one file has one, however its path is
-    /// written, by way of `..`, a symbolic link or a bind mount. bind(2) follows no link at the end.
+    /// written, with `..`, a symbolic link or a bind mount. bind(2) follows no link at the end.
     File(u64, u64, OsString),
     /// Where there is no such folder. Two paths are the same if they differ in `//` and `/./`
     /// only.

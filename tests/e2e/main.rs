@@ -47,7 +47,11 @@ mod field_load_13;
 #[cfg(feature = "client")]
 mod field_load_17;
 #[cfg(feature = "client")]
+mod field_load_accounts;
+#[cfg(feature = "client")]
 mod field_load_codec;
+#[cfg(feature = "client")]
+mod find;
 mod framing;
 mod full_output;
 mod hostile;

@@ -103,6 +103,8 @@ pub struct Comparison {
     pub changes: Vec<Change>,
     /// Why the runs cannot be compared, a sentence each; none if they can.
     pub obstacles: Vec<String>,
+    /// What a reader should know of the reports, a sentence each.
+    pub notes: Vec<String>,
     /// The relative change that is tolerated.
     pub threshold: f64,
 }
@@ -112,7 +114,16 @@ impl Comparison {
     /// in runs of less than ten seconds even a larger one is none.
     pub fn new(before: &Report, after: &Report, threshold: f64) -> Comparison {
         let changes = changes(before, after, threshold);
-        Comparison { changes, obstacles: obstacles(before, after), threshold }
+        let reports = [("A", before), ("B", after)];
+        let notes = reports.iter().filter_map(|(name, report)| {
+            report.older_schema().map(|what| format!("{name}: {what}"))
+        });
+        Comparison {
+            changes,
+            obstacles: obstacles(before, after),
+            notes: notes.collect(),
+            threshold,
+        }
     }
 
     /// The overall result.
@@ -130,6 +141,9 @@ impl Comparison {
         let mut page = Page::new(options);
         if !self.obstacles.is_empty() {
             page.banner("NOT COMPARABLE", self.obstacles.iter().map(String::as_str));
+        }
+        if !self.notes.is_empty() {
+            page.notes(&self.notes);
         }
         page.table(&self.table());
         if self.obstacles.is_empty() {
