@@ -53,6 +53,7 @@ mod field_load_codec;
 #[cfg(feature = "client")]
 mod find;
 mod framing;
+mod full_output;
 mod hostile;
 mod limits;
 mod logging;
@@ -64,6 +65,7 @@ mod port_in_use;
 #[cfg(feature = "client")]
 mod readme;
 mod rights;
+mod same_address;
 mod services;
 mod shards;
 mod sharing;

@@ -2,6 +2,7 @@
 
 use super::Options;
 use crate::failure::Failure;
+use crate::output;
 use crate::style::text_options;
 use readyd::loadgen::report::{Ladder, Output, Report, TextOptions, csv, hgrm, html, text};
 use std::io::{self, Write};
@@ -67,6 +68,10 @@ impl<D> Outputs<D> {
                 )));
             }
         }
+        // Before the run: its report would be lost.
+        if is_stdout_taken || !options.quiet {
+            output::check()?;
+        }
         let style =
             if is_stdout_taken { text_options(&io::stderr()) } else { text_options(&io::stdout()) };
         let text_options = TextOptions { spectrum: options.latency, ..style };
@@ -116,6 +121,7 @@ fn print(text: &str, is_stdout_taken: bool) -> Result<(), Failure> {
         let _ = io::stderr().write_all(text.as_bytes());
         return Ok(());
     }
+    output::check()?;
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Output)
 }
