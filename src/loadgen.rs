@@ -65,6 +65,7 @@ use crate::io::readiness::Readiness;
 use crate::server::client_log::Escaped;
 use accounting::RequestAccounting;
 use accounts::Accounts;
+use client_connection::SpeaksFirst;
 use codec::{Conversation, WorkloadCodec};
 use connection_pool::{ConnectionPool, Loss};
 use counters::Operation;
@@ -90,6 +91,9 @@ pub enum Event {
     Interval(Box<Interval>),
     /// The measured part is over; answers are still awaited.
     Measured,
+    /// The server sends bytes before any request, which was not declared. Nothing can be measured;
+    /// what it sent and what to do about it, in words.
+    SpeaksFirst(String),
 }
 
 /// One worker's load, over any network.
@@ -209,9 +213,10 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
             }
             LoadEndpoint::Idle => hold_idle(socket, &mut accounts.main, buffers),
             LoadEndpoint::Probe(client) => {
-                let Some(codec) = probe_codec else { return };
+                let asks = probe_codec.is_some();
+                let codec = probe_codec.as_mut().unwrap_or(codec);
                 let accounting = &mut accounts.probes;
-                Visit { socket, client, codec, accounting, buffers }.probe()
+                Visit { socket, client, codec, accounting, buffers }.probe(asks)
             }
             LoadEndpoint::Slow(peer) => {
                 let Some(start) = pacer.running_since() else { return };
@@ -259,7 +264,11 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
                 let may_send = client.has_room(now) && self.pacer.has_request_for(client.turn());
                 (client, may_send)
             }
-            LoadEndpoint::Probe(client) if client.is_quiet() => {
+            LoadEndpoint::Probe(client)
+                if client.is_quiet()
+                    && client.is_past_opening()
+                    && (client.was_asked() || self.probe_codec.is_none()) =>
+            {
                 return self.pool.on_probe_answered(index, &mut self.accounts);
             }
             // A probe that is overdue is not waited for, and its reply may still come.
@@ -313,6 +322,16 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
             Some((_, LoadEndpoint::Active(client))) => (client, &mut self.accounts.main),
             _ => return,
         };
+        let opening = client.expire_opening(self.plan.timeout, now);
+        // A server that has answered requests before may have something to say for once.
+        if let Err(SpeaksFirst) = opening
+            && !accounting.has_answers()
+        {
+            self.pacer.speaks_first(client.describe_undeclared());
+        }
+        if !matches!(opening, Ok(Ok(()))) {
+            return self.on_lost(index, Loss::OutOfStep, now);
+        }
         if client.expire_requests(&self.codec, accounting, self.plan.timeout, now).is_err() {
             // The reply may come any time, in place of the next request's.
             return self.on_lost(index, Loss::OutOfStep, now);
@@ -340,7 +359,8 @@ fn hold_idle<N: Connect>(
         Ok(ReadOutcome::Bytes(count)) => {
             let bytes = buffers.input.get(..count).unwrap_or_default();
             accounting.mismatch(|| {
-                format!("an idle connection: got {}, but no answer was due", Escaped(bytes))
+                let got = Escaped(bytes);
+                format!("an idle connection: got {got}, but no answer was due")
             });
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
             Ok(())

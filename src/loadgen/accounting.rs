@@ -55,6 +55,7 @@ pub(super) struct RequestAccounting {
     /// What the opening of connections had brought before the run began.
     opening: ConnectionEnds,
     errors_of_opening: Errors,
+    mismatches_of_opening: (Mismatches, Option<String>),
     interval: Interval,
     /// Of the interval, the latency of the measured part's requests; moved to the counters at its
     /// end, so that an answer costs one histogram, not two.
@@ -81,6 +82,7 @@ impl RequestAccounting {
             is_open_loop: plan.is_open_loop(),
             opening: ConnectionEnds::default(),
             errors_of_opening: Errors::default(),
+            mismatches_of_opening: (Mismatches::default(), None),
             interval: Interval::default(),
             interval_measured: Histogram::default(),
             last_answer: Moment::START,
@@ -90,6 +92,8 @@ impl RequestAccounting {
     /// Says when the measured part begins, of a run that begins at `start`.
     pub(super) fn begin(&mut self, plan: &Plan, start: Moment) {
         self.errors_of_opening = self.counters.errors.clone();
+        self.mismatches_of_opening =
+            (self.counters.mismatches.clone(), self.counters.first_mismatch.clone());
         self.opening = self.counters.connections.ends;
         self.measured_from = start + plan.warmup;
         self.measured_until =
@@ -306,8 +310,8 @@ impl RequestAccounting {
         let counters = &mut self.counters;
         counters.errors = std::mem::take(&mut self.errors_of_opening);
         counters.connections.ends.begin_measuring(&self.opening);
-        counters.mismatches = Mismatches::default();
-        counters.first_mismatch = None;
+        (counters.mismatches, counters.first_mismatch) =
+            std::mem::take(&mut self.mismatches_of_opening);
         counters.stalled = Duration::ZERO;
     }
 
@@ -388,6 +392,11 @@ impl RequestAccounting {
             storm.served.record(after);
             storm.last_served = storm.last_served.max(after);
         }
+    }
+
+    /// Whether a request was ever answered.
+    pub(super) fn has_answers(&self) -> bool {
+        self.last_answer > Moment::START
     }
 
     /// When the last answer came.

@@ -7,11 +7,14 @@
 //! before `sequence`. A reply with a later number than expected came out of order; the requests
 //! before it are [missed](MissedReplies).
 
+mod opening;
 mod other_replies;
 mod receiving;
 mod server_closed;
 #[cfg(test)]
 mod tests;
+
+pub(super) use opening::SpeaksFirst;
 
 use super::accounting::{RequestAccounting, Verification};
 use super::codec::WorkloadCodec;
@@ -22,6 +25,7 @@ use super::payload::RequestId;
 use super::pending::Pending;
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
+use opening::Opening;
 use other_replies::not_due;
 pub(super) use server_closed::ServerClosed;
 use std::collections::VecDeque;
@@ -65,6 +69,9 @@ pub(super) struct ClientConnection {
     last_answer: Option<Moment>,
     /// When connect(2) was called, if the next request was the reason.
     connecting_since: Option<Moment>,
+    /// The number of the first request of the present connection.
+    first_of_connection: u64,
+    opening: Opening,
     /// When a storm dropped the connection that now returns.
     dropped_at: Option<Moment>,
     unparsed: ByteQueue,
@@ -92,6 +99,8 @@ impl ClientConnection {
             was_served: false,
             last_answer: None,
             connecting_since: None,
+            first_of_connection: 0,
+            opening: Opening::Done,
             dropped_at: None,
             unparsed: ByteQueue::default(),
             is_unparsed_unasked: false,
@@ -110,8 +119,17 @@ impl ClientConnection {
         self.turn
     }
 
-    /// A connection was opened at `now`. It takes `most_requests`, and none from `expires` on.
-    pub(super) fn on_open(&mut self, now: Moment, most_requests: u64, expires: Moment) {
+    /// A connection was opened at `now`. It takes `most_requests`, and none from `expires` on; the
+    /// first when the server has greeted, if it `greets`.
+    pub(super) fn on_open(
+        &mut self,
+        now: Moment,
+        most_requests: u64,
+        expires: Moment,
+        greets: bool,
+    ) {
+        self.first_of_connection = self.sequence;
+        self.opening = if greets { Opening::Greeting { since: now } } else { Opening::Done };
         self.free_since = now;
         self.uses_left = most_requests;
         self.expires = expires;
@@ -193,13 +211,14 @@ impl ClientConnection {
 
     /// Whether one more request may be in flight, and is not kept waiting by unsent bytes.
     pub(super) fn has_room_in_pipeline(&self) -> bool {
-        self.in_flight < self.pipeline && self.unsent.is_empty()
+        self.in_flight < self.pipeline && self.unsent.is_empty() && self.is_past_opening()
     }
 
     /// Whether the present connection may take one more now.
     pub(super) fn has_room(&self, now: Moment) -> bool {
         self.in_flight + self.missed.awaited() < self.pipeline
             && self.unsent.is_empty()
+            && self.is_past_opening()
             && self.may_take_another(now)
     }
 
@@ -212,7 +231,7 @@ impl ClientConnection {
         output: &mut Vec<u8>,
         now: Moment,
     ) {
-        if !self.taken_back.is_empty() {
+        if !self.taken_back.is_empty() && self.is_past_opening() {
             self.begin_again(codec, accounting, output);
         }
         while self.has_room(now)
@@ -264,7 +283,8 @@ impl ClientConnection {
     pub(super) fn deadline(&self, timeout: Duration) -> Moment {
         let oldest = self.pending.front().map(Pending::sent);
         let earliest = self.missed.oldest().into_iter().chain(oldest).min();
-        earliest.map_or(Moment::NEVER, |sent| sent + timeout)
+        let reply = earliest.map_or(Moment::NEVER, |sent| sent + timeout);
+        reply.min(self.opening_deadline(timeout))
     }
 
     /// Counts the requests whose time is up as timed out. Where replies have no tags, the stream is
@@ -303,12 +323,16 @@ impl ClientConnection {
     /// The connection has gone; requests that were in flight come to this end.
     pub(super) fn on_closed(&mut self, accounting: &mut RequestAccounting, end: RequestEnd) {
         // Bytes that no request had asked for, and that nothing followed.
-        let is_unasked = self.is_unparsed_unasked && self.in_flight == 0;
+        let is_unasked = self.in_flight == 0
+            && (self.is_unparsed_unasked || matches!(self.opening, Opening::Undeclared { .. }));
         if is_unasked && !self.unparsed.is_empty() {
-            let (connection, bytes) = (self.connection, self.unparsed.bytes());
-            accounting.mismatch(|| not_due(connection, bytes));
+            accounting.mismatch(|| match self.opening {
+                Opening::Undeclared { .. } => self.describe_undeclared(),
+                _ => not_due(self.connection, self.unparsed.bytes()),
+            });
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
         }
+        self.opening = Opening::Done;
         let missed = self.missed.forget_all();
         let all = self.pending.drain(..).chain(missed);
         all.for_each(|request| accounting.cut_off(request, end));

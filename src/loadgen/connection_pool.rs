@@ -311,9 +311,10 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     /// The request of an idle connection was answered: from now on it is only held.
     pub(super) fn on_probe_answered(&mut self, index: usize, accounts: &mut Accounts) {
         self.on_probe_decided(index);
-        let is_right = accounts.is_probe_right();
+        // Without a probe, only a greeting was heard.
+        let is_served = accounts.is_probe_right() && self.plan.probing != Probing::Off;
         let slot = &mut self.slots[index];
-        if is_right && !std::mem::replace(&mut slot.was_served, true) {
+        if is_served && !std::mem::replace(&mut slot.was_served, true) {
             accounts.main.first_served();
         }
         slot.connection.served();

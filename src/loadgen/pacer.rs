@@ -126,6 +126,11 @@ impl Pacer {
         true
     }
 
+    /// The server sends bytes before any request, which was not declared.
+    pub(super) fn speaks_first(&mut self, what: String) {
+        self.events.push(Event::SpeaksFirst(what));
+    }
+
     pub(super) fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
@@ -239,8 +244,8 @@ impl Pacer {
         active_slots: &[usize],
         accounting: &mut RequestAccounting,
     ) {
-        self.phase =
-            Phase::Running(Box::new(Run::new(&self.plan, self.worker, active_slots, start)));
+        let run = Run::new(&self.plan, self.worker, active_slots, start);
+        self.phase = Phase::Running(Box::new(run));
         // The seconds of the run are counted from where it is measured; warm-up may begin in the
         // middle of one.
         let warmup = self.plan.warmup;

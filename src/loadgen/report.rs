@@ -180,6 +180,16 @@ pub struct Asked {
     pub probe: String,
 }
 
+/// How a report calls the workload that has no answers.
+pub const DISCARD: &str = "plain discard";
+
+impl Asked {
+    /// Whether requests are answered, so that there are replies to verify and latencies to tell.
+    pub fn is_answered(&self) -> bool {
+        self.workload != DISCARD
+    }
+}
+
 /// Replies that were not the right ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mismatches {

@@ -5,6 +5,7 @@
 //! take it for 0.
 
 use crate::failure::Failure;
+use crate::output;
 use crate::style::text_options;
 use readyd::loadgen::report::{Comparison, Output, Report, Verdict, compare, save};
 use std::io::{self, Write};
@@ -56,6 +57,7 @@ fn share(text: &str) -> Result<f64, String> {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let before = read(&arguments.before)?;
     let after = read(&arguments.after)?;
+    output::check()?;
     let page = arguments.html.as_deref().map(Output::open).transpose().map_err(Failure::Save)?;
     let comparison = Comparison::new(&before, &after, arguments.threshold);
     print(&comparison, page.as_ref().is_some_and(Output::is_standard_output))?;

@@ -153,6 +153,10 @@ impl ClientConnection {
         accounting: &mut RequestAccounting,
     ) {
         let (connection, request) = (self.connection, self.oldest());
+        // It came late, or the connection was not open before its first request.
+        let may_be_greeting = codec.may_be_greeted() && request == self.first_of_connection;
+        let hint =
+            if may_be_greeting { " (is it the server's greeting? see --greeting)" } else { "" };
         accounting.mismatch(|| {
             let got = Escaped(up_to(reply, SHOWN));
             match fault {
@@ -160,7 +164,8 @@ impl ClientConnection {
                     let expected = codec.describe_reply(self.id(request));
                     let expected = Escaped(up_to(&expected, SHOWN));
                     format!(
-                        "connection {connection}, request {request}: got {got}, expected {expected}"
+                        "connection {connection}, request {request}: got {got}, expected \
+                         {expected}{hint}"
                     )
                 }
                 Fault::NotDue => not_due(connection, reply),

@@ -15,6 +15,9 @@ impl ClientConnection {
         accounting: &mut RequestAccounting,
         now: Moment,
     ) -> Result<(), Desynchronized> {
+        if self.is_opening(codec) {
+            return self.receive_opening(input, codec, accounting, now);
+        }
         let mut held = std::mem::take(&mut self.unparsed);
         if !held.is_empty() {
             let kept = held.len();

@@ -6,6 +6,7 @@ use crate::io::host::MonotonicClock;
 use crate::io::net::{Connect, Token};
 use crate::io::readiness::{Interest, Readiness};
 use crate::loadgen::accounts::Accounts;
+use crate::loadgen::client_connection::ClientConnection;
 use crate::loadgen::conn_state::{Role, StateName};
 use crate::loadgen::counters::error_name;
 use crate::loadgen::pacer::Pacer;
@@ -186,9 +187,15 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             Lifetime::Requests(most) => (Duration::MAX, u64::from(most)),
         };
         self.timers.disarm(index);
+        let greets = self.plan.greeting.is_some();
+        let number = self.worker.connection(index);
         self.decide(index, true, accounts);
         self.prepare_probe(index);
         let slot = &mut self.slots[index];
+        // The greeting of an idle connection is heard, too.
+        if greets && matches!(slot.endpoint, LoadEndpoint::Idle) {
+            slot.endpoint = LoadEndpoint::Probe(Box::new(ClientConnection::new(number, 1)));
+        }
         slot.connection.connected(!matches!(slot.endpoint, LoadEndpoint::Idle));
         slot.failures = 0;
         let role = slot.connection.role();
@@ -203,14 +210,14 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         let expires = now + life;
         match &mut slot.endpoint {
             LoadEndpoint::Idle => {}
-            LoadEndpoint::Active(client) => client.on_open(now, most_requests, expires),
+            LoadEndpoint::Active(client) => client.on_open(now, most_requests, expires, greets),
             // A probe is no request of the connection's lifetime.
             LoadEndpoint::Probe(client) => {
-                client.on_open(now, u64::MAX, Moment::NEVER);
+                client.on_open(now, u64::MAX, Moment::NEVER, greets);
                 slot.awaits_probe = true;
                 self.probes_awaited += 1;
             }
-            LoadEndpoint::Slow(peer) => peer.client.on_open(now, most_requests, expires),
+            LoadEndpoint::Slow(peer) => peer.client.on_open(now, most_requests, expires, greets),
         }
         if role == Role::Active && expires != Moment::NEVER {
             self.timers.arm(index, expires);

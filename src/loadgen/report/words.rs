@@ -64,7 +64,10 @@ pub(crate) fn setup(report: &Report) -> Vec<String> {
     if !asked.sources.is_empty() {
         phrases.push(format!("from {}", listed(&asked.sources, 3)));
     }
-    if !asked.verify {
+    if !asked.is_answered() {
+        phrases
+            .push("nothing is answered: a request is done when the kernel has taken it".to_owned());
+    } else if !asked.verify {
         phrases.push("replies not verified".to_owned());
     }
     phrases

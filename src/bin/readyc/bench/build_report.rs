@@ -5,8 +5,8 @@ use super::coordinator::{RunResult, WorkerFigures};
 use readyd::loadgen::codec::SHORTEST_TAG;
 use readyd::loadgen::plan::{Pace, Plan, Workload};
 use readyd::loadgen::report::{
-    Achieved, Asked, Client, Environment, Histograms, Mode, Report, SCHEMA, Second, StepResult,
-    StormResult, random_id,
+    Achieved, Asked, Client, Environment, Histogram, Histograms, Mode, PackedHistogram, Report,
+    SCHEMA, Second, StepResult, StormResult, random_id,
 };
 use readyd::loadgen::{Counters, Interval};
 use std::time::Duration;
@@ -22,6 +22,7 @@ pub(super) fn report(
     environment: Environment,
     started_at: String,
 ) -> Report {
+    let result = if asked.is_answered() { result } else { without_latency(result) };
     let RunResult { counters, workers, opening, seconds } = result;
     let achieved = achieved(plan, &counters, opening);
     let client = client(plan, &counters, &workers, environment.machine_busy);
@@ -67,6 +68,15 @@ pub(super) fn report(
             kinds: counters.kinds,
         },
     }
+}
+
+/// The result of a run whose requests are not answered: how long send(2) took is no latency.
+fn without_latency(mut result: RunResult) -> RunResult {
+    result.counters.latency = Histogram::default();
+    result.counters.service = Histogram::default();
+    result.counters.steps.iter_mut().for_each(|step| step.latency = Histogram::default());
+    result.seconds.values_mut().for_each(|second| second.latency = PackedHistogram::default());
+    result
 }
 
 /// What a reader should know of how replies were matched to requests.

@@ -15,7 +15,7 @@ pub(super) fn obstacles(before: &Report, after: &Report) -> Vec<String> {
         if let Some(reason) = &report.partial {
             obstacles.push(format!("{name} is partial: {reason}"));
         }
-        if report.latency_us.count == 0 {
+        if report.achieved.answered == 0 {
             obstacles.push(format!("{name} has no answers"));
         }
     }
