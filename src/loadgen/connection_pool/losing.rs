@@ -66,9 +66,11 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
                 (ServerClosed::AfterLastAnswer, _) if !self.may_take_another(index, now) => {
                     ConnectionEnd::AfterLastAnswer
                 }
-                (ServerClosed::BetweenRequests, Loss::ServerClosed) => {
+                (ServerClosed::BetweenRequests, Loss::ServerClosed) if self.has_answered(index) => {
                     ConnectionEnd::BetweenRequests
                 }
+                // It never served this connection: it has too many, or wants none.
+                (ServerClosed::BetweenRequests, Loss::ServerClosed) => ConnectionEnd::WhileIdle,
                 (ServerClosed::AheadOfRequests, _)
                     if loss.end() != ConnectionEnd::GivenUp && self.may_return(pacer) =>
                 {

@@ -197,6 +197,22 @@ fn field_load_03_a_server_that_closes_between_requests_has_not_lost_any() {
 }
 
 #[test]
+fn field_load_03_a_connection_that_was_closed_before_any_request_was_lost() {
+    let net = wide_net();
+    let peers = Peers::new(&net, Asked::answer);
+    let reconnecting = ReconnectPolicy { reconnect: false, ..plan().reconnecting };
+    let connections = ConnectionCounts { active: 2, ..ConnectionCounts::default() };
+    let mut rig = Rig::new(net, Plan { reconnecting, connections, ..requests(5) }, peers);
+    rig.open();
+    rig.other.fin(1);
+    rig.settle();
+    rig.begin();
+    let counters = rig.run_to_end();
+    let ends = counters.connections.ends;
+    assert_eq!((ends.while_idle, ends.lost(), counters.requests.verified), (1, 1, 5));
+}
+
+#[test]
 fn field_load_03_a_server_that_closes_instead_of_an_answer_has_lost_it() {
     // Whatever it answered before: a request that is sent again is lost the second time.
     let counters = run(requests(5), |asked| match asked.turn {
