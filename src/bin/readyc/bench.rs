@@ -69,10 +69,11 @@ pub(crate) fn run(
         report.shortfalls.extend(missed.iter().map(|miss| format!("goal {miss}")));
         report.met = report.shortfalls.is_empty();
     }
-    outputs.write(&report)?;
     if report.achieved.connections_established == 0 {
+        outputs.without_text().write(&report)?;
         return Err(Failure::NothingConnected(errors_in_words(&report.errors.connect_by_errno)));
     }
+    outputs.write(&report)?;
     match report.met {
         true => Ok(()),
         // The report that was printed says in what.

@@ -78,6 +78,11 @@ impl<D> Outputs<D> {
         Ok(Outputs { files, text, text_options, is_quiet: options.quiet, is_stdout_taken })
     }
 
+    /// Has the text left out: there is nothing to tell but the error.
+    pub(super) fn without_text(self) -> Outputs<D> {
+        Outputs { is_quiet: true, ..self }
+    }
+
     /// Writes the files, and prints the text unless it is not wanted.
     pub(super) fn write(self, report: &D) -> Result<(), Failure> {
         let Outputs { files, text, text_options, is_quiet, is_stdout_taken } = self;
