@@ -35,6 +35,7 @@ pub mod preflight;
 pub mod report;
 pub mod schedule;
 
+mod absence;
 mod accounting;
 mod accounts;
 mod client_connection;
@@ -345,6 +346,7 @@ impl<N: Connect + MonotonicClock> EventHandler for LoadWorker<N> {
         }
         self.pool.connect_more(now, &mut self.accounts, &mut self.pacer);
         let ended = self.pool.now();
+        self.accounts.main.look_for_absence(ended, || self.pool.cpu_time());
         let open = self.pool.open_counts(&self.accounts.main);
         self.pacer.end_turn(now, ended, open, &mut self.accounts.main);
         self.pacer.next(ended, self.pool.queued() > 0, self.pool.next_wakeup())

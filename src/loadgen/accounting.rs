@@ -5,6 +5,7 @@
 //! warm-up that is answered late cannot improve the result, and a request of the measured part that
 //! is answered after the end is not left out.
 
+use super::absence::Absence;
 use super::codec::Kind;
 use super::counters::{
     Connections, Counters, Interval, LATE, Operation, Requests, StepCounters, count_error,
@@ -23,12 +24,31 @@ pub(super) struct Pending {
     pub(super) intended: Moment,
     /// When the first system call for it was made.
     pub(super) sent: Moment,
+    /// How late that was through the client's own fault.
+    pub(super) lag: Lag,
+}
+
+/// A lag in nanoseconds; one of four seconds stands for all that are longer. So small, since there
+/// is one for each request in flight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lag(u32);
+
+impl From<Duration> for Lag {
+    fn from(lag: Duration) -> Lag {
+        Lag(u32::try_from(lag.as_nanos()).unwrap_or(u32::MAX))
+    }
+}
+
+impl From<Lag> for Duration {
+    fn from(Lag(nanos): Lag) -> Duration {
+        Duration::from_nanos(u64::from(nanos))
+    }
 }
 
 impl Pending {
     /// One request.
     pub(super) fn one(intended: Moment, sent: Moment) -> Pending {
-        Pending { count: 1, intended, sent }
+        Pending { count: 1, intended, sent, lag: Lag::default() }
     }
 }
 
@@ -57,6 +77,10 @@ pub(super) struct RequestAccounting {
     /// When each step of a ramp ends, if there is more than one.
     step_ends: Vec<Moment>,
     is_open_loop: bool,
+    /// Whether all connections speak at once: the client cannot send at so many places at once, and
+    /// that is no fault.
+    is_herd: bool,
+    absence: Absence,
     /// What the opening of connections had brought before the run began.
     opening: Connections,
     errors_of_opening: Errors,
@@ -83,6 +107,8 @@ impl RequestAccounting {
             measured_from: Moment::NEVER,
             step_ends: Vec::new(),
             is_open_loop: plan.is_open_loop(),
+            is_herd: matches!(plan.pace, Pace::Herd(_)),
+            absence: Absence::default(),
             opening: Connections::default(),
             errors_of_opening: Errors::default(),
             interval: Interval::default(),
@@ -125,12 +151,12 @@ impl RequestAccounting {
 
     /// Requests go out. Their connection could have taken them since `free_since`.
     #[inline]
-    pub(super) fn sent(&mut self, request: &Pending, free_since: Moment, now: Moment) {
+    pub(super) fn sent(&mut self, request: &mut Pending, free_since: Moment, now: Moment) {
         let count = u64::from(request.count);
         self.in_flight += count;
         self.interval.sent += count;
         let (is_measured, is_open_loop) = (self.is_measured(request), self.is_open_loop);
-        let stall = self.stall;
+        let (stall, is_herd) = (self.stall, self.is_herd);
         let requests = self.requests(is_measured);
         requests.sent += count;
         if !is_open_loop {
@@ -140,6 +166,9 @@ impl RequestAccounting {
         // Requests that piled up during a stall of the client are late through its fault, although
         // their connections are busy now with earlier ones.
         let lag = now.since(request.intended.max(free_since)).max(lateness.min(stall));
+        if !is_herd {
+            request.lag = lag.into();
+        }
         requests.late += if lateness > LATE { count } else { 0 };
         requests.late_by_client += if lag > LATE && lag * 2 >= lateness { count } else { 0 };
         if is_measured {
@@ -178,6 +207,8 @@ impl RequestAccounting {
             return self.interval.latency.record_many(latency, count);
         }
         self.interval_measured.record_many(latency, count);
+        let unread = self.absence.delay(self.is_open_loop, now).min(now.since(request.sent));
+        self.counters.client_delay.record_many(unread + Duration::from(request.lag), count);
         if self.is_open_loop {
             self.counters.service.record_many(now.since(request.sent), count);
         }
@@ -250,6 +281,24 @@ impl RequestAccounting {
     pub(super) fn stalled(&mut self, stall: Duration) {
         self.stall += stall;
         self.counters.stalled += stall;
+    }
+
+    /// A turn of the loop begins, late by `stall`.
+    pub(super) fn begin_turn(&mut self, stall: Duration, now: Moment) {
+        self.absence.begin_turn(stall, now);
+    }
+
+    /// Looks whether the client was kept from its work in the middle of a turn.
+    #[inline]
+    pub(super) fn look_for_absence(
+        &mut self,
+        now: Moment,
+        used: impl FnOnce() -> Option<Duration>,
+    ) {
+        if let Some(away) = self.absence.look(now, used) {
+            self.stalled(away);
+            self.stalled_in_interval(away);
+        }
     }
 
     /// A part of a stall was in the present interval.

@@ -180,8 +180,8 @@ impl ClientConnection {
             && let Some(intended) = pacer.next_request(self.turn, self.connecting_since, now)
         {
             let sent = self.connecting_since.take().unwrap_or(now);
-            let request = Pending::one(intended, sent);
-            accounting.sent(&request, self.free_since, now);
+            let mut request = Pending::one(intended, sent);
+            accounting.sent(&mut request, self.free_since, now);
             self.begin(request, codec, output);
         }
     }
@@ -194,8 +194,8 @@ impl ClientConnection {
         output: &mut Vec<u8>,
         now: Moment,
     ) {
-        let request = Pending::one(now, now);
-        accounting.sent(&request, now, now);
+        let mut request = Pending::one(now, now);
+        accounting.sent(&mut request, now, now);
         self.begin(request, codec, output);
     }
 

@@ -95,6 +95,10 @@ pub struct Counters {
     pub stalled: Duration,
     /// How late requests were sent although their connection was free.
     pub send_lag: Histogram,
+    /// Of each answered request, how long the client itself delayed it: in sending it, and in
+    /// reading its answer.
+    #[serde(default)]
+    pub client_delay: Histogram,
     /// Why the run ended before its time, if it did.
     pub partial: Option<String>,
 }
@@ -173,6 +177,7 @@ impl Counters {
         self.slow.closed_by_server += other.slow.closed_by_server;
         self.loop_lag.merge(&other.loop_lag);
         self.send_lag.merge(&other.send_lag);
+        self.client_delay.merge(&other.client_delay);
         self.stalled = self.stalled.max(other.stalled);
         self.partial = self.partial.take().or_else(|| other.partial.clone());
     }

@@ -13,6 +13,7 @@ mod charts;
 pub mod compare;
 pub mod csv;
 mod distribution;
+pub mod doubt;
 pub mod file;
 pub mod hgrm;
 pub mod histogram;
@@ -320,6 +321,19 @@ pub struct Second {
     pub stalled_s: f64,
 }
 
+/// How far the load generator itself shows in the figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Validity {
+    /// It does not. An earlier version told only [`Client::bottleneck`].
+    #[default]
+    Valid,
+    /// It does a little: the figures hold, and something is worth knowing.
+    Noted,
+    /// It does, and the figures must not be taken for the server's.
+    Invalid,
+}
+
 /// Whether the load generator itself kept up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Client {
@@ -335,8 +349,16 @@ pub struct Client {
     /// more than a moment.
     #[serde(default)]
     pub stalled_s: f64,
-    /// Whether the figures show limits of the client rather than the server.
+    /// Whether the figures show limits of the client rather than the server: a worker was
+    /// saturated, or percentiles are in doubt.
     pub bottleneck: bool,
+    /// The same, or whether there is something less to note.
+    #[serde(default)]
+    pub validity: Validity,
+    /// The percentiles of latency that are in doubt, by name: of more than their share of the
+    /// requests, the client delayed each by more than a tenth of the percentile's value.
+    #[serde(default)]
+    pub in_doubt: Vec<String>,
     /// Why, or why not, in a sentence.
     pub verdict: String,
     /// How long events waited in the client's own loop: the length of a turn, 99th percentile.
@@ -347,6 +369,9 @@ pub struct Client {
     pub send_lag_us: Option<Percentiles>,
     /// Requests sent more than a millisecond late although their connection was free.
     pub late_by_client: u64,
+    /// How long the client delayed each answered request, in sending it and in reading its answer.
+    #[serde(default)]
+    pub delay_us: Percentiles,
     /// Memory of all workers while connections were open, resident, in bytes.
     pub resident_bytes: u64,
 }
@@ -399,6 +424,9 @@ pub struct Histograms {
     pub service: Histogram,
     /// Behind `connect_us`.
     pub connect: Histogram,
+    /// Behind `client.delay_us`; empty in reports of an earlier version.
+    #[serde(default)]
+    pub client_delay: Histogram,
     /// Behind `kinds`.
     pub kinds: BTreeMap<String, Histogram>,
 }

@@ -162,6 +162,7 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
         let filled = net::fill(*net, stream, ready, input)
             .map_err(|error| VisitEnd::Failed(Operation::Reading, error))?;
         let now = net.now();
+        self.accounting.look_for_absence(now, || net.cpu_time());
         let oldest = self.client.oldest();
         let outcome = match filled {
             ReadOutcome::Nothing => Ok(now),

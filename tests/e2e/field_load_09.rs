@@ -126,7 +126,11 @@ fn field_load_09_a_worker_that_cannot_be_woken_is_killed() {
     let victim = run.workers[1];
     // It is stopped again as often as it is woken, until it is no more.
     let stopper = thread::spawn(move || {
-        while kill(victim, Signal::SIGSTOP).is_ok() {
+        let is_alive = || {
+            let stat = fs::read_to_string(format!("/proc/{victim}/stat"));
+            stat.is_ok_and(|stat| !stat.contains(") Z "))
+        };
+        while is_alive() && kill(victim, Signal::SIGSTOP).is_ok() {
             thread::yield_now();
         }
     });

@@ -84,6 +84,12 @@ impl Histogram {
         self.0.value_at_quantile(quantile)
     }
 
+    /// Whether there are enough samples for this quantile: at least one is expected beyond it.
+    pub fn carries(&self, quantile: f64) -> bool {
+        // A little less, for quantiles that no binary fraction meets.
+        self.count() as f64 * (1.0 - quantile) > 1.0 - 1e-6
+    }
+
     /// The longest, in nanoseconds; 0 if empty.
     pub fn max(&self) -> u64 {
         self.0.max()

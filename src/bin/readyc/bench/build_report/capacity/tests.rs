@@ -4,7 +4,7 @@ use readyd::loadgen::plan::{
     Workload,
 };
 
-fn plan(rate: f64) -> Plan {
+pub(in crate::bench::build_report) fn plan(rate: f64) -> Plan {
     Plan {
         destinations: vec![([127, 0, 0, 1], 9999).into()],
         sources: Vec::new(),
