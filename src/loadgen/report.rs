@@ -33,7 +33,7 @@ pub mod text;
 mod units;
 mod words;
 
-pub use compare::{Comparison, Verdict};
+pub use compare::{Comparison, Side, Verdict};
 pub use csv::csv;
 pub use file::ReadError;
 pub use hgrm::hgrm;
