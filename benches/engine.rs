@@ -72,7 +72,7 @@ fn commands() -> Vec<Workload> {
         ("message", b"Hello, server", EACH),
     ];
     let workload = |(name, request, count): (&'static str, &[u8], usize)| {
-        let reply = Engine::new(Service::FRAMED).receive(&frame(request)).to_vec();
+        let reply = Engine::new(Service::FRAMED).receive(&mut frame(request)).to_vec();
         Workload {
             name,
             service: Service::FRAMED,
@@ -116,15 +116,16 @@ fn engine(c: &mut Criterion) {
 
 fn measure(c: &mut Criterion, group: &str, workloads: Vec<Workload>) {
     let mut group = c.benchmark_group(group);
-    for Workload { name, service, reads, requests, replies } in workloads {
+    for Workload { name, service, mut reads, requests, replies } in workloads {
         let mut engine = Engine::new(service);
-        let output: Vec<u8> = reads.iter().flat_map(|read| engine.receive(read).to_vec()).collect();
+        let output: Vec<u8> =
+            reads.iter_mut().flat_map(|read| engine.receive(read).to_vec()).collect();
         assert_eq!(output, replies, "{name} is answered wrongly");
 
         group.throughput(Throughput::Elements(requests as u64));
         group.bench_function(name, |b| {
             b.iter(|| {
-                let sent: usize = reads.iter().map(|read| engine.receive(read).len()).sum();
+                let sent: usize = reads.iter_mut().map(|read| engine.receive(read).len()).sum();
                 // The counters of STATS get more digits from one time to the next.
                 let difference = sent.abs_diff(replies.len());
                 assert!(difference * 100 < replies.len(), "{name} is answered wrongly");

@@ -81,14 +81,14 @@ fn echo() -> (Vec<u8>, Vec<u8>) {
 }
 
 fn engine() {
-    let (request, reply) = echo();
+    let (mut request, reply) = echo();
     let mut engine = Engine::new(Service::FRAMED);
-    assert_eq!(engine.receive(&request), reply, "wrong reply");
-    count_steady("engine_ping_pong", reply.len(), || engine.receive(black_box(&request)).len());
+    assert_eq!(engine.receive(&mut request), reply, "wrong reply");
+    count_steady("engine_ping_pong", reply.len(), || engine.receive(black_box(&mut request)).len());
 
-    let requests = request.repeat(PIPELINE);
+    let mut requests = request.repeat(PIPELINE);
     let reads = OPERATIONS / PIPELINE;
-    let mut read_all = || (0..reads).map(|_| engine.receive(black_box(&requests)).len()).sum();
+    let mut read_all = || (0..reads).map(|_| engine.receive(black_box(&mut requests)).len()).sum();
     let _: usize = read_all();
     let sent = count("engine_pipelined", OPERATIONS, read_all);
     assert_eq!(sent, reply.len() * OPERATIONS, "wrong replies");

@@ -5,13 +5,13 @@
 //!
 //! ```text
 //! life  := new, open, send, act, (event, send, act)*
-//! event := receive or receive_in_place   recv(2) brought bytes    if wants_read
-//!        | receive_eof                   recv(2) returned 0       if wants_read
-//!        | resume                        the connection's turn    if can_resume
-//!        | produce                       all output was taken     if wants_to_produce
-//!        | expire                        deadline has passed
-//!        | drain                         the server stops         if can_drain
-//!        | fail or abandon               a system call failed
+//! event := receive           recv(2) brought bytes    if wants_read
+//!        | receive_eof       recv(2) returned 0       if wants_read
+//!        | resume            the connection's turn    if can_resume
+//!        | produce           all output was taken     if wants_to_produce
+//!        | expire            deadline has passed
+//!        | drain             the server stops         if can_drain
+//!        | fail or abandon   a system call failed
 //! send  := unsent, then what the event appended to ConnContext::out, with send(2);
 //!          output_taken if the kernel took any; the rest goes into unsent
 //! act   := next_step: Stay | SendFin, then fin_sent | Close | Abort
@@ -41,6 +41,7 @@ use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use state::State;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 mod deadlines;
 mod in_place;
@@ -109,17 +110,6 @@ impl<R> ConnContext<'_, R> {
     }
 }
 
-/// Why no more requests were served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ServeEnd {
-    /// No bytes are left.
-    AllServed,
-    /// A request is not whole, or the connection is being closed.
-    Settled,
-    /// Work or room is lacking, and bytes may be left.
-    MustWait,
-}
-
 /// One connection's state.
 #[derive(Debug)]
 pub struct Connection {
@@ -150,17 +140,25 @@ impl Connection {
     }
 
     /// Takes bytes that were read. Call only if [`Connection::wants_read`].
+    ///
+    /// A large echo that came alone is made in `input`. Then its range in `input` is returned,
+    /// nothing was appended to [`ConnContext::out`], and the owner must send those bytes, or put
+    /// them into [`Connection::unsent`], before `input` is used again.
     #[inline]
-    pub fn receive<R: Handler>(&mut self, input: &[u8], cx: &mut ConnContext<'_, R>) {
-        self.receive_with(ReadCursor::new(input), cx);
-    }
-
-    fn receive_with<R: Handler>(&mut self, input: ReadCursor<'_>, cx: &mut ConnContext<'_, R>) {
-        if self.state.reads_requests() {
-            self.idle_since = cx.now;
-            cx.work.spend_bytes(input.bytes().len());
-            self.serve(input, self.unparsed.len(), cx);
+    pub fn receive<R: Handler>(
+        &mut self,
+        input: &mut [u8],
+        cx: &mut ConnContext<'_, R>,
+    ) -> Option<Range<usize>> {
+        if !self.state.reads_requests() {
+            return None;
         }
+        self.idle_since = cx.now;
+        if input.len() >= in_place::MIN_TEXT && self.may_answer_in_place(input, cx) {
+            return self.answer_in_place(input, cx);
+        }
+        self.serve(input, self.unparsed.len(), cx);
+        None
     }
 
     /// Takes the peer's FIN. Call only if [`Connection::wants_read`].
@@ -182,14 +180,12 @@ impl Connection {
         // The peer could not complete a request while we did not read: its time begins now.
         self.idle_since = cx.now;
         self.unparsed.restart_wait(cx.now);
-        self.serve(ReadCursor::new(&[]), 0, cx);
+        self.serve(&[], 0, cx);
     }
 
     /// Makes more output. Call only if [`Connection::wants_to_produce`].
     pub fn produce<R: Handler>(&mut self, cx: &mut ConnContext<'_, R>) {
-        let before = cx.out.len();
         cx.handler.on_writable(&mut ReplyWriter::raw(cx.out));
-        cx.work.spend_bytes(cx.out.len().saturating_sub(before));
     }
 
     /// Ends the connection because the server stops: a last line that lacks its end is answered, an
@@ -288,35 +284,46 @@ impl Connection {
     /// Serves the requests that are held and then those in `input`, for as long as they are whole,
     /// there is room for replies, and work is left. `searched` bytes held are known not to end a
     /// request.
-    fn serve<R: Handler>(
-        &mut self,
-        mut input: ReadCursor<'_>,
-        searched: usize,
-        cx: &mut ConnContext<'_, R>,
-    ) {
-        let mut end = self.serve_held(&mut input, searched, cx);
-        if end == ServeEnd::AllServed {
-            end = self.serve_read(&mut input, cx);
-        }
-        if end == ServeEnd::Settled {
+    fn serve<R: Handler>(&mut self, input: &[u8], searched: usize, cx: &mut ConnContext<'_, R>) {
+        let mut input = ReadCursor::new(input);
+        if !self.unparsed.is_empty() && !self.serve_held(&mut input, searched, cx) {
             return;
         }
-        self.unparsed.extend(input.bytes(), cx.now);
-        if !self.unparsed.is_empty() || self.is_above_high_water(cx) {
+        let (framing, full_at) = (cx.framing, self.full_at(cx));
+        let mut last = EncodedLength::default();
+        while !input.bytes().is_empty() {
+            if cx.work.is_spent() || cx.out.len() >= full_at {
+                return self.stall(input.bytes(), cx);
+            }
+            match input.take_message(framing) {
+                Ok(Some(message)) => match answer(framing.payload(message), &mut last, cx) {
+                    Outcome::Continue => continue,
+                    outcome => self.apply(outcome),
+                },
+                Ok(None) => return self.unparsed.extend(input.take_rest(), cx.now),
+                Err(error) => return self.refuse(error, cx),
+            }
+            if !self.state.reads_requests() {
+                return;
+            }
+        }
+        if cx.out.len() >= full_at {
             self.state.stall();
         }
     }
 
-    /// Serves requests that are held, and the one that `input` completes.
+    /// Serves requests that are held, and the one that `input` completes. Returns whether to go on
+    /// with `input`: none is held any more.
     fn serve_held<R: Handler>(
         &mut self,
         input: &mut ReadCursor<'_>,
         mut searched: usize,
         cx: &mut ConnContext<'_, R>,
-    ) -> ServeEnd {
+    ) -> bool {
         while !self.unparsed.is_empty() {
-            if self.must_wait(cx) {
-                return ServeEnd::MustWait;
+            if cx.work.is_spent() || cx.out.len() >= self.full_at(cx) {
+                self.stall(input.bytes(), cx);
+                return false;
             }
             let (framing, now) = (cx.framing, cx.now);
             match framing::complete_held(framing, &mut self.unparsed, input, searched, now) {
@@ -324,60 +331,37 @@ impl Connection {
                     let outcome = self.answer_held(len, cx);
                     self.apply(outcome);
                 }
-                Ok(None) => return ServeEnd::Settled,
-                Err(error) => return self.refuse(error, cx),
+                Ok(None) => return false,
+                Err(error) => {
+                    self.refuse(error, cx);
+                    return false;
+                }
             }
             if !self.state.reads_requests() {
-                return ServeEnd::Settled;
+                return false;
             }
             searched = 0;
         }
-        ServeEnd::AllServed
+        true
     }
 
-    /// Serves requests from `input` while none is held.
-    fn serve_read<R: Handler>(
-        &mut self,
-        input: &mut ReadCursor<'_>,
-        cx: &mut ConnContext<'_, R>,
-    ) -> ServeEnd {
-        let mut last = EncodedLength::default();
-        while !input.bytes().is_empty() {
-            if self.must_wait(cx) {
-                return ServeEnd::MustWait;
-            }
-            match input.take_message(cx.framing) {
-                Ok(Some(message)) => match answer(message, &mut last, cx) {
-                    Outcome::Continue => continue,
-                    outcome => self.apply(outcome),
-                },
-                Ok(None) => {
-                    self.unparsed.extend(input.take_rest(), cx.now);
-                    return ServeEnd::Settled;
-                }
-                Err(error) => return self.refuse(error, cx),
-            }
-            if !self.state.reads_requests() {
-                return ServeEnd::Settled;
-            }
-        }
-        ServeEnd::AllServed
+    /// Serves no more before other connections have had their turn, or the peer takes output.
+    #[cold]
+    fn stall<R>(&mut self, rest: &[u8], cx: &ConnContext<'_, R>) {
+        self.unparsed.extend(rest, cx.now);
+        self.state.stall();
     }
 
     #[cold]
-    fn refuse<R: Handler>(&mut self, error: FrameError, cx: &mut ConnContext<'_, R>) -> ServeEnd {
+    fn refuse<R: Handler>(&mut self, error: FrameError, cx: &mut ConnContext<'_, R>) {
         self.reply_error_and_close(error.into(), format_args!("{error}"), cx);
-        ServeEnd::Settled
     }
 
-    /// Whether requests must wait: for other connections, or for the peer to take output.
-    #[inline]
-    fn must_wait<R>(&self, cx: &ConnContext<'_, R>) -> bool {
-        cx.work.is_spent() || self.is_above_high_water(cx)
-    }
-
-    fn is_above_high_water<R>(&self, cx: &ConnContext<'_, R>) -> bool {
-        self.unsent.len() + cx.appended() > cx.limits.output_limit
+    /// How long [`ConnContext::out`] is when more output waits than the high-water mark allows.
+    /// Requests wait then until the peer has taken some.
+    fn full_at<R>(&self, cx: &ConnContext<'_, R>) -> usize {
+        let with_unsent = cx.out_start.saturating_add(cx.limits.output_limit).saturating_add(1);
+        with_unsent.saturating_sub(self.unsent.len())
     }
 
     /// A line that lacks its end counts as a request once the peer pauses or half-closes.
@@ -418,15 +402,14 @@ impl Connection {
     }
 }
 
-/// Answers the request that `message` is. `last` has the length of the reply before.
+/// Answers a request. `last` has the length of the reply before.
 #[inline(always)] // once, into the loop of `serve`
 fn answer<R: Handler>(
-    message: &[u8],
+    request: Request<'_>,
     last: &mut EncodedLength,
     cx: &mut ConnContext<'_, R>,
 ) -> Outcome {
     let before = cx.out.len();
-    let request = cx.framing.payload(message);
     let mut reply = ReplyWriter::begin(cx.out, request.envelope);
     let outcome = cx.handler.on_request(request, &mut reply, cx.work);
     reply.finish_with(last);
@@ -437,5 +420,5 @@ fn answer<R: Handler>(
 /// Answers a request that is not one of many in a read.
 #[inline(never)]
 fn answer_alone<R: Handler>(message: &[u8], cx: &mut ConnContext<'_, R>) -> Outcome {
-    answer(message, &mut EncodedLength::default(), cx)
+    answer(cx.framing.payload(message), &mut EncodedLength::default(), cx)
 }

@@ -42,6 +42,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 mod accept_outcome;
+mod connect;
 mod handshakes;
 pub mod listener;
 mod net;

@@ -39,6 +39,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+use crate::conn::Work;
 use crate::handlers::Service;
 use crate::handlers::daytime::DateCache;
 use crate::io::clock::Moment;
@@ -60,7 +61,6 @@ pub use inspect::ConnectionSnapshot;
 use memory::MemoryAccounting;
 use stopping::Phase;
 use turn::Batch;
-use work::Work;
 
 /// The server, over any network.
 pub struct Server<N: Net> {
@@ -153,20 +153,15 @@ impl<N: Net> Server<N> {
     }
 
     fn next_wakeup(&mut self) -> Option<Moment> {
-        let of_phase = if self.is_draining() { self.phase.wakes_at() } else { self.idle_exit() };
-        let wakeups = [
-            self.sockets.next_deadline(),
-            self.acceptor.retry_at(),
-            self.cx.log.report_due(),
-            self.cx.publisher.due(),
-            self.memory.next_look(),
-            of_phase,
-        ];
-        // Without a chain of iterators, which takes a tenth of the instructions of a turn.
+        // Without an iterator, which takes a tenth of the instructions of a turn.
         let mut first = Moment::NEVER;
-        for wakeup in wakeups {
-            first = first.min(wakeup.unwrap_or(Moment::NEVER));
-        }
+        let mut or_at = |wakeup: Option<Moment>| first = first.min(wakeup.unwrap_or(Moment::NEVER));
+        or_at(self.sockets.next_deadline());
+        or_at(self.acceptor.retry_at());
+        or_at(self.cx.log.report_due());
+        or_at(self.cx.publisher.due());
+        or_at(self.memory.next_look());
+        or_at(if self.is_draining() { self.phase.wakes_at() } else { self.idle_exit() });
         (first != Moment::NEVER).then_some(first)
     }
 }

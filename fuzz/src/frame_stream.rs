@@ -197,7 +197,7 @@ impl Conversation<'_> {
             } else if self.conn.wants_read() {
                 let mut portion = reads.cut(&mut to_come).to_vec();
                 self.turn(|conn, turn| {
-                    if let Some(echo) = conn.receive_in_place(&mut portion, turn) {
+                    if let Some(echo) = conn.receive(&mut portion, turn) {
                         assert!(turn.out.is_empty(), "an echo in place, and output");
                         turn.out.extend_from_slice(&portion[echo]);
                     }

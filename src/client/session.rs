@@ -29,8 +29,8 @@ use state::State;
 
 /// What a conversation writes its requests with.
 pub struct Writer<'a> {
-    /// The session's own address.
-    pub local: SocketAddr,
+    /// The session's own address; a unix socket has none.
+    pub local: Option<SocketAddr>,
     /// The time of day.
     pub wall_clock: &'a dyn WallClock,
     out: &'a mut Vec<u8>,
@@ -39,7 +39,7 @@ pub struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// A writer that appends to `out`.
     pub fn new(
-        local: SocketAddr,
+        local: Option<SocketAddr>,
         wall_clock: &'a dyn WallClock,
         out: &'a mut Vec<u8>,
     ) -> Writer<'a> {

@@ -15,6 +15,7 @@
 )]
 
 use super::session::{Conversation, Session, SessionError, SessionLimits, Step, Turn, Writer};
+use crate::io::address::Address;
 use crate::io::clock::Moment;
 use crate::io::endpoint::{Endpoint, Wanted};
 use crate::io::event_loop::{EventHandler, LoopControl};
@@ -24,7 +25,8 @@ use crate::io::readiness::{Interest, Readiness};
 use crate::io::socket_table::{Share, Socket, SocketTable};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,9 @@ const VISIT_BYTES: usize = 64 * 1024;
 
 /// Reads in one visit. Usually read 1 empties the socket, and read 2 returns 0, the FIN.
 const READS_PER_VISIT: usize = 4;
+
+/// Delay before another attempt to connect to a unix socket whose backlog is full.
+const RETRY_AFTER: Duration = Duration::from_millis(5);
 
 /// Bounds on a session pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +72,11 @@ pub struct SessionPool<N: Connect + WallClock, S> {
     net: N,
     limits: PoolLimits,
     /// The server's addresses, tried in this order.
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
     waiting: VecDeque<S>,
+    /// Since when each attempt has found the backlog of a unix socket full, and when the next is
+    /// made.
+    backlog_full: Option<BacklogFull>,
     sessions: SocketTable<N::Stream, Pooled<S>>,
     connecting: usize,
     established: usize,
@@ -79,12 +87,21 @@ pub struct SessionPool<N: Connect + WallClock, S> {
     out: Vec<u8>,
 }
 
+/// A unix socket has no room for a connection that its server has not accepted: connect(2) says
+/// EAGAIN.
+#[derive(Clone, Copy)]
+struct BacklogFull {
+    since: Moment,
+    retry_at: Moment,
+}
+
 /// A session, and where it is connected.
 struct Pooled<S> {
     session: Session<S>,
     /// Which of the server's addresses it is connected to.
     address: usize,
-    local: SocketAddr,
+    /// Its own address; a unix socket has none.
+    local: Option<SocketAddr>,
     /// Whether it is counted in [`SessionPool::suspended`].
     is_suspended: bool,
 }
@@ -115,11 +132,12 @@ impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
     /// If there is no address, or the limits let no session be opened.
     pub fn new(
         net: N,
-        addresses: Vec<SocketAddr>,
+        addresses: impl IntoIterator<Item: Into<Address>>,
         limits: PoolLimits,
         conversations: impl IntoIterator<Item = S>,
         now: Moment,
     ) -> SessionPool<N, S> {
+        let addresses: Vec<Address> = addresses.into_iter().map(Into::into).collect();
         assert!(!addresses.is_empty(), "a pool needs an address to connect to");
         assert!(limits.connecting > 0 && limits.open > 0, "the limits let no session be opened");
         SessionPool {
@@ -127,6 +145,7 @@ impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
             limits,
             addresses,
             waiting: conversations.into_iter().collect(),
+            backlog_full: None,
             sessions: SocketTable::new(now),
             connecting: 0,
             established: 0,
@@ -178,8 +197,23 @@ impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
         }
     }
 
+    /// Ends what has not ended: the sessions, and the conversations that wait for one.
+    pub fn interrupt(&mut self) {
+        let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
+        let removed = tokens.into_iter().filter_map(|token| self.sessions.remove(token));
+        let open = removed.map(|socket| socket.endpoint.session.into_conversation());
+        let interrupted = open
+            .chain(self.waiting.drain(..))
+            .map(|conversation| Finished { conversation, result: Err(SessionError::Interrupted) });
+        self.finished.extend(interrupted);
+        (self.connecting, self.suspended) = (0, 0);
+    }
+
     fn connect_waiting(&mut self, now: Moment) {
-        while self.connecting < self.limits.connecting && self.sessions.len() < self.limits.open {
+        while self.connecting < self.limits.connecting
+            && self.sessions.len() < self.limits.open
+            && self.backlog_full.is_none_or(|full| full.retry_at <= now)
+        {
             let Some(conversation) = self.waiting.pop_front() else { return };
             self.connecting += 1;
             self.connect(conversation, 0, now);
@@ -192,23 +226,34 @@ impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
         for address in first..self.addresses.len() {
             match self.begin(address) {
                 Ok((stream, token)) => {
-                    let local = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+                    self.backlog_full = None;
                     let session = Session::new(conversation, now);
-                    let endpoint = Pooled { session, address, local, is_suspended: false };
+                    let endpoint = Pooled { session, address, local: None, is_suspended: false };
                     self.sessions.insert(token, stream, endpoint, Readiness::default());
                     return self.sessions.reschedule(token, Share::Light, &self.limits.session);
+                }
+                Err(full) if full.kind() == ErrorKind::WouldBlock && self.may_retry(now) => {
+                    self.connecting -= 1;
+                    return self.waiting.push_front(conversation);
                 }
                 Err(refusal) => error = refusal,
             }
         }
         self.connecting -= 1;
-        let last = self.addresses[self.addresses.len() - 1];
+        let last = self.addresses[self.addresses.len() - 1].clone();
         let result = Err(SessionError::Connect(last, error));
         self.finished.push(Finished { conversation, result });
     }
 
+    /// The backlog is full. Tells whether that may change before the attempt takes too long.
+    fn may_retry(&mut self, now: Moment) -> bool {
+        let since = self.backlog_full.map_or(now, |full| full.since);
+        self.backlog_full = Some(BacklogFull { since, retry_at: now + RETRY_AFTER });
+        now.since(since) < self.limits.session.connect_timeout
+    }
+
     fn begin(&mut self, address: usize) -> io::Result<(N::Stream, Token)> {
-        let mut stream = self.net.connect(self.addresses[address])?;
+        let mut stream = self.net.connect(&self.addresses[address])?;
         let token = self.sessions.next_token();
         self.net.register(&mut stream, token, Interest::ReadWrite)?;
         Ok((stream, token))
@@ -225,7 +270,7 @@ impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
                     return;
                 }
                 Err(error) => {
-                    let address = self.addresses[socket.endpoint.address];
+                    let address = self.addresses[socket.endpoint.address].clone();
                     let error = SessionError::Connect(address, error);
                     return self.connect_failed(token, error, now);
                 }
@@ -239,9 +284,7 @@ impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
         self.connecting -= 1;
         self.established += 1;
         let Pooled { session, local, .. } = &mut socket.endpoint;
-        if let Ok(own) = self.net.local_addr(&socket.stream) {
-            *local = own;
-        }
+        *local = self.net.local_addr(&socket.stream).ok();
         session.connected(&mut turn(&self.net, &self.limits, *local, &mut self.out, now));
     }
 
@@ -302,7 +345,7 @@ impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
         let Pooled { session, address, local, .. } = &mut socket.endpoint;
         if session.is_connecting() {
             let limit = self.limits.session.connect_timeout;
-            let error = SessionError::ConnectTimeout(self.addresses[*address], limit);
+            let error = SessionError::ConnectTimeout(self.addresses[*address].clone(), limit);
             return self.connect_failed(token, error, now);
         }
         session.expire(&mut turn(&self.net, &self.limits, *local, &mut self.out, now));
@@ -353,17 +396,20 @@ impl<N: Connect + WallClock, S: Conversation> EventHandler for SessionPool<N, S>
         if self.sessions.has_ready() {
             return LoopControl::Poll;
         }
-        if self.sessions.len() == self.suspended {
+        let retry_at = self.backlog_full.filter(|_| !self.waiting.is_empty());
+        let retry_at = retry_at.map(|full| full.retry_at);
+        if self.sessions.len() == self.suspended && retry_at.is_none() {
             return LoopControl::Stop;
         }
-        self.sessions.next_deadline().map_or(LoopControl::Wait, LoopControl::WaitUntil)
+        let next = self.sessions.next_deadline().into_iter().chain(retry_at).min();
+        next.map_or(LoopControl::Wait, LoopControl::WaitUntil)
     }
 }
 
 fn turn<'a, N: Connect + WallClock>(
     net: &'a N,
     limits: &'a PoolLimits,
-    local: SocketAddr,
+    local: Option<SocketAddr>,
     out: &'a mut Vec<u8>,
     now: Moment,
 ) -> Turn<'a> {

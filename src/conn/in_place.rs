@@ -5,11 +5,11 @@
 //! recv(2) filled, or into the connection's own if the request came in several reads. The handler
 //! knows nothing of this; [`ReplyWriter::echo`] is all it calls.
 //!
-//! Invariant: what is sent is what [`Connection::receive`] would have made of the same bytes.
+//! Invariant: what is sent is what the copying way would have made of the same bytes.
 
 use super::{ConnContext, Connection, Handler, Outcome};
 use crate::protocol::frame::{self, HEADER_LEN};
-use crate::protocol::framing::{Framing, ReadCursor, ReplyFraming};
+use crate::protocol::framing::{End, Framing, ReplyFraming};
 use crate::protocol::reply::ReplyWriter;
 use std::ops::Range;
 
@@ -18,41 +18,26 @@ use std::ops::Range;
 pub(super) const MIN_TEXT: usize = 4096;
 
 impl Connection {
-    /// As [`Connection::receive`]; but a large echo that came alone is made in `input`. Then its
-    /// range in `input` is returned, nothing was appended to [`ConnContext::out`], and the owner
-    /// must send those bytes, or put them into [`Connection::unsent`], before `input` is used
-    /// again.
-    #[inline]
-    pub fn receive_in_place<R: Handler>(
-        &mut self,
-        input: &mut [u8],
-        cx: &mut ConnContext<'_, R>,
-    ) -> Option<Range<usize>> {
-        if input.len() < MIN_TEXT {
-            self.receive(input, cx);
-            return None;
-        }
-        self.receive_large(input, cx)
+    /// Whether all of `input` is one request, whose reply need not be in [`ConnContext::out`].
+    pub(super) fn may_answer_in_place<R: Handler>(
+        &self,
+        input: &[u8],
+        cx: &ConnContext<'_, R>,
+    ) -> bool {
+        // An error is found again, and answered, by `serve`.
+        self.may_lend(cx)
+            && self.unparsed.is_empty()
+            && input.len() <= cx.limits.output_limit
+            && cx.framing.find_end(input, 0) == Ok(End::At(input.len()))
     }
 
-    fn receive_large<R: Handler>(
+    /// Answers the request that `input` is, and returns where in it the reply is, unless the reply
+    /// is in [`ConnContext::out`]. Call only if [`Connection::may_answer_in_place`].
+    pub(super) fn answer_in_place<R: Handler>(
         &mut self,
         input: &mut [u8],
         cx: &mut ConnContext<'_, R>,
     ) -> Option<Range<usize>> {
-        let mut cursor = ReadCursor::new(input);
-        // An error is found again, and answered, by `serve`.
-        let is_alone = self.may_lend(cx)
-            && self.unparsed.is_empty()
-            && self.state.reads_requests()
-            && input.len() <= cx.limits.output_limit
-            && cursor.is_one_message(cx.framing).unwrap_or(false);
-        if !is_alone {
-            self.receive_with(cursor, cx);
-            return None;
-        }
-        self.idle_since = cx.now;
-        cx.work.spend_bytes(input.len());
         let (outcome, text_len) = answer_lending(input, cx);
         self.apply(outcome);
         (text_len > 0).then(|| make_reply_in(input, text_len, cx.framing.envelope()))

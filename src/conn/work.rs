@@ -1,18 +1,21 @@
-//! How much work may be done before the next connection has its turn.
+//! How much work may be done before the next connection has its turn, and before events are looked
+//! for again.
 //!
-//! Work is estimated, from requests, bytes and a cost for each command. It is not measured: reading
-//! a clock for each request would cost more than most requests do, and the same bytes would be cut
-//! at another place each time.
+//! Work is estimated, from requests, bytes, system calls and a cost for each command. It is not
+//! measured: reading a clock for each request would cost more than most requests do, and the same
+//! bytes would be cut at another place each time.
 //!
-//! Invariant: no request is served once the work is spent, so the overrun is one request.
+//! Invariant: no request is served once the work granted is spent, so the overrun is one request.
 
-/// Work that is left, in units of about 100 ns of the processor's time.
+/// Work that was done in a turn of the loop, and up to where a visit may go on, in units of about
+/// 100 ns of the processor's time.
 ///
-/// A small request costs one unit and what its handler adds. 2 KiB of input cost one more, and so
-/// do 256 bytes of a reply: they are copied twice, and send(2) has them delivered.
-#[derive(Debug)]
+/// A small request costs one unit and what its handler adds. 256 bytes of a reply cost one more:
+/// they are copied twice, and send(2) has them delivered.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
-    left: u32,
+    spent: u32,
+    granted: u32,
 }
 
 impl Work {
@@ -23,47 +26,41 @@ impl Work {
     /// For each request: to find its end, to choose a handler, to write a header.
     pub const REQUEST: u32 = 1;
 
-    const BYTES_PER_UNIT: usize = 2048;
     const REPLY_BYTES_PER_UNIT: usize = 256;
 
-    /// Room for `units` of work.
+    /// Nothing was done, and `units` are granted.
     pub fn new(units: u32) -> Work {
-        Work { left: units }
+        Work { spent: 0, granted: units }
     }
 
-    /// Units that are left.
-    pub fn left(&self) -> u32 {
-        self.left
+    /// Grants `units` from now on.
+    #[inline]
+    pub fn grant(&mut self, units: u32) {
+        self.granted = self.spent.saturating_add(units);
     }
 
-    /// Whether nothing is left.
+    /// Units that were spent.
+    #[inline]
+    pub fn spent(&self) -> u32 {
+        self.spent
+    }
+
+    /// Whether all that was granted is spent.
     #[inline]
     pub fn is_spent(&self) -> bool {
-        self.left == 0
+        self.spent >= self.granted
     }
 
-    /// Takes away `units`, or all that is left if that is less.
+    /// Spends `units`.
     #[inline]
     pub fn spend(&mut self, units: u32) {
-        self.left = self.left.saturating_sub(units);
+        self.spent = self.spent.saturating_add(units);
     }
 
-    /// Takes away what it costs to copy `count` bytes, rounded down.
-    #[inline]
-    pub fn spend_bytes(&mut self, count: usize) {
-        self.spend(Work::of_bytes(count));
-    }
-
-    /// Takes away a request whose reply has `count` bytes.
+    /// Spends what a request costs whose reply has `count` bytes.
     #[inline]
     pub fn spend_request(&mut self, count: usize) {
-        let of_reply = (count / Work::REPLY_BYTES_PER_UNIT) as u32;
-        self.spend(Work::REQUEST.saturating_add(of_reply));
-    }
-
-    #[inline]
-    fn of_bytes(count: usize) -> u32 {
-        // No buffer is so large that this would be cut off.
-        (count / Work::BYTES_PER_UNIT) as u32
+        // No reply is so long that this would be cut off.
+        self.spend(Work::REQUEST.saturating_add((count / Work::REPLY_BYTES_PER_UNIT) as u32));
     }
 }

@@ -20,7 +20,7 @@
 
 pub use crate::io::token::Token;
 pub use accept::{Accept, AcceptOutcome, Handshakes};
-pub use connect::Connect;
+pub use connect::{Connect, ConnectedToItself};
 
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;

@@ -69,12 +69,7 @@ pub enum Share {
 pub struct SocketTable<S, E> {
     sockets: Slots<Socket<S, E>>,
     generations: Generations,
-    /// Sockets with a new event. A token whose socket has closed since is skipped.
-    new_events: VecDeque<Token>,
-    /// Sockets that have work left, or took much of a turn before.
-    work_left: VecDeque<Token>,
-    /// Of either queue, the sockets that are still to be visited in this turn.
-    in_turn: InTurn,
+    queues: Queues,
     timers: Timers,
     /// When the next timer fires, if that was asked since a timer last changed: a turn that changes
     /// none need not search the wheel.
@@ -83,10 +78,20 @@ pub struct SocketTable<S, E> {
     may_shrink: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct InTurn {
-    new_events: usize,
-    work_left: usize,
+/// The sockets that wait for a visit. A token whose socket has closed since is skipped.
+#[derive(Debug, Default)]
+struct Queues {
+    /// Sockets with a new event.
+    new_events: Queue,
+    /// Sockets that have work left, or took much of a turn before.
+    work_left: Queue,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    tokens: VecDeque<Token>,
+    /// At the front, those to be visited in this turn.
+    in_turn: usize,
 }
 
 impl<S, E: Endpoint> SocketTable<S, E> {
@@ -95,9 +100,7 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         SocketTable {
             sockets: Slots::new(),
             generations: Generations::default(),
-            new_events: VecDeque::new(),
-            work_left: VecDeque::new(),
-            in_turn: InTurn::default(),
+            queues: Queues::default(),
             timers: Timers::new(now),
             next_deadline: None,
             may_shrink: false,
@@ -147,26 +150,26 @@ impl<S, E: Endpoint> SocketTable<S, E> {
     /// The same, to be changed.
     #[inline]
     pub fn get_mut(&mut self, token: Token) -> Option<&mut Socket<S, E>> {
-        let socket = self.sockets.get_mut(token.index())?;
-        (socket.generation == token.generation()).then_some(socket)
+        open_socket(&mut self.sockets, token)
     }
 
     /// Notes an event. Returns whether it was for a socket that is open.
     #[inline]
     pub fn on_event(&mut self, token: Token, event: Readiness, limits: &E::Limits) -> bool {
-        let Some(socket) = self.get_mut(token) else { return false };
+        let Some(socket) = open_socket(&mut self.sockets, token) else { return false };
         socket.ready.merge(event);
         if socket.endpoint.wanted(limits).is_met(socket.ready) {
             let share = socket.share;
-            self.enqueue(token, share);
+            self.queues.enqueue(socket, token, share);
         }
         true
     }
 
     /// Begins a turn: each socket that is queued by now is visited once at most.
     pub fn begin_turn(&mut self) {
-        self.in_turn =
-            InTurn { new_events: self.new_events.len(), work_left: self.work_left.len() };
+        let Queues { new_events, work_left } = &mut self.queues;
+        new_events.in_turn = new_events.tokens.len();
+        work_left.in_turn = work_left.tokens.len();
     }
 
     /// Takes the next socket to be visited in this turn: one with a new event, if there is one and
@@ -175,14 +178,11 @@ impl<S, E: Endpoint> SocketTable<S, E> {
     #[inline]
     pub fn next_ready(&mut self, is_half_spent: bool) -> Option<Token> {
         loop {
-            let InTurn { new_events, work_left } = &mut self.in_turn;
-            let takes_new = *new_events > 0 && (!is_half_spent || *work_left == 0);
-            let (queue, left) = match takes_new {
-                true => (&mut self.new_events, new_events),
-                false => (&mut self.work_left, work_left),
-            };
-            *left = left.checked_sub(1)?;
-            let token = queue.pop_front()?;
+            let Queues { new_events, work_left } = &mut self.queues;
+            let takes_new = new_events.in_turn > 0 && (!is_half_spent || work_left.in_turn == 0);
+            let queue = if takes_new { new_events } else { work_left };
+            queue.in_turn = queue.in_turn.checked_sub(1)?;
+            let token = queue.tokens.pop_front()?;
             if let Some(socket) = self.get_mut(token) {
                 socket.place = Place::Nowhere;
                 return Some(token);
@@ -193,14 +193,13 @@ impl<S, E: Endpoint> SocketTable<S, E> {
     /// After a visit that took this `share` of the turn: queues the socket if it has work left, and
     /// makes sure that its deadline is watched. Nothing, if it has closed.
     pub fn reschedule(&mut self, token: Token, share: Share, limits: &E::Limits) {
-        let Some(socket) = self.get_mut(token) else { return };
+        let Some(socket) = open_socket(&mut self.sockets, token) else { return };
         socket.share = share;
-        let is_met = socket.endpoint.wanted(limits).is_met(socket.ready);
-        let deadline = socket.endpoint.deadline(limits);
-        if is_met {
+        if socket.endpoint.wanted(limits).is_met(socket.ready) {
             // It had its part of this turn: new events go first, whatever the share.
-            self.enqueue(token, Share::Heavy);
+            self.queues.enqueue(socket, token, Share::Heavy);
         }
+        let deadline = socket.endpoint.deadline(limits);
         if !self.timers.is_due_by(token.index(), deadline) {
             self.timers.arm_no_later(token.index(), deadline);
             self.next_deadline = None;
@@ -210,21 +209,8 @@ impl<S, E: Endpoint> SocketTable<S, E> {
 
     /// Has a socket visited, whether or not it is known to have work, behind the new events.
     pub fn visit_soon(&mut self, token: Token) {
-        if self.get(token).is_some() {
-            self.enqueue(token, Share::Heavy);
-        }
-    }
-
-    #[inline]
-    fn enqueue(&mut self, token: Token, share: Share) {
-        let Some(socket) = self.sockets.get_mut(token.index()) else { return };
-        if socket.place == Place::Queued {
-            return;
-        }
-        socket.place = Place::Queued;
-        match share {
-            Share::Light => self.new_events.push_back(token),
-            Share::Heavy => self.work_left.push_back(token),
+        if let Some(socket) = open_socket(&mut self.sockets, token) {
+            self.queues.enqueue(socket, token, Share::Heavy);
         }
     }
 
@@ -245,7 +231,7 @@ impl<S, E: Endpoint> SocketTable<S, E> {
 
     /// Whether a socket waits for its turn. A token of a socket that has closed counts, too.
     pub fn has_ready(&self) -> bool {
-        !self.new_events.is_empty() || !self.work_left.is_empty()
+        !self.queues.new_events.tokens.is_empty() || !self.queues.work_left.tokens.is_empty()
     }
 
     /// Takes a socket out, which closes it unless the owner keeps the stream.
@@ -256,4 +242,25 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         self.may_shrink = true;
         Some(self.sockets.remove(token.index()))
     }
+}
+
+impl Queues {
+    /// Queues a socket for a visit, unless it is queued.
+    #[inline]
+    fn enqueue<S, E>(&mut self, socket: &mut Socket<S, E>, token: Token, share: Share) {
+        if socket.place == Place::Queued {
+            return;
+        }
+        socket.place = Place::Queued;
+        match share {
+            Share::Light => self.new_events.tokens.push_back(token),
+            Share::Heavy => self.work_left.tokens.push_back(token),
+        }
+    }
+}
+
+/// The socket that `token` was given to, unless it has closed.
+#[inline]
+fn open_socket<S, E>(sockets: &mut Slots<Socket<S, E>>, token: Token) -> Option<&mut Socket<S, E>> {
+    sockets.get_mut(token.index()).filter(|socket| socket.generation == token.generation())
 }

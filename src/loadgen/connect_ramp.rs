@@ -15,16 +15,17 @@ pub(super) struct ConnectRamp {
     began: Moment,
     /// How many may be connecting at once.
     parallel: usize,
-    /// Between two attempts, if the plan has a rate.
-    gap: Option<Duration>,
+    /// Attempts a second of all workers, if the plan has a rate.
+    rate: Option<f64>,
+    worker: Worker,
 }
 
 impl ConnectRamp {
     pub(super) fn new(plan: &Plan, worker: Worker, now: Moment) -> ConnectRamp {
-        let gap = plan.connecting.rate.map(|rate| Duration::from_secs_f64(worker.of as f64 / rate));
         let parallel = worker.share(plan.connecting.parallel).max(1);
         let slots = worker.share_of_connections(plan.connections).total();
-        ConnectRamp { next: 0, slots, decided: 0, began: now, parallel, gap }
+        let rate = plan.connecting.rate;
+        ConnectRamp { next: 0, slots, decided: 0, began: now, parallel, rate, worker }
     }
 
     /// The next slot, if it may be connected now.
@@ -57,8 +58,9 @@ impl ConnectRamp {
 
     /// When the rate allows for the next one.
     fn next_due(&self) -> Option<Moment> {
-        let gap = self.gap?;
-        let nanos = gap.as_nanos() as u64;
-        Some(self.began + Duration::from_nanos(nanos.saturating_mul(self.next as u64)))
+        // Workers take turns: the connections of all have consecutive numbers.
+        let number = self.worker.connection(self.next) as f64;
+        let wait = Duration::try_from_secs_f64(number / self.rate?).unwrap_or(Duration::MAX);
+        Some(self.began + wait)
     }
 }

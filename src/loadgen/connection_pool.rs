@@ -224,6 +224,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     ) {
         self.timers.disarm(index);
         let slot = &mut self.slots[index];
+        slot.no_room_since = None;
         let (role, was_open) = (slot.connection.role(), slot.connection.is_open());
         if let Some(stream) = slot.connection.close()
             && was_open

@@ -3,6 +3,7 @@
 //! Invariant: merging loses nothing. Counts add, histograms add bucket by bucket, and of moments
 //! the later one counts.
 
+use crate::io::net::ConnectedToItself;
 use crate::loadgen::report::{Errors, Histogram, Mismatches, PackedHistogram, SlowResult};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -328,9 +329,10 @@ pub fn count_error(errors: &mut Errors, operation: Operation, error: &io::Error)
 
 /// The name of an error as in errno(3). An error without an errno is `EOF` for a FIN that came too
 /// early, `ETIMEDOUT` for a timeout of the generator, `OUT_OF_STEP` for a stream that cannot be
-/// read.
+/// read, `connected to itself` for a connection that reached its own socket.
 pub fn error_name(error: &io::Error) -> String {
     match (error.raw_os_error(), error.kind()) {
+        _ if ConnectedToItself::is(error) => "connected to itself".to_owned(),
         (Some(number), _) => format!("{:?}", nix::errno::Errno::from_raw(number)),
         (None, io::ErrorKind::UnexpectedEof) => "EOF".to_owned(),
         (None, io::ErrorKind::TimedOut) => "ETIMEDOUT".to_owned(),

@@ -3,8 +3,10 @@
 //! Invariant: the shares of all workers add up to the plan. Connection numbers are dealt out like
 //! cards, so that destinations and source addresses are used evenly whatever the number of workers.
 
+use crate::io::address::Address;
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, SocketAddr};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
 #[cfg(test)]
@@ -14,9 +16,9 @@ mod tests;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The servers, at least one; connections are spread over them evenly.
-    pub destinations: Vec<SocketAddr>,
+    pub destinations: Vec<Address>,
     /// Local addresses to connect from; none: the kernel chooses.
-    pub sources: Vec<IpAddr>,
+    pub sources: Vec<SourceAddress>,
     /// How many connections of each kind.
     pub connections: ConnectionCounts,
     /// What is requested.
@@ -45,6 +47,39 @@ pub struct Plan {
     pub reconnecting: ReconnectPolicy,
     /// Chooses what is random: sizes, kinds, jitter.
     pub seed: u64,
+}
+
+/// A local address to connect from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SourceAddress {
+    /// The address.
+    pub ip: IpAddr,
+    /// The number of the interface that a link-local address belongs to, RFC 4007; else 0.
+    pub scope_id: u32,
+}
+
+impl SourceAddress {
+    /// As bind(2) takes it: the kernel chooses the port.
+    pub fn socket_address(self) -> SocketAddr {
+        match self.ip {
+            IpAddr::V4(_) => SocketAddr::new(self.ip, 0),
+            IpAddr::V6(ip) => SocketAddrV6::new(ip, 0, 0, self.scope_id).into(),
+        }
+    }
+}
+
+impl From<IpAddr> for SourceAddress {
+    fn from(ip: IpAddr) -> SourceAddress {
+        SourceAddress { ip, scope_id: 0 }
+    }
+}
+
+/// `127.0.0.2`, or `fe80::1%2` with the number of the interface.
+impl fmt::Display for SourceAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.ip)?;
+        if self.scope_id != 0 { write!(f, "%{}", self.scope_id) } else { Ok(()) }
+    }
 }
 
 /// How many connections of each kind.
@@ -257,14 +292,14 @@ impl Worker {
 impl Plan {
     /// Where connection `number` goes, and from where.
     #[cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "remainders of the lengths"))]
-    pub fn route(&self, number: u64) -> (Option<IpAddr>, SocketAddr) {
+    pub fn route(&self, number: u64) -> (Option<SocketAddr>, &Address) {
         let number = number as usize;
-        let destination = self.destinations[number % self.destinations.len()];
+        let destination = &self.destinations[number % self.destinations.len()];
         let source = match self.sources.len() {
             0 => None,
             sources => Some(self.sources[number / self.destinations.len() % sources]),
         };
-        (source, destination)
+        (source.map(SourceAddress::socket_address), destination)
     }
 
     /// Whether a new request waits for a time of its own rather than for an answer.

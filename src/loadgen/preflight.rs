@@ -9,6 +9,7 @@
 //! It does not see the limits of another machine, local ports in use by other programs or in
 //! TIME-WAIT, or firewalls other than conntrack.
 
+use crate::io::address::Address;
 use serde::Serialize;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
@@ -35,8 +36,12 @@ pub struct Requirements {
     pub connect_parallel: u64,
     /// Addresses to connect from. None: the kernel chooses one for each destination.
     pub sources: Vec<IpAddr>,
-    /// Servers to connect to. None counts as one.
+    /// Servers of TCP to connect to. None counts as one, unless all servers listen on unix
+    /// sockets.
     pub destinations: Vec<SocketAddr>,
+    /// Whether all servers listen on unix sockets: such connections need nothing that belongs to
+    /// TCP, such as ports.
+    pub unix_only: bool,
     /// Whether the server is on this machine: then its ends of the connections count as well. See
     /// [`is_local`].
     pub local: bool,
@@ -52,6 +57,7 @@ impl Default for Requirements {
             connect_parallel: 256,
             sources: Vec::new(),
             destinations: Vec::new(),
+            unix_only: false,
             local: false,
         }
     }
@@ -63,6 +69,23 @@ pub fn is_local(address: IpAddr) -> bool {
     let address = address.to_canonical();
     // bind(2) refuses an address that no interface has.
     address.is_loopback() || address.is_unspecified() || UdpSocket::bind((address, 0)).is_ok()
+}
+
+impl Requirements {
+    /// The same, of connections to `servers`.
+    pub fn of_servers(self, servers: &[Address]) -> Requirements {
+        let inet = |server: &Address| match server {
+            Address::Inet(address) => Some(*address),
+            Address::Unix(_) => None,
+        };
+        let destinations: Vec<SocketAddr> = servers.iter().filter_map(inet).collect();
+        Requirements {
+            local: destinations.iter().all(|destination| is_local(destination.ip())),
+            unix_only: destinations.is_empty() && !servers.is_empty(),
+            destinations,
+            ..self
+        }
+    }
 }
 
 /// A limit on the number of connections.

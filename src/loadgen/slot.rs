@@ -6,6 +6,7 @@
 use super::client_connection::ClientConnection;
 use super::conn_state::{Role, SlotConnection};
 use super::slow_peer::SlowPeer;
+use crate::io::clock::Moment;
 use crate::io::net::Connect;
 use crate::io::readiness::Readiness;
 
@@ -35,6 +36,8 @@ pub(super) struct Slot<S> {
     pub(super) was_established: bool,
     /// Attempts to connect that failed since the last one that did not.
     pub(super) failures: u8,
+    /// Since when an attempt to connect has found the backlog of a unix socket full.
+    pub(super) no_room_since: Option<Moment>,
 }
 
 impl<S> Slot<S> {
@@ -47,6 +50,7 @@ impl<S> Slot<S> {
             is_queued: false,
             was_established: false,
             failures: 0,
+            no_room_since: None,
         }
     }
 }

@@ -12,13 +12,13 @@ use super::plan::{
     Close, ConnectPolicy, ConnectionCounts, Lifetime, Mix, Pace, Plan, ReconnectPolicy, Sizes,
     StopCondition, Workload,
 };
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// One connection that says echo, in a closed loop, for no set time.
 pub(super) fn plan() -> Plan {
     Plan {
-        destinations: vec![(Ipv4Addr::LOCALHOST, 9999).into()],
+        destinations: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)).into()],
         sources: Vec::new(),
         connections: ConnectionCounts { active: 1, slow_rate: 10, ..ConnectionCounts::default() },
         workload: framed_echo(Sizes::fixed(64)),

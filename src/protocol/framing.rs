@@ -170,46 +170,31 @@ impl<'a> ReadCursor<'a> {
         self.bytes
     }
 
-    /// Whether the bytes are one whole message and nothing else.
-    ///
-    /// # Errors
-    ///
-    /// [`FrameError`] when no continuation could make a message of these bytes.
-    pub fn is_one_message(&mut self, framing: Framing) -> Result<bool, FrameError> {
-        Ok(self.find_end(framing)? == End::At(self.bytes.len()))
-    }
-
-    /// As [`Framing::find_end`]; but a header that equals the last one is not decoded again.
-    ///
-    /// The comparison is shorter than decoding. And because the processor predicts that the headers
-    /// are equal, it works on the next messages before it has seen this one's length.
-    #[inline]
-    fn find_end(&mut self, framing: Framing) -> Result<End, FrameError> {
-        let (Framing::Padded { max_body }, Some(header)) = (framing, self.bytes.first_chunk())
-        else {
-            return framing.find_end(self.bytes, 0);
-        };
-        let body_len = match self.last {
-            Some(last) if last.body_len <= max_body && are_same(last.bytes, header) => {
-                last.body_len
-            }
-            _ => {
-                let body_len = frame::decode_header(header, max_body)?;
-                self.last = Some(DecodedHeader { bytes: header, body_len });
-                body_len
-            }
-        };
-        Ok(frame_end(body_len, self.bytes.len()))
-    }
-
     /// Takes the message at the front; `None` if it is not whole.
+    ///
+    /// A header that equals the last one is not decoded again. The comparison is shorter than
+    /// decoding. And because the processor predicts that the headers are equal, it works on the
+    /// next messages before it has seen this one's length.
     ///
     /// # Errors
     ///
     /// [`FrameError`] when no continuation could make a message of these bytes.
     #[inline]
     pub fn take_message(&mut self, framing: Framing) -> Result<Option<&'a [u8]>, FrameError> {
-        match self.find_end(framing)? {
+        let end = match (framing, self.bytes.first_chunk()) {
+            (Framing::Padded { max_body }, Some(header)) => {
+                let body_len = match self.last {
+                    Some(last) if last.body_len <= max_body && are_same(last.bytes, header) => {
+                        last.body_len
+                    }
+                    _ => frame::decode_header(header, max_body)?,
+                };
+                self.last = Some(DecodedHeader { bytes: header, body_len });
+                frame_end(body_len, self.bytes.len())
+            }
+            _ => framing.find_end(self.bytes, 0)?,
+        };
+        match end {
             End::At(len) => Ok(Some(self.take(len))),
             End::Incomplete { .. } => Ok(None),
         }
@@ -314,10 +299,7 @@ fn find_frame_end(bytes: &[u8], max_body: usize) -> Result<End, FrameError> {
 fn frame_end(body_len: usize, have: usize) -> End {
     // Cannot overflow: a body is within the limit, and limits are below `isize::MAX`.
     let len = HEADER_LEN + body_len;
-    match len.checked_sub(have) {
-        None | Some(0) => End::At(len),
-        Some(missing) => End::Incomplete { needed: missing },
-    }
+    if have >= len { End::At(len) } else { End::Incomplete { needed: len - have } }
 }
 
 fn find_line_end(bytes: &[u8], searched: usize, max_line: usize) -> Result<End, FrameError> {

@@ -27,7 +27,11 @@ impl<'a> ReplyWriter<'a> {
     /// Begins a reply at the end of `out`.
     #[inline]
     pub fn begin(out: &'a mut Vec<u8>, envelope: ReplyFraming) -> ReplyWriter<'a> {
-        ReplyWriter::begin_lending(out, envelope, usize::MAX)
+        let start = out.len();
+        if envelope == ReplyFraming::Frame {
+            out.extend_from_slice(&frame::BLANK_HEADER);
+        }
+        ReplyWriter { out, start, envelope, lends_from: usize::MAX, lent: 0 }
     }
 
     /// Begins a reply that is sent as it is.
@@ -37,17 +41,12 @@ impl<'a> ReplyWriter<'a> {
 
     /// Begins a reply for whose sake an echo of at least `lends_from` bytes is not copied:
     /// [`ReplyWriter::finish`] returns its length, and leaves `out` as it was.
-    #[inline]
     pub fn begin_lending(
         out: &'a mut Vec<u8>,
         envelope: ReplyFraming,
         lends_from: usize,
     ) -> ReplyWriter<'a> {
-        let start = out.len();
-        if envelope == ReplyFraming::Frame {
-            out.extend_from_slice(&frame::BLANK_HEADER);
-        }
-        ReplyWriter { out, start, envelope, lends_from, lent: 0 }
+        ReplyWriter { lends_from, ..ReplyWriter::begin(out, envelope) }
     }
 
     /// Appends to the payload.

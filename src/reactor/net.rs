@@ -3,9 +3,11 @@
 //! Invariant: no call in here waits, because every socket is nonblocking; and none loops, so the
 //! caller decides how much work one turn does.
 
+use super::connect;
 use super::handshakes;
 use super::listener::Listener;
 use super::tcp_info::TcpInfo;
+use crate::io::address::Address;
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, MonotonicClock, Usage, WallClock};
 use crate::io::net::{Accept, AcceptOutcome, Connect, Handshakes, Output, SocketIo, Token};
@@ -14,15 +16,13 @@ use crate::os::memory;
 use crate::os::usage::Meter;
 use mio::Registry;
 use mio::net::TcpStream;
-use nix::errno::Errno;
-use nix::sys::socket::{setsockopt, sockopt};
 use nix::time::{ClockId, clock_gettime};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::SockRef;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
-/// TCP by way of mio, and listeners on unix sockets.
+/// TCP and unix sockets by way of mio.
 #[derive(Debug)]
 pub struct MioNet {
     pub(super) registry: Registry,
@@ -68,22 +68,6 @@ impl MonotonicClock for MioNet {
 
     fn cpu_time(&self) -> Option<Duration> {
         clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).ok().map(Duration::from)
-    }
-}
-
-/// Begins to connect from `source`.
-///
-/// bind(2) would take a port that no other socket on that address can have, whatever it connects
-/// to, and there are 28,000 of them. With `IP_BIND_ADDRESS_NO_PORT`, ip(7), connect(2) takes one,
-/// which only has to differ for the same destination.
-fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
-    socket.bind(&SocketAddr::new(source, 0).into())?;
-    match socket.connect(&address.into()) {
-        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => Err(error),
-        _ => Ok(TcpStream::from_std(socket.into())),
     }
 }
 
@@ -198,23 +182,14 @@ impl Accept for MioNet {
 impl Connect for MioNet {
     fn connect_from(
         &mut self,
-        source: Option<IpAddr>,
-        address: SocketAddr,
+        source: Option<SocketAddr>,
+        address: &Address,
     ) -> io::Result<TcpStream> {
-        let stream = match source {
-            Some(source) => connect_from(source, address)?,
-            None => TcpStream::connect(address)?,
-        };
-        // Small requests go out at once, not when the answer to the one before has come.
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        connect::begin(source, address)
     }
 
     fn connected(&mut self, stream: &TcpStream) -> io::Result<()> {
-        match stream.take_error()? {
-            Some(error) => Err(error),
-            None => stream.peer_addr().map(drop),
-        }
+        connect::outcome(stream)
     }
 
     fn local_addr(&self, stream: &TcpStream) -> io::Result<SocketAddr> {

@@ -159,7 +159,7 @@ fn a_reset_makes_both_directions_ready() {
 fn a_connect_ends_with_a_connection_or_with_the_reason_why_not() {
     let (mut reactor, mut net) = reactor_and_net();
     let (_listener, address) = listening(&net);
-    let mut stream = net.connect(address).expect("a socket");
+    let mut stream = net.connect(&address.into()).expect("a socket");
     net.register(&mut stream, Token(2), Interest::ReadWrite).expect("room in epoll");
     watch_for(&mut reactor, Token(2), |readiness| readiness.write);
     net.connected(&stream).expect("someone listens");
@@ -169,7 +169,7 @@ fn a_connect_ends_with_a_connection_or_with_the_reason_why_not() {
     let taken = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     taken.bind(&SocketAddr::from(LOOPBACK).into()).expect("a free port");
     let deaf = taken.local_addr().ok().and_then(|address| address.as_socket()).expect("IPv4");
-    let mut refused = net.connect(deaf).expect("a socket");
+    let mut refused = net.connect(&deaf.into()).expect("a socket");
     net.register(&mut refused, Token(3), Interest::ReadWrite).expect("room in epoll");
     watch_for(&mut reactor, Token(3), |readiness| readiness.write);
     let error = net.connected(&refused).expect_err("nobody listens");

@@ -138,7 +138,7 @@ struct Accepted<S> {
 impl<N: Net> Server<N> {
     /// Lets clients in, within a turn's work for that.
     pub(super) fn accept(&mut self, now: Moment) {
-        let work = self.cx.work;
+        let most = self.cx.work.spent() + work::SIDE_WORK;
         for _ in 0..ATTEMPTS_PER_TURN {
             match self.acceptor.attempt(&mut self.cx.net, self.sockets.len(), now) {
                 Attempt::Accepted(accepted) => self.admit(accepted, now),
@@ -153,7 +153,7 @@ impl<N: Net> Server<N> {
             if self.batch.is_full() {
                 self.send_batch();
             }
-            if self.cx.work.since(work) >= work::SIDE_WORK {
+            if self.cx.work.spent() >= most {
                 break;
             }
         }
@@ -161,7 +161,7 @@ impl<N: Net> Server<N> {
     }
 
     fn admit(&mut self, accepted: Accepted<N::Stream>, now: Moment) {
-        self.cx.work.add(work::ACCEPT);
+        self.cx.work.spend(work::ACCEPT);
         match self.admission.admit(&accepted.peer, &self.cx.limits, now) {
             Ok(()) => self.open(accepted, now),
             Err(refusal) => self.reject(accepted, refusal),

@@ -2,8 +2,7 @@
 //! table.
 
 use super::connection::ServerConnection;
-use super::work::Work;
-use crate::conn::{self, ConnContext, Connection};
+use crate::conn::{ConnContext, Connection, Work};
 use crate::handlers::daytime::DateCache;
 use crate::handlers::{BoundService, Context};
 use crate::io::clock::Moment;
@@ -61,7 +60,7 @@ impl<N: Net> ServerContext<N> {
         call: impl FnOnce(&mut Connection, &mut ConnContext<'_, BoundService<'_>>) -> T,
     ) -> T {
         let ServerConnection { conn, peer, service } = connection;
-        let mut work = conn::Work::new(conn::Work::VISIT);
+        self.work.grant(Work::VISIT);
         let context = Context {
             now: self.now,
             peer: *peer,
@@ -80,10 +79,8 @@ impl<N: Net> ServerContext<N> {
             handler: &mut BoundService { spec: service.spec(), context },
             out_start,
             out: output,
-            work: &mut work,
+            work: &mut self.work,
         };
-        let result = call(conn, &mut turn);
-        self.work.add(conn::Work::VISIT - work.left());
-        result
+        call(conn, &mut turn)
     }
 }

@@ -45,10 +45,6 @@ impl MemoryAccounting {
     /// A connection that held `before` holds `after`.
     #[inline]
     pub(super) fn change(&mut self, before: Held, after: Held) {
-        // Mostly neither holds anything.
-        if before == after {
-            return;
-        }
         self.used = self.used - before.0 - before.1 + after.0 + after.1;
         self.used_by_output = self.used_by_output - before.1 + after.1;
     }

@@ -146,7 +146,7 @@ impl<N: Net> Server<N> {
     /// Reads and serves one connection. Its reply is in the batch then.
     pub(super) fn visit(&mut self, token: Token, cause: Cause) {
         let Some(socket) = self.sockets.get_mut(token) else { return };
-        let (work, memory) = (self.cx.work, socket.endpoint.conn.memory());
+        let (spent, memory) = (self.cx.work.spent(), socket.endpoint.conn.memory());
         let start = self.batch.output.len();
         let reply = self.cx.exchange(socket, cause, &mut self.batch).unwrap_or_else(|error| {
             let has_output = self.batch.output.len() > start;
@@ -154,8 +154,12 @@ impl<N: Net> Server<N> {
             self.cx.fail(&mut socket.endpoint, &error, has_output);
             Reply::InOutput(start..start)
         });
-        self.memory.change(memory, socket.endpoint.conn.memory());
-        self.batch.visits.push(Visit { token, cause, reply, work: self.cx.work.since(work) });
+        let holds = socket.endpoint.conn.memory();
+        if holds != memory {
+            self.memory.change(memory, holds);
+        }
+        let work = self.cx.work.spent() - spent;
+        self.batch.visits.push(Visit { token, cause, reply, work });
     }
 
     /// Phase two.
@@ -174,20 +178,23 @@ impl<N: Net> Server<N> {
         let token = visit.token;
         // A connection of the batch may have been shed since.
         let Some(socket) = self.sockets.get_mut(token) else { return };
-        let (work, memory) = (self.cx.work, socket.endpoint.conn.memory());
-        self.cx.send_or_fail(socket, self.batch.bytes(&visit.reply));
+        let (spent, memory) = (self.cx.work.spent(), socket.endpoint.conn.memory());
+        self.cx.send(socket, self.batch.bytes(&visit.reply));
         let drains = self.phase.is_draining();
         if drains || visit.cause == Cause::Expired {
             self.cx.expire_or_drain(socket, visit.cause, drains, &mut self.batch.output);
         }
         self.cx.add_write_interest(socket, token);
         let action = self.cx.next_action(socket);
-        self.memory.change(memory, socket.endpoint.conn.memory());
+        let holds = socket.endpoint.conn.memory();
+        if holds != memory {
+            self.memory.change(memory, holds);
+        }
         match action {
             Action::Close(reason) => drop(self.close(token, reason)),
             Action::Abort(reason) => self.abort(token, reason),
             Action::Stay | Action::SendFin => {
-                let share = work::share(visit.work + self.cx.work.since(work));
+                let share = work::share(visit.work + self.cx.work.spent() - spent);
                 self.sockets.reschedule(token, share, &self.cx.limits);
                 if self.memory.is_exceeded() {
                     self.shed();
@@ -199,8 +206,8 @@ impl<N: Net> Server<N> {
     /// Does for connections what their deadlines ask for. Returns whether there may be more of
     /// them.
     pub(super) fn expire_deadlines(&mut self, now: Moment) -> bool {
-        let (work, mut looks) = (self.cx.work, EXPIRIES_PER_TURN);
-        while self.cx.work.since(work) < work::SIDE_WORK {
+        let (most, mut looks) = (self.cx.work.spent() + work::SIDE_WORK, EXPIRIES_PER_TURN);
+        while self.cx.work.spent() < most {
             let limits = &self.cx.limits;
             let Some(token) = self.sockets.next_expired(now, &mut looks, limits) else {
                 return looks == 0;
@@ -238,7 +245,7 @@ impl<N: Net> ServerContext<N> {
             }
         }
         if socket.ready.write && socket.endpoint.conn.has_unsent() {
-            self.send(socket, &[])?;
+            self.send(socket, &[]);
         }
         for step in 0..STEPS_PER_VISIT {
             let conn = &socket.endpoint.conn;
@@ -287,7 +294,7 @@ impl<N: Net> ServerContext<N> {
                 conn.drain(cx);
             }
         });
-        self.send_or_fail(socket, output.get(start..).unwrap_or_default());
+        self.send(socket, output.get(start..).unwrap_or_default());
         output.truncate(start);
     }
 
@@ -305,48 +312,40 @@ impl<N: Net> ServerContext<N> {
         match filled? {
             ReadOutcome::Bytes(count) => {
                 self.stats.bytes_in += count as u64;
-                self.work.received(count);
+                self.work.spend(work::of_recv(count));
                 let input = input.get_mut(..count).unwrap_or_default();
-                let in_place = self.with_engine(endpoint, output, start, |conn, cx| {
-                    conn.receive_in_place(input, cx)
-                });
+                let in_place =
+                    self.with_engine(endpoint, output, start, |conn, cx| conn.receive(input, cx));
                 Ok((count, in_place))
             }
             ReadOutcome::Eof => {
-                self.work.received(0);
+                self.work.spend(work::of_recv(0));
                 self.with_engine(endpoint, output, start, |conn, cx| conn.receive_eof(cx));
                 Ok((0, None))
             }
             ReadOutcome::Nothing => {
-                self.work.received(0);
+                self.work.spend(work::of_recv(0));
                 Ok((0, None))
             }
         }
     }
 
     /// Sends what waited before, then `bytes`; keeps what the kernel does not take.
-    fn send(
-        &mut self,
-        socket: &mut Socket<N::Stream, ServerConnection>,
-        bytes: &[u8],
-    ) -> io::Result<()> {
+    fn send(&mut self, socket: &mut Socket<N::Stream, ServerConnection>, bytes: &[u8]) {
         let Socket { stream, ready, endpoint, .. } = socket;
         let unsent = endpoint.conn.unsent();
         if bytes.is_empty() && unsent.is_empty() {
-            return Ok(());
+            return;
         }
-        let taken = net::flush_queue(&mut self.net, stream, ready, unsent, bytes, self.now)?;
-        self.work.sent(taken);
-        if taken > 0 {
-            self.stats.bytes_out += taken as u64;
-            endpoint.conn.output_taken(self.now);
-        }
-        Ok(())
-    }
-
-    fn send_or_fail(&mut self, socket: &mut Socket<N::Stream, ServerConnection>, bytes: &[u8]) {
-        if let Err(error) = self.send(socket, bytes) {
-            self.fail(&mut socket.endpoint, &error, !bytes.is_empty());
+        match net::flush_queue(&mut self.net, stream, ready, unsent, bytes, self.now) {
+            Ok(taken) => {
+                self.work.spend(work::of_send(taken));
+                if taken > 0 {
+                    self.stats.bytes_out += taken as u64;
+                    endpoint.conn.output_taken(self.now);
+                }
+            }
+            Err(error) => self.fail(endpoint, &error, !bytes.is_empty()),
         }
     }
 

@@ -32,33 +32,14 @@ const SEND: u32 = 20;
 const BYTES_SERVED: usize = 512;
 const BYTES_SENT: usize = 512;
 
-/// Work that was done in this turn.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Work {
-    spent: u32,
+/// recv(2) of `bytes`, and to look for the requests in them.
+pub(super) fn of_recv(bytes: usize) -> u32 {
+    RECV + units(bytes, BYTES_SERVED)
 }
 
-impl Work {
-    pub(super) fn received(&mut self, bytes: usize) {
-        self.add(RECV + units(bytes, BYTES_SERVED));
-    }
-
-    pub(super) fn sent(&mut self, bytes: usize) {
-        self.add(SEND + units(bytes, BYTES_SENT));
-    }
-
-    pub(super) fn add(&mut self, units: u32) {
-        self.spent = self.spent.saturating_add(units);
-    }
-
-    pub(super) fn spent(self) -> u32 {
-        self.spent
-    }
-
-    /// What was done since `before`, which was this turn's work then.
-    pub(super) fn since(self, before: Work) -> u32 {
-        self.spent.saturating_sub(before.spent)
-    }
+/// send(2) of `bytes`.
+pub(super) fn of_send(bytes: usize) -> u32 {
+    SEND + units(bytes, BYTES_SENT)
 }
 
 /// How much of a turn a visit of so much work takes.

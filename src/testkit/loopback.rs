@@ -11,6 +11,7 @@ use super::kernel::Kernel;
 use super::knobs::{Knob, Knobs};
 use super::prng::Prng;
 use super::sockets::{Owner, Route};
+use crate::io::address::Address;
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, MonotonicClock, WallClock};
 use crate::io::net::{Accept, AcceptOutcome, Connect, SocketIo};
@@ -112,7 +113,14 @@ impl Loopback {
     }
 
     /// Says what becomes of attempts to connect to `address`, those under way included.
-    pub fn set_way(&self, address: SocketAddr, way: Way) {
+    ///
+    /// # Panics
+    ///
+    /// If it is the address of a unix socket.
+    pub fn set_way(&self, address: impl Into<Address>, way: Way) {
+        let Address::Inet(address) = address.into() else {
+            panic!("there are no unix sockets on this network");
+        };
         let route = match way {
             Way::Open => Route::Listener(0),
             Way::Refused(errno) => Route::Refused(errno),
@@ -274,7 +282,8 @@ impl Accept for Loopback {
 }
 
 impl Connect for Loopback {
-    fn connect_from(&mut self, _: Option<IpAddr>, address: SocketAddr) -> io::Result<Stream> {
+    fn connect_from(&mut self, _: Option<SocketAddr>, to: &Address) -> io::Result<Stream> {
+        let Address::Inet(address) = *to else { return Err(Errno::EAFNOSUPPORT.into()) };
         let index = {
             let world = &mut *self.world();
             world.calls += 1;

@@ -3,11 +3,12 @@
 use super::kernel::Kernel;
 use super::sockets::{Owner, Passage};
 use super::trace::{Outcome, What};
-use crate::io::address::Peer;
+use crate::io::address::{Address, Peer};
 use crate::io::clock::WallTime;
 use crate::io::host::{Host, Usage, WallClock};
 use crate::io::net::{Accept, AcceptOutcome, Connect, Handshakes, Output, SocketIo, Token};
 use crate::io::readiness::Interest;
+use nix::errno::Errno;
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -174,7 +175,8 @@ impl Accept for SimNet {
 }
 
 impl Connect for SimNet {
-    fn connect_from(&mut self, _: Option<IpAddr>, address: SocketAddr) -> io::Result<SimStream> {
+    fn connect_from(&mut self, _: Option<SocketAddr>, to: &Address) -> io::Result<SimStream> {
+        let Address::Inet(address) = *to else { return Err(Errno::EAFNOSUPPORT.into()) };
         let index = self.kernel.borrow_mut().connect(self.owner, self.source, address)?;
         Ok(self.stream(index))
     }

@@ -46,6 +46,8 @@ mod field_load_09;
 mod field_load_13;
 #[cfg(feature = "client")]
 mod field_load_17;
+#[cfg(feature = "client")]
+mod field_load_codec;
 mod framing;
 mod hostile;
 mod limits;

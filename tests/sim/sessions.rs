@@ -35,7 +35,7 @@ impl Asker {
 
 impl Conversation for Asker {
     fn connected(&mut self, writer: &mut Writer<'_>) -> NextAction {
-        self.local = Some(writer.local);
+        self.local = writer.local;
         self.ask(writer)
     }
 

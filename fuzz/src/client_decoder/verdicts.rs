@@ -147,7 +147,7 @@ fn plan(setup: &Setup) -> Plan {
         Kind::Until(end) => custom(Answer::Until(end.to_vec())),
     };
     Plan {
-        destinations: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 9999))],
+        destinations: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)).into()],
         sources: Vec::new(),
         connections: ConnectionCounts { active: 1, ..ConnectionCounts::default() },
         workload,

@@ -9,8 +9,8 @@ use readyd::client::Expect;
 use readyd::client::conversations::{Check, Exchange, Plan};
 use readyd::config::values;
 use readyd::handlers::daytime::Format;
-use readyd::io::address::UnixAddress;
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+use readyd::io::address::{Address, UnixAddress, UnixAddressError};
+use std::net::{Ipv6Addr, ToSocketAddrs};
 use std::num::NonZeroU16;
 use std::str::FromStr;
 use std::time::Duration;
@@ -25,7 +25,7 @@ const DEFAULT_PORT: u16 = 9999;
 #[derive(Debug, Parser)]
 #[command(name = "readyc", version, max_term_width = 100)]
 pub(crate) struct Args {
-    /// The server: HOST or HOST:PORT (else port 9999), an IPv6 address in brackets
+    /// The server: HOST or HOST:PORT (else port 9999), an IPv6 address in brackets, or unix:/PATH
     #[arg(long, global = true, env = "READYC_SERVER", default_value = "127.0.0.1:9999")]
     pub(crate) server: ServerName,
 
@@ -62,9 +62,6 @@ pub(crate) enum Command {
     /// Put load on a server, and report what can be believed of it
     #[command(after_help = bench::AFTER_HELP)]
     Bench(Box<bench::Options>),
-    /// Be one of bench's processes: it starts them itself
-    #[command(hide = true)]
-    BenchWorker,
     /// Tell whether so many connections can be had here, and what to do if not
     Doctor(Doctor),
     /// Send messages and print the replies; without any, one a line from standard input
@@ -279,9 +276,9 @@ fn task(exchanges: Vec<Exchange>, crowd: &Crowd, ack: Option<&str>, one_answer_e
 
 /// A server as named on the command line.
 #[derive(Clone, Debug)]
-pub(crate) struct ServerName {
-    host: String,
-    port: u16,
+pub(crate) enum ServerName {
+    Inet { host: String, port: u16 },
+    Unix(UnixAddress),
 }
 
 impl FromStr for ServerName {
@@ -289,16 +286,20 @@ impl FromStr for ServerName {
 
     fn from_str(text: &str) -> Result<ServerName, String> {
         if text.starts_with(UnixAddress::PREFIX) {
-            text.parse::<UnixAddress>().map_err(|error| error.to_string())?;
-            return Err("this version of readyc connects to TCP addresses only (write HOST:PORT)"
-                .to_owned());
+            return text
+                .parse()
+                .map(ServerName::Unix)
+                .map_err(|error: UnixAddressError| error.to_string());
+        }
+        if let Some((scheme, rest)) = text.split_once("://") {
+            return Err(is_a_url(scheme, rest));
         }
         let not_a_server = || "not a server (write HOST:PORT, such as 127.0.0.1:9999)".to_owned();
         let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, "")) => (host, None),
             Some((host, rest)) => (host, Some(rest.strip_prefix(':').ok_or_else(not_a_server)?)),
             // Without brackets, all colons of an IPv6 address are its own.
-            None if text.parse::<Ipv6Addr>().is_ok() => (text, None),
+            None if is_ipv6(text) => (text, None),
             None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
         };
         if host.is_empty() {
@@ -311,16 +312,44 @@ impl FromStr for ServerName {
                 .get(),
             None => DEFAULT_PORT,
         };
-        Ok(ServerName { host: host.to_owned(), port })
+        Ok(ServerName::Inet { host: host.to_owned(), port })
     }
+}
+
+/// Whether it is an IPv6 address, with its interface behind a `%` if it is link-local.
+fn is_ipv6(text: &str) -> bool {
+    text.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
+/// What to write in place of a URL.
+fn is_a_url(scheme: &str, rest: &str) -> String {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let server = authority.rsplit('@').next().unwrap_or_default();
+    let port = match scheme {
+        "https" => 443,
+        "redis" => 6379,
+        "memcached" => 11_211,
+        _ => 80,
+    };
+    let has_port = server.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let server = match (server, has_port) {
+        ("", _) => "HOST:PORT".to_owned(),
+        (server, true) => server.to_owned(),
+        (server, false) => format!("{server}:{port}"),
+    };
+    format!("a URL is not a server (write HOST:PORT, here {server})")
 }
 
 impl ServerName {
     /// Resolves the name to its addresses, at least one.
-    pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>, Failure> {
-        let failed = |error| Failure::Resolve(self.host.clone(), error);
-        let addresses: Vec<SocketAddr> =
-            (self.host.as_str(), self.port).to_socket_addrs().map_err(failed)?.collect();
+    pub(crate) fn resolve(&self) -> Result<Vec<Address>, Failure> {
+        let (host, port) = match self {
+            ServerName::Inet { host, port } => (host, *port),
+            ServerName::Unix(address) => return Ok(vec![address.clone().into()]),
+        };
+        let failed = |error| Failure::Resolve(host.clone(), error);
+        let addresses: Vec<Address> =
+            (host.as_str(), port).to_socket_addrs().map_err(failed)?.map(Address::Inet).collect();
         if addresses.is_empty() {
             return Err(failed(std::io::ErrorKind::NotFound.into()));
         }

@@ -27,11 +27,20 @@ use outputs::Outputs;
 use plan_from_args::Timeouts;
 use readyd::handlers::daytime::{DateCache, Format};
 use readyd::loadgen::Plan;
-use readyd::loadgen::preflight::{Requirements, System, examine, is_local};
+use readyd::loadgen::preflight::{Requirements, System, examine};
 use readyd::loadgen::report::{Report, errors_in_words};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+/// The command line of a worker. It is no command of the user's, so the parser does not know it.
+const WORKER: &str = "bench-worker";
+
+/// Whether this process was started as a worker.
+pub(crate) fn is_worker() -> bool {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    arguments == [WORKER]
+}
 
 /// Runs the bench and reports.
 pub(crate) fn run(
@@ -90,10 +99,10 @@ fn preflight(options: &Options, plan: &Plan) -> Result<(), Failure> {
             idle: plan.connections.idle as u64,
             workers: options.workers as u64,
             connect_parallel: plan.connecting.parallel as u64,
-            sources: plan.sources.clone(),
-            local: plan.destinations.iter().all(|destination| is_local(destination.ip())),
-            destinations: plan.destinations.clone(),
-        },
+            sources: plan.sources.iter().map(|source| source.ip).collect(),
+            ..Requirements::default()
+        }
+        .of_servers(&plan.destinations),
     );
     if report.fits() {
         return Ok(());

@@ -4,10 +4,11 @@ use crate::args::{ServerName, at_least_one};
 use crate::failure::Failure;
 use crate::output::print_line;
 use readyd::config::values;
-use readyd::loadgen::preflight::{Requirements, System, examine, is_local, parse_sources};
+use readyd::io::address::Address;
+use readyd::loadgen::preflight::{Requirements, System, examine, parse_sources};
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// More connections than any system has descriptors for: the kernel allows 2,147,483,584 a process.
@@ -45,7 +46,7 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "DIR", default_value = "/", hide_short_help = true)]
     root: PathBuf,
 
-    /// The servers: HOST or HOST:PORT (else port 9999) [default: that of --server]
+    /// The servers: HOST, HOST:PORT (else port 9999) or unix:/PATH [default: that of --server]
     #[arg(value_name = "ADDR")]
     addresses: Vec<ServerName>,
 }
@@ -81,16 +82,15 @@ impl Doctor {
             return Err(Failure::Usage("there is nothing to examine for 0 connections".to_owned()));
         }
         let sources = self.sources()?;
-        let destinations = self.destinations(server)?;
         Ok(Requirements {
             connections,
             idle: self.idle,
             workers: self.workers,
             connect_parallel: self.connect_parallel,
             sources,
-            local: destinations.iter().all(|destination| is_local(destination.ip())),
-            destinations,
-        })
+            ..Requirements::default()
+        }
+        .of_servers(&self.destinations(server)?))
     }
 
     fn sources(&self) -> Result<Vec<IpAddr>, Failure> {
@@ -98,17 +98,18 @@ impl Doctor {
             return Ok(Vec::new());
         }
         // As one list, because the limit of its length holds for the whole.
-        parse_sources(&self.source.join(","))
-            .map_err(|error| Failure::Usage(format!("--source: {error}")))
+        let sources = parse_sources(&self.source.join(","))
+            .map_err(|error| Failure::Usage(format!("--source: {error}")))?;
+        Ok(sources.iter().map(|source| source.ip).collect())
     }
 
     /// The first address of each server: the others are for the case that it cannot be reached.
-    fn destinations(&self, server: &ServerName) -> Result<Vec<SocketAddr>, Failure> {
+    fn destinations(&self, server: &ServerName) -> Result<Vec<Address>, Failure> {
         let servers = match self.addresses.as_slice() {
             [] => std::slice::from_ref(server),
             servers => servers,
         };
         let addresses = servers.iter().map(ServerName::resolve).collect::<Result<Vec<_>, _>>()?;
-        Ok(addresses.iter().filter_map(|addresses| addresses.first().copied()).collect())
+        Ok(addresses.iter().filter_map(|addresses| addresses.first().cloned()).collect())
     }
 }

@@ -35,10 +35,10 @@ use clap::Parser;
 use failure::Failure;
 use readyd::client::session::SessionLimits;
 use readyd::client::{Conversation, Finished, PoolLimits, SessionPool};
+use readyd::io::address::Address;
 use readyd::os::signals;
 use readyd::reactor::{MioNet, Reactor};
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -47,11 +47,15 @@ use std::time::Duration;
 const BENCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    let outcome = match signals::prepare(signals::Process::Client) {
-        Ok(()) => Args::try_parse(),
-        Err(error) => return complain(&Failure::Signals(error)),
+    if let Err(error) = signals::prepare(signals::Process::Client) {
+        return complain(&Failure::Signals(error));
+    }
+    let outcome = if bench::is_worker() {
+        bench::work().map(|()| 0)
+    } else {
+        Args::try_parse().map_or_else(|error| explain(&error), |args| run(&args).map(|()| 0))
     };
-    match outcome.map_or_else(|error| explain(&error), |args| run(&args).map(|()| 0)) {
+    match outcome {
         Ok(status) => ExitCode::from(status),
         // EPIPE: the reader of our standard output has closed it and wants no more.
         Err(failure) if failure.is_closed_output() => ExitCode::SUCCESS,
@@ -89,7 +93,6 @@ fn run(args: &Args) -> Result<(), Failure> {
             args.connect_timeout,
             args.timeout.unwrap_or(BENCH_TIMEOUT),
         ),
-        Command::BenchWorker => bench::work(),
         Command::Doctor(command) => doctor::run(command, &args.server),
         Command::Send { messages } => chat::run(&server()?, messages),
         Command::Exchange => single::exchange(&server()?),
@@ -101,7 +104,7 @@ fn run(args: &Args) -> Result<(), Failure> {
 
 /// The server, and how long to wait for it.
 pub(crate) struct Server {
-    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<Address>,
     pub(crate) limits: SessionLimits,
 }
 

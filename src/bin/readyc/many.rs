@@ -5,8 +5,13 @@ use crate::args::{Crowd, MOST_SESSIONS, Task};
 use crate::failure::Failure;
 use crate::output::{print_answer, print_line};
 use readyd::client::conversations::Dialogue;
-use readyd::client::{Finished, SessionError};
+use readyd::client::{Finished, SessionError, SessionPool};
+use readyd::io::clock::Moment;
+use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
+use readyd::io::net::Token;
+use readyd::io::readiness::Readiness;
 use readyd::os::descriptors;
+use readyd::reactor::MioNet;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -31,8 +36,11 @@ pub(crate) fn run(server: &Server, task: Task, crowd: &Crowd) -> Result<(), Fail
     let conversations = (0..sessions).map(|_| Dialogue::new(Rc::clone(&plan)));
     let open = usize::try_from(crowd.sessions).unwrap_or(usize::MAX);
     let started = Instant::now();
-    let (mut reactor, mut pool) = server.pool(conversations, open)?;
-    reactor.run(&mut pool).map_err(Failure::Reactor)?;
+    let (mut reactor, pool) = server.pool(conversations, open)?;
+    reactor.watch_signals().map_err(Failure::Reactor)?;
+    let mut crowd_of_sessions = Interruptible { pool };
+    reactor.run(&mut crowd_of_sessions).map_err(Failure::Reactor)?;
+    let Interruptible { pool } = crowd_of_sessions;
     let mut summary = Summary {
         sessions,
         established: pool.established(),
@@ -45,6 +53,30 @@ pub(crate) fn run(server: &Server, task: Task, crowd: &Crowd) -> Result<(), Fail
     };
     pool.finished().iter().for_each(|session| summary.add(session));
     summary.print()
+}
+
+/// Sessions that a signal ends, so that there is a summary of what they did.
+struct Interruptible {
+    pool: SessionPool<MioNet, Dialogue>,
+}
+
+impl EventHandler for Interruptible {
+    fn on_ready(&mut self, token: Token, readiness: Readiness) {
+        self.pool.on_ready(token, readiness);
+    }
+
+    fn on_wakeup(&mut self, wakeup: Wakeup, _: Moment) {
+        match wakeup {
+            Wakeup::Terminate | Wakeup::StopAtOnce | Wakeup::Reload | Wakeup::CpuTimeLimit => {
+                self.pool.interrupt();
+            }
+            Wakeup::ChildEnded | Wakeup::Report | Wakeup::Message => {}
+        }
+    }
+
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
+        self.pool.end_turn(now)
+    }
 }
 
 /// Reasons that are listed. Each wrong answer is a different reason, and a faulty server may give

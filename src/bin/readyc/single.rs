@@ -21,21 +21,32 @@ pub(crate) fn whoami(server: &Server, plain: bool) -> Result<(), Failure> {
 
 /// Asks for the statistics, and prints the reply.
 pub(crate) fn stats(server: &Server) -> Result<(), Failure> {
-    ask(server, Exchange::framed(b"STATS", Check::Something))
+    print_answer(&ask_for_stats(server)?)
+}
+
+/// Asks for the statistics.
+pub(crate) fn ask_for_stats(server: &Server) -> Result<Vec<u8>, Failure> {
+    answer(server, Exchange::framed(b"STATS", Check::Something))
 }
 
 fn ask(server: &Server, exchange: Exchange) -> Result<(), Failure> {
+    print_answer(&answer(server, exchange)?)
+}
+
+fn answer(server: &Server, exchange: Exchange) -> Result<Vec<u8>, Failure> {
     let plan =
         Plan { exchanges: vec![exchange], rounds: 1, last_word: Vec::new(), keep_answers: true };
     let dialogue = server.run_one(Dialogue::new(Rc::new(plan)))?;
-    dialogue.answers().iter().try_for_each(|answer| print_answer(answer))
+    Ok(dialogue.answers().concat())
 }
 
 /// Exchanges addresses with the server, and prints both ends.
 pub(crate) fn exchange(server: &Server) -> Result<(), Failure> {
     let exchange = server.run_one(AddressExchange::default())?;
-    if let Some(local) = exchange.local() {
-        print_line(&format!("('{}', {})", local.ip(), local.port()))?;
+    // As the server sees us: a client of a unix socket is known by its process.
+    match exchange.local() {
+        Some(local) => print_line(&format!("('{}', {})", local.ip(), local.port()))?,
+        None => print_line(&format!("('unix', {})", std::process::id()))?,
     }
     for answer in [exchange.date(), exchange.value()].into_iter().flatten() {
         print_answer(answer)?;

@@ -18,6 +18,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+mod object;
 mod rates;
 
 /// Lines after which the header is printed again, so that it stays visible.
@@ -37,14 +38,15 @@ pub(crate) struct Stats {
     #[arg(long, value_name = "K", requires = "watch", value_parser = at_least_one)]
     count: Option<u64>,
 
-    /// Print each line as a JSON object
-    #[arg(short, long, requires = "watch")]
+    /// Print the counters as one JSON object; with --watch, each line as one
+    #[arg(short, long)]
     json: bool,
 }
 
 /// Prints the statistics once, or with `--watch` a line of rates for each interval.
 pub(crate) fn run(server: &Server, stats: &Stats) -> Result<(), Failure> {
     match stats.watch {
+        None if stats.json => print_line(&object::json(&single::ask_for_stats(server)?)),
         None => single::stats(server),
         Some(interval) => watch(server, stats, interval),
     }

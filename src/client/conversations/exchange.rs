@@ -13,7 +13,7 @@ pub struct AddressExchange {
 }
 
 impl AddressExchange {
-    /// The session's own address.
+    /// The session's own address, once it is connected; a unix socket has none.
     pub fn local(&self) -> Option<SocketAddr> {
         self.local
     }
@@ -31,14 +31,16 @@ impl AddressExchange {
 
 impl Conversation for AddressExchange {
     fn connected(&mut self, writer: &mut Writer<'_>) -> NextAction {
-        self.local = Some(writer.local);
+        self.local = writer.local;
         NextAction::Await(Expect::Pause)
     }
 
     fn answered(&mut self, answer: &[u8], writer: &mut Writer<'_>) -> Result<NextAction, String> {
         if self.date.is_none() {
             self.date = Some(answer.to_vec());
-            writer.send(writer.local.ip().to_string().as_bytes());
+            // As WHOAMI has it, a client of a unix socket is called so.
+            let own = writer.local.map_or_else(|| "unix".to_owned(), |own| own.ip().to_string());
+            writer.send(own.as_bytes());
             return Ok(NextAction::Await(Expect::Pause));
         }
         self.value = Some(answer.to_vec());

@@ -32,7 +32,7 @@ impl Stage {
     }
 
     fn connected(&mut self, conversation: &mut impl Conversation) -> NextAction {
-        conversation.connected(&mut Writer::new(self.local, &self.time, &mut self.said))
+        conversation.connected(&mut Writer::new(Some(self.local), &self.time, &mut self.said))
     }
 
     fn answered(
@@ -40,11 +40,12 @@ impl Stage {
         conversation: &mut impl Conversation,
         answer: &[u8],
     ) -> Result<NextAction, String> {
-        conversation.answered(answer, &mut Writer::new(self.local, &self.time, &mut self.said))
+        conversation
+            .answered(answer, &mut Writer::new(Some(self.local), &self.time, &mut self.said))
     }
 
     fn resumed(&mut self, conversation: &mut impl Conversation) -> NextAction {
-        conversation.resumed(&mut Writer::new(self.local, &self.time, &mut self.said))
+        conversation.resumed(&mut Writer::new(Some(self.local), &self.time, &mut self.said))
     }
 
     /// What was said since the last call.

@@ -1,10 +1,11 @@
 //! Why a session failed, by whose fault it is.
 
 use crate::counted::counted;
+use crate::io::address::Address;
+use crate::io::net::ConnectedToItself;
 use crate::protocol::frame::FrameError;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// The process has no descriptor left, errno(3): the number is the same on every Unix.
@@ -14,9 +15,9 @@ const EMFILE: i32 = 24;
 #[derive(Debug)]
 pub enum SessionError {
     /// No connection could be made: no socket listens there, or the way is barred.
-    Connect(SocketAddr, io::Error),
+    Connect(Address, io::Error),
     /// No answer came to the attempt to connect.
-    ConnectTimeout(SocketAddr, Duration),
+    ConnectTimeout(Address, Duration),
     /// The server closed before it had answered.
     ClosedEarly {
         /// Bytes of the unfinished answer.
@@ -35,6 +36,8 @@ pub enum SessionError {
     WrongAnswer(String),
     /// The connection broke.
     Broken(io::Error),
+    /// The user has ended it.
+    Interrupted,
 }
 
 impl fmt::Display for SessionError {
@@ -43,6 +46,15 @@ impl fmt::Display for SessionError {
             SessionError::Connect(address, error) => {
                 write!(f, "cannot connect to {address}: ")?;
                 match error.kind() {
+                    _ if ConnectedToItself::is(error) => {
+                        write!(f, "{error} (is readyd running?)")
+                    }
+                    io::ErrorKind::NotFound => {
+                        f.write_str("there is no such socket (is readyd running?)")
+                    }
+                    io::ErrorKind::WouldBlock => f.write_str(
+                        "its backlog is full, and the server accepts no connection (does it hang?)",
+                    ),
                     io::ErrorKind::ConnectionRefused => {
                         f.write_str("connection refused (is readyd running?)")
                     }
@@ -79,6 +91,7 @@ impl fmt::Display for SessionError {
                 write!(f, "the answer is longer than the {limit} bytes that are accepted")
             }
             SessionError::WrongAnswer(what) => f.write_str(what),
+            SessionError::Interrupted => f.write_str("interrupted before it was done"),
             SessionError::Broken(error) => write!(f, "the connection broke: {error}"),
         }
     }

@@ -6,6 +6,8 @@ mod deadlines;
 mod owner;
 
 use super::{Expect, NextAction, SessionError, SessionLimits, Step};
+use crate::io::address::Address;
+use crate::io::net::ConnectedToItself;
 use crate::protocol::frame::{FrameError, encode_header};
 use owner::{Owner, frame};
 use std::io;
@@ -117,16 +119,22 @@ fn a_server_cannot_fill_the_memory_of_a_session_that_rests() {
 
 #[test]
 fn errors_say_what_was_wrong_and_what_to_do() {
-    let address = "127.0.0.1:9999".parse().unwrap();
+    let address: Address = "127.0.0.1:9999".parse().unwrap();
     let os = io::Error::from_raw_os_error;
     let second = Duration::from_secs(1);
     let bad_byte = FrameError::BadByte { offset: 0, byte: b'H' };
     let texts = [
-        (SessionError::Connect(address, os(nix::libc::ECONNREFUSED)), "is readyd running?"),
-        (SessionError::Connect(address, os(nix::libc::EADDRNOTAVAIL)), "ip_local_port_range"),
-        (SessionError::Connect(address, os(nix::libc::EMFILE)), "ulimit -n"),
-        (SessionError::Connect(address, os(nix::libc::EHOSTUNREACH)), "No route to host"),
-        (SessionError::ConnectTimeout(address, second), "no answer within 1s"),
+        (SessionError::Connect(address.clone(), os(nix::libc::ECONNREFUSED)), "is readyd running?"),
+        (SessionError::Connect(address.clone(), os(nix::libc::ENOENT)), "no such socket"),
+        (SessionError::Connect(address.clone(), os(nix::libc::EAGAIN)), "backlog is full"),
+        (SessionError::Connect(address.clone(), ConnectedToItself.into()), "reached itself"),
+        (
+            SessionError::Connect(address.clone(), os(nix::libc::EADDRNOTAVAIL)),
+            "ip_local_port_range",
+        ),
+        (SessionError::Connect(address.clone(), os(nix::libc::EMFILE)), "ulimit -n"),
+        (SessionError::Connect(address.clone(), os(nix::libc::EHOSTUNREACH)), "No route to host"),
+        (SessionError::ConnectTimeout(address.clone(), second), "no answer within 1s"),
         (SessionError::ClosedEarly { received: 0 }, "before it answered"),
         (SessionError::ClosedEarly { received: 7 }, "7 bytes into its answer"),
         (SessionError::AnswerTimeout(second), "did not answer within 1s"),

@@ -151,7 +151,7 @@ impl Owner {
     pub(super) fn receive_in_place(&mut self, input: &mut [u8]) -> Option<Range<usize>> {
         let mut echo = None;
         self.turn(|conn, turn| {
-            echo = conn.receive_in_place(input, turn);
+            echo = conn.receive(input, turn);
             if let Some(echo) = &echo {
                 assert_eq!(turn.out.len(), turn.out_start, "an echo in place, and output");
                 turn.out.extend_from_slice(&input[echo.clone()]);

@@ -13,12 +13,6 @@ fn pressed() -> Owner {
     owner
 }
 
-/// How many small requests are served of a read that brings `input`: each costs a unit, and so do 2
-/// KiB of bytes.
-fn served_of(input: &[u8]) -> usize {
-    SMALL_REQUESTS - input.len() / 2048
-}
-
 #[test]
 fn above_the_high_water_mark_nothing_is_parsed_or_read_until_the_low_one() {
     let mut owner = pressed();
@@ -98,13 +92,12 @@ fn a_visit_serves_so_many_requests_and_the_rest_wait_their_turn() {
     let count = 2 * SMALL_REQUESTS + 10;
     let stream: Vec<u8> = (0..count).flat_map(|n| format!("ECHO {n}\n").into_bytes()).collect();
     owner.receive(&stream);
-    let first = served_of(&stream);
-    assert_eq!(owner.service.requests, first);
+    assert_eq!(owner.service.requests, SMALL_REQUESTS);
     assert!(!owner.conn.wants_read());
     assert!(owner.can_resume());
 
     owner.resume();
-    assert_eq!(owner.service.requests, first + SMALL_REQUESTS);
+    assert_eq!(owner.service.requests, 2 * SMALL_REQUESTS);
     assert!(owner.can_resume());
 
     owner.resume();
@@ -120,7 +113,7 @@ fn a_row_of_equal_frames_counts_as_many_requests() {
     let mut owner = Owner::new(PADDED);
     let stream = frame(b"ECHO x").repeat(SMALL_REQUESTS + 10);
     owner.receive(&stream);
-    assert_eq!(owner.service.requests, served_of(&stream));
+    assert_eq!(owner.service.requests, SMALL_REQUESTS);
     assert!(owner.can_resume());
     owner.resume();
     assert!(!owner.can_resume());
@@ -165,8 +158,8 @@ fn a_long_reply_counts_for_more_too() {
     let request = frame(&[b"ECHO ", &[b'x'; 100_000][..]].concat());
     let stream = request.repeat(20);
     owner.receive(&stream);
-    let each = (Work::REQUEST + 100_064 / 2048) as usize;
-    assert_eq!(owner.service.requests, served_of(&stream).div_ceil(each));
+    let each = Work::REQUEST + 100_064 / 256;
+    assert_eq!(owner.service.requests, Work::VISIT.div_ceil(each) as usize);
 }
 
 #[test]

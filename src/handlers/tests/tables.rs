@@ -114,7 +114,7 @@ fn converse(spec: &'static ServiceSpec, input: &[u8]) -> (String, Option<CloseRe
     };
     let mut conn = Connection::new(Moment::START);
     conn.open(&mut turn);
-    conn.receive(input, &mut turn);
+    conn.receive(&mut input.to_vec(), &mut turn);
     let reason = (!conn.wants_to_produce()).then(|| conn.reason_or(CloseReason::Stopped));
     (String::from_utf8(out).expect("text"), reason.filter(|&reason| reason != CloseReason::Stopped))
 }

@@ -1,6 +1,6 @@
 //! The table of sockets as a whole: walks over all sockets, and the memory that the table takes.
 
-use super::{Socket, SocketTable};
+use super::{Queues, Socket, SocketTable};
 use crate::io::endpoint::Endpoint;
 use crate::io::token::Token;
 
@@ -37,9 +37,10 @@ impl<S, E: Endpoint> SocketTable<S, E> {
 
     /// Bytes that the table takes, free slots included, but not what endpoints hold.
     pub fn memory(&self) -> usize {
+        let Queues { new_events, work_left } = &self.queues;
         self.sockets.memory()
             + self.timers.memory()
-            + (self.new_events.capacity() + self.work_left.capacity()) * size_of::<Token>()
+            + (new_events.tokens.capacity() + work_left.tokens.capacity()) * size_of::<Token>()
     }
 
     /// Gives back a part of the memory that a crowd needed and the sockets that are left do not:
@@ -49,7 +50,8 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         if !self.may_shrink {
             return false;
         }
-        for queue in [&mut self.new_events, &mut self.work_left] {
+        let Queues { new_events, work_left } = &mut self.queues;
+        for queue in [&mut new_events.tokens, &mut work_left.tokens] {
             if queue.capacity() > QUEUE_KEPT && queue.len() < queue.capacity() / 8 {
                 queue.shrink_to(QUEUE_KEPT.max(2 * queue.len()));
             }

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// The wait before a slot connects again doubles this often at most.
 const MOST_DOUBLINGS: u8 = 5;
 
+/// The longest wait until an attempt finds room in the backlog of a unix socket, which was full.
+const LONGEST_WAIT_FOR_ROOM: Duration = Duration::from_millis(5);
+
 impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     /// Opens what the plan begins with, as fast as it allows.
     pub(in crate::loadgen) fn connect_more(
@@ -74,11 +77,22 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
 
     /// Begins to connect a slot that has no connection.
     fn connect(&mut self, index: usize, now: Moment, accounts: &mut Accounts, pacer: &mut Pacer) {
-        let since = self.net.now();
+        // An attempt that found no room goes on.
+        let since = self.slots[index].no_room_since.take().unwrap_or_else(|| self.net.now());
         match self.begin_to_connect(index) {
             Ok(stream) => {
                 self.slots[index].connection.connect(stream, since);
                 self.timers.arm(index, since + self.plan.connecting.timeout);
+            }
+            // The backlog of a unix socket is full. A slow peer does not try again.
+            Err(error)
+                if error.kind() == ErrorKind::WouldBlock
+                    && !self.role(index).is_slow()
+                    && now.since(since) < self.plan.connecting.timeout =>
+            {
+                self.slots[index].no_room_since = Some(since);
+                let wait = self.jitter(LONGEST_WAIT_FOR_ROOM);
+                self.back_off(index, now + wait);
             }
             Err(error) => self.on_connect_failed(index, &error, now, accounts, pacer),
         }
@@ -227,6 +241,10 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             return false;
         }
         self.slots[index].connection.wait_over();
+        if self.slots[index].no_room_since.is_some() {
+            self.connect(index, now, accounts, pacer);
+            return false;
+        }
         let connects_unasked = self.role(index) != Role::Active
             || !matches!(self.plan.lifetime, Lifetime::Requests(_));
         if connects_unasked && pacer.may_reconnect() {

@@ -75,6 +75,11 @@ impl DueRequests {
         self.waiting
     }
 
+    /// Whether a slot has to be visited when a request comes due on it: no earlier one waits there.
+    pub(super) fn awaits_more(&self) -> bool {
+        self.unnamed > 0
+    }
+
     /// Whether there are turns, and the slots of all were given up.
     pub(super) fn are_all_given_up(&self) -> bool {
         self.given_up == self.turns.len() && self.given_up > 0

@@ -108,10 +108,11 @@ impl Run {
         if !self.is_sending() {
             return None;
         }
+        // To wake up for a request that has to wait behind others would take time from those.
         let due = self
             .schedule
             .as_ref()
-            .filter(|_| self.due.count() < self.scheduled && !self.due.has_no_turns())
+            .filter(|_| self.due.count() < self.scheduled && self.due.awaits_more())
             .map(|schedule| self.start + schedule.intended(self.due.count()));
         let measuring = match self.measuring {
             Measuring::NotYet => self.measured_from,

@@ -30,9 +30,16 @@ pub(super) fn all(system: &System, requirements: &Requirements) -> Vec<Finding> 
     let mut findings =
         vec![nr_open(system, requirements), worker_descriptors(system, requirements)];
     findings.extend(requirements.local.then(|| server_descriptors(system, requirements)));
-    findings.extend([open_files(system, requirements), ports::local_ports(system, requirements)]);
-    findings.extend(conntrack(system, requirements));
-    findings.extend([memory(system, requirements), tcp_memory(system, requirements)]);
+    findings.push(open_files(system, requirements));
+    if !requirements.unix_only {
+        findings.push(ports::local_ports(system, requirements));
+        findings.extend(conntrack(system, requirements));
+    }
+    findings.push(memory(system, requirements));
+    if requirements.unix_only {
+        return findings;
+    }
+    findings.push(tcp_memory(system, requirements));
     if requirements.local {
         findings.extend([accept_queue(system, requirements), syn_queue(system, requirements)]);
     }

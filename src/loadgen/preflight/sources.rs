@@ -4,6 +4,9 @@
 //! of local ports towards one server, and more addresses allow more connections. On Linux all of
 //! 127.0.0.0/8 is local without being configured.
 
+use crate::loadgen::plan::SourceAddress;
+use nix::net::if_::if_nametoindex;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -32,6 +35,13 @@ pub enum SourceError {
     NotAHost(IpAddr),
     /// There are more than [`MOST_SOURCES`].
     TooMany,
+    /// There is no network interface with the name after the `%`.
+    NoInterface(String),
+    /// A link-local address without an interface: each interface has its own such network, RFC
+    /// 4291, 2.5.6.
+    LinkLocal(IpAddr),
+    /// An interface with an address that is not link-local: the kernel would ignore it.
+    NotLinkLocal(IpAddr),
 }
 
 impl fmt::Display for SourceError {
@@ -55,6 +65,19 @@ impl fmt::Display for SourceError {
             SourceError::NotAHost(address) => {
                 write!(f, "{address} is not the address of one host (leave it out)")
             }
+            SourceError::NoInterface(name) => {
+                write!(f, "there is no network interface {name:?} (ip link lists them)")
+            }
+            SourceError::LinkLocal(address) => write!(
+                f,
+                "{address} is a link-local address, which belongs to one interface (write \
+                 {address}%INTERFACE, such as {address}%eth0)"
+            ),
+            SourceError::NotLinkLocal(address) => write!(
+                f,
+                "{address} is not a link-local address, and only those take an interface (write \
+                 {address})"
+            ),
             SourceError::TooMany => {
                 write!(f, "too many source addresses (at most {MOST_SOURCES} can be used)")
             }
@@ -66,7 +89,8 @@ impl std::error::Error for SourceError {}
 
 /// The addresses in `text`, in its order and each once: single addresses (`127.0.0.2`, `::1`),
 /// ranges with both ends (`127.0.0.2-127.0.0.40`) and networks (`127.1.0.0/24`), separated by
-/// commas.
+/// commas. Behind link-local ones stands `%` and the name or the number of their interface
+/// (`fe80::1%eth0`).
 ///
 /// An IPv4 network stands for its addresses without the first, which names the network, and without
 /// the last, its broadcast address (RFC 919); an IPv6 network without the first, the anycast
@@ -77,17 +101,25 @@ impl std::error::Error for SourceError {}
 ///
 /// [`SourceError`] if the text is something else, names an address that no host has, or more than
 /// [`MOST_SOURCES`] of them.
-pub fn parse_sources(text: &str) -> Result<Vec<IpAddr>, SourceError> {
+pub fn parse_sources(text: &str) -> Result<Vec<SourceAddress>, SourceError> {
     let (mut sources, mut seen) = (Vec::new(), HashSet::new());
     for part in text.split(',') {
-        let span = part.trim().parse::<Span>()?;
+        let (addresses, interface) = split_interface(part.trim());
+        let span = addresses.parse::<Span>()?;
+        let scope_id = interface.map_or(Ok(0), interface_number)?;
         if span.last - span.first >= MOST_SOURCES as u128 {
             return Err(SourceError::TooMany);
         }
-        for address in (span.first..=span.last).map(|bits| span.family.address(bits)) {
-            if !is_host(address) {
-                return Err(SourceError::NotAHost(address));
+        for ip in (span.first..=span.last).map(|bits| span.family.address(bits)) {
+            if !is_host(ip) {
+                return Err(SourceError::NotAHost(ip));
             }
+            match (is_link_local(ip), interface) {
+                (true, None) => return Err(SourceError::LinkLocal(ip)),
+                (false, Some(_)) => return Err(SourceError::NotLinkLocal(ip)),
+                _ => {}
+            }
+            let address = SourceAddress { ip, scope_id };
             if seen.insert(address) {
                 sources.push(address);
             }
@@ -97,6 +129,26 @@ pub fn parse_sources(text: &str) -> Result<Vec<IpAddr>, SourceError> {
         }
     }
     Ok(sources)
+}
+
+/// Splits off what stands behind a `%`: at the end, or before the length of a prefix.
+fn split_interface(text: &str) -> (Cow<'_, str>, Option<&str>) {
+    let Some((address, rest)) = text.split_once('%') else { return (text.into(), None) };
+    match rest.split_once('/') {
+        Some((interface, prefix)) => (format!("{address}/{prefix}").into(), Some(interface)),
+        None => (address.into(), Some(rest)),
+    }
+}
+
+fn interface_number(name: &str) -> Result<u32, SourceError> {
+    match name.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => if_nametoindex(name).map_err(|_| SourceError::NoInterface(name.to_owned())),
+    }
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
 fn is_host(address: IpAddr) -> bool {

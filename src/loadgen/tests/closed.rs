@@ -170,12 +170,12 @@ fn a_request_that_needed_its_connection_made_counts_from_there() {
     let peers = Peers::new(&net, |asked| Act::SayAt(asked.at + 400 * MILLISECOND, asked.reply()));
     let lifetime = Lifetime::Requests(1);
     let plan = Plan { until: requests(2), warmup: SECOND, lifetime, ..plan() };
-    let address = plan.destinations[0];
+    let address = plan.destinations[0].clone();
     let mut rig = Rig::new(net, plan, peers).started();
     rig.pass(500 * MILLISECOND);
-    rig.net.set_way(address, Way::Silent);
+    rig.net.set_way(address.clone(), Way::Silent);
     rig.pass(700 * MILLISECOND);
-    rig.net.set_way(address, Way::Open);
+    rig.net.set_way(address.clone(), Way::Open);
     let counters = rig.run_to_end();
     assert_eq!(counters.requests.sent, 2);
 }

@@ -133,15 +133,15 @@ fn a_connection_for_each_request_is_part_of_its_time() {
     let net = wide_net();
     let peers = Peers::new(&net, Asked::answer);
     let plan = Plan { lifetime: Lifetime::Requests(1), ..at_rate(10.0, connections(2, 1), SECOND) };
-    let address = plan.destinations[0];
+    let address = plan.destinations[0].clone();
     let mut rig = Rig::new(net, plan, peers);
     rig.open();
     assert_eq!(rig.net.attempts().len(), 1);
     rig.begin();
     rig.pass(450 * MILLISECOND);
-    rig.net.set_way(address, crate::client::tests::loopback::Way::Silent);
+    rig.net.set_way(address.clone(), crate::client::tests::loopback::Way::Silent);
     rig.pass(100 * MILLISECOND);
-    rig.net.set_way(address, crate::client::tests::loopback::Way::Open);
+    rig.net.set_way(address.clone(), crate::client::tests::loopback::Way::Open);
     let counters = rig.run_to_end();
     assert_eq!((counters.requests.verified, counters.connections.opened), (10, 11));
     // The request due at 500 ms had its connection at 550 ms. The client was not late.

@@ -6,6 +6,7 @@ use super::rig::{Rig, wide_net};
 use crate::client::tests::loopback::Way;
 use crate::loadgen::plan::{ConnectionCounts, Pace, Plan, ReconnectPolicy, Step, StopCondition};
 use nix::errno::Errno;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -56,10 +57,10 @@ fn attempts_to_return_are_ever_rarer_until_one_succeeds() {
     let peers = Peers::new(&net, Asked::answer);
     // A connection elsewhere keeps the run from its early end.
     let mut plan = at_rate(100.0, 2, 60 * SECOND);
-    plan.destinations.push(([127, 0, 0, 2], 9999).into());
-    let here = plan.destinations[0];
+    plan.destinations.push(SocketAddr::from(([127, 0, 0, 2], 9999)).into());
+    let here = plan.destinations[0].clone();
     let mut rig = Rig::new(net, plan, peers).started();
-    rig.net.set_way(here, Way::Refused(Errno::ECONNREFUSED));
+    rig.net.set_way(here.clone(), Way::Refused(Errno::ECONNREFUSED));
     let active = rig.other.asked[0].connection;
     rig.other.fin(active);
     let mut attempts = Vec::new();
@@ -131,8 +132,8 @@ fn connections_that_are_refused_are_counted_by_their_error() {
     ] {
         let net = wide_net();
         let mut plan = at_rate(100.0, 5, SECOND);
-        plan.destinations.push(([127, 0, 0, 2], 9999).into());
-        net.set_way(plan.destinations[1], way);
+        plan.destinations.push(SocketAddr::from(([127, 0, 0, 2], 9999)).into());
+        net.set_way(plan.destinations[1].clone(), way);
         let peers = Peers::new(&net, Asked::answer);
         let counters = Rig::new(net, plan, peers).started().run_to_end();
         let connections = counters.connections;
@@ -163,7 +164,7 @@ fn a_registration_that_fails_is_a_failed_attempt() {
 fn an_attempt_without_an_answer_fails_in_time() {
     let net = wide_net();
     let plan = at_rate(100.0, 3, SECOND);
-    net.set_way(plan.destinations[0], Way::Silent);
+    net.set_way(plan.destinations[0].clone(), Way::Silent);
     let peers = Peers::new(&net, Asked::answer);
     let mut rig = Rig::new(net, plan, peers);
     rig.pass(5 * SECOND - MILLISECOND);
@@ -183,7 +184,7 @@ fn when_the_server_dies_the_run_ends_with_the_reason() {
         let net = wide_net();
         let peers = Peers::new(&net, |asked| Act::SayAt(asked.at + 3 * MILLISECOND, asked.reply()));
         let plan = Plan { pace, ..at_rate(100.0, 20, 60 * SECOND) };
-        let address = plan.destinations[0];
+        let address = plan.destinations[0].clone();
         let mut rig = Rig::new(net, plan, peers).started();
         rig.pass(501 * MILLISECOND);
         rig.net.set_way(address, Way::Refused(Errno::ECONNREFUSED));
@@ -290,7 +291,7 @@ fn a_run_that_is_stopped_twice_awaits_nothing() {
 fn a_run_that_is_stopped_before_it_began_is_over() {
     let net = wide_net();
     let plan = at_rate(100.0, 1, SECOND);
-    net.set_way(plan.destinations[0], Way::Silent);
+    net.set_way(plan.destinations[0].clone(), Way::Silent);
     let peers = Peers::new(&net, Asked::answer);
     let mut rig = Rig::new(net, plan, peers);
     rig.settle();

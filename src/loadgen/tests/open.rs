@@ -301,7 +301,7 @@ fn while_no_more_connections_may_be_made_nothing_wakes_the_loop() {
         let peers = prompt(&net);
         let mut plan = at_rate(100.0, 10, SECOND);
         plan.connecting = ConnectPolicy { rate: Some(20.0), parallel, timeout: 2 * SECOND };
-        net.set_way(plan.destinations[0], Way::Silent);
+        net.set_way(plan.destinations[0].clone(), Way::Silent);
         let mut rig = Rig::new(net, plan, peers);
         rig.pass(SECOND);
         assert_eq!(rig.net.attempts().len(), parallel);

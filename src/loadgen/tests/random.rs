@@ -241,7 +241,7 @@ fn survive<A: FnMut(&Asked) -> Act>(
     weather: &[Way],
     interruptions: &[usize],
 ) -> Counters {
-    let address = plan().destinations[0];
+    let address = plan().destinations[0].clone();
     rig.open();
     rig.begin();
     // It always clears up.
@@ -250,7 +250,7 @@ fn survive<A: FnMut(&Asked) -> Act>(
         if rig.load.is_over() {
             return rig.run_to_end();
         }
-        rig.net.set_way(address, *way);
+        rig.net.set_way(address.clone(), *way);
         rig.net.interrupt(times);
         rig.pass(MILLISECOND * 41);
     }

@@ -169,14 +169,3 @@ fn a_message_that_began_earlier_is_completed_where_it_is_held() {
     let next = next_message(PADDED, &mut held, &mut input, 0, Moment::START);
     assert_eq!(next, Ok(Some(Message::Read(&bytes[69..]))));
 }
-
-#[test]
-fn a_cursor_tells_whether_it_holds_one_message() {
-    let bytes = [frame(b"12345"), frame(b"1")].concat();
-    let is_one = |bytes| ReadCursor::new(bytes).is_one_message(PADDED);
-    assert_eq!(is_one(&bytes[..69]), Ok(true));
-    assert_eq!(is_one(&bytes[..68]), Ok(false));
-    assert_eq!(is_one(&bytes), Ok(false));
-    assert_eq!(is_one(b""), Ok(false));
-    assert!(is_one(b"x").is_err());
-}

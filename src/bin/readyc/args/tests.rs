@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser};
 use readyd::client::Expect;
 use readyd::client::conversations::{Check, Exchange, Plan};
 use readyd::handlers::daytime::Format;
+use readyd::io::address::Address;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -74,10 +75,13 @@ fn a_server_is_a_host_and_a_port() {
         ("2001:db8::1:80", "2001:db8::1:80", 9999),
         ("[fe80::1%eth0]:80", "fe80::1%eth0", 80),
         ("[fe80::1%2]", "fe80::1%2", 9999),
+        ("fe80::1%eth0", "fe80::1%eth0", 9999),
     ];
     for (text, host, port) in names {
-        let name: ServerName = text.parse().unwrap();
-        assert_eq!((name.host.as_str(), name.port), (host, port), "{text}");
+        let ServerName::Inet { host: named, port: of_it } = text.parse().unwrap() else {
+            panic!("{text} is not a unix socket");
+        };
+        assert_eq!((named.as_str(), of_it), (host, port), "{text}");
     }
 }
 
@@ -105,9 +109,12 @@ fn what_is_not_a_server_is_refused_with_a_reason() {
 }
 
 #[test]
-fn field_server_21_a_unix_socket_is_understood_and_cannot_be_connected_to() {
+fn field_load_18_a_unix_socket_is_a_server() {
+    for text in ["unix:/run/x.sock", "unix:@readyd"] {
+        let addresses = text.parse::<ServerName>().unwrap().resolve().unwrap();
+        assert_eq!(addresses, [text.parse::<Address>().unwrap()]);
+    }
     let error = |text: &str| text.parse::<ServerName>().unwrap_err();
-    assert!(error("unix:/run/x.sock").contains("connects to TCP addresses only"));
     assert!(error("unix:x.sock").contains("\"x.sock\" is not an absolute path"));
 }
 
@@ -115,7 +122,21 @@ fn field_server_21_a_unix_socket_is_understood_and_cannot_be_connected_to() {
 fn addresses_stand_for_themselves() {
     for text in ["127.0.0.1:80", "[::1]:80", "[2001:db8::1]:65535"] {
         let addresses = text.parse::<ServerName>().unwrap().resolve().unwrap();
-        assert_eq!(addresses, [text.parse::<SocketAddr>().unwrap()]);
+        assert_eq!(addresses, [text.parse::<Address>().unwrap()]);
+    }
+}
+
+#[test]
+fn field_load_18_of_a_url_the_part_is_named_that_is_a_server() {
+    for (url, server) in [
+        ("http://127.0.0.1:8080/index.html", "127.0.0.1:8080"),
+        ("https://example.org", "example.org:443"),
+        ("http://user@example.org?x=1", "example.org:80"),
+        ("redis://[::1]:6379", "[::1]:6379"),
+        ("tcp://", "HOST:PORT"),
+    ] {
+        let error = url.parse::<ServerName>().unwrap_err();
+        assert!(error.ends_with(&format!("(write HOST:PORT, here {server})")), "{error}");
     }
 }
 
@@ -123,7 +144,7 @@ fn addresses_stand_for_themselves() {
 #[test]
 fn a_link_local_address_keeps_its_zone() {
     let addresses = "[fe80::1%1]:80".parse::<ServerName>().unwrap().resolve().unwrap();
-    let [SocketAddr::V6(address)] = addresses[..] else { panic!("{addresses:?}") };
+    let [Address::Inet(SocketAddr::V6(address))] = addresses[..] else { panic!("{addresses:?}") };
     assert_eq!(IpAddr::V6(*address.ip()), "fe80::1".parse::<IpAddr>().unwrap());
     assert_eq!((address.scope_id(), address.port()), (1, 80));
 }
@@ -265,7 +286,6 @@ fn what_makes_no_sense_is_refused() {
 fn statistics_are_printed_once_or_watched() {
     for (line, kind) in [
         ("stats --count 3", ErrorKind::MissingRequiredArgument),
-        ("stats --json", ErrorKind::MissingRequiredArgument),
         ("stats --watch 0s", ErrorKind::ValueValidation),
         ("stats --watch 1s --count 0", ErrorKind::ValueValidation),
         ("stats --watch", ErrorKind::InvalidValue),
@@ -274,6 +294,7 @@ fn statistics_are_printed_once_or_watched() {
         assert_eq!((error.kind(), error.exit_code()), (kind, 2), "{line}: {error}");
     }
     assert!(parse("stats --watch 500ms --count 3 --json").is_ok());
+    assert!(parse("stats --json").is_ok());
 }
 
 #[test]

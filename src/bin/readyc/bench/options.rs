@@ -20,7 +20,7 @@ and fell short of what was asked.";
 /// The options of `readyc bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The servers: HOST or HOST:PORT; connections are spread evenly [default: that of --server]
+    /// The servers: HOST, HOST:PORT or unix:/PATH; connections are spread evenly [default: that of --server]
     #[arg(value_name = "ADDR")]
     pub(super) addresses: Vec<ServerName>,
 
@@ -139,7 +139,7 @@ pub(crate) struct Options {
           value_parser = answer_size)]
     pub(super) slow_rate: usize,
 
-    /// Connections opened a second [default: as fast as they are accepted]
+    /// Connections opened a second, by all workers together [default: as fast as they are accepted]
     #[arg(help_heading = "Connections", long, value_name = "N", value_parser = rate)]
     pub(super) connect_rate: Option<f64>,
 
@@ -158,7 +158,8 @@ pub(crate) struct Options {
           value_parser = workers)]
     pub(super) workers: usize,
 
-    /// Longest wait before a lost connection is opened again; it doubles with each failure
+    /// Before a lost connection is opened again, it waits for a random part of this; twice as long
+    /// after each attempt that fails, up to 32 times this
     #[arg(help_heading = "Connections", long, value_name = "DURATION", default_value = "100ms",
           value_parser = some_time)]
     pub(super) backoff: Duration,

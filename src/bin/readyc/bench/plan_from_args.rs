@@ -4,13 +4,14 @@ use super::options::{CloseName, Options, Service};
 use crate::args::ServerName;
 use crate::failure::Failure;
 use readyd::counted::counted;
+use readyd::io::address::Address;
 use readyd::loadgen::plan::{
     Answer, Close, ConnectPolicy, ConnectionCounts, Greeting, Lifetime, Mix, Pace, Plan,
-    RawProtocol, ReconnectPolicy, Sizes, Step, StopCondition, Workload,
+    RawProtocol, ReconnectPolicy, Sizes, SourceAddress, Step, StopCondition, Workload,
 };
 use readyd::loadgen::preflight::parse_sources;
 use readyd::loadgen::report::Asked;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 #[cfg(test)]
@@ -186,7 +187,7 @@ impl Options {
         StopCondition { requests: self.requests, duration: self.duration.or(ramp).or(default) }
     }
 
-    pub(super) fn sources(&self) -> Result<Vec<IpAddr>, Failure> {
+    pub(super) fn sources(&self) -> Result<Vec<SourceAddress>, Failure> {
         if self.source.is_empty() {
             return Ok(Vec::new());
         }
@@ -198,7 +199,7 @@ impl Options {
         &self,
         server: &ServerName,
         timeout: Duration,
-    ) -> Result<Vec<SocketAddr>, Failure> {
+    ) -> Result<Vec<Address>, Failure> {
         let servers = match self.addresses.as_slice() {
             [] => std::slice::from_ref(server),
             servers => servers,
@@ -223,8 +224,8 @@ impl Options {
             Pace::Herd(every) => Some(plan.connections.active as f64 / every.as_secs_f64()),
         };
         Asked {
-            targets: plan.destinations.iter().map(SocketAddr::to_string).collect(),
-            sources: plan.sources.iter().map(IpAddr::to_string).collect(),
+            targets: plan.destinations.iter().map(Address::to_string).collect(),
+            sources: plan.sources.iter().map(SourceAddress::to_string).collect(),
             workload: self.describe(&plan.workload),
             connections: plan.connections.active as u64,
             idle: plan.connections.idle as u64,
@@ -276,20 +277,40 @@ fn usage<T>(what: &str) -> Result<T, Failure> {
 
 /// The first address that accepts a connection, of a name with several, such as localhost. A single
 /// address is not tried, so that the first connection a server sees belongs to the load.
-fn first_that_answers(addresses: &[SocketAddr], timeout: Duration) -> Option<SocketAddr> {
-    let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, timeout).is_ok();
+fn first_that_answers(addresses: &[Address], timeout: Duration) -> Option<Address> {
     match addresses {
-        [only] => Some(*only),
-        several => several.iter().find(answers).or(several.first()).copied(),
+        [only] => Some(only.clone()),
+        several => {
+            several.iter().find(|address| answers(address, timeout)).or(several.first()).cloned()
+        }
     }
+}
+
+fn answers(address: &Address, timeout: Duration) -> bool {
+    let Address::Inet(address) = address else { return true };
+    // A connection that has reached its own end found no server.
+    TcpStream::connect_timeout(address, timeout)
+        .is_ok_and(|stream| stream.local_addr().ok() != stream.peer_addr().ok())
 }
 
 fn check_families(plan: &Plan) -> Result<(), Failure> {
     for source in &plan.sources {
-        if let Some(other) = plan.destinations.iter().find(|to| to.is_ipv4() != source.is_ipv4()) {
-            return usage(&format!(
-                "--source: {source} cannot connect to {other}: one is IPv4, the other IPv6"
-            ));
+        for destination in &plan.destinations {
+            match destination {
+                Address::Unix(_) => {
+                    return usage(&format!(
+                        "--source: {source} cannot connect to {destination}: a unix socket takes \
+                         no address to connect from"
+                    ));
+                }
+                Address::Inet(address) if address.is_ipv4() != source.ip.is_ipv4() => {
+                    return usage(&format!(
+                        "--source: {source} cannot connect to {destination}: one is IPv4, the \
+                         other IPv6"
+                    ));
+                }
+                Address::Inet(_) => {}
+            }
         }
     }
     Ok(())

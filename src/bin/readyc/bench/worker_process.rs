@@ -49,7 +49,7 @@ impl WorkerProcess {
     /// Starts a worker and gives it its job. Its output is for the caller to read.
     pub(super) fn start(plan: &Plan, worker: Worker) -> io::Result<(WorkerProcess, ChildStdout)> {
         let mut child = std::process::Command::new(std::env::current_exe()?)
-            .arg("bench-worker")
+            .arg(super::WORKER)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

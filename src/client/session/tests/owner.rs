@@ -165,7 +165,7 @@ impl Owner {
     fn turn(&mut self, call: impl FnOnce(&mut Session<Recital>, &mut Turn<'_>)) {
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
         let mut out = Vec::new();
-        let writer = Writer::new(local, &NoClock, &mut out);
+        let writer = Writer::new(Some(local), &NoClock, &mut out);
         call(&mut self.session, &mut Turn { now: self.now, limits: &self.limits, writer });
         if self.blocked {
             self.session.unsent().extend(&out, self.now);

@@ -3,6 +3,10 @@
 use super::*;
 use crate::loadgen::preflight::parse_sources;
 
+fn parsed(sources: &str) -> Vec<std::net::IpAddr> {
+    parse_sources(sources).unwrap().iter().map(|source| source.ip).collect()
+}
+
 /// What there is of local ports for this demand, on a system with these ports for each pair.
 fn ports(range: &str, reserved: &str, requirements: &Requirements) -> u64 {
     let root = Root::ample()
@@ -50,9 +54,9 @@ fn each_pair_of_one_family_has_the_whole_range() {
         ("127.0.0.2,127.0.0.3,::1", vec!["127.0.0.1:1", "[::1]:1"], 3),
         ("::1", vec!["127.0.0.1:1"], 0),
     ] {
-        let parsed = if sources.is_empty() { Ok(Vec::new()) } else { parse_sources(sources) };
+        let parsed = if sources.is_empty() { Vec::new() } else { parsed(sources) };
         let requirements = Requirements {
-            sources: parsed.unwrap(),
+            sources: parsed,
             destinations: addresses(&destinations),
             local: true,
             ..Requirements::default()
@@ -79,7 +83,7 @@ fn an_ipv6_server_has_the_same_ports() {
 #[test]
 fn a_destination_without_source_of_its_family_is_told() {
     let requirements = Requirements {
-        sources: parse_sources("127.0.0.2").unwrap(),
+        sources: parsed("127.0.0.2"),
         destinations: addresses(&["127.0.0.1:9999", "[::1]:9999"]),
         ..local(10)
     };
@@ -94,8 +98,7 @@ fn the_sources_that_are_advised_are_enough() {
     let root = Root::ample().with("proc/sys/net/ipv4/ip_local_port_range", "40000 40009");
     for connections in [11, 20, 21, 2_530, 2_531, 100_000] {
         for given in ["127.0.0.2", "127.9.0.0/30"] {
-            let requirements =
-                Requirements { sources: parse_sources(given).unwrap(), ..local(connections) };
+            let requirements = Requirements { sources: parsed(given), ..local(connections) };
             let report = examine(&root.read(), &requirements);
             let short = finding(&report, Limit::LocalPorts);
             if short.verdict == Verdict::Enough {
@@ -103,7 +106,7 @@ fn the_sources_that_are_advised_are_enough() {
                 continue;
             }
             let advised = short.remedies.iter().find_map(|remedy| remedy.strip_prefix("--source "));
-            let sources = parse_sources(advised.unwrap()).unwrap();
+            let sources = parsed(advised.unwrap());
             let all = sources.len() as u64;
             assert_eq!(all, connections.div_ceil(10), "as few as possible");
             let followed = examine(&root.read(), &Requirements { sources, ..requirements });

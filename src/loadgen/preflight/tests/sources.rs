@@ -1,10 +1,11 @@
 //! Source addresses as people write them.
 
+use crate::loadgen::plan::SourceAddress;
 use crate::loadgen::preflight::{MOST_SOURCES, SourceError, is_local, parse_sources};
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-fn texts(addresses: &[IpAddr]) -> Vec<String> {
+fn texts(addresses: &[SourceAddress]) -> Vec<String> {
     addresses.iter().map(ToString::to_string).collect()
 }
 
@@ -39,8 +40,20 @@ fn a_network_is_without_its_name_and_its_broadcast_address() {
     assert_eq!(texts(&[class_c[0], class_c[253]]), ["127.1.0.1", "127.1.0.254"]);
     let class_b = parse_sources("127.1.0.0/16").unwrap();
     assert_eq!(class_b.len(), 65_534);
-    assert!(class_b.contains(&IpAddr::from([127, 1, 7, 0])));
+    assert!(class_b.contains(&IpAddr::from([127, 1, 7, 0]).into()));
     assert_eq!(parse_sources("fd00::/112").unwrap().len(), 65_535);
+}
+
+#[test]
+fn field_load_18_link_local_addresses_have_their_interface() {
+    for text in ["fe80::1%1", "fe80::1%lo"] {
+        let source = SourceAddress { ip: "fe80::1".parse().unwrap(), scope_id: 1 };
+        assert_eq!(parse_sources(text), Ok(vec![source]), "{text}");
+        assert_eq!(source.to_string(), "fe80::1%1");
+        assert_eq!(source.socket_address().to_string(), "[fe80::1%1]:0");
+    }
+    let network = parse_sources("fe80::4%1/126,fe80::9-fe80::a%1").unwrap();
+    assert_eq!(texts(&network), ["5", "6", "7", "9", "a"].map(|last| format!("fe80::{last}%1")));
 }
 
 #[test]
@@ -57,7 +70,12 @@ fn what_is_no_source_is_refused_by_name() {
         ("127.0.0.2-", not_an_address("127.0.0.2-")),
         ("127.0.0.2-40", not_an_address("127.0.0.2-40")),
         ("127.0.0.2-127.0.0.3-127.0.0.4", not_an_address("127.0.0.2-127.0.0.3-127.0.0.4")),
-        ("fe80::1%eth0", not_an_address("fe80::1%eth0")),
+        ("fe80::1%no-link", SourceError::NoInterface("no-link".to_owned())),
+        ("fe80::1%", SourceError::NoInterface(String::new())),
+        ("fe80::1%0", SourceError::NoInterface("0".to_owned())),
+        ("fe80::1", SourceError::LinkLocal("fe80::1".parse().unwrap())),
+        ("127.0.0.2%1", SourceError::NotLinkLocal("127.0.0.2".parse().unwrap())),
+        ("::1%1", SourceError::NotLinkLocal("::1".parse().unwrap())),
         ("x/24", not_an_address("x/24")),
         ("127.0.0.0/", bad_prefix("127.0.0.0/", 32)),
         ("127.0.0.0/33", bad_prefix("127.0.0.0/33", 32)),
@@ -113,7 +131,8 @@ proptest! {
     ) {
         let address = |bits: u32| IpAddr::from(Ipv4Addr::from_bits(bits));
         let text = format!("{}-{}", address(first), address(first + more));
-        let expected: Vec<IpAddr> = (first..=first + more).map(address).collect();
+        let expected: Vec<SourceAddress> =
+            (first..=first + more).map(|bits| address(bits).into()).collect();
         prop_assert_eq!(parse_sources(&text), Ok(expected));
     }
 
@@ -126,7 +145,7 @@ proptest! {
         let sources = parse_sources(&text).unwrap();
         prop_assert_eq!(sources.len(), (1usize << shift) - usize::from(shift > 1));
         for source in sources {
-            let IpAddr::V6(source) = source else { panic!("{source}") };
+            let IpAddr::V6(source) = source.ip else { panic!("{source}") };
             prop_assert_eq!(source.to_bits() >> shift, bits >> shift);
         }
     }

@@ -3,10 +3,11 @@ use readyd::loadgen::plan::{
     Close, ConnectPolicy, ConnectionCounts, Lifetime, ReconnectPolicy, Sizes, Step, StopCondition,
     Workload,
 };
+use std::net::SocketAddr;
 
 pub(in crate::bench::build_report) fn plan(rate: f64) -> Plan {
     Plan {
-        destinations: vec![([127, 0, 0, 1], 9999).into()],
+        destinations: vec![SocketAddr::from(([127, 0, 0, 1], 9999)).into()],
         sources: Vec::new(),
         connections: ConnectionCounts { active: 1, ..ConnectionCounts::default() },
         workload: Workload::PlainEcho(Sizes::fixed(64)),

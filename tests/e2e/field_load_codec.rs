@@ -1,0 +1,220 @@
+//! What users met with load generators: answers by their end, rates that cannot be kept, connections
+//! to oneself, unix sockets.
+
+use crate::support::bench::{bench, bench_words};
+use crate::support::readyc::{self, READYC, stand_in};
+use crate::support::tools::Process;
+use crate::support::{Scratch, Server, eventually};
+use nix::sys::signal::{Signal, kill};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+#[test]
+fn field_load_05_an_answer_of_17_mib_is_told_by_its_end() {
+    let length = 17 << 20;
+    let server = stand_in(move |mut client| {
+        let body = [vec![b'x'; length - 4], b"\r\n\r\n".to_vec()].concat();
+        while client.stream.read_exact(&mut [0; 4]).is_ok()
+            && client.stream.write_all(&body).is_ok()
+        {}
+    });
+    let words = ["-c", "1", "-n", "3", "-t", "30s", "--send", r"GET\n", "--until", r"\r\n\r\n"];
+    let run = bench_words(&[server], &words);
+    run.assert_met();
+    assert_eq!(run.count("achieved.bytes_received"), 3 * length as u64);
+    assert_eq!(run.count("achieved.verified"), 3);
+}
+
+#[test]
+fn field_load_06_a_rate_that_cannot_be_kept_is_as_fast_as_a_closed_loop_and_ends_on_time() {
+    let server = Server::start(&["framed"]);
+    let address = server.address("framed");
+    // Other processes may have the processors for a while.
+    eventually("a rate that is as high", || {
+        let closed = bench(&[address], "-c 16 -d 1s").number("achieved.rate");
+        let began = Instant::now();
+        let run = bench(&[address], "-c 16 -d 1s -R 1000m");
+        let lasted = began.elapsed();
+        run.assert_fell_short();
+        assert_eq!(run.count("achieved.requested"), 1_000_000_000, "{:#}", run.short());
+        assert!(run.count("achieved.unsent") > 0, "{:#}", run.short());
+        assert_eq!(run.value("client.bottleneck"), true, "{:#}", run.short());
+        let verdict = run.value("client.verdict").to_string();
+        assert!(verdict.contains("cannot keep this rate"), "{verdict}");
+        let is_on_time = lasted < Duration::from_secs(2);
+        (is_on_time && run.number("achieved.rate") >= 0.9 * closed).then_some(())
+    });
+}
+
+/// A port that the kernel may choose for a connection, and that no socket listens on. Those of
+/// connect(2) have the parity of the first one of the range.
+fn port_that_may_be_chosen() -> u16 {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").expect("Linux");
+    let first: u16 =
+        range.split_whitespace().next().and_then(|port| port.parse().ok()).expect("it");
+    let is_free = |&port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    (first + 2000..).step_by(2).find(is_free).expect("a free port")
+}
+
+#[test]
+fn field_load_14_no_command_talks_to_itself() {
+    let server = format!("127.0.0.1:{}", port_that_may_be_chosen());
+    // Each attempt comes from another port, so one of them is this one.
+    let command = ["--server", &server, "echo", "--plain", "--sessions", "100000", "hello"];
+    let ended = readyc::run(&mut readyc::command(&command), b"");
+    assert!(ended.stdout.contains("100000 asked, 0 established, 100000 failed"), "{ended:?}");
+    assert!(ended.stdout.contains("0 sent, 0 answered, 0 verified"), "{ended:?}");
+    assert!(ended.stdout.contains("the connection reached itself"), "{ended:?}");
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+}
+
+#[test]
+fn field_load_18_every_command_takes_a_unix_socket() {
+    let scratch = Scratch::new();
+    let paths = ["framed", "echo", "exchange"].map(|name| scratch.path(name));
+    let [framed, echo, exchange] = paths.each_ref().map(|path| format!("unix:{}", path.display()));
+    let listen = [("framed", &framed), ("echo", &echo), ("exchange", &exchange)];
+    let listen = listen.map(|(service, address)| format!("{service}={address}"));
+    let server = Server::start(&listen.each_ref().map(String::as_str));
+    let said = |server: &str, arguments: &[&str]| {
+        let ended =
+            readyc::run(&mut readyc::command(&[&["--server", server], arguments].concat()), b"");
+        assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        ended.stdout
+    };
+    assert_eq!(said(&framed, &["echo", "hello"]), "hello\n");
+    assert_eq!(said(&echo, &["echo", "--plain", "hello"]), "hello\n");
+    let many = said(&framed, &["echo", "--sessions", "1000", "--repeat", "3", "hello"]);
+    assert!(many.contains("1000 asked, 1000 established, 0 failed"), "{many}");
+    assert!(said(&framed, &["whoami"]).contains("connected to ('unix', "));
+    assert!(said(&framed, &["daytime"]).contains(':'));
+    assert!(said(&framed, &["lookup", "readyd"]).ends_with('\n'));
+    assert!(said(&framed, &["send", "ECHO x"]).contains("x\n"));
+    assert!(said(&framed, &["sync"]).contains("offset"));
+    assert!(said(&framed, &["stats"]).contains("connections_accepted"));
+    assert!(said(&framed, &["stats", "--watch", "10ms", "--count", "2"]).contains("req/s"));
+    assert!(said(&exchange, &["exchange"]).starts_with("('unix', "));
+    assert!(!said(&framed, &["doctor", "-c", "10"]).contains("ip_local_port_range"));
+    let run = bench(&[&framed], "-c 20 -I 20 -n 1000");
+    run.assert_met();
+    assert_eq!(run.count("achieved.verified"), 1000);
+    assert_eq!(run.value("asked.targets")[0], framed.as_str());
+    let run = bench(&[&echo], "-c 20 --plain echo -n 1000 --lifetime 10 --workers 2");
+    run.assert_met();
+    drop(server);
+    let ended = readyc::run(&mut readyc::command(&["--server", &framed, "echo", "x"]), b"");
+    assert_eq!(
+        ended,
+        readyc::Ended::failed(
+            1,
+            &format!("cannot connect to {framed}: there is no such socket (is readyd running?)")
+        )
+    );
+}
+
+/// A server whose backlog is short, and which is slow to accept.
+#[test]
+fn field_load_18_a_full_backlog_of_a_unix_socket_is_waited_for() {
+    let scratch = Scratch::new();
+    let path = scratch.path("short");
+    let socket =
+        socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&socket2::SockAddr::unix(&path).expect("a path")).expect("it is free");
+    socket.listen(2).expect("it is bound");
+    let listener = UnixListener::from(std::os::fd::OwnedFd::from(socket));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            std::thread::spawn(move || {
+                let mut buffer = [0; 64];
+                while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                    let _ = stream.write_all(&buffer[..count]);
+                }
+            });
+        }
+    });
+    let server = format!("unix:{}", path.display());
+    let run = bench(&[&server], "-c 200 -n 400 --plain echo");
+    run.assert_met();
+    assert_eq!(run.count("achieved.connections_failed"), 0);
+    let command = ["--server", &server, "echo", "--plain", "--sessions", "200", "hello"];
+    let ended = readyc::run(&mut readyc::command(&command), b"");
+    assert!(ended.stdout.contains("200 asked, 200 established, 0 failed"), "{ended:?}");
+}
+
+#[test]
+fn field_load_18_a_source_with_an_interface_or_for_a_unix_socket() {
+    let said = |arguments: &[&str]| {
+        let ended = readyc::run(&mut readyc::command(&[&["bench"], arguments].concat()), b"");
+        assert_eq!(ended.status, Some(2), "{ended:?}");
+        ended.stderr
+    };
+    let unknown = said(&["--source", "fe80::1%no-link", "[::1]:1"]);
+    assert!(unknown.contains("there is no network interface \"no-link\""), "{unknown}");
+    let unix = said(&["--source", "127.0.0.2", "unix:/x.sock"]);
+    assert!(unix.contains("a unix socket takes no address to connect from"), "{unix}");
+    let url = said(&["http://127.0.0.1:80/"]);
+    assert!(url.contains("write HOST:PORT, here 127.0.0.1:80"), "{url}");
+}
+
+#[test]
+fn field_load_18_no_hidden_command_is_suggested() {
+    for word in ["ech", "bench-work", "worker"] {
+        let ended = readyc::run(&mut readyc::command(&[word]), b"");
+        assert_eq!(ended.status, Some(2));
+        assert!(!ended.stderr.contains("bench-worker"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn field_load_18_an_interrupt_ends_many_sessions_with_their_summary() {
+    let heard = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&heard);
+    let server = stand_in(move |mut client| {
+        while client.stream.read_exact(&mut [0]).is_ok() {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let mut command = Command::new(READYC);
+    let server = server.to_string();
+    command.args(["--server", &server, "echo", "--plain", "--sessions", "5", "hello"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = Process::start(&mut command);
+    let mut stdout = process.child.stdout.take().expect("a pipe");
+    let all = 5 * "hello".len();
+    eventually("all requests", || (heard.load(Ordering::Relaxed) == all).then_some(()));
+    kill(process.id(), Signal::SIGINT).expect("it runs");
+    let mut summary = String::new();
+    stdout.read_to_string(&mut summary).expect("text");
+    assert!(summary.contains("5 asked, 5 established, 5 failed"), "{summary}");
+    assert!(summary.contains("5 asked, 5 sent, 0 answered, 0 verified"), "{summary}");
+    assert!(summary.contains("5 x interrupted before it was done"), "{summary}");
+    assert_eq!(process.wait().code(), Some(3));
+}
+
+#[test]
+fn field_load_18_statistics_are_one_object() {
+    let server = Server::start(&["framed"]);
+    let ended = readyc::ask(server.address("framed"), &["stats", "--json"]);
+    assert_eq!((ended.status, ended.stdout.lines().count()), (Some(0), 1));
+    let object: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(object["connections_accepted"], 1);
+    assert!(object["version"].is_string());
+}
+
+#[test]
+fn field_load_18_the_rate_of_connecting_is_that_of_all_workers() {
+    let server = Server::start(&["framed"]);
+    let began = Instant::now();
+    let command = "-c 21 -n 21 --workers 3 --connect-rate 20";
+    let run = bench(&[server.address("framed")], command);
+    run.assert_met();
+    // The last of them is due a second after the first.
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    assert!(run.number("achieved.connect_elapsed_s") < 2.0, "{:#}", run.short());
+}
