@@ -77,7 +77,7 @@ pub(super) struct RequestAccounting {
     /// When each step of a ramp ends, if there is more than one.
     step_ends: Vec<Moment>,
     is_open_loop: bool,
-    /// Whether all connections speak at once: the client cannot send at so many places at once, and
+    /// Whether all connections speak at once. The client has to send on one after the other, and
     /// that is no fault.
     is_herd: bool,
     absence: Absence,
@@ -324,6 +324,7 @@ impl RequestAccounting {
         counters.connections.failed = self.opening.failed;
         counters.mismatches = Mismatches::default();
         counters.first_mismatch = None;
+        counters.first_unfinished = None;
         counters.stalled = Duration::ZERO;
     }
 
@@ -358,6 +359,11 @@ impl RequestAccounting {
     /// A reply was not the expected one; the first is described for the report.
     pub(super) fn mismatch(&mut self, describe: impl FnOnce() -> String) {
         self.counters.first_mismatch.get_or_insert_with(describe);
+    }
+
+    /// An answer has begun to come and will not end; the first is described for the report.
+    pub(super) fn unfinished(&mut self, describe: impl FnOnce() -> String) {
+        self.counters.first_unfinished.get_or_insert_with(describe);
     }
 
     /// A reply that was counted as lost has come after all. That it was late stays true.

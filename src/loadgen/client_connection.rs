@@ -10,6 +10,7 @@
 mod other_replies;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 
 use super::accounting::{Pending, RequestAccounting, Verification};
 use super::codec::{Accepted, WorkloadCodec};
@@ -21,6 +22,7 @@ use crate::io::clock::Moment;
 use other_replies::not_due;
 use std::collections::VecDeque;
 use std::time::Duration;
+use unfinished::Unfinished;
 
 /// Requests are put together up to about this many bytes before they are sent.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -57,6 +59,7 @@ pub(super) struct ClientConnection {
     /// When a storm dropped the connection that now returns.
     dropped_at: Option<Moment>,
     unparsed: ByteQueue,
+    unfinished: Unfinished,
     unsent: ByteQueue,
 }
 
@@ -76,6 +79,7 @@ impl ClientConnection {
             connecting_since: None,
             dropped_at: None,
             unparsed: ByteQueue::default(),
+            unfinished: Unfinished::default(),
             unsent: ByteQueue::default(),
         }
     }
@@ -276,6 +280,7 @@ impl ClientConnection {
                     accounting.answered(&Pending { count, ..together }, verification, None, now);
                     self.forget_oldest(count, now);
                 }
+                self.unfinished.follow(len, rest.get(len..len + part).unwrap_or_default());
                 taken += len + part;
             } else if let Some(len) = self.take_other_reply(rest, codec, accounting, now)? {
                 taken += len;
@@ -315,6 +320,7 @@ impl ClientConnection {
         while let Some(&together) = self.pending.front()
             && together.sent + timeout <= now
         {
+            self.describe_unfinished(codec, accounting);
             let is_lost =
                 accounting.timed_out(&Pending { count: 1, ..together }, codec.replies_are_tagged());
             self.missed.remember_timed_out(self.oldest(), is_lost);
@@ -339,6 +345,7 @@ impl ClientConnection {
             accounting.mismatch(|| not_due(connection, bytes));
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
         }
+        self.unfinished = Unfinished::default();
         let missed = self.missed.forget_all();
         self.pending.drain(..).chain(missed).for_each(|request| account(accounting, &request));
         self.in_flight = 0;

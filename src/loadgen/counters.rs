@@ -71,6 +71,9 @@ pub struct Counters {
     pub mismatches: Mismatches,
     /// The first of them.
     pub first_mismatch: Option<String>,
+    /// What came of the first answer that began and never ended.
+    #[serde(default)]
+    pub first_unfinished: Option<String>,
     /// Bytes sent in the measured part.
     pub bytes_sent: u64,
     /// Bytes received in the measured part.
@@ -163,6 +166,8 @@ impl Counters {
         add_errors(&mut self.errors, &other.errors);
         add_mismatches(&mut self.mismatches, &other.mismatches);
         self.first_mismatch = self.first_mismatch.take().or_else(|| other.first_mismatch.clone());
+        let unfinished = self.first_unfinished.take();
+        self.first_unfinished = unfinished.or_else(|| other.first_unfinished.clone());
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.latency.merge(&other.latency);

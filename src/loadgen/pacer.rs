@@ -35,7 +35,7 @@ enum Phase {
     Ready,
     /// Load begins at this time.
     Starting(Moment),
-    Running(Run),
+    Running(Box<Run>),
     Over,
 }
 
@@ -234,7 +234,8 @@ impl Pacer {
         active_slots: &[usize],
         accounting: &mut RequestAccounting,
     ) {
-        self.phase = Phase::Running(Run::new(&self.plan, self.worker, active_slots, start));
+        let run = Run::new(&self.plan, self.worker, active_slots, start);
+        self.phase = Phase::Running(Box::new(run));
         // The seconds of the run are counted from where it is measured; warm-up may begin in the
         // middle of one.
         let warmup = self.plan.warmup;

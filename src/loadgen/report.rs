@@ -82,6 +82,9 @@ pub struct Report {
     /// The first reply that was not the right one, in words.
     #[serde(default)]
     pub first_mismatch: Option<String>,
+    /// What came of the first answer that began and never ended, in words.
+    #[serde(default)]
+    pub first_unfinished: Option<String>,
     /// Errors, by what was being done.
     pub errors: Errors,
     /// Time from when a request was to be sent (open loop), or was sent (closed), to its reply.

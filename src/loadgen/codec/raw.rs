@@ -27,7 +27,7 @@ pub(super) enum AnswerMatcher {
     Exactly(Vec<u8>),
     Bytes(usize),
     /// The end, ready to be searched for.
-    Until(Finder<'static>),
+    Until(Box<Finder<'static>>),
 }
 
 impl AnswerMatcher {
@@ -35,7 +35,7 @@ impl AnswerMatcher {
         match answer {
             Answer::Exactly(bytes) => AnswerMatcher::Exactly(bytes.clone()),
             Answer::Bytes(len) => AnswerMatcher::Bytes(*len),
-            Answer::Until(end) => AnswerMatcher::Until(Finder::new(end).into_owned()),
+            Answer::Until(end) => AnswerMatcher::Until(Box::new(Finder::new(end).into_owned())),
         }
     }
 

@@ -99,6 +99,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         started_at: earliest_start(reports),
         asked: asked(reports),
         mismatches: mismatches(reports),
+        first_unfinished: reports.iter().find_map(|report| report.first_unfinished.clone()),
         first_mismatch: reports.iter().find_map(|report| report.first_mismatch.clone()),
         errors: errors(reports),
         latency_us: histograms.latency.percentiles(),

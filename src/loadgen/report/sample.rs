@@ -48,6 +48,7 @@ fn made() -> Report {
         achieved: achieved(),
         mismatches: Mismatches::default(),
         first_mismatch: None,
+        first_unfinished: None,
         errors: Errors::default(),
         latency_us: histograms.latency.percentiles(),
         service_us: histograms.service.percentiles(),
@@ -188,6 +189,7 @@ pub(crate) fn eventful() -> Report {
         ..report.achieved
     };
     report.first_mismatch = Some("connection 3, request 17: got \"a\", expected \"b\"".to_owned());
+    report.first_unfinished = Some("connection 3, request 18: got 1 byte, \"a\"".to_owned());
     report.mismatches = Mismatches { corrupt: 1, swapped: 1, ..Mismatches::default() };
     report.errors = Errors {
         connect: 12,

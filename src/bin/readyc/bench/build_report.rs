@@ -44,6 +44,7 @@ pub(super) fn report(
         achieved,
         mismatches: counters.mismatches.clone(),
         first_mismatch: counters.first_mismatch.clone(),
+        first_unfinished: counters.first_unfinished.clone(),
         errors: counters.errors.clone(),
         latency_us: counters.latency.percentiles(),
         service_us: counters.service.percentiles(),

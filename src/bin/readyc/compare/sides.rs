@@ -78,23 +78,19 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// The sides' names: those of their files or folders, or their paths if the names are the same.
+/// The sides' names: the first of these in which they differ.
 fn names(before: &[PathBuf], after: &[PathBuf]) -> [String; 2] {
-    let short = |paths: &[PathBuf]| {
-        let first = paths.first()?;
-        let name = first.file_name()?.to_string_lossy().into_owned();
-        Some(match paths.len() - 1 {
-            0 => name,
-            more => format!("{name} and {more} more"),
-        })
-    };
-    let long = |paths: &[PathBuf]| {
-        let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-        paths.first().cloned().unwrap_or_default()
-    };
-    match (short(before), short(after)) {
-        (Some(before), Some(after)) if before != after => [before, after],
-        _ if long(before) != long(after) => [long(before), long(after)],
-        _ => ["A".to_owned(), "B".to_owned()],
-    }
+    let candidates: [fn(&Path) -> Option<String>; 3] = [
+        // The file or folder that was given.
+        |path| Some(path.file_name()?.to_string_lossy().into_owned()),
+        // The folder that it is in.
+        |path| Some(format!("{}/", path.parent()?.file_name()?.to_string_lossy())),
+        |path| Some(path.display().to_string()),
+    ];
+    let name = |paths: &[PathBuf], of: fn(&Path) -> Option<String>| of(paths.first()?);
+    let differing = candidates.into_iter().find_map(|of| {
+        let [before, after] = [name(before, of)?, name(after, of)?];
+        (before != after).then_some([before, after])
+    });
+    differing.unwrap_or_else(|| ["A".to_owned(), "B".to_owned()])
 }

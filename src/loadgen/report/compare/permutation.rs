@@ -5,8 +5,8 @@
 //! divisions whose means lie at least as far apart as those observed. Nothing is assumed of how the
 //! figures are distributed.
 //!
-//! Invariant: up to [`MOST_DIVISIONS`] divisions, all are looked at and p is exact. Of more, as many
-//! as [`SAMPLES`] are drawn, always the same ones, so that a comparison can be repeated.
+//! Invariant: up to [`MOST_DIVISIONS`] divisions, all are looked at and p is exact. Of more,
+//! [`SAMPLES`] are drawn, always the same ones, so that a comparison can be repeated.
 
 /// Divisions that are all looked at; ten runs on each side have 184,756.
 const MOST_DIVISIONS: u64 = 1_000_000;

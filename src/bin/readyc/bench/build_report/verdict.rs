@@ -37,6 +37,9 @@ pub(super) fn shortfalls(
             _ => told.push(format!("{count} {several} {what}")),
         }
     }
+    if let Some(first) = &counters.first_unfinished {
+        told.push(format!("an answer began and did not end; the first: {first}"));
+    }
     if achieved.mismatched > 0 {
         let first = counters.first_mismatch.as_deref().unwrap_or("unknown");
         let wrong = achieved.mismatched;

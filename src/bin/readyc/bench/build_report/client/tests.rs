@@ -2,8 +2,8 @@ use super::*;
 use crate::bench::build_report::capacity::tests::plan;
 use readyd::loadgen::report::Histogram;
 
-/// Counters of a run of 10 s with latencies of 1 ms, of which the client delayed `delayed` by
-/// `delay`.
+/// Counters of a run of 10 s with latencies of 1 ms. The client delayed `delayed` of the requests
+/// by `delay`.
 fn counters(requests: u64, delayed: u64, delay: Duration) -> Counters {
     let mut latency = Histogram::default();
     latency.record_many(Duration::from_millis(1), requests);
