@@ -18,6 +18,7 @@
 
 pub mod codec;
 pub mod counters;
+pub mod goal;
 pub mod payload;
 pub mod plan;
 #[cfg_attr(
@@ -34,6 +35,7 @@ pub mod preflight;
 )]
 pub mod report;
 pub mod schedule;
+pub mod search;
 
 mod absence;
 mod accounting;

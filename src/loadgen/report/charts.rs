@@ -3,7 +3,7 @@
 use super::svg::{Axis, Chart, Line};
 use super::table::{Severity, Table};
 use super::units::{count, micros, nearly_all, number, span};
-use super::{Histogram, Report, Second};
+use super::{Histogram, Ladder, Quantity, Report, Rung, Second};
 
 /// The most points: more cannot be distinguished on a page.
 const MOST_POINTS: usize = 400;
@@ -230,6 +230,43 @@ pub(crate) fn distributions(named: &[(&'static str, &Histogram)]) -> Chart {
         x: Axis::new("percentile", (0.0, nines), ticks),
         y: Axis::log_axis("time", values.iter().copied(), micros),
         hints: if most == 0 { Vec::new() } else { hints.collect() },
+        lines,
+        shade: None,
+    }
+}
+
+/// The latency of each try of a search, by its load.
+pub(crate) fn ladder(ladder: &Ladder) -> Chart {
+    let mut rungs: Vec<&Rung> =
+        ladder.rungs.iter().filter(|rung| rung.latency_us.count > 0).collect();
+    rungs.sort_by_key(|rung| rung.load);
+    let line = |name, of: fn(&Rung) -> f64| Line {
+        name,
+        points: rungs.iter().map(|rung| (rung.load as f64, Some(of(rung)))).collect(),
+    };
+    let lines = vec![
+        line("p50", |rung| rung.latency_us.p50),
+        line("p99", |rung| rung.latency_us.p99),
+        line("max", |rung| rung.latency_us.max),
+    ];
+    let values: Vec<f64> =
+        lines.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value).collect();
+    let hint = |rung: &&Rung| {
+        let outcome = if rung.held { "held" } else { "missed" };
+        let latency = &rung.latency_us;
+        let times = format!("p50 {}, p99 {}", micros(latency.p50), micros(latency.p99));
+        (rung.load as f64, format!("{}: {outcome}, {times}", count(rung.load)))
+    };
+    let label = match ladder.quantity {
+        Quantity::Rate => "requests per second",
+        Quantity::Connections => "connections",
+    };
+    Chart {
+        title: "Latency by load",
+        description: described(&lines, micros),
+        x: Axis::log_axis(label, rungs.iter().map(|rung| rung.load as f64), number),
+        y: Axis::log_axis("latency", values.iter().copied(), micros),
+        hints: rungs.iter().map(hint).collect(),
         lines,
         shade: None,
     }

@@ -3,7 +3,7 @@
 use super::table::{Severity, Table};
 use super::units::{bytes, count, micros, number, percent, rate, seconds, span};
 use super::words::{errors_in_words, known_share};
-use super::{Mode, Percentiles, Report, StepResult};
+use super::{Environment, Mode, Percentiles, Report, StepResult};
 
 /// One value of a distribution.
 type Of = fn(&Percentiles) -> f64;
@@ -290,7 +290,11 @@ pub(crate) fn client(report: &Report) -> Table {
 
 /// Where this was measured; what could not be found out is left out.
 pub(crate) fn environment(report: &Report) -> Table {
-    let environment = &report.environment;
+    surroundings(&report.environment, &report.started_at)
+}
+
+/// Where something was measured, and when it began.
+pub(crate) fn surroundings(environment: &Environment, started_at: &str) -> Table {
     let mut table = Table::with_remarks("Environment", &["", ""]);
     let mut push = |name: &str, value: String| {
         if !value.is_empty() {
@@ -303,7 +307,7 @@ pub(crate) fn environment(report: &Report) -> Table {
     };
     push("readyc", environment.readyc.clone());
     push("command", environment.command.join(" "));
-    push("started", report.started_at.clone());
+    push("started", started_at.to_owned());
     push("kernel", environment.kernel.clone());
     push("CPU", environment.cpu.clone());
     push("CPUs usable", unless_zero(environment.cpus, count));

@@ -1,0 +1,273 @@
+//! The result of a search for the limit: the ladder of tries, and the interval that was found.
+//!
+//! Invariant: a [`Ladder`] is complete, as a [`Report`](super::Report) is: text and page are made
+//! from it alone. The greatest load held is told only with the goals that it met.
+
+use super::charts::ladder as chart;
+use super::html::{BannerKind, banner, figure, page};
+use super::markup::escaped;
+use super::table::{Severity, Table};
+use super::text::{AnsiStyle, Page};
+use super::units::{count, micros, percent, rate, span};
+use super::{Environment, Percentiles, TextOptions};
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
+
+/// The name and version of this document's schema.
+pub const FIND_SCHEMA: &str = "readyc.find/1";
+
+/// A search for the greatest load that meets its goals.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ladder {
+    /// [`FIND_SCHEMA`].
+    pub schema: String,
+    /// The identity of the search.
+    pub id: String,
+    /// When it began, RFC 3339, UTC.
+    pub started_at: String,
+    /// What was looked for.
+    pub quantity: Quantity,
+    /// The servers, `address:port`.
+    pub targets: Vec<String>,
+    /// What is requested, in words.
+    pub workload: String,
+    /// Connections that make requests, if their number was not looked for.
+    pub connections: Option<u64>,
+    /// Requests per second over all connections, if they were on a schedule and their rate was not
+    /// looked for.
+    pub rate: Option<f64>,
+    /// What each try had to meet.
+    pub goals: Vec<String>,
+    /// The greatest load that was held.
+    pub held: Option<u64>,
+    /// The least load that was missed, twice.
+    pub missed: Option<u64>,
+    /// How often the load found was held.
+    pub confirmations: u32,
+    /// Loads that were held in one try and missed in another.
+    pub restless: u64,
+    /// Why the search ended.
+    pub ending: FindEnding,
+    /// The same in a sentence.
+    pub reason: String,
+    /// The tries, in order.
+    pub rungs: Vec<Rung>,
+    /// Where this was measured.
+    pub environment: Environment,
+}
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quantity {
+    /// Requests per second.
+    Rate,
+    /// Connections.
+    Connections,
+}
+
+/// Why a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindEnding {
+    /// The limit was found and confirmed.
+    Confirmed,
+    /// The most that may be tried was held and confirmed: the limit is beyond.
+    AtTheMost,
+    /// Not even the least load met the goals.
+    NothingHeld,
+    /// The same load was held and missed too often: noise forbids an answer.
+    Restless,
+    /// The time for the search was over.
+    OutOfTime,
+    /// The client, or the machine that it runs on, was the limit.
+    ClientLimit,
+    /// A signal, or a lost worker, ended it.
+    Interrupted,
+}
+
+/// One try.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Rung {
+    /// The load: requests per second, or connections.
+    pub load: u64,
+    /// Seconds from the start of the search.
+    pub at_s: f64,
+    /// Length of the measured part, in seconds.
+    pub duration_s: f64,
+    /// Throughput: answers per second.
+    pub throughput: f64,
+    /// Connections established.
+    pub connections: u64,
+    /// Latency.
+    pub latency_us: Percentiles,
+    /// The share of requests without a right answer, 0 to 1.
+    pub errors_share: f64,
+    /// Share of one processor that the busiest worker of the client used, 0 to 1.
+    pub client_cpu_share: f64,
+    /// Whether the figures show limits of the client: then the try counts for nothing.
+    pub client_limit: bool,
+    /// Whether all goals were met.
+    pub held: bool,
+    /// The goals that were missed, a sentence each.
+    pub misses: Vec<String>,
+}
+
+impl Ladder {
+    /// The document as JSON, ending with a line end.
+    ///
+    /// # Panics
+    ///
+    /// Never: its keys are strings.
+    pub fn to_json(&self) -> String {
+        let mut json = serde_json::to_string_pretty(self).expect("its keys are strings");
+        json.push('\n');
+        json
+    }
+
+    /// Whether the limit was found, or the most that may be tried was held.
+    pub fn is_answered(&self) -> bool {
+        matches!(self.ending, FindEnding::Confirmed | FindEnding::AtTheMost)
+    }
+
+    /// The result in one sentence.
+    pub fn result(&self) -> String {
+        let amount = |load| self.quantity.amount(load);
+        let goals = self.goals.join(", ");
+        let certainty = match self.is_answered() {
+            true => format!(" (held in {} of its tries)", count(u64::from(self.confirmations))),
+            false => " (not confirmed)".to_owned(),
+        };
+        match (self.held, self.missed) {
+            (Some(held), Some(missed)) => {
+                format!("{} held with {goals}{certainty}; {} not", amount(held), amount(missed))
+            }
+            (Some(held), None) => format!("at least {} held with {goals}{certainty}", amount(held)),
+            (None, Some(missed)) => format!("not even {} held with {goals}", amount(missed)),
+            (None, None) => format!("no load was held with {goals}"),
+        }
+    }
+
+    fn setup(&self) -> String {
+        let mut setup = format!("{} of {}", self.workload, self.targets.join(", "));
+        if let Some(connections) = self.connections {
+            setup = format!("{setup}; {}", Quantity::Connections.amount(connections));
+        }
+        match (self.quantity, self.rate) {
+            (Quantity::Connections, Some(fixed)) => format!("{setup}; {} in all", rate(fixed)),
+            (Quantity::Connections, None) => {
+                format!("{setup}; a new request for each answer (closed loop)")
+            }
+            (Quantity::Rate, _) => setup,
+        }
+    }
+
+    fn table(&self) -> Table {
+        let load = match self.quantity {
+            Quantity::Rate => "rate",
+            Quantity::Connections => "connections",
+        };
+        let head = [load, "throughput", "p50", "p99", "max", "errors", "client CPU", "result"];
+        let mut table = Table::with_remarks("tries", &head);
+        for rung in &self.rungs {
+            let time = |value| match rung.latency_us.count {
+                0 => "–".to_owned(),
+                _ => micros(value),
+            };
+            let (severity, result) = match rung {
+                Rung { client_limit: true, .. } => (Severity::Plain, "client limit"),
+                Rung { held: true, .. } => (Severity::Good, "held"),
+                _ => (Severity::Bad, "missed"),
+            };
+            table.push(
+                severity,
+                [
+                    count(rung.load),
+                    rate(rung.throughput),
+                    time(rung.latency_us.p50),
+                    time(rung.latency_us.p99),
+                    time(rung.latency_us.max),
+                    percent(rung.errors_share),
+                    percent(rung.client_cpu_share),
+                    result.to_owned(),
+                ],
+            );
+        }
+        table
+    }
+
+    /// What was missed in the last try that missed something.
+    fn last_misses(&self) -> &[String] {
+        let missing = self.rungs.iter().rev().find(|rung| !rung.held && !rung.client_limit);
+        missing.map_or(&[], |rung| rung.misses.as_slice())
+    }
+
+    /// The ladder as text for a terminal: the result is its last line.
+    pub fn text(&self, options: TextOptions) -> String {
+        let mut page = Page::new(options);
+        page.line(AnsiStyle::Bold, &self.heading());
+        page.line(AnsiStyle::Plain, &self.setup());
+        page.blank();
+        page.table(&self.table());
+        for miss in self.last_misses() {
+            page.line(AnsiStyle::Plain, &format!("missed: {miss}"));
+        }
+        page.line(AnsiStyle::Plain, &format!("ended: {}", self.reason));
+        page.line(AnsiStyle::Bold, &format!("result: {}", self.result()));
+        page.text
+    }
+
+    fn heading(&self) -> String {
+        let quantity = match self.quantity {
+            Quantity::Rate => "rate",
+            Quantity::Connections => "number of connections",
+        };
+        format!("the greatest {quantity} with {}", self.goals.join(", "))
+    }
+
+    /// The ladder as a page that needs nothing else.
+    pub fn html(&self) -> String {
+        let title = format!("Limit of {}", self.targets.join(", "));
+        let mut body = format!(
+            "<header>\n<h1>{}</h1>\n<p class=\"lead\">{}<br>{}<br>{}</p>\n</header>\n<main>\n",
+            escaped(&title),
+            escaped(&self.started_at),
+            escaped(&self.heading()),
+            escaped(&self.setup())
+        );
+        let (kind, name) = match self.ending {
+            FindEnding::Confirmed | FindEnding::AtTheMost => (BannerKind::Good, "Found"),
+            FindEnding::NothingHeld => (BannerKind::Bad, "Nothing held"),
+            _ => (BannerKind::Warning, "Not found"),
+        };
+        body.push_str(&banner(kind, name, &[self.result(), self.reason.clone()]));
+        if self.rungs.iter().any(|rung| rung.latency_us.count > 0) {
+            body.push_str("<section>\n<h2>Latency by load</h2>\n");
+            body.push_str(&figure(&chart(self), "ladder", None));
+            body.push_str("</section>\n");
+        }
+        body.push_str("<section>\n<h2>The tries</h2>\n");
+        body.push_str(&self.table().html());
+        let spent = self.rungs.last().map_or(0.0, |last| last.at_s + last.duration_s);
+        body.push_str(&format!("<p>The search took {}.</p>\n</section>\n", escaped(&span(spent))));
+        body.push_str(&super::tables::surroundings(&self.environment, &self.started_at).html());
+        body.push_str("</main>\n");
+        body.push_str(&format!(
+            "<footer>readyc bench; made from a {FIND_SCHEMA} document.</footer>\n"
+        ));
+        page(&title, &body)
+    }
+}
+
+impl Quantity {
+    fn amount(self, load: u64) -> String {
+        match self {
+            Quantity::Rate if load == 1 => "1 request per second".to_owned(),
+            Quantity::Rate => format!("{} requests per second", count(load)),
+            Quantity::Connections if load == 1 => "1 connection".to_owned(),
+            Quantity::Connections => format!("{} connections", count(load)),
+        }
+    }
+}

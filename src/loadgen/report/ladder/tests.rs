@@ -1,0 +1,97 @@
+//! The ladder tells its result in one sentence, last, and escapes what is not its own.
+
+use super::{FIND_SCHEMA, FindEnding, Ladder, Quantity, Rung};
+use crate::loadgen::report::sample::sample;
+use crate::loadgen::report::{Percentiles, TextOptions};
+
+fn rung(load: u64, p99: f64, held: bool) -> Rung {
+    Rung {
+        load,
+        at_s: load as f64 / 1000.0,
+        duration_s: 2.0,
+        throughput: load as f64,
+        connections: 64,
+        latency_us: Percentiles {
+            count: 10_000,
+            p50: 100.0,
+            p99,
+            max: 2.0 * p99,
+            ..Default::default()
+        },
+        errors_share: 0.0,
+        client_cpu_share: 0.25,
+        client_limit: false,
+        held,
+        misses: if held { Vec::new() } else { vec![format!("p99 < 5ms: it was {p99} µs")] },
+    }
+}
+
+fn ladder() -> Ladder {
+    Ladder {
+        schema: FIND_SCHEMA.to_owned(),
+        id: "1".to_owned(),
+        started_at: "2026-11-27T00:00:00Z".to_owned(),
+        quantity: Quantity::Rate,
+        targets: vec!["127.0.0.1:9999".to_owned()],
+        workload: "echo".to_owned(),
+        connections: Some(64),
+        rate: None,
+        goals: vec!["p99 < 5ms".to_owned(), "errors < 0.1 %".to_owned()],
+        held: Some(40_000),
+        missed: Some(41_000),
+        confirmations: 4,
+        restless: 0,
+        ending: FindEnding::Confirmed,
+        reason: "the limit was found".to_owned(),
+        rungs: vec![rung(20_000, 300.0, true), rung(40_000, 900.0, true), rung(41_000, 9e3, false)],
+        environment: sample().environment,
+    }
+}
+
+#[test]
+fn the_result_is_the_last_line() {
+    let text = ladder().text(TextOptions::default());
+    let last = text.trim_end().rsplit_once("\nresult: ").expect("a result").1;
+    let result = last.replace('\n', " ");
+    assert_eq!(
+        result,
+        "40,000 requests per second held with p99 < 5ms, errors < 0.1 % (held in 4 of its tries); \
+         41,000 requests per second not"
+    );
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn each_way_to_end_has_its_sentence() {
+    let found = |held, missed, ending| Ladder { held, missed, ending, ..ladder() }.result();
+    assert!(found(Some(9), None, FindEnding::AtTheMost).starts_with("at least 9 requests"));
+    assert!(found(Some(9), None, FindEnding::OutOfTime).ends_with("(not confirmed)"));
+    assert!(found(None, Some(1), FindEnding::NothingHeld).starts_with("not even 1 request per"));
+    assert!(found(None, None, FindEnding::Interrupted).starts_with("no load was held"));
+}
+
+#[test]
+fn the_document_can_be_read_again() {
+    let json = ladder().to_json();
+    let read: Ladder = serde_json::from_str(&json).expect("what was written");
+    assert_eq!(read.to_json(), json);
+    assert!(json.contains("\"schema\": \"readyc.find/1\""));
+    assert!(json.contains("\"ending\": \"confirmed\""));
+}
+
+#[test]
+fn the_page_takes_no_text_for_markup() {
+    let mut hostile = ladder();
+    hostile.targets = vec!["<script>alert(1)</script>".to_owned()];
+    hostile.rungs[2].misses = vec!["<b>".to_owned()];
+    let page = hostile.html();
+    assert!(!page.contains("<script>") && !page.contains("<b>"), "{page}");
+    assert!(page.contains("Latency by load") && page.contains("p99"));
+}
+
+#[test]
+fn a_search_that_tried_nothing_is_shown_too() {
+    let empty = Ladder { rungs: Vec::new(), held: None, missed: None, ..ladder() };
+    assert!(empty.html().contains("The tries"));
+    assert!(empty.text(TextOptions::default()).contains("no load was held"));
+}
