@@ -159,6 +159,8 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         self.pool.close_all(&mut self.accounts);
         let interval = self.accounts.main.end_interval(now);
         let mut counters = self.accounts.into_counters();
+        let without_delay = counters.latency.count() - counters.client_delay.count();
+        counters.client_delay.record_many(Duration::ZERO, without_delay);
         if !self.plan.is_open_loop() {
             counters.service = counters.latency.clone();
         }

@@ -1,9 +1,9 @@
 //! Two sides of runs, and whether the second is worse.
 //!
 //! Invariant: everything is compared, and what makes a figure doubtful is said beside it. Of one
-//! run on each side, a change is clear only if it exceeds the requested tolerance *and* the variation
-//! within the runs; of several, only if it exceeds the tolerance *and* a permutation test calls it
-//! significant. Only figures that users of the server notice make a regression.
+//! run on each side, a change is clear only if it exceeds the requested tolerance *and* the
+//! variation within the runs; of several, only if it exceeds the tolerance *and* a permutation test
+//! calls it significant. Only figures that users of the server notice make a regression.
 
 use super::table::{Severity, Table};
 use super::text::{AnsiStyle, Page};
