@@ -47,6 +47,7 @@ impl Side {
         match (count, self.reports.len()) {
             (0, _) => None,
             (_, 1) => Some(self.name.clone()),
+            (count, all) if count == all => Some(format!("all {all} runs of {}", self.name)),
             (count, all) => Some(format!("{count} of the {all} runs of {}", self.name)),
         }
     }

@@ -218,8 +218,7 @@ fn listed(names: &[String]) -> String {
     match names {
         [] => String::new(),
         [one] => format!("the {one} one"),
-        [first, .., last] if names.len() > 2 => format!("those from {first} to {last}"),
-        [first, .., last] => format!("the {first} and {last} ones"),
+        [others @ .., last] => format!("the {} and {last} ones", others.join(", ")),
     }
 }
 

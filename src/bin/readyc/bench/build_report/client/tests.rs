@@ -63,7 +63,7 @@ fn field_load_10_a_run_is_invalid_if_saturated_or_in_doubt_and_else_noted_at_mos
     assert!(good.said.starts_with("readyc was not the limit"), "{}", good.said);
     let doubtful = judged(&counters(100_000, 101, DELAY), &calm());
     assert_eq!(doubtful.validity, Validity::Invalid);
-    assert!(doubtful.said.contains("those from 99.9 % to 99.999 %"), "{}", doubtful.said);
+    assert!(doubtful.said.contains("the 99.9 %, 99.99 % and 99.999 % ones"), "{}", doubtful.said);
     let full = ClientLoad { cpu_share: 0.96, ..calm() };
     assert_eq!(judged(&counters(100_000, 0, DELAY), &full).validity, Validity::Invalid);
     // In an open loop, a worker polls before each request.
