@@ -18,6 +18,7 @@
 
 pub mod codec;
 pub mod counters;
+pub mod ends;
 pub mod goal;
 pub mod payload;
 pub mod plan;
@@ -46,6 +47,7 @@ mod connect_ramp;
 mod connection_pool;
 mod missed_replies;
 mod pacer;
+mod pending;
 mod slot;
 mod slow_peer;
 mod visit;
@@ -64,13 +66,14 @@ use crate::io::readiness::Readiness;
 use crate::server::client_log::Escaped;
 use accounting::RequestAccounting;
 use accounts::Accounts;
+use client_connection::SpeaksFirst;
 use codec::{Conversation, WorkloadCodec};
-use connection_pool::ConnectionPool;
+use connection_pool::{ConnectionPool, Loss};
 use counters::Operation;
+use ends::{ConnectionEnd, RequestEnd};
 use pacer::{Pacer, Step};
 use slot::{LoadEndpoint, OpenSocket};
 use slow_peer::SlowPeer;
-use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 use visit::{Buffers, Visit, VisitEnd};
@@ -89,6 +92,9 @@ pub enum Event {
     Interval(Box<Interval>),
     /// The measured part is over; answers are still awaited.
     Measured,
+    /// The server sends bytes before any request, which was not declared. Nothing can be measured;
+    /// what it sent and what to do about it, in words.
+    SpeaksFirst(String),
 }
 
 /// One worker's load, over any network.
@@ -215,13 +221,20 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         };
         match end {
             Ok(()) => self.after_visit(index, now),
-            Err(VisitEnd::Finished) => self.replace(index, now),
+            Err(VisitEnd::Finished) => self.replace(index, ConnectionEnd::ByUs, now),
+            Err(VisitEnd::ReplyEnded) => {
+                self.replace(index, ConnectionEnd::AfterLastAnswer, now);
+            }
+            Err(VisitEnd::ServerClosed) => self.on_lost(index, Loss::ServerClosed, now),
             Err(VisitEnd::Failed(operation, error)) => {
-                self.buffers.output.clear();
-                let cause = Some((operation, &error));
-                self.pool.on_lost(index, cause, now, &mut self.accounts, &mut self.pacer);
+                self.on_lost(index, Loss::Failed(operation, error), now);
             }
         }
+    }
+
+    fn on_lost(&mut self, index: usize, loss: Loss, now: Moment) {
+        self.buffers.output.clear();
+        self.pool.on_lost(index, loss, now, &mut self.accounts, &mut self.pacer);
     }
 
     /// Sees to a slot that has no open connection yet, or none any more.
@@ -242,7 +255,11 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
                 let may_send = client.has_room(now) && self.pacer.has_request_for(client.turn());
                 (client, may_send)
             }
-            LoadEndpoint::Probe(client) if client.is_quiet() && !client.returns_from_storm() => {
+            LoadEndpoint::Probe(client)
+                if client.is_quiet()
+                    && client.is_past_opening()
+                    && !client.returns_from_storm() =>
+            {
                 return self.pool.on_probe_answered(index);
             }
             LoadEndpoint::Probe(client) => (client, false),
@@ -256,15 +273,15 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         let can_send = may_send || client.has_unsent();
         self.pool.watch_deadline(index, deadline);
         if has_served_its_time {
-            self.replace(index, now);
+            self.replace(index, ConnectionEnd::ByUs, now);
         } else if ready.read || (ready.write && can_send) {
             self.pool.enqueue(index);
         }
     }
 
     /// Closes a connection that has served its time, and opens the next if one is needed.
-    fn replace(&mut self, index: usize, now: Moment) {
-        self.pool.close(index, &mut self.accounts, RequestAccounting::unanswered);
+    fn replace(&mut self, index: usize, end: ConnectionEnd, now: Moment) {
+        self.pool.close(index, &mut self.accounts, RequestEnd::Lost, end);
         self.pool.connect_if_needed(index, now, &mut self.accounts, &mut self.pacer);
     }
 
@@ -291,9 +308,19 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
             Some((_, LoadEndpoint::Probe(client))) => (client, &mut self.accounts.side),
             _ => return,
         };
+        let opening = client.expire_opening(self.plan.timeout, now);
+        // A server that has answered requests before may have something to say for once.
+        if let Err(SpeaksFirst) = opening
+            && !accounting.has_answers()
+        {
+            self.pacer.speaks_first(client.describe_undeclared());
+        }
+        if !matches!(opening, Ok(Ok(()))) {
+            return self.on_lost(index, Loss::OutOfStep, now);
+        }
         if client.expire_requests(&self.codec, accounting, self.plan.timeout, now).is_err() {
             // The reply may come any time, in place of the next request's.
-            return self.pool.on_lost(index, None, now, &mut self.accounts, &mut self.pacer);
+            return self.on_lost(index, Loss::OutOfStep, now);
         }
         let expires = if client.expires() > now { client.expires() } else { Moment::NEVER };
         let deadline = client.deadline(self.plan.timeout).min(expires);
@@ -318,14 +345,13 @@ fn hold_idle<N: Connect>(
         Ok(ReadOutcome::Bytes(count)) => {
             let bytes = buffers.input.get(..count).unwrap_or_default();
             accounting.mismatch(|| {
-                format!("an idle connection: got {}, but no answer was due", Escaped(bytes))
+                let got = Escaped(bytes);
+                format!("an idle connection: got {got}, but no answer was due")
             });
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
             Ok(())
         }
-        Ok(ReadOutcome::Eof) => {
-            Err(VisitEnd::Failed(Operation::Reading, ErrorKind::UnexpectedEof.into()))
-        }
+        Ok(ReadOutcome::Eof) => Err(VisitEnd::ServerClosed),
         Err(error) => Err(VisitEnd::Failed(Operation::Reading, error)),
     }
 }

@@ -4,7 +4,7 @@
 //! large as a `std::net::SocketAddr`, and copying it allocates nothing: each connection has one.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -152,6 +152,40 @@ impl FromStr for UnixAddress {
     fn from_str(text: &str) -> Result<UnixAddress, UnixAddressError> {
         let no_prefix = || UnixAddressError::NoPrefix(text.to_owned());
         UnixAddress::new(text.strip_prefix(UnixAddress::PREFIX).ok_or_else(no_prefix)?)
+    }
+}
+
+/// A local address to connect from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "client", derive(serde::Serialize, serde::Deserialize))]
+pub struct SourceAddress {
+    /// The address.
+    pub ip: IpAddr,
+    /// The number of the interface that a link-local address belongs to, RFC 4007; else 0.
+    pub scope_id: u32,
+}
+
+impl SourceAddress {
+    /// As bind(2) takes it: the kernel chooses the port.
+    pub fn socket_address(self) -> SocketAddr {
+        match self.ip {
+            IpAddr::V4(_) => SocketAddr::new(self.ip, 0),
+            IpAddr::V6(ip) => SocketAddrV6::new(ip, 0, 0, self.scope_id).into(),
+        }
+    }
+}
+
+impl From<IpAddr> for SourceAddress {
+    fn from(ip: IpAddr) -> SourceAddress {
+        SourceAddress { ip, scope_id: 0 }
+    }
+}
+
+/// `127.0.0.2`, or `fe80::1%2` with the number of the interface.
+impl fmt::Display for SourceAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.ip)?;
+        if self.scope_id != 0 { write!(f, "%{}", self.scope_id) } else { Ok(()) }
     }
 }
 

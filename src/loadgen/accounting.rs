@@ -1,56 +1,20 @@
 //! The accounting: every request and what became of it.
 //!
-//! Invariant: each request that was sent is closed once, as answered, unanswered or abandoned. It
-//! is counted in the part of the run in which it was *intended* to be sent. So a request of the
+//! Invariant: each request that was sent has one [`RequestEnd`]. It is counted in the part of the
+//! run in which it was *intended* to be sent. So a request of the
 //! warm-up that is answered late cannot improve the result, and a request of the measured part that
 //! is answered after the end is not left out.
 
 use super::absence::Absence;
 use super::codec::Kind;
-use super::counters::{
-    Connections, Counters, Interval, LATE, Operation, Requests, StepCounters, count_error,
-};
+use super::counters::{Counters, Interval, LATE, Operation, StepCounters, count_error};
+use super::ends::{ConnectionEnd, RequestEnd, Requests};
+use super::pending::Pending;
 use super::plan::{Pace, Plan};
 use crate::io::clock::Moment;
-use crate::loadgen::report::{Errors, Histogram, Mismatches};
+use crate::loadgen::report::{ConnectionEnds, Errors, Histogram, Mismatches};
 use std::io;
 use std::time::Duration;
-
-/// Requests in flight that were sent together, mostly one.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pending {
-    pub(super) count: u32,
-    /// When it was to be sent; in a closed loop, when it was.
-    pub(super) intended: Moment,
-    /// When the first system call for it was made.
-    pub(super) sent: Moment,
-    /// How late that was through the client's own fault.
-    pub(super) lag: Lag,
-}
-
-/// A lag in nanoseconds; one of four seconds stands for all that are longer. So small, since there
-/// is one for each request in flight.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Lag(u32);
-
-impl From<Duration> for Lag {
-    fn from(lag: Duration) -> Lag {
-        Lag(u32::try_from(lag.as_nanos()).unwrap_or(u32::MAX))
-    }
-}
-
-impl From<Lag> for Duration {
-    fn from(Lag(nanos): Lag) -> Duration {
-        Duration::from_nanos(u64::from(nanos))
-    }
-}
-
-impl Pending {
-    /// One request.
-    pub(super) fn one(intended: Moment, sent: Moment) -> Pending {
-        Pending { count: 1, intended, sent, lag: Lag::default() }
-    }
-}
 
 /// What a look at a reply has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +27,16 @@ pub(super) enum Verification {
     Corrupt,
     /// It is the right reply, and came behind the reply to a later request.
     Swapped,
+}
+
+impl Verification {
+    fn end(self) -> RequestEnd {
+        match self {
+            Verification::Verified => RequestEnd::Verified,
+            Verification::Unverified => RequestEnd::Unverified,
+            Verification::Corrupt | Verification::Swapped => RequestEnd::Wrong,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -82,8 +56,9 @@ pub(super) struct RequestAccounting {
     is_herd: bool,
     absence: Absence,
     /// What the opening of connections had brought before the run began.
-    opening: Connections,
+    opening: ConnectionEnds,
     errors_of_opening: Errors,
+    mismatches_of_opening: (Mismatches, Option<String>),
     interval: Interval,
     /// Of the interval, the latency of the measured part's requests; moved to the counters at its
     /// end, so that an answer costs one histogram, not two.
@@ -109,8 +84,9 @@ impl RequestAccounting {
             is_open_loop: plan.is_open_loop(),
             is_herd: matches!(plan.pace, Pace::Herd(_)),
             absence: Absence::default(),
-            opening: Connections::default(),
+            opening: ConnectionEnds::default(),
             errors_of_opening: Errors::default(),
+            mismatches_of_opening: (Mismatches::default(), None),
             interval: Interval::default(),
             interval_measured: Histogram::default(),
             last_answer: Moment::START,
@@ -120,7 +96,9 @@ impl RequestAccounting {
     /// Says when the measured part begins, of a run that begins at `start`.
     pub(super) fn begin(&mut self, plan: &Plan, start: Moment) {
         self.errors_of_opening = self.counters.errors.clone();
-        self.opening = self.counters.connections;
+        self.mismatches_of_opening =
+            (self.counters.mismatches.clone(), self.counters.first_mismatch.clone());
+        self.opening = self.counters.connections.ends;
         self.measured_from = start + plan.warmup;
         if let Pace::Rates(steps) = &plan.pace
             && steps.len() > 1
@@ -136,7 +114,7 @@ impl RequestAccounting {
     }
 
     fn is_measured(&self, request: &Pending) -> bool {
-        request.intended >= self.measured_from
+        request.intended() >= self.measured_from
     }
 
     fn requests(&mut self, is_measured: bool) -> &mut Requests {
@@ -145,76 +123,101 @@ impl RequestAccounting {
 
     fn step(&mut self, request: &Pending) -> Option<&mut StepCounters> {
         let last = self.step_ends.len().checked_sub(1)?;
-        let index = self.step_ends.iter().position(|&end| request.intended < end).unwrap_or(last);
+        let index = self.step_ends.iter().position(|&end| request.intended() < end).unwrap_or(last);
         self.counters.steps.get_mut(index)
     }
 
-    /// Requests go out. Their connection could have taken them since `free_since`.
+    /// A request goes out that was to be sent at `intended`, the first system call for it at
+    /// `sent`. Its connection could have taken it since `free_since`.
     #[inline]
-    pub(super) fn sent(&mut self, request: &mut Pending, free_since: Moment, now: Moment) {
-        let count = u64::from(request.count);
-        self.in_flight += count;
-        self.interval.sent += count;
-        let (is_measured, is_open_loop) = (self.is_measured(request), self.is_open_loop);
+    pub(super) fn sent(
+        &mut self,
+        intended: Moment,
+        sent: Moment,
+        free_since: Moment,
+        now: Moment,
+    ) -> Pending {
+        let mut request = Pending::one(intended, sent);
+        self.in_flight += 1;
+        self.interval.sent += 1;
+        let (is_measured, is_open_loop) = (self.is_measured(&request), self.is_open_loop);
         let (stall, is_herd) = (self.stall, self.is_herd);
         let requests = self.requests(is_measured);
-        requests.sent += count;
+        requests.sent += 1;
         if !is_open_loop {
-            return;
+            return request;
         }
-        let lateness = now.since(request.intended);
+        let lateness = now.since(intended);
         // Requests that piled up during a stall of the client are late through its fault, although
         // their connections are busy now with earlier ones.
-        let lag = now.since(request.intended.max(free_since)).max(lateness.min(stall));
+        let lag = now.since(intended.max(free_since)).max(lateness.min(stall));
+        requests.late += u64::from(lateness > LATE);
+        requests.late_by_client += u64::from(lag > LATE && lag * 2 >= lateness);
         if !is_herd {
-            request.lag = lag.into();
+            request.set_lag(lag);
         }
-        requests.late += if lateness > LATE { count } else { 0 };
-        requests.late_by_client += if lag > LATE && lag * 2 >= lateness { count } else { 0 };
         if is_measured {
-            self.counters.send_lag.record_many(lag, count);
-            if let Some(step) = self.step(request) {
-                step.sent += count;
+            self.counters.send_lag.record(lag);
+            if let Some(step) = self.step(&request) {
+                step.sent += 1;
             }
         }
+        request
+    }
+
+    /// Requests go out again, on a new connection.
+    pub(super) fn resent(&mut self, request: &Pending) {
+        let is_measured = self.is_measured(request);
+        self.requests(is_measured).resent += u64::from(request.count());
+    }
+
+    /// The only place where a request that was sent comes to its end.
+    #[inline]
+    fn close(&mut self, request: Pending, end: RequestEnd) {
+        let count = u64::from(request.count());
+        self.in_flight -= count;
+        let is_measured = self.is_measured(&request);
+        self.requests(is_measured).end(end, count);
     }
 
     /// Requests were answered.
     #[inline]
     pub(super) fn answered(
         &mut self,
-        request: &Pending,
+        request: Pending,
         verification: Verification,
         kind: Option<Kind>,
         now: Moment,
     ) {
-        let count = u64::from(request.count);
-        self.in_flight -= count;
+        let count = u64::from(request.count());
         self.interval.answered += count;
         self.last_answer = now;
-        let latency = now.since(request.intended);
-        let is_measured = self.is_measured(request);
-        let requests = self.requests(is_measured);
-        requests.answered += count;
-        match verification {
-            Verification::Verified => requests.verified += count,
-            Verification::Unverified => {}
-            Verification::Corrupt | Verification::Swapped => {
-                self.wrong(verification, is_measured, count)
-            }
+        let latency = now.since(request.intended());
+        let is_measured = self.is_measured(&request);
+        if verification.end() == RequestEnd::Wrong {
+            self.wrong(verification, is_measured, count);
         }
-        if !is_measured {
-            return self.interval.latency.record_many(latency, count);
+        if is_measured {
+            self.record(&request, latency, kind, now);
+        } else {
+            self.interval.latency.record_many(latency, count);
         }
+        self.close(request, verification.end());
+    }
+
+    /// Records the times of requests of the measured part.
+    #[inline]
+    fn record(&mut self, request: &Pending, latency: Duration, kind: Option<Kind>, now: Moment) {
+        let count = u64::from(request.count());
         self.interval_measured.record_many(latency, count);
-        let unread = self.absence.delay(self.is_open_loop, now).min(now.since(request.sent));
-        let delay = unread + Duration::from(request.lag);
+        let unread = self.absence.delay(self.is_open_loop, now).min(now.since(request.sent()));
+        let delay = unread + request.lag();
         // Mostly there is none. Those without are added at the end, all at once.
         if !delay.is_zero() {
             self.counters.client_delay.record_many(delay, count);
         }
         if self.is_open_loop {
-            self.counters.service.record_many(now.since(request.sent), count);
+            self.counters.service.record_many(now.since(request.sent()), count);
         }
         if let Some(kind) = kind {
             match self.counters.kinds.get_mut(kind.name()) {
@@ -241,31 +244,25 @@ impl RequestAccounting {
         }
     }
 
-    /// Requests will not be answered: their connection was lost.
-    pub(super) fn unanswered(&mut self, request: &Pending) {
-        self.in_flight -= u64::from(request.count);
-        let is_measured = self.is_measured(request);
-        self.requests(is_measured).unanswered += u64::from(request.count);
-    }
-
-    /// Requests were not answered in time; `is_lost` says that their connection goes on without the
-    /// reply. Tells whether that counts.
-    pub(super) fn timed_out(&mut self, request: &Pending, is_lost: bool) -> bool {
-        let is_measured = self.is_measured(request);
+    /// Requests were not answered in time. Tells whether they belong to the measured part.
+    pub(super) fn timed_out(&mut self, request: Pending) -> bool {
+        let is_measured = self.is_measured(&request);
         if is_measured {
-            self.counters.errors.timeout += u64::from(request.count);
-            self.counters.mismatches.lost += if is_lost { u64::from(request.count) } else { 0 };
+            self.counters.errors.timeout += u64::from(request.count());
         }
-        self.interval.errors += u64::from(request.count);
-        self.unanswered(request);
-        is_measured && is_lost
+        self.interval.errors += u64::from(request.count());
+        self.close(request, RequestEnd::TimedOut);
+        is_measured
     }
 
-    /// The requests' connection was dropped on purpose.
-    pub(super) fn abandoned(&mut self, request: &Pending) {
-        self.in_flight -= u64::from(request.count);
-        let is_measured = self.is_measured(request);
-        self.requests(is_measured).abandoned += u64::from(request.count);
+    /// The connection of requests has gone: they are lost with it, or abandoned.
+    pub(super) fn cut_off(&mut self, request: Pending, end: RequestEnd) {
+        self.close(request, end);
+    }
+
+    /// A later reply came than that to a request which has timed out.
+    pub(super) fn reply_was_lost(&mut self) {
+        self.counters.mismatches.lost += 1;
     }
 
     /// A reply came that answers no request in flight.
@@ -324,10 +321,9 @@ impl RequestAccounting {
     pub(super) fn begin_measuring(&mut self) {
         let counters = &mut self.counters;
         counters.errors = std::mem::take(&mut self.errors_of_opening);
-        counters.connections.lost = self.opening.lost;
-        counters.connections.failed = self.opening.failed;
-        counters.mismatches = Mismatches::default();
-        counters.first_mismatch = None;
+        counters.connections.ends.begin_measuring(&self.opening);
+        (counters.mismatches, counters.first_mismatch) =
+            std::mem::take(&mut self.mismatches_of_opening);
         counters.first_unfinished = None;
         counters.stalled = Duration::ZERO;
     }
@@ -342,6 +338,11 @@ impl RequestAccounting {
         connections.peak = connections.peak.max(connections.open);
     }
 
+    /// A connection has ended, or an attempt to make one. The only place where that is counted.
+    pub(super) fn ended(&mut self, end: ConnectionEnd) {
+        self.counters.connections.ends.end(end);
+    }
+
     /// The run ends before its time, for the first reason that is given.
     pub(super) fn ends_early(&mut self, why: impl FnOnce(&Counters) -> String) {
         if self.counters.partial.is_none() {
@@ -352,7 +353,7 @@ impl RequestAccounting {
     /// The measured part is over: it was this long, and later answers are no part of the rate.
     pub(super) fn end_measuring(&mut self, elapsed: Duration) {
         self.counters.elapsed = elapsed;
-        self.counters.answered_in_time = self.counters.requests.answered;
+        self.counters.answered_in_time = self.counters.requests.answered();
     }
 
     /// The schedule had this many requests in the measured part.
@@ -395,6 +396,11 @@ impl RequestAccounting {
             storm.served.record(after);
             storm.last_served = storm.last_served.max(after);
         }
+    }
+
+    /// Whether a request was ever answered.
+    pub(super) fn has_answers(&self) -> bool {
+        self.last_answer > Moment::START
     }
 
     /// When the last answer came.

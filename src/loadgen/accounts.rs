@@ -3,6 +3,7 @@
 use super::accounting::RequestAccounting;
 use super::conn_state::Role;
 use super::counters::{Counters, Operation, StormCounters};
+use super::ends::ConnectionEnd;
 use super::plan::Plan;
 use crate::io::clock::Moment;
 use std::io;
@@ -41,22 +42,19 @@ impl Accounts {
         self.main.counters_mut().connections.open -= 1;
     }
 
-    /// A connection was lost.
-    pub(super) fn lost(&mut self) {
-        self.main.counters_mut().connections.lost += 1;
-    }
-
-    /// The server has closed a slow peer's connection.
-    pub(super) fn slow_peer_closed(&mut self) {
-        self.main.counters_mut().slow.closed_by_server += 1;
+    /// A connection has ended.
+    pub(super) fn ended(&mut self, end: ConnectionEnd) {
+        self.main.ended(end);
+        if end == ConnectionEnd::SlowPeer {
+            self.main.counters_mut().slow.closed_by_server += 1;
+        }
     }
 
     /// An attempt to connect failed.
     pub(super) fn connect_failed(&mut self, error: &io::Error) {
         self.main.failed(Operation::Connecting, error);
-        let counters = self.main.counters_mut();
-        counters.connections.failed += 1;
-        if let Some(storm) = counters.storms.last_mut() {
+        self.main.ended(ConnectionEnd::NeverConnected);
+        if let Some(storm) = self.main.counters_mut().storms.last_mut() {
             storm.failed_attempts += 1;
         }
     }
@@ -80,7 +78,7 @@ impl Accounts {
     pub(super) fn into_counters(self) -> Counters {
         let side = self.side.into_counters();
         let mut counters = self.main.into_counters();
-        counters.slow.answered = side.requests.answered;
+        counters.slow.answered = side.requests.answered();
         for (storm, of_idle) in counters.storms.iter_mut().zip(&side.storms) {
             storm.merge(of_idle);
         }

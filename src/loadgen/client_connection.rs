@@ -7,19 +7,28 @@
 //! before `sequence`. A reply with a later number than expected came out of order; the requests
 //! before it are [missed](MissedReplies).
 
+mod opening;
 mod other_replies;
+mod receiving;
+mod server_closed;
 #[cfg(test)]
 mod tests;
 mod unfinished;
 
-use super::accounting::{Pending, RequestAccounting, Verification};
-use super::codec::{Accepted, WorkloadCodec};
+pub(super) use opening::SpeaksFirst;
+
+use super::accounting::{RequestAccounting, Verification};
+use super::codec::WorkloadCodec;
+use super::ends::RequestEnd;
 use super::missed_replies::MissedReplies;
 use super::pacer::Pacer;
 use super::payload::RequestId;
+use super::pending::Pending;
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
+use opening::Opening;
 use other_replies::not_due;
+pub(super) use server_closed::ServerClosed;
 use std::collections::VecDeque;
 use std::time::Duration;
 use unfinished::Unfinished;
@@ -46,6 +55,8 @@ pub(super) struct ClientConnection {
     pending: VecDeque<Pending>,
     /// How many they are.
     in_flight: usize,
+    /// Requests to be sent again: the server closed their connection behind its last answer.
+    taken_back: Vec<Pending>,
     /// Requests whose replies did not come in their turn.
     missed: MissedReplies,
     /// Since when one more request could have been sent.
@@ -54,11 +65,20 @@ pub(super) struct ClientConnection {
     uses_left: u64,
     /// When the present connection is to be replaced.
     expires: Moment,
+    /// When the last reply came on the present connection.
+    last_answer: Option<Moment>,
     /// When connect(2) was called, if the next request was the reason.
     connecting_since: Option<Moment>,
+    /// The number of the first request of the present connection.
+    first_of_connection: u64,
+    opening: Opening,
     /// When a storm dropped the connection that now returns.
     dropped_at: Option<Moment>,
     unparsed: ByteQueue,
+    /// Whether no reply was awaited when those bytes began to come.
+    is_unparsed_unasked: bool,
+    /// Whether a part of the next reply has come that is not kept.
+    is_reply_begun: bool,
     unfinished: Unfinished,
     unsent: ByteQueue,
 }
@@ -72,13 +92,19 @@ impl ClientConnection {
             sequence: 0,
             pending: VecDeque::new(),
             in_flight: 0,
+            taken_back: Vec::new(),
             missed: MissedReplies::new(pipeline),
             free_since: Moment::START,
             uses_left: 0,
             expires: Moment::NEVER,
+            last_answer: None,
             connecting_since: None,
+            first_of_connection: 0,
+            opening: Opening::Done,
             dropped_at: None,
             unparsed: ByteQueue::default(),
+            is_unparsed_unasked: false,
+            is_reply_begun: false,
             unfinished: Unfinished::default(),
             unsent: ByteQueue::default(),
         }
@@ -94,11 +120,22 @@ impl ClientConnection {
         self.turn
     }
 
-    /// A connection was opened at `now`. It takes `most_requests`, and none from `expires` on.
-    pub(super) fn on_open(&mut self, now: Moment, most_requests: u64, expires: Moment) {
+    /// A connection was opened at `now`. It takes `most_requests`, and none from `expires` on; the
+    /// first when the server has greeted, if it `greets`.
+    pub(super) fn on_open(
+        &mut self,
+        now: Moment,
+        most_requests: u64,
+        expires: Moment,
+        greets: bool,
+    ) {
+        self.first_of_connection = self.sequence;
+        self.opening = if greets { Opening::Greeting { since: now } } else { Opening::Done };
         self.free_since = now;
         self.uses_left = most_requests;
         self.expires = expires;
+        self.last_answer = None;
+        self.is_reply_begun = false;
     }
 
     /// connect(2) is about to be called, and the next request waits for it.
@@ -129,7 +166,12 @@ impl ClientConnection {
 
     /// Whether nothing is in flight or unsent.
     pub(super) fn is_quiet(&self) -> bool {
-        self.pending.is_empty() && self.missed.awaited() == 0 && self.unsent.is_empty()
+        self.is_answered() && self.unsent.is_empty()
+    }
+
+    /// Whether no reply is awaited.
+    fn is_answered(&self) -> bool {
+        self.pending.is_empty() && self.taken_back.is_empty() && self.missed.awaited() == 0
     }
 
     /// Bytes of requests that the kernel has not taken yet.
@@ -160,13 +202,14 @@ impl ClientConnection {
 
     /// Whether one more request may be in flight, and is not kept waiting by unsent bytes.
     pub(super) fn has_room_in_pipeline(&self) -> bool {
-        self.in_flight < self.pipeline && self.unsent.is_empty()
+        self.in_flight < self.pipeline && self.unsent.is_empty() && self.is_past_opening()
     }
 
     /// Whether the present connection may take one more now.
     pub(super) fn has_room(&self, now: Moment) -> bool {
         self.in_flight + self.missed.awaited() < self.pipeline
             && self.unsent.is_empty()
+            && self.is_past_opening()
             && self.may_take_another(now)
     }
 
@@ -179,13 +222,15 @@ impl ClientConnection {
         output: &mut Vec<u8>,
         now: Moment,
     ) {
+        if !self.taken_back.is_empty() && self.is_past_opening() {
+            self.begin_again(codec, accounting, output);
+        }
         while self.has_room(now)
             && output.len() < BATCH_BYTES
             && let Some(intended) = pacer.next_request(self.turn, self.connecting_since, now)
         {
             let sent = self.connecting_since.take().unwrap_or(now);
-            let mut request = Pending::one(intended, sent);
-            accounting.sent(&mut request, self.free_since, now);
+            let request = accounting.sent(intended, sent, self.free_since, now);
             self.begin(request, codec, output);
         }
     }
@@ -198,8 +243,7 @@ impl ClientConnection {
         output: &mut Vec<u8>,
         now: Moment,
     ) {
-        let mut request = Pending::one(now, now);
-        accounting.sent(&mut request, now, now);
+        let request = accounting.sent(now, now, now, now);
         self.begin(request, codec, output);
     }
 
@@ -208,93 +252,19 @@ impl ClientConnection {
     fn begin(&mut self, request: Pending, codec: &mut WorkloadCodec, output: &mut Vec<u8>) {
         codec.append_request(self.id(self.sequence), output);
         self.in_flight += 1;
-        match self.pending.back_mut() {
-            Some(last) if (last.intended, last.sent) == (request.intended, request.sent) => {
-                last.count += 1;
-            }
-            _ => self.pending.push_back(request),
-        }
+        let apart = match self.pending.back_mut() {
+            Some(last) => last.join(request),
+            None => Some(request),
+        };
+        self.pending.extend(apart);
         self.sequence += 1;
         self.uses_left = self.uses_left.saturating_sub(1);
-    }
-
-    /// Takes bytes that came at `now`, and all replies that are whole with them.
-    pub(super) fn receive(
-        &mut self,
-        mut input: &[u8],
-        codec: &mut WorkloadCodec,
-        accounting: &mut RequestAccounting,
-        now: Moment,
-    ) -> Result<(), Desynchronized> {
-        let mut held = std::mem::take(&mut self.unparsed);
-        if !held.is_empty() {
-            let kept = held.len();
-            let (joined, rest) = input.split_at(codec.bytes_to_join(input.len()));
-            held.extend(joined, now);
-            let mut taken = self.take_replies(held.bytes(), codec, accounting, now)?;
-            if taken < kept && !rest.is_empty() {
-                // Nothing is in flight that the bytes could be part of.
-                held.extend(rest, now);
-                let unasked = held.bytes().get(taken..).unwrap_or_default();
-                taken += self.take_replies(unasked, codec, accounting, now)?;
-            }
-            if taken < kept || rest.is_empty() {
-                held.consume(taken, now);
-                return self.keep(held, codec);
-            }
-            // What was kept is done with.
-            held.clear();
-            input = input.get(taken - kept..).unwrap_or_default();
-        }
-        let taken = self.take_replies(input, codec, accounting, now)?;
-        held.extend(input.get(taken..).unwrap_or_default(), now);
-        self.unparsed = held;
-        Ok(())
-    }
-
-    /// Keeps bytes that are no whole reply yet. More than the longest reply has belong to none.
-    fn keep(&mut self, held: ByteQueue, codec: &WorkloadCodec) -> Result<(), Desynchronized> {
-        self.unparsed = held;
-        if self.unparsed.len() > codec.longest_reply() { Err(Desynchronized) } else { Ok(()) }
-    }
-
-    /// Takes all replies that are whole off the front of `bytes`, and says how many bytes they
-    /// have. Right replies to requests that were sent together are accounted for together.
-    fn take_replies(
-        &mut self,
-        bytes: &[u8],
-        codec: &mut WorkloadCodec,
-        accounting: &mut RequestAccounting,
-        now: Moment,
-    ) -> Result<usize, Desynchronized> {
-        let mut taken = 0;
-        while taken < bytes.len() {
-            let rest = bytes.get(taken..).unwrap_or_default();
-            if let Some(&together) = self.pending.front()
-                && let Accepted { count, len, part } =
-                    codec.take_accepted(self.oldest_id(), together.count, rest)
-                && len + part > 0
-            {
-                if count > 0 {
-                    let verification = codec.verification();
-                    accounting.answered(&Pending { count, ..together }, verification, None, now);
-                    self.forget_oldest(count, now);
-                }
-                self.unfinished.follow(len, rest.get(len..len + part).unwrap_or_default());
-                taken += len + part;
-            } else if let Some(len) = self.take_other_reply(rest, codec, accounting, now)? {
-                taken += len;
-            } else {
-                break;
-            }
-        }
-        Ok(taken)
     }
 
     /// The kernel has taken all that was sent, and no reply is due.
     pub(super) fn all_are_done(&mut self, accounting: &mut RequestAccounting, now: Moment) {
         for request in self.pending.drain(..) {
-            accounting.answered(&request, Verification::Unverified, None, now);
+            accounting.answered(request, Verification::Unverified, None, now);
         }
         self.in_flight = 0;
         self.free_since = now;
@@ -302,9 +272,10 @@ impl ClientConnection {
 
     /// When the first request in flight times out.
     pub(super) fn deadline(&self, timeout: Duration) -> Moment {
-        let oldest = self.pending.front().map(|request| request.sent);
+        let oldest = self.pending.front().map(Pending::sent);
         let earliest = self.missed.oldest().into_iter().chain(oldest).min();
-        earliest.map_or(Moment::NEVER, |sent| sent + timeout)
+        let reply = earliest.map_or(Moment::NEVER, |sent| sent + timeout);
+        reply.min(self.opening_deadline(timeout))
     }
 
     /// Counts the requests whose time is up as timed out. Where replies have no tags, the stream is
@@ -317,14 +288,12 @@ impl ClientConnection {
         now: Moment,
     ) -> Result<(), Desynchronized> {
         self.missed.expire(accounting, timeout, now);
-        while let Some(&together) = self.pending.front()
-            && together.sent + timeout <= now
-        {
+        while self.pending.front().is_some_and(|together| together.sent() + timeout <= now) {
             self.describe_unfinished(codec, accounting);
-            let is_lost =
-                accounting.timed_out(&Pending { count: 1, ..together }, codec.replies_are_tagged());
-            self.missed.remember_timed_out(self.oldest(), is_lost);
-            self.forget_oldest(1, now);
+            let sequence = self.oldest();
+            let Some(request) = self.take_oldest(1, now) else { break };
+            let is_measured = accounting.timed_out(request);
+            self.missed.remember_timed_out(sequence, is_measured);
             self.free_since = now;
             if !codec.replies_are_tagged() {
                 return Err(Desynchronized);
@@ -333,21 +302,30 @@ impl ClientConnection {
         Ok(())
     }
 
-    /// The connection has gone; `account` says what that means for a request that was in flight.
-    pub(super) fn on_closed(
-        &mut self,
-        accounting: &mut RequestAccounting,
-        account: impl Fn(&mut RequestAccounting, &Pending),
-    ) {
+    /// Replies have come at `now`, up to that to the newest request that is not awaited any more.
+    #[inline]
+    pub(super) fn on_answered(&mut self, accounting: &mut RequestAccounting, now: Moment) {
+        self.last_answer = Some(now);
+        self.missed.later_reply_came(accounting);
+    }
+
+    /// The connection has gone; requests that were in flight come to this end.
+    pub(super) fn on_closed(&mut self, accounting: &mut RequestAccounting, end: RequestEnd) {
         // Bytes that no request had asked for, and that nothing followed.
-        if self.in_flight == 0 && !self.unparsed.is_empty() {
-            let (connection, bytes) = (self.connection, self.unparsed.bytes());
-            accounting.mismatch(|| not_due(connection, bytes));
+        let is_unasked = self.in_flight == 0
+            && (self.is_unparsed_unasked || matches!(self.opening, Opening::Undeclared { .. }));
+        if is_unasked && !self.unparsed.is_empty() {
+            accounting.mismatch(|| match self.opening {
+                Opening::Undeclared { .. } => self.describe_undeclared(),
+                _ => not_due(self.connection, self.unparsed.bytes()),
+            });
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
         }
         self.unfinished = Unfinished::default();
+        self.opening = Opening::Done;
         let missed = self.missed.forget_all();
-        self.pending.drain(..).chain(missed).for_each(|request| account(accounting, &request));
+        let all = self.pending.drain(..).chain(missed);
+        all.for_each(|request| accounting.cut_off(request, end));
         self.in_flight = 0;
         self.unparsed.clear();
         self.unsent.clear();
@@ -370,18 +348,19 @@ impl ClientConnection {
         self.sequence - self.in_flight as u64
     }
 
-    /// The oldest `count` requests, which were sent together, are not in flight any more. There may
-    /// be room for another since `now`.
+    /// Takes the oldest `count` requests, which were sent together: they are not in flight any
+    /// more. There may be room for another since `now`.
     #[inline]
-    fn forget_oldest(&mut self, count: u32, now: Moment) {
+    fn take_oldest(&mut self, count: u32, now: Moment) -> Option<Pending> {
         if self.in_flight == self.pipeline {
             self.free_since = now;
         }
-        self.in_flight -= count as usize;
-        match self.pending.front_mut() {
-            Some(together) if together.count > count => together.count -= count,
-            _ => drop(self.pending.pop_front()),
-        }
+        let taken = match self.pending.front_mut() {
+            Some(together) if together.count() > count => Some(together.split(count)),
+            _ => self.pending.pop_front(),
+        };
+        self.in_flight -= taken.as_ref().map_or(0, |taken| taken.count() as usize);
+        taken
     }
 }
 

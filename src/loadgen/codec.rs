@@ -23,7 +23,7 @@ use super::payload::{MessageTemplate, RequestId, mix};
 use super::plan::{Greeting, Plan, Sizes, Workload};
 use framed::Framed;
 use plain::PlainPayloads;
-use raw::Raw;
+use raw::{AnswerMatcher, Raw};
 
 #[cfg(test)]
 mod tests;
@@ -133,6 +133,8 @@ pub struct WorkloadCodec {
     is_mixture: bool,
     replies_are_tagged: bool,
     longest_reply: usize,
+    /// What the server sends before the first request of each connection, if anything.
+    greeting: Option<AnswerMatcher>,
 }
 
 impl WorkloadCodec {
@@ -186,7 +188,27 @@ impl WorkloadCodec {
             is_mixture,
             replies_are_tagged: verify && tag_len >= SHORTEST_TAG,
             longest_reply,
+            greeting: plan.greeting.as_ref().map(AnswerMatcher::new),
         }
+    }
+
+    /// What the bytes at the front of a new connection are to the greeting that was declared.
+    pub fn examine_greeting(&self, bytes: &[u8]) -> ReplyMatch {
+        match &self.greeting {
+            Some(greeting) if !bytes.is_empty() => greeting.examine(bytes, true),
+            _ => ReplyMatch::Incomplete,
+        }
+    }
+
+    /// What the greeting is, in words or bytes.
+    pub fn describe_greeting(&self) -> Vec<u8> {
+        self.greeting.as_ref().map(AnswerMatcher::describe).unwrap_or_default()
+    }
+
+    /// Whether the first bytes of a connection may be a greeting that was not declared: the
+    /// protocol is any.
+    pub fn may_be_greeted(&self) -> bool {
+        self.greeting.is_none() && matches!(self.protocol, Protocol::Raw(_))
     }
 
     /// How client and server take turns.

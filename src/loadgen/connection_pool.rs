@@ -3,8 +3,7 @@
 //! A slot outlives its connections, because the schedule does: a request whose connection was lost
 //! is still due.
 //!
-//! Invariant: each connection of a slot is counted once as opened, and once as lost if it was. A
-//! connection that the generator closes itself is not lost.
+//! Invariant: each connection of a slot is counted once as opened, and has one [`ConnectionEnd`].
 
 #![cfg_attr(
     not(test),
@@ -12,14 +11,17 @@
 )]
 
 mod connecting;
+mod losing;
 
-use super::accounting::{Pending, RequestAccounting};
+pub(super) use losing::Loss;
+
+use super::accounting::RequestAccounting;
 use super::accounts::Accounts;
 use super::client_connection::ClientConnection;
 use super::conn_state::{Role, StateName};
 use super::connect_ramp::ConnectRamp;
-use super::counters::Operation;
-use super::pacer::{OpenCounts, Pacer};
+use super::ends::{ConnectionEnd, RequestEnd};
+use super::pacer::OpenCounts;
 use super::plan::{Close, Plan, Worker};
 use super::slot::{LoadEndpoint, OpenSocket, Slot};
 use super::slow_peer::{Direction, SlowPeer};
@@ -30,7 +32,6 @@ use crate::io::readiness::Readiness;
 use crate::io::timer::Timers;
 use crate::io::token::Generations;
 use std::collections::VecDeque;
-use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -193,35 +194,29 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         active_slots
     }
 
-    /// A connection was lost while in use. A slow peer that the server closed stays away.
-    pub(super) fn on_lost(
-        &mut self,
-        index: usize,
-        cause: Option<(Operation, &io::Error)>,
-        now: Moment,
-        accounts: &mut Accounts,
-        pacer: &mut Pacer,
-    ) {
-        self.close(index, accounts, RequestAccounting::unanswered);
-        if self.role(index).is_slow() {
-            accounts.slow_peer_closed();
-            return self.slots[index].connection.give_up();
-        }
-        if let Some((operation, error)) = cause {
-            accounts.main.failed(operation, error);
-        }
-        accounts.lost();
-        self.connect_later(index, now, pacer);
-    }
-
-    /// Closes the connection of a slot, if it has one. `account` says what that means for the
-    /// requests in flight.
+    /// Closes the connection of a slot, if it has one, and counts its end. Requests in flight come
+    /// to the end `requests`.
     pub(super) fn close(
         &mut self,
         index: usize,
         accounts: &mut Accounts,
-        account: impl Fn(&mut RequestAccounting, &Pending),
+        requests: RequestEnd,
+        connection: ConnectionEnd,
     ) {
+        self.decide(index, false, accounts);
+        if self.close_socket(index, accounts) {
+            accounts.ended(connection);
+        }
+        match &mut self.slots[index].endpoint {
+            LoadEndpoint::Idle => {}
+            LoadEndpoint::Active(client) => client.on_closed(&mut accounts.main, requests),
+            LoadEndpoint::Probe(client) => client.on_closed(&mut accounts.side, requests),
+            LoadEndpoint::Slow(peer) => peer.client.on_closed(&mut accounts.side, requests),
+        }
+    }
+
+    /// Closes the socket of a slot, if it has one. Tells whether its connection was open.
+    pub(super) fn close_socket(&mut self, index: usize, accounts: &mut Accounts) -> bool {
         self.timers.disarm(index);
         let slot = &mut self.slots[index];
         slot.no_room_since = None;
@@ -235,18 +230,13 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
                 self.net.abort(stream);
             }
         }
-        match &mut slot.endpoint {
-            LoadEndpoint::Idle => {}
-            LoadEndpoint::Active(client) => client.on_closed(&mut accounts.main, account),
-            LoadEndpoint::Probe(client) => client.on_closed(&mut accounts.side, account),
-            LoadEndpoint::Slow(peer) => peer.client.on_closed(&mut accounts.side, account),
-        }
+        was_open
     }
 
     /// Closes all connections.
     pub(super) fn close_all(&mut self, accounts: &mut Accounts) {
         for index in 0..self.slots.len() {
-            self.close(index, accounts, RequestAccounting::unanswered);
+            self.close(index, accounts, RequestEnd::Lost, ConnectionEnd::ByUs);
         }
     }
 
@@ -258,7 +248,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
                 continue;
             }
             dropped += 1;
-            self.close(index, accounts, RequestAccounting::abandoned);
+            self.close(index, accounts, RequestEnd::Abandoned, ConnectionEnd::ByUs);
             let number = self.worker.connection(index);
             let endpoint = &mut self.slots[index].endpoint;
             if let LoadEndpoint::Idle = endpoint {

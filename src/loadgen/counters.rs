@@ -3,8 +3,11 @@
 //! Invariant: merging loses nothing. Counts add, histograms add bucket by bucket, and of moments
 //! the later one counts.
 
+use super::ends::Requests;
 use crate::io::net::ConnectedToItself;
-use crate::loadgen::report::{Errors, Histogram, Mismatches, PackedHistogram, SlowResult};
+use crate::loadgen::report::{
+    ConnectionEnds, Errors, Histogram, Mismatches, PackedHistogram, SlowResult,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -12,25 +15,6 @@ use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
-
-/// Requests, by what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Requests {
-    /// Sent.
-    pub sent: u64,
-    /// Answered.
-    pub answered: u64,
-    /// Answered, and verified to be the right answer.
-    pub verified: u64,
-    /// Sent, and not answered: the connection was lost first, or the time was up.
-    pub unanswered: u64,
-    /// In flight on a connection that was dropped on purpose.
-    pub abandoned: u64,
-    /// Sent more than [`LATE`] after their intended time.
-    pub late: u64,
-    /// Of these, those whose connection was free.
-    pub late_by_client: u64,
-}
 
 /// What is later than this is late.
 pub const LATE: Duration = Duration::from_millis(1);
@@ -46,10 +30,8 @@ pub struct Connections {
     pub peak: u64,
     /// Opened in all.
     pub opened: u64,
-    /// Lost.
-    pub lost: u64,
-    /// Attempts that failed.
-    pub failed: u64,
+    /// How they ended, and how many attempts to connect failed.
+    pub ends: ConnectionEnds,
 }
 
 /// Everything that one worker, or several, counted.
@@ -196,19 +178,6 @@ impl Counters {
     }
 }
 
-impl Requests {
-    /// Adds `other`.
-    pub fn add(&mut self, other: &Requests) {
-        self.sent += other.sent;
-        self.answered += other.answered;
-        self.verified += other.verified;
-        self.unanswered += other.unanswered;
-        self.abandoned += other.abandoned;
-        self.late += other.late;
-        self.late_by_client += other.late_by_client;
-    }
-}
-
 impl Connections {
     /// Adds `other`. The sum of the peaks is the peak of the sum if all opened before they began.
     fn add(&mut self, other: &Connections) {
@@ -216,8 +185,7 @@ impl Connections {
         self.open += other.open;
         self.peak += other.peak;
         self.opened += other.opened;
-        self.lost += other.lost;
-        self.failed += other.failed;
+        self.ends.add(&other.ends);
     }
 }
 

@@ -125,6 +125,11 @@ impl Pacer {
         true
     }
 
+    /// The server sends bytes before any request, which was not declared.
+    pub(super) fn speaks_first(&mut self, what: String) {
+        self.events.push(Event::SpeaksFirst(what));
+    }
+
     pub(super) fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
@@ -158,6 +163,11 @@ impl Pacer {
     /// Whether requests are still sent.
     pub(super) fn is_sending(&self) -> bool {
         matches!(&self.phase, Phase::Running(run) if run.is_sending())
+    }
+
+    /// Whether the run goes on until its requests are answered: it was not ended early.
+    pub(super) fn awaits_replies(&self) -> bool {
+        matches!(&self.phase, Phase::Running(run) if run.ending != Some(Ending::Early))
     }
 
     /// A turn of the loop begins at `now`. If the loop was kept from turning when it should have,
@@ -319,7 +329,7 @@ impl Pacer {
             {
                 if ending == Ending::AllSent {
                     // A reply that never came was awaited until now.
-                    let has_all = accounting.counters().requests.unanswered == 0;
+                    let has_all = accounting.counters().requests.unanswered() == 0;
                     let until = if has_all { accounting.last_answer() } else { now };
                     run.end_measuring(until, accounting, &mut self.events);
                 }

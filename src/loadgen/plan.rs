@@ -3,10 +3,9 @@
 //! Invariant: the shares of all workers add up to the plan. Connection numbers are dealt out like
 //! cards, so that destinations and source addresses are used evenly whatever the number of workers.
 
-use crate::io::address::Address;
+use crate::io::address::{Address, SourceAddress};
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 #[cfg(test)]
@@ -23,6 +22,8 @@ pub struct Plan {
     pub connections: ConnectionCounts,
     /// What is requested.
     pub workload: Workload,
+    /// What the server sends before the first request of each connection; nothing, mostly.
+    pub greeting: Option<Answer>,
     /// When requests are sent.
     pub pace: Pace,
     /// Requests in flight at once on a connection, at least one.
@@ -47,39 +48,6 @@ pub struct Plan {
     pub reconnecting: ReconnectPolicy,
     /// Chooses what is random: sizes, kinds, jitter.
     pub seed: u64,
-}
-
-/// A local address to connect from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct SourceAddress {
-    /// The address.
-    pub ip: IpAddr,
-    /// The number of the interface that a link-local address belongs to, RFC 4007; else 0.
-    pub scope_id: u32,
-}
-
-impl SourceAddress {
-    /// As bind(2) takes it: the kernel chooses the port.
-    pub fn socket_address(self) -> SocketAddr {
-        match self.ip {
-            IpAddr::V4(_) => SocketAddr::new(self.ip, 0),
-            IpAddr::V6(ip) => SocketAddrV6::new(ip, 0, 0, self.scope_id).into(),
-        }
-    }
-}
-
-impl From<IpAddr> for SourceAddress {
-    fn from(ip: IpAddr) -> SourceAddress {
-        SourceAddress { ip, scope_id: 0 }
-    }
-}
-
-/// `127.0.0.2`, or `fe80::1%2` with the number of the interface.
-impl fmt::Display for SourceAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.ip)?;
-        if self.scope_id != 0 { write!(f, "%{}", self.scope_id) } else { Ok(()) }
-    }
 }
 
 /// How many connections of each kind.

@@ -14,6 +14,7 @@ pub mod compare;
 pub mod csv;
 mod distribution;
 pub mod doubt;
+mod ends;
 pub mod file;
 pub mod hgrm;
 pub mod histogram;
@@ -36,6 +37,7 @@ mod words;
 
 pub use compare::{Comparison, Side, Verdict};
 pub use csv::csv;
+pub use ends::ConnectionEnds;
 pub use file::ReadError;
 pub use hgrm::hgrm;
 pub use histogram::{Histogram, PackedHistogram, Percentiles};
@@ -48,7 +50,10 @@ pub use text::{TextOptions, text};
 pub use words::errors_in_words;
 
 /// The name and version of this document's schema.
-pub const SCHEMA: &str = "readyc.bench/1";
+pub const SCHEMA: &str = "readyc.bench/2";
+
+/// The schema before: it is still read. [`Report::older_schema`] tells what differs in it.
+pub const OLDER_SCHEMA: &str = "readyc.bench/1";
 
 /// Counts by the name of the error, such as `ECONNREFUSED`; `EOF` is a peer's unexpected FIN.
 pub type ByErrno = BTreeMap<String, u64>;
@@ -173,6 +178,16 @@ pub struct Asked {
     pub verify: bool,
 }
 
+/// How a report calls the workload that has no answers.
+pub const DISCARD: &str = "plain discard";
+
+impl Asked {
+    /// Whether requests are answered, so that there are replies to verify and latencies to tell.
+    pub fn is_answered(&self) -> bool {
+        self.workload != DISCARD
+    }
+}
+
 /// What was achieved in the measured part.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Achieved {
@@ -181,12 +196,16 @@ pub struct Achieved {
     pub connections_established: u64,
     /// Most connections open at once.
     pub connections_peak: u64,
-    /// Connections lost while in use: closed or reset by the server, or given up.
+    /// Connections whose end cost something: requests were in flight on them, they were reset, or
+    /// they were to be held.
     pub connections_lost: u64,
     /// Connections opened in all; more than established when connections are replaced.
     pub connections_opened: u64,
     /// Attempts to connect that failed.
     pub connections_failed: u64,
+    /// How connections ended.
+    #[serde(default)]
+    pub connection_ends: ConnectionEnds,
     /// Seconds until all connections were open or had failed.
     pub connect_elapsed_s: f64,
     /// Requests that the schedule held; in a closed loop, those sent.
@@ -197,10 +216,26 @@ pub struct Achieved {
     pub answered: u64,
     /// Answers that were verified to be the right ones.
     pub verified: u64,
-    /// Answers that were wrong, see [`Mismatches`].
+    /// Answers that were not verified.
+    #[serde(default)]
+    pub unverified: u64,
+    /// Answers that were wrong. With `verified` and `unverified` they are `answered`.
+    #[serde(default)]
+    pub wrong: u64,
+    /// Replies that were not the right ones, see [`Mismatches`]. Some are no answer to a request.
     pub mismatched: u64,
-    /// Requests sent and never answered.
+    /// Requests sent and never answered: `timed_out` and `lost`.
     pub unanswered: u64,
+    /// Requests that were not answered in time.
+    #[serde(default)]
+    pub timed_out: u64,
+    /// Requests in flight on a connection that was lost.
+    #[serde(default)]
+    pub lost: u64,
+    /// Requests sent again on a new connection: the server had closed the old one behind its last
+    /// answer.
+    #[serde(default)]
+    pub resent: u64,
     /// Requests in flight on connections that were dropped on purpose.
     #[serde(default)]
     pub abandoned: u64,
@@ -231,8 +266,8 @@ pub struct Mismatches {
     pub foreign: u64,
     /// Bytes that were received when no reply was expected.
     pub unexpected: u64,
-    /// Replies that never came although their connection went on. Not among `achieved.mismatched`:
-    /// there was no answer.
+    /// Of the requests that timed out, those after which a later reply came on the same connection.
+    /// Not among `achieved.mismatched`: there was no answer.
     pub lost: u64,
 }
 

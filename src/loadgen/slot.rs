@@ -5,10 +5,13 @@
 
 use super::client_connection::ClientConnection;
 use super::conn_state::{Role, SlotConnection};
+use super::counters::Operation;
+use super::ends::ConnectionEnd;
 use super::slow_peer::SlowPeer;
 use crate::io::clock::Moment;
 use crate::io::net::Connect;
 use crate::io::readiness::Readiness;
+use std::io;
 
 /// What talks on a slot's connections.
 #[derive(Debug)]
@@ -38,6 +41,19 @@ pub(super) struct Slot<S> {
     pub(super) failures: u8,
     /// Since when an attempt to connect has found the backlog of a unix socket full.
     pub(super) no_room_since: Option<Moment>,
+    /// The end of the last connection, if the next attempt decides what it was.
+    pub(super) undecided: Option<Box<UndecidedEnd>>,
+}
+
+/// The end of a connection that the server closed right behind an answer, with requests on their
+/// way to it. If the server can be connected to again, that was its last answer on the connection;
+/// otherwise the connection was lost.
+#[derive(Debug)]
+pub(super) struct UndecidedEnd {
+    /// What it was if the connection was lost.
+    pub(super) loss: ConnectionEnd,
+    pub(super) operation: Operation,
+    pub(super) error: io::Error,
 }
 
 impl<S> Slot<S> {
@@ -51,6 +67,7 @@ impl<S> Slot<S> {
             was_established: false,
             failures: 0,
             no_room_since: None,
+            undecided: None,
         }
     }
 }

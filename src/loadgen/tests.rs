@@ -2,6 +2,7 @@
 
 mod closed;
 mod crowds;
+mod ends;
 mod losing;
 mod open;
 mod peers;
@@ -22,6 +23,7 @@ pub(super) fn plan() -> Plan {
         sources: Vec::new(),
         connections: ConnectionCounts { active: 1, slow_rate: 10, ..ConnectionCounts::default() },
         workload: framed_echo(Sizes::fixed(64)),
+        greeting: None,
         pace: Pace::Closed,
         pipeline: 1,
         until: StopCondition { requests: None, duration: None },

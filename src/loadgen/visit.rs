@@ -27,7 +27,11 @@ const READ_BYTES: usize = 64 * 1024;
 pub(super) enum VisitEnd {
     /// A call failed, or the server sent what no reply can be.
     Failed(Operation, io::Error),
-    /// The server closed it, as was to be expected.
+    /// The server closed it.
+    ServerClosed,
+    /// The server closed it, and that ended its reply.
+    ReplyEnded,
+    /// It is not needed any more.
     Finished,
 }
 
@@ -63,7 +67,10 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
                 if self.socket.ready.read { self.read(usize::MAX)? } else { self.socket.net.now() };
             let output = &mut self.buffers.output;
             self.client.begin_requests(self.codec, pacer, self.accounting, output, now);
-            self.send(now)?;
+            if let Err(end) = self.send(now) {
+                self.read_rest()?;
+                return Err(end);
+            }
             if !self.socket.ready.read {
                 break;
             }
@@ -71,7 +78,16 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
         Ok(())
     }
 
-    /// The same where the request was to connect, and its reply may be here already.
+    /// Reads to the end of a connection that takes nothing more: answers may stand before it.
+    fn read_rest(&mut self) -> Result<(), VisitEnd> {
+        self.socket.ready.read = true;
+        while self.socket.ready.read {
+            self.read(usize::MAX)?;
+        }
+        Ok(())
+    }
+
+    /// [`Visit::exchange`] where the request was to connect, and its reply may be here already.
     pub(super) fn hear_greeting(&mut self, pacer: &mut Pacer) -> Result<(), VisitEnd> {
         let mut now = self.socket.net.now();
         for _ in 0..READS_PER_VISIT {
@@ -89,7 +105,7 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
         Ok(())
     }
 
-    /// The same where no request is answered: it is done when the kernel has all of it.
+    /// [`Visit::exchange`] where no request is answered: it is done when the kernel has all of it.
     pub(super) fn send_only(&mut self, pacer: &mut Pacer) -> Result<(), VisitEnd> {
         self.exchange(pacer)?;
         if !self.client.has_unsent() {
@@ -102,7 +118,13 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
     /// to see whether it is served.
     pub(super) fn probe(&mut self) -> Result<(), VisitEnd> {
         let now = self.socket.net.now();
-        if self.client.is_quiet() && self.client.returns_from_storm() {
+        while !self.client.is_past_opening() && self.socket.ready.read {
+            self.read(usize::MAX)?;
+        }
+        if self.client.is_quiet()
+            && self.client.is_past_opening()
+            && self.client.returns_from_storm()
+        {
             self.begin_unpaced(now);
         }
         self.send(now)?;
@@ -181,17 +203,17 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
                 })
             }
             ReadOutcome::Eof if self.client.receive_eof(self.codec, self.accounting, now) => {
-                Err(VisitEnd::Finished)
+                Err(VisitEnd::ReplyEnded)
             }
-            ReadOutcome::Eof => {
-                Err(VisitEnd::Failed(Operation::Reading, ErrorKind::UnexpectedEof.into()))
-            }
+            ReadOutcome::Eof => Err(VisitEnd::ServerClosed),
         };
-        if self.client.returns_from_storm()
-            && self.client.oldest() != oldest
-            && let Some(after) = self.client.served(now)
-        {
-            self.accounting.served_after_storm(after);
+        if self.client.oldest() != oldest {
+            self.client.on_answered(self.accounting, now);
+            if self.client.returns_from_storm()
+                && let Some(after) = self.client.served(now)
+            {
+                self.accounting.served_after_storm(after);
+            }
         }
         outcome
     }

@@ -1,13 +1,13 @@
-//! What users met with load generators: answers by their end, rates that cannot be kept, connections
-//! to oneself, unix sockets.
+//! What users met with load generators: answers by their end, rates that cannot be kept,
+//! greetings, connections to oneself, unix sockets.
 
 use crate::support::bench::{bench, bench_words};
 use crate::support::readyc::{self, READYC, stand_in};
 use crate::support::tools::Process;
 use crate::support::{Scratch, Server, eventually};
 use nix::sys::signal::{Signal, kill};
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -49,6 +49,137 @@ fn field_load_06_a_rate_that_cannot_be_kept_is_as_fast_as_a_closed_loop_and_ends
         let is_on_time = lasted < Duration::from_secs(2);
         (is_on_time && run.number("achieved.rate") >= 0.9 * closed).then_some(())
     });
+}
+
+#[test]
+fn field_load_15_what_is_not_answered_has_no_latency_and_is_not_verified() {
+    let server = Server::start(&["discard"]);
+    let address = server.address("discard");
+    let run = bench(&[address], "--plain discard -c 2 -n 100");
+    run.assert_met();
+    assert_eq!((run.count("achieved.sent"), run.count("achieved.verified")), (100, 0));
+    assert_eq!((run.count("latency_us.count"), run.count("service_us.count")), (0, 0));
+    assert_eq!(run.value("asked.verify"), false);
+    let command = ["bench", "--plain", "discard", "-n", "100", "-c", "2", &address.to_string()];
+    let text = readyc::run(&mut readyc::command(&command), b"").stdout;
+    assert!(text.contains("latency: not applicable"), "{text}");
+    assert!(!text.contains("verified"), "{text}");
+}
+
+#[test]
+fn field_load_15_percentiles_go_as_far_as_the_samples() {
+    let server = Server::start(&["framed"]);
+    let address = server.address("framed").to_string();
+    let shown = |requests: &str| {
+        let command = ["bench", "-c", "1", "-n", requests, &address];
+        let text = readyc::run(&mut readyc::command(&command), b"").stdout;
+        let lines = text.lines().filter(|line| line.contains(" %") && !line.contains('–'));
+        lines.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
+    };
+    let one: Vec<String> = shown("1");
+    assert!(one.contains(&"100".to_owned()) && !one.contains(&"50".to_owned()), "{one:?}");
+    let hundred: Vec<String> = shown("100");
+    assert!(hundred.contains(&"99".to_owned()) && !hundred.contains(&"99.9".to_owned()));
+    let run = bench(&[&address], "-c 1 -n 1");
+    let of = |name: &str| run.number(&format!("latency_us.{name}"));
+    assert_eq!((of("min"), of("mean")), (of("max"), of("max")));
+}
+
+/// A server that greets, and answers each line.
+fn greeting_server() -> SocketAddr {
+    stand_in(|mut client| {
+        let _ = client.stream.write_all(b"220 hello\r\n");
+        let mut lines = BufReader::new(client.stream.try_clone().expect("a socket")).lines();
+        while let Some(Ok(line)) = lines.next() {
+            let said: &[u8] = if line == "NOOP" { b"250 ok\r\n" } else { b"500 what?\r\n" };
+            let _ = client.stream.write_all(said);
+        }
+    })
+}
+
+const NOOP: [&str; 4] = ["--send", r"NOOP\r\n", "--expect", r"250 ok\r\n"];
+
+const UNDECLARED: &str = concat!(
+    r#"the server sent "220 hello\r\n" before any request (if it greets its clients, declare "#,
+    "that with --greeting TEXT, --greeting-bytes N or --greeting-until TEXT)"
+);
+
+#[test]
+fn field_load_16_a_greeting_that_was_not_declared_is_one_clear_error() {
+    let server = greeting_server().to_string();
+    for more in [&NOOP[..], &["--plain", "echo"], &["--workers", "2"]] {
+        let command = [&["bench", "-c", "4", "-d", "20s", &server], more].concat();
+        let began = Instant::now();
+        let ended = readyc::run(&mut readyc::command(&command), b"");
+        assert!(began.elapsed() < Duration::from_secs(10));
+        assert_eq!(ended, readyc::Ended::failed(1, UNDECLARED), "{more:?}");
+    }
+}
+
+#[test]
+fn field_load_16_a_greeting_that_was_declared_is_no_answer() {
+    let server = greeting_server();
+    let greetings = [
+        ["--greeting", r"220 hello\r\n"],
+        ["--greeting-bytes", "11"],
+        ["--greeting-until", r"\r\n"],
+    ];
+    let loads = [
+        "-c 4 -n 200",
+        "-c 4 -I 3 -n 200 -P 4",
+        "-c 4 -n 50 --lifetime 1",
+        "-c 4 -n 50 --lifetime 3",
+    ];
+    for (greeting, load) in greetings.iter().flat_map(|greeting| loads.map(|load| (greeting, load)))
+    {
+        let words: Vec<&str> = load.split(' ').chain(*greeting).chain(NOOP).collect();
+        let run = bench_words(&[server], &words);
+        run.assert_met();
+        run.assert_mismatches(&[]);
+    }
+    // Another greeting than the declared one.
+    let words = [&["-c", "1", "-n", "10", "--no-reconnect", "--greeting", "221 hello"][..], &NOOP];
+    let run = bench_words(&[server], &words.concat());
+    run.assert_fell_short();
+    let first = run.value("first_mismatch").to_string();
+    assert!(first.contains("220 hello") && first.contains("221 hello"), "{first}");
+}
+
+#[test]
+fn field_load_16_a_refusal_in_words_is_no_greeting() {
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let server = stand_in(move |mut client| {
+        if accepted.fetch_add(1, Ordering::Relaxed) >= 2 {
+            let _ = client.stream.write_all(b"-ERR max number of clients reached\r\n");
+            return;
+        }
+        while client.stream.read_exact(&mut [0; 6]).is_ok() {
+            let _ = client.stream.write_all(b"250 ok\r\n");
+        }
+    });
+    let words = [&["-c", "3", "-d", "500ms", "--no-reconnect"][..], &NOOP];
+    let run = bench_words(&[server], &words.concat());
+    run.assert_fell_short();
+    assert!(run.count("achieved.verified") > 0, "{:#}", run.short());
+    run.assert_mismatches(&[("unexpected", 1)]);
+    let first = run.value("first_mismatch").to_string();
+    assert!(first.contains("max number of clients"), "{first}");
+}
+
+#[test]
+fn field_load_16_one_greeting_is_declared_and_where_it_makes_sense() {
+    for words in [
+        "--greeting a --greeting-bytes 3",
+        "--greeting-until a --greeting b",
+        "--greeting-bytes 0",
+        "--greeting a --plain daytime",
+        "--greeting a --plain discard",
+    ] {
+        let arguments: Vec<&str> = ["bench"].into_iter().chain(words.split(' ')).collect();
+        let ended = readyc::run(&mut readyc::command(&arguments), b"");
+        assert_eq!(ended.status, Some(2), "{words}: {ended:?}");
+        assert!(ended.stderr.contains("--greeting"), "{words}: {ended:?}");
+    }
 }
 
 /// A port that the kernel may choose for a connection, and that no socket listens on. Those of

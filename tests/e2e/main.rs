@@ -47,6 +47,8 @@ mod field_load_13;
 #[cfg(feature = "client")]
 mod field_load_17;
 #[cfg(feature = "client")]
+mod field_load_accounts;
+#[cfg(feature = "client")]
 mod field_load_codec;
 mod framing;
 mod hostile;

@@ -151,6 +151,7 @@ fn plan(setup: &Setup) -> Plan {
         sources: Vec::new(),
         connections: ConnectionCounts { active: 1, ..ConnectionCounts::default() },
         workload,
+        greeting: None,
         pace: Pace::Closed,
         pipeline: 1,
         until: StopCondition { requests: Some(1), duration: None },

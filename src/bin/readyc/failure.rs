@@ -31,6 +31,8 @@ pub(crate) enum Failure {
     NothingConnected(String),
     /// A worker process could not be started, or failed.
     Worker(io::Error),
+    /// The server sends bytes before any request, which was not declared.
+    SpeaksFirst(String),
     /// No worker of a run has told its figures, for this reason.
     NoFigures(String),
     /// A file could not be written.
@@ -107,6 +109,7 @@ impl fmt::Display for Failure {
                 }
             }
             Failure::Worker(error) => write!(f, "a worker process cannot work: {error}"),
+            Failure::SpeaksFirst(what) => f.write_str(what),
             Failure::NoFigures(why) => write!(f, "no worker has told its figures: {why}"),
             Failure::Save(error) => write!(f, "{error}"),
             Failure::Limits(folder, error) => {

@@ -4,7 +4,7 @@
 use super::{ClientConnection, Desynchronized, up_to};
 use crate::counted::counted;
 use crate::io::clock::Moment;
-use crate::loadgen::accounting::{Pending, RequestAccounting, Verification};
+use crate::loadgen::accounting::{RequestAccounting, Verification};
 use crate::loadgen::codec::{ReplyMatch, Verdict, WorkloadCodec};
 use crate::loadgen::payload::RequestId;
 use crate::server::client_log::Escaped;
@@ -74,17 +74,15 @@ impl ClientConnection {
         now: Moment,
     ) -> bool {
         let held = std::mem::take(&mut self.unparsed);
-        match codec.examine_at_end(held.bytes()) {
-            ReplyMatch::Reply(len, verdict) if self.in_flight > 0 => {
-                self.settle(up_to(held.bytes(), len), verdict, codec, accounting, now);
-                true
-            }
-            _ => {
-                self.unparsed = held;
-                self.describe_unfinished(codec, accounting);
-                false
-            }
+        if self.in_flight > 0
+            && let ReplyMatch::Reply(len, verdict) = codec.examine_at_end(held.bytes())
+        {
+            self.settle(up_to(held.bytes(), len), verdict, codec, accounting, now);
+            return true;
         }
+        self.unparsed = held;
+        self.describe_unfinished(codec, accounting);
+        false
     }
 
     /// Accounts for a reply.
@@ -110,12 +108,8 @@ impl ClientConnection {
             self.describe_mismatch(Fault::Wrong, reply, codec, accounting);
         }
         let kind = codec.kind(self.id(self.oldest()));
-        match self.pending.front() {
-            Some(&together) => {
-                let request = Pending { count: 1, ..together };
-                accounting.answered(&request, verification, kind, now);
-                self.forget_oldest(1, now);
-            }
+        match self.take_oldest(1, now) {
+            Some(request) => accounting.answered(request, verification, kind, now),
             None => accounting.unsolicited(|mismatches| mismatches.unexpected += 1),
         }
     }
@@ -135,27 +129,22 @@ impl ClientConnection {
         }
         let kind = codec.kind(other);
         if (self.oldest()..self.sequence).contains(&other.sequence) {
-            while self.oldest() < other.sequence
-                && let Some(&together) = self.pending.front()
+            let mut sequence = self.oldest();
+            while sequence < other.sequence
+                && let Some(request) = self.take_oldest(1, now)
             {
-                self.missed.set_aside(self.oldest(), Pending { count: 1, ..together });
-                self.forget_oldest(1, now);
+                self.missed.set_aside(sequence, request);
+                sequence += 1;
             }
-            if let Some(&together) = self.pending.front() {
-                let request = Pending { count: 1, ..together };
-                accounting.answered(&request, Verification::Verified, kind, now);
-                self.forget_oldest(1, now);
+            if let Some(request) = self.take_oldest(1, now) {
+                accounting.answered(request, Verification::Verified, kind, now);
             }
             self.free_since = now;
         } else if let Some(request) = self.missed.take(other.sequence) {
             let fault = Fault::Swapped(other.sequence);
             self.describe_mismatch(fault, reply, codec, accounting);
-            accounting.answered(&request, Verification::Swapped, kind, now);
-        } else if let Some(counted_as_lost) = self.missed.take_timed_out(other.sequence) {
-            if counted_as_lost {
-                accounting.lost_reply_came();
-            }
-        } else {
+            accounting.answered(request, Verification::Swapped, kind, now);
+        } else if !self.missed.late_reply_came(other.sequence, accounting) {
             let fault = Fault::Doubled(other.sequence);
             self.describe_mismatch(fault, reply, codec, accounting);
             accounting.unsolicited(|mismatches| mismatches.doubled += 1);
@@ -194,6 +183,10 @@ impl ClientConnection {
         accounting: &mut RequestAccounting,
     ) {
         let (connection, request) = (self.connection, self.oldest());
+        // It came late, or the connection was not open before its first request.
+        let may_be_greeting = codec.may_be_greeted() && request == self.first_of_connection;
+        let hint =
+            if may_be_greeting { " (is it the server's greeting? see --greeting)" } else { "" };
         accounting.mismatch(|| {
             let got = Escaped(up_to(reply, SHOWN));
             match fault {
@@ -201,7 +194,8 @@ impl ClientConnection {
                     let expected = codec.describe_reply(self.id(request));
                     let expected = Escaped(up_to(&expected, SHOWN));
                     format!(
-                        "connection {connection}, request {request}: got {got}, expected {expected}"
+                        "connection {connection}, request {request}: got {got}, expected \
+                         {expected}{hint}"
                     )
                 }
                 Fault::NotDue => not_due(connection, reply),

@@ -93,10 +93,72 @@ fn field_load_05_no_more_of_a_long_answer_is_kept_than_could_begin_its_end() {
     assert!(client.connection.unparsed.is_empty());
 }
 
+/// A client of a server that greets so, whose connection was just opened.
+fn greeted(greeting: Answer) -> Client {
+    let raw = RawProtocol { send: b"GET\n".to_vec(), answer: Answer::Bytes(2) };
+    let plan = Plan { workload: Workload::Raw(raw), greeting: Some(greeting), ..plan() };
+    let mut connection = ClientConnection::new(0, 1000);
+    connection.on_open(NOW, u64::MAX, Moment::NEVER, true);
+    let (codec, accounting) = (WorkloadCodec::new(&plan), RequestAccounting::new(&plan));
+    Client { connection, codec, accounting }
+}
+
+#[test]
+fn field_load_16_no_request_is_sent_before_the_greeting_is_whole() {
+    let greetings = [
+        Answer::Exactly(b"220 hello\r\n".to_vec()),
+        Answer::Bytes(11),
+        Answer::Until(b"\r\n".to_vec()),
+    ];
+    for greeting in greetings {
+        for cut in 1..12 {
+            let mut client = greeted(greeting.clone());
+            for (number, part) in b"220 hello\r\n".chunks(cut).enumerate() {
+                assert!(!client.connection.has_room(NOW), "{greeting:?}, {number} of {cut} bytes");
+                client.receive(part);
+            }
+            assert!(client.connection.has_room(NOW), "{greeting:?}");
+            let Client { connection, codec, accounting } = &mut client;
+            connection.begin_unpaced(codec, accounting, &mut Vec::new(), NOW);
+            client.receive(b"ok");
+            assert_eq!(client.accounting.counters().requests.sent, 0, "it is of no measured part");
+            assert_eq!(client.in_flight(), 0);
+            assert_eq!(client.accounting.counters().mismatches, Default::default());
+        }
+    }
+}
+
+#[test]
+fn field_load_16_another_greeting_than_the_declared_one_is_an_error() {
+    let mut client = greeted(Answer::Exactly(b"220 hello\r\n".to_vec()));
+    let Client { connection, codec, accounting } = &mut client;
+    assert!(connection.receive(b"421 no", codec, accounting, NOW).is_err());
+    let said = accounting.counters().first_mismatch.clone().expect("it is described");
+    assert!(said.contains("421 no") && said.contains("220 hello"), "{said}");
+}
+
+#[test]
+fn field_load_16_undeclared_bytes_keep_the_request_back_until_it_is_known_what_they_are() {
+    let mut client = greeted(Answer::Bytes(3));
+    client.receive(b"220 hello\r\n");
+    assert!(!client.connection.has_room(NOW));
+    let timeout = Duration::from_secs(5);
+    let deadline = client.connection.deadline(timeout);
+    assert!(NOW < deadline && deadline < NOW + Duration::from_secs(1));
+    assert!(client.connection.expire_opening(timeout, NOW).is_ok());
+    assert!(client.connection.expire_opening(timeout, deadline).is_err());
+    assert!(client.connection.describe_undeclared().contains("--greeting-until TEXT"));
+    // A greeting that never ends is waited for as long as an answer.
+    let client = greeted(Answer::Bytes(3));
+    assert_eq!(client.connection.deadline(timeout), NOW + timeout);
+    assert!(client.connection.expire_opening(timeout, NOW + timeout).unwrap().is_err());
+}
+
 #[test]
 fn unasked_bytes_answer_the_next_request_however_they_are_cut() {
     for cut in 1..9 {
-        let mut client = Client::until(b"\r\n", 0);
+        let mut client = Client::until(b"\r\n", 1);
+        client.receive(b"+PONG\r\n");
         for part in b"+PO".chunks(cut) {
             client.receive(part);
         }

@@ -6,6 +6,7 @@ use crate::io::host::MonotonicClock;
 use crate::io::net::{Connect, Token};
 use crate::io::readiness::{Interest, Readiness};
 use crate::loadgen::accounts::Accounts;
+use crate::loadgen::client_connection::ClientConnection;
 use crate::loadgen::conn_state::{Role, StateName};
 use crate::loadgen::pacer::Pacer;
 use crate::loadgen::payload;
@@ -76,7 +77,13 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     }
 
     /// Begins to connect a slot that has no connection.
-    fn connect(&mut self, index: usize, now: Moment, accounts: &mut Accounts, pacer: &mut Pacer) {
+    pub(super) fn connect(
+        &mut self,
+        index: usize,
+        now: Moment,
+        accounts: &mut Accounts,
+        pacer: &mut Pacer,
+    ) {
         // An attempt that found no room goes on.
         let since = self.slots[index].no_room_since.take().unwrap_or_else(|| self.net.now());
         match self.begin_to_connect(index) {
@@ -166,7 +173,14 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             Lifetime::Requests(most) => (Duration::MAX, u64::from(most)),
         };
         self.timers.disarm(index);
+        let greets = self.plan.greeting.is_some();
+        let number = self.worker.connection(index);
+        self.decide(index, true, accounts);
         let slot = &mut self.slots[index];
+        // The greeting of an idle connection is heard, too.
+        if greets && matches!(slot.endpoint, LoadEndpoint::Idle) {
+            slot.endpoint = LoadEndpoint::Probe(Box::new(ClientConnection::new(number, 1)));
+        }
         slot.connection.connected(!matches!(slot.endpoint, LoadEndpoint::Idle));
         slot.failures = 0;
         let role = slot.connection.role();
@@ -182,9 +196,9 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         match &mut slot.endpoint {
             LoadEndpoint::Idle => {}
             LoadEndpoint::Active(client) | LoadEndpoint::Probe(client) => {
-                client.on_open(now, most_requests, expires)
+                client.on_open(now, most_requests, expires, greets)
             }
-            LoadEndpoint::Slow(peer) => peer.client.on_open(now, most_requests, expires),
+            LoadEndpoint::Slow(peer) => peer.client.on_open(now, most_requests, expires, greets),
         }
         if role == Role::Active && expires != Moment::NEVER {
             self.timers.arm(index, expires);
@@ -203,6 +217,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     ) {
         self.timers.disarm(index);
         accounts.connect_failed(error);
+        self.decide(index, false, accounts);
         pacer.connect_failed();
         let slot = &mut self.slots[index];
         slot.failures = slot.failures.saturating_add(1);
@@ -241,6 +256,11 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             return false;
         }
         self.slots[index].connection.wait_over();
+        // Requests that were taken back wait for it.
+        if self.slots[index].undecided.is_some() {
+            self.connect(index, now, accounts, pacer);
+            return false;
+        }
         if self.slots[index].no_room_since.is_some() {
             self.connect(index, now, accounts, pacer);
             return false;

@@ -53,12 +53,13 @@ impl Counted {
                 counters.answered_in_time += answered;
                 counters.requests.add(&Requests {
                     sent,
-                    answered,
+                    unverified: answered,
                     verified,
-                    unanswered,
+                    lost: unanswered,
                     abandoned,
                     late,
                     late_by_client: client,
+                    ..Requests::default()
                 });
             }
             Counted::Connections([established, open, peak, opened, lost, failed]) => {
@@ -67,8 +68,8 @@ impl Counted {
                 connections.open += open;
                 connections.peak += peak;
                 connections.opened += opened;
-                connections.lost += lost;
-                connections.failed += failed;
+                connections.ends.in_flight += lost;
+                connections.ends.never_connected += failed;
             }
             Counted::Error(operation, errno) => {
                 count_error(&mut counters.errors, operation, &errno.into());

@@ -2,7 +2,7 @@ use super::*;
 use crate::loadgen::tests::plan;
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashMap};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 fn workers(of: usize) -> impl Iterator<Item = Worker> {
     (0..of).map(move |index| Worker { index, of })

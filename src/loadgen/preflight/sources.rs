@@ -4,7 +4,7 @@
 //! of local ports towards one server, and more addresses allow more connections. On Linux all of
 //! 127.0.0.0/8 is local without being configured.
 
-use crate::loadgen::plan::SourceAddress;
+use crate::io::address::SourceAddress;
 use nix::net::if_::if_nametoindex;
 use std::borrow::Cow;
 use std::collections::HashSet;

@@ -171,6 +171,7 @@ impl<'a> Comparison<'a> {
         let mut reservations = differences(before, after);
         let is_of_unlike = !reservations.is_empty();
         reservations.extend(doubts(before, after));
+        reservations.extend([before, after].into_iter().filter_map(Side::older_schema));
         Comparison { before, after, changes, reservations, is_of_unlike }
     }
 

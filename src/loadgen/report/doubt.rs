@@ -25,13 +25,13 @@ const SHARE_THAT_MATTERS: f64 = 0.1;
 /// The names of the stated percentiles of `latency` that are in doubt. `delay` has for each of its
 /// requests how long the client delayed it.
 pub fn in_doubt(latency: &Histogram, delay: &Histogram) -> Vec<String> {
-    let all = delay.count() as f64;
+    let (all, percentiles) = (delay.count() as f64, latency.percentiles());
     let is_in_doubt = |quantile: f64| {
         let least = latency.value_at(quantile) as f64 * SHARE_THAT_MATTERS;
         let delayed = delay.count_above(least as u64) as f64;
         // A little more, for quantiles that no binary fraction meets.
         let allowed = all * (1.0 - quantile) + 1e-6;
-        latency.carries(quantile) && delayed > allowed
+        percentiles.carries(quantile) && delayed > allowed
     };
     let doubtful = STATED.iter().filter(|(_, quantile)| is_in_doubt(*quantile));
     doubtful.map(|(name, _)| (*name).to_owned()).collect()

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a report that was written is read as it was, by this version and by later ones.
 
-use super::{Report, SCHEMA, identity};
+use super::{OLDER_SCHEMA, Report, SCHEMA, identity};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, PrettyFormatter};
 use std::fmt;
@@ -83,7 +83,7 @@ impl Report {
         // not help.
         let claim: SchemaClaim = serde_json::from_slice(json).map_err(not_a_report)?;
         match claim.schema.as_deref() {
-            Some(SCHEMA) => {}
+            Some(SCHEMA | OLDER_SCHEMA) => {}
             Some(schema) if is_newer(schema) => return Err(ReadError::Newer(schema.to_owned())),
             _ => return Err(ReadError::NotAReport),
         }

@@ -84,12 +84,6 @@ impl Histogram {
         self.0.value_at_quantile(quantile)
     }
 
-    /// Whether there are enough samples for this quantile: at least one is expected beyond it.
-    pub fn carries(&self, quantile: f64) -> bool {
-        // A little less, for quantiles that no binary fraction meets.
-        self.count() as f64 * (1.0 - quantile) > 1.0 - 1e-6
-    }
-
     /// The longest, in nanoseconds; 0 if empty.
     pub fn max(&self) -> u64 {
         self.0.max()
@@ -142,6 +136,10 @@ impl Histogram {
 
     /// The usual percentiles.
     pub fn percentiles(&self) -> Percentiles {
+        // Of a single time, the ends and the middle of its bucket would be three times.
+        if self.buckets().nth(1).is_none() {
+            return Percentiles::of_one_time(self.count(), micros(self.max() as f64));
+        }
         let at = |quantile| micros(self.value_at(quantile) as f64);
         Percentiles {
             count: self.count(),
@@ -213,6 +211,33 @@ pub struct Percentiles {
     pub p99999: f64,
     /// The longest.
     pub max: f64,
+}
+
+impl Percentiles {
+    /// `count` samples of the same time.
+    fn of_one_time(count: u64, time: f64) -> Percentiles {
+        Percentiles {
+            count,
+            min: time,
+            mean: time,
+            stdev: 0.0,
+            p50: time,
+            p75: time,
+            p90: time,
+            p99: time,
+            p999: time,
+            p9999: time,
+            p99999: time,
+            max: time,
+        }
+    }
+
+    /// Whether there are enough samples to tell the percentile at `quantile`: at least one of them
+    /// lies above it. The 99th needs 100 samples, the 99.9th 1,000. The longest is always known.
+    pub fn carries(&self, quantile: f64) -> bool {
+        // Rounded, because 1 - 0.99 is a little more than a hundredth.
+        quantile >= 1.0 || (self.count as f64 * (1.0 - quantile) * 1e6).round() >= 1e6
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use super::distribution::bars;
 use super::markup::escaped;
 use super::svg::Chart;
 use super::table::Table;
-use super::units::{count, micros, rate};
+use super::units::{count, rate};
 use super::words::listed;
 use super::{Report, Validity, tables, words};
 use std::fmt::Write;
@@ -109,17 +109,22 @@ fn verdict(body: &mut String, report: &Report) {
 
 fn tiles(body: &mut String, report: &Report) {
     let (achieved, latency) = (&report.achieved, &report.latency_us);
-    let time = |value| if latency.count == 0 { "–".to_owned() } else { micros(value) };
+    let time = |quantile, value| {
+        if latency.count == 0 {
+            return "–".to_owned();
+        }
+        tables::if_carried(latency, quantile, value)
+    };
     let errors = &report.errors;
     let wrong = [errors.connect, errors.read, errors.write, errors.timeout, achieved.mismatched];
     let wrong = wrong.iter().fold(0u64, |all, number| all.saturating_add(*number));
     body.push_str("<dl class=\"tiles\">\n");
     for (name, value, is_bad) in [
         ("answers", rate(achieved.rate), false),
-        ("latency, median", time(latency.p50), false),
-        ("latency, 99 %", time(latency.p99), false),
-        ("latency, 99.9 %", time(latency.p999), false),
-        ("latency, longest", time(latency.max), false),
+        ("latency, median", time(0.5, latency.p50), false),
+        ("latency, 99 %", time(0.99, latency.p99), false),
+        ("latency, 99.9 %", time(0.999, latency.p999), false),
+        ("latency, longest", time(1.0, latency.max), false),
         ("errors", count(wrong), wrong > 0),
     ] {
         let class = if is_bad { "tile bad" } else { "tile" };

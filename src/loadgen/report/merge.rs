@@ -5,8 +5,11 @@
 //! the merged report has the worst of all machines, and a note says so.
 
 use super::doubt::in_doubt;
-use super::{Achieved, Asked, Client, Errors, Histograms, Mismatches, Origin, Percentiles, Report};
-use super::{Second, SlowResult, StepResult, StormResult, identity};
+use super::{
+    Achieved, Asked, Client, ConnectionEnds, Errors, Histograms, Mismatches, Origin, Percentiles,
+    Report,
+};
+use super::{SCHEMA, Second, SlowResult, StepResult, StormResult, identity};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -89,7 +92,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     let histograms = histograms(reports);
     let achieved = achieved(reports);
     Ok(Report {
-        schema: first.schema.clone(),
+        schema: SCHEMA.to_owned(),
         id: identity::merged_id(&origins),
         met: reports.iter().all(|report| report.met),
         shortfalls: named(reports, |report| &report.shortfalls),
@@ -196,6 +199,9 @@ fn notes(reports: &[Report]) -> Vec<String> {
             reports.len()
         ));
     }
+    for (at, report) in reports.iter().enumerate() {
+        notes.extend(report.older_schema().map(|what| format!("report {}: {what}", at + 1)));
+    }
     let starts: Vec<f64> =
         reports.iter().filter_map(|report| add::unix_seconds(&report.started_at)).collect();
     let apart = most(&starts) + most(&starts.iter().map(|at| -at).collect::<Vec<_>>());
@@ -261,6 +267,10 @@ fn achieved(reports: &[Report]) -> Achieved {
         connections_established: total(|achieved| achieved.connections_established),
         connections_peak: total(|achieved| achieved.connections_peak),
         connections_lost: total(|achieved| achieved.connections_lost),
+        connection_ends: all().fold(ConnectionEnds::default(), |mut ends, achieved| {
+            ends.add(&achieved.connection_ends);
+            ends
+        }),
         connections_opened: total(|achieved| achieved.connections_opened),
         connections_failed: total(|achieved| achieved.connections_failed),
         connect_elapsed_s: longest(|achieved| achieved.connect_elapsed_s),
@@ -269,7 +279,12 @@ fn achieved(reports: &[Report]) -> Achieved {
         answered,
         verified: total(|achieved| achieved.verified),
         mismatched: total(|achieved| achieved.mismatched),
+        unverified: total(|achieved| achieved.unverified),
+        wrong: total(|achieved| achieved.wrong),
         unanswered: total(|achieved| achieved.unanswered),
+        timed_out: total(|achieved| achieved.timed_out),
+        lost: total(|achieved| achieved.lost),
+        resent: total(|achieved| achieved.resent),
         abandoned: total(|achieved| achieved.abandoned),
         unsent: total(|achieved| achieved.unsent),
         late: total(|achieved| achieved.late),

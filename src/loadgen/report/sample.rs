@@ -184,7 +184,9 @@ pub(crate) fn eventful() -> Report {
         answered: 198_800,
         verified: 198_798,
         mismatched: 2,
+        wrong: 2,
         unanswered: 1_200,
+        timed_out: 1_200,
         late: 31,
         ..report.achieved
     };

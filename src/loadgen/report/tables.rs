@@ -28,7 +28,13 @@ fn short(times: &Percentiles) -> [String; 5] {
     if times.count == 0 {
         return std::array::from_fn(|_| "–".to_owned());
     }
-    [times.p50, times.p90, times.p99, times.p999, times.max].map(micros)
+    [(0.5, times.p50), (0.9, times.p90), (0.99, times.p99), (0.999, times.p999), (1.0, times.max)]
+        .map(|(quantile, time)| if_carried(times, quantile, time))
+}
+
+/// A percentile, if there are samples enough for it.
+pub(crate) fn if_carried(times: &Percentiles, quantile: f64, time: f64) -> String {
+    if times.carries(quantile) { micros(time) } else { "–".to_owned() }
 }
 
 fn head(first: &[&'static str]) -> Vec<&'static str> {
@@ -122,7 +128,8 @@ pub(crate) fn errors(report: &Report) -> Option<Table> {
         ("write", errors.write, write),
         ("timeout", errors.timeout, format!("no answer within {}", span(report.asked.timeout_s))),
         ("mismatch", mismatched, kinds.join(", ")),
-        ("lost reply", wrong.lost, "a later one came".to_owned()),
+        ("  lost reply", wrong.lost, "of these, a later one came".to_owned()),
+        ("cut off", report.achieved.lost, "in flight when their connection was lost".to_owned()),
     ] {
         if number > 0 {
             table.push(Severity::Bad, [name.to_owned(), count(number), remark]);
@@ -147,7 +154,8 @@ pub(crate) fn latency(report: &Report) -> Option<Table> {
         let is_in_doubt = report.client.in_doubt.iter().any(|doubtful| doubtful == name);
         let doubt = if is_in_doubt { " ?" } else { "" };
         let name = format!("{name}{asterisk}{doubt}");
-        table.push(Severity::Plain, [name, micros(of(latency)), micros(of(service))]);
+        let cell = |times| if_carried(times, quantile, of(times));
+        table.push(Severity::Plain, [name, cell(latency), cell(service)]);
     }
     for (name, of) in [("mean", (|times| times.mean) as Of), ("std dev", |times| times.stdev)] {
         table.push(Severity::Plain, [name.to_owned(), micros(of(latency)), micros(of(service))]);
@@ -267,8 +275,8 @@ pub(crate) fn client(report: &Report) -> Table {
     push("loop lag, 99 %", micros(client.loop_lag_us_p99));
     push("loop lag, longest", micros(client.loop_lag_us_max));
     if let Some(lag) = &client.send_lag_us {
-        push("send lag, 50 %", micros(lag.p50));
-        push("send lag, 99 %", micros(lag.p99));
+        push("send lag, 50 %", if_carried(lag, 0.5, lag.p50));
+        push("send lag, 99 %", if_carried(lag, 0.99, lag.p99));
         push("send lag, longest", micros(lag.max));
         push("sent late by client", count(client.late_by_client));
     }

@@ -85,7 +85,12 @@ fn warnings(page: &mut Page, report: &Report) {
 
 fn latency(page: &mut Page, report: &Report) {
     let Some(table) = tables::latency(report) else {
-        page.line(AnsiStyle::Plain, "latency: no request was answered");
+        let why = if report.asked.is_answered() {
+            "no request was answered"
+        } else {
+            "not applicable, because this service answers nothing"
+        };
+        page.line(AnsiStyle::Plain, &format!("latency: {why}"));
         page.blank();
         return;
     };
@@ -103,8 +108,8 @@ fn client(page: &mut Page, report: &Report) {
             AnsiStyle::Plain,
             &format!(
                 "send lag: {} median, {} 99 %, {} longest; {} late by the client",
-                micros(lag.p50),
-                micros(lag.p99),
+                tables::if_carried(&lag, 0.5, lag.p50),
+                tables::if_carried(&lag, 0.99, lag.p99),
                 micros(lag.max),
                 count(client.late_by_client)
             ),

@@ -1,7 +1,7 @@
 //! The sentences of a report, the same in all output formats.
 
 use super::units::{bytes, count, counted, nearly_all, rate, span};
-use super::{Asked, ByErrno, Mode, Report};
+use super::{Asked, ByErrno, Mode, OLDER_SCHEMA, Report};
 use nix::errno::Errno;
 
 /// The title of the verdict on a client that shows in the figures.
@@ -66,7 +66,10 @@ pub(crate) fn setup(report: &Report) -> Vec<String> {
     if !asked.sources.is_empty() {
         phrases.push(format!("from {}", listed(&asked.sources, 3)));
     }
-    if !asked.verify {
+    if !asked.is_answered() {
+        phrases
+            .push("nothing is answered: a request is done when the kernel has taken it".to_owned());
+    } else if !asked.verify {
         phrases.push("replies not verified".to_owned());
     }
     phrases
@@ -151,6 +154,19 @@ pub(crate) fn unknown_percentiles(report: &Report) -> Option<String> {
     ))
 }
 
+impl Report {
+    /// If the report has the schema before this one, what its figures do not tell or tell
+    /// differently.
+    pub fn older_schema(&self) -> Option<String> {
+        (self.schema == OLDER_SCHEMA).then(|| {
+            format!(
+                "the schema is {OLDER_SCHEMA}: connections that the server closed behind its last \
+                 answer are among those lost, and how each request and connection ended is not told"
+            )
+        })
+    }
+}
+
 /// How connecting went.
 pub(crate) fn connecting(report: &Report) -> String {
     let achieved = &report.achieved;
@@ -164,6 +180,19 @@ pub(crate) fn connecting(report: &Report) -> String {
     }
     if achieved.connections_lost > 0 {
         text.push_str(&format!(", {} lost", count(achieved.connections_lost)));
+    }
+    let ends = &achieved.connection_ends;
+    let by_server = [
+        (ends.after_last_answer, "after its last answer"),
+        (ends.between_requests, "between requests"),
+    ];
+    for (number, when) in by_server {
+        if number > 0 {
+            text.push_str(&format!(", {} closed by the server {when}", count(number)));
+        }
+    }
+    if achieved.resent > 0 {
+        text.push_str(&format!(", {} sent again for that", counted(achieved.resent, "request")));
     }
     // More opened than established: some were replaced.
     if achieved.connections_opened > achieved.connections_established {

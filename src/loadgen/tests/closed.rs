@@ -32,7 +32,7 @@ fn exactly_as_many_requests_are_sent_as_asked_and_all_are_verified() {
         assert_eq!(rig.other.server.stats().frames, count);
         let counters = rig.run_to_end();
         let requests = counters.requests;
-        assert_eq!((requests.sent, requests.answered, requests.verified), (count, count, count));
+        assert_eq!((requests.sent, requests.answered(), requests.verified), (count, count, count));
         assert_eq!(counters.answered_in_time, count);
         assert_eq!(counters.connections.established, connections as u64);
         assert_eq!(counters.connections.opened, connections as u64);
@@ -64,7 +64,11 @@ fn every_work_is_done_and_verified_by_the_real_server() {
         let counters = Rig::with_server(plan, service).started().run_to_end();
         assert_eq!(counters.requests.verified, 200, "{service:?}: {:?}", counters.first_mismatch);
         assert_eq!(counters.mismatched(), 0, "{service:?}");
-        assert_eq!((counters.connections.lost, counters.connections.failed), (0, 0), "{service:?}");
+        assert_eq!(
+            (counters.connections.ends.lost(), counters.connections.ends.never_connected),
+            (0, 0),
+            "{service:?}"
+        );
     }
 }
 
@@ -92,7 +96,7 @@ fn what_is_thrown_away_is_done_when_it_is_sent() {
     let mut rig = Rig::with_server(plan, Service::DISCARD).started();
     rig.settle();
     let counters = rig.run_to_end();
-    assert_eq!((counters.requests.answered, counters.requests.verified), (50, 0));
+    assert_eq!((counters.requests.answered(), counters.requests.verified), (50, 0));
     assert_eq!(counters.bytes_sent, 50_000);
 }
 
@@ -109,7 +113,7 @@ fn no_more_requests_are_in_flight_than_the_pipeline_holds() {
         assert_eq!(rig.other.asked.len(), 3 * pipeline);
         let mut most = 0;
         while !rig.load.is_over() {
-            let answered = rig.counters().requests.answered as usize;
+            let answered = rig.counters().requests.answered() as usize;
             most = most.max(rig.other.asked.len() - answered);
             rig.pass(MILLISECOND);
         }
@@ -124,7 +128,7 @@ fn time_ends_a_closed_loop_and_requests_in_flight_are_awaited() {
     let until = StopCondition { requests: None, duration: Some(SECOND) };
     let rig = Rig::new(net, Plan { until, ..plan() }, peers).started();
     let counters = rig.run_to_end();
-    assert_eq!((counters.requests.sent, counters.requests.answered), (4, 4));
+    assert_eq!((counters.requests.sent, counters.requests.answered()), (4, 4));
     assert_eq!(counters.answered_in_time, 3);
     assert_eq!(counters.elapsed, SECOND);
     assert_eq!((counters.latency.count(), counters.latency.max() / 1_000_000), (4, 300));
@@ -159,7 +163,7 @@ fn warm_up_does_not_count() {
     assert_eq!(all.len(), 15 + 5);
     assert_eq!(all[15], 1050 * MILLISECOND);
     let counters = rig.run_to_end();
-    assert_eq!((counters.requests.sent, counters.requests.answered), (5, 5));
+    assert_eq!((counters.requests.sent, counters.requests.answered()), (5, 5));
     assert_eq!(counters.bytes_sent, 5 * 133);
 }
 
@@ -187,7 +191,7 @@ fn a_connection_made_for_a_request_that_another_took_is_not_lost() {
     let plan = Plan { workload, lifetime, connections: active(5), until: requests(1), ..plan() };
     let counters = Rig::with_server(plan, Service::TIME).started().run_to_end();
     assert_eq!((counters.requests.sent, counters.requests.verified), (1, 1));
-    assert_eq!((counters.connections.lost, counters.errors), (0, Default::default()));
+    assert_eq!((counters.connections.ends.lost(), counters.errors), (0, Default::default()));
 }
 
 #[test]

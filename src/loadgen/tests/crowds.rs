@@ -37,7 +37,7 @@ fn idle_connections_are_held_and_say_nothing() {
     assert_eq!(rig.other.server.stats().frames, 10);
     let counters = rig.run_to_end();
     assert_eq!((counters.connections.established, counters.connections.peak), (51, 51));
-    assert_eq!((counters.requests.verified, counters.connections.lost), (10, 0));
+    assert_eq!((counters.requests.verified, counters.connections.ends.lost()), (10, 0));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn an_idle_connection_that_the_server_closes_is_lost_and_returns() {
     rig.pass(BACKOFF + MILLISECOND);
     assert_eq!(rig.counters().connections.open, 2);
     let counters = rig.run_to_end();
-    assert_eq!((counters.connections.lost, counters.connections.opened), (1, 3));
+    assert_eq!((counters.connections.ends.lost(), counters.connections.opened), (1, 3));
     assert_eq!(counters.errors.by_errno, [("EOF".to_owned(), 1)].into());
 }
 
@@ -75,7 +75,7 @@ fn bytes_without_a_request_are_unexpected() {
     rig.other.say(active, &super::peers::frame(b"hello"));
     let counters = rig.run_to_end();
     assert_eq!((counters.mismatches.unexpected, counters.mismatched()), (2, 2));
-    assert_eq!((counters.requests.verified, counters.connections.lost), (10, 0));
+    assert_eq!((counters.requests.verified, counters.connections.ends.lost()), (10, 0));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn in_a_storm_all_connections_return_and_are_served() {
         // To return takes up to the back-off; an active connection may have to wait for its turn.
         assert!(storm.last_served <= BACKOFF + 100 * MILLISECOND, "{:?}", storm.last_served);
     }
-    assert_eq!((counters.connections.opened, counters.connections.lost), (75, 0));
+    assert_eq!((counters.connections.opened, counters.connections.ends.lost()), (75, 0));
     // What was due while its connection was away has been sent.
     assert_eq!((counters.scheduled, counters.requests.verified), (175, 175));
 }
@@ -108,7 +108,7 @@ fn requests_in_flight_in_a_storm_are_abandoned() {
         Plan { storm_every: Some(SECOND), ..at_rate(20.0, connections(4, 4), 1500 * MILLISECOND) };
     let counters = Rig::new(net, plan, peers).started().run_to_end();
     let requests = counters.requests;
-    assert_eq!((requests.sent, requests.abandoned, requests.unanswered), (30, 1, 0));
+    assert_eq!((requests.sent, requests.abandoned, requests.unanswered()), (30, 1, 0));
     assert_eq!((counters.storms[0].dropped, counters.storms[0].served.count()), (8, 8));
 }
 
@@ -124,7 +124,7 @@ fn a_connection_lives_for_so_many_requests() {
         let plan = Plan { close, ..plan.clone() };
         let counters = Rig::with_server(plan, Service::FRAMED).started().run_to_end();
         assert_eq!((counters.requests.verified, counters.connections.opened), (30, 10));
-        assert_eq!((counters.connections.lost, counters.connections.established), (0, 1));
+        assert_eq!((counters.connections.ends.lost(), counters.connections.established), (0, 1));
     }
 }
 
@@ -146,7 +146,7 @@ fn a_connection_for_each_request_is_part_of_its_time() {
     assert_eq!((counters.requests.verified, counters.connections.opened), (10, 11));
     // The request due at 500 ms had its connection at 550 ms. The client was not late.
     assert_eq!((counters.latency.max() / 1_000_000, counters.service.max() / 1_000_000), (50, 50));
-    assert_eq!((counters.connect.max() / 1_000_000, counters.connections.lost), (50, 0));
+    assert_eq!((counters.connect.max() / 1_000_000, counters.connections.ends.lost()), (50, 0));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_connection_lives_for_so_long_and_no_request_is_cut_off() {
     // Ten lives of each in the run, and the first is cut short at random.
     let opened = counters.connections.opened - 1;
     assert!((45..=55).contains(&opened), "{opened}");
-    assert_eq!((counters.connections.lost, counters.connections.established), (0, 6));
+    assert_eq!((counters.connections.ends.lost(), counters.connections.established), (0, 6));
 }
 
 #[test]
@@ -243,5 +243,5 @@ fn a_slow_connection_that_the_server_closes_does_not_return() {
     rig.other.reset(1);
     let counters = rig.run_to_end();
     assert_eq!((counters.slow.established, counters.slow.closed_by_server), (3, 2));
-    assert_eq!((counters.connections.opened, counters.connections.lost), (3, 0));
+    assert_eq!((counters.connections.opened, counters.connections.ends.lost()), (3, 0));
 }

@@ -38,12 +38,15 @@ fn a_lost_connection_returns_and_what_was_due_meanwhile_is_sent() {
         let peers = Peers::new(&net, lose_tenth);
         let mut rig = Rig::new(net, at_rate(100.0, 1, SECOND), peers).started();
         rig.pass(95 * MILLISECOND);
-        assert_eq!((rig.counters().connections.open, rig.counters().connections.lost), (0, 1));
+        assert_eq!(
+            (rig.counters().connections.open, rig.counters().connections.ends.lost()),
+            (0, 1)
+        );
         rig.pass(BACKOFF);
         assert_eq!(rig.counters().connections.open, 1);
         let counters = rig.run_to_end();
         let requests = counters.requests;
-        assert_eq!((requests.sent, requests.answered, requests.unanswered), (100, 99, 1));
+        assert_eq!((requests.sent, requests.answered(), requests.unanswered()), (100, 99, 1));
         assert_eq!((counters.connections.opened, counters.connections.established), (2, 1));
         assert_eq!((counters.errors.read, count_of(&counters.errors.by_errno, name)), (1, 1));
         assert_eq!(requests.late_by_client, 0);
@@ -75,7 +78,7 @@ fn attempts_to_return_are_ever_rarer_until_one_succeeds() {
         assert!(gap <= longest + 2 * MILLISECOND, "after {failures} failures: {gap:?}");
     }
     assert!(gaps.skip(5).any(|gap| gap > BACKOFF * 8), "{attempts:?}");
-    assert_eq!(rig.counters().connections.failed, attempts.len() as u64);
+    assert_eq!(rig.counters().connections.ends.never_connected, attempts.len() as u64);
     rig.net.set_way(here, Way::Open);
     rig.pass(40 * BACKOFF);
     assert_eq!(rig.counters().connections.open, 2);
@@ -98,10 +101,10 @@ fn without_reconnecting_what_is_due_on_a_lost_connection_is_not_sent() {
     rig.other.reset(0);
     let counters = rig.run_to_end();
     assert_eq!(
-        (counters.scheduled, counters.requests.sent, counters.requests.answered),
+        (counters.scheduled, counters.requests.sent, counters.requests.answered()),
         (100, 75, 75)
     );
-    assert_eq!((counters.connections.opened, counters.connections.lost), (2, 1));
+    assert_eq!((counters.connections.opened, counters.connections.ends.lost()), (2, 1));
     assert_eq!((counters.partial, counters.elapsed), (None, SECOND));
 }
 
@@ -120,7 +123,7 @@ fn when_the_last_connection_is_lost_for_good_the_run_is_over() {
         assert!(rig.load.is_over());
         let counters = rig.run_to_end();
         assert!(counters.partial.unwrap().contains("ECONNRESET"));
-        assert_eq!((counters.connections.lost, counters.elapsed), (2, 495 * MILLISECOND));
+        assert_eq!((counters.connections.ends.lost(), counters.elapsed), (2, 495 * MILLISECOND));
     }
 }
 
@@ -137,14 +140,17 @@ fn connections_that_are_refused_are_counted_by_their_error() {
         let peers = Peers::new(&net, Asked::answer);
         let counters = Rig::new(net, plan, peers).started().run_to_end();
         let connections = counters.connections;
-        assert_eq!((connections.established, connections.opened, connections.failed), (3, 3, 2));
+        assert_eq!(
+            (connections.established, connections.opened, connections.ends.never_connected),
+            (3, 3, 2)
+        );
         assert_eq!(
             (counters.errors.connect, count_of(&counters.errors.connect_by_errno, name)),
             (2, 2)
         );
         assert_eq!(counters.errors.by_errno, counters.errors.connect_by_errno);
         // The others have taken their turns.
-        assert_eq!((counters.scheduled, counters.requests.answered), (100, 100));
+        assert_eq!((counters.scheduled, counters.requests.answered()), (100, 100));
     }
 }
 
@@ -155,9 +161,12 @@ fn a_registration_that_fails_is_a_failed_attempt() {
     let peers = Peers::new(&net, Asked::answer);
     let mut rig = Rig::new(net, at_rate(100.0, 2, SECOND), peers);
     rig.open();
-    assert_eq!((rig.counters().connections.established, rig.counters().connections.failed), (1, 1));
+    assert_eq!(
+        (rig.counters().connections.established, rig.counters().connections.ends.never_connected),
+        (1, 1)
+    );
     rig.begin();
-    assert_eq!(rig.run_to_end().requests.answered, 100);
+    assert_eq!(rig.run_to_end().requests.answered(), 100);
 }
 
 #[test]
@@ -168,9 +177,9 @@ fn an_attempt_without_an_answer_fails_in_time() {
     let peers = Peers::new(&net, Asked::answer);
     let mut rig = Rig::new(net, plan, peers);
     rig.pass(5 * SECOND - MILLISECOND);
-    assert_eq!(rig.counters().connections.failed, 0);
+    assert_eq!(rig.counters().connections.ends.never_connected, 0);
     rig.pass(MILLISECOND);
-    assert_eq!(rig.counters().connections.failed, 3);
+    assert_eq!(rig.counters().connections.ends.never_connected, 3);
     assert_eq!(count_of(&rig.counters().errors.connect_by_errno, "ETIMEDOUT"), 3);
     assert_eq!(rig.net.held(crate::client::tests::loopback::Side::Client), 0);
     rig.begin();
@@ -196,7 +205,7 @@ fn when_the_server_dies_the_run_ends_with_the_reason() {
         let counters = rig.run_to_end();
         assert!(counters.partial.unwrap().contains("ECONNREFUSED"));
         assert!(counters.elapsed >= 1500 * MILLISECOND && counters.elapsed < 1610 * MILLISECOND);
-        assert_eq!((counters.connections.lost, counters.connections.opened), (20, 20));
+        assert_eq!((counters.connections.ends.lost(), counters.connections.opened), (20, 20));
     }
 }
 
@@ -208,12 +217,12 @@ fn where_replies_have_tags_one_that_does_not_come_costs_nothing_else() {
     let rig = Rig::new(net, at_rate(1.0, 1, 10 * SECOND), peers).started();
     let counters = rig.run_to_end();
     let requests = counters.requests;
-    assert_eq!((requests.sent, requests.verified, requests.unanswered), (10, 9, 1));
+    assert_eq!((requests.sent, requests.verified, requests.unanswered()), (10, 9, 1));
     assert_eq!(
         (counters.errors.timeout, counters.mismatches.lost, counters.mismatched()),
         (1, 1, 0)
     );
-    assert_eq!((counters.connections.opened, counters.connections.lost), (1, 0));
+    assert_eq!((counters.connections.opened, counters.connections.ends.lost()), (1, 0));
     // Due at 2 s, and timed out at 7 s; until then nothing could be sent.
     assert_eq!(requests.late, 4);
 }
@@ -229,9 +238,9 @@ fn where_replies_have_no_tags_the_connection_is_replaced() {
     let plan = Plan { verify: false, ..at_rate(1.0, 1, 10 * SECOND) };
     let counters = Rig::new(net, plan, peers).started().run_to_end();
     let requests = counters.requests;
-    assert_eq!((requests.sent, requests.answered, requests.unanswered), (10, 9, 1));
+    assert_eq!((requests.sent, requests.answered(), requests.unanswered()), (10, 9, 1));
     assert_eq!((counters.errors.timeout, counters.mismatched()), (1, 0));
-    assert_eq!((counters.connections.opened, counters.connections.lost), (2, 1));
+    assert_eq!((counters.connections.opened, counters.connections.ends.lost()), (2, 1));
 }
 
 #[test]
@@ -284,7 +293,7 @@ fn a_run_that_is_stopped_twice_awaits_nothing() {
     rig.load.stop("interrupted again", rig.now);
     let counters = rig.run_to_end();
     assert_eq!(counters.partial.as_deref(), Some("interrupted"));
-    assert_eq!((counters.requests.sent, counters.requests.unanswered), (4, 4));
+    assert_eq!((counters.requests.sent, counters.requests.unanswered()), (4, 4));
 }
 
 #[test]

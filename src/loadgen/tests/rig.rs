@@ -203,10 +203,11 @@ impl<O: OtherSide> Rig<O> {
         let Rig { net, load, now, .. } = self;
         let (counters, _) = load.finish(now);
         let requests = counters.requests;
-        let closed = requests.answered + requests.unanswered + requests.abandoned;
-        assert_eq!(requests.sent, closed, "{requests:?}");
-        assert_eq!(counters.latency.count(), requests.answered);
-        assert_eq!(counters.service.count(), requests.answered);
+        assert_eq!(requests.sent, requests.ended(), "{requests:?}");
+        let connections = counters.connections;
+        assert_eq!(connections.opened, connections.ends.closed(), "{connections:?}");
+        assert_eq!(counters.latency.count(), requests.answered());
+        assert_eq!(counters.service.count(), requests.answered());
         assert_eq!(counters.connections.open, 0);
         assert_eq!(net.held(Side::Client), 0);
         counters

@@ -143,7 +143,7 @@ impl Run {
     /// Checks what must hold of every report, whatever happened.
     fn assert_adds_up(&self) {
         let short = self.short();
-        assert_eq!(self.value("schema"), "readyc.bench/1");
+        assert_eq!(self.value("schema"), "readyc.bench/2");
         let met = self.value("met").as_bool().expect("met is true or false");
         assert_eq!(met, self.list("shortfalls").is_empty(), "{short:#}");
         match self.status {
@@ -153,8 +153,16 @@ impl Run {
         }
         let achieved = |name: &str| self.count(&format!("achieved.{name}"));
         assert_eq!(achieved("requested"), achieved("sent") + achieved("unsent"), "{short:#}");
-        let ends = ["answered", "unanswered", "abandoned"].map(achieved);
-        assert_eq!(achieved("sent"), ends.iter().sum::<u64>(), "{short:#}");
+        // Each request has one end, and so has each connection.
+        let ends = ["verified", "unverified", "wrong", "timed_out", "lost", "abandoned", "unsent"];
+        let ends = ends.map(achieved);
+        assert_eq!(achieved("requested"), ends.iter().sum::<u64>(), "{short:#}");
+        assert_eq!(achieved("answered"), ends[..3].iter().sum::<u64>(), "{short:#}");
+        assert_eq!(achieved("unanswered"), ends[3..5].iter().sum::<u64>(), "{short:#}");
+        let ends = self.value("achieved.connection_ends").as_object().expect("ends by name");
+        let ends: u64 = ends.values().map(|count| count.as_u64().expect("a count")).sum();
+        let tried = achieved("connections_opened") + achieved("connections_failed");
+        assert_eq!(tried, ends, "{short:#}");
         let mismatches = ["corrupt", "doubled", "swapped", "foreign", "unexpected"];
         let mismatches = mismatches.map(|kind| self.count(&format!("mismatches.{kind}")));
         assert_eq!(achieved("mismatched"), mismatches.iter().sum::<u64>(), "{short:#}");

@@ -5,8 +5,8 @@ use super::coordinator::{RunResult, WorkerFigures};
 use readyd::loadgen::codec::SHORTEST_TAG;
 use readyd::loadgen::plan::{Pace, Plan, Workload};
 use readyd::loadgen::report::{
-    Achieved, Asked, Client, Environment, Histograms, Mode, Report, SCHEMA, Second, StepResult,
-    StormResult, Validity, random_id,
+    Achieved, Asked, Client, Environment, Histogram, Histograms, Mode, PackedHistogram, Report,
+    SCHEMA, Second, StepResult, StormResult, Validity, random_id,
 };
 use readyd::loadgen::{Counters, Interval};
 use std::time::Duration;
@@ -23,6 +23,7 @@ pub(super) fn report(
     environment: Environment,
     started_at: String,
 ) -> Report {
+    let result = if asked.is_answered() { result } else { without_latency(result) };
     let RunResult { counters, workers, opening, seconds, stopped } = result;
     let achieved = achieved(plan, &counters, opening);
     let client = client(plan, &counters, &workers, stopped, &environment);
@@ -68,6 +69,17 @@ pub(super) fn report(
     }
 }
 
+/// The result of a run whose requests are not answered: how long send(2) took is no latency.
+fn without_latency(mut result: RunResult) -> RunResult {
+    result.counters.latency = Histogram::default();
+    result.counters.service = Histogram::default();
+    result.counters.client_delay = Histogram::default();
+    result.counters.client_delay = Histogram::default();
+    result.counters.steps.iter_mut().for_each(|step| step.latency = Histogram::default());
+    result.seconds.values_mut().for_each(|second| second.latency = PackedHistogram::default());
+    result
+}
+
 /// What a reader should know of how replies were matched to requests.
 fn notes(plan: &Plan) -> Vec<String> {
     let shortest = match &plan.workload {
@@ -95,16 +107,22 @@ fn achieved(plan: &Plan, counters: &Counters, opening: Duration) -> Achieved {
     Achieved {
         connections_established: counters.connections.established,
         connections_peak: counters.connections.peak,
-        connections_lost: counters.connections.lost,
+        connections_lost: counters.connections.ends.lost(),
+        connection_ends: counters.connections.ends,
         connections_opened: counters.connections.opened,
-        connections_failed: counters.connections.failed,
+        connections_failed: counters.connections.ends.never_connected,
         connect_elapsed_s: opening.as_secs_f64(),
         requested,
         sent: requests.sent,
-        answered: requests.answered,
+        answered: requests.answered(),
         verified: requests.verified,
         mismatched: counters.mismatched(),
-        unanswered: requests.unanswered,
+        unverified: requests.unverified,
+        wrong: requests.wrong,
+        unanswered: requests.unanswered(),
+        timed_out: requests.timed_out,
+        lost: requests.lost,
+        resent: requests.resent,
         abandoned: requests.abandoned,
         unsent: requested.saturating_sub(requests.sent),
         late: requests.late,

@@ -285,6 +285,10 @@ impl Coordinator {
             }
             Message::Interval(interval) => self.add_interval(index, *interval),
             Message::Done(outcome) => self.add_outcome(index, *outcome),
+            Message::SpeaksFirst(what) => {
+                self.live.clear();
+                return Err(Failure::SpeaksFirst(what));
+            }
             Message::Failed(why) => {
                 return Err(Failure::Worker(io::Error::other(why)));
             }

@@ -31,6 +31,8 @@ pub(super) enum Message {
     Done(Box<Outcome>),
     /// The worker cannot work.
     Failed(String),
+    /// The server speaks first: what it sent, and what to do about it.
+    SpeaksFirst(String),
 }
 
 /// The result of a worker.

@@ -20,7 +20,8 @@ and fell short of what was asked.";
 /// The options of `readyc bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The servers: HOST, HOST:PORT or unix:/PATH; connections are spread evenly [default: that of --server]
+    /// The servers: HOST, HOST:PORT or unix:/PATH; connections are spread evenly [default: that of
+    /// --server]
     #[arg(value_name = "ADDR")]
     pub(super) addresses: Vec<ServerName>,
 
@@ -100,6 +101,21 @@ pub(crate) struct Options {
     #[arg(help_heading = "Requests", long, value_name = "TEXT", value_parser = escaped,
           requires = "send", group = "answer")]
     pub(super) until: Option<Bytes>,
+
+    /// The server greets each client with exactly this, before the first request
+    #[arg(help_heading = "Requests", long, value_name = "TEXT", value_parser = escaped,
+          group = "greets")]
+    pub(super) greeting: Option<Bytes>,
+
+    /// The server's greeting is this long
+    #[arg(help_heading = "Requests", long, value_name = "N", value_parser = answer_size,
+          group = "greets")]
+    pub(super) greeting_bytes: Option<usize>,
+
+    /// The server's greeting ends with this
+    #[arg(help_heading = "Requests", long, value_name = "TEXT", value_parser = escaped,
+          group = "greets")]
+    pub(super) greeting_until: Option<Bytes>,
 
     /// Load before the measured part, which counts for nothing
     #[arg(help_heading = "Pace", long, value_name = "DURATION", default_value = "0s",

@@ -4,13 +4,13 @@ use super::options::{CloseName, Options, Service};
 use crate::args::ServerName;
 use crate::failure::Failure;
 use readyd::counted::counted;
-use readyd::io::address::Address;
+use readyd::io::address::{Address, SourceAddress};
 use readyd::loadgen::plan::{
     Answer, Close, ConnectPolicy, ConnectionCounts, Greeting, Lifetime, Mix, Pace, Plan,
-    RawProtocol, ReconnectPolicy, Sizes, SourceAddress, Step, StopCondition, Workload,
+    RawProtocol, ReconnectPolicy, Sizes, Step, StopCondition, Workload,
 };
 use readyd::loadgen::preflight::parse_sources;
-use readyd::loadgen::report::Asked;
+use readyd::loadgen::report::{Asked, DISCARD};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -60,6 +60,7 @@ impl Options {
             sources: self.sources()?,
             connections,
             workload,
+            greeting: self.greeting(),
             pace: self.pace(),
             pipeline: self.pipeline,
             until: self.until_when(),
@@ -117,7 +118,22 @@ impl Options {
         if slow > 0 && matches!(workload, Workload::Greeting(_) | Workload::Discard(_)) {
             return usage("--slow-readers, --slow-writers: need a service that answers requests");
         }
+        if self.greeting().is_some()
+            && matches!(workload, Workload::Greeting(_) | Workload::Discard(_))
+        {
+            return usage("--greeting: needs a service that answers requests");
+        }
         Ok(())
+    }
+
+    /// What the server sends before the first request.
+    fn greeting(&self) -> Option<Answer> {
+        match (&self.greeting, self.greeting_bytes, &self.greeting_until) {
+            (Some(bytes), ..) => Some(Answer::Exactly(bytes.0.clone())),
+            (_, Some(len), _) => Some(Answer::Bytes(len)),
+            (_, _, Some(end)) => Some(Answer::Until(end.0.clone())),
+            _ => None,
+        }
     }
 
     fn workload(&self) -> Result<Workload, Failure> {
@@ -248,7 +264,7 @@ impl Options {
             herd_s: self.herd.map(|every| every.as_secs_f64()),
             storm_s: self.storm.map(|every| every.as_secs_f64()),
             timeout_s: plan.timeout.as_secs_f64(),
-            verify: plan.verify,
+            verify: plan.verify && !matches!(plan.workload, Workload::Discard(_)),
         }
     }
 
@@ -261,7 +277,7 @@ impl Options {
                 parts.join(",")
             }
             Workload::PlainEcho(_) => "plain echo".to_owned(),
-            Workload::Discard(_) => "plain discard".to_owned(),
+            Workload::Discard(_) => DISCARD.to_owned(),
             Workload::Greeting(Greeting::Daytime) => "plain daytime".to_owned(),
             Workload::Greeting(Greeting::Time) => "plain time".to_owned(),
             Workload::Greeting(Greeting::Greeting) => "plain greeting".to_owned(),

@@ -106,6 +106,10 @@ impl WorkerHandler {
                 self.used = CpuTimes::now().since(self.before);
                 self.resident_bytes = resident_bytes();
             }
+            Event::SpeaksFirst(what) => {
+                send(&Message::SpeaksFirst(what));
+                self.load = None;
+            }
             Event::Interval(mut interval) => {
                 interval.start += self.clock_offset;
                 send(&Message::Interval(interval));

@@ -1,6 +1,6 @@
 //! Source addresses as people write them.
 
-use crate::loadgen::plan::SourceAddress;
+use crate::io::address::SourceAddress;
 use crate::loadgen::preflight::{MOST_SOURCES, SourceError, is_local, parse_sources};
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -75,7 +75,7 @@ pub(super) fn doubts(before: &Side, after: &Side) -> Vec<String> {
             |report| report.partial.is_some(),
             |report| format!("partial: {}", report.partial.clone().unwrap_or_default()),
         );
-        tell(|report| report.latency_us.count == 0, |_| "no answers".to_owned());
+        tell(|report| report.achieved.answered == 0, |_| "no answers".to_owned());
     }
     doubts
 }

@@ -33,6 +33,13 @@ impl Side {
         }
     }
 
+    /// What its runs of an earlier version do not tell or tell differently, if there are any.
+    pub(super) fn older_schema(&self) -> Option<String> {
+        let runs = self.runs_with(|report| report.older_schema().is_some())?;
+        let what = self.reports.iter().find_map(Report::older_schema)?;
+        Some(format!("{runs}: {what}"))
+    }
+
     /// The latencies of all its runs.
     pub(super) fn latencies(&self) -> Histogram {
         let mut all = Histogram::default();

@@ -38,7 +38,7 @@ fn what_is_no_report_is_told_by_what_it_is() {
     assert!(matches!(refusal(&json[..json.len() / 2]), ReadError::Truncated));
     assert!(matches!(refusal("[1]"), ReadError::NotAReport));
     assert!(matches!(refusal("{\"schema\": \"other/1\"}"), ReadError::NotAReport));
-    let newer = refusal(&json.replace("readyc.bench/1", "readyc.bench/2"));
+    let newer = refusal(&json.replace("readyc.bench/2", "readyc.bench/3"));
     assert!(newer.to_string().starts_with("made by a newer readyc"), "{newer}");
     let malformed = refusal(&json.replace("\"answered\"", "\"unanswerable\""));
     assert!(malformed.to_string().contains("answered"), "{malformed}");

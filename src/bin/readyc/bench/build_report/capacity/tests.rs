@@ -11,6 +11,7 @@ pub(in crate::bench::build_report) fn plan(rate: f64) -> Plan {
         sources: Vec::new(),
         connections: ConnectionCounts { active: 1, ..ConnectionCounts::default() },
         workload: Workload::PlainEcho(Sizes::fixed(64)),
+        greeting: None,
         pace: Pace::Rates(vec![Step { rate, duration: Duration::MAX }]),
         pipeline: 1,
         until: StopCondition { requests: None, duration: Some(Duration::from_secs(1)) },
