@@ -232,9 +232,9 @@ impl Goal {
     }
 }
 
-/// The share of the requests that got no right answer in time. Requests in flight on a connection
-/// that was dropped on purpose do not count.
-fn failed_share(report: &Report) -> f64 {
+/// The share of the requests, 0 to 1, that got no right answer in time. Requests in flight on a
+/// connection that was dropped on purpose do not count.
+pub fn failed_share(report: &Report) -> f64 {
     let achieved = &report.achieved;
     let asked = achieved.requested.saturating_sub(achieved.abandoned);
     let right = achieved.answered.saturating_sub(achieved.mismatched);

@@ -7,12 +7,14 @@
 mod build_report;
 mod coordinator;
 mod environment;
+mod find;
 mod live;
 mod message;
 mod options;
 mod outputs;
 mod plan_from_args;
 mod seconds;
+mod watched_signals;
 mod worker;
 mod worker_process;
 
@@ -27,11 +29,13 @@ use outputs::Outputs;
 use plan_from_args::Timeouts;
 use readyd::handlers::daytime::{DateCache, Format};
 use readyd::loadgen::Plan;
-use readyd::loadgen::preflight::{Requirements, System, examine};
+use readyd::loadgen::goal::Goals;
+use readyd::loadgen::preflight::{PreflightReport, Requirements, System, examine};
 use readyd::loadgen::report::{Report, errors_in_words};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use watched_signals::WatchedSignals;
 
 /// The command line of a worker. It is no command of the user's, so the parser does not know it.
 const WORKER: &str = "bench-worker";
@@ -52,15 +56,19 @@ pub(crate) fn run(
     let timeouts = Timeouts { connect: connect_timeout, answer: timeout };
     let behind_json = options.server_behind_json();
     let plan = options.plan(behind_json.as_ref().unwrap_or(server), timeouts)?;
+    if let Some(quantity) = options.find {
+        return find::run(options, &plan, quantity.into());
+    }
     preflight(options, &plan)?;
-    let outputs = Outputs::open(options)?;
-    let started_at = now_as_text();
-    let before = Ticks::now();
+    let outputs = Outputs::of_run(options)?;
+    let signals = WatchedSignals::watch().map_err(Failure::Signals)?;
     let live = Live::new(plan.connections.total() as u64, options.quiet);
-    let result = coordinator::run(&plan, options.workers, live)?;
-    let busy = before.and_then(|before| Ticks::now()?.busy_since(before));
-    let environment = environment::probe_environment(busy);
-    let report = build_report::report(&plan, options.asked(&plan), result, environment, started_at);
+    let mut report = measure(options, &plan, live, &signals)?;
+    if !options.goal.is_empty() {
+        let missed = Goals::new(options.goal.iter().copied()).missed(&report);
+        report.shortfalls.extend(missed.iter().map(|miss| format!("goal {miss}")));
+        report.met = report.shortfalls.is_empty();
+    }
     outputs.write(&report)?;
     if report.achieved.connections_established == 0 {
         return Err(Failure::NothingConnected(errors_in_words(&report.errors.connect_by_errno)));
@@ -71,6 +79,21 @@ pub(crate) fn run(
         false if !options.quiet => Err(Failure::FellShort),
         false => Err(Failure::ShortOf(short_of(&report))),
     }
+}
+
+/// Runs the plan.
+fn measure(
+    options: &Options,
+    plan: &Plan,
+    live: Live,
+    signals: &WatchedSignals,
+) -> Result<Report, Failure> {
+    let started_at = now_as_text();
+    let before = Ticks::now();
+    let result = coordinator::run(plan, options.workers, live, signals)?;
+    let busy = before.and_then(|before| Ticks::now()?.busy_since(before));
+    let environment = environment::probe_environment(busy);
+    Ok(build_report::report(plan, options.asked(plan), result, environment, started_at))
 }
 
 /// Where the run fell short, in one line.
@@ -92,7 +115,23 @@ fn now_as_text() -> String {
 
 /// Refuses what cannot fit, before the first connection is opened.
 fn preflight(options: &Options, plan: &Plan) -> Result<(), Failure> {
-    let report = examine(
+    let report = examined(options, plan);
+    if report.fits() {
+        return Ok(());
+    }
+    if !(options.force && options.quiet) {
+        let _ = writeln!(io::stderr(), "{report}");
+    }
+    if options.force { Ok(()) } else { Err(Failure::NoRoom) }
+}
+
+/// Whether this machine has room for the plan.
+fn fits(options: &Options, plan: &Plan) -> bool {
+    examined(options, plan).fits()
+}
+
+fn examined(options: &Options, plan: &Plan) -> PreflightReport {
+    examine(
         &System::read(Path::new("/")),
         &Requirements {
             connections: plan.connections.total() as u64,
@@ -103,14 +142,7 @@ fn preflight(options: &Options, plan: &Plan) -> Result<(), Failure> {
             ..Requirements::default()
         }
         .of_servers(&plan.destinations),
-    );
-    if report.fits() {
-        return Ok(());
-    }
-    if !(options.force && options.quiet) {
-        let _ = writeln!(io::stderr(), "{report}");
-    }
-    if options.force { Ok(()) } else { Err(Failure::NoRoom) }
+    )
 }
 
 impl Options {

@@ -262,7 +262,8 @@ impl Ladder {
 }
 
 impl Quantity {
-    fn amount(self, load: u64) -> String {
+    /// So much of it, in words.
+    pub fn amount(self, load: u64) -> String {
         match self {
             Quantity::Rate if load == 1 => "1 request per second".to_owned(),
             Quantity::Rate => format!("{} requests per second", count(load)),

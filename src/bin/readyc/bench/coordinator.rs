@@ -7,13 +7,13 @@
 use super::live::Live;
 use super::message::{Command, Message, Outcome};
 use super::seconds::Seconds;
+use super::watched_signals::WatchedSignals;
 use super::worker::monotonic_nanos;
 use super::worker_process::WorkerProcess;
 use crate::failure::Failure;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::Signal;
 use readyd::loadgen::report::PackedHistogram;
 use readyd::loadgen::{Counters, Interval, Plan, Worker};
-use readyd::os::signals;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::ChildStdout;
@@ -59,7 +59,7 @@ pub(super) struct WorkerFigures {
 }
 
 /// An event for the coordinator, from a thread that reads a worker's output or waits for signals.
-enum CoordinatorEvent {
+pub(super) enum CoordinatorEvent {
     Message(usize, Message),
     /// The worker's output has ended, so the worker has exited.
     WorkerExited(usize),
@@ -69,9 +69,14 @@ enum CoordinatorEvent {
 }
 
 /// Runs the plan with `count` workers.
-pub(super) fn run(plan: &Plan, count: usize, live: Live) -> Result<RunResult, Failure> {
+pub(super) fn run(
+    plan: &Plan,
+    count: usize,
+    live: Live,
+    signals: &WatchedSignals,
+) -> Result<RunResult, Failure> {
     let (sender, events) = mpsc::channel();
-    watch_signals(sender.clone()).map_err(Failure::Worker)?;
+    signals.forward_to(sender.clone());
     let workers = (0..count)
         .map(|index| start(plan, Worker { index, of: count }, &sender))
         .collect::<io::Result<Vec<_>>>()
@@ -89,34 +94,6 @@ pub(super) fn run(plan: &Plan, count: usize, live: Live) -> Result<RunResult, Fa
         result: RunResult::default(),
     };
     coordinator.coordinate(&events)
-}
-
-/// SIGINT, SIGTERM, SIGHUP and SIGXCPU end the run, not the program: what was measured is still
-/// reported. SIGCHLD tells that a worker was stopped or goes on.
-fn watch_signals(sender: Sender<CoordinatorEvent>) -> io::Result<()> {
-    let mut watched = SigSet::empty();
-    watched.add(Signal::SIGCHLD);
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGXCPU] {
-        // The kernel keeps a blocked signal pending even if a shell set it to SIG_IGN for a
-        // background job, so those are left out.
-        if !signals::is_ignored(signal)? {
-            watched.add(signal);
-        }
-    }
-    // Before any other thread is started: threads inherit the mask, so sigwait(3) gets the signals.
-    watched.thread_block()?;
-    thread::spawn(move || {
-        while let Ok(signal) = watched.wait() {
-            let event = match signal {
-                Signal::SIGCHLD => CoordinatorEvent::WorkerChanged,
-                signal => CoordinatorEvent::Interrupted(signal),
-            };
-            if sender.send(event).is_err() {
-                break;
-            }
-        }
-    });
-    Ok(())
 }
 
 fn start(

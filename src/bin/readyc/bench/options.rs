@@ -2,7 +2,9 @@
 
 use crate::args::{ServerName, at_least_one, some_time};
 use readyd::config::values;
+use readyd::loadgen::goal::Goal;
 use readyd::loadgen::plan::{Sizes, Step};
+use readyd::loadgen::report::Quantity;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +58,22 @@ pub(crate) struct Options {
     #[arg(help_heading = "Pace", long, value_name = "DURATION", value_parser = some_time,
           conflicts_with = "rate")]
     pub(super) herd: Option<Duration>,
+
+    /// Look for the greatest load that meets the goals: a rate of requests, or a number of
+    /// connections (which make a new request for each answer, or share --rate)
+    #[arg(help_heading = "Goals", long, value_name = "WHAT", value_enum,
+          conflicts_with_all = ["requests", "step", "herd", "storm", "duration", "csv", "hdr"])]
+    pub(super) find: Option<Find>,
+
+    /// The run passes if it meets these goals: p50, p90, p99, p99.9 or max below a duration, errors
+    /// below a percentage (0.1% if not given): p99<5ms,errors<1%
+    #[arg(help_heading = "Goals", long, value_name = "GOAL,...", value_delimiter = ',')]
+    pub(super) goal: Vec<Goal>,
+
+    /// How long --find may take in all
+    #[arg(help_heading = "Goals", long, value_name = "DURATION", default_value = "2m",
+          value_parser = some_time)]
+    pub(super) find_time: Duration,
 
     /// Requests under way at once on a connection
     #[arg(help_heading = "Pace", short = 'P', long, value_name = "N", default_value = "1",
@@ -221,6 +239,22 @@ pub(crate) struct Options {
     /// fell short, which says in what
     #[arg(help_heading = "Output", short, long)]
     pub(super) quiet: bool,
+}
+
+/// What `--find` looks for.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum Find {
+    Rate,
+    Connections,
+}
+
+impl From<Find> for Quantity {
+    fn from(find: Find) -> Quantity {
+        match find {
+            Find::Rate => Quantity::Rate,
+            Find::Connections => Quantity::Connections,
+        }
+    }
 }
 
 /// A plain service.

@@ -3,37 +3,60 @@
 use super::Options;
 use crate::failure::Failure;
 use crate::style::text_options;
-use readyd::loadgen::report::{Output, Report, TextOptions, csv, hgrm, html, text};
+use readyd::loadgen::report::{Ladder, Output, Report, TextOptions, csv, hgrm, html, text};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-type Render = fn(&Report) -> String;
+type Render<D> = fn(&D) -> String;
 
-/// The files of a report, open since before the run.
-pub(super) struct Outputs {
-    files: Vec<(&'static str, Output, Render)>,
+/// The files that a document goes to, open since before the run.
+pub(super) struct Outputs<D> {
+    files: Vec<(&'static str, Output, Render<D>)>,
+    text: fn(&D, TextOptions) -> String,
     text_options: TextOptions,
     is_quiet: bool,
     is_stdout_taken: bool,
 }
 
-impl Outputs {
-    /// Opens the files. Two outputs to one file are refused: nobody could read either.
-    pub(super) fn open(options: &Options) -> Result<Outputs, Failure> {
-        let asked: [(&str, Option<PathBuf>, Render); 4] = [
+impl Outputs<Report> {
+    /// The outputs of a run.
+    pub(super) fn of_run(options: &Options) -> Result<Outputs<Report>, Failure> {
+        let asked: [(&str, Option<PathBuf>, Render<Report>); 4] = [
             ("--json", options.json_file(), Report::to_json),
             ("--csv", options.csv.clone(), csv),
             ("--hdr", options.hdr.clone(), hgrm),
             ("--html", options.html.clone(), html),
         ];
-        let mut files: Vec<(&str, Output, Render)> = Vec::new();
+        Outputs::open(options, &asked, text)
+    }
+}
+
+impl Outputs<Ladder> {
+    /// The outputs of a search.
+    pub(super) fn of_search(options: &Options) -> Result<Outputs<Ladder>, Failure> {
+        let asked: [(&str, Option<PathBuf>, Render<Ladder>); 2] = [
+            ("--json", options.json_file(), Ladder::to_json),
+            ("--html", options.html.clone(), Ladder::html),
+        ];
+        Outputs::open(options, &asked, Ladder::text)
+    }
+}
+
+impl<D> Outputs<D> {
+    /// Opens the files. Two outputs to one file are refused: nobody could read either.
+    fn open(
+        options: &Options,
+        asked: &[(&'static str, Option<PathBuf>, Render<D>)],
+        text: fn(&D, TextOptions) -> String,
+    ) -> Result<Outputs<D>, Failure> {
+        let mut files: Vec<(&str, Output, Render<D>)> = Vec::new();
         for (flag, path, render) in asked {
             let Some(path) = path else { continue };
-            let output = Output::open(&path).map_err(Failure::Save)?;
+            let output = Output::open(path).map_err(Failure::Save)?;
             if let Some((other, ..)) = files.iter().find(|(_, file, _)| output.is_same_file(file)) {
-                return Err(Failure::Usage(same_file(other, flag, &path)));
+                return Err(Failure::Usage(same_file(other, flag, path)));
             }
-            files.push((flag, output, render));
+            files.push((flag, output, *render));
         }
         let is_stdout_taken = files.iter().any(|(_, file, _)| file.is_standard_output());
         for (flag, file, _) in files.iter().filter(|(_, file, _)| !file.is_standard_output()) {
@@ -47,12 +70,12 @@ impl Outputs {
         let style =
             if is_stdout_taken { text_options(&io::stderr()) } else { text_options(&io::stdout()) };
         let text_options = TextOptions { spectrum: options.latency, ..style };
-        Ok(Outputs { files, text_options, is_quiet: options.quiet, is_stdout_taken })
+        Ok(Outputs { files, text, text_options, is_quiet: options.quiet, is_stdout_taken })
     }
 
     /// Writes the files, and prints the text unless it is not wanted.
-    pub(super) fn write(self, report: &Report) -> Result<(), Failure> {
-        let Outputs { files, text_options, is_quiet, is_stdout_taken } = self;
+    pub(super) fn write(self, report: &D) -> Result<(), Failure> {
+        let Outputs { files, text, text_options, is_quiet, is_stdout_taken } = self;
         let mut result = Ok(());
         for (_, file, render) in files {
             if let Err(error) = file.write(render(report).as_bytes()) {

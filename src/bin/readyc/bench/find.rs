@@ -1,0 +1,268 @@
+//! `readyc bench --find`: looks for the greatest rate, or number of connections, that meets the
+//! goals.
+//!
+//! ```text
+//! Search names a load -> a whole run with it -> Goals judge its report -> Search is told
+//! ```
+//!
+//! Invariant: a try in which the client was the limit says nothing of the server, so it is neither
+//! held nor missed.
+
+use super::live::Live;
+use super::outputs::Outputs;
+use super::watched_signals::WatchedSignals;
+use super::{Options, fits, measure, now_as_text};
+use crate::failure::Failure;
+use readyd::loadgen::Plan;
+use readyd::loadgen::goal::{Goals, failed_share};
+use readyd::loadgen::plan::{Pace, Step};
+use readyd::loadgen::report::{FIND_SCHEMA, FindEnding, Ladder, Quantity, Report, Rung, random_id};
+use readyd::loadgen::search::{Ending, Next, Search};
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+/// A try lasts at least this long.
+const SHORTEST: Duration = Duration::from_secs(2);
+
+/// Where the ramp begins, unless --rate or --connections says otherwise.
+const FIRST_RATE: u64 = 1_000;
+
+/// More cannot be put on a schedule.
+const MOST_RATE: u64 = 1_000_000_000;
+
+/// More connections are not to be had from any system.
+const MOST_CONNECTIONS: u64 = 100_000_000;
+
+/// Tries in a row in which the client was the limit before the search gives up.
+const CLIENT_LIMITS: u32 = 2;
+
+/// Looks for the limit, and reports.
+pub(super) fn run(options: &Options, plan: &Plan, quantity: Quantity) -> Result<(), Failure> {
+    if options.goal.is_empty() {
+        return Err(Failure::Usage(
+            "--find: give the goal to be met, such as --goal 'p99<5ms'".to_owned(),
+        ));
+    }
+    let outputs = Outputs::of_search(options)?;
+    let signals = WatchedSignals::watch().map_err(Failure::Signals)?;
+    let goals = Goals::new(options.goal.iter().copied());
+    let search = Finder {
+        options,
+        base: plan,
+        quantity,
+        began: Instant::now(),
+        search: quantity.search(options),
+        ladder: empty_ladder(options, plan, quantity, &goals),
+        goals,
+        client_limits: 0,
+    };
+    let ladder = search.run(&signals)?;
+    outputs.write(&ladder)?;
+    match ladder.is_answered() {
+        true => Ok(()),
+        false if !options.quiet => Err(Failure::FellShort),
+        false => Err(Failure::ShortOf(ladder.reason)),
+    }
+}
+
+struct Finder<'a> {
+    options: &'a Options,
+    base: &'a Plan,
+    quantity: Quantity,
+    began: Instant,
+    search: Search,
+    ladder: Ladder,
+    goals: Goals,
+    client_limits: u32,
+}
+
+impl Finder<'_> {
+    fn run(mut self, signals: &WatchedSignals) -> Result<Ladder, Failure> {
+        let (ending, reason) = loop {
+            let load = match self.search.next() {
+                Next::Done(ending) => break ended(ending),
+                Next::Try(load) => load,
+            };
+            if let Some(end) = self.step(load, signals)? {
+                break end;
+            }
+        };
+        let Finder { search, mut ladder, .. } = self;
+        ladder.held = search.held();
+        ladder.missed = search.missed();
+        ladder.confirmations = search.confirmations();
+        ladder.restless = search.restless() as u64;
+        ladder.ending = ending;
+        ladder.reason = reason;
+        Ok(ladder)
+    }
+
+    /// Tries a load. Returns why the search ends, if it does.
+    fn step(
+        &mut self,
+        load: u64,
+        signals: &WatchedSignals,
+    ) -> Result<Option<(FindEnding, String)>, Failure> {
+        let plan = self.plan(load);
+        if !self.options.force && !fits(self.options, &plan) {
+            let why = format!(
+                "this machine cannot open {load} connections (readyc doctor {load} tells why)"
+            );
+            return Ok(Some((FindEnding::ClientLimit, why)));
+        }
+        let length = plan.until.duration.unwrap_or(SHORTEST) + plan.warmup;
+        let spent = self.began.elapsed();
+        if spent + length > self.options.find_time {
+            let why = format!(
+                "the next try takes {length:.0?}, and {:.0?} of --find-time {:?} are spent",
+                spent, self.options.find_time
+            );
+            return Ok(Some((FindEnding::OutOfTime, why)));
+        }
+        self.say(&format!("trying {}", self.quantity.amount(load)));
+        let live = Live::new(plan.connections.total() as u64, self.options.quiet);
+        let at = self.began.elapsed();
+        let report = measure(self.options, &plan, live, signals)?;
+        if self.ladder.rungs.is_empty() && report.achieved.connections_established == 0 {
+            let reasons = readyd::loadgen::report::errors_in_words(&report.errors.connect_by_errno);
+            return Err(Failure::NothingConnected(reasons));
+        }
+        let rung = self.judge(load, at, &report);
+        self.say(&told(&rung));
+        let (is_held, is_client_limit) = (rung.held, rung.client_limit);
+        self.ladder.rungs.push(rung);
+        if signals.interrupt().is_some() || report.partial.is_some() {
+            let why = report.partial.unwrap_or_else(|| "interrupted".to_owned());
+            return Ok(Some((FindEnding::Interrupted, why)));
+        }
+        if !is_client_limit {
+            self.client_limits = 0;
+            self.search.note(load, is_held);
+            return Ok(None);
+        }
+        self.client_limits += 1;
+        let is_over = self.client_limits >= CLIENT_LIMITS;
+        Ok(is_over.then_some((FindEnding::ClientLimit, report.client.verdict)))
+    }
+
+    /// The plan of a try: as asked for, but with this load, for as long as the goals need.
+    fn plan(&self, load: u64) -> Plan {
+        let mut plan = self.base.clone();
+        let rate = match self.quantity {
+            Quantity::Rate => Some(load as f64),
+            Quantity::Connections => {
+                plan.connections.active = usize::try_from(load).unwrap_or(usize::MAX);
+                self.options.rate
+            }
+        };
+        let length = rate.map_or(SHORTEST, |rate| {
+            let needed = self.goals.samples_needed() as f64 / rate;
+            SHORTEST.max(Duration::try_from_secs_f64(needed).unwrap_or(Duration::MAX / 4))
+        });
+        if let Some(rate) = rate {
+            plan.pace = Pace::Rates(vec![Step { rate, duration: length }]);
+        }
+        plan.until.duration = Some(length);
+        plan
+    }
+
+    fn judge(&self, load: u64, at: Duration, report: &Report) -> Rung {
+        let mut misses: Vec<String> =
+            self.goals.missed(report).iter().map(ToString::to_string).collect();
+        let asked = report.asked.connections + report.asked.idle;
+        let established = report.achieved.connections_established;
+        if established < asked {
+            misses.push(format!("{established} of {asked} connections were established"));
+        }
+        Rung {
+            load,
+            at_s: at.as_secs_f64(),
+            duration_s: report.achieved.elapsed_s,
+            throughput: report.achieved.rate,
+            connections: established,
+            latency_us: report.latency_us.clone(),
+            errors_share: failed_share(report),
+            client_cpu_share: report.client.cpu_share,
+            // If the goals were met all the same, so much was held.
+            client_limit: report.client.bottleneck && !misses.is_empty(),
+            held: misses.is_empty(),
+            misses,
+        }
+    }
+
+    fn say(&self, what: &str) {
+        if !self.options.quiet {
+            let _ = writeln!(io::stderr(), "readyc: {what}");
+        }
+    }
+}
+
+/// A try, in a line for people who watch.
+fn told(rung: &Rung) -> String {
+    let outcome = match rung {
+        Rung { client_limit: true, .. } => "the client was the limit".to_owned(),
+        Rung { held: true, .. } => "held".to_owned(),
+        rung => format!("missed {}", rung.misses.join("; ")),
+    };
+    let p99 = Duration::from_nanos((rung.latency_us.p99 * 1000.0) as u64);
+    format!("{outcome} (throughput {:.0} per second, p99 {p99:.1?})", rung.throughput)
+}
+
+fn ended(ending: Ending) -> (FindEnding, String) {
+    let (ending, reason) = match ending {
+        Ending::Confirmed => (FindEnding::Confirmed, "the limit was found and confirmed"),
+        Ending::AtTheMost => {
+            (FindEnding::AtTheMost, "the most that can be tried was held and confirmed")
+        }
+        Ending::NothingHeld => (FindEnding::NothingHeld, "even the least load missed a goal"),
+        Ending::Restless => (
+            FindEnding::Restless,
+            "the same loads were held in one try and missed in another: other work on this machine, \
+             or on the server's, is too restless for an answer",
+        ),
+    };
+    (ending, reason.to_owned())
+}
+
+fn empty_ladder(options: &Options, plan: &Plan, quantity: Quantity, goals: &Goals) -> Ladder {
+    let asked = options.asked(plan);
+    Ladder {
+        schema: FIND_SCHEMA.to_owned(),
+        id: random_id(),
+        started_at: now_as_text(),
+        quantity,
+        targets: asked.targets,
+        workload: asked.workload,
+        connections: (quantity == Quantity::Rate).then_some(asked.connections),
+        rate: options.rate.filter(|_| quantity == Quantity::Connections),
+        goals: goals.iter().map(ToString::to_string).collect(),
+        held: None,
+        missed: None,
+        confirmations: 0,
+        restless: 0,
+        ending: FindEnding::Interrupted,
+        reason: String::new(),
+        rungs: Vec::new(),
+        environment: super::environment::probe_environment(None),
+    }
+}
+
+/// What a search for this quantity begins with, and its bounds.
+trait Searched {
+    fn search(self, options: &Options) -> Search;
+}
+
+impl Searched for Quantity {
+    fn search(self, options: &Options) -> Search {
+        match self {
+            Quantity::Rate => {
+                let start = options.rate.map_or(FIRST_RATE, |rate| rate as u64);
+                Search::new(start, 1, MOST_RATE)
+            }
+            Quantity::Connections => {
+                let least = options.workers.max(1) as u64;
+                Search::new(options.connections as u64, least, MOST_CONNECTIONS)
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The signals that end a run, not the program: what was measured is still reported.
+//!
+//! Invariant: one thread takes them for as long as the program runs, so that none is lost between
+//! two runs of a search.
+
+use super::coordinator::CoordinatorEvent;
+use nix::sys::signal::{SigSet, Signal};
+use readyd::os::signals;
+use std::io;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// SIGINT, SIGTERM, SIGHUP and SIGXCPU; and SIGCHLD, which tells that a worker was stopped or goes
+/// on.
+pub(super) struct WatchedSignals {
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    run: Option<Sender<CoordinatorEvent>>,
+    /// The first signal that was to end something.
+    interrupt: Option<Signal>,
+}
+
+impl WatchedSignals {
+    /// Begins to watch. Call it before any other thread is started: threads inherit the mask, so
+    /// that sigwait(3) gets the signals.
+    pub(super) fn watch() -> io::Result<WatchedSignals> {
+        let mut watched = SigSet::empty();
+        watched.add(Signal::SIGCHLD);
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGXCPU] {
+            // The kernel keeps a blocked signal pending even if a shell set it to SIG_IGN for a
+            // background job, so those are left out.
+            if !signals::is_ignored(signal)? {
+                watched.add(signal);
+            }
+        }
+        watched.thread_block()?;
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let taken = Arc::clone(&shared);
+        thread::spawn(move || {
+            while let Ok(signal) = watched.wait() {
+                lock(&taken).take(signal);
+            }
+        });
+        Ok(WatchedSignals { shared })
+    }
+
+    /// Has this run told of the signals from now on.
+    pub(super) fn forward_to(&self, run: Sender<CoordinatorEvent>) {
+        lock(&self.shared).run = Some(run);
+    }
+
+    /// The first signal that was to end a run, if one has come.
+    pub(super) fn interrupt(&self) -> Option<Signal> {
+        lock(&self.shared).interrupt
+    }
+}
+
+impl Shared {
+    fn take(&mut self, signal: Signal) {
+        let event = match signal {
+            Signal::SIGCHLD => CoordinatorEvent::WorkerChanged,
+            signal => {
+                self.interrupt.get_or_insert(signal);
+                CoordinatorEvent::Interrupted(signal)
+            }
+        };
+        // A run that has ended wants to know of none.
+        if let Some(run) = &self.run {
+            let _ = run.send(event);
+        }
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    // No thread panics while it holds the lock; if one did, the state is as good as before.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
