@@ -156,6 +156,8 @@ pub struct Comparison<'a> {
     /// What differs between the settings of the runs, and which of them are in doubt, a
     /// sentence each.
     pub reservations: Vec<String>,
+    /// What reports of an earlier version do not tell, a sentence each.
+    notes: Vec<String>,
     /// Whether the runs were made in different ways.
     is_of_unlike: bool,
 }
@@ -171,8 +173,8 @@ impl<'a> Comparison<'a> {
         let mut reservations = differences(before, after);
         let is_of_unlike = !reservations.is_empty();
         reservations.extend(doubts(before, after));
-        reservations.extend([before, after].into_iter().filter_map(Side::older_schema));
-        Comparison { before, after, changes, reservations, is_of_unlike }
+        let notes = [before, after].into_iter().filter_map(Side::older_schema).collect();
+        Comparison { before, after, changes, reservations, notes, is_of_unlike }
     }
 
     /// How many more runs each side needs for a test; none for one run on each side.
@@ -200,6 +202,9 @@ impl<'a> Comparison<'a> {
         let mut page = Page::new(options);
         if !self.reservations.is_empty() {
             page.banner("WITH RESERVATIONS", self.reservations.iter().map(String::as_str));
+        }
+        if !self.notes.is_empty() {
+            page.notes(&self.notes.iter().collect::<Vec<_>>());
         }
         page.table(&self.table());
         page.line(AnsiStyle::Faint, self.caveat());
