@@ -38,6 +38,7 @@ pub mod report;
 pub mod schedule;
 pub mod search;
 
+mod absence;
 mod accounting;
 mod accounts;
 mod client_connection;
@@ -173,6 +174,8 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         self.accounts.main.counters_mut().connections.unasked = self.pool.count_unasked();
         let interval = self.accounts.main.end_interval(now);
         let mut counters = self.accounts.into_counters();
+        let without_delay = counters.latency.count() - counters.client_delay.count();
+        counters.client_delay.record_many(Duration::ZERO, without_delay);
         if !self.plan.is_open_loop() {
             counters.service = counters.latency.clone();
         }
@@ -390,6 +393,7 @@ impl<N: Connect + MonotonicClock> EventHandler for LoadWorker<N> {
         }
         self.pool.connect_more(now, &mut self.accounts, &mut self.pacer);
         let ended = self.pool.now();
+        self.accounts.main.look_for_absence(ended, || self.pool.cpu_time());
         let open = self.pool.open_counts(&self.accounts.main);
         self.pacer.end_turn(now, ended, open, &mut self.accounts.main);
         self.pacer.next(ended, self.pool.queued() > 0, self.pool.next_wakeup())

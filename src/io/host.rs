@@ -17,6 +17,12 @@ pub trait WallClock {
 pub trait MonotonicClock {
     /// The time now, on the clock of [`crate::io::event_loop::EventHandler::end_turn`].
     fn now(&self) -> Moment;
+
+    /// Processor time that this thread has used so far; `None` if the machine is simulated. It
+    /// costs a system call, unlike [`MonotonicClock::now`].
+    fn cpu_time(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// What a process has used, for the statistics.

@@ -5,6 +5,7 @@
 //! warm-up that is answered late cannot improve the result, and a request of the measured part that
 //! is answered after the end is not left out.
 
+use super::absence::Absence;
 use super::codec::Kind;
 use super::counters::{Counters, Interval, LATE, Operation, StepCounters, count_error};
 use super::ends::{ConnectionEnd, RequestEnd, Requests};
@@ -52,6 +53,10 @@ pub(super) struct RequestAccounting {
     /// When each step of a ramp ends, if there is more than one.
     step_ends: Vec<Moment>,
     is_open_loop: bool,
+    /// Whether all connections speak at once. The client has to send on one after the other, and
+    /// that is no fault.
+    is_herd: bool,
+    absence: Absence,
     /// What the opening of connections had brought before the run began.
     opening: ConnectionEnds,
     errors_of_opening: Errors,
@@ -80,6 +85,8 @@ impl RequestAccounting {
             measured_until: Moment::NEVER,
             step_ends: Vec::new(),
             is_open_loop: plan.is_open_loop(),
+            is_herd: matches!(plan.pace, Pace::Herd(_)),
+            absence: Absence::default(),
             opening: ConnectionEnds::default(),
             errors_of_opening: Errors::default(),
             mismatches_of_opening: (Mismatches::default(), None),
@@ -139,11 +146,11 @@ impl RequestAccounting {
         free_since: Moment,
         now: Moment,
     ) -> Pending {
-        let request = Pending::one(intended, sent);
+        let mut request = Pending::one(intended, sent);
         self.in_flight += 1;
         self.interval.sent += 1;
         let (is_measured, is_open_loop) = (self.is_measured(&request), self.is_open_loop);
-        let stall = self.stall;
+        let (stall, is_herd) = (self.stall, self.is_herd);
         let requests = self.requests(is_measured);
         requests.sent += 1;
         if !is_open_loop {
@@ -155,6 +162,9 @@ impl RequestAccounting {
         let lag = now.since(intended.max(free_since)).max(lateness.min(stall));
         requests.late += u64::from(lateness > LATE);
         requests.late_by_client += u64::from(lag > LATE && lag * 2 >= lateness);
+        if !is_herd {
+            request.set_lag(lag);
+        }
         if is_measured {
             self.counters.send_lag.record(lag);
             if let Some(step) = self.step(&request) {
@@ -216,6 +226,12 @@ impl RequestAccounting {
             }
         } else if now < self.measured_until + GRACE_PERIOD {
             self.counters.answered_in_grace += count;
+        }
+        let unread = self.absence.delay(self.is_open_loop, now).min(now.since(request.sent()));
+        let delay = unread + request.lag();
+        // Mostly there is none. Those without are added at the end, all at once.
+        if !delay.is_zero() {
+            self.counters.client_delay.record_many(delay, count);
         }
         if self.is_open_loop {
             self.counters.service.record_many(now.since(request.sent()), count);
@@ -290,6 +306,24 @@ impl RequestAccounting {
         self.counters.stalled += stall;
     }
 
+    /// A turn of the loop begins, late by `stall`.
+    pub(super) fn begin_turn(&mut self, stall: Duration, now: Moment) {
+        self.absence.begin_turn(stall, now);
+    }
+
+    /// Looks whether the client was kept from its work in the middle of a turn.
+    #[inline]
+    pub(super) fn look_for_absence(
+        &mut self,
+        now: Moment,
+        used: impl FnOnce() -> Option<Duration>,
+    ) {
+        if let Some(away) = self.absence.look(now, used) {
+            self.stalled(away);
+            self.stalled_in_interval(away);
+        }
+    }
+
     /// A part of a stall was in the present interval.
     pub(super) fn stalled_in_interval(&mut self, part: Duration) {
         self.interval.stalled += part;
@@ -312,6 +346,7 @@ impl RequestAccounting {
         counters.connections.ends.begin_measuring(&self.opening);
         (counters.mismatches, counters.first_mismatch) =
             std::mem::take(&mut self.mismatches_of_opening);
+        counters.first_unfinished = None;
         counters.stalled = Duration::ZERO;
     }
 
@@ -365,6 +400,11 @@ impl RequestAccounting {
     /// A reply was not the expected one; the first is described for the report.
     pub(super) fn mismatch(&mut self, describe: impl FnOnce() -> String) {
         self.counters.first_mismatch.get_or_insert_with(describe);
+    }
+
+    /// An answer has begun to come and will not end; the first is described for the report.
+    pub(super) fn unfinished(&mut self, describe: impl FnOnce() -> String) {
+        self.counters.first_unfinished.get_or_insert_with(describe);
     }
 
     /// A reply that was counted as lost has come after all. That it was late stays true.

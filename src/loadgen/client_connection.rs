@@ -13,6 +13,7 @@ mod receiving;
 mod server_closed;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 
 pub(super) use opening::SpeaksFirst;
 
@@ -30,6 +31,7 @@ use other_replies::not_due;
 pub(super) use server_closed::ServerClosed;
 use std::collections::VecDeque;
 use std::time::Duration;
+use unfinished::Unfinished;
 
 /// Requests are put together up to about this many bytes before they are sent.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -79,6 +81,7 @@ pub(super) struct ClientConnection {
     is_unparsed_unasked: bool,
     /// Whether a part of the next reply has come that is not kept.
     is_reply_begun: bool,
+    unfinished: Unfinished,
     unsent: ByteQueue,
 }
 
@@ -105,6 +108,7 @@ impl ClientConnection {
             unparsed: ByteQueue::default(),
             is_unparsed_unasked: false,
             is_reply_begun: false,
+            unfinished: Unfinished::default(),
             unsent: ByteQueue::default(),
         }
     }
@@ -298,6 +302,7 @@ impl ClientConnection {
     ) -> Result<(), Desynchronized> {
         self.missed.expire(accounting, timeout, now);
         while self.pending.front().is_some_and(|together| together.sent() + timeout <= now) {
+            self.describe_unfinished(codec, accounting);
             let sequence = self.oldest();
             let Some(request) = self.take_oldest(1, now) else { break };
             let is_measured = accounting.timed_out(request);
@@ -332,6 +337,7 @@ impl ClientConnection {
             });
             accounting.unsolicited(|mismatches| mismatches.unexpected += 1);
         }
+        self.unfinished = Unfinished::default();
         self.opening = Opening::Done;
         let missed = self.missed.forget_all();
         let all = self.pending.drain(..).chain(missed);

@@ -33,6 +33,7 @@ use crate::io::timer::Timers;
 use crate::io::token::Generations;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// The slots of one worker, and their connections.
 pub(super) struct ConnectionPool<N: Connect> {
@@ -103,6 +104,11 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     /// The time now.
     pub(super) fn now(&self) -> Moment {
         self.net.now()
+    }
+
+    /// Processor time that this thread has used so far.
+    pub(super) fn cpu_time(&self) -> Option<Duration> {
+        self.net.cpu_time()
     }
 
     /// A socket became ready. If the token belongs to an earlier connection, the event is stale.

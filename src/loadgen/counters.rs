@@ -61,6 +61,9 @@ pub struct Counters {
     pub mismatches: Mismatches,
     /// The first of them.
     pub first_mismatch: Option<String>,
+    /// What came of the first answer that began and never ended.
+    #[serde(default)]
+    pub first_unfinished: Option<String>,
     /// Bytes sent in the measured part.
     pub bytes_sent: u64,
     /// Bytes received in the measured part.
@@ -88,6 +91,10 @@ pub struct Counters {
     pub send_lag: Histogram,
     /// The first reply that was not the one that a probe asked for, in words.
     pub probe_mismatch: Option<String>,
+    /// Of each answered request, how long the client itself delayed it: in sending it, and in
+    /// reading its answer.
+    #[serde(default)]
+    pub client_delay: Histogram,
     /// Why the run ended before its time, if it did.
     pub partial: Option<String>,
 }
@@ -167,6 +174,8 @@ impl Counters {
         add_errors(&mut self.errors, &other.errors);
         add_mismatches(&mut self.mismatches, &other.mismatches);
         self.first_mismatch = self.first_mismatch.take().or_else(|| other.first_mismatch.clone());
+        let unfinished = self.first_unfinished.take();
+        self.first_unfinished = unfinished.or_else(|| other.first_unfinished.clone());
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.latency.merge(&other.latency);
@@ -182,6 +191,7 @@ impl Counters {
         self.slow.closed_by_server += other.slow.closed_by_server;
         self.loop_lag.merge(&other.loop_lag);
         self.send_lag.merge(&other.send_lag);
+        self.client_delay.merge(&other.client_delay);
         self.stalled = self.stalled.max(other.stalled);
         self.probe_mismatch = self.probe_mismatch.take().or_else(|| other.probe_mismatch.clone());
         self.partial = self.partial.take().or_else(|| other.partial.clone());

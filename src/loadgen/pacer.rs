@@ -182,6 +182,7 @@ impl Pacer {
             accounting.stalled(self.stall);
             self.split_stall(now, accounting);
         }
+        accounting.begin_turn(self.stall, now);
     }
 
     /// Divides the stall that ends at `now` among the seconds that it was in.

@@ -4,12 +4,16 @@
 //! request that has had one end cannot have another.
 
 use crate::io::clock::Moment;
+use std::time::Duration;
 
 /// Requests in flight that were sent together, mostly one.
 #[derive(Debug)]
 #[must_use = "a request that is dropped has no end"]
 pub(super) struct Pending {
     count: u32,
+    /// How late it was sent through the client's own fault, in nanoseconds; four seconds stand for
+    /// all that is longer. So small, since there is one for each request in flight.
+    lag_nanos: u32,
     intended: Moment,
     sent: Moment,
 }
@@ -19,7 +23,7 @@ impl Pending {
     /// `sent`. Only the accounting makes one.
     #[inline]
     pub(super) fn one(intended: Moment, sent: Moment) -> Pending {
-        Pending { count: 1, intended, sent }
+        Pending { count: 1, lag_nanos: 0, intended, sent }
     }
 
     #[inline]
@@ -37,6 +41,18 @@ impl Pending {
     #[inline]
     pub(super) fn sent(&self) -> Moment {
         self.sent
+    }
+
+    /// Notes how late it was sent through the client's own fault.
+    #[inline]
+    pub(super) fn set_lag(&mut self, lag: Duration) {
+        self.lag_nanos = u32::try_from(lag.as_nanos()).unwrap_or(u32::MAX);
+    }
+
+    /// How late it was sent through the client's own fault.
+    #[inline]
+    pub(super) fn lag(&self) -> Duration {
+        Duration::from_nanos(u64::from(self.lag_nanos))
     }
 
     /// Adds a request that was sent together with these; gives it back if it was not.

@@ -11,9 +11,11 @@ use std::collections::BTreeMap;
 
 mod achieved;
 mod charts;
+mod client;
 pub mod compare;
 pub mod csv;
 mod distribution;
+pub mod doubt;
 mod ends;
 pub mod file;
 pub mod hgrm;
@@ -36,7 +38,8 @@ mod units;
 mod words;
 
 pub use achieved::{Achieved, GRACE_PERIOD};
-pub use compare::{Comparison, Verdict};
+pub use client::{Client, Validity};
+pub use compare::{Comparison, Side, Verdict};
 pub use csv::csv;
 pub use ends::ConnectionEnds;
 pub use file::ReadError;
@@ -90,6 +93,9 @@ pub struct Report {
     /// The first reply that was not the right one, in words.
     #[serde(default)]
     pub first_mismatch: Option<String>,
+    /// What came of the first answer that began and never ended, in words.
+    #[serde(default)]
+    pub first_unfinished: Option<String>,
     /// Errors, by what was being done.
     pub errors: Errors,
     /// Time from when a request was to be sent (open loop), or was sent (closed), to its reply.
@@ -318,37 +324,6 @@ fn one_second() -> f64 {
     1.0
 }
 
-/// Whether the load generator itself kept up.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Client {
-    /// CPU time of the measured part, all workers, in seconds.
-    pub cpu_s: f64,
-    /// Share of one CPU that the busiest worker used, 0 to 1.
-    pub cpu_share: f64,
-    /// CPU wait of the worker that waited longest, in seconds: it was ready to run, and other
-    /// processes had the CPU.
-    #[serde(default)]
-    pub cpu_wait_s: f64,
-    /// The stall of the worker that stalled longest, in seconds: it was stopped, or had no CPU, for
-    /// more than a moment.
-    #[serde(default)]
-    pub stalled_s: f64,
-    /// Whether the figures show limits of the client rather than the server.
-    pub bottleneck: bool,
-    /// Why, or why not, in a sentence.
-    pub verdict: String,
-    /// How long events waited in the client's own loop: the length of a turn, 99th percentile.
-    pub loop_lag_us_p99: f64,
-    /// The longest.
-    pub loop_lag_us_max: f64,
-    /// How late requests were sent although their connection was free; open loop only.
-    pub send_lag_us: Option<Percentiles>,
-    /// Requests sent more than a millisecond late although their connection was free.
-    pub late_by_client: u64,
-    /// Memory of all workers while connections were open, resident, in bytes.
-    pub resident_bytes: u64,
-}
-
 /// Where this was measured. Fields that could not be determined are empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
@@ -397,6 +372,9 @@ pub struct Histograms {
     pub service: Histogram,
     /// Behind `connect_us`.
     pub connect: Histogram,
+    /// Behind `client.delay_us`; empty in reports of an earlier version.
+    #[serde(default)]
+    pub client_delay: Histogram,
     /// Behind `kinds`.
     pub kinds: BTreeMap<String, Histogram>,
 }

@@ -178,9 +178,15 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
         let room = self.buffers.input.len().min(most);
         let input = self.buffers.input.get_mut(..room).unwrap_or_default();
         let OpenSocket { net, stream, ready } = &mut self.socket;
-        let filled = net::fill(*net, stream, ready, input)
-            .map_err(|error| VisitEnd::Failed(Operation::Reading, error))?;
+        let filled = match net::fill(*net, stream, ready, input) {
+            Ok(filled) => filled,
+            Err(error) => {
+                self.client.describe_unfinished(self.codec, self.accounting);
+                return Err(VisitEnd::Failed(Operation::Reading, error));
+            }
+        };
         let now = net.now();
+        self.accounting.look_for_absence(now, || net.cpu_time());
         let oldest = self.client.oldest();
         let outcome = match filled {
             ReadOutcome::Nothing => Ok(now),
@@ -189,6 +195,7 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
                 let input = input.get(..count).unwrap_or_default();
                 let taken = self.client.receive(input, self.codec, self.accounting, now);
                 taken.map(|()| now).map_err(|Desynchronized| {
+                    self.client.describe_unfinished(self.codec, self.accounting);
                     VisitEnd::Failed(Operation::Reading, ErrorKind::InvalidData.into())
                 })
             }

@@ -16,6 +16,7 @@ use crate::os::memory;
 use crate::os::usage::Meter;
 use mio::Registry;
 use mio::net::TcpStream;
+use nix::time::{ClockId, clock_gettime};
 use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -63,6 +64,10 @@ impl Host for MioNet {
 impl MonotonicClock for MioNet {
     fn now(&self) -> Moment {
         Moment::START + self.started.elapsed()
+    }
+
+    fn cpu_time(&self) -> Option<Duration> {
+        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).ok().map(Duration::from)
     }
 }
 

@@ -28,12 +28,16 @@ struct Running {
 impl Running {
     /// Starts a run of two workers for `duration`, and waits until it makes requests.
     fn start(server: &Server, duration: &str) -> Running {
+        Running::start_with(server, &["-d", duration])
+    }
+
+    fn start_with(server: &Server, arguments: &[&str]) -> Running {
         let requests = || server.statistics().get("requests");
         let (before, scratch) = (requests(), Scratch::new());
         let report = scratch.path("report.json");
         let target = server.address("framed").to_string();
-        let words = ["bench", "-c", "4", "--workers", "2", "-d", duration, &target, "--json"];
-        let mut command = readyc::command(&words);
+        let words = ["bench", "-c", "4", "--workers", "2", &target];
+        let mut command = readyc::command(&[&words[..], arguments, &["--json"]].concat());
         command.arg(&report).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = Process::start(&mut command);
         let stderr = Lines::of(process.child.stderr.take().expect("standard error is a pipe"));
@@ -126,7 +130,11 @@ fn field_load_09_a_worker_that_cannot_be_woken_is_killed() {
     let victim = run.workers[1];
     // It is stopped again as often as it is woken, until it is no more.
     let stopper = thread::spawn(move || {
-        while kill(victim, Signal::SIGSTOP).is_ok() {
+        let is_alive = || {
+            let stat = fs::read_to_string(format!("/proc/{victim}/stat"));
+            stat.is_ok_and(|stat| !stat.contains(") Z "))
+        };
+        while is_alive() && kill(victim, Signal::SIGSTOP).is_ok() {
             thread::yield_now();
         }
     });
@@ -171,4 +179,27 @@ fn field_load_09_stopped_time_is_in_the_series_and_the_verdict() {
     assert!(report["client"]["stalled_s"].as_f64() >= Some(0.6), "{:#}", report["client"]);
     let verdict = report["client"]["verdict"].as_str().expect("a verdict");
     assert!(verdict.contains("stopped"), "{verdict}");
+}
+
+/// Of 2,000 requests, the fifth that fell due meanwhile was delayed by the client: half of what one
+/// of two workers sends in 800 ms of 2 s.
+#[test]
+fn field_load_10_percentiles_that_a_stop_decides_are_in_doubt() {
+    let server = Server::start(&["framed"]);
+    let mut run = Running::start_with(&server, &["-R", "1000", "-d", "2s"]);
+    run.stop(0);
+    thread::sleep(Duration::from_millis(800));
+    kill(run.workers[0], Signal::SIGCONT).expect("a stopped worker");
+    let (_, report) = run.end();
+    let client = &report["client"];
+    assert_eq!((&client["validity"], &client["bottleneck"]), (&"invalid".into(), &true.into()));
+    let doubtful = client["in_doubt"].as_array().expect("names of percentiles");
+    assert!(doubtful.contains(&"90 %".into()), "{client:#}");
+    let verdict = client["verdict"].as_str().expect("a verdict");
+    assert!(verdict.contains("a worker was stopped by a signal for "), "{verdict}");
+    assert!(!verdict.contains("--workers"), "{verdict}");
+    // The client knows by how much: of each request, its time while it was stopped.
+    let count = |path: &str| report.pointer(path).and_then(Value::as_u64).expect("a count");
+    assert_eq!(count("/client/delay_us/count"), count("/latency_us/count"));
+    assert!(client["delay_us"]["max"].as_f64() > Some(700_000.0), "{client:#}");
 }

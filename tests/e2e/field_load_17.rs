@@ -68,3 +68,45 @@ fn field_load_17_what_a_server_sends_turns_no_text_on_a_terminal() {
     assert!(screen.contains(escaped), "{screen:?}");
     assert!(!screen.contains('\u{202e}'), "{screen:?}");
 }
+
+#[test]
+fn field_load_17_an_answer_that_never_ends_is_shown() {
+    let words = ["--until", "\r\n.\r\n", "-n", "1", "--no-reconnect"];
+    let run = ping(b"+PONG\r\n", &words);
+    run.assert_fell_short();
+    let told = run.value("first_unfinished").as_str().expect("a text");
+    let expected = "connection 0, request 0: got 7 bytes, \"+PONG\\r\\n\", expected \
+                    \"something that ends with \\r\\n.\\r\\n\"";
+    assert_eq!(told, expected);
+    let shortfalls = run.list("shortfalls").iter().filter_map(|line| line.as_str());
+    let said = shortfalls.collect::<Vec<_>>().join("; ");
+    assert!(said.contains("an answer began and did not end") && said.contains("+PONG"), "{said}");
+    // So is one that is cut off, whatever was asked for.
+    let server = stand_in(|mut client| {
+        client.read(1);
+        client.send(b"12345");
+    });
+    let words = ["--send", "x", "--expect-bytes", "10", "-c", "1", "-n", "1", "--no-reconnect"];
+    let run = bench_words(&[server], &words);
+    let told = run.value("first_unfinished").as_str().expect("a text");
+    assert!(told.ends_with("got 5 bytes, \"12345\", expected \"10 bytes\""), "{told}");
+}
+
+/// A server that sends more than is shown: the first of it is.
+#[test]
+fn field_load_17_of_a_long_answer_that_never_ends_the_first_bytes_are_shown() {
+    let server = stand_in(|mut client| {
+        let mut request = [0; 1];
+        if client.stream.read_exact(&mut request).is_ok() {
+            client.send(b"<html>");
+            client.send(&[b'.'; 100_000]);
+            client.read_to_end();
+        }
+    });
+    let words = ["--send", "x", "--until", "</html>", "-c", "1", "-n", "1", "-t", "300ms"];
+    let run = bench_words(&[server], &[&words[..], &["--no-reconnect"]].concat());
+    run.assert_fell_short();
+    let told = run.value("first_unfinished").as_str().expect("a text");
+    assert!(told.contains("got 100006 bytes, \"<html>......"), "{told}");
+    assert!(told.ends_with("expected \"something that ends with </html>\""), "{told}");
+}

@@ -1,8 +1,8 @@
-//! `readyc compare`: two stored reports side by side.
+//! `readyc compare`: stored reports of two sides, side by side.
 //!
-//! Exit status: 0 without a regression, 3 with one, 1 if a report cannot be read or the two runs
-//! did not measure the same: then there is no verdict, and a script that waits for one must not
-//! take it for 0.
+//! Exit status: 0 without a regression, 3 with one, 1 if a report cannot be read.
+
+mod sides;
 
 use crate::failure::Failure;
 use crate::output;
@@ -13,30 +13,46 @@ use std::path::{Path, PathBuf};
 
 /// What `--help` says behind the options.
 pub(crate) const AFTER_HELP: &str = "\
-A change counts if it exceeds the tolerance: PERCENT or, if that is more, three
-times the spread of the figure over the seconds of either run. In runs of fewer
-than ten seconds both are widened, up to about threefold. Latencies that differ
-by less than 20 µs never count.
+  readyc compare before.json after.json         one run on each side
+  readyc compare a1.json a2.json -- b1.json b2.json
+  readyc compare before/ after/                 all *.json of two folders
+
+Of five runs or more on each side, a change counts if a permutation test calls
+it significant (p < 0.01) and it exceeds PERCENT. Of fewer, only the effect and
+the spread from run to run are shown. Of one on each side, it counts if it
+exceeds the tolerance: PERCENT or, if that is more, three times the spread of
+the figure over the seconds of either run; in runs of fewer than ten seconds
+both are widened, up to about threefold, and latencies that differ by less than
+20 µs never count.
+
+Runs that were made in different ways, are partial or in which the client shows
+are compared as well. What differs stands above the table, and what is in doubt
+beside the figure.
 
 Exit status:
-  0  no regression
-  1  no verdict: a report cannot be read, or the runs did not measure the same
+  0  no regression, or not enough runs to tell
+  1  a report cannot be read
   2  a wrong command line
   3  a regression: of the rate in a closed loop, the 50 % or 99 % latency,
      errors, or requests not sent or not answered. The 99.9 % latency, the
      client's CPU time and the rate in an open loop only warn.
 
 One pair of runs proves little, and of short runs next to nothing: repeat both,
-in turns, for 10 s or longer, and believe what stays.";
+in turns, for 10 s or longer, five times, and compare all.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The report of the run before
-    #[arg(value_name = "A.json")]
-    before: PathBuf,
-    /// The report of the run after
-    #[arg(value_name = "B.json")]
-    after: PathBuf,
+    /// The report of the run before and of the run after; or, with a -- behind them, the reports
+    /// of several runs before. A folder stands for all *.json in it
+    #[arg(value_name = "A.json", required = true)]
+    before: Vec<PathBuf>,
+    /// The reports of the runs after
+    #[arg(value_name = "B.json", last = true)]
+    after: Vec<PathBuf>,
+    /// What to call a side: give it twice, for the first and for the second [default: names of the
+    /// files]
+    #[arg(long, value_name = "NAME")]
+    label: Vec<String>,
     /// Also write the comparison as a page to FILE
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -53,27 +69,24 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Prints how the second run differs from the first. A regression is a [`Failure`].
+/// Prints how the second side differs from the first. A regression is a [`Failure`].
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let before = read(&arguments.before)?;
-    let after = read(&arguments.after)?;
     output::check()?;
+    let [before, after] = sides::read(arguments)?;
     let page = arguments.html.as_deref().map(Output::open).transpose().map_err(Failure::Save)?;
     let comparison = Comparison::new(&before, &after, arguments.threshold);
     print(&comparison, page.as_ref().is_some_and(Output::is_standard_output))?;
     if let Some(page) = page {
-        let html = compare::html(&before, &after, &comparison);
-        page.write(html.as_bytes()).map_err(Failure::Save)?;
+        page.write(compare::html(&comparison).as_bytes()).map_err(Failure::Save)?;
     }
     match comparison.verdict() {
-        Verdict::NoRegression => Ok(()),
+        Verdict::NoRegression | Verdict::NotEnoughRuns => Ok(()),
         Verdict::Regression => Err(Failure::Regression),
-        Verdict::NotComparable => Err(Failure::NotComparable),
     }
 }
 
 /// Prints the comparison: to standard error if the page goes to standard output.
-fn print(comparison: &Comparison, is_stdout_taken: bool) -> Result<(), Failure> {
+fn print(comparison: &Comparison<'_>, is_stdout_taken: bool) -> Result<(), Failure> {
     if is_stdout_taken {
         let text = comparison.text(text_options(&io::stderr()));
         let _ = io::stderr().write_all(text.as_bytes());

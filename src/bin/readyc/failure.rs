@@ -51,8 +51,6 @@ pub(crate) enum Failure {
     Report(PathBuf, ReadError),
     /// Reports cannot be merged.
     Merge(MergeError),
-    /// Two reports cannot be compared; the comparison shows why.
-    NotComparable,
     /// A figure got worse; the comparison shows which.
     Regression,
 }
@@ -125,7 +123,6 @@ impl fmt::Display for Failure {
                 write!(f, "cannot read the report {}: {error}", path.display())
             }
             Failure::Merge(error) => write!(f, "{error}"),
-            Failure::NotComparable => f.write_str("the two runs cannot be compared"),
             Failure::Regression => f.write_str("there is a regression"),
         }
     }

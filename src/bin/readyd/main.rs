@@ -34,7 +34,7 @@ mod start;
 mod supervisor;
 mod zone;
 
-use output::print_for_people;
+use output::{let_signals_end_a_write, print_for_people};
 use readyd::config::{self, Command, Config, ConfigErrors, Located, Reading};
 use readyd::io::address::UnixAddress;
 use readyd::os::{descriptors, memory, signals};
@@ -145,10 +145,11 @@ fn all_that_is_wrong(errors: &ConfigErrors, others: &[Located<StartError>]) -> S
 
 /// Reports errors, one a line.
 fn complain(errors: &str, status: u8) -> ExitCode {
-    let _ = reactor::unblock_stopping_signals();
     let prefix = shard::own_prefix();
     let lines = errors.lines().map(|error| format!("readyd: {prefix}{error}\n"));
+    let text: String = lines.collect();
+    let_signals_end_a_write(&io::stderr(), &text);
     // In one write(2), because several processes may write.
-    let _ = io::stderr().write_all(lines.collect::<String>().as_bytes());
+    let _ = io::stderr().write_all(text.as_bytes());
     ExitCode::from(status)
 }

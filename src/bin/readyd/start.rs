@@ -13,6 +13,7 @@ use crate::shard::{self, Shard, ShardError};
 use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, supervisor};
 use nix::errno::Errno;
+use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 use readyd::config::excess::Excess;
 use readyd::config::listen::{BindTarget, Listen};
@@ -254,6 +255,7 @@ fn serve(
     };
     // The table may have been one of these descriptors (--table /dev/fd/63); it has been read.
     inherited_fd::close_others();
+    reactor.watch_signals().map_err(|error| StartError::System("watch signals", error))?;
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
     let net = net.measuring(Meter::open());
     let bound = listening::bind_all(config, origins, 1, inherited)?;
@@ -262,9 +264,8 @@ fn serve(
     let budget = of_this(descriptor_limit, listeners.len()).with_what_is_open();
     budget.check(config.max_connections).map_err(StartError::TooFewDescriptors)?;
     if !is_shard {
-        announce(config, &addresses(&listeners)?, &mut reactor)?;
+        announce(config, &addresses(&listeners)?, &mut reactor, &[])?;
     }
-    reactor.watch_signals().map_err(|error| StartError::System("watch signals", error))?;
     drop_privileges(config, credentials)?;
     let mut limits = config.limits.clone();
     limits.max_connections = max_connections(config.max_connections, budget);
@@ -398,11 +399,12 @@ pub(crate) fn addresses(bound: &[Bound]) -> Result<Vec<(Listen, Address)>, Start
 
 /// Tells the addresses: in the log, and in the file or descriptor that the flags name.
 ///
-/// Call it before further signals are watched than those that stop the start.
+/// `others` are the signals that are watched beside those of every server.
 pub(crate) fn announce(
     config: &Config,
     addresses: &[(Listen, Address)],
     reactor: &mut Reactor,
+    others: &[Signal],
 ) -> Result<(), StartError> {
     let mut text = String::new();
     for (listen, address) in addresses {
@@ -411,7 +413,7 @@ pub(crate) fn announce(
         text += &format!("{service} {address}\n");
     }
     // A script may wait for the addresses, so the server does not serve if they cannot be printed.
-    if config.print_addresses { print_at_start(text, reactor) } else { Ok(()) }
+    if config.print_addresses { print_at_start(text, reactor, others) } else { Ok(()) }
 }
 
 /// The most connections: of the flag, or as many as the descriptor limit has room for.

@@ -2,6 +2,7 @@
 //! turn.
 
 use super::{ClientConnection, Desynchronized, up_to};
+use crate::counted::counted;
 use crate::io::clock::Moment;
 use crate::loadgen::accounting::{RequestAccounting, Verification};
 use crate::loadgen::codec::{ReplyMatch, Verdict, WorkloadCodec};
@@ -9,7 +10,7 @@ use crate::loadgen::payload::RequestId;
 use crate::server::client_log::Escaped;
 
 /// Bytes of a wrong reply that are shown.
-const SHOWN: usize = 160;
+pub(super) const SHOWN: usize = 160;
 
 /// What is wrong with a reply.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +47,10 @@ impl ClientConnection {
             ReplyMatch::Incomplete => Ok(None),
             // Part of an answer that was not asked for: the answer to the next request, at best.
             ReplyMatch::Part(_) if self.in_flight == 0 => Ok(None),
-            ReplyMatch::Part(len) => Ok(Some(len)),
+            ReplyMatch::Part(len) => {
+                self.unfinished.follow(0, up_to(bytes, len));
+                Ok(Some(len))
+            }
             ReplyMatch::Desynchronized => Err(Desynchronized),
             ReplyMatch::Unsolicited(len) => {
                 let fault = if self.in_flight == 0 { Fault::NotDue } else { Fault::Wrong };
@@ -55,6 +59,7 @@ impl ClientConnection {
                 Ok(Some(len))
             }
             ReplyMatch::Reply(len, verdict) => {
+                self.unfinished.follow(len, b"");
                 self.settle(up_to(bytes, len), verdict, codec, accounting, now);
                 Ok(Some(len))
             }
@@ -76,6 +81,7 @@ impl ClientConnection {
             return true;
         }
         self.unparsed = held;
+        self.describe_unfinished(codec, accounting);
         false
     }
 
@@ -143,6 +149,30 @@ impl ClientConnection {
             self.describe_mismatch(fault, reply, codec, accounting);
             accounting.unsolicited(|mismatches| mismatches.doubled += 1);
         }
+    }
+
+    /// Describes what has come of the answer to the oldest request, if it has begun to come. It
+    /// will not come whole any more.
+    pub(in crate::loadgen) fn describe_unfinished(
+        &self,
+        codec: &WorkloadCodec,
+        accounting: &mut RequestAccounting,
+    ) {
+        let (connection, request) = (self.connection, self.oldest());
+        let rest = self.unparsed.bytes();
+        if self.in_flight == 0 || self.unfinished.len() + rest.len() as u64 == 0 {
+            return;
+        }
+        accounting.unfinished(|| {
+            let shown = self.unfinished.shown(rest);
+            let all = counted(self.unfinished.len() + rest.len() as u64, "byte");
+            let expected = codec.describe_reply(self.id(request));
+            format!(
+                "connection {connection}, request {request}: got {all}, {}, expected {}",
+                Escaped(&shown),
+                Escaped(up_to(&expected, SHOWN))
+            )
+        });
     }
 
     pub(super) fn describe_mismatch(

@@ -83,6 +83,7 @@ impl ClientConnection {
                     accounting.answered(request, codec.verification(), None, now);
                 }
                 self.is_reply_begun = part > 0;
+                self.unfinished.follow(len, rest.get(len..len + part).unwrap_or_default());
                 taken += len + part;
             } else if let awaited = self.in_flight
                 && let Some(len) = self.take_other_reply(rest, codec, accounting, now)?

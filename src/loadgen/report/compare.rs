@@ -1,35 +1,52 @@
-//! Two runs side by side, and whether the second is worse.
+//! Two sides of runs, and whether the second is worse.
 //!
-//! Invariant: a change is clear only if it exceeds the requested tolerance *and* the variation
-//! within the runs. Only figures that users of the server notice make a regression. Two runs that
-//! did not measure the same are never judged.
+//! Invariant: everything is compared, and what makes a figure doubtful is said beside it. Of one
+//! run on each side, a change is clear only if it exceeds the requested tolerance *and* the
+//! variation within the runs; of several, only if it exceeds the tolerance *and* a permutation test
+//! calls it significant. Only figures that users of the server notice make a regression.
 
 use super::table::{Severity, Table};
 use super::text::{AnsiStyle, Page};
 use super::units::{change, percent};
-use super::{Report, TextOptions};
-use figures::changes;
-use obstacles::obstacles;
+use super::{Histogram, Report, TextOptions};
+use differences::{differences, doubt, doubts};
+use figures::{changes_of_many, changes_of_pair};
 
+mod differences;
 mod figures;
 mod noise;
-mod obstacles;
 mod page;
+mod permutation;
+mod side;
 #[cfg(test)]
 mod tests;
 
 pub use page::html;
+pub use side::Side;
 
-/// What a reader must know before believing the verdict.
+/// What a reader must know before believing the verdict on one pair of runs.
 const CAVEAT: &str = "One pair of runs proves little, and of short runs next to nothing: what \
-    differs from run to run cannot be seen in either. Repeat both, in turns, for 10 s or longer, \
-    and believe what stays.";
+    differs from run to run cannot be seen in either. Repeat both, in turns, five times, and \
+    compare all.";
+
+/// What a reader must know of a test.
+const TEST: &str = "Means of the runs. p is the share of all ways to divide the runs into two \
+    groups in which the means differ as much; below 0.01, a change is called significant.";
+
+/// The least number of runs on each side that a permutation test can call different.
+pub(super) const ENOUGH_RUNS: usize = 5;
 
 /// How a value has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// The change is within the tolerance or the variation of the runs.
     NoClearChange,
+    /// Of several runs: it may be chance.
+    NotSignificant,
+    /// Of several runs: it is no chance, and within the tolerance.
+    BelowThreshold,
+    /// Of several runs: there are too few.
+    NotEnoughRuns,
     /// Clearly better.
     Better,
     /// Clearly worse.
@@ -48,20 +65,39 @@ pub enum Significance {
     Warns,
 }
 
-/// A value of both runs.
+/// What a finding is based on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Basis {
+    /// One run on each side.
+    Pair {
+        /// The relative change that proves nothing: the largest of the requested tolerance, the
+        /// variation within the runs and, for a latency, the effect of scheduling.
+        tolerance: f64,
+    },
+    /// Several runs.
+    Runs {
+        /// The standard deviation from run to run, relative to the mean; the larger of both sides.
+        spread: f64,
+        /// The p-value of a permutation test; `None` with too few runs.
+        p: Option<f64>,
+    },
+}
+
+/// A value of both sides.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// Its name.
     pub name: &'static str,
-    /// The value of the first run, in the unit of `shown`.
+    /// Its name among the percentiles, if it is one.
+    percentile: Option<&'static str>,
+    /// The value of the first side, in the unit of `shown`; of several runs, the mean.
     pub before: f64,
-    /// The value of the second run.
+    /// The value of the second side.
     pub after: f64,
     /// The change relative to the first; `None` if the first is zero.
     pub relative: Option<f64>,
-    /// The relative change that proves nothing: the largest of the requested tolerance, the
-    /// variation within the runs and, for a latency, the effect of scheduling.
-    pub tolerance: f64,
+    /// What the finding is based on.
+    pub basis: Basis,
     /// The result.
     pub finding: Finding,
     /// What follows if it is clearly worse.
@@ -77,10 +113,24 @@ impl Change {
     fn judgement(&self) -> (Severity, &'static str) {
         match (self.finding, self.significance) {
             (Finding::NoClearChange, _) => (Severity::Plain, "no clear change"),
+            (Finding::NotSignificant, _) => (Severity::Plain, "no significant change"),
+            (Finding::BelowThreshold, _) => (Severity::Plain, "significant, but tolerated"),
+            (Finding::NotEnoughRuns, _) => (Severity::Plain, "not enough runs"),
             (Finding::Better, _) => (Severity::Good, "better"),
             (Finding::Worse, Significance::Decides) => (Severity::Bad, "WORSE"),
             (Finding::Worse, Significance::Warns) => (Severity::Plain, "worse (warning)"),
             (Finding::Unknown, _) => (Severity::Plain, "unknown"),
+        }
+    }
+
+    /// What proves nothing, or how much the runs vary and how likely chance is.
+    fn basis_cells(&self) -> Vec<String> {
+        let plus_minus = |share: f64| format!("±{}", percent((share * 1000.0).round() / 1000.0));
+        match self.basis {
+            Basis::Pair { tolerance } => vec![plus_minus(tolerance)],
+            Basis::Runs { spread, p } => {
+                vec![plus_minus(spread), p.map_or_else(|| "–".to_owned(), |p| format!("{p:.4}"))]
+            }
         }
     }
 }
@@ -92,74 +142,98 @@ pub enum Verdict {
     NoRegression,
     /// A value that decides got clearly worse.
     Regression,
-    /// The runs did not measure the same.
-    NotComparable,
+    /// There are several runs, and not enough of them.
+    NotEnoughRuns,
 }
 
-/// Two runs side by side.
+/// Two sides of runs.
 #[derive(Clone, Debug)]
-pub struct Comparison {
+pub struct Comparison<'a> {
+    before: &'a Side,
+    after: &'a Side,
     /// The values.
     pub changes: Vec<Change>,
-    /// Why the runs cannot be compared, a sentence each; none if they can.
-    pub obstacles: Vec<String>,
-    /// What a reader should know of the reports, a sentence each.
-    pub notes: Vec<String>,
-    /// The relative change that is tolerated.
-    pub threshold: f64,
+    /// What differs between the settings of the runs, and which of them are in doubt, a
+    /// sentence each.
+    pub reservations: Vec<String>,
+    /// What reports of an earlier version do not tell, a sentence each.
+    notes: Vec<String>,
+    /// Whether the runs were made in different ways.
+    is_of_unlike: bool,
 }
 
-impl Comparison {
-    /// Compares two runs. A change of at most `threshold`, such as 0.1 for 10 %, is no regression;
-    /// in runs of less than ten seconds even a larger one is none.
-    pub fn new(before: &Report, after: &Report, threshold: f64) -> Comparison {
-        let changes = changes(before, after, threshold);
-        let reports = [("A", before), ("B", after)];
-        let notes = reports.iter().filter_map(|(name, report)| {
-            report.older_schema().map(|what| format!("{name}: {what}"))
-        });
-        Comparison {
-            changes,
-            obstacles: obstacles(before, after),
-            notes: notes.collect(),
-            threshold,
+impl<'a> Comparison<'a> {
+    /// Compares two sides. A change of at most `threshold`, such as 0.1 for 10 %, is no regression.
+    /// Of one run on each side, in runs of less than ten seconds even a larger one is none.
+    pub fn new(before: &'a Side, after: &'a Side, threshold: f64) -> Comparison<'a> {
+        let changes = match (before.reports.as_slice(), after.reports.as_slice()) {
+            ([one], [other]) => changes_of_pair(one, other, threshold),
+            _ => changes_of_many(before, after, threshold),
+        };
+        let mut reservations = differences(before, after);
+        let is_of_unlike = !reservations.is_empty();
+        reservations.extend(doubts(before, after));
+        let notes = [before, after].into_iter().filter_map(Side::older_schema).collect();
+        Comparison { before, after, changes, reservations, notes, is_of_unlike }
+    }
+
+    /// How many more runs each side needs for a test; none for one run on each side.
+    fn missing_runs(&self) -> [usize; 2] {
+        match [self.before, self.after].map(|side| side.reports.len()) {
+            [1, 1] => [0, 0],
+            counts => counts.map(|count| ENOUGH_RUNS.saturating_sub(count)),
         }
     }
 
     /// The overall result.
     pub fn verdict(&self) -> Verdict {
         let is_worse = |change: &Change| change.is(Finding::Worse, Significance::Decides);
-        match (self.obstacles.is_empty(), self.changes.iter().any(is_worse)) {
-            (false, _) => Verdict::NotComparable,
-            (true, true) => Verdict::Regression,
-            (true, false) => Verdict::NoRegression,
+        if self.missing_runs() != [0, 0] {
+            Verdict::NotEnoughRuns
+        } else if self.changes.iter().any(is_worse) {
+            Verdict::Regression
+        } else {
+            Verdict::NoRegression
         }
     }
 
     /// The comparison as text, ending with a line end. There is no spectrum in it.
     pub fn text(&self, options: TextOptions) -> String {
         let mut page = Page::new(options);
-        if !self.obstacles.is_empty() {
-            page.banner("NOT COMPARABLE", self.obstacles.iter().map(String::as_str));
+        if !self.reservations.is_empty() {
+            page.banner("WITH RESERVATIONS", self.reservations.iter().map(String::as_str));
         }
         if !self.notes.is_empty() {
-            page.notes(&self.notes);
+            page.notes(&self.notes.iter().collect::<Vec<_>>());
         }
         page.table(&self.table());
-        if self.obstacles.is_empty() {
-            page.line(AnsiStyle::Faint, CAVEAT);
-            page.blank();
-        }
+        page.line(AnsiStyle::Faint, self.caveat());
+        page.blank();
         let style = match self.verdict() {
             Verdict::NoRegression => AnsiStyle::Green,
-            Verdict::Regression | Verdict::NotComparable => AnsiStyle::Red,
+            Verdict::Regression => AnsiStyle::Red,
+            Verdict::NotEnoughRuns => AnsiStyle::Yellow,
         };
         page.line(style, &self.conclusion());
         page.text
     }
 
+    fn is_of_pair(&self) -> bool {
+        self.before.reports.len() == 1 && self.after.reports.len() == 1
+    }
+
+    fn caveat(&self) -> &'static str {
+        if self.is_of_pair() { CAVEAT } else { TEST }
+    }
+
     /// The verdict in a sentence.
     fn conclusion(&self) -> String {
+        let reserved = if self.reservations.is_empty() { "" } else { "; see the reservations" };
+        let verdict = match self.verdict() {
+            Verdict::NotEnoughRuns => return format!("{}{reserved}", self.not_enough_runs()),
+            Verdict::Regression => "regression",
+            Verdict::NoRegression => "no regression",
+        };
         let names = |finding: Finding, weights: &[Significance]| {
             let of = |change: &&Change| {
                 weights.iter().any(|significance| change.is(finding, *significance))
@@ -167,47 +241,69 @@ impl Comparison {
             let names: Vec<_> = self.changes.iter().filter(of).map(|change| change.name).collect();
             (!names.is_empty()).then(|| names.join(", "))
         };
-        let verdict = match self.verdict() {
-            Verdict::NotComparable => {
-                return "no verdict: the two runs did not measure the same, see above".to_owned();
-            }
-            Verdict::Regression => "regression",
-            Verdict::NoRegression => "no regression",
-        };
         let worse = names(Finding::Worse, &[Significance::Decides]);
         let warned = names(Finding::Worse, &[Significance::Warns]);
         let better = names(Finding::Better, &[Significance::Decides, Significance::Warns]);
+        let clearly = if self.is_of_pair() { "clearly" } else { "significantly" };
         if worse.is_none() && warned.is_none() && better.is_none() {
-            return format!("{verdict}, no clear change");
+            let clear = if self.is_of_pair() { "clear" } else { "significant" };
+            return format!("{verdict}, no {clear} change{reserved}");
         }
-        let worse = worse.map_or_else(String::new, |names| format!(": {names} clearly worse"));
+        let worse = worse.map_or_else(String::new, |names| format!(": {names} {clearly} worse"));
         let warned = warned.map_or_else(String::new, |names| format!("; warning: {names} worse"));
         let better = better.map_or_else(String::new, |names| format!("; better: {names}"));
-        format!("{verdict}{worse}{warned}{better}")
+        format!("{verdict}{worse}{warned}{better}{reserved}")
+    }
+
+    fn not_enough_runs(&self) -> String {
+        let missing = self.missing_runs();
+        let of_each: Vec<String> = [self.before, self.after]
+            .iter()
+            .zip(missing)
+            .filter(|(_, missing)| *missing > 0)
+            .map(|(side, missing)| format!("{missing} of {}", side.name))
+            .collect();
+        format!(
+            "not enough runs: {} more would do ({}); no verdict",
+            missing.iter().sum::<usize>(),
+            of_each.join(", ")
+        )
     }
 
     fn table(&self) -> Table {
-        let head = ["", "A", "B", "change", "tolerance", ""];
-        let mut table = Table::with_remarks("Comparison", &head);
-        let is_judged = self.obstacles.is_empty();
+        let (before, after) = (self.before.head(), self.after.head());
+        let pair = ["", &before, &after, "change", "tolerance", ""];
+        let many = ["", &before, &after, "change", "spread", "p", ""];
+        let head: &[&str] = if self.is_of_pair() { &pair } else { &many };
+        let mut table = Table::with_remarks("Comparison", head);
         for each in &self.changes {
+            let (severity, words) = each.judgement();
             let relative = each.relative.map_or_else(|| "–".to_owned(), change);
-            let (severity, words) = match is_judged {
-                true => each.judgement(),
-                false => (Severity::Plain, ""),
-            };
-            table.push(
-                severity,
-                [
-                    each.name.to_owned(),
-                    (each.shown)(each.before),
-                    (each.shown)(each.after),
-                    relative,
-                    format!("±{}", percent((each.tolerance * 1000.0).round() / 1000.0)),
-                    words.to_owned(),
-                ],
-            );
+            let shown = [each.before, each.after].map(each.shown);
+            let mut cells = vec![each.name.to_owned()];
+            cells.extend(shown);
+            cells.push(relative);
+            cells.extend(each.basis_cells());
+            cells.push(format!("{words}{}", self.trust(each)));
+            table.push(severity, cells);
         }
         table
+    }
+
+    /// How far a figure can be trusted, if that is not all the way.
+    fn trust(&self, change: &Change) -> String {
+        let mut why = Vec::new();
+        for side in [self.before, self.after] {
+            for reason in ["client", "partial"] {
+                let is_so = |report: &Report| doubt(report, change.percentile) == Some(reason);
+                if let Some(runs) = side.runs_with(is_so) {
+                    why.push(format!("{reason} in {runs}"));
+                }
+            }
+        }
+        if self.is_of_unlike {
+            why.push("other settings".to_owned());
+        }
+        if why.is_empty() { String::new() } else { format!(" (in doubt: {})", why.join(", ")) }
     }
 }

@@ -10,7 +10,7 @@ use super::svg::Chart;
 use super::table::Table;
 use super::units::{count, rate};
 use super::words::listed;
-use super::{Report, tables, words};
+use super::{Report, Validity, tables, words};
 use std::fmt::Write;
 
 #[cfg(test)]
@@ -84,7 +84,7 @@ fn verdict(body: &mut String, report: &Report) {
     if client.bottleneck {
         body.push_str(&banner(
             BannerKind::Bad,
-            "The client was the bottleneck",
+            "Invalid: the client shows in the figures",
             &[&client.verdict],
         ));
     }
@@ -94,12 +94,15 @@ fn verdict(body: &mut String, report: &Report) {
     if let Some(reason) = &report.partial {
         body.push_str(&banner(BannerKind::Warning, "Partial", &[reason]));
     }
-    if !report.notes.is_empty() {
-        body.push_str(&banner(BannerKind::Warning, "To be noted", &report.notes));
+    let noted = (client.validity == Validity::Noted).then_some(&client.verdict);
+    let notes: Vec<&String> = noted.into_iter().chain(&report.notes).collect();
+    if !notes.is_empty() {
+        body.push_str(&banner(BannerKind::Warning, "To be noted", &notes));
     }
     if report.met && !client.bottleneck && report.partial.is_none() {
         let title = "All that was asked for was achieved";
-        body.push_str(&banner(BannerKind::Good, title, &[&client.verdict]));
+        let verdict = if noted.is_some() { "" } else { &client.verdict };
+        body.push_str(&banner(BannerKind::Good, title, &[verdict]));
     }
     body.push_str("</section>\n");
 }

@@ -4,6 +4,7 @@
 //! machine with all samples. For percentiles without a histogram (steps, storms, seconds, send lag)
 //! the merged report has the worst of all machines, and a note says so.
 
+use super::doubt::in_doubt;
 use super::{
     Achieved, Asked, Client, ConnectionEnds, Errors, Histograms, Mismatches, Origin, Percentiles,
     Report,
@@ -101,6 +102,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         started_at: earliest_start(reports),
         asked: asked(reports),
         mismatches: mismatches(reports),
+        first_unfinished: reports.iter().find_map(|report| report.first_unfinished.clone()),
         first_mismatch: reports.iter().find_map(|report| report.first_mismatch.clone()),
         errors: errors(reports),
         latency_us: histograms.latency.percentiles(),
@@ -115,7 +117,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         storms: storms(reports),
         slow: slow(reports),
         series: series(reports),
-        client: client(reports),
+        client: client(reports, &histograms),
         environment: first.environment.clone(),
         merged: origins,
         achieved,
@@ -329,6 +331,7 @@ fn histograms(reports: &[Report]) -> Histograms {
         merged.latency.merge(&histograms.latency);
         merged.service.merge(&histograms.service);
         merged.connect.merge(&histograms.connect);
+        merged.client_delay.merge(&histograms.client_delay);
         for (kind, times) in &histograms.kinds {
             merged.kinds.entry(kind.clone()).or_default().merge(times);
         }
@@ -412,13 +415,12 @@ fn series(reports: &[Report]) -> Vec<Second> {
 }
 
 /// The worst of the load generators.
-fn client(reports: &[Report]) -> Client {
+fn client(reports: &[Report], histograms: &Histograms) -> Client {
     let all = || reports.iter().map(|report| &report.client);
     let worst_of = |of: fn(&Client) -> f64| most(&all().map(of).collect::<Vec<_>>());
-    let rank = |client: &&Client| (client.bottleneck, client.cpu_share);
     let worst = all().max_by(|a, b| {
-        let (a, b) = (rank(a), rank(b));
-        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        let rank = |client: &Client| (client.bottleneck, client.validity);
+        rank(a).cmp(&rank(b)).then(a.cpu_share.total_cmp(&b.cpu_share))
     });
     let lags: Vec<&Percentiles> = all().filter_map(|client| client.send_lag_us.as_ref()).collect();
     Client {
@@ -427,11 +429,14 @@ fn client(reports: &[Report]) -> Client {
         cpu_wait_s: worst_of(|client| client.cpu_wait_s),
         stalled_s: worst_of(|client| client.stalled_s),
         bottleneck: all().any(|client| client.bottleneck),
+        validity: all().map(|client| client.validity).max().unwrap_or_default(),
+        in_doubt: in_doubt(&histograms.latency, &histograms.client_delay),
         verdict: worst.map_or_else(String::new, |client| client.verdict.clone()),
         loop_lag_us_p99: worst_of(|client| client.loop_lag_us_p99),
         loop_lag_us_max: worst_of(|client| client.loop_lag_us_max),
         send_lag_us: (!lags.is_empty()).then(|| Percentiles::worst_of(lags.into_iter())),
         late_by_client: sum(all().map(|client| client.late_by_client)),
+        delay_us: histograms.client_delay.percentiles(),
         resident_bytes: sum(all().map(|client| client.resident_bytes)),
     }
 }

@@ -32,6 +32,7 @@ fn made() -> Report {
         latency: histogram(200_000, 60_000),
         service: histogram(200_000, 50_000),
         connect: histogram(64, 200_000),
+        client_delay: histogram(200_000, 1_000),
         kinds: BTreeMap::from([("echo".to_owned(), histogram(200_000, 60_000))]),
     };
     Report {
@@ -47,6 +48,7 @@ fn made() -> Report {
         achieved: achieved(),
         mismatches: Mismatches::default(),
         first_mismatch: None,
+        first_unfinished: None,
         errors: Errors::default(),
         latency_us: histograms.latency.percentiles(),
         service_us: histograms.service.percentiles(),
@@ -134,11 +136,14 @@ fn client() -> Client {
         cpu_wait_s: 0.02,
         stalled_s: 0.0,
         bottleneck: false,
+        validity: Validity::Valid,
+        in_doubt: Vec::new(),
         verdict: "the client kept up".to_owned(),
         loop_lag_us_p99: 85.0,
         loop_lag_us_max: 410.0,
         send_lag_us: Some(histogram(1000, 8_000).percentiles()),
         late_by_client: 0,
+        delay_us: histogram(200_000, 1_000).percentiles(),
         resident_bytes: 7 << 20,
     }
 }
@@ -195,6 +200,7 @@ pub(crate) fn eventful() -> Report {
         ..report.achieved
     };
     report.first_mismatch = Some("connection 3, request 17: got \"a\", expected \"b\"".to_owned());
+    report.first_unfinished = Some("connection 3, request 18: got 1 byte, \"a\"".to_owned());
     report.mismatches = Mismatches { corrupt: 1, swapped: 1, ..Mismatches::default() };
     report.errors = Errors {
         connect: 12,

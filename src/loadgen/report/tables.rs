@@ -154,7 +154,9 @@ pub(crate) fn latency(report: &Report) -> Option<Table> {
     for (name, quantile, of) in PERCENTILES {
         // The asterisk is explained by the sentence about percentiles that are unknown.
         let asterisk = if quantile > known { " *" } else { "" };
-        let name = format!("{name}{asterisk}");
+        let is_in_doubt = report.client.in_doubt.iter().any(|doubtful| doubtful == name);
+        let doubt = if is_in_doubt { " ?" } else { "" };
+        let name = format!("{name}{asterisk}{doubt}");
         let cell = |times| if_carried(times, quantile, of(times));
         table.push(Severity::Plain, [name, cell(latency), cell(service)]);
     }
@@ -280,6 +282,10 @@ pub(crate) fn client(report: &Report) -> Table {
         push("send lag, 99 %", if_carried(lag, 0.99, lag.p99));
         push("send lag, longest", micros(lag.max));
         push("sent late by client", count(client.late_by_client));
+    }
+    if client.delay_us.count > 0 {
+        push("requests delayed, 50 %", micros(client.delay_us.p50));
+        push("requests delayed, 99 %", micros(client.delay_us.p99));
     }
     if client.resident_bytes > 0 {
         push("memory", bytes(client.resident_bytes as f64));

@@ -6,7 +6,7 @@
 use super::distribution::{Bar, bars};
 use super::table::{Severity, Table};
 use super::units::{count, micros, percent, wrapped};
-use super::{Report, tables, words};
+use super::{Report, Validity, tables, words};
 use crate::printable::printable;
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ pub fn text(report: &Report, options: TextOptions) -> String {
 /// The warnings that a reader needs before the figures.
 fn warnings(page: &mut Page, report: &Report) {
     if report.client.bottleneck {
-        page.banner("THE CLIENT WAS THE BOTTLENECK", [report.client.verdict.as_str()]);
+        page.banner(words::INVALID, [report.client.verdict.as_str()]);
     }
     if !report.met || !report.shortfalls.is_empty() {
         page.banner("SHORT OF WHAT WAS ASKED", report.shortfalls.iter().map(String::as_str));
@@ -82,8 +82,10 @@ fn warnings(page: &mut Page, report: &Report) {
     if let Some(reason) = &report.partial {
         page.banner("PARTIAL", [reason.as_str()]);
     }
-    if !report.notes.is_empty() {
-        page.notes(&report.notes);
+    let noted = (report.client.validity == Validity::Noted).then_some(&report.client.verdict);
+    let notes: Vec<&String> = noted.into_iter().chain(&report.notes).collect();
+    if !notes.is_empty() {
+        page.notes(&notes);
     }
 }
 
@@ -120,7 +122,8 @@ fn client(page: &mut Page, report: &Report) {
         );
     }
     let (style, verdict) = match (client.bottleneck, client.verdict.as_str()) {
-        (true, _) => (AnsiStyle::Red, "; it was the bottleneck, see above".to_owned()),
+        (true, _) => (AnsiStyle::Red, "; it shows in the figures, see above".to_owned()),
+        _ if client.validity == Validity::Noted => (AnsiStyle::Plain, "; see above".to_owned()),
         (false, "") => (AnsiStyle::Plain, String::new()),
         (false, verdict) => (AnsiStyle::Plain, format!("; {verdict}")),
     };
@@ -211,7 +214,7 @@ impl Page {
         self.blank();
     }
 
-    pub(crate) fn notes(&mut self, notes: &[String]) {
+    pub(crate) fn notes(&mut self, notes: &[&String]) {
         for note in notes {
             self.hanging(AnsiStyle::Yellow, "note: ", note);
         }

@@ -4,6 +4,9 @@ use super::units::{bytes, count, counted, nearly_all, rate, span};
 use super::{Achieved, Asked, ByErrno, Mode, OLDER_SCHEMA, Report};
 use nix::errno::Errno;
 
+/// The title of the verdict on a client that shows in the figures.
+pub(crate) const INVALID: &str = "INVALID: THE CLIENT SHOWS IN THE FIGURES";
+
 /// How requests were paced, and from when latency counts.
 pub(crate) fn mode(report: &Report) -> String {
     let asked = &report.asked;

@@ -337,3 +337,47 @@ fn field_load_06_a_rate_that_cannot_be_kept_ends_on_time_with_an_account_of_all_
         assert_eq!(counters.answered_in_time, 3 * 999, "{rate}");
     }
 }
+
+#[test]
+fn field_load_09_a_stall_is_in_the_seconds_that_it_was_in() {
+    let net = wide_net();
+    let peers = prompt(&net);
+    let mut rig = Rig::new(net, at_rate(100.0, 10, 4 * SECOND), peers).started();
+    let start = rig.start;
+    rig.pass(1305 * MILLISECOND);
+    rig.jump(1400 * MILLISECOND);
+    rig.pass(400 * MILLISECOND);
+    let told: Vec<(Duration, u64)> = rig
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Interval(interval) if interval.start >= start.as_nanos() => {
+                Some((interval.stalled, interval.answered))
+            }
+            _ => None,
+        })
+        .collect();
+    // Its loop was to turn again for the request that is due after 1,310 ms. In the rest of second
+    // 1 nothing was answered, and all of that in second 2.
+    let none = Duration::ZERO;
+    let expected = [(none, 100), (690 * MILLISECOND, 31), (705 * MILLISECOND, 169)];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn field_load_10_what_the_client_delayed_is_known_for_each_request() {
+    let net = wide_net();
+    let peers = prompt(&net);
+    let mut rig = Rig::new(net, at_rate(100.0, 10, SECOND), peers).started();
+    rig.pass(300 * MILLISECOND);
+    rig.jump(200 * MILLISECOND);
+    let counters = rig.run_to_end();
+    // The server answers at once, so all latency is the client's.
+    assert!(counters.latency == counters.client_delay);
+    let net = wide_net();
+    let (from, to) = (300 * MILLISECOND, 500 * MILLISECOND);
+    let peers = stalling(&net, from, to);
+    let counters = Rig::new(net, at_rate(100.0, 10, SECOND), peers).started().run_to_end();
+    assert_eq!(counters.client_delay.max(), 0, "the server was the one that stalled");
+    assert!(counters.latency.max() > 0);
+}

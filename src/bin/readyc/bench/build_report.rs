@@ -6,12 +6,13 @@ use readyd::loadgen::codec::SHORTEST_TAG;
 use readyd::loadgen::plan::{Pace, Plan, Workload};
 use readyd::loadgen::report::{
     Achieved, Asked, Client, Environment, Histogram, Histograms, Mode, PackedHistogram, Report,
-    SCHEMA, Second, StepResult, StormResult, random_id,
+    SCHEMA, Second, StepResult, StormResult, Validity, random_id,
 };
 use readyd::loadgen::{Counters, Interval};
 use std::time::Duration;
 
 mod capacity;
+mod client;
 mod verdict;
 
 /// The report of a run of `plan`.
@@ -23,9 +24,9 @@ pub(super) fn report(
     started_at: String,
 ) -> Report {
     let result = if asked.is_answered() { result } else { without_latency(result) };
-    let RunResult { counters, workers, opening, seconds } = result;
+    let RunResult { counters, workers, opening, seconds, stopped } = result;
     let achieved = achieved(plan, &counters, opening);
-    let client = client(plan, &counters, &workers, environment.machine_busy);
+    let client = client(plan, &counters, &workers, stopped, &environment);
     let mut shortfalls = verdict::shortfalls(plan, &asked, &achieved, &counters);
     if counters.partial.is_some() {
         shortfalls.push("the result is partial".to_owned());
@@ -45,6 +46,7 @@ pub(super) fn report(
         achieved,
         mismatches: counters.mismatches.clone(),
         first_mismatch: counters.first_mismatch.clone(),
+        first_unfinished: counters.first_unfinished.clone(),
         errors: counters.errors.clone(),
         latency_us: counters.latency.percentiles(),
         service_us: counters.service.percentiles(),
@@ -65,6 +67,7 @@ pub(super) fn report(
             latency: counters.latency,
             service: counters.service,
             connect: counters.connect,
+            client_delay: counters.client_delay,
             kinds: counters.kinds,
         },
     }
@@ -74,6 +77,8 @@ pub(super) fn report(
 fn without_latency(mut result: RunResult) -> RunResult {
     result.counters.latency = Histogram::default();
     result.counters.service = Histogram::default();
+    result.counters.client_delay = Histogram::default();
+    result.counters.client_delay = Histogram::default();
     result.counters.steps.iter_mut().for_each(|step| step.latency = Histogram::default());
     result.seconds.values_mut().for_each(|second| second.latency = PackedHistogram::default());
     result
@@ -153,7 +158,8 @@ fn client(
     plan: &Plan,
     counters: &Counters,
     workers: &[WorkerFigures],
-    busy: Option<f64>,
+    stopped: Duration,
+    environment: &Environment,
 ) -> Client {
     let elapsed_s = counters.elapsed.as_secs_f64();
     let busiest = workers.iter().map(|worker| worker.cpu.as_secs_f64()).fold(0.0, f64::max);
@@ -161,20 +167,30 @@ fn client(
     let cpu_share = if elapsed_s > 0.0 { busiest / elapsed_s } else { 0.0 };
     let waited = workers.iter().map(|worker| worker.cpu_wait).max().unwrap_or_default();
     let cpu = workers.iter().map(|worker| worker.cpu).sum();
-    let beyond = capacity::beyond(plan, counters, cpu, workers.len());
-    let load = verdict::ClientLoad { cpu_share, waited, machine_busy: busy, beyond };
-    let (bottleneck, verdict) = verdict::client(plan, counters, &load);
+    let load = client::ClientLoad {
+        cpu_share,
+        waited,
+        stopped,
+        machine_busy: environment.machine_busy,
+        processors: environment.cpus,
+        workers: workers.len() as u64,
+        beyond: capacity::beyond(plan, counters, cpu, workers.len()),
+    };
+    let client::Judgement { validity, in_doubt, said } = client::judge(plan, counters, &load);
     Client {
         cpu_s: workers.iter().map(|worker| worker.cpu.as_secs_f64()).sum(),
         cpu_share,
         cpu_wait_s: waited.as_secs_f64(),
         stalled_s: counters.stalled.as_secs_f64(),
-        bottleneck,
-        verdict,
+        bottleneck: validity == Validity::Invalid,
+        validity,
+        in_doubt,
+        verdict: said,
         loop_lag_us_p99: counters.loop_lag.value_at(0.99) as f64 / 1000.0,
         loop_lag_us_max: counters.loop_lag.max() as f64 / 1000.0,
         send_lag_us: send_lag,
         late_by_client: counters.requests.late_by_client,
+        delay_us: counters.client_delay.percentiles(),
         resident_bytes: workers.iter().map(|worker| worker.resident_bytes).sum(),
     }
 }

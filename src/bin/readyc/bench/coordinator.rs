@@ -43,6 +43,8 @@ pub(super) struct RunResult {
     pub(super) workers: Vec<WorkerFigures>,
     /// From the first connection to the last.
     pub(super) opening: Duration,
+    /// For how long of the measured part a worker was stopped by a signal.
+    pub(super) stopped: Duration,
     /// Seconds of the run, by their start in nanoseconds relative to the start of the measured
     /// part.
     pub(super) seconds: BTreeMap<i64, Interval<PackedHistogram>>,
@@ -158,6 +160,7 @@ impl Coordinator {
         let stops: Vec<&[(u64, u64)]> = self.workers.iter().map(WorkerProcess::stops).collect();
         let (seconds, stopped) = std::mem::take(&mut self.seconds).placed(&stops);
         self.result.seconds = seconds;
+        self.result.stopped = stopped;
         self.result.counters.stalled = self.result.counters.stalled.max(stopped);
         self.dismiss_workers(events);
         if self.result.workers.is_empty() {

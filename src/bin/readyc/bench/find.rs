@@ -227,8 +227,8 @@ fn ended(ending: Ending) -> (FindEnding, String) {
         Ending::NothingHeld => (FindEnding::NothingHeld, "even the least load missed a goal"),
         Ending::Restless => (
             FindEnding::Restless,
-            "the same loads were held in one try and missed in another: other work on this machine, \
-             or on the server's, is too restless for an answer",
+            "the same loads were held in one try and missed in another: other work on this \
+             machine, or on the server's, is too restless for an answer",
         ),
     };
     (ending, reason.to_owned())

@@ -4,7 +4,8 @@
 //! tolerance.
 
 use super::noise::{chance, uncertainty, variation};
-use super::{Change, Finding, Significance};
+use super::permutation::p_value;
+use super::{Basis, Change, ENOUGH_RUNS, Finding, Side, Significance};
 use crate::loadgen::report::units::{micros, number, rate};
 use crate::loadgen::report::{Mode, Report};
 
@@ -22,6 +23,8 @@ enum Wanted {
 /// A value: its name, how to get it, and how much it varies within a run.
 struct Figure {
     name: &'static str,
+    /// Its name among the percentiles, if it is one.
+    percentile: Option<&'static str>,
     wanted: Wanted,
     significance: fn(&Report) -> Significance,
     of: fn(&Report) -> f64,
@@ -33,6 +36,7 @@ struct Figure {
 
 const RATE: Figure = Figure {
     name: "rate",
+    percentile: None,
     wanted: Wanted::More,
     // In an open loop the schedule sets the rate; requests that the server cannot serve are counted
     // elsewhere.
@@ -48,6 +52,7 @@ const RATE: Figure = Figure {
 
 const MEDIAN: Figure = Figure {
     name: "latency 50 %",
+    percentile: Some("50 %"),
     wanted: Wanted::Less,
     significance: |_| Significance::Decides,
     of: |report| report.latency_us.p50,
@@ -60,6 +65,7 @@ const MEDIAN: Figure = Figure {
 
 const P99: Figure = Figure {
     name: "latency 99 %",
+    percentile: Some("99 %"),
     of: |report| report.latency_us.p99,
     noise: |report| {
         variation(report, |second| second.p99_us).max(chance(&report.histograms.latency, 0.99))
@@ -69,6 +75,7 @@ const P99: Figure = Figure {
 
 const P999: Figure = Figure {
     name: "latency 99.9 %",
+    percentile: Some("99.9 %"),
     // A few moments in which the machine did something else decide it.
     significance: |_| Significance::Warns,
     of: |report| report.latency_us.p999,
@@ -81,6 +88,7 @@ const P999: Figure = Figure {
 
 const CPU: Figure = Figure {
     name: "client CPU a request",
+    percentile: None,
     wanted: Wanted::Less,
     significance: |_| Significance::Warns,
     of: |report| match report.achieved.answered {
@@ -93,8 +101,8 @@ const CPU: Figure = Figure {
     shown: micros,
 };
 
-/// All values of both runs. A relative change of at most `threshold` is tolerated.
-pub(super) fn changes(before: &Report, after: &Report, threshold: f64) -> Vec<Change> {
+/// All values of one run on each side. A relative change of at most `threshold` is tolerated.
+pub(super) fn changes_of_pair(before: &Report, after: &Report, threshold: f64) -> Vec<Change> {
     let uncertainty = uncertainty(before).max(uncertainty(after));
     let judged = |figure: &Figure| {
         let noise = (figure.noise)(before).max((figure.noise)(after));
@@ -112,20 +120,119 @@ pub(super) fn changes(before: &Report, after: &Report, threshold: f64) -> Vec<Ch
     ]
 }
 
+/// All values of several runs on at least one side: their means. A change is clear if it is
+/// significant, which takes [`ENOUGH_RUNS`] runs on each side, and exceeds `threshold`.
+pub(super) fn changes_of_many(before: &Side, after: &Side, threshold: f64) -> Vec<Change> {
+    let figure = |figure: &Figure| {
+        // A run without an answer has no latency.
+        let of = |report: &Report| {
+            let is_known = figure.percentile.is_none() || report.latency_us.count > 0;
+            is_known.then(|| (figure.of)(report))
+        };
+        let kind = Kind {
+            name: figure.name,
+            percentile: figure.percentile,
+            wanted: figure.wanted,
+            significance: before.reports.first().map_or(Significance::Warns, figure.significance),
+            shown: figure.shown,
+        };
+        of_many(kind, before, after, of, threshold)
+    };
+    let count = |count: &Count| {
+        let kind = Kind {
+            name: count.name,
+            percentile: None,
+            wanted: Wanted::Less,
+            significance: Significance::Decides,
+            shown: per_thousand,
+        };
+        let of = |report: &Report| Some((count.of)(report) as f64 / requests(report));
+        of_many(kind, before, after, of, threshold)
+    };
+    vec![
+        figure(&RATE),
+        figure(&MEDIAN),
+        figure(&P99),
+        figure(&P999),
+        count(&ERRORS),
+        count(&UNSERVED),
+        figure(&CPU),
+    ]
+}
+
+/// A p-value below this is called significant. Five figures decide, so of comparisons without any
+/// change one in twenty has one by chance. Five runs on each side can just reach it: the least p of
+/// those is 2/252, and of four 2/70.
+const SIGNIFICANT: f64 = 0.01;
+
+/// What is told of a value apart from its size.
+struct Kind {
+    name: &'static str,
+    percentile: Option<&'static str>,
+    wanted: Wanted,
+    significance: Significance,
+    shown: fn(f64) -> String,
+}
+
+fn of_many(
+    kind: Kind,
+    before: &Side,
+    after: &Side,
+    of: impl Fn(&Report) -> Option<f64>,
+    threshold: f64,
+) -> Change {
+    let [a, b] =
+        [before, after].map(|side| side.reports.iter().filter_map(&of).collect::<Vec<_>>());
+    let (mean_a, mean_b) = (mean(&a), mean(&b));
+    let relative = (mean_a > 0.0).then(|| (mean_b - mean_a) / mean_a);
+    let spread = spread(&a).max(spread(&b));
+    let p = (a.len() >= ENOUGH_RUNS && b.len() >= ENOUGH_RUNS).then(|| p_value(&a, &b));
+    let is_clear = relative.is_none_or(|relative| relative.abs() > threshold);
+    let finding = match p {
+        _ if a.is_empty() || b.is_empty() => Finding::Unknown,
+        None => Finding::NotEnoughRuns,
+        Some(p) if p >= SIGNIFICANT => Finding::NotSignificant,
+        Some(_) if !is_clear => Finding::BelowThreshold,
+        Some(_) if (mean_b > mean_a) == (kind.wanted == Wanted::More) => Finding::Better,
+        Some(_) => Finding::Worse,
+    };
+    let Kind { name, percentile, significance, shown, .. } = kind;
+    let basis = Basis::Runs { spread, p };
+    let (before, after) = (mean_a, mean_b);
+    Change { name, percentile, before, after, relative, basis, finding, significance, shown }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// The sample standard deviation of the runs of a side, relative to their mean.
+fn spread(values: &[f64]) -> f64 {
+    let mean = mean(values);
+    if values.len() < 2 || mean <= 0.0 {
+        return 0.0;
+    }
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / (values.len() - 1) as f64).sqrt() / mean
+}
+
 fn judged(figure: &Figure, before: &Report, after: &Report, tolerance: f64) -> Change {
     let significance = (figure.significance)(before);
     let [before, after] = [before, after].map(figure.of);
     let relative = (before > 0.0).then(|| (after - before) / before);
     let tolerance = if before > 0.0 { tolerance.max(figure.least / before) } else { tolerance };
     let finding = match relative {
+        // Nothing was answered any more.
+        Some(_) if after <= 0.0 && figure.wanted == Wanted::More => Finding::Worse,
         _ if after <= 0.0 => Finding::Unknown,
         None => Finding::Unknown,
         Some(relative) if relative.abs() <= tolerance => Finding::NoClearChange,
         Some(relative) if (relative > 0.0) == (figure.wanted == Wanted::More) => Finding::Better,
         Some(_) => Finding::Worse,
     };
-    let (name, shown) = (figure.name, figure.shown);
-    Change { name, before, after, relative, tolerance, finding, significance, shown }
+    let &Figure { name, percentile, shown, .. } = figure;
+    let basis = Basis::Pair { tolerance };
+    Change { name, percentile, before, after, relative, basis, finding, significance, shown }
 }
 
 /// A count of failures of one kind; a run should have none.
@@ -168,10 +275,8 @@ const UNSERVED: Count = Count {
 
 /// A count per thousand requests, judged by the standard deviation of a count, its square root.
 fn counted(count: &Count, before: &Report, after: &Report, threshold: f64) -> Change {
-    let [(number_before, of_before), (number_after, of_after)] = [before, after].map(|report| {
-        let achieved = &report.achieved;
-        ((count.of)(report) as f64, achieved.requested.max(achieved.sent).max(1) as f64)
-    });
+    let [(number_before, of_before), (number_after, of_after)] =
+        [before, after].map(|report| ((count.of)(report) as f64, requests(report)));
     let (before, after) = (number_before / of_before, number_after / of_after);
     let spread = 3.0 * (number_before.sqrt() / of_before).hypot(number_after.sqrt() / of_after);
     let tolerated = spread.max(before * threshold);
@@ -184,7 +289,16 @@ fn counted(count: &Count, before: &Report, after: &Report, threshold: f64) -> Ch
     };
     let relative = (before > 0.0).then(|| (after - before) / before);
     let tolerance = if before > 0.0 { tolerated / before } else { 0.0 };
-    let shown = |share: f64| number(share * 1000.0);
-    let (name, significance) = (count.name, Significance::Decides);
-    Change { name, before, after, relative, tolerance, finding, significance, shown }
+    let (name, significance, shown) = (count.name, Significance::Decides, per_thousand);
+    let (basis, percentile) = (Basis::Pair { tolerance }, None);
+    Change { name, percentile, before, after, relative, basis, finding, significance, shown }
+}
+
+fn per_thousand(share: f64) -> String {
+    number(share * 1000.0)
+}
+
+/// The requests of a run, at least one.
+fn requests(report: &Report) -> f64 {
+    report.achieved.requested.max(report.achieved.sent).max(1) as f64
 }

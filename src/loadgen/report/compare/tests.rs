@@ -3,15 +3,22 @@ use crate::loadgen::report::sample::{eventful, fruitless, sample};
 use crate::loadgen::report::{Mode, Percentiles};
 
 mod jitter;
+mod runs;
 
 const THRESHOLD: f64 = 0.1;
 
-fn comparison(before: &Report, after: &Report) -> Comparison {
-    Comparison::new(before, after, THRESHOLD)
+fn comparison(before: &Report, after: &Report) -> Comparison<'static> {
+    of_sides(std::slice::from_ref(before), std::slice::from_ref(after), THRESHOLD)
+}
+
+/// Sides live as long as the tests do.
+fn of_sides(before: &[Report], after: &[Report], threshold: f64) -> Comparison<'static> {
+    let side = |name, reports: &[Report]| Box::leak(Box::new(Side::new(name, reports.to_vec())));
+    Comparison::new(side("A", before), side("B", after), threshold)
 }
 
 /// What became of the value called `name`.
-fn finding(comparison: &Comparison, name: &str) -> Finding {
+fn finding(comparison: &Comparison<'_>, name: &str) -> Finding {
     comparison.changes.iter().find(|change| change.name == name).expect("the value").finding
 }
 
@@ -113,7 +120,7 @@ fn the_text_tells_the_tolerance_and_to_repeat() {
 
 #[test]
 fn what_is_tolerated_is_no_change() {
-    let judged = |threshold| Comparison::new(&sample(), &slower(1.2), threshold).verdict();
+    let judged = |threshold| of_sides(&[sample()], &[slower(1.2)], threshold).verdict();
     assert_eq!(judged(0.1), Verdict::Regression);
     assert_eq!(judged(0.25), Verdict::NoRegression);
 }
@@ -187,36 +194,77 @@ fn requests_not_served_are_worse_if_they_are_more_than_chance() {
 }
 
 #[test]
-fn what_did_not_measure_the_same_is_not_judged() {
+fn field_load_11_what_did_not_measure_the_same_is_compared_and_the_difference_named() {
     let change = |how: fn(&mut Report)| {
         let mut report = slower(2.0);
         how(&mut report);
         report
     };
     for (after, why) in [
-        (change(|report| report.mode = Mode::Closed), "closed loop"),
+        (change(|report| report.mode = Mode::Closed), "in A, closed loop"),
         (change(|report| report.asked.connections = 65), "connections: 64 in A, 65 in B"),
         (change(|report| report.asked.rate = Some(10.0)), "rate: 20,000/s in A, 10/s in B"),
         (change(|report| report.asked.size = 128), "size: 64 B in A, 64 B to 128 B in B"),
         (change(|report| report.asked.workload = "daytime".to_owned()), "echo in A, daytime in B"),
-        (change(|report| report.client.bottleneck = true), "in B the client was the bottleneck"),
-        (change(|report| report.partial = Some("interrupted".to_owned())), "B is partial"),
-        (fruitless(), "B has no answers"),
-        (eventful(), "idle connections: 0 in A, 1,000 in B"),
+        (change(|report| report.asked.warmup_s = 5.0), "warm-up: 1 s in A, 5 s in B"),
+        (change(|report| report.asked.timeout_s = 1.0), "timeout: 5 s in A, 1 s in B"),
+        (change(|report| report.asked.workers = 4), "workers: 1 in A, 4 in B"),
+        (change(|report| report.schema = "readyc.bench/0".to_owned()), "readyc.bench/0 in B"),
     ] {
         let comparison = comparison(&sample(), &after);
-        assert_eq!(comparison.verdict(), Verdict::NotComparable, "{why}");
         let wide = TextOptions { width: 200, ..TextOptions::default() };
         let shown = comparison.text(wide);
-        assert!(shown.starts_with("NOT COMPARABLE\n") && shown.contains(why), "{why}: {shown}");
-        assert!(!shown.contains("WORSE"), "{shown}");
+        assert_eq!(comparison.verdict(), Verdict::Regression, "{why}");
+        assert!(shown.starts_with("WITH RESERVATIONS\n") && shown.contains(why), "{why}: {shown}");
+        assert!(shown.contains("WORSE (in doubt: other settings)"), "{shown}");
+        assert!(shown.ends_with("; see the reservations\n"), "{shown}");
     }
+}
+
+#[test]
+fn field_load_11_what_is_in_doubt_is_said_beside_the_figure() {
+    let wide = TextOptions { width: 200, ..TextOptions::default() };
+    let row = |comparison: &Comparison<'_>, name: &str| {
+        let shown = comparison.text(wide);
+        let line = shown.lines().find(|line| line.trim_start().starts_with(name));
+        line.unwrap_or_else(|| panic!("no {name}: {shown}")).to_owned()
+    };
+    let mut doubtful = slower(2.0);
+    doubtful.client.bottleneck = true;
+    doubtful.client.verdict = "readyc was kept from its work".to_owned();
+    doubtful.client.in_doubt = vec!["99 %".to_owned(), "99.9 %".to_owned()];
+    let compared = comparison(&sample(), &doubtful);
+    assert!(compared.text(wide).contains("B: invalid: readyc was kept from its work"));
+    assert!(row(&compared, "latency 50 %").ends_with("WORSE"));
+    assert!(row(&compared, "latency 99 %").ends_with("WORSE (in doubt: client in B)"));
+    // Saturated, or told by an earlier version: all figures are in doubt.
+    doubtful.client.in_doubt.clear();
+    let compared = comparison(&doubtful, &sample());
+    for name in ["rate", "latency 50 %"] {
+        assert!(row(&compared, name).ends_with("(in doubt: client in A)"));
+    }
+    let mut partial = sample();
+    partial.partial = Some("interrupted".to_owned());
+    let compared = comparison(&sample(), &partial);
+    assert!(compared.text(wide).contains("B: partial: interrupted"));
+    assert!(row(&compared, "rate").ends_with("no clear change (in doubt: partial in B)"));
+}
+
+#[test]
+fn field_load_11_a_run_without_answers_is_worse_and_said_to_be() {
+    let compared = comparison(&sample(), &fruitless());
+    assert_eq!(compared.verdict(), Verdict::Regression);
+    assert_eq!(finding(&compared, "rate"), Finding::Worse);
+    assert_eq!(finding(&compared, "latency 50 %"), Finding::Unknown);
+    let wide = TextOptions { width: 200, ..TextOptions::default() };
+    assert!(compared.text(wide).contains("B: no answers"));
+    assert!(comparison(&sample(), &eventful()).text(wide).contains("idle connections: 0 in A"));
 }
 
 #[test]
 fn the_page_shows_both_curves_and_the_verdict() {
     let (before, after) = (sample(), slower(1.4));
-    let page = html(&before, &after, &comparison(&before, &after));
+    let page = html(&comparison(&before, &after));
     assert!(page.contains("<h2>Regression</h2>"));
     assert!(page.contains(">A</text>") && page.contains(">B</text>"));
 }

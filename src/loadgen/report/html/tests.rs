@@ -1,6 +1,6 @@
 use super::*;
 use crate::loadgen::report::sample::{eventful, fruitless, sample};
-use crate::loadgen::report::{Comparison, Second, compare};
+use crate::loadgen::report::{Comparison, Second, Side, compare};
 
 /// The page's tags, to check that they are those the page is meant to have.
 fn tags(page: &str) -> Vec<&str> {
@@ -113,8 +113,9 @@ fn what_a_report_holds_is_text_and_never_markup() {
     report.environment.kernel = hostile();
     report.environment.sysctls.insert(hostile(), hostile());
     report.merged[0].environment = report.environment.clone();
-    let comparison = Comparison::new(&report, &report, 0.05);
-    for page in [html(&report), compare::html(&report, &report, &comparison)] {
+    let side = Side::new(hostile(), vec![report.clone()]);
+    let comparison = Comparison::new(&side, &side, 0.05);
+    for page in [html(&report), compare::html(&comparison)] {
         assert_sound(&page);
         assert!(page.contains("&lt;script&gt;alert(1)"));
         assert!(!page.contains("alert(1)</script"));

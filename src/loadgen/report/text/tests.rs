@@ -57,9 +57,9 @@ fn what_forbids_trusting_the_figures_comes_first() {
     report.client.bottleneck = true;
     report.client.verdict = "one worker used 99 % of its CPU".to_owned();
     let shown = plain(&report);
-    assert!(
-        shown.starts_with("THE CLIENT WAS THE BOTTLENECK\n  - one worker used 99 % of its CPU\n")
-    );
+    assert!(shown.starts_with(
+        "INVALID: THE CLIENT SHOWS IN THE FIGURES\n  - one worker used 99 % of its CPU\n"
+    ));
     let places = ["SHORT OF WHAT WAS ASKED\n  - 1,200 of", "PARTIAL\n  - interrupted", "open loop"]
         .map(|part| place(&shown, part));
     assert!(places.is_sorted(), "{shown}");

@@ -6,7 +6,7 @@ use readyd::loadgen::plan::{Pace, Plan};
 use std::time::Duration;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// Why `workers`, which used `cpu` in all, could not have kept the rate even if each had had a
 /// processor to itself; `None` if they could, or if nothing was left unsent.

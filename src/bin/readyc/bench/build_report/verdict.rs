@@ -1,23 +1,9 @@
-//! Whether the result is what was asked, and whether the client was the bottleneck.
+//! Whether the result is what was asked.
 
 use readyd::counted::counted;
 use readyd::loadgen::Counters;
-use readyd::loadgen::plan::{Pace, Plan, Workload};
+use readyd::loadgen::plan::{Plan, Workload};
 use readyd::loadgen::report::{Achieved, Asked, ByErrno, errors_in_words};
-use std::time::Duration;
-
-/// A worker that uses a larger share of a processor than this counts as saturated.
-const FULL: f64 = 0.95;
-
-/// Share of the requests with a free connection that may be sent late before the schedule counts
-/// as not kept.
-const TOLERATED_LATE: f64 = 0.01;
-
-/// Share of the run for which a worker may be stalled before the verdict says so.
-const TOLERATED_STALL: f64 = 0.01;
-
-/// Share of the run for which a worker may wait for a processor before the verdict says so.
-const TOLERATED_WAIT: f64 = 0.1;
 
 /// The shortfalls of the run, a sentence each.
 pub(super) fn shortfalls(
@@ -56,6 +42,9 @@ pub(super) fn shortfalls(
         }
     }
     told.extend(short_of_rate(asked, achieved));
+    if let Some(first) = &counters.first_unfinished {
+        told.push(format!("an answer began and did not end; the first: {first}"));
+    }
     if achieved.mismatched > 0 {
         let first = counters.first_mismatch.as_deref().unwrap_or("unknown");
         let wrong = achieved.mismatched;
@@ -121,7 +110,7 @@ fn by_errno(errors: &ByErrno) -> String {
 }
 
 /// What the client's machine ran out of, if that kept connections from being made, and what helps.
-fn out_of(errors: &ByErrno) -> Option<String> {
+pub(super) fn out_of(errors: &ByErrno) -> Option<String> {
     let limits = [
         (
             &["EADDRNOTAVAIL", "EADDRINUSE"][..],
@@ -140,80 +129,4 @@ fn out_of(errors: &ByErrno) -> Option<String> {
         (count > 0)
             .then(|| format!("{} to connect failed because {said}", counted(count, "attempt")))
     })
-}
-
-/// How busy the client and its machine were.
-pub(super) struct ClientLoad {
-    /// Share of a processor that the busiest worker used.
-    pub(super) cpu_share: f64,
-    /// How long a worker waited for a processor.
-    pub(super) waited: Duration,
-    /// Share of all processors' time that was used, by all processes.
-    pub(super) machine_busy: Option<f64>,
-    /// Why the rate was beyond what the workers can send, if it was.
-    pub(super) beyond: Option<String>,
-}
-
-/// Whether the client was the bottleneck, and a sentence that says why or why not.
-pub(super) fn client(plan: &Plan, counters: &Counters, load: &ClientLoad) -> (bool, String) {
-    let used = format!("the busiest worker used {} of a processor", percent(load.cpu_share));
-    let is_full = load.machine_busy.is_some_and(|busy| busy >= FULL);
-    let machine = if is_full { "; all processors of this machine were busy" } else { "" };
-    let of_run = |time: Duration| time.as_secs_f64() / counters.elapsed.as_secs_f64().max(1e-9);
-    if let Some(said) = out_of(&counters.errors.connect_by_errno) {
-        return (true, format!("{said}; {used}{machine}"));
-    }
-    if let Pace::Herd(_) = plan.pace {
-        let slowest = Duration::from_nanos(counters.send_lag.max());
-        let said = "sending for all connections at once took up to";
-        return (false, format!("{said} {slowest:.1?}; {used}{machine}"));
-    }
-    if let Some(beyond) = &load.beyond {
-        let said = format!(
-            "readyc cannot keep this rate: {beyond}; {used}{machine} (use more --workers on \
-             processors that are free, or a lower rate)"
-        );
-        return (true, said);
-    }
-    let (sent, late) = (counters.requests.sent, counters.requests.late_by_client);
-    if sent > 0 && late as f64 > sent as f64 * TOLERATED_LATE {
-        let share = late as f64 / sent as f64 * 100.0;
-        let said = format!(
-            "readyc did not keep its schedule: {late} requests ({share:.1} %) were sent more than \
-             1 ms late through its own fault; {used}{machine} (use more --workers on processors \
-             that are free, or a lower rate)"
-        );
-        return (true, said);
-    }
-    if of_run(counters.stalled) > TOLERATED_STALL {
-        let stalled = counters.stalled;
-        let said = format!(
-            "readyc was kept from its work for {stalled:.1?} in all: stopped, or without a \
-             processor{machine}; the times include that"
-        );
-        return (true, said);
-    }
-    if plan.is_open_loop() {
-        return (false, format!("readyc kept its schedule; {used}{machine}"));
-    }
-    if of_run(load.waited) > TOLERATED_WAIT {
-        let waited = percent(of_run(load.waited));
-        let said = format!(
-            "readyc waited for a processor for {waited} of the time{machine}; the times include \
-             that (use processors that are free)"
-        );
-        return (true, said);
-    }
-    if load.cpu_share >= FULL {
-        let said = format!(
-            "{used}: the server may be able to do more{machine} (use more --workers, on processors \
-             that are free)"
-        );
-        return (true, said);
-    }
-    (false, format!("readyc was not the limit: {used}{machine}"))
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
 }

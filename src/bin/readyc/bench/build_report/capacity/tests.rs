@@ -5,7 +5,7 @@ use readyd::loadgen::plan::{
 };
 use std::net::SocketAddr;
 
-fn plan(rate: f64) -> Plan {
+pub(in crate::bench::build_report) fn plan(rate: f64) -> Plan {
     Plan {
         destinations: vec![SocketAddr::from(([127, 0, 0, 1], 9999)).into()],
         sources: Vec::new(),

@@ -1,0 +1,231 @@
+//! How far the client itself shows in the figures, and a sentence that says why and what helps.
+//!
+//! Two things make a run invalid: a client that had no more to give, and a percentile that is in
+//! doubt because the client delayed the requests that decide it. All else is a note.
+
+use super::verdict;
+use readyd::loadgen::Counters;
+use readyd::loadgen::plan::{Pace, Plan};
+use readyd::loadgen::report::Validity;
+use readyd::loadgen::report::doubt::in_doubt;
+use std::time::Duration;
+
+#[cfg(test)]
+mod tests;
+
+/// A worker that uses a larger share of a processor than this counts as saturated.
+const FULL: f64 = 0.95;
+
+/// Share of the requests that may be sent more than 1 ms late before that is noted.
+const LATE_NOTED: f64 = 0.01;
+
+/// Share of the run for which a worker may be kept from running before that is noted.
+const STALL_NOTED: f64 = 0.01;
+
+/// Share of the run for which a worker may wait for a processor before that is noted.
+const WAIT_NOTED: f64 = 0.1;
+
+/// How busy the client and its machine were.
+pub(super) struct ClientLoad {
+    /// Share of a processor that the busiest worker used.
+    pub(super) cpu_share: f64,
+    /// How long a worker waited for a processor that other processes had.
+    pub(super) waited: Duration,
+    /// How long a worker was stopped by a signal.
+    pub(super) stopped: Duration,
+    /// Share of all processors' time that was used, by all processes.
+    pub(super) machine_busy: Option<f64>,
+    pub(super) processors: u64,
+    pub(super) workers: u64,
+    /// Why the rate was beyond what the workers can send, if it was.
+    pub(super) beyond: Option<String>,
+}
+
+/// The judgement on the client.
+#[derive(Debug)]
+pub(super) struct Judgement {
+    pub(super) validity: Validity,
+    /// The percentiles in doubt.
+    pub(super) in_doubt: Vec<String>,
+    pub(super) said: String,
+}
+
+/// Judges the client of a run.
+pub(super) fn judge(plan: &Plan, counters: &Counters, load: &ClientLoad) -> Judgement {
+    let facts = Facts { plan, counters, load };
+    let in_doubt = in_doubt(&counters.latency, &counters.client_delay);
+    let (validity, said) = match (facts.saturation(), facts.doubt(&in_doubt), facts.note()) {
+        (Some(said), ..) | (None, Some(said), _) => (Validity::Invalid, said),
+        (None, None, Some(said)) => (Validity::Noted, said),
+        (None, None, None) => (Validity::Valid, facts.all_is_well()),
+    };
+    Judgement { validity, in_doubt, said }
+}
+
+struct Facts<'a> {
+    plan: &'a Plan,
+    counters: &'a Counters,
+    load: &'a ClientLoad,
+}
+
+/// What kept a worker from its work.
+enum Cause {
+    Stopped(Duration),
+    /// Other processes had its processor.
+    Others(Duration),
+    /// Nothing that it can see: a hypervisor, a debugger, a frozen control group.
+    Unknown(Duration),
+}
+
+impl Facts<'_> {
+    /// The client had no more to give.
+    fn saturation(&self) -> Option<String> {
+        let used = self.used();
+        if let Some(lacking) = verdict::out_of(&self.counters.errors.connect_by_errno) {
+            return Some(format!("{lacking}; {used}"));
+        }
+        if let Some(beyond) = &self.load.beyond {
+            let more = self.more_workers().unwrap_or("use a lower rate, or another machine");
+            return Some(format!("readyc cannot keep this rate: {beyond}; {used} ({more})"));
+        }
+        // In an open loop a worker polls for the last moments before each request is due, so there
+        // its processor time says little.
+        if self.plan.is_open_loop() || self.load.cpu_share < FULL {
+            return None;
+        }
+        let more = self.more_workers().unwrap_or("use another machine for readyc");
+        Some(format!("readyc was saturated: {used}; the server may be able to do more ({more})"))
+    }
+
+    /// Percentiles are in doubt.
+    fn doubt(&self, names: &[String]) -> Option<String> {
+        if names.is_empty() {
+            return None;
+        }
+        let (causes, advice) = self.causes();
+        let causes = match causes.as_str() {
+            "" => format!(
+                "its own work delays the answers, a turn of its loop takes up to {:.1?}; {}",
+                Duration::from_nanos(self.counters.loop_lag.max()),
+                self.used()
+            ),
+            causes => causes.to_owned(),
+        };
+        let advice = match advice {
+            "" => self.more_workers().unwrap_or("use another machine for readyc"),
+            advice => advice,
+        };
+        Some(format!(
+            "of the latencies, {} may be readyc's own instead of the server's: {causes} ({advice})",
+            listed(names)
+        ))
+    }
+
+    /// Something is worth knowing, although the figures hold.
+    fn note(&self) -> Option<String> {
+        let (causes, _) = self.causes();
+        let (sent, late) = (self.counters.requests.sent, self.counters.requests.late_by_client);
+        let is_late = sent > 0 && late as f64 > sent as f64 * LATE_NOTED;
+        if let Pace::Herd(_) = self.plan.pace {
+            return None;
+        }
+        if !causes.is_empty() {
+            return Some(format!("{causes}; no percentile depends on it; {}", self.used()));
+        }
+        is_late.then(|| {
+            let share = late as f64 / sent as f64 * 100.0;
+            format!(
+                "readyc sent {late} requests ({share:.1} %) more than 1 ms late through its own \
+                 fault; no percentile depends on it; {}",
+                self.used()
+            )
+        })
+    }
+
+    fn all_is_well(&self) -> String {
+        let used = self.used();
+        match self.plan.pace {
+            Pace::Herd(_) => {
+                let slowest = Duration::from_nanos(self.counters.send_lag.max());
+                format!("sending for all connections at once took up to {slowest:.1?}; {used}")
+            }
+            _ if self.plan.is_open_loop() => format!("readyc kept its schedule; {used}"),
+            _ => format!("readyc was not the limit: {used}"),
+        }
+    }
+
+    /// What kept a worker from its work for more than a moment, and what helps against it.
+    fn causes(&self) -> (String, &'static str) {
+        let mut told = Vec::new();
+        let mut advice = "";
+        for cause in self.cause_list() {
+            let (sentence, helps) = match cause {
+                Cause::Stopped(time) => {
+                    (format!("a worker was stopped by a signal for {time:.1?}"), "measure again")
+                }
+                Cause::Others(time) => (
+                    format!(
+                        "a worker waited for {time:.1?} in all while other processes used the \
+                         processors"
+                    ),
+                    "stop those, or give readyc a processor of its own with taskset(1)",
+                ),
+                Cause::Unknown(time) => (
+                    format!(
+                        "a worker was kept from running for {time:.1?} in all, and no other \
+                         process had its processor"
+                    ),
+                    "measure again; if the machine is a virtual one, its host may be busy",
+                ),
+            };
+            told.push(sentence);
+            advice = if advice.is_empty() { helps } else { advice };
+        }
+        (told.join("; "), advice)
+    }
+
+    fn cause_list(&self) -> Vec<Cause> {
+        let elapsed = self.counters.elapsed.as_secs_f64().max(1e-9);
+        let is_over = |time: Duration, share: f64| time.as_secs_f64() > elapsed * share;
+        let ClientLoad { waited, stopped, .. } = *self.load;
+        let stalled = self.counters.stalled.saturating_sub(stopped);
+        let mut causes = Vec::new();
+        if is_over(stopped, STALL_NOTED) {
+            causes.push(Cause::Stopped(stopped));
+        }
+        if is_over(stalled, STALL_NOTED) && waited < stalled / 2 {
+            causes.push(Cause::Unknown(stalled));
+        } else if is_over(stalled, STALL_NOTED) || is_over(waited, WAIT_NOTED) {
+            causes.push(Cause::Others(waited.max(stalled)));
+        }
+        causes
+    }
+
+    /// That more workers help, if a processor is free for one.
+    fn more_workers(&self) -> Option<&'static str> {
+        let processors = self.load.processors as f64;
+        let free = self.load.machine_busy.map(|busy| processors * (1.0 - busy));
+        let has_free =
+            self.load.workers < self.load.processors && free.is_none_or(|free| free > 0.5);
+        has_free.then_some("use more --workers: a processor is free")
+    }
+
+    fn used(&self) -> String {
+        let used =
+            format!("the busiest worker used {} of a processor", percent(self.load.cpu_share));
+        let is_full = self.load.machine_busy.is_some_and(|busy| busy >= FULL);
+        if is_full { format!("{used}, and all processors were busy") } else { used }
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => format!("the {one} one"),
+        [others @ .., last] => format!("the {} and {last} ones", others.join(", ")),
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}

@@ -1,0 +1,61 @@
+//! One side of a comparison: the runs before a change, or those after it.
+
+use super::{Histogram, Report};
+
+/// Longest name in the head of a table; a longer one loses its beginning.
+const LONGEST_NAME: usize = 24;
+
+/// The runs of one side.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// What it is called.
+    pub name: String,
+    /// Its runs, at least one.
+    pub reports: Vec<Report>,
+}
+
+impl Side {
+    /// A side with one run or more.
+    pub fn new(name: impl Into<String>, reports: Vec<Report>) -> Side {
+        Side { name: name.into(), reports }
+    }
+
+    /// The name, short enough for the head of a table; of several runs, with their number.
+    pub(super) fn head(&self) -> String {
+        let length = self.name.chars().count();
+        let name: String = match length.checked_sub(LONGEST_NAME) {
+            None | Some(0) => self.name.clone(),
+            Some(over) => format!("…{}", self.name.chars().skip(over + 1).collect::<String>()),
+        };
+        match self.reports.len() {
+            1 => name,
+            several => format!("{name} ({several} runs)"),
+        }
+    }
+
+    /// What its runs of an earlier version do not tell or tell differently, if there are any.
+    pub(super) fn older_schema(&self) -> Option<String> {
+        let runs = self.runs_with(|report| report.older_schema().is_some())?;
+        let what = self.reports.iter().find_map(Report::older_schema)?;
+        Some(format!("{runs}: {what}"))
+    }
+
+    /// The latencies of all its runs.
+    pub(super) fn latencies(&self) -> Histogram {
+        let mut all = Histogram::default();
+        self.reports.iter().for_each(|report| all.merge(&report.histograms.latency));
+        all
+    }
+
+    /// The names of its runs that `is_so` holds for, if it does for any: of a single run, the
+    /// side's name.
+    pub(super) fn runs_with(&self, is_so: impl Fn(&Report) -> bool) -> Option<String> {
+        let count = self.reports.iter().filter(|report| is_so(report)).count();
+        match (count, self.reports.len()) {
+            (0, _) => None,
+            (_, 1) => Some(self.name.clone()),
+            (count, all) if count == all => Some(format!("all {all} runs of {}", self.name)),
+            (count, all) => Some(format!("{count} of the {all} runs of {}", self.name)),
+        }
+    }
+}
