@@ -5,10 +5,12 @@
 //! warm-up that is answered late cannot improve the result, and a request of the measured part that
 //! is answered after the end is not left out.
 
+mod connections;
+
 use super::absence::Absence;
 use super::codec::Kind;
 use super::counters::{Counters, Interval, LATE, Operation, StepCounters, count_error};
-use super::ends::{ConnectionEnd, RequestEnd, Requests};
+use super::ends::{RequestEnd, Requests};
 use super::pending::Pending;
 use super::plan::{Pace, Plan};
 use crate::io::clock::Moment;
@@ -288,11 +290,6 @@ impl RequestAccounting {
         self.interval.errors += 1;
     }
 
-    /// The first reply has come on any connection of a slot.
-    pub(super) fn first_served(&mut self) {
-        self.counters.connections.served += 1;
-    }
-
     /// A call failed.
     pub(super) fn failed(&mut self, operation: Operation, error: &io::Error) {
         count_error(&mut self.counters.errors, operation, error);
@@ -350,35 +347,6 @@ impl RequestAccounting {
         counters.stalled = Duration::ZERO;
     }
 
-    /// A connection was opened, `after` its connect(2).
-    pub(super) fn opened(&mut self, after: Duration) {
-        self.interval.opened += 1;
-        self.counters.connect.record(after);
-        let connections = &mut self.counters.connections;
-        connections.opened += 1;
-        connections.open += 1;
-        connections.peak = connections.peak.max(connections.open);
-        self.interval.most = self.interval.most.max(connections.open);
-    }
-
-    /// An open connection was closed.
-    pub(super) fn closed(&mut self) {
-        let connections = &mut self.counters.connections;
-        connections.open -= 1;
-        self.interval.least = self.interval.least.min(connections.open);
-    }
-
-    /// A connection has ended, or an attempt to make one. The only place where that is counted.
-    pub(super) fn ended(&mut self, end: ConnectionEnd) {
-        self.counters.connections.ends.end(end);
-    }
-
-    /// Nothing was open between these moments, although attempts to connect were made.
-    pub(super) fn outage(&mut self, from: Moment, to: Moment) {
-        let end = to.min(self.measured_until);
-        self.counters.outage += end.since(from.max(self.measured_from));
-    }
-
     /// The run ends before its time, for the first reason that is given.
     pub(super) fn ends_early(&mut self, why: impl FnOnce(&Counters) -> String) {
         if self.counters.partial.is_none() {
@@ -423,14 +391,6 @@ impl RequestAccounting {
     pub(super) fn gave(&mut self, count: usize, now: Moment) {
         if now >= self.measured_from {
             self.counters.bytes_sent += count as u64;
-        }
-    }
-
-    /// A connection that a storm dropped had a request answered, this long after.
-    pub(super) fn served_after_storm(&mut self, after: Duration) {
-        if let Some(storm) = self.counters.storms.last_mut() {
-            storm.served.record(after);
-            storm.last_served = storm.last_served.max(after);
         }
     }
 
