@@ -103,6 +103,7 @@ pub struct LoadWorker<N: Connect> {
     pacer: Pacer,
     pool: ConnectionPool<N>,
     codec: WorkloadCodec,
+    probe_codec: Option<WorkloadCodec>,
     conversation: Conversation,
     accounts: Accounts,
     buffers: Buffers,
@@ -119,12 +120,14 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         let slots = worker.share_of_connections(plan.connections).total();
         assert!(u32::try_from(slots).is_ok(), "slots are counted in 32 bits");
         let codec = WorkloadCodec::new(&plan);
+        let probe_codec = WorkloadCodec::for_probes(&plan);
         let plan = Rc::new(plan);
         LoadWorker {
             pacer: Pacer::new(Rc::clone(&plan), worker, now),
             pool: ConnectionPool::new(net, Rc::clone(&plan), worker, now),
             conversation: codec.conversation(),
             codec,
+            probe_codec,
             accounts: Accounts::new(&plan),
             buffers: Buffers::default(),
             plan,
@@ -154,6 +157,11 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         self.accounts.main.counters()
     }
 
+    /// When every connection had been opened, or could not be; probes may be awaited since then.
+    pub fn opened_at(&self) -> Option<Moment> {
+        self.pool.opened_at()
+    }
+
     /// Whether every answer has come, or is no longer awaited.
     pub fn is_over(&self) -> bool {
         self.pacer.is_over()
@@ -163,6 +171,7 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
     /// unfinished interval.
     pub fn finish(mut self, now: Moment) -> (Counters, Interval) {
         self.pool.close_all(&mut self.accounts);
+        self.accounts.main.counters_mut().connections.unasked = self.pool.count_unasked();
         let interval = self.accounts.main.end_interval(now);
         let mut counters = self.accounts.into_counters();
         let without_delay = counters.latency.count() - counters.client_delay.count();
@@ -191,7 +200,7 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
 
     /// Does for a slot what its connection is ready for.
     fn visit(&mut self, index: usize, now: Moment) {
-        let LoadWorker { pacer, pool, codec, accounts, buffers, .. } = self;
+        let LoadWorker { pacer, pool, codec, probe_codec, accounts, buffers, .. } = self;
         let Some((socket, endpoint)) = pool.open(index) else {
             return self.visit_without_connection(index, now);
         };
@@ -207,8 +216,10 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
             }
             LoadEndpoint::Idle => hold_idle(socket, &mut accounts.main, buffers),
             LoadEndpoint::Probe(client) => {
-                let accounting = &mut accounts.side;
-                Visit { socket, client, codec, accounting, buffers }.probe()
+                let asks = probe_codec.is_some();
+                let codec = probe_codec.as_mut().unwrap_or(codec);
+                let accounting = &mut accounts.probes;
+                Visit { socket, client, codec, accounting, buffers }.probe(asks)
             }
             LoadEndpoint::Slow(peer) => {
                 let Some(start) = pacer.running_since() else { return };
@@ -248,6 +259,7 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
 
     /// Sees after a visit to when the slot has to be visited next.
     fn after_visit(&mut self, index: usize, now: Moment) {
+        let awaits_probe = self.pool.awaits_probe(index);
         let Some((socket, endpoint)) = self.pool.open(index) else { return };
         let ready = *socket.ready;
         let (client, may_send) = match endpoint {
@@ -258,10 +270,12 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
             LoadEndpoint::Probe(client)
                 if client.is_quiet()
                     && client.is_past_opening()
-                    && !client.returns_from_storm() =>
+                    && (client.was_asked() || self.probe_codec.is_none()) =>
             {
-                return self.pool.on_probe_answered(index);
+                return self.pool.on_probe_answered(index, &mut self.accounts);
             }
+            // A probe that is overdue is not waited for, and its reply may still come.
+            LoadEndpoint::Probe(_) if !awaits_probe => return,
             LoadEndpoint::Probe(client) => (client, false),
             // A slow peer's clock ticks on its own.
             LoadEndpoint::Slow(_) => return,
@@ -298,6 +312,10 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         }
         // One more try: a reply may have come in time, and its event be still to come.
         socket.ready.read = true;
+        if let LoadEndpoint::Probe(_) = endpoint {
+            self.pool.on_probe_decided(index);
+            return self.visit(index, now);
+        }
         let generation = self.pool.generation(index);
         self.visit(index, now);
         if self.pool.generation(index) != generation {
@@ -305,7 +323,6 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         }
         let (client, accounting) = match self.pool.open(index) {
             Some((_, LoadEndpoint::Active(client))) => (client, &mut self.accounts.main),
-            Some((_, LoadEndpoint::Probe(client))) => (client, &mut self.accounts.side),
             _ => return,
         };
         let opening = client.expire_opening(self.plan.timeout, now);

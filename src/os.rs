@@ -13,4 +13,5 @@ pub mod privileges;
 pub mod sealed_memfd;
 pub mod signals;
 pub mod sockets;
+pub mod standard_output;
 pub mod usage;

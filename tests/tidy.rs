@@ -11,6 +11,7 @@ mod source;
 use imports::{imports, module_of, without_test_items};
 use source::{RUST_FILES, files, function_length, has_doc, is_function, is_production, is_there};
 use source::{numbered, read, without_fenced_blocks, words};
+use std::collections::BTreeSet;
 
 /// Columns of a line of Rust, comments included.
 const COLUMNS: usize = 100;
@@ -67,6 +68,18 @@ const BANNED: &[(&str, &str)] = &[
     ("so many", "give the number or the name of the limit"),
     ("one such", "repeat the noun"),
     ("besides", "write \"also\", \"beside\" or \"as well\""),
+];
+
+/// Names in documents that are not ours: of the kernel's files, slabs and prctl(2).
+const OF_THE_KERNEL: &[&str] = &[
+    "ep_head",
+    "eventpoll_epi",
+    "eventpoll_pwq",
+    "netdev_max_backlog",
+    "no_new_privs",
+    "sock_inode_cache",
+    "tcp_bind2_bucket",
+    "tcp_max_orphans",
 ];
 
 /// Files whose texts for users are being rewritten. Their words are not checked yet, all else is.
@@ -179,6 +192,49 @@ fn comments_and_documents_use_plain_words() {
         }
     }
     check(complaints);
+}
+
+/// A counter, a field of a report, a function or a test that a document names is somewhere in the
+/// source: one that was renamed is not left behind. Paths with `::` are of profiles of the past.
+#[test]
+fn names_in_documents_exist() {
+    let known: BTreeSet<String> =
+        RUST_FILES.iter().flat_map(|file| snake_case(&file.text)).collect();
+    let is_known = |name: &str| {
+        // `fault_07` begins the names of tests.
+        let begun = known.range(name.to_owned()..).next();
+        begun.is_some_and(|next| next == name || next.starts_with(&format!("{name}_")))
+    };
+    let mut complaints = Vec::new();
+    let documents = files(&["."], "md").into_iter();
+    for (path, text) in documents.filter(|(path, _)| is_for_users(path)) {
+        for (line, text) in numbered(&without_fenced_blocks(&text)) {
+            let quoted = text.split('`').skip(1).step_by(2).filter(|text| !text.contains("::"));
+            for name in quoted.flat_map(snake_case) {
+                if !is_known(&name) && !OF_THE_KERNEL.contains(&name.as_str()) {
+                    let advice = "is nowhere in the source: was it renamed?";
+                    complaints.push(format!("{path}:{line}: `{name}` {advice}"));
+                }
+            }
+        }
+    }
+    check(complaints);
+}
+
+/// Whether a document is in the root directory or in docs/.
+fn is_for_users(path: &str) -> bool {
+    !path.contains('/') || path.strip_prefix("docs/").is_some_and(|name| !name.contains('/'))
+}
+
+/// The names in small letters with an underscore.
+fn snake_case(text: &str) -> Vec<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let is_name = |word: &&str| {
+        word.trim_matches('_').contains('_')
+            && word.starts_with(|c: char| c.is_ascii_lowercase())
+            && !word.contains(|c: char| c.is_ascii_uppercase())
+    };
+    words.filter(is_name).map(str::to_owned).collect()
 }
 
 /// rustc's `missing_docs` sees what the library exports. This sees the programs, too, where

@@ -19,7 +19,7 @@ pub enum AddressError {
     /// The text has none of the forms of an address.
     Form(String),
     /// There is no network interface with the name after the `%`.
-    NoInterface(String, String),
+    NoInterface(String),
     /// A link-local address without an interface. Each interface has its own such network, RFC 4291
     /// 2.5.6.
     LinkLocal(SocketAddrV6),
@@ -43,7 +43,8 @@ impl fmt::Display for AddressError {
                 "{text:?} is not an address (write IP:PORT, [IPv6]:PORT, localhost:PORT, :PORT for \
                  all addresses, or unix:/PATH; other names are not looked up)"
             ),
-            AddressError::NoInterface(text, name) => {
+            AddressError::NoInterface(text) => {
+                let name = interface_name(text).unwrap_or_default();
                 write!(f, "{text:?}: there is no network interface {name:?} (ip link lists them)")
             }
             AddressError::LinkLocal(address) => {
@@ -133,10 +134,13 @@ fn with_interface(text: &str, name: &str) -> Result<SocketAddr, AddressError> {
     let Ok(SocketAddr::V6(mut address)) = without.parse() else {
         return Err(AddressError::Form(text.to_owned()));
     };
-    let index = if_nametoindex(name)
-        .map_err(|_| AddressError::NoInterface(text.to_owned(), name.to_owned()))?;
-    address.set_scope_id(index);
-    Ok(address.into())
+    let index = if_nametoindex(name);
+    // Where there is no such interface, any number: a worse fault of the address goes first.
+    address.set_scope_id(index.unwrap_or(1));
+    match (index, judge(address.into())) {
+        (Err(_), None) => Err(AddressError::NoInterface(text.to_owned())),
+        _ => Ok(address.into()),
+    }
 }
 
 /// What is wrong with an address that has the right form.

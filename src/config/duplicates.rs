@@ -13,25 +13,36 @@ use super::error::{ConfigError, ConfigErrors, Located, Origins};
 use super::listen::BindTarget;
 use crate::io::address::UnixAddress;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 /// What two listeners cannot share.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Claim {
     Address(SocketAddr),
-    /// Two paths are the same if they differ in `//` and `/./` only. Symbolic links are not
-    /// followed: bind(2) finds those conflicts.
+    /// Device and inode of the folder, and the name in it: one file has one, however its path is
+    /// written, with `..`, a symbolic link or a bind mount. bind(2) follows no link at the end.
+    File(u64, u64, OsString),
+    /// Where there is no such folder. Two paths are the same if they differ in `//` and `/./`
+    /// only.
     Path(PathBuf),
     Name(UnixAddress),
     Descriptor(u16),
+}
+
+fn file(path: &Path) -> Option<Claim> {
+    let folder = fs::metadata(path.parent()?).ok()?;
+    Some(Claim::File(folder.dev(), folder.ino(), path.file_name()?.to_owned()))
 }
 
 fn claims(target: &BindTarget) -> Vec<Claim> {
     match target {
         BindTarget::Inherited(number) => vec![Claim::Descriptor(*number)],
         BindTarget::Unix(address) => vec![match address.path() {
-            Some(path) => Claim::Path(path.to_owned()),
+            Some(path) => file(path).unwrap_or_else(|| Claim::Path(path.to_owned())),
             None => Claim::Name(address.clone()),
         }],
         // Port 0 is a different port each time.
@@ -68,7 +79,7 @@ pub(super) fn find(config: &Config, origins: &Origins, errors: &mut ConfigErrors
         let overlapping = claims.iter().find_map(|claim| match claim {
             Claim::Address(address) if address.ip().is_unspecified() => specific.get(address),
             Claim::Address(address) => taken.get(&Claim::Address(wildcard(*address))),
-            Claim::Path(_) | Claim::Name(_) | Claim::Descriptor(_) => None,
+            Claim::File(..) | Claim::Path(_) | Claim::Name(_) | Claim::Descriptor(_) => None,
         });
         let error = match (same, overlapping) {
             (Some(&other), _) => Some(ConfigError::SameAddress {

@@ -1,6 +1,6 @@
 //! What can be wrong with the command line or the configuration file, and where.
 
-use super::flags::FLAGS;
+use super::flags::{FLAGS, is_only_on_command_line};
 use super::similar::nearest;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -151,6 +151,13 @@ pub enum ConfigError {
     UnknownFlag(String),
     /// The flag is for the command line, and stands in a file.
     OnlyOnCommandLine(&'static str),
+    /// The file has the setting twice, and it is no list.
+    Repeated {
+        /// Which setting.
+        flag: &'static str,
+        /// The line with the first one.
+        first: usize,
+    },
     /// An argument that belongs to no flag.
     UnexpectedArgument(String),
     /// The flag needs a value and has none.
@@ -198,6 +205,9 @@ impl fmt::Display for ConfigError {
             ConfigError::UnknownFlag(name) => write_unknown(f, name),
             ConfigError::OnlyOnCommandLine(flag) => {
                 write!(f, "{flag} is only for the command line (write --{flag} there)")
+            }
+            ConfigError::Repeated { flag, first } => {
+                write!(f, "line {first} has {flag} already, and it is no list (remove one)")
             }
             ConfigError::UnexpectedArgument(argument) => {
                 let argument = excerpt(argument);
@@ -248,11 +258,14 @@ impl fmt::Display for Earlier<'_> {
     }
 }
 
+/// A name in a file has no dashes. Flags that are only for the command line are not proposed there.
 fn write_unknown(f: &mut fmt::Formatter<'_>, written: &str) -> fmt::Result {
     let name = written.trim_start_matches('-');
-    let dashes = if written.starts_with('-') { "--" } else { "" };
+    let in_a_file = !written.starts_with('-');
+    let dashes = if in_a_file { "" } else { "--" };
     write!(f, "unknown flag {} (", excerpt(written).escape_debug())?;
     let known = FLAGS.iter().map(|flag| flag.name).chain(["help", "version"]);
+    let known = known.filter(|name| !(in_a_file && is_only_on_command_line(name)));
     if let Some(meant) = nearest(name, known) {
         write!(f, "did you mean {dashes}{meant}? ")?;
     }

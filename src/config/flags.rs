@@ -83,6 +83,20 @@ pub(super) fn find_flag(name: &str) -> Option<&'static Flag> {
     FLAGS.iter().find(|flag| flag.name == name)
 }
 
+/// Flags that have no meaning in a file: a file that included itself would have no end, and one
+/// that printed or checked something would never serve.
+pub(super) const ONLY_ON_COMMAND_LINE: [&str; 4] = ["config", "check-config", "help", "version"];
+
+/// Whether the flag `name` is only for the command line.
+pub(super) fn is_only_on_command_line(name: &str) -> bool {
+    ONLY_ON_COMMAND_LINE.contains(&name)
+}
+
+/// Whether the flag can be repeated, each time with further values.
+pub(super) fn is_list(name: &str) -> bool {
+    ["listen", "allow", "deny"].contains(&name)
+}
+
 /// The text of `--help`.
 pub fn help() -> String {
     let mut text = String::from(

@@ -47,6 +47,9 @@ pub enum BindTarget {
     Localhost(u16),
     /// On 0.0.0.0 and, if it can be bound, on the same port of `[::]`.
     AllAddresses(u16),
+    /// On this link-local address, as it is written, of a network interface that is not there. Only
+    /// an optional listener may have it.
+    NoInterface(String),
     /// On this unix socket.
     Unix(UnixAddress),
     /// On this inherited descriptor, a listening socket.
@@ -55,8 +58,8 @@ pub enum BindTarget {
 
 impl BindTarget {
     /// The IP addresses to bind, in this order: the first must be there if the listener is
-    /// required, the second may be missing. None for a unix socket, and if the socket is bound
-    /// already.
+    /// required, the second may be missing. None for a unix socket, if the socket is bound already,
+    /// and if there is no such interface.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         match *self {
             BindTarget::Address(address) => vec![address],
@@ -66,7 +69,9 @@ impl BindTarget {
             BindTarget::AllAddresses(port) => {
                 vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]
             }
-            BindTarget::Unix(_) | BindTarget::Inherited(_) => Vec::new(),
+            BindTarget::NoInterface(_) | BindTarget::Unix(_) | BindTarget::Inherited(_) => {
+                Vec::new()
+            }
         }
     }
 }
@@ -77,6 +82,7 @@ impl fmt::Display for BindTarget {
             BindTarget::Address(address) => write!(f, "{address}"),
             BindTarget::Localhost(port) => write!(f, "localhost:{port}"),
             BindTarget::AllAddresses(port) => write!(f, ":{port}"),
+            BindTarget::NoInterface(address) => f.write_str(address),
             BindTarget::Unix(address) => write!(f, "{address}"),
             BindTarget::Inherited(number) => write!(f, "fd:{number}"),
         }
@@ -103,9 +109,11 @@ impl FromStr for BindTarget {
         {
             return with_port(port, BindTarget::AllAddresses);
         }
-        Ok(match text.parse()? {
-            Address::Inet(address) => BindTarget::Address(address),
-            Address::Unix(address) => BindTarget::Unix(address),
+        Ok(match text.parse() {
+            Ok(Address::Inet(address)) => BindTarget::Address(address),
+            Ok(Address::Unix(address)) => BindTarget::Unix(address),
+            Err(AddressError::NoInterface(address)) => BindTarget::NoInterface(address),
+            Err(error) => return Err(error.into()),
         })
     }
 }
@@ -253,7 +261,12 @@ impl FromStr for Listen {
             }
             given.push(key);
         }
-        Ok(listen)
+        match (listen.presence, listen.target) {
+            (Presence::Required, BindTarget::NoInterface(address)) => {
+                Err(AddressError::NoInterface(address).into())
+            }
+            (_, target) => Ok(Listen { target, ..listen }),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::duplicates;
 use super::error::{ConfigError, ConfigErrors, Origin, Origins};
-use super::flags::{Flag, find_flag};
+use super::flags::{Flag, ONLY_ON_COMMAND_LINE, find_flag, is_list};
 use super::listen::{BindTarget, Listen, Presence};
 use super::{Command, Config};
 use crate::handlers::Service;
@@ -178,10 +178,24 @@ impl Reader {
         };
         let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
         let path: Arc<Path> = path.into();
-        for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
-            let origin = Origin::File { path: Arc::clone(&path), line: index + 1 };
-            match std::str::from_utf8(line).map_err(|_| ConfigError::NotUtf8).and_then(setting) {
-                Ok(Some((flag, value))) => self.set(flag, value, origin),
+        // The line of each setting. Few names: a search is as good as a map.
+        let mut lines: Vec<(&'static str, usize)> = Vec::new();
+        for (index, text) in text.split(|&byte| byte == b'\n').enumerate() {
+            let line = index + 1;
+            let origin = Origin::File { path: Arc::clone(&path), line };
+            match std::str::from_utf8(text).map_err(|_| ConfigError::NotUtf8).and_then(setting) {
+                Ok(Some((flag, value))) => {
+                    let first = lines.iter().find(|(name, _)| *name == flag.name);
+                    if let Some(&(flag, first)) = first {
+                        // Which of the two is meant, only the operator knows.
+                        self.errors.push(Some(&origin), ConfigError::Repeated { flag, first });
+                        continue;
+                    }
+                    if !is_list(flag.name) {
+                        lines.push((flag.name, line));
+                    }
+                    self.set(flag, value, origin);
+                }
                 Ok(None) => {}
                 Err(error) => self.errors.push(Some(&origin), error),
             }
@@ -239,12 +253,16 @@ fn setting(line: &str) -> Result<Option<(&'static Flag, &str)>, ConfigError> {
     let line = line.trim_start_matches("--");
     let end = line.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(line.len());
     let (name, rest) = line.split_at(end);
-    let flag = match find_flag(name) {
-        Some(Flag { name: name @ ("config" | "check-config"), .. }) => {
-            return Err(ConfigError::OnlyOnCommandLine(name));
-        }
-        Some(flag) => flag,
-        None => return Err(ConfigError::UnknownFlag(name.to_owned())),
+    let long = match name {
+        "-h" => "help",
+        "-V" => "version",
+        long => long,
+    };
+    if let Some(name) = ONLY_ON_COMMAND_LINE.into_iter().find(|name| *name == long) {
+        return Err(ConfigError::OnlyOnCommandLine(name));
+    }
+    let Some(flag) = find_flag(name) else {
+        return Err(ConfigError::UnknownFlag(name.to_owned()));
     };
     if let Some(comment) = comment_in(rest) {
         return Err(ConfigError::TrailingComment(comment.to_owned()));

@@ -174,8 +174,13 @@ fn the_command_line_wins_wherever_it_names_the_file() {
 #[test]
 fn of_two_words_on_one_matter_the_last_counts() {
     assert_eq!(config(&["--backlog", "1", "--backlog", "2"]).backlog, 2);
-    let file = TempFile::new(b"backlog 1\nbacklog 2\n");
-    assert_eq!(config(&["--config", file.path()]).backlog, 2);
+    // In a file it is an error: `field_server_15_a_setting_that_a_file_has_twice_...`.
+    let file = TempFile::new(b"backlog 3\n");
+    for args in
+        [["--backlog", "2", "--config", file.path()], ["--config", file.path(), "--backlog", "2"]]
+    {
+        assert_eq!(config(&args).backlog, 2);
+    }
 }
 
 #[test]

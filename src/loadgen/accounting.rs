@@ -12,7 +12,7 @@ use super::ends::{ConnectionEnd, RequestEnd, Requests};
 use super::pending::Pending;
 use super::plan::{Pace, Plan};
 use crate::io::clock::Moment;
-use crate::loadgen::report::{ConnectionEnds, Errors, Histogram, Mismatches};
+use crate::loadgen::report::{ConnectionEnds, Errors, GRACE_PERIOD, Histogram, Mismatches};
 use std::io;
 use std::time::Duration;
 
@@ -48,6 +48,8 @@ pub(super) struct RequestAccounting {
     stall: Duration,
     /// When the measured part begins.
     measured_from: Moment,
+    /// When it ends, as far as that is known.
+    measured_until: Moment,
     /// When each step of a ramp ends, if there is more than one.
     step_ends: Vec<Moment>,
     is_open_loop: bool,
@@ -80,6 +82,7 @@ impl RequestAccounting {
             in_flight: 0,
             stall: Duration::ZERO,
             measured_from: Moment::NEVER,
+            measured_until: Moment::NEVER,
             step_ends: Vec::new(),
             is_open_loop: plan.is_open_loop(),
             is_herd: matches!(plan.pace, Pace::Herd(_)),
@@ -100,6 +103,8 @@ impl RequestAccounting {
             (self.counters.mismatches.clone(), self.counters.first_mismatch.clone());
         self.opening = self.counters.connections.ends;
         self.measured_from = start + plan.warmup;
+        self.measured_until =
+            plan.until.duration.map_or(Moment::NEVER, |length| self.measured_from + length);
         if let Pace::Rates(steps) = &plan.pace
             && steps.len() > 1
         {
@@ -122,8 +127,12 @@ impl RequestAccounting {
     }
 
     fn step(&mut self, request: &Pending) -> Option<&mut StepCounters> {
+        self.step_at(request.intended())
+    }
+
+    fn step_at(&mut self, moment: Moment) -> Option<&mut StepCounters> {
         let last = self.step_ends.len().checked_sub(1)?;
-        let index = self.step_ends.iter().position(|&end| request.intended() < end).unwrap_or(last);
+        let index = self.step_ends.iter().position(|&end| moment < end).unwrap_or(last);
         self.counters.steps.get_mut(index)
     }
 
@@ -216,6 +225,14 @@ impl RequestAccounting {
         if !delay.is_zero() {
             self.counters.client_delay.record_many(delay, count);
         }
+        if now < self.measured_until {
+            self.counters.answered_in_time += count;
+            if let Some(step) = self.step_at(now) {
+                step.answered_in_time += count;
+            }
+        } else if now < self.measured_until + GRACE_PERIOD {
+            self.counters.answered_in_grace += count;
+        }
         if self.is_open_loop {
             self.counters.service.record_many(now.since(request.sent()), count);
         }
@@ -269,6 +286,11 @@ impl RequestAccounting {
     pub(super) fn unsolicited(&mut self, count: impl FnOnce(&mut Mismatches)) {
         count(&mut self.counters.mismatches);
         self.interval.errors += 1;
+    }
+
+    /// The first reply has come on any connection of a slot.
+    pub(super) fn first_served(&mut self) {
+        self.counters.connections.served += 1;
     }
 
     /// A call failed.
@@ -336,11 +358,25 @@ impl RequestAccounting {
         connections.opened += 1;
         connections.open += 1;
         connections.peak = connections.peak.max(connections.open);
+        self.interval.most = self.interval.most.max(connections.open);
+    }
+
+    /// An open connection was closed.
+    pub(super) fn closed(&mut self) {
+        let connections = &mut self.counters.connections;
+        connections.open -= 1;
+        self.interval.least = self.interval.least.min(connections.open);
     }
 
     /// A connection has ended, or an attempt to make one. The only place where that is counted.
     pub(super) fn ended(&mut self, end: ConnectionEnd) {
         self.counters.connections.ends.end(end);
+    }
+
+    /// Nothing was open between these moments, although attempts to connect were made.
+    pub(super) fn outage(&mut self, from: Moment, to: Moment) {
+        let end = to.min(self.measured_until);
+        self.counters.outage += end.since(from.max(self.measured_from));
     }
 
     /// The run ends before its time, for the first reason that is given.
@@ -351,9 +387,9 @@ impl RequestAccounting {
     }
 
     /// The measured part is over: it was this long, and later answers are no part of the rate.
-    pub(super) fn end_measuring(&mut self, elapsed: Duration) {
-        self.counters.elapsed = elapsed;
-        self.counters.answered_in_time = self.counters.requests.answered();
+    pub(super) fn end_measuring(&mut self, until: Moment) {
+        self.counters.elapsed = until.since(self.measured_from);
+        self.measured_until = self.measured_until.min(until);
     }
 
     /// The schedule had this many requests in the measured part.
@@ -433,7 +469,11 @@ impl RequestAccounting {
         self.interval.latency.merge(&self.interval_measured);
         self.interval_measured.clear();
         self.interval.connections = self.counters.connections.open;
-        let next = Interval { start: now.as_nanos(), ..Interval::default() };
+        self.interval.served = self.counters.connections.served;
+        self.interval.length = now.since(Moment::from_nanos(self.interval.start));
+        let open = self.counters.connections.open;
+        let next =
+            Interval { start: now.as_nanos(), least: open, most: open, ..Interval::default() };
         std::mem::replace(&mut self.interval, next)
     }
 }

@@ -14,20 +14,23 @@ use std::time::Duration;
 pub(super) struct Accounts {
     /// Requests that are the result, and all connections.
     pub(super) main: RequestAccounting,
-    /// Requests that are no part of the result: those of slow peers, and those of idle connections
-    /// that return from a storm.
+    /// Requests of slow peers: they are no part of the result.
     pub(super) side: RequestAccounting,
+    /// Requests that ask whether idle connections are served: neither are they.
+    pub(super) probes: RequestAccounting,
 }
 
 impl Accounts {
     pub(super) fn new(plan: &Plan) -> Accounts {
-        Accounts { main: RequestAccounting::new(plan), side: RequestAccounting::new(plan) }
+        let account = || RequestAccounting::new(plan);
+        Accounts { main: account(), side: account(), probes: account() }
     }
 
     /// The run begins at `start`.
     pub(super) fn begin(&mut self, plan: &Plan, start: Moment) {
         self.main.begin(plan, start);
         self.side.begin(plan, start);
+        self.probes.begin(plan, start);
     }
 
     /// A slot has had its first connection.
@@ -37,9 +40,18 @@ impl Accounts {
         counters.slow.established += u64::from(role.is_slow());
     }
 
+    /// The reply to a probe has come. Tells whether it was the right one.
+    pub(super) fn is_probe_right(&mut self) -> bool {
+        let mismatch = self.probes.counters_mut().first_mismatch.take();
+        let is_right = mismatch.is_none();
+        let first = &mut self.main.counters_mut().probe_mismatch;
+        *first = first.take().or(mismatch);
+        is_right
+    }
+
     /// An open connection was closed, by whichever side.
     pub(super) fn closed(&mut self) {
-        self.main.counters_mut().connections.open -= 1;
+        self.main.closed();
     }
 
     /// A connection has ended.
@@ -61,7 +73,7 @@ impl Accounts {
 
     /// A storm begins, this long after the measured part did.
     pub(super) fn begin_storm(&mut self, at: Duration) {
-        for account in [&mut self.main, &mut self.side] {
+        for account in [&mut self.main, &mut self.probes] {
             account.counters_mut().storms.push(StormCounters { at, ..StormCounters::default() });
         }
     }
@@ -76,10 +88,10 @@ impl Accounts {
     /// All that was counted. What storms did to idle connections is counted beside their requests,
     /// and belongs to the result.
     pub(super) fn into_counters(self) -> Counters {
-        let side = self.side.into_counters();
+        let (side, probes) = (self.side.into_counters(), self.probes.into_counters());
         let mut counters = self.main.into_counters();
         counters.slow.answered = side.requests.answered();
-        for (storm, of_idle) in counters.storms.iter_mut().zip(&side.storms) {
+        for (storm, of_idle) in counters.storms.iter_mut().zip(&probes.storms) {
             storm.merge(of_idle);
         }
         counters

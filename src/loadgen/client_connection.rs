@@ -65,6 +65,8 @@ pub(super) struct ClientConnection {
     uses_left: u64,
     /// When the present connection is to be replaced.
     expires: Moment,
+    /// Whether a reply came on any connection.
+    was_served: bool,
     /// When the last reply came on the present connection.
     last_answer: Option<Moment>,
     /// When connect(2) was called, if the next request was the reason.
@@ -97,6 +99,7 @@ impl ClientConnection {
             free_since: Moment::START,
             uses_left: 0,
             expires: Moment::NEVER,
+            was_served: false,
             last_answer: None,
             connecting_since: None,
             first_of_connection: 0,
@@ -152,6 +155,16 @@ impl ClientConnection {
     /// after.
     pub(super) fn served(&mut self, now: Moment) -> Option<Duration> {
         self.dropped_at.take().map(|dropped_at| now.since(dropped_at))
+    }
+
+    /// Whether a request was ever sent.
+    pub(super) fn was_asked(&self) -> bool {
+        self.sequence > 0
+    }
+
+    /// Takes over since when the connection has been missed that `earlier` had.
+    pub(super) fn returns_for(&mut self, earlier: &ClientConnection) {
+        self.dropped_at = earlier.dropped_at;
     }
 
     /// Whether a storm dropped the connection, and no reply has come since.
@@ -306,6 +319,9 @@ impl ClientConnection {
     #[inline]
     pub(super) fn on_answered(&mut self, accounting: &mut RequestAccounting, now: Moment) {
         self.last_answer = Some(now);
+        if !std::mem::replace(&mut self.was_served, true) {
+            accounting.first_served();
+        }
         self.missed.later_reply_came(accounting);
     }
 

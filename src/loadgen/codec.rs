@@ -20,7 +20,7 @@ mod raw;
 
 use super::accounting::Verification;
 use super::payload::{MessageTemplate, RequestId, mix};
-use super::plan::{Greeting, Plan, Sizes, Workload};
+use super::plan::{Greeting, Mix, Plan, Probing, Sizes, Workload};
 use framed::Framed;
 use plain::PlainPayloads;
 use raw::{AnswerMatcher, Raw};
@@ -30,6 +30,9 @@ mod tests;
 
 /// Of a reply that ends with FIN, this many bytes are awaited.
 const LONGEST_UNTIL_FIN: usize = 16 << 20;
+
+/// Bytes of an echo that asks whether a connection is served.
+const PROBE_LEN: usize = 16;
 
 /// What the bytes at the front of a stream are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,6 +212,20 @@ impl WorkloadCodec {
     /// protocol is any.
     pub fn may_be_greeted(&self) -> bool {
         self.greeting.is_none() && matches!(self.protocol, Protocol::Raw(_))
+    }
+
+    /// What asks idle connections whether they are served, if anything does.
+    pub fn for_probes(plan: &Plan) -> Option<WorkloadCodec> {
+        let sizes = Sizes::fixed(PROBE_LEN);
+        let workload = match (plan.probing, &plan.workload) {
+            (Probing::Off, _) => return None,
+            (Probing::Echo, Workload::PlainEcho(_)) => Workload::PlainEcho(sizes),
+            (Probing::Echo, _) => {
+                Workload::Framed(Mix { echo: 1, lookup: 0, daytime: 0, sizes, keys: Vec::new() })
+            }
+            (Probing::Request, workload) => workload.clone(),
+        };
+        Some(WorkloadCodec::new(&Plan { workload, ..plan.clone() }))
     }
 
     /// How client and server take turns.

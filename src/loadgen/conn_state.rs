@@ -52,7 +52,7 @@ pub(super) enum StateName {
     Active,
     /// Open: held, with nothing to say.
     Idle,
-    /// Open, after a storm: one request asks whether an idle connection is served again.
+    /// Open: one request asks whether an idle connection is served.
     Probing,
     /// Open: bytes move a few at a time.
     Slow,

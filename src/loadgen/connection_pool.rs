@@ -22,7 +22,7 @@ use super::conn_state::{Role, StateName};
 use super::connect_ramp::ConnectRamp;
 use super::ends::{ConnectionEnd, RequestEnd};
 use super::pacer::OpenCounts;
-use super::plan::{Close, Plan, Worker};
+use super::plan::{Close, Plan, Probing, Worker};
 use super::slot::{LoadEndpoint, OpenSocket, Slot};
 use super::slow_peer::{Direction, SlowPeer};
 use crate::io::clock::Moment;
@@ -48,6 +48,10 @@ pub(super) struct ConnectionPool<N: Connect> {
     ramp: ConnectRamp,
     /// Open connections of active slots.
     active_open: usize,
+    /// Slots whose probe the ramp waits for.
+    probes_awaited: usize,
+    /// When every slot had been connected, or could not be.
+    opened_at: Option<Moment>,
     /// Counts the numbers drawn by chance.
     draws: u64,
 }
@@ -88,6 +92,8 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             queue: VecDeque::new(),
             timers: Timers::new(now),
             active_open: 0,
+            probes_awaited: 0,
+            opened_at: None,
             draws: 0,
             net,
             plan,
@@ -210,7 +216,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         match &mut self.slots[index].endpoint {
             LoadEndpoint::Idle => {}
             LoadEndpoint::Active(client) => client.on_closed(&mut accounts.main, requests),
-            LoadEndpoint::Probe(client) => client.on_closed(&mut accounts.side, requests),
+            LoadEndpoint::Probe(client) => client.on_closed(&mut accounts.probes, requests),
             LoadEndpoint::Slow(peer) => peer.client.on_closed(&mut accounts.side, requests),
         }
     }
@@ -218,6 +224,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     /// Closes the socket of a slot, if it has one. Tells whether its connection was open.
     pub(super) fn close_socket(&mut self, index: usize, accounts: &mut Accounts) -> bool {
         self.timers.disarm(index);
+        self.on_probe_decided(index);
         let slot = &mut self.slots[index];
         slot.no_room_since = None;
         let (role, was_open) = (slot.connection.role(), slot.connection.is_open());
@@ -247,13 +254,12 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             if !self.slots[index].connection.is_open() || self.role(index).is_slow() {
                 continue;
             }
-            dropped += 1;
+            // Without a probe, nothing tells when an idle connection is served again.
+            let is_idle = self.role(index) == Role::Idle;
+            dropped += u64::from(!is_idle || self.plan.probing != Probing::Off);
             self.close(index, accounts, RequestEnd::Abandoned, ConnectionEnd::ByUs);
-            let number = self.worker.connection(index);
+            self.prepare_probe(index);
             let endpoint = &mut self.slots[index].endpoint;
-            if let LoadEndpoint::Idle = endpoint {
-                *endpoint = LoadEndpoint::Probe(Box::new(ClientConnection::new(number, 1)));
-            }
             if let LoadEndpoint::Active(client) | LoadEndpoint::Probe(client) = endpoint {
                 client.on_dropped(now);
             }
@@ -281,10 +287,57 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         self.slots[index].generation
     }
 
-    /// The request that an idle connection made after a storm was answered: it is held again.
-    pub(super) fn on_probe_answered(&mut self, index: usize) {
-        self.slots[index].connection.served();
-        self.slots[index].endpoint = LoadEndpoint::Idle;
+    /// When every slot had been connected, or could not be.
+    pub(super) fn opened_at(&self) -> Option<Moment> {
+        self.opened_at
+    }
+
+    /// Places for a connection that makes requests, without any to make.
+    pub(super) fn count_unasked(&self) -> u64 {
+        let is_unasked = |slot: &&Slot<N::Stream>| match &slot.endpoint {
+            LoadEndpoint::Active(client) => !client.was_asked(),
+            _ => false,
+        };
+        self.slots.iter().filter(is_unasked).count() as u64
+    }
+
+    /// Has the next connection of an idle slot ask whether it is served, if the plan says so.
+    fn prepare_probe(&mut self, index: usize) {
+        if self.role(index) != Role::Idle || self.plan.probing == Probing::Off {
+            return;
+        }
+        let mut client = Box::new(ClientConnection::new(self.worker.connection(index), 1));
+        let endpoint = &mut self.slots[index].endpoint;
+        if let LoadEndpoint::Probe(earlier) = endpoint {
+            client.returns_for(earlier);
+        }
+        *endpoint = LoadEndpoint::Probe(client);
+    }
+
+    /// The request of an idle connection was answered: from now on it is only held.
+    pub(super) fn on_probe_answered(&mut self, index: usize, accounts: &mut Accounts) {
+        self.on_probe_decided(index);
+        // Without a probe, only a greeting was heard.
+        let is_served = accounts.is_probe_right() && self.plan.probing != Probing::Off;
+        let slot = &mut self.slots[index];
+        if is_served && !std::mem::replace(&mut slot.was_served, true) {
+            accounts.main.first_served();
+        }
+        slot.connection.served();
+        slot.endpoint = LoadEndpoint::Idle;
         self.timers.disarm(index);
+    }
+
+    /// Whether the ramp waits for the reply to the slot's probe.
+    pub(super) fn awaits_probe(&self, index: usize) -> bool {
+        self.slots[index].awaits_probe
+    }
+
+    /// The ramp waits no longer for a probe: it was answered, or was not in time. A reply may
+    /// still come.
+    pub(super) fn on_probe_decided(&mut self, index: usize) {
+        if std::mem::take(&mut self.slots[index].awaits_probe) {
+            self.probes_awaited -= 1;
+        }
     }
 }

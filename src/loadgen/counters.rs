@@ -24,6 +24,10 @@ pub const LATE: Duration = Duration::from_millis(1);
 pub struct Connections {
     /// Of all places for a connection, those that had one at least once.
     pub established: u64,
+    /// Of those, the ones on which at least one reply came.
+    pub served: u64,
+    /// Of the places for a connection that makes requests, those that had none to make.
+    pub unasked: u64,
     /// Open now.
     pub open: u64,
     /// Most that were open at once.
@@ -43,8 +47,12 @@ pub struct Counters {
     pub scheduled: u64,
     /// Answers that came before the measured part was over.
     pub answered_in_time: u64,
+    /// Answers that came within [`GRACE_PERIOD`](crate::loadgen::report::GRACE_PERIOD) after it.
+    pub answered_in_grace: u64,
     /// Length of the measured part.
     pub elapsed: Duration,
+    /// For how long nothing was open, and could not be; of several workers, the longest.
+    pub outage: Duration,
     /// Connections.
     pub connections: Connections,
     /// Errors.
@@ -85,6 +93,8 @@ pub struct Counters {
     /// reading its answer.
     #[serde(default)]
     pub client_delay: Histogram,
+    /// The first reply that was not the one that a probe asked for, in words.
+    pub probe_mismatch: Option<String>,
     /// Why the run ended before its time, if it did.
     pub partial: Option<String>,
 }
@@ -96,6 +106,8 @@ pub struct StepCounters {
     pub sent: u64,
     /// Requests answered.
     pub answered: u64,
+    /// Answers that came while it lasted, to requests of any step.
+    pub answered_in_time: u64,
     /// Their latency.
     pub latency: Histogram,
 }
@@ -122,6 +134,18 @@ pub struct Interval<L = Histogram> {
     pub start: u64,
     /// Connections open at its end.
     pub connections: u64,
+    /// How long it is; mostly a second.
+    #[serde(default)]
+    pub length: Duration,
+    /// Fewest connections that were open at once in it.
+    #[serde(default)]
+    pub least: u64,
+    /// Most connections that were open at once in it.
+    #[serde(default)]
+    pub most: u64,
+    /// Places for a connection on which a reply had come by its end.
+    #[serde(default)]
+    pub served: u64,
     /// Connections opened in it.
     pub opened: u64,
     /// Requests sent in it.
@@ -144,7 +168,9 @@ impl Counters {
         self.connections.add(&other.connections);
         self.scheduled += other.scheduled;
         self.answered_in_time += other.answered_in_time;
+        self.answered_in_grace += other.answered_in_grace;
         self.elapsed = self.elapsed.max(other.elapsed);
+        self.outage = self.outage.max(other.outage);
         add_errors(&mut self.errors, &other.errors);
         add_mismatches(&mut self.mismatches, &other.mismatches);
         self.first_mismatch = self.first_mismatch.take().or_else(|| other.first_mismatch.clone());
@@ -167,6 +193,7 @@ impl Counters {
         self.send_lag.merge(&other.send_lag);
         self.client_delay.merge(&other.client_delay);
         self.stalled = self.stalled.max(other.stalled);
+        self.probe_mismatch = self.probe_mismatch.take().or_else(|| other.probe_mismatch.clone());
         self.partial = self.partial.take().or_else(|| other.partial.clone());
     }
 
@@ -182,6 +209,8 @@ impl Connections {
     /// Adds `other`. The sum of the peaks is the peak of the sum if all opened before they began.
     fn add(&mut self, other: &Connections) {
         self.established += other.established;
+        self.served += other.served;
+        self.unasked += other.unasked;
         self.open += other.open;
         self.peak += other.peak;
         self.opened += other.opened;
@@ -193,6 +222,7 @@ impl StepCounters {
     fn merge(&mut self, other: &StepCounters) {
         self.sent += other.sent;
         self.answered += other.answered;
+        self.answered_in_time += other.answered_in_time;
         self.latency.merge(&other.latency);
     }
 }
@@ -218,6 +248,10 @@ impl Interval {
     /// Adds what another worker counted in the same second.
     pub fn merge(&mut self, other: &Interval) {
         self.connections += other.connections;
+        self.length = self.length.max(other.length);
+        self.least += other.least;
+        self.most += other.most;
+        self.served += other.served;
         self.opened += other.opened;
         self.sent += other.sent;
         self.answered += other.answered;
@@ -241,8 +275,22 @@ impl Interval<PackedHistogram> {
 
 impl<L> Interval<L> {
     fn with_latency<M>(&self, latency: M) -> Interval<M> {
-        let &Interval { start, connections, opened, sent, answered, errors, stalled, .. } = self;
-        Interval { start, connections, opened, sent, answered, errors, stalled, latency }
+        let &Interval { start, connections, length, least, most, served, opened, sent, .. } = self;
+        let &Interval { answered, errors, stalled, .. } = self;
+        Interval {
+            start,
+            connections,
+            length,
+            least,
+            most,
+            served,
+            opened,
+            sent,
+            answered,
+            errors,
+            stalled,
+            latency,
+        }
     }
 }
 

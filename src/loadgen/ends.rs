@@ -1,6 +1,6 @@
 //! How requests and connections end.
 //!
-//! Invariant: [`Requests::end`] and [`ConnectionEnds::end`] are the only places where an end is
+//! Invariant: `Requests::end` and `ConnectionEnds::end` are the only places where an end is
 //! counted. A request has one end, and so has a connection.
 
 use crate::loadgen::report::ConnectionEnds;

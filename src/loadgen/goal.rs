@@ -165,7 +165,7 @@ impl fmt::Display for Miss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Miss::Latency(goal, micros) => {
-                write!(f, "{goal}: it was {:?}", Duration::from_nanos((micros * 1000.0) as u64))
+                write!(f, "{goal}: it was {:.1?}", Duration::from_nanos((micros * 1000.0) as u64))
             }
             Miss::Errors(goal, share) => write!(f, "{goal}: it was {:.3} %", share * 100.0),
             Miss::Unknown(goal, 0) => write!(f, "{goal}: no request was answered"),

@@ -19,7 +19,8 @@ use super::plan::{Plan, Worker};
 use super::{Event, INTERVAL};
 use crate::io::clock::Moment;
 use crate::io::event_loop::LoopControl;
-use run::{Ending, GRACE_PERIOD, Measuring, Run};
+use crate::loadgen::report::GRACE_PERIOD;
+use run::{Ending, Measuring, Run};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -331,10 +332,20 @@ impl Pacer {
                     // A reply that never came was awaited until now.
                     let has_all = accounting.counters().requests.unanswered() == 0;
                     let until = if has_all { accounting.last_answer() } else { now };
+                    let until = run.end_of_all(until);
                     run.end_measuring(until, accounting, &mut self.events);
                 }
                 self.phase = Phase::Over;
             }
+        }
+        // Answers after the measured part are no part of its last second.
+        if let Phase::Running(run) = &mut self.phase
+            && let Some(at) = run.measured_until.take()
+            && at <= now
+            && at < self.next_interval
+        {
+            let interval = accounting.end_interval(at);
+            self.events.push(Event::Interval(Box::new(interval)));
         }
         if self.next_interval <= now {
             let mut boundary = self.next_interval;

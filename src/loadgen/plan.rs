@@ -40,6 +40,8 @@ pub struct Plan {
     pub close: Close,
     /// After this long a request counts as unanswered.
     pub timeout: Duration,
+    /// Whether idle connections are asked for a sign that they are served.
+    pub probing: Probing,
     /// Whether replies are verified.
     pub verify: bool,
     /// All connections are dropped, and return, each time that this has passed.
@@ -48,6 +50,17 @@ pub struct Plan {
     pub reconnecting: ReconnectPolicy,
     /// Chooses what is random: sizes, kinds, jitter.
     pub seed: u64,
+}
+
+/// What an idle connection asks right after it was connected, to see whether it is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Probing {
+    /// Nothing: the kernel accepted it, and no more is known.
+    Off,
+    /// An echo of a few bytes.
+    Echo,
+    /// The workload's own request.
+    Request,
 }
 
 /// How many connections of each kind.
@@ -211,6 +224,8 @@ pub enum Close {
 pub struct ReconnectPolicy {
     /// Whether it is opened again.
     pub reconnect: bool,
+    /// A run in which nothing was open for this long is given up; never, if there is no limit.
+    pub give_up_after: Option<Duration>,
     /// Longest wait before the first attempt. Each attempt waits for a random part of it, and it
     /// doubles with each that fails, up to 32 times.
     pub backoff: Duration,

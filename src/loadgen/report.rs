@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod achieved;
 mod charts;
 mod client;
 pub mod compare;
@@ -36,6 +37,7 @@ pub mod text;
 mod units;
 mod words;
 
+pub use achieved::{Achieved, GRACE_PERIOD};
 pub use client::{Client, Validity};
 pub use compare::{Comparison, Side, Verdict};
 pub use csv::csv;
@@ -178,6 +180,10 @@ pub struct Asked {
     pub timeout_s: f64,
     /// Whether replies are verified.
     pub verify: bool,
+    /// What asks idle connections whether they are served: `echo`, `request`, or `off`. Empty in
+    /// [`OLDER_SCHEMA`], where nothing did.
+    #[serde(default)]
+    pub probe: String,
 }
 
 /// How a report calls the workload that has no answers.
@@ -188,71 +194,6 @@ impl Asked {
     pub fn is_answered(&self) -> bool {
         self.workload != DISCARD
     }
-}
-
-/// What was achieved in the measured part.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Achieved {
-    /// Of all connections that were asked for, idle and slow ones included, those that were
-    /// established at least once.
-    pub connections_established: u64,
-    /// Most connections open at once.
-    pub connections_peak: u64,
-    /// Connections whose end cost something: requests were in flight on them, they were reset, or
-    /// they were to be held.
-    pub connections_lost: u64,
-    /// Connections opened in all; more than established when connections are replaced.
-    pub connections_opened: u64,
-    /// Attempts to connect that failed.
-    pub connections_failed: u64,
-    /// How connections ended.
-    #[serde(default)]
-    pub connection_ends: ConnectionEnds,
-    /// Seconds until all connections were open or had failed.
-    pub connect_elapsed_s: f64,
-    /// Requests that the schedule held; in a closed loop, those sent.
-    pub requested: u64,
-    /// Requests sent.
-    pub sent: u64,
-    /// Requests answered.
-    pub answered: u64,
-    /// Answers that were verified to be the right ones.
-    pub verified: u64,
-    /// Answers that were not verified.
-    #[serde(default)]
-    pub unverified: u64,
-    /// Answers that were wrong. With `verified` and `unverified` they are `answered`.
-    #[serde(default)]
-    pub wrong: u64,
-    /// Replies that were not the right ones, see [`Mismatches`]. Some are no answer to a request.
-    pub mismatched: u64,
-    /// Requests sent and never answered: `timed_out` and `lost`.
-    pub unanswered: u64,
-    /// Requests that were not answered in time.
-    #[serde(default)]
-    pub timed_out: u64,
-    /// Requests in flight on a connection that was lost.
-    #[serde(default)]
-    pub lost: u64,
-    /// Requests sent again on a new connection: the server had closed the old one behind its last
-    /// answer.
-    #[serde(default)]
-    pub resent: u64,
-    /// Requests in flight on connections that were dropped on purpose.
-    #[serde(default)]
-    pub abandoned: u64,
-    /// Requests that the schedule held and that were never sent.
-    pub unsent: u64,
-    /// Requests sent more than a millisecond after their intended time.
-    pub late: u64,
-    /// Bytes sent, framing included.
-    pub bytes_sent: u64,
-    /// Bytes received, framing included.
-    pub bytes_received: u64,
-    /// Length of the measured part, in seconds.
-    pub elapsed_s: f64,
-    /// Answers a second.
-    pub rate: f64,
 }
 
 /// Replies that were not the right ones.
@@ -301,7 +242,7 @@ pub struct StepResult {
     pub sent: u64,
     /// Requests of this step that were answered.
     pub answered: u64,
-    /// Answers a second.
+    /// Answers that came while the step lasted, a second.
     pub achieved_rate: f64,
     /// Latency of this step's requests.
     pub latency_us: Percentiles,
@@ -361,6 +302,26 @@ pub struct Second {
     /// several workers, the one that was longest.
     #[serde(default)]
     pub stalled_s: f64,
+    /// How long it was, in seconds: the last before the end of the measured part may be shorter,
+    /// and what came after the end stands in a second of its own.
+    #[serde(default = "one_second")]
+    pub length_s: f64,
+    /// Fewest connections open at once in it.
+    #[serde(default)]
+    pub connections_least: Option<u64>,
+    /// Most connections open at once in it.
+    #[serde(default)]
+    pub connections_most: Option<u64>,
+    /// Connections that were asked for.
+    #[serde(default)]
+    pub asked: u64,
+    /// Connections, as in `achieved.connections_served`, that had been served by its end.
+    #[serde(default)]
+    pub served: u64,
+}
+
+fn one_second() -> f64 {
+    1.0
 }
 
 /// Where this was measured. Fields that could not be determined are empty.

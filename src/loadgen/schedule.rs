@@ -64,7 +64,7 @@ impl Schedule {
     pub fn intended(&self, local: u64) -> Duration {
         match &self.kind {
             Kind::Herd(every) => {
-                let turn = local / self.active_slots.max(1) + 1;
+                let turn = local / self.active_slots.max(1);
                 Duration::from_nanos((every.as_nanos() as u64).saturating_mul(turn))
             }
             Kind::Rates(stretches) => {

@@ -20,7 +20,7 @@ pub(super) enum LoadEndpoint {
     Idle,
     /// A client that makes the requests of the pacer.
     Active(Box<ClientConnection>),
-    /// An idle connection that a storm has dropped: one request shows whether it is served again.
+    /// An idle connection, or one to come: one request shows whether it is served.
     Probe(Box<ClientConnection>),
     /// A slow reader or writer.
     Slow(Box<SlowPeer>),
@@ -37,6 +37,10 @@ pub(super) struct Slot<S> {
     pub(super) is_queued: bool,
     /// Whether the slot has ever had an open connection.
     pub(super) was_established: bool,
+    /// Whether an idle connection of the slot was ever served.
+    pub(super) was_served: bool,
+    /// Whether the ramp waits for the reply to the present connection's probe.
+    pub(super) awaits_probe: bool,
     /// Attempts to connect that failed since the last one that did not.
     pub(super) failures: u8,
     /// Since when an attempt to connect has found the backlog of a unix socket full.
@@ -65,6 +69,8 @@ impl<S> Slot<S> {
             ready: Readiness::default(),
             is_queued: false,
             was_established: false,
+            was_served: false,
+            awaits_probe: false,
             failures: 0,
             no_room_since: None,
             undecided: None,

@@ -6,12 +6,14 @@ mod ends;
 mod losing;
 mod open;
 mod peers;
+mod probes;
 mod random;
+mod rates;
 mod rig;
 
 use super::plan::{
-    Close, ConnectPolicy, ConnectionCounts, Lifetime, Mix, Pace, Plan, ReconnectPolicy, Sizes,
-    StopCondition, Workload,
+    Close, ConnectPolicy, ConnectionCounts, Lifetime, Mix, Pace, Plan, Probing, ReconnectPolicy,
+    Sizes, StopCondition, Workload,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -32,9 +34,14 @@ pub(super) fn plan() -> Plan {
         lifetime: Lifetime::Run,
         close: Close::Fin,
         timeout: Duration::from_secs(5),
+        probing: Probing::Off,
         verify: true,
         storm_every: None,
-        reconnecting: ReconnectPolicy { reconnect: true, backoff: Duration::from_millis(100) },
+        reconnecting: ReconnectPolicy {
+            reconnect: true,
+            give_up_after: None,
+            backoff: Duration::from_millis(100),
+        },
         seed: 1,
     }
 }

@@ -114,17 +114,14 @@ impl<N: Connect + MonotonicClock> Visit<'_, N> {
         Ok(())
     }
 
-    /// Reads what has come. An idle connection that returns from a storm first sends one request,
-    /// to see whether it is served.
-    pub(super) fn probe(&mut self) -> Result<(), VisitEnd> {
+    /// Reads what has come to an idle connection: first the greeting, if one was declared. If it
+    /// `asks`, it then sends one request, to see whether it is served.
+    pub(super) fn probe(&mut self, asks: bool) -> Result<(), VisitEnd> {
         let now = self.socket.net.now();
         while !self.client.is_past_opening() && self.socket.ready.read {
             self.read(usize::MAX)?;
         }
-        if self.client.is_quiet()
-            && self.client.is_past_opening()
-            && self.client.returns_from_storm()
-        {
+        if asks && self.client.is_past_opening() && !self.client.was_asked() {
             self.begin_unpaced(now);
         }
         self.send(now)?;

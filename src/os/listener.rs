@@ -209,13 +209,23 @@ pub fn is_broadcast(ip: IpAddr) -> bool {
         return false;
     }
     let Ok(interfaces) = getifaddrs() else { return false };
-    let is = |address: Option<SockaddrStorage>| address.as_ref().and_then(ipv4) == Some(ip);
     let (mut is_broadcast, mut is_own) = (false, false);
     for interface in interfaces {
-        is_broadcast |= is(interface.broadcast);
-        is_own |= is(interface.address);
+        let ipv4 = |address: Option<SockaddrStorage>| address.as_ref().and_then(ipv4);
+        let (own, mask) = (ipv4(interface.address), ipv4(interface.netmask));
+        // `ip address add` without `brd` notes no broadcast address, and the kernel has a route for
+        // the one of the subnet all the same.
+        let of_the_subnet = own.zip(mask).and_then(|(own, mask)| broadcast_of(own, mask));
+        is_broadcast |= [ipv4(interface.broadcast), of_the_subnet].contains(&Some(ip));
+        is_own |= own == Some(ip);
     }
     is_broadcast && !is_own
+}
+
+/// The last address of a subnet, which is its broadcast address. A subnet of one or two addresses
+/// has none, RFC 3021.
+fn broadcast_of(ip: Ipv4Addr, mask: Ipv4Addr) -> Option<Ipv4Addr> {
+    (mask.to_bits().count_zeros() >= 2).then_some(ip | !mask)
 }
 
 fn ipv4(address: &SockaddrStorage) -> Option<Ipv4Addr> {

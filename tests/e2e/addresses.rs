@@ -276,6 +276,34 @@ fn field_server_13_an_interface_of_a_link_local_address_has_a_name_or_a_number()
     assert_eq!(stdout, "echo [fe80::1%1]:7\ntime [fe80::1%1]:8\n");
 }
 
+const BROADCAST: &str = "readyd: cannot listen on echo=192.0.2.255:7: 192.0.2.255 is a broadcast \
+                         address, which no TCP client can connect to (write the address of one \
+                         interface, or :7 for all)";
+
+#[test]
+fn field_server_13_an_optional_listener_may_name_an_interface_that_is_not_there() {
+    for (interface, why) in [
+        ("nosuch", "there is no network interface \"nosuch\" (ip link lists them)"),
+        ("99999", "there is no network interface with the number 99999; ip link lists them"),
+    ] {
+        let listen = format!("echo=[fe80::1%{interface}]:19720");
+        let optional = format!("{listen},optional");
+        for way in WAYS {
+            let launch = Launch::of(&["framed"]).args(&["--listen", &optional]).args(way);
+            let server = launch.start();
+            let warning = server.wait_for_log(&format!("cannot listen on {listen}: "));
+            assert!(warning.contains(" WARN ") && warning.contains(why), "{warning}");
+            assert!(warning.ends_with("; starting without it, as it is optional"), "{warning}");
+            assert_eq!(server.connect("framed").ask("ECHO hello"), "hello");
+        }
+        assert_eq!(readyd(&["--check-config", "--listen", &optional]).status, Some(0));
+        assert_cannot_run(&["--listen", &optional], "there is nothing to listen on");
+    }
+    // What no interface could make right is an error all the same.
+    refused(&["--listen", "echo=[::1%nosuch]:7,optional"], "write [::1]:7");
+    refused(&["--listen", "echo=[fe80::1%nosuch]:7"], "there is no network interface \"nosuch\"");
+}
+
 #[test]
 fn field_server_13_an_interfaces_broadcast_address_is_not_listened_on() {
     // Not of the loopback interface, which has none.
@@ -284,7 +312,22 @@ fn field_server_13_an_interfaces_broadcast_address_is_not_listened_on() {
                   exec \"$0\" --exit-on-idle 10ms --listen echo=192.0.2.255:7";
     let Some(Ended { status, stderr, .. }) = in_a_network(script) else { return };
     assert_eq!(status, Some(1), "{stderr}");
-    assert!(stderr.contains("it is the broadcast address of an interface"), "{stderr}");
+    assert_eq!(stderr.lines().last(), Some(BROADCAST), "{stderr}");
+    // Without `brd`, no interface has it as its broadcast address.
+    let script = "ip link add one type veth peer name other && ip link set one up && \
+                  ip addr add 192.0.2.10/24 dev one && ip addr add 192.0.3.1/30 dev one && \
+                  \"$0\" --exit-on-idle 10ms --listen echo=192.0.2.255:7; \
+                  \"$0\" --exit-on-idle 10ms --listen echo=192.0.3.3:7 --shards 2; \
+                  exec \"$0\" --exit-on-idle 10ms --listen echo=192.0.2.255:7,optional \
+                  --listen echo=192.0.2.10:7";
+    let Some(Ended { status, stderr, .. }) = in_a_network(script) else { return };
+    assert_eq!(status, Some(0), "{stderr}");
+    let complaints = stderr.lines().filter(|line| line.starts_with("readyd: "));
+    let other = BROADCAST.replace("192.0.2.255", "192.0.3.3");
+    assert_eq!(complaints.collect::<Vec<_>>(), [BROADCAST, &other]);
+    let warning = "client can connect to (write the address of one interface, or :7 for all); \
+                   starting without it";
+    assert!(stderr.contains(warning), "{stderr}");
     // The second of two addresses is one like any other, RFC 3021.
     let script = "ip addr add 192.0.2.255/31 dev lo && \
                   exec \"$0\" --exit-on-idle 10ms --listen echo=192.0.2.255:7";

@@ -1,7 +1,7 @@
 //! Flags, files and exit statuses: 0 for an orderly end, 1 if it cannot run, 2 for a wrong command.
 
 use crate::support::server::READYD;
-use crate::support::tools::{self, Input, SHELL};
+use crate::support::tools::{self, Input};
 use crate::support::{Client, Launch, Scratch, Server};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -63,14 +63,6 @@ fn help_and_version_go_to_standard_output() {
         assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""));
         assert_eq!(ended.stdout, concat!("readyd ", env!("CARGO_PKG_VERSION"), "\n"));
     }
-}
-
-#[test]
-fn help_that_nobody_reads_is_no_failure() {
-    let mut command = Command::new(SHELL);
-    command.args(["-c", "\"$0\" --help >&-", READYD]);
-    let output = tools::run(&mut command, Input::Whole(b""));
-    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
 #[test]

@@ -41,9 +41,41 @@ fn limit_asked_for(proc: Proc, limit: u32, arguments: &[&str]) -> u32 {
 #[test]
 fn field_server_14_fewer_than_sixteen_places_are_refused_with_the_limit_that_is_needed() {
     for way in WAYS {
-        for limit in [8, 20] {
+        // Below 7 there is no room for the poll loop and its signals.
+        for limit in [4, 5, 6, 7, 8, 20] {
             let needed = limit_asked_for(Proc::There, limit, way);
             assert_eq!(limit_asked_for(Proc::There, needed - 1, way), needed, "{way:?}");
+        }
+    }
+}
+
+#[test]
+fn field_server_14_all_that_is_wrong_is_told_where_there_is_no_room_for_a_poll_loop() {
+    for limit in [4, 5, 6] {
+        let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+        let run = |arguments: &[&str]| {
+            let mut command = Command::new(SHELL);
+            ended(command.args(["-c", &script, READYD]).args(arguments))
+        };
+        for (flag, text) in [("--help", "Usage: readyd"), ("--version", "readyd 0.")] {
+            let Ended { status, stdout, stderr } = run(&[flag]);
+            assert_eq!(status, Some(0), "{stderr}");
+            assert!(stdout.contains(text), "{stdout}");
+        }
+        let Ended { status, stderr, .. } = run(&["--shrads", "2"]);
+        assert_eq!(status, Some(2), "{stderr}");
+        assert!(stderr.contains("did you mean --shards"), "{stderr}");
+        assert!(stderr.contains("need a limit of "), "{stderr}");
+    }
+}
+
+#[test]
+fn field_server_14_a_soft_limit_without_room_for_a_poll_loop_is_raised() {
+    for limit in [4, 6] {
+        let script = format!("ulimit -Sn {limit}; exec \"$0\" \"$@\"");
+        for way in [WAYS[0], WAYS[1]] {
+            let server = Launch::of(&["framed"]).args(way).wrapper(&[SHELL, "-c", &script]).start();
+            assert_eq!(server.connect("framed").ask("ECHO hello"), "hello");
         }
     }
 }

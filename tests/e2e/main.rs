@@ -50,7 +50,10 @@ mod field_load_17;
 mod field_load_accounts;
 #[cfg(feature = "client")]
 mod field_load_codec;
+#[cfg(feature = "client")]
+mod find;
 mod framing;
+mod full_output;
 mod hostile;
 mod limits;
 mod logging;
@@ -62,6 +65,7 @@ mod port_in_use;
 #[cfg(feature = "client")]
 mod readme;
 mod rights;
+mod same_address;
 mod services;
 mod shards;
 mod sharing;

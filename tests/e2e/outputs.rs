@@ -2,7 +2,7 @@
 //! take a full disk for success. An output that its reader has closed is none.
 
 use crate::support::server::READYD;
-use crate::support::tools::Process;
+use crate::support::tools::{Process, SHELL};
 use crate::support::{Client, lines::Lines};
 use nix::sys::signal::{Signal, kill};
 use std::fs::{File, OpenOptions};
@@ -48,6 +48,52 @@ fn field_server_17_what_the_server_cannot_print_is_a_failure() {
     }
 }
 
+/// Runs a program whose standard output is closed, or open for reading only.
+fn without_output(how: &str, program: &str, arguments: &[&str]) -> (ExitStatus, String) {
+    let script = format!("exec \"$0\" \"$@\" {how}");
+    run(Command::new(SHELL).args(["-c", &script, program]).args(arguments), Stdio::null())
+}
+
+const NO_OUTPUT: [(&str, &str); 2] =
+    [(">&-", "it is closed"), ("1</dev/null", "it is open for reading only")];
+
+#[test]
+fn field_server_17_a_standard_output_that_is_closed_is_a_failure_like_a_full_one() {
+    let addresses: &[&str] = &["--listen", "echo=127.0.0.1:0", "--print-addresses"];
+    for (how, why) in NO_OUTPUT {
+        for arguments in [
+            &["--help"] as &[&str],
+            &["--version"],
+            &["--check-config"],
+            addresses,
+            &[addresses, &["--shards", "2"]].concat(),
+        ] {
+            let (status, stderr) = without_output(how, READYD, arguments);
+            assert_eq!(status.code(), Some(1), "{arguments:?} {how}: {stderr}");
+            let complaint = format!("readyd: cannot write to standard output: {why} (redirect it");
+            let last = stderr.lines().last().expect("a complaint");
+            assert!(last.starts_with(&complaint), "{arguments:?}: {stderr}");
+        }
+    }
+}
+
+/// Some parent processes open it with O_RDWR, as the standard library does for one that is closed.
+#[test]
+fn field_server_17_dev_null_is_a_standard_output_like_any_other() {
+    for how in [">/dev/null", "1<>/dev/null", ">>/dev/null"] {
+        for flag in ["--help", "--version", "--check-config"] {
+            let (status, stderr) = without_output(how, READYD, &[flag]);
+            assert_eq!((status.code(), stderr.as_str()), (Some(0), ""), "{flag} {how}");
+        }
+    }
+    // One that prints nothing needs none.
+    let arguments = ["--listen", "echo=127.0.0.1:0", "--exit-on-idle", "10ms"];
+    for how in [">&-", ">&- <&-"] {
+        let (status, stderr) = without_output(how, READYD, &arguments);
+        assert_eq!(status.code(), Some(0), "{stderr}");
+    }
+}
+
 #[test]
 fn field_server_17_addresses_that_cannot_be_printed_end_the_server_before_it_serves() {
     for shards in ["1", "2"] {
@@ -86,6 +132,14 @@ mod client {
     use crate::support::{Scratch, Server};
 
     fn run_all(server: &str, report: &str, stdout: impl Fn() -> Stdio) -> Vec<(String, Outcome)> {
+        run_each(server, report, |words| run(&mut readyc::command(words), stdout()))
+    }
+
+    fn run_each(
+        server: &str,
+        report: &str,
+        run: impl Fn(&[&str]) -> Outcome,
+    ) -> Vec<(String, Outcome)> {
         let commands = [
             "--help",
             "--version",
@@ -114,7 +168,7 @@ mod client {
             let words = ["--server", server].into_iter().chain(line.split(' '));
             let words: Vec<&str> =
                 words.map(|word| if word == "REPORT" { report } else { word }).collect();
-            (line.to_owned(), run(&mut readyc::command(&words), stdout()))
+            (line.to_owned(), run(&words))
         };
         commands.into_iter().map(run_one).collect()
     }
@@ -141,6 +195,29 @@ mod client {
         for (command, (status, stderr)) in run_all(&address, report, || closed_pipe().into()) {
             assert_eq!(status.code(), Some(0), "{command}: {stderr}");
             assert!(!stderr.contains("Broken pipe"), "{command}: {stderr}");
+        }
+    }
+
+    #[test]
+    fn field_server_17_what_the_client_would_print_to_a_closed_output_is_a_failure() {
+        let scratch = Scratch::new();
+        let report = scratch.write("report.json", include_str!("report.json"));
+        let report = report.to_str().expect("UTF-8");
+        let server = Server::start(&["framed"]);
+        let address = server.address("framed").to_string();
+        for (how, why) in NO_OUTPUT {
+            let run = |words: &[&str]| without_output(how, readyc::READYC, words);
+            for (command, (status, stderr)) in run_each(&address, report, run) {
+                assert_eq!(status.code(), Some(1), "{command} {how}: {stderr}");
+                let complaint = format!("readyc: cannot write to standard output: {why} (redirect");
+                let last = stderr.lines().last().expect("a complaint");
+                assert!(last.starts_with(&complaint), "{command} {how}: {stderr}");
+            }
+            // What prints nothing needs none; and a wrong command line is told elsewhere.
+            let merged = scratch.path("merged.json");
+            let merged = merged.to_str().expect("UTF-8");
+            assert_eq!(run(&["merge", report, "-o", merged]).0.code(), Some(0));
+            assert_eq!(run(&["nonsense"]).0.code(), Some(2));
         }
     }
 

@@ -161,8 +161,13 @@ fn plan(setup: &Setup) -> Plan {
         close: Close::Fin,
         timeout: Duration::from_secs(1),
         verify: setup.verify,
+        probing: readyd::loadgen::plan::Probing::Off,
         storm_every: None,
-        reconnecting: ReconnectPolicy { reconnect: false, backoff: Duration::ZERO },
+        reconnecting: ReconnectPolicy {
+            reconnect: false,
+            give_up_after: None,
+            backoff: Duration::ZERO,
+        },
         seed: setup.seed,
     }
 }

@@ -5,6 +5,7 @@
 mod sides;
 
 use crate::failure::Failure;
+use crate::output;
 use crate::style::text_options;
 use readyd::loadgen::report::{Comparison, Output, Report, Verdict, compare, save};
 use std::io::{self, Write};
@@ -71,6 +72,7 @@ fn share(text: &str) -> Result<f64, String> {
 /// Prints how the second side differs from the first. A regression is a [`Failure`].
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let [before, after] = sides::read(arguments)?;
+    output::check()?;
     let page = arguments.html.as_deref().map(Output::open).transpose().map_err(Failure::Save)?;
     let comparison = Comparison::new(&before, &after, arguments.threshold);
     print(&comparison, page.as_ref().is_some_and(Output::is_standard_output))?;

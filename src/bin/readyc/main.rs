@@ -70,11 +70,13 @@ fn complain(failure: &Failure) -> ExitCode {
 
 /// Prints the help, the version or the error of the command line. Returns the exit status.
 fn explain(error: &clap::Error) -> Result<u8, Failure> {
-    let printed = error.print().and_then(|()| io::stdout().flush());
     if error.use_stderr() {
         // The exit status shows the failure, too.
+        let _ = error.print();
         return Ok(2);
     }
+    output::check()?;
+    let printed = error.print().and_then(|()| io::stdout().flush());
     printed.map(|()| 0).map_err(Failure::Output)
 }
 

@@ -2,7 +2,8 @@
 
 use crate::compare::read;
 use crate::failure::Failure;
-use readyd::loadgen::report::{merge, save};
+use crate::output;
+use readyd::loadgen::report::{Output, merge};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -19,5 +20,9 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let reports = arguments.reports.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let merged = merge(&reports).map_err(Failure::Merge)?;
-    save(&arguments.output, merged.to_json().as_bytes()).map_err(Failure::Save)
+    let file = Output::open(&arguments.output).map_err(Failure::Save)?;
+    if file.is_standard_output() {
+        output::check()?;
+    }
+    file.write(merged.to_json().as_bytes()).map_err(Failure::Save)
 }

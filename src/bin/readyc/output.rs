@@ -1,14 +1,22 @@
 //! Printing answers on standard output: unchanged into files and pipes, escaped on a terminal.
 
 use crate::failure::Failure;
+use readyd::os::standard_output;
 use readyd::printable::is_steering;
 use std::io::{self, IsTerminal, Write};
 
 #[cfg(test)]
 mod tests;
 
+/// Checks that standard output is open for writing. Call it before writing, or before work whose
+/// outcome would be lost.
+pub(crate) fn check() -> Result<(), Failure> {
+    standard_output::check().map_err(Failure::Output)
+}
+
 /// Prints an answer on a line of its own.
 pub(crate) fn print_answer(answer: &[u8]) -> Result<(), Failure> {
+    check()?;
     let mut stdout = io::stdout().lock();
     let text;
     let shown = if stdout.is_terminal() {

@@ -5,7 +5,8 @@
 //! listener does not start.
 
 use crate::start::{StartError, take_all};
-use nix::errno::Errno;
+pub(crate) use failure::ListenFailure;
+use readyd::config::address::AddressError;
 use readyd::config::listen::{BindTarget, Listen, Presence};
 use readyd::config::{Config, Located, Origin, Origins};
 use readyd::io::address::{Address, UnixAddress};
@@ -14,10 +15,11 @@ use readyd::os::listener::unix::Obstacle;
 use readyd::os::listener::{self, Listener, Port, TcpTimeouts, in_use, unix};
 use socket2::Socket;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
+
+mod failure;
 
 /// A listening socket, and its configuration, with the address that it got.
 pub(crate) type Bound = (Listener, Listen);
@@ -25,117 +27,8 @@ pub(crate) type Bound = (Listener, Listen);
 /// The inherited sockets by number, or why a number is none.
 pub(crate) type Inherited = Vec<(u16, Result<Listener, InheritError>)>;
 
-/// Why a listener failed.
-pub(crate) enum ListenFailure {
-    /// socket(2), bind(2) or listen(2) failed.
-    Bind { listen: Listen, address: SocketAddr, port: Port, error: io::Error },
-    /// socket(2) or bind(2) of a unix socket failed.
-    BindUnix { listen: Listen, address: UnixAddress, error: io::Error },
-    /// bind(2) would take the address, but no client could connect to it.
-    Broadcast { listen: Listen, address: SocketAddr },
-    /// The number is not an inherited listening socket.
-    Inherit { listen: Listen, error: InheritError },
-    /// Two listeners, one of them inherited, have one address and serve different things there.
-    SameAddress { listen: Listen, earlier: Listen, address: Address },
-    /// All listeners were optional, and all failed.
-    NoneLeft,
-}
-
-impl fmt::Display for ListenFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ListenFailure::Bind { listen, address, port, error } => {
-                write!(f, "cannot listen on {}: {error}", named(listen, *address))?;
-                match advice(*address, *port, error) {
-                    Some(advice) => write!(f, " ({advice})"),
-                    None => Ok(()),
-                }
-            }
-            ListenFailure::BindUnix { listen, address, error } => {
-                write!(f, "cannot listen on {}={address}: {error}", listen.service.name())?;
-                match advice_on_unix(address, error) {
-                    Some(advice) => write!(f, " ({advice})"),
-                    None => Ok(()),
-                }
-            }
-            ListenFailure::Broadcast { listen, address } => write!(
-                f,
-                "cannot listen on {}: it is the broadcast address of an interface, which no TCP \
-                 client can connect to (write the interface's own address, or :{} for all)",
-                named(listen, *address),
-                address.port()
-            ),
-            ListenFailure::Inherit { listen, error } => {
-                write!(f, "cannot listen on {}={}: {error}", listen.service.name(), listen.target)
-            }
-            ListenFailure::SameAddress { listen, earlier, address } => write!(
-                f,
-                "cannot listen on {listen}: {earlier} has its address, {address}, already (leave \
-                 one of them out, or bind one to another address)"
-            ),
-            ListenFailure::NoneLeft => f.write_str(
-                "there is nothing to listen on: all listeners are optional, and none is available",
-            ),
-        }
-    }
-}
-
-/// The text of the listener; with the address, if it has several.
-fn named(listen: &Listen, address: SocketAddr) -> String {
-    let (service, target) = (listen.service.name(), &listen.target);
-    match target {
-        BindTarget::Localhost(_) | BindTarget::AllAddresses(_) => {
-            format!("{service}={target} ({address})")
-        }
-        BindTarget::Address(_) | BindTarget::Unix(_) | BindTarget::Inherited(_) => {
-            format!("{service}={target}")
-        }
-    }
-}
-
-const RAISE_DESCRIPTOR_LIMIT: &str = "raise the descriptor limit with ulimit -n or LimitNOFILE=";
-
-/// The remedy for an error of bind(2), if one is known.
-fn advice(address: SocketAddr, port: Port, error: &io::Error) -> Option<String> {
-    let scope = match address {
-        SocketAddr::V6(address) => address.scope_id(),
-        SocketAddr::V4(_) => 0,
-    };
-    Some(match Errno::from_raw(error.raw_os_error()?) {
-        Errno::EADDRINUSE => in_use::holder(address).advice(port),
-        Errno::EADDRNOTAVAIL => {
-            "no interface of this machine has this address, or it is not ready \
-                                 yet; ip addr lists those there are"
-                .to_owned()
-        }
-        Errno::EACCES => {
-            "ports below net.ipv4.ip_unprivileged_port_start, which is 1024 unless it was changed, \
-             need root or CAP_NET_BIND_SERVICE; choose another"
-                .to_owned()
-        }
-        Errno::ENODEV | Errno::EINVAL if scope != 0 => {
-            format!("there is no network interface with the number {scope}; ip link lists them")
-        }
-        Errno::EAFNOSUPPORT if address.is_ipv6() => "this system has no IPv6".to_owned(),
-        Errno::EMFILE => RAISE_DESCRIPTOR_LIMIT.to_owned(),
-        _ => return None,
-    })
-}
-
-/// The remedy for a unix socket.
-fn advice_on_unix(address: &UnixAddress, error: &io::Error) -> Option<String> {
-    Some(match Errno::from_raw(error.raw_os_error()?) {
-        Errno::EADDRINUSE => Obstacle::at(address).to_string(),
-        Errno::ENOENT => "its directory does not exist; create it".to_owned(),
-        Errno::EACCES => {
-            "this user may not create a file in that directory; choose another one, or change its \
-             mode"
-                .to_owned()
-        }
-        Errno::EMFILE => RAISE_DESCRIPTOR_LIMIT.to_owned(),
-        _ => return None,
-    })
-}
+/// Addresses on which this process listens, and the listeners that have them.
+pub(crate) type Taken = Vec<(Listen, Address)>;
 
 /// Takes the inherited sockets. Call it before anything else is opened: a number that is unused now
 /// could be one of our own descriptors later.
@@ -146,6 +39,17 @@ pub(crate) fn take_inherited(config: &Config) -> Inherited {
     };
     let numbers = config.listeners.iter().filter_map(number);
     numbers.map(|number| (number, inherited_fd::listener(RawFd::from(number)))).collect()
+}
+
+/// The addresses of the inherited sockets: none of them can be bound as well. The parent process
+/// may have them open, too, so the owner that /proc names would be another program.
+pub(crate) fn taken(config: &Config, inherited: &Inherited) -> Taken {
+    let address = |listen: &Listen| {
+        let BindTarget::Inherited(number) = listen.target else { return None };
+        let (_, socket) = inherited.iter().find(|(taken, _)| *taken == number)?;
+        Some((listen.clone(), socket.as_ref().ok()?.address().ok()?))
+    };
+    config.listeners.iter().filter_map(address).collect()
 }
 
 fn take_out(inherited: &mut Inherited, number: u16) -> Result<Listener, InheritError> {
@@ -166,13 +70,14 @@ pub(crate) fn bind_all(
     copies: usize,
     mut inherited: Inherited,
 ) -> Result<Vec<Vec<Bound>>, StartError> {
-    let binding = Binding::of(config, copies);
+    let mut binding = Binding::of(config, copies, taken(config, &inherited));
     let mut tried = binding.claim_all(config, origins, &mut inherited);
     let mut all: Vec<Vec<Bound>> = (0..copies).map(|_| Vec::new()).collect();
     if tried.failures.is_empty() {
         for Claimed { origin, presence, listen, sockets } in std::mem::take(&mut tried.claimed) {
             match binding.listen(&listen, sockets) {
                 Ok(sockets) => {
+                    binding.note(&listen);
                     let bound = sockets.into_iter().map(|socket| (socket, listen.clone()));
                     all.iter_mut().zip(bound).for_each(|(all, bound)| all.push(bound));
                 }
@@ -189,15 +94,22 @@ pub(crate) fn bind_all(
     Ok(all)
 }
 
-/// The addresses that cannot be bound. No socket listens, and inherited sockets are not touched.
-pub(crate) fn obstacles(config: &Config, origins: &Origins) -> Vec<Located<StartError>> {
-    let binding = Binding::of(config, 1);
+/// The addresses that cannot be bound, some of them because inherited sockets have `taken` them. No
+/// socket listens.
+pub(crate) fn obstacles(
+    config: &Config,
+    origins: &Origins,
+    taken: &Taken,
+) -> Vec<Located<StartError>> {
+    let binding = Binding::of(config, 1, taken.clone());
     let mut tried = Tried::default();
     for (index, listen) in config.listeners.iter().enumerate() {
         binding.bind(&mut tried, origins.of_listener(index), listen);
         // One at a time, because there may be too few descriptors for all.
         tried.claimed.clear();
     }
+    // A descriptor limit that is too low is an obstacle of its own, with the limit that is needed.
+    tried.failures.retain(|failure| !failure.what.is_of_the_descriptor_limit());
     tried.failures
 }
 
@@ -207,6 +119,8 @@ struct Binding {
     timeouts: TcpTimeouts,
     copies: usize,
     port: Port,
+    /// Of inherited sockets, and of those of our own that listen and share no port.
+    taken: Taken,
 }
 
 /// A listener's sockets. None of them listens before all listeners have theirs.
@@ -265,11 +179,28 @@ impl<'a> Tried<'a> {
 }
 
 impl Binding {
-    fn of(config: &Config, copies: usize) -> Binding {
+    fn of(config: &Config, copies: usize, taken: Taken) -> Binding {
         // The sockets of several shards share each address.
         let is_shared = config.reuse_port || config.shards > 1;
         let port = if is_shared { Port::Shared } else { Port::Exclusive };
-        Binding { backlog: config.backlog, timeouts: config.tcp_timeouts, copies, port }
+        Binding { backlog: config.backlog, timeouts: config.tcp_timeouts, copies, port, taken }
+    }
+
+    /// Notes a listener that listens now. With `Port::Shared` it is in nobody's way.
+    fn note(&mut self, listen: &Listen) {
+        if let (BindTarget::Address(address), Port::Exclusive) = (&listen.target, self.port) {
+            self.taken.push((listen.clone(), Address::Inet(*address)));
+        }
+    }
+
+    /// The listener of this process that has the address `wanted`, which is in use.
+    fn holder(&self, wanted: &Address) -> Option<&(Listen, Address)> {
+        let conflicts = |(_, taken): &&(Listen, Address)| match (wanted, taken) {
+            (Address::Inet(wanted), Address::Inet(taken)) => in_use::overlap(*wanted, *taken),
+            (Address::Unix(wanted), Address::Unix(taken)) => unix::is_same(wanted, taken),
+            _ => false,
+        };
+        self.taken.iter().find(conflicts)
     }
 
     fn claim_all<'a>(
@@ -294,20 +225,50 @@ impl Binding {
 
     /// Binds one listener, unless it is inherited.
     fn bind<'a>(&self, tried: &mut Tried<'a>, origin: Option<&'a Origin>, listen: &Listen) {
-        let BindTarget::Unix(address) = &listen.target else {
-            return self.bind_addresses(tried, origin, listen);
-        };
+        match &listen.target {
+            BindTarget::Unix(address) => self.bind_unix(tried, origin, listen, address),
+            BindTarget::NoInterface(address) => {
+                let error = AddressError::NoInterface(address.clone());
+                let failure = ListenFailure::Address { listen: listen.clone(), error };
+                tried.missing(origin, listen.presence, failure);
+            }
+            _ => self.bind_addresses(tried, origin, listen),
+        }
+    }
+
+    fn bind_unix<'a>(
+        &self,
+        tried: &mut Tried<'a>,
+        origin: Option<&'a Origin>,
+        listen: &Listen,
+        address: &UnixAddress,
+    ) {
         let (presence, listen) = (listen.presence, listen.clone());
-        match unix::bind(address) {
+        let error = match unix::bind(address) {
             Ok(socket) => {
                 let sockets = Sockets::Unix(address.clone(), socket);
-                tried.claimed.push(Claimed { origin, presence, listen, sockets });
+                return tried.claimed.push(Claimed { origin, presence, listen, sockets });
             }
-            Err(error) => {
+            Err(error) => error,
+        };
+        let is_in_use = error.kind() == ErrorKind::AddrInUse;
+        let own = tried.claimed.iter().find_map(|claimed| match &claimed.sockets {
+            Sockets::Unix(own, _) if unix::is_same(own, address) => {
+                Some((claimed.listen.clone(), Address::Unix(own.clone())))
+            }
+            _ => None,
+        });
+        let own = own.or_else(|| self.holder(&Address::Unix(address.clone())).cloned());
+        let failure = match own.filter(|_| is_in_use) {
+            Some((earlier, address)) => ListenFailure::SameAddress { listen, earlier, address },
+            None => {
                 let address = address.clone();
-                tried.missing(origin, presence, ListenFailure::BindUnix { listen, address, error });
+                // Now: the file may be gone when the error is shown.
+                let obstacle = is_in_use.then(|| Obstacle::at(&address));
+                ListenFailure::BindUnix { listen, address, error, obstacle }
             }
-        }
+        };
+        tried.missing(origin, presence, failure);
     }
 
     /// Binds the IP addresses of one listener: one, or one for each version of IP.
@@ -347,7 +308,8 @@ impl Binding {
         mut address: SocketAddr,
     ) -> Result<(SocketAddr, Vec<Socket>), ListenFailure> {
         if listener::is_broadcast(address.ip()) {
-            return Err(ListenFailure::Broadcast { listen: listen.clone(), address });
+            let error = AddressError::Broadcast(address);
+            return Err(ListenFailure::Address { listen: listen.clone(), error });
         }
         let mut sockets = Vec::new();
         for _ in 0..self.copies {
@@ -374,7 +336,7 @@ impl Binding {
                 let listening = socket.listen(self.backlog).map(|listener| vec![listener]);
                 listening.map_err(|error| {
                     let listen = listen.clone();
-                    ListenFailure::BindUnix { listen, address, error }
+                    ListenFailure::BindUnix { listen, address, error, obstacle: None }
                 })
             }
             Sockets::Bound(address, sockets) => {
@@ -389,7 +351,12 @@ impl Binding {
     }
 
     fn refused(&self, listen: &Listen, address: SocketAddr, error: io::Error) -> ListenFailure {
-        ListenFailure::Bind { listen: listen.clone(), address, port: self.port, error }
+        let listen = listen.clone();
+        let in_use = (error.kind() == ErrorKind::AddrInUse).then_some(Address::Inet(address));
+        match in_use.and_then(|address| self.holder(&address)).cloned() {
+            Some((earlier, address)) => ListenFailure::SameAddress { listen, earlier, address },
+            None => ListenFailure::Bind { listen, address, port: self.port, error },
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! line that cannot be written at once is dropped and counted, and the count is written later. Each
 //! line is one write(2), so lines of several processes do not mix.
 
+use crate::output::PIPE_BUF;
 use crate::shard;
 use bounded::{Bounded, PROGRAM};
 use log::LevelFilter;
@@ -28,9 +29,6 @@ use std::sync::Mutex;
 use std::time::SystemTime;
 
 mod bounded;
-
-/// What a writable pipe takes at least, pipe(7).
-const PIPE_BUF: usize = 4096;
 
 /// Starts logging. The level is the first of: the flag, RUST_LOG, the file, `info`.
 pub(crate) fn start(config: &Config) {

@@ -28,19 +28,22 @@ mod interruptible;
 mod listening;
 mod loader;
 mod logger;
+mod output;
 mod shard;
 mod start;
 mod supervisor;
 mod zone;
 
-use readyd::config::{self, Command, Config, ConfigErrors, Located, Origins, Reading};
-use readyd::os::{memory, signals};
+use output::print_for_people;
+use readyd::config::{self, Command, Config, ConfigErrors, Located, Reading};
+use readyd::io::address::UnixAddress;
+use readyd::os::{descriptors, memory, signals};
 use readyd::reactor::{self, Reactor};
 use readyd::server::stats::VERSION;
 use start::StartError;
 use std::env;
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
@@ -61,8 +64,15 @@ fn main() -> ExitCode {
 fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
     // A signal may come before the flags have been read.
     let check_only = arguments.iter().any(|argument| argument == "--check-config");
+    // Before anything is opened: the soft limit may have no room for a poll loop.
+    let limit = descriptors::raise_limit();
     // Before anything that may take long or block.
-    let mut reactor = start::reactor()?;
+    let mut reactor = match start::reactor() {
+        Err(error) if error.is_of_the_descriptor_limit() => {
+            return without_a_loop(arguments, limit, error);
+        }
+        reactor => reactor?,
+    };
     let Reading { command, origins, errors } = match read(arguments, &mut reactor) {
         Err(StartError::Stopped) => {
             // The log level of the configuration is not known yet.
@@ -73,55 +83,64 @@ fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
     };
     match command {
         Command::Help => print_for_people(&config::help()),
-        Command::Version => print_for_people(&format!("readyd {VERSION}\n")),
+        Command::Version => print_version(),
         Command::Run(config) if errors.is_empty() => start::run(*config, origins, reactor),
-        Command::Run(config) => Err(all_that_is_wrong(*config, origins, errors, reactor)),
+        Command::Run(config) => {
+            let others = start::faults(*config, origins, &mut reactor)?;
+            Err(all_that_is_wrong(&errors, &others))
+        }
     }
 }
 
-/// Reads the command line, and the configuration file if it names one. Reading a pipe may block, so
-/// a file is read in a thread.
+fn print_version() -> Result<(), StartError> {
+    print_for_people(&format!("readyd {VERSION}\n"))
+}
+
+/// Where the descriptor limit has no room for a poll loop, so that nothing can be served: tells
+/// which limit is needed, and what else is wrong.
+fn without_a_loop(
+    arguments: Vec<OsString>,
+    limit: usize,
+    error: StartError,
+) -> Result<(), StartError> {
+    // Reading a pipe may block, and without a loop nothing watches for signals.
+    let _ = reactor::unblock_stopping_signals();
+    let Reading { command, origins, errors } = config::read(arguments);
+    match command {
+        Command::Help => print_for_people(&config::help()),
+        Command::Version => print_version(),
+        Command::Run(config) => {
+            let mut others = check::obstacles(&config, &origins, limit);
+            // The limit would do, but inherited descriptors take up its room.
+            if others.is_empty() {
+                others.push(Located::new(None, error));
+            }
+            Err(all_that_is_wrong(&errors, &others))
+        }
+    }
+}
+
+/// Reads the command line, and the configuration file if it names one. Reading a pipe may block,
+/// and so may looking for the folder of a unix socket, so both are done in a thread.
 fn read(arguments: Vec<OsString>, reactor: &mut Reactor) -> Result<Reading, StartError> {
-    let may_name_a_file =
-        arguments.iter().any(|argument| argument.as_bytes().starts_with(b"--config"));
-    if may_name_a_file {
+    const UNIX: &[u8] = UnixAddress::PREFIX.as_bytes();
+    let may_name_a_file = |argument: &OsString| {
+        let bytes = argument.as_bytes();
+        bytes.starts_with(b"--config") || bytes.windows(UNIX.len()).any(|part| part == UNIX)
+    };
+    if arguments.iter().any(may_name_a_file) {
         return interruptible::run(reactor, || config::read(arguments));
     }
     Ok(config::read(arguments))
 }
 
-/// The errors of a configuration, and since the server will not start anyway, the faults of files
-/// and system, too.
-fn all_that_is_wrong(
-    config: Config,
-    origins: Origins,
-    errors: ConfigErrors,
-    mut reactor: Reactor,
-) -> StartError {
-    let others = match start::faults(config, origins, &mut reactor) {
-        Ok(others) => others,
-        Err(error) => return error,
-    };
+/// The errors of a configuration, and since the server will not start anyway, `others` of files and
+/// system, too.
+fn all_that_is_wrong(errors: &ConfigErrors, others: &[Located<StartError>]) -> StartError {
     let lines = [errors.to_string()].into_iter().chain(others.iter().map(Located::to_string));
+    let lines: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
     let status = if errors.has_wrong_flags() { 2 } else { 1 };
-    StartError::Flags { text: lines.collect::<Vec<_>>().join("\n"), status }
-}
-
-/// Prints a text that the user has asked for on standard output, before the process exits. EPIPE is
-/// no failure: a reader such as head(1) has read enough.
-pub(crate) fn print_for_people(text: &str) -> Result<(), StartError> {
-    // Only this write is left, and a full pipe may block it: signals may end the process.
-    let _ = reactor::unblock_stopping_signals();
-    match print(text) {
-        Err(StartError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome,
-    }
-}
-
-/// Prints on standard output.
-pub(crate) fn print(text: &str) -> Result<(), StartError> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(StartError::Output)
+    StartError::Flags { text: lines.join("\n"), status }
 }
 
 /// Reports errors, one a line.

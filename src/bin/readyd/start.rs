@@ -8,9 +8,11 @@ use crate::child::{Ending, Program};
 use crate::daemon::{Daemon, Parent};
 use crate::listening::{self, Bound, Inherited, ListenFailure};
 use crate::loader::{Loader, TableSource};
+use crate::output::{print_at_start, print_for_people};
 use crate::shard::{self, Shard, ShardError};
 use crate::zone::{self, ZoneReader};
-use crate::{interruptible, logger, print, print_for_people, supervisor};
+use crate::{interruptible, logger, supervisor};
+use nix::errno::Errno;
 use nix::unistd::getppid;
 use readyd::config::excess::Excess;
 use readyd::config::listen::{BindTarget, Listen};
@@ -95,6 +97,20 @@ impl fmt::Display for StartError {
     }
 }
 
+impl StartError {
+    /// Whether the process may open no further descriptor.
+    pub(crate) fn is_of_the_descriptor_limit(&self) -> bool {
+        let error = match self {
+            StartError::System(_, error) => error,
+            StartError::Listen(
+                ListenFailure::Bind { error, .. } | ListenFailure::BindUnix { error, .. },
+            ) => error,
+            _ => return false,
+        };
+        error.raw_os_error() == Some(Errno::EMFILE as i32)
+    }
+}
+
 /// `Ok` if there are no errors.
 pub(crate) fn take_all(errors: Vec<Located<StartError>>) -> Result<(), StartError> {
     if errors.is_empty() { Ok(()) } else { Err(StartError::Several(errors)) }
@@ -146,9 +162,15 @@ pub(crate) fn stopped(check_only: bool) -> Result<(), StartError> {
 
 /// `--check-config`: reads all files that a start would read, and reports all errors.
 fn check(config: Config, origins: Origins, reactor: &mut Reactor) -> Result<(), StartError> {
-    // An unknown zone is only a warning, as at a start.
-    zone::first_rules(&zone::source(&config));
-    take_all(faults(config, origins, reactor)?)?;
+    let zone = zone::source(&config);
+    let faults = faults(config, origins, reactor)?;
+    let is_too_few =
+        |fault: &Located<StartError>| matches!(fault.what, StartError::TooFewDescriptors(_));
+    if !faults.iter().any(is_too_few) {
+        // An unknown zone is only a warning, as at a start.
+        zone::first_rules(&zone);
+    }
+    take_all(faults)?;
     print_for_people("the configuration is in order\n")
 }
 
@@ -171,10 +193,11 @@ fn start(
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
     let limit = descriptors::raise_limit();
+    let taken = listening::taken(config, &inherited);
     if shard.is_none() && has_obstacles(config, origins, limit, &mut reactor)? {
         // The server will not start, so all other errors are looked for, too.
         let mut faults = faults(config.clone(), origins.clone(), &mut reactor)?;
-        faults.extend(listening::obstacles(config, origins));
+        faults.extend(listening::obstacles(config, origins, &taken));
         return take_all(faults);
     }
     log::info!("readyd {VERSION}, pid {}", process::id());
@@ -189,7 +212,7 @@ fn start(
         // No address has been bound by then.
         Err(StartError::Table(error)) => {
             let mut faults = vec![check::of_the_table(origins, error)];
-            faults.extend(listening::obstacles(config, origins));
+            faults.extend(listening::obstacles(config, origins, &taken));
             take_all(faults)
         }
         outcome => outcome,
@@ -231,7 +254,6 @@ fn serve(
     };
     // The table may have been one of these descriptors (--table /dev/fd/63); it has been read.
     inherited_fd::close_others();
-    reactor.watch_signals().map_err(|error| StartError::System("watch signals", error))?;
     let net = reactor.net().map_err(|error| StartError::System("share epoll", error))?;
     let net = net.measuring(Meter::open());
     let bound = listening::bind_all(config, origins, 1, inherited)?;
@@ -240,8 +262,9 @@ fn serve(
     let budget = of_this(descriptor_limit, listeners.len()).with_what_is_open();
     budget.check(config.max_connections).map_err(StartError::TooFewDescriptors)?;
     if !is_shard {
-        announce(config, &addresses(&listeners)?)?;
+        announce(config, &addresses(&listeners)?, &mut reactor)?;
     }
+    reactor.watch_signals().map_err(|error| StartError::System("watch signals", error))?;
     drop_privileges(config, credentials)?;
     let mut limits = config.limits.clone();
     limits.max_connections = max_connections(config.max_connections, budget);
@@ -374,7 +397,13 @@ pub(crate) fn addresses(bound: &[Bound]) -> Result<Vec<(Listen, Address)>, Start
 }
 
 /// Tells the addresses: in the log, and in the file or descriptor that the flags name.
-pub(crate) fn announce(config: &Config, addresses: &[(Listen, Address)]) -> Result<(), StartError> {
+///
+/// Call it before further signals are watched than those that stop the start.
+pub(crate) fn announce(
+    config: &Config,
+    addresses: &[(Listen, Address)],
+    reactor: &mut Reactor,
+) -> Result<(), StartError> {
     let mut text = String::new();
     for (listen, address) in addresses {
         let service = listen.service.name();
@@ -382,7 +411,7 @@ pub(crate) fn announce(config: &Config, addresses: &[(Listen, Address)]) -> Resu
         text += &format!("{service} {address}\n");
     }
     // A script may wait for the addresses, so the server does not serve if they cannot be printed.
-    if config.print_addresses { print(&text) } else { Ok(()) }
+    if config.print_addresses { print_at_start(text, reactor) } else { Ok(()) }
 }
 
 /// The most connections: of the flag, or as many as the descriptor limit has room for.

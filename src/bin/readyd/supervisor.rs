@@ -96,13 +96,13 @@ pub(crate) fn run(
         .map_err(|error| StartError::System("put the time zone into shared memory", error))?;
     // The table may have been one of these descriptors (--table /dev/fd/63); it has been read.
     inherited_fd::close_others();
+    let Sockets { addresses, of_shards } = sockets::for_each_shard(config, origins, inherited)?;
+    start::announce(config, &addresses, &mut reactor)?;
     // Children inherit the signal mask, SIGQUIT included: a signal that is sent before a shard
     // opens its own signalfd stays pending.
     reactor
         .watch_signals_and(&[Signal::SIGCHLD])
         .map_err(|error| StartError::System("watch signals", error))?;
-    let Sockets { addresses, of_shards } = sockets::for_each_shard(config, origins, inherited)?;
-    start::announce(config, &addresses)?;
     // Opened while the privileges to do so are there.
     let log = logger::own_description(true);
     start::drop_privileges(config, credentials)?;

@@ -69,6 +69,74 @@ fn an_error_names_the_file_and_the_line() {
 }
 
 #[test]
+fn field_server_15_what_is_only_for_the_command_line_is_said_to_be() {
+    let cases = [
+        ("help", "help"),
+        ("--help", "help"),
+        ("-h", "help"),
+        ("help yes", "help"),
+        ("version", "version"),
+        ("version = 1", "version"),
+        ("-V", "version"),
+        ("config = other", "config"),
+        ("--check-config", "check-config"),
+    ];
+    for (text, flag) in cases {
+        let file = TempFile::new(text.as_bytes());
+        let expected = format!(
+            "{} line 1: {flag} is only for the command line (write --{flag} there)",
+            file.path()
+        );
+        assert_eq!(run(&["--config", file.path()]).unwrap_err().to_string(), expected);
+    }
+    // What would be refused next is not proposed.
+    for text in ["hlep", "verison", "confgi", "chekc-config"] {
+        let file = TempFile::new(text.as_bytes());
+        let error = run(&["--config", file.path()]).unwrap_err().to_string();
+        assert!(
+            error.ends_with(&format!("unknown flag {text} (readyd --help lists them)")),
+            "{error}"
+        );
+    }
+    let error = run(&["--hlep"]).unwrap_err().to_string();
+    assert_eq!(error, "unknown flag --hlep (did you mean --help? readyd --help lists them)");
+}
+
+#[test]
+fn field_server_15_a_setting_that_a_file_has_twice_is_an_error_with_both_lines() {
+    let text = b"backlog 7\nutc\n\n--backlog=8\nbacklog many\nutc\ntable /a\ntable-order x\n\
+        table-order key-value\n";
+    let file = TempFile::new(text);
+    let path = file.path();
+    let twice = |line, first, flag| {
+        format!(
+            "{path} line {line}: line {first} has {flag} already, and it is no list (remove one)"
+        )
+    };
+    let errors = run(&["--config", path]).unwrap_err().to_string();
+    let expected = [
+        twice(4, 1, "backlog"),
+        twice(5, 1, "backlog"),
+        twice(6, 2, "utc"),
+        format!("{path} line 8: --table-order \"x\": not an order (use key-value or value-key)"),
+        twice(9, 8, "table-order"),
+    ];
+    assert_eq!(errors.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn field_server_15_lists_of_a_file_and_flags_of_the_command_line_may_be_repeated() {
+    let file = TempFile::new(
+        b"listen echo=127.0.0.1:1\nlisten time=127.0.0.1:2\nallow 10.0.0.0/8\nallow ::/0\n\
+        deny 10.1.0.0/16\ndeny 10.2.0.0/16\nbacklog 7\n",
+    );
+    let both = config(&["--config", file.path(), "--backlog", "8", "--backlog", "9"]);
+    assert_eq!(both.listeners.len(), 2);
+    assert_eq!((both.limits.access.allow.len(), both.limits.access.deny.len()), (2, 2));
+    assert_eq!(both.backlog, 9, "the command line wins, and its last");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let gone = TempFile::new(b"");
     let path = gone.path().to_owned();

@@ -68,8 +68,16 @@ fn daytime_has_options() {
 #[test]
 fn field_server_13_any_listener_may_be_optional() {
     for name in Service::NAMES {
-        for target in ["127.0.0.1:0", "[::1]:7", "localhost:7", ":7", "fd:3", "unix:/a", "unix:@a"]
-        {
+        for target in [
+            "127.0.0.1:0",
+            "[::1]:7",
+            "localhost:7",
+            ":7",
+            "fd:3",
+            "unix:/a",
+            "unix:@a",
+            "[fe80::1%no such]:7",
+        ] {
             let text = format!("{name}={target},optional");
             let listen = listen(&text);
             assert_eq!(listen.presence, Presence::Optional);
@@ -114,6 +122,8 @@ fn field_server_12_one_address_has_one_listener() {
         ("echo=unix:/run/x.sock", "time=unix:/run/x.sock"),
         ("echo=unix:/run/x.sock", "time=unix://run/./x.sock,optional"),
         ("echo=unix:@x", "echo=unix:@x"),
+        ("echo=unix:/tmp/../x", "echo=unix:/x"),
+        ("echo=unix:/no such/x", "echo=unix://no such/./x"),
     ];
     for more in SHARING {
         for (one, other) in pairs {
@@ -145,6 +155,7 @@ fn field_server_12_other_addresses_ports_and_port_0_are_no_conflict() {
         ("echo=unix:/run/x.sock", "time=unix:/run/X.sock"),
         ("echo=unix:@x", "time=unix:/x"),
         ("echo=unix:@/x", "time=unix:@//x"),
+        ("echo=unix:/tmp/x", "time=unix:/x"),
     ];
     for more in SHARING {
         for (one, other) in pairs {

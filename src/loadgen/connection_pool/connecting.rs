@@ -8,6 +8,7 @@ use crate::io::readiness::{Interest, Readiness};
 use crate::loadgen::accounts::Accounts;
 use crate::loadgen::client_connection::ClientConnection;
 use crate::loadgen::conn_state::{Role, StateName};
+use crate::loadgen::counters::error_name;
 use crate::loadgen::pacer::Pacer;
 use crate::loadgen::payload;
 use crate::loadgen::plan::{Lifetime, Pace};
@@ -20,6 +21,16 @@ const MOST_DOUBLINGS: u8 = 5;
 
 /// The longest wait until an attempt finds room in the backlog of a unix socket, which was full.
 const LONGEST_WAIT_FOR_ROOM: Duration = Duration::from_millis(5);
+
+/// While this machine has no port or descriptor left, a slot tries again this often: the server is
+/// not to blame, and a port may be free any moment.
+const LONGEST_WAIT_FOR_PORT: Duration = Duration::from_millis(10);
+
+/// Whether an attempt failed because this machine has no more of what it takes.
+fn is_own_limit(error: &io::Error) -> bool {
+    let limits = ["EADDRNOTAVAIL", "EADDRINUSE", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"];
+    limits.contains(&error_name(error).as_str())
+}
 
 impl<N: Connect + MonotonicClock> ConnectionPool<N> {
     /// Opens what the plan begins with, as fast as it allows.
@@ -40,7 +51,10 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
             }
         }
         if self.ramp.is_done() {
-            pacer.all_connected();
+            self.opened_at.get_or_insert(now);
+            if self.probes_awaited == 0 {
+                pacer.all_connected();
+            }
         }
     }
 
@@ -176,6 +190,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         let greets = self.plan.greeting.is_some();
         let number = self.worker.connection(index);
         self.decide(index, true, accounts);
+        self.prepare_probe(index);
         let slot = &mut self.slots[index];
         // The greeting of an idle connection is heard, too.
         if greets && matches!(slot.endpoint, LoadEndpoint::Idle) {
@@ -195,8 +210,12 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         let expires = now + life;
         match &mut slot.endpoint {
             LoadEndpoint::Idle => {}
-            LoadEndpoint::Active(client) | LoadEndpoint::Probe(client) => {
-                client.on_open(now, most_requests, expires, greets)
+            LoadEndpoint::Active(client) => client.on_open(now, most_requests, expires, greets),
+            // A probe is no request of the connection's lifetime.
+            LoadEndpoint::Probe(client) => {
+                client.on_open(now, u64::MAX, Moment::NEVER, greets);
+                slot.awaits_probe = true;
+                self.probes_awaited += 1;
             }
             LoadEndpoint::Slow(peer) => peer.client.on_open(now, most_requests, expires, greets),
         }
@@ -220,10 +239,17 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         self.decide(index, false, accounts);
         pacer.connect_failed();
         let slot = &mut self.slots[index];
-        slot.failures = slot.failures.saturating_add(1);
+        let is_own_limit = is_own_limit(error);
+        if !is_own_limit {
+            slot.failures = slot.failures.saturating_add(1);
+        }
         if pacer.is_connecting() && !slot.was_established {
             self.ramp.decided();
             return self.give_up(index, pacer);
+        }
+        if is_own_limit && self.plan.reconnecting.reconnect && pacer.may_reconnect() {
+            let wait = LONGEST_WAIT_FOR_PORT / 2 + self.jitter(LONGEST_WAIT_FOR_PORT / 2);
+            return self.back_off(index, now + wait);
         }
         self.connect_later(index, now, pacer);
     }

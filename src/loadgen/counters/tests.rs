@@ -226,6 +226,10 @@ proptest! {
             Interval {
                 start: 7,
                 connections,
+                served: connections,
+                length: Duration::ZERO,
+                least: connections,
+                most: connections,
                 opened,
                 sent,
                 answered,

@@ -46,7 +46,7 @@ fn a_run_is_judged_by_its_latency() {
     assert_eq!(goals("p99<5ms").missed(&report), []);
     let missed = goals("p99<5ms,max<5ms").missed(&report);
     assert_eq!(missed.len(), 1);
-    assert_eq!(missed[0].to_string(), "max < 5ms: it was 5ms");
+    assert_eq!(missed[0].to_string(), "max < 5ms: it was 5.0ms");
 }
 
 #[test]

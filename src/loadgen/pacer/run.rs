@@ -7,15 +7,12 @@ use crate::loadgen::Event;
 use crate::loadgen::accounting::RequestAccounting;
 use crate::loadgen::counters::Counters;
 use crate::loadgen::plan::{Plan, Worker};
+use crate::loadgen::report::GRACE_PERIOD;
 use crate::loadgen::schedule::Schedule;
 use std::time::Duration;
 
-/// A run without an open connection is ended when none could be opened for this long.
-const NOTHING_OPEN_LIMIT: Duration = Duration::from_secs(1);
-
-/// A request that was due before the end and found no free connection may still be sent for this
-/// long: a server that hesitates for a moment has not failed to keep up.
-pub(super) const GRACE_PERIOD: Duration = Duration::from_millis(250);
+/// A run in which no connection was ever open is given up after this long.
+const NEVER_OPEN_LIMIT: Duration = Duration::from_secs(1);
 
 /// A run between its start and its end.
 #[derive(Debug)]
@@ -33,8 +30,13 @@ pub(super) struct Run {
     pub(super) stormed_at: Moment,
     /// Attempts to connect that failed since one did not.
     pub(super) failed_since_connected: u64,
+    /// Since when no connection is open that the run needs.
     pub(super) nothing_open_since: Option<Moment>,
+    /// Whether an attempt to connect has failed since then.
+    pub(super) was_missed: bool,
     pub(super) measuring: Measuring,
+    /// When the measured part ended, until a new interval has begun there.
+    pub(super) measured_until: Option<Moment>,
     pub(super) ending: Option<Ending>,
 }
 
@@ -93,7 +95,9 @@ impl Run {
             stormed_at: Moment::START,
             failed_since_connected: 0,
             nothing_open_since: None,
+            was_missed: false,
             measuring: Measuring::NotYet,
+            measured_until: None,
             ending: None,
         }
     }
@@ -119,9 +123,8 @@ impl Run {
             Measuring::Now => self.end,
             Measuring::Over => self.end + GRACE_PERIOD,
         };
-        let hopeless = self.nothing_open_since.map(|since| since + NOTHING_OPEN_LIMIT);
         let storm = self.next_storm.filter(|_| self.measuring != Measuring::Over);
-        [due, hopeless, storm, Some(measuring)].into_iter().flatten().min()
+        [due, storm, Some(measuring)].into_iter().flatten().min()
     }
 
     /// Has the requests that are due by `now` wait for their slots. Names the next slot that has to
@@ -156,9 +159,19 @@ impl Run {
         events: &mut Vec<Event>,
     ) {
         if std::mem::replace(&mut self.measuring, Measuring::Over) != Measuring::Over {
-            accounting.end_measuring(until.since(self.measured_from));
+            self.end_outage(until, accounting);
+            accounting.end_measuring(until);
+            self.measured_until = Some(until);
             events.push(Event::Measured);
         }
+    }
+
+    /// When the measured part ends of a run whose requests all have ended, at `until`. A schedule
+    /// lasts until its next request would be due: one request in ten seconds has not the rate of
+    /// its answer.
+    pub(super) fn end_of_all(&self, until: Moment) -> Moment {
+        let next = self.schedule.as_ref().map(|schedule| schedule.intended(self.scheduled));
+        next.map_or(until, |next| until.max(self.start + next)).min(self.end.max(until))
     }
 
     /// Stops sending when the plan has nothing more to be sent.
@@ -196,19 +209,35 @@ impl Run {
         }
         // A run without active slots holds its idle connections for their own sake.
         let is_any_open = if self.due.has_no_turns() { open.all > 0 } else { open.active > 0 };
-        if is_any_open || self.failed_since_connected == 0 {
-            self.nothing_open_since = None;
-        } else {
-            self.nothing_open_since.get_or_insert(now);
+        let since = *self.nothing_open_since.get_or_insert(now);
+        let has_failed = self.failed_since_connected > 0;
+        self.was_missed |= has_failed && !is_any_open;
+        if is_any_open {
+            self.end_outage(now, accounting);
         }
+        let limit = match accounting.counters().connections.established {
+            0 => Some(NEVER_OPEN_LIMIT),
+            _ => plan.reconnecting.give_up_after,
+        };
         let is_hopeless =
-            self.nothing_open_since.is_some_and(|since| since + NOTHING_OPEN_LIMIT <= now);
+            !is_any_open && has_failed && limit.is_some_and(|limit| since + limit <= now);
         if is_hopeless || self.due.are_all_given_up() {
             let elapsed = now.since(self.measured_from);
             accounting.ends_early(|counters| nothing_opens(counters, elapsed));
+            self.end_outage(now, accounting);
             self.stop_sending(Ending::Early, plan, accounting);
             self.end_measuring(now, accounting, events);
         }
+    }
+
+    /// If nothing was open until `now` although attempts were made, that was an outage.
+    pub(super) fn end_outage(&mut self, now: Moment, accounting: &mut RequestAccounting) {
+        if let Some(since) = self.nothing_open_since.take()
+            && self.was_missed
+        {
+            accounting.outage(since, now);
+        }
+        self.was_missed = false;
     }
 }
 

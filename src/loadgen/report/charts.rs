@@ -8,6 +8,9 @@ use super::{Histogram, Ladder, Quantity, Report, Rung, Second};
 /// The most points: more cannot be distinguished on a page.
 const MOST_POINTS: usize = 400;
 
+/// A part of a second that is shorter than this tells nothing of its pace.
+const LEAST_LENGTH_S: f64 = 0.25;
+
 /// The shade over what came before the measured part.
 const BEFORE: &str = "before the measured part: connections are opened, the server warms up";
 
@@ -18,7 +21,13 @@ pub(crate) struct Timeline {
 }
 
 impl Timeline {
-    pub(crate) fn new(series: &[Second]) -> Timeline {
+    /// The series of a run whose measured part was `elapsed_s` long. What came after it is left
+    /// out, and so is a part of a second that is too short; a longer one is scaled to a second.
+    pub(crate) fn new(series: &[Second], elapsed_s: f64) -> Timeline {
+        let is_shown = |second: &&Second| {
+            second.t_s < 0.0 || (second.t_s < elapsed_s && second.length_s >= LEAST_LENGTH_S)
+        };
+        let series: Vec<Second> = series.iter().filter(is_shown).map(scaled).collect();
         let each = series.len().div_ceil(MOST_POINTS).max(1);
         Timeline { seconds: series.chunks(each).map(summed_up).collect(), each }
     }
@@ -104,7 +113,12 @@ impl Timeline {
     /// Connections open, second by second.
     pub(crate) fn connections(&self) -> Chart {
         let lines = vec![
-            self.line("open", |second| Some(second.connections as f64)),
+            self.line("most open", |second| {
+                Some(second.connections_most.unwrap_or(second.connections) as f64)
+            }),
+            self.line("least open", |second| {
+                Some(second.connections_least.unwrap_or(second.connections) as f64)
+            }),
             self.line("opened in the second", |second| Some(second.opened as f64)),
         ];
         Chart {
@@ -112,7 +126,9 @@ impl Timeline {
                 "connections",
                 self.seconds
                     .iter()
-                    .flat_map(|second| [second.connections as f64, second.opened as f64]),
+                    .map(|second| second.connections_most.unwrap_or(second.connections))
+                    .chain(self.seconds.iter().map(|second| second.opened))
+                    .map(|count| count as f64),
                 number,
             ),
             ..self.chart("Connections over time", lines, None, number)
@@ -152,6 +168,20 @@ impl Timeline {
     }
 }
 
+/// A part of a second, at the pace of a whole one.
+fn scaled(second: &Second) -> Second {
+    if second.t_s < 0.0 || second.length_s >= 0.999 {
+        return second.clone();
+    }
+    let scale = |count: u64| (count as f64 / second.length_s).round() as u64;
+    Second {
+        opened: scale(second.opened),
+        sent: scale(second.sent),
+        answered: scale(second.answered),
+        ..second.clone()
+    }
+}
+
 /// Several seconds as one.
 fn summed_up(seconds: &[Second]) -> Second {
     let length = seconds.len().max(1) as u64;
@@ -161,6 +191,11 @@ fn summed_up(seconds: &[Second]) -> Second {
     Second {
         t_s: seconds.first().map_or(0.0, |first| first.t_s),
         connections: seconds.last().map_or(0, |last| last.connections),
+        length_s: seconds.iter().map(|second| second.length_s).fold(0.0, f64::max),
+        connections_least: seconds.iter().filter_map(|second| second.connections_least).min(),
+        connections_most: seconds.iter().filter_map(|second| second.connections_most).max(),
+        asked: seconds.last().map_or(0, |last| last.asked),
+        served: seconds.last().map_or(0, |last| last.served),
         opened: mean(|second| second.opened),
         sent: mean(|second| second.sent),
         answered: mean(|second| second.answered),

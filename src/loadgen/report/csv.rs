@@ -9,7 +9,8 @@ use std::fmt::Write;
 #[cfg(test)]
 mod tests;
 
-const HEADER: &str = "t_s,connections,opened,sent,answered,errors,p50_us,p99_us,max_us,stalled_s\n";
+const HEADER: &str = "t_s,connections,opened,sent,answered,errors,p50_us,p99_us,max_us,stalled_s,\
+                      length_s,connections_least,connections_most,asked,served\n";
 
 /// The series of a report: a header line, then a line for each second.
 pub fn csv(report: &Report) -> String {
@@ -17,7 +18,7 @@ pub fn csv(report: &Report) -> String {
     for second in &report.series {
         let _ = writeln!(
             csv,
-            "{},{},{},{},{},{},{},{},{},{}",
+            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
             second.t_s,
             second.connections,
             second.opened,
@@ -27,7 +28,12 @@ pub fn csv(report: &Report) -> String {
             or_empty(second.p50_us),
             or_empty(second.p99_us),
             or_empty(second.max_us),
-            second.stalled_s
+            second.stalled_s,
+            second.length_s,
+            second.connections_least.map_or_else(String::new, |least| least.to_string()),
+            second.connections_most.map_or_else(String::new, |most| most.to_string()),
+            second.asked,
+            second.served
         );
     }
     csv

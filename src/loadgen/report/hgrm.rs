@@ -6,7 +6,7 @@
 //! HdrHistogram's `outputPercentileDistribution` writes this format. Times are in milliseconds, the
 //! default of the plotters, with six decimals, so that nanoseconds are kept.
 
-use super::{Histogram, Report};
+use super::{Histogram, Report, words};
 use std::fmt::Write;
 
 #[cfg(test)]
@@ -29,6 +29,7 @@ pub fn hgrm(report: &Report) -> String {
         }
         hgrm.push('\n');
     }
+    let _ = writeln!(hgrm, "#[{}]", words::connections(report));
     hgrm.push_str(&footer(latency));
     hgrm
 }

@@ -141,6 +141,9 @@ fn tiles(body: &mut String, report: &Report) {
 fn overview(body: &mut String, report: &Report) {
     body.push_str("<section>\n<h2>Result</h2>\n<div class=\"columns\">\n<div>");
     body.push_str(&tables::asked_and_achieved(report).html());
+    if let Some(not_probed) = words::not_probed(report) {
+        let _ = write!(body, "<p>{}.</p>", escaped(&not_probed));
+    }
     body.push_str("</div>\n<div>");
     match tables::errors(report) {
         Some(table) => body.push_str(&table.html()),
@@ -152,6 +155,9 @@ fn overview(body: &mut String, report: &Report) {
         escaped(&words::connecting(report)),
         escaped(&words::traffic(report))
     );
+    if let Some(after) = words::after_window(report) {
+        let _ = writeln!(body, "<p>{}.</p>", escaped(&after));
+    }
 }
 
 fn latency(body: &mut String, report: &Report) {
@@ -205,7 +211,7 @@ fn distribution(report: &Report) -> String {
 }
 
 fn timeline(body: &mut String, report: &Report) {
-    let timeline = Timeline::new(&report.series);
+    let timeline = Timeline::new(&report.series, report.achieved.elapsed_s);
     if timeline.is_empty() {
         return;
     }

@@ -121,6 +121,7 @@ impl Ladder {
     /// # Panics
     ///
     /// Never: its keys are strings.
+    #[cfg_attr(not(test), expect(clippy::expect_used, reason = "keys that are strings"))]
     pub fn to_json(&self) -> String {
         let mut json = serde_json::to_string_pretty(self).expect("its keys are strings");
         json.push('\n');
@@ -169,7 +170,10 @@ impl Ladder {
             Quantity::Rate => "rate",
             Quantity::Connections => "connections",
         };
-        let head = [load, "throughput", "p50", "p99", "max", "errors", "client CPU", "result"];
+        let figures = self.figures();
+        let mut head = vec![load, "throughput"];
+        head.extend(figures.iter().map(|(name, _)| *name));
+        head.extend(["errors", "client CPU", "result"]);
         let mut table = Table::with_remarks("tries", &head);
         for rung in &self.rungs {
             let time = |value| match rung.latency_us.count {
@@ -181,21 +185,29 @@ impl Ladder {
                 Rung { held: true, .. } => (Severity::Good, "held"),
                 _ => (Severity::Bad, "missed"),
             };
-            table.push(
-                severity,
-                [
-                    count(rung.load),
-                    rate(rung.throughput),
-                    time(rung.latency_us.p50),
-                    time(rung.latency_us.p99),
-                    time(rung.latency_us.max),
-                    percent(rung.errors_share),
-                    percent(rung.client_cpu_share),
-                    result.to_owned(),
-                ],
-            );
+            let mut cells = vec![count(rung.load), rate(rung.throughput)];
+            cells.extend(figures.iter().map(|(_, of)| time(of(&rung.latency_us))));
+            cells.extend([percent(rung.errors_share), percent(rung.client_cpu_share)]);
+            cells.push(result.to_owned());
+            table.push(severity, cells);
         }
         table
+    }
+
+    /// The figures of the latency to be shown: three always, and those that are goals.
+    fn figures(&self) -> Vec<(&'static str, fn(&Percentiles) -> f64)> {
+        let all: [(&str, fn(&Percentiles) -> f64); 5] = [
+            ("p50", |latency| latency.p50),
+            ("p90", |latency| latency.p90),
+            ("p99", |latency| latency.p99),
+            ("p99.9", |latency| latency.p999),
+            ("max", |latency| latency.max),
+        ];
+        let is_shown = |name: &str| {
+            let is_goal = |goal: &String| goal.split(' ').next() == Some(name);
+            ["p50", "p99", "max"].contains(&name) || self.goals.iter().any(is_goal)
+        };
+        all.into_iter().filter(|(name, _)| is_shown(name)).collect()
     }
 
     /// What was missed in the last try that missed something.

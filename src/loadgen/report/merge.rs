@@ -265,6 +265,8 @@ fn achieved(reports: &[Report]) -> Achieved {
     let elapsed_s = longest(|achieved| achieved.elapsed_s);
     Achieved {
         connections_established: total(|achieved| achieved.connections_established),
+        connections_served: total(|achieved| achieved.connections_served),
+        connections_unasked: total(|achieved| achieved.connections_unasked),
         connections_peak: total(|achieved| achieved.connections_peak),
         connections_lost: total(|achieved| achieved.connections_lost),
         connection_ends: all().fold(ConnectionEnds::default(), |mut ends, achieved| {
@@ -274,9 +276,12 @@ fn achieved(reports: &[Report]) -> Achieved {
         connections_opened: total(|achieved| achieved.connections_opened),
         connections_failed: total(|achieved| achieved.connections_failed),
         connect_elapsed_s: longest(|achieved| achieved.connect_elapsed_s),
+        outage_s: longest(|achieved| achieved.outage_s),
         requested: total(|achieved| achieved.requested),
         sent: total(|achieved| achieved.sent),
         answered,
+        answered_in_window: total(|achieved| achieved.answered_in_window),
+        answered_in_grace: total(|achieved| achieved.answered_in_grace),
         verified: total(|achieved| achieved.verified),
         mismatched: total(|achieved| achieved.mismatched),
         unverified: total(|achieved| achieved.unverified),
@@ -384,6 +389,15 @@ fn series(reports: &[Report]) -> Vec<Second> {
         let all =
             merged.entry(at).or_insert_with(|| Second { t_s: at as f64, ..Second::default() });
         all.connections = all.connections.saturating_add(second.connections);
+        all.length_s = all.length_s.max(second.length_s);
+        let add = |all: Option<u64>, one: Option<u64>| match (all, one) {
+            (Some(all), Some(one)) => Some(all.saturating_add(one)),
+            (all, one) => all.or(one),
+        };
+        all.connections_least = add(all.connections_least, second.connections_least);
+        all.connections_most = add(all.connections_most, second.connections_most);
+        all.asked = all.asked.saturating_add(second.asked);
+        all.served = all.served.saturating_add(second.served);
         all.opened = all.opened.saturating_add(second.opened);
         all.sent = all.sent.saturating_add(second.sent);
         all.answered = all.answered.saturating_add(second.answered);

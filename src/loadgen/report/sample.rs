@@ -79,6 +79,7 @@ fn asked() -> Asked {
         workers: 1,
         timeout_s: 5.0,
         verify: true,
+        probe: "echo".to_owned(),
         ..Asked::default()
     }
 }
@@ -86,12 +87,14 @@ fn asked() -> Asked {
 fn achieved() -> Achieved {
     Achieved {
         connections_established: 64,
+        connections_served: 64,
         connections_peak: 64,
         connections_opened: 64,
         connect_elapsed_s: 0.0123,
         requested: 200_000,
         sent: 200_000,
         answered: 200_000,
+        answered_in_window: 200_000,
         verified: 200_000,
         bytes_sent: 26_600_000,
         bytes_received: 25_600_000,
@@ -108,6 +111,11 @@ fn series() -> Vec<Second> {
         Second {
             t_s: t as f64,
             connections: 64,
+            length_s: 1.0,
+            connections_least: Some(64),
+            connections_most: Some(64),
+            asked: 64,
+            served: if is_measured { 64 } else { 0 },
             opened: if t == -1 { 64 } else { 0 },
             sent: if is_measured { 20_000 } else { 5_000 },
             answered: if is_measured { 20_000 } else { 5_000 },
@@ -177,6 +185,7 @@ pub(crate) fn eventful() -> Report {
     };
     report.achieved = Achieved {
         connections_established: 1_071,
+        connections_served: 1_064,
         connections_peak: 1_071,
         connections_lost: 4,
         connections_opened: 1_200,

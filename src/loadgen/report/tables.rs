@@ -53,17 +53,17 @@ pub(crate) fn asked_and_achieved(report: &Report) -> Table {
         let severity = if is_met { Severity::Plain } else { Severity::Bad };
         table.push(severity, [name.to_owned(), asked, achieved]);
     };
-    let connections = asked
-        .connections
-        .saturating_add(asked.idle)
-        .saturating_add(asked.slow_readers)
-        .saturating_add(asked.slow_writers);
+    let connections = report.connections_asked();
     push(
         "connections",
         count(connections),
         count(achieved.connections_established),
         achieved.connections_established >= connections,
     );
+    if report.knows_served() {
+        let (wanted, served) = (report.to_be_served(), achieved.connections_served);
+        push("served", count(wanted), count(served), served >= wanted);
+    }
     let requests = match (asked.requests, report.mode) {
         (Some(requests), _) => Some(requests),
         (None, Mode::Open) => Some(achieved.requested),
@@ -76,11 +76,14 @@ pub(crate) fn asked_and_achieved(report: &Report) -> Table {
         requests.is_none_or(|requests| achieved.answered >= requests),
     );
     push(
-        "rate",
+        if report.steps.len() > 1 { "rate, mean" } else { "rate" },
         asked.rate.map_or_else(|| "no limit".to_owned(), rate),
-        rate(achieved.rate),
-        // The last answers come after the last second, so a little less is enough.
-        asked.rate.is_none_or(|asked| achieved.rate >= asked * 0.99),
+        if achieved.rate == 0.0 && achieved.answered > 0 {
+            "–".to_owned()
+        } else {
+            rate(achieved.rate)
+        },
+        achieved.meets_rate(asked),
     );
     if let Some(duration) = asked.duration_s {
         let is_met = achieved.elapsed_s >= duration * 0.99;

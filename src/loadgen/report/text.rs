@@ -36,6 +36,12 @@ pub fn text(report: &Report, options: TextOptions) -> String {
     page.line(AnsiStyle::Bold, &words::mode(report));
     page.phrases(&words::setup(report));
     page.table(&tables::asked_and_achieved(report));
+    if let Some(not_probed) = words::not_probed(report) {
+        page.line(AnsiStyle::Yellow, &not_probed);
+    }
+    if let Some(after) = words::after_window(report) {
+        page.line(AnsiStyle::Plain, &format!("answers: {after}"));
+    }
     page.line(AnsiStyle::Plain, &format!("connect: {}", words::connecting(report)));
     page.line(AnsiStyle::Plain, &format!("traffic: {}", words::traffic(report)));
     match tables::errors(report) {

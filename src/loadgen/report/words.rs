@@ -1,7 +1,7 @@
 //! The sentences of a report, the same in all output formats.
 
 use super::units::{bytes, count, counted, nearly_all, rate, span};
-use super::{Asked, ByErrno, Mode, OLDER_SCHEMA, Report};
+use super::{Achieved, Asked, ByErrno, Mode, OLDER_SCHEMA, Report};
 use nix::errno::Errno;
 
 /// The title of the verdict on a client that shows in the figures.
@@ -14,7 +14,8 @@ pub(crate) fn mode(report: &Report) -> String {
         Mode::Open => format!(
             "open loop, {}scheduled; latency from the intended time",
             asked.rate.map_or_else(String::new, |per_second| {
-                format!("{} ", rate(per_second).replace("/s", " requests/s"))
+                let mean = if report.steps.len() > 1 { "a mean of " } else { "" };
+                format!("{mean}{} ", rate(per_second).replace("/s", " requests/s"))
             })
         ),
         Mode::Closed => format!(
@@ -165,6 +166,88 @@ impl Report {
             )
         })
     }
+}
+
+impl Report {
+    /// Connections that were to be seen served: those that were asked anything.
+    pub(crate) fn to_be_served(&self) -> u64 {
+        let idle = if self.asked.probe == "off" { 0 } else { self.asked.idle };
+        idle.saturating_add(self.asked.connections)
+            .saturating_sub(self.achieved.connections_unasked)
+    }
+
+    /// Whether it is known which connections were served.
+    pub(crate) fn knows_served(&self) -> bool {
+        // The plain discard service never replies.
+        !self.asked.probe.is_empty() && self.asked.workload != "plain discard"
+    }
+
+    /// Connections that were asked for, of all kinds.
+    pub(crate) fn connections_asked(&self) -> u64 {
+        let Asked { connections, idle, slow_readers, slow_writers, .. } = self.asked;
+        [idle, slow_readers, slow_writers].into_iter().fold(connections, u64::saturating_add)
+    }
+}
+
+/// Connections asked for, connected and served.
+pub(crate) fn connections(report: &Report) -> String {
+    let served = match report.knows_served() {
+        true => format!("{} served", report.achieved.connections_served),
+        false => "accepted by the kernel, not probed".to_owned(),
+    };
+    format!(
+        "connections: {} asked, {} connected, {served}",
+        report.connections_asked(),
+        report.achieved.connections_established,
+    )
+}
+
+impl Report {
+    /// Answers that came neither within the measured part nor in the grace period after it.
+    pub fn answered_late(&self) -> u64 {
+        let Achieved { answered, answered_in_window, answered_in_grace, .. } = self.achieved;
+        answered.saturating_sub(answered_in_window).saturating_sub(answered_in_grace)
+    }
+}
+
+/// How many answers came after the measured part, if any did.
+pub(crate) fn after_window(report: &Report) -> Option<String> {
+    let Achieved { answered_in_window, answered_in_grace, .. } = report.achieved;
+    let late = if report.schema == OLDER_SCHEMA { 0 } else { report.answered_late() };
+    (answered_in_grace + late > 0).then(|| {
+        let later = if late > 0 { format!(", {} later", count(late)) } else { String::new() };
+        format!(
+            "{} within the measured part, {} in the 250 ms after it{later}",
+            count(answered_in_window),
+            count(answered_in_grace)
+        )
+    })
+}
+
+/// Which connections nobody asked whether they are served, if any.
+pub(crate) fn not_probed(report: &Report) -> Option<String> {
+    let kernel = "accepted by the kernel, not probed";
+    if report.asked.probe.is_empty() {
+        return None;
+    }
+    if !report.knows_served() {
+        return Some(format!("connections: {kernel}"));
+    }
+    let unasked = report.achieved.connections_unasked;
+    let idle = if report.asked.probe == "off" { report.asked.idle } else { 0 };
+    let told = match (idle, unasked) {
+        (0, 0) => return None,
+        (idle, 0) => counted(idle, "idle connection"),
+        (0, unasked) => format!("{} without a request", counted(unasked, "connection")),
+        (idle, unasked) => {
+            format!(
+                "{}, and {} without a request",
+                counted(idle, "idle connection"),
+                count(unasked)
+            )
+        }
+    };
+    Some(format!("{told}: {kernel}"))
 }
 
 /// How connecting went.

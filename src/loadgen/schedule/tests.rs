@@ -68,10 +68,10 @@ fn a_herd_speaks_together() {
     for index in 0..2 {
         let schedule = Schedule::new(&plan, Worker { index, of: 2 }, 3).unwrap();
         let times: Vec<u64> = (0..7).map(|local| schedule.intended(local).as_secs()).collect();
-        assert_eq!(times, [3, 3, 3, 6, 6, 6, 9]);
-        assert_eq!(schedule.count_before(3 * SECOND), 0);
-        assert_eq!(schedule.count_before(3 * SECOND + Duration::from_nanos(1)), 3);
-        assert_eq!(schedule.count_before(9 * SECOND), 6);
+        assert_eq!(times, [0, 0, 0, 3, 3, 3, 6]);
+        assert_eq!(schedule.count_before(3 * SECOND), 3);
+        assert_eq!(schedule.count_before(3 * SECOND + Duration::from_nanos(1)), 6);
+        assert_eq!(schedule.count_before(9 * SECOND), 9);
     }
 }
 

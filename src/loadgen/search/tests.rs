@@ -73,7 +73,7 @@ fn a_machine_that_answers_by_chance_is_called_restless() {
     let mut tries = 0_u32;
     let ending = search(&mut found, |_| {
         tries += 1;
-        tries % 2 == 0
+        tries.is_multiple_of(2)
     });
     assert_eq!(ending.0, Ending::Restless);
 }

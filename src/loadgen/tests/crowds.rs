@@ -6,7 +6,7 @@ use super::rig::{Rig, wide_net};
 use crate::client::tests::loopback::{Loopback, Side};
 use crate::handlers::Service;
 use crate::loadgen::plan::{
-    Close, ConnectionCounts, Lifetime, Pace, Plan, Sizes, Step, StopCondition,
+    Close, ConnectionCounts, Lifetime, Pace, Plan, Probing, Sizes, Step, StopCondition,
 };
 use crate::loadgen::tests::framed_echo;
 use std::time::Duration;
@@ -82,6 +82,7 @@ fn bytes_without_a_request_are_unexpected() {
 fn in_a_storm_all_connections_return_and_are_served() {
     let plan =
         Plan { storm_every: Some(SECOND), ..at_rate(50.0, connections(5, 20), 3500 * MILLISECOND) };
+    let plan = Plan { probing: Probing::Echo, ..plan };
     let mut rig = Rig::with_server(plan, Service::FRAMED).started();
     rig.pass(SECOND);
     assert_eq!(rig.net.held(Side::Client), 0);
@@ -106,6 +107,7 @@ fn requests_in_flight_in_a_storm_are_abandoned() {
     let peers = Peers::new(&net, |asked| Act::SayAt(asked.at + 95 * MILLISECOND, asked.reply()));
     let plan =
         Plan { storm_every: Some(SECOND), ..at_rate(20.0, connections(4, 4), 1500 * MILLISECOND) };
+    let plan = Plan { probing: Probing::Echo, ..plan };
     let counters = Rig::new(net, plan, peers).started().run_to_end();
     let requests = counters.requests;
     assert_eq!((requests.sent, requests.abandoned, requests.unanswered()), (30, 1, 0));

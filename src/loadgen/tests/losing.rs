@@ -4,7 +4,9 @@ use super::peers::{Act, Asked, Peers};
 use super::plan;
 use super::rig::{Rig, wide_net};
 use crate::client::tests::loopback::Way;
-use crate::loadgen::plan::{ConnectionCounts, Pace, Plan, ReconnectPolicy, Step, StopCondition};
+use crate::loadgen::plan::{
+    ConnectionCounts, Lifetime, Pace, Plan, ReconnectPolicy, Step, StopCondition,
+};
 use nix::errno::Errno;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -94,7 +96,7 @@ fn attempts_to_return_are_ever_rarer_until_one_succeeds() {
 fn without_reconnecting_what_is_due_on_a_lost_connection_is_not_sent() {
     let net = wide_net();
     let peers = Peers::new(&net, Asked::answer);
-    let reconnecting = ReconnectPolicy { reconnect: false, backoff: BACKOFF };
+    let reconnecting = ReconnectPolicy { reconnect: false, give_up_after: None, backoff: BACKOFF };
     let plan = Plan { reconnecting, ..at_rate(100.0, 2, SECOND) };
     let mut rig = Rig::new(net, plan, peers).started();
     rig.pass(495 * MILLISECOND);
@@ -114,7 +116,8 @@ fn when_the_last_connection_is_lost_for_good_the_run_is_over() {
         let net = wide_net();
         let peers =
             Peers::new(&net, |asked| Act::SayAt(asked.at + 10 * MILLISECOND, asked.reply()));
-        let reconnecting = ReconnectPolicy { reconnect: false, backoff: BACKOFF };
+        let reconnecting =
+            ReconnectPolicy { reconnect: false, give_up_after: None, backoff: BACKOFF };
         let plan = Plan { reconnecting, pace, ..at_rate(100.0, 2, SECOND) };
         let mut rig = Rig::new(net, plan, peers).started();
         rig.pass(495 * MILLISECOND);
@@ -192,7 +195,9 @@ fn when_the_server_dies_the_run_ends_with_the_reason() {
     for pace in [Pace::Closed, at_rate(100.0, 2, SECOND).pace] {
         let net = wide_net();
         let peers = Peers::new(&net, |asked| Act::SayAt(asked.at + 3 * MILLISECOND, asked.reply()));
-        let plan = Plan { pace, ..at_rate(100.0, 20, 60 * SECOND) };
+        let give_up_after = Some(SECOND);
+        let reconnecting = ReconnectPolicy { give_up_after, ..plan().reconnecting };
+        let plan = Plan { pace, reconnecting, ..at_rate(100.0, 20, 60 * SECOND) };
         let address = plan.destinations[0].clone();
         let mut rig = Rig::new(net, plan, peers).started();
         rig.pass(501 * MILLISECOND);
@@ -207,6 +212,61 @@ fn when_the_server_dies_the_run_ends_with_the_reason() {
         assert!(counters.elapsed >= 1500 * MILLISECOND && counters.elapsed < 1610 * MILLISECOND);
         assert_eq!((counters.connections.ends.lost(), counters.connections.opened), (20, 20));
     }
+}
+
+#[test]
+fn field_load_07_an_outage_is_in_the_figures_and_the_run_goes_on() {
+    for pace in [Pace::Closed, at_rate(100.0, 2, SECOND).pace] {
+        let net = wide_net();
+        let peers = Peers::new(&net, |asked| Act::SayAt(asked.at + 3 * MILLISECOND, asked.reply()));
+        let plan = Plan { pace, ..at_rate(100.0, 4, 10 * SECOND) };
+        let address = plan.destinations[0].clone();
+        let mut rig = Rig::new(net, plan, peers).started();
+        rig.pass(2 * SECOND);
+        rig.net.set_way(address.clone(), Way::Refused(Errno::ECONNREFUSED));
+        rig.other.reset_all();
+        rig.pass(3 * SECOND);
+        rig.net.set_way(address, Way::Open);
+        let counters = rig.run_to_end();
+        assert_eq!((counters.partial, counters.elapsed), (None, 10 * SECOND));
+        assert!((3 * SECOND..7 * SECOND).contains(&counters.outage), "{:?}", counters.outage);
+        assert!(counters.connections.opened >= 8, "{:?}", counters.connections);
+    }
+}
+
+#[test]
+fn field_load_07_an_outage_that_does_not_end_lasts_until_the_end() {
+    let net = wide_net();
+    let peers = Peers::new(&net, Asked::answer);
+    let plan = at_rate(100.0, 4, 10 * SECOND);
+    let address = plan.destinations[0].clone();
+    let mut rig = Rig::new(net, plan, peers).started();
+    rig.pass(2 * SECOND);
+    rig.net.set_way(address, Way::Refused(Errno::ECONNREFUSED));
+    rig.other.reset_all();
+    let counters = rig.run_to_end();
+    assert_eq!((counters.partial, counters.elapsed), (None, 10 * SECOND));
+    assert_eq!((counters.outage, counters.scheduled), (8 * SECOND, 1000));
+}
+
+#[test]
+fn field_load_08_without_ports_nobody_waits_longer_than_for_the_next_one() {
+    let net = wide_net();
+    let peers = Peers::new(&net, Asked::answer);
+    let plan = at_rate(100.0, 2, 3 * SECOND);
+    let plan = Plan { lifetime: Lifetime::Requests(1), ..plan };
+    let address = plan.destinations[0].clone();
+    let mut rig = Rig::new(net, plan, peers).started();
+    rig.pass(SECOND);
+    rig.net.set_way(address.clone(), Way::Barred(Errno::EADDRNOTAVAIL));
+    rig.pass(SECOND);
+    rig.net.set_way(address, Way::Open);
+    let back = rig.elapsed();
+    rig.pass(12 * MILLISECOND);
+    assert!(rig.counters().connections.opened > 100, "at {back:?}");
+    let counters = rig.run_to_end();
+    assert_eq!(counters.requests.verified, 300);
+    assert!(count_of(&counters.errors.connect_by_errno, "EADDRNOTAVAIL") > 100);
 }
 
 #[test]

@@ -191,8 +191,7 @@ proptest! {
         prop_assert!(held <= connections as u64);
         timeouts += held;
         // A reply is lost only if a later one came, so those of the last requests may not be.
-        let not_followed = mismatches.lost + held - counters.mismatches.lost;
-        prop_assert!(not_followed <= (connections * pipeline) as u64);
+        prop_assert!(counters.mismatches.lost <= mismatches.lost + held);
         mismatches.lost = counters.mismatches.lost;
         prop_assert_eq!(&counters.mismatches, &mismatches);
         let requests = counters.requests;

@@ -89,7 +89,7 @@ fn in_the_way(wanted: SocketAddr, rows: impl Iterator<Item = Row>) -> Option<Row
 
 /// Whether a socket bound to `taken` may conflict with a listener on `wanted`. An IPv6 listener of
 /// ours has IPV6_V6ONLY.
-fn overlap(wanted: SocketAddr, taken: SocketAddr) -> bool {
+pub fn overlap(wanted: SocketAddr, taken: SocketAddr) -> bool {
     let is_same = match (wanted.ip(), taken.ip().to_canonical()) {
         (IpAddr::V4(wanted), IpAddr::V4(taken)) => {
             wanted == taken || wanted.is_unspecified() || taken.is_unspecified()

@@ -57,6 +57,20 @@ fn loopback_addresses_and_all_addresses_are_nobodys_broadcast_address() {
 }
 
 #[test]
+fn field_server_13_the_last_address_of_a_subnet_is_its_broadcast_address() {
+    for (mask, expected) in [
+        ("255.255.255.0", Some("10.9.9.255")),
+        ("255.0.0.0", Some("10.255.255.255")),
+        ("255.255.255.252", Some("10.9.9.3")),
+        ("255.255.255.254", None),
+        ("255.255.255.255", None),
+    ] {
+        let ip = |text: &str| text.parse().expect("an address");
+        assert_eq!(broadcast_of(ip("10.9.9.1"), ip(mask)), expected.map(ip), "{mask}");
+    }
+}
+
+#[test]
 fn a_port_is_shared_if_all_agree() {
     let (_first, address) = bound(LOOPBACK, Port::Shared);
     assert_eq!(bound(address, Port::Shared).1, address);

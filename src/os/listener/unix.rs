@@ -55,6 +55,14 @@ pub fn sock_addr(address: &UnixAddress) -> io::Result<SockAddr> {
     }
 }
 
+/// Whether both are the address of one socket that is there, however its path is written.
+pub fn is_same(one: &UnixAddress, other: &UnixAddress) -> bool {
+    let file = |address: &UnixAddress| {
+        fs::symlink_metadata(address.path()?).ok().map(|file| identity(&file))
+    };
+    one == other || file(one).is_some_and(|one| file(other) == Some(one))
+}
+
 /// The address that a unix socket is bound to.
 ///
 /// # Errors

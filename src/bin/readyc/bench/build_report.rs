@@ -32,6 +32,7 @@ pub(super) fn report(
         shortfalls.push("the result is partial".to_owned());
     }
     let kinds = counters.kinds.iter().map(|(kind, h)| (kind.clone(), h.percentiles())).collect();
+    let connections = plan.connections.total() as u64;
     let has_slow = asked.slow_readers + asked.slow_writers > 0;
     Report {
         schema: SCHEMA.to_owned(),
@@ -54,7 +55,10 @@ pub(super) fn report(
         steps: steps(plan, &counters),
         storms: storms(&counters),
         slow: has_slow.then(|| counters.slow.clone()),
-        series: seconds.iter().map(|(&start, packed)| second(start, &packed.unpack())).collect(),
+        series: seconds
+            .iter()
+            .map(|(&start, packed)| second(connections, start, &packed.unpack()))
+            .collect(),
         client,
         environment,
         notes: notes(plan),
@@ -106,12 +110,15 @@ fn achieved(plan: &Plan, counters: &Counters, opening: Duration) -> Achieved {
     let elapsed_s = counters.elapsed.as_secs_f64();
     Achieved {
         connections_established: counters.connections.established,
+        connections_served: counters.connections.served,
+        connections_unasked: counters.connections.unasked,
         connections_peak: counters.connections.peak,
         connections_lost: counters.connections.ends.lost(),
         connection_ends: counters.connections.ends,
         connections_opened: counters.connections.opened,
         connections_failed: counters.connections.ends.never_connected,
         connect_elapsed_s: opening.as_secs_f64(),
+        outage_s: counters.outage.as_secs_f64(),
         requested,
         sent: requests.sent,
         answered: requests.answered(),
@@ -129,8 +136,22 @@ fn achieved(plan: &Plan, counters: &Counters, opening: Duration) -> Achieved {
         bytes_sent: counters.bytes_sent,
         bytes_received: counters.bytes_received,
         elapsed_s,
-        rate: if elapsed_s > 0.0 { counters.answered_in_time as f64 / elapsed_s } else { 0.0 },
+        answered_in_window: counters.answered_in_time,
+        answered_in_grace: counters.answered_in_grace,
+        rate: throughput(plan, counters),
     }
+}
+
+/// Answers within the measured part, by its length. Where the last answer ends it, one answer
+/// alone has no rate.
+fn throughput(plan: &Plan, counters: &Counters) -> f64 {
+    let elapsed_s = counters.elapsed.as_secs_f64();
+    let is_single = counters.answered_in_time < 2;
+    let ends_with_answer = !plan.is_open_loop() && plan.until.duration.is_none();
+    if elapsed_s <= 0.0 || (is_single && ends_with_answer) {
+        return 0.0;
+    }
+    counters.answered_in_time as f64 / elapsed_s
 }
 
 fn client(
@@ -194,7 +215,11 @@ fn steps(plan: &Plan, counters: &Counters) -> Vec<StepResult> {
                 duration_s: length,
                 sent: counters.sent,
                 answered: counters.answered,
-                achieved_rate: if length > 0.0 { counters.answered as f64 / length } else { 0.0 },
+                achieved_rate: if length > 0.0 {
+                    counters.answered_in_time as f64 / length
+                } else {
+                    0.0
+                },
                 latency_us: counters.latency.percentiles(),
             }
         })
@@ -220,7 +245,7 @@ fn storms(counters: &Counters) -> Vec<StormResult> {
         .collect()
 }
 
-fn second(start: i64, interval: &Interval) -> Second {
+fn second(asked: u64, start: i64, interval: &Interval) -> Second {
     let at = |quantile| interval.latency.value_at(quantile) as f64 / 1000.0;
     let has_answers = interval.latency.count() > 0;
     Second {
@@ -236,5 +261,10 @@ fn second(start: i64, interval: &Interval) -> Second {
         max_us: has_answers.then(|| interval.latency.max() as f64 / 1000.0),
         // To the microsecond.
         stalled_s: interval.stalled.as_micros() as f64 / 1e6,
+        length_s: interval.length.as_micros() as f64 / 1e6,
+        connections_least: Some(interval.least),
+        connections_most: Some(interval.most),
+        asked,
+        served: interval.served,
     }
 }

@@ -13,8 +13,9 @@ use super::outputs::Outputs;
 use super::watched_signals::WatchedSignals;
 use super::{Options, fits, measure, now_as_text};
 use crate::failure::Failure;
+use readyd::counted::counted;
 use readyd::loadgen::Plan;
-use readyd::loadgen::goal::{Goals, failed_share};
+use readyd::loadgen::goal::{Goals, Miss, failed_share};
 use readyd::loadgen::plan::{Pace, Step};
 use readyd::loadgen::report::{FIND_SCHEMA, FindEnding, Ladder, Quantity, Report, Rung, random_id};
 use readyd::loadgen::search::{Ending, Next, Search};
@@ -167,12 +168,21 @@ impl Finder<'_> {
     }
 
     fn judge(&self, load: u64, at: Duration, report: &Report) -> Rung {
-        let mut misses: Vec<String> =
-            self.goals.missed(report).iter().map(ToString::to_string).collect();
+        let missed = self.goals.missed(report);
+        // A client that is too slow makes latency longer. It makes no server refuse connections.
+        let is_latency = |miss: &Miss| matches!(miss, Miss::Latency(..));
+        let mut may_be_the_client = missed.iter().all(is_latency);
+        let mut misses: Vec<String> = missed.iter().map(ToString::to_string).collect();
         let asked = report.asked.connections + report.asked.idle;
         let established = report.achieved.connections_established;
+        let lost = report.achieved.connections_lost;
         if established < asked {
             misses.push(format!("{established} of {asked} connections were established"));
+            may_be_the_client = false;
+        }
+        if lost > 0 && self.quantity == Quantity::Connections {
+            misses.push(format!("{} lost", counted(lost, "connection")));
+            may_be_the_client = false;
         }
         Rung {
             load,
@@ -184,7 +194,7 @@ impl Finder<'_> {
             errors_share: failed_share(report),
             client_cpu_share: report.client.cpu_share,
             // If the goals were met all the same, so much was held.
-            client_limit: report.client.bottleneck && !misses.is_empty(),
+            client_limit: report.client.bottleneck && may_be_the_client && !misses.is_empty(),
             held: misses.is_empty(),
             misses,
         }

@@ -198,6 +198,18 @@ pub(crate) struct Options {
           value_parser = some_time)]
     pub(super) backoff: Duration,
 
+    /// Have each idle connection make the request of --send once, to see whether it is served
+    #[arg(help_heading = "Connections", long, requires = "send", conflicts_with = "no_probe")]
+    pub(super) probe: bool,
+
+    /// Do not have idle connections make one request, which shows whether they are served
+    #[arg(help_heading = "Connections", long)]
+    pub(super) no_probe: bool,
+
+    /// Give up when nothing was open for this long [default: never with -d or --step, else 10s]
+    #[arg(help_heading = "Connections", long, value_name = "DURATION", value_parser = some_time)]
+    pub(super) give_up_after: Option<Duration>,
+
     /// Do not open lost connections again
     #[arg(help_heading = "Connections", long)]
     pub(super) no_reconnect: bool,

@@ -2,6 +2,7 @@
 
 use super::Options;
 use crate::failure::Failure;
+use crate::output;
 use crate::style::text_options;
 use readyd::loadgen::report::{Ladder, Output, Report, TextOptions, csv, hgrm, html, text};
 use std::io::{self, Write};
@@ -27,7 +28,7 @@ impl Outputs<Report> {
             ("--hdr", options.hdr.clone(), hgrm),
             ("--html", options.html.clone(), html),
         ];
-        Outputs::open(options, &asked, text)
+        Outputs::open(options, &asked, text_of_run)
     }
 }
 
@@ -67,6 +68,10 @@ impl<D> Outputs<D> {
                 )));
             }
         }
+        // Before the run: its report would be lost.
+        if is_stdout_taken || !options.quiet {
+            output::check()?;
+        }
         let style =
             if is_stdout_taken { text_options(&io::stderr()) } else { text_options(&io::stdout()) };
         let text_options = TextOptions { spectrum: options.latency, ..style };
@@ -95,6 +100,14 @@ impl<D> Outputs<D> {
     }
 }
 
+/// Where nothing was connected, there is nothing to tell but the error.
+fn text_of_run(report: &Report, options: TextOptions) -> String {
+    match report.achieved.connections_established {
+        0 => String::new(),
+        _ => text(report, options),
+    }
+}
+
 fn same_file(one: &str, other: &str, path: &Path) -> String {
     if path == Path::new("-") {
         return "only one of --json, --csv, --hdr and --html can go to standard output".to_owned();
@@ -108,6 +121,7 @@ fn print(text: &str, is_stdout_taken: bool) -> Result<(), Failure> {
         let _ = io::stderr().write_all(text.as_bytes());
         return Ok(());
     }
+    output::check()?;
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Output)
 }

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use readyd::counted::counted;
 use readyd::io::address::{Address, SourceAddress};
 use readyd::loadgen::plan::{
-    Answer, Close, ConnectPolicy, ConnectionCounts, Greeting, Lifetime, Mix, Pace, Plan,
+    Answer, Close, ConnectPolicy, ConnectionCounts, Greeting, Lifetime, Mix, Pace, Plan, Probing,
     RawProtocol, ReconnectPolicy, Sizes, Step, StopCondition, Workload,
 };
 use readyd::loadgen::preflight::parse_sources;
@@ -19,6 +19,9 @@ mod tests;
 
 /// Length of a run without `--duration`, `--requests` or `--step`.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
+
+/// How long a run that ends with a number of requests waits for a server that is gone.
+const DEFAULT_GIVE_UP: Duration = Duration::from_secs(10);
 
 /// Bytes of an endless stream that count as one answer.
 const CHARGEN_BYTES: usize = 4096;
@@ -76,9 +79,17 @@ impl Options {
                 CloseName::Rst => Close::Rst,
             },
             timeout: timeouts.answer,
+            probing: self.probing(),
             verify: !self.no_verify,
             storm_every: self.storm,
-            reconnecting: ReconnectPolicy { reconnect: !self.no_reconnect, backoff: self.backoff },
+            reconnecting: ReconnectPolicy {
+                reconnect: !self.no_reconnect,
+                give_up_after: self.give_up_after.or_else(|| {
+                    // Without a time limit it would wait for ever for a server that is gone.
+                    self.until_when().duration.is_none().then_some(DEFAULT_GIVE_UP)
+                }),
+                backoff: self.backoff,
+            },
             seed: self.seed,
         };
         check_families(&plan)?;
@@ -161,6 +172,18 @@ impl Options {
         }
     }
 
+    /// What asks idle connections whether they are served. What a server of any protocol makes of
+    /// a request is not known, so it needs a word.
+    fn probing(&self) -> Probing {
+        match self.plain {
+            _ if self.no_probe => Probing::Off,
+            _ if self.send.is_some() && self.probe => Probing::Request,
+            _ if self.send.is_some() => Probing::Off,
+            None | Some(Service::Echo) => Probing::Echo,
+            Some(_) => Probing::Off,
+        }
+    }
+
     fn mix(&self) -> Result<Mix, Failure> {
         let weight_of = |name: &str| {
             let given = self.mix.iter().filter(|(kind, _)| kind == name);
@@ -236,7 +259,10 @@ impl Options {
         };
         let rate = match &plan.pace {
             Pace::Closed => None,
-            Pace::Rates(steps) => steps.iter().map(|step| step.rate).reduce(f64::max),
+            Pace::Rates(steps) => match steps.as_slice() {
+                [only] => Some(only.rate),
+                steps => Some(mean_rate(steps, plan)),
+            },
             Pace::Herd(every) => Some(plan.connections.active as f64 / every.as_secs_f64()),
         };
         Asked {
@@ -265,6 +291,12 @@ impl Options {
             storm_s: self.storm.map(|every| every.as_secs_f64()),
             timeout_s: plan.timeout.as_secs_f64(),
             verify: plan.verify && !matches!(plan.workload, Workload::Discard(_)),
+            probe: match plan.probing {
+                Probing::Off => "off",
+                Probing::Echo => "echo",
+                Probing::Request => "request",
+            }
+            .to_owned(),
         }
     }
 
@@ -285,6 +317,22 @@ impl Options {
             Workload::Raw(custom) => format!("custom \"{}\"", custom.send.escape_ascii()),
         }
     }
+}
+
+/// The mean rate of the measured part: each step counts for as long as it lasts.
+fn mean_rate(steps: &[Step], plan: &Plan) -> f64 {
+    let end = plan.until.duration.map_or(Duration::MAX, |length| plan.warmup + length);
+    let (mut start, mut requests, mut seconds) = (Duration::ZERO, 0.0, 0.0);
+    for (index, step) in steps.iter().enumerate() {
+        let is_last = index + 1 == steps.len();
+        let step_end = start.saturating_add(step.duration);
+        let until = if is_last { end } else { end.min(step_end) };
+        let length = until.saturating_sub(start.max(plan.warmup)).as_secs_f64();
+        requests += step.rate * length;
+        seconds += length;
+        start = step_end;
+    }
+    if seconds > 0.0 { requests / seconds } else { 0.0 }
 }
 
 fn usage<T>(what: &str) -> Result<T, Failure> {

@@ -88,11 +88,13 @@ impl Seconds {
             let stops = stops.iter().map(|&(from, to)| (relative(from), relative(to)));
             stopped = stopped.max(add_stops(&mut seconds, stops.collect()));
         }
-        let mut open = BTreeMap::new();
+        let (mut open, mut served) = (BTreeMap::new(), BTreeMap::new());
         let place = |(start, mut second): (i64, SharedSecond)| {
             // A worker that sent no interval for this second still has its earlier connections.
             open.append(&mut second.open);
             second.sum.connections = open.values().sum();
+            served.append(&mut second.served);
+            second.sum.served = served.values().sum();
             (start, second.sum)
         };
         (seconds.into_iter().map(place).collect(), stopped)
@@ -129,6 +131,8 @@ struct SharedSecond {
     sum: Interval<PackedHistogram>,
     /// Connections open at its end, by worker.
     open: BTreeMap<usize, u64>,
+    /// Places that had been served by its end, by worker.
+    served: BTreeMap<usize, u64>,
 }
 
 impl SharedSecond {
@@ -138,6 +142,8 @@ impl SharedSecond {
         sum.merge(interval);
         self.open.insert(worker, interval.connections);
         sum.connections = self.open.values().sum();
+        self.served.insert(worker, interval.served);
+        sum.served = self.served.values().sum();
         self.sum = sum.pack();
         sum
     }

@@ -99,7 +99,7 @@ impl WorkerHandler {
         match event {
             Event::Opened => send(&Message::Opened {
                 established: load.counters().connections.established,
-                elapsed: now.since(Moment::START),
+                elapsed: load.opened_at().unwrap_or(now).since(Moment::START),
             }),
             Event::Measuring => self.before = CpuTimes::now(),
             Event::Measured => {

@@ -18,8 +18,8 @@ fn a_line_for_each_second_under_the_names_of_the_fields() {
         .collect();
     assert!(places.is_sorted());
     assert_eq!(places.len(), fields.matches(':').count());
-    assert_eq!(lines.next(), Some("-1,64,64,5000,5000,0,50,360,2000,0"));
-    assert_eq!(lines.next(), Some("0,64,0,20000,20000,0,,380,3000,0"));
+    assert_eq!(lines.next(), Some("-1,64,64,5000,5000,0,50,360,2000,0,1,64,64,64,0"));
+    assert_eq!(lines.next(), Some("0,64,0,20000,20000,0,,380,3000,0,1,64,64,64,64"));
     assert_eq!(lines.count(), report.series.len() - 2);
 }
 

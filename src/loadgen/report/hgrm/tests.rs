@@ -27,8 +27,9 @@ fn head_and_footer_are_those_of_hdrhistogram() {
     let hgrm = hgrm(&sample());
     let words: Vec<&str> = hgrm.lines().next().unwrap().split_whitespace().collect();
     assert_eq!(words, ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"]);
-    let tail: Vec<&str> = hgrm.lines().rev().take(4).collect();
-    assert!(tail[3].ends_with(" 1.000000000000     200000"), "{tail:?}");
+    let tail: Vec<&str> = hgrm.lines().rev().take(5).collect();
+    assert_eq!(tail[3], "#[connections: 64 asked, 64 connected, 64 served]");
+    assert!(tail[4].ends_with(" 1.000000000000     200000"), "{tail:?}");
     assert!(tail[2].starts_with("#[Mean    =") && tail[2].contains(", StdDeviation   ="));
     assert!(tail[1].starts_with("#[Max     =") && tail[1].ends_with("         200000]"));
     assert_eq!(tail[0], "#[Buckets =             32, SubBuckets     =           2048]");

@@ -20,6 +20,7 @@ echo, 64 B; 127.0.0.1:9999; 64 connections; after 1 s of warm-up
 
 Asked and achieved       asked  achieved
   connections               64        64
+  served                    64        64
   requests             200,000   200,000
   rate                20,000/s  20,000/s
   duration                10 s    10.0 s

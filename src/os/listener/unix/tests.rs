@@ -1,6 +1,6 @@
 //! Sockets in a directory of our own.
 
-use super::{Obstacle, bind};
+use super::{Obstacle, bind, is_same};
 use crate::io::address::{Address, UnixAddress};
 use crate::os::listener::Listener;
 use std::fs::{self, File};
@@ -140,4 +140,19 @@ fn field_server_21_a_socket_whose_path_cannot_be_written_has_no_address() {
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     drop(listener);
     assert!(path.exists(), "it was not bound here");
+}
+
+#[test]
+fn field_server_12_one_socket_is_known_by_two_paths() {
+    let scratch = Directory::new("two-paths");
+    let address = |name: &str| -> UnixAddress {
+        UnixAddress::new(scratch.path(name).to_str().expect("UTF-8")).expect("an address")
+    };
+    let (one, again, other) = (address("one"), address("./one"), address("other"));
+    assert!(is_same(&one, &one), "also if there is no file");
+    assert!(!is_same(&one, &again) && !is_same(&one, &other));
+    let _bound = [bind(&one).expect("no file"), bind(&other).expect("no file")];
+    assert!(is_same(&one, &again) && !is_same(&one, &other));
+    let name = |text: &str| UnixAddress::new(text).expect("an address");
+    assert!(is_same(&name("@a"), &name("@a")) && !is_same(&name("@a"), &name("@b")));
 }

@@ -25,6 +25,10 @@ pub(super) fn shortfalls(
         let attempts = counted(achieved.connections_failed, "attempt");
         told.push(format!("{attempts} to connect failed{errors}"));
     }
+    if achieved.outage_s > 0.0 {
+        told.push(format!("for {:.1} s nothing was open, and could not be", achieved.outage_s));
+    }
+    told.extend(unserved(asked, achieved, counters));
     let counted = [
         (achieved.connections_lost, "connection was", "connections were", "lost during the run"),
         (achieved.unsent, "request was", "requests were", "never sent"),
@@ -40,6 +44,7 @@ pub(super) fn shortfalls(
     if let Some(first) = &counters.first_unfinished {
         told.push(format!("an answer began and did not end; the first: {first}"));
     }
+    told.extend(short_of_rate(asked, achieved));
     if achieved.mismatched > 0 {
         let first = counters.first_mismatch.as_deref().unwrap_or("unknown");
         let wrong = achieved.mismatched;
@@ -65,6 +70,36 @@ pub(super) fn shortfalls(
         ));
     }
     told
+}
+
+/// The rate, if it is less than was asked.
+fn short_of_rate(asked: &Asked, achieved: &Achieved) -> Option<String> {
+    if achieved.meets_rate(asked) {
+        return None;
+    }
+    let in_time = achieved.answered_in_window + achieved.answered_in_grace;
+    Some(format!(
+        "{:.0} answers/s were achieved of {:.0}/s: {} came more than 250 ms after the measured \
+         part",
+        achieved.rate,
+        asked.rate.unwrap_or_default(),
+        achieved.answered.saturating_sub(in_time)
+    ))
+}
+
+/// Connections that the kernel accepted, and nobody answered.
+fn unserved(asked: &Asked, achieved: &Achieved, counters: &Counters) -> Option<String> {
+    let idle = if asked.probe == "off" { 0 } else { asked.idle };
+    let wanted = (asked.connections + idle).saturating_sub(achieved.connections_unasked);
+    let served = achieved.connections_served;
+    if served >= wanted || asked.workload == "plain discard" {
+        return None;
+    }
+    let said = format!("{served} of {wanted} connections were served: on the others no reply came");
+    Some(match &counters.probe_mismatch {
+        Some(first) => format!("{said}, or a wrong one to a probe: {first}"),
+        None => said,
+    })
 }
 
 fn by_errno(errors: &ByErrno) -> String {

@@ -21,8 +21,13 @@ pub(in crate::bench::build_report) fn plan(rate: f64) -> Plan {
         close: Close::Fin,
         timeout: Duration::from_secs(1),
         verify: true,
+        probing: readyd::loadgen::plan::Probing::Off,
         storm_every: None,
-        reconnecting: ReconnectPolicy { reconnect: true, backoff: Duration::from_millis(100) },
+        reconnecting: ReconnectPolicy {
+            reconnect: true,
+            give_up_after: None,
+            backoff: Duration::from_millis(100),
+        },
         seed: 1,
     }
 }

@@ -1,0 +1,119 @@
+//! Idle connections that ask whether they are served.
+
+use super::peers::{Act, Asked, Peers};
+use super::plan;
+use super::rig::{Rig, wide_net};
+use crate::handlers::Service;
+use crate::loadgen::plan::{
+    ConnectPolicy, ConnectionCounts, Lifetime, Pace, Plan, Probing, Sizes, Step, StopCondition,
+    Workload,
+};
+use std::time::Duration;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Ten requests on one connection, and `idle` others.
+fn probing(idle: usize) -> Plan {
+    Plan {
+        connections: ConnectionCounts { active: 1, idle, ..ConnectionCounts::default() },
+        until: StopCondition { requests: Some(10), duration: None },
+        probing: Probing::Echo,
+        ..plan()
+    }
+}
+
+/// Probes are shorter than the requests of these runs.
+fn is_probe(asked: &Asked) -> bool {
+    asked.text.len() == 16
+}
+
+#[test]
+fn field_load_01_idle_connections_are_served_by_one_echo() {
+    let plain = Workload::PlainEcho(Sizes::fixed(64));
+    let lifetime = Lifetime::Requests(2);
+    for (plan, service) in [
+        (probing(7), Service::FRAMED),
+        (Plan { workload: plain, ..probing(7) }, Service::ECHO),
+        (Plan { lifetime, ..probing(7) }, Service::FRAMED),
+    ] {
+        let mut rig = Rig::with_server(plan, service);
+        rig.open();
+        assert_eq!((rig.counters().connections.served, rig.counters().requests.sent), (7, 0));
+        rig.begin();
+        let counters = rig.run_to_end();
+        assert_eq!((counters.connections.served, counters.connections.established), (8, 8));
+        assert_eq!((counters.requests.sent, counters.latency.count()), (10, 10));
+        assert_eq!(counters.slow.answered, 0);
+    }
+}
+
+#[test]
+fn field_load_01_what_the_server_never_accepts_is_connected_and_not_served() {
+    let net = wide_net();
+    let mut probes = 0;
+    let peers = Peers::new(&net, move |asked| {
+        probes += u32::from(is_probe(asked));
+        if probes > 3 { Act::Nothing } else { asked.answer() }
+    });
+    let mut rig = Rig::new(net, probing(9), peers);
+    rig.pass(4 * SECOND);
+    assert!(rig.load.pacer.is_connecting(), "the probes are awaited");
+    rig.pass(SECOND);
+    assert!(!rig.load.pacer.is_connecting());
+    assert_eq!(rig.load.opened_at(), Some(rig.start), "the probes are no part of connecting");
+    rig.begin();
+    rig.pass(MILLISECOND);
+    let connections = rig.counters().connections;
+    assert_eq!((connections.established, connections.open, connections.served), (10, 10, 3));
+}
+
+#[test]
+fn field_load_01_a_late_reply_to_a_probe_is_no_unexpected_one() {
+    let net = wide_net();
+    let peers = Peers::new(&net, |asked| match is_probe(asked) {
+        true => Act::SayAt(asked.at + 5500 * MILLISECOND, asked.reply()),
+        false => asked.answer(),
+    });
+    let until = StopCondition { requests: None, duration: Some(SECOND) };
+    let pace = Pace::Rates(vec![Step { rate: 10.0, duration: Duration::MAX }]);
+    let rig = Rig::new(net, Plan { until, pace, ..probing(9) }, peers).started();
+    let counters = rig.run_to_end();
+    assert_eq!((counters.connections.served, counters.mismatched()), (10, 0));
+}
+
+#[test]
+fn field_load_01_a_wrong_reply_to_a_probe_is_no_service() {
+    let net = wide_net();
+    let peers = Peers::new(&net, |asked| match is_probe(asked) {
+        true => Act::Say(super::peers::frame(b"Error: full.....")),
+        false => asked.answer(),
+    });
+    let counters = Rig::new(net, probing(9), peers).started().run_to_end();
+    assert_eq!((counters.connections.served, counters.mismatched()), (1, 0));
+    assert!(counters.probe_mismatch.is_some_and(|first| first.contains("full")));
+}
+
+#[test]
+fn field_load_01_probes_keep_to_the_rate_of_connecting() {
+    let net = wide_net();
+    let peers = Peers::new(&net, Asked::answer);
+    let connecting = ConnectPolicy { rate: Some(10.0), ..plan().connecting };
+    let mut rig = Rig::new(net, Plan { connecting, ..probing(9) }, peers);
+    for probed in 0..9 {
+        assert_eq!(rig.other.asked.len(), probed);
+        rig.pass(100 * MILLISECOND);
+    }
+}
+
+#[test]
+fn field_load_01_a_connection_that_was_never_asked_is_told_apart() {
+    let net = wide_net();
+    let peers = Peers::new(&net, Asked::answer);
+    let connections = ConnectionCounts { active: 8, ..ConnectionCounts::default() };
+    let until = StopCondition { requests: Some(3), duration: None };
+    // Each connection takes as many requests as there are.
+    let plan = Plan { connections, until, pipeline: 3, ..plan() };
+    let counters = Rig::new(net, plan, peers).started().run_to_end();
+    assert_eq!((counters.connections.served, counters.connections.unasked), (1, 7));
+}
