@@ -1,9 +1,8 @@
 //! The accounting: every request and what became of it.
 //!
 //! Invariant: each request that was sent has one [`RequestEnd`]. It is counted in the part of the
-//! run in which it was *intended* to be sent. So a request of the
-//! warm-up that is answered late cannot improve the result, and a request of the measured part that
-//! is answered after the end is not left out.
+//! run in which it was *intended* to be sent. So a request of the warm-up that is answered late
+//! cannot improve the result, and none of the measured part is left out.
 
 mod own_delay;
 
