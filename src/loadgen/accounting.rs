@@ -1,9 +1,10 @@
 //! The accounting: every request and what became of it.
 //!
 //! Invariant: each request that was sent has one [`RequestEnd`]. It is counted in the part of the
-//! run in which it was *intended* to be sent. So a request of the
-//! warm-up that is answered late cannot improve the result, and a request of the measured part that
-//! is answered after the end is not left out.
+//! run in which it was *intended* to be sent. So a request of the warm-up that is answered late
+//! cannot improve the result, and none of the measured part is left out.
+
+mod own_delay;
 
 mod connections;
 
@@ -221,6 +222,12 @@ impl RequestAccounting {
     fn record(&mut self, request: &Pending, latency: Duration, kind: Option<Kind>, now: Moment) {
         let count = u64::from(request.count());
         self.interval_measured.record_many(latency, count);
+        let unread = self.absence.delay(self.is_open_loop, now).min(now.since(request.sent()));
+        let delay = unread + request.lag();
+        // Mostly there is none. Those without are added at the end, all at once.
+        if !delay.is_zero() {
+            self.counters.client_delay.record_many(delay, count);
+        }
         if now < self.measured_until {
             self.counters.answered_in_time += count;
             if let Some(step) = self.step_at(now) {
@@ -228,12 +235,6 @@ impl RequestAccounting {
             }
         } else if now < self.measured_until + GRACE_PERIOD {
             self.counters.answered_in_grace += count;
-        }
-        let unread = self.absence.delay(self.is_open_loop, now).min(now.since(request.sent()));
-        let delay = unread + request.lag();
-        // Mostly there is none. Those without are added at the end, all at once.
-        if !delay.is_zero() {
-            self.counters.client_delay.record_many(delay, count);
         }
         if self.is_open_loop {
             self.counters.service.record_many(now.since(request.sent()), count);
@@ -294,36 +295,6 @@ impl RequestAccounting {
     pub(super) fn failed(&mut self, operation: Operation, error: &io::Error) {
         count_error(&mut self.counters.errors, operation, error);
         self.interval.errors += 1;
-    }
-
-    /// The loop was kept from turning for this long: the process was stopped, or others had its
-    /// processor.
-    pub(super) fn stalled(&mut self, stall: Duration) {
-        self.stall += stall;
-        self.counters.stalled += stall;
-    }
-
-    /// A turn of the loop begins, late by `stall`.
-    pub(super) fn begin_turn(&mut self, stall: Duration, now: Moment) {
-        self.absence.begin_turn(stall, now);
-    }
-
-    /// Looks whether the client was kept from its work in the middle of a turn.
-    #[inline]
-    pub(super) fn look_for_absence(
-        &mut self,
-        now: Moment,
-        used: impl FnOnce() -> Option<Duration>,
-    ) {
-        if let Some(away) = self.absence.look(now, used) {
-            self.stalled(away);
-            self.stalled_in_interval(away);
-        }
-    }
-
-    /// A part of a stall was in the present interval.
-    pub(super) fn stalled_in_interval(&mut self, part: Duration) {
-        self.interval.stalled += part;
     }
 
     /// No request that was due during a stall is still to be sent.

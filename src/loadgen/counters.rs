@@ -89,12 +89,12 @@ pub struct Counters {
     pub stalled: Duration,
     /// How late requests were sent although their connection was free.
     pub send_lag: Histogram,
-    /// The first reply that was not the one that a probe asked for, in words.
-    pub probe_mismatch: Option<String>,
     /// Of each answered request, how long the client itself delayed it: in sending it, and in
     /// reading its answer.
     #[serde(default)]
     pub client_delay: Histogram,
+    /// The first reply that was not the one that a probe asked for, in words.
+    pub probe_mismatch: Option<String>,
     /// Why the run ended before its time, if it did.
     pub partial: Option<String>,
 }

@@ -71,8 +71,8 @@ fn share(text: &str) -> Result<f64, String> {
 
 /// Prints how the second side differs from the first. A regression is a [`Failure`].
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    output::check()?;
     let [before, after] = sides::read(arguments)?;
+    output::check()?;
     let page = arguments.html.as_deref().map(Output::open).transpose().map_err(Failure::Save)?;
     let comparison = Comparison::new(&before, &after, arguments.threshold);
     print(&comparison, page.as_ref().is_some_and(Output::is_standard_output))?;

@@ -120,7 +120,10 @@ fn it_has_the_descriptors_that_are_left_open_and_no_others() {
 #[test]
 fn a_program_is_started_though_its_file_is_gone() {
     let path = env::temp_dir().join(format!("readyd-child-{}", std::process::id()));
-    std::fs::copy("/bin/sh", &path).expect("a copy");
+    // By another process: while a child that another test starts has a descriptor that can write to
+    // the file, execve(2) fails with ETXTBSY.
+    let copied = std::process::Command::new("cp").arg("/bin/sh").arg(&path).status();
+    assert!(copied.expect("cp").success());
     let name = CString::new(path.clone().into_os_string().into_vec()).expect("a path");
     let program = Program::at(&name).expect("the copy");
     std::fs::remove_file(&path).expect("the copy");

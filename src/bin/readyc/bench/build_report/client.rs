@@ -3,11 +3,11 @@
 //! Two things make a run invalid: a client that had no more to give, and a percentile that is in
 //! doubt because the client delayed the requests that decide it. All else is a note.
 
-use super::verdict;
+use readyd::counted::counted;
 use readyd::loadgen::Counters;
 use readyd::loadgen::plan::{Pace, Plan};
-use readyd::loadgen::report::Validity;
 use readyd::loadgen::report::doubt::in_doubt;
+use readyd::loadgen::report::{ByErrno, Validity};
 use std::time::Duration;
 
 #[cfg(test)]
@@ -81,8 +81,8 @@ impl Facts<'_> {
     /// The client had no more to give.
     fn saturation(&self) -> Option<String> {
         let used = self.used();
-        if let Some(lacking) = verdict::out_of(&self.counters.errors.connect_by_errno) {
-            return Some(format!("{lacking}; {used}"));
+        if let Some(said) = out_of(&self.counters.errors.connect_by_errno) {
+            return Some(format!("{said}; {used}"));
         }
         if let Some(beyond) = &self.load.beyond {
             let more = self.more_workers().unwrap_or("use a lower rate, or another machine");
@@ -216,6 +216,28 @@ impl Facts<'_> {
         let is_full = self.load.machine_busy.is_some_and(|busy| busy >= FULL);
         if is_full { format!("{used}, and all processors were busy") } else { used }
     }
+}
+
+/// What the client's machine ran out of, if that kept connections from being made, and what helps.
+fn out_of(errors: &ByErrno) -> Option<String> {
+    let limits = [
+        (
+            &["EADDRNOTAVAIL", "EADDRINUSE"][..],
+            "local ports ran out: a limit of the client, and the times include the wait for a port \
+             (use --close rst, which frees a port at once, or more --source addresses; or check \
+             that the --source addresses are this machine's)",
+        ),
+        (
+            &["EMFILE", "ENFILE"],
+            "descriptors ran out: a limit of the client (raise `ulimit -n`, or use more --workers)",
+        ),
+        (&["ENOBUFS", "ENOMEM"], "the client's kernel had no memory for more connections"),
+    ];
+    limits.into_iter().find_map(|(names, said)| {
+        let count: u64 = names.iter().filter_map(|name| errors.get(*name)).sum();
+        (count > 0)
+            .then(|| format!("{} to connect failed because {said}", counted(count, "attempt")))
+    })
 }
 
 fn listed(names: &[String]) -> String {

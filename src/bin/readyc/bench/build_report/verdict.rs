@@ -41,10 +41,10 @@ pub(super) fn shortfalls(
             _ => told.push(format!("{count} {several} {what}")),
         }
     }
-    told.extend(short_of_rate(asked, achieved));
     if let Some(first) = &counters.first_unfinished {
         told.push(format!("an answer began and did not end; the first: {first}"));
     }
+    told.extend(short_of_rate(asked, achieved));
     if achieved.mismatched > 0 {
         let first = counters.first_mismatch.as_deref().unwrap_or("unknown");
         let wrong = achieved.mismatched;
@@ -107,26 +107,4 @@ fn by_errno(errors: &ByErrno) -> String {
         return String::new();
     }
     format!(": {}", errors_in_words(errors))
-}
-
-/// What the client's machine ran out of, if that kept connections from being made, and what helps.
-pub(super) fn out_of(errors: &ByErrno) -> Option<String> {
-    let limits = [
-        (
-            &["EADDRNOTAVAIL", "EADDRINUSE"][..],
-            "local ports ran out: a limit of the client, and the times include the wait for a port \
-             (use --close rst, which frees a port at once, or more --source addresses; or check \
-             that the --source addresses are this machine's)",
-        ),
-        (
-            &["EMFILE", "ENFILE"],
-            "descriptors ran out: a limit of the client (raise `ulimit -n`, or use more --workers)",
-        ),
-        (&["ENOBUFS", "ENOMEM"], "the client's kernel had no memory for more connections"),
-    ];
-    limits.into_iter().find_map(|(names, said)| {
-        let count: u64 = names.iter().filter_map(|name| errors.get(*name)).sum();
-        (count > 0)
-            .then(|| format!("{} to connect failed because {said}", counted(count, "attempt")))
-    })
 }
