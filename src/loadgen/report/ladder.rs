@@ -99,7 +99,7 @@ pub struct Rung {
     pub duration_s: f64,
     /// Throughput: answers per second.
     pub throughput: f64,
-    /// Connections established.
+    /// Connections served.
     pub connections: u64,
     /// Latency.
     pub latency_us: Percentiles,
@@ -114,6 +114,9 @@ pub struct Rung {
     /// The goals that were missed, a sentence each.
     pub misses: Vec<String>,
 }
+
+/// A figure of the latency, in microseconds.
+type Figure = fn(&Percentiles) -> f64;
 
 impl Ladder {
     /// The document as JSON, ending with a line end.
@@ -195,8 +198,8 @@ impl Ladder {
     }
 
     /// The figures of the latency to be shown: three always, and those that are goals.
-    fn figures(&self) -> Vec<(&'static str, fn(&Percentiles) -> f64)> {
-        let all: [(&str, fn(&Percentiles) -> f64); 5] = [
+    fn figures(&self) -> Vec<(&'static str, Figure)> {
+        let all: [(&str, Figure); 5] = [
             ("p50", |latency| latency.p50),
             ("p90", |latency| latency.p90),
             ("p99", |latency| latency.p99),
