@@ -193,6 +193,8 @@ pub(super) const CLIENT: &[Row] = &[
     fatal("openat", &["EMFILE", "EACCES"]),
     fatal("read", &["EIO", "EINTR"]),
     fatal("newfstatat", &["EACCES"]),
+    // The range of local ports is read, to see whether a connection may reach itself.
+    fatal("statx", &["EACCES", "ENOMEM"]),
     fatal("close", &["EIO", "EINTR"]),
     fatal("ioctl", &["ENOTTY"]),
     fatal("prlimit64", &["EPERM"]),
