@@ -70,21 +70,27 @@ pub enum Quantity {
 
 /// Why a search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum FindEnding {
     /// The limit was found and confirmed.
+    #[serde(rename = "confirmed")]
     Confirmed,
     /// The most that may be tried was held and confirmed: the limit is beyond.
+    #[serde(rename = "at_the_most")]
     AtTheMost,
     /// Not even the least load met the goals.
+    #[serde(rename = "nothing_held")]
     NothingHeld,
     /// The same load was held and missed too often: noise forbids an answer.
+    #[serde(rename = "restless")]
     Restless,
     /// The time for the search was over.
+    #[serde(rename = "out_of_time")]
     OutOfTime,
     /// The client, or the machine that it runs on, was the limit.
+    #[serde(rename = "client_limit")]
     ClientLimit,
     /// A signal, or a lost worker, ended it.
+    #[serde(rename = "interrupted")]
     Interrupted,
 }
 
