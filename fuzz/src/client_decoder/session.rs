@@ -181,7 +181,7 @@ fn play(
     let turn = |session: &mut Session<Recital>, call: Call<'_>| {
         let mut out = Vec::new();
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
-        let writer = Writer::new(local, &NoClock, &mut out);
+        let writer = Writer::new(Some(local), &NoClock, &mut out);
         let turn = &mut Turn { now: Moment::START, limits, writer };
         match call {
             Call::Connected => session.connected(turn),

@@ -63,7 +63,7 @@ fn check_any(codec: &mut WorkloadCodec, id: RequestId, bytes: &[u8], is_last: bo
         let first = codec.examine(id, rest, is_last);
         assert_eq!(codec.examine(id, rest, is_last), first, "the same bytes, another verdict");
         let len = match first {
-            ReplyMatch::Reply(len, _) | ReplyMatch::Unsolicited(len) => len,
+            ReplyMatch::Reply(len, _) | ReplyMatch::Unsolicited(len) | ReplyMatch::Part(len) => len,
             ReplyMatch::Incomplete | ReplyMatch::Desynchronized => break,
         };
         assert!((1..=rest.len()).contains(&len), "{len} of {} bytes", rest.len());
