@@ -66,6 +66,9 @@ const FLAGS: [(&str, &[&str]); 29] = [
 const NAMES_A_FILE: &str = "config";
 
 /// A flag that only the command line has.
+/// Flags that may be given more than once, in a file, too.
+const LISTS: [&str; 3] = ["listen", "allow", "deny"];
+
 const CHECK_CONFIG: &str = "check-config";
 
 #[derive(Arbitrary, Debug)]
@@ -146,7 +149,7 @@ fn check_arguments(input: &mut Unstructured<'_>) {
 
 /// The same settings on the command line and in a file.
 fn check_settings(input: &mut Unstructured<'_>) {
-    let (mut words, mut lines) = (Vec::new(), String::new());
+    let (mut words, mut lines, mut given) = (Vec::new(), String::new(), Vec::new());
     while !input.is_empty()
         && let Ok(setting) = Setting::arbitrary(input)
     {
@@ -160,6 +163,13 @@ fn check_settings(input: &mut Unstructured<'_>) {
         };
         if name == CHECK_CONFIG || value.is_some_and(is_for_words_only) {
             continue;
+        }
+        // On the command line the last one wins, and in a file a setting is given once.
+        if !LISTS.contains(&name) {
+            if given.contains(&name) {
+                continue;
+            }
+            given.push(name);
         }
         words.push(OsString::from(match value {
             Some(value) => format!("--{name}={value}"),
