@@ -47,7 +47,7 @@ pub use hgrm::hgrm;
 pub use histogram::{Histogram, PackedHistogram, Percentiles};
 pub use html::html;
 pub use identity::random_id;
-pub use ladder::{FIND_SCHEMA, FindEnding, Ladder, Quantity, Rung};
+pub use ladder::{FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Rung};
 pub use merge::{MergeError, merge};
 pub use output::{Output, SaveError, save};
 pub use text::{TextOptions, text};

@@ -66,7 +66,7 @@ fn the_connections_that_a_server_holds_are_found() {
     assert_eq!(ladder["ending"], "confirmed");
     assert!(stderr.contains("result: 5 connections held"), "{stderr}");
     let rungs = ladder["rungs"].as_array().expect("a list");
-    let held = rungs.iter().filter(|rung| rung["load"] == 5 && rung["held"] == true);
+    let held = rungs.iter().filter(|rung| rung["load"] == 5 && rung["outcome"] == "held");
     assert_eq!(held.count(), 4, "three confirmations: {ladder:#}");
 }
 

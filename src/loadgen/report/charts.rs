@@ -3,7 +3,7 @@
 use super::svg::{Axis, Chart, Line};
 use super::table::{Severity, Table};
 use super::units::{count, micros, nearly_all, number, span};
-use super::{Histogram, Ladder, Quantity, Report, Rung, Second};
+use super::{Histogram, Ladder, Outcome, Quantity, Report, Rung, Second};
 
 /// The most points: more cannot be distinguished on a page.
 const MOST_POINTS: usize = 400;
@@ -287,7 +287,11 @@ pub(crate) fn ladder(ladder: &Ladder) -> Chart {
     let values: Vec<f64> =
         lines.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value).collect();
     let hint = |rung: &&Rung| {
-        let outcome = if rung.held { "held" } else { "missed" };
+        let outcome = match rung.outcome {
+            Outcome::Held => "held",
+            Outcome::Missed => "missed",
+            Outcome::ClientLimit => "client limit",
+        };
         let latency = &rung.latency_us;
         let times = format!("p50 {}, p99 {}", micros(latency.p50), micros(latency.p99));
         (rung.load as f64, format!("{}: {outcome}, {times}", count(rung.load)))

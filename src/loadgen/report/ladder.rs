@@ -113,10 +113,8 @@ pub struct Rung {
     pub errors_share: f64,
     /// Share of one processor that the busiest worker of the client used, 0 to 1.
     pub client_cpu_share: f64,
-    /// Whether the figures show limits of the client: then the try counts for nothing.
-    pub client_limit: bool,
-    /// Whether all goals were met.
-    pub held: bool,
+    /// What came of it.
+    pub outcome: Outcome,
     /// The goals that were missed, a sentence each.
     pub misses: Vec<String>,
 }
@@ -189,10 +187,10 @@ impl Ladder {
                 0 => "–".to_owned(),
                 _ => micros(value),
             };
-            let (severity, result) = match rung {
-                Rung { client_limit: true, .. } => (Severity::Plain, "client limit"),
-                Rung { held: true, .. } => (Severity::Good, "held"),
-                _ => (Severity::Bad, "missed"),
+            let (severity, result) = match rung.outcome {
+                Outcome::ClientLimit => (Severity::Plain, "client limit"),
+                Outcome::Held => (Severity::Good, "held"),
+                Outcome::Missed => (Severity::Bad, "missed"),
             };
             let mut cells = vec![count(rung.load), rate(rung.throughput)];
             cells.extend(figures.iter().map(|(_, of)| time(of(&rung.latency_us))));
@@ -221,7 +219,7 @@ impl Ladder {
 
     /// What was missed in the last try that missed something.
     fn last_misses(&self) -> &[String] {
-        let missing = self.rungs.iter().rev().find(|rung| !rung.held && !rung.client_limit);
+        let missing = self.rungs.iter().rev().find(|rung| rung.outcome == Outcome::Missed);
         missing.map_or(&[], |rung| rung.misses.as_slice())
     }
 
@@ -280,6 +278,20 @@ impl Ladder {
         ));
         page(&title, &body)
     }
+}
+
+/// What came of a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// All goals were met.
+    #[serde(rename = "held")]
+    Held,
+    /// A goal was missed.
+    #[serde(rename = "missed")]
+    Missed,
+    /// A goal was missed, and the client may be why: the try counts for nothing.
+    #[serde(rename = "client_limit")]
+    ClientLimit,
 }
 
 impl Quantity {

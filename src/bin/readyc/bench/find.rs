@@ -17,7 +17,9 @@ use readyd::counted::counted;
 use readyd::loadgen::Plan;
 use readyd::loadgen::goal::{Goals, Miss, failed_share};
 use readyd::loadgen::plan::{Pace, Step};
-use readyd::loadgen::report::{FIND_SCHEMA, FindEnding, Ladder, Quantity, Report, Rung, random_id};
+use readyd::loadgen::report::{
+    FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Report, Rung, random_id,
+};
 use readyd::loadgen::search::{Ending, Next, Search};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -53,7 +55,8 @@ pub(super) fn run(options: &Options, plan: &Plan, quantity: Quantity) -> Result<
         quantity,
         began: Instant::now(),
         search: quantity.search(options),
-        ladder: empty_ladder(options, plan, quantity, &goals),
+        started_at: now_as_text(),
+        rungs: Vec::new(),
         goals,
         client_limits: 0,
     };
@@ -72,8 +75,10 @@ struct Finder<'a> {
     quantity: Quantity,
     began: Instant,
     search: Search,
-    ladder: Ladder,
+    started_at: String,
+    rungs: Vec<Rung>,
     goals: Goals,
+    /// Tries in a row in which the client was the limit.
     client_limits: u32,
 }
 
@@ -88,14 +93,31 @@ impl Finder<'_> {
                 break end;
             }
         };
-        let Finder { search, mut ladder, .. } = self;
-        ladder.held = search.held();
-        ladder.missed = search.missed();
-        ladder.confirmations = search.confirmations();
-        ladder.restless = search.restless() as u64;
-        ladder.ending = ending;
-        ladder.reason = reason;
-        Ok(ladder)
+        Ok(self.ladder(ending, reason))
+    }
+
+    fn ladder(self, ending: FindEnding, reason: String) -> Ladder {
+        let asked = self.options.asked(self.base);
+        let is_rate = self.quantity == Quantity::Rate;
+        Ladder {
+            schema: FIND_SCHEMA.to_owned(),
+            id: random_id(),
+            started_at: self.started_at,
+            quantity: self.quantity,
+            targets: asked.targets,
+            workload: asked.workload,
+            connections: is_rate.then_some(asked.connections),
+            rate: self.options.rate.filter(|_| !is_rate),
+            goals: self.goals.iter().map(ToString::to_string).collect(),
+            held: self.search.held(),
+            missed: self.search.missed(),
+            confirmations: self.search.confirmations(),
+            restless: self.search.restless() as u64,
+            ending,
+            reason,
+            rungs: self.rungs,
+            environment: super::environment::probe_environment(None),
+        }
     }
 
     /// Tries a load. Returns why the search ends, if it does.
@@ -124,21 +146,21 @@ impl Finder<'_> {
         let live = Live::new(plan.connections.total() as u64, self.options.quiet);
         let at = self.began.elapsed();
         let report = measure(self.options, &plan, live, signals)?;
-        if self.ladder.rungs.is_empty() && report.achieved.connections_established == 0 {
+        if self.rungs.is_empty() && report.achieved.connections_established == 0 {
             let reasons = readyd::loadgen::report::errors_in_words(&report.errors.connect_by_errno);
             return Err(Failure::NothingConnected(reasons));
         }
         let rung = self.judge(load, at, &report);
         self.say(&told(&rung));
-        let (is_held, is_client_limit) = (rung.held, rung.client_limit);
-        self.ladder.rungs.push(rung);
+        let outcome = rung.outcome;
+        self.rungs.push(rung);
         if signals.interrupt().is_some() || report.partial.is_some() {
             let why = report.partial.unwrap_or_else(|| "interrupted".to_owned());
             return Ok(Some((FindEnding::Interrupted, why)));
         }
-        if !is_client_limit {
+        if outcome != Outcome::ClientLimit {
             self.client_limits = 0;
-            self.search.note(load, is_held);
+            self.search.note(load, outcome == Outcome::Held);
             return Ok(None);
         }
         self.client_limits += 1;
@@ -195,9 +217,12 @@ impl Finder<'_> {
             latency_us: report.latency_us,
             errors_share: failed_share(report),
             client_cpu_share: report.client.cpu_share,
-            // If the goals were met all the same, so much was held.
-            client_limit: report.client.bottleneck && may_be_the_client && !misses.is_empty(),
-            held: misses.is_empty(),
+            outcome: match misses.is_empty() {
+                // Whatever the client lacked, so much was held.
+                true => Outcome::Held,
+                false if report.client.bottleneck && may_be_the_client => Outcome::ClientLimit,
+                false => Outcome::Missed,
+            },
             misses,
         }
     }
@@ -211,10 +236,10 @@ impl Finder<'_> {
 
 /// A try, in a line for people who watch.
 fn told(rung: &Rung) -> String {
-    let outcome = match rung {
-        Rung { client_limit: true, .. } => "the client was the limit".to_owned(),
-        Rung { held: true, .. } => "held".to_owned(),
-        rung => format!("missed {}", rung.misses.join("; ")),
+    let outcome = match rung.outcome {
+        Outcome::ClientLimit => "the client was the limit".to_owned(),
+        Outcome::Held => "held".to_owned(),
+        Outcome::Missed => format!("missed {}", rung.misses.join("; ")),
     };
     let p99 = Duration::from_nanos((rung.latency_us.p99 * 1000.0) as u64);
     format!("{outcome} (throughput {:.0} per second, p99 {p99:.1?})", rung.throughput)
@@ -234,29 +259,6 @@ fn ended(ending: Ending) -> (FindEnding, String) {
         ),
     };
     (ending, reason.to_owned())
-}
-
-fn empty_ladder(options: &Options, plan: &Plan, quantity: Quantity, goals: &Goals) -> Ladder {
-    let asked = options.asked(plan);
-    Ladder {
-        schema: FIND_SCHEMA.to_owned(),
-        id: random_id(),
-        started_at: now_as_text(),
-        quantity,
-        targets: asked.targets,
-        workload: asked.workload,
-        connections: (quantity == Quantity::Rate).then_some(asked.connections),
-        rate: options.rate.filter(|_| quantity == Quantity::Connections),
-        goals: goals.iter().map(ToString::to_string).collect(),
-        held: None,
-        missed: None,
-        confirmations: 0,
-        restless: 0,
-        ending: FindEnding::Interrupted,
-        reason: String::new(),
-        rungs: Vec::new(),
-        environment: super::environment::probe_environment(None),
-    }
 }
 
 /// What a search for this quantity begins with, and its bounds.

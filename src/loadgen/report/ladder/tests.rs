@@ -1,6 +1,6 @@
 //! The ladder tells its result in one sentence, last, and escapes what is not its own.
 
-use super::{FIND_SCHEMA, FindEnding, Ladder, Quantity, Rung};
+use super::{FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Rung};
 use crate::loadgen::report::sample::sample;
 use crate::loadgen::report::{Percentiles, TextOptions};
 
@@ -20,8 +20,7 @@ fn rung(load: u64, p99: f64, held: bool) -> Rung {
         },
         errors_share: 0.0,
         client_cpu_share: 0.25,
-        client_limit: false,
-        held,
+        outcome: if held { Outcome::Held } else { Outcome::Missed },
         misses: if held { Vec::new() } else { vec![format!("p99 < 5ms: it was {p99} µs")] },
     }
 }
