@@ -242,8 +242,8 @@ pub struct StepResult {
     pub sent: u64,
     /// Requests of this step that were answered.
     pub answered: u64,
-    /// Answers that came while the step lasted, a second.
-    pub achieved_rate: f64,
+    /// Answers that came while the step lasted, per second; absent if all of it was warm-up.
+    pub achieved_rate: Option<f64>,
     /// Latency of this step's requests.
     pub latency_us: Percentiles,
 }

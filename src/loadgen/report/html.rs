@@ -8,7 +8,7 @@ use super::distribution::bars;
 use super::markup::escaped;
 use super::svg::Chart;
 use super::table::Table;
-use super::units::{count, rate};
+use super::units::{count, rate, unknown};
 use super::words::listed;
 use super::{Report, Validity, tables, words};
 use std::fmt::Write;
@@ -120,7 +120,7 @@ fn tiles(body: &mut String, report: &Report) {
     let wrong = wrong.iter().fold(0u64, |all, number| all.saturating_add(*number));
     body.push_str("<dl class=\"tiles\">\n");
     for (name, value, is_bad) in [
-        ("answers", rate(achieved.rate), false),
+        ("throughput", achieved.rate.map_or_else(unknown, rate), false),
         ("latency, median", time(0.5, latency.p50), false),
         ("latency, 99 %", time(0.99, latency.p99), false),
         ("latency, 99.9 %", time(0.999, latency.p999), false),

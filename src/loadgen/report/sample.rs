@@ -99,7 +99,7 @@ fn achieved() -> Achieved {
         bytes_sent: 26_600_000,
         bytes_received: 25_600_000,
         elapsed_s: 10.0,
-        rate: 20_000.0,
+        rate: Some(20_000.0),
         ..Achieved::default()
     }
 }
@@ -239,7 +239,7 @@ fn steps(times: Percentiles) -> Vec<StepResult> {
             duration_s: 5.0,
             sent: 50_000,
             answered: 50_000,
-            achieved_rate: 10_000.0,
+            achieved_rate: Some(10_000.0),
             latency_us: times,
         },
         StepResult {
@@ -247,7 +247,7 @@ fn steps(times: Percentiles) -> Vec<StepResult> {
             duration_s: 5.0,
             sent: 150_000,
             answered: 148_800,
-            achieved_rate: 28_400.0,
+            achieved_rate: Some(28_400.0),
             latency_us: times,
         },
     ]
@@ -280,7 +280,7 @@ pub(crate) fn fruitless() -> Report {
     let mut report = sample();
     report.met = false;
     report.shortfalls = vec!["not one connection was established".to_owned()];
-    report.achieved = Achieved { connections_failed: 64, ..Achieved::default() };
+    report.achieved = Achieved { connections_failed: 64, rate: Some(0.0), ..Achieved::default() };
     report.errors.connect = 64;
     report.errors.by_errno.insert("ECONNREFUSED".to_owned(), 64);
     report.errors.connect_by_errno = report.errors.by_errno.clone();

@@ -212,7 +212,7 @@ impl Finder<'_> {
             load,
             at_s: at.as_secs_f64(),
             duration_s: report.achieved.elapsed_s,
-            throughput: report.achieved.rate,
+            throughput: report.achieved.rate.unwrap_or_default(),
             connections: served,
             latency_us: report.latency_us,
             errors_share: failed_share(report),
