@@ -210,7 +210,9 @@ impl<'a> Comparison<'a> {
         if !self.notes.is_empty() {
             page.notes(&self.notes.iter().collect::<Vec<_>>());
         }
-        page.table(&self.table());
+        let heads = [self.before.head(), self.after.head()];
+        let names = [self.before.name.as_str(), self.after.name.as_str()];
+        page.table(&self.table(&heads, names));
         page.line(AnsiStyle::Faint, self.caveat());
         page.blank();
         let style = match self.verdict() {
@@ -274,10 +276,11 @@ impl<'a> Comparison<'a> {
         )
     }
 
-    fn table(&self) -> Table {
-        let (before, after) = (self.before.head(), self.after.head());
-        let pair = ["", &before, &after, "change", "tolerance", ""];
-        let many = ["", &before, &after, "change", "spread", "p", ""];
+    /// The values, with these heads above the sides' columns, and the sides called by these names
+    /// in the remarks.
+    fn table(&self, [before, after]: &[String; 2], names: [&str; 2]) -> Table {
+        let pair = ["", before, after, "change", "tolerance", ""];
+        let many = ["", before, after, "change", "spread", "p", ""];
         let head: &[&str] = if self.is_of_pair() { &pair } else { &many };
         let mut table = Table::with_remarks("Comparison", head);
         for each in &self.changes {
@@ -289,19 +292,19 @@ impl<'a> Comparison<'a> {
             cells.extend(shown);
             cells.push(relative);
             cells.extend(each.basis_cells());
-            cells.push(format!("{words}{}", self.trust(each)));
+            cells.push(format!("{words}{}", self.trust(each, names)));
             table.push(severity, cells);
         }
         table
     }
 
     /// How far a figure can be trusted, if that is not all the way.
-    fn trust(&self, change: &Change) -> String {
+    fn trust(&self, change: &Change, names: [&str; 2]) -> String {
         let mut why = Vec::new();
-        for side in [self.before, self.after] {
+        for (side, name) in [self.before, self.after].into_iter().zip(names) {
             for reason in ["client", "partial"] {
                 let is_so = |report: &Report| doubt(report, change.percentile) == Some(reason);
-                if let Some(runs) = side.runs_with(is_so) {
+                if let Some(runs) = side.runs_called(name, is_so) {
                     why.push(format!("{reason} in {runs}"));
                 }
             }

@@ -7,13 +7,14 @@ use super::charts::ladder as chart;
 use super::html::{BannerKind, banner, figure, page};
 use super::markup::escaped;
 use super::table::{Severity, Table};
+use super::tables::if_carried;
 use super::text::{AnsiStyle, Page};
-use super::units::{count, micros, percent, rate, span};
+use super::units::{count, percent, rate, span, unknown};
 use super::{Environment, Percentiles, TextOptions};
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// The name and version of this document's schema.
 pub const FIND_SCHEMA: &str = "readyc.find/1";
@@ -119,8 +120,8 @@ pub struct Rung {
     pub misses: Vec<String>,
 }
 
-/// A figure of the latency, in microseconds.
-type Figure = fn(&Percentiles) -> f64;
+/// A figure of the latency: its name, its quantile, and the value in microseconds.
+type Figure = (&'static str, f64, fn(&Percentiles) -> f64);
 
 impl Ladder {
     /// The document as JSON, ending with a line end.
@@ -179,42 +180,43 @@ impl Ladder {
         };
         let figures = self.figures();
         let mut head = vec![load, "throughput"];
-        head.extend(figures.iter().map(|(name, _)| *name));
+        head.extend(figures.iter().map(|(name, ..)| *name));
         head.extend(["errors", "client CPU", "result"]);
         let mut table = Table::with_remarks("tries", &head);
         for rung in &self.rungs {
-            let time = |value| match rung.latency_us.count {
-                0 => "–".to_owned(),
-                _ => micros(value),
+            let latency = &rung.latency_us;
+            let time = |&(_, quantile, of): &Figure| match latency.count {
+                0 => unknown(),
+                _ => if_carried(latency, quantile, of(latency)),
             };
-            let (severity, result) = match rung.outcome {
-                Outcome::ClientLimit => (Severity::Plain, "client limit"),
-                Outcome::Held => (Severity::Good, "held"),
-                Outcome::Missed => (Severity::Bad, "missed"),
+            let severity = match rung.outcome {
+                Outcome::ClientLimit => Severity::Plain,
+                Outcome::Held => Severity::Good,
+                Outcome::Missed => Severity::Bad,
             };
             let mut cells = vec![count(rung.load), rate(rung.throughput)];
-            cells.extend(figures.iter().map(|(_, of)| time(of(&rung.latency_us))));
+            cells.extend(figures.iter().map(time));
             cells.extend([percent(rung.errors_share), percent(rung.client_cpu_share)]);
-            cells.push(result.to_owned());
+            cells.push(rung.outcome.name().to_owned());
             table.push(severity, cells);
         }
         table
     }
 
     /// The figures of the latency to be shown: three always, and those that are goals.
-    fn figures(&self) -> Vec<(&'static str, Figure)> {
-        let all: [(&str, Figure); 5] = [
-            ("p50", |latency| latency.p50),
-            ("p90", |latency| latency.p90),
-            ("p99", |latency| latency.p99),
-            ("p99.9", |latency| latency.p999),
-            ("max", |latency| latency.max),
+    fn figures(&self) -> Vec<Figure> {
+        let all: [Figure; 5] = [
+            ("p50", 0.5, |latency| latency.p50),
+            ("p90", 0.9, |latency| latency.p90),
+            ("p99", 0.99, |latency| latency.p99),
+            ("p99.9", 0.999, |latency| latency.p999),
+            ("max", 1.0, |latency| latency.max),
         ];
         let is_shown = |name: &str| {
             let is_goal = |goal: &String| goal.split(' ').next() == Some(name);
             ["p50", "p99", "max"].contains(&name) || self.goals.iter().any(is_goal)
         };
-        all.into_iter().filter(|(name, _)| is_shown(name)).collect()
+        all.into_iter().filter(|(name, ..)| is_shown(name)).collect()
     }
 
     /// What was missed in the last try that missed something.
@@ -292,6 +294,17 @@ pub enum Outcome {
     /// A goal was missed, and the client may be why: the try counts for nothing.
     #[serde(rename = "client_limit")]
     ClientLimit,
+}
+
+impl Outcome {
+    /// What came of it, in a word or two.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Outcome::Held => "held",
+            Outcome::Missed => "missed",
+            Outcome::ClientLimit => "client limit",
+        }
+    }
 }
 
 impl Quantity {

@@ -25,7 +25,7 @@ fn rung(load: u64, p99: f64, held: bool) -> Rung {
     }
 }
 
-fn ladder() -> Ladder {
+pub(in crate::loadgen::report) fn ladder() -> Ladder {
     Ladder {
         schema: FIND_SCHEMA.to_owned(),
         id: "1".to_owned(),
@@ -67,6 +67,15 @@ fn each_way_to_end_has_its_sentence() {
     assert!(found(Some(9), None, FindEnding::OutOfTime).ends_with("(not confirmed)"));
     assert!(found(None, Some(1), FindEnding::NothingHeld).starts_with("not even 1 request per"));
     assert!(found(None, None, FindEnding::Interrupted).starts_with("no load was held"));
+}
+
+#[test]
+fn what_the_samples_of_a_try_do_not_carry_is_left_out() {
+    let mut few = ladder();
+    few.rungs[0].latency_us.count = 99;
+    let (all, some) = (ladder().html(), few.html());
+    assert_eq!(some.matches("–").count(), all.matches("–").count() + 2, "table and values");
+    assert!(few.text(TextOptions::default()).contains("–"));
 }
 
 #[test]
