@@ -113,6 +113,9 @@ pub struct Rung {
     pub errors_share: f64,
     /// Share of one processor that the busiest worker of the client used, 0 to 1.
     pub client_cpu_share: f64,
+    /// Share of one processor that the servers used together, 1.5 being one and a half, if known.
+    #[serde(default)]
+    pub server_cpu_share: Option<f64>,
     /// What came of it.
     pub outcome: Outcome,
     /// The goals that were missed, a sentence each.
@@ -180,7 +183,10 @@ impl Ladder {
         let figures = self.figures();
         let mut head = vec![load, "throughput"];
         head.extend(figures.iter().map(|(name, _)| *name));
-        head.extend(["errors", "client CPU", "result"]);
+        head.extend(["errors", "client CPU"]);
+        let knows_server = self.rungs.iter().any(|rung| rung.server_cpu_share.is_some());
+        head.extend(knows_server.then_some("server CPU"));
+        head.push("result");
         let mut table = Table::with_remarks("tries", &head);
         for rung in &self.rungs {
             let time = |value| match rung.latency_us.count {
@@ -195,6 +201,8 @@ impl Ladder {
             let mut cells = vec![count(rung.load), rate(rung.throughput)];
             cells.extend(figures.iter().map(|(_, of)| time(of(&rung.latency_us))));
             cells.extend([percent(rung.errors_share), percent(rung.client_cpu_share)]);
+            let server = rung.server_cpu_share.map_or_else(|| "–".to_owned(), percent);
+            cells.extend(knows_server.then_some(server));
             cells.push(result.to_owned());
             table.push(severity, cells);
         }
