@@ -10,9 +10,9 @@ use std::fmt::Write;
 #[cfg(test)]
 mod tests;
 
-/// More requests by the servers' own counts than were sent, by this share, are worth a word: other
-/// clients loaded them, too.
-const OF_OTHERS: f64 = 0.01;
+/// More requests by the servers' own counts than the client made, by this share, are worth a word:
+/// other clients loaded them, too.
+const OF_OTHERS: f64 = 0.05;
 
 /// What the servers spent, a line each; without any if nothing is known of them.
 pub(crate) fn lines(report: &Report) -> Vec<String> {
@@ -60,12 +60,13 @@ fn work(report: &Report, side: &ServerSide) -> Vec<String> {
 
 /// The requests that other clients made, by the servers' own counts, if they are worth a word.
 fn others(report: &Report, side: &ServerSide) -> Option<String> {
-    let sent = report.achieved.sent;
-    let others = side.requests?.checked_sub(sent)?;
-    let slow = report.slow.as_ref().map_or(0, |slow| slow.answered);
-    // In the warm-up, requests were sent that do not count here and may be answered after it.
-    let is_exact = report.asked.warmup_s == 0.0 && slow == 0;
-    (is_exact && others as f64 > sent as f64 * OF_OTHERS).then(|| count(others))
+    let (asked, sent) = (&report.asked, report.achieved.sent);
+    let others = side.requests?.saturating_sub(sent);
+    // A warm-up ends with requests under way; and idle connections may make one each.
+    let own = asked.connections.saturating_mul(asked.pipeline).saturating_add(asked.idle);
+    let is_exact = asked.slow_readers + asked.slow_writers == 0;
+    let is_worth_a_word = others as f64 > own as f64 + sent as f64 * OF_OTHERS;
+    (is_exact && is_worth_a_word).then(|| count(others))
 }
 
 /// Requests served per turn of the poll loop.
