@@ -1,7 +1,8 @@
 //! Other processes of this machine, as proc(5) shows them: processor time and memory of a process
 //! and its descendants, and the memory of the machine's TCP sockets.
 //!
-//! Invariant: all files that are read here may be read by every user, also of another user's process.
+//! Invariant: every user may read all files that are read here, also those of another user's
+//! processes.
 
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};

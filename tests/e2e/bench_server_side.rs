@@ -1,10 +1,11 @@
 //! What a load run tells of the server's side: processor time, memory and the server's own counts.
 
-use crate::support::bench::{Run, bench, bench_words};
+use crate::support::bench::{Run, asking_bench_command, run_command};
 use crate::support::readyc::{self, command, stand_in};
 use crate::support::tools::{self, Process, SHELL};
 use crate::support::{Client, Launch, Scratch, Server, eventually, frame, loopback_of_ones_own};
 use nix::unistd::geteuid;
+use std::fmt::Display;
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
@@ -12,6 +13,14 @@ use std::sync::mpsc;
 
 /// The port of nginx on a loopback address that no other process uses.
 const NGINX: u16 = 8304;
+
+fn bench<A: Display>(targets: &[A], arguments: &str) -> Run {
+    bench_words(targets, &arguments.split_whitespace().collect::<Vec<_>>())
+}
+
+fn bench_words<A: Display>(targets: &[A], words: &[&str]) -> Run {
+    run_command(&mut asking_bench_command(targets, words))
+}
 
 /// Checks that the only server of the run counted what the client did, and nothing of readyc's own
 /// questions.
@@ -45,8 +54,7 @@ fn assert_has_figures(run: &Run) {
 #[test]
 fn the_server_counted_what_the_client_sent() {
     let server = Server::start(&["framed"]);
-    for words in
-        ["-c 4 -n 3000", "-c 3 -P 8 -d 300ms", "-c 4 -d 300ms -R 2000", "-c 2 -n 2000 -P 9"]
+    for words in ["-c 4 -n 3000", "-c 3 -P 8 -d 300ms", "-c 4 -d 300ms -R 500", "-c 2 -n 2000 -P 9"]
     {
         let run = bench(&[server.address("framed")], words);
         run.assert_met();

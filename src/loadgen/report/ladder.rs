@@ -18,6 +18,9 @@ mod tests;
 /// The name and version of this document's schema.
 pub const FIND_SCHEMA: &str = "readyc.find/1";
 
+/// Columns from which on the table of the tries has room for one more figure.
+const WIDE: usize = 100;
+
 /// A search for the greatest load that meets its goals.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ladder {
@@ -175,7 +178,8 @@ impl Ladder {
         }
     }
 
-    fn table(&self) -> Table {
+    /// The tries. There is room for the servers' share of a CPU only where `is_wide`.
+    fn table(&self, is_wide: bool) -> Table {
         let load = match self.quantity {
             Quantity::Rate => "rate",
             Quantity::Connections => "connections",
@@ -184,7 +188,7 @@ impl Ladder {
         let mut head = vec![load, "throughput"];
         head.extend(figures.iter().map(|(name, _)| *name));
         head.extend(["errors", "client CPU"]);
-        let knows_server = self.rungs.iter().any(|rung| rung.server_cpu_share.is_some());
+        let knows_server = is_wide && self.rungs.iter().any(|rung| rung.server_cpu_share.is_some());
         head.extend(knows_server.then_some("server CPU"));
         head.push("result");
         let mut table = Table::with_remarks("tries", &head);
@@ -237,7 +241,7 @@ impl Ladder {
         page.line(AnsiStyle::Bold, &self.heading());
         page.line(AnsiStyle::Plain, &self.setup());
         page.blank();
-        page.table(&self.table());
+        page.table(&self.table(options.width >= WIDE));
         for miss in self.last_misses() {
             page.line(AnsiStyle::Plain, &format!("missed: {miss}"));
         }
@@ -276,7 +280,7 @@ impl Ladder {
             body.push_str("</section>\n");
         }
         body.push_str("<section>\n<h2>The tries</h2>\n");
-        body.push_str(&self.table().html());
+        body.push_str(&self.table(true).html());
         let spent = self.rungs.last().map_or(0.0, |last| last.at_s + last.duration_s);
         body.push_str(&format!("<p>The search took {}.</p>\n</section>\n", escaped(&span(spent))));
         body.push_str(&super::tables::surroundings(&self.environment, &self.started_at).html());

@@ -6,8 +6,8 @@
 
 use super::doubt::in_doubt;
 use super::{
-    Achieved, Asked, Client, ConnectionEnds, Errors, Histograms, Load, Mismatches, Origin,
-    Percentiles, Report, ServerSide,
+    Achieved, Asked, Client, ConnectionEnds, Errors, Histograms, Mismatches, Origin, Percentiles,
+    Report, ServerSide,
 };
 use super::{SCHEMA, Second, SlowResult, StepResult, StormResult, identity};
 use std::collections::BTreeMap;
@@ -119,7 +119,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         slow: slow(reports),
         series: series(reports),
         client: client(reports, &histograms),
-        server: server(reports, &achieved),
+        server: ServerSide::merge(reports, &achieved),
         environment: first.environment.clone(),
         merged: origins,
         achieved,
@@ -414,14 +414,6 @@ fn series(reports: &[Report]) -> Vec<Second> {
         }
     }
     merged.into_values().collect()
-}
-
-/// What the servers spent on the load of all.
-fn server(reports: &[Report], achieved: &Achieved) -> Option<ServerSide> {
-    let all: Vec<&ServerSide> =
-        reports.iter().filter_map(|report| report.server.as_ref()).collect();
-    let (elapsed_s, answered) = (achieved.elapsed_s, achieved.answered_in_window);
-    ServerSide::merge(&all, Load { elapsed_s, answered, ..Load::default() })
 }
 
 /// The worst of the load generators.

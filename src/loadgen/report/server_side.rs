@@ -4,6 +4,7 @@
 //! at once is one server: its figures are not added up.
 
 use super::merge::unix_seconds;
+use super::{Achieved, Report};
 use serde::{Deserialize, Serialize};
 
 /// Two starts of the same server, as two clients tell them, differ by less than this, in seconds:
@@ -15,14 +16,14 @@ const SAME_START_S: f64 = 2.0;
 pub struct ServerSide {
     /// Each server that told its figures, or whose process was watched.
     pub servers: Vec<ServerFigures>,
-    /// CPU time of all servers in the measured part, in seconds; absent if that of one is unknown.
+    /// CPU time of all servers in the measured part, in seconds; absent if one server's is unknown.
     pub cpu_s: Option<f64>,
     /// The same as a share of one CPU: 1.5 is one and a half.
     pub cpu_share: Option<f64>,
     /// CPU time per answer of the measured part, in microseconds; absent also if one of the servers
     /// of the run is not among `servers`.
     pub cpu_us_per_request: Option<f64>,
-    /// Memory of all servers, in bytes; absent if that of one is unknown.
+    /// Memory of all servers, in bytes; absent if one server's is unknown.
     pub resident_bytes: Option<Levels>,
     /// Requests of all servers by their own counts; absent if one does not tell.
     pub requests: Option<u64>,
@@ -86,7 +87,7 @@ pub struct ServerCounts {
     pub bytes_in: u64,
     /// Bytes sent.
     pub bytes_out: u64,
-    /// Turns of its poll loop, each of which a wake-up begins.
+    /// Turns of its poll loop.
     pub turns: u64,
     /// Visits to connections.
     pub visits: u64,
@@ -130,13 +131,15 @@ impl ServerSide {
         }
     }
 
-    /// What several clients that loaded servers at the same time tell of them. `load` is of all
-    /// clients together.
+    /// What several clients that loaded servers at the same time tell of them. What they achieved
+    /// together is `achieved`.
     ///
     /// Each client has watched all that a server did, for the others, too. So of a server that
     /// several tell of, the largest figures count. The buffers of TCP sockets are left out, because
     /// two clients may have been on one machine.
-    pub(super) fn merge(all: &[&ServerSide], load: Load) -> Option<ServerSide> {
+    pub(super) fn merge(reports: &[Report], achieved: &Achieved) -> Option<ServerSide> {
+        let all: Vec<&ServerSide> =
+            reports.iter().filter_map(|report| report.server.as_ref()).collect();
         let (first, others) = all.split_first()?;
         let mut servers: Vec<ServerFigures> = first.servers.clone();
         for server in others.iter().flat_map(|side| &side.servers) {
@@ -153,7 +156,8 @@ impl ServerSide {
             }
         }
         let tcp_buffers_bytes = first.tcp_buffers_bytes.filter(|_| others.is_empty());
-        let merged = ServerSide::of(servers, Load { knows_all, ..load });
+        let (elapsed_s, answered) = (achieved.elapsed_s, achieved.answered_in_window);
+        let merged = ServerSide::of(servers, Load { elapsed_s, answered, knows_all });
         Some(ServerSide { tcp_buffers_bytes, notes, ..merged })
     }
 }

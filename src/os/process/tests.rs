@@ -5,8 +5,8 @@ use std::process::{self, Child, Command, Stdio};
 const UNITS: Units = Units { ticks: 100, page: 4096 };
 
 /// Recorded of readyd on Linux 6.18, and the name changed to the worst that a program can have.
-const STAT: &str = "4711 (a) S 1 (b) R) S 4242 4711 4242 0 -1 4194560 319 77 0 0 123 456 7 8 20 0 1 \
-                    0 987654 3633152 812 18446744073709551615 94 94 140 0 0 0 0 4096 17026 0 0 0 \
+const STAT: &str = "4711 (a) S 1 (b) R) S 4242 4711 4242 0 -1 4194560 319 77 0 0 123 456 7 8 20 0 \
+                    1 0 987654 3633152 812 18446744073709551615 94 94 140 0 0 0 0 4096 17026 0 0 0 \
                     17 1 0 0 0 0 0 94 94 94 140 140 140 140 0\n";
 
 /// A process that is killed and waited for at the end of a test.

@@ -95,3 +95,15 @@ fn a_search_that_tried_nothing_is_shown_too() {
     assert!(empty.html().contains("The tries"));
     assert!(empty.text(TextOptions::default()).contains("no load was held"));
 }
+
+#[test]
+fn the_servers_share_of_a_cpu_is_shown_where_there_is_room() {
+    let shown = |ladder: &Ladder, width| ladder.text(TextOptions { width, ..Default::default() });
+    assert!(!shown(&ladder(), 200).contains("server CPU"));
+    let mut known = ladder();
+    known.rungs[1].server_cpu_share = Some(1.5);
+    let text = shown(&known, 100);
+    assert!(text.contains("server CPU") && text.contains("150 %"), "{text}");
+    assert!(!shown(&known, 80).contains("server CPU"));
+    assert!(known.html().contains("server CPU"));
+}

@@ -22,7 +22,7 @@ const QUESTION: u64 = HEADER_LEN as u64 + 5;
 const LONGEST: usize = 64 << 10;
 
 /// How long a server may take to connect, and to answer: before the load, and at its two ends.
-pub(super) const QUICKLY: Duration = Duration::from_millis(500);
+pub(super) const QUICKLY: Duration = Duration::from_secs(1);
 
 /// How long a server may take that has just lost all connections.
 const AT_LAST: Duration = Duration::from_secs(2);
@@ -162,7 +162,7 @@ impl Answers {
         self.first.sample.get("shards").is_some()
     }
 
-    /// Whether it can take a question while it holds so many more connections.
+    /// Whether it can take a question while it holds this number of further connections.
     pub(super) fn has_room_beside(&self, connections: u64) -> bool {
         // The question's own connection was among those open.
         let open = self.first.count("connections_open").saturating_add(connections);
