@@ -10,7 +10,7 @@ use super::svg::Chart;
 use super::table::Table;
 use super::units::{count, rate, unknown};
 use super::words::listed;
-use super::{Report, Validity, tables, words};
+use super::{Report, Validity, server, tables, words};
 use std::fmt::Write;
 
 #[cfg(test)]
@@ -34,6 +34,7 @@ pub fn html(report: &Report) -> String {
     for table in [tables::steps(report), tables::storms(report), tables::slow(report)] {
         section(&mut body, table);
     }
+    body.push_str(&server::section(report));
     body.push_str("<section>\n<h2>How it was measured</h2>\n<div class=\"columns\">\n<div>");
     body.push_str(&tables::client(report).html());
     body.push_str("</div>\n<div>");

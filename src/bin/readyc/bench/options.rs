@@ -226,6 +226,17 @@ pub(crate) struct Options {
     #[arg(help_heading = "Connections", long)]
     pub(super) force: bool,
 
+    /// The server's process on this machine, whose CPU time and memory the report tells, with its
+    /// descendants: for servers other than readyd, and with --plain; of several servers, as many
+    #[arg(help_heading = "Server", long, value_name = "PID,...", value_delimiter = ',',
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) server_pid: Vec<u32>,
+
+    /// Do not ask the server for its statistics (STATS), before the measured part and after it, of
+    /// which the report tells. Servers of --plain and --send are never asked
+    #[arg(help_heading = "Server", long)]
+    pub(super) no_server_stats: bool,
+
     /// Write the report as JSON, to standard output if no FILE is given
     #[arg(help_heading = "Output", short, long, value_name = "FILE", num_args = 0..=1,
           default_missing_value = "-")]
