@@ -277,6 +277,9 @@ fn field_load_18_a_full_backlog_of_a_unix_socket_is_waited_for() {
     let run = bench(&[&server], "-c 200 -n 400 --plain echo");
     run.assert_met();
     assert_eq!(run.count("achieved.connections_failed"), 0);
+    let run = bench(&[&server], "-c 1 -n 100 --plain echo --slow-readers 100 --slow-writers 100");
+    run.assert_met();
+    assert_eq!(run.count("slow.established"), 200);
     let command = ["--server", &server, "echo", "--plain", "--sessions", "200", "hello"];
     let ended = readyc::run(&mut readyc::command(&command), b"");
     assert!(ended.stdout.contains("200 asked, 200 established, 0 failed"), "{ended:?}");

@@ -105,10 +105,9 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
                 self.slots[index].connection.connect(stream, since);
                 self.timers.arm(index, since + self.plan.connecting.timeout);
             }
-            // The backlog of a unix socket is full. A slow peer does not try again.
+            // The backlog of a unix socket is full.
             Err(error)
                 if error.kind() == ErrorKind::WouldBlock
-                    && !self.role(index).is_slow()
                     && now.since(since) < self.plan.connecting.timeout =>
             {
                 self.slots[index].no_room_since = Some(since);
