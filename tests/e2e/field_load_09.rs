@@ -145,7 +145,7 @@ fn field_load_09_a_worker_that_cannot_be_woken_is_killed() {
     assert!(named_at.elapsed() < PROMISED, "{:?}", named_at.elapsed());
     assert_eq!(status, Some(3));
     let partial = report["partial"].as_str().expect("a reason");
-    assert!(partial.ends_with("; the figures of worker 1 are missing"), "{partial}");
+    assert!(partial.ends_with("; the results of worker 1 are missing"), "{partial}");
     assert!(report["achieved"]["answered"].as_u64() > Some(0), "{}", report["achieved"]);
     stopper.join().expect("the stopping thread");
 }

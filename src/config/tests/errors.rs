@@ -56,8 +56,8 @@ fn each_fault_has_its_text() {
         (&["--shards", "many"], "--shards \"many\": not a number (write it as 1000 or 10k)"),
         (
             &["--shard-timeout", "999ms"],
-            "--shard-timeout \"999ms\": less than 1s: shards tell ten times a second how they are \
-             (0 switches it off)",
+            "--shard-timeout \"999ms\": less than 1s: shards report ten times per second (0 \
+             switches it off)",
         ),
         (&["--user", ""], "--user \"\": no user (write it as USER or USER:GROUP)"),
         (&["--user", "daemon:"], "--user \"daemon:\": no group (write it as USER or USER:GROUP)"),
