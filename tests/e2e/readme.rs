@@ -12,9 +12,11 @@ use nix::sys::signal::Signal;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
+use std::thread;
 
 /// The programs that examples need and that are not on every machine.
 const TOOLS: [&str; 5] = ["nc.openbsd", "nc.traditional", "ncat", "socat", "python3"];
@@ -75,7 +77,9 @@ impl Stage {
 
     /// What the command prints. A server's complaints count.
     fn run(&self, command: &str) -> String {
-        let output = tools::run(&mut self.shell(&self.here(command)), Input::Silent);
+        let here = self.here(command);
+        println!("running {here}");
+        let output = tools::run(&mut self.shell(&here), Input::Silent);
         let stderr = if command.starts_with("readyd") { output.stderr } else { Vec::new() };
         let printed = [output.stdout, stderr].concat();
         String::from_utf8_lossy(&printed).replace(&self.address, SHOWN_ADDRESS)
@@ -145,7 +149,8 @@ fn every_example_gives_what_it_shows(name: &str, number: u8, fewest: usize) {
     let (mut compared, mut printed) = (0, Vec::new());
     for example in document.examples() {
         let command = example.command;
-        if command.starts_with("readyd --listen") || command.starts_with("readyd --config") {
+        let is_checked = command.contains("--check-config");
+        if command.starts_with("readyd ") && !is_checked {
             stage.serve(&example);
         } else if let Some(signal) = command.strip_prefix("kill ") {
             stage.signal(in_words(signal)[0]);
@@ -183,4 +188,65 @@ fn every_example_of_the_protocol_gives_what_it_shows() {
 #[test]
 fn every_example_for_operators_gives_what_it_shows() {
     every_example_gives_what_it_shows("docs/operating.md", 2, 8);
+}
+
+/// Runs PROTOCOL.md's client in Python against a server that reads one request and sends these
+/// pieces, each by itself.
+fn python_client(pieces: &[&[u8]]) -> Option<Output> {
+    let python = tools::find("python3")?;
+    let directory = Scratch::new();
+    let document = Document::read("PROTOCOL.md");
+    let program = directory.write("client.py", document.program().expect("the client"));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("its address").port().to_string();
+    let pieces: Vec<Vec<u8>> = pieces.iter().map(|piece| piece.to_vec()).collect();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        stream.set_nodelay(true).expect("an option of the socket");
+        let mut request = [0; 64 + 5];
+        stream.read_exact(&mut request).expect("a request");
+        for piece in pieces {
+            stream.write_all(&piece).expect("the client reads");
+        }
+        request
+    });
+    let mut command = Command::new(python);
+    let output = tools::run(command.arg(program).args(["127.0.0.1", &port, "hello"]), Input::Silent);
+    let expected = [format!("{:<64}", 5).as_bytes(), b"hello"].concat();
+    assert_eq!(server.join().expect("the server").as_slice(), expected);
+    Some(output)
+}
+
+#[test]
+fn the_client_in_python_puts_a_reply_together_however_it_was_cut() {
+    let reply = [format!("{:<64}", 11).as_bytes(), b"hello again"].concat();
+    let bytes: Vec<&[u8]> = reply.chunks(1).collect();
+    let two_cuts = [&reply[..7], &reply[7..70], &reply[70..]];
+    for pieces in [&bytes[..], &two_cuts, &[&reply]] {
+        let Some(output) = python_client(pieces) else { return };
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "hello again\n", "{output:?}");
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+#[test]
+fn the_client_in_python_does_not_take_a_part_for_a_reply() {
+    let reply = [format!("{:<64}", 11).as_bytes(), b"hello"].concat();
+    for (pieces, why) in [
+        (&reply[..], "the server closed with 6 bytes to come"),
+        (&reply[..10], "the server closed with 54 bytes to come"),
+        (&[b'x'; 64], "not a header"),
+    ] {
+        let Some(output) = python_client(&[pieces]) else { return };
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && stderr.contains(why), "{why}: {output:?}");
+        assert_eq!(output.stdout, b"");
+    }
+}
+
+#[test]
+fn the_client_in_python_has_forty_lines() {
+    let document = Document::read("PROTOCOL.md");
+    let lines = document.program().expect("the client").lines().count();
+    assert!(lines <= 43, "{lines} lines, empty ones included");
 }

@@ -62,7 +62,8 @@ impl Document {
         }
         printed.sort_by_key(|(place, _)| place.start);
         for (place, text) in printed.into_iter().rev() {
-            self.text.replace_range(place, &text.replace('\r', ""));
+            let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+            self.text.replace_range(place, &(text.replace('\r', "") + line_end));
         }
         fs::write(&self.path, &self.text).expect("write a document");
     }
