@@ -1,4 +1,4 @@
-//! `readyc bench`: puts load on a server and reports what it measured.
+//! `readyc bench`: load-tests a server and reports what it measured.
 //!
 //! ```text
 //! options -> plan -> preflight -> workers (a process each) -> counters -> report -> text, files
@@ -18,11 +18,11 @@ mod watched_signals;
 mod worker;
 mod worker_process;
 
-pub(crate) use options::{AFTER_HELP, Options};
+pub(crate) use options::{AFTER_HELP, AFTER_LONG_HELP, Options};
 pub(crate) use worker::run as work;
 
-use crate::args::ServerName;
 use crate::failure::Failure;
+use crate::server_name::ServerName;
 use environment::Ticks;
 use live::Live;
 use outputs::Outputs;

@@ -226,7 +226,7 @@ impl Coordinator {
         if !worker.is_done {
             worker.is_done = true;
             worker.kill();
-            self.add_reason(&format!("the figures of worker {index} are missing"));
+            self.add_reason(&format!("the results of worker {index} are missing"));
         }
     }
 
@@ -279,7 +279,7 @@ impl Coordinator {
             return;
         }
         if self.established == 0 && !self.connects_on_demand {
-            let why = "not one connection could be established".to_owned();
+            let why = "no connection could be established".to_owned();
             self.command(&Command::Stop { why });
         } else {
             let at_nanos = monotonic_nanos() + START_DELAY.as_nanos() as u64;
@@ -319,7 +319,7 @@ impl Coordinator {
         worker.is_done = true;
         let status = worker.wait();
         self.add_reason(&format!(
-            "worker {index} ended unexpectedly ({status}); its figures are missing"
+            "worker {index} ended unexpectedly ({status}); its results are missing"
         ));
         self.start_when_all_are_open();
     }
@@ -329,13 +329,13 @@ impl Coordinator {
         self.interrupts += 1;
         let by = match signal {
             Signal::SIGINT => "interrupted".to_owned(),
-            Signal::SIGXCPU => "the limit of processor time was reached (ulimit -t)".to_owned(),
+            Signal::SIGXCPU => "the CPU time limit was reached (ulimit -t)".to_owned(),
             other => format!("interrupted by {other}"),
         };
         let now = Instant::now();
         match self.interrupts {
             1 => {
-                self.say(&format!("{by}: waiting for the answers under way (again to end now)"));
+                self.say(&format!("{by}: waiting for the requests in flight (again to end now)"));
                 self.stop(&by);
             }
             2 => {

@@ -129,7 +129,7 @@ impl Finder<'_> {
         let plan = self.plan(load);
         if !self.options.force && !fits(self.options, &plan) {
             let why = format!(
-                "this machine cannot open {load} connections (readyc doctor {load} tells why)"
+                "this machine cannot open {load} connections (readyc doctor -c {load} shows why)"
             );
             return Ok(Some((FindEnding::ClientLimit, why)));
         }
@@ -255,7 +255,7 @@ fn ended(ending: Ending) -> (FindEnding, String) {
         Ending::Restless => (
             FindEnding::Restless,
             "the same loads were held in one try and missed in another: other work on this \
-             machine, or on the server's, is too restless for an answer",
+             machine, or on the server's, is too noisy for an answer",
         ),
     };
     (ending, reason.to_owned())

@@ -123,7 +123,7 @@ impl WorkerProcess {
             'D' => "it waits in the kernel (state D)",
             _ => "it does nothing",
         };
-        Some(format!("no word for {} s, {what}", silence.as_secs()))
+        Some(format!("no message for {} s, {what}", silence.as_secs()))
     }
 
     /// Has it go on if it was stopped by a signal, so that it can tell its figures.
