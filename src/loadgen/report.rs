@@ -28,6 +28,7 @@ pub mod merge;
 pub mod output;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod servers;
 mod svg;
 mod table;
 mod tables;
@@ -50,6 +51,7 @@ pub use identity::random_id;
 pub use ladder::{FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Rung};
 pub use merge::{MergeError, merge};
 pub use output::{Output, SaveError, save};
+pub use servers::{ByServer, ServerErrors};
 pub use text::{TextOptions, text};
 pub use words::errors_in_words;
 
@@ -98,6 +100,9 @@ pub struct Report {
     pub first_unfinished: Option<String>,
     /// Errors, by what was being done.
     pub errors: Errors,
+    /// The same of each server, where there were several.
+    #[serde(default, skip_serializing_if = "ByServer::is_empty")]
+    pub errors_by_server: ByServer,
     /// Time from when a request was to be sent (open loop), or was sent (closed), to its reply.
     pub latency_us: Percentiles,
     /// Time from the first system call for a request to its reply.
