@@ -23,11 +23,15 @@ use readyd::io::address::Address;
 use readyd::loadgen::plan::Workload;
 use readyd::loadgen::report::{Levels, Load, ServerSide};
 use readyd::loadgen::{Counters, Plan};
+use readyd::os::listener::in_use;
 use readyd::os::process::{ProcessTree, tcp_buffers};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use subject::Subject;
+
+/// The server's program, as the kernel names its processes.
+const READYD: &str = "readyd";
 
 /// How often memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -247,6 +251,12 @@ fn has_ended(pid: u32) -> String {
 fn asked(addresses: &[Address]) -> (Vec<Subject>, Vec<String>) {
     let (mut subjects, mut notes): (Vec<Subject>, Vec<String>) = (Vec::new(), Vec::new());
     for address in addresses {
+        if let Some(program) = stranger(address) {
+            notes.push(format!(
+                "{address} is served by {program:?}, which is not asked for STATS {UNKNOWN}"
+            ));
+            continue;
+        }
         match Answers::first(address, QUICKLY) {
             Ok(answers) => {
                 let same = subjects.iter_mut().find(|subject| subject.is_same(&answers));
@@ -264,6 +274,20 @@ fn asked(addresses: &[Address]) -> (Vec<Subject>, Vec<String>) {
         }
     }
     (subjects, notes)
+}
+
+/// The program that listens on `address`, if it runs on this machine and is not readyd. It gets no
+/// question that it was not made for.
+fn stranger(address: &Address) -> Option<String> {
+    let processes = match address {
+        Address::Inet(inet) if !subject::is_own(inet.ip()) => return None,
+        _ => in_use::listening(address),
+    };
+    // A socket that was handed over is still open in the program that made it.
+    if processes.iter().any(|process| process.name == READYD) {
+        return None;
+    }
+    processes.into_iter().next().map(|process| process.name)
 }
 
 /// Assigns the processes that were named to the servers: in their order if there are as many; a
