@@ -74,7 +74,6 @@ const BANNED: &[(&str, &str)] = &[
 /// users read: documents, and the literals of the programs.
 const NOT_THE_FIELDS: &[(&str, &str)] = &[
     ("as things stand", "write \"with current limits\", or \"now\""),
-    ("for good", "write \"permanently\""),
     ("had back", "write \"regained\" or \"restored\""),
     ("under way", "write \"in flight\""),
     ("turned away", "write \"rejected\""),
