@@ -28,6 +28,8 @@ pub mod merge;
 pub mod output;
 #[cfg(test)]
 pub(crate) mod sample;
+mod server;
+mod server_side;
 mod svg;
 mod table;
 mod tables;
@@ -50,6 +52,7 @@ pub use identity::random_id;
 pub use ladder::{FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Rung};
 pub use merge::{MergeError, merge};
 pub use output::{Output, SaveError, save};
+pub use server_side::{Levels, Load, ServerCounts, ServerFigures, ServerSide};
 pub use text::{TextOptions, text};
 pub use words::errors_in_words;
 
@@ -116,6 +119,9 @@ pub struct Report {
     pub series: Vec<Second>,
     /// Whether the load generator itself kept up.
     pub client: Client,
+    /// What the servers spent, if it is known.
+    #[serde(default)]
+    pub server: Option<ServerSide>,
     /// Where this was measured; of merged reports, the first one's.
     pub environment: Environment,
     /// Of merged reports, what each was; empty for a single run.
@@ -242,8 +248,8 @@ pub struct StepResult {
     pub sent: u64,
     /// Requests of this step that were answered.
     pub answered: u64,
-    /// Answers that came while the step lasted, a second.
-    pub achieved_rate: f64,
+    /// Answers that came while the step lasted, per second; absent if all of it was warm-up.
+    pub achieved_rate: Option<f64>,
     /// Latency of this step's requests.
     pub latency_us: Percentiles,
 }

@@ -33,7 +33,7 @@ fn compare_tells_by_its_status_what_it_found() {
     assert!(same.stdout.ends_with("no regression, no clear change\n"), "{}", same.stdout);
     let worse = readyc(&["compare"], &[&before, &after]);
     assert_eq!(worse.status, Some(3));
-    assert!(worse.stdout.contains("latency 50 % clearly worse"), "{}", worse.stdout);
+    assert!(worse.stdout.contains("p50 clearly worse"), "{}", worse.stdout);
     assert_eq!(readyc(&["compare", "--threshold", "150%"], &[&before, &after]).status, Some(0));
     // What differs is named, and compared all the same.
     let unlike = readyc(&["compare"], &[&before, &other]);
@@ -73,7 +73,7 @@ fn field_load_11_several_runs_a_side_are_tested() {
     let worse = compare(&[], &before, &after);
     assert_eq!(worse.status, Some(3), "{worse:?}");
     assert!(worse.stdout.contains("  1/ (5 runs)  2/ (5 runs)  "), "{worse:?}");
-    assert!(worse.stdout.contains("latency 50 % significantly worse"), "{worse:?}");
+    assert!(worse.stdout.contains("p50 significantly worse"), "{worse:?}");
     assert_eq!(compare(&["--threshold", "60%"], &before, &after).status, Some(0));
     let folders = readyc(&["compare"], &[&before_folder, &after_folder]);
     assert_eq!(folders.status, Some(3), "{folders:?}");

@@ -152,7 +152,7 @@ fn field_load_04_one_request_in_a_schedule_has_the_rate_of_the_schedule() {
     assert!(run.number("achieved.rate") <= 5.0, "{:#}", run.short());
     let run = bench(&[server.address("framed")], "-c 1 -n 1");
     run.assert_met();
-    assert_eq!(run.number("achieved.rate"), 0.0, "one answer has no rate");
+    assert!(run.value("achieved.rate").is_null(), "one answer has no rate: {:#}", run.short());
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub(crate) enum Failure {
     Worker(io::Error),
     /// The server sends bytes before any request, which was not declared.
     SpeaksFirst(String),
+    /// There is no process with the number that was given for the server's.
+    NoProcess(u32),
     /// No worker of a run reported results, for this reason.
     NoFigures(String),
     /// A file could not be written.
@@ -110,6 +112,10 @@ impl fmt::Display for Failure {
             }
             Failure::Worker(error) => write!(f, "a worker process failed: {error}"),
             Failure::SpeaksFirst(what) => f.write_str(what),
+            Failure::NoProcess(pid) => write!(
+                f,
+                "--server-pid: there is no process {pid} on this machine (ps -e lists them)"
+            ),
             Failure::NoFigures(why) => write!(f, "no worker reported results: {why}"),
             Failure::Save(error) => write!(f, "{error}"),
             Failure::Limits(folder, error) => {

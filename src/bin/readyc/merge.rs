@@ -3,7 +3,7 @@
 use crate::compare::read;
 use crate::failure::Failure;
 use crate::output;
-use readyd::loadgen::report::{Output, merge};
+use readyd::loadgen::report::{Output, html, merge};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     /// Write the merged report to FILE [default: -, which is standard output]
     #[arg(short, long, value_name = "FILE", default_value = "-", hide_default_value = true)]
     output: PathBuf,
+    /// Also write the merged report as a page to FILE
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// Merges the reports into one, and prints or saves it.
@@ -25,8 +28,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let reports = arguments.reports.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let merged = merge(&reports).map_err(Failure::Merge)?;
     let file = Output::open(&arguments.output).map_err(Failure::Save)?;
-    if file.is_standard_output() {
+    let page = arguments.html.as_deref().map(Output::open).transpose().map_err(Failure::Save)?;
+    if page.as_ref().is_some_and(|page| page.is_same_file(&file)) {
+        let told = "--output and --html go to the same file (give each its own)";
+        return Err(Failure::Usage(told.to_owned()));
+    }
+    if [Some(&file), page.as_ref()].into_iter().flatten().any(Output::is_standard_output) {
         output::check()?;
     }
-    file.write(merged.to_json().as_bytes()).map_err(Failure::Save)
+    file.write(merged.to_json().as_bytes()).map_err(Failure::Save)?;
+    page.map_or(Ok(()), |page| page.write(html(&merged).as_bytes())).map_err(Failure::Save)
 }

@@ -60,6 +60,7 @@ pub(super) fn report(
             .map(|(&start, packed)| second(connections, start, &packed.unpack()))
             .collect(),
         client,
+        server: None,
         environment,
         notes: notes(plan),
         merged: Vec::new(),
@@ -142,16 +143,21 @@ fn achieved(plan: &Plan, counters: &Counters, opening: Duration) -> Achieved {
     }
 }
 
-/// Answers within the measured part, by its length. Where the last answer ends it, one answer
-/// alone has no rate.
-fn throughput(plan: &Plan, counters: &Counters) -> f64 {
-    let elapsed_s = counters.elapsed.as_secs_f64();
-    let is_single = counters.answered_in_time < 2;
+/// Answers within the measured part, by its length. Where the last answer ends it, the time until
+/// one answer alone is a latency, and says nothing of how many there would be per second.
+fn throughput(plan: &Plan, counters: &Counters) -> Option<f64> {
+    let is_single = counters.answered_in_time == 1;
     let ends_with_answer = !plan.is_open_loop() && plan.until.duration.is_none();
-    if elapsed_s <= 0.0 || (is_single && ends_with_answer) {
-        return 0.0;
+    match counters.answered_in_time {
+        0 => Some(0.0),
+        _ if is_single && ends_with_answer => None,
+        answered => per_second(answered, counters.elapsed.as_secs_f64()),
     }
-    counters.answered_in_time as f64 / elapsed_s
+}
+
+/// So many in this time, per second. In no time there is no rate.
+fn per_second(count: u64, length_s: f64) -> Option<f64> {
+    (length_s > 0.0).then(|| count as f64 / length_s)
 }
 
 fn client(
@@ -215,11 +221,7 @@ fn steps(plan: &Plan, counters: &Counters) -> Vec<StepResult> {
                 duration_s: length,
                 sent: counters.sent,
                 answered: counters.answered,
-                achieved_rate: if length > 0.0 {
-                    counters.answered_in_time as f64 / length
-                } else {
-                    0.0
-                },
+                achieved_rate: per_second(counters.answered_in_time, length),
                 latency_us: counters.latency.percentiles(),
             }
         })

@@ -212,11 +212,12 @@ impl Finder<'_> {
             load,
             at_s: at.as_secs_f64(),
             duration_s: report.achieved.elapsed_s,
-            throughput: report.achieved.rate,
+            throughput: report.achieved.rate.unwrap_or_default(),
             connections: served,
             latency_us: report.latency_us,
             errors_share: failed_share(report),
             client_cpu_share: report.client.cpu_share,
+            server_cpu_share: report.server.as_ref().and_then(|server| server.cpu_share),
             outcome: match misses.is_empty() {
                 // Whatever the client lacked, so much was held.
                 true => Outcome::Held,

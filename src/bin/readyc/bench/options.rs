@@ -354,6 +354,21 @@ pub(crate) struct Options {
     #[arg(help_heading = "This machine", long)]
     pub(super) force: bool,
 
+    /// The server's process: its CPU time, memory
+    ///
+    /// The server's process on this machine, whose CPU time and memory the report shows, with its
+    /// descendants: for servers other than readyd, and with --plain; several for several servers
+    #[arg(help_heading = "Server", long, value_name = "PID,...", value_delimiter = ',',
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) server_pid: Vec<u32>,
+
+    /// Do not ask the server for STATS
+    ///
+    /// Do not ask the server for its statistics (STATS) before and after the measured part. Servers
+    /// of --plain and --send are never asked
+    #[arg(help_heading = "Server", long, hide_short_help = true)]
+    pub(super) no_server_stats: bool,
+
     /// Write the report as JSON (-: standard output)
     ///
     /// Write the report as JSON to FILE; to standard output if FILE is - or not given. The text

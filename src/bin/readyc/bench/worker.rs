@@ -105,6 +105,7 @@ impl WorkerHandler {
             Event::Measured => {
                 self.used = CpuTimes::now().since(self.before);
                 self.resident_bytes = resident_bytes();
+                send(&Message::Measured);
             }
             Event::SpeaksFirst(what) => {
                 send(&Message::SpeaksFirst(what));
