@@ -155,7 +155,7 @@ fn throughput(plan: &Plan, counters: &Counters) -> Option<f64> {
     }
 }
 
-/// So many in this time, per second. In no time there is no rate.
+/// The rate of `count` in this time, per second. In no time there is no rate.
 fn per_second(count: u64, length_s: f64) -> Option<f64> {
     (length_s > 0.0).then(|| count as f64 / length_s)
 }

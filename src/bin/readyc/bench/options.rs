@@ -271,7 +271,7 @@ pub(crate) struct Options {
     pub(super) close: CloseName,
 
     /// Do not reopen lost connections
-    #[arg(help_heading = "Connections", long)]
+    #[arg(help_heading = "Connections", long, hide_short_help = true)]
     pub(super) no_reconnect: bool,
 
     /// Delay before a lost one is reopened

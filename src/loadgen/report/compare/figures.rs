@@ -108,11 +108,7 @@ fn carried(times: &Percentiles, quantile: f64, time: f64) -> Option<f64> {
 }
 
 /// Compared only if all runs of both sides know it.
-const SERVER_CPU: Figure = Figure {
-    name: "server CPU per request",
-    of: server_cpu,
-    ..CPU
-};
+const SERVER_CPU: Figure = Figure { name: "server CPU per request", of: server_cpu, ..CPU };
 
 fn server_cpu(report: &Report) -> Option<f64> {
     report.server.as_ref()?.cpu_us_per_request
