@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod achieved;
+pub mod by_server;
 mod charts;
 mod client;
 pub mod compare;
@@ -40,6 +41,7 @@ mod units;
 mod words;
 
 pub use achieved::{Achieved, GRACE_PERIOD};
+pub use by_server::{ByServer, ServerErrors};
 pub use client::{Client, Validity};
 pub use compare::{Comparison, Side, Verdict};
 pub use csv::csv;
@@ -101,6 +103,9 @@ pub struct Report {
     pub first_unfinished: Option<String>,
     /// Errors, by what was being done.
     pub errors: Errors,
+    /// The same of each server, where there were several.
+    #[serde(default, skip_serializing_if = "ByServer::is_empty")]
+    pub errors_by_server: ByServer,
     /// Time from when a request was to be sent (open loop), or was sent (closed), to its reply.
     pub latency_us: Percentiles,
     /// Time from the first system call for a request to its reply.

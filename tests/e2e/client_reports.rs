@@ -186,3 +186,33 @@ fn merge_leaves_a_good_file_alone_when_it_fails() {
     assert!(ended.stderr.contains("report 2 cannot be merged with the first"), "{}", ended.stderr);
     assert_eq!(fs::read_to_string(merged).expect("the file"), "good");
 }
+
+#[test]
+fn merge_writes_a_page_beside_the_report() {
+    let scratch = Scratch::new();
+    let report = scratch.write("a.json", REPORT);
+    let page = scratch.path("merged.html");
+    let name = page.to_str().expect("UTF-8");
+    let merged = readyc(&["merge", "--html", name], &[&report]);
+    assert_eq!((merged.status, merged.stderr.as_str()), (Some(0), ""));
+    assert!(merged.stdout.starts_with("{\n  \"schema\": \"readyc.bench/2\""), "{merged:?}");
+    let page = fs::read_to_string(&page).expect("the page");
+    assert!(page.starts_with("<!doctype html>") && page.contains("Merged from"), "{page}");
+    let refused = readyc(&["merge", "-o", name, "--html", name], &[&report]);
+    assert_eq!(refused.status, Some(2), "{refused:?}");
+}
+
+#[test]
+fn the_page_of_a_comparison_names_its_files() {
+    let scratch = Scratch::new();
+    let before = scratch.write("before.json", REPORT);
+    let after = scratch.write("after.json", &slower());
+    let page = scratch.path("compared.html");
+    let html = ["compare", "--html", page.to_str().expect("UTF-8")];
+    for labels in [&[][..], &["--label", "old", "--label", "new"]] {
+        readyc(&[&html[..], labels].concat(), &[&before, &after]);
+        let page = fs::read_to_string(&page).expect("the page");
+        assert!(page.contains("before.json") && page.contains("after.json"), "{page}");
+        assert_eq!(page.contains("<strong>old ("), !labels.is_empty(), "{page}");
+    }
+}

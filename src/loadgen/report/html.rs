@@ -10,7 +10,7 @@ use super::svg::Chart;
 use super::table::Table;
 use super::units::{count, rate, unknown};
 use super::words::listed;
-use super::{Report, Validity, server, tables, words};
+use super::{Report, Validity, by_server, server, tables, words};
 use std::fmt::Write;
 
 #[cfg(test)]
@@ -168,6 +168,12 @@ fn overview(body: &mut String, report: &Report) {
         escaped(&words::connecting(report)),
         escaped(&words::traffic(report))
     );
+    if let Some(table) = by_server::errors_by_server(report) {
+        body.push_str(&table.html());
+        by_server::without_errors(report)
+            .iter()
+            .for_each(|others| body.push_str(&format!("<p>{}.</p>\n", escaped(others))));
+    }
     if let Some(after) = words::after_window(report) {
         let _ = writeln!(body, "<p>{}.</p>", escaped(&after));
     }

@@ -4,10 +4,11 @@
 //! machine with all samples. For percentiles without a histogram (steps, storms, seconds, send lag)
 //! the merged report has the worst of all machines, and a note says so.
 
+use super::by_server::add_by_server;
 use super::doubt::{self, in_doubt};
 use super::{
-    Achieved, Asked, Client, ConnectionEnds, Errors, Histograms, Mismatches, Origin, Percentiles,
-    Report, ServerSide,
+    Achieved, Asked, ByServer, Client, ConnectionEnds, Errors, Histograms, Mismatches, Origin,
+    Percentiles, Report, ServerSide,
 };
 use super::{SCHEMA, Second, SlowResult, StepResult, StormResult, identity};
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ mod add;
 mod tests;
 
 pub(super) use add::unix_seconds;
-use add::{add_counts, most, sum};
+use add::{most, sum};
 
 /// Starts further apart than this, in seconds, are worth a note.
 const SAME_START_S: f64 = 1.0;
@@ -106,6 +107,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         first_unfinished: reports.iter().find_map(|report| report.first_unfinished.clone()),
         first_mismatch: reports.iter().find_map(|report| report.first_mismatch.clone()),
         errors: errors(reports),
+        errors_by_server: errors_by_server(reports),
         latency_us: histograms.latency.percentiles(),
         service_us: histograms.service.percentiles(),
         connect_us: histograms.connect.percentiles(),
@@ -316,15 +318,15 @@ fn mismatches(reports: &[Report]) -> Mismatches {
 }
 
 fn errors(reports: &[Report]) -> Errors {
-    let total = |of: fn(&Errors) -> u64| sum(reports.iter().map(|report| of(&report.errors)));
-    Errors {
-        connect: total(|errors| errors.connect),
-        read: total(|errors| errors.read),
-        write: total(|errors| errors.write),
-        timeout: total(|errors| errors.timeout),
-        by_errno: add_counts(reports.iter().map(|report| &report.errors.by_errno)),
-        connect_by_errno: add_counts(reports.iter().map(|report| &report.errors.connect_by_errno)),
-    }
+    let mut merged = Errors::default();
+    reports.iter().for_each(|report| merged.add(&report.errors));
+    merged
+}
+
+fn errors_by_server(reports: &[Report]) -> ByServer {
+    let mut merged = ByServer::new();
+    reports.iter().for_each(|report| add_by_server(&mut merged, &report.errors_by_server));
+    merged
 }
 
 fn histograms(reports: &[Report]) -> Histograms {

@@ -50,6 +50,7 @@ fn made() -> Report {
         first_mismatch: None,
         first_unfinished: None,
         errors: Errors::default(),
+        errors_by_server: ByServer::new(),
         latency_us: histograms.latency.percentiles(),
         service_us: histograms.service.percentiles(),
         connect_us: histograms.connect.percentiles(),
@@ -213,6 +214,8 @@ pub(crate) fn eventful() -> Report {
             .into(),
         connect_by_errno: ByErrno::from([("ECONNREFUSED".to_owned(), 12)]),
     };
+    let of_server = ServerErrors { errors: report.errors.clone(), mismatched: 2 };
+    report.errors_by_server = [("127.0.0.1:9999".to_owned(), of_server)].into();
     let histogram = histogram(5_000, 90_000);
     let times = histogram.percentiles();
     report.kinds.insert("lookup".to_owned(), times);

@@ -20,7 +20,7 @@ pub(crate) struct Row {
     pub(crate) severity: Severity,
 }
 
-/// A table of at most this number of rows stays on one page of paper.
+/// A table of at most this many rows stays on one page of paper.
 const KEPT_TOGETHER: usize = 30;
 
 /// The roles of the parts of a table. A browser forgets them where the style sheet makes blocks of

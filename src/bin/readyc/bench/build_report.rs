@@ -5,8 +5,8 @@ use super::coordinator::{RunResult, WorkerFigures};
 use readyd::loadgen::codec::SHORTEST_TAG;
 use readyd::loadgen::plan::{Pace, Plan, Workload};
 use readyd::loadgen::report::{
-    Achieved, Asked, Client, Environment, Histogram, Histograms, Mode, PackedHistogram, Report,
-    SCHEMA, Second, StepResult, StormResult, Validity, random_id,
+    Achieved, Asked, ByServer, Client, Environment, Histogram, Histograms, Mode, PackedHistogram,
+    Report, SCHEMA, Second, StepResult, StormResult, Validity, random_id,
 };
 use readyd::loadgen::{Counters, Interval};
 use std::time::Duration;
@@ -48,6 +48,7 @@ pub(super) fn report(
         first_mismatch: counters.first_mismatch.clone(),
         first_unfinished: counters.first_unfinished.clone(),
         errors: counters.errors.clone(),
+        errors_by_server: by_server(plan, &counters),
         latency_us: counters.latency.percentiles(),
         service_us: counters.service.percentiles(),
         connect_us: counters.connect.percentiles(),
@@ -83,6 +84,16 @@ fn without_latency(mut result: RunResult) -> RunResult {
     result.counters.steps.iter_mut().for_each(|step| step.latency = Histogram::default());
     result.seconds.values_mut().for_each(|second| second.latency = PackedHistogram::default());
     result
+}
+
+/// The errors of each server, if there are several.
+fn by_server(plan: &Plan, counters: &Counters) -> ByServer {
+    let mut named = ByServer::new();
+    for (server, errors) in plan.destinations.iter().zip(&counters.by_server) {
+        // A server may have been given twice.
+        named.entry(server.to_string()).or_default().add(errors);
+    }
+    named
 }
 
 /// What a reader should know of how replies were matched to requests.
@@ -155,7 +166,7 @@ fn throughput(plan: &Plan, counters: &Counters) -> Option<f64> {
     }
 }
 
-/// The rate of `count` in this time, per second. In no time there is no rate.
+/// A count over a time, per second. In no time there is no rate.
 fn per_second(count: u64, length_s: f64) -> Option<f64> {
     (length_s > 0.0).then(|| count as f64 / length_s)
 }
