@@ -71,7 +71,7 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "DIR", default_value = "/", hide_short_help = true)]
     root: PathBuf,
 
-    /// Servers: HOST[:PORT] or unix:/PATH
+    /// Servers: HOST, HOST:PORT or unix:/PATH
     ///
     /// The servers: HOST, HOST:PORT (port 9999 if none is given) or unix:/PATH [default: the server
     /// of --server, or 127.0.0.1:9999]

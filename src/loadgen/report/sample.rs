@@ -227,14 +227,18 @@ pub(crate) fn eventful() -> Report {
     report.series[7].stalled_s = 0.25;
     report.client.late_by_client = 9;
     report.server = Some(server());
-    report.merged = vec![Origin {
+    report.merged = vec![origin(&report)];
+    report
+}
+
+fn origin(report: &Report) -> Origin {
+    Origin {
         id: report.id.clone(),
         started_at: report.started_at.clone(),
         connections_established: 1_071,
         answered: 198_800,
         environment: environment(),
-    }];
-    report
+    }
 }
 
 /// A server with two shards that was watched on the same machine.

@@ -58,7 +58,7 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Options {
-    /// Servers to load: HOST[:PORT] or unix:/PATH
+    /// Servers to load: HOST, HOST:PORT or unix:/PATH
     ///
     /// The servers to load: HOST, HOST:PORT (port 9999 if none is given) or unix:/PATH. Connections
     /// are spread evenly over them [default: the server of --server, or 127.0.0.1:9999]
@@ -271,7 +271,7 @@ pub(crate) struct Options {
     pub(super) close: CloseName,
 
     /// Do not reopen lost connections
-    #[arg(help_heading = "Connections", long)]
+    #[arg(help_heading = "Connections", long, hide_short_help = true)]
     pub(super) no_reconnect: bool,
 
     /// Delay before a lost one is reopened
