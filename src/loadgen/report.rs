@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod achieved;
+pub mod by_server;
 mod charts;
 mod client;
 pub mod compare;
@@ -28,7 +29,8 @@ pub mod merge;
 pub mod output;
 #[cfg(test)]
 pub(crate) mod sample;
-pub mod servers;
+mod server;
+mod server_side;
 mod svg;
 mod table;
 mod tables;
@@ -39,6 +41,7 @@ mod units;
 mod words;
 
 pub use achieved::{Achieved, GRACE_PERIOD};
+pub use by_server::{ByServer, ServerErrors};
 pub use client::{Client, Validity};
 pub use compare::{Comparison, Side, Verdict};
 pub use csv::csv;
@@ -51,7 +54,7 @@ pub use identity::random_id;
 pub use ladder::{FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Rung};
 pub use merge::{MergeError, merge};
 pub use output::{Output, SaveError, save};
-pub use servers::{ByServer, ServerErrors};
+pub use server_side::{Levels, Load, ServerCounts, ServerFigures, ServerSide};
 pub use text::{TextOptions, text};
 pub use words::errors_in_words;
 
@@ -121,6 +124,9 @@ pub struct Report {
     pub series: Vec<Second>,
     /// Whether the load generator itself kept up.
     pub client: Client,
+    /// What the servers spent, if it is known.
+    #[serde(default)]
+    pub server: Option<ServerSide>,
     /// Where this was measured; of merged reports, the first one's.
     pub environment: Environment,
     /// Of merged reports, what each was; empty for a single run.

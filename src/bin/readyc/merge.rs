@@ -8,10 +8,14 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The reports of machines that did the same at the same time
+    /// Reports of machines that ran the same test
+    ///
+    /// The JSON reports of machines that ran the same load test at the same time
     #[arg(required = true, value_name = "REPORT.json")]
     reports: Vec<PathBuf>,
-    /// Where to write the merged report [default: standard output]
+    /// Write to FILE [default: -, standard output]
+    ///
+    /// Write the merged report to FILE [default: -, which is standard output]
     #[arg(short, long, value_name = "FILE", default_value = "-", hide_default_value = true)]
     output: PathBuf,
     /// Also write the merged report as a page to FILE

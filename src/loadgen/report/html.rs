@@ -10,7 +10,7 @@ use super::svg::Chart;
 use super::table::Table;
 use super::units::{count, rate, unknown};
 use super::words::listed;
-use super::{Report, Validity, servers, tables, words};
+use super::{Report, Validity, by_server, server, tables, words};
 use std::fmt::Write;
 
 #[cfg(test)]
@@ -34,6 +34,7 @@ pub fn html(report: &Report) -> String {
     for table in [tables::steps(report), tables::storms(report), tables::slow(report)] {
         section(&mut body, table);
     }
+    body.push_str(&server::section(report));
     body.push_str("<section>\n<h2>How it was measured</h2>\n<div class=\"columns\">\n<div>");
     body.push_str(&tables::client(report).html());
     body.push_str("</div>\n<div>");
@@ -169,9 +170,9 @@ fn overview(body: &mut String, report: &Report) {
         escaped(&words::connecting(report)),
         escaped(&words::traffic(report))
     );
-    if let Some(table) = servers::errors_by_server(report) {
+    if let Some(table) = by_server::errors_by_server(report) {
         body.push_str(&table.html());
-        servers::without_errors(report)
+        by_server::without_errors(report)
             .iter()
             .for_each(|others| body.push_str(&format!("<p>{}.</p>\n", escaped(others))));
     }

@@ -19,6 +19,9 @@ pub(super) mod tests;
 /// The name and version of this document's schema.
 pub const FIND_SCHEMA: &str = "readyc.find/1";
 
+/// Columns from which on the table of the tries has room for one more figure.
+const WIDE: usize = 100;
+
 /// A search for the greatest load that meets its goals.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ladder {
@@ -114,6 +117,9 @@ pub struct Rung {
     pub errors_share: f64,
     /// Share of one processor that the busiest worker of the client used, 0 to 1.
     pub client_cpu_share: f64,
+    /// Share of one processor that the servers used together, 1.5 being one and a half, if known.
+    #[serde(default)]
+    pub server_cpu_share: Option<f64>,
     /// What came of it.
     pub outcome: Outcome,
     /// The goals that were missed, a sentence each.
@@ -173,7 +179,8 @@ impl Ladder {
         }
     }
 
-    fn table(&self) -> Table {
+    /// The tries. There is room for the servers' share of a CPU only where `is_wide`.
+    fn table(&self, is_wide: bool) -> Table {
         let load = match self.quantity {
             Quantity::Rate => "rate",
             Quantity::Connections => "connections",
@@ -181,7 +188,10 @@ impl Ladder {
         let figures = self.figures();
         let mut head = vec![load, "throughput"];
         head.extend(figures.iter().map(|(name, ..)| *name));
-        head.extend(["errors", "client CPU", "result"]);
+        head.extend(["errors", "client CPU"]);
+        let knows_server = is_wide && self.rungs.iter().any(|rung| rung.server_cpu_share.is_some());
+        head.extend(knows_server.then_some("server CPU"));
+        head.push("result");
         let mut table = Table::with_remarks("tries", &head);
         for rung in &self.rungs {
             let latency = &rung.latency_us;
@@ -197,6 +207,8 @@ impl Ladder {
             let mut cells = vec![count(rung.load), rate(rung.throughput)];
             cells.extend(figures.iter().map(time));
             cells.extend([percent(rung.errors_share), percent(rung.client_cpu_share)]);
+            let server = rung.server_cpu_share.map_or_else(unknown, percent);
+            cells.extend(knows_server.then_some(server));
             cells.push(rung.outcome.name().to_owned());
             table.push(severity, cells);
         }
@@ -231,7 +243,7 @@ impl Ladder {
         page.line(AnsiStyle::Bold, &self.heading());
         page.line(AnsiStyle::Plain, &self.setup());
         page.blank();
-        page.table(&self.table());
+        page.table(&self.table(options.width >= WIDE));
         for miss in self.last_misses() {
             page.line(AnsiStyle::Plain, &format!("missed: {miss}"));
         }
@@ -270,7 +282,7 @@ impl Ladder {
             body.push_str("</section>\n");
         }
         body.push_str("<section>\n<h2>The tries</h2>\n");
-        body.push_str(&self.table().html());
+        body.push_str(&self.table(true).html());
         let spent = self.rungs.last().map_or(0.0, |last| last.at_s + last.duration_s);
         body.push_str(&format!("<p>The search took {}.</p>\n</section>\n", escaped(&span(spent))));
         body.push_str(&super::tables::surroundings(&self.environment, &self.started_at).html());

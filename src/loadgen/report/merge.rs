@@ -4,11 +4,11 @@
 //! machine with all samples. For percentiles without a histogram (steps, storms, seconds, send lag)
 //! the merged report has the worst of all machines, and a note says so.
 
+use super::by_server::add_by_server;
 use super::doubt::{self, in_doubt};
-use super::servers::add_by_server;
 use super::{
     Achieved, Asked, ByServer, Client, ConnectionEnds, Errors, Histograms, Mismatches, Origin,
-    Percentiles, Report,
+    Percentiles, Report, ServerSide,
 };
 use super::{SCHEMA, Second, SlowResult, StepResult, StormResult, identity};
 use std::collections::BTreeMap;
@@ -18,6 +18,7 @@ mod add;
 #[cfg(test)]
 mod tests;
 
+pub(super) use add::unix_seconds;
 use add::{most, sum};
 
 /// Starts further apart than this, in seconds, are worth a note.
@@ -120,6 +121,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         slow: slow(reports),
         series: series(reports),
         client: client(reports, &histograms),
+        server: ServerSide::merge(reports, &achieved),
         environment: first.environment.clone(),
         merged: origins,
         achieved,
@@ -205,7 +207,7 @@ fn notes(reports: &[Report]) -> Vec<String> {
         notes.extend(report.older_schema().map(|what| format!("report {}: {what}", at + 1)));
     }
     let starts: Vec<f64> =
-        reports.iter().filter_map(|report| add::unix_seconds(&report.started_at)).collect();
+        reports.iter().filter_map(|report| unix_seconds(&report.started_at)).collect();
     let apart = most(&starts) + most(&starts.iter().map(|at| -at).collect::<Vec<_>>());
     if !starts.is_empty() && apart > SAME_START_S {
         notes.push(format!(
@@ -222,7 +224,7 @@ fn notes(reports: &[Report]) -> Vec<String> {
 }
 
 fn earliest_start(reports: &[Report]) -> String {
-    let start = |report: &&Report| add::unix_seconds(&report.started_at).unwrap_or(f64::MAX);
+    let start = |report: &&Report| unix_seconds(&report.started_at).unwrap_or(f64::MAX);
     let earliest = reports.iter().min_by(|a, b| start(a).total_cmp(&start(b)));
     earliest.map_or_else(String::new, |report| report.started_at.clone())
 }

@@ -60,6 +60,7 @@ fn made() -> Report {
         slow: None,
         series: series(),
         client: client(),
+        server: None,
         environment: environment(),
         merged: Vec::new(),
         histograms,
@@ -225,6 +226,7 @@ pub(crate) fn eventful() -> Report {
     report.series[6].errors = 16;
     report.series[7].stalled_s = 0.25;
     report.client.late_by_client = 9;
+    report.server = Some(server());
     report.merged = vec![Origin {
         id: report.id.clone(),
         started_at: report.started_at.clone(),
@@ -233,6 +235,37 @@ pub(crate) fn eventful() -> Report {
         environment: environment(),
     }];
     report
+}
+
+/// A server with two shards that was watched on the same machine.
+pub(crate) fn server() -> ServerSide {
+    let counts = ServerCounts {
+        connections_accepted: 1_200,
+        connections_refused: 1,
+        accept_pauses: 2,
+        requests: 198_800,
+        refusals: 3,
+        bytes_in: 26_600_000,
+        bytes_out: 25_500_000,
+        turns: 40_000,
+        visits: 150_000,
+    };
+    let server = ServerFigures {
+        addresses: vec!["127.0.0.1:9999".to_owned()],
+        pid: Some(4711),
+        program: Some("readyd".to_owned()),
+        processes: Some(3),
+        started_at: Some("2026-03-01T11:59:00.25Z".to_owned()),
+        cpu_s: Some(0.82),
+        resident_bytes: Some(Levels { before: 4 << 20, max: 7 << 20, after: 6 << 20 }),
+        counts: Some(counts),
+    };
+    let load = Load { elapsed_s: 10.0, answered: 200_000, knows_all: true };
+    ServerSide {
+        tcp_buffers_bytes: Some(Levels { before: 4_096, max: 1 << 20, after: 8_192 }),
+        notes: vec!["a note on the server".to_owned()],
+        ..ServerSide::of(vec![server], load)
+    }
 }
 
 fn steps(times: Percentiles) -> Vec<StepResult> {

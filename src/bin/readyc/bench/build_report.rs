@@ -61,6 +61,7 @@ pub(super) fn report(
             .map(|(&start, packed)| second(connections, start, &packed.unpack()))
             .collect(),
         client,
+        server: None,
         environment,
         notes: notes(plan),
         merged: Vec::new(),

@@ -107,6 +107,13 @@ fn carried(times: &Percentiles, quantile: f64, time: f64) -> Option<f64> {
     times.carries(quantile).then_some(time)
 }
 
+/// Compared only if all runs of both sides know it.
+const SERVER_CPU: Figure = Figure { name: "server CPU per request", of: server_cpu, ..CPU };
+
+fn server_cpu(report: &Report) -> Option<f64> {
+    report.server.as_ref()?.cpu_us_per_request
+}
+
 /// All values of one run on each side. A relative change of at most `threshold` is tolerated.
 pub(super) fn changes_of_pair(before: &Report, after: &Report, threshold: f64) -> Vec<Change> {
     let uncertainty = uncertainty(before).max(uncertainty(after));
@@ -115,7 +122,8 @@ pub(super) fn changes_of_pair(before: &Report, after: &Report, threshold: f64) -
         judged(figure, before, after, threshold.max(noise) * uncertainty)
     };
     let counted = |count: &Count| counted(count, before, after, threshold * uncertainty);
-    vec![
+    let knows_server = [before, after].iter().all(|report| server_cpu(report).is_some());
+    let changes = [
         judged(&RATE),
         judged(&MEDIAN),
         judged(&P99),
@@ -123,7 +131,8 @@ pub(super) fn changes_of_pair(before: &Report, after: &Report, threshold: f64) -
         counted(&ERRORS),
         counted(&UNSERVED),
         judged(&CPU),
-    ]
+    ];
+    changes.into_iter().chain(knows_server.then(|| judged(&SERVER_CPU))).collect()
 }
 
 /// All values of several runs on at least one side: their means. A change is clear if it is
@@ -150,7 +159,10 @@ pub(super) fn changes_of_many(before: &Side, after: &Side, threshold: f64) -> Ve
         let of = |report: &Report| Some((count.of)(report) as f64 / requests(report));
         of_many(kind, before, after, of, threshold)
     };
-    vec![
+    let knows_server = [before, after]
+        .iter()
+        .all(|side| side.reports.iter().all(|report| server_cpu(report).is_some()));
+    let changes = [
         figure(&RATE),
         figure(&MEDIAN),
         figure(&P99),
@@ -158,7 +170,8 @@ pub(super) fn changes_of_many(before: &Side, after: &Side, threshold: f64) -> Ve
         count(&ERRORS),
         count(&UNSERVED),
         figure(&CPU),
-    ]
+    ];
+    changes.into_iter().chain(knows_server.then(|| figure(&SERVER_CPU))).collect()
 }
 
 /// A p-value below this is called significant. Five figures decide, so of comparisons without any

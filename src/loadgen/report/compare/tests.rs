@@ -59,6 +59,27 @@ fn a_clear_change_is_judged_by_its_direction() {
 }
 
 #[test]
+fn the_servers_cpu_is_compared_if_both_sides_know_it() {
+    let known = |times: f64| {
+        let mut side = crate::loadgen::report::sample::server();
+        side.cpu_us_per_request = side.cpu_us_per_request.map(|each| each * times);
+        Report { server: Some(side), ..sample() }
+    };
+    let name = "server CPU per request";
+    let has_it = |comparison: &Comparison<'_>| comparison.changes.iter().any(|c| c.name == name);
+    assert!(!has_it(&comparison(&sample(), &known(1.0))));
+    assert!(!has_it(&comparison(&known(1.0), &sample())));
+    let worse = comparison(&known(1.0), &known(1.8));
+    assert_eq!(finding(&worse, name), Finding::Worse);
+    // It only warns.
+    assert_eq!(worse.verdict(), Verdict::NoRegression);
+    assert_eq!(finding(&comparison(&known(1.8), &known(1.0)), name), Finding::Better);
+    let five = |times| [(); 5].map(|()| known(times));
+    assert!(has_it(&of_sides(&five(1.0), &five(1.8), THRESHOLD)));
+    assert!(!has_it(&of_sides(&five(1.0), &[sample()], THRESHOLD)));
+}
+
+#[test]
 fn less_is_worse_of_a_rate_and_more_of_cpu_time() {
     let mut after = sample();
     after.achieved.rate = Some(16_000.0);

@@ -50,7 +50,7 @@ impl Percentiles {
 }
 
 /// Seconds since 1970 of a date in the form that RFC 3339 gives UTC, `2026-03-01T12:00:00.5Z`.
-pub(super) fn unix_seconds(date: &str) -> Option<f64> {
+pub(in crate::loadgen::report) fn unix_seconds(date: &str) -> Option<f64> {
     let (date, clock) = date.strip_suffix('Z')?.split_once('T')?;
     let mut parts = date.splitn(3, '-');
     let year = parts.next()?.parse().ok()?;
