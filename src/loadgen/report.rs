@@ -29,12 +29,12 @@ pub mod output;
 #[cfg(test)]
 pub(crate) mod sample;
 mod svg;
-mod table;
+pub(crate) mod table;
 mod tables;
 #[cfg(test)]
 mod tests;
 pub mod text;
-mod units;
+pub mod units;
 mod words;
 
 pub use achieved::{Achieved, GRACE_PERIOD};
@@ -50,7 +50,7 @@ pub use identity::random_id;
 pub use ladder::{FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Rung};
 pub use merge::{MergeError, merge};
 pub use output::{Output, SaveError, save};
-pub use text::{TextOptions, text};
+pub use text::{NARROWEST, TextOptions, text};
 pub use words::errors_in_words;
 
 /// The name and version of this document's schema.

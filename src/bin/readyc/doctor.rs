@@ -3,6 +3,7 @@
 use crate::args::{ServerName, at_least_one};
 use crate::failure::Failure;
 use crate::output::print_line;
+use crate::style::text_options;
 use readyd::config::values;
 use readyd::io::address::Address;
 use readyd::loadgen::preflight::{Requirements, System, examine, parse_sources};
@@ -70,7 +71,7 @@ pub(crate) fn run(doctor: &Doctor, server: &ServerName) -> Result<(), Failure> {
             .map_err(|error| Failure::Output(io::Error::other(error)))?;
         print_line(&json)?;
     } else {
-        print_line(&report.to_string())?;
+        print_line(&report.text(text_options(&io::stdout())))?;
     }
     if report.fits() { Ok(()) } else { Err(Failure::DoesNotFit) }
 }

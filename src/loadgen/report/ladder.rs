@@ -13,7 +13,7 @@ use super::{Environment, Percentiles, TextOptions};
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// The name and version of this document's schema.
 pub const FIND_SCHEMA: &str = "readyc.find/1";
@@ -181,7 +181,7 @@ impl Ladder {
         let mut head = vec![load, "throughput"];
         head.extend(figures.iter().map(|(name, _)| *name));
         head.extend(["errors", "client CPU", "result"]);
-        let mut table = Table::with_remarks("tries", &head);
+        let mut table = Table::with_remarks("tries", &head).sparing(&[figures.len() + 3, 1, 2]);
         for rung in &self.rungs {
             let time = |value| match rung.latency_us.count {
                 0 => "–".to_owned(),

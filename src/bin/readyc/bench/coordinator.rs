@@ -11,11 +11,11 @@ use super::watched_signals::WatchedSignals;
 use super::worker::monotonic_nanos;
 use super::worker_process::WorkerProcess;
 use crate::failure::Failure;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal, raise};
 use readyd::loadgen::report::PackedHistogram;
 use readyd::loadgen::{Counters, Interval, Plan, Worker};
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::process::ChildStdout;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -66,13 +66,18 @@ pub(super) enum CoordinatorEvent {
     /// A worker was stopped, goes on, or has exited.
     WorkerChanged,
     Interrupted(Signal),
+    /// The size of the terminal has changed.
+    Resized,
+    /// The keyboard's signal to stop this process or to end it at once, which must not find a view
+    /// on the terminal.
+    Leave(Signal),
 }
 
 /// Runs the plan with `count` workers.
 pub(super) fn run(
     plan: &Plan,
     count: usize,
-    live: Live,
+    live: &mut Live,
     signals: &WatchedSignals,
 ) -> Result<RunResult, Failure> {
     let (sender, events) = mpsc::channel();
@@ -116,9 +121,9 @@ fn listen(index: usize, output: ChildStdout, sender: &Sender<CoordinatorEvent>) 
     let _ = sender.send(CoordinatorEvent::WorkerExited(index));
 }
 
-struct Coordinator {
+struct Coordinator<'a> {
     workers: Vec<WorkerProcess>,
-    live: Live,
+    live: &'a mut Live,
     connects_on_demand: bool,
     /// Connections that were established when load was to begin.
     established: u64,
@@ -134,7 +139,7 @@ struct Coordinator {
 }
 
 #[cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "numbers of workers it started"))]
-impl Coordinator {
+impl Coordinator<'_> {
     fn coordinate(mut self, events: &Receiver<CoordinatorEvent>) -> Result<RunResult, Failure> {
         while !self.workers.iter().all(|worker| worker.is_done) {
             let asked_at = Instant::now();
@@ -150,12 +155,13 @@ impl Coordinator {
                     self.workers.iter_mut().for_each(WorkerProcess::note_stops);
                 }
                 Ok(CoordinatorEvent::Interrupted(signal)) => self.interrupt(signal),
+                Ok(CoordinatorEvent::Resized) => self.live.redraw(),
+                Ok(CoordinatorEvent::Leave(signal)) => self.leave(signal),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.check(Instant::now());
         }
-        self.live.clear();
         self.workers.iter_mut().for_each(WorkerProcess::note_end_of_stop);
         let stops: Vec<&[(u64, u64)]> = self.workers.iter().map(WorkerProcess::stops).collect();
         let (seconds, stopped) = std::mem::take(&mut self.seconds).placed(&stops);
@@ -245,10 +251,17 @@ impl Coordinator {
     }
 
     fn say(&mut self, what: &str) {
-        self.live.clear();
-        if !self.live.is_quiet() {
-            let _ = writeln!(io::stderr(), "readyc: {what}");
-        }
+        self.live.say(what);
+    }
+
+    /// Clears the terminal and has the signal do what it does to other processes.
+    fn leave(&mut self, signal: Signal) {
+        self.live.end();
+        let mut only = SigSet::empty();
+        only.add(signal);
+        // SIGTSTP: this returns when the process goes on.
+        let _ = only.thread_unblock().and_then(|()| raise(signal));
+        let _ = only.thread_block();
     }
 
     fn on_message(&mut self, index: usize, message: Message) -> Result<(), Failure> {
@@ -263,7 +276,6 @@ impl Coordinator {
             Message::Interval(interval) => self.add_interval(index, *interval),
             Message::Done(outcome) => self.add_outcome(index, *outcome),
             Message::SpeaksFirst(what) => {
-                self.live.clear();
                 return Err(Failure::SpeaksFirst(what));
             }
             Message::Failed(why) => {
@@ -298,7 +310,7 @@ impl Coordinator {
     fn add_interval(&mut self, worker: usize, interval: Interval) {
         // The last interval, after the end of the run, is mostly empty.
         if !interval.is_empty() {
-            self.seconds.add(worker, self.workers.len(), &interval, &mut self.live);
+            self.seconds.add(worker, self.workers.len(), &interval, self.live);
         }
     }
 

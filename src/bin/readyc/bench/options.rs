@@ -247,10 +247,23 @@ pub(crate) struct Options {
     #[arg(help_heading = "Output", long)]
     pub(super) latency: bool,
 
+    /// How progress is shown: auto is a view on a terminal and nothing elsewhere; lines is a line
+    /// per second on standard error, for logs
+    #[arg(help_heading = "Output", long, value_name = "HOW", value_enum)]
+    pub(super) progress: Option<Progress>,
+
     /// Print no report and no progress: only what goes to a file, errors, and one line if the run
     /// fell short, which says in what
     #[arg(help_heading = "Output", short, long)]
     pub(super) quiet: bool,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Progress {
+    Auto,
+    Lines,
+    None,
 }
 
 /// What `--find` looks for.
