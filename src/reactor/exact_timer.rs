@@ -42,8 +42,8 @@ impl ExactTimer {
         self.timer.as_fd()
     }
 
-    /// Sets the timer for a wait from `now` until `moment`. Returns how long epoll may wait: as long
-    /// as it likes, for the timer ends the wait; or not at all, if it is too late to sleep.
+    /// Sets the timer for a wait from `now` until `moment`. Returns how long epoll may wait: as
+    /// long as it likes, for the timer ends the wait; or not at all, if it is too late to sleep.
     ///
     /// # Errors
     ///

@@ -206,7 +206,7 @@ impl<N: Net> Server<N> {
             Refusal::TooMany => stats.refused_address_limit += 1,
             Refusal::TooFast => stats.refused_address_rate += 1,
         }
-        let line = format_args!("{peer} turned away: {refusal}");
+        let line = format_args!("{peer} rejected: {refusal}");
         self.cx.log.line(self.cx.now, Level::Info, line);
     }
 }

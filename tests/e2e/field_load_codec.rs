@@ -297,7 +297,7 @@ fn field_load_18_a_source_with_an_interface_or_for_a_unix_socket() {
     let unix = said(&["--source", "127.0.0.2", "unix:/x.sock"]);
     assert!(unix.contains("a unix socket takes no address to connect from"), "{unix}");
     let url = said(&["http://127.0.0.1:80/"]);
-    assert!(url.contains("write HOST:PORT, here 127.0.0.1:80"), "{url}");
+    assert!(url.contains("give HOST:PORT, not a URL: 127.0.0.1:80 ("), "{url}");
 }
 
 #[test]

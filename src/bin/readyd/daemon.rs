@@ -92,7 +92,7 @@ impl Daemon {
     /// SIGXCPU comes every second; draining goes on until the kernel sends SIGKILL.
     fn stop_for_want_of_cpu_time(&mut self, now: Moment) {
         if !self.server.is_draining() {
-            log::error!("the limit of processor time is nearly reached (ulimit -t, LimitCPU=)");
+            log::error!("the CPU time limit is nearly reached (ulimit -t, LimitCPU=)");
             self.terminate(now);
         }
     }
@@ -124,7 +124,7 @@ impl Daemon {
             }
             Some(Err(why)) => {
                 self.server.keep_table();
-                log::error!("the old table stays in use: {why}");
+                log::error!("keeping the old table: {why}");
             }
             None => {}
         }
@@ -172,7 +172,7 @@ impl Daemon {
                 self.answer(Answer::HasTable { version });
             }
             Err(error) => {
-                log::error!("the old table stays in use until the next try: {error}");
+                log::error!("keeping the old table until the next attempt: {error}");
                 self.answer(Answer::LacksTable { version });
             }
         }
@@ -186,7 +186,7 @@ impl Daemon {
                 self.answer(Answer::HasZone { version });
             }
             Err(error) => {
-                log::error!("the old time zone stays in use until the next try: {error}");
+                log::error!("keeping the old time zone until the next attempt: {error}");
                 self.answer(Answer::LacksZone { version });
             }
         }

@@ -85,9 +85,9 @@ impl fmt::Display for StartError {
                 write!(f, "cannot start {}: {why}", shard::name(*number))
             }
             StartError::ShardsBroke(names) => {
-                write!(f, "{} did not end in order; see above", names.join(", "))
+                write!(f, "{} did not exit cleanly; see above", names.join(", "))
             }
-            StartError::Stopped => f.write_str("stopped by a signal before all was checked"),
+            StartError::Stopped => f.write_str("stopped by a signal before the check was complete"),
             StartError::Output(error) => write!(f, "cannot write to standard output: {error}"),
             StartError::System(what, error) => {
                 write!(f, "cannot {what}: {error}{}", advice_on_memory(error))
@@ -157,7 +157,7 @@ pub(crate) fn stopped(check_only: bool) -> Result<(), StartError> {
     if check_only {
         return Err(StartError::Stopped);
     }
-    log::info!("stopped before it served");
+    log::info!("stopped before serving");
     Ok(())
 }
 
@@ -172,7 +172,7 @@ fn check(config: Config, origins: Origins, reactor: &mut Reactor) -> Result<(), 
         zone::first_rules(&zone);
     }
     take_all(faults)?;
-    print_for_people("the configuration is in order\n")
+    print_for_people("the configuration is valid\n")
 }
 
 /// What is wrong with the configuration beyond its flags and addresses.
@@ -366,7 +366,7 @@ pub(crate) fn check_that_it_may_execute(
     credentials: &Credentials,
     program: &Program,
 ) -> Result<(), StartError> {
-    let cannot = |error| StartError::System("look at the program's own file", error);
+    let cannot = |error| StartError::System("read the program's own file", error);
     match (credentials.may_execute(program).map_err(cannot)?, &config.user) {
         (false, Some(account)) => Err(StartError::Account(
             account.clone(),

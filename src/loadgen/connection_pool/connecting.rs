@@ -98,6 +98,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         accounts: &mut Accounts,
         pacer: &mut Pacer,
     ) {
+        self.attribute(index, accounts);
         // An attempt that found no room goes on.
         let since = self.slots[index].no_room_since.take().unwrap_or_else(|| self.net.now());
         match self.begin_to_connect(index) {

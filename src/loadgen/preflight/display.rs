@@ -23,16 +23,16 @@ impl Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Limit::NrOpen => "highest descriptor limit",
-            Limit::WorkerDescriptors => "descriptors of a worker",
-            Limit::ServerDescriptors => "descriptors of the server",
-            Limit::OpenFiles => "open files in all",
+            Limit::NrOpen => "file descriptor ceiling",
+            Limit::WorkerDescriptors => "worker file descriptors",
+            Limit::ServerDescriptors => "server file descriptors",
+            Limit::OpenFiles => "open files, system-wide",
             Limit::LocalPorts => "local ports",
             Limit::Conntrack => "conntrack entries",
             Limit::Memory => "memory",
-            Limit::TcpMemory => "pages for TCP buffers",
-            Limit::AcceptQueue => "connections to be accepted",
-            Limit::SynQueue => "connections half made",
+            Limit::TcpMemory => "TCP buffer pages",
+            Limit::AcceptQueue => "accept queue",
+            Limit::SynQueue => "SYN queue",
         })
     }
 }
@@ -42,7 +42,7 @@ impl fmt::Display for Verdict {
         f.pad(match self {
             Verdict::Enough => "enough",
             Verdict::Short => "NOT ENOUGH",
-            Verdict::Tight => "tight",
+            Verdict::Tight => "may be too low",
             Verdict::Unknown => "unknown",
         })
     }
@@ -68,8 +68,8 @@ impl PreflightReport {
     /// The result in a line.
     pub(super) fn conclusion(&self) -> String {
         match self.largest {
-            Some(largest) => format!("largest N as things stand: {largest}"),
-            None => "largest N as things stand: unknown".to_owned(),
+            Some(largest) => format!("largest N with current limits: {largest}"),
+            None => "largest N with current limits: unknown".to_owned(),
         }
     }
 
@@ -118,7 +118,7 @@ impl Finding {
         if self.note.is_none() && self.remedies.is_empty() {
             return None;
         }
-        let note = self.note.as_ref().map_or_else(String::new, |note| format!("; {note}"));
+        let note = self.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
         let remedies = match self.remedies.len() {
             0 => "",
             1 => ". This will do:",

@@ -7,7 +7,7 @@
 use super::distribution::{Bar, bars};
 use super::table::{Severity, Table};
 use super::units::count;
-use super::{Report, Validity, tables, words};
+use super::{Report, Validity, server, tables, words};
 
 mod layout;
 mod page;
@@ -100,6 +100,9 @@ fn facts(page: &mut Page, report: &Report) {
     page.line(AnsiStyle::Plain, &format!("traffic: {}", words::traffic(report)));
     for line in words::generator(report) {
         page.line(AnsiStyle::Plain, &format!("generator: {line}"));
+    }
+    for line in server::lines(report) {
+        page.line(AnsiStyle::Plain, &line);
     }
     if let Some(unknown) = words::unknown_percentiles(report) {
         page.line(AnsiStyle::Yellow, &unknown);

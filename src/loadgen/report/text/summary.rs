@@ -83,14 +83,14 @@ fn elide(line: &mut String, room: usize) {
 
 fn throughput(report: &Report) -> String {
     let achieved = &report.achieved;
-    if achieved.rate == 0.0 && achieved.answered > 0 {
-        return "unknown: one answer has no rate".to_owned();
-    }
+    let Some(achieved) = achieved.rate else {
+        return "unknown: one answer alone has no rate".to_owned();
+    };
     let asked = report.asked.rate.map_or_else(String::new, |asked| {
         let mean = if report.steps.len() > 1 { " on average" } else { "" };
         format!(" of {} asked{mean}", number(asked))
     });
-    format!("{} requests per second{asked}", number(achieved.rate))
+    format!("{} requests per second{asked}", number(achieved))
 }
 
 fn latency(report: &Report) -> String {
