@@ -2,8 +2,10 @@
 //!
 //! The first paragraph of a doc is what `-h` says, in a line; all of it is what `--help` says.
 
+mod choices;
 mod values;
 
+pub(super) use choices::{CloseName, Find, Progress, Service};
 pub(super) use values::Bytes;
 
 use crate::args::{at_least_one, some_time};
@@ -11,7 +13,6 @@ use crate::server_name::ServerName;
 use crate::server_options::BenchServer;
 use readyd::loadgen::goal::Goal;
 use readyd::loadgen::plan::{Lifetime, Sizes, Step};
-use readyd::loadgen::report::Quantity;
 use std::path::PathBuf;
 use std::time::Duration;
 use values::{
@@ -423,45 +424,4 @@ pub(crate) struct Options {
     /// Print help: -h in short, --help in full
     #[arg(help_heading = "Output", short, long, action = clap::ArgAction::Help)]
     help: Option<bool>,
-}
-
-/// How progress is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Progress {
-    Auto,
-    Lines,
-    None,
-}
-
-/// What `--find` looks for.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum Find {
-    Rate,
-    Connections,
-}
-
-impl From<Find> for Quantity {
-    fn from(find: Find) -> Quantity {
-        match find {
-            Find::Rate => Quantity::Rate,
-            Find::Connections => Quantity::Connections,
-        }
-    }
-}
-
-/// A plain service.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum Service {
-    Echo,
-    Discard,
-    Daytime,
-    Time,
-    Chargen,
-    Greeting,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum CloseName {
-    Fin,
-    Rst,
 }

@@ -105,10 +105,9 @@ verdict       NOT MET: 1,200 of 200,000 requests were not answered; partial:
     invalid.client.in_doubt = vec!["99.9 %".to_owned()];
     invalid.client.verdict = "one worker used 99 % of its CPU".to_owned();
     let shown = plain(&invalid);
-    assert!(
-        shown.ends_with("\nverdict       INVALID: p99.9 may show the load generator, not the server (see\n              above)\n"),
-        "{shown}"
-    );
+    let last = "\nverdict       INVALID: p99.9 may show the load generator, not the server (see\n\
+                \x20             above)\n";
+    assert!(shown.ends_with(last), "{shown}");
     place(&shown, "p99 404 µs, p99.9 1.54 ms ?, max 43.7 ms\n");
     let mut noted = sample();
     noted.client.validity = Validity::Noted;

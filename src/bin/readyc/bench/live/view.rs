@@ -39,7 +39,7 @@ pub(super) enum Phase {
         open: u64,
     },
     Warmup,
-    /// For so many seconds.
+    /// Seconds since it began.
     Measuring(f64),
 }
 
@@ -190,6 +190,9 @@ impl View {
     }
 }
 
+/// A value in words.
+type Shown = fn(f64) -> String;
+
 /// The colours, or none.
 struct Theme {
     name: Style,
@@ -337,7 +340,7 @@ impl View {
         let values = |of: fn(&Figures) -> Option<f64>| -> Vec<Option<f64>> {
             self.seconds.iter().map(of).collect()
         };
-        let trends: [(&str, String, Vec<Option<f64>>, fn(f64) -> String); 4] = [
+        let trends: [(&str, String, Vec<Option<f64>>, Shown); 4] = [
             ("throughput", rate(last.throughput), values(|second| Some(second.throughput)), rate),
             ("p99", View::time(last.p99), values(|second| second.p99), micros),
             (
