@@ -98,7 +98,10 @@ impl Finding {
             Unit::Count | Unit::Pages => (self.needed, self.have),
         };
         let suffix = if self.unit == Unit::Bytes { " MiB" } else { "" };
-        let number = |number| grouped(number) + suffix;
+        let number = |number| match number {
+            UNLIMITED.. => "no limit".to_owned(),
+            number => grouped(number) + suffix,
+        };
         let what = match self.what.setting() {
             Some(setting) => format!("{} ({setting})", self.what),
             None => self.what.to_string(),
@@ -127,6 +130,9 @@ impl Finding {
         Some(format!("{}: {}{note}{remedies}", self.what, self.verdict))
     }
 }
+
+/// The kernel's own default of `fs.file-max` is more than this, less what is open.
+const UNLIMITED: u64 = 1 << 62;
 
 /// Digits in groups of three: `1,048,576`.
 fn grouped(number: u64) -> String {

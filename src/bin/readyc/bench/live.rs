@@ -135,6 +135,10 @@ impl Live {
             has_answers.then(|| second.latency.value_at(quantile) as f64 / 1e3)
         };
         let started = start as f64 / 1e9;
+        if self.view.length.is_some_and(|length| started >= length) {
+            // The last answers, and no connection any more: it says nothing of the run.
+            return;
+        }
         self.view.phase = match start {
             ..0 => Phase::Warmup,
             _ => Phase::Measuring(started + length),
