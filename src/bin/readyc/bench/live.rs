@@ -154,7 +154,11 @@ impl Live {
             p99: at(0.99),
             max: at(1.0),
             lag: second.lag.as_nanos() as f64 / 1e3,
-            connections: second.connections,
+            // A worker closes its connections at the end of its last second.
+            connections: match self.view.length {
+                Some(whole) if started + length >= whole => second.most,
+                _ => second.connections,
+            },
             errors: second.errors,
         });
         self.draw();
