@@ -1,8 +1,8 @@
 //! A report as text for a terminal: the warnings, what was asked, the tables, and last the summary.
 //!
 //! Invariant: no line is wider than the terminal. Warnings that affect the figures stand above
-//! them, and the verdict is in the last lines, too, because the first have left the screen. Only our
-//! own escape sequences are printed, and without colour none.
+//! them, and the verdict is in the last lines, too, because the first have left the screen. Only
+//! our own escape sequences are printed, and without colour none.
 
 use super::distribution::{Bar, bars};
 use super::table::{Severity, Table};

@@ -17,6 +17,7 @@ use readyd::counted::counted;
 use readyd::loadgen::Plan;
 use readyd::loadgen::goal::{Goals, Miss, failed_share};
 use readyd::loadgen::plan::{Pace, Step};
+use readyd::loadgen::report::units::count;
 use readyd::loadgen::report::{
     FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Report, Rung, random_id,
 };
@@ -231,20 +232,18 @@ impl Finder<'_> {
         }
     }
 
-    /// The step under way, and how far the search is.
+    /// The step under way, how far the search is, and the goals.
     fn step_in_words(&self, load: u64) -> String {
         let goals: Vec<String> = self.goals.iter().map(ToString::to_string).collect();
-        let held = self
-            .search
-            .held()
-            .map_or_else(String::new, |held| format!("; {} held", self.quantity.amount(held)));
-        let missed = self.search.missed().map_or_else(String::new, |missed| {
-            format!("; {} missed", self.quantity.amount(missed))
-        });
+        let bound = |name: &str, load: Option<u64>| {
+            load.map_or_else(String::new, |load| format!(", {name} {}", count(load)))
+        };
         format!(
-            "step {}: {}, goal {}{held}{missed}",
+            "step {}: {}{}{}; goal {}",
             self.rungs.len() + 1,
             self.quantity.amount(load),
+            bound("held", self.search.held()),
+            bound("missed", self.search.missed()),
             goals.join(", ")
         )
     }

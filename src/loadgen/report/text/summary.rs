@@ -1,7 +1,7 @@
 //! The last lines of a report: what most readers look for, and whether it can be trusted.
 //!
-//! Invariant: on a terminal of 80 columns or more it has at most [`MOST_LINES`] lines, whatever has
-//! happened. What does not fit stands in the banners above.
+//! Invariant: on a terminal of 80 columns or more it has at most six lines, whatever has happened.
+//! What does not fit stands in the banners above.
 
 use super::page::{AnsiStyle, Page};
 use crate::loadgen::report::units::{NO_BREAK, columns, count, number, wrapped};

@@ -245,7 +245,7 @@ impl Widget for &View {
         self.render_trends(trends, buffer, &theme);
         let hint = "Ctrl-C ends the run and prints the report";
         let (text, style) = match self.said.last() {
-            Some(last) => (printable(last), theme.bad),
+            Some(last) => (printable(last), theme.bar),
             None => (hint.to_owned(), theme.faint),
         };
         Line::styled(text, style).render(said, buffer);
