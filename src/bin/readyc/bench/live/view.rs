@@ -211,8 +211,9 @@ impl Theme {
         }
         let of = |color| plain.fg(color);
         Theme {
-            name: of(Color::DarkGray),
-            faint: of(Color::DarkGray),
+            // The colour "bright black" is the background of some terminals.
+            name: plain.add_modifier(Modifier::DIM),
+            faint: plain.add_modifier(Modifier::DIM),
             bad: of(Color::Red).add_modifier(Modifier::BOLD),
             bar: of(Color::Cyan),
             trends: [Color::Green, Color::Yellow, Color::Cyan, Color::Red].map(of),
