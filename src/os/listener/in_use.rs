@@ -124,8 +124,8 @@ fn processes_with(links: &[String]) -> impl Iterator<Item = Process> {
     })
 }
 
-/// The processes that listen on `address`, among those whose descriptors we may see: our own user's,
-/// or all for root. None if nobody listens there, or in another network namespace.
+/// The processes that listen on `address`, among those whose descriptors we may see: our own
+/// user's, or all for root. None if nobody listens there, or in another network namespace.
 pub fn listening(address: &Address) -> Vec<Process> {
     let inodes: Vec<u64> = match address {
         Address::Inet(address) => {

@@ -241,7 +241,7 @@ fn may_be_asked(options: &Options, plan: &Plan) -> bool {
 }
 
 /// What a note ends with that a named process makes pointless.
-const UNKNOWN: &str = "(--server-pid PID reads them on this machine)";
+const UNKNOWN: &str = "(--server-pid PID reads its CPU and memory on this machine)";
 
 fn has_ended(pid: u32) -> String {
     format!("process {pid} ended before the run was over, so what it spent is not known")
@@ -267,10 +267,9 @@ fn asked(addresses: &[Address]) -> (Vec<Subject>, Vec<String>) {
             }
             // The run will say what is wrong.
             Err(Unanswered::NotConnected) => {}
-            Err(Unanswered::NoStatistics) => notes.push(format!(
-                "{address} does not answer STATS as readyd does, so its CPU and memory are unknown \
-                 {UNKNOWN}"
-            )),
+            Err(Unanswered::NoStatistics) => {
+                notes.push(format!("{address} does not answer STATS as readyd does {UNKNOWN}"))
+            }
         }
     }
     (subjects, notes)

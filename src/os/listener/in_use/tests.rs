@@ -1,6 +1,7 @@
 use super::*;
 use crate::io::address::UnixAddress;
 use std::net::{TcpListener, TcpStream};
+use std::os::linux::net::SocketAddrExt;
 use std::process::id;
 
 fn row(local: &str, state: State, uid: u32, inode: u64) -> Row {
@@ -102,7 +103,7 @@ fn each_cause_has_its_advice() {
 fn the_processes_that_listen_on_an_address() {
     let inet = TcpListener::bind("127.0.0.1:0").unwrap();
     let name = format!("@readyd-in-use-{}", id());
-    let path = std::os::linux::net::SocketAddrExt::from_abstract_name(&name[1..]).unwrap();
+    let path = std::os::unix::net::SocketAddr::from_abstract_name(&name[1..]).unwrap();
     let unix = std::os::unix::net::UnixListener::bind_addr(&path).unwrap();
     let addresses = [inet.local_addr().unwrap().into(), UnixAddress::new(&name).unwrap().into()];
     for address in &addresses {
