@@ -8,7 +8,7 @@ fn every_flag_that_help_tells_of_is_fuzzed() {
     let mut told: Vec<&str> = told.filter_map(|line| line.split(' ').next()).collect();
     told.retain(|name| *name != NAMES_A_FILE);
     let mut fuzzed: Vec<&str> = FLAGS.iter().map(|(name, _)| *name).collect();
-    // The corpora hold positions in FLAGS, so its order is not that of the help.
+    // The corpora hold positions in FLAGS, so its order differs from the help's.
     told.sort_unstable();
     fuzzed.sort_unstable();
     assert_eq!(fuzzed, told);
