@@ -434,7 +434,7 @@ fn client(reports: &[Report], histograms: &Histograms) -> Client {
         stalled_s: worst_of(|client| client.stalled_s),
         bottleneck: all().any(|client| client.bottleneck),
         validity: all().map(|client| client.validity).max().unwrap_or_default(),
-        in_doubt: doubt::names(&in_doubt(&histograms.latency, &histograms.client_delay)),
+        in_doubt: doubt::names_in_json(&in_doubt(&histograms.latency, &histograms.client_delay)),
         verdict: worst.map_or_else(String::new, |client| client.verdict.clone()),
         loop_lag_us_p99: worst_of(|client| client.loop_lag_us_p99),
         loop_lag_us_max: worst_of(|client| client.loop_lag_us_max),

@@ -75,7 +75,7 @@ pub(super) fn judge(plan: &Plan, counters: &Counters, load: &ClientLoad) -> Judg
         (None, Some(said), _) | (None, None, Some(said)) => (Validity::Noted, said),
         (None, None, None) => (Validity::Valid, facts.all_is_well()),
     };
-    Judgement { validity, in_doubt: doubt::names(&doubtful), said }
+    Judgement { validity, in_doubt: doubt::names_in_json(&doubtful), said }
 }
 
 struct Facts<'a> {
@@ -122,11 +122,8 @@ impl Facts<'_> {
             (causes, advice) if !causes.is_empty() => (causes, advice),
             _ => self.own_doing(quantile),
         };
-        let names = listed(&doubt::names(doubtful));
-        Some(format!(
-            "of the latencies, {names} may be readyc's own instead of the server's: {causes} \
-             ({advice})"
-        ))
+        let names = listed(doubtful);
+        Some(format!("{names} may show readyc, not the server: {causes} ({advice})"))
     }
 
     /// Why the client delayed requests although nothing kept it from running, and what helps.
@@ -265,11 +262,13 @@ fn out_of(errors: &ByErrno) -> Option<String> {
     })
 }
 
-fn listed(names: &[String]) -> String {
-    match names {
+/// The names of percentiles: `p90, p99 and p99.9`.
+fn listed(doubtful: &[Doubtful]) -> String {
+    let names: Vec<&str> = doubtful.iter().map(|percentile| percentile.name).collect();
+    match names.as_slice() {
         [] => String::new(),
-        [one] => format!("the {one} one"),
-        [others @ .., last] => format!("the {} and {last} ones", others.join(", ")),
+        [one] => (*one).to_owned(),
+        [others @ .., last] => format!("{} and {last}", others.join(", ")),
     }
 }
 
