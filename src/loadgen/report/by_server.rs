@@ -73,20 +73,20 @@ pub(crate) fn add_by_server(all: &mut ByServer, other: &ByServer) {
 /// The errors of the servers that had some, of at most this number of them: those with the most.
 /// `None` of a single server, or without errors.
 pub(crate) fn errors_by_server(report: &Report, most: usize) -> Option<Table> {
+    const KINDS: [&str; 5] = ["connect", "read", "write", "timeout", "mismatch"];
     let shown = with_most_errors(report, most);
-    let kinds = ["connect", "read", "write", "timeout", "mismatch"];
     // A kind of error that no server had needs no column.
     let had = |kind: usize| shown.iter().any(|(_, each)| each.by_kind().get(kind) > Some(&0));
     let had = [0, 1, 2, 3, 4].map(had);
-    let named = kinds.iter().zip(had).filter_map(|(&kind, had)| had.then_some(kind));
-    let head: Vec<&str> = std::iter::once("server").chain(named).chain([""]).collect();
+    let named = KINDS.into_iter().zip(had).filter(|&(_, had)| had).map(|(kind, _)| kind);
+    let head: Vec<&str> = ["server"].into_iter().chain(named).chain([""]).collect();
     // What happened is also told of all servers together.
     let spare = [head.len() - 1];
     let mut table = Table::with_remarks("Errors by server", &head).sparing(&spare);
     for (server, each) in shown {
         let mut cells = vec![server.clone()];
-        let numbers = each.by_kind().into_iter().zip(had);
-        cells.extend(numbers.filter_map(|(number, had)| had.then(|| count(number))));
+        let numbers = each.by_kind().into_iter().zip(had).filter(|&(_, had)| had);
+        cells.extend(numbers.map(|(number, _)| count(number)));
         cells.push(errors_in_words(&each.errors.by_errno));
         table.push(Severity::Bad, cells);
     }
