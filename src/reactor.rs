@@ -135,7 +135,7 @@ impl Reactor {
             let next = handler.end_turn(now);
             let ended = self.now();
             // Events are only noted, which takes no time; what wakeups ask for may.
-            handler.turn_ended(first_wakeup.unwrap_or(now), ended);
+            handler.turn_ended(first_wakeup.unwrap_or(now), ended, next);
             timeout = match next {
                 LoopControl::Poll => Some(Duration::ZERO),
                 LoopControl::WaitUntil(moment) => self.wait_until(moment, ended)?,

@@ -223,6 +223,7 @@ impl EventHandler for Daemon {
     }
 
     fn on_wakeup(&mut self, wakeup: Wakeup, now: Moment) {
+        self.server.observe_wakeup(wakeup);
         match wakeup {
             Wakeup::Terminate => self.terminate(now),
             Wakeup::StopAtOnce => self.stop_at_once(now),
@@ -241,7 +242,7 @@ impl EventHandler for Daemon {
         self.server.end_turn(now)
     }
 
-    fn turn_ended(&mut self, began: Moment, ended: Moment) {
-        self.server.turn_ended(began, ended);
+    fn turn_ended(&mut self, began: Moment, ended: Moment, next: LoopControl) {
+        self.server.turn_ended(began, ended, next);
     }
 }
