@@ -121,6 +121,12 @@ impl Reactor {
         Moment::START + self.started.elapsed()
     }
 
+    /// The clock of [`Reactor::now`], for a recorder.
+    pub fn clock(&self) -> impl Fn() -> Moment + use<> {
+        let started = self.started;
+        move || Moment::START + started.elapsed()
+    }
+
     /// Turns the loop until the handler stops.
     ///
     /// # Errors

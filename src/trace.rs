@@ -20,6 +20,12 @@ pub mod decode;
 pub mod encode;
 pub mod event;
 mod observer;
+#[cfg(unix)]
+pub mod reader;
+#[cfg(unix)]
+pub mod ring_file;
+pub mod summary;
+pub mod text;
 mod trigger;
 pub mod wire;
 

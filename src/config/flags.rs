@@ -59,6 +59,17 @@ pub(super) const FLAGS: &[Flag] = &[
     flag("tcp-user-timeout", "DURATION", "without an acknowledgement of what was sent"),
     flag("config", "FILE", "a flag a line, without dashes; the command line wins"),
     flag("log", "LEVEL", "off, error, warn, info, debug or trace [RUST_LOG, or info]"),
+    flag(
+        "trace",
+        "FILE[,size=SIZE][,paused]",
+        "record what the loop does, in a ring on tmpfs; signal 40 ends it",
+    ),
+    flag(
+        "trace-on",
+        "WHAT[,WHAT]...",
+        "keep the trace so far at turn>DURATION, close=REASON or accept-paused",
+    ),
+    flag("trace-addresses", "HOW", "full, or hash: clients by a hash with a secret [full]"),
     switch("check-config", "read everything, report all that is wrong, and exit"),
 ];
 
@@ -76,7 +87,7 @@ A comma ends an option, so one that is a list repeats its key; others are given 
 const UNITS_AND_SIGNALS: &str = "\
 \nUnits: us ms s m h d; counts k m (1000); sizes KiB MiB GiB (1024).\n\
 Signals: SIGTERM, SIGINT drain, a second one or SIGQUIT stops at once; SIGHUP reloads the\n\
-table; SIGUSR1 logs the statistics.\n";
+table; SIGUSR1 logs the statistics; signal 40 ends or begins a recording.\n";
 
 /// The flag called `name`.
 pub(super) fn find_flag(name: &str) -> Option<&'static Flag> {

@@ -55,8 +55,8 @@ impl TraceRing {
         let blocks = blocks.max(TraceRing::FEWEST_BLOCKS);
         let bytes = blocks.saturating_mul(BLOCK_BYTES);
         set_aside(path)?;
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600);
-        let file = file.open(path)?;
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).mode(0o600).open(path)?;
         let length = i64::try_from(bytes).map_err(|_| ErrorKind::FileTooLarge)?;
         if let Err(error) = fallocate(&file, FallocateFlags::empty(), 0, length) {
             // Nothing was written to it.

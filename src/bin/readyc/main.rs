@@ -28,6 +28,7 @@ mod merge;
 mod output;
 mod single;
 mod style;
+mod trace;
 mod watch;
 
 use args::{Args, Command};
@@ -101,6 +102,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         Command::Sync { samples } => single::sync(&server()?, *samples),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Merge(arguments) => merge::run(arguments),
+        Command::Trace(arguments) => trace::run(arguments),
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::background::in_a_thread;
 use crate::control::{Answer, Control, Instruction};
 use crate::loader::Loader;
+use crate::tracing::Keeper;
 use crate::zone::{self, ZoneReader};
 use readyd::counted::counted;
 use readyd::io::clock::Moment;
@@ -36,12 +37,13 @@ pub(crate) enum Parent {
 pub(crate) struct Daemon {
     server: Server<MioNet>,
     parent: Parent,
+    keeper: Option<Keeper>,
 }
 
 impl Daemon {
     /// The event handler of `server`.
-    pub(crate) fn new(server: Server<MioNet>, parent: Parent) -> Daemon {
-        Daemon { server, parent }
+    pub(crate) fn new(server: Server<MioNet>, parent: Parent, keeper: Option<Keeper>) -> Daemon {
+        Daemon { server, parent, keeper }
     }
 
     /// Writes the last line of the log.
@@ -94,6 +96,23 @@ impl Daemon {
         if !self.server.is_draining() {
             log::error!("the limit of processor time is nearly reached (ulimit -t, LimitCPU=)");
             self.terminate(now);
+        }
+    }
+
+    fn toggle_recording(&mut self) {
+        match self.server.toggle_recording() {
+            Some(true) => log::info!("recording begins (signal 40)"),
+            Some(false) => log::info!("recording ends (signal 40)"),
+            None => log::warn!("nothing is recorded: signal 40 needs --trace FILE at the start"),
+        }
+    }
+
+    /// Has the trace kept, if something has happened at which it is to be.
+    fn keep_trace(&mut self, now: Moment) {
+        if let Some(trigger) = self.server.take_trigger()
+            && let Some(keeper) = &mut self.keeper
+        {
+            keeper.keep(trigger, now);
         }
     }
 
@@ -234,6 +253,7 @@ impl EventHandler for Daemon {
                 self.take_files();
                 self.follow_instructions(now);
             }
+            Wakeup::ToggleTrace => self.toggle_recording(),
             Wakeup::ChildEnded => {}
         }
     }
@@ -244,5 +264,6 @@ impl EventHandler for Daemon {
 
     fn turn_ended(&mut self, began: Moment, ended: Moment, next: LoopControl) {
         self.server.turn_ended(began, ended, next);
+        self.keep_trace(ended);
     }
 }

@@ -32,6 +32,7 @@ mod output;
 mod shard;
 mod start;
 mod supervisor;
+mod tracing;
 mod zone;
 
 use output::{let_signals_end_a_write, print_for_people};

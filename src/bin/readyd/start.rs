@@ -10,6 +10,7 @@ use crate::listening::{self, Bound, Inherited, ListenFailure};
 use crate::loader::{Loader, TableSource};
 use crate::output::{print_at_start, print_for_people};
 use crate::shard::{self, Shard, ShardError};
+use crate::tracing::{self, TraceError};
 use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, supervisor};
 use nix::errno::Errno;
@@ -47,6 +48,7 @@ pub(crate) enum StartError {
     /// A limit exceeds the one of the system: an error only for `--check-config`.
     Excess(Excess),
     SharedTable(String),
+    Trace(TraceError),
     Shard(ShardError),
     /// A shard, counted from 0, that ended before it served.
     ShardFailed(usize, Ending),
@@ -78,6 +80,7 @@ impl fmt::Display for StartError {
             StartError::Excess(excess) => write!(f, "{excess}"),
             StartError::SharedTable(why) => write!(f, "the table cannot be served: {why}"),
             StartError::Shard(error) => write!(f, "{error}"),
+            StartError::Trace(error) => write!(f, "{error}"),
             StartError::ShardFailed(number, ending) => {
                 write!(f, "{} could not start ({ending}); see above", shard::name(*number))
             }
@@ -249,6 +252,7 @@ fn serve(
     let credentials = resolve(config.user.as_ref(), &mut reactor)?;
     let is_shard = shard.is_some();
     let own_listeners = shard.as_ref().map(Shard::own_listeners);
+    let number = shard.as_ref().map(Shard::number);
     let (table, zone_rules, parent, scoreboard_slot) = match shard {
         Some(shard) => with_supervisor(shard, &mut reactor)?,
         None => without_parent(config, &mut reactor)?,
@@ -266,6 +270,7 @@ fn serve(
     if !is_shard {
         announce(config, &addresses(&listeners)?, &mut reactor, &[])?;
     }
+    let trace = tracing::open(config, number, &reactor).map_err(StartError::Trace)?;
     drop_privileges(config, credentials)?;
     let mut limits = config.limits.clone();
     limits.max_connections = max_connections(config.max_connections, budget);
@@ -293,7 +298,8 @@ fn serve(
     if let Some(scoreboard_slot) = scoreboard_slot {
         server.share_statistics(Box::new(scoreboard_slot), getppid().as_raw().cast_unsigned());
     }
-    let mut daemon = Daemon::new(server, parent);
+    let keeper = trace.and_then(|trace| trace.begin(&mut server));
+    let mut daemon = Daemon::new(server, parent, keeper);
     reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
     daemon.say_goodbye();
     Ok(())
