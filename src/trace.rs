@@ -5,12 +5,12 @@
 //! ```
 //!
 //! [`Observer`] has one hook for each kind of thing that happens. [`encode`] makes bytes of events,
-//! in blocks of 4 KiB that can each be decoded alone; [`decode`] is the way back. docs/trace-format.md
-//! describes the bytes, precisely enough to write another reader.
+//! in blocks of 4 KiB that can each be decoded alone; [`decode`] is the way back.
+//! docs/trace-format.md describes the bytes, precisely enough to write another reader.
 //!
 //! Invariants:
 //!
-//! - A trace has no byte that a client sent and none that it was sent: sizes, times and reasons only.
+//! - A trace has no byte that a client sent, and none that it was sent: sizes, times, reasons.
 //! - Each send names the last request that it answers, and the event that caused the visit.
 //! - An event tells a state, not a change: it can be understood without the events before it.
 //! - No input to a reader makes it panic.

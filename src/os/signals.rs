@@ -197,7 +197,8 @@ pub const TABLE: &[Row] = &[
 /// is built with the feature `trace`.
 pub const TRACE_SIGNAL: i32 = 40;
 
-/// The action for the other real-time signals that the C library leaves to programs, in all processes.
+/// The action for the other real-time signals that the C library leaves to programs, in all
+/// processes.
 pub const REAL_TIME: Action = Action::Ignored;
 
 impl Row {

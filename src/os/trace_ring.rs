@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 #[cfg(test)]
 mod tests;
 
-/// A file of blocks, of which the next one written takes the place of the oldest.
+/// A file of blocks. The next one that is written takes the place of the oldest.
 pub struct TraceRing {
     start: NonNull<c_void>,
     blocks: usize,
@@ -97,8 +97,8 @@ impl TraceRing {
     /// Stores the length of the block that is being written.
     #[expect(unsafe_code, reason = "the address that mmap(2) returned is a bare pointer")]
     fn commit(&mut self, length: u32) {
-        // SAFETY: as above, the four bytes are mapped; a page begins at a multiple of 4, so they are
-        // aligned; and this process uses them only as an atomic.
+        // SAFETY: as above, the four bytes are mapped; a page begins at a multiple of 4, so they
+        // are aligned; and this process uses them only as an atomic.
         let place = unsafe {
             let at = self.block * BLOCK_BYTES + LENGTH_OFFSET;
             AtomicU32::from_ptr(self.start.as_ptr().cast::<u8>().add(at).cast())

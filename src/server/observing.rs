@@ -241,7 +241,7 @@ impl<N: Net> ServerContext<N> {
         });
     }
 
-    /// So many timers fired; those whose deadlines had moved, all but `expired`, were set again.
+    /// `looks` timers fired. Those whose deadlines had moved, all but `expired`, were set again.
     #[inline]
     pub(super) fn observe_looks(&mut self, looks: usize, expired: Option<Token>) {
         self.trace.with(|recorder| {

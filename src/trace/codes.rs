@@ -1,7 +1,7 @@
 //! The numbers that stand for reasons and states in the bytes of an event.
 //!
-//! Invariant: a number never changes its meaning. A new reason takes a new number, and a reader that
-//! does not know it reports [`Damage::Value`].
+//! Invariant: a number never changes its meaning. A new reason takes a new number, and a reader
+//! that does not know it reports [`Damage::Value`].
 
 use super::event::{
     DrainStep, NoAccept, Queued, RefusalCause, Signal, StallCause, TracedPeer, VisitCause,

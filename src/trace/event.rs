@@ -61,7 +61,7 @@ pub enum Event {
     },
     /// The engine was given bytes, or time, and made a reply.
     Served {
-        /// Of which connection.
+        /// Whose.
         connection: Number,
         /// Requests that were cut and answered.
         count: u32,
@@ -91,7 +91,7 @@ pub enum Event {
     },
     /// A visit ended.
     Settled {
-        /// Of which connection.
+        /// Whose.
         connection: Number,
         /// The direction from the peer.
         inbound: Inbound,
@@ -158,7 +158,7 @@ pub enum Event {
     },
     /// accept(2) brought none, or was not called.
     NotAccepted {
-        /// Of which listener, from 0.
+        /// The listener, from 0.
         listener: u32,
         /// Why.
         why: NoAccept,
@@ -353,7 +353,7 @@ pub enum DrainStep {
 pub enum Next {
     /// It looks for events without waiting: there is work left.
     Poll,
-    /// It waits for events, for so many nanoseconds at most.
+    /// It waits for events, for this number of nanoseconds at most.
     WaitFor(u64),
     /// It waits for events.
     Wait,

@@ -38,8 +38,8 @@ impl Observer {
         self.resting = Some(Box::new(recorder));
     }
 
-    /// Switches recording off, or on again, after so many requests in all. Returns whether it is on
-    /// now; `None` if there is nothing to record with.
+    /// Switches recording off, or on again. The server has answered `requests` in all. Returns
+    /// whether recording is on now; `None` if there is nothing to record with.
     pub fn toggle(&mut self, requests: u64) -> Option<bool> {
         std::mem::swap(&mut self.active, &mut self.resting);
         self.with(|recorder| recorder.go_on(requests));
@@ -160,7 +160,7 @@ impl Recorder {
         self.now = (self.recording.clock)();
     }
 
-    /// Reads the clock if a call has moved so many bytes that it took a while.
+    /// Reads the clock if a call has moved more than 64 KiB, and so took a while.
     #[inline]
     pub fn tick_if_long(&mut self, moved: u32) {
         if moved > LONG_CALL {

@@ -98,43 +98,24 @@ fn sizes() -> impl Strategy<Value = u32> {
     prop_oneof![4 => 0..200_000_u32, 1 => any::<u32>()]
 }
 
-fn events() -> impl Strategy<Value = Event> {
-    let connection = || prop_oneof![4 => 1..50_u32, 1 => any::<u32>()];
-    let waits = select(vec![
-        NoAccept::NoneWaiting,
-        NoAccept::Lost,
-        NoAccept::Interrupted,
-        NoAccept::Full,
-        NoAccept::OutOfResources,
-    ]);
-    let refusals = select(vec![RefusalCause::Denied, RefusalCause::TooMany, RefusalCause::TooFast]);
-    let nexts = prop_oneof![
-        select(vec![Next::Poll, Next::Wait, Next::Stop]),
-        any::<u64>().prop_map(Next::WaitFor)
-    ];
+fn connections() -> impl Strategy<Value = u32> {
+    prop_oneof![4 => 1..50_u32, 1 => any::<u32>()]
+}
+
+fn calls() -> impl Strategy<Value = Event> {
     let queued =
         select(vec![Queued::No, Queued::MoreToRead, Queued::MoreToSend, Queued::RequestsWait]);
-    let visits = select(vec![VisitCause::Opened, VisitCause::Ready, VisitCause::Expired]);
-    let plain = select(vec![
-        Event::TableKept,
-        Event::ZoneReplaced,
-        Event::Recording,
-        Event::Woken { by: Signal::Reload },
-        Event::Woken { by: Signal::Other },
-        Event::Drain { step: DrainStep::Began },
-        Event::Drain { step: DrainStep::TimeUp },
-    ]);
-    let calls = prop_oneof![
-        (connection(), sizes(), sizes(), recv_ends()).prop_map(
+    prop_oneof![
+        (connections(), sizes(), sizes(), recv_ends()).prop_map(
             |(connection, asked, moved, end)| Event::Received { connection, asked, moved, end }
         ),
-        (connection(), sizes(), sizes(), sizes(), any::<u64>()).prop_map(
+        (connections(), sizes(), sizes(), sizes(), any::<u64>()).prop_map(
             |(connection, count, left, reply, cause)| {
                 // The number of the last is set when it is known how many came before.
                 Event::Served { connection, count, last: 0, left, reply, cause }
             }
         ),
-        (connection(), sizes(), sizes(), send_ends(), any::<[u64; 2]>()).prop_map(
+        (connections(), sizes(), sizes(), send_ends(), any::<[u64; 2]>()).prop_map(
             |(connection, moved, left, end, [request, cause])| Event::Sent {
                 connection,
                 moved,
@@ -144,7 +125,7 @@ fn events() -> impl Strategy<Value = Event> {
                 cause
             }
         ),
-        (connection(), states(), bits(), queued, any::<[u32; 3]>()).prop_map(
+        (connections(), states(), bits(), queued, any::<[u32; 3]>()).prop_map(
             |(connection, (inbound, outbound), ready, queued, [unparsed, unsent, work])| {
                 Event::Settled {
                     connection,
@@ -158,24 +139,28 @@ fn events() -> impl Strategy<Value = Event> {
                 }
             }
         ),
-    ];
-    let of_a_connection = prop_oneof![
-        (connection(), bits(), any::<bool>()).prop_map(|(connection, bits, is_stale)| {
+    ]
+}
+
+fn of_a_connection() -> impl Strategy<Value = Event> {
+    let visits = select(vec![VisitCause::Opened, VisitCause::Ready, VisitCause::Expired]);
+    prop_oneof![
+        (connections(), bits(), any::<bool>()).prop_map(|(connection, bits, is_stale)| {
             Event::Ready { connection, bits, is_stale }
         }),
-        (connection(), visits).prop_map(|(connection, cause)| Event::Visit { connection, cause }),
-        (connection(), any::<bool>(), sizes()).prop_map(|(connection, is_full, unsent)| {
+        (connections(), visits).prop_map(|(connection, cause)| Event::Visit { connection, cause }),
+        (connections(), any::<bool>(), sizes()).prop_map(|(connection, is_full, unsent)| {
             let why = if is_full { StallCause::HighWater } else { StallCause::Budget };
             Event::Stalled { connection, why, unsent }
         }),
-        (connection(), sizes())
+        (connections(), sizes())
             .prop_map(|(connection, unsent)| Event::Resumed { connection, unsent }),
-        (connection(), deadlines(), any::<u64>()).prop_map(|(connection, deadline, after)| {
+        (connections(), deadlines(), any::<u64>()).prop_map(|(connection, deadline, after)| {
             Event::TimerArmed { connection, deadline, after }
         }),
-        (connection(), deadlines())
+        (connections(), deadlines())
             .prop_map(|(connection, deadline)| Event::TimerFired { connection, deadline }),
-        (connection(), sizes(), peers(), sizes()).prop_map(
+        (connections(), sizes(), peers(), sizes()).prop_map(
             |(connection, listener, peer, active)| Event::Accepted {
                 connection,
                 listener,
@@ -183,8 +168,8 @@ fn events() -> impl Strategy<Value = Event> {
                 active
             }
         ),
-        connection().prop_map(|connection| Event::FinSent { connection }),
-        (connection(), reasons(), any::<bool>(), sizes()).prop_map(
+        connections().prop_map(|connection| Event::FinSent { connection }),
+        (connections(), reasons(), any::<bool>(), sizes()).prop_map(
             |(connection, reason, is_reset, lost)| Event::Closed {
                 connection,
                 reason,
@@ -192,8 +177,23 @@ fn events() -> impl Strategy<Value = Event> {
                 lost
             }
         ),
+    ]
+}
+
+fn of_the_loop() -> impl Strategy<Value = Event> {
+    let waits = select(vec![
+        NoAccept::NoneWaiting,
+        NoAccept::Lost,
+        NoAccept::Interrupted,
+        NoAccept::Full,
+        NoAccept::OutOfResources,
+    ]);
+    let refusals = select(vec![RefusalCause::Denied, RefusalCause::TooMany, RefusalCause::TooFast]);
+    let nexts = prop_oneof![
+        select(vec![Next::Poll, Next::Wait, Next::Stop]),
+        any::<u64>().prop_map(Next::WaitFor)
     ];
-    let of_the_loop = prop_oneof![
+    prop_oneof![
         (sizes(), any::<u64>()).prop_map(|(events, waited)| Event::TurnBegan { events, waited }),
         sizes().prop_map(|listener| Event::ListenerReady { listener }),
         sizes().prop_map(|count| Event::TimersMoved { count }),
@@ -206,8 +206,20 @@ fn events() -> impl Strategy<Value = Event> {
             queued,
             next
         }),
-    ];
-    prop_oneof![4 => calls, 3 => of_a_connection, 2 => of_the_loop, 1 => plain]
+    ]
+}
+
+fn events() -> impl Strategy<Value = Event> {
+    let plain = select(vec![
+        Event::TableKept,
+        Event::ZoneReplaced,
+        Event::Recording,
+        Event::Woken { by: Signal::Reload },
+        Event::Woken { by: Signal::Other },
+        Event::Drain { step: DrainStep::Began },
+        Event::Drain { step: DrainStep::TimeUp },
+    ]);
+    prop_oneof![4 => calls(), 3 => of_a_connection(), 2 => of_the_loop(), 1 => plain]
 }
 
 /// What decoding must give: times that do not go back, and numbers counted up.

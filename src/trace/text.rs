@@ -62,9 +62,9 @@ impl Line<'_> {
     /// A duration with a unit that fits.
     fn duration(&mut self, nanos: u64) -> &mut Self {
         let (unit, name) = match nanos {
-            0..1_000 => return self.number(nanos).say(" ns"),
-            0..1_000_000 => (1_000, " us"),
-            0..1_000_000_000 => (1_000_000, " ms"),
+            ..1_000 => return self.number(nanos).say(" ns"),
+            1_000..1_000_000 => (1_000, " us"),
+            1_000_000..1_000_000_000 => (1_000_000, " ms"),
             _ => (1_000_000_000, " s"),
         };
         self.number(nanos / unit).say(".").number(nanos % unit / (unit / 10)).say(name)
@@ -168,6 +168,12 @@ impl Line<'_> {
                 self.of(connection).say("event ").number(newest).say(": the ");
                 self.say(deadline(which)).say(" has passed");
             }
+            _ => self.loop_words(event, newest),
+        }
+    }
+
+    fn loop_words(&mut self, event: &Event, newest: u64) {
+        match *event {
             Event::TimersMoved { count } => {
                 self.say("   ").counted(count, "timer").say(" set again: the deadline had moved");
             }

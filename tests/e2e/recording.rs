@@ -249,34 +249,14 @@ fn kind_and_fields(event: &Event) -> (u8, Vec<u64>) {
         Event::ListenerReady { listener } => (3, vec![listener.into()]),
         Event::Woken { by } => (4, vec![by as u64]),
         Event::Visit { cause, .. } => (5, vec![cause as u64]),
-        Event::Received { asked, moved, end, .. } => {
-            let code = match end {
-                RecvEnd::Short => 0,
-                RecvEnd::Full => 1,
-                RecvEnd::WouldBlock => 2,
-                RecvEnd::Interrupted => 3,
-                RecvEnd::Eof => 4,
-                RecvEnd::Error(errno) => {
-                    return (6, vec![5, moved.into(), asked.into(), errno.into()]);
-                }
-            };
-            (6, vec![code, moved.into(), asked.into()])
-        }
+        Event::Received { asked, moved, end, .. } => (6, received(asked, moved, end)),
         Event::Served { count, last, left, reply, cause, .. } => {
             (7, vec![count.into(), last, left.into(), reply.into(), cause])
         }
         Event::Sent { moved, left, end, request, cause, .. } => {
-            let code = match end {
-                SendEnd::All => 0,
-                SendEnd::WouldBlock => 1,
-                SendEnd::Budget => 2,
-                SendEnd::Interrupted => 3,
-                SendEnd::Error(errno) => {
-                    let numbers = vec![4, moved.into(), left.into(), errno.into(), request, cause];
-                    return (8, numbers);
-                }
-            };
-            (8, vec![code, moved.into(), left.into(), request, cause])
+            let mut fields = sent(moved, left, end);
+            fields.extend([request, cause]);
+            (8, fields)
         }
         Event::Settled { inbound, outbound, ready, queued, unparsed, unsent, work, .. } => {
             let mut fields = states(inbound, outbound);
@@ -317,6 +297,29 @@ fn kind_and_fields(event: &Event) -> (u8, Vec<u64>) {
         Event::Recording => (26, vec![]),
         _ => panic!("not expected here: {event:?}"),
     }
+}
+
+fn received(asked: u32, moved: u32, end: RecvEnd) -> Vec<u64> {
+    let (code, errno) = match end {
+        RecvEnd::Short => (0, None),
+        RecvEnd::Full => (1, None),
+        RecvEnd::WouldBlock => (2, None),
+        RecvEnd::Interrupted => (3, None),
+        RecvEnd::Eof => (4, None),
+        RecvEnd::Error(errno) => (5, Some(errno)),
+    };
+    [code, moved, asked].into_iter().chain(errno).map(u64::from).collect()
+}
+
+fn sent(moved: u32, left: u32, end: SendEnd) -> Vec<u64> {
+    let (code, errno) = match end {
+        SendEnd::All => (0, None),
+        SendEnd::WouldBlock => (1, None),
+        SendEnd::Budget => (2, None),
+        SendEnd::Interrupted => (3, None),
+        SendEnd::Error(errno) => (4, Some(errno)),
+    };
+    [code, moved, left].into_iter().chain(errno).map(u64::from).collect()
 }
 
 fn readiness(bits: Readiness) -> u64 {

@@ -44,8 +44,9 @@ fn field_server_01_the_document_has_the_table_that_the_program_has() {
             .to_owned(),
     );
     rows.push(format!(
-        "| SIGRTMIN to SIGRTMAX, the others | {0} | {0} | nobody has an agreement with these programs about \
-         them; a parent process can have set up a descriptor to cause one, F_SETSIG in fcntl(2) |",
+        "| SIGRTMIN to SIGRTMAX, the others | {0} | {0} | nobody has an agreement with these \
+         programs about them; a parent process can have set up a descriptor to cause one, \
+         F_SETSIG in fcntl(2) |",
         in_words(REAL_TIME)
     ));
     assert_eq!(documented(), rows);
