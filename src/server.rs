@@ -176,17 +176,18 @@ impl<N: Net> EventHandler for Server<N> {
         if token.generation() == Generations::NONE {
             self.acceptor.ready(token.index());
             self.cx.observe_listener(token.index());
+        } else if self.sockets.on_event(token, readiness, &self.cx.limits) {
+            self.cx.observe_event(token, readiness, false);
         } else {
-            let is_open = self.sockets.on_event(token, readiness, &self.cx.limits);
-            self.cx.stats.stale_events += u64::from(!is_open);
-            self.cx.observe_event(token, readiness, !is_open);
+            self.cx.stats.stale_events += 1;
+            self.cx.observe_event(token, readiness, true);
         }
     }
 
     fn end_turn(&mut self, now: Moment) -> LoopControl {
         self.cx.now = now;
         self.cx.work = Work::default();
-        self.cx.trace.with(|recorder| recorder.turn_began(now));
+        self.cx.trace.with(move |recorder| recorder.turn_began(now));
         self.cx.stats.turns += 1;
         if self.is_draining() {
             self.tell_of_drain();

@@ -53,14 +53,18 @@ impl<N: Net> Server<N> {
             Wakeup::Message => Signal::Message,
             _ => Signal::Other,
         };
-        self.cx.trace.with(|recorder| recorder.before_turn(Token(0), Event::Woken { by }));
+        self.cx.trace.with(move |recorder| {
+            // What it asks for is done before the turn's time is read.
+            recorder.tick();
+            recorder.note(Event::Woken { by });
+        });
     }
 
     /// A turn ended.
     #[inline]
     pub(super) fn observe_end(&mut self, ended: Moment, next: LoopControl) {
         let sockets = &self.sockets;
-        self.cx.trace.with(|recorder| {
+        self.cx.trace.with(move |recorder| {
             let next = match next {
                 LoopControl::Poll => Next::Poll,
                 LoopControl::WaitUntil(moment) => {
@@ -78,7 +82,7 @@ impl<N: Net> ServerContext<N> {
     /// An event came.
     #[inline]
     pub(super) fn observe_event(&mut self, token: Token, bits: Readiness, is_stale: bool) {
-        self.trace.with(|recorder| {
+        self.trace.with(move |recorder| {
             let event = Event::Ready { connection: token.generation(), bits, is_stale };
             recorder.before_turn(token, event);
         });
@@ -88,14 +92,14 @@ impl<N: Net> ServerContext<N> {
     #[inline]
     pub(super) fn observe_listener(&mut self, number: usize) {
         let event = Event::ListenerReady { listener: count_32(number) };
-        self.trace.with(|recorder| recorder.before_turn(Token(0), event));
+        self.trace.with(move |recorder| recorder.before_turn(Token(0), event));
     }
 
     /// A visit began.
     #[inline]
     pub(super) fn observe_visit(&mut self, token: Token, cause: Cause, visited: &ServerConnection) {
         let limits = &self.limits;
-        self.trace.with(|recorder| {
+        self.trace.with(move |recorder| {
             recorder.visit(token);
             let connection = token.generation();
             let cause = match cause {
@@ -121,7 +125,7 @@ impl<N: Net> ServerContext<N> {
         ready: Readiness,
         room: usize,
     ) {
-        self.trace.with(|recorder| {
+        self.trace.with(move |recorder| {
             let (moved, end) = match outcome {
                 Ok(ReadOutcome::Bytes(count)) if *count == room => (*count, RecvEnd::Full),
                 Ok(ReadOutcome::Bytes(count)) => (*count, RecvEnd::Short),
@@ -141,7 +145,7 @@ impl<N: Net> ServerContext<N> {
     #[inline]
     pub(super) fn observe_engine(&mut self, connection: &ServerConnection, reply: usize) {
         let (stats, limits) = (&self.stats, &self.limits);
-        self.trace.with(|recorder| {
+        self.trace.with(move |recorder| {
             let count = recorder.new_requests(stats.requests);
             let (left, waiting) = connection.conn.waiting();
             if count > 0 || reply > 0 || left > 0 {
@@ -166,7 +170,7 @@ impl<N: Net> ServerContext<N> {
     /// before.
     #[inline]
     pub(super) fn observe_half(&mut self, reply: &Reply) {
-        self.trace.with(|recorder| {
+        self.trace.with(move |recorder| {
             if let Reply::InInput(range) = reply {
                 recorder.served(0, 0, count_32(range.len()));
             }
@@ -177,7 +181,7 @@ impl<N: Net> ServerContext<N> {
     /// The second phase of a visit began.
     #[inline]
     pub(super) fn observe_second_half(&mut self, token: Token) {
-        self.trace.with(|recorder| recorder.go_on_with(token));
+        self.trace.with(move |recorder| recorder.go_on_with(token));
     }
 
     /// send(2) was called; `left` bytes are left.
@@ -190,7 +194,7 @@ impl<N: Net> ServerContext<N> {
     ) {
         /// As [`flush_queue`](crate::io::net::flush_queue) has it.
         const BUDGET: usize = 512 * 1024;
-        self.trace.with(|recorder| {
+        self.trace.with(move |recorder| {
             let (moved, end) = match taken {
                 Ok(moved) if left == 0 => (*moved, SendEnd::All),
                 Ok(moved) if !ready.write => (*moved, SendEnd::WouldBlock),
@@ -215,7 +219,7 @@ impl<N: Net> ServerContext<N> {
         work: u32,
     ) {
         let limits = &self.limits;
-        self.trace.with(|recorder| {
+        self.trace.with(move |recorder| {
             let Some(socket) = sockets.get(token) else { return };
             recorder.tick();
             let connection = token.generation();
@@ -244,7 +248,7 @@ impl<N: Net> ServerContext<N> {
     /// `looks` timers fired. Those whose deadlines had moved, all but `expired`, were set again.
     #[inline]
     pub(super) fn observe_looks(&mut self, looks: usize, expired: Option<Token>) {
-        self.trace.with(|recorder| {
+        self.trace.with(move |recorder| {
             let count = count_32(looks.saturating_sub(usize::from(expired.is_some())));
             if count > 0 {
                 recorder.note(Event::TimersMoved { count });
@@ -261,7 +265,7 @@ impl<N: Net> ServerContext<N> {
         peer: &Peer,
         active: usize,
     ) {
-        self.trace.with(|recorder| {
+        self.trace.with(move |recorder| {
             recorder.note(Event::Accepted {
                 connection: token.generation(),
                 listener: count_32(listener),
@@ -275,7 +279,7 @@ impl<N: Net> ServerContext<N> {
     /// None was accepted.
     #[inline]
     pub(super) fn observe_not_accepted(&mut self, listener: usize, why: NoAccept) {
-        self.trace.with(|recorder| {
+        self.trace.with(move |recorder| {
             recorder.note(Event::NotAccepted { listener: count_32(listener), why });
             if why.is_pause() {
                 recorder.meet(|trigger| *trigger == Trigger::AcceptPaused);
@@ -291,7 +295,7 @@ impl<N: Net> ServerContext<N> {
             Refusal::TooMany => RefusalCause::TooMany,
             Refusal::TooFast => RefusalCause::TooFast,
         };
-        self.trace.with(|recorder| {
+        self.trace.with(move |recorder| {
             recorder.note(Event::Refused { why, peer: recorder.peer(peer) });
         });
     }
@@ -299,7 +303,7 @@ impl<N: Net> ServerContext<N> {
     /// FIN was sent.
     #[inline]
     pub(super) fn observe_fin(&mut self) {
-        self.trace.with(|recorder| {
+        self.trace.with(move |recorder| {
             let connection = recorder.connection();
             recorder.note(Event::FinSent { connection });
         });
@@ -314,7 +318,7 @@ impl<N: Net> ServerContext<N> {
         is_reset: bool,
         lost: usize,
     ) {
-        self.trace.with(|recorder| {
+        self.trace.with(move |recorder| {
             recorder.tick();
             let connection = token.generation();
             recorder.note(Event::Closed { connection, reason, is_reset, lost: count_32(lost) });
@@ -325,12 +329,15 @@ impl<N: Net> ServerContext<N> {
     /// Something happened that concerns no connection.
     #[inline]
     pub(super) fn observe(&mut self, event: Event) {
-        self.trace.with(|recorder| recorder.note(event));
+        self.trace.with(move |recorder| recorder.note(event));
     }
 
     /// The server stops.
     pub(super) fn observe_drain(&mut self, step: DrainStep) {
-        self.observe(Event::Drain { step });
+        self.trace.with(move |recorder| {
+            recorder.tick();
+            recorder.note(Event::Drain { step });
+        });
     }
 }
 
