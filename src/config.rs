@@ -20,7 +20,7 @@ mod words;
 mod tests;
 
 pub use error::{ConfigError, ConfigErrors, Located, Origin, Origins, write_lines};
-pub use flags::help;
+pub use flags::{HelpLength, help};
 pub use reading::{Reading, from_args, read};
 
 use crate::os::files;
@@ -124,7 +124,7 @@ pub enum Command {
     /// Serve.
     Run(Box<Config>),
     /// Print [`help`].
-    Help,
+    Help(HelpLength),
     /// Print the version.
     Version,
 }
@@ -240,8 +240,7 @@ fn shard_timeout(value: &str) -> Result<Option<Duration>, Reason> {
     match values::duration(value)? {
         Duration::ZERO => Ok(None),
         timeout if timeout < Config::SHORTEST_SHARD_TIMEOUT => {
-            Err("less than 1s: shards tell ten times a second how they are (0 switches it off)"
-                .into())
+            Err("less than 1s: shards report ten times per second (0 switches it off)".into())
         }
         timeout => Ok(Some(timeout)),
     }

@@ -121,7 +121,7 @@ pub static SERVICES: [ServiceSpec; 9] = [
     ServiceSpec {
         name: "exchange",
         framing: FramingKind::Lines,
-        help: "the date and time; then as lookup, for clients that send their address",
+        help: "the date and time; then lookup, for clients that send their address",
         on_open: lookup::greet_exchange,
         on_request: lookup::respond_exchange,
         ..SILENT

@@ -201,6 +201,7 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
     /// Does for a slot what its connection is ready for.
     fn visit(&mut self, index: usize, now: Moment) {
         let LoadWorker { pacer, pool, codec, probe_codec, accounts, buffers, .. } = self;
+        pool.attribute(index, accounts);
         let Some((socket, endpoint)) = pool.open(index) else {
             return self.visit_without_connection(index, now);
         };
@@ -301,6 +302,7 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
 
     /// Acts on a slot's deadline.
     fn expire(&mut self, index: usize, now: Moment) {
+        self.pool.attribute(index, &mut self.accounts);
         let Some((socket, endpoint)) = self.pool.open(index) else {
             if self.pool.on_deadline(index, now, &mut self.accounts, &mut self.pacer) {
                 self.visit(index, now);

@@ -1,5 +1,5 @@
 //! What only an operating system has: listening sockets, inherited descriptors, privileges,
-//! descriptor limits, the heap, sealed memory, signals and files.
+//! descriptor limits, the heap, sealed memory, signals, other processes and files.
 //!
 //! Invariant: only this room and [`reactor`](crate::reactor) make system calls. The programs
 //! introduce them to the rest.
@@ -10,6 +10,8 @@ pub mod inherited_fd;
 pub mod listener;
 pub mod memory;
 pub mod privileges;
+#[cfg(feature = "client")]
+pub mod process;
 pub mod sealed_memfd;
 pub mod signals;
 pub mod sockets;

@@ -32,10 +32,9 @@ use crate::io::event_loop::{EventHandler, LoopControl, Wakeup};
 use crate::io::readiness::Readiness;
 use crate::io::token::Token;
 use crate::os::usage::Meter;
+use exact_timer::ExactTimer;
 use mio::event::Event;
 use mio::{Events, Poll, Waker};
-use nix::sys::time::TimeSpec;
-use nix::sys::timerfd::{Expiration, TimerFd, TimerSetTimeFlags};
 use signal_queue::SignalQueue;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -43,6 +42,7 @@ use std::time::{Duration, Instant};
 
 mod accept_outcome;
 mod connect;
+mod exact_timer;
 mod handshakes;
 pub mod listener;
 mod net;
@@ -66,10 +66,6 @@ const WAKER: mio::Token = mio::Token(usize::MAX - 1);
 const TIMER: mio::Token = mio::Token(usize::MAX - 2);
 const INPUT: mio::Token = mio::Token(usize::MAX - 3);
 
-/// Before a moment that is waited for exactly, the loop looks for events without waiting for this
-/// long: waking a sleeping thread takes about that long.
-const WAKING_TIME: Duration = Duration::from_micros(30);
-
 /// One poll loop.
 #[derive(Debug)]
 pub struct Reactor {
@@ -78,7 +74,7 @@ pub struct Reactor {
     started: Instant,
     signals: Option<SignalQueue>,
     waker: Arc<Waker>,
-    exact_timer: Option<TimerFd>,
+    exact_timer: Option<ExactTimer>,
 }
 
 impl Reactor {
@@ -152,16 +148,11 @@ impl Reactor {
     }
 
     /// How long epoll may wait, so that it ends at `moment`.
-    fn wait_until(&self, moment: Moment, now: Moment) -> io::Result<Option<Duration>> {
-        let wait = moment.since(now).min(LONGEST_WAIT);
-        let Some(timer) = &self.exact_timer else { return Ok(Some(wait)) };
-        let Some(sleep) = wait.checked_sub(WAKING_TIME).filter(|sleep| !sleep.is_zero()) else {
-            return Ok(Some(Duration::ZERO));
-        };
-        // It is registered for edges, and each setting is an edge of its own: it need not be read.
-        let expiration = Expiration::OneShot(TimeSpec::from_duration(sleep));
-        timer.set(expiration, TimerSetTimeFlags::empty())?;
-        Ok(None)
+    fn wait_until(&mut self, moment: Moment, now: Moment) -> io::Result<Option<Duration>> {
+        match &mut self.exact_timer {
+            Some(timer) => timer.wait_until(moment.min(now + LONGEST_WAIT), now),
+            None => Ok(Some(moment.since(now).min(LONGEST_WAIT))),
+        }
     }
 
     fn poll_events(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -176,20 +167,25 @@ impl Reactor {
 
     /// Tells the handler what has happened, and returns when it was given the first wakeup, if it
     /// was.
-    fn deliver<H: EventHandler>(&self, handler: &mut H) -> Option<Moment> {
+    fn deliver<H: EventHandler>(&mut self, handler: &mut H) -> Option<Moment> {
+        let Reactor { events, started, signals, exact_timer, .. } = self;
+        let now = || Moment::START + started.elapsed();
         let mut first_wakeup = None;
-        for event in &self.events {
+        for event in &*events {
             match event.token() {
                 SIGNALS => {
-                    first_wakeup.get_or_insert_with(|| self.now());
-                    while let Some(wakeup) = self.signals.as_ref().and_then(SignalQueue::next) {
-                        handler.on_wakeup(wakeup, self.now());
+                    first_wakeup.get_or_insert_with(now);
+                    while let Some(wakeup) = signals.as_ref().and_then(SignalQueue::next) {
+                        handler.on_wakeup(wakeup, now());
                     }
                 }
-                // That it woke the loop is all it is for.
-                TIMER => {}
+                TIMER => {
+                    if let Some(timer) = exact_timer {
+                        timer.woke(now());
+                    }
+                }
                 WAKER | INPUT => {
-                    let now = self.now();
+                    let now = now();
                     first_wakeup.get_or_insert(now);
                     handler.on_wakeup(Wakeup::Message, now);
                 }

@@ -226,7 +226,7 @@ fn run(words: Vec<OsString>) -> Result<Config, ConfigErrors> {
             check_written_out(&config);
             Ok(*config)
         }
-        Ok(Command::Help | Command::Version) => Ok(Config::default()),
+        Ok(Command::Help(_) | Command::Version) => Ok(Config::default()),
         Err(errors) => {
             errors.iter().for_each(|error| assert_harmless(&error.to_string()));
             Err(errors)

@@ -1,4 +1,4 @@
-//! The table of flags, and `--help`, which is made from it.
+//! The table of flags, and `-h` and `--help`, which are made from it.
 
 use crate::handlers::SERVICES;
 
@@ -6,88 +6,235 @@ use crate::handlers::SERVICES;
 pub(super) struct Flag {
     pub(super) name: &'static str,
     pub(super) value: Option<&'static str>,
+    /// In a few words, with the default in brackets.
     pub(super) help: &'static str,
+    /// What `--help` says behind that, in lines of at most 72 columns.
+    pub(super) more: &'static str,
 }
 
-const fn flag(name: &'static str, value: &'static str, help: &'static str) -> Flag {
-    Flag { name, value: Some(value), help }
+const fn flag(
+    name: &'static str,
+    value: &'static str,
+    help: &'static str,
+    more: &'static str,
+) -> Flag {
+    Flag { name, value: Some(value), help, more }
 }
 
-const fn switch(name: &'static str, help: &'static str) -> Flag {
-    Flag { name, value: None, help }
+const fn switch(name: &'static str, help: &'static str, more: &'static str) -> Flag {
+    Flag { name, value: None, help, more }
 }
 
 pub(super) const FLAGS: &[Flag] = &[
     flag(
         "listen",
-        "SERVICE=ADDRESS[,OPTION]...",
-        "serve SERVICE there; repeatable [framed=127.0.0.1:9999]",
+        "SERVICE=ADDRESS[,...]",
+        "serve; repeatable [framed=127.0.0.1:9999]",
+        "Serve SERVICE at ADDRESS; options follow after commas. Services,\n\
+         addresses and options are listed above.",
     ),
-    switch("reuse-port", "let other processes of this user listen on the same ports"),
-    flag("shards", "COUNT", "processes that serve side by side, each on a core [1]"),
+    switch(
+        "reuse-port",
+        "share ports with other processes of this user",
+        "Set SO_REUSEPORT, so that a new version can be started beside the old\n\
+         one: the kernel gives each client to one of them.",
+    ),
+    switch(
+        "print-addresses",
+        "print SERVICE ADDRESS of each listener",
+        "One line per listener on standard output, once it is bound: for port 0\n\
+         and for scripts.",
+    ),
+    flag(
+        "shards",
+        "N",
+        "processes that serve, one per core [1]",
+        "With more than one, a supervisor starts them, restarts one that fails,\n\
+         and passes signals on. Limits are split evenly between them.",
+    ),
     flag(
         "shard-timeout",
         "DURATION",
-        "replace a shard whose loop stands still so long; 0: never [10s]",
+        "restart a shard stuck for this long [10s]",
+        "A shard whose event loop has not run for this long is killed and\n\
+         restarted. 0: never.",
     ),
-    flag("user", "USER[:GROUP]", "become this user once the ports are bound; names or numbers"),
-    switch("print-addresses", "print SERVICE ADDRESS of each listener on standard output"),
-    flag("table", "FILE", "the lookup table: KEY VALUE a line, # comments; SIGHUP reloads it"),
-    flag("table-order", "ORDER", "key-value, or value-key for ethers(5) files [key-value]"),
-    flag("table-limit", "SIZE", "largest table file [1GiB]"),
-    switch("utc", "tell UTC instead of local time"),
-    flag("max-connections", "COUNT", "connections at once [what the descriptor limit allows]"),
-    flag("max-connections-per-address", "COUNT", "at once from an IPv4 address or IPv6 /64"),
-    flag("accept-rate-per-address", "COUNT", "a second from an IPv4 address or IPv6 /64"),
-    flag("allow", "CIDR[,CIDR]...", "let in only clients from there; repeatable"),
-    flag("deny", "CIDR[,CIDR]...", "turn away clients from there; repeatable"),
-    flag("memory-limit", "SIZE", "buffers of all connections together [a quarter of the memory]"),
-    flag("max-frame", "SIZE", "longest body or line [1MiB]"),
-    flag("output-limit", "SIZE", "unsent output at which a connection is not read [1MiB]"),
-    flag("frame-timeout", "DURATION", "from a frame's first byte to its last [30s]"),
-    flag("idle-timeout", "DURATION", "between requests [10m]"),
-    flag("write-timeout", "DURATION", "without the peer taking waiting output [30s]"),
-    flag("drain-timeout", "DURATION", "from SIGTERM to the end, at the latest [10s]"),
-    flag("log-rate", "COUNT", "log lines a second that clients can cause [100]"),
-    flag("exit-on-idle", "DURATION", "stop when nobody has been connected for so long"),
-    flag("backlog", "COUNT", "connections waiting to be accepted, as listen(2) [4096]"),
+    flag(
+        "user",
+        "USER[:GROUP]",
+        "become this user once the ports are bound",
+        "Names or numbers. Then all privileges are dropped, and readyd checks\n\
+         that it cannot regain them.",
+    ),
+    flag(
+        "table",
+        "FILE",
+        "lookup table, one KEY VALUE per line",
+        "Lines that begin with # are comments. SIGHUP reloads the file.",
+    ),
+    flag(
+        "table-order",
+        "ORDER",
+        "key-value or value-key [key-value]",
+        "value-key is for ethers(5) files.",
+    ),
+    flag("table-limit", "SIZE", "largest table file [1GiB]", ""),
+    switch("utc", "dates in UTC instead of local time", ""),
+    flag(
+        "max-connections",
+        "N",
+        "connections at once [by the descriptor limit]",
+        "Further clients wait in the listen backlog.",
+    ),
+    flag(
+        "max-connections-per-address",
+        "N",
+        "connections at once, per client address",
+        "Per IPv4 address or IPv6 /64. Further clients are rejected with RST.",
+    ),
+    flag(
+        "accept-rate-per-address",
+        "N",
+        "new connections per second, per address",
+        "Per IPv4 address or IPv6 /64. Clients above it are rejected with RST.",
+    ),
+    flag("allow", "CIDR[,CIDR]...", "accept clients from there only; repeatable", ""),
+    flag("deny", "CIDR[,CIDR]...", "reject clients from there; repeatable", ""),
+    flag(
+        "memory-limit",
+        "SIZE",
+        "all buffers together [a quarter of memory]",
+        "When exceeded, the newest connections with buffered data are closed.",
+    ),
+    flag("max-frame", "SIZE", "longest request body or line [1MiB]", ""),
+    flag(
+        "output-limit",
+        "SIZE",
+        "unsent output that stops reading [1MiB]",
+        "A connection with this much unsent output is not read until the peer\n\
+         has taken some of it.",
+    ),
+    flag("frame-timeout", "DURATION", "first to last byte of a request [30s]", ""),
+    flag("idle-timeout", "DURATION", "time between requests [10m]", ""),
+    flag("write-timeout", "DURATION", "time without the peer reading output [30s]", ""),
+    flag(
+        "drain-timeout",
+        "DURATION",
+        "longest drain after SIGTERM [10s]",
+        "SIGTERM and SIGINT stop accepting, answer the requests that have\n\
+         arrived, and end the process at the latest after this time.",
+    ),
+    flag(
+        "exit-on-idle",
+        "DURATION",
+        "exit after this long without a client",
+        "With --shards it may be up to half as long again.",
+    ),
+    flag(
+        "backlog",
+        "N",
+        "listen backlog, as in listen(2) [4096]",
+        "Connections that wait to be accepted, per listener. The kernel caps it\n\
+         at net.core.somaxconn.",
+    ),
     flag(
         "tcp-keepalive",
         "DURATION",
-        "ask a client that is silent for so long whether it is there",
+        "probe a silent client after this long",
+        "Three probes follow; without an answer the connection is closed.",
     ),
-    flag("tcp-user-timeout", "DURATION", "without an acknowledgement of what was sent"),
-    flag("config", "FILE", "a flag a line, without dashes; the command line wins"),
-    flag("log", "LEVEL", "off, error, warn, info, debug or trace [RUST_LOG, or info]"),
+    flag(
+        "tcp-user-timeout",
+        "DURATION",
+        "limit for an acknowledgement of sent data",
+        "A connection whose sent data is not acknowledged for this long is\n\
+         closed. Without, the kernel's limit holds, about a quarter of an hour.",
+    ),
+    flag(
+        "config",
+        "FILE",
+        "read flags from FILE, one per line",
+        "Without dashes. Flags on the command line override the file.",
+    ),
+    switch(
+        "check-config",
+        "check everything, print all errors, and exit",
+        "Reads the configuration and the table; binds no address.",
+    ),
+    flag(
+        "log",
+        "LEVEL",
+        "off, error, warn, info, debug, trace [info]",
+        "Without this flag the environment variable RUST_LOG decides.",
+    ),
+    flag(
+        "log-rate",
+        "N",
+        "log lines per second caused by clients [100]",
+        "Further lines are counted, and one line says how many were suppressed.",
+    ),
     flag(
         "trace",
-        "FILE[,size=SIZE][,paused]",
-        "record what the loop does, in a ring on tmpfs; signal 40 ends it",
+        "FILE[,OPTION]",
+        "record what the loop does in FILE",
+        "A ring of size=64MiB, best on tmpfs (/dev/shm); readyc trace reads it.\n\
+         Signal 40 ends and begins recording; paused: it waits for the signal.",
     ),
     flag(
         "trace-on",
         "WHAT[,WHAT]...",
-        "keep the trace so far at turn>DURATION, close=REASON or accept-paused",
+        "keep a copy of the trace when WHAT happens",
+        "turn>DURATION, close=REASON or accept-paused. At most one copy every\n\
+         10 s; FILE.kept-1 to FILE.kept-4 are used in turn.",
     ),
-    flag("trace-addresses", "HOW", "full, or hash: clients by a hash with a secret [full]"),
-    switch("check-config", "read everything, report all that is wrong, and exit"),
+    flag(
+        "trace-addresses",
+        "HOW",
+        "full, or hash [full]",
+        "hash: a client is named by a hash, keyed by a secret that is in no file.",
+    ),
 ];
+
+/// The headings of the help, each with the flag that it stands above.
+const HEADINGS: &[(&str, &str)] = &[
+    ("listen", "Listeners"),
+    ("shards", "Processes"),
+    ("table", "Lookup table and dates"),
+    ("max-connections", "Limits"),
+    ("frame-timeout", "Timeouts"),
+    ("backlog", "TCP"),
+    ("config", "Configuration and log"),
+    ("trace", "Trace"),
+];
+
+/// The columns of a flag and its value in the short help.
+const LEFT: usize = 31;
 
 /// What `--help` says between the services and the flags.
 const ADDRESSES_AND_OPTIONS: &str = "\
-Addresses: IP:PORT, [IPv6]:PORT, localhost:PORT (127.0.0.1 and [::1]), :PORT (0.0.0.0 and [::]),\n\
-unix:/PATH, unix:@NAME (abstract), fd:NUMBER (a listening socket that was inherited).\n\
-Link-local: [fe80::1%eth0]:PORT.\n\
-Options of every listener: optional (if it cannot be bound, warn and start without it)\n\
-Options of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack\n\
-A comma ends an option, so one that is a list repeats its key; others are given once.\n\
-\nFlags:\n";
+Addresses: IP:PORT, [IPv6]:PORT, localhost:PORT (127.0.0.1 and [::1]),\n\
+:PORT (0.0.0.0 and [::]), unix:/PATH, unix:@NAME (abstract), fd:NUMBER (an\n\
+inherited listening socket), [fe80::1%eth0]:PORT (link-local).\n\
+Options of every listener: optional (if it cannot be bound, warn and start\n\
+without it). Options of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack.\n\
+A comma ends an option; one that is a list repeats its key.\n";
+
+/// What `-h` ends with.
+const SERVICES_IN_SHORT: &str = "\
+\nServices, addresses, units, signals and explanations: readyd --help\n";
 
 /// What `--help` ends with.
 const UNITS_AND_SIGNALS: &str = "\
-\nUnits: us ms s m h d; counts k m (1000); sizes KiB MiB GiB (1024).\n\
-Signals: SIGTERM, SIGINT drain, a second one or SIGQUIT stops at once; SIGHUP reloads the\n\
-table; SIGUSR1 logs the statistics; signal 40 ends or begins a recording.\n";
+\nUnits:\n\
+\x20 counts  k = 1,000, m = 1,000,000\n\
+\x20 sizes   KiB, MiB, GiB = 1024 (also k, m, g); kB, MB, GB = 1000\n\
+\x20 times   us, ms, s, m, h, d; a bare number is seconds\n\
+\nSignals:\n\
+\x20 SIGTERM, SIGINT  drain; a second one stops at once\n\
+\x20 SIGQUIT          stop at once\n\
+\x20 SIGHUP           reload the table and the time zone\n\
+\x20 SIGUSR1          log the statistics\n\
+\x20 signal 40        end or begin recording (--trace)\n";
 
 /// The flag called `name`.
 pub(super) fn find_flag(name: &str) -> Option<&'static Flag> {
@@ -108,29 +255,55 @@ pub(super) fn is_list(name: &str) -> bool {
     ["listen", "allow", "deny"].contains(&name)
 }
 
-/// The text of `--help`.
-pub fn help() -> String {
+/// How much of the help is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HelpLength {
+    /// `-h`: a line per flag.
+    Short,
+    /// `--help`: with services, addresses and explanations.
+    Long,
+}
+
+/// The text of `-h` or `--help`.
+pub fn help(length: HelpLength) -> String {
     let mut text = String::from(
         "readyd: a nonblocking server on one poll loop\n\n\
-         Usage: readyd [--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...]... [FLAG]...\n\n",
+         Usage: readyd [--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...]... [FLAG]...\n",
     );
-    text += "Services:\n";
-    for service in &SERVICES {
-        text += &format!("  {:<9} {}\n", service.name, service.help);
+    if length == HelpLength::Long {
+        text += "\nServices:\n";
+        for service in &SERVICES {
+            text += &format!("  {:<9} {}\n", service.name, service.help);
+        }
+        text += ADDRESSES_AND_OPTIONS;
     }
-    text += ADDRESSES_AND_OPTIONS;
     for flag in FLAGS {
+        if let Some((_, title)) = HEADINGS.iter().find(|(first, _)| *first == flag.name) {
+            text += &format!("\n{title}:\n");
+        }
         let left = match flag.value {
             Some(value) => format!("--{} {value}", flag.name),
             None => format!("--{}", flag.name),
         };
-        match left.len() {
-            0..=26 => text += &format!("  {left:<26} {}\n", flag.help),
-            _ => text += &format!("  {left}\n{:29}{}\n", "", flag.help),
+        add(&mut text, length, &left, flag.help, flag.more);
+    }
+    add(&mut text, length, "-h, --help", "print this; with --help, explained", "");
+    add(&mut text, length, "-V, --version", "print the version", "");
+    text += match length {
+        HelpLength::Short => SERVICES_IN_SHORT,
+        HelpLength::Long => UNITS_AND_SIGNALS,
+    };
+    text
+}
+
+fn add(text: &mut String, length: HelpLength, left: &str, help: &str, more: &str) {
+    match length {
+        HelpLength::Short => *text += &format!("  {left:<LEFT$}  {help}\n"),
+        HelpLength::Long => {
+            *text += &format!("  {left}\n");
+            for line in [help].into_iter().chain(more.lines()) {
+                *text += &format!("{:8}{line}\n", "");
+            }
         }
     }
-    text +=
-        "  -h, --help                 print this\n  -V, --version              print the version\n";
-    text += UNITS_AND_SIGNALS;
-    text
 }

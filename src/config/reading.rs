@@ -5,7 +5,7 @@
 
 use super::duplicates;
 use super::error::{ConfigError, ConfigErrors, Origin, Origins};
-use super::flags::{Flag, ONLY_ON_COMMAND_LINE, find_flag, is_list};
+use super::flags::{Flag, HelpLength, ONLY_ON_COMMAND_LINE, find_flag, is_list};
 use super::listen::{BindTarget, Listen, Presence};
 use super::{Command, Config};
 use crate::handlers::Service;
@@ -89,7 +89,8 @@ impl Reader {
                 }
             };
             match next {
-                Short('h') | Long("help") => return Arguments::Other(Command::Help),
+                Short('h') => return Arguments::Other(Command::Help(HelpLength::Short)),
+                Long("help") => return Arguments::Other(Command::Help(HelpLength::Long)),
                 Short('V') | Long("version") => return Arguments::Other(Command::Version),
                 Long(name) => match find_flag(name) {
                     Some(flag) => given.extend(self.value_of(flag, &mut parser)),

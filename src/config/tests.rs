@@ -222,8 +222,8 @@ fn ranges_of_addresses_add_up_but_the_command_lines_replace_the_files() {
 #[test]
 fn help_and_version_come_before_all_that_stands_behind_them() {
     for (flag, command) in [
-        ("-h", Command::Help),
-        ("--help", Command::Help),
+        ("-h", Command::Help(HelpLength::Short)),
+        ("--help", Command::Help(HelpLength::Long)),
         ("-V", Command::Version),
         ("--version", Command::Version),
     ] {
@@ -234,22 +234,34 @@ fn help_and_version_come_before_all_that_stands_behind_them() {
 
 #[test]
 fn help_has_a_line_for_every_flag_and_fits_a_terminal() {
-    let help = help();
+    for help in [help(HelpLength::Short), help(HelpLength::Long)] {
+        for flag in FLAGS {
+            let left = match flag.value {
+                Some(value) => format!("  --{} {value}", flag.name),
+                None => format!("  --{}", flag.name),
+            };
+            let is_its_line =
+                |line: &&str| line.trim_end() == left || line.starts_with(&(left.clone() + " "));
+            assert_eq!(help.lines().filter(is_its_line).count(), 1, "{left}");
+            assert!(help.contains(flag.help), "{}", flag.help);
+        }
+        let longest = help.lines().max_by_key(|line| line.len()).unwrap();
+        assert!(longest.len() <= 80, "{longest}");
+        assert!(help.ends_with('\n'));
+    }
+}
+
+#[test]
+fn the_short_help_is_short_and_the_long_one_explains() {
+    let (short, long) = (help(HelpLength::Short), help(HelpLength::Long));
+    assert!(short.lines().count() <= 60, "{}", short.lines().count());
     for flag in FLAGS {
-        let left = match flag.value {
-            Some(value) => format!("  --{} {value}", flag.name),
-            None => format!("  --{}", flag.name),
-        };
-        let is_its_line =
-            |line: &&str| line.trim_end() == left || line.starts_with(&(left.clone() + " "));
-        assert_eq!(help.lines().filter(is_its_line).count(), 1, "{left}");
-        assert!(help.contains(flag.help), "{}", flag.help);
+        let is_explained = flag.more.lines().all(|line| long.contains(line));
+        assert!(is_explained && (flag.more.is_empty() || !short.contains(flag.more)));
     }
     for name in Service::NAMES.iter().chain(&Format::NAMES) {
-        assert!(help.contains(name), "{name}");
+        assert!(long.contains(name), "{name}");
     }
-    assert!(help.lines().all(|line| line.len() <= 100));
-    assert!(help.ends_with('\n'));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | duration | `us ms s m h d`, fractions allowed; a bare number is seconds | `1.5m` |
 //! | count | `k m` for thousand and million | `10k` |
-//! | size | `KiB MiB GiB`, also `k m g`, all powers of 1024; a bare number is bytes | `1MiB` |
+//! | size | `KiB MiB GiB`, also `k m g`: powers of 1024; `kB MB GB`: of 1000; else bytes | `1MiB` |
 
 use std::fmt;
 use std::time::Duration;
@@ -72,7 +72,10 @@ pub fn count(text: &str) -> Result<u64, ValueError> {
     number.times(unit)?.whole()
 }
 
-/// A size in bytes, such as `512`, `64KiB`, `1MiB`.
+/// The most usual units of sizes, for messages: powers of 1024, and powers of 1000.
+const SIZE_UNITS: &str = "KiB, MiB or kB, MB";
+
+/// A size in bytes, such as `512`, `64KiB` (65,536) or `64kB` (64,000).
 ///
 /// # Errors
 ///
@@ -84,7 +87,10 @@ pub fn size(text: &str) -> Result<u64, ValueError> {
         "k" | "kib" => 1 << 10,
         "m" | "mib" => 1 << 20,
         "g" | "gib" => 1 << 30,
-        _ => return Err(ValueError::UnknownUnit(unit.to_owned(), "KiB, MiB or GiB")),
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err(ValueError::UnknownUnit(unit.to_owned(), SIZE_UNITS)),
     };
     number.times(unit)?.whole()
 }

@@ -4,9 +4,9 @@
 //! run in which it was *intended* to be sent. So a request of the warm-up that is answered late
 //! cannot improve the result, and none of the measured part is left out.
 
-mod own_delay;
-
 mod connections;
+mod own_delay;
+mod servers;
 
 use super::absence::Absence;
 use super::codec::Kind;
@@ -15,7 +15,9 @@ use super::ends::{RequestEnd, Requests};
 use super::pending::Pending;
 use super::plan::{Pace, Plan};
 use crate::io::clock::Moment;
-use crate::loadgen::report::{ConnectionEnds, Errors, GRACE_PERIOD, Histogram, Mismatches};
+use crate::loadgen::report::{
+    ConnectionEnds, Errors, GRACE_PERIOD, Histogram, Mismatches, ServerErrors,
+};
 use std::io;
 use std::time::Duration;
 
@@ -62,18 +64,23 @@ pub(super) struct RequestAccounting {
     absence: Absence,
     /// What the opening of connections had brought before the run began.
     opening: ConnectionEnds,
-    errors_of_opening: Errors,
+    errors_of_opening: (Errors, Vec<ServerErrors>),
     mismatches_of_opening: (Mismatches, Option<String>),
     interval: Interval,
     /// Of the interval, the latency of the measured part's requests; moved to the counters at its
     /// end, so that an answer costs one histogram, not two.
     interval_measured: Histogram,
     last_answer: Moment,
+    /// The server of the connection that is seen to, by its place in the plan.
+    server: usize,
 }
 
 impl RequestAccounting {
     pub(super) fn new(plan: &Plan) -> RequestAccounting {
         let mut counters = Counters::default();
+        if plan.destinations.len() > 1 {
+            counters.by_server.resize_with(plan.destinations.len(), ServerErrors::default);
+        }
         if let Pace::Rates(steps) = &plan.pace
             && steps.len() > 1
         {
@@ -91,17 +98,18 @@ impl RequestAccounting {
             is_herd: matches!(plan.pace, Pace::Herd(_)),
             absence: Absence::default(),
             opening: ConnectionEnds::default(),
-            errors_of_opening: Errors::default(),
+            errors_of_opening: (Errors::default(), Vec::new()),
             mismatches_of_opening: (Mismatches::default(), None),
             interval: Interval::default(),
             interval_measured: Histogram::default(),
             last_answer: Moment::START,
+            server: 0,
         }
     }
 
     /// Says when the measured part begins, of a run that begins at `start`.
     pub(super) fn begin(&mut self, plan: &Plan, start: Moment) {
-        self.errors_of_opening = self.counters.errors.clone();
+        self.errors_of_opening = (self.counters.errors.clone(), self.counters.by_server.clone());
         self.mismatches_of_opening =
             (self.counters.mismatches.clone(), self.counters.first_mismatch.clone());
         self.opening = self.counters.connections.ends;
@@ -260,7 +268,10 @@ impl RequestAccounting {
         match verification {
             Verification::Corrupt if is_measured => mismatches.corrupt += count,
             Verification::Swapped if is_measured => mismatches.swapped += count,
-            _ => {}
+            _ => return,
+        }
+        if let Some(server) = self.of_server() {
+            server.mismatched += count;
         }
     }
 
@@ -268,7 +279,11 @@ impl RequestAccounting {
     pub(super) fn timed_out(&mut self, request: Pending) -> bool {
         let is_measured = self.is_measured(&request);
         if is_measured {
-            self.counters.errors.timeout += u64::from(request.count());
+            let count = u64::from(request.count());
+            self.counters.errors.timeout += count;
+            if let Some(server) = self.of_server() {
+                server.errors.timeout += count;
+            }
         }
         self.interval.errors += u64::from(request.count());
         self.close(request, RequestEnd::TimedOut);
@@ -288,12 +303,18 @@ impl RequestAccounting {
     /// A reply came that answers no request in flight.
     pub(super) fn unsolicited(&mut self, count: impl FnOnce(&mut Mismatches)) {
         count(&mut self.counters.mismatches);
+        if let Some(server) = self.of_server() {
+            server.mismatched += 1;
+        }
         self.interval.errors += 1;
     }
 
     /// A call failed.
     pub(super) fn failed(&mut self, operation: Operation, error: &io::Error) {
         count_error(&mut self.counters.errors, operation, error);
+        if let Some(server) = self.of_server() {
+            count_error(&mut server.errors, operation, error);
+        }
         self.interval.errors += 1;
     }
 
@@ -310,7 +331,7 @@ impl RequestAccounting {
     /// The measured part begins: what the warm-up did to connections is no part of it.
     pub(super) fn begin_measuring(&mut self) {
         let counters = &mut self.counters;
-        counters.errors = std::mem::take(&mut self.errors_of_opening);
+        (counters.errors, counters.by_server) = std::mem::take(&mut self.errors_of_opening);
         counters.connections.ends.begin_measuring(&self.opening);
         (counters.mismatches, counters.first_mismatch) =
             std::mem::take(&mut self.mismatches_of_opening);

@@ -92,7 +92,6 @@ pub(super) struct Transition {
 const ACTIVE: &[Role] = &[Role::Active];
 const IDLE: &[Role] = &[Role::Idle];
 const SLOW: &[Role] = &[Role::SlowReader, Role::SlowWriter];
-const NOT_SLOW: &[Role] = &[Role::Active, Role::Idle];
 const ALL: &[Role] = &[Role::Active, Role::Idle, Role::SlowReader, Role::SlowWriter];
 
 const fn row(
@@ -104,10 +103,11 @@ const fn row(
     Transition { from, event, to, roles }
 }
 
-/// Every legal transition. A slow peer that lost its connection does not come back.
+/// Every legal transition. A slow peer that lost its connection does not come back; one that has
+/// none yet waits for room in a full backlog.
 pub(super) const TRANSITIONS: [Transition; 14] = [
     row(StateName::Closed, ConnEvent::Connect, StateName::Connecting, ALL),
-    row(StateName::Closed, ConnEvent::BackOff, StateName::BackingOff, NOT_SLOW),
+    row(StateName::Closed, ConnEvent::BackOff, StateName::BackingOff, ALL),
     row(StateName::Closed, ConnEvent::GiveUp, StateName::GivenUp, ALL),
     row(StateName::Connecting, ConnEvent::Connected, StateName::Active, ACTIVE),
     row(StateName::Connecting, ConnEvent::Connected, StateName::Idle, IDLE),
@@ -119,7 +119,7 @@ pub(super) const TRANSITIONS: [Transition; 14] = [
     row(StateName::Probing, ConnEvent::Served, StateName::Idle, IDLE),
     row(StateName::Probing, ConnEvent::Close, StateName::Closed, IDLE),
     row(StateName::Slow, ConnEvent::Close, StateName::Closed, SLOW),
-    row(StateName::BackingOff, ConnEvent::WaitOver, StateName::Closed, NOT_SLOW),
+    row(StateName::BackingOff, ConnEvent::WaitOver, StateName::Closed, ALL),
 ];
 
 /// A slot's connection: its role, and its state.

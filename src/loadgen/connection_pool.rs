@@ -132,6 +132,14 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         }
     }
 
+    /// Has what is counted from now on be of the server that the slot connects to.
+    #[inline]
+    pub(super) fn attribute(&self, index: usize, accounts: &mut Accounts) {
+        if self.plan.destinations.len() > 1 {
+            accounts.main.at_server(self.plan.server_of(self.worker.connection(index)));
+        }
+    }
+
     /// How many slots are to be visited.
     pub(super) fn queued(&self) -> usize {
         self.queue.len()
@@ -209,6 +217,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         requests: RequestEnd,
         connection: ConnectionEnd,
     ) {
+        self.attribute(index, accounts);
         self.decide(index, false, accounts);
         if self.close_socket(index, accounts) {
             accounts.ended(connection);

@@ -6,7 +6,7 @@
 use super::ends::Requests;
 use crate::io::net::ConnectedToItself;
 use crate::loadgen::report::{
-    ConnectionEnds, Errors, Histogram, Mismatches, PackedHistogram, SlowResult,
+    ConnectionEnds, Errors, Histogram, Mismatches, PackedHistogram, ServerErrors, SlowResult,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -57,6 +57,9 @@ pub struct Counters {
     pub connections: Connections,
     /// Errors.
     pub errors: Errors,
+    /// Errors of each server of the plan; empty where there is only one.
+    #[serde(default)]
+    pub by_server: Vec<ServerErrors>,
     /// Wrong replies.
     pub mismatches: Mismatches,
     /// The first of them.
@@ -171,7 +174,8 @@ impl Counters {
         self.answered_in_grace += other.answered_in_grace;
         self.elapsed = self.elapsed.max(other.elapsed);
         self.outage = self.outage.max(other.outage);
-        add_errors(&mut self.errors, &other.errors);
+        self.errors.add(&other.errors);
+        merge_each(&mut self.by_server, &other.by_server, ServerErrors::add);
         add_mismatches(&mut self.mismatches, &other.mismatches);
         self.first_mismatch = self.first_mismatch.take().or_else(|| other.first_mismatch.clone());
         let unfinished = self.first_unfinished.take();
@@ -299,19 +303,6 @@ fn merge_each<T: Default + Clone>(ours: &mut Vec<T>, others: &[T], merge: impl F
         ours.resize_with(others.len(), T::default);
     }
     ours.iter_mut().zip(others).for_each(|(ours, other)| merge(ours, other));
-}
-
-fn add_errors(ours: &mut Errors, other: &Errors) {
-    ours.connect += other.connect;
-    ours.read += other.read;
-    ours.write += other.write;
-    ours.timeout += other.timeout;
-    for (name, count) in &other.by_errno {
-        *ours.by_errno.entry(name.clone()).or_default() += count;
-    }
-    for (name, count) in &other.connect_by_errno {
-        *ours.connect_by_errno.entry(name.clone()).or_default() += count;
-    }
 }
 
 fn add_mismatches(ours: &mut Mismatches, other: &Mismatches) {

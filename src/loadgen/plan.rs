@@ -277,12 +277,17 @@ impl Plan {
     #[cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "remainders of the lengths"))]
     pub fn route(&self, number: u64) -> (Option<SocketAddr>, &Address) {
         let number = number as usize;
-        let destination = &self.destinations[number % self.destinations.len()];
+        let destination = &self.destinations[self.server_of(number as u64)];
         let source = match self.sources.len() {
             0 => None,
             sources => Some(self.sources[number / self.destinations.len() % sources]),
         };
         (source.map(SourceAddress::socket_address), destination)
+    }
+
+    /// The place of the server that connection `number` goes to.
+    pub fn server_of(&self, number: u64) -> usize {
+        number as usize % self.destinations.len()
     }
 
     /// Whether a new request waits for a time of its own rather than for an answer.

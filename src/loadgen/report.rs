@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod achieved;
+pub mod by_server;
 mod charts;
 mod client;
 pub mod compare;
@@ -28,6 +29,8 @@ pub mod merge;
 pub mod output;
 #[cfg(test)]
 pub(crate) mod sample;
+mod server;
+mod server_side;
 mod svg;
 mod table;
 mod tables;
@@ -38,6 +41,7 @@ mod units;
 mod words;
 
 pub use achieved::{Achieved, GRACE_PERIOD};
+pub use by_server::{ByServer, ServerErrors};
 pub use client::{Client, Validity};
 pub use compare::{Comparison, Side, Verdict};
 pub use csv::csv;
@@ -50,6 +54,7 @@ pub use identity::random_id;
 pub use ladder::{FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Rung};
 pub use merge::{MergeError, merge};
 pub use output::{Output, SaveError, save};
+pub use server_side::{Levels, Load, ServerCounts, ServerFigures, ServerSide};
 pub use text::{TextOptions, text};
 pub use words::errors_in_words;
 
@@ -98,6 +103,9 @@ pub struct Report {
     pub first_unfinished: Option<String>,
     /// Errors, by what was being done.
     pub errors: Errors,
+    /// The same of each server, where there were several.
+    #[serde(default, skip_serializing_if = "ByServer::is_empty")]
+    pub errors_by_server: ByServer,
     /// Time from when a request was to be sent (open loop), or was sent (closed), to its reply.
     pub latency_us: Percentiles,
     /// Time from the first system call for a request to its reply.
@@ -116,6 +124,9 @@ pub struct Report {
     pub series: Vec<Second>,
     /// Whether the load generator itself kept up.
     pub client: Client,
+    /// What the servers spent, if it is known.
+    #[serde(default)]
+    pub server: Option<ServerSide>,
     /// Where this was measured; of merged reports, the first one's.
     pub environment: Environment,
     /// Of merged reports, what each was; empty for a single run.
@@ -242,8 +253,8 @@ pub struct StepResult {
     pub sent: u64,
     /// Requests of this step that were answered.
     pub answered: u64,
-    /// Answers that came while the step lasted, a second.
-    pub achieved_rate: f64,
+    /// Answers that came while the step lasted, per second; absent if all of it was warm-up.
+    pub achieved_rate: Option<f64>,
     /// Latency of this step's requests.
     pub latency_us: Percentiles,
 }

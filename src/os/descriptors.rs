@@ -43,7 +43,7 @@ pub fn raise_limit() -> usize {
         Ok(limits) => limits,
         Err(errno) => {
             let error = io::Error::from(errno);
-            log::warn!("cannot read the descriptor limit: {error}; taking it for 1024");
+            log::warn!("cannot read the descriptor limit: {error}; assuming 1024");
             return 1024;
         }
     };
@@ -184,7 +184,7 @@ impl fmt::Display for TooFewDescriptors {
                 )?;
                 match room {
                     0 => f.write_str(")"),
-                    room => write!(f, ", or ask for at most {room} with --max-connections)"),
+                    room => write!(f, ", or set --max-connections to at most {room})"),
                 }
             }
             TooFewDescriptors::ForShards { limit, shards, needed } => write!(

@@ -53,7 +53,8 @@ impl fmt::Display for InheritError {
             }
             InheritError::NotOpen(number) => write!(
                 f,
-                "descriptor {number} is not open (whoever starts readyd has to leave it open)"
+                "descriptor {number} is not open (the process that starts readyd must leave it \
+                 open)"
             ),
             InheritError::NotInherited(number) => {
                 write!(f, "descriptor {number} was not inherited, or is named twice")

@@ -109,7 +109,7 @@ unsafe impl Send for SealedMemfd {}
 unsafe impl Sync for SealedMemfd {}
 
 impl Drop for SealedMemfd {
-    #[expect(unsafe_code, reason = "munmap(2) takes memory away from whoever still points to it")]
+    #[expect(unsafe_code, reason = "munmap(2) takes memory away that pointers may still use")]
     fn drop(&mut self) {
         // SAFETY: exactly what mmap(2) returned, once; and no slice of it outlives `self`.
         let unmapped: Result<(), Errno> = unsafe { munmap(self.start, self.length) };

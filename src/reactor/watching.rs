@@ -1,5 +1,6 @@
 //! What wakes the loop beside sockets: signals, an exact timer, pipes from other processes.
 
+use super::exact_timer::ExactTimer;
 use super::signal_queue::SignalQueue;
 use super::{INPUT, Reactor, SIGNALS, TIMER};
 #[cfg(doc)]
@@ -9,7 +10,6 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{SigSet, Signal};
-use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -65,9 +65,8 @@ impl Reactor {
     ///
     /// When the system refuses another descriptor.
     pub fn wait_exactly(&mut self) -> io::Result<()> {
-        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
-        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
-        let fd = timer.as_fd().as_raw_fd();
+        let timer = ExactTimer::new()?;
+        let fd = timer.descriptor().as_raw_fd();
         self.poll.registry().register(&mut SourceFd(&fd), TIMER, Interest::READABLE)?;
         self.exact_timer = Some(timer);
         Ok(())

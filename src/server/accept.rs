@@ -217,7 +217,7 @@ impl<N: Net> Server<N> {
             Refusal::TooFast => stats.refused_address_rate += 1,
         }
         self.cx.observe_refused(refusal, &peer);
-        let line = format_args!("{peer} turned away: {refusal}");
+        let line = format_args!("{peer} rejected: {refusal}");
         self.cx.log.line(self.cx.now, Level::Info, line);
     }
 }

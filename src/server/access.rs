@@ -37,7 +37,7 @@ impl fmt::Display for CidrError {
                 write!(f, "{text:?} is not an address (write 192.0.2.0/24 or 2001:db8::/32)")
             }
             CidrError::BadPrefix(text, bits) => {
-                write!(f, "{text:?} is not a length in bits (write a number from 0 to {bits})")
+                write!(f, "{text:?} is not a prefix length (write a number from 0 to {bits})")
             }
             CidrError::HostBits(range) => {
                 write!(f, "the address has bits beyond the prefix (for the range write {range})")

@@ -39,9 +39,13 @@ pub(super) enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Refusal::Denied => "its address is not allowed (--allow, --deny)",
-            Refusal::TooMany => "its address has enough (--max-connections-per-address)",
-            Refusal::TooFast => "its address comes too often (--accept-rate-per-address)",
+            Refusal::Denied => "this address is not allowed (--allow, --deny)",
+            Refusal::TooMany => {
+                "too many connections from this address (--max-connections-per-address)"
+            }
+            Refusal::TooFast => {
+                "too many connections per second from this address (--accept-rate-per-address)"
+            }
         })
     }
 }

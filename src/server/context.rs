@@ -27,7 +27,7 @@ pub(super) struct ServerContext<N: Net> {
     pub(super) dates: DateCache,
     /// What was done in this turn.
     pub(super) work: Work,
-    pub(super) trace: Observer,
+    pub(super) trace: Observer<N>,
 }
 
 impl<N: Net> ServerContext<N> {

@@ -1,32 +1,42 @@
 //! What writes a trace down while the server runs.
 //!
-//! Invariants: switched off, a hook is one branch that is never taken. Switched on, it costs no
-//! system call but the clock's, and that one is read twice a visit.
+//! Invariants: on a network that is not observed, a hook is no code at all; on one that is, and
+//! while recording is switched off, a branch that is never taken. Switched on, it costs no system
+//! call but the clock's, and that one is read twice a visit.
 
 use super::encode::{Encoder, Ring};
 use super::event::{Event, Next, Number, TracedPeer};
 use super::trigger::Trigger;
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
+use crate::io::net::SocketIo;
 use crate::io::token::Token;
 use std::hash::{BuildHasher, RandomState};
+use std::marker::PhantomData;
 
 /// A call that moved more bytes than this took time: the clock is read after it.
 const LONG_CALL: u32 = 64 * 1024;
 
-/// The place of the server's hooks. By itself it records nothing.
-#[derive(Default)]
-pub struct Observer {
+/// The place of the hooks of a server on a network `N`. By itself it records nothing.
+pub struct Observer<N> {
     active: Option<Box<Recorder>>,
     /// While recording is switched off.
     resting: Option<Box<Recorder>>,
+    network: PhantomData<fn(N)>,
 }
 
-impl Observer {
+impl<N> Default for Observer<N> {
+    fn default() -> Observer<N> {
+        Observer { active: None, resting: None, network: PhantomData }
+    }
+}
+
+impl<N: SocketIo> Observer<N> {
     /// Calls `note` if events are recorded.
     #[inline(always)]
     pub fn with(&mut self, note: impl FnOnce(&mut Recorder)) {
         if cfg!(feature = "trace")
+            && N::IS_OBSERVED
             && let Some(recorder) = &mut self.active
         {
             cold(recorder, note);

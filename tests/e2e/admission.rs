@@ -40,7 +40,7 @@ fn a_denied_address_is_reset_counted_and_logged() {
     let server = Launch::of(&["framed"]).args(&flags).start();
     assert!(!lets_stranger_in(&server));
     assert_eq!(server.connect("framed").ask("ECHO others are served"), "others are served");
-    server.wait_for_log("turned away: its address is not allowed (--allow, --deny)");
+    server.wait_for_log("rejected: this address is not allowed (--allow, --deny)");
     let statistics = server.statistics();
     assert_eq!((statistics.get("refused_denied"), statistics.get("connections_accepted")), (1, 1));
 }

@@ -121,7 +121,7 @@ fn some_of_many_fall_short() {
                     requests:  30 asked, 30 sent, 20 answered, 10 verified\n\
                     failed:    10 x the answer is \"y\" and should be \"x\"\n\
                     failed:    10 x the server closed before it answered\n";
-    let stderr = "readyc: fell short of what was asked\n".to_owned();
+    let stderr = "readyc: did not achieve what was asked for\n".to_owned();
     let expected = Ended { status: Some(3), stdout: expected.to_owned(), stderr };
     assert_eq!(without_elapsed(ended), expected);
 }
@@ -135,7 +135,7 @@ fn none_of_many_is_connected() {
          requests:  40 asked, 0 sent, 0 answered, 0 verified\n\
          failed:    20 x cannot connect to {address}: connection refused (is readyd running?)\n"
     );
-    let stderr = "readyc: not one session could be established\n".to_owned();
+    let stderr = "readyc: no session could be established\n".to_owned();
     assert_eq!(without_elapsed(ended), Ended { status: Some(1), stdout, stderr });
 }
 

@@ -58,7 +58,7 @@ fn wrong_commands() {
     assert_wrong_command(&["sync", "--samples", "0"], "'0'");
     assert_wrong_command(&["echo", "x", "--timeout", "5 parsecs"], "unknown unit");
     for server in ["", ":9999", "[::1]9999"] {
-        assert_wrong_command(&["--server", server, "stats"], "not a server (write HOST:PORT");
+        assert_wrong_command(&["--server", server, "stats"], "not a server (give HOST:PORT");
     }
     for server in ["localhost:", "localhost:http", "localhost:0", "127.0.0.1:0", "[::1]:65536"] {
         assert_wrong_command(&["--server", server, "stats"], "is not a port (1 to 65535)");

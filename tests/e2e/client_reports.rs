@@ -33,7 +33,7 @@ fn compare_tells_by_its_status_what_it_found() {
     assert!(same.stdout.ends_with("no regression, no clear change\n"), "{}", same.stdout);
     let worse = readyc(&["compare"], &[&before, &after]);
     assert_eq!(worse.status, Some(3));
-    assert!(worse.stdout.contains("latency 50 % clearly worse"), "{}", worse.stdout);
+    assert!(worse.stdout.contains("p50 clearly worse"), "{}", worse.stdout);
     assert_eq!(readyc(&["compare", "--threshold", "150%"], &[&before, &after]).status, Some(0));
     // What differs is named, and compared all the same.
     let unlike = readyc(&["compare"], &[&before, &other]);
@@ -73,7 +73,7 @@ fn field_load_11_several_runs_a_side_are_tested() {
     let worse = compare(&[], &before, &after);
     assert_eq!(worse.status, Some(3), "{worse:?}");
     assert!(worse.stdout.contains("  1/ (5 runs)  2/ (5 runs)  "), "{worse:?}");
-    assert!(worse.stdout.contains("latency 50 % significantly worse"), "{worse:?}");
+    assert!(worse.stdout.contains("p50 significantly worse"), "{worse:?}");
     assert_eq!(compare(&["--threshold", "60%"], &before, &after).status, Some(0));
     let folders = readyc(&["compare"], &[&before_folder, &after_folder]);
     assert_eq!(folders.status, Some(3), "{folders:?}");
@@ -185,4 +185,34 @@ fn merge_leaves_a_good_file_alone_when_it_fails() {
     assert_eq!(ended.status, Some(1));
     assert!(ended.stderr.contains("report 2 cannot be merged with the first"), "{}", ended.stderr);
     assert_eq!(fs::read_to_string(merged).expect("the file"), "good");
+}
+
+#[test]
+fn merge_writes_a_page_beside_the_report() {
+    let scratch = Scratch::new();
+    let report = scratch.write("a.json", REPORT);
+    let page = scratch.path("merged.html");
+    let name = page.to_str().expect("UTF-8");
+    let merged = readyc(&["merge", "--html", name], &[&report]);
+    assert_eq!((merged.status, merged.stderr.as_str()), (Some(0), ""));
+    assert!(merged.stdout.starts_with("{\n  \"schema\": \"readyc.bench/2\""), "{merged:?}");
+    let page = fs::read_to_string(&page).expect("the page");
+    assert!(page.starts_with("<!doctype html>") && page.contains("Merged from"), "{page}");
+    let refused = readyc(&["merge", "-o", name, "--html", name], &[&report]);
+    assert_eq!(refused.status, Some(2), "{refused:?}");
+}
+
+#[test]
+fn the_page_of_a_comparison_names_its_files() {
+    let scratch = Scratch::new();
+    let before = scratch.write("before.json", REPORT);
+    let after = scratch.write("after.json", &slower());
+    let page = scratch.path("compared.html");
+    let html = ["compare", "--html", page.to_str().expect("UTF-8")];
+    for labels in [&[][..], &["--label", "old", "--label", "new"]] {
+        readyc(&[&html[..], labels].concat(), &[&before, &after]);
+        let page = fs::read_to_string(&page).expect("the page");
+        assert!(page.contains("before.json") && page.contains("after.json"), "{page}");
+        assert_eq!(page.contains("<strong>old ("), !labels.is_empty(), "{page}");
+    }
 }

@@ -57,7 +57,7 @@ fn what_fits_is_a_success() {
     assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
     assert!(ended.stdout.contains("\nlocal ports (ip_local_port_range)"), "{}", ended.stdout);
     assert!(!ended.stdout.contains("NOT ENOUGH"), "{}", ended.stdout);
-    let last = "\nlargest N as things stand: 100 (limited by local ports)\n";
+    let last = "\nlargest N with current limits: 100 (limited by local ports)\n";
     assert!(ended.stdout.ends_with(last), "{}", ended.stdout);
 }
 
@@ -66,7 +66,7 @@ fn what_does_not_fit_has_a_status_of_its_own_and_a_remedy_that_helps() {
     let root = Root::new();
     let ended = root.doctor(&["-c", "1k"]);
     assert_eq!(ended.status, Some(3), "{}", ended.stdout);
-    assert_eq!(ended.stderr, "readyc: so many connections do not fit\n");
+    assert_eq!(ended.stderr, "readyc: this machine cannot open that many connections\n");
     let remedy = "    sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"   # as root";
     assert!(ended.stdout.contains(remedy), "{}", ended.stdout);
     assert!(ended.stdout.contains("\n    --source 127.0.0.2-127.0.0.11\n"), "{}", ended.stdout);
@@ -111,8 +111,8 @@ fn what_is_unknown_is_said_and_does_not_refuse() {
     root.write("proc/sys/fs/nr_open", "banana\n");
     let ended = root.doctor(&["-c", "10"]);
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
-    let told = "\nhighest descriptor limit: unknown; proc/sys/fs/nr_open holds \"banana\", which \
-                is no limit\n";
+    let told = "\nfile descriptor ceiling: unknown (proc/sys/fs/nr_open holds \"banana\", which \
+                is no limit)\n";
     assert!(ended.stdout.contains(told), "{}", ended.stdout);
 }
 
@@ -120,7 +120,7 @@ fn what_is_unknown_is_said_and_does_not_refuse() {
 fn what_cannot_be_examined_is_refused() {
     let root = Root::new();
     for (arguments, status, why) in [
-        (&["-c", "0"][..], 2, "there is nothing to examine for 0 connections"),
+        (&["-c", "0"][..], 2, "give at least one connection: --connections or --idle"),
         (
             &["--source", "127.0.0.3-127.0.0.2"],
             2,
@@ -157,6 +157,6 @@ fn this_machine_is_examined() {
     let script = "ulimit -n 200; exec \"$0\" doctor -c 169 127.0.0.1:9999";
     let ended = readyc::run(command.args(["-c", script, readyc::READYC]), b"");
     assert_eq!(ended.status, Some(3), "{ended:?}");
-    let last = "\nlargest N as things stand: 168 (limited by descriptors of a worker)\n";
+    let last = "\nlargest N with current limits: 168 (limited by worker file descriptors)\n";
     assert!(ended.stdout.ends_with(last), "{}", ended.stdout);
 }

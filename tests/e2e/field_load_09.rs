@@ -87,7 +87,7 @@ fn field_load_09_a_worker_that_hangs_is_named_and_the_run_still_reports() {
         run.stop(worker);
         let stopped_at = Instant::now();
         let named =
-            format!("worker {worker} (process {}) was stuck: no word for ", run.workers[worker]);
+            format!("worker {worker} (process {}) was stuck: no message for ", run.workers[worker]);
         let line = run.stderr.wait_for(&named);
         assert!(line.ends_with(" s, it is stopped by a signal"), "{line}");
         let (status, report) = run.end();
@@ -111,7 +111,7 @@ fn field_load_09_a_second_interrupt_ends_a_run_whose_workers_hang() {
     run.stop(0);
     run.stop(1);
     run.signal(Signal::SIGINT);
-    run.stderr.wait_for("interrupted: waiting for the answers under way (again to end now)");
+    run.stderr.wait_for("interrupted: waiting for the requests in flight (again to end now)");
     run.signal(Signal::SIGINT);
     run.stderr.wait_for("interrupted again: ending now");
     let interrupted_at = Instant::now();
@@ -145,7 +145,7 @@ fn field_load_09_a_worker_that_cannot_be_woken_is_killed() {
     assert!(named_at.elapsed() < PROMISED, "{:?}", named_at.elapsed());
     assert_eq!(status, Some(3));
     let partial = report["partial"].as_str().expect("a reason");
-    assert!(partial.ends_with("; the figures of worker 1 are missing"), "{partial}");
+    assert!(partial.ends_with("; the results of worker 1 are missing"), "{partial}");
     assert!(report["achieved"]["answered"].as_u64() > Some(0), "{}", report["achieved"]);
     stopper.join().expect("the stopping thread");
 }

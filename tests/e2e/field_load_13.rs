@@ -126,6 +126,6 @@ fn field_load_13_quiet_prints_nothing_but_in_what_a_run_fell_short() {
     let ended = bench(silent, &["-q", "--no-reconnect"]);
     assert_eq!((ended.status, ended.stdout.as_str()), (Some(3), ""), "{ended:?}");
     assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
-    assert!(ended.stderr.starts_with("readyc: fell short: "), "{ended:?}");
+    assert!(ended.stderr.starts_with("readyc: did not achieve what was asked for: "), "{ended:?}");
     assert!(ended.stderr.contains("never answered"), "{ended:?}");
 }

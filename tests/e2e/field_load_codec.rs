@@ -277,6 +277,9 @@ fn field_load_18_a_full_backlog_of_a_unix_socket_is_waited_for() {
     let run = bench(&[&server], "-c 200 -n 400 --plain echo");
     run.assert_met();
     assert_eq!(run.count("achieved.connections_failed"), 0);
+    let run = bench(&[&server], "-c 1 -n 100 --plain echo --slow-readers 100 --slow-writers 100");
+    run.assert_met();
+    assert_eq!(run.count("slow.established"), 200);
     let command = ["--server", &server, "echo", "--plain", "--sessions", "200", "hello"];
     let ended = readyc::run(&mut readyc::command(&command), b"");
     assert!(ended.stdout.contains("200 asked, 200 established, 0 failed"), "{ended:?}");
@@ -294,7 +297,7 @@ fn field_load_18_a_source_with_an_interface_or_for_a_unix_socket() {
     let unix = said(&["--source", "127.0.0.2", "unix:/x.sock"]);
     assert!(unix.contains("a unix socket takes no address to connect from"), "{unix}");
     let url = said(&["http://127.0.0.1:80/"]);
-    assert!(url.contains("write HOST:PORT, here 127.0.0.1:80"), "{url}");
+    assert!(url.contains("give HOST:PORT, not a URL: 127.0.0.1:80 ("), "{url}");
 }
 
 #[test]

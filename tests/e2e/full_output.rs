@@ -65,7 +65,7 @@ fn field_server_06_stopped_while_the_addresses_wait_for_room_in_a_pipe() {
             let status = process.wait();
             let lines = log.wait_for_end();
             assert_eq!(status.code(), Some(0), "{way:?} {signal}: {status}: {lines:?}");
-            assert!(lines.last().is_some_and(|it| it.ends_with("stopped before it served")));
+            assert!(lines.last().is_some_and(|it| it.ends_with("stopped before serving")));
             assert!(!lines.iter().any(|line| line.contains("starting 2 shards")), "{lines:?}");
             let (_, address) = line.rsplit_once(' ').expect("an address");
             TcpStream::connect(address).expect_err("nobody listens any more");

@@ -17,6 +17,8 @@ mod bench_outputs;
 #[cfg(feature = "client")]
 mod bench_real_servers;
 #[cfg(feature = "client")]
+mod bench_server_side;
+#[cfg(feature = "client")]
 mod bench_shapes;
 mod checking;
 mod classroom;

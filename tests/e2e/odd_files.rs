@@ -121,11 +121,10 @@ fn field_server_09_a_table_is_judged_as_it_is_read() {
 
 /// Checks that SIGHUP is refused with `complaint`, and the table that is there stays.
 fn assert_refused(server: &Server, client: &mut Client, complaint: &str) {
-    let before = server.log().containing("the old table stays in use: ").len();
+    let before = server.log().containing("keeping the old table: ").len();
     server.signal(Signal::SIGHUP);
     let line = server.log().wait(complaint, |lines| {
-        let mut refusals =
-            lines.iter().filter(|line| line.contains("the old table stays in use: "));
+        let mut refusals = lines.iter().filter(|line| line.contains("keeping the old table: "));
         refusals.nth(before).cloned()
     });
     assert!(line.contains("ERROR") && line.contains(complaint), "{line}");
@@ -183,7 +182,7 @@ fn field_server_09_a_table_from_a_fifo_can_be_followed_by_a_file() {
     let server = Launch::of(&["framed"]).path("--table", &table).start();
     writer.join().expect("the writing thread");
     let mut client = server.connect("framed");
-    let complaint = "was a pipe at the start, and what came from it cannot be read again";
+    let complaint = "was a pipe at the start, and its text cannot be read again";
     assert_refused(&server, &mut client, complaint);
     fs::remove_file(&table).expect("remove the FIFO");
     assert_refused(&server, &mut client, complaint);

@@ -165,7 +165,7 @@ mod client {
             "merge REPORT",
         ];
         let run_one = |line: &str| {
-            let words = ["--server", server].into_iter().chain(line.split(' '));
+            let words = about_the_server(line, server).into_iter().chain(line.split(' '));
             let words: Vec<&str> =
                 words.map(|word| if word == "REPORT" { report } else { word }).collect();
             (line.to_owned(), run(&words))
@@ -174,6 +174,14 @@ mod client {
     }
 
     type Outcome = (ExitStatus, String);
+
+    /// What stands before a command that has a server.
+    fn about_the_server<'a>(command: &str, server: &'a str) -> Vec<&'a str> {
+        match command.split(' ').next() {
+            Some("compare" | "merge") => Vec::new(),
+            _ => vec!["--server", server],
+        }
+    }
 
     #[test]
     fn field_server_17_what_the_client_cannot_print_is_a_failure() {
@@ -238,7 +246,7 @@ mod client {
             vec!["merge", report, "-o", "/dev/full"],
         ];
         for command in commands {
-            let words = [vec!["--server", &address], command].concat();
+            let words = [about_the_server(command[0], &address), command].concat();
             let (status, stderr) = run(&mut readyc::command(&words), Stdio::null());
             assert_eq!(status.code(), Some(1), "{words:?}: {stderr}");
             let complaint = "readyc: cannot write to /dev/full: No space left on device";

@@ -55,7 +55,7 @@ fn root_gives_up_its_rights_once_the_port_is_bound_and_the_table_is_read() {
     scratch.write("table", "colour blue\n");
     fs::set_permissions(&table, fs::Permissions::from_mode(0o600)).expect("a file of ours");
     server.signal(Signal::SIGHUP);
-    let line = server.wait_for_log("the old table stays in use: ");
+    let line = server.wait_for_log("keeping the old table: ");
     assert!(line.contains("Permission denied"), "{line}");
     assert_eq!(client.ask("LOOKUP colour"), "red");
 }

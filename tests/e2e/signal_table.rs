@@ -162,7 +162,7 @@ fn field_server_01_a_server_at_its_limit_of_processor_time_drains() {
     let script = "ulimit -t 2; exec \"$0\" \"$@\"";
     let mut server = Launch::of(&["chargen", "framed"]).wrapper(&[SHELL, "-c", script]).start();
     let reader = Reader::start(server.connect("chargen"));
-    reader.wait_for_log(&server, "the limit of processor time is nearly reached");
+    reader.wait_for_log(&server, "the CPU time limit is nearly reached");
     reader.finish();
     assert_eq!(server.wait_for_exit().code(), Some(0));
     server.wait_for_log("stopped: 1 connection");
@@ -255,6 +255,6 @@ mod client {
         }
         let report = report.wait_for_end().join("\n");
         assert_eq!(process.wait().code(), Some(3), "{report}");
-        assert!(report.contains("the limit of processor time was reached"), "{report}");
+        assert!(report.contains("the CPU time limit was reached"), "{report}");
     }
 }

@@ -191,14 +191,14 @@ fn fault_16_reload_of_a_broken_table_keeps_the_old_one() {
     let mut client = server.connect("framed");
     scratch.write("table", "colour blue\nshape round\nsize\n");
     server.signal(Signal::SIGHUP);
-    let line = server.wait_for_log("the old table stays in use: ");
+    let line = server.wait_for_log("keeping the old table: ");
     assert!(line.contains("ERROR") && line.contains("line 3: key \"size\" has no value"), "{line}");
     assert_eq!(client.ask("LOOKUP colour"), "red");
     assert_eq!(client.ask("LOOKUP shape"), "Not Found");
 
     fs::remove_file(&table).expect("remove the table");
     server.signal(Signal::SIGHUP);
-    server.wait_for_log("the old table stays in use: cannot open table");
+    server.wait_for_log("keeping the old table: cannot open table");
     assert_eq!(client.ask("LOOKUP colour"), "red");
     let stats = Statistics::from_reply(&client.ask("STATS"));
     assert_eq!((stats.get("table_failures"), stats.get("table_reloads")), (2, 0));
@@ -229,7 +229,7 @@ fn reload_asked_for_during_a_reload_is_not_lost() {
     eventually("an order during a load", || {
         server.signal(Signal::SIGHUP);
         let said =
-            server.log().containing("is still being loaded; after that it is loaded once more");
+            server.log().containing("is still loading; it will be loaded once more after that");
         (!said.is_empty()).then_some(())
     });
     // A load may be under way, and have read the old file already.

@@ -92,9 +92,9 @@ fn writer_of(path: &Path) -> File {
     })
 }
 
-const STOPPED: &str = "stopped before it served";
+const STOPPED: &str = "stopped before serving";
 
-const UNCHECKED: &str = "readyd: stopped by a signal before all was checked";
+const UNCHECKED: &str = "readyd: stopped by a signal before the check was complete";
 
 /// What else a start is asked for, and how it ends when it is stopped.
 const KINDS: [(&[&str], i32, &str); 3] =
@@ -181,7 +181,7 @@ fn field_server_06_what_is_asked_for_during_the_start_is_done_after_it() {
         drop(writer);
         start.stderr.wait_for("has 0 keys");
         // Of a pipe, that is an error; but the order was not lost.
-        start.stderr.wait_for("the old table stays in use: ");
+        start.stderr.wait_for("keeping the old table: ");
         start.stderr.wait_for("statistics: ");
         TcpStream::connect(start.address).expect("a server that serves");
         stop(start);
@@ -236,7 +236,7 @@ fn field_server_09_a_table_and_a_configuration_from_pipes() {
     client.send_frame("ECHO 21 bytes is more");
     assert_eq!(client.read_frame(), b"Error: a body of 21 bytes is over the limit of 20");
     start.signal(Signal::SIGHUP);
-    let line = start.stderr.wait_for("the old table stays in use: ");
+    let line = start.stderr.wait_for("keeping the old table: ");
     assert!(line.contains("was a pipe at the start"), "{line}");
     assert_eq!(Client::connect(start.address).ask("LOOKUP colour"), "red");
     stop(start);

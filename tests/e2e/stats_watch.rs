@@ -98,9 +98,9 @@ fn a_restart_is_told_and_no_rate_is_negative() {
     watcher.wait_for_more();
     drop(client);
     stop(&mut server);
-    watcher.stderr.wait_for("; connecting anew");
+    watcher.stderr.wait_for("; reconnecting");
     let server = Launch::of(&[&listener]).start();
-    watcher.stderr.wait_for("readyc: the server was started anew");
+    watcher.stderr.wait_for("readyc: the server was restarted");
     watcher.wait_for_more();
     let lines = watcher.stdout.all();
     assert!(lines.iter().all(|line| !line.contains(":-")), "{lines:?}");
@@ -125,7 +125,7 @@ fn a_server_that_does_not_come_back_is_given_up() {
     assert_eq!(watcher.process.wait().code(), Some(1));
     let notes = watcher.stderr.wait_for_end();
     let [broken, gone] = &notes[..] else { panic!("{notes:?}") };
-    assert!(broken.ends_with("; connecting anew"), "{broken}");
+    assert!(broken.ends_with("; reconnecting"), "{broken}");
     let refused = format!("readyc: cannot connect to {address}: connection refused");
     assert!(gone.starts_with(&refused), "{gone}");
 }
@@ -161,7 +161,7 @@ fn a_connection_that_was_closed_is_made_anew() {
     let lines: Vec<Vec<&str>> = ended.stdout.lines().skip(1).map(cells).collect();
     let quiet = ["7", "-", "-", "-", "-", "-", "-", "-", "-"];
     assert_eq!(lines, [quiet, quiet]);
-    assert!(ended.stderr.ends_with("; connecting anew\n"), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("; reconnecting\n"), "{}", ended.stderr);
 }
 
 #[test]

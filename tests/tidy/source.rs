@@ -12,14 +12,16 @@ pub(crate) struct RustFile {
     pub(crate) code: String,
     /// The text with blanks for all but comments.
     pub(crate) comments: String,
+    /// The text with blanks for all but literals: what the program says, and its names.
+    pub(crate) literals: String,
 }
 
 /// All Rust of the repository, sorted by path.
 pub(crate) static RUST_FILES: LazyLock<Vec<RustFile>> = LazyLock::new(|| {
     let files = files(&["src", "tests", "benches", "fuzz"], "rs").into_iter();
     let file = |(path, text): (String, String)| {
-        let (code, comments) = separate(&text);
-        RustFile { path, text, code, comments }
+        let [code, comments, literals] = separate(&text);
+        RustFile { path, text, code, comments, literals }
     };
     files.map(file).collect()
 });
@@ -129,9 +131,9 @@ pub(crate) fn without_fenced_blocks(markdown: &str) -> String {
     prose
 }
 
-/// The code and the comments of a file, each in its place, with blanks for all else.
-fn separate(text: &str) -> (String, String) {
-    let (mut code, mut comments) = (String::new(), String::new());
+/// The code, the comments and the literals of a file, each in its place, with blanks for all else.
+fn separate(text: &str) -> [String; 3] {
+    let [mut code, mut comments, mut literals] = [const { String::new() }; 3];
     let mut rest = text;
     while let Some(head) = rest.chars().next() {
         let (kind, length) = piece(rest);
@@ -141,9 +143,10 @@ fn separate(text: &str) -> (String, String) {
             let blank = if c == '\n' { c } else { ' ' };
             code.push(if kind == Kind::Code { c } else { blank });
             comments.push(if kind == Kind::Comment { c } else { blank });
+            literals.push(if kind == Kind::Text { c } else { blank });
         }
     }
-    (code, comments)
+    [code, comments, literals]
 }
 
 #[derive(PartialEq)]
@@ -200,8 +203,10 @@ fn escaped(text: &str, quote: char) -> usize {
 #[test]
 fn comments_and_texts_are_told_from_code() {
     let text = "let a = \"// no\"; // yes 'it\nlet b = ('\"', b'\\'', r#\"\"x\"#, f::<'a>());\n";
-    let (code, comments) = separate(text);
+    let [code, comments, literals] = separate(text);
     assert_eq!(comments.trim(), "// yes 'it");
+    let literals: Vec<&str> = literals.split_whitespace().collect();
+    assert_eq!(literals, ["\"//", "no\"", "'\"'", "'\\''", "r#\"\"x\"#"]);
     let code: String = code.split_whitespace().collect();
     assert_eq!(code, "leta=;letb=(,b,,f::<'a>());");
 }

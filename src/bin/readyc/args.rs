@@ -3,84 +3,158 @@
 use crate::bench;
 use crate::doctor::Doctor;
 use crate::failure::Failure;
+use crate::server_name::ServerName;
+use crate::server_options::ServerOptions;
 use crate::watch::Stats;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::builder::StyledStr;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use readyd::client::Expect;
 use readyd::client::conversations::{Check, Exchange, Plan};
 use readyd::config::values;
 use readyd::handlers::daytime::Format;
-use readyd::io::address::{Address, UnixAddress, UnixAddressError};
-use std::net::{Ipv6Addr, ToSocketAddrs};
-use std::num::NonZeroU16;
-use std::str::FromStr;
+use std::ffi::OsString;
 use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
 
-/// The port that readyd listens on by default.
-const DEFAULT_PORT: u16 = 9999;
+/// What the help of `readyc` ends with.
+const AFTER_HELP: &str = "\
+Options of a command: readyc COMMAND -h (short), readyc COMMAND --help (full)
+Environment: READYC_SERVER replaces the default server.";
 
-/// The client of readyd, and of any server that speaks the same few protocols.
+/// Client and load generator for readyd and other TCP servers
 #[derive(Debug, Parser)]
-#[command(name = "readyc", version, max_term_width = 100)]
+#[command(name = "readyc", version, max_term_width = 80, after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// The server: HOST or HOST:PORT (else port 9999), an IPv6 address in brackets, or unix:/PATH
-    #[arg(long, global = true, env = "READYC_SERVER", default_value = "127.0.0.1:9999")]
-    pub(crate) server: ServerName,
+    /// or unix:/PATH [default: 127.0.0.1:9999]
+    ///
+    /// The server: HOST or HOST:PORT (port 9999 if none is given), an IPv6 address in brackets, or
+    /// a unix socket (unix:/PATH, or unix:@NAME for an abstract one). Like the timeouts, it may
+    /// stand before the command or behind it
+    #[arg(help_heading = "Server", long, value_name = "HOST[:PORT]")]
+    server: Option<ServerName>,
 
-    /// How long to wait for a connection
-    #[arg(long, global = true, value_name = "DURATION", default_value = "5s",
-          value_parser = some_time)]
-    pub(crate) connect_timeout: Duration,
+    /// Time limit to connect [default: 5s]
+    ///
+    /// How long to wait for a connection [default: 5s]
+    #[arg(help_heading = "Server", long, value_name = "DURATION", value_parser = some_time)]
+    connect_timeout: Option<Duration>,
 
+    /// For each answer [default: 30s; bench: 5s]
+    ///
     /// How long to wait for each answer [default: 30s; bench: 5s]
-    #[arg(short, long, global = true, value_name = "DURATION", value_parser = some_time)]
-    pub(crate) timeout: Option<Duration>,
+    #[arg(help_heading = "Server", short, long, value_name = "DURATION", value_parser = some_time)]
+    timeout: Option<Duration>,
 
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// The subcommands; the docs of the variants are their help.
+/// The command line, for clap.
+///
+/// The first paragraph of a doc is the short help, and the rest is the long help. clap's derive
+/// would repeat the first paragraph in the long help.
+pub(crate) fn command() -> clap::Command {
+    without_repetitions(Args::command())
+}
+
+fn without_repetitions(command: clap::Command) -> clap::Command {
+    let long = |short: Option<&StyledStr>, long: Option<&StyledStr>| {
+        let (short, long) = (short?.to_string(), long?.to_string());
+        Some(long.strip_prefix(&short)?.trim_start().to_owned())
+    };
+    let about = long(command.get_about(), command.get_long_about());
+    let command = match about {
+        Some(about) => command.long_about(about),
+        None => command,
+    };
+    let command = command.mut_args(|arg| match long(arg.get_help(), arg.get_long_help()) {
+        Some(help) => arg.long_help(help),
+        None => arg,
+    });
+    command.mut_subcommands(without_repetitions)
+}
+
+impl Args {
+    /// Parses the arguments; the first is the program's name.
+    ///
+    /// # Errors
+    ///
+    /// If they are wrong, or ask for the help or the version.
+    pub(crate) fn read(
+        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Args, clap::Error> {
+        Args::from_arg_matches(&command().try_get_matches_from(arguments)?)
+    }
+
+    /// The options before the command.
+    pub(crate) fn before_command(&self) -> ServerOptions {
+        ServerOptions {
+            server: self.server.clone(),
+            connect_timeout: self.connect_timeout,
+            timeout: self.timeout,
+        }
+    }
+}
+
+/// The subcommands; the docs of the variants are their help: the first paragraph in short.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Send a text and print it as it comes back
+    /// Send a text and print the echo
     Echo(Echo),
     /// Print the server's date and time
     Daytime(Daytime),
     /// Print the value of each key
     Lookup(Lookup),
-    /// Print our own address as the server sees it
+    /// Print this client's address as the server sees it
     Whoami {
-        /// Speak to a plain greeting service instead of a framed one
+        /// Use a plain greeting service instead of a framed one
         #[arg(long)]
         plain: bool,
+        #[command(flatten)]
+        server: ServerOptions,
     },
-    /// Print the server's counters
+    /// Print the server's counters, or watch their rates per second
     Stats(Stats),
-    /// Put load on a server, and report what can be believed of it
-    #[command(after_help = bench::AFTER_HELP)]
+    /// Load-test a TCP server; report throughput, latency, and whether the numbers can be trusted
+    #[command(after_help = bench::AFTER_HELP, after_long_help = bench::AFTER_LONG_HELP)]
     Bench(Box<bench::Options>),
-    /// Tell whether so many connections can be had here, and what to do if not
+    /// Check whether this machine can open N connections
+    #[command(after_long_help = crate::doctor::AFTER_LONG_HELP)]
     Doctor(Doctor),
-    /// Send messages and print the replies; without any, one a line from standard input
+    /// Send messages and print the replies
+    ///
+    /// Send messages and print the replies, each when the one before was answered. Without a
+    /// MESSAGE, each line of standard input is one
     Send {
-        /// What to send
+        /// The messages [default: the lines of standard input]
         #[arg(value_name = "MESSAGE")]
         messages: Vec<String>,
+        #[command(flatten)]
+        server: ServerOptions,
     },
-    /// Speak to an exchange service: print its date, send our address, print its reply
-    Exchange,
-    /// Estimate how far the server's clock is from ours
+    /// Use an exchange service: print its date and its reply
+    ///
+    /// Use an exchange service: print its date, send our address, print its reply
+    Exchange {
+        #[command(flatten)]
+        server: ServerOptions,
+    },
+    /// Estimate the offset of the server's clock from ours
     Sync {
-        /// Requests to make; the one with the shortest round trip counts
-        #[arg(long, default_value_t = 8,
+        /// Requests to send
+        ///
+        /// Requests to send; the one with the shortest round trip gives the estimate
+        #[arg(long, value_name = "N", default_value_t = 8,
               value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         samples: u32,
+        #[command(flatten)]
+        server: ServerOptions,
     },
-    /// Compare the reports of two load runs
-    #[command(after_help = crate::compare::AFTER_HELP)]
+    /// Compare the reports of two load tests
+    #[command(after_help = crate::compare::AFTER_HELP,
+              after_long_help = crate::compare::AFTER_LONG_HELP)]
     Compare(crate::compare::Arguments),
     /// Merge the reports of several machines into one
     Merge(crate::merge::Arguments),
@@ -91,12 +165,17 @@ pub(crate) enum Command {
 /// The number of sessions, and of repetitions in each.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Crowd {
-    /// Sessions at once; with more than one, a summary is printed instead of the answers
+    /// Sessions at the same time
+    ///
+    /// Sessions at the same time; with more than one, a summary is printed instead of the answers
     #[arg(long, value_name = "N", default_value = "1", value_parser = crowd_size)]
     pub(crate) sessions: u64,
 
-    /// Times that each session does it
-    #[arg(long, value_name = "M", default_value = "1", value_parser = at_least_one)]
+    /// How often each session repeats it
+    ///
+    /// How often each session repeats it; with more than once, a summary is printed instead of the
+    /// answers
+    #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one)]
     pub(crate) repeat: u64,
 }
 
@@ -140,26 +219,36 @@ pub(crate) struct Echo {
     /// The text; several words are joined by spaces
     #[arg(required = true)]
     text: Vec<String>,
-    /// Speak to a plain echo service (RFC 862) instead of a framed one
+    /// Use a plain echo service (RFC 862)
+    ///
+    /// Use a plain echo service (RFC 862) instead of a framed one
     #[arg(long)]
     plain: bool,
     #[command(flatten)]
     pub(crate) crowd: Crowd,
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Daytime {
-    /// How the date is written [default: ctime]
-    #[arg(long, conflicts_with = "plain")]
+    /// ctime, dmy, rfc3339, rfc2822, unix [default: ctime]
+    ///
+    /// Format of the date: ctime, dmy, rfc3339, rfc2822 or unix [default: ctime]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, conflicts_with = "plain")]
     format: Option<FormatName>,
-    /// Speak to a plain daytime service (RFC 867) instead of a framed one
+    /// Use a plain daytime service (RFC 867)
+    ///
+    /// Use a plain daytime service (RFC 867) instead of a framed one
     #[arg(long)]
     plain: bool,
-    /// Acknowledge the date with TEXT
+    /// Acknowledge the date with TEXT (needs --plain)
     #[arg(long, value_name = "TEXT", requires = "plain")]
     ack: Option<String>,
     #[command(flatten)]
     pub(crate) crowd: Crowd,
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
 }
 
 #[derive(Debug, clap::Args)]
@@ -167,18 +256,25 @@ pub(crate) struct Lookup {
     /// The keys
     #[arg(required = true, value_name = "KEY")]
     keys: Vec<String>,
-    /// Speak to a plain lookup service instead of a framed one; keys are sent without a line end,
-    /// and an answer ends when nothing more comes for 50 ms
+    /// Use a plain lookup service
+    ///
+    /// Use a plain lookup service instead of a framed one. Keys are sent without a line end, and an
+    /// answer ends after a pause of 50 ms
     #[arg(long)]
     plain: bool,
-    /// Send each key as a line, and expect the answers as lines: faster
+    /// Send and receive lines, without pauses
+    ///
+    /// With --plain: send each key as a line, and expect each answer as a line; faster, because no
+    /// pause has to end an answer
     #[arg(long, requires = "plain")]
     lines: bool,
-    /// Acknowledge the last answer with TEXT
+    /// Acknowledge the last answer with TEXT (needs --plain)
     #[arg(long, value_name = "TEXT", requires = "plain")]
     ack: Option<String>,
     #[command(flatten)]
     pub(crate) crowd: Crowd,
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -273,88 +369,5 @@ fn task(exchanges: Vec<Exchange>, crowd: &Crowd, ack: Option<&str>, one_answer_e
             keep_answers: crowd.is_single(),
         },
         one_answer_each,
-    }
-}
-
-/// A server as named on the command line.
-#[derive(Clone, Debug)]
-pub(crate) enum ServerName {
-    Inet { host: String, port: u16 },
-    Unix(UnixAddress),
-}
-
-impl FromStr for ServerName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<ServerName, String> {
-        if text.starts_with(UnixAddress::PREFIX) {
-            return text
-                .parse()
-                .map(ServerName::Unix)
-                .map_err(|error: UnixAddressError| error.to_string());
-        }
-        if let Some((scheme, rest)) = text.split_once("://") {
-            return Err(is_a_url(scheme, rest));
-        }
-        let not_a_server = || "not a server (write HOST:PORT, such as 127.0.0.1:9999)".to_owned();
-        let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, "")) => (host, None),
-            Some((host, rest)) => (host, Some(rest.strip_prefix(':').ok_or_else(not_a_server)?)),
-            // Without brackets, all colons of an IPv6 address are its own.
-            None if is_ipv6(text) => (text, None),
-            None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
-        };
-        if host.is_empty() {
-            return Err(not_a_server());
-        }
-        let port = match port {
-            Some(port) => port
-                .parse::<NonZeroU16>()
-                .map_err(|_| format!("{port:?} is not a port (1 to 65535)"))?
-                .get(),
-            None => DEFAULT_PORT,
-        };
-        Ok(ServerName::Inet { host: host.to_owned(), port })
-    }
-}
-
-/// Whether it is an IPv6 address, with its interface behind a `%` if it is link-local.
-fn is_ipv6(text: &str) -> bool {
-    text.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
-}
-
-/// What to write in place of a URL.
-fn is_a_url(scheme: &str, rest: &str) -> String {
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let server = authority.rsplit('@').next().unwrap_or_default();
-    let port = match scheme {
-        "https" => 443,
-        "redis" => 6379,
-        "memcached" => 11_211,
-        _ => 80,
-    };
-    let has_port = server.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let server = match (server, has_port) {
-        ("", _) => "HOST:PORT".to_owned(),
-        (server, true) => server.to_owned(),
-        (server, false) => format!("{server}:{port}"),
-    };
-    format!("a URL is not a server (write HOST:PORT, here {server})")
-}
-
-impl ServerName {
-    /// Resolves the name to its addresses, at least one.
-    pub(crate) fn resolve(&self) -> Result<Vec<Address>, Failure> {
-        let (host, port) = match self {
-            ServerName::Inet { host, port } => (host, *port),
-            ServerName::Unix(address) => return Ok(vec![address.clone().into()]),
-        };
-        let failed = |error| Failure::Resolve(host.clone(), error);
-        let addresses: Vec<Address> =
-            (host.as_str(), port).to_socket_addrs().map_err(failed)?.map(Address::Inet).collect();
-        if addresses.is_empty() {
-            return Err(failed(std::io::ErrorKind::NotFound.into()));
-        }
-        Ok(addresses)
     }
 }

@@ -1,4 +1,4 @@
-//! `readyc bench`: puts load on a server and reports what it measured.
+//! `readyc bench`: load-tests a server and reports what it measured.
 //!
 //! ```text
 //! options -> plan -> preflight -> workers (a process each) -> counters -> report -> text, files
@@ -14,15 +14,16 @@ mod options;
 mod outputs;
 mod plan_from_args;
 mod seconds;
+mod server_side;
 mod watched_signals;
 mod worker;
 mod worker_process;
 
-pub(crate) use options::{AFTER_HELP, Options};
+pub(crate) use options::{AFTER_HELP, AFTER_LONG_HELP, Options};
 pub(crate) use worker::run as work;
 
-use crate::args::ServerName;
 use crate::failure::Failure;
+use crate::server_name::ServerName;
 use environment::Ticks;
 use live::Live;
 use outputs::Outputs;
@@ -32,6 +33,7 @@ use readyd::loadgen::Plan;
 use readyd::loadgen::goal::Goals;
 use readyd::loadgen::preflight::{PreflightReport, Requirements, System, examine};
 use readyd::loadgen::report::{Report, errors_in_words};
+use server_side::ServerWatch;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -56,6 +58,7 @@ pub(crate) fn run(
     let timeouts = Timeouts { connect: connect_timeout, answer: timeout };
     let behind_json = options.server_behind_json();
     let plan = options.plan(behind_json.as_ref().unwrap_or(server), timeouts)?;
+    server_side::check(options)?;
     if let Some(quantity) = options.find {
         return find::run(options, &plan, quantity.into());
     }
@@ -90,11 +93,14 @@ fn measure(
     signals: &WatchedSignals,
 ) -> Result<Report, Failure> {
     let started_at = now_as_text();
+    let watch = ServerWatch::start(options, plan);
     let before = Ticks::now();
-    let result = coordinator::run(plan, options.workers, live, signals)?;
+    let result = coordinator::run(plan, options.workers, live, signals, &watch)?;
     let busy = before.and_then(|before| Ticks::now()?.busy_since(before));
+    let server = watch.finish(&result.counters);
     let environment = environment::probe_environment(busy);
-    Ok(build_report::report(plan, options.asked(plan), result, environment, started_at))
+    let report = build_report::report(plan, options.asked(plan), result, environment, started_at);
+    Ok(Report { server, ..report })
 }
 
 /// Where the run fell short, in one line.
@@ -109,9 +115,13 @@ fn short_of(report: &Report) -> String {
 
 /// RFC 3339, UTC.
 fn now_as_text() -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    text_of_time(SystemTime::now())
+}
+
+fn text_of_time(time: SystemTime) -> String {
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let mut dates = DateCache::utc();
-    String::from_utf8_lossy(dates.text(Format::Rfc3339, now.into())).into_owned()
+    String::from_utf8_lossy(dates.text(Format::Rfc3339, since_1970.into())).into_owned()
 }
 
 /// Refuses what cannot fit, before the first connection is opened.

@@ -11,52 +11,69 @@ use readyd::loadgen::report::{Comparison, Output, Report, Verdict, compare, save
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// What `--help` says behind the options.
+/// What `-h` says behind the options.
 pub(crate) const AFTER_HELP: &str = "\
-  readyc compare before.json after.json         one run on each side
+Exit status: 0 no regression, 3 a regression. Explanations and examples:
+readyc compare --help";
+
+/// What `--help` says behind the options.
+pub(crate) const AFTER_LONG_HELP: &str = "\
+Examples:
+  readyc compare before.json after.json     one run on each side
   readyc compare a1.json a2.json -- b1.json b2.json
-  readyc compare before/ after/                 all *.json of two folders
+  readyc compare before/ after/             all *.json of two folders
 
-Of five runs or more on each side, a change counts if a permutation test calls
-it significant (p < 0.01) and it exceeds PERCENT. Of fewer, only the effect and
-the spread from run to run are shown. Of one on each side, it counts if it
-exceeds the tolerance: PERCENT or, if that is more, three times the spread of
-the figure over the seconds of either run; in runs of fewer than ten seconds
-both are widened, up to about threefold, and latencies that differ by less than
-20 µs never count.
+With five runs or more on each side, a change counts if a permutation test
+calls it significant (p < 0.01) and it exceeds --threshold. With fewer, only
+the effect and the spread from run to run are shown.
 
-Runs that were made in different ways, are partial or in which the client shows
-are compared as well. What differs stands above the table, and what is in doubt
-beside the figure.
+With one run on each side, a change counts if it exceeds the tolerance:
+--threshold or, if that is more, three times the spread of the figure over the
+seconds of either run. In runs of fewer than ten seconds the tolerance is up to
+three times as wide, and latencies that differ by less than 20 µs never count.
+
+Runs that differ in their options, are partial, or were limited by the client
+are compared as well. The differences stand above the table, and doubts beside
+the figure.
 
 Exit status:
   0  no regression, or not enough runs to tell
   1  a report cannot be read
   2  a wrong command line
-  3  a regression: of the rate in a closed loop, the 50 % or 99 % latency,
-     errors, or requests not sent or not answered. The 99.9 % latency, the
-     client's CPU time and the rate in an open loop only warn.
+  3  a regression: of the throughput in a closed loop, the p50 or p99 latency,
+     errors, or requests not sent or not answered. The p99.9 latency, the
+     client's CPU time and the throughput in an open loop only warn.
 
-One pair of runs proves little, and of short runs next to nothing: repeat both,
-in turns, for 10 s or longer, five times, and compare all.";
+One pair of runs proves little, and short runs prove next to nothing: repeat
+both, alternating, for 10 s or longer, five times, and compare all.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The report of the run before and of the run after; or, with a -- behind them, the reports
-    /// of several runs before. A folder stands for all *.json in it
+    /// The report before and the report after
+    ///
+    /// The report of the run before and the report of the run after; or, with a -- behind them, the
+    /// reports of several runs before. A folder stands for all *.json in it
     #[arg(value_name = "A.json", required = true)]
     before: Vec<PathBuf>,
-    /// The reports of the runs after
+    /// Behind --: the reports after
+    ///
+    /// Behind --: the reports of the runs after
     #[arg(value_name = "B.json", last = true)]
     after: Vec<PathBuf>,
-    /// What to call a side: give it twice, for the first and for the second [default: names of the
+    /// Name of a side; give it twice
+    ///
+    /// Name of a side: give it twice, for the first and for the second [default: the names of the
     /// files]
     #[arg(long, value_name = "NAME")]
     label: Vec<String>,
-    /// Also write the comparison as a page to FILE
+    /// Also write the comparison as an HTML page
+    ///
+    /// Also write the comparison as an HTML page to FILE; - is standard output
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Relative change that is tolerated; more is in short or restless runs
+    /// Smallest change that counts
+    ///
+    /// Smallest change counted as a regression; larger for short or noisy runs
     #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = share)]
     threshold: f64,
 }

@@ -1,8 +1,10 @@
 //! `readyc doctor`: whether N connections can be opened here, told before the first is opened.
 
-use crate::args::{ServerName, at_least_one};
+use crate::args::at_least_one;
 use crate::failure::Failure;
 use crate::output::print_line;
+use crate::server_name::ServerName;
+use crate::server_options::AddressOnly;
 use readyd::config::values;
 use readyd::io::address::Address;
 use readyd::loadgen::preflight::{Requirements, System, examine, parse_sources};
@@ -14,41 +16,71 @@ use std::path::PathBuf;
 /// More connections than any system has descriptors for: the kernel allows 2,147,483,584 a process.
 const MOST_CONNECTIONS: u64 = 1_000_000_000;
 
-/// Options mean what they mean to `readyc bench`.
+/// What `--help` says behind the options.
+pub(crate) const AFTER_LONG_HELP: &str = "\
+It reads the limits of this machine, opens no connection, and prints for each
+limit what N connections need, what there is, and the command that raises it.
+The options mean what they mean to readyc bench.
+
+Exit status:
+  0  N connections fit
+  1  the limits cannot be read
+  2  a wrong command line
+  3  N connections do not fit
+
+Example:
+  readyc doctor -c 1000 -I 100k --workers 4 --source 127.0.0.2-127.0.0.9";
+
+/// The options of `readyc doctor`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Doctor {
-    /// Connections that make requests
+    /// Connections that send requests
     #[arg(short, long, value_name = "N", default_value = "64", value_parser = connections)]
     connections: u64,
 
-    /// Connections that are held open besides and say nothing
+    /// Additional idle connections
     #[arg(short = 'I', long, value_name = "N", default_value = "0", value_parser = connections)]
     idle: u64,
 
-    /// Addresses to connect from: ADDRESS, FIRST-LAST or CIDR, separated by commas; without, the
-    /// system chooses
+    /// Connect from these local addresses
+    ///
+    /// Local addresses to connect from: ADDRESS, FIRST-LAST or CIDR, separated by commas [default:
+    /// the kernel chooses]
     #[arg(long, value_name = "ADDRESSES")]
     source: Vec<String>,
 
-    /// Processes that the connections are spread over
+    /// Processes that share the connections
+    ///
+    /// Processes that share the connections, each with a descriptor limit of its own
     #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one)]
     workers: u64,
 
-    /// Connections being made at once
+    /// Attempts to connect in flight
     #[arg(long, value_name = "N", default_value = "256", value_parser = at_least_one)]
     connect_parallel: u64,
 
-    /// Print the examination as JSON
+    /// Print JSON
+    ///
+    /// Print the result as one JSON object
     #[arg(short, long)]
     json: bool,
 
+    /// Read the limits below DIR
+    ///
     /// Read the system's limits below DIR instead of /
     #[arg(long, value_name = "DIR", default_value = "/", hide_short_help = true)]
     root: PathBuf,
 
-    /// The servers: HOST, HOST:PORT (else port 9999) or unix:/PATH [default: that of --server]
+    /// Servers: HOST[:PORT] or unix:/PATH
+    ///
+    /// The servers: HOST, HOST:PORT (port 9999 if none is given) or unix:/PATH [default: the server
+    /// of --server, or 127.0.0.1:9999]
     #[arg(value_name = "ADDR")]
     addresses: Vec<ServerName>,
+
+    /// Where the server is.
+    #[command(flatten)]
+    pub(crate) server: AddressOnly,
 }
 
 fn connections(text: &str) -> Result<u64, String> {
@@ -79,7 +111,9 @@ impl Doctor {
     fn requirements(&self, server: &ServerName) -> Result<Requirements, Failure> {
         let connections = self.connections + self.idle;
         if connections == 0 {
-            return Err(Failure::Usage("there is nothing to examine for 0 connections".to_owned()));
+            return Err(Failure::Usage(
+                "give at least one connection: --connections or --idle".to_owned(),
+            ));
         }
         let sources = self.sources()?;
         Ok(Requirements {

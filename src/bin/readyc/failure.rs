@@ -20,7 +20,7 @@ pub(crate) enum Failure {
     Refused,
     /// Some of many sessions failed; the summary shows them.
     FellShort,
-    /// A run whose report was not printed fell short of what was asked, in this.
+    /// A run whose report was not printed did not achieve this.
     ShortOf(String),
     /// None of many sessions was connected; the summary shows why.
     NothingEstablished,
@@ -34,7 +34,9 @@ pub(crate) enum Failure {
     Worker(io::Error),
     /// The server sends bytes before any request, which was not declared.
     SpeaksFirst(String),
-    /// No worker of a run has told its figures, for this reason.
+    /// There is no process with the number that was given for the server's.
+    NoProcess(u32),
+    /// No worker of a run reported results, for this reason.
     NoFigures(String),
     /// A file could not be written.
     Save(SaveError),
@@ -91,16 +93,16 @@ impl fmt::Display for Failure {
             ),
             Failure::Session(error) => write!(f, "{error}"),
             Failure::Refused => f.write_str("the server refused the message and closed"),
-            Failure::FellShort => f.write_str("fell short of what was asked"),
-            Failure::ShortOf(what) => write!(f, "fell short: {what}"),
-            Failure::NothingEstablished => f.write_str("not one session could be established"),
-            Failure::DoesNotFit => f.write_str("so many connections do not fit"),
+            Failure::FellShort => f.write_str("did not achieve what was asked for"),
+            Failure::ShortOf(what) => write!(f, "did not achieve what was asked for: {what}"),
+            Failure::NothingEstablished => f.write_str("no session could be established"),
+            Failure::DoesNotFit => f.write_str("this machine cannot open that many connections"),
             Failure::NoRoom => f.write_str(
-                "so many connections do not fit; the table tells what would help (or try as many \
-                 as there is room for, with --force)",
+                "this machine cannot open that many connections; the table shows what would help \
+                 (or run with as many as fit, with --force)",
             ),
             Failure::NothingConnected(reasons) => {
-                write!(f, "not one connection was established")?;
+                write!(f, "no connection was established")?;
                 if !reasons.is_empty() {
                     write!(f, ": {reasons}")?;
                 }
@@ -111,14 +113,18 @@ impl fmt::Display for Failure {
                     f.write_str(" (is the server running, and the address right?)")
                 }
             }
-            Failure::Worker(error) => write!(f, "a worker process cannot work: {error}"),
+            Failure::Worker(error) => write!(f, "a worker process failed: {error}"),
             Failure::SpeaksFirst(what) => f.write_str(what),
-            Failure::NoFigures(why) => write!(f, "no worker has told its figures: {why}"),
+            Failure::NoProcess(pid) => write!(
+                f,
+                "--server-pid: there is no process {pid} on this machine (ps -e lists them)"
+            ),
+            Failure::NoFigures(why) => write!(f, "no worker reported results: {why}"),
             Failure::Save(error) => write!(f, "{error}"),
             Failure::Limits(folder, error) => {
                 write!(f, "cannot read limits in {}: {error}", folder.display())
             }
-            Failure::Signals(error) => write!(f, "cannot set what signals do: {error}"),
+            Failure::Signals(error) => write!(f, "cannot set signal dispositions: {error}"),
             Failure::Reactor(error) => write!(f, "cannot wait for events: {error}"),
             Failure::Input(error) => write!(f, "cannot read standard input: {error}"),
             Failure::Output(error) => write!(f, "cannot write to standard output: {error}"),

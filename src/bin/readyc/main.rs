@@ -26,25 +26,28 @@ mod failure;
 mod many;
 mod merge;
 mod output;
+mod server_name;
+mod server_options;
 mod single;
 mod style;
 mod trace;
 mod watch;
 
 use args::{Args, Command};
-use clap::Parser;
 use failure::Failure;
 use readyd::client::session::SessionLimits;
 use readyd::client::{Conversation, Finished, PoolLimits, SessionPool};
 use readyd::io::address::Address;
 use readyd::os::signals;
 use readyd::reactor::{MioNet, Reactor};
+use server_options::ServerOptions;
+use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long `bench` waits for each answer. A measurement need not wait for replies that are as good
-/// as lost.
+/// How long `bench` waits for each answer: less than a person would, because a late answer is as
+/// good as lost to a measurement.
 const BENCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
@@ -54,7 +57,8 @@ fn main() -> ExitCode {
     let outcome = if bench::is_worker() {
         bench::work().map(|()| 0)
     } else {
-        Args::try_parse().map_or_else(|error| explain(&error), |args| run(&args).map(|()| 0))
+        Args::read(env::args_os())
+            .map_or_else(|error| explain(&error), |args| run(&args).map(|()| 0))
     };
     match outcome {
         Ok(status) => ExitCode::from(status),
@@ -82,27 +86,49 @@ fn explain(error: &clap::Error) -> Result<u8, Failure> {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
+    let before = args.before_command();
     // Resolved only when needed: some commands have no server.
-    let server = || Server::named_in(args);
+    let server = |options: &ServerOptions| Server::named_in(&options.clone().or(&before));
     match &args.command {
-        Command::Echo(command) => many::run(&server()?, command.plan(), &command.crowd),
-        Command::Daytime(command) => many::run(&server()?, command.plan(), &command.crowd),
-        Command::Lookup(command) => many::run(&server()?, command.plan()?, &command.crowd),
-        Command::Whoami { plain } => single::whoami(&server()?, *plain),
-        Command::Stats(command) => watch::run(&server()?, command),
-        Command::Bench(options) => bench::run(
-            options,
-            &args.server,
-            args.connect_timeout,
-            args.timeout.unwrap_or(BENCH_TIMEOUT),
-        ),
-        Command::Doctor(command) => doctor::run(command, &args.server),
-        Command::Send { messages } => chat::run(&server()?, messages),
-        Command::Exchange => single::exchange(&server()?),
-        Command::Sync { samples } => single::sync(&server()?, *samples),
-        Command::Compare(arguments) => compare::run(arguments),
-        Command::Merge(arguments) => merge::run(arguments),
-        Command::Trace(arguments) => trace::run(arguments),
+        Command::Echo(command) => {
+            many::run(&server(&command.server)?, command.plan(), &command.crowd)
+        }
+        Command::Daytime(command) => {
+            many::run(&server(&command.server)?, command.plan(), &command.crowd)
+        }
+        Command::Lookup(command) => {
+            many::run(&server(&command.server)?, command.plan()?, &command.crowd)
+        }
+        Command::Whoami { plain, server: options } => single::whoami(&server(options)?, *plain),
+        Command::Stats(command) => watch::run(&server(&command.server)?, command),
+        Command::Bench(command) => {
+            let options = ServerOptions::from(&command.server).or(&before);
+            bench::run(
+                command,
+                &options.server()?,
+                options.connect_timeout(),
+                options.timeout.unwrap_or(BENCH_TIMEOUT),
+            )
+        }
+        Command::Doctor(command) => {
+            let options = command.server.with(&before, "doctor")?;
+            doctor::run(command, &options.server()?)
+        }
+        Command::Send { messages, server: options } => chat::run(&server(options)?, messages),
+        Command::Exchange { server: options } => single::exchange(&server(options)?),
+        Command::Sync { samples, server: options } => single::sync(&server(options)?, *samples),
+        Command::Compare(arguments) => {
+            before.refuse("compare")?;
+            compare::run(arguments)
+        }
+        Command::Merge(arguments) => {
+            before.refuse("merge")?;
+            merge::run(arguments)
+        }
+        Command::Trace(arguments) => {
+            before.refuse("trace")?;
+            trace::run(arguments)
+        }
     }
 }
 
@@ -113,13 +139,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn named_in(args: &Args) -> Result<Server, Failure> {
+    fn named_in(options: &ServerOptions) -> Result<Server, Failure> {
         let limits = SessionLimits::default();
         Ok(Server {
-            addresses: args.server.resolve()?,
+            addresses: options.server()?.resolve()?,
             limits: SessionLimits {
-                connect_timeout: args.connect_timeout,
-                answer_timeout: args.timeout.unwrap_or(limits.answer_timeout),
+                connect_timeout: options.connect_timeout(),
+                answer_timeout: options.timeout.unwrap_or(limits.answer_timeout),
                 ..limits
             },
         })

@@ -29,8 +29,8 @@ pub(crate) fn run(server: &Server, task: Task, crowd: &Crowd) -> Result<(), Fail
         if one_answer_each { crowd.sessions.saturating_mul(crowd.repeat) } else { crowd.sessions };
     if sessions > MOST_SESSIONS {
         return Err(Failure::Usage(format!(
-            "--sessions times --repeat is {sessions}, and each is a connection of its own here; at \
-             most {MOST_SESSIONS} can be had in one run"
+            "--sessions times --repeat is {sessions}, and each needs a connection of its own here; \
+             at most {MOST_SESSIONS} are possible"
         )));
     }
     let conversations = (0..sessions).map(|_| Dialogue::new(Rc::clone(&plan)));

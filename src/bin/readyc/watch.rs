@@ -7,8 +7,10 @@ use crate::Server;
 use crate::args::{at_least_one, some_time};
 use crate::failure::Failure;
 use crate::output::print_line;
+use crate::server_options::ServerOptions;
 use crate::single;
-use rates::{Rates, Sample};
+use rates::Rates;
+pub(crate) use rates::Sample;
 use readyd::client::conversations::Check;
 use readyd::client::{Conversation, Expect, NextAction, SessionError, SessionPool, Writer};
 use readyd::reactor::{MioNet, Reactor};
@@ -29,18 +31,26 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Stats {
-    /// Print a line of rates for each INTERVAL instead; the first is the average since the server's
-    /// start
-    #[arg(long, value_name = "INTERVAL", value_parser = some_time)]
+    /// Print a line of rates every DURATION
+    ///
+    /// Print a line of rates per second every DURATION instead of the counters; the first line is
+    /// the average since the server was started
+    #[arg(long, value_name = "DURATION", value_parser = some_time)]
     watch: Option<Duration>,
 
-    /// Lines to print [default: no end]
-    #[arg(long, value_name = "K", requires = "watch", value_parser = at_least_one)]
+    /// Lines to print with --watch [default: no end]
+    #[arg(long, value_name = "N", requires = "watch", value_parser = at_least_one)]
     count: Option<u64>,
 
-    /// Print the counters as one JSON object; with --watch, each line as one
+    /// Print JSON
+    ///
+    /// Print the counters as one JSON object; with --watch, one object per line
     #[arg(short, long)]
     json: bool,
+
+    /// The server, and how long to wait for it.
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
 }
 
 /// Prints the statistics once, or with `--watch` a line of rates for each interval.
@@ -59,7 +69,7 @@ fn watch(server: &Server, stats: &Stats, interval: Duration) -> Result<(), Failu
         let asked = Instant::now();
         let sample = watcher.ask()?;
         if sample.is_of_new_start(&last) {
-            note("the server was started anew; the next line is the average since then");
+            note("the server was restarted; the next line is the average since then");
             last = Sample::before_start();
         }
         let rates = Rates::between(&last, &sample);
@@ -111,7 +121,7 @@ impl Watcher<'_> {
             self.link = None;
             match broken_since {
                 None => {
-                    note(&format!("{error}; connecting anew"));
+                    note(&format!("{error}; reconnecting"));
                     broken_since = Some(Instant::now());
                 }
                 Some(since) if since.elapsed() >= self.server.limits.connect_timeout => {

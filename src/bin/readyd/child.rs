@@ -204,7 +204,7 @@ impl fmt::Display for Ending {
                 write!(f, "signal: {} ({}){dump}", *signal as i32, signal.as_str())
             }
             Ending::RealTimeSignal => f.write_str("signal: a real-time one"),
-            Ending::Unknown => f.write_str("nobody knows how"),
+            Ending::Unknown => f.write_str("unknown"),
         }
     }
 }

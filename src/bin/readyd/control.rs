@@ -185,7 +185,7 @@ impl Control {
             let (Note { kind, number }, memory) = match fd_passing::receive(&self.0) {
                 Ok(note) => note?,
                 Err(error) => {
-                    log::error!("cannot read the supervisor's notes: {error}");
+                    log::error!("cannot read a message of the supervisor: {error}");
                     return None;
                 }
             };

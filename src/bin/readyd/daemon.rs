@@ -9,9 +9,8 @@ use crate::zone::{self, ZoneReader};
 use readyd::counted::counted;
 use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
-use readyd::io::net::Token;
+use readyd::io::net::{Net, Token};
 use readyd::io::readiness::Readiness;
-use readyd::reactor::MioNet;
 use readyd::server::Server;
 use readyd::table::Table;
 use readyd::zone::ZoneRules;
@@ -34,15 +33,15 @@ pub(crate) enum Parent {
 }
 
 /// A server, and its parent.
-pub(crate) struct Daemon {
-    server: Server<MioNet>,
+pub(crate) struct Daemon<N: Net> {
+    server: Server<N>,
     parent: Parent,
     keeper: Option<Keeper>,
 }
 
-impl Daemon {
+impl<N: Net> Daemon<N> {
     /// The event handler of `server`.
-    pub(crate) fn new(server: Server<MioNet>, parent: Parent, keeper: Option<Keeper>) -> Daemon {
+    pub(crate) fn new(server: Server<N>, parent: Parent, keeper: Option<Keeper>) -> Daemon<N> {
         Daemon { server, parent, keeper }
     }
 
@@ -94,7 +93,7 @@ impl Daemon {
     /// SIGXCPU comes every second; draining goes on until the kernel sends SIGKILL.
     fn stop_for_want_of_cpu_time(&mut self, now: Moment) {
         if !self.server.is_draining() {
-            log::error!("the limit of processor time is nearly reached (ulimit -t, LimitCPU=)");
+            log::error!("the CPU time limit is nearly reached (ulimit -t, LimitCPU=)");
             self.terminate(now);
         }
     }
@@ -143,7 +142,7 @@ impl Daemon {
             }
             Some(Err(why)) => {
                 self.server.keep_table();
-                log::error!("the old table stays in use: {why}");
+                log::error!("keeping the old table: {why}");
             }
             None => {}
         }
@@ -191,7 +190,7 @@ impl Daemon {
                 self.answer(Answer::HasTable { version });
             }
             Err(error) => {
-                log::error!("the old table stays in use until the next try: {error}");
+                log::error!("keeping the old table until the next attempt: {error}");
                 self.answer(Answer::LacksTable { version });
             }
         }
@@ -205,7 +204,7 @@ impl Daemon {
                 self.answer(Answer::HasZone { version });
             }
             Err(error) => {
-                log::error!("the old time zone stays in use until the next try: {error}");
+                log::error!("keeping the old time zone until the next attempt: {error}");
                 self.answer(Answer::LacksZone { version });
             }
         }
@@ -236,7 +235,7 @@ fn no_descriptor() -> io::Error {
     io::Error::other("no descriptor is free")
 }
 
-impl EventHandler for Daemon {
+impl<N: Net> EventHandler for Daemon<N> {
     fn on_ready(&mut self, token: Token, readiness: Readiness) {
         self.server.on_ready(token, readiness);
     }

@@ -43,8 +43,8 @@ impl TableSource {
         Table::load_again(path, self.order, self.limit).map_err(|error| match error {
             // `/dev/fd/63` may be closed by now, or be another file of this process.
             LoadError::Open { .. } | LoadError::Kind { .. } if self.was_pipe => format!(
-                "table {path:?} was a pipe at the start, and what came from it cannot be read \
-                 again; to load another table, start with a regular file as --table"
+                "table {path:?} was a pipe at the start, and its text cannot be read again; \
+                 to load another table, start with a regular file as --table"
             ),
             error => error.to_string(),
         })
@@ -83,7 +83,7 @@ impl<T: Send + 'static> Loader<T> {
         match self.loads.order() {
             Ordered::Begun => log::info!("loading table {path}"),
             Ordered::OnceMore => {
-                log::info!("table {path} is still being loaded; after that it is loaded once more");
+                log::info!("table {path} is still loading; it will be loaded once more after that");
             }
             Ordered::NoThread(error) => {
                 self.loads.leave(Err(format!("cannot start a thread: {error}")));

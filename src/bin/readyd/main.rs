@@ -29,6 +29,7 @@ mod listening;
 mod loader;
 mod logger;
 mod output;
+mod serving;
 mod shard;
 mod start;
 mod supervisor;
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
     let is_shard = env::var_os(shard::VARIABLE).is_some();
     let process = if is_shard { signals::Process::Shard } else { signals::Process::Server };
     if let Err(error) = signals::prepare(process) {
-        return complain(&StartError::System("set what signals do", error).to_string(), 1);
+        return complain(&StartError::System("set signal dispositions", error).to_string(), 1);
     }
     match run(env::args_os().skip(1).collect()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -83,7 +84,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
         reading => reading?,
     };
     match command {
-        Command::Help => print_for_people(&config::help()),
+        Command::Help(length) => print_for_people(&config::help(length)),
         Command::Version => print_version(),
         Command::Run(config) if errors.is_empty() => start::run(*config, origins, reactor),
         Command::Run(config) => {
@@ -108,7 +109,7 @@ fn without_a_loop(
     let _ = reactor::unblock_stopping_signals();
     let Reading { command, origins, errors } = config::read(arguments);
     match command {
-        Command::Help => print_for_people(&config::help()),
+        Command::Help(length) => print_for_people(&config::help(length)),
         Command::Version => print_version(),
         Command::Run(config) => {
             let mut others = check::obstacles(&config, &origins, limit);

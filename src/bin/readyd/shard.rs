@@ -130,8 +130,8 @@ impl fmt::Display for ShardError {
         match self {
             ShardError::NoOrder(text) => write!(
                 f,
-                "{VARIABLE}={text:?} in the environment is no order to a shard (unset it; --shards \
-                 starts shards)"
+                "{VARIABLE}={text:?} in the environment is not valid (unset it; --shards starts \
+                 shards)"
             ),
             ShardError::NoSupervisor => write!(
                 f,

@@ -5,19 +5,19 @@
 
 use crate::check;
 use crate::child::{Ending, Program};
-use crate::daemon::{Daemon, Parent};
+use crate::daemon::Parent;
 use crate::listening::{self, Bound, Inherited, ListenFailure};
 use crate::loader::{Loader, TableSource};
 use crate::output::{print_at_start, print_for_people};
+use crate::serving::Prepared;
 use crate::shard::{self, Shard, ShardError};
 use crate::tracing::{self, TraceError};
 use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, supervisor};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use nix::unistd::getppid;
 use readyd::config::excess::Excess;
-use readyd::config::listen::{BindTarget, Listen};
+use readyd::config::listen::Listen;
 use readyd::config::{self, Config, Located, Origins};
 use readyd::counted::counted;
 use readyd::handlers::daytime::DateCache;
@@ -29,7 +29,6 @@ use readyd::os::privileges::{Account, AccountError, Credentials};
 use readyd::os::sealed_memfd;
 use readyd::os::usage::Meter;
 use readyd::reactor::Reactor;
-use readyd::server::Server;
 use readyd::server::limits::Limits;
 use readyd::server::stats::VERSION;
 use readyd::server::stats::scoreboard::ScoreboardSlot;
@@ -88,9 +87,9 @@ impl fmt::Display for StartError {
                 write!(f, "cannot start {}: {why}", shard::name(*number))
             }
             StartError::ShardsBroke(names) => {
-                write!(f, "{} did not end in order; see above", names.join(", "))
+                write!(f, "{} did not exit cleanly; see above", names.join(", "))
             }
-            StartError::Stopped => f.write_str("stopped by a signal before all was checked"),
+            StartError::Stopped => f.write_str("stopped by a signal before the check was complete"),
             StartError::Output(error) => write!(f, "cannot write to standard output: {error}"),
             StartError::System(what, error) => {
                 write!(f, "cannot {what}: {error}{}", advice_on_memory(error))
@@ -160,7 +159,7 @@ pub(crate) fn stopped(check_only: bool) -> Result<(), StartError> {
     if check_only {
         return Err(StartError::Stopped);
     }
-    log::info!("stopped before it served");
+    log::info!("stopped before serving");
     Ok(())
 }
 
@@ -175,7 +174,7 @@ fn check(config: Config, origins: Origins, reactor: &mut Reactor) -> Result<(), 
         zone::first_rules(&zone);
     }
     take_all(faults)?;
-    print_for_people("the configuration is in order\n")
+    print_for_people("the configuration is valid\n")
 }
 
 /// What is wrong with the configuration beyond its flags and addresses.
@@ -277,32 +276,10 @@ fn serve(
     limits.memory_limit = memory_limit(config.memory_limit);
     limits.log_level = log::max_level();
 
-    let listeners: Vec<_> =
-        listeners.into_iter().map(|(socket, listen)| (net.listener(socket), listen)).collect();
     let dates = DateCache::new(zone_rules);
-    let mut server = Server::new(net, limits, table, dates, reactor.now());
-    for (index, (listener, listen)) in listeners.into_iter().enumerate() {
-        // A supervisor accepts no clients from the sockets that it has bound for its shards.
-        // Another program may accept from a socket that it has passed on.
-        let is_own = match own_listeners {
-            Some(count) => index < count,
-            None => !matches!(listen.target, BindTarget::Inherited(_)),
-        };
-        let result = if is_own {
-            server.listen(listener, listen.service)
-        } else {
-            server.listen_with_others(listener, listen.service)
-        };
-        result.map_err(|error| StartError::System("watch a listener", error))?;
-    }
-    if let Some(scoreboard_slot) = scoreboard_slot {
-        server.share_statistics(Box::new(scoreboard_slot), getppid().as_raw().cast_unsigned());
-    }
-    let keeper = trace.and_then(|trace| trace.begin(&mut server));
-    let mut daemon = Daemon::new(server, parent, keeper);
-    reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
-    daemon.say_goodbye();
-    Ok(())
+    let prepared =
+        Prepared { limits, table, dates, listeners, own_listeners, scoreboard_slot, parent, trace };
+    prepared.run(net, reactor)
 }
 
 /// What a server starts with: the table, the rules of the time zone, its parent, and a shard's slot
@@ -372,7 +349,7 @@ pub(crate) fn check_that_it_may_execute(
     credentials: &Credentials,
     program: &Program,
 ) -> Result<(), StartError> {
-    let cannot = |error| StartError::System("look at the program's own file", error);
+    let cannot = |error| StartError::System("read the program's own file", error);
     match (credentials.may_execute(program).map_err(cannot)?, &config.user) {
         (false, Some(account)) => Err(StartError::Account(
             account.clone(),

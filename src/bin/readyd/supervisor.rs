@@ -110,7 +110,7 @@ pub(crate) fn run(
     let log = logger::own_description(true);
     start::drop_privileges(config, credentials)?;
     let scoreboard = Scoreboard::create(config.shards)
-        .map_err(|error| StartError::System("make the board for statistics", error))?;
+        .map_err(|error| StartError::System("create the shared statistics", error))?;
     let inputs = reactor.inputs().map_err(|error| StartError::System("share epoll", error))?;
     let now = reactor.now();
     let slots = of_shards.into_iter().enumerate();
@@ -182,7 +182,10 @@ impl Supervisor {
                     Answer::Drains if self.phase != Phase::Serving => {}
                     Answer::Drains => {
                         if slot.drains(scoreboard_slot, &self.template, now) {
-                            log::info!("{} drains; its successor starts at once", slot.name());
+                            log::info!(
+                                "{} is draining; its replacement starts at once",
+                                slot.name()
+                            );
                         }
                     }
                     Answer::HasTable { .. }
@@ -239,19 +242,19 @@ impl Supervisor {
         match (ended, self.phase) {
             (Ended::Server(ending) | Ended::Drained(ending), Phase::Stopping { .. }) => {
                 if !ending.is_success() {
-                    log::error!("{name} did not end in order ({ending})");
+                    log::error!("{name} did not exit cleanly ({ending})");
                     self.broken.push(name);
                 }
             }
             (Ended::Drained(Ending::Status(0)), _) => {
-                log::info!("{name}: the old process has ended")
+                log::info!("{name}: the old process has exited")
             }
             (Ended::Drained(ending), _) => {
-                log::error!("{name}: the old process did not end in order ({ending})");
+                log::error!("{name}: the old process did not exit cleanly ({ending})");
             }
             (Ended::Server(ending), _) if slot.has_served() => {
                 let when = slot.wait_for_a_successor(now);
-                log::error!("{name} has ended ({ending}); another starts {when}");
+                log::error!("{name} exited ({ending}); restarting {when}");
             }
             // It never served: the other shards will fail in the same way, now and later.
             (Ended::Server(ending), _) => {
@@ -287,7 +290,7 @@ impl Supervisor {
                 }
                 (Err(error), _) => {
                     let when = slot.wait_for_a_successor(now);
-                    log::error!("cannot start {}: {error}; tried again {when}", slot.name());
+                    log::error!("cannot start {}: {error}; retrying {when}", slot.name());
                 }
             }
         }
@@ -297,7 +300,7 @@ impl Supervisor {
     fn kill_overdue(&mut self, now: Moment) {
         for slot in &mut self.slots {
             for pid in slot.kill_overdue(now) {
-                log::error!("{} (process {pid}) has not ended in time; killed", slot.name());
+                log::error!("{} (process {pid}) did not exit in time; killed", slot.name());
             }
         }
     }
@@ -313,7 +316,7 @@ impl Supervisor {
             for pid in slot.kill_stuck(&self.template, look) {
                 let name = slot.name();
                 log::error!(
-                    "{name} (process {pid}) is stuck: its loop has not turned for {timeout:?} \
+                    "{name} (process {pid}) is stuck: its event loop has not run for {timeout:?} \
                      (--shard-timeout); killed"
                 );
             }
@@ -353,7 +356,7 @@ impl Supervisor {
             }
             idle::Step::GoOn => servers.for_each(|process| process.line().admit_again()),
             idle::Step::Stop => {
-                log::info!("nobody has been connected for long enough (--exit-on-idle)");
+                log::info!("no client for the time of --exit-on-idle: stopping");
                 self.terminate(now);
             }
         }

@@ -7,8 +7,9 @@ use crate::background::in_a_thread;
 use readyd::config::Config;
 use readyd::config::tracing::TraceFile;
 use readyd::io::clock::Moment;
+use readyd::io::net::Net;
 use readyd::os::trace_ring::{Medium, TraceRing};
-use readyd::reactor::{MioNet, Reactor};
+use readyd::reactor::Reactor;
 use readyd::server::Server;
 use readyd::trace::encode::Encoder;
 use readyd::trace::ring_file::read_blocks;
@@ -98,7 +99,7 @@ pub(crate) fn open(
 
 impl Trace {
     /// Has `server` record, unless that is to wait for signal 40.
-    pub(crate) fn begin(self, server: &mut Server<MioNet>) -> Option<Keeper> {
+    pub(crate) fn begin<N: Net>(self, server: &mut Server<N>) -> Option<Keeper> {
         server.prepare_recording(self.recorder);
         if !self.is_paused {
             server.toggle_recording();

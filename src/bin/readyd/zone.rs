@@ -44,7 +44,7 @@ pub(crate) fn map(memory: OwnedFd) -> io::Result<ZoneRules> {
 
 /// Logs that there are new rules.
 pub(crate) fn say_that_it_changed() {
-    log::info!("time zone read again: its rules have changed");
+    log::info!("time zone reloaded: its rules have changed");
 }
 
 /// Logs that the zone cannot be read.
@@ -53,7 +53,7 @@ pub(crate) fn complain(error: &ZoneError) {
         ZoneError::Unknown { .. } | ZoneError::Upward(_) => log::Level::Warn,
         ZoneError::File(..) => log::Level::Error,
     };
-    log::log!(level, "the time zone stays as it was: {error}");
+    log::log!(level, "keeping the old time zone: {error}");
 }
 
 type Outcome = Result<ZoneRules, ZoneError>;
@@ -70,7 +70,7 @@ impl ZoneReader {
     /// Orders a read of the zone.
     pub(crate) fn order(&mut self) {
         if let Ordered::NoThread(error) = self.0.order() {
-            log::error!("the time zone stays as it was: cannot start a thread: {error}");
+            log::error!("keeping the old time zone: cannot start a thread: {error}");
         }
     }
 

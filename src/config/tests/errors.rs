@@ -1,7 +1,7 @@
 //! What the operator is told when the command line is wrong.
 
 use super::run;
-use crate::config::from_args;
+use crate::config::{HelpLength, from_args};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
@@ -40,7 +40,7 @@ fn each_fault_has_its_text() {
         (&["--log-rate", "4294967296"], "--log-rate \"4294967296\": too large"),
         (&["--backlog", "7s"], "--backlog \"7s\": unknown unit \"s\" (use k or m)"),
         (&["--max-frame", "x"], "--max-frame \"x\": not a number (write it as 65536 or 64KiB)"),
-        (&["--max-frame", "1ms"], "--max-frame \"1ms\": unknown unit \"ms\" (use KiB, MiB or GiB)"),
+        (&["--max-frame", "1s"], "--max-frame \"1s\": unknown unit \"s\" (use KiB, MiB or kB, MB)"),
         (&["--idle-timeout", "x"], "--idle-timeout \"x\": not a number (write it as 10s or 500ms)"),
         (
             &["--idle-timeout", "1MiB"],
@@ -56,8 +56,8 @@ fn each_fault_has_its_text() {
         (&["--shards", "many"], "--shards \"many\": not a number (write it as 1000 or 10k)"),
         (
             &["--shard-timeout", "999ms"],
-            "--shard-timeout \"999ms\": less than 1s: shards tell ten times a second how they are \
-             (0 switches it off)",
+            "--shard-timeout \"999ms\": less than 1s: shards report ten times per second (0 \
+             switches it off)",
         ),
         (&["--user", ""], "--user \"\": no user (write it as USER or USER:GROUP)"),
         (&["--user", "daemon:"], "--user \"daemon:\": no group (write it as USER or USER:GROUP)"),
@@ -143,7 +143,7 @@ fn field_server_15_errors_are_bounded_in_number_and_in_length() {
 #[test]
 fn help_is_given_whatever_else_is_wrong() {
     let args = ["--nonsense", "7", "--help"].map(OsString::from);
-    assert_eq!(from_args(args).unwrap(), crate::config::Command::Help);
+    assert_eq!(from_args(args).unwrap(), crate::config::Command::Help(HelpLength::Long));
 }
 
 #[test]

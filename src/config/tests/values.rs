@@ -57,6 +57,10 @@ fn sizes() {
         ("1.5M", 3 << 19),
         ("4g", 4 << 30),
         ("0.5KiB", 512),
+        ("64kB", 64_000),
+        ("64KB", 64_000),
+        ("1.5MB", 1_500_000),
+        ("2gb", 2_000_000_000),
         ("18446744073709551615", u64::MAX),
     ];
     for (text, value) in cases {
@@ -84,7 +88,7 @@ fn each_kind_has_its_own_units() {
     for text in ["1s", "1ms", "1KiB", "1g", "1kk"] {
         assert!(matches!(count(text), Err(ValueError::UnknownUnit(..))), "{text:?}");
     }
-    for text in ["1s", "1ms", "1kb", "1t", "1 KiB"] {
+    for text in ["1s", "1ms", "1kbit", "1t", "1 KiB"] {
         assert!(matches!(size(text), Err(ValueError::UnknownUnit(..))), "{text:?}");
     }
 }

@@ -98,6 +98,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         accounts: &mut Accounts,
         pacer: &mut Pacer,
     ) {
+        self.attribute(index, accounts);
         // An attempt that found no room goes on.
         let since = self.slots[index].no_room_since.take().unwrap_or_else(|| self.net.now());
         match self.begin_to_connect(index) {
@@ -105,10 +106,9 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
                 self.slots[index].connection.connect(stream, since);
                 self.timers.arm(index, since + self.plan.connecting.timeout);
             }
-            // The backlog of a unix socket is full. A slow peer does not try again.
+            // The backlog of a unix socket is full.
             Err(error)
                 if error.kind() == ErrorKind::WouldBlock
-                    && !self.role(index).is_slow()
                     && now.since(since) < self.plan.connecting.timeout =>
             {
                 self.slots[index].no_room_since = Some(since);

@@ -132,7 +132,7 @@ fn worker_descriptors(system: &System, requirements: &Requirements) -> Finding {
         .remedy(|| {
             format!(
                 "echo '* hard nofile {needed}' >> /etc/security/limits.conf   # as root; then log \
-                 in anew"
+                 in again"
             )
         });
     with_more_workers(finding, requirements)
@@ -161,7 +161,7 @@ fn server_descriptors(system: &System, requirements: &Requirements) -> Finding {
     let mut finding = Finding::new(Limit::ServerDescriptors, needed, &have)
         .remedy(|| format!("ulimit -Hn {needed}   # as root, in the shell that starts the server"));
     if finding.verdict == Verdict::Tight {
-        finding.note = Some("for one server process that has the limits of this one".to_owned());
+        finding.note = Some("assuming the server has this shell's limits".to_owned());
     }
     finding
 }
@@ -228,7 +228,7 @@ fn accept_queue(system: &System, requirements: &Requirements) -> Finding {
     Finding::new(Limit::AcceptQueue, needed, &system.somaxconn)
         .remedy(|| {
             format!(
-                "sysctl -w net.core.somaxconn={needed}   # as root; then start the server anew, \
+                "sysctl -w net.core.somaxconn={needed}   # as root; then restart the server, \
                  readyd with --backlog {needed}"
             )
         })

@@ -23,16 +23,16 @@ impl Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Limit::NrOpen => "highest descriptor limit",
-            Limit::WorkerDescriptors => "descriptors of a worker",
-            Limit::ServerDescriptors => "descriptors of the server",
-            Limit::OpenFiles => "open files in all",
+            Limit::NrOpen => "file descriptor ceiling",
+            Limit::WorkerDescriptors => "worker file descriptors",
+            Limit::ServerDescriptors => "server file descriptors",
+            Limit::OpenFiles => "open files, system-wide",
             Limit::LocalPorts => "local ports",
             Limit::Conntrack => "conntrack entries",
             Limit::Memory => "memory",
-            Limit::TcpMemory => "pages for TCP buffers",
-            Limit::AcceptQueue => "connections to be accepted",
-            Limit::SynQueue => "connections half made",
+            Limit::TcpMemory => "TCP buffer pages",
+            Limit::AcceptQueue => "accept queue",
+            Limit::SynQueue => "SYN queue",
         })
     }
 }
@@ -42,7 +42,7 @@ impl fmt::Display for Verdict {
         f.pad(match self {
             Verdict::Enough => "enough",
             Verdict::Short => "NOT ENOUGH",
-            Verdict::Tight => "tight",
+            Verdict::Tight => "may be too low",
             Verdict::Unknown => "unknown",
         })
     }
@@ -61,8 +61,8 @@ impl fmt::Display for PreflightReport {
             finding.write_advice(f)?;
         }
         match self.largest {
-            Some(largest) => writeln!(f, "\nlargest N as things stand: {largest}"),
-            None => writeln!(f, "\nlargest N as things stand: unknown"),
+            Some(largest) => writeln!(f, "\nlargest N with current limits: {largest}"),
+            None => writeln!(f, "\nlargest N with current limits: unknown"),
         }
     }
 }
@@ -108,7 +108,7 @@ impl Finding {
         }
         write!(f, "\n{}: {}", self.what, self.verdict)?;
         if let Some(note) = &self.note {
-            write!(f, "; {note}")?;
+            write!(f, " ({note})")?;
         }
         match self.remedies.len() {
             0 => writeln!(f)?,

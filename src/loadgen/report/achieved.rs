@@ -86,9 +86,9 @@ pub struct Achieved {
     pub bytes_received: u64,
     /// Length of the measured part, in seconds.
     pub elapsed_s: f64,
-    /// Throughput: `answered_in_window` a second of `elapsed_s`. Zero if a number of requests ended
-    /// the run and only one was answered: one answer has no rate.
-    pub rate: f64,
+    /// Throughput: `answered_in_window` per second of `elapsed_s`. Absent if it is unknown: the
+    /// answer that ended the run was the only one, or the measured part has no length.
+    pub rate: Option<f64>,
 }
 
 impl Achieved {
@@ -101,7 +101,8 @@ impl Achieved {
             // The last answer ended it, and may have been in the grace period.
             None => (self.requested as f64 / rate).max(self.elapsed_s - GRACE_PERIOD.as_secs_f64()),
         };
-        let answered = self.rate * self.elapsed_s + self.answered_in_grace as f64;
-        answered >= rate * length_s * 0.99
+        let in_window = self.answered_in_window as f64;
+        let in_window = self.rate.map_or(in_window, |rate| rate * self.elapsed_s);
+        in_window + self.answered_in_grace as f64 >= rate * length_s * 0.99
     }
 }

@@ -1,9 +1,19 @@
 //! The charts of a report: its percentiles, and how it went over time.
+//!
+//! Invariant: no chart shows a percentile that its samples do not carry, and every chart has a
+//! table of its values.
 
+use super::histogram::carries;
 use super::svg::{Axis, Chart, Line};
 use super::table::{Severity, Table};
-use super::units::{count, micros, nearly_all, number, span};
-use super::{Histogram, Ladder, Outcome, Quantity, Report, Rung, Second};
+use super::units::{count, micros, number, span, unknown};
+use super::{Ladder, Percentiles, Quantity, Rung, Second};
+
+pub(crate) use percentiles::{distributions, percentiles};
+
+mod percentiles;
+#[cfg(test)]
+mod tests;
 
 /// The most points: more cannot be distinguished on a page.
 const MOST_POINTS: usize = 400;
@@ -23,11 +33,13 @@ pub(crate) struct Timeline {
 impl Timeline {
     /// The series of a run whose measured part was `elapsed_s` long. What came after it is left
     /// out, and so is a part of a second that is too short; a longer one is scaled to a second.
+    /// Percentiles of a second with too few answers are left out, too.
     pub(crate) fn new(series: &[Second], elapsed_s: f64) -> Timeline {
         let is_shown = |second: &&Second| {
             second.t_s < 0.0 || (second.t_s < elapsed_s && second.length_s >= LEAST_LENGTH_S)
         };
-        let series: Vec<Second> = series.iter().filter(is_shown).map(scaled).collect();
+        let series: Vec<Second> =
+            series.iter().filter(is_shown).map(carried).map(|second| scaled(&second)).collect();
         let each = series.len().div_ceil(MOST_POINTS).max(1);
         Timeline { seconds: series.chunks(each).map(summed_up).collect(), each }
     }
@@ -46,30 +58,33 @@ impl Timeline {
     pub(crate) fn resolution(&self) -> Option<String> {
         (self.each > 1).then(|| {
             format!(
-                "Each point stands for {} seconds: the mean of rates and medians, the worst of the \
-                 99th percentiles and longest times, the sum of errors.",
+                "Each point stands for {} seconds: the mean of rates and medians, the worst of p99 \
+                 and max, the sum of errors.",
                 self.each
             )
         })
+    }
+
+    /// Which seconds have no p99, if there are any.
+    pub(crate) fn without_p99(&self) -> Option<&'static str> {
+        let is_left_out = |second: &Second| second.max_us.is_some() && second.p99_us.is_none();
+        let note = "p99 only of seconds with 100 answers or more.";
+        self.seconds.iter().any(is_left_out).then_some(note)
     }
 
     fn line(&self, name: &'static str, of: fn(&Second) -> Option<f64>) -> Line {
         Line { name, points: self.seconds.iter().map(|second| (second.t_s, of(second))).collect() }
     }
 
+    /// A chart of these lines. One without any value is left out.
     fn chart(
         &self,
         title: &'static str,
-        lines: Vec<Line>,
-        log_label: Option<&'static str>,
+        mut lines: Vec<Line>,
+        axis: fn(&[f64]) -> Axis,
         name: fn(f64) -> String,
     ) -> Chart {
-        let values = || lines.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value);
-        let values: Vec<f64> = values().collect();
-        let y = match log_label {
-            Some(label) => Axis::log_axis(label, values.iter().copied(), name),
-            None => Axis::linear("a second", values.iter().copied(), name),
-        };
+        lines.retain(|line| line.points.iter().any(|(_, value)| value.is_some()));
         let times = self.seconds.iter().map(|second| second.t_s);
         let starts_before = times.clone().any(|at| at < 0.0);
         let hint = |at: usize, second: &Second| {
@@ -84,8 +99,9 @@ impl Timeline {
             title,
             description: described(&lines, name),
             x: Axis::fitting("seconds from the start of the measured part", times, number),
-            y,
+            y: axis(&values(&lines)),
             hints,
+            values: listed(title, "second", &lines, number, name),
             lines,
             shade: starts_before.then_some((0.0, BEFORE)),
         }
@@ -94,11 +110,12 @@ impl Timeline {
     /// Percentiles of the latency, second by second.
     pub(crate) fn latency(&self) -> Chart {
         let lines = vec![
-            self.line("50 %", |second| second.p50_us),
-            self.line("99 %", |second| second.p99_us),
-            self.line("longest", |second| second.max_us),
+            self.line("p50", |second| second.p50_us),
+            self.line("p99", |second| second.p99_us),
+            self.line("max", |second| second.max_us),
         ];
-        self.chart("Latency over time", lines, Some("latency"), micros)
+        let axis = |values: &[f64]| Axis::log_axis("latency", values.iter().copied(), micros);
+        self.chart("Latency over time", lines, axis, micros)
     }
 
     /// Requests and answers, second by second.
@@ -107,7 +124,8 @@ impl Timeline {
             self.line("answered", |second| Some(second.answered as f64)),
             self.line("sent", |second| Some(second.sent as f64)),
         ];
-        self.chart("Requests over time", lines, None, number)
+        let axis = |values: &[f64]| Axis::linear("per second", values.iter().copied(), number);
+        self.chart("Throughput over time", lines, axis, number)
     }
 
     /// Connections open, second by second.
@@ -119,52 +137,28 @@ impl Timeline {
             self.line("least open", |second| {
                 Some(second.connections_least.unwrap_or(second.connections) as f64)
             }),
-            self.line("opened in the second", |second| Some(second.opened as f64)),
+            self.line("opened", |second| Some(second.opened as f64)),
         ];
-        Chart {
-            y: Axis::linear(
-                "connections",
-                self.seconds
-                    .iter()
-                    .map(|second| second.connections_most.unwrap_or(second.connections))
-                    .chain(self.seconds.iter().map(|second| second.opened))
-                    .map(|count| count as f64),
-                number,
-            ),
-            ..self.chart("Connections over time", lines, None, number)
-        }
+        let axis = |values: &[f64]| Axis::linear("connections", values.iter().copied(), number);
+        self.chart("Connections over time", lines, axis, number)
     }
 
     /// Errors and mismatches, second by second.
     pub(crate) fn errors(&self) -> Chart {
         let lines = vec![self.line("errors", |second| Some(second.errors as f64))];
-        self.chart("Errors over time", lines, None, number)
+        let axis = |values: &[f64]| Axis::linear("per second", values.iter().copied(), number);
+        self.chart("Errors over time", lines, axis, number)
     }
+}
 
-    /// The numbers behind the charts.
-    pub(crate) fn table(&self) -> Table {
-        let head =
-            ["second", "connections", "opened", "sent", "answered", "errors", "50 %", "99 %"];
-        let mut table = Table::new("Second by second", &[&head[..], &["longest"]].concat());
-        let time = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), micros);
-        for second in &self.seconds {
-            let severity = if second.errors > 0 { Severity::Bad } else { Severity::Plain };
-            table.push(
-                severity,
-                [
-                    number(second.t_s),
-                    count(second.connections),
-                    count(second.opened),
-                    count(second.sent),
-                    count(second.answered),
-                    count(second.errors),
-                    time(second.p50_us),
-                    time(second.p99_us),
-                    time(second.max_us),
-                ],
-            );
-        }
-        table
+/// A second without the percentiles that its answers do not carry.
+fn carried(second: &Second) -> Second {
+    let if_carried =
+        |quantile, time: Option<f64>| time.filter(|_| carries(second.answered, quantile));
+    Second {
+        p50_us: if_carried(0.5, second.p50_us),
+        p99_us: if_carried(0.99, second.p99_us),
+        ..second.clone()
     }
 }
 
@@ -207,6 +201,31 @@ fn summed_up(seconds: &[Second]) -> Second {
     }
 }
 
+/// All values of these lines.
+fn values(lines: &[Line]) -> Vec<f64> {
+    lines.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value).collect()
+}
+
+/// The values of lines that have the same places along the x axis, as a table.
+fn listed(
+    title: &'static str,
+    place: &str,
+    lines: &[Line],
+    place_name: fn(f64) -> String,
+    name: fn(f64) -> String,
+) -> Table {
+    let names: Vec<&str> = lines.iter().map(|line| line.name).collect();
+    let mut table = Table::new(title, &[&[place], &names[..]].concat());
+    let places = lines.first().map_or(0, |line| line.points.len());
+    for at in 0..places {
+        let cell = |line: &Line| line.points[at].1.map_or_else(unknown, name);
+        let cells = lines.iter().map(cell);
+        let place = lines.iter().map(|line| place_name(line.points[at].0)).take(1);
+        table.push(Severity::Plain, place.chain(cells).collect::<Vec<_>>());
+    }
+    table
+}
+
 /// From where to where each line goes.
 fn described(lines: &[Line], name: fn(f64) -> String) -> String {
     let range = |line: &Line| {
@@ -221,98 +240,46 @@ fn described(lines: &[Line], name: fn(f64) -> String) -> String {
     lines.iter().map(range).collect::<Vec<_>>().join("; ")
 }
 
-/// Latency and service time by percentile.
-pub(crate) fn percentiles(report: &Report) -> Chart {
-    let histograms = &report.histograms;
-    distributions(&[("latency", &histograms.latency), ("service", &histograms.service)])
-}
-
-/// Distributions by percentile, each nine of a percentile as far from the one before as that from
-/// its.
-pub(crate) fn distributions(named: &[(&'static str, &Histogram)]) -> Chart {
-    let most = named.iter().map(|(_, times)| times.count()).max().unwrap_or(0);
-    // The axis ends at the longest of all: 99.9 % of a thousand, 99.99 % of ten thousand.
-    let nines = (most.max(10) as f64).log10().clamp(1.0, 7.0);
-    let place = |quantile: f64| (-(1.0 - quantile).max(1e-12).log10()).clamp(0.0, nines);
-    let line = |&(name, times): &(&'static str, &Histogram)| {
-        let points =
-            times.spectrum().map(|step| (place(step.quantile), Some(step.nanos as f64 / 1e3)));
-        Line { name, points: points.collect() }
-    };
-    let lines: Vec<Line> = named.iter().map(line).collect();
-    let values: Vec<f64> =
-        lines.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value).collect();
-    let quantiles: [f64; 9] = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999, 0.9999999];
-    let ticks = quantiles
-        .iter()
-        .filter(|&&quantile| -(1.0 - quantile).log10() <= nines + 1e-9)
-        .map(|&quantile| (place(quantile), format!("{} %", trimmed(quantile * 100.0))))
-        .collect();
-    let hint = |place: f64| {
-        let quantile = 1.0 - 10f64.powf(-place);
-        let values: Vec<String> = named
-            .iter()
-            .map(|(name, times)| {
-                format!("{name} {}", micros(times.value_at(quantile) as f64 / 1e3))
-            })
-            .collect();
-        (place, format!("{}: {}", nearly_all(quantile), values.join(", ")))
-    };
-    let hints = (0..=(nines * 10.0) as u32).map(|at| hint(f64::from(at) / 10.0));
-    Chart {
-        title: "Time by percentile",
-        description: described(&lines, micros),
-        x: Axis::new("percentile", (0.0, nines), ticks),
-        y: Axis::log_axis("time", values.iter().copied(), micros),
-        hints: if most == 0 { Vec::new() } else { hints.collect() },
-        lines,
-        shade: None,
-    }
-}
-
 /// The latency of each try of a search, by its load.
 pub(crate) fn ladder(ladder: &Ladder) -> Chart {
     let mut rungs: Vec<&Rung> =
         ladder.rungs.iter().filter(|rung| rung.latency_us.count > 0).collect();
     rungs.sort_by_key(|rung| rung.load);
-    let line = |name, of: fn(&Rung) -> f64| Line {
+    let line = |name, quantile, of: fn(&Percentiles) -> f64| Line {
         name,
-        points: rungs.iter().map(|rung| (rung.load as f64, Some(of(rung)))).collect(),
+        points: rungs
+            .iter()
+            .map(|rung| {
+                let latency = &rung.latency_us;
+                (rung.load as f64, latency.carries(quantile).then(|| of(latency)))
+            })
+            .collect(),
     };
     let lines = vec![
-        line("p50", |rung| rung.latency_us.p50),
-        line("p99", |rung| rung.latency_us.p99),
-        line("max", |rung| rung.latency_us.max),
+        line("p50", 0.5, |latency| latency.p50),
+        line("p99", 0.99, |latency| latency.p99),
+        line("max", 1.0, |latency| latency.max),
     ];
-    let values: Vec<f64> =
-        lines.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value).collect();
-    let hint = |rung: &&Rung| {
-        let outcome = match rung.outcome {
-            Outcome::Held => "held",
-            Outcome::Missed => "missed",
-            Outcome::ClientLimit => "client limit",
-        };
-        let latency = &rung.latency_us;
-        let times = format!("p50 {}, p99 {}", micros(latency.p50), micros(latency.p99));
-        (rung.load as f64, format!("{}: {outcome}, {times}", count(rung.load)))
+    let hint = |(at, rung): (usize, &&Rung)| {
+        let times = lines
+            .iter()
+            .filter_map(|line| Some(format!("{} {}", line.name, micros(line.points[at].1?))));
+        let times = times.collect::<Vec<_>>().join(", ");
+        (rung.load as f64, format!("{}: {}, {times}", count(rung.load), rung.outcome.name()))
     };
-    let label = match ladder.quantity {
-        Quantity::Rate => "requests per second",
-        Quantity::Connections => "connections",
+    let (label, place) = match ladder.quantity {
+        Quantity::Rate => ("requests per second", "rate"),
+        Quantity::Connections => ("connections", "connections"),
     };
+    let title = "Latency by load";
     Chart {
-        title: "Latency by load",
+        title,
         description: described(&lines, micros),
         x: Axis::log_axis(label, rungs.iter().map(|rung| rung.load as f64), number),
-        y: Axis::log_axis("latency", values.iter().copied(), micros),
-        hints: rungs.iter().map(hint).collect(),
+        y: Axis::log_axis("latency", values(&lines).iter().copied(), micros),
+        hints: rungs.iter().enumerate().map(hint).collect(),
+        values: listed(title, place, &lines, number, micros),
         lines,
         shade: None,
     }
-}
-
-/// A percentage without binary rounding noise.
-fn trimmed(percent: f64) -> String {
-    let text = format!("{percent:.5}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -7,7 +7,7 @@
 
 use super::table::{Severity, Table};
 use super::text::{AnsiStyle, Page};
-use super::units::{change, percent};
+use super::units::{change, percent, unknown};
 use super::{Histogram, Report, TextOptions};
 use differences::{differences, doubt, doubts};
 use figures::{changes_of_many, changes_of_pair};
@@ -90,11 +90,12 @@ pub struct Change {
     pub name: &'static str,
     /// Its name among the percentiles, if it is one.
     percentile: Option<&'static str>,
-    /// The value of the first side, in the unit of `shown`; of several runs, the mean.
-    pub before: f64,
+    /// The value of the first side, in the unit of `shown`; of several runs, the mean. `None` if
+    /// it is unknown: too few answers for a percentile, or one answer for a rate.
+    pub before: Option<f64>,
     /// The value of the second side.
-    pub after: f64,
-    /// The change relative to the first; `None` if the first is zero.
+    pub after: Option<f64>,
+    /// The change relative to the first; `None` if the first is zero, or one is unknown.
     pub relative: Option<f64>,
     /// What the finding is based on.
     pub basis: Basis,
@@ -119,6 +120,9 @@ impl Change {
             (Finding::Better, _) => (Severity::Good, "better"),
             (Finding::Worse, Significance::Decides) => (Severity::Bad, "WORSE"),
             (Finding::Worse, Significance::Warns) => (Severity::Plain, "worse (warning)"),
+            (Finding::Unknown, _) if self.percentile.is_some() => {
+                (Severity::Plain, "too few answers")
+            }
             (Finding::Unknown, _) => (Severity::Plain, "unknown"),
         }
     }
@@ -129,7 +133,7 @@ impl Change {
         match self.basis {
             Basis::Pair { tolerance } => vec![plus_minus(tolerance)],
             Basis::Runs { spread, p } => {
-                vec![plus_minus(spread), p.map_or_else(|| "–".to_owned(), |p| format!("{p:.4}"))]
+                vec![plus_minus(spread), p.map_or_else(unknown, |p| format!("{p:.4}"))]
             }
         }
     }
@@ -206,7 +210,9 @@ impl<'a> Comparison<'a> {
         if !self.notes.is_empty() {
             page.notes(&self.notes.iter().collect::<Vec<_>>());
         }
-        page.table(&self.table());
+        let heads = [self.before.head(), self.after.head()];
+        let names = [self.before.name.as_str(), self.after.name.as_str()];
+        page.table(&self.table(&heads, names));
         page.line(AnsiStyle::Faint, self.caveat());
         page.blank();
         let style = match self.verdict() {
@@ -270,33 +276,35 @@ impl<'a> Comparison<'a> {
         )
     }
 
-    fn table(&self) -> Table {
-        let (before, after) = (self.before.head(), self.after.head());
-        let pair = ["", &before, &after, "change", "tolerance", ""];
-        let many = ["", &before, &after, "change", "spread", "p", ""];
+    /// The values, with these heads above the sides' columns, and the sides called by these names
+    /// in the remarks.
+    fn table(&self, [before, after]: &[String; 2], names: [&str; 2]) -> Table {
+        let pair = ["", before, after, "change", "tolerance", ""];
+        let many = ["", before, after, "change", "spread", "p", ""];
         let head: &[&str] = if self.is_of_pair() { &pair } else { &many };
         let mut table = Table::with_remarks("Comparison", head);
         for each in &self.changes {
             let (severity, words) = each.judgement();
-            let relative = each.relative.map_or_else(|| "–".to_owned(), change);
-            let shown = [each.before, each.after].map(each.shown);
+            let relative = each.relative.map_or_else(unknown, change);
+            let shown =
+                [each.before, each.after].map(|value| value.map_or_else(unknown, each.shown));
             let mut cells = vec![each.name.to_owned()];
             cells.extend(shown);
             cells.push(relative);
             cells.extend(each.basis_cells());
-            cells.push(format!("{words}{}", self.trust(each)));
+            cells.push(format!("{words}{}", self.trust(each, names)));
             table.push(severity, cells);
         }
         table
     }
 
     /// How far a figure can be trusted, if that is not all the way.
-    fn trust(&self, change: &Change) -> String {
+    fn trust(&self, change: &Change, names: [&str; 2]) -> String {
         let mut why = Vec::new();
-        for side in [self.before, self.after] {
+        for (side, name) in [self.before, self.after].into_iter().zip(names) {
             for reason in ["client", "partial"] {
                 let is_so = |report: &Report| doubt(report, change.percentile) == Some(reason);
-                if let Some(runs) = side.runs_with(is_so) {
+                if let Some(runs) = side.runs_called(name, is_so) {
                     why.push(format!("{reason} in {runs}"));
                 }
             }

@@ -22,17 +22,41 @@ pub const STATED: [(&str, f64); 7] = [
 /// A delay of more than this share of a percentile's value matters to it.
 const SHARE_THAT_MATTERS: f64 = 0.1;
 
-/// The names of the stated percentiles of `latency` that are in doubt. `delay` has for each of its
+/// The percentiles beyond this one are left to the detailed report. Few requests decide them, so
+/// that one moment without a processor is enough to distort them.
+const LAST_OF_SUMMARY: f64 = 0.999;
+
+/// A percentile that fewer requests than this lie above is a matter of chance anyway.
+const LEAST_BEYOND: f64 = 10.0;
+
+/// A percentile in doubt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Doubtful {
+    /// Its name, such as `99.9 %`.
+    pub name: &'static str,
+    /// The share of the requests that it exceeds, 0 to 1.
+    pub quantile: f64,
+    /// Whether it makes the run invalid, and not only itself.
+    pub decides: bool,
+}
+
+/// The stated percentiles of `latency` that are in doubt, lowest first. `delay` has for each of its
 /// requests how long the client delayed it.
-pub fn in_doubt(latency: &Histogram, delay: &Histogram) -> Vec<String> {
+pub fn in_doubt(latency: &Histogram, delay: &Histogram) -> Vec<Doubtful> {
     let (all, percentiles) = (delay.count() as f64, latency.percentiles());
-    let is_in_doubt = |quantile: f64| {
+    let doubtful = STATED.iter().filter_map(|&(name, quantile)| {
         let least = latency.value_at(quantile) as f64 * SHARE_THAT_MATTERS;
         let delayed = delay.count_above(least as u64) as f64;
         // A little more, for quantiles that no binary fraction meets.
         let allowed = all * (1.0 - quantile) + 1e-6;
-        percentiles.carries(quantile) && delayed > allowed
-    };
-    let doubtful = STATED.iter().filter(|(_, quantile)| is_in_doubt(*quantile));
-    doubtful.map(|(name, _)| (*name).to_owned()).collect()
+        let decides = quantile <= LAST_OF_SUMMARY && allowed >= LEAST_BEYOND;
+        let is_in_doubt = percentiles.carries(quantile) && delayed > allowed;
+        is_in_doubt.then_some(Doubtful { name, quantile, decides })
+    });
+    doubtful.collect()
+}
+
+/// The names of percentiles in doubt.
+pub fn names(doubtful: &[Doubtful]) -> Vec<String> {
+    doubtful.iter().map(|percentile| percentile.name.to_owned()).collect()
 }

@@ -94,6 +94,10 @@ impl Report {
             let document: serde_json::Value = serde_json::from_slice(json).map_err(malformed)?;
             report.id = identity::hash(document.to_string().as_bytes());
         }
+        // Earlier versions wrote 0 where the rate of a single answer is unknown.
+        if report.achieved.answered_in_window > 0 && report.achieved.rate == Some(0.0) {
+            report.achieved.rate = None;
+        }
         Ok(report)
     }
 

@@ -235,9 +235,14 @@ impl Percentiles {
     /// Whether there are enough samples to tell the percentile at `quantile`: at least one of them
     /// lies above it. The 99th needs 100 samples, the 99.9th 1,000. The longest is always known.
     pub fn carries(&self, quantile: f64) -> bool {
-        // Rounded, because 1 - 0.99 is a little more than a hundredth.
-        quantile >= 1.0 || (self.count as f64 * (1.0 - quantile) * 1e6).round() >= 1e6
+        carries(self.count, quantile)
     }
+}
+
+/// Whether `count` samples tell the percentile at `quantile`, as in [`Percentiles::carries`].
+pub(crate) fn carries(count: u64, quantile: f64) -> bool {
+    // Rounded, because 1 - 0.99 is a little more than a hundredth.
+    quantile >= 1.0 || (count as f64 * (1.0 - quantile) * 1e6).round() >= 1e6
 }
 
 #[derive(Serialize, Deserialize)]

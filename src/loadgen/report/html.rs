@@ -8,9 +8,9 @@ use super::distribution::bars;
 use super::markup::escaped;
 use super::svg::Chart;
 use super::table::Table;
-use super::units::{count, rate};
+use super::units::{count, rate, unknown};
 use super::words::listed;
-use super::{Report, Validity, tables, words};
+use super::{Report, Validity, by_server, server, tables, words};
 use std::fmt::Write;
 
 #[cfg(test)]
@@ -34,9 +34,12 @@ pub fn html(report: &Report) -> String {
     for table in [tables::steps(report), tables::storms(report), tables::slow(report)] {
         section(&mut body, table);
     }
-    body.push_str("<section>\n<h2>How it was measured</h2>\n");
+    body.push_str(&server::section(report));
+    body.push_str("<section>\n<h2>How it was measured</h2>\n<div class=\"columns\">\n<div>");
     body.push_str(&tables::client(report).html());
+    body.push_str("</div>\n<div>");
     body.push_str(&tables::environment(report).html());
+    body.push_str("</div>\n</div>\n");
     tables::merged(report).iter().for_each(|table| body.push_str(&table.html()));
     body.push_str("</section>\n</main>\n");
     let _ = writeln!(body, "<footer>readyc bench; made from a {} report.</footer>", super::SCHEMA);
@@ -84,12 +87,12 @@ fn verdict(body: &mut String, report: &Report) {
     if client.bottleneck {
         body.push_str(&banner(
             BannerKind::Bad,
-            "Invalid: the client shows in the figures",
+            "Invalid: the figures show the client's limits",
             &[&client.verdict],
         ));
     }
     if !report.met || !report.shortfalls.is_empty() {
-        body.push_str(&banner(BannerKind::Bad, "Short of what was asked", &report.shortfalls));
+        body.push_str(&banner(BannerKind::Bad, "Not met", &report.shortfalls));
     }
     if let Some(reason) = &report.partial {
         body.push_str(&banner(BannerKind::Warning, "Partial", &[reason]));
@@ -97,10 +100,10 @@ fn verdict(body: &mut String, report: &Report) {
     let noted = (client.validity == Validity::Noted).then_some(&client.verdict);
     let notes: Vec<&String> = noted.into_iter().chain(&report.notes).collect();
     if !notes.is_empty() {
-        body.push_str(&banner(BannerKind::Warning, "To be noted", &notes));
+        body.push_str(&banner(BannerKind::Warning, "Note", &notes));
     }
     if report.met && !client.bottleneck && report.partial.is_none() {
-        let title = "All that was asked for was achieved";
+        let title = "Met: all that was asked for was achieved";
         let verdict = if noted.is_some() { "" } else { &client.verdict };
         body.push_str(&banner(BannerKind::Good, title, &[verdict]));
     }
@@ -111,31 +114,41 @@ fn tiles(body: &mut String, report: &Report) {
     let (achieved, latency) = (&report.achieved, &report.latency_us);
     let time = |quantile, value| {
         if latency.count == 0 {
-            return "–".to_owned();
+            return unknown();
         }
         tables::if_carried(latency, quantile, value)
     };
     let errors = &report.errors;
     let wrong = [errors.connect, errors.read, errors.write, errors.timeout, achieved.mismatched];
     let wrong = wrong.iter().fold(0u64, |all, number| all.saturating_add(*number));
+    // Where it is not known which connections were served, those that were established.
+    let (asked, served) = match report.knows_served() {
+        true => (report.to_be_served(), achieved.connections_served),
+        false => (report.connections_asked(), achieved.connections_established),
+    };
     body.push_str("<dl class=\"tiles\">\n");
-    for (name, value, is_bad) in [
-        ("answers", rate(achieved.rate), false),
-        ("latency, median", time(0.5, latency.p50), false),
-        ("latency, 99 %", time(0.99, latency.p99), false),
-        ("latency, 99.9 %", time(0.999, latency.p999), false),
-        ("latency, longest", time(1.0, latency.max), false),
-        ("errors", count(wrong), wrong > 0),
-    ] {
-        let class = if is_bad { "tile bad" } else { "tile" };
-        let _ = writeln!(
-            body,
-            "<div class=\"{class}\"><dt>{}</dt><dd>{}</dd></div>",
-            escaped(name),
-            escaped(&value)
-        );
-    }
+    tile(body, "throughput", &achieved.rate.map_or_else(unknown, rate), None, false);
+    tile(body, "p50 latency", &time(0.5, latency.p50), None, false);
+    tile(body, "p99 latency", &time(0.99, latency.p99), None, false);
+    tile(body, "p99.9 latency", &time(0.999, latency.p999), None, false);
+    tile(body, "max latency", &time(1.0, latency.max), None, false);
+    let of_asked = format!("of {}", count(asked));
+    tile(body, "connections", &count(served), Some(&of_asked), served < asked);
+    tile(body, "errors", &count(wrong), None, wrong > 0);
     body.push_str("</dl>\n");
+}
+
+/// A figure with its name above and, smaller, what it is to be seen beside.
+fn tile(body: &mut String, name: &str, value: &str, beside: Option<&str>, is_bad: bool) {
+    let class = if is_bad { "tile bad" } else { "tile" };
+    let beside =
+        beside.map_or_else(String::new, |text| format!(" <small>{}</small>", escaped(text)));
+    let _ = writeln!(
+        body,
+        "<div class=\"{class}\"><dt>{}</dt><dd>{}{beside}</dd></div>",
+        escaped(name),
+        escaped(value)
+    );
 }
 
 fn overview(body: &mut String, report: &Report) {
@@ -155,6 +168,12 @@ fn overview(body: &mut String, report: &Report) {
         escaped(&words::connecting(report)),
         escaped(&words::traffic(report))
     );
+    if let Some(table) = by_server::errors_by_server(report) {
+        body.push_str(&table.html());
+        by_server::without_errors(report)
+            .iter()
+            .for_each(|others| body.push_str(&format!("<p>{}.</p>\n", escaped(others))));
+    }
     if let Some(after) = words::after_window(report) {
         let _ = writeln!(body, "<p>{}.</p>", escaped(&after));
     }
@@ -167,11 +186,13 @@ fn latency(body: &mut String, report: &Report) {
         return;
     };
     if let Some(unknown) = words::unknown_percentiles(report) {
-        body.push_str(&banner(BannerKind::Warning, "Not all is known", &[unknown]));
+        body.push_str(&banner(BannerKind::Warning, "Tail incomplete", &[unknown]));
     }
-    let note =
-        "Towards the right, each grid line leaves a tenth as many requests that took longer.";
-    body.push_str(&figure(&percentiles(report), "percentiles", Some(note)));
+    let note = "Log scale: each grid line is ten times rarer.";
+    match percentiles(report) {
+        Some(chart) => body.push_str(&figure(&chart, "percentiles", Some(note))),
+        None => body.push_str("<p>Too few answers for a chart of percentiles.</p>\n"),
+    }
     body.push_str("<div class=\"columns\">\n<div>");
     body.push_str(&table.html());
     body.push_str("</div>\n<div>");
@@ -219,30 +240,33 @@ fn timeline(body: &mut String, report: &Report) {
     if let Some(resolution) = timeline.resolution() {
         let _ = writeln!(body, "<p class=\"lead\">{}</p>", escaped(&resolution));
     }
-    body.push_str(&figure(&timeline.latency(), "latency", None));
+    let latency = timeline.latency();
+    if !latency.lines.is_empty() {
+        body.push_str(&figure(&latency, "latency", timeline.without_p99()));
+    }
     body.push_str(&figure(&timeline.throughput(), "throughput", None));
     body.push_str(&figure(&timeline.connections(), "connections", None));
     if timeline.has_errors() {
         body.push_str(&figure(&timeline.errors(), "errors", None));
     }
-    body.push_str(&folded(&timeline.table()));
     body.push_str("</section>\n");
 }
 
-/// A chart and its caption; `id` must be unique on the page.
+/// A chart, its caption, and its values to be unfolded; `id` must be unique on the page.
 pub(crate) fn figure(chart: &Chart, id: &str, note: Option<&str>) -> String {
     let note = note.map_or_else(String::new, |note| format!("<span>{}</span>", escaped(note)));
     format!(
-        "<figure>\n<figcaption>{}{note}</figcaption>\n{}</figure>\n",
+        "<figure>\n<figcaption>{}{note}</figcaption>\n{}{}</figure>\n",
         escaped(chart.title),
-        chart.html(id)
+        chart.html(id),
+        folded(&chart.values)
     )
 }
 
 /// A table that the reader can unfold.
 fn folded(table: &Table) -> String {
     format!(
-        "<details>\n<summary>The numbers: {}</summary>\n{}</details>\n",
+        "<details>\n<summary>Values: {}</summary>\n{}</details>\n",
         escaped(&table.title.to_lowercase()),
         table.html()
     )

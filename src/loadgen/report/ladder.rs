@@ -7,16 +7,20 @@ use super::charts::ladder as chart;
 use super::html::{BannerKind, banner, figure, page};
 use super::markup::escaped;
 use super::table::{Severity, Table};
+use super::tables::if_carried;
 use super::text::{AnsiStyle, Page};
-use super::units::{count, micros, percent, rate, span};
+use super::units::{count, percent, rate, span, unknown};
 use super::{Environment, Percentiles, TextOptions};
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// The name and version of this document's schema.
 pub const FIND_SCHEMA: &str = "readyc.find/1";
+
+/// Columns from which on the table of the tries has room for one more figure.
+const WIDE: usize = 100;
 
 /// A search for the greatest load that meets its goals.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -113,14 +117,17 @@ pub struct Rung {
     pub errors_share: f64,
     /// Share of one processor that the busiest worker of the client used, 0 to 1.
     pub client_cpu_share: f64,
+    /// Share of one processor that the servers used together, 1.5 being one and a half, if known.
+    #[serde(default)]
+    pub server_cpu_share: Option<f64>,
     /// What came of it.
     pub outcome: Outcome,
     /// The goals that were missed, a sentence each.
     pub misses: Vec<String>,
 }
 
-/// A figure of the latency, in microseconds.
-type Figure = fn(&Percentiles) -> f64;
+/// A figure of the latency: its name, its quantile, and the value in microseconds.
+type Figure = (&'static str, f64, fn(&Percentiles) -> f64);
 
 impl Ladder {
     /// The document as JSON, ending with a line end.
@@ -172,49 +179,56 @@ impl Ladder {
         }
     }
 
-    fn table(&self) -> Table {
+    /// The tries. There is room for the servers' share of a CPU only where `is_wide`.
+    fn table(&self, is_wide: bool) -> Table {
         let load = match self.quantity {
             Quantity::Rate => "rate",
             Quantity::Connections => "connections",
         };
         let figures = self.figures();
         let mut head = vec![load, "throughput"];
-        head.extend(figures.iter().map(|(name, _)| *name));
-        head.extend(["errors", "client CPU", "result"]);
+        head.extend(figures.iter().map(|(name, ..)| *name));
+        head.extend(["errors", "client CPU"]);
+        let knows_server = is_wide && self.rungs.iter().any(|rung| rung.server_cpu_share.is_some());
+        head.extend(knows_server.then_some("server CPU"));
+        head.push("result");
         let mut table = Table::with_remarks("tries", &head);
         for rung in &self.rungs {
-            let time = |value| match rung.latency_us.count {
-                0 => "–".to_owned(),
-                _ => micros(value),
+            let latency = &rung.latency_us;
+            let time = |&(_, quantile, of): &Figure| match latency.count {
+                0 => unknown(),
+                _ => if_carried(latency, quantile, of(latency)),
             };
-            let (severity, result) = match rung.outcome {
-                Outcome::ClientLimit => (Severity::Plain, "client limit"),
-                Outcome::Held => (Severity::Good, "held"),
-                Outcome::Missed => (Severity::Bad, "missed"),
+            let severity = match rung.outcome {
+                Outcome::ClientLimit => Severity::Plain,
+                Outcome::Held => Severity::Good,
+                Outcome::Missed => Severity::Bad,
             };
             let mut cells = vec![count(rung.load), rate(rung.throughput)];
-            cells.extend(figures.iter().map(|(_, of)| time(of(&rung.latency_us))));
+            cells.extend(figures.iter().map(time));
             cells.extend([percent(rung.errors_share), percent(rung.client_cpu_share)]);
-            cells.push(result.to_owned());
+            let server = rung.server_cpu_share.map_or_else(unknown, percent);
+            cells.extend(knows_server.then_some(server));
+            cells.push(rung.outcome.name().to_owned());
             table.push(severity, cells);
         }
         table
     }
 
     /// The figures of the latency to be shown: three always, and those that are goals.
-    fn figures(&self) -> Vec<(&'static str, Figure)> {
-        let all: [(&str, Figure); 5] = [
-            ("p50", |latency| latency.p50),
-            ("p90", |latency| latency.p90),
-            ("p99", |latency| latency.p99),
-            ("p99.9", |latency| latency.p999),
-            ("max", |latency| latency.max),
+    fn figures(&self) -> Vec<Figure> {
+        let all: [Figure; 5] = [
+            ("p50", 0.5, |latency| latency.p50),
+            ("p90", 0.9, |latency| latency.p90),
+            ("p99", 0.99, |latency| latency.p99),
+            ("p99.9", 0.999, |latency| latency.p999),
+            ("max", 1.0, |latency| latency.max),
         ];
         let is_shown = |name: &str| {
             let is_goal = |goal: &String| goal.split(' ').next() == Some(name);
             ["p50", "p99", "max"].contains(&name) || self.goals.iter().any(is_goal)
         };
-        all.into_iter().filter(|(name, _)| is_shown(name)).collect()
+        all.into_iter().filter(|(name, ..)| is_shown(name)).collect()
     }
 
     /// What was missed in the last try that missed something.
@@ -229,7 +243,7 @@ impl Ladder {
         page.line(AnsiStyle::Bold, &self.heading());
         page.line(AnsiStyle::Plain, &self.setup());
         page.blank();
-        page.table(&self.table());
+        page.table(&self.table(options.width >= WIDE));
         for miss in self.last_misses() {
             page.line(AnsiStyle::Plain, &format!("missed: {miss}"));
         }
@@ -268,7 +282,7 @@ impl Ladder {
             body.push_str("</section>\n");
         }
         body.push_str("<section>\n<h2>The tries</h2>\n");
-        body.push_str(&self.table().html());
+        body.push_str(&self.table(true).html());
         let spent = self.rungs.last().map_or(0.0, |last| last.at_s + last.duration_s);
         body.push_str(&format!("<p>The search took {}.</p>\n</section>\n", escaped(&span(spent))));
         body.push_str(&super::tables::surroundings(&self.environment, &self.started_at).html());
@@ -292,6 +306,17 @@ pub enum Outcome {
     /// A goal was missed, and the client may be why: the try counts for nothing.
     #[serde(rename = "client_limit")]
     ClientLimit,
+}
+
+impl Outcome {
+    /// What came of it, in a word or two.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Outcome::Held => "held",
+            Outcome::Missed => "missed",
+            Outcome::ClientLimit => "client limit",
+        }
+    }
 }
 
 impl Quantity {

@@ -4,10 +4,11 @@
 //! machine with all samples. For percentiles without a histogram (steps, storms, seconds, send lag)
 //! the merged report has the worst of all machines, and a note says so.
 
-use super::doubt::in_doubt;
+use super::by_server::add_by_server;
+use super::doubt::{self, in_doubt};
 use super::{
-    Achieved, Asked, Client, ConnectionEnds, Errors, Histograms, Mismatches, Origin, Percentiles,
-    Report,
+    Achieved, Asked, ByServer, Client, ConnectionEnds, Errors, Histograms, Mismatches, Origin,
+    Percentiles, Report, ServerSide,
 };
 use super::{SCHEMA, Second, SlowResult, StepResult, StormResult, identity};
 use std::collections::BTreeMap;
@@ -17,7 +18,8 @@ mod add;
 #[cfg(test)]
 mod tests;
 
-use add::{add_counts, most, sum};
+pub(super) use add::unix_seconds;
+use add::{most, sum};
 
 /// Starts further apart than this, in seconds, are worth a note.
 const SAME_START_S: f64 = 1.0;
@@ -105,6 +107,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         first_unfinished: reports.iter().find_map(|report| report.first_unfinished.clone()),
         first_mismatch: reports.iter().find_map(|report| report.first_mismatch.clone()),
         errors: errors(reports),
+        errors_by_server: errors_by_server(reports),
         latency_us: histograms.latency.percentiles(),
         service_us: histograms.service.percentiles(),
         connect_us: histograms.connect.percentiles(),
@@ -118,6 +121,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         slow: slow(reports),
         series: series(reports),
         client: client(reports, &histograms),
+        server: ServerSide::merge(reports, &achieved),
         environment: first.environment.clone(),
         merged: origins,
         achieved,
@@ -203,7 +207,7 @@ fn notes(reports: &[Report]) -> Vec<String> {
         notes.extend(report.older_schema().map(|what| format!("report {}: {what}", at + 1)));
     }
     let starts: Vec<f64> =
-        reports.iter().filter_map(|report| add::unix_seconds(&report.started_at)).collect();
+        reports.iter().filter_map(|report| unix_seconds(&report.started_at)).collect();
     let apart = most(&starts) + most(&starts.iter().map(|at| -at).collect::<Vec<_>>());
     if !starts.is_empty() && apart > SAME_START_S {
         notes.push(format!(
@@ -220,7 +224,7 @@ fn notes(reports: &[Report]) -> Vec<String> {
 }
 
 fn earliest_start(reports: &[Report]) -> String {
-    let start = |report: &&Report| add::unix_seconds(&report.started_at).unwrap_or(f64::MAX);
+    let start = |report: &&Report| unix_seconds(&report.started_at).unwrap_or(f64::MAX);
     let earliest = reports.iter().min_by(|a, b| start(a).total_cmp(&start(b)));
     earliest.map_or_else(String::new, |report| report.started_at.clone())
 }
@@ -314,15 +318,15 @@ fn mismatches(reports: &[Report]) -> Mismatches {
 }
 
 fn errors(reports: &[Report]) -> Errors {
-    let total = |of: fn(&Errors) -> u64| sum(reports.iter().map(|report| of(&report.errors)));
-    Errors {
-        connect: total(|errors| errors.connect),
-        read: total(|errors| errors.read),
-        write: total(|errors| errors.write),
-        timeout: total(|errors| errors.timeout),
-        by_errno: add_counts(reports.iter().map(|report| &report.errors.by_errno)),
-        connect_by_errno: add_counts(reports.iter().map(|report| &report.errors.connect_by_errno)),
-    }
+    let mut merged = Errors::default();
+    reports.iter().for_each(|report| merged.add(&report.errors));
+    merged
+}
+
+fn errors_by_server(reports: &[Report]) -> ByServer {
+    let mut merged = ByServer::new();
+    reports.iter().for_each(|report| add_by_server(&mut merged, &report.errors_by_server));
+    merged
 }
 
 fn histograms(reports: &[Report]) -> Histograms {
@@ -430,7 +434,7 @@ fn client(reports: &[Report], histograms: &Histograms) -> Client {
         stalled_s: worst_of(|client| client.stalled_s),
         bottleneck: all().any(|client| client.bottleneck),
         validity: all().map(|client| client.validity).max().unwrap_or_default(),
-        in_doubt: in_doubt(&histograms.latency, &histograms.client_delay),
+        in_doubt: doubt::names(&in_doubt(&histograms.latency, &histograms.client_delay)),
         verdict: worst.map_or_else(String::new, |client| client.verdict.clone()),
         loop_lag_us_p99: worst_of(|client| client.loop_lag_us_p99),
         loop_lag_us_max: worst_of(|client| client.loop_lag_us_max),

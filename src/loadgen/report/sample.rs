@@ -50,6 +50,7 @@ fn made() -> Report {
         first_mismatch: None,
         first_unfinished: None,
         errors: Errors::default(),
+        errors_by_server: ByServer::new(),
         latency_us: histograms.latency.percentiles(),
         service_us: histograms.service.percentiles(),
         connect_us: histograms.connect.percentiles(),
@@ -59,6 +60,7 @@ fn made() -> Report {
         slow: None,
         series: series(),
         client: client(),
+        server: None,
         environment: environment(),
         merged: Vec::new(),
         histograms,
@@ -99,7 +101,7 @@ fn achieved() -> Achieved {
         bytes_sent: 26_600_000,
         bytes_received: 25_600_000,
         elapsed_s: 10.0,
-        rate: 20_000.0,
+        rate: Some(20_000.0),
         ..Achieved::default()
     }
 }
@@ -212,6 +214,8 @@ pub(crate) fn eventful() -> Report {
             .into(),
         connect_by_errno: ByErrno::from([("ECONNREFUSED".to_owned(), 12)]),
     };
+    let of_server = ServerErrors { errors: report.errors.clone(), mismatched: 2 };
+    report.errors_by_server = [("127.0.0.1:9999".to_owned(), of_server)].into();
     let histogram = histogram(5_000, 90_000);
     let times = histogram.percentiles();
     report.kinds.insert("lookup".to_owned(), times);
@@ -222,6 +226,7 @@ pub(crate) fn eventful() -> Report {
     report.series[6].errors = 16;
     report.series[7].stalled_s = 0.25;
     report.client.late_by_client = 9;
+    report.server = Some(server());
     report.merged = vec![Origin {
         id: report.id.clone(),
         started_at: report.started_at.clone(),
@@ -232,6 +237,37 @@ pub(crate) fn eventful() -> Report {
     report
 }
 
+/// A server with two shards that was watched on the same machine.
+pub(crate) fn server() -> ServerSide {
+    let counts = ServerCounts {
+        connections_accepted: 1_200,
+        connections_refused: 1,
+        accept_pauses: 2,
+        requests: 198_800,
+        refusals: 3,
+        bytes_in: 26_600_000,
+        bytes_out: 25_500_000,
+        turns: 40_000,
+        visits: 150_000,
+    };
+    let server = ServerFigures {
+        addresses: vec!["127.0.0.1:9999".to_owned()],
+        pid: Some(4711),
+        program: Some("readyd".to_owned()),
+        processes: Some(3),
+        started_at: Some("2026-03-01T11:59:00.25Z".to_owned()),
+        cpu_s: Some(0.82),
+        resident_bytes: Some(Levels { before: 4 << 20, max: 7 << 20, after: 6 << 20 }),
+        counts: Some(counts),
+    };
+    let load = Load { elapsed_s: 10.0, answered: 200_000, knows_all: true };
+    ServerSide {
+        tcp_buffers_bytes: Some(Levels { before: 4_096, max: 1 << 20, after: 8_192 }),
+        notes: vec!["a note on the server".to_owned()],
+        ..ServerSide::of(vec![server], load)
+    }
+}
+
 fn steps(times: Percentiles) -> Vec<StepResult> {
     vec![
         StepResult {
@@ -239,7 +275,7 @@ fn steps(times: Percentiles) -> Vec<StepResult> {
             duration_s: 5.0,
             sent: 50_000,
             answered: 50_000,
-            achieved_rate: 10_000.0,
+            achieved_rate: Some(10_000.0),
             latency_us: times,
         },
         StepResult {
@@ -247,7 +283,7 @@ fn steps(times: Percentiles) -> Vec<StepResult> {
             duration_s: 5.0,
             sent: 150_000,
             answered: 148_800,
-            achieved_rate: 28_400.0,
+            achieved_rate: Some(28_400.0),
             latency_us: times,
         },
     ]
@@ -280,7 +316,7 @@ pub(crate) fn fruitless() -> Report {
     let mut report = sample();
     report.met = false;
     report.shortfalls = vec!["not one connection was established".to_owned()];
-    report.achieved = Achieved { connections_failed: 64, ..Achieved::default() };
+    report.achieved = Achieved { connections_failed: 64, rate: Some(0.0), ..Achieved::default() };
     report.errors.connect = 64;
     report.errors.by_errno.insert("ECONNREFUSED".to_owned(), 64);
     report.errors.connect_by_errno = report.errors.by_errno.clone();

@@ -5,6 +5,7 @@
 //! their dashes, for readers who cannot distinguish the colours.
 
 use super::markup::escaped;
+use super::table::Table;
 use std::fmt::Write;
 
 #[cfg(test)]
@@ -93,13 +94,15 @@ impl Axis {
                 let marks: Vec<f64> = (least.log10().floor() as i32..=most.log10().ceil() as i32)
                     .flat_map(|power| [1.0, 2.0, 5.0].map(|step| step * 10f64.powi(power)))
                     .collect();
+                // Over many powers of ten, there are no marks between them.
+                let is_far = most / least >= 3e3;
+                let is_named = |mark: &f64| !is_far || mark.log10().fract().abs() < 1e-9;
+                let marks: Vec<f64> = marks.into_iter().filter(is_named).collect();
                 let from = marks.iter().rfind(|mark| **mark <= least).copied().unwrap_or(least);
                 let to = marks.iter().find(|mark| **mark >= most).copied().unwrap_or(most);
-                // Over many powers of ten, only these are labelled.
-                let is_named = |mark: f64| to / from < 2e4 || mark.log10().fract().abs() < 1e-9;
                 let ticks = marks
                     .into_iter()
-                    .filter(|&mark| mark >= from && mark <= to && is_named(mark))
+                    .filter(|&mark| mark >= from && mark <= to)
                     .map(|mark| (mark, name(mark)))
                     .collect();
                 Axis { label, scale: Scale::Log, from, to, ticks }
@@ -151,6 +154,8 @@ pub(crate) struct Chart {
     pub(crate) lines: Vec<Line>,
     /// Tooltips at positions along the x axis, ascending.
     pub(crate) hints: Vec<(f64, String)>,
+    /// The values, for readers without a pointer.
+    pub(crate) values: Table,
     /// The end of the shaded part of the x axis, and what the shade means.
     pub(crate) shade: Option<(f64, &'static str)>,
 }
@@ -161,19 +166,23 @@ struct Size {
     class: &'static str,
     width: f64,
     height: f64,
+    /// Above the drawing: the label of the y axis and the legend, beside or above each other.
+    top: f64,
 }
 
 /// A chart is drawn twice, and the page shows the one that fits: on a phone the text of the wide
 /// one would be too small.
 const SIZES: [Size; 2] = [
-    Size { class: "wide", width: 760.0, height: 300.0 },
-    Size { class: "narrow", width: 360.0, height: 260.0 },
+    Size { class: "wide", width: 760.0, height: 300.0, top: 30.0 },
+    Size { class: "narrow", width: 360.0, height: 280.0, top: 52.0 },
 ];
 
 const LEFT: f64 = 66.0;
 const RIGHT: f64 = 14.0;
-const TOP: f64 = 30.0;
 const BOTTOM: f64 = 44.0;
+
+/// The height of the legend.
+const LEGEND: f64 = 12.0;
 
 /// The width of a character of the axes' text, about.
 const CHARACTER: f64 = 6.6;
@@ -199,7 +208,7 @@ impl Drawing<'_> {
     }
 
     fn y(&self, value: f64) -> f64 {
-        self.bottom() - self.chart.y.share(value) * (self.bottom() - TOP)
+        self.bottom() - self.chart.y.share(value) * (self.bottom() - self.top())
     }
 
     fn bottom(&self) -> f64 {
@@ -210,8 +219,12 @@ impl Drawing<'_> {
         self.size.width - RIGHT
     }
 
+    fn top(&self) -> f64 {
+        self.size.top
+    }
+
     fn svg(&self, id: &str) -> String {
-        let Size { class, width, height } = self.size;
+        let Size { class, width, height, .. } = self.size;
         let mut svg = format!(
             "<svg class=\"chart {class}\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
              aria-labelledby=\"{id}-{class}-title {id}-{class}-desc\">\n\
@@ -234,17 +247,18 @@ impl Drawing<'_> {
     fn shade(&self, svg: &mut String) {
         let Some((until, meaning)) = self.chart.shade else { return };
         let width = self.x(until) - LEFT;
-        let height = self.bottom() - TOP;
+        let top = self.top();
+        let height = self.bottom() - top;
         let _ = writeln!(
             svg,
-            "<rect class=\"shade\" x=\"{LEFT:.1}\" y=\"{TOP:.1}\" width=\"{width:.1}\" \
+            "<rect class=\"shade\" x=\"{LEFT:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" \
              height=\"{height:.1}\"><title>{}</title></rect>",
             escaped(meaning)
         );
     }
 
     fn axes(&self, svg: &mut String) {
-        let (bottom, right) = (self.bottom(), self.right());
+        let (top, bottom, right) = (self.top(), self.bottom(), self.right());
         for (value, name) in &self.chart.y.ticks {
             let y = self.y(*value);
             let _ = writeln!(
@@ -257,17 +271,22 @@ impl Drawing<'_> {
                 escaped(name)
             );
         }
-        // Labels that would overlap are left out; their ticks remain.
+        // Labels that would overlap are left out, but never the last; their ticks remain.
         let mut free_from = f64::MIN;
-        for (value, name) in &self.chart.x.ticks {
-            let x = self.x(*value);
-            let half = name.chars().count() as f64 * CHARACTER / 2.0;
+        let half = |name: &str| name.chars().count() as f64 * CHARACTER / 2.0;
+        let ticks = &self.chart.x.ticks;
+        let last = ticks.last().map_or(f64::MAX, |(value, name)| {
+            self.x(*value).min(self.size.width - half(name) - 1.0) - half(name) - CHARACTER
+        });
+        for (at, (value, name)) in ticks.iter().enumerate() {
+            let (x, half) = (self.x(*value), half(name));
+            let is_free = x - half >= free_from && x + half <= last;
             let _ = writeln!(
                 svg,
-                "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP:.1}\" \
+                "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top:.1}\" \
                  y2=\"{bottom:.1}\"/>"
             );
-            if x - half >= free_from {
+            if is_free || at + 1 == ticks.len() {
                 let center = x.min(self.size.width - half - 1.0);
                 let _ = writeln!(
                     svg,
@@ -288,7 +307,7 @@ impl Drawing<'_> {
             self.size.height - 8.0,
             escaped(self.chart.x.label),
             6.0,
-            TOP - 14.0,
+            top - 14.0,
             escaped(self.chart.y.label)
         );
     }
@@ -298,7 +317,7 @@ impl Drawing<'_> {
         let mut end = self.right();
         for (at, line) in self.chart.lines.iter().enumerate().rev() {
             let length = line.name.chars().count() as f64 * (CHARACTER + 0.4);
-            let y = TOP - 18.0;
+            let y = LEGEND;
             let _ = writeln!(
                 svg,
                 "<line class=\"line line{at}\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" \
@@ -343,14 +362,15 @@ impl Drawing<'_> {
     /// as tooltips.
     fn hints(&self, svg: &mut String) {
         let places: Vec<f64> = self.chart.hints.iter().map(|(value, _)| self.x(*value)).collect();
-        let height = self.bottom() - TOP;
+        let top = self.top();
+        let height = self.bottom() - top;
         for (at, (_, text)) in self.chart.hints.iter().enumerate() {
             let here = places[at];
             let from = if at == 0 { LEFT } else { (places[at - 1] + here) / 2.0 };
             let to = places.get(at + 1).map_or(self.right(), |next| (here + next) / 2.0);
             let _ = writeln!(
                 svg,
-                "<rect class=\"hint\" x=\"{from:.1}\" y=\"{TOP:.1}\" width=\"{:.1}\" \
+                "<rect class=\"hint\" x=\"{from:.1}\" y=\"{top:.1}\" width=\"{:.1}\" \
                  height=\"{height:.1}\"><title>{}</title></rect>",
                 (to - from).max(0.0),
                 escaped(text)

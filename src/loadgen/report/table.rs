@@ -20,6 +20,21 @@ pub(crate) struct Row {
     pub(crate) severity: Severity,
 }
 
+/// A table of at most this many rows stays on one page of paper.
+const KEPT_TOGETHER: usize = 30;
+
+/// The roles of the parts of a table. A browser forgets them where the style sheet makes blocks of
+/// the rows, so they are given.
+struct Roles {
+    are_given: bool,
+}
+
+impl Roles {
+    fn of(&self, part: &str) -> String {
+        if self.are_given { format!(" role=\"{part}\"") } else { String::new() }
+    }
+}
+
 /// A table. The first column has the names of the rows and is left-aligned; the others have figures
 /// and are right-aligned, except the last of a table with remarks.
 pub(crate) struct Table {
@@ -86,30 +101,50 @@ impl Table {
         rows.iter().map(|(severity, cells)| (*severity, line(cells))).collect()
     }
 
-    /// The table as HTML, its title as the caption.
+    /// The table as HTML, its title as the caption. A wide one has its rows in blocks where the
+    /// page is narrow, with the name of its column above each cell: as much of the name as stands
+    /// before a colon.
     pub(crate) fn html(&self) -> String {
-        let mut html =
-            format!("<div class=\"scroll\"><table>\n<caption>{}</caption>\n", escaped(self.title));
+        let is_wide = self.head.len() > if self.has_remarks { 3 } else { 4 };
+        let roles = Roles { are_given: is_wide };
+        let (stack, keep) = (
+            if is_wide { " class=\"stack\"" } else { "" },
+            if self.rows.len() <= KEPT_TOGETHER { " keep" } else { "" },
+        );
+        let mut html = format!(
+            "<div class=\"scroll{keep}\"><table{stack}{}>\n<caption>{}</caption>\n",
+            roles.of("table"),
+            escaped(self.title)
+        );
         if self.head.iter().any(|name| !name.is_empty()) {
-            html.push_str("<thead><tr>");
+            let _ = write!(html, "<thead{}><tr{}>", roles.of("rowgroup"), roles.of("row"));
             for (column, name) in self.head.iter().enumerate() {
-                let class = self.class(column);
-                let _ = write!(html, "<th scope=\"col\"{class}>{}</th>", escaped(name));
+                let (class, role) = (self.class(column), roles.of("columnheader"));
+                let _ = write!(html, "<th scope=\"col\"{class}{role}>{}</th>", escaped(name));
             }
             html.push_str("</tr></thead>\n");
         }
-        html.push_str("<tbody>\n");
+        let _ = writeln!(html, "<tbody{}>", roles.of("rowgroup"));
         for row in &self.rows {
-            html.push_str(match row.severity {
-                Severity::Plain => "<tr>",
-                Severity::Bad => "<tr class=\"bad\">",
-                Severity::Good => "<tr class=\"good\">",
-            });
-            for (column, cell) in row.cells.iter().enumerate() {
+            let class = match row.severity {
+                Severity::Plain => "",
+                Severity::Bad => " class=\"bad\"",
+                Severity::Good => " class=\"good\"",
+            };
+            let _ = write!(html, "<tr{class}{}>", roles.of("row"));
+            for (column, (cell, name)) in row.cells.iter().zip(&self.head).enumerate() {
+                let label = name.split(':').next().unwrap_or_default();
+                let label = match is_wide && !label.is_empty() {
+                    true => format!(" data-label=\"{}\"", escaped(label)),
+                    false => String::new(),
+                };
+                let cell = escaped(cell);
                 let _ = if column == 0 {
-                    write!(html, "<th scope=\"row\">{}</th>", escaped(cell))
+                    let role = roles.of("rowheader");
+                    write!(html, "<th scope=\"row\"{label}{role}>{cell}</th>")
                 } else {
-                    write!(html, "<td{}>{}</td>", self.class(column), escaped(cell))
+                    let (class, role) = (self.class(column), roles.of("cell"));
+                    write!(html, "<td{class}{label}{role}>{cell}</td>")
                 };
             }
             html.push_str("</tr>\n");

@@ -1,7 +1,7 @@
 //! The tables of a report, the same in all output formats.
 
 use super::table::{Severity, Table};
-use super::units::{bytes, count, micros, number, percent, rate, seconds, span};
+use super::units::{bytes, count, micros, number, percent, rate, seconds, span, unknown};
 use super::words::{errors_in_words, known_share};
 use super::{Environment, Mode, Percentiles, Report, StepResult};
 
@@ -78,11 +78,7 @@ pub(crate) fn asked_and_achieved(report: &Report) -> Table {
     push(
         if report.steps.len() > 1 { "rate, mean" } else { "rate" },
         asked.rate.map_or_else(|| "no limit".to_owned(), rate),
-        if achieved.rate == 0.0 && achieved.answered > 0 {
-            "–".to_owned()
-        } else {
-            rate(achieved.rate)
-        },
+        achieved.rate.map_or_else(unknown, rate),
         achieved.meets_rate(asked),
     );
     if let Some(duration) = asked.duration_s {
@@ -210,11 +206,11 @@ pub(crate) fn steps(report: &Report) -> Option<Table> {
     for step in &report.steps {
         let first = [
             rate(step.rate),
-            rate(step.achieved_rate),
+            step.achieved_rate.map_or_else(unknown, rate),
             span(step.duration_s),
             answered_share(step),
         ];
-        let is_met = step.achieved_rate >= step.rate * 0.99;
+        let is_met = step.achieved_rate.is_none_or(|achieved| achieved >= step.rate * 0.99);
         let severity = if is_met { Severity::Plain } else { Severity::Bad };
         table.push(severity, cells(&first, &step.latency_us));
     }

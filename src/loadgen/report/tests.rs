@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 const SCHEMA_DOC: &str = include_str!("../../../docs/report-schema.md");
 
 /// Names that are data, not fields: errors, kinds of requests, sysctls.
-const MAPS: [&str; 4] = ["by_errno", "connect_by_errno", "kinds", "sysctls"];
+const MAPS: [&str; 5] = ["by_errno", "connect_by_errno", "errors_by_server", "kinds", "sysctls"];
 
 fn fields<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
     match value {

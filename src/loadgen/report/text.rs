@@ -6,7 +6,7 @@
 use super::distribution::{Bar, bars};
 use super::table::{Severity, Table};
 use super::units::{count, micros, percent, wrapped};
-use super::{Report, Validity, tables, words};
+use super::{Report, Validity, server, tables, words};
 use crate::printable::printable;
 
 #[cfg(test)]
@@ -66,6 +66,9 @@ pub fn text(report: &Report, options: TextOptions) -> String {
     .flatten()
     {
         page.table(&table);
+    }
+    for line in server::lines(report) {
+        page.line(AnsiStyle::Plain, &line);
     }
     client(&mut page, report);
     page.text

@@ -21,6 +21,11 @@ pub(crate) fn rate(per_second: f64) -> String {
     format!("{}/s", number(per_second))
 }
 
+/// In place of a figure that is not known.
+pub(crate) fn unknown() -> String {
+    "–".to_owned()
+}
+
 /// A number of any size, three significant digits at least: `20,000`, `12.5`, `0.123`.
 pub(crate) fn number(number: f64) -> String {
     if number.abs() < 99.95 {

@@ -293,8 +293,13 @@ pub(crate) fn traffic(report: &Report) -> String {
     let achieved = &report.achieved;
     let direction = |total: u64| {
         let total = total as f64;
-        let each_second = if achieved.elapsed_s > 0.0 { total / achieved.elapsed_s } else { 0.0 };
-        format!("{} ({}/s)", bytes(total), bytes(each_second))
+        // Where the throughput is unknown, so is this.
+        match achieved.rate {
+            Some(_) if achieved.elapsed_s > 0.0 => {
+                format!("{} ({}/s)", bytes(total), bytes(total / achieved.elapsed_s))
+            }
+            _ => bytes(total),
+        }
     };
     format!(
         "{} sent, {} received",

@@ -368,3 +368,28 @@ fn a_run_that_is_stopped_before_it_began_is_over() {
     let counters = rig.run_to_end();
     assert_eq!((counters.partial.as_deref(), counters.requests.sent), (Some("interrupted"), 0));
 }
+
+#[test]
+fn errors_are_counted_for_the_server_that_they_are_of() {
+    let net = wide_net();
+    let mut plan = at_rate(100.0, 4, SECOND);
+    plan.destinations.push(SocketAddr::from(([127, 0, 0, 2], 9999)).into());
+    plan.timeout = 100 * MILLISECOND;
+    net.set_way(plan.destinations[0].clone(), Way::Refused(Errno::ECONNREFUSED));
+    // The other one falls silent on one of its connections.
+    let peers = Peers::new(&net, |asked| match asked.connection % 2 {
+        0 => Act::Nothing,
+        _ => asked.answer(),
+    });
+    let counters = Rig::new(net, plan, peers).started().run_to_end();
+    let [refused, silent] = counters.by_server.as_slice() else {
+        panic!("{:?}", counters.by_server);
+    };
+    assert!(refused.errors.connect >= 2, "{refused:?}");
+    assert_eq!(refused.errors.by_errno.get("ECONNREFUSED"), Some(&refused.errors.connect));
+    assert_eq!((refused.errors.timeout, silent.errors.connect), (0, 0));
+    assert!(silent.errors.timeout > 0, "{silent:?}");
+    let mut sum = refused.errors.clone();
+    sum.add(&silent.errors);
+    assert_eq!(sum, counters.errors);
+}

@@ -66,7 +66,7 @@ fn the_text_says_what_to_do() {
     );
     assert_eq!(text, expected);
     let text = with_room(3).check(None).expect_err("little room").to_string();
-    assert!(text.ends_with(", or ask for at most 3 with --max-connections)"), "{text}");
+    assert!(text.ends_with(", or set --max-connections to at most 3)"), "{text}");
 }
 
 #[test]

@@ -88,8 +88,9 @@ fn field_server_21_a_unix_socket_is_taken_with_its_address() {
 fn numbers_that_stand_for_nothing() {
     assert_eq!(error(2), "descriptor 2 is standard output or error");
     for number in [-1, 1 << 20] {
-        let expected =
-            format!("descriptor {number} is not open (whoever starts readyd has to leave it open)");
+        let expected = format!(
+            "descriptor {number} is not open (the process that starts readyd must leave it open)"
+        );
         assert_eq!(error(number), expected);
     }
 }

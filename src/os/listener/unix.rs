@@ -186,7 +186,7 @@ impl fmt::Display for Obstacle {
                 "there is a file with this path that is no socket; choose another path"
             }
             Obstacle::Name => "another socket has this name; choose another name",
-            Obstacle::Nothing => "what had this path is gone; try again",
+            Obstacle::Nothing => "the socket of this path is gone; try again",
         })
     }
 }

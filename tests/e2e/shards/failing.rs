@@ -67,14 +67,14 @@ fn a_killed_shard_is_replaced_and_the_clients_of_others_notice_nothing() {
                 assert_not_less(&now, &seen);
                 seen = now;
             }
-            let ends = server.log().containing("shard 2 has ended (signal: 9 (SIGKILL)");
+            let ends = server.log().containing("shard 2 exited (signal: 9 (SIGKILL)");
             (ends.len() == kills).then_some(())
         });
         // The successor serves: new clients come to it, too.
         let again = clients_of_all(&server, SHARDS);
         drop(again);
     }
-    let delays = ["another starts at once", "another starts in 100ms", "another starts in 200ms"];
+    let delays = ["restarting at once", "restarting in 100ms", "restarting in 200ms"];
     delays.iter().for_each(|text| drop(server.wait_for_log(text)));
     for client in &mut of_the_victim {
         let end = std::io::Read::read(&mut client.stream, &mut [0; 1]);
@@ -112,8 +112,8 @@ fn a_shard_that_is_told_to_end_drains_and_is_replaced() {
     for mut client in clients.remove(&2).expect("clients of shard 2") {
         assert_eq!(client.read_to_end(), b"");
     }
-    server.wait_for_log("shard 2 drains; its successor starts at once");
-    server.wait_for_log("shard 2: the old process has ended");
+    server.wait_for_log("shard 2 is draining; its replacement starts at once");
+    server.wait_for_log("shard 2: the old process has exited");
     clients_of_all(&server, 2);
 }
 
@@ -123,7 +123,7 @@ fn a_shard_is_replaced_though_the_end_of_children_was_to_be_ignored() {
     let mut server = launch(&["framed"], 2).wrapper(&ignoring).start();
     drop(first_clients_of_all(&server, 2));
     kill(process_of(&server, 2, 1), Signal::SIGKILL).expect("signal a shard");
-    server.wait_for_log("shard 1 has ended (signal: 9 (SIGKILL)); another starts at once");
+    server.wait_for_log("shard 1 exited (signal: 9 (SIGKILL)); restarting at once");
     drop(clients_of_all(&server, 2));
     server.signal(Signal::SIGTERM);
     assert!(server.wait_for_exit().success());

@@ -61,7 +61,7 @@ fn field_server_08_one_inherited_socket_is_served_by_all_shards() {
     // A shard that ends leaves the socket open, for the others and for its successor.
     let victim = process_of(&server, 3, 2);
     kill(victim, Signal::SIGTERM).expect("signal a shard");
-    server.wait_for_log("shard 2: the old process has ended");
+    server.wait_for_log("shard 2: the old process has exited");
     drop(clients_of_all(&server, 3));
     // A lost race for a client is no error.
     let mut client = server.connect("framed");

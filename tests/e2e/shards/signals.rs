@@ -29,9 +29,9 @@ fn field_server_01_a_shard_at_its_limit_of_processor_time_drains_and_is_replaced
     let script = "ulimit -t 2; exec \"$0\" \"$@\"";
     let server = launch(&["chargen", "framed"], 2).wrapper(&[SHELL, "-c", script]).start();
     let reader = Reader::start(server.connect("chargen"));
-    reader.wait_for_log(&server, "the limit of processor time is nearly reached");
+    reader.wait_for_log(&server, "the CPU time limit is nearly reached");
     reader.finish();
-    server.wait_for_log("drains; its successor starts at once");
+    server.wait_for_log("is draining; its replacement starts at once");
     clients_of_all(&server, 2);
 }
 
@@ -89,7 +89,7 @@ fn field_server_01_shared_memory_over_the_limit_of_file_sizes_is_refused_at_the_
     assert!(complaint.starts_with("readyd: the table cannot be served: "), "{complaint}");
     assert!(complaint.contains("File too large") && complaint.contains(advice), "{complaint}");
     let complaint = complaint_of_limited(1, &[]);
-    assert!(complaint.starts_with("readyd: cannot make the board for statistics: "), "{complaint}");
+    assert!(complaint.starts_with("readyd: cannot create the shared statistics: "), "{complaint}");
     assert!(complaint.contains(advice), "{complaint}");
 }
 
@@ -101,7 +101,7 @@ fn field_server_01_a_table_that_has_grown_over_the_limit_of_file_sizes_leaves_th
         launch(&["framed"], 2).wrapper(&[SHELL, "-c", SMALL_FILES]).path("--table", &table).start();
     write_large_table(&scratch);
     server.signal(Signal::SIGHUP);
-    let line = server.wait_for_log("the old table stays in use: ");
+    let line = server.wait_for_log("keeping the old table: ");
     assert!(line.contains("File too large"), "{line}");
     for client in clients_of_all(&server, 2).values_mut().flatten() {
         assert_eq!(client.ask("LOOKUP colour"), "red");

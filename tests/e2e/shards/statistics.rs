@@ -52,7 +52,7 @@ fn field_server_20_processor_time_of_a_shard_that_has_ended_still_counts() {
     let before = stats(&mut watcher).get("cpu_microseconds");
     let victim = process_of(&server, 2, 2);
     kill(victim, Signal::SIGKILL).expect("a shard");
-    server.wait_for_log("another starts");
+    server.wait_for_log("restarting");
     assert!(stats(&mut watcher).get("cpu_microseconds") >= before);
     drop(clients);
 }

@@ -27,7 +27,7 @@ fn with_a_client_that_never_reads() -> (Server, Client, Pid) {
 fn field_server_04_a_draining_shard_has_a_successor_at_once() {
     let (server, never_reads, draining) = with_a_client_that_never_reads();
     kill(draining, Signal::SIGTERM).expect("signal a shard");
-    server.wait_for_log("shard 1 drains; its successor starts at once");
+    server.wait_for_log("shard 1 is draining; its replacement starts at once");
     // Both shards serve newcomers, while the old process is still there.
     let mut clients: BTreeMap<usize, Vec<Client>> = clients_of_all(&server, 2);
     assert!(processes(&server, 3).contains(&draining));
@@ -41,7 +41,7 @@ fn field_server_04_a_draining_shard_has_a_successor_at_once() {
     let before = stats(one);
 
     drop(never_reads);
-    server.wait_for_log("shard 1: the old process has ended");
+    server.wait_for_log("shard 1: the old process has exited");
     eventually("what the old process had counted to stay", || {
         let now = stats(one);
         assert!(now.get("connections_accepted") >= before.get("connections_accepted"));
@@ -54,7 +54,7 @@ fn field_server_04_a_draining_shard_has_a_successor_at_once() {
 fn field_server_04_a_third_process_waits_for_a_seat() {
     let (server, never_reads, draining) = with_a_client_that_never_reads();
     kill(draining, Signal::SIGTERM).expect("signal a shard");
-    server.wait_for_log("shard 1 drains; its successor starts at once");
+    server.wait_for_log("shard 1 is draining; its replacement starts at once");
     drop(clients_of_all(&server, 2));
     // The successor drains too, and has no client to wait for.
     let shards = processes(&server, 3);
@@ -62,7 +62,7 @@ fn field_server_04_a_third_process_waits_for_a_seat() {
     let is_successor = |pid: &&Pid| **pid != draining && **pid != of_shard_2;
     let successor = *shards.iter().find(is_successor).expect("a successor");
     kill(successor, Signal::SIGTERM).expect("signal a shard");
-    server.wait_for_log("shard 1: the old process has ended");
+    server.wait_for_log("shard 1: the old process has exited");
     drop(clients_of_all(&server, 2));
     assert!(processes(&server, 3).contains(&draining));
     drop(never_reads);
@@ -113,7 +113,7 @@ fn field_server_04_a_table_that_a_shard_could_not_take_is_sent_again() {
     limit_descriptors(&prlimit, victim, next_descriptor(victim));
     scratch.write("table", "colour blue\n");
     server.signal(Signal::SIGHUP);
-    server.wait_for_log("shard 1: the old table stays in use until the next try: no descriptor");
+    server.wait_for_log("shard 1: keeping the old table until the next attempt: no descriptor");
     let of = |shard: usize, clients: &mut BTreeMap<usize, Vec<Client>>| {
         let client = &mut clients.get_mut(&shard).expect("a client")[0];
         (client.ask("LOOKUP colour"), stats(client).get("shards_with_newest_table"))

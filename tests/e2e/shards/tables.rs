@@ -25,7 +25,7 @@ fn a_table_is_loaded_again_by_all_shards() {
     all_answer("blue");
     scratch.write("table", "colour\n");
     server.signal(Signal::SIGHUP);
-    server.wait_for_log("the old table stays in use: ");
+    server.wait_for_log("keeping the old table: ");
     all_answer("blue");
     let client = &mut clients.values_mut().next().expect("a client")[0];
     eventually("one reload and one failure", || {
@@ -48,7 +48,7 @@ fn a_successor_has_the_table_that_was_loaded_last() {
     // The server reads the file on SIGHUP only.
     scratch.write("table", "colour green\n");
     kill(process_of(&server, 2, 1), Signal::SIGKILL).expect("kill a shard");
-    server.wait_for_log("shard 1 has ended");
+    server.wait_for_log("shard 1 exited");
     for client in clients_of_all(&server, 2).values_mut() {
         assert_eq!(client[0].ask("LOOKUP colour"), "blue");
     }

@@ -28,8 +28,14 @@ pub(crate) fn bench_words<A: Display>(targets: &[A], words: &[&str]) -> Run {
     run_command(&mut bench_command(targets, words))
 }
 
-/// A load run about to be started, with these words, so that its surroundings can be set.
+/// A load run about to be started, with these words, so that its surroundings can be set. The
+/// server sees the load alone: readyc does not ask it for its statistics.
 pub(crate) fn bench_command<A: Display>(targets: &[A], words: &[&str]) -> Command {
+    asking_bench_command(targets, &[&["--no-server-stats"], words].concat())
+}
+
+/// As [`bench_command`], but readyc asks the server for its statistics.
+pub(crate) fn asking_bench_command<A: Display>(targets: &[A], words: &[&str]) -> Command {
     let mut command = readyc::command(&["bench", "--json", "-", "--quiet"]);
     command.args(words).args(targets.iter().map(A::to_string));
     command

@@ -8,6 +8,8 @@
 #[cfg(feature = "client")]
 pub(crate) mod bench;
 pub(crate) mod client;
+#[cfg(feature = "client")]
+pub(crate) mod documents;
 pub(crate) mod lines;
 #[cfg(feature = "client")]
 pub(crate) mod misbehaving;

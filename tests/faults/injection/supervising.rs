@@ -86,8 +86,8 @@ fn every_call_of_a_supervisor() {
     let mut subject = Supervised::start();
     let Some(strace) = Attached::to_one_thread(&subject.server, &[]) else { return };
     subject.work();
-    subject.server.wait_for_log("another starts at once");
-    subject.server.wait_for_log("its successor starts at once");
+    subject.server.wait_for_log("restarting at once");
+    subject.server.wait_for_log("its replacement starts at once");
     subject.server.wait_for_log("table reloaded");
     subject.assert_well("no fault");
     let mut calls = strace::calls(strace.detach().lines());

@@ -1,9 +1,8 @@
 //! What command lines mean.
 
-use super::{Args, Command, ServerName, Task};
+use super::{Args, Command, ServerName, Task, command};
 use crate::failure::Failure;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
 use readyd::client::Expect;
 use readyd::client::conversations::{Check, Exchange, Plan};
 use readyd::handlers::daytime::Format;
@@ -11,11 +10,13 @@ use readyd::io::address::Address;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+mod help;
+
 /// The arguments of `line`, words separated by spaces; the server does not come from the
 /// environment.
 fn parse(line: &str) -> Result<Args, clap::Error> {
     let words = ["readyc", "--server", "127.0.0.1:9999"].into_iter();
-    Args::try_parse_from(words.chain(line.split(' ')))
+    Args::read(words.chain(line.split(' ')))
 }
 
 fn plan_of(line: &str) -> Result<Task, Failure> {
@@ -41,25 +42,54 @@ fn exactly(text: &str) -> Check {
 
 #[test]
 fn the_command_line_is_consistent() {
-    Args::command().debug_assert();
+    command().debug_assert();
 }
 
 #[test]
 fn defaults_are_readyd_on_this_machine_and_patience_for_a_while() {
-    let command = Args::command();
-    let server = command.get_arguments().find(|argument| argument.get_id() == "server").unwrap();
-    assert_eq!(server.get_default_values(), ["127.0.0.1:9999"]);
-    let args = parse("stats").unwrap();
-    assert_eq!(args.connect_timeout, Duration::from_secs(5));
-    assert_eq!(args.timeout, None);
+    let args = Args::read(["readyc", "stats"]).unwrap();
+    let options = args.before_command();
+    assert!(options.server.is_none() && options.timeout.is_none());
+    assert_eq!(options.connect_timeout(), Duration::from_secs(5));
+    let ServerName::Inet { host, port } = options.server().unwrap() else { panic!("a socket") };
+    assert_eq!((host.as_str(), port), ("127.0.0.1", 9999));
 }
 
 #[test]
-fn options_of_all_commands_may_stand_behind_the_command() {
-    let args = parse("stats --timeout 1.5s --connect-timeout 250ms").unwrap();
-    assert_eq!(args.timeout, Some(Duration::from_millis(1500)));
-    assert_eq!(args.connect_timeout, Duration::from_millis(250));
-    assert!(Args::try_parse_from(["readyc", "stats", "--server", "[::1]:80"]).is_ok());
+fn options_about_the_server_stand_before_or_behind_the_command() {
+    let parsed = |line: &str| {
+        let args = Args::read(line.split(' ')).unwrap();
+        let before = args.before_command();
+        let Command::Stats(stats) = args.command else { panic!("not stats") };
+        stats.server.or(&before)
+    };
+    for line in [
+        "readyc stats --timeout 1.5s --connect-timeout 250ms",
+        "readyc --timeout 1.5s --connect-timeout 250ms stats",
+        "readyc --timeout 9s --connect-timeout 250ms stats -t 1.5s",
+    ] {
+        let options = parsed(line);
+        assert_eq!(options.timeout, Some(Duration::from_millis(1500)), "{line}");
+        assert_eq!(options.connect_timeout(), Duration::from_millis(250), "{line}");
+    }
+    assert!(parsed("readyc stats --server [::1]:80").server.is_some());
+}
+
+/// Nothing is accepted in silence that a command has no use for.
+#[test]
+fn an_option_without_meaning_is_refused() {
+    for line in [
+        "compare --server h:1 a b",
+        "compare --timeout 1s a b",
+        "merge --connect-timeout 1s a b",
+        "doctor --timeout 1s",
+        "doctor --connect-timeout 1s",
+        "stats --sessions 2",
+        "whoami --repeat 2",
+    ] {
+        let error = Args::read(["readyc"].into_iter().chain(line.split(' '))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnknownArgument, "{line}: {error}");
+    }
 }
 
 #[test]
@@ -136,7 +166,8 @@ fn field_load_18_of_a_url_the_part_is_named_that_is_a_server() {
         ("tcp://", "HOST:PORT"),
     ] {
         let error = url.parse::<ServerName>().unwrap_err();
-        assert!(error.ends_with(&format!("(write HOST:PORT, here {server})")), "{error}");
+        let told = format!("give HOST:PORT, not a URL: {server} (for HTTP, see --send");
+        assert!(error.starts_with(&told), "{error}");
     }
 }
 
@@ -172,7 +203,7 @@ fn echo_wants_its_text_back() {
 fn echo_of_nothing() {
     let empty = |line: &[&str]| {
         let words = [&["readyc", "--server", "::1", "echo"], line].concat();
-        match Args::try_parse_from(words).unwrap().command {
+        match Args::read(words).unwrap().command {
             Command::Echo(echo) => echo.plan().plan.exchanges,
             other => panic!("{other:?}"),
         }

@@ -5,8 +5,8 @@ use super::coordinator::{RunResult, WorkerFigures};
 use readyd::loadgen::codec::SHORTEST_TAG;
 use readyd::loadgen::plan::{Pace, Plan, Workload};
 use readyd::loadgen::report::{
-    Achieved, Asked, Client, Environment, Histogram, Histograms, Mode, PackedHistogram, Report,
-    SCHEMA, Second, StepResult, StormResult, Validity, random_id,
+    Achieved, Asked, ByServer, Client, Environment, Histogram, Histograms, Mode, PackedHistogram,
+    Report, SCHEMA, Second, StepResult, StormResult, Validity, random_id,
 };
 use readyd::loadgen::{Counters, Interval};
 use std::time::Duration;
@@ -48,6 +48,7 @@ pub(super) fn report(
         first_mismatch: counters.first_mismatch.clone(),
         first_unfinished: counters.first_unfinished.clone(),
         errors: counters.errors.clone(),
+        errors_by_server: by_server(plan, &counters),
         latency_us: counters.latency.percentiles(),
         service_us: counters.service.percentiles(),
         connect_us: counters.connect.percentiles(),
@@ -60,6 +61,7 @@ pub(super) fn report(
             .map(|(&start, packed)| second(connections, start, &packed.unpack()))
             .collect(),
         client,
+        server: None,
         environment,
         notes: notes(plan),
         merged: Vec::new(),
@@ -82,6 +84,16 @@ fn without_latency(mut result: RunResult) -> RunResult {
     result.counters.steps.iter_mut().for_each(|step| step.latency = Histogram::default());
     result.seconds.values_mut().for_each(|second| second.latency = PackedHistogram::default());
     result
+}
+
+/// The errors of each server, if there are several.
+fn by_server(plan: &Plan, counters: &Counters) -> ByServer {
+    let mut named = ByServer::new();
+    for (server, errors) in plan.destinations.iter().zip(&counters.by_server) {
+        // A server may have been given twice.
+        named.entry(server.to_string()).or_default().add(errors);
+    }
+    named
 }
 
 /// What a reader should know of how replies were matched to requests.
@@ -142,16 +154,21 @@ fn achieved(plan: &Plan, counters: &Counters, opening: Duration) -> Achieved {
     }
 }
 
-/// Answers within the measured part, by its length. Where the last answer ends it, one answer
-/// alone has no rate.
-fn throughput(plan: &Plan, counters: &Counters) -> f64 {
-    let elapsed_s = counters.elapsed.as_secs_f64();
-    let is_single = counters.answered_in_time < 2;
+/// Answers within the measured part, by its length. Where the last answer ends it, the time until
+/// one answer alone is a latency, and says nothing of how many there would be per second.
+fn throughput(plan: &Plan, counters: &Counters) -> Option<f64> {
+    let is_single = counters.answered_in_time == 1;
     let ends_with_answer = !plan.is_open_loop() && plan.until.duration.is_none();
-    if elapsed_s <= 0.0 || (is_single && ends_with_answer) {
-        return 0.0;
+    match counters.answered_in_time {
+        0 => Some(0.0),
+        _ if is_single && ends_with_answer => None,
+        answered => per_second(answered, counters.elapsed.as_secs_f64()),
     }
-    counters.answered_in_time as f64 / elapsed_s
+}
+
+/// A count over a time, per second. In no time there is no rate.
+fn per_second(count: u64, length_s: f64) -> Option<f64> {
+    (length_s > 0.0).then(|| count as f64 / length_s)
 }
 
 fn client(
@@ -215,11 +232,7 @@ fn steps(plan: &Plan, counters: &Counters) -> Vec<StepResult> {
                 duration_s: length,
                 sent: counters.sent,
                 answered: counters.answered,
-                achieved_rate: if length > 0.0 {
-                    counters.answered_in_time as f64 / length
-                } else {
-                    0.0
-                },
+                achieved_rate: per_second(counters.answered_in_time, length),
                 latency_us: counters.latency.percentiles(),
             }
         })

@@ -7,6 +7,7 @@
 use super::live::Live;
 use super::message::{Command, Message, Outcome};
 use super::seconds::Seconds;
+use super::server_side::ServerWatch;
 use super::watched_signals::WatchedSignals;
 use super::worker::monotonic_nanos;
 use super::worker_process::WorkerProcess;
@@ -74,6 +75,7 @@ pub(super) fn run(
     count: usize,
     live: Live,
     signals: &WatchedSignals,
+    watch: &ServerWatch,
 ) -> Result<RunResult, Failure> {
     let (sender, events) = mpsc::channel();
     signals.forward_to(sender.clone());
@@ -85,6 +87,8 @@ pub(super) fn run(
         workers,
         live,
         connects_on_demand: plan.connects_on_demand(),
+        warmup: plan.warmup,
+        watch,
         established: 0,
         has_started: false,
         interrupts: 0,
@@ -116,10 +120,12 @@ fn listen(index: usize, output: ChildStdout, sender: &Sender<CoordinatorEvent>) 
     let _ = sender.send(CoordinatorEvent::WorkerExited(index));
 }
 
-struct Coordinator {
+struct Coordinator<'a> {
     workers: Vec<WorkerProcess>,
     live: Live,
     connects_on_demand: bool,
+    warmup: Duration,
+    watch: &'a ServerWatch,
     /// Connections that were established when load was to begin.
     established: u64,
     /// Whether the workers were told when load begins.
@@ -134,7 +140,7 @@ struct Coordinator {
 }
 
 #[cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "numbers of workers it started"))]
-impl Coordinator {
+impl Coordinator<'_> {
     fn coordinate(mut self, events: &Receiver<CoordinatorEvent>) -> Result<RunResult, Failure> {
         while !self.workers.iter().all(|worker| worker.is_done) {
             let asked_at = Instant::now();
@@ -226,7 +232,7 @@ impl Coordinator {
         if !worker.is_done {
             worker.is_done = true;
             worker.kill();
-            self.add_reason(&format!("the figures of worker {index} are missing"));
+            self.add_reason(&format!("the results of worker {index} are missing"));
         }
     }
 
@@ -260,6 +266,10 @@ impl Coordinator {
                 self.result.opening = self.result.opening.max(elapsed);
                 self.start_when_all_are_open();
             }
+            Message::Measured => {
+                self.workers[index].has_measured = true;
+                self.tell_watch_when_measured();
+            }
             Message::Interval(interval) => self.add_interval(index, *interval),
             Message::Done(outcome) => self.add_outcome(index, *outcome),
             Message::SpeaksFirst(what) => {
@@ -279,13 +289,23 @@ impl Coordinator {
             return;
         }
         if self.established == 0 && !self.connects_on_demand {
-            let why = "not one connection could be established".to_owned();
+            let why = "no connection could be established".to_owned();
             self.command(&Command::Stop { why });
         } else {
+            self.watch.load_begins(self.warmup);
+            // While the servers were asked, no worker could be heard.
+            self.workers.iter_mut().for_each(WorkerProcess::on_word);
             let at_nanos = monotonic_nanos() + START_DELAY.as_nanos() as u64;
             self.has_started = true;
             self.seconds.begin(at_nanos);
             self.command(&Command::Start { at_nanos });
+        }
+    }
+
+    fn tell_watch_when_measured(&self) {
+        let is_over = |worker: &WorkerProcess| worker.has_measured || worker.is_done;
+        if self.has_started && self.workers.iter().all(is_over) {
+            self.watch.measured();
         }
     }
 
@@ -319,9 +339,10 @@ impl Coordinator {
         worker.is_done = true;
         let status = worker.wait();
         self.add_reason(&format!(
-            "worker {index} ended unexpectedly ({status}); its figures are missing"
+            "worker {index} ended unexpectedly ({status}); its results are missing"
         ));
         self.start_when_all_are_open();
+        self.tell_watch_when_measured();
     }
 
     /// The first signal ends the run in order, the second at once, and a third kills the workers.
@@ -329,13 +350,13 @@ impl Coordinator {
         self.interrupts += 1;
         let by = match signal {
             Signal::SIGINT => "interrupted".to_owned(),
-            Signal::SIGXCPU => "the limit of processor time was reached (ulimit -t)".to_owned(),
+            Signal::SIGXCPU => "the CPU time limit was reached (ulimit -t)".to_owned(),
             other => format!("interrupted by {other}"),
         };
         let now = Instant::now();
         match self.interrupts {
             1 => {
-                self.say(&format!("{by}: waiting for the answers under way (again to end now)"));
+                self.say(&format!("{by}: waiting for the requests in flight (again to end now)"));
                 self.stop(&by);
             }
             2 => {

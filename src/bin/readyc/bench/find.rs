@@ -129,7 +129,7 @@ impl Finder<'_> {
         let plan = self.plan(load);
         if !self.options.force && !fits(self.options, &plan) {
             let why = format!(
-                "this machine cannot open {load} connections (readyc doctor {load} tells why)"
+                "this machine cannot open {load} connections (readyc doctor -c {load} shows why)"
             );
             return Ok(Some((FindEnding::ClientLimit, why)));
         }
@@ -212,11 +212,12 @@ impl Finder<'_> {
             load,
             at_s: at.as_secs_f64(),
             duration_s: report.achieved.elapsed_s,
-            throughput: report.achieved.rate,
+            throughput: report.achieved.rate.unwrap_or_default(),
             connections: served,
             latency_us: report.latency_us,
             errors_share: failed_share(report),
             client_cpu_share: report.client.cpu_share,
+            server_cpu_share: report.server.as_ref().and_then(|server| server.cpu_share),
             outcome: match misses.is_empty() {
                 // Whatever the client lacked, so much was held.
                 true => Outcome::Held,
@@ -255,7 +256,7 @@ fn ended(ending: Ending) -> (FindEnding, String) {
         Ending::Restless => (
             FindEnding::Restless,
             "the same loads were held in one try and missed in another: other work on this \
-             machine, or on the server's, is too restless for an answer",
+             machine, or on the server's, is too noisy for an answer",
         ),
     };
     (ending, reason.to_owned())

@@ -27,6 +27,8 @@ pub(super) enum Message {
     Opened { established: u64, elapsed: Duration },
     /// A second has passed; its start is on the system's monotonic clock.
     Interval(Box<Interval>),
+    /// The measured part is over; answers are still awaited.
+    Measured,
     /// The run is over.
     Done(Box<Outcome>),
     /// The worker cannot work.

@@ -1,8 +1,8 @@
 //! Makes the plan from the command line, and the part of the report that says what was asked.
 
 use super::options::{CloseName, Options, Service};
-use crate::args::ServerName;
 use crate::failure::Failure;
+use crate::server_name::ServerName;
 use readyd::counted::counted;
 use readyd::io::address::{Address, SourceAddress};
 use readyd::loadgen::plan::{
@@ -40,15 +40,13 @@ impl Options {
         let is_greeting = matches!(workload, Workload::Greeting(_));
         let lifetime = match self.lifetime {
             Some(lifetime) if is_greeting && lifetime != Lifetime::Requests(1) => {
-                return usage(
-                    "--lifetime: this service answers once a connection, whatever its age",
-                );
+                return usage("--lifetime: this service answers once per connection");
             }
             _ if is_greeting => Lifetime::Requests(1),
             lifetime => lifetime.unwrap_or(Lifetime::Run),
         };
         if is_greeting && self.pipeline > 1 {
-            return usage("--pipeline: this service answers once a connection");
+            return usage("--pipeline: this service answers once per connection");
         }
         let connections = ConnectionCounts {
             active: self.connections,
@@ -101,7 +99,7 @@ impl Options {
             return usage("--connections: there is nothing to do for 0 connections");
         }
         if connections.active == 0 && self.requests.is_some() {
-            return usage("--requests: no connection is there to make them (see --connections)");
+            return usage("--requests: there is no connection to send them (see --connections)");
         }
         let paced = [
             ("--rate", self.rate.is_some()),
@@ -109,7 +107,9 @@ impl Options {
             ("--herd", self.herd.is_some()),
         ];
         if let Some((name, _)) = paced.iter().find(|(_, given)| *given && connections.active == 0) {
-            return usage(&format!("{name}: no connection is there to speak (see --connections)"));
+            return usage(&format!(
+                "{name}: there is no connection to send requests (see --connections)"
+            ));
         }
         if self.workers > connections.total() {
             return usage(&format!(
@@ -119,11 +119,13 @@ impl Options {
             ));
         }
         if self.requests.is_some_and(|requests| requests < self.workers as u64) {
-            return usage("--requests: fewer than --workers, so some would have nothing to do");
+            return usage(
+                "--requests: fewer than --workers, so some workers would have nothing to do",
+            );
         }
         if self.storm.is_some() && matches!(workload, Workload::Greeting(_) | Workload::Discard(_))
         {
-            return usage("--storm: needs a service that answers on a connection that stays");
+            return usage("--storm: needs a service that keeps connections open");
         }
         let slow = connections.slow_readers + connections.slow_writers;
         if slow > 0 && matches!(workload, Workload::Greeting(_) | Workload::Discard(_)) {

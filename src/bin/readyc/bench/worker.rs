@@ -105,6 +105,7 @@ impl WorkerHandler {
             Event::Measured => {
                 self.used = CpuTimes::now().since(self.before);
                 self.resident_bytes = resident_bytes();
+                send(&Message::Measured);
             }
             Event::SpeaksFirst(what) => {
                 send(&Message::SpeaksFirst(what));
@@ -142,7 +143,7 @@ impl EventHandler for WorkerHandler {
             Wakeup::Message => self.on_command(now),
             Wakeup::CpuTimeLimit => {
                 if let Some(load) = &mut self.load {
-                    load.stop("the limit of processor time was reached (ulimit -t)", now);
+                    load.stop("the CPU time limit was reached (ulimit -t)", now);
                 }
             }
             // A terminal or a service manager signals all processes. The coordinator acts on it.

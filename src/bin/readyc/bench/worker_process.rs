@@ -33,6 +33,8 @@ pub(super) struct WorkerProcess {
     /// The lines for its standard input, which is closed when this is dropped.
     commands: Option<Sender<Vec<u8>>>,
     pub(super) has_opened: bool,
+    /// Its measured part is over.
+    pub(super) has_measured: bool,
     /// It has told its figures, or they are not awaited any more.
     pub(super) is_done: bool,
     pub(super) has_exited: bool,
@@ -68,6 +70,7 @@ impl WorkerProcess {
             child,
             commands: Some(commands),
             has_opened: false,
+            has_measured: false,
             is_done: false,
             has_exited: false,
             last_word: Instant::now(),
@@ -123,7 +126,7 @@ impl WorkerProcess {
             'D' => "it waits in the kernel (state D)",
             _ => "it does nothing",
         };
-        Some(format!("no word for {} s, {what}", silence.as_secs()))
+        Some(format!("no message for {} s, {what}", silence.as_secs()))
     }
 
     /// Has it go on if it was stopped by a signal, so that it can tell its figures.

@@ -28,6 +28,7 @@ pub(super) fn read(arguments: &Arguments) -> Result<[Side; 2], Failure> {
     let mut sides = Vec::new();
     for files in files {
         let mut reports: Vec<Report> = Vec::new();
+        let shown = files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
         for path in files {
             let report = super::read(&path)?;
             if let Some((_, earlier)) = known.iter().find(|(id, _)| is_of_many && *id == report.id)
@@ -37,9 +38,12 @@ pub(super) fn read(arguments: &Arguments) -> Result<[Side; 2], Failure> {
             known.push((report.id.clone(), path));
             reports.push(report);
         }
-        sides.push(reports);
+        sides.push((reports, shown));
     }
-    let mut sides = names.into_iter().zip(sides).map(|(name, reports)| Side::new(name, reports));
+    let mut sides = names
+        .into_iter()
+        .zip(sides)
+        .map(|(name, (reports, files))| Side::new(name, reports).with_files(files));
     match (sides.next(), sides.next()) {
         (Some(before), Some(after)) => Ok([before, after]),
         _ => Err(Failure::Usage("give two sides".to_owned())),

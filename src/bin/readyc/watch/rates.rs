@@ -34,7 +34,7 @@ const MEMORY: &str = "_bytes";
 
 /// A server's counters at one moment, by name.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Sample(HashMap<String, f64>);
+pub(crate) struct Sample(HashMap<String, f64>);
 
 impl Sample {
     /// Before a server starts it has counted nothing.
@@ -44,7 +44,7 @@ impl Sample {
 
     /// The reply to `STATS`: a name and a number a line. Other lines, such as the version,
     /// are left out; `None` if nothing is left.
-    pub(super) fn parse(reply: &[u8]) -> Option<Sample> {
+    pub(crate) fn parse(reply: &[u8]) -> Option<Sample> {
         let reply = String::from_utf8_lossy(reply);
         let counters: HashMap<String, f64> = reply.lines().filter_map(counter).collect();
         (!counters.is_empty()).then_some(Sample(counters))
@@ -52,7 +52,7 @@ impl Sample {
 
     /// Whether the server was started anew since `last`: it is another process, or counts from 0
     /// again.
-    pub(super) fn is_of_new_start(&self, last: &Sample) -> bool {
+    pub(crate) fn is_of_new_start(&self, last: &Sample) -> bool {
         let is_other = |before: f64| self.get(PROCESS).is_some_and(|now| now != before);
         if last.get(PROCESS).is_some_and(is_other) {
             return true;
@@ -62,7 +62,8 @@ impl Sample {
         })
     }
 
-    fn get(&self, name: &str) -> Option<f64> {
+    /// The value of one, if the server has it.
+    pub(crate) fn get(&self, name: &str) -> Option<f64> {
         self.0.get(name).copied()
     }
 

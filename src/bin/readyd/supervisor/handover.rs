@@ -26,7 +26,7 @@ impl SealedTable {
     pub(super) fn of(table: Table) -> Result<SealedTable, String> {
         match table.seal() {
             Ok(memory) => Ok(SealedTable { memory, keys: table.len(), version: 0 }),
-            Err(error) => Err(format!("cannot put it into memory that is shared: {error}")),
+            Err(error) => Err(format!("cannot put it into shared memory: {error}")),
         }
     }
 }
@@ -58,7 +58,7 @@ impl Supervisor {
         match self.loader.take() {
             Some(Ok(table)) => self.hand_over_table(table, now),
             Some(Err(why)) => {
-                log::error!("the old table stays in use: {why}");
+                log::error!("keeping the old table: {why}");
                 self.processes_mut().for_each(|process| process.line().keep_table());
             }
             None => {}
@@ -76,7 +76,7 @@ impl Supervisor {
         for process in self.slots.iter_mut().flat_map(ShardSlot::processes_mut) {
             if let Err(error) = process.send_table(&self.template, now) {
                 let pid = process.pid();
-                log::error!("process {pid} has not got the table: {error}; tried again");
+                log::error!("process {pid} did not get the table: {error}; retrying");
             }
         }
     }
@@ -84,13 +84,13 @@ impl Supervisor {
     fn hand_over_zone(&mut self, rules: ZoneRules, now: Moment) {
         match SealedZone::of(rules, self.template.zone.version + 1) {
             Ok(zone) => self.template.zone = zone,
-            Err(error) => return log::error!("the time zone stays as it was: {error}"),
+            Err(error) => return log::error!("keeping the old time zone: {error}"),
         }
         zone::say_that_it_changed();
         for process in self.slots.iter_mut().flat_map(ShardSlot::processes_mut) {
             if let Err(error) = process.send_zone(&self.template, now) {
                 let pid = process.pid();
-                log::error!("process {pid} has not got the time zone: {error}; tried again");
+                log::error!("process {pid} did not get the time zone: {error}; retrying");
             }
         }
     }

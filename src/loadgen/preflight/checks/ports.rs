@@ -102,7 +102,7 @@ impl AddressPairs {
         let is_without = |destination: &&SocketAddr| self.sources_for(destination) == 0;
         let destination = self.destinations.iter().find(is_without)?;
         let family = if destination.is_ipv4() { "IPv4" } else { "IPv6" };
-        Some(format!("no --source is an {family} address, from which to reach {destination}"))
+        Some(format!("no --source is an {family} address, which is needed to reach {destination}"))
     }
 
     /// The option with enough sources, each towards every destination.

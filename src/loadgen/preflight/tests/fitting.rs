@@ -27,7 +27,7 @@ fn cases() -> Vec<Case> {
                 "ulimit -Hn 20032   # as root, in the shell that starts readyc",
                 "prlimit --pid $$ --nofile=20032:20032   # the same, also by sudo",
                 "echo '* hard nofile 20032' >> /etc/security/limits.conf   # as root; then log in \
-                 anew",
+                 again",
                 "--workers 5   # processes with a limit of their own",
             ],
         },
@@ -206,7 +206,7 @@ fn estimates_warn_and_refuse_nothing() {
     assert_eq!(
         *remedies(Limit::AcceptQueue),
         [
-            "sysctl -w net.core.somaxconn=256   # as root; then start the server anew, readyd with \
+            "sysctl -w net.core.somaxconn=256   # as root; then restart the server, readyd with \
              --backlog 256",
             "--connect-parallel 128"
         ]

@@ -89,7 +89,7 @@ fn a_destination_without_source_of_its_family_is_told() {
     };
     let report = examine(&Root::ample().read(), &requirements);
     let note = finding(&report, Limit::LocalPorts).note.as_deref().unwrap();
-    assert_eq!(note, "no --source is an IPv6 address, from which to reach [::1]:9999");
+    assert_eq!(note, "no --source is an IPv6 address, which is needed to reach [::1]:9999");
 }
 
 /// With the advice followed, there are enough ports.

@@ -7,27 +7,27 @@ fn a_table_then_advice_then_the_largest() {
     let root = Root::ample().without("proc/sys/net/core/somaxconn");
     let text = examine(&root.read(), &local(1_000_000)).to_string();
     let expected = "\
-limit                                           needed                       have
-highest descriptor limit (fs.nr_open)        1,000,032                  1,048,576  enough
-descriptors of a worker (ulimit -Hn)         1,000,032                    524,288  NOT ENOUGH
-descriptors of the server (ulimit -Hn)       1,000,032                    524,288  tight
-open files in all (fs.file-max)              2,000,032  9,223,372,036,854,774,807  enough
-local ports (ip_local_port_range)            1,000,000                     28,232  NOT ENOUGH
-conntrack entries (nf_conntrack_max)         1,000,000                    262,000  NOT ENOUGH
-memory                                       8,118 MiB                 20,480 MiB  enough
-pages for TCP buffers (tcp_mem)              4,000,000                    383,800  tight
-connections to be accepted (somaxconn)             256                          ?  unknown
-connections half made (tcp_max_syn_backlog)        256                      2,048  enough
+limit                                     needed                       have
+file descriptor ceiling (fs.nr_open)   1,000,032                  1,048,576  enough
+worker file descriptors (ulimit -Hn)   1,000,032                    524,288  NOT ENOUGH
+server file descriptors (ulimit -Hn)   1,000,032                    524,288  may be too low
+open files, system-wide (fs.file-max)  2,000,032  9,223,372,036,854,774,807  enough
+local ports (ip_local_port_range)      1,000,000                     28,232  NOT ENOUGH
+conntrack entries (nf_conntrack_max)   1,000,000                    262,000  NOT ENOUGH
+memory                                 8,118 MiB                 20,480 MiB  enough
+TCP buffer pages (tcp_mem)             4,000,000                    383,800  may be too low
+accept queue (somaxconn)                     256                          ?  unknown
+SYN queue (tcp_max_syn_backlog)              256                      2,048  enough
 
-descriptors of a worker: NOT ENOUGH. Any one of these will do:
+worker file descriptors: NOT ENOUGH. Any one of these will do:
     ulimit -Hn 1000032   # as root, in the shell that starts readyc
 ";
     assert_eq!(&text[..expected.len().min(text.len())], expected);
     for line in [
         "\nconntrack entries: NOT ENOUGH. This will do:\n    sysctl -w \
          net.netfilter.nf_conntrack_max",
-        "\nconnections to be accepted: unknown; cannot read proc/sys/net/core/somaxconn: ",
-        "\nlargest N as things stand: 28,232 (limited by local ports)\n",
+        "\naccept queue: unknown (cannot read proc/sys/net/core/somaxconn: ",
+        "\nlargest N with current limits: 28,232 (limited by local ports)\n",
     ] {
         assert!(text.contains(line), "{line:?} is not in\n{text}");
     }
@@ -37,7 +37,7 @@ descriptors of a worker: NOT ENOUGH. Any one of these will do:
 #[test]
 fn a_system_that_tells_nothing_has_no_largest() {
     let text = examine(&Root::empty().read(), &remote(1)).to_string();
-    assert!(text.ends_with("\nlargest N as things stand: unknown\n"), "{text}");
+    assert!(text.ends_with("\nlargest N with current limits: unknown\n"), "{text}");
 }
 
 #[test]

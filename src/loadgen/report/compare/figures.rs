@@ -7,7 +7,7 @@ use super::noise::{chance, uncertainty, variation};
 use super::permutation::p_value;
 use super::{Basis, Change, ENOUGH_RUNS, Finding, Side, Significance};
 use crate::loadgen::report::units::{micros, number, rate};
-use crate::loadgen::report::{Mode, Report};
+use crate::loadgen::report::{Mode, Percentiles, Report};
 
 /// The difference that the scheduler's choice of CPU and the sleep states of an idle CPU make to a
 /// latency, in microseconds.
@@ -27,7 +27,8 @@ struct Figure {
     percentile: Option<&'static str>,
     wanted: Wanted,
     significance: fn(&Report) -> Significance,
-    of: fn(&Report) -> f64,
+    /// `None` if the run does not tell it.
+    of: fn(&Report) -> Option<f64>,
     noise: fn(&Report) -> f64,
     /// A change of less than this proves nothing, in the figure's own unit.
     least: f64,
@@ -35,7 +36,7 @@ struct Figure {
 }
 
 const RATE: Figure = Figure {
-    name: "rate",
+    name: "throughput",
     percentile: None,
     wanted: Wanted::More,
     // In an open loop the schedule sets the rate; requests that the server cannot serve are counted
@@ -51,11 +52,11 @@ const RATE: Figure = Figure {
 };
 
 const MEDIAN: Figure = Figure {
-    name: "latency 50 %",
+    name: "p50",
     percentile: Some("50 %"),
     wanted: Wanted::Less,
     significance: |_| Significance::Decides,
-    of: |report| report.latency_us.p50,
+    of: |report| carried(&report.latency_us, 0.5, report.latency_us.p50),
     noise: |report| {
         variation(report, |second| second.p50_us).max(chance(&report.histograms.latency, 0.5))
     },
@@ -64,9 +65,9 @@ const MEDIAN: Figure = Figure {
 };
 
 const P99: Figure = Figure {
-    name: "latency 99 %",
+    name: "p99",
     percentile: Some("99 %"),
-    of: |report| report.latency_us.p99,
+    of: |report| carried(&report.latency_us, 0.99, report.latency_us.p99),
     noise: |report| {
         variation(report, |second| second.p99_us).max(chance(&report.histograms.latency, 0.99))
     },
@@ -74,11 +75,11 @@ const P99: Figure = Figure {
 };
 
 const P999: Figure = Figure {
-    name: "latency 99.9 %",
+    name: "p99.9",
     percentile: Some("99.9 %"),
     // A few moments in which the machine did something else decide it.
     significance: |_| Significance::Warns,
-    of: |report| report.latency_us.p999,
+    of: |report| carried(&report.latency_us, 0.999, report.latency_us.p999),
     // A second has too few requests for its own 99.9th percentile, so the 99th is used.
     noise: |report| {
         variation(report, |second| second.p99_us).max(chance(&report.histograms.latency, 0.999))
@@ -87,19 +88,31 @@ const P999: Figure = Figure {
 };
 
 const CPU: Figure = Figure {
-    name: "client CPU a request",
+    name: "client CPU per request",
     percentile: None,
     wanted: Wanted::Less,
     significance: |_| Significance::Warns,
     of: |report| match report.achieved.answered {
-        0 => 0.0,
-        answered => report.client.cpu_s * 1e6 / answered as f64,
+        0 => None,
+        answered => Some(report.client.cpu_s * 1e6 / answered as f64),
     },
     // It is not known second by second, but what slows requests down also takes CPU time.
     noise: |report| (RATE.noise)(report).max((MEDIAN.noise)(report)),
     least: 0.0,
     shown: micros,
 };
+
+/// A percentile, if there are samples enough for it.
+fn carried(times: &Percentiles, quantile: f64, time: f64) -> Option<f64> {
+    times.carries(quantile).then_some(time)
+}
+
+/// Compared only if all runs of both sides know it.
+const SERVER_CPU: Figure = Figure { name: "server CPU per request", of: server_cpu, ..CPU };
+
+fn server_cpu(report: &Report) -> Option<f64> {
+    report.server.as_ref()?.cpu_us_per_request
+}
 
 /// All values of one run on each side. A relative change of at most `threshold` is tolerated.
 pub(super) fn changes_of_pair(before: &Report, after: &Report, threshold: f64) -> Vec<Change> {
@@ -109,7 +122,8 @@ pub(super) fn changes_of_pair(before: &Report, after: &Report, threshold: f64) -
         judged(figure, before, after, threshold.max(noise) * uncertainty)
     };
     let counted = |count: &Count| counted(count, before, after, threshold * uncertainty);
-    vec![
+    let knows_server = [before, after].iter().all(|report| server_cpu(report).is_some());
+    let changes = [
         judged(&RATE),
         judged(&MEDIAN),
         judged(&P99),
@@ -117,18 +131,14 @@ pub(super) fn changes_of_pair(before: &Report, after: &Report, threshold: f64) -
         counted(&ERRORS),
         counted(&UNSERVED),
         judged(&CPU),
-    ]
+    ];
+    changes.into_iter().chain(knows_server.then(|| judged(&SERVER_CPU))).collect()
 }
 
 /// All values of several runs on at least one side: their means. A change is clear if it is
 /// significant, which takes [`ENOUGH_RUNS`] runs on each side, and exceeds `threshold`.
 pub(super) fn changes_of_many(before: &Side, after: &Side, threshold: f64) -> Vec<Change> {
     let figure = |figure: &Figure| {
-        // A run without an answer has no latency.
-        let of = |report: &Report| {
-            let is_known = figure.percentile.is_none() || report.latency_us.count > 0;
-            is_known.then(|| (figure.of)(report))
-        };
         let kind = Kind {
             name: figure.name,
             percentile: figure.percentile,
@@ -136,7 +146,7 @@ pub(super) fn changes_of_many(before: &Side, after: &Side, threshold: f64) -> Ve
             significance: before.reports.first().map_or(Significance::Warns, figure.significance),
             shown: figure.shown,
         };
-        of_many(kind, before, after, of, threshold)
+        of_many(kind, before, after, figure.of, threshold)
     };
     let count = |count: &Count| {
         let kind = Kind {
@@ -149,7 +159,10 @@ pub(super) fn changes_of_many(before: &Side, after: &Side, threshold: f64) -> Ve
         let of = |report: &Report| Some((count.of)(report) as f64 / requests(report));
         of_many(kind, before, after, of, threshold)
     };
-    vec![
+    let knows_server = [before, after]
+        .iter()
+        .all(|side| side.reports.iter().all(|report| server_cpu(report).is_some()));
+    let changes = [
         figure(&RATE),
         figure(&MEDIAN),
         figure(&P99),
@@ -157,7 +170,8 @@ pub(super) fn changes_of_many(before: &Side, after: &Side, threshold: f64) -> Ve
         count(&ERRORS),
         count(&UNSERVED),
         figure(&CPU),
-    ]
+    ];
+    changes.into_iter().chain(knows_server.then(|| figure(&SERVER_CPU))).collect()
 }
 
 /// A p-value below this is called significant. Five figures decide, so of comparisons without any
@@ -184,7 +198,7 @@ fn of_many(
     let [a, b] =
         [before, after].map(|side| side.reports.iter().filter_map(&of).collect::<Vec<_>>());
     let (mean_a, mean_b) = (mean(&a), mean(&b));
-    let relative = (mean_a > 0.0).then(|| (mean_b - mean_a) / mean_a);
+    let relative = relative(mean_a, mean_b);
     let spread = spread(&a).max(spread(&b));
     let p = (a.len() >= ENOUGH_RUNS && b.len() >= ENOUGH_RUNS).then(|| p_value(&a, &b));
     let is_clear = relative.is_none_or(|relative| relative.abs() > threshold);
@@ -202,16 +216,21 @@ fn of_many(
     Change { name, percentile, before, after, relative, basis, finding, significance, shown }
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// The change relative to the first value, if both are known and the first is not zero.
+fn relative(before: Option<f64>, after: Option<f64>) -> Option<f64> {
+    let before = before.filter(|&before| before > 0.0)?;
+    Some((after? - before) / before)
 }
 
 /// The sample standard deviation of the runs of a side, relative to their mean.
 fn spread(values: &[f64]) -> f64 {
-    let mean = mean(values);
-    if values.len() < 2 || mean <= 0.0 {
+    let Some(mean) = mean(values).filter(|&mean| values.len() > 1 && mean > 0.0) else {
         return 0.0;
-    }
+    };
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     (squares / (values.len() - 1) as f64).sqrt() / mean
 }
@@ -219,13 +238,15 @@ fn spread(values: &[f64]) -> f64 {
 fn judged(figure: &Figure, before: &Report, after: &Report, tolerance: f64) -> Change {
     let significance = (figure.significance)(before);
     let [before, after] = [before, after].map(figure.of);
-    let relative = (before > 0.0).then(|| (after - before) / before);
-    let tolerance = if before > 0.0 { tolerance.max(figure.least / before) } else { tolerance };
+    let relative = relative(before, after);
+    let least = before.filter(|&before| before > 0.0).map_or(0.0, |before| figure.least / before);
+    let tolerance = tolerance.max(least);
+    let is_none_left = after.is_none_or(|after| after <= 0.0);
     let finding = match relative {
-        // Nothing was answered any more.
-        Some(_) if after <= 0.0 && figure.wanted == Wanted::More => Finding::Worse,
-        _ if after <= 0.0 => Finding::Unknown,
         None => Finding::Unknown,
+        // Nothing was answered any more.
+        Some(_) if is_none_left && figure.wanted == Wanted::More => Finding::Worse,
+        Some(_) if is_none_left => Finding::Unknown,
         Some(relative) if relative.abs() <= tolerance => Finding::NoClearChange,
         Some(relative) if (relative > 0.0) == (figure.wanted == Wanted::More) => Finding::Better,
         Some(_) => Finding::Worse,
@@ -252,7 +273,7 @@ enum First {
 }
 
 const ERRORS: Count = Count {
-    name: "errors a thousand",
+    name: "errors per 1,000",
     of: |report| {
         let (errors, achieved) = (&report.errors, &report.achieved);
         [errors.connect, errors.read, errors.write, errors.timeout, achieved.mismatched]
@@ -263,7 +284,7 @@ const ERRORS: Count = Count {
 };
 
 const UNSERVED: Count = Count {
-    name: "unserved a thousand",
+    name: "not answered per 1,000",
     of: |report| {
         let achieved = &report.achieved;
         // A closed loop has no schedule, so no request can remain unsent.
@@ -280,6 +301,7 @@ fn counted(count: &Count, before: &Report, after: &Report, threshold: f64) -> Ch
     let (before, after) = (number_before / of_before, number_after / of_after);
     let spread = 3.0 * (number_before.sqrt() / of_before).hypot(number_after.sqrt() / of_after);
     let tolerated = spread.max(before * threshold);
+    let tolerance = if before > 0.0 { tolerated / before } else { 0.0 };
     let is_first = before == 0.0 && after > 0.0 && count.first == First::Tells;
     let finding = match after - before {
         _ if is_first => Finding::Worse,
@@ -287,8 +309,8 @@ fn counted(count: &Count, before: &Report, after: &Report, threshold: f64) -> Ch
         change if change > 0.0 => Finding::Worse,
         _ => Finding::Better,
     };
-    let relative = (before > 0.0).then(|| (after - before) / before);
-    let tolerance = if before > 0.0 { tolerated / before } else { 0.0 };
+    let (before, after) = (Some(before), Some(after));
+    let relative = relative(before, after);
     let (name, significance, shown) = (count.name, Significance::Decides, per_thousand);
     let (basis, percentile) = (Basis::Pair { tolerance }, None);
     Change { name, percentile, before, after, relative, basis, finding, significance, shown }

@@ -12,12 +12,35 @@ pub struct Side {
     pub name: String,
     /// Its runs, at least one.
     pub reports: Vec<Report>,
+    /// The file of each run, if they are known.
+    files: Vec<String>,
 }
 
 impl Side {
     /// A side with one run or more.
     pub fn new(name: impl Into<String>, reports: Vec<Report>) -> Side {
-        Side { name: name.into(), reports }
+        Side { name: name.into(), reports, files: Vec::new() }
+    }
+
+    /// The same side, whose runs were stored in these files.
+    pub fn with_files(self, files: Vec<String>) -> Side {
+        Side { files, ..self }
+    }
+
+    /// The whole name, and the file if it is another one.
+    pub(super) fn title(&self) -> String {
+        match self.files.as_slice() {
+            [file] if !file.ends_with(&self.name) => format!("{} ({file})", self.name),
+            _ => match self.reports.len() {
+                1 => self.name.clone(),
+                several => format!("{} ({several} runs)", self.name),
+            },
+        }
+    }
+
+    /// What the run at this place is called: its file, or its number.
+    pub(super) fn run(&self, at: usize) -> String {
+        self.files.get(at).cloned().unwrap_or_else(|| format!("run {}", at + 1))
     }
 
     /// The name, short enough for the head of a table; of several runs, with their number.
@@ -50,12 +73,21 @@ impl Side {
     /// The names of its runs that `is_so` holds for, if it does for any: of a single run, the
     /// side's name.
     pub(super) fn runs_with(&self, is_so: impl Fn(&Report) -> bool) -> Option<String> {
+        self.runs_called(&self.name, is_so)
+    }
+
+    /// The same, if the side is called `name`.
+    pub(super) fn runs_called(
+        &self,
+        name: &str,
+        is_so: impl Fn(&Report) -> bool,
+    ) -> Option<String> {
         let count = self.reports.iter().filter(|report| is_so(report)).count();
         match (count, self.reports.len()) {
             (0, _) => None,
-            (_, 1) => Some(self.name.clone()),
-            (count, all) if count == all => Some(format!("all {all} runs of {}", self.name)),
-            (count, all) => Some(format!("{count} of the {all} runs of {}", self.name)),
+            (_, 1) => Some(name.to_owned()),
+            (count, all) if count == all => Some(format!("all {all} runs of {name}")),
+            (count, all) => Some(format!("{count} of the {all} runs of {name}")),
         }
     }
 }

@@ -47,28 +47,46 @@ fn a_run_is_no_worse_than_itself() {
 fn a_clear_change_is_judged_by_its_direction() {
     let worse = comparison(&sample(), &slower(1.4));
     assert_eq!(worse.verdict(), Verdict::Regression);
-    assert_eq!(finding(&worse, "latency 99 %"), Finding::Worse);
-    assert_eq!(finding(&worse, "rate"), Finding::NoClearChange);
+    assert_eq!(finding(&worse, "p99"), Finding::Worse);
+    assert_eq!(finding(&worse, "throughput"), Finding::NoClearChange);
     let shown = worse.text(TextOptions { width: 100, ..TextOptions::default() });
-    let row = "  latency 50 %           60.4 µs   84.5 µs  +40.0 %    ±33.1 %  WORSE\n";
+    let row = "  p50                      60.4 µs   84.5 µs  +40.0 %    ±33.1 %  WORSE\n";
     assert!(shown.contains(row), "{shown}");
-    assert!(
-        shown.ends_with("latency 99 % clearly worse; warning: latency 99.9 % worse\n"),
-        "{shown}"
-    );
+    assert!(shown.ends_with("p99 clearly worse; warning: p99.9 worse\n"), "{shown}");
     let better = comparison(&slower(1.4), &sample());
-    assert_eq!(finding(&better, "latency 99 %"), Finding::Better);
+    assert_eq!(finding(&better, "p99"), Finding::Better);
     assert_eq!(better.verdict(), Verdict::NoRegression);
+}
+
+#[test]
+fn the_servers_cpu_is_compared_if_both_sides_know_it() {
+    let known = |times: f64| {
+        let mut side = crate::loadgen::report::sample::server();
+        side.cpu_us_per_request = side.cpu_us_per_request.map(|each| each * times);
+        Report { server: Some(side), ..sample() }
+    };
+    let name = "server CPU per request";
+    let has_it = |comparison: &Comparison<'_>| comparison.changes.iter().any(|c| c.name == name);
+    assert!(!has_it(&comparison(&sample(), &known(1.0))));
+    assert!(!has_it(&comparison(&known(1.0), &sample())));
+    let worse = comparison(&known(1.0), &known(1.8));
+    assert_eq!(finding(&worse, name), Finding::Worse);
+    // It only warns.
+    assert_eq!(worse.verdict(), Verdict::NoRegression);
+    assert_eq!(finding(&comparison(&known(1.8), &known(1.0)), name), Finding::Better);
+    let five = |times| [(); 5].map(|()| known(times));
+    assert!(has_it(&of_sides(&five(1.0), &five(1.8), THRESHOLD)));
+    assert!(!has_it(&of_sides(&five(1.0), &[sample()], THRESHOLD)));
 }
 
 #[test]
 fn less_is_worse_of_a_rate_and_more_of_cpu_time() {
     let mut after = sample();
-    after.achieved.rate *= 0.8;
+    after.achieved.rate = Some(16_000.0);
     after.client.cpu_s *= 1.5;
     let comparison = comparison(&sample(), &after);
-    assert_eq!(finding(&comparison, "rate"), Finding::Worse);
-    assert_eq!(finding(&comparison, "client CPU a request"), Finding::Worse);
+    assert_eq!(finding(&comparison, "throughput"), Finding::Worse);
+    assert_eq!(finding(&comparison, "client CPU per request"), Finding::Worse);
 }
 
 #[test]
@@ -76,11 +94,11 @@ fn what_only_warns_is_told_and_is_no_regression() {
     let mut after = sample();
     after.latency_us.p999 *= 2.0;
     after.client.cpu_s *= 2.0;
-    after.achieved.rate *= 0.5;
+    after.achieved.rate = Some(10_000.0);
     let comparison = comparison(&sample(), &after);
     assert_eq!(comparison.verdict(), Verdict::NoRegression);
     let shown = comparison.text(TextOptions { width: 200, ..TextOptions::default() });
-    let warning = "no regression; warning: rate, latency 99.9 %, client CPU a request worse\n";
+    let warning = "no regression; warning: throughput, p99.9, client CPU per request worse\n";
     assert!(shown.ends_with(warning), "{shown}");
     assert_eq!(shown.matches("worse (warning)").count(), 3, "{shown}");
 }
@@ -90,7 +108,7 @@ fn the_rate_decides_in_a_closed_loop() {
     let closed = |rate| {
         let mut report = sample();
         report.mode = Mode::Closed;
-        report.achieved.rate = rate;
+        report.achieved.rate = Some(rate);
         report
     };
     let judged = |before, after| comparison(&closed(before), &closed(after)).verdict();
@@ -105,7 +123,7 @@ fn a_latency_that_differs_by_a_few_microseconds_is_no_clear_change() {
         report.latency_us.p50 = p50;
         report
     };
-    let judged = |before, after| finding(&comparison(&with(before), &with(after)), "latency 50 %");
+    let judged = |before, after| finding(&comparison(&with(before), &with(after)), "p50");
     assert_eq!(judged(30.0, 49.0), Finding::NoClearChange);
     assert_eq!(judged(49.0, 30.0), Finding::NoClearChange);
     assert_eq!(judged(30.0, 51.0), Finding::Worse);
@@ -134,9 +152,9 @@ fn a_change_within_the_noise_of_either_run_is_no_clear_one() {
     }
     for (before, after) in [(restless.clone(), slower(1.6)), (slower(1.6), restless)] {
         let comparison = comparison(&before, &after);
-        assert_eq!(finding(&comparison, "latency 99 %"), Finding::NoClearChange);
+        assert_eq!(finding(&comparison, "p99"), Finding::NoClearChange);
         // Only the 99th percentile was restless.
-        assert_ne!(finding(&comparison, "latency 50 %"), Finding::NoClearChange);
+        assert_ne!(finding(&comparison, "p50"), Finding::NoClearChange);
     }
 }
 
@@ -145,7 +163,7 @@ fn one_wild_second_is_not_noise() {
     let mut hiccup = sample();
     hiccup.series[4].p99_us = Some(1e6);
     let comparison = comparison(&hiccup, &slower(1.4));
-    assert_eq!(finding(&comparison, "latency 99 %"), Finding::Worse);
+    assert_eq!(finding(&comparison, "p99"), Finding::Worse);
 }
 
 #[test]
@@ -156,8 +174,8 @@ fn few_samples_make_a_percentile_uncertain() {
         before.histograms.latency.record_nanos(nanos);
     }
     let comparison = comparison(&before, &slower(1.4));
-    assert_eq!(finding(&comparison, "latency 99.9 %"), Finding::NoClearChange);
-    assert_eq!(finding(&comparison, "latency 50 %"), Finding::Worse);
+    assert_eq!(finding(&comparison, "p99.9"), Finding::NoClearChange);
+    assert_eq!(finding(&comparison, "p50"), Finding::Worse);
 }
 
 #[test]
@@ -168,7 +186,7 @@ fn errors_are_worse_where_none_were_and_within_their_spread_no_change() {
         report
     };
     let judged =
-        |before, after| finding(&comparison(&with(before), &with(after)), "errors a thousand");
+        |before, after| finding(&comparison(&with(before), &with(after)), "errors per 1,000");
     assert_eq!(judged(0, 0), Finding::NoClearChange);
     assert_eq!(judged(0, 1), Finding::Worse);
     assert_eq!(judged(10, 15), Finding::NoClearChange);
@@ -185,7 +203,7 @@ fn requests_not_served_are_worse_if_they_are_more_than_chance() {
         report
     };
     let none = with(0, 0);
-    let judged = |after: Report| finding(&comparison(&none, &after), "unserved a thousand");
+    let judged = |after: Report| finding(&comparison(&none, &after), "not answered per 1,000");
     assert_eq!(judged(with(3, 0)), Finding::NoClearChange);
     assert_eq!(judged(with(0, 3)), Finding::NoClearChange);
     assert_eq!(judged(with(100, 0)), Finding::Worse);
@@ -235,27 +253,27 @@ fn field_load_11_what_is_in_doubt_is_said_beside_the_figure() {
     doubtful.client.in_doubt = vec!["99 %".to_owned(), "99.9 %".to_owned()];
     let compared = comparison(&sample(), &doubtful);
     assert!(compared.text(wide).contains("B: invalid: readyc was kept from its work"));
-    assert!(row(&compared, "latency 50 %").ends_with("WORSE"));
-    assert!(row(&compared, "latency 99 %").ends_with("WORSE (in doubt: client in B)"));
+    assert!(row(&compared, "p50").ends_with("WORSE"));
+    assert!(row(&compared, "p99").ends_with("WORSE (in doubt: client in B)"));
     // Saturated, or told by an earlier version: all figures are in doubt.
     doubtful.client.in_doubt.clear();
     let compared = comparison(&doubtful, &sample());
-    for name in ["rate", "latency 50 %"] {
+    for name in ["throughput", "p50"] {
         assert!(row(&compared, name).ends_with("(in doubt: client in A)"));
     }
     let mut partial = sample();
     partial.partial = Some("interrupted".to_owned());
     let compared = comparison(&sample(), &partial);
     assert!(compared.text(wide).contains("B: partial: interrupted"));
-    assert!(row(&compared, "rate").ends_with("no clear change (in doubt: partial in B)"));
+    assert!(row(&compared, "throughput").ends_with("no clear change (in doubt: partial in B)"));
 }
 
 #[test]
 fn field_load_11_a_run_without_answers_is_worse_and_said_to_be() {
     let compared = comparison(&sample(), &fruitless());
     assert_eq!(compared.verdict(), Verdict::Regression);
-    assert_eq!(finding(&compared, "rate"), Finding::Worse);
-    assert_eq!(finding(&compared, "latency 50 %"), Finding::Unknown);
+    assert_eq!(finding(&compared, "throughput"), Finding::Worse);
+    assert_eq!(finding(&compared, "p50"), Finding::Unknown);
     let wide = TextOptions { width: 200, ..TextOptions::default() };
     assert!(compared.text(wide).contains("B: no answers"));
     assert!(comparison(&sample(), &eventful()).text(wide).contains("idle connections: 0 in A"));
@@ -267,4 +285,34 @@ fn the_page_shows_both_curves_and_the_verdict() {
     let page = html(&comparison(&before, &after));
     assert!(page.contains("<h2>Regression</h2>"));
     assert!(page.contains(">A</text>") && page.contains(">B</text>"));
+}
+
+#[test]
+fn what_the_samples_do_not_carry_is_left_out_of_the_comparison() {
+    let few = |count| {
+        let mut report = slower(2.0);
+        report.latency_us.count = count;
+        report
+    };
+    let wide = TextOptions { width: 200, ..TextOptions::default() };
+    for (count, known) in [(1, 0), (99, 1), (100, 2), (999, 2), (1_000, 3)] {
+        let compared = comparison(&sample(), &few(count));
+        for (at, name) in ["p50", "p99", "p99.9"].into_iter().enumerate() {
+            let is_unknown = finding(&compared, name) == Finding::Unknown;
+            assert_eq!(is_unknown, at >= known, "{name} of {count}");
+        }
+        assert_eq!(compared.text(wide).matches("too few answers").count(), 3 - known);
+        assert_eq!(html(&compared).matches("too few answers").count(), 3 - known);
+    }
+}
+
+#[test]
+fn a_rate_that_is_unknown_is_neither_better_nor_worse() {
+    let mut single = sample();
+    single.achieved.rate = None;
+    for (before, after) in [(sample(), single.clone()), (single, sample())] {
+        let compared = comparison(&before, &after);
+        assert_eq!(finding(&compared, "throughput"), Finding::Unknown);
+        assert_eq!(compared.verdict(), Verdict::NoRegression);
+    }
 }

@@ -50,3 +50,16 @@ fn a_missing_file_is_told_as_one() {
     let error = Report::read(Path::new("/nonexistent/none.json")).unwrap_err();
     assert!(matches!(&error, ReadError::File(error) if error.kind() == io::ErrorKind::NotFound));
 }
+
+#[test]
+fn the_rate_of_a_single_answer_is_unknown_and_earlier_versions_wrote_zero() {
+    let mut report = sample();
+    report.achieved.answered_in_window = 1;
+    report.achieved.rate = None;
+    let json = report.to_json();
+    assert!(json.contains("\"rate\": null\n  }"), "{json}");
+    let earlier = json.replace("\"rate\": null\n  }", "\"rate\": 0.0\n  }");
+    for json in [json, earlier] {
+        assert_eq!(Report::from_json(json.as_bytes()).expect("a report").achieved.rate, None);
+    }
+}

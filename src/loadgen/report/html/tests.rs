@@ -62,6 +62,61 @@ fn every_report_makes_a_sound_page() {
 }
 
 #[test]
+fn the_first_thing_is_the_verdict_and_then_the_figures_in_the_words_of_the_field() {
+    let page = html(&sample());
+    let (_, main) = page.split_once("<main>").expect("the main part");
+    assert!(
+        main.starts_with("\n<section aria-label=\"Verdict\">\n<div class=\"banner good\"><h2>Met")
+    );
+    let names: Vec<&str> =
+        main.split("<dt>").skip(1).map(|rest| rest.split("</dt>").next().unwrap()).collect();
+    let latency = ["p50", "p99", "p99.9", "max"].map(|name| format!("{name} latency"));
+    assert_eq!(names[0], "throughput");
+    assert_eq!(names[1..5], latency);
+    assert_eq!(names[5..], ["connections", "errors"]);
+    assert!(main.contains("<dd>64 <small>of 64</small></dd>"));
+}
+
+#[test]
+fn what_is_not_known_is_no_number() {
+    let mut single = sample();
+    single.achieved.rate = None;
+    single.histograms = Default::default();
+    single.histograms.latency.record_nanos(1_000);
+    single.latency_us = single.histograms.latency.percentiles();
+    single.series.clear();
+    let page = html(&single);
+    assert!(
+        page.contains("<dt>throughput</dt><dd>–</dd>")
+            && page.contains("<dt>p50 latency</dt><dd>–</dd>")
+    );
+    assert!(page.contains("<dt>max latency</dt><dd>1.00 µs</dd>"));
+    assert!(page.contains("Too few answers for a chart"));
+}
+
+#[test]
+fn every_chart_has_its_values_in_a_table_that_can_be_unfolded() {
+    let mut ladder = crate::loadgen::report::ladder::tests::ladder();
+    ladder.rungs.reverse();
+    let pages =
+        [html(&eventful()), compare::html(&compared(&sample(), &eventful())), ladder.html()];
+    for page in pages {
+        let figures: Vec<&str> = page.split("<figure>").skip(1).collect();
+        assert!(!figures.is_empty());
+        for figure in figures {
+            let (figure, _) = figure.split_once("</figure>").expect("its end");
+            let (_, values) = figure.split_once("<details>\n<summary>Values: ").expect("values");
+            assert!(values.matches("<tr>").count() > 2, "{values}");
+        }
+    }
+}
+
+fn compared(before: &Report, after: &Report) -> Comparison<'static> {
+    let side = |name, report: &Report| Box::leak(Box::new(Side::new(name, vec![report.clone()])));
+    Comparison::new(side("A", before), side("B", after), 0.1)
+}
+
+#[test]
 fn odd_numbers_do_not_break_a_chart() {
     let mut report = sample();
     report.series[3].p50_us = Some(f64::MAX);
@@ -75,12 +130,12 @@ fn odd_numbers_do_not_break_a_chart() {
 fn the_page_says_what_matters() {
     let page = html(&eventful());
     for part in [
-        "Short of what was asked",
+        "<h2>Not met</h2>",
         "1,200 of 200,000 requests were not answered",
         "interrupted after 9 of 10 seconds",
         "those above 99.40 % (*) are unknown",
         "connection refused (12 ×) [ECONNREFUSED]",
-        "Time by percentile",
+        "Latency by percentile",
         "Errors over time",
         "Reconnect storms",
         "net.core.somaxconn",

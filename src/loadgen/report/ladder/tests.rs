@@ -20,12 +20,13 @@ fn rung(load: u64, p99: f64, held: bool) -> Rung {
         },
         errors_share: 0.0,
         client_cpu_share: 0.25,
+        server_cpu_share: None,
         outcome: if held { Outcome::Held } else { Outcome::Missed },
         misses: if held { Vec::new() } else { vec![format!("p99 < 5ms: it was {p99} µs")] },
     }
 }
 
-fn ladder() -> Ladder {
+pub(in crate::loadgen::report) fn ladder() -> Ladder {
     Ladder {
         schema: FIND_SCHEMA.to_owned(),
         id: "1".to_owned(),
@@ -70,6 +71,15 @@ fn each_way_to_end_has_its_sentence() {
 }
 
 #[test]
+fn what_the_samples_of_a_try_do_not_carry_is_left_out() {
+    let mut few = ladder();
+    few.rungs[0].latency_us.count = 99;
+    let (all, some) = (ladder().html(), few.html());
+    assert_eq!(some.matches("–").count(), all.matches("–").count() + 2, "table and values");
+    assert!(few.text(TextOptions::default()).contains("–"));
+}
+
+#[test]
 fn the_document_can_be_read_again() {
     let json = ladder().to_json();
     let read: Ladder = serde_json::from_str(&json).expect("what was written");
@@ -93,4 +103,16 @@ fn a_search_that_tried_nothing_is_shown_too() {
     let empty = Ladder { rungs: Vec::new(), held: None, missed: None, ..ladder() };
     assert!(empty.html().contains("The tries"));
     assert!(empty.text(TextOptions::default()).contains("no load was held"));
+}
+
+#[test]
+fn the_servers_share_of_a_cpu_is_shown_where_there_is_room() {
+    let shown = |ladder: &Ladder, width| ladder.text(TextOptions { width, ..Default::default() });
+    assert!(!shown(&ladder(), 200).contains("server CPU"));
+    let mut known = ladder();
+    known.rungs[1].server_cpu_share = Some(1.5);
+    let text = shown(&known, 100);
+    assert!(text.contains("server CPU") && text.contains("150 %"), "{text}");
+    assert!(!shown(&known, 80).contains("server CPU"));
+    assert!(known.html().contains("server CPU"));
 }

@@ -1,6 +1,6 @@
 //! How counts, times and percentiles of several reports become one.
 
-use crate::loadgen::report::{ByErrno, Percentiles};
+use crate::loadgen::report::Percentiles;
 use time::{Date, Month, Time};
 
 /// The sum; the largest number if it does not fit.
@@ -11,15 +11,6 @@ pub(super) fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
 /// The largest number; zero if there is none.
 pub(super) fn most(numbers: &[f64]) -> f64 {
     numbers.iter().copied().reduce(f64::max).unwrap_or(0.0)
-}
-
-pub(super) fn add_counts<'a>(all: impl Iterator<Item = &'a ByErrno>) -> ByErrno {
-    let mut merged = ByErrno::new();
-    for (name, number) in all.flatten() {
-        let total = merged.entry(name.clone()).or_default();
-        *total = total.saturating_add(*number);
-    }
-    merged
 }
 
 impl Percentiles {
@@ -59,7 +50,7 @@ impl Percentiles {
 }
 
 /// Seconds since 1970 of a date in the form that RFC 3339 gives UTC, `2026-03-01T12:00:00.5Z`.
-pub(super) fn unix_seconds(date: &str) -> Option<f64> {
+pub(in crate::loadgen::report) fn unix_seconds(date: &str) -> Option<f64> {
     let (date, clock) = date.strip_suffix('Z')?.split_once('T')?;
     let mut parts = date.splitn(3, '-');
     let year = parts.next()?.parse().ok()?;

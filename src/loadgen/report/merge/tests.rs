@@ -84,7 +84,7 @@ fn what_was_asked_and_achieved_is_added() {
     assert_eq!((asked.duration_s, asked.pipeline), (Some(10.0), 1));
     assert_eq!(asked.targets, sample().asked.targets);
     assert_eq!((achieved.answered, achieved.elapsed_s), (397_600, 10.0));
-    assert_eq!(achieved.rate, 2.0 * eventful().achieved.rate);
+    assert_eq!(achieved.rate, eventful().achieved.rate.map(|rate| 2.0 * rate));
     assert_eq!((merged.errors.connect, merged.errors.by_errno["ECONNRESET"]), (24, 6));
     assert_eq!(merged.mismatches.swapped, 2);
     assert_eq!(merged.steps[1].sent, 300_000);

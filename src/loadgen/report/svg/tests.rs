@@ -11,6 +11,7 @@ fn chart(values: &[Option<f64>]) -> String {
         y: Axis::log_axis("y", known(), |value| value.to_string()),
         lines: vec![Line { name: "a line", points }],
         hints: vec![(0.0, "here".to_owned())],
+        values: Table::new("a title", &["x", "a line"]),
         shade: None,
     }
     .html("id")

@@ -1,13 +1,13 @@
 //! How far the client itself shows in the figures, and a sentence that says why and what helps.
 //!
-//! Two things make a run invalid: a client that had no more to give, and a percentile that is in
-//! doubt because the client delayed the requests that decide it. All else is a note.
+//! Two things make a run invalid: a client that had no more to give, and a percentile of the
+//! summary that is in doubt because the client delayed the requests that decide it. All else is a note.
 
 use readyd::counted::counted;
 use readyd::loadgen::Counters;
 use readyd::loadgen::plan::{Pace, Plan};
-use readyd::loadgen::report::doubt::in_doubt;
-use readyd::loadgen::report::{ByErrno, Validity};
+use readyd::loadgen::report::doubt::{self, Doubtful, in_doubt};
+use readyd::loadgen::report::{ByErrno, Histogram, Validity};
 use std::time::Duration;
 
 #[cfg(test)]
@@ -19,11 +19,23 @@ const FULL: f64 = 0.95;
 /// Share of the requests that may be sent more than 1 ms late before that is noted.
 const LATE_NOTED: f64 = 0.01;
 
-/// Share of the run for which a worker may be kept from running before that is noted.
-const STALL_NOTED: f64 = 0.01;
+/// Shares of the run from which on something that kept a worker from its work is told.
+struct Noticeable {
+    /// It was kept from running.
+    stall: f64,
+    /// It waited for a processor.
+    wait: f64,
+}
 
-/// Share of the run for which a worker may wait for a processor before that is noted.
-const WAIT_NOTED: f64 = 0.1;
+/// What is told although no percentile depends on it.
+const WORTH_A_NOTE: Noticeable = Noticeable { stall: 0.01, wait: 0.1 };
+
+impl Noticeable {
+    /// The same share for both, or less where a note would be made of less.
+    fn both(share: f64) -> Noticeable {
+        Noticeable { stall: share.min(WORTH_A_NOTE.stall), wait: share.min(WORTH_A_NOTE.wait) }
+    }
+}
 
 /// How busy the client and its machine were.
 pub(super) struct ClientLoad {
@@ -53,13 +65,16 @@ pub(super) struct Judgement {
 /// Judges the client of a run.
 pub(super) fn judge(plan: &Plan, counters: &Counters, load: &ClientLoad) -> Judgement {
     let facts = Facts { plan, counters, load };
-    let in_doubt = in_doubt(&counters.latency, &counters.client_delay);
-    let (validity, said) = match (facts.saturation(), facts.doubt(&in_doubt), facts.note()) {
-        (Some(said), ..) | (None, Some(said), _) => (Validity::Invalid, said),
-        (None, None, Some(said)) => (Validity::Noted, said),
+    let doubtful = in_doubt(&counters.latency, &counters.client_delay);
+    let (validity, said) = match (facts.saturation(), facts.doubt(&doubtful), facts.note()) {
+        (Some(said), ..) => (Validity::Invalid, said),
+        (None, Some(said), _) if doubtful.iter().any(|percentile| percentile.decides) => {
+            (Validity::Invalid, said)
+        }
+        (None, Some(said), _) | (None, None, Some(said)) => (Validity::Noted, said),
         (None, None, None) => (Validity::Valid, facts.all_is_well()),
     };
-    Judgement { validity, in_doubt, said }
+    Judgement { validity, in_doubt: doubt::names(&doubtful), said }
 }
 
 struct Facts<'a> {
@@ -98,32 +113,41 @@ impl Facts<'_> {
     }
 
     /// Percentiles are in doubt.
-    fn doubt(&self, names: &[String]) -> Option<String> {
-        if names.is_empty() {
-            return None;
-        }
-        let (causes, advice) = self.causes();
-        let causes = match causes.as_str() {
-            "" => format!(
-                "its own work delays the answers, a turn of its loop takes up to {:.1?}; {}",
-                Duration::from_nanos(self.counters.loop_lag.max()),
-                self.used()
-            ),
-            causes => causes.to_owned(),
+    fn doubt(&self, doubtful: &[Doubtful]) -> Option<String> {
+        let quantile = doubtful.first()?.quantile;
+        // To distort this percentile, the client need not have been away for longer.
+        let least = Noticeable::both((1.0 - quantile) / 2.0);
+        let (causes, advice) = match self.causes(&least) {
+            (causes, advice) if !causes.is_empty() => (causes, advice),
+            _ => self.own_doing(quantile),
         };
-        let advice = match advice {
-            "" => self.more_workers().unwrap_or("use another machine for readyc"),
-            advice => advice,
-        };
+        let names = listed(&doubt::names(doubtful));
         Some(format!(
-            "of the latencies, {} may be readyc's own instead of the server's: {causes} ({advice})",
-            listed(names)
+            "of the latencies, {names} may be readyc's own instead of the server's: {causes} \
+             ({advice})"
         ))
+    }
+
+    /// Why the client delayed requests although nothing kept it from running, and what helps.
+    fn own_doing(&self, quantile: f64) -> (String, &'static str) {
+        let Counters { loop_lag, send_lag, .. } = self.counters;
+        let at = |histogram: &Histogram| Duration::from_nanos(histogram.value_at(quantile));
+        if at(send_lag) > at(loop_lag) * 2 {
+            let late = at(send_lag);
+            let said = format!("the timers of this machine woke it up to {late:.1?} late");
+            return (said, "measure again; if the machine is a virtual one, its host may be busy");
+        }
+        let longest = Duration::from_nanos(loop_lag.max());
+        let said = format!(
+            "its own work delays the answers, a turn of its loop takes up to {longest:.1?}; {}",
+            self.used()
+        );
+        (said, self.more_workers().unwrap_or("use another machine for readyc"))
     }
 
     /// Something is worth knowing, although the figures hold.
     fn note(&self) -> Option<String> {
-        let (causes, _) = self.causes();
+        let (causes, _) = self.causes(&WORTH_A_NOTE);
         let (sent, late) = (self.counters.requests.sent, self.counters.requests.late_by_client);
         let is_late = sent > 0 && late as f64 > sent as f64 * LATE_NOTED;
         if let Pace::Herd(_) = self.plan.pace {
@@ -155,10 +179,10 @@ impl Facts<'_> {
     }
 
     /// What kept a worker from its work for more than a moment, and what helps against it.
-    fn causes(&self) -> (String, &'static str) {
+    fn causes(&self, least: &Noticeable) -> (String, &'static str) {
         let mut told = Vec::new();
         let mut advice = "";
-        for cause in self.cause_list() {
+        for cause in self.cause_list(least) {
             let (sentence, helps) = match cause {
                 Cause::Stopped(time) => {
                     (format!("a worker was stopped by a signal for {time:.1?}"), "measure again")
@@ -184,18 +208,18 @@ impl Facts<'_> {
         (told.join("; "), advice)
     }
 
-    fn cause_list(&self) -> Vec<Cause> {
+    fn cause_list(&self, least: &Noticeable) -> Vec<Cause> {
         let elapsed = self.counters.elapsed.as_secs_f64().max(1e-9);
         let is_over = |time: Duration, share: f64| time.as_secs_f64() > elapsed * share;
         let ClientLoad { waited, stopped, .. } = *self.load;
         let stalled = self.counters.stalled.saturating_sub(stopped);
         let mut causes = Vec::new();
-        if is_over(stopped, STALL_NOTED) {
+        if is_over(stopped, least.stall) {
             causes.push(Cause::Stopped(stopped));
         }
-        if is_over(stalled, STALL_NOTED) && waited < stalled / 2 {
+        if is_over(stalled, least.stall) && waited < stalled / 2 {
             causes.push(Cause::Unknown(stalled));
-        } else if is_over(stalled, STALL_NOTED) || is_over(waited, WAIT_NOTED) {
+        } else if is_over(stalled, least.stall) || is_over(waited, least.wait) {
             causes.push(Cause::Others(waited.max(stalled)));
         }
         causes

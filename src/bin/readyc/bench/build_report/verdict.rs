@@ -81,7 +81,7 @@ fn short_of_rate(asked: &Asked, achieved: &Achieved) -> Option<String> {
     Some(format!(
         "{:.0} answers/s were achieved of {:.0}/s: {} came more than 250 ms after the measured \
          part",
-        achieved.rate,
+        achieved.rate.unwrap_or_default(),
         asked.rate.unwrap_or_default(),
         achieved.answered.saturating_sub(in_time)
     ))

@@ -10,7 +10,7 @@ fn runs(rates: &[f64]) -> Vec<Report> {
     let run = |&rate: &f64| {
         let mut report = sample();
         report.mode = Mode::Closed;
-        report.achieved.rate = rate;
+        report.achieved.rate = Some(rate);
         report
     };
     rates.iter().map(run).collect()
@@ -30,24 +30,24 @@ const STEADY: [f64; 5] = [20_000.0, 20_100.0, 19_900.0, 20_050.0, 19_950.0];
 fn field_load_11_a_change_counts_if_it_is_significant_and_above_the_threshold() {
     let worse = STEADY.map(|rate| rate * 0.8);
     let comparison = compared(&STEADY, &worse);
-    assert_eq!(finding(&comparison, "rate"), Finding::Worse);
+    assert_eq!(finding(&comparison, "throughput"), Finding::Worse);
     assert_eq!(comparison.verdict(), Verdict::Regression);
     let text = shown(&comparison);
-    let row = "rate                        20,000/s    16,000/s  -20.0 %  ±0.4 %  0.0079  WORSE\n";
+    let row = "throughput                  20,000/s    16,000/s  -20.0 %  ±0.4 %  0.0079  WORSE\n";
     assert!(text.contains("A (5 runs)  B (5 runs)   change  spread       p\n"), "{text}");
     assert!(text.contains(row.split_once("  ").unwrap().1.trim_start()), "{text}");
-    assert!(text.ends_with("regression: rate significantly worse\n"), "{text}");
+    assert!(text.ends_with("regression: throughput significantly worse\n"), "{text}");
     let better = compared(&worse, &STEADY);
-    assert_eq!(finding(&better, "rate"), Finding::Better);
+    assert_eq!(finding(&better, "throughput"), Finding::Better);
     assert_eq!(better.verdict(), Verdict::NoRegression);
     // It is no chance, and tolerated.
     let little = compared(&STEADY, &STEADY.map(|rate| rate * 0.95));
-    assert_eq!(finding(&little, "rate"), Finding::BelowThreshold);
+    assert_eq!(finding(&little, "throughput"), Finding::BelowThreshold);
     assert_eq!(little.verdict(), Verdict::NoRegression);
     // It is above the threshold, and may be chance.
     let wild = [20_000.0, 8_000.0, 30_000.0, 12_000.0, 22_000.0];
     let chance = compared(&wild, &wild.map(|rate| rate * 0.8));
-    assert_eq!(finding(&chance, "rate"), Finding::NotSignificant);
+    assert_eq!(finding(&chance, "throughput"), Finding::NotSignificant);
     assert_eq!(chance.verdict(), Verdict::NoRegression);
     assert!(shown(&chance).ends_with("no regression, no significant change\n"));
 }
@@ -78,10 +78,10 @@ fn field_load_11_errors_that_no_run_had_before_count_in_every_run_after() {
         report.errors.timeout = 10 + number as u64;
     }
     let comparison = of_sides(&runs(&STEADY), &after, THRESHOLD);
-    assert_eq!(finding(&comparison, "errors a thousand"), Finding::Worse);
+    assert_eq!(finding(&comparison, "errors per 1,000"), Finding::Worse);
     assert_eq!(comparison.verdict(), Verdict::Regression);
     let comparison = of_sides(&after, &runs(&STEADY), THRESHOLD);
-    assert_eq!(finding(&comparison, "errors a thousand"), Finding::Better);
+    assert_eq!(finding(&comparison, "errors per 1,000"), Finding::Better);
 }
 
 #[test]

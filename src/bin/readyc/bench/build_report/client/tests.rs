@@ -71,6 +71,35 @@ fn field_load_10_a_run_is_invalid_if_saturated_or_in_doubt_and_else_noted_at_mos
     assert_eq!(open.validity, Validity::Valid, "{}", open.said);
 }
 
+/// Ten requests decide the 99.99th percentile of 100,000: one moment of the client distorts it.
+#[test]
+fn field_load_10_a_percentile_that_few_requests_decide_is_marked_and_leaves_the_run_valid() {
+    let judged = judge(&closed(), &counters(100_000, 64, DELAY), &calm());
+    assert_eq!(judged.validity, Validity::Noted, "{}", judged.said);
+    assert_eq!(judged.in_doubt, ["99.99 %", "99.999 %"]);
+    assert!(judged.said.contains("the 99.99 % and 99.999 % ones may be"), "{}", judged.said);
+    let judged = judge(&closed(), &counters(4_000, 8, DELAY), &calm());
+    assert_eq!((judged.validity, judged.in_doubt), (Validity::Noted, vec!["99.9 %".to_owned()]));
+}
+
+#[test]
+fn field_load_10_a_short_absence_is_the_cause_where_it_is_long_enough_for_the_percentile() {
+    // 12 ms of 10 s are too little for a note, and enough for more than one request in a thousand.
+    let mut counters = counters(100_000, 120, Duration::from_millis(12));
+    counters.stalled = Duration::from_millis(12);
+    let judged = judge(&plan(1000.0), &counters, &calm());
+    assert_eq!(judged.validity, Validity::Invalid);
+    assert!(judged.said.contains("kept from running for 12.0ms"), "{}", judged.said);
+    // They are not enough for one in ten.
+    counters.client_delay.record_many(DELAY, 20_000);
+    let judged = judge(&plan(1000.0), &counters, &calm());
+    assert!(judged.said.contains("its own work delays"), "{}", judged.said);
+    counters.send_lag.record_many(DELAY, 100_000);
+    let judged = judge(&plan(1000.0), &counters, &calm());
+    assert!(judged.said.contains("woke it up to 101.1µs late"), "{}", judged.said);
+    assert!(!judged.said.contains("--workers"), "{}", judged.said);
+}
+
 /// The run that cried wolf: 33.8 ms lost in 3 s at 6 % of a processor.
 #[test]
 fn field_load_10_a_moment_that_no_percentile_depends_on_is_a_note_without_advice() {

@@ -1,0 +1,127 @@
+//! A wait that ends at a moment to the microsecond, for an open loop that sends at intended times.
+//!
+//! A timer wakes a sleeping thread late: by 30 to 80 µs where the processor has gone to sleep, too,
+//! and by more in a virtual machine. So the thread sleeps until shortly before the moment, and then
+//! looks for events without waiting. How long before is learned from how late the timer was.
+//!
+//! Invariant: the lead stays within its bounds, whatever the timer does.
+
+use crate::io::clock::Moment;
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+#[cfg(test)]
+mod tests;
+
+/// A timer of the kernel, and how late it wakes the thread.
+#[derive(Debug)]
+pub(super) struct ExactTimer {
+    timer: TimerFd,
+    lead: Lead,
+    /// When the timer expires, while it is set.
+    expires: Option<Moment>,
+}
+
+impl ExactTimer {
+    /// A timer that is not set.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no descriptor for timerfd_create(2).
+    pub(super) fn new() -> io::Result<ExactTimer> {
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+        Ok(ExactTimer { timer, lead: Lead::default(), expires: None })
+    }
+
+    /// What is registered with epoll.
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.timer.as_fd()
+    }
+
+    /// Sets the timer for a wait from `now` until `moment`. Returns how long epoll may wait: as
+    /// long as it likes, for the timer ends the wait; or not at all, if it is too late to sleep.
+    ///
+    /// # Errors
+    ///
+    /// When timerfd_settime(2) fails.
+    pub(super) fn wait_until(
+        &mut self,
+        moment: Moment,
+        now: Moment,
+    ) -> io::Result<Option<Duration>> {
+        let Some(sleep) = self.lead.sleep(moment, now) else {
+            self.expires = None;
+            return Ok(Some(Duration::ZERO));
+        };
+        // It is registered for edges, and each setting is an edge of its own: it need not be read.
+        let expiration = Expiration::OneShot(TimeSpec::from_duration(sleep));
+        self.timer.set(expiration, TimerSetTimeFlags::empty())?;
+        self.expires = Some(now + sleep);
+        Ok(None)
+    }
+
+    /// The timer woke the thread, which runs at `now`.
+    pub(super) fn woke(&mut self, now: Moment) {
+        if let Some(expires) = self.expires.take() {
+            self.lead.learn(now.since(expires));
+        }
+    }
+}
+
+/// How long before a moment a thread must be awake, so that it is late for one in five hundred.
+#[derive(Debug)]
+struct Lead {
+    length: Duration,
+    /// The last moment that was too near to sleep until.
+    too_near: Option<Moment>,
+}
+
+/// The lead of a machine that was not measured yet.
+const FIRST: Duration = Duration::from_micros(100);
+
+const LEAST: Duration = Duration::from_micros(20);
+
+/// A thread that is late by more was not woken late: another process had its processor, and to be
+/// awake earlier does not help against that.
+const MOST: Duration = Duration::from_micros(250);
+
+/// By what part the lead grows when the timer was later, and shrinks when it was not. The lead
+/// stands still where one wake-up in five hundred is later: it grows then by as much as the others
+/// take from it.
+const GROWTH: u32 = 8;
+const SHRINKAGE: u32 = GROWTH * 500;
+
+impl Default for Lead {
+    fn default() -> Lead {
+        Lead { length: FIRST, too_near: None }
+    }
+}
+
+impl Lead {
+    /// How long the thread may sleep at `now` before `moment`, if at all.
+    fn sleep(&mut self, moment: Moment, now: Moment) -> Option<Duration> {
+        let sleep = moment.since(now).checked_sub(self.length).filter(|sleep| !sleep.is_zero());
+        // A thread that never sleeps would never learn that the machine has become quiet.
+        if sleep.is_none() && self.too_near.replace(moment) != Some(moment) {
+            self.shrink();
+        }
+        sleep
+    }
+
+    /// The timer woke the thread late by this much.
+    fn learn(&mut self, late: Duration) {
+        if late > self.length {
+            self.length = (self.length + self.length / GROWTH).min(MOST);
+        } else {
+            self.shrink();
+        }
+    }
+
+    fn shrink(&mut self) {
+        self.length = (self.length - self.length / SHRINKAGE).max(LEAST);
+    }
+}

@@ -1,0 +1,126 @@
+//! The examples in documents: `console` blocks with commands and what they print.
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// A document, and the blocks in it.
+pub(crate) struct Document {
+    path: PathBuf,
+    text: String,
+}
+
+/// A command and the lines shown under it.
+pub(crate) struct Example<'a> {
+    pub(crate) command: &'a str,
+    pub(crate) shown: String,
+    /// Where these lines are in the document.
+    pub(crate) place: Range<usize>,
+}
+
+impl Document {
+    pub(crate) fn read(name: &str) -> Document {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let text = fs::read_to_string(&path).expect("a document");
+        Document { path, text }
+    }
+
+    /// The examples, in their order. A command goes on after a backslash, and until `END` if it
+    /// writes a file with `<<'END'`.
+    pub(crate) fn examples(&self) -> Vec<Example<'_>> {
+        let mut examples = Vec::new();
+        for block in blocks(&self.text, "console") {
+            let starts: Vec<usize> = self.text[block.clone()]
+                .match_indices("$ ")
+                .map(|(at, _)| block.start + at)
+                .filter(|&at| self.text[..at].ends_with('\n'))
+                .collect();
+            let ends = starts.iter().copied().skip(1).chain([block.end]);
+            for (&start, end) in starts.iter().zip(ends) {
+                let part = &self.text[start + 2..end];
+                let length = length_of_command(part);
+                let shown = (start + 2 + length + 1).min(end)..end;
+                examples.push(Example {
+                    command: &part[..length],
+                    shown: self.text[shown.clone()].to_owned(),
+                    place: shown,
+                });
+            }
+        }
+        examples
+    }
+
+    /// The program in Python, if there is one.
+    pub(crate) fn program(&self) -> Option<&str> {
+        blocks(&self.text, "python").first().map(|block| &self.text[block.clone()])
+    }
+
+    /// Puts these texts at these places, and writes the document.
+    pub(crate) fn update(&mut self, mut printed: Vec<(Range<usize>, String)>) {
+        if printed.is_empty() {
+            return;
+        }
+        printed.sort_by_key(|(place, _)| place.start);
+        for (place, text) in printed.into_iter().rev() {
+            let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+            self.text.replace_range(place, &(text.replace('\r', "") + line_end));
+        }
+        fs::write(&self.path, &self.text).expect("write a document");
+    }
+}
+
+/// What is inside the fenced blocks of this language.
+fn blocks(text: &str, language: &str) -> Vec<Range<usize>> {
+    let fence = format!("```{language}\n");
+    let block = |(at, _): (usize, &str)| {
+        let start = at + fence.len();
+        let length = text[start..].find("```").expect("the end of a block");
+        start..start + length
+    };
+    text.match_indices(&fence).map(block).collect()
+}
+
+fn length_of_command(part: &str) -> usize {
+    let mut ends = part.match_indices('\n').map(|(at, _)| at);
+    let end = if part.lines().next().is_some_and(|line| line.ends_with("<<'END'")) {
+        part.find("\nEND\n").map(|at| at + "\nEND".len())
+    } else {
+        ends.find(|&at| !part[..at].ends_with('\\'))
+    };
+    end.unwrap_or(part.len())
+}
+
+/// The words of a command.
+pub(crate) fn in_words(command: &str) -> Vec<&str> {
+    command.split_whitespace().collect()
+}
+
+/// What does not change from run to run: every number, and the sign before it, stands for any
+/// other.
+pub(crate) fn shape(text: &str) -> String {
+    let mut shape = String::new();
+    for c in text.trim_end().chars() {
+        match c {
+            '\r' => {}
+            '0'..='9' if shape.ends_with('#') => {}
+            '0'..='9' => shape.push('#'),
+            '+' | '-' => shape.push('±'),
+            _ => shape.push(c),
+        }
+    }
+    // The names of days and months change too, but not in which places they stand.
+    let is_name = |word: &&str| word.len() == 3 && word.chars().all(|c| c.is_ascii_alphabetic());
+    let words = shape.split(' ').map(|word| if is_name(&word) { "aaa" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The names of the lines: what stands before the first number, colon or gap.
+pub(crate) fn labels(text: &str) -> Vec<String> {
+    let label = |line: &str| {
+        let line = line.trim();
+        let end = line.find(|c: char| c.is_ascii_digit() || c == ':').unwrap_or(line.len());
+        let gap = line.find("  ").unwrap_or(line.len());
+        line[..end.min(gap)].trim().to_owned()
+    };
+    text.lines().map(label).filter(|label| label.contains(char::is_alphabetic)).collect()
+}
