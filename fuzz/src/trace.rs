@@ -48,7 +48,8 @@ fn check_round_trip(entries: &[Entry]) {
     for entry in entries {
         encoder.write(&mut blocks, entry.time, &entry.event);
     }
-    let again = blocks.0.chunks(BLOCK_BYTES).flat_map(|block| Block::parse(block).expect("a block"));
+    let again =
+        blocks.0.chunks(BLOCK_BYTES).flat_map(|block| Block::parse(block).expect("a block"));
     let again: Vec<Entry> = again.map(|entry| entry.expect("an event")).collect();
     assert_eq!(again, entries);
 }

@@ -287,7 +287,7 @@ impl<N: Net> ServerContext<N> {
         });
     }
 
-    /// A client was turned away.
+    /// A client was rejected.
     #[inline]
     pub(super) fn observe_refused(&mut self, refusal: Refusal, peer: &Peer) {
         let why = match refusal {

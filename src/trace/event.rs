@@ -163,7 +163,7 @@ pub enum Event {
         /// Why.
         why: NoAccept,
     },
-    /// A client was turned away.
+    /// A client was rejected.
     Refused {
         /// Why.
         why: RefusalCause,
@@ -324,7 +324,7 @@ impl NoAccept {
     }
 }
 
-/// Why a client was turned away.
+/// Why a client was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalCause {
     /// By `--allow` or `--deny`.

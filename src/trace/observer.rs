@@ -147,7 +147,7 @@ impl Recorder {
         }
     }
 
-    /// Begins a block, in which the clock is read anew.
+    /// Begins a block, in which the clock is read again.
     fn go_on(&mut self, requests: u64) {
         self.seen_requests = requests;
         self.now = (self.recording.clock)();

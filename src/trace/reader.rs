@@ -156,7 +156,7 @@ impl Reader {
                 |damage| ReadError::Damaged { offset: place * BLOCK_BYTES as u64, damage };
             let block = match Block::parse(block) {
                 Ok(block) if block.header.sequence == sequence => block,
-                // It was begun anew in the meantime.
+                // It was begun again in the meantime.
                 _ => continue,
             };
             let header = block.header;

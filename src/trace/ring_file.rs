@@ -1,6 +1,6 @@
 //! A ring as it lies in a file, perhaps while it is written.
 //!
-//! Invariant: a block that the server began anew while it was read is not taken for what it was
+//! Invariant: a block that the server began again while it was read is not taken for what it was
 //! before.
 
 use super::wire::{BLOCK_BYTES, HEADER_BYTES, Header};
@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 /// Reads the blocks from place `first` on, as many as `into` has room for. Those that were begun
-/// anew meanwhile are zeros. Returns how many there were.
+/// again meanwhile are zeros. Returns how many there were.
 ///
 /// # Errors
 ///

@@ -192,7 +192,7 @@ impl Line<'_> {
                 });
             }
             Event::Refused { why, peer } => {
-                self.say("   turned away: ");
+                self.say("   rejected: ");
                 self.peer(peer).say(match why {
                     RefusalCause::Denied => ", its address is not allowed",
                     RefusalCause::TooMany => ", its address has enough connections",
