@@ -86,9 +86,11 @@ fn a_trace_outlives_the_server_and_the_next_server_leaves_it() {
     let (mut server, path) = recorded(&scratch, &[]);
     let mut client = server.connect("framed");
     assert_eq!(client.ask("ECHO last words"), "last words");
+    let is_answer = |line: &String| line.contains("all taken; request 1, event");
+    // The client has the answer before the server has written down that it was sent.
+    eventually("the send in the trace", || lines_of(&path, 1).iter().any(is_answer).then_some(()));
     server.signal(Signal::SIGKILL);
     assert_eq!(server.wait_for_exit().code(), None);
-    let is_answer = |line: &String| line.contains("all taken; request 1, event");
     assert!(lines_of(&path, 1).iter().any(is_answer), "{:#?}", lines_of(&path, 1));
     let (next, _) = recorded(&scratch, &[]);
     let old = scratch.path("trace.old");
@@ -141,6 +143,13 @@ fn each_shard_has_a_trace_and_a_process_number_finds_it() {
     let server = Launch::of(&["framed"]).args(&arguments).start();
     assert_eq!(server.connect("framed").ask("ECHO shard"), "shard");
     let shards = [1, 2].map(|number| scratch.path(&format!("trace.{number}")));
+    // One shard may serve before the other has begun.
+    eventually("both traces", || {
+        let has_begun = |path: &PathBuf| {
+            File::open(path).is_ok_and(|file| Reader::open(file).is_ok_and(|it| it.blocks() > 0))
+        };
+        shards.iter().all(has_begun).then_some(())
+    });
     let answered = shards.iter().filter(|path| {
         entries(path).iter().any(|entry| matches!(entry.event, Event::Served { count: 1, .. }))
     });
