@@ -114,7 +114,7 @@ pub static SERVICES: [ServiceSpec; 9] = [
     ServiceSpec {
         name: "lookup",
         framing: FramingKind::Lines,
-        help: "a key a line, answered with its value",
+        help: "one key per line, answered with its value",
         on_request: lookup::respond,
         ..SILENT
     },

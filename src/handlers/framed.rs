@@ -97,7 +97,7 @@ pub static COMMANDS: [Command; 8] = [
     Command {
         word: "STATS",
         arguments: Arguments::None,
-        help: "counters and gauges, one name and value a line",
+        help: "counters and gauges, one name and value per line",
         cost: 1,
         run: stats,
     },

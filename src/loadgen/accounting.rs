@@ -176,6 +176,7 @@ impl RequestAccounting {
         if !is_herd {
             request.set_lag(lag);
         }
+        self.interval.lag = self.interval.lag.max(lag);
         if is_measured {
             self.counters.send_lag.record(lag);
             if let Some(step) = self.step(&request) {
@@ -422,6 +423,7 @@ impl RequestAccounting {
         self.interval_measured.clear();
         self.interval.connections = self.counters.connections.open;
         self.interval.served = self.counters.connections.served;
+        self.interval.in_flight = self.in_flight;
         self.interval.length = now.since(Moment::from_nanos(self.interval.start));
         let open = self.counters.connections.open;
         let next =

@@ -160,6 +160,12 @@ pub struct Interval<L = Histogram> {
     /// How long the client was kept from its work in it: of several, the one longest.
     #[serde(default)]
     pub stalled: Duration,
+    /// Requests in flight at its end.
+    #[serde(default)]
+    pub in_flight: u64,
+    /// The longest that the client delayed a request in it beyond its time.
+    #[serde(default)]
+    pub lag: Duration,
     /// Latency of the answers that came in it.
     pub latency: L,
 }
@@ -261,6 +267,8 @@ impl Interval {
         self.answered += other.answered;
         self.errors += other.errors;
         self.stalled = self.stalled.max(other.stalled);
+        self.in_flight += other.in_flight;
+        self.lag = self.lag.max(other.lag);
         self.latency.merge(&other.latency);
     }
 
@@ -280,7 +288,7 @@ impl Interval<PackedHistogram> {
 impl<L> Interval<L> {
     fn with_latency<M>(&self, latency: M) -> Interval<M> {
         let &Interval { start, connections, length, least, most, served, opened, sent, .. } = self;
-        let &Interval { answered, errors, stalled, .. } = self;
+        let &Interval { answered, errors, stalled, in_flight, lag, .. } = self;
         Interval {
             start,
             connections,
@@ -293,6 +301,8 @@ impl<L> Interval<L> {
             answered,
             errors,
             stalled,
+            in_flight,
+            lag,
             latency,
         }
     }

@@ -19,6 +19,7 @@ pub mod sources;
 pub mod system;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use sources::{MOST_SOURCES, SourceError, parse_sources};
 pub use system::System;

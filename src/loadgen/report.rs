@@ -32,12 +32,12 @@ pub(crate) mod sample;
 mod server;
 mod server_side;
 mod svg;
-mod table;
+pub(crate) mod table;
 mod tables;
 #[cfg(test)]
 mod tests;
 pub mod text;
-mod units;
+pub mod units;
 mod words;
 
 pub use achieved::{Achieved, GRACE_PERIOD};
@@ -55,7 +55,7 @@ pub use ladder::{FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Rung};
 pub use merge::{MergeError, merge};
 pub use output::{Output, SaveError, save};
 pub use server_side::{Levels, Load, ServerCounts, ServerFigures, ServerSide};
-pub use text::{TextOptions, text};
+pub use text::{NARROWEST, TextOptions, text};
 pub use words::errors_in_words;
 
 /// The name and version of this document's schema.

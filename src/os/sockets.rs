@@ -122,6 +122,31 @@ pub fn row(line: &str) -> Option<Row> {
     Some(Row { local, remote, state, uid, inode })
 }
 
+/// The inodes of the unix sockets that listen at `address`: a path, or `@` and a name. None if
+/// `/proc/net/unix` cannot be read.
+pub fn listening_unix(address: &str) -> Vec<u64> {
+    let Ok(file) = File::open("/proc/net/unix") else { return Vec::new() };
+    let lines = BufReader::new(file).lines().map_while(Result::ok);
+    lines.filter_map(|line| unix_listener(&line, address)).collect()
+}
+
+/// The inode in a line of that list, if it is of a socket that listens at `address`.
+///
+/// ```text
+/// Num       RefCount Protocol Flags    Type St Inode Path
+/// 000000005: 00000002 00000000 00010000 0001 01 21343 /run/readyd.sock
+/// ```
+fn unix_listener(line: &str, address: &str) -> Option<u64> {
+    // __SO_ACCEPTCON: listen(2) was called.
+    const LISTENS: &str = "00010000";
+    let mut words = line.split_ascii_whitespace();
+    let is_listening = words.nth(3)? == LISTENS;
+    let inode = words.nth(2)?;
+    // A path may hold spaces.
+    let (_, bound) = line.split_once(&format!(" {inode} "))?;
+    if is_listening && bound == address { inode.parse().ok() } else { None }
+}
+
 /// `0100007F:270F`: the address as hexadecimal numbers of 32 bits, in the machine's byte order, and
 /// the port.
 fn address(text: &str) -> Option<SocketAddr> {

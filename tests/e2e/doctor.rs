@@ -48,7 +48,8 @@ impl Root {
 
 fn examine(root: &Path, arguments: &[&str]) -> Ended {
     let mut command = readyc::command(&["doctor", "--root"]);
-    readyc::run(command.arg(root).args(arguments), b"")
+    // Tables and remedies as they are on a wide terminal.
+    readyc::run(command.arg(root).args(arguments).env("COLUMNS", "200"), b"")
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The examples in the documents, run: what they show is what a reader gets.
 //!
 //! `UPDATE_DOCS=1` writes what was printed into the documents instead of comparing it. The programs
-//! are then those in the directory `READYD_PROGRAMS`, such as `target/release`, if it is given: what
-//! a debug build measures is not for readers.
+//! are then those in the directory `READYD_PROGRAMS`, such as `target/release`, if it is given:
+//! figures of a debug build are not for readers.
 
 use super::support::documents::{Document, Example, in_words, labels, shape};
 use super::support::readyc::READYC;

@@ -98,11 +98,13 @@ class Chromium:
             raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
         return answer["result"].get("value")
 
-    def press(self, key, code):
-        """Presses a key."""
-        for kind in ("rawKeyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key,
-                      windowsVirtualKeyCode=code)
+    def press(self, key, code, text=None):
+        """Presses a key; `text` is what it types."""
+        types = {"text": text} if text else {}
+        self.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", key=key,
+                  code=key, windowsVirtualKeyCode=code, **types)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key,
+                  windowsVirtualKeyCode=code)
 
     def screenshot(self, file, whole=True):
         """Writes what the page shows as a PNG."""

@@ -24,6 +24,7 @@ pub(crate) use worker::run as work;
 
 use crate::failure::Failure;
 use crate::server_name::ServerName;
+use crate::style::text_options;
 use environment::Ticks;
 use live::Live;
 use outputs::Outputs;
@@ -64,9 +65,10 @@ pub(crate) fn run(
     }
     preflight(options, &plan)?;
     let outputs = Outputs::of_run(options)?;
-    let signals = WatchedSignals::watch().map_err(Failure::Signals)?;
-    let live = Live::new(plan.connections.total() as u64, options.quiet);
-    let mut report = measure(options, &plan, live, &signals)?;
+    let mut live = Live::new(options, &plan);
+    let signals = WatchedSignals::watch(live.covers_terminal()).map_err(Failure::Signals)?;
+    let mut report = measure(options, &plan, &mut live, &signals)?;
+    live.end();
     if !options.goal.is_empty() {
         let missed = Goals::new(options.goal.iter().copied()).missed(&report);
         report.shortfalls.extend(missed.iter().map(|miss| format!("goal {miss}")));
@@ -89,7 +91,7 @@ pub(crate) fn run(
 fn measure(
     options: &Options,
     plan: &Plan,
-    live: Live,
+    live: &mut Live,
     signals: &WatchedSignals,
 ) -> Result<Report, Failure> {
     let started_at = now_as_text();
@@ -131,7 +133,7 @@ fn preflight(options: &Options, plan: &Plan) -> Result<(), Failure> {
         return Ok(());
     }
     if !(options.force && options.quiet) {
-        let _ = writeln!(io::stderr(), "{report}");
+        let _ = writeln!(io::stderr(), "{}", report.text(text_options(&io::stderr())));
     }
     if options.force { Ok(()) } else { Err(Failure::NoRoom) }
 }

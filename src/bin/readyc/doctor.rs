@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::output::print_line;
 use crate::server_name::ServerName;
 use crate::server_options::AddressOnly;
+use crate::style::text_options;
 use readyd::config::values;
 use readyd::io::address::Address;
 use readyd::loadgen::preflight::{Requirements, System, examine, parse_sources};
@@ -71,7 +72,7 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "DIR", default_value = "/", hide_short_help = true)]
     root: PathBuf,
 
-    /// Servers: HOST[:PORT] or unix:/PATH
+    /// Servers: HOST, HOST:PORT or unix:/PATH
     ///
     /// The servers: HOST, HOST:PORT (port 9999 if none is given) or unix:/PATH [default: the server
     /// of --server, or 127.0.0.1:9999]
@@ -102,7 +103,7 @@ pub(crate) fn run(doctor: &Doctor, server: &ServerName) -> Result<(), Failure> {
             .map_err(|error| Failure::Output(io::Error::other(error)))?;
         print_line(&json)?;
     } else {
-        print_line(&report.to_string())?;
+        print_line(&report.text(text_options(&io::stdout())))?;
     }
     if report.fits() { Ok(()) } else { Err(Failure::DoesNotFit) }
 }

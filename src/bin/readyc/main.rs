@@ -26,6 +26,7 @@ mod failure;
 mod many;
 mod merge;
 mod output;
+mod screen;
 mod server_name;
 mod server_options;
 mod single;

@@ -18,7 +18,9 @@ pub(crate) struct Arguments {
     /// Write the merged report to FILE [default: -, which is standard output]
     #[arg(short, long, value_name = "FILE", default_value = "-", hide_default_value = true)]
     output: PathBuf,
-    /// Also write the merged report as a page to FILE
+    /// Also write the merged report as an HTML page
+    ///
+    /// Also write the merged report as an HTML page to FILE; - is standard output
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }

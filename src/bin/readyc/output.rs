@@ -1,6 +1,8 @@
 //! Printing answers on standard output: unchanged into files and pipes, escaped on a terminal.
 
 use crate::failure::Failure;
+use crate::style::text_options;
+use readyd::loadgen::report::units::{columns, wrapped};
 use readyd::os::standard_output;
 use readyd::printable::is_steering;
 use std::io::{self, IsTerminal, Write};
@@ -31,6 +33,28 @@ pub(crate) fn print_answer(answer: &[u8]) -> Result<(), Failure> {
         .try_for_each(|part| stdout.write_all(part))
         .and_then(|()| stdout.flush())
         .map_err(Failure::Output)
+}
+
+/// Prints lines of names and values: unchanged into files and pipes. On a terminal, what is wider
+/// than it is broken behind the name.
+pub(crate) fn print_fitted(lines: &[u8]) -> Result<(), Failure> {
+    let stdout = io::stdout();
+    if !stdout.is_terminal() {
+        return print_answer(lines);
+    }
+    let lines = harmless(lines);
+    print_answer(fitted(&lines, text_options(&stdout).width).as_bytes())
+}
+
+/// The lines, each in lines of at most `width` columns.
+fn fitted(lines: &str, width: usize) -> String {
+    let fit = |line: &str| -> String {
+        if columns(line) <= width {
+            return line.to_owned();
+        }
+        wrapped(line, width.saturating_sub(2)).join("\n  ")
+    };
+    lines.lines().map(fit).collect::<Vec<_>>().join("\n")
 }
 
 /// Prints a line of our own.

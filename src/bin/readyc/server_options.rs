@@ -47,7 +47,7 @@ pub(crate) struct ServerOptions {
 
 /// The options of `bench`, which waits for less time.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Connections")]
+#[command(next_help_heading = "Server")]
 pub(crate) struct BenchServer {
     /// or unix:/PATH; used if no ADDR is given
     ///

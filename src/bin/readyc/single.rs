@@ -2,7 +2,7 @@
 
 use crate::Server;
 use crate::failure::Failure;
-use crate::output::{print_answer, print_line};
+use crate::output::{print_answer, print_fitted, print_line};
 use readyd::client::Expect;
 use readyd::client::conversations::{AddressExchange, Check, ClockSync, Dialogue, Exchange, Plan};
 use std::rc::Rc;
@@ -21,7 +21,7 @@ pub(crate) fn whoami(server: &Server, plain: bool) -> Result<(), Failure> {
 
 /// Asks for the statistics, and prints the reply.
 pub(crate) fn stats(server: &Server) -> Result<(), Failure> {
-    print_answer(&ask_for_stats(server)?)
+    print_fitted(&ask_for_stats(server)?)
 }
 
 /// Asks for the statistics.

@@ -9,13 +9,14 @@ use crate::failure::Failure;
 use crate::output::print_line;
 use crate::server_options::ServerOptions;
 use crate::single;
+use crate::style::text_options;
 use rates::Rates;
 pub(crate) use rates::Sample;
 use readyd::client::conversations::Check;
 use readyd::client::{Conversation, Expect, NextAction, SessionError, SessionPool, Writer};
 use readyd::reactor::{MioNet, Reactor};
 use readyd::server::client_log::Escaped;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -77,9 +78,9 @@ fn watch(server: &Server, stats: &Stats, interval: Duration) -> Result<(), Failu
             print_line(&rates.json())?;
         } else {
             if line % LINES_PER_HEADER == 0 {
-                print_line(&Rates::header())?;
+                print_line(&Rates::header(width()))?;
             }
-            print_line(&rates.to_string())?;
+            print_line(&rates.line(width()))?;
         }
         last = sample;
         if stats.count != Some(line + 1) {
@@ -87,6 +88,12 @@ fn watch(server: &Server, stats: &Stats, interval: Duration) -> Result<(), Failu
         }
     }
     Ok(())
+}
+
+/// The columns of the terminal, which may change meanwhile. Into files and pipes go all rates.
+fn width() -> usize {
+    let stdout = io::stdout();
+    if stdout.is_terminal() { text_options(&stdout).width } else { usize::MAX / 2 }
 }
 
 /// Writes a note to standard error. An error of that write does not stop the lines.

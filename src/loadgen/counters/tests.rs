@@ -235,6 +235,8 @@ proptest! {
                 answered,
                 errors,
                 stalled: Duration::ZERO,
+                in_flight: sent,
+                lag: Duration::ZERO,
                 latency,
             }
         };

@@ -60,14 +60,19 @@ impl fmt::Display for PreflightReport {
         for finding in &self.findings {
             finding.write_advice(f)?;
         }
-        match self.largest {
-            Some(largest) => writeln!(f, "\nlargest N with current limits: {largest}"),
-            None => writeln!(f, "\nlargest N with current limits: unknown"),
-        }
+        writeln!(f, "\n{}", self.conclusion())
     }
 }
 
 impl PreflightReport {
+    /// The result in a line.
+    pub(super) fn conclusion(&self) -> String {
+        match self.largest {
+            Some(largest) => format!("largest N with current limits: {largest}"),
+            None => "largest N with current limits: unknown".to_owned(),
+        }
+    }
+
     fn write_table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = ["limit", "needed", "have", ""].map(str::to_owned);
         let rows: Vec<[String; 4]> =
@@ -86,14 +91,17 @@ impl PreflightReport {
 }
 
 impl Finding {
-    fn cells(&self) -> [String; 4] {
+    pub(super) fn cells(&self) -> [String; 4] {
         let (needed, have) = match self.unit {
             // Rounded in opposite directions, so that too little never looks like enough.
             Unit::Bytes => (self.needed.div_ceil(1 << 20), self.have.map(|have| have >> 20)),
             Unit::Count | Unit::Pages => (self.needed, self.have),
         };
         let suffix = if self.unit == Unit::Bytes { " MiB" } else { "" };
-        let number = |number| grouped(number) + suffix;
+        let number = |number| match number {
+            UNLIMITED.. => "no limit".to_owned(),
+            number => grouped(number) + suffix,
+        };
         let what = match self.what.setting() {
             Some(setting) => format!("{} ({setting})", self.what),
             None => self.what.to_string(),
@@ -103,21 +111,28 @@ impl Finding {
     }
 
     fn write_advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.note.is_none() && self.remedies.is_empty() {
-            return Ok(());
-        }
-        write!(f, "\n{}: {}", self.what, self.verdict)?;
-        if let Some(note) = &self.note {
-            write!(f, " ({note})")?;
-        }
-        match self.remedies.len() {
-            0 => writeln!(f)?,
-            1 => writeln!(f, ". This will do:")?,
-            _ => writeln!(f, ". Any one of these will do:")?,
-        }
+        let Some(advice) = self.advice() else { return Ok(()) };
+        writeln!(f, "\n{advice}")?;
         self.remedies.iter().try_for_each(|remedy| writeln!(f, "    {remedy}"))
     }
+
+    /// What is wrong, in a sentence that the remedies follow, if there is anything to say.
+    pub(super) fn advice(&self) -> Option<String> {
+        if self.note.is_none() && self.remedies.is_empty() {
+            return None;
+        }
+        let note = self.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
+        let remedies = match self.remedies.len() {
+            0 => "",
+            1 => ". This will do:",
+            _ => ". Any one of these will do:",
+        };
+        Some(format!("{}: {}{note}{remedies}", self.what, self.verdict))
+    }
 }
+
+/// The kernel's own default of `fs.file-max` is more than this, less what is open.
+const UNLIMITED: u64 = 1 << 62;
 
 /// Digits in groups of three: `1,048,576`.
 fn grouped(number: u64) -> String {

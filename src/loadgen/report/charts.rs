@@ -44,9 +44,9 @@ impl Timeline {
         Timeline { seconds: series.chunks(each).map(summed_up).collect(), each }
     }
 
-    /// Whether there is nothing to be shown.
+    /// Whether there is nothing of the measured part to be shown.
     pub(crate) fn is_empty(&self) -> bool {
-        self.seconds.is_empty()
+        self.seconds.iter().all(|second| second.t_s < 0.0)
     }
 
     /// Whether anything went wrong at any time.

@@ -282,7 +282,11 @@ impl<'a> Comparison<'a> {
         let pair = ["", before, after, "change", "tolerance", ""];
         let many = ["", before, after, "change", "spread", "p", ""];
         let head: &[&str] = if self.is_of_pair() { &pair } else { &many };
-        let mut table = Table::with_remarks("Comparison", head);
+        let mut table = Table::with_remarks("Comparison", head).sparing(if self.is_of_pair() {
+            &[4]
+        } else {
+            &[4, 5]
+        });
         for each in &self.changes {
             let (severity, words) = each.judgement();
             let relative = each.relative.map_or_else(unknown, change);

@@ -122,9 +122,11 @@ fn tiles(body: &mut String, report: &Report) {
     let wrong = [errors.connect, errors.read, errors.write, errors.timeout, achieved.mismatched];
     let wrong = wrong.iter().fold(0u64, |all, number| all.saturating_add(*number));
     // Where it is not known which connections were served, those that were established.
+    let (established, asked) = (achieved.connections_established, report.connections_asked());
     let (asked, served) = match report.knows_served() {
+        true if established < asked => (asked, achieved.connections_served),
         true => (report.to_be_served(), achieved.connections_served),
-        false => (report.connections_asked(), achieved.connections_established),
+        false => (asked, established),
     };
     body.push_str("<dl class=\"tiles\">\n");
     tile(body, "throughput", &achieved.rate.map_or_else(unknown, rate), None, false);

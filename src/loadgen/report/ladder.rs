@@ -14,7 +14,7 @@ use super::{Environment, Percentiles, TextOptions};
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 
 /// The name and version of this document's schema.
 pub const FIND_SCHEMA: &str = "readyc.find/1";
@@ -192,7 +192,8 @@ impl Ladder {
         let knows_server = is_wide && self.rungs.iter().any(|rung| rung.server_cpu_share.is_some());
         head.extend(knows_server.then_some("server CPU"));
         head.push("result");
-        let mut table = Table::with_remarks("tries", &head);
+        let spare = [figures.len() + 3, 1, 2];
+        let mut table = Table::with_remarks("tries", &head).sparing(&spare);
         for rung in &self.rungs {
             let latency = &rung.latency_us;
             let time = |&(_, quantile, of): &Figure| match latency.count {

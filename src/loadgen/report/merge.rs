@@ -84,7 +84,7 @@ impl std::error::Error for MergeError {}
 /// # Errors
 ///
 /// [`MergeError`] if there is none, a run is among them twice, or one differs from the first in
-/// mode, workload, sizes, requests under way, verification, steps, or number of storms.
+/// mode, workload, sizes, requests in flight, verification, steps, or number of storms.
 pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     let first = reports.first().ok_or(MergeError::Nothing)?;
     for (at, report) in reports.iter().enumerate().skip(1) {
@@ -138,7 +138,7 @@ fn same_kind(number: usize, report: &Report, first: &Report) -> Result<(), Merge
             ("the mode", format!("{:?}", report.mode).to_lowercase()),
             ("the workload", asked.workload.clone()),
             ("the payload's size", super::words::size(asked)),
-            ("the number of requests under way on a connection", asked.pipeline.to_string()),
+            ("the number of requests in flight on a connection", asked.pipeline.to_string()),
             ("whether replies are verified", asked.verify.to_string()),
             ("the length of the steps", format!("[{}]", steps.join(", "))),
             ("the number of storms", report.storms.len().to_string()),

@@ -204,16 +204,7 @@ pub(crate) fn eventful() -> Report {
     report.first_mismatch = Some("connection 3, request 17: got \"a\", expected \"b\"".to_owned());
     report.first_unfinished = Some("connection 3, request 18: got 1 byte, \"a\"".to_owned());
     report.mismatches = Mismatches { corrupt: 1, swapped: 1, ..Mismatches::default() };
-    report.errors = Errors {
-        connect: 12,
-        read: 3,
-        write: 1,
-        timeout: 1_200,
-        by_errno: [("ECONNREFUSED", 12), ("ECONNRESET", 3), ("EPIPE", 1)]
-            .map(|(name, number)| (name.to_owned(), number))
-            .into(),
-        connect_by_errno: ByErrno::from([("ECONNREFUSED".to_owned(), 12)]),
-    };
+    report.errors = errors();
     let of_server = ServerErrors { errors: report.errors.clone(), mismatched: 2 };
     report.errors_by_server = [("127.0.0.1:9999".to_owned(), of_server)].into();
     let histogram = histogram(5_000, 90_000);
@@ -227,14 +218,31 @@ pub(crate) fn eventful() -> Report {
     report.series[7].stalled_s = 0.25;
     report.client.late_by_client = 9;
     report.server = Some(server());
-    report.merged = vec![Origin {
+    report.merged = vec![origin(&report)];
+    report
+}
+
+fn origin(report: &Report) -> Origin {
+    Origin {
         id: report.id.clone(),
         started_at: report.started_at.clone(),
         connections_established: 1_071,
         answered: 198_800,
         environment: environment(),
-    }];
-    report
+    }
+}
+
+fn errors() -> Errors {
+    Errors {
+        connect: 12,
+        read: 3,
+        write: 1,
+        timeout: 1_200,
+        by_errno: [("ECONNREFUSED", 12), ("ECONNRESET", 3), ("EPIPE", 1)]
+            .map(|(name, number)| (name.to_owned(), number))
+            .into(),
+        connect_by_errno: ByErrno::from([("ECONNREFUSED".to_owned(), 12)]),
+    }
 }
 
 /// A server with two shards that was watched on the same machine.

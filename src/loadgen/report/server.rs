@@ -62,7 +62,7 @@ fn work(report: &Report, side: &ServerSide) -> Vec<String> {
 fn others(report: &Report, side: &ServerSide) -> Option<String> {
     let (asked, sent) = (&report.asked, report.achieved.sent);
     let others = side.requests?.saturating_sub(sent);
-    // A warm-up ends with requests under way; and idle connections may make one each.
+    // A warm-up ends with requests in flight; and idle connections may make one each.
     let own = asked.connections.saturating_mul(asked.pipeline).saturating_add(asked.idle);
     let is_exact = asked.slow_readers + asked.slow_writers == 0;
     let is_worth_a_word = others as f64 > own as f64 + sent as f64 * OF_OTHERS;

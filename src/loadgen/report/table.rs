@@ -4,7 +4,6 @@
 //! format escapes it.
 
 use super::markup::escaped;
-use crate::printable::printable;
 use std::fmt::Write;
 
 /// How a row is highlighted.
@@ -42,17 +41,24 @@ pub(crate) struct Table {
     pub(crate) head: Vec<String>,
     pub(crate) rows: Vec<Row>,
     pub(crate) has_remarks: bool,
+    /// Columns that are left out where a terminal is too narrow, the first of them first.
+    pub(crate) spare: Vec<usize>,
 }
 
 impl Table {
     pub(crate) fn new(title: &'static str, head: &[&str]) -> Table {
         let head = head.iter().map(|&name| name.to_owned()).collect();
-        Table { title, head, rows: Vec::new(), has_remarks: false }
+        Table { title, head, rows: Vec::new(), has_remarks: false, spare: Vec::new() }
     }
 
     /// A table whose last column is a remark on each row.
     pub(crate) fn with_remarks(title: &'static str, head: &[&str]) -> Table {
         Table { has_remarks: true, ..Table::new(title, head) }
+    }
+
+    /// The same, and these columns may be left out on a narrow terminal, the first of them first.
+    pub(crate) fn sparing(self, spare: &[usize]) -> Table {
+        Table { spare: spare.to_vec(), ..self }
     }
 
     pub(crate) fn push(&mut self, severity: Severity, cells: impl Into<Vec<String>>) {
@@ -61,44 +67,8 @@ impl Table {
         self.rows.push(Row { cells, severity });
     }
 
-    fn is_left(&self, column: usize) -> bool {
+    pub(crate) fn is_left(&self, column: usize) -> bool {
         column == 0 || (self.has_remarks && column + 1 == self.head.len())
-    }
-
-    /// The head, then the rows, each a line without line end, two spaces between columns.
-    pub(crate) fn lines(&self) -> Vec<(Severity, String)> {
-        let rows: Vec<(Severity, Vec<String>)> = std::iter::once((
-            Severity::Plain,
-            self.head.iter().map(|cell| printable(cell)).collect(),
-        ))
-        .chain(
-            self.rows
-                .iter()
-                .map(|row| (row.severity, row.cells.iter().map(|cell| printable(cell)).collect())),
-        )
-        .collect();
-        let width_of = |column: usize| {
-            rows.iter().map(|(_, cells)| cells[column].chars().count()).max().unwrap_or(0)
-        };
-        let mut widths: Vec<usize> = (0..self.head.len()).map(width_of).collect();
-        // The renderer puts the title where the first column's name is missing.
-        if let (Some(first), Some("")) = (widths.first_mut(), self.head.first().map(String::as_str))
-        {
-            *first = (*first).max(self.title.chars().count());
-        }
-        let line = |cells: &[String]| {
-            let mut line = String::new();
-            for (column, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
-                let gap = if column == 0 { "" } else { "  " };
-                let _ = if self.is_left(column) {
-                    write!(line, "{gap}{cell:<width$}")
-                } else {
-                    write!(line, "{gap}{cell:>width$}")
-                };
-            }
-            line.trim_end().to_owned()
-        };
-        rows.iter().map(|(severity, cells)| (*severity, line(cells))).collect()
     }
 
     /// The table as HTML, its title as the caption. A wide one has its rows in blocks where the

@@ -8,20 +8,69 @@ use super::{Environment, Mode, Percentiles, Report, StepResult};
 /// One value of a distribution.
 type Of = fn(&Percentiles) -> f64;
 
-/// The percentiles in the tables, by their quantile.
-const PERCENTILES: [(&str, f64, Of); 8] = [
-    ("50 %", 0.5, |times| times.p50),
-    ("75 %", 0.75, |times| times.p75),
-    ("90 %", 0.9, |times| times.p90),
-    ("99 %", 0.99, |times| times.p99),
-    ("99.9 %", 0.999, |times| times.p999),
-    ("99.99 %", 0.9999, |times| times.p9999),
-    ("99.999 %", 0.99999, |times| times.p99999),
-    ("100 %", 1.0, |times| times.max),
+/// A percentile in the tables.
+struct Percentile {
+    /// How tables name it.
+    name: &'static str,
+    /// How `client.in_doubt` of the JSON report names it.
+    in_json: &'static str,
+    quantile: f64,
+    of: Of,
+}
+
+const fn percentile(
+    name: &'static str,
+    in_json: &'static str,
+    quantile: f64,
+    of: Of,
+) -> Percentile {
+    Percentile { name, in_json, quantile, of }
+}
+
+const PERCENTILES: [Percentile; 8] = [
+    percentile("p50", "50 %", 0.5, |times| times.p50),
+    percentile("p75", "75 %", 0.75, |times| times.p75),
+    percentile("p90", "90 %", 0.9, |times| times.p90),
+    percentile("p99", "99 %", 0.99, |times| times.p99),
+    percentile("p99.9", "99.9 %", 0.999, |times| times.p999),
+    percentile("p99.99", "99.99 %", 0.9999, |times| times.p9999),
+    percentile("p99.999", "99.999 %", 0.99999, |times| times.p99999),
+    percentile("max", "100 %", 1.0, |times| times.max),
 ];
 
+impl Percentile {
+    /// Its name, with an asterisk if it is unknown of all requests, and a question mark if it is in
+    /// doubt. Sentences above the figures explain both.
+    fn marked(&self, report: &Report) -> String {
+        let known = known_share(report).unwrap_or(1.0);
+        let asterisk = if self.quantile > known { " *" } else { "" };
+        let is_in_doubt = report.client.in_doubt.iter().any(|doubtful| doubtful == self.in_json);
+        let doubt = if is_in_doubt { " ?" } else { "" };
+        format!("{}{asterisk}{doubt}", self.name)
+    }
+
+    fn cell(&self, times: &Percentiles) -> String {
+        if_carried(times, self.quantile, (self.of)(times))
+    }
+}
+
+/// The named percentiles of the latency, each with its marks and its value.
+pub(crate) fn percentiles(report: &Report, names: &[&str]) -> Vec<(String, String)> {
+    let named = PERCENTILES.iter().filter(|percentile| names.contains(&percentile.name));
+    named
+        .map(|percentile| (percentile.marked(report), percentile.cell(&report.latency_us)))
+        .collect()
+}
+
+/// The percentiles in doubt, as tables name them.
+pub(crate) fn in_doubt(report: &Report) -> Vec<&'static str> {
+    let doubtful = &report.client.in_doubt;
+    let is_in_doubt = |percentile: &&Percentile| doubtful.iter().any(|it| it == percentile.in_json);
+    PERCENTILES.iter().filter(is_in_doubt).map(|percentile| percentile.name).collect()
+}
+
 /// The columns of [`short`].
-const SHORT: [&str; 5] = ["50 %", "90 %", "99 %", "99.9 %", "100 %"];
+const SHORT: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
 
 /// A distribution in a few cells.
 fn short(times: &Percentiles) -> [String; 5] {
@@ -145,21 +194,42 @@ pub(crate) fn latency(report: &Report) -> Option<Table> {
     }
     let is_open = report.mode == Mode::Open;
     let intended = if is_open { "from intended time" } else { "from sending" };
-    let known = known_share(report).unwrap_or(1.0);
     let mut table = Table::new("Latency", &["", intended, "service"]);
-    for (name, quantile, of) in PERCENTILES {
-        // The asterisk is explained by the sentence about percentiles that are unknown.
-        let asterisk = if quantile > known { " *" } else { "" };
-        let is_in_doubt = report.client.in_doubt.iter().any(|doubtful| doubtful == name);
-        let doubt = if is_in_doubt { " ?" } else { "" };
-        let name = format!("{name}{asterisk}{doubt}");
-        let cell = |times| if_carried(times, quantile, of(times));
-        table.push(Severity::Plain, [name, cell(latency), cell(service)]);
+    for percentile in &PERCENTILES {
+        let cells = [latency, service].map(|times| percentile.cell(times));
+        let [latency, service] = cells;
+        table.push(Severity::Plain, [percentile.marked(report), latency, service]);
     }
     for (name, of) in [("mean", (|times| times.mean) as Of), ("std dev", |times| times.stdev)] {
         table.push(Severity::Plain, [name.to_owned(), micros(of(latency)), micros(of(service))]);
     }
     Some(table)
+}
+
+/// The latency in a few columns: of all requests, of each kind if there are several, and the time
+/// to connect. Nothing without any of them.
+pub(crate) fn latency_in_short(report: &Report) -> Option<Table> {
+    let shown = PERCENTILES.iter().filter(|percentile| SHORT.contains(&percentile.name));
+    let marked: Vec<String> = shown.map(|percentile| percentile.marked(report)).collect();
+    let head: Vec<&str> = std::iter::once("").chain(marked.iter().map(String::as_str)).collect();
+    let mut table = Table::new("Latency", &head).sparing(&[2, 4]);
+    let mut push = |name: &str, times: &Percentiles| {
+        if times.count > 0 {
+            table.push(Severity::Plain, cells(&[name.to_owned()], times));
+        }
+    };
+    match report.mode {
+        Mode::Open => {
+            push("from intended time", &report.latency_us);
+            push("service time", &report.service_us);
+        }
+        Mode::Closed => push("from sending", &report.latency_us),
+    }
+    if report.kinds.len() > 1 {
+        report.kinds.iter().for_each(|(kind, times)| push(kind, times));
+    }
+    push("connect", &report.connect_us);
+    (!table.rows.is_empty()).then_some(table)
 }
 
 /// The percentiles in detail; nothing without answers.
@@ -169,7 +239,8 @@ pub(crate) fn spectrum(report: &Report) -> Option<Table> {
         return None;
     }
     let mut table =
-        Table::new("Percentile spectrum", &["percentile", "latency", "requests", "1/(1-p)"]);
+        Table::new("Percentile spectrum", &["percentile", "latency", "requests", "1/(1-p)"])
+            .sparing(&[3, 2]);
     for step in latency.spectrum() {
         let odds = if step.quantile < 1.0 {
             format!("{:.2}", 1.0 / (1.0 - step.quantile))
@@ -187,7 +258,7 @@ pub(crate) fn spectrum(report: &Report) -> Option<Table> {
 pub(crate) fn kinds(report: &Report) -> Option<Table> {
     let has_kinds = report.kinds.len() > 1;
     let title = if has_kinds { "Latency by kind" } else { "Connecting" };
-    let mut table = Table::new(title, &head(&["", "count"]));
+    let mut table = Table::new(title, &head(&["", "count"])).sparing(&[3, 5]);
     if has_kinds {
         for (kind, times) in &report.kinds {
             table.push(Severity::Plain, cells(&[kind.clone(), count(times.count)], times));
@@ -202,7 +273,8 @@ pub(crate) fn kinds(report: &Report) -> Option<Table> {
 
 /// The steps of a ramp, if there was one.
 pub(crate) fn steps(report: &Report) -> Option<Table> {
-    let mut table = Table::new("Steps", &head(&["asked", "achieved", "for", "answered"]));
+    let mut table =
+        Table::new("Steps", &head(&["asked", "achieved", "for", "answered"])).sparing(&[5, 7, 2]);
     for step in &report.steps {
         let first = [
             rate(step.rate),
@@ -228,7 +300,7 @@ fn answered_share(step: &StepResult) -> String {
 /// The reconnect storms, if there were any.
 pub(crate) fn storms(report: &Report) -> Option<Table> {
     let first = ["at", "dropped", "served", "all in", "failed"];
-    let mut table = Table::new("Reconnect storms", &head(&first));
+    let mut table = Table::new("Reconnect storms", &head(&first)).sparing(&[6, 8, 5]);
     for storm in &report.storms {
         let first = [
             span(storm.at_s),
@@ -269,19 +341,19 @@ pub(crate) fn client(report: &Report) -> Table {
     push("CPU time, all workers", seconds(client.cpu_s));
     if report.achieved.answered > 0 {
         let each = client.cpu_s * 1e6 / report.achieved.answered as f64;
-        push("CPU time a request", micros(each));
+        push("CPU time per request", micros(each));
     }
-    push("loop lag, 99 %", micros(client.loop_lag_us_p99));
-    push("loop lag, longest", micros(client.loop_lag_us_max));
+    push("loop lag, p99", micros(client.loop_lag_us_p99));
+    push("loop lag, max", micros(client.loop_lag_us_max));
     if let Some(lag) = &client.send_lag_us {
-        push("send lag, 50 %", if_carried(lag, 0.5, lag.p50));
-        push("send lag, 99 %", if_carried(lag, 0.99, lag.p99));
-        push("send lag, longest", micros(lag.max));
-        push("sent late by client", count(client.late_by_client));
+        push("send lag, p50", if_carried(lag, 0.5, lag.p50));
+        push("send lag, p99", if_carried(lag, 0.99, lag.p99));
+        push("send lag, max", micros(lag.max));
+        push("sent over 1 ms late", count(client.late_by_client));
     }
     if client.delay_us.count > 0 {
-        push("requests delayed, 50 %", micros(client.delay_us.p50));
-        push("requests delayed, 99 %", micros(client.delay_us.p99));
+        push("requests delayed, p50", micros(client.delay_us.p50));
+        push("requests delayed, p99", micros(client.delay_us.p99));
     }
     if client.resident_bytes > 0 {
         push("memory", bytes(client.resident_bytes as f64));
@@ -290,7 +362,7 @@ pub(crate) fn client(report: &Report) -> Table {
         push("whole machine in use", percent(busy));
     }
     if report.achieved.late > 0 {
-        push("requests late by > 1 ms", number(report.achieved.late as f64));
+        push("requests over 1 ms late", number(report.achieved.late as f64));
     }
     table
 }

@@ -1,10 +1,12 @@
 //! Formatting numbers: thousands separated, three significant digits, a fitting unit.
 
+use unicode_width::UnicodeWidthStr;
+
 #[cfg(test)]
 mod tests;
 
 /// A count, its thousands apart: `20,000`.
-pub(crate) fn count(count: u64) -> String {
+pub fn count(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -17,7 +19,7 @@ pub(crate) fn count(count: u64) -> String {
 }
 
 /// Something a second: `20,000/s`, `12.5/s`.
-pub(crate) fn rate(per_second: f64) -> String {
+pub fn rate(per_second: f64) -> String {
     format!("{}/s", number(per_second))
 }
 
@@ -27,7 +29,7 @@ pub(crate) fn unknown() -> String {
 }
 
 /// A number of any size, three significant digits at least: `20,000`, `12.5`, `0.123`.
-pub(crate) fn number(number: f64) -> String {
+pub fn number(number: f64) -> String {
     if number.abs() < 99.95 {
         let text = significant(number);
         return if text.contains('.') {
@@ -41,7 +43,7 @@ pub(crate) fn number(number: f64) -> String {
 }
 
 /// A time given in microseconds: `850 ns`, `45.2 µs`, `1.20 ms`, `3.40 s`.
-pub(crate) fn micros(micros: f64) -> String {
+pub fn micros(micros: f64) -> String {
     const UNITS: [(f64, &str); 3] = [(1e6, "s"), (1e3, "ms"), (1.0, "µs")];
     if micros == 0.0 {
         return "0 µs".to_owned();
@@ -56,7 +58,7 @@ pub(crate) fn micros(micros: f64) -> String {
 }
 
 /// A time given in seconds, at any size in a unit that fits.
-pub(crate) fn seconds(seconds: f64) -> String {
+pub fn seconds(seconds: f64) -> String {
     match seconds {
         0.0 => "0 s".to_owned(),
         _ if seconds < 0.0 => format!("-{}", micros(-seconds * 1e6)),
@@ -65,7 +67,7 @@ pub(crate) fn seconds(seconds: f64) -> String {
 }
 
 /// A duration of the configuration, without needless decimals: `10 s`, `1.5 s`, `100 ms`.
-pub(crate) fn span(seconds: f64) -> String {
+pub fn span(seconds: f64) -> String {
     if seconds > 0.0 && seconds < 1.0 {
         return format!("{} ms", number(seconds * 1e3));
     }
@@ -73,7 +75,7 @@ pub(crate) fn span(seconds: f64) -> String {
 }
 
 /// Bytes: `64 B`, `1.50 KiB`, `12.3 MiB`.
-pub(crate) fn bytes(bytes: f64) -> String {
+pub fn bytes(bytes: f64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1024.0 {
         return format!("{} B", number(bytes));
@@ -91,13 +93,13 @@ pub(crate) fn bytes(bytes: f64) -> String {
 }
 
 /// A share of 1 in percent: `12.5 %`.
-pub(crate) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     format!("{} %", number(share * 100.0))
 }
 
 /// A share that is nearly all, with as many digits as it takes to tell it from all, rounded down:
 /// `99.94 %`.
-pub(crate) fn nearly_all(share: f64) -> String {
+pub fn nearly_all(share: f64) -> String {
     for decimals in 0..=6 {
         let scale = 10f64.powi(decimals);
         let percent = (share * 100.0 * scale).floor() / scale;
@@ -110,7 +112,7 @@ pub(crate) fn nearly_all(share: f64) -> String {
 }
 
 /// A change as a share of what was: `+12.5 %`.
-pub(crate) fn change(share: f64) -> String {
+pub fn change(share: f64) -> String {
     let percent = share * 100.0;
     match percent.abs() {
         size if size < 0.05 => "±0 %".to_owned(),
@@ -120,7 +122,7 @@ pub(crate) fn change(share: f64) -> String {
 }
 
 /// One thing or several: `1 connection`, `64 connections`.
-pub(crate) fn counted(number: u64, one: &str) -> String {
+pub fn counted(number: u64, one: &str) -> String {
     format!("{} {one}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
@@ -134,20 +136,84 @@ fn significant(number: f64) -> String {
     format!("{number:.decimals$}")
 }
 
-/// `text` in lines of at most `width` columns, broken between words. A longer word has a line of
-/// its own.
-pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+/// Columns that `text` takes on a terminal.
+pub fn columns(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// A space at which [`wrapped`] breaks a line only where there is no other way.
+pub const NO_BREAK: char = '\u{a0}';
+
+/// Units that stay on the line of their number.
+const GLUED: [&str; 15] =
+    ["ns", "µs", "ms", "s", "m", "h", "%", "B", "KiB", "MiB", "GiB", "TiB", "×", "KiB/s", "MiB/s"];
+
+/// `text` in lines of at most `width` columns, broken between words, but not between a number and
+/// its unit. Only a word that is longer than a line is broken itself.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::take(&mut line));
+    for piece in pieces(text) {
+        let gap = usize::from(!line.is_empty());
+        if columns(&line) + gap + columns(&piece) <= width {
+            line.extend((gap > 0).then_some(' '));
+            line.push_str(&piece);
+            continue;
         }
         if !line.is_empty() {
-            line.push(' ');
+            lines.push(std::mem::take(&mut line));
         }
-        line.push_str(word);
+        for word in piece.split(' ') {
+            let gap = usize::from(!line.is_empty());
+            if columns(&line) + gap + columns(word) <= width {
+                line.extend((gap > 0).then_some(' '));
+                line.push_str(word);
+                continue;
+            }
+            if !line.is_empty() {
+                lines.push(std::mem::take(&mut line));
+            }
+            let mut parts = chopped(word, width);
+            line = parts.pop().unwrap_or_default();
+            lines.append(&mut parts);
+        }
     }
     lines.push(line);
     lines
+}
+
+/// The words of a text; those that stay together in one piece, with a space between.
+fn pieces(text: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    for word in text.split([' ', '\n', '\t']).filter(|word| !word.is_empty()) {
+        let word = word.replace(NO_BREAK, " ");
+        let unit = word.trim_end_matches([',', ';', '.', ':', ')', '?', '*']);
+        match pieces.last_mut() {
+            Some(last) if last.ends_with(|c: char| c.is_ascii_digit()) && GLUED.contains(&unit) => {
+                last.push(' ');
+                last.push_str(&word);
+            }
+            _ => pieces.push(word),
+        }
+    }
+    pieces
+}
+
+/// A word in parts of at most `width` columns, broken behind a punctuation mark if there is one in
+/// the second half of the part.
+fn chopped(word: &str, width: usize) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut part = String::new();
+    for c in word.chars() {
+        if !part.is_empty() && columns(&part) + columns(c.encode_utf8(&mut [0; 4])) > width {
+            let marks = ['/', ':', ';', '=', '-', '_', '?', '&', '.'];
+            let end = part.rfind(marks).map(|at| at + 1).filter(|end| *end > part.len() / 2);
+            let rest = part.split_off(end.unwrap_or(part.len()));
+            parts.push(std::mem::replace(&mut part, rest));
+        }
+        part.push(c);
+    }
+    parts.push(part);
+    parts
 }

@@ -1,11 +1,11 @@
 //! The sentences of a report, the same in all output formats.
 
-use super::units::{bytes, count, counted, nearly_all, rate, span};
-use super::{Achieved, Asked, ByErrno, Mode, OLDER_SCHEMA, Report};
+use super::units::{bytes, count, counted, micros, nearly_all, percent, rate, span};
+use super::{Achieved, Asked, ByErrno, Mode, OLDER_SCHEMA, Report, Validity};
 use nix::errno::Errno;
 
 /// The title of the verdict on a client that shows in the figures.
-pub(crate) const INVALID: &str = "INVALID: THE CLIENT SHOWS IN THE FIGURES";
+pub(crate) const INVALID: &str = "INVALID: the load generator affected these figures";
 
 /// How requests were paced, and from when latency counts.
 pub(crate) fn mode(report: &Report) -> String {
@@ -15,11 +15,11 @@ pub(crate) fn mode(report: &Report) -> String {
             "open loop, {}scheduled; latency from the intended time",
             asked.rate.map_or_else(String::new, |per_second| {
                 let mean = if report.steps.len() > 1 { "a mean of " } else { "" };
-                format!("{mean}{} ", rate(per_second).replace("/s", " requests/s"))
+                format!("{mean}{} ", rate(per_second).replace("/s", " requests per second"))
             })
         ),
         Mode::Closed => format!(
-            "closed loop, {} × {} under way",
+            "closed loop, {} × {} in flight",
             counted(asked.connections, "connection"),
             counted(asked.pipeline, "request")
         ),
@@ -44,7 +44,7 @@ pub(crate) fn setup(report: &Report) -> Vec<String> {
         }
     }
     if asked.pipeline > 1 && report.mode == Mode::Open {
-        phrases.push(format!("up to {} under way on each", asked.pipeline));
+        phrases.push(format!("up to {} in flight per connection", asked.pipeline));
     }
     if asked.workers > 1 {
         phrases.push(counted(asked.workers, "worker"));
@@ -53,13 +53,13 @@ pub(crate) fn setup(report: &Report) -> Vec<String> {
         phrases.push(format!("after {} of warm-up", span(asked.warmup_s)));
     }
     if let Some(per_second) = asked.connect_rate {
-        phrases.push(format!("{} connects/s", count(per_second.round() as u64)));
+        phrases.push(format!("{} connects per second", count(per_second.round() as u64)));
     }
     if let Some(lifetime) = &asked.lifetime {
         phrases.push(format!("a connection lives {lifetime}"));
     }
     if let Some(every) = asked.herd_s {
-        phrases.push(format!("all speak at once every {}", span(every)));
+        phrases.push(format!("one request on all connections every {}", span(every)));
     }
     if let Some(every) = asked.storm_s {
         phrases.push(format!("all reconnect every {}", span(every)));
@@ -149,7 +149,7 @@ pub(crate) fn unknown_percentiles(report: &Report) -> Option<String> {
         missing.push(format!("{} not sent", counted(achieved.unsent, "request")));
     }
     Some(format!(
-        "{}: percentiles are of those answered; of all requests, those above {} (*) are unknown.",
+        "tail incomplete: {}; the percentiles are of those answered, and above {} (*) unknown",
         missing.join(", "),
         nearly_all(known)
     ))
@@ -208,6 +208,75 @@ impl Report {
         let Achieved { answered, answered_in_window, answered_in_grace, .. } = self.achieved;
         answered.saturating_sub(answered_in_window).saturating_sub(answered_in_grace)
     }
+}
+
+/// Why there is no latency.
+pub(crate) fn no_latency(report: &Report) -> &'static str {
+    match report.asked.is_answered() {
+        true => "no request was answered",
+        false => "not applicable, because this service answers nothing",
+    }
+}
+
+/// How many requests were answered, of how many, when, and how right.
+pub(crate) fn requests(report: &Report) -> String {
+    let (asked, achieved) = (&report.asked, &report.achieved);
+    let answered = if asked.is_answered() { "answered" } else { "sent" };
+    let mut text = match (asked.requests, report.mode) {
+        (None, Mode::Closed) => format!("{} {answered}", count(achieved.answered)),
+        (requests, _) => format!(
+            "{} of {} {answered}",
+            count(achieved.answered),
+            count(requests.unwrap_or(achieved.requested))
+        ),
+    };
+    text.push_str(&format!(" in {}", super::units::seconds(achieved.elapsed_s)));
+    if let Some(after) = after_window(report) {
+        text.push_str(&format!(" ({after})"));
+    }
+    if asked.verify && achieved.answered > 0 {
+        text.push_str(&match achieved.verified {
+            verified if verified >= achieved.answered => ", all verified".to_owned(),
+            verified => format!(", {} verified", count(verified)),
+        });
+    }
+    text
+}
+
+/// Whether the load generator kept up, a sentence each.
+pub(crate) fn generator(report: &Report) -> Vec<String> {
+    let client = &report.client;
+    let mut lines = Vec::new();
+    if let Some(lag) = client.send_lag_us.filter(|lag| lag.count > 0) {
+        let late = client.late_by_client;
+        let share = match report.achieved.sent {
+            sent if late > 0 && sent > 0 => format!(" ({})", rounded(late as f64 / sent as f64)),
+            _ => String::new(),
+        };
+        lines.push(format!(
+            "{}{share} sent over 1 ms late, p99 {}, max {}",
+            counted(late, "request"),
+            super::tables::if_carried(&lag, 0.99, lag.p99),
+            micros(lag.max),
+        ));
+    }
+    let verdict = match client.verdict.as_str() {
+        _ if client.bottleneck || client.validity == Validity::Noted => "; see above".to_owned(),
+        "" => String::new(),
+        verdict => format!("; {verdict}"),
+    };
+    lines.push(format!(
+        "{} of a CPU, loop lag p99 {}, max {}{verdict}",
+        rounded(client.cpu_share),
+        micros(client.loop_lag_us_p99),
+        micros(client.loop_lag_us_max),
+    ));
+    lines
+}
+
+/// A share in percent, whole if it is not small: `6 %`, `0.42 %`.
+fn rounded(share: f64) -> String {
+    percent(if share >= 0.01 { (share * 100.0).round() / 100.0 } else { share })
 }
 
 /// How many answers came after the measured part, if any did.

@@ -6,11 +6,13 @@
 //! neither listens nor is connected.
 
 use super::Port;
+use crate::io::address::Address;
 use crate::os::sockets::{self, Row, State};
 use nix::unistd::geteuid;
 use std::fmt;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::process::id;
 
 #[cfg(test)]
@@ -104,17 +106,41 @@ pub fn overlap(wanted: SocketAddr, taken: SocketAddr) -> bool {
     is_same && wanted.port() == taken.port()
 }
 
-/// A process that has the socket with this inode open, among those whose descriptors we may see:
-/// our own user's, or all for root.
+/// A process that has the socket with this inode open, among those whose descriptors we may see.
 fn process_with(inode: u64) -> Option<Process> {
-    let link = format!("socket:[{inode}]");
-    fs::read_dir("/proc").ok()?.filter_map(Result::ok).find_map(|entry| {
+    processes_with(&[format!("socket:[{inode}]")]).next()
+}
+
+/// The processes that have one of these open, by what their descriptors link to in proc(5).
+fn processes_with(links: &[String]) -> impl Iterator<Item = Process> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    processes.filter_map(|entry| {
         let pid = entry.file_name().to_str()?.parse().ok()?;
         let mut descriptors = fs::read_dir(entry.path().join("fd")).ok()?.filter_map(Result::ok);
-        descriptors.find(|fd| fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == &*link))?;
+        let is_one = |to: &PathBuf| links.iter().any(|link| to.as_os_str() == &**link);
+        descriptors.find(|fd| fs::read_link(fd.path()).is_ok_and(|to| is_one(&to)))?;
         let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
         Some(Process { pid, name: name.trim_end().to_owned() })
     })
+}
+
+/// The processes that listen on `address`, among those whose descriptors we may see: our own
+/// user's, or all for root. None if nobody listens there, or in another network namespace.
+pub fn listening(address: &Address) -> Vec<Process> {
+    let inodes: Vec<u64> = match address {
+        Address::Inet(address) => {
+            let rows = sockets::LISTS.iter().filter_map(|path| sockets::list(path).ok());
+            // The kernel lists listening sockets first.
+            let rows = rows.flat_map(|rows| rows.take_while(|row| row.state == State::Listen));
+            rows.filter(|row| overlap(*address, row.local)).map(|row| row.inode).collect()
+        }
+        Address::Unix(address) => sockets::listening_unix(address.as_str()),
+    };
+    if inodes.is_empty() {
+        return Vec::new();
+    }
+    let links: Vec<String> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
+    processes_with(&links).collect()
 }
 
 /// `process 4711 ("nginx") of user 33`, or the parts that are known.

@@ -89,3 +89,16 @@ fn the_kernels_list_has_our_own_sockets() {
     assert_eq!(rows.iter().find(is_client).expect("the client").state, State::Established);
     assert!(list("/nonexistent/tcp").is_err());
 }
+
+#[test]
+fn the_listeners_of_a_unix_address() {
+    let line = |flags: &str| {
+        format!("000000005: 00000002 00000000 {flags} 0001 01 21343 /run/a place/readyd.sock")
+    };
+    let listens = line("00010000");
+    assert_eq!(unix_listener(&listens, "/run/a place/readyd.sock"), Some(21343));
+    assert_eq!(unix_listener(&listens, "/run/a"), None);
+    assert_eq!(unix_listener(&line("00000000"), "/run/a place/readyd.sock"), None);
+    let nameless = "000000005: 00000003 00000000 00010000 0001 03 21343";
+    assert_eq!(unix_listener(nameless, ""), None);
+}

@@ -12,7 +12,7 @@ fn a_process_knows_itself() {
 
 #[test]
 fn what_is_used_is_measured_anew_each_time() {
-    const SIZE: usize = 64 << 20;
+    const SIZE: usize = 256 << 20;
     let meter = Meter::open();
     let before = meter.usage();
     let memory = black_box(vec![1_u8; SIZE]);

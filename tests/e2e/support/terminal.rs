@@ -3,13 +3,14 @@
 use super::eventually;
 use super::tools::Process;
 use nix::pty::{Winsize, openpty};
+use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-const SIZE: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+const SIZE: (u16, u16) = (80, 24);
 
 /// A running program and its terminal.
 pub(crate) struct Terminal {
@@ -22,10 +23,19 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     /// Starts a program whose standard input, output and error are a terminal.
-    pub(crate) fn start(mut command: Command) -> Terminal {
-        let pty = openpty(&SIZE, None).expect("a pseudoterminal");
+    pub(crate) fn start(command: Command) -> Terminal {
+        Terminal::start_sized(command, SIZE)
+    }
+
+    /// The same, on a terminal of this many columns and rows.
+    pub(crate) fn start_sized(mut command: Command, (columns, rows): (u16, u16)) -> Terminal {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = openpty(&size, None).expect("a pseudoterminal");
         let end = || Stdio::from(pty.slave.try_clone().expect("duplicate a descriptor"));
-        command.stdin(end()).stdout(end()).stderr(end()).env("TERM", "xterm");
+        command.stdin(end()).stdout(end()).stderr(end());
+        if !command.get_envs().any(|(name, _)| name == "TERM") {
+            command.env("TERM", "xterm");
+        }
         let process = Process::start(&mut command);
         let keyboard = File::from(pty.master);
         let shown = keyboard.try_clone().expect("duplicate a descriptor");
@@ -41,6 +51,11 @@ impl Terminal {
     /// terminal: wait for its prompt.
     pub(crate) fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).expect("type");
+    }
+
+    /// The process of the program.
+    pub(crate) fn id(&self) -> Pid {
+        self.process.id()
     }
 
     /// Waits until `text` is shown, after all that was waited for before.

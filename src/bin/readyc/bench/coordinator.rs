@@ -12,11 +12,11 @@ use super::watched_signals::WatchedSignals;
 use super::worker::monotonic_nanos;
 use super::worker_process::WorkerProcess;
 use crate::failure::Failure;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal, raise};
 use readyd::loadgen::report::PackedHistogram;
 use readyd::loadgen::{Counters, Interval, Plan, Worker};
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::process::ChildStdout;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -67,13 +67,18 @@ pub(super) enum CoordinatorEvent {
     /// A worker was stopped, goes on, or has exited.
     WorkerChanged,
     Interrupted(Signal),
+    /// The size of the terminal has changed.
+    Resized,
+    /// The keyboard's signal to stop this process or to end it at once, which must not find a view
+    /// on the terminal.
+    Leave(Signal),
 }
 
 /// Runs the plan with `count` workers.
 pub(super) fn run(
     plan: &Plan,
     count: usize,
-    live: Live,
+    live: &mut Live,
     signals: &WatchedSignals,
     watch: &ServerWatch,
 ) -> Result<RunResult, Failure> {
@@ -122,7 +127,7 @@ fn listen(index: usize, output: ChildStdout, sender: &Sender<CoordinatorEvent>) 
 
 struct Coordinator<'a> {
     workers: Vec<WorkerProcess>,
-    live: Live,
+    live: &'a mut Live,
     connects_on_demand: bool,
     warmup: Duration,
     watch: &'a ServerWatch,
@@ -156,12 +161,13 @@ impl Coordinator<'_> {
                     self.workers.iter_mut().for_each(WorkerProcess::note_stops);
                 }
                 Ok(CoordinatorEvent::Interrupted(signal)) => self.interrupt(signal),
+                Ok(CoordinatorEvent::Resized) => self.live.redraw(),
+                Ok(CoordinatorEvent::Leave(signal)) => self.leave(signal),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.check(Instant::now());
         }
-        self.live.clear();
         self.workers.iter_mut().for_each(WorkerProcess::note_end_of_stop);
         let stops: Vec<&[(u64, u64)]> = self.workers.iter().map(WorkerProcess::stops).collect();
         let (seconds, stopped) = std::mem::take(&mut self.seconds).placed(&stops);
@@ -251,10 +257,17 @@ impl Coordinator<'_> {
     }
 
     fn say(&mut self, what: &str) {
-        self.live.clear();
-        if !self.live.is_quiet() {
-            let _ = writeln!(io::stderr(), "readyc: {what}");
-        }
+        self.live.say(what);
+    }
+
+    /// Clears the terminal and has the signal do what it does to other processes.
+    fn leave(&mut self, signal: Signal) {
+        self.live.end();
+        let mut only = SigSet::empty();
+        only.add(signal);
+        // SIGTSTP: this returns when the process goes on.
+        let _ = only.thread_unblock().and_then(|()| raise(signal));
+        let _ = only.thread_block();
     }
 
     fn on_message(&mut self, index: usize, message: Message) -> Result<(), Failure> {
@@ -273,7 +286,6 @@ impl Coordinator<'_> {
             Message::Interval(interval) => self.add_interval(index, *interval),
             Message::Done(outcome) => self.add_outcome(index, *outcome),
             Message::SpeaksFirst(what) => {
-                self.live.clear();
                 return Err(Failure::SpeaksFirst(what));
             }
             Message::Failed(why) => {
@@ -318,7 +330,7 @@ impl Coordinator<'_> {
     fn add_interval(&mut self, worker: usize, interval: Interval) {
         // The last interval, after the end of the run, is mostly empty.
         if !interval.is_empty() {
-            self.seconds.add(worker, self.workers.len(), &interval, &mut self.live);
+            self.seconds.add(worker, self.workers.len(), &interval, self.live);
         }
     }
 

@@ -17,11 +17,11 @@ use readyd::counted::counted;
 use readyd::loadgen::Plan;
 use readyd::loadgen::goal::{Goals, Miss, failed_share};
 use readyd::loadgen::plan::{Pace, Step};
+use readyd::loadgen::report::units::count;
 use readyd::loadgen::report::{
     FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Report, Rung, random_id,
 };
 use readyd::loadgen::search::{Ending, Next, Search};
-use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 /// A try lasts at least this long.
@@ -47,10 +47,12 @@ pub(super) fn run(options: &Options, plan: &Plan, quantity: Quantity) -> Result<
         ));
     }
     let outputs = Outputs::of_search(options)?;
-    let signals = WatchedSignals::watch().map_err(Failure::Signals)?;
+    let live = Live::new(options, plan);
+    let signals = WatchedSignals::watch(live.covers_terminal()).map_err(Failure::Signals)?;
     let goals = Goals::new(options.goal.iter().copied());
     let search = Finder {
         options,
+        live,
         base: plan,
         quantity,
         began: Instant::now(),
@@ -71,6 +73,7 @@ pub(super) fn run(options: &Options, plan: &Plan, quantity: Quantity) -> Result<
 
 struct Finder<'a> {
     options: &'a Options,
+    live: Live,
     base: &'a Plan,
     quantity: Quantity,
     began: Instant,
@@ -93,6 +96,7 @@ impl Finder<'_> {
                 break end;
             }
         };
+        self.live.end();
         Ok(self.ladder(ending, reason))
     }
 
@@ -142,16 +146,16 @@ impl Finder<'_> {
             );
             return Ok(Some((FindEnding::OutOfTime, why)));
         }
-        self.say(&format!("trying {}", self.quantity.amount(load)));
-        let live = Live::new(plan.connections.total() as u64, self.options.quiet);
+        self.live.note(&format!("trying {}", self.quantity.amount(load)));
+        self.live.begin(&plan, Some(self.step_in_words(load)));
         let at = self.began.elapsed();
-        let report = measure(self.options, &plan, live, signals)?;
+        let report = measure(self.options, &plan, &mut self.live, signals)?;
         if self.rungs.is_empty() && report.achieved.connections_established == 0 {
             let reasons = readyd::loadgen::report::errors_in_words(&report.errors.connect_by_errno);
             return Err(Failure::NothingConnected(reasons));
         }
         let rung = self.judge(load, at, &report);
-        self.say(&told(&rung));
+        self.live.note(&told(&rung));
         let outcome = rung.outcome;
         self.rungs.push(rung);
         if signals.interrupt().is_some() || report.partial.is_some() {
@@ -228,10 +232,20 @@ impl Finder<'_> {
         }
     }
 
-    fn say(&self, what: &str) {
-        if !self.options.quiet {
-            let _ = writeln!(io::stderr(), "readyc: {what}");
-        }
+    /// The step under way, how far the search is, and the goals.
+    fn step_in_words(&self, load: u64) -> String {
+        let goals: Vec<String> = self.goals.iter().map(ToString::to_string).collect();
+        let bound = |name: &str, load: Option<u64>| {
+            load.map_or_else(String::new, |load| format!(", {name} {}", count(load)))
+        };
+        format!(
+            "step {}: {}{}{}; goal {}",
+            self.rungs.len() + 1,
+            self.quantity.amount(load),
+            bound("held", self.search.held()),
+            bound("missed", self.search.missed()),
+            goals.join(", ")
+        )
     }
 }
 

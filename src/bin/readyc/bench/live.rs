@@ -1,36 +1,125 @@
-//! One line on the terminal that shows the run's progress, rewritten each second.
+//! How a run goes, on standard error while it does: a view, a status line, or a line per second.
+//!
+//! Invariant: it costs the measurement nothing. It is drawn in the coordinator's process, once per
+//! second and when the terminal's size changes. What is said while the view covers the terminal is
+//! said again when it is gone.
 
-use readyd::counted::counted;
+mod view;
+
+use super::options::{Options, Progress};
+use crate::screen::{self, Screen};
+use crate::style;
 use readyd::loadgen::Interval;
-use std::io::{self, IsTerminal, Write};
+use readyd::loadgen::plan::{Pace, Plan};
+use std::io::{self, Write};
+use view::{Figures, Phase, View};
 
-/// The line, if there is a terminal to show it.
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// Not at all.
+    Hidden,
+    /// A line per second.
+    Lines,
+    /// On a terminal: a view if it is large enough, else a status line.
+    Terminal,
+}
+
+/// What stands on the terminal now.
+enum Shown {
+    Nothing,
+    Status,
+    View(Screen),
+}
+
+/// The progress of a run, or of the runs of a search.
 pub(super) struct Live {
     is_quiet: bool,
-    is_shown: bool,
-    wanted: u64,
+    style: Style,
+    shown: Shown,
+    view: View,
+    pace: Pace,
+    warmup: f64,
     /// The start of the last second, and how many workers' intervals of it have arrived.
     second: Option<(i64, usize)>,
+    /// What was said while the view covered the terminal.
+    unsaid: Vec<String>,
 }
 
 impl Live {
-    /// Shows progress towards `wanted` connections, unless `is_quiet` or stderr is no terminal.
-    pub(super) fn new(wanted: u64, is_quiet: bool) -> Live {
-        Live { is_quiet, is_shown: !is_quiet && io::stderr().is_terminal(), wanted, second: None }
+    /// Shows the progress as the options and the terminal have it.
+    pub(super) fn new(options: &Options, plan: &Plan) -> Live {
+        let style = match options.progress {
+            Some(Progress::None) => Style::Hidden,
+            Some(Progress::Lines) => Style::Lines,
+            None if options.quiet => Style::Hidden,
+            None | Some(Progress::Auto) => match screen::is_capable() {
+                true => Style::Terminal,
+                false if io::IsTerminal::is_terminal(&io::stderr()) => Style::Lines,
+                false => Style::Hidden,
+            },
+        };
+        let asked = options.asked(plan);
+        let targets: Vec<&str> = asked.targets.iter().take(2).map(String::as_str).collect();
+        let more = match asked.targets.len() - targets.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let title = format!("{} of {}{more}", asked.workload, targets.join(", "));
+        let mut live = Live::titled(title, style, options.quiet);
+        live.begin(plan, None);
+        live
     }
 
-    /// Whether nothing is to be said but errors.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.is_quiet
+    fn titled(title: String, style: Style, is_quiet: bool) -> Live {
+        Live {
+            is_quiet,
+            style,
+            shown: Shown::Nothing,
+            view: View::new(title, style::has_color(&io::stderr())),
+            pace: Pace::Closed,
+            warmup: 0.0,
+            second: None,
+            unsaid: Vec::new(),
+        }
     }
 
-    /// Shows that `open` connections are open.
+    /// Shows and says nothing.
+    #[cfg(test)]
+    pub(super) fn hidden() -> Live {
+        Live::titled(String::new(), Style::Hidden, true)
+    }
+
+    /// Whether the keyboard's signals have to reach this, because a view may cover the terminal.
+    pub(super) fn covers_terminal(&self) -> bool {
+        self.style == Style::Terminal
+    }
+
+    /// A run of this plan begins; of a search, the step that it is.
+    pub(super) fn begin(&mut self, plan: &Plan, step: Option<String>) {
+        self.pace = plan.pace.clone();
+        self.warmup = plan.warmup.as_secs_f64();
+        self.second = None;
+        let view = &mut self.view;
+        view.step = step;
+        view.phase = Phase::Connecting { open: 0 };
+        view.wanted = plan.connections.total() as u64;
+        view.length = plan.until.duration.map(|length| length.as_secs_f64());
+        view.requests = plan.until.requests;
+        view.is_open_loop = plan.is_open_loop();
+        view.answered = 0;
+        view.errors = 0;
+        self.redraw();
+    }
+
+    /// `open` connections are open.
     pub(super) fn opening(&mut self, open: u64) {
-        self.show(&format!("connecting: {open} of {}", self.wanted));
+        self.view.phase = Phase::Connecting { open };
+        self.draw();
     }
 
-    /// A worker's interval of the second that began at `start` has arrived. The line is shown when
-    /// those of all `workers` have.
+    /// A worker's interval of the second that began at `start` has arrived. It is shown when those
+    /// of all `workers` have.
     pub(super) fn running(&mut self, start: i64, second: &Interval, workers: usize) {
         let shares = match self.second {
             Some((shown, shares)) if shown == start => shares + 1,
@@ -40,31 +129,143 @@ impl Live {
         if shares < workers {
             return;
         }
-        let at = |quantile| second.latency.value_at(quantile) as f64 / 1e6;
-        let when = if start < 0 {
-            "warm-up".to_owned()
-        } else {
-            format!("{} s", start / 1_000_000_000 + 1)
+        let length = second.length.as_secs_f64();
+        let at = |quantile| {
+            let has_answers = second.latency.count() > 0;
+            has_answers.then(|| second.latency.value_at(quantile) as f64 / 1e3)
         };
-        self.show(&format!(
-            "{when}: {}, {}/s, p50 {:.3} ms, p99 {:.3} ms, {}",
-            counted(second.connections, "connection"),
-            second.answered,
-            at(0.5),
-            at(0.99),
-            counted(second.errors, "error")
-        ));
+        let started = start as f64 / 1e9;
+        if self.view.length.is_some_and(|length| started >= length) {
+            // The last answers, and no connection any more: it says nothing of the run.
+            return;
+        }
+        self.view.phase = match start {
+            ..0 => Phase::Warmup,
+            _ => Phase::Measuring(started + length),
+        };
+        self.view.target = target(&self.pace, started + self.warmup);
+        if start >= 0 {
+            self.view.answered += second.answered;
+        }
+        self.view.push(Figures {
+            throughput: if length > 0.0 { second.answered as f64 / length } else { 0.0 },
+            in_flight: second.in_flight,
+            p50: at(0.5),
+            p99: at(0.99),
+            max: at(1.0),
+            lag: second.lag.as_nanos() as f64 / 1e3,
+            // A worker closes its connections at the end of its last second.
+            connections: match self.view.length {
+                Some(whole) if started + length >= whole => second.most,
+                _ => second.connections,
+            },
+            errors: second.errors,
+        });
+        self.draw();
     }
 
-    /// Takes the line away.
-    pub(super) fn clear(&mut self) {
-        self.show("");
-    }
-
-    fn show(&self, line: &str) {
-        if self.is_shown {
-            // A failed write to the terminal does not matter to the run.
-            let _ = write!(io::stderr(), "\r\x1b[K{line}").and_then(|()| io::stderr().flush());
+    /// Says something that has to be read, unless nothing is to be said but errors.
+    pub(super) fn say(&mut self, what: &str) {
+        if self.is_quiet {
+            return;
+        }
+        self.note(what);
+        if let Shown::View(_) = self.shown {
+            self.unsaid.push(what.to_owned());
         }
     }
+
+    /// Says something for those who watch. It need not be read later.
+    pub(super) fn note(&mut self, what: &str) {
+        if self.is_quiet {
+            return;
+        }
+        if let Shown::View(_) = self.shown {
+            self.view.said.push(what.to_owned());
+            self.draw();
+        } else {
+            self.end();
+            let _ = writeln!(io::stderr(), "readyc: {what}");
+        }
+    }
+
+    /// Takes away what is shown. What was said meanwhile stays.
+    pub(super) fn end(&mut self) {
+        match std::mem::replace(&mut self.shown, Shown::Nothing) {
+            Shown::Nothing => {}
+            Shown::Status => put("\r\x1b[K"),
+            Shown::View(screen) => drop(screen),
+        }
+        for what in self.unsaid.drain(..) {
+            let _ = writeln!(io::stderr(), "readyc: {what}");
+        }
+    }
+
+    /// Shows the same again, if anything is shown: the terminal's size has changed.
+    pub(super) fn redraw(&mut self) {
+        if !matches!(self.shown, Shown::Nothing) {
+            self.draw();
+        }
+    }
+
+    fn draw(&mut self) {
+        match self.style {
+            Style::Hidden => {}
+            Style::Lines => {
+                let _ = writeln!(io::stderr(), "{}", self.view.log_line());
+            }
+            Style::Terminal if !screen::is_foreground() => {}
+            Style::Terminal => self.draw_on_terminal(),
+        }
+    }
+
+    fn draw_on_terminal(&mut self) {
+        let size = screen::size();
+        let is_large = |&(columns, rows): &(usize, usize)| {
+            columns >= screen::LEAST.0 && rows >= screen::LEAST.1
+        };
+        let Some(size) = size.filter(is_large) else {
+            if let Shown::View(_) = self.shown {
+                self.end();
+            }
+            // The last column is left free: some terminals would begin a new line.
+            let width = size.map_or(79, |(columns, _)| columns.saturating_sub(1));
+            put(&format!("\r\x1b[K{}", self.view.status(width)));
+            self.shown = Shown::Status;
+            return;
+        };
+        if let Shown::Status = self.shown {
+            self.end();
+        }
+        if let Shown::Nothing = self.shown {
+            self.view.said.clear();
+            self.shown = Shown::View(Screen::enter());
+        }
+        if let Shown::View(screen) = &mut self.shown {
+            screen.draw(&self.view, size);
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The rate that is asked for at this second since load began.
+fn target(pace: &Pace, at: f64) -> Option<f64> {
+    let Pace::Rates(steps) = pace else { return None };
+    let mut ends = 0.0;
+    let under_way = steps.iter().find(|step| {
+        ends += step.duration.as_secs_f64();
+        at < ends
+    });
+    under_way.or(steps.last()).map(|step| step.rate)
+}
+
+/// Writes to the terminal. A failure does not matter to the run.
+fn put(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }

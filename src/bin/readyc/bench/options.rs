@@ -2,8 +2,10 @@
 //!
 //! The first paragraph of a doc is what `-h` says, in a line; all of it is what `--help` says.
 
+mod choices;
 mod values;
 
+pub(super) use choices::{CloseName, Find, Progress, Service};
 pub(super) use values::Bytes;
 
 use crate::args::{at_least_one, some_time};
@@ -11,7 +13,6 @@ use crate::server_name::ServerName;
 use crate::server_options::BenchServer;
 use readyd::loadgen::goal::Goal;
 use readyd::loadgen::plan::{Lifetime, Sizes, Step};
-use readyd::loadgen::report::Quantity;
 use std::path::PathBuf;
 use std::time::Duration;
 use values::{
@@ -58,7 +59,7 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Options {
-    /// Servers to load: HOST[:PORT] or unix:/PATH
+    /// Servers to load: HOST, HOST:PORT or unix:/PATH
     ///
     /// The servers to load: HOST, HOST:PORT (port 9999 if none is given) or unix:/PATH. Connections
     /// are spread evenly over them [default: the server of --server, or 127.0.0.1:9999]
@@ -271,7 +272,7 @@ pub(crate) struct Options {
     pub(super) close: CloseName,
 
     /// Do not reopen lost connections
-    #[arg(help_heading = "Connections", long)]
+    #[arg(help_heading = "Connections", long, hide_short_help = true)]
     pub(super) no_reconnect: bool,
 
     /// Delay before a lost one is reopened
@@ -400,6 +401,19 @@ pub(crate) struct Options {
     #[arg(help_heading = "Output", long)]
     pub(super) latency: bool,
 
+    /// How progress is shown: auto, lines or none
+    ///
+    /// How progress is shown: "auto" is a live view on a terminal and nothing elsewhere, "lines" a
+    /// line per second on standard error, for logs, and "none" nothing [default: auto]
+    #[arg(
+        help_heading = "Output",
+        long,
+        value_name = "HOW",
+        value_enum,
+        hide_possible_values = true
+    )]
+    pub(super) progress: Option<Progress>,
+
     /// Print errors only
     ///
     /// Print no report and no progress: only errors, and one line that says what was not achieved,
@@ -410,37 +424,4 @@ pub(crate) struct Options {
     /// Print help: -h in short, --help in full
     #[arg(help_heading = "Output", short, long, action = clap::ArgAction::Help)]
     help: Option<bool>,
-}
-
-/// What `--find` looks for.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum Find {
-    Rate,
-    Connections,
-}
-
-impl From<Find> for Quantity {
-    fn from(find: Find) -> Quantity {
-        match find {
-            Find::Rate => Quantity::Rate,
-            Find::Connections => Quantity::Connections,
-        }
-    }
-}
-
-/// A plain service.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum Service {
-    Echo,
-    Discard,
-    Daytime,
-    Time,
-    Chargen,
-    Greeting,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum CloseName {
-    Fin,
-    Rst,
 }

@@ -14,7 +14,7 @@ type Render<D> = fn(&D) -> String;
 pub(super) struct Outputs<D> {
     files: Vec<(&'static str, Output, Render<D>)>,
     text: fn(&D, TextOptions) -> String,
-    text_options: TextOptions,
+    has_detail: bool,
     is_quiet: bool,
     is_stdout_taken: bool,
 }
@@ -72,10 +72,13 @@ impl<D> Outputs<D> {
         if is_stdout_taken || !options.quiet {
             output::check()?;
         }
-        let style =
-            if is_stdout_taken { text_options(&io::stderr()) } else { text_options(&io::stdout()) };
-        let text_options = TextOptions { spectrum: options.latency, ..style };
-        Ok(Outputs { files, text, text_options, is_quiet: options.quiet, is_stdout_taken })
+        Ok(Outputs {
+            files,
+            text,
+            has_detail: options.latency,
+            is_quiet: options.quiet,
+            is_stdout_taken,
+        })
     }
 
     /// Has the text left out: there is nothing to tell but the error.
@@ -85,7 +88,7 @@ impl<D> Outputs<D> {
 
     /// Writes the files, and prints the text unless it is not wanted.
     pub(super) fn write(self, report: &D) -> Result<(), Failure> {
-        let Outputs { files, text, text_options, is_quiet, is_stdout_taken } = self;
+        let Outputs { files, text, has_detail, is_quiet, is_stdout_taken } = self;
         let mut result = Ok(());
         for (_, file, render) in files {
             if let Err(error) = file.write(render(report).as_bytes()) {
@@ -99,7 +102,14 @@ impl<D> Outputs<D> {
         }
         // A report that could not be written to its file is printed even with --quiet.
         if !is_quiet || result.is_err() {
-            print(&text(report, text_options), is_stdout_taken)?;
+            // The terminal may have another size than before the run.
+            let style = if is_stdout_taken {
+                text_options(&io::stderr())
+            } else {
+                text_options(&io::stdout())
+            };
+            let options = TextOptions { detail: has_detail, ..style };
+            print(&text(report, options), is_stdout_taken)?;
         }
         result
     }

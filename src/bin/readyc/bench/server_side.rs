@@ -23,11 +23,15 @@ use readyd::io::address::Address;
 use readyd::loadgen::plan::Workload;
 use readyd::loadgen::report::{Levels, Load, ServerSide};
 use readyd::loadgen::{Counters, Plan};
+use readyd::os::listener::in_use;
 use readyd::os::process::{ProcessTree, tcp_buffers};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use subject::Subject;
+
+/// The server's program, as the kernel names its processes.
+const READYD: &str = "readyd";
 
 /// How often memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -237,7 +241,7 @@ fn may_be_asked(options: &Options, plan: &Plan) -> bool {
 }
 
 /// What a note ends with that a named process makes pointless.
-const UNKNOWN: &str = "(--server-pid PID reads them on this machine)";
+const UNKNOWN: &str = "(--server-pid PID reads its CPU and memory on this machine)";
 
 fn has_ended(pid: u32) -> String {
     format!("process {pid} ended before the run was over, so what it spent is not known")
@@ -247,6 +251,12 @@ fn has_ended(pid: u32) -> String {
 fn asked(addresses: &[Address]) -> (Vec<Subject>, Vec<String>) {
     let (mut subjects, mut notes): (Vec<Subject>, Vec<String>) = (Vec::new(), Vec::new());
     for address in addresses {
+        if let Some(program) = stranger(address) {
+            notes.push(format!(
+                "{address} is served by {program:?}, which is not asked for STATS {UNKNOWN}"
+            ));
+            continue;
+        }
         match Answers::first(address, QUICKLY) {
             Ok(answers) => {
                 let same = subjects.iter_mut().find(|subject| subject.is_same(&answers));
@@ -257,13 +267,26 @@ fn asked(addresses: &[Address]) -> (Vec<Subject>, Vec<String>) {
             }
             // The run will say what is wrong.
             Err(Unanswered::NotConnected) => {}
-            Err(Unanswered::NoStatistics) => notes.push(format!(
-                "{address} does not answer STATS as readyd does, so its CPU and memory are unknown \
-                 {UNKNOWN}"
-            )),
+            Err(Unanswered::NoStatistics) => {
+                notes.push(format!("{address} does not answer STATS as readyd does {UNKNOWN}"))
+            }
         }
     }
     (subjects, notes)
+}
+
+/// The program that listens on `address`, if it runs on this machine and is not readyd. It gets no
+/// question that it was not made for.
+fn stranger(address: &Address) -> Option<String> {
+    let processes = match address {
+        Address::Inet(inet) if !subject::is_own(inet.ip()) => return None,
+        _ => in_use::listening(address),
+    };
+    // A socket that was handed over is still open in the program that made it.
+    if processes.iter().any(|process| process.name == READYD) {
+        return None;
+    }
+    processes.into_iter().next().map(|process| process.name)
 }
 
 /// Assigns the processes that were named to the servers: in their order if there are as many; a

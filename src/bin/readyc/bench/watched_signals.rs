@@ -27,7 +27,9 @@ struct Shared {
 impl WatchedSignals {
     /// Begins to watch. Call it before any other thread is started: threads inherit the mask, so
     /// that sigwait(3) gets the signals.
-    pub(super) fn watch() -> io::Result<WatchedSignals> {
+    ///
+    /// If a view may cover the terminal, also SIGWINCH, SIGTSTP and SIGQUIT.
+    pub(super) fn watch(covers_terminal: bool) -> io::Result<WatchedSignals> {
         let mut watched = SigSet::empty();
         watched.add(Signal::SIGCHLD);
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGXCPU] {
@@ -35,6 +37,14 @@ impl WatchedSignals {
             // background job, so those are left out.
             if !signals::is_ignored(signal)? {
                 watched.add(signal);
+            }
+        }
+        if covers_terminal {
+            watched.add(Signal::SIGWINCH);
+            for signal in [Signal::SIGTSTP, Signal::SIGQUIT] {
+                if !signals::is_ignored(signal)? {
+                    watched.add(signal);
+                }
             }
         }
         watched.thread_block()?;
@@ -63,6 +73,8 @@ impl Shared {
     fn take(&mut self, signal: Signal) {
         let event = match signal {
             Signal::SIGCHLD => CoordinatorEvent::WorkerChanged,
+            Signal::SIGWINCH => CoordinatorEvent::Resized,
+            Signal::SIGTSTP | Signal::SIGQUIT => CoordinatorEvent::Leave(signal),
             signal => {
                 self.interrupt.get_or_insert(signal);
                 CoordinatorEvent::Interrupted(signal)

@@ -1,4 +1,4 @@
-use super::harmless;
+use super::{fitted, harmless};
 use readyd::printable::is_steering;
 
 /// Whether a terminal shows `text` without being moved, renamed or reprogrammed by it.
@@ -47,4 +47,12 @@ fn every_pair_of_bytes_is_harmless() {
             assert!(shown.ends_with('['));
         }
     }
+}
+
+#[test]
+fn field_load_13_a_line_that_is_too_long_is_broken_behind_its_name() {
+    let lines = "requests 12\nlongest_turn_microseconds 123,456\nversion 0.1.0\n";
+    let narrow = "requests 12\nlongest_turn_\n  microseconds\n  123,456\nversion 0.1.0";
+    assert_eq!(fitted(lines, 20), narrow);
+    assert_eq!(fitted(lines, 40), lines.trim_end());
 }

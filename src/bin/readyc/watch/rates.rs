@@ -5,7 +5,6 @@
 
 use serde::Serialize;
 use std::collections::HashMap;
-use std::fmt;
 
 #[cfg(test)]
 mod tests;
@@ -142,9 +141,9 @@ impl Rates {
         }
     }
 
-    /// What stands over the columns.
-    pub(super) fn header() -> String {
-        row([
+    /// What stands over the columns, as many as fit `width`.
+    pub(super) fn header(width: usize) -> String {
+        let names = [
             "open",
             "accept/s",
             "close/s",
@@ -154,20 +153,13 @@ impl Rates {
             "refused/s",
             "timeout/s",
             "error/s",
-        ]
-        .map(str::to_owned))
+        ];
+        row(names.map(str::to_owned), width)
     }
 
-    /// As one line of JSON; what the server does not count is null.
-    pub(super) fn json(&self) -> String {
-        // A struct of numbers, none of them infinite, always becomes JSON.
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Rates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&row([
+    /// The rates under the names of [`Rates::header`].
+    pub(super) fn line(&self, width: usize) -> String {
+        let cells = [
             self.connections_open,
             self.accepted_per_second,
             self.closed_per_second,
@@ -177,13 +169,28 @@ impl fmt::Display for Rates {
             self.refusals_per_second,
             self.timeouts_per_second,
             self.errors_per_second,
-        ]
-        .map(short)))
+        ];
+        row(cells.map(short), width)
+    }
+
+    /// As one line of JSON; what the server does not count is null.
+    pub(super) fn json(&self) -> String {
+        // A struct of numbers, none of them infinite, always becomes JSON.
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 
-fn row(cells: [String; 9]) -> String {
-    cells.map(|cell| format!("{cell:>9}")).join(" ")
+/// The columns that are left out where a terminal is too narrow, the first of them first.
+const SPARE: [usize; 9] = [5, 4, 7, 6, 2, 1, 8, 0, 3];
+
+/// Columns that a cell takes, with the gap before it.
+const CELL: usize = 10;
+
+fn row(cells: [String; 9], width: usize) -> String {
+    let left_out = SPARE.get(..cells.len().saturating_sub((width + 1) / CELL)).unwrap_or(&[]);
+    let kept = cells.iter().enumerate().filter(|(column, _)| !left_out.contains(column));
+    let cells: Vec<String> = kept.map(|(_, cell)| format!("{cell:>9}")).collect();
+    cells.join(" ")
 }
 
 /// A number in at most six characters: `0`, `0.25`, `42`, `99999`, `1.2M`.

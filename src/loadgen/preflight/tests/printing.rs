@@ -7,17 +7,17 @@ fn a_table_then_advice_then_the_largest() {
     let root = Root::ample().without("proc/sys/net/core/somaxconn");
     let text = examine(&root.read(), &local(1_000_000)).to_string();
     let expected = "\
-limit                                     needed                       have
-file descriptor ceiling (fs.nr_open)   1,000,032                  1,048,576  enough
-worker file descriptors (ulimit -Hn)   1,000,032                    524,288  NOT ENOUGH
-server file descriptors (ulimit -Hn)   1,000,032                    524,288  may be too low
-open files, system-wide (fs.file-max)  2,000,032  9,223,372,036,854,774,807  enough
-local ports (ip_local_port_range)      1,000,000                     28,232  NOT ENOUGH
-conntrack entries (nf_conntrack_max)   1,000,000                    262,000  NOT ENOUGH
-memory                                 8,118 MiB                 20,480 MiB  enough
-TCP buffer pages (tcp_mem)             4,000,000                    383,800  may be too low
-accept queue (somaxconn)                     256                          ?  unknown
-SYN queue (tcp_max_syn_backlog)              256                      2,048  enough
+limit                                     needed        have
+file descriptor ceiling (fs.nr_open)   1,000,032   1,048,576  enough
+worker file descriptors (ulimit -Hn)   1,000,032     524,288  NOT ENOUGH
+server file descriptors (ulimit -Hn)   1,000,032     524,288  may be too low
+open files, system-wide (fs.file-max)  2,000,032    no limit  enough
+local ports (ip_local_port_range)      1,000,000      28,232  NOT ENOUGH
+conntrack entries (nf_conntrack_max)   1,000,000     262,000  NOT ENOUGH
+memory                                 8,118 MiB  20,480 MiB  enough
+TCP buffer pages (tcp_mem)             4,000,000     383,800  may be too low
+accept queue (somaxconn)                     256           ?  unknown
+SYN queue (tcp_max_syn_backlog)              256       2,048  enough
 
 worker file descriptors: NOT ENOUGH. Any one of these will do:
     ulimit -Hn 1000032   # as root, in the shell that starts readyc

@@ -18,7 +18,7 @@ const SETTINGS: [Setting; 20] = [
     ("slow readers", |report| count(report.asked.slow_readers)),
     ("slow writers", |report| count(report.asked.slow_writers)),
     ("rate", |report| report.asked.rate.map_or_else(|| "no limit".to_owned(), rate)),
-    ("requests under way on each", |report| count(report.asked.pipeline)),
+    ("requests in flight on each", |report| count(report.asked.pipeline)),
     ("a connection lives", |report| {
         report.asked.lifetime.clone().unwrap_or_else(|| "the run".to_owned())
     }),

@@ -133,7 +133,7 @@ fn the_page_says_what_matters() {
         "<h2>Not met</h2>",
         "1,200 of 200,000 requests were not answered",
         "interrupted after 9 of 10 seconds",
-        "those above 99.40 % (*) are unknown",
+        "and above 99.40 % (*) unknown",
         "connection refused (12 ×) [ECONNREFUSED]",
         "Latency by percentile",
         "Errors over time",

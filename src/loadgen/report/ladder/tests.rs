@@ -26,7 +26,7 @@ fn rung(load: u64, p99: f64, held: bool) -> Rung {
     }
 }
 
-pub(in crate::loadgen::report) fn ladder() -> Ladder {
+pub(crate) fn ladder() -> Ladder {
     Ladder {
         schema: FIND_SCHEMA.to_owned(),
         id: "1".to_owned(),

@@ -161,7 +161,7 @@ fn what_does_not_belong_together_is_refused() {
     for (other, what) in [
         (change(|report| report.mode = Mode::Closed), "the mode is closed in it and open in"),
         (change(|report| report.asked.workload = "daytime".to_owned()), "the workload is daytime"),
-        (change(|report| report.asked.pipeline = 2), "under way on a connection is 2 in it and 1"),
+        (change(|report| report.asked.pipeline = 2), "in flight on a connection is 2 in it and 1"),
         (change(|report| report.asked.size = 128), "the payload's size is 64 B to 128 B in it"),
         (eventful(), "report 3"),
     ] {

@@ -49,8 +49,16 @@ proptest! {
     fn wrapping_keeps_every_word_and_the_width(text in "[a-z ]{0,200}", width in 10usize..60) {
         let lines = wrapped(&text, width);
         let words: Vec<&str> = lines.iter().flat_map(|line| line.split_whitespace()).collect();
-        prop_assert_eq!(words, text.split_whitespace().collect::<Vec<_>>());
-        let is_narrow = |line: &String| line.chars().count() <= width || !line.contains(' ');
-        prop_assert!(lines.iter().all(is_narrow));
+        // A word that is longer than a line is broken.
+        prop_assert_eq!(words.concat(), text.split_whitespace().collect::<String>());
+        prop_assert!(lines.iter().all(|line| columns(line) <= width));
     }
+}
+
+#[test]
+fn a_number_keeps_its_unit_and_a_long_word_breaks_behind_a_mark() {
+    assert_eq!(wrapped("p99 of 404 µs, max 1.54 ms", 11), ["p99 of", "404 µs, max", "1.54 ms"]);
+    assert_eq!(wrapped("/a/long/path/to.json", 14), ["/a/long/path/", "to.json"]);
+    assert_eq!(wrapped("サーバー", 4), ["サー", "バー"]);
+    assert_eq!(wrapped("", 4), [""]);
 }

@@ -1,5 +1,8 @@
 use super::*;
+use crate::io::address::UnixAddress;
 use std::net::{TcpListener, TcpStream};
+use std::os::linux::net::SocketAddrExt;
+use std::process::id;
 
 fn row(local: &str, state: State, uid: u32, inode: u64) -> Row {
     let remote = "192.0.2.1:80".parse().unwrap();
@@ -94,4 +97,19 @@ fn each_cause_has_its_advice() {
         assert!(Holder::AllPorts.advice(port).contains("ip_local_port_range"));
     }
     assert_eq!(holder("127.0.0.1:0".parse().unwrap()), Holder::AllPorts);
+}
+
+#[test]
+fn the_processes_that_listen_on_an_address() {
+    let inet = TcpListener::bind("127.0.0.1:0").unwrap();
+    let name = format!("@readyd-in-use-{}", id());
+    let path = std::os::unix::net::SocketAddr::from_abstract_name(&name[1..]).unwrap();
+    let unix = std::os::unix::net::UnixListener::bind_addr(&path).unwrap();
+    let addresses = [inet.local_addr().unwrap().into(), UnixAddress::new(&name).unwrap().into()];
+    for address in &addresses {
+        let pids: Vec<u32> = listening(address).iter().map(|process| process.pid).collect();
+        assert_eq!(pids, [id()], "{address}");
+    }
+    drop((inet, unix));
+    assert!(addresses.iter().all(|address| listening(address).is_empty()));
 }

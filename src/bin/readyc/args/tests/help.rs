@@ -107,9 +107,8 @@ fn options_about_the_server_have_a_heading() {
     let names: Vec<_> = without.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["compare", "merge"]);
     for (name, mut command) in with {
-        let heading = if name == "bench" { "\nConnections:\n" } else { "\nServer:\n" };
         let [_, long] = both_helps(&mut command);
-        let (_, under) = long.split_once(heading).unwrap_or_else(|| panic!("{name}: {long}"));
+        let (_, under) = long.split_once("\nServer:\n").unwrap_or_else(|| panic!("{name}: {long}"));
         assert!(under.contains("--server <HOST[:PORT]>"), "{name}");
     }
 }

@@ -1,7 +1,8 @@
 //! How far the client itself shows in the figures, and a sentence that says why and what helps.
 //!
 //! Two things make a run invalid: a client that had no more to give, and a percentile of the
-//! summary that is in doubt because the client delayed the requests that decide it. All else is a note.
+//! summary that is in doubt because the client delayed the requests that decide it. All else is a
+//! note.
 
 use readyd::counted::counted;
 use readyd::loadgen::Counters;

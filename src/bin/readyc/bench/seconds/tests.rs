@@ -6,7 +6,7 @@ const START: u64 = 50 * SECOND as u64;
 fn two_seconds() -> Seconds {
     let mut seconds = Seconds { opening_began: START - 10, ..Seconds::default() };
     seconds.begin(START);
-    let mut live = Live::new(1, true);
+    let mut live = Live::hidden();
     for start in [START, START + SECOND as u64] {
         let interval = Interval { start, connections: 1, answered: 5, ..Interval::default() };
         seconds.add(0, 1, &interval, &mut live);

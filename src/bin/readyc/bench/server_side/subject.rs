@@ -113,7 +113,7 @@ impl Subject {
         match (&self.process, &self.answers) {
             (Some(process), _) if process.has_ended => Some(super::has_ended(process.tree.pid())),
             (_, Some(answers)) if answers.has_restarted() => Some(format!(
-                "{} was started anew during the run, so its counts are not known",
+                "{} was restarted during the run, so its counts are not known",
                 name()
             )),
             (_, Some(answers)) if answers.was_unanswered() => Some(format!(

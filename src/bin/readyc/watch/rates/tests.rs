@@ -39,14 +39,14 @@ fn cells(line: &str) -> Vec<&str> {
 fn a_rate_is_what_a_counter_rises_by_a_second_of_the_server() {
     let rates = Rates::between(&of_all(10.0, 100), &of_all(14.0, 500));
     let each = ["500", "100", "100", "100", "100", "100", "400", "300", "400"];
-    assert_eq!(cells(&rates.to_string()), each);
+    assert_eq!(cells(&rates.line(200)), each);
 }
 
 #[test]
 fn the_first_line_is_the_average_since_the_start() {
     let rates = Rates::between(&Sample::before_start(), &of_all(50.0, 100));
     let each = ["100", "2", "2", "2", "2", "2", "8", "6", "8"];
-    assert_eq!(cells(&rates.to_string()), each);
+    assert_eq!(cells(&rates.line(200)), each);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn what_a_server_does_not_count_is_a_dash() {
     let last = sample("uptime_seconds 1\nrequests 10\nclosed_reset 1\n");
     let now = sample("uptime_seconds 3\nrequests 20\nclosed_reset 5\nshoe_size 43\n");
     let rates = Rates::between(&last, &now);
-    assert_eq!(cells(&rates.to_string()), ["-", "-", "-", "5", "-", "-", "-", "-", "2"]);
+    assert_eq!(cells(&rates.line(200)), ["-", "-", "-", "5", "-", "-", "-", "-", "2"]);
     let json: serde_json::Value = serde_json::from_str(&rates.json()).unwrap();
     assert_eq!(json["requests_per_second"], 5.0);
     assert!(json["bytes_in_per_second"].is_null());
@@ -68,7 +68,7 @@ fn without_time_there_is_no_rate() {
         ("requests 1\nconnections_open 3\n", "requests 2\nconnections_open 3\n"),
         ("uptime_seconds 2\nrequests 1\n", "uptime_seconds 2\nrequests 2\nconnections_open 3\n"),
     ] {
-        let line = Rates::between(&sample(last), &sample(now)).to_string();
+        let line = Rates::between(&sample(last), &sample(now)).line(200);
         assert_eq!(cells(&line), ["3", "-", "-", "-", "-", "-", "-", "-", "-"]);
     }
 }
@@ -100,8 +100,8 @@ fn what_is_no_counter_is_left_out() {
 
 #[test]
 fn the_header_stands_over_the_columns() {
-    let line = Rates::between(&Sample::before_start(), &of_all(1.0, 123_456_789_012)).to_string();
-    let header = Rates::header();
+    let line = Rates::between(&Sample::before_start(), &of_all(1.0, 123_456_789_012)).line(200);
+    let header = Rates::header(200);
     assert_eq!(header.len(), line.len());
     assert_eq!(cells(&header).len(), cells(&line).len());
     assert!(line.len() < 100, "fits a terminal: {line}");
@@ -155,4 +155,14 @@ fn field_server_20_gauges_are_those_that_are_documented() {
             assert_eq!(is_gauge(cells[1].trim_matches('`')), cells[3] == "gauge", "{row}");
         }
     }
+}
+
+#[test]
+fn field_load_13_a_narrow_terminal_gets_the_columns_that_matter_most() {
+    for width in 20..=300 {
+        let header = Rates::header(width);
+        assert!(header.len() <= width && header.contains("req/s"), "{width}: {header}");
+    }
+    assert_eq!(cells(&Rates::header(20)), ["open", "req/s"]);
+    assert_eq!(cells(&Rates::header(89)).len(), 9);
 }

@@ -1,0 +1,116 @@
+//! A view that covers the terminal on standard error, and leaves it as it was.
+//!
+//! ```text
+//! Screen::enter -> draw, draw, ... -> drop: the normal screen, with all that stood there
+//! ```
+//!
+//! Invariant: the terminal's modes are never changed, so the keyboard's signals work and there is
+//! nothing to restore but the screen and the cursor. That is done at the end, and in a panic. Each
+//! view is drawn whole, with one write(2): what another program or the keyboard's echo has left
+//! between two views is gone with the next.
+
+pub(crate) mod trend;
+
+use crate::style;
+use nix::unistd::{getpgrp, tcgetpgrp};
+use ratatui::backend::{Backend, CrosstermBackend};
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::Rect;
+use ratatui::widgets::Widget;
+use std::io::{self, IsTerminal, Write};
+use std::panic;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// To the alternate screen, cleared, the cursor hidden (xterm's control sequences).
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[?25l";
+/// Back, the cursor shown, in the terminal's own colours.
+const LEAVE: &[u8] = b"\x1b[m\x1b[?25h\x1b[?1049l";
+/// A terminal that knows synchronized output shows what stands between these at once.
+const BEGIN: &[u8] = b"\x1b[?2026h";
+const END: &[u8] = b"\x1b[m\x1b[?2026l";
+
+/// Whether the terminal shows a view now. A panic hook reads it.
+static IS_SHOWN: AtomicBool = AtomicBool::new(false);
+static HOOK: Once = Once::new();
+
+/// The least size that is worth a view.
+pub(crate) const LEAST: (usize, usize) = (60, 15);
+
+/// Whether standard error is a terminal that can show a view, whatever its size.
+pub(crate) fn is_capable() -> bool {
+    io::stderr().is_terminal() && !style::is_dumb()
+}
+
+/// Columns and rows of the terminal on standard error.
+pub(crate) fn size() -> Option<(usize, usize)> {
+    style::size(&io::stderr())
+}
+
+/// Whether this process may write to the terminal: a background job may not disturb the shell.
+pub(crate) fn is_foreground() -> bool {
+    // An error means that this is not the controlling terminal, so there is no other job.
+    tcgetpgrp(io::stderr()).map_or(true, |group| group == getpgrp())
+}
+
+/// The alternate screen, from now until it is dropped.
+pub(crate) struct Screen {
+    area: Rect,
+}
+
+impl Screen {
+    /// Takes the terminal.
+    pub(crate) fn enter() -> Screen {
+        HOOK.call_once(|| {
+            let earlier = panic::take_hook();
+            panic::set_hook(Box::new(move |what| {
+                leave();
+                earlier(what);
+            }));
+        });
+        IS_SHOWN.store(true, Ordering::SeqCst);
+        write(ENTER);
+        Screen { area: Rect::default() }
+    }
+
+    /// Shows the view on all of a terminal of this size.
+    pub(crate) fn draw(&mut self, view: impl Widget, (columns, rows): (usize, usize)) {
+        let most = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+        let area = Rect::new(0, 0, most(columns), most(rows));
+        let mut bytes = BEGIN.to_vec();
+        if std::mem::replace(&mut self.area, area) != area {
+            bytes.extend_from_slice(b"\x1b[2J");
+        }
+        if paint(view, area, &mut bytes).is_ok() {
+            bytes.extend_from_slice(END);
+            write(&bytes);
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        leave();
+    }
+}
+
+fn leave() {
+    if IS_SHOWN.swap(false, Ordering::SeqCst) {
+        write(LEAVE);
+    }
+}
+
+/// Writes every cell of the view, as a terminal understands it.
+fn paint(view: impl Widget, area: Rect, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let mut buffer = Buffer::empty(area);
+    view.render(area, &mut buffer);
+    // No cell of a view is like these, so that all of them differ.
+    let unlike = Buffer::filled(area, Cell::new("\u{fffd}"));
+    CrosstermBackend::new(bytes).draw(unlike.diff(&buffer).into_iter())
+}
+
+/// A terminal that is gone is no reason to end the work.
+fn write(bytes: &[u8]) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());
+}
