@@ -12,6 +12,7 @@ mod flags;
 pub mod listen;
 mod reading;
 mod similar;
+pub mod tracing;
 pub mod values;
 mod words;
 
@@ -28,6 +29,7 @@ use crate::os::privileges::Account;
 use crate::server::access;
 use crate::server::limits::Limits;
 use crate::table::ColumnOrder;
+use crate::trace::{AddressPolicy, Trigger};
 use crate::zone::Zone;
 use flags::Flag;
 use listen::Listen;
@@ -36,6 +38,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tracing::TraceFile;
 use values::ValueError;
 
 /// The settings of a server, as flags and the file give them.
@@ -73,6 +76,12 @@ pub struct Config {
     pub backlog: u32,
     /// When the kernel gives up on a client that does not answer.
     pub tcp_timeouts: TcpTimeouts,
+    /// Where a trace is recorded, if it is.
+    pub trace: Option<TraceFile>,
+    /// At what the trace so far is kept.
+    pub trace_on: Vec<Trigger>,
+    /// How a trace names clients.
+    pub trace_addresses: AddressPolicy,
     /// The log level, if the command line sets it.
     pub log: Option<LevelFilter>,
     /// The log level of the file, if neither the command line nor RUST_LOG sets one.
@@ -99,6 +108,9 @@ impl Default for Config {
             memory_limit: None,
             backlog: 4096,
             tcp_timeouts: TcpTimeouts::default(),
+            trace: None,
+            trace_on: Vec::new(),
+            trace_addresses: AddressPolicy::Full,
             log: None,
             log_from_file: None,
             check_only: false,
@@ -181,6 +193,9 @@ impl Config {
                 let range = Duration::from_millis(1)..=TcpTimeouts::LONGEST_USER_TIMEOUT;
                 self.tcp_timeouts.user_timeout = Some(within(range, "1ms to 24d", value)?);
             }
+            "trace" => self.trace = Some(tracing::file(value)?),
+            "trace-on" => self.trace_on = tracing::triggers(value)?,
+            "trace-addresses" => self.trace_addresses = tracing::addresses(value)?,
             "log" => self.log = Some(level(value)?),
             "check-config" => self.check_only = true,
             _ => return Err("this flag has no meaning here".into()),

@@ -48,7 +48,8 @@ mod in_place;
 mod state;
 mod work;
 
-pub use state::Action;
+pub use deadlines::Deadline;
+pub use state::{Action, Inbound, Outbound};
 pub use work::Work;
 
 #[cfg(test)]

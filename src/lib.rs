@@ -71,4 +71,5 @@ pub mod server;
 pub mod table;
 #[cfg(all(unix, any(test, feature = "testkit")))]
 pub mod testkit;
+pub mod trace;
 pub mod zone;

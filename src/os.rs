@@ -16,4 +16,5 @@ pub mod sealed_memfd;
 pub mod signals;
 pub mod sockets;
 pub mod standard_output;
+pub mod trace_ring;
 pub mod usage;

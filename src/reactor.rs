@@ -117,6 +117,12 @@ impl Reactor {
         Moment::START + self.started.elapsed()
     }
 
+    /// The clock of [`Reactor::now`], for a recorder.
+    pub fn clock(&self) -> impl Fn() -> Moment + use<> {
+        let started = self.started;
+        move || Moment::START + started.elapsed()
+    }
+
     /// Turns the loop until the handler stops.
     ///
     /// # Errors
@@ -131,7 +137,7 @@ impl Reactor {
             let next = handler.end_turn(now);
             let ended = self.now();
             // Events are only noted, which takes no time; what wakeups ask for may.
-            handler.turn_ended(first_wakeup.unwrap_or(now), ended);
+            handler.turn_ended(first_wakeup.unwrap_or(now), ended, next);
             timeout = match next {
                 LoopControl::Poll => Some(Duration::ZERO),
                 LoopControl::WaitUntil(moment) => self.wait_until(moment, ended)?,

@@ -31,6 +31,7 @@ mod context;
 mod inspect;
 mod measuring;
 mod memory;
+mod observing;
 mod stopping;
 mod turn;
 mod warning;
@@ -51,6 +52,7 @@ use crate::io::token::{Generations, Token};
 use crate::server::limits::Limits;
 use crate::server::stats::Stats;
 use crate::table::Table;
+use crate::trace::event::Event;
 use crate::zone::ZoneRules;
 use accept::{Acceptor, Holders};
 use admission::Admission;
@@ -137,6 +139,7 @@ impl<N: Net> Server<N> {
     /// takes time that the loop does not have.
     pub fn replace_table(&mut self, table: Table) -> Table {
         self.cx.stats.table_reloads += 1;
+        self.cx.observe(Event::TableReplaced { keys: table.len() as u64 });
         self.cx.stats.describe_table(&table);
         std::mem::replace(&mut self.cx.table, table)
     }
@@ -144,11 +147,13 @@ impl<N: Net> Server<N> {
     /// Counts a table that could not be loaded; the old one stays.
     pub fn keep_table(&mut self) {
         self.cx.stats.table_failures += 1;
+        self.cx.observe(Event::TableKept);
     }
 
     /// Uses other rules for the time of day from the next text on. Returns whether they differ from
     /// the rules before.
     pub fn replace_zone(&mut self, rules: ZoneRules) -> bool {
+        self.cx.observe(Event::ZoneReplaced);
         self.cx.dates.replace_rules(rules)
     }
 
@@ -170,14 +175,19 @@ impl<N: Net> EventHandler for Server<N> {
     fn on_ready(&mut self, token: Token, readiness: Readiness) {
         if token.generation() == Generations::NONE {
             self.acceptor.ready(token.index());
-        } else if !self.sockets.on_event(token, readiness, &self.cx.limits) {
+            self.cx.observe_listener(token.index());
+        } else if self.sockets.on_event(token, readiness, &self.cx.limits) {
+            self.cx.observe_event(token, readiness, false);
+        } else {
             self.cx.stats.stale_events += 1;
+            self.cx.observe_event(token, readiness, true);
         }
     }
 
     fn end_turn(&mut self, now: Moment) -> LoopControl {
         self.cx.now = now;
         self.cx.work = Work::default();
+        self.cx.trace.with(move |recorder| recorder.turn_began(now));
         self.cx.stats.turns += 1;
         if self.is_draining() {
             self.tell_of_drain();
@@ -219,7 +229,8 @@ impl<N: Net> EventHandler for Server<N> {
         }
     }
 
-    fn turn_ended(&mut self, began: Moment, ended: Moment) {
+    fn turn_ended(&mut self, began: Moment, ended: Moment, next: LoopControl) {
         self.note_turn(began, ended);
+        self.observe_end(ended, next);
     }
 }

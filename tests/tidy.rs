@@ -35,6 +35,8 @@ const ORDER: &[(&str, &str)] = &[
     ("config", "The server's flags and files become the server's limits, listeners and paths."),
     ("server", "Many connections on one loop, and policy: who is admitted, shed, closed, drained."),
     ("handlers", "The services: how a request is answered. They see a connection, never a socket."),
+    ("os::trace_ring", "The file that a trace is written to, mapped."),
+    ("trace", "What the loop did and why: events, blocks, a ring of them, and the reader."),
     ("conn", "One connection as a state machine that is fed bytes and yields bytes."),
     ("server::stats", "The counters. Handlers print them, so they stand below handlers."),
     ("server::client_log", "How a client's bytes are escaped in a log line."),

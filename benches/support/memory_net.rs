@@ -62,6 +62,9 @@ const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOS
 impl SocketIo for MemoryNet {
     type Stream = End;
 
+    // As a server without --trace.
+    const IS_OBSERVED: bool = false;
+
     fn register(&mut self, _: &mut End, token: Token, _: Interest) -> io::Result<()> {
         self.0.tokens.borrow_mut().push(token);
         Ok(())

@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStringExt;
 
 /// Every flag but the one that [names a file](NAMES_A_FILE), whether it takes a value, and values
 /// that do.
-const FLAGS: [(&str, &[&str]); 29] = [
+const FLAGS: [(&str, &[&str]); 32] = [
     (
         "listen",
         &[
@@ -58,6 +58,9 @@ const FLAGS: [(&str, &[&str]); 29] = [
     ("backlog", &["4096"]),
     ("tcp-keepalive", &["1m", "1ms", "10h"]),
     ("tcp-user-timeout", &["30s", "0"]),
+    ("trace", &["/dev/shm/trace", "ring,size=1MiB,paused", ",size=0"]),
+    ("trace-on", &["turn>10ms,close=write_timeout,accept-paused", "close=no"]),
+    ("trace-addresses", &["full", "hash", "none"]),
     ("log", &["off", "TRACE"]),
     ("check-config", &[]),
 ];

@@ -20,12 +20,13 @@ mod scratch_file;
 pub mod server_operations;
 pub mod table_file;
 pub mod time_zone;
+pub mod trace;
 
 /// Panics if something is wrong with what the bytes made the code do.
 pub type Check = fn(&[u8]);
 
 /// Every target: its name, which is also the name of its corpus, and its function.
-pub const TARGETS: [(&str, Check); 8] = [
+pub const TARGETS: [(&str, Check); 9] = [
     ("header", header::check),
     ("frame_stream", frame_stream::check),
     ("server_operations", server_operations::check),
@@ -34,4 +35,5 @@ pub const TARGETS: [(&str, Check); 8] = [
     ("time_zone", time_zone::check),
     ("configuration", configuration::check),
     ("log_escaping", log_escaping::check),
+    ("trace", trace::check),
 ];

@@ -173,6 +173,26 @@ pub(super) const FLAGS: &[Flag] = &[
         "log lines per second caused by clients [100]",
         "Further lines are counted, and one line says how many were suppressed.",
     ),
+    flag(
+        "trace",
+        "FILE[,OPTION]",
+        "record what the loop does in FILE",
+        "A ring of size=64MiB, best on tmpfs (/dev/shm); readyc trace reads it.\n\
+         Signal 40 ends and begins recording; paused: it waits for the signal.",
+    ),
+    flag(
+        "trace-on",
+        "WHAT[,WHAT]...",
+        "keep a copy of the trace when WHAT happens",
+        "turn>DURATION, close=REASON or accept-paused. At most one copy every\n\
+         10 s; FILE.kept-1 to FILE.kept-4 are used in turn.",
+    ),
+    flag(
+        "trace-addresses",
+        "HOW",
+        "full, or hash [full]",
+        "hash: a client is named by a hash, keyed by a secret that is in no file.",
+    ),
 ];
 
 /// The headings of the help, each with the flag that it stands above.
@@ -184,6 +204,7 @@ const HEADINGS: &[(&str, &str)] = &[
     ("frame-timeout", "Timeouts"),
     ("backlog", "TCP"),
     ("config", "Configuration and log"),
+    ("trace", "Trace"),
 ];
 
 /// The columns of a flag and its value in the short help.
@@ -212,7 +233,8 @@ const UNITS_AND_SIGNALS: &str = "\
 \x20 SIGTERM, SIGINT  drain; a second one stops at once\n\
 \x20 SIGQUIT          stop at once\n\
 \x20 SIGHUP           reload the table and the time zone\n\
-\x20 SIGUSR1          log the statistics\n";
+\x20 SIGUSR1          log the statistics\n\
+\x20 signal 40        end or begin recording (--trace)\n";
 
 /// The flag called `name`.
 pub(super) fn find_flag(name: &str) -> Option<&'static Flag> {

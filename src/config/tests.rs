@@ -11,6 +11,7 @@ use super::*;
 use crate::config::flags::FLAGS;
 use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
+use crate::server::close::CloseReason;
 use file::TempFile;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -45,6 +46,18 @@ const CASES: &[(&str, &str, Change)] = &[
         let target = "[::1]:13".parse().unwrap();
         config.listeners = vec![Listen { service, target, presence: Presence::Optional }];
     }),
+    ("trace", "/dev/shm/a,b,size=1MiB,paused", |config| {
+        let path = "/dev/shm/a,b".into();
+        config.trace = Some(TraceFile { path, size: 1 << 20, is_paused: true });
+    }),
+    ("trace-on", "turn>10ms,close=write_timeout,accept-paused", |config| {
+        config.trace_on = vec![
+            Trigger::TurnLongerThan(Duration::from_millis(10)),
+            Trigger::Close(CloseReason::WriteTimeout),
+            Trigger::AcceptPaused,
+        ];
+    }),
+    ("trace-addresses", "hash", |config| config.trace_addresses = AddressPolicy::Hash),
     ("reuse-port", "", |config| config.reuse_port = true),
     ("shards", "16", |config| config.shards = 16),
     ("user", "daemon:1", |config| config.user = Some("daemon:1".parse().unwrap())),

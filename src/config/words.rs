@@ -4,10 +4,12 @@
 //! to be read twice, and a file that has changed or is no longer readable does not matter.
 
 use super::Config;
+use super::tracing::TraceFile;
 use crate::os::listener::TcpTimeouts;
 use crate::server::access::AccessRules;
 use crate::server::limits::Limits;
 use crate::table::ColumnOrder;
+use crate::trace::{AddressPolicy, Trigger};
 use crate::zone::Zone;
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -58,6 +60,9 @@ impl Config {
             memory_limit,
             backlog,
             tcp_timeouts: TcpTimeouts { keepalive, user_timeout },
+            trace,
+            trace_on,
+            trace_addresses,
             log,
             log_from_file: _,
             check_only,
@@ -83,6 +88,18 @@ impl Config {
         words.value("backlog", backlog);
         words.optional("tcp-keepalive", &keepalive.map(seconds));
         words.optional("tcp-user-timeout", &user_timeout.map(seconds));
+        if let Some(TraceFile { path, size, is_paused }) = trace {
+            let mut value = OsString::from(path);
+            value.push(format!(",size={size}{}", if *is_paused { ",paused" } else { "" }));
+            words.0.extend(["--trace".into(), value]);
+        }
+        if !trace_on.is_empty() {
+            let triggers: Vec<String> = trace_on.iter().map(Trigger::to_string).collect();
+            words.value("trace-on", &triggers.join(","));
+        }
+        if *trace_addresses == AddressPolicy::Hash {
+            words.value("trace-addresses", &"hash");
+        }
         words.optional("log", log);
         words.switch("check-config", *check_only);
         words.0

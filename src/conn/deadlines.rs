@@ -10,8 +10,9 @@ use crate::protocol::framing::Framing;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 
+/// Which of a connection's times counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deadline {
+pub enum Deadline {
     /// A frame or line must be whole.
     Frame,
     /// A last line without its end counts as whole.
@@ -52,7 +53,8 @@ impl Connection {
         }
     }
 
-    fn next_deadline(&self, framing: Framing, limits: &Limits) -> (Moment, Deadline) {
+    /// When the deadline that counts passes, and which it is.
+    pub fn next_deadline(&self, framing: Framing, limits: &Limits) -> (Moment, Deadline) {
         if self.state.is_lingering() {
             return (self.idle_since + limits.linger_timeout, Deadline::Linger);
         }

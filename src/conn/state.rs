@@ -14,7 +14,7 @@ mod tests;
 
 /// The direction from the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Inbound {
+pub enum Inbound {
     /// We read requests and answer them.
     Open,
     /// Requests may have arrived that must wait: until the peer has taken output, or until other
@@ -29,7 +29,7 @@ enum Inbound {
 
 /// The direction to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outbound {
+pub enum Outbound {
     /// We send replies.
     Open,
     /// The service sends without being asked, for as long as the peer takes it.
@@ -237,5 +237,12 @@ impl State {
             (Outbound::Aborting(reason), _) => Action::Abort(reason),
             (Outbound::Failed(reason), _) => Action::Close(reason),
         }
+    }
+}
+
+impl super::Connection {
+    /// The state of both directions, for a trace.
+    pub fn stage(&self) -> (Inbound, Outbound) {
+        (self.state.inbound, self.state.outbound)
     }
 }

@@ -24,9 +24,9 @@ pub trait EventHandler {
     /// All events of this turn were told. Does the work, and says when the next turn is due.
     fn end_turn(&mut self, now: Moment) -> LoopControl;
 
-    /// A turn began and ended at these moments; the wait before it is not a part of it. A handler
-    /// that does not measure its turns ignores this.
-    fn turn_ended(&mut self, _began: Moment, _ended: Moment) {}
+    /// A turn began and ended at these moments, and [`EventHandler::end_turn`] returned `next`; the
+    /// wait before it is not a part of it. A handler that does not measure its turns ignores this.
+    fn turn_ended(&mut self, _began: Moment, _ended: Moment, _next: LoopControl) {}
 }
 
 /// A reason to call a handler, other than a socket that became ready.
@@ -45,6 +45,8 @@ pub enum Wakeup {
     Reload,
     /// SIGUSR1: log the statistics.
     Report,
+    /// Signal 40: switch the recording of a trace off, or on again.
+    ToggleTrace,
     /// Another thread or process has a message: the waker was called, or a pipe that is watched
     /// became readable.
     Message,

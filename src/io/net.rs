@@ -49,6 +49,10 @@ pub trait SocketIo {
     /// A connected or connecting socket. Dropping it closes it.
     type Stream;
 
+    /// Whether a server on this network has hooks for a recorder. The loop is compiled for each
+    /// network, so that the hooks of another cost nothing.
+    const IS_OBSERVED: bool = true;
+
     /// Asks for events on a stream, EPOLL_CTL_ADD, once in its life. If it is ready already, an
     /// event tells that too.
     ///

@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::unistd::Pid;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -192,7 +193,12 @@ pub const TABLE: &[Row] = &[
     row(Signal::SIGSYS, Action::Inherited, Action::Inherited, FAULT),
 ];
 
-/// The action for the real-time signals that the C library leaves to programs, in all processes.
+/// The real-time signal that switches the recording of a trace off, or on again, in a program that
+/// is built with the feature `trace`.
+pub const TRACE_SIGNAL: i32 = 40;
+
+/// The action for the other real-time signals that the C library leaves to programs, in all
+/// processes.
 pub const REAL_TIME: Action = Action::Ignored;
 
 impl Row {
@@ -230,7 +236,28 @@ pub fn watched() -> io::Result<SigSet> {
             signals.add(row.signal);
         }
     }
+    if cfg!(feature = "trace") {
+        add_trace_signal(&mut signals);
+    }
     Ok(signals)
+}
+
+/// nix knows no real-time signals.
+#[expect(unsafe_code, reason = "sets of signals are changed through pointers")]
+fn add_trace_signal(signals: &mut SigSet) {
+    let mut raw = *signals.as_ref();
+    // SAFETY: the pointer is to a set of this function's own, which is initialised; a number that
+    // there is not is an error, which changes nothing.
+    let _ = unsafe { libc::sigaddset(&mut raw, TRACE_SIGNAL) };
+    // SAFETY: it is a copy of an initialised set.
+    *signals = unsafe { SigSet::from_sigset_t_unchecked(raw) };
+}
+
+/// Sends a process [`TRACE_SIGNAL`]. If it has ended, this has no effect.
+#[expect(unsafe_code, reason = "nix knows no real-time signals")]
+pub fn send_trace_signal(pid: Pid) {
+    // SAFETY: no memory is involved.
+    let _ = unsafe { libc::kill(pid.as_raw(), TRACE_SIGNAL) };
 }
 
 /// The subset of `signals` that stops a server, by a drain or at once.
@@ -242,6 +269,14 @@ pub fn stopping(signals: &SigSet) -> SigSet {
         )
     };
     signals.iter().filter(stops).collect()
+}
+
+/// The wakeup that the watched signal of this number becomes.
+pub fn wakeup_of_number(number: i32) -> Option<Wakeup> {
+    match number {
+        TRACE_SIGNAL => Some(Wakeup::ToggleTrace),
+        number => Signal::try_from(number).ok().and_then(wakeup),
+    }
 }
 
 /// The wakeup that a watched signal becomes.

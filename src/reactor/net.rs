@@ -22,9 +22,10 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
-/// TCP and unix sockets by way of mio.
+/// TCP and unix sockets by way of mio. A server on an `OBSERVED` network has hooks for a recorder;
+/// one on another is compiled without.
 #[derive(Debug)]
-pub struct MioNet {
+pub struct MioNet<const OBSERVED: bool = false> {
     pub(super) registry: Registry,
     /// When the reactor's clock started.
     pub(super) started: Instant,
@@ -32,9 +33,16 @@ pub struct MioNet {
 }
 
 impl MioNet {
+    /// The same, for a server that may be recorded: see [`SocketIo::IS_OBSERVED`].
+    pub fn observed(self) -> MioNet<true> {
+        MioNet { registry: self.registry, started: self.started, meter: self.meter }
+    }
+}
+
+impl<const OBSERVED: bool> MioNet<OBSERVED> {
     /// The same, with a meter for what the process uses, as a server needs it. It takes a
     /// descriptor.
-    pub fn measuring(self, meter: Meter) -> MioNet {
+    pub fn measuring(self, meter: Meter) -> Self {
         MioNet { meter, ..self }
     }
 
@@ -44,14 +52,14 @@ impl MioNet {
     }
 }
 
-impl WallClock for MioNet {
+impl<const OBSERVED: bool> WallClock for MioNet<OBSERVED> {
     fn wall_time(&self) -> WallTime {
         // A clock set before 1970 reads as 1970.
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().into()
     }
 }
 
-impl Host for MioNet {
+impl<const OBSERVED: bool> Host for MioNet<OBSERVED> {
     fn usage(&self) -> Usage {
         self.meter.usage()
     }
@@ -61,7 +69,7 @@ impl Host for MioNet {
     }
 }
 
-impl MonotonicClock for MioNet {
+impl<const OBSERVED: bool> MonotonicClock for MioNet<OBSERVED> {
     fn now(&self) -> Moment {
         Moment::START + self.started.elapsed()
     }
@@ -85,8 +93,10 @@ fn mio_token(token: Token) -> mio::Token {
     mio::Token(token.0 as usize)
 }
 
-impl SocketIo for MioNet {
+impl<const OBSERVED: bool> SocketIo for MioNet<OBSERVED> {
     type Stream = TcpStream;
+
+    const IS_OBSERVED: bool = OBSERVED;
 
     fn register(
         &mut self,
@@ -138,7 +148,7 @@ impl SocketIo for MioNet {
     }
 }
 
-impl Accept for MioNet {
+impl<const OBSERVED: bool> Accept for MioNet<OBSERVED> {
     type Listener = Listener;
 
     fn accept(&mut self, listener: &Listener) -> AcceptOutcome<TcpStream> {
@@ -179,7 +189,7 @@ impl Accept for MioNet {
     }
 }
 
-impl Connect for MioNet {
+impl<const OBSERVED: bool> Connect for MioNet<OBSERVED> {
     fn connect_from(
         &mut self,
         source: Option<SocketAddr>,

@@ -8,7 +8,7 @@ use crate::os::signals;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -41,8 +41,8 @@ impl SignalQueue {
         loop {
             match self.0.read_signal() {
                 Ok(Some(info)) => {
-                    let signal = Signal::try_from(info.ssi_signo.cast_signed());
-                    if let Some(wakeup) = signal.ok().and_then(signals::wakeup) {
+                    let number = info.ssi_signo.cast_signed();
+                    if let Some(wakeup) = signals::wakeup_of_number(number) {
                         return Some(wakeup);
                     }
                 }

@@ -327,7 +327,7 @@ impl EventHandler for Sleeper {
         }
     }
 
-    fn turn_ended(&mut self, began: Moment, ended: Moment) {
+    fn turn_ended(&mut self, began: Moment, ended: Moment, _: LoopControl) {
         self.turns.push((began, ended));
     }
 }
@@ -364,7 +364,7 @@ impl EventHandler for LateTurn {
         if self.noticed.is_some() { LoopControl::Stop } else { LoopControl::Wait }
     }
 
-    fn turn_ended(&mut self, began: Moment, ended: Moment) {
+    fn turn_ended(&mut self, began: Moment, ended: Moment, _: LoopControl) {
         self.turn = Some((began, ended));
     }
 }

@@ -18,6 +18,7 @@ use crate::io::clock::Moment;
 use crate::io::net::{AcceptOutcome, Handshakes, Net};
 use crate::io::readiness::Interest;
 use crate::server::close::CloseReason;
+use crate::trace::event::NoAccept;
 use log::Level;
 use std::fmt;
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub(super) struct Acceptor<N: Net> {
     /// Where the next accept begins to look, so that one busy listener does not shut out the
     /// others.
     next_listener: usize,
+    /// Which listener was tried last.
+    tried: usize,
     max_connections: usize,
     state: State,
     newcomers: Newcomers,
@@ -120,9 +123,9 @@ enum Attempt<S> {
     /// The client was lost before it was accepted.
     Lost,
     /// This backlog is empty, but not yet all are; or a signal interrupted accept(2).
-    TryAgain,
+    TryAgain(NoAccept),
     /// There is no room, or the system lacks something. It was logged.
-    Paused,
+    Paused(NoAccept),
     /// All backlogs are empty, or accepting was paused before.
     NoneWaiting,
 }
@@ -142,9 +145,15 @@ impl<N: Net> Server<N> {
         for _ in 0..ATTEMPTS_PER_TURN {
             match self.acceptor.attempt(&mut self.cx.net, self.sockets.len(), now) {
                 Attempt::Accepted(accepted) => self.admit(accepted, now),
-                Attempt::Lost => self.cx.stats.accept_errors += 1,
-                Attempt::TryAgain => {}
-                Attempt::Paused => {
+                Attempt::Lost => {
+                    self.cx.stats.accept_errors += 1;
+                    self.cx.observe_not_accepted(self.acceptor.tried, NoAccept::Lost);
+                }
+                Attempt::TryAgain(why) => {
+                    self.cx.observe_not_accepted(self.acceptor.tried, why);
+                }
+                Attempt::Paused(why) => {
+                    self.cx.observe_not_accepted(self.acceptor.tried, why);
                     self.cx.stats.accept_pauses += 1;
                     break;
                 }
@@ -187,6 +196,7 @@ impl<N: Net> Server<N> {
         }
         let active = self.sockets.len();
         stats.peak = stats.peak.max(active as u64);
+        self.cx.observe_accepted(token, self.acceptor.tried, &peer, active);
         let line = format_args!("{peer} connected ({active} active)");
         self.cx.log.line(now, Level::Info, line);
         let bytes_in = self.cx.stats.bytes_in;
@@ -206,6 +216,7 @@ impl<N: Net> Server<N> {
             Refusal::TooMany => stats.refused_address_limit += 1,
             Refusal::TooFast => stats.refused_address_rate += 1,
         }
+        self.cx.observe_refused(refusal, &peer);
         let line = format_args!("{peer} rejected: {refusal}");
         self.cx.log.line(self.cx.now, Level::Info, line);
     }
@@ -216,6 +227,7 @@ impl<N: Net> Acceptor<N> {
         Acceptor {
             listeners: Vec::new(),
             next_listener: 0,
+            tried: 0,
             max_connections,
             state: State::Open,
             newcomers: Newcomers::Admitted,
@@ -351,7 +363,7 @@ impl<N: Net> Acceptor<N> {
                 1 => self.warn(now, format_args!("the only connection is in use")),
                 _ => self.warn(now, format_args!("all {active} connections are in use")),
             }
-            return Attempt::Paused;
+            return Attempt::Paused(NoAccept::Full);
         }
         match net.accept(&listener.socket) {
             AcceptOutcome::Connection(stream, peer) => {
@@ -360,14 +372,14 @@ impl<N: Net> Acceptor<N> {
             }
             AcceptOutcome::NoneWaiting => {
                 listener.ready = false;
-                Attempt::TryAgain
+                Attempt::TryAgain(NoAccept::NoneWaiting)
             }
             outcome @ (AcceptOutcome::Interrupted | AcceptOutcome::Lost) => {
                 self.failures += 1;
                 if self.failures < FAILURES_IN_A_ROW {
                     return match outcome {
                         AcceptOutcome::Lost => Attempt::Lost,
-                        _ => Attempt::TryAgain,
+                        _ => Attempt::TryAgain(NoAccept::Interrupted),
                     };
                 }
                 // A lost connection leaves the backlog with its error, so this number of errors in
@@ -387,7 +399,7 @@ impl<N: Net> Acceptor<N> {
         self.failures = 0;
         self.state = State::OutOfResources { retry_at: now + RETRY };
         self.warn(now, why);
-        Attempt::Paused
+        Attempt::Paused(NoAccept::OutOfResources)
     }
 
     fn next_ready(&mut self) -> Option<usize> {
@@ -396,6 +408,7 @@ impl<N: Net> Acceptor<N> {
             .map(|offset| (self.next_listener + offset) % count)
             .find(|&number| self.listeners.get(number).is_some_and(|listener| listener.ready))?;
         self.next_listener = (number + 1) % count;
+        self.tried = number;
         Some(number)
     }
 

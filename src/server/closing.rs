@@ -6,14 +6,31 @@ use crate::io::net::Net;
 use crate::io::socket_table::Socket;
 use crate::io::token::Token;
 use crate::server::close::CloseReason;
+use crate::trace::count_32;
+use crate::trace::event::Event;
 use log::Level;
+
+/// How a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// close(2) alone, which sends FIN.
+    Close,
+    /// With RST.
+    Reset,
+}
 
 impl<N: Net> Server<N> {
     /// Closes a connection: the one place where all that it had is given back. The stream closes
     /// when it is dropped; `None` if the connection has closed already.
     pub(super) fn close(&mut self, token: Token, reason: CloseReason) -> Option<N::Stream> {
+        self.close_as(token, reason, Manner::Close)
+    }
+
+    fn close_as(&mut self, token: Token, reason: CloseReason, manner: Manner) -> Option<N::Stream> {
         let Socket { endpoint, stream, .. } = self.sockets.remove(token)?;
         let now = self.cx.now;
+        let (_, lost) = endpoint.conn.waiting();
+        self.cx.observe_close(token, reason, manner == Manner::Reset, lost);
         self.acceptor.connection_closed();
         self.admission.closed(&endpoint.peer);
         self.memory.change(endpoint.conn.memory(), (0, 0));
@@ -28,7 +45,7 @@ impl<N: Net> Server<N> {
     /// Closes with RST: what the kernel holds for the peer goes, too, and half a reply never looks
     /// whole.
     pub(super) fn abort(&mut self, token: Token, reason: CloseReason) {
-        if let Some(stream) = self.close(token, reason) {
+        if let Some(stream) = self.close_as(token, reason, Manner::Reset) {
             self.cx.net.abort(stream);
         }
     }
@@ -56,6 +73,7 @@ impl<N: Net> Server<N> {
     pub(super) fn shed(&mut self) {
         let newest = self.memory.newest_to_shed(&self.sockets);
         self.memory.warn(self.cx.now, newest.len());
+        self.cx.observe(Event::Shed { count: count_32(newest.len()) });
         for token in newest {
             self.abort(token, CloseReason::Shed);
         }

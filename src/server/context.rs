@@ -12,6 +12,7 @@ use crate::server::limits::Limits;
 use crate::server::stats::Stats;
 use crate::server::stats::publishing::Publisher;
 use crate::table::Table;
+use crate::trace::Observer;
 
 /// What all connections share.
 pub(super) struct ServerContext<N: Net> {
@@ -26,6 +27,7 @@ pub(super) struct ServerContext<N: Net> {
     pub(super) dates: DateCache,
     /// What was done in this turn.
     pub(super) work: Work,
+    pub(super) trace: Observer<N>,
 }
 
 impl<N: Net> ServerContext<N> {
@@ -46,6 +48,7 @@ impl<N: Net> ServerContext<N> {
             table,
             dates,
             work: Work::default(),
+            trace: Observer::default(),
         }
     }
 
@@ -59,6 +62,7 @@ impl<N: Net> ServerContext<N> {
         out_start: usize,
         call: impl FnOnce(&mut Connection, &mut ConnContext<'_, BoundService<'_>>) -> T,
     ) -> T {
+        let before = output.len();
         let ServerConnection { conn, peer, service } = connection;
         self.work.grant(Work::VISIT);
         let context = Context {
@@ -78,9 +82,11 @@ impl<N: Net> ServerContext<N> {
             framing: service.framing(&self.limits),
             handler: &mut BoundService { spec: service.spec(), context },
             out_start,
-            out: output,
+            out: &mut *output,
             work: &mut self.work,
         };
-        call(conn, &mut turn)
+        let outcome = call(conn, &mut turn);
+        self.observe_engine(connection, output.len() - before);
+        outcome
     }
 }

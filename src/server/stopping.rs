@@ -16,6 +16,7 @@ use super::Server;
 use crate::io::clock::Moment;
 use crate::io::net::{Handshakes, Net};
 use crate::io::token::Token;
+use crate::trace::event::DrainStep;
 use std::time::Duration;
 
 /// How long the server waits for handshakes in flight, from the order, or from the last client let
@@ -99,6 +100,7 @@ impl<N: Net> Server<N> {
             self.begin_to_drain(now);
             self.empty_backlogs(now);
         } else {
+            self.cx.observe_drain(DrainStep::AtOnce);
             self.phase = Phase::Stopped;
         }
     }
@@ -170,6 +172,7 @@ impl<N: Net> Server<N> {
 
     fn begin_to_drain(&mut self, now: Moment) {
         self.cx.now = now;
+        self.cx.observe_drain(DrainStep::Began);
         let deadline = now + self.cx.limits.drain_timeout;
         self.phase = Phase::Draining { deadline, door: Door::AwaitsOrder, told: 0 };
     }
@@ -274,7 +277,10 @@ impl<N: Net> Server<N> {
                 self.close_door();
                 self.close_all();
             }
-            Phase::Draining { .. } if self.is_time_up() => self.close_all(),
+            Phase::Draining { .. } if self.is_time_up() => {
+                self.cx.observe_drain(DrainStep::TimeUp);
+                self.close_all();
+            }
             Phase::Draining { door: Door::LastClients, .. } => self.close_emptied(),
             Phase::Draining { .. } => {}
             Phase::Serving => return false,
@@ -314,6 +320,9 @@ impl<N: Net> Server<N> {
     }
 
     fn close_door(&mut self) {
+        if self.door() != Some(Door::Closed) {
+            self.cx.observe_drain(DrainStep::ListenersClosed);
+        }
         self.acceptor.close(&mut self.cx.net);
         self.set_door(Door::Closed);
     }

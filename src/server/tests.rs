@@ -10,6 +10,7 @@ mod expiring;
 mod fake_net;
 mod last_clients;
 mod measuring;
+mod observing;
 mod random;
 mod reloading;
 mod shedding;

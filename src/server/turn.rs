@@ -79,7 +79,7 @@ struct Visit {
 
 /// Where the bytes are that a visit made.
 #[derive(Clone, Debug)]
-enum Reply {
+pub(super) enum Reply {
     InOutput(Range<usize>),
     InInput(Range<usize>),
 }
@@ -146,6 +146,7 @@ impl<N: Net> Server<N> {
     /// Reads and serves one connection. Its reply is in the batch then.
     pub(super) fn visit(&mut self, token: Token, cause: Cause) {
         let Some(socket) = self.sockets.get_mut(token) else { return };
+        self.cx.observe_visit(token, cause, &socket.endpoint);
         let (spent, memory) = (self.cx.work.spent(), socket.endpoint.conn.memory());
         let start = self.batch.output.len();
         let reply = self.cx.exchange(socket, cause, &mut self.batch).unwrap_or_else(|error| {
@@ -159,6 +160,7 @@ impl<N: Net> Server<N> {
             self.memory.change(memory, holds);
         }
         let work = self.cx.work.spent() - spent;
+        self.cx.observe_half(&reply);
         self.batch.visits.push(Visit { token, cause, reply, work });
     }
 
@@ -178,6 +180,7 @@ impl<N: Net> Server<N> {
         let token = visit.token;
         // A connection of the batch may have been shed since.
         let Some(socket) = self.sockets.get_mut(token) else { return };
+        self.cx.observe_second_half(token);
         let (spent, memory) = (self.cx.work.spent(), socket.endpoint.conn.memory());
         self.cx.send(socket, self.batch.bytes(&visit.reply));
         let drains = self.phase.is_draining();
@@ -194,8 +197,9 @@ impl<N: Net> Server<N> {
             Action::Close(reason) => drop(self.close(token, reason)),
             Action::Abort(reason) => self.abort(token, reason),
             Action::Stay | Action::SendFin => {
-                let share = work::share(visit.work + self.cx.work.spent() - spent);
-                self.sockets.reschedule(token, share, &self.cx.limits);
+                let work = visit.work + self.cx.work.spent() - spent;
+                self.sockets.reschedule(token, work::share(work), &self.cx.limits);
+                self.cx.observe_settled(token, &self.sockets, work);
                 if self.memory.is_exceeded() {
                     self.shed();
                 }
@@ -208,10 +212,10 @@ impl<N: Net> Server<N> {
     pub(super) fn expire_deadlines(&mut self, now: Moment) -> bool {
         let (most, mut looks) = (self.cx.work.spent() + work::SIDE_WORK, EXPIRIES_PER_TURN);
         while self.cx.work.spent() < most {
-            let limits = &self.cx.limits;
-            let Some(token) = self.sockets.next_expired(now, &mut looks, limits) else {
-                return looks == 0;
-            };
+            let before = looks;
+            let expired = self.sockets.next_expired(now, &mut looks, &self.cx.limits);
+            self.cx.observe_looks(before - looks, expired);
+            let Some(token) = expired else { return looks == 0 };
             self.visit(token, Cause::Expired);
             self.send_batch();
         }
@@ -308,6 +312,7 @@ impl<N: Net> ServerContext<N> {
     ) -> io::Result<(usize, Option<Range<usize>>)> {
         let Socket { stream, ready, endpoint, .. } = socket;
         let filled = net::fill(&mut self.net, stream, ready, &mut batch.input);
+        self.observe_recv(&filled, *ready, batch.input.len());
         let Batch { input, output, .. } = batch;
         match filled? {
             ReadOutcome::Bytes(count) => {
@@ -337,7 +342,10 @@ impl<N: Net> ServerContext<N> {
         if bytes.is_empty() && unsent.is_empty() {
             return;
         }
-        match net::flush_queue(&mut self.net, stream, ready, unsent, bytes, self.now) {
+        let taken = net::flush_queue(&mut self.net, stream, ready, unsent, bytes, self.now);
+        let left = unsent.len();
+        self.observe_send(&taken, *ready, left);
+        match taken {
             Ok(taken) => {
                 self.work.spend(work::of_send(taken));
                 if taken > 0 {
@@ -371,6 +379,7 @@ impl<N: Net> ServerContext<N> {
                 self.fail(&mut socket.endpoint, &error, false);
                 return socket.endpoint.conn.next_step();
             }
+            self.observe_fin();
             socket.endpoint.conn.fin_sent(self.now);
         }
         step

@@ -66,6 +66,8 @@ mod outputs;
 mod port_in_use;
 #[cfg(feature = "client")]
 mod readme;
+#[cfg(all(feature = "client", feature = "trace"))]
+mod recording;
 mod rights;
 mod same_address;
 mod services;

@@ -325,7 +325,7 @@ impl World {
             self.server.on_ready(token, readiness);
         }
         let next = self.server.end_turn(now);
-        self.server.turn_ended(now, self.now());
+        self.server.turn_ended(now, self.now(), next);
         self.server_loop.next = next;
         self.server_loop.woken = false;
         if self.server.is_draining() && self.drained_at.is_none() {

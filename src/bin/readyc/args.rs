@@ -158,6 +158,8 @@ pub(crate) enum Command {
     Compare(crate::compare::Arguments),
     /// Merge the reports of several machines into one
     Merge(crate::merge::Arguments),
+    /// Print what a server's loop did, from the file of `readyd --trace`
+    Trace(crate::trace::Arguments),
 }
 
 /// The number of sessions, and of repetitions in each.

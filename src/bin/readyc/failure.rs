@@ -2,6 +2,7 @@
 
 use readyd::client::SessionError;
 use readyd::loadgen::report::{MergeError, ReadError, SaveError};
+use readyd::trace::reader::ReadError as TraceError;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -53,6 +54,8 @@ pub(crate) enum Failure {
     Report(PathBuf, ReadError),
     /// Reports cannot be merged.
     Merge(MergeError),
+    /// A trace could not be read.
+    Trace(PathBuf, TraceError),
     /// A figure got worse; the comparison shows which.
     Regression,
 }
@@ -129,6 +132,9 @@ impl fmt::Display for Failure {
                 write!(f, "cannot read the report {}: {error}", path.display())
             }
             Failure::Merge(error) => write!(f, "{error}"),
+            Failure::Trace(path, error) => {
+                write!(f, "cannot read the trace {}: {error}", path.display())
+            }
             Failure::Regression => f.write_str("there is a regression"),
         }
     }

@@ -31,6 +31,7 @@ mod server_name;
 mod server_options;
 mod single;
 mod style;
+mod trace;
 mod watch;
 
 use args::{Args, Command};
@@ -124,6 +125,10 @@ fn run(args: &Args) -> Result<(), Failure> {
         Command::Merge(arguments) => {
             before.refuse("merge")?;
             merge::run(arguments)
+        }
+        Command::Trace(arguments) => {
+            before.refuse("trace")?;
+            trace::run(arguments)
         }
     }
 }

@@ -4,13 +4,13 @@
 use crate::background::in_a_thread;
 use crate::control::{Answer, Control, Instruction};
 use crate::loader::Loader;
+use crate::tracing::Keeper;
 use crate::zone::{self, ZoneReader};
 use readyd::counted::counted;
 use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
-use readyd::io::net::Token;
+use readyd::io::net::{Net, Token};
 use readyd::io::readiness::Readiness;
-use readyd::reactor::MioNet;
 use readyd::server::Server;
 use readyd::table::Table;
 use readyd::zone::ZoneRules;
@@ -33,15 +33,16 @@ pub(crate) enum Parent {
 }
 
 /// A server, and its parent.
-pub(crate) struct Daemon {
-    server: Server<MioNet>,
+pub(crate) struct Daemon<N: Net> {
+    server: Server<N>,
     parent: Parent,
+    keeper: Option<Keeper>,
 }
 
-impl Daemon {
+impl<N: Net> Daemon<N> {
     /// The event handler of `server`.
-    pub(crate) fn new(server: Server<MioNet>, parent: Parent) -> Daemon {
-        Daemon { server, parent }
+    pub(crate) fn new(server: Server<N>, parent: Parent, keeper: Option<Keeper>) -> Daemon<N> {
+        Daemon { server, parent, keeper }
     }
 
     /// Writes the last line of the log.
@@ -94,6 +95,23 @@ impl Daemon {
         if !self.server.is_draining() {
             log::error!("the CPU time limit is nearly reached (ulimit -t, LimitCPU=)");
             self.terminate(now);
+        }
+    }
+
+    fn toggle_recording(&mut self) {
+        match self.server.toggle_recording() {
+            Some(true) => log::info!("recording begins (signal 40)"),
+            Some(false) => log::info!("recording ends (signal 40)"),
+            None => log::warn!("nothing is recorded: signal 40 needs --trace FILE at the start"),
+        }
+    }
+
+    /// Has the trace kept, if something has happened at which it is to be.
+    fn keep_trace(&mut self, now: Moment) {
+        if let Some(trigger) = self.server.take_trigger()
+            && let Some(keeper) = &mut self.keeper
+        {
+            keeper.keep(trigger, now);
         }
     }
 
@@ -217,12 +235,13 @@ fn no_descriptor() -> io::Error {
     io::Error::other("no descriptor is free")
 }
 
-impl EventHandler for Daemon {
+impl<N: Net> EventHandler for Daemon<N> {
     fn on_ready(&mut self, token: Token, readiness: Readiness) {
         self.server.on_ready(token, readiness);
     }
 
     fn on_wakeup(&mut self, wakeup: Wakeup, now: Moment) {
+        self.server.observe_wakeup(wakeup);
         match wakeup {
             Wakeup::Terminate => self.terminate(now),
             Wakeup::StopAtOnce => self.stop_at_once(now),
@@ -233,6 +252,7 @@ impl EventHandler for Daemon {
                 self.take_files();
                 self.follow_instructions(now);
             }
+            Wakeup::ToggleTrace => self.toggle_recording(),
             Wakeup::ChildEnded => {}
         }
     }
@@ -241,7 +261,8 @@ impl EventHandler for Daemon {
         self.server.end_turn(now)
     }
 
-    fn turn_ended(&mut self, began: Moment, ended: Moment) {
-        self.server.turn_ended(began, ended);
+    fn turn_ended(&mut self, began: Moment, ended: Moment, next: LoopControl) {
+        self.server.turn_ended(began, ended, next);
+        self.keep_trace(ended);
     }
 }

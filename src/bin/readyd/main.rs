@@ -29,9 +29,11 @@ mod listening;
 mod loader;
 mod logger;
 mod output;
+mod serving;
 mod shard;
 mod start;
 mod supervisor;
+mod tracing;
 mod zone;
 
 use output::{let_signals_end_a_write, print_for_people};

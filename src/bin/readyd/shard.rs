@@ -149,6 +149,7 @@ impl fmt::Display for ShardError {
 /// This process as a shard.
 #[derive(Debug)]
 pub(crate) struct Shard {
+    number: usize,
     own_listeners: usize,
     table: Table,
     zone: ZoneRules,
@@ -181,7 +182,20 @@ impl Shard {
         let age = Duration::from_nanos(monotonic_nanos().saturating_sub(spec.began));
         let scoreboard_slot = ScoreboardSlot::take(scoreboard, spec.scoreboard_slot, age)
             .map_err(ShardError::Scoreboard)?;
-        Ok(Some(Shard { own_listeners: spec.own_listeners, table, zone, scoreboard_slot, control }))
+        let number = spec.number;
+        Ok(Some(Shard {
+            number,
+            own_listeners: spec.own_listeners,
+            table,
+            zone,
+            scoreboard_slot,
+            control,
+        }))
+    }
+
+    /// Which shard it is, from 0.
+    pub(crate) fn number(&self) -> usize {
+        self.number
     }
 
     /// How many of its listeners, from the first, no program but the supervisor has.

@@ -5,18 +5,19 @@
 
 use crate::check;
 use crate::child::{Ending, Program};
-use crate::daemon::{Daemon, Parent};
+use crate::daemon::Parent;
 use crate::listening::{self, Bound, Inherited, ListenFailure};
 use crate::loader::{Loader, TableSource};
 use crate::output::{print_at_start, print_for_people};
+use crate::serving::Prepared;
 use crate::shard::{self, Shard, ShardError};
+use crate::tracing::{self, TraceError};
 use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, supervisor};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use nix::unistd::getppid;
 use readyd::config::excess::Excess;
-use readyd::config::listen::{BindTarget, Listen};
+use readyd::config::listen::Listen;
 use readyd::config::{self, Config, Located, Origins};
 use readyd::counted::counted;
 use readyd::handlers::daytime::DateCache;
@@ -28,7 +29,6 @@ use readyd::os::privileges::{Account, AccountError, Credentials};
 use readyd::os::sealed_memfd;
 use readyd::os::usage::Meter;
 use readyd::reactor::Reactor;
-use readyd::server::Server;
 use readyd::server::limits::Limits;
 use readyd::server::stats::VERSION;
 use readyd::server::stats::scoreboard::ScoreboardSlot;
@@ -47,6 +47,7 @@ pub(crate) enum StartError {
     /// A limit exceeds the one of the system: an error only for `--check-config`.
     Excess(Excess),
     SharedTable(String),
+    Trace(TraceError),
     Shard(ShardError),
     /// A shard, counted from 0, that ended before it served.
     ShardFailed(usize, Ending),
@@ -78,6 +79,7 @@ impl fmt::Display for StartError {
             StartError::Excess(excess) => write!(f, "{excess}"),
             StartError::SharedTable(why) => write!(f, "the table cannot be served: {why}"),
             StartError::Shard(error) => write!(f, "{error}"),
+            StartError::Trace(error) => write!(f, "{error}"),
             StartError::ShardFailed(number, ending) => {
                 write!(f, "{} could not start ({ending}); see above", shard::name(*number))
             }
@@ -249,6 +251,7 @@ fn serve(
     let credentials = resolve(config.user.as_ref(), &mut reactor)?;
     let is_shard = shard.is_some();
     let own_listeners = shard.as_ref().map(Shard::own_listeners);
+    let number = shard.as_ref().map(Shard::number);
     let (table, zone_rules, parent, scoreboard_slot) = match shard {
         Some(shard) => with_supervisor(shard, &mut reactor)?,
         None => without_parent(config, &mut reactor)?,
@@ -266,37 +269,17 @@ fn serve(
     if !is_shard {
         announce(config, &addresses(&listeners)?, &mut reactor, &[])?;
     }
+    let trace = tracing::open(config, number, &reactor).map_err(StartError::Trace)?;
     drop_privileges(config, credentials)?;
     let mut limits = config.limits.clone();
     limits.max_connections = max_connections(config.max_connections, budget);
     limits.memory_limit = memory_limit(config.memory_limit);
     limits.log_level = log::max_level();
 
-    let listeners: Vec<_> =
-        listeners.into_iter().map(|(socket, listen)| (net.listener(socket), listen)).collect();
     let dates = DateCache::new(zone_rules);
-    let mut server = Server::new(net, limits, table, dates, reactor.now());
-    for (index, (listener, listen)) in listeners.into_iter().enumerate() {
-        // A supervisor accepts no clients from the sockets that it has bound for its shards.
-        // Another program may accept from a socket that it has passed on.
-        let is_own = match own_listeners {
-            Some(count) => index < count,
-            None => !matches!(listen.target, BindTarget::Inherited(_)),
-        };
-        let result = if is_own {
-            server.listen(listener, listen.service)
-        } else {
-            server.listen_with_others(listener, listen.service)
-        };
-        result.map_err(|error| StartError::System("watch a listener", error))?;
-    }
-    if let Some(scoreboard_slot) = scoreboard_slot {
-        server.share_statistics(Box::new(scoreboard_slot), getppid().as_raw().cast_unsigned());
-    }
-    let mut daemon = Daemon::new(server, parent);
-    reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
-    daemon.say_goodbye();
-    Ok(())
+    let prepared =
+        Prepared { limits, table, dates, listeners, own_listeners, scoreboard_slot, parent, trace };
+    prepared.run(net, reactor)
 }
 
 /// What a server starts with: the table, the rules of the time zone, its parent, and a shard's slot

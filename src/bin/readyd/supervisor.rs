@@ -405,6 +405,9 @@ impl EventHandler for Supervisor {
             }
             Wakeup::Reload => self.start_reload(now),
             Wakeup::Report => self.report(now),
+            Wakeup::ToggleTrace => {
+                self.slots.iter().flat_map(ShardSlot::processes).for_each(Process::toggle_trace);
+            }
             Wakeup::Message => {
                 self.take_files(now);
                 self.take_answers(now);

@@ -1,14 +1,17 @@
 //! Any configuration, written out as flags and read again.
 
 use crate::config::listen::{BindTarget, Listen, Presence};
+use crate::config::tracing::TraceFile;
 use crate::config::{Command, Config, from_args};
 use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
 use crate::os::listener::TcpTimeouts;
 use crate::os::privileges::Account;
 use crate::server::access::{AccessRules, Cidr};
+use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use crate::table::ColumnOrder;
+use crate::trace::{AddressPolicy, Trigger};
 use crate::zone::Zone;
 use log::LevelFilter;
 use proptest::collection::vec;
@@ -130,6 +133,21 @@ fn timeouts() -> impl Strategy<Value = TcpTimeouts> {
     })
 }
 
+fn traces() -> impl Strategy<Value = (Option<TraceFile>, Vec<Trigger>, AddressPolicy)> {
+    let sizes = TraceFile::LEAST_SIZE..=TraceFile::MOST_SIZE;
+    let paths = words().prop_filter("a name", |path| !path.is_empty());
+    let file = (paths, sizes, any::<bool>());
+    let file =
+        file.prop_map(|(path, size, is_paused)| TraceFile { path: path.into(), size, is_paused });
+    let triggers = prop_oneof![
+        durations().prop_map(Trigger::TurnLongerThan),
+        select(CloseReason::ALL.to_vec()).prop_map(Trigger::Close),
+        Just(Trigger::AcceptPaused),
+    ];
+    let addresses = select(vec![AddressPolicy::Full, AddressPolicy::Hash]);
+    (option::of(file), vec(triggers, 0..4), addresses)
+}
+
 fn configs() -> impl Strategy<Value = Config> {
     let orders = select(vec![ColumnOrder::KeyValue, ColumnOrder::ValueKey]);
     let zones = select(vec![Zone::Utc, Zone::Local]);
@@ -141,8 +159,9 @@ fn configs() -> impl Strategy<Value = Config> {
     let process = (switches, shards, option::of(accounts()), option::of(levels()));
     let table = (option::of(words()), orders, any::<u64>());
     let socket = (any::<u32>(), timeouts());
-    (vec(listeners(), 1..5), process, table, zones, limits(), maxima, socket)
-        .prop_map(|(listeners, process, table, zone, limits, maxima, socket)| {
+    (vec(listeners(), 1..5), process, table, zones, limits(), maxima, socket, traces())
+        .prop_map(|(listeners, process, table, zone, limits, maxima, socket, traces)| {
+            let (trace, trace_on, trace_addresses) = traces;
             let (backlog, tcp_timeouts) = socket;
             let ((reuse_port, print_addresses, check_only), (shards, shard_timeout), user, log) =
                 process;
@@ -169,6 +188,9 @@ fn configs() -> impl Strategy<Value = Config> {
                 memory_limit,
                 backlog,
                 tcp_timeouts,
+                trace,
+                trace_on,
+                trace_addresses,
                 log,
                 log_from_file: None,
                 check_only,

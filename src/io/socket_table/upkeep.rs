@@ -13,6 +13,11 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         self.sockets.iter().map(|(index, socket)| (Token::new(index, socket.generation), socket))
     }
 
+    /// Tokens that wait for a visit. Some may be of sockets that have closed since.
+    pub fn queued(&self) -> usize {
+        self.queues.new_events.tokens.len() + self.queues.work_left.tokens.len()
+    }
+
     /// How many sockets were opened after this one.
     pub fn age(&self, token: Token) -> u32 {
         self.generations.age(token.generation())

@@ -11,7 +11,9 @@ fn in_words(action: Action) -> String {
         Wakeup::CpuTimeLimit => "drains",
         Wakeup::Reload => "loads the table again",
         Wakeup::Report => "logs the statistics",
-        Wakeup::ChildEnded | Wakeup::Message => panic!("{wakeup:?} is of no signal of the table"),
+        Wakeup::ChildEnded | Wakeup::ToggleTrace | Wakeup::Message => {
+            panic!("{wakeup:?} is of no signal of the table")
+        }
     };
     match action {
         Action::Ignored => "ignored".to_owned(),
@@ -36,9 +38,15 @@ fn field_server_01_the_document_has_the_table_that_the_program_has() {
             format!("| {signal} | {} | {} | {why} |", in_words(*server), in_words(*client))
         })
         .collect();
+    rows.push(
+        "| SIGRTMIN + 6, number 40 | begins or ends the recording of a trace (`--trace`); ignored \
+         without the feature `trace` | ignored | an operator |"
+            .to_owned(),
+    );
     rows.push(format!(
-        "| SIGRTMIN to SIGRTMAX | {0} | {0} | nobody has an agreement with these programs about \
-         them; a parent process can have set up a descriptor to cause one, F_SETSIG in fcntl(2) |",
+        "| SIGRTMIN to SIGRTMAX, the others | {0} | {0} | nobody has an agreement with these \
+         programs about them; a parent process can have set up a descriptor to cause one, \
+         F_SETSIG in fcntl(2) |",
         in_words(REAL_TIME)
     ));
     assert_eq!(documented(), rows);

@@ -3,7 +3,7 @@
 use super::bench::{Bench, FRAMED, frame};
 use super::fake_net::FakeNet;
 use crate::io::clock::Moment;
-use crate::io::event_loop::EventHandler;
+use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::protocol::frame::HEADER_LEN;
 use std::time::Duration;
 
@@ -37,8 +37,8 @@ fn field_server_20_what_the_process_has_used_comes_through_the_seam() {
 #[test]
 fn field_server_20_the_longest_turn_is_told_while_it_is_recent() {
     let mut bench = Bench::new();
-    bench.server.turn_ended(seconds(3), seconds(3) + Duration::from_micros(777));
-    bench.server.turn_ended(seconds(4), seconds(4) + Duration::from_micros(5));
+    bench.server.turn_ended(seconds(3), seconds(3) + Duration::from_micros(777), LoopControl::Wait);
+    bench.server.turn_ended(seconds(4), seconds(4) + Duration::from_micros(5), LoopControl::Wait);
     let longest =
         |bench: &mut Bench, now| value(&bench.server.statistics(now), "longest_turn_microseconds");
     assert_eq!(longest(&mut bench, seconds(5)), "777");

@@ -151,7 +151,8 @@ impl EventHandler for WorkerHandler {
             | Wakeup::StopAtOnce
             | Wakeup::ChildEnded
             | Wakeup::Reload
-            | Wakeup::Report => {}
+            | Wakeup::Report
+            | Wakeup::ToggleTrace => {}
         }
     }
 

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use readyd::config::Config;
 use readyd::config::listen::{BindTarget, Listen};
 use readyd::io::clock::Moment;
+use readyd::os::signals;
 use readyd::server::stats::scoreboard::Scoreboard;
 use std::fmt;
 use std::io;
@@ -168,6 +169,11 @@ impl Process {
 
     pub(super) fn signal(&self, signal: Signal) {
         self.child.signal(signal);
+    }
+
+    /// Has it begin or end recording.
+    pub(super) fn toggle_trace(&self) {
+        signals::send_trace_signal(self.child.pid());
     }
 
     /// Reaps it if it has ended. Its counters stay on the scoreboard.

@@ -1,0 +1,154 @@
+//! `readyc trace`: the events of a trace in words, or a summary of them.
+//!
+//! Invariant: the file is read in a stream, so memory does not grow with it; what is kept of a turn
+//! or of a connection is bounded.
+
+use crate::args::some_time;
+use crate::failure::Failure;
+use filter::{Filter, Range};
+use readyd::trace::decode::Entry;
+use readyd::trace::reader::{ReadError, Reader};
+use readyd::trace::summary::Summary;
+use readyd::trace::text;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+mod filter;
+
+/// Bytes that are written to standard output at once.
+const OUTPUT_AT_ONCE: usize = 64 * 1024;
+
+/// Between one look for new events and the next, with `--follow`.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The file of `readyd --trace`, or a copy of it
+    #[arg(value_name = "FILE", required_unless_present = "pid")]
+    file: Option<PathBuf>,
+
+    /// Read the trace of the running server with this process number
+    #[arg(long, value_name = "PID", conflicts_with = "file")]
+    pid: Option<u32>,
+
+    /// Only the events of connection N; connections are counted from 1 as they are accepted
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    connection: Option<u32>,
+
+    /// Only events between these seconds of the server's clock, as 12.5..13
+    #[arg(long, value_name = "FROM..TO")]
+    between: Option<Range>,
+
+    /// Only turns that took at least so long
+    #[arg(long, value_name = "DURATION", value_parser = some_time, conflicts_with = "connection")]
+    slow_turns: Option<Duration>,
+
+    /// Of each connection that was closed, its last events
+    #[arg(long, conflicts_with_all = ["slow_turns", "follow"])]
+    why_closed: bool,
+
+    /// Print a summary instead: how long turns took, who waited for whom
+    #[arg(long, conflicts_with = "follow")]
+    summary: bool,
+
+    /// Go on when the newest event was printed
+    #[arg(long)]
+    follow: bool,
+}
+
+/// Prints a trace.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let path = match (&arguments.file, arguments.pid) {
+        (Some(path), _) => path.clone(),
+        (None, Some(pid)) => path_of_process(pid)?,
+        (None, None) => return Err(Failure::Usage("no trace was named".to_owned())),
+    };
+    let failed = |error| Failure::Trace(path.clone(), error);
+    let file = File::open(&path).map_err(|error| failed(error.into()))?;
+    let mut reader = Reader::open(file).map_err(failed)?;
+    if arguments.summary {
+        return summarize(arguments, &mut reader, &path);
+    }
+    let mut output = Output { lines: Vec::with_capacity(2 * OUTPUT_AT_ONCE), outcome: Ok(()) };
+    let mut filter = Filter::new(arguments);
+    loop {
+        let read = reader.for_each(|_, entry| {
+            match entry {
+                Some(entry) => {
+                    filter.pass(entry, &mut |entry| text::line(&mut output.lines, entry))
+                }
+                None => filter.gap(&mut output.lines),
+            }
+            output.write_if_long()
+        });
+        output.write();
+        std::mem::replace(&mut output.outcome, Ok(())).map_err(Failure::Output)?;
+        read.map_err(failed)?;
+        if !arguments.follow {
+            return Ok(());
+        }
+        thread::sleep(LOOK_AGAIN_AFTER);
+        reader.find_blocks().map_err(failed)?;
+    }
+}
+
+/// Lines that are to be printed.
+struct Output {
+    lines: Vec<u8>,
+    outcome: io::Result<()>,
+}
+
+impl Output {
+    /// Returns whether to go on.
+    fn write_if_long(&mut self) -> bool {
+        if self.lines.len() >= OUTPUT_AT_ONCE {
+            self.write();
+        }
+        self.outcome.is_ok()
+    }
+
+    fn write(&mut self) {
+        if self.outcome.is_ok() {
+            let mut output = io::stdout().lock();
+            self.outcome = output.write_all(&self.lines).and_then(|()| output.flush());
+        }
+        self.lines.clear();
+    }
+}
+
+fn summarize(arguments: &Arguments, reader: &mut Reader, path: &Path) -> Result<(), Failure> {
+    let mut summary = Summary::default();
+    let mut filter = Filter::new(arguments);
+    let read = reader.for_each(|_, entry| {
+        match entry {
+            Some(entry) => filter.pass(entry, &mut |entry: &Entry| summary.add(entry)),
+            None => summary.gap(),
+        }
+        true
+    });
+    read.map_err(|error| Failure::Trace(path.to_owned(), error))?;
+    let mut output = io::stdout().lock();
+    write!(output, "{summary}").and_then(|()| output.flush()).map_err(Failure::Output)
+}
+
+/// The trace that a process has mapped: proc_pid_maps(5).
+fn path_of_process(pid: u32) -> Result<PathBuf, Failure> {
+    let maps = PathBuf::from(format!("/proc/{pid}/maps"));
+    let text = std::fs::read_to_string(&maps)
+        .map_err(|error| Failure::Trace(maps.clone(), ReadError::System(error)))?;
+    let is_trace = |path: &&str| {
+        File::open(path).is_ok_and(|file| Reader::open(file).is_ok_and(|found| found.blocks() > 0))
+    };
+    // Address, rights (s: shared), offset, device, inode, then the path, which may have spaces.
+    let shared = text.lines().filter(|line| line.contains(" rw-s "));
+    let mut paths = shared.filter_map(|line| line.find('/').and_then(|at| line.get(at..)));
+    paths.find(is_trace).map(PathBuf::from).ok_or_else(|| {
+        Failure::Usage(format!(
+            "process {pid} records no trace that can be read here (readyd --trace FILE; with \
+             --shards, each shard is a process)"
+        ))
+    })
+}

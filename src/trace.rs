@@ -1,0 +1,36 @@
+//! What the loop did, and why: a trace of typed events, cheap enough for a server at work.
+//!
+//! ```text
+//! server --hooks--> Observer --events--> Encoder --bytes--> Ring (a file)    --> decode, text
+//! ```
+//!
+//! [`Observer`] has one hook for each kind of thing that happens. [`encode`] makes bytes of events,
+//! in blocks of 4 KiB that can each be decoded alone; [`decode`] is the way back.
+//! docs/trace-format.md describes the bytes, precisely enough to write another reader.
+//!
+//! Invariants:
+//!
+//! - A trace has no byte that a client sent, and none that it was sent: sizes, times, reasons.
+//! - Each send names the last request that it answers, and the event that caused the visit.
+//! - An event tells a state, not a change: it can be understood without the events before it.
+//! - No input to a reader makes it panic.
+
+mod codes;
+pub mod decode;
+pub mod encode;
+pub mod event;
+mod observer;
+#[cfg(unix)]
+pub mod reader;
+#[cfg(unix)]
+pub mod ring_file;
+pub mod summary;
+pub mod text;
+mod trigger;
+pub mod wire;
+
+pub use observer::{AddressPolicy, Observer, Recorder, Recording, count_32};
+pub use trigger::Trigger;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! From events to bytes: blocks that can each be decoded alone.
+//!
+//! Invariant: the bytes of an event are in the ring before the length that covers them. So a reader
+//! of a ring that is being written, or whose writer was killed, finds whole events only.
+
+use super::codes::{Code, put_peer, put_states};
+use super::event::{Event, Next, Number, RecvEnd, SendEnd};
+use super::wire::{HEADER_BYTES, Header, Kind, OTHER_CONNECTION, PAYLOAD_BYTES, TIME_PASSED};
+use super::wire::{Writer, zigzag};
+use crate::io::clock::Moment;
+
+/// The most bytes of an event.
+const MOST: usize = 96;
+
+/// recv(2) is nearly always given room for this many bytes: then the room is not written.
+pub(super) const USUAL_ROOM: u32 = 64 * 1024;
+
+/// Bit 3 of the byte that tells how a recv(2) ended: there was the usual room.
+pub(super) const HAD_USUAL_ROOM: u8 = 8;
+
+/// Bit 3 of the byte of a [`Event::Ready`]: the connection had closed.
+pub(super) const STALE: u8 = 8;
+
+/// Where blocks are written.
+pub trait Ring {
+    /// Begins the next block: its length is 0 first of all, then its header is `header`.
+    fn begin(&mut self, header: &[u8; HEADER_BYTES]);
+
+    /// Adds `bytes` to the block, at `at` in its payload, and then commits its length.
+    fn append(&mut self, at: usize, bytes: &[u8]);
+}
+
+/// Makes the bytes of events.
+#[derive(Debug)]
+pub struct Encoder {
+    /// The header of the block. Its numbers are counted on.
+    header: Header,
+    /// The wall clock less the monotonic clock.
+    wall_offset: u64,
+    used: usize,
+    /// Of the event before.
+    time: u64,
+    connection: Number,
+}
+
+impl Encoder {
+    /// An encoder whose first block is yet to begin. `wall` and `now` are of one moment.
+    pub fn new(pid: u32, shard: u16, wall: u64, now: Moment) -> Encoder {
+        let wall_offset = wall.wrapping_sub(now.as_nanos());
+        let header = Header { pid, shard, ..Header::default() };
+        Encoder { header, wall_offset, used: PAYLOAD_BYTES, time: 0, connection: 0 }
+    }
+
+    /// Causes that were numbered.
+    pub fn causes(&self) -> u64 {
+        self.header.causes
+    }
+
+    /// Requests that were numbered.
+    pub fn requests(&self) -> u64 {
+        self.header.requests
+    }
+
+    /// Has the next event begin a block.
+    pub fn end_block(&mut self) {
+        self.used = PAYLOAD_BYTES;
+    }
+
+    /// Writes an event that happened at `now`. A clock that went back counts as one that stood.
+    pub fn write(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
+        let now = now.as_nanos();
+        let mut out = self.encode(now, event);
+        if self.used + out.written().len() > PAYLOAD_BYTES {
+            self.begin_block(ring, now);
+            out = self.encode(now, event);
+        }
+        ring.append(self.used, out.written());
+        self.used += out.written().len();
+        self.time = self.time.max(now);
+        match *event {
+            Event::Ready { is_stale: false, .. }
+            | Event::TimerFired { .. }
+            | Event::Accepted { .. } => self.header.causes = self.header.causes.wrapping_add(1),
+            Event::Served { count, .. } => {
+                self.header.requests = self.header.requests.wrapping_add(u64::from(count));
+            }
+            _ => {}
+        }
+        if let Some(connection) = event.connection() {
+            self.connection = connection;
+        }
+    }
+
+    fn begin_block(&mut self, ring: &mut dyn Ring, now: u64) {
+        self.time = self.time.max(now);
+        self.header.sequence = self.header.sequence.wrapping_add(1);
+        self.header.time = self.time;
+        self.header.wall = self.time.wrapping_add(self.wall_offset);
+        self.used = 0;
+        self.connection = 0;
+        ring.begin(&self.header.to_bytes());
+    }
+
+    fn encode(&self, now: u64, event: &Event) -> Writer<MOST> {
+        let mut out = Writer::default();
+        let passed = now.saturating_sub(self.time);
+        let other = event.connection().filter(|&connection| connection != self.connection);
+        let mut first = event.kind() as u8;
+        first |= if passed > 0 { TIME_PASSED } else { 0 };
+        first |= if other.is_some() { OTHER_CONNECTION } else { 0 };
+        out.byte(first);
+        if passed > 0 {
+            out.number(passed);
+        }
+        if let Some(connection) = other {
+            out.number(zigzag(connection.wrapping_sub(self.connection)).into());
+        }
+        self.fields(&mut out, event);
+        out
+    }
+
+    fn fields(&self, out: &mut Writer<MOST>, event: &Event) {
+        match *event {
+            Event::TurnBegan { events, waited } => numbers(out, &[events.into(), waited]),
+            Event::Ready { bits, is_stale, .. } => {
+                out.byte(bits.code() | if is_stale { STALE } else { 0 });
+            }
+            Event::ListenerReady { listener } => out.number(listener.into()),
+            Event::Woken { by } => out.byte(by.code()),
+            Event::Visit { cause, .. } => out.byte(cause.code()),
+            Event::Received { asked, moved, end, .. } => received(out, asked, moved, end),
+            Event::Served { count, left, reply, cause, .. } => {
+                numbers(out, &[count.into(), left.into(), reply.into()]);
+                out.number(self.header.causes.wrapping_sub(cause));
+            }
+            Event::Sent { moved, left, end, request, cause, .. } => {
+                sent(out, moved, left, end);
+                out.number(self.header.requests.wrapping_sub(request));
+                out.number(self.header.causes.wrapping_sub(cause));
+            }
+            Event::Settled { inbound, outbound, ready, queued, unparsed, unsent, work, .. } => {
+                put_states(out, inbound, outbound);
+                out.byte(ready.code() | queued.code() << 3);
+                numbers(out, &[unparsed.into(), unsent.into(), work.into()]);
+            }
+            Event::Stalled { why, unsent, .. } => {
+                out.byte(why.code());
+                out.number(unsent.into());
+            }
+            Event::Resumed { unsent, .. } => out.number(unsent.into()),
+            Event::TimerArmed { deadline, after, .. } => {
+                out.byte(deadline.code());
+                out.number(after);
+            }
+            Event::TimerFired { deadline, .. } => out.byte(deadline.code()),
+            Event::TimersMoved { count } | Event::Shed { count } => out.number(count.into()),
+            _ => Encoder::rare_fields(out, event),
+        }
+    }
+
+    fn rare_fields(out: &mut Writer<MOST>, event: &Event) {
+        match *event {
+            Event::Accepted { listener, peer, active, .. } => {
+                numbers(out, &[listener.into(), active.into()]);
+                put_peer(out, peer);
+            }
+            Event::NotAccepted { listener, why } => {
+                out.number(listener.into());
+                out.byte(why.code());
+            }
+            Event::Refused { why, peer } => {
+                out.byte(why.code());
+                put_peer(out, peer);
+            }
+            Event::Closed { reason, is_reset, lost, .. } => {
+                out.byte(reason.code());
+                out.byte(is_reset.code());
+                out.number(lost.into());
+            }
+            Event::TableReplaced { keys } => out.number(keys),
+            Event::Drain { step } => out.byte(step.code()),
+            Event::TurnEnded { visits, queued, next } => {
+                numbers(out, &[visits.into(), queued.into()]);
+                match next {
+                    Next::Poll => out.byte(0),
+                    Next::WaitFor(nanos) => {
+                        out.byte(1);
+                        out.number(nanos);
+                    }
+                    Next::Wait => out.byte(2),
+                    Next::Stop => out.byte(3),
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn numbers(out: &mut Writer<MOST>, numbers: &[u64]) {
+    numbers.iter().for_each(|&number| out.number(number));
+}
+
+fn received(out: &mut Writer<MOST>, asked: u32, moved: u32, end: RecvEnd) {
+    let (code, errno) = match end {
+        RecvEnd::Short => (0, None),
+        RecvEnd::Full => (1, None),
+        RecvEnd::WouldBlock => (2, None),
+        RecvEnd::Interrupted => (3, None),
+        RecvEnd::Eof => (4, None),
+        RecvEnd::Error(errno) => (5, Some(errno)),
+    };
+    out.byte(code | if asked == USUAL_ROOM { HAD_USUAL_ROOM } else { 0 });
+    out.number(moved.into());
+    if asked != USUAL_ROOM {
+        out.number(asked.into());
+    }
+    if let Some(errno) = errno {
+        out.number(errno.into());
+    }
+}
+
+fn sent(out: &mut Writer<MOST>, moved: u32, left: u32, end: SendEnd) {
+    let (code, errno) = match end {
+        SendEnd::All => (0, None),
+        SendEnd::WouldBlock => (1, None),
+        SendEnd::Budget => (2, None),
+        SendEnd::Interrupted => (3, None),
+        SendEnd::Error(errno) => (4, Some(errno)),
+    };
+    out.byte(code);
+    numbers(out, &[moved.into(), left.into()]);
+    if let Some(errno) = errno {
+        out.number(errno.into());
+    }
+}
+
+impl Event {
+    /// The connection that the event is about, if it is about one.
+    pub fn connection(&self) -> Option<Number> {
+        match *self {
+            Event::Ready { connection, .. }
+            | Event::Visit { connection, .. }
+            | Event::Received { connection, .. }
+            | Event::Served { connection, .. }
+            | Event::Sent { connection, .. }
+            | Event::Settled { connection, .. }
+            | Event::Stalled { connection, .. }
+            | Event::Resumed { connection, .. }
+            | Event::TimerArmed { connection, .. }
+            | Event::TimerFired { connection, .. }
+            | Event::Accepted { connection, .. }
+            | Event::FinSent { connection }
+            | Event::Closed { connection, .. } => Some(connection),
+            _ => None,
+        }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Event::TurnBegan { .. } => Kind::TurnBegan,
+            Event::Ready { .. } => Kind::Ready,
+            Event::ListenerReady { .. } => Kind::ListenerReady,
+            Event::Woken { .. } => Kind::Woken,
+            Event::Visit { .. } => Kind::Visit,
+            Event::Received { .. } => Kind::Received,
+            Event::Served { .. } => Kind::Served,
+            Event::Sent { .. } => Kind::Sent,
+            Event::Settled { .. } => Kind::Settled,
+            Event::Stalled { .. } => Kind::Stalled,
+            Event::Resumed { .. } => Kind::Resumed,
+            Event::TimerArmed { .. } => Kind::TimerArmed,
+            Event::TimerFired { .. } => Kind::TimerFired,
+            Event::TimersMoved { .. } => Kind::TimersMoved,
+            Event::Accepted { .. } => Kind::Accepted,
+            Event::NotAccepted { .. } => Kind::NotAccepted,
+            Event::Refused { .. } => Kind::Refused,
+            Event::Shed { .. } => Kind::Shed,
+            Event::FinSent { .. } => Kind::FinSent,
+            Event::Closed { .. } => Kind::Closed,
+            Event::TableReplaced { .. } => Kind::TableReplaced,
+            Event::TableKept => Kind::TableKept,
+            Event::ZoneReplaced => Kind::ZoneReplaced,
+            Event::Drain { .. } => Kind::Drain,
+            Event::TurnEnded { .. } => Kind::TurnEnded,
+            Event::Recording => Kind::Recording,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What a trace says as a whole: how long turns took, and who waited for whom.
+//!
+//! Invariant: memory is bounded, however many turns and connections there were.
+
+use super::decode::Entry;
+use super::event::{Event, NoAccept, Number, RecvEnd, SendEnd};
+use crate::counted::counted;
+use crate::io::clock::Moment;
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+/// Waits that are listed.
+const WORST_WAITS: usize = 10;
+
+/// Classes of turns: each is twice as long as the one before, from 1 us on.
+const CLASSES: usize = 24;
+
+/// Adds up what happened.
+#[derive(Debug, Default)]
+pub struct Summary {
+    events: u64,
+    gaps: u64,
+    first: Option<Moment>,
+    last: Moment,
+    turns: u64,
+    busy: Duration,
+    classes: [u64; CLASSES],
+    longest: (Duration, Moment),
+    /// Turns with events or without, in which nothing was read, sent, accepted or closed.
+    for_nothing: u64,
+    recvs: u64,
+    recvs_blocked: u64,
+    sends: u64,
+    sends_blocked: u64,
+    requests: u64,
+    accepted: u64,
+    accept_pauses: u64,
+    closed: u64,
+    turn: Turn,
+    waits: Vec<Wait>,
+}
+
+/// The turn that is being read.
+#[derive(Debug, Default)]
+struct Turn {
+    began: Moment,
+    has_done_something: bool,
+    visited: Option<(Number, Moment)>,
+    /// The longest visit of the turn so far.
+    longest: Option<(Number, Duration)>,
+}
+
+/// A connection that waited for its visit, since its turn began.
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    waited: Duration,
+    connection: Number,
+    at: Moment,
+    /// The longest visit before, and how long that was.
+    behind: Option<(Number, Duration)>,
+}
+
+impl Summary {
+    /// Events are missing here: they were overwritten.
+    pub fn gap(&mut self) {
+        self.gaps += 1;
+        self.turn = Turn::default();
+    }
+
+    /// Adds an event.
+    pub fn add(&mut self, entry: &Entry) {
+        let now = entry.time;
+        self.events += 1;
+        self.first.get_or_insert(now);
+        self.last = now;
+        match entry.event {
+            Event::TurnBegan { .. } => self.turn = Turn { began: now, ..Turn::default() },
+            Event::TurnEnded { .. } => self.end_turn(now),
+            Event::Visit { connection, .. } => self.begin_visit(connection, now),
+            Event::Received { end, moved, .. } => {
+                self.recvs += 1;
+                self.recvs_blocked += u64::from(end == RecvEnd::WouldBlock);
+                self.turn.has_done_something |= moved > 0 || end == RecvEnd::Eof;
+            }
+            Event::Sent { connection, end, moved, .. } => {
+                self.end_visit(now, Some(connection));
+                self.sends += 1;
+                self.sends_blocked += u64::from(end == SendEnd::WouldBlock);
+                self.turn.has_done_something |= moved > 0;
+            }
+            Event::Served { count, .. } => self.requests += u64::from(count),
+            Event::Accepted { .. } => {
+                self.accepted += 1;
+                self.turn.has_done_something = true;
+            }
+            Event::NotAccepted { why: NoAccept::Full | NoAccept::OutOfResources, .. } => {
+                self.accept_pauses += 1;
+            }
+            Event::Closed { .. } => {
+                self.closed += 1;
+                self.turn.has_done_something = true;
+            }
+            Event::Settled { .. } => self.end_visit(now, None),
+            Event::Woken { .. } | Event::TimerFired { .. } => self.turn.has_done_something = true,
+            _ => {}
+        }
+    }
+
+    /// A visit lasts until the next begins, or something is sent.
+    fn begin_visit(&mut self, connection: Number, now: Moment) {
+        self.end_visit(now, None);
+        let waited = now.since(self.turn.began);
+        let wait = Wait { waited, connection, at: now, behind: self.turn.longest };
+        if self.waits.len() < WORST_WAITS {
+            self.waits.push(wait);
+        } else if let Some(least) = self.waits.iter_mut().min_by_key(|wait| wait.waited)
+            && least.waited < waited
+        {
+            *least = wait;
+        }
+        self.turn.visited = Some((connection, now));
+    }
+
+    fn end_visit(&mut self, now: Moment, next: Option<Number>) {
+        let visited = std::mem::replace(&mut self.turn.visited, next.map(|next| (next, now)));
+        let Some((connection, since)) = visited else { return };
+        let took = now.since(since);
+        if self.turn.longest.is_none_or(|(_, longest)| took > longest) {
+            self.turn.longest = Some((connection, took));
+        }
+    }
+
+    fn end_turn(&mut self, now: Moment) {
+        self.end_visit(now, None);
+        let took = now.since(self.turn.began);
+        self.turns += 1;
+        self.busy += took;
+        self.for_nothing += u64::from(!self.turn.has_done_something);
+        let class = (took.as_micros() as u64 + 1).ilog2() as usize;
+        if let Some(count) = self.classes.get_mut(class.min(CLASSES - 1)) {
+            *count += 1;
+        }
+        if took > self.longest.0 {
+            self.longest = (took, now);
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = self.last.since(self.first.unwrap_or(self.last));
+        writeln!(f, "{} in {span:.1?}", counted(self.events, "event"))?;
+        if self.gaps > 0 {
+            writeln!(
+                f,
+                "events are missing in {}: they were overwritten",
+                counted(self.gaps, "place")
+            )?;
+        }
+        writeln!(f, "{}, {:.1?} at work", counted(self.turns, "turn"), self.busy)?;
+        if self.turns > 0 {
+            let (longest, at) = self.longest;
+            writeln!(f, "longest turn {longest:.1?}, which ended at {}", seconds(at))?;
+            self.histogram(f)?;
+        }
+        writeln!(f, "turns for nothing: {}", self.for_nothing)?;
+        let (blocked, recvs) = (self.recvs_blocked, self.recvs);
+        writeln!(f, "recv: {}, {blocked} would have blocked", counted(recvs, "call"))?;
+        let (blocked, sends) = (self.sends_blocked, self.sends);
+        writeln!(f, "send: {sends}, {blocked} ended because the peer had no room")?;
+        writeln!(f, "{} answered", counted(self.requests, "request"))?;
+        let (accepted, closed) = (self.accepted, self.closed);
+        writeln!(f, "{} accepted, {closed} closed", counted(accepted, "connection"))?;
+        writeln!(f, "accepting paused: {}", counted(self.accept_pauses, "time"))?;
+        self.worst_waits(f)
+    }
+}
+
+impl Summary {
+    fn histogram(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let most = self.classes.iter().copied().max().unwrap_or(1).max(1);
+        writeln!(f, "\n  turns that took less than")?;
+        for (class, &count) in self.classes.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let limit = Duration::from_micros((2 << class) - 1);
+            let bar = "#".repeat((count * 40).div_ceil(most) as usize);
+            writeln!(f, "{:>12} {count:>10} {bar}", format!("{limit:.0?}"))?;
+        }
+        f.write_char('\n')
+    }
+
+    fn worst_waits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut waits = self.waits.clone();
+        waits.sort_by_key(|wait| std::cmp::Reverse(wait.waited));
+        if waits.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\n  longest waits, from the turn's beginning to the visit")?;
+        for Wait { waited, connection, at, behind } in waits {
+            write!(f, "  {:>9} #{connection} at {}", format!("{waited:.1?}"), seconds(at))?;
+            match behind {
+                Some((other, took)) => writeln!(f, ", behind #{other}, which took {took:.1?}")?,
+                None => f.write_char('\n')?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn seconds(moment: Moment) -> String {
+    let nanos = moment.as_nanos();
+    format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000)
+}

@@ -1,0 +1,334 @@
+//! Events in words, one a line.
+//!
+//! Numbers are written by hand: a trace has hundreds of millions, and `core::fmt` would take most
+//! of the time.
+
+use super::decode::Entry;
+use super::event::*;
+use crate::conn::{Deadline, Inbound, Outbound};
+use crate::io::readiness::Readiness;
+
+/// Appends an event as a line, with its time in seconds of the server's clock.
+pub fn line(out: &mut Vec<u8>, entry: &Entry) {
+    let mut line = Line(out);
+    line.seconds(entry.time.as_nanos());
+    line.words(entry);
+    line.0.push(b'\n');
+}
+
+/// A line that is being written.
+struct Line<'a>(&'a mut Vec<u8>);
+
+impl Line<'_> {
+    fn say(&mut self, text: &str) -> &mut Self {
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    fn number(&mut self, mut number: u64) -> &mut Self {
+        let mut digits = [0; 20];
+        let mut at = digits.len();
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+            at -= 1;
+            if number == 0 {
+                break;
+            }
+        }
+        self.0.extend_from_slice(digits.get(at..).unwrap_or_default());
+        self
+    }
+
+    /// A count and its noun, which takes an s.
+    fn counted(&mut self, count: impl Into<u64>, noun: &str) -> &mut Self {
+        let count = count.into();
+        self.number(count).say(" ").say(noun).say(if count == 1 { "" } else { "s" })
+    }
+
+    /// Seconds with nine decimals.
+    fn seconds(&mut self, nanos: u64) {
+        const BILLION: u64 = 1_000_000_000;
+        self.number(nanos / BILLION).say(".");
+        let mut digits = [0; 9];
+        let mut rest = nanos % BILLION;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        self.0.extend_from_slice(&digits);
+    }
+
+    /// A duration with a unit that fits.
+    fn duration(&mut self, nanos: u64) -> &mut Self {
+        let (unit, name) = match nanos {
+            ..1_000 => return self.number(nanos).say(" ns"),
+            1_000..1_000_000 => (1_000, " us"),
+            1_000_000..1_000_000_000 => (1_000_000, " ms"),
+            _ => (1_000_000_000, " s"),
+        };
+        self.number(nanos / unit).say(".").number(nanos % unit / (unit / 10)).say(name)
+    }
+
+    fn of(&mut self, connection: Number) -> &mut Self {
+        self.say("   #").number(connection.into()).say(" ")
+    }
+
+    fn words(&mut self, Entry { event, cause: newest, .. }: &Entry) {
+        match *event {
+            Event::TurnBegan { events, waited } => {
+                self.say(" turn: ").counted(events, "event").say(" after ").duration(waited);
+            }
+            Event::Ready { connection, bits, is_stale } => {
+                self.of(connection);
+                match is_stale {
+                    true => self.say("stale event, for a connection that is gone:"),
+                    false => self.say("event ").number(*newest).say(":"),
+                };
+                self.bits(bits);
+            }
+            Event::Visit { connection, cause } => {
+                self.of(connection).say(match cause {
+                    VisitCause::Opened => "visit: it is new",
+                    VisitCause::Ready => "visit: it is ready",
+                    VisitCause::Expired => "visit: its time is up",
+                });
+            }
+            Event::Received { connection, asked, moved, end } => {
+                self.of(connection).say("recv ").number(moved.into()).say(" of ");
+                self.counted(asked, "byte").say(": ");
+                self.recv_end(end);
+            }
+            Event::Served { connection, count, last, left, reply, cause } => {
+                self.of(connection).say("served ").counted(count, "request");
+                if count > 0 {
+                    self.say(" (the last is ").number(last).say(")");
+                }
+                self.say(", reply of ").counted(reply, "byte").say(", kept ");
+                self.counted(left, "byte").say("; of event ").number(cause);
+            }
+            Event::Sent { connection, moved, left, end, request, cause } => {
+                self.of(connection).say("send ").number(moved.into()).say(" of ");
+                self.counted(u64::from(moved) + u64::from(left), "byte").say(": ");
+                self.send_end(end);
+                self.say("; request ").number(request).say(", event ").number(cause);
+            }
+            Event::Settled {
+                connection,
+                inbound,
+                outbound,
+                unparsed,
+                unsent,
+                work,
+                queued,
+                ..
+            } => {
+                self.of(connection).say(match queued {
+                    Queued::No => "waits",
+                    Queued::MoreToRead => "queued again: there may be more to read",
+                    Queued::MoreToSend => "queued again: there is more to send",
+                    Queued::RequestsWait => "queued again: requests wait",
+                });
+                self.say("; input ").say(input(inbound)).say(", output ").say(output(outbound));
+                self.say("; kept ").number(unparsed.into()).say(" in, ").number(unsent.into());
+                self.say(" out; work ").number(work.into());
+            }
+            Event::TurnEnded { visits, queued, next } => {
+                self.say(" turn ends: ").counted(visits, "visit").say(", ");
+                self.number(queued.into()).say(" queued; next: ");
+                self.next(next);
+            }
+            _ => self.rare_words(event, *newest),
+        }
+    }
+
+    fn rare_words(&mut self, event: &Event, newest: u64) {
+        match *event {
+            Event::ListenerReady { listener } => {
+                self.say("   listener ").number(listener.into()).say(": a client waits");
+            }
+            Event::Woken { by } => {
+                self.say("   ").say(signal(by));
+            }
+            Event::Stalled { connection, why, unsent } => {
+                self.of(connection).say(match why {
+                    StallCause::Budget => "stalled: its work of this visit is done; ",
+                    StallCause::HighWater => "stalled: output is at the high-water mark; ",
+                });
+                self.counted(unsent, "byte").say(" to send");
+            }
+            Event::Resumed { connection, unsent } => {
+                self.of(connection).say("resumed; ").counted(unsent, "byte").say(" to send");
+            }
+            Event::TimerArmed { connection, deadline: which, after } => {
+                self.of(connection).say("timer for the ").say(deadline(which)).say(" in ");
+                self.duration(after);
+            }
+            Event::TimerFired { connection, deadline: which } => {
+                self.of(connection).say("event ").number(newest).say(": the ");
+                self.say(deadline(which)).say(" has passed");
+            }
+            _ => self.loop_words(event, newest),
+        }
+    }
+
+    fn loop_words(&mut self, event: &Event, newest: u64) {
+        match *event {
+            Event::TimersMoved { count } => {
+                self.say("   ").counted(count, "timer").say(" set again: the deadline had moved");
+            }
+            Event::Accepted { connection, listener, peer, active } => {
+                self.of(connection).say("event ").number(newest).say(": accepted from listener ");
+                self.number(listener.into()).say(": ");
+                self.peer(peer).say(", ").number(active.into()).say(" open");
+            }
+            Event::NotAccepted { listener, why } => {
+                self.say("   listener ").number(listener.into()).say(match why {
+                    NoAccept::NoneWaiting => ": accept would block, no client waits",
+                    NoAccept::Lost => ": a client was lost before it was accepted",
+                    NoAccept::Interrupted => ": accept was interrupted",
+                    NoAccept::Full => ": accepting pauses, all places are taken",
+                    NoAccept::OutOfResources => ": accepting pauses, the system lacks something",
+                });
+            }
+            Event::Refused { why, peer } => {
+                self.say("   rejected: ");
+                self.peer(peer).say(match why {
+                    RefusalCause::Denied => ", its address is not allowed",
+                    RefusalCause::TooMany => ", its address has enough connections",
+                    RefusalCause::TooFast => ", its address comes too often",
+                });
+            }
+            Event::Shed { count } => {
+                self.say("   the memory limit is reached: ").counted(count, "connection");
+                self.say(" shed");
+            }
+            Event::FinSent { connection } => {
+                self.of(connection).say("FIN sent");
+            }
+            Event::Closed { connection, reason, is_reset, lost } => {
+                self.of(connection).say("closed: ").say(reason.word());
+                self.say(if is_reset { ", with RST" } else { "" });
+                if lost > 0 {
+                    self.say(", ").counted(lost, "byte").say(" of output dropped");
+                }
+            }
+            Event::TableReplaced { keys } => {
+                self.say("   another table: ").counted(keys, "key");
+            }
+            Event::TableKept => {
+                self.say("   the table could not be loaded; the old one stays");
+            }
+            Event::ZoneReplaced => {
+                self.say("   the time zone was read again");
+            }
+            Event::Drain { step } => {
+                self.say(match step {
+                    DrainStep::Began => "   drain: begins",
+                    DrainStep::ListenersClosed => "   drain: the listeners are closed",
+                    DrainStep::AtOnce => "   drain: stops at once",
+                    DrainStep::TimeUp => "   drain: time is up, what is left is cut off",
+                });
+            }
+            Event::Recording => {
+                self.say(" recording begins");
+            }
+            // The others are in `words`.
+            _ => {}
+        }
+    }
+
+    fn bits(&mut self, bits: Readiness) {
+        self.say(match (bits.read, bits.write) {
+            (true, true) => " readable, writable",
+            (true, false) => " readable",
+            (false, true) => " writable",
+            (false, false) => " nothing",
+        });
+        if bits.read_until_would_block {
+            self.say(", FIN, error or urgent data");
+        }
+    }
+
+    fn recv_end(&mut self, end: RecvEnd) {
+        match end {
+            RecvEnd::Short => self.say("short, no more is there"),
+            RecvEnd::Full => self.say("full, there may be more"),
+            RecvEnd::WouldBlock => self.say("would block"),
+            RecvEnd::Interrupted => self.say("interrupted"),
+            RecvEnd::Eof => self.say("FIN"),
+            RecvEnd::Error(errno) => self.say("error, errno ").number(errno.into()),
+        };
+    }
+
+    fn send_end(&mut self, end: SendEnd) {
+        match end {
+            SendEnd::All => self.say("all taken"),
+            SendEnd::WouldBlock => self.say("would block, the peer has no room"),
+            SendEnd::Budget => self.say("budget, others have their turn"),
+            SendEnd::Interrupted => self.say("interrupted"),
+            SendEnd::Error(errno) => self.say("error, errno ").number(errno.into()),
+        };
+    }
+
+    fn next(&mut self, next: Next) {
+        match next {
+            Next::Poll => self.say("looks for events at once"),
+            Next::WaitFor(nanos) => self.say("waits, at most ").duration(nanos),
+            Next::Wait => self.say("waits"),
+            Next::Stop => self.say("stops"),
+        };
+    }
+
+    fn peer(&mut self, peer: TracedPeer) -> &mut Self {
+        match peer {
+            TracedPeer::Unix => self.say("a unix socket"),
+            TracedPeer::Inet(address) => self.say(&address.to_string()),
+            TracedPeer::Hashed(hash) => self.say(&format!("client {hash:016x}")),
+        }
+    }
+}
+
+/// The state of the input, in words.
+pub(super) fn input(state: Inbound) -> &'static str {
+    match state {
+        Inbound::Open => "open",
+        Inbound::Stalled => "stalled",
+        Inbound::LingerRead => "thrown away",
+        Inbound::Ended => "ended",
+    }
+}
+
+/// The state of the output, in words.
+pub(super) fn output(state: Outbound) -> &'static str {
+    match state {
+        Outbound::Open => "open",
+        Outbound::Producing => "producing",
+        Outbound::Closing(_) => "closing",
+        Outbound::FinSent(_) => "FIN sent",
+        Outbound::Aborting(_) => "aborting",
+        Outbound::Failed(_) => "failed",
+    }
+}
+
+fn deadline(deadline: Deadline) -> &'static str {
+    match deadline {
+        Deadline::Frame => "frame timeout",
+        Deadline::LineGap => "gap behind a line",
+        Deadline::Idle => "idle timeout",
+        Deadline::Write => "write timeout",
+        Deadline::Linger => "linger timeout",
+    }
+}
+
+fn signal(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Terminate => "SIGTERM or SIGINT",
+        Signal::StopAtOnce => "SIGQUIT",
+        Signal::CpuTimeLimit => "SIGXCPU",
+        Signal::Reload => "SIGHUP",
+        Signal::Report => "SIGUSR1",
+        Signal::Message => "a message",
+        Signal::Other => "another signal",
+    }
+}

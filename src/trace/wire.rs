@@ -1,0 +1,309 @@
+//! The bytes of a trace: the header of a block, numbers, and what each kind of event is called.
+
+use std::fmt;
+
+/// Bytes of a block, its header included.
+pub const BLOCK_BYTES: usize = 4096;
+
+/// Bytes of a block's header.
+pub const HEADER_BYTES: usize = 64;
+
+/// Bytes for events in a block.
+pub const PAYLOAD_BYTES: usize = BLOCK_BYTES - HEADER_BYTES;
+
+/// What every block begins with.
+pub const MAGIC: [u8; 8] = *b"rdytrace";
+
+/// The version of the format.
+pub const VERSION: u16 = 1;
+
+/// Where in the header the length of the payload is: it is written last.
+pub const LENGTH_OFFSET: usize = 12;
+
+/// Bit 6 of an event's first byte: it is about another connection than the event before.
+pub(super) const OTHER_CONNECTION: u8 = 0x40;
+
+/// Bit 7 of an event's first byte: time has passed since the event before.
+pub(super) const TIME_PASSED: u8 = 0x80;
+
+/// The header of a block, without its length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// Blocks are counted from 1. Block `n` is at place `(n - 1) % places` of the ring.
+    pub sequence: u64,
+    /// When the block begins, in nanoseconds of the server's monotonic clock.
+    pub time: u64,
+    /// The same moment, in nanoseconds since 1970-01-01 UTC.
+    pub wall: u64,
+    /// Causes that were numbered before.
+    pub causes: u64,
+    /// Requests that were numbered before.
+    pub requests: u64,
+    /// The server's process.
+    pub pid: u32,
+    /// Which shard it is, from 1; 0 without `--shards`.
+    pub shard: u16,
+}
+
+impl Header {
+    /// The header's bytes, with a length of 0.
+    pub fn to_bytes(self) -> [u8; HEADER_BYTES] {
+        let mut writer = Writer::<HEADER_BYTES>::default();
+        writer.bytes(&MAGIC);
+        writer.bytes(&VERSION.to_le_bytes());
+        writer.bytes(&(HEADER_BYTES as u16).to_le_bytes());
+        writer.bytes(&[0; 4]);
+        for number in [self.sequence, self.time, self.wall, self.causes, self.requests] {
+            writer.bytes(&number.to_le_bytes());
+        }
+        writer.bytes(&self.pid.to_le_bytes());
+        writer.bytes(&self.shard.to_le_bytes());
+        writer.bytes
+    }
+
+    /// Reads a header and the length of the payload.
+    ///
+    /// # Errors
+    ///
+    /// [`Damage`] if this is no block, or one of another version.
+    pub fn parse(block: &[u8]) -> Result<(Header, usize), Damage> {
+        let mut cursor = Cursor::new(block);
+        if cursor.array::<8>()? != MAGIC {
+            return Err(Damage::NoMagic);
+        }
+        let version = u16::from_le_bytes(cursor.array()?);
+        if version != VERSION {
+            return Err(Damage::Version(version));
+        }
+        if usize::from(u16::from_le_bytes(cursor.array()?)) != HEADER_BYTES {
+            return Err(Damage::Value("the length of a header"));
+        }
+        let length = u32::from_le_bytes(cursor.array()?) as usize;
+        if length > PAYLOAD_BYTES {
+            return Err(Damage::Value("the length of a block"));
+        }
+        let mut number = || cursor.array().map(u64::from_le_bytes);
+        let [sequence, time, wall, causes, requests] =
+            [number()?, number()?, number()?, number()?, number()?];
+        let pid = u32::from_le_bytes(cursor.array()?);
+        let shard = u16::from_le_bytes(cursor.array()?);
+        Ok((Header { sequence, time, wall, causes, requests, pid, shard }, length))
+    }
+}
+
+/// Why bytes are not a trace, or not a whole one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// The first bytes are not those of a block.
+    NoMagic,
+    /// The block is of this version of the format.
+    Version(u16),
+    /// An event is cut off.
+    CutOff,
+    /// A number has more than 64 bits.
+    LongNumber,
+    /// There is no event of this kind.
+    Kind(u8),
+    /// A value that does not exist.
+    Value(&'static str),
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Damage::NoMagic => f.write_str("not a block of a trace"),
+            Damage::Version(version) => write!(
+                f,
+                "a block of version {version} of the format, and this program reads version \
+                 {VERSION} (use the readyc of the readyd that wrote it)"
+            ),
+            Damage::CutOff => f.write_str("an event is cut off"),
+            Damage::LongNumber => f.write_str("a number has more than 64 bits"),
+            Damage::Kind(kind) => write!(f, "there is no event of kind {kind}"),
+            Damage::Value(what) => write!(f, "{what} has a value that does not exist"),
+        }
+    }
+}
+
+impl std::error::Error for Damage {}
+
+/// The bytes of an event or a header, at most `MOST`.
+#[derive(Debug)]
+pub(super) struct Writer<const MOST: usize> {
+    bytes: [u8; MOST],
+    len: usize,
+}
+
+impl<const MOST: usize> Default for Writer<MOST> {
+    fn default() -> Self {
+        Writer { bytes: [0; MOST], len: 0 }
+    }
+}
+
+impl<const MOST: usize> Writer<MOST> {
+    /// What was written.
+    pub(super) fn written(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// Adds a byte. No event has more than there is room for.
+    #[inline]
+    pub(super) fn byte(&mut self, byte: u8) {
+        if let Some(slot) = self.bytes.get_mut(self.len) {
+            *slot = byte;
+            self.len += 1;
+        }
+    }
+
+    /// Adds bytes.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.byte(byte));
+    }
+
+    /// Adds a number as LEB128: seven bits a byte, the lowest first; bit 7 tells that more follow.
+    #[inline]
+    pub(super) fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.byte(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.byte(number as u8);
+    }
+}
+
+/// Bytes that are being read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    /// Begins at the first byte.
+    pub(super) fn new(bytes: &'a [u8]) -> Cursor<'a> {
+        Cursor { rest: bytes }
+    }
+
+    /// Whether all was read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// The next byte.
+    #[inline]
+    pub(super) fn byte(&mut self) -> Result<u8, Damage> {
+        let (&byte, rest) = self.rest.split_first().ok_or(Damage::CutOff)?;
+        self.rest = rest;
+        Ok(byte)
+    }
+
+    /// The next `N` bytes.
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
+        let (array, rest) = self.rest.split_first_chunk().ok_or(Damage::CutOff)?;
+        self.rest = rest;
+        Ok(*array)
+    }
+
+    /// A number as [`Writer::number`] writes it.
+    #[inline]
+    pub(super) fn number(&mut self) -> Result<u64, Damage> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return Err(Damage::LongNumber);
+            }
+            number |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(Damage::LongNumber)
+    }
+
+    /// A number of 32 bits.
+    #[inline]
+    pub(super) fn number_32(&mut self) -> Result<u32, Damage> {
+        u32::try_from(self.number()?).map_err(|_| Damage::Value("a number of 32 bits"))
+    }
+}
+
+/// A difference as a number: 0, -1, 1, -2, ... become 0, 1, 2, 3, ...
+pub(super) fn zigzag(difference: u32) -> u32 {
+    let signed = difference.cast_signed();
+    (signed << 1 ^ signed >> 31).cast_unsigned()
+}
+
+/// The way back from [`zigzag`].
+pub(super) fn unzigzag(number: u32) -> u32 {
+    (number >> 1) ^ (number & 1).wrapping_neg()
+}
+
+/// The kinds of events, as the lower six bits of an event's first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    TurnBegan = 1,
+    Ready,
+    ListenerReady,
+    Woken,
+    Visit,
+    Received,
+    Served,
+    Sent,
+    Settled,
+    Stalled,
+    Resumed,
+    TimerArmed,
+    TimerFired,
+    TimersMoved,
+    Accepted,
+    NotAccepted,
+    Refused,
+    Shed,
+    FinSent,
+    Closed,
+    TableReplaced,
+    TableKept,
+    ZoneReplaced,
+    Drain,
+    TurnEnded,
+    Recording,
+}
+
+impl Kind {
+    pub(super) const ALL: [Kind; 26] = [
+        Kind::TurnBegan,
+        Kind::Ready,
+        Kind::ListenerReady,
+        Kind::Woken,
+        Kind::Visit,
+        Kind::Received,
+        Kind::Served,
+        Kind::Sent,
+        Kind::Settled,
+        Kind::Stalled,
+        Kind::Resumed,
+        Kind::TimerArmed,
+        Kind::TimerFired,
+        Kind::TimersMoved,
+        Kind::Accepted,
+        Kind::NotAccepted,
+        Kind::Refused,
+        Kind::Shed,
+        Kind::FinSent,
+        Kind::Closed,
+        Kind::TableReplaced,
+        Kind::TableKept,
+        Kind::ZoneReplaced,
+        Kind::Drain,
+        Kind::TurnEnded,
+        Kind::Recording,
+    ];
+
+    /// The kind of this number.
+    pub(super) fn of(number: u8) -> Result<Kind, Damage> {
+        let index = usize::from(number).checked_sub(1);
+        index.and_then(|index| Kind::ALL.get(index)).copied().ok_or(Damage::Kind(number))
+    }
+}
