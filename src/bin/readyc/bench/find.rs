@@ -130,6 +130,9 @@ impl Finder<'_> {
         load: u64,
         signals: &WatchedSignals,
     ) -> Result<Option<(FindEnding, String)>, Failure> {
+        if signals.interrupt().is_some() {
+            return Ok(Some((FindEnding::Interrupted, "interrupted".to_owned())));
+        }
         let plan = self.plan(load);
         if !self.options.force && !fits(self.options, &plan) {
             let why = format!(

@@ -193,7 +193,7 @@ impl Live {
     pub(super) fn end(&mut self) {
         match std::mem::replace(&mut self.shown, Shown::Nothing) {
             Shown::Nothing => {}
-            Shown::Status => put("\r\x1b[K"),
+            Shown::Status => screen::clear(),
             Shown::View(screen) => drop(screen),
         }
         for what in self.unsaid.drain(..) {
@@ -201,7 +201,8 @@ impl Live {
         }
     }
 
-    /// Shows the same again, if anything is shown: the terminal's size has changed.
+    /// Shows the same again, if anything is shown: the terminal's size has changed, or this process
+    /// was stopped and goes on.
     pub(super) fn redraw(&mut self) {
         if !matches!(self.shown, Shown::Nothing) {
             self.draw();
@@ -230,7 +231,7 @@ impl Live {
             }
             // The last column is left free: some terminals would begin a new line.
             let width = size.map_or(79, |(columns, _)| columns.saturating_sub(1));
-            put(&format!("\r\x1b[K{}", self.view.status(width)));
+            screen::show_status(&self.view.status(width));
             self.shown = Shown::Status;
             return;
         };
@@ -262,10 +263,4 @@ fn target(pace: &Pace, at: f64) -> Option<f64> {
         at < ends
     });
     under_way.or(steps.last()).map(|step| step.rate)
-}
-
-/// Writes to the terminal. A failure does not matter to the run.
-fn put(text: &str) {
-    let mut stderr = io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
