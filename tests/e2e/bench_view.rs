@@ -66,6 +66,24 @@ fn field_load_13_an_interrupt_leaves_no_view_behind_and_what_was_said_stays() {
 }
 
 #[test]
+fn field_load_13_on_a_terminal_the_verdict_is_the_last_word_of_a_run_that_fell_short() {
+    let server = Server::start(&["framed"]);
+    let goal = ["-n 100 --goal p50<1us", "--find rate --goal p50<1us --rate 200"];
+    for (arguments, last) in goal.into_iter().zip(["verdict", "result: "]) {
+        let (status, screen) = bench(&server, arguments, (80, 24), "xterm").wait_for_exit();
+        assert_eq!(status.code(), Some(3), "{screen}");
+        let lines = lines(&screen);
+        let at = lines.iter().rposition(|line| line.starts_with(last)).expect(last);
+        assert!(!lines[at..].iter().any(|line| line.starts_with("readyc: ")), "{lines:#?}");
+    }
+    // In a log the cause of the exit status stands by itself.
+    let target = server.address("framed").to_string();
+    let words = ["bench", "-n", "100", "--goal", "p50<1us", &target];
+    let ended = readyc::run(&mut readyc::command(&words), b"");
+    assert_eq!(ended.stderr, "readyc: did not achieve what was asked for\n");
+}
+
+#[test]
 fn field_load_13_a_small_terminal_has_a_status_line_and_a_dumb_one_plain_lines() {
     let server = Server::start(&["framed"]);
     let (_, small) = bench(&server, "-d 1500ms", (44, 10), "xterm").wait_for_exit();

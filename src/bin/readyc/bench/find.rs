@@ -66,7 +66,7 @@ pub(super) fn run(options: &Options, plan: &Plan, quantity: Quantity) -> Result<
     outputs.write(&ladder)?;
     match ladder.is_answered() {
         true => Ok(()),
-        false if !options.quiet => Err(Failure::FellShort),
+        false if !options.quiet => Err(Failure::VerdictShown),
         false => Err(Failure::ShortOf(ladder.reason)),
     }
 }

@@ -39,7 +39,6 @@ pub(super) struct Live {
     shown: Shown,
     view: View,
     pace: Pace,
-    warmup: f64,
     /// The start of the last second, and how many workers' intervals of it have arrived.
     second: Option<(i64, usize)>,
     /// What was said while the view covered the terminal.
@@ -78,7 +77,6 @@ impl Live {
             shown: Shown::Nothing,
             view: View::new(title, style::has_color(&io::stderr())),
             pace: Pace::Closed,
-            warmup: 0.0,
             second: None,
             unsaid: Vec::new(),
         }
@@ -98,9 +96,9 @@ impl Live {
     /// A run of this plan begins; of a search, the step that it is.
     pub(super) fn begin(&mut self, plan: &Plan, step: Option<String>) {
         self.pace = plan.pace.clone();
-        self.warmup = plan.warmup.as_secs_f64();
         self.second = None;
         let view = &mut self.view;
+        view.warmup = plan.warmup.as_secs_f64();
         view.step = step;
         view.phase = Phase::Connecting { open: 0 };
         view.wanted = plan.connections.total() as u64;
@@ -143,7 +141,7 @@ impl Live {
             ..0 => Phase::Warmup,
             _ => Phase::Measuring(started + length),
         };
-        self.view.target = target(&self.pace, started + self.warmup);
+        self.view.target = target(&self.pace, started + self.view.warmup);
         if start >= 0 {
             self.view.answered += second.answered;
         }
