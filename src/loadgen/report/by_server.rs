@@ -63,11 +63,27 @@ impl Errors {
     }
 }
 
-/// Adds the errors of each server to those counted elsewhere.
-pub(crate) fn add_by_server(all: &mut ByServer, other: &ByServer) {
-    for (server, errors) in other {
-        all.entry(server.clone()).or_default().add(errors);
+/// The errors of each server in all of these reports. Empty if they loaded a single server.
+pub(crate) fn merged(reports: &[Report]) -> ByServer {
+    let mut all = ByServer::new();
+    let mut targets: Vec<&String> = reports.iter().flat_map(|one| &one.asked.targets).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    if targets.len() < 2 {
+        return all;
     }
+    for report in reports {
+        for (server, errors) in &report.errors_by_server {
+            all.entry(server.clone()).or_default().add(errors);
+        }
+        // Of a run with a single server, all errors are that server's.
+        if let ([server], true) = (&*report.asked.targets, report.errors_by_server.is_empty()) {
+            let errors = report.errors.clone();
+            let own = ServerErrors { errors, mismatched: report.achieved.mismatched };
+            all.entry(server.clone()).or_default().add(&own);
+        }
+    }
+    all
 }
 
 /// The errors of the servers that had some, of at most this number of them: those with the most.

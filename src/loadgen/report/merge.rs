@@ -4,11 +4,11 @@
 //! machine with all samples. For percentiles without a histogram (steps, storms, seconds, send lag)
 //! the merged report has the worst of all machines, and a note says so.
 
-use super::by_server::add_by_server;
+use super::by_server;
 use super::doubt::{self, in_doubt};
 use super::{
-    Achieved, Asked, ByServer, Client, ConnectionEnds, Errors, Histograms, Mismatches, Origin,
-    Percentiles, Report, ServerSide,
+    Achieved, Asked, Client, ConnectionEnds, Errors, Histograms, Mismatches, Origin, Percentiles,
+    Report, ServerSide,
 };
 use super::{SCHEMA, Second, SlowResult, StepResult, StormResult, identity};
 use std::collections::BTreeMap;
@@ -107,7 +107,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         first_unfinished: reports.iter().find_map(|report| report.first_unfinished.clone()),
         first_mismatch: reports.iter().find_map(|report| report.first_mismatch.clone()),
         errors: errors(reports),
-        errors_by_server: errors_by_server(reports),
+        errors_by_server: by_server::merged(reports),
         latency_us: histograms.latency.percentiles(),
         service_us: histograms.service.percentiles(),
         connect_us: histograms.connect.percentiles(),
@@ -320,12 +320,6 @@ fn mismatches(reports: &[Report]) -> Mismatches {
 fn errors(reports: &[Report]) -> Errors {
     let mut merged = Errors::default();
     reports.iter().for_each(|report| merged.add(&report.errors));
-    merged
-}
-
-fn errors_by_server(reports: &[Report]) -> ByServer {
-    let mut merged = ByServer::new();
-    reports.iter().for_each(|report| add_by_server(&mut merged, &report.errors_by_server));
     merged
 }
 

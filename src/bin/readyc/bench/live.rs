@@ -35,6 +35,8 @@ enum Shown {
 /// The progress of a run, or of the runs of a search.
 pub(super) struct Live {
     is_quiet: bool,
+    /// Whether those who watch are told nothing at all.
+    is_hidden: bool,
     style: Style,
     shown: Shown,
     view: View,
@@ -66,6 +68,7 @@ impl Live {
         };
         let title = format!("{} of {}{more}", asked.workload, targets.join(", "));
         let mut live = Live::titled(title, style, options.quiet);
+        live.is_hidden = options.progress == Some(Progress::None);
         live.begin(plan, None);
         live
     }
@@ -73,6 +76,7 @@ impl Live {
     fn titled(title: String, style: Style, is_quiet: bool) -> Live {
         Live {
             is_quiet,
+            is_hidden: false,
             style,
             shown: Shown::Nothing,
             view: View::new(title, style::has_color(&io::stderr())),
@@ -167,7 +171,7 @@ impl Live {
         if self.is_quiet {
             return;
         }
-        self.note(what);
+        self.put(what);
         if let Shown::View(_) = self.shown {
             self.unsaid.push(what.to_owned());
         }
@@ -175,9 +179,12 @@ impl Live {
 
     /// Says something for those who watch. It need not be read later.
     pub(super) fn note(&mut self, what: &str) {
-        if self.is_quiet {
-            return;
+        if !self.is_quiet && !self.is_hidden {
+            self.put(what);
         }
+    }
+
+    fn put(&mut self, what: &str) {
         if let Shown::View(_) = self.shown {
             self.view.said.push(what.to_owned());
             self.draw();

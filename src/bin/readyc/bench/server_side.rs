@@ -255,7 +255,11 @@ impl fmt::Display for Silent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Silent::OtherProgram { address, program } => {
-                write!(f, "{address} is served by {program:?}, which is not asked for STATS")?;
+                write!(
+                    f,
+                    "{address} is served by {program:?}, not by {READYD:?}, so it is not asked for \
+                     STATS"
+                )?;
             }
             Silent::NoStatistics { address } => {
                 write!(f, "{address} does not answer STATS as readyd does")?;

@@ -5,6 +5,7 @@ use crate::loadgen::report::{Report, TextOptions, html, merge, text};
 
 fn of_three() -> Report {
     let mut report = eventful();
+    report.asked.targets = [1, 2, 3].map(|server| format!("10.0.0.{server}:9999")).into();
     let refused = Errors {
         connect: 12,
         by_errno: [("ECONNREFUSED".to_owned(), 12)].into(),
@@ -70,11 +71,11 @@ fn field_load_13_of_many_servers_with_errors_the_text_shows_the_worst() {
         report.errors_by_server.insert(format!("10.0.0.{number}:9999"), of_server);
     }
     let shown = text(&report, TextOptions::default());
-    assert_eq!(shown.matches("10.0.0.").count(), 10, "{shown}");
+    assert_eq!(shown.matches("\n  10.0.0.").count(), 10, "{shown}");
     assert!(shown.contains("\n  19 more servers had errors, 1 server had no error\n"), "{shown}");
     assert!(shown.contains("10.0.0.21:9999") && !shown.contains("10.0.0.20:9999"), "{shown}");
     let all = text(&report, TextOptions { detail: true, ..TextOptions::default() });
-    assert_eq!(all.matches("10.0.0.").count(), 29, "{all}");
+    assert_eq!(all.matches("\n  10.0.0.").count(), 29, "{all}");
     // It fits terminals of all widths, without cutting a number.
     for width in (20..=110).chain([200, 300]) {
         let shown = text(&report, TextOptions { width, ..TextOptions::default() });
@@ -99,4 +100,25 @@ fn it_is_stored_where_there_are_several_and_merged_by_name() {
     assert_eq!(merged["10.0.0.1:9999"].errors.by_errno["ECONNREFUSED"], 24);
     assert_eq!(merged["10.0.0.2:9999"].mismatched, 3);
     assert_eq!(merged.len(), 3);
+}
+
+#[test]
+fn field_load_13_runs_that_had_a_server_each_are_merged_by_server() {
+    let of = |server: &str| {
+        let mut report = eventful();
+        report.id = server.to_owned();
+        report.merged.clear();
+        report.errors_by_server.clear();
+        report.asked.targets = vec![server.to_owned()];
+        report
+    };
+    let merged =
+        |servers: [&str; 2]| merge(&servers.map(of)).map(|report| report.errors_by_server).ok();
+    let both = merged(["10.0.0.1:9999", "10.0.0.2:9999"]).expect("they fit");
+    assert_eq!(both.len(), 2);
+    assert_eq!(both["10.0.0.2:9999"].errors, eventful().errors);
+    assert_eq!(both["10.0.0.1:9999"].mismatched, eventful().achieved.mismatched);
+    let (mut one, mut other) = (of("10.0.0.1:9999"), of("10.0.0.1:9999"));
+    (one.id, other.id) = ("1".to_owned(), "2".to_owned());
+    assert!(merge(&[one, other]).expect("they fit").errors_by_server.is_empty());
 }

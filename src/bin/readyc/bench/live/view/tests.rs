@@ -106,10 +106,10 @@ fn a_terminal_that_is_too_small_is_drawn_without_a_panic() {
 #[test]
 fn the_step_of_a_search_and_what_was_said_are_shown() {
     let mut searching = view();
-    searching.step = Some("step 5: 8,000 requests per second, goal p99 < 5ms".to_owned());
+    searching.step = Some("step 5: 8,000 requests per second, goal p99 < 5 ms".to_owned());
     searching.said = vec!["worker 1 was stuck \u{1b}[2J".to_owned()];
     let lines = drawn(&searching, 80, 24);
-    assert_eq!(lines[1], " step 5: 8,000 requests per second, goal p99 < 5ms");
+    assert_eq!(lines[1], " step 5: 8,000 requests per second, goal p99 < 5 ms");
     assert_eq!(lines[23], " worker 1 was stuck \\u{1b}[2J");
 }
 
