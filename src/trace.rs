@@ -19,6 +19,7 @@ mod codes;
 pub mod decode;
 pub mod encode;
 pub mod event;
+pub mod memory_ring;
 mod observer;
 #[cfg(unix)]
 pub mod reader;

@@ -190,12 +190,15 @@ impl Recorder {
         let events = self.before_turn.iter().filter(is_event).count();
         let waited = now.since(self.turn_ended).as_nanos();
         self.note(Event::TurnBegan { events: count_32(events), waited: waited as u64 });
-        for (token, event) in std::mem::take(&mut self.before_turn) {
+        // Its memory is kept for the next turn.
+        let mut events = std::mem::take(&mut self.before_turn);
+        for (token, event) in events.drain(..) {
             self.note(event);
             if matches!(event, Event::Ready { is_stale: false, .. }) {
                 self.note_cause(token);
             }
         }
+        self.before_turn = events;
     }
 
     /// A turn ended at `now`, with `queued` connections that wait for a visit.
