@@ -26,11 +26,13 @@ pub mod reader;
 #[cfg(unix)]
 pub mod ring_file;
 pub mod summary;
+mod teller;
 pub mod text;
 mod trigger;
 pub mod wire;
 
 pub use observer::{AddressPolicy, Observer, Recorder, Recording, count_32};
+pub use teller::Teller;
 pub use trigger::Trigger;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 /// Blocks in memory. A clone has the same blocks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MemoryRing {
     blocks: Rc<RefCell<Vec<Rc<MemoryBlock>>>>,
     newest: Rc<MemoryBlock>,
@@ -22,13 +22,20 @@ struct MemoryBlock {
     payload: Box<[AtomicU8]>,
 }
 
-impl Default for MemoryBlock {
-    fn default() -> MemoryBlock {
-        MemoryBlock {
-            header: [0; HEADER_BYTES],
-            length: AtomicU32::new(0),
-            payload: Box::default(),
-        }
+impl MemoryBlock {
+    fn new(header: [u8; HEADER_BYTES]) -> MemoryBlock {
+        let payload = (0..PAYLOAD_BYTES).map(|_| AtomicU8::new(0)).collect();
+        MemoryBlock { header, length: AtomicU32::new(0), payload }
+    }
+
+    fn open(&self) -> OpenBlock<'_> {
+        OpenBlock { payload: &self.payload, length: &self.length }
+    }
+}
+
+impl Default for MemoryRing {
+    fn default() -> MemoryRing {
+        MemoryRing { blocks: Rc::default(), newest: Rc::new(MemoryBlock::new([0; HEADER_BYTES])) }
     }
 }
 
@@ -50,13 +57,29 @@ impl MemoryRing {
 
 impl Ring for MemoryRing {
     fn begin(&mut self, header: &[u8; HEADER_BYTES]) {
-        let payload = (0..PAYLOAD_BYTES).map(|_| AtomicU8::new(0)).collect();
-        let block = MemoryBlock { header: *header, length: AtomicU32::new(0), payload };
-        self.newest = Rc::new(block);
+        self.newest = Rc::new(MemoryBlock::new(*header));
         self.blocks.borrow_mut().push(self.newest.clone());
     }
 
     fn block(&self) -> OpenBlock<'_> {
-        OpenBlock { payload: &self.newest.payload, length: &self.newest.length }
+        self.newest.open()
+    }
+}
+
+/// A ring of one block, for a recorder whose events are only told: nobody reads it.
+#[derive(Debug)]
+pub struct Nowhere(MemoryBlock);
+
+impl Default for Nowhere {
+    fn default() -> Nowhere {
+        Nowhere(MemoryBlock::new([0; HEADER_BYTES]))
+    }
+}
+
+impl Ring for Nowhere {
+    fn begin(&mut self, _: &[u8; HEADER_BYTES]) {}
+
+    fn block(&self) -> OpenBlock<'_> {
+        self.0.open()
     }
 }

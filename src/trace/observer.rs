@@ -4,8 +4,10 @@
 //! while recording is switched off, a branch that is never taken. Switched on, it costs no system
 //! call but the clock's, and that one is read twice a visit.
 
+use super::decode::Entry;
 use super::encode::{Encoder, Ring};
-use super::event::{Event, Next, Number, TracedPeer};
+use super::event::{Event, Next, Number, Signal, TracedPeer};
+use super::teller::Teller;
 use super::trigger::Trigger;
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
@@ -94,6 +96,8 @@ pub struct Recording {
     pub addresses: AddressPolicy,
     /// What to look out for.
     pub triggers: Vec<Trigger>,
+    /// What tells turns in words, if they are to be told.
+    pub teller: Option<Teller>,
 }
 
 /// Writes events down.
@@ -105,6 +109,7 @@ pub struct Recorder {
     /// When the last turn ended.
     turn_ended: Moment,
     turn_began: Moment,
+    is_in_turn: bool,
     visits: u32,
     /// The connection that is visited.
     current: Token,
@@ -138,6 +143,7 @@ impl Recorder {
             now,
             turn_ended: now,
             turn_began: now,
+            is_in_turn: false,
             visits: 0,
             current: Token(0),
             before_turn: Vec::new(),
@@ -152,6 +158,7 @@ impl Recorder {
         self.seen_requests = requests;
         self.now = (self.recording.clock)();
         (self.turn_ended, self.turn_began) = (self.now, self.now);
+        self.is_in_turn = false;
         self.before_turn.clear();
         self.recording.encoder.end_block();
         self.note(Event::Recording);
@@ -160,8 +167,11 @@ impl Recorder {
     /// Writes an event down.
     #[inline]
     pub fn note(&mut self, event: Event) {
-        let Recording { ring, encoder, .. } = &mut self.recording;
+        let Recording { ring, encoder, teller, .. } = &mut self.recording;
         encoder.write(&mut **ring, self.now, &event);
+        if let Some(teller) = teller {
+            teller.hear(&Entry { time: self.now, cause: encoder.causes(), event });
+        }
     }
 
     /// Reads the clock: events from now on have this time.
@@ -183,11 +193,15 @@ impl Recorder {
         self.before_turn.push((token, event));
     }
 
-    /// A turn began at `now`.
+    /// A turn began at `now`, unless a signal began it already: what that asks for is done before
+    /// the visits.
     pub fn turn_began(&mut self, now: Moment) {
-        (self.now, self.turn_began, self.visits) = (now, now, 0);
-        let is_event = |(_, event): &&(Token, Event)| !matches!(event, Event::Woken { .. });
-        let events = self.before_turn.iter().filter(is_event).count();
+        self.now = now;
+        if self.is_in_turn {
+            return;
+        }
+        (self.turn_began, self.visits, self.is_in_turn) = (now, 0, true);
+        let events = self.before_turn.len();
         let waited = now.since(self.turn_ended).as_nanos();
         self.note(Event::TurnBegan { events: count_32(events), waited: waited as u64 });
         // Its memory is kept for the next turn.
@@ -201,11 +215,17 @@ impl Recorder {
         self.before_turn = events;
     }
 
+    /// A signal or a message came, after the events of the turn.
+    pub fn woken(&mut self, by: Signal) {
+        self.turn_began((self.recording.clock)());
+        self.note(Event::Woken { by });
+    }
+
     /// A turn ended at `now`, with `queued` connections that wait for a visit.
     pub fn turn_ended(&mut self, now: Moment, queued: usize, next: Next) {
         self.now = now;
         self.note(Event::TurnEnded { visits: self.visits, queued: count_32(queued), next });
-        self.turn_ended = now;
+        (self.turn_ended, self.is_in_turn) = (now, false);
         let took = now.since(self.turn_began);
         self.meet(|trigger| matches!(trigger, Trigger::TurnLongerThan(limit) if took > *limit));
     }
@@ -285,6 +305,11 @@ impl Recorder {
                 TracedPeer::Hashed(self.secret.hash_one(address.ip()))
             }
         }
+    }
+
+    /// What tells turns in words.
+    pub fn teller(&mut self) -> Option<&mut Teller> {
+        self.recording.teller.as_mut()
     }
 
     /// Notes that a trigger is met, if there is one that `is_met` says so of.

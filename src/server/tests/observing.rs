@@ -40,6 +40,7 @@ fn recorded(limits: Limits, addresses: AddressPolicy, triggers: &[Trigger]) -> (
         clock: Box::new(move || now),
         addresses,
         triggers: triggers.to_vec(),
+        teller: None,
     };
     bench.server.prepare_recording(Recorder::new(recording, now));
     assert_eq!(bench.server.toggle_recording(), Some(true));
