@@ -9,12 +9,12 @@ use super::{Environment, Mode, Percentiles, Report, StepResult};
 type Of = fn(&Percentiles) -> f64;
 
 /// A percentile in the tables.
-struct Percentile {
-    /// How tables name it.
-    name: &'static str,
+pub(super) struct Percentile {
+    /// How tables and sentences name it.
+    pub(super) name: &'static str,
     /// How `client.in_doubt` of the JSON report names it.
-    in_json: &'static str,
-    quantile: f64,
+    pub(super) in_json: &'static str,
+    pub(super) quantile: f64,
     of: Of,
 }
 
@@ -27,7 +27,8 @@ const fn percentile(
     Percentile { name, in_json, quantile, of }
 }
 
-const PERCENTILES: [Percentile; 8] = [
+/// The percentiles that are stated, lowest first.
+pub(super) const PERCENTILES: [Percentile; 8] = [
     percentile("p50", "50 %", 0.5, |times| times.p50),
     percentile("p75", "75 %", 0.75, |times| times.p75),
     percentile("p90", "90 %", 0.9, |times| times.p90),
