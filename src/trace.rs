@@ -19,11 +19,14 @@ mod codes;
 pub mod decode;
 pub mod encode;
 pub mod event;
+pub mod imported;
 mod observer;
 #[cfg(unix)]
 pub mod reader;
 #[cfg(unix)]
 pub mod ring_file;
+#[cfg(feature = "client")]
+pub mod strace;
 pub mod summary;
 pub mod text;
 mod trigger;

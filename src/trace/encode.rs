@@ -66,13 +66,15 @@ impl Encoder {
         self.used = PAYLOAD_BYTES;
     }
 
-    /// Writes an event that happened at `now`. A clock that went back counts as one that stood.
+    /// Writes an event that happened at `now`. A clock that went back counts as one that stood. An
+    /// [`Event::Imported`] has no place in a ring and is left out.
     pub fn write(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
+        let Some(kind) = event.kind() else { return };
         let now = now.as_nanos();
-        let mut out = self.encode(now, event);
+        let mut out = self.encode(now, kind, event);
         if self.used + out.written().len() > PAYLOAD_BYTES {
             self.begin_block(ring, now);
-            out = self.encode(now, event);
+            out = self.encode(now, kind, event);
         }
         ring.append(self.used, out.written());
         self.used += out.written().len();
@@ -101,11 +103,11 @@ impl Encoder {
         ring.begin(&self.header.to_bytes());
     }
 
-    fn encode(&self, now: u64, event: &Event) -> Writer<MOST> {
+    fn encode(&self, now: u64, kind: Kind, event: &Event) -> Writer<MOST> {
         let mut out = Writer::default();
         let passed = now.saturating_sub(self.time);
         let other = event.connection().filter(|&connection| connection != self.connection);
-        let mut first = event.kind() as u8;
+        let mut first = kind as u8;
         first |= if passed > 0 { TIME_PASSED } else { 0 };
         first |= if other.is_some() { OTHER_CONNECTION } else { 0 };
         out.byte(first);
@@ -251,12 +253,14 @@ impl Event {
             | Event::Accepted { connection, .. }
             | Event::FinSent { connection }
             | Event::Closed { connection, .. } => Some(connection),
+            Event::Imported(imported) => imported.connection(),
             _ => None,
         }
     }
 
-    pub(super) fn kind(&self) -> Kind {
-        match self {
+    /// Its kind in the format, if it has one.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        Some(match self {
             Event::TurnBegan { .. } => Kind::TurnBegan,
             Event::Ready { .. } => Kind::Ready,
             Event::ListenerReady { .. } => Kind::ListenerReady,
@@ -283,6 +287,7 @@ impl Event {
             Event::Drain { .. } => Kind::Drain,
             Event::TurnEnded { .. } => Kind::TurnEnded,
             Event::Recording => Kind::Recording,
-        }
+            Event::Imported(_) => return None,
+        })
     }
 }

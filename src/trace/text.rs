@@ -5,6 +5,7 @@
 
 use super::decode::Entry;
 use super::event::*;
+use super::imported::Imported;
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::readiness::Readiness;
 
@@ -111,7 +112,13 @@ impl Line<'_> {
                 self.of(connection).say("send ").number(moved.into()).say(" of ");
                 self.counted(u64::from(moved) + u64::from(left), "byte").say(": ");
                 self.send_end(end);
-                self.say("; request ").number(request).say(", event ").number(cause);
+                // Of other programs, requests are not known, nor every cause.
+                if request > 0 {
+                    self.say("; request ").number(request);
+                }
+                if cause > 0 {
+                    self.say(if request > 0 { ", event " } else { "; event " }).number(cause);
+                }
             }
             Event::Settled {
                 connection,
@@ -233,8 +240,32 @@ impl Line<'_> {
             Event::Recording => {
                 self.say(" recording begins");
             }
+            Event::Imported(imported) => self.imported(imported),
             // The others are in `words`.
             _ => {}
+        }
+    }
+
+    fn imported(&mut self, imported: Imported) {
+        match imported {
+            Imported::Connecting { connection, peer } => {
+                self.of(connection).say("connects to ").peer(peer);
+            }
+            Imported::Found { connection, peer } => {
+                self.of(connection).say("opened elsewhere: ").peer(peer);
+            }
+            Imported::Descriptor { connection, descriptor } => {
+                self.of(connection).say("descriptor ").number(descriptor.into());
+            }
+            Imported::Unasked { connection } => {
+                self.of(connection).say("visit: without an event of its own");
+            }
+            Imported::ListCut { missing } => {
+                self.say("   ").counted(missing, "event").say(" not told: strace cut the list");
+            }
+            Imported::Unknown { count } => {
+                self.say("   ").counted(count, "event").say(" for a descriptor that is not known");
+            }
         }
     }
 
