@@ -20,6 +20,8 @@ pub mod decode;
 pub mod encode;
 pub mod event;
 mod observer;
+#[cfg(feature = "client")]
+pub mod page;
 #[cfg(unix)]
 pub mod reader;
 #[cfg(unix)]
