@@ -21,6 +21,8 @@ pub mod encode;
 pub mod event;
 pub mod imported;
 mod observer;
+#[cfg(feature = "client")]
+pub mod page;
 #[cfg(unix)]
 pub mod reader;
 #[cfg(unix)]

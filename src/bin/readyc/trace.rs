@@ -6,6 +6,7 @@
 use crate::args::some_time;
 use crate::failure::Failure;
 use filter::{Filter, Range};
+use readyd::loadgen::report::Output;
 use readyd::trace::decode::Entry;
 use readyd::trace::reader::{ReadError, Reader};
 use readyd::trace::summary::Summary;
@@ -17,6 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 mod filter;
+mod page;
 
 /// Bytes that are written to standard output at once.
 const OUTPUT_AT_ONCE: usize = 64 * 1024;
@@ -57,6 +59,14 @@ pub(crate) struct Arguments {
     /// Go on when the newest event was printed
     #[arg(long)]
     follow: bool,
+
+    /// Write a page that shows the events, for a browser
+    ///
+    /// Write a page that shows the events to OUT, for a browser; - is standard output. It needs no
+    /// network. It has 1,000,000 events at most: the last ones, or those of --between
+    #[arg(long, value_name = "OUT",
+        conflicts_with_all = ["summary", "follow", "connection", "slow_turns", "why_closed"])]
+    html: Option<PathBuf>,
 }
 
 /// Prints a trace.
@@ -69,10 +79,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let failed = |error| Failure::Trace(path.clone(), error);
     let file = File::open(&path).map_err(|error| failed(error.into()))?;
     let mut reader = Reader::open(file).map_err(failed)?;
+    if let Some(out) = &arguments.html {
+        let out = Output::open(out).map_err(Failure::Save)?;
+        return page::write(arguments, &mut reader, &path, out);
+    }
     if arguments.summary {
         return summarize(arguments, &mut reader, &path);
     }
-    let mut output = Output { lines: Vec::with_capacity(2 * OUTPUT_AT_ONCE), outcome: Ok(()) };
+    let mut output = Lines { lines: Vec::with_capacity(2 * OUTPUT_AT_ONCE), outcome: Ok(()) };
     let mut filter = Filter::new(arguments);
     loop {
         let read = reader.for_each(|_, entry| {
@@ -96,12 +110,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Lines that are to be printed.
-struct Output {
+struct Lines {
     lines: Vec<u8>,
     outcome: io::Result<()>,
 }
 
-impl Output {
+impl Lines {
     /// Returns whether to go on.
     fn write_if_long(&mut self) -> bool {
         if self.lines.len() >= OUTPUT_AT_ONCE {
