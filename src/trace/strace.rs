@@ -34,6 +34,9 @@ use waits::Family;
 /// Bytes of a line that are looked at. The rest of a longer one is left out.
 const LONGEST_LINE: usize = 1024 * 1024;
 
+/// Loops that are followed, at most.
+const MOST_LOOPS: usize = 4096;
+
 /// Why a recording cannot be read.
 #[derive(Debug)]
 pub enum ImportError {
@@ -105,14 +108,25 @@ pub struct Import<F> {
 }
 
 impl<F: Read + Seek> Import<F> {
-    /// Reads a recording once, to find its loops. A fault in the middle is kept for
+    /// Reads a recording twice, to find its loops and what they do. A fault in the middle is kept for
     /// [`Import::for_each`].
     ///
     /// # Errors
     ///
     /// [`ImportError`] if it cannot be read, is no recording, or has no loop.
     pub fn open(mut file: F) -> Result<Import<F>, ImportError> {
-        let mut machine = Machine::default();
+        let mut waiting = HashMap::new();
+        let found = each_line(&mut file, |line| {
+            note_wait(&mut waiting, line);
+            true
+        });
+        match found {
+            Err(error) if waiting.is_empty() => return Err(error),
+            Err(error @ ImportError::System(_)) => return Err(error),
+            _ => {}
+        }
+        file.seek(SeekFrom::Start(0))?;
+        let mut machine = Machine::new(&waiting);
         let mut loops: HashMap<u32, LoopOf> = HashMap::new();
         let read = each_line(&mut file, |line| {
             machine.line(line, &mut |thread, entry| {
@@ -128,7 +142,7 @@ impl<F: Read + Seek> Import<F> {
             Ok(()) if loops.is_empty() => return Err(ImportError::NoLoop),
             _ => {}
         }
-        Ok(Import { file, loops, waiting: machine.waiting, losses: machine.losses })
+        Ok(Import { file, loops, waiting, losses: machine.losses })
     }
 
     /// The threads that wait for events, in order of their numbers.
@@ -141,7 +155,8 @@ impl<F: Read + Seek> Import<F> {
         self.losses
     }
 
-    /// Calls `tell` with every event of the loop of a thread. Stops when it returns false.
+    /// Calls `tell` with every event of the loop of a thread, and the line by which it is known.
+    /// Stops when it returns false.
     ///
     /// # Errors
     ///
@@ -149,7 +164,7 @@ impl<F: Read + Seek> Import<F> {
     pub fn for_each(
         &mut self,
         thread: u32,
-        mut tell: impl FnMut(&Entry) -> bool,
+        mut tell: impl FnMut(&Entry, &[u8]) -> bool,
     ) -> Result<(), ImportError> {
         self.file.seek(SeekFrom::Start(0))?;
         let mut machine = Machine::new(&self.waiting);
@@ -157,11 +172,21 @@ impl<F: Read + Seek> Import<F> {
         each_line(&mut self.file, |line| {
             machine.line(line, &mut |of, entry| {
                 if of == thread && goes_on {
-                    goes_on = tell(entry);
+                    goes_on = tell(entry, line.text);
                 }
             });
             goes_on
         })
+    }
+}
+
+/// Notes a thread that waits for events. One that uses epoll(7) may poll(2) for other reasons.
+fn note_wait(waiting: &mut HashMap<u32, Family>, line: &lexer::Line<'_>) {
+    let (What::Call(text) | What::Unfinished(text)) = line.what else { return };
+    let Some(family) = Family::of(lexer::name(text)) else { return };
+    if waiting.len() < MOST_LOOPS || waiting.contains_key(&line.thread) {
+        let known = waiting.entry(line.thread).or_insert(family);
+        *known = if family == Family::Epoll { family } else { *known };
     }
 }
 

@@ -91,6 +91,9 @@ impl Machine {
         is_exit: bool,
         tell: &mut Tell<'_>,
     ) {
+        // A process ends with its last thread, which may be any.
+        let home = self.tables.connection(connection).and_then(|it| it.home);
+        let thread = home.filter(|_| is_exit).unwrap_or(thread);
         match self.teller_of(thread, connection, tell) {
             Some(mut teller) => teller.closed(at, connection, is_exit),
             None => drop(self.tables.remove_connection(connection)),

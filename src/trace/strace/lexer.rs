@@ -15,6 +15,8 @@ pub(super) struct Line<'a> {
     /// When the line began, in nanoseconds.
     pub(super) time: u64,
     pub(super) what: What<'a>,
+    /// The line without thread and time.
+    pub(super) text: &'a [u8],
 }
 
 /// What a line tells.
@@ -86,7 +88,7 @@ pub(super) fn line(text: &[u8]) -> Option<Line<'_>> {
             }
         }
     };
-    Some(Line { thread, time, what })
+    Some(Line { thread, time, what, text: rest })
 }
 
 /// `1234 ` or `[pid 1234] `.

@@ -138,7 +138,11 @@ impl Teller<'_, '_> {
         let Some(it) = self.tables.connection_mut(connection) else { return 0 };
         let own = it.newest.filter(|newest| newest.0 == turn).map(|newest| newest.1);
         let is_new = std::mem::take(&mut it.is_new);
-        let cause = own.unwrap_or(self.state.last_cause);
+        // Work that goes on from the visit before, or from an earlier turn.
+        let cause = own.unwrap_or(match self.state.last_cause {
+            0 => it.newest.map_or(0, |newest| newest.1),
+            last => last,
+        });
         self.state.visit = Some(Visit { connection, cause, work: 0 });
         self.state.visits += 1;
         self.tell(

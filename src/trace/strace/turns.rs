@@ -11,12 +11,10 @@ use crate::trace::event::{Event, Next, Signal};
 use crate::trace::imported::Imported;
 use memchr::memmem;
 
-/// Loops that are followed.
-const MOST_LOOPS: usize = 4096;
-
 impl Machine {
     pub(super) fn wait(&mut self, family: Family, made: Made<'_>, tell: &mut Tell<'_>) {
-        if !self.is_turn_of(family, made.thread) {
+        let Some(&of_loop) = self.waiting.get(&made.thread) else { return };
+        if family != of_loop && of_loop == Family::Epoll {
             return;
         }
         let call = made.call;
@@ -42,20 +40,6 @@ impl Machine {
         if missing > 0 {
             self.losses.cut += u64::from(missing);
             self.tell_imported(made, Imported::ListCut { missing }, tell);
-        }
-    }
-
-    /// Whether a call is a turn of this thread's loop. A thread that uses epoll(7) may poll(2) for
-    /// other reasons.
-    fn is_turn_of(&mut self, family: Family, thread: u32) -> bool {
-        match self.waiting.get(&thread) {
-            Some(Family::Epoll) => family == Family::Epoll,
-            Some(_) if family != Family::Epoll => true,
-            None if self.waiting.len() >= MOST_LOOPS => false,
-            _ => {
-                self.waiting.insert(thread, family);
-                true
-            }
         }
     }
 
