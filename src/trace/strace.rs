@@ -108,8 +108,8 @@ pub struct Import<F> {
 }
 
 impl<F: Read + Seek> Import<F> {
-    /// Reads a recording twice, to find its loops and what they do. A fault in the middle is kept for
-    /// [`Import::for_each`].
+    /// Reads a recording twice, to find its loops and what they do. A fault in the middle is kept
+    /// for [`Import::for_each`].
     ///
     /// # Errors
     ///

@@ -57,6 +57,8 @@ mod find;
 mod framing;
 mod full_output;
 mod hostile;
+#[cfg(feature = "client")]
+mod importing;
 mod limits;
 mod logging;
 #[cfg(feature = "client")]

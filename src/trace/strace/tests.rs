@@ -251,7 +251,7 @@ fn calls_of_several_threads_are_joined() {
 #[test]
 fn a_descriptor_that_is_used_again_is_another_connection() {
     let all = told(
-        "5 1.1 dup2(7<TCP:[127.0.0.1:80->127.0.0.1:5555]>, 8) = 8<TCP:[127.0.0.1:80->127.0.0.1:5555]>\n\
+        "5 1.1 dup2(7<TCP:[127.0.0.1:80->127.0.0.1:5555]>, 8) = 8<TCP:[...]>\n\
          5 1.2 close(7<TCP:[127.0.0.1:80->127.0.0.1:5555]>) = 0\n\
          5 1.3 accept(4<TCP:[127.0.0.1:80]>, {sa_family=AF_INET, sin_port=htons(6666), \
          sin_addr=inet_addr(\"10.0.0.1\")}, [16]) = 7\n\
@@ -394,7 +394,8 @@ fn parts() -> impl Strategy<Value = Vec<u8>> {
         "close(7) = 0\n",
         "fork() = 6\n",
         ", ",
-        "poll([{fd=7<TCP:[1.1.1.1:1->2.2.2.2:2]>, events=POLLIN}], 1, 5) = 1 ([{fd=7, revents=POLLIN}])\n",
+        "poll([{fd=7<TCP:[1.1.1.1:1->2.2.2.2:2]>, events=POLLIN}], 1, 5) = 1 ",
+        "([{fd=7, revents=POLLIN}])\n",
         "+++ exited with 0 +++\n",
         "epoll_ctl(3, EPOLL_CTL_ADD, 7, {events=EPOLLIN, data={u64=7}}) = 0\n",
         "close_range(0, 4294967295, 0) = 0\n",
