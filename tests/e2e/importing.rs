@@ -18,9 +18,9 @@ fn import(arguments: &[&str]) -> Ended {
 fn a_short_write_of_another_server_is_told() {
     let ended = import(&[&recording("node"), "--connection", "2", "--between", "1.9..2.2"]);
     assert_eq!(ended.status, Some(0), "{ended:?}");
-    let short = "#2 send 4096000 of 8000001 bytes: would block, the peer has no room; event 14\n";
+    let short = "#2 send 4096000 of 8000001 bytes: would block, the peer has no room; event 15\n";
     assert!(ended.stdout.contains(short), "{}", ended.stdout);
-    assert!(ended.stdout.contains("#2 event 18: writable\n"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("#2 event 21: writable\n"), "{}", ended.stdout);
 }
 
 #[test]
