@@ -201,7 +201,25 @@ impl Texts {
 }
 
 /// The page's program, in the order in which its parts are joined.
-const SCRIPTS: &[&str] = &[];
+const SCRIPTS: [&str; 17] = [
+    include_str!("page/decode.js"),
+    include_str!("page/aggregate.js"),
+    include_str!("page/words.js"),
+    include_str!("page/explain.js"),
+    include_str!("page/causes.js"),
+    include_str!("page/canvas.js"),
+    include_str!("page/view.js"),
+    include_str!("page/overview.js"),
+    include_str!("page/lanes.js"),
+    include_str!("page/connections.js"),
+    include_str!("page/diagram.js"),
+    include_str!("page/panel.js"),
+    include_str!("page/table.js"),
+    include_str!("page/filter.js"),
+    include_str!("page/input.js"),
+    include_str!("page/paper.js"),
+    include_str!("page/main.js"),
+];
 
 /// Writes a page.
 ///
