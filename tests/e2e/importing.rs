@@ -16,7 +16,7 @@ fn import(arguments: &[&str]) -> Ended {
 
 #[test]
 fn a_short_write_of_another_server_is_told() {
-    let ended = import(&[&recording("node"), "--connection", "2", "--between", "1.9..2.2"]);
+    let ended = import(&[&recording("node"), "--connection", "2", "--between", "1.8..2.2"]);
     assert_eq!(ended.status, Some(0), "{ended:?}");
     let short = "#2 send 4096000 of 8000001 bytes: would block, the peer has no room; event 15\n";
     assert!(ended.stdout.contains(short), "{}", ended.stdout);
