@@ -23,6 +23,8 @@ pub mod imported;
 mod observer;
 #[cfg(feature = "client")]
 pub mod page;
+#[cfg(feature = "client")]
+pub mod perfetto;
 #[cfg(unix)]
 pub mod reader;
 #[cfg(unix)]

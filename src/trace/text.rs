@@ -281,7 +281,8 @@ impl Line<'_> {
 /// What is said of a FIN, an error or urgent data behind the direction.
 const BROKEN: &str = ", FIN, error or urgent data";
 
-fn direction(bits: Readiness) -> &'static str {
+/// What an event tells apart from a FIN or an error, in words.
+pub(super) fn direction(bits: Readiness) -> &'static str {
     match (bits.read, bits.write) {
         (true, true) => "readable, writable",
         (true, false) => "readable",
@@ -295,6 +296,14 @@ fn direction(bits: Readiness) -> &'static str {
 pub(super) fn readiness(bits: Readiness) -> String {
     let mut words = Vec::new();
     Line(&mut words).bits(bits);
+    String::from_utf8(words).unwrap_or_default()
+}
+
+/// Who a client is, in words.
+#[cfg(feature = "client")]
+pub(super) fn peer(peer: TracedPeer) -> String {
+    let mut words = Vec::new();
+    Line(&mut words).peer(peer);
     String::from_utf8(words).unwrap_or_default()
 }
 

@@ -65,6 +65,8 @@ mod logging;
 mod misbehaving;
 mod odd_files;
 mod outputs;
+#[cfg(all(feature = "client", feature = "trace"))]
+mod perfetto;
 mod port_in_use;
 #[cfg(feature = "client")]
 mod readme;

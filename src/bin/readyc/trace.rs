@@ -21,6 +21,7 @@ mod events;
 mod filter;
 mod import;
 mod page;
+mod perfetto;
 
 /// Bytes that are written to standard output at once.
 const OUTPUT_AT_ONCE: usize = 64 * 1024;
@@ -43,7 +44,7 @@ pub(crate) struct Arguments {
     view: View,
 
     /// Go on when the newest event was printed
-    #[arg(long, conflicts_with_all = ["why_closed", "summary", "html"])]
+    #[arg(long, conflicts_with_all = ["why_closed", "summary", "html", "perfetto"])]
     follow: bool,
 
     #[command(subcommand)]
@@ -87,6 +88,15 @@ struct View {
     #[arg(long, value_name = "OUT",
         conflicts_with_all = ["summary", "connection", "slow_turns", "why_closed"])]
     html: Option<PathBuf>,
+
+    /// Write the events for ui.perfetto.dev: a track for the loop and each connection
+    ///
+    /// Write the events to OUT for ui.perfetto.dev, as TrackEvent; - is standard output. The loop
+    /// and each connection have a track, the queue and the bytes to send are counters, and arrows
+    /// lead from an event to the sends that it caused
+    #[arg(long, value_name = "OUT",
+        conflicts_with_all = ["html", "summary", "connection", "slow_turns", "why_closed"])]
+    perfetto: Option<PathBuf>,
 }
 
 /// Prints a trace.
@@ -105,6 +115,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(out) = &view.html {
         let out = Output::open(out).map_err(Failure::Save)?;
         return page::write_ring(view, &mut ring, &path, out);
+    }
+    if let Some(out) = &view.perfetto {
+        let out = Output::open(out).map_err(Failure::Save)?;
+        return perfetto::write_ring(view, &mut ring, &path, out);
     }
     if view.summary {
         return summarize(view, &mut ring);

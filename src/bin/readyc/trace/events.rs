@@ -34,6 +34,13 @@ impl Ring {
         Ok(Ring { path: path.to_owned(), reader: Reader::open(file).map_err(failed)? })
     }
 
+    /// The process that recorded, and its shard. 1 and 0 if nothing was recorded.
+    pub(super) fn origin(&mut self) -> Result<(u32, u16), Failure> {
+        let header = self.reader.first_header();
+        let header = header.map_err(|error| Failure::Trace(self.path.clone(), error))?;
+        Ok(header.map_or((1, 0), |header| (header.pid, header.shard)))
+    }
+
     /// Looks for events that were written since.
     pub(super) fn look_again(&mut self) -> Result<(), Failure> {
         self.reader.find_blocks().map_err(|error| Failure::Trace(self.path.clone(), error))

@@ -2,7 +2,7 @@
 
 use super::events::Recorded;
 use super::filter::Filter;
-use super::{View, page, print, summarize};
+use super::{View, page, perfetto, print, summarize};
 use crate::failure::Failure;
 use readyd::counted::counted;
 use readyd::loadgen::report::Output;
@@ -43,6 +43,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(out) = &view.html {
         let out = Output::open(out).map_err(Failure::Save)?;
         return page::write_import(view, &mut import, &chosen, path, out);
+    }
+    if let Some(out) = &view.perfetto {
+        let out = Output::open(out).map_err(Failure::Save)?;
+        return perfetto::write_import(view, &mut import, &chosen, path, out);
     }
     for it in &chosen {
         if chosen.len() > 1 {

@@ -47,14 +47,17 @@ pub(super) fn write_import(
         let label = if loops.len() > 1 { describe(it) } else { name.clone() };
         let mut source =
             Source::new(&label, Program::Other).with_most(MOST_EVENTS / loops.len().max(1));
-        notes.iter().for_each(|note| source.note(note));
+        if sources.is_empty() {
+            notes.iter().for_each(|note| source.note(note));
+        }
         fill(view, &mut source, &mut Recorded { path, import, thread: it.thread })?;
         sources.push(source);
     }
     finish(Page { title: format!("The loop of {name}, seen by strace"), sources }, out)
 }
 
-fn name_of(path: &Path) -> String {
+/// What a file is called in a page.
+pub(super) fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
