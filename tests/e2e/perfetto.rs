@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A Python that has the package `perfetto`: the one that CI makes, or that of the search path.
+/// A Python that has the package `perfetto`: the one that CI makes, or else the usual one.
 fn python() -> Option<PathBuf> {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/perfetto/bin/python3");
     let python = if made.is_file() { made } else { tools::find("python3")? };

@@ -88,13 +88,13 @@ fn written(entries: &[Entry]) -> Vec<u8> {
 #[test]
 fn the_first_packet_names_the_process() {
     let bytes = written(&[]);
-    let expected = b"\x0a\x21\xe2\x03\x19\x08\x01\x12\x07a trace\x1a\x0b\x08\x07\x32\x07a trace";
+    let expected = b"\x0a\x1f\xe2\x03\x18\x08\x01\x12\x07a trace\x1a\x0b\x08\x07\x32\x07a trace";
     assert!(bytes.starts_with(expected), "{:x?}", &bytes[..40]);
 }
 
 proptest! {
     #[test]
-    fn slices_nest_and_arrows_begin_at_events(happened in vec((0..9_u64, events()), 0..200)) {
+    fn slices_nest_and_arrows_begin_at_events(happened in vec((0..9_u64, events()), 0..80)) {
         let entries = entries(happened);
         let mut open = std::collections::HashMap::new();
         let mut arrows = std::collections::HashSet::new();
