@@ -129,7 +129,10 @@ function drawSummaries(context, trace, before, first, last, scale, width, connec
     band.add(x, x + 2, now === GONE && end > place ? state[place] : now);
     if (end > place) {
       const flags = flagsIn(trace.flags, place, end);
-      if (flags & HAD_VISIT) visits.rect(x, scale.middle - 1.5, 2, 3);
+      if (flags & HAD_VISIT) {
+        const high = Math.min(BAND - 2, 1 + Math.log2(end - place) / 2);
+        visits.rect(x, scale.middle - high / 2, 2, high);
+      }
       if (flags & HAD_STALL) stalls.rect(x, scale.middle - BAND / 2, 2, BAND);
       if (flags & (HAD_BLOCK | HAD_FIRED | HAD_ERROR)) troubles.rect(x, scale.middle - BAND / 2 - 4, 2, BAND + 8);
       areas.add(x, x + 2, maxIn(trace.maxUnparsed, place, end), maxIn(trace.maxUnsent, place, end));

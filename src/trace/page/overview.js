@@ -23,7 +23,7 @@ function drawOverview() {
 const heatLeft = (width) => width > 700 ? GUTTER : 52;
 
 function paintHeat(context, width, height) {
-  const left = heatLeft(width), right = width - 8, bottom = height - 18, rows = app.traces.length;
+  const left = heatLeft(width), right = width - 1, bottom = height - 18, rows = app.traces.length;
   const cells = Math.max(1, Math.floor((right - left) / CELL)), key = `${cells}`;
   if (heatKey !== key) {
     heatOf = app.traces.map((trace) => heat(trace, app.first - trace.shift, app.last - trace.shift, cells));
@@ -87,7 +87,7 @@ function paintTurns(context, { counts, most, width }, { left, top, bottom }, tra
 }
 
 function paintBrush(context, width, height) {
-  const left = heatLeft(width), right = width - 8, bottom = height - 18;
+  const left = heatLeft(width), right = width - 1, bottom = height - 18;
   const toX = (time) => left + (time - app.first) / (app.last - app.first) * (right - left);
   const from = Math.max(left, toX(app.from)), to = Math.min(right, toX(app.to));
   if (to - from < right - left - 1) {
@@ -109,7 +109,7 @@ function paintBrush(context, width, height) {
 
 // The moment at a place of the overview.
 function overviewTime(x) {
-  const width = heatCanvas.clientWidth, left = heatLeft(width), right = width - 8;
+  const width = heatCanvas.clientWidth, left = heatLeft(width), right = width - 1;
   return app.first + Math.max(0, Math.min(1, (x - left) / (right - left))) * (app.last - app.first);
 }
 

@@ -57,7 +57,7 @@ function becauseOf(trace, source, row) {
   const chain = chainOf(trace, row);
   if (!chain.length) return [];
   const items = chain.map((cause) => el("li", {}, el("button", { type: "button", onclick: () => choose(source, cause) },
-    sentence(trace, cause), " ", el("small", {}, cause === row ? "" : `${duration(trace.time[row] - trace.time[cause])} before`))));
+    sentence(trace, cause), " ", el("small", {}, trace.time[row] === trace.time[cause] ? "" : `${duration(trace.time[row] - trace.time[cause])} before`))));
   return [el("h3", {}, "Because"), el("ol", {}, ...items)];
 }
 
