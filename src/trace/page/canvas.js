@@ -70,7 +70,7 @@ function moment(nanos, step) {
 }
 
 // The marks of the axis between two moments, for `width` pixels.
-function marksOf(from, to, width, apart = 110) {
+function marksOf(from, to, width, apart = width > 500 ? 110 : 80) {
   const step = niceStep(to - from, width, apart), marks = [];
   for (let index = Math.ceil(from / step); index * step <= to && marks.length < 40; index++) {
     marks.push({ time: index * step, text: moment(index * step, step) });

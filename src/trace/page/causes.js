@@ -97,15 +97,10 @@ function effectOf(trace, row) {
 // Rows that pass a filter, in order; null stands for all of them.
 function matching(trace, { kinds, connection, troubles }) {
   if (!kinds && !connection && !troubles) return null;
-  const rows = [];
-  const { n, kind } = trace;
-  for (let row = 0; row < n; row++) {
-    if (kinds && !kinds.has(kind[row])) continue;
-    if (connection && trace.connection[row] !== connection) continue;
-    if (troubles && !isTrouble(trace, row)) continue;
-    rows.push(row);
-  }
-  return Int32Array.from(rows);
+  const wanted = new Uint8Array(64).fill(kinds ? 0 : 1);
+  for (const kind of kinds ?? []) wanted[kind] = 1;
+  return rowsWhere(trace, (row) => wanted[trace.kind[row]] === 1
+    && (!connection || trace.connection[row] === connection) && (!troubles || isTrouble(trace, row)));
 }
 
 // What one looks for when something is slow or lost.

@@ -1,7 +1,7 @@
 // A connection's lane: a band in the colour of its state, its input above and its output below as
 // small areas, and the signs of single events where there is room for them.
 
-const BAND = 9, AREA = 15;
+const BAND = 11, AREA = 14;
 
 function drawConnection(context, lane, y, width) {
   const { trace, connection } = lane, { placeTime, shift } = trace;
@@ -14,7 +14,7 @@ function drawConnection(context, lane, y, width) {
   // The event before the first in sight tells the state at the left edge.
   const before = first > connection.from ? first - 1 : -1;
   if (last - first <= (width - gutter) / 4) drawEvents(context, trace, before, first, last, scale, width, connection);
-  else drawSummaries(context, trace, before, first, last, scale, width);
+  else drawSummaries(context, trace, before, first, last, scale, width, connection);
   const chosen = app.chosen;
   if (chosen && app.traces[chosen.source] === trace && trace.connection[chosen.row] === connection.number) {
     const x = toX(at(trace, chosen.row), width);
@@ -79,8 +79,7 @@ function drawEvents(context, trace, before, first, last, scale, width, connectio
   let x = gutter, place = before, visitFrom = -1;
   const visits = [];
   const stretch = (to) => {
-    // Before its first event a connection is unknown, unless it was accepted in sight.
-    const now = place >= 0 ? state[place] : kind[order[connection.from]] === ACCEPTED ? GONE : UNKNOWN;
+    const now = place >= 0 ? state[place] : stateBefore(trace, connection);
     band.add(x, to, now);
     if (place >= 0) areas.add(x, to, unparsed[place], unsent[place]);
     x = to;
@@ -101,9 +100,12 @@ function drawEvents(context, trace, before, first, last, scale, width, connectio
   band.flush();
   areas.fill(context);
   context.fillStyle = colours.visit;
-  for (const [from, to] of visits) context.fillRect(from - 0.5, scale.middle - 2, Math.max(2, to - from), 4);
+  for (const [from, to] of visits) context.fillRect(from - 0.5, scale.middle - 1.5, Math.max(2, to - from), 3);
   drawSigns(context, trace, first, last, scale.middle, width);
 }
+
+// Before its first event a connection is unknown, unless that is its accept.
+const stateBefore = ({ kind, order }, { from }) => kind[order[from]] === ACCEPTED ? GONE : UNKNOWN;
 
 // Whether the visit to a connection had begun at a place and not ended.
 function isInVisit({ order, kind }, place, { from }) {
@@ -115,18 +117,22 @@ function isInVisit({ order, kind }, place, { from }) {
   return false;
 }
 
-function drawSummaries(context, trace, before, first, last, scale, width) {
+function drawSummaries(context, trace, before, first, last, scale, width, connection) {
   const { placeTime, state, unsent, unparsed, shift } = trace;
   const band = makeBand(context, scale.middle), areas = makeAreas(scale);
   const visits = new Path2D(), troubles = new Path2D(), stalls = new Path2D();
   let place = first, shown = before;
+  const unborn = stateBefore(trace, connection);
   for (let x = gutter; x < width; x += 2) {
     const end = lowerBound(placeTime, toTime(x + 2, width) - shift, place, last);
-    const now = end > place ? state[end - 1] : shown >= 0 ? state[shown] : UNKNOWN;
+    const now = end > place ? state[end - 1] : shown >= 0 ? state[shown] : unborn;
     band.add(x, x + 2, now === GONE && end > place ? state[place] : now);
     if (end > place) {
       const flags = flagsIn(trace.flags, place, end);
-      if (flags & HAD_VISIT) visits.rect(x, scale.middle - 2, 2, 4);
+      if (flags & HAD_VISIT) {
+        const high = Math.min(BAND - 2, 1 + Math.log2(end - place) / 2);
+        visits.rect(x, scale.middle - high / 2, 2, high);
+      }
       if (flags & HAD_STALL) stalls.rect(x, scale.middle - BAND / 2, 2, BAND);
       if (flags & (HAD_BLOCK | HAD_FIRED | HAD_ERROR)) troubles.rect(x, scale.middle - BAND / 2 - 4, 2, BAND + 8);
       areas.add(x, x + 2, maxIn(trace.maxUnparsed, place, end), maxIn(trace.maxUnsent, place, end));

@@ -2,10 +2,10 @@
 // state of the chosen event is lit, and the edge that led to it.
 
 const STATES = {
-  Stalled_Open: [62, 20], Open_Open: [196, 20], Open_Producing: [324, 20],
-  LingerRead_Closing: [62, 92], Stalled_Producing: [324, 92],
-  LingerRead_FinSent: [62, 164], Ended_Closing: [196, 164], Ended_Producing: [324, 164],
-  Ended_FinSent: [62, 236], Ended_Aborting: [196, 236], Ended_Failed: [324, 236],
+  Stalled_Open: [46, 20], Open_Open: [196, 20], Open_Producing: [338, 20],
+  LingerRead_Closing: [46, 96], Stalled_Producing: [338, 96],
+  LingerRead_FinSent: [46, 172], Ended_Closing: [196, 172], Ended_Producing: [338, 172],
+  Ended_FinSent: [46, 248], Ended_Aborting: [196, 248], Ended_Failed: [338, 248],
 };
 
 // From, event, to; then how far the line is moved aside, and where on it the label stands.
@@ -31,7 +31,7 @@ const EDGES = [
 // Both lead to their state from everywhere.
 const FAILURES = [["abort", "Ended_Aborting"], ["socket_failed", "Ended_Failed"]];
 
-const SVG = "http:" + "//www.w3.org/2000/svg", BOX = [104, 24];
+const SVG = "http:" + "//www.w3.org/2000/svg", BOX = [80, 32];
 
 function svg(tag, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, tag);
@@ -48,7 +48,7 @@ function edgePath(from, to, aside) {
     // Around the box that stands between them.
     const side = x1 + aside + 2;
     return { d: `M${x1 + BOX[0] / 2 - 12},${y1 + BOX[1] / 2} C${side},${y1 + 40} ${side},${y2 - 40} ${x2 + BOX[0] / 2 - 12},${y2 - BOX[1] / 2 - 2}`,
-      point: () => [side - 12, (y1 + y2) / 2] };
+      point: () => [side - 20, y2 - 28] };
   }
   const dx = (x2 - x1) / length, dy = (y2 - y1) / length;
   const reach = Math.min(BOX[0] / 2 / Math.max(1e-6, Math.abs(dx)), BOX[1] / 2 / Math.max(1e-6, Math.abs(dy)));
@@ -63,7 +63,7 @@ let picture = null;
 function makeDiagram() {
   const head = (id) => svg("marker", { id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto", markerUnits: "userSpaceOnUse" },
     svg("path", { d: "M0,0 L8,4 L0,8 z" }));
-  const root = svg("svg", { viewBox: "0 0 392 256", class: "diagram", role: "img" }, svg("defs", {}, head("head"), head("head-lit")));
+  const root = svg("svg", { viewBox: "0 0 398 268", class: "diagram", role: "img" }, svg("defs", {}, head("head"), head("head-lit")));
   const edges = EDGES.map(([from, event, to, aside, place]) => {
     const { d, point } = edgePath(from, to, aside), [x, y] = point(place);
     const path = svg("path", { d }), label = svg("text", { x, y: y - 3, class: "label" }, event.replace("_", " "));
@@ -72,7 +72,7 @@ function makeDiagram() {
   root.append(...edges.map(({ path }) => path), ...edges.map(({ label }) => label));
   const nodes = new Map(Object.entries(STATES).map(([name, [x, y]]) => {
     const node = svg("g", {}, svg("rect", { x: x - BOX[0] / 2, y: y - BOX[1] / 2, width: BOX[0], height: BOX[1], rx: 5 }),
-      svg("text", { x, y: y + 3.5 }, name.replace("_", " · ")));
+      ...name.split("_").map((part, line) => svg("text", { x, y: y - 2.5 + 12.5 * line }, part)));
     root.append(node);
     return [name, node];
   }));

@@ -4,7 +4,7 @@ const nanosPerPixel = () => (app.to - app.from) / Math.max(1, scroller.clientWid
 
 // The lane and the event under a place of the canvas.
 function under(x, y) {
-  const index = firstLane(y + app.top), lane = app.lanes[index];
+  const lane = y < app.floor ? app.pinned.find((lane) => y < lane.y + lane.height) : app.lanes[firstLane(y + app.top)];
   if (!lane || x < gutter || y < AXIS_HEIGHT) return null;
   const time = toTime(x, scroller.clientWidth) - lane.trace.shift, { trace } = lane;
   const nearest = (values, from, to) => {
@@ -23,7 +23,7 @@ function under(x, y) {
     const turn = Math.max(0, lowerBound(trace.turns.begin, time + 1) - 1);
     return { lane, row: trace.turns.first[turn] };
   }
-  const times = Float64Array.from(trace.special, (row) => trace.time[row]);
+  const times = gather(trace.special, trace.time);
   const found = nearest(times, 0, times.length);
   return found < 0 ? null : { lane, row: trace.special[found] };
 }

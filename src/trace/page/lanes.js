@@ -11,26 +11,40 @@ function drawLanes() {
   const width = scroller.clientWidth, height = scroller.clientHeight;
   if (width < 50 || height < 20) return;
   gutter = width > 700 ? GUTTER : 92;
-  document.getElementById("tall").style.height = `${Math.max(0, Math.min(app.tall, MOST_TALL) - height)}px`;
-  canvas.style.height = `${height}px`;
+  fitScroller();
   const context = contextOf(canvas, width, height);
   app.top = topOf(scroller.scrollTop, height);
   drawGrid(context, width, height);
-  for (let index = firstLane(app.top + AXIS_HEIGHT); index < app.lanes.length; index++) {
+  for (let index = firstLane(app.top + app.floor); index < app.lanes.length; index++) {
     const lane = app.lanes[index], y = lane.y - app.top;
     if (y > height) break;
-    context.save();
-    context.beginPath();
-    context.rect(gutter, y, width - gutter, lane.height);
-    context.clip();
-    DRAWERS[lane.kind](context, lane, y, width);
-    context.restore();
-    drawGutter(context, lane, y);
-    context.fillStyle = colours.rule;
-    context.fillRect(0, y + lane.height - 1, width, 0.5);
+    drawLane(context, lane, y, width);
   }
+  context.fillStyle = colours.paper;
+  context.fillRect(0, 0, width, app.floor);
+  drawGrid(context, width, app.floor);
+  for (const lane of app.pinned) drawLane(context, lane, lane.y, width);
   drawMarks(context, width, height);
   drawAxis(context, width);
+}
+
+function drawLane(context, lane, y, width) {
+  context.save();
+  context.beginPath();
+  context.rect(gutter, y, width - gutter, lane.height);
+  context.clip();
+  DRAWERS[lane.kind](context, lane, y, width);
+  context.restore();
+  drawGutter(context, lane, y);
+  context.fillStyle = colours.rule;
+  context.fillRect(0, y + lane.height - 1, width, lane === app.pinned.at(-1) ? 1 : 0.5);
+}
+
+// The canvas is as high as its box, and what can be scrolled is as high as all lanes.
+function fitScroller() {
+  const height = scroller.clientHeight;
+  document.getElementById("tall").style.height = `${Math.max(0, Math.min(app.tall, MOST_TALL) - height)}px`;
+  canvas.style.height = `${height}px`;
 }
 
 // More lanes than a page can be tall are scrolled over in larger steps.
@@ -43,8 +57,8 @@ function scrollToLane(source, number) {
   const index = app.lanes.findIndex((lane) => lane.source === source && lane.connection?.number === number);
   if (index < 0 || !number) return;
   const lane = app.lanes[index], height = scroller.clientHeight;
-  if (lane.y >= app.top + AXIS_HEIGHT && lane.y + lane.height <= app.top + height) return;
-  const top = Math.max(0, lane.y - height / 2);
+  if (lane.y >= app.top + app.floor && lane.y + lane.height <= app.top + height) return;
+  const top = Math.max(0, lane.y - (height + app.floor - lane.height) / 2);
   scroller.scrollTop = app.tall <= MOST_TALL ? top : top * (MOST_TALL - height) / (app.tall - height);
   app.top = topOf(scroller.scrollTop, height);
 }
@@ -61,7 +75,7 @@ function drawAxis(context, width) {
   context.fillRect(0, 0, width, AXIS_HEIGHT);
   context.fillStyle = colours.rule;
   context.fillRect(0, AXIS_HEIGHT - 0.5, width, 0.5);
-  write(context, `${duration(app.to - app.from)} in sight`, 12, AXIS_HEIGHT / 2, { colour: colours.faint, width: gutter - 20 });
+  write(context, `${duration(app.to - app.from)}${gutter < GUTTER ? "" : " in sight"}`, 12, AXIS_HEIGHT / 2, { colour: colours.faint });
   for (const { time, text } of marksOf(app.from, app.to, width - gutter)) {
     const x = toX(time, width);
     if (x > gutter + 22 && x < width - 34) write(context, text, x, AXIS_HEIGHT / 2, { colour: colours.faint, align: "center" });
@@ -82,7 +96,7 @@ function drawGutter(context, lane, y) {
     write(context, "a bar is a turn", 12, y + 29, { colour: colours.faint, width: room });
     write(context, app.traces.length > 1 ? about.name : "line: queued", 12, y + 43, { colour: colours.faint, width: room });
   } else if (lane.kind === "door") {
-    write(context, `${prefix}Accept, signals`, 12, y + 13, { font: BOLD, width: room });
+    write(context, `${prefix}${gutter < GUTTER ? "Accept" : "Accept, signals"}`, 12, y + 13, { font: BOLD, width: room });
   } else {
     write(context, `${prefix}#${connection.number}`, 12, y + 12, { font: BOLD });
     const wide = context.measureText(`${prefix}#${connection.number}`).width;
@@ -122,11 +136,13 @@ function drawLoop(context, { trace }, y, width) {
       const x = toX(turns.begin[turn] + shift, width), wide = Math.max(1.5, toX(turns.end[turn] + shift, width) - x);
       context.fillStyle = tookColour(turns.took[turn]);
       context.fillRect(x, floor - full, wide, full);
-      if (wide < 46) continue;
-      const text = `${counted(turns.visits[turn + 1] - turns.visits[turn], "visit")}, ${duration(turns.took[turn])}`;
+      if (wide < 50) continue;
+      const visits = turns.visits[turn + 1] - turns.visits[turn];
+      const text = wide < 100 ? duration(turns.took[turn]) : `${counted(visits, "visit")}, ${duration(turns.took[turn])}`;
       const isDark = Math.log2(turns.took[turn] / 8e3 + 1) > 4;
       const left = Math.max(x, gutter) + 5;
-      write(context, text, left, floor - full / 2, { colour: isDark ? colours.paper : colours.ink, width: Math.min(x + wide, width) - left - 4 });
+      const room = Math.min(x + wide, width) - left - 4;
+      if (room > 40) write(context, text, left, floor - full / 2, { colour: isDark ? colours.paper : colours.ink, width: room });
     }
   } else {
     // How much of each two pixels the loop was at work, and the colour of the longest turn.
@@ -150,12 +166,18 @@ function drawQueued(context, { turns, shift, maxQueued, mostQueued }, floor, ful
   context.lineWidth = 1.5;
   context.beginPath();
   const level = (count) => floor - count / mostQueued * full;
-  let turn = first;
+  let turn = first, isDrawn = false;
   for (let x = gutter; x < width && turn < last; x += 2) {
     const end = lowerBound(turns.end, toTime(x + 2, width) - shift, turn, last);
     if (end === turn) continue;
-    context.lineTo(x, level(maxIn(maxQueued, turn, end)));
-    context.lineTo(x + 2, level(turns.queued[end - 1]));
+    const most = maxIn(maxQueued, turn, end);
+    if (most || isDrawn) {
+      context.lineTo(x, level(most));
+      context.lineTo(x + 2, level(turns.queued[end - 1]));
+    }
+    // Where nothing is queued there is no line, rather than one that is always there.
+    isDrawn = most > 0;
+    if (!isDrawn) context.moveTo(x + 2, level(0));
     turn = end;
   }
   context.stroke();
@@ -164,10 +186,10 @@ function drawQueued(context, { turns, shift, maxQueued, mostQueued }, floor, ful
 // Accepted, rejected, pauses, signals: all that is no connection's.
 function drawDoor(context, { trace }, y, width) {
   const { special, kind, x: codes, shift, time } = trace, middle = y + DOOR_HEIGHT / 2;
-  context.fillStyle = colours.stalled;
   for (const pause of trace.pauses) {
     const from = toX(pause.from + shift, width), to = toX(pause.to + shift, width);
     if (to < gutter || from > width) continue;
+    context.fillStyle = colours.stalled;
     context.fillRect(from, y + 3, Math.max(3, to - from), DOOR_HEIGHT - 7);
     if (to - from > 90) write(context, "accepting pauses", Math.max(from, gutter) + 6, middle, {});
   }
@@ -201,7 +223,7 @@ function doorLook(kind, code) {
     case NOT_ACCEPTED: return code >= 3 ? [colours.bad, ""] : null;
     case WOKEN: case DRAIN: return [colours.warn, "signal"];
     case GAP: return [colours.bad, "events are missing"];
-    case RECORDING: return [colours.faint, "recording begins"];
+    case RECORDING: return [colours.faint, ""];
     case TABLE_REPLACED: case TABLE_KEPT: return [colours.faint, "table"];
     case ZONE_REPLACED: return [colours.faint, "time zone"];
     default: return null;

@@ -19,7 +19,8 @@ function makeLegend() {
   }
   const sign = (words, ...shapes) => el("span", {}, svg("svg", { viewBox: "-8 -6 16 12", "aria-hidden": "true" }, ...shapes), words);
   const circle = (colour, isHollow) => svg("circle", { r: 4, fill: isHollow ? "none" : `var(--${colour})`, stroke: `var(--${colour})`, "stroke-width": 1.6 });
-  legend.append(
+  const area = (words, colour) => el("span", {}, el("i", { style: { background: `var(--${colour})`, opacity: "0.75" } }), words);
+  legend.append(area("input that waits", "in"), area("output that waits", "out"),
     sign("readiness", svg("path", { d: "M0,5 L-5,-4 L5,-4 z", fill: "var(--good)" })),
     sign("recv", circle("in")), sign("send", circle("out")), sign("would block", circle("out", true)),
     sign("visit", svg("rect", { x: -7, y: -2, width: 14, height: 4, fill: "var(--visit)" })),
@@ -44,11 +45,13 @@ async function main() {
     element.remove();
     return inflate(text);
   }));
+  performance.mark("inflated");
   const traces = about.sources.map((source, index) => makeTrace(source, buffers[index], about.columns));
   for (const trace of traces) {
     aggregate(trace);
     trace.mostQueued = trace.turns.queued.reduce((most, count) => Math.max(most, count), 0);
   }
+  performance.mark("indexed");
   readColours();
   startView(traces);
   makeChoices();
@@ -65,7 +68,7 @@ async function main() {
   new ResizeObserver(touch).observe(heatCanvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); touch(); });
   addEventListener("hashchange", readAddress);
-  document.documentElement.dataset.ready = "yes";
+  document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }
 
 main().catch((error) => {

@@ -4,17 +4,26 @@
 const CELL = 4;
 const heatCanvas = document.getElementById("heat");
 let heatOf = [], heatKey = "";
+// The map itself changes with its size and its colours alone; what is in sight is drawn over it.
+let mapKey = "";
+const map = document.createElement("canvas");
 
 function drawOverview() {
   const width = heatCanvas.clientWidth, height = heatCanvas.clientHeight;
+  const key = `${width} ${height} ${devicePixelRatio} ${colours.paper}`;
+  if (mapKey !== key) {
+    paintHeat(contextOf(map, width, height), width, height);
+    mapKey = key;
+  }
   const context = contextOf(heatCanvas, width, height);
-  paintHeat(context, width, height, true);
+  context.drawImage(map, 0, 0, width, height);
+  paintBrush(context, width, height);
 }
 
 const heatLeft = (width) => width > 700 ? GUTTER : 52;
 
-function paintHeat(context, width, height, hasBrush) {
-  const left = heatLeft(width), right = width - 8, bottom = height - 18, rows = app.traces.length;
+function paintHeat(context, width, height) {
+  const left = heatLeft(width), right = width - 1, bottom = height - 18, rows = app.traces.length;
   const cells = Math.max(1, Math.floor((right - left) / CELL)), key = `${cells}`;
   if (heatKey !== key) {
     heatOf = app.traces.map((trace) => heat(trace, app.first - trace.shift, app.last - trace.shift, cells));
@@ -38,7 +47,6 @@ function paintHeat(context, width, height, hasBrush) {
     context.fillRect(x, bottom, 1, 4);
     write(context, text, x, height - 7, { colour: colours.faint, align: x > right - 30 ? "right" : x < left + 20 ? "left" : "center" });
   }
-  if (hasBrush) paintBrush(context, left, right, bottom, toX);
 }
 
 function paintTurns(context, { counts, most, width }, { left, top, bottom }, trace) {
@@ -59,22 +67,28 @@ function paintTurns(context, { counts, most, width }, { left, top, bottom }, tra
       context.fillRect(left + cell * CELL, Math.round(bottom - (index - low + 1) * room), CELL, Math.ceil(room) - (room > 5 ? 1 : 0));
     }
   }
-  const limit = (index) => duration(1000 * 2 ** index).replace(".0", "");
+  const limit = (index) => {
+    const [unit, name] = index < 10 ? [1, "us"] : index < 20 ? [1000, "ms"] : [1e6, "s"];
+    return `${Math.round(2 ** index / unit)} ${name}`;
+  };
   const isNarrow = left < GUTTER;
   if (app.traces.length > 1) write(context, trace.about.name, 8, (top + bottom) / 2, { font: BOLD, width: left - 60 });
   else if (!isNarrow) {
     write(context, "Turns", 12, top + 8, { font: BOLD });
-    write(context, "how long each took", 12, top + 23, { colour: colours.faint });
-    write(context, "darker: more of them", 12, top + 37, { colour: colours.faint });
+    write(context, "up: how long", 12, top + 24, { colour: colours.faint });
+    write(context, "dark: many", 12, top + 38, { colour: colours.faint });
   }
-  const every = Math.max(1, Math.ceil(14 / room));
-  for (let index = high + 1; index > low; index -= every) {
-    const y = bottom - (index - low) * room;
-    write(context, limit(index), left - 5, Math.max(top + 6, y), { colour: colours.faint, align: "right" });
+  for (let index = high + 1, next = top; index > low; index--) {
+    const y = Math.max(top + 6, bottom - (index - low) * room);
+    if (y < next) continue;
+    write(context, limit(index), left - 5, y, { colour: colours.faint, align: "right" });
+    next = y + 15;
   }
 }
 
-function paintBrush(context, left, right, bottom, toX) {
+function paintBrush(context, width, height) {
+  const left = heatLeft(width), right = width - 1, bottom = height - 18;
+  const toX = (time) => left + (time - app.first) / (app.last - app.first) * (right - left);
   const from = Math.max(left, toX(app.from)), to = Math.min(right, toX(app.to));
   if (to - from < right - left - 1) {
     context.fillStyle = colours.paper;
@@ -95,7 +109,7 @@ function paintBrush(context, left, right, bottom, toX) {
 
 // The moment at a place of the overview.
 function overviewTime(x) {
-  const width = heatCanvas.clientWidth, left = heatLeft(width), right = width - 8;
+  const width = heatCanvas.clientWidth, left = heatLeft(width), right = width - 1;
   return app.first + Math.max(0, Math.min(1, (x - left) / (right - left))) * (app.last - app.first);
 }
 

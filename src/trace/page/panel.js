@@ -29,7 +29,7 @@ function showEvent() {
   if (trace.laneOf[row] >= 0) parts.push(...buffersOf(trace, row));
   if (trace.laneOf[row] >= 0 && trace.about.readyd) {
     const { root, words } = diagramOf(trace, row);
-    parts.push(el("h3", {}, "State of the connection: input · output"), root, el("p", { class: "faint" }, words));
+    parts.push(el("h3", {}, "State of the connection: its input, its output"), root, el("p", { class: "faint" }, words));
   }
   if (trace.about.readyd) parts.push(...hopsOf(trace.kind[row]));
   const top = panel.scrollTop;
@@ -57,7 +57,7 @@ function becauseOf(trace, source, row) {
   const chain = chainOf(trace, row);
   if (!chain.length) return [];
   const items = chain.map((cause) => el("li", {}, el("button", { type: "button", onclick: () => choose(source, cause) },
-    sentence(trace, cause), " ", el("small", {}, cause === row ? "" : `${duration(trace.time[row] - trace.time[cause])} before`))));
+    sentence(trace, cause), " ", el("small", {}, trace.time[row] === trace.time[cause] ? "" : `${duration(trace.time[row] - trace.time[cause])} before`))));
   return [el("h3", {}, "Because"), el("ol", {}, ...items)];
 }
 

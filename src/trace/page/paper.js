@@ -5,7 +5,7 @@ function fillPaper() {
   readColours();
   const [width, height] = [680, 150 * app.traces.length];
   const context = contextOf(picture, width, height);
-  paintHeat(context, width, height, false);
+  paintHeat(context, width, height);
   heatKey = "";
   const facts = app.traces.map((trace) => el("p", {}, factsOf(trace).join(" · ")));
   const parts = [el("h2", {}, "How long turns took"), picture, el("p", {}, "To the right is time, upwards how long a turn took; darker: more of them. A red line above: accepting paused."), ...facts];

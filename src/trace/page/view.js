@@ -42,14 +42,18 @@ function layLanes() {
     .filter(({ number }) => !app.filter.connection || number === app.filter.connection)
     .map((connection) => ({ kind: "connection", source, trace, connection, height: LANE_HEIGHT })));
   connections.sort((a, b) => a.connection.number - b.connection.number || a.source - b.source);
-  app.lanes = [...lanes, ...connections];
   let y = AXIS_HEIGHT;
-  for (const lane of app.lanes) {
+  for (const lane of [...lanes, ...connections]) {
     lane.y = y;
     y += lane.height;
   }
+  // The loop stays in sight while the connections are scrolled.
+  app.pinned = lanes;
+  app.lanes = connections;
+  app.floor = lanes.length ? lanes.at(-1).y + lanes.at(-1).height : AXIS_HEIGHT;
   app.lanesY = Float64Array.from(app.lanes, (lane) => lane.y);
   app.tall = y + 8;
+  fitScroller();
 }
 
 // Shows a part of the time, as near as possible.
