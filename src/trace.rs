@@ -19,12 +19,19 @@ mod codes;
 pub mod decode;
 pub mod encode;
 pub mod event;
+pub mod imported;
 pub mod memory_ring;
 mod observer;
+#[cfg(feature = "client")]
+pub mod page;
+#[cfg(feature = "client")]
+pub mod perfetto;
 #[cfg(unix)]
 pub mod reader;
 #[cfg(unix)]
 pub mod ring_file;
+#[cfg(feature = "client")]
+pub mod strace;
 pub mod summary;
 mod teller;
 pub mod text;

@@ -76,15 +76,17 @@ impl Encoder {
         self.used = PAYLOAD_BYTES;
     }
 
-    /// Writes an event that happened at `now`. A clock that went back counts as one that stood.
+    /// Writes an event that happened at `now`. A clock that went back counts as one that stood. An
+    /// [`Event::Imported`] has no place in a ring and is left out.
     pub fn write(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
+        let Some(kind) = event.kind() else { return };
         let now = now.as_nanos();
         if self.used + MOST > PAYLOAD_BYTES {
             self.begin_block(ring, now);
         }
         let block = ring.block();
         let mut out = Writer::new(block.payload.get(self.used..).unwrap_or_default());
-        self.encode(&mut out, now, event);
+        self.encode(&mut out, now, kind, event);
         self.used += out.len();
         block.length.store((self.used as u32).to_le(), Ordering::Release);
         self.time = self.time.max(now);
@@ -101,10 +103,10 @@ impl Encoder {
     }
 
     #[inline]
-    fn encode(&mut self, out: &mut Writer<'_>, now: u64, event: &Event) {
+    fn encode(&mut self, out: &mut Writer<'_>, now: u64, kind: Kind, event: &Event) {
         let passed = now.saturating_sub(self.time);
         let connection = event.connection().unwrap_or(self.connection);
-        let mut first = event.kind() as u8;
+        let mut first = kind as u8;
         first |= if passed > 0 { TIME_PASSED } else { 0 };
         first |= if connection != self.connection { OTHER_CONNECTION } else { 0 };
         out.byte(first);
@@ -262,12 +264,14 @@ impl Event {
             | Event::Accepted { connection, .. }
             | Event::FinSent { connection }
             | Event::Closed { connection, .. } => Some(connection),
+            Event::Imported(imported) => imported.connection(),
             _ => None,
         }
     }
 
-    pub(super) fn kind(&self) -> Kind {
-        match self {
+    /// Its kind in the format, if it has one.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        Some(match self {
             Event::TurnBegan { .. } => Kind::TurnBegan,
             Event::Ready { .. } => Kind::Ready,
             Event::ListenerReady { .. } => Kind::ListenerReady,
@@ -294,6 +298,7 @@ impl Event {
             Event::Drain { .. } => Kind::Drain,
             Event::TurnEnded { .. } => Kind::TurnEnded,
             Event::Recording => Kind::Recording,
-        }
+            Event::Imported(_) => return None,
+        })
     }
 }

@@ -59,12 +59,16 @@ mod find;
 mod framing;
 mod full_output;
 mod hostile;
+#[cfg(feature = "client")]
+mod importing;
 mod limits;
 mod logging;
 #[cfg(feature = "client")]
 mod misbehaving;
 mod odd_files;
 mod outputs;
+#[cfg(all(feature = "client", feature = "trace"))]
+mod perfetto;
 mod port_in_use;
 #[cfg(feature = "client")]
 mod readme;

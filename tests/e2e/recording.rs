@@ -18,19 +18,19 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A server that records to a file.
-fn recorded(scratch: &Scratch, arguments: &[&str]) -> (Server, PathBuf) {
+pub(crate) fn recorded(scratch: &Scratch, arguments: &[&str]) -> (Server, PathBuf) {
     let path = scratch.path("trace");
     let value = format!("{},size=1MiB", path.display());
     let arguments = [&["--trace", &value], arguments].concat();
     (Launch::of(&["framed", "chargen"]).args(&arguments).start(), path)
 }
 
-fn trace(path: &Path, arguments: &[&str]) -> Ended {
+pub(crate) fn trace(path: &Path, arguments: &[&str]) -> Ended {
     let path = path.to_str().expect("UTF-8");
     run(&mut command(&[&["trace", path], arguments].concat()), b"")
 }
 
-fn entries(path: &Path) -> Vec<Entry> {
+pub(crate) fn entries(path: &Path) -> Vec<Entry> {
     let mut reader = Reader::open(File::open(path).expect("a file")).expect("a trace");
     let mut entries = Vec::new();
     let read = reader.for_each(|_, entry| {

@@ -3,6 +3,7 @@
 use readyd::client::SessionError;
 use readyd::loadgen::report::{MergeError, ReadError, SaveError};
 use readyd::trace::reader::ReadError as TraceError;
+use readyd::trace::strace::ImportError;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -58,6 +59,8 @@ pub(crate) enum Failure {
     Merge(MergeError),
     /// A trace could not be read.
     Trace(PathBuf, TraceError),
+    /// A recording of strace(1) could not be read.
+    Import(PathBuf, ImportError),
     /// A figure got worse; the comparison shows which.
     Regression,
 }
@@ -139,6 +142,9 @@ impl fmt::Display for Failure {
             Failure::Merge(error) => write!(f, "{error}"),
             Failure::Trace(path, error) => {
                 write!(f, "cannot read the trace {}: {error}", path.display())
+            }
+            Failure::Import(path, error) => {
+                write!(f, "cannot read the recording {}: {error}", path.display())
             }
             Failure::Regression => f.write_str("there is a regression"),
         }
