@@ -9,11 +9,11 @@ use super::Histogram;
 use super::tables::PERCENTILES;
 
 /// A delay of more than this share of a percentile's value matters to it.
-const SHARE_THAT_MATTERS: f64 = 0.1;
+pub const SHARE_THAT_MATTERS: f64 = 0.1;
 
 /// The percentiles beyond this one are left to the detailed report. Few requests decide them, so
 /// that one moment without a processor is enough to distort them.
-const LAST_OF_SUMMARY: f64 = 0.999;
+pub(super) const LAST_OF_SUMMARY: f64 = 0.999;
 
 /// A percentile that fewer requests than this lie above is a matter of chance anyway.
 const LEAST_BEYOND: f64 = 10.0;

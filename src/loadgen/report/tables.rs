@@ -63,11 +63,11 @@ pub(crate) fn percentiles(report: &Report, names: &[&str]) -> Vec<(String, Strin
         .collect()
 }
 
-/// The percentiles in doubt, as tables name them.
-pub(crate) fn in_doubt(report: &Report) -> Vec<&'static str> {
+/// The percentiles in doubt: how tables name them, and the quantiles.
+pub(crate) fn in_doubt(report: &Report) -> Vec<(&'static str, f64)> {
     let doubtful = &report.client.in_doubt;
     let is_in_doubt = |percentile: &&Percentile| doubtful.iter().any(|it| it == percentile.in_json);
-    PERCENTILES.iter().filter(is_in_doubt).map(|percentile| percentile.name).collect()
+    PERCENTILES.iter().filter(is_in_doubt).map(|it| (it.name, it.quantile)).collect()
 }
 
 /// The columns of [`short`].

@@ -7,7 +7,7 @@
 use readyd::counted::counted;
 use readyd::loadgen::Counters;
 use readyd::loadgen::plan::{Pace, Plan};
-use readyd::loadgen::report::doubt::{self, Doubtful, in_doubt};
+use readyd::loadgen::report::doubt::{self, Doubtful, SHARE_THAT_MATTERS, in_doubt};
 use readyd::loadgen::report::units::seconds;
 use readyd::loadgen::report::{ByErrno, Histogram, Validity};
 use std::time::Duration;
@@ -129,9 +129,11 @@ impl Facts<'_> {
 
     /// Why the client delayed requests although nothing kept it from running, and what helps.
     fn own_doing(&self, quantile: f64) -> (String, &'static str) {
-        let Counters { loop_lag, send_lag, .. } = self.counters;
+        let Counters { latency, loop_lag, send_lag, .. } = self.counters;
         let at = |histogram: &Histogram| Duration::from_nanos(histogram.value_at(quantile));
-        if at(send_lag) > at(loop_lag) * 2 {
+        // A shorter delay would not have put the percentile in doubt.
+        let matters = at(latency).mul_f64(SHARE_THAT_MATTERS);
+        if at(send_lag) > (at(loop_lag) * 2).max(matters) {
             let late = in_words(at(send_lag));
             let said = format!("the timers of this machine woke it up to {late} late");
             return (said, "measure again; if the machine is a virtual one, its host may be busy");
