@@ -109,7 +109,8 @@ pub struct Recorder {
     /// When the last turn ended.
     turn_ended: Moment,
     turn_began: Moment,
-    is_in_turn: bool,
+    /// Whether a signal has begun the turn that is to begin.
+    has_begun: bool,
     visits: u32,
     /// The connection that is visited.
     current: Token,
@@ -143,7 +144,7 @@ impl Recorder {
             now,
             turn_ended: now,
             turn_began: now,
-            is_in_turn: false,
+            has_begun: false,
             visits: 0,
             current: Token(0),
             before_turn: Vec::new(),
@@ -158,7 +159,7 @@ impl Recorder {
         self.seen_requests = requests;
         self.now = (self.recording.clock)();
         (self.turn_ended, self.turn_began) = (self.now, self.now);
-        self.is_in_turn = false;
+        self.has_begun = false;
         self.before_turn.clear();
         self.recording.encoder.end_block();
         self.note(Event::Recording);
@@ -197,10 +198,10 @@ impl Recorder {
     /// the visits.
     pub fn turn_began(&mut self, now: Moment) {
         self.now = now;
-        if self.is_in_turn {
+        if std::mem::take(&mut self.has_begun) {
             return;
         }
-        (self.turn_began, self.visits, self.is_in_turn) = (now, 0, true);
+        (self.turn_began, self.visits) = (now, 0);
         let events = self.before_turn.len();
         let waited = now.since(self.turn_ended).as_nanos();
         self.note(Event::TurnBegan { events: count_32(events), waited: waited as u64 });
@@ -217,7 +218,9 @@ impl Recorder {
 
     /// A signal or a message came, after the events of the turn.
     pub fn woken(&mut self, by: Signal) {
+        // The first signal of a turn begins it. Another finds that it has begun.
         self.turn_began((self.recording.clock)());
+        self.has_begun = true;
         self.note(Event::Woken { by });
     }
 
@@ -225,7 +228,7 @@ impl Recorder {
     pub fn turn_ended(&mut self, now: Moment, queued: usize, next: Next) {
         self.now = now;
         self.note(Event::TurnEnded { visits: self.visits, queued: count_32(queued), next });
-        (self.turn_ended, self.is_in_turn) = (now, false);
+        self.turn_ended = now;
         let took = now.since(self.turn_began);
         self.meet(|trigger| matches!(trigger, Trigger::TurnLongerThan(limit) if took > *limit));
     }

@@ -1,7 +1,7 @@
 //! `--log trace`: turns of the loop in words.
 //!
 //! Invariants: a turn is told whole or not at all; the log decides which, because it has room for
-//! so many lines a second; the number of turns that were left out is told before the next one.
+//! `--log-rate` lines a second; the number of turns that were left out is told before the next one.
 
 use super::decode::Entry;
 use super::text;
