@@ -209,7 +209,7 @@ fn of_the_loop() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn events() -> impl Strategy<Value = Event> {
+pub(super) fn events() -> impl Strategy<Value = Event> {
     let plain = select(vec![
         Event::TableKept,
         Event::ZoneReplaced,
@@ -223,7 +223,7 @@ fn events() -> impl Strategy<Value = Event> {
 }
 
 /// What decoding must give: times that do not go back, and numbers counted up.
-fn entries(events: Vec<(u64, Event)>) -> Vec<Entry> {
+pub(super) fn entries(events: Vec<(u64, Event)>) -> Vec<Entry> {
     let (mut time, mut cause, mut requests) = (0_u64, 0_u64, 0_u64);
     let entry = |(later, mut event): (u64, Event)| {
         time = time.saturating_add(later);
