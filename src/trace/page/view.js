@@ -78,11 +78,12 @@ function touch() {
 }
 
 // Chooses an event, brings it into sight, and tells of it.
-function choose(source, row, { centre = false, quiet = false } = {}) {
+function choose(source, row, { centre = false, quiet = false, stay = false } = {}) {
   if (row < 0) return false;
   const trace = app.traces[source], time = at(trace, row), span = app.to - app.from;
   app.chosen = { source, row };
-  if (centre || time < app.from + span * 0.04 || time > app.to - span * 0.04) show(time - span / 2, time + span / 2);
+  const isOut = time < app.from + span * 0.04 || time > app.to - span * 0.04;
+  if (!stay && (centre || isOut)) show(time - span / 2, time + span / 2);
   scrollToLane(source, trace.connection[row]);
   showEvent();
   showRows();
@@ -119,7 +120,7 @@ function keepAddress() {
   clearTimeout(addressTimer);
   // Browsers refuse more than a hundred changes in ten seconds.
   addressTimer = setTimeout(() => {
-    const decimals = Math.max(3, Math.min(9, 11 - Math.floor(Math.log10(app.to - app.from))));
+    const decimals = Math.max(3, Math.min(9, 12 - Math.floor(Math.log10(app.to - app.from))));
     const parts = [`t=${[app.from, app.to].map((time) => (time / 1e9).toFixed(decimals)).join("..")}`];
     if (app.filter.connection) parts.push(`c=${app.filter.connection}`);
     if (app.chosen) {
@@ -141,6 +142,6 @@ function readAddress() {
   if (to > from) show(from, to);
   else if (Number.isFinite(from)) show(from - (app.to - app.from) / 200, from + (app.to - app.from) / 200);
   const row = Number(parts.get("e")) - 1 - app.traces[source].about.dropped;
-  if (row >= 0 && row < app.traces[source].n) choose(source, row, { quiet: true });
+  if (row >= 0 && row < app.traces[source].n) choose(source, row, { quiet: true, stay: to > from });
   else if (Number.isFinite(from)) choose(source, nearTheMiddle(source), { quiet: true });
 }
