@@ -144,6 +144,7 @@ function indexConnections(trace) {
   trace.connections = [...known].map(([number, index]) => ({
     number, from: from[index], to: from[index + 1],
     name: trace.about.names[number] ?? "", unsent: 0, unparsed: 0,
+    begin: trace.placeTime[from[index]], end: trace.placeTime[from[index + 1] - 1],
   }));
   trace.byNumber = known;
 }

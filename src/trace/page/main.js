@@ -5,7 +5,11 @@ function say(text) {
   said.textContent = text;
 }
 
+let laidFor = "";
 function draw() {
+  const sight = `${app.from} ${app.to}`;
+  if (app.order === "sight" && laidFor !== sight) layLanes();
+  laidFor = sight;
   drawOverview();
   drawLanes();
 }

@@ -8,7 +8,7 @@ let about = null;
 const app = {
   traces: [], from: 0, to: 1, first: 0, last: 1, lanes: [], top: 0,
   chosen: null, // { source, row }
-  filter: { kinds: null, connection: 0, troubles: false }, matched: [], changed: true,
+  filter: { kinds: null, connection: 0, troubles: false }, order: "number", matched: [], changed: true,
 };
 
 // The time of a row on the axis that all sources share. Sources with marks have these at 0.
@@ -39,9 +39,11 @@ function layLanes() {
     if (trace.special.length) lanes.push({ kind: "door", source, trace, height: DOOR_HEIGHT });
   });
   const connections = app.traces.flatMap((trace, source) => trace.connections
-    .filter(({ number }) => !app.filter.connection || number === app.filter.connection)
+    .filter((connection) => app.filter.connection ? connection.number === app.filter.connection
+      : app.order !== "sight" || connection.begin + trace.shift <= app.to && connection.end + trace.shift >= app.from)
     .map((connection) => ({ kind: "connection", source, trace, connection, height: LANE_HEIGHT })));
-  connections.sort((a, b) => a.connection.number - b.connection.number || a.source - b.source);
+  const rank = { output: ({ unsent }) => -unsent, input: ({ unparsed }) => -unparsed, events: ({ from, to }) => from - to }[app.order] ?? (() => 0);
+  connections.sort((a, b) => rank(a.connection) - rank(b.connection) || a.connection.number - b.connection.number || a.source - b.source);
   let y = AXIS_HEIGHT;
   for (const lane of [...lanes, ...connections]) {
     lane.y = y;
