@@ -141,7 +141,8 @@ function drawSummaries(context, trace, before, first, last, scale, width, connec
     if (end > place) {
       flags = flagsIn(trace.flags, place, end);
       if (flags & HAD_VISIT) high = Math.min(BAND - 2, 1 + Math.round(Math.log2(end - place) / 2));
-      if (flags & (HAD_BLOCK | HAD_FIRED | HAD_ERROR)) troubles.push(x);
+      if (flags & (HAD_FIRED | HAD_ERROR)) troubles.push([x, colours.bad]);
+      else if (flags & HAD_BLOCK) troubles.push([x, colours.warn]);
       areas.add(x, x + 2, maxIn(trace.maxUnparsed, place, end), maxIn(trace.maxUnsent, place, end));
       shown = end - 1;
     } else if (shown >= 0) {
@@ -157,8 +158,10 @@ function drawSummaries(context, trace, before, first, last, scale, width, connec
   areas.fill(context);
   columns.forEach((value, index) => { if (index % 2 === 1) visits.add(gutter + index - 1, gutter + index + 1, value); });
   visits.flush();
-  context.fillStyle = colours.bad;
-  for (const x of troubles) context.fillRect(x, scale.middle - BAND / 2 - 4, 2, BAND + 8);
+  for (const [x, colour] of troubles) {
+    context.fillStyle = colour;
+    context.fillRect(x, scale.middle - BAND / 2 - 4, 2, BAND + 8);
+  }
 }
 
 // The signs: a triangle for readiness, dots for calls (hollow if they would block), a bell for a

@@ -206,7 +206,7 @@ function pausesOf({ special, kind, x, time, n }) {
   for (const row of special) {
     if (kind[row] === NOT_ACCEPTED && x[row] >= 3) {
       if (since < 0) since = row;
-    } else if (kind[row] === ACCEPTED && since >= 0) {
+    } else if ((kind[row] === ACCEPTED || kind[row] === DRAIN) && since >= 0) {
       pauses.push({ row: since, from: time[since], to: time[row] });
       since = -1;
     }
