@@ -115,7 +115,7 @@ function indexConnections(trace) {
     if (number > 0 && number < least) least = number;
   }
   // Numbers that are near each other, as they mostly are, are looked up in an array.
-  const near = most - least < 1 << 24 ? new Int32Array(most - least + 1) : null;
+  const near = most >= least && most - least < 1 << 24 ? new Int32Array(most - least + 1) : null;
   for (let row = 0; row < n; row++) {
     const number = connection[row];
     if (number === 0) continue;

@@ -54,6 +54,12 @@ async function main() {
   const buffers = await Promise.all(about.sources.map((_, index) => embedded(`data${index}`)));
   performance.mark("inflated");
   const traces = about.sources.map((source, index) => makeTrace(source, buffers[index], about.columns));
+  if (traces.every((trace) => trace.n === 0)) {
+    document.querySelector("main").remove();
+    document.getElementById("lead").textContent = "There are no events in it.";
+    document.documentElement.dataset.ready = "0";
+    return;
+  }
   for (const trace of traces) {
     aggregate(trace);
     trace.mostQueued = trace.turns.queued.reduce((most, count) => Math.max(most, count), 0);

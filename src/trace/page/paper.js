@@ -32,8 +32,9 @@ const table = (caption, heads, lines) => el("table", {}, el("caption", { class: 
 
 function factsOf(trace) {
   const { turns, connections, n, span, pauses } = trace;
-  const facts = [counted(grouped(n), n === 1 ? "event" : "events").replace(/ss$/, "s"), `${duration(span)}`,
-    `${grouped(turns.count)} turns, ${duration(turns.busy[turns.count])} at work`, `${grouped(connections.length)} connections`];
+  const count = (number, noun) => counted(number, noun).replace(number, grouped(number));
+  const facts = [count(n, "event"), duration(span), `${count(turns.count, "turn")}, ${duration(turns.busy[turns.count])} at work`,
+    count(connections.length, "connection")];
   if (pauses.length) facts.push(`accepting paused ${counted(pauses.length, "time")}`);
   return app.traces.length > 1 ? [trace.about.name, ...facts] : facts;
 }
