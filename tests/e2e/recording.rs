@@ -396,3 +396,28 @@ fn states(inbound: Inbound, outbound: Outbound) -> Vec<u64> {
     fields.extend(reason.map(reason_code));
     fields
 }
+
+#[test]
+fn a_page_has_the_events_that_were_asked_for() {
+    let scratch = Scratch::new();
+    let (mut server, path) = recorded(&scratch, &[]);
+    assert_eq!(server.connect("framed").ask("ECHO seen"), "seen");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait_for_exit().code(), Some(0));
+    let count = entries(&path).len();
+    let page = scratch.path("loop.html");
+    let page = page.to_str().expect("UTF-8");
+    let ended = trace(&path, &["--html", page]);
+    assert_eq!((ended.status, ended.stdout), (Some(0), format!("the page has {count} events\n")));
+    let written = fs::read_to_string(page).expect("the page");
+    assert!(written.starts_with("<!doctype html>"), "{written:.200}");
+    assert!(written.contains(&format!("\"rows\":{count},")), "not {count} rows");
+    // To standard output goes the page alone.
+    let ended = trace(&path, &["--html", "-", "--between", "1000..1001"]);
+    assert_eq!((ended.status, ended.stderr), (Some(0), "the page has 0 events\n".to_owned()));
+    assert!(ended.stdout.contains("\"rows\":0,"));
+    let ended = trace(&path, &["--html", "/no/such/folder/loop.html"]);
+    assert_eq!(ended.status, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("/no/such/folder/loop.html"), "{}", ended.stderr);
+    assert_eq!(trace(&path, &["--html", page, "--summary"]).status, Some(2));
+}

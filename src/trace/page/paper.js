@@ -2,13 +2,16 @@
 
 function fillPaper() {
   const paper = document.getElementById("paper"), picture = el("canvas");
+  // On paper the map is dark on light, also when the screen is not.
+  document.documentElement.classList.add("paper");
   readColours();
   const [width, height] = [680, 150 * app.traces.length];
   const context = contextOf(picture, width, height);
   paintHeat(context, width, height);
-  heatKey = "";
-  const facts = app.traces.map((trace) => el("p", {}, factsOf(trace).join(" · ")));
-  const parts = [el("h2", {}, "How long turns took"), picture, el("p", {}, "To the right is time, upwards how long a turn took; darker: more of them. A red line above: accepting paused."), ...facts];
+  heatKey = mapKey = "";
+  document.documentElement.classList.remove("paper");
+  readColours();
+  const parts = [el("h2", {}, "How long turns took"), picture, el("p", {}, "To the right is time, upwards how long a turn took; darker: more of them. A red line above: accepting paused.")];
   parts.push(...worstTurns(app.traces[0]));
   if (app.chosen) {
     const { source, row } = app.chosen, trace = app.traces[source];
@@ -29,8 +32,9 @@ const table = (caption, heads, lines) => el("table", {}, el("caption", { class: 
 
 function factsOf(trace) {
   const { turns, connections, n, span, pauses } = trace;
-  const facts = [counted(grouped(n), n === 1 ? "event" : "events").replace(/ss$/, "s"), `${duration(span)}`,
-    `${grouped(turns.count)} turns, ${duration(turns.busy[turns.count])} at work`, `${grouped(connections.length)} connections`];
+  const count = (number, noun) => counted(number, noun).replace(number, grouped(number));
+  const facts = [count(n, "event"), duration(span), `${count(turns.count, "turn")}, ${duration(turns.busy[turns.count])} at work`,
+    count(connections.length, "connection")];
   if (pauses.length) facts.push(`accepting paused ${counted(pauses.length, "time")}`);
   return app.traces.length > 1 ? [trace.about.name, ...facts] : facts;
 }
@@ -45,4 +49,4 @@ function worstTurns(trace) {
 }
 
 addEventListener("beforeprint", fillPaper);
-addEventListener("afterprint", () => { readColours(); touch(); });
+addEventListener("afterprint", touch);
