@@ -234,7 +234,6 @@ pub fn write(out: &mut dyn Write, page: &Page) -> io::Result<()> {
         "sources": sources,
         "columns": columns::layout(),
         "words": words::tables(),
-        "hops": hops::sources(),
     });
     let template = include_str!("page/page.html");
     for (index, part) in template.split("{{").enumerate() {
@@ -245,10 +244,10 @@ pub fn write(out: &mut dyn Write, page: &Page) -> io::Result<()> {
             "script" => SCRIPTS.iter().try_for_each(|script| out.write_all(script.as_bytes()))?,
             "about" => out.write_all(as_script(&about).as_bytes())?,
             "data" => {
+                let hops = hops::sources().to_string();
+                embed(out, "hops", hops.as_bytes())?;
                 for (number, source) in page.sources.iter().enumerate() {
-                    write!(out, "<script type=\"text/plain\" id=\"data{number}\">")?;
-                    columns::write(out, &source.rows)?;
-                    out.write_all(b"</script>\n")?;
+                    embed(out, &format!("data{number}"), &columns::bytes(&source.rows))?;
                 }
             }
             _ => {}
@@ -256,6 +255,13 @@ pub fn write(out: &mut dyn Write, page: &Page) -> io::Result<()> {
         out.write_all(rest.as_bytes())?;
     }
     out.flush()
+}
+
+/// Writes an element that holds bytes, deflated and in base64.
+fn embed(out: &mut dyn Write, id: &str, bytes: &[u8]) -> io::Result<()> {
+    write!(out, "<script type=\"text/plain\" id=\"{id}\">")?;
+    columns::deflate(out, bytes)?;
+    out.write_all(b"</script>\n")
 }
 
 /// The name of a place in the template, and the template after it.

@@ -62,9 +62,9 @@ pub(super) fn bytes(rows: &Rows) -> Vec<u8> {
     bytes
 }
 
-/// Writes the columns, deflated and in base64.
-pub(super) fn write(out: &mut dyn Write, rows: &Rows) -> io::Result<()> {
-    let deflated = miniz_oxide::deflate::compress_to_vec(&bytes(rows), LEVEL);
+/// Writes bytes, deflated and in base64.
+pub(super) fn deflate(out: &mut dyn Write, bytes: &[u8]) -> io::Result<()> {
+    let deflated = miniz_oxide::deflate::compress_to_vec(bytes, LEVEL);
     let mut text = Vec::with_capacity(64 * 1024);
     for part in deflated.chunks(48 * 1024) {
         text.clear();
@@ -75,7 +75,7 @@ pub(super) fn write(out: &mut dyn Write, rows: &Rows) -> io::Result<()> {
 }
 
 /// Appends bytes in base64 (RFC 4648). Parts of a multiple of three bytes can be joined.
-pub(super) fn base64(text: &mut Vec<u8>, bytes: &[u8]) {
+fn base64(text: &mut Vec<u8>, bytes: &[u8]) {
     for part in bytes.chunks(3) {
         let byte = |at: usize| u32::from(part.get(at).copied().unwrap_or(0));
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);

@@ -40,11 +40,13 @@ function tellWhatIsThere() {
 
 async function main() {
   about = JSON.parse(document.getElementById("about").textContent);
-  const buffers = await Promise.all(about.sources.map(async (_, index) => {
-    const element = document.getElementById(`data${index}`), text = element.textContent.trim();
+  const embedded = async (id) => {
+    const element = document.getElementById(id), text = element.textContent;
     element.remove();
     return inflate(text);
-  }));
+  };
+  about.hops = JSON.parse(new TextDecoder().decode(await embedded("hops")));
+  const buffers = await Promise.all(about.sources.map((_, index) => embedded(`data${index}`)));
   performance.mark("inflated");
   const traces = about.sources.map((source, index) => makeTrace(source, buffers[index], about.columns));
   for (const trace of traces) {
