@@ -26,48 +26,50 @@ function drawConnection(context, lane, y, width) {
   }
 }
 
-// The band from one x to another. Neighbours of one colour are one rectangle.
-function makeBand(context, middle) {
-  let since = 0, until = 0, colour = "";
+// Stretches from one x to the next, each with a value. Neighbours of one value are drawn as one: a
+// browser takes as long for a rectangle of two pixels as for a wide one.
+function makeRuns(paint) {
+  let since = 0, until = 0, value = 0;
   const flush = () => {
-    if (!colour || until <= since) return;
-    context.fillStyle = colour;
-    context.fillRect(since, middle - BAND / 2, until - since, BAND);
+    if (value && until > since) paint(since, until, value);
+    value = 0;
   };
   return {
-    add(from, to, state) {
-      const look = lookOf(state), next = look && colours[look];
-      if (next === colour && from <= until + 0.01) { until = to; return; }
+    add(from, to, next) {
+      if (next === value && from <= until + 0.01) { until = to; return; }
       flush();
-      [since, until, colour] = [from, to, next];
+      [since, until, value] = [from, to, next];
     },
     flush,
   };
 }
 
+// The band in the colour of the state.
+const makeBand = (context, middle) => makeRuns((from, to, look) => {
+  context.fillStyle = colours[look];
+  context.fillRect(from, middle - BAND / 2, to - from, BAND);
+});
+
 // Areas of both buffers, as steps: a level holds until the next event changes it.
 function makeAreas(scale) {
-  const paths = { input: new Path2D(), output: new Path2D() };
-  const has = { input: false, output: false };
+  const input = new Path2D(), output = new Path2D();
+  const inputs = makeRuns((from, to, high) => input.rect(from, scale.middle - BAND / 2 - high, Math.max(0.75, to - from), high));
+  const outputs = makeRuns((from, to, high) => output.rect(from, scale.middle + BAND / 2, Math.max(0.75, to - from), high));
+  // Half pixels are seen; anything at all is at least one.
+  const level = (bytes, perByte) => bytes && Math.max(1, Math.min(AREA, Math.round(bytes * perByte * 2) / 2));
   return {
     add(from, to, unparsed, unsent) {
-      if (unparsed) {
-        has.input = true;
-        const high = Math.max(1, Math.min(AREA, unparsed * scale.input));
-        paths.input.rect(from, scale.middle - BAND / 2 - high, Math.max(0.75, to - from), high);
-      }
-      if (unsent) {
-        has.output = true;
-        paths.output.rect(from, scale.middle + BAND / 2, Math.max(0.75, to - from), Math.max(1, Math.min(AREA, unsent * scale.output)));
-      }
+      inputs.add(from, to, level(unparsed, scale.input));
+      outputs.add(from, to, level(unsent, scale.output));
     },
     fill(context) {
+      inputs.flush();
+      outputs.flush();
       context.globalAlpha = 0.75;
-      for (const [name, colour] of [["input", colours.in], ["output", colours.out]]) {
-        if (!has[name]) continue;
-        context.fillStyle = colour;
-        context.fill(paths[name]);
-      }
+      context.fillStyle = colours.in;
+      context.fill(input);
+      context.fillStyle = colours.out;
+      context.fill(output);
       context.globalAlpha = 1;
     },
   };
@@ -80,7 +82,7 @@ function drawEvents(context, trace, before, first, last, scale, width, connectio
   const visits = [];
   const stretch = (to) => {
     const now = place >= 0 ? state[place] : stateBefore(trace, connection);
-    band.add(x, to, now);
+    band.add(x, to, lookOf(now));
     if (place >= 0) areas.add(x, to, unparsed[place], unsent[place]);
     x = to;
   };
@@ -120,36 +122,46 @@ function isInVisit({ order, kind }, place, { from }) {
 function drawSummaries(context, trace, before, first, last, scale, width, connection) {
   const { placeTime, state, unsent, unparsed, shift } = trace;
   const band = makeBand(context, scale.middle), areas = makeAreas(scale);
-  const visits = new Path2D(), troubles = new Path2D(), stalls = new Path2D();
+  const visits = makeRuns((from, to, high) => {
+    context.fillStyle = colours.visit;
+    context.fillRect(from, scale.middle - high / 2, to - from, high);
+  });
+  const stalls = makeRuns((from, to) => {
+    context.fillStyle = colours.stalled;
+    context.fillRect(from, scale.middle - BAND / 2, to - from, BAND);
+  });
+  const troubles = [];
   let place = first, shown = before;
-  const unborn = stateBefore(trace, connection);
+  const unborn = stateBefore(trace, connection), columns = [];
   for (let x = gutter; x < width; x += 2) {
     const end = lowerBound(placeTime, toTime(x + 2, width) - shift, place, last);
     const now = end > place ? state[end - 1] : shown >= 0 ? state[shown] : unborn;
-    band.add(x, x + 2, now === GONE && end > place ? state[place] : now);
+    band.add(x, x + 2, lookOf(now === GONE && end > place ? state[place] : now));
+    let flags = 0, high = 0;
     if (end > place) {
-      const flags = flagsIn(trace.flags, place, end);
-      if (flags & HAD_VISIT) {
-        const high = Math.min(BAND - 2, 1 + Math.log2(end - place) / 2);
-        visits.rect(x, scale.middle - high / 2, 2, high);
-      }
-      if (flags & HAD_STALL) stalls.rect(x, scale.middle - BAND / 2, 2, BAND);
-      if (flags & (HAD_BLOCK | HAD_FIRED | HAD_ERROR)) troubles.rect(x, scale.middle - BAND / 2 - 4, 2, BAND + 8);
+      flags = flagsIn(trace.flags, place, end);
+      if (flags & HAD_VISIT) high = Math.min(BAND - 2, 1 + Math.round(Math.log2(end - place) / 2));
+      if (flags & (HAD_FIRED | HAD_ERROR)) troubles.push([x, colours.bad]);
+      else if (flags & HAD_BLOCK) troubles.push([x, colours.warn]);
       areas.add(x, x + 2, maxIn(trace.maxUnparsed, place, end), maxIn(trace.maxUnsent, place, end));
       shown = end - 1;
     } else if (shown >= 0) {
       areas.add(x, x + 2, unparsed[shown], unsent[shown]);
     }
+    columns.push(flags & HAD_STALL, high);
     place = end;
   }
   band.flush();
-  context.fillStyle = colours.stalled;
-  context.fill(stalls);
+  // What stalled is over the band, and visits are over both.
+  columns.forEach((value, index) => { if (index % 2 === 0) stalls.add(gutter + index, gutter + index + 2, value); });
+  stalls.flush();
   areas.fill(context);
-  context.fillStyle = colours.visit;
-  context.fill(visits);
-  context.fillStyle = colours.bad;
-  context.fill(troubles);
+  columns.forEach((value, index) => { if (index % 2 === 1) visits.add(gutter + index - 1, gutter + index + 1, value); });
+  visits.flush();
+  for (const [x, colour] of troubles) {
+    context.fillStyle = colour;
+    context.fillRect(x, scale.middle - BAND / 2 - 4, 2, BAND + 8);
+  }
 }
 
 // The signs: a triangle for readiness, dots for calls (hollow if they would block), a bell for a

@@ -144,6 +144,7 @@ function indexConnections(trace) {
   trace.connections = [...known].map(([number, index]) => ({
     number, from: from[index], to: from[index + 1],
     name: trace.about.names[number] ?? "", unsent: 0, unparsed: 0,
+    begin: trace.placeTime[from[index]], end: trace.placeTime[from[index + 1] - 1],
   }));
   trace.byNumber = known;
 }
@@ -205,7 +206,7 @@ function pausesOf({ special, kind, x, time, n }) {
   for (const row of special) {
     if (kind[row] === NOT_ACCEPTED && x[row] >= 3) {
       if (since < 0) since = row;
-    } else if (kind[row] === ACCEPTED && since >= 0) {
+    } else if ((kind[row] === ACCEPTED || kind[row] === DRAIN) && since >= 0) {
       pauses.push({ row: since, from: time[since], to: time[row] });
       since = -1;
     }

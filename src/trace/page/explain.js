@@ -49,7 +49,9 @@ function why(trace, row) {
     case RECEIVED: return RECV_WHY[x[row]];
     case SERVED: return a[row] === 0 ? "No request was complete. What came is kept, or a reply was made without one."
       : "The bytes were cut into requests, and each was answered into the output buffer. Nothing is sent yet: first the other connections of the batch are read.";
-    case SENT: return SEND_WHY[x[row]];
+    case SENT: return x[row] === 1 && a[row] === 0
+      ? "EAGAIN: the kernel's send buffer is full, as the peer does not read. All of it waits in the connection, and an event of the kind writable tells when there is room."
+      : SEND_WHY[x[row]];
     case SETTLED: return QUEUED_WHY[trace.z[row] >> 3];
     case STALLED: return x[row] === 0 ? "This visit has done its share of work. The requests that are left wait for the next turn, so that other connections have theirs."
       : "So much output waits that no more is made: memory stays bounded, however slowly the peer reads.";

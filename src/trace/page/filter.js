@@ -48,6 +48,13 @@ kindsList.addEventListener("change", () => {
   say(`${grouped(count)} events pass`);
 });
 
+document.getElementById("order").addEventListener("change", (event) => {
+  app.order = event.target.value;
+  layLanes();
+  scroller.scrollTop = 0;
+  touch();
+});
+
 // A number with # is a connection; a number alone is an event; words are looked for in the
 // sentences, from the chosen event on and round the end.
 let searchRun = 0;

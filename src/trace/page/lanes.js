@@ -165,19 +165,22 @@ function drawQueued(context, { turns, shift, maxQueued, mostQueued }, floor, ful
   context.strokeStyle = colours.out;
   context.lineWidth = 1.5;
   context.beginPath();
-  const level = (count) => floor - count / mostQueued * full;
-  let turn = first, isDrawn = false;
+  const level = (count) => floor - count / Math.max(4, mostQueued) * full;
+  let turn = first, left = 0;
   for (let x = gutter; x < width && turn < last; x += 2) {
     const end = lowerBound(turns.end, toTime(x + 2, width) - shift, turn, last);
     if (end === turn) continue;
     const most = maxIn(maxQueued, turn, end);
-    if (most || isDrawn) {
+    // Where nothing is queued there is no line, rather than one that is always there.
+    if (most) {
+      if (left) context.lineTo(x, level(left)); else context.moveTo(x, floor);
       context.lineTo(x, level(most));
       context.lineTo(x + 2, level(turns.queued[end - 1]));
+    } else if (left) {
+      context.lineTo(x, level(left));
+      context.lineTo(x, floor);
     }
-    // Where nothing is queued there is no line, rather than one that is always there.
-    isDrawn = most > 0;
-    if (!isDrawn) context.moveTo(x + 2, level(0));
+    left = turns.queued[end - 1];
     turn = end;
   }
   context.stroke();
@@ -186,12 +189,13 @@ function drawQueued(context, { turns, shift, maxQueued, mostQueued }, floor, ful
 // Accepted, rejected, pauses, signals: all that is no connection's.
 function drawDoor(context, { trace }, y, width) {
   const { special, kind, x: codes, shift, time } = trace, middle = y + DOOR_HEIGHT / 2;
+  const labels = [], signals = [];
   for (const pause of trace.pauses) {
     const from = toX(pause.from + shift, width), to = toX(pause.to + shift, width);
     if (to < gutter || from > width) continue;
     context.fillStyle = colours.stalled;
     context.fillRect(from, y + 3, Math.max(3, to - from), DOOR_HEIGHT - 7);
-    if (to - from > 90) write(context, "accepting pauses", Math.max(from, gutter) + 6, middle, {});
+    if (Math.min(to, width) - Math.max(from, gutter) > 100) labels.push(Math.max(from, gutter) + 6);
   }
   let filled = -1, written = 0;
   let index = lowerBound(special, lowerBound(time, app.from - shift));
@@ -207,11 +211,16 @@ function drawDoor(context, { trace }, y, width) {
         const text = kind[row] === DRAIN ? `drain ${about.words.drain[codes[row]]}` : kind[row] === WOKEN ? about.words.signal[codes[row]] : look[1];
         write(context, text, x + 4, middle, { colour: look[0] });
         written = x + 12 + context.measureText(text).width;
+        signals.push([x, written]);
       }
     }
     // Events that fall on a pixel that has its mark are skipped at once.
     const next = lowerBound(special, lowerBound(time, toTime(filled + 1, width) - shift), index + 1, end);
     index = look?.[1] ? index + 1 : Math.max(index + 1, next);
+  }
+  // A pause says so where no signal has its words.
+  for (const x of labels) {
+    if (!signals.some(([from, to]) => from < x + 90 && to > x)) write(context, "accepting pauses", x, middle);
   }
 }
 

@@ -5,7 +5,11 @@ function say(text) {
   said.textContent = text;
 }
 
+let laidFor = "";
 function draw() {
+  const sight = `${app.from} ${app.to}`;
+  if (app.order === "sight" && laidFor !== sight) layLanes();
+  laidFor = sight;
   drawOverview();
   drawLanes();
 }
@@ -25,6 +29,7 @@ function makeLegend() {
     sign("recv", circle("in")), sign("send", circle("out")), sign("would block", circle("out", true)),
     sign("visit", svg("rect", { x: -7, y: -2, width: 14, height: 4, fill: "var(--visit)" })),
     sign("timer fired", svg("rect", { x: -4, y: -4, width: 8, height: 8, fill: "var(--bad)" })),
+    sign("from afar: would block", svg("rect", { x: -1, y: -6, width: 2.5, height: 12, fill: "var(--warn)" })),
     sign("closed", svg("path", { d: "M-4,-4 L4,4 M4,-4 L-4,4", stroke: "var(--ink)", "stroke-width": 2 })));
 }
 

@@ -104,6 +104,6 @@ function welcome() {
 const glossary = () => el("dl", { class: "words" }, ...GLOSSARY.map(([word, words]) => el("div", {}, el("dt", {}, word), el("dd", {}, words))));
 
 const KEYS = [["← →", "one event back, forward"], ["Shift ← →", "of the same connection"], ["c, e", "to the cause, to the effect"],
-  ["+ −, 0", "zoom in, out, all"], ["a, d", "move to the left, right"], ["f", "only the connection of the event"], ["/", "search"], ["Esc", "choose nothing; drop the filter"], ["?", "this help"]];
+  ["+ −, 0", "zoom in, out, all"], ["Ctrl wheel", "zoom at the mouse; a double click, too"], ["a, d", "move to the left, right; dragging, too"], ["f", "only the connection of the event"], ["/", "search"], ["Esc", "choose nothing; drop the filter"], ["?", "this help"]];
 const keysList = () => el("dl", { class: "words" }, ...KEYS.map(([keys, words]) =>
   el("div", {}, el("dt", {}, ...keys.split(", ").flatMap((key, index) => [index ? " " : "", el("kbd", {}, key)])), el("dd", {}, words))));

@@ -2,13 +2,16 @@
 
 function fillPaper() {
   const paper = document.getElementById("paper"), picture = el("canvas");
+  // On paper the map is dark on light, also when the screen is not.
+  document.documentElement.classList.add("paper");
   readColours();
   const [width, height] = [680, 150 * app.traces.length];
   const context = contextOf(picture, width, height);
   paintHeat(context, width, height);
-  heatKey = "";
-  const facts = app.traces.map((trace) => el("p", {}, factsOf(trace).join(" · ")));
-  const parts = [el("h2", {}, "How long turns took"), picture, el("p", {}, "To the right is time, upwards how long a turn took; darker: more of them. A red line above: accepting paused."), ...facts];
+  heatKey = mapKey = "";
+  document.documentElement.classList.remove("paper");
+  readColours();
+  const parts = [el("h2", {}, "How long turns took"), picture, el("p", {}, "To the right is time, upwards how long a turn took; darker: more of them. A red line above: accepting paused.")];
   parts.push(...worstTurns(app.traces[0]));
   if (app.chosen) {
     const { source, row } = app.chosen, trace = app.traces[source];
@@ -45,4 +48,4 @@ function worstTurns(trace) {
 }
 
 addEventListener("beforeprint", fillPaper);
-addEventListener("afterprint", () => { readColours(); touch(); });
+addEventListener("afterprint", touch);

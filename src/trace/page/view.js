@@ -8,7 +8,7 @@ let about = null;
 const app = {
   traces: [], from: 0, to: 1, first: 0, last: 1, lanes: [], top: 0,
   chosen: null, // { source, row }
-  filter: { kinds: null, connection: 0, troubles: false }, matched: [], changed: true,
+  filter: { kinds: null, connection: 0, troubles: false }, order: "number", matched: [], changed: true,
 };
 
 // The time of a row on the axis that all sources share. Sources with marks have these at 0.
@@ -39,9 +39,11 @@ function layLanes() {
     if (trace.special.length) lanes.push({ kind: "door", source, trace, height: DOOR_HEIGHT });
   });
   const connections = app.traces.flatMap((trace, source) => trace.connections
-    .filter(({ number }) => !app.filter.connection || number === app.filter.connection)
+    .filter((connection) => app.filter.connection ? connection.number === app.filter.connection
+      : app.order !== "sight" || connection.begin + trace.shift <= app.to && connection.end + trace.shift >= app.from)
     .map((connection) => ({ kind: "connection", source, trace, connection, height: LANE_HEIGHT })));
-  connections.sort((a, b) => a.connection.number - b.connection.number || a.source - b.source);
+  const rank = { output: ({ unsent }) => -unsent, input: ({ unparsed }) => -unparsed, events: ({ from, to }) => from - to }[app.order] ?? (() => 0);
+  connections.sort((a, b) => rank(a.connection) - rank(b.connection) || a.connection.number - b.connection.number || a.source - b.source);
   let y = AXIS_HEIGHT;
   for (const lane of [...lanes, ...connections]) {
     lane.y = y;
@@ -78,11 +80,12 @@ function touch() {
 }
 
 // Chooses an event, brings it into sight, and tells of it.
-function choose(source, row, { centre = false, quiet = false } = {}) {
+function choose(source, row, { centre = false, quiet = false, stay = false } = {}) {
   if (row < 0) return false;
   const trace = app.traces[source], time = at(trace, row), span = app.to - app.from;
   app.chosen = { source, row };
-  if (centre || time < app.from + span * 0.04 || time > app.to - span * 0.04) show(time - span / 2, time + span / 2);
+  const isOut = time < app.from + span * 0.04 || time > app.to - span * 0.04;
+  if (!stay && (centre || isOut)) show(time - span / 2, time + span / 2);
   scrollToLane(source, trace.connection[row]);
   showEvent();
   showRows();
@@ -119,7 +122,7 @@ function keepAddress() {
   clearTimeout(addressTimer);
   // Browsers refuse more than a hundred changes in ten seconds.
   addressTimer = setTimeout(() => {
-    const decimals = Math.max(3, Math.min(9, 11 - Math.floor(Math.log10(app.to - app.from))));
+    const decimals = Math.max(3, Math.min(9, 12 - Math.floor(Math.log10(app.to - app.from))));
     const parts = [`t=${[app.from, app.to].map((time) => (time / 1e9).toFixed(decimals)).join("..")}`];
     if (app.filter.connection) parts.push(`c=${app.filter.connection}`);
     if (app.chosen) {
@@ -141,6 +144,6 @@ function readAddress() {
   if (to > from) show(from, to);
   else if (Number.isFinite(from)) show(from - (app.to - app.from) / 200, from + (app.to - app.from) / 200);
   const row = Number(parts.get("e")) - 1 - app.traces[source].about.dropped;
-  if (row >= 0 && row < app.traces[source].n) choose(source, row, { quiet: true });
+  if (row >= 0 && row < app.traces[source].n) choose(source, row, { quiet: true, stay: to > from });
   else if (Number.isFinite(from)) choose(source, nearTheMiddle(source), { quiet: true });
 }
