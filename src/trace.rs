@@ -17,6 +17,8 @@
 
 mod codes;
 pub mod decode;
+#[cfg(feature = "client")]
+pub mod diff;
 pub mod encode;
 pub mod event;
 pub mod imported;

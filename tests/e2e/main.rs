@@ -41,6 +41,8 @@ mod client_third_party;
 mod command_line;
 mod crowds;
 mod deadlines;
+#[cfg(all(feature = "client", feature = "trace"))]
+mod diffing;
 #[cfg(feature = "client")]
 mod doctor;
 mod few_descriptors;

@@ -61,6 +61,8 @@ pub(crate) enum Failure {
     Trace(PathBuf, TraceError),
     /// A recording of strace(1) could not be read.
     Import(PathBuf, ImportError),
+    /// Two traces are not the same; the report shows where.
+    Diverged,
     /// A figure got worse; the comparison shows which.
     Regression,
 }
@@ -83,6 +85,7 @@ impl Failure {
             | Failure::VerdictShown
             | Failure::ShortOf(_)
             | Failure::DoesNotFit
+            | Failure::Diverged
             | Failure::Regression => 3,
             _ => 1,
         }
@@ -146,6 +149,7 @@ impl fmt::Display for Failure {
             Failure::Import(path, error) => {
                 write!(f, "cannot read the recording {}: {error}", path.display())
             }
+            Failure::Diverged => f.write_str("the traces are not the same"),
             Failure::Regression => f.write_str("there is a regression"),
         }
     }

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+mod diff;
 mod events;
 mod filter;
 mod import;
@@ -56,10 +57,13 @@ pub(crate) struct Arguments {
 enum Other {
     /// Show what strace recorded of any program that waits with epoll, poll or select
     Import(import::Arguments),
+
+    /// Compare two traces of the same work: where they part, and what followed
+    Diff(diff::Arguments),
 }
 
 /// Which events are shown, and how.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 struct View {
     /// Only the events of connection N; connections are counted from 1 as they are accepted
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -103,6 +107,7 @@ struct View {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.other {
         Some(Other::Import(import)) => return import::run(import),
+        Some(Other::Diff(diff)) => return diff::run(diff),
         None => {}
     }
     let path = match (&arguments.file, arguments.pid) {

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use readyd::trace::decode::Entry;
 use readyd::trace::reader::{ReadError, Reader};
-use readyd::trace::strace::Import;
+use readyd::trace::strace::{Import, ImportError};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -68,5 +68,53 @@ impl Events for Recorded<'_> {
     fn each(&mut self, mut tell: impl FnMut(Told<'_>) -> bool) -> Result<(), Failure> {
         let read = self.import.for_each(self.thread, |entry, line| tell(Told::Event(entry, line)));
         read.map_err(|error| Failure::Import(self.path.to_owned(), error))
+    }
+}
+
+/// A trace of readyd, or a recording of strace with all its loops.
+pub(super) enum Recording {
+    Ring(Ring),
+    Strace(PathBuf, Box<Import<File>>),
+}
+
+impl Recording {
+    /// Opens either. What is neither counts as a trace that is none.
+    pub(super) fn open(path: &Path) -> Result<Recording, Failure> {
+        let failure = match Ring::open(path) {
+            Ok(ring) => return Ok(Recording::Ring(ring)),
+            Err(failure) => failure,
+        };
+        if !matches!(failure, Failure::Trace(_, ReadError::NoTrace(_))) {
+            return Err(failure);
+        }
+        match Import::open(
+            File::open(path).map_err(|error| Failure::Import(path.to_owned(), error.into()))?,
+        ) {
+            Ok(import) => Ok(Recording::Strace(path.to_owned(), Box::new(import))),
+            Err(ImportError::Foreign) => Err(failure),
+            Err(error) => Err(Failure::Import(path.to_owned(), error)),
+        }
+    }
+}
+
+impl Events for Recording {
+    /// The loops of a recording come one after the other.
+    fn each(&mut self, mut tell: impl FnMut(Told<'_>) -> bool) -> Result<(), Failure> {
+        let (path, import) = match self {
+            Recording::Ring(ring) => return ring.each(tell),
+            Recording::Strace(path, import) => (path, import),
+        };
+        let mut goes_on = true;
+        for it in import.loops().to_vec() {
+            let mut recorded = Recorded { path, import, thread: it.thread };
+            recorded.each(|told| {
+                goes_on = tell(told);
+                goes_on
+            })?;
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
     }
 }

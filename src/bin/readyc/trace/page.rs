@@ -1,20 +1,22 @@
 //! `readyc trace --html`: the events as a page.
 
 use super::View;
-use super::events::{Events, Recorded, Ring, Told};
+use super::events::{Events, Recorded, Recording, Ring, Told};
 use super::filter::Filter;
 use super::import::describe;
 use crate::failure::Failure;
 use readyd::counted::counted;
 use readyd::loadgen::report::Output;
 use readyd::trace::decode::Entry;
+use readyd::trace::diff::Divergence;
 use readyd::trace::event::{Event, TracedPeer, VisitCause};
 use readyd::trace::imported::Imported;
 use readyd::trace::page::{self, MOST_EVENTS, Page, Program, Source};
 use readyd::trace::strace::{Import, LoopOf};
+use readyd::trace::text;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Characters of a recording's line that the page shows.
 const LINE_SHOWN: usize = 300;
@@ -56,15 +58,73 @@ pub(super) fn write_import(
     finish(Page { title: format!("The loop of {name}, seen by strace"), sources }, out)
 }
 
+/// Writes a page of two traces, marked where they part.
+pub(super) fn write_diff(
+    view: &View,
+    paths: [&PathBuf; 2],
+    divergence: Option<&Divergence>,
+    out: Output,
+) -> Result<(), Failure> {
+    let mut sources = Vec::new();
+    for (side, path) in paths.into_iter().enumerate() {
+        let mut recording = Recording::open(path)?;
+        let program = match recording {
+            Recording::Ring(_) => Program::Readyd,
+            Recording::Strace(..) => Program::Other,
+        };
+        let label = format!("{}: {}", if side == 0 { "A" } else { "B" }, name_of(path));
+        let mut source = Source::new(&label, program).with_most(MOST_EVENTS / 2);
+        let place = divergence.and_then(|it| it.place.get(side)).copied();
+        let marked = fill_to(view, &mut source, &mut recording, place)?;
+        if let (Some(divergence), Some(marked)) = (divergence, marked) {
+            source.mark(marked, &words_at(divergence, side));
+        }
+        sources.push(source);
+    }
+    let [first, second] = paths.map(|path| name_of(path));
+    finish(Page { title: format!("{first} and {second}"), sources }, out)
+}
+
+/// What is said at the place where two traces part.
+fn words_at(divergence: &Divergence, side: usize) -> String {
+    let of = match divergence.connection {
+        0 => "the loop".to_owned(),
+        connection => format!("connection {connection}"),
+    };
+    let Some(entry) = divergence.at.get(side).copied().flatten() else {
+        return format!("the first divergence: no more of {of}");
+    };
+    let mut line = Vec::new();
+    text::line(&mut line, &entry);
+    let line = String::from_utf8_lossy(&line);
+    let what = line.split_once(' ').map_or("", |(_, what)| what.trim());
+    format!("the first divergence: {what}")
+}
+
 /// What a file is called in a page.
 pub(super) fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 fn fill(view: &View, source: &mut Source, events: &mut impl Events) -> Result<(), Failure> {
+    fill_to(view, source, events, None).map(|_| ())
+}
+
+/// Adds all events. Returns how many the source had when this many had been told.
+fn fill_to(
+    view: &View,
+    source: &mut Source,
+    events: &mut impl Events,
+    place: Option<u64>,
+) -> Result<Option<u64>, Failure> {
     let mut filter = Filter::new(view);
     let mut peer = String::new();
+    let (mut told_before, mut marked) = (0, None);
     events.each(|told| {
+        if place == Some(told_before) {
+            marked = Some(source.pushed());
+        }
+        told_before += 1;
         match told {
             Told::Event(entry, line) => filter.pass(*entry, &mut |entry| {
                 push(source, entry, line, &mut peer);
@@ -72,7 +132,8 @@ fn fill(view: &View, source: &mut Source, events: &mut impl Events) -> Result<()
             Told::Gap => source.gap(),
         }
         true
-    })
+    })?;
+    Ok(marked)
 }
 
 /// Adds an event. What only a recording tells becomes a name or an event that the page knows.
