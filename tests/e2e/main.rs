@@ -41,6 +41,8 @@ mod client_third_party;
 mod command_line;
 mod crowds;
 mod deadlines;
+#[cfg(all(feature = "client", feature = "trace"))]
+mod diffing;
 #[cfg(feature = "client")]
 mod doctor;
 mod few_descriptors;
@@ -59,12 +61,16 @@ mod find;
 mod framing;
 mod full_output;
 mod hostile;
+#[cfg(feature = "client")]
+mod importing;
 mod limits;
 mod logging;
 #[cfg(feature = "client")]
 mod misbehaving;
 mod odd_files;
 mod outputs;
+#[cfg(all(feature = "client", feature = "trace"))]
+mod perfetto;
 mod port_in_use;
 #[cfg(feature = "client")]
 mod readme;

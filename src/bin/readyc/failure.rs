@@ -3,6 +3,7 @@
 use readyd::client::SessionError;
 use readyd::loadgen::report::{MergeError, ReadError, SaveError};
 use readyd::trace::reader::ReadError as TraceError;
+use readyd::trace::strace::ImportError;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -58,6 +59,10 @@ pub(crate) enum Failure {
     Merge(MergeError),
     /// A trace could not be read.
     Trace(PathBuf, TraceError),
+    /// A recording of strace(1) could not be read.
+    Import(PathBuf, ImportError),
+    /// Two traces are not the same; the report shows where.
+    Diverged,
     /// A figure got worse; the comparison shows which.
     Regression,
 }
@@ -80,6 +85,7 @@ impl Failure {
             | Failure::VerdictShown
             | Failure::ShortOf(_)
             | Failure::DoesNotFit
+            | Failure::Diverged
             | Failure::Regression => 3,
             _ => 1,
         }
@@ -140,6 +146,10 @@ impl fmt::Display for Failure {
             Failure::Trace(path, error) => {
                 write!(f, "cannot read the trace {}: {error}", path.display())
             }
+            Failure::Import(path, error) => {
+                write!(f, "cannot read the recording {}: {error}", path.display())
+            }
+            Failure::Diverged => f.write_str("the traces are not the same"),
             Failure::Regression => f.write_str("there is a regression"),
         }
     }
