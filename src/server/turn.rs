@@ -197,6 +197,7 @@ impl<N: Net> Server<N> {
             Action::Close(reason) => drop(self.close(token, reason)),
             Action::Abort(reason) => self.abort(token, reason),
             Action::Stay | Action::SendFin => {
+                socket.endpoint.conn.recount(&mut self.cx.stats.standings);
                 let work = visit.work + self.cx.work.spent() - spent;
                 self.sockets.reschedule(token, work::share(work), &self.cx.limits);
                 self.cx.observe_settled(token, &self.sockets, work);

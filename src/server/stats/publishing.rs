@@ -35,6 +35,9 @@ pub trait SharedStats {
     /// What all have published, this one included.
     fn total(&self) -> Stats;
 
+    /// What the processes of each shard have published together.
+    fn each(&self) -> Vec<Stats>;
+
     /// What is known of all of them.
     fn shards(&self) -> Shards;
 
@@ -47,7 +50,17 @@ pub trait SharedStats {
 #[derive(Debug, Default)]
 pub struct Publisher {
     shared: Option<Shared>,
-    report: Option<Report>,
+    /// In the order of [`Detail`].
+    reports: [Option<Report>; 2],
+}
+
+/// What a client wants to know of several shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// The numbers of all together.
+    Together,
+    /// Behind them those of each.
+    Each,
 }
 
 /// The text of the statistics, and the turn in which it was made.
@@ -72,7 +85,7 @@ impl Publisher {
     pub fn new(stats: Box<dyn SharedStats>, supervisor: u32) -> Publisher {
         let pause_ends = Moment::START;
         let shared = Shared { stats, supervisor, pause_ends, has_news: false };
-        Publisher { shared: Some(shared), report: None }
+        Publisher { shared: Some(shared), ..Publisher::default() }
     }
 
     /// How long there has been a server: for a shard, since the first of them started.
@@ -105,23 +118,46 @@ impl Publisher {
         self.shared.as_ref().filter(|shared| shared.has_news).map(|shared| shared.pause_ends)
     }
 
-    /// Whether [`Publisher::report`] has its text already.
-    pub fn has_report(&self, own: &Stats) -> bool {
-        self.report.as_ref().is_some_and(|report| report.turn == own.turns)
-    }
-
-    /// The statistics as text: of this server, or of all shards if it is one. The text is made once
-    /// a turn, when it is first asked for, so a client that asks often does not delay the others. A
-    /// shard then publishes, too.
-    pub fn report(&mut self, own: &mut Stats, host: &(impl Host + ?Sized), now: Moment) -> &str {
-        let report = match self.report.take() {
-            Some(report) if report.turn == own.turns => report,
-            _ => Report { turn: own.turns, text: self.make_report(own, host.usage(), now) },
+    /// How many texts of statistics [`Publisher::report`] has to make: none if it was asked for
+    /// the same in this turn.
+    pub fn texts_to_make(&self, own: &Stats, detail: Detail) -> u64 {
+        let [together, each] = &self.reports;
+        let (report, shards) = match (detail, &self.shared) {
+            (Detail::Each, Some(shared)) => (each, shared.stats.shards().count),
+            (Detail::Each, None) => (each, 0),
+            (Detail::Together, _) => (together, 0),
         };
-        &self.report.insert(report).text
+        let is_made = report.as_ref().is_some_and(|report| report.turn == own.turns);
+        if is_made { 0 } else { 1 + shards }
     }
 
-    fn make_report(&mut self, own: &mut Stats, usage: Usage, now: Moment) -> String {
+    /// The statistics as text: of this server, or of all shards if it is one. A text is made once a
+    /// turn, when it is first asked for, so a client that asks often does not delay the others. A
+    /// shard then publishes, too.
+    pub fn report(
+        &mut self,
+        own: &mut Stats,
+        host: &(impl Host + ?Sized),
+        now: Moment,
+        detail: Detail,
+    ) -> &str {
+        let made = self.reports.get_mut(detail as usize).and_then(Option::take);
+        let report = match made {
+            Some(report) if report.turn == own.turns => report,
+            _ => Report { turn: own.turns, text: self.make_report(own, host.usage(), now, detail) },
+        };
+        let [together, each] = &mut self.reports;
+        let place = if detail == Detail::Each { each } else { together };
+        &place.insert(report).text
+    }
+
+    fn make_report(
+        &mut self,
+        own: &mut Stats,
+        usage: Usage,
+        now: Moment,
+        detail: Detail,
+    ) -> String {
         own.describe_usage(usage);
         let uptime = self.uptime(now);
         let Some(shared) = &mut self.shared else {
@@ -129,7 +165,12 @@ impl Publisher {
         };
         shared.publish(own, now);
         let Shared { stats, supervisor, .. } = shared;
-        stats.total().report_of_shards(stats.shards(), uptime, *supervisor).to_string()
+        let total = stats.total().report_of_shards(stats.shards(), uptime, *supervisor).to_string();
+        let each = if detail == Detail::Each { stats.each() } else { Vec::new() };
+        let add = |text: String, (number, shard): (usize, &Stats)| {
+            text + &shard.report_of_shard(number, uptime).to_string()
+        };
+        (1..).zip(&each).fold(total, add)
     }
 }
 

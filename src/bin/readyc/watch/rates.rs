@@ -16,17 +16,17 @@ const UPTIME: &str = "uptime_seconds";
 const PROCESS: &str = "pid";
 
 /// What a gauge shows goes up and down; all else only rises.
-const GAUGES: [&str; 9] = [
+const GAUGES: [&str; 6] = [
     "pid",
     "shards",
     "shards_answering",
     "shards_with_newest_table",
-    "connections_open",
-    "connections_peak",
-    "connections_max",
     "longest_turn_microseconds",
     "table_keys",
 ];
+
+/// So begin the names of the gauges of output that waits.
+const QUEUES: &str = "output_queue_";
 
 /// So end the names of gauges of memory.
 const MEMORY: &str = "_bytes";
@@ -73,7 +73,9 @@ impl Sample {
 }
 
 fn is_gauge(name: &str) -> bool {
-    GAUGES.contains(&name) || name.ends_with(MEMORY)
+    let is_standing = name.starts_with("connections_")
+        && !matches!(name, "connections_accepted" | "connections_closed");
+    GAUGES.contains(&name) || is_standing || name.ends_with(MEMORY) || name.starts_with(QUEUES)
 }
 
 fn counter(line: &str) -> Option<(String, f64)> {
