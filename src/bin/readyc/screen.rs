@@ -1,14 +1,15 @@
-//! A view that covers the terminal on standard error, and leaves it as it was.
+//! A view that covers a terminal, and leaves it as it was.
 //!
 //! ```text
 //! Screen::enter -> draw, draw, ... -> drop: the normal screen, with all that stood there
 //! ```
 //!
-//! Invariant: the terminal's modes are never changed, so the keyboard's signals work and there is
-//! nothing to restore but the screen and the cursor. That is done at the end, and in a panic. Each
+//! Invariant: the keyboard's signals work. The screen, the cursor, and the terminal's modes if
+//! [`keyboard`] has changed them, are restored at the end, and in a panic. Each
 //! view is drawn whole, with one write(2): what another program or the keyboard's echo has left
 //! between two views is gone with the next.
 
+pub(crate) mod keyboard;
 pub(crate) mod trend;
 
 use crate::style;
@@ -19,8 +20,7 @@ use ratatui::layout::Rect;
 use ratatui::widgets::Widget;
 use std::io::{self, IsTerminal, Write};
 use std::panic;
-use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
 
 /// To the alternate screen, cleared, the cursor hidden (xterm's control sequences).
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[?25l";
@@ -30,12 +30,50 @@ const LEAVE: &[u8] = b"\x1b[m\x1b[?25h\x1b[?1049l";
 const BEGIN: &[u8] = b"\x1b[?2026h";
 const END: &[u8] = b"\x1b[m\x1b[?2026l";
 
-/// Whether the terminal shows a view now. A panic hook reads it.
-static IS_SHOWN: AtomicBool = AtomicBool::new(false);
+/// The stream whose terminal shows a view now. A panic hook reads it.
+static SHOWN_ON: Mutex<Option<Stream>> = Mutex::new(None);
 static HOOK: Once = Once::new();
 
 /// The least size that is worth a view.
 pub(crate) const LEAST: (usize, usize) = (60, 15);
+
+/// Where a view is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Standard output, where the view is the command's only output.
+    Output,
+    /// Standard error, where standard output has a report.
+    Error,
+}
+
+impl Stream {
+    /// Columns and rows of the terminal.
+    pub(crate) fn size(self) -> Option<(usize, usize)> {
+        match self {
+            Stream::Output => style::size(&io::stdout()),
+            Stream::Error => style::size(&io::stderr()),
+        }
+    }
+
+    /// Whether this process may write to the terminal: a background job may not disturb the shell.
+    pub(crate) fn is_foreground(self) -> bool {
+        let group = match self {
+            Stream::Output => tcgetpgrp(io::stdout()),
+            Stream::Error => tcgetpgrp(io::stderr()),
+        };
+        // An error means that this is not the controlling terminal, so there is no other job.
+        group.map_or(true, |group| group == getpgrp())
+    }
+
+    /// A terminal that is gone is no reason to end the work.
+    fn write(self, bytes: &[u8]) {
+        let put = |stream: &mut dyn Write| stream.write_all(bytes).and_then(|()| stream.flush());
+        let _ = match self {
+            Stream::Output => put(&mut io::stdout().lock()),
+            Stream::Error => put(&mut io::stderr().lock()),
+        };
+    }
+}
 
 /// Whether standard error is a terminal that can show a view, whatever its size.
 pub(crate) fn is_capable() -> bool {
@@ -44,23 +82,28 @@ pub(crate) fn is_capable() -> bool {
 
 /// Columns and rows of the terminal on standard error.
 pub(crate) fn size() -> Option<(usize, usize)> {
-    style::size(&io::stderr())
+    Stream::Error.size()
 }
 
-/// Whether this process may write to the terminal: a background job may not disturb the shell.
+/// Whether this process may write to the terminal on standard error.
 pub(crate) fn is_foreground() -> bool {
-    // An error means that this is not the controlling terminal, so there is no other job.
-    tcgetpgrp(io::stderr()).map_or(true, |group| group == getpgrp())
+    Stream::Error.is_foreground()
 }
 
 /// The alternate screen, from now until it is dropped.
 pub(crate) struct Screen {
+    stream: Stream,
     area: Rect,
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Takes the terminal on standard error.
     pub(crate) fn enter() -> Screen {
+        Screen::enter_on(Stream::Error)
+    }
+
+    /// Takes the terminal.
+    pub(crate) fn enter_on(stream: Stream) -> Screen {
         HOOK.call_once(|| {
             let earlier = panic::take_hook();
             panic::set_hook(Box::new(move |what| {
@@ -68,9 +111,9 @@ impl Screen {
                 earlier(what);
             }));
         });
-        IS_SHOWN.store(true, Ordering::SeqCst);
-        write(ENTER);
-        Screen { area: Rect::default() }
+        *SHOWN_ON.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
+        stream.write(ENTER);
+        Screen { stream, area: Rect::default() }
     }
 
     /// Shows the view on all of a terminal of this size.
@@ -83,7 +126,7 @@ impl Screen {
         }
         if paint(view, area, &mut bytes).is_ok() {
             bytes.extend_from_slice(END);
-            write(&bytes);
+            self.stream.write(&bytes);
         }
     }
 }
@@ -95,8 +138,11 @@ impl Drop for Screen {
 }
 
 fn leave() {
-    if IS_SHOWN.swap(false, Ordering::SeqCst) {
-        write(LEAVE);
+    keyboard::give_back();
+    // Held for the moment of an assignment only, so that a panic does not wait for it.
+    let shown_on = SHOWN_ON.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(stream) = shown_on {
+        stream.write(LEAVE);
     }
 }
 
@@ -107,10 +153,4 @@ fn paint(view: impl Widget, area: Rect, bytes: &mut Vec<u8>) -> io::Result<()> {
     // No cell of a view is like these, so that all of them differ.
     let unlike = Buffer::filled(area, Cell::new("\u{fffd}"));
     CrosstermBackend::new(bytes).draw(unlike.diff(&buffer).into_iter())
-}
-
-/// A terminal that is gone is no reason to end the work.
-fn write(bytes: &[u8]) {
-    let mut stderr = io::stderr().lock();
-    let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());
 }

@@ -4,7 +4,7 @@
 //! started again, and the two samples are not compared.
 
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 #[cfg(test)]
 mod tests;
@@ -37,7 +37,7 @@ pub(crate) struct Sample(HashMap<String, f64>);
 
 impl Sample {
     /// Before a server starts it has counted nothing.
-    pub(super) fn before_start() -> Sample {
+    pub(crate) fn before_start() -> Sample {
         Sample(HashMap::new())
     }
 
@@ -59,6 +59,29 @@ impl Sample {
         last.0.iter().any(|(name, before)| {
             !is_gauge(name) && self.0.get(name).is_some_and(|now| now < before)
         })
+    }
+
+    /// The numbers of all shards together, and those of each under the same names: `shard_2_turns`
+    /// is `turns` of the second.
+    pub(crate) fn into_shards(self) -> (Sample, Vec<Sample>) {
+        let mut shards: BTreeMap<usize, HashMap<String, f64>> = BTreeMap::new();
+        let mut together = HashMap::new();
+        for (name, value) in self.0 {
+            let of_shard = name.strip_prefix("shard_").and_then(|rest| {
+                let (number, name) = rest.split_once('_')?;
+                Some((number.parse().ok()?, name.to_owned()))
+            });
+            match of_shard {
+                Some((number, name)) => shards.entry(number).or_default().insert(name, value),
+                None => together.insert(name, value),
+            };
+        }
+        (Sample(together), shards.into_values().map(Sample).collect())
+    }
+
+    /// The names that begin with `prefix`, without it, and their values.
+    pub(crate) fn behind<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
+        self.0.iter().filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, *value)))
     }
 
     /// The value of one, if the server has it.

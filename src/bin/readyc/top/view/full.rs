@@ -1,0 +1,233 @@
+//! The body on a terminal of the usual size and larger.
+
+use super::compact::closes;
+use super::parts::{
+    NAME, Theme, bar, byte_rate, core, depth, fitted, full_line, named, of_most, per_second, shown,
+    time, whole, word,
+};
+use super::shards;
+use crate::screen::trend::Trend;
+use crate::top::figures::Figures;
+use crate::top::monitor::{HISTORY, Monitor, Track};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+use readyd::loadgen::report::units::{bytes, micros, number, rate};
+use readyd::server::stats::standing::{Activity, Depth};
+
+/// Columns between two blocks beside each other.
+const GUTTER: u16 = 3;
+
+/// From this width on, closes stand beside the queues.
+const THREE_BLOCKS: u16 = 108;
+
+/// Rows of the blocks: a title and the activities.
+const BLOCK_ROWS: u16 = 8;
+
+/// Rows of the figures without closes.
+const FIGURE_ROWS: u16 = 3;
+
+/// From this many rows that are left on, turns are shown by their time.
+const ROOM_FOR_TIMES: u16 = 18;
+
+pub(super) fn render(monitor: &Monitor, area: Rect, buffer: &mut Buffer, theme: &Theme) {
+    let has_closes = area.width >= THREE_BLOCKS;
+    let figure_rows = FIGURE_ROWS + u16::from(!has_closes);
+    let shard_rows = shards::rows(monitor, area.height);
+    let gap = |is: bool| Constraint::Length(u16::from(is));
+    let [_, blocks, _, figures, _, table, _, rest] = Layout::vertical([
+        gap(area.height > 22),
+        Constraint::Length(BLOCK_ROWS),
+        gap(true),
+        Constraint::Length(figure_rows),
+        gap(shard_rows > 0),
+        Constraint::Length(shard_rows),
+        gap(true),
+        Constraint::Fill(1),
+    ])
+    .areas(area);
+    let now = &monitor.shown().figures;
+    render_blocks(now, blocks, has_closes, buffer, theme);
+    for ((name, parts), row) in lines(now, !has_closes).iter().zip(figures.rows()) {
+        named(name, parts, figures.width, NAME, theme).render(row, buffer);
+    }
+    shards::render(monitor, table, buffer, theme);
+    let times_rows = if rest.height >= ROOM_FOR_TIMES { 5 } else { 0 };
+    let [above, times] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(times_rows)]).areas(rest);
+    trends(monitor.shown(), above, buffer, theme);
+    super::times::render(monitor.shown(), times, buffer, theme);
+}
+
+/// Connections by activity, by queue and, where there is room, by how they ended.
+fn render_blocks(now: &Figures, area: Rect, has_closes: bool, buffer: &mut Buffer, theme: &Theme) {
+    let count = if has_closes { 3 } else { 2 };
+    let shares = vec![Constraint::Fill(1); count];
+    let places = Layout::horizontal(shares).spacing(GUTTER).split(area);
+    let (Some(&left), Some(&middle)) = (places.first(), places.get(1)) else { return };
+    let open = now.open.unwrap_or(0.0).max(1.0);
+    let row = |name: &str, count: f64, style: &Style| Bar {
+        name: name.to_owned(),
+        value: whole(count),
+        share: count / open,
+        style: *style,
+    };
+    let activities = now.activities.iter().flat_map(|counts| Activity::ALL.into_iter().zip(counts));
+    let bars = activities.zip(&theme.activities);
+    let bars: Vec<Bar> = bars.map(|((it, count), style)| row(word(it), *count, style)).collect();
+    render_bars("connections", &of_most(now), &bars, left, buffer, theme);
+
+    let depths = now.depths.iter().flat_map(|counts| Depth::ALL.into_iter().zip(counts));
+    let bars = depths.zip(&theme.depths);
+    let bars: Vec<Bar> = bars.map(|((it, count), style)| row(depth(it), *count, style)).collect();
+    let limit = now.memory_limit.filter(|&limit| limit > 0.0);
+    let limit = limit.map_or_else(String::new, |limit| format!(" of {}", bytes(limit)));
+    let buffers = format!("buffers {}{limit}", shown(now.buffered, bytes));
+    render_bars("output queue", &buffers, &bars, middle, buffer, theme);
+    if let Some(&right) = places.get(2) {
+        render_closes(now, right, buffer, theme);
+    }
+}
+
+/// A row of a block.
+struct Bar {
+    name: String,
+    value: String,
+    share: f64,
+    style: Style,
+}
+
+/// A title with a total, and a bar for each row.
+fn render_bars(
+    title: &str,
+    total: &str,
+    bars: &[Bar],
+    area: Rect,
+    buffer: &mut Buffer,
+    theme: &Theme,
+) {
+    const VALUE: usize = 9;
+    let mut rows = area.rows();
+    if let Some(row) = rows.next() {
+        full_line(titled(title, total, area.width, theme), row, buffer);
+    }
+    let room = usize::from(area.width).saturating_sub(NAME - 2 + VALUE + 1);
+    for (it, row) in bars.iter().zip(rows) {
+        let Bar { name, value, share, style } = it;
+        // Nobody has to look at nothing.
+        let style_of_words = if *share > 0.0 { Style::default() } else { theme.faint };
+        let line = Line::from(vec![
+            Span::styled(format!("{name:<width$}", width = NAME - 2), theme.faint),
+            Span::styled(format!("{value:>VALUE$} "), style_of_words),
+            Span::styled(bar(*share, room), *style),
+        ]);
+        full_line(line, row, buffer);
+    }
+}
+
+fn titled(title: &str, total: &str, width: u16, theme: &Theme) -> Line<'static> {
+    let title = format!("{title:<NAME$}");
+    let total = fitted(&[total.to_owned()], "", usize::from(width).saturating_sub(NAME));
+    Line::from(vec![Span::styled(title, theme.bold), Span::raw(total)])
+}
+
+/// Why connections were closed: per second, and since the start.
+fn render_closes(now: &Figures, area: Rect, buffer: &mut Buffer, theme: &Theme) {
+    let mut rows = area.rows();
+    if let Some(row) = rows.next() {
+        full_line(titled("closed", &per_second(now.closed), area.width, theme), row, buffer);
+    }
+    const REASON: usize = 22;
+    const RATE: usize = 9;
+    for (close, row) in now.closes.iter().zip(rows) {
+        let is_lately = close.rate.is_some_and(|rate| rate > 0.0);
+        let style = if is_lately { Style::default() } else { theme.faint };
+        let mut text = format!("{:<REASON$}{:>RATE$}", close.reason, per_second(close.rate));
+        let room = usize::from(area.width).saturating_sub(REASON + RATE + 1);
+        let total = fitted(&[format!("{} in all", whole(close.total))], "", room);
+        text.push_str(&format!("{total:>width$}", width = room.min(17) + 1));
+        full_line(Line::styled(text, style), row, buffer);
+    }
+}
+
+/// The figures that are no gauges.
+fn lines(now: &Figures, has_closes: bool) -> Vec<(&'static str, Vec<String>)> {
+    let mut lines = vec![
+        (
+            "requests",
+            vec![
+                per_second(now.requests),
+                format!("errors {}", per_second(now.errors)),
+                format!("accepted {}", per_second(now.accepted)),
+                format!("rejected {}", per_second(now.rejected)),
+            ],
+        ),
+        (
+            "bytes",
+            vec![
+                format!("in {}", shown(now.bytes_in, byte_rate)),
+                format!("out {}", shown(now.bytes_out, byte_rate)),
+                format!("resident {}", shown(now.resident, bytes)),
+            ],
+        ),
+        (
+            "loop",
+            vec![
+                format!("CPU {}", shown(now.cpu, core)),
+                format!("longest turn {}", time(now.longest_turn)),
+                format!("turns {}", per_second(now.turns)),
+                format!("visits per turn {}", shown(now.visits_per_turn, number)),
+            ],
+        ),
+    ];
+    if has_closes {
+        lines.push(("closed", closes(now)));
+    }
+    lines
+}
+
+/// A figure over time: its name, its value in an interval, and that in words.
+type Series = (&'static str, fn(&Figures) -> Option<f64>, fn(f64) -> String);
+
+/// What is shown over time, the most important first.
+const SERIES: [Series; 6] = [
+    ("requests", |it| it.requests, rate),
+    ("longest turn", |it| it.longest_turn, micros),
+    ("connections", |it| it.open, whole),
+    ("CPU", |it| it.cpu, core),
+    ("bytes in", |it| it.bytes_in, byte_rate),
+    ("bytes out", |it| it.bytes_out, byte_rate),
+];
+
+/// Figures over time, as many as have room and each as high as there is.
+pub(super) fn trends(track: &Track, area: Rect, buffer: &mut Buffer, theme: &Theme) {
+    if area.height == 0 {
+        return;
+    }
+    // Two rows tell more than one, and three with a gap look better than two without.
+    let most = SERIES.len() as u16;
+    let count = match area.height {
+        0..4 => area.height,
+        4..12 => (area.height / 2).min(4),
+        12.. => (area.height / 4).clamp(3, most),
+    };
+    let share = area.height / count.max(1);
+    let gap = u16::from(share >= 3);
+    let height = (share - gap).min(12);
+    for (at, ((name, of, words), bars)) in (0..count).zip(SERIES.into_iter().zip(theme.trends)) {
+        let values = track.values(of);
+        let trend = Trend {
+            name,
+            now: shown(of(&track.figures), words),
+            values: &values,
+            seconds: usize::from(area.width).min(HISTORY),
+            shown: words,
+            bars,
+            faint: theme.faint,
+        };
+        let row = Rect { y: area.y + at * (height + gap), height, ..area };
+        trend.render(row.intersection(area), buffer);
+    }
+}
