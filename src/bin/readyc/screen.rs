@@ -10,6 +10,8 @@
 //! between two views is gone with the next.
 
 pub(crate) mod keyboard;
+#[cfg(test)]
+mod tests;
 pub(crate) mod trend;
 
 use crate::style;

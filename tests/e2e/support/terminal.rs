@@ -3,6 +3,8 @@
 use super::eventually;
 use super::tools::Process;
 use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -51,6 +53,23 @@ impl Terminal {
     /// terminal: wait for its prompt.
     pub(crate) fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).expect("type");
+    }
+
+    /// Changes the size, and tells the program: the kernel tells only those whose controlling
+    /// terminal this is.
+    pub(crate) fn resize(&mut self, (columns, rows): (u16, u16)) {
+        let terminal = format!("/proc/{}/fd/0", self.id());
+        let mut stty = Command::new("stty");
+        stty.arg("-F").arg(terminal);
+        stty.args(["cols", &columns.to_string(), "rows", &rows.to_string()]);
+        assert!(stty.status().expect("run stty").success());
+        kill(self.id(), Signal::SIGWINCH).expect("a running program");
+    }
+
+    /// Whether keys are echoed and read line by line, as a shell leaves its terminal.
+    pub(crate) fn has_usual_modes(&self) -> bool {
+        let modes = tcgetattr(&self.keyboard).expect("the modes of a terminal");
+        modes.local_flags.contains(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG)
     }
 
     /// The process of the program.

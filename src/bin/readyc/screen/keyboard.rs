@@ -8,6 +8,9 @@ use nix::unistd::{getpgrp, tcgetpgrp};
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
+#[cfg(test)]
+mod tests;
+
 /// The modes that the terminal had. A panic hook reads it.
 static MODES: Mutex<Option<Termios>> = Mutex::new(None);
 

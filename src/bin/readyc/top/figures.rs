@@ -1,6 +1,7 @@
 //! What a server did between two replies to `STATS`, and how it stood at the second.
 
 use crate::watch::Sample;
+use readyd::printable::printable;
 use readyd::server::stats::standing::{Activity, Depth};
 
 /// Names of the counters of clients that were rejected before they were served.
@@ -111,7 +112,7 @@ fn closes(now: &Sample, rate: impl Fn(&str) -> Option<f64>) -> Vec<Close> {
     let mut closes: Vec<Close> = occurred
         .map(|(reason, total)| Close {
             rate: rate(&format!("{PREFIX}{reason}")),
-            reason: reason.replace('_', " "),
+            reason: printable(&reason.replace('_', " ")),
             total,
         })
         .collect();

@@ -8,6 +8,9 @@ use crate::watch::Sample;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+#[cfg(test)]
+pub(super) mod tests;
+
 /// Samples that are kept: one for each column of a wide terminal.
 pub(super) const HISTORY: usize = 300;
 

@@ -28,6 +28,8 @@ mod full;
 mod help;
 mod parts;
 mod shards;
+#[cfg(test)]
+mod tests;
 mod times;
 
 /// Below this size a body has no room for bars beside each other.

@@ -13,7 +13,7 @@ use readyd::loadgen::report::units::bytes;
 use readyd::server::stats::standing::{Activity, Depth};
 
 /// Columns of a name.
-const NAME: usize = 10;
+const NAME: usize = 9;
 
 /// Draws the lines that fit, the first before the others.
 pub(super) fn render(monitor: &Monitor, area: Rect, buffer: &mut Buffer, theme: &Theme) {
@@ -23,17 +23,16 @@ pub(super) fn render(monitor: &Monitor, area: Rect, buffer: &mut Buffer, theme: 
         named(name, parts, area.width, NAME, theme).render(row, buffer);
     }
     let rest = Rect { y: area.y + used, height: area.height - used, ..area };
-    if rest.height > 1 {
-        let below = Rect { y: rest.y + 1, height: rest.height - 1, ..rest };
-        trends(monitor.shown(), below, buffer, theme);
-    }
+    let gap = u16::from(rest.height > 2);
+    let below = Rect { y: rest.y + gap, height: rest.height - gap, ..rest };
+    trends(monitor.shown(), below, buffer, theme);
 }
 
 fn lines(monitor: &Monitor) -> Vec<(&'static str, Vec<String>)> {
     let now = &monitor.shown().figures;
     let mut lines = vec![
         ("open", vec![of_most(now), format!("accepted {}", per_second(now.accepted))]),
-        ("by state", standings(now)),
+        ("state", standings(now)),
         ("output", depths(now)),
         ("requests", requests(now)),
         (
@@ -48,7 +47,7 @@ fn lines(monitor: &Monitor) -> Vec<(&'static str, Vec<String>)> {
             "loop",
             vec![
                 format!("CPU {}", shown(now.cpu, core)),
-                format!("longest turn {}", time(now.longest_turn)),
+                format!("max turn {}", time(now.longest_turn)),
             ],
         ),
         ("closed", closes(now)),

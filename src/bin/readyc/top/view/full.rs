@@ -14,7 +14,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
-use readyd::loadgen::report::units::{bytes, micros, number, rate};
+use readyd::loadgen::report::units::{bytes, columns, micros, number, rate};
 use readyd::server::stats::standing::{Activity, Depth};
 
 /// Columns between two blocks beside each other.
@@ -64,7 +64,8 @@ pub(super) fn render(monitor: &Monitor, area: Rect, buffer: &mut Buffer, theme: 
 /// Connections by activity, by queue and, where there is room, by how they ended.
 fn render_blocks(now: &Figures, area: Rect, has_closes: bool, buffer: &mut Buffer, theme: &Theme) {
     let count = if has_closes { 3 } else { 2 };
-    let shares = vec![Constraint::Fill(1); count];
+    // Reasons are longer than the names of the others.
+    let shares = [4, 4, 5].into_iter().take(count).map(Constraint::Fill);
     let places = Layout::horizontal(shares).spacing(GUTTER).split(area);
     let (Some(&left), Some(&middle)) = (places.first(), places.get(1)) else { return };
     let open = now.open.unwrap_or(0.0).max(1.0);
@@ -77,14 +78,14 @@ fn render_blocks(now: &Figures, area: Rect, has_closes: bool, buffer: &mut Buffe
     let activities = now.activities.iter().flat_map(|counts| Activity::ALL.into_iter().zip(counts));
     let bars = activities.zip(&theme.activities);
     let bars: Vec<Bar> = bars.map(|((it, count), style)| row(word(it), *count, style)).collect();
-    render_bars("connections", &of_most(now), &bars, left, buffer, theme);
+    render_bars("connections", &[of_most(now)], &bars, left, buffer, theme);
 
     let depths = now.depths.iter().flat_map(|counts| Depth::ALL.into_iter().zip(counts));
     let bars = depths.zip(&theme.depths);
     let bars: Vec<Bar> = bars.map(|((it, count), style)| row(depth(it), *count, style)).collect();
+    let mut buffers = vec![format!("buffers {}", shown(now.buffered, bytes))];
     let limit = now.memory_limit.filter(|&limit| limit > 0.0);
-    let limit = limit.map_or_else(String::new, |limit| format!(" of {}", bytes(limit)));
-    let buffers = format!("buffers {}{limit}", shown(now.buffered, bytes));
+    buffers.extend(limit.map(|limit| format!("of {}", bytes(limit))));
     render_bars("output queue", &buffers, &bars, middle, buffer, theme);
     if let Some(&right) = places.get(2) {
         render_closes(now, right, buffer, theme);
@@ -102,7 +103,7 @@ struct Bar {
 /// A title with a total, and a bar for each row.
 fn render_bars(
     title: &str,
-    total: &str,
+    total: &[String],
     bars: &[Bar],
     area: Rect,
     buffer: &mut Buffer,
@@ -127,27 +128,33 @@ fn render_bars(
     }
 }
 
-fn titled(title: &str, total: &str, width: u16, theme: &Theme) -> Line<'static> {
+fn titled(title: &str, total: &[String], width: u16, theme: &Theme) -> Line<'static> {
     let title = format!("{title:<NAME$}");
-    let total = fitted(&[total.to_owned()], "", usize::from(width).saturating_sub(NAME));
+    let total = fitted(total, " ", usize::from(width).saturating_sub(NAME));
     Line::from(vec![Span::styled(title, theme.bold), Span::raw(total)])
 }
 
 /// Why connections were closed: per second, and since the start.
 fn render_closes(now: &Figures, area: Rect, buffer: &mut Buffer, theme: &Theme) {
-    let mut rows = area.rows();
-    if let Some(row) = rows.next() {
-        full_line(titled("closed", &per_second(now.closed), area.width, theme), row, buffer);
-    }
     const REASON: usize = 22;
     const RATE: usize = 9;
+    const TOTAL: usize = 12;
+    let row_of = |reason: &str, rate: String, total: String| {
+        let text = format!("{reason:<REASON$}{rate:>RATE$}");
+        let room = usize::from(area.width).saturating_sub(columns(&text)).min(TOTAL);
+        let total = fitted(&[total], "", room.saturating_sub(1));
+        format!("{text}{total:>room$}")
+    };
+    let mut rows = area.rows();
+    let Some(head) = rows.next() else { return };
+    let total: f64 = now.closes.iter().map(|close| close.total).sum();
+    let line = Line::raw(row_of("closed", per_second(now.closed), whole(total)));
+    full_line(line, head, buffer);
+    buffer.set_style(Rect { width: head.width.min(REASON as u16), ..head }, theme.bold);
     for (close, row) in now.closes.iter().zip(rows) {
         let is_lately = close.rate.is_some_and(|rate| rate > 0.0);
         let style = if is_lately { Style::default() } else { theme.faint };
-        let mut text = format!("{:<REASON$}{:>RATE$}", close.reason, per_second(close.rate));
-        let room = usize::from(area.width).saturating_sub(REASON + RATE + 1);
-        let total = fitted(&[format!("{} in all", whole(close.total))], "", room);
-        text.push_str(&format!("{total:>width$}", width = room.min(17) + 1));
+        let text = row_of(&close.reason, per_second(close.rate), whole(close.total));
         full_line(Line::styled(text, style), row, buffer);
     }
 }
@@ -201,33 +208,42 @@ const SERIES: [Series; 6] = [
     ("bytes out", |it| it.bytes_out, byte_rate),
 ];
 
+/// From this width on, trends stand beside each other.
+const TWO_TRENDS: u16 = 160;
+
 /// Figures over time, as many as have room and each as high as there is.
 pub(super) fn trends(track: &Track, area: Rect, buffer: &mut Buffer, theme: &Theme) {
-    if area.height == 0 {
-        return;
-    }
+    let beside: u16 = if area.width >= TWO_TRENDS { 2 } else { 1 };
+    let most = (SERIES.len() as u16).div_ceil(beside);
     // Two rows tell more than one, and three with a gap look better than two without.
-    let most = SERIES.len() as u16;
     let count = match area.height {
         0..4 => area.height,
         4..12 => (area.height / 2).min(4),
-        12.. => (area.height / 4).clamp(3, most),
+        12.. => area.height / 4,
     };
-    let share = area.height / count.max(1);
+    let count = count.min(most);
+    let (share, mut left) = (area.height / count.max(1), area.height % count.max(1));
     let gap = u16::from(share >= 3);
-    let height = (share - gap).min(12);
-    for (at, ((name, of, words), bars)) in (0..count).zip(SERIES.into_iter().zip(theme.trends)) {
-        let values = track.values(of);
-        let trend = Trend {
-            name,
-            now: shown(of(&track.figures), words),
-            values: &values,
-            seconds: usize::from(area.width).min(HISTORY),
-            shown: words,
-            bars,
-            faint: theme.faint,
-        };
-        let row = Rect { y: area.y + at * (height + gap), height, ..area };
-        trend.render(row.intersection(area), buffer);
+    let mut series = SERIES.into_iter().zip(theme.trends);
+    let mut y = area.y;
+    for _ in 0..count {
+        let height = share + u16::from(left > 0);
+        left = left.saturating_sub(1);
+        let row = Rect { y, height: height - gap, ..area };
+        let places = Layout::horizontal(vec![Constraint::Fill(1); usize::from(beside)]);
+        let places = places.spacing(GUTTER).split(row);
+        for (place, ((name, of, words), bars)) in places.iter().zip(series.by_ref()) {
+            let trend = Trend {
+                name,
+                now: shown(of(&track.figures), words),
+                values: &track.values(of),
+                seconds: usize::from(place.width).min(HISTORY),
+                shown: words,
+                bars,
+                faint: theme.faint,
+            };
+            trend.render(*place, buffer);
+        }
+        y += height;
     }
 }
