@@ -123,8 +123,8 @@ pub struct Connection {
     /// timeout starts.
     idle_since: Moment,
     state: State,
-    /// As what it is counted among all connections.
-    counted: Standing,
+    /// As what it is counted among all connections; `None` among the idle ones.
+    counted: Option<Standing>,
 }
 
 impl Connection {
@@ -135,7 +135,7 @@ impl Connection {
             unsent: ByteQueue::default(),
             idle_since: now,
             state: State::new(),
-            counted: Standing::default(),
+            counted: None,
         }
     }
 

@@ -1,15 +1,22 @@
 //! How a connection is counted among all that are open.
 
 use super::Connection;
-use super::state::{Inbound, Outbound, State};
+use super::state::{Inbound, Outbound};
 use crate::server::stats::standing::{Activity, Depth, Standing, Standings};
 
 impl Connection {
-    /// Counts the connection as it stands now. Call it when a visit has ended.
+    /// Whether requests are read and answered, and nothing else: most connections are so, and for
+    /// them [`Connection::next_step`] is to stay.
     #[inline]
-    pub fn recount(&mut self, counts: &mut Standings) {
-        let is_idle = self.state == State::new() && self.is_empty();
-        if !is_idle || self.counted != Standing::default() {
+    pub fn is_open(&self) -> bool {
+        self.state.is_open()
+    }
+
+    /// Counts the connection as it stands now. Call it when a visit has ended; `is_idle` tells that
+    /// it is open and holds nothing, as most are.
+    #[inline]
+    pub fn recount(&mut self, is_idle: bool, counts: &mut Standings) {
+        if !is_idle || self.counted.is_some() {
             self.recount_changed(counts);
         }
     }
@@ -17,17 +24,17 @@ impl Connection {
     /// Counts the connection no longer: it is being closed.
     #[inline]
     pub fn uncount(&self, counts: &mut Standings) {
-        if self.counted != Standing::default() {
-            counts.change(self.counted, Standing::default());
+        if let Some(counted) = self.counted {
+            counts.change(counted, Standing::default());
         }
     }
 
     #[inline(never)] // most visits change nothing
     fn recount_changed(&mut self, counts: &mut Standings) {
-        let now = self.standing();
-        if now != self.counted {
-            counts.change(self.counted, now);
-            self.counted = now;
+        let (before, now) = (self.counted.unwrap_or_default(), self.standing());
+        if now != before {
+            counts.change(before, now);
+            self.counted = Some(now).filter(|&now| now != Standing::default());
         }
     }
 
@@ -46,10 +53,5 @@ impl Connection {
             (Outbound::Open, _) => Activity::Idle,
         };
         Standing { activity, depth: Depth::of(self.unsent.len()) }
-    }
-
-    /// Whether neither input nor output waits.
-    fn is_empty(&self) -> bool {
-        self.unparsed.is_empty() && self.unsent.is_empty()
     }
 }

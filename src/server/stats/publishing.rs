@@ -50,8 +50,8 @@ pub trait SharedStats {
 #[derive(Debug, Default)]
 pub struct Publisher {
     shared: Option<Shared>,
-    /// In the order of [`Detail`].
-    reports: [Option<Report>; 2],
+    /// One of each [`Detail`] at most.
+    reports: Vec<Report>,
 }
 
 /// What a client wants to know of several shards.
@@ -67,6 +67,7 @@ pub enum Detail {
 #[derive(Debug)]
 struct Report {
     turn: u64,
+    detail: Detail,
     text: String,
 }
 
@@ -121,14 +122,13 @@ impl Publisher {
     /// How many texts of statistics [`Publisher::report`] has to make: none if it was asked for
     /// the same in this turn.
     pub fn texts_to_make(&self, own: &Stats, detail: Detail) -> u64 {
-        let [together, each] = &self.reports;
-        let (report, shards) = match (detail, &self.shared) {
-            (Detail::Each, Some(shared)) => (each, shared.stats.shards().count),
-            (Detail::Each, None) => (each, 0),
-            (Detail::Together, _) => (together, 0),
-        };
-        let is_made = report.as_ref().is_some_and(|report| report.turn == own.turns);
-        if is_made { 0 } else { 1 + shards }
+        if self.reports.iter().any(|report| report.is_of(own.turns, detail)) {
+            return 0;
+        }
+        match (detail, &self.shared) {
+            (Detail::Each, Some(shared)) => 1 + shared.stats.shards().count,
+            _ => 1,
+        }
     }
 
     /// The statistics as text: of this server, or of all shards if it is one. A text is made once a
@@ -141,14 +141,14 @@ impl Publisher {
         now: Moment,
         detail: Detail,
     ) -> &str {
-        let made = self.reports.get_mut(detail as usize).and_then(Option::take);
-        let report = match made {
-            Some(report) if report.turn == own.turns => report,
-            _ => Report { turn: own.turns, text: self.make_report(own, host.usage(), now, detail) },
-        };
-        let [together, each] = &mut self.reports;
-        let place = if detail == Detail::Each { each } else { together };
-        &place.insert(report).text
+        let turn = own.turns;
+        if !self.reports.iter().any(|report| report.is_of(turn, detail)) {
+            self.reports.retain(|report| report.detail != detail);
+            let text = self.make_report(own, host.usage(), now, detail);
+            self.reports.push(Report { turn, detail, text });
+        }
+        let report = self.reports.iter().find(|report| report.is_of(turn, detail));
+        report.map_or("", |report| &report.text)
     }
 
     fn make_report(
@@ -171,6 +171,12 @@ impl Publisher {
             text + &shard.report_of_shard(number, uptime).to_string()
         };
         (1..).zip(&each).fold(total, add)
+    }
+}
+
+impl Report {
+    fn is_of(&self, turn: u64, detail: Detail) -> bool {
+        self.turn == turn && self.detail == detail
     }
 }
 

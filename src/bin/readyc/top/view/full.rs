@@ -6,7 +6,7 @@ use super::parts::{
     time, whole, word,
 };
 use super::shards;
-use crate::screen::trend::Trend;
+use crate::screen::trend::{self, Trend};
 use crate::top::figures::Figures;
 use crate::top::monitor::{HISTORY, Monitor, Track};
 use ratatui::buffer::Buffer;
@@ -37,7 +37,7 @@ pub(super) fn render(monitor: &Monitor, area: Rect, buffer: &mut Buffer, theme: 
     let figure_rows = FIGURE_ROWS + u16::from(!has_closes);
     let shard_rows = shards::rows(monitor, area.height);
     let gap = |is: bool| Constraint::Length(u16::from(is));
-    let [_, blocks, _, figures, _, table, _, rest] = Layout::vertical([
+    let [_, blocks, _, figures, _, table, _, rest, _] = Layout::vertical([
         gap(area.height > 22),
         Constraint::Length(BLOCK_ROWS),
         gap(true),
@@ -46,6 +46,7 @@ pub(super) fn render(monitor: &Monitor, area: Rect, buffer: &mut Buffer, theme: 
         Constraint::Length(shard_rows),
         gap(true),
         Constraint::Fill(1),
+        gap(area.height > 30),
     ])
     .areas(area);
     let now = &monitor.shown().figures;
@@ -243,7 +244,20 @@ pub(super) fn trends(track: &Track, area: Rect, buffer: &mut Buffer, theme: &The
                 faint: theme.faint,
             };
             trend.render(*place, buffer);
+            draw_axis(*place, buffer, theme);
         }
         y += height;
+    }
+}
+
+/// Where a trend has no bar yet, a line of dots at its foot shows how far it will reach.
+fn draw_axis(trend: Rect, buffer: &mut Buffer, theme: &Theme) {
+    let Some(foot) = trend.rows().last() else { return };
+    let width = foot.width.saturating_sub(trend::NAME + trend::SCALE);
+    let bars = Rect { x: foot.x + trend::NAME, width, ..foot };
+    for place in bars.positions() {
+        if let Some(cell) = buffer.cell_mut(place).filter(|cell| cell.symbol() == " ") {
+            cell.set_symbol("·").set_style(theme.faint);
+        }
     }
 }

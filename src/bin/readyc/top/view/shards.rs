@@ -35,8 +35,9 @@ fn stalled(figures: &Figures) -> Option<f64> {
 /// How many rows the table takes in a body of this height: none without shards.
 pub(super) fn rows(monitor: &Monitor, height: u16) -> u16 {
     let wanted = u16::try_from(monitor.shards.len()).unwrap_or(u16::MAX).saturating_add(1);
-    // A third of what stands below the blocks and the figures.
-    let most = height.saturating_sub(14) / 2;
+    // What stands above takes 14, and a line and two rows of trends are below. Four shards are
+    // shown on a terminal of the usual size, and more where they leave half to the trends.
+    let most = height.saturating_sub(17).min(5.max(height.saturating_sub(14) / 2));
     if monitor.shards.is_empty() || most < 2 { 0 } else { wanted.min(most) }
 }
 

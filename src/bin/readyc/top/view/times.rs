@@ -1,4 +1,4 @@
-//! Turns of the loop by their time, over time: the darker a cell, the more of the interval's turns.
+//! Turns of the loop by their time, over time: the denser a cell, the more of the interval's turns.
 
 use super::parts::{Theme, full_line};
 use crate::top::monitor::Track;
@@ -20,7 +20,7 @@ const ROWS: [(&str, usize); 4] =
 pub(super) fn render(track: &Track, area: Rect, buffer: &mut Buffer, theme: &Theme) {
     let mut rows = area.rows();
     let Some(title) = rows.next() else { return };
-    let text = "darker: more of the turns";
+    let text = "a denser cell: more of the turns";
     let line = vec![Span::styled(format!("{:<NAME$}", "turns"), theme.bold)];
     let line = line.into_iter().chain([Span::styled(text, theme.faint)]);
     full_line(Line::from(line.collect::<Vec<_>>()), title, buffer);
@@ -42,7 +42,7 @@ pub(super) fn render(track: &Track, area: Rect, buffer: &mut Buffer, theme: &The
     }
 }
 
-/// How dark: each step stands for ten times as many turns.
+/// How dense: each step stands for ten times as many turns.
 fn cell(share: Option<f64>) -> char {
     match share {
         None => ' ',
