@@ -252,7 +252,7 @@ pub(super) fn trends(track: &Track, area: Rect, buffer: &mut Buffer, theme: &The
 
 /// Where a trend has no bar yet, a line of dots at its foot shows how far it will reach.
 fn draw_axis(trend: Rect, buffer: &mut Buffer, theme: &Theme) {
-    let Some(foot) = trend.rows().last() else { return };
+    let Some(foot) = trend.rows().next_back() else { return };
     let width = foot.width.saturating_sub(trend::NAME + trend::SCALE);
     let bars = Rect { x: foot.x + trend::NAME, width, ..foot };
     for place in bars.positions() {
