@@ -62,7 +62,7 @@ pub(crate) struct Top {
     ///
     /// The server: HOST, HOST:PORT (port 9999 if none is given) or unix:/PATH [default: the server
     /// of --server, or 127.0.0.1:9999]
-    #[arg(value_name = "ADDR", conflicts_with = "server")]
+    #[arg(value_name = "ADDR")]
     address: Option<ServerName>,
 
     /// The server, and how long to wait for it.
@@ -81,7 +81,7 @@ impl Top {
     /// The options about the server, with those before the command.
     pub(crate) fn server(&self, before: &ServerOptions) -> ServerOptions {
         let named = ServerOptions { server: self.address.clone(), ..ServerOptions::default() };
-        self.server.clone().or(&named).or(before)
+        named.or(&self.server).or(before)
     }
 }
 
@@ -226,7 +226,7 @@ impl Display {
         if !STREAM.is_foreground() {
             return;
         }
-        let (_, screen) = self.shown.get_or_insert_with(|| {
+        let (keyboard, screen) = self.shown.get_or_insert_with(|| {
             let keyboard = Keyboard::take();
             if let (Some(_), Some(sender)) = (&keyboard, self.keys.take()) {
                 thread::spawn(move || read_keys(&sender));
@@ -234,8 +234,13 @@ impl Display {
             (keyboard, Screen::enter_on(STREAM))
         });
         let Some(size) = STREAM.size() else { return };
-        let has_color = self.has_color;
-        screen.draw(&View { monitor: &self.monitor, now: self.started.elapsed(), has_color }, size);
+        let view = View {
+            monitor: &self.monitor,
+            now: self.started.elapsed(),
+            has_color: self.has_color,
+            has_keys: keyboard.is_some(),
+        };
+        screen.draw(&view, size);
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) struct View<'a> {
     /// Since `readyc top` began.
     pub(super) now: Duration,
     pub(super) has_color: bool,
+    /// Whether keys can be pressed: standard input is a terminal.
+    pub(super) has_keys: bool,
 }
 
 impl Widget for &View<'_> {
@@ -137,7 +139,9 @@ impl View<'_> {
 
     fn footer(&self, width: u16, theme: &Theme) -> Line<'static> {
         let mut hints = vec!["q quit".to_owned(), "? help".to_owned()];
-        if self.monitor.shows_help {
+        if !self.has_keys {
+            hints = vec!["Ctrl-C quits".to_owned()];
+        } else if self.monitor.shows_help {
             hints = vec!["q quit".to_owned(), "? back".to_owned()];
         } else if !self.monitor.shards.is_empty() {
             hints.push("← → shard".to_owned());

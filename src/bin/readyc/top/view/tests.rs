@@ -74,7 +74,7 @@ fn terminal(
     has_color: bool,
 ) -> Terminal<TestBackend> {
     let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("a terminal");
-    let view = View { monitor, now: seconds(now), has_color };
+    let view = View { monitor, now: seconds(now), has_color, has_keys: true };
     terminal.draw(|frame| frame.render_widget(&view, frame.area())).expect("no I/O");
     terminal
 }
