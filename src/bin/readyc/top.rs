@@ -13,13 +13,13 @@ use crate::Server;
 use crate::args::some_time;
 use crate::failure::Failure;
 use crate::screen::keyboard::{self, Key, Keyboard};
-use crate::screen::{Screen, Stream};
+use crate::screen::{self, Screen, Stream};
 use crate::server_name::ServerName;
 use crate::server_options::ServerOptions;
 use crate::style;
 use crate::watch::Answer;
 use monitor::{Monitor, Wish};
-use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::signal::{SigSet, Signal};
 use readyd::os::signals;
 use std::io::{self, IsTerminal};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -128,9 +128,7 @@ pub(crate) fn run(server: Server, name: String, top: &Top) -> Result<(), Failure
     match outcome {
         // What the signal does to other programs.
         End::Signal(signal) => {
-            let mut only = SigSet::empty();
-            only.add(signal);
-            let _ = only.thread_unblock().and_then(|()| raise(signal));
+            screen::give_way_to(signal);
             Ok(())
         }
         End::Wish => Ok(()),
@@ -206,19 +204,14 @@ impl Display {
                 Event::Signal(Signal::SIGWINCH) => {}
                 // Another program may have used the terminal meanwhile.
                 Event::Signal(Signal::SIGCONT) => self.shown = None,
-                Event::Signal(Signal::SIGTSTP) => self.stop(),
+                Event::Signal(Signal::SIGTSTP) => {
+                    self.shown = None;
+                    // It returns when the process goes on.
+                    screen::give_way_to(Signal::SIGTSTP);
+                }
                 Event::Signal(signal) => return End::Signal(signal),
             }
         }
-    }
-
-    /// Leaves the terminal, and lets the signal stop the process. Returns when it goes on.
-    fn stop(&mut self) {
-        self.shown = None;
-        let mut only = SigSet::empty();
-        only.add(Signal::SIGTSTP);
-        let _ = only.thread_unblock().and_then(|()| raise(Signal::SIGTSTP));
-        let _ = only.thread_block();
     }
 
     fn draw(&mut self) {

@@ -1,7 +1,7 @@
 //! A terminal for a program to run on: a pseudoterminal, pty(7), with the test at the keyboard.
 
 use super::eventually;
-use super::tools::Process;
+use super::tools::{self, Input, Process};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
@@ -55,15 +55,18 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).expect("type");
     }
 
-    /// Changes the size, and tells the program: the kernel tells only those whose controlling
-    /// terminal this is.
-    pub(crate) fn resize(&mut self, (columns, rows): (u16, u16)) {
-        let terminal = format!("/proc/{}/fd/0", self.id());
-        let mut stty = Command::new("stty");
-        stty.arg("-F").arg(terminal);
-        stty.args(["cols", &columns.to_string(), "rows", &rows.to_string()]);
-        assert!(stty.status().expect("run stty").success());
-        kill(self.id(), Signal::SIGWINCH).expect("a running program");
+    /// Gives the terminal this many columns and rows, as its window does. Returns false, and says
+    /// that the test is skipped, where there is no stty.
+    pub(crate) fn resize(&mut self, (columns, rows): (u16, u16)) -> bool {
+        let Some(stty) = tools::find("stty") else { return false };
+        let mut command = Command::new(stty);
+        command.arg("-F").arg(format!("/proc/{}/fd/2", self.id()));
+        command.args(["cols", &columns.to_string(), "rows", &rows.to_string()]);
+        let output = tools::run(&mut command, Input::Whole(b""));
+        assert!(output.status.success(), "{output:?}");
+        // The kernel signals only the processes that the terminal controls.
+        kill(self.id(), Signal::SIGWINCH).expect("signal a program");
+        true
     }
 
     /// Whether keys are echoed and read line by line, as a shell leaves its terminal.
