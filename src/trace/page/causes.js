@@ -104,6 +104,15 @@ function effectOf(trace, row) {
   return -1;
 }
 
+// The row of another recording that is nearest in time, of the same connection if it has that.
+function counterpart(trace, row, other) {
+  const time = at(trace, row) - other.shift,
+    lane = other.byNumber.get(trace.connection[row]);
+  if (lane === undefined) return Math.min(other.n - 1, lowerBound(other.time, time));
+  const { from, to } = other.connections[lane];
+  return other.order[Math.min(to - 1, lowerBound(other.placeTime, time, from, to))];
+}
+
 // Rows that pass a filter, in order; null stands for all of them.
 function matching(trace, { kinds, connection, troubles }) {
   if (!kinds && !connection && !troubles) return null;

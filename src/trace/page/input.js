@@ -136,6 +136,12 @@ const ACTIONS = {
   },
   "help-button": showHelp,
   only: () => filterBy({ connection: 0 }),
+  other: () => {
+    if (!app.chosen || app.traces.length < 2) return;
+    const { source, row } = app.chosen,
+      next = (source + 1) % app.traces.length;
+    choose(next, counterpart(app.traces[source], row, app.traces[next]));
+  },
 };
 
 function zoomAtChosen(factor) {
@@ -150,6 +156,7 @@ const KEYS_DO = {
   ".": "forward",
   ",": "back",
   c: "cause",
+  x: "other",
   e: "effect",
   "+": "zoom-in",
   "=": "zoom-in",

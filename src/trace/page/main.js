@@ -98,6 +98,7 @@ async function main() {
   readColours();
   startView(traces);
   makeChoices();
+  document.getElementById("other").hidden = traces.length < 2;
   makeLegend();
   tellWhatIsThere();
   showEvent();

@@ -162,12 +162,14 @@ function hopsOf(kind) {
 const openHops = new Set();
 
 function welcome() {
+  const isReadyd = about.sources.every((source) => source.readyd);
+  const origin = isReadyd ? "from its own recording" : "from its system calls";
   return [
     el("h2", {}, "In one minute"),
     el(
       "p",
       {},
-      "A server with one thread serves all its clients in a loop. This is what it did, from its own recording: nothing here is a model.",
+      `A server with one thread serves all its clients in a loop. This is what it did, ${origin}: nothing here is a model.`,
     ),
     el(
       "p",
@@ -206,6 +208,7 @@ const KEYS = [
   ["Ctrl wheel", "zoom at the mouse; a double click, too"],
   ["a, d", "move to the left, right; dragging, too"],
   ["f", "only the connection of the event"],
+  ["x", "to the other recording, if there are two"],
   ["/", "search"],
   ["Esc", "choose nothing; drop the filter"],
   ["?", "this help"],
