@@ -19,8 +19,11 @@ function makeLegend() {
   const seen = new Set();
   for (const trace of app.traces) for (const state of new Set(trace.state)) seen.add(lookOf(state));
   for (const [name, words] of Object.entries(LOOKS)) {
-    if (seen.has(name))
-      legend.append(el("span", {}, el("i", { style: { background: `var(--${name})` } }), words));
+    if (!seen.has(name)) continue;
+    const [look, meaning] = words.split(": ");
+    const long = el("span", { class: "long" }, meaning ? `: ${meaning}` : "");
+    const patch = el("i", { style: { background: `var(--${name})` } });
+    legend.append(el("span", { title: words }, patch, el("span", {}, look, long)));
   }
   const sign = (words, ...shapes) =>
     el("span", {}, svg("svg", { viewBox: "-8 -6 16 12", "aria-hidden": "true" }, ...shapes), words);
