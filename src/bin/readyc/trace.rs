@@ -10,13 +10,14 @@ use filter::{Filter, Range};
 use readyd::loadgen::report::Output;
 use readyd::trace::reader::{ReadError, Reader};
 use readyd::trace::summary::Summary;
-use readyd::trace::text;
+use readyd::trace::text::Printer;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+mod ahead;
 mod diff;
 mod events;
 mod filter;
@@ -129,23 +130,55 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return summarize(view, &mut ring);
     }
     let mut filter = Filter::new(view);
+    if !arguments.follow {
+        return if filter.passes_all() {
+            print_all(&mut ring)
+        } else {
+            print(&mut filter, &mut ring)
+        };
+    }
+    ring.follow();
     loop {
         print(&mut filter, &mut ring)?;
-        if !arguments.follow {
-            return Ok(());
-        }
         thread::sleep(LOOK_AGAIN_AFTER);
         ring.look_again()?;
     }
 }
 
+/// Prints all events: each thread makes lines of blocks of its own.
+fn print_all(ring: &mut Ring) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    let mut outcome = Ok(());
+    let read = ring.work_ahead(
+        |batch, lines: &mut Vec<u8>| {
+            lines.clear();
+            let mut printer = Printer::default();
+            batch.for_each(|entry| match entry {
+                Some(entry) => printer.line(lines, entry),
+                None => lines.extend_from_slice(GAP),
+            })
+        },
+        |lines| {
+            outcome = output.write_all(lines);
+            outcome.is_ok()
+        },
+    );
+    outcome.and_then(|()| output.flush()).map_err(Failure::Output)?;
+    read
+}
+
+/// What is printed where events are missing.
+const GAP: &[u8] = b"... events are missing: they were overwritten\n";
+
 /// Prints the events that the filter passes on.
 fn print(filter: &mut Filter, events: &mut impl Events) -> Result<(), Failure> {
     let mut output = Lines { lines: Vec::with_capacity(2 * OUTPUT_AT_ONCE), outcome: Ok(()) };
+    let mut printer = Printer::default();
     let read = events.each(|told| {
         match told {
+            Told::Event(entry, _) if filter.passes_all() => printer.line(&mut output.lines, entry),
             Told::Event(entry, _) => {
-                filter.pass(*entry, &mut |entry| text::line(&mut output.lines, entry))
+                filter.pass(*entry, &mut |entry| printer.line(&mut output.lines, entry))
             }
             Told::Gap => filter.gap(&mut output.lines),
         }
@@ -186,6 +219,7 @@ fn summarize(view: &View, events: &mut impl Events) -> Result<(), Failure> {
     let mut filter = Filter::new(view);
     let read = events.each(|told| {
         match told {
+            Told::Event(entry, _) if filter.passes_all() => summary.add(entry),
             Told::Event(entry, _) => filter.pass(*entry, &mut |entry| summary.add(entry)),
             Told::Gap => summary.gap(),
         }
