@@ -161,7 +161,7 @@ pub(crate) enum Command {
     Compare(crate::compare::Arguments),
     /// Merge the reports of several machines into one
     Merge(crate::merge::Arguments),
-    /// Print what a server's loop did, from the file of `readyd --trace`
+    /// Print what a server's loop did, from a trace that readyd wrote
     Trace(crate::trace::Arguments),
 }
 
