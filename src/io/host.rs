@@ -45,6 +45,13 @@ pub trait Host {
         Usage::default()
     }
 
+    /// How many bytes the places of connections take. By the size of a stream they are so many
+    /// here; a network that stands in for another says how many they were there.
+    #[inline(always)]
+    fn memory_of_places(&self, here: u64) -> u64 {
+        here
+    }
+
     /// Gives freed memory back to the system. It takes time: to be called after many connections
     /// have closed.
     fn give_memory_back(&self) {}

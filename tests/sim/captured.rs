@@ -1,0 +1,78 @@
+//! Worlds whose server is captured, and run again.
+
+use crate::setup::Setup;
+use crate::world::World;
+use readyd::capture::Sink;
+use readyd::capture::reader::Reader;
+use readyd::capture::replay::{self, CaptureEnd, Replayed};
+use readyd::capture::wire::block_header;
+use std::cell::RefCell;
+use std::io::{Cursor, Read};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+/// Seeds in a run, unless `SIM_CAPTURED` says otherwise.
+const SEEDS: u64 = 200;
+
+/// A capture in memory.
+#[derive(Clone, Default)]
+struct InMemory(Rc<RefCell<Vec<u8>>>);
+
+impl Sink for InMemory {
+    fn turn(&mut self, records: &[u8]) -> bool {
+        let bytes = &mut *self.0.borrow_mut();
+        // The beginning has blocks already.
+        if !bytes.is_empty() {
+            bytes.extend(block_header(records));
+        }
+        bytes.extend(records);
+        true
+    }
+}
+
+/// The capture of a world.
+fn capture(seed: u64) -> Result<Vec<u8>, String> {
+    let memory = InMemory::default();
+    let mut world = World::captured(Setup::draw(seed), Box::new(memory.clone()));
+    world.run()?;
+    drop(world);
+    Ok(memory.0.take())
+}
+
+fn run_again(capture: Vec<u8>) -> Result<Replayed, String> {
+    let source: Box<dyn Read> = Box::new(Cursor::new(capture));
+    let (reader, start) = Reader::open(source).map_err(|error| error.to_string())?;
+    replay::exactly(reader, &start, None).map_err(|error| error.to_string())
+}
+
+#[test]
+fn sim_captured_worlds_run_again_call_by_call() {
+    let count = std::env::var("SIM_CAPTURED").map_or(SEEDS, |text| text.parse().expect("a count"));
+    let next = AtomicU64::new(1);
+    let work = || {
+        let mut sum = Replayed::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed > count {
+                return sum;
+            }
+            let bytes = capture(seed).unwrap_or_else(|report| panic!("seed {seed}: {report}"));
+            let again = run_again(bytes).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            assert_eq!(again.end, CaptureEnd::Stopped, "seed {seed}");
+            sum.turns += again.turns;
+            sum.records += again.records;
+            sum.connections += again.connections;
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let sums: Vec<Replayed> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().expect("no difference")).collect()
+    });
+    let sum = |of: fn(&Replayed) -> u64| sums.iter().map(of).sum::<u64>();
+    let (turns, records) = (sum(|sum| sum.turns), sum(|sum| sum.records));
+    let connections = sum(|sum| sum.connections);
+    println!("{count} worlds again: {turns} turns, {records} records, {connections} connections");
+    assert!(turns > 10 * count && connections > count, "{turns} turns, {connections} connections");
+}
