@@ -107,7 +107,9 @@ impl World {
     pub(crate) fn captured(setup: Setup, mut sink: Box<dyn Sink>) -> World {
         let table = tables::text(0).into_bytes();
         let listener = |service| Listener { service, is_own: true, address: String::new() };
+        let kernel = Kernel::new(Prng::new(setup.seed), setup.knobs, setup.window);
         let start = Start {
+            now: kernel.now,
             limits: setup.limits.clone(),
             table: table.into(),
             zone: DateCache::utc().rules().as_bytes().to_vec().into(),
