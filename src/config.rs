@@ -84,7 +84,7 @@ pub struct Config {
     pub trace_on: Vec<Trigger>,
     /// How a trace names clients.
     pub trace_addresses: AddressPolicy,
-    /// Where what comes in is captured, if it is.
+    /// Where all input is captured, if it is.
     pub capture: Option<CaptureFile>,
     /// The log level, if the command line sets it.
     pub log: Option<LevelFilter>,

@@ -9,6 +9,9 @@ use crate::trace::wire::Cursor;
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 
+#[cfg(test)]
+mod tests;
+
 /// Why a capture cannot be read.
 #[derive(Debug)]
 pub enum ReadError {

@@ -161,7 +161,10 @@ impl Start<'_> {
 
     fn set(&mut self, name: &str, text: &str) -> Result<(), StartFault> {
         let is_set = match name {
-            "version" => Some(self.version = text.to_owned().into()),
+            "version" => {
+                self.version = text.to_owned().into();
+                Some(())
+            }
             "pid" => text.parse().ok().map(|pid| self.pid = pid),
             "shard" => shard(text).map(|shard| self.shard = Some(shard)),
             "now" => text.parse().ok().map(|nanos| self.now = Moment::from_nanos(nanos)),

@@ -45,8 +45,8 @@ pub trait Host {
         Usage::default()
     }
 
-    /// How many bytes the places of connections take. By the size of a stream they are so many
-    /// here; a network that stands in for another says how many they were there.
+    /// How many bytes the places of connections take. It depends on the size of a stream: a network
+    /// that stands in for another tells the number of the other.
     #[inline(always)]
     fn memory_of_places(&self, here: u64) -> u64 {
         here

@@ -40,14 +40,21 @@ fn capture(seed: u64) -> Result<Vec<u8>, String> {
     Ok(memory.0.take())
 }
 
-fn run_again(capture: Vec<u8>) -> Result<Replayed, String> {
-    let source: Box<dyn Read> = Box::new(Cursor::new(capture));
-    let (reader, start) = Reader::open(source).map_err(|error| error.to_string())?;
-    replay::exactly(reader, &start, None).map_err(|error| error.to_string())
+/// Runs the server of a capture again, at both levels.
+fn run_again(capture: &[u8]) -> Result<Replayed, String> {
+    let open = || {
+        let source: Box<dyn Read> = Box::new(Cursor::new(capture.to_vec()));
+        Reader::open(source).map_err(|error| error.to_string())
+    };
+    let (reader, start) = open()?;
+    let replayed = replay::exactly(reader, &start, None).map_err(|error| error.to_string())?;
+    let (reader, start) = open()?;
+    replay::by_outcome(reader, &start, None).map_err(|error| format!("by outcome: {error}"))?;
+    Ok(replayed)
 }
 
 #[test]
-fn sim_captured_worlds_run_again_call_by_call() {
+fn sim_captured_worlds_run_again() {
     let count = std::env::var("SIM_CAPTURED").map_or(SEEDS, |text| text.parse().expect("a count"));
     let next = AtomicU64::new(1);
     let work = || {
@@ -58,7 +65,7 @@ fn sim_captured_worlds_run_again_call_by_call() {
                 return sum;
             }
             let bytes = capture(seed).unwrap_or_else(|report| panic!("seed {seed}: {report}"));
-            let again = run_again(bytes).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            let again = run_again(&bytes).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
             assert_eq!(again.end, CaptureEnd::Stopped, "seed {seed}");
             sum.turns += again.turns;
             sum.records += again.records;

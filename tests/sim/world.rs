@@ -10,8 +10,7 @@ use crate::peers::Peer;
 use crate::sessions::Asker;
 use crate::setup::{PoolSetup, Setup};
 use crate::tables;
-use readyd::capture::start::{Listener, Start};
-use readyd::capture::{Captured, Sink, Tape};
+use readyd::capture::{Captured, Tape};
 use readyd::client::SessionPool;
 use readyd::handlers::daytime::{DateCache, Format};
 use readyd::handlers::{Options, Service};
@@ -28,6 +27,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+mod capturing;
 mod orders;
 
 /// When all faults are over, everything is done within this virtual time.
@@ -100,24 +100,6 @@ const SERVICES: [Service; Kind::ALL.len()] = [
 impl World {
     pub(crate) fn new(setup: Setup) -> World {
         World::with_capture(setup, None)
-    }
-
-    /// A world in which what comes in to the server is captured. The sink is given a beginning and
-    /// then turns.
-    pub(crate) fn captured(setup: Setup, mut sink: Box<dyn Sink>) -> World {
-        let table = tables::text(0).into_bytes();
-        let listener = |service| Listener { service, is_own: true, address: String::new() };
-        let kernel = Kernel::new(Prng::new(setup.seed), setup.knobs, setup.window);
-        let start = Start {
-            now: kernel.now,
-            limits: setup.limits.clone(),
-            table: table.into(),
-            zone: DateCache::utc().rules().as_bytes().to_vec().into(),
-            listeners: SERVICES.map(listener).into(),
-            ..Start::default()
-        };
-        assert!(sink.turn(&Tape::beginning(&start).expect("a short table")));
-        World::with_capture(setup, Some(Rc::new(RefCell::new(Tape::new(&start, sink)))))
     }
 
     fn with_capture(setup: Setup, tape: Option<Rc<RefCell<Tape>>>) -> World {

@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut make = trace.as_ref().map(|file| file.recorder(&start));
     let make = make.as_mut().map(|make| make as MakeRecorder<'_>);
     let replayed = match arguments.level {
-        Some(Level::Outcome) => replay::exactly(reader, &start, make),
+        Some(Level::Outcome) => replay::by_outcome(reader, &start, make),
         Some(Level::Exact) | None => replay::exactly(reader, &start, make),
     };
     if let Some(trace) = &mut trace {
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn summary(replayed: &Replayed) -> String {
-    let Replayed { turns, records, connections, received, sent, end } = replayed;
+    let Replayed { turns, records, connections, received, sent, not_compared, end } = replayed;
     let end = match end {
         CaptureEnd::Stopped => "the server stopped",
         CaptureEnd::Ended(EndCause::Size) => "the capture had reached its size",
@@ -81,7 +81,17 @@ fn summary(replayed: &Replayed) -> String {
     let (turns, records) = (counted(*turns, "turn"), counted(*records, "record"));
     let connections = counted(*connections, "connection");
     let (received, sent) = (counted(*received, "byte"), counted(*sent, "byte"));
-    format!("the same: {turns}, {records}; {connections}, {received} in, {sent} out; then {end}\n")
+    let statistics = match not_compared {
+        0 => String::new(),
+        count => format!(
+            "{} asked for statistics, which only an exact replay repeats: not compared\n",
+            counted(*count, "connection")
+        ),
+    };
+    format!(
+        "the same: {turns}, {records}; {connections}, {received} in, {sent} out; then {end}\n\
+         {statistics}"
+    )
 }
 
 /// A trace of any length.

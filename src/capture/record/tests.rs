@@ -1,17 +1,19 @@
 use super::*;
+use crate::io::address::Credentials;
+use crate::io::clock::Moment;
 use crate::io::event_loop::{LoopControl, Wakeup};
 use crate::io::readiness::Readiness;
 use crate::trace::wire::Cursor;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::time::Duration;
 
 const TOKEN: Token = Token(7 << 32 | 3);
 
-/// One of each kind, and of each kind of outcome.
-fn all() -> Vec<Record<'static>> {
+/// What a server is told: one of each kind.
+fn told() -> Vec<Told<'static>> {
     let now = Moment::from_nanos(5_000_000_000);
     let later = Moment::from_nanos(5_000_100_000);
     let readiness = Readiness { read: true, write: false, read_until_would_block: true };
-    let errno = CallError::Errno(104);
-    let v6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 9, 8, 7);
     let told = [
         Told::Ready(TOKEN, readiness),
         Told::Turn(now),
@@ -42,6 +44,14 @@ fn all() -> Vec<Record<'static>> {
         Wakeup::ToggleTrace,
         Wakeup::Message,
     ];
+    told.into_iter().chain(wakeups.map(Told::Woken)).collect()
+}
+
+/// One of each kind, and of each kind of outcome.
+fn all() -> Vec<Record<'static>> {
+    let errno = CallError::Errno(104);
+    let v6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 9, 8, 7);
+    let now = Moment::from_nanos(5_000_000_000);
     let calls = [
         ListenerCall::Register(TOKEN),
         ListenerCall::Deregister,
@@ -63,16 +73,23 @@ fn all() -> Vec<Record<'static>> {
         Output::Unknown,
         Output::Held { last_taken: now, kept_back: Duration::from_millis(3) },
     ];
-    let told = told.into_iter().chain(wakeups.map(Told::Woken)).map(Record::Told);
+    let told = told().into_iter().map(Record::Told);
     let calls = calls.map(|call| Record::Listener { listener: 2, call, outcome: Ok(()) });
     let accepted = accepted.map(|outcome| Record::Accept { listener: 1, outcome });
     let outputs = outputs.map(|output| Record::Output { stream: 4, output });
     let errors = KINDS.map(|kind| Record::SendFin { stream: 5, outcome: Err(kind.into()) });
+    let calls = calls.into_iter().chain(accepted).chain(outputs).chain(errors);
+    told.chain(calls).chain(others()).collect()
+}
+
+/// Those without kinds of their own.
+fn others() -> Vec<Record<'static>> {
+    let errno = CallError::Errno(104);
     let shards = Shards { count: 4, answering: 3, with_newest_table: 2 };
     let usage =
         Usage { process_id: 9, cpu: Duration::from_nanos(u64::MAX), resident_bytes: 1 << 40 };
     let taken = Taken { count: 100, sum: 0xdead_beef };
-    let others = [
+    vec![
         Record::TableAgain(0),
         Record::Register { stream: 1, token: TOKEN, interest: Interest::Read, outcome: Ok(()) },
         Record::Register {
@@ -98,8 +115,7 @@ fn all() -> Vec<Record<'static>> {
         Record::Shards(shards),
         Record::End(EndCause::Size),
         Record::End(EndCause::Lag),
-    ];
-    told.chain(calls).chain(accepted).chain(outputs).chain(errors).chain(others).collect()
+    ]
 }
 
 impl From<ErrorKind> for CallError {

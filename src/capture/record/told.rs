@@ -1,6 +1,7 @@
 //! The bytes of what a server was told.
 
-use super::{Fault, Source, Writer, one_of, put_token, token};
+use super::fields::{one_of, put_token, token};
+use crate::capture::wire::{Fault, Source, Writer};
 use crate::io::clock::Moment;
 use crate::io::event_loop::{LoopControl, Wakeup};
 use crate::io::net::Told;

@@ -119,7 +119,7 @@ fn next_order(script: &mut Script) -> Option<Order> {
 }
 
 /// What a server was told, if it is more than bytes.
-fn without_bytes(told: Told<'_>) -> Option<Told<'static>> {
+pub(super) fn without_bytes(told: Told<'_>) -> Option<Told<'static>> {
     Some(match told {
         Told::Table { .. } | Told::Zone(_) => return None,
         Told::Ready(token, readiness) => Told::Ready(token, readiness),
