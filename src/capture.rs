@@ -24,7 +24,9 @@ pub mod start;
 mod statistics;
 mod tape;
 pub mod wire;
+mod words;
 
 pub use network::{Captured, CapturedListener, CapturedStream};
 pub use statistics::CapturedStatistics;
 pub use tape::{Sink, Tape, end_of};
+pub use words::describe;

@@ -11,7 +11,6 @@ mod exact;
 mod net;
 mod outcome;
 mod script;
-mod words;
 
 use super::reader::ReadError;
 use super::record::EndCause;

@@ -99,6 +99,7 @@ impl<N: Net> ServerContext<N> {
     /// A visit began.
     #[inline]
     pub(super) fn observe_visit(&mut self, token: Token, cause: Cause, visited: &ServerConnection) {
+        self.net.told(Told::Visit(token));
         let limits = &self.limits;
         self.trace.with(move |recorder| {
             recorder.visit(token);

@@ -2,10 +2,10 @@
 
 use crate::setup::Setup;
 use crate::world::World;
-use readyd::capture::Sink;
 use readyd::capture::reader::Reader;
 use readyd::capture::replay::{self, CaptureEnd, Replayed};
 use readyd::capture::wire::block_header;
+use readyd::capture::{Sink, describe};
 use std::cell::RefCell;
 use std::io::{Cursor, Read};
 use std::rc::Rc;
@@ -53,19 +53,37 @@ fn run_again(capture: &[u8]) -> Result<Replayed, String> {
     Ok(replayed)
 }
 
+/// The records of a capture, with their turns.
+fn in_words(capture: &[u8]) -> String {
+    let (mut reader, _) = Reader::open(capture).expect("a capture");
+    let mut text = String::new();
+    while let (turn, Some(record)) = (reader.turn(), reader.take().expect("no damage")) {
+        text += &format!("turn {turn}: {}\n", describe(&record));
+    }
+    text
+}
+
 #[test]
 fn sim_captured_worlds_run_again() {
     let count = std::env::var("SIM_CAPTURED").map_or(SEEDS, |text| text.parse().expect("a count"));
-    let next = AtomicU64::new(1);
+    let first = std::env::var("SIM_FIRST").map_or(1, |text| text.parse().expect("a seed"));
+    let next = AtomicU64::new(first);
     let work = || {
         let mut sum = Replayed::default();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed > count {
+            if seed >= first + count {
                 return sum;
             }
             let bytes = capture(seed).unwrap_or_else(|report| panic!("seed {seed}: {report}"));
-            let again = run_again(&bytes).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            let again = run_again(&bytes).unwrap_or_else(|error| {
+                if let Ok(path) = std::env::var("SIM_CAPTURE_OUT") {
+                    let text = in_words(&bytes);
+                    std::fs::write(&path, &bytes).expect("a file for the capture");
+                    std::fs::write(path + ".txt", text).expect("a file for the records");
+                }
+                panic!("seed {seed}: {error}")
+            });
             assert_eq!(again.end, CaptureEnd::Stopped, "seed {seed}");
             sum.turns += again.turns;
             sum.records += again.records;

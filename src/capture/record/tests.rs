@@ -32,6 +32,7 @@ fn told() -> Vec<Told<'static>> {
         Told::TableKept,
         Told::Zone(b"UTC0"),
         Told::Statistics(now),
+        Told::Visit(TOKEN),
         Told::Closed { token: TOKEN, reason: 13, is_reset: true },
     ];
     let wakeups = [

@@ -22,6 +22,7 @@ const TABLE_KEPT: u8 = 12;
 const ZONE: u8 = 13;
 const STATISTICS: u8 = 14;
 const CLOSED: u8 = 15;
+const VISIT: u8 = 16;
 
 /// What woke the loop, in the order of their numbers.
 const WAKEUPS: [Wakeup; 8] = [
@@ -83,6 +84,10 @@ pub(super) fn encode(told: Told<'_>, to: &mut Writer) {
             to.byte(ZONE);
             to.bytes(rules);
         }
+        Told::Visit(token) => {
+            to.byte(VISIT);
+            put_token(to, token);
+        }
         Told::Closed { token, reason, is_reset } => {
             to.byte(CLOSED);
             to.byte(reason << 1 | u8::from(is_reset));
@@ -129,6 +134,7 @@ pub(super) fn decode<'a>(kind: u8, from: &mut Source<'a>) -> Result<Told<'a>, Fa
             Told::Table { text: from.bytes()?, is_value_first }
         }
         ZONE => Told::Zone(from.bytes()?),
+        VISIT => Told::Visit(token(from)?),
         CLOSED => {
             let bits = from.byte()?;
             Told::Closed { token: token(from)?, reason: bits >> 1, is_reset: bits & 1 == 1 }

@@ -2,11 +2,11 @@
 
 use super::net::{ReplayNet, ReplayStatistics};
 use super::script::Script;
-use super::words::describe;
 use super::{MakeRecorder, ReplayError, Replayed};
 use crate::capture::reader::Reader;
 use crate::capture::record::Record;
 use crate::capture::start::{OfShard, Start};
+use crate::capture::words::describe;
 use crate::handlers::daytime::DateCache;
 use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::io::net::{Net, Told};
@@ -134,6 +134,7 @@ pub(super) fn without_bytes(told: Told<'_>) -> Option<Told<'static>> {
         Told::AdmitAgain(now) => Told::AdmitAgain(now),
         Told::TableKept => Told::TableKept,
         Told::Statistics(now) => Told::Statistics(now),
+        Told::Visit(token) => Told::Visit(token),
         Told::Closed { token, reason, is_reset } => Told::Closed { token, reason, is_reset },
     })
 }
@@ -175,7 +176,7 @@ fn follow(
         Told::AdmitAgain(now) => server.admit_again(now),
         Told::TableKept => server.keep_table(),
         Told::Statistics(now) => _ = server.statistics(now),
-        Told::Closed { .. } | Told::Table { .. } | Told::Zone(_) => {
+        Told::Visit(_) | Told::Closed { .. } | Told::Table { .. } | Told::Zone(_) => {
             net.script.borrow_mut().differ(describe(&Record::Told(told)), "left out".to_owned());
         }
     }

@@ -2,9 +2,9 @@
 //! has.
 
 use super::script::Script;
-use super::words::Words;
 use crate::capture::record::{Accepted, CallError, ListenerCall, Outcome, Record, Stream};
 use crate::capture::wire;
+use crate::capture::words::Words;
 use crate::io::clock::WallTime;
 use crate::io::host::{Host, Usage, WallClock};
 use crate::io::net::{Accept, AcceptOutcome, Handshakes, Output, SocketIo, Token, Told};

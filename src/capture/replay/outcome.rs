@@ -73,7 +73,7 @@ struct Turn {
     began: Moment,
     now: Moment,
     ended: Moment,
-    is_last: bool,
+    next: LoopControl,
 }
 
 /// Runs the server of a capture again, and compares what its clients get.
@@ -86,7 +86,7 @@ pub fn by_outcome(
     start: &Start<'_>,
     trace: Option<MakeRecorder<'_>>,
 ) -> Result<Replayed, ReplayError> {
-    let net = FedNet(Rc::new(RefCell::new(Feed::new(start.listeners.len()))));
+    let net = FedNet(Rc::new(RefCell::new(Feed::new(&start.listeners))));
     let mut server = server(net.clone(), start)?;
     let clock = Rc::new(Cell::new(start.now));
     if let Some(make) = trace {
@@ -105,7 +105,16 @@ pub fn by_outcome(
         server.share_statistics(Box::new(FedStatistics { net: net.clone(), age }), supervisor);
     }
     let tables = vec![(start.table.to_vec(), start.is_value_first)];
-    Run { reader, net, server, clock, tables, next: LoopControl::Poll }.to_the_end()
+    Run {
+        reader,
+        net,
+        server,
+        clock,
+        tables,
+        next: LoopControl::Poll,
+        captured_next: LoopControl::Poll,
+    }
+    .to_the_end()
 }
 
 struct Run {
@@ -114,8 +123,9 @@ struct Run {
     server: Server<FedNet>,
     clock: Rc<Cell<Moment>>,
     tables: Vec<(Vec<u8>, bool)>,
-    /// What the server has asked for.
+    /// What the server has asked for, and what it had asked for when it was captured.
     next: LoopControl,
+    captured_next: LoopControl,
 }
 
 impl Run {
@@ -131,7 +141,8 @@ impl Run {
             if feed.difference.is_some() {
                 break;
             }
-            if turn.is_last {
+            self.captured_next = turn.next;
+            if turn.next == LoopControl::Stop {
                 feed.done.end = CaptureEnd::Stopped;
                 break;
             }
@@ -158,13 +169,12 @@ impl Run {
             match record {
                 Record::Told(Told::TurnEnded { began, ended, next }) => {
                     let now = now.unwrap_or(began);
-                    let is_last = next == LoopControl::Stop;
-                    return Ok(Some(Turn { orders, began, now, ended, is_last }));
+                    return Ok(Some(Turn { orders, began, now, ended, next }));
                 }
                 Record::Told(Told::Turn(moment)) => now = Some(moment),
                 Record::End(cause) => feed.done.end = CaptureEnd::Ended(cause),
                 // What follows is the server's own doing.
-                Record::Told(Told::Closed { .. }) => feed.take(&record),
+                Record::Told(Told::Closed { .. } | Told::Visit(_)) => feed.take(&record),
                 Record::Told(_) if now.is_some() => {}
                 Record::Told(Told::Ready(token, readiness)) => {
                     orders.extend(feed.token(token).map(|token| Order::Event(token, readiness)));
@@ -202,7 +212,9 @@ impl Run {
             }
         }
         self.take_turn(turn.began, turn.now, turn.ended);
-        for _ in 0..MOST_EXTRA_TURNS {
+        // Where another turn follows at once, what is left is for that.
+        let most = if turn.next == LoopControl::Poll { 0 } else { MOST_EXTRA_TURNS };
+        for _ in 0..most {
             let news = self.net.0.borrow_mut().news();
             if news.is_empty() && self.next != LoopControl::Poll {
                 break;
@@ -213,11 +225,17 @@ impl Run {
         Ok(())
     }
 
-    /// Runs turns that the server wants before the next of the capture.
+    /// Runs turns that the server wants before the next of the capture. If the captured server had
+    /// wanted one as early, then its process stood still at that time, and so does this.
     fn run_until(&mut self, now: Moment) {
+        let wanted = match self.captured_next {
+            LoopControl::WaitUntil(moment) => moment.min(now),
+            LoopControl::Wait => now,
+            LoopControl::Poll | LoopControl::Stop => return,
+        };
         for _ in 0..MOST_EXTRA_TURNS {
             match self.next {
-                LoopControl::WaitUntil(moment) if moment < now => {
+                LoopControl::WaitUntil(moment) if moment < wanted => {
                     self.clock.set(moment);
                     self.take_turn(moment, moment, moment);
                 }

@@ -1,9 +1,9 @@
 //! The script of an exact replay: the records of a capture, one after the other.
 
-use super::words::{Words, describe};
 use super::{CaptureEnd, Difference, Replayed};
 use crate::capture::reader::{ReadError, Reader};
 use crate::capture::record::Record;
+use crate::capture::words::{Words, describe};
 use crate::io::clock::Moment;
 use crate::io::event_loop::LoopControl;
 use crate::io::net::Told;

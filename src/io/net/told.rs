@@ -51,6 +51,8 @@ pub enum Told<'a> {
     Zone(&'a [u8]),
     /// To tell its statistics.
     Statistics(Moment),
+    /// The server visits a connection: what it asks of the network is for this one.
+    Visit(Token),
     /// The server closed a connection.
     Closed {
         /// Which.

@@ -23,9 +23,16 @@ enum Input {
 /// How a connection ended: its reason, and whether with RST.
 pub(super) type Ending = (u8, bool);
 
+/// The end of a connection that was not let in.
+pub(super) const REJECTED: Ending = (u8::MAX, true);
+
 /// A connection of a capture.
 pub(super) struct Fed {
     pub(super) peer: Peer,
+    /// The server has more to send than is ever taken.
+    is_endless: bool,
+    /// Whether it was registered when it was captured.
+    pub(super) was_registered: bool,
     /// Its token in the server that is run again, once it is registered.
     pub(super) token: Option<Token>,
     input: VecDeque<Input>,
@@ -33,6 +40,8 @@ pub(super) struct Fed {
     pub(super) has_news: bool,
     /// send(2) would have blocked, and no event has told yet that it would not.
     pub(super) waits_for_room: bool,
+    /// The first bytes that it was to send then.
+    offered: Vec<u8>,
     /// What the kernel took when it was captured, and was not compared yet.
     expected: VecDeque<Taken>,
     captured_total: u64,
@@ -53,16 +62,22 @@ pub(super) struct Fed {
     pub(super) asks_statistics: bool,
 }
 
+/// Bytes that are shown of what differs.
+const SHOWN: usize = 60;
+
 const STATISTICS: &[u8] = b"STATS";
 
 impl Fed {
-    pub(super) fn new(peer: Peer) -> Fed {
+    pub(super) fn new(peer: Peer, is_endless: bool) -> Fed {
         Fed {
             peer,
+            is_endless,
+            was_registered: false,
             token: None,
             input: VecDeque::new(),
             has_news: false,
             waits_for_room: false,
+            offered: Vec::new(),
             expected: VecDeque::new(),
             captured_total: 0,
             is_blocked: false,
@@ -163,6 +178,7 @@ impl Fed {
                 return Err(error);
             }
             self.waits_for_room = true;
+            self.offered = bytes.iter().copied().take(SHOWN).collect();
             return Err(CallError::Kind(ErrorKind::WouldBlock));
         }
         self.sent_total += room as u64;
@@ -172,13 +188,15 @@ impl Fed {
         Ok(room)
     }
 
-    /// How many bytes the kernel takes: as many as it did, and if it was never full, any number.
+    /// How many bytes the kernel takes: as many as it had taken in the capture by now. A server that
+    /// sends earlier than it did waits for that.
     pub(super) fn room(&self) -> usize {
-        let left = self.captured_total.saturating_sub(self.sent_total);
-        match self.is_blocked || self.send_error.is_some() {
-            true => usize::try_from(left).unwrap_or(usize::MAX),
-            false => usize::MAX,
+        // Its replies may be longer now.
+        if self.asks_statistics {
+            return usize::MAX;
         }
+        let left = self.captured_total.saturating_sub(self.sent_total);
+        usize::try_from(left).unwrap_or(usize::MAX)
     }
 
     /// Compares what was sent, as far as both are known.
@@ -194,7 +212,7 @@ impl Fed {
             if wire::sum(bytes) != sum {
                 let from = self.sent_total - self.sent.len() as u64;
                 let until = from + count as u64;
-                let shown = bytes.get(..60).unwrap_or(bytes).escape_ascii();
+                let shown = bytes.get(..SHOWN).unwrap_or(bytes).escape_ascii();
                 return Err((
                     format!("other bytes from {from} to {until} of what is sent"),
                     format!("\"{shown}\""),
@@ -208,24 +226,33 @@ impl Fed {
 
     /// Compares how it ended. `is_over` says that nothing more will be captured.
     pub(super) fn compare_ends(&mut self, is_over: bool) -> Verdict {
-        let (captured, now) = match (self.captured_end, self.end) {
-            (Some(captured), Some(now)) => (captured, now),
+        let is_cut_off = self.is_blocked || self.send_error.is_some() || self.is_reset();
+        let is_compared = !is_cut_off && !self.asks_statistics;
+        if self.captured_end.is_some() && is_compared && self.waits_for_room && !self.is_endless {
+            let more = self.offered.escape_ascii();
+            return Err((
+                format!("{} bytes sent", self.captured_total),
+                format!("more: \"{more}\""),
+            ));
+        }
+        match (self.captured_end, self.end) {
+            (Some((captured, _)), Some((now, _))) if captured == now => {}
             (None, None) => return Ok(()),
-            _ if !is_over => return Ok(()),
+            (None, _) | (_, None) if !is_over => return Ok(()),
             (captured, now) => return Err((in_words(captured), in_words(now))),
-        };
-        if captured.0 != now.0 {
-            return Err((in_words(Some(captured)), in_words(Some(now))));
         }
-        if self.asks_statistics {
-            return Ok(());
+        match is_compared && self.sent_total < self.captured_total {
+            true => Err((
+                format!("{} bytes sent", self.captured_total),
+                format!("{} bytes", self.sent_total),
+            )),
+            false => Ok(()),
         }
-        let (before, now) = (self.captured_total, self.sent_total);
-        let is_cut_off = self.is_blocked || self.send_error.is_some() || captured.1;
-        if now < before || (now > before && !is_cut_off) {
-            return Err((format!("{before} bytes sent"), format!("{now} bytes")));
-        }
-        Ok(())
+    }
+
+    /// Whether it ended with RST when it was captured, perhaps before all was sent.
+    fn is_reset(&self) -> bool {
+        self.captured_end.is_some_and(|(_, is_reset)| is_reset)
     }
 }
 
@@ -261,7 +288,10 @@ fn is_passing(error: CallError) -> bool {
 }
 
 fn in_words(end: Option<Ending>) -> String {
-    let Some((reason, _)) = end else { return "stays open".to_owned() };
+    let Some((reason, _)) = end else { return "open".to_owned() };
+    if end == Some(REJECTED) {
+        return "rejected".to_owned();
+    }
     let reason = CloseReason::ALL.get(usize::from(reason));
     format!("closed ({})", reason.map_or("for a reason that does not exist", |known| known.word()))
 }

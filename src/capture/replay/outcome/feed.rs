@@ -1,8 +1,10 @@
 //! What was captured so far and the server has not asked for yet.
 
 use super::Difference;
-use super::connection::{Ending, Fed, Readings};
+use super::connection::{Ending, Fed, REJECTED, Readings};
 use crate::capture::record::{Accepted, CallError, ListenerCall, Record, Stream};
+use crate::capture::start::Listener;
+use crate::handlers::Service;
 use crate::io::clock::WallTime;
 use crate::io::host::Usage;
 use crate::io::net::{Handshakes, Token, Told};
@@ -18,7 +20,8 @@ struct FedListener {
     token: Option<Token>,
     /// Its token when it was captured.
     captured: Option<Token>,
-    backlog: VecDeque<(Stream, Accepted)>,
+    /// Clients that wait to be accepted from it, or failures to.
+    waiting: usize,
     has_news: bool,
 }
 
@@ -38,10 +41,13 @@ pub(super) struct Feed {
     /// Registrations that failed.
     failed: BTreeMap<Stream, CallError>,
     listeners: Vec<FedListener>,
-    /// Which connection was last read or accepted, in the capture and now: a clock that is read
-    /// after that is read for it.
+    /// The numbers of listeners that send without end.
+    endless: BTreeSet<usize>,
+    /// What accept(2) returned, and from which listener, in order: limits by address depend on it.
+    backlog: VecDeque<(usize, Stream, Accepted)>,
+    /// Which connection is visited, in the capture and now: the clock is read for it.
     captured_visited: Stream,
-    pub(super) visited: Stream,
+    visited: Stream,
     last_wall: WallTime,
     last_usage: Usage,
     handshakes: Readings<Handshakes>,
@@ -53,9 +59,13 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub(super) fn new(listeners: usize) -> Feed {
-        let listeners = (0..listeners).map(|_| FedListener::default()).collect();
-        Feed { turn: 1, listeners, ..Feed::default() }
+    /// What is fed to a server with these listeners.
+    pub(super) fn new(listeners: &[Listener]) -> Feed {
+        let is_endless = |(_, listener): &(usize, &Listener)| listener.service == Service::CHARGEN;
+        let endless = listeners.iter().enumerate().filter(is_endless).map(|(number, _)| number);
+        let endless = endless.collect();
+        let listeners = listeners.iter().map(|_| FedListener::default()).collect();
+        Feed { turn: 1, listeners, endless, ..Feed::default() }
     }
 
     /// A connection for which something happens.
@@ -67,16 +77,18 @@ impl Feed {
     /// Takes what a record says, whatever the server does with it.
     pub(super) fn take(&mut self, record: &Record<'_>) {
         match *record {
-            Record::Recv { stream, .. } => {
-                self.captured_visited = stream;
-                self.feed(stream, record);
-            }
-            Record::Send { stream, .. } | Record::Output { stream, .. } => {
-                self.feed(stream, record);
+            Record::Recv { stream, .. }
+            | Record::Send { stream, .. }
+            | Record::Output { stream, .. } => self.feed(stream, record),
+            Record::Told(Told::Visit(token)) => {
+                self.captured_visited = self.captured_tokens.get(&token.0).copied().unwrap_or(0);
             }
             Record::Accept { listener, outcome } => self.take_client(listener, outcome),
             Record::Register { stream, token, outcome, .. } => {
                 self.captured_tokens.insert(token.0, stream);
+                if let Some(fed) = self.connection(stream) {
+                    fed.was_registered = true;
+                }
                 self.failed.extend(outcome.err().map(|error| (stream, error)));
             }
             Record::Listener { listener, call: ListenerCall::Register(token), .. } => {
@@ -84,10 +96,10 @@ impl Feed {
                     listener.captured = Some(token);
                 }
             }
-            // It was rejected, and never registered.
+            // One that was registered is told of as closed.
             Record::Abort { stream } => {
-                if !self.captured_tokens.values().any(|registered| *registered == stream) {
-                    self.connections.remove(&stream);
+                if let Some(fed) = self.connection(stream).filter(|fed| !fed.was_registered) {
+                    fed.captured_end = Some(REJECTED);
                 }
             }
             Record::WallTime(time) => {
@@ -128,21 +140,26 @@ impl Feed {
         }
         if let Accepted::Connection(peer) = outcome {
             self.accepted += 1;
-            self.captured_visited = self.accepted;
-            self.connections.insert(self.accepted, Fed::new(peer));
+            let is_endless = self.endless.contains(&(listener as usize));
+            self.connections.insert(self.accepted, Fed::new(peer, is_endless));
         }
-        let stream = self.accepted;
-        if let Some(listener) = self.listeners.get_mut(listener as usize) {
-            listener.backlog.push_back((stream, outcome));
+        let (stream, number) = (self.accepted, listener as usize);
+        if let Some(listener) = self.listeners.get_mut(number) {
+            listener.waiting += 1;
             listener.has_news = true;
+            self.backlog.push_back((number, stream, outcome));
         }
     }
 
     /// Failures that the server has not met are over when the turn is.
     pub(super) fn forget_failures(&mut self) {
-        for listener in &mut self.listeners {
-            listener.backlog.retain(|(_, outcome)| matches!(outcome, Accepted::Connection(_)));
-        }
+        self.backlog.retain(|(number, _, outcome)| {
+            let is_client = matches!(outcome, Accepted::Connection(_));
+            if let Some(listener) = self.listeners.get_mut(*number).filter(|_| !is_client) {
+                listener.waiting -= 1;
+            }
+            is_client
+        });
     }
 
     /// The server's token for the token of an event that was captured; `None` if it has none.
@@ -178,13 +195,24 @@ impl Feed {
         events
     }
 
-    pub(super) fn accept(&mut self, listener: usize) -> Option<(Stream, Accepted)> {
-        let (stream, accepted) = self.listeners.get_mut(listener)?.backlog.pop_front()?;
+    /// accept(2). If a client of another listener is to come first, it is as if a signal had: the
+    /// server then tries the others, too.
+    pub(super) fn accept(&mut self, number: usize) -> (Stream, Accepted) {
+        let next = self.backlog.front().map(|(first, ..)| *first);
+        let Some(listener) = self.listeners.get_mut(number) else {
+            return (0, Accepted::NoneWaiting);
+        };
+        if next != Some(number) {
+            let is_early = listener.waiting > 0;
+            return (0, if is_early { Accepted::Interrupted } else { Accepted::NoneWaiting });
+        }
+        listener.waiting -= 1;
+        let (_, stream, accepted) =
+            self.backlog.pop_front().unwrap_or((number, 0, Accepted::NoneWaiting));
         if matches!(accepted, Accepted::Connection(_)) {
             self.done.connections += 1;
-            self.visited = stream;
         }
-        Some((stream, accepted))
+        (stream, accepted)
     }
 
     pub(super) fn register_listener(&mut self, listener: usize, token: Token) {
@@ -207,6 +235,11 @@ impl Feed {
         let sent = fed.send(bytes);
         self.done.sent += sent.unwrap_or(0) as u64;
         sent
+    }
+
+    /// The server visits a connection.
+    pub(super) fn visit(&mut self, token: Token) {
+        self.visited = self.tokens.get(&token.0).copied().unwrap_or(0);
     }
 
     /// The server has closed a connection.
@@ -238,6 +271,13 @@ impl Feed {
             if has_ended {
                 self.connections.remove(&stream);
             }
+        }
+    }
+
+    /// The server resets a connection: one that it never registered was rejected.
+    pub(super) fn aborted(&mut self, stream: Stream) {
+        if let Some(fed) = self.connection(stream).filter(|fed| fed.token.is_none()) {
+            fed.end = Some(REJECTED);
         }
     }
 

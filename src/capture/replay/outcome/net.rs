@@ -1,7 +1,7 @@
 //! The network of a replay by outcome: calls are answered from what was captured so far.
 
 use super::feed::Feed;
-use crate::capture::record::{Accepted, CallError, Stream};
+use crate::capture::record::{Accepted, Stream};
 use crate::io::clock::WallTime;
 use crate::io::host::{Host, Usage, WallClock};
 use crate::io::net::{Accept, AcceptOutcome, Handshakes, Output, SocketIo, Token, Told};
@@ -41,8 +41,12 @@ impl SocketIo for FedNet {
     type Stream = FedStream;
 
     fn told(&mut self, told: Told<'_>) {
-        if let Told::Closed { token, reason, is_reset } = told {
-            self.0.borrow_mut().closed(token, (reason, is_reset));
+        match told {
+            Told::Visit(token) => self.0.borrow_mut().visit(token),
+            Told::Closed { token, reason, is_reset } => {
+                self.0.borrow_mut().closed(token, (reason, is_reset));
+            }
+            _ => {}
         }
     }
 
@@ -52,7 +56,6 @@ impl SocketIo for FedNet {
 
     fn recv(&mut self, stream: &mut FedStream, into: &mut [u8]) -> io::Result<usize> {
         let feed = &mut *self.0.borrow_mut();
-        feed.visited = stream.0;
         let read = feed.connection(stream.0).map_or(Ok(0), |connection| connection.recv(into));
         read.map_err(io::Error::from)
     }
@@ -71,7 +74,9 @@ impl SocketIo for FedNet {
         Ok(())
     }
 
-    fn abort(&mut self, _: FedStream) {}
+    fn abort(&mut self, stream: FedStream) {
+        self.0.borrow_mut().aborted(stream.0);
+    }
 }
 
 impl Accept for FedNet {
@@ -79,15 +84,13 @@ impl Accept for FedNet {
     type Listener = usize;
 
     fn accept(&mut self, of: &usize) -> AcceptOutcome<FedStream> {
-        match self.0.borrow_mut().accept(*of) {
-            None => AcceptOutcome::NoneWaiting,
-            Some((stream, Accepted::Connection(peer))) => {
-                AcceptOutcome::Connection(FedStream(stream), peer)
-            }
-            Some((_, Accepted::NoneWaiting)) => AcceptOutcome::NoneWaiting,
-            Some((_, Accepted::Interrupted)) => AcceptOutcome::Interrupted,
-            Some((_, Accepted::Lost)) => AcceptOutcome::Lost,
-            Some((_, Accepted::Failed(error))) => AcceptOutcome::Failed(failure(error)),
+        let (stream, outcome) = self.0.borrow_mut().accept(*of);
+        match outcome {
+            Accepted::Connection(peer) => AcceptOutcome::Connection(FedStream(stream), peer),
+            Accepted::NoneWaiting => AcceptOutcome::NoneWaiting,
+            Accepted::Interrupted => AcceptOutcome::Interrupted,
+            Accepted::Lost => AcceptOutcome::Lost,
+            Accepted::Failed(error) => AcceptOutcome::Failed(error.into()),
         }
     }
 
@@ -99,10 +102,6 @@ impl Accept for FedNet {
     fn handshakes<'a>(&mut self, _: impl Iterator<Item = &'a usize>) -> Handshakes {
         self.0.borrow_mut().handshakes()
     }
-}
-
-fn failure(error: CallError) -> io::Error {
-    error.into()
 }
 
 /// The statistics of all shards, as they were captured.

@@ -44,7 +44,7 @@ impl fmt::Display for Words<'_> {
 }
 
 /// A record in words.
-pub(super) fn describe(record: &Record<'_>) -> String {
+pub fn describe(record: &Record<'_>) -> String {
     match *record {
         Record::Told(told) => describe_told(told),
         Record::TableAgain(number) => format!("the order to use table {number} again"),
@@ -111,6 +111,7 @@ fn describe_told(told: Told<'_>) -> String {
         Told::TableKept => "the order to keep the table".to_owned(),
         Told::Zone(_) => "the order to use a time zone".to_owned(),
         Told::Statistics(_) => "the order to tell the statistics".to_owned(),
+        Told::Visit(token) => format!("a visit to {}", in_words(token)),
         Told::Closed { token, reason, is_reset } => {
             let reason = CloseReason::ALL.get(usize::from(reason));
             let reason = reason.map_or("a reason that does not exist", |reason| reason.word());
