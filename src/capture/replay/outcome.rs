@@ -114,7 +114,7 @@ pub fn by_outcome(
         next: LoopControl::Poll,
         captured_next: LoopControl::Poll,
     }
-    .to_the_end()
+    .finish()
 }
 
 struct Run {
@@ -129,7 +129,7 @@ struct Run {
 }
 
 impl Run {
-    fn to_the_end(mut self) -> Result<Replayed, ReplayError> {
+    fn finish(mut self) -> Result<Replayed, ReplayError> {
         while let Some(turn) = self.read_turn()? {
             self.run_until(turn.now);
             self.run(&turn)?;

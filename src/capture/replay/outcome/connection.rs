@@ -2,7 +2,7 @@
 //! the client is compared with what was captured.
 
 use super::Verdict;
-use crate::capture::record::{CallError, Record, Taken};
+use crate::capture::record::{CallError, Outcome, Record, Taken};
 use crate::capture::wire;
 use crate::io::address::Peer;
 use crate::io::clock::WallTime;
@@ -39,7 +39,7 @@ pub(super) struct Fed {
     /// An event has to tell that there is input.
     pub(super) has_news: bool,
     /// send(2) would have blocked, and no event has told yet that it would not.
-    pub(super) waits_for_room: bool,
+    waits_for_room: bool,
     /// The first bytes that it was to send then.
     offered: Vec<u8>,
     /// What the kernel took when it was captured, and was not compared yet.
@@ -48,6 +48,9 @@ pub(super) struct Fed {
     /// In the capture, the kernel had no room then.
     is_blocked: bool,
     send_error: Option<CallError>,
+    /// What the registration for writing says, and shutdown(2).
+    pub(super) write_interest: Outcome,
+    pub(super) fin: Outcome,
     /// What was sent now, and is not compared yet.
     sent: Vec<u8>,
     sent_total: u64,
@@ -82,6 +85,8 @@ impl Fed {
             captured_total: 0,
             is_blocked: false,
             send_error: None,
+            write_interest: Ok(()),
+            fin: Ok(()),
             sent: Vec::new(),
             sent_total: 0,
             outputs: Readings::default(),
@@ -118,6 +123,8 @@ impl Fed {
                 Err(error) if is_passing(error) => {}
                 Err(error) => self.send_error = Some(error),
             },
+            Record::AddWriteInterest { outcome, .. } => self.write_interest = outcome,
+            Record::SendFin { outcome, .. } => self.fin = outcome,
             Record::Output { output, .. } => self.outputs.push(output),
             Record::WallTime(time) => self.wall.push(time),
             Record::Usage(usage) => self.usage.push(usage),
@@ -190,13 +197,20 @@ impl Fed {
 
     /// How many bytes the kernel takes: as many as it had taken in the capture by now. A server that
     /// sends earlier than it did waits for that.
-    pub(super) fn room(&self) -> usize {
+    fn room(&self) -> usize {
         // Its replies may be longer now.
         if self.asks_statistics {
             return usize::MAX;
         }
         let left = self.captured_total.saturating_sub(self.sent_total);
         usize::try_from(left).unwrap_or(usize::MAX)
+    }
+
+    /// Whether an event has to tell that send(2) would not block any more.
+    pub(super) fn has_room_again(&mut self) -> bool {
+        let has_room = self.waits_for_room && (self.room() > 0 || self.send_error.is_some());
+        self.waits_for_room &= !has_room;
+        has_room
     }
 
     /// Compares what was sent, as far as both are known.

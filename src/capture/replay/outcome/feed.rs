@@ -79,6 +79,8 @@ impl Feed {
         match *record {
             Record::Recv { stream, .. }
             | Record::Send { stream, .. }
+            | Record::SendFin { stream, .. }
+            | Record::AddWriteInterest { stream, .. }
             | Record::Output { stream, .. } => self.feed(stream, record),
             Record::Told(Told::Visit(token)) => {
                 self.captured_visited = self.captured_tokens.get(&token.0).copied().unwrap_or(0);
@@ -186,8 +188,7 @@ impl Feed {
             let Some(fed) = fed else { continue };
             let Some(token) = fed.token else { continue };
             let read = std::mem::take(&mut fed.has_news) && fed.has_input();
-            let write = fed.waits_for_room && fed.room() > 0;
-            fed.waits_for_room &= !write;
+            let write = fed.has_room_again();
             if read || write {
                 events.push((token, Readiness { read, write, read_until_would_block: read }));
             }

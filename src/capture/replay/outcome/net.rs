@@ -56,7 +56,7 @@ impl SocketIo for FedNet {
 
     fn recv(&mut self, stream: &mut FedStream, into: &mut [u8]) -> io::Result<usize> {
         let feed = &mut *self.0.borrow_mut();
-        let read = feed.connection(stream.0).map_or(Ok(0), |connection| connection.recv(into));
+        let read = feed.connection(stream.0).map_or(Ok(0), |fed| fed.recv(into));
         read.map_err(io::Error::from)
     }
 
@@ -70,8 +70,16 @@ impl SocketIo for FedNet {
         output.unwrap_or(Output::Unknown)
     }
 
-    fn send_fin(&mut self, _: &mut FedStream) -> io::Result<()> {
-        Ok(())
+    fn add_write_interest(&mut self, stream: &mut FedStream, _: Token) -> io::Result<()> {
+        let feed = &mut *self.0.borrow_mut();
+        let outcome = feed.connection(stream.0).map_or(Ok(()), |fed| fed.write_interest);
+        outcome.map_err(io::Error::from)
+    }
+
+    fn send_fin(&mut self, stream: &mut FedStream) -> io::Result<()> {
+        let feed = &mut *self.0.borrow_mut();
+        let outcome = feed.connection(stream.0).map_or(Ok(()), |fed| fed.fin);
+        outcome.map_err(io::Error::from)
     }
 
     fn abort(&mut self, stream: FedStream) {
