@@ -35,7 +35,7 @@ impl Sink for Blocks {
 
 fn start() -> Start<'static> {
     let ranges = |text: &str| vec![text.parse().expect("a range")];
-    let times = |seconds| Duration::from_nanos(seconds * 1_000_000_007);
+    let times = |seconds: u64| Duration::from_nanos(seconds * 1_000_000_007);
     let daytime = Service::DAYTIME.with(Options { format: Format::Rfc2822, ack: true });
     let listener = |service, is_own| Listener { service, is_own, address: "[::1]:9 x".to_owned() };
     Start {
