@@ -68,7 +68,7 @@ fn start() -> Start<'static> {
     }
 }
 
-/// A capture of so many turns, of which the first tells of a table that was there before.
+/// A capture of some turns, each told to use the table again; the sink takes `most` of them.
 fn capture(turns: usize, most: usize) -> Vec<u8> {
     let start = start();
     let bytes = Rc::new(RefCell::new(Tape::beginning(&start).expect("a short table")));

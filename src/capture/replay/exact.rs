@@ -40,6 +40,10 @@ pub fn exactly(
 ) -> Result<Replayed, ReplayError> {
     let mut script = Script::new(reader);
     script.tables.push((start.table.to_vec(), start.is_value_first));
+    if script.peek().is_none() {
+        // It ends before the first turn, so not even the listeners were written.
+        return script.error.take().map_or(Ok(script.done), |error| Err(error.into()));
+    }
     let net = ReplayNet { script: Rc::new(RefCell::new(script)) };
     let mut server = server(net.clone(), start)?;
     if let Some(make) = trace {

@@ -195,8 +195,8 @@ impl Fed {
         Ok(room)
     }
 
-    /// How many bytes the kernel takes: as many as it had taken in the capture by now. A server that
-    /// sends earlier than it did waits for that.
+    /// How many bytes the kernel takes: as many as it had taken in the capture by now. A server
+    /// that sends earlier waits for that.
     fn room(&self) -> usize {
         // Its replies may be longer now.
         if self.asks_statistics {

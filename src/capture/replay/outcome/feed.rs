@@ -252,8 +252,8 @@ impl Feed {
         }
     }
 
-    /// Compares the connections for which something happened, and at the end all. Forgets those that
-    /// have ended in both.
+    /// Compares the connections for which something happened, and at the end all. Forgets those
+    /// that have ended in both.
     pub(super) fn compare(&mut self, is_over: bool) {
         let touched = std::mem::take(&mut self.touched);
         let streams = if is_over { self.connections.keys().copied().collect() } else { touched };
