@@ -5,6 +5,7 @@
 
 use super::decode::Entry;
 use super::event::*;
+use super::imported::Imported;
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::readiness::Readiness;
 
@@ -85,14 +86,10 @@ impl Line<'_> {
                     true => self.say("stale event, for a connection that is gone:"),
                     false => self.say("event ").number(*newest).say(":"),
                 };
-                self.bits(bits);
+                self.say(" ").bits(bits);
             }
             Event::Visit { connection, cause } => {
-                self.of(connection).say(match cause {
-                    VisitCause::Opened => "visit: it is new",
-                    VisitCause::Ready => "visit: it is ready",
-                    VisitCause::Expired => "visit: its time is up",
-                });
+                self.of(connection).say("visit: ").say(visit(cause));
             }
             Event::Received { connection, asked, moved, end } => {
                 self.of(connection).say("recv ").number(moved.into()).say(" of ");
@@ -111,7 +108,13 @@ impl Line<'_> {
                 self.of(connection).say("send ").number(moved.into()).say(" of ");
                 self.counted(u64::from(moved) + u64::from(left), "byte").say(": ");
                 self.send_end(end);
-                self.say("; request ").number(request).say(", event ").number(cause);
+                // Of other programs, requests are not known, nor every cause.
+                if request > 0 {
+                    self.say("; request ").number(request);
+                }
+                if cause > 0 {
+                    self.say(if request > 0 { ", event " } else { "; event " }).number(cause);
+                }
             }
             Event::Settled {
                 connection,
@@ -123,12 +126,7 @@ impl Line<'_> {
                 queued,
                 ..
             } => {
-                self.of(connection).say(match queued {
-                    Queued::No => "waits",
-                    Queued::MoreToRead => "queued again: there may be more to read",
-                    Queued::MoreToSend => "queued again: there is more to send",
-                    Queued::RequestsWait => "queued again: requests wait",
-                });
+                self.of(connection).say(self::queued(queued));
                 self.say("; input ").say(input(inbound)).say(", output ").say(output(outbound));
                 self.say("; kept ").number(unparsed.into()).say(" in, ").number(unsent.into());
                 self.say(" out; work ").number(work.into());
@@ -151,10 +149,7 @@ impl Line<'_> {
                 self.say("   ").say(signal(by));
             }
             Event::Stalled { connection, why, unsent } => {
-                self.of(connection).say(match why {
-                    StallCause::Budget => "stalled: its work of this visit is done; ",
-                    StallCause::HighWater => "stalled: output is at the high-water mark; ",
-                });
+                self.of(connection).say("stalled: ").say(stall(why)).say("; ");
                 self.counted(unsent, "byte").say(" to send");
             }
             Event::Resumed { connection, unsent } => {
@@ -183,21 +178,11 @@ impl Line<'_> {
                 self.peer(peer).say(", ").number(active.into()).say(" open");
             }
             Event::NotAccepted { listener, why } => {
-                self.say("   listener ").number(listener.into()).say(match why {
-                    NoAccept::NoneWaiting => ": accept would block, no client waits",
-                    NoAccept::Lost => ": a client was lost before it was accepted",
-                    NoAccept::Interrupted => ": accept was interrupted",
-                    NoAccept::Full => ": accepting pauses, all places are taken",
-                    NoAccept::OutOfResources => ": accepting pauses, the system lacks something",
-                });
+                self.say("   listener ").number(listener.into()).say(": ").say(not_accepted(why));
             }
             Event::Refused { why, peer } => {
                 self.say("   rejected: ");
-                self.peer(peer).say(match why {
-                    RefusalCause::Denied => ", its address is not allowed",
-                    RefusalCause::TooMany => ", its address has enough connections",
-                    RefusalCause::TooFast => ", its address comes too often",
-                });
+                self.peer(peer).say(", ").say(refused(why));
             }
             Event::Shed { count } => {
                 self.say("   the memory limit is reached: ").counted(count, "connection");
@@ -223,52 +208,56 @@ impl Line<'_> {
                 self.say("   the time zone was read again");
             }
             Event::Drain { step } => {
-                self.say(match step {
-                    DrainStep::Began => "   drain: begins",
-                    DrainStep::ListenersClosed => "   drain: the listeners are closed",
-                    DrainStep::AtOnce => "   drain: stops at once",
-                    DrainStep::TimeUp => "   drain: time is up, what is left is cut off",
-                });
+                self.say("   drain: ").say(drain(step));
             }
             Event::Recording => {
                 self.say(" recording begins");
             }
+            Event::Imported(imported) => self.imported(imported),
             // The others are in `words`.
             _ => {}
         }
     }
 
-    fn bits(&mut self, bits: Readiness) {
-        self.say(match (bits.read, bits.write) {
-            (true, true) => " readable, writable",
-            (true, false) => " readable",
-            (false, true) => " writable",
-            (false, false) => " nothing",
-        });
-        if bits.read_until_would_block {
-            self.say(", FIN, error or urgent data");
+    fn imported(&mut self, imported: Imported) {
+        match imported {
+            Imported::Connecting { connection, peer } => {
+                self.of(connection).say("connects to ").peer(peer);
+            }
+            Imported::Found { connection, peer } => {
+                self.of(connection).say("opened elsewhere: ").peer(peer);
+            }
+            Imported::Descriptor { connection, descriptor } => {
+                self.of(connection).say("descriptor ").number(descriptor.into());
+            }
+            Imported::Unasked { connection } => {
+                self.of(connection).say("visit: without an event of its own");
+            }
+            Imported::ListCut { missing } => {
+                self.say("   ").counted(missing, "event").say(" not told: strace cut the list");
+            }
+            Imported::Unknown { count } => {
+                self.say("   ").counted(count, "event").say(" for a descriptor that is not known");
+            }
         }
     }
 
+    fn bits(&mut self, bits: Readiness) {
+        self.say(direction(bits)).say(if bits.read_until_would_block { BROKEN } else { "" });
+    }
+
     fn recv_end(&mut self, end: RecvEnd) {
-        match end {
-            RecvEnd::Short => self.say("short, no more is there"),
-            RecvEnd::Full => self.say("full, there may be more"),
-            RecvEnd::WouldBlock => self.say("would block"),
-            RecvEnd::Interrupted => self.say("interrupted"),
-            RecvEnd::Eof => self.say("FIN"),
-            RecvEnd::Error(errno) => self.say("error, errno ").number(errno.into()),
-        };
+        self.say(self::recv_end(end));
+        if let RecvEnd::Error(errno) = end {
+            self.number(errno.into());
+        }
     }
 
     fn send_end(&mut self, end: SendEnd) {
-        match end {
-            SendEnd::All => self.say("all taken"),
-            SendEnd::WouldBlock => self.say("would block, the peer has no room"),
-            SendEnd::Budget => self.say("budget, others have their turn"),
-            SendEnd::Interrupted => self.say("interrupted"),
-            SendEnd::Error(errno) => self.say("error, errno ").number(errno.into()),
-        };
+        self.say(self::send_end(end));
+        if let SendEnd::Error(errno) = end {
+            self.number(errno.into());
+        }
     }
 
     fn next(&mut self, next: Next) {
@@ -286,6 +275,115 @@ impl Line<'_> {
             TracedPeer::Inet(address) => self.say(&address.to_string()),
             TracedPeer::Hashed(hash) => self.say(&format!("client {hash:016x}")),
         }
+    }
+}
+
+/// What is said of a FIN, an error or urgent data behind the direction.
+const BROKEN: &str = ", FIN, error or urgent data";
+
+/// What an event tells apart from a FIN or an error, in words.
+pub(super) fn direction(bits: Readiness) -> &'static str {
+    match (bits.read, bits.write) {
+        (true, true) => "readable, writable",
+        (true, false) => "readable",
+        (false, true) => "writable",
+        (false, false) => "nothing",
+    }
+}
+
+/// What an event tells, in words.
+#[cfg(feature = "client")]
+pub(super) fn readiness(bits: Readiness) -> String {
+    let mut words = Vec::new();
+    Line(&mut words).bits(bits);
+    String::from_utf8(words).unwrap_or_default()
+}
+
+/// Who a client is, in words.
+#[cfg(feature = "client")]
+pub(super) fn peer(peer: TracedPeer) -> String {
+    let mut words = Vec::new();
+    Line(&mut words).peer(peer);
+    String::from_utf8(words).unwrap_or_default()
+}
+
+/// Why a connection is visited, in words.
+pub(super) fn visit(cause: VisitCause) -> &'static str {
+    match cause {
+        VisitCause::Opened => "it is new",
+        VisitCause::Ready => "it is ready",
+        VisitCause::Expired => "its time is up",
+    }
+}
+
+/// What a recv(2) told, in words. The errno comes behind.
+pub(super) fn recv_end(end: RecvEnd) -> &'static str {
+    match end {
+        RecvEnd::Short => "short, no more is there",
+        RecvEnd::Full => "full, there may be more",
+        RecvEnd::WouldBlock => "would block",
+        RecvEnd::Interrupted => "interrupted",
+        RecvEnd::Eof => "FIN",
+        RecvEnd::Error(_) => "error, errno ",
+    }
+}
+
+/// Why no more was sent, in words. The errno comes behind.
+pub(super) fn send_end(end: SendEnd) -> &'static str {
+    match end {
+        SendEnd::All => "all taken",
+        SendEnd::WouldBlock => "would block, the peer has no room",
+        SendEnd::Budget => "budget, others have their turn",
+        SendEnd::Interrupted => "interrupted",
+        SendEnd::Error(_) => "error, errno ",
+    }
+}
+
+/// Whether a connection is queued, in words.
+pub(super) fn queued(queued: Queued) -> &'static str {
+    match queued {
+        Queued::No => "waits",
+        Queued::MoreToRead => "queued again: there may be more to read",
+        Queued::MoreToSend => "queued again: there is more to send",
+        Queued::RequestsWait => "queued again: requests wait",
+    }
+}
+
+/// Why requests have to wait, in words.
+pub(super) fn stall(why: StallCause) -> &'static str {
+    match why {
+        StallCause::Budget => "its work of this visit is done",
+        StallCause::HighWater => "output is at the high-water mark",
+    }
+}
+
+/// Why none was accepted, in words.
+pub(super) fn not_accepted(why: NoAccept) -> &'static str {
+    match why {
+        NoAccept::NoneWaiting => "accept would block, no client waits",
+        NoAccept::Lost => "a client was lost before it was accepted",
+        NoAccept::Interrupted => "accept was interrupted",
+        NoAccept::Full => "accepting pauses, all places are taken",
+        NoAccept::OutOfResources => "accepting pauses, the system lacks something",
+    }
+}
+
+/// Why a client was rejected, in words.
+pub(super) fn refused(why: RefusalCause) -> &'static str {
+    match why {
+        RefusalCause::Denied => "its address is not allowed",
+        RefusalCause::TooMany => "its address has enough connections",
+        RefusalCause::TooFast => "its address comes too often",
+    }
+}
+
+/// How far the server has stopped, in words.
+pub(super) fn drain(step: DrainStep) -> &'static str {
+    match step {
+        DrainStep::Began => "begins",
+        DrainStep::ListenersClosed => "the listeners are closed",
+        DrainStep::AtOnce => "stops at once",
+        DrainStep::TimeUp => "time is up, what is left is cut off",
     }
 }
 
@@ -311,7 +409,8 @@ pub(super) fn output(state: Outbound) -> &'static str {
     }
 }
 
-fn deadline(deadline: Deadline) -> &'static str {
+/// What a timer is for, in words.
+pub(super) fn deadline(deadline: Deadline) -> &'static str {
     match deadline {
         Deadline::Frame => "frame timeout",
         Deadline::LineGap => "gap behind a line",
@@ -321,7 +420,8 @@ fn deadline(deadline: Deadline) -> &'static str {
     }
 }
 
-fn signal(signal: Signal) -> &'static str {
+/// What woke the loop, in words.
+pub(super) fn signal(signal: Signal) -> &'static str {
     match signal {
         Signal::Terminate => "SIGTERM or SIGINT",
         Signal::StopAtOnce => "SIGQUIT",

@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 
 import chromium
+import trace_page
 
 WIDTHS = (320, 400, 1400)
 PHONE = (400, 800)
@@ -61,8 +62,8 @@ def make_pages(readyc, addresses, folder):
         "--find-time", "7s", "--html", "find.html")
 
 
-def look(browser, path):
-    """What a person would see of a page, on a screen of each size, in the light and in the dark."""
+def look_at_any(browser, path):
+    """What holds for every page, on a screen of each size, in the light and in the dark."""
     page = path.name
     for width in WIDTHS:
         browser.open(path, width)
@@ -79,6 +80,13 @@ def look(browser, path):
         browser.open(path, *PHONE, is_dark=is_dark)
         colours.append(browser.evaluate("getComputedStyle(document.body).backgroundColor"))
     expect(colours[0] != colours[1], page, f"light and dark are both {colours[0]}")
+
+
+def look(browser, path):
+    """What a person would see of a report."""
+    page = path.name
+    look_at_any(browser, path)
+    browser.open(path, *PHONE)
     bottom = browser.evaluate("document.querySelector('.banner h2').getBoundingClientRect().bottom")
     expect(0 < bottom <= PHONE[1], page, f"the verdict ends at {bottom} of {PHONE[1]} pixels")
     # The remarks of a table, its verdicts, are in sight without scrolling sideways.
@@ -174,6 +182,7 @@ def main():
         stop(servers.pop()[0])
         try:
             make_pages(readyc, addresses, folder)
+            traces = trace_page.make_pages(readyd, readyc, folder)
         finally:
             for process, _ in servers:
                 stop(process)
@@ -188,6 +197,7 @@ def main():
                 read_by_keyboard(browser, path)
                 sheets = print_on_paper(browser, path)
                 print(f"{path.name}: looked at, {sheets} sheets of paper")
+            pages += trace_page.check(browser, traces, look_at_any, expect)
     for failure in FAILURES:
         print(f"FAILED: {failure}", file=sys.stderr)
     failed = {failure.split(":")[0] for failure in FAILURES}

@@ -86,25 +86,32 @@ class Chromium:
                   deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.events.clear()
-        self.call("Page.navigate", url=f"file://{path}")
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
-            self.events.append(self._message())
+        # From one fragment of a page to another there is no load event, so leave the page first.
+        for url in ("about:blank", f"file://{path}"):
+            self.events.clear()
+            self.call("Page.navigate", url=url)
+            while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+                self.events.append(self._message())
 
     def evaluate(self, expression):
-        """The value of a JavaScript expression in the page."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """The value of a JavaScript expression in the page, or what its promise becomes."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
         return answer["result"].get("value")
 
-    def press(self, key, code, text=None):
+    def press(self, key, code, text=None, has_shift=False):
         """Presses a key; `text` is what it types."""
         types = {"text": text} if text else {}
+        shift = {"modifiers": 8} if has_shift else {}
         self.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", key=key,
-                  code=key, windowsVirtualKeyCode=code, **types)
+                  code=key, windowsVirtualKeyCode=code, **types, **shift)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key,
-                  windowsVirtualKeyCode=code)
+                  windowsVirtualKeyCode=code, **shift)
+
+    def mouse(self, kind, x, y, **more):
+        """A mouse event: mousePressed, mouseMoved, mouseReleased, mouseWheel."""
+        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
 
     def screenshot(self, file, whole=True):
         """Writes what the page shows as a PNG."""

@@ -5,13 +5,14 @@
 //! ```
 //!
 //! Invariant: the terminal's modes are never changed, so the keyboard's signals work and there is
-//! nothing to restore but the screen and the cursor. That is done at the end, and in a panic. Each
-//! view is drawn whole, with one write(2): what another program or the keyboard's echo has left
-//! between two views is gone with the next.
+//! nothing to restore but the screen and the cursor. That is done at the end, in a panic, and
+//! before a signal stops or ends the process. Each view is drawn whole, with one write(2): what
+//! another program or the keyboard's echo has left between two views is gone with the next.
 
 pub(crate) mod trend;
 
 use crate::style;
+use nix::sys::signal::{SigSet, Signal, raise};
 use nix::unistd::{getpgrp, tcgetpgrp};
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::{Buffer, Cell};
@@ -19,8 +20,10 @@ use ratatui::layout::Rect;
 use ratatui::widgets::Widget;
 use std::io::{self, IsTerminal, Write};
 use std::panic;
-use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
+
+#[cfg(test)]
+mod tests;
 
 /// To the alternate screen, cleared, the cursor hidden (xterm's control sequences).
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[?25l";
@@ -30,8 +33,20 @@ const LEAVE: &[u8] = b"\x1b[m\x1b[?25h\x1b[?1049l";
 const BEGIN: &[u8] = b"\x1b[?2026h";
 const END: &[u8] = b"\x1b[m\x1b[?2026l";
 
-/// Whether the terminal shows a view now. A panic hook reads it.
-static IS_SHOWN: AtomicBool = AtomicBool::new(false);
+/// To the begin of the line, which is cleared.
+const CLEAR_LINE: &[u8] = b"\r\x1b[K";
+
+/// What stands on the terminal now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Nothing,
+    Status,
+    View,
+}
+
+/// The lock is held while the terminal is written to. The thread that takes signals and a panic
+/// hook take away what is shown.
+static SHOWN: Mutex<Shown> = Mutex::new(Shown::Nothing);
 static HOOK: Once = Once::new();
 
 /// The least size that is worth a view.
@@ -53,6 +68,36 @@ pub(crate) fn is_foreground() -> bool {
     tcgetpgrp(io::stderr()).map_or(true, |group| group == getpgrp())
 }
 
+/// Shows a line that the next one replaces. It must fit the terminal.
+pub(crate) fn show_status(line: &str) {
+    let mut shown = lock();
+    if *shown == Shown::View {
+        take_away(&mut shown);
+    }
+    if is_foreground() {
+        *shown = Shown::Status;
+        write(&[CLEAR_LINE, line.as_bytes()].concat());
+    }
+}
+
+/// Takes away what is shown.
+pub(crate) fn clear() {
+    take_away(&mut lock());
+}
+
+/// Takes away what is shown, and has a signal that this thread has taken do what it does to other
+/// programs. If the signal stops the process, this returns when it goes on, and the next view or
+/// status is drawn on whatever the terminal shows then.
+pub(crate) fn give_way_to(signal: Signal) {
+    // The lock is held until the process goes on, so nothing is drawn before it stops.
+    let mut shown = lock();
+    take_away(&mut shown);
+    let mut only = SigSet::empty();
+    only.add(signal);
+    let _ = only.thread_unblock().and_then(|()| raise(signal));
+    let _ = only.thread_block();
+}
+
 /// The alternate screen, from now until it is dropped.
 pub(crate) struct Screen {
     area: Rect,
@@ -64,12 +109,11 @@ impl Screen {
         HOOK.call_once(|| {
             let earlier = panic::take_hook();
             panic::set_hook(Box::new(move |what| {
-                leave();
+                take_away_in_panic();
                 earlier(what);
             }));
         });
-        IS_SHOWN.store(true, Ordering::SeqCst);
-        write(ENTER);
+        enter(&mut lock());
         Screen { area: Rect::default() }
     }
 
@@ -81,8 +125,14 @@ impl Screen {
         if std::mem::replace(&mut self.area, area) != area {
             bytes.extend_from_slice(b"\x1b[2J");
         }
-        if paint(view, area, &mut bytes).is_ok() {
-            bytes.extend_from_slice(END);
+        if paint(view, area, &mut bytes).is_err() {
+            return;
+        }
+        bytes.extend_from_slice(END);
+        let mut shown = lock();
+        if is_foreground() {
+            // The process may have been stopped meanwhile.
+            enter(&mut shown);
             write(&bytes);
         }
     }
@@ -90,14 +140,38 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        leave();
+        clear();
     }
 }
 
-fn leave() {
-    if IS_SHOWN.swap(false, Ordering::SeqCst) {
-        write(LEAVE);
+fn enter(shown: &mut Shown) {
+    if *shown != Shown::View {
+        take_away(shown);
+        *shown = Shown::View;
+        write(ENTER);
     }
+}
+
+fn take_away(shown: &mut Shown) {
+    match std::mem::replace(shown, Shown::Nothing) {
+        Shown::Nothing => {}
+        Shown::Status => write(CLEAR_LINE),
+        Shown::View => write(LEAVE),
+    }
+}
+
+/// A panic waits for no lock: its own thread may hold it.
+fn take_away_in_panic() {
+    match SHOWN.try_lock() {
+        Ok(mut shown) => take_away(&mut shown),
+        Err(TryLockError::Poisoned(poisoned)) => take_away(&mut poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => write(LEAVE),
+    }
+}
+
+fn lock() -> MutexGuard<'static, Shown> {
+    // What is shown is noted before it is written, so it is right even after a panic.
+    SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes every cell of the view, as a terminal understands it.

@@ -1,6 +1,6 @@
 //! Which events are printed.
 
-use super::Arguments;
+use super::View;
 use readyd::trace::decode::Entry;
 use readyd::trace::event::{Event, Number};
 use std::collections::{BTreeMap, VecDeque};
@@ -49,13 +49,13 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    pub(super) fn new(arguments: &Arguments) -> Filter {
+    pub(super) fn new(view: &View) -> Filter {
         Filter {
-            connection: arguments.connection,
-            between: arguments.between,
-            slow_turns: arguments.slow_turns,
+            connection: view.connection,
+            between: view.between,
+            slow_turns: view.slow_turns,
             turn: Vec::new(),
-            history: arguments.why_closed.then(BTreeMap::new),
+            history: view.why_closed.then(BTreeMap::new),
         }
     }
 
