@@ -8,14 +8,15 @@ use readyd::capture::start::Start;
 use readyd::capture::wire::BUILD;
 use readyd::counted::counted;
 use readyd::io::clock::Moment;
-use readyd::trace::encode::{Encoder, Ring};
-use readyd::trace::wire::{BLOCK_BYTES, HEADER_BYTES, LENGTH_OFFSET};
+use readyd::trace::encode::{Encoder, OpenBlock, Ring};
+use readyd::trace::wire::{HEADER_BYTES, LENGTH_OFFSET, PAYLOAD_BYTES};
 use readyd::trace::{AddressPolicy, Recorder, Recording};
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -52,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if reader.build() != BUILD && arguments.level.is_none() {
         return Err(Failure::OtherBuild(path.clone(), start.version.into_owned()));
     }
-    let mut trace = match &arguments.trace {
+    let trace = match &arguments.trace {
         Some(path) => Some(TraceFile::create(path)?),
         None => None,
     };
@@ -62,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(Level::Outcome) => replay::by_outcome(reader, &start, make),
         Some(Level::Exact) | None => replay::exactly(reader, &start, make),
     };
-    if let Some(trace) = &mut trace {
+    if let Some(trace) = trace {
         trace.finish()?;
     }
     let text = summary(&replayed.map_err(failed)?);
@@ -94,16 +95,14 @@ fn summary(replayed: &Replayed) -> String {
     )
 }
 
-/// A trace of any length.
-#[derive(Clone)]
+/// The file of a trace.
 struct TraceFile {
-    blocks: Rc<RefCell<Blocks>>,
+    output: Rc<RefCell<Output>>,
     path: PathBuf,
 }
 
-struct Blocks {
+struct Output {
     file: BufWriter<File>,
-    block: [u8; BLOCK_BYTES],
     outcome: io::Result<()>,
 }
 
@@ -111,9 +110,8 @@ impl TraceFile {
     fn create(path: &Path) -> Result<TraceFile, Failure> {
         let file =
             File::create(path).map_err(|error| Failure::Trace(path.to_owned(), error.into()))?;
-        let blocks =
-            Blocks { file: BufWriter::new(file), block: [0; BLOCK_BYTES], outcome: Ok(()) };
-        Ok(TraceFile { blocks: Rc::new(RefCell::new(blocks)), path: path.to_owned() })
+        let output = Output { file: BufWriter::new(file), outcome: Ok(()) };
+        Ok(TraceFile { output: Rc::new(RefCell::new(output)), path: path.to_owned() })
     }
 
     /// What makes a recorder that writes to the file.
@@ -123,55 +121,75 @@ impl TraceFile {
     ) -> impl FnMut(Box<dyn Fn() -> Moment>) -> Recorder + use<> {
         let (pid, now) = (start.pid, start.now);
         let shard = start.shard.map_or(0, |shard| shard.number as u16);
-        let ring = self.clone();
+        let output = Rc::clone(&self.output);
         move |clock| {
+            let ring = Blocks {
+                output: Rc::clone(&output),
+                header: None,
+                payload: (0..PAYLOAD_BYTES).map(|_| AtomicU8::new(0)).collect(),
+                length: AtomicU32::new(0),
+            };
             let recording = Recording {
-                ring: Box::new(ring.clone()),
+                ring: Box::new(ring),
                 encoder: Encoder::new(pid, shard, now.as_nanos(), now),
                 clock,
                 addresses: AddressPolicy::Full,
                 triggers: Vec::new(),
+                teller: None,
             };
             Recorder::new(recording, now)
         }
     }
 
-    fn finish(&mut self) -> Result<(), Failure> {
-        let blocks = &mut *self.blocks.borrow_mut();
-        blocks.write();
-        let outcome = std::mem::replace(&mut blocks.outcome, Ok(()));
+    /// The recorder is gone, and has written its last block.
+    fn finish(self) -> Result<(), Failure> {
+        let output = &mut *self.output.borrow_mut();
+        let outcome = std::mem::replace(&mut output.outcome, Ok(()));
         outcome
-            .and_then(|()| blocks.file.flush())
+            .and_then(|()| output.file.flush())
             .map_err(|error| Failure::Trace(self.path.clone(), error.into()))
     }
+}
+
+/// Blocks that go to the file one after the other, so a trace may have any length.
+struct Blocks {
+    output: Rc<RefCell<Output>>,
+    header: Option<[u8; HEADER_BYTES]>,
+    payload: Box<[AtomicU8]>,
+    length: AtomicU32,
 }
 
 impl Blocks {
     /// Writes the block, if there is one.
     fn write(&mut self) {
-        let is_begun = self.block.iter().take(HEADER_BYTES).any(|&byte| byte != 0);
-        if is_begun && self.outcome.is_ok() {
-            self.outcome = self.file.write_all(&self.block);
+        let Some(mut header) = self.header.take() else { return };
+        // It is little-endian already.
+        let length = self.length.swap(0, Ordering::Relaxed).to_ne_bytes();
+        let place = header.iter_mut().skip(LENGTH_OFFSET);
+        place.zip(length).for_each(|(place, byte)| *place = byte);
+        let payload: Vec<u8> =
+            self.payload.iter().map(|byte| byte.swap(0, Ordering::Relaxed)).collect();
+        let output = &mut *self.output.borrow_mut();
+        if output.outcome.is_ok() {
+            let written = output.file.write_all(&header);
+            output.outcome = written.and_then(|()| output.file.write_all(&payload));
         }
-        self.block.fill(0);
-    }
-
-    fn put(&mut self, at: usize, bytes: &[u8]) {
-        let place = self.block.get_mut(at..).unwrap_or_default();
-        place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
     }
 }
 
-impl Ring for TraceFile {
+impl Ring for Blocks {
     fn begin(&mut self, header: &[u8; HEADER_BYTES]) {
-        let blocks = &mut *self.blocks.borrow_mut();
-        blocks.write();
-        blocks.put(0, header);
+        self.write();
+        self.header = Some(*header);
     }
 
-    fn append(&mut self, at: usize, bytes: &[u8]) {
-        let blocks = &mut *self.blocks.borrow_mut();
-        blocks.put(HEADER_BYTES + at, bytes);
-        blocks.put(LENGTH_OFFSET, &((at + bytes.len()) as u32).to_le_bytes());
+    fn block(&self) -> OpenBlock<'_> {
+        OpenBlock { payload: &self.payload, length: &self.length }
+    }
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        self.write();
     }
 }
