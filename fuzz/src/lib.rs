@@ -18,6 +18,7 @@ mod printable;
 mod reference;
 mod scratch_file;
 pub mod server_operations;
+pub mod strace;
 pub mod table_file;
 pub mod time_zone;
 pub mod trace;
@@ -26,7 +27,7 @@ pub mod trace;
 pub type Check = fn(&[u8]);
 
 /// Every target: its name, which is also the name of its corpus, and its function.
-pub const TARGETS: [(&str, Check); 9] = [
+pub const TARGETS: [(&str, Check); 10] = [
     ("header", header::check),
     ("frame_stream", frame_stream::check),
     ("server_operations", server_operations::check),
@@ -36,4 +37,5 @@ pub const TARGETS: [(&str, Check); 9] = [
     ("configuration", configuration::check),
     ("log_escaping", log_escaping::check),
     ("trace", trace::check),
+    ("strace", strace::check),
 ];

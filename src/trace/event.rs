@@ -1,5 +1,6 @@
 //! The events of a trace: what happened, with its numbers and its reasons.
 
+use super::imported::Imported;
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::readiness::Readiness;
 use crate::server::close::CloseReason;
@@ -216,6 +217,8 @@ pub enum Event {
     },
     /// Recording began, or went on after it had been switched off.
     Recording,
+    /// What only a recording of another program tells. No ring has it.
+    Imported(Imported),
 }
 
 /// A signal, or what else wakes the loop.

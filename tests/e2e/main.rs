@@ -20,6 +20,8 @@ mod bench_real_servers;
 mod bench_server_side;
 #[cfg(feature = "client")]
 mod bench_shapes;
+#[cfg(feature = "client")]
+mod bench_view;
 mod checking;
 mod classroom;
 #[cfg(feature = "client")]
@@ -39,6 +41,8 @@ mod client_third_party;
 mod command_line;
 mod crowds;
 mod deadlines;
+#[cfg(all(feature = "client", feature = "trace"))]
+mod diffing;
 #[cfg(feature = "client")]
 mod doctor;
 mod few_descriptors;
@@ -57,12 +61,16 @@ mod find;
 mod framing;
 mod full_output;
 mod hostile;
+#[cfg(feature = "client")]
+mod importing;
 mod limits;
 mod logging;
 #[cfg(feature = "client")]
 mod misbehaving;
 mod odd_files;
 mod outputs;
+#[cfg(all(feature = "client", feature = "trace"))]
+mod perfetto;
 mod port_in_use;
 #[cfg(feature = "client")]
 mod readme;
@@ -81,6 +89,8 @@ mod statistics;
 mod stats_watch;
 mod stopping;
 mod support;
+#[cfg(feature = "client")]
+mod top;
 mod tracing;
 mod unix_sockets;
 mod zones;

@@ -15,21 +15,22 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// A server that records to a file.
-fn recorded(scratch: &Scratch, arguments: &[&str]) -> (Server, PathBuf) {
+pub(crate) fn recorded(scratch: &Scratch, arguments: &[&str]) -> (Server, PathBuf) {
     let path = scratch.path("trace");
     let value = format!("{},size=1MiB", path.display());
     let arguments = [&["--trace", &value], arguments].concat();
     (Launch::of(&["framed", "chargen"]).args(&arguments).start(), path)
 }
 
-fn trace(path: &Path, arguments: &[&str]) -> Ended {
+pub(crate) fn trace(path: &Path, arguments: &[&str]) -> Ended {
     let path = path.to_str().expect("UTF-8");
     run(&mut command(&[&["trace", path], arguments].concat()), b"")
 }
 
-fn entries(path: &Path) -> Vec<Entry> {
+pub(crate) fn entries(path: &Path) -> Vec<Entry> {
     let mut reader = Reader::open(File::open(path).expect("a file")).expect("a trace");
     let mut entries = Vec::new();
     let read = reader.for_each(|_, entry| {
@@ -130,8 +131,47 @@ fn signal_40_ends_and_begins_it_and_a_paused_one_waits_for_it() {
 fn signal_40_without_a_trace_ends_nothing() {
     let server = Server::start(&["framed"]);
     toggle(&server);
-    server.wait_for_log("nothing is recorded: signal 40 needs --trace FILE at the start");
+    server.wait_for_log(
+        "nothing is recorded: signal 40 needs --trace FILE or --log trace at the start",
+    );
     assert_eq!(server.connect("framed").ask("ECHO here"), "here");
+}
+
+#[test]
+fn the_log_tells_whole_turns_and_how_many_it_leaves_out() {
+    let scratch = Scratch::new();
+    let path = scratch.path("log");
+    let arguments = ["--log", "trace", "--log-rate", "30"];
+    let launch = Launch::of(&["framed"]).args(&arguments);
+    let server = launch.stderr(File::create(&path).expect("a file")).start();
+    let mut client = server.connect("framed");
+    assert_eq!(client.ask("ECHO hello"), "hello");
+    let told = || fs::read_to_string(&path).expect("the log");
+    for words in
+        [" of 65536 bytes: short, no more is there", "served 1 request", "send 69 of 69 bytes: all"]
+    {
+        eventually(words, || told().contains(words).then_some(()));
+    }
+    // Far more turns than there is room for, until a later second has room.
+    let until = Instant::now() + Duration::from_secs(30);
+    while !told().contains(" left out (--log-rate 30)") {
+        assert!(Instant::now() < until, "{}", told());
+        assert_eq!(client.ask("ECHO again"), "again");
+    }
+    drop(server);
+    let log = told();
+    let (mut is_in_turn, mut turns) = (false, 0);
+    for line in log.lines().filter(|line| line.contains(" TRACE ")) {
+        match (line.contains(" turn: "), line.contains(" turn ends: ")) {
+            (true, _) => {
+                assert!(!is_in_turn, "{line}");
+                (is_in_turn, turns) = (true, turns + 1);
+            }
+            (_, true) => is_in_turn = false,
+            _ => assert!(is_in_turn || line.contains(" left out ") || turns == 0, "{line}"),
+        }
+    }
+    assert!(turns > 2, "{log}");
 }
 
 #[test]

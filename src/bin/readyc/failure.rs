@@ -3,6 +3,7 @@
 use readyd::client::SessionError;
 use readyd::loadgen::report::{MergeError, ReadError, SaveError};
 use readyd::trace::reader::ReadError as TraceError;
+use readyd::trace::strace::ImportError;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ pub(crate) enum Failure {
     Refused,
     /// Some of many sessions failed; the summary shows them.
     FellShort,
+    /// A run fell short; the last line of its report, which was printed, says in what.
+    VerdictShown,
     /// A run whose report was not printed did not achieve this.
     ShortOf(String),
     /// None of many sessions was connected; the summary shows why.
@@ -56,6 +59,10 @@ pub(crate) enum Failure {
     Merge(MergeError),
     /// A trace could not be read.
     Trace(PathBuf, TraceError),
+    /// A recording of strace(1) could not be read.
+    Import(PathBuf, ImportError),
+    /// Two traces are not the same; the report shows where.
+    Diverged,
     /// A figure got worse; the comparison shows which.
     Regression,
 }
@@ -75,8 +82,10 @@ impl Failure {
         match self {
             Failure::Usage(_) => 2,
             Failure::FellShort
+            | Failure::VerdictShown
             | Failure::ShortOf(_)
             | Failure::DoesNotFit
+            | Failure::Diverged
             | Failure::Regression => 3,
             _ => 1,
         }
@@ -93,7 +102,9 @@ impl fmt::Display for Failure {
             ),
             Failure::Session(error) => write!(f, "{error}"),
             Failure::Refused => f.write_str("the server refused the message and closed"),
-            Failure::FellShort => f.write_str("did not achieve what was asked for"),
+            Failure::FellShort | Failure::VerdictShown => {
+                f.write_str("did not achieve what was asked for")
+            }
             Failure::ShortOf(what) => write!(f, "did not achieve what was asked for: {what}"),
             Failure::NothingEstablished => f.write_str("no session could be established"),
             Failure::DoesNotFit => f.write_str("this machine cannot open that many connections"),
@@ -135,6 +146,10 @@ impl fmt::Display for Failure {
             Failure::Trace(path, error) => {
                 write!(f, "cannot read the trace {}: {error}", path.display())
             }
+            Failure::Import(path, error) => {
+                write!(f, "cannot read the recording {}: {error}", path.display())
+            }
+            Failure::Diverged => f.write_str("the traces are not the same"),
             Failure::Regression => f.write_str("there is a regression"),
         }
     }

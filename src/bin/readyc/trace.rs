@@ -5,20 +5,25 @@
 
 use crate::args::some_time;
 use crate::failure::Failure;
+use events::{Events, Ring, Told};
 use filter::{Filter, Range};
 use readyd::loadgen::report::Output;
-use readyd::trace::decode::Entry;
 use readyd::trace::reader::{ReadError, Reader};
 use readyd::trace::summary::Summary;
-use readyd::trace::text;
+use readyd::trace::text::Printer;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+mod ahead;
+mod diff;
+mod events;
 mod filter;
+mod import;
 mod page;
+mod perfetto;
 
 /// Bytes that are written to standard output at once.
 const OUTPUT_AT_ONCE: usize = 64 * 1024;
@@ -27,86 +32,171 @@ const OUTPUT_AT_ONCE: usize = 64 * 1024;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Arguments {
-    /// The file of `readyd --trace`, or a copy of it
-    #[arg(value_name = "FILE", required_unless_present = "pid")]
+    /// A trace that readyd has written or is writing, or a copy of it
+    #[arg(value_name = "TRACE", required_unless_present = "pid")]
     file: Option<PathBuf>,
 
-    /// Read the trace of the running server with this process number
+    /// Read the trace of this running server
     #[arg(long, value_name = "PID", conflicts_with = "file")]
     pid: Option<u32>,
 
+    #[command(flatten)]
+    view: View,
+
+    /// Go on when the newest event was printed
+    #[arg(long, conflicts_with_all = ["why_closed", "summary", "html", "perfetto"])]
+    follow: bool,
+
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+/// Traces that are not one file of readyd.
+#[derive(Debug, clap::Subcommand)]
+enum Other {
+    /// Show what strace recorded of any program
+    ///
+    /// Show what strace recorded of any program that waits with epoll, poll or select
+    Import(import::Arguments),
+
+    /// Compare two traces of the same work
+    ///
+    /// Compare two traces of the same work: where they part, and what followed
+    Diff(diff::Arguments),
+}
+
+/// Which events are shown, and how.
+#[derive(Debug, Default, clap::Args)]
+struct View {
+    /// Only the events of connection N
+    ///
     /// Only the events of connection N; connections are counted from 1 as they are accepted
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     connection: Option<u32>,
 
+    /// Only events between these seconds
+    ///
     /// Only events between these seconds of the server's clock, as 12.5..13
     #[arg(long, value_name = "FROM..TO")]
     between: Option<Range>,
 
-    /// Only turns that took at least so long
+    /// Only turns that took this long or longer
     #[arg(long, value_name = "DURATION", value_parser = some_time, conflicts_with = "connection")]
     slow_turns: Option<Duration>,
 
-    /// Of each connection that was closed, its last events
-    #[arg(long, conflicts_with_all = ["slow_turns", "follow"])]
+    /// The last events of each closed connection
+    #[arg(long, conflicts_with = "slow_turns")]
     why_closed: bool,
 
+    /// Print a summary instead
+    ///
     /// Print a summary instead: how long turns took, who waited for whom
-    #[arg(long, conflicts_with = "follow")]
+    #[arg(long)]
     summary: bool,
 
-    /// Go on when the newest event was printed
-    #[arg(long)]
-    follow: bool,
-
-    /// Write a page that shows the events, for a browser
+    /// Write a page for a browser
     ///
     /// Write a page that shows the events to OUT, for a browser; - is standard output. It needs no
     /// network. It has 1,000,000 events at most: the last ones, or those of --between
     #[arg(long, value_name = "OUT",
-        conflicts_with_all = ["summary", "follow", "connection", "slow_turns", "why_closed"])]
+        conflicts_with_all = ["summary", "connection", "slow_turns", "why_closed"])]
     html: Option<PathBuf>,
+
+    /// Write the events for ui.perfetto.dev
+    ///
+    /// Write the events to OUT for ui.perfetto.dev, as TrackEvent; - is standard output. The loop
+    /// and each connection have a track, the queue and the bytes to send are counters, and arrows
+    /// lead from an event to the sends that it caused
+    #[arg(long, value_name = "OUT",
+        conflicts_with_all = ["html", "summary", "connection", "slow_turns", "why_closed"])]
+    perfetto: Option<PathBuf>,
 }
 
 /// Prints a trace.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.other {
+        Some(Other::Import(import)) => return import::run(import),
+        Some(Other::Diff(diff)) => return diff::run(diff),
+        None => {}
+    }
     let path = match (&arguments.file, arguments.pid) {
         (Some(path), _) => path.clone(),
         (None, Some(pid)) => path_of_process(pid)?,
         (None, None) => return Err(Failure::Usage("no trace was named".to_owned())),
     };
-    let failed = |error| Failure::Trace(path.clone(), error);
-    let file = File::open(&path).map_err(|error| failed(error.into()))?;
-    let mut reader = Reader::open(file).map_err(failed)?;
-    if let Some(out) = &arguments.html {
+    let mut ring = Ring::open(&path)?;
+    let view = &arguments.view;
+    if let Some(out) = &view.html {
         let out = Output::open(out).map_err(Failure::Save)?;
-        return page::write(arguments, &mut reader, &path, out);
+        return page::write_ring(view, &mut ring, &path, out);
     }
-    if arguments.summary {
-        return summarize(arguments, &mut reader, &path);
+    if let Some(out) = &view.perfetto {
+        let out = Output::open(out).map_err(Failure::Save)?;
+        return perfetto::write_ring(view, &mut ring, &path, out);
     }
-    let mut output = Lines { lines: Vec::with_capacity(2 * OUTPUT_AT_ONCE), outcome: Ok(()) };
-    let mut filter = Filter::new(arguments);
+    if view.summary {
+        return summarize(view, &mut ring);
+    }
+    let mut filter = Filter::new(view);
+    if !arguments.follow {
+        return if filter.passes_all() {
+            print_all(&mut ring)
+        } else {
+            print(&mut filter, &mut ring)
+        };
+    }
+    ring.follow();
     loop {
-        let read = reader.for_each(|_, entry| {
-            match entry {
-                Some(entry) => {
-                    filter.pass(entry, &mut |entry| text::line(&mut output.lines, entry))
-                }
-                None => filter.gap(&mut output.lines),
-            }
-            output.write_if_long()
-        });
-        output.write();
-        std::mem::replace(&mut output.outcome, Ok(())).map_err(Failure::Output)?;
-        read.map_err(failed)?;
-        if !arguments.follow {
-            return Ok(());
-        }
+        print(&mut filter, &mut ring)?;
         thread::sleep(LOOK_AGAIN_AFTER);
-        reader.find_blocks().map_err(failed)?;
+        ring.look_again()?;
     }
+}
+
+/// Prints all events: each thread makes lines of blocks of its own.
+fn print_all(ring: &mut Ring) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    let mut outcome = Ok(());
+    let read = ring.work_ahead(
+        |batch, lines: &mut Vec<u8>| {
+            lines.clear();
+            let mut printer = Printer::default();
+            batch.for_each(|entry| match entry {
+                Some(entry) => printer.line(lines, entry),
+                None => lines.extend_from_slice(GAP),
+            })
+        },
+        |lines| {
+            outcome = output.write_all(lines);
+            outcome.is_ok()
+        },
+    );
+    outcome.and_then(|()| output.flush()).map_err(Failure::Output)?;
+    read
+}
+
+/// What is printed where events are missing.
+const GAP: &[u8] = b"... events are missing: they were overwritten\n";
+
+/// Prints the events that the filter passes on.
+fn print(filter: &mut Filter, events: &mut impl Events) -> Result<(), Failure> {
+    let mut output = Lines { lines: Vec::with_capacity(2 * OUTPUT_AT_ONCE), outcome: Ok(()) };
+    let mut printer = Printer::default();
+    let read = events.each(|told| {
+        match told {
+            Told::Event(entry, _) if filter.passes_all() => printer.line(&mut output.lines, entry),
+            Told::Event(entry, _) => {
+                filter.pass(*entry, &mut |entry| printer.line(&mut output.lines, entry))
+            }
+            Told::Gap => filter.gap(&mut output.lines),
+        }
+        output.write_if_long()
+    });
+    output.write();
+    output.outcome.map_err(Failure::Output)?;
+    read
 }
 
 /// Lines that are to be printed.
@@ -133,19 +223,21 @@ impl Lines {
     }
 }
 
-fn summarize(arguments: &Arguments, reader: &mut Reader, path: &Path) -> Result<(), Failure> {
+/// Prints a summary of the events that the view has.
+fn summarize(view: &View, events: &mut impl Events) -> Result<(), Failure> {
     let mut summary = Summary::default();
-    let mut filter = Filter::new(arguments);
-    let read = reader.for_each(|_, entry| {
-        match entry {
-            Some(entry) => filter.pass(entry, &mut |entry: &Entry| summary.add(entry)),
-            None => summary.gap(),
+    let mut filter = Filter::new(view);
+    let read = events.each(|told| {
+        match told {
+            Told::Event(entry, _) if filter.passes_all() => summary.add(entry),
+            Told::Event(entry, _) => filter.pass(*entry, &mut |entry| summary.add(entry)),
+            Told::Gap => summary.gap(),
         }
         true
     });
-    read.map_err(|error| Failure::Trace(path.to_owned(), error))?;
     let mut output = io::stdout().lock();
-    write!(output, "{summary}").and_then(|()| output.flush()).map_err(Failure::Output)
+    write!(output, "{summary}").and_then(|()| output.flush()).map_err(Failure::Output)?;
+    read
 }
 
 /// The trace that a process has mapped: proc_pid_maps(5).

@@ -164,28 +164,39 @@ impl Output {
     ///
     /// [`SaveError`] if a part could not be written. A regular file is then as it was.
     pub fn write(self, contents: &[u8]) -> Result<(), SaveError> {
+        self.write_with(|out| out.write_all(contents))
+    }
+
+    /// Has `fill` write the contents, which need not be in memory at once.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Output::write`]. An error that `fill` returns counts as one of the file.
+    pub fn write_with(
+        self,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), SaveError> {
         let Output { path, destination, .. } = self;
         let written_to = |path: &Path, result: io::Result<()>| {
             result.map_err(|error| SaveError::new("write to", path, error))
         };
         match destination {
             Destination::StandardOutput => {
-                let result = write_and_flush(&mut io::stdout().lock(), contents);
+                let mut out = io::stdout().lock();
+                let result = fill(&mut out).and_then(|()| out.flush());
                 written_to(Path::new(STANDARD_OUTPUT), result)
             }
-            Destination::StandardError => {
-                written_to(&path, write_and_flush(&mut io::stderr().lock(), contents))
-            }
-            Destination::Special(mut file) => written_to(&path, file.write_all(contents)),
+            Destination::StandardError => written_to(&path, fill(&mut io::stderr().lock())),
+            Destination::Special(mut file) => written_to(&path, fill(&mut file)),
             Destination::FifoWithoutReader => {
                 // This open(2) waits for a reader.
                 let opened = OpenOptions::new().write(true).open(&path);
-                written_to(&path, opened.and_then(|mut file| file.write_all(contents)))
+                written_to(&path, opened.and_then(|mut file| fill(&mut file)))
             }
             Destination::Replaced { mut temporary, target } => {
                 let file = &mut temporary.file;
                 // Some file systems report ENOSPC only at fsync(2).
-                file.write_all(contents)
+                fill(file)
                     .and_then(|()| file.sync_all())
                     .map_err(|error| SaveError::new("write", &path, error))?;
                 temporary.rename(&target).map_err(|(error, kept)| SaveError {
@@ -204,10 +215,6 @@ impl Output {
 /// [`SaveError`] if a part could not be written.
 pub fn save(path: &Path, contents: &[u8]) -> Result<(), SaveError> {
     Output::open(path)?.write(contents)
-}
-
-fn write_and_flush(stream: &mut impl Write, contents: &[u8]) -> io::Result<()> {
-    stream.write_all(contents).and_then(|()| stream.flush())
 }
 
 /// Opens a FIFO or a device. `None`: a FIFO without a reader, for which open(2) would wait.

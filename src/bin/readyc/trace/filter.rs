@@ -1,6 +1,6 @@
 //! Which events are printed.
 
-use super::Arguments;
+use super::{GAP, View};
 use readyd::trace::decode::Entry;
 use readyd::trace::event::{Event, Number};
 use std::collections::{BTreeMap, VecDeque};
@@ -49,14 +49,22 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    pub(super) fn new(arguments: &Arguments) -> Filter {
+    pub(super) fn new(view: &View) -> Filter {
         Filter {
-            connection: arguments.connection,
-            between: arguments.between,
-            slow_turns: arguments.slow_turns,
+            connection: view.connection,
+            between: view.between,
+            slow_turns: view.slow_turns,
             turn: Vec::new(),
-            history: arguments.why_closed.then(BTreeMap::new),
+            history: view.why_closed.then(BTreeMap::new),
         }
+    }
+
+    /// Whether nothing is left out: then events need not pass through here.
+    pub(super) fn passes_all(&self) -> bool {
+        self.connection.is_none()
+            && self.between.is_none()
+            && self.slow_turns.is_none()
+            && self.history.is_none()
     }
 
     /// Calls `tell` with the events that are known to be wanted by now.
@@ -82,7 +90,7 @@ impl Filter {
     /// Events are missing.
     pub(super) fn gap(&mut self, lines: &mut Vec<u8>) {
         self.turn.clear();
-        lines.extend_from_slice(b"... events are missing: they were overwritten\n");
+        lines.extend_from_slice(GAP);
     }
 
     fn slow_turn(&mut self, entry: Entry, limit: Duration, tell: &mut dyn FnMut(&Entry)) {
