@@ -22,6 +22,7 @@ pub mod diff;
 pub mod encode;
 pub mod event;
 pub mod imported;
+pub mod memory_ring;
 mod observer;
 #[cfg(feature = "client")]
 pub mod page;
@@ -34,11 +35,13 @@ pub mod ring_file;
 #[cfg(feature = "client")]
 pub mod strace;
 pub mod summary;
+mod teller;
 pub mod text;
 mod trigger;
 pub mod wire;
 
 pub use observer::{AddressPolicy, Observer, Recorder, Recording, count_32};
+pub use teller::Teller;
 pub use trigger::Trigger;
 
 #[cfg(test)]

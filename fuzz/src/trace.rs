@@ -4,9 +4,10 @@
 
 use readyd::io::clock::Moment;
 use readyd::trace::decode::{Block, Entry};
-use readyd::trace::encode::{Encoder, Ring};
+use readyd::trace::encode::Encoder;
+use readyd::trace::memory_ring::MemoryRing;
 use readyd::trace::text;
-use readyd::trace::wire::{BLOCK_BYTES, HEADER_BYTES, Header, LENGTH_OFFSET, PAYLOAD_BYTES};
+use readyd::trace::wire::{BLOCK_BYTES, Header, LENGTH_OFFSET, PAYLOAD_BYTES};
 
 /// Bytes of the longest line that an event becomes.
 const MOST_TEXT: usize = 250;
@@ -43,30 +44,13 @@ fn check_round_trip(entries: &[Entry]) {
     if !entries.is_sorted_by_key(|entry| entry.time) {
         return;
     }
-    let mut blocks = Blocks::default();
+    let mut blocks = MemoryRing::default();
     let mut encoder = Encoder::new(0, 0, 0, Moment::START);
     for entry in entries {
         encoder.write(&mut blocks, entry.time, &entry.event);
     }
-    let again =
-        blocks.0.chunks(BLOCK_BYTES).flat_map(|block| Block::parse(block).expect("a block"));
+    let again = blocks.to_bytes();
+    let again = again.chunks(BLOCK_BYTES).flat_map(|block| Block::parse(block).expect("a block"));
     let again: Vec<Entry> = again.map(|entry| entry.expect("an event")).collect();
     assert_eq!(again, entries);
-}
-
-#[derive(Default)]
-struct Blocks(Vec<u8>);
-
-impl Ring for Blocks {
-    fn begin(&mut self, header: &[u8; HEADER_BYTES]) {
-        self.0.extend(header);
-        self.0.extend([0; PAYLOAD_BYTES]);
-    }
-
-    fn append(&mut self, at: usize, bytes: &[u8]) {
-        let start = self.0.len() - BLOCK_BYTES;
-        self.0[start + HEADER_BYTES + at..][..bytes.len()].copy_from_slice(bytes);
-        let length = (at + bytes.len()) as u32;
-        self.0[start + LENGTH_OFFSET..][..4].copy_from_slice(&length.to_le_bytes());
-    }
 }

@@ -165,7 +165,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "log",
         "LEVEL",
         "off, error, warn, info, debug, trace [info]",
-        "Without this flag the environment variable RUST_LOG decides.",
+        "trace tells turns of the loop. Without this flag RUST_LOG decides.",
     ),
     flag(
         "log-rate",

@@ -4,6 +4,7 @@
 //! enough requests took longer; a run without answers knows none.
 
 use crate::config::values;
+use crate::loadgen::report::units::{micros, percent, span};
 use crate::loadgen::report::{Percentiles, Report};
 use std::fmt;
 use std::str::FromStr;
@@ -87,7 +88,7 @@ impl fmt::Display for Figure {
 /// Why a text is no goal; the user's fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GoalError {
-    /// There is no `<` between a figure and its bound.
+    /// There is no `<` between a figure and its bound, or another comparison.
     NoBound,
     /// No figure has this name.
     UnknownFigure(String),
@@ -122,6 +123,10 @@ impl FromStr for Goal {
     fn from_str(text: &str) -> Result<Goal, GoalError> {
         let (name, bound) = text.split_once('<').ok_or(GoalError::NoBound)?;
         let (name, bound) = (name.trim(), bound.trim());
+        // `<=` would promise another comparison.
+        if bound.starts_with('=') {
+            return Err(GoalError::NoBound);
+        }
         if name == "errors" {
             let number = bound.strip_suffix('%').unwrap_or(bound).trim().parse::<f64>();
             let share = number.ok().filter(|share| (0.0..=100.0).contains(share));
@@ -130,7 +135,9 @@ impl FromStr for Goal {
         }
         let figure = Figure::ALL.into_iter().find(|figure| figure.name() == name);
         let figure = figure.ok_or_else(|| GoalError::UnknownFigure(name.to_owned()))?;
-        match values::duration(bound) {
+        // As reports print it, too: `5 ms`, `250 µs`.
+        let written = bound.split_whitespace().collect::<String>().replace("µs", "us");
+        match values::duration(&written) {
             Ok(bound) if !bound.is_zero() => Ok(Goal::Latency(figure, bound)),
             _ => Err(GoalError::BadDuration(bound.to_owned())),
         }
@@ -140,8 +147,9 @@ impl FromStr for Goal {
 impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Goal::Latency(figure, bound) => write!(f, "{figure} < {bound:?}"),
-            Goal::Errors(share) => write!(f, "errors < {} %", share * 100.0),
+            Goal::Latency(figure, bound) => write!(f, "{figure} < {}", span(bound.as_secs_f64())),
+            // To the digit that was given: 0.7 % has no binary fraction.
+            Goal::Errors(share) => write!(f, "errors < {} %", (share * 1e11).round() / 1e9),
         }
     }
 }
@@ -164,10 +172,8 @@ pub enum Miss {
 impl fmt::Display for Miss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Miss::Latency(goal, micros) => {
-                write!(f, "{goal}: it was {:.1?}", Duration::from_nanos((micros * 1000.0) as u64))
-            }
-            Miss::Errors(goal, share) => write!(f, "{goal}: it was {:.3} %", share * 100.0),
+            Miss::Latency(goal, time) => write!(f, "{goal}: it was {}", micros(*time)),
+            Miss::Errors(goal, share) => write!(f, "{goal}: it was {}", percent(*share)),
             Miss::Unknown(goal, 0) => write!(f, "{goal}: no request was answered"),
             Miss::Unknown(goal, count) => write!(f, "{goal}: {count} answers are too few to tell"),
         }

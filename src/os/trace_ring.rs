@@ -1,11 +1,12 @@
 //! The ring that a trace is written to: a file, mapped and shared, so that it is there after the
 //! process was killed, and can be read while it is written.
 //!
-//! Invariants: no reference into the mapping exists, only the address; bytes go in, and none are
-//! read. The length of a block is stored after all that it covers, with release ordering.
+//! Invariants: all references into the mapping are to atomics, because other processes have it,
+//! too; bytes go in, and none are read. The length of a block is stored after all that it covers,
+//! with release ordering.
 
-use crate::trace::encode::Ring;
-use crate::trace::wire::{BLOCK_BYTES, HEADER_BYTES, LENGTH_OFFSET};
+use crate::trace::encode::{OpenBlock, Ring};
+use crate::trace::wire::{BLOCK_BYTES, HEADER_BYTES, LENGTH_OFFSET, PAYLOAD_BYTES};
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
@@ -16,8 +17,9 @@ use std::io::{self, ErrorKind};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::ptr::NonNull;
+use std::slice;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
 
 #[cfg(test)]
 mod tests;
@@ -79,33 +81,42 @@ impl TraceRing {
         Ok(TraceRing { start, blocks, block: 0 })
     }
 
-    /// Copies bytes into the block that is being written.
-    #[expect(unsafe_code, reason = "other processes may read the bytes, so they are no slice")]
-    fn copy(&mut self, at: usize, bytes: &[u8]) {
-        if at.saturating_add(bytes.len()) > BLOCK_BYTES {
-            return;
+    /// `count` values of a type that is atomic, from `at` in the block that is being written.
+    #[expect(unsafe_code, reason = "the address that mmap(2) returned is a bare pointer")]
+    fn atomics<T: Atomic>(&self, at: usize, count: usize) -> &[T] {
+        let is_inside = at + count * size_of::<T>() <= BLOCK_BYTES;
+        if !is_inside || !at.is_multiple_of(align_of::<T>()) || self.block >= self.blocks {
+            return &[];
         }
-        // SAFETY: `block` is less than `blocks`, and the bytes end within the block, as was just
-        // looked at; so the whole destination is mapped for writing until `self` is dropped. The
-        // source is a slice of this process's own memory, and nothing in it refers to the mapping.
+        // SAFETY: all of the mapping is readable and writable until `self` is dropped, which the
+        // lifetime of the slice precedes; the slice lies in it, as was just looked at; a page
+        // begins at a multiple of any alignment. This process and others may change the bytes
+        // meanwhile: the type is atomic, and no two slices of different types overlap.
         unsafe {
-            let to = self.start.as_ptr().cast::<u8>().add(self.block * BLOCK_BYTES + at);
-            ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+            let start = self.start.as_ptr().cast::<u8>().add(self.block * BLOCK_BYTES + at);
+            slice::from_raw_parts(start.cast::<T>(), count)
         }
     }
 
-    /// Stores the length of the block that is being written.
-    #[expect(unsafe_code, reason = "the address that mmap(2) returned is a bare pointer")]
-    fn commit(&mut self, length: u32) {
-        // SAFETY: as above, the four bytes are mapped; a page begins at a multiple of 4, so they
-        // are aligned; and this process uses them only as an atomic.
-        let place = unsafe {
-            let at = self.block * BLOCK_BYTES + LENGTH_OFFSET;
-            AtomicU32::from_ptr(self.start.as_ptr().cast::<u8>().add(at).cast())
-        };
-        place.store(length.to_le(), Ordering::Release);
+    /// The length of the block that is being written.
+    fn length(&self) -> &AtomicU32 {
+        static NOWHERE: AtomicU32 = AtomicU32::new(0);
+        self.atomics(LENGTH_OFFSET, 1).first().unwrap_or(&NOWHERE)
+    }
+
+    fn put(&self, at: usize, bytes: &[u8]) {
+        for (place, byte) in self.atomics::<AtomicU8>(at, bytes.len()).iter().zip(bytes) {
+            place.store(*byte, Ordering::Relaxed);
+        }
     }
 }
+
+/// What a process may have in memory that others change.
+trait Atomic {}
+
+impl Atomic for AtomicU8 {}
+
+impl Atomic for AtomicU32 {}
 
 /// Renames a file that is there. What is no regular file stays.
 fn set_aside(path: &Path) -> io::Result<()> {
@@ -128,16 +139,19 @@ impl Ring for TraceRing {
         let sequence = header.get(16..24).and_then(|bytes| bytes.first_chunk()).copied();
         let place = u64::from_le_bytes(sequence.unwrap_or_default()).wrapping_sub(1);
         self.block = (place % self.blocks as u64) as usize;
-        self.commit(0);
+        self.length().store(0, Ordering::Release);
         // The sequence number changes before any other byte of the block, for readers to see.
-        std::sync::atomic::fence(Ordering::SeqCst);
-        self.copy(0, header);
-        std::sync::atomic::fence(Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let (before, rest) = header.split_at(LENGTH_OFFSET);
+        self.put(0, before);
+        let behind = LENGTH_OFFSET + size_of::<u32>();
+        self.put(behind, rest.get(size_of::<u32>()..).unwrap_or_default());
+        fence(Ordering::SeqCst);
     }
 
-    fn append(&mut self, at: usize, bytes: &[u8]) {
-        self.copy(HEADER_BYTES + at, bytes);
-        self.commit((at + bytes.len()) as u32);
+    #[inline]
+    fn block(&self) -> OpenBlock<'_> {
+        OpenBlock { payload: self.atomics(HEADER_BYTES, PAYLOAD_BYTES), length: self.length() }
     }
 }
 

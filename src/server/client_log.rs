@@ -63,17 +63,25 @@ impl ClientLog {
             return;
         }
         self.report(now);
-        if now.since(self.second) >= SECOND {
-            self.second = now;
-            self.written = 0;
-        }
-        if self.written < self.rate {
-            self.written += 1;
+        if self.take_room(now, 1) {
             log::log!(level, "{line}");
         } else {
             self.suppressed += 1;
             self.suppressed_total += 1;
         }
+    }
+
+    /// Takes room for `lines` lines of this second, if there is room for all of them.
+    pub fn take_room(&mut self, now: Moment, lines: u32) -> bool {
+        if now.since(self.second) >= SECOND {
+            self.second = now;
+            self.written = 0;
+        }
+        let has_room = lines <= self.rate.saturating_sub(self.written);
+        if has_room {
+            self.written += lines;
+        }
+        has_room
     }
 
     /// Says how many lines were left out, once their second is over.

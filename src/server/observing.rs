@@ -53,17 +53,13 @@ impl<N: Net> Server<N> {
             Wakeup::Message => Signal::Message,
             _ => Signal::Other,
         };
-        self.cx.trace.with(move |recorder| {
-            // What it asks for is done before the turn's time is read.
-            recorder.tick();
-            recorder.note(Event::Woken { by });
-        });
+        self.cx.trace.with(move |recorder| recorder.woken(by));
     }
 
     /// A turn ended.
     #[inline]
     pub(super) fn observe_end(&mut self, ended: Moment, next: LoopControl) {
-        let sockets = &self.sockets;
+        let (sockets, log) = (&self.sockets, &mut self.cx.log);
         self.cx.trace.with(move |recorder| {
             let next = match next {
                 LoopControl::Poll => Next::Poll,
@@ -74,6 +70,9 @@ impl<N: Net> Server<N> {
                 LoopControl::Stop => Next::Stop,
             };
             recorder.turn_ended(ended, sockets.queued(), next);
+            if let Some(teller) = recorder.teller() {
+                teller.end_turn(|lines| log.take_room(ended, lines));
+            }
         });
     }
 }

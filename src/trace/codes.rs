@@ -87,11 +87,7 @@ impl Code for Readiness {
 
 /// The state of both directions: input in bits 0 and 1, output in bits 2 to 4, and a second byte
 /// with the reason if the output has one.
-pub(super) fn put_states<const N: usize>(
-    out: &mut Writer<N>,
-    inbound: Inbound,
-    outbound: Outbound,
-) {
+pub(super) fn put_states(out: &mut Writer<'_>, inbound: Inbound, outbound: Outbound) {
     let (kind, reason) = match outbound {
         Outbound::Open => (0, None),
         Outbound::Producing => (1, None),
@@ -124,7 +120,7 @@ pub(super) fn take_states(cursor: &mut Cursor<'_>) -> Result<(Inbound, Outbound)
 }
 
 /// A client: a byte that tells what follows, then the address and the port, or the hash.
-pub(super) fn put_peer<const N: usize>(out: &mut Writer<N>, peer: TracedPeer) {
+pub(super) fn put_peer(out: &mut Writer<'_>, peer: TracedPeer) {
     match peer {
         TracedPeer::Unix => out.byte(0),
         TracedPeer::Inet(address) => {

@@ -8,8 +8,9 @@ use super::event::{Event, Next, Number, RecvEnd, SendEnd};
 use super::wire::{HEADER_BYTES, Header, Kind, OTHER_CONNECTION, PAYLOAD_BYTES, TIME_PASSED};
 use super::wire::{Writer, zigzag};
 use crate::io::clock::Moment;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
-/// The most bytes of an event.
+/// The most bytes of an event. A block with less room left is full.
 const MOST: usize = 96;
 
 /// recv(2) is nearly always given room for this many bytes: then the room is not written.
@@ -26,8 +27,17 @@ pub trait Ring {
     /// Begins the next block: its length is 0 first of all, then its header is `header`.
     fn begin(&mut self, header: &[u8; HEADER_BYTES]);
 
-    /// Adds `bytes` to the block, at `at` in its payload, and then commits its length.
-    fn append(&mut self, at: usize, bytes: &[u8]);
+    /// The block that was begun last.
+    fn block(&self) -> OpenBlock<'_>;
+}
+
+/// A block that is written. Another process may read it, so all of it is atomic.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenBlock<'a> {
+    /// Room for [`PAYLOAD_BYTES`] bytes of events.
+    pub payload: &'a [AtomicU8],
+    /// How many of them are whole events, little-endian.
+    pub length: &'a AtomicU32,
 }
 
 /// Makes the bytes of events.
@@ -71,26 +81,15 @@ impl Encoder {
     pub fn write(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
         let Some(kind) = event.kind() else { return };
         let now = now.as_nanos();
-        let mut out = self.encode(now, kind, event);
-        if self.used + out.written().len() > PAYLOAD_BYTES {
+        if self.used + MOST > PAYLOAD_BYTES {
             self.begin_block(ring, now);
-            out = self.encode(now, kind, event);
         }
-        ring.append(self.used, out.written());
-        self.used += out.written().len();
+        let block = ring.block();
+        let mut out = Writer::new(block.payload.get(self.used..).unwrap_or_default());
+        self.encode(&mut out, now, kind, event);
+        self.used += out.len();
+        block.length.store((self.used as u32).to_le(), Ordering::Release);
         self.time = self.time.max(now);
-        match *event {
-            Event::Ready { is_stale: false, .. }
-            | Event::TimerFired { .. }
-            | Event::Accepted { .. } => self.header.causes = self.header.causes.wrapping_add(1),
-            Event::Served { count, .. } => {
-                self.header.requests = self.header.requests.wrapping_add(u64::from(count));
-            }
-            _ => {}
-        }
-        if let Some(connection) = event.connection() {
-            self.connection = connection;
-        }
     }
 
     fn begin_block(&mut self, ring: &mut dyn Ring, now: u64) {
@@ -103,29 +102,32 @@ impl Encoder {
         ring.begin(&self.header.to_bytes());
     }
 
-    fn encode(&self, now: u64, kind: Kind, event: &Event) -> Writer<MOST> {
-        let mut out = Writer::default();
+    #[inline]
+    fn encode(&mut self, out: &mut Writer<'_>, now: u64, kind: Kind, event: &Event) {
         let passed = now.saturating_sub(self.time);
-        let other = event.connection().filter(|&connection| connection != self.connection);
+        let connection = event.connection().unwrap_or(self.connection);
         let mut first = kind as u8;
         first |= if passed > 0 { TIME_PASSED } else { 0 };
-        first |= if other.is_some() { OTHER_CONNECTION } else { 0 };
+        first |= if connection != self.connection { OTHER_CONNECTION } else { 0 };
         out.byte(first);
         if passed > 0 {
             out.number(passed);
         }
-        if let Some(connection) = other {
+        if connection != self.connection {
             out.number(zigzag(connection.wrapping_sub(self.connection)).into());
+            self.connection = connection;
         }
-        self.fields(&mut out, event);
-        out
+        self.fields(out, event);
     }
 
-    fn fields(&self, out: &mut Writer<MOST>, event: &Event) {
+    /// The fields of an event. What it numbers is counted.
+    #[inline]
+    fn fields(&mut self, out: &mut Writer<'_>, event: &Event) {
         match *event {
             Event::TurnBegan { events, waited } => numbers(out, &[events.into(), waited]),
             Event::Ready { bits, is_stale, .. } => {
                 out.byte(bits.code() | if is_stale { STALE } else { 0 });
+                self.count_causes(u64::from(!is_stale));
             }
             Event::ListenerReady { listener } => out.number(listener.into()),
             Event::Woken { by } => out.byte(by.code()),
@@ -134,6 +136,7 @@ impl Encoder {
             Event::Served { count, left, reply, cause, .. } => {
                 numbers(out, &[count.into(), left.into(), reply.into()]);
                 out.number(self.header.causes.wrapping_sub(cause));
+                self.header.requests = self.header.requests.wrapping_add(u64::from(count));
             }
             Event::Sent { moved, left, end, request, cause, .. } => {
                 sent(out, moved, left, end);
@@ -154,18 +157,26 @@ impl Encoder {
                 out.byte(deadline.code());
                 out.number(after);
             }
-            Event::TimerFired { deadline, .. } => out.byte(deadline.code()),
+            Event::TimerFired { deadline, .. } => {
+                out.byte(deadline.code());
+                self.count_causes(1);
+            }
+            Event::Accepted { listener, peer, active, .. } => {
+                numbers(out, &[listener.into(), active.into()]);
+                put_peer(out, peer);
+                self.count_causes(1);
+            }
             Event::TimersMoved { count } | Event::Shed { count } => out.number(count.into()),
             _ => Encoder::rare_fields(out, event),
         }
     }
 
-    fn rare_fields(out: &mut Writer<MOST>, event: &Event) {
+    fn count_causes(&mut self, count: u64) {
+        self.header.causes = self.header.causes.wrapping_add(count);
+    }
+
+    fn rare_fields(out: &mut Writer<'_>, event: &Event) {
         match *event {
-            Event::Accepted { listener, peer, active, .. } => {
-                numbers(out, &[listener.into(), active.into()]);
-                put_peer(out, peer);
-            }
             Event::NotAccepted { listener, why } => {
                 out.number(listener.into());
                 out.byte(why.code());
@@ -198,11 +209,11 @@ impl Encoder {
     }
 }
 
-fn numbers(out: &mut Writer<MOST>, numbers: &[u64]) {
+fn numbers(out: &mut Writer<'_>, numbers: &[u64]) {
     numbers.iter().for_each(|&number| out.number(number));
 }
 
-fn received(out: &mut Writer<MOST>, asked: u32, moved: u32, end: RecvEnd) {
+fn received(out: &mut Writer<'_>, asked: u32, moved: u32, end: RecvEnd) {
     let (code, errno) = match end {
         RecvEnd::Short => (0, None),
         RecvEnd::Full => (1, None),
@@ -221,7 +232,7 @@ fn received(out: &mut Writer<MOST>, asked: u32, moved: u32, end: RecvEnd) {
     }
 }
 
-fn sent(out: &mut Writer<MOST>, moved: u32, left: u32, end: SendEnd) {
+fn sent(out: &mut Writer<'_>, moved: u32, left: u32, end: SendEnd) {
     let (code, errno) = match end {
         SendEnd::All => (0, None),
         SendEnd::WouldBlock => (1, None),

@@ -4,8 +4,10 @@
 //! while recording is switched off, a branch that is never taken. Switched on, it costs no system
 //! call but the clock's, and that one is read twice a visit.
 
+use super::decode::Entry;
 use super::encode::{Encoder, Ring};
-use super::event::{Event, Next, Number, TracedPeer};
+use super::event::{Event, Next, Number, Signal, TracedPeer};
+use super::teller::Teller;
 use super::trigger::Trigger;
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
@@ -94,6 +96,8 @@ pub struct Recording {
     pub addresses: AddressPolicy,
     /// What to look out for.
     pub triggers: Vec<Trigger>,
+    /// What tells turns in words, if they are to be told.
+    pub teller: Option<Teller>,
 }
 
 /// Writes events down.
@@ -105,6 +109,8 @@ pub struct Recorder {
     /// When the last turn ended.
     turn_ended: Moment,
     turn_began: Moment,
+    /// Whether a signal has begun the turn that is to begin.
+    has_begun: bool,
     visits: u32,
     /// The connection that is visited.
     current: Token,
@@ -138,6 +144,7 @@ impl Recorder {
             now,
             turn_ended: now,
             turn_began: now,
+            has_begun: false,
             visits: 0,
             current: Token(0),
             before_turn: Vec::new(),
@@ -152,6 +159,7 @@ impl Recorder {
         self.seen_requests = requests;
         self.now = (self.recording.clock)();
         (self.turn_ended, self.turn_began) = (self.now, self.now);
+        self.has_begun = false;
         self.before_turn.clear();
         self.recording.encoder.end_block();
         self.note(Event::Recording);
@@ -160,8 +168,11 @@ impl Recorder {
     /// Writes an event down.
     #[inline]
     pub fn note(&mut self, event: Event) {
-        let Recording { ring, encoder, .. } = &mut self.recording;
+        let Recording { ring, encoder, teller, .. } = &mut self.recording;
         encoder.write(&mut **ring, self.now, &event);
+        if let Some(teller) = teller {
+            teller.hear(&Entry { time: self.now, cause: encoder.causes(), event });
+        }
     }
 
     /// Reads the clock: events from now on have this time.
@@ -183,19 +194,34 @@ impl Recorder {
         self.before_turn.push((token, event));
     }
 
-    /// A turn began at `now`.
+    /// A turn began at `now`, unless a signal began it already: what that asks for is done before
+    /// the visits.
     pub fn turn_began(&mut self, now: Moment) {
-        (self.now, self.turn_began, self.visits) = (now, now, 0);
-        let is_event = |(_, event): &&(Token, Event)| !matches!(event, Event::Woken { .. });
-        let events = self.before_turn.iter().filter(is_event).count();
+        self.now = now;
+        if std::mem::take(&mut self.has_begun) {
+            return;
+        }
+        (self.turn_began, self.visits) = (now, 0);
+        let events = self.before_turn.len();
         let waited = now.since(self.turn_ended).as_nanos();
         self.note(Event::TurnBegan { events: count_32(events), waited: waited as u64 });
-        for (token, event) in std::mem::take(&mut self.before_turn) {
+        // Its memory is kept for the next turn.
+        let mut events = std::mem::take(&mut self.before_turn);
+        for (token, event) in events.drain(..) {
             self.note(event);
             if matches!(event, Event::Ready { is_stale: false, .. }) {
                 self.note_cause(token);
             }
         }
+        self.before_turn = events;
+    }
+
+    /// A signal or a message came, after the events of the turn.
+    pub fn woken(&mut self, by: Signal) {
+        // The first signal of a turn begins it. Another finds that it has begun.
+        self.turn_began((self.recording.clock)());
+        self.has_begun = true;
+        self.note(Event::Woken { by });
     }
 
     /// A turn ended at `now`, with `queued` connections that wait for a visit.
@@ -282,6 +308,11 @@ impl Recorder {
                 TracedPeer::Hashed(self.secret.hash_one(address.ip()))
             }
         }
+    }
+
+    /// What tells turns in words.
+    pub fn teller(&mut self) -> Option<&mut Teller> {
+        self.recording.teller.as_mut()
     }
 
     /// Notes that a trigger is met, if there is one that `is_met` says so of.

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! ```text
-//! entries --Source::push--> Rows (fixed size, the last of them) --columns--> deflate --base64--> page
+//! entries --Source::push--> Rows (the last of them) --columns--> deflate --base64--> page
 //! ```
 //!
 //! The events are embedded as columns, which the page inflates and reads as typed arrays: no event

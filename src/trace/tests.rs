@@ -1,9 +1,10 @@
 //! Every sequence of events comes back from its bytes, and no bytes make the decoder panic.
 
 use super::decode::{Block, Entry};
-use super::encode::{Encoder, Ring};
+use super::encode::Encoder;
 use super::event::*;
-use super::wire::{BLOCK_BYTES, Damage, HEADER_BYTES, Header, LENGTH_OFFSET, PAYLOAD_BYTES};
+use super::memory_ring::MemoryRing;
+use super::wire::{BLOCK_BYTES, Damage, Header, LENGTH_OFFSET, PAYLOAD_BYTES};
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::clock::Moment;
 use crate::io::readiness::Readiness;
@@ -12,24 +13,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::net::SocketAddr;
-
-/// All blocks, one after the other.
-#[derive(Default)]
-pub(crate) struct Blocks(pub(crate) Vec<u8>);
-
-impl Ring for Blocks {
-    fn begin(&mut self, header: &[u8; HEADER_BYTES]) {
-        self.0.extend(header);
-        self.0.extend([0xff; PAYLOAD_BYTES]);
-    }
-
-    fn append(&mut self, at: usize, bytes: &[u8]) {
-        let start = self.0.len() - BLOCK_BYTES;
-        self.0[start + HEADER_BYTES + at..][..bytes.len()].copy_from_slice(bytes);
-        let length = (at + bytes.len()) as u32;
-        self.0[start + LENGTH_OFFSET..][..4].copy_from_slice(&length.to_le_bytes());
-    }
-}
 
 fn bits() -> impl Strategy<Value = Readiness> {
     any::<[bool; 3]>().prop_map(|[read, write, read_until_would_block]| Readiness {
@@ -243,12 +226,12 @@ pub(super) fn entries(events: Vec<(u64, Event)>) -> Vec<Entry> {
 }
 
 fn encoded(entries: &[Entry]) -> Vec<u8> {
-    let mut blocks = Blocks::default();
+    let mut blocks = MemoryRing::default();
     let mut encoder = Encoder::new(77, 3, 1_000_000, Moment::START);
     for entry in entries {
         encoder.write(&mut blocks, entry.time, &entry.event);
     }
-    blocks.0
+    blocks.to_bytes()
 }
 
 proptest! {
@@ -341,7 +324,7 @@ fn a_ping_pong_request_takes_few_bytes_an_event() {
             (after + 5_000, Event::TurnEnded { visits: 1, queued: 0, next: Next::Wait }),
         ]
     };
-    let mut blocks = Blocks::default();
+    let mut blocks = MemoryRing::default();
     let mut encoder = Encoder::new(1, 0, 0, Moment::START);
     let mut events = 0;
     for (time, mut event) in (0..1_000).flat_map(turn) {
@@ -351,6 +334,6 @@ fn a_ping_pong_request_takes_few_bytes_an_event() {
         encoder.write(&mut blocks, Moment::from_nanos(time), &event);
         events += 1;
     }
-    let bytes_each = blocks.0.len() as f64 / f64::from(events);
+    let bytes_each = blocks.to_bytes().len() as f64 / f64::from(events);
     assert!(bytes_each < 6.5, "{bytes_each} bytes an event");
 }

@@ -1,6 +1,7 @@
 //! The bytes of a trace: the header of a block, numbers, and what each kind of event is called.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Bytes of a block, its header included.
 pub const BLOCK_BYTES: usize = 4096;
@@ -48,17 +49,21 @@ pub struct Header {
 impl Header {
     /// The header's bytes, with a length of 0.
     pub fn to_bytes(self) -> [u8; HEADER_BYTES] {
-        let mut writer = Writer::<HEADER_BYTES>::default();
-        writer.bytes(&MAGIC);
-        writer.bytes(&VERSION.to_le_bytes());
-        writer.bytes(&(HEADER_BYTES as u16).to_le_bytes());
-        writer.bytes(&[0; 4]);
-        for number in [self.sequence, self.time, self.wall, self.causes, self.requests] {
-            writer.bytes(&number.to_le_bytes());
-        }
-        writer.bytes(&self.pid.to_le_bytes());
-        writer.bytes(&self.shard.to_le_bytes());
-        writer.bytes
+        let mut bytes = [0; HEADER_BYTES];
+        let fields = MAGIC
+            .into_iter()
+            .chain(VERSION.to_le_bytes())
+            .chain((HEADER_BYTES as u16).to_le_bytes())
+            .chain([0; 4])
+            .chain(self.sequence.to_le_bytes())
+            .chain(self.time.to_le_bytes())
+            .chain(self.wall.to_le_bytes())
+            .chain(self.causes.to_le_bytes())
+            .chain(self.requests.to_le_bytes())
+            .chain(self.pid.to_le_bytes())
+            .chain(self.shard.to_le_bytes());
+        bytes.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);
+        bytes
     }
 
     /// Reads a header and the length of the payload.
@@ -127,30 +132,34 @@ impl fmt::Display for Damage {
 
 impl std::error::Error for Damage {}
 
-/// The bytes of an event or a header, at most `MOST`.
+/// Writes the bytes of an event into a block.
+///
+/// They go straight to their place: gathered elsewhere and copied, they would have to be read while
+/// the processor has not stored all of them yet, and it waits for that.
 #[derive(Debug)]
-pub(super) struct Writer<const MOST: usize> {
-    bytes: [u8; MOST],
+pub(super) struct Writer<'a> {
+    bytes: &'a [AtomicU8],
     len: usize,
 }
 
-impl<const MOST: usize> Default for Writer<MOST> {
-    fn default() -> Self {
-        Writer { bytes: [0; MOST], len: 0 }
+impl<'a> Writer<'a> {
+    /// Begins at the first of `bytes`.
+    #[inline]
+    pub(super) fn new(bytes: &'a [AtomicU8]) -> Writer<'a> {
+        Writer { bytes, len: 0 }
     }
-}
 
-impl<const MOST: usize> Writer<MOST> {
-    /// What was written.
-    pub(super) fn written(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+    /// How many bytes were written.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
     /// Adds a byte. No event has more than there is room for.
     #[inline]
     pub(super) fn byte(&mut self, byte: u8) {
-        if let Some(slot) = self.bytes.get_mut(self.len) {
-            *slot = byte;
+        if let Some(slot) = self.bytes.get(self.len) {
+            slot.store(byte, Ordering::Relaxed);
             self.len += 1;
         }
     }
@@ -162,7 +171,16 @@ impl<const MOST: usize> Writer<MOST> {
 
     /// Adds a number as LEB128: seven bits a byte, the lowest first; bit 7 tells that more follow.
     #[inline]
-    pub(super) fn number(&mut self, mut number: u64) {
+    pub(super) fn number(&mut self, number: u64) {
+        if number < 0x80 {
+            self.byte(number as u8);
+        } else {
+            self.long_number(number);
+        }
+    }
+
+    #[inline(never)]
+    fn long_number(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.byte(number as u8 | 0x80);
             number >>= 7;

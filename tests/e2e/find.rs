@@ -65,6 +65,7 @@ fn the_connections_that_a_server_holds_are_found() {
     assert_eq!((&ladder["held"], &ladder["missed"]), (&5.into(), &6.into()), "{ladder:#}");
     assert_eq!(ladder["ending"], "confirmed");
     assert!(stderr.contains("result: 5 connections held"), "{stderr}");
+    assert!(stderr.contains("readyc: trying 4 connections\n"), "{stderr}");
     let rungs = ladder["rungs"].as_array().expect("a list");
     let held = rungs.iter().filter(|rung| rung["load"] == 5 && rung["outcome"] == "held");
     assert_eq!(held.count(), 4, "three confirmations: {ladder:#}");
@@ -74,10 +75,24 @@ fn the_connections_that_a_server_holds_are_found() {
 #[test]
 fn a_search_that_runs_out_of_time_says_so() {
     let server = server_for(100);
-    let (status, ladder, stderr) = find(&server, "--find rate --goal p99<500ms --rate 1 -c 2");
+    let arguments = "--find rate --goal p99<500ms --rate 1 -c 2 --progress none";
+    let (status, ladder, stderr) = find(&server, arguments);
     assert_eq!(status, Some(3), "{stderr}");
+    assert!(!stderr.contains("trying"), "{stderr}");
     assert_eq!((&ladder["ending"], &ladder["held"]), (&"out_of_time".into(), &Value::Null));
-    assert!(stderr.contains("of --find-time 100s are spent"), "{stderr}");
+    assert!(stderr.contains("of --find-time 100 s are spent"), "{stderr}");
+}
+
+#[test]
+fn field_load_13_a_server_that_refuses_its_connections_holds_no_rate() {
+    let (_reserved, nobody) = nobody_listens();
+    let arguments = format!("--find rate --goal p50<1h --rate 1000 -c 4 --find-time 5s {nobody}");
+    let mut command = readyc::command(&["bench", "--json", "-", &server_for(100)]);
+    let ended = readyc::run(command.args(arguments.split_whitespace()), b"");
+    assert_eq!(ended.status, Some(3), "{}", ended.stderr);
+    let ladder: Value = serde_json::from_str(&ended.stdout).expect("a ladder");
+    assert_eq!((&ladder["held"], &ladder["rungs"][0]["outcome"]), (&Value::Null, &"missed".into()));
+    assert!(ended.stderr.contains("2 of 4 connections were established: "), "{}", ended.stderr);
 }
 
 #[test]
@@ -101,7 +116,7 @@ fn a_goal_alone_makes_a_run_pass_or_fail() {
     let failed = bench(&[&server], "-c 2 -n 200 --goal p50<1us");
     assert_eq!(failed.status, Some(3), "{:#}", failed.report);
     let shortfall = failed.report["shortfalls"][0].as_str().expect("a sentence");
-    assert!(shortfall.starts_with("goal p50 < 1µs: it was "), "{shortfall}");
+    assert!(shortfall.starts_with("goal p50 < 1 µs: it was "), "{shortfall}");
     let unknown = readyc::run(&mut readyc::command(&["bench", "--goal", "p98<1s"]), b"");
     assert_eq!(unknown.status, Some(2));
     assert!(unknown.stderr.contains("there is no figure \"p98\""), "{}", unknown.stderr);

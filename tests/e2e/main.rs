@@ -20,6 +20,8 @@ mod bench_real_servers;
 mod bench_server_side;
 #[cfg(feature = "client")]
 mod bench_shapes;
+#[cfg(feature = "client")]
+mod bench_view;
 mod checking;
 mod classroom;
 #[cfg(feature = "client")]
@@ -87,6 +89,8 @@ mod statistics;
 mod stats_watch;
 mod stopping;
 mod support;
+#[cfg(feature = "client")]
+mod top;
 mod tracing;
 mod unix_sockets;
 mod zones;

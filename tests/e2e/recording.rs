@@ -15,6 +15,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// A server that records to a file.
 pub(crate) fn recorded(scratch: &Scratch, arguments: &[&str]) -> (Server, PathBuf) {
@@ -130,8 +131,47 @@ fn signal_40_ends_and_begins_it_and_a_paused_one_waits_for_it() {
 fn signal_40_without_a_trace_ends_nothing() {
     let server = Server::start(&["framed"]);
     toggle(&server);
-    server.wait_for_log("nothing is recorded: signal 40 needs --trace FILE at the start");
+    server.wait_for_log(
+        "nothing is recorded: signal 40 needs --trace FILE or --log trace at the start",
+    );
     assert_eq!(server.connect("framed").ask("ECHO here"), "here");
+}
+
+#[test]
+fn the_log_tells_whole_turns_and_how_many_it_leaves_out() {
+    let scratch = Scratch::new();
+    let path = scratch.path("log");
+    let arguments = ["--log", "trace", "--log-rate", "30"];
+    let launch = Launch::of(&["framed"]).args(&arguments);
+    let server = launch.stderr(File::create(&path).expect("a file")).start();
+    let mut client = server.connect("framed");
+    assert_eq!(client.ask("ECHO hello"), "hello");
+    let told = || fs::read_to_string(&path).expect("the log");
+    for words in
+        [" of 65536 bytes: short, no more is there", "served 1 request", "send 69 of 69 bytes: all"]
+    {
+        eventually(words, || told().contains(words).then_some(()));
+    }
+    // Far more turns than there is room for, until a later second has room.
+    let until = Instant::now() + Duration::from_secs(30);
+    while !told().contains(" left out (--log-rate 30)") {
+        assert!(Instant::now() < until, "{}", told());
+        assert_eq!(client.ask("ECHO again"), "again");
+    }
+    drop(server);
+    let log = told();
+    let (mut is_in_turn, mut turns) = (false, 0);
+    for line in log.lines().filter(|line| line.contains(" TRACE ")) {
+        match (line.contains(" turn: "), line.contains(" turn ends: ")) {
+            (true, _) => {
+                assert!(!is_in_turn, "{line}");
+                (is_in_turn, turns) = (true, turns + 1);
+            }
+            (_, true) => is_in_turn = false,
+            _ => assert!(is_in_turn || line.contains(" left out ") || turns == 0, "{line}"),
+        }
+    }
+    assert!(turns > 2, "{log}");
 }
 
 #[test]
@@ -355,4 +395,29 @@ fn states(inbound: Inbound, outbound: Outbound) -> Vec<u64> {
     let mut fields = vec![inbound as u64 + 4 * kind];
     fields.extend(reason.map(reason_code));
     fields
+}
+
+#[test]
+fn a_page_has_the_events_that_were_asked_for() {
+    let scratch = Scratch::new();
+    let (mut server, path) = recorded(&scratch, &[]);
+    assert_eq!(server.connect("framed").ask("ECHO seen"), "seen");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait_for_exit().code(), Some(0));
+    let count = entries(&path).len();
+    let page = scratch.path("loop.html");
+    let page = page.to_str().expect("UTF-8");
+    let ended = trace(&path, &["--html", page]);
+    assert_eq!((ended.status, ended.stdout), (Some(0), format!("the page has {count} events\n")));
+    let written = fs::read_to_string(page).expect("the page");
+    assert!(written.starts_with("<!doctype html>"), "{written:.200}");
+    assert!(written.contains(&format!("\"rows\":{count},")), "not {count} rows");
+    // To standard output goes the page alone.
+    let ended = trace(&path, &["--html", "-", "--between", "1000..1001"]);
+    assert_eq!((ended.status, ended.stderr), (Some(0), "the page has 0 events\n".to_owned()));
+    assert!(ended.stdout.contains("\"rows\":0,"));
+    let ended = trace(&path, &["--html", "/no/such/folder/loop.html"]);
+    assert_eq!(ended.status, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("/no/such/folder/loop.html"), "{}", ended.stderr);
+    assert_eq!(trace(&path, &["--html", page, "--summary"]).status, Some(2));
 }

@@ -81,8 +81,7 @@ pub(crate) fn run(
     outputs.write(&report)?;
     match report.met {
         true => Ok(()),
-        // The report that was printed says in what.
-        false if !options.quiet => Err(Failure::FellShort),
+        false if !options.quiet => Err(Failure::VerdictShown),
         false => Err(Failure::ShortOf(short_of(&report))),
     }
 }

@@ -21,6 +21,8 @@ pub(crate) enum Failure {
     Refused,
     /// Some of many sessions failed; the summary shows them.
     FellShort,
+    /// A run fell short; the last line of its report, which was printed, says in what.
+    VerdictShown,
     /// A run whose report was not printed did not achieve this.
     ShortOf(String),
     /// None of many sessions was connected; the summary shows why.
@@ -80,6 +82,7 @@ impl Failure {
         match self {
             Failure::Usage(_) => 2,
             Failure::FellShort
+            | Failure::VerdictShown
             | Failure::ShortOf(_)
             | Failure::DoesNotFit
             | Failure::Diverged
@@ -99,7 +102,9 @@ impl fmt::Display for Failure {
             ),
             Failure::Session(error) => write!(f, "{error}"),
             Failure::Refused => f.write_str("the server refused the message and closed"),
-            Failure::FellShort => f.write_str("did not achieve what was asked for"),
+            Failure::FellShort | Failure::VerdictShown => {
+                f.write_str("did not achieve what was asked for")
+            }
             Failure::ShortOf(what) => write!(f, "did not achieve what was asked for: {what}"),
             Failure::NothingEstablished => f.write_str("no session could be established"),
             Failure::DoesNotFit => f.write_str("this machine cannot open that many connections"),

@@ -66,6 +66,13 @@ pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
 /// words of a server may be in it.
 pub(crate) fn complain(failure: &Failure) {
     let mut stderr = io::stderr().lock();
+    // On one terminal the verdict is the last word.
+    if matches!(failure, Failure::VerdictShown)
+        && stderr.is_terminal()
+        && io::stdout().is_terminal()
+    {
+        return;
+    }
     let text = failure.to_string();
     let text = if stderr.is_terminal() { harmless(text.as_bytes()) } else { text };
     // Where an error cannot be told, the exit status still tells that there was one.

@@ -102,7 +102,9 @@ impl<N: Net> Daemon<N> {
         match self.server.toggle_recording() {
             Some(true) => log::info!("recording begins (signal 40)"),
             Some(false) => log::info!("recording ends (signal 40)"),
-            None => log::warn!("nothing is recorded: signal 40 needs --trace FILE at the start"),
+            None => log::warn!(
+                "nothing is recorded: signal 40 needs --trace FILE or --log trace at the start"
+            ),
         }
     }
 

@@ -1,4 +1,5 @@
-//! `--trace` and `--trace-on`: the file of a trace, and the copies of it that are kept.
+//! `--trace`, `--trace-on` and `--log trace`: the file of a trace, the copies of it that are kept,
+//! and the turns that are told in the log.
 //!
 //! Invariant: whatever clients do, at most [`COPIES`] copies are on the disk, and one is begun at
 //! most every [`BETWEEN_COPIES`]. A thread makes them, so the loop does not wait.
@@ -11,10 +12,11 @@ use readyd::io::net::Net;
 use readyd::os::trace_ring::{Medium, TraceRing};
 use readyd::reactor::Reactor;
 use readyd::server::Server;
-use readyd::trace::encode::Encoder;
+use readyd::trace::encode::{Encoder, Ring};
+use readyd::trace::memory_ring::Nowhere;
 use readyd::trace::ring_file::read_blocks;
 use readyd::trace::wire::BLOCK_BYTES;
-use readyd::trace::{Recorder, Recording, Trigger};
+use readyd::trace::{Recorder, Recording, Teller, Trigger};
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -56,8 +58,9 @@ pub(crate) struct Trace {
     keeper: Option<Keeper>,
 }
 
-/// Opens the file of `--trace`, if there is one, and those for copies of it. Call it while the
-/// privileges to do so are there.
+/// What records, if something is to: opens the file of `--trace`, and those for copies of it; and
+/// has turns told if the log's level is `trace`. Call it while the privileges to open files are
+/// there.
 ///
 /// # Errors
 ///
@@ -67,13 +70,44 @@ pub(crate) fn open(
     shard: Option<usize>,
     reactor: &Reactor,
 ) -> Result<Option<Trace>, TraceError> {
-    let Some(TraceFile { path, size, is_paused }) = &config.trace else { return Ok(None) };
+    let teller = log::log_enabled!(log::Level::Trace)
+        .then(|| Teller::new(config.limits.log_rate, Box::new(|line| log::trace!("{line}"))));
+    if config.trace.is_none() && teller.is_none() {
+        return Ok(None);
+    }
+    let (ring, keeper): (Box<dyn Ring>, _) = match &config.trace {
+        Some(file) => {
+            let (ring, keeper) = open_file(file, config, shard)?;
+            (Box::new(ring), keeper)
+        }
+        None => (Box::new(Nowhere::default()), None),
+    };
+    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let number = shard.map_or(0, |number| u16::try_from(number + 1).unwrap_or(u16::MAX));
+    let now = reactor.now();
+    let recording = Recording {
+        ring,
+        encoder: Encoder::new(process::id(), number, wall.as_nanos() as u64, now),
+        clock: Box::new(reactor.clock()),
+        addresses: config.trace_addresses,
+        triggers: config.trace_on.clone(),
+        teller,
+    };
+    let is_paused = config.trace.as_ref().is_some_and(|file| file.is_paused);
+    Ok(Some(Trace { recorder: Recorder::new(recording, now), is_paused, keeper }))
+}
+
+fn open_file(
+    file: &TraceFile,
+    config: &Config,
+    shard: Option<usize>,
+) -> Result<(TraceRing, Option<Keeper>), TraceError> {
     let path = match shard {
-        Some(number) => with_suffix(path, &format!(".{}", number + 1)),
-        None => path.clone(),
+        Some(number) => with_suffix(&file.path, &format!(".{}", number + 1)),
+        None => file.path.clone(),
     };
     let failed = |error| TraceError { path: path.clone(), error };
-    let (ring, medium) = TraceRing::create(&path, *size).map_err(failed)?;
+    let (ring, medium) = TraceRing::create(&path, file.size).map_err(failed)?;
     if medium == Medium::Other {
         log::warn!(
             "--trace {} is not on tmpfs, so the loop may wait for the disk (use /dev/shm)",
@@ -84,17 +118,7 @@ pub(crate) fn open(
         true => None,
         false => Some(Keeper::open(&path).map_err(failed)?),
     };
-    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let number = shard.map_or(0, |number| u16::try_from(number + 1).unwrap_or(u16::MAX));
-    let now = reactor.now();
-    let recording = Recording {
-        ring: Box::new(ring),
-        encoder: Encoder::new(process::id(), number, wall.as_nanos() as u64, now),
-        clock: Box::new(reactor.clock()),
-        addresses: config.trace_addresses,
-        triggers: config.trace_on.clone(),
-    };
-    Ok(Some(Trace { recorder: Recorder::new(recording, now), is_paused: *is_paused, keeper }))
+    Ok((ring, keeper))
 }
 
 impl Trace {

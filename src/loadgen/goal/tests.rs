@@ -46,7 +46,7 @@ fn a_run_is_judged_by_its_latency() {
     assert_eq!(goals("p99<5ms").missed(&report), []);
     let missed = goals("p99<5ms,max<5ms").missed(&report);
     assert_eq!(missed.len(), 1);
-    assert_eq!(missed[0].to_string(), "max < 5ms: it was 5.0ms");
+    assert_eq!(missed[0].to_string(), "max < 5 ms: it was 5.00 ms");
 }
 
 #[test]
@@ -56,10 +56,10 @@ fn a_figure_that_was_not_measured_meets_no_goal() {
     report.achieved.mismatched = 0;
     report.latency_us.count = 0;
     let missed = goals("p50<1h").missed(&report);
-    assert_eq!(missed[0].to_string(), "p50 < 3600s: no request was answered");
+    assert_eq!(missed[0].to_string(), "p50 < 3,600 s: no request was answered");
     report.latency_us.count = 20;
     let missed = goals("p99<1h").missed(&report);
-    assert_eq!(missed[0].to_string(), "p99 < 3600s: 20 answers are too few to tell");
+    assert_eq!(missed[0].to_string(), "p99 < 3,600 s: 20 answers are too few to tell");
 }
 
 #[test]
@@ -69,12 +69,9 @@ fn requests_without_a_right_answer_are_errors() {
     (achieved.requested, achieved.abandoned) = (1010, 10);
     (achieved.answered, achieved.mismatched) = (999, 0);
     assert_eq!(goals("errors<0.2%").missed(&report), []);
-    assert_eq!(
-        goals("errors<0.1%").missed(&report)[0].to_string(),
-        "errors < 0.1 %: it was 0.100 %"
-    );
+    assert_eq!(goals("errors<0.1%").missed(&report)[0].to_string(), "errors < 0.1 %: it was 0.1 %");
     report.achieved.mismatched = 9;
-    assert_eq!(goals("errors<1%").missed(&report)[0].to_string(), "errors < 1 %: it was 1.000 %");
+    assert_eq!(goals("errors<1%").missed(&report)[0].to_string(), "errors < 1 %: it was 1 %");
     (report.achieved.answered, report.achieved.mismatched) = (1000, 0);
     assert_eq!(goals("errors<0%").missed(&report), []);
 }
@@ -84,4 +81,24 @@ fn a_percentile_needs_a_hundred_samples_beyond_it() {
     assert_eq!(goals("p99<5ms").samples_needed(), 10_000);
     assert_eq!(goals("p99.9<5ms").samples_needed(), 100_000);
     assert_eq!(goals("max<5ms,errors<50%").samples_needed(), 2);
+}
+
+#[test]
+fn field_load_13_a_goal_is_read_as_it_is_written_and_as_it_is_printed() {
+    for (text, printed) in [
+        ("p99<5ms", "p99 < 5 ms"),
+        ("p99<1.5ms", "p99 < 1.5 ms"),
+        ("p50<100us", "p50 < 100 µs"),
+        ("max<1m", "max < 60 s"),
+        ("errors<0.7%", "errors < 0.7 %"),
+        ("errors<0.000001%", "errors < 0.000001 %"),
+        ("errors<0", "errors < 0 %"),
+    ] {
+        let goal: Goal = text.parse().unwrap();
+        assert_eq!(goal.to_string(), printed);
+        assert_eq!(printed.parse::<Goal>().map(|goal| goal.to_string()), Ok(printed.to_owned()));
+    }
+    for wrong in ["p99<=5ms", "p99>5ms", "p99=5ms", "errors<=1%", "p99"] {
+        assert_eq!(wrong.parse::<Goal>(), Err(GoalError::NoBound), "{wrong}");
+    }
 }

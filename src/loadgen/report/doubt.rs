@@ -6,25 +6,14 @@
 //! nearly the same without these requests.
 
 use super::Histogram;
-
-/// The percentiles that are stated: name and quantile. What is the longest is not judged: a single
-/// request decides it.
-pub const STATED: [(&str, f64); 7] = [
-    ("50 %", 0.5),
-    ("75 %", 0.75),
-    ("90 %", 0.9),
-    ("99 %", 0.99),
-    ("99.9 %", 0.999),
-    ("99.99 %", 0.9999),
-    ("99.999 %", 0.99999),
-];
+use super::tables::PERCENTILES;
 
 /// A delay of more than this share of a percentile's value matters to it.
-const SHARE_THAT_MATTERS: f64 = 0.1;
+pub const SHARE_THAT_MATTERS: f64 = 0.1;
 
 /// The percentiles beyond this one are left to the detailed report. Few requests decide them, so
 /// that one moment without a processor is enough to distort them.
-const LAST_OF_SUMMARY: f64 = 0.999;
+pub(super) const LAST_OF_SUMMARY: f64 = 0.999;
 
 /// A percentile that fewer requests than this lie above is a matter of chance anyway.
 const LEAST_BEYOND: f64 = 10.0;
@@ -32,8 +21,10 @@ const LEAST_BEYOND: f64 = 10.0;
 /// A percentile in doubt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Doubtful {
-    /// Its name, such as `99.9 %`.
+    /// Its name, such as `p99.9`.
     pub name: &'static str,
+    /// How `client.in_doubt` of the JSON report names it, such as `99.9 %`.
+    pub in_json: &'static str,
     /// The share of the requests that it exceeds, 0 to 1.
     pub quantile: f64,
     /// Whether it makes the run invalid, and not only itself.
@@ -41,22 +32,25 @@ pub struct Doubtful {
 }
 
 /// The stated percentiles of `latency` that are in doubt, lowest first. `delay` has for each of its
-/// requests how long the client delayed it.
+/// requests how long the client delayed it. The maximum is not judged: a single request decides it.
 pub fn in_doubt(latency: &Histogram, delay: &Histogram) -> Vec<Doubtful> {
     let (all, percentiles) = (delay.count() as f64, latency.percentiles());
-    let doubtful = STATED.iter().filter_map(|&(name, quantile)| {
+    let stated = PERCENTILES.iter().filter(|stated| stated.quantile < 1.0);
+    let doubtful = stated.filter_map(|stated| {
+        let quantile = stated.quantile;
         let least = latency.value_at(quantile) as f64 * SHARE_THAT_MATTERS;
         let delayed = delay.count_above(least as u64) as f64;
         // A little more, for quantiles that no binary fraction meets.
         let allowed = all * (1.0 - quantile) + 1e-6;
         let decides = quantile <= LAST_OF_SUMMARY && allowed >= LEAST_BEYOND;
         let is_in_doubt = percentiles.carries(quantile) && delayed > allowed;
-        is_in_doubt.then_some(Doubtful { name, quantile, decides })
+        let (name, in_json) = (stated.name, stated.in_json);
+        is_in_doubt.then_some(Doubtful { name, in_json, quantile, decides })
     });
     doubtful.collect()
 }
 
-/// The names of percentiles in doubt.
-pub fn names(doubtful: &[Doubtful]) -> Vec<String> {
-    doubtful.iter().map(|percentile| percentile.name.to_owned()).collect()
+/// Percentiles in doubt, as the JSON report names them.
+pub fn names_in_json(doubtful: &[Doubtful]) -> Vec<String> {
+    doubtful.iter().map(|percentile| percentile.in_json.to_owned()).collect()
 }

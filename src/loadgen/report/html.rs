@@ -170,9 +170,9 @@ fn overview(body: &mut String, report: &Report) {
         escaped(&words::connecting(report)),
         escaped(&words::traffic(report))
     );
-    if let Some(table) = by_server::errors_by_server(report) {
+    if let Some(table) = by_server::errors_by_server(report, usize::MAX) {
         body.push_str(&table.html());
-        by_server::without_errors(report)
+        by_server::others(report, usize::MAX)
             .iter()
             .for_each(|others| body.push_str(&format!("<p>{}.</p>\n", escaped(others))));
     }

@@ -4,11 +4,11 @@
 //! machine with all samples. For percentiles without a histogram (steps, storms, seconds, send lag)
 //! the merged report has the worst of all machines, and a note says so.
 
-use super::by_server::add_by_server;
+use super::by_server;
 use super::doubt::{self, in_doubt};
 use super::{
-    Achieved, Asked, ByServer, Client, ConnectionEnds, Errors, Histograms, Mismatches, Origin,
-    Percentiles, Report, ServerSide,
+    Achieved, Asked, Client, ConnectionEnds, Errors, Histograms, Mismatches, Origin, Percentiles,
+    Report, ServerSide,
 };
 use super::{SCHEMA, Second, SlowResult, StepResult, StormResult, identity};
 use std::collections::BTreeMap;
@@ -107,7 +107,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         first_unfinished: reports.iter().find_map(|report| report.first_unfinished.clone()),
         first_mismatch: reports.iter().find_map(|report| report.first_mismatch.clone()),
         errors: errors(reports),
-        errors_by_server: errors_by_server(reports),
+        errors_by_server: by_server::merged(reports),
         latency_us: histograms.latency.percentiles(),
         service_us: histograms.service.percentiles(),
         connect_us: histograms.connect.percentiles(),
@@ -323,12 +323,6 @@ fn errors(reports: &[Report]) -> Errors {
     merged
 }
 
-fn errors_by_server(reports: &[Report]) -> ByServer {
-    let mut merged = ByServer::new();
-    reports.iter().for_each(|report| add_by_server(&mut merged, &report.errors_by_server));
-    merged
-}
-
 fn histograms(reports: &[Report]) -> Histograms {
     let mut merged = Histograms::default();
     for histograms in reports.iter().map(|report| &report.histograms) {
@@ -434,7 +428,7 @@ fn client(reports: &[Report], histograms: &Histograms) -> Client {
         stalled_s: worst_of(|client| client.stalled_s),
         bottleneck: all().any(|client| client.bottleneck),
         validity: all().map(|client| client.validity).max().unwrap_or_default(),
-        in_doubt: doubt::names(&in_doubt(&histograms.latency, &histograms.client_delay)),
+        in_doubt: doubt::names_in_json(&in_doubt(&histograms.latency, &histograms.client_delay)),
         verdict: worst.map_or_else(String::new, |client| client.verdict.clone()),
         loop_lag_us_p99: worst_of(|client| client.loop_lag_us_p99),
         loop_lag_us_max: worst_of(|client| client.loop_lag_us_max),

@@ -9,12 +9,12 @@ use super::{Environment, Mode, Percentiles, Report, StepResult};
 type Of = fn(&Percentiles) -> f64;
 
 /// A percentile in the tables.
-struct Percentile {
-    /// How tables name it.
-    name: &'static str,
+pub(super) struct Percentile {
+    /// How tables and sentences name it.
+    pub(super) name: &'static str,
     /// How `client.in_doubt` of the JSON report names it.
-    in_json: &'static str,
-    quantile: f64,
+    pub(super) in_json: &'static str,
+    pub(super) quantile: f64,
     of: Of,
 }
 
@@ -27,7 +27,8 @@ const fn percentile(
     Percentile { name, in_json, quantile, of }
 }
 
-const PERCENTILES: [Percentile; 8] = [
+/// The percentiles that are stated, lowest first.
+pub(super) const PERCENTILES: [Percentile; 8] = [
     percentile("p50", "50 %", 0.5, |times| times.p50),
     percentile("p75", "75 %", 0.75, |times| times.p75),
     percentile("p90", "90 %", 0.9, |times| times.p90),
@@ -62,11 +63,11 @@ pub(crate) fn percentiles(report: &Report, names: &[&str]) -> Vec<(String, Strin
         .collect()
 }
 
-/// The percentiles in doubt, as tables name them.
-pub(crate) fn in_doubt(report: &Report) -> Vec<&'static str> {
+/// The percentiles in doubt: how tables name them, and the quantiles.
+pub(crate) fn in_doubt(report: &Report) -> Vec<(&'static str, f64)> {
     let doubtful = &report.client.in_doubt;
     let is_in_doubt = |percentile: &&Percentile| doubtful.iter().any(|it| it == percentile.in_json);
-    PERCENTILES.iter().filter(is_in_doubt).map(|percentile| percentile.name).collect()
+    PERCENTILES.iter().filter(is_in_doubt).map(|it| (it.name, it.quantile)).collect()
 }
 
 /// The columns of [`short`].

@@ -7,7 +7,7 @@
 use super::distribution::{Bar, bars};
 use super::table::{Severity, Table};
 use super::units::count;
-use super::{Report, Validity, server, tables, words};
+use super::{Report, Validity, by_server, server, tables, words};
 
 mod layout;
 mod page;
@@ -19,6 +19,9 @@ pub(crate) use page::{AnsiStyle, Page};
 
 /// Terminals that are narrower are treated like this: nothing can be laid out in less.
 pub const NARROWEST: usize = 20;
+
+/// How many servers' errors are printed, unless all details are.
+const SERVERS_WITH_ERRORS: usize = 10;
 
 /// How a report is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +53,9 @@ pub fn text(report: &Report, options: TextOptions) -> String {
         page.table(&tables::asked_and_achieved(report));
     }
     facts(&mut page, report);
+    errors(&mut page, report);
     let latency = if options.detail { tables::latency(report) } else { None };
     for table in [
-        tables::errors(report),
         latency.or_else(|| tables::latency_in_short(report)),
         options.detail.then(|| tables::kinds(report)).flatten(),
         tables::steps(report),
@@ -108,6 +111,21 @@ fn facts(page: &mut Page, report: &Report) {
         page.line(AnsiStyle::Yellow, &unknown);
     }
     page.blank();
+}
+
+/// The errors of all servers together, and of each.
+fn errors(page: &mut Page, report: &Report) {
+    if let Some(table) = tables::errors(report) {
+        page.table(&table);
+    }
+    let most = if page.is_detailed() { usize::MAX } else { SERVERS_WITH_ERRORS };
+    if let Some(table) = by_server::errors_by_server(report, most) {
+        page.open_table(&table);
+        if let Some(others) = by_server::others(report, most) {
+            page.hanging(AnsiStyle::Plain, "  ", &others);
+        }
+        page.blank();
+    }
 }
 
 /// The latency as bars. They shrink with the terminal.

@@ -66,8 +66,11 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
-/// A duration of the configuration, without needless decimals: `10 s`, `1.5 s`, `100 ms`.
+/// A duration of the configuration, without needless decimals: `10 s`, `1.5 s`, `100 ms`, `5 µs`.
 pub fn span(seconds: f64) -> String {
+    if seconds > 0.0 && seconds < 1e-3 {
+        return format!("{} µs", number(seconds * 1e6));
+    }
     if seconds > 0.0 && seconds < 1.0 {
         return format!("{} ms", number(seconds * 1e3));
     }

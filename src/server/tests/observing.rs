@@ -6,36 +6,20 @@ use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use crate::trace::decode::{Block, Entry};
-use crate::trace::encode::{Encoder, Ring};
+use crate::trace::encode::Encoder;
 use crate::trace::event::*;
-use crate::trace::wire::{BLOCK_BYTES, HEADER_BYTES};
+use crate::trace::memory_ring::MemoryRing;
+use crate::trace::wire::BLOCK_BYTES;
 use crate::trace::{AddressPolicy, Recorder, Recording, Trigger};
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Duration;
 
-/// Keeps all blocks.
+/// The blocks that were written.
 #[derive(Clone, Default)]
-struct Blocks(Rc<RefCell<Vec<u8>>>);
-
-impl Ring for Blocks {
-    fn begin(&mut self, header: &[u8; HEADER_BYTES]) {
-        let mut bytes = self.0.borrow_mut();
-        bytes.extend(header);
-        bytes.extend([0; BLOCK_BYTES - HEADER_BYTES]);
-    }
-
-    fn append(&mut self, at: usize, new: &[u8]) {
-        let mut bytes = self.0.borrow_mut();
-        let start = bytes.len() - BLOCK_BYTES;
-        bytes[start + HEADER_BYTES + at..][..new.len()].copy_from_slice(new);
-        bytes[start + 12..][..4].copy_from_slice(&((at + new.len()) as u32).to_le_bytes());
-    }
-}
+struct Blocks(MemoryRing);
 
 impl Blocks {
     fn entries(&self) -> Vec<Entry> {
-        let bytes = self.0.borrow();
+        let bytes = self.0.to_bytes();
         let blocks = bytes.chunks(BLOCK_BYTES).map(|block| Block::parse(block).expect("a block"));
         blocks.flatten().map(|entry| entry.expect("an event")).collect()
     }
@@ -51,11 +35,12 @@ fn recorded(limits: Limits, addresses: AddressPolicy, triggers: &[Trigger]) -> (
     let blocks = Blocks::default();
     let now = bench.now;
     let recording = Recording {
-        ring: Box::new(blocks.clone()),
+        ring: Box::new(blocks.0.clone()),
         encoder: Encoder::new(1, 0, 0, now),
         clock: Box::new(move || now),
         addresses,
         triggers: triggers.to_vec(),
+        teller: None,
     };
     bench.server.prepare_recording(Recorder::new(recording, now));
     assert_eq!(bench.server.toggle_recording(), Some(true));
@@ -114,7 +99,7 @@ fn no_byte_of_a_client_is_in_a_trace() {
     let (mut bench, blocks) = usual();
     let client = bench.connected(FRAMED);
     bench.ask(client, &frame(b"ECHO kept-secret"));
-    let bytes = blocks.0.borrow();
+    let bytes = blocks.0.to_bytes();
     assert!(!bytes.windows(11).any(|window| window == b"kept-secret"));
 }
 
@@ -186,9 +171,9 @@ fn while_recording_is_off_nothing_is_written_and_then_it_goes_on() {
     let (mut bench, blocks) = usual();
     let client = bench.connected(FRAMED);
     assert_eq!(bench.server.toggle_recording(), Some(false));
-    let before = blocks.0.borrow().clone();
+    let before = blocks.0.to_bytes();
     bench.ask(client, &frame(b"ECHO unseen"));
-    assert_eq!(*blocks.0.borrow(), before);
+    assert_eq!(blocks.0.to_bytes(), before);
     assert_eq!(bench.server.toggle_recording(), Some(true));
     bench.ask(client, &frame(b"ECHO seen"));
     let served =

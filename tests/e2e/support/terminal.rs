@@ -1,8 +1,10 @@
 //! A terminal for a program to run on: a pseudoterminal, pty(7), with the test at the keyboard.
 
 use super::eventually;
-use super::tools::Process;
+use super::tools::{self, Input, Process};
 use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -51,6 +53,26 @@ impl Terminal {
     /// terminal: wait for its prompt.
     pub(crate) fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).expect("type");
+    }
+
+    /// Gives the terminal this many columns and rows, as its window does. Returns false, and says
+    /// that the test is skipped, where there is no stty.
+    pub(crate) fn resize(&mut self, (columns, rows): (u16, u16)) -> bool {
+        let Some(stty) = tools::find("stty") else { return false };
+        let mut command = Command::new(stty);
+        command.arg("-F").arg(format!("/proc/{}/fd/2", self.id()));
+        command.args(["cols", &columns.to_string(), "rows", &rows.to_string()]);
+        let output = tools::run(&mut command, Input::Whole(b""));
+        assert!(output.status.success(), "{output:?}");
+        // The kernel signals only the processes that the terminal controls.
+        kill(self.id(), Signal::SIGWINCH).expect("signal a program");
+        true
+    }
+
+    /// Whether keys are echoed and read line by line, as a shell leaves its terminal.
+    pub(crate) fn has_usual_modes(&self) -> bool {
+        let modes = tcgetattr(&self.keyboard).expect("the modes of a terminal");
+        modes.local_flags.contains(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG)
     }
 
     /// The process of the program.

@@ -80,7 +80,6 @@ fn without_latency(mut result: RunResult) -> RunResult {
     result.counters.latency = Histogram::default();
     result.counters.service = Histogram::default();
     result.counters.client_delay = Histogram::default();
-    result.counters.client_delay = Histogram::default();
     result.counters.steps.iter_mut().for_each(|step| step.latency = Histogram::default());
     result.seconds.values_mut().for_each(|second| second.latency = PackedHistogram::default());
     result

@@ -12,7 +12,7 @@ use super::watched_signals::WatchedSignals;
 use super::worker::monotonic_nanos;
 use super::worker_process::WorkerProcess;
 use crate::failure::Failure;
-use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::signal::Signal;
 use readyd::loadgen::report::PackedHistogram;
 use readyd::loadgen::{Counters, Interval, Plan, Worker};
 use std::collections::BTreeMap;
@@ -67,11 +67,8 @@ pub(super) enum CoordinatorEvent {
     /// A worker was stopped, goes on, or has exited.
     WorkerChanged,
     Interrupted(Signal),
-    /// The size of the terminal has changed.
-    Resized,
-    /// The keyboard's signal to stop this process or to end it at once, which must not find a view
-    /// on the terminal.
-    Leave(Signal),
+    /// The terminal has to be drawn again: its size has changed, or this process was stopped.
+    Redraw,
 }
 
 /// Runs the plan with `count` workers.
@@ -161,8 +158,7 @@ impl Coordinator<'_> {
                     self.workers.iter_mut().for_each(WorkerProcess::note_stops);
                 }
                 Ok(CoordinatorEvent::Interrupted(signal)) => self.interrupt(signal),
-                Ok(CoordinatorEvent::Resized) => self.live.redraw(),
-                Ok(CoordinatorEvent::Leave(signal)) => self.leave(signal),
+                Ok(CoordinatorEvent::Redraw) => self.live.redraw(),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -258,16 +254,6 @@ impl Coordinator<'_> {
 
     fn say(&mut self, what: &str) {
         self.live.say(what);
-    }
-
-    /// Clears the terminal and has the signal do what it does to other processes.
-    fn leave(&mut self, signal: Signal) {
-        self.live.end();
-        let mut only = SigSet::empty();
-        only.add(signal);
-        // SIGTSTP: this returns when the process goes on.
-        let _ = only.thread_unblock().and_then(|()| raise(signal));
-        let _ = only.thread_block();
     }
 
     fn on_message(&mut self, index: usize, message: Message) -> Result<(), Failure> {

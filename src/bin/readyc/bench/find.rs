@@ -17,9 +17,9 @@ use readyd::counted::counted;
 use readyd::loadgen::Plan;
 use readyd::loadgen::goal::{Goals, Miss, failed_share};
 use readyd::loadgen::plan::{Pace, Step};
-use readyd::loadgen::report::units::count;
+use readyd::loadgen::report::units::{count, micros, number, span};
 use readyd::loadgen::report::{
-    FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Report, Rung, random_id,
+    FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Report, Rung, errors_in_words, random_id,
 };
 use readyd::loadgen::search::{Ending, Next, Search};
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ pub(super) fn run(options: &Options, plan: &Plan, quantity: Quantity) -> Result<
     outputs.write(&ladder)?;
     match ladder.is_answered() {
         true => Ok(()),
-        false if !options.quiet => Err(Failure::FellShort),
+        false if !options.quiet => Err(Failure::VerdictShown),
         false => Err(Failure::ShortOf(ladder.reason)),
     }
 }
@@ -130,6 +130,9 @@ impl Finder<'_> {
         load: u64,
         signals: &WatchedSignals,
     ) -> Result<Option<(FindEnding, String)>, Failure> {
+        if signals.interrupt().is_some() {
+            return Ok(Some((FindEnding::Interrupted, "interrupted".to_owned())));
+        }
         let plan = self.plan(load);
         if !self.options.force && !fits(self.options, &plan) {
             let why = format!(
@@ -141,8 +144,10 @@ impl Finder<'_> {
         let spent = self.began.elapsed();
         if spent + length > self.options.find_time {
             let why = format!(
-                "the next try takes {length:.0?}, and {:.0?} of --find-time {:?} are spent",
-                spent, self.options.find_time
+                "the next try takes {}, and {} of --find-time {} are spent",
+                span(length.as_secs_f64()),
+                span(spent.as_secs_f64().round()),
+                span(self.options.find_time.as_secs_f64())
             );
             return Ok(Some((FindEnding::OutOfTime, why)));
         }
@@ -151,7 +156,7 @@ impl Finder<'_> {
         let at = self.began.elapsed();
         let report = measure(self.options, &plan, &mut self.live, signals)?;
         if self.rungs.is_empty() && report.achieved.connections_established == 0 {
-            let reasons = readyd::loadgen::report::errors_in_words(&report.errors.connect_by_errno);
+            let reasons = errors_in_words(&report.errors.connect_by_errno);
             return Err(Failure::NothingConnected(reasons));
         }
         let rung = self.judge(load, at, &report);
@@ -208,6 +213,14 @@ impl Finder<'_> {
             misses.push(format!("{served} of {asked} connections were served"));
             may_be_the_client = false;
         }
+        // A connection that was refused had nothing to ask, either.
+        let established = achieved.connections_established;
+        if established < asked && achieved.connections_failed > 0 {
+            let reasons = errors_in_words(&report.errors.connect_by_errno);
+            misses
+                .push(format!("{established} of {asked} connections were established: {reasons}"));
+            may_be_the_client = false;
+        }
         if lost > 0 && self.quantity == Quantity::Connections {
             misses.push(format!("{} lost", counted(lost, "connection")));
             may_be_the_client = false;
@@ -256,8 +269,8 @@ fn told(rung: &Rung) -> String {
         Outcome::Held => "held".to_owned(),
         Outcome::Missed => format!("missed {}", rung.misses.join("; ")),
     };
-    let p99 = Duration::from_nanos((rung.latency_us.p99 * 1000.0) as u64);
-    format!("{outcome} (throughput {:.0} per second, p99 {p99:.1?})", rung.throughput)
+    let p99 = micros(rung.latency_us.p99);
+    format!("{outcome} (throughput {} per second, p99 {p99})", number(rung.throughput))
 }
 
 fn ended(ending: Ending) -> (FindEnding, String) {

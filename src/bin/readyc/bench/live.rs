@@ -35,11 +35,12 @@ enum Shown {
 /// The progress of a run, or of the runs of a search.
 pub(super) struct Live {
     is_quiet: bool,
+    /// Whether those who watch are told nothing at all.
+    is_hidden: bool,
     style: Style,
     shown: Shown,
     view: View,
     pace: Pace,
-    warmup: f64,
     /// The start of the last second, and how many workers' intervals of it have arrived.
     second: Option<(i64, usize)>,
     /// What was said while the view covered the terminal.
@@ -67,6 +68,7 @@ impl Live {
         };
         let title = format!("{} of {}{more}", asked.workload, targets.join(", "));
         let mut live = Live::titled(title, style, options.quiet);
+        live.is_hidden = options.progress == Some(Progress::None);
         live.begin(plan, None);
         live
     }
@@ -74,11 +76,11 @@ impl Live {
     fn titled(title: String, style: Style, is_quiet: bool) -> Live {
         Live {
             is_quiet,
+            is_hidden: false,
             style,
             shown: Shown::Nothing,
             view: View::new(title, style::has_color(&io::stderr())),
             pace: Pace::Closed,
-            warmup: 0.0,
             second: None,
             unsaid: Vec::new(),
         }
@@ -98,9 +100,9 @@ impl Live {
     /// A run of this plan begins; of a search, the step that it is.
     pub(super) fn begin(&mut self, plan: &Plan, step: Option<String>) {
         self.pace = plan.pace.clone();
-        self.warmup = plan.warmup.as_secs_f64();
         self.second = None;
         let view = &mut self.view;
+        view.warmup = plan.warmup.as_secs_f64();
         view.step = step;
         view.phase = Phase::Connecting { open: 0 };
         view.wanted = plan.connections.total() as u64;
@@ -143,7 +145,7 @@ impl Live {
             ..0 => Phase::Warmup,
             _ => Phase::Measuring(started + length),
         };
-        self.view.target = target(&self.pace, started + self.warmup);
+        self.view.target = target(&self.pace, started + self.view.warmup);
         if start >= 0 {
             self.view.answered += second.answered;
         }
@@ -169,7 +171,7 @@ impl Live {
         if self.is_quiet {
             return;
         }
-        self.note(what);
+        self.put(what);
         if let Shown::View(_) = self.shown {
             self.unsaid.push(what.to_owned());
         }
@@ -177,9 +179,12 @@ impl Live {
 
     /// Says something for those who watch. It need not be read later.
     pub(super) fn note(&mut self, what: &str) {
-        if self.is_quiet {
-            return;
+        if !self.is_quiet && !self.is_hidden {
+            self.put(what);
         }
+    }
+
+    fn put(&mut self, what: &str) {
         if let Shown::View(_) = self.shown {
             self.view.said.push(what.to_owned());
             self.draw();
@@ -193,7 +198,7 @@ impl Live {
     pub(super) fn end(&mut self) {
         match std::mem::replace(&mut self.shown, Shown::Nothing) {
             Shown::Nothing => {}
-            Shown::Status => put("\r\x1b[K"),
+            Shown::Status => screen::clear(),
             Shown::View(screen) => drop(screen),
         }
         for what in self.unsaid.drain(..) {
@@ -201,7 +206,8 @@ impl Live {
         }
     }
 
-    /// Shows the same again, if anything is shown: the terminal's size has changed.
+    /// Shows the same again, if anything is shown: the terminal's size has changed, or this process
+    /// was stopped and goes on.
     pub(super) fn redraw(&mut self) {
         if !matches!(self.shown, Shown::Nothing) {
             self.draw();
@@ -230,7 +236,7 @@ impl Live {
             }
             // The last column is left free: some terminals would begin a new line.
             let width = size.map_or(79, |(columns, _)| columns.saturating_sub(1));
-            put(&format!("\r\x1b[K{}", self.view.status(width)));
+            screen::show_status(&self.view.status(width));
             self.shown = Shown::Status;
             return;
         };
@@ -262,10 +268,4 @@ fn target(pace: &Pace, at: f64) -> Option<f64> {
         at < ends
     });
     under_way.or(steps.last()).map(|step| step.rate)
-}
-
-/// Writes to the terminal. A failure does not matter to the run.
-fn put(text: &str) {
-    let mut stderr = io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }

@@ -25,6 +25,7 @@ use readyd::loadgen::report::{Levels, Load, ServerSide};
 use readyd::loadgen::{Counters, Plan};
 use readyd::os::listener::in_use;
 use readyd::os::process::{ProcessTree, tcp_buffers};
+use std::fmt;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -124,17 +125,17 @@ struct Watcher {
 
 impl Watcher {
     fn new(options: &Options, plan: &Plan) -> Watcher {
-        let (mut subjects, mut notes) = (Vec::new(), Vec::new());
+        let (mut subjects, mut silent) = (Vec::new(), Vec::new());
         if may_be_asked(options, plan) {
-            (subjects, notes) = asked(&plan.destinations);
+            (subjects, silent) = asked(&plan.destinations);
             let connections = plan.connections.total() as u64;
             subjects.iter_mut().for_each(|subject| subject.leave_room_for(connections));
         }
-        let mut trees = Vec::new();
+        let (mut trees, mut ended) = (Vec::new(), Vec::new());
         for &pid in &options.server_pid {
             match ProcessTree::of(pid) {
                 Some(tree) => trees.push(tree),
-                None => notes.push(has_ended(pid)),
+                None => ended.push(has_ended(pid)),
             }
         }
         let is_named = !trees.is_empty();
@@ -146,8 +147,9 @@ impl Watcher {
         // Processes that were named without saying which serves which address are all.
         let knows_all = is_named || plan.destinations.iter().all(is_known);
         if is_named {
-            notes.retain(|note| !note.ends_with(UNKNOWN));
+            silent.clear();
         }
+        let notes = silent.iter().map(Silent::to_string).chain(ended).collect();
         let tcp_buffers = tcp_buffers().map(Levels::at);
         Watcher { subjects, knows_all, tcp_buffers, notes, phase: Phase::Opening }
     }
@@ -240,21 +242,43 @@ fn may_be_asked(options: &Options, plan: &Plan) -> bool {
     speaks_frames && !options.no_server_stats
 }
 
-/// What a note ends with that a named process makes pointless.
-const UNKNOWN: &str = "(--server-pid PID reads its CPU and memory on this machine)";
+/// A server without figures, unless its process is named.
+#[derive(Debug, PartialEq, Eq)]
+enum Silent {
+    /// This program listens at the address, and it is not asked.
+    OtherProgram { address: Address, program: String },
+    /// It was asked.
+    NoStatistics { address: Address },
+}
+
+impl fmt::Display for Silent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Silent::OtherProgram { address, program } => {
+                write!(
+                    f,
+                    "{address} is served by {program:?}, not by {READYD:?}, so it is not asked for \
+                     STATS"
+                )?;
+            }
+            Silent::NoStatistics { address } => {
+                write!(f, "{address} does not answer STATS as readyd does")?;
+            }
+        }
+        f.write_str(" (--server-pid PID reads its CPU and memory on this machine)")
+    }
+}
 
 fn has_ended(pid: u32) -> String {
     format!("process {pid} ended before the run was over, so what it spent is not known")
 }
 
-/// The servers that answer as readyd does, each once, and notes on the others.
-fn asked(addresses: &[Address]) -> (Vec<Subject>, Vec<String>) {
-    let (mut subjects, mut notes): (Vec<Subject>, Vec<String>) = (Vec::new(), Vec::new());
+/// The servers that answer as readyd does, each once, and the others.
+fn asked(addresses: &[Address]) -> (Vec<Subject>, Vec<Silent>) {
+    let (mut subjects, mut silent): (Vec<Subject>, Vec<Silent>) = (Vec::new(), Vec::new());
     for address in addresses {
         if let Some(program) = stranger(address) {
-            notes.push(format!(
-                "{address} is served by {program:?}, which is not asked for STATS {UNKNOWN}"
-            ));
+            silent.push(Silent::OtherProgram { address: address.clone(), program });
             continue;
         }
         match Answers::first(address, QUICKLY) {
@@ -268,11 +292,11 @@ fn asked(addresses: &[Address]) -> (Vec<Subject>, Vec<String>) {
             // The run will say what is wrong.
             Err(Unanswered::NotConnected) => {}
             Err(Unanswered::NoStatistics) => {
-                notes.push(format!("{address} does not answer STATS as readyd does {UNKNOWN}"))
+                silent.push(Silent::NoStatistics { address: address.clone() });
             }
         }
     }
-    (subjects, notes)
+    (subjects, silent)
 }
 
 /// The program that listens on `address`, if it runs on this machine and is not readyd. It gets no

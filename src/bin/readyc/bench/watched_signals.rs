@@ -1,9 +1,11 @@
 //! The signals that end a run, not the program: what was measured is still reported.
 //!
 //! Invariant: one thread takes them for as long as the program runs, so that none is lost between
-//! two runs of a search.
+//! two runs of a search. Those that stop or end the process it lets act at once, when it has taken
+//! the view off the terminal.
 
 use super::coordinator::CoordinatorEvent;
+use crate::screen;
 use nix::sys::signal::{SigSet, Signal};
 use readyd::os::signals;
 use std::io;
@@ -52,15 +54,22 @@ impl WatchedSignals {
         let taken = Arc::clone(&shared);
         thread::spawn(move || {
             while let Ok(signal) = watched.wait() {
+                if let Signal::SIGTSTP | Signal::SIGQUIT = signal {
+                    screen::give_way_to(signal);
+                }
                 lock(&taken).take(signal);
             }
         });
         Ok(WatchedSignals { shared })
     }
 
-    /// Has this run told of the signals from now on.
+    /// Has this run told of the signals from now on, and of the one that has interrupted already.
     pub(super) fn forward_to(&self, run: Sender<CoordinatorEvent>) {
-        lock(&self.shared).run = Some(run);
+        let mut shared = lock(&self.shared);
+        if let Some(signal) = shared.interrupt {
+            let _ = run.send(CoordinatorEvent::Interrupted(signal));
+        }
+        shared.run = Some(run);
     }
 
     /// The first signal that was to end a run, if one has come.
@@ -73,8 +82,8 @@ impl Shared {
     fn take(&mut self, signal: Signal) {
         let event = match signal {
             Signal::SIGCHLD => CoordinatorEvent::WorkerChanged,
-            Signal::SIGWINCH => CoordinatorEvent::Resized,
-            Signal::SIGTSTP | Signal::SIGQUIT => CoordinatorEvent::Leave(signal),
+            // The last two have acted, and the process goes on.
+            Signal::SIGWINCH | Signal::SIGTSTP | Signal::SIGQUIT => CoordinatorEvent::Redraw,
             signal => {
                 self.interrupt.get_or_insert(signal);
                 CoordinatorEvent::Interrupted(signal)

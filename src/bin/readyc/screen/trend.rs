@@ -6,18 +6,19 @@ use ratatui::style::Style;
 use ratatui::widgets::{Sparkline, Widget};
 
 /// Columns of the name on the left.
-const NAME: u16 = 14;
+pub(crate) const NAME: u16 = 14;
 /// Columns of the scale on the right.
-const SCALE: u16 = 12;
+pub(crate) const SCALE: u16 = 12;
 
-/// The bars of a figure, the last second on the right.
+/// The bars of a figure, a second each. They begin on the left, and move on when there are as many
+/// as can be shown.
 pub(crate) struct Trend<'a> {
     pub(crate) name: &'a str,
     /// The latest value, in words.
     pub(crate) now: String,
     /// A value for each second. Absent ones leave a gap.
     pub(crate) values: &'a [Option<f64>],
-    /// The most seconds that are shown.
+    /// The most seconds that are shown. They fill the width, if there is a column for each.
     pub(crate) seconds: usize,
     /// A value in words, for the scale.
     pub(crate) shown: fn(f64) -> String,
@@ -31,25 +32,24 @@ impl Widget for &Trend<'_> {
         if room == 0 || area.height == 0 {
             return;
         }
-        // A second is one column or several, all of the same width.
-        let second = (usize::from(room) / self.seconds.max(1)).max(1);
-        let fitting = (usize::from(room) / second).min(self.seconds);
-        let from = self.values.len().saturating_sub(fitting);
+        let (room, columns) = (usize::from(room), usize::from(SCALE - 1));
+        let shown = self.seconds.clamp(1, room);
+        let from = self.values.len().saturating_sub(shown);
         let values = self.values.get(from..).unwrap_or(&[]);
         let most = values.iter().flatten().copied().fold(0.0, f64::max);
-        let data: Vec<Option<u64>> = std::iter::repeat_n(None, fitting - values.len())
-            .chain(values.iter().map(|value| value.map(|value| heights(value, most))))
-            .flat_map(|height| std::iter::repeat_n(height, second))
-            .collect();
-        let width = u16::try_from(data.len()).unwrap_or(room).min(room);
-        let bars = Rect { x: area.x + NAME, width, ..area };
+        // A second is one column or several.
+        let second = |column: usize| values.get(column * shown / room).copied().flatten();
+        let height = |column| second(column).map(|value| height(value, most));
+        let data: Vec<Option<u64>> = (0..room).map(height).collect();
+        let bars = Rect { x: area.x + NAME, width: area.width - NAME - SCALE, ..area };
         Sparkline::default().data(data).max(HIGHEST).style(self.bars).render(bars, buffer);
         buffer.set_stringn(area.x, area.y, self.name, usize::from(NAME - 1), Style::default());
-        let scale = area.x + NAME + width + 1;
-        let columns = usize::from(SCALE - 1);
+        let scale = bars.right() + 1;
         if area.height > 1 {
             let bottom = area.y + area.height - 1;
-            buffer.set_stringn(scale, area.y, (self.shown)(most), columns, self.faint);
+            if most > 0.0 {
+                buffer.set_stringn(scale, area.y, (self.shown)(most), columns, self.faint);
+            }
             buffer.set_stringn(scale, bottom, (self.shown)(0.0), columns, self.faint);
             let now = usize::from(NAME - 1);
             buffer.set_stringn(area.x, area.y + 1, &self.now, now, self.faint);
@@ -63,7 +63,7 @@ impl Widget for &Trend<'_> {
 const HIGHEST: u64 = 1_000;
 
 /// A value above zero is seen, however small it is.
-fn heights(value: f64, most: f64) -> u64 {
+fn height(value: f64, most: f64) -> u64 {
     if value <= 0.0 || most <= 0.0 {
         return 0;
     }

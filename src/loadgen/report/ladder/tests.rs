@@ -22,7 +22,7 @@ fn rung(load: u64, p99: f64, held: bool) -> Rung {
         client_cpu_share: 0.25,
         server_cpu_share: None,
         outcome: if held { Outcome::Held } else { Outcome::Missed },
-        misses: if held { Vec::new() } else { vec![format!("p99 < 5ms: it was {p99} µs")] },
+        misses: if held { Vec::new() } else { vec![format!("p99 < 5 ms: it was {p99} µs")] },
     }
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn ladder() -> Ladder {
         workload: "echo".to_owned(),
         connections: Some(64),
         rate: None,
-        goals: vec!["p99 < 5ms".to_owned(), "errors < 0.1 %".to_owned()],
+        goals: vec!["p99 < 5 ms".to_owned(), "errors < 0.1 %".to_owned()],
         held: Some(40_000),
         missed: Some(41_000),
         confirmations: 4,
@@ -55,7 +55,7 @@ fn the_result_is_the_last_line() {
     let result = last.replace('\n', " ");
     assert_eq!(
         result,
-        "40,000 requests per second held with p99 < 5ms, errors < 0.1 % (held in 4 of its tries); \
+        "40,000 requests per second held with p99 < 5 ms, errors < 0.1 % (held in 4 of its tries); \
          41,000 requests per second not"
     );
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");

@@ -48,6 +48,11 @@ impl Page {
         self.options.width
     }
 
+    /// Whether all details are asked for.
+    pub(super) fn is_detailed(&self) -> bool {
+        self.options.detail
+    }
+
     fn prose_width(&self) -> usize {
         self.options.width.min(LONGEST_PROSE)
     }
@@ -102,8 +107,14 @@ impl Page {
         self.blank();
     }
 
-    /// The table under its title.
+    /// The table under its title, and a blank line.
     pub(crate) fn table(&mut self, table: &Table) {
+        self.open_table(table);
+        self.blank();
+    }
+
+    /// The table under its title. More lines may follow that belong to it.
+    pub(super) fn open_table(&mut self, table: &Table) {
         for (part, line) in layout::lines(table, self.options.width) {
             let style = match part {
                 Part::Head => AnsiStyle::Faint,
@@ -113,6 +124,5 @@ impl Page {
             };
             self.push(style, &line);
         }
-        self.blank();
     }
 }

@@ -4,6 +4,7 @@
 //! What does not fit stands in the banners above.
 
 use super::page::{AnsiStyle, Page};
+use crate::loadgen::report::doubt::LAST_OF_SUMMARY;
 use crate::loadgen::report::units::{NO_BREAK, columns, count, number, wrapped};
 use crate::loadgen::report::{Report, Validity, tables, words};
 use crate::printable::printable;
@@ -173,14 +174,15 @@ fn verdict(report: &Report) -> (AnsiStyle, String) {
     }
 }
 
-/// What the load generator has done to the figures.
+/// What the load generator has done to the figures. The percentiles beyond those of the summary
+/// make no run invalid, so if only they are in doubt, something else does.
 fn doubt(report: &Report) -> String {
     let doubtful = tables::in_doubt(report);
-    match doubtful.is_empty() {
-        true => report.client.verdict.clone(),
-        false => format!(
-            "{} may show the load generator, not the server (see above)",
-            doubtful.join(", ")
-        ),
+    match doubtful.iter().any(|(_, quantile)| *quantile <= LAST_OF_SUMMARY) {
+        false => report.client.verdict.clone(),
+        true => {
+            let names: Vec<&str> = doubtful.iter().map(|(name, _)| *name).collect();
+            format!("{} may show the load generator, not the server (see above)", names.join(", "))
+        }
     }
 }

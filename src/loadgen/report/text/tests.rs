@@ -109,6 +109,14 @@ verdict       NOT MET: 1,200 of 200,000 requests were not answered; partial:
                 \x20             above)\n";
     assert!(shown.ends_with(last), "{shown}");
     place(&shown, "p99 404 µs, p99.9 1.54 ms ?, max 43.7 ms\n");
+    // If only percentiles beyond those of the summary are in doubt, the run is invalid for another
+    // reason.
+    invalid.client.in_doubt = vec!["99.99 %".to_owned()];
+    let shown = plain(&invalid);
+    assert!(
+        shown.ends_with("\nverdict       INVALID: one worker used 99 % of its CPU\n"),
+        "{shown}"
+    );
     let mut noted = sample();
     noted.client.validity = Validity::Noted;
     noted.client.verdict = "a worker was stopped for 12 ms".to_owned();

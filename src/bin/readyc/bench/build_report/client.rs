@@ -7,7 +7,8 @@
 use readyd::counted::counted;
 use readyd::loadgen::Counters;
 use readyd::loadgen::plan::{Pace, Plan};
-use readyd::loadgen::report::doubt::{self, Doubtful, in_doubt};
+use readyd::loadgen::report::doubt::{self, Doubtful, SHARE_THAT_MATTERS, in_doubt};
+use readyd::loadgen::report::units::seconds;
 use readyd::loadgen::report::{ByErrno, Histogram, Validity};
 use std::time::Duration;
 
@@ -75,7 +76,7 @@ pub(super) fn judge(plan: &Plan, counters: &Counters, load: &ClientLoad) -> Judg
         (None, Some(said), _) | (None, None, Some(said)) => (Validity::Noted, said),
         (None, None, None) => (Validity::Valid, facts.all_is_well()),
     };
-    Judgement { validity, in_doubt: doubt::names(&doubtful), said }
+    Judgement { validity, in_doubt: doubt::names_in_json(&doubtful), said }
 }
 
 struct Facts<'a> {
@@ -122,25 +123,24 @@ impl Facts<'_> {
             (causes, advice) if !causes.is_empty() => (causes, advice),
             _ => self.own_doing(quantile),
         };
-        let names = listed(&doubt::names(doubtful));
-        Some(format!(
-            "of the latencies, {names} may be readyc's own instead of the server's: {causes} \
-             ({advice})"
-        ))
+        let names = listed(doubtful);
+        Some(format!("{names} may show readyc, not the server: {causes} ({advice})"))
     }
 
     /// Why the client delayed requests although nothing kept it from running, and what helps.
     fn own_doing(&self, quantile: f64) -> (String, &'static str) {
-        let Counters { loop_lag, send_lag, .. } = self.counters;
+        let Counters { latency, loop_lag, send_lag, .. } = self.counters;
         let at = |histogram: &Histogram| Duration::from_nanos(histogram.value_at(quantile));
-        if at(send_lag) > at(loop_lag) * 2 {
-            let late = at(send_lag);
-            let said = format!("the timers of this machine woke it up to {late:.1?} late");
+        // A shorter delay would not have put the percentile in doubt.
+        let matters = at(latency).mul_f64(SHARE_THAT_MATTERS);
+        if at(send_lag) > (at(loop_lag) * 2).max(matters) {
+            let late = in_words(at(send_lag));
+            let said = format!("the timers of this machine woke it up to {late} late");
             return (said, "measure again; if the machine is a virtual one, its host may be busy");
         }
-        let longest = Duration::from_nanos(loop_lag.max());
+        let longest = in_words(Duration::from_nanos(loop_lag.max()));
         let said = format!(
-            "its own work delays the answers, a turn of its loop takes up to {longest:.1?}; {}",
+            "its own work delays the answers, a turn of its loop takes up to {longest}; {}",
             self.used()
         );
         (said, self.more_workers().unwrap_or("use another machine for readyc"))
@@ -171,8 +171,8 @@ impl Facts<'_> {
         let used = self.used();
         match self.plan.pace {
             Pace::Herd(_) => {
-                let slowest = Duration::from_nanos(self.counters.send_lag.max());
-                format!("sending for all connections at once took up to {slowest:.1?}; {used}")
+                let slowest = in_words(Duration::from_nanos(self.counters.send_lag.max()));
+                format!("sending for all connections at once took up to {slowest}; {used}")
             }
             _ if self.plan.is_open_loop() => format!("readyc kept its schedule; {used}"),
             _ => format!("readyc was not the limit: {used}"),
@@ -186,19 +186,22 @@ impl Facts<'_> {
         for cause in self.cause_list(least) {
             let (sentence, helps) = match cause {
                 Cause::Stopped(time) => {
-                    (format!("a worker was stopped by a signal for {time:.1?}"), "measure again")
+                    let time = in_words(time);
+                    (format!("a worker was stopped by a signal for {time}"), "measure again")
                 }
                 Cause::Others(time) => (
                     format!(
-                        "a worker waited for {time:.1?} in all while other processes used the \
-                         processors"
+                        "a worker waited for {} in all while other processes used the \
+                         processors",
+                        in_words(time)
                     ),
                     "stop those, or give readyc a processor of its own with taskset(1)",
                 ),
                 Cause::Unknown(time) => (
                     format!(
-                        "a worker was kept from running for {time:.1?} in all, and no other \
-                         process had its processor"
+                        "a worker was kept from running for {} in all, and no other \
+                         process had its processor",
+                        in_words(time)
                     ),
                     "measure again; if the machine is a virtual one, its host may be busy",
                 ),
@@ -265,12 +268,19 @@ fn out_of(errors: &ByErrno) -> Option<String> {
     })
 }
 
-fn listed(names: &[String]) -> String {
-    match names {
+/// The names of percentiles: `p90, p99 and p99.9`.
+fn listed(doubtful: &[Doubtful]) -> String {
+    let names: Vec<&str> = doubtful.iter().map(|percentile| percentile.name).collect();
+    match names.as_slice() {
         [] => String::new(),
-        [one] => format!("the {one} one"),
-        [others @ .., last] => format!("the {} and {last} ones", others.join(", ")),
+        [one] => (*one).to_owned(),
+        [others @ .., last] => format!("{} and {last}", others.join(", ")),
     }
+}
+
+/// A time as the tables show it.
+fn in_words(time: Duration) -> String {
+    seconds(time.as_secs_f64())
 }
 
 fn percent(share: f64) -> String {

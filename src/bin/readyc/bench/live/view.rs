@@ -13,8 +13,14 @@ use std::collections::VecDeque;
 #[cfg(test)]
 mod tests;
 
-/// Seconds that are shown as bars.
+/// The most seconds that are shown as bars.
 const MINUTE: usize = 60;
+
+/// The least, so that a bar does not become a wall.
+const LEAST_SECONDS: usize = 5;
+
+/// Rows of bars are not higher, however high the terminal is.
+const HIGHEST_BARS: u16 = 12;
 
 /// A second of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -53,6 +59,8 @@ pub(super) struct View {
     pub(super) phase: Phase,
     /// Connections that are asked for.
     pub(super) wanted: u64,
+    /// Length of the warm-up in seconds.
+    pub(super) warmup: f64,
     /// Length of the measured part in seconds, if it has one.
     pub(super) length: Option<f64>,
     /// Requests in all, if their number ends the run.
@@ -77,6 +85,7 @@ impl View {
             step: None,
             phase: Phase::Connecting { open: 0 },
             wanted: 0,
+            warmup: 0.0,
             length: None,
             requests: None,
             answered: 0,
@@ -263,7 +272,10 @@ impl View {
     fn render_progress(&self, area: Rect, buffer: &mut Buffer, theme: &Theme) {
         let words = match self.phase {
             Phase::Measuring(_) => format!("measuring     {}", self.progress()),
-            _ => self.progress(),
+            Phase::Connecting { open } => {
+                format!("connecting    {} of {}", count(open), count(self.wanted))
+            }
+            Phase::Warmup => self.progress(),
         };
         let used = u16::try_from(columns(&words)).unwrap_or(u16::MAX);
         Line::raw(words).render(area, buffer);
@@ -335,6 +347,18 @@ impl View {
         }
     }
 
+    /// The seconds that the bars have room for: those of the whole run if they are few.
+    fn shown_seconds(&self) -> usize {
+        match self.length {
+            // Of a search, the bars of several tries stand side by side.
+            Some(length) if self.step.is_none() => {
+                let whole = (self.warmup + length).ceil() as usize;
+                whole.clamp(LEAST_SECONDS, MINUTE)
+            }
+            _ => MINUTE,
+        }
+    }
+
     /// The last minute, as high as there is room.
     fn render_trends(&self, area: Rect, buffer: &mut Buffer, theme: &Theme) {
         let last = self.last();
@@ -353,15 +377,19 @@ impl View {
             ("errors", count(last.errors), values(|second| Some(second.errors as f64)), number),
         ];
         // A line between two of them, if each has several.
-        let share = area.height / 4;
-        let gap = u16::from(share >= 3);
-        let height = share.saturating_sub(gap).min(7);
+        let gap = u16::from(area.height >= 4 * 2 + 3);
+        let rows = area.height.saturating_sub(3 * gap).min(4 * HIGHEST_BARS);
+        let seconds = self.shown_seconds();
+        let mut y = area.y;
         for (at, ((name, now, values, shown), bars)) in
             (0..).zip(trends.into_iter().zip(theme.trends))
         {
-            let row = Rect { y: area.y + at * (height + gap), height, ..area };
+            // Of several, the rows that are left over go to the first.
+            let height = (rows + gap * (3 - at)) / 4;
+            let row = Rect { y, height, ..area };
+            y += height + gap;
             let faint = theme.faint;
-            let trend = Trend { name, now, values: &values, seconds: MINUTE, shown, bars, faint };
+            let trend = Trend { name, now, values: &values, seconds, shown, bars, faint };
             trend.render(row.intersection(area), buffer);
         }
     }

@@ -63,7 +63,7 @@ fn field_load_10_a_run_is_invalid_if_saturated_or_in_doubt_and_else_noted_at_mos
     assert!(good.said.starts_with("readyc was not the limit"), "{}", good.said);
     let doubtful = judged(&counters(100_000, 101, DELAY), &calm());
     assert_eq!(doubtful.validity, Validity::Invalid);
-    assert!(doubtful.said.contains("the 99.9 %, 99.99 % and 99.999 % ones"), "{}", doubtful.said);
+    assert!(doubtful.said.starts_with("p99.9, p99.99 and p99.999 may show"), "{}", doubtful.said);
     let full = ClientLoad { cpu_share: 0.96, ..calm() };
     assert_eq!(judged(&counters(100_000, 0, DELAY), &full).validity, Validity::Invalid);
     // In an open loop, a worker polls before each request.
@@ -77,7 +77,7 @@ fn field_load_10_a_percentile_that_few_requests_decide_is_marked_and_leaves_the_
     let judged = judge(&closed(), &counters(100_000, 64, DELAY), &calm());
     assert_eq!(judged.validity, Validity::Noted, "{}", judged.said);
     assert_eq!(judged.in_doubt, ["99.99 %", "99.999 %"]);
-    assert!(judged.said.contains("the 99.99 % and 99.999 % ones may be"), "{}", judged.said);
+    assert!(judged.said.starts_with("p99.99 and p99.999 may show readyc"), "{}", judged.said);
     let judged = judge(&closed(), &counters(4_000, 8, DELAY), &calm());
     assert_eq!((judged.validity, judged.in_doubt), (Validity::Noted, vec!["99.9 %".to_owned()]));
 }
@@ -89,14 +89,18 @@ fn field_load_10_a_short_absence_is_the_cause_where_it_is_long_enough_for_the_pe
     counters.stalled = Duration::from_millis(12);
     let judged = judge(&plan(1000.0), &counters, &calm());
     assert_eq!(judged.validity, Validity::Invalid);
-    assert!(judged.said.contains("kept from running for 12.0ms"), "{}", judged.said);
+    assert!(judged.said.contains("kept from running for 12.0 ms"), "{}", judged.said);
     // They are not enough for one in ten.
     counters.client_delay.record_many(DELAY, 20_000);
     let judged = judge(&plan(1000.0), &counters, &calm());
     assert!(judged.said.contains("its own work delays"), "{}", judged.said);
-    counters.send_lag.record_many(DELAY, 100_000);
+    // Timers that are late by less than matters are not the cause.
+    counters.send_lag.record_many(Duration::from_nanos(369), 300_000);
     let judged = judge(&plan(1000.0), &counters, &calm());
-    assert!(judged.said.contains("woke it up to 101.1µs late"), "{}", judged.said);
+    assert!(judged.said.contains("its own work delays"), "{}", judged.said);
+    counters.send_lag.record_many(DELAY, 3_000_000);
+    let judged = judge(&plan(1000.0), &counters, &calm());
+    assert!(judged.said.contains("woke it up to 101 µs late"), "{}", judged.said);
     assert!(!judged.said.contains("--workers"), "{}", judged.said);
 }
 
@@ -111,7 +115,7 @@ fn field_load_10_a_moment_that_no_percentile_depends_on_is_a_note_without_advice
     assert_eq!(judged.validity, Validity::Noted);
     assert_eq!(
         judged.said,
-        "a worker waited for 33.8ms in all while other processes used the processors; no \
+        "a worker waited for 33.8 ms in all while other processes used the processors; no \
          percentile depends on it; the busiest worker used 6 % of a processor"
     );
 }
@@ -124,7 +128,11 @@ fn field_load_10_what_was_wrong_is_told_and_only_what_helps() {
     let second = Duration::from_secs(1);
     for (load, why, advice) in [
         (ClientLoad { waited: second, ..calm() }, "other processes used the", "taskset(1)"),
-        (ClientLoad { stopped: second, ..calm() }, "stopped by a signal for 1.0s", "measure again"),
+        (
+            ClientLoad { stopped: second, ..calm() },
+            "stopped by a signal for 1.00 s",
+            "measure again",
+        ),
         (calm(), "no other process had its processor", "its host may be busy"),
     ] {
         let said = said(&stalled, load);

@@ -56,7 +56,7 @@ fn the_least_terminal_shows_all_figures_and_a_line_of_bars_for_each() {
 
 #[test]
 fn larger_terminals_have_higher_bars_and_a_scale() {
-    for (columns, rows, height) in [(80, 24, 2), (200, 50, 7)] {
+    for (columns, rows, height) in [(80, 24, 3), (200, 50, 10)] {
         let lines = drawn(&view(), columns, rows);
         let at = |name: &str| {
             let is_it = |line: &String| line.starts_with(&format!(" {name} "));
@@ -65,6 +65,34 @@ fn larger_terminals_have_higher_bars_and_a_scale() {
         assert_eq!(at("p99") - at("throughput"), height + 1, "{lines:#?}");
         assert!(lines[at("throughput")].ends_with("20,000/s"), "{lines:#?}");
         assert!(lines[at("throughput") + height - 1].ends_with(" 0/s"), "{lines:#?}");
+    }
+}
+
+/// Where bars stand in the row of the lowest parts of the throughput's.
+fn bars(view: &View, columns: u16) -> String {
+    let line = drawn(view, columns, 15).swap_remove(8);
+    line.chars().skip(15).take(usize::from(columns) - 28).collect()
+}
+
+#[test]
+fn the_bars_of_a_run_fill_the_width_when_it_is_over() {
+    for columns in [60, 80, 81, 133, 200, 300] {
+        let room = usize::from(columns) - 28;
+        let mut view = view();
+        // 12 of 30 seconds.
+        let drawn = bars(&view, columns);
+        let used = drawn.trim_end().chars().count();
+        assert!((used * 30).abs_diff(room * 12) < 30, "{columns}: {drawn:?}");
+        assert!(!drawn.trim_end().contains(' '), "{columns}: {drawn:?}");
+        (0..18).for_each(|_| view.push(view.last()));
+        let drawn = bars(&view, columns);
+        assert_eq!(drawn.trim_end().chars().count(), room, "{columns}: {drawn:?}");
+        // Of a longer run, and of one whose length is unknown, the last minute is shown.
+        view.length = None;
+        let drawn = bars(&view, columns);
+        let seconds = 60.min(room);
+        let used = drawn.trim_end().chars().count();
+        assert!((used * seconds).abs_diff(room * 30.min(seconds)) < seconds, "{drawn:?}");
     }
 }
 
@@ -78,10 +106,10 @@ fn a_terminal_that_is_too_small_is_drawn_without_a_panic() {
 #[test]
 fn the_step_of_a_search_and_what_was_said_are_shown() {
     let mut searching = view();
-    searching.step = Some("step 5: 8,000 requests per second, goal p99 < 5ms".to_owned());
+    searching.step = Some("step 5: 8,000 requests per second, goal p99 < 5 ms".to_owned());
     searching.said = vec!["worker 1 was stuck \u{1b}[2J".to_owned()];
     let lines = drawn(&searching, 80, 24);
-    assert_eq!(lines[1], " step 5: 8,000 requests per second, goal p99 < 5ms");
+    assert_eq!(lines[1], " step 5: 8,000 requests per second, goal p99 < 5 ms");
     assert_eq!(lines[23], " worker 1 was stuck \\u{1b}[2J");
 }
 
@@ -90,7 +118,7 @@ fn connecting_and_warming_up_are_told() {
     let mut view = view();
     view.phase = Phase::Connecting { open: 12_000 };
     view.wanted = 60_000;
-    assert!(drawn(&view, 80, 24)[1].starts_with(" connecting: 12,000 of 60,000  ━━━━━"));
+    assert!(drawn(&view, 80, 24)[1].starts_with(" connecting    12,000 of 60,000  ━━━━━"));
     assert_eq!(view.status(40), "connecting: 12,000 of 60,000");
     assert_eq!(view.log_line(), "connecting: 12,000 of 60,000");
     view.phase = Phase::Warmup;
