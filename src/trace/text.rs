@@ -351,6 +351,8 @@ impl Line {
     }
 }
 
+// The numbers are those of the array.
+#[allow(clippy::indexing_slicing)]
 const fn pairs() -> [[u8; 2]; 100] {
     let mut pairs = [[b'0'; 2]; 100];
     let mut number = 0;
