@@ -98,10 +98,8 @@ impl Stage {
         // The command line's list replaces the file's: it is the same list.
         let of_file = config.iter().flat_map(|text| text.lines());
         let of_file = of_file.filter_map(|line| line.strip_prefix("listen "));
-        let (listeners, flags): (Vec<&str>, Vec<&str>) = words
-            .iter()
-            .filter(|word| **word != "--listen")
-            .partition(|word| word.contains('=') && !word.starts_with("--"));
+        let (listeners, flags): (Vec<&str>, Vec<&str>) =
+            words.iter().filter(|word| **word != "--listen").partition(|word| is_listener(word));
         let listeners: Vec<&str> = listeners.into_iter().chain(of_file).collect();
         let from_here = self.directory.path("");
         let directory = from_here.to_str().expect("a path of ASCII");
@@ -134,6 +132,12 @@ impl Stage {
             _ => panic!("an example sends the signal {name}"),
         }
     }
+}
+
+/// Whether this is the value of `--listen`: a service and an address.
+fn is_listener(word: &str) -> bool {
+    let service = word.split_once('=').map(|(service, _)| service);
+    service.is_some_and(|name| name.chars().all(|c| c.is_ascii_lowercase()))
 }
 
 /// Whether what the command needs is there. What is missing is said.
