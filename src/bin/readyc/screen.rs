@@ -4,8 +4,8 @@
 //! Screen::enter -> draw, draw, ... -> drop: the normal screen, with all that stood there
 //! ```
 //!
-//! Invariant: the keyboard's signals work. The screen, the cursor, and the modes if [`keyboard`] has
-//! changed them, are restored at the end, in a panic, and before a signal stops or ends the
+//! Invariant: the keyboard's signals work. The screen, the cursor, and the modes if [`keyboard`]
+//! has changed them, are restored at the end, in a panic, and before a signal stops or ends the
 //! process. Each view is drawn whole, with one write(2): what
 //! another program or the keyboard's echo has left between two views is gone with the next.
 
