@@ -1,7 +1,7 @@
 //! Work on a trace by several threads: its blocks can each be decoded alone.
 //!
-//! Invariant: what is made is consumed in the order of the trace, and [`AHEAD`] of it for each thread
-//! is all that there is at once.
+//! Invariant: what is made is consumed in the order of the trace, and [`AHEAD`] of it for each
+//! thread is all that there is at once.
 
 use readyd::trace::reader::{Batch, ReadError};
 use std::num::NonZero;

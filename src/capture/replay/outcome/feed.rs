@@ -4,13 +4,14 @@ use super::Difference;
 use super::connection::{Ending, Fed, REJECTED, Readings};
 use crate::capture::record::{Accepted, CallError, ListenerCall, Record, Stream};
 use crate::capture::start::Listener;
+use crate::capture::statistics::from_bytes;
 use crate::handlers::Service;
 use crate::io::clock::WallTime;
 use crate::io::host::Usage;
 use crate::io::net::{Handshakes, Token, Told};
 use crate::io::readiness::Readiness;
+use crate::server::stats::Stats;
 use crate::server::stats::publishing::Shards;
-use crate::trace::wire::Cursor;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A listener.
@@ -52,7 +53,9 @@ pub(super) struct Feed {
     last_usage: Usage,
     handshakes: Readings<Handshakes>,
     pub(super) places_memory: u64,
-    pub(super) total: Vec<u64>,
+    pub(super) total: Stats,
+    /// The statistics of each, as they were last told.
+    pub(super) each: Vec<Stats>,
     pub(super) shards: Shards,
     pub(super) difference: Option<Difference>,
     pub(super) done: super::Replayed,
@@ -116,9 +119,9 @@ impl Feed {
             Record::PlacesMemory(bytes) => self.places_memory = bytes,
             Record::Shards(shards) => self.shards = shards,
             Record::Total(numbers) => {
-                let mut cursor = Cursor::new(numbers);
-                self.total = std::iter::from_fn(|| cursor.number().ok()).collect();
+                self.total = from_bytes(numbers).pop().unwrap_or_default();
             }
+            Record::Each(numbers) => self.each = from_bytes(numbers),
             Record::Told(Told::Closed { token, reason, is_reset }) => {
                 if let Some(stream) = self.captured_tokens.remove(&token.0)
                     && let Some(fed) = self.connection(stream)

@@ -122,7 +122,11 @@ impl SharedStats for FedStatistics {
     fn publish(&mut self, _: &Stats) {}
 
     fn total(&self) -> Stats {
-        Stats::from_numbers(self.net.0.borrow().total.iter().copied())
+        self.net.0.borrow().total.clone()
+    }
+
+    fn each(&self) -> Vec<Stats> {
+        self.net.0.borrow().each.clone()
     }
 
     fn shards(&self) -> Shards {
