@@ -7,10 +7,12 @@ use super::event::{Event, NoAccept, Number, Queued, RecvEnd, SendEnd};
 use crate::conn::Inbound;
 use crate::counted::counted;
 use crate::io::clock::Moment;
+use busiest::Busiest;
 use peer_waits::PeerWaits;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+mod busiest;
 mod peer_waits;
 #[cfg(test)]
 mod tests;
@@ -46,6 +48,7 @@ pub struct Summary {
     closed: u64,
     turn: Turn,
     waits: Vec<Wait>,
+    busiest: Busiest,
     /// For the rest of a request.
     unfinished: PeerWaits,
     /// For a peer to read.
@@ -103,7 +106,10 @@ impl Summary {
                 self.sends_blocked += u64::from(end == SendEnd::WouldBlock);
                 self.turn.has_done_something |= moved > 0;
             }
-            Event::Served { count, .. } => self.requests += u64::from(count),
+            Event::Served { connection, count, .. } => {
+                self.requests += u64::from(count);
+                self.busiest.served(connection, count);
+            }
             Event::Accepted { .. } => {
                 self.accepted += 1;
                 self.end_pause(now);
@@ -148,6 +154,7 @@ impl Summary {
         self.end_visit(now, None);
         let waited = now.since(self.turn.began);
         self.turn.visited = Some((connection, now));
+        self.busiest.visited(connection);
         if waited.is_zero() {
             return;
         }
@@ -165,6 +172,7 @@ impl Summary {
         let visited = std::mem::replace(&mut self.turn.visited, next.map(|next| (next, now)));
         let Some((connection, since)) = visited else { return };
         let took = now.since(since);
+        self.busiest.took(connection, took);
         if self.turn.longest.is_none_or(|(_, longest)| took > longest) {
             self.turn.longest = Some((connection, took));
         }
@@ -218,6 +226,7 @@ impl fmt::Display for Summary {
             0 => f.write_char('\n')?,
             _ => writeln!(f, ", {paused:.1?} in all")?,
         }
+        self.busiest.write(f, self.busy)?;
         self.worst_waits(f)?;
         self.unfinished.write(f, "longest waits for the rest of a request", self.last)?;
         self.unread.write(f, "longest waits for a peer to read", self.last)

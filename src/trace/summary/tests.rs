@@ -4,7 +4,7 @@ use super::*;
 use crate::conn::Outbound;
 use crate::io::readiness::Readiness;
 use crate::server::close::CloseReason;
-use crate::trace::event::TracedPeer;
+use crate::trace::event::{TracedPeer, VisitCause};
 
 /// A summary, and the milliseconds at which what it is told happens.
 #[derive(Default)]
@@ -75,4 +75,20 @@ fn a_pause_lasts_until_a_client_is_accepted_or_the_end() {
     told.settled(250, 2, (0, 0), Queued::No);
     let text = told.text();
     assert!(text.contains("\naccepting paused: 2 times, 150.0ms in all\n"), "{text}");
+}
+
+#[test]
+fn the_connection_that_takes_most_time_is_the_first() {
+    let mut told = Told::default();
+    told.at(0, Event::TurnBegan { events: 2, waited: 0 });
+    for (millis, connection, count) in [(0, 1, 1), (1, 2, 492)] {
+        told.at(millis, Event::Visit { connection, cause: VisitCause::Ready });
+        let (last, left, reply, cause) = (0, 0, 0, 0);
+        told.at(millis, Event::Served { connection, count, last, left, reply, cause });
+    }
+    told.settled(31, 2, (0, 0), Queued::No);
+    let text = told.text();
+    let list = " at work\n     30.0ms #2: 492 requests in 1 visit\n      1.0ms #1: 1 request in 1 \
+                visit\n";
+    assert!(text.contains(list), "{text}");
 }
