@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Connections that are listed.
 const LISTED: usize = 5;
 
-/// Connections whose time is known. That of those beyond it is not told.
+/// Connections whose time is known. Later ones are left out.
 const MOST_KNOWN: usize = 65_536;
 
 /// The time of each connection.
@@ -35,14 +35,14 @@ impl Busiest {
         }
     }
 
-    /// So long was worked for the connection.
+    /// The loop worked for the connection for this time.
     pub(super) fn took(&mut self, connection: Number, took: Duration) {
         if let Some(work) = self.of(connection) {
             work.took += took;
         }
     }
 
-    /// So many of its requests were answered.
+    /// This number of its requests was answered.
     pub(super) fn served(&mut self, connection: Number, requests: u32) {
         if let Some(work) = self.of(connection) {
             work.requests += u64::from(requests);
