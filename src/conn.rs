@@ -39,12 +39,14 @@ use crate::protocol::framing::{self, Framing, ReadCursor, Request};
 use crate::protocol::reply::ReplyWriter;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
+use crate::server::stats::standing::Standing;
 use state::State;
 use std::fmt::Write as _;
 use std::ops::Range;
 
 mod deadlines;
 mod in_place;
+mod standing;
 mod state;
 mod work;
 
@@ -121,6 +123,8 @@ pub struct Connection {
     /// timeout starts.
     idle_since: Moment,
     state: State,
+    /// As what it is counted among all connections; `None` among the idle ones.
+    counted: Option<Standing>,
 }
 
 impl Connection {
@@ -131,6 +135,7 @@ impl Connection {
             unsent: ByteQueue::default(),
             idle_since: now,
             state: State::new(),
+            counted: None,
         }
     }
 

@@ -19,6 +19,7 @@ pub(crate) struct Engine {
     limits: Limits,
     dates: DateCache,
     table: Table,
+    publisher: Publisher,
     stats: Stats,
     log: ClientLog,
     out: Vec<u8>,
@@ -36,6 +37,7 @@ impl Engine {
             service,
             dates: DateCache::utc(),
             table: Table::embedded(),
+            publisher: Publisher::default(),
             stats: Stats::default(),
             log: ClientLog::new(limits.log_level, limits.log_rate),
             limits,
@@ -55,7 +57,7 @@ impl Engine {
             dates: &mut self.dates,
             table: &self.table,
             stats: &mut self.stats,
-            publisher: &mut Publisher::default(),
+            publisher: &mut self.publisher,
             log: &mut self.log,
         };
         let mut turn = ConnContext {

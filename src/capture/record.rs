@@ -123,6 +123,8 @@ pub enum Record<'a> {
     Published,
     /// A shard asked for the statistics of all: numbers, each as in a record.
     Total(&'a [u8]),
+    /// A shard asked for the statistics of each: of each shard how many numbers, and the numbers.
+    Each(&'a [u8]),
     /// A shard asked what is known of all.
     Shards(Shards),
     /// The capture ended here, though the server went on.
@@ -240,6 +242,7 @@ const PUBLISHED: u8 = 47;
 const TOTAL: u8 = 48;
 const SHARDS: u8 = 49;
 const END: u8 = 50;
+const EACH: u8 = 51;
 
 impl Record<'_> {
     /// Writes the record down.
@@ -299,6 +302,10 @@ impl Record<'_> {
             Record::Published => to.byte(PUBLISHED),
             Record::Total(numbers) => {
                 to.byte(TOTAL);
+                to.bytes(numbers);
+            }
+            Record::Each(numbers) => {
+                to.byte(EACH);
                 to.bytes(numbers);
             }
             Record::Shards(Shards { count, answering, with_newest_table }) => {
@@ -380,6 +387,7 @@ impl Record<'_> {
             PLACES_MEMORY => Record::PlacesMemory(from.number()?),
             PUBLISHED => Record::Published,
             TOTAL => Record::Total(from.bytes()?),
+            EACH => Record::Each(from.bytes()?),
             SHARDS => Record::Shards(Shards {
                 count: from.number()?,
                 answering: from.number()?,

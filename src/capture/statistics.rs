@@ -6,6 +6,7 @@ use super::tape::Tape;
 use super::wire::Writer;
 use crate::server::stats::Stats;
 use crate::server::stats::publishing::{Shards, SharedStats};
+use crate::trace::wire::Cursor;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -37,6 +38,18 @@ impl SharedStats for CapturedStatistics {
         total
     }
 
+    fn each(&self) -> Vec<Stats> {
+        let each = self.shared.each();
+        let mut numbers = Writer::default();
+        for stats in &each {
+            let own = stats.to_numbers();
+            numbers.number(own.len() as u64);
+            own.into_iter().for_each(|number| numbers.number(number));
+        }
+        self.tape.borrow_mut().note(&Record::Each(&numbers.bytes));
+        each
+    }
+
     fn shards(&self) -> Shards {
         let shards = self.shared.shards();
         self.tape.borrow_mut().note(&Record::Shards(shards));
@@ -46,4 +59,14 @@ impl SharedStats for CapturedStatistics {
     fn age_at_start(&self) -> Duration {
         self.shared.age_at_start()
     }
+}
+
+/// The way back from [`Record::Each`].
+pub(super) fn each(numbers: &[u8]) -> Vec<Stats> {
+    let mut cursor = Cursor::new(numbers);
+    let next = move || {
+        let count = cursor.number().ok()?;
+        Some(Stats::from_numbers((0..count).map_while(|_| cursor.number().ok())))
+    };
+    std::iter::from_fn(next).collect()
 }

@@ -96,6 +96,7 @@ pub fn describe(record: &Record<'_>) -> String {
         Record::PlacesMemory(bytes) => format!("{bytes} bytes for the places of connections"),
         Record::Published => "statistics published".to_owned(),
         Record::Total(_) => "a look at the statistics of all shards".to_owned(),
+        Record::Each(_) => "a look at the statistics of each shard".to_owned(),
         Record::Shards(_) => "a look at how many shards answer".to_owned(),
         Record::End(_) => "the end of the capture".to_owned(),
     }

@@ -181,6 +181,11 @@ impl State {
         self.inbound == Inbound::Open
     }
 
+    /// Whether requests are read and answered, and nothing else is done.
+    pub(super) fn is_open(self) -> bool {
+        matches!((self.inbound, self.outbound), (Inbound::Open, Outbound::Open))
+    }
+
     /// Whether requests wait.
     pub(super) fn is_stalled(self) -> bool {
         self.inbound == Inbound::Stalled

@@ -10,6 +10,7 @@ use crate::conn::{Outcome, Work};
 use crate::protocol::reply::ReplyWriter;
 use crate::server::client_log::Escaped;
 use crate::server::close::CloseReason;
+use crate::server::stats::publishing::Detail;
 use log::Level;
 use std::fmt::{self, Write as _};
 
@@ -96,8 +97,8 @@ pub static COMMANDS: [Command; 8] = [
     },
     Command {
         word: "STATS",
-        arguments: Arguments::None,
-        help: "counters and gauges, one name and value per line",
+        arguments: Arguments::Optional("shards"),
+        help: "counters and gauges; with shards, also of each shard",
         cost: 1,
         run: stats,
     },
@@ -164,6 +165,7 @@ impl Command {
 #[derive(Debug, PartialEq, Eq)]
 enum RequestError<'a> {
     UnknownFormat(&'a [u8]),
+    UnknownStatistics(&'a [u8]),
     TakesNoArgument(&'static str),
     NeedsArgument(&'static str, &'static str),
 }
@@ -174,6 +176,10 @@ impl fmt::Display for RequestError<'_> {
             RequestError::UnknownFormat(name) => {
                 let name = Escaped(name);
                 write!(f, "no date format {name}; there are {}", Format::NAMES.join(", "))
+            }
+            RequestError::UnknownStatistics(argument) => {
+                let argument = Escaped(argument);
+                write!(f, "no statistics {argument}; there are STATS and STATS shards")
             }
             RequestError::TakesNoArgument(word) => write!(f, "{word} takes no argument"),
             RequestError::NeedsArgument(word, name) => {
@@ -273,16 +279,20 @@ fn time_stamps(
 }
 
 fn stats(
-    _: &[u8],
+    argument: &[u8],
     context: &mut Context<'_>,
     reply: &mut ReplyWriter<'_>,
     work: &mut Work,
 ) -> Outcome {
+    let detail = match argument {
+        b"" => Detail::Together,
+        word if word.eq_ignore_ascii_case(b"shards") => Detail::Each,
+        other => return refuse(&RequestError::UnknownStatistics(other), context, reply),
+    };
     let Context { publisher, stats, system, now, .. } = context;
-    if !publisher.has_report(stats) {
-        work.spend(STATS_TEXT_COST);
-    }
-    reply.push(publisher.report(stats, *system, *now).as_bytes());
+    let texts = u32::try_from(publisher.texts_to_make(stats, detail)).unwrap_or(u32::MAX);
+    work.spend(STATS_TEXT_COST.saturating_mul(texts));
+    reply.push(publisher.report(stats, *system, *now, detail).as_bytes());
     Outcome::Continue
 }
 

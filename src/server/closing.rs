@@ -34,6 +34,7 @@ impl<N: Net> Server<N> {
         self.acceptor.connection_closed();
         self.admission.closed(&endpoint.peer);
         self.memory.change(endpoint.conn.memory(), (0, 0));
+        endpoint.conn.uncount(&mut self.cx.stats.standings);
         self.cx.stats.count_close(reason);
         self.cx.log.line(now, Level::Info, format_args!("{} closed: {reason}", endpoint.peer));
         if self.sockets.is_empty() {

@@ -7,6 +7,7 @@ use crate::io::address::Peer;
 use crate::io::clock::Moment;
 use crate::io::endpoint::Endpoint;
 use crate::io::net::Net;
+use crate::server::stats::standing::Standing;
 
 /// An open connection, between two turns.
 #[doc(hidden)]
@@ -28,6 +29,8 @@ pub struct ConnectionSnapshot {
     pub input_heap: usize,
     /// Heap bytes held for that output.
     pub output_heap: usize,
+    /// How it stands, to be counted.
+    pub standing: Standing,
     /// When its timer fires.
     pub watched_until: Option<Moment>,
 }
@@ -50,6 +53,7 @@ impl<N: Net> Server<N> {
                 output_waits,
                 input_heap,
                 output_heap,
+                standing: conn.standing(),
                 watched_until: self.sockets.watched_until(token),
             }
         })

@@ -27,7 +27,8 @@ impl<N: Net> Server<N> {
 
     /// Keeps how long a turn has taken, if it was a long one.
     pub(super) fn note_turn(&mut self, began: Moment, ended: Moment) {
-        let uptime = self.cx.publisher.uptime(ended);
-        self.cx.stats.longest_turn.note(ended.since(began), uptime);
+        let (took, uptime) = (ended.since(began), self.cx.publisher.uptime(ended));
+        self.cx.stats.slow_turns.note(took);
+        self.cx.stats.longest_turn.note(took, uptime);
     }
 }

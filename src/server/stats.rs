@@ -6,18 +6,18 @@
 //! [`publishing`] says when.
 
 pub mod publishing;
+mod report;
 #[cfg(unix)]
 pub mod scoreboard;
+pub mod standing;
 pub mod turns;
 
 use crate::io::host::Usage;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use crate::table::Table;
-use publishing::Shards;
-use std::fmt;
-use std::time::Duration;
-use turns::LongestTurn;
+use standing::{Activity, Depth, Standings};
+use turns::{LongestTurn, SlowTurns};
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +31,8 @@ pub struct Stats {
     pub closed: [u64; CloseReason::ALL.len()],
     /// Most connections open at once.
     pub peak: u64,
+    /// How the open connections stand.
+    pub standings: Standings,
     /// Requests served: frames and lines, and on raw services what each read brought. A service
     /// that speaks without being asked has none.
     pub requests: u64,
@@ -68,6 +70,8 @@ pub struct Stats {
     pub visits: u64,
     /// Turns of the loop.
     pub turns: u64,
+    /// Turns that took long.
+    pub slow_turns: SlowTurns,
     /// Tables loaded in place of another.
     pub table_reloads: u64,
     /// Tables that could not be loaded.
@@ -144,6 +148,7 @@ impl Stats {
         if let Some(count) = self.closed.get_mut(CloseReason::SystemError as usize) {
             *count += open;
         }
+        self.standings = Standings::default();
         (self.buffered, self.buffered_output) = (0, 0);
         (self.places_memory, self.addresses_memory, self.table_memory) = (0, 0, 0);
         (self.resident, self.max_connections, self.memory_limit) = (0, 0, 0);
@@ -190,6 +195,7 @@ impl Stats {
             accepted,
             closed,
             peak,
+            standings: Standings { activities, depths },
             requests,
             frames,
             refusals,
@@ -208,6 +214,7 @@ impl Stats {
             stale_events,
             visits,
             turns,
+            slow_turns: SlowTurns { over_1ms, over_10ms, over_100ms },
             table_reloads,
             table_failures,
             table_keys,
@@ -219,13 +226,16 @@ impl Stats {
             longest_turn,
         } = self;
         let connections = [accepted, peak].into_iter().chain(closed);
+        let connections = connections.chain(activities).chain(depths);
         let memory = [buffered, buffered_output, places_memory, addresses_memory, table_memory];
         let traffic = [requests, frames, refusals, bytes_in, bytes_out];
         let refused = [refused_denied, refused_address_limit, refused_address_rate];
         let loops = [accept_errors, accept_pauses, stale_events, visits, turns, log_suppressed];
+        let slow = [over_1ms, over_10ms, over_100ms];
         let table = [table_reloads, table_failures, table_keys];
         let process = [max_connections, memory_limit, cpu_micros, resident];
         let numbers = connections.chain(memory).chain(traffic).chain(refused).chain(loops);
+        let numbers = numbers.chain(slow);
         numbers.chain(table).chain(process).chain(longest_turn.numbers()).collect()
     }
 
@@ -234,6 +244,8 @@ impl Stats {
     #[cfg(unix)]
     fn names() -> Vec<String> {
         let closed = CloseReason::ALL.iter().map(|reason| format!("closed_{}", reason.word()));
+        let activities = Activity::ALL.iter().skip(1).map(|it| it.name().to_owned());
+        let depths = Depth::ALL.iter().skip(1).map(|it| it.name().to_owned());
         let others = [
             "buffered_bytes",
             "buffered_output_bytes",
@@ -254,6 +266,9 @@ impl Stats {
             "visits",
             "turns",
             "log_lines_suppressed",
+            "turns_over_one_ms",
+            "turns_over_ten_ms",
+            "turns_over_hundred_ms",
             "table_reloads",
             "table_failures",
             "table_keys",
@@ -266,84 +281,7 @@ impl Stats {
             "longest_turn_before_microseconds",
         ];
         let first = ["connections_accepted", "connections_peak"].map(str::to_owned).into_iter();
-        first.chain(closed).chain(others.map(str::to_owned)).collect()
-    }
-
-    /// The statistics of a process that has run for `uptime` as text: one `name value` a line, each
-    /// ended by `\n`.
-    pub fn report(&self, uptime: Duration, process_id: u32) -> impl fmt::Display {
-        Report { stats: self, uptime, process_id, shards: None }
-    }
-
-    /// The same of several shards together. The first has run for `uptime`. Signals go to the
-    /// process `supervisor`.
-    pub fn report_of_shards(
-        &self,
-        shards: Shards,
-        uptime: Duration,
-        supervisor: u32,
-    ) -> impl fmt::Display {
-        Report { stats: self, uptime, process_id: supervisor, shards: Some(shards) }
-    }
-}
-
-struct Report<'a> {
-    stats: &'a Stats,
-    uptime: Duration,
-    process_id: u32,
-    shards: Option<Shards>,
-}
-
-impl fmt::Display for Report<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stats = self.stats;
-        let (whole, part) = (self.uptime.as_secs(), self.uptime.subsec_millis());
-        // The code that prints floats would be 20 KB of the program, and nothing else needs it.
-        writeln!(f, "uptime_seconds {whole}.{part:03}")?;
-        writeln!(f, "version {VERSION}")?;
-        writeln!(f, "pid {}", self.process_id)?;
-        if let Some(Shards { count, answering, with_newest_table }) = self.shards {
-            writeln!(f, "shards {count}")?;
-            writeln!(f, "shards_answering {answering}")?;
-            writeln!(f, "shards_with_newest_table {with_newest_table}")?;
-        }
-        writeln!(f, "connections_open {}", stats.open())?;
-        writeln!(f, "connections_peak {}", stats.peak)?;
-        writeln!(f, "connections_max {}", stats.max_connections)?;
-        writeln!(f, "connections_accepted {}", stats.accepted)?;
-        writeln!(f, "connections_closed {}", stats.closed_total())?;
-        for (reason, count) in CloseReason::ALL.iter().zip(stats.closed) {
-            writeln!(f, "closed_{} {count}", reason.word())?;
-        }
-        let counters = [
-            ("requests", stats.requests),
-            ("frames", stats.frames),
-            ("refusals", stats.refusals),
-            ("bytes_in", stats.bytes_in),
-            ("bytes_out", stats.bytes_out),
-            ("memory_limit_bytes", stats.memory_limit),
-            ("buffered_bytes", stats.buffered),
-            ("buffered_input_bytes", stats.buffered.saturating_sub(stats.buffered_output)),
-            ("buffered_output_bytes", stats.buffered_output),
-            ("connection_places_bytes", stats.places_memory),
-            ("address_limits_bytes", stats.addresses_memory),
-            ("table_bytes", stats.table_memory),
-            ("resident_bytes", stats.resident),
-            ("cpu_microseconds", stats.cpu_micros),
-            ("refused_denied", stats.refused_denied),
-            ("refused_address_limit", stats.refused_address_limit),
-            ("refused_address_rate", stats.refused_address_rate),
-            ("accept_errors", stats.accept_errors),
-            ("accept_pauses", stats.accept_pauses),
-            ("events_stale", stats.stale_events),
-            ("visits", stats.visits),
-            ("turns", stats.turns),
-            ("longest_turn_microseconds", stats.longest_turn.micros(self.uptime)),
-            ("table_keys", stats.table_keys),
-            ("table_reloads", stats.table_reloads),
-            ("table_failures", stats.table_failures),
-            ("log_lines_suppressed", stats.log_suppressed),
-        ];
-        counters.iter().try_for_each(|(name, value)| writeln!(f, "{name} {value}"))
+        let standings = activities.chain(depths);
+        first.chain(closed).chain(standings).chain(others.map(str::to_owned)).collect()
     }
 }

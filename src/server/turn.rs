@@ -188,7 +188,8 @@ impl<N: Net> Server<N> {
             self.cx.expire_or_drain(socket, visit.cause, drains, &mut self.batch.output);
         }
         self.cx.add_write_interest(socket, token);
-        let action = self.cx.next_action(socket);
+        let is_open = socket.endpoint.conn.is_open();
+        let action = if is_open { Action::Stay } else { self.cx.next_action(socket) };
         let holds = socket.endpoint.conn.memory();
         if holds != memory {
             self.memory.change(memory, holds);
@@ -197,6 +198,8 @@ impl<N: Net> Server<N> {
             Action::Close(reason) => drop(self.close(token, reason)),
             Action::Abort(reason) => self.abort(token, reason),
             Action::Stay | Action::SendFin => {
+                let is_idle = is_open && holds == (0, 0);
+                socket.endpoint.conn.recount(is_idle, &mut self.cx.stats.standings);
                 let work = visit.work + self.cx.work.spent() - spent;
                 self.sockets.reschedule(token, work::share(work), &self.cx.limits);
                 self.cx.observe_settled(token, &self.sockets, work);

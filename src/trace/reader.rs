@@ -6,12 +6,16 @@
 use super::decode::{Block, Entry};
 use super::ring_file::read_blocks;
 use super::wire::{BLOCK_BYTES, Damage, Header};
+use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::io;
 
 /// Blocks that are read at once.
 const BLOCKS_AT_ONCE: usize = 64;
+
+/// Blocks that are decoded at once.
+const BLOCKS_IN_BATCH: usize = 32;
 
 /// Why a trace cannot be read.
 #[derive(Debug)]
@@ -57,7 +61,7 @@ impl From<io::Error> for ReadError {
 pub struct Reader {
     file: File,
     /// Sequence numbers and places, in order of the first.
-    blocks: Vec<(u64, u64)>,
+    blocks: VecDeque<(u64, u64)>,
     /// Blocks that are in `buffer`, and the place of its first.
     buffer: Vec<u8>,
     buffered: Option<(u64, usize)>,
@@ -75,7 +79,7 @@ impl Reader {
     pub fn open(file: File) -> Result<Reader, ReadError> {
         let mut reader = Reader {
             file,
-            blocks: Vec::new(),
+            blocks: VecDeque::new(),
             buffer: vec![0; BLOCKS_AT_ONCE * BLOCK_BYTES],
             buffered: None,
             last: (0, 0),
@@ -102,7 +106,7 @@ impl Reader {
                     Err(Damage::NoMagic) if block.iter().all(|&byte| byte == 0) => {}
                     Err(found) => damage = damage.or(Some(found)),
                     Ok((header, _)) if header.sequence >= self.last.0.max(1) => {
-                        self.blocks.push((header.sequence, place));
+                        self.blocks.push_back((header.sequence, place));
                     }
                     Ok(_) => {}
                 }
@@ -119,7 +123,7 @@ impl Reader {
             None if place == 0 => return Err(ReadError::NoTrace(Damage::CutOff)),
             _ => {}
         }
-        self.blocks.sort_unstable();
+        self.blocks.make_contiguous().sort_unstable();
         Ok(())
     }
 
@@ -134,7 +138,7 @@ impl Reader {
     ///
     /// As of [`Reader::for_each`].
     pub fn first_header(&mut self) -> Result<Option<Header>, ReadError> {
-        let Some(&(_, place)) = self.blocks.first() else { return Ok(None) };
+        let Some(&(_, place)) = self.blocks.front() else { return Ok(None) };
         let block = self.block(place)?;
         Ok(Header::parse(block).ok().map(|(header, _)| header))
     }
@@ -176,6 +180,31 @@ impl Reader {
         Ok(())
     }
 
+    /// Takes the next blocks, to be decoded elsewhere: by another thread, say. `None` at the end.
+    /// It is for a trace that is read once: [`Reader::find_blocks`] finds the last block again.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] of the system.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, ReadError> {
+        let count = self.blocks.len().min(BLOCKS_IN_BATCH);
+        let mut batch = Batch::default();
+        let taken: Vec<(u64, u64)> = self.blocks.drain(..count).collect();
+        for &(sequence, place) in &taken {
+            let (last, _) = self.last;
+            let block = self.block(place)?;
+            if !Block::parse(block).is_ok_and(|block| block.header.sequence == sequence) {
+                // It was begun again in the meantime.
+                continue;
+            }
+            batch.bytes.extend_from_slice(block);
+            let is_behind_gap = last != 0 && sequence > last + 1;
+            batch.blocks.push((place * BLOCK_BYTES as u64, is_behind_gap));
+            self.last = (sequence, 0);
+        }
+        Ok((!taken.is_empty()).then_some(batch))
+    }
+
     /// The bytes of the block at a place.
     fn block(&mut self, place: u64) -> Result<&[u8], ReadError> {
         let is_there = self
@@ -188,5 +217,35 @@ impl Reader {
         let first = self.buffered.map_or(0, |(first, _)| first);
         let start = (place - first) as usize * BLOCK_BYTES;
         Ok(self.buffer.get(start..start + BLOCK_BYTES).unwrap_or_default())
+    }
+}
+
+/// Blocks that are still to be decoded.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    /// Where each is in the file, and whether events are missing before it.
+    blocks: Vec<(u64, bool)>,
+}
+
+impl Batch {
+    /// Calls `tell` with every event, and with `None` where events are missing.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] at the first damage.
+    pub fn for_each(&self, mut tell: impl FnMut(Option<&Entry>)) -> Result<(), ReadError> {
+        for (bytes, &(offset, is_behind_gap)) in
+            self.bytes.chunks_exact(BLOCK_BYTES).zip(&self.blocks)
+        {
+            let damaged = |damage| ReadError::Damaged { offset, damage };
+            if is_behind_gap {
+                tell(None);
+            }
+            for entry in Block::parse(bytes).map_err(damaged)? {
+                tell(Some(&entry.map_err(damaged)?));
+            }
+        }
+        Ok(())
     }
 }

@@ -9,55 +9,128 @@ use super::imported::Imported;
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::readiness::Readiness;
 
+/// Bytes of the longest line, and more.
+const LONGEST: usize = 512;
+
+/// All pairs of digits: a number is written two digits at a time.
+const PAIRS: [[u8; 2]; 100] = pairs();
+
 /// Appends an event as a line, with its time in seconds of the server's clock.
 pub fn line(out: &mut Vec<u8>, entry: &Entry) {
-    let mut line = Line(out);
-    line.seconds(entry.time.as_nanos());
-    line.words(entry);
-    line.0.push(b'\n');
+    Printer::default().line(out, entry);
 }
 
-/// A line that is being written.
-struct Line<'a>(&'a mut Vec<u8>);
+/// Writes many events as lines. Its lines are the same as of [`line()`], and come quicker.
+#[derive(Debug, Default)]
+pub struct Printer {
+    line: Line,
+    /// The time that the line begins with, and the bytes that it takes there.
+    time: Option<u64>,
+    begin: usize,
+}
 
-impl Line<'_> {
+impl Printer {
+    /// Appends an event as a line.
+    pub fn line(&mut self, out: &mut Vec<u8>, entry: &Entry) {
+        let nanos = entry.time.as_nanos();
+        // Most events have the time of the event before.
+        if self.time == Some(nanos) {
+            self.line.used = self.begin;
+        } else {
+            self.line.used = 0;
+            self.line.seconds(nanos);
+            (self.time, self.begin) = (Some(nanos), self.line.used);
+        }
+        self.line.words(entry);
+        self.line.byte(b'\n');
+        out.extend_from_slice(self.line.written());
+    }
+}
+
+/// A line that is being written, within bounds that need no allocation.
+#[derive(Debug)]
+struct Line {
+    bytes: [u8; LONGEST],
+    used: usize,
+}
+
+impl Default for Line {
+    fn default() -> Line {
+        Line { bytes: [0; LONGEST], used: 0 }
+    }
+}
+
+impl Line {
+    fn written(&self) -> &[u8] {
+        self.bytes.get(..self.used).unwrap_or_default()
+    }
+
+    // Inlined, so that a text that is known costs a few moves and no call.
+    #[inline(always)]
     fn say(&mut self, text: &str) -> &mut Self {
-        self.0.extend_from_slice(text.as_bytes());
+        let end = self.used + text.len();
+        if let Some(slot) = self.bytes.get_mut(self.used..end) {
+            slot.copy_from_slice(text.as_bytes());
+            self.used = end;
+        }
         self
     }
 
-    fn number(&mut self, mut number: u64) -> &mut Self {
-        let mut digits = [0; 20];
-        let mut at = digits.len();
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
-            at -= 1;
-            if number == 0 {
-                break;
+    #[inline(always)]
+    fn byte(&mut self, byte: u8) {
+        if let Some(slot) = self.bytes.get_mut(self.used) {
+            *slot = byte;
+            self.used += 1;
+        }
+    }
+
+    #[inline]
+    fn number(&mut self, number: u64) -> &mut Self {
+        if number < 10 {
+            self.byte(b'0' + number as u8);
+            return self;
+        }
+        self.digits(number, number.ilog10() as usize + 1);
+        self
+    }
+
+    /// The last digits of a number.
+    #[inline]
+    fn digits(&mut self, mut number: u64, count: usize) {
+        let end = self.used + count;
+        let Some(slot) = self.bytes.get_mut(self.used..end) else { return };
+        for pair in slot.rchunks_mut(2) {
+            let [tens, ones] = PAIRS.get((number % 100) as usize).copied().unwrap_or_default();
+            number /= 100;
+            match pair {
+                [first, second] => (*first, *second) = (tens, ones),
+                [only] => *only = ones,
+                _ => {}
             }
         }
-        self.0.extend_from_slice(digits.get(at..).unwrap_or_default());
-        self
+        self.used = end;
     }
 
     /// A count and its noun, which takes an s.
+    #[inline(always)]
     fn counted(&mut self, count: impl Into<u64>, noun: &str) -> &mut Self {
         let count = count.into();
-        self.number(count).say(" ").say(noun).say(if count == 1 { "" } else { "s" })
+        self.number(count).say(" ").say(noun);
+        if count != 1 {
+            self.byte(b's');
+        }
+        self
     }
 
     /// Seconds with nine decimals.
     fn seconds(&mut self, nanos: u64) {
         const BILLION: u64 = 1_000_000_000;
-        self.number(nanos / BILLION).say(".");
-        let mut digits = [0; 9];
-        let mut rest = nanos % BILLION;
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-        self.0.extend_from_slice(&digits);
+        self.number(nanos / BILLION).say(".").digits(nanos % BILLION, 9);
+    }
+
+    #[cfg(feature = "client")]
+    fn into_text(self) -> String {
+        String::from_utf8_lossy(self.written()).into_owned()
     }
 
     /// A duration with a unit that fits.
@@ -278,6 +351,16 @@ impl Line<'_> {
     }
 }
 
+const fn pairs() -> [[u8; 2]; 100] {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + number as u8 / 10, b'0' + number as u8 % 10];
+        number += 1;
+    }
+    pairs
+}
+
 /// What is said of a FIN, an error or urgent data behind the direction.
 const BROKEN: &str = ", FIN, error or urgent data";
 
@@ -294,17 +377,17 @@ pub(super) fn direction(bits: Readiness) -> &'static str {
 /// What an event tells, in words.
 #[cfg(feature = "client")]
 pub(super) fn readiness(bits: Readiness) -> String {
-    let mut words = Vec::new();
-    Line(&mut words).bits(bits);
-    String::from_utf8(words).unwrap_or_default()
+    let mut words = Line::default();
+    words.bits(bits);
+    words.into_text()
 }
 
 /// Who a client is, in words.
 #[cfg(feature = "client")]
 pub(super) fn peer(peer: TracedPeer) -> String {
-    let mut words = Vec::new();
-    Line(&mut words).peer(peer);
-    String::from_utf8(words).unwrap_or_default()
+    let mut words = Line::default();
+    words.peer(peer);
+    words.into_text()
 }
 
 /// Why a connection is visited, in words.

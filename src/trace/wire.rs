@@ -233,9 +233,19 @@ impl<'a> Cursor<'a> {
         self.rest.len()
     }
 
-    /// A number as [`Writer::number`] writes it.
+    /// A number as [`Writer::number`] writes it. Most take one byte.
     #[inline]
     pub(crate) fn number(&mut self) -> Result<u64, Damage> {
+        match self.rest.split_first() {
+            Some((&byte, rest)) if byte < 0x80 => {
+                self.rest = rest;
+                Ok(byte.into())
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Result<u64, Damage> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;

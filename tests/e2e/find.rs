@@ -84,6 +84,18 @@ fn a_search_that_runs_out_of_time_says_so() {
 }
 
 #[test]
+fn field_load_13_a_server_that_refuses_its_connections_holds_no_rate() {
+    let (_reserved, nobody) = nobody_listens();
+    let arguments = format!("--find rate --goal p50<1h --rate 1000 -c 4 --find-time 5s {nobody}");
+    let mut command = readyc::command(&["bench", "--json", "-", &server_for(100)]);
+    let ended = readyc::run(command.args(arguments.split_whitespace()), b"");
+    assert_eq!(ended.status, Some(3), "{}", ended.stderr);
+    let ladder: Value = serde_json::from_str(&ended.stdout).expect("a ladder");
+    assert_eq!((&ladder["held"], &ladder["rungs"][0]["outcome"]), (&Value::Null, &"missed".into()));
+    assert!(ended.stderr.contains("2 of 4 connections were established: "), "{}", ended.stderr);
+}
+
+#[test]
 fn a_search_needs_a_goal_and_a_server() {
     let ended = readyc::run(&mut readyc::command(&["bench", "--find", "rate"]), b"");
     assert_eq!(ended.status, Some(2));

@@ -91,6 +91,8 @@ mod statistics;
 mod stats_watch;
 mod stopping;
 mod support;
+#[cfg(feature = "client")]
+mod top;
 mod tracing;
 mod unix_sockets;
 mod zones;

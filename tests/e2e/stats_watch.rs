@@ -7,6 +7,7 @@ use super::support::{Client, Launch, Server, eventually, frame};
 use nix::sys::signal::Signal;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 fn watch(server: SocketAddr, arguments: &[&str]) -> Ended {
     readyc::ask(server, &[&["stats", "--watch", "10ms"], arguments].concat())
@@ -78,7 +79,7 @@ impl Watcher {
 }
 
 /// Stops the server, with the watcher still connected.
-fn stop(server: &mut Server) {
+pub(crate) fn stop(server: &mut Server) {
     server.signal(Signal::SIGTERM);
     assert_eq!(server.wait_for_exit().code(), Some(0));
 }
@@ -110,9 +111,11 @@ fn a_restart_is_told_and_no_rate_is_negative() {
 
 /// A port that no socket has now, and that the kernel gives to none: it is outside of the range of
 /// local ports.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
+    // Tests at the same time look at different ports.
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    (20_000..32_000).find(is_free).expect("a free port")
+    (NEXT.fetch_add(100, Ordering::Relaxed)..32_000).find(is_free).expect("a free port")
 }
 
 #[test]

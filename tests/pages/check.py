@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the pages of readyc by real runs, and looks at them in a real Chromium: nothing on the console,
 no scrolling sideways at 320, 400 and 1400 pixels, light and dark that differ, the verdict in sight, the
-values of every chart by keyboard, and nothing cut on A4.
+values of every chart by keyboard, and nothing cut on A4. trace_page.py has the pages of traces.
 
     tests/pages/check.py [--readyd PROGRAM] [--readyc PROGRAM] [--keep FOLDER]
 

@@ -189,7 +189,7 @@ def by_keyboard(browser, path, expect):
         outline = browser.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         expect(outline != "none" or browser.evaluate("document.activeElement === document.body"), page,
                f"the focus on {browser.evaluate('document.activeElement.outerHTML.slice(0, 60)')} is invisible")
-    missing = {"help-button", "back", "forward", "cause", "zoom-in", "kinds", "search", "heat", "scroll", "rows"} - seen
+    missing = {"help-button", "back", "forward", "cause", "zoom-in", "kinds", "search", "scroll", "rows"} - seen
     expect(not missing, page, f"Tab does not reach {missing}")
     browser.evaluate("rowsBox.focus()")
     browser.press("ArrowDown", 40)

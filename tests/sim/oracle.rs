@@ -13,6 +13,7 @@ use readyd::io::clock::WallTime;
 use readyd::io::event_loop::LoopControl;
 use readyd::server::close::CloseReason;
 use readyd::server::limits::Limits;
+use readyd::server::stats::standing::{Standing, Standings};
 use readyd::server::{ConnectionSnapshot, Server};
 use readyd::testkit::kernel::Kernel;
 use readyd::testkit::knobs::Knob;
@@ -90,8 +91,10 @@ impl Oracle {
                 .map_err(|what| format!("connection {link}: {what}"))?;
         }
         let mut open = 0;
+        let mut standings = Standings::default();
         for audited in done.server.inspect() {
             open += 1;
+            standings.change(Standing::default(), audited.standing);
             let link = address_of(audited.peer)
                 .and_then(link_of)
                 .filter(|&link| kernel.facts.get(link).is_some())
@@ -102,6 +105,10 @@ impl Oracle {
                 .map_err(|what| format!("connection {link}: {what}"))?;
         }
         self.count(kernel, done, open)?;
+        if standings != done.server.stats().standings {
+            let counted = &done.server.stats().standings;
+            return Err(format!("connections stand {standings:?}, but {counted:?} are counted"));
+        }
         self.memory.check_sum(done.server.stats().buffered, done.limits)?;
         self.check_closes(kernel, done, &scene)
     }

@@ -117,6 +117,9 @@ pub(crate) enum Command {
     },
     /// Print the server's counters, or watch their rates per second
     Stats(Stats),
+    /// Watch the server's connections, rates and loop on a screen
+    #[command(after_long_help = crate::top::AFTER_LONG_HELP)]
+    Top(crate::top::Top),
     /// Load-test a TCP server; report throughput, latency, and whether the numbers can be trusted
     #[command(after_help = bench::AFTER_HELP, after_long_help = bench::AFTER_LONG_HELP)]
     Bench(Box<bench::Options>),
@@ -158,7 +161,7 @@ pub(crate) enum Command {
     Compare(crate::compare::Arguments),
     /// Merge the reports of several machines into one
     Merge(crate::merge::Arguments),
-    /// Print what a server's loop did, from the file of `readyd --trace`
+    /// Print what a server's loop did, from a trace that readyd wrote
     Trace(crate::trace::Arguments),
     /// Run the same server again over the file of `readyd --capture`
     Replay(crate::replay::Arguments),

@@ -32,6 +32,7 @@ mod server_name;
 mod server_options;
 mod single;
 mod style;
+mod top;
 mod trace;
 mod watch;
 
@@ -126,6 +127,10 @@ fn run(args: &Args) -> Result<(), Failure> {
         Command::Merge(arguments) => {
             before.refuse("merge")?;
             merge::run(arguments)
+        }
+        Command::Top(command) => {
+            let options = command.server(&before);
+            top::run(Server::named_in(&options)?, options.server()?.to_string(), command)
         }
         Command::Trace(arguments) => {
             before.refuse("trace")?;

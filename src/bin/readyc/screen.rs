@@ -1,14 +1,15 @@
-//! A view that covers the terminal on standard error, and leaves it as it was.
+//! A view that covers a terminal, and leaves it as it was.
 //!
 //! ```text
 //! Screen::enter -> draw, draw, ... -> drop: the normal screen, with all that stood there
 //! ```
 //!
-//! Invariant: the terminal's modes are never changed, so the keyboard's signals work and there is
-//! nothing to restore but the screen and the cursor. That is done at the end, in a panic, and
-//! before a signal stops or ends the process. Each view is drawn whole, with one write(2): what
+//! Invariant: the keyboard's signals work. The screen, the cursor, and the modes if [`keyboard`] has
+//! changed them, are restored at the end, in a panic, and before a signal stops or ends the
+//! process. Each view is drawn whole, with one write(2): what
 //! another program or the keyboard's echo has left between two views is gone with the next.
 
+pub(crate) mod keyboard;
 pub(crate) mod trend;
 
 use crate::style;
@@ -41,7 +42,45 @@ const CLEAR_LINE: &[u8] = b"\r\x1b[K";
 enum Shown {
     Nothing,
     Status,
-    View,
+    View(Stream),
+}
+
+/// Where a view is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Standard output, where the view is the command's only output.
+    Output,
+    /// Standard error, where standard output has a report.
+    Error,
+}
+
+impl Stream {
+    /// Columns and rows of the terminal.
+    pub(crate) fn size(self) -> Option<(usize, usize)> {
+        match self {
+            Stream::Output => style::size(&io::stdout()),
+            Stream::Error => style::size(&io::stderr()),
+        }
+    }
+
+    /// Whether this process may write to the terminal: a background job may not disturb the shell.
+    pub(crate) fn is_foreground(self) -> bool {
+        let group = match self {
+            Stream::Output => tcgetpgrp(io::stdout()),
+            Stream::Error => tcgetpgrp(io::stderr()),
+        };
+        // An error means that this is not the controlling terminal, so there is no other job.
+        group.map_or(true, |group| group == getpgrp())
+    }
+
+    /// A terminal that is gone is no reason to end the work.
+    fn write(self, bytes: &[u8]) {
+        let put = |stream: &mut dyn Write| stream.write_all(bytes).and_then(|()| stream.flush());
+        let _ = match self {
+            Stream::Output => put(&mut io::stdout().lock()),
+            Stream::Error => put(&mut io::stderr().lock()),
+        };
+    }
 }
 
 /// The lock is held while the terminal is written to. The thread that takes signals and a panic
@@ -59,24 +98,23 @@ pub(crate) fn is_capable() -> bool {
 
 /// Columns and rows of the terminal on standard error.
 pub(crate) fn size() -> Option<(usize, usize)> {
-    style::size(&io::stderr())
+    Stream::Error.size()
 }
 
-/// Whether this process may write to the terminal: a background job may not disturb the shell.
+/// Whether this process may write to the terminal on standard error.
 pub(crate) fn is_foreground() -> bool {
-    // An error means that this is not the controlling terminal, so there is no other job.
-    tcgetpgrp(io::stderr()).map_or(true, |group| group == getpgrp())
+    Stream::Error.is_foreground()
 }
 
 /// Shows a line that the next one replaces. It must fit the terminal.
 pub(crate) fn show_status(line: &str) {
     let mut shown = lock();
-    if *shown == Shown::View {
+    if let Shown::View(_) = *shown {
         take_away(&mut shown);
     }
     if is_foreground() {
         *shown = Shown::Status;
-        write(&[CLEAR_LINE, line.as_bytes()].concat());
+        Stream::Error.write(&[CLEAR_LINE, line.as_bytes()].concat());
     }
 }
 
@@ -100,12 +138,18 @@ pub(crate) fn give_way_to(signal: Signal) {
 
 /// The alternate screen, from now until it is dropped.
 pub(crate) struct Screen {
+    stream: Stream,
     area: Rect,
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Takes the terminal on standard error.
     pub(crate) fn enter() -> Screen {
+        Screen::enter_on(Stream::Error)
+    }
+
+    /// Takes the terminal.
+    pub(crate) fn enter_on(stream: Stream) -> Screen {
         HOOK.call_once(|| {
             let earlier = panic::take_hook();
             panic::set_hook(Box::new(move |what| {
@@ -113,8 +157,8 @@ impl Screen {
                 earlier(what);
             }));
         });
-        enter(&mut lock());
-        Screen { area: Rect::default() }
+        enter(&mut lock(), stream);
+        Screen { stream, area: Rect::default() }
     }
 
     /// Shows the view on all of a terminal of this size.
@@ -130,10 +174,10 @@ impl Screen {
         }
         bytes.extend_from_slice(END);
         let mut shown = lock();
-        if is_foreground() {
+        if self.stream.is_foreground() {
             // The process may have been stopped meanwhile.
-            enter(&mut shown);
-            write(&bytes);
+            enter(&mut shown, self.stream);
+            self.stream.write(&bytes);
         }
     }
 }
@@ -144,19 +188,22 @@ impl Drop for Screen {
     }
 }
 
-fn enter(shown: &mut Shown) {
-    if *shown != Shown::View {
+fn enter(shown: &mut Shown, stream: Stream) {
+    if *shown != Shown::View(stream) {
         take_away(shown);
-        *shown = Shown::View;
-        write(ENTER);
+        *shown = Shown::View(stream);
+        stream.write(ENTER);
     }
 }
 
 fn take_away(shown: &mut Shown) {
     match std::mem::replace(shown, Shown::Nothing) {
         Shown::Nothing => {}
-        Shown::Status => write(CLEAR_LINE),
-        Shown::View => write(LEAVE),
+        Shown::Status => Stream::Error.write(CLEAR_LINE),
+        Shown::View(stream) => {
+            keyboard::give_back();
+            stream.write(LEAVE);
+        }
     }
 }
 
@@ -165,7 +212,10 @@ fn take_away_in_panic() {
     match SHOWN.try_lock() {
         Ok(mut shown) => take_away(&mut shown),
         Err(TryLockError::Poisoned(poisoned)) => take_away(&mut poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => write(LEAVE),
+        Err(TryLockError::WouldBlock) => {
+            keyboard::give_back();
+            Stream::Error.write(LEAVE);
+        }
     }
 }
 
@@ -181,10 +231,4 @@ fn paint(view: impl Widget, area: Rect, bytes: &mut Vec<u8>) -> io::Result<()> {
     // No cell of a view is like these, so that all of them differ.
     let unlike = Buffer::filled(area, Cell::new("\u{fffd}"));
     CrosstermBackend::new(bytes).draw(unlike.diff(&buffer).into_iter())
-}
-
-/// A terminal that is gone is no reason to end the work.
-fn write(bytes: &[u8]) {
-    let mut stderr = io::stderr().lock();
-    let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());
 }

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use readyd::io::address::{Address, UnixAddress, UnixAddressError};
+use std::fmt;
 use std::net::{Ipv6Addr, ToSocketAddrs};
 use std::num::NonZeroU16;
 use std::str::FromStr;
@@ -73,6 +74,17 @@ fn is_a_url(scheme: &str, rest: &str) -> String {
         (server, false) => format!("{server}:{port}"),
     };
     format!("give HOST:PORT, not a URL: {server} (for HTTP, see --send of readyc bench)")
+}
+
+impl fmt::Display for ServerName {
+    /// As it can be given.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServerName::Inet { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            ServerName::Inet { host, port } => write!(f, "{host}:{port}"),
+            ServerName::Unix(address) => write!(f, "{address}"),
+        }
+    }
 }
 
 impl ServerName {

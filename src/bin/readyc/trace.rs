@@ -10,13 +10,14 @@ use filter::{Filter, Range};
 use readyd::loadgen::report::Output;
 use readyd::trace::reader::{ReadError, Reader};
 use readyd::trace::summary::Summary;
-use readyd::trace::text;
+use readyd::trace::text::Printer;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+mod ahead;
 mod diff;
 mod events;
 mod filter;
@@ -33,11 +34,11 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Arguments {
-    /// The file of `readyd --trace`, or a copy of it
-    #[arg(value_name = "FILE", required_unless_present = "pid")]
+    /// A trace that readyd has written or is writing, or a copy of it
+    #[arg(value_name = "TRACE", required_unless_present = "pid")]
     file: Option<PathBuf>,
 
-    /// Read the trace of the running server with this process number
+    /// Read the trace of this running server
     #[arg(long, value_name = "PID", conflicts_with = "file")]
     pid: Option<u32>,
 
@@ -55,9 +56,13 @@ pub(crate) struct Arguments {
 /// Traces that are not one file of readyd.
 #[derive(Debug, clap::Subcommand)]
 enum Other {
+    /// Show what strace recorded of any program
+    ///
     /// Show what strace recorded of any program that waits with epoll, poll or select
     Import(import::Arguments),
 
+    /// Compare two traces of the same work
+    ///
     /// Compare two traces of the same work: where they part, and what followed
     Diff(diff::Arguments),
 }
@@ -65,27 +70,33 @@ enum Other {
 /// Which events are shown, and how.
 #[derive(Debug, Default, clap::Args)]
 struct View {
+    /// Only the events of connection N
+    ///
     /// Only the events of connection N; connections are counted from 1 as they are accepted
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     connection: Option<u32>,
 
+    /// Only events between these seconds
+    ///
     /// Only events between these seconds of the server's clock, as 12.5..13
     #[arg(long, value_name = "FROM..TO")]
     between: Option<Range>,
 
-    /// Only turns that took at least so long
+    /// Only turns that took this long or longer
     #[arg(long, value_name = "DURATION", value_parser = some_time, conflicts_with = "connection")]
     slow_turns: Option<Duration>,
 
-    /// Of each connection that was closed, its last events
+    /// The last events of each closed connection
     #[arg(long, conflicts_with = "slow_turns")]
     why_closed: bool,
 
+    /// Print a summary instead
+    ///
     /// Print a summary instead: how long turns took, who waited for whom
     #[arg(long)]
     summary: bool,
 
-    /// Write a page that shows the events, for a browser
+    /// Write a page for a browser
     ///
     /// Write a page that shows the events to OUT, for a browser; - is standard output. It needs no
     /// network. It has 1,000,000 events at most: the last ones, or those of --between
@@ -93,7 +104,7 @@ struct View {
         conflicts_with_all = ["summary", "connection", "slow_turns", "why_closed"])]
     html: Option<PathBuf>,
 
-    /// Write the events for ui.perfetto.dev: a track for the loop and each connection
+    /// Write the events for ui.perfetto.dev
     ///
     /// Write the events to OUT for ui.perfetto.dev, as TrackEvent; - is standard output. The loop
     /// and each connection have a track, the queue and the bytes to send are counters, and arrows
@@ -129,23 +140,55 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return summarize(view, &mut ring);
     }
     let mut filter = Filter::new(view);
+    if !arguments.follow {
+        return if filter.passes_all() {
+            print_all(&mut ring)
+        } else {
+            print(&mut filter, &mut ring)
+        };
+    }
+    ring.follow();
     loop {
         print(&mut filter, &mut ring)?;
-        if !arguments.follow {
-            return Ok(());
-        }
         thread::sleep(LOOK_AGAIN_AFTER);
         ring.look_again()?;
     }
 }
 
+/// Prints all events: each thread makes lines of blocks of its own.
+fn print_all(ring: &mut Ring) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    let mut outcome = Ok(());
+    let read = ring.work_ahead(
+        |batch, lines: &mut Vec<u8>| {
+            lines.clear();
+            let mut printer = Printer::default();
+            batch.for_each(|entry| match entry {
+                Some(entry) => printer.line(lines, entry),
+                None => lines.extend_from_slice(GAP),
+            })
+        },
+        |lines| {
+            outcome = output.write_all(lines);
+            outcome.is_ok()
+        },
+    );
+    outcome.and_then(|()| output.flush()).map_err(Failure::Output)?;
+    read
+}
+
+/// What is printed where events are missing.
+const GAP: &[u8] = b"... events are missing: they were overwritten\n";
+
 /// Prints the events that the filter passes on.
 fn print(filter: &mut Filter, events: &mut impl Events) -> Result<(), Failure> {
     let mut output = Lines { lines: Vec::with_capacity(2 * OUTPUT_AT_ONCE), outcome: Ok(()) };
+    let mut printer = Printer::default();
     let read = events.each(|told| {
         match told {
+            Told::Event(entry, _) if filter.passes_all() => printer.line(&mut output.lines, entry),
             Told::Event(entry, _) => {
-                filter.pass(*entry, &mut |entry| text::line(&mut output.lines, entry))
+                filter.pass(*entry, &mut |entry| printer.line(&mut output.lines, entry))
             }
             Told::Gap => filter.gap(&mut output.lines),
         }
@@ -186,6 +229,7 @@ fn summarize(view: &View, events: &mut impl Events) -> Result<(), Failure> {
     let mut filter = Filter::new(view);
     let read = events.each(|told| {
         match told {
+            Told::Event(entry, _) if filter.passes_all() => summary.add(entry),
             Told::Event(entry, _) => filter.pass(*entry, &mut |entry| summary.add(entry)),
             Told::Gap => summary.gap(),
         }

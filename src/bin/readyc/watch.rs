@@ -10,17 +10,15 @@ use crate::output::print_line;
 use crate::server_options::ServerOptions;
 use crate::single;
 use crate::style::text_options;
+pub(crate) use link::{Answer, Link};
 use rates::Rates;
 pub(crate) use rates::Sample;
-use readyd::client::conversations::Check;
-use readyd::client::{Conversation, Expect, NextAction, SessionError, SessionPool, Writer};
-use readyd::reactor::{MioNet, Reactor};
-use readyd::server::client_log::Escaped;
+use readyd::client::SessionError;
 use std::io::{self, IsTerminal, Write};
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+mod link;
 mod object;
 mod rates;
 
@@ -108,13 +106,6 @@ struct Watcher<'a> {
     was_answered: bool,
 }
 
-/// A connection that is suspended between requests.
-struct Link {
-    reactor: Reactor,
-    pool: SessionPool<MioNet, Questions>,
-    answers: Receiver<Sample>,
-}
-
 impl Watcher<'_> {
     /// Requests the counters. A server that answered before may take the connect timeout to come
     /// back.
@@ -125,7 +116,6 @@ impl Watcher<'_> {
                 Err(Failure::Session(error)) if self.was_answered && may_come_back(&error) => error,
                 result => return result,
             };
-            self.link = None;
             match broken_since {
                 None => {
                     note(&format!("{error}; reconnecting"));
@@ -140,60 +130,19 @@ impl Watcher<'_> {
     }
 
     fn ask_once(&mut self) -> Result<Sample, Failure> {
-        let link = match &mut self.link {
-            Some(link) => {
-                link.pool.resume(|_| ());
-                link
-            }
-            none => none.insert(Link::new(self.server)?),
+        let link = match self.link.take() {
+            Some(link) => link,
+            None => Link::new(self.server, b"STATS")?,
         };
-        // Returns when the answer is there and the session suspends, or when the session has ended.
-        link.reactor.run(&mut link.pool).map_err(Failure::Reactor)?;
-        if let Ok(sample) = link.answers.try_recv() {
-            self.was_answered = true;
-            return Ok(sample);
-        }
-        let ended = self.link.take().and_then(|link| link.pool.into_finished().pop());
-        let error = ended.and_then(|session| session.result.err());
-        Err(Failure::Session(error.unwrap_or(SessionError::ClosedEarly { received: 0 })))
-    }
-}
-
-impl Link {
-    fn new(server: &Server) -> Result<Link, Failure> {
-        let (sender, answers) = mpsc::channel();
-        let (reactor, pool) = server.pool([Questions { answers: sender }], 1)?;
-        Ok(Link { reactor, pool, answers })
-    }
-}
-
-/// A session that requests the counters each time it is resumed.
-struct Questions {
-    answers: Sender<Sample>,
-}
-
-impl Conversation for Questions {
-    fn connected(&mut self, writer: &mut Writer<'_>) -> NextAction {
-        writer.send_frame(b"STATS");
-        NextAction::Await(Expect::Frame)
-    }
-
-    fn resumed(&mut self, writer: &mut Writer<'_>) -> NextAction {
-        self.connected(writer)
-    }
-
-    fn answered(&mut self, answer: &[u8], _voice: &mut Writer<'_>) -> Result<NextAction, String> {
-        Check::Something.verify(answer)?;
-        let sample = Sample::parse(answer)
-            .ok_or_else(|| format!("the answer to STATS has no counters: {}", Escaped(answer)))?;
-        // The receiver outlives all sessions, so this cannot fail.
-        let _ = self.answers.send(sample);
-        Ok(NextAction::Suspend)
+        let (answer, link) = link.ask()?;
+        self.link = Some(link);
+        self.was_answered = true;
+        Ok(answer.sample)
     }
 }
 
 /// Whether the server may be restarting, or may have closed an idle connection.
-fn may_come_back(error: &SessionError) -> bool {
+pub(crate) fn may_come_back(error: &SessionError) -> bool {
     matches!(
         error,
         SessionError::Connect(..)

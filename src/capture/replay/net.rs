@@ -3,6 +3,7 @@
 
 use super::script::Script;
 use crate::capture::record::{Accepted, CallError, ListenerCall, Outcome, Record, Stream};
+use crate::capture::statistics::each;
 use crate::capture::wire;
 use crate::capture::words::Words;
 use crate::io::clock::WallTime;
@@ -266,6 +267,15 @@ impl SharedStats for ReplayStatistics {
             _ => None,
         });
         total.unwrap_or_default()
+    }
+
+    fn each(&self) -> Vec<Stats> {
+        let now = Words::Other("a look at the statistics of each shard");
+        let each = self.net.meet(now, |record| match *record {
+            Record::Each(numbers) => Some(each(numbers)),
+            _ => None,
+        });
+        each.unwrap_or_default()
     }
 
     fn shards(&self) -> Shards {

@@ -89,7 +89,7 @@ fn what_cannot_be_answered_is_refused_with_a_reason() {
         ),
         (b"TIME now", "Error: TIME takes no argument"),
         (b"whoami really", "Error: WHOAMI takes no argument"),
-        (b"STATS all", "Error: STATS takes no argument"),
+        (b"STATS all", "Error: no statistics \"all\"; there are STATS and STATS shards"),
         (b"HELP ECHO", "Error: HELP takes no argument"),
         (b"LOOKUP", "Error: LOOKUP needs a key, as in LOOKUP 165.165.80.80"),
         (b"LOOKUP \t ", "Error: LOOKUP needs a key, as in LOOKUP 165.165.80.80"),

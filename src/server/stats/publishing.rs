@@ -35,6 +35,9 @@ pub trait SharedStats {
     /// What all have published, this one included.
     fn total(&self) -> Stats;
 
+    /// What the processes of each shard have published together.
+    fn each(&self) -> Vec<Stats>;
+
     /// What is known of all of them.
     fn shards(&self) -> Shards;
 
@@ -47,13 +50,24 @@ pub trait SharedStats {
 #[derive(Debug, Default)]
 pub struct Publisher {
     shared: Option<Shared>,
-    report: Option<Report>,
+    /// One of each [`Detail`] at most.
+    reports: Vec<Report>,
+}
+
+/// What a client wants to know of several shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// The numbers of all together.
+    Together,
+    /// Behind them those of each.
+    Each,
 }
 
 /// The text of the statistics, and the turn in which it was made.
 #[derive(Debug)]
 struct Report {
     turn: u64,
+    detail: Detail,
     text: String,
 }
 
@@ -72,7 +86,7 @@ impl Publisher {
     pub fn new(stats: Box<dyn SharedStats>, supervisor: u32) -> Publisher {
         let pause_ends = Moment::START;
         let shared = Shared { stats, supervisor, pause_ends, has_news: false };
-        Publisher { shared: Some(shared), report: None }
+        Publisher { shared: Some(shared), ..Publisher::default() }
     }
 
     /// How long there has been a server: for a shard, since the first of them started.
@@ -105,23 +119,45 @@ impl Publisher {
         self.shared.as_ref().filter(|shared| shared.has_news).map(|shared| shared.pause_ends)
     }
 
-    /// Whether [`Publisher::report`] has its text already.
-    pub fn has_report(&self, own: &Stats) -> bool {
-        self.report.as_ref().is_some_and(|report| report.turn == own.turns)
+    /// How many texts of statistics [`Publisher::report`] has to make: none if it was asked for
+    /// the same in this turn.
+    pub fn texts_to_make(&self, own: &Stats, detail: Detail) -> u64 {
+        if self.reports.iter().any(|report| report.is_of(own.turns, detail)) {
+            return 0;
+        }
+        match (detail, &self.shared) {
+            (Detail::Each, Some(shared)) => 1 + shared.stats.shards().count,
+            _ => 1,
+        }
     }
 
-    /// The statistics as text: of this server, or of all shards if it is one. The text is made once
-    /// a turn, when it is first asked for, so a client that asks often does not delay the others. A
+    /// The statistics as text: of this server, or of all shards if it is one. A text is made once a
+    /// turn, when it is first asked for, so a client that asks often does not delay the others. A
     /// shard then publishes, too.
-    pub fn report(&mut self, own: &mut Stats, host: &(impl Host + ?Sized), now: Moment) -> &str {
-        let report = match self.report.take() {
-            Some(report) if report.turn == own.turns => report,
-            _ => Report { turn: own.turns, text: self.make_report(own, host.usage(), now) },
-        };
-        &self.report.insert(report).text
+    pub fn report(
+        &mut self,
+        own: &mut Stats,
+        host: &(impl Host + ?Sized),
+        now: Moment,
+        detail: Detail,
+    ) -> &str {
+        let turn = own.turns;
+        if !self.reports.iter().any(|report| report.is_of(turn, detail)) {
+            self.reports.retain(|report| report.detail != detail);
+            let text = self.make_report(own, host.usage(), now, detail);
+            self.reports.push(Report { turn, detail, text });
+        }
+        let report = self.reports.iter().find(|report| report.is_of(turn, detail));
+        report.map_or("", |report| &report.text)
     }
 
-    fn make_report(&mut self, own: &mut Stats, usage: Usage, now: Moment) -> String {
+    fn make_report(
+        &mut self,
+        own: &mut Stats,
+        usage: Usage,
+        now: Moment,
+        detail: Detail,
+    ) -> String {
         own.describe_usage(usage);
         let uptime = self.uptime(now);
         let Some(shared) = &mut self.shared else {
@@ -129,7 +165,18 @@ impl Publisher {
         };
         shared.publish(own, now);
         let Shared { stats, supervisor, .. } = shared;
-        stats.total().report_of_shards(stats.shards(), uptime, *supervisor).to_string()
+        let total = stats.total().report_of_shards(stats.shards(), uptime, *supervisor).to_string();
+        let each = if detail == Detail::Each { stats.each() } else { Vec::new() };
+        let add = |text: String, (number, shard): (usize, &Stats)| {
+            text + &shard.report_of_shard(number, uptime).to_string()
+        };
+        (1..).zip(&each).fold(total, add)
+    }
+}
+
+impl Report {
+    fn is_of(&self, turn: u64, detail: Detail) -> bool {
+        self.turn == turn && self.detail == detail
     }
 }
 

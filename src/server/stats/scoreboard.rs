@@ -195,6 +195,17 @@ impl Scoreboard {
         total
     }
 
+    /// What the processes of each shard had counted when they wrote last.
+    pub fn each(&self) -> Vec<Stats> {
+        let slots = |shard| SLOTS_PER_SHARD * shard..SLOTS_PER_SHARD * (shard + 1);
+        let of_shard = |shard| {
+            let mut counted = Stats::default();
+            slots(shard).for_each(|slot| counted.add(&self.read(slot)));
+            counted
+        };
+        (0..self.shards).map(of_shard).collect()
+    }
+
     /// What the supervisor has written about the shards.
     pub fn overview(&self) -> Shards {
         let numbers = self.numbers(self.slot_of_the_supervisor()).unwrap_or_default();
@@ -371,6 +382,10 @@ impl SharedStats for ScoreboardSlot {
 
     fn total(&self) -> Stats {
         self.scoreboard.total()
+    }
+
+    fn each(&self) -> Vec<Stats> {
+        self.scoreboard.each()
     }
 
     fn shards(&self) -> Shards {

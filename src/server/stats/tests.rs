@@ -1,4 +1,6 @@
 use super::*;
+use publishing::Shards;
+use standing::Standing;
 use std::time::Duration;
 
 mod documented;
@@ -41,6 +43,18 @@ pid 4711
 connections_open 9
 connections_peak 1
 connections_max 22
+connections_idle 3
+connections_reading 0
+connections_sending 0
+connections_stalled 6
+connections_producing 0
+connections_closing 0
+connections_lingering 0
+output_queue_empty 3
+output_queue_small 0
+output_queue_medium 6
+output_queue_large 0
+output_queue_huge 0
 connections_accepted 100
 connections_closed 91
 closed_peer_closed 0
@@ -79,6 +93,9 @@ accept_pauses 8
 events_stale 9
 visits 10
 turns 11
+turns_over_one_ms 27
+turns_over_ten_ms 28
+turns_over_hundred_ms 29
 longest_turn_microseconds 26
 table_keys 14
 table_reloads 12
@@ -120,6 +137,9 @@ fn the_report_gives_every_number_its_name() {
         ..Stats::default()
     };
     stats.longest_turn.note(Duration::from_micros(26), Duration::from_secs(55));
+    let stalled = Standing { activity: Activity::Stalled, depth: Depth::Medium };
+    (0..6).for_each(|_| stats.standings.change(Standing::default(), stalled));
+    stats.slow_turns = SlowTurns { over_1ms: 27, over_10ms: 28, over_100ms: 29 };
     for (number, count) in stats.closed.iter_mut().enumerate() {
         *count = number as u64;
     }

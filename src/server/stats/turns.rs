@@ -26,6 +26,30 @@ pub struct LongestTurn {
     before: u64,
 }
 
+/// Turns that took longer than these times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlowTurns {
+    /// Longer than a millisecond.
+    pub(super) over_1ms: u64,
+    /// Those of them that took longer than 10 ms.
+    pub(super) over_10ms: u64,
+    /// Those of them that took longer than 100 ms.
+    pub(super) over_100ms: u64,
+}
+
+impl SlowTurns {
+    /// A turn has ended that took this long.
+    #[inline]
+    pub fn note(&mut self, took: Duration) {
+        const MILLISECOND: Duration = Duration::from_millis(1);
+        if took > MILLISECOND {
+            self.over_1ms += 1;
+            self.over_10ms += u64::from(took > 10 * MILLISECOND);
+            self.over_100ms += u64::from(took > 100 * MILLISECOND);
+        }
+    }
+}
+
 impl LongestTurn {
     /// A turn has ended: it took `took`, and `uptime` has passed since the start.
     pub fn note(&mut self, took: Duration, uptime: Duration) {

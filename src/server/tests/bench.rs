@@ -10,6 +10,7 @@ use crate::protocol::frame::encode_header;
 use crate::server::Server;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
+use crate::server::stats::standing::{Standing, Standings};
 use crate::table::Table;
 use std::time::Duration;
 
@@ -135,6 +136,15 @@ impl Bench {
         assert_eq!(self.net.open_streams(), 0);
     }
 
+    /// How the connections stand, by a walk over all.
+    fn standings(&self) -> Standings {
+        let mut walked = Standings::default();
+        for (_, socket) in self.server.sockets.iter() {
+            walked.change(Standing::default(), socket.endpoint.conn.standing());
+        }
+        walked
+    }
+
     fn check(&self, next: LoopControl) {
         let Server { sockets, cx, .. } = &self.server;
         assert_eq!(cx.stats.open(), sockets.len() as u64);
@@ -142,6 +152,7 @@ impl Bench {
         assert!(sockets.len() <= cx.limits.max_connections);
         assert_eq!(cx.stats.buffered, self.heap() as u64);
         assert!(self.heap() <= cx.limits.memory_limit);
+        assert_eq!(cx.stats.standings, self.standings());
         for (token, socket) in sockets.iter() {
             assert!(sockets.is_scheduled(token, &cx.limits), "{token:?} would hang: {socket:?}");
         }

@@ -3,8 +3,31 @@
 const colours = {};
 function readColours() {
   const style = getComputedStyle(document.documentElement);
-  for (const name of ["paper", "panel", "ink", "faint", "rule", "accent", "select", "turn", "visit", "open", "producing",
-    "stalled", "closing", "fin", "broken", "unknown", "in", "out", "good", "bad", "warn", "heat0", "heat1"]) {
+  for (const name of [
+    "paper",
+    "panel",
+    "ink",
+    "faint",
+    "rule",
+    "accent",
+    "select",
+    "turn",
+    "visit",
+    "open",
+    "producing",
+    "stalled",
+    "closing",
+    "fin",
+    "broken",
+    "unknown",
+    "in",
+    "out",
+    "good",
+    "bad",
+    "warn",
+    "heat0",
+    "heat1",
+  ]) {
     colours[name] = style.getPropertyValue(`--${name}`).trim();
   }
   colours.heat = rampOf(colours.heat0, colours.heat1);
@@ -14,8 +37,11 @@ function readColours() {
 function rampOf(from, to) {
   const parts = (colour) => [1, 3, 5].map((index) => parseInt(colour.slice(index, index + 2), 16));
   const [first, last] = [parts(from), parts(to)];
-  return Array.from({ length: 64 }, (_, index) =>
-    `rgb(${first.map((value, part) => Math.round(value + (last[part] - value) * index / 63)).join(",")})`);
+  return Array.from(
+    { length: 64 },
+    (_, index) =>
+      `rgb(${first.map((value, part) => Math.round(value + ((last[part] - value) * index) / 63)).join(",")})`,
+  );
 }
 
 // The drawing context of a canvas at the size that it has on the screen, in CSS pixels.
@@ -32,10 +58,17 @@ function contextOf(canvas, width, height) {
   return context;
 }
 
-const FONT = '11px system-ui, -apple-system, "Segoe UI", "Liberation Sans", "DejaVu Sans", sans-serif';
+const FONT =
+  '11px system-ui, -apple-system, "Segoe UI", "Liberation Sans", "DejaVu Sans", sans-serif';
 const BOLD = `600 ${FONT}`;
 
-function write(context, text, x, y, { colour = colours.ink, font = FONT, align = "left", width } = {}) {
+function write(
+  context,
+  text,
+  x,
+  y,
+  { colour = colours.ink, font = FONT, align = "left", width } = {},
+) {
   context.font = font;
   context.fillStyle = colour;
   context.textAlign = align;
@@ -58,7 +91,8 @@ function fitted(context, text, width) {
 
 // A step of 1, 2 or 5 times a power of ten, so that marks are about `apart` pixels apart.
 function niceStep(span, width, apart) {
-  const rough = span / Math.max(1, width / apart), power = 10 ** Math.floor(Math.log10(rough));
+  const rough = span / Math.max(1, width / apart),
+    power = 10 ** Math.floor(Math.log10(rough));
   return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= rough);
 }
 
@@ -71,7 +105,8 @@ function moment(nanos, step) {
 
 // The marks of the axis between two moments, for `width` pixels.
 function marksOf(from, to, width, apart = width > 500 ? 110 : 80) {
-  const step = niceStep(to - from, width, apart), marks = [];
+  const step = niceStep(to - from, width, apart),
+    marks = [];
   for (let index = Math.ceil(from / step); index * step <= to && marks.length < 40; index++) {
     marks.push({ time: index * step, text: moment(index * step, step) });
   }

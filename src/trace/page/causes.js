@@ -12,7 +12,8 @@ function sameConnection(trace, row, step) {
 // The last row of the same connection before `row` that is of one of these kinds.
 function lastOf(trace, row, ...kinds) {
   let before = sameConnection(trace, row, -1);
-  while (before >= 0 && !kinds.includes(trace.kind[before])) before = sameConnection(trace, before, -1);
+  while (before >= 0 && !kinds.includes(trace.kind[before]))
+    before = sameConnection(trace, before, -1);
   return before;
 }
 
@@ -40,7 +41,13 @@ function causeOf(trace, row) {
       const turn = turnOf(trace, row);
       return turn > 0 ? turns.last[turn - 1] : -1;
     }
-    case READY: case LISTENER_READY: case TURN_ENDED: case NOT_ACCEPTED: case REFUSED: case SHED: return inTurn();
+    case READY:
+    case LISTENER_READY:
+    case TURN_ENDED:
+    case NOT_ACCEPTED:
+    case REFUSED:
+    case SHED:
+      return inTurn();
     case ACCEPTED: {
       const turn = turnOf(trace, row);
       for (let at = turn >= 0 ? turns.first[turn] : row; at < row; at++) {
@@ -48,7 +55,8 @@ function causeOf(trace, row) {
       }
       return inTurn();
     }
-    case TIMER_FIRED: return lastOf(trace, row, TIMER_ARMED);
+    case TIMER_FIRED:
+      return lastOf(trace, row, TIMER_ARMED);
     case VISIT: {
       // An event of this turn, or what the visit before left to do.
       const before = lastOf(trace, row, READY, ACCEPTED, TIMER_FIRED, SETTLED);
@@ -62,8 +70,10 @@ function causeOf(trace, row) {
       const served = lastOf(trace, row, SERVED, VISIT);
       return served >= 0 ? served : rowOfCause(trace, causeNamed(trace, row));
     }
-    case SETTLED: return lastOf(trace, row, SENT, SERVED, RECEIVED, VISIT);
-    case RECEIVED: return lastOf(trace, row, VISIT);
+    case SETTLED:
+      return lastOf(trace, row, SENT, SERVED, RECEIVED, VISIT);
+    case RECEIVED:
+      return lastOf(trace, row, VISIT);
     default: {
       const before = sameConnection(trace, row, -1);
       return before >= 0 ? before : inTurn();
@@ -94,25 +104,50 @@ function effectOf(trace, row) {
   return -1;
 }
 
+// The row of another recording that is nearest in time, of the same connection if it has that.
+function counterpart(trace, row, other) {
+  const time = at(trace, row) - other.shift,
+    lane = other.byNumber.get(trace.connection[row]);
+  if (lane === undefined) return Math.min(other.n - 1, lowerBound(other.time, time));
+  const { from, to } = other.connections[lane];
+  return other.order[Math.min(to - 1, lowerBound(other.placeTime, time, from, to))];
+}
+
 // Rows that pass a filter, in order; null stands for all of them.
 function matching(trace, { kinds, connection, troubles }) {
   if (!kinds && !connection && !troubles) return null;
   const wanted = new Uint8Array(64).fill(kinds ? 0 : 1);
   for (const kind of kinds ?? []) wanted[kind] = 1;
-  return rowsWhere(trace, (row) => wanted[trace.kind[row]] === 1
-    && (!connection || trace.connection[row] === connection) && (!troubles || isTrouble(trace, row)));
+  return rowsWhere(
+    trace,
+    (row) =>
+      wanted[trace.kind[row]] === 1 &&
+      (!connection || trace.connection[row] === connection) &&
+      (!troubles || isTrouble(trace, row)),
+  );
 }
 
 // What one looks for when something is slow or lost.
 function isTrouble({ kind, x, y, a }, row) {
   switch (kind[row]) {
-    case GAP: case STALLED: case TIMER_FIRED: case REFUSED: case SHED: return true;
-    case RECEIVED: return x[row] === 2 || x[row] === 5;
-    case SENT: return x[row] === 1 || x[row] === 2 || x[row] === 4;
-    case NOT_ACCEPTED: return x[row] === 1 || x[row] >= 3;
-    case CLOSED: return x[row] === 1 || a[row] > 0 || y[row] !== 0 && y[row] !== 9;
-    case READY: return y[row] === 1;
-    default: return false;
+    case GAP:
+    case STALLED:
+    case TIMER_FIRED:
+    case REFUSED:
+    case SHED:
+      return true;
+    case RECEIVED:
+      return x[row] === 2 || x[row] === 5;
+    case SENT:
+      return x[row] === 1 || x[row] === 2 || x[row] === 4;
+    case NOT_ACCEPTED:
+      return x[row] === 1 || x[row] >= 3;
+    case CLOSED:
+      return x[row] === 1 || a[row] > 0 || (y[row] !== 0 && y[row] !== 9);
+    case READY:
+      return y[row] === 1;
+    default:
+      return false;
   }
 }
 

@@ -1,22 +1,33 @@
 // A connection's lane: a band in the colour of its state, its input above and its output below as
 // small areas, and the signs of single events where there is room for them.
 
-const BAND = 11, AREA = 14;
+const BAND = 11,
+  AREA = 14;
 
 function drawConnection(context, lane, y, width) {
-  const { trace, connection } = lane, { placeTime, shift } = trace;
-  const from = app.from - shift, to = app.to - shift, middle = y + LANE_HEIGHT / 2 - 0.5;
+  const { trace, connection } = lane,
+    { placeTime, shift } = trace;
+  const from = app.from - shift,
+    to = app.to - shift,
+    middle = y + LANE_HEIGHT / 2 - 0.5;
   const first = lowerBound(placeTime, from, connection.from, connection.to);
   const last = lowerBound(placeTime, to, first, connection.to);
   const scale = {
-    input: AREA / Math.max(1024, connection.unparsed), output: AREA / Math.max(1024, connection.unsent), middle,
+    input: AREA / Math.max(1024, connection.unparsed),
+    output: AREA / Math.max(1024, connection.unsent),
+    middle,
   };
   // The event before the first in sight tells the state at the left edge.
   const before = first > connection.from ? first - 1 : -1;
-  if (last - first <= (width - gutter) / 4) drawEvents(context, trace, before, first, last, scale, width, connection);
+  if (last - first <= (width - gutter) / 4)
+    drawEvents(context, trace, before, first, last, scale, width, connection);
   else drawSummaries(context, trace, before, first, last, scale, width, connection);
   const chosen = app.chosen;
-  if (chosen && app.traces[chosen.source] === trace && trace.connection[chosen.row] === connection.number) {
+  if (
+    chosen &&
+    app.traces[chosen.source] === trace &&
+    trace.connection[chosen.row] === connection.number
+  ) {
     const x = toX(at(trace, chosen.row), width);
     context.strokeStyle = colours.select;
     context.lineWidth = 2;
@@ -29,14 +40,19 @@ function drawConnection(context, lane, y, width) {
 // Stretches from one x to the next, each with a value. Neighbours of one value are drawn as one: a
 // browser takes as long for a rectangle of two pixels as for a wide one.
 function makeRuns(paint) {
-  let since = 0, until = 0, value = 0;
+  let since = 0,
+    until = 0,
+    value = 0;
   const flush = () => {
     if (value && until > since) paint(since, until, value);
     value = 0;
   };
   return {
     add(from, to, next) {
-      if (next === value && from <= until + 0.01) { until = to; return; }
+      if (next === value && from <= until + 0.01) {
+        until = to;
+        return;
+      }
       flush();
       [since, until, value] = [from, to, next];
     },
@@ -45,18 +61,25 @@ function makeRuns(paint) {
 }
 
 // The band in the colour of the state.
-const makeBand = (context, middle) => makeRuns((from, to, look) => {
-  context.fillStyle = colours[look];
-  context.fillRect(from, middle - BAND / 2, to - from, BAND);
-});
+const makeBand = (context, middle) =>
+  makeRuns((from, to, look) => {
+    context.fillStyle = colours[look];
+    context.fillRect(from, middle - BAND / 2, to - from, BAND);
+  });
 
 // Areas of both buffers, as steps: a level holds until the next event changes it.
 function makeAreas(scale) {
-  const input = new Path2D(), output = new Path2D();
-  const inputs = makeRuns((from, to, high) => input.rect(from, scale.middle - BAND / 2 - high, Math.max(0.75, to - from), high));
-  const outputs = makeRuns((from, to, high) => output.rect(from, scale.middle + BAND / 2, Math.max(0.75, to - from), high));
+  const input = new Path2D(),
+    output = new Path2D();
+  const inputs = makeRuns((from, to, high) =>
+    input.rect(from, scale.middle - BAND / 2 - high, Math.max(0.75, to - from), high),
+  );
+  const outputs = makeRuns((from, to, high) =>
+    output.rect(from, scale.middle + BAND / 2, Math.max(0.75, to - from), high),
+  );
   // Half pixels are seen; anything at all is at least one.
-  const level = (bytes, perByte) => bytes && Math.max(1, Math.min(AREA, Math.round(bytes * perByte * 2) / 2));
+  const level = (bytes, perByte) =>
+    bytes && Math.max(1, Math.min(AREA, Math.round(bytes * perByte * 2) / 2));
   return {
     add(from, to, unparsed, unsent) {
       inputs.add(from, to, level(unparsed, scale.input));
@@ -77,8 +100,12 @@ function makeAreas(scale) {
 
 function drawEvents(context, trace, before, first, last, scale, width, connection) {
   const { placeTime, state, unsent, unparsed, shift, order, kind } = trace;
-  const band = makeBand(context, scale.middle), areas = makeAreas(scale), right = width;
-  let x = gutter, place = before, visitFrom = -1;
+  const band = makeBand(context, scale.middle),
+    areas = makeAreas(scale),
+    right = width;
+  let x = gutter,
+    place = before,
+    visitFrom = -1;
   const visits = [];
   const stretch = (to) => {
     const now = place >= 0 ? state[place] : stateBefore(trace, connection);
@@ -88,7 +115,8 @@ function drawEvents(context, trace, before, first, last, scale, width, connectio
   };
   if (before >= 0 && isInVisit(trace, before, connection)) visitFrom = gutter;
   for (let next = first; next < last; next++) {
-    const to = toX(placeTime[next] + shift, right), which = kind[order[next]];
+    const to = toX(placeTime[next] + shift, right),
+      which = kind[order[next]];
     stretch(to);
     place = next;
     if (which === VISIT && visitFrom < 0) visitFrom = to;
@@ -102,12 +130,14 @@ function drawEvents(context, trace, before, first, last, scale, width, connectio
   band.flush();
   areas.fill(context);
   context.fillStyle = colours.visit;
-  for (const [from, to] of visits) context.fillRect(from - 0.5, scale.middle - 1.5, Math.max(2, to - from), 3);
+  for (const [from, to] of visits)
+    context.fillRect(from - 0.5, scale.middle - 1.5, Math.max(2, to - from), 3);
   drawSigns(context, trace, first, last, scale.middle, width);
 }
 
 // Before its first event a connection is unknown, unless that is its accept.
-const stateBefore = ({ kind, order }, { from }) => kind[order[from]] === ACCEPTED ? GONE : UNKNOWN;
+const stateBefore = ({ kind, order }, { from }) =>
+  kind[order[from]] === ACCEPTED ? GONE : UNKNOWN;
 
 // Whether the visit to a connection had begun at a place and not ended.
 function isInVisit({ order, kind }, place, { from }) {
@@ -121,7 +151,8 @@ function isInVisit({ order, kind }, place, { from }) {
 
 function drawSummaries(context, trace, before, first, last, scale, width, connection) {
   const { placeTime, state, unsent, unparsed, shift } = trace;
-  const band = makeBand(context, scale.middle), areas = makeAreas(scale);
+  const band = makeBand(context, scale.middle),
+    areas = makeAreas(scale);
   const visits = makeRuns((from, to, high) => {
     context.fillStyle = colours.visit;
     context.fillRect(from, scale.middle - high / 2, to - from, high);
@@ -131,13 +162,16 @@ function drawSummaries(context, trace, before, first, last, scale, width, connec
     context.fillRect(from, scale.middle - BAND / 2, to - from, BAND);
   });
   const troubles = [];
-  let place = first, shown = before;
-  const unborn = stateBefore(trace, connection), columns = [];
+  let place = first,
+    shown = before;
+  const unborn = stateBefore(trace, connection),
+    columns = [];
   for (let x = gutter; x < width; x += 2) {
     const end = lowerBound(placeTime, toTime(x + 2, width) - shift, place, last);
     const now = end > place ? state[end - 1] : shown >= 0 ? state[shown] : unborn;
     band.add(x, x + 2, lookOf(now === GONE && end > place ? state[place] : now));
-    let flags = 0, high = 0;
+    let flags = 0,
+      high = 0;
     if (end > place) {
       flags = flagsIn(trace.flags, place, end);
       if (flags & HAD_VISIT) high = Math.min(BAND - 2, 1 + Math.round(Math.log2(end - place) / 2));
@@ -153,10 +187,14 @@ function drawSummaries(context, trace, before, first, last, scale, width, connec
   }
   band.flush();
   // What stalled is over the band, and visits are over both.
-  columns.forEach((value, index) => { if (index % 2 === 0) stalls.add(gutter + index, gutter + index + 2, value); });
+  columns.forEach((value, index) => {
+    if (index % 2 === 0) stalls.add(gutter + index, gutter + index + 2, value);
+  });
   stalls.flush();
   areas.fill(context);
-  columns.forEach((value, index) => { if (index % 2 === 1) visits.add(gutter + index - 1, gutter + index + 1, value); });
+  columns.forEach((value, index) => {
+    if (index % 2 === 1) visits.add(gutter + index - 1, gutter + index + 1, value);
+  });
   visits.flush();
   for (const [x, colour] of troubles) {
     context.fillStyle = colour;
@@ -166,10 +204,19 @@ function drawSummaries(context, trace, before, first, last, scale, width, connec
 
 // The signs: a triangle for readiness, dots for calls (hollow if they would block), a bell for a
 // timer that fired, a cross for the end. Signs that would cover each other are left out.
-function drawSigns(context, { placeTime, shift, order, kind, x: codes }, first, last, middle, width) {
+function drawSigns(
+  context,
+  { placeTime, shift, order, kind, x: codes },
+  first,
+  last,
+  middle,
+  width,
+) {
   const taken = {};
   for (let place = first; place < last; place++) {
-    const row = order[place], which = kind[row], x = toX(placeTime[place] + shift, width);
+    const row = order[place],
+      which = kind[row],
+      x = toX(placeTime[place] + shift, width);
     if (x - (taken[which] ?? -99) < 5) continue;
     const draw = SIGNS[which];
     if (!draw) continue;
@@ -200,8 +247,10 @@ function triangle(context, x, y, colour, high) {
 const SIGNS = {
   [READY]: (context, x, middle) => triangle(context, x, middle - 10, colours.good, 7),
   [ACCEPTED]: (context, x, middle) => triangle(context, x, middle - 10, colours.good, 9),
-  [RECEIVED]: (context, x, middle, code) => dot(context, x, middle - 4.5, code === 5 ? colours.bad : colours.in, code === 2 || code === 3),
-  [SENT]: (context, x, middle, code) => dot(context, x, middle + 4.5, code === 4 ? colours.bad : colours.out, code === 1),
+  [RECEIVED]: (context, x, middle, code) =>
+    dot(context, x, middle - 4.5, code === 5 ? colours.bad : colours.in, code === 2 || code === 3),
+  [SENT]: (context, x, middle, code) =>
+    dot(context, x, middle + 4.5, code === 4 ? colours.bad : colours.out, code === 1),
   [STALLED]: (context, x, middle) => {
     context.fillStyle = colours.warn;
     context.fillRect(x - 2.6, middle - 5, 2, 10);
@@ -224,8 +273,10 @@ const SIGNS = {
     context.strokeStyle = isReset ? colours.bad : colours.ink;
     context.lineWidth = 2;
     context.beginPath();
-    context.moveTo(x - 4, middle - 4); context.lineTo(x + 4, middle + 4);
-    context.moveTo(x + 4, middle - 4); context.lineTo(x - 4, middle + 4);
+    context.moveTo(x - 4, middle - 4);
+    context.lineTo(x + 4, middle + 4);
+    context.moveTo(x + 4, middle - 4);
+    context.lineTo(x - 4, middle + 4);
     context.stroke();
   },
 };

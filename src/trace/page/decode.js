@@ -3,19 +3,43 @@
 // No event is ever an object: a row is a number, and its fields are looked up in the columns.
 
 // The kinds of rows: docs/trace-format.md has their numbers. 0 stands for missing events.
-const GAP = 0, TURN_BEGAN = 1, READY = 2, LISTENER_READY = 3, WOKEN = 4, VISIT = 5, RECEIVED = 6,
-  SERVED = 7, SENT = 8, SETTLED = 9, STALLED = 10, RESUMED = 11, TIMER_ARMED = 12, TIMER_FIRED = 13,
-  TIMERS_MOVED = 14, ACCEPTED = 15, NOT_ACCEPTED = 16, REFUSED = 17, SHED = 18, FIN_SENT = 19,
-  CLOSED = 20, TABLE_REPLACED = 21, TABLE_KEPT = 22, ZONE_REPLACED = 23, DRAIN = 24, TURN_ENDED = 25,
+const GAP = 0,
+  TURN_BEGAN = 1,
+  READY = 2,
+  LISTENER_READY = 3,
+  WOKEN = 4,
+  VISIT = 5,
+  RECEIVED = 6,
+  SERVED = 7,
+  SENT = 8,
+  SETTLED = 9,
+  STALLED = 10,
+  RESUMED = 11,
+  TIMER_ARMED = 12,
+  TIMER_FIRED = 13,
+  TIMERS_MOVED = 14,
+  ACCEPTED = 15,
+  NOT_ACCEPTED = 16,
+  REFUSED = 17,
+  SHED = 18,
+  FIN_SENT = 19,
+  CLOSED = 20,
+  TABLE_REPLACED = 21,
+  TABLE_KEPT = 22,
+  ZONE_REPLACED = 23,
+  DRAIN = 24,
+  TURN_ENDED = 25,
   RECORDING = 26;
 
 // The state of a connection: the input in bits 0 and 1, the output from bit 2 on. Two more:
-const UNKNOWN = 255, GONE = 254;
+const UNKNOWN = 255,
+  GONE = 254;
 const INPUT = { OPEN: 0, STALLED: 1, LINGER: 2, ENDED: 3 };
 const OUTPUT = { OPEN: 0, PRODUCING: 1, CLOSING: 2, FIN_SENT: 3, ABORTING: 4, FAILED: 5 };
 
 async function inflate(base64) {
-  const deflated = Uint8Array.fromBase64 ? Uint8Array.fromBase64(base64)
+  const deflated = Uint8Array.fromBase64
+    ? Uint8Array.fromBase64(base64)
     : Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   const stream = new Blob([deflated]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return new Response(stream).arrayBuffer();
@@ -26,7 +50,8 @@ function columns(buffer, layout, rows) {
   const found = {};
   let offset = 0;
   for (const [name, size] of layout) {
-    found[name] = size === 4 ? new Uint32Array(buffer, offset, rows) : new Uint8Array(buffer, offset, rows);
+    found[name] =
+      size === 4 ? new Uint32Array(buffer, offset, rows) : new Uint8Array(buffer, offset, rows);
     offset += size * rows;
   }
   return found;
@@ -44,7 +69,7 @@ function timesOf({ dt, dh }) {
 }
 
 // A number that was embedded as its lower half: the one with that half that is nearest to `base`.
-const whole = (low, base) => base + ((low - base % 4294967296) | 0);
+const whole = (low, base) => base + ((low - (base % 4294967296)) | 0);
 
 // Everything that is known of a recording.
 function makeTrace(about, buffer, layout) {
@@ -56,7 +81,19 @@ function makeTrace(about, buffer, layout) {
   followConnections(trace);
   indexCauses(trace);
   const isSpecial = new Uint8Array(64);
-  for (const kind of [ACCEPTED, NOT_ACCEPTED, REFUSED, SHED, WOKEN, DRAIN, GAP, RECORDING, TABLE_REPLACED, TABLE_KEPT, ZONE_REPLACED]) {
+  for (const kind of [
+    ACCEPTED,
+    NOT_ACCEPTED,
+    REFUSED,
+    SHED,
+    WOKEN,
+    DRAIN,
+    GAP,
+    RECORDING,
+    TABLE_REPLACED,
+    TABLE_KEPT,
+    ZONE_REPLACED,
+  ]) {
     isSpecial[kind] = 1;
   }
   trace.special = rowsWhere(trace, (row) => isSpecial[trace.kind[row]] === 1);
@@ -84,7 +121,9 @@ function indexTurns(trace) {
   const { n, kind, time } = trace;
   const first = rowsWhere(trace, (row) => kind[row] === TURN_BEGAN);
   const count = first.length;
-  const last = new Int32Array(count), busy = new Float64Array(count + 1), visits = new Float64Array(count + 1);
+  const last = new Int32Array(count),
+    busy = new Float64Array(count + 1),
+    visits = new Float64Array(count + 1);
   for (let turn = 0; turn < count; turn++) {
     const limit = turn + 1 < count ? first[turn + 1] : n;
     let row = limit - 1;
@@ -95,8 +134,10 @@ function indexTurns(trace) {
     busy[turn + 1] = busy[turn] + time[row] - time[first[turn]];
     visits[turn + 1] = visits[turn] + (kind[row] === TURN_ENDED ? trace.a[row] : 0);
   }
-  const begin = gather(first, time), end = gather(last, time);
-  const took = new Float64Array(count), queued = new Float64Array(count);
+  const begin = gather(first, time),
+    end = gather(last, time);
+  const took = new Float64Array(count),
+    queued = new Float64Array(count);
   for (let turn = 0; turn < count; turn++) {
     took[turn] = end[turn] - begin[turn];
     queued[turn] = kind[last[turn]] === TURN_ENDED ? trace.b[last[turn]] : 0;
@@ -107,8 +148,11 @@ function indexTurns(trace) {
 // Rows in the order of their connections: `order`, and where each connection has its part of it.
 function indexConnections(trace) {
   const { n, connection } = trace;
-  const known = new Map(), lane = new Int32Array(n).fill(-1), counts = [];
-  let least = Infinity, most = 0;
+  const known = new Map(),
+    lane = new Int32Array(n).fill(-1),
+    counts = [];
+  let least = Infinity,
+    most = 0;
   for (let row = 0; row < n; row++) {
     const number = connection[row];
     if (number > most) most = number;
@@ -119,7 +163,7 @@ function indexConnections(trace) {
   for (let row = 0; row < n; row++) {
     const number = connection[row];
     if (number === 0) continue;
-    let index = near ? near[number - least] - 1 : known.get(number) ?? -1;
+    let index = near ? near[number - least] - 1 : (known.get(number) ?? -1);
     if (index < 0) {
       index = counts.length;
       known.set(number, index);
@@ -130,8 +174,12 @@ function indexConnections(trace) {
     counts[index]++;
   }
   const from = new Int32Array(counts.length + 1);
-  counts.forEach((count, index) => { from[index + 1] = from[index] + count; });
-  const order = new Int32Array(from[counts.length]), place = new Int32Array(n).fill(-1), next = from.slice();
+  counts.forEach((count, index) => {
+    from[index + 1] = from[index] + count;
+  });
+  const order = new Int32Array(from[counts.length]),
+    place = new Int32Array(n).fill(-1),
+    next = from.slice();
   for (let row = 0; row < n; row++) {
     if (lane[row] < 0) continue;
     place[row] = next[lane[row]]++;
@@ -142,9 +190,14 @@ function indexConnections(trace) {
   trace.place = place;
   trace.placeTime = gather(order, trace.time);
   trace.connections = [...known].map(([number, index]) => ({
-    number, from: from[index], to: from[index + 1],
-    name: trace.about.names[number] ?? "", unsent: 0, unparsed: 0,
-    begin: trace.placeTime[from[index]], end: trace.placeTime[from[index + 1] - 1],
+    number,
+    from: from[index],
+    to: from[index + 1],
+    name: trace.about.names[number] ?? "",
+    unsent: 0,
+    unparsed: 0,
+    begin: trace.placeTime[from[index]],
+    end: trace.placeTime[from[index + 1] - 1],
   }));
   trace.byNumber = known;
 }
@@ -152,10 +205,13 @@ function indexConnections(trace) {
 // What each connection's state is behind each of its rows, and how much waits in its buffers.
 function followConnections(trace) {
   const { order, kind, x, a, b, c } = trace;
-  const state = new Uint8Array(order.length), unsent = new Uint32Array(order.length),
+  const state = new Uint8Array(order.length),
+    unsent = new Uint32Array(order.length),
     unparsed = new Uint32Array(order.length);
   for (const connection of trace.connections) {
-    let now = UNKNOWN, output = 0, input = 0;
+    let now = UNKNOWN,
+      output = 0,
+      input = 0;
     for (let place = connection.from; place < connection.to; place++) {
       const row = order[place];
       switch (kind[row]) {
@@ -163,14 +219,38 @@ function followConnections(trace) {
           now = 0;
           connection.name ||= textOf(trace, row).split("\n")[0];
           break;
-        case RECEIVED: input += b[row]; now = x[row] === 4 ? afterFin(now) : now; break;
-        case SERVED: input = b[row]; output += c[row]; break;
-        case SENT: output = b[row]; break;
-        case SETTLED: now = x[row]; input = a[row]; output = b[row]; break;
-        case STALLED: now = now === UNKNOWN ? INPUT.STALLED : now & ~3 | INPUT.STALLED; output = b[row]; break;
-        case RESUMED: now = now === UNKNOWN ? INPUT.OPEN : now & ~3 | INPUT.OPEN; output = b[row]; break;
-        case FIN_SENT: now = INPUT.LINGER | OUTPUT.FIN_SENT << 2; break;
-        case CLOSED: now = GONE; input = 0; output = 0; break;
+        case RECEIVED:
+          input += b[row];
+          now = x[row] === 4 ? afterFin(now) : now;
+          break;
+        case SERVED:
+          input = b[row];
+          output += c[row];
+          break;
+        case SENT:
+          output = b[row];
+          break;
+        case SETTLED:
+          now = x[row];
+          input = a[row];
+          output = b[row];
+          break;
+        case STALLED:
+          now = now === UNKNOWN ? INPUT.STALLED : (now & ~3) | INPUT.STALLED;
+          output = b[row];
+          break;
+        case RESUMED:
+          now = now === UNKNOWN ? INPUT.OPEN : (now & ~3) | INPUT.OPEN;
+          output = b[row];
+          break;
+        case FIN_SENT:
+          now = INPUT.LINGER | (OUTPUT.FIN_SENT << 2);
+          break;
+        case CLOSED:
+          now = GONE;
+          input = 0;
+          output = 0;
+          break;
       }
       state[place] = now;
       unsent[place] = output;
@@ -185,18 +265,23 @@ function followConnections(trace) {
 // The state after the peer's FIN, as `State::peer_fin` has it.
 function afterFin(state) {
   if (state === UNKNOWN || state === GONE) return state;
-  if (state === 0) return INPUT.ENDED | OUTPUT.CLOSING << 2;
+  if (state === 0) return INPUT.ENDED | (OUTPUT.CLOSING << 2);
   const input = state & 3;
-  return input === INPUT.OPEN || input === INPUT.LINGER ? state & ~3 | INPUT.ENDED : state;
+  return input === INPUT.OPEN || input === INPUT.LINGER ? (state & ~3) | INPUT.ENDED : state;
 }
 
 // Where the event with a number is. Numbers only grow, so a search by halves finds them.
 function indexCauses(trace) {
   const { kind, y, cause } = trace;
-  const rows = rowsWhere(trace, (row) => kind[row] === ACCEPTED || kind[row] === TIMER_FIRED || kind[row] === READY && !y[row]);
+  const rows = rowsWhere(
+    trace,
+    (row) =>
+      kind[row] === ACCEPTED || kind[row] === TIMER_FIRED || (kind[row] === READY && !y[row]),
+  );
   trace.causeRows = rows;
   trace.causeNumbers = new Float64Array(rows.length);
-  for (let index = 0; index < rows.length; index++) trace.causeNumbers[index] = whole(cause[rows[index]], trace.about.causes);
+  for (let index = 0; index < rows.length; index++)
+    trace.causeNumbers[index] = whole(cause[rows[index]], trace.about.causes);
 }
 
 // From when to when no client was accepted, though some may have waited.
@@ -215,4 +300,4 @@ function pausesOf({ special, kind, x, time, n }) {
   return pauses;
 }
 
-const textOf = (trace, row) => trace.text[row] ? trace.about.texts[trace.text[row] - 1] : "";
+const textOf = (trace, row) => (trace.text[row] ? trace.about.texts[trace.text[row] - 1] : "");

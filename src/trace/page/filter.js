@@ -1,6 +1,7 @@
 // Which events one steps through, and the search.
 
-const kindsList = document.getElementById("kinds"), searchBox = document.getElementById("search");
+const kindsList = document.getElementById("kinds"),
+  searchBox = document.getElementById("search");
 
 const CHOICES = [
   ["All events", null],
@@ -15,14 +16,18 @@ const CHOICES = [
   ["Timers", [TIMER_ARMED, TIMER_FIRED, TIMERS_MOVED]],
   ["Accepted, rejected", [ACCEPTED, NOT_ACCEPTED, REFUSED]],
   ["Closed", [FIN_SENT, CLOSED, SHED]],
-  ["Signals, drain, tables", [WOKEN, DRAIN, TABLE_REPLACED, TABLE_KEPT, ZONE_REPLACED, RECORDING, GAP]],
+  [
+    "Signals, drain, tables",
+    [WOKEN, DRAIN, TABLE_REPLACED, TABLE_KEPT, ZONE_REPLACED, RECORDING, GAP],
+  ],
 ];
 
 function makeChoices() {
   const has = new Uint8Array(27);
   for (const trace of app.traces) for (let row = 0; row < trace.n; row++) has[trace.kind[row]] = 1;
   CHOICES.forEach(([name, kinds], index) => {
-    if (!Array.isArray(kinds) || kinds.some((kind) => has[kind])) kindsList.append(el("option", { value: index }, name));
+    if (!Array.isArray(kinds) || kinds.some((kind) => has[kind]))
+      kindsList.append(el("option", { value: index }, name));
   });
 }
 
@@ -59,24 +64,32 @@ document.getElementById("order").addEventListener("change", (event) => {
 // sentences, from the chosen event on and round the end.
 let searchRun = 0;
 async function search(text, direction = 1) {
-  const run = ++searchRun, wanted = text.trim().toLowerCase();
+  const run = ++searchRun,
+    wanted = text.trim().toLowerCase();
   if (!wanted) return;
   if (/^#\d+$/.test(wanted)) return searchConnection(Number(wanted.slice(1)));
-  const source = app.chosen?.source ?? 0, trace = app.traces[source];
+  const source = app.chosen?.source ?? 0,
+    trace = app.traces[source];
   if (/^\d+$/.test(wanted)) {
     const row = Number(wanted) - 1 - trace.about.dropped;
-    if (!(row >= 0 && row < trace.n && choose(source, row, { centre: true }))) say(`There is no event ${wanted}`);
+    if (!(row >= 0 && row < trace.n && choose(source, row, { centre: true })))
+      say(`There is no event ${wanted}`);
     return;
   }
   const count = countOf(source);
-  const start = app.chosen ? indexOfRow(app.matched[source], app.chosen.row) : direction > 0 ? -1 : count;
+  const start = app.chosen
+    ? indexOfRow(app.matched[source], app.chosen.row)
+    : direction > 0
+      ? -1
+      : count;
   let until = performance.now() + 12;
   for (let tried = 1; tried <= count; tried++) {
     const row = rowAt(source, (start + direction * tried + 2 * count) % count);
-    if (sentence(trace, row).toLowerCase().includes(wanted)) return choose(source, row, { centre: false });
+    if (sentence(trace, row).toLowerCase().includes(wanted))
+      return choose(source, row, { centre: false });
     // Frames go on while a long recording is searched.
     if (performance.now() > until) {
-      say(`Searching: ${Math.round(tried / count * 100)} %`);
+      say(`Searching: ${Math.round((tried / count) * 100)} %`);
       await new Promise((resolve) => setTimeout(resolve));
       if (run !== searchRun) return;
       until = performance.now() + 12;
@@ -94,6 +107,9 @@ function searchConnection(number) {
 
 searchBox.addEventListener("keydown", (event) => {
   if (event.key === "Enter") search(searchBox.value, event.shiftKey ? -1 : 1);
-  if (event.key === "Escape") { searchBox.value = ""; scroller.focus(); }
+  if (event.key === "Escape") {
+    searchBox.value = "";
+    scroller.focus();
+  }
   event.stopPropagation();
 });

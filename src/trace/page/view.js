@@ -1,14 +1,27 @@
 // What is shown: the part of the time, the chosen event, the lanes; and how an address names it.
 
-const GUTTER = 148, LOOP_HEIGHT = 58, DOOR_HEIGHT = 26, LANE_HEIGHT = 46, AXIS_HEIGHT = 24;
+const GUTTER = 148,
+  LOOP_HEIGHT = 58,
+  DOOR_HEIGHT = 26,
+  LANE_HEIGHT = 46,
+  AXIS_HEIGHT = 24;
 const SHORTEST = 200; // nanoseconds: the clock tells no shorter time apart
 const MOST_TALL = 8e6; // pixels of height that browsers can scroll over
 
 let about = null;
 const app = {
-  traces: [], from: 0, to: 1, first: 0, last: 1, lanes: [], top: 0,
+  traces: [],
+  from: 0,
+  to: 1,
+  first: 0,
+  last: 1,
+  lanes: [],
+  top: 0,
   chosen: null, // { source, row }
-  filter: { kinds: null, connection: 0, troubles: false }, order: "number", matched: [], changed: true,
+  filter: { kinds: null, connection: 0, troubles: false },
+  order: "number",
+  matched: [],
+  changed: true,
 };
 
 // The time of a row on the axis that all sources share. Sources with marks have these at 0.
@@ -18,7 +31,11 @@ function startView(traces) {
   app.traces = traces;
   const marked = traces.length > 1 && traces.every((trace) => trace.about.mark);
   for (const trace of traces) {
-    trace.shift = marked ? -trace.time[trace.about.mark.row] : traces.length > 1 ? 0 : trace.about.start;
+    trace.shift = marked
+      ? -trace.time[trace.about.mark.row]
+      : traces.length > 1
+        ? 0
+        : trace.about.start;
   }
   app.isRelative = traces.length > 1;
   app.first = Math.min(...traces.map((trace) => trace.shift));
@@ -38,12 +55,34 @@ function layLanes() {
   app.traces.forEach((trace, source) => {
     if (trace.special.length) lanes.push({ kind: "door", source, trace, height: DOOR_HEIGHT });
   });
-  const connections = app.traces.flatMap((trace, source) => trace.connections
-    .filter((connection) => app.filter.connection ? connection.number === app.filter.connection
-      : app.order !== "sight" || connection.begin + trace.shift <= app.to && connection.end + trace.shift >= app.from)
-    .map((connection) => ({ kind: "connection", source, trace, connection, height: LANE_HEIGHT })));
-  const rank = { output: ({ unsent }) => -unsent, input: ({ unparsed }) => -unparsed, events: ({ from, to }) => from - to }[app.order] ?? (() => 0);
-  connections.sort((a, b) => rank(a.connection) - rank(b.connection) || a.connection.number - b.connection.number || a.source - b.source);
+  const connections = app.traces.flatMap((trace, source) =>
+    trace.connections
+      .filter((connection) =>
+        app.filter.connection
+          ? connection.number === app.filter.connection
+          : app.order !== "sight" ||
+            (connection.begin + trace.shift <= app.to && connection.end + trace.shift >= app.from),
+      )
+      .map((connection) => ({
+        kind: "connection",
+        source,
+        trace,
+        connection,
+        height: LANE_HEIGHT,
+      })),
+  );
+  const rank =
+    {
+      output: ({ unsent }) => -unsent,
+      input: ({ unparsed }) => -unparsed,
+      events: ({ from, to }) => from - to,
+    }[app.order] ?? (() => 0);
+  connections.sort(
+    (a, b) =>
+      rank(a.connection) - rank(b.connection) ||
+      a.connection.number - b.connection.number ||
+      a.source - b.source,
+  );
   let y = AXIS_HEIGHT;
   for (const lane of [...lanes, ...connections]) {
     lane.y = y;
@@ -60,8 +99,10 @@ function layLanes() {
 
 // Shows a part of the time, as near as possible.
 function show(from, to) {
-  const longest = app.last - app.first, span = Math.max(SHORTEST, Math.min(longest * 1.05, to - from));
-  const middle = (from + to) / 2, slack = span * 0.25;
+  const longest = app.last - app.first,
+    span = Math.max(SHORTEST, Math.min(longest * 1.05, to - from));
+  const middle = (from + to) / 2,
+    slack = span * 0.25;
   let begin = middle - span / 2;
   begin = Math.max(app.first - slack, Math.min(app.last + slack - span, begin));
   if (span >= longest) begin = app.first - (span - longest) / 2;
@@ -76,20 +117,29 @@ const pan = (nanos) => show(app.from + nanos, app.to + nanos);
 // Something has to be drawn again. Many changes between two frames are drawn once.
 let frame = 0;
 function touch() {
-  if (!frame) frame = requestAnimationFrame(() => { frame = 0; draw(); });
+  if (!frame)
+    frame = requestAnimationFrame(() => {
+      frame = 0;
+      draw();
+    });
 }
 
 // Chooses an event, brings it into sight, and tells of it.
 function choose(source, row, { centre = false, quiet = false, stay = false } = {}) {
   if (row < 0) return false;
-  const trace = app.traces[source], time = at(trace, row), span = app.to - app.from;
+  const trace = app.traces[source],
+    time = at(trace, row),
+    span = app.to - app.from;
   app.chosen = { source, row };
   const isOut = time < app.from + span * 0.04 || time > app.to - span * 0.04;
   if (!stay && (centre || isOut)) show(time - span / 2, time + span / 2);
   scrollToLane(source, trace.connection[row]);
   showEvent();
   showRows();
-  if (!quiet) say(`${seconds(trace, row)} s${trace.connection[row] ? `, connection ${trace.connection[row]}` : ""}: ${sentence(trace, row)}`);
+  if (!quiet)
+    say(
+      `${seconds(trace, row)} s${trace.connection[row] ? `, connection ${trace.connection[row]}` : ""}: ${sentence(trace, row)}`,
+    );
   keepAddress();
   touch();
   return true;
@@ -123,7 +173,9 @@ function keepAddress() {
   // Browsers refuse more than a hundred changes in ten seconds.
   addressTimer = setTimeout(() => {
     const decimals = Math.max(3, Math.min(9, 12 - Math.floor(Math.log10(app.to - app.from))));
-    const parts = [`t=${[app.from, app.to].map((time) => (time / 1e9).toFixed(decimals)).join("..")}`];
+    const parts = [
+      `t=${[app.from, app.to].map((time) => (time / 1e9).toFixed(decimals)).join("..")}`,
+    ];
     if (app.filter.connection) parts.push(`c=${app.filter.connection}`);
     if (app.chosen) {
       const { source, row } = app.chosen;
@@ -136,13 +188,20 @@ function keepAddress() {
 }
 
 function readAddress() {
-  const parts = new Map(location.hash.slice(1).split("&").map((part) => part.split("=", 2)));
+  const parts = new Map(
+    location.hash
+      .slice(1)
+      .split("&")
+      .map((part) => part.split("=", 2)),
+  );
   const source = Math.max(0, Math.min(app.traces.length - 1, (Number(parts.get("s")) || 1) - 1));
   const [from, to] = (parts.get("t") ?? "").split("..").map((time) => Number(time || NaN) * 1e9);
   const connection = Number(parts.get("c")) || 0;
-  if (connection && app.traces.some((trace) => trace.byNumber.has(connection))) filterBy({ connection });
+  if (connection && app.traces.some((trace) => trace.byNumber.has(connection)))
+    filterBy({ connection });
   if (to > from) show(from, to);
-  else if (Number.isFinite(from)) show(from - (app.to - app.from) / 200, from + (app.to - app.from) / 200);
+  else if (Number.isFinite(from))
+    show(from - (app.to - app.from) / 200, from + (app.to - app.from) / 200);
   const row = Number(parts.get("e")) - 1 - app.traces[source].about.dropped;
   if (row >= 0 && row < app.traces[source].n) choose(source, row, { quiet: true, stay: to > from });
   else if (Number.isFinite(from)) choose(source, nearTheMiddle(source), { quiet: true });

@@ -4,6 +4,7 @@ use super::eventually;
 use super::tools::{self, Input, Process};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -66,6 +67,12 @@ impl Terminal {
         // The kernel signals only the processes that the terminal controls.
         kill(self.id(), Signal::SIGWINCH).expect("signal a program");
         true
+    }
+
+    /// Whether keys are echoed and read line by line, as a shell leaves its terminal.
+    pub(crate) fn has_usual_modes(&self) -> bool {
+        let modes = tcgetattr(&self.keyboard).expect("the modes of a terminal");
+        modes.local_flags.contains(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG)
     }
 
     /// The process of the program.

@@ -329,6 +329,25 @@ fn statistics_are_printed_once_or_watched() {
 }
 
 #[test]
+fn a_screen_is_of_one_server_and_not_drawn_all_the_time() {
+    for line in ["top --interval 99ms", "top -i 0s", "top ::1 localhost", "top http://localhost"] {
+        assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+    }
+    for (line, server) in [
+        ("top", "127.0.0.1:9999"),
+        ("top [::1]:7", "[::1]:7"),
+        ("top unix:/run/readyd.sock -i 100ms", "unix:/run/readyd.sock"),
+        ("top --server ::1", "[::1]:9999"),
+        ("top ::1 --server localhost", "[::1]:9999"),
+    ] {
+        let args = parse(line).unwrap();
+        let Command::Top(top) = &args.command else { panic!("{line}") };
+        let named = top.server(&args.before_command()).server().unwrap();
+        assert_eq!(named.to_string(), server, "{line}");
+    }
+}
+
+#[test]
 fn a_doctor_examines_what_can_be_examined() {
     for line in [
         "doctor -c 1001m",

@@ -19,7 +19,7 @@ use readyd::loadgen::goal::{Goals, Miss, failed_share};
 use readyd::loadgen::plan::{Pace, Step};
 use readyd::loadgen::report::units::{count, micros, number, span};
 use readyd::loadgen::report::{
-    FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Report, Rung, random_id,
+    FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Report, Rung, errors_in_words, random_id,
 };
 use readyd::loadgen::search::{Ending, Next, Search};
 use std::time::{Duration, Instant};
@@ -156,7 +156,7 @@ impl Finder<'_> {
         let at = self.began.elapsed();
         let report = measure(self.options, &plan, &mut self.live, signals)?;
         if self.rungs.is_empty() && report.achieved.connections_established == 0 {
-            let reasons = readyd::loadgen::report::errors_in_words(&report.errors.connect_by_errno);
+            let reasons = errors_in_words(&report.errors.connect_by_errno);
             return Err(Failure::NothingConnected(reasons));
         }
         let rung = self.judge(load, at, &report);
@@ -211,6 +211,14 @@ impl Finder<'_> {
         let unprobed = if report.asked.probe == "off" { report.asked.idle } else { 0 };
         if served + achieved.connections_unasked + unprobed < asked {
             misses.push(format!("{served} of {asked} connections were served"));
+            may_be_the_client = false;
+        }
+        // A connection that was refused had nothing to ask, either.
+        let established = achieved.connections_established;
+        if established < asked && achieved.connections_failed > 0 {
+            let reasons = errors_in_words(&report.errors.connect_by_errno);
+            misses
+                .push(format!("{established} of {asked} connections were established: {reasons}"));
             may_be_the_client = false;
         }
         if lost > 0 && self.quantity == Quantity::Connections {

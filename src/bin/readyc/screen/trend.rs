@@ -6,9 +6,9 @@ use ratatui::style::Style;
 use ratatui::widgets::{Sparkline, Widget};
 
 /// Columns of the name on the left.
-const NAME: u16 = 14;
+pub(crate) const NAME: u16 = 14;
 /// Columns of the scale on the right.
-const SCALE: u16 = 12;
+pub(crate) const SCALE: u16 = 12;
 
 /// The bars of a figure, a second each. They begin on the left, and move on when there are as many
 /// as can be shown.

@@ -1,8 +1,9 @@
 //! Where events come from: a trace of readyd, or a recording of another program.
 
+use super::ahead;
 use crate::failure::Failure;
 use readyd::trace::decode::Entry;
-use readyd::trace::reader::{ReadError, Reader};
+use readyd::trace::reader::{Batch, ReadError, Reader};
 use readyd::trace::strace::{Import, ImportError};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -25,13 +26,16 @@ pub(super) trait Events {
 pub(super) struct Ring {
     path: PathBuf,
     reader: Reader,
+    /// Whether it is read again at its end.
+    is_followed: bool,
 }
 
 impl Ring {
     pub(super) fn open(path: &Path) -> Result<Ring, Failure> {
         let failed = |error: ReadError| Failure::Trace(path.to_owned(), error);
         let file = File::open(path).map_err(|error| failed(error.into()))?;
-        Ok(Ring { path: path.to_owned(), reader: Reader::open(file).map_err(failed)? })
+        let reader = Reader::open(file).map_err(failed)?;
+        Ok(Ring { path: path.to_owned(), reader, is_followed: false })
     }
 
     /// The process that recorded, and its shard. 1 and 0 if nothing was recorded.
@@ -39,6 +43,22 @@ impl Ring {
         let header = self.reader.first_header();
         let header = header.map_err(|error| Failure::Trace(self.path.clone(), error))?;
         Ok(header.map_or((1, 0), |header| (header.pid, header.shard)))
+    }
+
+    /// From now on, events are looked for behind the last one, too.
+    pub(super) fn follow(&mut self) {
+        self.is_followed = true;
+    }
+
+    /// Has `work` make something of every batch of blocks, on several threads, and `consume` take
+    /// it in order, until it returns false. Events of a batch come before damage in it.
+    pub(super) fn work_ahead<T: Default + Send>(
+        &mut self,
+        work: impl Fn(&Batch, &mut T) -> Result<(), ReadError> + Sync,
+        consume: impl FnMut(&mut T) -> bool,
+    ) -> Result<(), Failure> {
+        ahead::in_order(|| self.reader.next_batch(), work, consume)
+            .map_err(|error| Failure::Trace(self.path.clone(), error))
     }
 
     /// Looks for events that were written since.
@@ -49,11 +69,21 @@ impl Ring {
 
 impl Events for Ring {
     fn each(&mut self, mut tell: impl FnMut(Told<'_>) -> bool) -> Result<(), Failure> {
-        let read = self.reader.for_each(|_, entry| match &entry {
+        let mut pass = |entry: Option<&Entry>| match entry {
             Some(entry) => tell(Told::Event(entry, b"")),
             None => tell(Told::Gap),
-        });
-        read.map_err(|error| Failure::Trace(self.path.clone(), error))
+        };
+        if self.is_followed {
+            let read = self.reader.for_each(|_, entry| pass(entry.as_ref()));
+            return read.map_err(|error| Failure::Trace(self.path.clone(), error));
+        }
+        self.work_ahead(
+            |batch, entries: &mut Vec<Option<Entry>>| {
+                entries.clear();
+                batch.for_each(|entry| entries.push(entry.copied()))
+            },
+            |entries| entries.iter().all(|entry| pass(entry.as_ref())),
+        )
     }
 }
 

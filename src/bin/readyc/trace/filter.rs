@@ -1,6 +1,6 @@
 //! Which events are printed.
 
-use super::View;
+use super::{GAP, View};
 use readyd::trace::decode::Entry;
 use readyd::trace::event::{Event, Number};
 use std::collections::{BTreeMap, VecDeque};
@@ -59,6 +59,14 @@ impl Filter {
         }
     }
 
+    /// Whether nothing is left out: then events need not pass through here.
+    pub(super) fn passes_all(&self) -> bool {
+        self.connection.is_none()
+            && self.between.is_none()
+            && self.slow_turns.is_none()
+            && self.history.is_none()
+    }
+
     /// Calls `tell` with the events that are known to be wanted by now.
     pub(super) fn pass(&mut self, entry: Entry, tell: &mut dyn FnMut(&Entry)) {
         let nanos = entry.time.as_nanos();
@@ -82,7 +90,7 @@ impl Filter {
     /// Events are missing.
     pub(super) fn gap(&mut self, lines: &mut Vec<u8>) {
         self.turn.clear();
-        lines.extend_from_slice(b"... events are missing: they were overwritten\n");
+        lines.extend_from_slice(GAP);
     }
 
     fn slow_turn(&mut self, entry: Entry, limit: Duration, tell: &mut dyn FnMut(&Entry)) {

@@ -4,7 +4,7 @@
 //! started again, and the two samples are not compared.
 
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 #[cfg(test)]
 mod tests;
@@ -16,17 +16,17 @@ const UPTIME: &str = "uptime_seconds";
 const PROCESS: &str = "pid";
 
 /// What a gauge shows goes up and down; all else only rises.
-const GAUGES: [&str; 9] = [
+const GAUGES: [&str; 6] = [
     "pid",
     "shards",
     "shards_answering",
     "shards_with_newest_table",
-    "connections_open",
-    "connections_peak",
-    "connections_max",
     "longest_turn_microseconds",
     "table_keys",
 ];
+
+/// So begin the names of the gauges of output that waits.
+const QUEUES: &str = "output_queue_";
 
 /// So end the names of gauges of memory.
 const MEMORY: &str = "_bytes";
@@ -37,7 +37,7 @@ pub(crate) struct Sample(HashMap<String, f64>);
 
 impl Sample {
     /// Before a server starts it has counted nothing.
-    pub(super) fn before_start() -> Sample {
+    pub(crate) fn before_start() -> Sample {
         Sample(HashMap::new())
     }
 
@@ -61,6 +61,29 @@ impl Sample {
         })
     }
 
+    /// The numbers of all shards together, and those of each under the same names: `shard_2_turns`
+    /// is `turns` of the second.
+    pub(crate) fn into_shards(self) -> (Sample, Vec<Sample>) {
+        let mut shards: BTreeMap<usize, HashMap<String, f64>> = BTreeMap::new();
+        let mut together = HashMap::new();
+        for (name, value) in self.0 {
+            let of_shard = name.strip_prefix("shard_").and_then(|rest| {
+                let (number, name) = rest.split_once('_')?;
+                Some((number.parse().ok()?, name.to_owned()))
+            });
+            match of_shard {
+                Some((number, name)) => shards.entry(number).or_default().insert(name, value),
+                None => together.insert(name, value),
+            };
+        }
+        (Sample(together), shards.into_values().map(Sample).collect())
+    }
+
+    /// The names that begin with `prefix`, without it, and their values.
+    pub(crate) fn behind<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
+        self.0.iter().filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, *value)))
+    }
+
     /// The value of one, if the server has it.
     pub(crate) fn get(&self, name: &str) -> Option<f64> {
         self.0.get(name).copied()
@@ -73,7 +96,9 @@ impl Sample {
 }
 
 fn is_gauge(name: &str) -> bool {
-    GAUGES.contains(&name) || name.ends_with(MEMORY)
+    let is_standing = name.starts_with("connections_")
+        && !matches!(name, "connections_accepted" | "connections_closed");
+    GAUGES.contains(&name) || is_standing || name.ends_with(MEMORY) || name.starts_with(QUEUES)
 }
 
 fn counter(line: &str) -> Option<(String, f64)> {

@@ -4,11 +4,13 @@ use super::Difference;
 use super::connection::{Ending, Fed, REJECTED, Readings};
 use crate::capture::record::{Accepted, CallError, ListenerCall, Record, Stream};
 use crate::capture::start::Listener;
+use crate::capture::statistics::each;
 use crate::handlers::Service;
 use crate::io::clock::WallTime;
 use crate::io::host::Usage;
 use crate::io::net::{Handshakes, Token, Told};
 use crate::io::readiness::Readiness;
+use crate::server::stats::Stats;
 use crate::server::stats::publishing::Shards;
 use crate::trace::wire::Cursor;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -53,6 +55,7 @@ pub(super) struct Feed {
     handshakes: Readings<Handshakes>,
     pub(super) places_memory: u64,
     pub(super) total: Vec<u64>,
+    pub(super) each: Vec<Stats>,
     pub(super) shards: Shards,
     pub(super) difference: Option<Difference>,
     pub(super) done: super::Replayed,
@@ -114,6 +117,7 @@ impl Feed {
             }
             Record::Handshakes { answer, .. } => self.handshakes.push(answer),
             Record::PlacesMemory(bytes) => self.places_memory = bytes,
+            Record::Each(numbers) => self.each = each(numbers),
             Record::Shards(shards) => self.shards = shards,
             Record::Total(numbers) => {
                 let mut cursor = Cursor::new(numbers);

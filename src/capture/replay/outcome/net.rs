@@ -125,6 +125,10 @@ impl SharedStats for FedStatistics {
         Stats::from_numbers(self.net.0.borrow().total.iter().copied())
     }
 
+    fn each(&self) -> Vec<Stats> {
+        self.net.0.borrow().each.clone()
+    }
+
     fn shards(&self) -> Shards {
         self.net.0.borrow().shards
     }

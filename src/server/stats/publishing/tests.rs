@@ -19,6 +19,11 @@ impl SharedStats for Notes {
         total
     }
 
+    fn each(&self) -> Vec<Stats> {
+        let own = self.0.borrow().last().cloned().unwrap_or_default();
+        vec![own, requests(1000)]
+    }
+
     fn shards(&self) -> Shards {
         Shards { count: 2, answering: 2, with_newest_table: 2 }
     }
@@ -85,7 +90,7 @@ fn who_is_told_the_sum_is_told_what_is_published() {
     let start = format!(
         "uptime_seconds 60.021\nversion {VERSION}\npid {SUPERVISOR}\nshards 2\nshards_answering 2\n"
     );
-    let report = publisher.report(&mut requests(3), &Still, millis(21));
+    let report = publisher.report(&mut requests(3), &Still, millis(21), Detail::Together);
     assert!(report.starts_with(&start), "{report}");
     assert!(report.contains("\nrequests 1003\n"), "{report}");
     assert_eq!(notes.published(), [1, 3]);
@@ -103,6 +108,38 @@ fn who_is_alone_publishes_nothing() {
     let mut expected = requests(7);
     expected.describe_usage(USAGE);
     let expected = expected.report(Duration::from_millis(5), USAGE.process_id).to_string();
-    assert_eq!(alone.report(&mut requests(7), &Still, now), expected);
+    assert_eq!(alone.report(&mut requests(7), &Still, now, Detail::Together), expected);
     assert!(expected.contains("\ncpu_microseconds 7\n"), "{expected}");
+}
+
+#[test]
+fn who_asks_for_each_shard_is_told_all_together_and_then_each() {
+    let (mut publisher, _) = publisher();
+    let mut own = requests(3);
+    let together = publisher.report(&mut own, &Still, millis(21), Detail::Together).to_owned();
+    assert_eq!(publisher.texts_to_make(&own, Detail::Together), 0);
+    assert_eq!(publisher.texts_to_make(&own, Detail::Each), 3);
+    let each = publisher.report(&mut own, &Still, millis(21), Detail::Each).to_owned();
+    assert_eq!(publisher.texts_to_make(&own, Detail::Each), 0);
+    let of_shards = each.strip_prefix(&together).expect("all together come first");
+    let of_second = of_shards.find("shard_2_connections_open 0\n").expect("the second shard");
+    let (first, second) = of_shards.split_at(of_second);
+    assert!(first.lines().all(|line| line.starts_with("shard_1_")), "{first}");
+    assert!(second.lines().all(|line| line.starts_with("shard_2_")), "{second}");
+    assert!(first.contains("\nshard_1_requests 3\n"), "{first}");
+    assert!(second.contains("\nshard_2_requests 1000\n"), "{second}");
+    // Every name of a shard is one of the whole.
+    let is_known = |line: &str| {
+        let name = line.get("shard_1_".len()..).and_then(|line| line.split(' ').next());
+        name.is_some_and(|name| together.contains(&format!("\n{name} ")))
+    };
+    assert!(of_shards.lines().all(is_known), "{of_shards}");
+}
+
+#[test]
+fn who_is_alone_has_no_shards_to_tell_of() {
+    let mut alone = Publisher::default();
+    let together = alone.report(&mut requests(7), &Still, millis(5), Detail::Together).to_owned();
+    assert_eq!(alone.texts_to_make(&requests(7), Detail::Each), 1);
+    assert_eq!(alone.report(&mut requests(7), &Still, millis(5), Detail::Each), together);
 }

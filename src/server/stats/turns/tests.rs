@@ -50,3 +50,12 @@ fn no_duration_is_too_long() {
     turns.note(Duration::MAX, Duration::MAX);
     assert_eq!(turns.micros(Duration::MAX), u64::MAX);
 }
+
+#[test]
+fn a_slow_turn_counts_under_each_time_that_it_exceeds() {
+    let mut slow = SlowTurns::default();
+    for micros in [999, 1_000, 1_001, 10_000, 10_001, 100_000, 100_001, 5_000_000] {
+        slow.note(Duration::from_micros(micros));
+    }
+    assert_eq!(slow, SlowTurns { over_1ms: 6, over_10ms: 4, over_100ms: 2 });
+}
