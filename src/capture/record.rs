@@ -123,7 +123,7 @@ pub enum Record<'a> {
     Published,
     /// A shard asked for the statistics of all: numbers, each as in a record.
     Total(&'a [u8]),
-    /// A shard asked for the statistics of each: the numbers of one after the other.
+    /// A shard asked for the statistics of each: of each shard how many numbers, and the numbers.
     Each(&'a [u8]),
     /// A shard asked what is known of all.
     Shards(Shards),

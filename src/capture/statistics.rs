@@ -32,13 +32,21 @@ impl SharedStats for CapturedStatistics {
 
     fn total(&self) -> Stats {
         let total = self.shared.total();
-        self.tape.borrow_mut().note(&Record::Total(&to_bytes(std::slice::from_ref(&total))));
+        let mut numbers = Writer::default();
+        total.to_numbers().into_iter().for_each(|number| numbers.number(number));
+        self.tape.borrow_mut().note(&Record::Total(&numbers.bytes));
         total
     }
 
     fn each(&self) -> Vec<Stats> {
         let each = self.shared.each();
-        self.tape.borrow_mut().note(&Record::Each(&to_bytes(&each)));
+        let mut numbers = Writer::default();
+        for stats in &each {
+            let own = stats.to_numbers();
+            numbers.number(own.len() as u64);
+            own.into_iter().for_each(|number| numbers.number(number));
+        }
+        self.tape.borrow_mut().note(&Record::Each(&numbers.bytes));
         each
     }
 
@@ -53,16 +61,12 @@ impl SharedStats for CapturedStatistics {
     }
 }
 
-fn to_bytes(each: &[Stats]) -> Vec<u8> {
-    let mut numbers = Writer::default();
-    each.iter().flat_map(Stats::to_numbers).for_each(|number| numbers.number(number));
-    numbers.bytes
-}
-
-/// The way back: the statistics that a record has, one after the other.
-pub(super) fn from_bytes(bytes: &[u8]) -> Vec<Stats> {
-    let mut cursor = Cursor::new(bytes);
-    let numbers: Vec<u64> = std::iter::from_fn(|| cursor.number().ok()).collect();
-    let length = Stats::default().to_numbers().len();
-    numbers.chunks(length).map(|numbers| Stats::from_numbers(numbers.iter().copied())).collect()
+/// The way back from [`Record::Each`].
+pub(super) fn each(numbers: &[u8]) -> Vec<Stats> {
+    let mut cursor = Cursor::new(numbers);
+    let next = move || {
+        let count = cursor.number().ok()?;
+        Some(Stats::from_numbers((0..count).map_while(|_| cursor.number().ok())))
+    };
+    std::iter::from_fn(next).collect()
 }

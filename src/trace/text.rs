@@ -3,23 +3,16 @@
 //! Numbers are written by hand: a trace has hundreds of millions, and `core::fmt` would take most
 //! of the time.
 
+mod line;
+mod words;
+
+pub(super) use words::*;
+
 use super::decode::Entry;
 use super::event::*;
 use super::imported::Imported;
 use crate::io::readiness::Readiness;
-
-mod terms;
-
-pub(super) use terms::{
-    deadline, direction, drain, input, not_accepted, output, queued, recv_end, refused, send_end,
-    signal, stall, visit,
-};
-
-/// Bytes of the longest line, and more.
-const LONGEST: usize = 512;
-
-/// All pairs of digits: a number is written two digits at a time.
-const PAIRS: [[u8; 2]; 100] = pairs();
+use line::Line;
 
 /// Appends an event as a line, with its time in seconds of the server's clock.
 pub fn line(out: &mut Vec<u8>, entry: &Entry) {
@@ -53,103 +46,7 @@ impl Printer {
     }
 }
 
-/// A line that is being written, within bounds that need no allocation.
-#[derive(Debug)]
-struct Line {
-    bytes: [u8; LONGEST],
-    used: usize,
-}
-
-impl Default for Line {
-    fn default() -> Line {
-        Line { bytes: [0; LONGEST], used: 0 }
-    }
-}
-
 impl Line {
-    fn written(&self) -> &[u8] {
-        self.bytes.get(..self.used).unwrap_or_default()
-    }
-
-    // Inlined, so that a text that is known costs a few moves and no call.
-    #[inline(always)]
-    fn say(&mut self, text: &str) -> &mut Self {
-        let end = self.used + text.len();
-        if let Some(slot) = self.bytes.get_mut(self.used..end) {
-            slot.copy_from_slice(text.as_bytes());
-            self.used = end;
-        }
-        self
-    }
-
-    #[inline(always)]
-    fn byte(&mut self, byte: u8) {
-        if let Some(slot) = self.bytes.get_mut(self.used) {
-            *slot = byte;
-            self.used += 1;
-        }
-    }
-
-    #[inline]
-    fn number(&mut self, number: u64) -> &mut Self {
-        if number < 10 {
-            self.byte(b'0' + number as u8);
-            return self;
-        }
-        self.digits(number, number.ilog10() as usize + 1);
-        self
-    }
-
-    /// The last digits of a number.
-    #[inline]
-    fn digits(&mut self, mut number: u64, count: usize) {
-        let end = self.used + count;
-        let Some(slot) = self.bytes.get_mut(self.used..end) else { return };
-        for pair in slot.rchunks_mut(2) {
-            let [tens, ones] = PAIRS.get((number % 100) as usize).copied().unwrap_or_default();
-            number /= 100;
-            match pair {
-                [first, second] => (*first, *second) = (tens, ones),
-                [only] => *only = ones,
-                _ => {}
-            }
-        }
-        self.used = end;
-    }
-
-    /// A count and its noun, which takes an s.
-    #[inline(always)]
-    fn counted(&mut self, count: impl Into<u64>, noun: &str) -> &mut Self {
-        let count = count.into();
-        self.number(count).say(" ").say(noun);
-        if count != 1 {
-            self.byte(b's');
-        }
-        self
-    }
-
-    /// Seconds with nine decimals.
-    fn seconds(&mut self, nanos: u64) {
-        const BILLION: u64 = 1_000_000_000;
-        self.number(nanos / BILLION).say(".").digits(nanos % BILLION, 9);
-    }
-
-    #[cfg(feature = "client")]
-    fn into_text(self) -> String {
-        String::from_utf8_lossy(self.written()).into_owned()
-    }
-
-    /// A duration with a unit that fits.
-    fn duration(&mut self, nanos: u64) -> &mut Self {
-        let (unit, name) = match nanos {
-            ..1_000 => return self.number(nanos).say(" ns"),
-            1_000..1_000_000 => (1_000, " us"),
-            1_000_000..1_000_000_000 => (1_000_000, " ms"),
-            _ => (1_000_000_000, " s"),
-        };
-        self.number(nanos / unit).say(".").number(nanos % unit / (unit / 10)).say(name)
-    }
-
     fn of(&mut self, connection: Number) -> &mut Self {
         self.say("   #").number(connection.into()).say(" ")
     }
@@ -205,7 +102,7 @@ impl Line {
                 queued,
                 ..
             } => {
-                self.of(connection).say(self::queued(queued));
+                self.of(connection).say(words::queued(queued));
                 self.say("; input ").say(input(inbound)).say(", output ").say(output(outbound));
                 self.say("; kept ").number(unparsed.into()).say(" in, ").number(unsent.into());
                 self.say(" out; work ").number(work.into());
@@ -326,14 +223,14 @@ impl Line {
     }
 
     fn recv_end(&mut self, end: RecvEnd) {
-        self.say(self::recv_end(end));
+        self.say(words::recv_end(end));
         if let RecvEnd::Error(errno) = end {
             self.number(errno.into());
         }
     }
 
     fn send_end(&mut self, end: SendEnd) {
-        self.say(self::send_end(end));
+        self.say(words::send_end(end));
         if let SendEnd::Error(errno) = end {
             self.number(errno.into());
         }
@@ -355,18 +252,6 @@ impl Line {
             TracedPeer::Hashed(hash) => self.say(&format!("client {hash:016x}")),
         }
     }
-}
-
-// The numbers are those of the array.
-#[allow(clippy::indexing_slicing)]
-const fn pairs() -> [[u8; 2]; 100] {
-    let mut pairs = [[b'0'; 2]; 100];
-    let mut number = 0;
-    while number < 100 {
-        pairs[number] = [b'0' + number as u8 / 10, b'0' + number as u8 % 10];
-        number += 1;
-    }
-    pairs
 }
 
 /// What is said of a FIN, an error or urgent data behind the direction.

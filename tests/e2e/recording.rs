@@ -158,7 +158,7 @@ fn the_log_tells_whole_turns_and_how_many_it_leaves_out() {
         assert!(Instant::now() < until, "{}", told());
         assert_eq!(client.ask("ECHO again"), "again");
     }
-    drop(server);
+    drop((client, server));
     let log = told();
     let (mut is_in_turn, mut turns) = (false, 0);
     for line in log.lines().filter(|line| line.contains(" TRACE ")) {

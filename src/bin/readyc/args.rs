@@ -163,7 +163,7 @@ pub(crate) enum Command {
     Merge(crate::merge::Arguments),
     /// Print what a server's loop did, from a trace that readyd wrote
     Trace(crate::trace::Arguments),
-    /// Run the same server again over the file of `readyd --capture`
+    /// Run the server again over a capture that readyd wrote
     Replay(crate::replay::Arguments),
 }
 

@@ -20,19 +20,21 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The file of `readyd --capture`
-    #[arg(value_name = "FILE")]
+    /// A capture that readyd has written
+    #[arg(value_name = "CAPTURE")]
     file: PathBuf,
 
-    /// How alike the server has to be [default: exact]
+    /// How alike: exact, outcome [default: exact]
     ///
     /// How alike the server has to be. exact: every call is the one that was captured; needs the
     /// same build. outcome: clients get the same bytes, and connections close for the same reasons
     /// [default: exact]
-    #[arg(long, value_name = "LEVEL")]
+    #[arg(long, value_name = "LEVEL", hide_possible_values = true)]
     level: Option<Level>,
 
-    /// Write a trace of it to OUT, for `readyc trace`
+    /// Write a trace of it to OUT
+    ///
+    /// Write a trace of it to OUT, for the command trace
     #[arg(long, value_name = "OUT")]
     trace: Option<PathBuf>,
 }

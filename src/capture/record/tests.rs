@@ -113,7 +113,7 @@ fn others() -> Vec<Record<'static>> {
         Record::PlacesMemory(1 << 20),
         Record::Published,
         Record::Total(&[1, 2, 3]),
-        Record::Each(&[1, 2, 3, 4]),
+        Record::Each(&[1, 7, 0]),
         Record::Shards(shards),
         Record::End(EndCause::Size),
         Record::End(EndCause::Lag),

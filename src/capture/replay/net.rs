@@ -3,7 +3,7 @@
 
 use super::script::Script;
 use crate::capture::record::{Accepted, CallError, ListenerCall, Outcome, Record, Stream};
-use crate::capture::statistics::from_bytes;
+use crate::capture::statistics::each;
 use crate::capture::wire;
 use crate::capture::words::Words;
 use crate::io::clock::WallTime;
@@ -12,6 +12,7 @@ use crate::io::net::{Accept, AcceptOutcome, Handshakes, Output, SocketIo, Token,
 use crate::io::readiness::Interest;
 use crate::server::stats::Stats;
 use crate::server::stats::publishing::{Shards, SharedStats};
+use crate::trace::wire::Cursor;
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
@@ -259,7 +260,10 @@ impl SharedStats for ReplayStatistics {
     fn total(&self) -> Stats {
         let now = Words::Other("a look at the statistics of all shards");
         let total = self.net.meet(now, |record| match *record {
-            Record::Total(numbers) => from_bytes(numbers).pop(),
+            Record::Total(numbers) => {
+                let mut cursor = Cursor::new(numbers);
+                Some(Stats::from_numbers(std::iter::from_fn(|| cursor.number().ok())))
+            }
             _ => None,
         });
         total.unwrap_or_default()
@@ -268,7 +272,7 @@ impl SharedStats for ReplayStatistics {
     fn each(&self) -> Vec<Stats> {
         let now = Words::Other("a look at the statistics of each shard");
         let each = self.net.meet(now, |record| match *record {
-            Record::Each(numbers) => Some(from_bytes(numbers)),
+            Record::Each(numbers) => Some(each(numbers)),
             _ => None,
         });
         each.unwrap_or_default()

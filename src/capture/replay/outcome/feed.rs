@@ -4,7 +4,7 @@ use super::Difference;
 use super::connection::{Ending, Fed, REJECTED, Readings};
 use crate::capture::record::{Accepted, CallError, ListenerCall, Record, Stream};
 use crate::capture::start::Listener;
-use crate::capture::statistics::from_bytes;
+use crate::capture::statistics::each;
 use crate::handlers::Service;
 use crate::io::clock::WallTime;
 use crate::io::host::Usage;
@@ -12,6 +12,7 @@ use crate::io::net::{Handshakes, Token, Told};
 use crate::io::readiness::Readiness;
 use crate::server::stats::Stats;
 use crate::server::stats::publishing::Shards;
+use crate::trace::wire::Cursor;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A listener.
@@ -53,8 +54,7 @@ pub(super) struct Feed {
     last_usage: Usage,
     handshakes: Readings<Handshakes>,
     pub(super) places_memory: u64,
-    pub(super) total: Stats,
-    /// The statistics of each, as they were last told.
+    pub(super) total: Vec<u64>,
     pub(super) each: Vec<Stats>,
     pub(super) shards: Shards,
     pub(super) difference: Option<Difference>,
@@ -117,11 +117,12 @@ impl Feed {
             }
             Record::Handshakes { answer, .. } => self.handshakes.push(answer),
             Record::PlacesMemory(bytes) => self.places_memory = bytes,
+            Record::Each(numbers) => self.each = each(numbers),
             Record::Shards(shards) => self.shards = shards,
             Record::Total(numbers) => {
-                self.total = from_bytes(numbers).pop().unwrap_or_default();
+                let mut cursor = Cursor::new(numbers);
+                self.total = std::iter::from_fn(|| cursor.number().ok()).collect();
             }
-            Record::Each(numbers) => self.each = from_bytes(numbers),
             Record::Told(Told::Closed { token, reason, is_reset }) => {
                 if let Some(stream) = self.captured_tokens.remove(&token.0)
                     && let Some(fed) = self.connection(stream)

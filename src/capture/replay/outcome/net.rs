@@ -122,7 +122,7 @@ impl SharedStats for FedStatistics {
     fn publish(&mut self, _: &Stats) {}
 
     fn total(&self) -> Stats {
-        self.net.0.borrow().total.clone()
+        Stats::from_numbers(self.net.0.borrow().total.iter().copied())
     }
 
     fn each(&self) -> Vec<Stats> {

@@ -1,10 +1,8 @@
-//! The words for reasons and states: each is called the same in the text, the page and Perfetto.
+//! Reasons and states in words.
 
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::readiness::Readiness;
-use crate::trace::event::{
-    DrainStep, NoAccept, Queued, RecvEnd, RefusalCause, SendEnd, Signal, StallCause, VisitCause,
-};
+use crate::trace::event::*;
 
 /// What an event tells apart from a FIN or an error, in words.
 pub(in crate::trace) fn direction(bits: Readiness) -> &'static str {
