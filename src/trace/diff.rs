@@ -10,7 +10,7 @@
 //! connections, are compared as "the newest of this connection" or not.
 //!
 //! Invariant: both traces are read in step, so memory grows with open connections and with how far
-//! the traces are apart in one, up to [`MOST_WAITING`] events.
+//! the traces are apart in one, up to `MOST_WAITING` events.
 
 mod essence;
 #[cfg(test)]

@@ -19,7 +19,7 @@
 //!
 //! The events are embedded as columns, which the page inflates and reads as typed arrays: no event
 //! is ever an object of JavaScript. `page/*.js` are the page's program, joined in the order of
-//! [`SCRIPTS`]; `page/words.rs` gives it the words of [`text`](super::text), and `page/hops.rs` the
+//! `SCRIPTS`; `page/words.rs` gives it the words of [`text`](super::text), and `page/hops.rs` the
 //! source of the functions that the events come from, as they were when this program was built.
 //!
 //! Invariants:

@@ -1,4 +1,4 @@
-//! The words of [`text`](crate::trace::text), by the number that stands for them in a row.
+//! The words of [`text`], by the number that stands for them in a row.
 
 use crate::conn::Outbound;
 use crate::server::close::CloseReason;
