@@ -16,7 +16,9 @@ use crate::io::host::Usage;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use crate::table::Table;
-use standing::{Activity, Depth, Standings};
+use standing::Standings;
+#[cfg(unix)]
+use standing::{Activity, Depth};
 use turns::{LongestTurn, SlowTurns};
 
 #[cfg(test)]
