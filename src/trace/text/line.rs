@@ -104,8 +104,7 @@ impl Line {
     }
 }
 
-// The numbers are those of the array.
-#[allow(clippy::indexing_slicing)]
+#[allow(clippy::indexing_slicing, reason = "the numbers are below the length of the array")]
 const fn pairs() -> [[u8; 2]; 100] {
     let mut pairs = [[b'0'; 2]; 100];
     let mut number = 0;
