@@ -211,7 +211,7 @@ pub fn flush<N: SocketIo>(
 
 /// Bytes that one call of [`flush_queue`] sends at most. A peer that reads as fast as we send would
 /// otherwise keep the loop for as long as a reply of 300 MB takes.
-const MOST_SENT: usize = 512 * 1024;
+pub const MOST_SENT: usize = 512 * 1024;
 
 /// Sends the bytes that wait in `queue`, then those in `fresh`, in that order; keeps the rest in
 /// `queue`. Returns how many bytes were taken. If bytes are left and `ready` still says that

@@ -12,7 +12,7 @@ use crate::io::address::Peer;
 use crate::io::clock::Moment;
 use crate::io::endpoint::Endpoint;
 use crate::io::event_loop::{LoopControl, Wakeup};
-use crate::io::net::{Net, ReadOutcome, Told};
+use crate::io::net::{MOST_SENT, Net, ReadOutcome, Told};
 use crate::io::readiness::Readiness;
 use crate::io::socket_table::{Socket, SocketTable};
 use crate::io::token::Token;
@@ -193,13 +193,11 @@ impl<N: Net> ServerContext<N> {
         ready: Readiness,
         left: usize,
     ) {
-        /// As [`flush_queue`](crate::io::net::flush_queue) has it.
-        const BUDGET: usize = 512 * 1024;
         self.trace.with(move |recorder| {
             let (moved, end) = match taken {
                 Ok(moved) if left == 0 => (*moved, SendEnd::All),
                 Ok(moved) if !ready.write => (*moved, SendEnd::WouldBlock),
-                Ok(moved) if *moved >= BUDGET => (*moved, SendEnd::Budget),
+                Ok(moved) if *moved >= MOST_SENT => (*moved, SendEnd::Budget),
                 Ok(moved) => (*moved, SendEnd::Interrupted),
                 Err(error) => (0, SendEnd::Error(errno(error))),
             };

@@ -21,15 +21,22 @@ const LONG_CALL: u32 = 64 * 1024;
 
 /// The place of the hooks of a server on a network `N`. By itself it records nothing.
 pub struct Observer<N> {
-    active: Option<Box<Recorder>>,
-    /// While recording is switched off.
-    resting: Option<Box<Recorder>>,
+    state: State,
     network: PhantomData<fn(N)>,
+}
+
+/// Whether there is something to record with, and whether it records.
+#[derive(Default)]
+enum State {
+    #[default]
+    Without,
+    Resting(Box<Recorder>),
+    Recording(Box<Recorder>),
 }
 
 impl<N> Default for Observer<N> {
     fn default() -> Observer<N> {
-        Observer { active: None, resting: None, network: PhantomData }
+        Observer { state: State::Without, network: PhantomData }
     }
 }
 
@@ -39,7 +46,7 @@ impl<N: SocketIo> Observer<N> {
     pub fn with(&mut self, note: impl FnOnce(&mut Recorder)) {
         if cfg!(feature = "trace")
             && N::IS_OBSERVED
-            && let Some(recorder) = &mut self.active
+            && let State::Recording(recorder) = &mut self.state
         {
             cold(recorder, note);
         }
@@ -47,15 +54,19 @@ impl<N: SocketIo> Observer<N> {
 
     /// Has something to record with from now on, but does not record yet.
     pub fn prepare(&mut self, recorder: Recorder) {
-        self.resting = Some(Box::new(recorder));
+        self.state = State::Resting(Box::new(recorder));
     }
 
     /// Switches recording off, or on again. The server has answered `requests` in all. Returns
     /// whether recording is on now; `None` if there is nothing to record with.
     pub fn toggle(&mut self, requests: u64) -> Option<bool> {
-        std::mem::swap(&mut self.active, &mut self.resting);
+        self.state = match std::mem::take(&mut self.state) {
+            State::Without => return None,
+            State::Recording(recorder) => State::Resting(recorder),
+            State::Resting(recorder) => State::Recording(recorder),
+        };
         self.with(|recorder| recorder.go_on(requests));
-        (self.active.is_some() || self.resting.is_some()).then_some(self.active.is_some())
+        Some(matches!(self.state, State::Recording(_)))
     }
 
     /// The trigger that was met since this was last asked.
