@@ -68,7 +68,7 @@ function sentence(trace, row) {
     case SENT:
       return (
         `send ${a[row]} of ${counted(a[row] + b[row], "byte")}: ${words.send[x[row]]}${x[row] === 4 ? c[row] : ""}` +
-        `; request ${numberOfRequest(trace, row)}, event ${causeNamed(trace, row)}`
+        named(numberOfRequest(trace, row), causeNamed(trace, row))
       );
     case SETTLED:
       return (
@@ -113,6 +113,12 @@ function sentence(trace, row) {
     default:
       return "recording begins";
   }
+}
+
+// Of other programs, requests are not known, nor every cause.
+function named(request, cause) {
+  const known = [request ? `request ${request}` : "", cause ? `event ${cause}` : ""].filter(Boolean);
+  return known.length ? `; ${known.join(", ")}` : "";
 }
 
 function nextWords({ x, c, request }, row) {
