@@ -63,7 +63,12 @@ impl ClientLog {
             return;
         }
         self.report(now);
-        if self.take_room(now, 1) {
+        if now.since(self.second) >= SECOND {
+            self.second = now;
+            self.written = 0;
+        }
+        if self.written < self.rate {
+            self.written += 1;
             log::log!(level, "{line}");
         } else {
             self.suppressed += 1;
@@ -71,17 +76,9 @@ impl ClientLog {
         }
     }
 
-    /// Takes room for `lines` lines of this second, if there is room for all of them.
-    pub fn take_room(&mut self, now: Moment, lines: u32) -> bool {
-        if now.since(self.second) >= SECOND {
-            self.second = now;
-            self.written = 0;
-        }
-        let has_room = lines <= self.rate.saturating_sub(self.written);
-        if has_room {
-            self.written += lines;
-        }
-        has_room
+    /// Lines that were written in this second.
+    pub fn written(&self, now: Moment) -> u32 {
+        if now.since(self.second) < SECOND { self.written } else { 0 }
     }
 
     /// Says how many lines were left out, once their second is over.

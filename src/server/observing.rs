@@ -60,7 +60,7 @@ impl<N: Net> Server<N> {
     /// A turn ended.
     #[inline]
     pub(super) fn observe_end(&mut self, ended: Moment, next: LoopControl) {
-        let (sockets, log) = (&self.sockets, &mut self.cx.log);
+        let (sockets, log) = (&self.sockets, &self.cx.log);
         self.cx.trace.with(move |recorder| {
             let next = match next {
                 LoopControl::Poll => Next::Poll,
@@ -72,7 +72,7 @@ impl<N: Net> Server<N> {
             };
             recorder.turn_ended(ended, sockets.queued(), next);
             if let Some(teller) = recorder.teller() {
-                teller.end_turn(|lines| log.take_room(ended, lines));
+                teller.end_turn(ended, log.written(ended));
             }
         });
     }

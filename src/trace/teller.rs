@@ -1,20 +1,28 @@
 //! `--log trace`: turns of the loop in words.
 //!
-//! Invariants: a turn is told whole or not at all; the log decides which, because it has room for
-//! `--log-rate` lines a second; the number of turns that were left out is told before the next one.
+//! Invariants: a turn is told whole or not at all; turns have `--log-rate` lines a second, less
+//! those that clients have had; the number of turns that were left out is told before the next one.
+//! Telling takes no room from what the server logs: it must do the same whether it is told or not.
 
 use super::decode::Entry;
 use super::text;
 use crate::counted::counted;
+use crate::io::clock::Moment;
 use std::fmt;
+use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
 
+const SECOND: Duration = Duration::from_secs(1);
+
 /// Tells turns, line by line.
 pub struct Teller {
-    /// Lines that the log has room for in a second.
+    /// Lines in a second, at most.
     rate: u32,
+    /// When the second began, and the lines that were told in it.
+    second: Moment,
+    told: u32,
     /// The lines of this turn. None is kept beyond `rate`.
     turn: Vec<u8>,
     lines: u32,
@@ -23,9 +31,10 @@ pub struct Teller {
 }
 
 impl Teller {
-    /// Gives `tell` lines without line feeds, for a log with room for `rate` lines a second.
+    /// Gives `tell` at most `rate` lines a second, without line feeds.
     pub fn new(rate: u32, tell: Box<dyn FnMut(fmt::Arguments<'_>)>) -> Teller {
-        Teller { rate, turn: Vec::new(), lines: 0, left_out: 0, tell }
+        let second = Moment::START;
+        Teller { rate, second, told: 0, turn: Vec::new(), lines: 0, left_out: 0, tell }
     }
 
     /// Something happened in this turn.
@@ -36,10 +45,16 @@ impl Teller {
         }
     }
 
-    /// The turn is over. It is told if `take_room` says that the log has room for its lines.
-    pub fn end_turn(&mut self, take_room: impl FnOnce(u32) -> bool) {
+    /// The turn is over at `now`; clients have had `of_clients` lines in this second. It is told if
+    /// there is room for its lines.
+    pub fn end_turn(&mut self, now: Moment, of_clients: u32) {
+        if now.since(self.second) >= SECOND {
+            (self.second, self.told) = (now, 0);
+        }
         let lines = self.lines.saturating_add(u32::from(self.left_out > 0));
-        if lines <= self.rate && take_room(lines) {
+        let taken = self.told.saturating_add(of_clients);
+        if lines <= self.rate.saturating_sub(taken) {
+            self.told += lines;
             if self.left_out > 0 {
                 let turns = counted(self.left_out, "turn");
                 (self.tell)(format_args!("{turns} left out (--log-rate {})", self.rate));
