@@ -79,7 +79,8 @@ pub(crate) fn from_environment(config: &mut Config) -> Result<(), String> {
 ///
 /// The file that cannot be made.
 pub(crate) fn open(config: &Config, shard: Option<usize>) -> Result<Option<Capture>, CaptureError> {
-    let Some(asked) = &config.capture else { return Ok(None) };
+    let asked = config.capture.as_ref().filter(|_| cfg!(feature = "trace"));
+    let Some(asked) = asked else { return Ok(None) };
     let path = asked.path(process::id(), shard);
     let size = asked.size;
     let open = || {

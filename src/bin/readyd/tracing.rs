@@ -70,6 +70,11 @@ pub(crate) fn open(
     shard: Option<usize>,
     reactor: &Reactor,
 ) -> Result<Option<Trace>, TraceError> {
+    // The configuration has refused `--trace`. Said here once more, it keeps the recorder out of a
+    // program that was built without.
+    if cfg!(not(feature = "trace")) {
+        return Ok(None);
+    }
     let teller = log::log_enabled!(log::Level::Trace)
         .then(|| Teller::new(config.limits.log_rate, Box::new(|line| log::trace!("{line}"))));
     if config.trace.is_none() && teller.is_none() {
