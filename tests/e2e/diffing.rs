@@ -3,13 +3,18 @@
 use crate::recording::recorded;
 use crate::support::Scratch;
 use crate::support::readyc::{Ended, command, run};
+use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
 
 /// The trace of a server that is asked twice and then left alone or not.
 fn trace(scratch: &Scratch, arguments: &[&str], is_patient: bool) -> PathBuf {
     let (server, path) = recorded(scratch, arguments);
+    // The first request is there at the first read: what is read first is no accident of time.
+    server.signal(Signal::SIGSTOP);
     let mut client = server.connect("framed");
-    assert_eq!(client.ask("ECHO once"), "once");
+    client.send_frame("ECHO once");
+    server.signal(Signal::SIGCONT);
+    assert_eq!(client.read_frame(), b"once");
     assert_eq!(client.ask("ECHO twice"), "twice");
     if is_patient {
         server.wait_for_statistic("closed_idle_timeout", 1);
