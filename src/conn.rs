@@ -44,6 +44,7 @@ use state::State;
 use std::fmt::Write as _;
 use std::ops::Range;
 
+mod before;
 mod deadlines;
 mod in_place;
 mod standing;

@@ -4,4 +4,5 @@
 
 pub mod frame;
 pub mod framing;
+pub mod proxy_header;
 pub mod reply;

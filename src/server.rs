@@ -21,6 +21,7 @@ pub mod access;
 pub mod client_log;
 pub mod close;
 pub mod limits;
+pub mod proxied;
 pub mod stats;
 
 mod accept;
@@ -41,7 +42,6 @@ mod work;
 mod tests;
 
 use crate::conn::Work;
-use crate::handlers::Service;
 use crate::handlers::daytime::DateCache;
 use crate::io::clock::Moment;
 use crate::io::event_loop::{EventHandler, LoopControl};
@@ -50,12 +50,12 @@ use crate::io::readiness::Readiness;
 use crate::io::socket_table::SocketTable;
 use crate::io::token::{Generations, Token};
 use crate::server::limits::Limits;
+use crate::server::proxied::Serves;
 use crate::server::stats::Stats;
 use crate::table::Table;
 use crate::trace::event::Event;
 use crate::zone::ZoneRules;
 use accept::{Acceptor, Holders};
-use admission::Admission;
 use connection::ServerConnection;
 use context::ServerContext;
 #[doc(hidden)]
@@ -70,7 +70,6 @@ pub struct Server<N: Net> {
     sockets: SocketTable<N::Stream, ServerConnection>,
     batch: Batch,
     acceptor: Acceptor<N>,
-    admission: Admission,
     memory: MemoryAccounting,
     phase: Phase,
     /// Since when there has been no connection; meaningless while there are some.
@@ -82,7 +81,6 @@ impl<N: Net> Server<N> {
     pub fn new(net: N, limits: Limits, table: Table, dates: DateCache, now: Moment) -> Server<N> {
         Server {
             acceptor: Acceptor::new(limits.max_connections),
-            admission: Admission::default(),
             memory: MemoryAccounting::new(limits.memory_limit),
             cx: ServerContext::new(net, limits, table, dates, now),
             sockets: SocketTable::new(now),
@@ -92,20 +90,24 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Serves `service` on a listener that is bound, and that no other process serves.
+    /// Serves a listener that is bound, and that no other process serves. `serves` is a
+    /// [`Service`](crate::handlers::Service), or one for the clients of proxies.
     ///
     /// # Errors
     ///
     /// What the registration for events says.
-    pub fn listen(&mut self, listener: N::Listener, service: Service) -> std::io::Result<()> {
+    pub fn listen(
+        &mut self,
+        listener: N::Listener,
+        serves: impl Into<Serves>,
+    ) -> std::io::Result<()> {
         // A process that served the same socket may have ended while it held handshakes off.
         let _ = self.cx.net.admit_handshakes(&listener);
-        self.add_listener(listener, service, Holders::Us)
+        self.add_listener(listener, serves.into(), Holders::Us)
     }
 
-    /// Serves `service` on a listener that other processes may have, too: what is done to the
-    /// socket is done to theirs, so handshakes are never held off. Another may be faster to accept
-    /// a client.
+    /// Serves a listener that other processes may have, too: what is done to the socket is done to
+    /// theirs, so handshakes are never held off. Another may be faster to accept a client.
     ///
     /// # Errors
     ///
@@ -113,20 +115,20 @@ impl<N: Net> Server<N> {
     pub fn listen_with_others(
         &mut self,
         listener: N::Listener,
-        service: Service,
+        serves: impl Into<Serves>,
     ) -> std::io::Result<()> {
-        self.add_listener(listener, service, Holders::OthersToo)
+        self.add_listener(listener, serves.into(), Holders::OthersToo)
     }
 
     fn add_listener(
         &mut self,
         mut listener: N::Listener,
-        service: Service,
+        serves: Serves,
         holders: Holders,
     ) -> std::io::Result<()> {
         let token = Token::new(self.acceptor.len(), Generations::NONE);
         self.cx.net.register_listener(&mut listener, token)?;
-        self.acceptor.add(listener, service, holders);
+        self.acceptor.add(listener, serves, holders);
         Ok(())
     }
 

@@ -7,8 +7,10 @@ use super::wire::{Fault, Source, Writer};
 use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
 use crate::io::clock::Moment;
+use crate::protocol::proxy_header::Versions;
 use crate::server::access::{self, Cidr};
 use crate::server::limits::Limits;
+use crate::server::proxied::{Proxies, Serves};
 use crate::server::stats::VERSION;
 use std::borrow::Cow;
 use std::fmt;
@@ -52,8 +54,8 @@ pub struct OfShard {
 /// A listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// What it serves.
-    pub service: Service,
+    /// What it serves, and to whom.
+    pub serves: Serves,
     /// Whether no other process has it.
     pub is_own: bool,
     /// Where it is, for people.
@@ -125,11 +127,14 @@ impl Start<'_> {
         for (name, value) in limits(&self.limits) {
             put(name, value.as_bytes());
         }
-        for Listener { service, is_own, address } in &self.listeners {
+        for Listener { serves: Serves { service, proxies }, is_own, address } in &self.listeners {
             let Options { format, ack } = service.options;
             let (ack, own) = (u8::from(ack), u8::from(*is_own));
             let value = format!("{} {} {ack} {own} {address}", service.name(), format.name());
             put("listener", value.as_bytes());
+            if let Some(proxies) = proxies {
+                put("proxies", proxies.to_string().as_bytes());
+            }
         }
         put("zone", &self.zone);
         put(if self.is_value_first { "table-value-key" } else { "table-key-value" }, &self.table);
@@ -169,6 +174,10 @@ impl Start<'_> {
             "shard" => shard(text).map(|shard| self.shard = Some(shard)),
             "now" => text.parse().ok().map(|nanos| self.now = Moment::from_nanos(nanos)),
             "listener" => listener(text).map(|listener| self.listeners.push(listener)),
+            // Of the listener before.
+            "proxies" => proxies(text).and_then(|proxies| {
+                self.listeners.last_mut().map(|last| last.serves.proxies = Some(Box::new(proxies)))
+            }),
             _ => match set_limit(&mut self.limits, name, text) {
                 Some(is_set) => is_set,
                 None => return Err(StartFault::Unknown(name.to_owned())),
@@ -194,7 +203,16 @@ fn listener(text: &str) -> Option<Listener> {
     let mut is_set = || words.next().map(|word| word == "1");
     let (ack, is_own) = (is_set()?, is_set()?);
     let service = service.with(Options { format, ack });
-    Some(Listener { service, is_own, address: words.next()?.to_owned() })
+    Some(Listener { serves: service.into(), is_own, address: words.next()?.to_owned() })
+}
+
+/// Reads what the operator wrote: `proxy=v2,from=CIDR,from=CIDR`.
+fn proxies(text: &str) -> Option<Proxies> {
+    let (versions, from) = match text.split_once(",from=") {
+        Some((versions, from)) => (versions, access::ranges(&from.replace(",from=", ",")).ok()?),
+        None => (text, Vec::new()),
+    };
+    Some(Proxies { versions: Versions::from_name(versions.strip_prefix("proxy=")?)?, from })
 }
 
 /// The limits with their names. What is not set is left out.

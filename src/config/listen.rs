@@ -14,6 +14,9 @@ use super::similar::nearest;
 use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
 use crate::io::address::{Address, UnixAddress};
+use crate::protocol::proxy_header::Versions;
+use crate::server::access::{Cidr, CidrError};
+use crate::server::proxied::{Proxies, Serves};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -27,6 +30,8 @@ pub struct Listen {
     pub target: BindTarget,
     /// Whether the server runs without it.
     pub presence: Presence,
+    /// If proxies connect to it: which, and with which headers.
+    pub proxies: Option<Box<Proxies>>,
 }
 
 /// Whether a listener has to be there.
@@ -128,6 +133,8 @@ enum Takes {
     Nothing,
     /// `=` and one value; its name in messages.
     OneValue(&'static str),
+    /// The same, as often as it is given.
+    Values(&'static str),
 }
 
 /// A row of [`OPTIONS`].
@@ -138,9 +145,11 @@ struct ListenOption {
     service: Option<&'static str>,
 }
 
-/// What may follow an address, each at most once.
+/// What may follow an address.
 const OPTIONS: &[ListenOption] = &[
     ListenOption { key: "optional", takes: Takes::Nothing, service: None },
+    ListenOption { key: "proxy", takes: Takes::OneValue("v2|any"), service: None },
+    ListenOption { key: "from", takes: Takes::Values("CIDR"), service: None },
     ListenOption { key: "format", takes: Takes::OneValue("FORMAT"), service: Some("daytime") },
     ListenOption { key: "ack", takes: Takes::Nothing, service: Some("daytime") },
 ];
@@ -149,7 +158,7 @@ impl fmt::Display for ListenOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.takes {
             Takes::Nothing => f.write_str(self.key),
-            Takes::OneValue(name) => write!(f, "{}={name}", self.key),
+            Takes::OneValue(name) | Takes::Values(name) => write!(f, "{}={name}", self.key),
         }
     }
 }
@@ -179,6 +188,16 @@ pub enum ListenError {
     RepeatedOption(&'static str),
     /// There is no such format.
     UnknownFormat(String),
+    /// There are no such versions of the PROXY protocol.
+    UnknownVersions(String),
+    /// What follows `from=` is not a range of addresses.
+    BadRange(CidrError),
+    /// There is `from=`, and no `proxy=`.
+    FromWithoutProxy,
+    /// There is `proxy=`, and no `from=`: any client could say that it is another.
+    ProxyWithoutFrom,
+    /// The program was built without the feature that has the PROXY protocol.
+    ProxyNotBuilt,
 }
 
 impl From<AddressError> for ListenError {
@@ -223,6 +242,22 @@ impl fmt::Display for ListenError {
             ListenError::UnknownFormat(name) => {
                 write!(f, "no date format {name:?} (there are {})", Format::NAMES.join(", "))
             }
+            ListenError::UnknownVersions(name) => write!(
+                f,
+                "no versions {name:?} of the PROXY protocol (write proxy=v2, or proxy=any for \
+                 versions 1 and 2)"
+            ),
+            ListenError::BadRange(error) => write!(f, "option from: {error}"),
+            ListenError::FromWithoutProxy => {
+                f.write_str("option from names proxies, and proxy is not given (add proxy=v2)")
+            }
+            ListenError::ProxyWithoutFrom => f.write_str(
+                "option proxy needs from=CIDR, the addresses of the proxies: any other client \
+                 could say that it is somebody else",
+            ),
+            ListenError::ProxyNotBuilt => f.write_str(
+                "this readyd was built without the feature `ops`, which has the PROXY protocol",
+            ),
         }
     }
 }
@@ -235,6 +270,9 @@ impl fmt::Display for Listen {
         if self.service.name() == Service::DAYTIME.name() {
             let Options { format, ack } = self.service.options;
             write!(f, ",format={}{}", format.name(), if ack { ",ack" } else { "" })?;
+        }
+        if let Some(proxies) = &self.proxies {
+            write!(f, ",{proxies}")?;
         }
         match self.presence {
             Presence::Required => Ok(()),
@@ -252,15 +290,23 @@ impl FromStr for Listen {
             Service::from_name(name).ok_or_else(|| ListenError::UnknownService(name.to_owned()))?;
         let mut parts = rest.split(',');
         let target = parts.next().unwrap_or_default().parse()?;
-        let mut listen = Listen { service, target, presence: Presence::Required };
+        let mut listen = Listen { service, target, presence: Presence::Required, proxies: None };
         let mut given: Vec<&str> = Vec::new();
+        let (mut versions, mut from) = (None, Vec::new());
         for text in parts {
-            let key = listen.apply(text)?;
-            if given.contains(&key) {
-                return Err(ListenError::RepeatedOption(key));
+            let (option, value) = listen.option(text)?;
+            let is_list = matches!(option.takes, Takes::Values(_));
+            if given.contains(&option.key) && !is_list {
+                return Err(ListenError::RepeatedOption(option.key));
             }
-            given.push(key);
+            given.push(option.key);
+            match option.key {
+                "proxy" => versions = Some(versions_of(value)?),
+                "from" => from.push(value.parse().map_err(ListenError::BadRange)?),
+                _ => listen.apply(option.key, value)?,
+            }
         }
+        listen.proxies = proxies(versions, from, &listen.target)?;
         match (listen.presence, listen.target) {
             (Presence::Required, BindTarget::NoInterface(address)) => {
                 Err(AddressError::NoInterface(address).into())
@@ -270,9 +316,47 @@ impl FromStr for Listen {
     }
 }
 
+fn versions_of(name: &str) -> Result<Versions, ListenError> {
+    if cfg!(not(feature = "ops")) {
+        return Err(ListenError::ProxyNotBuilt);
+    }
+    Versions::from_name(name).ok_or_else(|| ListenError::UnknownVersions(name.to_owned()))
+}
+
+/// The proxies of a listener. What is inherited may be a unix socket, which needs no ranges.
+fn proxies(
+    versions: Option<Versions>,
+    from: Vec<Cidr>,
+    target: &BindTarget,
+) -> Result<Option<Box<Proxies>>, ListenError> {
+    let needs_ranges = matches!(
+        target,
+        BindTarget::Address(_)
+            | BindTarget::Localhost(_)
+            | BindTarget::AllAddresses(_)
+            | BindTarget::NoInterface(_)
+    );
+    match versions {
+        None if from.is_empty() => Ok(None),
+        None => Err(ListenError::FromWithoutProxy),
+        Some(_) if from.is_empty() && needs_ranges => Err(ListenError::ProxyWithoutFrom),
+        Some(versions) => Ok(Some(Box::new(Proxies { versions, from }))),
+    }
+}
+
 impl Listen {
-    /// Applies an option, and returns its key.
-    fn apply(&mut self, text: &str) -> Result<&'static str, ListenError> {
+    /// What it serves, and to whom.
+    pub fn serves(&self) -> Serves {
+        Serves { service: self.service, proxies: self.proxies.clone() }
+    }
+
+    /// Whether it does with its clients what another does.
+    pub fn serves_like(&self, other: &Listen) -> bool {
+        self.service == other.service && self.proxies == other.proxies
+    }
+
+    /// The option that `text` gives, and its value.
+    fn option<'a>(&self, text: &'a str) -> Result<(&'static ListenOption, &'a str), ListenError> {
         let (key, value) = match text.split_once('=') {
             Some((key, value)) => (key, Some(value)),
             None => (text, None),
@@ -282,22 +366,27 @@ impl Listen {
             options_of(self.service).find(|option| option.key == key).ok_or_else(unknown)?;
         let value = match (&option.takes, value) {
             (Takes::Nothing, None) => "",
-            (Takes::OneValue(_), Some(value)) => value,
+            (Takes::OneValue(_) | Takes::Values(_), Some(value)) => value,
             (Takes::Nothing, Some(_)) => return Err(ListenError::UnexpectedValue(option.key)),
-            (Takes::OneValue(name), None) => {
+            (Takes::OneValue(name) | Takes::Values(name), None) => {
                 return Err(ListenError::MissingValue(option.key, name));
             }
         };
+        Ok((option, value))
+    }
+
+    /// Applies an option that is about nothing but the listener.
+    fn apply(&mut self, key: &str, value: &str) -> Result<(), ListenError> {
         let options = &mut self.service.options;
-        match option.key {
+        match key {
             "optional" => self.presence = Presence::Optional,
             "ack" => options.ack = true,
             "format" => {
                 options.format = Format::from_name(value)
                     .ok_or_else(|| ListenError::UnknownFormat(value.to_owned()))?;
             }
-            _ => return Err(ListenError::UnknownOption(text.to_owned(), self.service)),
+            _ => return Err(ListenError::UnknownOption(key.to_owned(), self.service)),
         }
-        Ok(option.key)
+        Ok(())
     }
 }

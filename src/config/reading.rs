@@ -218,7 +218,12 @@ impl Reader {
         if config.listeners.is_empty() {
             let target = BindTarget::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
             let service = Service::FRAMED;
-            config.listeners.push(Listen { service, target, presence: Presence::Required });
+            config.listeners.push(Listen {
+                service,
+                target,
+                presence: Presence::Required,
+                proxies: None,
+            });
         }
         if let Some(max_connections) = config.max_connections {
             config.limits.max_connections = max_connections;

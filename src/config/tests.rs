@@ -33,7 +33,8 @@ fn config(args: &[&str]) -> Config {
 /// What the server does when it is told nothing.
 fn default_config() -> Config {
     let target = BindTarget::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
-    let listen = Listen { service: Service::FRAMED, target, presence: Presence::Required };
+    let listen =
+        Listen { service: Service::FRAMED, target, presence: Presence::Required, proxies: None };
     Config { listeners: vec![listen], ..Config::default() }
 }
 
@@ -44,7 +45,8 @@ const CASES: &[(&str, &str, Change)] = &[
     ("listen", "daytime=[::1]:13,format=dmy,ack,optional", |config| {
         let service = Service::DAYTIME.with(Options { format: Format::Dmy, ack: true });
         let target = "[::1]:13".parse().unwrap();
-        config.listeners = vec![Listen { service, target, presence: Presence::Optional }];
+        config.listeners =
+            vec![Listen { service, target, presence: Presence::Optional, proxies: None }];
     }),
     ("trace", "/dev/shm/a,b,size=1MiB,paused", |config| {
         let path = "/dev/shm/a,b".into();

@@ -7,7 +7,9 @@
 
 use super::Server;
 use super::admission::Refusal;
-use super::connection::ServerConnection;
+use super::connection::{PeerStanding, ServerConnection};
+use super::context::ServerContext;
+use super::proxied::{Sender, Serves};
 use super::turn::Cause;
 use super::warning::RateLimitedWarning;
 use super::work;
@@ -52,7 +54,7 @@ pub(super) struct Acceptor<N: Net> {
 
 struct Listener<L> {
     socket: L,
-    service: Service,
+    serves: Serves,
     holders: Holders,
     /// The backlog may hold a connection: sticky, until an accept says `WouldBlock`.
     ready: bool,
@@ -130,11 +132,12 @@ enum Attempt<S> {
     NoneWaiting,
 }
 
-/// A connection that was accepted, and by which service.
+/// A connection that was accepted, from whom, and by which service.
 #[derive(Debug)]
 struct Accepted<S> {
     stream: S,
     peer: Peer,
+    sender: Sender,
     service: Service,
 }
 
@@ -171,17 +174,26 @@ impl<N: Net> Server<N> {
 
     fn admit(&mut self, accepted: Accepted<N::Stream>, now: Moment) {
         self.cx.work.spend(work::ACCEPT);
-        match self.admission.admit(&accepted.peer, &self.cx.limits, now) {
-            Ok(()) => self.open(accepted, now),
+        let admitted = match accepted.sender {
+            Sender::Client => {
+                let admitted = self.cx.admission.admit(&accepted.peer, &self.cx.limits, now);
+                admitted.map(|()| PeerStanding::Admitted)
+            }
+            // Whether its client may come in, the header tells.
+            Sender::Proxy(versions) => Ok(PeerStanding::AwaitsHeader(versions)),
+            Sender::Stranger => Err(Refusal::NotAProxy),
+        };
+        match admitted {
+            Ok(standing) => self.open(accepted, standing, now),
             Err(refusal) => self.reject(accepted, refusal),
         }
     }
 
-    fn open(&mut self, accepted: Accepted<N::Stream>, now: Moment) {
-        let Accepted { mut stream, peer, service } = accepted;
+    fn open(&mut self, accepted: Accepted<N::Stream>, standing: PeerStanding, now: Moment) {
+        let Accepted { mut stream, peer, service, .. } = accepted;
         let token = self.sockets.next_token();
         let registered = self.cx.net.register(&mut stream, token, Interest::Read);
-        let connection = ServerConnection::new(peer, service, now);
+        let connection = ServerConnection::new(peer, standing, service, now);
         let mut ready = connection.readiness();
         // Its request may have come, and no event yet: a read tells.
         let is_read_at_once = self.is_draining() || self.acceptor.trial_reads.is_worth_it();
@@ -197,8 +209,11 @@ impl<N: Net> Server<N> {
         let active = self.sockets.len();
         stats.peak = stats.peak.max(active as u64);
         self.cx.observe_accepted(token, self.acceptor.tried, &peer, active);
-        let line = format_args!("{peer} connected ({active} active)");
-        self.cx.log.line(now, Level::Info, line);
+        // Of a proxy's connection, the header tells who has connected.
+        if standing == PeerStanding::Admitted {
+            let line = format_args!("{peer} connected ({active} active)");
+            self.cx.log.line(now, Level::Info, line);
+        }
         let bytes_in = self.cx.stats.bytes_in;
         self.visit(token, Cause::Opened);
         if is_read_at_once {
@@ -210,15 +225,23 @@ impl<N: Net> Server<N> {
     fn reject(&mut self, accepted: Accepted<N::Stream>, refusal: Refusal) {
         let Accepted { stream, peer, .. } = accepted;
         self.cx.net.abort(stream);
-        let stats = &mut self.cx.stats;
+        self.cx.count_refusal(refusal, &peer);
+    }
+}
+
+impl<N: Net> ServerContext<N> {
+    /// Counts a client that is rejected, and tells of it.
+    pub(super) fn count_refusal(&mut self, refusal: Refusal, peer: &Peer) {
+        let stats = &mut self.stats;
         match refusal {
             Refusal::Denied => stats.refused_denied += 1,
             Refusal::TooMany => stats.refused_address_limit += 1,
             Refusal::TooFast => stats.refused_address_rate += 1,
+            Refusal::NotAProxy => stats.refused_not_proxy += 1,
         }
-        self.cx.observe_refused(refusal, &peer);
+        self.observe_refused(refusal, peer);
         let line = format_args!("{peer} rejected: {refusal}");
-        self.cx.log.line(self.cx.now, Level::Info, line);
+        self.log.line(self.now, Level::Info, line);
     }
 }
 
@@ -241,8 +264,8 @@ impl<N: Net> Acceptor<N> {
         self.listeners.len()
     }
 
-    pub(super) fn add(&mut self, socket: N::Listener, service: Service, holders: Holders) {
-        self.listeners.push(Listener { socket, service, holders, ready: false });
+    pub(super) fn add(&mut self, socket: N::Listener, serves: Serves, holders: Holders) {
+        self.listeners.push(Listener { socket, serves, holders, ready: false });
     }
 
     /// Accepts no client from now on, and leaves the backlogs as they are.
@@ -368,7 +391,9 @@ impl<N: Net> Acceptor<N> {
         match net.accept(&listener.socket) {
             AcceptOutcome::Connection(stream, peer) => {
                 self.failures = 0;
-                Attempt::Accepted(Accepted { stream, peer, service: listener.service })
+                let Serves { service, .. } = listener.serves;
+                let sender = listener.serves.sender(&peer);
+                Attempt::Accepted(Accepted { stream, peer, sender, service })
             }
             AcceptOutcome::NoneWaiting => {
                 listener.ready = false;

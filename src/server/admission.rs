@@ -34,6 +34,8 @@ pub(super) enum Refusal {
     TooMany,
     /// It connects more often than one client may.
     TooFast,
+    /// The listener lets proxies in only, and it is none of them.
+    NotAProxy,
 }
 
 impl fmt::Display for Refusal {
@@ -46,6 +48,7 @@ impl fmt::Display for Refusal {
             Refusal::TooFast => {
                 "too many connections per second from this address (--accept-rate-per-address)"
             }
+            Refusal::NotAProxy => "this listener is for proxies, and this is not one (from=)",
         })
     }
 }

@@ -1,6 +1,7 @@
 //! How connections end, and what has to be given back when they do.
 
 use super::Server;
+use super::connection::PeerStanding;
 use crate::io::clock::Moment;
 use crate::io::net::Net;
 use crate::io::socket_table::Socket;
@@ -32,7 +33,9 @@ impl<N: Net> Server<N> {
         let (_, lost) = endpoint.conn.waiting();
         self.cx.observe_close(token, reason, manner == Manner::Reset, lost);
         self.acceptor.connection_closed();
-        self.admission.closed(&endpoint.peer);
+        if endpoint.standing == PeerStanding::Admitted {
+            self.cx.admission.closed(&endpoint.peer);
+        }
         self.memory.change(endpoint.conn.memory(), (0, 0));
         endpoint.conn.uncount(&mut self.cx.stats.standings);
         self.cx.stats.count_close(reason);
@@ -94,6 +97,6 @@ impl<N: Net> Server<N> {
     pub(super) fn report_memory(&mut self) {
         self.memory.report(&mut self.cx.stats);
         self.cx.stats.places_memory = self.cx.net.memory_of_places(self.sockets.memory() as u64);
-        self.cx.stats.addresses_memory = self.admission.memory() as u64;
+        self.cx.stats.addresses_memory = self.cx.admission.memory() as u64;
     }
 }

@@ -52,6 +52,12 @@ pub struct Stats {
     pub refused_address_limit: u64,
     /// Clients turned away because their address connected more often than one may.
     pub refused_address_rate: u64,
+    /// Clients turned away because the listener lets proxies in only, and they are none.
+    pub refused_not_proxy: u64,
+    /// Headers of the PROXY protocol that told of a client.
+    pub proxy_headers: u64,
+    /// Headers of the PROXY protocol that said LOCAL: the connection is the proxy's own.
+    pub proxy_local: u64,
     /// Bytes in the buffers of all connections now.
     pub buffered: u64,
     /// Those among them that hold output; the others hold input.
@@ -206,6 +212,9 @@ impl Stats {
             refused_denied,
             refused_address_limit,
             refused_address_rate,
+            refused_not_proxy,
+            proxy_headers,
+            proxy_local,
             buffered,
             buffered_output,
             places_memory,
@@ -231,13 +240,15 @@ impl Stats {
         let connections = connections.chain(activities).chain(depths);
         let memory = [buffered, buffered_output, places_memory, addresses_memory, table_memory];
         let traffic = [requests, frames, refusals, bytes_in, bytes_out];
-        let refused = [refused_denied, refused_address_limit, refused_address_rate];
+        let refused =
+            [refused_denied, refused_address_limit, refused_address_rate, refused_not_proxy];
+        let proxies = [proxy_headers, proxy_local];
         let loops = [accept_errors, accept_pauses, stale_events, visits, turns, log_suppressed];
         let slow = [over_1ms, over_10ms, over_100ms];
         let table = [table_reloads, table_failures, table_keys];
         let process = [max_connections, memory_limit, cpu_micros, resident];
-        let numbers = connections.chain(memory).chain(traffic).chain(refused).chain(loops);
-        let numbers = numbers.chain(slow);
+        let numbers = connections.chain(memory).chain(traffic).chain(refused).chain(proxies);
+        let numbers = numbers.chain(loops).chain(slow);
         numbers.chain(table).chain(process).chain(longest_turn.numbers()).collect()
     }
 
@@ -262,6 +273,9 @@ impl Stats {
             "refused_denied",
             "refused_address_limit",
             "refused_address_rate",
+            "refused_not_proxy",
+            "proxy_headers",
+            "proxy_local",
             "accept_errors",
             "accept_pauses",
             "events_stale",

@@ -238,6 +238,7 @@ impl<N: Net> ServerContext<N> {
         let mut bytes_left = BATCH_BYTES;
         match cause {
             Cause::Ready => self.stats.visits += 1,
+            Cause::Opened if socket.endpoint.awaits_header() => {}
             Cause::Opened => {
                 self.with_engine(&mut socket.endpoint, &mut batch.output, start, |conn, cx| {
                     conn.open(cx)
@@ -291,6 +292,9 @@ impl<N: Net> ServerContext<N> {
         drains: bool,
         output: &mut Vec<u8>,
     ) {
+        if socket.endpoint.awaits_header() {
+            return self.expire_or_drain_proxy(socket, cause, drains);
+        }
         let start = output.len();
         let can_drain = drains && socket.endpoint.conn.can_drain(socket.ready.read);
         self.with_engine(&mut socket.endpoint, output, start, |conn, cx| {
@@ -321,13 +325,23 @@ impl<N: Net> ServerContext<N> {
             ReadOutcome::Bytes(count) => {
                 self.stats.bytes_in += count as u64;
                 self.work.spend(work::of_recv(count));
-                let input = input.get_mut(..count).unwrap_or_default();
+                let mut input = input.get_mut(..count).unwrap_or_default();
+                if endpoint.awaits_header() {
+                    input = self.take_header(endpoint, input, output, start);
+                    if input.is_empty() {
+                        return Ok((count, None));
+                    }
+                }
                 let in_place =
                     self.with_engine(endpoint, output, start, |conn, cx| conn.receive(input, cx));
                 Ok((count, in_place))
             }
             ReadOutcome::Eof => {
                 self.work.spend(work::of_recv(0));
+                if endpoint.awaits_header() {
+                    endpoint.conn.close_unserved();
+                    return Ok((0, None));
+                }
                 self.with_engine(endpoint, output, start, |conn, cx| conn.receive_eof(cx));
                 Ok((0, None))
             }

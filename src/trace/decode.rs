@@ -170,6 +170,7 @@ impl<'a> Block<'a> {
                 Event::TurnEnded { visits, queued, next }
             }
             Kind::Recording => Event::Recording,
+            Kind::ProxyHeader => Event::ProxyHeader { connection, peer: take_peer(cursor)? },
             _ => return Err(Damage::Kind(kind as u8)),
         })
     }

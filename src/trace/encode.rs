@@ -190,6 +190,7 @@ impl Encoder {
                 out.byte(is_reset.code());
                 out.number(lost.into());
             }
+            Event::ProxyHeader { peer, .. } => put_peer(out, peer),
             Event::TableReplaced { keys } => out.number(keys),
             Event::Drain { step } => out.byte(step.code()),
             Event::TurnEnded { visits, queued, next } => {
@@ -262,6 +263,7 @@ impl Event {
             | Event::TimerArmed { connection, .. }
             | Event::TimerFired { connection, .. }
             | Event::Accepted { connection, .. }
+            | Event::ProxyHeader { connection, .. }
             | Event::FinSent { connection }
             | Event::Closed { connection, .. } => Some(connection),
             Event::Imported(imported) => imported.connection(),
@@ -298,6 +300,7 @@ impl Event {
             Event::Drain { .. } => Kind::Drain,
             Event::TurnEnded { .. } => Kind::TurnEnded,
             Event::Recording => Kind::Recording,
+            Event::ProxyHeader { .. } => Kind::ProxyHeader,
             Event::Imported(_) => return None,
         })
     }

@@ -217,6 +217,13 @@ pub enum Event {
     },
     /// Recording began, or went on after it had been switched off.
     Recording,
+    /// The header of the PROXY protocol is complete.
+    ProxyHeader {
+        /// Of which connection.
+        connection: Number,
+        /// The client that it tells of; the proxy itself if the connection is its own.
+        peer: TracedPeer,
+    },
     /// What only a recording of another program tells. No ring has it.
     Imported(Imported),
 }
@@ -336,6 +343,8 @@ pub enum RefusalCause {
     TooMany,
     /// By `--accept-rate-per-address`.
     TooFast,
+    /// The listener lets proxies in only, and this is none of them.
+    NotAProxy,
 }
 
 /// How far the server has stopped.
@@ -369,6 +378,8 @@ pub enum Next {
 pub enum TracedPeer {
     /// A process of this machine, by way of a unix socket.
     Unix,
+    /// A client behind a proxy, which told no address of it.
+    Proxied,
     /// A client of TCP.
     Inet(SocketAddr),
     /// A client of TCP whose address was hashed with a secret. One client has one hash.

@@ -314,6 +314,7 @@ impl Recorder {
     pub fn peer(&self, peer: &Peer) -> TracedPeer {
         match (peer, self.recording.addresses) {
             (Peer::Unix(_), _) => TracedPeer::Unix,
+            (Peer::Proxied, _) => TracedPeer::Proxied,
             (Peer::Inet(address), AddressPolicy::Full) => TracedPeer::Inet(*address),
             (Peer::Inet(address), AddressPolicy::Hash) => {
                 TracedPeer::Hashed(self.secret.hash_one(address.ip()))

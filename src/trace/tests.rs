@@ -43,6 +43,7 @@ fn states() -> impl Strategy<Value = (Inbound, Outbound)> {
 fn peers() -> impl Strategy<Value = TracedPeer> {
     prop_oneof![
         Just(TracedPeer::Unix),
+        Just(TracedPeer::Proxied),
         any::<SocketAddr>()
             .prop_filter("no scope", |it| !it.to_string().contains('%'))
             .prop_map(|address| TracedPeer::Inet(SocketAddr::new(address.ip(), address.port()))),
@@ -151,6 +152,8 @@ fn of_a_connection() -> impl Strategy<Value = Event> {
                 active
             }
         ),
+        (connections(), peers())
+            .prop_map(|(connection, peer)| Event::ProxyHeader { connection, peer }),
         connections().prop_map(|connection| Event::FinSent { connection }),
         (connections(), reasons(), any::<bool>(), sizes()).prop_map(
             |(connection, reason, is_reset, lost)| Event::Closed {
@@ -171,7 +174,12 @@ fn of_the_loop() -> impl Strategy<Value = Event> {
         NoAccept::Full,
         NoAccept::OutOfResources,
     ]);
-    let refusals = select(vec![RefusalCause::Denied, RefusalCause::TooMany, RefusalCause::TooFast]);
+    let refusals = select(vec![
+        RefusalCause::Denied,
+        RefusalCause::TooMany,
+        RefusalCause::TooFast,
+        RefusalCause::NotAProxy,
+    ]);
     let nexts = prop_oneof![
         select(vec![Next::Poll, Next::Wait, Next::Stop]),
         any::<u64>().prop_map(Next::WaitFor)

@@ -309,10 +309,11 @@ pub(super) enum Kind {
     Drain,
     TurnEnded,
     Recording,
+    ProxyHeader,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 26] = [
+    pub(super) const ALL: [Kind; 27] = [
         Kind::TurnBegan,
         Kind::Ready,
         Kind::ListenerReady,
@@ -339,6 +340,7 @@ impl Kind {
         Kind::Drain,
         Kind::TurnEnded,
         Kind::Recording,
+        Kind::ProxyHeader,
     ];
 
     /// The kind of this number.

@@ -75,7 +75,7 @@ impl Prepared {
             return Start::default();
         };
         let listeners = bound.iter().enumerate().map(|(index, (socket, listen))| Listener {
-            service: listen.service,
+            serves: listen.serves(),
             is_own: self.is_own(index, listen),
             address: socket.address().map(|address| address.to_string()).unwrap_or_default(),
         });
@@ -118,9 +118,9 @@ impl Prepared {
         let mut server = Server::new(net, self.limits, self.table, self.dates, now);
         for ((listener, listen), is_own) in listeners.into_iter().zip(own) {
             let result = if is_own {
-                server.listen(listener, listen.service)
+                server.listen(listener, listen.serves())
             } else {
-                server.listen_with_others(listener, listen.service)
+                server.listen_with_others(listener, listen.serves())
             };
             result.map_err(|error| StartError::System("watch a listener", error))?;
         }

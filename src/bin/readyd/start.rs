@@ -409,7 +409,10 @@ pub(crate) fn announce(
     let mut text = String::new();
     for (listen, address) in addresses {
         let service = listen.service.name();
-        log::info!("listening {service} {address}");
+        match &listen.proxies {
+            Some(proxies) => log::info!("listening {service} {address} ({proxies})"),
+            None => log::info!("listening {service} {address}"),
+        }
         text += &format!("{service} {address}\n");
     }
     // A script may wait for the addresses, so the server does not serve if they cannot be printed.

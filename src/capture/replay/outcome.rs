@@ -96,8 +96,8 @@ pub fn by_outcome(
     }
     for (number, listener) in start.listeners.iter().enumerate() {
         let outcome = match listener.is_own {
-            true => server.listen(number, listener.service),
-            false => server.listen_with_others(number, listener.service),
+            true => server.listen(number, listener.serves.clone()),
+            false => server.listen_with_others(number, listener.serves.clone()),
         };
         outcome.map_err(|error| ReplayError::Server(error.to_string()))?;
     }

@@ -17,8 +17,9 @@ fn error(text: &str) -> String {
 fn every_service_can_listen_on_any_address() {
     for name in Service::NAMES {
         for address in ["127.0.0.1:9999", "0.0.0.0:0", "[::]:7", "[fe80::1%2]:65535"] {
-            let Listen { service, target, presence } = listen(&format!("{name}={address}"));
-            assert_eq!(presence, Presence::Required);
+            let Listen { service, target, presence, proxies } =
+                listen(&format!("{name}={address}"));
+            assert_eq!((presence, proxies), (Presence::Required, None));
             assert_eq!(service.name(), name);
             assert_eq!(target, BindTarget::Address(address.parse().expect("an address")));
         }
@@ -198,6 +199,11 @@ fn field_server_12_listeners_of_a_file_are_named_by_their_lines() {
 #[test]
 fn each_fault_has_its_text() {
     let services = "framed, daytime, time, echo, discard, chargen, greeting, lookup, exchange";
+    let of_daytime = ", format=FORMAT, ack";
+    let unknown = |service, option, meant, others| {
+        let options = format!("optional, proxy=v2|any, from=CIDR{others}");
+        format!("{service} has no option {option:?} ({meant}it has {options})")
+    };
     let no_address = "no address (write it as SERVICE=IP:PORT, such as framed=127.0.0.1:9999)";
     let cases = [
         ("", no_address.to_owned()),
@@ -227,21 +233,13 @@ fn each_fault_has_its_text() {
         ("echo=fd:+3", bad_descriptor("fd:+3")),
         ("echo=fd:65536", bad_descriptor("fd:65536")),
         ("echo=FD:3", bad_address("FD:3")),
-        ("echo=127.0.0.1:7,ack", "echo has no option \"ack\" (it has optional)".to_owned()),
-        ("echo=127.0.0.1:7,", "echo has no option \"\" (it has optional)".to_owned()),
-        (
-            "echo=127.0.0.1:7,optinal",
-            "echo has no option \"optinal\" (did you mean optional? it has optional)".to_owned(),
-        ),
-        (
-            "daytime=127.0.0.1:13,zone=utc",
-            "daytime has no option \"zone=utc\" (it has optional, format=FORMAT, ack)".to_owned(),
-        ),
+        ("echo=127.0.0.1:7,ack", unknown("echo", "ack", "", "")),
+        ("echo=127.0.0.1:7,", unknown("echo", "", "", "")),
+        ("echo=127.0.0.1:7,optinal", unknown("echo", "optinal", "did you mean optional? ", "")),
+        ("daytime=127.0.0.1:13,zone=utc", unknown("daytime", "zone=utc", "", of_daytime)),
         (
             "daytime=127.0.0.1:13,fromat=dmy",
-            "daytime has no option \"fromat=dmy\" (did you mean format? it has optional, \
-             format=FORMAT, ack)"
-                .to_owned(),
+            unknown("daytime", "fromat=dmy", "did you mean format? ", of_daytime),
         ),
         ("daytime=127.0.0.1:13,ack=yes", "option ack takes no value".to_owned()),
         (
@@ -274,4 +272,65 @@ fn bad_descriptor(text: &str) -> String {
 
 fn repeated(key: &str) -> String {
     format!("option {key} is given twice (remove one)")
+}
+
+#[test]
+#[cfg(feature = "ops")]
+fn proxies_may_connect_from_where_it_is_said() {
+    for text in [
+        "framed=127.0.0.1:1,proxy=v2,from=10.0.0.0/8",
+        "framed=localhost:1,proxy=any,from=10.0.0.0/8,from=192.0.2.1/32,from=2001:db8::/32",
+        "framed=unix:/run/x.sock,proxy=v2",
+        "framed=unix:@x,proxy=any,from=192.0.2.0/24",
+        "framed=fd:3,proxy=v2",
+        "daytime=:13,format=unix,ack,proxy=v2,from=::/0,optional",
+    ] {
+        assert_eq!(listen(text).to_string(), text);
+    }
+    let any_order = listen("echo=:7,from=10.0.0.1,optional,proxy=v2,from=10.0.0.2");
+    let text = "echo=:7,proxy=v2,from=10.0.0.1/32,from=10.0.0.2/32,optional";
+    assert_eq!(any_order.to_string(), text);
+    for (text, expected) in [
+        (
+            "echo=:7,proxy=v2",
+            "option proxy needs from=CIDR, the addresses of the proxies: any other client could \
+             say that it is somebody else",
+        ),
+        (
+            "echo=:7,from=10.0.0.0/8",
+            "option from names proxies, and proxy is not given (add proxy=v2)",
+        ),
+        (
+            "echo=unix:/x,from=10.0.0.0/8",
+            "option from names proxies, and proxy is not given (add proxy=v2)",
+        ),
+        (
+            "echo=:7,proxy=v1,from=10.0.0.0/8",
+            "no versions \"v1\" of the PROXY protocol (write proxy=v2, or proxy=any for versions 1 \
+             and 2)",
+        ),
+        ("echo=:7,proxy,from=10.0.0.0/8", "option proxy needs a value (write proxy=v2|any)"),
+        ("echo=:7,proxy=v2,from", "option from needs a value (write from=CIDR)"),
+        ("echo=:7,proxy=v2,proxy=v2", "option proxy is given twice (remove one)"),
+        (
+            "echo=:7,proxy=v2,from=10.0.0.1/8",
+            "option from: the address has bits beyond the prefix (for the range write 10.0.0.0/8)",
+        ),
+        (
+            "echo=:7,proxy=v2,from=proxy.example",
+            "option from: \"proxy.example\" is not an address (write 192.0.2.0/24 or \
+             2001:db8::/32)",
+        ),
+    ] {
+        assert_eq!(error(text), expected, "{text}");
+    }
+}
+
+#[test]
+#[cfg(not(feature = "ops"))]
+fn without_the_feature_no_listener_is_for_proxies() {
+    assert_eq!(
+        error("echo=:7,proxy=v2,from=10.0.0.0/8"),
+        "this readyd was built without the feature `ops`, which has the PROXY protocol"
+    );
 }

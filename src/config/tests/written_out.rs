@@ -8,9 +8,11 @@ use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
 use crate::os::listener::TcpTimeouts;
 use crate::os::privileges::Account;
+use crate::protocol::proxy_header::Versions;
 use crate::server::access::{AccessRules, Cidr};
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
+use crate::server::proxied::Proxies;
 use crate::table::ColumnOrder;
 use crate::trace::{AddressPolicy, Trigger};
 use crate::zone::Zone;
@@ -61,11 +63,16 @@ fn services() -> impl Strategy<Value = Service> {
 
 fn listeners() -> impl Strategy<Value = Listen> {
     let presence = select(vec![Presence::Required, Presence::Optional]);
-    (services(), targets(), presence).prop_map(|(service, target, presence)| Listen {
-        service,
-        target,
-        presence,
+    (services(), targets(), presence, proxies()).prop_map(|(service, target, presence, proxies)| {
+        Listen { service, target, presence, proxies }
     })
+}
+
+fn proxies() -> impl Strategy<Value = Option<Box<Proxies>>> {
+    let from = vec(ranges(), 1..3).prop_map(|ranges| ranges.concat());
+    let with_some = |from: &Vec<Cidr>| !from.is_empty() && cfg!(feature = "ops");
+    let proxies = (select(vec![Versions::V2, Versions::Any]), from.prop_filter("some", with_some));
+    option::of(proxies.prop_map(|(versions, from)| Box::new(Proxies { versions, from })))
 }
 
 fn ranges() -> impl Strategy<Value = Vec<Cidr>> {

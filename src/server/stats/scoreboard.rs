@@ -44,7 +44,7 @@ const NAME: u64 = u64::from_le_bytes(*b"readydS2");
 const ROOMY_COPY: usize = 8192;
 
 /// Where the limit of file sizes, RLIMIT_FSIZE, does not allow that, a copy is a multiple of this.
-const SMALL_COPY: usize = 512;
+const SMALL_COPY: usize = 128;
 
 /// Numbers before the names.
 const BEFORE_NAMES: usize = 6;
@@ -94,7 +94,7 @@ impl Scoreboard {
     /// When the system has no descriptor or no memory for it.
     pub fn create(shards: usize) -> io::Result<Scoreboard> {
         let names = own_names();
-        let least = (BEFORE_NUMBERS + names.len() * WORD).next_multiple_of(SMALL_COPY);
+        let least = least_copy(&names);
         Scoreboard::with_copies(shards, &names, ROOMY_COPY.max(least)).or_else(|error| {
             let is_too_large = error.kind() == io::ErrorKind::FileTooLarge;
             if is_too_large { Scoreboard::with_copies(shards, &names, least) } else { Err(error) }
@@ -282,6 +282,11 @@ impl Scoreboard {
         let (version, sum) = (version.unwrap_or_default(), sum.unwrap_or_default());
         Ok(Copy { version, sum, half, numbers: words.collect() })
     }
+}
+
+/// Bytes of a copy that has room for these numbers and few others.
+fn least_copy(names: &[String]) -> usize {
+    (BEFORE_NUMBERS + names.len() * WORD).next_multiple_of(SMALL_COPY)
 }
 
 impl Layout {

@@ -80,7 +80,7 @@ fn one_client_has_so_many_connections_and_the_next_only_when_one_closes() {
     }
     bench.run();
     bench.assert_clean();
-    assert_eq!(bench.server.admission.remembered(), (0, 0));
+    assert_eq!(bench.server.cx.admission.remembered(), (0, 0));
 }
 
 #[test]
@@ -131,13 +131,13 @@ fn a_crowd_of_addresses_is_forgotten_while_others_come() {
         bench.net.connect_from(ECHO, address(number));
     }
     bench.run();
-    assert_eq!(bench.server.admission.remembered(), (0, 1000));
+    assert_eq!(bench.server.cx.admission.remembered(), (0, 1000));
     bench.advance(Duration::from_secs(1));
     for number in 0..1000 {
         bench.net.connect_from(ECHO, address(1000 + number));
     }
     bench.run();
-    assert_eq!(bench.server.admission.remembered(), (0, 1000), "of the first, nobody");
+    assert_eq!(bench.server.cx.admission.remembered(), (0, 1000), "of the first, nobody");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn field_server_21_rules_and_limits_on_addresses_do_not_concern_clients_of_a_uni
     for client in clients {
         assert_eq!(bench.ask(client, b"x"), b"x");
     }
-    assert_eq!(bench.server.admission.remembered(), (0, 0), "nothing is kept of them");
+    assert_eq!(bench.server.cx.admission.remembered(), (0, 0), "nothing is kept of them");
     let inside = comes_from(&mut bench, "203.0.113.1");
     assert_eq!(bench.ask(inside, b"y"), b"y");
     assert!({
@@ -165,5 +165,5 @@ fn field_server_21_rules_and_limits_on_addresses_do_not_concern_clients_of_a_uni
         bench.net.fin(client);
     }
     bench.run();
-    assert_eq!(bench.server.admission.remembered(), (1, 1), "the client that has an address");
+    assert_eq!(bench.server.cx.admission.remembered(), (1, 1), "the client that has an address");
 }

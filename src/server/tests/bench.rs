@@ -10,6 +10,7 @@ use crate::protocol::frame::encode_header;
 use crate::server::Server;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
+use crate::server::proxied::Serves;
 use crate::server::stats::standing::{Standing, Standings};
 use crate::table::Table;
 use std::time::Duration;
@@ -56,6 +57,13 @@ impl Bench {
             server.listen(net.listener(), service).expect("nothing fails");
         }
         Bench { server, net, now }
+    }
+
+    /// Adds a listener, and returns its number.
+    pub(super) fn listen(&mut self, serves: Serves) -> usize {
+        let number = self.server.acceptor.len();
+        self.server.listen(self.net.listener(), serves).expect("nothing fails");
+        number
     }
 
     /// One turn of the loop.

@@ -81,6 +81,7 @@ pub(in crate::trace) fn refused(why: RefusalCause) -> &'static str {
         RefusalCause::Denied => "its address is not allowed",
         RefusalCause::TooMany => "its address has enough connections",
         RefusalCause::TooFast => "its address comes too often",
+        RefusalCause::NotAProxy => "it is not a proxy of this listener",
     }
 }
 

@@ -64,7 +64,8 @@ pub(super) struct Feed {
 impl Feed {
     /// What is fed to a server with these listeners.
     pub(super) fn new(listeners: &[Listener]) -> Feed {
-        let is_endless = |(_, listener): &(usize, &Listener)| listener.service == Service::CHARGEN;
+        let is_endless =
+            |(_, listener): &(usize, &Listener)| listener.serves.service == Service::CHARGEN;
         let endless = listeners.iter().enumerate().filter(is_endless).map(|(number, _)| number);
         let endless = endless.collect();
         let listeners = listeners.iter().map(|_| FedListener::default()).collect();

@@ -166,7 +166,7 @@ fn a_file_that_is_no_board_is_refused() {
 fn a_place_has_room_for_histograms_unless_files_have_to_be_small() {
     let names = own_names();
     assert_eq!(Scoreboard::create(4).expect("memory").layout.copy, ROOMY_COPY);
-    let small = Scoreboard::with_copies(2, &names, SMALL_COPY).expect("memory");
+    let small = Scoreboard::with_copies(2, &names, least_copy(&names)).expect("memory");
     let size = small.file.metadata().expect("a file").len();
     assert!(size <= 8192, "{size} bytes for two shards");
     small.write(3, &stats(100));
