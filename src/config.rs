@@ -4,6 +4,7 @@
 //! go through one table, `FLAGS`, and one setter. The command line wins. One reading finds all
 //! errors, each with its file and line.
 
+pub mod activation;
 pub mod address;
 mod duplicates;
 mod error;
@@ -46,6 +47,9 @@ use values::ValueError;
 pub struct Config {
     /// The listeners: service, address, options.
     pub listeners: Vec<Listen>,
+    /// Whether to serve all further sockets that the service manager passes on, each by the service
+    /// that has its name.
+    pub takes_passed_sockets: bool,
     /// Whether other processes may listen on the same ports.
     pub reuse_port: bool,
     /// How many processes serve, from 1 to [`Config::MAX_SHARDS`].
@@ -94,6 +98,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             listeners: Vec::new(),
+            takes_passed_sockets: false,
             reuse_port: false,
             shards: 1,
             shard_timeout: Some(Duration::from_secs(10)),
@@ -156,6 +161,10 @@ impl Config {
     fn try_set(&mut self, name: &str, value: &str) -> Result<(), Reason> {
         let limits = &mut self.limits;
         match name {
+            "listen" if value == listen::SYSTEMD => {
+                listen::check_ops()?;
+                self.takes_passed_sockets = true;
+            }
             "listen" => self.listeners.push(value.parse()?),
             "reuse-port" => self.reuse_port = true,
             "shards" => self.shards = shards(value)?,

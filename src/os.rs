@@ -4,6 +4,7 @@
 //! Invariant: only this room and [`reactor`](crate::reactor) make system calls. The programs
 //! introduce them to the rest.
 
+pub mod activation;
 pub mod descriptors;
 pub mod files;
 pub mod inherited_fd;

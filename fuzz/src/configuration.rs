@@ -30,6 +30,8 @@ const FLAGS: [(&str, &[&str]); 32] = [
             "chargen=[fe80::1%lo]:7",
             "echo=unix:/run/readyd.sock",
             "framed=unix:@readyd,optional",
+            "echo=systemd:web",
+            "systemd:",
         ],
     ),
     ("reuse-port", &[]),
@@ -221,7 +223,8 @@ fn run(words: Vec<OsString>) -> Result<Config, ConfigErrors> {
     match config::from_args(words) {
         Ok(Command::Run(config)) => {
             config.limits.validate().expect("limits that were validated");
-            assert!(!config.listeners.is_empty(), "nothing to serve");
+            let serves = !config.listeners.is_empty() || config.takes_passed_sockets;
+            assert!(serves, "nothing to serve");
             config.listeners.iter().for_each(values::check_listen);
             check_written_out(&config);
             Ok(*config)

@@ -46,6 +46,7 @@ impl Config {
         // Without `..`: a new field does not compile until it is written here.
         let Config {
             listeners,
+            takes_passed_sockets,
             reuse_port,
             shards,
             shard_timeout,
@@ -70,6 +71,9 @@ impl Config {
         let mut words = Words::default();
         for listen in listeners {
             words.value("listen", listen);
+        }
+        if *takes_passed_sockets {
+            words.value("listen", &super::listen::SYSTEMD);
         }
         words.switch("reuse-port", *reuse_port);
         words.value("shards", shards);

@@ -16,6 +16,7 @@ use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, supervisor};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
+use readyd::config::activation::AssignError;
 use readyd::config::excess::Excess;
 use readyd::config::listen::Listen;
 use readyd::config::{self, Config, Located, Origins};
@@ -41,6 +42,8 @@ use std::process;
 /// Why the server could not run.
 pub(crate) enum StartError {
     Listen(ListenFailure),
+    /// A passed socket has no listener, or a listener no passed socket.
+    Assign(AssignError),
     Account(Account, AccountError),
     Table(LoadError),
     TooFewDescriptors(TooFewDescriptors),
@@ -73,6 +76,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Listen(failure) => write!(f, "{failure}"),
+            StartError::Assign(error) => write!(f, "{error}"),
             StartError::Account(account, error) => write!(f, "--user {account}: {error}"),
             StartError::Table(error) => write!(f, "{error}"),
             StartError::TooFewDescriptors(error) => write!(f, "{error}"),
@@ -134,18 +138,27 @@ pub(crate) fn reactor() -> Result<Reactor, StartError> {
 /// Runs until a signal stops it: as a server, as a shard, or as a supervisor of shards. A signal
 /// before it serves is no error.
 pub(crate) fn run(
-    config: Config,
-    origins: Origins,
+    mut config: Config,
+    mut origins: Origins,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
     let shard = Shard::from_environment().map_err(StartError::Shard)?;
-    let inherited = if config.check_only { Vec::new() } else { listening::take_inherited(&config) };
-    logger::start(&config);
     let check_only = config.check_only;
     let outcome = if check_only {
+        logger::start(&config);
         check(config, origins, &mut reactor)
     } else {
-        start(&config, &origins, inherited, shard, reactor)
+        let assigned = listening::assign_passed(&mut config, &mut origins);
+        let inherited = listening::take_inherited(&config);
+        logger::start(&config);
+        match listening::report_passed(assigned) {
+            errors if errors.is_empty() => start(&config, &origins, inherited, shard, reactor),
+            errors => {
+                let mut faults = faults(config, origins, &mut reactor)?;
+                faults.extend(errors);
+                take_all(faults)
+            }
+        }
     };
     match outcome {
         Err(StartError::Stopped) => stopped(check_only),
