@@ -61,6 +61,8 @@ pub struct Config {
     pub user: Option<Account>,
     /// Whether to print the bound addresses on standard output.
     pub print_addresses: bool,
+    /// The inherited descriptor that gets a newline when clients are served.
+    pub ready_fd: Option<u16>,
     /// The lookup table's file; the embedded table if there is none.
     pub table: Option<PathBuf>,
     /// Which of a table line's words is the key.
@@ -104,6 +106,7 @@ impl Default for Config {
             shard_timeout: Some(Duration::from_secs(10)),
             user: None,
             print_addresses: false,
+            ready_fd: None,
             table: None,
             table_order: ColumnOrder::KeyValue,
             table_limit: 1 << 30,
@@ -171,6 +174,7 @@ impl Config {
             "shard-timeout" => self.shard_timeout = shard_timeout(value)?,
             "user" => self.user = Some(value.parse()?),
             "print-addresses" => self.print_addresses = true,
+            "ready-fd" => self.ready_fd = Some(ready_fd(value)?),
             "table" => self.table = Some(value.into()),
             "table-order" => self.table_order = table_order(value)?,
             "table-limit" => self.table_limit = values::size(value)?,
@@ -252,6 +256,14 @@ fn shard_timeout(value: &str) -> Result<Option<Duration>, Reason> {
             Err("less than 1s: shards report ten times per second (0 switches it off)".into())
         }
         timeout => Ok(Some(timeout)),
+    }
+}
+
+fn ready_fd(value: &str) -> Result<u16, Reason> {
+    listen::check_ops()?;
+    match narrow(values::count(value)?)? {
+        number @ 3.. => Ok(number),
+        0..3 => Err("standard input, output and error are not for this (use 3 or more)".into()),
     }
 }
 

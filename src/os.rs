@@ -1,5 +1,5 @@
 //! What only an operating system has: listening sockets, inherited descriptors, privileges,
-//! descriptor limits, the heap, sealed memory, signals, other processes and files.
+//! messages to the service manager, descriptor limits, the heap, sealed memory, signals, other processes and files.
 //!
 //! Invariant: only this room and [`reactor`](crate::reactor) make system calls. The programs
 //! introduce them to the rest.
@@ -10,6 +10,7 @@ pub mod files;
 pub mod inherited_fd;
 pub mod listener;
 pub mod memory;
+pub mod notify;
 pub mod privileges;
 #[cfg(feature = "client")]
 pub mod process;

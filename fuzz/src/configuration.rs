@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStringExt;
 
 /// Every flag but the one that [names a file](NAMES_A_FILE), whether it takes a value, and values
 /// that do.
-const FLAGS: [(&str, &[&str]); 32] = [
+const FLAGS: [(&str, &[&str]); 33] = [
     (
         "listen",
         &[
@@ -39,6 +39,7 @@ const FLAGS: [(&str, &[&str]); 32] = [
     ("shard-timeout", &["1s", "0s", "999ms"]),
     ("user", &["nobody", "65534:65534", ":"]),
     ("print-addresses", &[]),
+    ("ready-fd", &["3", "65535", "2", "65536"]),
     ("table", &["a file"]),
     ("table-order", &["key-value", "value-key"]),
     ("table-limit", &["4GiB", "0"]),

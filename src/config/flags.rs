@@ -67,6 +67,13 @@ pub(super) const FLAGS: &[Flag] = &[
          that it cannot regain them.",
     ),
     flag(
+        "ready-fd",
+        "NUMBER",
+        "write a newline there once clients are served",
+        "The inherited descriptor is then closed: notification-fd of s6. What\n\
+         systemd expects (NOTIFY_SOCKET, WATCHDOG_USEC) needs no flag.",
+    ),
+    flag(
         "table",
         "FILE",
         "lookup table, one KEY VALUE per line",

@@ -52,6 +52,7 @@ impl Config {
             shard_timeout,
             user,
             print_addresses,
+            ready_fd,
             table,
             table_order,
             table_limit,
@@ -80,6 +81,7 @@ impl Config {
         words.value("shard-timeout", &seconds(shard_timeout.unwrap_or_default()));
         words.optional("user", user);
         words.switch("print-addresses", *print_addresses);
+        words.optional("ready-fd", ready_fd);
         if let Some(path) = table {
             words.0.extend(["--table".into(), path.into()]);
         }

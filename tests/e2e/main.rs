@@ -69,6 +69,8 @@ mod limits;
 mod logging;
 #[cfg(feature = "client")]
 mod misbehaving;
+#[cfg(feature = "ops")]
+mod notifying;
 mod odd_files;
 mod outputs;
 #[cfg(all(feature = "client", feature = "trace"))]

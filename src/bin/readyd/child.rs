@@ -18,7 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use readyd::os::{activation, inherited_fd};
+use readyd::os::{activation, inherited_fd, notify};
 use std::env;
 use std::ffi::{CString, OsString};
 use std::fmt;
@@ -127,7 +127,8 @@ impl Start<'_> {
         let (name, value) = &self.variable;
         let mut environment = vec![c_string(format!("{name}={value}").into())?];
         for (mut inherited, value) in env::vars_os() {
-            let is_for_this_process = activation::VARIABLES.iter().any(|it| inherited == *it);
+            let mut of_the_manager = activation::VARIABLES.iter().chain(&notify::VARIABLES);
+            let is_for_this_process = of_the_manager.any(|it| inherited == *it);
             if inherited != *name && !is_for_this_process {
                 inherited.push("=");
                 inherited.push(value);

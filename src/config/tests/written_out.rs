@@ -153,19 +153,20 @@ fn configs() -> impl Strategy<Value = Config> {
     let orders = select(vec![ColumnOrder::KeyValue, ColumnOrder::ValueKey]);
     let zones = select(vec![Zone::Utc, Zone::Local]);
     let takes_passed = any::<bool>().prop_map(|it| it && cfg!(feature = "ops"));
+    let ready_fd = option::of(3..=u16::MAX).prop_map(|it| it.filter(|_| cfg!(feature = "ops")));
     let switches = (any::<bool>(), any::<bool>(), any::<bool>(), takes_passed);
     let maxima = (option::of(1..=Limits::MAX_CONNECTIONS_BOUND), option::of(1..=usize::MAX));
     let shortest = Config::SHORTEST_SHARD_TIMEOUT.as_secs();
     let shard_timeout = option::of((shortest..=1 << 32).prop_map(Duration::from_secs));
     let shards = (1..=Config::MAX_SHARDS, shard_timeout);
-    let process = (switches, shards, option::of(accounts()), option::of(levels()));
+    let process = (switches, ready_fd, shards, option::of(accounts()), option::of(levels()));
     let table = (option::of(words()), orders, any::<u64>());
     let socket = (any::<u32>(), timeouts());
     (vec(listeners(), 1..5), process, table, zones, limits(), maxima, socket, traces())
         .prop_map(|(listeners, process, table, zone, limits, maxima, socket, traces)| {
             let (trace, trace_on, trace_addresses) = traces;
             let (backlog, tcp_timeouts) = socket;
-            let (switches, (shards, shard_timeout), user, log) = process;
+            let (switches, ready_fd, (shards, shard_timeout), user, log) = process;
             let (reuse_port, print_addresses, check_only, takes_passed_sockets) = switches;
             let (path, table_order, table_limit) = table;
             let (max_connections, memory_limit) = maxima;
@@ -182,6 +183,7 @@ fn configs() -> impl Strategy<Value = Config> {
                 shard_timeout,
                 user,
                 print_addresses,
+                ready_fd,
                 table: path.map(Into::into),
                 table_order,
                 table_limit,

@@ -42,6 +42,7 @@ pub(super) fn config_of_a_shard(config: &Config) -> Config {
         shards: 1,
         user: None,
         print_addresses: false,
+        ready_fd: None,
         table: None,
         max_connections: config.max_connections.map(|total| total.div_ceil(shards)),
         memory_limit: Some(memory_limit),
