@@ -27,7 +27,7 @@ pub(crate) enum Parent {
         /// Reads the time zone.
         zone: ZoneReader,
         /// Is told the state of the server.
-        manager: ServiceManager,
+        manager: Box<ServiceManager>,
     },
     /// A supervisor. A signal to a whole process group arrives twice, directly and from the
     /// supervisor. So a second SIGTERM has no effect, and SIGQUIT stops the shard at once. On

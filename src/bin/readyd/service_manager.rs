@@ -248,23 +248,16 @@ fn watchdog() -> Option<Duration> {
 }
 
 /// Fits `--shard-timeout` to the manager's watchdog: a stuck shard has to be replaced before the
-/// manager gives up on all of them.
-///
-/// # Errors
-///
-/// If the flag asks for more than a third of the watchdog's time, or for no check at all, or if a
-/// third is too short.
+/// manager gives up on all of them. Returns an error if the flag asks for more than a third of the
+/// watchdog's time, or for no check at all, or if a third is too short.
 pub(crate) fn fit_shard_timeout(
     config: &mut Config,
     origins: &Origins,
-) -> Result<(), Located<StartError>> {
+) -> Option<Located<StartError>> {
     if cfg!(not(feature = "ops")) || config.shards == 1 {
-        return Ok(());
+        return None;
     }
-    match watchdog() {
-        Some(watchdog) => fit(config, origins, watchdog),
-        None => Ok(()),
-    }
+    fit(config, origins, watchdog()?)
 }
 
 /// The text of [`StartError::Watchdog`].
@@ -277,20 +270,16 @@ pub(crate) fn advice(watchdog: Duration, most: Duration) -> String {
     )
 }
 
-fn fit(
-    config: &mut Config,
-    origins: &Origins,
-    watchdog: Duration,
-) -> Result<(), Located<StartError>> {
+fn fit(config: &mut Config, origins: &Origins, watchdog: Duration) -> Option<Located<StartError>> {
     let most = watchdog / PINGS;
     let is_long = config.shard_timeout.is_none_or(|timeout| timeout > most);
     let origin = origins.of("shard-timeout");
     let is_short = most < Config::SHORTEST_SHARD_TIMEOUT;
     if is_short || (is_long && origin.is_some()) {
-        return Err(Located::new(origin, StartError::Watchdog { watchdog, most }));
+        return Some(Located::new(origin, StartError::Watchdog { watchdog, most }));
     }
     if is_long {
         config.shard_timeout = Some(most);
     }
-    Ok(())
+    None
 }

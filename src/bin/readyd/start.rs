@@ -170,7 +170,7 @@ pub(crate) fn run(
             errors.push(Located::new(origins.of("ready-fd"), StartError::ReadyFd(error)));
             None
         });
-        errors.extend(service_manager::fit_shard_timeout(&mut config, &origins).err());
+        errors.extend(service_manager::fit_shard_timeout(&mut config, &origins));
         match errors {
             errors if errors.is_empty() => {
                 let manager = ServiceManager::from_environment().with_ready_fd(ready_fd);
@@ -335,6 +335,7 @@ fn without_parent(
     let rules = zone::first_rules(&zone_source);
     let tables = Loader::new(source, Ok, reactor);
     let zone = ZoneReader::new(zone_source, reactor);
+    let manager = Box::new(manager);
     Ok((table, rules, Parent::None { tables, zone, manager }, None))
 }
 

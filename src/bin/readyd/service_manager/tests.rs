@@ -120,8 +120,10 @@ fn a_message_that_was_not_delivered_is_sent_again() {
 fn fitted(args: &[&str], watchdog: Duration) -> Result<Option<Duration>, String> {
     let reading = read(args.iter().map(OsString::from));
     let Command::Run(mut config) = reading.command else { panic!("a configuration") };
-    fit(&mut config, &reading.origins, watchdog).map_err(|error| error.to_string())?;
-    Ok(config.shard_timeout)
+    match fit(&mut config, &reading.origins, watchdog) {
+        Some(error) => Err(error.to_string()),
+        None => Ok(config.shard_timeout),
+    }
 }
 
 #[test]
