@@ -3,8 +3,11 @@
 
 use crate::volume;
 use crate::{exhaustive, scenarios};
+use readyd::capture::reader::Reader;
+use readyd::capture::replay;
 use readyd::mistakes;
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Seeds that are tried before the scenarios.
 const SEEDS: u64 = 3000;
@@ -30,6 +33,38 @@ fn find_with(name: &str) -> Option<Found> {
     mistakes::switch_on(Some(name));
     let found = find();
     mistakes::switch_on(None);
+    found
+}
+
+/// Mistakes that captures of a good server find, at least.
+const MOST_OBVIOUS: usize = 5;
+
+/// Runs the captures of tests/captures/, which a server without mistakes has written, on each
+/// mistake. Returns how many mistakes they find.
+fn find_by_captures() -> usize {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
+    let entries = std::fs::read_dir(folder).expect("a folder of captures");
+    let paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    let run = |path: &std::path::PathBuf| {
+        let bytes = std::fs::read(path).expect("a capture");
+        let source: Box<dyn std::io::Read> = Box::new(std::io::Cursor::new(bytes));
+        let (reader, start) = Reader::open(source).expect("a capture");
+        let outcome = catch_unwind(AssertUnwindSafe(|| replay::by_outcome(reader, &start, None)));
+        let said = outcome.map_or(Some("a panic".to_owned()), |done| Some(done.err()?.to_string()));
+        said.map(|said| (path.file_stem().unwrap_or_default().to_owned(), said))
+    };
+    let mut found = 0;
+    for name in mistakes::names() {
+        mistakes::switch_on(Some(name));
+        let said = paths.iter().find_map(run);
+        mistakes::switch_on(None);
+        if let Some((capture, said)) = said {
+            let said: String = said.chars().take(110).collect();
+            let by = format!("capture {}", capture.display());
+            volume::say(&format!("{name:<32} {by:<24} {said}\n"));
+            found += 1;
+        }
+    }
     found
 }
 
@@ -59,6 +94,8 @@ fn sim_mistakes_are_found() {
             writeln!(results, "{name}\t{by}").expect("the file of results can be written");
         }
     }
+    let by_captures = only.is_none().then(find_by_captures);
     let _ = std::panic::take_hook();
+    assert!(by_captures.is_none_or(|found| found >= MOST_OBVIOUS), "captures find too few");
     assert!(escaped.is_empty(), "nobody found {escaped:?}");
 }

@@ -6,6 +6,7 @@
 
 pub mod activation;
 pub mod address;
+pub mod capturing;
 mod duplicates;
 mod error;
 pub mod excess;
@@ -32,6 +33,7 @@ use crate::server::limits::Limits;
 use crate::table::ColumnOrder;
 use crate::trace::{AddressPolicy, Trigger};
 use crate::zone::Zone;
+use capturing::CaptureFile;
 use flags::Flag;
 use listen::Listen;
 use log::LevelFilter;
@@ -88,6 +90,8 @@ pub struct Config {
     pub trace_on: Vec<Trigger>,
     /// How a trace names clients.
     pub trace_addresses: AddressPolicy,
+    /// Where all input is captured, if it is.
+    pub capture: Option<CaptureFile>,
     /// The log level, if the command line sets it.
     pub log: Option<LevelFilter>,
     /// The log level of the file, if neither the command line nor RUST_LOG sets one.
@@ -119,6 +123,7 @@ impl Default for Config {
             trace: None,
             trace_on: Vec::new(),
             trace_addresses: AddressPolicy::Full,
+            capture: None,
             log: None,
             log_from_file: None,
             check_only: false,
@@ -209,6 +214,7 @@ impl Config {
             "trace" => self.trace = Some(tracing::file(value)?),
             "trace-on" => self.trace_on = tracing::triggers(value)?,
             "trace-addresses" => self.trace_addresses = tracing::addresses(value)?,
+            "capture" => self.capture = Some(value.parse()?),
             "log" => self.log = Some(level(value)?),
             "check-config" => self.check_only = true,
             _ => return Err("this flag has no meaning here".into()),

@@ -48,6 +48,7 @@
     )
 )]
 
+pub mod capture;
 pub mod client;
 #[cfg(unix)]
 pub mod config;

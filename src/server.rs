@@ -45,7 +45,7 @@ use crate::handlers::Service;
 use crate::handlers::daytime::DateCache;
 use crate::io::clock::Moment;
 use crate::io::event_loop::{EventHandler, LoopControl};
-use crate::io::net::Net;
+use crate::io::net::{Net, Told};
 use crate::io::readiness::Readiness;
 use crate::io::socket_table::SocketTable;
 use crate::io::token::{Generations, Token};
@@ -138,6 +138,7 @@ impl<N: Net> Server<N> {
     /// Uses another table from the next request on, and returns the old one: freeing a big one
     /// takes time that the loop does not have.
     pub fn replace_table(&mut self, table: Table) -> Table {
+        self.cx.net.told(table.told());
         self.cx.stats.table_reloads += 1;
         self.cx.observe(Event::TableReplaced { keys: table.len() as u64 });
         self.cx.stats.describe_table(&table);
@@ -146,6 +147,7 @@ impl<N: Net> Server<N> {
 
     /// Counts a table that could not be loaded; the old one stays.
     pub fn keep_table(&mut self) {
+        self.cx.net.told(Told::TableKept);
         self.cx.stats.table_failures += 1;
         self.cx.observe(Event::TableKept);
     }
@@ -153,6 +155,7 @@ impl<N: Net> Server<N> {
     /// Uses other rules for the time of day from the next text on. Returns whether they differ from
     /// the rules before.
     pub fn replace_zone(&mut self, rules: ZoneRules) -> bool {
+        self.cx.net.told(Told::Zone(rules.as_bytes()));
         self.cx.observe(Event::ZoneReplaced);
         self.cx.dates.replace_rules(rules)
     }
@@ -173,6 +176,7 @@ impl<N: Net> Server<N> {
 
 impl<N: Net> EventHandler for Server<N> {
     fn on_ready(&mut self, token: Token, readiness: Readiness) {
+        self.cx.net.told(Told::Ready(token, readiness));
         if token.generation() == Generations::NONE {
             self.acceptor.ready(token.index());
             self.cx.observe_listener(token.index());
@@ -185,6 +189,7 @@ impl<N: Net> EventHandler for Server<N> {
     }
 
     fn end_turn(&mut self, now: Moment) -> LoopControl {
+        self.cx.net.told(Told::Turn(now));
         self.cx.now = now;
         self.cx.work = Work::default();
         self.cx.trace.with(move |recorder| recorder.turn_began(now));
@@ -231,6 +236,7 @@ impl<N: Net> EventHandler for Server<N> {
 
     fn turn_ended(&mut self, began: Moment, ended: Moment, next: LoopControl) {
         self.note_turn(began, ended);
+        self.cx.net.told(Told::TurnEnded { began, ended, next });
         self.observe_end(ended, next);
     }
 }

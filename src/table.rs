@@ -24,6 +24,7 @@
 //! byte order mark at the start is skipped. Any other control character is an error. Bytes from
 //! 0x80 up are taken as they are: keys match byte by byte, in no particular encoding.
 
+use crate::io::net::Told;
 use std::fmt;
 
 mod bytes;
@@ -103,6 +104,11 @@ impl Table {
             ColumnOrder::KeyValue => parse::value_after_key(&self.text, offset, key),
             ColumnOrder::ValueKey => parse::value_before_key(&self.text, offset),
         })
+    }
+
+    /// What a network is told of the table: its text, from which it can be built again.
+    pub fn told(&self) -> Told<'_> {
+        Told::Table { text: &self.text, is_value_first: self.order == ColumnOrder::ValueKey }
     }
 
     /// The number of entries.

@@ -33,6 +33,7 @@ const ORDER: &[(&str, &str)] = &[
     ("loadgen::report", "What a run measured: as text, JSON, CSV and HTML; comparisons, merges."),
     ("client", "Sessions of a client, and the pool that drives them."),
     ("config", "The server's flags and files become the server's limits, listeners and paths."),
+    ("capture", "What came in, written down, and the same server run over it again."),
     ("server", "Many connections on one loop, and policy: who is admitted, shed, closed, drained."),
     ("handlers", "The services: how a request is answered. They see a connection, never a socket."),
     ("os::trace_ring", "The file that a trace is written to, mapped."),

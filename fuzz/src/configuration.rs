@@ -64,6 +64,7 @@ const FLAGS: [(&str, &[&str]); 33] = [
     ("trace", &["/dev/shm/trace", "ring,size=1MiB,paused", ",size=0"]),
     ("trace-on", &["turn>10ms,close=write_timeout,accept-paused", "close=no"]),
     ("trace-addresses", &["full", "hash", "none"]),
+    ("capture", &["/tmp/capture-%p", "a,b,size=64KiB", ",size=1GiB", "c,size=0"]),
     ("log", &["off", "TRACE"]),
     ("check-config", &[]),
 ];

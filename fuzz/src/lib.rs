@@ -7,6 +7,7 @@
 //!
 //! Invariant: a target depends on its input alone, so that an input that fails once fails always.
 
+pub mod capture;
 pub mod client_decoder;
 pub mod configuration;
 pub mod frame_stream;
@@ -27,7 +28,7 @@ pub mod trace;
 pub type Check = fn(&[u8]);
 
 /// Every target: its name, which is also the name of its corpus, and its function.
-pub const TARGETS: [(&str, Check); 10] = [
+pub const TARGETS: [(&str, Check); 11] = [
     ("header", header::check),
     ("frame_stream", frame_stream::check),
     ("server_operations", server_operations::check),
@@ -37,5 +38,6 @@ pub const TARGETS: [(&str, Check); 10] = [
     ("configuration", configuration::check),
     ("log_escaping", log_escaping::check),
     ("trace", trace::check),
+    ("capture", capture::check),
     ("strace", strace::check),
 ];

@@ -200,6 +200,14 @@ pub(super) const FLAGS: &[Flag] = &[
         "full, or hash [full]",
         "hash: a client is named by a hash, keyed by a secret that is in no file.",
     ),
+    flag(
+        "capture",
+        "FILE[,size=SIZE]",
+        "write down all input, for readyc replay",
+        "Clients' bytes included; only the owner may read FILE. At most 1 GiB,\n\
+         or SIZE. READYD_CAPTURE in the environment does the same, and %p in\n\
+         FILE is the process number. With --shards: FILE.1, FILE.2 ...",
+    ),
 ];
 
 /// The headings of the help, each with the flag that it stands above.

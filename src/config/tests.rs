@@ -58,6 +58,10 @@ const CASES: &[(&str, &str, Change)] = &[
         ];
     }),
     ("trace-addresses", "hash", |config| config.trace_addresses = AddressPolicy::Hash),
+    ("capture", "/tmp/a,b-%p,size=2MiB", |config| {
+        let path = "/tmp/a,b-%p".into();
+        config.capture = Some(CaptureFile { path, size: 2 << 20 });
+    }),
     ("reuse-port", "", |config| config.reuse_port = true),
     ("shards", "16", |config| config.shards = 16),
     ("user", "daemon:1", |config| config.user = Some("daemon:1".parse().unwrap())),

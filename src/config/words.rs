@@ -65,6 +65,7 @@ impl Config {
             trace,
             trace_on,
             trace_addresses,
+            capture,
             log,
             log_from_file: _,
             check_only,
@@ -106,6 +107,7 @@ impl Config {
         if *trace_addresses == AddressPolicy::Hash {
             words.value("trace-addresses", &"hash");
         }
+        words.optional("capture", capture);
         words.optional("log", log);
         words.switch("check-config", *check_only);
         words.0

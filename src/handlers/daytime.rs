@@ -144,6 +144,11 @@ impl DateCache {
         DateCache::new(ZoneRules::utc())
     }
 
+    /// The rules of the time zone.
+    pub fn rules(&self) -> &ZoneRules {
+        &self.rules
+    }
+
     /// Uses these rules from the next text on. Returns whether they differ from the rules before.
     pub fn replace_rules(&mut self, rules: ZoneRules) -> bool {
         let is_changed = rules != self.rules;

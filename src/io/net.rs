@@ -21,6 +21,7 @@
 pub use crate::io::token::Token;
 pub use accept::{Accept, AcceptOutcome, Handshakes};
 pub use connect::{Connect, ConnectedToItself};
+pub use told::Told;
 
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 mod accept;
 mod connect;
+mod told;
 
 #[cfg(test)]
 mod tests;
@@ -52,6 +54,10 @@ pub trait SocketIo {
     /// Whether a server on this network has hooks for a recorder. The loop is compiled for each
     /// network, so that the hooks of another cost nothing.
     const IS_OBSERVED: bool = true;
+
+    /// What the program is told or does beside its calls. Only a network that writes it down looks.
+    #[inline(always)]
+    fn told(&mut self, _: Told<'_>) {}
 
     /// Asks for events on a stream, EPOLL_CTL_ADD, once in its life. If it is ready already, an
     /// event tells that too.

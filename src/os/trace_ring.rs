@@ -119,7 +119,11 @@ impl Atomic for AtomicU8 {}
 impl Atomic for AtomicU32 {}
 
 /// Renames a file that is there. What is no regular file stays.
-fn set_aside(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+///
+/// What the system says, or that it is no regular file.
+pub fn set_aside(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),

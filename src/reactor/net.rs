@@ -22,10 +22,10 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
-/// TCP and unix sockets by way of mio. A server on an `OBSERVED` network has hooks for a recorder;
-/// one on another is compiled without.
+/// TCP and unix sockets by way of mio. A server on it is compiled without hooks for a recorder; one
+/// on [`Captured`](crate::capture::Captured) sockets has them.
 #[derive(Debug)]
-pub struct MioNet<const OBSERVED: bool = false> {
+pub struct MioNet {
     pub(super) registry: Registry,
     /// When the reactor's clock started.
     pub(super) started: Instant,
@@ -33,13 +33,6 @@ pub struct MioNet<const OBSERVED: bool = false> {
 }
 
 impl MioNet {
-    /// The same, for a server that may be recorded: see [`SocketIo::IS_OBSERVED`].
-    pub fn observed(self) -> MioNet<true> {
-        MioNet { registry: self.registry, started: self.started, meter: self.meter }
-    }
-}
-
-impl<const OBSERVED: bool> MioNet<OBSERVED> {
     /// The same, with a meter for what the process uses, as a server needs it. It takes a
     /// descriptor.
     pub fn measuring(self, meter: Meter) -> Self {
@@ -52,14 +45,14 @@ impl<const OBSERVED: bool> MioNet<OBSERVED> {
     }
 }
 
-impl<const OBSERVED: bool> WallClock for MioNet<OBSERVED> {
+impl WallClock for MioNet {
     fn wall_time(&self) -> WallTime {
         // A clock set before 1970 reads as 1970.
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().into()
     }
 }
 
-impl<const OBSERVED: bool> Host for MioNet<OBSERVED> {
+impl Host for MioNet {
     fn usage(&self) -> Usage {
         self.meter.usage()
     }
@@ -69,7 +62,7 @@ impl<const OBSERVED: bool> Host for MioNet<OBSERVED> {
     }
 }
 
-impl<const OBSERVED: bool> MonotonicClock for MioNet<OBSERVED> {
+impl MonotonicClock for MioNet {
     fn now(&self) -> Moment {
         Moment::START + self.started.elapsed()
     }
@@ -93,10 +86,10 @@ fn mio_token(token: Token) -> mio::Token {
     mio::Token(token.0 as usize)
 }
 
-impl<const OBSERVED: bool> SocketIo for MioNet<OBSERVED> {
+impl SocketIo for MioNet {
     type Stream = TcpStream;
 
-    const IS_OBSERVED: bool = OBSERVED;
+    const IS_OBSERVED: bool = false;
 
     fn register(
         &mut self,
@@ -148,7 +141,7 @@ impl<const OBSERVED: bool> SocketIo for MioNet<OBSERVED> {
     }
 }
 
-impl<const OBSERVED: bool> Accept for MioNet<OBSERVED> {
+impl Accept for MioNet {
     type Listener = Listener;
 
     fn accept(&mut self, listener: &Listener) -> AcceptOutcome<TcpStream> {
@@ -189,7 +182,7 @@ impl<const OBSERVED: bool> Accept for MioNet<OBSERVED> {
     }
 }
 
-impl<const OBSERVED: bool> Connect for MioNet<OBSERVED> {
+impl Connect for MioNet {
     fn connect_from(
         &mut self,
         source: Option<SocketAddr>,

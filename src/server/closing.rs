@@ -93,7 +93,7 @@ impl<N: Net> Server<N> {
     /// them.
     pub(super) fn report_memory(&mut self) {
         self.memory.report(&mut self.cx.stats);
-        self.cx.stats.places_memory = self.sockets.memory() as u64;
+        self.cx.stats.places_memory = self.cx.net.memory_of_places(self.sockets.memory() as u64);
         self.cx.stats.addresses_memory = self.admission.memory() as u64;
     }
 }

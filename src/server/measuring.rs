@@ -3,12 +3,13 @@
 use super::Server;
 use super::context::ServerContext;
 use crate::io::clock::Moment;
-use crate::io::net::Net;
+use crate::io::net::{Net, Told};
 use crate::server::stats::publishing::{Publisher, SharedStats};
 
 impl<N: Net> Server<N> {
     /// The counters of this server alone as text, one `name value` a line.
     pub fn statistics(&mut self, now: Moment) -> String {
+        self.cx.net.told(Told::Statistics(now));
         let usage = self.cx.net.usage();
         let ServerContext { stats, publisher, .. } = &mut self.cx;
         stats.describe_usage(usage);

@@ -12,7 +12,7 @@ use crate::io::address::Peer;
 use crate::io::clock::Moment;
 use crate::io::endpoint::Endpoint;
 use crate::io::event_loop::{LoopControl, Wakeup};
-use crate::io::net::{Net, ReadOutcome};
+use crate::io::net::{Net, ReadOutcome, Told};
 use crate::io::readiness::Readiness;
 use crate::io::socket_table::{Socket, SocketTable};
 use crate::io::token::Token;
@@ -44,6 +44,7 @@ impl<N: Net> Server<N> {
 
     /// A signal or a message woke the loop.
     pub fn observe_wakeup(&mut self, wakeup: Wakeup) {
+        self.cx.net.told(Told::Woken(wakeup));
         let by = match wakeup {
             Wakeup::Terminate => Signal::Terminate,
             Wakeup::StopAtOnce => Signal::StopAtOnce,
@@ -97,6 +98,7 @@ impl<N: Net> ServerContext<N> {
     /// A visit began.
     #[inline]
     pub(super) fn observe_visit(&mut self, token: Token, cause: Cause, visited: &ServerConnection) {
+        self.net.told(Told::Visit(token));
         let limits = &self.limits;
         self.trace.with(move |recorder| {
             recorder.visit(token);
@@ -317,6 +319,7 @@ impl<N: Net> ServerContext<N> {
         is_reset: bool,
         lost: usize,
     ) {
+        self.net.told(Told::Closed { token, reason: reason as u8, is_reset });
         self.trace.with(move |recorder| {
             recorder.tick();
             let connection = token.generation();

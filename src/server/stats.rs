@@ -172,6 +172,20 @@ impl Stats {
         };
     }
 
+    /// Every number, for [`Stats::from_numbers`].
+    pub fn to_numbers(&self) -> Vec<u64> {
+        self.clone().numbers().into_iter().map(|number| *number).collect()
+    }
+
+    /// The statistics with these numbers; those that are missing are 0.
+    pub fn from_numbers(numbers: impl IntoIterator<Item = u64>) -> Stats {
+        let mut stats = Stats::default();
+        for (own, number) in stats.numbers().into_iter().zip(numbers) {
+            *own = number;
+        }
+        stats
+    }
+
     /// Every number, always in the same order. As a list, for a loop over so long a chain of
     /// iterators is 1 KB of the program each time.
     #[inline(never)]

@@ -14,7 +14,7 @@
 
 use super::Server;
 use crate::io::clock::Moment;
-use crate::io::net::{Handshakes, Net};
+use crate::io::net::{Handshakes, Net, Told};
 use crate::io::token::Token;
 use crate::trace::event::DrainStep;
 use std::time::Duration;
@@ -96,6 +96,7 @@ impl<N: Net> Server<N> {
     /// everything that has arrived complete; then closes each connection. A second call stops at
     /// once.
     pub fn drain(&mut self, now: Moment) {
+        self.cx.net.told(Told::Drain(now));
         if self.phase == Phase::Serving {
             self.begin_to_drain(now);
             self.empty_backlogs(now);
@@ -110,6 +111,7 @@ impl<N: Net> Server<N> {
     /// Before that, the server does not stop unless the deadline for draining passes. Does nothing
     /// if the server drains already.
     pub fn drain_and_wait(&mut self, now: Moment) {
+        self.cx.net.told(Told::DrainAndWait(now));
         if self.phase == Phase::Serving {
             self.begin_to_drain(now);
             self.acceptor.shut();
@@ -119,6 +121,7 @@ impl<N: Net> Server<N> {
     /// After [`Server::drain_and_wait`]: another process serves the same sockets. They are closed
     /// here.
     pub fn leave_backlog(&mut self) {
+        self.cx.net.told(Told::LeaveBacklog);
         if self.door() == Some(Door::AwaitsOrder) {
             self.close_door();
         }
@@ -127,6 +130,7 @@ impl<N: Net> Server<N> {
     /// After [`Server::drain_and_wait`]: no other process serves these sockets. It goes on as
     /// [`Server::drain`] does.
     pub fn serve_backlog(&mut self, now: Moment) {
+        self.cx.net.told(Told::ServeBacklog(now));
         if self.door() == Some(Door::AwaitsOrder) {
             self.acceptor.reopen();
             self.empty_backlogs(now);
@@ -149,6 +153,7 @@ impl<N: Net> Server<N> {
     /// let in. A handshake in flight counts as a client. Where it cannot be seen whether there is
     /// one, none counts: [`Server::drain`] waits a moment for it then.
     pub fn hold_if_idle(&mut self, now: Moment) -> bool {
+        self.cx.net.told(Told::HoldIfIdle(now));
         if self.phase != Phase::Serving || !self.sockets.is_empty() {
             return false;
         }
@@ -169,6 +174,7 @@ impl<N: Net> Server<N> {
     /// Undoes [`Server::hold_if_idle`]. The time after which a server without clients stops begins
     /// anew.
     pub fn admit_again(&mut self, now: Moment) {
+        self.cx.net.told(Told::AdmitAgain(now));
         if self.phase == Phase::Serving {
             self.acceptor.admit(&mut self.cx.net);
             self.empty_since = now;

@@ -1,13 +1,19 @@
-//! What a trace says as a whole: how long turns took, and who waited for whom.
+//! What a trace says as a whole: how long turns took, and who waited for whom or for what.
 //!
 //! Invariant: memory is bounded, however many turns and connections there were.
 
 use super::decode::Entry;
-use super::event::{Event, NoAccept, Number, RecvEnd, SendEnd};
+use super::event::{Event, NoAccept, Number, Queued, RecvEnd, SendEnd};
+use crate::conn::Inbound;
 use crate::counted::counted;
 use crate::io::clock::Moment;
+use peer_waits::PeerWaits;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
+
+mod peer_waits;
+#[cfg(test)]
+mod tests;
 
 /// Waits that are listed.
 const WORST_WAITS: usize = 10;
@@ -35,9 +41,15 @@ pub struct Summary {
     requests: u64,
     accepted: u64,
     accept_pauses: u64,
+    paused_since: Option<Moment>,
+    paused: Duration,
     closed: u64,
     turn: Turn,
     waits: Vec<Wait>,
+    /// For the rest of a request.
+    unfinished: PeerWaits,
+    /// For a peer to read.
+    unread: PeerWaits,
 }
 
 /// The turn that is being read.
@@ -65,6 +77,9 @@ impl Summary {
     pub fn gap(&mut self) {
         self.gaps += 1;
         self.turn = Turn::default();
+        self.paused_since = None;
+        self.unfinished.gap();
+        self.unread.gap();
     }
 
     /// Adds an event.
@@ -91,25 +106,51 @@ impl Summary {
             Event::Served { count, .. } => self.requests += u64::from(count),
             Event::Accepted { .. } => {
                 self.accepted += 1;
+                self.end_pause(now);
                 self.turn.has_done_something = true;
             }
-            Event::NotAccepted { why: NoAccept::Full | NoAccept::OutOfResources, .. } => {
-                self.accept_pauses += 1;
-            }
-            Event::Closed { .. } => {
+            Event::NotAccepted { why, .. } => self.not_accepted(why, now),
+            Event::Closed { connection, .. } => {
                 self.closed += 1;
+                self.unfinished.ended(connection, now);
+                self.unread.ended(connection, now);
                 self.turn.has_done_something = true;
             }
-            Event::Settled { .. } => self.end_visit(now, None),
+            Event::Settled { connection, inbound, queued, unparsed, unsent, .. } => {
+                self.end_visit(now, None);
+                // What is queued, or stalled, waits for the server and not for its peer.
+                let (waits, reads) = (queued == Queued::No, inbound == Inbound::Open);
+                let unparsed = if waits && reads { unparsed } else { 0 };
+                self.unfinished.settled(connection, unparsed, now);
+                self.unread.settled(connection, if waits { unsent } else { 0 }, now);
+            }
             Event::Woken { .. } | Event::TimerFired { .. } => self.turn.has_done_something = true,
             _ => {}
         }
+    }
+
+    fn not_accepted(&mut self, why: NoAccept, now: Moment) {
+        if why.is_pause() {
+            self.accept_pauses += 1;
+            self.paused_since.get_or_insert(now);
+        } else {
+            self.end_pause(now);
+        }
+    }
+
+    fn end_pause(&mut self, now: Moment) {
+        let since = self.paused_since.take();
+        self.paused += since.map_or(Duration::ZERO, |since| now.since(since));
     }
 
     /// A visit lasts until the next begins, or something is sent.
     fn begin_visit(&mut self, connection: Number, now: Moment) {
         self.end_visit(now, None);
         let waited = now.since(self.turn.began);
+        self.turn.visited = Some((connection, now));
+        if waited.is_zero() {
+            return;
+        }
         let wait = Wait { waited, connection, at: now, behind: self.turn.longest };
         if self.waits.len() < WORST_WAITS {
             self.waits.push(wait);
@@ -118,7 +159,6 @@ impl Summary {
         {
             *least = wait;
         }
-        self.turn.visited = Some((connection, now));
     }
 
     fn end_visit(&mut self, now: Moment, next: Option<Number>) {
@@ -171,8 +211,16 @@ impl fmt::Display for Summary {
         writeln!(f, "{} answered", counted(self.requests, "request"))?;
         let (accepted, closed) = (self.accepted, self.closed);
         writeln!(f, "{} accepted, {closed} closed", counted(accepted, "connection"))?;
-        writeln!(f, "accepting paused: {}", counted(self.accept_pauses, "time"))?;
-        self.worst_waits(f)
+        write!(f, "accepting paused: {}", counted(self.accept_pauses, "time"))?;
+        let since = self.paused_since.map(|since| self.last.since(since));
+        let paused = self.paused + since.unwrap_or_default();
+        match self.accept_pauses {
+            0 => f.write_char('\n')?,
+            _ => writeln!(f, ", {paused:.1?} in all")?,
+        }
+        self.worst_waits(f)?;
+        self.unfinished.write(f, "longest waits for the rest of a request", self.last)?;
+        self.unread.write(f, "longest waits for a peer to read", self.last)
     }
 }
 

@@ -191,39 +191,51 @@ impl<'a> Writer<'a> {
 
 /// Bytes that are being read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
     /// Begins at the first byte.
-    pub(super) fn new(bytes: &'a [u8]) -> Cursor<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Cursor<'a> {
         Cursor { rest: bytes }
     }
 
     /// Whether all was read.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// The next byte.
     #[inline]
-    pub(super) fn byte(&mut self) -> Result<u8, Damage> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Damage> {
         let (&byte, rest) = self.rest.split_first().ok_or(Damage::CutOff)?;
         self.rest = rest;
         Ok(byte)
     }
 
     /// The next `N` bytes.
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
         let (array, rest) = self.rest.split_first_chunk().ok_or(Damage::CutOff)?;
         self.rest = rest;
         Ok(*array)
     }
 
+    /// The next `count` bytes.
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], Damage> {
+        let (bytes, rest) = self.rest.split_at_checked(count).ok_or(Damage::CutOff)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    /// How many bytes are left.
+    pub(crate) fn len(&self) -> usize {
+        self.rest.len()
+    }
+
     /// A number as [`Writer::number`] writes it. Most take one byte.
     #[inline]
-    pub(super) fn number(&mut self) -> Result<u64, Damage> {
+    pub(crate) fn number(&mut self) -> Result<u64, Damage> {
         match self.rest.split_first() {
             Some((&byte, rest)) if byte < 0x80 => {
                 self.rest = rest;
@@ -251,7 +263,7 @@ impl<'a> Cursor<'a> {
 
     /// A number of 32 bits.
     #[inline]
-    pub(super) fn number_32(&mut self) -> Result<u32, Damage> {
+    pub(crate) fn number_32(&mut self) -> Result<u32, Damage> {
         u32::try_from(self.number()?).map_err(|_| Damage::Value("a number of 32 bits"))
     }
 }

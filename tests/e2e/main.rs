@@ -80,6 +80,8 @@ mod port_in_use;
 mod readme;
 #[cfg(all(feature = "client", feature = "trace"))]
 mod recording;
+#[cfg(all(feature = "client", feature = "trace"))]
+mod replaying;
 mod rights;
 mod same_address;
 mod services;

@@ -4,7 +4,7 @@
 //! are then those in the directory `READYD_PROGRAMS`, such as `target/release`, if it is given:
 //! figures of a debug build are not for readers.
 
-use super::support::documents::{Document, Example, in_words, labels, shape};
+use super::support::documents::{Document, Example, in_words, labels, shape, shortened};
 use super::support::readyc::READYC;
 use super::support::tools::{self, Input, SHELL};
 use super::support::{Launch, Scratch, Server, loopback_of_ones_own};
@@ -37,7 +37,9 @@ impl Stage {
     /// Documents run at the same time, each on addresses of its own.
     fn new(number: u8) -> Stage {
         let [first, second, third, fourth] = loopback_of_ones_own().octets();
-        let address = Ipv4Addr::new(first, second + 64 * number, third, fourth);
+        // Of one's own are those from 64 to 127.
+        let second = second.wrapping_add(64 * number);
+        let address = Ipv4Addr::new(first, second, third, fourth);
         let of_cargo = Path::new(READYC).parent().expect("a directory").to_owned();
         let programs = env::var_os("READYD_PROGRAMS").map_or(of_cargo, PathBuf::from);
         Stage {
@@ -62,7 +64,8 @@ impl Stage {
             // Enough to see that it is the right command, and the other tests need the processors.
             here = here.replace("--find-time 20s", "--find-time 3s");
         }
-        here.replace(SHOWN_ADDRESS, &self.address)
+        // Where the examples run, files of theirs are removed.
+        here.replace("/dev/shm/", "").replace(SHOWN_ADDRESS, &self.address)
     }
 
     fn shell(&self, here: &str) -> Command {
@@ -95,10 +98,8 @@ impl Stage {
         // The command line's list replaces the file's: it is the same list.
         let of_file = config.iter().flat_map(|text| text.lines());
         let of_file = of_file.filter_map(|line| line.strip_prefix("listen "));
-        let (listeners, flags): (Vec<&str>, Vec<&str>) = words
-            .iter()
-            .filter(|word| **word != "--listen")
-            .partition(|word| word.contains('=') && !word.starts_with("--"));
+        let (listeners, flags): (Vec<&str>, Vec<&str>) =
+            words.iter().filter(|word| **word != "--listen").partition(|word| is_listener(word));
         let listeners: Vec<&str> = listeners.into_iter().chain(of_file).collect();
         let from_here = self.directory.path("");
         let directory = from_here.to_str().expect("a path of ASCII");
@@ -133,6 +134,12 @@ impl Stage {
     }
 }
 
+/// Whether this is the value of `--listen`: a service and an address.
+fn is_listener(word: &str) -> bool {
+    let service = word.split_once('=').map(|(service, _)| service);
+    service.is_some_and(|name| name.chars().all(|c| c.is_ascii_lowercase()))
+}
+
 /// Whether what the command needs is there. What is missing is said.
 fn has_its_tools(here: &str) -> bool {
     let is_used = |tool: &&&str| here.split_whitespace().any(|word| word == **tool);
@@ -157,7 +164,14 @@ fn every_example_gives_what_it_shows(name: &str, number: u8, fewest: usize) {
             // What a load test prints depends on the moment: only the names of its lines do not.
             let is_measured = command.contains("readyc bench") && !example.shown.is_empty();
             let whole = if is_measured { command.split(" | ").next() } else { None };
-            if stage.updates {
+            if example.shown.lines().any(|line| line == "...") && !is_measured {
+                let text = stage.run(command);
+                let shown = shortened(&example.shown, &text);
+                let shown = shown.unwrap_or_else(|| panic!("{name}: {command}\n{text}"));
+                if stage.updates {
+                    printed.push((example.place.clone(), shown));
+                }
+            } else if stage.updates {
                 printed.push((example.place.clone(), stage.run(command)));
             } else if let Some(whole) = whole {
                 let there = labels(&stage.run(whole));
@@ -187,6 +201,11 @@ fn every_example_of_the_protocol_gives_what_it_shows() {
 #[test]
 fn every_example_for_operators_gives_what_it_shows() {
     every_example_gives_what_it_shows("docs/operating.md", 2, 8);
+}
+
+#[test]
+fn every_example_of_what_the_loop_does_gives_what_it_shows() {
+    every_example_gives_what_it_shows("docs/seeing.md", 3, 10);
 }
 
 /// Runs PROTOCOL.md's client in Python against a server that reads one request and sends these

@@ -141,7 +141,7 @@ fn signal_40_without_a_trace_ends_nothing() {
 fn the_log_tells_whole_turns_and_how_many_it_leaves_out() {
     let scratch = Scratch::new();
     let path = scratch.path("log");
-    let arguments = ["--log", "trace", "--log-rate", "30"];
+    let arguments = ["--log", "trace", "--log-rate", "100"];
     let launch = Launch::of(&["framed"]).args(&arguments);
     let server = launch.stderr(File::create(&path).expect("a file")).start();
     let mut client = server.connect("framed");
@@ -154,11 +154,11 @@ fn the_log_tells_whole_turns_and_how_many_it_leaves_out() {
     }
     // Far more turns than there is room for, until a later second has room.
     let until = Instant::now() + Duration::from_secs(30);
-    while !told().contains(" left out (--log-rate 30)") {
+    while !told().contains(" left out (--log-rate 100)") {
         assert!(Instant::now() < until, "{}", told());
         assert_eq!(client.ask("ECHO again"), "again");
     }
-    drop(server);
+    drop((client, server));
     let log = told();
     let (mut is_in_turn, mut turns) = (false, 0);
     for line in log.lines().filter(|line| line.contains(" TRACE ")) {

@@ -2,6 +2,7 @@
 //! It follows the server's calls in their order.
 
 use crate::addresses::{CLIENTS, ClientAddress, ClientAddresses};
+use readyd::capture::Captured;
 use readyd::io::clock::Moment;
 use readyd::server::Server;
 use readyd::server::limits::Limits;
@@ -55,7 +56,7 @@ impl AdmissionReference {
     pub(crate) fn follow(
         &mut self,
         kernel: &mut Kernel,
-        server: &Server<SimNet>,
+        server: &Server<Captured<SimNet>>,
         limits: &Limits,
     ) -> Result<(), String> {
         for (now, passage) in std::mem::take(&mut kernel.passages) {
@@ -147,7 +148,7 @@ impl AdmissionReference {
         ensure(facts.read == 0 && facts.sent == 0, "it was turned away, and served before")
     }
 
-    fn compare(&self, server: &Server<SimNet>, limits: &Limits) -> Result<(), String> {
+    fn compare(&self, server: &Server<Captured<SimNet>>, limits: &Limits) -> Result<(), String> {
         let stats = server.stats();
         let counted =
             [stats.refused_denied, stats.refused_address_limit, stats.refused_address_rate];

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod admission_reference;
+mod captured;
 mod close_reason_oracle;
 mod ending;
 mod exhaustive;

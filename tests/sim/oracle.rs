@@ -8,6 +8,7 @@ use crate::log_tap;
 use crate::memory_oracle::{MemoryOracle, TurnRecord};
 use crate::model::{Kind, Model, Scene};
 use crate::watch::Watch;
+use readyd::capture::Captured;
 use readyd::io::clock::WallTime;
 use readyd::io::event_loop::LoopControl;
 use readyd::server::close::CloseReason;
@@ -42,7 +43,7 @@ pub(crate) struct Oracle {
 
 /// A turn that was done, and with what result.
 pub(crate) struct TurnDone<'a> {
-    pub(crate) server: &'a Server<SimNet>,
+    pub(crate) server: &'a Server<Captured<SimNet>>,
     pub(crate) next: LoopControl,
     pub(crate) limits: &'a Limits,
 }

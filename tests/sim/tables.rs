@@ -18,9 +18,13 @@ fn has(version: usize, number: usize) -> bool {
 
 /// The table of that version.
 pub(crate) fn table(version: usize) -> Table {
+    Table::parse(text(version).into_bytes(), ColumnOrder::KeyValue).expect("the text is a table")
+}
+
+/// Its text.
+pub(crate) fn text(version: usize) -> String {
     let line = |number| format!("key{number} value {number} of version {version}\n");
-    let text: String = (0..KEYS).filter(|&number| has(version, number)).map(line).collect();
-    Table::parse(text.into_bytes(), ColumnOrder::KeyValue).expect("the text is a table")
+    (0..KEYS).filter(|&number| has(version, number)).map(line).collect()
 }
 
 /// Tries to make a table of a text that is none.

@@ -10,6 +10,7 @@ use crate::peers::Peer;
 use crate::sessions::Asker;
 use crate::setup::{PoolSetup, Setup};
 use crate::tables;
+use readyd::capture::{Captured, Tape};
 use readyd::client::SessionPool;
 use readyd::handlers::daytime::{DateCache, Format};
 use readyd::handlers::{Options, Service};
@@ -26,6 +27,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+mod capturing;
 mod orders;
 
 /// When all faults are over, everything is done within this virtual time.
@@ -69,7 +71,7 @@ impl Loop {
 pub(crate) struct World {
     pub(crate) kernel: Rc<RefCell<Kernel>>,
     pub(crate) setup: Setup,
-    pub(crate) server: Server<SimNet>,
+    pub(crate) server: Server<Captured<SimNet>>,
     server_loop: Loop,
     pub(crate) pools: Vec<SessionPool<SimNet, Asker>>,
     pool_loops: Vec<Loop>,
@@ -97,6 +99,10 @@ const SERVICES: [Service; Kind::ALL.len()] = [
 
 impl World {
     pub(crate) fn new(setup: Setup) -> World {
+        World::with_capture(setup, None)
+    }
+
+    fn with_capture(setup: Setup, tape: Option<Rc<RefCell<Tape>>>) -> World {
         log_tap::install();
         let seed = mix(setup.seed);
         let mut kernel = Kernel::new(Prng::new(mix(seed ^ 1)), setup.knobs, setup.window);
@@ -114,10 +120,11 @@ impl World {
         let now = kernel.borrow().now;
         let limits = setup.limits.clone();
         let dates = DateCache::utc();
-        let net_of_server = net(Owner::Server, ClientAddress::default());
+        let net_of_server = Captured::new(net(Owner::Server, ClientAddress::default()), tape);
+        let listeners = SERVICES.map(|_| net_of_server.listener(SimListener::new(&kernel)));
         let mut server = Server::new(net_of_server, limits, tables::table(0), dates, now);
-        for service in SERVICES {
-            server.listen(SimListener::new(&kernel), service).expect("listeners have no faults");
+        for (listener, service) in listeners.into_iter().zip(SERVICES) {
+            server.listen(listener, service).expect("listeners have no faults");
         }
         kernel.borrow_mut().add_listener(Owner::Peer);
         let pool = |owner, setup: &PoolSetup| {

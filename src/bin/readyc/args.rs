@@ -163,6 +163,8 @@ pub(crate) enum Command {
     Merge(crate::merge::Arguments),
     /// Print what a server's loop did, from a trace that readyd wrote
     Trace(crate::trace::Arguments),
+    /// Run the server again over a capture that readyd wrote
+    Replay(crate::replay::Arguments),
 }
 
 /// The number of sessions, and of repetitions in each.

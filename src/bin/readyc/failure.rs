@@ -1,5 +1,6 @@
 //! How a command can fail, and the exit status of each failure.
 
+use readyd::capture::replay::ReplayError;
 use readyd::client::SessionError;
 use readyd::loadgen::report::{MergeError, ReadError, SaveError};
 use readyd::trace::reader::ReadError as TraceError;
@@ -59,6 +60,10 @@ pub(crate) enum Failure {
     Merge(MergeError),
     /// A trace could not be read.
     Trace(PathBuf, TraceError),
+    /// A capture could not be run again, or the server does something else now.
+    Replay(PathBuf, ReplayError),
+    /// A capture was written by another build.
+    OtherBuild(PathBuf, String),
     /// A recording of strace(1) could not be read.
     Import(PathBuf, ImportError),
     /// Two traces are not the same; the report shows where.
@@ -143,6 +148,14 @@ impl fmt::Display for Failure {
                 write!(f, "cannot read the report {}: {error}", path.display())
             }
             Failure::Merge(error) => write!(f, "{error}"),
+            Failure::Replay(path, error) => write!(f, "{}: {error}", path.display()),
+            Failure::OtherBuild(path, of) => write!(
+                f,
+                "{}: captured by another build of readyd ({of}), so its calls may differ (use \
+                 --level outcome to compare what clients got, or --level exact to see the first \
+                 call that differs)",
+                path.display()
+            ),
             Failure::Trace(path, error) => {
                 write!(f, "cannot read the trace {}: {error}", path.display())
             }

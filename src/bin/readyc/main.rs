@@ -26,6 +26,7 @@ mod failure;
 mod many;
 mod merge;
 mod output;
+mod replay;
 mod screen;
 mod server_name;
 mod server_options;
@@ -134,6 +135,10 @@ fn run(args: &Args) -> Result<(), Failure> {
         Command::Trace(arguments) => {
             before.refuse("trace")?;
             trace::run(arguments)
+        }
+        Command::Replay(arguments) => {
+            before.refuse("replay")?;
+            replay::run(arguments)
         }
     }
 }

@@ -20,6 +20,7 @@
 )]
 
 mod background;
+mod capturing;
 mod check;
 mod child;
 mod control;
@@ -87,7 +88,11 @@ fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
     match command {
         Command::Help(length) => print_for_people(&config::help(length)),
         Command::Version => print_version(),
-        Command::Run(config) if errors.is_empty() => start::run(*config, origins, reactor),
+        Command::Run(mut config) if errors.is_empty() => {
+            let wrong = |text| StartError::Flags { text, status: 2 };
+            capturing::from_environment(&mut config).map_err(wrong)?;
+            start::run(*config, origins, reactor)
+        }
         Command::Run(config) => {
             let others = start::faults(*config, origins, &mut reactor)?;
             Err(all_that_is_wrong(&errors, &others))

@@ -1,19 +1,26 @@
 //! A server whose start has succeeded: it is put together, and runs.
 //!
-//! Invariant: with `--trace` the loop has hooks, and without it the loop is compiled without.
+//! Invariant: with `--trace` or `--capture` the loop has hooks, and without them it is compiled
+//! without.
 
+use crate::capturing::{self, Capture};
 use crate::daemon::{Daemon, Parent};
 use crate::listening::Bound;
 use crate::start::StartError;
 use crate::tracing::Trace;
 use nix::unistd::getppid;
-use readyd::config::listen::BindTarget;
+use readyd::capture::Captured;
+use readyd::capture::start::{Listener, OfShard, Start};
+use readyd::config::listen::{BindTarget, Listen};
 use readyd::handlers::daytime::DateCache;
+use readyd::io::clock::Moment;
+use readyd::io::net::{Net, Told};
 use readyd::reactor::{MioNet, Reactor};
 use readyd::server::Server;
 use readyd::server::limits::Limits;
-use readyd::server::stats::scoreboard::ScoreboardSlot;
+use readyd::server::stats::publishing::SharedStats;
 use readyd::table::Table;
+use std::process;
 
 /// All that a server is made of, but its network.
 pub(crate) struct Prepared {
@@ -23,9 +30,12 @@ pub(crate) struct Prepared {
     pub(crate) listeners: Vec<Bound>,
     /// Of a shard: how many of its listeners, from the first, no program but the supervisor has.
     pub(crate) own_listeners: Option<usize>,
-    pub(crate) scoreboard_slot: Option<ScoreboardSlot>,
+    /// Of a shard: its number, from 0, and the statistics that it shares.
+    pub(crate) shard: Option<usize>,
+    pub(crate) statistics: Option<Box<dyn SharedStats>>,
     pub(crate) parent: Parent,
     pub(crate) trace: Option<Trace>,
+    pub(crate) capture: Option<Capture>,
 }
 
 impl Prepared {
@@ -34,30 +44,79 @@ impl Prepared {
     /// # Errors
     ///
     /// What the system refused.
-    pub(crate) fn run(self, net: MioNet, reactor: Reactor) -> Result<(), StartError> {
-        if cfg!(feature = "trace") && self.trace.is_some() {
-            self.run_on(net.observed(), reactor)
+    pub(crate) fn run(mut self, net: MioNet, reactor: Reactor) -> Result<(), StartError> {
+        let now = reactor.now();
+        let bound = std::mem::take(&mut self.listeners);
+        if cfg!(feature = "trace") && (self.trace.is_some() || self.capture.is_some()) {
+            let tape = match self.capture.take() {
+                Some(capture) => {
+                    let start = self.beginning(&bound, now);
+                    Some(capture.begin(&start).map_err(StartError::Capture)?)
+                }
+                None => None,
+            };
+            if let (Some(tape), Some(shared)) = (&tape, self.statistics.take()) {
+                self.statistics = Some(capturing::statistics(shared, tape));
+            }
+            let net = Captured::new(net, tape);
+            let listen = |(socket, listen): Bound| (net.listener(socket.into()), listen);
+            let listeners = bound.into_iter().map(listen).collect();
+            self.run_on(net, listeners, reactor, now)
         } else {
-            self.run_on(net, reactor)
+            let listeners = bound.into_iter().map(|(socket, listen)| (socket.into(), listen));
+            let listeners = listeners.collect();
+            self.run_on(net, listeners, reactor, now)
         }
     }
 
-    fn run_on<const OBSERVED: bool>(
+    /// What a capture says of the server.
+    fn beginning(&self, bound: &[Bound], now: Moment) -> Start<'_> {
+        let Told::Table { text, is_value_first } = self.table.told() else {
+            return Start::default();
+        };
+        let listeners = bound.iter().enumerate().map(|(index, (socket, listen))| Listener {
+            service: listen.service,
+            is_own: self.is_own(index, listen),
+            address: socket.address().map(|address| address.to_string()).unwrap_or_default(),
+        });
+        Start {
+            pid: process::id(),
+            shard: self.shard.zip(self.statistics.as_ref()).map(|(number, shared)| OfShard {
+                number: number as u32 + 1,
+                supervisor: getppid().as_raw().cast_unsigned(),
+                age: shared.age_at_start(),
+            }),
+            now,
+            limits: self.limits.clone(),
+            table: text.into(),
+            is_value_first,
+            zone: self.dates.rules().as_bytes().into(),
+            listeners: listeners.collect(),
+            ..Start::default()
+        }
+    }
+
+    /// Whether no program but the supervisor has a listener. A supervisor accepts no clients from
+    /// the sockets that it has bound for its shards. Another program may accept from a socket that
+    /// it has passed on.
+    fn is_own(&self, index: usize, listen: &Listen) -> bool {
+        match self.own_listeners {
+            Some(count) => index < count,
+            None => !matches!(listen.target, BindTarget::Inherited(_)),
+        }
+    }
+
+    fn run_on<N: Net>(
         self,
-        net: MioNet<OBSERVED>,
+        net: N,
+        listeners: Vec<(N::Listener, Listen)>,
         mut reactor: Reactor,
+        now: Moment,
     ) -> Result<(), StartError> {
-        let sockets = self.listeners.into_iter();
-        let listeners: Vec<_> =
-            sockets.map(|(socket, listen)| (net.listener(socket), listen)).collect();
-        let mut server = Server::new(net, self.limits, self.table, self.dates, reactor.now());
-        for (index, (listener, listen)) in listeners.into_iter().enumerate() {
-            // A supervisor accepts no clients from the sockets that it has bound for its shards.
-            // Another program may accept from a socket that it has passed on.
-            let is_own = match self.own_listeners {
-                Some(count) => index < count,
-                None => !matches!(listen.target, BindTarget::Inherited(_)),
-            };
+        let own: Vec<bool> =
+            listeners.iter().enumerate().map(|(index, (_, of))| self.is_own(index, of)).collect();
+        let mut server = Server::new(net, self.limits, self.table, self.dates, now);
+        for ((listener, listen), is_own) in listeners.into_iter().zip(own) {
             let result = if is_own {
                 server.listen(listener, listen.service)
             } else {
@@ -65,8 +124,8 @@ impl Prepared {
             };
             result.map_err(|error| StartError::System("watch a listener", error))?;
         }
-        if let Some(scoreboard_slot) = self.scoreboard_slot {
-            server.share_statistics(Box::new(scoreboard_slot), getppid().as_raw().cast_unsigned());
+        if let Some(statistics) = self.statistics {
+            server.share_statistics(statistics, getppid().as_raw().cast_unsigned());
         }
         let keeper = self.trace.and_then(|trace| trace.begin(&mut server));
         let mut daemon = Daemon::new(server, self.parent, keeper);

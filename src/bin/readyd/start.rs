@@ -3,6 +3,7 @@
 //! Invariant: steps that need root's privileges come first (reading the table, binding the ports),
 //! then the privileges are dropped, and only then the server reads bytes of clients.
 
+use crate::capturing::{self, CaptureError};
 use crate::check;
 use crate::child::{Ending, Program};
 use crate::daemon::Parent;
@@ -33,6 +34,7 @@ use readyd::os::usage::Meter;
 use readyd::reactor::Reactor;
 use readyd::server::limits::Limits;
 use readyd::server::stats::VERSION;
+use readyd::server::stats::publishing::SharedStats;
 use readyd::server::stats::scoreboard::ScoreboardSlot;
 use readyd::table::{LoadError, Table};
 use readyd::zone::ZoneRules;
@@ -53,6 +55,7 @@ pub(crate) enum StartError {
     Excess(Excess),
     SharedTable(String),
     Trace(TraceError),
+    Capture(CaptureError),
     Shard(ShardError),
     /// The descriptor of `--ready-fd` was not inherited.
     ReadyFd(InheritError),
@@ -97,6 +100,7 @@ impl fmt::Display for StartError {
                 write!(f, "{}", service_manager::advice(*watchdog, *most))
             }
             StartError::Trace(error) => write!(f, "{error}"),
+            StartError::Capture(error) => write!(f, "{error}"),
             StartError::ShardFailed(number, ending) => {
                 write!(f, "{} could not start ({ending}); see above", shard::name(*number))
             }
@@ -308,6 +312,7 @@ fn serve(
         announce(config, &addresses(&listeners)?, &mut reactor, &[])?;
     }
     let trace = tracing::open(config, number, &reactor).map_err(StartError::Trace)?;
+    let capture = capturing::open(config, number).map_err(StartError::Capture)?;
     drop_privileges(config, credentials)?;
     let mut limits = config.limits.clone();
     limits.max_connections = max_connections(config.max_connections, budget);
@@ -315,8 +320,20 @@ fn serve(
     limits.log_level = log::max_level();
 
     let dates = DateCache::new(zone_rules);
-    let prepared =
-        Prepared { limits, table, dates, listeners, own_listeners, scoreboard_slot, parent, trace };
+    let statistics = scoreboard_slot.map(|slot| Box::new(slot) as Box<dyn SharedStats>);
+    let shard = number;
+    let prepared = Prepared {
+        limits,
+        table,
+        dates,
+        listeners,
+        own_listeners,
+        shard,
+        statistics,
+        parent,
+        trace,
+        capture,
+    };
     prepared.run(net, reactor)
 }
 

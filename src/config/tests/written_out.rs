@@ -1,5 +1,6 @@
 //! Any configuration, written out as flags and read again.
 
+use crate::config::capturing::CaptureFile;
 use crate::config::listen::{BindTarget, Listen, Presence};
 use crate::config::tracing::TraceFile;
 use crate::config::{Command, Config, from_args};
@@ -149,6 +150,12 @@ fn traces() -> impl Strategy<Value = (Option<TraceFile>, Vec<Trigger>, AddressPo
     (option::of(file), vec(triggers, 0..4), addresses)
 }
 
+fn captures() -> impl Strategy<Value = Option<CaptureFile>> {
+    let paths = words().prop_filter("a name", |path| !path.is_empty());
+    let file = (paths, CaptureFile::LEAST_SIZE..=u64::MAX);
+    option::of(file.prop_map(|(path, size)| CaptureFile { path, size }))
+}
+
 fn configs() -> impl Strategy<Value = Config> {
     let orders = select(vec![ColumnOrder::KeyValue, ColumnOrder::ValueKey]);
     let zones = select(vec![Zone::Utc, Zone::Local]);
@@ -162,9 +169,18 @@ fn configs() -> impl Strategy<Value = Config> {
     let process = (switches, ready_fd, shards, option::of(accounts()), option::of(levels()));
     let table = (option::of(words()), orders, any::<u64>());
     let socket = (any::<u32>(), timeouts());
-    (vec(listeners(), 1..5), process, table, zones, limits(), maxima, socket, traces())
+    (
+        vec(listeners(), 1..5),
+        process,
+        table,
+        zones,
+        limits(),
+        maxima,
+        socket,
+        (traces(), captures()),
+    )
         .prop_map(|(listeners, process, table, zone, limits, maxima, socket, traces)| {
-            let (trace, trace_on, trace_addresses) = traces;
+            let ((trace, trace_on, trace_addresses), capture) = traces;
             let (backlog, tcp_timeouts) = socket;
             let (switches, ready_fd, (shards, shard_timeout), user, log) = process;
             let (reuse_port, print_addresses, check_only, takes_passed_sockets) = switches;
@@ -196,6 +212,7 @@ fn configs() -> impl Strategy<Value = Config> {
                 trace,
                 trace_on,
                 trace_addresses,
+                capture,
                 log,
                 log_from_file: None,
                 check_only,

@@ -133,33 +133,33 @@ function buffersOf(trace, row) {
   ];
 }
 
+// The functions in which events of a kind happen. The last one is unfolded at first: it makes the call.
 function hopsOf(kind) {
   const numbers = about.hops.of[kind] ?? [];
   if (!numbers.length) return [];
-  const hops = numbers.map((number) => {
-    const { file, line, name, code } = about.hops.functions[number];
-    const lines = code
-      .split("\n")
-      .map((text) =>
-        /^\s*\/\//.test(text) ? el("span", { class: "doc" }, `${text}\n`) : `${text}\n`,
-      );
-    const hop = el(
-      "details",
-      { class: "hop" },
-      el("summary", {}, el("code", {}, name), el("span", { class: "faint" }, ` ${file}:${line}`)),
-      el("pre", { tabindex: "0" }, ...lines),
-    );
-    hop.open = openHops.has(name);
-    hop.addEventListener("toggle", () => {
-      if (hop.open) openHops.add(name);
-      else openHops.delete(name);
-    });
-    return hop;
+  const hops = numbers.map((number, index) => {
+    if (!madeHops.has(number)) madeHops.set(number, makeHop(number, index === numbers.length - 1));
+    return madeHops.get(number);
   });
   return [el("h3", {}, "Where it happens"), ...hops];
 }
 
-const openHops = new Set();
+// Made once: so they stay as folded as the reader left them, and a step costs nothing.
+const madeHops = new Map();
+
+function makeHop(number, isOpen) {
+  const { file, line, name, code } = about.hops.functions[number];
+  const lines = code
+    .split("\n")
+    .map((text) =>
+      /^\s*\/\//.test(text) ? el("span", { class: "doc" }, `${text}\n`) : `${text}\n`,
+    );
+  const place = el("span", { class: "faint" }, ` ${file}:${line}`);
+  const summary = el("summary", {}, el("code", {}, name), place);
+  const hop = el("details", { class: "hop" }, summary, el("pre", { tabindex: "0" }, ...lines));
+  hop.open = isOpen;
+  return hop;
+}
 
 function welcome() {
   const isReadyd = about.sources.every((source) => source.readyd);

@@ -114,6 +114,36 @@ pub(crate) fn shape(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// The lines printed that have the shapes of those shown, where `...` stands for any others; `None`
+/// if they are not there. Durations may have other units.
+pub(crate) fn shortened(shown: &str, printed: &str) -> Option<String> {
+    let printed: Vec<&str> = printed.lines().collect();
+    let shapes: Vec<String> = printed.iter().map(|line| shape_of_line(line)).collect();
+    let shown: Vec<&str> = shown.lines().collect();
+    let (mut found, mut from) = (Vec::new(), 0);
+    for (index, part) in shown.split(|line| *line == "...").enumerate() {
+        let wanted: Vec<String> = part.iter().map(|line| shape_of_line(line)).collect();
+        let is_here = |&at: &usize| shapes[at..].starts_with(&wanted);
+        let at = (from..=printed.len()).find(is_here).filter(|&at| index > 0 || at == 0)?;
+        from = at + wanted.len();
+        found.push(printed[at..from].to_vec());
+    }
+    let ends = shown.last() == Some(&"...") || from == printed.len();
+    ends.then(|| found.join(&"...").join("\n") + "\n")
+}
+
+/// As [`shape`], whatever the unit of a duration, and whatever the gaps.
+fn shape_of_line(line: &str) -> String {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let mut shape = shape(&words.join(" ")).replace("#.#", "#");
+    for unit in ["ns", "us", "µs", "ms"] {
+        for gap in ["", " "] {
+            shape = shape.replace(&format!("#{gap}{unit}"), &format!("#{gap}s"));
+        }
+    }
+    shape
+}
+
 /// The names of the lines: what stands before the first number, colon or gap.
 pub(crate) fn labels(text: &str) -> Vec<String> {
     let label = |line: &str| {

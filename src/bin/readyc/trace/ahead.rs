@@ -1,7 +1,7 @@
 //! Work on a trace by several threads: its blocks can each be decoded alone.
 //!
-//! Invariant: what is made is consumed in the order of the trace, and [`AHEAD`] of it for each thread
-//! is all that there is at once.
+//! Invariant: what is made is consumed in the order of the trace, and there is at most [`AHEAD`] of
+//! it for each thread at once.
 
 use readyd::trace::reader::{Batch, ReadError};
 use std::num::NonZero;
@@ -20,6 +20,9 @@ type Task<T> = (Batch, T);
 /// What was made of a batch, as far as it could be decoded.
 type Made<T> = (T, Result<(), ReadError>);
 
+/// A thread: where its tasks go, and where what it made comes from.
+type Worker<T> = (SyncSender<Task<T>>, Receiver<Made<T>>);
+
 /// Has `work` make something of every batch that `next` brings, and `consume` take it in order.
 /// Ends when that returns false.
 ///
@@ -33,7 +36,7 @@ pub(super) fn in_order<T: Default + Send>(
 ) -> Result<(), ReadError> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     thread::scope(|scope| {
-        let workers: Vec<(SyncSender<Task<T>>, Receiver<Made<T>>)> = (0..threads)
+        let workers: Vec<Worker<T>> = (0..threads)
             .map(|_| {
                 let (tasks, their_tasks) = sync_channel::<Task<T>>(AHEAD);
                 let (their_made, made) = sync_channel(AHEAD);

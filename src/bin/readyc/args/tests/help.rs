@@ -17,7 +17,7 @@ fn commands() -> Vec<(String, Command)> {
     let of_commands = readyc.get_subcommands().filter(|command| command.get_name() != "help");
     let mut all: Vec<_> =
         of_commands.map(|command| (command.get_name().to_owned(), command.clone())).collect();
-    assert_eq!(all.len(), 14);
+    assert_eq!(all.len(), 15);
     all.push(("readyc".to_owned(), readyc));
     all
 }
@@ -105,7 +105,7 @@ fn options_about_the_server_have_a_heading() {
     };
     let (with, without): (Vec<_>, Vec<_>) = commands().into_iter().partition(has_server);
     let names: Vec<_> = without.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["compare", "merge", "trace"]);
+    assert_eq!(names, ["compare", "merge", "trace", "replay"]);
     for (name, mut command) in with {
         let [_, long] = both_helps(&mut command);
         let (_, under) = long.split_once("\nServer:\n").unwrap_or_else(|| panic!("{name}: {long}"));
@@ -118,7 +118,7 @@ fn options_about_the_server_have_a_heading() {
 fn the_time_limit_for_an_answer_is_the_commands_own() {
     for (name, mut command) in commands() {
         let default = match name.as_str() {
-            "compare" | "merge" | "trace" | "doctor" => continue,
+            "compare" | "merge" | "trace" | "replay" | "doctor" => continue,
             "readyc" => "[default: 30s; bench: 5s]",
             "bench" => "[default: 5s]",
             _ => "[default: 30s]",

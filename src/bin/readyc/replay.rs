@@ -1,0 +1,197 @@
+//! `readyc replay`: the server of a capture, run again.
+
+use crate::failure::Failure;
+use readyd::capture::reader::Reader;
+use readyd::capture::record::EndCause;
+use readyd::capture::replay::{self, CaptureEnd, MakeRecorder, Replayed};
+use readyd::capture::start::Start;
+use readyd::capture::wire::BUILD;
+use readyd::counted::counted;
+use readyd::io::clock::Moment;
+use readyd::trace::encode::{Encoder, OpenBlock, Ring};
+use readyd::trace::wire::{HEADER_BYTES, LENGTH_OFFSET, PAYLOAD_BYTES};
+use readyd::trace::{AddressPolicy, Recorder, Recording};
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// A capture that readyd has written
+    #[arg(value_name = "CAPTURE")]
+    file: PathBuf,
+
+    /// How alike: exact, outcome [default: exact]
+    ///
+    /// How alike the server has to be. exact: every call is the one that was captured; needs the
+    /// same build. outcome: clients get the same bytes, and connections close for the same reasons
+    /// [default: exact]
+    #[arg(long, value_name = "LEVEL", hide_possible_values = true)]
+    level: Option<Level>,
+
+    /// Write a trace of it to OUT
+    ///
+    /// Write a trace of it to OUT, for the command trace
+    #[arg(long, value_name = "OUT")]
+    trace: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Level {
+    Exact,
+    Outcome,
+}
+
+/// Runs a capture again, and tells what was compared.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let path = &arguments.file;
+    let failed = |error| Failure::Replay(path.clone(), error);
+    let file = File::open(path).map_err(|error| failed(replay::ReplayError::Read(error.into())))?;
+    let source: Box<dyn Read> = Box::new(BufReader::with_capacity(1 << 18, file));
+    let (reader, start) = Reader::open(source).map_err(|error| failed(error.into()))?;
+    if reader.build() != BUILD && arguments.level.is_none() {
+        return Err(Failure::OtherBuild(path.clone(), start.version.into_owned()));
+    }
+    let trace = match &arguments.trace {
+        Some(path) => Some(TraceFile::create(path)?),
+        None => None,
+    };
+    let mut make = trace.as_ref().map(|file| file.recorder(&start));
+    let make = make.as_mut().map(|make| make as MakeRecorder<'_>);
+    let replayed = match arguments.level {
+        Some(Level::Outcome) => replay::by_outcome(reader, &start, make),
+        Some(Level::Exact) | None => replay::exactly(reader, &start, make),
+    };
+    if let Some(trace) = trace {
+        trace.finish()?;
+    }
+    let text = summary(&replayed.map_err(failed)?);
+    let mut output = io::stdout().lock();
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(Failure::Output)
+}
+
+fn summary(replayed: &Replayed) -> String {
+    let Replayed { turns, records, connections, received, sent, not_compared, end } = replayed;
+    let end = match end {
+        CaptureEnd::Stopped => "the server stopped",
+        CaptureEnd::Ended(EndCause::Size) => "the capture had reached its size",
+        CaptureEnd::Ended(EndCause::Lag) => "the disk was slower than the server",
+        CaptureEnd::CutOff => "the capture is cut off",
+    };
+    let (turns, records) = (counted(*turns, "turn"), counted(*records, "record"));
+    let connections = counted(*connections, "connection");
+    let (received, sent) = (counted(*received, "byte"), counted(*sent, "byte"));
+    let statistics = match not_compared {
+        0 => String::new(),
+        count => format!(
+            "{} asked for statistics, which only an exact replay repeats: not compared\n",
+            counted(*count, "connection")
+        ),
+    };
+    format!(
+        "the same: {turns}, {records}; {connections}, {received} in, {sent} out; then {end}\n\
+         {statistics}"
+    )
+}
+
+/// The file of a trace.
+struct TraceFile {
+    output: Rc<RefCell<Output>>,
+    path: PathBuf,
+}
+
+struct Output {
+    file: BufWriter<File>,
+    outcome: io::Result<()>,
+}
+
+impl TraceFile {
+    fn create(path: &Path) -> Result<TraceFile, Failure> {
+        let file =
+            File::create(path).map_err(|error| Failure::Trace(path.to_owned(), error.into()))?;
+        let output = Output { file: BufWriter::new(file), outcome: Ok(()) };
+        Ok(TraceFile { output: Rc::new(RefCell::new(output)), path: path.to_owned() })
+    }
+
+    /// What makes a recorder that writes to the file.
+    fn recorder(
+        &self,
+        start: &Start<'_>,
+    ) -> impl FnMut(Box<dyn Fn() -> Moment>) -> Recorder + use<> {
+        let (pid, now) = (start.pid, start.now);
+        let shard = start.shard.map_or(0, |shard| shard.number as u16);
+        let output = Rc::clone(&self.output);
+        move |clock| {
+            let ring = Blocks {
+                output: Rc::clone(&output),
+                header: None,
+                payload: (0..PAYLOAD_BYTES).map(|_| AtomicU8::new(0)).collect(),
+                length: AtomicU32::new(0),
+            };
+            let recording = Recording {
+                ring: Box::new(ring),
+                encoder: Encoder::new(pid, shard, now.as_nanos(), now),
+                clock,
+                addresses: AddressPolicy::Full,
+                triggers: Vec::new(),
+                teller: None,
+            };
+            Recorder::new(recording, now)
+        }
+    }
+
+    /// The recorder is gone, and has written its last block.
+    fn finish(self) -> Result<(), Failure> {
+        let output = &mut *self.output.borrow_mut();
+        let outcome = std::mem::replace(&mut output.outcome, Ok(()));
+        outcome
+            .and_then(|()| output.file.flush())
+            .map_err(|error| Failure::Trace(self.path.clone(), error.into()))
+    }
+}
+
+/// Blocks that go to the file one after the other, so a trace may have any length.
+struct Blocks {
+    output: Rc<RefCell<Output>>,
+    header: Option<[u8; HEADER_BYTES]>,
+    payload: Box<[AtomicU8]>,
+    length: AtomicU32,
+}
+
+impl Blocks {
+    /// Writes the block, if there is one.
+    fn write(&mut self) {
+        let Some(mut header) = self.header.take() else { return };
+        // It is little-endian already.
+        let length = self.length.swap(0, Ordering::Relaxed).to_ne_bytes();
+        let place = header.iter_mut().skip(LENGTH_OFFSET);
+        place.zip(length).for_each(|(place, byte)| *place = byte);
+        let payload: Vec<u8> =
+            self.payload.iter().map(|byte| byte.swap(0, Ordering::Relaxed)).collect();
+        let output = &mut *self.output.borrow_mut();
+        if output.outcome.is_ok() {
+            let written = output.file.write_all(&header);
+            output.outcome = written.and_then(|()| output.file.write_all(&payload));
+        }
+    }
+}
+
+impl Ring for Blocks {
+    fn begin(&mut self, header: &[u8; HEADER_BYTES]) {
+        self.write();
+        self.header = Some(*header);
+    }
+
+    fn block(&self) -> OpenBlock<'_> {
+        OpenBlock { payload: &self.payload, length: &self.length }
+    }
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        self.write();
+    }
+}

@@ -1,0 +1,256 @@
+//! `--capture`: the file of a capture, and the thread that writes it.
+//!
+//! Invariants: the loop never waits for the disk. It leaves each turn in memory that holds
+//! [`MOST_WAITING`] bytes; if that is full, or the file is, or cannot be written, the capture ends
+//! between two turns, one line of the log says so, and the server serves on.
+
+use crate::background::in_a_thread;
+use readyd::capture::record::EndCause;
+use readyd::capture::start::Start;
+use readyd::capture::wire::{BLOCK_HEADER_BYTES, block_header};
+use readyd::capture::{CapturedStatistics, Sink, Tape, end_of};
+use readyd::config::Config;
+use readyd::config::capturing::VARIABLE;
+use readyd::os::trace_ring::set_aside;
+use readyd::server::stats::publishing::SharedStats;
+use std::cell::RefCell;
+use std::env;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::mem;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::process;
+use std::rc::Rc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Bytes that may wait to be written.
+const MOST_WAITING: usize = 32 << 20;
+
+/// With this many bytes, a block is written.
+const BLOCK: usize = 256 << 10;
+
+/// With fewer bytes, a block is written after this time: what is lost if the server is killed.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+
+/// How long the end of the server waits for the disk.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// Why nothing can be captured.
+#[derive(Debug)]
+pub(crate) struct CaptureError {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl fmt::Display for CaptureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CaptureError { path, error } = self;
+        write!(f, "--capture {}: {error}", path.display())
+    }
+}
+
+/// The file of a capture that is yet to begin.
+pub(crate) struct Capture {
+    file: File,
+    path: PathBuf,
+    size: u64,
+}
+
+/// What the environment asks for, if the configuration does not.
+///
+/// # Errors
+///
+/// Why the variable is not the file of a capture.
+pub(crate) fn from_environment(config: &mut Config) -> Result<(), String> {
+    let value = env::var_os(VARIABLE).filter(|value| config.capture.is_none() && !value.is_empty());
+    let Some(value) = value else { return Ok(()) };
+    let text = value.to_string_lossy();
+    let file = text.parse().map_err(|why| format!("{VARIABLE}={text:?}: {why}"))?;
+    config.capture = Some(file);
+    Ok(())
+}
+
+/// Opens the file of `--capture`, if there is one. Call it while the privileges to do so are there.
+///
+/// # Errors
+///
+/// The file that cannot be made.
+pub(crate) fn open(config: &Config, shard: Option<usize>) -> Result<Option<Capture>, CaptureError> {
+    let Some(asked) = &config.capture else { return Ok(None) };
+    let path = asked.path(process::id(), shard);
+    let size = asked.size;
+    let open = || {
+        set_aside(&path)?;
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)
+    };
+    match open() {
+        Ok(file) => Ok(Some(Capture { file, path, size })),
+        Err(error) => Err(CaptureError { path, error }),
+    }
+}
+
+impl Capture {
+    /// Writes how the server begins, and has a thread write the rest.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written, or there is no thread.
+    pub(crate) fn begin(self, start: &Start<'_>) -> Result<Rc<RefCell<Tape>>, CaptureError> {
+        let Capture { mut file, path, size } = self;
+        let mut begin = || {
+            let beginning = Tape::beginning(start).map_err(io::Error::other)?;
+            if beginning.len() as u64 > size {
+                return Err(io::Error::other("the table alone is more than its size"));
+            }
+            file.write_all(&beginning)?;
+            Ok(beginning.len() as u64)
+        };
+        let written = begin().map_err(|error| CaptureError { path: path.clone(), error })?;
+        let disk = Arc::new(Disk::default());
+        let ours = Arc::clone(&disk);
+        in_a_thread(Box::new(move || ours.write(&mut file)))
+            .map_err(|error| CaptureError { path: path.clone(), error })?;
+        log::debug!("capturing to {}", path.display());
+        let sink = FileSink { disk, path, written, size, has_ended: false };
+        Ok(Rc::new(RefCell::new(Tape::new(start, Box::new(sink)))))
+    }
+}
+
+/// The statistics of a shard, captured.
+pub(crate) fn statistics(
+    shared: Box<dyn SharedStats>,
+    tape: &Rc<RefCell<Tape>>,
+) -> Box<dyn SharedStats> {
+    Box::new(CapturedStatistics::new(shared, Rc::clone(tape)))
+}
+
+/// Where the loop leaves turns, and the thread takes them.
+#[derive(Default)]
+struct Disk {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Whole turns.
+    waiting: Vec<u8>,
+    /// No turn will come any more.
+    is_closed: bool,
+    /// All was written, or nothing can be.
+    is_done: bool,
+    error: Option<io::Error>,
+}
+
+impl Disk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes blocks until there is nothing more to write.
+    fn write(&self, file: &mut File) {
+        let mut block = Vec::new();
+        let outcome = loop {
+            self.take(&mut block);
+            if block.is_empty() {
+                break Ok(());
+            }
+            let written =
+                file.write_all(&block_header(&block)).and_then(|()| file.write_all(&block));
+            if written.is_err() {
+                break written;
+            }
+            block.clear();
+            block.shrink_to(2 * BLOCK);
+        };
+        let mut state = self.state();
+        state.error = outcome.err();
+        state.is_done = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for a block, and takes it in exchange for an empty one. It stays empty at the end.
+    fn take(&self, block: &mut Vec<u8>) {
+        let mut state = self.state();
+        while state.waiting.is_empty() && !state.is_closed {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let waits = |state: &mut State| state.waiting.len() < BLOCK && !state.is_closed;
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(state, LONGEST_WAIT, waits)
+            .unwrap_or_else(PoisonError::into_inner);
+        mem::swap(&mut state.waiting, block);
+    }
+}
+
+/// The loop's end.
+struct FileSink {
+    disk: Arc<Disk>,
+    path: PathBuf,
+    written: u64,
+    size: u64,
+    /// Whether the capture ended before the server.
+    has_ended: bool,
+}
+
+impl Sink for FileSink {
+    fn turn(&mut self, records: &[u8]) -> bool {
+        // As if each turn were a block: then the size is kept whatever becomes a block.
+        let bytes = (records.len() + BLOCK_HEADER_BYTES) as u64;
+        let mut state = self.disk.state();
+        let ends = if state.is_done {
+            let error = state.error.take().unwrap_or_else(|| ErrorKind::Other.into());
+            Some((error.to_string(), None))
+        } else if self.written + bytes > self.size {
+            Some((format!("its size is reached ({} bytes)", self.size), Some(EndCause::Size)))
+        } else if state.waiting.len() + records.len() > MOST_WAITING {
+            Some(("the disk is slower than the server".to_owned(), Some(EndCause::Lag)))
+        } else {
+            None
+        };
+        let before = state.waiting.len();
+        let Some((why, cause)) = ends else {
+            state.waiting.extend_from_slice(records);
+            self.written += bytes;
+            let after = state.waiting.len();
+            drop(state);
+            if before == 0 || (before < BLOCK && after >= BLOCK) {
+                self.disk.changed.notify_all();
+            }
+            return true;
+        };
+        if let Some(cause) = cause {
+            state.waiting.extend_from_slice(&end_of(cause));
+        }
+        state.is_closed = true;
+        self.has_ended = true;
+        drop(state);
+        self.disk.changed.notify_all();
+        log::warn!("the capture in {} ends here: {why}", self.path.display());
+        false
+    }
+}
+
+impl Drop for FileSink {
+    /// The server ends: waits until what was captured is written, but not for ever.
+    fn drop(&mut self) {
+        if self.has_ended {
+            return;
+        }
+        let mut state = self.disk.state();
+        state.is_closed = true;
+        self.disk.changed.notify_all();
+        let (state, _) = self
+            .disk
+            .changed
+            .wait_timeout_while(state, LAST_WAIT, |state| !state.is_done)
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = &state.error {
+            log::warn!("the capture in {} is cut off: {error}", self.path.display());
+        }
+    }
+}
