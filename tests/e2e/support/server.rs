@@ -48,9 +48,9 @@ pub(crate) struct Launch {
 
 impl Launch {
     /// Listens for each of `listeners`: `SERVICE` on a free port of 127.0.0.1, or a whole
-    /// `SERVICE=ADDRESS,OPTION` as the command line has it.
+    /// `SERVICE=ADDRESS,OPTION` as the command line has it, or `systemd:`.
     pub(crate) fn of(listeners: &[&str]) -> Launch {
-        let whole = |listener: &&str| match listener.contains('=') {
+        let whole = |listener: &&str| match listener.contains(['=', ':']) {
             true => (*listener).to_owned(),
             false => format!("{listener}=127.0.0.1:0"),
         };
