@@ -2,9 +2,9 @@
 //!
 //! ADDRESS is `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT` (127.0.0.1, and `[::1]` where the machine
 //! has it), `:PORT` (0.0.0.0, and `[::]` where the machine has it), `unix:/PATH` or `unix:@NAME`
-//! for a unix socket, `fd:NUMBER` for an inherited socket, or `systemd:NAME` for a passed socket with
-//! that name. No host name is looked up: that could take seconds, and the answer could change from
-//! start to start.
+//! for a unix socket, `fd:NUMBER` for an inherited socket, or `systemd:NAME` for a passed socket
+//! with that name. No host name is looked up: that could take seconds, and the answer could change
+//! from start to start.
 //!
 //! `--listen systemd:` alone is no listener: it stands for all passed sockets whose names are names
 //! of services. See [`activation`](super::activation).

@@ -121,8 +121,8 @@ impl Start<'_> {
         exec::fork_and_exec(&request).map(Child)
     }
 
-    /// The environment of this process, with the variable, and without those of the service manager:
-    /// what these name is for this process only.
+    /// The environment of this process, with the variable, and without the variables of the service
+    /// manager: these speak to this process only.
     fn environment(&self) -> io::Result<Vec<CString>> {
         let (name, value) = &self.variable;
         let mut environment = vec![c_string(format!("{name}={value}").into())?];

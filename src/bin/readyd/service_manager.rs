@@ -1,8 +1,9 @@
 //! What this process tells the service manager that started it: systemd with datagrams,
 //! sd_notify(3), and s6 with a newline on a descriptor.
 //!
-//! Invariants: it is told that the server is ready when clients are served, and not before. What
-//! cannot be told harms no client. A message about a new state that was not delivered is sent again.
+//! Invariants: the manager hears that the server is ready when clients are served, and not before.
+//! A message that cannot be sent harms no client. One about a new state is sent again until it is
+//! delivered.
 //!
 //! A server tells for itself, and a supervisor for all its shards: a shard has no such variables.
 

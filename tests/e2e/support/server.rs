@@ -214,6 +214,12 @@ impl Server {
         }
     }
 
+    /// Takes the descriptors that are open now for the baseline. For a server that closes one after
+    /// it has begun to serve.
+    pub(crate) fn set_baseline(&mut self) {
+        self.descriptors_at_start = self.descriptors();
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         self.pid
     }

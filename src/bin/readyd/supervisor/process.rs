@@ -284,8 +284,8 @@ impl Process {
         [self.table.retry_at(), self.zone.retry_at()].into_iter().flatten().min()
     }
 
-    /// Whether it was killed as stuck, and is still there after twice the timeout: it may wait for a
-    /// disk, and then SIGKILL waits, too.
+    /// Whether it was killed as stuck, and is still there after twice the timeout. It may wait for
+    /// a disk: then SIGKILL waits, too.
     pub(super) fn outlives_its_kill(&self, timeout: Duration) -> bool {
         self.end == End::Killed && self.pulse.silent() >= timeout * 2
     }
