@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStringExt;
 
 /// Every flag but the one that [names a file](NAMES_A_FILE), whether it takes a value, and values
 /// that do.
-const FLAGS: [(&str, &[&str]); 33] = [
+const FLAGS: &[(&str, &[&str])] = &[
     (
         "listen",
         &[

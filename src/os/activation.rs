@@ -39,7 +39,7 @@ pub enum ActivationError {
     NotSet(&'static str),
     /// They were passed to another process.
     OtherProcess {
-        /// The process that [`PID`] names.
+        /// The process that `LISTEN_PID` names.
         meant: u32,
         /// This one.
         own: u32,
