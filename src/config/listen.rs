@@ -150,7 +150,7 @@ fn socket_name(name: &str) -> Result<String, ListenError> {
     Ok(name.to_owned())
 }
 
-/// An error if the program cannot take passed sockets.
+/// An error if the program can neither take passed sockets nor PROXY headers.
 pub(super) fn check_ops() -> Result<(), ListenError> {
     if cfg!(feature = "ops") { Ok(()) } else { Err(ListenError::NotBuilt) }
 }
@@ -232,8 +232,6 @@ pub enum ListenError {
     FromWithoutProxy,
     /// There is `proxy=`, and no `from=`: any client could say that it is another.
     ProxyWithoutFrom,
-    /// The program was built without the feature that has the PROXY protocol.
-    ProxyNotBuilt,
 }
 
 impl From<AddressError> for ListenError {
@@ -297,9 +295,6 @@ impl fmt::Display for ListenError {
                 "option proxy needs from=CIDR, the addresses of the proxies: any other client \
                  could say that it is somebody else",
             ),
-            ListenError::ProxyNotBuilt => f.write_str(
-                "this readyd was built without the feature `ops`, which has the PROXY protocol",
-            ),
         }
     }
 }
@@ -359,9 +354,7 @@ impl FromStr for Listen {
 }
 
 fn versions_of(name: &str) -> Result<Versions, ListenError> {
-    if cfg!(not(feature = "ops")) {
-        return Err(ListenError::ProxyNotBuilt);
-    }
+    check_ops()?;
     Versions::from_name(name).ok_or_else(|| ListenError::UnknownVersions(name.to_owned()))
 }
 

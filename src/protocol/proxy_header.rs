@@ -1,8 +1,8 @@
 //! The header of the PROXY protocol: with it a proxy begins a connection, and says whose it is.
 //!
 //! Version 1 is a line of text, version 2 a block of bytes
-//! (<https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>). What can follow the addresses in
-//! a block (TLVs: the name of a TLS client, a checksum and others) is skipped unread.
+//! (<https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>). Behind its addresses a block can
+//! have TLVs: the name of a TLS client, a checksum and others. They are skipped unread.
 //!
 //! Invariants:
 //!
@@ -65,7 +65,7 @@ impl fmt::Display for Versions {
 /// A whole header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProxyHeader {
-    /// Its length in bytes. What comes behind is the client's.
+    /// Its length in bytes. The bytes behind it are the client's.
     pub len: usize,
     /// Whose connection it is.
     pub source: Source,
@@ -179,14 +179,14 @@ fn addresses(text: &str) -> Option<SocketAddr> {
     words.next().is_none().then(|| SocketAddr::new(source, source_port))
 }
 
-/// A port without sign and leading zeros, both of which `u16::from_str` takes.
+/// A port. `u16::from_str` would also take a sign and leading zeros.
 fn port(word: &str) -> Option<u16> {
     let is_plain = word.bytes().all(|byte| byte.is_ascii_digit());
     let has_zeros = word.len() > 1 && word.starts_with('0');
     (is_plain && !has_zeros).then(|| word.parse().ok())?
 }
 
-/// Reads a block, of which `rest` is what follows the signature.
+/// Reads a block. `rest` is behind the signature.
 fn block(rest: &[u8], bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     let is_local = match rest.first() {
         Some(0x20) => true,
@@ -223,7 +223,7 @@ enum Family {
 
 impl Family {
     /// The address family is in the high bits, the transport protocol in the low ones. The source
-    /// of UDP is as good as that of TCP.
+    /// of UDP counts as the source of TCP does.
     fn of(protocol: u8) -> Result<Family, ProxyHeaderError> {
         match (protocol >> 4, protocol & 15) {
             (0..=3, 0) | (0, 1 | 2) => Ok(Family::Ignored),

@@ -4,7 +4,7 @@
 //! counter in the statistics and what a test expects are all this one enum.
 
 use crate::protocol::frame::FrameError;
-use std::fmt;
+use std::{fmt, io};
 
 #[cfg(test)]
 mod tests;
@@ -127,6 +127,22 @@ impl From<FrameError> for CloseReason {
             FrameError::OverLimit { .. } | FrameError::LineOverLimit { .. } => {
                 CloseReason::OverLimit
             }
+        }
+    }
+}
+
+/// Whose doing it was that a call on a connection failed.
+impl From<&io::Error> for CloseReason {
+    fn from(error: &io::Error) -> CloseReason {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable => CloseReason::Reset,
+            _ => CloseReason::SystemError,
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::server::access::Cidr;
 use crate::server::close::CloseReason;
 use log::Level;
 use std::fmt;
+use std::ops::Range;
 
 /// What a listener serves, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,17 +87,17 @@ impl Proxies {
 
 impl<N: Net> ServerContext<N> {
     /// Takes bytes of a connection whose header is not complete. If it is complete now, the
-    /// connection is opened, unless its client is refused. Returns the bytes that come behind, at
-    /// the front of `input`: where a reply that is made in place has to lie.
+    /// connection is opened, unless its client is refused, and the bytes behind it are served.
+    /// Returns where in `input` the reply is if it was made there.
     #[cold]
-    pub(super) fn take_header<'a>(
+    pub(super) fn take_header(
         &mut self,
         connection: &mut ServerConnection,
-        input: &'a mut [u8],
+        input: &mut [u8],
         output: &mut Vec<u8>,
         out_start: usize,
-    ) -> &'a mut [u8] {
-        let PeerStanding::AwaitsHeader(versions) = connection.standing else { return input };
+    ) -> Option<Range<usize>> {
+        let PeerStanding::AwaitsHeader(versions) = connection.standing else { return None };
         let held = connection.conn.held();
         let most = MAX_LEN.saturating_sub(held).min(input.len());
         let new = input.get(..most).unwrap_or_default();
@@ -106,11 +107,13 @@ impl<N: Net> ServerContext<N> {
             Ok(Some(ProxyHeader { len, source })) => {
                 connection.conn.begin(self.now);
                 if self.introduce(connection, source) {
-                    self.with_engine(connection, output, out_start, |conn, cx| conn.open(cx));
-                    let used = len.saturating_sub(held).min(input.len());
-                    input.copy_within(used.., 0);
-                    let left = input.len() - used;
-                    return input.get_mut(..left).unwrap_or_default();
+                    let used = len.saturating_sub(held);
+                    let rest = input.get_mut(used..).unwrap_or_default();
+                    let in_place = self.with_engine(connection, output, out_start, |conn, cx| {
+                        conn.open(cx);
+                        if rest.is_empty() { None } else { conn.receive(rest, cx) }
+                    });
+                    return in_place.map(|range| range.start + used..range.end + used);
                 }
             }
             Ok(None) if held == 0 => _ = connection.conn.hold(new, self.now),
@@ -121,7 +124,7 @@ impl<N: Net> ServerContext<N> {
                 connection.conn.abandon(CloseReason::BadProxyHeader);
             }
         }
-        &mut []
+        None
     }
 
     /// The header is complete: from now on its client is the peer. Returns whether it may come in.

@@ -325,12 +325,9 @@ impl<N: Net> ServerContext<N> {
             ReadOutcome::Bytes(count) => {
                 self.stats.bytes_in += count as u64;
                 self.work.spend(work::of_recv(count));
-                let mut input = input.get_mut(..count).unwrap_or_default();
+                let input = input.get_mut(..count).unwrap_or_default();
                 if endpoint.awaits_header() {
-                    input = self.take_header(endpoint, input, output, start);
-                    if input.is_empty() {
-                        return Ok((count, None));
-                    }
+                    return Ok((count, self.take_header(endpoint, input, output, start)));
                 }
                 let in_place =
                     self.with_engine(endpoint, output, start, |conn, cx| conn.receive(input, cx));
@@ -340,9 +337,9 @@ impl<N: Net> ServerContext<N> {
                 self.work.spend(work::of_recv(0));
                 if endpoint.awaits_header() {
                     endpoint.conn.close_unserved();
-                    return Ok((0, None));
+                } else {
+                    self.with_engine(endpoint, output, start, |conn, cx| conn.receive_eof(cx));
                 }
-                self.with_engine(endpoint, output, start, |conn, cx| conn.receive_eof(cx));
                 Ok((0, None))
             }
             ReadOutcome::Nothing => {
@@ -377,7 +374,7 @@ impl<N: Net> ServerContext<N> {
     /// A call on the socket failed; `has_output` tells whether output is lost by that.
     fn fail(&mut self, endpoint: &mut ServerConnection, error: &io::Error, has_output: bool) {
         let conn = &mut endpoint.conn;
-        let reason = conn.reason_or(reason_of(error));
+        let reason = conn.reason_or(CloseReason::from(error));
         // A send that fails for want of memory, say, leaves the connection as it was: a close would
         // send FIN behind half a reply. With nothing left to send, RST could destroy what the peer
         // has not read.
@@ -441,19 +438,5 @@ impl<N: Net> ServerContext<N> {
             }
             Output::Delivered | Output::Unknown => socket.ready.write = true,
         }
-    }
-}
-
-/// Whose doing it was that a call on a connection failed.
-fn reason_of(error: &io::Error) -> CloseReason {
-    match error.kind() {
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::NotConnected
-        | io::ErrorKind::TimedOut
-        | io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable => CloseReason::Reset,
-        _ => CloseReason::SystemError,
     }
 }

@@ -219,7 +219,7 @@ pub enum Event {
     Recording,
     /// The header of the PROXY protocol is complete.
     ProxyHeader {
-        /// Of which connection.
+        /// Which connection's.
         connection: Number,
         /// The client that it tells of; the proxy itself if the connection is its own.
         peer: TracedPeer,

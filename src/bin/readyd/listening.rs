@@ -285,7 +285,10 @@ impl Binding {
         });
         let own = own.or_else(|| self.holder(&Address::Unix(address.clone())).cloned());
         let failure = match own.filter(|_| is_in_use) {
-            Some((earlier, address)) => ListenFailure::SameAddress { listen, earlier, address },
+            Some((earlier, address)) => {
+                let earlier = Box::new(earlier);
+                ListenFailure::SameAddress { listen, earlier, address }
+            }
             None => {
                 let address = address.clone();
                 // Now: the file may be gone when the error is shown.
@@ -379,7 +382,10 @@ impl Binding {
         let listen = listen.clone();
         let in_use = (error.kind() == ErrorKind::AddrInUse).then_some(Address::Inet(address));
         match in_use.and_then(|address| self.holder(&address)).cloned() {
-            Some((earlier, address)) => ListenFailure::SameAddress { listen, earlier, address },
+            Some((earlier, address)) => {
+                let earlier = Box::new(earlier);
+                ListenFailure::SameAddress { listen, earlier, address }
+            }
             None => ListenFailure::Bind { listen, address, port: self.port, error },
         }
     }
@@ -395,7 +401,7 @@ fn same_addresses(bound: &[Bound]) -> Result<Vec<Located<StartError>>, StartErro
             socket.address().map_err(|error| StartError::System("read an address", error))?;
         let earlier = *taken.entry(address.clone()).or_insert(listen);
         if !earlier.serves_like(listen) {
-            let (listen, earlier) = (listen.clone(), earlier.clone());
+            let (listen, earlier) = (listen.clone(), Box::new(earlier.clone()));
             let failure = ListenFailure::SameAddress { listen, earlier, address };
             failures.push(Located::new(None, StartError::Listen(failure)));
         }

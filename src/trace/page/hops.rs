@@ -43,7 +43,7 @@ pub(super) const HOPS: [(Kind, &[(File, &str)]); 24] = [
     (Kind::Accepted, &[(ACCEPT, "accept"), (ACCEPT, "open")]),
     (Kind::NotAccepted, &[(ACCEPT, "accept"), (ACCEPT, "attempt")]),
     (Kind::Refused, &[(ACCEPT, "admit"), (ACCEPT, "reject")]),
-    (Kind::ProxyHeader, &[(TURN, "read"), (PROXIED, "take_header")]),
+    (Kind::ProxyHeader, &[(PROXIED, "take_header"), (PROXIED, "introduce")]),
     (Kind::Shed, &[(CLOSING, "shed")]),
     (Kind::FinSent, &[(TURN, "next_action"), (STATE, "fin_sent")]),
     (Kind::Closed, &[(STATE, "action"), (CLOSING, "close_as")]),

@@ -25,7 +25,7 @@ pub(crate) enum ListenFailure {
     Inherit { listen: Listen, error: InheritError },
     /// Another listener of this process has the address: an inherited one, one whose port the
     /// kernel chose, or one whose path is written in another way.
-    SameAddress { listen: Listen, earlier: Listen, address: Address },
+    SameAddress { listen: Listen, earlier: Box<Listen>, address: Address },
     /// All listeners were optional, and all failed.
     NoneLeft,
 }
