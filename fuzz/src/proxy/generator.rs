@@ -151,7 +151,8 @@ impl Generator {
 
     fn any(&mut self) {
         let beginning: [&[u8]; 4] = [b"", b"P", b"\r\n\r\n\0", b"GET / HTTP/1.1\r\n"];
-        self.bytes.extend(beginning[self.below(4) as usize]);
+        let chosen = beginning[self.below(4) as usize];
+        self.bytes.extend(chosen);
         let count = self.below(200);
         self.push_any(count);
     }
