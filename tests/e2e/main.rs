@@ -76,6 +76,8 @@ mod outputs;
 #[cfg(all(feature = "client", feature = "trace"))]
 mod perfetto;
 mod port_in_use;
+#[cfg(all(feature = "ops", feature = "client"))]
+mod proxied;
 #[cfg(feature = "client")]
 mod readme;
 #[cfg(all(feature = "client", feature = "trace"))]

@@ -1,7 +1,7 @@
 //! Clients behind a proxy: headers of the PROXY protocol, written here and by a real HAProxy.
 
 use crate::support::tools::{self, Input, Process};
-use crate::support::{Client, Launch, PATIENCE, Scratch, Server, eventually, frame};
+use crate::support::{Client, Launch, Scratch, Server, eventually, frame};
 use crate::support::{loopback_of_ones_own, readyc};
 use nix::sys::signal::Signal;
 use std::io::{self, Read, Write};
@@ -20,11 +20,13 @@ const TO_LINES: u16 = 8312;
 const TO_STRICT: u16 = 8313;
 const OVER_TLS: u16 = 8314;
 const OVER_UNIX: u16 = 8315;
+const TO_TWO: u16 = 8316;
 
 const FROM: &str = "framed=127.0.0.1:0,proxy=any,from=127.0.0.1/32,from=::1/128";
 
 /// 203.0.113.7:50000, in a header of version 2.
-const HEADER: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x07\xc0\0\x02\x01\xc3\x50\x01\xbb";
+const HEADER: &[u8] =
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x07\xc0\0\x02\x01\xc3\x50\x01\xbb";
 
 const WHOAMI: &str = "Hello! You are connected to";
 
@@ -136,13 +138,16 @@ fn what_proxies_send_is_replayed_and_traced() {
     assert!(told.contains("closed: bad_proxy_header, with RST"));
 }
 
-/// HAProxy with this configuration behind its defaults, once it listens on all ports.
-fn haproxy(scratch: &Scratch, config: &str, ports: &[u16]) -> Option<Process> {
+/// HAProxy with these sections behind its defaults, once it listens on all ports.
+fn haproxy(scratch: &Scratch, sections: &str, ports: &[u16]) -> Option<Process> {
     let program = tools::find("haproxy")?;
-    let defaults = "defaults\n mode tcp\n timeout connect 10s\n timeout client 60s\n \
-                    timeout server 60s\n retries 3\n option redispatch 1\n \
-                    unique-id-format %{+X}o\\ %ci:%cp_%fi:%fp_%Ts_%rt:%pid\n";
-    let config = scratch.write("haproxy.cfg", &[config, defaults].concat().replace("@", ""));
+    let defaults = format!(
+        "global\n stats socket {} level admin\ndefaults\n mode tcp\n timeout connect 10s\n \
+         timeout client 60s\n timeout server 60s\n retries 3\n option redispatch 1\n \
+         unique-id-format %ci:%cp_%fi:%fp_%Ts_%rt\n",
+        scratch.path("admin").display()
+    );
+    let config = scratch.write("haproxy.cfg", &[&defaults, sections].concat());
     let mut command = Command::new(program);
     command.args(["-db", "-f"]).arg(config).stdin(Stdio::null());
     let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
@@ -153,4 +158,225 @@ fn haproxy(scratch: &Scratch, config: &str, ports: &[u16]) -> Option<Process> {
         });
     }
     Some(process)
+}
+
+/// An order to HAProxy, and its answer.
+fn order(scratch: &Scratch, order: &str) -> String {
+    let mut stream = UnixStream::connect(scratch.path("admin")).expect("the admin socket");
+    writeln!(stream, "{order}").expect("an order");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+/// A client of HAProxy, from an address that is not the proxy's.
+fn through(port: u16) -> Client {
+    let source = Ipv4Addr::new(127, 0, 0, 9).into();
+    let proxy = SocketAddr::from((loopback_of_ones_own(), port));
+    Client::connect_from(source, proxy).expect("HAProxy accepts")
+}
+
+fn assert_known(mut client: Client) {
+    let expected = format!("{WHOAMI} ('127.0.0.9', {})", client.address().port());
+    assert_eq!(client.ask("WHOAMI"), expected);
+}
+
+/// A certificate with its key, for server and client alike.
+fn certificate(scratch: &Scratch) -> Option<()> {
+    let mut command = Command::new(tools::find("openssl")?);
+    command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=client.example"]);
+    command.arg("-keyout").arg(scratch.path("key")).arg("-out").arg(scratch.path("crt"));
+    let output = tools::run(&mut command, Input::Whole(b""));
+    assert!(output.status.success(), "{output:?}");
+    let read = |name| std::fs::read_to_string(scratch.path(name)).expect("a file");
+    scratch.write("pem", &(read("crt") + &read("key")));
+    Some(())
+}
+
+#[test]
+fn haproxy_tells_who_its_clients_are() {
+    let scratch = Scratch::new();
+    let Some(()) = certificate(&scratch) else { return };
+    let unix = scratch.path("socket");
+    let strict = "lookup=127.0.0.1:0,proxy=v2,from=127.0.0.1/32";
+    let over_unix = format!("framed=unix:{},proxy=v2", unix.display());
+    let server = Launch::of(&[FROM, strict, &over_unix]).start();
+    let (host, pem) = (loopback_of_ones_own(), scratch.path("pem"));
+    let (framed, lookup) = (server.address("framed"), server.address("lookup"));
+    let sections = [
+        format!("listen all\n bind {host}:{TO_ALL}\n server one {framed} send-proxy-v2\n"),
+        format!("listen lines\n bind {host}:{TO_LINES}\n server one {framed} send-proxy\n"),
+        format!("listen strict\n bind {host}:{TO_STRICT}\n server one {lookup} send-proxy\n"),
+        format!(
+            "listen tls\n bind {host}:{OVER_TLS} ssl crt {pem} ca-file {crt} verify required\n \
+             server one {framed} send-proxy-v2-ssl-cn proxy-v2-options \
+             ssl,cert-cn,ssl-cipher,cert-sig,cert-key,authority,unique-id,crc32c\n",
+            pem = pem.display(),
+            crt = scratch.path("crt").display(),
+        ),
+        format!(
+            "listen unix\n bind {host}:{OVER_UNIX}\n server one unix@{} send-proxy-v2\n",
+            unix.display()
+        ),
+    ];
+    let ports = [TO_ALL, TO_LINES, TO_STRICT, OVER_TLS, OVER_UNIX];
+    let Some(proxy) = haproxy(&scratch, &sections.concat(), &ports) else { return };
+    for port in [TO_ALL, TO_LINES, OVER_UNIX] {
+        assert_known(through(port));
+    }
+    let before = server.statistics().get("closed_bad_proxy_header");
+    through(TO_STRICT).read_to_end();
+    server.wait_for_statistic("closed_bad_proxy_header", before + 1);
+    assert_known_over_tls(&server, &scratch, SocketAddr::from((host, OVER_TLS)));
+    assert_eq!(server.statistics().get("closed_bad_proxy_header"), before + 1);
+    drop(proxy);
+}
+
+/// A TLS client with a certificate: HAProxy tells of it in TLVs, some hundred bytes.
+fn assert_known_over_tls(server: &Server, scratch: &Scratch, proxy: SocketAddr) {
+    let headers = server.statistics().get("proxy_headers");
+    let mut command = Command::new(tools::find("openssl").expect("it was there"));
+    command.args(["s_client", "-quiet", "-no_ign_eof", "-servername", "server.example"]);
+    command.args(["-connect", &proxy.to_string(), "-cert"]).arg(scratch.path("crt"));
+    command.arg("-key").arg(scratch.path("key"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut client = Process::start(&mut command);
+    let mut stdin = client.child.stdin.take().expect("a pipe");
+    stdin.write_all(&frame("WHOAMI")).expect("a request");
+    let mut stdout = client.child.stdout.take().expect("a pipe");
+    let mut header = [0; 64];
+    stdout.read_exact(&mut header).expect("the header of a reply");
+    let len: usize = String::from_utf8_lossy(&header).trim().parse().expect("a length");
+    let mut reply = vec![0; len];
+    stdout.read_exact(&mut reply).expect("a reply");
+    let reply = String::from_utf8_lossy(&reply).into_owned();
+    assert!(reply.starts_with(&format!("{WHOAMI} ('127.0.0.1', ")), "{reply}");
+    assert_eq!(server.statistics().get("proxy_headers"), headers + 1);
+}
+
+/// What became of the requests of a load.
+#[derive(Default)]
+struct Load {
+    answered: AtomicU64,
+    ends: AtomicBool,
+    /// The numbers of the processes whose clients lost a request.
+    lost: Mutex<Vec<(Option<u32>, Instant, io::Error)>>,
+}
+
+impl Load {
+    /// Connects again and again, each time for some requests.
+    fn run(&self) {
+        while !self.ends.load(Ordering::Relaxed) {
+            let (began, mut process) = (Instant::now(), None);
+            if let Err(error) = self.conversation(&mut process) {
+                self.lost.lock().expect("no panic").push((process, began, error));
+            }
+        }
+    }
+
+    fn conversation(&self, process: &mut Option<u32>) -> io::Result<()> {
+        let mut client = through(TO_TWO);
+        let whoami = ask(&mut client, "WHOAMI")?;
+        assert_eq!(whoami, format!("{WHOAMI} ('127.0.0.9', {})", client.address().port()));
+        let stats = ask(&mut client, "STATS")?;
+        let pid = stats.lines().find_map(|line| line.strip_prefix("pid ")).expect("its number");
+        *process = pid.parse().ok();
+        for number in 0..8 {
+            let text = format!("number {number}");
+            assert_eq!(ask(&mut client, &format!("ECHO {text}"))?, text);
+        }
+        self.answered.fetch_add(10, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Waits until so many requests more were answered.
+    fn goes_on(&self, requests: u64) {
+        let before = self.answered.load(Ordering::Relaxed);
+        eventually("answers", || {
+            (self.answered.load(Ordering::Relaxed) >= before + requests).then_some(())
+        });
+    }
+}
+
+fn ask(client: &mut Client, body: &str) -> io::Result<String> {
+    client.stream.write_all(&frame(body))?;
+    let mut header = [0; 64];
+    client.stream.read_exact(&mut header)?;
+    let len = String::from_utf8_lossy(&header).trim().parse().map_err(io::Error::other)?;
+    let mut reply = vec![0; len];
+    client.stream.read_exact(&mut reply)?;
+    Ok(String::from_utf8_lossy(&reply).into_owned())
+}
+
+/// Servers of HAProxy that are up.
+fn count_up(scratch: &Scratch) -> usize {
+    let states = order(scratch, "show stat");
+    states.lines().filter(|line| line.starts_with("two,s") && line.contains(",UP,")).count()
+}
+
+fn launch_checked(scratch: &Scratch, path: &Path) -> Option<(Server, Server, Process)> {
+    let launch = || Launch::of(&[FROM]).start();
+    let (first, second) = (launch(), launch());
+    let question = frame("ECHO up").iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let section = format!(
+        "listen two\n bind {}:{TO_TWO}\n option tcp-check\n tcp-check connect send-proxy\n \
+         tcp-check send-binary {question}\n tcp-check expect string up\n \
+         default-server send-proxy-v2 check-send-proxy check inter 100ms fall 1 rise 1 \
+         proxy-v2-options unique-id,crc32c\n server s1 {}\n server s2 {}\n",
+        loopback_of_ones_own(),
+        first.address("framed"),
+        second.address("framed")
+    );
+    let proxy = haproxy(scratch, &section, &[TO_TWO])?;
+    assert!(path.exists(), "the admin socket");
+    eventually("both servers up", || (count_up(scratch) == 2).then_some(()));
+    Some((first, second, proxy))
+}
+
+#[test]
+fn behind_haproxy_one_is_killed_and_one_drained_and_only_the_killed_one_loses_requests() {
+    let scratch = Scratch::new();
+    let Some((mut first, mut second, proxy)) = launch_checked(&scratch, &scratch.path("admin"))
+    else {
+        return;
+    };
+    let (load, killed) = (Load::default(), first.pid().as_raw().cast_unsigned());
+    let (mut killed_at, mut third) = (Instant::now(), None);
+    thread::scope(|scope| {
+        (0..8).for_each(|_| _ = scope.spawn(|| load.run()));
+        load.goes_on(500);
+        first.signal(Signal::SIGKILL);
+        first.wait_for_exit();
+        killed_at = Instant::now();
+        eventually("one server up", || (count_up(&scratch) == 1).then_some(()));
+        load.goes_on(500);
+        // Another in its place, so that the second can be taken out.
+        let address = first.address("framed");
+        let listen = format!("framed={address},proxy=any,from=127.0.0.1/32");
+        third = Some(Launch::of(&[&listen]).start());
+        eventually("both servers up", || (count_up(&scratch) == 2).then_some(()));
+        load.goes_on(500);
+        order(&scratch, "set server two/s2 state drain");
+        eventually("no client of the second", || {
+            let states = order(&scratch, "show stat");
+            let line = states.lines().find(|line| line.starts_with("two,s2,")).expect("s2");
+            (line.split(',').nth(4) == Some("0")).then_some(())
+        });
+        let served = second.statistics();
+        assert!(served.get("proxy_headers") > 0 && served.get("proxy_local") > 0, "{served:?}");
+        assert_eq!(served.get("closed_bad_proxy_header"), 0);
+        second.signal(Signal::SIGTERM);
+        assert!(second.wait_for_exit().success());
+        load.goes_on(500);
+        load.ends.store(true, Ordering::Relaxed);
+    });
+    for (process, began, error) in load.lost.into_inner().expect("no panic") {
+        let is_the_killed_ones = match process {
+            Some(process) => process == killed,
+            // It had not said its number yet, so it may have been the killed one.
+            None => began < killed_at,
+        };
+        assert!(is_the_killed_ones, "{process:?}: {error}");
+    }
+    drop(proxy);
 }
