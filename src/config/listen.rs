@@ -13,14 +13,19 @@
 //! (`key=A,key=B`), and one that has one value is an error if it is repeated. `OPTIONS` is the
 //! table.
 
+mod error;
+mod proxies;
+mod socket_options;
+
+pub use error::ListenError;
+pub use socket_options::{FileMode, SocketOptions};
+
 use super::address::AddressError;
-use super::similar::nearest;
 use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
 use crate::io::address::{Address, UnixAddress};
-use crate::protocol::proxy_header::Versions;
-use crate::server::access::{Cidr, CidrError};
 use crate::server::proxied::{Proxies, Serves};
+use proxies::ProxyOptions;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -36,6 +41,8 @@ pub struct Listen {
     pub presence: Presence,
     /// If proxies connect to it: which, and with which headers.
     pub proxies: Option<Box<Proxies>>,
+    /// What is set on its socket.
+    pub socket: SocketOptions,
 }
 
 /// Whether a listener has to be there.
@@ -180,6 +187,9 @@ struct ListenOption {
 /// What may follow an address.
 const OPTIONS: &[ListenOption] = &[
     ListenOption { key: "optional", takes: Takes::Nothing, service: None },
+    ListenOption { key: "mode", takes: Takes::OneValue("MODE"), service: None },
+    ListenOption { key: "owner", takes: Takes::OneValue("USER[:GROUP]"), service: None },
+    ListenOption { key: "freebind", takes: Takes::Nothing, service: None },
     ListenOption { key: "proxy", takes: Takes::OneValue("v2|any"), service: None },
     ListenOption { key: "from", takes: Takes::Values("CIDR"), service: None },
     ListenOption { key: "format", takes: Takes::OneValue("FORMAT"), service: Some("daytime") },
@@ -199,108 +209,6 @@ fn options_of(service: Service) -> impl Iterator<Item = &'static ListenOption> {
     OPTIONS.iter().filter(move |option| option.service.is_none_or(|name| name == service.name()))
 }
 
-/// Why the text of a listener is wrong; the operator's fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListenError {
-    /// There is no `=` between a service and an address.
-    NoAddress,
-    /// There is no such service.
-    UnknownService(String),
-    /// The address is wrong, or a server cannot listen on it.
-    Address(AddressError),
-    /// What follows `fd:` is not the number of a descriptor.
-    BadDescriptor(String),
-    /// What follows `systemd:` cannot be the name of a socket.
-    BadSocketName(String),
-    /// The program was built without the feature that it needs.
-    NotBuilt,
-    /// The service has no such option.
-    UnknownOption(String, Service),
-    /// The option takes no value and has one.
-    UnexpectedValue(&'static str),
-    /// The option takes a value and has none.
-    MissingValue(&'static str, &'static str),
-    /// The option is there twice.
-    RepeatedOption(&'static str),
-    /// There is no such format.
-    UnknownFormat(String),
-    /// There are no such versions of the PROXY protocol.
-    UnknownVersions(String),
-    /// What follows `from=` is not a range of addresses.
-    BadRange(CidrError),
-    /// There is `from=`, and no `proxy=`.
-    FromWithoutProxy,
-    /// There is `proxy=`, and no `from=`: any client could say that it is another.
-    ProxyWithoutFrom,
-}
-
-impl From<AddressError> for ListenError {
-    fn from(error: AddressError) -> ListenError {
-        ListenError::Address(error)
-    }
-}
-
-impl fmt::Display for ListenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ListenError::NoAddress => f.write_str(
-                "no address (write it as SERVICE=IP:PORT, such as framed=127.0.0.1:9999)",
-            ),
-            ListenError::UnknownService(name) => {
-                write!(f, "no service {name:?} (")?;
-                if let Some(meant) = nearest(name, Service::NAMES.into_iter()) {
-                    write!(f, "did you mean {meant}? ")?;
-                }
-                write!(f, "there are {})", Service::NAMES.join(", "))
-            }
-            ListenError::Address(error) => write!(f, "{error}"),
-            ListenError::BadDescriptor(text) => {
-                write!(f, "{text:?} is not a descriptor (write fd:NUMBER, at most 65535)")
-            }
-            ListenError::BadSocketName(text) => write!(
-                f,
-                "{text:?} names no socket (write systemd:NAME, at most {LONGEST_SOCKET_NAME} bytes \
-                 without colons and control characters; or --listen systemd: for all sockets)"
-            ),
-            ListenError::NotBuilt => f.write_str("this readyd was built without the feature `ops`"),
-            ListenError::UnknownOption(option, service) => {
-                write!(f, "{} has no option {option:?} (", service.name())?;
-                let key = option.split('=').next().unwrap_or_default();
-                if let Some(meant) = nearest(key, options_of(*service).map(|known| known.key)) {
-                    write!(f, "did you mean {meant}? ")?;
-                }
-                let all: Vec<String> = options_of(*service).map(ToString::to_string).collect();
-                write!(f, "it has {})", all.join(", "))
-            }
-            ListenError::UnexpectedValue(key) => write!(f, "option {key} takes no value"),
-            ListenError::MissingValue(key, value) => {
-                write!(f, "option {key} needs a value (write {key}={value})")
-            }
-            ListenError::RepeatedOption(key) => {
-                write!(f, "option {key} is given twice (remove one)")
-            }
-            ListenError::UnknownFormat(name) => {
-                write!(f, "no date format {name:?} (there are {})", Format::NAMES.join(", "))
-            }
-            ListenError::UnknownVersions(name) => write!(
-                f,
-                "no versions {name:?} of the PROXY protocol (write proxy=v2, or proxy=any for \
-                 versions 1 and 2)"
-            ),
-            ListenError::BadRange(error) => write!(f, "option from: {error}"),
-            ListenError::FromWithoutProxy => {
-                f.write_str("option from names proxies, and proxy is not given (add proxy=v2)")
-            }
-            ListenError::ProxyWithoutFrom => f.write_str(
-                "option proxy needs from=CIDR, the addresses of the proxies: any other client \
-                 could say that it is somebody else",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for ListenError {}
-
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}={}", self.service.name(), self.target)?;
@@ -308,6 +216,7 @@ impl fmt::Display for Listen {
             let Options { format, ack } = self.service.options;
             write!(f, ",format={}{}", format.name(), if ack { ",ack" } else { "" })?;
         }
+        write!(f, "{}", self.socket)?;
         if let Some(proxies) = &self.proxies {
             write!(f, ",{proxies}")?;
         }
@@ -327,9 +236,9 @@ impl FromStr for Listen {
             Service::from_name(name).ok_or_else(|| ListenError::UnknownService(name.to_owned()))?;
         let mut parts = rest.split(',');
         let target = parts.next().unwrap_or_default().parse()?;
-        let mut listen = Listen { service, target, presence: Presence::Required, proxies: None };
+        let mut listen = Listen::new(service, target);
         let mut given: Vec<&str> = Vec::new();
-        let (mut versions, mut from) = (None, Vec::new());
+        let mut proxies = ProxyOptions::default();
         for text in parts {
             let (option, value) = listen.option(text)?;
             let is_list = matches!(option.takes, Takes::Values(_));
@@ -338,12 +247,13 @@ impl FromStr for Listen {
             }
             given.push(option.key);
             match option.key {
-                "proxy" => versions = Some(versions_of(value)?),
-                "from" => from.push(value.parse().map_err(ListenError::BadRange)?),
+                "proxy" => proxies.set_versions(value)?,
+                "from" => proxies.add_range(value)?,
                 _ => listen.apply(option.key, value)?,
             }
         }
-        listen.proxies = proxies(versions, from, &listen.target)?;
+        listen.proxies = proxies.finish(&listen.target)?;
+        listen.socket.check(&listen.target)?;
         match (listen.presence, listen.target) {
             (Presence::Required, BindTarget::NoInterface(address)) => {
                 Err(AddressError::NoInterface(address).into())
@@ -353,33 +263,13 @@ impl FromStr for Listen {
     }
 }
 
-fn versions_of(name: &str) -> Result<Versions, ListenError> {
-    check_ops()?;
-    Versions::from_name(name).ok_or_else(|| ListenError::UnknownVersions(name.to_owned()))
-}
-
-/// The proxies of a listener. What is inherited may be a unix socket, which needs no ranges.
-fn proxies(
-    versions: Option<Versions>,
-    from: Vec<Cidr>,
-    target: &BindTarget,
-) -> Result<Option<Box<Proxies>>, ListenError> {
-    let needs_ranges = matches!(
-        target,
-        BindTarget::Address(_)
-            | BindTarget::Localhost(_)
-            | BindTarget::AllAddresses(_)
-            | BindTarget::NoInterface(_)
-    );
-    match versions {
-        None if from.is_empty() => Ok(None),
-        None => Err(ListenError::FromWithoutProxy),
-        Some(_) if from.is_empty() && needs_ranges => Err(ListenError::ProxyWithoutFrom),
-        Some(versions) => Ok(Some(Box::new(Proxies { versions, from }))),
-    }
-}
-
 impl Listen {
+    /// A listener that has to be there, without options of its socket.
+    pub fn new(service: Service, target: BindTarget) -> Listen {
+        let (presence, socket) = (Presence::Required, SocketOptions::default());
+        Listen { service, target, presence, socket, proxies: None }
+    }
+
     /// What it serves, and to whom.
     pub fn serves(&self) -> Serves {
         Serves { service: self.service, proxies: self.proxies.clone() }
@@ -416,6 +306,11 @@ impl Listen {
         match key {
             "optional" => self.presence = Presence::Optional,
             "ack" => options.ack = true,
+            "mode" => self.socket.mode = Some(value.parse()?),
+            "owner" => {
+                self.socket.owner = Some(value.parse().map_err(ListenError::BadOwner)?);
+            }
+            "freebind" => self.socket.is_freebind = true,
             "format" => {
                 options.format = Format::from_name(value)
                     .ok_or_else(|| ListenError::UnknownFormat(value.to_owned()))?;

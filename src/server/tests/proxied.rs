@@ -179,7 +179,7 @@ fn a_unix_socket_needs_no_addresses() {
     let check = bench.net.connect_locally(listener, Credentials { pid: 7, uid: 8 });
     bench.run();
     let answer = bench.ask(check, &[LOCAL, &frame(b"WHOAMI")].concat());
-    assert_eq!(answer, frame(b"Hello! You are connected to ('unix', 7)"));
+    assert_eq!(answer, frame(b"Hello! You are connected to ('unix', 8)"));
     let line = bench.net.connect_locally(listener, Credentials { pid: 7, uid: 8 });
     bench.run();
     bench.ask(line, b"PROXY UNKNOWN\r\n");
