@@ -235,7 +235,9 @@ sockets, each by the service that has its name.\n\
 \nOptions of every listener: optional (if it cannot be bound, warn and start\n\
 without it); freebind (bind an address that no interface has yet). Options of\n\
 unix:/PATH: mode=MODE (octal), owner=USER[:GROUP], both of its file. Options\n\
-of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack.\n\
+of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack. Behind a proxy such as\n\
+HAProxy: proxy=v2|any (which PROXY headers are taken), from=CIDR (the proxies;\n\
+all other clients are refused).\n\
 A comma ends an option; one that is a list repeats its key.\n";
 
 /// What `-h` ends with.
