@@ -1,8 +1,8 @@
 //! The header of the PROXY protocol: with it a proxy begins a connection, and says whose it is.
 //!
-//! Version 1 is a line of text, version 2 a block of bytes
-//! (<https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>). Behind its addresses a block can
-//! have TLVs: the name of a TLS client, a checksum and others. They are skipped unread.
+//! Version 1 is a line of text, version 2 a block of bytes. Behind its addresses a block can have
+//! TLVs: the name of a TLS client, a checksum and others. They are skipped unread.
+//! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt> is the standard.
 //!
 //! Invariants:
 //!

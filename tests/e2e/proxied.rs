@@ -289,7 +289,7 @@ impl Load {
         Ok(())
     }
 
-    /// Waits until so many requests more were answered.
+    /// Waits until this number of requests more were answered.
     fn goes_on(&self, requests: u64) {
         let before = self.answered.load(Ordering::Relaxed);
         eventually("answers", || {
