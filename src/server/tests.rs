@@ -13,6 +13,8 @@ mod measuring;
 mod observing;
 #[cfg(feature = "ops")]
 mod proxied;
+#[cfg(feature = "ops")]
+mod proxied_random;
 mod random;
 mod reloading;
 mod shedding;
