@@ -32,6 +32,7 @@ mod inspect;
 mod measuring;
 mod memory;
 mod observing;
+mod replacing;
 mod stopping;
 mod turn;
 mod warning;
@@ -52,8 +53,6 @@ use crate::io::token::{Generations, Token};
 use crate::server::limits::Limits;
 use crate::server::stats::Stats;
 use crate::table::Table;
-use crate::trace::event::Event;
-use crate::zone::ZoneRules;
 use accept::{Acceptor, Holders};
 use admission::Admission;
 use connection::ServerConnection;
@@ -133,31 +132,6 @@ impl<N: Net> Server<N> {
     /// The counters.
     pub fn stats(&self) -> &Stats {
         &self.cx.stats
-    }
-
-    /// Uses another table from the next request on, and returns the old one: freeing a big one
-    /// takes time that the loop does not have.
-    pub fn replace_table(&mut self, table: Table) -> Table {
-        self.cx.net.told(table.told());
-        self.cx.stats.table_reloads += 1;
-        self.cx.observe(Event::TableReplaced { keys: table.len() as u64 });
-        self.cx.stats.describe_table(&table);
-        std::mem::replace(&mut self.cx.table, table)
-    }
-
-    /// Counts a table that could not be loaded; the old one stays.
-    pub fn keep_table(&mut self) {
-        self.cx.net.told(Told::TableKept);
-        self.cx.stats.table_failures += 1;
-        self.cx.observe(Event::TableKept);
-    }
-
-    /// Uses other rules for the time of day from the next text on. Returns whether they differ from
-    /// the rules before.
-    pub fn replace_zone(&mut self, rules: ZoneRules) -> bool {
-        self.cx.net.told(Told::Zone(rules.as_bytes()));
-        self.cx.observe(Event::ZoneReplaced);
-        self.cx.dates.replace_rules(rules)
     }
 
     fn next_wakeup(&mut self) -> Option<Moment> {

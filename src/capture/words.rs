@@ -111,6 +111,7 @@ fn describe_told(told: Told<'_>) -> String {
         Told::Table { text, .. } => format!("the order to use a table of {} bytes", text.len()),
         Told::TableKept => "the order to keep the table".to_owned(),
         Told::Zone(_) => "the order to use a time zone".to_owned(),
+        Told::Limits(_) => "the order to keep other limits".to_owned(),
         Told::Statistics(_) => "the order to tell the statistics".to_owned(),
         Told::Visit(token) => format!("a visit to {}", in_words(token)),
         Told::Closed { token, reason, is_reset } => {

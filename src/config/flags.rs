@@ -251,7 +251,7 @@ const UNITS_AND_SIGNALS: &str = "\
 \nSignals:\n\
 \x20 SIGTERM, SIGINT  drain; a second one stops at once\n\
 \x20 SIGQUIT          stop at once\n\
-\x20 SIGHUP           reload the table and the time zone\n\
+\x20 SIGHUP           reload the configuration, the table and the time zone\n\
 \x20 SIGUSR1          log the statistics\n\
 \x20 signal 40        end or begin recording (--trace)\n";
 

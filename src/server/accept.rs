@@ -237,6 +237,14 @@ impl<N: Net> Acceptor<N> {
         }
     }
 
+    /// Has room for this number of connections from now on.
+    pub(super) fn set_most(&mut self, max_connections: usize) {
+        self.max_connections = max_connections;
+        if self.state == State::Full {
+            self.state = State::Open;
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.listeners.len()
     }

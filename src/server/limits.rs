@@ -10,6 +10,7 @@ use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
+mod words;
 
 /// Bounds on memory, time and work. [`Limits::default`] is what the command line starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]

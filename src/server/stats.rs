@@ -100,13 +100,16 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 impl Stats {
     /// Nothing counted yet.
     pub fn new(table: &Table, limits: &Limits) -> Stats {
-        let mut stats = Stats {
-            max_connections: limits.max_connections as u64,
-            memory_limit: limits.memory_limit as u64,
-            ..Stats::default()
-        };
+        let mut stats = Stats::default();
+        stats.describe_limits(limits);
         stats.describe_table(table);
         stats
+    }
+
+    /// Says which limits hold.
+    pub fn describe_limits(&mut self, limits: &Limits) {
+        self.max_connections = limits.max_connections as u64;
+        self.memory_limit = limits.memory_limit as u64;
     }
 
     /// Says what the process has used by now.

@@ -79,6 +79,7 @@ mod port_in_use;
 #[cfg(feature = "client")]
 mod readme;
 #[cfg(all(feature = "client", feature = "trace"))]
+mod reconfiguring;
 mod recording;
 #[cfg(all(feature = "client", feature = "trace"))]
 mod replaying;

@@ -30,6 +30,7 @@ mod listening;
 mod loader;
 mod logger;
 mod output;
+mod reconfiguring;
 mod service_manager;
 mod serving;
 mod shard;
@@ -77,7 +78,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
         }
         reactor => reactor?,
     };
-    let Reading { command, origins, errors } = match read(arguments, &mut reactor) {
+    let Reading { command, origins, errors } = match read(arguments.clone(), &mut reactor) {
         Err(StartError::Stopped) => {
             // The log level of the configuration is not known yet.
             logger::start(&Config::default());
@@ -91,7 +92,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
         Command::Run(mut config) if errors.is_empty() => {
             let wrong = |text| StartError::Flags { text, status: 2 };
             capturing::from_environment(&mut config).map_err(wrong)?;
-            start::run(*config, origins, reactor)
+            start::run(arguments, *config, origins, reactor)
         }
         Command::Run(config) => {
             let others = start::faults(*config, origins, &mut reactor)?;
