@@ -207,14 +207,13 @@ impl Finder<'_> {
         let asked = report.asked.connections + report.asked.idle;
         let achieved = &report.achieved;
         let (served, lost) = (achieved.connections_served, achieved.connections_lost);
+        let established = achieved.connections_established;
         // Those that had nothing to ask, and idle ones that were not probed, say nothing.
-        let unprobed = if report.asked.probe == "off" { report.asked.idle } else { 0 };
-        if served + achieved.connections_unasked + unprobed < asked {
+        let unknown = achieved.connections_unasked + achieved.connections_unprobed.unwrap_or(0);
+        if served + unknown < established {
             misses.push(format!("{served} of {asked} connections were served"));
             may_be_the_client = false;
         }
-        // A connection that was refused had nothing to ask, either.
-        let established = achieved.connections_established;
         if established < asked && achieved.connections_failed > 0 {
             let reasons = errors_in_words(&report.errors.connect_by_errno);
             misses
