@@ -136,19 +136,23 @@ impl Finder<'_> {
         let plan = self.plan(load);
         if !self.options.force && !fits(self.options, &plan) {
             let why = format!(
-                "this machine cannot open {load} connections (readyc doctor -c {load} shows why)"
+                "this machine cannot open {} connections (readyc doctor -c {load} shows why)",
+                count(load)
             );
             return Ok(Some((FindEnding::ClientLimit, why)));
         }
         let length = plan.until.duration.unwrap_or(SHORTEST) + plan.warmup;
         let spent = self.began.elapsed();
         if spent + length > self.options.find_time {
-            let why = format!(
-                "the next try takes {}, and {} of --find-time {} are spent",
-                span(length.as_secs_f64()),
-                span(spent.as_secs_f64().round()),
-                span(self.options.find_time.as_secs_f64())
-            );
+            let length = span(length.as_secs_f64());
+            let most = span(self.options.find_time.as_secs_f64());
+            let why = match self.rungs.is_empty() {
+                true => format!("the first try takes {length}, longer than --find-time {most}"),
+                false => format!(
+                    "the next try takes {length}, and {} of --find-time {most} are spent",
+                    span(spent.as_secs_f64().round())
+                ),
+            };
             return Ok(Some((FindEnding::OutOfTime, why)));
         }
         self.live.note(&format!("trying {}", self.quantity.amount(load)));
