@@ -2,18 +2,27 @@
 //!
 //! ADDRESS is `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT` (127.0.0.1, and `[::1]` where the machine
 //! has it), `:PORT` (0.0.0.0, and `[::]` where the machine has it), `unix:/PATH` or `unix:@NAME`
-//! for a unix socket, or `fd:NUMBER` for an inherited socket. No host name is looked up: that could
-//! take seconds, and the answer could change from start to start.
+//! for a unix socket, `fd:NUMBER` for an inherited socket, or `systemd:NAME` for a passed socket
+//! with that name. No host name is looked up: that could take seconds, and the answer could change
+//! from start to start.
+//!
+//! `--listen systemd:` alone is no listener: it stands for all passed sockets whose names are names
+//! of services. See [`activation`](super::activation).
 //!
 //! A comma ends an option, so a path here has none, an option with several values is repeated
 //! (`key=A,key=B`), and one that has one value is an error if it is repeated. `OPTIONS` is the
 //! table.
+
+mod socket_options;
+
+pub use socket_options::{FileMode, SocketOptions};
 
 use super::address::AddressError;
 use super::similar::nearest;
 use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
 use crate::io::address::{Address, UnixAddress};
+use crate::os::privileges::AccountError;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -27,6 +36,8 @@ pub struct Listen {
     pub target: BindTarget,
     /// Whether the server runs without it.
     pub presence: Presence,
+    /// What is set on its socket.
+    pub socket: SocketOptions,
 }
 
 /// Whether a listener has to be there.
@@ -54,6 +65,8 @@ pub enum BindTarget {
     Unix(UnixAddress),
     /// On this inherited descriptor, a listening socket.
     Inherited(u16),
+    /// On the listening sockets with this name that the service manager passes on.
+    Systemd(String),
 }
 
 impl BindTarget {
@@ -69,9 +82,10 @@ impl BindTarget {
             BindTarget::AllAddresses(port) => {
                 vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]
             }
-            BindTarget::NoInterface(_) | BindTarget::Unix(_) | BindTarget::Inherited(_) => {
-                Vec::new()
-            }
+            BindTarget::NoInterface(_)
+            | BindTarget::Unix(_)
+            | BindTarget::Inherited(_)
+            | BindTarget::Systemd(_) => Vec::new(),
         }
     }
 }
@@ -85,6 +99,7 @@ impl fmt::Display for BindTarget {
             BindTarget::NoInterface(address) => f.write_str(address),
             BindTarget::Unix(address) => write!(f, "{address}"),
             BindTarget::Inherited(number) => write!(f, "fd:{number}"),
+            BindTarget::Systemd(name) => write!(f, "{SYSTEMD}{name}"),
         }
     }
 }
@@ -96,6 +111,9 @@ impl FromStr for BindTarget {
         if let Some(number) = text.strip_prefix("fd:") {
             let bad = || ListenError::BadDescriptor(text.to_owned());
             return digits(number).map(BindTarget::Inherited).ok_or_else(bad);
+        }
+        if let Some(name) = text.strip_prefix(SYSTEMD) {
+            return socket_name(name).map(BindTarget::Systemd);
         }
         let with_port = |port, target: fn(u16) -> BindTarget| {
             let bad = || AddressError::Form(text.to_owned()).into();
@@ -116,6 +134,27 @@ impl FromStr for BindTarget {
             Err(error) => return Err(error.into()),
         })
     }
+}
+
+/// What stands before the name of a passed socket. Alone it asks for all passed sockets.
+pub(super) const SYSTEMD: &str = "systemd:";
+
+/// The most bytes of the name of a passed socket, systemd.socket(5).
+const LONGEST_SOCKET_NAME: usize = 255;
+
+/// The name of a passed socket, as sd_listen_fds_with_names(3) can have it.
+fn socket_name(name: &str) -> Result<String, ListenError> {
+    check_ops()?;
+    let is_wrong = |c: char| c.is_control() || c == ':';
+    if name.is_empty() || name.len() > LONGEST_SOCKET_NAME || name.contains(is_wrong) {
+        return Err(ListenError::BadSocketName(format!("{SYSTEMD}{name}")));
+    }
+    Ok(name.to_owned())
+}
+
+/// An error if the program cannot take passed sockets.
+pub(super) fn check_ops() -> Result<(), ListenError> {
+    if cfg!(feature = "ops") { Ok(()) } else { Err(ListenError::NotBuilt) }
 }
 
 /// Only digits: `u16::from_str` would accept `+5`.
@@ -141,6 +180,9 @@ struct ListenOption {
 /// What may follow an address, each at most once.
 const OPTIONS: &[ListenOption] = &[
     ListenOption { key: "optional", takes: Takes::Nothing, service: None },
+    ListenOption { key: "mode", takes: Takes::OneValue("MODE"), service: None },
+    ListenOption { key: "owner", takes: Takes::OneValue("USER[:GROUP]"), service: None },
+    ListenOption { key: "freebind", takes: Takes::Nothing, service: None },
     ListenOption { key: "format", takes: Takes::OneValue("FORMAT"), service: Some("daytime") },
     ListenOption { key: "ack", takes: Takes::Nothing, service: Some("daytime") },
 ];
@@ -169,6 +211,10 @@ pub enum ListenError {
     Address(AddressError),
     /// What follows `fd:` is not the number of a descriptor.
     BadDescriptor(String),
+    /// What follows `systemd:` cannot be the name of a socket.
+    BadSocketName(String),
+    /// The program was built without the feature that it needs.
+    NotBuilt,
     /// The service has no such option.
     UnknownOption(String, Service),
     /// The option takes no value and has one.
@@ -179,6 +225,14 @@ pub enum ListenError {
     RepeatedOption(&'static str),
     /// There is no such format.
     UnknownFormat(String),
+    /// The option is about the file of a unix socket, and there is none.
+    NoFile(&'static str),
+    /// The option is about binding an IP address, and none is bound.
+    NothingToBind(&'static str),
+    /// The mode is not octal, or has bits beyond the permissions.
+    BadMode(String),
+    /// What follows `owner=` names no owner.
+    BadOwner(AccountError),
 }
 
 impl From<AddressError> for ListenError {
@@ -204,6 +258,12 @@ impl fmt::Display for ListenError {
             ListenError::BadDescriptor(text) => {
                 write!(f, "{text:?} is not a descriptor (write fd:NUMBER, at most 65535)")
             }
+            ListenError::BadSocketName(text) => write!(
+                f,
+                "{text:?} names no socket (write systemd:NAME, at most {LONGEST_SOCKET_NAME} bytes \
+                 without colons and control characters; or --listen systemd: for all sockets)"
+            ),
+            ListenError::NotBuilt => f.write_str("this readyd was built without the feature `ops`"),
             ListenError::UnknownOption(option, service) => {
                 write!(f, "{} has no option {option:?} (", service.name())?;
                 let key = option.split('=').next().unwrap_or_default();
@@ -223,6 +283,19 @@ impl fmt::Display for ListenError {
             ListenError::UnknownFormat(name) => {
                 write!(f, "no date format {name:?} (there are {})", Format::NAMES.join(", "))
             }
+            ListenError::NoFile(key) => write!(
+                f,
+                "option {key} is about the file of a unix socket (write unix:/PATH, or leave {key} \
+                 out)"
+            ),
+            ListenError::NothingToBind(key) => write!(
+                f,
+                "option {key} is about binding an IP address (write IP:PORT, or leave {key} out)"
+            ),
+            ListenError::BadMode(text) => {
+                write!(f, "{text:?} is no mode of a file (write it in octal, such as mode=0660)")
+            }
+            ListenError::BadOwner(error) => write!(f, "option owner: {error}"),
         }
     }
 }
@@ -236,6 +309,7 @@ impl fmt::Display for Listen {
             let Options { format, ack } = self.service.options;
             write!(f, ",format={}{}", format.name(), if ack { ",ack" } else { "" })?;
         }
+        write!(f, "{}", self.socket)?;
         match self.presence {
             Presence::Required => Ok(()),
             Presence::Optional => f.write_str(",optional"),
@@ -252,7 +326,7 @@ impl FromStr for Listen {
             Service::from_name(name).ok_or_else(|| ListenError::UnknownService(name.to_owned()))?;
         let mut parts = rest.split(',');
         let target = parts.next().unwrap_or_default().parse()?;
-        let mut listen = Listen { service, target, presence: Presence::Required };
+        let mut listen = Listen::new(service, target);
         let mut given: Vec<&str> = Vec::new();
         for text in parts {
             let key = listen.apply(text)?;
@@ -261,6 +335,7 @@ impl FromStr for Listen {
             }
             given.push(key);
         }
+        listen.socket.check(&listen.target)?;
         match (listen.presence, listen.target) {
             (Presence::Required, BindTarget::NoInterface(address)) => {
                 Err(AddressError::NoInterface(address).into())
@@ -271,6 +346,12 @@ impl FromStr for Listen {
 }
 
 impl Listen {
+    /// A listener that has to be there, without options of its socket.
+    pub fn new(service: Service, target: BindTarget) -> Listen {
+        let (presence, socket) = (Presence::Required, SocketOptions::default());
+        Listen { service, target, presence, socket }
+    }
+
     /// Applies an option, and returns its key.
     fn apply(&mut self, text: &str) -> Result<&'static str, ListenError> {
         let (key, value) = match text.split_once('=') {
@@ -292,6 +373,11 @@ impl Listen {
         match option.key {
             "optional" => self.presence = Presence::Optional,
             "ack" => options.ack = true,
+            "mode" => self.socket.mode = Some(value.parse()?),
+            "owner" => {
+                self.socket.owner = Some(value.parse().map_err(ListenError::BadOwner)?);
+            }
+            "freebind" => self.socket.is_freebind = true,
             "format" => {
                 options.format = Format::from_name(value)
                     .ok_or_else(|| ListenError::UnknownFormat(value.to_owned()))?;

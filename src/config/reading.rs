@@ -6,7 +6,7 @@
 use super::duplicates;
 use super::error::{ConfigError, ConfigErrors, Origin, Origins};
 use super::flags::{Flag, HelpLength, ONLY_ON_COMMAND_LINE, find_flag, is_list};
-use super::listen::{BindTarget, Listen, Presence};
+use super::listen::{BindTarget, Listen};
 use super::{Command, Config};
 use crate::handlers::Service;
 use std::ffi::OsString;
@@ -157,6 +157,7 @@ impl Reader {
             match flag.name {
                 "listen" => {
                     self.config.listeners.clear();
+                    self.config.takes_passed_sockets = false;
                     self.origins.listeners.clear();
                 }
                 "allow" => self.config.limits.access.allow.clear(),
@@ -205,7 +206,9 @@ impl Reader {
 
     fn set(&mut self, flag: &'static Flag, value: &str, origin: Origin) {
         match self.config.set(flag, value) {
-            Ok(()) if flag.name == "listen" => self.origins.listeners.push(origin),
+            Ok(()) if self.config.listeners.len() > self.origins.listeners.len() => {
+                self.origins.listeners.push(origin);
+            }
             Ok(()) => self.origins.note(flag.name, origin),
             Err(error) => self.errors.push(Some(&origin), error),
         }
@@ -215,10 +218,10 @@ impl Reader {
     fn finish(&mut self) {
         let Reader { config, origins, errors } = self;
         duplicates::find(config, origins, errors);
-        if config.listeners.is_empty() {
+        if config.listeners.is_empty() && !config.takes_passed_sockets {
             let target = BindTarget::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
             let service = Service::FRAMED;
-            config.listeners.push(Listen { service, target, presence: Presence::Required });
+            config.listeners.push(Listen::new(service, target));
         }
         if let Some(max_connections) = config.max_connections {
             config.limits.max_connections = max_connections;

@@ -6,18 +6,24 @@
 
 use crate::start::{StartError, take_all};
 pub(crate) use failure::ListenFailure;
+use readyd::config::activation::{Assigned, assign};
 use readyd::config::address::AddressError;
-use readyd::config::listen::{BindTarget, Listen, Presence};
+use readyd::config::listen::{BindTarget, FileMode, Listen, Presence, SocketOptions};
 use readyd::config::{Config, Located, Origin, Origins};
 use readyd::io::address::{Address, UnixAddress};
+use readyd::os::activation::{self, PassedSocket};
 use readyd::os::inherited_fd::{self, InheritError};
-use readyd::os::listener::unix::Obstacle;
-use readyd::os::listener::{self, Listener, Port, TcpTimeouts, in_use, unix};
+use readyd::os::listener::unix::{FileRights, Obstacle};
+use readyd::os::listener::{self, AddressPresence, Listener, Port, TcpTimeouts, in_use, unix};
+use readyd::os::privileges::AccountError;
+use readyd::os::privileges::owner::FileOwner;
 use socket2::Socket;
 use std::collections::BTreeMap;
+use std::env;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
+use std::process;
 
 mod failure;
 
@@ -29,6 +35,27 @@ pub(crate) type Inherited = Vec<(u16, Result<Listener, InheritError>)>;
 
 /// Addresses on which this process listens, and the listeners that have them.
 pub(crate) type Taken = Vec<(Listen, Address)>;
+
+/// Finds the listeners of the sockets that the service manager has passed on.
+pub(crate) fn assign_passed(config: &mut Config, origins: &mut Origins) -> Assigned {
+    if cfg!(not(feature = "ops")) {
+        return Assigned::default();
+    }
+    let passed = activation::passed_sockets(process::id(), |name| env::var_os(name));
+    assign(config, origins, passed)
+}
+
+/// Logs what has come of [`assign_passed`], and returns the errors.
+pub(crate) fn report_passed(assigned: Assigned) -> Vec<Located<StartError>> {
+    for (PassedSocket { number, name }, service) in assigned.found {
+        log::info!("passed socket {name:?} (descriptor {number}) is for {}", service.name());
+    }
+    for error in assigned.left_out {
+        log::warn!("{error}; starting without it, as it is optional");
+    }
+    let start_error = |Located { origin, what }| Located { origin, what: StartError::Assign(what) };
+    assigned.errors.into_iter().map(start_error).collect()
+}
 
 /// Takes the inherited sockets. Call it before anything else is opened: a number that is unused now
 /// could be one of our own descriptors later.
@@ -88,7 +115,7 @@ pub(crate) fn bind_all(
     let bound = all.first().map_or(&[] as &[Bound], Vec::as_slice);
     tried.failures.extend(same_addresses(bound)?);
     if bound.is_empty() && tried.failures.is_empty() {
-        tried.failures.push(Located::new(None, StartError::Listen(ListenFailure::NoneLeft)));
+        tried.failures.push(Located::new(None, StartError::Listen(ListenFailure::NoneLeft.into())));
     }
     take_all(tried.failures)?;
     Ok(all)
@@ -165,14 +192,19 @@ impl<'a> Tried<'a> {
     }
 
     /// Notes a listener that failed: an error, or a warning if it is optional.
-    fn missing(&mut self, origin: Option<&Origin>, presence: Presence, failure: ListenFailure) {
+    fn missing(
+        &mut self,
+        origin: Option<&Origin>,
+        presence: Presence,
+        failure: impl Into<Box<ListenFailure>>,
+    ) {
         match presence {
             Presence::Optional => {
-                let failure = Located::new(origin, failure);
+                let failure = Located::new(origin, failure.into());
                 log::warn!("{failure}; starting without it, as it is optional");
             }
             Presence::Required => {
-                self.failures.push(Located::new(origin, StartError::Listen(failure)));
+                self.failures.push(Located::new(origin, StartError::Listen(failure.into())));
             }
         }
     }
@@ -244,7 +276,14 @@ impl Binding {
         address: &UnixAddress,
     ) {
         let (presence, listen) = (listen.presence, listen.clone());
-        let error = match unix::bind(address) {
+        let rights = match file_rights(&listen.socket) {
+            Ok(rights) => rights,
+            Err(error) => {
+                let failure = ListenFailure::Owner { listen, error };
+                return tried.missing(origin, presence, failure);
+            }
+        };
+        let error = match unix::bind(address, rights) {
             Ok(socket) => {
                 let sockets = Sockets::Unix(address.clone(), socket);
                 return tried.claimed.push(Claimed { origin, presence, listen, sockets });
@@ -306,14 +345,18 @@ impl Binding {
         &self,
         listen: &Listen,
         mut address: SocketAddr,
-    ) -> Result<(SocketAddr, Vec<Socket>), ListenFailure> {
+    ) -> Result<(SocketAddr, Vec<Socket>), Box<ListenFailure>> {
         if listener::is_broadcast(address.ip()) {
             let error = AddressError::Broadcast(address);
-            return Err(ListenFailure::Address { listen: listen.clone(), error });
+            return Err(Box::new(ListenFailure::Address { listen: listen.clone(), error }));
         }
+        let presence = match listen.socket.is_freebind {
+            true => AddressPresence::Later,
+            false => AddressPresence::Now,
+        };
         let mut sockets = Vec::new();
         for _ in 0..self.copies {
-            let socket = listener::bind(address, self.port)
+            let socket = listener::bind(address, self.port, presence)
                 .and_then(|socket| Ok((socket.local_addr()?.as_socket(), socket)));
             let (local, socket) = socket.map_err(|error| self.refused(listen, address, error))?;
             address = local.unwrap_or(address);
@@ -322,21 +365,25 @@ impl Binding {
         Ok((address, sockets))
     }
 
-    fn listen(&self, listen: &Listen, sockets: Sockets) -> Result<Vec<Listener>, ListenFailure> {
+    fn listen(
+        &self,
+        listen: &Listen,
+        sockets: Sockets,
+    ) -> Result<Vec<Listener>, Box<ListenFailure>> {
         let with_timeouts =
             |listener: Listener| listener.set_timeouts(self.timeouts).map(|()| listener);
         match sockets {
             Sockets::Inherited(listener) => {
                 with_timeouts(listener).map(|listener| vec![listener]).map_err(|error| {
                     let error = InheritError::System(error);
-                    ListenFailure::Inherit { listen: listen.clone(), error }
+                    Box::new(ListenFailure::Inherit { listen: listen.clone(), error })
                 })
             }
             Sockets::Unix(address, socket) => {
                 let listening = socket.listen(self.backlog).map(|listener| vec![listener]);
                 listening.map_err(|error| {
                     let listen = listen.clone();
-                    ListenFailure::BindUnix { listen, address, error, obstacle: None }
+                    Box::new(ListenFailure::BindUnix { listen, address, error, obstacle: None })
                 })
             }
             Sockets::Bound(address, sockets) => {
@@ -350,14 +397,26 @@ impl Binding {
         }
     }
 
-    fn refused(&self, listen: &Listen, address: SocketAddr, error: io::Error) -> ListenFailure {
+    fn refused(
+        &self,
+        listen: &Listen,
+        address: SocketAddr,
+        error: io::Error,
+    ) -> Box<ListenFailure> {
         let listen = listen.clone();
         let in_use = (error.kind() == ErrorKind::AddrInUse).then_some(Address::Inet(address));
-        match in_use.and_then(|address| self.holder(&address)).cloned() {
+        Box::new(match in_use.and_then(|address| self.holder(&address)).cloned() {
             Some((earlier, address)) => ListenFailure::SameAddress { listen, earlier, address },
             None => ListenFailure::Bind { listen, address, port: self.port, error },
-        }
+        })
     }
+}
+
+fn file_rights(options: &SocketOptions) -> Result<FileRights, AccountError> {
+    Ok(FileRights {
+        mode: options.mode.map(FileMode::bits),
+        owner: options.owner.as_ref().map(FileOwner::resolve).transpose()?,
+    })
 }
 
 /// The listeners that have the address of an earlier one, and another service. The configuration
@@ -372,7 +431,7 @@ fn same_addresses(bound: &[Bound]) -> Result<Vec<Located<StartError>>, StartErro
         if earlier.service != listen.service {
             let (listen, earlier) = (listen.clone(), earlier.clone());
             let failure = ListenFailure::SameAddress { listen, earlier, address };
-            failures.push(Located::new(None, StartError::Listen(failure)));
+            failures.push(Located::new(None, StartError::Listen(failure.into())));
         }
     }
     Ok(failures)

@@ -10,7 +10,7 @@ use crate::shard::{ShardSpec, VARIABLE};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use readyd::config::Config;
-use readyd::config::listen::{BindTarget, Listen};
+use readyd::config::listen::{BindTarget, Listen, SocketOptions};
 use readyd::io::clock::Moment;
 use readyd::os::signals;
 use readyd::server::stats::scoreboard::Scoreboard;
@@ -31,6 +31,8 @@ pub(super) struct Process {
     scoreboard_slot: usize,
     since: Moment,
     pulse: Pulse,
+    /// Whether it has said that it waits for clients.
+    serves: bool,
     /// What the watchdog found last.
     finding: Finding,
     table: Delivery,
@@ -143,6 +145,7 @@ impl Process {
             scoreboard_slot,
             since: now,
             pulse: Pulse::new(turns_before),
+            serves: false,
             finding: Finding::Turns,
             table: Delivery::Taken,
             zone: Delivery::Taken,
@@ -160,6 +163,14 @@ impl Process {
 
     pub(super) fn line(&self) -> &Line {
         &self.line
+    }
+
+    pub(super) fn note_that_it_serves(&mut self) {
+        self.serves = true;
+    }
+
+    pub(super) fn serves(&self) -> bool {
+        self.serves
     }
 
     /// How long it has run.
@@ -273,6 +284,17 @@ impl Process {
         [self.table.retry_at(), self.zone.retry_at()].into_iter().flatten().min()
     }
 
+    /// Whether it was killed as stuck, and is still there after twice the timeout. It may wait for
+    /// a disk: then SIGKILL waits, too.
+    pub(super) fn outlives_its_kill(&self, timeout: Duration) -> bool {
+        self.end == End::Killed && self.pulse.silent() >= timeout * 2
+    }
+
+    /// Whether it has not answered about a table or a time zone that it was sent.
+    pub(super) fn has_unanswered_delivery(&self) -> bool {
+        [self.table, self.zone].contains(&Delivery::Sent)
+    }
+
     pub(super) fn has_newest_table(&self) -> bool {
         self.table == Delivery::Taken
     }
@@ -282,5 +304,7 @@ impl Process {
 fn inherited((socket, listen): &Bound) -> io::Result<Listen> {
     let number = u16::try_from(socket.as_raw_fd())
         .map_err(|_| io::Error::other("more sockets than --listen fd: has numbers for"))?;
-    Ok(Listen { target: BindTarget::Inherited(number), ..listen.clone() })
+    // What is set on a socket before it listens was set by the supervisor.
+    let (target, socket) = (BindTarget::Inherited(number), SocketOptions::default());
+    Ok(Listen { target, socket, ..listen.clone() })
 }
