@@ -121,21 +121,63 @@ fn fill_to(
 ) -> Result<Option<u64>, Failure> {
     let mut filter = Filter::new(view);
     let mut peer = String::new();
+    let mut calls = Calls::default();
     let (mut told_before, mut marked) = (0, None);
     events.each(|told| {
         if place == Some(told_before) {
+            calls.finish(source);
             marked = Some(source.pushed());
         }
         told_before += 1;
         match told {
             Told::Event(entry, line) => filter.pass(*entry, &mut |entry| {
-                push(source, entry, line, &mut peer);
+                if !calls.take(source, entry, line) {
+                    push(source, entry, line, &mut peer);
+                }
             }),
-            Told::Gap => source.gap(),
+            Told::Gap => {
+                calls.finish(source);
+                source.gap();
+            }
         }
         true
     })?;
+    calls.finish(source);
     Ok(marked)
+}
+
+/// A call of a readyd, kept until its payload is known: the page shows it beside the call.
+#[derive(Default)]
+struct Calls {
+    last: Option<(Entry, Vec<u8>)>,
+}
+
+impl Calls {
+    /// Takes the entry if it is a call, or payload of the last one.
+    fn take(&mut self, source: &mut Source, entry: &Entry, line: &[u8]) -> bool {
+        if let (Event::Payload { chunk, .. }, Some((_, payload))) = (&entry.event, &mut self.last) {
+            payload.extend(chunk.bytes());
+            return true;
+        }
+        self.finish(source);
+        let is_call = matches!(entry.event, Event::Received { .. } | Event::Sent { .. });
+        // A line of strace(1) is all that is known of its call.
+        let is_kept = is_call && line.is_empty();
+        if is_kept {
+            self.last = Some((*entry, Vec::new()));
+        }
+        is_kept || matches!(entry.event, Event::Payload { .. })
+    }
+
+    /// No more payload comes for the last call.
+    fn finish(&mut self, source: &mut Source) {
+        let Some((entry, payload)) = self.last.take() else { return };
+        let shown = match payload.is_empty() {
+            true => String::new(),
+            false => format!("\"{}\"", payload.escape_ascii()),
+        };
+        source.push_with(&entry, &shown);
+    }
 }
 
 /// Adds an event. What only a recording tells becomes a name or an event that the page knows.
