@@ -300,6 +300,7 @@ function drawDoor(context, { trace }, y, width) {
     if (end > (marks[place + 1]?.x ?? Infinity)) return;
     // At the right edge they stand on the left of their mark.
     const isLast = end > width;
+    if (isLast && 2 * x - end < (marks[place - 1]?.x ?? 0)) return;
     write(context, text, isLast ? x - 4 : x + 4, middle, {
       colour,
       align: isLast ? "right" : "left",
