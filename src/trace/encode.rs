@@ -61,6 +61,13 @@ impl Encoder {
         Encoder { header, wall_offset, used: PAYLOAD_BYTES, time: 0, connection: 0 }
     }
 
+    /// The same for a trace that may have events with payload.
+    #[must_use]
+    pub fn with_payload(mut self) -> Encoder {
+        self.header.has_payload = true;
+        self
+    }
+
     /// Causes that were numbered.
     pub fn causes(&self) -> u64 {
         self.header.causes
@@ -191,6 +198,11 @@ impl Encoder {
                 out.number(lost.into());
             }
             Event::TableReplaced { keys } => out.number(keys),
+            Event::Payload { direction, ref chunk, .. } => {
+                out.byte(direction.code());
+                out.byte(chunk.bytes().len() as u8);
+                out.bytes(chunk.bytes());
+            }
             Event::Drain { step } => out.byte(step.code()),
             Event::TurnEnded { visits, queued, next } => {
                 numbers(out, &[visits.into(), queued.into()]);
@@ -263,6 +275,7 @@ impl Event {
             | Event::TimerFired { connection, .. }
             | Event::Accepted { connection, .. }
             | Event::FinSent { connection }
+            | Event::Payload { connection, .. }
             | Event::Closed { connection, .. } => Some(connection),
             Event::Imported(imported) => imported.connection(),
             _ => None,
@@ -298,6 +311,7 @@ impl Event {
             Event::Drain { .. } => Kind::Drain,
             Event::TurnEnded { .. } => Kind::TurnEnded,
             Event::Recording => Kind::Recording,
+            Event::Payload { .. } => Kind::Payload,
             Event::Imported(_) => return None,
         })
     }

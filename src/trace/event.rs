@@ -1,6 +1,7 @@
 //! The events of a trace: what happened, with its numbers and its reasons.
 
 use super::imported::Imported;
+use super::payload::{Chunk, Direction};
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::readiness::Readiness;
 use crate::server::close::CloseReason;
@@ -217,6 +218,16 @@ pub enum Event {
     },
     /// Recording began, or went on after it had been switched off.
     Recording,
+    /// Some of the first bytes that the event before moved. Only a replay that was asked for them
+    /// tells them.
+    Payload {
+        /// Whose.
+        connection: Number,
+        /// Which way they went.
+        direction: Direction,
+        /// The bytes. What does not fit is in the next event.
+        chunk: Chunk,
+    },
     /// What only a recording of another program tells. No ring has it.
     Imported(Imported),
 }

@@ -50,7 +50,9 @@ pub fn exactly(
     let mut server = server(net.clone(), start)?;
     if let Some(make) = trace {
         let clock = net.script.borrow_mut().clock.start(start.now);
-        server.prepare_recording(make(clock));
+        let recorder = make(clock);
+        net.script.borrow_mut().tap = recorder.tap();
+        server.prepare_recording(recorder);
         server.toggle_recording();
     }
     for (number, listener) in (0..).zip(&start.listeners) {

@@ -139,7 +139,7 @@ impl SocketIo for ReplayNet {
 
     fn recv(&mut self, stream: &mut ReplayStream, into: &mut [u8]) -> io::Result<usize> {
         let number = stream.0;
-        blocked(self.meet(Words::Recv(number, into.len()), |record| match *record {
+        let read = blocked(self.meet(Words::Recv(number, into.len()), |record| match *record {
             Record::Recv { stream, room, outcome }
                 if stream == number && room == into.len() as u64 =>
             {
@@ -149,12 +149,16 @@ impl SocketIo for ReplayNet {
                 }))
             }
             _ => None,
-        }))
+        }));
+        if let (Ok(count), Some(tap)) = (&read, &self.script.borrow().tap) {
+            tap.received(into.get(..*count).unwrap_or_default());
+        }
+        read
     }
 
     fn send(&mut self, stream: &mut ReplayStream, bytes: &[u8]) -> io::Result<usize> {
         let number = stream.0;
-        blocked(self.meet(Words::Send(number, bytes.len()), |record| match *record {
+        let sent = blocked(self.meet(Words::Send(number, bytes.len()), |record| match *record {
             Record::Send { stream, asked, outcome }
                 if stream == number && asked == bytes.len() as u64 =>
             {
@@ -164,7 +168,11 @@ impl SocketIo for ReplayNet {
                 is_same.then_some(Ok(count))
             }
             _ => None,
-        }))
+        }));
+        if let (Ok(count), Some(tap)) = (&sent, &self.script.borrow().tap) {
+            tap.sent(bytes.get(..*count).unwrap_or_default());
+        }
+        sent
     }
 
     fn output(&self, stream: &ReplayStream) -> Output {

@@ -92,7 +92,9 @@ pub fn by_outcome(
     let clock = Rc::new(Cell::new(start.now));
     if let Some(make) = trace {
         let clock = Rc::clone(&clock);
-        server.prepare_recording(make(Box::new(move || clock.get())));
+        let recorder = make(Box::new(move || clock.get()));
+        net.0.borrow_mut().tap = recorder.tap();
+        server.prepare_recording(recorder);
         server.toggle_recording();
     }
     for (number, listener) in start.listeners.iter().enumerate() {
