@@ -41,7 +41,7 @@ use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use crate::server::stats::standing::Standing;
 use state::State;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 
 mod deadlines;
@@ -73,6 +73,18 @@ pub trait Handler {
 
     /// All output was taken, and the service had asked for [`Outcome::Produce`]: more of it.
     fn on_writable(&mut self, reply: &mut ReplyWriter<'_>);
+
+    /// The connection is closed for `reason`: there was no whole request to answer. What is
+    /// appended to `reply` tells the peer `why`.
+    fn on_refused(
+        &mut self,
+        _reason: CloseReason,
+        why: fmt::Arguments<'_>,
+        reply: &mut ReplyWriter<'_>,
+    ) {
+        // Appending to a Vec cannot fail.
+        let _ = write!(reply, "Error: {why}");
+    }
 }
 
 /// What becomes of the connection after a greeting or a reply.
@@ -390,12 +402,11 @@ impl Connection {
     fn reply_error_and_close<R: Handler>(
         &mut self,
         reason: CloseReason,
-        why: std::fmt::Arguments<'_>,
+        why: fmt::Arguments<'_>,
         cx: &mut ConnContext<'_, R>,
     ) {
         let mut reply = ReplyWriter::begin(cx.out, cx.framing.envelope());
-        // Appending to a Vec cannot fail.
-        let _ = write!(reply, "Error: {why}");
+        cx.handler.on_refused(reason, why, &mut reply);
         reply.finish();
         self.finish(reason);
     }

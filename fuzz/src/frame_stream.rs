@@ -97,12 +97,7 @@ fn expected(framing: Framing, stream: &[u8]) -> (Vec<u8>, CloseReason) {
         (Rest::Wrong(error), _) => {
             let text = format!("Error: {error}");
             replies.extend(enveloped(text.as_bytes(), framing.envelope()));
-            match error {
-                FrameError::BadByte { .. } => CloseReason::BadFrame,
-                FrameError::OverLimit { .. } | FrameError::LineOverLimit { .. } => {
-                    CloseReason::OverLimit
-                }
-            }
+            CloseReason::from(error)
         }
     };
     (replies, reason)

@@ -5,7 +5,7 @@
 
 use super::wire::{Fault, Source, Writer};
 use crate::io::address::Peer;
-use crate::io::clock::WallTime;
+use crate::io::clock::{Moment, WallTime};
 use crate::io::host::Usage;
 use crate::io::net::{Handshakes, Output, Token, Told};
 use crate::io::readiness::Interest;
@@ -115,6 +115,8 @@ pub enum Record<'a> {
     WallTime(WallTime),
     /// The process was asked what it has used.
     Usage(Usage),
+    /// The clock of turns was read in the middle of one.
+    TimeInTurn(Option<Moment>),
     /// Freed memory was given back.
     GiveMemoryBack,
     /// The places of connections take this many bytes, from now on.
@@ -243,6 +245,7 @@ const TOTAL: u8 = 48;
 const SHARDS: u8 = 49;
 const END: u8 = 50;
 const EACH: u8 = 51;
+const TIME_IN_TURN: u8 = 52;
 
 impl Record<'_> {
     /// Writes the record down.
@@ -296,6 +299,11 @@ impl Record<'_> {
             }
             Record::Usage(Usage { process_id, cpu, resident_bytes }) => {
                 numbers(to, USAGE, &[process_id.into(), nanos(cpu), resident_bytes]);
+            }
+            Record::TimeInTurn(time) => {
+                // No clock reads NEVER.
+                let nanos = time.unwrap_or(Moment::NEVER).as_nanos();
+                numbers(to, TIME_IN_TURN, &[nanos]);
             }
             Record::GiveMemoryBack => to.byte(GIVE_MEMORY_BACK),
             Record::PlacesMemory(bytes) => numbers(to, PLACES_MEMORY, &[bytes]),
@@ -383,6 +391,10 @@ impl Record<'_> {
                 cpu: Duration::from_nanos(from.number()?),
                 resident_bytes: from.number()?,
             }),
+            TIME_IN_TURN => {
+                let time = Moment::from_nanos(from.number()?);
+                Record::TimeInTurn(Some(time).filter(|&time| time != Moment::NEVER))
+            }
             GIVE_MEMORY_BACK => Record::GiveMemoryBack,
             PLACES_MEMORY => Record::PlacesMemory(from.number()?),
             PUBLISHED => Record::Published,

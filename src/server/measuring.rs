@@ -23,6 +23,7 @@ impl<N: Net> Server<N> {
     /// sum, and the process `supervisor` as the one that takes signals.
     pub fn share_statistics(&mut self, stats: Box<dyn SharedStats>, supervisor: u32) {
         self.cx.publisher = Publisher::new(stats, supervisor);
+        self.cx.publisher.confine_to(self.cx.limits.stats_from.clone());
     }
 
     /// Keeps how long a turn has taken, if it was a long one.
@@ -30,5 +31,23 @@ impl<N: Net> Server<N> {
         let (took, uptime) = (ended.since(began), self.cx.publisher.uptime(ended));
         self.cx.stats.slow_turns.note(took);
         self.cx.stats.longest_turn.note(took, uptime);
+        if self.cx.limits.measures_turns {
+            let nanos = ended.as_nanos().saturating_sub(began.as_nanos());
+            self.cx.stats.turn_times.note(nanos);
+            self.cx.stats.turn_events.note(self.cx.events.into());
+            self.cx.events = 0;
+        }
+    }
+}
+
+impl<N: Net> ServerContext<N> {
+    /// Notes how long a visit that begins now has waited since the turn began.
+    #[cold]
+    pub(super) fn sample_wait(&mut self) {
+        if self.limits.measures_turns
+            && let Some(now) = self.net.time_in_turn()
+        {
+            self.stats.queue_waits.note(now.as_nanos().saturating_sub(self.now.as_nanos()));
+        }
     }
 }

@@ -47,6 +47,9 @@ const STEPS_PER_VISIT: usize = 4;
 /// An output buffer that has grown beyond this for a large reply goes back to the heap.
 const OUTPUT_KEPT: usize = 4 * BATCH_BYTES;
 
+/// Of this number of visits, one is asked how long it has waited: that takes a look at the clock.
+const VISITS_PER_SAMPLE: u64 = 64;
+
 /// Deadlines looked at in one turn, so that many which pass at once do not hold all others up.
 const EXPIRIES_PER_TURN: usize = 4096;
 
@@ -183,7 +186,7 @@ impl<N: Net> Server<N> {
         self.cx.observe_second_half(token);
         let (spent, memory) = (self.cx.work.spent(), socket.endpoint.conn.memory());
         self.cx.send(socket, self.batch.bytes(&visit.reply));
-        let drains = self.phase.is_draining();
+        let drains = self.phase.is_draining() && !socket.endpoint.service.is_for_operators();
         if drains || visit.cause == Cause::Expired {
             self.cx.expire_or_drain(socket, visit.cause, drains, &mut self.batch.output);
         }
@@ -237,7 +240,12 @@ impl<N: Net> ServerContext<N> {
         let start = batch.output.len();
         let mut bytes_left = BATCH_BYTES;
         match cause {
-            Cause::Ready => self.stats.visits += 1,
+            Cause::Ready => {
+                self.stats.visits += 1;
+                if self.stats.visits.is_multiple_of(VISITS_PER_SAMPLE) {
+                    self.sample_wait();
+                }
+            }
             Cause::Opened => {
                 self.with_engine(&mut socket.endpoint, &mut batch.output, start, |conn, cx| {
                     conn.open(cx)
