@@ -4,6 +4,7 @@
 //! go through one table, `FLAGS`, and one setter. The command line wins. One reading finds all
 //! errors, each with its file and line.
 
+pub mod activation;
 pub mod address;
 pub mod capturing;
 mod duplicates;
@@ -48,6 +49,9 @@ use values::ValueError;
 pub struct Config {
     /// The listeners: service, address, options.
     pub listeners: Vec<Listen>,
+    /// Whether to serve all further sockets that the service manager passes on, each by the service
+    /// that has its name.
+    pub takes_passed_sockets: bool,
     /// Whether other processes may listen on the same ports.
     pub reuse_port: bool,
     /// How many processes serve, from 1 to [`Config::MAX_SHARDS`].
@@ -59,6 +63,8 @@ pub struct Config {
     pub user: Option<Account>,
     /// Whether to print the bound addresses on standard output.
     pub print_addresses: bool,
+    /// The inherited descriptor that gets a newline when clients are served.
+    pub ready_fd: Option<u16>,
     /// The lookup table's file; the embedded table if there is none.
     pub table: Option<PathBuf>,
     /// Which of a table line's words is the key.
@@ -98,11 +104,13 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             listeners: Vec::new(),
+            takes_passed_sockets: false,
             reuse_port: false,
             shards: 1,
             shard_timeout: Some(Duration::from_secs(10)),
             user: None,
             print_addresses: false,
+            ready_fd: None,
             table: None,
             table_order: ColumnOrder::KeyValue,
             table_limit: 1 << 30,
@@ -161,12 +169,17 @@ impl Config {
     fn try_set(&mut self, name: &str, value: &str) -> Result<(), Reason> {
         let limits = &mut self.limits;
         match name {
+            "listen" if value == listen::SYSTEMD => {
+                listen::check_ops()?;
+                self.takes_passed_sockets = true;
+            }
             "listen" => self.listeners.push(value.parse()?),
             "reuse-port" => self.reuse_port = true,
             "shards" => self.shards = shards(value)?,
             "shard-timeout" => self.shard_timeout = shard_timeout(value)?,
             "user" => self.user = Some(value.parse()?),
             "print-addresses" => self.print_addresses = true,
+            "ready-fd" => self.ready_fd = Some(ready_fd(value)?),
             "table" => self.table = Some(value.into()),
             "table-order" => self.table_order = table_order(value)?,
             "table-limit" => self.table_limit = values::size(value)?,
@@ -249,6 +262,14 @@ fn shard_timeout(value: &str) -> Result<Option<Duration>, Reason> {
             Err("less than 1s: shards report ten times per second (0 switches it off)".into())
         }
         timeout => Ok(Some(timeout)),
+    }
+}
+
+fn ready_fd(value: &str) -> Result<u16, Reason> {
+    listen::check_ops()?;
+    match narrow(values::count(value)?)? {
+        number @ 3.. => Ok(number),
+        0..3 => Err("standard input, output and error are not for this (use 3 or more)".into()),
     }
 }
 

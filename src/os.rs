@@ -1,14 +1,17 @@
 //! What only an operating system has: listening sockets, inherited descriptors, privileges,
-//! descriptor limits, the heap, sealed memory, signals, other processes and files.
+//! messages to the service manager, descriptor limits, the heap, sealed memory, signals, other
+//! processes and files.
 //!
 //! Invariant: only this room and [`reactor`](crate::reactor) make system calls. The programs
 //! introduce them to the rest.
 
+pub mod activation;
 pub mod descriptors;
 pub mod files;
 pub mod inherited_fd;
 pub mod listener;
 pub mod memory;
+pub mod notify;
 pub mod privileges;
 #[cfg(feature = "client")]
 pub mod process;

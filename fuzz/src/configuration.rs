@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStringExt;
 
 /// Every flag but the one that [names a file](NAMES_A_FILE), whether it takes a value, and values
 /// that do.
-const FLAGS: [(&str, &[&str]); 33] = [
+const FLAGS: &[(&str, &[&str])] = &[
     (
         "listen",
         &[
@@ -30,6 +30,8 @@ const FLAGS: [(&str, &[&str]); 33] = [
             "chargen=[fe80::1%lo]:7",
             "echo=unix:/run/readyd.sock",
             "framed=unix:@readyd,optional",
+            "echo=systemd:web",
+            "systemd:",
         ],
     ),
     ("reuse-port", &[]),
@@ -37,6 +39,7 @@ const FLAGS: [(&str, &[&str]); 33] = [
     ("shard-timeout", &["1s", "0s", "999ms"]),
     ("user", &["nobody", "65534:65534", ":"]),
     ("print-addresses", &[]),
+    ("ready-fd", &["3", "65535", "2", "65536"]),
     ("table", &["a file"]),
     ("table-order", &["key-value", "value-key"]),
     ("table-limit", &["4GiB", "0"]),
@@ -222,7 +225,8 @@ fn run(words: Vec<OsString>) -> Result<Config, ConfigErrors> {
     match config::from_args(words) {
         Ok(Command::Run(config)) => {
             config.limits.validate().expect("limits that were validated");
-            assert!(!config.listeners.is_empty(), "nothing to serve");
+            let serves = !config.listeners.is_empty() || config.takes_passed_sockets;
+            assert!(serves, "nothing to serve");
             config.listeners.iter().for_each(values::check_listen);
             check_written_out(&config);
             Ok(*config)

@@ -31,6 +31,7 @@ enum Claim {
     Path(PathBuf),
     Name(UnixAddress),
     Descriptor(u16),
+    SocketName(String),
 }
 
 fn file(path: &Path) -> Option<Claim> {
@@ -41,6 +42,7 @@ fn file(path: &Path) -> Option<Claim> {
 fn claims(target: &BindTarget) -> Vec<Claim> {
     match target {
         BindTarget::Inherited(number) => vec![Claim::Descriptor(*number)],
+        BindTarget::Systemd(name) => vec![Claim::SocketName(name.clone())],
         BindTarget::Unix(address) => vec![match address.path() {
             Some(path) => file(path).unwrap_or_else(|| Claim::Path(path.to_owned())),
             None => Claim::Name(address.clone()),
@@ -79,7 +81,11 @@ pub(super) fn find(config: &Config, origins: &Origins, errors: &mut ConfigErrors
         let overlapping = claims.iter().find_map(|claim| match claim {
             Claim::Address(address) if address.ip().is_unspecified() => specific.get(address),
             Claim::Address(address) => taken.get(&Claim::Address(wildcard(*address))),
-            Claim::File(..) | Claim::Path(_) | Claim::Name(_) | Claim::Descriptor(_) => None,
+            Claim::File(..)
+            | Claim::Path(_)
+            | Claim::Name(_)
+            | Claim::Descriptor(_)
+            | Claim::SocketName(_) => None,
         });
         let error = match (same, overlapping) {
             (Some(&other), _) => Some(ConfigError::SameAddress {

@@ -67,6 +67,13 @@ pub(super) const FLAGS: &[Flag] = &[
          that it cannot regain them.",
     ),
     flag(
+        "ready-fd",
+        "NUMBER",
+        "write a newline there once clients are served",
+        "The inherited descriptor is then closed: notification-fd of s6. What\n\
+         systemd expects (NOTIFY_SOCKET, WATCHDOG_USEC) needs no flag.",
+    ),
+    flag(
         "table",
         "FILE",
         "lookup table, one KEY VALUE per line",
@@ -222,7 +229,9 @@ const LEFT: usize = 31;
 const ADDRESSES_AND_OPTIONS: &str = "\
 \nAddresses: IP:PORT, [IPv6]:PORT, localhost:PORT (127.0.0.1 and [::1]),\n\
 :PORT (0.0.0.0 and [::]), unix:/PATH, unix:@NAME (abstract), fd:NUMBER (an\n\
-inherited listening socket), [fe80::1%eth0]:PORT (link-local).\n\
+inherited listening socket), systemd:NAME (the passed sockets of this name),\n\
+[fe80::1%eth0]:PORT (link-local). --listen systemd: alone serves all passed\n\
+sockets, each by the service that has its name.\n\
 \nOptions of every listener: optional (if it cannot be bound, warn and start\n\
 without it). Options of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack.\n\
 A comma ends an option; one that is a list repeats its key.\n";

@@ -2,8 +2,12 @@
 //!
 //! ADDRESS is `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT` (127.0.0.1, and `[::1]` where the machine
 //! has it), `:PORT` (0.0.0.0, and `[::]` where the machine has it), `unix:/PATH` or `unix:@NAME`
-//! for a unix socket, or `fd:NUMBER` for an inherited socket. No host name is looked up: that could
-//! take seconds, and the answer could change from start to start.
+//! for a unix socket, `fd:NUMBER` for an inherited socket, or `systemd:NAME` for a passed socket
+//! with that name. No host name is looked up: that could take seconds, and the answer could change
+//! from start to start.
+//!
+//! `--listen systemd:` alone is no listener: it stands for all passed sockets whose names are names
+//! of services. See [`activation`](super::activation).
 //!
 //! A comma ends an option, so a path here has none, an option with several values is repeated
 //! (`key=A,key=B`), and one that has one value is an error if it is repeated. `OPTIONS` is the
@@ -54,6 +58,8 @@ pub enum BindTarget {
     Unix(UnixAddress),
     /// On this inherited descriptor, a listening socket.
     Inherited(u16),
+    /// On the listening sockets with this name that the service manager passes on.
+    Systemd(String),
 }
 
 impl BindTarget {
@@ -69,9 +75,10 @@ impl BindTarget {
             BindTarget::AllAddresses(port) => {
                 vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]
             }
-            BindTarget::NoInterface(_) | BindTarget::Unix(_) | BindTarget::Inherited(_) => {
-                Vec::new()
-            }
+            BindTarget::NoInterface(_)
+            | BindTarget::Unix(_)
+            | BindTarget::Inherited(_)
+            | BindTarget::Systemd(_) => Vec::new(),
         }
     }
 }
@@ -85,6 +92,7 @@ impl fmt::Display for BindTarget {
             BindTarget::NoInterface(address) => f.write_str(address),
             BindTarget::Unix(address) => write!(f, "{address}"),
             BindTarget::Inherited(number) => write!(f, "fd:{number}"),
+            BindTarget::Systemd(name) => write!(f, "{SYSTEMD}{name}"),
         }
     }
 }
@@ -96,6 +104,9 @@ impl FromStr for BindTarget {
         if let Some(number) = text.strip_prefix("fd:") {
             let bad = || ListenError::BadDescriptor(text.to_owned());
             return digits(number).map(BindTarget::Inherited).ok_or_else(bad);
+        }
+        if let Some(name) = text.strip_prefix(SYSTEMD) {
+            return socket_name(name).map(BindTarget::Systemd);
         }
         let with_port = |port, target: fn(u16) -> BindTarget| {
             let bad = || AddressError::Form(text.to_owned()).into();
@@ -116,6 +127,27 @@ impl FromStr for BindTarget {
             Err(error) => return Err(error.into()),
         })
     }
+}
+
+/// What stands before the name of a passed socket. Alone it asks for all passed sockets.
+pub(super) const SYSTEMD: &str = "systemd:";
+
+/// The most bytes of the name of a passed socket, systemd.socket(5).
+const LONGEST_SOCKET_NAME: usize = 255;
+
+/// The name of a passed socket, as sd_listen_fds_with_names(3) can have it.
+fn socket_name(name: &str) -> Result<String, ListenError> {
+    check_ops()?;
+    let is_wrong = |c: char| c.is_control() || c == ':';
+    if name.is_empty() || name.len() > LONGEST_SOCKET_NAME || name.contains(is_wrong) {
+        return Err(ListenError::BadSocketName(format!("{SYSTEMD}{name}")));
+    }
+    Ok(name.to_owned())
+}
+
+/// An error if the program cannot take passed sockets.
+pub(super) fn check_ops() -> Result<(), ListenError> {
+    if cfg!(feature = "ops") { Ok(()) } else { Err(ListenError::NotBuilt) }
 }
 
 /// Only digits: `u16::from_str` would accept `+5`.
@@ -169,6 +201,10 @@ pub enum ListenError {
     Address(AddressError),
     /// What follows `fd:` is not the number of a descriptor.
     BadDescriptor(String),
+    /// What follows `systemd:` cannot be the name of a socket.
+    BadSocketName(String),
+    /// The program was built without the feature that it needs.
+    NotBuilt,
     /// The service has no such option.
     UnknownOption(String, Service),
     /// The option takes no value and has one.
@@ -204,6 +240,12 @@ impl fmt::Display for ListenError {
             ListenError::BadDescriptor(text) => {
                 write!(f, "{text:?} is not a descriptor (write fd:NUMBER, at most 65535)")
             }
+            ListenError::BadSocketName(text) => write!(
+                f,
+                "{text:?} names no socket (write systemd:NAME, at most {LONGEST_SOCKET_NAME} bytes \
+                 without colons and control characters; or --listen systemd: for all sockets)"
+            ),
+            ListenError::NotBuilt => f.write_str("this readyd was built without the feature `ops`"),
             ListenError::UnknownOption(option, service) => {
                 write!(f, "{} has no option {option:?} (", service.name())?;
                 let key = option.split('=').next().unwrap_or_default();

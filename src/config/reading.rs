@@ -157,6 +157,7 @@ impl Reader {
             match flag.name {
                 "listen" => {
                     self.config.listeners.clear();
+                    self.config.takes_passed_sockets = false;
                     self.origins.listeners.clear();
                 }
                 "allow" => self.config.limits.access.allow.clear(),
@@ -205,7 +206,9 @@ impl Reader {
 
     fn set(&mut self, flag: &'static Flag, value: &str, origin: Origin) {
         match self.config.set(flag, value) {
-            Ok(()) if flag.name == "listen" => self.origins.listeners.push(origin),
+            Ok(()) if self.config.listeners.len() > self.origins.listeners.len() => {
+                self.origins.listeners.push(origin);
+            }
             Ok(()) => self.origins.note(flag.name, origin),
             Err(error) => self.errors.push(Some(&origin), error),
         }
@@ -215,7 +218,7 @@ impl Reader {
     fn finish(&mut self) {
         let Reader { config, origins, errors } = self;
         duplicates::find(config, origins, errors);
-        if config.listeners.is_empty() {
+        if config.listeners.is_empty() && !config.takes_passed_sockets {
             let target = BindTarget::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
             let service = Service::FRAMED;
             config.listeners.push(Listen { service, target, presence: Presence::Required });

@@ -46,11 +46,13 @@ impl Config {
         // Without `..`: a new field does not compile until it is written here.
         let Config {
             listeners,
+            takes_passed_sockets,
             reuse_port,
             shards,
             shard_timeout,
             user,
             print_addresses,
+            ready_fd,
             table,
             table_order,
             table_limit,
@@ -72,11 +74,15 @@ impl Config {
         for listen in listeners {
             words.value("listen", listen);
         }
+        if *takes_passed_sockets {
+            words.value("listen", &super::listen::SYSTEMD);
+        }
         words.switch("reuse-port", *reuse_port);
         words.value("shards", shards);
         words.value("shard-timeout", &seconds(shard_timeout.unwrap_or_default()));
         words.optional("user", user);
         words.switch("print-addresses", *print_addresses);
+        words.optional("ready-fd", ready_fd);
         if let Some(path) = table {
             words.0.extend(["--table".into(), path.into()]);
         }

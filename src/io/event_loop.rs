@@ -64,3 +64,17 @@ pub enum LoopControl {
     /// Ends.
     Stop,
 }
+
+impl LoopControl {
+    /// The same, but does not wait longer than until `moment`, if there is one.
+    #[must_use]
+    pub fn no_later_than(self, moment: Option<Moment>) -> LoopControl {
+        match (self, moment) {
+            (LoopControl::Wait, Some(moment)) => LoopControl::WaitUntil(moment),
+            (LoopControl::WaitUntil(when), Some(moment)) => {
+                LoopControl::WaitUntil(when.min(moment))
+            }
+            (control, _) => control,
+        }
+    }
+}

@@ -300,6 +300,9 @@ pub fn prepare(process: Process) -> io::Result<()> {
         match row.action(process) {
             Action::Ignored => set(row.signal as i32, Disposition::Ignored)?,
             Action::Default => set(row.signal as i32, Disposition::Default)?,
+            // systemd looks for a handler (SigCgt of proc_pid_status(5)) before it sends the signal
+            // that means a reload. Blocked for the signalfd, this one never runs.
+            Action::Watched(Wakeup::Reload) => set(row.signal as i32, Disposition::Handled)?,
             Action::Inherited
             | Action::Watched(_)
             | Action::WatchedUnlessIgnored(_)
@@ -336,12 +339,16 @@ fn be_warned_of_the_cpu_time_limit() {
     }
 }
 
-/// What the kernel does with a signal that has no handler.
+/// What the kernel does with a signal.
 #[derive(Clone, Copy, Debug)]
 enum Disposition {
     Default,
     Ignored,
+    /// It calls a handler that does nothing.
+    Handled,
 }
+
+extern "C" fn do_nothing(_signal: libc::c_int) {}
 
 /// Sets it by number, because real-time signals have no names.
 #[expect(unsafe_code, reason = "a handler is code that runs in between any other")]
@@ -349,8 +356,9 @@ fn set(signal: i32, disposition: Disposition) -> io::Result<()> {
     let disposition = match disposition {
         Disposition::Default => libc::SIG_DFL,
         Disposition::Ignored => libc::SIG_IGN,
+        Disposition::Handled => do_nothing as *const () as libc::sighandler_t,
     };
-    // SAFETY: neither value is a handler, so no code of this program runs when the signal comes.
+    // SAFETY: the handler has the signature of one and does nothing; the other values are none.
     match unsafe { libc::signal(signal, disposition) } {
         libc::SIG_ERR => Err(Errno::last().into()),
         _ => Ok(()),

@@ -169,6 +169,11 @@ impl<N: Net> Server<N> {
         self.phase != Phase::Serving
     }
 
+    /// The longest that [`Server::drain`] takes.
+    pub fn drain_timeout(&self) -> Duration {
+        self.cx.limits.drain_timeout
+    }
+
     /// Whether no client is connected or about to be. If so, the kernel ignores new handshakes
     /// until [`Server::admit_again`], or an order to stop. A client that is found in a backlog is
     /// let in. A handshake in flight counts as a client. Where it cannot be seen whether there is

@@ -6,6 +6,8 @@
 //! Some tests need a tool that is not on every machine, such as `strace`. Without it they print a
 //! line that begins with `SKIPPED`, or fail if `READYD_REQUIRE_TOOLS=1` is in the environment.
 
+#[cfg(feature = "ops")]
+mod activation;
 mod addresses;
 mod admission;
 #[cfg(feature = "client")]
@@ -67,6 +69,8 @@ mod limits;
 mod logging;
 #[cfg(feature = "client")]
 mod misbehaving;
+#[cfg(feature = "ops")]
+mod notifying;
 mod odd_files;
 mod outputs;
 #[cfg(all(feature = "client", feature = "trace"))]

@@ -102,6 +102,11 @@ impl<T: Send + 'static> Repeatable<T> {
         }
     }
 
+    /// Whether the work is running.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.state != State::Idle
+    }
+
     /// Leaves an outcome of work that could not be done.
     pub(crate) fn leave(&self, outcome: T) {
         self.handover.leave(outcome);

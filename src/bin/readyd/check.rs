@@ -79,7 +79,7 @@ fn budget(config: &Config, limit: usize) -> Budget {
 /// The number of sockets that each of them listens on.
 fn sockets(config: &Config) -> usize {
     let sockets_of = |listen: &Listen| match listen.target {
-        BindTarget::Unix(_) | BindTarget::Inherited(_) => 1,
+        BindTarget::Unix(_) | BindTarget::Inherited(_) | BindTarget::Systemd(_) => 1,
         _ => listen.target.addresses().len(),
     };
     config.listeners.iter().map(sockets_of).sum()

@@ -18,7 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use readyd::os::inherited_fd;
+use readyd::os::{activation, inherited_fd, notify};
 use std::env;
 use std::ffi::{CString, OsString};
 use std::fmt;
@@ -121,12 +121,15 @@ impl Start<'_> {
         exec::fork_and_exec(&request).map(Child)
     }
 
-    /// The environment of this process, with the variable.
+    /// The environment of this process, with the variable, and without the variables of the service
+    /// manager: these speak to this process only.
     fn environment(&self) -> io::Result<Vec<CString>> {
         let (name, value) = &self.variable;
         let mut environment = vec![c_string(format!("{name}={value}").into())?];
         for (mut inherited, value) in env::vars_os() {
-            if inherited != *name {
+            let mut of_the_manager = activation::VARIABLES.iter().chain(&notify::VARIABLES);
+            let is_for_this_process = of_the_manager.any(|it| inherited == *it);
+            if inherited != *name && !is_for_this_process {
                 inherited.push("=");
                 inherited.push(value);
                 environment.push(c_string(inherited)?);

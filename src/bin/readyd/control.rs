@@ -41,6 +41,8 @@ pub(crate) enum Answer {
     HasZone { version: u64 },
     /// It could not take these rules of the time zone, and uses the old ones.
     LacksZone { version: u64 },
+    /// It is about to wait for clients.
+    Serves,
     /// It got a signal to stop, and drains: a successor may start.
     Drains,
     /// It has no client, and accepts none.
@@ -64,6 +66,7 @@ const HAS_TABLE: u8 = b't';
 const LACKS_TABLE: u8 = b'f';
 const HAS_ZONE: u8 = b'z';
 const LACKS_ZONE: u8 = b'g';
+const SERVES: u8 = b's';
 const DRAINS: u8 = b'd';
 const IS_IDLE: u8 = b'i';
 const IS_BUSY: u8 = b'b';
@@ -142,6 +145,7 @@ impl Line {
                 LACKS_TABLE => Answer::LacksTable { version: number },
                 HAS_ZONE => Answer::HasZone { version: number },
                 LACKS_ZONE => Answer::LacksZone { version: number },
+                SERVES => Answer::Serves,
                 DRAINS => Answer::Drains,
                 IS_IDLE => Answer::IsIdle { question: number },
                 IS_BUSY => Answer::IsBusy { question: number },
@@ -212,6 +216,7 @@ impl Control {
             Answer::LacksTable { version } => (LACKS_TABLE, version),
             Answer::HasZone { version } => (HAS_ZONE, version),
             Answer::LacksZone { version } => (LACKS_ZONE, version),
+            Answer::Serves => (SERVES, 0),
             Answer::Drains => (DRAINS, 0),
             Answer::IsIdle { question } => (IS_IDLE, question),
             Answer::IsBusy { question } => (IS_BUSY, question),

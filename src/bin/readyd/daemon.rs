@@ -4,6 +4,7 @@
 use crate::background::in_a_thread;
 use crate::control::{Answer, Control, Instruction};
 use crate::loader::Loader;
+use crate::service_manager::{Counts, ServiceManager};
 use crate::tracing::Keeper;
 use crate::zone::{self, ZoneReader};
 use readyd::counted::counted;
@@ -25,6 +26,8 @@ pub(crate) enum Parent {
         tables: Loader<Table>,
         /// Reads the time zone.
         zone: ZoneReader,
+        /// Is told the state of the server.
+        manager: Box<ServiceManager>,
     },
     /// A supervisor. A signal to a whole process group arrives twice, directly and from the
     /// supervisor. So a second SIGTERM has no effect, and SIGQUIT stops the shard at once. On
@@ -50,6 +53,27 @@ impl<N: Net> Daemon<N> {
         let stats = self.server.stats();
         let connections = counted(stats.accepted, "connection");
         log::info!("stopped: {connections}, {}", counted(stats.requests, "request"));
+    }
+
+    /// Tells the supervisor or the service manager that clients are served from now on.
+    pub(crate) fn say_that_it_serves(&mut self, now: Moment) {
+        match &mut self.parent {
+            Parent::None { manager, .. } => manager.on_serving(now),
+            Parent::Supervisor(_) => self.answer(Answer::Serves),
+        }
+    }
+
+    /// Tells the service manager what is new. Returns when it is to be told more.
+    fn tell_the_manager(&mut self, now: Moment) -> Option<Moment> {
+        let Parent::None { tables, zone, manager } = &mut self.parent else { return None };
+        let stats = self.server.stats();
+        if self.server.is_draining() {
+            manager.on_stopping(stats.open(), self.server.drain_timeout(), now);
+        }
+        if manager.is_reloading() && !tables.is_loading() && !zone.is_reading() {
+            manager.on_reloaded(now);
+        }
+        manager.turn(now, true, || Counts { open: stats.open(), requests: stats.requests })
     }
 
     fn terminate(&mut self, now: Moment) {
@@ -123,11 +147,12 @@ impl<N: Net> Daemon<N> {
         }
     }
 
-    fn start_reload(&mut self) {
+    fn start_reload(&mut self, now: Moment) {
         // If waking the loop failed for the last load, its table would wait for ever, and so would
         // this one.
         self.take_files();
-        if let Parent::None { tables, zone } = &mut self.parent {
+        if let Parent::None { tables, zone, manager } = &mut self.parent {
+            manager.on_reload(now);
             tables.order();
             zone.order();
         }
@@ -135,7 +160,7 @@ impl<N: Net> Daemon<N> {
 
     /// Takes the table and the time zone that have been read, and uses them.
     fn take_files(&mut self) {
-        let Parent::None { tables, zone } = &mut self.parent else { return };
+        let Parent::None { tables, zone, .. } = &mut self.parent else { return };
         let (table, rules) = (tables.take(), zone.take());
         match table {
             Some(Ok(table)) => {
@@ -248,7 +273,7 @@ impl<N: Net> EventHandler for Daemon<N> {
             Wakeup::Terminate => self.terminate(now),
             Wakeup::StopAtOnce => self.stop_at_once(now),
             Wakeup::CpuTimeLimit => self.stop_for_want_of_cpu_time(now),
-            Wakeup::Reload => self.start_reload(),
+            Wakeup::Reload => self.start_reload(now),
             Wakeup::Report => self.report(now),
             Wakeup::Message => {
                 self.take_files();
@@ -260,7 +285,8 @@ impl<N: Net> EventHandler for Daemon<N> {
     }
 
     fn end_turn(&mut self, now: Moment) -> LoopControl {
-        self.server.end_turn(now)
+        let control = self.server.end_turn(now);
+        control.no_later_than(self.tell_the_manager(now))
     }
 
     fn turn_ended(&mut self, began: Moment, ended: Moment, next: LoopControl) {

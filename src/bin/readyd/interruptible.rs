@@ -61,6 +61,16 @@ pub(crate) fn run<T: Send + 'static>(
     reactor: &mut Reactor,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, StartError> {
+    run_and_tell(reactor, work, &mut || {})
+}
+
+/// As [`run`]; also calls `tell` at the start and about once a second.
+pub(crate) fn run_and_tell<T: Send + 'static>(
+    reactor: &mut Reactor,
+    work: impl FnOnce() -> T + Send + 'static,
+    tell: &mut dyn FnMut(),
+) -> Result<T, StartError> {
+    tell();
     let handover = Handover::new(reactor);
     let other_side = handover.clone();
     let thread = in_a_thread(Box::new(move || other_side.leave(work())))
@@ -68,6 +78,9 @@ pub(crate) fn run<T: Send + 'static>(
     let mut outcome = None;
     wait(reactor, &mut || {
         outcome = handover.take();
+        if outcome.is_none() {
+            tell();
+        }
         outcome.is_some()
     })?;
     // The thread has only to exit, and the next steps may need a process with one thread. It has

@@ -6,18 +6,22 @@
 
 use crate::start::{StartError, take_all};
 pub(crate) use failure::ListenFailure;
+use readyd::config::activation::{Assigned, assign};
 use readyd::config::address::AddressError;
 use readyd::config::listen::{BindTarget, Listen, Presence};
 use readyd::config::{Config, Located, Origin, Origins};
 use readyd::io::address::{Address, UnixAddress};
+use readyd::os::activation::{self, PassedSocket};
 use readyd::os::inherited_fd::{self, InheritError};
 use readyd::os::listener::unix::Obstacle;
 use readyd::os::listener::{self, Listener, Port, TcpTimeouts, in_use, unix};
 use socket2::Socket;
 use std::collections::BTreeMap;
+use std::env;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
+use std::process;
 
 mod failure;
 
@@ -29,6 +33,27 @@ pub(crate) type Inherited = Vec<(u16, Result<Listener, InheritError>)>;
 
 /// Addresses on which this process listens, and the listeners that have them.
 pub(crate) type Taken = Vec<(Listen, Address)>;
+
+/// Finds the listeners of the sockets that the service manager has passed on.
+pub(crate) fn assign_passed(config: &mut Config, origins: &mut Origins) -> Assigned {
+    if cfg!(not(feature = "ops")) {
+        return Assigned::default();
+    }
+    let passed = activation::passed_sockets(process::id(), |name| env::var_os(name));
+    assign(config, origins, passed)
+}
+
+/// Logs what has come of [`assign_passed`], and returns the errors.
+pub(crate) fn report_passed(assigned: Assigned) -> Vec<Located<StartError>> {
+    for (PassedSocket { number, name }, service) in assigned.found {
+        log::info!("passed socket {name:?} (descriptor {number}) is for {}", service.name());
+    }
+    for error in assigned.left_out {
+        log::warn!("{error}; starting without it, as it is optional");
+    }
+    let start_error = |Located { origin, what }| Located { origin, what: StartError::Assign(what) };
+    assigned.errors.into_iter().map(start_error).collect()
+}
 
 /// Takes the inherited sockets. Call it before anything else is opened: a number that is unused now
 /// could be one of our own descriptors later.

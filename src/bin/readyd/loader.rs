@@ -1,7 +1,11 @@
 //! Loading the table: at the start, and again in a thread.
 
 use crate::background::{Ordered, Repeatable};
+use crate::interruptible;
+use crate::service_manager::ServiceManager;
+use crate::start::StartError;
 use readyd::config::Config;
+use readyd::counted::counted;
 use readyd::os::files;
 use readyd::reactor::Reactor;
 use readyd::table::{ColumnOrder, LoadError, Table};
@@ -91,6 +95,11 @@ impl<T: Send + 'static> Loader<T> {
         }
     }
 
+    /// Whether a load has begun and not ended.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.loads.is_at_work()
+    }
+
     /// The result of a load, if one has ended. If another was ordered meanwhile, it begins.
     pub(crate) fn take(&mut self) -> Option<Outcome<T>> {
         let (outcome, ordered_again) = self.loads.take()?;
@@ -99,4 +108,31 @@ impl<T: Send + 'static> Loader<T> {
         }
         Some(outcome)
     }
+}
+
+/// Loads the table for the first time, and converts it to a `T`. Reading a file may block, so it is
+/// done in a thread.
+pub(crate) fn first_table<T: Send + 'static>(
+    config: &Config,
+    make: fn(Table) -> Result<T, String>,
+    manager: &mut ServiceManager,
+    reactor: &mut Reactor,
+) -> Result<(T, TableSource), StartError> {
+    let mut source = TableSource::of(config);
+    let Some(path) = source.path.clone() else {
+        let table = make(Table::embedded()).map_err(StartError::SharedTable)?;
+        return Ok((table, source));
+    };
+    let is_logged = !config.check_only;
+    if is_logged {
+        log::info!("loading table {}", path.display());
+    }
+    let load = move || {
+        let table = source.load().map_err(StartError::Table)?;
+        if is_logged {
+            log::info!("table {} has {}", path.display(), counted(table.len(), "key"));
+        }
+        Ok((make(table).map_err(StartError::SharedTable)?, source))
+    };
+    interruptible::run_and_tell(reactor, load, &mut || manager.on_loading())?
 }

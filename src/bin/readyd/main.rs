@@ -30,6 +30,7 @@ mod listening;
 mod loader;
 mod logger;
 mod output;
+mod service_manager;
 mod serving;
 mod shard;
 mod start;

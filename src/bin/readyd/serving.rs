@@ -129,6 +129,7 @@ impl Prepared {
         }
         let keeper = self.trace.and_then(|trace| trace.begin(&mut server));
         let mut daemon = Daemon::new(server, self.parent, keeper);
+        daemon.say_that_it_serves(reactor.now());
         reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
         daemon.say_goodbye();
         Ok(())

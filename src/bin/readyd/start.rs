@@ -3,129 +3,46 @@
 //! Invariant: steps that need root's privileges come first (reading the table, binding the ports),
 //! then the privileges are dropped, and only then the server reads bytes of clients.
 
-use crate::capturing::{self, CaptureError};
+mod error;
+
+pub(crate) use error::StartError;
+
+use crate::capturing::{self};
 use crate::check;
-use crate::child::{Ending, Program};
+use crate::child::Program;
 use crate::daemon::Parent;
-use crate::listening::{self, Bound, Inherited, ListenFailure};
-use crate::loader::{Loader, TableSource};
+use crate::listening::{self, Bound, Inherited};
+use crate::loader::{Loader, first_table};
 use crate::output::{print_at_start, print_for_people};
+use crate::service_manager::{self, ServiceManager};
 use crate::serving::Prepared;
-use crate::shard::{self, Shard, ShardError};
-use crate::tracing::{self, TraceError};
+use crate::shard::Shard;
+use crate::tracing::{self};
 use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, supervisor};
-use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use readyd::config::excess::Excess;
 use readyd::config::listen::Listen;
-use readyd::config::{self, Config, Located, Origins};
+use readyd::config::{Config, Located, Origins};
 use readyd::counted::counted;
 use readyd::handlers::daytime::DateCache;
 use readyd::io::address::Address;
-use readyd::os::descriptors::{self, Budget, TooFewDescriptors};
-use readyd::os::inherited_fd;
+use readyd::os::descriptors::{self, Budget};
+use readyd::os::inherited_fd::{self};
 use readyd::os::memory;
 use readyd::os::privileges::{Account, AccountError, Credentials};
-use readyd::os::sealed_memfd;
 use readyd::os::usage::Meter;
 use readyd::reactor::Reactor;
 use readyd::server::limits::Limits;
 use readyd::server::stats::VERSION;
 use readyd::server::stats::publishing::SharedStats;
 use readyd::server::stats::scoreboard::ScoreboardSlot;
-use readyd::table::{LoadError, Table};
+use readyd::table::Table;
 use readyd::zone::ZoneRules;
-use std::fmt;
-use std::io::{self, ErrorKind};
 use std::process;
-
-/// Why the server could not run.
-pub(crate) enum StartError {
-    Listen(ListenFailure),
-    Account(Account, AccountError),
-    Table(LoadError),
-    TooFewDescriptors(TooFewDescriptors),
-    /// A limit exceeds the one of the system: an error only for `--check-config`.
-    Excess(Excess),
-    SharedTable(String),
-    Trace(TraceError),
-    Capture(CaptureError),
-    Shard(ShardError),
-    /// A shard, counted from 0, that ended before it served.
-    ShardFailed(usize, Ending),
-    /// A shard, counted from 0, that could not be started, and why.
-    ShardNotStarted(usize, String),
-    /// Names of shards that exited with an error after they were told to stop.
-    ShardsBroke(Vec<String>),
-    /// SIGTERM or SIGINT came before the server served.
-    Stopped,
-    /// Standard output could not be written.
-    Output(io::Error),
-    System(&'static str, io::Error),
-    /// Flags or lines of the configuration file are wrong; other errors are included.
-    Flags {
-        text: String,
-        status: u8,
-    },
-    /// Several errors, or one with its place in the configuration.
-    Several(Vec<Located<StartError>>),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Listen(failure) => write!(f, "{failure}"),
-            StartError::Account(account, error) => write!(f, "--user {account}: {error}"),
-            StartError::Table(error) => write!(f, "{error}"),
-            StartError::TooFewDescriptors(error) => write!(f, "{error}"),
-            StartError::Excess(excess) => write!(f, "{excess}"),
-            StartError::SharedTable(why) => write!(f, "the table cannot be served: {why}"),
-            StartError::Shard(error) => write!(f, "{error}"),
-            StartError::Trace(error) => write!(f, "{error}"),
-            StartError::Capture(error) => write!(f, "{error}"),
-            StartError::ShardFailed(number, ending) => {
-                write!(f, "{} could not start ({ending}); see above", shard::name(*number))
-            }
-            StartError::ShardNotStarted(number, why) => {
-                write!(f, "cannot start {}: {why}", shard::name(*number))
-            }
-            StartError::ShardsBroke(names) => {
-                write!(f, "{} did not exit cleanly; see above", names.join(", "))
-            }
-            StartError::Stopped => f.write_str("stopped by a signal before the check was complete"),
-            StartError::Output(error) => write!(f, "cannot write to standard output: {error}"),
-            StartError::System(what, error) => {
-                write!(f, "cannot {what}: {error}{}", advice_on_memory(error))
-            }
-            StartError::Flags { text, .. } => f.write_str(text),
-            StartError::Several(errors) => config::write_lines(f, errors.iter(), 0),
-        }
-    }
-}
-
-impl StartError {
-    /// Whether the process may open no further descriptor.
-    pub(crate) fn is_of_the_descriptor_limit(&self) -> bool {
-        let error = match self {
-            StartError::System(_, error) => error,
-            StartError::Listen(
-                ListenFailure::Bind { error, .. } | ListenFailure::BindUnix { error, .. },
-            ) => error,
-            _ => return false,
-        };
-        error.raw_os_error() == Some(Errno::EMFILE as i32)
-    }
-}
 
 /// `Ok` if there are no errors.
 pub(crate) fn take_all(errors: Vec<Located<StartError>>) -> Result<(), StartError> {
     if errors.is_empty() { Ok(()) } else { Err(StartError::Several(errors)) }
-}
-
-/// The advice for EFBIG: to the kernel the scoreboard is a file.
-fn advice_on_memory(error: &io::Error) -> &'static str {
-    if error.kind() == ErrorKind::FileTooLarge { sealed_memfd::FILE_SIZE_ADVICE } else { "" }
 }
 
 /// A loop that receives stopping signals from now on.
@@ -138,18 +55,37 @@ pub(crate) fn reactor() -> Result<Reactor, StartError> {
 /// Runs until a signal stops it: as a server, as a shard, or as a supervisor of shards. A signal
 /// before it serves is no error.
 pub(crate) fn run(
-    config: Config,
-    origins: Origins,
+    mut config: Config,
+    mut origins: Origins,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
     let shard = Shard::from_environment().map_err(StartError::Shard)?;
-    let inherited = if config.check_only { Vec::new() } else { listening::take_inherited(&config) };
-    logger::start(&config);
     let check_only = config.check_only;
     let outcome = if check_only {
+        logger::start(&config);
         check(config, origins, &mut reactor)
     } else {
-        start(&config, &origins, inherited, shard, reactor)
+        let assigned = listening::assign_passed(&mut config, &mut origins);
+        let inherited = listening::take_inherited(&config);
+        let ready_fd = ServiceManager::take_ready_fd(&config);
+        logger::start(&config);
+        let mut errors = listening::report_passed(assigned);
+        let ready_fd = ready_fd.unwrap_or_else(|error| {
+            errors.push(Located::new(origins.of("ready-fd"), StartError::ReadyFd(error)));
+            None
+        });
+        errors.extend(service_manager::fit_shard_timeout(&mut config, &origins));
+        match errors {
+            errors if errors.is_empty() => {
+                let manager = ServiceManager::from_environment().with_ready_fd(ready_fd);
+                start(&config, &origins, inherited, shard, manager, reactor)
+            }
+            errors => {
+                let mut faults = faults(config, origins, &mut reactor)?;
+                faults.extend(errors);
+                take_all(faults)
+            }
+        }
     };
     match outcome {
         Err(StartError::Stopped) => stopped(check_only),
@@ -197,6 +133,7 @@ fn start(
     origins: &Origins,
     inherited: Inherited,
     shard: Option<Shard>,
+    manager: ServiceManager,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
     let limit = descriptors::raise_limit();
@@ -212,8 +149,8 @@ fn start(
         check::warn_of_excesses(config, origins, limit);
     }
     let outcome = match config.shards {
-        1 => serve(config, origins, inherited, shard, limit, reactor),
-        _ => supervisor::run(config, origins, inherited, reactor),
+        1 => serve(config, origins, inherited, shard, manager, limit, reactor),
+        _ => supervisor::run(config, origins, inherited, manager, reactor),
     };
     match outcome {
         // No address has been bound by then.
@@ -249,6 +186,7 @@ fn serve(
     origins: &Origins,
     inherited: Inherited,
     shard: Option<Shard>,
+    manager: ServiceManager,
     descriptor_limit: usize,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
@@ -258,7 +196,7 @@ fn serve(
     let number = shard.as_ref().map(Shard::number);
     let (table, zone_rules, parent, scoreboard_slot) = match shard {
         Some(shard) => with_supervisor(shard, &mut reactor)?,
-        None => without_parent(config, &mut reactor)?,
+        None => without_parent(config, manager, &mut reactor)?,
     };
     // The table may have been one of these descriptors (--table /dev/fd/63); it has been read.
     inherited_fd::close_others();
@@ -304,13 +242,18 @@ fn serve(
 type StartState = (Table, ZoneRules, Parent, Option<ScoreboardSlot>);
 
 /// Without a supervisor: the server reads the table and the time zone itself.
-fn without_parent(config: &Config, reactor: &mut Reactor) -> Result<StartState, StartError> {
-    let (table, source) = first_table(config, Ok, reactor)?;
+fn without_parent(
+    config: &Config,
+    mut manager: ServiceManager,
+    reactor: &mut Reactor,
+) -> Result<StartState, StartError> {
+    let (table, source) = first_table(config, Ok, &mut manager, reactor)?;
     let zone_source = zone::source(config);
     let rules = zone::first_rules(&zone_source);
     let tables = Loader::new(source, Ok, reactor);
     let zone = ZoneReader::new(zone_source, reactor);
-    Ok((table, rules, Parent::None { tables, zone }, None))
+    let manager = Box::new(manager);
+    Ok((table, rules, Parent::None { tables, zone, manager }, None))
 }
 
 /// With a supervisor: the shard has inherited them.
@@ -320,31 +263,6 @@ fn with_supervisor(shard: Shard, reactor: &mut Reactor) -> Result<StartState, St
         .watch_input(&control)
         .map_err(|error| StartError::System("watch the supervisor", error))?;
     Ok((table, rules, Parent::Supervisor(control), Some(scoreboard_slot)))
-}
-
-/// Loads the table for the first time, and converts it to a `T`. Reading a file may block, so it is
-/// done in a thread.
-pub(crate) fn first_table<T: Send + 'static>(
-    config: &Config,
-    make: fn(Table) -> Result<T, String>,
-    reactor: &mut Reactor,
-) -> Result<(T, TableSource), StartError> {
-    let mut source = TableSource::of(config);
-    let Some(path) = source.path.clone() else {
-        let table = make(Table::embedded()).map_err(StartError::SharedTable)?;
-        return Ok((table, source));
-    };
-    let is_logged = !config.check_only;
-    if is_logged {
-        log::info!("loading table {}", path.display());
-    }
-    interruptible::run(reactor, move || {
-        let table = source.load().map_err(StartError::Table)?;
-        if is_logged {
-            log::info!("table {} has {}", path.display(), counted(table.len(), "key"));
-        }
-        Ok((make(table).map_err(StartError::SharedTable)?, source))
-    })?
 }
 
 /// Looks up the account of `--user`, if there is one, in a thread: a directory service may be slow

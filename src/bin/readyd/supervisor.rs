@@ -14,13 +14,15 @@ mod process;
 mod shard_slot;
 mod sockets;
 mod spawn_template;
+mod telling;
 mod watchdog;
 
 use crate::child::{Ending, Program};
 use crate::control::Answer;
 use crate::listening::Inherited;
-use crate::loader::Loader;
+use crate::loader::{Loader, first_table};
 use crate::logger;
+use crate::service_manager::ServiceManager;
 use crate::shard::monotonic_nanos;
 use crate::start::{self, StartError};
 use crate::zone::{self, ZoneReader};
@@ -68,6 +70,7 @@ struct Supervisor {
     zone_reader: ZoneReader,
     idle: Option<IdleWatch>,
     watchdog: Option<Watchdog>,
+    manager: ServiceManager,
     /// What was last published about the shards.
     overview: Shards,
     /// Why it stops, if no signal asked for it.
@@ -85,6 +88,7 @@ pub(crate) fn run(
     config: &Config,
     origins: &Origins,
     inherited: Inherited,
+    mut manager: ServiceManager,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
     let program =
@@ -93,7 +97,7 @@ pub(crate) fn run(
     if let Some(credentials) = &credentials {
         start::check_that_it_may_execute(config, credentials, &program)?;
     }
-    let (table, source) = start::first_table(config, SealedTable::of, &mut reactor)?;
+    let (table, source) = first_table(config, SealedTable::of, &mut manager, &mut reactor)?;
     let zone_source = zone::source(config);
     let zone = SealedZone::of(zone::first_rules(&zone_source), 0)
         .map_err(|error| StartError::System("put the time zone into shared memory", error))?;
@@ -121,6 +125,7 @@ pub(crate) fn run(
         zone_reader: ZoneReader::new(zone_source, &reactor),
         idle: config.limits.exit_on_idle.map(|limit| IdleWatch::new(limit, now)),
         watchdog: config.shard_timeout.map(|timeout| Watchdog::new(timeout, now)),
+        manager,
         overview: Shards::default(),
         failure: None,
         broken: Vec::new(),
@@ -179,6 +184,7 @@ impl Supervisor {
             for (scoreboard_slot, answer) in slot.take_answers() {
                 match answer {
                     // All stop: the shard has been told to serve its backlog already.
+                    Answer::Serves => slot.serves(scoreboard_slot),
                     Answer::Drains if self.phase != Phase::Serving => {}
                     Answer::Drains => {
                         if slot.drains(scoreboard_slot, &self.template, now) {
@@ -403,7 +409,10 @@ impl EventHandler for Supervisor {
                 self.take_answers(now);
                 self.look_after_shards(now);
             }
-            Wakeup::Reload => self.start_reload(now),
+            Wakeup::Reload => {
+                self.manager.on_reload(now);
+                self.start_reload(now);
+            }
             Wakeup::Report => self.report(now),
             Wakeup::ToggleTrace => {
                 self.slots.iter().flat_map(ShardSlot::processes).for_each(Process::toggle_trace);
@@ -423,9 +432,10 @@ impl EventHandler for Supervisor {
         self.stop_if_idle(now);
         self.start_shards(now);
         self.publish_overview();
+        let due = self.tell_the_manager(now);
         if self.phase != Phase::Serving && !self.slots.iter().any(ShardSlot::is_in_use) {
             return LoopControl::Stop;
         }
-        self.next_wakeup().map_or(LoopControl::Wait, LoopControl::WaitUntil)
+        self.next_wakeup().map_or(LoopControl::Wait, LoopControl::WaitUntil).no_later_than(due)
     }
 }

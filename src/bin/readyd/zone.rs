@@ -74,6 +74,11 @@ impl ZoneReader {
         }
     }
 
+    /// Whether a read has begun and not ended.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.0.is_at_work()
+    }
+
     /// The result of a read, if one has ended. If another was ordered meanwhile, it begins.
     pub(crate) fn take(&mut self) -> Option<Outcome> {
         let (outcome, ordered_again) = self.0.take()?;

@@ -196,6 +196,43 @@ fn field_server_12_listeners_of_a_file_are_named_by_their_lines() {
 }
 
 #[test]
+#[cfg(feature = "ops")]
+fn a_name_of_a_passed_socket_may_be_listened_on() {
+    for name in ["framed", "readyd.socket", "a b", "=", "\u{e4}"] {
+        let listen = listen(&format!("echo=systemd:{name},optional"));
+        assert_eq!(listen.target, BindTarget::Systemd(name.to_owned()));
+        assert_eq!(listen.to_string().parse(), Ok(listen));
+    }
+    let longest = "n".repeat(255);
+    listen(&format!("echo=systemd:{longest}"));
+    for name in ["", "a:b", "a\tb", &format!("{longest}n")] {
+        let expected = format!(
+            "\"systemd:{}\" names no socket (write systemd:NAME, at most 255 bytes without colons \
+             and control characters; or --listen systemd: for all sockets)",
+            name.escape_debug()
+        );
+        assert_eq!(error(&format!("echo=systemd:{name}")), expected);
+    }
+    let twice = conflict("echo=systemd:a", "time=systemd:a", &[]).expect("one name, two services");
+    assert!(twice.contains("\"echo=systemd:a\" has this address already"), "{twice}");
+    assert_eq!(conflict("echo=systemd:a", "time=systemd:b", &["--listen", "systemd:"]), None);
+}
+
+#[test]
+#[cfg(feature = "ops")]
+fn all_passed_sockets_may_be_listened_on() {
+    let all = run(&["--listen", "systemd:"]).expect("a configuration");
+    assert_eq!((all.takes_passed_sockets, all.listeners.len()), (true, 0));
+    let file = super::TempFile::new(b"listen systemd:\nlisten echo=systemd:a\n");
+    let both = run(&["--config", file.path()]).expect("a configuration");
+    assert_eq!((both.takes_passed_sockets, both.listeners.len()), (true, 1));
+    // The command line's replace the file's.
+    let other = ["--config", file.path(), "--listen", "echo=127.0.0.1:0"];
+    let other = run(&other).expect("a configuration");
+    assert_eq!((other.takes_passed_sockets, other.listeners.len()), (false, 1));
+}
+
+#[test]
 fn each_fault_has_its_text() {
     let services = "framed, daytime, time, echo, discard, chargen, greeting, lookup, exchange";
     let no_address = "no address (write it as SERVICE=IP:PORT, such as framed=127.0.0.1:9999)";

@@ -45,6 +45,7 @@ fn targets() -> impl Strategy<Value = BindTarget> {
         1 => "unix:(/|@)[^,\\pC]{1,30}"
             .prop_map(|text| BindTarget::Unix(text.parse().expect("an address"))),
         1 => any::<u16>().prop_map(BindTarget::Inherited),
+        u32::from(cfg!(feature = "ops")) => "[a-z.@ =]{1,9}".prop_map(BindTarget::Systemd),
     ]
 }
 
@@ -158,12 +159,14 @@ fn captures() -> impl Strategy<Value = Option<CaptureFile>> {
 fn configs() -> impl Strategy<Value = Config> {
     let orders = select(vec![ColumnOrder::KeyValue, ColumnOrder::ValueKey]);
     let zones = select(vec![Zone::Utc, Zone::Local]);
-    let switches = (any::<bool>(), any::<bool>(), any::<bool>());
+    let takes_passed = any::<bool>().prop_map(|it| it && cfg!(feature = "ops"));
+    let ready_fd = option::of(3..=u16::MAX).prop_map(|it| it.filter(|_| cfg!(feature = "ops")));
+    let switches = (any::<bool>(), any::<bool>(), any::<bool>(), takes_passed);
     let maxima = (option::of(1..=Limits::MAX_CONNECTIONS_BOUND), option::of(1..=usize::MAX));
     let shortest = Config::SHORTEST_SHARD_TIMEOUT.as_secs();
     let shard_timeout = option::of((shortest..=1 << 32).prop_map(Duration::from_secs));
     let shards = (1..=Config::MAX_SHARDS, shard_timeout);
-    let process = (switches, shards, option::of(accounts()), option::of(levels()));
+    let process = (switches, ready_fd, shards, option::of(accounts()), option::of(levels()));
     let table = (option::of(words()), orders, any::<u64>());
     let socket = (any::<u32>(), timeouts());
     (
@@ -179,8 +182,8 @@ fn configs() -> impl Strategy<Value = Config> {
         .prop_map(|(listeners, process, table, zone, limits, maxima, socket, traces)| {
             let ((trace, trace_on, trace_addresses), capture) = traces;
             let (backlog, tcp_timeouts) = socket;
-            let ((reuse_port, print_addresses, check_only), (shards, shard_timeout), user, log) =
-                process;
+            let (switches, ready_fd, (shards, shard_timeout), user, log) = process;
+            let (reuse_port, print_addresses, check_only, takes_passed_sockets) = switches;
             let (path, table_order, table_limit) = table;
             let (max_connections, memory_limit) = maxima;
             let limits = Limits {
@@ -190,11 +193,13 @@ fn configs() -> impl Strategy<Value = Config> {
             };
             Config {
                 listeners,
+                takes_passed_sockets,
                 reuse_port,
                 shards,
                 shard_timeout,
                 user,
                 print_addresses,
+                ready_fd,
                 table: path.map(Into::into),
                 table_order,
                 table_limit,
@@ -220,6 +225,7 @@ fn configs() -> impl Strategy<Value = Config> {
 fn settle(mut config: Config) -> Config {
     let claim = |target: &BindTarget| match target {
         BindTarget::Inherited(number) => format!("fd {number}"),
+        BindTarget::Systemd(name) => format!("systemd {name}"),
         BindTarget::Unix(address) => match address.path() {
             // Two of them may be one file: `//a` and `/a`.
             Some(_) => "path".to_owned(),

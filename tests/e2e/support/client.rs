@@ -37,7 +37,7 @@ impl Client {
         Ok(Client::over(socket.into()))
     }
 
-    fn over(stream: TcpStream) -> Client {
+    pub(crate) fn over(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(PATIENCE)).expect("set a read timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("set a write timeout");
         // What a test sends in two calls is meant to leave in two segments.

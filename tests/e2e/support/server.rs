@@ -48,9 +48,9 @@ pub(crate) struct Launch {
 
 impl Launch {
     /// Listens for each of `listeners`: `SERVICE` on a free port of 127.0.0.1, or a whole
-    /// `SERVICE=ADDRESS,OPTION` as the command line has it.
+    /// `SERVICE=ADDRESS,OPTION` as the command line has it, or `systemd:`.
     pub(crate) fn of(listeners: &[&str]) -> Launch {
-        let whole = |listener: &&str| match listener.contains('=') {
+        let whole = |listener: &&str| match listener.contains(['=', ':']) {
             true => (*listener).to_owned(),
             false => format!("{listener}=127.0.0.1:0"),
         };
@@ -212,6 +212,12 @@ impl Server {
             let has_the_client = self.proc_file(&format!("task/{}/children", self.pid)).is_empty();
             self.descriptors_at_start = self.descriptors() - usize::from(has_the_client);
         }
+    }
+
+    /// Takes the descriptors that are open now for the baseline. For a server that closes one after
+    /// it has begun to serve.
+    pub(crate) fn set_baseline(&mut self) {
+        self.descriptors_at_start = self.descriptors();
     }
 
     pub(crate) fn pid(&self) -> Pid {

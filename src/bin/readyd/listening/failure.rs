@@ -75,7 +75,8 @@ fn named(listen: &Listen, address: SocketAddr) -> String {
         BindTarget::Address(_)
         | BindTarget::NoInterface(_)
         | BindTarget::Unix(_)
-        | BindTarget::Inherited(_) => format!("{service}={target}"),
+        | BindTarget::Inherited(_)
+        | BindTarget::Systemd(_) => format!("{service}={target}"),
     }
 }
 

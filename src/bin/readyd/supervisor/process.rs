@@ -31,6 +31,8 @@ pub(super) struct Process {
     scoreboard_slot: usize,
     since: Moment,
     pulse: Pulse,
+    /// Whether it has said that it waits for clients.
+    serves: bool,
     /// What the watchdog found last.
     finding: Finding,
     table: Delivery,
@@ -143,6 +145,7 @@ impl Process {
             scoreboard_slot,
             since: now,
             pulse: Pulse::new(turns_before),
+            serves: false,
             finding: Finding::Turns,
             table: Delivery::Taken,
             zone: Delivery::Taken,
@@ -160,6 +163,14 @@ impl Process {
 
     pub(super) fn line(&self) -> &Line {
         &self.line
+    }
+
+    pub(super) fn note_that_it_serves(&mut self) {
+        self.serves = true;
+    }
+
+    pub(super) fn serves(&self) -> bool {
+        self.serves
     }
 
     /// How long it has run.
@@ -271,6 +282,17 @@ impl Process {
     /// When a delivery is retried next.
     pub(super) fn sends_again_at(&self) -> Option<Moment> {
         [self.table.retry_at(), self.zone.retry_at()].into_iter().flatten().min()
+    }
+
+    /// Whether it was killed as stuck, and is still there after twice the timeout. It may wait for
+    /// a disk: then SIGKILL waits, too.
+    pub(super) fn outlives_its_kill(&self, timeout: Duration) -> bool {
+        self.end == End::Killed && self.pulse.silent() >= timeout * 2
+    }
+
+    /// Whether it has not answered about a table or a time zone that it was sent.
+    pub(super) fn has_unanswered_delivery(&self) -> bool {
+        [self.table, self.zone].contains(&Delivery::Sent)
     }
 
     pub(super) fn has_newest_table(&self) -> bool {

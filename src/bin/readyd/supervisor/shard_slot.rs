@@ -85,6 +85,19 @@ impl ShardSlot {
         }
     }
 
+    /// The process in that scoreboard slot is about to wait for clients.
+    pub(super) fn serves(&mut self, scoreboard_slot: usize) {
+        let mut processes = self.processes_mut();
+        if let Some(process) = processes.find(|it| it.scoreboard_slot() == scoreboard_slot) {
+            process.note_that_it_serves();
+        }
+    }
+
+    /// Whether a process has said that it serves, and still does.
+    pub(super) fn is_served(&self) -> bool {
+        self.server().is_some_and(Process::serves)
+    }
+
     /// All processes: the one that serves, and those that drain.
     pub(super) fn processes(&self) -> impl Iterator<Item = &Process> {
         self.server().into_iter().chain(&self.draining)

@@ -37,10 +37,12 @@ pub(super) fn config_of_a_shard(config: &Config) -> Config {
     let log_rate = config.limits.log_rate.div_ceil(u32::try_from(shards).unwrap_or(u32::MAX));
     Config {
         listeners: Vec::new(),
+        takes_passed_sockets: false,
         reuse_port: false,
         shards: 1,
         user: None,
         print_addresses: false,
+        ready_fd: None,
         table: None,
         max_connections: config.max_connections.map(|total| total.div_ceil(shards)),
         memory_limit: Some(memory_limit),

@@ -103,6 +103,11 @@ impl Pulse {
         self.has_turned
     }
 
+    /// How long it has not turned.
+    pub(super) fn silent(&self) -> Duration {
+        self.silent
+    }
+
     /// Checks the shard, whose turn counter stands at `turns` now.
     pub(super) fn look(&mut self, turns: u64, look: Look) -> Finding {
         self.silent += look.passed;
