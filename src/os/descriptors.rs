@@ -89,6 +89,11 @@ impl Budget {
         Budget { reserved: self.reserved.max(open() + SPARE), ..self }
     }
 
+    /// Reserves as many more.
+    pub fn with_reserved(self, more: usize) -> Budget {
+        Budget { reserved: self.reserved.saturating_add(more), ..self }
+    }
+
     /// The limit, in descriptors.
     pub fn limit(&self) -> usize {
         self.limit

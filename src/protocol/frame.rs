@@ -77,11 +77,9 @@ impl fmt::Display for FrameError {
             FrameError::HeadOverLimit { limit } => {
                 write!(f, "the head of a request is over the limit of {}", counted(*limit, "byte"))
             }
-            FrameError::NotHttp { byte } => write!(
-                f,
-                "no HTTP request begins with 0x{byte:02x} ('{}')",
-                byte.escape_ascii()
-            ),
+            FrameError::NotHttp { byte } => {
+                write!(f, "no HTTP request begins with 0x{byte:02x} ('{}')", byte.escape_ascii())
+            }
         }
     }
 }

@@ -133,8 +133,13 @@ pub fn parse(head: &[u8]) -> Result<Option<Asked<'_>>, HeadError> {
     for line in lines.take_while(|line| !line.is_empty()) {
         fields.take(line)?;
     }
-    fields.check(minor)?;
-    let then = if minor == 0 || fields.is_last { Then::Close } else { Then::KeepOpen };
+    let then = match fields.check(minor) {
+        // The body is not read, so nothing behind it can be.
+        Err(HeadError::Body) if method == Method::NotAllowed => Then::Close,
+        Err(error) => return Err(error),
+        Ok(()) if minor == 0 || fields.is_last => Then::Close,
+        Ok(()) => Then::KeepOpen,
+    };
     Ok(Some(Asked { method, path, then }))
 }
 
@@ -245,6 +250,7 @@ impl Fields {
 
 /// Whether the bytes are a token, RFC 9110 5.6.2.
 fn is_token(bytes: &[u8]) -> bool {
-    let is_of_tokens = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let is_of_tokens =
+        |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !bytes.is_empty() && bytes.iter().all(is_of_tokens)
 }

@@ -119,7 +119,9 @@ impl<N: Net> Server<N> {
     pub(super) fn accept_operators(&mut self, now: Moment) {
         while self.operators.may_accept(now) {
             let Operators { listeners, retry_at, warning, .. } = &mut self.operators;
-            let Some(listener) = listeners.iter_mut().find(|listener| listener.ready) else { return };
+            let Some(listener) = listeners.iter_mut().find(|listener| listener.ready) else {
+                return;
+            };
             let (service, number) = (listener.service, listener.number);
             match self.cx.net.accept(&listener.socket) {
                 AcceptOutcome::Connection(stream, peer) => {

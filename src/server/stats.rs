@@ -326,11 +326,17 @@ impl Stats {
             "metrics_connections_closed",
             "draining",
         ];
-        let histograms = Times::names("turn_nanoseconds").chain(Events::names("turn_events"));
-        let histograms = histograms.chain(Times::names("queue_wait_nanoseconds"));
+
         let first = ["connections_accepted", "connections_peak"].map(str::to_owned).into_iter();
         let standings = activities.chain(depths);
-        let others = others.map(str::to_owned).into_iter().chain(histograms);
+        let others = others.map(str::to_owned).into_iter().chain(Stats::names_of_histograms());
         first.chain(closed).chain(standings).chain(others).collect()
+    }
+
+    /// Those among [`Stats::names`] that are of histograms.
+    #[cfg(unix)]
+    fn names_of_histograms() -> Vec<String> {
+        let of_turns = Times::names("turn_nanoseconds").chain(Events::names("turn_events"));
+        of_turns.chain(Times::names("queue_wait_nanoseconds")).collect()
     }
 }

@@ -170,8 +170,8 @@ impl<N: Net> Server<N> {
     }
 
     /// The longest that [`Server::drain`] takes.
-    pub fn drain_timeout(&self) -> Duration {
-        self.cx.limits.drain_timeout
+    pub fn longest_drain(&self) -> Duration {
+        self.cx.limits.drain_delay + self.cx.limits.drain_timeout
     }
 
     /// Whether no client is connected or about to be. If so, the kernel ignores new handshakes

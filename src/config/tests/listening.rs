@@ -234,7 +234,8 @@ fn all_passed_sockets_may_be_listened_on() {
 
 #[test]
 fn each_fault_has_its_text() {
-    let services = "framed, daytime, time, echo, discard, chargen, greeting, lookup, exchange";
+    let services = Service::NAMES.join(", ");
+    let services = &services;
     let no_address = "no address (write it as SERVICE=IP:PORT, such as framed=127.0.0.1:9999)";
     let cases = [
         ("", no_address.to_owned()),

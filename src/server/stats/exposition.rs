@@ -163,9 +163,13 @@ const METRICS: &[Metric] = &[
     counter("log_lines_suppressed_total", "Log lines over --log-rate.", |stats, _, to| {
         to.count(stats.log_suppressed);
     }),
-    gauge("draining", "Processes that were told to stop: 0 or 1 without shards.", |stats, _, to| {
-        to.count(stats.draining);
-    }),
+    gauge(
+        "draining",
+        "Processes that were told to stop: 0 or 1 without shards.",
+        |stats, _, to| {
+            to.count(stats.draining);
+        },
+    ),
     counter("turns_total", "Turns of the poll loop.", |stats, _, to| to.count(stats.turns)),
     counter("visits_total", "Visits to connections that were ready.", |stats, _, to| {
         to.count(stats.visits);

@@ -27,9 +27,6 @@ impl<const FIRST: u32, const N: usize> Default for Histogram<FIRST, N> {
 }
 
 impl<const FIRST: u32, const N: usize> Histogram<FIRST, N> {
-    /// How many numbers it has: a count for each bucket, and the sum.
-    pub const NUMBERS: usize = N + 1;
-
     /// Counts a value.
     #[inline]
     pub fn note(&mut self, value: u64) {
