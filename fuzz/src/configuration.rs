@@ -30,6 +30,8 @@ const FLAGS: &[(&str, &[&str])] = &[
             "chargen=[fe80::1%lo]:7",
             "echo=unix:/run/readyd.sock",
             "framed=unix:@readyd,optional",
+            "framed=unix:/x,mode=0660,owner=root:0",
+            "time=127.0.0.1:37,freebind",
             "echo=systemd:web",
             "systemd:",
         ],

@@ -217,7 +217,7 @@ impl Assigning {
         let error = match service {
             Some(service) => {
                 let target = BindTarget::Inherited(socket.number);
-                let listen = Listen { service, target, presence: Presence::Required };
+                let listen = Listen::new(service, target);
                 return self.found(origin, listen, socket);
             }
             None if config.takes_passed_sockets => AssignError::NoService(socket),

@@ -253,7 +253,9 @@ inherited listening socket), systemd:NAME (the passed sockets of this name),\n\
 [fe80::1%eth0]:PORT (link-local). --listen systemd: alone serves all passed\n\
 sockets, each by the service that has its name.\n\
 \nOptions of every listener: optional (if it cannot be bound, warn and start\n\
-without it). Options of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack.\n\
+without it); freebind (bind an address that no interface has yet). Options of\n\
+unix:/PATH: mode=MODE (octal), owner=USER[:GROUP], both of its file. Options\n\
+of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack.\n\
 A comma ends an option; one that is a list repeats its key.\n";
 
 /// What `-h` ends with.

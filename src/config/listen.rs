@@ -13,11 +13,16 @@
 //! (`key=A,key=B`), and one that has one value is an error if it is repeated. `OPTIONS` is the
 //! table.
 
+mod socket_options;
+
+pub use socket_options::{FileMode, SocketOptions};
+
 use super::address::AddressError;
 use super::similar::nearest;
 use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
 use crate::io::address::{Address, UnixAddress};
+use crate::os::privileges::AccountError;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -31,6 +36,8 @@ pub struct Listen {
     pub target: BindTarget,
     /// Whether the server runs without it.
     pub presence: Presence,
+    /// What is set on its socket.
+    pub socket: SocketOptions,
 }
 
 /// Whether a listener has to be there.
@@ -173,6 +180,9 @@ struct ListenOption {
 /// What may follow an address, each at most once.
 const OPTIONS: &[ListenOption] = &[
     ListenOption { key: "optional", takes: Takes::Nothing, service: None },
+    ListenOption { key: "mode", takes: Takes::OneValue("MODE"), service: None },
+    ListenOption { key: "owner", takes: Takes::OneValue("USER[:GROUP]"), service: None },
+    ListenOption { key: "freebind", takes: Takes::Nothing, service: None },
     ListenOption { key: "format", takes: Takes::OneValue("FORMAT"), service: Some("daytime") },
     ListenOption { key: "ack", takes: Takes::Nothing, service: Some("daytime") },
 ];
@@ -217,6 +227,14 @@ pub enum ListenError {
     RepeatedOption(&'static str),
     /// There is no such format.
     UnknownFormat(String),
+    /// The option is about the file of a unix socket, and there is none.
+    NoFile(&'static str),
+    /// The option is about binding an IP address, and none is bound.
+    NothingToBind(&'static str),
+    /// The mode is not octal, or has bits beyond the permissions.
+    BadMode(String),
+    /// What follows `owner=` names no owner.
+    BadOwner(AccountError),
 }
 
 impl From<AddressError> for ListenError {
@@ -272,6 +290,19 @@ impl fmt::Display for ListenError {
             ListenError::UnknownFormat(name) => {
                 write!(f, "no date format {name:?} (there are {})", Format::NAMES.join(", "))
             }
+            ListenError::NoFile(key) => write!(
+                f,
+                "option {key} is about the file of a unix socket (write unix:/PATH, or leave {key} \
+                 out)"
+            ),
+            ListenError::NothingToBind(key) => write!(
+                f,
+                "option {key} is about binding an IP address (write IP:PORT, or leave {key} out)"
+            ),
+            ListenError::BadMode(text) => {
+                write!(f, "{text:?} is no mode of a file (write it in octal, such as mode=0660)")
+            }
+            ListenError::BadOwner(error) => write!(f, "option owner: {error}"),
         }
     }
 }
@@ -285,6 +316,7 @@ impl fmt::Display for Listen {
             let Options { format, ack } = self.service.options;
             write!(f, ",format={}{}", format.name(), if ack { ",ack" } else { "" })?;
         }
+        write!(f, "{}", self.socket)?;
         match self.presence {
             Presence::Required => Ok(()),
             Presence::Optional => f.write_str(",optional"),
@@ -304,7 +336,7 @@ impl FromStr for Listen {
             Service::from_name(name).ok_or_else(|| ListenError::UnknownService(name.to_owned()))?;
         let mut parts = rest.split(',');
         let target = parts.next().unwrap_or_default().parse()?;
-        let mut listen = Listen { service, target, presence: Presence::Required };
+        let mut listen = Listen::new(service, target);
         let mut given: Vec<&str> = Vec::new();
         for text in parts {
             let key = listen.apply(text)?;
@@ -313,6 +345,7 @@ impl FromStr for Listen {
             }
             given.push(key);
         }
+        listen.socket.check(&listen.target)?;
         match (listen.presence, listen.target) {
             (Presence::Required, BindTarget::NoInterface(address)) => {
                 Err(AddressError::NoInterface(address).into())
@@ -323,6 +356,12 @@ impl FromStr for Listen {
 }
 
 impl Listen {
+    /// A listener that has to be there, without options of its socket.
+    pub fn new(service: Service, target: BindTarget) -> Listen {
+        let (presence, socket) = (Presence::Required, SocketOptions::default());
+        Listen { service, target, presence, socket }
+    }
+
     /// Applies an option, and returns its key.
     fn apply(&mut self, text: &str) -> Result<&'static str, ListenError> {
         let (key, value) = match text.split_once('=') {
@@ -344,6 +383,11 @@ impl Listen {
         match option.key {
             "optional" => self.presence = Presence::Optional,
             "ack" => options.ack = true,
+            "mode" => self.socket.mode = Some(value.parse()?),
+            "owner" => {
+                self.socket.owner = Some(value.parse().map_err(ListenError::BadOwner)?);
+            }
+            "freebind" => self.socket.is_freebind = true,
             "format" => {
                 options.format = Format::from_name(value)
                     .ok_or_else(|| ListenError::UnknownFormat(value.to_owned()))?;

@@ -7,7 +7,7 @@ use super::duplicates;
 use super::error::{ConfigError, ConfigErrors, Origin, Origins};
 use super::flags::{Flag, HEALTH, HelpLength, ONLY_ON_COMMAND_LINE, find_flag, is_list};
 use super::health;
-use super::listen::{BindTarget, Listen, Presence};
+use super::listen::{BindTarget, Listen};
 use super::{Command, Config};
 use crate::handlers::Service;
 use std::ffi::OsString;
@@ -241,7 +241,7 @@ impl Reader {
         if config.listeners.is_empty() && !config.takes_passed_sockets {
             let target = BindTarget::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
             let service = Service::FRAMED;
-            config.listeners.push(Listen { service, target, presence: Presence::Required });
+            config.listeners.push(Listen::new(service, target));
         }
         if let Some(max_connections) = config.max_connections {
             config.limits.max_connections = max_connections;

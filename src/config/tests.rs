@@ -33,7 +33,7 @@ fn config(args: &[&str]) -> Config {
 /// What the server does when it is told nothing.
 fn default_config() -> Config {
     let target = BindTarget::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9999)));
-    let listen = Listen { service: Service::FRAMED, target, presence: Presence::Required };
+    let listen = Listen::new(Service::FRAMED, target);
     Config { listeners: vec![listen], ..Config::default() }
 }
 
@@ -44,7 +44,8 @@ const CASES: &[(&str, &str, Change)] = &[
     ("listen", "daytime=[::1]:13,format=dmy,ack,optional", |config| {
         let service = Service::DAYTIME.with(Options { format: Format::Dmy, ack: true });
         let target = "[::1]:13".parse().unwrap();
-        config.listeners = vec![Listen { service, target, presence: Presence::Optional }];
+        config.listeners =
+            vec![Listen { presence: Presence::Optional, ..Listen::new(service, target) }];
     }),
     ("trace", "/dev/shm/a,b,size=1MiB,paused", |config| {
         let path = "/dev/shm/a,b".into();

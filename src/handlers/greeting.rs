@@ -13,8 +13,8 @@ pub(super) fn greet(context: &mut Context<'_>, reply: &mut ReplyWriter<'_>) -> O
     Outcome::Finish(CloseReason::Served)
 }
 
-/// Appends `Hello! You are connected to ('192.168.1.6', 57662)`, or `('unix', 4711)` with the
-/// process ID of a client that connected to a unix socket.
+/// Appends `Hello! You are connected to ('192.168.1.6', 57662)`, or `('unix', 1000)` with the
+/// user ID of a client that connected to a unix socket.
 pub(super) fn write_greeting(context: &Context<'_>, reply: &mut ReplyWriter<'_>) {
     // Appending to a Vec cannot fail.
     let _ = match context.peer {
@@ -22,8 +22,8 @@ pub(super) fn write_greeting(context: &Context<'_>, reply: &mut ReplyWriter<'_>)
             let (ip, port) = (address.ip(), address.port());
             write!(reply, "Hello! You are connected to ('{ip}', {port})")
         }
-        Peer::Unix(Credentials { pid, .. }) => {
-            write!(reply, "Hello! You are connected to ('unix', {pid})")
+        Peer::Unix(Credentials { uid, .. }) => {
+            write!(reply, "Hello! You are connected to ('unix', {uid})")
         }
     };
 }

@@ -6,7 +6,7 @@
 
 use crate::io::address::Address;
 use nix::ifaddrs::getifaddrs;
-use nix::sys::socket::{SockaddrStorage, setsockopt, sockopt};
+use nix::sys::socket::{SockaddrStorage, getsockopt, setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -116,6 +116,26 @@ pub enum Port {
     Shared,
 }
 
+/// Whether an interface has the address when it is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressPresence {
+    /// It must have it.
+    Now,
+    /// It may get it later, as a floating address does: `IP_FREEBIND`, ip(7), which holds for IPv6,
+    /// too.
+    Later,
+}
+
+impl AddressPresence {
+    /// As another socket was bound.
+    pub fn asked_of(socket: &impl AsFd) -> AddressPresence {
+        match getsockopt(socket, sockopt::IpFreebind) {
+            Ok(true) => AddressPresence::Later,
+            Ok(false) | Err(_) => AddressPresence::Now,
+        }
+    }
+}
+
 /// When the kernel gives up on a peer that does not answer, tcp(7). Without these, it gives up
 /// after about 15 minutes if data is unacknowledged, and never if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -170,7 +190,7 @@ impl TcpTimeouts {
 /// # Errors
 ///
 /// What socket(2) or bind(2) say: the address is in use, not ours, not allowed.
-pub fn bind(address: SocketAddr, port: Port) -> io::Result<Socket> {
+pub fn bind(address: SocketAddr, port: Port, presence: AddressPresence) -> io::Result<Socket> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
@@ -179,6 +199,9 @@ pub fn bind(address: SocketAddr, port: Port) -> io::Result<Socket> {
     if port == Port::Shared {
         // The kernel compares SO_REUSEPORT of all sockets of the port at bind(2).
         setsockopt(&socket, sockopt::ReusePort, &true)?;
+    }
+    if presence == AddressPresence::Later {
+        setsockopt(&socket, sockopt::IpFreebind, &true)?;
     }
     if domain == Domain::IPV6 {
         socket.set_only_v6(true)?;

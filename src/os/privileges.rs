@@ -17,6 +17,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::str::FromStr;
 
+pub mod owner;
 #[cfg(test)]
 mod tests;
 

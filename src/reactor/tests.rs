@@ -10,7 +10,7 @@ use crate::io::host::WallClock;
 use crate::io::net::{Accept, AcceptOutcome, Connect, SocketIo};
 use crate::io::readiness::{Interest, Readiness};
 use crate::io::token::Token;
-use crate::os::listener::{self, Port};
+use crate::os::listener::{self, AddressPresence, Port};
 use crate::reactor::MioNet;
 use crate::server::Server;
 use crate::server::limits::Limits;
@@ -73,7 +73,8 @@ fn watch_for(reactor: &mut Reactor, token: Token, is_expected: impl Fn(Readiness
 
 /// A listener on a free port of the loopback interface, and its address.
 fn listening(net: &MioNet) -> (Listener, SocketAddr) {
-    let socket = listener::bind(LOOPBACK.into(), Port::Exclusive).expect("a free port");
+    let socket = listener::bind(LOOPBACK.into(), Port::Exclusive, AddressPresence::Now)
+        .expect("a free port");
     let socket = listener::listen(socket, BACKLOG).expect("nobody else has it");
     let address = socket.local_addr().expect("it is bound");
     (net.listener(listener::Listener::Tcp(socket)), address)

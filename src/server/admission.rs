@@ -1,17 +1,18 @@
 //! Which clients are let in: the rules on addresses, and the limits on one client.
 //!
 //! *One client* is an IPv4 address, or an IPv6 network of 64 bits: a single host is commonly given
-//! that much (RFC 6177), and it may use a new address of it for each connection.
+//! that much (RFC 6177), and it may use a new address of it for each connection. On a unix socket
+//! it is a user.
 //!
 //! Invariants:
 //!
-//! - A count exists for each client that has an address and a connection, and for no other.
+//! - A count exists for each client that has a connection, and for no other.
 //! - Memory follows the clients that are connected, or connected during the last second. A limit
 //!   that is not set needs none.
 //! - The cost of a look-up does not depend on the addresses that clients choose: the clients are in
 //!   trees, in order. A hash table would need a seed that no client can guess.
 
-use crate::io::address::Peer;
+use crate::io::address::{Credentials, Peer};
 use crate::io::clock::Moment;
 use crate::server::limits::Limits;
 use std::collections::{BTreeMap, VecDeque};
@@ -41,10 +42,11 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Refusal::Denied => "this address is not allowed (--allow, --deny)",
             Refusal::TooMany => {
-                "too many connections from this address (--max-connections-per-address)"
+                "too many connections from this address or user (--max-connections-per-address)"
             }
             Refusal::TooFast => {
-                "too many connections per second from this address (--accept-rate-per-address)"
+                "too many connections per second from this address or user \
+                 (--accept-rate-per-address)"
             }
         })
     }
@@ -55,6 +57,16 @@ impl fmt::Display for Refusal {
 enum AddressKey {
     V4(u32),
     V6Network(u64),
+    User(u32),
+}
+
+impl From<&Peer> for AddressKey {
+    fn from(peer: &Peer) -> AddressKey {
+        match *peer {
+            Peer::Inet(address) => address.ip().into(),
+            Peer::Unix(Credentials { uid, .. }) => AddressKey::User(uid),
+        }
+    }
 }
 
 impl From<IpAddr> for AddressKey {
@@ -81,16 +93,15 @@ impl Admission {
         limits: &Limits,
         now: Moment,
     ) -> Result<(), Refusal> {
-        // A client of a unix socket has no address: the modes of the file say who may connect.
-        let Some(address) = peer.ip() else { return Ok(()) };
-        if !limits.access.admit(address) {
+        // A client of a unix socket has no address: the mode of the file says who may connect.
+        if peer.ip().is_some_and(|address| !limits.access.admit(address)) {
             return Err(Refusal::Denied);
         }
         if limits.max_connections_per_address.is_none() && limits.accept_rate_per_address.is_none()
         {
             return Ok(());
         }
-        let client = AddressKey::from(address);
+        let client = AddressKey::from(peer);
         if let Some(most) = limits.max_connections_per_address
             && self.connections.get(&client).is_some_and(|&count| count >= most)
         {
@@ -110,11 +121,10 @@ impl Admission {
         if self.connections.is_empty() {
             return;
         }
-        let Some(client) = peer.ip().map(AddressKey::from) else { return };
-        if let Some(count) = self.connections.get_mut(&client) {
+        if let Some(count) = self.connections.get_mut(&AddressKey::from(peer)) {
             *count -= 1;
             if *count == 0 {
-                self.connections.remove(&client);
+                self.connections.remove(&AddressKey::from(peer));
             }
         }
     }

@@ -4,12 +4,14 @@ use crate::command_line::{Ended, ended};
 use crate::support::server::READYD;
 use crate::support::tools::{self, Process};
 use crate::support::{Client, Launch, Scratch, eventually, loopback_of_ones_own};
+use nix::unistd::{User, getuid};
+use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// What a service manager does: it binds a socket for each word `NAME` (a free port of 127.0.0.1),
 /// `NAME=PATH` (a unix socket) or `NAME=dgram`, as descriptors 3, 4 and so on, and executes the
@@ -178,4 +180,30 @@ fn systemd_socket_activate_starts_it_with_the_first_client() {
     assert_eq!(client.ask("ECHO on demand"), "on demand");
     drop(client);
     assert_eq!(process.wait().code(), Some(0));
+}
+
+#[test]
+fn inetd_starts_it_with_a_client_and_waits_until_it_leaves() {
+    let Some(program) = tools::find("inetutils-inetd") else { return };
+    let scratch = Scratch::new();
+    let address = format!("{}:9901", loopback_of_ones_own());
+    let user = User::from_uid(getuid()).expect("a list of users").expect("an entry").name;
+    let flags = "--listen framed=fd:0 --exit-on-idle 200ms";
+    let line = format!("{address} stream tcp wait {user} {READYD} readyd {flags}\n");
+    let config = scratch.write("inetd.conf", &line);
+    let mut command = Command::new(program);
+    command.args(["--debug", &format!("--pidfile={}", scratch.path("pid").display())]);
+    let _inetd = Process::start(command.arg(config).stderr(Stdio::null()));
+    // The second client comes after the first server has left: then another one is started.
+    let mut seen = HashSet::new();
+    for _ in 0..2 {
+        let stream = eventually("a listener", || TcpStream::connect(&address).ok());
+        let mut client = Client::over(stream);
+        assert_eq!(client.ask("ECHO on demand"), "on demand");
+        let statistics = client.ask("STATS");
+        let pid = statistics.lines().find_map(|line| line.strip_prefix("pid ")).expect("a pid");
+        assert!(seen.insert(pid.to_owned()), "{pid}");
+        drop(client);
+        eventually("its end", || (!Path::new("/proc").join(pid).exists()).then_some(()));
+    }
 }

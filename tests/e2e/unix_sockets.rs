@@ -6,12 +6,12 @@ use crate::support::tools::{self, Input, Process, SHELL};
 use crate::support::{Launch, PATIENCE, Scratch, Server, eventually, frame};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-use nix::unistd::{Pid, getuid};
+use nix::unistd::{Pid, getgid, getuid};
 use std::fs;
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, id};
@@ -59,7 +59,7 @@ fn field_server_21_a_unix_socket_is_served_and_removed() {
     let mut client = connect(&path);
     server.wait_for_log(&format!("unix:pid={},uid={} connected", id(), getuid()));
     assert_eq!(ask(&mut client, "ECHO hello"), "hello");
-    let greeting = format!("Hello! You are connected to ('unix', {})", id());
+    let greeting = format!("Hello! You are connected to ('unix', {})", getuid());
     assert_eq!(ask(&mut client, "WHOAMI"), greeting);
     let large = "x".repeat(300_000);
     assert_eq!(ask(&mut client, &format!("ECHO {large}")), large);
@@ -95,7 +95,7 @@ fn field_server_21_independent_clients_are_served() {
                       client = socket.socket(socket.AF_UNIX)\n\
                       client.connect(sys.argv[1])\n\
                       told = client.makefile().read()\n\
-                      assert told == f\"Hello! You are connected to ('unix', {os.getpid()})\", \
+                      assert told == f\"Hello! You are connected to ('unix', {os.getuid()})\", \
                       told";
         said(&python, &["-c", script, greeting.to_str().expect("UTF-8")], b"");
     }
@@ -182,7 +182,7 @@ fn field_server_21_newcomers_are_refused_while_the_server_drains() {
 }
 
 #[test]
-fn field_server_21_what_is_at_the_path_is_named_and_left_alone() {
+fn field_server_21_what_is_at_the_path_is_named_and_left_alone_unless_it_is_stale() {
     let scratch = Scratch::new();
     let path = scratch.path("x.sock");
     let listen = listener("framed", &path);
@@ -197,8 +197,11 @@ fn field_server_21_what_is_at_the_path_is_named_and_left_alone() {
     eventually("a listener", || UnixStream::connect(&path).ok());
     kill(killed.id(), Signal::SIGKILL).expect("it runs");
     killed.wait();
-    assert_cannot_run(&["--listen", &listen], "there is a socket that no program listens on");
-    assert!(is_socket(&path), "nothing is removed that this process did not make");
+    assert!(is_socket(&path), "a process that is killed removes nothing");
+    let server = Server::start(&[&listen]);
+    server.wait_for_log("was left behind by a process that has ended; replaced");
+    assert_eq!(ask(&mut connect(&path), "ECHO its successor"), "its successor");
+    drop(server);
 
     let file = scratch.write("file", "text");
     let listen = listener("framed", &file);
@@ -338,4 +341,44 @@ fn field_server_21_the_umask_says_who_may_connect() {
         &fs::symlink_metadata(&path).expect("it is there").permissions(),
     );
     assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn the_file_of_a_socket_has_the_mode_and_owner_that_were_asked() {
+    let scratch = Scratch::new();
+    let path = scratch.path("x.sock");
+    let (uid, gid) =
+        if getuid().is_root() { (65_534, 65_534) } else { (getuid().as_raw(), getgid().as_raw()) };
+    for more in [&[][..], &["--shards", "2"]] {
+        let listen = format!("{},mode=0620,owner={uid}:{gid}", listener("framed", &path));
+        let server = Launch::of(&[&listen]).args(more).start();
+        let file = fs::symlink_metadata(&path).expect("a socket");
+        assert_eq!((file.mode() & 0o7777, file.uid(), file.gid()), (0o620, uid, gid));
+        assert_eq!(ask(&mut connect(&path), "ECHO"), "");
+        drop(server);
+    }
+    let listen = format!("{},owner=nobody-has-this-name", listener("framed", &path));
+    assert_cannot_run(&["--listen", &listen], "there is no user \"nobody-has-this-name\"");
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_user_has_as_many_connections_as_one_address_may_have() {
+    let scratch = Scratch::new();
+    let path = scratch.path("x.sock");
+    let launch = Launch::of(&[&listener("framed", &path)]);
+    let server = launch.args(&["--max-connections-per-address", "2"]).start();
+    let mut clients = [connect(&path), connect(&path)];
+    for client in &mut clients {
+        assert_eq!(ask(client, "ECHO"), "");
+    }
+    let mut third = connect(&path);
+    assert_eq!(third.read(&mut [0; 1]).expect("end of file"), 0);
+    server.wait_for_log("too many connections from this address or user");
+    drop(clients);
+    eventually("a place", || {
+        let mut next = connect(&path);
+        next.write_all(&frame("ECHO")).ok()?;
+        next.read_exact(&mut [0; HEADER]).ok()
+    });
 }

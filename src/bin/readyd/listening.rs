@@ -8,13 +8,15 @@ use crate::start::{StartError, take_all};
 pub(crate) use failure::ListenFailure;
 use readyd::config::activation::{Assigned, assign};
 use readyd::config::address::AddressError;
-use readyd::config::listen::{BindTarget, Listen, Presence};
+use readyd::config::listen::{BindTarget, FileMode, Listen, Presence, SocketOptions};
 use readyd::config::{Config, Located, Origin, Origins};
 use readyd::io::address::{Address, UnixAddress};
 use readyd::os::activation::{self, PassedSocket};
 use readyd::os::inherited_fd::{self, InheritError};
-use readyd::os::listener::unix::Obstacle;
-use readyd::os::listener::{self, Listener, Port, TcpTimeouts, in_use, unix};
+use readyd::os::listener::unix::{FileRights, Obstacle};
+use readyd::os::listener::{self, AddressPresence, Listener, Port, TcpTimeouts, in_use, unix};
+use readyd::os::privileges::AccountError;
+use readyd::os::privileges::owner::FileOwner;
 use socket2::Socket;
 use std::collections::BTreeMap;
 use std::env;
@@ -113,7 +115,7 @@ pub(crate) fn bind_all(
     let bound = all.first().map_or(&[] as &[Bound], Vec::as_slice);
     tried.failures.extend(same_addresses(bound)?);
     if bound.is_empty() && tried.failures.is_empty() {
-        tried.failures.push(Located::new(None, StartError::Listen(ListenFailure::NoneLeft)));
+        tried.failures.push(Located::new(None, StartError::Listen(ListenFailure::NoneLeft.into())));
     }
     take_all(tried.failures)?;
     Ok(all)
@@ -190,14 +192,19 @@ impl<'a> Tried<'a> {
     }
 
     /// Notes a listener that failed: an error, or a warning if it is optional.
-    fn missing(&mut self, origin: Option<&Origin>, presence: Presence, failure: ListenFailure) {
+    fn missing(
+        &mut self,
+        origin: Option<&Origin>,
+        presence: Presence,
+        failure: impl Into<Box<ListenFailure>>,
+    ) {
         match presence {
             Presence::Optional => {
-                let failure = Located::new(origin, failure);
+                let failure = Located::new(origin, failure.into());
                 log::warn!("{failure}; starting without it, as it is optional");
             }
             Presence::Required => {
-                self.failures.push(Located::new(origin, StartError::Listen(failure)));
+                self.failures.push(Located::new(origin, StartError::Listen(failure.into())));
             }
         }
     }
@@ -269,7 +276,14 @@ impl Binding {
         address: &UnixAddress,
     ) {
         let (presence, listen) = (listen.presence, listen.clone());
-        let error = match unix::bind(address) {
+        let rights = match file_rights(&listen.socket) {
+            Ok(rights) => rights,
+            Err(error) => {
+                let failure = ListenFailure::Owner { listen, error };
+                return tried.missing(origin, presence, failure);
+            }
+        };
+        let error = match unix::bind(address, rights) {
             Ok(socket) => {
                 let sockets = Sockets::Unix(address.clone(), socket);
                 return tried.claimed.push(Claimed { origin, presence, listen, sockets });
@@ -331,14 +345,18 @@ impl Binding {
         &self,
         listen: &Listen,
         mut address: SocketAddr,
-    ) -> Result<(SocketAddr, Vec<Socket>), ListenFailure> {
+    ) -> Result<(SocketAddr, Vec<Socket>), Box<ListenFailure>> {
         if listener::is_broadcast(address.ip()) {
             let error = AddressError::Broadcast(address);
-            return Err(ListenFailure::Address { listen: listen.clone(), error });
+            return Err(Box::new(ListenFailure::Address { listen: listen.clone(), error }));
         }
+        let presence = match listen.socket.is_freebind {
+            true => AddressPresence::Later,
+            false => AddressPresence::Now,
+        };
         let mut sockets = Vec::new();
         for _ in 0..self.copies {
-            let socket = listener::bind(address, self.port)
+            let socket = listener::bind(address, self.port, presence)
                 .and_then(|socket| Ok((socket.local_addr()?.as_socket(), socket)));
             let (local, socket) = socket.map_err(|error| self.refused(listen, address, error))?;
             address = local.unwrap_or(address);
@@ -347,21 +365,25 @@ impl Binding {
         Ok((address, sockets))
     }
 
-    fn listen(&self, listen: &Listen, sockets: Sockets) -> Result<Vec<Listener>, ListenFailure> {
+    fn listen(
+        &self,
+        listen: &Listen,
+        sockets: Sockets,
+    ) -> Result<Vec<Listener>, Box<ListenFailure>> {
         let with_timeouts =
             |listener: Listener| listener.set_timeouts(self.timeouts).map(|()| listener);
         match sockets {
             Sockets::Inherited(listener) => {
                 with_timeouts(listener).map(|listener| vec![listener]).map_err(|error| {
                     let error = InheritError::System(error);
-                    ListenFailure::Inherit { listen: listen.clone(), error }
+                    Box::new(ListenFailure::Inherit { listen: listen.clone(), error })
                 })
             }
             Sockets::Unix(address, socket) => {
                 let listening = socket.listen(self.backlog).map(|listener| vec![listener]);
                 listening.map_err(|error| {
                     let listen = listen.clone();
-                    ListenFailure::BindUnix { listen, address, error, obstacle: None }
+                    Box::new(ListenFailure::BindUnix { listen, address, error, obstacle: None })
                 })
             }
             Sockets::Bound(address, sockets) => {
@@ -375,14 +397,26 @@ impl Binding {
         }
     }
 
-    fn refused(&self, listen: &Listen, address: SocketAddr, error: io::Error) -> ListenFailure {
+    fn refused(
+        &self,
+        listen: &Listen,
+        address: SocketAddr,
+        error: io::Error,
+    ) -> Box<ListenFailure> {
         let listen = listen.clone();
         let in_use = (error.kind() == ErrorKind::AddrInUse).then_some(Address::Inet(address));
-        match in_use.and_then(|address| self.holder(&address)).cloned() {
+        Box::new(match in_use.and_then(|address| self.holder(&address)).cloned() {
             Some((earlier, address)) => ListenFailure::SameAddress { listen, earlier, address },
             None => ListenFailure::Bind { listen, address, port: self.port, error },
-        }
+        })
     }
+}
+
+fn file_rights(options: &SocketOptions) -> Result<FileRights, AccountError> {
+    Ok(FileRights {
+        mode: options.mode.map(FileMode::bits),
+        owner: options.owner.as_ref().map(FileOwner::resolve).transpose()?,
+    })
 }
 
 /// The listeners that have the address of an earlier one, and another service. The configuration
@@ -397,7 +431,7 @@ fn same_addresses(bound: &[Bound]) -> Result<Vec<Located<StartError>>, StartErro
         if earlier.service != listen.service {
             let (listen, earlier) = (listen.clone(), earlier.clone());
             let failure = ListenFailure::SameAddress { listen, earlier, address };
-            failures.push(Located::new(None, StartError::Listen(failure)));
+            failures.push(Located::new(None, StartError::Listen(failure.into())));
         }
     }
     Ok(failures)

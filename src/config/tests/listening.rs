@@ -1,7 +1,7 @@
 //! `--listen SERVICE=ADDRESS[,OPTION[=VALUE]]...`
 
 use super::run;
-use crate::config::listen::{BindTarget, Listen, Presence};
+use crate::config::listen::{BindTarget, FileMode, Listen, Presence};
 use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
 
@@ -17,7 +17,7 @@ fn error(text: &str) -> String {
 fn every_service_can_listen_on_any_address() {
     for name in Service::NAMES {
         for address in ["127.0.0.1:9999", "0.0.0.0:0", "[::]:7", "[fe80::1%2]:65535"] {
-            let Listen { service, target, presence } = listen(&format!("{name}={address}"));
+            let Listen { service, target, presence, .. } = listen(&format!("{name}={address}"));
             assert_eq!(presence, Presence::Required);
             assert_eq!(service.name(), name);
             assert_eq!(target, BindTarget::Address(address.parse().expect("an address")));
@@ -43,6 +43,52 @@ fn field_server_21_a_unix_socket_can_be_listened_on() {
     }
     let example = "(write unix:/PATH, or unix:@NAME for a name in the abstract namespace)";
     assert_eq!(error("echo=unix:x.sock"), format!("\"x.sock\" is not an absolute path {example}"));
+}
+
+#[test]
+fn a_unix_socket_has_a_mode_and_an_owner() {
+    let options = listen("echo=unix:/x,owner=www-data:4,mode=660,optional").socket;
+    assert_eq!(options.mode.map(FileMode::bits), Some(0o660));
+    assert_eq!(options.to_string(), ",mode=0660,owner=www-data:4");
+    for owner in ["7", "root", ":staff", "a:b"] {
+        assert_eq!(
+            listen(&format!("echo=unix:/x,owner={owner}")).socket.to_string(),
+            format!(",owner={owner}")
+        );
+    }
+    for mode in ["", "+7", "8", "1777", "rw", "-1", "77777777777777"] {
+        let why = format!("{mode:?} is no mode of a file (write it in octal, such as mode=0660)");
+        assert_eq!(error(&format!("echo=unix:/x,mode={mode}")), why);
+    }
+    assert_eq!(
+        error("echo=unix:/x,owner="),
+        "option owner: no user (write it as USER or USER:GROUP)"
+    );
+    assert_eq!(
+        error("echo=unix:/x,owner=a:"),
+        "option owner: no group (write it as USER or USER:GROUP)"
+    );
+    for target in ["unix:@x", "127.0.0.1:7", "localhost:7", ":7", "fd:3"] {
+        for option in ["mode=0", "owner=1"] {
+            let why = error(&format!("echo={target},{option}"));
+            assert!(
+                why.contains("is about the file of a unix socket (write unix:/PATH, or"),
+                "{why}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_ip_address_may_be_bound_before_it_is_there() {
+    for target in ["127.0.0.1:7", "[::1]:7", "localhost:7", ":7"] {
+        assert!(listen(&format!("echo={target},freebind")).socket.is_freebind);
+    }
+    for target in ["unix:/x", "unix:@x", "fd:3"] {
+        let why =
+            "option freebind is about binding an IP address (write IP:PORT, or leave freebind out)";
+        assert_eq!(error(&format!("echo={target},freebind")), why);
+    }
 }
 
 #[test]
@@ -232,6 +278,9 @@ fn all_passed_sockets_may_be_listened_on() {
     assert_eq!((other.takes_passed_sockets, other.listeners.len()), (false, 1));
 }
 
+/// The options that a listener of every service may have.
+const OF_EVERY: &str = "optional, mode=MODE, owner=USER[:GROUP], freebind";
+
 #[test]
 fn each_fault_has_its_text() {
     let services = Service::NAMES.join(", ");
@@ -265,21 +314,22 @@ fn each_fault_has_its_text() {
         ("echo=fd:+3", bad_descriptor("fd:+3")),
         ("echo=fd:65536", bad_descriptor("fd:65536")),
         ("echo=FD:3", bad_address("FD:3")),
-        ("echo=127.0.0.1:7,ack", "echo has no option \"ack\" (it has optional)".to_owned()),
-        ("echo=127.0.0.1:7,", "echo has no option \"\" (it has optional)".to_owned()),
+        ("echo=127.0.0.1:7,ack", format!("echo has no option \"ack\" (it has {OF_EVERY})")),
+        ("echo=127.0.0.1:7,", format!("echo has no option \"\" (it has {OF_EVERY})")),
         (
             "echo=127.0.0.1:7,optinal",
-            "echo has no option \"optinal\" (did you mean optional? it has optional)".to_owned(),
+            format!("echo has no option \"optinal\" (did you mean optional? it has {OF_EVERY})"),
         ),
         (
             "daytime=127.0.0.1:13,zone=utc",
-            "daytime has no option \"zone=utc\" (it has optional, format=FORMAT, ack)".to_owned(),
+            format!("daytime has no option \"zone=utc\" (it has {OF_EVERY}, format=FORMAT, ack)"),
         ),
         (
             "daytime=127.0.0.1:13,fromat=dmy",
-            "daytime has no option \"fromat=dmy\" (did you mean format? it has optional, \
-             format=FORMAT, ack)"
-                .to_owned(),
+            format!(
+                "daytime has no option \"fromat=dmy\" (did you mean format? it has \
+                 {OF_EVERY}, format=FORMAT, ack)"
+            ),
         ),
         ("daytime=127.0.0.1:13,ack=yes", "option ack takes no value".to_owned()),
         (

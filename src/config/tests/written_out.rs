@@ -1,7 +1,7 @@
 //! Any configuration, written out as flags and read again.
 
 use crate::config::capturing::CaptureFile;
-use crate::config::listen::{BindTarget, Listen, Presence};
+use crate::config::listen::{BindTarget, Listen, Presence, SocketOptions};
 use crate::config::tracing::TraceFile;
 use crate::config::{Command, Config, from_args};
 use crate::handlers::daytime::Format;
@@ -62,10 +62,25 @@ fn services() -> impl Strategy<Value = Service> {
 
 fn listeners() -> impl Strategy<Value = Listen> {
     let presence = select(vec![Presence::Required, Presence::Optional]);
-    (services(), targets(), presence).prop_map(|(service, target, presence)| Listen {
+    let targets = targets().prop_flat_map(|target| (socket_options(&target), Just(target)));
+    (services(), targets, presence).prop_map(|(service, (socket, target), presence)| Listen {
         service,
         target,
         presence,
+        socket,
+    })
+}
+
+/// Those that mean something for the target.
+fn socket_options(target: &BindTarget) -> impl Strategy<Value = SocketOptions> + use<> {
+    let has_file = matches!(target, BindTarget::Unix(address) if address.path().is_some());
+    let binds = !target.addresses().is_empty();
+    let owners = option::of("([a-z][a-z0-9-]{0,4})?:[0-9]{1,3}|[a-z]{1,4}");
+    (option::of(0..=0o777_u32), owners, any::<bool>()).prop_map(move |(mode, owner, freebind)| {
+        let mode = mode.map(|mode| format!("{mode:o}").parse().expect("a mode"));
+        let owner = owner.map(|owner| owner.parse().expect("an owner"));
+        let (mode, owner) = if has_file { (mode, owner) } else { (None, None) };
+        SocketOptions { mode, owner, is_freebind: binds && freebind }
     })
 }
 

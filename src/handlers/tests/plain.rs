@@ -110,10 +110,10 @@ fn greeting_tells_the_client_its_address() {
 }
 
 #[test]
-fn field_server_21_a_client_of_a_unix_socket_is_told_its_process() {
+fn field_server_21_a_client_of_a_unix_socket_is_told_its_user() {
     let mut desk = Desk::new(Service::GREETING);
     desk.peer = Peer::Unix(Credentials { pid: 4711, uid: 1000 });
-    assert_eq!(desk.greet().0, b"Hello! You are connected to ('unix', 4711)");
+    assert_eq!(desk.greet().0, b"Hello! You are connected to ('unix', 1000)");
 }
 
 #[test]

@@ -12,7 +12,7 @@ const BACKLOG: u32 = 16;
 
 /// A listener, or what either call says.
 fn had(address: SocketAddr, port: Port) -> io::Result<TcpListener> {
-    listen(bind(address, port)?, BACKLOG)
+    listen(bind(address, port, AddressPresence::Now)?, BACKLOG)
 }
 
 fn bound(address: impl Into<SocketAddr>, port: Port) -> (TcpListener, SocketAddr) {
@@ -39,13 +39,13 @@ fn port_0_is_a_free_port_and_a_taken_one_is_refused() {
 
 #[test]
 fn nobody_can_connect_before_it_listens() {
-    let socket = bind(LOOPBACK.into(), Port::Exclusive).expect("a free port");
+    let socket = bind(LOOPBACK.into(), Port::Exclusive, AddressPresence::Now).expect("a free port");
     let address = socket.local_addr().expect("it is bound").as_socket().expect("IPv4");
     let refused = std::net::TcpStream::connect(address).expect_err("it does not listen");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     let _listener = listen(socket, BACKLOG).expect("nobody else has it");
     std::net::TcpStream::connect(address).expect("it listens");
-    let again = bind(address, Port::Exclusive).map(|_| ());
+    let again = bind(address, Port::Exclusive, AddressPresence::Now).map(|_| ());
     assert_eq!(again.expect_err("it is taken").kind(), ErrorKind::AddrInUse);
 }
 
@@ -81,7 +81,7 @@ fn a_port_is_shared_if_all_agree() {
 
 #[test]
 fn the_largest_backlog_is_as_good_as_any() {
-    let socket = bind(LOOPBACK.into(), Port::Exclusive).expect("a free port");
+    let socket = bind(LOOPBACK.into(), Port::Exclusive, AddressPresence::Now).expect("a free port");
     listen(socket, u32::MAX).expect("the kernel cuts it");
 }
 
@@ -148,4 +148,22 @@ fn field_server_20_accepted_sockets_inherit_the_timeouts_of_tcp() {
         user_timeout: Some(Duration::from_millis(1)),
     };
     assert_eq!(accepted_with(shortest), (true, [1, 3, 1], 1));
+}
+
+#[test]
+fn an_address_that_no_interface_has_yet_can_be_bound_if_asked() {
+    // Addresses for documentation, RFC 5737 and RFC 3849.
+    for address in ["198.51.100.7:0", "[2001:db8::7]:0"] {
+        let address = address.parse().expect("an address");
+        let now = bind(address, Port::Exclusive, AddressPresence::Now).map(|_| ());
+        if now.as_ref().is_err_and(|error| error.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32))
+        {
+            eprintln!("SKIPPED for {address}: no IPv6");
+            continue;
+        }
+        assert_eq!(now.expect_err("no interface has it").kind(), ErrorKind::AddrNotAvailable);
+        let socket = bind(address, Port::Exclusive, AddressPresence::Later).expect("it is bound");
+        assert_eq!(AddressPresence::asked_of(&socket), AddressPresence::Later);
+        listen(socket, BACKLOG).expect("it listens");
+    }
 }

@@ -3,20 +3,23 @@
 //! bind(2) creates a file, which stays when the socket is closed, and it fails if any file is
 //! there.
 //!
-//! Invariant: a file that was there before is left alone. The file that bind(2) made is removed
-//! when the last [`Listener`] with it is dropped, unless another file has taken its place.
+//! Invariant: a file that was there before is left alone, unless it is a socket that no process has
+//! open. The file that bind(2) made is removed when the last [`Listener`] with it is dropped,
+//! unless another file has taken its place.
 
 use super::Listener;
 use crate::io::address::{Address, UnixAddress};
+use crate::os::privileges::owner::OwnerIds;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::fmt;
-use std::fs::{self, Metadata};
+use std::fs::{self, Metadata, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod stale;
 #[cfg(test)]
 mod tests;
 
@@ -28,18 +31,45 @@ pub struct Bound {
     socket: Socket,
 }
 
-/// Binds. A user may connect if it may write to the file, so the umask of the process decides.
+/// Which users may connect: those that may write to the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileRights {
+    /// Its permission bits, chmod(2). Without them the umask of the process decides.
+    pub mode: Option<u32>,
+    /// Its owner. Without one the user of the process is.
+    pub owner: Option<OwnerIds>,
+}
+
+/// Binds, and sets the rights on the file: before anyone can connect, because it does not listen
+/// yet. A socket that was left behind by a process that has ended is replaced.
 ///
 /// # Errors
 ///
-/// What socket(2) or bind(2) say: EADDRINUSE if there is a file, whatever it is; ENOENT if there is
-/// no such directory.
-pub fn bind(address: &UnixAddress) -> io::Result<Bound> {
+/// What socket(2), bind(2), chmod(2) or lchown(2) say: EADDRINUSE if there is a file that is not
+/// ours to replace; ENOENT if there is no such directory.
+pub fn bind(address: &UnixAddress, rights: FileRights) -> io::Result<Bound> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&sock_addr(address)?)?;
+    let name = sock_addr(address)?;
+    match socket.bind(&name) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            if !stale::replace(address, || socket.bind(&name))? {
+                return Err(error);
+            }
+            log::info!("{address} was left behind by a process that has ended; replaced");
+        }
+        bound => bound?,
+    }
+    let Some(path) = address.path() else { return Ok(Bound { file: None, socket }) };
     // Without its identity the file could be another one by then, so it is not removed.
-    let file = address.path().and_then(|path| SocketFile::at(path).ok()).map(Arc::new);
+    let file = SocketFile::at(path).ok().map(Arc::new);
+    if let Some(owner) = rights.owner {
+        owner.own(path)?;
+    }
+    // After lchown(2), which may clear bits of the mode.
+    if let Some(mode) = rights.mode {
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
+    }
     Ok(Bound { file, socket })
 }
 
@@ -131,8 +161,8 @@ impl Drop for SocketFile {
 pub enum Obstacle {
     /// A socket on which a process listens.
     Listener,
-    /// A socket that no process listens on: its process has ended, or does not listen yet.
-    Stale,
+    /// A socket that a process has open, and does not listen on yet.
+    Silent,
     /// A socket that is not of our type, or to which we may not connect.
     OtherSocket,
     /// A file that is no socket.
@@ -155,7 +185,7 @@ impl Obstacle {
                 Ok(()) => Obstacle::Listener,
                 // Its backlog is full.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Obstacle::Listener,
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused => Obstacle::Stale,
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => Obstacle::Silent,
                 Err(_) => Obstacle::OtherSocket,
             },
         }
@@ -175,9 +205,9 @@ impl fmt::Display for Obstacle {
             Obstacle::Listener => {
                 "another program listens on this socket; stop it, or choose another path"
             }
-            Obstacle::Stale => {
-                "there is a socket that no program listens on, as one that was killed leaves \
-                 behind; remove it, or choose another path"
+            Obstacle::Silent => {
+                "there is a socket on which its program does not listen yet; wait for it, or \
+                 choose another path"
             }
             Obstacle::OtherSocket => {
                 "there is a socket of another program; stop it, or choose another path"

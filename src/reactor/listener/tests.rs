@@ -13,7 +13,9 @@ use std::os::unix::net::UnixStream;
 fn listening(name: &str) -> (MioNet, Listener, UnixAddress) {
     let name = format!("unix:@readyd-{name}-{}", std::process::id());
     let address: UnixAddress = name.parse().expect("an address");
-    let listener = unix::bind(&address).and_then(|bound| bound.listen(16)).expect("a free name");
+    let listener = unix::bind(&address, unix::FileRights::default())
+        .and_then(|bound| bound.listen(16))
+        .expect("a free name");
     let net = Reactor::new().and_then(|reactor| reactor.net()).expect("descriptors");
     let listener = net.listener(listener);
     (net, listener, address)

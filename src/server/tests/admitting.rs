@@ -141,29 +141,44 @@ fn a_crowd_of_addresses_is_forgotten_while_others_come() {
 }
 
 #[test]
-fn field_server_21_rules_and_limits_on_addresses_do_not_concern_clients_of_a_unix_socket() {
+fn field_server_21_rules_on_addresses_do_not_concern_clients_of_a_unix_socket() {
     let mut bench = with_limits(|limits| {
         limits.access.allow = ranges("203.0.113.1").unwrap();
         limits.access.deny = ranges("203.0.113.2").unwrap();
-        limits.max_connections_per_address = Some(1);
-        limits.accept_rate_per_address = Some(1);
     });
-    let local = |pid| Credentials { pid, uid: 1000 };
-    let clients = [7, 7, 8].map(|pid| bench.net.connect_locally(ECHO, local(pid)));
+    let clients = [7, 7, 8].map(|pid| bench.net.connect_locally(ECHO, user(pid, 1000)));
     bench.run();
     for client in clients {
         assert_eq!(bench.ask(client, b"x"), b"x");
     }
     assert_eq!(bench.server.admission.remembered(), (0, 0), "nothing is kept of them");
+}
+
+fn user(pid: u32, uid: u32) -> Credentials {
+    Credentials { pid, uid }
+}
+
+#[test]
+fn limits_on_one_client_are_about_users_on_a_unix_socket() {
+    let mut bench = with_limits(|limits| {
+        limits.max_connections_per_address = Some(2);
+        limits.accept_rate_per_address = Some(3);
+    });
+    let clients = [(7, 1000), (8, 1000), (9, 1000), (9, 0)]
+        .map(|(pid, uid)| bench.net.connect_locally(ECHO, user(pid, uid)));
+    bench.run();
+    let is_refused = clients.map(|client| is_turned_away(&bench, client));
+    assert_eq!(is_refused, [false, false, true, false], "the third of one user");
     let inside = comes_from(&mut bench, "203.0.113.1");
     assert_eq!(bench.ask(inside, b"y"), b"y");
-    assert!({
-        let second = comes_from(&mut bench, "203.0.113.1");
-        is_turned_away(&bench, second)
-    });
-    for client in clients {
+    assert_eq!(bench.server.admission.remembered(), (3, 3));
+    for client in [clients[0], clients[1]] {
         bench.net.fin(client);
     }
     bench.run();
-    assert_eq!(bench.server.admission.remembered(), (1, 1), "the client that has an address");
+    assert_eq!(bench.server.admission.remembered(), (2, 3));
+    let [third, fast] = [10, 11].map(|pid| bench.net.connect_locally(ECHO, user(pid, 1000)));
+    bench.run();
+    assert_eq!(bench.ask(third, b"z"), b"z");
+    assert!(is_turned_away(&bench, fast), "the fourth within a second");
 }

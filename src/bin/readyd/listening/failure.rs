@@ -7,6 +7,7 @@ use readyd::io::address::{Address, UnixAddress};
 use readyd::os::inherited_fd::InheritError;
 use readyd::os::listener::unix::Obstacle;
 use readyd::os::listener::{Port, in_use};
+use readyd::os::privileges::AccountError;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +19,8 @@ pub(crate) enum ListenFailure {
     /// socket(2), bind(2) or listen(2) of a unix socket failed; because of the obstacle, if there
     /// is one.
     BindUnix { listen: Listen, address: UnixAddress, error: io::Error, obstacle: Option<Obstacle> },
+    /// The owner of the file of a unix socket cannot be found.
+    Owner { listen: Listen, error: AccountError },
     /// No client could connect to the address, though bind(2) would take it; or its network
     /// interface is not there.
     Address { listen: Listen, error: AddressError },
@@ -46,6 +49,9 @@ impl fmt::Display for ListenFailure {
                     Some(advice) => write!(f, " ({advice})"),
                     None => Ok(()),
                 }
+            }
+            ListenFailure::Owner { listen, error } => {
+                write!(f, "cannot listen on {listen}: owner: {error}")
             }
             ListenFailure::Address { listen, error } => {
                 write!(f, "cannot listen on {}={}: {error}", listen.service.name(), listen.target)
@@ -117,6 +123,11 @@ fn advice_on_unix(obstacle: Option<Obstacle>, error: &io::Error) -> Option<Strin
         Errno::EACCES => {
             "this user may not create a file in that directory; choose another one, or change its \
              mode"
+                .to_owned()
+        }
+        Errno::EPERM => {
+            "only root may give the file to another user, or to a group that it is not in; \
+             leave owner out, or start as root"
                 .to_owned()
         }
         Errno::EMFILE => RAISE_DESCRIPTOR_LIMIT.to_owned(),

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 /// Why the server could not run.
 pub(crate) enum StartError {
-    Listen(ListenFailure),
+    Listen(Box<ListenFailure>),
     /// A passed socket has no listener, or a listener no passed socket.
     Assign(AssignError),
     Account(Account, AccountError),
@@ -102,9 +102,10 @@ impl StartError {
     pub(crate) fn is_of_the_descriptor_limit(&self) -> bool {
         let error = match self {
             StartError::System(_, error) => error,
-            StartError::Listen(
-                ListenFailure::Bind { error, .. } | ListenFailure::BindUnix { error, .. },
-            ) => error,
+            StartError::Listen(failure) => match &**failure {
+                ListenFailure::Bind { error, .. } | ListenFailure::BindUnix { error, .. } => error,
+                _ => return false,
+            },
             _ => return false,
         };
         error.raw_os_error() == Some(Errno::EMFILE as i32)

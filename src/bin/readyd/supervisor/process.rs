@@ -10,7 +10,7 @@ use crate::shard::{ShardSpec, VARIABLE};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use readyd::config::Config;
-use readyd::config::listen::{BindTarget, Listen};
+use readyd::config::listen::{BindTarget, Listen, SocketOptions};
 use readyd::io::clock::Moment;
 use readyd::os::signals;
 use readyd::server::stats::scoreboard::Scoreboard;
@@ -305,5 +305,7 @@ impl Process {
 fn inherited((socket, listen): &Bound) -> io::Result<Listen> {
     let number = u16::try_from(socket.as_raw_fd())
         .map_err(|_| io::Error::other("more sockets than --listen fd: has numbers for"))?;
-    Ok(Listen { target: BindTarget::Inherited(number), ..listen.clone() })
+    // What is set on a socket before it listens was set by the supervisor.
+    let (target, socket) = (BindTarget::Inherited(number), SocketOptions::default());
+    Ok(Listen { target, socket, ..listen.clone() })
 }

@@ -12,7 +12,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 use readyd::config::listen::{BindTarget, Listen};
 use readyd::config::{Config, Origins};
 use readyd::io::address::Address;
-use readyd::os::listener::{self, Listener, Port};
+use readyd::os::listener::{self, AddressPresence, Listener, Port};
 use std::io;
 use std::net::SocketAddr;
 
@@ -86,9 +86,11 @@ fn multiplied(mut sockets: Vec<Bound>, address: SocketAddr, config: &Config) -> 
     let may_be_shared =
         |(socket, _): &Bound| getsockopt(socket, sockopt::ReusePort).unwrap_or(false);
     while sockets.len() < config.shards {
-        let Some((_, listen)) = sockets.first().filter(|bound| may_be_shared(bound)) else { break };
-        let listen = listen.clone();
-        let bound = listener::bind(address, Port::Shared)
+        let Some((socket, listen)) = sockets.first().filter(|bound| may_be_shared(bound)) else {
+            break;
+        };
+        let (listen, presence) = (listen.clone(), AddressPresence::asked_of(socket));
+        let bound = listener::bind(address, Port::Shared, presence)
             .and_then(|socket| listener::listen(socket, config.backlog))
             .and_then(|socket| config.tcp_timeouts.set(&socket).map(|()| socket));
         match bound {

@@ -1,14 +1,17 @@
 //! Sockets in a directory of our own.
 
-use super::{Obstacle, bind, is_same};
+use super::{FileRights, Obstacle, bind, is_same};
 use crate::io::address::{Address, UnixAddress};
 use crate::os::listener::Listener;
+use crate::os::privileges::owner::FileOwner;
+use nix::unistd::{getgid, getuid};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 /// A directory that is removed with all that is in it.
 struct Directory(PathBuf);
@@ -36,7 +39,9 @@ fn address(path: &Path) -> UnixAddress {
 }
 
 fn listening(path: &Path) -> Listener {
-    bind(&address(path)).and_then(|bound| bound.listen(16)).expect("a path that is free")
+    bind(&address(path), FileRights::default())
+        .and_then(|bound| bound.listen(16))
+        .expect("a path that is free")
 }
 
 #[test]
@@ -50,7 +55,7 @@ fn field_server_21_the_file_of_a_socket_goes_with_its_last_listener() {
     UnixStream::connect(&path).expect("one listener is left");
     drop(same);
     assert_eq!(fs::symlink_metadata(&path).expect_err("it is gone").kind(), ErrorKind::NotFound);
-    drop(bind(&address(&path)).expect("the path is free again"));
+    drop(bind(&address(&path), FileRights::default()).expect("the path is free again"));
     assert!(!path.exists(), "one that never listened removes its file, too");
 }
 
@@ -71,7 +76,7 @@ fn field_server_21_a_file_that_took_its_place_is_left_alone() {
 fn field_server_21_nobody_can_connect_before_it_listens() {
     let directory = Directory::new("before");
     let path = directory.path("x.sock");
-    let bound = bind(&address(&path)).expect("a path that is free");
+    let bound = bind(&address(&path), FileRights::default()).expect("a path that is free");
     let refused = UnixStream::connect(&path).expect_err("it does not listen");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     let _listener = bound.listen(16).expect("it is bound");
@@ -83,7 +88,7 @@ fn field_server_21_whatever_has_the_path_is_named_and_left_alone() {
     let directory = Directory::new("obstacles");
     let refused = |path: &Path| -> Obstacle {
         let before = fs::symlink_metadata(path).expect("it is there").file_type();
-        let error = bind(&address(path)).expect_err("the path is taken");
+        let error = bind(&address(path), FileRights::default()).expect_err("the path is taken");
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         assert_eq!(fs::symlink_metadata(path).expect("it is left").file_type(), before);
         Obstacle::at(&address(path))
@@ -92,7 +97,9 @@ fn field_server_21_whatever_has_the_path_is_named_and_left_alone() {
     let listener = UnixListener::bind(&served).expect("a socket");
     assert_eq!(refused(&served), Obstacle::Listener);
     drop(listener);
-    assert_eq!(refused(&served), Obstacle::Stale);
+    let silent = directory.path("silent.sock");
+    let _silent = bind(&address(&silent), FileRights::default()).expect("a path that is free");
+    assert_eq!(refused(&silent), Obstacle::Silent);
     let datagrams = directory.path("datagrams.sock");
     let _datagrams = UnixDatagram::bind(&datagrams).expect("a socket");
     assert_eq!(refused(&datagrams), Obstacle::OtherSocket);
@@ -107,10 +114,55 @@ fn field_server_21_whatever_has_the_path_is_named_and_left_alone() {
 }
 
 #[test]
+fn the_socket_of_a_process_that_has_ended_is_replaced() {
+    let directory = Directory::new("stale");
+    let path = directory.path("x.sock");
+    drop(UnixListener::bind(&path).expect("a socket"));
+    let _listener = listening(&path);
+    UnixStream::connect(&path).expect("it listens");
+    let files = fs::read_dir(&directory.0).expect("a directory").count();
+    assert_eq!(files, 1, "nothing else is left there");
+}
+
+#[test]
+fn of_many_that_replace_one_stale_socket_one_has_it() {
+    let directory = Directory::new("race");
+    let path = directory.path("x.sock");
+    for _ in 0..100 {
+        drop(UnixListener::bind(&path).expect("a socket"));
+        let bind = || bind(&address(&path), FileRights::default()).and_then(|it| it.listen(16));
+        let bound: Vec<_> = thread::scope(|scope| {
+            let starts: Vec<_> = (0..4).map(|_| scope.spawn(bind)).collect();
+            starts.into_iter().filter_map(|start| start.join().expect("no panic").ok()).collect()
+        });
+        assert_eq!(bound.len(), 1);
+        UnixStream::connect(&path).expect("the one that has it can be reached");
+    }
+}
+
+#[test]
+fn the_file_has_the_rights_that_were_asked() {
+    let directory = Directory::new("rights");
+    let path = directory.path("x.sock");
+    let owner: FileOwner = format!("{}:{}", getuid(), getgid()).parse().expect("an owner");
+    let owner = Some(owner.resolve().expect("numbers"));
+    for mode in [0o600, 0o666, 0o777, 0o000] {
+        let rights = FileRights { mode: Some(mode), owner };
+        let bound = bind(&address(&path), rights).expect("a path that is free");
+        let file = fs::symlink_metadata(&path).expect("a socket");
+        assert_eq!(file.mode() & 0o7777, mode);
+        assert_eq!((file.uid(), file.gid()), (getuid().as_raw(), getgid().as_raw()));
+        drop(bound);
+    }
+}
+
+#[test]
 fn field_server_21_a_listener_with_a_full_backlog_is_a_listener() {
     let directory = Directory::new("full");
     let path = directory.path("x.sock");
-    let _listener = bind(&address(&path)).and_then(|bound| bound.listen(0)).expect("a free path");
+    let _listener = bind(&address(&path), FileRights::default())
+        .and_then(|bound| bound.listen(0))
+        .expect("a free path");
     let _first = UnixStream::connect(&path).expect("the backlog takes one");
     assert_eq!(Obstacle::at(&address(&path)), Obstacle::Listener);
 }
@@ -120,13 +172,13 @@ fn field_server_21_a_name_in_the_abstract_namespace_has_one_listener_and_no_file
 {
     let name: UnixAddress =
         format!("unix:@readyd-test-{}", std::process::id()).parse().expect("an address");
-    let listener = bind(&name)?.listen(16)?;
+    let listener = bind(&name, FileRights::default())?.listen(16)?;
     assert_eq!(listener.address()?, Address::Unix(name.clone()));
-    let error = bind(&name).expect_err("the name is taken");
+    let error = bind(&name, FileRights::default()).expect_err("the name is taken");
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert_eq!(Obstacle::at(&name), Obstacle::Name);
     drop(listener);
-    bind(&name)?;
+    bind(&name, FileRights::default())?;
     Ok(())
 }
 
@@ -151,7 +203,10 @@ fn field_server_12_one_socket_is_known_by_two_paths() {
     let (one, again, other) = (address("one"), address("./one"), address("other"));
     assert!(is_same(&one, &one), "also if there is no file");
     assert!(!is_same(&one, &again) && !is_same(&one, &other));
-    let _bound = [bind(&one).expect("no file"), bind(&other).expect("no file")];
+    let _bound = [
+        bind(&one, FileRights::default()).expect("no file"),
+        bind(&other, FileRights::default()).expect("no file"),
+    ];
     assert!(is_same(&one, &again) && !is_same(&one, &other));
     let name = |text: &str| UnixAddress::new(text).expect("an address");
     assert!(is_same(&name("@a"), &name("@a")) && !is_same(&name("@a"), &name("@b")));

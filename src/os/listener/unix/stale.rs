@@ -1,0 +1,57 @@
+//! Replacing the file of a unix socket whose process has ended without removing it.
+//!
+//! Invariant: a socket that a process has open keeps its file. Two servers that start at once may
+//! both find a file stale; the second must not remove the new file of the first. So only a process
+//! that has locked the directory removes a file, and it looks at the file after it has the lock.
+
+use super::Obstacle;
+use crate::io::address::UnixAddress;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+/// The unix sockets of the network namespace, unix(7): also sockets that are bound and do not
+/// listen.
+const SOCKETS: &str = "/proc/net/unix";
+
+/// Binds with `bind` in place of the file, if it is a socket that no process has open. Tells
+/// whether it was.
+///
+/// # Errors
+///
+/// What open(2), flock(2), unlink(2) or `bind` say: EACCES if this user may not change the
+/// directory.
+pub(super) fn replace(
+    address: &UnixAddress,
+    bind: impl FnOnce() -> io::Result<()>,
+) -> io::Result<bool> {
+    let Some(path) = address.path() else { return Ok(false) };
+    if Obstacle::at(address) != Obstacle::Silent {
+        return Ok(false);
+    }
+    let directory = File::open(path.parent().unwrap_or(path))?;
+    let _lock = match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => lock,
+        // Another process is replacing a file there.
+        Err((_, Errno::EWOULDBLOCK)) => return Ok(false),
+        Err((_, errno)) => return Err(errno.into()),
+    };
+    // connect(2) tells of sockets of other network namespaces, too, if they listen.
+    if Obstacle::at(address) != Obstacle::Silent || is_open(path)? {
+        return Ok(false);
+    }
+    fs::remove_file(path)?;
+    bind()?;
+    Ok(true)
+}
+
+/// Whether a process of this network namespace has bound a socket to the path.
+fn is_open(path: &Path) -> io::Result<bool> {
+    let sockets = fs::read(SOCKETS)?;
+    let name = path.as_os_str().as_encoded_bytes();
+    Ok(sockets
+        .split(|&byte| byte == b'\n')
+        .any(|line| line.strip_suffix(name).is_some_and(|before| before.last() == Some(&b' '))))
+}
