@@ -100,6 +100,7 @@ impl<N: Net> Operators<N> {
     }
 
     fn close(&mut self, net: &mut N) {
+        self.retry_at = None;
         for mut listener in self.listeners.drain(..) {
             // If it fails, the worst is an event that finds no listener.
             let _ = net.deregister_listener(&mut listener.socket);
@@ -117,6 +118,7 @@ impl<N: Net> Server<N> {
     /// Lets operators in, as far as there are places.
     #[cold]
     pub(super) fn accept_operators(&mut self, now: Moment) {
+        self.operators.retry_at = None;
         while self.operators.may_accept(now) {
             let Operators { listeners, retry_at, warning, .. } = &mut self.operators;
             let Some(listener) = listeners.iter_mut().find(|listener| listener.ready) else {

@@ -322,21 +322,20 @@ impl Stats {
             "longest_turn_window",
             "longest_turn_microseconds",
             "longest_turn_before_microseconds",
-            "metrics_connections_accepted",
-            "metrics_connections_closed",
-            "draining",
         ];
 
         let first = ["connections_accepted", "connections_peak"].map(str::to_owned).into_iter();
         let standings = activities.chain(depths);
-        let others = others.map(str::to_owned).into_iter().chain(Stats::names_of_histograms());
+        let others = others.map(str::to_owned).into_iter().chain(Stats::names_for_metrics());
         first.chain(closed).chain(standings).chain(others).collect()
     }
 
-    /// Those among [`Stats::names`] that are of histograms.
+    /// Those among [`Stats::names`] that only metrics listeners show.
     #[cfg(unix)]
-    fn names_of_histograms() -> Vec<String> {
+    fn names_for_metrics() -> Vec<String> {
+        let others = ["metrics_connections_accepted", "metrics_connections_closed", "draining"];
         let of_turns = Times::names("turn_nanoseconds").chain(Events::names("turn_events"));
-        of_turns.chain(Times::names("queue_wait_nanoseconds")).collect()
+        let histograms = of_turns.chain(Times::names("queue_wait_nanoseconds"));
+        others.map(str::to_owned).into_iter().chain(histograms).collect()
     }
 }

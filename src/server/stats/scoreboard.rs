@@ -101,11 +101,12 @@ impl Scoreboard {
         })
     }
 
-    /// A scoreboard as small as it can be: it has no histograms, which are 0 for all who read.
+    /// A scoreboard as small as it can be. What only metrics listeners show is missing there, and
+    /// is 0 for all who read: connections of operators count as those of clients then.
     fn create_small(shards: usize) -> io::Result<Scoreboard> {
-        let histograms = Stats::names_of_histograms();
+        let missing = Stats::names_for_metrics();
         let mut names = own_names();
-        names.retain(|name| !histograms.contains(name));
+        names.retain(|name| !missing.contains(name));
         Scoreboard::with_copies(shards, &names, least_copy(&names))
     }
 

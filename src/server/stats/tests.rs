@@ -213,9 +213,7 @@ fn the_names_on_the_board_are_those_of_the_report() {
         let is_told = report.lines().any(|line| line == format!("{name} 77"));
         // Of the longest turn the report tells one number, and the scoreboard keeps three; and some
         // are only for metrics listeners.
-        let is_for_metrics = name.starts_with("metrics_")
-            || name == "draining"
-            || Stats::names_of_histograms().contains(name);
+        let is_for_metrics = Stats::names_for_metrics().contains(name);
         assert!(is_told || is_for_metrics || name.starts_with("longest_turn_"), "{name}: {report}");
         #[cfg(feature = "ops")]
         if is_for_metrics && name != "metrics_connections_closed" {

@@ -170,6 +170,9 @@ fn a_place_has_room_for_histograms_unless_files_have_to_be_small() {
     assert!(size <= 8192, "{size} bytes for two shards");
     small.write(3, &stats(100));
     let without = Stats {
+        metrics_accepted: 0,
+        metrics_closed: 0,
+        draining: 0,
         turn_times: Default::default(),
         turn_events: Default::default(),
         queue_waits: Default::default(),
