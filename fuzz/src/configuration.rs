@@ -30,6 +30,7 @@ const FLAGS: &[(&str, &[&str])] = &[
             "chargen=[fe80::1%lo]:7",
             "echo=unix:/run/readyd.sock",
             "framed=unix:@readyd,optional",
+            "metrics=127.0.0.1:9100",
             "framed=unix:/x,mode=0660,owner=root:0",
             "time=127.0.0.1:37,freebind",
             "echo=systemd:web",
@@ -57,7 +58,9 @@ const FLAGS: &[(&str, &[&str])] = &[
     ("frame-timeout", &["500ms", "0s"]),
     ("idle-timeout", &["1.5h"]),
     ("write-timeout", &["7"]),
+    ("stats-from", &["10.0.0.0/8,::1", "10.0.0.1/8"]),
     ("drain-timeout", &["0us"]),
+    ("drain-delay", &["1500ms", "0", "-1"]),
     ("log-rate", &["4294967295", "4294967296"]),
     ("exit-on-idle", &["2d", "0"]),
     ("backlog", &["4096"]),
@@ -76,7 +79,7 @@ const NAMES_A_FILE: &str = "config";
 
 /// A flag that only the command line has.
 /// Flags that may be given more than once, in a file, too.
-const LISTS: [&str; 3] = ["listen", "allow", "deny"];
+const LISTS: [&str; 4] = ["listen", "allow", "deny", "stats-from"];
 
 const CHECK_CONFIG: &str = "check-config";
 
@@ -233,7 +236,7 @@ fn run(words: Vec<OsString>) -> Result<Config, ConfigErrors> {
             check_written_out(&config);
             Ok(*config)
         }
-        Ok(Command::Help(_) | Command::Version) => Ok(Config::default()),
+        Ok(Command::Help(_) | Command::Version | Command::Health(_)) => Ok(Config::default()),
         Err(errors) => {
             errors.iter().for_each(|error| assert_harmless(&error.to_string()));
             Err(errors)

@@ -32,12 +32,13 @@ impl<N: Net> Server<N> {
         let (_, lost) = endpoint.conn.waiting();
         self.cx.observe_close(token, reason, manner == Manner::Reset, lost);
         let is_operators = endpoint.service.is_for_operators();
-        self.acceptor.connection_closed();
         if is_operators {
             self.operators.connection_closed();
             self.cx.stats.metrics_closed += 1;
+        } else {
+            self.admission.closed(&endpoint.peer);
         }
-        self.admission.closed(&endpoint.peer);
+        self.acceptor.connection_closed();
         self.memory.change(endpoint.conn.memory(), (0, 0));
         endpoint.conn.uncount(&mut self.cx.stats.standings);
         self.cx.stats.count_close(reason);

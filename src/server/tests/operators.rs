@@ -5,6 +5,7 @@ use super::fake_net::{Client, Fault, ServerEnd};
 use crate::handlers::Service;
 use crate::io::event_loop::LoopControl;
 use crate::server::OPERATOR_PLACES;
+use crate::server::access::AccessRules;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use nix::errno::Errno;
@@ -67,6 +68,34 @@ fn the_ninth_operator_waits_for_a_place_and_clients_do_not() {
     bench.net.fin(operators[3]);
     bench.run();
     assert!(bench.net.received(waiting).starts_with(b"HTTP/1.1 200 OK\r\n"));
+}
+
+#[test]
+fn operators_count_for_no_limit_of_their_address() {
+    let one = Limits { max_connections_per_address: Some(1), ..Limits::default() };
+    let mut bench = bench(one);
+    let client = bench.connected(ECHO);
+    for _ in 0..3 {
+        let (operator, status) = probe(&mut bench);
+        assert_eq!(status, "200");
+        bench.net.fin(operator);
+        bench.run();
+    }
+    // The client is still the one that its address may have.
+    let second = bench.connected(ECHO);
+    assert_ne!(bench.net.server_end(second), ServerEnd::Open);
+    assert_eq!(bench.ask(client, b"hello"), b"hello");
+}
+
+#[test]
+fn the_rules_on_addresses_hold_for_operators() {
+    let deny = vec!["127.0.0.0/8".parse().expect("a range")];
+    let access = AccessRules { deny, ..AccessRules::default() };
+    let mut bench = bench(Limits { access, ..Limits::default() });
+    let operator = bench.connected(METRICS);
+    assert_eq!(bench.net.server_end(operator), ServerEnd::Aborted);
+    assert_eq!(bench.server.stats().refused_denied, 1);
+    assert_eq!(bench.server.stats().metrics_open(), 0);
 }
 
 #[test]

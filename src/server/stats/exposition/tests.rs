@@ -84,3 +84,23 @@ fn times_are_in_seconds_without_rounding() {
     assert_eq!(value(&text, "readyd_turn_duration_seconds_count"), "3");
     assert_eq!(value(&text, "readyd_longest_turn_seconds"), "0");
 }
+
+#[test]
+fn every_metric_is_documented_and_nothing_else_is() {
+    const DOCUMENT: &str = include_str!("../../../../docs/statistics.md");
+    let shards = Shards { count: 2, answering: 2, with_newest_table: 1 };
+    let text = of_shards(shards, &[stats(10)], UPTIME);
+    let mut told = Vec::new();
+    let mut help = "";
+    for line in text.lines().filter(|line| !line.contains(" readyd_shard_")) {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            help = rest.split_once(' ').expect("a name and its help").1;
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').expect("a name and its type");
+            told.push(format!("| {name} | {kind} | {help} |"));
+        }
+    }
+    let documented: Vec<&str> =
+        DOCUMENT.lines().filter(|line| line.starts_with("| readyd_")).collect();
+    assert_eq!(told, documented);
+}
