@@ -58,9 +58,7 @@ const FLAGS: &[(&str, &[&str])] = &[
     ("frame-timeout", &["500ms", "0s"]),
     ("idle-timeout", &["1.5h"]),
     ("write-timeout", &["7"]),
-    ("stats-from", &["10.0.0.0/8,::1", "10.0.0.1/8"]),
     ("drain-timeout", &["0us"]),
-    ("drain-delay", &["1500ms", "0", "-1"]),
     ("log-rate", &["4294967295", "4294967296"]),
     ("exit-on-idle", &["2d", "0"]),
     ("backlog", &["4096"]),
@@ -72,6 +70,9 @@ const FLAGS: &[(&str, &[&str])] = &[
     ("capture", &["/tmp/capture-%p", "a,b,size=64KiB", ",size=1GiB", "c,size=0"]),
     ("log", &["off", "TRACE"]),
     ("check-config", &[]),
+    ("stats-from", &["10.0.0.0/8,::1", "10.0.0.1/8"]),
+    ("drain-delay", &["1500ms", "0", "-1"]),
+    ("health", &["127.0.0.1:9100", ":9100", "unix:@metrics", "fd:3"]),
 ];
 
 /// A flag whose value is the name of a file of settings.
@@ -82,6 +83,9 @@ const NAMES_A_FILE: &str = "config";
 const LISTS: [&str; 4] = ["listen", "allow", "deny", "stats-from"];
 
 const CHECK_CONFIG: &str = "check-config";
+
+/// Another flag that only the command line has: with it, nothing is served.
+const HEALTH: &str = "health";
 
 #[derive(Arbitrary, Debug)]
 enum Value<'a> {
@@ -173,7 +177,7 @@ fn check_settings(input: &mut Unstructured<'_>) {
             let has_comment = text.starts_with('#') || text.match_indices('#').any(after_space);
             text.is_empty() || text.contains('\n') || has_comment
         };
-        if name == CHECK_CONFIG || value.is_some_and(is_for_words_only) {
+        if name == CHECK_CONFIG || name == HEALTH || value.is_some_and(is_for_words_only) {
             continue;
         }
         // On the command line the last one wins, and in a file a setting is given once.

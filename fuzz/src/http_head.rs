@@ -151,31 +151,32 @@ fn converse(stream: &[u8], portions: Portions) -> (Vec<u8>, CloseReason) {
     let mut log = ClientLog::new(log::LevelFilter::Off, 0);
     let mut conn = Connection::new(Moment::START);
     let mut out = Vec::new();
-    let mut call = |act: &mut dyn FnMut(
-        &mut Connection,
-        &mut ConnContext<'_, BoundService<'_>>,
-    )| {
-        let context = Context {
-            now: Moment::START,
-            peer: Peer::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000))),
-            options: service.options,
-            system: &Midnight,
-            dates: &mut dates,
-            table: &table,
-            stats: &mut stats,
-            publisher: &mut publisher,
-            log: &mut log,
+    let mut call =
+        |act: &mut dyn FnMut(&mut Connection, &mut ConnContext<'_, BoundService<'_>>)| {
+            let context = Context {
+                now: Moment::START,
+                peer: Peer::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000))),
+                options: service.options,
+                system: &Midnight,
+                dates: &mut dates,
+                table: &table,
+                stats: &mut stats,
+                publisher: &mut publisher,
+                log: &mut log,
+            };
+            act(
+                &mut conn,
+                &mut ConnContext {
+                    now: Moment::START,
+                    limits: &limits,
+                    framing: service.framing(&limits),
+                    handler: &mut BoundService { spec: service.spec(), context },
+                    out_start: out.len(),
+                    out: &mut out,
+                    work: &mut Work::new(u32::MAX),
+                },
+            );
         };
-        act(&mut conn, &mut ConnContext {
-            now: Moment::START,
-            limits: &limits,
-            framing: service.framing(&limits),
-            handler: &mut BoundService { spec: service.spec(), context },
-            out_start: out.len(),
-            out: &mut out,
-            work: &mut Work::new(u32::MAX),
-        });
-    };
     let mut rest = stream;
     let mut portions = portions;
     while !rest.is_empty() {

@@ -285,6 +285,6 @@ fn a_captured_server_with_metrics_runs_again_call_by_call() {
         assert!(ended.stdout.contains("then the server stopped\n"), "{}", ended.stdout);
         let told = run(&mut command(&["trace", trace]), b"");
         assert_eq!(told.status, Some(0), "{}", told.stderr);
-        assert!(told.stdout.contains("listener 1 is ready"), "{}", told.stdout);
+        assert!(told.stdout.contains("listener 1: a client waits"), "{}", told.stdout);
     }
 }
