@@ -224,6 +224,11 @@ impl From<CallError> for io::Error {
     }
 }
 
+/// A moment in nanoseconds. No clock reads the number for none.
+fn nanos_or_never(time: Option<Moment>) -> u64 {
+    time.unwrap_or(Moment::NEVER).as_nanos()
+}
+
 /// What a record is called in a capture: its first byte. Those of [`told`] are below.
 const TABLE_AGAIN: u8 = 32;
 const REGISTER: u8 = 33;
@@ -300,11 +305,7 @@ impl Record<'_> {
             Record::Usage(Usage { process_id, cpu, resident_bytes }) => {
                 numbers(to, USAGE, &[process_id.into(), nanos(cpu), resident_bytes]);
             }
-            Record::TimeInTurn(time) => {
-                // No clock reads NEVER.
-                let nanos = time.unwrap_or(Moment::NEVER).as_nanos();
-                numbers(to, TIME_IN_TURN, &[nanos]);
-            }
+            Record::TimeInTurn(time) => numbers(to, TIME_IN_TURN, &[nanos_or_never(time)]),
             Record::GiveMemoryBack => to.byte(GIVE_MEMORY_BACK),
             Record::PlacesMemory(bytes) => numbers(to, PLACES_MEMORY, &[bytes]),
             Record::Published => to.byte(PUBLISHED),

@@ -6,6 +6,9 @@ use crate::io::clock::Moment;
 use crate::io::net::{Net, Told};
 use crate::server::stats::publishing::{Publisher, SharedStats};
 
+/// Of this number of visits, one is asked how long it has waited: that takes a look at the clock.
+const VISITS_PER_SAMPLE: u64 = 64;
+
 impl<N: Net> Server<N> {
     /// The counters of this server alone as text, one `name value` a line.
     pub fn statistics(&mut self, now: Moment) -> String {
@@ -41,9 +44,18 @@ impl<N: Net> Server<N> {
 }
 
 impl<N: Net> ServerContext<N> {
+    /// Counts a visit to a connection that was ready.
+    #[inline]
+    pub(super) fn count_visit(&mut self) {
+        self.stats.visits += 1;
+        if self.stats.visits.is_multiple_of(VISITS_PER_SAMPLE) {
+            self.sample_wait();
+        }
+    }
+
     /// Notes how long a visit that begins now has waited since the turn began.
     #[cold]
-    pub(super) fn sample_wait(&mut self) {
+    fn sample_wait(&mut self) {
         if self.limits.measures_turns
             && let Some(now) = self.net.time_in_turn()
         {

@@ -47,9 +47,6 @@ const STEPS_PER_VISIT: usize = 4;
 /// An output buffer that has grown beyond this for a large reply goes back to the heap.
 const OUTPUT_KEPT: usize = 4 * BATCH_BYTES;
 
-/// Of this number of visits, one is asked how long it has waited: that takes a look at the clock.
-const VISITS_PER_SAMPLE: u64 = 64;
-
 /// Deadlines looked at in one turn, so that many which pass at once do not hold all others up.
 const EXPIRIES_PER_TURN: usize = 4096;
 
@@ -240,12 +237,7 @@ impl<N: Net> ServerContext<N> {
         let start = batch.output.len();
         let mut bytes_left = BATCH_BYTES;
         match cause {
-            Cause::Ready => {
-                self.stats.visits += 1;
-                if self.stats.visits.is_multiple_of(VISITS_PER_SAMPLE) {
-                    self.sample_wait();
-                }
-            }
+            Cause::Ready => self.count_visit(),
             Cause::Opened => {
                 self.with_engine(&mut socket.endpoint, &mut batch.output, start, |conn, cx| {
                     conn.open(cx)

@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What comes back for a request on a connection of its own: the head, and the body.
+/// The answer to a request on a connection of its own: the head, and the body.
 fn get(address: SocketAddr, path: &str) -> (String, String) {
     let mut client = Client::connect(address);
     client.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());

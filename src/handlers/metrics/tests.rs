@@ -31,7 +31,7 @@ struct Desk {
 }
 
 impl Desk {
-    /// What comes back for `input`, and why the connection ends.
+    /// The answers to `input`, and why the connection ends.
     fn send(&mut self, input: &[u8]) -> (String, Option<CloseReason>) {
         let (limits, service, mut out) = (Limits::default(), Service::METRICS, Vec::new());
         let context = Context {

@@ -89,10 +89,11 @@ fn operators_count_for_no_limit_of_their_address() {
 
 #[test]
 fn the_rules_on_addresses_hold_for_operators() {
-    let deny = vec!["127.0.0.0/8".parse().expect("a range")];
+    let deny = vec!["192.0.2.0/24".parse().expect("a range")];
     let access = AccessRules { deny, ..AccessRules::default() };
     let mut bench = bench(Limits { access, ..Limits::default() });
-    let operator = bench.connected(METRICS);
+    let operator = bench.net.connect_from(METRICS, "192.0.2.1".parse().expect("an address"));
+    bench.run();
     assert_eq!(bench.net.server_end(operator), ServerEnd::Aborted);
     assert_eq!(bench.server.stats().refused_denied, 1);
     assert_eq!(bench.server.stats().metrics_open(), 0);

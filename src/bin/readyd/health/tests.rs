@@ -47,7 +47,7 @@ fn the_next_address_is_asked_where_nobody_listens() {
     let (address, server) = server(b"HTTP/1.1 200 OK\r\n\r\n");
     assert_eq!(asked(&[nobody.clone(), address]).ok(), Some(Health::Ready));
     server.join().expect("it served");
-    let (at, error) = asked(&[nobody.clone()]).expect_err("nobody listens");
+    let (at, error) = asked(std::slice::from_ref(&nobody)).expect_err("nobody listens");
     assert_eq!(at, nobody.to_string());
     assert!(error.to_string().contains("refused"), "{error}");
 }
