@@ -4,4 +4,6 @@
 
 pub mod frame;
 pub mod framing;
+#[cfg(feature = "ops")]
+pub mod http;
 pub mod reply;

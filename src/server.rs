@@ -32,6 +32,7 @@ mod inspect;
 mod measuring;
 mod memory;
 mod observing;
+mod operators;
 mod replacing;
 mod stopping;
 mod turn;
@@ -60,6 +61,8 @@ use context::ServerContext;
 #[doc(hidden)]
 pub use inspect::ConnectionSnapshot;
 use memory::MemoryAccounting;
+use operators::Operators;
+pub use operators::PLACES as OPERATOR_PLACES;
 use stopping::Phase;
 use turn::Batch;
 
@@ -69,6 +72,7 @@ pub struct Server<N: Net> {
     sockets: SocketTable<N::Stream, ServerConnection>,
     batch: Batch,
     acceptor: Acceptor<N>,
+    operators: Operators<N>,
     admission: Admission,
     memory: MemoryAccounting,
     phase: Phase,
@@ -81,6 +85,7 @@ impl<N: Net> Server<N> {
     pub fn new(net: N, limits: Limits, table: Table, dates: DateCache, now: Moment) -> Server<N> {
         Server {
             acceptor: Acceptor::new(limits.max_connections),
+            operators: Operators::default(),
             admission: Admission::default(),
             memory: MemoryAccounting::new(limits.memory_limit),
             cx: ServerContext::new(net, limits, table, dates, now),
@@ -123,9 +128,13 @@ impl<N: Net> Server<N> {
         service: Service,
         holders: Holders,
     ) -> std::io::Result<()> {
-        let token = Token::new(self.acceptor.len(), Generations::NONE);
+        let number = self.acceptor.len() + self.operators.len();
+        let token = Token::new(number, Generations::NONE);
         self.cx.net.register_listener(&mut listener, token)?;
-        self.acceptor.add(listener, service, holders);
+        match service.is_for_operators() {
+            true => self.operators.add(listener, service, number),
+            false => self.acceptor.add(listener, service, holders, number),
+        }
         Ok(())
     }
 
@@ -140,6 +149,7 @@ impl<N: Net> Server<N> {
         let mut or_at = |wakeup: Option<Moment>| first = first.min(wakeup.unwrap_or(Moment::NEVER));
         or_at(self.sockets.next_deadline());
         or_at(self.acceptor.retry_at());
+        or_at(self.operators.retry_at());
         or_at(self.cx.log.report_due());
         or_at(self.cx.publisher.due());
         or_at(self.memory.next_look());
@@ -151,8 +161,10 @@ impl<N: Net> Server<N> {
 impl<N: Net> EventHandler for Server<N> {
     fn on_ready(&mut self, token: Token, readiness: Readiness) {
         self.cx.net.told(Told::Ready(token, readiness));
+        self.cx.events = self.cx.events.wrapping_add(1);
         if token.generation() == Generations::NONE {
             self.acceptor.ready(token.index());
+            self.operators.ready(token.index());
             self.cx.observe_listener(token.index());
         } else if self.sockets.on_event(token, readiness, &self.cx.limits) {
             self.cx.observe_event(token, readiness, false);
@@ -169,6 +181,7 @@ impl<N: Net> EventHandler for Server<N> {
         self.cx.trace.with(move |recorder| recorder.turn_began(now));
         self.cx.stats.turns += 1;
         if self.is_draining() {
+            self.end_delay(now);
             self.tell_of_drain();
         }
         self.serve_ready();
@@ -178,6 +191,9 @@ impl<N: Net> EventHandler for Server<N> {
         }
         if self.acceptor.may_accept(now) {
             self.accept(now);
+        }
+        if self.operators.may_accept(now) {
+            self.accept_operators(now);
         }
         self.drain_if_idle(now);
         self.cx.log.report(now);
@@ -196,6 +212,7 @@ impl<N: Net> EventHandler for Server<N> {
             || more_to_give_back
             || self.sockets.has_ready()
             || self.acceptor.has_work()
+            || self.operators.may_accept(now)
             || self.tells_of_drain()
         {
             return LoopControl::Poll;

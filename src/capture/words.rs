@@ -92,6 +92,7 @@ pub fn describe(record: &Record<'_>) -> String {
         }
         Record::WallTime(time) => format!("a look at the wall clock ({time})"),
         Record::Usage(_) => "a look at what the process has used".to_owned(),
+        Record::TimeInTurn(_) => "a look at the clock of turns".to_owned(),
         Record::GiveMemoryBack => "memory given back".to_owned(),
         Record::PlacesMemory(bytes) => format!("{bytes} bytes for the places of connections"),
         Record::Published => "statistics published".to_owned(),

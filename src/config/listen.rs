@@ -213,6 +213,8 @@ pub enum ListenError {
     BadDescriptor(String),
     /// What follows `systemd:` cannot be the name of a socket.
     BadSocketName(String),
+    /// It is nothing that a client can connect to.
+    NotToAsk(String),
     /// The program was built without the feature that it needs.
     NotBuilt,
     /// The service has no such option.
@@ -262,6 +264,11 @@ impl fmt::Display for ListenError {
                 f,
                 "{text:?} names no socket (write systemd:NAME, at most {LONGEST_SOCKET_NAME} bytes \
                  without colons and control characters; or --listen systemd: for all sockets)"
+            ),
+            ListenError::NotToAsk(text) => write!(
+                f,
+                "{text:?} is no address of a server (write IP:PORT, [IPv6]:PORT, localhost:PORT or \
+                 unix:/PATH, as its metrics listener has it)"
             ),
             ListenError::NotBuilt => f.write_str("this readyd was built without the feature `ops`"),
             ListenError::UnknownOption(option, service) => {
@@ -322,6 +329,9 @@ impl FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Listen, ListenError> {
         let (name, rest) = text.split_once('=').ok_or(ListenError::NoAddress)?;
+        if name == "metrics" {
+            check_ops()?;
+        }
         let service =
             Service::from_name(name).ok_or_else(|| ListenError::UnknownService(name.to_owned()))?;
         let mut parts = rest.split(',');

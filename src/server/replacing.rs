@@ -38,13 +38,18 @@ impl<N: Net> Server<N> {
 
     /// Keeps other limits from now on. A deadline that is earlier by them is that early; a
     /// later one holds from the next look at the connection. Walks through all connections.
+    ///
+    /// Whether turns are measured was decided with the listeners, and stays.
     pub fn replace_limits(&mut self, limits: Limits) {
+        let limits = Limits { measures_turns: self.cx.limits.measures_turns, ..limits };
         self.cx.net.told(Told::Limits(limits.to_text().as_bytes()));
         self.cx.stats.describe_limits(&limits);
         self.cx.log.set_limits(limits.log_level, limits.log_rate);
         self.acceptor.set_most(limits.max_connections);
         self.memory.set_limit(limits.memory_limit);
-        let peers = self.sockets.iter().map(|(_, socket)| &socket.endpoint.peer);
+        let clients = self.sockets.iter().map(|(_, socket)| &socket.endpoint);
+        let clients = clients.filter(|client| !client.service.is_for_operators());
+        let peers = clients.map(|client| &client.peer);
         self.admission.change_limits(&self.cx.limits, &limits, peers);
         self.cx.limits = limits;
         self.sockets.reschedule_all(&self.cx.limits);

@@ -11,6 +11,8 @@ mod fake_net;
 mod last_clients;
 mod measuring;
 mod observing;
+#[cfg(feature = "ops")]
+mod operators;
 mod random;
 mod reloading;
 mod shedding;

@@ -67,6 +67,8 @@ mod hostile;
 mod importing;
 mod limits;
 mod logging;
+#[cfg(feature = "ops")]
+mod metrics;
 #[cfg(feature = "client")]
 mod misbehaving;
 #[cfg(feature = "ops")]

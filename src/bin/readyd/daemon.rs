@@ -19,6 +19,7 @@ use readyd::table::Table;
 use readyd::zone::ZoneRules;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 /// The parent of the server, which decides how it stops and who reads its table and its time zone.
 pub(crate) enum Parent {
@@ -78,7 +79,7 @@ impl<N: Net> Daemon<N> {
         let Parent::None { tables, zone, configs, manager } = &mut self.parent else { return None };
         let stats = self.server.stats();
         if self.server.is_draining() {
-            manager.on_stopping(stats.open(), self.server.drain_timeout(), now);
+            manager.on_stopping(stats.open(), self.server.longest_drain(), now);
         }
         let is_reading = configs.as_ref().is_some_and(|configs| configs.is_reading());
         if manager.is_reloading() && !tables.is_loading() && !zone.is_reading() && !is_reading {
@@ -113,7 +114,11 @@ impl<N: Net> Daemon<N> {
     }
 
     fn say_that_it_drains(&self) {
-        log::info!("draining {}", counted(self.server.stats().open(), "connection"));
+        let open = counted(self.server.stats().open(), "connection");
+        match self.server.drain_delay() {
+            Duration::ZERO => log::info!("draining {open}"),
+            delay => log::info!("not ready any more; draining {open} in {delay:?} (--drain-delay)"),
+        }
     }
 
     fn stop_at_once(&mut self, now: Moment) {

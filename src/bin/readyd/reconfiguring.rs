@@ -29,6 +29,7 @@ const LIVE: &[&str] = &[
     "accept-rate-per-address",
     "allow",
     "deny",
+    "drain-delay",
     "drain-timeout",
     "exit-on-idle",
     "frame-timeout",
@@ -40,6 +41,7 @@ const LIVE: &[&str] = &[
     "max-frame",
     "memory-limit",
     "output-limit",
+    "stats-from",
     "write-timeout",
 ];
 
@@ -163,7 +165,9 @@ fn read_again(arguments: &[OsString]) -> Result<Config, String> {
     let Reading { command, errors, .. } = config::read(arguments.iter().cloned());
     match command {
         Command::Run(config) if errors.is_empty() => Ok(*config),
-        Command::Run(_) | Command::Help(_) | Command::Version => Err(errors.to_string()),
+        Command::Run(_) | Command::Health(_) | Command::Help(_) | Command::Version => {
+            Err(errors.to_string())
+        }
     }
 }
 
@@ -263,7 +267,7 @@ pub(crate) fn map(memory: OwnedFd) -> io::Result<Config> {
     let words = bytes.split(|&byte| byte == SEPARATOR);
     match config::from_args(words.map(|word| OsStr::from_bytes(word).to_owned())) {
         Ok(Command::Run(config)) => Ok(*config),
-        Ok(Command::Help(_) | Command::Version) => Err(io::Error::other("it is no configuration")),
+        Ok(_) => Err(io::Error::other("it is no configuration")),
         Err(errors) => Err(io::Error::other(errors.to_string())),
     }
 }

@@ -202,6 +202,7 @@ fn serve(
     let is_shard = shard.is_some();
     let own_listeners = shard.as_ref().map(Shard::own_listeners);
     let number = shard.as_ref().map(Shard::number);
+    let measures_turns = shard.as_ref().map_or(config.has_metrics(), Shard::measures_turns);
     let (table, zone_rules, parent, scoreboard_slot) = match shard {
         Some(shard) => with_supervisor(shard, &mut reactor)?,
         None => without_parent(config, asked, manager, &mut reactor)?,
@@ -215,6 +216,7 @@ fn serve(
     let listeners: Vec<Bound> = bound.into_iter().flatten().collect();
     let of_this = if is_shard { Budget::of_a_shard } else { Budget::of_a_server };
     let budget = of_this(descriptor_limit, listeners.len()).with_what_is_open();
+    let budget = budget.with_reserved(check::operator_places(config));
     budget.check(config.max_connections).map_err(StartError::TooFewDescriptors)?;
     if !is_shard {
         announce(config, &addresses(&listeners)?, &mut reactor, &[])?;
@@ -226,6 +228,7 @@ fn serve(
     limits.max_connections = max_connections(config.max_connections, budget);
     limits.memory_limit = memory_limit(config.memory_limit);
     limits.log_level = log::max_level();
+    limits.measures_turns = measures_turns;
 
     let dates = DateCache::new(zone_rules);
     let statistics = scoreboard_slot.map(|slot| Box::new(slot) as Box<dyn SharedStats>);

@@ -136,6 +136,7 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
             zone,
             log,
             inputs,
+            measures_turns: config.has_metrics(),
             config: of_a_shard,
             sealed_config,
         },
@@ -154,7 +155,8 @@ impl Supervisor {
             return self.stop_at_once(now);
         }
         log::info!("stopping {}", counted(self.slots.len(), "shard"));
-        let deadline = now + self.template.config.limits.drain_timeout + STOPPING_GRACE;
+        let limits = &self.template.config.limits;
+        let deadline = now + limits.drain_delay + limits.drain_timeout + STOPPING_GRACE;
         self.phase = Phase::Stopping { deadline };
         self.slots.iter_mut().for_each(|slot| slot.stop(now, deadline));
     }

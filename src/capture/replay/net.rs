@@ -6,7 +6,7 @@ use crate::capture::record::{Accepted, CallError, ListenerCall, Outcome, Record,
 use crate::capture::statistics::each;
 use crate::capture::wire;
 use crate::capture::words::Words;
-use crate::io::clock::WallTime;
+use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, Usage, WallClock};
 use crate::io::net::{Accept, AcceptOutcome, Handshakes, Output, SocketIo, Token, Told};
 use crate::io::readiness::Interest;
@@ -75,6 +75,15 @@ impl Host for ReplayNet {
             _ => None,
         });
         usage.unwrap_or_default()
+    }
+
+    fn time_in_turn(&self) -> Option<Moment> {
+        let now = Words::Other("a look at the clock of turns");
+        let time = self.meet(now, |record| match *record {
+            Record::TimeInTurn(time) => Some(time),
+            _ => None,
+        });
+        time.flatten()
     }
 
     fn memory_of_places(&self, _: u64) -> u64 {

@@ -159,10 +159,11 @@ impl Bench {
     }
 
     fn check(&self, next: LoopControl) {
-        let Server { sockets, cx, .. } = &self.server;
+        let Server { sockets, cx, operators, .. } = &self.server;
         assert_eq!(cx.stats.open(), sockets.len() as u64);
         assert_eq!(self.net.open_streams(), sockets.len());
-        assert!(sockets.len() <= self.most_connections);
+        assert!(sockets.len() - operators.open() <= self.most_connections);
+        assert_eq!(operators.open() as u64, cx.stats.metrics_open());
         assert_eq!(cx.stats.buffered, self.heap() as u64);
         assert!(self.heap() <= cx.limits.memory_limit);
         assert_eq!(cx.stats.standings, self.standings());

@@ -114,6 +114,7 @@ impl Process {
             scoreboard_slot,
             supervisor: process::id().cast_signed(),
             own_listeners: *own,
+            measures_turns: template.measures_turns.into(),
             began: template.began,
             scoreboard: template.scoreboard.as_fd().as_raw_fd(),
             table: template.table.memory.as_raw_fd(),

@@ -15,6 +15,8 @@ pub(super) struct SpawnTemplate {
     pub(super) program: Program,
     /// The configuration of each, without listeners.
     pub(super) config: Config,
+    /// Whether they measure their turns, because a listener shows it.
+    pub(super) measures_turns: bool,
     /// The counters that all processes share.
     pub(super) scoreboard: Scoreboard,
     /// When the supervisor started, in nanoseconds of CLOCK_MONOTONIC.

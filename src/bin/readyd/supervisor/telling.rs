@@ -12,7 +12,8 @@ impl Supervisor {
     /// Tells the service manager what is new. Returns when it is to be told more.
     pub(super) fn tell_the_manager(&mut self, now: Moment) -> Option<Moment> {
         if self.phase != Phase::Serving {
-            let limit = self.template.config.limits.drain_timeout;
+            let limits = &self.template.config.limits;
+            let limit = limits.drain_delay + limits.drain_timeout;
             if !self.manager.is_stopping() {
                 let open = self.template.scoreboard.total().open();
                 self.manager.on_stopping(open, limit, now);
