@@ -8,13 +8,12 @@ use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
 use crate::io::clock::Moment;
 use crate::protocol::proxy_header::Versions;
-use crate::server::access::{self, Cidr};
+use crate::server::access;
 use crate::server::limits::Limits;
 use crate::server::proxied::{Proxies, Serves};
 use crate::server::stats::VERSION;
 use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 /// The beginning of a server.
@@ -124,7 +123,7 @@ impl Start<'_> {
             put("shard", format!("{number} {supervisor} {}", age.as_nanos()).as_bytes());
         }
         put("now", self.now.as_nanos().to_string().as_bytes());
-        for (name, value) in limits(&self.limits) {
+        for (name, value) in self.limits.words() {
             put(name, value.as_bytes());
         }
         for Listener { serves: Serves { service, proxies }, is_own, address } in &self.listeners {
@@ -178,7 +177,7 @@ impl Start<'_> {
             "proxies" => proxies(text).and_then(|proxies| {
                 self.listeners.last_mut().map(|last| last.serves.proxies = Some(Box::new(proxies)))
             }),
-            _ => match set_limit(&mut self.limits, name, text) {
+            _ => match self.limits.set_word(name, text) {
                 Some(is_set) => is_set,
                 None => return Err(StartFault::Unknown(name.to_owned())),
             },
@@ -213,93 +212,4 @@ fn proxies(text: &str) -> Option<Proxies> {
         None => (text, Vec::new()),
     };
     Some(Proxies { versions: Versions::from_name(versions.strip_prefix("proxy=")?)?, from })
-}
-
-/// The limits with their names. What is not set is left out.
-fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
-    // Without `..`: the compiler reports a limit that is not listed here.
-    let Limits {
-        max_connections,
-        max_connections_per_address,
-        accept_rate_per_address,
-        access,
-        memory_limit,
-        max_frame,
-        output_limit,
-        frame_timeout,
-        idle_timeout,
-        write_timeout,
-        linger_timeout,
-        line_pause,
-        drain_timeout,
-        log_rate,
-        log_level,
-        exit_on_idle,
-    } = limits;
-    let nanos = |duration: &Duration| duration.as_nanos().to_string();
-    let ranges = |ranges: &[Cidr]| {
-        let texts: Vec<String> = ranges.iter().map(Cidr::to_string).collect();
-        (!texts.is_empty()).then(|| texts.join(","))
-    };
-    let all = [
-        ("max-connections", Some(max_connections.to_string())),
-        ("max-connections-per-address", max_connections_per_address.map(|most| most.to_string())),
-        ("accept-rate-per-address", accept_rate_per_address.map(|most| most.to_string())),
-        ("allow", ranges(&access.allow)),
-        ("deny", ranges(&access.deny)),
-        ("memory-limit", Some(memory_limit.to_string())),
-        ("max-frame", Some(max_frame.to_string())),
-        ("output-limit", Some(output_limit.to_string())),
-        ("frame-timeout", Some(nanos(frame_timeout))),
-        ("idle-timeout", Some(nanos(idle_timeout))),
-        ("write-timeout", Some(nanos(write_timeout))),
-        ("linger-timeout", Some(nanos(linger_timeout))),
-        ("line-pause", Some(nanos(line_pause))),
-        ("drain-timeout", Some(nanos(drain_timeout))),
-        ("log-rate", Some(log_rate.to_string())),
-        ("log-level", Some(log_level.to_string())),
-        ("exit-on-idle", exit_on_idle.as_ref().map(nanos)),
-    ];
-    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
-}
-
-/// Sets a limit. `None` if there is no limit of this name; `Some(None)` if the value is none of
-/// its values.
-#[expect(clippy::option_option, reason = "two questions, each answered by yes or no")]
-fn set_limit(limits: &mut Limits, name: &str, text: &str) -> Option<Option<()>> {
-    fn put<T: FromStr>(place: &mut T, text: &str) -> Option<()> {
-        text.parse().ok().map(|value| *place = value)
-    }
-    fn some<T: FromStr>(place: &mut Option<T>, text: &str) -> Option<()> {
-        text.parse().ok().map(|value| *place = Some(value))
-    }
-    fn time(place: &mut Duration, text: &str) -> Option<()> {
-        text.parse().ok().map(|nanos| *place = Duration::from_nanos(nanos))
-    }
-    fn ranges(place: &mut Vec<Cidr>, text: &str) -> Option<()> {
-        access::ranges(text).ok().map(|ranges| *place = ranges)
-    }
-    Some(match name {
-        "max-connections" => put(&mut limits.max_connections, text),
-        "max-connections-per-address" => some(&mut limits.max_connections_per_address, text),
-        "accept-rate-per-address" => some(&mut limits.accept_rate_per_address, text),
-        "allow" => ranges(&mut limits.access.allow, text),
-        "deny" => ranges(&mut limits.access.deny, text),
-        "memory-limit" => put(&mut limits.memory_limit, text),
-        "max-frame" => put(&mut limits.max_frame, text),
-        "output-limit" => put(&mut limits.output_limit, text),
-        "frame-timeout" => time(&mut limits.frame_timeout, text),
-        "idle-timeout" => time(&mut limits.idle_timeout, text),
-        "write-timeout" => time(&mut limits.write_timeout, text),
-        "linger-timeout" => time(&mut limits.linger_timeout, text),
-        "line-pause" => time(&mut limits.line_pause, text),
-        "drain-timeout" => time(&mut limits.drain_timeout, text),
-        "log-rate" => put(&mut limits.log_rate, text),
-        "log-level" => put(&mut limits.log_level, text),
-        "exit-on-idle" => {
-            let limit = limits.exit_on_idle.insert(Duration::ZERO);
-            time(limit, text)
-        }
-        _ => return None,
-    })
 }

@@ -232,6 +232,9 @@ impl FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Listen, ListenError> {
         let (name, rest) = text.split_once('=').ok_or(ListenError::NoAddress)?;
+        if name == "metrics" {
+            check_ops()?;
+        }
         let service =
             Service::from_name(name).ok_or_else(|| ListenError::UnknownService(name.to_owned()))?;
         let mut parts = rest.split(',');

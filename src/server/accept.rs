@@ -56,6 +56,8 @@ struct Listener<L> {
     socket: L,
     serves: Serves,
     holders: Holders,
+    /// Under which it was registered for events.
+    number: usize,
     /// The backlog may hold a connection: sticky, until an accept says `WouldBlock`.
     ready: bool,
 }
@@ -146,7 +148,8 @@ impl<N: Net> Server<N> {
     pub(super) fn accept(&mut self, now: Moment) {
         let most = self.cx.work.spent() + work::SIDE_WORK;
         for _ in 0..ATTEMPTS_PER_TURN {
-            match self.acceptor.attempt(&mut self.cx.net, self.sockets.len(), now) {
+            let active = self.sockets.len().saturating_sub(self.operators.open());
+            match self.acceptor.attempt(&mut self.cx.net, active, now) {
                 Attempt::Accepted(accepted) => self.admit(accepted, now),
                 Attempt::Lost => {
                     self.cx.stats.accept_errors += 1;
@@ -260,12 +263,26 @@ impl<N: Net> Acceptor<N> {
         }
     }
 
+    /// Has room for this number of connections from now on.
+    pub(super) fn set_most(&mut self, max_connections: usize) {
+        self.max_connections = max_connections;
+        if self.state == State::Full {
+            self.state = State::Open;
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.listeners.len()
     }
 
-    pub(super) fn add(&mut self, socket: N::Listener, serves: Serves, holders: Holders) {
-        self.listeners.push(Listener { socket, serves, holders, ready: false });
+    pub(super) fn add(
+        &mut self,
+        socket: N::Listener,
+        serves: Serves,
+        holders: Holders,
+        number: usize,
+    ) {
+        self.listeners.push(Listener { socket, serves, holders, number, ready: false });
     }
 
     /// Accepts no client from now on, and leaves the backlogs as they are.
@@ -316,15 +333,19 @@ impl<N: Net> Acceptor<N> {
         }
     }
 
+    /// Whether new handshakes are held off.
+    pub(super) fn holds_off(&self) -> bool {
+        self.newcomers == Newcomers::HeldOff
+    }
+
     /// Whether a client may come into a backlog though new handshakes are held off.
     pub(super) fn handshakes(&self, net: &mut N) -> Handshakes {
         net.handshakes(self.own())
     }
 
     pub(super) fn ready(&mut self, number: usize) {
-        if let Some(listener) = self.listeners.get_mut(number) {
-            listener.ready = true;
-        }
+        let of_it = self.listeners.iter_mut().filter(|listener| listener.number == number);
+        of_it.for_each(|listener| listener.ready = true);
     }
 
     /// Looks at every backlog at the next chance, event or not.
@@ -433,7 +454,7 @@ impl<N: Net> Acceptor<N> {
             .map(|offset| (self.next_listener + offset) % count)
             .find(|&number| self.listeners.get(number).is_some_and(|listener| listener.ready))?;
         self.next_listener = (number + 1) % count;
-        self.tried = number;
+        self.tried = self.listeners.get(number)?.number;
         Some(number)
     }
 

@@ -121,6 +121,28 @@ impl Admission {
         Ok(())
     }
 
+    /// Other limits hold from now on: what they need is known of the clients that are connected,
+    /// `peers`, and nothing else is.
+    pub(super) fn change_limits<'a>(
+        &mut self,
+        before: &Limits,
+        after: &Limits,
+        peers: impl Iterator<Item = &'a Peer>,
+    ) {
+        let is_counted = |limits: &Limits| limits.max_connections_per_address.is_some();
+        match (is_counted(before), is_counted(after)) {
+            (false, true) => {
+                let clients = peers.filter_map(AddressKey::of);
+                clients.for_each(|client| *self.connections.entry(client).or_insert(0) += 1);
+            }
+            (true, false) => self.connections.clear(),
+            (true, true) | (false, false) => {}
+        }
+        if after.accept_rate_per_address.is_none() {
+            self.rates = RateLimiter::default();
+        }
+    }
+
     /// A connection that had been admitted has been closed.
     pub(super) fn closed(&mut self, peer: &Peer) {
         if self.connections.is_empty() {

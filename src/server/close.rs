@@ -123,10 +123,10 @@ impl fmt::Display for CloseReason {
 impl From<FrameError> for CloseReason {
     fn from(error: FrameError) -> CloseReason {
         match error {
-            FrameError::BadByte { .. } => CloseReason::BadFrame,
-            FrameError::OverLimit { .. } | FrameError::LineOverLimit { .. } => {
-                CloseReason::OverLimit
-            }
+            FrameError::BadByte { .. } | FrameError::NotHttp { .. } => CloseReason::BadFrame,
+            FrameError::OverLimit { .. }
+            | FrameError::LineOverLimit { .. }
+            | FrameError::HeadOverLimit { .. } => CloseReason::OverLimit,
         }
     }
 }

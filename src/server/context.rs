@@ -29,6 +29,8 @@ pub(super) struct ServerContext<N: Net> {
     pub(super) dates: DateCache,
     /// What was done in this turn.
     pub(super) work: Work,
+    /// Events since the last turn was measured.
+    pub(super) events: u32,
     pub(super) trace: Observer<N>,
 }
 
@@ -40,17 +42,20 @@ impl<N: Net> ServerContext<N> {
         dates: DateCache,
         now: Moment,
     ) -> ServerContext<N> {
+        let mut publisher = Publisher::default();
+        publisher.confine_to(limits.stats_from.clone());
         ServerContext {
             net,
             now,
             admission: Admission::default(),
             stats: Stats::new(&table, &limits),
-            publisher: Publisher::default(),
+            publisher,
             log: ClientLog::new(limits.log_level, limits.log_rate),
             limits,
             table,
             dates,
             work: Work::default(),
+            events: 0,
             trace: Observer::default(),
         }
     }

@@ -12,6 +12,8 @@ mod last_clients;
 mod measuring;
 mod observing;
 #[cfg(feature = "ops")]
+mod operators;
+#[cfg(feature = "ops")]
 mod proxied;
 #[cfg(feature = "ops")]
 mod proxied_random;

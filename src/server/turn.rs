@@ -183,7 +183,7 @@ impl<N: Net> Server<N> {
         self.cx.observe_second_half(token);
         let (spent, memory) = (self.cx.work.spent(), socket.endpoint.conn.memory());
         self.cx.send(socket, self.batch.bytes(&visit.reply));
-        let drains = self.phase.is_draining();
+        let drains = self.phase.is_draining() && !socket.endpoint.service.is_for_operators();
         if drains || visit.cause == Cause::Expired {
             self.cx.expire_or_drain(socket, visit.cause, drains, &mut self.batch.output);
         }
@@ -237,7 +237,7 @@ impl<N: Net> ServerContext<N> {
         let start = batch.output.len();
         let mut bytes_left = BATCH_BYTES;
         match cause {
-            Cause::Ready => self.stats.visits += 1,
+            Cause::Ready => self.count_visit(),
             Cause::Opened if socket.endpoint.awaits_header() => {}
             Cause::Opened => {
                 self.with_engine(&mut socket.endpoint, &mut batch.output, start, |conn, cx| {

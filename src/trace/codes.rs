@@ -6,6 +6,7 @@
 use super::event::{
     DrainStep, NoAccept, Queued, RefusalCause, Signal, StallCause, TracedPeer, VisitCause,
 };
+use super::payload::Direction;
 use super::wire::{Cursor, Damage, Writer};
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::readiness::Readiness;
@@ -38,6 +39,7 @@ macro_rules! codes {
     };
 }
 
+codes!(Direction, "the direction of a payload": Received = 0, Sent = 1);
 codes!(Signal, "a signal": Terminate = 0, StopAtOnce = 1, CpuTimeLimit = 2, Reload = 3,
     Report = 4, Message = 5, Other = 6);
 codes!(VisitCause, "the cause of a visit": Opened = 0, Ready = 1, Expired = 2);

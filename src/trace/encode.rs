@@ -61,6 +61,13 @@ impl Encoder {
         Encoder { header, wall_offset, used: PAYLOAD_BYTES, time: 0, connection: 0 }
     }
 
+    /// The same for a trace that may have events with payload.
+    #[must_use]
+    pub fn with_payload(mut self) -> Encoder {
+        self.header.has_payload = true;
+        self
+    }
+
     /// Causes that were numbered.
     pub fn causes(&self) -> u64 {
         self.header.causes
@@ -192,6 +199,11 @@ impl Encoder {
             }
             Event::ProxyHeader { peer, .. } => put_peer(out, peer),
             Event::TableReplaced { keys } => out.number(keys),
+            Event::Payload { direction, ref chunk, .. } => {
+                out.byte(direction.code());
+                out.byte(chunk.bytes().len() as u8);
+                out.bytes(chunk.bytes());
+            }
             Event::Drain { step } => out.byte(step.code()),
             Event::TurnEnded { visits, queued, next } => {
                 numbers(out, &[visits.into(), queued.into()]);
@@ -265,6 +277,7 @@ impl Event {
             | Event::Accepted { connection, .. }
             | Event::ProxyHeader { connection, .. }
             | Event::FinSent { connection }
+            | Event::Payload { connection, .. }
             | Event::Closed { connection, .. } => Some(connection),
             Event::Imported(imported) => imported.connection(),
             _ => None,
@@ -301,6 +314,7 @@ impl Event {
             Event::TurnEnded { .. } => Kind::TurnEnded,
             Event::Recording => Kind::Recording,
             Event::ProxyHeader { .. } => Kind::ProxyHeader,
+            Event::Payload { .. } => Kind::Payload,
             Event::Imported(_) => return None,
         })
     }

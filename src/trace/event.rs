@@ -1,6 +1,7 @@
 //! The events of a trace: what happened, with its numbers and its reasons.
 
 use super::imported::Imported;
+use super::payload::{Chunk, Direction};
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::readiness::Readiness;
 use crate::server::close::CloseReason;
@@ -223,6 +224,16 @@ pub enum Event {
         connection: Number,
         /// The client that it tells of; the proxy itself if the connection is its own.
         peer: TracedPeer,
+    },
+    /// Some of the first bytes that the event before moved. Only a replay that was asked for them
+    /// tells them.
+    Payload {
+        /// Whose.
+        connection: Number,
+        /// Which way they went.
+        direction: Direction,
+        /// The bytes. What does not fit is in the next event.
+        chunk: Chunk,
     },
     /// What only a recording of another program tells. No ring has it.
     Imported(Imported),

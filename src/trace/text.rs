@@ -192,6 +192,10 @@ impl Line {
             Event::Recording => {
                 self.say(" recording begins");
             }
+            Event::Payload { connection, direction, chunk } => {
+                self.of(connection).say(payload(direction)).say(" \"");
+                self.escaped(chunk.bytes()).say("\"");
+            }
             Event::Imported(imported) => self.imported(imported),
             // The others are in `words`.
             _ => {}

@@ -15,6 +15,7 @@ use readyd::config::listen::{BindTarget, Listen};
 use readyd::handlers::daytime::DateCache;
 use readyd::io::clock::Moment;
 use readyd::io::net::{Net, Told};
+use readyd::os::descriptors::Budget;
 use readyd::reactor::{MioNet, Reactor};
 use readyd::server::Server;
 use readyd::server::limits::Limits;
@@ -34,6 +35,8 @@ pub(crate) struct Prepared {
     pub(crate) shard: Option<usize>,
     pub(crate) statistics: Option<Box<dyn SharedStats>>,
     pub(crate) parent: Parent,
+    /// How many descriptors there are for connections.
+    pub(crate) budget: Budget,
     pub(crate) trace: Option<Trace>,
     pub(crate) capture: Option<Capture>,
 }
@@ -128,7 +131,7 @@ impl Prepared {
             server.share_statistics(statistics, getppid().as_raw().cast_unsigned());
         }
         let keeper = self.trace.and_then(|trace| trace.begin(&mut server));
-        let mut daemon = Daemon::new(server, self.parent, keeper);
+        let mut daemon = Daemon::new(server, self.parent, self.budget, keeper);
         daemon.say_that_it_serves(reactor.now());
         reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
         daemon.say_goodbye();

@@ -22,6 +22,8 @@ pub enum ListenError {
     BadDescriptor(String),
     /// What follows `systemd:` cannot be the name of a socket.
     BadSocketName(String),
+    /// It is nothing that a client can connect to.
+    NotToAsk(String),
     /// The program was built without the feature that it needs.
     NotBuilt,
     /// The service has no such option.
@@ -79,6 +81,11 @@ impl fmt::Display for ListenError {
                 f,
                 "{text:?} names no socket (write systemd:NAME, at most {LONGEST_SOCKET_NAME} bytes \
                  without colons and control characters; or --listen systemd: for all sockets)"
+            ),
+            ListenError::NotToAsk(text) => write!(
+                f,
+                "{text:?} is no address of a server (write IP:PORT, [IPv6]:PORT, localhost:PORT or \
+                 unix:/PATH, as its metrics listener has it)"
             ),
             ListenError::NotBuilt => f.write_str("this readyd was built without the feature `ops`"),
             ListenError::UnknownOption(option, service) => {

@@ -283,7 +283,8 @@ const OF_EVERY: &str = "optional, mode=MODE, owner=USER[:GROUP], freebind, proxy
 
 #[test]
 fn each_fault_has_its_text() {
-    let services = "framed, daytime, time, echo, discard, chargen, greeting, lookup, exchange";
+    let services = Service::NAMES.join(", ");
+    let services = &services;
     let no_address = "no address (write it as SERVICE=IP:PORT, such as framed=127.0.0.1:9999)";
     let cases = [
         ("", no_address.to_owned()),

@@ -118,8 +118,13 @@ fn limits() -> impl Strategy<Value = Limits> {
     let sizes = (1..=Limits::MAX_FRAME_BOUND, 0..=Limits::MAX_FRAME_BOUND);
     let drain = prop_oneof![Just(Duration::ZERO), durations()];
     let times = (durations(), durations(), durations(), drain, option::of(durations()));
-    (by_address, ranges(), ranges(), sizes, times, any::<u32>()).prop_map(
-        |((per_address, rate), allow, deny, (max_frame, output_limit), times, log_rate)| {
+    let of_ops = (durations(), ranges()).prop_map(|ops| match cfg!(feature = "ops") {
+        true => ops,
+        false => (Duration::ZERO, Vec::new()),
+    });
+    (by_address, ranges(), ranges(), sizes, times, (any::<u32>(), of_ops)).prop_map(
+        |((per_address, rate), allow, deny, (max_frame, output_limit), times, (log_rate, ops))| {
+            let (drain_delay, stats_from) = ops;
             let (frame_timeout, idle_timeout, write_timeout, drain_timeout, exit_on_idle) = times;
             Limits {
                 max_connections_per_address: per_address,
@@ -131,6 +136,8 @@ fn limits() -> impl Strategy<Value = Limits> {
                 idle_timeout,
                 write_timeout,
                 drain_timeout,
+                drain_delay,
+                stats_from,
                 log_rate,
                 exit_on_idle,
                 ..Limits::default()

@@ -3,6 +3,7 @@
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::readiness::Readiness;
 use crate::trace::event::*;
+use crate::trace::payload::Direction;
 
 /// What an event tells apart from a FIN or an error, in words.
 pub(in crate::trace) fn direction(bits: Readiness) -> &'static str {
@@ -43,6 +44,14 @@ pub(in crate::trace) fn send_end(end: SendEnd) -> &'static str {
         SendEnd::Budget => "budget, others have their turn",
         SendEnd::Interrupted => "interrupted",
         SendEnd::Error(_) => "error, errno ",
+    }
+}
+
+/// Which way payload went, in words.
+pub(in crate::trace) fn payload(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Received => "received",
+        Direction::Sent => "sent",
     }
 }
 

@@ -12,6 +12,7 @@ use crate::io::net::{Handshakes, Token, Told};
 use crate::io::readiness::Readiness;
 use crate::server::stats::Stats;
 use crate::server::stats::publishing::Shards;
+use crate::trace::payload::Tap;
 use crate::trace::wire::Cursor;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -59,6 +60,8 @@ pub(super) struct Feed {
     pub(super) shards: Shards,
     pub(super) difference: Option<Difference>,
     pub(super) done: super::Replayed,
+    /// Where the bytes of calls are left for a trace that has some of them.
+    pub(super) tap: Option<Tap>,
 }
 
 impl Feed {
@@ -239,7 +242,11 @@ impl Feed {
     pub(super) fn send(&mut self, stream: Stream, bytes: &[u8]) -> Result<usize, CallError> {
         let Some(fed) = self.connection(stream) else { return Ok(bytes.len()) };
         let sent = fed.send(bytes);
-        self.done.sent += sent.unwrap_or(0) as u64;
+        let count = sent.unwrap_or(0);
+        self.done.sent += count as u64;
+        if let Some(tap) = &self.tap {
+            tap.sent(bytes.get(..count).unwrap_or_default());
+        }
         sent
     }
 
