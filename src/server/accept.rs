@@ -5,6 +5,8 @@
 //! event comes by itself, though clients wait. So the acceptor remembers, and tries again when a
 //! connection closes or a second has passed.
 
+mod trial_reads;
+
 use super::Server;
 use super::admission::Refusal;
 use super::connection::{PeerStanding, ServerConnection};
@@ -24,6 +26,7 @@ use crate::trace::event::NoAccept;
 use log::Level;
 use std::fmt;
 use std::time::Duration;
+use trial_reads::TrialReads;
 
 /// Attempts to accept in one turn: in a reconnect storm, clients that are already in are served in
 /// between.
@@ -88,36 +91,6 @@ enum State {
     OutOfResources {
         retry_at: Moment,
     },
-}
-
-/// Whether a connection is read as soon as it is accepted, before an event tells that its request
-/// has come. If it has, that saves an event and a turn; if not, it costs a recv(2) for nothing. So
-/// it depends on how often it was worth it lately.
-#[derive(Debug)]
-struct TrialReads {
-    /// Goes up by one with a read that found bytes, down by one with one that did not.
-    score: u8,
-    skipped: u8,
-}
-
-impl TrialReads {
-    const MOST: u8 = 16;
-    /// At this score or above, each connection is read at once; below it, one of this many.
-    const WORTH_IT: u8 = 8;
-
-    const NEW: TrialReads = TrialReads { score: Self::WORTH_IT, skipped: 0 };
-
-    fn is_worth_it(&mut self) -> bool {
-        self.skipped = if self.score >= Self::WORTH_IT { 0 } else { self.skipped.wrapping_add(1) };
-        self.skipped.is_multiple_of(Self::WORTH_IT)
-    }
-
-    fn note(&mut self, has_found_bytes: bool) {
-        self.score = match has_found_bytes {
-            true => (self.score + 1).min(Self::MOST),
-            false => self.score.saturating_sub(1),
-        };
-    }
 }
 
 /// What one attempt to accept came to.

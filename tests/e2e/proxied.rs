@@ -314,7 +314,8 @@ fn launch_checked(scratch: &Scratch) -> Option<(Server, Server, Process)> {
     let question = frame("ECHO up").iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let host = loopback_of_ones_own();
     let section = format!(
-        "global\n stats socket ipv4@{host}:{ADMIN} level admin\nlisten two\n bind {host}:{TO_TWO}\n option tcp-check\n tcp-check connect send-proxy\n \
+        "global\n stats socket ipv4@{host}:{ADMIN} level admin\nlisten two\n bind \
+         {host}:{TO_TWO}\n option tcp-check\n tcp-check connect send-proxy\n \
          tcp-check send-binary {question}\n tcp-check expect string up\n \
          default-server send-proxy-v2 check-send-proxy check inter 100ms fall 1 rise 1 \
          proxy-v2-options unique-id,crc32c\n server s1 {}\n server s2 {}\n",

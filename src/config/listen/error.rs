@@ -107,6 +107,22 @@ impl fmt::Display for ListenError {
             ListenError::UnknownFormat(name) => {
                 write!(f, "no date format {name:?} (there are {})", Format::NAMES.join(", "))
             }
+            ListenError::UnknownVersions(_)
+            | ListenError::BadRange(_)
+            | ListenError::FromWithoutProxy
+            | ListenError::ProxyWithoutFrom
+            | ListenError::NoFile(_)
+            | ListenError::NothingToBind(_)
+            | ListenError::BadMode(_)
+            | ListenError::BadOwner(_) => self.of_an_option(f),
+        }
+    }
+}
+
+impl ListenError {
+    /// What is wrong with the value of an option that every service has.
+    fn of_an_option(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             ListenError::UnknownVersions(name) => write!(
                 f,
                 "no versions {name:?} of the PROXY protocol (write proxy=v2, or proxy=any for \
@@ -133,6 +149,7 @@ impl fmt::Display for ListenError {
                 write!(f, "{text:?} is no mode of a file (write it in octal, such as mode=0660)")
             }
             ListenError::BadOwner(error) => write!(f, "option owner: {error}"),
+            _ => Ok(()),
         }
     }
 }

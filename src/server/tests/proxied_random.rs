@@ -1,5 +1,5 @@
-//! Connections of proxies that do anything at any time: after every turn the invariants hold, and at
-//! the end nothing is left.
+//! Connections of proxies that do anything at any time: after every turn the invariants hold, and
+//! at the end nothing is left.
 
 use super::bench::{Bench, frame};
 use super::fake_net::{Client, Fault, ServerEnd};

@@ -13,6 +13,7 @@ macro_rules! source {
 type File = (&'static str, &'static str);
 
 const SERVER: File = source!("server.rs");
+const REPLACING: File = source!("server/replacing.rs");
 const TURN: File = source!("server/turn.rs");
 const ACCEPT: File = source!("server/accept.rs");
 const CLOSING: File = source!("server/closing.rs");
@@ -47,8 +48,8 @@ pub(super) const HOPS: [(Kind, &[(File, &str)]); 24] = [
     (Kind::Shed, &[(CLOSING, "shed")]),
     (Kind::FinSent, &[(TURN, "next_action"), (STATE, "fin_sent")]),
     (Kind::Closed, &[(STATE, "action"), (CLOSING, "close_as")]),
-    (Kind::TableReplaced, &[(SERVER, "replace_table")]),
-    (Kind::TableKept, &[(SERVER, "keep_table")]),
+    (Kind::TableReplaced, &[(REPLACING, "replace_table")]),
+    (Kind::TableKept, &[(REPLACING, "keep_table")]),
     (Kind::Drain, &[(STOPPING, "begin_to_drain"), (STOPPING, "has_finished")]),
     (Kind::TurnEnded, &[(SERVER, "end_turn"), (SERVER, "turn_ended")]),
 ];
