@@ -61,8 +61,8 @@ impl Stage {
             here = here.replace("$(pidof readyd)", &server.pid().to_string());
         }
         if !self.updates {
-            // Enough to see that it is the right command, and the other tests need the processors.
-            here = here.replace("--find-time 20s", "--find-time 3s");
+            // Enough for the first try, and the other tests need the processors.
+            here = here.replace("--find-time 20s", "--find-time 12s");
         }
         // Where the examples run, files of theirs are removed.
         here.replace("/dev/shm/", "").replace(SHOWN_ADDRESS, &self.address)
