@@ -8,7 +8,6 @@ use crate::reference::{self, Rest, enveloped};
 use arbitrary::{Arbitrary, Unstructured};
 use readyd::conn::{Action, ConnContext, Connection, Handler, Outcome, Work};
 use readyd::io::clock::Moment;
-use readyd::protocol::frame::FrameError;
 use readyd::protocol::framing::{Framing, ReplyFraming, Request};
 use readyd::protocol::reply::ReplyWriter;
 use readyd::server::close::CloseReason;
