@@ -46,6 +46,9 @@ pub(crate) struct Daemon<N: Net> {
     parent: Parent,
     budget: Budget,
     keeper: Option<Keeper>,
+    /// What the server asked for at the end of this turn. The loop may be asked to wake earlier, for
+    /// the service manager; a replay of the server knows none.
+    asked_for: LoopControl,
 }
 
 impl<N: Net> Daemon<N> {
@@ -56,7 +59,7 @@ impl<N: Net> Daemon<N> {
         budget: Budget,
         keeper: Option<Keeper>,
     ) -> Daemon<N> {
-        Daemon { server, parent, budget, keeper }
+        Daemon { server, parent, budget, keeper, asked_for: LoopControl::Poll }
     }
 
     /// Writes the last line of the log.
@@ -334,12 +337,12 @@ impl<N: Net> EventHandler for Daemon<N> {
     }
 
     fn end_turn(&mut self, now: Moment) -> LoopControl {
-        let control = self.server.end_turn(now);
-        control.no_later_than(self.tell_the_manager(now))
+        self.asked_for = self.server.end_turn(now);
+        self.asked_for.no_later_than(self.tell_the_manager(now))
     }
 
-    fn turn_ended(&mut self, began: Moment, ended: Moment, next: LoopControl) {
-        self.server.turn_ended(began, ended, next);
+    fn turn_ended(&mut self, began: Moment, ended: Moment, _: LoopControl) {
+        self.server.turn_ended(began, ended, self.asked_for);
         self.keep_trace(ended);
     }
 }
