@@ -46,8 +46,8 @@ pub(crate) struct Daemon<N: Net> {
     parent: Parent,
     budget: Budget,
     keeper: Option<Keeper>,
-    /// What the server asked for at the end of this turn. The loop may be asked to wake earlier, for
-    /// the service manager; a replay of the server knows none.
+    /// What the server asked for at the end of this turn. The loop may be asked to wake earlier,
+    /// for the service manager; a replay of the server knows none.
     asked_for: LoopControl,
 }
 
