@@ -165,10 +165,7 @@ impl<N: Net> Server<N> {
         self.cx.work.spend(work::ACCEPT);
         if peer.ip().is_some_and(|address| !self.cx.limits.access.admit(address)) {
             self.cx.net.abort(stream);
-            self.cx.stats.refused_denied += 1;
-            self.cx.observe_refused(Refusal::Denied, &peer);
-            let line = format_args!("{peer} rejected: {}", Refusal::Denied);
-            return self.cx.log.line(now, Level::Info, line);
+            return self.cx.count_refusal(Refusal::Denied, &peer);
         }
         let token = self.sockets.next_token();
         let registered = self.cx.net.register(&mut stream, token, Interest::Read);

@@ -46,6 +46,7 @@ impl<N: Net> Server<N> {
         let limits = Limits { measures_turns: self.cx.limits.measures_turns, ..limits };
         self.cx.net.told(Told::Limits(limits.to_text().as_bytes()));
         self.cx.stats.describe_limits(&limits);
+        self.cx.publisher.confine_to(limits.stats_from.clone());
         self.cx.log.set_limits(limits.log_level, limits.log_rate);
         self.acceptor.set_most(limits.max_connections);
         self.memory.set_limit(limits.memory_limit);

@@ -114,3 +114,14 @@ fn a_file_that_was_a_pipe_cannot_be_read_again() {
     }
     assert_eq!(server.statistics().get("connections_max"), 77);
 }
+
+#[test]
+fn who_may_read_statistics_changes_while_it_serves() {
+    let scratch = Scratch::new();
+    let (server, path) = configured(&scratch, "idle-timeout 10m\n", &[]);
+    let mut client = server.connect("framed");
+    assert!(client.ask("STATS").contains("connections_accepted"));
+    reload(&server, &path, "idle-timeout 10m\nstats-from 192.0.2.1\n");
+    server.wait_for_log("configuration reloaded: stats-from 192.0.2.1/32");
+    assert!(client.ask("STATS").starts_with("Error"));
+}

@@ -20,6 +20,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
@@ -98,6 +99,11 @@ impl ConfigReader {
     /// Whether a read has begun and not ended.
     pub(crate) fn is_reading(&self) -> bool {
         self.reads.is_at_work()
+    }
+
+    /// The limit of idleness that is in effect.
+    pub(crate) fn exit_on_idle(&self) -> Option<Duration> {
+        self.running.limits.exit_on_idle
     }
 
     /// What has changed, if a read has ended and anything has. An error is logged. If another read

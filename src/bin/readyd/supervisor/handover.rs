@@ -108,7 +108,12 @@ impl Supervisor {
         }
         logger::set_level(&config);
         self.template.config = of_a_shard;
-        self.idle = config.limits.exit_on_idle.map(|limit| IdleWatch::new(limit, now));
+        if config.limits.exit_on_idle != configs.exit_on_idle() {
+            self.idle = config.limits.exit_on_idle.map(|limit| IdleWatch::new(limit, now));
+            // The old watch may have asked, and shards that are idle hold newcomers off since then.
+            let servers = self.slots.iter().filter_map(ShardSlot::server);
+            servers.for_each(|process| process.line().admit_again());
+        }
         configs.applied(changes, config);
         for process in self.slots.iter_mut().flat_map(ShardSlot::processes_mut) {
             if let Err(error) = process.send_config(&self.template, now) {
