@@ -13,6 +13,7 @@ pub mod excess;
 mod flags;
 pub mod listen;
 mod reading;
+pub mod sandbox;
 mod similar;
 pub mod tracing;
 pub mod values;
@@ -34,9 +35,10 @@ use crate::table::ColumnOrder;
 use crate::trace::{AddressPolicy, Trigger};
 use crate::zone::Zone;
 use capturing::CaptureFile;
-use flags::Flag;
+use flags::{CHECK_SANDBOX, Flag};
 use listen::Listen;
 use log::LevelFilter;
+use sandbox::Sandbox;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -61,6 +63,8 @@ pub struct Config {
     pub shard_timeout: Option<Duration>,
     /// The account to become once the ports are bound.
     pub user: Option<Account>,
+    /// Whether processes that read clients' bytes are confined.
+    pub sandbox: Sandbox,
     /// Whether to print the bound addresses on standard output.
     pub print_addresses: bool,
     /// The inherited descriptor that gets a newline when clients are served.
@@ -109,6 +113,7 @@ impl Default for Config {
             shards: 1,
             shard_timeout: Some(Duration::from_secs(10)),
             user: None,
+            sandbox: Sandbox::DEFAULT,
             print_addresses: false,
             ready_fd: None,
             table: None,
@@ -140,6 +145,8 @@ pub enum Command {
     Help(HelpLength),
     /// Print the version.
     Version,
+    /// Confine this process, and print what is in force.
+    CheckSandbox,
 }
 
 impl Config {
@@ -178,6 +185,10 @@ impl Config {
             "shards" => self.shards = shards(value)?,
             "shard-timeout" => self.shard_timeout = shard_timeout(value)?,
             "user" => self.user = Some(value.parse()?),
+            "sandbox" => {
+                listen::check_ops()?;
+                self.sandbox = value.parse()?;
+            }
             "print-addresses" => self.print_addresses = true,
             "ready-fd" => self.ready_fd = Some(ready_fd(value)?),
             "table" => self.table = Some(value.into()),
@@ -217,6 +228,8 @@ impl Config {
             "capture" => self.capture = Some(value.parse()?),
             "log" => self.log = Some(level(value)?),
             "check-config" => self.check_only = true,
+            // Built with it, the program has checked instead of reading on.
+            CHECK_SANDBOX => listen::check_ops()?,
             _ => return Err("this flag has no meaning here".into()),
         }
         Ok(())

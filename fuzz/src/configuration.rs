@@ -69,6 +69,8 @@ const FLAGS: &[(&str, &[&str])] = &[
     ("capture", &["/tmp/capture-%p", "a,b,size=64KiB", ",size=1GiB", "c,size=0"]),
     ("log", &["off", "TRACE"]),
     ("check-config", &[]),
+    ("check-sandbox", &[]),
+    ("sandbox", &["require", "try", "off", "on"]),
 ];
 
 /// A flag whose value is the name of a file of settings.
@@ -79,6 +81,9 @@ const NAMES_A_FILE: &str = "config";
 const LISTS: [&str; 3] = ["listen", "allow", "deny"];
 
 const CHECK_CONFIG: &str = "check-config";
+
+/// Another flag that only the command line has: with it, nothing is served.
+const CHECK_SANDBOX: &str = "check-sandbox";
 
 #[derive(Arbitrary, Debug)]
 enum Value<'a> {
@@ -170,7 +175,7 @@ fn check_settings(input: &mut Unstructured<'_>) {
             let has_comment = text.starts_with('#') || text.match_indices('#').any(after_space);
             text.is_empty() || text.contains('\n') || has_comment
         };
-        if name == CHECK_CONFIG || value.is_some_and(is_for_words_only) {
+        if name == CHECK_CONFIG || name == CHECK_SANDBOX || value.is_some_and(is_for_words_only) {
             continue;
         }
         // On the command line the last one wins, and in a file a setting is given once.
@@ -233,7 +238,7 @@ fn run(words: Vec<OsString>) -> Result<Config, ConfigErrors> {
             check_written_out(&config);
             Ok(*config)
         }
-        Ok(Command::Help(_) | Command::Version) => Ok(Config::default()),
+        Ok(Command::Help(_) | Command::Version | Command::CheckSandbox) => Ok(Config::default()),
         Err(errors) => {
             errors.iter().for_each(|error| assert_harmless(&error.to_string()));
             Err(errors)

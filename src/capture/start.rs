@@ -216,6 +216,7 @@ fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
         drain_timeout,
         log_rate,
         log_level,
+        landlock_abi,
         exit_on_idle,
     } = limits;
     let nanos = |duration: &Duration| duration.as_nanos().to_string();
@@ -240,6 +241,7 @@ fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
         ("drain-timeout", Some(nanos(drain_timeout))),
         ("log-rate", Some(log_rate.to_string())),
         ("log-level", Some(log_level.to_string())),
+        ("landlock-abi", (*landlock_abi != 0).then(|| landlock_abi.to_string())),
         ("exit-on-idle", exit_on_idle.as_ref().map(nanos)),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
@@ -278,6 +280,7 @@ fn set_limit(limits: &mut Limits, name: &str, text: &str) -> Option<Option<()>> 
         "drain-timeout" => time(&mut limits.drain_timeout, text),
         "log-rate" => put(&mut limits.log_rate, text),
         "log-level" => put(&mut limits.log_level, text),
+        "landlock-abi" => put(&mut limits.landlock_abi, text),
         "exit-on-idle" => {
             let limit = limits.exit_on_idle.insert(Duration::ZERO);
             time(limit, text)

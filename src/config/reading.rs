@@ -5,7 +5,7 @@
 
 use super::duplicates;
 use super::error::{ConfigError, ConfigErrors, Origin, Origins};
-use super::flags::{Flag, HelpLength, ONLY_ON_COMMAND_LINE, find_flag, is_list};
+use super::flags::{CHECK_SANDBOX, Flag, HelpLength, ONLY_ON_COMMAND_LINE, find_flag, is_list};
 use super::listen::{BindTarget, Listen};
 use super::{Command, Config};
 use crate::handlers::Service;
@@ -60,7 +60,7 @@ type Given = (&'static Flag, Option<String>);
 /// The arguments of a command line.
 enum Arguments {
     Flags(Vec<Given>),
-    /// `--help` or `--version`, whatever else there is.
+    /// `--help`, `--version` or `--check-sandbox`, whatever else there is.
     Other(Command),
 }
 
@@ -92,6 +92,9 @@ impl Reader {
                 Short('h') => return Arguments::Other(Command::Help(HelpLength::Short)),
                 Long("help") => return Arguments::Other(Command::Help(HelpLength::Long)),
                 Short('V') | Long("version") => return Arguments::Other(Command::Version),
+                Long(CHECK_SANDBOX) if cfg!(feature = "ops") => {
+                    return Arguments::Other(Command::CheckSandbox);
+                }
                 Long(name) => match find_flag(name) {
                     Some(flag) => given.extend(self.value_of(flag, &mut parser)),
                     None => {

@@ -4,6 +4,7 @@
 //! to be read twice, and a file that has changed or is no longer readable does not matter.
 
 use super::Config;
+use super::sandbox::Sandbox;
 use super::tracing::TraceFile;
 use crate::os::listener::TcpTimeouts;
 use crate::server::access::AccessRules;
@@ -51,6 +52,7 @@ impl Config {
             shards,
             shard_timeout,
             user,
+            sandbox,
             print_addresses,
             ready_fd,
             table,
@@ -81,6 +83,9 @@ impl Config {
         words.value("shards", shards);
         words.value("shard-timeout", &seconds(shard_timeout.unwrap_or_default()));
         words.optional("user", user);
+        if *sandbox != Sandbox::DEFAULT {
+            words.value("sandbox", sandbox);
+        }
         words.switch("print-addresses", *print_addresses);
         words.optional("ready-fd", ready_fd);
         if let Some(path) = table {
@@ -133,6 +138,7 @@ impl Words {
             drain_timeout,
             log_rate,
             log_level: _,
+            landlock_abi: _,
             exit_on_idle,
         } = limits;
         self.optional("max-connections-per-address", max_connections_per_address);

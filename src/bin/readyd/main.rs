@@ -30,6 +30,7 @@ mod listening;
 mod loader;
 mod logger;
 mod output;
+mod sandbox;
 mod service_manager;
 mod serving;
 mod shard;
@@ -88,6 +89,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
     match command {
         Command::Help(length) => print_for_people(&config::help(length)),
         Command::Version => print_version(),
+        Command::CheckSandbox => sandbox::check(),
         Command::Run(mut config) if errors.is_empty() => {
             let wrong = |text| StartError::Flags { text, status: 2 };
             capturing::from_environment(&mut config).map_err(wrong)?;
@@ -117,6 +119,7 @@ fn without_a_loop(
     match command {
         Command::Help(length) => print_for_people(&config::help(length)),
         Command::Version => print_version(),
+        Command::CheckSandbox => sandbox::check(),
         Command::Run(config) => {
             let mut others = check::obstacles(&config, &origins, limit);
             // The limit would do, but inherited descriptors take up its room.

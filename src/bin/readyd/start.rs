@@ -1,7 +1,8 @@
 //! Starting a server from a configuration.
 //!
 //! Invariant: steps that need root's privileges come first (reading the table, binding the ports),
-//! then the privileges are dropped, and only then the server reads bytes of clients.
+//! then the privileges are dropped and the process confines itself, and only then the server reads
+//! bytes of clients.
 
 mod error;
 
@@ -19,7 +20,7 @@ use crate::serving::Prepared;
 use crate::shard::Shard;
 use crate::tracing::{self};
 use crate::zone::{self, ZoneReader};
-use crate::{interruptible, logger, supervisor};
+use crate::{interruptible, logger, sandbox, supervisor};
 use nix::sys::signal::Signal;
 use readyd::config::listen::Listen;
 use readyd::config::{Config, Located, Origins};
@@ -218,6 +219,8 @@ fn serve(
     limits.max_connections = max_connections(config.max_connections, budget);
     limits.memory_limit = memory_limit(config.memory_limit);
     limits.log_level = log::max_level();
+    // Nothing before this has read a byte of a client.
+    limits.landlock_abi = sandbox::enter(config, is_shard)?;
 
     let dates = DateCache::new(zone_rules);
     let statistics = scoreboard_slot.map(|slot| Box::new(slot) as Box<dyn SharedStats>);
