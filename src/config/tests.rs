@@ -168,7 +168,7 @@ fn every_flag_works_from_the_command_line_and_from_the_file() {
 fn the_cases_are_all_the_flags_there_are() {
     let flags = FLAGS.iter().map(|flag| flag.name).collect::<BTreeSet<_>>();
     let mut cases = CASES.iter().map(|&(name, ..)| name).collect::<BTreeSet<_>>();
-    cases.extend(["config", "check-config", "ready-fd"]);
+    cases.extend(["config", "check-config", "check-sandbox", "ready-fd", "sandbox"]);
     assert_eq!(flags, cases);
     assert!(config(&["--check-config"]).check_only);
 }

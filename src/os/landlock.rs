@@ -172,10 +172,7 @@ impl RulesetAttributes {
     fn of(abi: u32) -> RulesetAttributes {
         let since = |first: u32, rights: u64| if abi >= first { rights } else { 0 };
         RulesetAttributes {
-            fs: fs::FIRST
-                | since(2, fs::REFER)
-                | since(3, fs::TRUNCATE)
-                | since(5, fs::IOCTL_DEV),
+            fs: fs::FIRST | since(2, fs::REFER) | since(3, fs::TRUNCATE) | since(5, fs::IOCTL_DEV),
             net: since(4, TCP),
             scoped: since(6, SCOPES),
         }

@@ -52,7 +52,9 @@ impl TableSource {
                  to load another table, start with a regular file as --table"
             ),
             error => match &error {
-                LoadError::Open { error: cause, .. } => format!("{error}{}", sandbox::advice(cause)),
+                LoadError::Open { error: cause, .. } => {
+                    format!("{error}{}", sandbox::advice(cause))
+                }
                 _ => error.to_string(),
             },
         })

@@ -69,10 +69,8 @@ fn confined(folder: &Path) {
     });
     let mut open_before = File::open(path("other/secret")).expect("it may be read yet");
 
-    let kept = Kept {
-        read: vec![path("kept"), path("no such folder")],
-        remove: vec![path("sockets")],
-    };
+    let kept =
+        Kept { read: vec![path("kept"), path("no such folder")], remove: vec![path("sockets")] };
     let confined = confine(kept).expect("Landlock is there");
     assert_eq!(confined.abi, abi().expect("Landlock is there").min(NEWEST_ABI));
     assert_eq!(confined.kept.read, [path("kept")]);
