@@ -8,6 +8,7 @@ use crate::support::tools;
 use crate::support::{Launch, Scratch, eventually, tzif};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
+use readyd::os::memory::limit_for_buffers;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -53,6 +54,8 @@ fn a_confined_server_reloads_and_removes_its_socket() {
     fs::create_dir_all(scratch.path("zones")).expect("a folder");
     let table = scratch.write("tables/table", "colour red\n");
     let zone = scratch.write_bytes("zones/zone", &tzif("CET-1"));
+    fs::create_dir_all(scratch.path("configs")).expect("a folder");
+    let config = scratch.write("configs/conf", "max-connections 100\nmemory-limit 1MiB\n");
     let socket = open_folder(&scratch, "sockets").join("readyd.sock");
     let listener = format!("echo=unix:{}", socket.display());
     let mut server = Launch::of(&["framed", &listener])
@@ -60,9 +63,10 @@ fn a_confined_server_reloads_and_removes_its_socket() {
         .args(as_nobody())
         .env("TZ", &zone)
         .path("--table", &table)
+        .path("--config", &config)
         .start();
     let line = server.wait_for_log("sandboxed by Landlock ABI ");
-    for folder in ["tables", "zones", "sockets"] {
+    for folder in ["tables", "zones", "configs", "sockets"] {
         assert!(line.contains(&format!("/{folder}")), "{line}");
     }
     assert!(has_no_new_privs(server.pid()));
@@ -81,7 +85,15 @@ fn a_confined_server_reloads_and_removes_its_socket() {
             client.ask("DAYTIME rfc3339").ends_with(offset).then_some(())
         });
     }
-    assert!(server.statistics().get("resident_bytes") > 0);
+    // Without the flag, the limit follows from the memory, which can no longer be asked for.
+    scratch.write("configs/conf", "max-connections 50\n");
+    server.signal(Signal::SIGHUP);
+    server.wait_for_log("configuration reloaded: ");
+    let stats = server.statistics();
+    assert_eq!(stats.get("connections_max"), 50);
+    assert_eq!(stats.get("memory_limit_bytes"), limit_for_buffers() as u64);
+    assert!((4..=7).contains(&stats.get("landlock_abi")), "it is no limit");
+    assert!(stats.get("resident_bytes") > 0);
     drop(client);
     assert!(fs::symlink_metadata(&socket).is_ok());
     server.signal(Signal::SIGTERM);

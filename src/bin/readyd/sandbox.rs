@@ -13,6 +13,7 @@ use readyd::config::Config;
 use readyd::config::listen::BindTarget;
 use readyd::config::sandbox::Sandbox;
 use readyd::os::landlock::{self, COMPLETE_ABI, Confined, FORBIDDEN, Kept, LandlockError};
+use readyd::os::memory;
 use readyd::zone::source::{ZONEINFO, ZoneSource};
 use std::fmt;
 use std::fs;
@@ -79,13 +80,23 @@ pub(crate) fn check_required(config: &Config) -> Result<(), SandboxError> {
 /// Landlock, 0 if the process is not confined.
 ///
 /// Call it when everything is open and `--user` is in force, while there is one thread.
-pub(crate) fn enter(config: &Config, is_shard: bool) -> Result<u32, StartError> {
+/// `config_file` is the one that a reload reads again.
+pub(crate) fn enter(
+    config: &Config,
+    config_file: Option<&Path>,
+    is_shard: bool,
+) -> Result<u32, StartError> {
     if cfg!(not(feature = "ops")) || config.sandbox == Sandbox::Off {
         return Ok(0);
     }
     check_required(config).map_err(StartError::Sandbox)?;
-    // A shard gets table and time zone from its supervisor.
-    let kept = if is_shard { Kept::default() } else { needed_by_reloads(config) };
+    // A reload of the configuration may ask for it, and it is read from /proc.
+    memory::limit_for_buffers();
+    // A shard gets table, time zone and limits from its supervisor.
+    let kept = match is_shard {
+        true => Kept::default(),
+        false => needed_by_reloads(config, config_file),
+    };
     match landlock::confine(kept) {
         Ok(confined) => {
             log::info!("{}", InForce(&confined));
@@ -136,12 +147,13 @@ fn shown(paths: &[PathBuf]) -> String {
     paths.join(", ")
 }
 
-/// What a server without a supervisor opens later: the table, the time zone, and the folder in
-/// which it removes its unix socket.
+/// What a server without a supervisor opens later: the table, the configuration, the time zone, and
+/// the folder in which it removes its unix socket.
 ///
 /// Folders, because a file is best replaced by rename(2), and the new one is another file.
-fn needed_by_reloads(config: &Config) -> Kept {
-    let mut read = config.table.as_deref().map(folders_of).unwrap_or_default();
+fn needed_by_reloads(config: &Config, config_file: Option<&Path>) -> Kept {
+    let files = config.table.as_deref().into_iter().chain(config_file);
+    let mut read: Vec<PathBuf> = files.flat_map(folders_of).collect();
     read.extend(places_of_zone(&zone::source(config)));
     let sockets = config.listeners.iter().filter_map(|listen| match &listen.target {
         BindTarget::Unix(address) => address.path(),
