@@ -97,7 +97,8 @@ impl fmt::Display for LandlockError {
                  filter of system calls hides it",
             ),
             LandlockError::Disabled => f.write_str(
-                "this kernel was started without Landlock (add landlock to lsm= of its command line)",
+                "this kernel was started without Landlock (add landlock to lsm= of its command \
+                 line)",
             ),
             LandlockError::Refused(call, errno) => {
                 write!(f, "{call}: {}", io::Error::from(*errno))

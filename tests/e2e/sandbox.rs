@@ -88,7 +88,7 @@ fn a_confined_server_reloads_and_removes_its_socket() {
     // Without the flag, the limit follows from the memory, which can no longer be asked for.
     scratch.write("configs/conf", "max-connections 50\n");
     server.signal(Signal::SIGHUP);
-    server.wait_for_log("configuration reloaded: ");
+    server.wait_for_log("configuration reloaded: max-connections 50");
     let stats = server.statistics();
     assert_eq!(stats.get("connections_max"), 50);
     assert_eq!(stats.get("memory_limit_bytes"), limit_for_buffers() as u64);

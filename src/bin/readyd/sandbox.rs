@@ -189,12 +189,9 @@ fn places_of_zone(source: &ZoneSource) -> Vec<PathBuf> {
     }
 }
 
-/// The folder in which the path names a regular file, and the folder of the file that it leads to,
-/// if there are symbolic links. None for a pipe, which is not read twice.
+/// The folder in which the path names a file, and the folder of the file that it leads to, if there
+/// are symbolic links. A FIFO can be replaced by a regular file, so its folder is one, too.
 fn folders_of(path: &Path) -> Vec<PathBuf> {
-    if !fs::metadata(path).is_ok_and(|file| file.is_file()) {
-        return Vec::new();
-    }
     let folder = match path.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
         Some(folder) => folder,
@@ -203,8 +200,8 @@ fn folders_of(path: &Path) -> Vec<PathBuf> {
     let target = fs::canonicalize(path).ok().and_then(|path| Some(path.parent()?.to_owned()));
     let named = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     let mut folders: Vec<PathBuf> = target.into_iter().chain([named]).collect();
-    // /dev/stdin is a name for another file. The devices are nobody's table.
-    folders.retain(|folder| folder != Path::new("/dev"));
+    // /dev/stdin and /dev/fd/63 are names of other files. Devices are no table.
+    folders.retain(|folder| folder != Path::new("/dev") && !folder.starts_with("/proc"));
     folders
 }
 

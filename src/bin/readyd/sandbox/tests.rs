@@ -28,8 +28,14 @@ fn a_file_and_the_file_behind_a_link_may_both_be_replaced() {
     std::os::unix::fs::symlink("real/file", &link).expect("a link");
     assert_eq!(folders_of(&real.join("file")), [real.clone(), real.clone()]);
     assert_eq!(folders_of(&link), [real, folder.0.clone()]);
-    assert!(folders_of(&folder.0.join("no file")).is_empty());
-    assert!(folders_of(Path::new("/dev/null")).is_empty(), "it is no regular file");
+    assert_eq!(folders_of(&folder.0.join("not there yet")), [folder.0.clone()]);
+    for name in ["/dev/null", "/dev/stdin", "/dev/fd/0"] {
+        let folders = folders_of(Path::new(name));
+        assert!(
+            folders.iter().all(|path| !path.ends_with("dev") && !path.ends_with("fd")),
+            "{name}"
+        );
+    }
 }
 
 #[test]
@@ -45,7 +51,7 @@ fn the_places_of_a_zone_hold_no_secrets() {
     assert!(places_of_zone(&name).iter().all(|place| *place == folder.0.join("real")));
     let rule = OsStr::new("CET-1").to_owned();
     let rule = ZoneSource::Name { name: rule, folder: ZONEINFO.into() };
-    assert_eq!(places_of_zone(&rule), [PathBuf::from(ZONEINFO)]);
+    assert!(places_of_zone(&rule).contains(&ZONEINFO.into()));
 }
 
 #[test]
