@@ -35,8 +35,6 @@ fn main() {
     codec();
     engine();
     turns();
-    #[cfg(feature = "ops")]
-    scrapes();
     visitors();
     timers();
     table();
@@ -108,23 +106,6 @@ fn turns() {
         let name = format!("turn_ping_pong_of_{open}");
         count_steady(&name, reply.len(), || exchange(speakers.next()));
         assert_eq!(*world.wire.sent.borrow(), reply, "wrong reply");
-    }
-}
-
-/// Prometheus asks for the statistics, while that many connections are open.
-#[cfg(feature = "ops")]
-fn scrapes() {
-    for open in [1_000, 100_000] {
-        let mut world = World::with_connections(open);
-        let operator = world.operator();
-        let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".to_vec();
-        world.wire.incoming.replace(Incoming::Bytes(request));
-        let mut scrape = || usize::from(world.exchange(&[operator]) > 4096);
-        count_steady(&format!("scrape_of_{open}"), 1, &mut scrape);
-        let began = std::time::Instant::now();
-        let count = (0..OPERATIONS).map(|_| scrape()).sum::<usize>();
-        let each = began.elapsed().as_nanos() as usize / count.max(1);
-        eprintln!("a scrape with {open} connections: {each} ns");
     }
 }
 

@@ -65,17 +65,6 @@ impl World {
         assert_eq!(self.wire.backlog.get(), 0, "somebody was left waiting");
     }
 
-    /// Adds a metrics listener, and returns the token of a connection to it.
-    #[cfg(feature = "ops")]
-    pub(crate) fn operator(&mut self) -> Token {
-        self.server.listen(End::default(), Service::METRICS).expect("a listener in memory");
-        self.wire.incoming.replace(Incoming::Nothing);
-        self.wire.backlog.set(1);
-        self.server.on_ready(Token::new(1, Generations::NONE), READABLE);
-        while self.server.end_turn(self.now) == LoopControl::Poll {}
-        *self.wire.tokens.borrow().last().expect("the newest connection")
-    }
-
     /// Tells the server that clients wait in the backlog.
     pub(crate) fn expect_clients(&mut self) {
         let first_listener = Token::new(0, Generations::NONE);
