@@ -14,6 +14,7 @@ mod flags;
 mod health;
 pub mod listen;
 mod reading;
+pub mod sandbox;
 mod similar;
 pub mod tracing;
 pub mod values;
@@ -36,9 +37,10 @@ use crate::table::ColumnOrder;
 use crate::trace::{AddressPolicy, Trigger};
 use crate::zone::Zone;
 use capturing::CaptureFile;
-use flags::Flag;
+use flags::{CHECK_SANDBOX, Flag};
 use listen::Listen;
 use log::LevelFilter;
+use sandbox::Sandbox;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -63,6 +65,8 @@ pub struct Config {
     pub shard_timeout: Option<Duration>,
     /// The account to become once the ports are bound.
     pub user: Option<Account>,
+    /// Whether processes that read clients' bytes are confined.
+    pub sandbox: Sandbox,
     /// Whether to print the bound addresses on standard output.
     pub print_addresses: bool,
     /// The inherited descriptor that gets a newline when clients are served.
@@ -111,6 +115,7 @@ impl Default for Config {
             shards: 1,
             shard_timeout: Some(Duration::from_secs(10)),
             user: None,
+            sandbox: Sandbox::DEFAULT,
             print_addresses: false,
             ready_fd: None,
             table: None,
@@ -142,6 +147,8 @@ pub enum Command {
     Help(HelpLength),
     /// Print the version.
     Version,
+    /// Confine this process, and print what is in force.
+    CheckSandbox,
     /// Ask the server with a metrics listener at one of these addresses how it is.
     Health(Vec<Address>),
 }
@@ -187,6 +194,10 @@ impl Config {
             "shards" => self.shards = shards(value)?,
             "shard-timeout" => self.shard_timeout = shard_timeout(value)?,
             "user" => self.user = Some(value.parse()?),
+            "sandbox" => {
+                listen::check_ops()?;
+                self.sandbox = value.parse()?;
+            }
             "print-addresses" => self.print_addresses = true,
             "ready-fd" => self.ready_fd = Some(ready_fd(value)?),
             "table" => self.table = Some(value.into()),
@@ -234,6 +245,8 @@ impl Config {
             "capture" => self.capture = Some(value.parse()?),
             "log" => self.log = Some(level(value)?),
             "check-config" => self.check_only = true,
+            // Built with it, the program has checked instead of reading on.
+            CHECK_SANDBOX => listen::check_ops()?,
             _ => return Err("this flag has no meaning here".into()),
         }
         Ok(())

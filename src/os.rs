@@ -9,6 +9,7 @@ pub mod activation;
 pub mod descriptors;
 pub mod files;
 pub mod inherited_fd;
+pub mod landlock;
 pub mod listener;
 pub mod memory;
 pub mod notify;

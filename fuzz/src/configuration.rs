@@ -76,6 +76,8 @@ const FLAGS: &[(&str, &[&str])] = &[
     ("stats-from", &["10.0.0.0/8,::1", "10.0.0.1/8"]),
     ("drain-delay", &["1500ms", "0", "-1"]),
     ("health", &["127.0.0.1:9100", ":9100", "unix:@metrics", "fd:3"]),
+    ("check-sandbox", &[]),
+    ("sandbox", &["require", "try", "off", "on"]),
 ];
 
 /// A flag whose value is the name of a file of settings.
@@ -89,6 +91,9 @@ const CHECK_CONFIG: &str = "check-config";
 
 /// Another flag that only the command line has: with it, nothing is served.
 const HEALTH: &str = "health";
+
+/// And another one.
+const CHECK_SANDBOX: &str = "check-sandbox";
 
 #[derive(Arbitrary, Debug)]
 enum Value<'a> {
@@ -180,7 +185,8 @@ fn check_settings(input: &mut Unstructured<'_>) {
             let has_comment = text.starts_with('#') || text.match_indices('#').any(after_space);
             text.is_empty() || text.contains('\n') || has_comment
         };
-        if name == CHECK_CONFIG || name == HEALTH || value.is_some_and(is_for_words_only) {
+        let is_for_words = [CHECK_CONFIG, HEALTH, CHECK_SANDBOX].contains(&name);
+        if is_for_words || value.is_some_and(is_for_words_only) {
             continue;
         }
         // On the command line the last one wins, and in a file a setting is given once.
@@ -243,7 +249,9 @@ fn run(words: Vec<OsString>) -> Result<Config, ConfigErrors> {
             check_written_out(&config);
             Ok(*config)
         }
-        Ok(Command::Help(_) | Command::Version | Command::Health(_)) => Ok(Config::default()),
+        Ok(Command::Help(_) | Command::Version | Command::CheckSandbox | Command::Health(_)) => {
+            Ok(Config::default())
+        }
         Err(errors) => {
             errors.iter().for_each(|error| assert_harmless(&error.to_string()));
             Err(errors)

@@ -67,6 +67,14 @@ pub(super) const FLAGS: &[Flag] = &[
          that it cannot regain them.",
     ),
     flag(
+        "sandbox",
+        "HOW",
+        "require, try or off [try]",
+        "Before it serves, a process gives up, by Landlock, every file that a\n\
+         reload does not need, programs, bind and connect. require: not to start\n\
+         where the kernel cannot (before Linux 6.7).",
+    ),
+    flag(
         "ready-fd",
         "NUMBER",
         "write a newline there once clients are served",
@@ -189,6 +197,11 @@ pub(super) const FLAGS: &[Flag] = &[
         "check everything, print all errors, and exit",
         "Reads the configuration and the table; binds no address.",
     ),
+    switch(
+        CHECK_SANDBOX,
+        "tell what --sandbox can do here, and exit",
+        "Exit status 1 if --sandbox=require would not start.",
+    ),
     flag(
         "log",
         "LEVEL",
@@ -284,8 +297,11 @@ pub(super) fn find_flag(name: &str) -> Option<&'static Flag> {
 
 /// Flags that have no meaning in a file: a file that included itself would have no end, and one
 /// that printed or checked something would never serve.
-pub(super) const ONLY_ON_COMMAND_LINE: [&str; 5] =
-    ["config", "check-config", HEALTH, "help", "version"];
+pub(super) const ONLY_ON_COMMAND_LINE: [&str; 6] =
+    ["config", "check-config", CHECK_SANDBOX, HEALTH, "help", "version"];
+
+/// The flag that asks what can be confined here.
+pub(super) const CHECK_SANDBOX: &str = "check-sandbox";
 
 /// The flag that asks another server.
 pub(super) const HEALTH: &str = "health";

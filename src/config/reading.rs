@@ -5,7 +5,9 @@
 
 use super::duplicates;
 use super::error::{ConfigError, ConfigErrors, Origin, Origins};
-use super::flags::{Flag, HEALTH, HelpLength, ONLY_ON_COMMAND_LINE, find_flag, is_list};
+use super::flags::{
+    CHECK_SANDBOX, Flag, HEALTH, HelpLength, ONLY_ON_COMMAND_LINE, find_flag, is_list,
+};
 use super::health;
 use super::listen::{BindTarget, Listen};
 use super::{Command, Config};
@@ -61,7 +63,7 @@ type Given = (&'static Flag, Option<String>);
 /// The arguments of a command line.
 enum Arguments {
     Flags(Vec<Given>),
-    /// `--help`, `--version` or `--health`, whatever else there is.
+    /// `--help`, `--version`, `--health` or `--check-sandbox`, whatever else there is.
     Other(Command),
 }
 
@@ -93,6 +95,9 @@ impl Reader {
                 Short('h') => return Arguments::Other(Command::Help(HelpLength::Short)),
                 Long("help") => return Arguments::Other(Command::Help(HelpLength::Long)),
                 Short('V') | Long("version") => return Arguments::Other(Command::Version),
+                Long(CHECK_SANDBOX) if cfg!(feature = "ops") => {
+                    return Arguments::Other(Command::CheckSandbox);
+                }
                 Long(name) => match find_flag(name) {
                     Some(flag) if flag.name == HEALTH => {
                         if let Some(command) = self.health(flag, &mut parser) {

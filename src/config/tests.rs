@@ -175,8 +175,39 @@ fn the_cases_are_all_the_flags_there_are() {
     let flags = FLAGS.iter().map(|flag| flag.name).collect::<BTreeSet<_>>();
     let mut cases = CASES.iter().map(|&(name, ..)| name).collect::<BTreeSet<_>>();
     cases.extend(["config", "check-config", "ready-fd", "health", "stats-from", "drain-delay"]);
+    cases.extend(["check-sandbox", "sandbox"]);
     assert_eq!(flags, cases);
     assert!(config(&["--check-config"]).check_only);
+}
+
+#[cfg(feature = "ops")]
+#[test]
+fn the_sandbox_has_three_values_and_a_check_that_reads_nothing_else() {
+    for (value, sandbox) in
+        [("require", Sandbox::Require), ("try", Sandbox::Try), ("off", Sandbox::Off)]
+    {
+        assert_eq!(config(&["--sandbox", value]).sandbox, sandbox);
+        let file = TempFile::new(format!("sandbox {value}").as_bytes());
+        assert_eq!(config(&["--config", file.path()]).sandbox, sandbox);
+    }
+    assert_eq!(config(&[]).sandbox, Sandbox::Try);
+    let wrong = run(&["--sandbox", "on"]).unwrap_err().to_string();
+    assert!(wrong.contains("not a way to confine (use require, try or off)"), "{wrong}");
+    let check = from_args(["--check-sandbox", "--no-flag"].map(OsString::from));
+    assert_eq!(check.unwrap(), Command::CheckSandbox);
+    let file = TempFile::new(b"check-sandbox");
+    let wrong = run(&["--config", file.path()]).unwrap_err().to_string();
+    assert!(wrong.contains("check-sandbox"), "{wrong}");
+}
+
+#[cfg(not(feature = "ops"))]
+#[test]
+fn without_the_feature_there_is_no_sandbox() {
+    assert_eq!(config(&[]).sandbox, Sandbox::Off);
+    for args in [["--sandbox=try"], ["--sandbox=off"], ["--check-sandbox"]] {
+        let wrong = run(&args).unwrap_err().to_string();
+        assert!(wrong.contains("built without the feature `ops`"), "{wrong}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! to be read twice, and a file that has changed or is no longer readable does not matter.
 
 use super::Config;
+use super::sandbox::Sandbox;
 use super::tracing::TraceFile;
 use crate::os::listener::TcpTimeouts;
 use crate::server::access::AccessRules;
@@ -51,6 +52,7 @@ impl Config {
             shards,
             shard_timeout,
             user,
+            sandbox,
             print_addresses,
             ready_fd,
             table,
@@ -81,6 +83,7 @@ impl Config {
         words.value("shards", shards);
         words.value("shard-timeout", &seconds(shard_timeout.unwrap_or_default()));
         words.optional("user", user);
+        words.optional("sandbox", &(*sandbox != Sandbox::DEFAULT).then_some(sandbox));
         words.switch("print-addresses", *print_addresses);
         words.optional("ready-fd", ready_fd);
         if let Some(path) = table {
@@ -95,18 +98,7 @@ impl Config {
         words.value("backlog", backlog);
         words.optional("tcp-keepalive", &keepalive.map(seconds));
         words.optional("tcp-user-timeout", &user_timeout.map(seconds));
-        if let Some(TraceFile { path, size, is_paused }) = trace {
-            let mut value = OsString::from(path);
-            value.push(format!(",size={size}{}", if *is_paused { ",paused" } else { "" }));
-            words.0.extend(["--trace".into(), value]);
-        }
-        if !trace_on.is_empty() {
-            let triggers: Vec<String> = trace_on.iter().map(Trigger::to_string).collect();
-            words.value("trace-on", &triggers.join(","));
-        }
-        if *trace_addresses == AddressPolicy::Hash {
-            words.value("trace-addresses", &"hash");
-        }
+        words.traces(trace.as_ref(), trace_on, *trace_addresses);
         words.optional("capture", capture);
         words.optional("log", log);
         words.switch("check-config", *check_only);
@@ -115,6 +107,26 @@ impl Config {
 }
 
 impl Words {
+    fn traces(
+        &mut self,
+        trace: Option<&TraceFile>,
+        trace_on: &[Trigger],
+        trace_addresses: AddressPolicy,
+    ) {
+        if let Some(TraceFile { path, size, is_paused }) = trace {
+            let mut value = OsString::from(path);
+            value.push(format!(",size={size}{}", if *is_paused { ",paused" } else { "" }));
+            self.0.extend(["--trace".into(), value]);
+        }
+        if !trace_on.is_empty() {
+            let triggers: Vec<String> = trace_on.iter().map(Trigger::to_string).collect();
+            self.value("trace-on", &triggers.join(","));
+        }
+        if trace_addresses == AddressPolicy::Hash {
+            self.value("trace-addresses", &"hash");
+        }
+    }
+
     /// The limits that have flags, except those that are fields of the configuration.
     fn limits(&mut self, limits: &Limits) {
         let Limits {
@@ -136,6 +148,7 @@ impl Words {
             measures_turns: _,
             log_rate,
             log_level: _,
+            landlock_abi: _,
             exit_on_idle,
         } = limits;
         self.optional("max-connections-per-address", max_connections_per_address);

@@ -8,6 +8,7 @@ mod malloc;
 use nix::unistd::{SysconfVar, sysconf};
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Of all memory, the part that buffers may take unless another limit is asked for.
 const SHARE: u64 = 4;
@@ -17,9 +18,14 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// Bytes that the buffers of all connections may take: a quarter of what the machine has, or its
 /// control group (a container, a service) if that has less; of 1 GiB if neither can be told.
+///
+/// The first call decides: later the process may be confined, and cannot read the limits.
 pub fn limit_for_buffers() -> usize {
-    let memory = of_the_system().unwrap_or(1 << 30);
-    usize::try_from(memory / SHARE).unwrap_or(usize::MAX)
+    static LIMIT: OnceLock<usize> = OnceLock::new();
+    *LIMIT.get_or_init(|| {
+        let memory = of_the_system().unwrap_or(1 << 30);
+        usize::try_from(memory / SHARE).unwrap_or(usize::MAX)
+    })
 }
 
 /// Bytes of memory that the machine has, or the control group if that has less; `None` if neither

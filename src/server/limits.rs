@@ -56,6 +56,9 @@ pub struct Limits {
     /// The most detailed level of log lines that clients can cause. What is more detailed is not
     /// written, and does not count as left out.
     pub log_level: LevelFilter,
+    /// The ABI of Landlock by which the process is confined; 0 if it is not. Only statistics show
+    /// it.
+    pub landlock_abi: u32,
     /// Stop when no connection has been open for this long.
     pub exit_on_idle: Option<Duration>,
 }
@@ -81,6 +84,7 @@ impl Default for Limits {
             measures_turns: false,
             log_rate: 100,
             log_level: LevelFilter::Info,
+            landlock_abi: 0,
             exit_on_idle: None,
         }
     }

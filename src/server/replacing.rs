@@ -41,9 +41,11 @@ impl<N: Net> Server<N> {
     /// Keeps other limits from now on. A deadline that is earlier by them is that early; a
     /// later one holds from the next look at the connection. Walks through all connections.
     ///
-    /// Whether turns are measured was decided with the listeners, and stays.
+    /// Whether turns are measured was decided with the listeners, and stays. So does what confines
+    /// the process.
     pub fn replace_limits(&mut self, limits: Limits) {
-        let limits = Limits { measures_turns: self.cx.limits.measures_turns, ..limits };
+        let Limits { measures_turns, landlock_abi, .. } = self.cx.limits;
+        let limits = Limits { measures_turns, landlock_abi, ..limits };
         self.cx.net.told(Told::Limits(limits.to_text().as_bytes()));
         self.cx.stats.describe_limits(&limits);
         self.cx.publisher.confine_to(limits.stats_from.clone());

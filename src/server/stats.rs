@@ -100,6 +100,8 @@ pub struct Stats {
     pub cpu_micros: u64,
     /// Bytes of memory that the process has in use.
     pub resident: u64,
+    /// The ABI of Landlock that confines the process; 0 if none does.
+    pub landlock_abi: u64,
     /// The longest turn of the loop lately.
     pub longest_turn: LongestTurn,
     /// Connections of metrics listeners accepted; they are among all others, too.
@@ -132,6 +134,7 @@ impl Stats {
     pub fn describe_limits(&mut self, limits: &Limits) {
         self.max_connections = limits.max_connections as u64;
         self.memory_limit = limits.memory_limit as u64;
+        self.landlock_abi = u64::from(limits.landlock_abi);
     }
 
     /// Says what the process has used by now.
@@ -195,11 +198,12 @@ impl Stats {
         (self.buffered, self.buffered_output) = (0, 0);
         (self.places_memory, self.addresses_memory, self.table_memory) = (0, 0, 0);
         (self.resident, self.max_connections, self.memory_limit) = (0, 0, 0);
+        self.landlock_abi = 0;
     }
 
-    /// Adds what another shard counted. What is said of the table holds for all shards alike, so
-    /// there the largest number counts. The sum of the peaks may be more than there ever were at
-    /// once.
+    /// Adds what another shard counted. What is said of the table and of Landlock holds for all
+    /// shards alike, so there the largest number counts. The sum of the peaks may be more than there
+    /// ever were at once.
     pub fn add(&mut self, other: &Stats) {
         let mut sum = other.clone();
         for (sum, number) in sum.numbers().into_iter().zip(self.clone().numbers()) {
@@ -210,6 +214,7 @@ impl Stats {
             table_memory: self.table_memory.max(other.table_memory),
             table_reloads: self.table_reloads.max(other.table_reloads),
             table_failures: self.table_failures.max(other.table_failures),
+            landlock_abi: self.landlock_abi.max(other.landlock_abi),
             longest_turn: self.longest_turn.merge(other.longest_turn),
             ..sum
         };
@@ -269,6 +274,7 @@ impl Stats {
             memory_limit,
             cpu_micros,
             resident,
+            landlock_abi,
             longest_turn,
             metrics_accepted,
             metrics_closed,
@@ -287,7 +293,7 @@ impl Stats {
         let loops = [accept_errors, accept_pauses, stale_events, visits, turns, log_suppressed];
         let slow = [over_1ms, over_10ms, over_100ms];
         let table = [table_reloads, table_failures, table_keys];
-        let process = [max_connections, memory_limit, cpu_micros, resident];
+        let process = [max_connections, memory_limit, cpu_micros, resident, landlock_abi];
         let numbers = connections.chain(memory).chain(traffic).chain(refused).chain(proxies);
         let numbers = numbers.chain(loops).chain(slow);
         let numbers = numbers.chain(table).chain(process).chain(longest_turn.numbers());
@@ -336,6 +342,7 @@ impl Stats {
             "memory_limit_bytes",
             "cpu_microseconds",
             "resident_bytes",
+            "landlock_abi",
             "longest_turn_window",
             "longest_turn_microseconds",
             "longest_turn_before_microseconds",

@@ -21,7 +21,7 @@ mod tests;
 const LOCALTIME: &str = "/etc/localtime";
 
 /// The directory of zones, used if `TZDIR` is not set.
-const ZONEINFO: &str = "/usr/share/zoneinfo";
+pub const ZONEINFO: &str = "/usr/share/zoneinfo";
 
 /// Where the rules of the time zone come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

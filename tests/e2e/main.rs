@@ -89,6 +89,8 @@ mod recording;
 mod replaying;
 mod rights;
 mod same_address;
+#[cfg(feature = "ops")]
+mod sandbox;
 mod services;
 mod shards;
 mod sharing;

@@ -27,7 +27,7 @@ fn launch(listeners: &[&str], shards: usize) -> Launch {
 }
 
 /// The processes of the shards, once there are `shards` of them.
-fn processes(server: &Server, shards: usize) -> Vec<Pid> {
+pub(crate) fn processes(server: &Server, shards: usize) -> Vec<Pid> {
     let supervisor = server.pid();
     eventually("the processes of all shards", || {
         let children = server.proc_file(&format!("task/{supervisor}/children"));
@@ -88,7 +88,7 @@ fn clients_of_all(server: &Server, shards: usize) -> BTreeMap<usize, Vec<Client>
 
 /// Clients of all shards of a server that had none yet, once the supervisor knows them all: a shard
 /// that ends before it has told of a turn is one that could not start.
-fn first_clients_of_all(server: &Server, shards: usize) -> BTreeMap<usize, Vec<Client>> {
+pub(crate) fn first_clients_of_all(server: &Server, shards: usize) -> BTreeMap<usize, Vec<Client>> {
     let clients = clients_of_all(server, shards);
     let count: usize = clients.values().map(Vec::len).sum();
     server.wait_for_statistic("connections_accepted", count as u64);

@@ -4,6 +4,7 @@
 //! account to be looked up: see [`crate::interruptible`].
 
 use crate::loader::TableSource;
+use crate::sandbox;
 use crate::start::StartError;
 use readyd::config::excess::{SystemLimits, excesses};
 use readyd::config::listen::{BindTarget, Listen};
@@ -44,6 +45,9 @@ pub(crate) fn obstacles(
     {
         let error = StartError::Account(account.clone(), error);
         faults.push(Located::new(origins.of("user"), error));
+    }
+    if let Err(error) = sandbox::check_required(config) {
+        faults.push(Located::new(origins.of("sandbox"), StartError::Sandbox(error)));
     }
     let asked = config.max_connections.map(|total| total.div_ceil(config.shards));
     let of_a_process =

@@ -2,6 +2,7 @@
 
 use crate::background::{Ordered, Repeatable};
 use crate::interruptible;
+use crate::sandbox;
 use crate::service_manager::ServiceManager;
 use crate::start::StartError;
 use readyd::config::Config;
@@ -50,7 +51,12 @@ impl TableSource {
                 "table {path:?} was a pipe at the start, and its text cannot be read again; \
                  to load another table, start with a regular file as --table"
             ),
-            error => error.to_string(),
+            error => match &error {
+                LoadError::Open { error: cause, .. } => {
+                    format!("{error}{}", sandbox::advice(cause))
+                }
+                _ => error.to_string(),
+            },
         })
     }
 }

@@ -32,6 +32,7 @@ mod loader;
 mod logger;
 mod output;
 mod reconfiguring;
+mod sandbox;
 mod service_manager;
 mod serving;
 mod shard;
@@ -95,6 +96,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
     match command {
         Command::Help(length) => print_for_people(&config::help(length)),
         Command::Version => print_version(),
+        Command::CheckSandbox => sandbox::check(),
         // It has been asked.
         Command::Health(_) => Ok(()),
         Command::Run(mut config) if errors.is_empty() => {
@@ -138,6 +140,7 @@ fn without_a_loop(
     match command {
         Command::Help(length) => print_for_people(&config::help(length)),
         Command::Version => print_version(),
+        Command::CheckSandbox => sandbox::check(),
         Command::Health(_) => Ok(()),
         Command::Run(config) => {
             let mut others = check::obstacles(&config, &origins, limit);

@@ -58,6 +58,11 @@ impl Asked {
     pub(crate) fn new(arguments: Vec<OsString>, config: Config) -> Asked {
         Asked { arguments, config }
     }
+
+    /// The configuration file.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        file(&self.arguments)
+    }
 }
 
 /// Reads the configuration in a thread.
@@ -171,9 +176,7 @@ fn read_again(arguments: &[OsString]) -> Result<Config, String> {
     let Reading { command, errors, .. } = config::read(arguments.iter().cloned());
     match command {
         Command::Run(config) if errors.is_empty() => Ok(*config),
-        Command::Run(_) | Command::Health(_) | Command::Help(_) | Command::Version => {
-            Err(errors.to_string())
-        }
+        _ => Err(errors.to_string()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Starting a server from a configuration.
 //!
 //! Invariant: steps that need root's privileges come first (reading the table, binding the ports),
-//! then the privileges are dropped, and only then the server reads bytes of clients.
+//! then the privileges are dropped and the process confines itself, and only then the server reads
+//! bytes of clients.
 
 mod error;
 
@@ -20,7 +21,7 @@ use crate::serving::Prepared;
 use crate::shard::Shard;
 use crate::tracing::{self};
 use crate::zone::{self, ZoneReader};
-use crate::{interruptible, logger, supervisor};
+use crate::{interruptible, logger, sandbox, supervisor};
 use nix::sys::signal::Signal;
 use readyd::config::listen::Listen;
 use readyd::config::{Config, Located, Origins};
@@ -40,6 +41,7 @@ use readyd::server::stats::scoreboard::ScoreboardSlot;
 use readyd::table::Table;
 use readyd::zone::ZoneRules;
 use std::ffi::OsString;
+use std::path::Path;
 use std::process;
 
 /// `Ok` if there are no errors.
@@ -202,6 +204,7 @@ fn serve(
     let is_shard = shard.is_some();
     let own_listeners = shard.as_ref().map(Shard::own_listeners);
     let number = shard.as_ref().map(Shard::number);
+    let config_file = asked.file().map(Path::to_owned);
     let measures_turns = shard.as_ref().map_or(config.has_metrics(), Shard::measures_turns);
     let (table, zone_rules, parent, scoreboard_slot) = match shard {
         Some(shard) => with_supervisor(shard, &mut reactor)?,
@@ -228,6 +231,8 @@ fn serve(
     limits.max_connections = max_connections(config.max_connections, budget);
     limits.memory_limit = memory_limit(config.memory_limit);
     limits.log_level = log::max_level();
+    // Nothing before this has read a byte of a client.
+    limits.landlock_abi = sandbox::enter(config, config_file.as_deref(), is_shard)?;
     limits.measures_turns = measures_turns;
 
     let dates = DateCache::new(zone_rules);

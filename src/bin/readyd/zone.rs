@@ -1,11 +1,12 @@
 //! Reading the rules of the time zone: at the start, and again in a thread after SIGHUP.
 
 use crate::background::{Ordered, Repeatable};
+use crate::sandbox;
 use readyd::config::Config;
 use readyd::os::sealed_memfd::{self, SealedMemfd};
 use readyd::reactor::Reactor;
 use readyd::zone::ZoneRules;
-use readyd::zone::source::{ZoneError, ZoneSource};
+use readyd::zone::source::{FileError, ZoneError, ZoneSource};
 use std::env;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -53,7 +54,11 @@ pub(crate) fn complain(error: &ZoneError) {
         ZoneError::Unknown { .. } | ZoneError::Upward(_) => log::Level::Warn,
         ZoneError::File(..) => log::Level::Error,
     };
-    log::log!(level, "keeping the old time zone: {error}");
+    let advice = match error {
+        ZoneError::File(_, FileError::System(cause)) => sandbox::advice(cause),
+        _ => String::new(),
+    };
+    log::log!(level, "keeping the old time zone: {error}{advice}");
 }
 
 type Outcome = Result<ZoneRules, ZoneError>;

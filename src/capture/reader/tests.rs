@@ -69,6 +69,7 @@ fn start() -> Start<'static> {
             measures_turns: true,
             log_rate: 0,
             log_level: log::LevelFilter::Trace,
+            landlock_abi: 7,
             exit_on_idle: Some(times(6)),
         },
         table: b"key value\n".into(),

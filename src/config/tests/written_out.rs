@@ -2,6 +2,7 @@
 
 use crate::config::capturing::CaptureFile;
 use crate::config::listen::{BindTarget, Listen, Presence, SocketOptions};
+use crate::config::sandbox::Sandbox;
 use crate::config::tracing::TraceFile;
 use crate::config::{Command, Config, from_args};
 use crate::handlers::daytime::Format;
@@ -200,7 +201,12 @@ fn configs() -> impl Strategy<Value = Config> {
     let shortest = Config::SHORTEST_SHARD_TIMEOUT.as_secs();
     let shard_timeout = option::of((shortest..=1 << 32).prop_map(Duration::from_secs));
     let shards = (1..=Config::MAX_SHARDS, shard_timeout);
-    let process = (switches, ready_fd, shards, option::of(accounts()), option::of(levels()));
+    let sandbox = match cfg!(feature = "ops") {
+        true => vec![Sandbox::Require, Sandbox::Try, Sandbox::Off],
+        false => vec![Sandbox::DEFAULT],
+    };
+    let account = (option::of(accounts()), select(sandbox));
+    let process = (switches, ready_fd, shards, account, option::of(levels()));
     let table = (option::of(words()), orders, any::<u64>());
     let socket = (any::<u32>(), timeouts());
     (
@@ -216,7 +222,7 @@ fn configs() -> impl Strategy<Value = Config> {
         .prop_map(|(listeners, process, table, zone, limits, maxima, socket, traces)| {
             let ((trace, trace_on, trace_addresses), capture) = traces;
             let (backlog, tcp_timeouts) = socket;
-            let (switches, ready_fd, (shards, shard_timeout), user, log) = process;
+            let (switches, ready_fd, (shards, shard_timeout), (user, sandbox), log) = process;
             let (reuse_port, print_addresses, check_only, takes_passed_sockets) = switches;
             let (path, table_order, table_limit) = table;
             let (max_connections, memory_limit) = maxima;
@@ -232,6 +238,7 @@ fn configs() -> impl Strategy<Value = Config> {
                 shards,
                 shard_timeout,
                 user,
+                sandbox,
                 print_addresses,
                 ready_fd,
                 table: path.map(Into::into),

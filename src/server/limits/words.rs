@@ -30,6 +30,7 @@ impl Limits {
             measures_turns,
             log_rate,
             log_level,
+            landlock_abi,
             exit_on_idle,
         } = self;
         let nanos = |duration: &Duration| duration.as_nanos().to_string();
@@ -60,6 +61,7 @@ impl Limits {
             ("measures-turns", Some(measures_turns.to_string())),
             ("log-rate", Some(log_rate.to_string())),
             ("log-level", Some(log_level.to_string())),
+            ("landlock-abi", (*landlock_abi != 0).then(|| landlock_abi.to_string())),
             ("exit-on-idle", exit_on_idle.as_ref().map(nanos)),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
@@ -100,6 +102,7 @@ impl Limits {
             "measures-turns" => put(&mut self.measures_turns, text),
             "log-rate" => put(&mut self.log_rate, text),
             "log-level" => put(&mut self.log_level, text),
+            "landlock-abi" => put(&mut self.landlock_abi, text),
             "exit-on-idle" => {
                 let limit = self.exit_on_idle.insert(Duration::ZERO);
                 time(limit, text)

@@ -61,6 +61,7 @@ impl Stats {
             ("table_bytes", self.table_memory),
             ("resident_bytes", self.resident),
             ("cpu_microseconds", self.cpu_micros),
+            ("landlock_abi", self.landlock_abi),
             ("refused_denied", self.refused_denied),
             ("refused_address_limit", self.refused_address_limit),
             ("refused_address_rate", self.refused_address_rate),

@@ -88,6 +88,7 @@ address_limits_bytes 20
 table_bytes 21
 resident_bytes 25
 cpu_microseconds 24
+landlock_abi 7
 refused_denied 15
 refused_address_limit 16
 refused_address_rate 17
@@ -143,6 +144,7 @@ fn the_report_gives_every_number_its_name() {
         memory_limit: 23,
         cpu_micros: 24,
         resident: 25,
+        landlock_abi: 7,
         ..Stats::default()
     };
     stats.longest_turn.note(Duration::from_micros(26), Duration::from_secs(55));
@@ -176,6 +178,7 @@ fn shards_add_up_but_what_they_say_of_the_table_does_not() {
         table_memory: 4,
         table_reloads: 4,
         table_failures: 4,
+        landlock_abi: 4,
         // All numbers of one are 3, the number of its window too, and those of the other 4: the
         // windows follow each other.
         longest_turn: all(3).longest_turn.merge(all(4).longest_turn),

@@ -140,6 +140,11 @@ pub(super) const STARTING: &[Row] = &[
     // themselves.
     fatal("clone3", &["EAGAIN", "ENOMEM"]),
     fatal("madvise", &["ENOMEM"]),
+    // Without a sandbox it serves, unless the sandbox is required.
+    row("landlock_create_ruleset", &["ENOSYS", "EOPNOTSUPP", "EMFILE", "ENOMEM"]),
+    row("landlock_add_rule", &["ENOMEM"]),
+    row("landlock_restrict_self", &["EPERM", "E2BIG", "ENOMEM"]),
+    row("readlink", &["EACCES", "ENOENT", "ENOMEM"]),
     fatal_on_table("openat", &["EMFILE", "ENFILE", "EACCES", "EINTR"]),
     fatal_on_table("statx", &["EACCES", "ENOMEM", "ESTALE"]),
     fatal_on_table("read", &["EIO", "ENOMEM", "ESTALE", "EINTR"]),

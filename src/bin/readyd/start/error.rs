@@ -3,6 +3,7 @@
 use crate::capturing::CaptureError;
 use crate::child::Ending;
 use crate::listening::ListenFailure;
+use crate::sandbox::SandboxError;
 use crate::service_manager;
 use crate::shard::{self, ShardError};
 use crate::tracing::TraceError;
@@ -25,6 +26,8 @@ pub(crate) enum StartError {
     /// A passed socket has no listener, or a listener no passed socket.
     Assign(AssignError),
     Account(Account, AccountError),
+    /// This machine cannot do what `--sandbox=require` asks for.
+    Sandbox(SandboxError),
     Table(LoadError),
     TooFewDescriptors(TooFewDescriptors),
     /// A limit exceeds the one of the system: an error only for `--check-config`.
@@ -66,6 +69,7 @@ impl fmt::Display for StartError {
             StartError::Listen(failure) => write!(f, "{failure}"),
             StartError::Assign(error) => write!(f, "{error}"),
             StartError::Account(account, error) => write!(f, "--user {account}: {error}"),
+            StartError::Sandbox(error) => write!(f, "{error}"),
             StartError::Table(error) => write!(f, "{error}"),
             StartError::TooFewDescriptors(error) => write!(f, "{error}"),
             StartError::Excess(excess) => write!(f, "{excess}"),
