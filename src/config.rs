@@ -11,6 +11,7 @@ mod duplicates;
 mod error;
 pub mod excess;
 mod flags;
+mod health;
 pub mod listen;
 mod reading;
 mod similar;
@@ -25,6 +26,7 @@ pub use error::{ConfigError, ConfigErrors, Located, Origin, Origins, write_lines
 pub use flags::{HelpLength, help};
 pub use reading::{Reading, from_args, read};
 
+use crate::io::address::Address;
 use crate::os::files;
 use crate::os::listener::TcpTimeouts;
 use crate::os::privileges::Account;
@@ -140,6 +142,8 @@ pub enum Command {
     Help(HelpLength),
     /// Print the version.
     Version,
+    /// Ask the server with a metrics listener at one of these addresses how it is.
+    Health(Vec<Address>),
 }
 
 impl Config {
@@ -151,6 +155,11 @@ impl Config {
 
     /// Shortest time after which a shard counts as stuck.
     pub const SHORTEST_SHARD_TIMEOUT: Duration = Duration::from_secs(1);
+
+    /// Whether a listener shows metrics.
+    pub fn has_metrics(&self) -> bool {
+        self.listeners.iter().any(|listen| listen.service.is_for_operators())
+    }
 
     /// The configuration file's bytes.
     fn read_file(path: &Path) -> Result<Vec<u8>, ConfigError> {
@@ -193,6 +202,10 @@ impl Config {
             }
             "allow" => limits.access.allow.extend(access::ranges(value)?),
             "deny" => limits.access.deny.extend(access::ranges(value)?),
+            "stats-from" => {
+                listen::check_ops()?;
+                limits.stats_from.extend(access::ranges(value)?);
+            }
             "memory-limit" => self.memory_limit = Some(narrow(values::size(value)?)?),
             "max-frame" => limits.max_frame = narrow(values::size(value)?)?,
             "output-limit" => limits.output_limit = narrow(values::size(value)?)?,
@@ -200,6 +213,10 @@ impl Config {
             "idle-timeout" => limits.idle_timeout = values::duration(value)?,
             "write-timeout" => limits.write_timeout = values::duration(value)?,
             "drain-timeout" => limits.drain_timeout = values::duration(value)?,
+            "drain-delay" => {
+                listen::check_ops()?;
+                limits.drain_delay = values::duration(value)?;
+            }
             "log-rate" => limits.log_rate = narrow(values::count(value)?)?,
             "exit-on-idle" => limits.exit_on_idle = Some(values::duration(value)?),
             "backlog" => self.backlog = narrow(values::count(value)?)?,

@@ -41,50 +41,24 @@ use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use crate::server::stats::standing::Standing;
 use state::State;
-use std::fmt::Write as _;
+use std::fmt;
 use std::ops::Range;
 
+mod before;
 mod deadlines;
+mod handler;
 mod in_place;
 mod standing;
 mod state;
 mod work;
 
 pub use deadlines::Deadline;
+pub use handler::{Handler, Outcome};
 pub use state::{Action, Inbound, Outbound};
 pub use work::Work;
 
 #[cfg(test)]
 mod tests;
-
-/// What a service does; implemented by the handlers, and by tests.
-pub trait Handler {
-    /// A connection was opened. What is appended to `reply` is sent as it is, without a header.
-    fn on_open(&mut self, reply: &mut ReplyWriter<'_>) -> Outcome;
-
-    /// A request came. What is appended to `reply` answers it, framed as the request was. If
-    /// answering costs more than to copy a few bytes, the service takes that from `work`.
-    fn on_request(
-        &mut self,
-        request: Request<'_>,
-        reply: &mut ReplyWriter<'_>,
-        work: &mut Work,
-    ) -> Outcome;
-
-    /// All output was taken, and the service had asked for [`Outcome::Produce`]: more of it.
-    fn on_writable(&mut self, reply: &mut ReplyWriter<'_>);
-}
-
-/// What becomes of the connection after a greeting or a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It goes on.
-    Continue,
-    /// It sends output without being asked, for as long as the peer takes it.
-    Produce,
-    /// It is closed, in order, once this reply has been sent.
-    Finish(CloseReason),
-}
 
 /// What the owner lends a connection for one call.
 #[derive(Debug)]
@@ -390,12 +364,11 @@ impl Connection {
     fn reply_error_and_close<R: Handler>(
         &mut self,
         reason: CloseReason,
-        why: std::fmt::Arguments<'_>,
+        why: fmt::Arguments<'_>,
         cx: &mut ConnContext<'_, R>,
     ) {
         let mut reply = ReplyWriter::begin(cx.out, cx.framing.envelope());
-        // Appending to a Vec cannot fail.
-        let _ = write!(reply, "Error: {why}");
+        cx.handler.on_refused(reason, why, &mut reply);
         reply.finish();
         self.finish(reason);
     }

@@ -11,6 +11,8 @@ pub mod daytime;
 pub mod framed;
 pub mod greeting;
 pub mod lookup;
+#[cfg(feature = "ops")]
+mod metrics;
 pub mod small_services;
 
 #[cfg(test)]
@@ -23,11 +25,13 @@ use crate::io::host::{Host, WallClock};
 use crate::protocol::framing::{Framing, Request};
 use crate::protocol::reply::ReplyWriter;
 use crate::server::client_log::ClientLog;
+use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use crate::server::stats::Stats;
 use crate::server::stats::publishing::Publisher;
 use crate::table::Table;
 use daytime::{DateCache, Format};
+use std::fmt::{self, Write as _};
 
 /// A row of [`SERVICES`].
 #[derive(Debug)]
@@ -44,7 +48,12 @@ pub struct ServiceSpec {
     pub on_request: fn(&[u8], &mut Context<'_>, &mut ReplyWriter<'_>, &mut Work) -> Outcome,
     /// All output was taken, and the service had asked for [`Outcome::Produce`].
     pub on_writable: fn(&mut ReplyWriter<'_>),
+    /// The connection is closed for this reason, without a request. What is appended says why.
+    pub on_refused: Refuse,
 }
+
+/// Tells a client why its connection is closed.
+pub type Refuse = fn(CloseReason, fmt::Arguments<'_>, &mut Context<'_>, &mut ReplyWriter<'_>);
 
 /// How a service's byte stream is cut into requests, up to the limit for their length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +64,9 @@ pub enum FramingKind {
     Lines,
     /// What each read brings is one request.
     Reads,
+    /// The heads of HTTP requests, without bodies. They have a limit of their own.
+    #[cfg(feature = "ops")]
+    Http,
 }
 
 impl FramingKind {
@@ -65,12 +77,17 @@ impl FramingKind {
             FramingKind::Frames => Framing::Padded { max_body: max_len },
             FramingKind::Lines => Framing::Line { max_line: max_len },
             FramingKind::Reads => Framing::Raw,
+            #[cfg(feature = "ops")]
+            FramingKind::Http => Framing::Http,
         }
     }
 }
 
+/// How many services there are.
+const SERVICE_COUNT: usize = 9 + cfg!(feature = "ops") as usize;
+
 /// All services.
-pub static SERVICES: [ServiceSpec; 9] = [
+pub static SERVICES: [ServiceSpec; SERVICE_COUNT] = [
     ServiceSpec {
         name: "framed",
         framing: FramingKind::Frames,
@@ -126,6 +143,15 @@ pub static SERVICES: [ServiceSpec; 9] = [
         on_request: lookup::respond_exchange,
         ..SILENT
     },
+    #[cfg(feature = "ops")]
+    ServiceSpec {
+        name: "metrics",
+        framing: FramingKind::Http,
+        help: "for Prometheus and probes: /metrics, /healthz, /readyz (HTTP)",
+        on_request: metrics::respond,
+        on_refused: metrics::refuse,
+        ..SILENT
+    },
 ];
 
 /// A service that takes everything and sends nothing. Each row says where it differs.
@@ -136,7 +162,14 @@ pub const SILENT: ServiceSpec = ServiceSpec {
     on_open: |_, _| Outcome::Continue,
     on_request: |_, _, _, _| Outcome::Continue,
     on_writable: |_| {},
+    on_refused: |_, why, _, reply| {
+        // Appending to a Vec cannot fail.
+        let _ = write!(reply, "Error: {why}");
+    },
 };
+
+/// The row of `metrics`, where the program has it.
+const METRICS_ROW: u8 = 9;
 
 /// What a listener serves: a row of [`SERVICES`], and its options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +207,9 @@ impl Service {
     pub const LOOKUP: Service = Service::in_row(7);
     /// `exchange`.
     pub const EXCHANGE: Service = Service::in_row(8);
+    /// `metrics`.
+    #[cfg(feature = "ops")]
+    pub const METRICS: Service = Service::in_row(METRICS_ROW);
 
     /// Every service's name.
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would say so")]
@@ -200,6 +236,13 @@ impl Service {
     /// The same service with these options.
     pub const fn with(self, options: Options) -> Service {
         Service { options, ..self }
+    }
+
+    /// Whether its connections are of those who watch the server, and not of its clients: they have
+    /// places of their own, and hold up no stop.
+    #[inline]
+    pub fn is_for_operators(self) -> bool {
+        cfg!(feature = "ops") && self.row == METRICS_ROW
     }
 
     /// The service's row.
@@ -275,5 +318,14 @@ impl Handler for BoundService<'_> {
 
     fn on_writable(&mut self, reply: &mut ReplyWriter<'_>) {
         (self.spec.on_writable)(reply);
+    }
+
+    fn on_refused(
+        &mut self,
+        reason: CloseReason,
+        why: fmt::Arguments<'_>,
+        reply: &mut ReplyWriter<'_>,
+    ) {
+        (self.spec.on_refused)(reason, why, &mut self.context, reply);
     }
 }

@@ -171,7 +171,7 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
     /// unfinished interval.
     pub fn finish(mut self, now: Moment) -> (Counters, Interval) {
         self.pool.close_all(&mut self.accounts);
-        self.accounts.main.counters_mut().connections.unasked = self.pool.count_unasked();
+        self.pool.count_unknown(&mut self.accounts.main.counters_mut().connections);
         let interval = self.accounts.main.end_interval(now);
         let mut counters = self.accounts.into_counters();
         let without_delay = counters.latency.count() - counters.client_delay.count();

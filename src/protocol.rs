@@ -4,4 +4,7 @@
 
 pub mod frame;
 pub mod framing;
+#[cfg(feature = "ops")]
+pub mod http;
+pub mod proxy_header;
 pub mod reply;

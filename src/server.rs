@@ -21,6 +21,7 @@ pub mod access;
 pub mod client_log;
 pub mod close;
 pub mod limits;
+pub mod proxied;
 pub mod stats;
 
 mod accept;
@@ -32,6 +33,8 @@ mod inspect;
 mod measuring;
 mod memory;
 mod observing;
+mod operators;
+mod replacing;
 mod stopping;
 mod turn;
 mod warning;
@@ -41,7 +44,6 @@ mod work;
 mod tests;
 
 use crate::conn::Work;
-use crate::handlers::Service;
 use crate::handlers::daytime::DateCache;
 use crate::io::clock::Moment;
 use crate::io::event_loop::{EventHandler, LoopControl};
@@ -50,17 +52,17 @@ use crate::io::readiness::Readiness;
 use crate::io::socket_table::SocketTable;
 use crate::io::token::{Generations, Token};
 use crate::server::limits::Limits;
+use crate::server::proxied::Serves;
 use crate::server::stats::Stats;
 use crate::table::Table;
-use crate::trace::event::Event;
-use crate::zone::ZoneRules;
 use accept::{Acceptor, Holders};
-use admission::Admission;
 use connection::ServerConnection;
 use context::ServerContext;
 #[doc(hidden)]
 pub use inspect::ConnectionSnapshot;
 use memory::MemoryAccounting;
+use operators::Operators;
+pub use operators::PLACES as OPERATOR_PLACES;
 use stopping::Phase;
 use turn::Batch;
 
@@ -70,7 +72,7 @@ pub struct Server<N: Net> {
     sockets: SocketTable<N::Stream, ServerConnection>,
     batch: Batch,
     acceptor: Acceptor<N>,
-    admission: Admission,
+    operators: Operators<N>,
     memory: MemoryAccounting,
     phase: Phase,
     /// Since when there has been no connection; meaningless while there are some.
@@ -82,7 +84,7 @@ impl<N: Net> Server<N> {
     pub fn new(net: N, limits: Limits, table: Table, dates: DateCache, now: Moment) -> Server<N> {
         Server {
             acceptor: Acceptor::new(limits.max_connections),
-            admission: Admission::default(),
+            operators: Operators::default(),
             memory: MemoryAccounting::new(limits.memory_limit),
             cx: ServerContext::new(net, limits, table, dates, now),
             sockets: SocketTable::new(now),
@@ -92,20 +94,24 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Serves `service` on a listener that is bound, and that no other process serves.
+    /// Serves a listener that is bound, and that no other process serves. `serves` is a
+    /// [`Service`](crate::handlers::Service), or one for the clients of proxies.
     ///
     /// # Errors
     ///
     /// What the registration for events says.
-    pub fn listen(&mut self, listener: N::Listener, service: Service) -> std::io::Result<()> {
+    pub fn listen(
+        &mut self,
+        listener: N::Listener,
+        serves: impl Into<Serves>,
+    ) -> std::io::Result<()> {
         // A process that served the same socket may have ended while it held handshakes off.
         let _ = self.cx.net.admit_handshakes(&listener);
-        self.add_listener(listener, service, Holders::Us)
+        self.add_listener(listener, serves.into(), Holders::Us)
     }
 
-    /// Serves `service` on a listener that other processes may have, too: what is done to the
-    /// socket is done to theirs, so handshakes are never held off. Another may be faster to accept
-    /// a client.
+    /// Serves a listener that other processes may have, too: what is done to the socket is done to
+    /// theirs, so handshakes are never held off. Another may be faster to accept a client.
     ///
     /// # Errors
     ///
@@ -113,20 +119,24 @@ impl<N: Net> Server<N> {
     pub fn listen_with_others(
         &mut self,
         listener: N::Listener,
-        service: Service,
+        serves: impl Into<Serves>,
     ) -> std::io::Result<()> {
-        self.add_listener(listener, service, Holders::OthersToo)
+        self.add_listener(listener, serves.into(), Holders::OthersToo)
     }
 
     fn add_listener(
         &mut self,
         mut listener: N::Listener,
-        service: Service,
+        serves: Serves,
         holders: Holders,
     ) -> std::io::Result<()> {
-        let token = Token::new(self.acceptor.len(), Generations::NONE);
+        let number = self.acceptor.len() + self.operators.len();
+        let token = Token::new(number, Generations::NONE);
         self.cx.net.register_listener(&mut listener, token)?;
-        self.acceptor.add(listener, service, holders);
+        match serves.service.is_for_operators() {
+            true => self.operators.add(listener, serves.service, number),
+            false => self.acceptor.add(listener, serves, holders, number),
+        }
         Ok(())
     }
 
@@ -135,37 +145,13 @@ impl<N: Net> Server<N> {
         &self.cx.stats
     }
 
-    /// Uses another table from the next request on, and returns the old one: freeing a big one
-    /// takes time that the loop does not have.
-    pub fn replace_table(&mut self, table: Table) -> Table {
-        self.cx.net.told(table.told());
-        self.cx.stats.table_reloads += 1;
-        self.cx.observe(Event::TableReplaced { keys: table.len() as u64 });
-        self.cx.stats.describe_table(&table);
-        std::mem::replace(&mut self.cx.table, table)
-    }
-
-    /// Counts a table that could not be loaded; the old one stays.
-    pub fn keep_table(&mut self) {
-        self.cx.net.told(Told::TableKept);
-        self.cx.stats.table_failures += 1;
-        self.cx.observe(Event::TableKept);
-    }
-
-    /// Uses other rules for the time of day from the next text on. Returns whether they differ from
-    /// the rules before.
-    pub fn replace_zone(&mut self, rules: ZoneRules) -> bool {
-        self.cx.net.told(Told::Zone(rules.as_bytes()));
-        self.cx.observe(Event::ZoneReplaced);
-        self.cx.dates.replace_rules(rules)
-    }
-
     fn next_wakeup(&mut self) -> Option<Moment> {
         // Without an iterator, which takes a tenth of the instructions of a turn.
         let mut first = Moment::NEVER;
         let mut or_at = |wakeup: Option<Moment>| first = first.min(wakeup.unwrap_or(Moment::NEVER));
         or_at(self.sockets.next_deadline());
         or_at(self.acceptor.retry_at());
+        or_at(self.operators.retry_at());
         or_at(self.cx.log.report_due());
         or_at(self.cx.publisher.due());
         or_at(self.memory.next_look());
@@ -177,8 +163,10 @@ impl<N: Net> Server<N> {
 impl<N: Net> EventHandler for Server<N> {
     fn on_ready(&mut self, token: Token, readiness: Readiness) {
         self.cx.net.told(Told::Ready(token, readiness));
+        self.cx.events = self.cx.events.wrapping_add(1);
         if token.generation() == Generations::NONE {
             self.acceptor.ready(token.index());
+            self.operators.ready(token.index());
             self.cx.observe_listener(token.index());
         } else if self.sockets.on_event(token, readiness, &self.cx.limits) {
             self.cx.observe_event(token, readiness, false);
@@ -195,6 +183,7 @@ impl<N: Net> EventHandler for Server<N> {
         self.cx.trace.with(move |recorder| recorder.turn_began(now));
         self.cx.stats.turns += 1;
         if self.is_draining() {
+            self.end_delay(now);
             self.tell_of_drain();
         }
         self.serve_ready();
@@ -204,6 +193,9 @@ impl<N: Net> EventHandler for Server<N> {
         }
         if self.acceptor.may_accept(now) {
             self.accept(now);
+        }
+        if self.operators.may_accept(now) {
+            self.accept_operators(now);
         }
         self.drain_if_idle(now);
         self.cx.log.report(now);
@@ -222,6 +214,7 @@ impl<N: Net> EventHandler for Server<N> {
             || more_to_give_back
             || self.sockets.has_ready()
             || self.acceptor.has_work()
+            || self.operators.may_accept(now)
             || self.tells_of_drain()
         {
             return LoopControl::Poll;

@@ -10,7 +10,8 @@
 //!
 //! Invariants:
 //!
-//! - A trace has no byte that a client sent, and none that it was sent: sizes, times, reasons.
+//! - A trace of a server at work has no byte that a client sent, and none that it was sent: sizes,
+//!   times, reasons. Only a replay can add some, see [`payload`].
 //! - Each send names the last request that it answers, and the event that caused the visit.
 //! - An event tells a state, not a change: it can be understood without the events before it.
 //! - No input to a reader makes it panic.
@@ -26,6 +27,7 @@ pub mod memory_ring;
 mod observer;
 #[cfg(feature = "client")]
 pub mod page;
+pub mod payload;
 #[cfg(feature = "client")]
 pub mod perfetto;
 #[cfg(unix)]

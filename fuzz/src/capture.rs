@@ -17,7 +17,11 @@ const MOST_TEXT: usize = 1000;
 /// See the [module](self).
 pub fn check(data: &[u8]) {
     check_capture(data);
-    let listener = |service| Listener { service, is_own: true, address: String::new() };
+    let listener = |service: Service| Listener {
+        serves: service.into(),
+        is_own: true,
+        address: String::new(),
+    };
     let services = SERVICES.iter().filter_map(|spec| Service::from_name(spec.name));
     let start = Start {
         zone: b"UTC0".into(),

@@ -30,9 +30,13 @@ const FLAGS: &[(&str, &[&str])] = &[
             "chargen=[fe80::1%lo]:7",
             "echo=unix:/run/readyd.sock",
             "framed=unix:@readyd,optional",
+            "metrics=127.0.0.1:9100",
             "framed=unix:/x,mode=0660,owner=root:0",
             "time=127.0.0.1:37,freebind",
             "echo=systemd:web",
+            "framed=:9,proxy=v2,from=10.0.0.0/8,from=2001:db8::/32",
+            "echo=unix:@e,proxy=any,optional",
+            "echo=:7,proxy=v1,from=10.0.0.1/8",
             "systemd:",
         ],
     ),
@@ -69,6 +73,9 @@ const FLAGS: &[(&str, &[&str])] = &[
     ("capture", &["/tmp/capture-%p", "a,b,size=64KiB", ",size=1GiB", "c,size=0"]),
     ("log", &["off", "TRACE"]),
     ("check-config", &[]),
+    ("stats-from", &["10.0.0.0/8,::1", "10.0.0.1/8"]),
+    ("drain-delay", &["1500ms", "0", "-1"]),
+    ("health", &["127.0.0.1:9100", ":9100", "unix:@metrics", "fd:3"]),
 ];
 
 /// A flag whose value is the name of a file of settings.
@@ -76,9 +83,12 @@ const NAMES_A_FILE: &str = "config";
 
 /// A flag that only the command line has.
 /// Flags that may be given more than once, in a file, too.
-const LISTS: [&str; 3] = ["listen", "allow", "deny"];
+const LISTS: [&str; 4] = ["listen", "allow", "deny", "stats-from"];
 
 const CHECK_CONFIG: &str = "check-config";
+
+/// Another flag that only the command line has: with it, nothing is served.
+const HEALTH: &str = "health";
 
 #[derive(Arbitrary, Debug)]
 enum Value<'a> {
@@ -170,7 +180,7 @@ fn check_settings(input: &mut Unstructured<'_>) {
             let has_comment = text.starts_with('#') || text.match_indices('#').any(after_space);
             text.is_empty() || text.contains('\n') || has_comment
         };
-        if name == CHECK_CONFIG || value.is_some_and(is_for_words_only) {
+        if name == CHECK_CONFIG || name == HEALTH || value.is_some_and(is_for_words_only) {
             continue;
         }
         // On the command line the last one wins, and in a file a setting is given once.
@@ -233,7 +243,7 @@ fn run(words: Vec<OsString>) -> Result<Config, ConfigErrors> {
             check_written_out(&config);
             Ok(*config)
         }
-        Ok(Command::Help(_) | Command::Version) => Ok(Config::default()),
+        Ok(Command::Help(_) | Command::Version | Command::Health(_)) => Ok(Config::default()),
         Err(errors) => {
             errors.iter().for_each(|error| assert_harmless(&error.to_string()));
             Err(errors)

@@ -31,11 +31,12 @@ pub fn check(data: &[u8]) {
     let input = &mut Unstructured::new(data);
     let Ok(setup) = Setup::arbitrary(input) else { return };
     let longest = usize::from(setup.longest % 512);
-    let framing = match setup.framing % 4 {
+    let framing = match setup.framing % 5 {
         0 => Framing::Padded { max_body: longest },
         1 => Framing::Line { max_line: longest },
         2 => Framing::Fixed { len: longest + 1 },
-        _ => Framing::Raw,
+        3 => Framing::Raw,
+        _ => Framing::Http,
     };
     let stream = input::stream(input);
     let limits = Limits {
@@ -97,12 +98,7 @@ fn expected(framing: Framing, stream: &[u8]) -> (Vec<u8>, CloseReason) {
         (Rest::Wrong(error), _) => {
             let text = format!("Error: {error}");
             replies.extend(enveloped(text.as_bytes(), framing.envelope()));
-            match error {
-                FrameError::BadByte { .. } => CloseReason::BadFrame,
-                FrameError::OverLimit { .. } | FrameError::LineOverLimit { .. } => {
-                    CloseReason::OverLimit
-                }
-            }
+            CloseReason::from(error)
         }
     };
     (replies, reason)

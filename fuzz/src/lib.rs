@@ -12,10 +12,12 @@ pub mod client_decoder;
 pub mod configuration;
 pub mod frame_stream;
 pub mod header;
+pub mod http_head;
 mod input;
 pub mod log_escaping;
 mod naive_range;
 mod printable;
+pub mod proxy;
 mod reference;
 mod scratch_file;
 pub mod server_operations;
@@ -28,8 +30,10 @@ pub mod trace;
 pub type Check = fn(&[u8]);
 
 /// Every target: its name, which is also the name of its corpus, and its function.
-pub const TARGETS: [(&str, Check); 11] = [
+pub const TARGETS: [(&str, Check); 13] = [
     ("header", header::check),
+    ("proxy", proxy::check),
+    ("http_head", http_head::check),
     ("frame_stream", frame_stream::check),
     ("server_operations", server_operations::check),
     ("client_decoder", client_decoder::check),

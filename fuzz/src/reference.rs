@@ -5,6 +5,7 @@
 
 use readyd::protocol::frame::{FrameError, HEADER_LEN};
 use readyd::protocol::framing::{Framing, ReplyFraming, Request};
+use readyd::protocol::http::MAX_HEAD;
 
 /// Whether some header begins with `prefix`.
 fn can_begin_header(prefix: &[u8]) -> bool {
@@ -59,6 +60,7 @@ pub(crate) fn requests(framing: Framing, stream: &[u8]) -> (Vec<Request<'_>>, Re
             let rest = rest_of(whole.remainder());
             (whole.map(bare).collect(), rest)
         }
+        Framing::Http => heads(stream),
         Framing::Raw => (stream.chunks(1).map(bare).collect(), Rest::Nothing),
     }
 }
@@ -106,6 +108,33 @@ fn lines(stream: &[u8], max_line: usize) -> (Vec<Request<'_>>, Rest) {
         });
     }
     (requests, Rest::Nothing)
+}
+
+/// Heads of HTTP requests: lines up to an empty one.
+fn heads(mut stream: &[u8]) -> (Vec<Request<'_>>, Rest) {
+    let mut heads = Vec::new();
+    while let Some(&byte) = stream.first() {
+        if !byte.is_ascii_alphabetic() && byte != b'\r' && byte != b'\n' {
+            return (heads, Rest::Wrong(FrameError::NotHttp { byte }));
+        }
+        let mut len = 0;
+        let mut lines = stream.split_inclusive(|&byte| byte == b'\n');
+        let is_last = |line: &[u8]| line == b"\n" || line == b"\r\n";
+        let is_whole = lines.any(|line| {
+            len += line.len();
+            is_last(line)
+        });
+        if len > MAX_HEAD || (len == MAX_HEAD && !is_whole) {
+            return (heads, Rest::Wrong(FrameError::HeadOverLimit { limit: MAX_HEAD }));
+        }
+        if !is_whole {
+            return (heads, Rest::Unfinished(stream.len()));
+        }
+        let (head, behind) = stream.split_at(len);
+        heads.push(bare(head));
+        stream = behind;
+    }
+    (heads, Rest::Nothing)
 }
 
 /// `body` in an envelope, as a reply goes out.

@@ -3,7 +3,7 @@
 use super::record::{Accepted, CallError, ListenerCall, Outcome, Record, Stream, Taken};
 use super::tape::Tape;
 use super::wire;
-use crate::io::clock::WallTime;
+use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, Usage, WallClock};
 use crate::io::net::{Accept, AcceptOutcome, Handshakes, Net, Output, SocketIo, Token, Told};
 use crate::io::readiness::Interest;
@@ -78,6 +78,12 @@ impl<N: Net> Host for Captured<N> {
         let usage = self.network.usage();
         self.note(|| Record::Usage(usage));
         usage
+    }
+
+    fn time_in_turn(&self) -> Option<Moment> {
+        let time = self.network.time_in_turn();
+        self.note(|| Record::TimeInTurn(time));
+        time
     }
 
     fn memory_of_places(&self, here: u64) -> u64 {

@@ -5,7 +5,7 @@
 
 use super::wire::{Fault, Source, Writer};
 use crate::io::address::Peer;
-use crate::io::clock::WallTime;
+use crate::io::clock::{Moment, WallTime};
 use crate::io::host::Usage;
 use crate::io::net::{Handshakes, Output, Token, Told};
 use crate::io::readiness::Interest;
@@ -115,6 +115,8 @@ pub enum Record<'a> {
     WallTime(WallTime),
     /// The process was asked what it has used.
     Usage(Usage),
+    /// The clock of turns was read in the middle of one.
+    TimeInTurn(Option<Moment>),
     /// Freed memory was given back.
     GiveMemoryBack,
     /// The places of connections take this many bytes, from now on.
@@ -222,6 +224,11 @@ impl From<CallError> for io::Error {
     }
 }
 
+/// A moment in nanoseconds. No clock reads the number for none.
+fn nanos_or_never(time: Option<Moment>) -> u64 {
+    time.unwrap_or(Moment::NEVER).as_nanos()
+}
+
 /// What a record is called in a capture: its first byte. Those of [`told`] are below.
 const TABLE_AGAIN: u8 = 32;
 const REGISTER: u8 = 33;
@@ -243,6 +250,7 @@ const TOTAL: u8 = 48;
 const SHARDS: u8 = 49;
 const END: u8 = 50;
 const EACH: u8 = 51;
+const TIME_IN_TURN: u8 = 52;
 
 impl Record<'_> {
     /// Writes the record down.
@@ -297,6 +305,7 @@ impl Record<'_> {
             Record::Usage(Usage { process_id, cpu, resident_bytes }) => {
                 numbers(to, USAGE, &[process_id.into(), nanos(cpu), resident_bytes]);
             }
+            Record::TimeInTurn(time) => numbers(to, TIME_IN_TURN, &[nanos_or_never(time)]),
             Record::GiveMemoryBack => to.byte(GIVE_MEMORY_BACK),
             Record::PlacesMemory(bytes) => numbers(to, PLACES_MEMORY, &[bytes]),
             Record::Published => to.byte(PUBLISHED),
@@ -383,6 +392,10 @@ impl Record<'_> {
                 cpu: Duration::from_nanos(from.number()?),
                 resident_bytes: from.number()?,
             }),
+            TIME_IN_TURN => {
+                let time = Moment::from_nanos(from.number()?);
+                Record::TimeInTurn(Some(time).filter(|&time| time != Moment::NEVER))
+            }
             GIVE_MEMORY_BACK => Record::GiveMemoryBack,
             PLACES_MEMORY => Record::PlacesMemory(from.number()?),
             PUBLISHED => Record::Published,

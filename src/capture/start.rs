@@ -7,12 +7,13 @@ use super::wire::{Fault, Source, Writer};
 use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
 use crate::io::clock::Moment;
-use crate::server::access::{self, Cidr};
+use crate::protocol::proxy_header::Versions;
+use crate::server::access;
 use crate::server::limits::Limits;
+use crate::server::proxied::{Proxies, Serves};
 use crate::server::stats::VERSION;
 use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 /// The beginning of a server.
@@ -52,8 +53,8 @@ pub struct OfShard {
 /// A listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// What it serves.
-    pub service: Service,
+    /// What it serves, and to whom.
+    pub serves: Serves,
     /// Whether no other process has it.
     pub is_own: bool,
     /// Where it is, for people.
@@ -122,14 +123,17 @@ impl Start<'_> {
             put("shard", format!("{number} {supervisor} {}", age.as_nanos()).as_bytes());
         }
         put("now", self.now.as_nanos().to_string().as_bytes());
-        for (name, value) in limits(&self.limits) {
+        for (name, value) in self.limits.words() {
             put(name, value.as_bytes());
         }
-        for Listener { service, is_own, address } in &self.listeners {
+        for Listener { serves: Serves { service, proxies }, is_own, address } in &self.listeners {
             let Options { format, ack } = service.options;
             let (ack, own) = (u8::from(ack), u8::from(*is_own));
             let value = format!("{} {} {ack} {own} {address}", service.name(), format.name());
             put("listener", value.as_bytes());
+            if let Some(proxies) = proxies {
+                put("proxies", proxies.to_string().as_bytes());
+            }
         }
         put("zone", &self.zone);
         put(if self.is_value_first { "table-value-key" } else { "table-key-value" }, &self.table);
@@ -169,7 +173,11 @@ impl Start<'_> {
             "shard" => shard(text).map(|shard| self.shard = Some(shard)),
             "now" => text.parse().ok().map(|nanos| self.now = Moment::from_nanos(nanos)),
             "listener" => listener(text).map(|listener| self.listeners.push(listener)),
-            _ => match set_limit(&mut self.limits, name, text) {
+            // Of the listener before.
+            "proxies" => proxies(text).and_then(|proxies| {
+                self.listeners.last_mut().map(|last| last.serves.proxies = Some(Box::new(proxies)))
+            }),
+            _ => match self.limits.set_word(name, text) {
                 Some(is_set) => is_set,
                 None => return Err(StartFault::Unknown(name.to_owned())),
             },
@@ -194,94 +202,14 @@ fn listener(text: &str) -> Option<Listener> {
     let mut is_set = || words.next().map(|word| word == "1");
     let (ack, is_own) = (is_set()?, is_set()?);
     let service = service.with(Options { format, ack });
-    Some(Listener { service, is_own, address: words.next()?.to_owned() })
+    Some(Listener { serves: service.into(), is_own, address: words.next()?.to_owned() })
 }
 
-/// The limits with their names. What is not set is left out.
-fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
-    // Without `..`: the compiler reports a limit that is not listed here.
-    let Limits {
-        max_connections,
-        max_connections_per_address,
-        accept_rate_per_address,
-        access,
-        memory_limit,
-        max_frame,
-        output_limit,
-        frame_timeout,
-        idle_timeout,
-        write_timeout,
-        linger_timeout,
-        line_pause,
-        drain_timeout,
-        log_rate,
-        log_level,
-        exit_on_idle,
-    } = limits;
-    let nanos = |duration: &Duration| duration.as_nanos().to_string();
-    let ranges = |ranges: &[Cidr]| {
-        let texts: Vec<String> = ranges.iter().map(Cidr::to_string).collect();
-        (!texts.is_empty()).then(|| texts.join(","))
+/// Reads what the operator wrote: `proxy=v2,from=CIDR,from=CIDR`.
+fn proxies(text: &str) -> Option<Proxies> {
+    let (versions, from) = match text.split_once(",from=") {
+        Some((versions, from)) => (versions, access::ranges(&from.replace(",from=", ",")).ok()?),
+        None => (text, Vec::new()),
     };
-    let all = [
-        ("max-connections", Some(max_connections.to_string())),
-        ("max-connections-per-address", max_connections_per_address.map(|most| most.to_string())),
-        ("accept-rate-per-address", accept_rate_per_address.map(|most| most.to_string())),
-        ("allow", ranges(&access.allow)),
-        ("deny", ranges(&access.deny)),
-        ("memory-limit", Some(memory_limit.to_string())),
-        ("max-frame", Some(max_frame.to_string())),
-        ("output-limit", Some(output_limit.to_string())),
-        ("frame-timeout", Some(nanos(frame_timeout))),
-        ("idle-timeout", Some(nanos(idle_timeout))),
-        ("write-timeout", Some(nanos(write_timeout))),
-        ("linger-timeout", Some(nanos(linger_timeout))),
-        ("line-pause", Some(nanos(line_pause))),
-        ("drain-timeout", Some(nanos(drain_timeout))),
-        ("log-rate", Some(log_rate.to_string())),
-        ("log-level", Some(log_level.to_string())),
-        ("exit-on-idle", exit_on_idle.as_ref().map(nanos)),
-    ];
-    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
-}
-
-/// Sets a limit. `None` if there is no limit of this name; `Some(None)` if the value is none of
-/// its values.
-#[expect(clippy::option_option, reason = "two questions, each answered by yes or no")]
-fn set_limit(limits: &mut Limits, name: &str, text: &str) -> Option<Option<()>> {
-    fn put<T: FromStr>(place: &mut T, text: &str) -> Option<()> {
-        text.parse().ok().map(|value| *place = value)
-    }
-    fn some<T: FromStr>(place: &mut Option<T>, text: &str) -> Option<()> {
-        text.parse().ok().map(|value| *place = Some(value))
-    }
-    fn time(place: &mut Duration, text: &str) -> Option<()> {
-        text.parse().ok().map(|nanos| *place = Duration::from_nanos(nanos))
-    }
-    fn ranges(place: &mut Vec<Cidr>, text: &str) -> Option<()> {
-        access::ranges(text).ok().map(|ranges| *place = ranges)
-    }
-    Some(match name {
-        "max-connections" => put(&mut limits.max_connections, text),
-        "max-connections-per-address" => some(&mut limits.max_connections_per_address, text),
-        "accept-rate-per-address" => some(&mut limits.accept_rate_per_address, text),
-        "allow" => ranges(&mut limits.access.allow, text),
-        "deny" => ranges(&mut limits.access.deny, text),
-        "memory-limit" => put(&mut limits.memory_limit, text),
-        "max-frame" => put(&mut limits.max_frame, text),
-        "output-limit" => put(&mut limits.output_limit, text),
-        "frame-timeout" => time(&mut limits.frame_timeout, text),
-        "idle-timeout" => time(&mut limits.idle_timeout, text),
-        "write-timeout" => time(&mut limits.write_timeout, text),
-        "linger-timeout" => time(&mut limits.linger_timeout, text),
-        "line-pause" => time(&mut limits.line_pause, text),
-        "drain-timeout" => time(&mut limits.drain_timeout, text),
-        "log-rate" => put(&mut limits.log_rate, text),
-        "log-level" => put(&mut limits.log_level, text),
-        "exit-on-idle" => {
-            let limit = limits.exit_on_idle.insert(Duration::ZERO);
-            time(limit, text)
-        }
-        _ => return None,
-    })
+    Some(Proxies { versions: Versions::from_name(versions.strip_prefix("proxy=")?)?, from })
 }

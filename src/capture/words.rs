@@ -92,6 +92,7 @@ pub fn describe(record: &Record<'_>) -> String {
         }
         Record::WallTime(time) => format!("a look at the wall clock ({time})"),
         Record::Usage(_) => "a look at what the process has used".to_owned(),
+        Record::TimeInTurn(_) => "a look at the clock of turns".to_owned(),
         Record::GiveMemoryBack => "memory given back".to_owned(),
         Record::PlacesMemory(bytes) => format!("{bytes} bytes for the places of connections"),
         Record::Published => "statistics published".to_owned(),
@@ -111,6 +112,7 @@ fn describe_told(told: Told<'_>) -> String {
         Told::Table { text, .. } => format!("the order to use a table of {} bytes", text.len()),
         Told::TableKept => "the order to keep the table".to_owned(),
         Told::Zone(_) => "the order to use a time zone".to_owned(),
+        Told::Limits(_) => "the order to keep other limits".to_owned(),
         Told::Statistics(_) => "the order to tell the statistics".to_owned(),
         Told::Visit(token) => format!("a visit to {}", in_words(token)),
         Told::Closed { token, reason, is_reset } => {

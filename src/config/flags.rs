@@ -108,6 +108,13 @@ pub(super) const FLAGS: &[Flag] = &[
     flag("allow", "CIDR[,CIDR]...", "accept clients from there only; repeatable", ""),
     flag("deny", "CIDR[,CIDR]...", "reject clients from there; repeatable", ""),
     flag(
+        "stats-from",
+        "CIDR[,CIDR]...",
+        "who may read statistics; repeatable",
+        "STATS from another address is answered with an error, and /metrics of a\n\
+         metrics listener with 403. Unix sockets are not asked.",
+    ),
+    flag(
         "memory-limit",
         "SIZE",
         "all buffers together [a quarter of memory]",
@@ -130,6 +137,13 @@ pub(super) const FLAGS: &[Flag] = &[
         "longest drain after SIGTERM [10s]",
         "SIGTERM and SIGINT stop accepting, answer the requests that have\n\
          arrived, and end the process at the latest after this time.",
+    ),
+    flag(
+        "drain-delay",
+        "DURATION",
+        "from SIGTERM until the drain begins [0]",
+        "Clients are accepted meanwhile, and /readyz of a metrics listener is\n\
+         503: time for a balancer to notice. A second signal stops at once.",
     ),
     flag(
         "exit-on-idle",
@@ -162,6 +176,13 @@ pub(super) const FLAGS: &[Flag] = &[
         "FILE",
         "read flags from FILE, one per line",
         "Without dashes. Flags on the command line override the file.",
+    ),
+    flag(
+        HEALTH,
+        "ADDRESS",
+        "ask the metrics listener there, and exit",
+        "For probes in images without a shell. Exit status 0: ready, 3: it\n\
+         drains, 1: no answer within 2 s. Nothing else is started.",
     ),
     switch(
         "check-config",
@@ -218,8 +239,7 @@ const HEADINGS: &[(&str, &str)] = &[
     ("max-connections", "Limits"),
     ("frame-timeout", "Timeouts"),
     ("backlog", "TCP"),
-    ("config", "Configuration and log"),
-    ("trace", "Trace"),
+    ("config", "Configuration, log and trace"),
 ];
 
 /// The columns of a flag and its value in the short help.
@@ -235,7 +255,9 @@ sockets, each by the service that has its name.\n\
 \nOptions of every listener: optional (if it cannot be bound, warn and start\n\
 without it); freebind (bind an address that no interface has yet). Options of\n\
 unix:/PATH: mode=MODE (octal), owner=USER[:GROUP], both of its file. Options\n\
-of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack.\n\
+of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack. Behind a proxy such as\n\
+HAProxy: proxy=v2|any (which PROXY headers are taken), from=CIDR (the proxies;\n\
+all other clients are refused).\n\
 A comma ends an option; one that is a list repeats its key.\n";
 
 /// What `-h` ends with.
@@ -251,7 +273,7 @@ const UNITS_AND_SIGNALS: &str = "\
 \nSignals:\n\
 \x20 SIGTERM, SIGINT  drain; a second one stops at once\n\
 \x20 SIGQUIT          stop at once\n\
-\x20 SIGHUP           reload the table and the time zone\n\
+\x20 SIGHUP           reload the configuration, the table and the time zone\n\
 \x20 SIGUSR1          log the statistics\n\
 \x20 signal 40        end or begin recording (--trace)\n";
 
@@ -262,7 +284,11 @@ pub(super) fn find_flag(name: &str) -> Option<&'static Flag> {
 
 /// Flags that have no meaning in a file: a file that included itself would have no end, and one
 /// that printed or checked something would never serve.
-pub(super) const ONLY_ON_COMMAND_LINE: [&str; 4] = ["config", "check-config", "help", "version"];
+pub(super) const ONLY_ON_COMMAND_LINE: [&str; 5] =
+    ["config", "check-config", HEALTH, "help", "version"];
+
+/// The flag that asks another server.
+pub(super) const HEALTH: &str = "health";
 
 /// Whether the flag `name` is only for the command line.
 pub(super) fn is_only_on_command_line(name: &str) -> bool {
@@ -271,7 +297,7 @@ pub(super) fn is_only_on_command_line(name: &str) -> bool {
 
 /// Whether the flag can be repeated, each time with further values.
 pub(super) fn is_list(name: &str) -> bool {
-    ["listen", "allow", "deny"].contains(&name)
+    ["listen", "allow", "deny", "stats-from"].contains(&name)
 }
 
 /// How much of the help is asked for.

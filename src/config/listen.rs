@@ -13,16 +13,19 @@
 //! (`key=A,key=B`), and one that has one value is an error if it is repeated. `OPTIONS` is the
 //! table.
 
+mod error;
+mod proxies;
 mod socket_options;
 
+pub use error::ListenError;
 pub use socket_options::{FileMode, SocketOptions};
 
 use super::address::AddressError;
-use super::similar::nearest;
 use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
 use crate::io::address::{Address, UnixAddress};
-use crate::os::privileges::AccountError;
+use crate::server::proxied::{Proxies, Serves};
+use proxies::ProxyOptions;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -36,6 +39,8 @@ pub struct Listen {
     pub target: BindTarget,
     /// Whether the server runs without it.
     pub presence: Presence,
+    /// If proxies connect to it: which, and with which headers.
+    pub proxies: Option<Box<Proxies>>,
     /// What is set on its socket.
     pub socket: SocketOptions,
 }
@@ -152,7 +157,7 @@ fn socket_name(name: &str) -> Result<String, ListenError> {
     Ok(name.to_owned())
 }
 
-/// An error if the program cannot take passed sockets.
+/// An error if the program can neither take passed sockets nor PROXY headers.
 pub(super) fn check_ops() -> Result<(), ListenError> {
     if cfg!(feature = "ops") { Ok(()) } else { Err(ListenError::NotBuilt) }
 }
@@ -167,6 +172,8 @@ enum Takes {
     Nothing,
     /// `=` and one value; its name in messages.
     OneValue(&'static str),
+    /// The same, as often as it is given.
+    Values(&'static str),
 }
 
 /// A row of [`OPTIONS`].
@@ -177,12 +184,14 @@ struct ListenOption {
     service: Option<&'static str>,
 }
 
-/// What may follow an address, each at most once.
+/// What may follow an address.
 const OPTIONS: &[ListenOption] = &[
     ListenOption { key: "optional", takes: Takes::Nothing, service: None },
     ListenOption { key: "mode", takes: Takes::OneValue("MODE"), service: None },
     ListenOption { key: "owner", takes: Takes::OneValue("USER[:GROUP]"), service: None },
     ListenOption { key: "freebind", takes: Takes::Nothing, service: None },
+    ListenOption { key: "proxy", takes: Takes::OneValue("v2|any"), service: None },
+    ListenOption { key: "from", takes: Takes::Values("CIDR"), service: None },
     ListenOption { key: "format", takes: Takes::OneValue("FORMAT"), service: Some("daytime") },
     ListenOption { key: "ack", takes: Takes::Nothing, service: Some("daytime") },
 ];
@@ -191,7 +200,7 @@ impl fmt::Display for ListenOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.takes {
             Takes::Nothing => f.write_str(self.key),
-            Takes::OneValue(name) => write!(f, "{}={name}", self.key),
+            Takes::OneValue(name) | Takes::Values(name) => write!(f, "{}={name}", self.key),
         }
     }
 }
@@ -199,108 +208,6 @@ impl fmt::Display for ListenOption {
 fn options_of(service: Service) -> impl Iterator<Item = &'static ListenOption> {
     OPTIONS.iter().filter(move |option| option.service.is_none_or(|name| name == service.name()))
 }
-
-/// Why the text of a listener is wrong; the operator's fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListenError {
-    /// There is no `=` between a service and an address.
-    NoAddress,
-    /// There is no such service.
-    UnknownService(String),
-    /// The address is wrong, or a server cannot listen on it.
-    Address(AddressError),
-    /// What follows `fd:` is not the number of a descriptor.
-    BadDescriptor(String),
-    /// What follows `systemd:` cannot be the name of a socket.
-    BadSocketName(String),
-    /// The program was built without the feature that it needs.
-    NotBuilt,
-    /// The service has no such option.
-    UnknownOption(String, Service),
-    /// The option takes no value and has one.
-    UnexpectedValue(&'static str),
-    /// The option takes a value and has none.
-    MissingValue(&'static str, &'static str),
-    /// The option is there twice.
-    RepeatedOption(&'static str),
-    /// There is no such format.
-    UnknownFormat(String),
-    /// The option is about the file of a unix socket, and there is none.
-    NoFile(&'static str),
-    /// The option is about binding an IP address, and none is bound.
-    NothingToBind(&'static str),
-    /// The mode is not octal, or has bits beyond the permissions.
-    BadMode(String),
-    /// What follows `owner=` names no owner.
-    BadOwner(AccountError),
-}
-
-impl From<AddressError> for ListenError {
-    fn from(error: AddressError) -> ListenError {
-        ListenError::Address(error)
-    }
-}
-
-impl fmt::Display for ListenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ListenError::NoAddress => f.write_str(
-                "no address (write it as SERVICE=IP:PORT, such as framed=127.0.0.1:9999)",
-            ),
-            ListenError::UnknownService(name) => {
-                write!(f, "no service {name:?} (")?;
-                if let Some(meant) = nearest(name, Service::NAMES.into_iter()) {
-                    write!(f, "did you mean {meant}? ")?;
-                }
-                write!(f, "there are {})", Service::NAMES.join(", "))
-            }
-            ListenError::Address(error) => write!(f, "{error}"),
-            ListenError::BadDescriptor(text) => {
-                write!(f, "{text:?} is not a descriptor (write fd:NUMBER, at most 65535)")
-            }
-            ListenError::BadSocketName(text) => write!(
-                f,
-                "{text:?} names no socket (write systemd:NAME, at most {LONGEST_SOCKET_NAME} bytes \
-                 without colons and control characters; or --listen systemd: for all sockets)"
-            ),
-            ListenError::NotBuilt => f.write_str("this readyd was built without the feature `ops`"),
-            ListenError::UnknownOption(option, service) => {
-                write!(f, "{} has no option {option:?} (", service.name())?;
-                let key = option.split('=').next().unwrap_or_default();
-                if let Some(meant) = nearest(key, options_of(*service).map(|known| known.key)) {
-                    write!(f, "did you mean {meant}? ")?;
-                }
-                let all: Vec<String> = options_of(*service).map(ToString::to_string).collect();
-                write!(f, "it has {})", all.join(", "))
-            }
-            ListenError::UnexpectedValue(key) => write!(f, "option {key} takes no value"),
-            ListenError::MissingValue(key, value) => {
-                write!(f, "option {key} needs a value (write {key}={value})")
-            }
-            ListenError::RepeatedOption(key) => {
-                write!(f, "option {key} is given twice (remove one)")
-            }
-            ListenError::UnknownFormat(name) => {
-                write!(f, "no date format {name:?} (there are {})", Format::NAMES.join(", "))
-            }
-            ListenError::NoFile(key) => write!(
-                f,
-                "option {key} is about the file of a unix socket (write unix:/PATH, or leave {key} \
-                 out)"
-            ),
-            ListenError::NothingToBind(key) => write!(
-                f,
-                "option {key} is about binding an IP address (write IP:PORT, or leave {key} out)"
-            ),
-            ListenError::BadMode(text) => {
-                write!(f, "{text:?} is no mode of a file (write it in octal, such as mode=0660)")
-            }
-            ListenError::BadOwner(error) => write!(f, "option owner: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for ListenError {}
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -310,6 +217,9 @@ impl fmt::Display for Listen {
             write!(f, ",format={}{}", format.name(), if ack { ",ack" } else { "" })?;
         }
         write!(f, "{}", self.socket)?;
+        if let Some(proxies) = &self.proxies {
+            write!(f, ",{proxies}")?;
+        }
         match self.presence {
             Presence::Required => Ok(()),
             Presence::Optional => f.write_str(",optional"),
@@ -322,19 +232,30 @@ impl FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Listen, ListenError> {
         let (name, rest) = text.split_once('=').ok_or(ListenError::NoAddress)?;
+        if name == "metrics" {
+            check_ops()?;
+        }
         let service =
             Service::from_name(name).ok_or_else(|| ListenError::UnknownService(name.to_owned()))?;
         let mut parts = rest.split(',');
         let target = parts.next().unwrap_or_default().parse()?;
         let mut listen = Listen::new(service, target);
         let mut given: Vec<&str> = Vec::new();
+        let mut proxies = ProxyOptions::default();
         for text in parts {
-            let key = listen.apply(text)?;
-            if given.contains(&key) {
-                return Err(ListenError::RepeatedOption(key));
+            let (option, value) = listen.option(text)?;
+            let is_list = matches!(option.takes, Takes::Values(_));
+            if given.contains(&option.key) && !is_list {
+                return Err(ListenError::RepeatedOption(option.key));
             }
-            given.push(key);
+            given.push(option.key);
+            match option.key {
+                "proxy" => proxies.set_versions(value)?,
+                "from" => proxies.add_range(value)?,
+                _ => listen.apply(option.key, value)?,
+            }
         }
+        listen.proxies = proxies.finish(&listen.target)?;
         listen.socket.check(&listen.target)?;
         match (listen.presence, listen.target) {
             (Presence::Required, BindTarget::NoInterface(address)) => {
@@ -349,11 +270,21 @@ impl Listen {
     /// A listener that has to be there, without options of its socket.
     pub fn new(service: Service, target: BindTarget) -> Listen {
         let (presence, socket) = (Presence::Required, SocketOptions::default());
-        Listen { service, target, presence, socket }
+        Listen { service, target, presence, socket, proxies: None }
     }
 
-    /// Applies an option, and returns its key.
-    fn apply(&mut self, text: &str) -> Result<&'static str, ListenError> {
+    /// What it serves, and to whom.
+    pub fn serves(&self) -> Serves {
+        Serves { service: self.service, proxies: self.proxies.clone() }
+    }
+
+    /// Whether it does with its clients what another does.
+    pub fn serves_like(&self, other: &Listen) -> bool {
+        self.service == other.service && self.proxies == other.proxies
+    }
+
+    /// The option that `text` gives, and its value.
+    fn option<'a>(&self, text: &'a str) -> Result<(&'static ListenOption, &'a str), ListenError> {
         let (key, value) = match text.split_once('=') {
             Some((key, value)) => (key, Some(value)),
             None => (text, None),
@@ -363,14 +294,19 @@ impl Listen {
             options_of(self.service).find(|option| option.key == key).ok_or_else(unknown)?;
         let value = match (&option.takes, value) {
             (Takes::Nothing, None) => "",
-            (Takes::OneValue(_), Some(value)) => value,
+            (Takes::OneValue(_) | Takes::Values(_), Some(value)) => value,
             (Takes::Nothing, Some(_)) => return Err(ListenError::UnexpectedValue(option.key)),
-            (Takes::OneValue(name), None) => {
+            (Takes::OneValue(name) | Takes::Values(name), None) => {
                 return Err(ListenError::MissingValue(option.key, name));
             }
         };
+        Ok((option, value))
+    }
+
+    /// Applies an option that is about nothing but the listener.
+    fn apply(&mut self, key: &str, value: &str) -> Result<(), ListenError> {
         let options = &mut self.service.options;
-        match option.key {
+        match key {
             "optional" => self.presence = Presence::Optional,
             "ack" => options.ack = true,
             "mode" => self.socket.mode = Some(value.parse()?),
@@ -382,8 +318,8 @@ impl Listen {
                 options.format = Format::from_name(value)
                     .ok_or_else(|| ListenError::UnknownFormat(value.to_owned()))?;
             }
-            _ => return Err(ListenError::UnknownOption(text.to_owned(), self.service)),
+            _ => return Err(ListenError::UnknownOption(key.to_owned(), self.service)),
         }
-        Ok(option.key)
+        Ok(())
     }
 }

@@ -5,7 +5,8 @@
 
 use super::duplicates;
 use super::error::{ConfigError, ConfigErrors, Origin, Origins};
-use super::flags::{Flag, HelpLength, ONLY_ON_COMMAND_LINE, find_flag, is_list};
+use super::flags::{Flag, HEALTH, HelpLength, ONLY_ON_COMMAND_LINE, find_flag, is_list};
+use super::health;
 use super::listen::{BindTarget, Listen};
 use super::{Command, Config};
 use crate::handlers::Service;
@@ -60,7 +61,7 @@ type Given = (&'static Flag, Option<String>);
 /// The arguments of a command line.
 enum Arguments {
     Flags(Vec<Given>),
-    /// `--help` or `--version`, whatever else there is.
+    /// `--help`, `--version` or `--health`, whatever else there is.
     Other(Command),
 }
 
@@ -93,6 +94,11 @@ impl Reader {
                 Long("help") => return Arguments::Other(Command::Help(HelpLength::Long)),
                 Short('V') | Long("version") => return Arguments::Other(Command::Version),
                 Long(name) => match find_flag(name) {
+                    Some(flag) if flag.name == HEALTH => {
+                        if let Some(command) = self.health(flag, &mut parser) {
+                            return Arguments::Other(command);
+                        }
+                    }
                     Some(flag) => given.extend(self.value_of(flag, &mut parser)),
                     None => {
                         let name = format!("--{name}");
@@ -140,6 +146,19 @@ impl Reader {
         }
     }
 
+    /// What `--health` asks for; `None`, and an error is noted, if its value is wrong.
+    fn health(&mut self, flag: &'static Flag, parser: &mut lexopt::Parser) -> Option<Command> {
+        let (_, value) = self.value_of(flag, parser)?;
+        let value = value.unwrap_or_default();
+        match health::addresses(&value) {
+            Ok(addresses) => Some(Command::Health(addresses)),
+            Err(error) => {
+                self.wrong(ConfigError::BadValue { flag: HEALTH, value, why: error.to_string() });
+                None
+            }
+        }
+    }
+
     /// Notes an error of the command line.
     fn wrong(&mut self, error: ConfigError) {
         self.errors.push(None, error);
@@ -162,6 +181,7 @@ impl Reader {
                 }
                 "allow" => self.config.limits.access.allow.clear(),
                 "deny" => self.config.limits.access.deny.clear(),
+                "stats-from" => self.config.limits.stats_from.clear(),
                 _ => {}
             }
         }

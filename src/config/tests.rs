@@ -63,6 +63,12 @@ const CASES: &[(&str, &str, Change)] = &[
         let path = "/tmp/a,b-%p".into();
         config.capture = Some(CaptureFile { path, size: 2 << 20 });
     }),
+    #[cfg(feature = "ops")]
+    ("stats-from", "10.0.0.0/8,::1", |config| {
+        config.limits.stats_from = ["10.0.0.0/8", "::1"].map(|text| text.parse().unwrap()).to_vec();
+    }),
+    #[cfg(feature = "ops")]
+    ("drain-delay", "1500ms", |config| config.limits.drain_delay = Duration::from_millis(1500)),
     ("reuse-port", "", |config| config.reuse_port = true),
     ("shards", "16", |config| config.shards = 16),
     ("user", "daemon:1", |config| config.user = Some("daemon:1".parse().unwrap())),
@@ -168,7 +174,7 @@ fn every_flag_works_from_the_command_line_and_from_the_file() {
 fn the_cases_are_all_the_flags_there_are() {
     let flags = FLAGS.iter().map(|flag| flag.name).collect::<BTreeSet<_>>();
     let mut cases = CASES.iter().map(|&(name, ..)| name).collect::<BTreeSet<_>>();
-    cases.extend(["config", "check-config", "ready-fd"]);
+    cases.extend(["config", "check-config", "ready-fd", "health", "stats-from", "drain-delay"]);
     assert_eq!(flags, cases);
     assert!(config(&["--check-config"]).check_only);
 }

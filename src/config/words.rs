@@ -122,6 +122,7 @@ impl Words {
             max_connections_per_address,
             accept_rate_per_address,
             access: AccessRules { allow, deny },
+            stats_from,
             memory_limit: _,
             max_frame,
             output_limit,
@@ -131,6 +132,8 @@ impl Words {
             linger_timeout: _,
             line_pause: _,
             drain_timeout,
+            drain_delay,
+            measures_turns: _,
             log_rate,
             log_level: _,
             exit_on_idle,
@@ -139,12 +142,14 @@ impl Words {
         self.optional("accept-rate-per-address", accept_rate_per_address);
         allow.iter().for_each(|range| self.value("allow", range));
         deny.iter().for_each(|range| self.value("deny", range));
+        stats_from.iter().for_each(|range| self.value("stats-from", range));
         self.value("max-frame", max_frame);
         self.value("output-limit", output_limit);
         self.value("frame-timeout", &seconds(*frame_timeout));
         self.value("idle-timeout", &seconds(*idle_timeout));
         self.value("write-timeout", &seconds(*write_timeout));
         self.value("drain-timeout", &seconds(*drain_timeout));
+        self.optional("drain-delay", &(!drain_delay.is_zero()).then(|| seconds(*drain_delay)));
         self.value("log-rate", log_rate);
         self.optional("exit-on-idle", &exit_on_idle.map(seconds));
     }

@@ -104,6 +104,12 @@ impl Format {
     }
 }
 
+/// The time `wall` as HTTP writes it: `Fri, 07 May 2021 18:36:52 GMT`, RFC 9110 5.6.7.
+#[cfg(feature = "ops")]
+pub(super) fn http_date(wall: WallTime) -> String {
+    Format::Rfc2822.write(wall, 0).replace("+0000", "GMT")
+}
+
 /// The longest offset that RFC 3339 can write, 23:59, in seconds. RFC 2822 could write more, which
 /// few readers take.
 const MAX_WRITABLE_OFFSET: i32 = 24 * 3600 - 60;

@@ -10,7 +10,8 @@ use crate::conn::{Outcome, Work};
 use crate::protocol::reply::ReplyWriter;
 use crate::server::client_log::Escaped;
 use crate::server::close::CloseReason;
-use crate::server::stats::publishing::Detail;
+use crate::server::stats::Stats;
+use crate::server::stats::publishing::{Detail, Publisher};
 use log::Level;
 use std::fmt::{self, Write as _};
 
@@ -166,6 +167,8 @@ impl Command {
 enum RequestError<'a> {
     UnknownFormat(&'a [u8]),
     UnknownStatistics(&'a [u8]),
+    /// Only some addresses may read statistics.
+    StatisticsForOthers,
     TakesNoArgument(&'static str),
     NeedsArgument(&'static str, &'static str),
 }
@@ -180,6 +183,9 @@ impl fmt::Display for RequestError<'_> {
             RequestError::UnknownStatistics(argument) => {
                 let argument = Escaped(argument);
                 write!(f, "no statistics {argument}; there are STATS and STATS shards")
+            }
+            RequestError::StatisticsForOthers => {
+                f.write_str("this address may not read statistics (--stats-from)")
             }
             RequestError::TakesNoArgument(word) => write!(f, "{word} takes no argument"),
             RequestError::NeedsArgument(word, name) => {
@@ -289,11 +295,19 @@ fn stats(
         word if word.eq_ignore_ascii_case(b"shards") => Detail::Each,
         other => return refuse(&RequestError::UnknownStatistics(other), context, reply),
     };
+    if !context.publisher.may_read(context.peer) {
+        return refuse(&RequestError::StatisticsForOthers, context, reply);
+    }
     let Context { publisher, stats, system, now, .. } = context;
-    let texts = u32::try_from(publisher.texts_to_make(stats, detail)).unwrap_or(u32::MAX);
-    work.spend(STATS_TEXT_COST.saturating_mul(texts));
+    work.spend(cost_of_statistics(publisher, stats, detail));
     reply.push(publisher.report(stats, *system, *now, detail).as_bytes());
     Outcome::Continue
+}
+
+/// What it costs to make the text of the statistics, if it is not made yet.
+pub(super) fn cost_of_statistics(publisher: &Publisher, stats: &Stats, detail: Detail) -> u32 {
+    let texts = u32::try_from(publisher.texts_to_make(stats, detail)).unwrap_or(u32::MAX);
+    STATS_TEXT_COST.saturating_mul(texts)
 }
 
 fn help(_: &[u8], _: &mut Context<'_>, reply: &mut ReplyWriter<'_>, _: &mut Work) -> Outcome {

@@ -14,7 +14,8 @@ pub(super) fn greet(context: &mut Context<'_>, reply: &mut ReplyWriter<'_>) -> O
 }
 
 /// Appends `Hello! You are connected to ('192.168.1.6', 57662)`, or `('unix', 1000)` with the
-/// user ID of a client that connected to a unix socket.
+/// user ID of a client that connected to a unix socket, or `('proxy', 0)` if a proxy told no
+/// address of its client.
 pub(super) fn write_greeting(context: &Context<'_>, reply: &mut ReplyWriter<'_>) {
     // Appending to a Vec cannot fail.
     let _ = match context.peer {
@@ -25,5 +26,6 @@ pub(super) fn write_greeting(context: &Context<'_>, reply: &mut ReplyWriter<'_>)
         Peer::Unix(Credentials { uid, .. }) => {
             write!(reply, "Hello! You are connected to ('unix', {uid})")
         }
+        Peer::Proxied => write!(reply, "Hello! You are connected to ('proxy', 0)"),
     };
 }

@@ -122,7 +122,7 @@ fn every_service_is_found_by_its_name() {
     for name in Service::NAMES {
         assert_eq!(Service::from_name(name).map(Service::name), Some(name));
     }
-    let named = [
+    let mut named = vec![
         Service::FRAMED,
         Service::DAYTIME,
         Service::TIME,
@@ -133,7 +133,9 @@ fn every_service_is_found_by_its_name() {
         Service::LOOKUP,
         Service::EXCHANGE,
     ];
-    assert_eq!(named.map(Service::name), Service::NAMES);
+    #[cfg(feature = "ops")]
+    named.push(Service::METRICS);
+    assert!(named.into_iter().map(Service::name).eq(Service::NAMES));
     for name in ["", "Framed", "gopher"] {
         assert_eq!(Service::from_name(name), None);
     }
@@ -150,4 +152,6 @@ fn framings_of_services_keep_to_the_limit() {
     for name in ["daytime", "time", "echo", "discard", "chargen", "greeting"] {
         assert_eq!(framing(name), Some(Framing::Raw));
     }
+    #[cfg(feature = "ops")]
+    assert_eq!(framing("metrics"), Some(Framing::Http));
 }

@@ -196,6 +196,8 @@ pub enum Peer {
     Inet(SocketAddr),
     /// A process of this machine, by way of a unix socket. Its socket has no address, as a rule.
     Unix(Credentials),
+    /// A client behind a proxy, which told no IP address of it.
+    Proxied,
 }
 
 const _: () = assert!(size_of::<Peer>() <= 32, "the size of a peer");
@@ -216,11 +218,11 @@ impl Credentials {
 
 impl Peer {
     /// The IP address, which rules and limits on addresses are about. A client of a unix socket has
-    /// none.
+    /// none, and a proxy may have told none.
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Peer::Inet(address) => Some(address.ip()),
-            Peer::Unix(_) => None,
+            Peer::Unix(_) | Peer::Proxied => None,
         }
     }
 }
@@ -231,12 +233,13 @@ impl From<SocketAddr> for Peer {
     }
 }
 
-/// `IP:PORT`, or `unix:pid=PID,uid=UID`: one word in a line of the log.
+/// `IP:PORT`, `unix:pid=PID,uid=UID`, or `proxied`: one word in a line of the log.
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Peer::Inet(address) => write!(f, "{address}"),
             Peer::Unix(Credentials { pid, uid }) => write!(f, "unix:pid={pid},uid={uid}"),
+            Peer::Proxied => f.write_str("proxied"),
         }
     }
 }

@@ -52,6 +52,12 @@ pub trait Host {
         here
     }
 
+    /// The time now, on the clock of turns, in the middle of a turn; `None` if the network does not
+    /// tell it. It is for statistics: what a server does depends on the beginning of the turn.
+    fn time_in_turn(&self) -> Option<Moment> {
+        None
+    }
+
     /// Gives freed memory back to the system. It takes time: to be called after many connections
     /// have closed.
     fn give_memory_back(&self) {}

@@ -207,6 +207,13 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         debug_assert!(self.is_scheduled(token, limits), "{token:?} would hang");
     }
 
+    /// Queues the sockets that have work by other limits, and makes sure that all deadlines are
+    /// watched. Walks through all sockets.
+    pub fn reschedule_all(&mut self, limits: &E::Limits) {
+        let all: Vec<_> = self.iter().map(|(token, socket)| (token, socket.share)).collect();
+        all.into_iter().for_each(|(token, share)| self.reschedule(token, share, limits));
+    }
+
     /// Has a socket visited, whether or not it is known to have work, behind the new events.
     pub fn visit_soon(&mut self, token: Token) {
         if let Some(socket) = open_socket(&mut self.sockets, token) {

@@ -20,6 +20,7 @@ use super::accounts::Accounts;
 use super::client_connection::ClientConnection;
 use super::conn_state::{Role, StateName};
 use super::connect_ramp::ConnectRamp;
+use super::counters::Connections;
 use super::ends::{ConnectionEnd, RequestEnd};
 use super::pacer::OpenCounts;
 use super::plan::{Close, Plan, Probing, Worker};
@@ -301,13 +302,19 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         self.opened_at
     }
 
-    /// Places for a connection that makes requests, without any to make.
-    pub(super) fn count_unasked(&self) -> u64 {
-        let is_unasked = |slot: &&Slot<N::Stream>| match &slot.endpoint {
-            LoadEndpoint::Active(client) => !client.was_asked(),
-            _ => false,
-        };
-        self.slots.iter().filter(is_unasked).count() as u64
+    /// Counts the connections that were established and asked nothing, so that only connect(2)
+    /// tells of them. A slot that never had a connection is none of these.
+    pub(super) fn count_unknown(&self, connections: &mut Connections) {
+        let is_probed = self.plan.probing != Probing::Off;
+        for slot in self.slots.iter().filter(|slot| slot.was_established) {
+            match (slot.connection.role(), &slot.endpoint) {
+                (_, LoadEndpoint::Active(client)) => {
+                    connections.unasked += u64::from(!client.was_asked());
+                }
+                (Role::Idle, _) => connections.unprobed += u64::from(!is_probed),
+                _ => {}
+            }
+        }
     }
 
     /// Has the next connection of an idle slot ask whether it is served, if the plan says so.

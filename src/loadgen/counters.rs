@@ -26,8 +26,10 @@ pub struct Connections {
     pub established: u64,
     /// Of those, the ones on which at least one reply came.
     pub served: u64,
-    /// Of the places for a connection that makes requests, those that had none to make.
+    /// Of those established, the ones that were to make requests, and had none to make.
     pub unasked: u64,
+    /// Of those established, the idle ones that were not probed.
+    pub unprobed: u64,
     /// Open now.
     pub open: u64,
     /// Most that were open at once.
@@ -221,6 +223,7 @@ impl Connections {
         self.established += other.established;
         self.served += other.served;
         self.unasked += other.unasked;
+        self.unprobed += other.unprobed;
         self.open += other.open;
         self.peak += other.peak;
         self.opened += other.opened;

@@ -29,8 +29,8 @@ const OF_A_SHARD: usize = 2;
 
 /// Descriptors of a supervisor apart from those for its shards: the standard three, epoll, epoll's
 /// copy, the eventfd, the signalfd, its log's and the shards' one, the program's file, the
-/// table, and the scoreboard.
-const OF_A_SUPERVISOR: usize = STANDARD + 9;
+/// table, the configuration of a shard, and the scoreboard.
+const OF_A_SUPERVISOR: usize = STANDARD + 10;
 
 /// Fewest connections that a server starts with if no number was asked for. A limit that leaves
 /// fewer was most likely set by mistake, and nearly all clients would wait.
@@ -87,6 +87,11 @@ impl Budget {
     /// is open.
     pub fn with_what_is_open(self) -> Budget {
         Budget { reserved: self.reserved.max(open() + SPARE), ..self }
+    }
+
+    /// Reserves as many more.
+    pub fn with_reserved(self, more: usize) -> Budget {
+        Budget { reserved: self.reserved.saturating_add(more), ..self }
     }
 
     /// The limit, in descriptors.

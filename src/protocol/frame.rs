@@ -44,6 +44,16 @@ pub enum FrameError {
         /// The longest that is accepted, in bytes.
         limit: usize,
     },
+    /// The head of an HTTP request is longer than one may be.
+    HeadOverLimit {
+        /// The longest that is accepted, in bytes.
+        limit: usize,
+    },
+    /// No HTTP request begins with this byte.
+    NotHttp {
+        /// The first byte.
+        byte: u8,
+    },
 }
 
 impl fmt::Display for FrameError {
@@ -63,6 +73,12 @@ impl fmt::Display for FrameError {
             }
             FrameError::LineOverLimit { limit } => {
                 write!(f, "a line is over the limit of {}", counted(*limit, "byte"))
+            }
+            FrameError::HeadOverLimit { limit } => {
+                write!(f, "the head of a request is over the limit of {}", counted(*limit, "byte"))
+            }
+            FrameError::NotHttp { byte } => {
+                write!(f, "no HTTP request begins with 0x{byte:02x} ('{}')", byte.escape_ascii())
             }
         }
     }

@@ -6,6 +6,8 @@
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
 use crate::protocol::frame::{self, FrameError, HEADER_LEN};
+#[cfg(feature = "ops")]
+use crate::protocol::http;
 use memchr::memchr;
 
 #[cfg(test)]
@@ -31,6 +33,9 @@ pub enum Framing {
     },
     /// All bytes that one read brought.
     Raw,
+    /// The head of an HTTP request, which has no body.
+    #[cfg(feature = "ops")]
+    Http,
 }
 
 /// How a request was framed. Its reply is framed alike.
@@ -96,6 +101,8 @@ impl Framing {
             },
             Framing::Raw if bytes.is_empty() => Ok(End::Incomplete { needed: 1 }),
             Framing::Raw => Ok(End::At(bytes.len())),
+            #[cfg(feature = "ops")]
+            Framing::Http => http::find_end(bytes, searched),
         }
     }
 
@@ -106,6 +113,8 @@ impl Framing {
             Framing::Padded { .. } | Framing::Fixed { .. } => missing.min(input.len()),
             Framing::Line { .. } => memchr(b'\n', input).map_or(input.len(), |at| at + 1),
             Framing::Raw => input.len(),
+            #[cfg(feature = "ops")]
+            Framing::Http => memchr(b'\n', input).map_or(input.len(), |at| at + 1),
         }
     }
 
@@ -127,9 +136,7 @@ impl Framing {
                     Request { body: bytes, envelope: ReplyFraming::Bare }
                 }
             }
-            Framing::Fixed { .. } | Framing::Raw => {
-                Request { body: bytes, envelope: ReplyFraming::Bare }
-            }
+            _ => Request { body: bytes, envelope: ReplyFraming::Bare },
         }
     }
 
@@ -138,7 +145,7 @@ impl Framing {
         match self {
             Framing::Padded { .. } => ReplyFraming::Frame,
             Framing::Line { .. } => ReplyFraming::CrLf,
-            Framing::Fixed { .. } | Framing::Raw => ReplyFraming::Bare,
+            _ => ReplyFraming::Bare,
         }
     }
 }

@@ -57,6 +57,10 @@ impl Host for MioNet {
         self.meter.usage()
     }
 
+    fn time_in_turn(&self) -> Option<Moment> {
+        Some(self.now())
+    }
+
     fn give_memory_back(&self) {
         memory::trim_heap();
     }

@@ -7,7 +7,9 @@
 
 use super::Server;
 use super::admission::Refusal;
-use super::connection::ServerConnection;
+use super::connection::{PeerStanding, ServerConnection};
+use super::context::ServerContext;
+use super::proxied::{Sender, Serves};
 use super::turn::Cause;
 use super::warning::RateLimitedWarning;
 use super::work;
@@ -52,8 +54,10 @@ pub(super) struct Acceptor<N: Net> {
 
 struct Listener<L> {
     socket: L,
-    service: Service,
+    serves: Serves,
     holders: Holders,
+    /// Under which it was registered for events.
+    number: usize,
     /// The backlog may hold a connection: sticky, until an accept says `WouldBlock`.
     ready: bool,
 }
@@ -130,11 +134,12 @@ enum Attempt<S> {
     NoneWaiting,
 }
 
-/// A connection that was accepted, and by which service.
+/// A connection that was accepted, from whom, and by which service.
 #[derive(Debug)]
 struct Accepted<S> {
     stream: S,
     peer: Peer,
+    sender: Sender,
     service: Service,
 }
 
@@ -143,7 +148,8 @@ impl<N: Net> Server<N> {
     pub(super) fn accept(&mut self, now: Moment) {
         let most = self.cx.work.spent() + work::SIDE_WORK;
         for _ in 0..ATTEMPTS_PER_TURN {
-            match self.acceptor.attempt(&mut self.cx.net, self.sockets.len(), now) {
+            let active = self.sockets.len().saturating_sub(self.operators.open());
+            match self.acceptor.attempt(&mut self.cx.net, active, now) {
                 Attempt::Accepted(accepted) => self.admit(accepted, now),
                 Attempt::Lost => {
                     self.cx.stats.accept_errors += 1;
@@ -171,17 +177,26 @@ impl<N: Net> Server<N> {
 
     fn admit(&mut self, accepted: Accepted<N::Stream>, now: Moment) {
         self.cx.work.spend(work::ACCEPT);
-        match self.admission.admit(&accepted.peer, &self.cx.limits, now) {
-            Ok(()) => self.open(accepted, now),
+        let admitted = match accepted.sender {
+            Sender::Client => {
+                let admitted = self.cx.admission.admit(&accepted.peer, &self.cx.limits, now);
+                admitted.map(|()| PeerStanding::Admitted)
+            }
+            // Whether its client may come in, the header tells.
+            Sender::Proxy(versions) => Ok(PeerStanding::AwaitsHeader(versions)),
+            Sender::Stranger => Err(Refusal::NotAProxy),
+        };
+        match admitted {
+            Ok(standing) => self.open(accepted, standing, now),
             Err(refusal) => self.reject(accepted, refusal),
         }
     }
 
-    fn open(&mut self, accepted: Accepted<N::Stream>, now: Moment) {
-        let Accepted { mut stream, peer, service } = accepted;
+    fn open(&mut self, accepted: Accepted<N::Stream>, standing: PeerStanding, now: Moment) {
+        let Accepted { mut stream, peer, service, .. } = accepted;
         let token = self.sockets.next_token();
         let registered = self.cx.net.register(&mut stream, token, Interest::Read);
-        let connection = ServerConnection::new(peer, service, now);
+        let connection = ServerConnection::new(peer, standing, service, now);
         let mut ready = connection.readiness();
         // Its request may have come, and no event yet: a read tells.
         let is_read_at_once = self.is_draining() || self.acceptor.trial_reads.is_worth_it();
@@ -197,8 +212,11 @@ impl<N: Net> Server<N> {
         let active = self.sockets.len();
         stats.peak = stats.peak.max(active as u64);
         self.cx.observe_accepted(token, self.acceptor.tried, &peer, active);
-        let line = format_args!("{peer} connected ({active} active)");
-        self.cx.log.line(now, Level::Info, line);
+        // Of a proxy's connection, the header tells who has connected.
+        if standing == PeerStanding::Admitted {
+            let line = format_args!("{peer} connected ({active} active)");
+            self.cx.log.line(now, Level::Info, line);
+        }
         let bytes_in = self.cx.stats.bytes_in;
         self.visit(token, Cause::Opened);
         if is_read_at_once {
@@ -210,15 +228,23 @@ impl<N: Net> Server<N> {
     fn reject(&mut self, accepted: Accepted<N::Stream>, refusal: Refusal) {
         let Accepted { stream, peer, .. } = accepted;
         self.cx.net.abort(stream);
-        let stats = &mut self.cx.stats;
+        self.cx.count_refusal(refusal, &peer);
+    }
+}
+
+impl<N: Net> ServerContext<N> {
+    /// Counts a client that is rejected, and tells of it.
+    pub(super) fn count_refusal(&mut self, refusal: Refusal, peer: &Peer) {
+        let stats = &mut self.stats;
         match refusal {
             Refusal::Denied => stats.refused_denied += 1,
             Refusal::TooMany => stats.refused_address_limit += 1,
             Refusal::TooFast => stats.refused_address_rate += 1,
+            Refusal::NotAProxy => stats.refused_not_proxy += 1,
         }
-        self.cx.observe_refused(refusal, &peer);
+        self.observe_refused(refusal, peer);
         let line = format_args!("{peer} rejected: {refusal}");
-        self.cx.log.line(self.cx.now, Level::Info, line);
+        self.log.line(self.now, Level::Info, line);
     }
 }
 
@@ -237,12 +263,26 @@ impl<N: Net> Acceptor<N> {
         }
     }
 
+    /// Has room for this number of connections from now on.
+    pub(super) fn set_most(&mut self, max_connections: usize) {
+        self.max_connections = max_connections;
+        if self.state == State::Full {
+            self.state = State::Open;
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.listeners.len()
     }
 
-    pub(super) fn add(&mut self, socket: N::Listener, service: Service, holders: Holders) {
-        self.listeners.push(Listener { socket, service, holders, ready: false });
+    pub(super) fn add(
+        &mut self,
+        socket: N::Listener,
+        serves: Serves,
+        holders: Holders,
+        number: usize,
+    ) {
+        self.listeners.push(Listener { socket, serves, holders, number, ready: false });
     }
 
     /// Accepts no client from now on, and leaves the backlogs as they are.
@@ -293,15 +333,19 @@ impl<N: Net> Acceptor<N> {
         }
     }
 
+    /// Whether new handshakes are held off.
+    pub(super) fn holds_off(&self) -> bool {
+        self.newcomers == Newcomers::HeldOff
+    }
+
     /// Whether a client may come into a backlog though new handshakes are held off.
     pub(super) fn handshakes(&self, net: &mut N) -> Handshakes {
         net.handshakes(self.own())
     }
 
     pub(super) fn ready(&mut self, number: usize) {
-        if let Some(listener) = self.listeners.get_mut(number) {
-            listener.ready = true;
-        }
+        let of_it = self.listeners.iter_mut().filter(|listener| listener.number == number);
+        of_it.for_each(|listener| listener.ready = true);
     }
 
     /// Looks at every backlog at the next chance, event or not.
@@ -368,7 +412,9 @@ impl<N: Net> Acceptor<N> {
         match net.accept(&listener.socket) {
             AcceptOutcome::Connection(stream, peer) => {
                 self.failures = 0;
-                Attempt::Accepted(Accepted { stream, peer, service: listener.service })
+                let Serves { service, .. } = listener.serves;
+                let sender = listener.serves.sender(&peer);
+                Attempt::Accepted(Accepted { stream, peer, sender, service })
             }
             AcceptOutcome::NoneWaiting => {
                 listener.ready = false;
@@ -408,7 +454,7 @@ impl<N: Net> Acceptor<N> {
             .map(|offset| (self.next_listener + offset) % count)
             .find(|&number| self.listeners.get(number).is_some_and(|listener| listener.ready))?;
         self.next_listener = (number + 1) % count;
-        self.tried = number;
+        self.tried = self.listeners.get(number)?.number;
         Some(number)
     }
 

@@ -35,6 +35,8 @@ pub(super) enum Refusal {
     TooMany,
     /// It connects more often than one client may.
     TooFast,
+    /// The listener lets proxies in only, and it is none of them.
+    NotAProxy,
 }
 
 impl fmt::Display for Refusal {
@@ -48,6 +50,7 @@ impl fmt::Display for Refusal {
                 "too many connections per second from this address or user \
                  (--accept-rate-per-address)"
             }
+            Refusal::NotAProxy => "this listener is for proxies, and this is not one (from=)",
         })
     }
 }
@@ -60,11 +63,13 @@ enum AddressKey {
     User(u32),
 }
 
-impl From<&Peer> for AddressKey {
-    fn from(peer: &Peer) -> AddressKey {
+impl AddressKey {
+    /// `None` if it cannot be told apart from others: a proxy told no address of it.
+    fn of(peer: &Peer) -> Option<AddressKey> {
         match *peer {
-            Peer::Inet(address) => address.ip().into(),
-            Peer::Unix(Credentials { uid, .. }) => AddressKey::User(uid),
+            Peer::Inet(address) => Some(address.ip().into()),
+            Peer::Unix(Credentials { uid, .. }) => Some(AddressKey::User(uid)),
+            Peer::Proxied => None,
         }
     }
 }
@@ -101,7 +106,7 @@ impl Admission {
         {
             return Ok(());
         }
-        let client = AddressKey::from(peer);
+        let Some(client) = AddressKey::of(peer) else { return Ok(()) };
         if let Some(most) = limits.max_connections_per_address
             && self.connections.get(&client).is_some_and(|&count| count >= most)
         {
@@ -116,15 +121,38 @@ impl Admission {
         Ok(())
     }
 
+    /// Other limits hold from now on: what they need is known of the clients that are connected,
+    /// `peers`, and nothing else is.
+    pub(super) fn change_limits<'a>(
+        &mut self,
+        before: &Limits,
+        after: &Limits,
+        peers: impl Iterator<Item = &'a Peer>,
+    ) {
+        let is_counted = |limits: &Limits| limits.max_connections_per_address.is_some();
+        match (is_counted(before), is_counted(after)) {
+            (false, true) => {
+                let clients = peers.filter_map(AddressKey::of);
+                clients.for_each(|client| *self.connections.entry(client).or_insert(0) += 1);
+            }
+            (true, false) => self.connections.clear(),
+            (true, true) | (false, false) => {}
+        }
+        if after.accept_rate_per_address.is_none() {
+            self.rates = RateLimiter::default();
+        }
+    }
+
     /// A connection that had been admitted has been closed.
     pub(super) fn closed(&mut self, peer: &Peer) {
         if self.connections.is_empty() {
             return;
         }
-        if let Some(count) = self.connections.get_mut(&AddressKey::from(peer)) {
+        let Some(client) = AddressKey::of(peer) else { return };
+        if let Some(count) = self.connections.get_mut(&client) {
             *count -= 1;
             if *count == 0 {
-                self.connections.remove(&AddressKey::from(peer));
+                self.connections.remove(&client);
             }
         }
     }

@@ -56,6 +56,11 @@ impl ClientLog {
         }
     }
 
+    /// Keeps another level and rate from now on.
+    pub fn set_limits(&mut self, level: LevelFilter, rate: u32) {
+        (self.level, self.rate) = (level, rate);
+    }
+
     /// Writes a line, or counts it if there have been too many. Costs next to nothing when the log
     /// level leaves it out.
     pub fn line(&mut self, now: Moment, level: Level, line: fmt::Arguments<'_>) {

@@ -4,7 +4,7 @@
 //! counter in the statistics and what a test expects are all this one enum.
 
 use crate::protocol::frame::FrameError;
-use std::fmt;
+use std::{fmt, io};
 
 #[cfg(test)]
 mod tests;
@@ -41,11 +41,17 @@ pub enum CloseReason {
     Shed,
     /// The operating system failed the connection in some other way.
     SystemError,
+    /// A proxy sent something that is not a header of the PROXY protocol.
+    BadProxyHeader,
+    /// The header of the PROXY protocol did not arrive whole within its time.
+    ProxyHeaderTimeout,
+    /// The client that the header of the PROXY protocol tells of may not connect.
+    ProxyRefused,
 }
 
 impl CloseReason {
     /// Every reason, in the order of the statistics.
-    pub const ALL: [CloseReason; 14] = [
+    pub const ALL: [CloseReason; 17] = [
         CloseReason::PeerClosed,
         CloseReason::PeerClosedMidFrame,
         CloseReason::Reset,
@@ -60,6 +66,9 @@ impl CloseReason {
         CloseReason::Stopped,
         CloseReason::Shed,
         CloseReason::SystemError,
+        CloseReason::BadProxyHeader,
+        CloseReason::ProxyHeaderTimeout,
+        CloseReason::ProxyRefused,
     ];
 
     /// The reason as one word, for counters: `closed_peer_closed`.
@@ -79,6 +88,9 @@ impl CloseReason {
             CloseReason::Stopped => "stopped",
             CloseReason::Shed => "shed",
             CloseReason::SystemError => "system_error",
+            CloseReason::BadProxyHeader => "bad_proxy_header",
+            CloseReason::ProxyHeaderTimeout => "proxy_header_timeout",
+            CloseReason::ProxyRefused => "proxy_refused",
         }
     }
 }
@@ -101,6 +113,9 @@ impl fmt::Display for CloseReason {
             CloseReason::Stopped => "server stopped with work unfinished",
             CloseReason::Shed => "shed, the memory limit is reached",
             CloseReason::SystemError => "system error",
+            CloseReason::BadProxyHeader => "bad PROXY header",
+            CloseReason::ProxyHeaderTimeout => "PROXY header timeout",
+            CloseReason::ProxyRefused => "refused, by the address in the PROXY header",
         })
     }
 }
@@ -108,10 +123,26 @@ impl fmt::Display for CloseReason {
 impl From<FrameError> for CloseReason {
     fn from(error: FrameError) -> CloseReason {
         match error {
-            FrameError::BadByte { .. } => CloseReason::BadFrame,
-            FrameError::OverLimit { .. } | FrameError::LineOverLimit { .. } => {
-                CloseReason::OverLimit
-            }
+            FrameError::BadByte { .. } | FrameError::NotHttp { .. } => CloseReason::BadFrame,
+            FrameError::OverLimit { .. }
+            | FrameError::LineOverLimit { .. }
+            | FrameError::HeadOverLimit { .. } => CloseReason::OverLimit,
+        }
+    }
+}
+
+/// Whose doing it was that a call on a connection failed.
+impl From<&io::Error> for CloseReason {
+    fn from(error: &io::Error) -> CloseReason {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable => CloseReason::Reset,
+            _ => CloseReason::SystemError,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How connections end, and what has to be given back when they do.
 
 use super::Server;
+use super::connection::PeerStanding;
 use crate::io::clock::Moment;
 use crate::io::net::Net;
 use crate::io::socket_table::Socket;
@@ -31,13 +32,20 @@ impl<N: Net> Server<N> {
         let now = self.cx.now;
         let (_, lost) = endpoint.conn.waiting();
         self.cx.observe_close(token, reason, manner == Manner::Reset, lost);
+        let is_operators = endpoint.service.is_for_operators();
+        if is_operators {
+            self.operators.connection_closed();
+            self.cx.stats.metrics_closed += 1;
+        } else if endpoint.standing == PeerStanding::Admitted {
+            self.cx.admission.closed(&endpoint.peer);
+        }
         self.acceptor.connection_closed();
-        self.admission.closed(&endpoint.peer);
         self.memory.change(endpoint.conn.memory(), (0, 0));
         endpoint.conn.uncount(&mut self.cx.stats.standings);
         self.cx.stats.count_close(reason);
-        self.cx.log.line(now, Level::Info, format_args!("{} closed: {reason}", endpoint.peer));
-        if self.sockets.is_empty() {
+        let level = if is_operators { Level::Debug } else { Level::Info };
+        self.cx.log.line(now, level, format_args!("{} closed: {reason}", endpoint.peer));
+        if !is_operators && !self.has_clients() {
             self.empty_since = now;
         }
         Some(stream)
@@ -94,6 +102,6 @@ impl<N: Net> Server<N> {
     pub(super) fn report_memory(&mut self) {
         self.memory.report(&mut self.cx.stats);
         self.cx.stats.places_memory = self.cx.net.memory_of_places(self.sockets.memory() as u64);
-        self.cx.stats.addresses_memory = self.admission.memory() as u64;
+        self.cx.stats.addresses_memory = self.cx.admission.memory() as u64;
     }
 }

@@ -1,6 +1,6 @@
 //! A connection of the server, as the table of sockets knows it.
 
-use crate::conn::Connection;
+use crate::conn::{Connection, Deadline};
 use crate::handlers::Service;
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
@@ -8,6 +8,7 @@ use crate::io::endpoint::{Endpoint, Wanted};
 use crate::io::readiness::Readiness;
 #[cfg(target_pointer_width = "64")]
 use crate::io::socket_table::Socket;
+use crate::protocol::proxy_header::Versions;
 use crate::server::limits::Limits;
 
 /// A connection: its state, the client, and the service.
@@ -15,7 +16,19 @@ use crate::server::limits::Limits;
 pub(super) struct ServerConnection {
     pub(super) conn: Connection,
     pub(super) peer: Peer,
+    pub(super) standing: PeerStanding,
     pub(super) service: Service,
+}
+
+/// What a connection's peer is to the limits for each address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PeerStanding {
+    /// A client. It may be counted.
+    Admitted,
+    /// A proxy, whose header is yet to tell of the client. It is not counted.
+    AwaitsHeader(Versions),
+    /// A proxy that connected for itself, or a client that was refused. It is not counted.
+    Exempt,
 }
 
 // A stream is a descriptor. A million idle connections take this a million times.
@@ -24,8 +37,28 @@ const _: () =
     assert!(size_of::<Socket<i32, ServerConnection>>() == 88, "the size of a connection's slot");
 
 impl ServerConnection {
-    pub(super) fn new(peer: Peer, service: Service, now: Moment) -> ServerConnection {
-        ServerConnection { conn: Connection::new(now), peer, service }
+    pub(super) fn new(
+        peer: Peer,
+        standing: PeerStanding,
+        service: Service,
+        now: Moment,
+    ) -> ServerConnection {
+        ServerConnection { conn: Connection::new(now), peer, standing, service }
+    }
+
+    /// Whether it is a proxy's, and the header is not complete: nothing is served before.
+    #[inline]
+    pub(super) fn awaits_header(&self) -> bool {
+        cfg!(feature = "ops") && matches!(self.standing, PeerStanding::AwaitsHeader(_))
+    }
+
+    /// When the deadline that counts passes, and which it is.
+    #[inline]
+    pub(super) fn next_deadline(&self, limits: &Limits) -> (Moment, Deadline) {
+        if self.awaits_header() {
+            return (self.conn.idle_since() + limits.frame_timeout, Deadline::Frame);
+        }
+        self.conn.next_deadline(self.service.framing(limits), limits)
     }
 
     /// What the socket is ready for when it has just been accepted.
@@ -54,6 +87,6 @@ impl Endpoint for ServerConnection {
 
     #[inline]
     fn deadline(&self, limits: &Limits) -> Moment {
-        self.conn.deadline(self.service.framing(limits), limits)
+        self.next_deadline(limits).0
     }
 }

@@ -1,6 +1,7 @@
 //! What every connection of the server shares: the network, the limits, the counters, the lookup
 //! table.
 
+use super::admission::Admission;
 use super::connection::ServerConnection;
 use crate::conn::{ConnContext, Connection, Work};
 use crate::handlers::daytime::DateCache;
@@ -18,6 +19,7 @@ use crate::trace::Observer;
 pub(super) struct ServerContext<N: Net> {
     pub(super) net: N,
     pub(super) limits: Limits,
+    pub(super) admission: Admission,
     /// The time of this turn of the loop.
     pub(super) now: Moment,
     pub(super) table: Table,
@@ -27,6 +29,8 @@ pub(super) struct ServerContext<N: Net> {
     pub(super) dates: DateCache,
     /// What was done in this turn.
     pub(super) work: Work,
+    /// Events since the last turn was measured.
+    pub(super) events: u32,
     pub(super) trace: Observer<N>,
 }
 
@@ -38,16 +42,20 @@ impl<N: Net> ServerContext<N> {
         dates: DateCache,
         now: Moment,
     ) -> ServerContext<N> {
+        let mut publisher = Publisher::default();
+        publisher.confine_to(limits.stats_from.clone());
         ServerContext {
             net,
             now,
+            admission: Admission::default(),
             stats: Stats::new(&table, &limits),
-            publisher: Publisher::default(),
+            publisher,
             log: ClientLog::new(limits.log_level, limits.log_rate),
             limits,
             table,
             dates,
             work: Work::default(),
+            events: 0,
             trace: Observer::default(),
         }
     }
@@ -63,7 +71,7 @@ impl<N: Net> ServerContext<N> {
         call: impl FnOnce(&mut Connection, &mut ConnContext<'_, BoundService<'_>>) -> T,
     ) -> T {
         let before = output.len();
-        let ServerConnection { conn, peer, service } = connection;
+        let ServerConnection { conn, peer, service, .. } = connection;
         self.work.grant(Work::VISIT);
         let context = Context {
             now: self.now,

@@ -62,7 +62,7 @@ impl<N: Net> Server<N> {
     /// Clients whose connections are counted, because a limit holds for each client.
     #[doc(hidden)]
     pub fn clients_counted(&self) -> usize {
-        self.admission.counted()
+        self.cx.admission.counted()
     }
 
     /// Timers that are armed: one for each connection.

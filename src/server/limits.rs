@@ -3,13 +3,14 @@
 //! Invariant: a [`Limits`] that passed [`Limits::validate`] makes sense as a whole, so the engine
 //! never checks a limit against another.
 
-use crate::server::access::AccessRules;
+use crate::server::access::{AccessRules, Cidr};
 use log::LevelFilter;
 use std::fmt;
 use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
+mod words;
 
 /// Bounds on memory, time and work. [`Limits::default`] is what the command line starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Limits {
     pub accept_rate_per_address: Option<u32>,
     /// Who may connect at all.
     pub access: AccessRules,
+    /// Who may read the statistics; if there are no ranges, all may who are connected.
+    pub stats_from: Vec<Cidr>,
     /// Bytes that all connections together may hold in buffers, of unfinished requests and of
     /// replies not yet taken. Beyond it the newest connections that hold some are closed.
     pub memory_limit: usize,
@@ -43,6 +46,11 @@ pub struct Limits {
     pub line_pause: Duration,
     /// From the order to stop until connections are closed whatever their state.
     pub drain_timeout: Duration,
+    /// From the order to stop until draining begins. Until then clients are let in and served, but
+    /// `/readyz` says that no more are wanted.
+    pub drain_delay: Duration,
+    /// Whether the times of turns are kept in histograms, for a metrics listener to show.
+    pub measures_turns: bool,
     /// Log lines a second that clients can cause.
     pub log_rate: u32,
     /// The most detailed level of log lines that clients can cause. What is more detailed is not
@@ -59,6 +67,7 @@ impl Default for Limits {
             max_connections_per_address: None,
             accept_rate_per_address: None,
             access: AccessRules::default(),
+            stats_from: Vec::new(),
             memory_limit: 1 << 30,
             max_frame: 1 << 20,
             output_limit: 1 << 20,
@@ -68,6 +77,8 @@ impl Default for Limits {
             linger_timeout: Duration::from_secs(2),
             line_pause: Duration::from_millis(50),
             drain_timeout: Duration::from_secs(10),
+            drain_delay: Duration::ZERO,
+            measures_turns: false,
             log_rate: 100,
             log_level: LevelFilter::Info,
             exit_on_idle: None,

@@ -6,6 +6,9 @@ use crate::io::clock::Moment;
 use crate::io::net::{Net, Told};
 use crate::server::stats::publishing::{Publisher, SharedStats};
 
+/// Of this number of visits, one is asked how long it has waited: that takes a look at the clock.
+const VISITS_PER_SAMPLE: u64 = 64;
+
 impl<N: Net> Server<N> {
     /// The counters of this server alone as text, one `name value` a line.
     pub fn statistics(&mut self, now: Moment) -> String {
@@ -23,6 +26,7 @@ impl<N: Net> Server<N> {
     /// sum, and the process `supervisor` as the one that takes signals.
     pub fn share_statistics(&mut self, stats: Box<dyn SharedStats>, supervisor: u32) {
         self.cx.publisher = Publisher::new(stats, supervisor);
+        self.cx.publisher.confine_to(self.cx.limits.stats_from.clone());
     }
 
     /// Keeps how long a turn has taken, if it was a long one.
@@ -30,5 +34,32 @@ impl<N: Net> Server<N> {
         let (took, uptime) = (ended.since(began), self.cx.publisher.uptime(ended));
         self.cx.stats.slow_turns.note(took);
         self.cx.stats.longest_turn.note(took, uptime);
+        if self.cx.limits.measures_turns {
+            let nanos = ended.as_nanos().saturating_sub(began.as_nanos());
+            self.cx.stats.turn_times.note(nanos);
+            self.cx.stats.turn_events.note(self.cx.events.into());
+            self.cx.events = 0;
+        }
+    }
+}
+
+impl<N: Net> ServerContext<N> {
+    /// Counts a visit to a connection that was ready.
+    #[inline]
+    pub(super) fn count_visit(&mut self) {
+        self.stats.visits += 1;
+        if self.stats.visits.is_multiple_of(VISITS_PER_SAMPLE) {
+            self.sample_wait();
+        }
+    }
+
+    /// Notes how long a visit that begins now has waited since the turn began.
+    #[cold]
+    fn sample_wait(&mut self) {
+        if self.limits.measures_turns
+            && let Some(now) = self.net.time_in_turn()
+        {
+            self.stats.queue_waits.note(now.as_nanos().saturating_sub(self.now.as_nanos()));
+        }
     }
 }

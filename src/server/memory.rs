@@ -74,6 +74,11 @@ impl MemoryAccounting {
         self.used.saturating_add(more) > self.limit
     }
 
+    /// Another limit. The caller sheds if it is exceeded.
+    pub(super) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// The connections to be closed: the newest that hold something, until an eighth of the limit
     /// is free.
     pub(super) fn newest_to_shed<S>(

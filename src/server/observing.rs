@@ -107,8 +107,7 @@ impl<N: Net> ServerContext<N> {
                 Cause::Opened => VisitCause::Opened,
                 Cause::Ready => VisitCause::Ready,
                 Cause::Expired => {
-                    let framing = visited.service.framing(limits);
-                    let (_, deadline) = visited.conn.next_deadline(framing, limits);
+                    let (_, deadline) = visited.next_deadline(limits);
                     recorder.note(Event::TimerFired { connection, deadline });
                     recorder.note_cause(token);
                     VisitCause::Expired
@@ -222,7 +221,7 @@ impl<N: Net> ServerContext<N> {
             let Some(socket) = sockets.get(token) else { return };
             recorder.tick();
             let connection = token.generation();
-            let ServerConnection { conn, service, .. } = &socket.endpoint;
+            let ServerConnection { conn, .. } = &socket.endpoint;
             let (inbound, outbound) = conn.stage();
             let (unparsed, unsent) = conn.waiting();
             recorder.note(Event::Settled {
@@ -238,7 +237,7 @@ impl<N: Net> ServerContext<N> {
             if let Some(at) = sockets.watched_until(token)
                 && let Some(after) = recorder.timer_moved(token, at)
             {
-                let (_, deadline) = conn.next_deadline(service.framing(limits), limits);
+                let (_, deadline) = socket.endpoint.next_deadline(limits);
                 recorder.note(Event::TimerArmed { connection, deadline, after });
             }
         });
@@ -293,9 +292,18 @@ impl<N: Net> ServerContext<N> {
             Refusal::Denied => RefusalCause::Denied,
             Refusal::TooMany => RefusalCause::TooMany,
             Refusal::TooFast => RefusalCause::TooFast,
+            Refusal::NotAProxy => RefusalCause::NotAProxy,
         };
         self.trace.with(move |recorder| {
             recorder.note(Event::Refused { why, peer: recorder.peer(peer) });
+        });
+    }
+
+    /// The header of the PROXY protocol is complete.
+    pub(super) fn observe_proxy_header(&mut self, peer: &Peer) {
+        self.trace.with(move |recorder| {
+            let (connection, peer) = (recorder.connection(), recorder.peer(peer));
+            recorder.note(Event::ProxyHeader { connection, peer });
         });
     }
 

@@ -5,6 +5,9 @@
 //! Where several servers are shards of one, `scoreboard` is where they tell each other, and
 //! [`publishing`] says when.
 
+#[cfg(feature = "ops")]
+mod exposition;
+pub mod histogram;
 pub mod publishing;
 mod report;
 #[cfg(unix)]
@@ -16,6 +19,7 @@ use crate::io::host::Usage;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
 use crate::table::Table;
+use histogram::{Events, Times};
 use standing::Standings;
 #[cfg(unix)]
 use standing::{Activity, Depth};
@@ -52,6 +56,12 @@ pub struct Stats {
     pub refused_address_limit: u64,
     /// Clients turned away because their address connected more often than one may.
     pub refused_address_rate: u64,
+    /// Clients turned away because the listener lets proxies in only, and they are none.
+    pub refused_not_proxy: u64,
+    /// Headers of the PROXY protocol that told of a client.
+    pub proxy_headers: u64,
+    /// Headers of the PROXY protocol that said LOCAL: the connection is the proxy's own.
+    pub proxy_local: u64,
     /// Bytes in the buffers of all connections now.
     pub buffered: u64,
     /// Those among them that hold output; the others hold input.
@@ -92,6 +102,18 @@ pub struct Stats {
     pub resident: u64,
     /// The longest turn of the loop lately.
     pub longest_turn: LongestTurn,
+    /// Connections of metrics listeners accepted; they are among all others, too.
+    pub metrics_accepted: u64,
+    /// Connections of metrics listeners closed, likewise.
+    pub metrics_closed: u64,
+    /// Processes that were told to stop.
+    pub draining: u64,
+    /// How long turns of the loop took.
+    pub turn_times: Times,
+    /// How many events turns had.
+    pub turn_events: Events,
+    /// How long visits waited since the turn began: one of 64.
+    pub queue_waits: Times,
 }
 
 /// The version of the program, as Cargo.toml has it.
@@ -100,13 +122,16 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 impl Stats {
     /// Nothing counted yet.
     pub fn new(table: &Table, limits: &Limits) -> Stats {
-        let mut stats = Stats {
-            max_connections: limits.max_connections as u64,
-            memory_limit: limits.memory_limit as u64,
-            ..Stats::default()
-        };
+        let mut stats = Stats::default();
+        stats.describe_limits(limits);
         stats.describe_table(table);
         stats
+    }
+
+    /// Says which limits hold.
+    pub fn describe_limits(&mut self, limits: &Limits) {
+        self.max_connections = limits.max_connections as u64;
+        self.memory_limit = limits.memory_limit as u64;
     }
 
     /// Says what the process has used by now.
@@ -144,12 +169,28 @@ impl Stats {
         self.accepted.saturating_sub(self.closed_total())
     }
 
+    /// Connections open, without those of metrics listeners.
+    pub fn open_to_clients(&self) -> u64 {
+        self.open().saturating_sub(self.metrics_open())
+    }
+
+    /// Connections of metrics listeners that are open.
+    pub fn metrics_open(&self) -> u64 {
+        self.metrics_accepted.saturating_sub(self.metrics_closed)
+    }
+
+    /// Connections accepted, without those of metrics listeners.
+    pub fn accepted_from_clients(&self) -> u64 {
+        self.accepted.saturating_sub(self.metrics_accepted)
+    }
+
     /// Counts all that is open as closed by the system: the process that had it is gone.
     pub fn end_all(&mut self) {
         let open = self.open();
         if let Some(count) = self.closed.get_mut(CloseReason::SystemError as usize) {
             *count += open;
         }
+        (self.metrics_closed, self.draining) = (self.metrics_accepted, 0);
         self.standings = Standings::default();
         (self.buffered, self.buffered_output) = (0, 0);
         (self.places_memory, self.addresses_memory, self.table_memory) = (0, 0, 0);
@@ -206,6 +247,9 @@ impl Stats {
             refused_denied,
             refused_address_limit,
             refused_address_rate,
+            refused_not_proxy,
+            proxy_headers,
+            proxy_local,
             buffered,
             buffered_output,
             places_memory,
@@ -226,19 +270,30 @@ impl Stats {
             cpu_micros,
             resident,
             longest_turn,
+            metrics_accepted,
+            metrics_closed,
+            draining,
+            turn_times,
+            turn_events,
+            queue_waits,
         } = self;
         let connections = [accepted, peak].into_iter().chain(closed);
         let connections = connections.chain(activities).chain(depths);
         let memory = [buffered, buffered_output, places_memory, addresses_memory, table_memory];
         let traffic = [requests, frames, refusals, bytes_in, bytes_out];
-        let refused = [refused_denied, refused_address_limit, refused_address_rate];
+        let refused =
+            [refused_denied, refused_address_limit, refused_address_rate, refused_not_proxy];
+        let proxies = [proxy_headers, proxy_local];
         let loops = [accept_errors, accept_pauses, stale_events, visits, turns, log_suppressed];
         let slow = [over_1ms, over_10ms, over_100ms];
         let table = [table_reloads, table_failures, table_keys];
         let process = [max_connections, memory_limit, cpu_micros, resident];
-        let numbers = connections.chain(memory).chain(traffic).chain(refused).chain(loops);
-        let numbers = numbers.chain(slow);
-        numbers.chain(table).chain(process).chain(longest_turn.numbers()).collect()
+        let numbers = connections.chain(memory).chain(traffic).chain(refused).chain(proxies);
+        let numbers = numbers.chain(loops).chain(slow);
+        let numbers = numbers.chain(table).chain(process).chain(longest_turn.numbers());
+        let numbers = numbers.chain([metrics_accepted, metrics_closed, draining]);
+        let times = turn_times.numbers().chain(turn_events.numbers());
+        numbers.chain(times).chain(queue_waits.numbers()).collect()
     }
 
     /// The names of [`Stats::numbers`] on the scoreboard, in the same order: those that `STATS` has
@@ -262,6 +317,9 @@ impl Stats {
             "refused_denied",
             "refused_address_limit",
             "refused_address_rate",
+            "refused_not_proxy",
+            "proxy_headers",
+            "proxy_local",
             "accept_errors",
             "accept_pauses",
             "events_stale",
@@ -282,8 +340,19 @@ impl Stats {
             "longest_turn_microseconds",
             "longest_turn_before_microseconds",
         ];
+
         let first = ["connections_accepted", "connections_peak"].map(str::to_owned).into_iter();
         let standings = activities.chain(depths);
-        first.chain(closed).chain(standings).chain(others.map(str::to_owned)).collect()
+        let others = others.map(str::to_owned).into_iter().chain(Stats::names_for_metrics());
+        first.chain(closed).chain(standings).chain(others).collect()
+    }
+
+    /// Those among [`Stats::names`] that only metrics listeners show.
+    #[cfg(unix)]
+    fn names_for_metrics() -> Vec<String> {
+        let others = ["metrics_connections_accepted", "metrics_connections_closed", "draining"];
+        let of_turns = Times::names("turn_nanoseconds").chain(Events::names("turn_events"));
+        let histograms = of_turns.chain(Times::names("queue_wait_nanoseconds"));
+        others.map(str::to_owned).into_iter().chain(histograms).collect()
     }
 }

@@ -42,6 +42,11 @@ const TOLD_IN_LAST_TURN: usize = 16 * TOLD_PER_TURN;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Serving,
+    /// Clients are let in and served as before, but probes are told that no more are wanted.
+    Delayed {
+        until: Moment,
+        order: DrainOrder,
+    },
     /// What is open is finished, until the deadline.
     Draining {
         deadline: Moment,
@@ -50,6 +55,15 @@ pub(super) enum Phase {
         told: usize,
     },
     Stopped,
+}
+
+/// Which process lets in the clients that wait when draining begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DrainOrder {
+    /// This one.
+    ServeBacklog,
+    /// An order is still to say that.
+    AwaitOrder,
 }
 
 /// What becomes of the clients in the backlogs, while the server drains.
@@ -86,6 +100,7 @@ impl Phase {
                 Some(deadline.min(look_at))
             }
             Phase::Draining { deadline, .. } => Some(deadline),
+            Phase::Delayed { until, .. } => Some(until),
             Phase::Serving | Phase::Stopped => None,
         }
     }
@@ -93,16 +108,16 @@ impl Phase {
 
 impl<N: Net> Server<N> {
     /// Stops in order: lets in clients that are connecting already, and no others; answers
-    /// everything that has arrived complete; then closes each connection. A second call stops at
-    /// once.
+    /// everything that has arrived complete; then closes each connection. With a delay it begins
+    /// when that is over. A second call stops at once.
     pub fn drain(&mut self, now: Moment) {
         self.cx.net.told(Told::Drain(now));
-        if self.phase == Phase::Serving {
-            self.begin_to_drain(now);
-            self.empty_backlogs(now);
-        } else {
-            self.cx.observe_drain(DrainStep::AtOnce);
-            self.phase = Phase::Stopped;
+        match self.phase {
+            Phase::Serving => self.order_drain(DrainOrder::ServeBacklog, now),
+            Phase::Delayed { .. } | Phase::Draining { .. } | Phase::Stopped => {
+                self.cx.observe_drain(DrainStep::AtOnce);
+                self.phase = Phase::Stopped;
+            }
         }
     }
 
@@ -113,8 +128,7 @@ impl<N: Net> Server<N> {
     pub fn drain_and_wait(&mut self, now: Moment) {
         self.cx.net.told(Told::DrainAndWait(now));
         if self.phase == Phase::Serving {
-            self.begin_to_drain(now);
-            self.acceptor.shut();
+            self.order_drain(DrainOrder::AwaitOrder, now);
         }
     }
 
@@ -122,6 +136,10 @@ impl<N: Net> Server<N> {
     /// here.
     pub fn leave_backlog(&mut self) {
         self.cx.net.told(Told::LeaveBacklog);
+        // The other process lets clients in: there is nothing to delay for.
+        if matches!(self.phase, Phase::Delayed { .. }) {
+            self.begin_to_drain(self.cx.now);
+        }
         if self.door() == Some(Door::AwaitsOrder) {
             self.close_door();
         }
@@ -131,10 +149,18 @@ impl<N: Net> Server<N> {
     /// [`Server::drain`] does.
     pub fn serve_backlog(&mut self, now: Moment) {
         self.cx.net.told(Told::ServeBacklog(now));
+        if let Phase::Delayed { order, .. } = &mut self.phase {
+            *order = DrainOrder::ServeBacklog;
+        }
         if self.door() == Some(Door::AwaitsOrder) {
             self.acceptor.reopen();
             self.empty_backlogs(now);
         }
+    }
+
+    /// From an order to drain until draining begins.
+    pub fn drain_delay(&self) -> Duration {
+        self.cx.limits.drain_delay
     }
 
     /// Whether [`Server::drain`] or [`Server::drain_and_wait`] was called.
@@ -144,8 +170,8 @@ impl<N: Net> Server<N> {
     }
 
     /// The longest that [`Server::drain`] takes.
-    pub fn drain_timeout(&self) -> Duration {
-        self.cx.limits.drain_timeout
+    pub fn longest_drain(&self) -> Duration {
+        self.cx.limits.drain_delay + self.cx.limits.drain_timeout
     }
 
     /// Whether no client is connected or about to be. If so, the kernel ignores new handshakes
@@ -154,7 +180,7 @@ impl<N: Net> Server<N> {
     /// one, none counts: [`Server::drain`] waits a moment for it then.
     pub fn hold_if_idle(&mut self, now: Moment) -> bool {
         self.cx.net.told(Told::HoldIfIdle(now));
-        if self.phase != Phase::Serving || !self.sockets.is_empty() {
+        if self.phase != Phase::Serving || self.has_clients() {
             return false;
         }
         self.cx.now = now;
@@ -178,6 +204,34 @@ impl<N: Net> Server<N> {
         if self.phase == Phase::Serving {
             self.acceptor.admit(&mut self.cx.net);
             self.empty_since = now;
+        }
+    }
+
+    fn order_drain(&mut self, order: DrainOrder, now: Moment) {
+        self.cx.stats.draining = 1;
+        let delay = self.cx.limits.drain_delay;
+        // Where newcomers are held off already, nobody would be let in meanwhile.
+        if delay.is_zero() || self.acceptor.holds_off() {
+            self.begin_as_ordered(order, now);
+        } else {
+            self.phase = Phase::Delayed { until: now + delay, order };
+        }
+    }
+
+    /// Begins to drain when the delay is over.
+    pub(super) fn end_delay(&mut self, now: Moment) {
+        if let Phase::Delayed { until, order } = self.phase
+            && now >= until
+        {
+            self.begin_as_ordered(order, now);
+        }
+    }
+
+    fn begin_as_ordered(&mut self, order: DrainOrder, now: Moment) {
+        self.begin_to_drain(now);
+        match order {
+            DrainOrder::ServeBacklog => self.empty_backlogs(now),
+            DrainOrder::AwaitOrder => self.acceptor.shut(),
         }
     }
 
@@ -286,17 +340,23 @@ impl<N: Net> Server<N> {
         match self.phase {
             Phase::Stopped => {
                 self.close_door();
+                self.leave_operators();
                 self.close_all();
             }
             Phase::Draining { .. } if self.is_time_up() => {
                 self.cx.observe_drain(DrainStep::TimeUp);
+                self.leave_operators();
                 self.close_all();
             }
             Phase::Draining { door: Door::LastClients, .. } => self.close_emptied(),
             Phase::Draining { .. } => {}
-            Phase::Serving => return false,
+            Phase::Serving | Phase::Delayed { .. } => return false,
         }
-        self.sockets.is_empty() && self.door().is_none_or(|door| door == Door::Closed)
+        let is_over = !self.has_clients() && self.door().is_none_or(|door| door == Door::Closed);
+        if is_over {
+            self.leave_operators();
+        }
+        is_over
     }
 
     fn close_emptied(&mut self) {
@@ -313,14 +373,14 @@ impl<N: Net> Server<N> {
     #[inline]
     pub(super) fn idle_exit(&self) -> Option<Moment> {
         let limit = self.cx.limits.exit_on_idle?;
-        let is_empty = self.phase == Phase::Serving && self.sockets.is_empty();
+        let is_empty = self.phase == Phase::Serving && !self.has_clients();
         is_empty.then(|| self.empty_since + limit)
     }
 
     fn door(&self) -> Option<Door> {
         match self.phase {
             Phase::Draining { door, .. } => Some(door),
-            Phase::Serving | Phase::Stopped => None,
+            Phase::Serving | Phase::Delayed { .. } | Phase::Stopped => None,
         }
     }
 

@@ -11,6 +11,12 @@ mod fake_net;
 mod last_clients;
 mod measuring;
 mod observing;
+#[cfg(feature = "ops")]
+mod operators;
+#[cfg(feature = "ops")]
+mod proxied;
+#[cfg(feature = "ops")]
+mod proxied_random;
 mod random;
 mod reloading;
 mod shedding;

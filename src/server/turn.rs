@@ -183,7 +183,7 @@ impl<N: Net> Server<N> {
         self.cx.observe_second_half(token);
         let (spent, memory) = (self.cx.work.spent(), socket.endpoint.conn.memory());
         self.cx.send(socket, self.batch.bytes(&visit.reply));
-        let drains = self.phase.is_draining();
+        let drains = self.phase.is_draining() && !socket.endpoint.service.is_for_operators();
         if drains || visit.cause == Cause::Expired {
             self.cx.expire_or_drain(socket, visit.cause, drains, &mut self.batch.output);
         }
@@ -237,7 +237,8 @@ impl<N: Net> ServerContext<N> {
         let start = batch.output.len();
         let mut bytes_left = BATCH_BYTES;
         match cause {
-            Cause::Ready => self.stats.visits += 1,
+            Cause::Ready => self.count_visit(),
+            Cause::Opened if socket.endpoint.awaits_header() => {}
             Cause::Opened => {
                 self.with_engine(&mut socket.endpoint, &mut batch.output, start, |conn, cx| {
                     conn.open(cx)
@@ -291,6 +292,9 @@ impl<N: Net> ServerContext<N> {
         drains: bool,
         output: &mut Vec<u8>,
     ) {
+        if socket.endpoint.awaits_header() {
+            return self.expire_or_drain_proxy(socket, cause, drains);
+        }
         let start = output.len();
         let can_drain = drains && socket.endpoint.conn.can_drain(socket.ready.read);
         self.with_engine(&mut socket.endpoint, output, start, |conn, cx| {
@@ -322,13 +326,20 @@ impl<N: Net> ServerContext<N> {
                 self.stats.bytes_in += count as u64;
                 self.work.spend(work::of_recv(count));
                 let input = input.get_mut(..count).unwrap_or_default();
+                if endpoint.awaits_header() {
+                    return Ok((count, self.take_header(endpoint, input, output, start)));
+                }
                 let in_place =
                     self.with_engine(endpoint, output, start, |conn, cx| conn.receive(input, cx));
                 Ok((count, in_place))
             }
             ReadOutcome::Eof => {
                 self.work.spend(work::of_recv(0));
-                self.with_engine(endpoint, output, start, |conn, cx| conn.receive_eof(cx));
+                if endpoint.awaits_header() {
+                    endpoint.conn.close_unserved();
+                } else {
+                    self.with_engine(endpoint, output, start, |conn, cx| conn.receive_eof(cx));
+                }
                 Ok((0, None))
             }
             ReadOutcome::Nothing => {
@@ -363,7 +374,7 @@ impl<N: Net> ServerContext<N> {
     /// A call on the socket failed; `has_output` tells whether output is lost by that.
     fn fail(&mut self, endpoint: &mut ServerConnection, error: &io::Error, has_output: bool) {
         let conn = &mut endpoint.conn;
-        let reason = conn.reason_or(reason_of(error));
+        let reason = conn.reason_or(CloseReason::from(error));
         // A send that fails for want of memory, say, leaves the connection as it was: a close would
         // send FIN behind half a reply. With nothing left to send, RST could destroy what the peer
         // has not read.
@@ -427,19 +438,5 @@ impl<N: Net> ServerContext<N> {
             }
             Output::Delivered | Output::Unknown => socket.ready.write = true,
         }
-    }
-}
-
-/// Whose doing it was that a call on a connection failed.
-fn reason_of(error: &io::Error) -> CloseReason {
-    match error.kind() {
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::NotConnected
-        | io::ErrorKind::TimedOut
-        | io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable => CloseReason::Reset,
-        _ => CloseReason::SystemError,
     }
 }

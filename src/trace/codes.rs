@@ -6,6 +6,7 @@
 use super::event::{
     DrainStep, NoAccept, Queued, RefusalCause, Signal, StallCause, TracedPeer, VisitCause,
 };
+use super::payload::Direction;
 use super::wire::{Cursor, Damage, Writer};
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::readiness::Readiness;
@@ -38,6 +39,7 @@ macro_rules! codes {
     };
 }
 
+codes!(Direction, "the direction of a payload": Received = 0, Sent = 1);
 codes!(Signal, "a signal": Terminate = 0, StopAtOnce = 1, CpuTimeLimit = 2, Reload = 3,
     Report = 4, Message = 5, Other = 6);
 codes!(VisitCause, "the cause of a visit": Opened = 0, Ready = 1, Expired = 2);
@@ -46,13 +48,15 @@ codes!(Queued, "the reason for another visit": No = 0, MoreToRead = 1, MoreToSen
 codes!(StallCause, "the reason for a stall": Budget = 0, HighWater = 1);
 codes!(NoAccept, "the outcome of accept": NoneWaiting = 0, Lost = 1, Interrupted = 2, Full = 3,
     OutOfResources = 4);
-codes!(RefusalCause, "the reason for a refusal": Denied = 0, TooMany = 1, TooFast = 2);
+codes!(RefusalCause, "the reason for a refusal": Denied = 0, TooMany = 1, TooFast = 2,
+    NotAProxy = 3);
 codes!(DrainStep, "the step of a drain": Began = 0, ListenersClosed = 1, AtOnce = 2, TimeUp = 3);
 codes!(Deadline, "a deadline": Frame = 0, LineGap = 1, Idle = 2, Write = 3, Linger = 4);
 codes!(Inbound, "the state of the input": Open = 0, Stalled = 1, LingerRead = 2, Ended = 3);
 codes!(CloseReason, "the reason for a close": PeerClosed = 0, PeerClosedMidFrame = 1, Reset = 2,
     BadFrame = 3, OverLimit = 4, FrameTimeout = 5, IdleTimeout = 6, WriteTimeout = 7,
-    Disconnect = 8, Served = 9, Drained = 10, Stopped = 11, Shed = 12, SystemError = 13);
+    Disconnect = 8, Served = 9, Drained = 10, Stopped = 11, Shed = 12, SystemError = 13,
+    BadProxyHeader = 14, ProxyHeaderTimeout = 15, ProxyRefused = 16);
 
 impl Code for bool {
     fn code(self) -> u8 {
@@ -123,6 +127,7 @@ pub(super) fn take_states(cursor: &mut Cursor<'_>) -> Result<(Inbound, Outbound)
 pub(super) fn put_peer(out: &mut Writer<'_>, peer: TracedPeer) {
     match peer {
         TracedPeer::Unix => out.byte(0),
+        TracedPeer::Proxied => out.byte(1),
         TracedPeer::Inet(address) => {
             match address.ip() {
                 IpAddr::V4(ip) => {
@@ -147,6 +152,7 @@ pub(super) fn put_peer(out: &mut Writer<'_>, peer: TracedPeer) {
 pub(super) fn take_peer(cursor: &mut Cursor<'_>) -> Result<TracedPeer, Damage> {
     let ip: IpAddr = match cursor.byte()? {
         0 => return Ok(TracedPeer::Unix),
+        1 => return Ok(TracedPeer::Proxied),
         4 => Ipv4Addr::from(cursor.array::<4>()?).into(),
         6 => Ipv6Addr::from(cursor.array::<16>()?).into(),
         8 => return Ok(TracedPeer::Hashed(u64::from_be_bytes(cursor.array()?))),

@@ -3,6 +3,7 @@
 use super::codes::{Code, take_peer, take_states};
 use super::encode::{HAD_USUAL_ROOM, STALE, USUAL_ROOM};
 use super::event::{Event, Next, Number, RecvEnd, SendEnd};
+use super::payload::{CHUNK_BYTES, Chunk};
 use super::wire::unzigzag;
 use super::wire::{Cursor, Damage, HEADER_BYTES, Header, Kind, OTHER_CONNECTION, TIME_PASSED};
 use crate::io::clock::Moment;
@@ -170,6 +171,15 @@ impl<'a> Block<'a> {
                 Event::TurnEnded { visits, queued, next }
             }
             Kind::Recording => Event::Recording,
+            Kind::ProxyHeader => Event::ProxyHeader { connection, peer: take_peer(cursor)? },
+            Kind::Payload => {
+                let direction = Code::of(cursor.byte()?)?;
+                let length = usize::from(cursor.byte()?);
+                if length > CHUNK_BYTES {
+                    return Err(Damage::Value("the length of a payload"));
+                }
+                Event::Payload { connection, direction, chunk: Chunk::of(cursor.take(length)?) }
+            }
             _ => return Err(Damage::Kind(kind as u8)),
         })
     }

@@ -61,6 +61,13 @@ impl Encoder {
         Encoder { header, wall_offset, used: PAYLOAD_BYTES, time: 0, connection: 0 }
     }
 
+    /// The same for a trace that may have events with payload.
+    #[must_use]
+    pub fn with_payload(mut self) -> Encoder {
+        self.header.has_payload = true;
+        self
+    }
+
     /// Causes that were numbered.
     pub fn causes(&self) -> u64 {
         self.header.causes
@@ -190,7 +197,13 @@ impl Encoder {
                 out.byte(is_reset.code());
                 out.number(lost.into());
             }
+            Event::ProxyHeader { peer, .. } => put_peer(out, peer),
             Event::TableReplaced { keys } => out.number(keys),
+            Event::Payload { direction, ref chunk, .. } => {
+                out.byte(direction.code());
+                out.byte(chunk.bytes().len() as u8);
+                out.bytes(chunk.bytes());
+            }
             Event::Drain { step } => out.byte(step.code()),
             Event::TurnEnded { visits, queued, next } => {
                 numbers(out, &[visits.into(), queued.into()]);
@@ -262,7 +275,9 @@ impl Event {
             | Event::TimerArmed { connection, .. }
             | Event::TimerFired { connection, .. }
             | Event::Accepted { connection, .. }
+            | Event::ProxyHeader { connection, .. }
             | Event::FinSent { connection }
+            | Event::Payload { connection, .. }
             | Event::Closed { connection, .. } => Some(connection),
             Event::Imported(imported) => imported.connection(),
             _ => None,
@@ -298,6 +313,8 @@ impl Event {
             Event::Drain { .. } => Kind::Drain,
             Event::TurnEnded { .. } => Kind::TurnEnded,
             Event::Recording => Kind::Recording,
+            Event::ProxyHeader { .. } => Kind::ProxyHeader,
+            Event::Payload { .. } => Kind::Payload,
             Event::Imported(_) => return None,
         })
     }

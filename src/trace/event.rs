@@ -1,6 +1,7 @@
 //! The events of a trace: what happened, with its numbers and its reasons.
 
 use super::imported::Imported;
+use super::payload::{Chunk, Direction};
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::readiness::Readiness;
 use crate::server::close::CloseReason;
@@ -217,6 +218,23 @@ pub enum Event {
     },
     /// Recording began, or went on after it had been switched off.
     Recording,
+    /// The header of the PROXY protocol is complete.
+    ProxyHeader {
+        /// Which connection's.
+        connection: Number,
+        /// The client that it tells of; the proxy itself if the connection is its own.
+        peer: TracedPeer,
+    },
+    /// Some of the first bytes that the event before moved. Only a replay that was asked for them
+    /// tells them.
+    Payload {
+        /// Whose.
+        connection: Number,
+        /// Which way they went.
+        direction: Direction,
+        /// The bytes. What does not fit is in the next event.
+        chunk: Chunk,
+    },
     /// What only a recording of another program tells. No ring has it.
     Imported(Imported),
 }
@@ -336,6 +354,8 @@ pub enum RefusalCause {
     TooMany,
     /// By `--accept-rate-per-address`.
     TooFast,
+    /// The listener lets proxies in only, and this is none of them.
+    NotAProxy,
 }
 
 /// How far the server has stopped.
@@ -369,6 +389,8 @@ pub enum Next {
 pub enum TracedPeer {
     /// A process of this machine, by way of a unix socket.
     Unix,
+    /// A client behind a proxy, which told no address of it.
+    Proxied,
     /// A client of TCP.
     Inet(SocketAddr),
     /// A client of TCP whose address was hashed with a secret. One client has one hash.

@@ -7,6 +7,7 @@
 use super::decode::Entry;
 use super::encode::{Encoder, Ring};
 use super::event::{Event, Next, Number, Signal, TracedPeer};
+use super::payload::{CHUNK_BYTES, Chunk, Direction, Tap};
 use super::teller::Teller;
 use super::trigger::Trigger;
 use crate::io::address::Peer;
@@ -109,6 +110,8 @@ pub struct Recording {
     pub triggers: Vec<Trigger>,
     /// What tells turns in words, if they are to be told.
     pub teller: Option<Teller>,
+    /// Of a replay, where the bytes of its calls are, if some of them are to be in the trace.
+    pub tap: Option<Tap>,
 }
 
 /// Writes events down.
@@ -184,6 +187,36 @@ impl Recorder {
         if let Some(teller) = teller {
             teller.hear(&Entry { time: self.now, cause: encoder.causes(), event });
         }
+        if self.recording.tap.is_some() {
+            self.note_payload(&event);
+        }
+    }
+
+    /// Writes down the first bytes that the event moved, if it is a call.
+    #[cold]
+    fn note_payload(&mut self, event: &Event) {
+        let Recording { ring, encoder, tap: Some(tap), .. } = &mut self.recording else { return };
+        let (connection, direction) = match *event {
+            Event::Received { connection, .. } => (connection, Direction::Received),
+            Event::Sent { connection, .. } => (connection, Direction::Sent),
+            // What no event told is not taken for bytes of another connection.
+            Event::Visit { .. } => {
+                tap.take(Direction::Received);
+                tap.take(Direction::Sent);
+                return;
+            }
+            _ => return,
+        };
+        for bytes in tap.take(direction).chunks(CHUNK_BYTES) {
+            let chunk = Chunk::of(bytes);
+            let event = Event::Payload { connection, direction, chunk };
+            encoder.write(&mut **ring, self.now, &event);
+        }
+    }
+
+    /// Where the bytes of calls are to be left, if some of them are to be in the trace.
+    pub fn tap(&self) -> Option<Tap> {
+        self.recording.tap.clone()
     }
 
     /// Reads the clock: events from now on have this time.
@@ -314,6 +347,7 @@ impl Recorder {
     pub fn peer(&self, peer: &Peer) -> TracedPeer {
         match (peer, self.recording.addresses) {
             (Peer::Unix(_), _) => TracedPeer::Unix,
+            (Peer::Proxied, _) => TracedPeer::Proxied,
             (Peer::Inet(address), AddressPolicy::Full) => TracedPeer::Inet(*address),
             (Peer::Inet(address), AddressPolicy::Hash) => {
                 TracedPeer::Hashed(self.secret.hash_one(address.ip()))

@@ -1,14 +1,15 @@
 //! One page that shows a trace: self-contained, from `file://`, without network or framework.
 //!
 //! ```no_run
-//! # use readyd::trace::page::{self, Page, Program, Source};
+//! # use readyd::trace::page::{self, Clocks, Page, Program, Source};
 //! # fn entries() -> Vec<readyd::trace::decode::Entry> { Vec::new() }
 //! # fn main() -> std::io::Result<()> {
 //! let mut source = Source::new("redis.strace", Program::Other);
 //! for entry in entries() {
 //!     source.push(&entry);
 //! }
-//! let page = Page { title: "Redis, seen by strace".to_owned(), sources: vec![source] };
+//! let (title, clocks) = ("Redis, seen by strace".to_owned(), Clocks::Shared);
+//! let page = Page { title, sources: vec![source], clocks };
 //! page::write(&mut std::fs::File::create("redis.html")?, &page)
 //! # }
 //! ```
@@ -56,6 +57,17 @@ pub struct Page {
     pub title: String,
     /// What it shows. Of more than one, the page shows the lanes above each other.
     pub sources: Vec<Source>,
+    /// What the times of the sources are.
+    pub clocks: Clocks,
+}
+
+/// Whether the times of several sources can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clocks {
+    /// They are of one clock, such as those of the threads of a program.
+    Shared,
+    /// They are not: the sources are shown with their marks above each other, or their beginnings.
+    Apart,
 }
 
 /// What was recorded.
@@ -232,6 +244,7 @@ pub fn write(out: &mut dyn Write, page: &Page) -> io::Result<()> {
         "title": page.title,
         "version": env!("CARGO_PKG_VERSION"),
         "sources": sources,
+        "oneClock": page.clocks == Clocks::Shared,
         "columns": columns::layout(),
         "words": words::tables(),
     });

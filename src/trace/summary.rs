@@ -23,7 +23,13 @@ const WORST_WAITS: usize = 10;
 /// Classes of turns: each is twice as long as the one before, from 1 us on.
 const CLASSES: usize = 24;
 
-/// Adds up what happened.
+/// Columns of the longest bar, where there is room for it.
+const LONGEST_BAR: usize = 40;
+
+/// Columns before a bar.
+const BEFORE_BAR: usize = 23;
+
+/// Adds up what happened. It is shown as text; its `width` bounds the bars: `{summary:width$}`.
 #[derive(Debug, Default)]
 pub struct Summary {
     events: u64,
@@ -197,7 +203,7 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let span = self.last.since(self.first.unwrap_or(self.last));
-        writeln!(f, "{} in {span:.1?}", counted(self.events, "event"))?;
+        writeln!(f, "{} in {}", counted(self.events, "event"), took(span))?;
         if self.gaps > 0 {
             writeln!(
                 f,
@@ -205,10 +211,10 @@ impl fmt::Display for Summary {
                 counted(self.gaps, "place")
             )?;
         }
-        writeln!(f, "{}, {:.1?} at work", counted(self.turns, "turn"), self.busy)?;
+        writeln!(f, "{}, {} at work", counted(self.turns, "turn"), took(self.busy))?;
         if self.turns > 0 {
             let (longest, at) = self.longest;
-            writeln!(f, "longest turn {longest:.1?}, which ended at {}", seconds(at))?;
+            writeln!(f, "longest turn {}, which ended at {}", took(longest), seconds(at))?;
             self.histogram(f)?;
         }
         writeln!(f, "turns for nothing: {}", self.for_nothing)?;
@@ -224,7 +230,7 @@ impl fmt::Display for Summary {
         let paused = self.paused + since.unwrap_or_default();
         match self.accept_pauses {
             0 => f.write_char('\n')?,
-            _ => writeln!(f, ", {paused:.1?} in all")?,
+            _ => writeln!(f, ", {} in all", took(paused))?,
         }
         self.busiest.write(f, self.busy)?;
         self.worst_waits(f)?;
@@ -236,11 +242,13 @@ impl fmt::Display for Summary {
 impl Summary {
     fn histogram(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let most = self.classes.iter().copied().max().unwrap_or(1).max(1);
+        let room = f.width().map_or(LONGEST_BAR, |width| width.saturating_sub(BEFORE_BAR));
+        let room = room.clamp(1, LONGEST_BAR) as u64;
         writeln!(f, "\n  turns that took less than")?;
         for (class, &count) in self.classes.iter().enumerate().filter(|(_, count)| **count > 0) {
             let limit = Duration::from_micros((2 << class) - 1);
-            let bar = "#".repeat((count * 40).div_ceil(most) as usize);
-            writeln!(f, "{:>12} {count:>10} {bar}", format!("{limit:.0?}"))?;
+            let bar = "█".repeat((count * room).div_ceil(most) as usize);
+            writeln!(f, "{:>12} {count:>8}  {bar}", took(limit))?;
         }
         f.write_char('\n')
     }
@@ -253,9 +261,11 @@ impl Summary {
         }
         writeln!(f, "\n  longest waits, from the turn's beginning to the visit")?;
         for Wait { waited, connection, at, behind } in waits {
-            write!(f, "  {:>9} #{connection} at {}", format!("{waited:.1?}"), seconds(at))?;
+            write!(f, "  {:>9} #{connection} at {}", took(waited), seconds(at))?;
             match behind {
-                Some((other, took)) => writeln!(f, ", behind #{other}, which took {took:.1?}")?,
+                Some((other, long)) => {
+                    writeln!(f, ", behind #{other}, which took {}", took(long))?;
+                }
                 None => f.write_char('\n')?,
             }
         }
@@ -266,4 +276,16 @@ impl Summary {
 fn seconds(moment: Moment) -> String {
     let nanos = moment.as_nanos();
     format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000)
+}
+
+/// A duration with a unit that fits, as the events have it.
+fn took(duration: Duration) -> String {
+    let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    let (unit, name) = match nanos {
+        ..1_000 => return format!("{nanos} ns"),
+        1_000..1_000_000 => (1_000, "us"),
+        1_000_000..1_000_000_000 => (1_000_000, "ms"),
+        _ => (1_000_000_000, "s"),
+    };
+    format!("{}.{} {name}", nanos / unit, nanos % unit / (unit / 10))
 }

@@ -4,6 +4,7 @@ use super::decode::{Block, Entry};
 use super::encode::Encoder;
 use super::event::*;
 use super::memory_ring::MemoryRing;
+use super::payload::{CHUNK_BYTES, Chunk, Direction};
 use super::wire::{BLOCK_BYTES, Damage, Header, LENGTH_OFFSET, PAYLOAD_BYTES};
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::clock::Moment;
@@ -43,11 +44,23 @@ fn states() -> impl Strategy<Value = (Inbound, Outbound)> {
 fn peers() -> impl Strategy<Value = TracedPeer> {
     prop_oneof![
         Just(TracedPeer::Unix),
+        Just(TracedPeer::Proxied),
         any::<SocketAddr>()
             .prop_filter("no scope", |it| !it.to_string().contains('%'))
             .prop_map(|address| TracedPeer::Inet(SocketAddr::new(address.ip(), address.port()))),
         any::<u64>().prop_map(TracedPeer::Hashed),
     ]
+}
+
+fn payloads() -> impl Strategy<Value = Event> {
+    let directions = select(vec![Direction::Received, Direction::Sent]);
+    (connections(), directions, vec(any::<u8>(), 0..=CHUNK_BYTES)).prop_map(
+        |(connection, direction, bytes)| Event::Payload {
+            connection,
+            direction,
+            chunk: Chunk::of(&bytes),
+        },
+    )
 }
 
 fn deadlines() -> impl Strategy<Value = Deadline> {
@@ -151,7 +164,10 @@ fn of_a_connection() -> impl Strategy<Value = Event> {
                 active
             }
         ),
+        (connections(), peers())
+            .prop_map(|(connection, peer)| Event::ProxyHeader { connection, peer }),
         connections().prop_map(|connection| Event::FinSent { connection }),
+        payloads(),
         (connections(), reasons(), any::<bool>(), sizes()).prop_map(
             |(connection, reason, is_reset, lost)| Event::Closed {
                 connection,
@@ -171,7 +187,12 @@ fn of_the_loop() -> impl Strategy<Value = Event> {
         NoAccept::Full,
         NoAccept::OutOfResources,
     ]);
-    let refusals = select(vec![RefusalCause::Denied, RefusalCause::TooMany, RefusalCause::TooFast]);
+    let refusals = select(vec![
+        RefusalCause::Denied,
+        RefusalCause::TooMany,
+        RefusalCause::TooFast,
+        RefusalCause::NotAProxy,
+    ]);
     let nexts = prop_oneof![
         select(vec![Next::Poll, Next::Wait, Next::Stop]),
         any::<u64>().prop_map(Next::WaitFor)
@@ -283,10 +304,10 @@ proptest! {
 #[test]
 fn a_block_of_another_version_says_so() {
     let mut bytes = Header::default().to_bytes();
-    bytes[8] = 2;
+    bytes[8] = 3;
     let damage = Block::parse(&bytes).expect_err("another version");
-    assert_eq!(damage, Damage::Version(2));
-    assert!(damage.to_string().contains("version 2"), "{damage}");
+    assert_eq!(damage, Damage::Version(3));
+    assert!(damage.to_string().contains("version 3"), "{damage}");
     assert_eq!(Block::parse(b"\x7fELF....").expect_err("foreign"), Damage::NoMagic);
     assert_eq!(Block::parse(b"rdytr").expect_err("cut off"), Damage::CutOff);
 }

@@ -153,6 +153,9 @@ impl Line {
                 self.number(listener.into()).say(": ");
                 self.peer(peer).say(", ").number(active.into()).say(" open");
             }
+            Event::ProxyHeader { connection, peer } => {
+                self.of(connection).say("PROXY header: the peer is ").peer(peer);
+            }
             Event::NotAccepted { listener, why } => {
                 self.say("   listener ").number(listener.into()).say(": ").say(not_accepted(why));
             }
@@ -188,6 +191,10 @@ impl Line {
             }
             Event::Recording => {
                 self.say(" recording begins");
+            }
+            Event::Payload { connection, direction, chunk } => {
+                self.of(connection).say(payload(direction)).say(" \"");
+                self.escaped(chunk.bytes()).say("\"");
             }
             Event::Imported(imported) => self.imported(imported),
             // The others are in `words`.
@@ -248,6 +255,7 @@ impl Line {
     fn peer(&mut self, peer: TracedPeer) -> &mut Self {
         match peer {
             TracedPeer::Unix => self.say("a unix socket"),
+            TracedPeer::Proxied => self.say("a client without an address"),
             TracedPeer::Inet(address) => self.say(&address.to_string()),
             TracedPeer::Hashed(hash) => self.say(&format!("client {hash:016x}")),
         }

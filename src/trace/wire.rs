@@ -18,6 +18,9 @@ pub const MAGIC: [u8; 8] = *b"rdytrace";
 /// The version of the format.
 pub const VERSION: u16 = 1;
 
+/// The version of a block that may have events with payload, which only replays write.
+pub const PAYLOAD_VERSION: u16 = 2;
+
 /// Where in the header the length of the payload is: it is written last.
 pub const LENGTH_OFFSET: usize = 12;
 
@@ -44,15 +47,18 @@ pub struct Header {
     pub pid: u32,
     /// Which shard it is, from 1; 0 without `--shards`.
     pub shard: u16,
+    /// Whether the block may have events with payload: its version is [`PAYLOAD_VERSION`].
+    pub has_payload: bool,
 }
 
 impl Header {
     /// The header's bytes, with a length of 0.
     pub fn to_bytes(self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
+        let version = if self.has_payload { PAYLOAD_VERSION } else { VERSION };
         let fields = MAGIC
             .into_iter()
-            .chain(VERSION.to_le_bytes())
+            .chain(version.to_le_bytes())
             .chain((HEADER_BYTES as u16).to_le_bytes())
             .chain([0; 4])
             .chain(self.sequence.to_le_bytes())
@@ -77,7 +83,7 @@ impl Header {
             return Err(Damage::NoMagic);
         }
         let version = u16::from_le_bytes(cursor.array()?);
-        if version != VERSION {
+        if ![VERSION, PAYLOAD_VERSION].contains(&version) {
             return Err(Damage::Version(version));
         }
         if usize::from(u16::from_le_bytes(cursor.array()?)) != HEADER_BYTES {
@@ -92,7 +98,8 @@ impl Header {
             [number()?, number()?, number()?, number()?, number()?];
         let pid = u32::from_le_bytes(cursor.array()?);
         let shard = u16::from_le_bytes(cursor.array()?);
-        Ok((Header { sequence, time, wall, causes, requests, pid, shard }, length))
+        let has_payload = version == PAYLOAD_VERSION;
+        Ok((Header { sequence, time, wall, causes, requests, pid, shard, has_payload }, length))
     }
 }
 
@@ -119,8 +126,8 @@ impl fmt::Display for Damage {
             Damage::NoMagic => f.write_str("not a block of a trace"),
             Damage::Version(version) => write!(
                 f,
-                "a block of version {version} of the format, and this program reads version \
-                 {VERSION} (use the readyc of the readyd that wrote it)"
+                "a block of version {version} of the format, and this program reads versions \
+                 {VERSION} and {PAYLOAD_VERSION} (use the readyc of the readyd that wrote it)"
             ),
             Damage::CutOff => f.write_str("an event is cut off"),
             Damage::LongNumber => f.write_str("a number has more than 64 bits"),
@@ -309,10 +316,12 @@ pub(super) enum Kind {
     Drain,
     TurnEnded,
     Recording,
+    ProxyHeader,
+    Payload,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 26] = [
+    pub(super) const ALL: [Kind; 28] = [
         Kind::TurnBegan,
         Kind::Ready,
         Kind::ListenerReady,
@@ -339,6 +348,8 @@ impl Kind {
         Kind::Drain,
         Kind::TurnEnded,
         Kind::Recording,
+        Kind::ProxyHeader,
+        Kind::Payload,
     ];
 
     /// The kind of this number.

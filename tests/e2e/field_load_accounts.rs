@@ -7,6 +7,7 @@ use crate::support::tools::{self, Process};
 use crate::support::{Launch, Scratch, Server, eventually, loopback_of_ones_own};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -85,6 +86,29 @@ fn field_load_01_a_connection_without_a_request_is_not_missed() {
     run.assert_met();
     let asked = 8 - run.count("achieved.connections_unasked");
     assert_eq!(run.count("achieved.connections_served"), asked);
+}
+
+#[test]
+fn field_load_01_a_connection_that_was_never_established_is_accepted_by_no_kernel() {
+    let server = Server::start(&["framed"]);
+    let scratch = Scratch::new();
+    let gone = scratch.path("gone.sock");
+    drop(UnixListener::bind(&gone).expect("a socket file whose server is gone"));
+    let (_held, nobody) = nobody_listens();
+    let absent = [nobody.to_string(), format!("unix:{}", gone.display())];
+    for absent in absent {
+        let targets = [server.address("framed").to_string(), absent];
+        for (probe, served, unprobed) in [("--no-probe", 4, 3), ("", 7, 0)] {
+            let run = bench(&targets, &format!("-c 8 -I 6 -n 100 {probe}"));
+            run.assert_fell_short();
+            let count = |name: &str| run.count(&format!("achieved.connections_{name}"));
+            assert_eq!((count("established"), count("failed")), (7, 7), "{:#}", run.short());
+            assert_eq!((count("served"), count("unasked")), (served, 0), "{:#}", run.short());
+            assert_eq!(count("unprobed"), unprobed, "{:#}", run.short());
+            let [shortfall] = run.list("shortfalls") else { panic!("{:#}", run.short()) };
+            assert!(shortfall.to_string().contains("7 of 14 connections were established: conn"));
+        }
+    }
 }
 
 /// Answers eight requests, and the next in part.

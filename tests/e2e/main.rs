@@ -67,6 +67,8 @@ mod hostile;
 mod importing;
 mod limits;
 mod logging;
+#[cfg(feature = "ops")]
+mod metrics;
 #[cfg(feature = "client")]
 mod misbehaving;
 #[cfg(feature = "ops")]
@@ -76,9 +78,12 @@ mod outputs;
 #[cfg(all(feature = "client", feature = "trace"))]
 mod perfetto;
 mod port_in_use;
+#[cfg(all(feature = "ops", feature = "client"))]
+mod proxied;
 #[cfg(feature = "client")]
 mod readme;
 #[cfg(all(feature = "client", feature = "trace"))]
+mod reconfiguring;
 mod recording;
 #[cfg(all(feature = "client", feature = "trace"))]
 mod replaying;

@@ -74,6 +74,36 @@ fn a_captured_server_runs_again_call_by_call() {
 }
 
 #[test]
+fn a_trace_of_a_replay_has_payload_if_it_is_asked_for() {
+    let scratch = Scratch::new();
+    let (mut server, path) = captured(&scratch, &[]);
+    let mut client = server.connect("framed");
+    let long = "x".repeat(200);
+    assert_eq!(client.ask(&format!("ECHO \u{1b}[31m{long}")), format!("\u{1b}[31m{long}"));
+    drop(client);
+    server.signal(Signal::SIGTERM);
+    assert!(server.wait_for_exit().success());
+    for level in ["exact", "outcome"] {
+        let trace = scratch.path(level);
+        let plain = trace.to_str().expect("UTF-8");
+        same(&path, &["--level", level, "--trace", plain]);
+        let told = run(&mut command(&["trace", plain]), b"").stdout;
+        assert!(!told.contains("received \""), "{told}");
+        same(&path, &["--level", level, "--trace", &format!("{plain},payload")]);
+        let told = run(&mut command(&["trace", plain]), b"").stdout;
+        // The header of 64 bytes and the begin of the body, and no more; nothing steers a terminal.
+        assert!(told.contains("received \"ECHO \\x1b[31mxxx"), "{told}");
+        assert!(!told.contains('\u{1b}') && told.contains("sent \"\\x1b[31mxxx"), "{told}");
+        assert_eq!(told.matches(" received \"").count(), 4, "{told}");
+        let page = run(&mut command(&["trace", plain, "--html", "-"]), b"").stdout;
+        assert!(page.contains(r"ECHO \\x1b[31mxxx"), "the text of the call");
+        // It is as private as the capture.
+        let mode = fs::metadata(&trace).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[test]
 fn a_server_that_was_killed_runs_again_up_to_there() {
     let scratch = Scratch::new();
     let (mut server, path) = captured(&scratch, &[]);

@@ -86,7 +86,7 @@ impl ClientAddress {
 pub(crate) fn address_of(peer: Peer) -> Option<SocketAddr> {
     match peer {
         Peer::Inet(address) => Some(address),
-        Peer::Unix(_) => None,
+        Peer::Unix(_) | Peer::Proxied => None,
     }
 }
 

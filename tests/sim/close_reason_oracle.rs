@@ -52,6 +52,9 @@ impl CloseEvidence<'_> {
             CloseReason::Stopped => ensure(stops, "the server was not to stop yet"),
             CloseReason::Shed => self.shed(answered),
             CloseReason::Reset | CloseReason::SystemError => self.failed(reason, answered),
+            CloseReason::BadProxyHeader
+            | CloseReason::ProxyHeaderTimeout
+            | CloseReason::ProxyRefused => Err("no listener is for proxies".to_owned()),
         }
     }
 

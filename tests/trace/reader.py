@@ -7,7 +7,7 @@ import sys
 # The fields of each kind: n number, b byte, c distance to a cause, r to a request, and others below.
 FIELDS = {1: "nn", 2: "b", 3: "n", 4: "b", 5: "b", 6: "R", 7: "Qnnc", 8: "S", 9: "Znnn", 10: "bn", 11: "n", 12: "bn",
           13: "b", 14: "n", 15: "nnP", 16: "nb", 17: "bP", 18: "n", 19: "", 20: "bbn", 21: "n", 22: "", 23: "", 24: "b",
-          25: "nnN", 26: ""}
+          25: "nnN", 26: "", 27: "P"}
 OF_A_CONNECTION = {2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 19, 20}
 
 
@@ -53,7 +53,7 @@ class Block:
             return [states] + ([self.byte()] if states >> 2 >= 2 else []) + [self.byte()]
         if code == "P":
             kind = self.byte()
-            size = {0: 0, 4: 6, 6: 18, 8: 8}[kind]
+            size = {0: 0, 1: 0, 4: 6, 6: 18, 8: 8}[kind]
             self.at += size
             return [kind] + list(self.bytes[self.at - size:self.at])
         if code == "N":

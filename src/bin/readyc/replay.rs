@@ -9,12 +9,16 @@ use readyd::capture::wire::BUILD;
 use readyd::counted::counted;
 use readyd::io::clock::Moment;
 use readyd::trace::encode::{Encoder, OpenBlock, Ring};
+use readyd::trace::payload::Tap;
 use readyd::trace::wire::{HEADER_BYTES, LENGTH_OFFSET, PAYLOAD_BYTES};
 use readyd::trace::{AddressPolicy, Recorder, Recording};
 use std::cell::RefCell;
-use std::fs::File;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Permissions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
@@ -32,11 +36,30 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "LEVEL", hide_possible_values = true)]
     level: Option<Level>,
 
-    /// Write a trace of it to OUT
+    /// Write a trace of it to OUT; ,payload adds bytes
     ///
-    /// Write a trace of it to OUT, for the command trace
-    #[arg(long, value_name = "OUT")]
-    trace: Option<PathBuf>,
+    /// Write a trace of it to OUT, for the command trace. With ",payload" behind OUT it has the
+    /// first 128 bytes of what each call received or sent: it is as private as the capture
+    #[arg(long, value_name = "OUT[,payload]")]
+    trace: Option<TraceTo>,
+}
+
+/// Where a trace is written, and whether with payload.
+#[derive(Clone, Debug)]
+struct TraceTo {
+    path: PathBuf,
+    has_payload: bool,
+}
+
+impl From<OsString> for TraceTo {
+    fn from(text: OsString) -> TraceTo {
+        match text.as_bytes().strip_suffix(b",payload") {
+            Some(path) if !path.is_empty() => {
+                TraceTo { path: OsStr::from_bytes(path).into(), has_payload: true }
+            }
+            _ => TraceTo { path: text.into(), has_payload: false },
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -56,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::OtherBuild(path.clone(), start.version.into_owned()));
     }
     let trace = match &arguments.trace {
-        Some(path) => Some(TraceFile::create(path)?),
+        Some(to) => Some(TraceFile::create(to)?),
         None => None,
     };
     let mut make = trace.as_ref().map(|file| file.recorder(&start));
@@ -100,7 +123,7 @@ fn summary(replayed: &Replayed) -> String {
 /// The file of a trace.
 struct TraceFile {
     output: Rc<RefCell<Output>>,
-    path: PathBuf,
+    to: TraceTo,
 }
 
 struct Output {
@@ -109,11 +132,21 @@ struct Output {
 }
 
 impl TraceFile {
-    fn create(path: &Path) -> Result<TraceFile, Failure> {
-        let file =
-            File::create(path).map_err(|error| Failure::Trace(path.to_owned(), error.into()))?;
+    fn create(to: &TraceTo) -> Result<TraceFile, Failure> {
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true);
+        if to.has_payload {
+            // As the capture is, whose bytes it has.
+            options.mode(0o600);
+        }
+        let failed = |error: io::Error| Failure::Trace(to.path.clone(), error.into());
+        let file = options.open(&to.path).map_err(failed)?;
+        // A file that was there keeps its mode otherwise. A device or a pipe keeps its own.
+        if to.has_payload && file.metadata().is_ok_and(|it| it.is_file()) {
+            file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
+        }
         let output = Output { file: BufWriter::new(file), outcome: Ok(()) };
-        Ok(TraceFile { output: Rc::new(RefCell::new(output)), path: path.to_owned() })
+        Ok(TraceFile { output: Rc::new(RefCell::new(output)), to: to.clone() })
     }
 
     /// What makes a recorder that writes to the file.
@@ -124,7 +157,9 @@ impl TraceFile {
         let (pid, now) = (start.pid, start.now);
         let shard = start.shard.map_or(0, |shard| shard.number as u16);
         let output = Rc::clone(&self.output);
+        let has_payload = self.to.has_payload;
         move |clock| {
+            let encoder = Encoder::new(pid, shard, now.as_nanos(), now);
             let ring = Blocks {
                 output: Rc::clone(&output),
                 header: None,
@@ -133,11 +168,12 @@ impl TraceFile {
             };
             let recording = Recording {
                 ring: Box::new(ring),
-                encoder: Encoder::new(pid, shard, now.as_nanos(), now),
+                encoder: if has_payload { encoder.with_payload() } else { encoder },
                 clock,
                 addresses: AddressPolicy::Full,
                 triggers: Vec::new(),
                 teller: None,
+                tap: has_payload.then(Tap::default),
             };
             Recorder::new(recording, now)
         }
@@ -149,7 +185,7 @@ impl TraceFile {
         let outcome = std::mem::replace(&mut output.outcome, Ok(()));
         outcome
             .and_then(|()| output.file.flush())
-            .map_err(|error| Failure::Trace(self.path.clone(), error.into()))
+            .map_err(|error| Failure::Trace(self.to.path.clone(), error.into()))
     }
 }
 

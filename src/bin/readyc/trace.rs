@@ -5,9 +5,11 @@
 
 use crate::args::some_time;
 use crate::failure::Failure;
+use crate::style;
 use events::{Events, Ring, Told};
 use filter::{Filter, Range};
 use readyd::loadgen::report::Output;
+use readyd::loadgen::report::units::{columns, wrapped};
 use readyd::trace::reader::{ReadError, Reader};
 use readyd::trace::summary::Summary;
 use readyd::trace::text::Printer;
@@ -236,8 +238,32 @@ fn summarize(view: &View, events: &mut impl Events) -> Result<(), Failure> {
         true
     });
     let mut output = io::stdout().lock();
-    write!(output, "{summary}").and_then(|()| output.flush()).map_err(Failure::Output)?;
+    let text = fitted(&summary, style::size(&output).map(|(width, _)| width));
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(Failure::Output)?;
     read
+}
+
+/// The summary as text, its lines broken between words where a terminal ends.
+fn fitted(summary: &Summary, width: Option<usize>) -> String {
+    let Some(width) = width else { return summary.to_string() };
+    let mut text = String::new();
+    for line in format!("{summary:width$}").lines() {
+        let words = line.trim_start();
+        let indent = line.len() - words.len();
+        if columns(line) <= width {
+            text.push_str(line);
+            text.push('\n');
+            continue;
+        }
+        // What goes on in the next line is indented more than what begins there.
+        let indent = indent.min(width / 4);
+        let parts = wrapped(words, width.saturating_sub(indent + 2));
+        for (at, part) in parts.iter().enumerate() {
+            let indent = if at == 0 { indent } else { indent + 2 };
+            text.push_str(&format!("{:indent$}{part}\n", ""));
+        }
+    }
+    text
 }
 
 /// The trace that a process has mapped: proc_pid_maps(5).

@@ -9,6 +9,7 @@ use readyd::config::excess::{SystemLimits, excesses};
 use readyd::config::listen::{BindTarget, Listen};
 use readyd::config::{Config, Located, Origins};
 use readyd::os::descriptors::{self, Budget};
+use readyd::server::OPERATOR_PLACES;
 use readyd::table::LoadError;
 
 /// All reasons why a server would not start, or would get less than the configuration asks for,
@@ -74,6 +75,12 @@ fn budget(config: &Config, limit: usize) -> Budget {
         1 => Budget::of_a_server(limit, sockets(config)),
         _ => Budget::of_a_shard(limit, sockets(config)),
     }
+    .with_reserved(operator_places(config))
+}
+
+/// The descriptors of operators' connections, which have places beside those of clients.
+pub(crate) fn operator_places(config: &Config) -> usize {
+    if config.has_metrics() { OPERATOR_PLACES } else { 0 }
 }
 
 /// The number of sockets that each of them listens on.

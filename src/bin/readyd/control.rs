@@ -18,6 +18,8 @@ pub(crate) enum Instruction {
     KeepTable,
     /// Use the rules of the time zone in this memfd, likewise.
     UseZone { version: u64, memory: Option<OwnedFd> },
+    /// Take limits and log level from the configuration in this memfd, likewise.
+    UseConfig { version: u64, memory: Option<OwnedFd> },
     /// Turn the loop once, so that the scoreboard shows that it turns.
     Turn,
     /// The whole server stops: serve the clients that wait in the backlog, and end.
@@ -41,6 +43,10 @@ pub(crate) enum Answer {
     HasZone { version: u64 },
     /// It could not take these rules of the time zone, and uses the old ones.
     LacksZone { version: u64 },
+    /// It uses this configuration.
+    HasConfig { version: u64 },
+    /// It could not take this configuration, and uses the old one.
+    LacksConfig { version: u64 },
     /// It is about to wait for clients.
     Serves,
     /// It got a signal to stop, and drains: a successor may start.
@@ -56,6 +62,7 @@ pub(crate) enum Answer {
 const USE_TABLE: u8 = b'T';
 const KEEP_TABLE: u8 = b'K';
 const USE_ZONE: u8 = b'Z';
+const USE_CONFIG: u8 = b'C';
 const TURN: u8 = b'P';
 const SERVE_BACKLOG: u8 = b'S';
 const LEAVE_BACKLOG: u8 = b'L';
@@ -66,6 +73,8 @@ const HAS_TABLE: u8 = b't';
 const LACKS_TABLE: u8 = b'f';
 const HAS_ZONE: u8 = b'z';
 const LACKS_ZONE: u8 = b'g';
+const HAS_CONFIG: u8 = b'c';
+const LACKS_CONFIG: u8 = b'e';
 const SERVES: u8 = b's';
 const DRAINS: u8 = b'd';
 const IS_IDLE: u8 = b'i';
@@ -98,6 +107,13 @@ impl Line {
     /// As of [`Line::use_table`].
     pub(crate) fn use_zone(&self, version: u64, memory: BorrowedFd<'_>) -> io::Result<()> {
         fd_passing::send(&self.0, Note { kind: USE_ZONE, number: version }, Some(memory))
+    }
+
+    /// # Errors
+    ///
+    /// As of [`Line::use_table`].
+    pub(crate) fn use_config(&self, version: u64, memory: BorrowedFd<'_>) -> io::Result<()> {
+        fd_passing::send(&self.0, Note { kind: USE_CONFIG, number: version }, Some(memory))
     }
 
     /// As [`Instruction::KeepTable`]. If the socket of the shard is full, the message is dropped.
@@ -145,6 +161,8 @@ impl Line {
                 LACKS_TABLE => Answer::LacksTable { version: number },
                 HAS_ZONE => Answer::HasZone { version: number },
                 LACKS_ZONE => Answer::LacksZone { version: number },
+                HAS_CONFIG => Answer::HasConfig { version: number },
+                LACKS_CONFIG => Answer::LacksConfig { version: number },
                 SERVES => Answer::Serves,
                 DRAINS => Answer::Drains,
                 IS_IDLE => Answer::IsIdle { question: number },
@@ -197,6 +215,7 @@ impl Control {
                 USE_TABLE => Instruction::UseTable { version: number, memory },
                 KEEP_TABLE => Instruction::KeepTable,
                 USE_ZONE => Instruction::UseZone { version: number, memory },
+                USE_CONFIG => Instruction::UseConfig { version: number, memory },
                 TURN => Instruction::Turn,
                 SERVE_BACKLOG => Instruction::ServeBacklog,
                 LEAVE_BACKLOG => Instruction::LeaveBacklog,
@@ -216,6 +235,8 @@ impl Control {
             Answer::LacksTable { version } => (LACKS_TABLE, version),
             Answer::HasZone { version } => (HAS_ZONE, version),
             Answer::LacksZone { version } => (LACKS_ZONE, version),
+            Answer::HasConfig { version } => (HAS_CONFIG, version),
+            Answer::LacksConfig { version } => (LACKS_CONFIG, version),
             Answer::Serves => (SERVES, 0),
             Answer::Drains => (DRAINS, 0),
             Answer::IsIdle { question } => (IS_IDLE, question),

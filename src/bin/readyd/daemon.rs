@@ -4,6 +4,7 @@
 use crate::background::in_a_thread;
 use crate::control::{Answer, Control, Instruction};
 use crate::loader::Loader;
+use crate::reconfiguring::{self, ConfigReader, live_limits};
 use crate::service_manager::{Counts, ServiceManager};
 use crate::tracing::Keeper;
 use crate::zone::{self, ZoneReader};
@@ -12,11 +13,13 @@ use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
 use readyd::io::net::{Net, Token};
 use readyd::io::readiness::Readiness;
+use readyd::os::descriptors::Budget;
 use readyd::server::Server;
 use readyd::table::Table;
 use readyd::zone::ZoneRules;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 /// The parent of the server, which decides how it stops and who reads its table and its time zone.
 pub(crate) enum Parent {
@@ -26,6 +29,8 @@ pub(crate) enum Parent {
         tables: Loader<Table>,
         /// Reads the time zone.
         zone: ZoneReader,
+        /// Reads the configuration, if it has a file.
+        configs: Option<Box<ConfigReader>>,
         /// Is told the state of the server.
         manager: Box<ServiceManager>,
     },
@@ -39,13 +44,19 @@ pub(crate) enum Parent {
 pub(crate) struct Daemon<N: Net> {
     server: Server<N>,
     parent: Parent,
+    budget: Budget,
     keeper: Option<Keeper>,
 }
 
 impl<N: Net> Daemon<N> {
     /// The event handler of `server`.
-    pub(crate) fn new(server: Server<N>, parent: Parent, keeper: Option<Keeper>) -> Daemon<N> {
-        Daemon { server, parent, keeper }
+    pub(crate) fn new(
+        server: Server<N>,
+        parent: Parent,
+        budget: Budget,
+        keeper: Option<Keeper>,
+    ) -> Daemon<N> {
+        Daemon { server, parent, budget, keeper }
     }
 
     /// Writes the last line of the log.
@@ -65,12 +76,13 @@ impl<N: Net> Daemon<N> {
 
     /// Tells the service manager what is new. Returns when it is to be told more.
     fn tell_the_manager(&mut self, now: Moment) -> Option<Moment> {
-        let Parent::None { tables, zone, manager } = &mut self.parent else { return None };
+        let Parent::None { tables, zone, configs, manager } = &mut self.parent else { return None };
         let stats = self.server.stats();
         if self.server.is_draining() {
-            manager.on_stopping(stats.open(), self.server.drain_timeout(), now);
+            manager.on_stopping(stats.open(), self.server.longest_drain(), now);
         }
-        if manager.is_reloading() && !tables.is_loading() && !zone.is_reading() {
+        let is_reading = configs.as_ref().is_some_and(|configs| configs.is_reading());
+        if manager.is_reloading() && !tables.is_loading() && !zone.is_reading() && !is_reading {
             manager.on_reloaded(now);
         }
         manager.turn(now, true, || Counts { open: stats.open(), requests: stats.requests })
@@ -102,7 +114,11 @@ impl<N: Net> Daemon<N> {
     }
 
     fn say_that_it_drains(&self) {
-        log::info!("draining {}", counted(self.server.stats().open(), "connection"));
+        let open = counted(self.server.stats().open(), "connection");
+        match self.server.drain_delay() {
+            Duration::ZERO => log::info!("draining {open}"),
+            delay => log::info!("not ready any more; draining {open} in {delay:?} (--drain-delay)"),
+        }
     }
 
     fn stop_at_once(&mut self, now: Moment) {
@@ -151,17 +167,33 @@ impl<N: Net> Daemon<N> {
         // If waking the loop failed for the last load, its table would wait for ever, and so would
         // this one.
         self.take_files();
-        if let Parent::None { tables, zone, manager } = &mut self.parent {
+        if let Parent::None { tables, zone, configs, manager } = &mut self.parent {
             manager.on_reload(now);
-            tables.order();
+            configs.iter_mut().for_each(|configs| configs.order());
+            // The warning that there is none helps only if nothing else is read for the operator.
+            if tables.has_file() || configs.is_none() {
+                tables.order();
+            }
             zone.order();
         }
     }
 
     /// Takes the table and the time zone that have been read, and uses them.
     fn take_files(&mut self) {
-        let Parent::None { tables, zone, .. } = &mut self.parent else { return };
+        let Parent::None { tables, zone, configs, .. } = &mut self.parent else { return };
         let (table, rules) = (tables.take(), zone.take());
+        if let Some(configs) = configs
+            && let Some(changes) = configs.take()
+        {
+            let config = configs.changed(&changes);
+            match live_limits(&config, self.budget) {
+                Ok(limits) => {
+                    configs.applied(changes, config);
+                    self.server.replace_limits(limits);
+                }
+                Err(why) => log::error!("keeping the old configuration: {why}"),
+            }
+        }
         match table {
             Some(Ok(table)) => {
                 log::info!("table reloaded: {}", counted(table.len(), "key"));
@@ -188,6 +220,7 @@ impl<N: Net> Daemon<N> {
                 Instruction::UseTable { version, memory } => self.use_table(version, memory),
                 Instruction::KeepTable => self.server.keep_table(),
                 Instruction::UseZone { version, memory } => self.use_zone(version, memory),
+                Instruction::UseConfig { version, memory } => self.use_config(version, memory),
                 // Receiving the message was the turn.
                 Instruction::Turn => {}
                 Instruction::ServeBacklog if self.server.is_draining() => {
@@ -233,6 +266,22 @@ impl<N: Net> Daemon<N> {
             Err(error) => {
                 log::error!("keeping the old time zone until the next attempt: {error}");
                 self.answer(Answer::LacksZone { version });
+            }
+        }
+    }
+
+    /// Uses the limits of a configuration that the supervisor has sent, likewise.
+    fn use_config(&mut self, version: u64, memory: Option<OwnedFd>) {
+        let limits = memory.ok_or_else(no_descriptor).and_then(reconfiguring::map);
+        let limits = limits.map_err(|error| error.to_string());
+        match limits.and_then(|config| live_limits(&config, self.budget)) {
+            Ok(limits) => {
+                self.server.replace_limits(limits);
+                self.answer(Answer::HasConfig { version });
+            }
+            Err(why) => {
+                log::error!("keeping the old configuration until the next attempt: {why}");
+                self.answer(Answer::LacksConfig { version });
             }
         }
     }

@@ -428,7 +428,7 @@ fn same_addresses(bound: &[Bound]) -> Result<Vec<Located<StartError>>, StartErro
         let address =
             socket.address().map_err(|error| StartError::System("read an address", error))?;
         let earlier = *taken.entry(address.clone()).or_insert(listen);
-        if earlier.service != listen.service {
+        if !earlier.serves_like(listen) {
             let (listen, earlier) = (listen.clone(), earlier.clone());
             let failure = ListenFailure::SameAddress { listen, earlier, address };
             failures.push(Located::new(None, StartError::Listen(failure.into())));

@@ -77,6 +77,11 @@ impl<T: Send + 'static> Loader<T> {
         Loader { path, loads: Repeatable::new(reactor, load) }
     }
 
+    /// Whether there is a file to load.
+    pub(crate) fn has_file(&self) -> bool {
+        self.path.is_some()
+    }
+
     /// Orders a load of the file.
     pub(crate) fn order(&mut self) {
         let Some(path) = &self.path else {

@@ -33,12 +33,9 @@ mod bounded;
 /// Starts logging. The level is the first of: the flag, RUST_LOG, the file, `info`.
 pub(crate) fn start(config: &Config) {
     let mut builder = env_logger::Builder::new();
-    match (config.log, env::var("RUST_LOG")) {
-        (Some(level), _) => log_at(&mut builder, level),
-        (None, Ok(filters)) => _ = builder.parse_filters(&filters),
-        (None, Err(_)) => {
-            log_at(&mut builder, config.log_from_file.unwrap_or(LevelFilter::Info));
-        }
+    match filters(config) {
+        Some(filters) => _ = builder.parse_filters(&filters),
+        None => log_everything_of_our_own(&mut builder),
     }
     let prefix = shard::own_prefix();
     builder
@@ -56,16 +53,34 @@ pub(crate) fn start(config: &Config) {
         });
     }
     let logger = Bounded::new(builder.build(), config.limits.log_rate);
-    log::set_max_level(logger.max_level());
+    let max_level = filters(config).map_or_else(|| level(config), |_| logger.max_level());
+    log::set_max_level(max_level);
     // It fails only if there is a logger already, and there is none.
     let _ = log::set_boxed_logger(Box::new(logger));
 }
 
-/// Logs lines of this program at `level`, and of its libraries only warnings and errors: their
-/// other lines do not help an operator.
-fn log_at(builder: &mut env_logger::Builder, level: LevelFilter) {
-    builder.filter_level(level.min(LevelFilter::Warn));
-    builder.filter_module(PROGRAM, level);
+/// The filters of RUST_LOG, if they decide.
+fn filters(config: &Config) -> Option<String> {
+    env::var("RUST_LOG").ok().filter(|_| config.log.is_none())
+}
+
+/// The level, if no filters decide.
+fn level(config: &Config) -> LevelFilter {
+    config.log.or(config.log_from_file).unwrap_or(LevelFilter::Info)
+}
+
+/// Logs at another level from now on, unless RUST_LOG decides.
+pub(crate) fn set_level(config: &Config) {
+    if filters(config).is_none() {
+        log::set_max_level(level(config));
+    }
+}
+
+/// Lets lines of this program through, and of its libraries only warnings and errors: their other
+/// lines do not help an operator. The level of the `log` crate decides first, and it can change.
+fn log_everything_of_our_own(builder: &mut env_logger::Builder) {
+    builder.filter_level(LevelFilter::Warn);
+    builder.filter_module(PROGRAM, LevelFilter::Trace);
 }
 
 /// The log level for a shard: of the command line, or of the file if RUST_LOG, which the shard

@@ -25,11 +25,13 @@ mod check;
 mod child;
 mod control;
 mod daemon;
+mod health;
 mod interruptible;
 mod listening;
 mod loader;
 mod logger;
 mod output;
+mod reconfiguring;
 mod service_manager;
 mod serving;
 mod shard;
@@ -40,7 +42,7 @@ mod zone;
 
 use output::{let_signals_end_a_write, print_for_people};
 use readyd::config::{self, Command, Config, ConfigErrors, Located, Reading};
-use readyd::io::address::UnixAddress;
+use readyd::io::address::{Address, UnixAddress};
 use readyd::os::{descriptors, memory, signals};
 use readyd::reactor::{self, Reactor};
 use readyd::server::stats::VERSION;
@@ -58,7 +60,12 @@ fn main() -> ExitCode {
     if let Err(error) = signals::prepare(process) {
         return complain(&StartError::System("set signal dispositions", error).to_string(), 1);
     }
-    match run(env::args_os().skip(1).collect()) {
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    // Before anything is opened: it asks another process.
+    if let Some(addresses) = addresses_to_ask(&arguments) {
+        return health::ask(&addresses);
+    }
+    match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(StartError::Flags { text, status }) => complain(&text, status),
         Err(error) => complain(&error.to_string(), 1),
@@ -77,7 +84,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
         }
         reactor => reactor?,
     };
-    let Reading { command, origins, errors } = match read(arguments, &mut reactor) {
+    let Reading { command, origins, errors } = match read(arguments.clone(), &mut reactor) {
         Err(StartError::Stopped) => {
             // The log level of the configuration is not known yet.
             logger::start(&Config::default());
@@ -88,15 +95,29 @@ fn run(arguments: Vec<OsString>) -> Result<(), StartError> {
     match command {
         Command::Help(length) => print_for_people(&config::help(length)),
         Command::Version => print_version(),
+        // It has been asked.
+        Command::Health(_) => Ok(()),
         Command::Run(mut config) if errors.is_empty() => {
             let wrong = |text| StartError::Flags { text, status: 2 };
             capturing::from_environment(&mut config).map_err(wrong)?;
-            start::run(*config, origins, reactor)
+            start::run(arguments, *config, origins, reactor)
         }
         Command::Run(config) => {
             let others = start::faults(*config, origins, &mut reactor)?;
             Err(all_that_is_wrong(&errors, &others))
         }
+    }
+}
+
+/// What `--health` asks for, if it is given and right. Errors are found later, with all others.
+fn addresses_to_ask(arguments: &[OsString]) -> Option<Vec<Address>> {
+    let is_health = |argument: &OsString| argument.as_bytes().starts_with(b"--health");
+    if !cfg!(feature = "ops") || !arguments.iter().any(is_health) {
+        return None;
+    }
+    match config::read(arguments.iter().cloned()).command {
+        Command::Health(addresses) => Some(addresses),
+        _ => None,
     }
 }
 
@@ -117,6 +138,7 @@ fn without_a_loop(
     match command {
         Command::Help(length) => print_for_people(&config::help(length)),
         Command::Version => print_version(),
+        Command::Health(_) => Ok(()),
         Command::Run(config) => {
             let mut others = check::obstacles(&config, &origins, limit);
             // The limit would do, but inherited descriptors take up its room.

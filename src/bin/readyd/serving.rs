@@ -15,6 +15,7 @@ use readyd::config::listen::{BindTarget, Listen};
 use readyd::handlers::daytime::DateCache;
 use readyd::io::clock::Moment;
 use readyd::io::net::{Net, Told};
+use readyd::os::descriptors::Budget;
 use readyd::reactor::{MioNet, Reactor};
 use readyd::server::Server;
 use readyd::server::limits::Limits;
@@ -34,6 +35,8 @@ pub(crate) struct Prepared {
     pub(crate) shard: Option<usize>,
     pub(crate) statistics: Option<Box<dyn SharedStats>>,
     pub(crate) parent: Parent,
+    /// How many descriptors there are for connections.
+    pub(crate) budget: Budget,
     pub(crate) trace: Option<Trace>,
     pub(crate) capture: Option<Capture>,
 }
@@ -75,7 +78,7 @@ impl Prepared {
             return Start::default();
         };
         let listeners = bound.iter().enumerate().map(|(index, (socket, listen))| Listener {
-            service: listen.service,
+            serves: listen.serves(),
             is_own: self.is_own(index, listen),
             address: socket.address().map(|address| address.to_string()).unwrap_or_default(),
         });
@@ -118,9 +121,9 @@ impl Prepared {
         let mut server = Server::new(net, self.limits, self.table, self.dates, now);
         for ((listener, listen), is_own) in listeners.into_iter().zip(own) {
             let result = if is_own {
-                server.listen(listener, listen.service)
+                server.listen(listener, listen.serves())
             } else {
-                server.listen_with_others(listener, listen.service)
+                server.listen_with_others(listener, listen.serves())
             };
             result.map_err(|error| StartError::System("watch a listener", error))?;
         }
@@ -128,7 +131,7 @@ impl Prepared {
             server.share_statistics(statistics, getppid().as_raw().cast_unsigned());
         }
         let keeper = self.trace.and_then(|trace| trace.begin(&mut server));
-        let mut daemon = Daemon::new(server, self.parent, keeper);
+        let mut daemon = Daemon::new(server, self.parent, self.budget, keeper);
         daemon.say_that_it_serves(reactor.now());
         reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
         daemon.say_goodbye();

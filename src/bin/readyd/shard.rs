@@ -34,6 +34,8 @@ pub(crate) struct ShardSpec {
     /// The number of its listeners, from the first, that only the supervisor has as well. The
     /// supervisor has inherited the others, so its parent process may have them, too.
     pub(crate) own_listeners: usize,
+    /// Whether any shard has a metrics listener, so that all measure their turns: 0 or 1.
+    pub(crate) measures_turns: u8,
     /// When the supervisor started, in nanoseconds of CLOCK_MONOTONIC.
     pub(crate) began: u64,
     /// The descriptor of the scoreboard.
@@ -53,6 +55,7 @@ impl fmt::Display for ShardSpec {
             scoreboard_slot,
             supervisor,
             own_listeners,
+            measures_turns,
             began,
             scoreboard,
             table,
@@ -61,8 +64,8 @@ impl fmt::Display for ShardSpec {
         } = self;
         write!(
             f,
-            "{number} {scoreboard_slot} {supervisor} {own_listeners} {began} {scoreboard} {table} \
-             {zone} {control}"
+            "{number} {scoreboard_slot} {supervisor} {own_listeners} {measures_turns} {began} \
+             {scoreboard} {table} {zone} {control}"
         )
     }
 }
@@ -77,6 +80,7 @@ impl ShardSpec {
             scoreboard_slot: number()?.try_into().ok()?,
             supervisor: number()?.try_into().ok()?,
             own_listeners: number()?.try_into().ok()?,
+            measures_turns: number()?.try_into().ok()?,
             began: number()?,
             scoreboard: number()?.try_into().ok()?,
             table: number()?.try_into().ok()?,
@@ -151,6 +155,7 @@ impl fmt::Display for ShardError {
 pub(crate) struct Shard {
     number: usize,
     own_listeners: usize,
+    measures_turns: bool,
     table: Table,
     zone: ZoneRules,
     scoreboard_slot: ScoreboardSlot,
@@ -186,6 +191,7 @@ impl Shard {
         Ok(Some(Shard {
             number,
             own_listeners: spec.own_listeners,
+            measures_turns: spec.measures_turns == 1,
             table,
             zone,
             scoreboard_slot,
@@ -201,6 +207,11 @@ impl Shard {
     /// How many of its listeners, from the first, no program but the supervisor has.
     pub(crate) fn own_listeners(&self) -> usize {
         self.own_listeners
+    }
+
+    /// Whether it measures its turns.
+    pub(crate) fn measures_turns(&self) -> bool {
+        self.measures_turns
     }
 
     /// What it has from the supervisor: the shared table and time zone, its slot on the scoreboard,

@@ -14,6 +14,7 @@ use crate::daemon::Parent;
 use crate::listening::{self, Bound, Inherited};
 use crate::loader::{Loader, first_table};
 use crate::output::{print_at_start, print_for_people};
+use crate::reconfiguring::{Asked, ConfigReader};
 use crate::service_manager::{self, ServiceManager};
 use crate::serving::Prepared;
 use crate::shard::Shard;
@@ -38,6 +39,7 @@ use readyd::server::stats::publishing::SharedStats;
 use readyd::server::stats::scoreboard::ScoreboardSlot;
 use readyd::table::Table;
 use readyd::zone::ZoneRules;
+use std::ffi::OsString;
 use std::process;
 
 /// `Ok` if there are no errors.
@@ -55,10 +57,12 @@ pub(crate) fn reactor() -> Result<Reactor, StartError> {
 /// Runs until a signal stops it: as a server, as a shard, or as a supervisor of shards. A signal
 /// before it serves is no error.
 pub(crate) fn run(
+    arguments: Vec<OsString>,
     mut config: Config,
     mut origins: Origins,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
+    let asked = Asked::new(arguments, config.clone());
     let shard = Shard::from_environment().map_err(StartError::Shard)?;
     let check_only = config.check_only;
     let outcome = if check_only {
@@ -78,7 +82,8 @@ pub(crate) fn run(
         match errors {
             errors if errors.is_empty() => {
                 let manager = ServiceManager::from_environment().with_ready_fd(ready_fd);
-                start(&config, &origins, inherited, shard, manager, reactor)
+                let (config, origins) = (&config, &origins);
+                start(Given { config, origins, asked, inherited, manager }, shard, reactor)
             }
             errors => {
                 let mut faults = faults(config, origins, &mut reactor)?;
@@ -127,17 +132,22 @@ pub(crate) fn faults(
     interruptible::run(reactor, move || check::faults(&config, &origins, limit))
 }
 
+/// What a start begins with.
+pub(crate) struct Given<'a> {
+    pub(crate) config: &'a Config,
+    /// Where each setting stands.
+    pub(crate) origins: &'a Origins,
+    /// What SIGHUP reads again.
+    pub(crate) asked: Asked,
+    pub(crate) inherited: Inherited,
+    pub(crate) manager: ServiceManager,
+}
+
 /// Serves, in this process or with shards, or reports all errors.
-fn start(
-    config: &Config,
-    origins: &Origins,
-    inherited: Inherited,
-    shard: Option<Shard>,
-    manager: ServiceManager,
-    mut reactor: Reactor,
-) -> Result<(), StartError> {
+fn start(given: Given<'_>, shard: Option<Shard>, mut reactor: Reactor) -> Result<(), StartError> {
+    let Given { config, origins, .. } = given;
     let limit = descriptors::raise_limit();
-    let taken = listening::taken(config, &inherited);
+    let taken = listening::taken(config, &given.inherited);
     if shard.is_none() && has_obstacles(config, origins, limit, &mut reactor)? {
         // The server will not start, so all other errors are looked for, too.
         let mut faults = faults(config.clone(), origins.clone(), &mut reactor)?;
@@ -149,8 +159,8 @@ fn start(
         check::warn_of_excesses(config, origins, limit);
     }
     let outcome = match config.shards {
-        1 => serve(config, origins, inherited, shard, manager, limit, reactor),
-        _ => supervisor::run(config, origins, inherited, manager, reactor),
+        1 => serve(given, shard, limit, reactor),
+        _ => supervisor::run(given, reactor),
     };
     match outcome {
         // No address has been bound by then.
@@ -182,21 +192,20 @@ fn has_obstacles(
 
 /// Serves in this process.
 fn serve(
-    config: &Config,
-    origins: &Origins,
-    inherited: Inherited,
+    given: Given<'_>,
     shard: Option<Shard>,
-    manager: ServiceManager,
     descriptor_limit: usize,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
+    let Given { config, origins, asked, inherited, manager } = given;
     let credentials = resolve(config.user.as_ref(), &mut reactor)?;
     let is_shard = shard.is_some();
     let own_listeners = shard.as_ref().map(Shard::own_listeners);
     let number = shard.as_ref().map(Shard::number);
+    let measures_turns = shard.as_ref().map_or(config.has_metrics(), Shard::measures_turns);
     let (table, zone_rules, parent, scoreboard_slot) = match shard {
         Some(shard) => with_supervisor(shard, &mut reactor)?,
-        None => without_parent(config, manager, &mut reactor)?,
+        None => without_parent(config, asked, manager, &mut reactor)?,
     };
     // The table may have been one of these descriptors (--table /dev/fd/63); it has been read.
     inherited_fd::close_others();
@@ -207,6 +216,7 @@ fn serve(
     let listeners: Vec<Bound> = bound.into_iter().flatten().collect();
     let of_this = if is_shard { Budget::of_a_shard } else { Budget::of_a_server };
     let budget = of_this(descriptor_limit, listeners.len()).with_what_is_open();
+    let budget = budget.with_reserved(check::operator_places(config));
     budget.check(config.max_connections).map_err(StartError::TooFewDescriptors)?;
     if !is_shard {
         announce(config, &addresses(&listeners)?, &mut reactor, &[])?;
@@ -218,6 +228,7 @@ fn serve(
     limits.max_connections = max_connections(config.max_connections, budget);
     limits.memory_limit = memory_limit(config.memory_limit);
     limits.log_level = log::max_level();
+    limits.measures_turns = measures_turns;
 
     let dates = DateCache::new(zone_rules);
     let statistics = scoreboard_slot.map(|slot| Box::new(slot) as Box<dyn SharedStats>);
@@ -231,6 +242,7 @@ fn serve(
         shard,
         statistics,
         parent,
+        budget,
         trace,
         capture,
     };
@@ -244,6 +256,7 @@ type StartState = (Table, ZoneRules, Parent, Option<ScoreboardSlot>);
 /// Without a supervisor: the server reads the table and the time zone itself.
 fn without_parent(
     config: &Config,
+    asked: Asked,
     mut manager: ServiceManager,
     reactor: &mut Reactor,
 ) -> Result<StartState, StartError> {
@@ -252,8 +265,9 @@ fn without_parent(
     let rules = zone::first_rules(&zone_source);
     let tables = Loader::new(source, Ok, reactor);
     let zone = ZoneReader::new(zone_source, reactor);
+    let configs = ConfigReader::new(asked, config, reactor).map(Box::new);
     let manager = Box::new(manager);
-    Ok((table, rules, Parent::None { tables, zone, manager }, None))
+    Ok((table, rules, Parent::None { tables, zone, configs, manager }, None))
 }
 
 /// With a supervisor: the shard has inherited them.
@@ -327,7 +341,10 @@ pub(crate) fn announce(
     let mut text = String::new();
     for (listen, address) in addresses {
         let service = listen.service.name();
-        log::info!("listening {service} {address}");
+        match &listen.proxies {
+            Some(proxies) => log::info!("listening {service} {address} ({proxies})"),
+            None => log::info!("listening {service} {address}"),
+        }
         text += &format!("{service} {address}\n");
     }
     // A script may wait for the addresses, so the server does not serve if they cannot be printed.
@@ -337,11 +354,16 @@ pub(crate) fn announce(
 /// The most connections: of the flag, or as many as the descriptor limit has room for.
 fn max_connections(asked: Option<usize>, budget: Budget) -> usize {
     asked.unwrap_or_else(|| {
-        let room = budget.room().min(Limits::MAX_CONNECTIONS_BOUND);
+        let room = most_connections(budget);
         let most = counted(room, "connection");
         log::info!("at most {most} (descriptor limit {})", budget.limit());
         room
     })
+}
+
+/// As many connections as the descriptor limit has room for.
+pub(crate) fn most_connections(budget: Budget) -> usize {
+    budget.room().min(Limits::MAX_CONNECTIONS_BOUND)
 }
 
 /// The most bytes of buffers: of the flag, or a share of the memory.

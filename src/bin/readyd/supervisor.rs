@@ -19,18 +19,17 @@ mod watchdog;
 
 use crate::child::{Ending, Program};
 use crate::control::Answer;
-use crate::listening::Inherited;
 use crate::loader::{Loader, first_table};
 use crate::logger;
+use crate::reconfiguring::ConfigReader;
 use crate::service_manager::ServiceManager;
 use crate::shard::monotonic_nanos;
-use crate::start::{self, StartError};
+use crate::start::{self, Given, StartError};
 use crate::zone::{self, ZoneReader};
-use handover::{SealedTable, SealedZone};
+use handover::{SealedConfig, SealedTable, SealedZone};
 use idle::IdleWatch;
 use nix::sys::signal::Signal;
 use process::Process;
-use readyd::config::{Config, Origins};
 use readyd::counted::counted;
 use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
@@ -68,6 +67,7 @@ struct Supervisor {
     phase: Phase,
     loader: Loader<SealedTable>,
     zone_reader: ZoneReader,
+    configs: Option<ConfigReader>,
     idle: Option<IdleWatch>,
     watchdog: Option<Watchdog>,
     manager: ServiceManager,
@@ -84,13 +84,8 @@ struct Supervisor {
 /// # Errors
 ///
 /// Why it could not start, why it stopped, or which shards exited with an error.
-pub(crate) fn run(
-    config: &Config,
-    origins: &Origins,
-    inherited: Inherited,
-    mut manager: ServiceManager,
-    mut reactor: Reactor,
-) -> Result<(), StartError> {
+pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartError> {
+    let Given { config, origins, asked, inherited, mut manager } = given;
     let program =
         Program::own().map_err(|error| StartError::System("open the program's own file", error))?;
     let credentials = start::resolve(config.user.as_ref(), &mut reactor)?;
@@ -115,6 +110,9 @@ pub(crate) fn run(
     start::drop_privileges(config, credentials)?;
     let scoreboard = Scoreboard::create(config.shards)
         .map_err(|error| StartError::System("create the shared statistics", error))?;
+    let of_a_shard = config_of_a_shard(config, start::memory_limit(config.memory_limit));
+    let sealed_config = SealedConfig::of(&of_a_shard, 0)
+        .map_err(|error| StartError::System("put the configuration into shared memory", error))?;
     let inputs = reactor.inputs().map_err(|error| StartError::System("share epoll", error))?;
     let now = reactor.now();
     let slots = of_shards.into_iter().enumerate();
@@ -123,6 +121,7 @@ pub(crate) fn run(
         phase: Phase::Serving,
         loader: Loader::new(source, SealedTable::of, &reactor),
         zone_reader: ZoneReader::new(zone_source, &reactor),
+        configs: ConfigReader::new(asked, config, &reactor),
         idle: config.limits.exit_on_idle.map(|limit| IdleWatch::new(limit, now)),
         watchdog: config.shard_timeout.map(|timeout| Watchdog::new(timeout, now)),
         manager,
@@ -137,7 +136,9 @@ pub(crate) fn run(
             zone,
             log,
             inputs,
-            config: config_of_a_shard(config),
+            measures_turns: config.has_metrics(),
+            config: of_a_shard,
+            sealed_config,
         },
     };
     log::info!("starting {}", counted(config.shards, "shard"));
@@ -154,7 +155,8 @@ impl Supervisor {
             return self.stop_at_once(now);
         }
         log::info!("stopping {}", counted(self.slots.len(), "shard"));
-        let deadline = now + self.template.config.limits.drain_timeout + STOPPING_GRACE;
+        let limits = &self.template.config.limits;
+        let deadline = now + limits.drain_delay + limits.drain_timeout + STOPPING_GRACE;
         self.phase = Phase::Stopping { deadline };
         self.slots.iter_mut().for_each(|slot| slot.stop(now, deadline));
     }
@@ -197,7 +199,9 @@ impl Supervisor {
                     Answer::HasTable { .. }
                     | Answer::LacksTable { .. }
                     | Answer::HasZone { .. }
-                    | Answer::LacksZone { .. } => {
+                    | Answer::LacksZone { .. }
+                    | Answer::HasConfig { .. }
+                    | Answer::LacksConfig { .. } => {
                         let mut processes = slot.processes_mut();
                         if let Some(process) =
                             processes.find(|process| process.scoreboard_slot() == scoreboard_slot)

@@ -97,6 +97,7 @@ pub(crate) fn open(
         addresses: config.trace_addresses,
         triggers: config.trace_on.clone(),
         teller,
+        tap: None,
     };
     let is_paused = config.trace.as_ref().is_some_and(|file| file.is_paused);
     Ok(Some(Trace { recorder: Recorder::new(recording, now), is_paused, keeper }))

@@ -7,8 +7,10 @@ use crate::handlers::daytime::Format;
 use crate::io::clock::Moment;
 use crate::io::event_loop::LoopControl;
 use crate::io::net::Told;
+use crate::protocol::proxy_header::Versions;
 use crate::server::access::AccessRules;
 use crate::server::limits::Limits;
+use crate::server::proxied::{Proxies, Serves};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -37,7 +39,12 @@ fn start() -> Start<'static> {
     let ranges = |text: &str| vec![text.parse().expect("a range")];
     let times = |seconds: u64| Duration::from_nanos(seconds * 1_000_000_007);
     let daytime = Service::DAYTIME.with(Options { format: Format::Rfc2822, ack: true });
-    let listener = |service, is_own| Listener { service, is_own, address: "[::1]:9 x".to_owned() };
+    let listener = |serves, is_own| Listener { serves, is_own, address: "[::1]:9 x".to_owned() };
+    let behind = |versions, from| Serves {
+        service: Service::ECHO,
+        proxies: Some(Box::new(Proxies { versions, from })),
+    };
+    let from = [ranges("10.0.0.0/8"), ranges("2001:db8::/32")].concat();
     Start {
         version: "1.2.3 (a fork)".into(),
         pid: 4711,
@@ -56,7 +63,10 @@ fn start() -> Start<'static> {
             write_timeout: times(3),
             linger_timeout: times(4),
             line_pause: times(5),
+            stats_from: ranges("192.0.2.0/24"),
             drain_timeout: Duration::ZERO,
+            drain_delay: times(7),
+            measures_turns: true,
             log_rate: 0,
             log_level: log::LevelFilter::Trace,
             exit_on_idle: Some(times(6)),
@@ -64,7 +74,12 @@ fn start() -> Start<'static> {
         table: b"key value\n".into(),
         is_value_first: true,
         zone: b"CET-1CEST,M3.5.0,M10.5.0/3".into(),
-        listeners: vec![listener(Service::FRAMED, true), listener(daytime, false)],
+        listeners: vec![
+            listener(Service::FRAMED.into(), true),
+            listener(behind(Versions::Any, from), false),
+            listener(daytime.into(), false),
+            listener(behind(Versions::V2, Vec::new()), true),
+        ],
     }
 }
 

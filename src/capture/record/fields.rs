@@ -95,6 +95,8 @@ pub(super) fn put_accepted(to: &mut Writer, outcome: Accepted) {
             to.number(pid.into());
             to.number(uid.into());
         }
+        // accept(2) tells of none.
+        Accepted::Connection(Peer::Proxied) => to.byte(7),
         Accepted::NoneWaiting => to.byte(3),
         Accepted::Interrupted => to.byte(4),
         Accepted::Lost => to.byte(5),
@@ -126,6 +128,7 @@ pub(super) fn accepted(from: &mut Source<'_>) -> Result<Accepted, Fault> {
         4 => Accepted::Interrupted,
         5 => Accepted::Lost,
         6 => Accepted::Failed(outcome(from)?.err().ok_or(Fault::Value("an error"))?),
+        7 => Accepted::Connection(Peer::Proxied),
         _ => return Err(Fault::Value("what accept(2) returned")),
     })
 }

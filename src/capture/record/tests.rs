@@ -107,6 +107,8 @@ fn others() -> Vec<Record<'static>> {
         Record::Send { stream: 1, asked: 100, outcome: Err(errno) },
         Record::Abort { stream: 3 },
         Record::Handshakes { listeners: 2, answer: Handshakes::Unknown },
+        Record::TimeInTurn(Some(Moment::from_nanos(1 << 40))),
+        Record::TimeInTurn(None),
         Record::WallTime(WallTime { seconds: 1 << 33, nanos: 999_999_999 }),
         Record::Usage(usage),
         Record::GiveMemoryBack,

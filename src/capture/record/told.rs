@@ -23,6 +23,7 @@ const ZONE: u8 = 13;
 const STATISTICS: u8 = 14;
 const CLOSED: u8 = 15;
 const VISIT: u8 = 16;
+const LIMITS: u8 = 17;
 
 /// What woke the loop, in the order of their numbers.
 const WAKEUPS: [Wakeup; 8] = [
@@ -84,6 +85,10 @@ pub(super) fn encode(told: Told<'_>, to: &mut Writer) {
             to.byte(ZONE);
             to.bytes(rules);
         }
+        Told::Limits(text) => {
+            to.byte(LIMITS);
+            to.bytes(text);
+        }
         Told::Visit(token) => {
             to.byte(VISIT);
             put_token(to, token);
@@ -134,6 +139,7 @@ pub(super) fn decode<'a>(kind: u8, from: &mut Source<'a>) -> Result<Told<'a>, Fa
             Told::Table { text: from.bytes()?, is_value_first }
         }
         ZONE => Told::Zone(from.bytes()?),
+        LIMITS => Told::Limits(from.bytes()?),
         VISIT => Told::Visit(token(from)?),
         CLOSED => {
             let bits = from.byte()?;

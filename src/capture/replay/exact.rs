@@ -11,6 +11,7 @@ use crate::handlers::daytime::DateCache;
 use crate::io::event_loop::{EventHandler, LoopControl};
 use crate::io::net::{Net, Told};
 use crate::server::Server;
+use crate::server::limits::Limits;
 use crate::table::{ColumnOrder, Table};
 use crate::zone::ZoneRules;
 use std::cell::RefCell;
@@ -22,6 +23,7 @@ enum Order {
     Told(Told<'static>),
     Table(Vec<u8>, bool),
     Zone(Vec<u8>),
+    Limits(Vec<u8>),
     /// The capture ends, though the server went on.
     End,
     /// The capture has this here, which the server left out.
@@ -48,13 +50,15 @@ pub fn exactly(
     let mut server = server(net.clone(), start)?;
     if let Some(make) = trace {
         let clock = net.script.borrow_mut().clock.start(start.now);
-        server.prepare_recording(make(clock));
+        let recorder = make(clock);
+        net.script.borrow_mut().tap = recorder.tap();
+        server.prepare_recording(recorder);
         server.toggle_recording();
     }
     for (number, listener) in (0..).zip(&start.listeners) {
         let outcome = match listener.is_own {
-            true => server.listen(number, listener.service),
-            false => server.listen_with_others(number, listener.service),
+            true => server.listen(number, listener.serves.clone()),
+            false => server.listen_with_others(number, listener.serves.clone()),
         };
         outcome.map_err(|error| ReplayError::Server(error.to_string()))?;
     }
@@ -98,6 +102,12 @@ pub(super) fn zone(bytes: &[u8]) -> Result<ZoneRules, ReplayError> {
     ZoneRules::from_bytes(bytes).map_err(invalid)
 }
 
+/// Limits of a capture.
+pub(super) fn limits(text: &[u8]) -> Result<Limits, ReplayError> {
+    Limits::from_text(&String::from_utf8_lossy(text))
+        .map_err(|name| ReplayError::Server(format!("what it says of {name:?} is not valid")))
+}
+
 fn next_order(script: &mut Script) -> Option<Order> {
     let mut again = None;
     let order = match script.peek()? {
@@ -105,6 +115,7 @@ fn next_order(script: &mut Script) -> Option<Order> {
             Order::Table(text.to_vec(), is_value_first)
         }
         Record::Told(Told::Zone(bytes)) => Order::Zone(bytes.to_vec()),
+        Record::Told(Told::Limits(text)) => Order::Limits(text.to_vec()),
         Record::Told(told) => without_bytes(told).map_or(Order::End, Order::Told),
         Record::TableAgain(number) => {
             again = usize::try_from(number).ok();
@@ -125,7 +136,7 @@ fn next_order(script: &mut Script) -> Option<Order> {
 /// What a server was told, if it is more than bytes.
 pub(super) fn without_bytes(told: Told<'_>) -> Option<Told<'static>> {
     Some(match told {
-        Told::Table { .. } | Told::Zone(_) => return None,
+        Told::Table { .. } | Told::Zone(_) | Told::Limits(_) => return None,
         Told::Ready(token, readiness) => Told::Ready(token, readiness),
         Told::Woken(wakeup) => Told::Woken(wakeup),
         Told::Turn(now) => Told::Turn(now),
@@ -155,6 +166,10 @@ fn follow(
             server.replace_table(table(text, is_value_first)?);
             return Ok(());
         }
+        Order::Limits(text) => {
+            server.replace_limits(limits(&text)?);
+            return Ok(());
+        }
         Order::Zone(bytes) => {
             server.replace_zone(zone(&bytes)?);
             return Ok(());
@@ -180,7 +195,11 @@ fn follow(
         Told::AdmitAgain(now) => server.admit_again(now),
         Told::TableKept => server.keep_table(),
         Told::Statistics(now) => _ = server.statistics(now),
-        Told::Visit(_) | Told::Closed { .. } | Told::Table { .. } | Told::Zone(_) => {
+        Told::Visit(_)
+        | Told::Closed { .. }
+        | Told::Table { .. }
+        | Told::Zone(_)
+        | Told::Limits(_) => {
             net.script.borrow_mut().differ(describe(&Record::Told(told)), "left out".to_owned());
         }
     }

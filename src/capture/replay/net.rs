@@ -6,7 +6,7 @@ use crate::capture::record::{Accepted, CallError, ListenerCall, Outcome, Record,
 use crate::capture::statistics::each;
 use crate::capture::wire;
 use crate::capture::words::Words;
-use crate::io::clock::WallTime;
+use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, Usage, WallClock};
 use crate::io::net::{Accept, AcceptOutcome, Handshakes, Output, SocketIo, Token, Told};
 use crate::io::readiness::Interest;
@@ -77,6 +77,15 @@ impl Host for ReplayNet {
         usage.unwrap_or_default()
     }
 
+    fn time_in_turn(&self) -> Option<Moment> {
+        let now = Words::Other("a look at the clock of turns");
+        let time = self.meet(now, |record| match *record {
+            Record::TimeInTurn(time) => Some(time),
+            _ => None,
+        });
+        time.flatten()
+    }
+
     fn memory_of_places(&self, _: u64) -> u64 {
         let script = &mut *self.script.borrow_mut();
         if let Some(Record::PlacesMemory(bytes)) = script.peek() {
@@ -139,7 +148,7 @@ impl SocketIo for ReplayNet {
 
     fn recv(&mut self, stream: &mut ReplayStream, into: &mut [u8]) -> io::Result<usize> {
         let number = stream.0;
-        blocked(self.meet(Words::Recv(number, into.len()), |record| match *record {
+        let read = blocked(self.meet(Words::Recv(number, into.len()), |record| match *record {
             Record::Recv { stream, room, outcome }
                 if stream == number && room == into.len() as u64 =>
             {
@@ -149,12 +158,16 @@ impl SocketIo for ReplayNet {
                 }))
             }
             _ => None,
-        }))
+        }));
+        if let (Ok(count), Some(tap)) = (&read, &self.script.borrow().tap) {
+            tap.received(into.get(..*count).unwrap_or_default());
+        }
+        read
     }
 
     fn send(&mut self, stream: &mut ReplayStream, bytes: &[u8]) -> io::Result<usize> {
         let number = stream.0;
-        blocked(self.meet(Words::Send(number, bytes.len()), |record| match *record {
+        let sent = blocked(self.meet(Words::Send(number, bytes.len()), |record| match *record {
             Record::Send { stream, asked, outcome }
                 if stream == number && asked == bytes.len() as u64 =>
             {
@@ -164,7 +177,11 @@ impl SocketIo for ReplayNet {
                 is_same.then_some(Ok(count))
             }
             _ => None,
-        }))
+        }));
+        if let (Ok(count), Some(tap)) = (&sent, &self.script.borrow().tap) {
+            tap.sent(bytes.get(..*count).unwrap_or_default());
+        }
+        sent
     }
 
     fn output(&self, stream: &ReplayStream) -> Output {

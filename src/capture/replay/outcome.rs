@@ -10,7 +10,7 @@ mod connection;
 mod feed;
 mod net;
 
-use super::exact::{server, table, zone};
+use super::exact::{limits, server, table, zone};
 use super::{CaptureEnd, MakeRecorder, ReplayError, Replayed};
 use crate::capture::reader::Reader;
 use crate::capture::record::{Record, Stream};
@@ -65,6 +65,7 @@ enum Order {
     Told(Told<'static>),
     Table(Vec<u8>, bool),
     Zone(Vec<u8>),
+    Limits(Vec<u8>),
 }
 
 /// A turn of the capture.
@@ -91,13 +92,15 @@ pub fn by_outcome(
     let clock = Rc::new(Cell::new(start.now));
     if let Some(make) = trace {
         let clock = Rc::clone(&clock);
-        server.prepare_recording(make(Box::new(move || clock.get())));
+        let recorder = make(Box::new(move || clock.get()));
+        net.0.borrow_mut().tap = recorder.tap();
+        server.prepare_recording(recorder);
         server.toggle_recording();
     }
     for (number, listener) in start.listeners.iter().enumerate() {
         let outcome = match listener.is_own {
-            true => server.listen(number, listener.service),
-            false => server.listen_with_others(number, listener.service),
+            true => server.listen(number, listener.serves.clone()),
+            false => server.listen_with_others(number, listener.serves.clone()),
         };
         outcome.map_err(|error| ReplayError::Server(error.to_string()))?;
     }
@@ -190,6 +193,7 @@ impl Run {
                     orders.push(Order::Table(text.clone(), *order));
                 }
                 Record::Told(Told::Zone(bytes)) => orders.push(Order::Zone(bytes.to_vec())),
+                Record::Told(Told::Limits(text)) => orders.push(Order::Limits(text.to_vec())),
                 Record::Told(told) => {
                     orders.extend(super::exact::without_bytes(told).map(Order::Told));
                 }
@@ -208,6 +212,7 @@ impl Run {
                     drop(self.server.replace_table(table(text.clone(), *order)?));
                 }
                 Order::Zone(bytes) => _ = self.server.replace_zone(zone(bytes)?),
+                Order::Limits(text) => self.server.replace_limits(limits(text)?),
                 Order::Told(told) => self.tell(*told),
             }
         }

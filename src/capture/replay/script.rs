@@ -7,6 +7,7 @@ use crate::capture::words::{Words, describe};
 use crate::io::clock::Moment;
 use crate::io::event_loop::LoopControl;
 use crate::io::net::Told;
+use crate::trace::payload::Tap;
 use std::cell::Cell;
 use std::io::Read;
 use std::rc::Rc;
@@ -22,6 +23,8 @@ pub(super) struct Script {
     pub(super) tables: Vec<(Vec<u8>, bool)>,
     pub(super) places_memory: u64,
     pub(super) clock: Clock,
+    /// Where the bytes of calls are left for a trace that has some of them.
+    pub(super) tap: Option<Tap>,
 }
 
 /// The time, for a trace: a turn's calls are spread over the time that it took.
@@ -57,6 +60,7 @@ impl Script {
             tables: Vec::new(),
             places_memory: 0,
             clock: Clock::default(),
+            tap: None,
         }
     }
 

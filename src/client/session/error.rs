@@ -102,10 +102,12 @@ impl std::error::Error for SessionError {}
 impl From<FrameError> for SessionError {
     fn from(error: FrameError) -> SessionError {
         match error {
-            FrameError::BadByte { .. } => SessionError::BadAnswer(error),
-            FrameError::OverLimit { limit, .. } | FrameError::LineOverLimit { limit } => {
-                SessionError::OverLimit { limit }
+            FrameError::BadByte { .. } | FrameError::NotHttp { .. } => {
+                SessionError::BadAnswer(error)
             }
+            FrameError::OverLimit { limit, .. }
+            | FrameError::LineOverLimit { limit }
+            | FrameError::HeadOverLimit { limit } => SessionError::OverLimit { limit },
         }
     }
 }

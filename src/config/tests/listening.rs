@@ -279,11 +279,12 @@ fn all_passed_sockets_may_be_listened_on() {
 }
 
 /// The options that a listener of every service may have.
-const OF_EVERY: &str = "optional, mode=MODE, owner=USER[:GROUP], freebind";
+const OF_EVERY: &str = "optional, mode=MODE, owner=USER[:GROUP], freebind, proxy=v2|any, from=CIDR";
 
 #[test]
 fn each_fault_has_its_text() {
-    let services = "framed, daytime, time, echo, discard, chargen, greeting, lookup, exchange";
+    let services = Service::NAMES.join(", ");
+    let services = &services;
     let no_address = "no address (write it as SERVICE=IP:PORT, such as framed=127.0.0.1:9999)";
     let cases = [
         ("", no_address.to_owned()),
@@ -361,4 +362,65 @@ fn bad_descriptor(text: &str) -> String {
 
 fn repeated(key: &str) -> String {
     format!("option {key} is given twice (remove one)")
+}
+
+#[test]
+#[cfg(feature = "ops")]
+fn proxies_may_connect_from_where_it_is_said() {
+    for text in [
+        "framed=127.0.0.1:1,proxy=v2,from=10.0.0.0/8",
+        "framed=localhost:1,proxy=any,from=10.0.0.0/8,from=192.0.2.1/32,from=2001:db8::/32",
+        "framed=unix:/run/x.sock,proxy=v2",
+        "framed=unix:@x,proxy=any,from=192.0.2.0/24",
+        "framed=fd:3,proxy=v2",
+        "daytime=:13,format=unix,ack,proxy=v2,from=::/0,optional",
+    ] {
+        assert_eq!(listen(text).to_string(), text);
+    }
+    let any_order = listen("echo=:7,from=10.0.0.1,optional,proxy=v2,from=10.0.0.2");
+    let text = "echo=:7,proxy=v2,from=10.0.0.1/32,from=10.0.0.2/32,optional";
+    assert_eq!(any_order.to_string(), text);
+    for (text, expected) in [
+        (
+            "echo=:7,proxy=v2",
+            "option proxy needs from=CIDR, the addresses of the proxies: any other client could \
+             say that it is somebody else",
+        ),
+        (
+            "echo=:7,from=10.0.0.0/8",
+            "option from names proxies, and proxy is not given (add proxy=v2)",
+        ),
+        (
+            "echo=unix:/x,from=10.0.0.0/8",
+            "option from names proxies, and proxy is not given (add proxy=v2)",
+        ),
+        (
+            "echo=:7,proxy=v1,from=10.0.0.0/8",
+            "no versions \"v1\" of the PROXY protocol (write proxy=v2, or proxy=any for versions 1 \
+             and 2)",
+        ),
+        ("echo=:7,proxy,from=10.0.0.0/8", "option proxy needs a value (write proxy=v2|any)"),
+        ("echo=:7,proxy=v2,from", "option from needs a value (write from=CIDR)"),
+        ("echo=:7,proxy=v2,proxy=v2", "option proxy is given twice (remove one)"),
+        (
+            "echo=:7,proxy=v2,from=10.0.0.1/8",
+            "option from: the address has bits beyond the prefix (for the range write 10.0.0.0/8)",
+        ),
+        (
+            "echo=:7,proxy=v2,from=proxy.example",
+            "option from: \"proxy.example\" is not an address (write 192.0.2.0/24 or \
+             2001:db8::/32)",
+        ),
+    ] {
+        assert_eq!(error(text), expected, "{text}");
+    }
+}
+
+#[test]
+#[cfg(not(feature = "ops"))]
+fn without_the_feature_no_listener_is_for_proxies() {
+    assert_eq!(
+        error("echo=:7,proxy=v2,from=10.0.0.0/8"),
+        "this readyd was built without the feature `ops`"
+    );
 }

@@ -8,9 +8,11 @@ use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
 use crate::os::listener::TcpTimeouts;
 use crate::os::privileges::Account;
+use crate::protocol::proxy_header::Versions;
 use crate::server::access::{AccessRules, Cidr};
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
+use crate::server::proxied::Proxies;
 use crate::table::ColumnOrder;
 use crate::trace::{AddressPolicy, Trigger};
 use crate::zone::Zone;
@@ -63,12 +65,15 @@ fn services() -> impl Strategy<Value = Service> {
 fn listeners() -> impl Strategy<Value = Listen> {
     let presence = select(vec![Presence::Required, Presence::Optional]);
     let targets = targets().prop_flat_map(|target| (socket_options(&target), Just(target)));
-    (services(), targets, presence).prop_map(|(service, (socket, target), presence)| Listen {
-        service,
-        target,
-        presence,
-        socket,
-    })
+    (services(), targets, presence, proxies()).prop_map(
+        |(service, (socket, target), presence, proxies)| Listen {
+            service,
+            target,
+            presence,
+            proxies,
+            socket,
+        },
+    )
 }
 
 /// Those that mean something for the target.
@@ -82,6 +87,13 @@ fn socket_options(target: &BindTarget) -> impl Strategy<Value = SocketOptions> +
         let (mode, owner) = if has_file { (mode, owner) } else { (None, None) };
         SocketOptions { mode, owner, is_freebind: binds && freebind }
     })
+}
+
+fn proxies() -> impl Strategy<Value = Option<Box<Proxies>>> {
+    let from = vec(ranges(), 1..3).prop_map(|ranges| ranges.concat());
+    let with_some = |from: &Vec<Cidr>| !from.is_empty() && cfg!(feature = "ops");
+    let proxies = (select(vec![Versions::V2, Versions::Any]), from.prop_filter("some", with_some));
+    option::of(proxies.prop_map(|(versions, from)| Box::new(Proxies { versions, from })))
 }
 
 fn ranges() -> impl Strategy<Value = Vec<Cidr>> {
@@ -106,8 +118,13 @@ fn limits() -> impl Strategy<Value = Limits> {
     let sizes = (1..=Limits::MAX_FRAME_BOUND, 0..=Limits::MAX_FRAME_BOUND);
     let drain = prop_oneof![Just(Duration::ZERO), durations()];
     let times = (durations(), durations(), durations(), drain, option::of(durations()));
-    (by_address, ranges(), ranges(), sizes, times, any::<u32>()).prop_map(
-        |((per_address, rate), allow, deny, (max_frame, output_limit), times, log_rate)| {
+    let of_ops = (durations(), ranges()).prop_map(|ops| match cfg!(feature = "ops") {
+        true => ops,
+        false => (Duration::ZERO, Vec::new()),
+    });
+    (by_address, ranges(), ranges(), sizes, times, (any::<u32>(), of_ops)).prop_map(
+        |((per_address, rate), allow, deny, (max_frame, output_limit), times, (log_rate, ops))| {
+            let (drain_delay, stats_from) = ops;
             let (frame_timeout, idle_timeout, write_timeout, drain_timeout, exit_on_idle) = times;
             Limits {
                 max_connections_per_address: per_address,
@@ -119,6 +136,8 @@ fn limits() -> impl Strategy<Value = Limits> {
                 idle_timeout,
                 write_timeout,
                 drain_timeout,
+                drain_delay,
+                stats_from,
                 log_rate,
                 exit_on_idle,
                 ..Limits::default()

@@ -49,6 +49,8 @@ pub enum Told<'a> {
     TableKept,
     /// To use these rules of the time zone.
     Zone(&'a [u8]),
+    /// To keep these limits from now on: lines of a name and a value.
+    Limits(&'a [u8]),
     /// To tell its statistics.
     Statistics(Moment),
     /// The server visits a connection: what it asks of the network is for this one.

@@ -18,9 +18,12 @@ pub struct Achieved {
     /// without slow ones.
     #[serde(default)]
     pub connections_served: u64,
-    /// Connections that were to make requests, and had none to make.
+    /// Of those established, the ones that were to make requests, and had none to make.
     #[serde(default)]
     pub connections_unasked: u64,
+    /// Of those established, the idle ones that were not probed; older reports do not tell.
+    #[serde(default)]
+    pub connections_unprobed: Option<u64>,
     /// Most connections open at once.
     pub connections_peak: u64,
     /// Connections whose end cost something: requests were in flight on them, they were reset, or

@@ -121,13 +121,12 @@ fn tiles(body: &mut String, report: &Report) {
     let errors = &report.errors;
     let wrong = [errors.connect, errors.read, errors.write, errors.timeout, achieved.mismatched];
     let wrong = wrong.iter().fold(0u64, |all, number| all.saturating_add(*number));
-    // Where it is not known which connections were served, those that were established.
     let (established, asked) = (achieved.connections_established, report.connections_asked());
-    let (asked, served) = match report.knows_served() {
-        true if established < asked => (asked, achieved.connections_served),
-        true => (report.to_be_served(), achieved.connections_served),
-        false => (asked, established),
-    };
+    let (served, wanted) = (achieved.connections_served, report.to_be_served());
+    // Those that were established where it is not known which were served, or where those are
+    // missing that nobody was to serve.
+    let is_served = report.knows_served() && (served < wanted || established >= asked);
+    let (asked, served) = if is_served { (wanted, served) } else { (asked, established) };
     body.push_str("<dl class=\"tiles\">\n");
     tile(body, "throughput", &achieved.rate.map_or_else(unknown, rate), None, false);
     tile(body, "p50 latency", &time(0.5, latency.p50), None, false);

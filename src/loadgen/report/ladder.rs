@@ -9,7 +9,7 @@ use super::markup::escaped;
 use super::table::{Severity, Table};
 use super::tables::if_carried;
 use super::text::{AnsiStyle, Page};
-use super::units::{count, percent, rate, span, unknown};
+use super::units::{NO_BREAK, count, percent, rate, span, unknown};
 use super::{Environment, Percentiles, TextOptions};
 use serde::{Deserialize, Serialize};
 
@@ -241,15 +241,24 @@ impl Ladder {
     /// The ladder as text for a terminal: the result is its last line.
     pub fn text(&self, options: TextOptions) -> String {
         let mut page = Page::new(options);
-        page.line(AnsiStyle::Bold, &self.heading());
+        // A goal stays on one line.
+        let glued = |text: &str| text.replace(" < ", &format!("{NO_BREAK}<{NO_BREAK}"));
+        page.line(AnsiStyle::Bold, &glued(&self.heading()));
         page.line(AnsiStyle::Plain, &self.setup());
         page.blank();
-        page.table(&self.table(options.width >= WIDE));
+        if !self.rungs.is_empty() {
+            page.table(&self.table(options.width >= WIDE));
+        }
         for miss in self.last_misses() {
             page.line(AnsiStyle::Plain, &format!("missed: {miss}"));
         }
         page.line(AnsiStyle::Plain, &format!("ended: {}", self.reason));
-        page.line(AnsiStyle::Bold, &format!("result: {}", self.result()));
+        let style = match self.ending {
+            FindEnding::Confirmed | FindEnding::AtTheMost => AnsiStyle::BoldGreen,
+            FindEnding::NothingHeld => AnsiStyle::Red,
+            _ => AnsiStyle::BoldYellow,
+        };
+        page.line(style, &glued(&format!("result: {}", self.result())));
         page.text
     }
 

@@ -271,6 +271,7 @@ fn achieved(reports: &[Report]) -> Achieved {
         connections_established: total(|achieved| achieved.connections_established),
         connections_served: total(|achieved| achieved.connections_served),
         connections_unasked: total(|achieved| achieved.connections_unasked),
+        connections_unprobed: Some(sum(reports.iter().map(Report::unprobed))),
         connections_peak: total(|achieved| achieved.connections_peak),
         connections_lost: total(|achieved| achieved.connections_lost),
         connection_ends: all().fold(ConnectionEnds::default(), |mut ends, achieved| {

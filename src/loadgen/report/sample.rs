@@ -90,6 +90,7 @@ fn achieved() -> Achieved {
     Achieved {
         connections_established: 64,
         connections_served: 64,
+        connections_unprobed: Some(0),
         connections_peak: 64,
         connections_opened: 64,
         connect_elapsed_s: 0.0123,

@@ -169,11 +169,19 @@ impl Report {
 }
 
 impl Report {
-    /// Connections that were to be seen served: those that were asked anything.
+    /// Connections that were to be seen served: all but those that asked nothing. One that was
+    /// never established is one of them.
     pub(crate) fn to_be_served(&self) -> u64 {
         let idle = if self.asked.probe == "off" { 0 } else { self.asked.idle };
         idle.saturating_add(self.asked.connections)
             .saturating_sub(self.achieved.connections_unasked)
+    }
+
+    /// Idle connections that were established and not probed. Older reports do not tell how many
+    /// of the idle ones were established.
+    pub(crate) fn unprobed(&self) -> u64 {
+        let idle = if self.asked.probe == "off" { self.asked.idle } else { 0 };
+        self.achieved.connections_unprobed.unwrap_or(idle)
     }
 
     /// Whether it is known which connections were served.
@@ -192,11 +200,11 @@ impl Report {
 /// Connections asked for, connected and served.
 pub(crate) fn connections(report: &Report) -> String {
     let served = match report.knows_served() {
-        true => format!("{} served", report.achieved.connections_served),
-        false => "accepted by the kernel, not probed".to_owned(),
+        true => format!(", {} served", report.achieved.connections_served),
+        false => " (accepted by the kernel, not probed)".to_owned(),
     };
     format!(
-        "connections: {} asked, {} connected, {served}",
+        "connections: {} asked, {} connected{served}",
         report.connections_asked(),
         report.achieved.connections_established,
     )
@@ -293,18 +301,17 @@ pub(crate) fn after_window(report: &Report) -> Option<String> {
     })
 }
 
-/// Which connections nobody asked whether they are served, if any.
+/// Which connections nobody asked whether they are served, if any. Those that were never
+/// established are told by [`connecting`].
 pub(crate) fn not_probed(report: &Report) -> Option<String> {
-    let kernel = "accepted by the kernel, not probed";
+    let Achieved { connections_established: established, connections_unasked: unasked, .. } =
+        report.achieved;
     if report.asked.probe.is_empty() {
         return None;
     }
-    if !report.knows_served() {
-        return Some(format!("connections: {kernel}"));
-    }
-    let unasked = report.achieved.connections_unasked;
-    let idle = if report.asked.probe == "off" { report.asked.idle } else { 0 };
-    let told = match (idle, unasked) {
+    let told = match (report.unprobed(), unasked) {
+        _ if !report.knows_served() && established == 0 => return None,
+        _ if !report.knows_served() => counted(established, "connection"),
         (0, 0) => return None,
         (idle, 0) => counted(idle, "idle connection"),
         (0, unasked) => format!("{} without a request", counted(unasked, "connection")),
@@ -316,17 +323,19 @@ pub(crate) fn not_probed(report: &Report) -> Option<String> {
             )
         }
     };
-    Some(format!("{told}: {kernel}"))
+    Some(format!("{told}: accepted by the kernel, not probed"))
 }
 
 /// How connecting went.
 pub(crate) fn connecting(report: &Report) -> String {
     let achieved = &report.achieved;
-    let mut text = format!(
-        "{} opened in {}",
-        counted(achieved.connections_established, "connection"),
-        super::units::seconds(achieved.connect_elapsed_s)
-    );
+    let (established, asked) = (achieved.connections_established, report.connections_asked());
+    let opened = match asked.saturating_sub(established) {
+        0 => counted(established, "connection"),
+        _ => format!("{} of {}", count(established), counted(asked, "connection")),
+    };
+    let mut text =
+        format!("{opened} opened in {}", super::units::seconds(achieved.connect_elapsed_s));
     if achieved.connections_failed > 0 {
         text.push_str(&format!(", {} failed", counted(achieved.connections_failed, "attempt")));
     }

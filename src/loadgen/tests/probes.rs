@@ -3,11 +3,14 @@
 use super::peers::{Act, Asked, Peers};
 use super::plan;
 use super::rig::{Rig, wide_net};
+use crate::client::tests::loopback::{Loopback, Way};
 use crate::handlers::Service;
 use crate::loadgen::plan::{
     ConnectPolicy, ConnectionCounts, Lifetime, Pace, Plan, Probing, Sizes, Step, StopCondition,
     Workload,
 };
+use nix::errno::Errno;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -116,4 +119,62 @@ fn field_load_01_a_connection_that_was_never_asked_is_told_apart() {
     let plan = Plan { connections, until, pipeline: 3, ..plan() };
     let counters = Rig::new(net, plan, peers).started().run_to_end();
     assert_eq!((counters.connections.served, counters.connections.unasked), (1, 7));
+}
+
+/// Three of four active connections and two of four idle ones lead to a server that is there.
+fn half_absent(probing: Probing) -> (Loopback, Plan) {
+    let net = wide_net();
+    let connections = ConnectionCounts { active: 3, idle: 4, ..ConnectionCounts::default() };
+    let until = StopCondition { requests: Some(1), duration: None };
+    let mut plan = Plan { connections, until, probing, ..plan() };
+    plan.destinations.push(SocketAddr::from(([127, 0, 0, 2], 9999)).into());
+    net.set_way(plan.destinations[1].clone(), Way::Refused(Errno::ECONNREFUSED));
+    (net, plan)
+}
+
+#[test]
+fn a_connection_that_was_never_established_is_accepted_by_no_kernel() {
+    // Connections 0 and 2 of the active ones are established, and one of them has the request;
+    // of the idle ones, 4 and 6.
+    for (probing, served, unprobed) in [(Probing::Off, 1, 2), (Probing::Echo, 3, 0)] {
+        let (net, plan) = half_absent(probing);
+        let peers = Peers::new(&net, Asked::answer);
+        let counters = Rig::new(net, plan, peers).started().run_to_end();
+        let connections = counters.connections;
+        assert_eq!((connections.established, connections.ends.never_connected), (4, 3));
+        assert_eq!((connections.served, connections.unasked), (served, 1));
+        assert_eq!(connections.unprobed, unprobed);
+    }
+}
+
+#[test]
+fn a_server_that_is_away_accepted_nothing() {
+    let (net, plan) = half_absent(Probing::Off);
+    net.set_way(plan.destinations[0].clone(), Way::Refused(Errno::ENOENT));
+    let peers = Peers::new(&net, Asked::answer);
+    let mut rig = Rig::new(net, plan, peers);
+    rig.open();
+    let connections = rig.finish().connections;
+    assert_eq!((connections.established, connections.ends.never_connected), (0, 7));
+    assert_eq!((connections.unasked, connections.unprobed), (0, 0));
+}
+
+#[test]
+fn a_server_that_ends_while_connections_are_opened_accepted_those_before() {
+    let net = wide_net();
+    let connecting = ConnectPolicy { rate: Some(10.0), ..plan().connecting };
+    let connections = ConnectionCounts { active: 4, idle: 4, ..ConnectionCounts::default() };
+    let plan = Plan { connections, connecting, ..plan() };
+    let way = plan.destinations[0].clone();
+    let peers = Peers::new(&net, Asked::answer);
+    let mut rig = Rig::new(net, plan, peers);
+    rig.pass(250 * MILLISECOND);
+    let before = rig.counters().connections.established;
+    assert!((1..4).contains(&before), "{before}");
+    rig.net.set_way(way, Way::Refused(Errno::ECONNREFUSED));
+    rig.other.reset_all();
+    rig.open();
+    let connections = rig.finish().connections;
+    assert_eq!((connections.established, connections.unasked), (before, before));
+    assert_eq!(connections.unprobed, 0);
 }

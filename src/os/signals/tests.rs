@@ -9,7 +9,7 @@ fn in_words(action: Action) -> String {
         Wakeup::Terminate => "drains; a second one stops at once",
         Wakeup::StopAtOnce => "stops at once",
         Wakeup::CpuTimeLimit => "drains",
-        Wakeup::Reload => "loads the table again",
+        Wakeup::Reload => "reads the configuration, the table and the time zone again",
         Wakeup::Report => "logs the statistics",
         Wakeup::ChildEnded | Wakeup::ToggleTrace | Wakeup::Message => {
             panic!("{wakeup:?} is of no signal of the table")

@@ -4,8 +4,12 @@
 //! shard after another never sees a counter go back. An idle shard does not wake up to publish.
 
 use super::Stats;
+#[cfg(feature = "ops")]
+use super::exposition;
+use crate::io::address::Peer;
 use crate::io::clock::Moment;
 use crate::io::host::{Host, Usage};
+use crate::server::access::Cidr;
 use std::fmt;
 use std::time::Duration;
 
@@ -52,6 +56,8 @@ pub struct Publisher {
     shared: Option<Shared>,
     /// One of each [`Detail`] at most.
     reports: Vec<Report>,
+    /// Who may read the statistics; if there are none, all may.
+    readers: Vec<Cidr>,
 }
 
 /// What a client wants to know of several shards.
@@ -61,6 +67,9 @@ pub enum Detail {
     Together,
     /// Behind them those of each.
     Each,
+    /// The numbers of all together and those of each, in the text format of Prometheus.
+    #[cfg(feature = "ops")]
+    Metrics,
 }
 
 /// The text of the statistics, and the turn in which it was made.
@@ -87,6 +96,18 @@ impl Publisher {
         let pause_ends = Moment::START;
         let shared = Shared { stats, supervisor, pause_ends, has_news: false };
         Publisher { shared: Some(shared), ..Publisher::default() }
+    }
+
+    /// Has only clients at these addresses read the statistics; if there are none, all may.
+    pub fn confine_to(&mut self, readers: Vec<Cidr>) {
+        self.readers = readers;
+    }
+
+    /// Whether a client may read the statistics. On a unix socket it may: the modes of the file say
+    /// who connects.
+    pub fn may_read(&self, peer: Peer) -> bool {
+        self.readers.is_empty()
+            || peer.ip().is_none_or(|ip| self.readers.iter().any(|range| range.contains(ip)))
     }
 
     /// How long there has been a server: for a shard, since the first of them started.
@@ -126,8 +147,8 @@ impl Publisher {
             return 0;
         }
         match (detail, &self.shared) {
-            (Detail::Each, Some(shared)) => 1 + shared.stats.shards().count,
-            _ => 1,
+            (Detail::Together, _) | (_, None) => 1,
+            (_, Some(shared)) => 1 + shared.stats.shards().count,
         }
     }
 
@@ -161,10 +182,18 @@ impl Publisher {
         own.describe_usage(usage);
         let uptime = self.uptime(now);
         let Some(shared) = &mut self.shared else {
+            #[cfg(feature = "ops")]
+            if detail == Detail::Metrics {
+                return exposition::of_server(own, uptime);
+            }
             return own.report(uptime, usage.process_id).to_string();
         };
         shared.publish(own, now);
         let Shared { stats, supervisor, .. } = shared;
+        #[cfg(feature = "ops")]
+        if detail == Detail::Metrics {
+            return exposition::of_shards(stats.shards(), &stats.each(), uptime);
+        }
         let total = stats.total().report_of_shards(stats.shards(), uptime, *supervisor).to_string();
         let each = if detail == Detail::Each { stats.each() } else { Vec::new() };
         let add = |text: String, (number, shard): (usize, &Stats)| {

@@ -44,7 +44,7 @@ const NAME: u64 = u64::from_le_bytes(*b"readydS2");
 const ROOMY_COPY: usize = 8192;
 
 /// Where the limit of file sizes, RLIMIT_FSIZE, does not allow that, a copy is a multiple of this.
-const SMALL_COPY: usize = 512;
+const SMALL_COPY: usize = 128;
 
 /// Numbers before the names.
 const BEFORE_NAMES: usize = 6;
@@ -94,11 +94,20 @@ impl Scoreboard {
     /// When the system has no descriptor or no memory for it.
     pub fn create(shards: usize) -> io::Result<Scoreboard> {
         let names = own_names();
-        let least = (BEFORE_NUMBERS + names.len() * WORD).next_multiple_of(SMALL_COPY);
-        Scoreboard::with_copies(shards, &names, ROOMY_COPY.max(least)).or_else(|error| {
-            let is_too_large = error.kind() == io::ErrorKind::FileTooLarge;
-            if is_too_large { Scoreboard::with_copies(shards, &names, least) } else { Err(error) }
+        let roomy = ROOMY_COPY.max(least_copy(&names));
+        Scoreboard::with_copies(shards, &names, roomy).or_else(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => Scoreboard::create_small(shards),
+            _ => Err(error),
         })
+    }
+
+    /// A scoreboard as small as it can be. What only metrics listeners show is missing there, and
+    /// is 0 for all who read: connections of operators count as those of clients then.
+    fn create_small(shards: usize) -> io::Result<Scoreboard> {
+        let missing = Stats::names_for_metrics();
+        let mut names = own_names();
+        names.retain(|name| !missing.contains(name));
+        Scoreboard::with_copies(shards, &names, least_copy(&names))
     }
 
     fn with_copies(shards: usize, names: &[String], copy: usize) -> io::Result<Scoreboard> {
@@ -114,7 +123,9 @@ impl Scoreboard {
         bytes.resize(layout.offset(SLOTS_PER_SHARD * shards + 1, 0) as usize, 0);
         // Written, not only sized: later there may be no memory left.
         file.write_all_at(&bytes, 0)?;
-        Ok(Scoreboard { file, shards, columns: (0..layout.width).map(Some).collect(), layout })
+        let column = |own: &String| names.iter().position(|name| name == own);
+        let columns = own_names().iter().map(column).collect();
+        Ok(Scoreboard { file, shards, columns, layout })
     }
 
     /// The scoreboard that another process created, perhaps of another version.
@@ -326,6 +337,11 @@ impl Copy {
     fn is_whole(&self) -> bool {
         checksum(self.version, &self.numbers) == self.sum
     }
+}
+
+/// The bytes of a copy that has room for the numbers with these names, and for no more.
+fn least_copy(names: &[String]) -> usize {
+    (BEFORE_NUMBERS + names.len() * WORD).next_multiple_of(SMALL_COPY)
 }
 
 /// The names of all numbers that this version writes, in their order.

@@ -80,7 +80,7 @@ fn one_client_has_so_many_connections_and_the_next_only_when_one_closes() {
     }
     bench.run();
     bench.assert_clean();
-    assert_eq!(bench.server.admission.remembered(), (0, 0));
+    assert_eq!(bench.server.cx.admission.remembered(), (0, 0));
 }
 
 #[test]
@@ -131,13 +131,13 @@ fn a_crowd_of_addresses_is_forgotten_while_others_come() {
         bench.net.connect_from(ECHO, address(number));
     }
     bench.run();
-    assert_eq!(bench.server.admission.remembered(), (0, 1000));
+    assert_eq!(bench.server.cx.admission.remembered(), (0, 1000));
     bench.advance(Duration::from_secs(1));
     for number in 0..1000 {
         bench.net.connect_from(ECHO, address(1000 + number));
     }
     bench.run();
-    assert_eq!(bench.server.admission.remembered(), (0, 1000), "of the first, nobody");
+    assert_eq!(bench.server.cx.admission.remembered(), (0, 1000), "of the first, nobody");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn field_server_21_rules_on_addresses_do_not_concern_clients_of_a_unix_socket() 
     for client in clients {
         assert_eq!(bench.ask(client, b"x"), b"x");
     }
-    assert_eq!(bench.server.admission.remembered(), (0, 0), "nothing is kept of them");
+    assert_eq!(bench.server.cx.admission.remembered(), (0, 0), "nothing is kept of them");
 }
 
 fn user(pid: u32, uid: u32) -> Credentials {
@@ -171,12 +171,12 @@ fn limits_on_one_client_are_about_users_on_a_unix_socket() {
     assert_eq!(is_refused, [false, false, true, false], "the third of one user");
     let inside = comes_from(&mut bench, "203.0.113.1");
     assert_eq!(bench.ask(inside, b"y"), b"y");
-    assert_eq!(bench.server.admission.remembered(), (3, 3));
+    assert_eq!(bench.server.cx.admission.remembered(), (3, 3));
     for client in [clients[0], clients[1]] {
         bench.net.fin(client);
     }
     bench.run();
-    assert_eq!(bench.server.admission.remembered(), (2, 3));
+    assert_eq!(bench.server.cx.admission.remembered(), (2, 3));
     let [third, fast] = [10, 11].map(|pid| bench.net.connect_locally(ECHO, user(pid, 1000)));
     bench.run();
     assert_eq!(bench.ask(third, b"z"), b"z");

@@ -10,6 +10,7 @@ use crate::protocol::frame::encode_header;
 use crate::server::Server;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
+use crate::server::proxied::Serves;
 use crate::server::stats::standing::{Standing, Standings};
 use crate::table::Table;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(super) struct Bench {
     pub(super) server: Server<FakeNet>,
     pub(super) net: FakeNet,
     pub(super) now: Moment,
+    /// As many connections as were ever allowed.
+    most_connections: usize,
 }
 
 impl Bench {
@@ -51,11 +54,29 @@ impl Bench {
         let now = Moment::START + Duration::from_secs(1000);
         let net = FakeNet::new();
         let dates = DateCache::utc();
+        let most_connections = limits.max_connections;
         let mut server = Server::new(net.clone(), limits, Table::embedded(), dates, now);
         for service in SERVICES {
             server.listen(net.listener(), service).expect("nothing fails");
         }
-        Bench { server, net, now }
+        Bench { server, net, now, most_connections }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.server.cx.limits.clone()
+    }
+
+    /// Has other limits from now on. What is open by the old ones stays open.
+    pub(super) fn replace_limits(&mut self, limits: Limits) {
+        self.most_connections = self.most_connections.max(limits.max_connections);
+        self.server.replace_limits(limits);
+    }
+
+    /// Adds a listener, and returns its number.
+    pub(super) fn listen(&mut self, serves: Serves) -> usize {
+        let number = self.server.acceptor.len();
+        self.server.listen(self.net.listener(), serves).expect("nothing fails");
+        number
     }
 
     /// One turn of the loop.
@@ -146,10 +167,11 @@ impl Bench {
     }
 
     fn check(&self, next: LoopControl) {
-        let Server { sockets, cx, .. } = &self.server;
+        let Server { sockets, cx, operators, .. } = &self.server;
         assert_eq!(cx.stats.open(), sockets.len() as u64);
         assert_eq!(self.net.open_streams(), sockets.len());
-        assert!(sockets.len() <= cx.limits.max_connections);
+        assert!(sockets.len() - operators.open() <= self.most_connections);
+        assert_eq!(operators.open() as u64, cx.stats.metrics_open());
         assert_eq!(cx.stats.buffered, self.heap() as u64);
         assert!(self.heap() <= cx.limits.memory_limit);
         assert_eq!(cx.stats.standings, self.standings());

@@ -41,6 +41,7 @@ fn recorded(limits: Limits, addresses: AddressPolicy, triggers: &[Trigger]) -> (
         addresses,
         triggers: triggers.to_vec(),
         teller: None,
+        tap: None,
     };
     bench.server.prepare_recording(Recorder::new(recording, now));
     assert_eq!(bench.server.toggle_recording(), Some(true));

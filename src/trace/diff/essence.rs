@@ -39,6 +39,7 @@ pub(super) fn essence(event: &Event, track: &mut Track) -> Option<Event> {
         Event::Settled { work, .. } => *work = 0,
         Event::Accepted { peer, active, .. } => (*peer, *active) = (TracedPeer::Unix, 0),
         Event::Refused { peer, .. }
+        | Event::ProxyHeader { peer, .. }
         | Event::Imported(Imported::Found { peer, .. } | Imported::Connecting { peer, .. }) => {
             *peer = TracedPeer::Unix;
         }

@@ -29,7 +29,10 @@ const GAP = 0,
   ZONE_REPLACED = 23,
   DRAIN = 24,
   TURN_ENDED = 25,
-  RECORDING = 26;
+  RECORDING = 26,
+  PROXY_HEADER = 27,
+  // No row has it: payload is the text of the call before.
+  PAYLOAD = 28;
 
 // The state of a connection: the input in bits 0 and 1, the output from bit 2 on. Two more:
 const UNKNOWN = 255,

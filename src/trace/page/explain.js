@@ -109,6 +109,8 @@ function why(trace, row) {
       ][x[row]];
     case REFUSED:
       return "The client was accepted and closed at once with RST: a rule forbids it.";
+    case PROXY_HEADER:
+      return "The connection came from a proxy, whose header is complete: from now on the client's address counts. What came before was held back.";
     case SHED:
       return "Buffers have reached their common limit. The newest connections that hold memory are closed, so that the others can go on.";
     case FIN_SENT:

@@ -14,7 +14,7 @@ const CHOICES = [
   ["send", [SENT]],
   ["Stalled, resumed", [STALLED, RESUMED]],
   ["Timers", [TIMER_ARMED, TIMER_FIRED, TIMERS_MOVED]],
-  ["Accepted, rejected", [ACCEPTED, NOT_ACCEPTED, REFUSED]],
+  ["Accepted, rejected", [ACCEPTED, NOT_ACCEPTED, REFUSED, PROXY_HEADER]],
   ["Closed", [FIN_SENT, CLOSED, SHED]],
   [
     "Signals, drain, tables",
@@ -23,7 +23,7 @@ const CHOICES = [
 ];
 
 function makeChoices() {
-  const has = new Uint8Array(27);
+  const has = new Uint8Array(28);
   for (const trace of app.traces) for (let row = 0; row < trace.n; row++) has[trace.kind[row]] = 1;
   CHOICES.forEach(([name, kinds], index) => {
     if (!Array.isArray(kinds) || kinds.some((kind) => has[kind]))

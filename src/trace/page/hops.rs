@@ -16,6 +16,7 @@ const SERVER: File = source!("server.rs");
 const TURN: File = source!("server/turn.rs");
 const ACCEPT: File = source!("server/accept.rs");
 const CLOSING: File = source!("server/closing.rs");
+const PROXIED: File = source!("server/proxied.rs");
 const STOPPING: File = source!("server/stopping.rs");
 const CONN: File = source!("conn.rs");
 const STATE: File = source!("conn/state.rs");
@@ -25,7 +26,7 @@ const TABLE: File = source!("io/socket_table.rs");
 const EXPIRED: File = source!("io/socket_table/deadlines.rs");
 
 /// The functions in which an event of each kind happens, the caller first.
-pub(super) const HOPS: [(Kind, &[(File, &str)]); 23] = [
+pub(super) const HOPS: [(Kind, &[(File, &str)]); 24] = [
     (Kind::TurnBegan, &[(SERVER, "end_turn"), (TURN, "serve_ready")]),
     (Kind::Ready, &[(SERVER, "on_ready"), (TABLE, "on_event"), (TABLE, "enqueue")]),
     (Kind::ListenerReady, &[(SERVER, "on_ready"), (ACCEPT, "ready")]),
@@ -42,6 +43,7 @@ pub(super) const HOPS: [(Kind, &[(File, &str)]); 23] = [
     (Kind::Accepted, &[(ACCEPT, "accept"), (ACCEPT, "open")]),
     (Kind::NotAccepted, &[(ACCEPT, "accept"), (ACCEPT, "attempt")]),
     (Kind::Refused, &[(ACCEPT, "admit"), (ACCEPT, "reject")]),
+    (Kind::ProxyHeader, &[(PROXIED, "take_header"), (PROXIED, "introduce")]),
     (Kind::Shed, &[(CLOSING, "shed")]),
     (Kind::FinSent, &[(TURN, "next_action"), (STATE, "fin_sent")]),
     (Kind::Closed, &[(STATE, "action"), (CLOSING, "close_as")]),

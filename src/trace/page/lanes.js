@@ -125,10 +125,11 @@ function drawGutter(context, lane, y) {
   } else {
     write(context, `${prefix}#${connection.number}`, 12, y + 12, { font: BOLD });
     const wide = context.measureText(`${prefix}#${connection.number}`).width;
-    write(context, connection.name.replace("127.0.0.1:", ":"), 18 + wide, y + 12, {
-      colour: colours.faint,
-      width: room - wide - 6,
-    });
+    let name = connection.name.replace("127.0.0.1:", ":");
+    // Where there is little room, the client is told, not the descriptor.
+    context.font = FONT;
+    if (context.measureText(name).width > room - wide - 6) name = name.replace(/^fd \d+, /, "");
+    write(context, name, 18 + wide, y + 12, { colour: colours.faint, width: room - wide - 6 });
     write(context, `in ≤ ${size(connection.unparsed)}`, 12, y + 25, {
       colour: colours.in,
       width: room,
@@ -253,7 +254,7 @@ function drawDoor(context, { trace }, y, width) {
   const { special, kind, x: codes, shift, time } = trace,
     middle = y + DOOR_HEIGHT / 2;
   const labels = [],
-    signals = [];
+    marks = [];
   for (const pause of trace.pauses) {
     const from = toX(pause.from + shift, width),
       to = toX(pause.to + shift, width);
@@ -262,8 +263,7 @@ function drawDoor(context, { trace }, y, width) {
     context.fillRect(from, y + 3, Math.max(3, to - from), DOOR_HEIGHT - 7);
     if (Math.min(to, width) - Math.max(from, gutter) > 100) labels.push(Math.max(from, gutter) + 6);
   }
-  let filled = -1,
-    written = 0;
+  let filled = -1;
   let index = lowerBound(special, lowerBound(time, app.from - shift));
   const end = lowerBound(special, lowerBound(time, app.to - shift));
   while (index < end) {
@@ -274,17 +274,13 @@ function drawDoor(context, { trace }, y, width) {
       context.fillStyle = look[0];
       context.fillRect(x - 1, y + 4, 2, DOOR_HEIGHT - 9);
       filled = Math.floor(x);
-      if (look[1] && x > written) {
-        const text =
-          kind[row] === DRAIN
-            ? `drain ${about.words.drain[codes[row]]}`
-            : kind[row] === WOKEN
-              ? about.words.signal[codes[row]]
-              : look[1];
-        write(context, text, x + 4, middle, { colour: look[0] });
-        written = x + 12 + context.measureText(text).width;
-        signals.push([x, written]);
-      }
+      const text =
+        kind[row] === DRAIN
+          ? `drain ${about.words.drain[codes[row]]}`
+          : kind[row] === WOKEN
+            ? about.words.signal[codes[row]]
+            : look[1];
+      marks.push({ x, colour: look[0], text });
     }
     // Events that fall on a pixel that has its mark are skipped at once.
     const next = lowerBound(
@@ -295,6 +291,22 @@ function drawDoor(context, { trace }, y, width) {
     );
     index = look?.[1] ? index + 1 : Math.max(index + 1, next);
   }
+  // Words stand where they reach no other mark.
+  const signals = [];
+  marks.forEach(({ x, colour, text }, place) => {
+    if (!text) return;
+    context.font = FONT;
+    const end = x + 8 + context.measureText(text).width;
+    if (end > (marks[place + 1]?.x ?? Infinity)) return;
+    // At the right edge they stand on the left of their mark.
+    const isLast = end > width;
+    if (isLast && 2 * x - end < (marks[place - 1]?.x ?? 0)) return;
+    write(context, text, isLast ? x - 4 : x + 4, middle, {
+      colour,
+      align: isLast ? "right" : "left",
+    });
+    signals.push(isLast ? [x - (end - x), x] : [x, end + 4]);
+  });
   // A pause says so where no signal has its words.
   for (const x of labels) {
     if (!signals.some(([from, to]) => from < x + 90 && to > x))

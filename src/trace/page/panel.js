@@ -28,8 +28,9 @@ function showEvent() {
       .split("\n")
       .slice(trace.kind[row] === ACCEPTED || trace.kind[row] === REFUSED ? 1 : 0)
       .join("\n");
+  // Of a readyd the text is payload; of another program it is the call as strace told it.
+  if (call && (trace.about.readyd || !from)) parts.push(el("code", { class: "call" }, call));
   if (from) parts.push(el("code", { class: "call" }, from));
-  else if (call) parts.push(el("code", { class: "call" }, call));
   parts.push(el("p", {}, why(trace, row)));
   const mark = trace.about.mark;
   if (mark?.row === row) parts.push(el("p", {}, el("strong", {}, mark.words)));

@@ -144,6 +144,7 @@ fn rare(entry: &Entry) -> Content {
         Event::TableKept => (Kind::TableKept, [0; 3], [0; 5]),
         Event::ZoneReplaced => (Kind::ZoneReplaced, [0; 3], [0; 5]),
         Event::Drain { step } => (Kind::Drain, [step.code(), 0, 0], [0; 5]),
+        Event::ProxyHeader { .. } => (Kind::ProxyHeader, [0; 3], [0; 5]),
         // The others are in `frequent`.
         _ => (Kind::Recording, [0; 3], [0; 5]),
     }
@@ -164,8 +165,11 @@ pub(super) fn output(outbound: Outbound) -> (u8, Option<CloseReason>) {
 /// Who the client is that an event names.
 pub(super) fn peer(event: &Event) -> Option<String> {
     match event {
-        Event::Accepted { peer, .. } | Event::Refused { peer, .. } => Some(match peer {
+        Event::Accepted { peer, .. }
+        | Event::Refused { peer, .. }
+        | Event::ProxyHeader { peer, .. } => Some(match peer {
             TracedPeer::Unix => "a unix socket".to_owned(),
+            TracedPeer::Proxied => "a client without an address".to_owned(),
             TracedPeer::Inet(address) => address.to_string(),
             TracedPeer::Hashed(hash) => format!("client {hash:016x}"),
         }),

@@ -22,7 +22,8 @@ fn written(page: &Page) -> String {
 }
 
 fn page_of(source: Source) -> String {
-    written(&Page { title: "A title".to_owned(), sources: vec![source] })
+    let clocks = Clocks::Shared;
+    written(&Page { title: "A title".to_owned(), sources: vec![source], clocks })
 }
 
 /// The content of the element with an id.
@@ -134,7 +135,8 @@ fn nothing_of_a_trace_becomes_html() {
     source.name_connection(1, hostile);
     source.mark(0, hostile);
     source.push_with(&entry(Event::FinSent { connection: 1 }), hostile);
-    let page = written(&Page { title: hostile.to_owned(), sources: vec![source] });
+    let clocks = Clocks::Apart;
+    let page = written(&Page { title: hostile.to_owned(), sources: vec![source], clocks });
     assert!(!page.contains("alert(1)</script>"), "{page}");
     assert!(!page.contains("<b>"));
     assert_eq!(about(&page)["sources"][0]["texts"][0], hostile);
@@ -185,7 +187,7 @@ fn every_hop_names_a_function_that_exists() {
         }
     }
     // What happens outside of the library's functions has none.
-    let without = [Kind::Woken, Kind::ZoneReplaced, Kind::Recording];
+    let without = [Kind::Woken, Kind::ZoneReplaced, Kind::Recording, Kind::Payload];
     for kind in Kind::ALL {
         let is_there = hops::HOPS.iter().any(|(known, _)| *known == kind);
         assert_eq!(is_there, !without.contains(&kind), "{kind:?}");
@@ -234,4 +236,13 @@ fn the_numbers_of_kinds_and_states_are_those_of_the_page() {
     assert_eq!(words["input"][1], crate::trace::text::input(Inbound::Stalled));
     assert_eq!(words["output"][1], crate::trace::text::output(Outbound::Producing));
     assert_eq!(words["bits"].as_array().map(Vec::len), Some(8));
+}
+
+#[test]
+fn the_threads_of_a_program_share_their_clock_and_two_traces_do_not() {
+    for (clocks, told) in [(Clocks::Shared, true), (Clocks::Apart, false)] {
+        let sources = ["A", "B"].map(|name| Source::new(name, Program::Other));
+        let page = Page { title: "A title".to_owned(), sources: sources.into(), clocks };
+        assert!(written(&page).contains(&format!("\"oneClock\":{told}")));
+    }
 }

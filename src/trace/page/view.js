@@ -24,20 +24,21 @@ const app = {
   changed: true,
 };
 
-// The time of a row on the axis that all sources share. Sources with marks have these at 0.
+// The time of a row on the axis that all sources share: that of their clock if they have one clock,
+// such as the threads of a program. Others have their marks at 0, or their beginnings.
 const at = (trace, row) => trace.time[row] + trace.shift;
 
 function startView(traces) {
   app.traces = traces;
-  const marked = traces.length > 1 && traces.every((trace) => trace.about.mark);
+  app.isRelative = traces.length > 1 && !about.oneClock;
+  const marked = app.isRelative && traces.every((trace) => trace.about.mark);
   for (const trace of traces) {
     trace.shift = marked
       ? -trace.time[trace.about.mark.row]
-      : traces.length > 1
+      : app.isRelative
         ? 0
         : trace.about.start;
   }
-  app.isRelative = traces.length > 1;
   app.first = Math.min(...traces.map((trace) => trace.shift));
   app.last = Math.max(app.first + 1000, ...traces.map((trace) => trace.shift + trace.span));
   [app.from, app.to] = [app.first, app.last];

@@ -91,6 +91,8 @@ function sentence(trace, row) {
       return `listener ${a[row]}: ${words.notAccepted[x[row]]}`;
     case REFUSED:
       return `rejected: ${peer()}, ${words.refused[x[row]]}`;
+    case PROXY_HEADER:
+      return `PROXY header: the peer is ${peer()}`;
     case SHED:
       return `the memory limit is reached: ${counted(a[row], "connection")} shed`;
     case FIN_SENT:

@@ -78,6 +78,7 @@ impl<W: Write> Perfetto<W> {
                 let name = ("timer set", text::deadline(deadline));
                 self.instant(connection, name, &[("after_ns", after)], 0)
             }
+            Event::ProxyHeader { .. } => self.instant(connection, ("PROXY header", ""), &[], 0),
             Event::FinSent { .. } => self.instant(connection, ("FIN sent", ""), &[], 0),
             Event::Closed { reason, is_reset, lost, .. } => {
                 let mut lane = self.lanes.remove(&connection).unwrap_or_default();

@@ -59,12 +59,12 @@ impl Busiest {
         if self.0.is_empty() {
             return Ok(());
         }
-        writeln!(f, "\n  most time, of {busy:.1?} at work")?;
+        writeln!(f, "\n  most time, of {} at work", super::took(busy))?;
         let mut sorted: Vec<(&Number, &Work)> = self.0.iter().collect();
         sorted.sort_by_key(|(_, work)| Reverse(work.took));
         for (connection, Work { took, visits, requests }) in sorted.into_iter().take(LISTED) {
             let (visits, requests) = (counted(*visits, "visit"), counted(*requests, "request"));
-            writeln!(f, "  {:>9} #{connection}: {requests} in {visits}", format!("{took:.1?}"))?;
+            writeln!(f, "  {:>9} #{connection}: {requests} in {visits}", super::took(*took))?;
         }
         Ok(())
     }

@@ -81,7 +81,7 @@ impl PeerWaits {
         longest.sort_by_key(|wait| std::cmp::Reverse(wait.took));
         writeln!(f, "\n  {heading}")?;
         for PeerWait { took, connection, wait, has_ended } in longest {
-            let (took, since) = (format!("{took:.1?}"), super::seconds(wait.since));
+            let (took, since) = (super::took(took), super::seconds(wait.since));
             let bytes = counted(u64::from(wait.bytes), "byte");
             let end = if has_ended { "" } else { ", and still waits" };
             writeln!(f, "  {took:>9} #{connection} from {since}, with {bytes}{end}")?;

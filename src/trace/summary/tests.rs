@@ -40,16 +40,16 @@ fn waits_for_a_peer_are_told_apart_and_those_for_the_server_are_none() {
     told.settled(101, 1, (0, 0), Queued::No);
     told.settled(102, 3, (0, 0), Queued::No);
     let text = told.text();
-    let rest = "\n  longest waits for the rest of a request\n    100.0ms #1 from 0.001000000, with \
+    let rest = "\n  longest waits for the rest of a request\n   100.0 ms #1 from 0.001000000, with \
                 64 bytes\n\n";
     assert!(text.contains(rest), "{text}");
-    let read = "  longest waits for a peer to read\n    100.0ms #2 from 0.002000000, with 7000 \
+    let read = "  longest waits for a peer to read\n   100.0 ms #2 from 0.002000000, with 7000 \
                 bytes, and still waits\n";
     assert!(text.ends_with(read), "{text}");
     let (reason, is_reset, lost) = (CloseReason::WriteTimeout, true, 7000);
     told.at(202, Event::Closed { connection: 2, reason, is_reset, lost });
     let text = told.text();
-    assert!(text.ends_with("    200.0ms #2 from 0.002000000, with 7000 bytes\n"), "{text}");
+    assert!(text.ends_with("   200.0 ms #2 from 0.002000000, with 7000 bytes\n"), "{text}");
 }
 
 #[test]
@@ -70,11 +70,11 @@ fn a_pause_lasts_until_a_client_is_accepted_or_the_end() {
     let (connection, peer, active) = (2, TracedPeer::Unix, 1);
     told.at(110, Event::Accepted { connection, listener, peer, active });
     let text = told.text();
-    assert!(text.contains("\naccepting paused: 1 time, 100.0ms in all\n"), "{text}");
+    assert!(text.contains("\naccepting paused: 1 time, 100.0 ms in all\n"), "{text}");
     told.at(200, Event::NotAccepted { listener, why });
     told.settled(250, 2, (0, 0), Queued::No);
     let text = told.text();
-    assert!(text.contains("\naccepting paused: 2 times, 150.0ms in all\n"), "{text}");
+    assert!(text.contains("\naccepting paused: 2 times, 150.0 ms in all\n"), "{text}");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn the_connection_that_takes_most_time_is_the_first() {
     }
     told.settled(31, 2, (0, 0), Queued::No);
     let text = told.text();
-    let list = " at work\n     30.0ms #2: 492 requests in 1 visit\n      1.0ms #1: 1 request in 1 \
+    let list = " at work\n    30.0 ms #2: 492 requests in 1 visit\n     1.0 ms #1: 1 request in 1 \
                 visit\n";
     assert!(text.contains(list), "{text}");
 }

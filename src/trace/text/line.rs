@@ -81,6 +81,12 @@ impl Line {
         self
     }
 
+    /// Bytes of others, harmless for a terminal: what is not printable ASCII is escaped.
+    pub(super) fn escaped(&mut self, bytes: &[u8]) -> &mut Self {
+        bytes.escape_ascii().for_each(|byte| self.byte(byte));
+        self
+    }
+
     /// Seconds with nine decimals.
     pub(super) fn seconds(&mut self, nanos: u64) {
         const BILLION: u64 = 1_000_000_000;

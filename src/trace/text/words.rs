@@ -3,6 +3,7 @@
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::readiness::Readiness;
 use crate::trace::event::*;
+use crate::trace::payload::Direction;
 
 /// What an event tells apart from a FIN or an error, in words.
 pub(in crate::trace) fn direction(bits: Readiness) -> &'static str {
@@ -46,6 +47,14 @@ pub(in crate::trace) fn send_end(end: SendEnd) -> &'static str {
     }
 }
 
+/// Which way payload went, in words.
+pub(in crate::trace) fn payload(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Received => "received",
+        Direction::Sent => "sent",
+    }
+}
+
 /// Whether a connection is queued, in words.
 pub(in crate::trace) fn queued(queued: Queued) -> &'static str {
     match queued {
@@ -81,6 +90,7 @@ pub(in crate::trace) fn refused(why: RefusalCause) -> &'static str {
         RefusalCause::Denied => "its address is not allowed",
         RefusalCause::TooMany => "its address has enough connections",
         RefusalCause::TooFast => "its address comes too often",
+        RefusalCause::NotAProxy => "it is not a proxy of this listener",
     }
 }
 

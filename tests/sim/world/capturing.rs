@@ -5,6 +5,7 @@ use crate::setup::Setup;
 use crate::tables;
 use readyd::capture::start::{Listener, Start};
 use readyd::capture::{Sink, Tape};
+use readyd::handlers::Service;
 use readyd::handlers::daytime::DateCache;
 use readyd::testkit::kernel::Kernel;
 use readyd::testkit::prng::Prng;
@@ -16,7 +17,11 @@ impl World {
     /// then turns.
     pub(crate) fn captured(setup: Setup, mut sink: Box<dyn Sink>) -> World {
         let table = tables::text(0).into_bytes();
-        let listener = |service| Listener { service, is_own: true, address: String::new() };
+        let listener = |service: Service| Listener {
+            serves: service.into(),
+            is_own: true,
+            address: String::new(),
+        };
         let kernel = Kernel::new(Prng::new(setup.seed), setup.knobs, setup.window);
         let start = Start {
             now: kernel.now,

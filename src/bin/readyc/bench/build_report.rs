@@ -123,6 +123,7 @@ fn achieved(plan: &Plan, counters: &Counters, opening: Duration) -> Achieved {
         connections_established: counters.connections.established,
         connections_served: counters.connections.served,
         connections_unasked: counters.connections.unasked,
+        connections_unprobed: Some(counters.connections.unprobed),
         connections_peak: counters.connections.peak,
         connections_lost: counters.connections.ends.lost(),
         connection_ends: counters.connections.ends,

@@ -136,19 +136,23 @@ impl Finder<'_> {
         let plan = self.plan(load);
         if !self.options.force && !fits(self.options, &plan) {
             let why = format!(
-                "this machine cannot open {load} connections (readyc doctor -c {load} shows why)"
+                "this machine cannot open {} connections (readyc doctor -c {load} shows why)",
+                count(load)
             );
             return Ok(Some((FindEnding::ClientLimit, why)));
         }
         let length = plan.until.duration.unwrap_or(SHORTEST) + plan.warmup;
         let spent = self.began.elapsed();
         if spent + length > self.options.find_time {
-            let why = format!(
-                "the next try takes {}, and {} of --find-time {} are spent",
-                span(length.as_secs_f64()),
-                span(spent.as_secs_f64().round()),
-                span(self.options.find_time.as_secs_f64())
-            );
+            let length = span(length.as_secs_f64());
+            let most = span(self.options.find_time.as_secs_f64());
+            let why = match self.rungs.is_empty() {
+                true => format!("the first try takes {length}, longer than --find-time {most}"),
+                false => format!(
+                    "the next try takes {length}, and {} of --find-time {most} are spent",
+                    span(spent.as_secs_f64().round())
+                ),
+            };
             return Ok(Some((FindEnding::OutOfTime, why)));
         }
         self.live.note(&format!("trying {}", self.quantity.amount(load)));
@@ -207,14 +211,13 @@ impl Finder<'_> {
         let asked = report.asked.connections + report.asked.idle;
         let achieved = &report.achieved;
         let (served, lost) = (achieved.connections_served, achieved.connections_lost);
+        let established = achieved.connections_established;
         // Those that had nothing to ask, and idle ones that were not probed, say nothing.
-        let unprobed = if report.asked.probe == "off" { report.asked.idle } else { 0 };
-        if served + achieved.connections_unasked + unprobed < asked {
+        let unknown = achieved.connections_unasked + achieved.connections_unprobed.unwrap_or(0);
+        if served + unknown < established {
             misses.push(format!("{served} of {asked} connections were served"));
             may_be_the_client = false;
         }
-        // A connection that was refused had nothing to ask, either.
-        let established = achieved.connections_established;
         if established < asked && achieved.connections_failed > 0 {
             let reasons = errors_in_words(&report.errors.connect_by_errno);
             misses

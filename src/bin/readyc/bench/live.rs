@@ -11,6 +11,7 @@ use crate::screen::{self, Screen};
 use crate::style;
 use readyd::loadgen::Interval;
 use readyd::loadgen::plan::{Pace, Plan};
+use readyd::loadgen::report::units::wrapped;
 use std::io::{self, Write};
 use view::{Figures, Phase, View};
 
@@ -190,7 +191,7 @@ impl Live {
             self.draw();
         } else {
             self.end();
-            let _ = writeln!(io::stderr(), "readyc: {what}");
+            tell(what);
         }
     }
 
@@ -202,7 +203,7 @@ impl Live {
             Shown::View(screen) => drop(screen),
         }
         for what in self.unsaid.drain(..) {
-            let _ = writeln!(io::stderr(), "readyc: {what}");
+            tell(&what);
         }
     }
 
@@ -257,6 +258,16 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Says something on standard error, broken between words where it is a terminal.
+fn tell(what: &str) {
+    let said = format!("readyc: {what}");
+    let lines = match screen::size() {
+        Some((width, _)) => wrapped(&said, width),
+        None => vec![said],
+    };
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
 /// The rate that is asked for at this second since load began.

@@ -5,7 +5,8 @@ use readyd::printable::printable;
 use readyd::server::stats::standing::{Activity, Depth};
 
 /// Names of the counters of clients that were rejected before they were served.
-const REJECTED: [&str; 3] = ["refused_denied", "refused_address_limit", "refused_address_rate"];
+const REJECTED: [&str; 4] =
+    ["refused_denied", "refused_address_limit", "refused_address_rate", "refused_not_proxy"];
 
 /// Of the turns of the loop: longer than these times.
 const SLOW: [&str; 3] = ["turns_over_one_ms", "turns_over_ten_ms", "turns_over_hundred_ms"];

@@ -85,7 +85,7 @@ fn choose(loops: &[LoopOf], thread: Option<u32>) -> Result<Vec<LoopOf>, Failure>
 }
 
 /// A loop in a few words.
-pub(super) fn describe(it: &LoopOf) -> String {
+fn describe(it: &LoopOf) -> String {
     let (turns, connections) = (counted(it.turns, "turn"), counted(it.connections, "connection"));
     format!("thread {}: {turns}, {connections}", it.thread)
 }

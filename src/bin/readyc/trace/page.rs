@@ -3,7 +3,6 @@
 use super::View;
 use super::events::{Events, Recorded, Recording, Ring, Told};
 use super::filter::Filter;
-use super::import::describe;
 use crate::failure::Failure;
 use readyd::counted::counted;
 use readyd::loadgen::report::Output;
@@ -11,7 +10,7 @@ use readyd::trace::decode::Entry;
 use readyd::trace::diff::Divergence;
 use readyd::trace::event::{Event, TracedPeer, VisitCause};
 use readyd::trace::imported::Imported;
-use readyd::trace::page::{self, MOST_EVENTS, Page, Program, Source};
+use readyd::trace::page::{self, Clocks, MOST_EVENTS, Page, Program, Source};
 use readyd::trace::strace::{Import, LoopOf};
 use readyd::trace::text;
 use std::fs::File;
@@ -31,7 +30,8 @@ pub(super) fn write_ring(
     let name = name_of(path);
     let mut source = Source::new(&name, Program::Readyd);
     fill(view, &mut source, ring)?;
-    finish(Page { title: format!("The loop of {name}"), sources: vec![source] }, out)
+    let (title, sources) = (format!("The loop of {name}"), vec![source]);
+    finish(Page { title, sources, clocks: Clocks::Shared }, out)
 }
 
 /// Writes the page of a recording of strace(1): one source for each of these loops.
@@ -46,7 +46,7 @@ pub(super) fn write_import(
     let notes = super::import::notes(import.loops(), loops, import.losses());
     let mut sources = Vec::new();
     for it in loops {
-        let label = if loops.len() > 1 { describe(it) } else { name.clone() };
+        let label = if loops.len() > 1 { format!("thread {}", it.thread) } else { name.clone() };
         let mut source =
             Source::new(&label, Program::Other).with_most(MOST_EVENTS / loops.len().max(1));
         if sources.is_empty() {
@@ -55,7 +55,8 @@ pub(super) fn write_import(
         fill(view, &mut source, &mut Recorded { path, import, thread: it.thread })?;
         sources.push(source);
     }
-    finish(Page { title: format!("The loop of {name}, seen by strace"), sources }, out)
+    let title = format!("The loop of {name}, seen by strace");
+    finish(Page { title, sources, clocks: Clocks::Shared }, out)
 }
 
 /// Writes a page of two traces, marked where they part.
@@ -82,7 +83,8 @@ pub(super) fn write_diff(
         sources.push(source);
     }
     let [first, second] = paths.map(|path| name_of(path));
-    finish(Page { title: format!("{first} and {second}"), sources }, out)
+    let title = format!("{first} and {second}");
+    finish(Page { title, sources, clocks: Clocks::Apart }, out)
 }
 
 /// What is said at the place where two traces part.
@@ -119,21 +121,63 @@ fn fill_to(
 ) -> Result<Option<u64>, Failure> {
     let mut filter = Filter::new(view);
     let mut peer = String::new();
+    let mut calls = Calls::default();
     let (mut told_before, mut marked) = (0, None);
     events.each(|told| {
         if place == Some(told_before) {
+            calls.finish(source);
             marked = Some(source.pushed());
         }
         told_before += 1;
         match told {
             Told::Event(entry, line) => filter.pass(*entry, &mut |entry| {
-                push(source, entry, line, &mut peer);
+                if !calls.take(source, entry, line) {
+                    push(source, entry, line, &mut peer);
+                }
             }),
-            Told::Gap => source.gap(),
+            Told::Gap => {
+                calls.finish(source);
+                source.gap();
+            }
         }
         true
     })?;
+    calls.finish(source);
     Ok(marked)
+}
+
+/// A call of a readyd, kept until its payload is known: the page shows it beside the call.
+#[derive(Default)]
+struct Calls {
+    last: Option<(Entry, Vec<u8>)>,
+}
+
+impl Calls {
+    /// Takes the entry if it is a call, or payload of the last one.
+    fn take(&mut self, source: &mut Source, entry: &Entry, line: &[u8]) -> bool {
+        if let (Event::Payload { chunk, .. }, Some((_, payload))) = (&entry.event, &mut self.last) {
+            payload.extend(chunk.bytes());
+            return true;
+        }
+        self.finish(source);
+        let is_call = matches!(entry.event, Event::Received { .. } | Event::Sent { .. });
+        // A line of strace(1) is all that is known of its call.
+        let is_kept = is_call && line.is_empty();
+        if is_kept {
+            self.last = Some((*entry, Vec::new()));
+        }
+        is_kept || matches!(entry.event, Event::Payload { .. })
+    }
+
+    /// No more payload comes for the last call.
+    fn finish(&mut self, source: &mut Source) {
+        let Some((entry, payload)) = self.last.take() else { return };
+        let shown = match payload.is_empty() {
+            true => String::new(),
+            false => format!("\"{}\"", payload.escape_ascii()),
+        };
+        source.push_with(&entry, &shown);
+    }
 }
 
 /// Adds an event. What only a recording tells becomes a name or an event that the page knows.

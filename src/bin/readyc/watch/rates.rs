@@ -151,11 +151,13 @@ impl Rates {
                 "refused_denied",
                 "refused_address_limit",
                 "refused_address_rate",
+                "refused_not_proxy",
             ]),
             timeouts_per_second: rate_of_all(&[
                 "closed_frame_timeout",
                 "closed_idle_timeout",
                 "closed_write_timeout",
+                "closed_proxy_header_timeout",
             ]),
             errors_per_second: rate_of_all(&[
                 "closed_reset",

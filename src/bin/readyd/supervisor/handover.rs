@@ -1,13 +1,19 @@
-//! Reloading on SIGHUP: the supervisor reads the table and the time zone into sealed memfds, and
-//! sends them to each shard over its control socket.
+//! Reloading on SIGHUP: the supervisor reads the configuration, the table and the time zone into
+//! sealed memfds, and sends them to each shard over its control socket.
 //!
 //! Invariant: each process has the newest ones, or the supervisor sends them again until it has.
 
 use super::Supervisor;
+use super::idle::IdleWatch;
 use super::shard_slot::ShardSlot;
+use super::spawn_template::config_of_a_shard;
+use crate::logger;
+use crate::reconfiguring::{self, ConfigReader};
 use crate::zone;
+use readyd::config::Config;
 use readyd::counted::counted;
 use readyd::io::clock::Moment;
+use readyd::os::memory;
 use readyd::table::Table;
 use readyd::zone::ZoneRules;
 use std::io;
@@ -44,17 +50,34 @@ impl SealedZone {
     }
 }
 
+/// The configuration of a shard, likewise.
+pub(super) struct SealedConfig {
+    pub(super) memory: OwnedFd,
+    pub(super) version: u64,
+}
+
+impl SealedConfig {
+    pub(super) fn of(config: &Config, version: u64) -> io::Result<SealedConfig> {
+        Ok(SealedConfig { memory: reconfiguring::seal(config)?, version })
+    }
+}
+
 impl Supervisor {
     pub(super) fn start_reload(&mut self, now: Moment) {
         // If waking the loop failed for the last load, its table would wait for ever, and so would
         // this one.
         self.take_files(now);
-        self.loader.order();
+        self.configs.iter_mut().for_each(ConfigReader::order);
+        // The warning that there is none helps only if nothing else is read for the operator.
+        if self.loader.has_file() || self.configs.is_none() {
+            self.loader.order();
+        }
         self.zone_reader.order();
     }
 
-    /// Sends the table and the time zone that have been read to all shards.
+    /// Sends the files that have been read to all shards.
     pub(super) fn take_files(&mut self, now: Moment) {
+        self.take_config(now);
         match self.loader.take() {
             Some(Ok(table)) => self.hand_over_table(table, now),
             Some(Err(why)) => {
@@ -67,6 +90,31 @@ impl Supervisor {
             Some(Ok(rules)) if rules != self.template.zone.rules => self.hand_over_zone(rules, now),
             Some(Err(error)) => zone::complain(&error),
             Some(Ok(_)) | None => {}
+        }
+    }
+
+    /// Has the limits and the log level of another configuration take effect, here and in all
+    /// shards.
+    fn take_config(&mut self, now: Moment) {
+        let Some(configs) = &mut self.configs else { return };
+        let Some(changes) = configs.take() else { return };
+        let config = configs.changed(&changes);
+        let memory_limit = config.memory_limit.unwrap_or_else(memory::limit_for_buffers);
+        let of_a_shard = config_of_a_shard(&config, memory_limit);
+        let version = self.template.sealed_config.version + 1;
+        match SealedConfig::of(&of_a_shard, version) {
+            Ok(sealed) => self.template.sealed_config = sealed,
+            Err(error) => return log::error!("keeping the old configuration: {error}"),
+        }
+        logger::set_level(&config);
+        self.template.config = of_a_shard;
+        self.idle = config.limits.exit_on_idle.map(|limit| IdleWatch::new(limit, now));
+        configs.applied(changes, config);
+        for process in self.slots.iter_mut().flat_map(ShardSlot::processes_mut) {
+            if let Err(error) = process.send_config(&self.template, now) {
+                let pid = process.pid();
+                log::error!("process {pid} did not get the configuration: {error}; retrying");
+            }
         }
     }
 
@@ -95,7 +143,7 @@ impl Supervisor {
         }
     }
 
-    /// Sends the newest table and time zone again to each process that could not take them.
+    /// Sends the newest files again to each process that could not take them.
     pub(super) fn send_again(&mut self, now: Moment) {
         let processes = self.slots.iter_mut().flat_map(ShardSlot::processes_mut);
         processes.for_each(|process| process.send_again(&self.template, now));

@@ -137,10 +137,11 @@ impl IdleWatch {
 
     /// Whether there was no client for the time limit, as far as the scoreboard shows.
     fn is_over(&mut self, now: Moment, total: &Stats) -> bool {
-        let is_new = total.accepted != self.accepted;
-        self.accepted = total.accepted;
+        let accepted = total.accepted_from_clients();
+        let is_new = accepted != self.accepted;
+        self.accepted = accepted;
         self.empty_since = match self.empty_since {
-            _ if total.open() > 0 => None,
+            _ if total.open_to_clients() > 0 => None,
             Some(since) if !is_new => Some(since),
             _ => Some(now),
         };

@@ -37,6 +37,7 @@ pub(super) struct Process {
     finding: Finding,
     table: Delivery,
     zone: Delivery,
+    config: Delivery,
     end: End,
 }
 
@@ -113,6 +114,7 @@ impl Process {
             scoreboard_slot,
             supervisor: process::id().cast_signed(),
             own_listeners: *own,
+            measures_turns: template.measures_turns.into(),
             began: template.began,
             scoreboard: template.scoreboard.as_fd().as_raw_fd(),
             table: template.table.memory.as_raw_fd(),
@@ -149,6 +151,7 @@ impl Process {
             finding: Finding::Turns,
             table: Delivery::Taken,
             zone: Delivery::Taken,
+            config: Delivery::Taken,
             end: End::NotAsked,
         })
     }
@@ -253,7 +256,15 @@ impl Process {
         sent
     }
 
-    /// Sends the table or time zone again if an earlier delivery failed.
+    /// Sends the newest configuration.
+    pub(super) fn send_config(&mut self, template: &SpawnTemplate, now: Moment) -> io::Result<()> {
+        let config = &template.sealed_config;
+        let sent = self.line.use_config(config.version, config.memory.as_fd());
+        self.config = Delivery::of(&sent, now);
+        sent
+    }
+
+    /// Sends what the process has not got if an earlier delivery failed.
     pub(super) fn send_again(&mut self, template: &SpawnTemplate, now: Moment) {
         let is_due = |delivery: Delivery| delivery.retry_at().is_some_and(|when| when <= now);
         // If it fails again, it is retried later.
@@ -263,11 +274,15 @@ impl Process {
         if is_due(self.zone) {
             let _ = self.send_zone(template, now);
         }
+        if is_due(self.config) {
+            let _ = self.send_config(template, now);
+        }
     }
 
-    /// Handles its answer about a table or a time zone.
+    /// Handles its answer about what it was sent.
     pub(super) fn on_answer(&mut self, answer: Answer, template: &SpawnTemplate, now: Moment) {
         let (table, zone) = (template.table.version, template.zone.version);
+        let config = template.sealed_config.version;
         match answer {
             Answer::HasTable { version } if version == table => self.table = Delivery::Taken,
             Answer::LacksTable { version } if version == table => {
@@ -275,13 +290,18 @@ impl Process {
             }
             Answer::HasZone { version } if version == zone => self.zone = Delivery::Taken,
             Answer::LacksZone { version } if version == zone => self.zone = Delivery::failed(now),
+            Answer::HasConfig { version } if version == config => self.config = Delivery::Taken,
+            Answer::LacksConfig { version } if version == config => {
+                self.config = Delivery::failed(now);
+            }
             _ => {}
         }
     }
 
     /// When a delivery is retried next.
     pub(super) fn sends_again_at(&self) -> Option<Moment> {
-        [self.table.retry_at(), self.zone.retry_at()].into_iter().flatten().min()
+        let all = [self.table, self.zone, self.config];
+        all.into_iter().filter_map(Delivery::retry_at).min()
     }
 
     /// Whether it was killed as stuck, and is still there after twice the timeout. It may wait for
@@ -292,7 +312,7 @@ impl Process {
 
     /// Whether it has not answered about a table or a time zone that it was sent.
     pub(super) fn has_unanswered_delivery(&self) -> bool {
-        [self.table, self.zone].contains(&Delivery::Sent)
+        [self.table, self.zone, self.config].contains(&Delivery::Sent)
     }
 
     pub(super) fn has_newest_table(&self) -> bool {

@@ -247,7 +247,9 @@ impl ShardSlot {
 
     /// Whether a client waits in the backlog.
     fn has_waiting_clients(&self) -> bool {
-        let sockets = self.sockets.listeners.iter().map(|(socket, _)| socket.as_fd());
+        let listeners = self.sockets.listeners.iter();
+        let of_clients = listeners.filter(|(_, listen)| !listen.service.is_for_operators());
+        let sockets = of_clients.map(|(socket, _)| socket.as_fd());
         let mut sockets: Vec<_> = sockets.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         poll(&mut sockets, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }

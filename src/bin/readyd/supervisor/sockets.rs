@@ -71,7 +71,7 @@ fn by_address(sockets: Vec<Bound>) -> Result<Vec<(Address, Vec<Bound>)>, StartEr
     for (socket, listen) in sockets {
         let address = address_of(&socket)?;
         let is_same = |(other, bound): &&mut (Address, Vec<Bound>)| {
-            *other == address && bound.iter().all(|(_, other)| other.service == listen.service)
+            *other == address && bound.iter().all(|(_, other)| other.serves_like(&listen))
         };
         match groups.iter_mut().find(is_same) {
             Some((_, bound)) => bound.push((socket, listen)),

@@ -1,8 +1,8 @@
 //! What all shards of a supervisor are started with.
 
-use super::handover::{SealedTable, SealedZone};
+use super::handover::{SealedConfig, SealedTable, SealedZone};
 use crate::child::Program;
-use crate::{logger, start};
+use crate::logger;
 use readyd::config::Config;
 use readyd::reactor::Inputs;
 use readyd::server::limits::Limits;
@@ -15,6 +15,8 @@ pub(super) struct SpawnTemplate {
     pub(super) program: Program,
     /// The configuration of each, without listeners.
     pub(super) config: Config,
+    /// Whether they measure their turns, because a listener shows it.
+    pub(super) measures_turns: bool,
     /// The counters that all processes share.
     pub(super) scoreboard: Scoreboard,
     /// When the supervisor started, in nanoseconds of CLOCK_MONOTONIC.
@@ -23,6 +25,8 @@ pub(super) struct SpawnTemplate {
     pub(super) table: SealedTable,
     /// The newest rules of the time zone.
     pub(super) zone: SealedZone,
+    /// The newest configuration of a shard, for those that run.
+    pub(super) sealed_config: SealedConfig,
     /// The file that they write their log to; `None` for standard error.
     pub(super) log: Option<File>,
     /// Registers the socket to each shard with the supervisor's epoll.
@@ -30,10 +34,10 @@ pub(super) struct SpawnTemplate {
 }
 
 /// The configuration of a shard: its share of each total limit, and nothing that only the
-/// supervisor does.
-pub(super) fn config_of_a_shard(config: &Config) -> Config {
+/// supervisor does. All of them together may have `memory_limit` bytes in buffers.
+pub(super) fn config_of_a_shard(config: &Config, memory_limit: usize) -> Config {
     let shards = config.shards;
-    let memory_limit = start::memory_limit(config.memory_limit).div_ceil(shards);
+    let memory_limit = memory_limit.div_ceil(shards);
     let log_rate = config.limits.log_rate.div_ceil(u32::try_from(shards).unwrap_or(u32::MAX));
     Config {
         listeners: Vec::new(),

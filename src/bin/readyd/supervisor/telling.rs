@@ -4,6 +4,7 @@ use super::process::Process;
 use super::shard_slot::ShardSlot;
 use super::watchdog::Watchdog;
 use super::{Phase, Supervisor};
+use crate::reconfiguring::ConfigReader;
 use crate::service_manager::Counts;
 use readyd::io::clock::Moment;
 
@@ -11,7 +12,8 @@ impl Supervisor {
     /// Tells the service manager what is new. Returns when it is to be told more.
     pub(super) fn tell_the_manager(&mut self, now: Moment) -> Option<Moment> {
         if self.phase != Phase::Serving {
-            let limit = self.template.config.limits.drain_timeout;
+            let limits = &self.template.config.limits;
+            let limit = limits.drain_delay + limits.drain_timeout;
             if !self.manager.is_stopping() {
                 let open = self.template.scoreboard.total().open();
                 self.manager.on_stopping(open, limit, now);
@@ -35,6 +37,7 @@ impl Supervisor {
         let mut processes = self.slots.iter().filter_map(ShardSlot::server);
         !self.loader.is_loading()
             && !self.zone_reader.is_reading()
+            && !self.configs.as_ref().is_some_and(ConfigReader::is_reading)
             && !processes.any(|process| process.answers() && process.has_unanswered_delivery())
     }
 

@@ -70,6 +70,9 @@ const SHOWN: usize = 60;
 
 const STATISTICS: &[u8] = b"STATS";
 
+/// The path of the statistics on a metrics listener.
+const METRICS: &[u8] = b"/metrics";
+
 impl Fed {
     pub(super) fn new(peer: Peer, is_endless: bool) -> Fed {
         Fed {
@@ -139,9 +142,12 @@ impl Fed {
 
     fn look_for_statistics(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
-        let is_word = |window: &[u8]| window.eq_ignore_ascii_case(STATISTICS);
-        self.asks_statistics |= self.tail.windows(STATISTICS.len()).any(is_word);
-        let kept = self.tail.len().saturating_sub(STATISTICS.len() - 1);
+        let has = |word: &[u8]| {
+            let mut windows = self.tail.windows(word.len());
+            windows.any(|window| window.eq_ignore_ascii_case(word))
+        };
+        self.asks_statistics |= has(STATISTICS) || has(METRICS);
+        let kept = self.tail.len().saturating_sub(METRICS.len() - 1);
         self.tail.drain(..kept);
     }
 

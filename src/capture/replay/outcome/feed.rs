@@ -12,6 +12,7 @@ use crate::io::net::{Handshakes, Token, Told};
 use crate::io::readiness::Readiness;
 use crate::server::stats::Stats;
 use crate::server::stats::publishing::Shards;
+use crate::trace::payload::Tap;
 use crate::trace::wire::Cursor;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -59,12 +60,15 @@ pub(super) struct Feed {
     pub(super) shards: Shards,
     pub(super) difference: Option<Difference>,
     pub(super) done: super::Replayed,
+    /// Where the bytes of calls are left for a trace that has some of them.
+    pub(super) tap: Option<Tap>,
 }
 
 impl Feed {
     /// What is fed to a server with these listeners.
     pub(super) fn new(listeners: &[Listener]) -> Feed {
-        let is_endless = |(_, listener): &(usize, &Listener)| listener.service == Service::CHARGEN;
+        let is_endless =
+            |(_, listener): &(usize, &Listener)| listener.serves.service == Service::CHARGEN;
         let endless = listeners.iter().enumerate().filter(is_endless).map(|(number, _)| number);
         let endless = endless.collect();
         let listeners = listeners.iter().map(|_| FedListener::default()).collect();
@@ -238,7 +242,11 @@ impl Feed {
     pub(super) fn send(&mut self, stream: Stream, bytes: &[u8]) -> Result<usize, CallError> {
         let Some(fed) = self.connection(stream) else { return Ok(bytes.len()) };
         let sent = fed.send(bytes);
-        self.done.sent += sent.unwrap_or(0) as u64;
+        let count = sent.unwrap_or(0);
+        self.done.sent += count as u64;
+        if let Some(tap) = &self.tap {
+            tap.sent(bytes.get(..count).unwrap_or_default());
+        }
         sent
     }
 

@@ -57,6 +57,9 @@ impl SocketIo for FedNet {
     fn recv(&mut self, stream: &mut FedStream, into: &mut [u8]) -> io::Result<usize> {
         let feed = &mut *self.0.borrow_mut();
         let read = feed.connection(stream.0).map_or(Ok(0), |fed| fed.recv(into));
+        if let (Ok(count), Some(tap)) = (&read, &feed.tap) {
+            tap.received(into.get(..*count).unwrap_or_default());
+        }
         read.map_err(io::Error::from)
     }
 

@@ -62,6 +62,15 @@ fn the_result_is_the_last_line() {
 }
 
 #[test]
+fn a_goal_stays_on_one_line() {
+    for width in 20..120 {
+        let text = ladder().text(TextOptions { width, ..Default::default() });
+        let result = text.rsplit_once("result: ").expect("a result").1;
+        assert!(result.contains("p99 < 5 ms") && result.contains("errors < 0.1 %"), "{text}");
+    }
+}
+
+#[test]
 fn each_way_to_end_has_its_sentence() {
     let found = |held, missed, ending| Ladder { held, missed, ending, ..ladder() }.result();
     assert!(found(Some(9), None, FindEnding::AtTheMost).starts_with("at least 9 requests"));
@@ -102,7 +111,8 @@ fn the_page_takes_no_text_for_markup() {
 fn a_search_that_tried_nothing_is_shown_too() {
     let empty = Ladder { rungs: Vec::new(), held: None, missed: None, ..ladder() };
     assert!(empty.html().contains("The tries"));
-    assert!(empty.text(TextOptions::default()).contains("no load was held"));
+    let text = empty.text(TextOptions::default());
+    assert!(text.contains("no load was held") && !text.contains("tries\n"), "{text}");
 }
 
 #[test]

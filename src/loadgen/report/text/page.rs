@@ -17,7 +17,9 @@ pub(crate) enum AnsiStyle {
     Faint,
     Red,
     Green,
+    BoldGreen,
     Yellow,
+    BoldYellow,
 }
 
 impl AnsiStyle {
@@ -27,8 +29,11 @@ impl AnsiStyle {
             AnsiStyle::Bold => "1",
             AnsiStyle::Faint => "2",
             AnsiStyle::Red => "1;31",
-            AnsiStyle::Green => "1;32",
+            // Of a table that is green as a whole, bold rows would hide the result.
+            AnsiStyle::Green => "32",
+            AnsiStyle::BoldGreen => "1;32",
             AnsiStyle::Yellow => "33",
+            AnsiStyle::BoldYellow => "1;33",
         }
     }
 }

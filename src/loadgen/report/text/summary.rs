@@ -89,7 +89,7 @@ fn throughput(report: &Report) -> String {
     };
     let asked = report.asked.rate.map_or_else(String::new, |asked| {
         let mean = if report.steps.len() > 1 { " on average" } else { "" };
-        format!(" of {} asked{mean}", number(asked))
+        format!(" of{NO_BREAK}{}{NO_BREAK}asked{mean}", number(asked))
     });
     format!("{} requests per second{asked}", number(achieved))
 }
@@ -170,7 +170,7 @@ fn verdict(report: &Report) -> (AnsiStyle, String) {
     }
     match client.validity {
         Validity::Noted => (AnsiStyle::Yellow, format!("OK, with a note: {}", client.verdict)),
-        _ => (AnsiStyle::Green, "OK: the load that was asked for was achieved".to_owned()),
+        _ => (AnsiStyle::BoldGreen, "OK: the load that was asked for was achieved".to_owned()),
     }
 }
 

@@ -3,7 +3,7 @@ use crate::loadgen::preflight::{Requirements, System, examine};
 use crate::loadgen::report::ladder::tests::ladder;
 use crate::loadgen::report::sample::{eventful, fruitless, sample};
 use crate::loadgen::report::units::columns;
-use crate::loadgen::report::{Comparison, Mode, Side};
+use crate::loadgen::report::{Achieved, Asked, Comparison, Mode, Side};
 use std::path::Path;
 
 fn plain(report: &Report) -> String {
@@ -297,4 +297,34 @@ fn field_load_17_an_error_is_told_in_words_and_by_name() {
     // A name that another system had, or a later version.
     assert_eq!(told(&[("EFUTURE", 3)]), "EFUTURE (3 ×)");
     assert_eq!(told(&[]), "");
+}
+
+#[test]
+fn connections_that_were_never_established_are_not_called_accepted() {
+    let mut report = sample();
+    report.asked = Asked { connections: 8, idle: 6, probe: "off".to_owned(), ..report.asked };
+    report.achieved = Achieved {
+        connections_established: 7,
+        connections_served: 3,
+        connections_unasked: 1,
+        connections_unprobed: Some(3),
+        connections_failed: 7,
+        connections_opened: 7,
+        ..report.achieved
+    };
+    let shown = plain(&report);
+    for part in [
+        "3 idle connections, and 1 without a request: accepted by the kernel, not probed\n",
+        "connect: 7 of 14 connections opened in 12.3 ms, 7 attempts failed\n",
+        "connections   served 3 of 7, connected 7 of 14\n",
+    ] {
+        place(&shown, part);
+    }
+    // The plain discard service never replies.
+    report.asked.workload = "plain discard".to_owned();
+    place(&plain(&report), "7 connections: accepted by the kernel, not probed\n");
+    report.achieved.connections_established = 0;
+    let shown = plain(&report);
+    assert!(!shown.contains("accepted by the kernel"), "{shown}");
+    place(&shown, "connect: 0 of 14 connections opened");
 }

@@ -87,10 +87,12 @@ fn short_of_rate(asked: &Asked, achieved: &Achieved) -> Option<String> {
     ))
 }
 
-/// Connections that the kernel accepted, and nobody answered.
+/// Connections that the kernel accepted, and nobody answered. Those that were never established
+/// are a shortfall of their own.
 fn unserved(asked: &Asked, achieved: &Achieved, counters: &Counters) -> Option<String> {
-    let idle = if asked.probe == "off" { 0 } else { asked.idle };
-    let wanted = (asked.connections + idle).saturating_sub(achieved.connections_unasked);
+    let silent = counters.connections.unprobed + counters.connections.unasked;
+    let wanted =
+        counters.connections.established.saturating_sub(silent + counters.slow.established);
     let served = achieved.connections_served;
     if served >= wanted || asked.workload == "plain discard" {
         return None;

@@ -107,8 +107,13 @@ impl View {
         }
     }
 
+    /// The latest second. While connections are opened there is none: of a search, those before
+    /// are of another try.
     fn last(&self) -> Figures {
-        self.seconds.back().copied().unwrap_or_default()
+        match self.phase {
+            Phase::Connecting { open } => Figures { connections: open, ..Figures::default() },
+            _ => self.seconds.back().copied().unwrap_or_default(),
+        }
     }
 
     /// How far the run is, 0 to 1, if it has an end.
@@ -303,7 +308,8 @@ impl View {
             0 => count(self.errors),
             now => format!("{}, {} in the last second", count(self.errors), count(now)),
         };
-        let is_short = last.connections < self.wanted;
+        let is_connecting = matches!(self.phase, Phase::Connecting { .. });
+        let is_short = !is_connecting && last.connections < self.wanted;
         let bad = |is: bool| if is { theme.bad } else { Style::default() };
         let rows = Layout::vertical([Constraint::Length(1); 4]).split(area);
         let lines = [

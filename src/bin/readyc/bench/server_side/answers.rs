@@ -245,6 +245,7 @@ impl Answers {
                 "refused_denied",
                 "refused_address_limit",
                 "refused_address_rate",
+                "refused_not_proxy",
             ]),
             accept_pauses: whole(&["accept_pauses"]),
             requests: part(&["requests"]).saturating_sub(questions),

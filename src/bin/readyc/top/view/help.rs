@@ -37,17 +37,24 @@ pub(super) fn render(monitor: &Monitor, area: Rect, buffer: &mut Buffer, theme: 
         "one request each {} is top's own, and is counted like the others",
         span(monitor.interval.as_secs_f64())
     );
-    let mut rows = area.rows();
     let page = PAGE.into_iter().chain([("own", own.as_str())]);
     let is_tight = usize::from(area.height) < PAGE.len() + 2;
+    let mut lines = Vec::new();
     for (name, meaning) in page.filter(|(name, _)| !is_tight || !name.is_empty()) {
         let texts = wrapped(meaning, usize::from(area.width).saturating_sub(NAME).max(1));
         let texts = if texts.is_empty() { vec![String::new()] } else { texts };
         for (at, text) in texts.into_iter().enumerate() {
-            let Some(row) = rows.next() else { return };
             let name = if at == 0 { name } else { "" };
             let name = Span::styled(format!("{name:<NAME$}"), theme.bold);
-            Line::from(vec![name, Span::raw(text)]).render(row, buffer);
+            lines.push(Line::from(vec![name, Span::raw(text)]));
         }
+    }
+    let room = usize::from(area.height);
+    if lines.len() > room && room > 0 {
+        lines.truncate(room - 1);
+        lines.push(Line::styled("… a larger terminal shows more", theme.faint));
+    }
+    for (line, row) in lines.into_iter().zip(area.rows()) {
+        line.render(row, buffer);
     }
 }

@@ -234,6 +234,7 @@ fn the_help_says_the_keys_first() {
     monitor.pressed(Key::Character('?'));
     let small = drawn(&monitor, 3, (40, 10));
     assert_has(&small, " q, Ctrl-C   quit");
+    assert_has(&small, " … a larger terminal shows more");
     assert_has(&small, " q quit   ? back");
     let lines = drawn(&monitor, 3, (80, 24));
     assert_has(&lines, " stalled     requests wait for room");

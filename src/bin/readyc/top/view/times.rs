@@ -34,10 +34,8 @@ pub(super) fn render(track: &Track, area: Rect, buffer: &mut Buffer, theme: &The
         let from = cells.len().saturating_sub(room);
         let cells: String = cells.get(from..).unwrap_or_default().iter().collect();
         let style = theme.times.get(place).copied().unwrap_or_else(Style::default);
-        let line = vec![
-            Span::styled(format!("{name:<NAME$}"), theme.faint),
-            Span::styled(format!("{cells:>room$}"), style),
-        ];
+        let line =
+            vec![Span::styled(format!("{name:<NAME$}"), theme.faint), Span::styled(cells, style)];
         full_line(Line::from(line), row, buffer);
     }
 }

@@ -162,3 +162,16 @@ fn only_the_last_minute_is_kept() {
     (0..100).for_each(|_| view.push(Figures { errors: 2, ..Figures::default() }));
     assert_eq!((view.seconds.len(), view.errors), (60, 201));
 }
+
+#[test]
+fn a_step_that_connects_shows_no_figure_of_the_step_before() {
+    let view = View { phase: Phase::Connecting { open: 64 }, wanted: 128, ..view() };
+    let lines = drawn(&view, 80, 24);
+    assert_eq!(lines[4], " latency       p50 –, p99 –, max –");
+    assert_eq!(lines[6], " connections   64 of 128             errors  1");
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a terminal");
+    terminal.draw(|frame| frame.render_widget(&view, frame.area())).expect("no I/O");
+    // Fewer than are wanted are no fault yet.
+    let cell = &terminal.backend().buffer()[(15, 6)];
+    assert_eq!((cell.symbol(), cell.fg), ("6", ratatui::style::Color::Reset));
+}
