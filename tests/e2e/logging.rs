@@ -1,6 +1,7 @@
 //! The log neither blocks nor ends the server, and clients can neither forge nor flood it.
 
 use crate::support::lines::Lines;
+use crate::support::server::READYD;
 use crate::support::tools::SHELL;
 use crate::support::{Client, Launch, PATIENCE, Scratch, Server, frame};
 use nix::pty::openpty;
@@ -8,7 +9,7 @@ use nix::sys::signal::Signal;
 use std::fs::{self, File};
 use std::io::pipe;
 use std::os::unix::fs::MetadataExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The number before ` lines suppressed` or ` log lines lost` in `line`: of one, it is a line.
@@ -228,6 +229,22 @@ fn the_journal_gets_priorities_instead_of_times() {
     assert!(log.lines().any(|line| line.starts_with("<4>no table to reload")), "{log}");
     assert!(log.lines().all(|line| line.starts_with("<6>") || line.starts_with("<4>")), "{log}");
     assert!(log.contains("<6>listening framed 127.0.0.1:"), "{log}");
+}
+
+#[test]
+fn why_a_start_failed_is_an_error_in_the_journal() {
+    let scratch = Scratch::new();
+    let path = scratch.path("journal");
+    let file = File::create(&path).expect("a file");
+    let metadata = file.metadata().expect("its number");
+    let stream = format!("{}:{}", metadata.dev(), metadata.ino());
+    let mut command = Command::new(READYD);
+    command.args(["--listen", "framed=192.0.2.1:0"]).env("JOURNAL_STREAM", stream).stderr(file);
+    assert_eq!(command.status().expect("readyd").code(), Some(1));
+    let log = fs::read_to_string(path).expect("the log");
+    let is_told = |line: &str| line.starts_with("<3>readyd: cannot listen on framed=192.0.2.1:0");
+    assert!(log.lines().any(is_told), "{log}");
+    assert!(log.lines().all(|line| line.starts_with('<')), "{log}");
 }
 
 #[test]

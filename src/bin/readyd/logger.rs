@@ -42,7 +42,7 @@ pub(crate) fn start(config: &Config) {
         .target(env_logger::Target::Pipe(Box::new(Sink::new(prefix.clone(), config.shards > 1))));
     if stderr_is_the_journal() {
         builder.format(move |line, record| {
-            writeln!(line, "<{}>{prefix}{}", priority(record.level()), record.args())
+            writeln!(line, "{}{prefix}{}", journal_level(record.level()), record.args())
         });
     } else {
         let dates = Mutex::new(DateCache::utc());
@@ -102,13 +102,19 @@ fn stderr_is_the_journal() -> bool {
     stream == format!("{}:{}", stat.st_dev, stat.st_ino)
 }
 
-fn priority(level: log::Level) -> u8 {
+fn journal_level(level: log::Level) -> &'static str {
     match level {
-        log::Level::Error => 3,
-        log::Level::Warn => 4,
-        log::Level::Info => 6,
-        log::Level::Debug | log::Level::Trace => 7,
+        log::Level::Error => "<3>",
+        log::Level::Warn => "<4>",
+        log::Level::Info => "<6>",
+        log::Level::Debug | log::Level::Trace => "<7>",
     }
+}
+
+/// What a line that does not pass through the log begins with: its priority for the journal, and
+/// nothing elsewhere.
+pub(crate) fn priority(level: log::Level) -> &'static str {
+    if stderr_is_the_journal() { journal_level(level) } else { "" }
 }
 
 /// `line` cut to `PIPE_BUF` bytes. A cut line keeps its line feed.
@@ -178,7 +184,9 @@ impl Write for Sink {
         if self.dropped > 0 {
             let Sink { prefix, dropped, .. } = self;
             let lines = counted(*dropped, "log line");
-            let notice = format!("readyd: {prefix}{lines} lost: standard error was full\n");
+            let priority = priority(log::Level::Warn);
+            let notice =
+                format!("{priority}readyd: {prefix}{lines} lost: standard error was full\n");
             if self.write_now(notice.as_bytes()) {
                 self.dropped = 0;
             }

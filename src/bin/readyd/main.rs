@@ -178,8 +178,8 @@ fn all_that_is_wrong(errors: &ConfigErrors, others: &[Located<StartError>]) -> S
 
 /// Reports errors, one a line.
 fn complain(errors: &str, status: u8) -> ExitCode {
-    let prefix = shard::own_prefix();
-    let lines = errors.lines().map(|error| format!("readyd: {prefix}{error}\n"));
+    let (priority, prefix) = (logger::priority(log::Level::Error), shard::own_prefix());
+    let lines = errors.lines().map(|error| format!("{priority}readyd: {prefix}{error}\n"));
     let text: String = lines.collect();
     let_signals_end_a_write(&io::stderr(), &text);
     // In one write(2), because several processes may write.
