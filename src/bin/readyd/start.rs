@@ -80,7 +80,8 @@ pub(crate) fn run(
             errors.push(Located::new(origins.of("ready-fd"), StartError::ReadyFd(error)));
             None
         });
-        errors.extend(service_manager::fit_shard_timeout(&mut config, &origins));
+        let unfit = service_manager::fit_shard_timeout(&mut config, &origins);
+        errors.extend(unfit.map(|error| error.map(StartError::Watchdog)));
         match errors {
             errors if errors.is_empty() => {
                 let manager = ServiceManager::from_environment().with_ready_fd(ready_fd);
