@@ -1,6 +1,8 @@
 //! What is packaged beside the programs: manual pages and completions. Each is compared with what
 //! the programs say of themselves, and tried with the program that reads it.
 
+mod balanced;
+
 use crate::support::readyc::READYC;
 use crate::support::server::READYD;
 use crate::support::tools::{self, Input};
