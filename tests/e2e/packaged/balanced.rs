@@ -1,4 +1,4 @@
-//! packaging/haproxy/readyd.cfg, before two servers of which one is stopped.
+//! packaging/haproxy/readyd.cfg, before two servers. One is stopped.
 
 use super::packaging;
 use crate::support::bench::bench;
@@ -28,6 +28,7 @@ fn configuration(scratch: &Scratch, servers: [&Server; 2]) -> String {
     replace("/run/haproxy/admin.sock", &scratch.path("admin").display().to_string());
     replace("bind :9999", &format!("bind {}:{PORT}", loopback_of_ones_own()));
     replace("inter 1s", "inter 100ms");
+    replace("maxconn 20000", "maxconn 200");
     for (server, address) in servers.iter().zip(["10.0.0.11:9999", "10.0.0.12:9999"]) {
         let metrics = server.address("metrics").port();
         let packaged = format!("{address} port 9100");
