@@ -22,7 +22,10 @@ _readyd() {
     --trace) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --trace-addresses) mapfile -t COMPREPLY < <(compgen -W "full hash" -- "$cur"); return ;;
     --capture) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-    --shard-timeout |\
+    --backlog |\
+        --tcp-keepalive |\
+        --tcp-user-timeout |\
+        --shard-timeout |\
         --ready-fd |\
         --table-limit |\
         --max-connections |\
@@ -40,21 +43,18 @@ _readyd() {
         --drain-timeout |\
         --drain-delay |\
         --exit-on-idle |\
-        --backlog |\
-        --tcp-keepalive |\
-        --tcp-user-timeout |\
         --health |\
         --log-rate |\
         --trace-on)
         return ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "
-        --listen --reuse-port --print-addresses --shards --shard-timeout
-        --user --sandbox --ready-fd --table --table-order
-        --table-limit --utc --max-connections --max-connections-per-address --accept-rate-per-address
-        --allow --deny --stats-from --memory-limit --max-frame
-        --output-limit --frame-timeout --idle-timeout --write-timeout --drain-timeout
-        --drain-delay --exit-on-idle --backlog --tcp-keepalive --tcp-user-timeout
+        --listen --reuse-port --print-addresses --backlog --tcp-keepalive
+        --tcp-user-timeout --shards --shard-timeout --user --sandbox
+        --ready-fd --table --table-order --table-limit --utc
+        --max-connections --max-connections-per-address --accept-rate-per-address --allow --deny
+        --stats-from --memory-limit --max-frame --output-limit --frame-timeout
+        --idle-timeout --write-timeout --drain-timeout --drain-delay --exit-on-idle
         --config --health --check-config --check-sandbox --log
         --log-rate --trace --trace-on --trace-addresses --capture
         -h --help -V --version
