@@ -255,8 +255,9 @@ fn configs() -> impl Strategy<Value = Config> {
                 trace_addresses,
                 capture,
                 log,
-                log_from_file: None,
                 check_only,
+                // What no flag says.
+                ..Config::default()
             }
         })
         .prop_map(settle)
