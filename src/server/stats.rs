@@ -220,6 +220,26 @@ impl Stats {
         };
     }
 
+    /// Adds what earlier processes counted, in whose place this one is. What is said of the table
+    /// and of limits holds for this one.
+    pub fn follow(&mut self, earlier: &Stats) {
+        let own = self.clone();
+        self.add(earlier);
+        *self = Stats {
+            peak: own.peak.max(earlier.peak),
+            table_keys: own.table_keys,
+            table_memory: own.table_memory,
+            table_reloads: own.table_reloads.saturating_add(earlier.table_reloads),
+            table_failures: own.table_failures.saturating_add(earlier.table_failures),
+            max_connections: own.max_connections,
+            memory_limit: own.memory_limit,
+            landlock_abi: own.landlock_abi,
+            longest_turn: own.longest_turn,
+            draining: own.draining,
+            ..self.clone()
+        };
+    }
+
     /// Every number, for [`Stats::from_numbers`].
     pub fn to_numbers(&self) -> Vec<u64> {
         self.clone().numbers().into_iter().map(|number| *number).collect()

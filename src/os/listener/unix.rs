@@ -18,6 +18,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 mod stale;
 #[cfg(test)]
@@ -128,6 +129,8 @@ impl Bound {
 pub struct SocketFile {
     path: PathBuf,
     identity: Identity,
+    /// Whether another process removes it.
+    is_left: AtomicBool,
 }
 
 /// Device and inode: no other file has both while this one exists.
@@ -140,12 +143,20 @@ fn identity(file: &Metadata) -> Identity {
 impl SocketFile {
     fn at(path: &Path) -> io::Result<SocketFile> {
         let identity = identity(&fs::symlink_metadata(path)?);
-        Ok(SocketFile { path: path.to_owned(), identity })
+        Ok(SocketFile { path: path.to_owned(), identity, is_left: AtomicBool::new(false) })
+    }
+
+    /// The file belongs to another process from now on: it is not removed here.
+    pub fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if self.is_left.load(Ordering::Relaxed) {
+            return;
+        }
         let Ok(there) = fs::symlink_metadata(&self.path) else { return };
         if identity(&there) != self.identity {
             return;
