@@ -23,6 +23,7 @@ use histogram::{Events, Times};
 use standing::Standings;
 #[cfg(unix)]
 use standing::{Activity, Depth};
+use std::time::Duration;
 use turns::{LongestTurn, SlowTurns};
 
 #[cfg(test)]
@@ -139,8 +140,13 @@ impl Stats {
 
     /// Says what the process has used by now.
     pub fn describe_usage(&mut self, usage: Usage) {
-        self.cpu_micros = u64::try_from(usage.cpu.as_micros()).unwrap_or(u64::MAX);
+        self.describe_cpu_time(usage.cpu);
         self.resident = usage.resident_bytes;
+    }
+
+    /// Says how much processor time the process has used by now.
+    pub fn describe_cpu_time(&mut self, cpu: Duration) {
+        self.cpu_micros = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
     }
 
     /// Says what there is to be said of another table.

@@ -56,7 +56,9 @@ pub(super) enum Phase {
         told: usize,
     },
     /// Another process has the listeners. What is open is served until it ends, or until then.
-    HandedOver { until: Moment },
+    HandedOver {
+        until: Moment,
+    },
     Stopped,
 }
 
@@ -426,10 +428,9 @@ impl<N: Net> Server<N> {
     fn door(&self) -> Option<Door> {
         match self.phase {
             Phase::Draining { door, .. } => Some(door),
-            Phase::Serving
-            | Phase::Delayed { .. }
-            | Phase::HandedOver { .. }
-            | Phase::Stopped => None,
+            Phase::Serving | Phase::Delayed { .. } | Phase::HandedOver { .. } | Phase::Stopped => {
+                None
+            }
         }
     }
 

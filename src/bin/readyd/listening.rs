@@ -5,6 +5,7 @@
 //! listener does not start.
 
 use crate::start::{StartError, take_all};
+use crate::upgrade::{self, Handed, Predecessor};
 pub(crate) use failure::ListenFailure;
 use readyd::config::activation::{Assigned, assign};
 use readyd::config::address::AddressError;
@@ -20,6 +21,7 @@ use readyd::os::privileges::owner::FileOwner;
 use socket2::Socket;
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
@@ -30,18 +32,44 @@ mod failure;
 /// A listening socket, and its configuration, with the address that it got.
 pub(crate) type Bound = (Listener, Listen);
 
-/// The inherited sockets by number, or why a number is none.
-pub(crate) type Inherited = Vec<(u16, Result<Listener, InheritError>)>;
+/// Sockets that are open before anything is bound.
+#[derive(Debug, Default)]
+pub(crate) struct Inherited {
+    /// Those of `--listen fd:NUMBER`, or why a number is none.
+    numbered: Vec<(u16, Result<Listener, InheritError>)>,
+    /// Those that the old process of an upgrade has bound.
+    handed: Vec<Handed>,
+}
 
-/// Addresses on which this process listens, and the listeners that have them.
-pub(crate) type Taken = Vec<(Listen, Address)>;
+/// Addresses on which this process listens already.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// With the listeners that have them.
+    listeners: Vec<(Listen, Address)>,
+    /// Those that are handed over, without their sockets.
+    handed: Vec<Handed>,
+}
+
+/// The environment, as it is for a process that is not the first of its server: what the service
+/// manager passed to the first is passed to all.
+pub(crate) fn variable(has_passed_sockets: bool) -> impl Fn(&str) -> Option<OsString> {
+    move |name| match name {
+        activation::PID if has_passed_sockets => Some(process::id().to_string().into()),
+        name => env::var_os(name),
+    }
+}
 
 /// Finds the listeners of the sockets that the service manager has passed on.
-pub(crate) fn assign_passed(config: &mut Config, origins: &mut Origins) -> Assigned {
+pub(crate) fn assign_passed(
+    config: &mut Config,
+    origins: &mut Origins,
+    predecessor: Option<&Predecessor>,
+) -> Assigned {
     if cfg!(not(feature = "ops")) {
         return Assigned::default();
     }
-    let passed = activation::passed_sockets(process::id(), |name| env::var_os(name));
+    let has_passed = predecessor.is_some_and(Predecessor::has_passed_sockets);
+    let passed = activation::passed_sockets(process::id(), variable(has_passed));
     assign(config, origins, passed)
 }
 
@@ -59,13 +87,22 @@ pub(crate) fn report_passed(assigned: Assigned) -> Vec<Located<StartError>> {
 
 /// Takes the inherited sockets. Call it before anything else is opened: a number that is unused now
 /// could be one of our own descriptors later.
-pub(crate) fn take_inherited(config: &Config) -> Inherited {
+pub(crate) fn take_inherited(config: &Config, mut handed: Vec<Handed>) -> Inherited {
     let number = |listen: &Listen| match listen.target {
         BindTarget::Inherited(number) => Some(number),
         _ => None,
     };
+    let mut take = |number: u16| {
+        let is_it = |handed: &Handed| handed.origin == upgrade::Origin::Inherited(number);
+        let place = handed.iter().position(is_it);
+        match place.and_then(|place| handed.swap_remove(place).socket) {
+            Some(socket) => Ok(socket),
+            None => inherited_fd::listener(RawFd::from(number)),
+        }
+    };
     let numbers = config.listeners.iter().filter_map(number);
-    numbers.map(|number| (number, inherited_fd::listener(RawFd::from(number)))).collect()
+    let numbered = numbers.map(|number| (number, take(number))).collect();
+    Inherited { numbered, handed }
 }
 
 /// The addresses of the inherited sockets: none of them can be bound as well. The parent process
@@ -73,13 +110,17 @@ pub(crate) fn take_inherited(config: &Config) -> Inherited {
 pub(crate) fn taken(config: &Config, inherited: &Inherited) -> Taken {
     let address = |listen: &Listen| {
         let BindTarget::Inherited(number) = listen.target else { return None };
-        let (_, socket) = inherited.iter().find(|(taken, _)| *taken == number)?;
+        let (_, socket) = inherited.numbered.iter().find(|(taken, _)| *taken == number)?;
         Some((listen.clone(), socket.as_ref().ok()?.address().ok()?))
     };
-    config.listeners.iter().filter_map(address).collect()
+    let listeners = config.listeners.iter().filter_map(address).collect();
+    Taken { listeners, handed: inherited.handed.iter().map(Handed::described).collect() }
 }
 
-fn take_out(inherited: &mut Inherited, number: u16) -> Result<Listener, InheritError> {
+fn take_out(
+    inherited: &mut Vec<(u16, Result<Listener, InheritError>)>,
+    number: u16,
+) -> Result<Listener, InheritError> {
     let found = inherited.iter().position(|(taken, _)| *taken == number);
     let not_there = || InheritError::NotOpen(RawFd::from(number));
     inherited.swap_remove(found.ok_or_else(not_there)?).1
@@ -87,7 +128,8 @@ fn take_out(inherited: &mut Inherited, number: u16) -> Result<Listener, InheritE
 
 /// Binds all listeners, or takes them from `inherited`, and listens. Each shard gets a copy,
 /// `copies` in all: the same addresses in the same order, with sockets of its own. Inherited
-/// sockets and unix sockets are in the first copy only.
+/// sockets and unix sockets are in the first copy only, and so are those that were handed over if
+/// there are more or fewer of an address than copies.
 ///
 /// No socket listens before all are bound: on a shared port, closing a socket that listened would
 /// reset clients that another server could have served.
@@ -97,8 +139,9 @@ pub(crate) fn bind_all(
     copies: usize,
     mut inherited: Inherited,
 ) -> Result<Vec<Vec<Bound>>, StartError> {
-    let mut binding = Binding::of(config, copies, taken(config, &inherited));
+    let mut binding = Binding::of(config, copies, taken(config, &inherited).listeners);
     let mut tried = binding.claim_all(config, origins, &mut inherited);
+    let handed = std::mem::take(&mut tried.handed);
     let mut all: Vec<Vec<Bound>> = (0..copies).map(|_| Vec::new()).collect();
     if tried.failures.is_empty() {
         for Claimed { origin, presence, listen, sockets } in std::mem::take(&mut tried.claimed) {
@@ -106,7 +149,10 @@ pub(crate) fn bind_all(
                 Ok(sockets) => {
                     binding.note(&listen);
                     let bound = sockets.into_iter().map(|socket| (socket, listen.clone()));
-                    all.iter_mut().zip(bound).for_each(|(all, bound)| all.push(bound));
+                    match (bound.len() == copies, all.first_mut()) {
+                        (false, Some(first)) => first.extend(bound),
+                        _ => all.iter_mut().zip(bound).for_each(|(all, bound)| all.push(bound)),
+                    }
                 }
                 Err(failure) => tried.missing(origin, presence, failure),
             }
@@ -118,6 +164,9 @@ pub(crate) fn bind_all(
         tried.failures.push(Located::new(None, StartError::Listen(ListenFailure::NoneLeft.into())));
     }
     take_all(tried.failures)?;
+    for Handed { address, service, .. } in handed {
+        log::info!("not listening on {service} {address} any more");
+    }
     Ok(all)
 }
 
@@ -128,8 +177,8 @@ pub(crate) fn obstacles(
     origins: &Origins,
     taken: &Taken,
 ) -> Vec<Located<StartError>> {
-    let binding = Binding::of(config, 1, taken.clone());
-    let mut tried = Tried::default();
+    let mut tried = Tried::with(&taken.handed);
+    let binding = Binding::of(config, 1, taken.listeners.clone());
     for (index, listen) in config.listeners.iter().enumerate() {
         binding.bind(&mut tried, origins.of_listener(index), listen);
         // One at a time, because there may be too few descriptors for all.
@@ -147,7 +196,9 @@ struct Binding {
     copies: usize,
     port: Port,
     /// Of inherited sockets, and of those of our own that listen and share no port.
-    taken: Taken,
+    taken: Vec<(Listen, Address)>,
+    /// The addresses of the configuration with their ports.
+    named: Vec<SocketAddr>,
 }
 
 /// A listener's sockets. None of them listens before all listeners have theirs.
@@ -166,6 +217,8 @@ enum Sockets {
     Unix(UnixAddress, unix::Bound),
     /// An inherited socket, which listens already.
     Inherited(Listener),
+    /// Those of an address that the old process of an upgrade has bound.
+    HandedOver(Vec<Listener>, FileRights),
 }
 
 /// The result of trying all listeners.
@@ -173,9 +226,25 @@ enum Sockets {
 struct Tried<'a> {
     claimed: Vec<Claimed<'a>>,
     failures: Vec<Located<StartError>>,
+    /// Handed over, and not claimed.
+    handed: Vec<Handed>,
 }
 
 impl<'a> Tried<'a> {
+    fn with(handed: &[Handed]) -> Tried<'a> {
+        let handed = handed.iter().map(Handed::described).collect();
+        Tried { handed, ..Tried::default() }
+    }
+
+    /// Takes what was handed over and is meant, and returns whether there was any.
+    fn take_handed(&mut self, is_meant: impl Fn(&Handed) -> bool) -> Option<Vec<Handed>> {
+        let is_it = |handed: &mut Handed| {
+            !matches!(handed.origin, upgrade::Origin::Inherited(_)) && is_meant(handed)
+        };
+        let taken: Vec<Handed> = self.handed.extract_if(.., is_it).collect();
+        (!taken.is_empty()).then_some(taken)
+    }
+
     fn inherited(
         &mut self,
         origin: Option<&'a Origin>,
@@ -211,11 +280,14 @@ impl<'a> Tried<'a> {
 }
 
 impl Binding {
-    fn of(config: &Config, copies: usize, taken: Taken) -> Binding {
+    fn of(config: &Config, copies: usize, taken: Vec<(Listen, Address)>) -> Binding {
         // The sockets of several shards share each address.
         let is_shared = config.reuse_port || config.shards > 1;
         let port = if is_shared { Port::Shared } else { Port::Exclusive };
-        Binding { backlog: config.backlog, timeouts: config.tcp_timeouts, copies, port, taken }
+        let named = config.listeners.iter().flat_map(|listen| listen.target.addresses());
+        let named = named.filter(|address| address.port() != 0).collect();
+        let (backlog, timeouts) = (config.backlog, config.tcp_timeouts);
+        Binding { backlog, timeouts, copies, port, taken, named }
     }
 
     /// Notes a listener that listens now. With `Port::Shared` it is in nobody's way.
@@ -241,12 +313,13 @@ impl Binding {
         origins: &'a Origins,
         inherited: &mut Inherited,
     ) -> Tried<'a> {
-        let mut tried = Tried::default();
+        let handed = std::mem::take(&mut inherited.handed);
+        let mut tried = Tried { handed, ..Tried::default() };
         for (index, listen) in config.listeners.iter().enumerate() {
             let origin = origins.of_listener(index);
             match listen.target {
                 BindTarget::Inherited(number) => {
-                    let socket = take_out(inherited, number);
+                    let socket = take_out(&mut inherited.numbered, number);
                     tried.inherited(origin, listen.clone(), socket);
                 }
                 _ => self.bind(&mut tried, origin, listen),
@@ -283,6 +356,12 @@ impl Binding {
                 return tried.missing(origin, presence, failure);
             }
         };
+        let is_it = |handed: &Handed| handed.address == Address::Unix(address.clone());
+        if let Some(handed) = tried.take_handed(is_it) {
+            let sockets = handed.into_iter().filter_map(Handed::into_socket).collect();
+            let sockets = Sockets::HandedOver(sockets, rights);
+            return tried.claimed.push(Claimed { origin, presence, listen, sockets });
+        }
         let error = match unix::bind(address, rights) {
             Ok(socket) => {
                 let sockets = Sockets::Unix(address.clone(), socket);
@@ -322,6 +401,13 @@ impl Binding {
         for (index, mut address) in listen.target.addresses().into_iter().enumerate() {
             address.set_port(chosen.unwrap_or(address.port()));
             let presence = if index == 0 { listen.presence } else { Presence::Optional };
+            if let Some((local, sockets)) = self.handed_over(tried, listen, address) {
+                chosen = Some(local.port());
+                let listen = Listen { target: BindTarget::Address(local), ..listen.clone() };
+                let sockets = Sockets::HandedOver(sockets, FileRights::default());
+                tried.claimed.push(Claimed { origin, presence, listen, sockets });
+                continue;
+            }
             match self.bind_copies(listen, address) {
                 Ok((local, sockets)) => {
                     chosen = Some(local.port());
@@ -338,6 +424,31 @@ impl Binding {
                 }
             }
         }
+    }
+
+    /// What the old process of an upgrade has bound to the address. For port 0 that is what it has
+    /// for this service on any port that the configuration does not name.
+    fn handed_over(
+        &self,
+        tried: &mut Tried<'_>,
+        listen: &Listen,
+        address: SocketAddr,
+    ) -> Option<(SocketAddr, Vec<Listener>)> {
+        let local = match address.port() {
+            0 => tried.handed.iter().find_map(|handed| match handed.address {
+                Address::Inet(local)
+                    if local.ip() == address.ip()
+                        && handed.service == listen.service.name()
+                        && !self.named.contains(&local) =>
+                {
+                    Some(local)
+                }
+                _ => None,
+            })?,
+            _ => address,
+        };
+        let handed = tried.take_handed(|handed| handed.address == Address::Inet(local))?;
+        Some((local, handed.into_iter().filter_map(Handed::into_socket).collect()))
     }
 
     /// Binds a socket for each copy, all on the address that the first one got, and returns both.
@@ -375,6 +486,16 @@ impl Binding {
         match sockets {
             Sockets::Inherited(listener) => {
                 with_timeouts(listener).map(|listener| vec![listener]).map_err(|error| {
+                    let error = InheritError::System(error);
+                    Box::new(ListenFailure::Inherit { listen: listen.clone(), error })
+                })
+            }
+            Sockets::HandedOver(sockets, rights) => {
+                let again = |socket: Listener| {
+                    socket.take_over(self.backlog, self.timeouts, rights).map(|()| socket)
+                };
+                let sockets: io::Result<_> = sockets.into_iter().map(again).collect();
+                sockets.map_err(|error| {
                     let error = InheritError::System(error);
                     Box::new(ListenFailure::Inherit { listen: listen.clone(), error })
                 })

@@ -58,9 +58,10 @@ pub fn send_parcel(socket: &UnixDatagram, text: &[u8], numbers: &[RawFd]) -> io:
     if numbers.len() > MOST_DESCRIPTORS || text.len() > LONGEST_TEXT || text.is_empty() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    let messages = [ControlMessage::ScmRights(numbers)];
+    let message = ControlMessage::ScmRights(numbers);
+    let messages = if numbers.is_empty() { &[][..] } else { &[message][..] };
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-    sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(text)], &messages, flags, None)?;
+    sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(text)], messages, flags, None)?;
     Ok(())
 }
 

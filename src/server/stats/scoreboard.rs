@@ -27,7 +27,6 @@
 
 use super::Stats;
 use super::publishing::{Shards, SharedStats};
-use crate::io::host::Usage;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::File;
 use std::io;
@@ -453,8 +452,8 @@ pub struct ScoreboardSlot {
     age: Duration,
     /// The scoreboards of the processes before this server, which may still serve their clients.
     earlier: Vec<Scoreboard>,
-    /// Measures this process, if the server does not before it publishes.
-    usage: Option<fn() -> Usage>,
+    /// Measures the processor time of this process, if the server does not before it publishes.
+    cpu_time: Option<fn() -> Duration>,
 }
 
 impl ScoreboardSlot {
@@ -471,7 +470,14 @@ impl ScoreboardSlot {
     ) -> io::Result<ScoreboardSlot> {
         let mut predecessors = scoreboard.try_read(number)?;
         predecessors.end_all();
-        Ok(ScoreboardSlot { scoreboard, number, predecessors, age, earlier: Vec::new(), usage: None })
+        Ok(ScoreboardSlot {
+            scoreboard,
+            number,
+            predecessors,
+            age,
+            earlier: Vec::new(),
+            cpu_time: None,
+        })
     }
 
     /// Adds what is counted on the scoreboards of the processes before this server.
@@ -480,18 +486,18 @@ impl ScoreboardSlot {
         ScoreboardSlot { earlier, ..self }
     }
 
-    /// Measures this process by `usage` whenever it publishes.
+    /// Asks for the processor time that this process has used whenever it publishes.
     #[must_use]
-    pub fn measuring(self, usage: fn() -> Usage) -> ScoreboardSlot {
-        ScoreboardSlot { usage: Some(usage), ..self }
+    pub fn measuring(self, cpu_time: fn() -> Duration) -> ScoreboardSlot {
+        ScoreboardSlot { cpu_time: Some(cpu_time), ..self }
     }
 }
 
 impl SharedStats for ScoreboardSlot {
     fn publish(&mut self, own: &Stats) {
         let mut stats = own.clone();
-        if let Some(usage) = self.usage {
-            stats.describe_usage(usage());
+        if let Some(cpu_time) = self.cpu_time {
+            stats.describe_cpu_time(cpu_time());
         }
         stats.follow(&self.predecessors);
         self.scoreboard.write(self.number, &stats);
