@@ -164,6 +164,11 @@ fn c_string(text: OsString) -> io::Result<CString> {
 pub(super) struct Child(Pid);
 
 impl Child {
+    /// The process of that pid, which this one has forked and not reaped.
+    pub(super) fn of(pid: Pid) -> Child {
+        Child(pid)
+    }
+
     /// Its pid.
     pub(super) fn pid(&self) -> Pid {
         self.0

@@ -32,7 +32,7 @@ pub(crate) use manifest::{Origin, Passed, VARIABLE};
 pub(crate) use predecessor::{Handed, Predecessor, UpgradeError};
 pub(crate) use program::Command;
 pub(crate) use starter::Starter;
-pub(crate) use state::{Given, Step, Upgrades, passed};
+pub(crate) use state::{Given, INIT, Step, Upgrades, passed};
 
 /// The kinds of notes between the two processes. That execve(2) has failed is
 /// [`FAILURE`](crate::child::FAILURE).

@@ -69,7 +69,7 @@ impl<N: Net> Daemon<N> {
                 Step::Introduce { pid } => self.introduce(pid, now),
                 Step::HandOver { pid } => {
                     let open = counted(self.server.stats().open(), "connection");
-                    log::info!("process {pid} serves from now on; {open} of this one go on");
+                    log::info!("process {pid} serves from now on; this one finishes with {open}");
                     self.hand_over(now);
                 }
                 Step::TakeBack => {

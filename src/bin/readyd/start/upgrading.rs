@@ -15,6 +15,7 @@ use readyd::reactor::Reactor;
 use readyd::server::stats::publishing::SharedStats;
 use readyd::server::stats::scoreboard::{Scoreboard, ScoreboardSlot};
 use std::io;
+use std::process;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -24,7 +25,9 @@ pub(super) fn starter(
     credentials: Option<&Credentials>,
     reactor: &Reactor,
 ) -> Result<Starter, StartError> {
-    let starter = match sandbox::will_confine(config) {
+    // Process 1 is not upgraded, and reaps nobody.
+    let is_confined_later = sandbox::will_confine(config) && process::id() != upgrade::INIT;
+    let starter = match is_confined_later {
         true => Starter::launcher(Command::own(), credentials),
         false => Ok(Starter::here(Command::own(), reactor)),
     };

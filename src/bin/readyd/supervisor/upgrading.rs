@@ -98,7 +98,7 @@ impl Supervisor {
                 Step::HandOver { pid } => {
                     let open = self.template.scoreboard.total().open();
                     let open = counted(open, "connection");
-                    log::info!("process {pid} serves from now on; {open} of this server go on");
+                    log::info!("process {pid} serves from now on; this one finishes with {open}");
                     self.hand_over(now);
                 }
                 Step::TakeBack => self.manager.take_back(now),

@@ -14,9 +14,12 @@ use readyd::os::inherited_fd;
 use readyd::os::inherited_fd::fd_passing::{self, GONE, Note, Parcel};
 use readyd::os::privileges::Credentials;
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixDatagram;
 use std::process;
+use std::thread;
+use std::time::Duration;
 
 /// The first byte of the order to start the program. The names of withheld variables and the
 /// manifest follow, each with a line end before it.
@@ -30,11 +33,29 @@ const ENDED: u8 = b'e';
 
 /// The server's end.
 #[derive(Debug)]
-pub(crate) struct Launcher(UnixDatagram);
+pub(crate) struct Launcher {
+    socket: UnixDatagram,
+    process: Child,
+}
+
+/// How long the end of a server waits for the launcher's: some looks, in milliseconds.
+const LOOKS: u32 = 200;
+
+impl Drop for Launcher {
+    /// The launcher ends when it sees that this end is closed. It is waited for, because process 1
+    /// of a container may reap no orphans.
+    fn drop(&mut self) {
+        let _ = self.socket.shutdown(Shutdown::Both);
+        let has_ended = |_: &u32| self.process.take_ending().is_some();
+        for _ in (0..LOOKS).take_while(|look| !has_ended(look)) {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
 
 impl AsFd for Launcher {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
 }
 
@@ -43,16 +64,16 @@ impl Launcher {
         let Order { descriptors, manifest, withheld } = order;
         let lines: String = withheld.iter().map(|name| format!("\n{name}")).collect();
         let text = format!("{}{lines}\n{manifest}", char::from(START));
-        fd_passing::send_parcel(&self.0, text.as_bytes(), descriptors)
+        fd_passing::send_parcel(&self.socket, text.as_bytes(), descriptors)
     }
 
     pub(super) fn end(&self) {
         // If the launcher is gone, that is read as an unknown end.
-        let _ = fd_passing::send_parcel(&self.0, END, &[]);
+        let _ = fd_passing::send_parcel(&self.socket, END, &[]);
     }
 
     pub(super) fn take_ending(&self) -> Option<Ending> {
-        match fd_passing::receive(&self.0) {
+        match fd_passing::receive(&self.socket) {
             Ok(Some((Note { kind: ENDED, number }, _))) => Some(Ending::from_number(number)),
             Ok(Some((Note { kind: GONE, .. }, _))) | Err(_) => Some(Ending::Unknown),
             Ok(_) => None,
@@ -70,7 +91,7 @@ pub(super) fn fork(command: &Command, credentials: Option<&Credentials>) -> io::
     let (ours, theirs) = fd_passing::linked()?;
     // SAFETY: the process has one thread, so no lock is held in the child.
     match unsafe { unistd::fork() }? {
-        ForkResult::Parent { .. } => Ok(Launcher(ours)),
+        ForkResult::Parent { child } => Ok(Launcher { socket: ours, process: Child::of(child) }),
         ForkResult::Child => {
             let is_ready = become_launcher(&theirs, credentials).is_ok();
             // Without destructors: what the server owns is the server's.

@@ -109,6 +109,10 @@ impl Predecessor {
         let take = |number| inherited_fd::take(number).map_err(UpgradeError::Inherit);
         let open = |number| Scoreboard::open(take(number)?).map_err(UpgradeError::Scoreboard);
         let control = UnixDatagram::from(take(control)?);
+        // Another descriptor, open until the process has ended: that it is closed tells the old
+        // process that it may look how this one has ended.
+        let until_the_end = control.try_clone().map_err(UpgradeError::System)?;
+        std::mem::forget(until_the_end);
         let handed = |(number, Passed { service, origin })| {
             let socket = inherited_fd::listener(number).map_err(UpgradeError::Inherit)?;
             let address = socket.address().map_err(UpgradeError::System)?;

@@ -8,6 +8,7 @@ use super::launcher::{self, Launcher};
 use super::manifest;
 use crate::background::{Handover, in_a_thread};
 use crate::child::{Child, Ending, Executable, NotStarted, Start};
+use nix::sys::signal::Signal;
 use readyd::os::privileges::Credentials;
 use readyd::reactor::Reactor;
 use std::fmt;
@@ -81,6 +82,8 @@ impl Starter {
                 let (Some(child), other_side) = (child.take(), ending.clone()) else {
                     return ending.leave(Ending::Unknown);
                 };
+                // Now: the thread may not come to that if this process ends.
+                child.signal(Signal::SIGKILL);
                 // waitpid(2) may wait for a disk.
                 if in_a_thread(Box::new(move || other_side.leave(child.end()))).is_err() {
                     ending.leave(Ending::Unknown);

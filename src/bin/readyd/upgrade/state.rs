@@ -26,7 +26,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The pid whose end is the end of a container.
-const INIT: u32 = 1;
+pub(crate) const INIT: u32 = 1;
 
 /// See the [module](self).
 pub(crate) struct Upgrades {
@@ -54,8 +54,9 @@ enum Stage {
     Told { control: UnixDatagram, pid: u64, until: Moment },
     /// It is being ended, since the upgrade has failed for this reason.
     Ends { why: String },
-    /// Another process has the place of this one, or this one stops.
-    Over,
+    /// Another process has the place of this one, and learns from this socket when this one ends;
+    /// or this one stops.
+    Over { _successor: Option<UnixDatagram> },
 }
 
 /// What an upgrade asks of the server.
@@ -156,7 +157,7 @@ impl Upgrades {
             Stage::Starts { .. } | Stage::Told { .. } | Stage::Ends { .. } => {
                 return log::warn!("SIGUSR2 is ignored: an upgrade is running");
             }
-            Stage::Awaits { .. } | Stage::Over => return,
+            Stage::Awaits { .. } | Stage::Over { .. } => return,
         }
         if process::id() == INIT {
             return log::error!(
@@ -213,7 +214,7 @@ impl Upgrades {
         }
         loop {
             let (control, until) = match &mut self.stage {
-                Stage::Idle | Stage::Over => return Step::Wait,
+                Stage::Idle | Stage::Over { .. } => return Step::Wait,
                 Stage::Ends { why } => {
                     let Some(ending) = self.starter.take_ending() else { return Step::Wait };
                     has_failed(&with_ending(why, ending));
@@ -246,7 +247,9 @@ impl Upgrades {
             (Stage::Starts { .. }, kind::READY) => Step::Introduce { pid: note.number },
             (Stage::Told { pid, .. }, kind::SERVES) => {
                 let pid = *pid;
-                self.stage = Stage::Over;
+                if let Stage::Told { control, .. } = self.over() {
+                    self.stage = Stage::Over { _successor: Some(control) };
+                }
                 Step::HandOver { pid }
             }
             (Stage::Starts { .. }, FAILURE) => {
@@ -279,7 +282,7 @@ impl Upgrades {
 
     /// The service manager knows of the new process: lets that serve.
     pub(crate) fn let_it_serve(&mut self, pid: u64, now: Moment) {
-        self.stage = match std::mem::replace(&mut self.stage, Stage::Over) {
+        self.stage = match self.over() {
             Stage::Starts { control, .. } => {
                 send(&control, kind::GO, 0);
                 Stage::Told { control, pid, until: now + PATIENCE }
@@ -288,17 +291,29 @@ impl Upgrades {
         };
     }
 
+    /// No upgrade comes any more. Returns the stage before.
+    fn over(&mut self) -> Stage {
+        std::mem::replace(&mut self.stage, Stage::Over { _successor: None })
+    }
+
     /// This process is told to stop. Returns whether another one serves already, or is about to.
     pub(crate) fn stop(&mut self) -> bool {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
+        match self.over() {
             Stage::Starts { control, .. } => {
                 log::info!("the upgrade ends, since this process is to stop");
                 send(&control, kind::CANCEL, 0);
                 self.starter.end();
                 false
             }
-            Stage::Told { .. } => true,
-            Stage::Awaits { .. } | Stage::Idle | Stage::Ends { .. } | Stage::Over => false,
+            Stage::Told { control, .. } => {
+                self.stage = Stage::Over { _successor: Some(control) };
+                true
+            }
+            Stage::Over { _successor: successor } => {
+                self.stage = Stage::Over { _successor: successor };
+                false
+            }
+            Stage::Awaits { .. } | Stage::Idle | Stage::Ends { .. } => false,
         }
     }
 
@@ -308,7 +323,7 @@ impl Upgrades {
             Stage::Awaits { until, .. }
             | Stage::Starts { until, .. }
             | Stage::Told { until, .. } => Some(until).filter(|until| *until != Moment::NEVER),
-            Stage::Idle | Stage::Ends { .. } | Stage::Over => None,
+            Stage::Idle | Stage::Ends { .. } | Stage::Over { .. } => None,
         }
     }
 }
