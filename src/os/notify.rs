@@ -24,7 +24,7 @@ const SOCKET: &str = "NOTIFY_SOCKET";
 /// The variable with the time within which the manager expects a ping.
 pub const WATCHDOG_PERIOD: &str = "WATCHDOG_USEC";
 
-/// The variable with the process of which the manager expects it.
+/// The variable with the pid of the process that is to send it.
 pub const WATCHDOG_PID: &str = "WATCHDOG_PID";
 
 /// A variable whose value cannot be used; the fault of the process that has set it.

@@ -225,10 +225,7 @@ fn serve(
     let config_file = asked.file().map(Path::to_owned);
     let measures_turns = shard.as_ref().map_or(config.has_metrics(), Shard::measures_turns);
     // Before there is a table, and while there is one thread.
-    let starter = match is_shard || cfg!(not(feature = "ops")) {
-        true => None,
-        false => Some(upgrading::starter(config, credentials.as_ref(), &reactor)?),
-    };
+    let starter = upgrading::starter(config, is_shard, credentials.as_ref(), &reactor)?;
     let (table, zone_rules, mut parent, scoreboard_slot) = match shard {
         Some(shard) => with_supervisor(shard, &mut reactor)?,
         None => without_parent(config, asked, manager, &mut reactor)?,

@@ -10,6 +10,7 @@
 
 mod handover;
 mod idle;
+mod killing;
 mod process;
 mod shard_slot;
 mod sockets;
@@ -328,33 +329,6 @@ impl Supervisor {
                     let when = slot.wait_for_a_successor(now);
                     log::error!("cannot start {}: {error}; retrying {when}", slot.name());
                 }
-            }
-        }
-    }
-
-    /// Kills processes that were told to exit and have not.
-    fn kill_overdue(&mut self, now: Moment) {
-        for slot in &mut self.slots {
-            for pid in slot.kill_overdue(now) {
-                log::error!("{} (process {pid}) did not exit in time; killed", slot.name());
-            }
-        }
-    }
-
-    /// Kills processes whose loops do not turn. Successors take their slots.
-    fn kill_stuck(&mut self, now: Moment) {
-        let Some(watchdog) = self.watchdog.as_mut().filter(|_| self.phase == Phase::Serving) else {
-            return;
-        };
-        let timeout = watchdog.timeout();
-        let Some(look) = watchdog.look(now) else { return };
-        for slot in &mut self.slots {
-            for pid in slot.kill_stuck(&self.template, look) {
-                let name = slot.name();
-                log::error!(
-                    "{name} (process {pid}) is stuck: its event loop has not run for {timeout:?} \
-                     (--shard-timeout); killed"
-                );
             }
         }
     }

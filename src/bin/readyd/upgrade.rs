@@ -15,8 +15,8 @@
 //!
 //! Both speak through a pair of sockets; that one end is closed tells that its process has ended.
 //!
-//! Invariants: until GO the new process accepts no client and changes nothing, and if it fails or is
-//! silent for too long, the old one serves on. The listeners are the same sockets in both, so no
+//! Invariants: until GO the new process accepts no client and changes nothing, and if it fails or
+//! is silent for too long, the old one serves on. The listeners are the same sockets in both, so no
 //! client is lost with a backlog: the old process closes its descriptors, and neither holds off
 //! handshakes nor removes the file of a unix socket.
 

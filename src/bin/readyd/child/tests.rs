@@ -143,7 +143,7 @@ fn the_name_under_which_this_process_was_started_is_known() {
 fn what_cannot_be_executed_is_told_with_the_errno() {
     let program = Program::at(c"/").expect("a directory");
     let (mut reader, writer) = io::pipe().expect("descriptors");
-    let start = Start { failure: writer.as_fd(), ..of_the_shell(&program, "") };
+    let start = Start { failure: writer.as_raw_fd(), ..of_the_shell(&program, "") };
     assert_eq!(ending_of(start), Ending::Status(127));
     drop(writer);
     let mut told = Vec::new();

@@ -1,4 +1,4 @@
-//! What a server without a supervisor needs to be upgraded, and to be the new process of an upgrade.
+//! What a server without a supervisor needs to be upgraded, and to be the new one of an upgrade.
 
 use super::StartError;
 use crate::daemon::Upgrading;
@@ -19,19 +19,24 @@ use std::process;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// What starts the next process: this one, or if it will be confined, a launcher.
+/// What starts the next process of a server that is no shard: the server itself, or a launcher if it
+/// will be confined.
 pub(super) fn starter(
     config: &Config,
+    is_shard: bool,
     credentials: Option<&Credentials>,
     reactor: &Reactor,
-) -> Result<Starter, StartError> {
+) -> Result<Option<Starter>, StartError> {
+    if is_shard || cfg!(not(feature = "ops")) {
+        return Ok(None);
+    }
     // Process 1 is not upgraded, and reaps nobody.
     let is_confined_later = sandbox::will_confine(config) && process::id() != upgrade::INIT;
     let starter = match is_confined_later {
         true => Starter::launcher(Command::own(), credentials),
         false => Ok(Starter::here(Command::own(), reactor)),
     };
-    starter.map_err(|error| StartError::System("fork the launcher", error))
+    starter.map(Some).map_err(|error| StartError::System("fork the launcher", error))
 }
 
 /// See [`prepare`].

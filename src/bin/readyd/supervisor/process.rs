@@ -329,7 +329,7 @@ impl Process {
     }
 }
 
-/// The variables that speak to the supervisor only: those of the service manager, and of an upgrade.
+/// The variables that speak to the supervisor only: of the service manager, and of an upgrade.
 fn not_for_children() -> Vec<&'static str> {
     let of_the_manager = activation::VARIABLES.into_iter().chain(notify::VARIABLES);
     of_the_manager.chain([upgrade::VARIABLE]).collect()

@@ -25,7 +25,7 @@ pub(crate) struct Command {
 }
 
 impl Command {
-    /// That of this process. Call it before the working directory changes.
+    /// The program and the arguments of this process. Call it before the working directory changes.
     pub(crate) fn own() -> Command {
         let arguments: Vec<OsString> = env::args_os().collect();
         let executed = Path::new(OsStr::from_bytes(own_path().to_bytes()));
