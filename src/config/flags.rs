@@ -46,11 +46,32 @@ pub(super) const FLAGS: &[Flag] = &[
          and for scripts.",
     ),
     flag(
-        "shards",
+        "backlog",
         "N",
+        "listen backlog, as in listen(2) [4096]",
+        "Connections that wait to be accepted, per listener. The kernel caps it\n\
+         at net.core.somaxconn.",
+    ),
+    flag(
+        "tcp-keepalive",
+        "DURATION",
+        "probe a silent client after this long",
+        "Three probes follow; without an answer the connection is closed.",
+    ),
+    flag(
+        "tcp-user-timeout",
+        "DURATION",
+        "limit for an acknowledgement of sent data",
+        "A connection whose sent data is not acknowledged for this long is\n\
+         closed. Without, the kernel's limit holds, about a quarter of an hour.",
+    ),
+    flag(
+        "shards",
+        "N|auto",
         "processes that serve, one per core [1]",
         "With more than one, a supervisor starts them, restarts one that fails,\n\
-         and passes signals on. Limits are split evenly between them.",
+         and passes signals on. Limits are split evenly between them. auto: one\n\
+         for each CPU that affinity and the cgroup's cpu.max allow.",
     ),
     flag(
         "shard-timeout",
@@ -160,26 +181,6 @@ pub(super) const FLAGS: &[Flag] = &[
         "With --shards it may be up to half as long again.",
     ),
     flag(
-        "backlog",
-        "N",
-        "listen backlog, as in listen(2) [4096]",
-        "Connections that wait to be accepted, per listener. The kernel caps it\n\
-         at net.core.somaxconn.",
-    ),
-    flag(
-        "tcp-keepalive",
-        "DURATION",
-        "probe a silent client after this long",
-        "Three probes follow; without an answer the connection is closed.",
-    ),
-    flag(
-        "tcp-user-timeout",
-        "DURATION",
-        "limit for an acknowledgement of sent data",
-        "A connection whose sent data is not acknowledged for this long is\n\
-         closed. Without, the kernel's limit holds, about a quarter of an hour.",
-    ),
-    flag(
         "config",
         "FILE",
         "read flags from FILE, one per line",
@@ -245,13 +246,12 @@ pub(super) const FLAGS: &[Flag] = &[
 ];
 
 /// The headings of the help, each with the flag that it stands above.
-const HEADINGS: &[(&str, &str)] = &[
-    ("listen", "Listeners"),
+pub(super) const HEADINGS: &[(&str, &str)] = &[
+    ("listen", "Listeners and TCP"),
     ("shards", "Processes"),
     ("table", "Lookup table and dates"),
     ("max-connections", "Limits"),
     ("frame-timeout", "Timeouts"),
-    ("backlog", "TCP"),
     ("config", "Configuration, log and trace"),
 ];
 

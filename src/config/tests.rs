@@ -1,8 +1,10 @@
 //! The command line and the file: the same words, the same meaning, and errors that help.
 
+mod completions;
 mod errors;
 mod file;
 mod listening;
+mod manual;
 mod values;
 mod written_out;
 

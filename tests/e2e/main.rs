@@ -75,6 +75,8 @@ mod misbehaving;
 mod notifying;
 mod odd_files;
 mod outputs;
+#[cfg(all(feature = "client", feature = "ops", feature = "trace"))]
+mod packaged;
 #[cfg(all(feature = "client", feature = "trace"))]
 mod perfetto;
 mod port_in_use;

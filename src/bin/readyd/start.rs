@@ -174,6 +174,10 @@ fn start(given: Given<'_>, shard: Option<Shard>, mut reactor: Reactor) -> Result
         return take_all(faults);
     }
     log::info!("readyd {VERSION}, pid {}", process::id());
+    if let Some(cpus) = config.counted_cpus {
+        let (cpus, shards) = (counted(cpus, "CPU"), counted(config.shards, "shard"));
+        log::info!("shards auto: {cpus} may be used, so {shards}");
+    }
     if shard.is_none() {
         check::warn_of_excesses(config, origins, limit);
     }
