@@ -42,6 +42,7 @@ mod shard;
 mod start;
 mod supervisor;
 mod tracing;
+mod upgrade;
 mod zone;
 
 use output::{let_signals_end_a_write, print_for_people};

@@ -76,6 +76,11 @@ pub(crate) fn check_required(config: &Config) -> Result<(), SandboxError> {
     }
 }
 
+/// Whether [`enter`] will confine this process.
+pub(crate) fn will_confine(config: &Config) -> bool {
+    config.sandbox != Sandbox::Off && landlock::abi().is_ok()
+}
+
 /// Confines this process, if `--sandbox` says so, and logs what is in force. Returns the ABI of
 /// Landlock, 0 if the process is not confined.
 ///

@@ -16,7 +16,7 @@ use readyd::os::notify::{self, Notifier};
 use std::env;
 use std::fmt;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::RawFd;
 use std::process;
 use std::time::Duration;
@@ -88,6 +88,10 @@ pub(crate) struct ServiceManager {
     /// When the next message is due, if there is a manager.
     due: Option<Moment>,
     has_complained: bool,
+    /// Of a process that is to take the place of another: tells that one instead, until it serves.
+    sign_of_life: Option<Box<dyn Fn()>>,
+    /// The manager, while it is told nothing since another process was introduced.
+    introduced_to: Option<Notifier>,
 }
 
 impl ServiceManager {
@@ -102,6 +106,8 @@ impl ServiceManager {
             counts: Counts::default(),
             due: None,
             has_complained: false,
+            sign_of_life: None,
+            introduced_to: None,
         }
     }
 
@@ -131,8 +137,43 @@ impl ServiceManager {
         self
     }
 
+    /// Of a process that is to take the place of another. The manager listens to it only when that
+    /// one has introduced it.
+    pub(crate) fn with_sign_of_life(mut self, sign: Option<Box<dyn Fn()>>) -> ServiceManager {
+        self.sign_of_life = sign;
+        self
+    }
+
+    /// Tells of the process that is to take the place of this one, and nothing from now on.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be told; then the other process must not take that place.
+    pub(crate) fn introduce(&mut self, pid: u64) -> io::Result<()> {
+        let Some(notifier) = self.notifier.take() else { return Ok(()) };
+        let told = notifier.send(&format!("MAINPID={pid}"));
+        let place = if told.is_ok() { &mut self.introduced_to } else { &mut self.notifier };
+        *place = Some(notifier);
+        if told.is_ok() {
+            (self.unsent, self.due) = (None, None);
+        }
+        told
+    }
+
+    /// That process has failed: the manager is told that this one is the main one, and serves.
+    pub(crate) fn take_back(&mut self, now: Moment) {
+        if let Some(notifier) = self.introduced_to.take() {
+            self.notifier = Some(notifier);
+            self.phase = Phase::Serving;
+            self.tell(format!("MAINPID={}\nREADY=1", process::id()), now);
+        }
+    }
+
     /// The table is loading, which may take longer than the manager allows for a start.
     pub(crate) fn on_loading(&mut self) {
+        if let Some(sign) = &self.sign_of_life {
+            return sign();
+        }
         let ping = if self.watchdog.is_some() { "WATCHDOG=1\n" } else { "" };
         let micros = EXTENSION.as_micros();
         self.send(&format!("{ping}EXTEND_TIMEOUT_USEC={micros}\nSTATUS=Loading the table"));

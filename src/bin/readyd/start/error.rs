@@ -7,6 +7,7 @@ use crate::sandbox::SandboxError;
 use crate::service_manager::WatchdogError;
 use crate::shard::{self, ShardError};
 use crate::tracing::TraceError;
+use crate::upgrade::UpgradeError;
 use nix::errno::Errno;
 use readyd::config::activation::AssignError;
 use readyd::config::excess::Excess;
@@ -35,6 +36,8 @@ pub(crate) enum StartError {
     Trace(TraceError),
     Capture(CaptureError),
     Shard(ShardError),
+    /// This process cannot be the new one of an upgrade.
+    Upgrade(UpgradeError),
     /// The descriptor of `--ready-fd` was not inherited.
     ReadyFd(InheritError),
     /// The service manager's watchdog leaves too little time for `--shard-timeout`.
@@ -71,6 +74,7 @@ impl fmt::Display for StartError {
             StartError::Excess(excess) => write!(f, "{excess}"),
             StartError::SharedTable(why) => write!(f, "the table cannot be served: {why}"),
             StartError::Shard(error) => write!(f, "{error}"),
+            StartError::Upgrade(error) => write!(f, "{error}"),
             StartError::ReadyFd(error) => write!(f, "--ready-fd: {error}"),
             StartError::Watchdog(error) => write!(f, "{error}"),
             StartError::Trace(error) => write!(f, "{error}"),
