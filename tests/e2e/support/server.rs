@@ -243,6 +243,12 @@ impl Server {
             };
             lines[before..].iter().find(says_how).cloned()
         });
+        self.follow(&line);
+        old
+    }
+
+    /// Follows the process that has taken the place of the server, as a line of the log says.
+    pub(crate) fn follow(&mut self, line: &str) {
         let word = line.split("process ").nth(1).and_then(|rest| rest.split(' ').next());
         let new = word.and_then(|word| word.parse().ok());
         let new = new.unwrap_or_else(|| panic!("{line}"));
@@ -250,7 +256,6 @@ impl Server {
         self.process.also_kill(self.pid);
         self.statistics();
         self.descriptors_at_start = self.descriptors();
-        old
     }
 
     /// The IP address of the first listener for `service`.
