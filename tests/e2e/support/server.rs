@@ -215,8 +215,13 @@ impl Server {
         } else {
             let mut client = self.connect("framed");
             client.ask("ECHO");
-            // A supervisor has no client: its children do.
-            let has_the_client = self.proc_file(&format!("task/{}/children", self.pid)).is_empty();
+            // A supervisor has no client: its children do. The launcher of upgrades has none.
+            let children = self.proc_file(&format!("task/{}/children", self.pid));
+            let is_launcher = |pid: &str| {
+                let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+                name.is_ok_and(|name| name.starts_with("readyd-launche"))
+            };
+            let has_the_client = children.split_whitespace().all(is_launcher);
             self.descriptors_at_start = self.descriptors() - usize::from(has_the_client);
         }
     }
