@@ -191,6 +191,13 @@ fn captures() -> impl Strategy<Value = Option<CaptureFile>> {
     option::of(file.prop_map(|(path, size)| CaptureFile { path, size }))
 }
 
+fn sandboxes() -> impl Strategy<Value = Sandbox> {
+    select(match cfg!(feature = "ops") {
+        true => vec![Sandbox::Require, Sandbox::Try, Sandbox::Off],
+        false => vec![Sandbox::DEFAULT],
+    })
+}
+
 fn configs() -> impl Strategy<Value = Config> {
     let orders = select(vec![ColumnOrder::KeyValue, ColumnOrder::ValueKey]);
     let zones = select(vec![Zone::Utc, Zone::Local]);
@@ -201,11 +208,7 @@ fn configs() -> impl Strategy<Value = Config> {
     let shortest = Config::SHORTEST_SHARD_TIMEOUT.as_secs();
     let shard_timeout = option::of((shortest..=1 << 32).prop_map(Duration::from_secs));
     let shards = (1..=Config::MAX_SHARDS, shard_timeout);
-    let sandbox = match cfg!(feature = "ops") {
-        true => vec![Sandbox::Require, Sandbox::Try, Sandbox::Off],
-        false => vec![Sandbox::DEFAULT],
-    };
-    let account = (option::of(accounts()), select(sandbox));
+    let account = (option::of(accounts()), sandboxes());
     let process = (switches, ready_fd, shards, account, option::of(levels()));
     let table = (option::of(words()), orders, any::<u64>());
     let socket = (any::<u32>(), timeouts());
