@@ -108,4 +108,6 @@ mod support;
 mod top;
 mod tracing;
 mod unix_sockets;
+#[cfg(feature = "ops")]
+mod upgrading;
 mod zones;

@@ -5,6 +5,7 @@
 //! bytes of clients.
 
 mod error;
+mod upgrading;
 
 pub(crate) use error::StartError;
 
@@ -20,6 +21,7 @@ use crate::service_manager::{self, ServiceManager};
 use crate::serving::Prepared;
 use crate::shard::Shard;
 use crate::tracing::{self};
+use crate::upgrade::Predecessor;
 use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, sandbox, supervisor};
 use nix::sys::signal::Signal;
@@ -71,21 +73,35 @@ pub(crate) fn run(
         logger::start(&config);
         check(config, origins, &mut reactor)
     } else {
-        let assigned = listening::assign_passed(&mut config, &mut origins);
-        let inherited = listening::take_inherited(&config);
-        let ready_fd = ServiceManager::take_ready_fd(&config);
+        let mut predecessor = match shard {
+            Some(_) => None,
+            None => Predecessor::from_environment().map_err(StartError::Upgrade)?,
+        };
+        let assigned = listening::assign_passed(&mut config, &mut origins, predecessor.as_ref());
+        let handed = predecessor.as_mut().map(Predecessor::take_listeners).unwrap_or_default();
+        let inherited = listening::take_inherited(&config, handed);
+        let ready_fd = match &predecessor {
+            // The first process has written to it, and closed it.
+            Some(_) => Ok(None),
+            None => ServiceManager::take_ready_fd(&config),
+        };
         logger::start(&config);
         let mut errors = listening::report_passed(assigned);
         let ready_fd = ready_fd.unwrap_or_else(|error| {
             errors.push(Located::new(origins.of("ready-fd"), StartError::ReadyFd(error)));
             None
         });
-        errors.extend(service_manager::fit_shard_timeout(&mut config, &origins));
+        let unfit = service_manager::fit_shard_timeout(&mut config, &origins);
+        errors.extend(unfit.map(|error| error.map(StartError::Watchdog)));
         match errors {
             errors if errors.is_empty() => {
+                let sign = predecessor.as_ref().map(Predecessor::sign_of_life).transpose();
+                let sign = sign.map_err(|error| StartError::System("duplicate a socket", error))?;
                 let manager = ServiceManager::from_environment().with_ready_fd(ready_fd);
+                let manager = manager.with_sign_of_life(sign);
                 let (config, origins) = (&config, &origins);
-                start(Given { config, origins, asked, inherited, manager }, shard, reactor)
+                let given = Given { config, origins, asked, inherited, manager, predecessor };
+                start(given, shard, reactor)
             }
             errors => {
                 let mut faults = faults(config, origins, &mut reactor)?;
@@ -143,6 +159,8 @@ pub(crate) struct Given<'a> {
     pub(crate) asked: Asked,
     pub(crate) inherited: Inherited,
     pub(crate) manager: ServiceManager,
+    /// The process that has started this one by an upgrade.
+    pub(crate) predecessor: Option<Predecessor>,
 }
 
 /// Serves, in this process or with shards, or reports all errors.
@@ -203,14 +221,17 @@ fn serve(
     descriptor_limit: usize,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
-    let Given { config, origins, asked, inherited, manager } = given;
+    let Given { config, origins, asked, inherited, manager, predecessor } = given;
     let credentials = resolve(config.user.as_ref(), &mut reactor)?;
     let is_shard = shard.is_some();
     let own_listeners = shard.as_ref().map(Shard::own_listeners);
     let number = shard.as_ref().map(Shard::number);
+    let waits = shard.as_ref().is_some_and(Shard::waits);
     let config_file = asked.file().map(Path::to_owned);
     let measures_turns = shard.as_ref().map_or(config.has_metrics(), Shard::measures_turns);
-    let (table, zone_rules, parent, scoreboard_slot) = match shard {
+    // Before there is a table, and while there is one thread.
+    let starter = upgrading::starter(config, is_shard, credentials.as_ref(), &reactor)?;
+    let (table, zone_rules, mut parent, scoreboard_slot) = match shard {
         Some(shard) => with_supervisor(shard, &mut reactor)?,
         None => without_parent(config, asked, manager, &mut reactor)?,
     };
@@ -231,6 +252,11 @@ fn serve(
     let trace = tracing::open(config, number, &reactor).map_err(StartError::Trace)?;
     let capture = capturing::open(config, number).map_err(StartError::Capture)?;
     drop_privileges(config, credentials)?;
+    let mut statistics = scoreboard_slot.map(|slot| Box::new(slot) as Box<dyn SharedStats>);
+    if let (Some(starter), Parent::None { upgrades, .. }) = (starter, &mut parent) {
+        let given = upgrading::prepare(predecessor, starter, &listeners, &reactor)?;
+        (*upgrades, statistics) = (Some(given.upgrades), given.statistics);
+    }
     let mut limits = config.limits.clone();
     limits.max_connections = max_connections(config.max_connections, budget);
     limits.memory_limit = memory_limit(config.memory_limit);
@@ -240,7 +266,6 @@ fn serve(
     limits.measures_turns = measures_turns;
 
     let dates = DateCache::new(zone_rules);
-    let statistics = scoreboard_slot.map(|slot| Box::new(slot) as Box<dyn SharedStats>);
     let shard = number;
     let prepared = Prepared {
         limits,
@@ -249,6 +274,7 @@ fn serve(
         listeners,
         own_listeners,
         shard,
+        waits,
         statistics,
         parent,
         budget,
@@ -276,7 +302,7 @@ fn without_parent(
     let zone = ZoneReader::new(zone_source, reactor);
     let configs = ConfigReader::new(asked, config, reactor).map(Box::new);
     let manager = Box::new(manager);
-    Ok((table, rules, Parent::None { tables, zone, configs, manager }, None))
+    Ok((table, rules, Parent::None { tables, zone, configs, manager, upgrades: None }, None))
 }
 
 /// With a supervisor: the shard has inherited them.
