@@ -21,6 +21,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+mod upgrading;
+
 /// Where cargo put the program under test.
 pub(crate) const READYD: &str = env!("CARGO_BIN_EXE_readyd");
 
@@ -215,13 +217,8 @@ impl Server {
         } else {
             let mut client = self.connect("framed");
             client.ask("ECHO");
-            // A supervisor has no client: its children do. The launcher of upgrades has none.
-            let children = self.proc_file(&format!("task/{}/children", self.pid));
-            let is_launcher = |pid: &str| {
-                let name = fs::read_to_string(format!("/proc/{pid}/comm"));
-                name.is_ok_and(|name| name.starts_with("readyd-launche"))
-            };
-            let has_the_client = children.split_whitespace().all(is_launcher);
+            // A supervisor has no client: its children do.
+            let has_the_client = self.shards().is_empty();
             self.descriptors_at_start = self.descriptors() - usize::from(has_the_client);
         }
     }
@@ -232,35 +229,20 @@ impl Server {
         self.descriptors_at_start = self.descriptors();
     }
 
+    /// Its processes that serve, if it is a supervisor.
+    pub(crate) fn shards(&self) -> Vec<Pid> {
+        let children = self.proc_file(&format!("task/{}/children", self.pid));
+        // The launcher of upgrades serves nobody.
+        let serves = |pid: &&str| {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+            !name.is_ok_and(|name| name.trim() == "readyd-launcher")
+        };
+        let pid = |word: &str| Pid::from_raw(word.parse().expect("a number"));
+        children.split_whitespace().filter(serves).map(pid).collect()
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         self.pid
-    }
-
-    /// Sends SIGUSR2, waits until another process has the listeners, and follows that one: the
-    /// signals and the checks of this server are for it from now on. Returns the pid of the old
-    /// one.
-    pub(crate) fn upgrade(&mut self) -> Pid {
-        let (before, old) = (self.log.all().len(), self.pid);
-        self.signal(Signal::SIGUSR2);
-        let line = self.log.wait("a new process", |lines| {
-            let says_how = |line: &&String| {
-                line.contains(" serves from now on") || line.contains("upgrade has failed")
-            };
-            lines[before..].iter().find(says_how).cloned()
-        });
-        self.follow(&line);
-        old
-    }
-
-    /// Follows the process that has taken the place of the server, as a line of the log says.
-    pub(crate) fn follow(&mut self, line: &str) {
-        let word = line.split("process ").nth(1).and_then(|rest| rest.split(' ').next());
-        let new = word.and_then(|word| word.parse().ok());
-        let new = new.unwrap_or_else(|| panic!("{line}"));
-        self.pid = Pid::from_raw(new);
-        self.process.also_kill(self.pid);
-        self.statistics();
-        self.descriptors_at_start = self.descriptors();
     }
 
     /// The IP address of the first listener for `service`.

@@ -40,7 +40,7 @@ fn try_while_upgrading(row: &Row) -> Outcome {
     outcome
 }
 
-/// Has a server upgraded with strace attached to it, and once more without. Returns what was traced.
+/// Has a server upgraded with strace attached to it, and once more without. Returns the trace.
 fn upgrade(options: &[String], fault: &str) -> Option<String> {
     // Without a launcher: the calls that start the program are the server's.
     let mut server = Launch::of(&["framed"]).args(&["--sandbox", "off"]).start();

@@ -33,9 +33,7 @@ impl<N: Net> Daemon<N> {
             return log::warn!("SIGUSR2 is ignored: it is for the supervisor of the shards");
         }
         if cfg!(not(feature = "ops")) {
-            return log::warn!(
-                "SIGUSR2 is ignored: this readyd was built without the feature `ops`"
-            );
+            return log::warn!("SIGUSR2 is ignored: this readyd was built without feature ops");
         }
         if self.server.is_draining() || self.server.has_handed_over() {
             return log::warn!("SIGUSR2 is ignored: this process ends");

@@ -1,0 +1,34 @@
+//! Another process in the place of the server.
+
+use super::Server;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+impl Server {
+    /// Sends SIGUSR2, waits until another process has the listeners, and follows that one: the
+    /// signals and the checks of this server are for it from now on. Returns the pid of the old
+    /// one.
+    pub(crate) fn upgrade(&mut self) -> Pid {
+        let (before, old) = (self.log.all().len(), self.pid);
+        self.signal(Signal::SIGUSR2);
+        let line = self.log.wait("a new process", |lines| {
+            let says_how = |line: &&String| {
+                line.contains(" serves from now on") || line.contains("upgrade has failed")
+            };
+            lines[before..].iter().find(says_how).cloned()
+        });
+        self.follow(&line);
+        old
+    }
+
+    /// Follows the process that has taken the place of the server, as a line of the log says.
+    pub(crate) fn follow(&mut self, line: &str) {
+        let word = line.split("process ").nth(1).and_then(|rest| rest.split(' ').next());
+        let new = word.and_then(|word| word.parse().ok());
+        let new = new.unwrap_or_else(|| panic!("{line}"));
+        self.pid = Pid::from_raw(new);
+        self.process.also_kill(self.pid);
+        self.statistics();
+        self.descriptors_at_start = self.descriptors();
+    }
+}
