@@ -215,8 +215,13 @@ impl Server {
         } else {
             let mut client = self.connect("framed");
             client.ask("ECHO");
-            // A supervisor has no client: its children do.
-            let has_the_client = self.proc_file(&format!("task/{}/children", self.pid)).is_empty();
+            // A supervisor has no client: its children do. The launcher of upgrades has none.
+            let children = self.proc_file(&format!("task/{}/children", self.pid));
+            let is_launcher = |pid: &str| {
+                let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+                name.is_ok_and(|name| name.starts_with("readyd-launche"))
+            };
+            let has_the_client = children.split_whitespace().all(is_launcher);
             self.descriptors_at_start = self.descriptors() - usize::from(has_the_client);
         }
     }
@@ -243,6 +248,12 @@ impl Server {
             };
             lines[before..].iter().find(says_how).cloned()
         });
+        self.follow(&line);
+        old
+    }
+
+    /// Follows the process that has taken the place of the server, as a line of the log says.
+    pub(crate) fn follow(&mut self, line: &str) {
         let word = line.split("process ").nth(1).and_then(|rest| rest.split(' ').next());
         let new = word.and_then(|word| word.parse().ok());
         let new = new.unwrap_or_else(|| panic!("{line}"));
@@ -250,7 +261,6 @@ impl Server {
         self.process.also_kill(self.pid);
         self.statistics();
         self.descriptors_at_start = self.descriptors();
-        old
     }
 
     /// The IP address of the first listener for `service`.

@@ -98,11 +98,14 @@ impl<N: Net> Daemon<N> {
         let Parent::None { manager, .. } = &mut self.parent else { return };
         let told = manager.introduce(pid);
         let Some(Upgrading { upgrades, .. }) = upgrading(&mut self.parent) else { return };
-        match told {
+        let step = match told {
             Ok(()) => upgrades.let_it_serve(pid, now),
-            Err(error) => {
-                upgrades.fail(format!("the service manager cannot be told: {error}"));
-            }
+            Err(error) => upgrades.fail(format!("the service manager cannot be told: {error}")),
+        };
+        if matches!(step, Step::TakeBack)
+            && let Parent::None { manager, .. } = &mut self.parent
+        {
+            manager.take_back(now);
         }
     }
 

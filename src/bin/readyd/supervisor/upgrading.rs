@@ -111,11 +111,12 @@ impl Supervisor {
     fn introduce(&mut self, pid: u64, now: Moment) {
         let told = self.manager.introduce(pid);
         let Some(upgrades) = self.upgrades() else { return };
-        match told {
+        let step = match told {
             Ok(()) => upgrades.let_it_serve(pid, now),
-            Err(error) => {
-                upgrades.fail(format!("the service manager cannot be told: {error}"));
-            }
+            Err(error) => upgrades.fail(format!("the service manager cannot be told: {error}")),
+        };
+        if matches!(step, Step::TakeBack) {
+            self.manager.take_back(now);
         }
     }
 
