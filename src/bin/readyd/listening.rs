@@ -76,8 +76,7 @@ pub(crate) fn report_passed(assigned: Assigned) -> Vec<Located<StartError>> {
     for error in assigned.left_out {
         log::warn!("{error}; starting without it, as it is optional");
     }
-    let start_error = |Located { origin, what }| Located { origin, what: StartError::Assign(what) };
-    assigned.errors.into_iter().map(start_error).collect()
+    assigned.errors.into_iter().map(|error| error.map(StartError::Assign)).collect()
 }
 
 /// Takes the inherited sockets. Call it before anything else is opened: a number that is unused now

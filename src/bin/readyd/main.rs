@@ -31,8 +31,11 @@ mod listening;
 mod loader;
 mod logger;
 mod output;
+#[cfg_attr(not(feature = "ops"), path = "reconfiguring/without.rs")]
 mod reconfiguring;
+#[cfg_attr(not(feature = "ops"), path = "sandbox/without.rs")]
 mod sandbox;
+#[cfg_attr(not(feature = "ops"), path = "service_manager/without.rs")]
 mod service_manager;
 mod serving;
 mod shard;

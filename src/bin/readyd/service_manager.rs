@@ -8,13 +8,13 @@
 //! A server tells for itself, and a supervisor for all its shards: a shard has no such variables.
 
 use crate::shard::monotonic_nanos;
-use crate::start::StartError;
 use readyd::config::{Config, Located, Origins};
 use readyd::counted::counted;
 use readyd::io::clock::Moment;
 use readyd::os::inherited_fd::{self, InheritError};
 use readyd::os::notify::{self, Notifier};
 use std::env;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::RawFd;
@@ -44,6 +44,26 @@ pub(crate) struct Counts {
     pub(crate) open: u64,
     /// Requests so far.
     pub(crate) requests: u64,
+}
+
+/// The manager's watchdog leaves too little time for `--shard-timeout`, at most `most`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WatchdogError {
+    watchdog: Duration,
+    most: Duration,
+}
+
+impl fmt::Display for WatchdogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let WatchdogError { watchdog, most } = self;
+        write!(
+            f,
+            "--shard-timeout must be from {:?} to {most:?}, a third of WATCHDOG_USEC \
+             ({watchdog:?}): a stuck shard has to be replaced before the service manager restarts all (raise \
+             WatchdogSec= of the unit, or change --shard-timeout)",
+            Config::SHORTEST_SHARD_TIMEOUT
+        )
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,9 +114,6 @@ impl ServiceManager {
     /// The manager that the environment names. A wrong variable is a warning.
     pub(crate) fn from_environment() -> ServiceManager {
         let variable = |name: &str| env::var_os(name);
-        if cfg!(not(feature = "ops")) {
-            return ServiceManager::none();
-        }
         let notifier = Notifier::from_environment(variable).unwrap_or_else(|error| {
             log::warn!("{error}; the service manager is not notified");
             None
@@ -295,30 +312,24 @@ fn watchdog() -> Option<Duration> {
 pub(crate) fn fit_shard_timeout(
     config: &mut Config,
     origins: &Origins,
-) -> Option<Located<StartError>> {
-    if cfg!(not(feature = "ops")) || config.shards == 1 {
+) -> Option<Located<WatchdogError>> {
+    if config.shards == 1 {
         return None;
     }
     fit(config, origins, watchdog()?)
 }
 
-/// The text of [`StartError::Watchdog`].
-pub(crate) fn advice(watchdog: Duration, most: Duration) -> String {
-    format!(
-        "--shard-timeout must be from {:?} to {most:?}, a third of WATCHDOG_USEC ({watchdog:?}): a \
-         stuck shard has to be replaced before the service manager restarts all (raise \
-         WatchdogSec= of the unit, or change --shard-timeout)",
-        Config::SHORTEST_SHARD_TIMEOUT
-    )
-}
-
-fn fit(config: &mut Config, origins: &Origins, watchdog: Duration) -> Option<Located<StartError>> {
+fn fit(
+    config: &mut Config,
+    origins: &Origins,
+    watchdog: Duration,
+) -> Option<Located<WatchdogError>> {
     let most = watchdog / PINGS;
     let is_long = config.shard_timeout.is_none_or(|timeout| timeout > most);
     let origin = origins.of("shard-timeout");
     let is_short = most < Config::SHORTEST_SHARD_TIMEOUT;
     if is_short || (is_long && origin.is_some()) {
-        return Some(Located::new(origin, StartError::Watchdog { watchdog, most }));
+        return Some(Located::new(origin, WatchdogError { watchdog, most }));
     }
     if is_long {
         config.shard_timeout = Some(most);

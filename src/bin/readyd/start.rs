@@ -91,7 +91,8 @@ pub(crate) fn run(
             errors.push(Located::new(origins.of("ready-fd"), StartError::ReadyFd(error)));
             None
         });
-        errors.extend(service_manager::fit_shard_timeout(&mut config, &origins));
+        let unfit = service_manager::fit_shard_timeout(&mut config, &origins);
+        errors.extend(unfit.map(|error| error.map(StartError::Watchdog)));
         match errors {
             errors if errors.is_empty() => {
                 let sign = predecessor.as_ref().map(Predecessor::sign_of_life).transpose();

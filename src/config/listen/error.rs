@@ -44,6 +44,8 @@ pub enum ListenError {
     FromWithoutProxy,
     /// There is `proxy=`, and no `from=`: any client could say that it is another.
     ProxyWithoutFrom,
+    /// The option is about PROXY headers, and the service reads none.
+    NoProxies(&'static str),
     /// The option is about the file of a unix socket, and there is none.
     NoFile(&'static str),
     /// The option is about binding an IP address, and none is bound.
@@ -111,6 +113,7 @@ impl fmt::Display for ListenError {
             | ListenError::BadRange(_)
             | ListenError::FromWithoutProxy
             | ListenError::ProxyWithoutFrom
+            | ListenError::NoProxies(_)
             | ListenError::NoFile(_)
             | ListenError::NothingToBind(_)
             | ListenError::BadMode(_)
@@ -135,6 +138,11 @@ impl ListenError {
             ListenError::ProxyWithoutFrom => f.write_str(
                 "option proxy needs from=CIDR, the addresses of the proxies: any other client \
                  could say that it is somebody else",
+            ),
+            ListenError::NoProxies(key) => write!(
+                f,
+                "option {key} is about PROXY headers, and a metrics listener reads none (leave \
+                 {key} out)"
             ),
             ListenError::NoFile(key) => write!(
                 f,

@@ -4,7 +4,7 @@ use crate::capturing::CaptureError;
 use crate::child::Ending;
 use crate::listening::ListenFailure;
 use crate::sandbox::SandboxError;
-use crate::service_manager;
+use crate::service_manager::WatchdogError;
 use crate::shard::{self, ShardError};
 use crate::tracing::TraceError;
 use crate::upgrade::UpgradeError;
@@ -19,7 +19,6 @@ use readyd::os::sealed_memfd;
 use readyd::table::LoadError;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::time::Duration;
 
 /// Why the server could not run.
 pub(crate) enum StartError {
@@ -41,11 +40,8 @@ pub(crate) enum StartError {
     Upgrade(UpgradeError),
     /// The descriptor of `--ready-fd` was not inherited.
     ReadyFd(InheritError),
-    /// The service manager's watchdog leaves too little time for `--shard-timeout`, at most `most`.
-    Watchdog {
-        watchdog: Duration,
-        most: Duration,
-    },
+    /// The service manager's watchdog leaves too little time for `--shard-timeout`.
+    Watchdog(WatchdogError),
     /// A shard, counted from 0, that ended before it served.
     ShardFailed(usize, Ending),
     /// A shard, counted from 0, that could not be started, and why.
@@ -80,9 +76,7 @@ impl fmt::Display for StartError {
             StartError::Shard(error) => write!(f, "{error}"),
             StartError::Upgrade(error) => write!(f, "{error}"),
             StartError::ReadyFd(error) => write!(f, "--ready-fd: {error}"),
-            StartError::Watchdog { watchdog, most } => {
-                write!(f, "{}", service_manager::advice(*watchdog, *most))
-            }
+            StartError::Watchdog(error) => write!(f, "{error}"),
             StartError::Trace(error) => write!(f, "{error}"),
             StartError::Capture(error) => write!(f, "{error}"),
             StartError::ShardFailed(number, ending) => {
