@@ -208,7 +208,7 @@ impl Server {
             (service.to_owned(), address.parse().expect("IP:PORT or unix:/PATH"))
         };
         self.addresses = stdout.wait("the addresses", |lines| {
-            (lines.len() >= listeners).then(|| lines.iter().map(address).collect())
+            (lines.len() >= listeners.max(1)).then(|| lines.iter().map(address).collect())
         });
         self.pid = pid_of_readyd(program, self.process.id());
         self.process.also_kill(self.pid);
@@ -229,18 +229,6 @@ impl Server {
     /// it has begun to serve.
     pub(crate) fn set_baseline(&mut self) {
         self.descriptors_at_start = self.descriptors();
-    }
-
-    /// Its processes that serve, if it is a supervisor.
-    pub(crate) fn shards(&self) -> Vec<Pid> {
-        let children = self.proc_file(&format!("task/{}/children", self.pid));
-        // The launcher of upgrades serves nobody.
-        let serves = |pid: &&str| {
-            let name = fs::read_to_string(format!("/proc/{pid}/comm"));
-            !name.is_ok_and(|name| name.trim() == "readyd-launcher")
-        };
-        let pid = |word: &str| Pid::from_raw(word.parse().expect("a number"));
-        children.split_whitespace().filter(serves).map(pid).collect()
     }
 
     pub(crate) fn pid(&self) -> Pid {

@@ -146,6 +146,8 @@ pub(super) const STARTING: &[Row] = &[
     row("landlock_add_rule", &["ENOMEM"]),
     row("landlock_restrict_self", &["EPERM", "E2BIG", "ENOMEM"]),
     row("readlink", &["EACCES", "ENOENT", "ENOMEM"]),
+    // The folder in which the path of the program is meant.
+    row("getcwd", &["ENOENT", "ENOMEM"]),
     // The launcher of upgrades, which is forked.
     fatal("socketpair", &["EMFILE", "ENFILE", "ENOMEM"]),
     fatal("clone", &["EAGAIN", "ENOMEM"]),

@@ -1,10 +1,23 @@
-//! Another process in the place of the server.
+//! The processes beneath the server, and another in its place.
 
 use super::Server;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use std::fs;
 
 impl Server {
+    /// Its processes that serve, if it is a supervisor.
+    pub(crate) fn shards(&self) -> Vec<Pid> {
+        let children = self.proc_file(&format!("task/{}/children", self.pid));
+        // The launcher of upgrades serves nobody.
+        let serves = |pid: &&str| {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+            !name.is_ok_and(|name| name.trim() == "readyd-launcher")
+        };
+        let pid = |word: &str| Pid::from_raw(word.parse().expect("a number"));
+        children.split_whitespace().filter(serves).map(pid).collect()
+    }
+
     /// Sends SIGUSR2, waits until another process has the listeners, and follows that one: the
     /// signals and the checks of this server are for it from now on. Returns the pid of the old
     /// one.
