@@ -170,5 +170,6 @@ fn there_is_a_shard_for_each_cpu_that_it_may_use() {
     server.wait_for_log("shards auto: 1 CPU may be used, so 1 shard");
     // It serves by itself, without a supervisor.
     assert_eq!(server.shards(), []);
+    assert_eq!(server.log().containing("starting"), Vec::<String>::new());
     assert_eq!(Client::connect(server.address("framed")).ask("ECHO hello"), "hello");
 }

@@ -10,7 +10,6 @@ use super::{Client, eventually};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use readyd::io::address::Address;
-use std::collections::HashMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -21,7 +20,10 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+mod statistics;
 mod upgrading;
+
+pub(crate) use statistics::Statistics;
 
 /// Where cargo put the program under test.
 pub(crate) const READYD: &str = env!("CARGO_BIN_EXE_readyd");
@@ -412,33 +414,4 @@ pub(crate) struct Memory {
     pub(crate) peak: usize,
     /// Address space, used or not.
     pub(crate) mapped: usize,
-}
-
-/// The server's counters at one moment.
-#[derive(Clone, Debug)]
-pub(crate) struct Statistics(HashMap<String, String>);
-
-impl Statistics {
-    /// Reads the reply to `STATS`.
-    pub(crate) fn from_reply(reply: &str) -> Statistics {
-        let counter = |line: &str| line.split_once(' ').map(|(n, v)| (n.to_owned(), v.to_owned()));
-        Statistics(reply.lines().filter_map(counter).collect())
-    }
-
-    /// The counters' names, sorted.
-    pub(crate) fn names(&self) -> Vec<&String> {
-        let mut names: Vec<&String> = self.0.keys().collect();
-        names.sort();
-        names
-    }
-
-    pub(crate) fn get(&self, name: &str) -> u64 {
-        let value = self.text(name);
-        value.parse().unwrap_or_else(|_| panic!("{name} is {value:?}"))
-    }
-
-    /// A value as it was written: the version is no number.
-    pub(crate) fn text(&self, name: &str) -> &str {
-        self.0.get(name).unwrap_or_else(|| panic!("no counter {name} in {self:?}"))
-    }
 }
