@@ -23,3 +23,8 @@ pub mod sockets;
 pub mod standard_output;
 pub mod trace_ring;
 pub mod usage;
+
+use std::ffi::CStr;
+
+/// The name of the process that starts the successor of a server. It is a part of neither.
+pub const LAUNCHER: &CStr = c"readyd-launcher";

@@ -4,11 +4,11 @@
 //! Invariant: every user may read all files that are read here, also those of another user's
 //! processes.
 
+use super::LAUNCHER;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::{Pid, SysconfVar, sysconf};
 use std::collections::BTreeSet;
-use std::ffi::CStr;
 use std::fs;
 use std::time::Duration;
 
@@ -171,9 +171,6 @@ impl TreeUsage {
         self.resident_bytes = self.resident_bytes.saturating_add(stat.resident_bytes);
     }
 }
-
-/// The name of the process that starts the successor of a server, which is not a part of either.
-pub const LAUNCHER: &CStr = c"readyd-launcher";
 
 fn is_launcher(pid: u32) -> bool {
     let name = fs::read(format!("/proc/{pid}/comm"));
