@@ -228,6 +228,14 @@ impl Config {
                 listen::check_ops()?;
                 limits.drain_delay = values::duration(value)?;
             }
+            "tls-handshake-timeout" => {
+                listen::check_tls()?;
+                limits.tls_handshake_timeout = values::duration(value)?;
+            }
+            "tls-handshake-rate" => {
+                listen::check_tls()?;
+                limits.tls_handshake_rate = Some(narrow(values::count(value)?)?);
+            }
             "log-rate" => limits.log_rate = narrow(values::count(value)?)?,
             "exit-on-idle" => limits.exit_on_idle = Some(values::duration(value)?),
             "backlog" => self.backlog = narrow(values::count(value)?)?,

@@ -137,6 +137,18 @@ pub(super) const FLAGS: &[Flag] = &[
          has taken some of it.",
     ),
     flag("frame-timeout", "DURATION", "first to last byte of a request [30s]", ""),
+    flag(
+        "tls-handshake-timeout",
+        "DURATION",
+        "time for a TLS handshake [10s]",
+        "From accept(2), or the header of a proxy, on a listener with tls.",
+    ),
+    flag(
+        "tls-handshake-rate",
+        "N",
+        "TLS handshakes per second, in all",
+        "Clients above it are rejected with RST. With --shards, in each of them.",
+    ),
     flag("idle-timeout", "DURATION", "time between requests [10m]", ""),
     flag("write-timeout", "DURATION", "time without the peer reading output [30s]", ""),
     flag(
@@ -270,7 +282,8 @@ without it); freebind (bind an address that no interface has yet). Options of\n\
 unix:/PATH: mode=MODE (octal), owner=USER[:GROUP], both of its file. Options\n\
 of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack. Behind a proxy such as\n\
 HAProxy: proxy=v2|any (which PROXY headers are taken), from=CIDR (the proxies;\n\
-all other clients are refused).\n\
+all other clients are refused). TLS: tls,cert=FILE,key=FILE (PEM), and with\n\
+client-ca=FILE only for clients with a certificate of that authority.\n\
 A comma ends an option; one that is a list repeats its key.\n";
 
 /// What `-h` ends with.
