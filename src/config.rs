@@ -228,10 +228,6 @@ impl Config {
                 listen::check_ops()?;
                 limits.drain_delay = values::duration(value)?;
             }
-            "tls-handshake-timeout" => {
-                listen::check_tls()?;
-                limits.tls_handshake_timeout = values::duration(value)?;
-            }
             "tls-handshake-rate" => {
                 listen::check_tls()?;
                 limits.tls_handshake_rate = Some(narrow(values::count(value)?)?);

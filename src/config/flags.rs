@@ -113,6 +113,12 @@ pub(super) const FLAGS: &[Flag] = &[
         "new connections per second, per address",
         "Per IPv4 address or IPv6 /64. Clients above it are rejected with RST.",
     ),
+    flag(
+        "tls-handshake-rate",
+        "N",
+        "new TLS handshakes per second, in all",
+        "Clients above it are rejected with RST. Shards have equal parts of it.",
+    ),
     flag("allow", "CIDR[,CIDR]...", "accept clients from there only; repeatable", ""),
     flag("deny", "CIDR[,CIDR]...", "reject clients from there; repeatable", ""),
     flag(
@@ -136,18 +142,11 @@ pub(super) const FLAGS: &[Flag] = &[
         "A connection with this much unsent output is not read until the peer\n\
          has taken some of it.",
     ),
-    flag("frame-timeout", "DURATION", "first to last byte of a request [30s]", ""),
     flag(
-        "tls-handshake-timeout",
+        "frame-timeout",
         "DURATION",
-        "time for a TLS handshake [10s]",
-        "From accept(2), or the header of a proxy, on a listener with tls.",
-    ),
-    flag(
-        "tls-handshake-rate",
-        "N",
-        "TLS handshakes per second, in all",
-        "Clients above it are rejected with RST. With --shards, in each of them.",
+        "first to last byte of a request [30s]",
+        "A TLS handshake has as long.",
     ),
     flag("idle-timeout", "DURATION", "time between requests [10m]", ""),
     flag("write-timeout", "DURATION", "time without the peer reading output [30s]", ""),

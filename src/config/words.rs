@@ -148,7 +148,6 @@ impl Words {
             measures_turns: _,
             log_rate,
             log_level: _,
-            tls_handshake_timeout,
             tls_handshake_rate,
             tls_certificate_expires: _,
             landlock_abi: _,
@@ -167,10 +166,7 @@ impl Words {
         self.value("drain-timeout", &seconds(*drain_timeout));
         self.optional("drain-delay", &(!drain_delay.is_zero()).then(|| seconds(*drain_delay)));
         self.value("log-rate", log_rate);
-        if cfg!(feature = "tls") {
-            self.value("tls-handshake-timeout", &seconds(*tls_handshake_timeout));
-            self.optional("tls-handshake-rate", tls_handshake_rate);
-        }
+        self.optional("tls-handshake-rate", tls_handshake_rate);
         self.optional("exit-on-idle", &exit_on_idle.map(seconds));
     }
 }

@@ -58,11 +58,8 @@ impl ServerConnection {
     /// When the deadline that counts passes, and which it is.
     #[inline]
     pub(super) fn next_deadline(&self, limits: &Limits) -> (Moment, Deadline) {
-        if self.awaits_header() {
+        if self.awaits_header() || self.layer.is_handshaking() {
             return (self.conn.idle_since() + limits.frame_timeout, Deadline::Frame);
-        }
-        if self.layer.is_handshaking() {
-            return (self.conn.idle_since() + limits.tls_handshake_timeout, Deadline::Frame);
         }
         let next = self.conn.next_deadline(self.service.framing(limits), limits);
         let ciphertext = self.ciphertext_deadline(limits);

@@ -34,7 +34,7 @@ pub struct Limits {
     pub max_frame: usize,
     /// High-water mark: with more unsent output than this, in bytes, a connection is not read.
     pub output_limit: usize,
-    /// From a frame's first byte to its last.
+    /// From a frame's first byte to its last. It is the time for a handshake of TLS, too.
     pub frame_timeout: Duration,
     /// Between one request and the next.
     pub idle_timeout: Duration,
@@ -56,8 +56,6 @@ pub struct Limits {
     /// The most detailed level of log lines that clients can cause. What is more detailed is not
     /// written, and does not count as left out.
     pub log_level: LevelFilter,
-    /// From accept(2), or a proxy's header, until the handshake of TLS is over.
-    pub tls_handshake_timeout: Duration,
     /// Handshakes of TLS that may begin in a second, if that is limited. After a second without
     /// any, this number may begin at once.
     pub tls_handshake_rate: Option<u32>,
@@ -92,7 +90,6 @@ impl Default for Limits {
             measures_turns: false,
             log_rate: 100,
             log_level: LevelFilter::Info,
-            tls_handshake_timeout: Duration::from_secs(10),
             tls_handshake_rate: None,
             tls_certificate_expires: 0,
             landlock_abi: 0,
@@ -164,7 +161,6 @@ impl Limits {
             ("frame-timeout", self.frame_timeout.is_zero()),
             ("idle-timeout", self.idle_timeout.is_zero()),
             ("write-timeout", self.write_timeout.is_zero()),
-            ("tls-handshake-timeout", self.tls_handshake_timeout.is_zero()),
             ("tls-handshake-rate", self.tls_handshake_rate == Some(0)),
             ("exit-on-idle", self.exit_on_idle.is_some_and(|limit| limit.is_zero())),
         ];

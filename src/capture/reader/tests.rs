@@ -71,7 +71,6 @@ fn start() -> Start<'static> {
             measures_turns: true,
             log_rate: 0,
             log_level: log::LevelFilter::Trace,
-            tls_handshake_timeout: times(8),
             tls_handshake_rate: Some(9),
             tls_certificate_expires: 10,
             landlock_abi: 7,

@@ -131,10 +131,7 @@ fn limits() -> impl Strategy<Value = Limits> {
     let sizes = (1..=Limits::MAX_FRAME_BOUND, 0..=Limits::MAX_FRAME_BOUND);
     let drain = prop_oneof![Just(Duration::ZERO), durations()];
     let times = (durations(), durations(), durations(), drain, option::of(durations()));
-    let tls = (durations(), option::of(1..=u32::MAX)).prop_map(|tls| match cfg!(feature = "tls") {
-        true => tls,
-        false => (Limits::default().tls_handshake_timeout, None),
-    });
+    let tls = option::of(1..=u32::MAX).prop_map(|rate| rate.filter(|_| cfg!(feature = "tls")));
     let of_ops = (durations(), ranges()).prop_map(|ops| match cfg!(feature = "ops") {
         true => ops,
         false => (Duration::ZERO, Vec::new()),
@@ -149,7 +146,6 @@ fn limits() -> impl Strategy<Value = Limits> {
             (log_rate, ops, tls),
         )| {
             let (drain_delay, stats_from) = ops;
-            let (tls_handshake_timeout, tls_handshake_rate) = tls;
             let (frame_timeout, idle_timeout, write_timeout, drain_timeout, exit_on_idle) = times;
             Limits {
                 max_connections_per_address: per_address,
@@ -163,7 +159,6 @@ fn limits() -> impl Strategy<Value = Limits> {
                 drain_timeout,
                 drain_delay,
                 stats_from,
-                tls_handshake_timeout,
                 tls_handshake_rate,
                 log_rate,
                 exit_on_idle,

@@ -30,7 +30,6 @@ impl Limits {
             measures_turns,
             log_rate,
             log_level,
-            tls_handshake_timeout,
             tls_handshake_rate,
             tls_certificate_expires,
             landlock_abi,
@@ -64,7 +63,6 @@ impl Limits {
             ("measures-turns", Some(measures_turns.to_string())),
             ("log-rate", Some(log_rate.to_string())),
             ("log-level", Some(log_level.to_string())),
-            ("tls-handshake-timeout", Some(nanos(tls_handshake_timeout))),
             ("tls-handshake-rate", tls_handshake_rate.map(|most| most.to_string())),
             (
                 "tls-certificate-expires",
@@ -111,7 +109,6 @@ impl Limits {
             "measures-turns" => put(&mut self.measures_turns, text),
             "log-rate" => put(&mut self.log_rate, text),
             "log-level" => put(&mut self.log_level, text),
-            "tls-handshake-timeout" => time(&mut self.tls_handshake_timeout, text),
             "tls-handshake-rate" => some(&mut self.tls_handshake_rate, text),
             "tls-certificate-expires" => put(&mut self.tls_certificate_expires, text),
             "landlock-abi" => put(&mut self.landlock_abi, text),

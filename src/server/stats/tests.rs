@@ -193,6 +193,7 @@ fn shards_add_up_but_what_they_say_of_the_table_does_not() {
         table_memory: 4,
         table_reloads: 4,
         table_failures: 4,
+        tls_certificate_expires: 4,
         landlock_abi: 4,
         // All numbers of one are 3, the number of its window too, and those of the other 4: the
         // windows follow each other.
