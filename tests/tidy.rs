@@ -5,6 +5,8 @@
 
 #[path = "tidy/imports.rs"]
 mod imports;
+#[path = "tidy/log_lines.rs"]
+mod log_lines;
 #[path = "tidy/source.rs"]
 mod source;
 

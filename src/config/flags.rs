@@ -46,6 +46,26 @@ pub(super) const FLAGS: &[Flag] = &[
          and for scripts.",
     ),
     flag(
+        "backlog",
+        "N",
+        "listen backlog, as in listen(2) [4096]",
+        "Connections that wait to be accepted, per listener. The kernel caps it\n\
+         at net.core.somaxconn.",
+    ),
+    flag(
+        "tcp-keepalive",
+        "DURATION",
+        "probe a silent client after this long",
+        "Three probes follow; without an answer the connection is closed.",
+    ),
+    flag(
+        "tcp-user-timeout",
+        "DURATION",
+        "limit for an acknowledgement of sent data",
+        "A connection whose sent data is not acknowledged for this long is\n\
+         closed. Without, the kernel's limit holds, about a quarter of an hour.",
+    ),
+    flag(
         "shards",
         "N",
         "processes that serve, one per core [1]",
@@ -171,26 +191,6 @@ pub(super) const FLAGS: &[Flag] = &[
         "With --shards it may be up to half as long again.",
     ),
     flag(
-        "backlog",
-        "N",
-        "listen backlog, as in listen(2) [4096]",
-        "Connections that wait to be accepted, per listener. The kernel caps it\n\
-         at net.core.somaxconn.",
-    ),
-    flag(
-        "tcp-keepalive",
-        "DURATION",
-        "probe a silent client after this long",
-        "Three probes follow; without an answer the connection is closed.",
-    ),
-    flag(
-        "tcp-user-timeout",
-        "DURATION",
-        "limit for an acknowledgement of sent data",
-        "A connection whose sent data is not acknowledged for this long is\n\
-         closed. Without, the kernel's limit holds, about a quarter of an hour.",
-    ),
-    flag(
         "config",
         "FILE",
         "read flags from FILE, one per line",
@@ -257,12 +257,11 @@ pub(super) const FLAGS: &[Flag] = &[
 
 /// The headings of the help, each with the flag that it stands above.
 const HEADINGS: &[(&str, &str)] = &[
-    ("listen", "Listeners"),
+    ("listen", "Listeners and TCP"),
     ("shards", "Processes"),
     ("table", "Lookup table and dates"),
     ("max-connections", "Limits"),
     ("frame-timeout", "Timeouts"),
-    ("backlog", "TCP"),
     ("config", "Configuration, log and trace"),
 ];
 

@@ -211,8 +211,8 @@ impl Stats {
     }
 
     /// Adds what another shard counted. What is said of the table and of Landlock holds for all
-    /// shards alike, so there the largest number counts. The sum of the peaks may be more than there
-    /// ever were at once.
+    /// shards alike, so there the largest number counts. The sum of the peaks may be more than
+    /// there ever were at once.
     pub fn add(&mut self, other: &Stats) {
         let mut sum = other.clone();
         for (sum, number) in sum.numbers().into_iter().zip(self.clone().numbers()) {

@@ -155,8 +155,8 @@ fn every_example_gives_what_it_shows(name: &str, number: u8, fewest: usize) {
     let (mut compared, mut printed) = (0, Vec::new());
     for example in document.examples() {
         let command = example.command;
-        let is_checked = command.contains("--check-config");
-        if command.starts_with("readyd ") && !is_checked {
+        let is_no_server = command.contains("--check-") || command.contains("--health ");
+        if command.starts_with("readyd ") && !is_no_server {
             stage.serve(&example);
         } else if let Some(signal) = command.strip_prefix("kill ") {
             stage.signal(in_words(signal)[0]);

@@ -14,8 +14,9 @@ use std::time::Duration;
 /// More turns than any test needs at one moment: who takes more is spinning.
 const TURNS: usize = 20_000;
 
-/// More moments than any run has at which something happens.
-const MOMENTS: usize = 20_000;
+/// More moments than any run has at which something happens: one that waits for a hundred timeouts
+/// of 5 s, one after the other, looks every 10 ms whether it was stopped.
+const MOMENTS: usize = 100_000;
 
 /// Who answers.
 pub(super) trait OtherSide {

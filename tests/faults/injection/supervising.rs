@@ -3,10 +3,11 @@
 use super::plan::{self, Row};
 use super::strace::{self, Attached};
 use super::{Outcome, assert_covered, assert_explained, has_ended, work_on};
-use crate::support::tools;
+use crate::support::tools::{self, SHELL};
 use crate::support::{Launch, Scratch, Server, eventually};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::fs;
 use std::time::Duration;
 
 const SHARDS: usize = 2;
@@ -23,11 +24,20 @@ struct Supervised {
 
 impl Supervised {
     fn start() -> Supervised {
-        let table = Scratch::new();
-        let path = table.write("table", "colour 0\n");
-        let launch = Launch::of(&["framed"]).args(&["--shards", "2", "--shard-timeout", "1s"]);
-        let server = launch.path("--table", &path).env("RUST_BACKTRACE", "0").start();
-        let supervised = Supervised { server, table, tables: 0 };
+        let files = Scratch::new();
+        let (path, ready) = (files.write("table", "colour 0\n"), files.path("ready"));
+        // A shard that ends before it has said that it serves is one that could not start.
+        let script = format!("exec \"$0\" \"$@\" 7>'{}'", ready.display());
+        let launch = Launch::of(&["framed"]).wrapper(&[SHELL, "-c", &script]);
+        let launch = launch.args(&["--shards", "2", "--shard-timeout", "1s", "--ready-fd", "7"]);
+        let mut server = launch.path("--table", &path).env("RUST_BACKTRACE", "0").start();
+        eventually("all shards to serve", || (fs::read(&ready).ok()? == b"\n").then_some(()));
+        eventually("the descriptor of --ready-fd to be closed", || {
+            let file = fs::read_link(format!("/proc/{}/fd/7", server.pid()));
+            (!file.is_ok_and(|file| file == ready)).then_some(())
+        });
+        server.set_baseline();
+        let supervised = Supervised { server, table: files, tables: 0 };
         supervised.wait_until_all_answer();
         supervised
     }
@@ -42,10 +52,10 @@ impl Supervised {
     }
 
     fn wait_until_all_answer(&self) {
-        eventually("all shards to have turned", || {
+        eventually("all shards to answer", || {
             let stats = self.server.statistics();
             let shards = stats.get("shards_answering") == SHARDS as u64;
-            (shards && stats.get("turns") > 0 && self.shards().len() == SHARDS).then_some(())
+            (shards && self.shards().len() == SHARDS).then_some(())
         });
     }
 

@@ -198,10 +198,10 @@ impl Process {
         Some(ending)
     }
 
-    /// Whether it has ever served.
+    /// Whether it has ever served: it has said so, or its loop has turned.
     pub(super) fn has_served(&mut self, scoreboard: &Scoreboard) -> bool {
         self.pulse.see(scoreboard.read(self.scoreboard_slot).turns);
-        self.pulse.has_turned()
+        self.serves || self.pulse.has_turned()
     }
 
     /// Checks whether its loop turns, and wakes it with a message. Returns whether it is stuck and
