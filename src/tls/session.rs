@@ -31,6 +31,7 @@ pub(super) struct Session {
 
 enum Side {
     Server(UnbufferedServerConnection),
+    #[cfg(feature = "client")]
     Client(UnbufferedClientConnection),
 }
 

@@ -9,6 +9,7 @@ mod error;
 pub(crate) use error::StartError;
 
 use crate::capturing::{self};
+use crate::certificates::{self, CertificateReader, Certificates, Held};
 use crate::check;
 use crate::child::Program;
 use crate::daemon::Parent;
@@ -206,7 +207,11 @@ fn serve(
     let number = shard.as_ref().map(Shard::number);
     let config_file = asked.file().map(Path::to_owned);
     let measures_turns = shard.as_ref().map_or(config.has_metrics(), Shard::measures_turns);
-    let (table, zone_rules, parent, scoreboard_slot) = match shard {
+    let certificates = match &shard {
+        Some(shard) => shard.certificates(),
+        None => certificates::first(config, origins, &mut reactor)?,
+    };
+    let (table, zone_rules, mut parent, scoreboard_slot) = match shard {
         Some(shard) => with_supervisor(shard, &mut reactor)?,
         None => without_parent(config, asked, manager, &mut reactor)?,
     };
@@ -227,6 +232,13 @@ fn serve(
     let trace = tracing::open(config, number, &reactor).map_err(StartError::Trace)?;
     let capture = capturing::open(config, number).map_err(StartError::Capture)?;
     drop_privileges(config, credentials)?;
+    let held = certificates.as_ref().and_then(Held::of);
+    if let Parent::None { certificates: reader, .. } = &mut parent {
+        certificates.iter().for_each(Certificates::say_when_they_expire);
+        *reader = certificates
+            .as_ref()
+            .map(|read| Box::new(CertificateReader::new(config, read, &reactor)));
+    }
     let mut limits = config.limits.clone();
     limits.max_connections = max_connections(config.max_connections, budget);
     limits.memory_limit = memory_limit(config.memory_limit);
@@ -234,6 +246,7 @@ fn serve(
     // Nothing before this has read a byte of a client.
     limits.landlock_abi = sandbox::enter(config, config_file.as_deref(), is_shard)?;
     limits.measures_turns = measures_turns;
+    limits.tls_certificate_expires = held.as_ref().map_or(0, Held::first_expiry);
 
     let dates = DateCache::new(zone_rules);
     let statistics = scoreboard_slot.map(|slot| Box::new(slot) as Box<dyn SharedStats>);
@@ -248,6 +261,7 @@ fn serve(
         statistics,
         parent,
         budget,
+        certificates: held,
         trace,
         capture,
     };
@@ -272,7 +286,7 @@ fn without_parent(
     let zone = ZoneReader::new(zone_source, reactor);
     let configs = ConfigReader::new(asked, config, reactor).map(Box::new);
     let manager = Box::new(manager);
-    Ok((table, rules, Parent::None { tables, zone, configs, manager }, None))
+    Ok((table, rules, Parent::None { tables, zone, configs, certificates: None, manager }, None))
 }
 
 /// With a supervisor: the shard has inherited them.
@@ -346,9 +360,10 @@ pub(crate) fn announce(
     let mut text = String::new();
     for (listen, address) in addresses {
         let service = listen.service.name();
+        let tls = if listen.tls.is_some() { " with TLS" } else { "" };
         match &listen.proxies {
-            Some(proxies) => log::info!("listening {service} {address} ({proxies})"),
-            None => log::info!("listening {service} {address}"),
+            Some(proxies) => log::info!("listening {service} {address}{tls} ({proxies})"),
+            None => log::info!("listening {service} {address}{tls}"),
         }
         text += &format!("{service} {address}\n");
     }

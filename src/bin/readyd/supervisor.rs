@@ -17,6 +17,7 @@ mod spawn_template;
 mod telling;
 mod watchdog;
 
+use crate::certificates::{self, CertificateReader, Certificates};
 use crate::child::{Ending, Program};
 use crate::control::Answer;
 use crate::loader::{Loader, first_table};
@@ -26,7 +27,7 @@ use crate::service_manager::ServiceManager;
 use crate::shard::monotonic_nanos;
 use crate::start::{self, Given, StartError};
 use crate::zone::{self, ZoneReader};
-use handover::{SealedConfig, SealedTable, SealedZone};
+use handover::{SealedCertificates, SealedConfig, SealedTable, SealedZone};
 use idle::IdleWatch;
 use nix::sys::signal::Signal;
 use process::Process;
@@ -68,6 +69,7 @@ struct Supervisor {
     loader: Loader<SealedTable>,
     zone_reader: ZoneReader,
     configs: Option<ConfigReader>,
+    certificate_reader: Option<CertificateReader>,
     idle: Option<IdleWatch>,
     watchdog: Option<Watchdog>,
     manager: ServiceManager,
@@ -92,10 +94,16 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
     if let Some(credentials) = &credentials {
         start::check_that_it_may_execute(config, credentials, &program)?;
     }
+    let certificates = certificates::first(config, origins, &mut reactor)?;
     let (table, source) = first_table(config, SealedTable::of, &mut manager, &mut reactor)?;
     let zone_source = zone::source(config);
     let zone = SealedZone::of(zone::first_rules(&zone_source), 0)
         .map_err(|error| StartError::System("put the time zone into shared memory", error))?;
+    let sealed_certificates = certificates.as_ref().map(|read| SealedCertificates::of(read, 0));
+    let sealed_certificates = sealed_certificates
+        .transpose()
+        .map_err(|error| StartError::System("put the certificates into shared memory", error))?;
+    certificates.iter().for_each(Certificates::say_when_they_expire);
     // The table may have been one of these descriptors (--table /dev/fd/63); it has been read.
     inherited_fd::close_others();
     // Children inherit the signal mask, SIGQUIT included: a signal that is sent before a shard
@@ -122,6 +130,9 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
         loader: Loader::new(source, SealedTable::of, &reactor),
         zone_reader: ZoneReader::new(zone_source, &reactor),
         configs: ConfigReader::new(asked, config, &reactor),
+        certificate_reader: certificates
+            .as_ref()
+            .map(|read| CertificateReader::new(config, read, &reactor)),
         idle: config.limits.exit_on_idle.map(|limit| IdleWatch::new(limit, now)),
         watchdog: config.shard_timeout.map(|timeout| Watchdog::new(timeout, now)),
         manager,
@@ -137,6 +148,7 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
             log,
             inputs,
             measures_turns: config.has_metrics(),
+            certificates: sealed_certificates,
             config: of_a_shard,
             sealed_config,
         },
@@ -201,7 +213,9 @@ impl Supervisor {
                     | Answer::HasZone { .. }
                     | Answer::LacksZone { .. }
                     | Answer::HasConfig { .. }
-                    | Answer::LacksConfig { .. } => {
+                    | Answer::LacksConfig { .. }
+                    | Answer::HasCertificates { .. }
+                    | Answer::LacksCertificates { .. } => {
                         let mut processes = slot.processes_mut();
                         if let Some(process) =
                             processes.find(|process| process.scoreboard_slot() == scoreboard_slot)

@@ -2,7 +2,7 @@
 
 use super::{ListenError, check_tls};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The files of an encrypted listener, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,17 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// The authorities of clients, if clients must have certificates.
     pub client_ca: Option<PathBuf>,
+}
+
+impl TlsFiles {
+    /// All of them.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let TlsFiles { certificate, key, client_ca } = self;
+        [Some(certificate), Some(key), client_ca.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::as_path)
+    }
 }
 
 /// `tls,cert=FILE,key=FILE,client-ca=FILE`, as an operator writes it.

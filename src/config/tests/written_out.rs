@@ -143,7 +143,7 @@ fn limits() -> impl Strategy<Value = Limits> {
             deny,
             (max_frame, output_limit),
             times,
-            (log_rate, ops, tls),
+            (log_rate, ops, tls_handshake_rate),
         )| {
             let (drain_delay, stats_from) = ops;
             let (frame_timeout, idle_timeout, write_timeout, drain_timeout, exit_on_idle) = times;

@@ -38,6 +38,7 @@ pub(super) struct Process {
     table: Delivery,
     zone: Delivery,
     config: Delivery,
+    certificates: Delivery,
     end: End,
 }
 
@@ -109,6 +110,7 @@ impl Process {
         let config = Config { listeners: listens, ..template.config.clone() };
         let (line, of_the_shard) =
             Line::pair().map_err(|error| StartFailure::System("socketpair", error))?;
+        let certificates = template.certificates.as_ref().map(|sealed| sealed.memory.as_fd());
         let spec = ShardSpec {
             number,
             scoreboard_slot,
@@ -119,6 +121,7 @@ impl Process {
             scoreboard: template.scoreboard.as_fd().as_raw_fd(),
             table: template.table.memory.as_raw_fd(),
             zone: template.zone.memory.as_raw_fd(),
+            certificates: certificates.map_or(0, |memory| memory.as_raw_fd()),
             control: of_the_shard.as_fd().as_raw_fd(),
         };
         let mut arguments = vec!["readyd".into()];
@@ -135,7 +138,7 @@ impl Process {
             arguments,
             variable: (VARIABLE, spec.to_string()),
             stderr: template.log.as_ref().map(AsFd::as_fd),
-            without_cloexec: sockets.chain(shared).collect(),
+            without_cloexec: sockets.chain(shared).chain(certificates).collect(),
             failure: of_the_shard.as_fd(),
         };
         template.inputs.watch(&line).map_err(|error| StartFailure::System("epoll_ctl", error))?;
@@ -152,6 +155,7 @@ impl Process {
             table: Delivery::Taken,
             zone: Delivery::Taken,
             config: Delivery::Taken,
+            certificates: Delivery::Taken,
             end: End::NotAsked,
         })
     }
@@ -264,6 +268,18 @@ impl Process {
         sent
     }
 
+    /// Sends the newest certificates, if there are any.
+    pub(super) fn send_certificates(
+        &mut self,
+        template: &SpawnTemplate,
+        now: Moment,
+    ) -> io::Result<()> {
+        let Some(sealed) = &template.certificates else { return Ok(()) };
+        let sent = self.line.use_certificates(sealed.version, sealed.memory.as_fd());
+        self.certificates = Delivery::of(&sent, now);
+        sent
+    }
+
     /// Sends what the process has not got if an earlier delivery failed.
     pub(super) fn send_again(&mut self, template: &SpawnTemplate, now: Moment) {
         let is_due = |delivery: Delivery| delivery.retry_at().is_some_and(|when| when <= now);
@@ -277,12 +293,16 @@ impl Process {
         if is_due(self.config) {
             let _ = self.send_config(template, now);
         }
+        if is_due(self.certificates) {
+            let _ = self.send_certificates(template, now);
+        }
     }
 
     /// Handles its answer about what it was sent.
     pub(super) fn on_answer(&mut self, answer: Answer, template: &SpawnTemplate, now: Moment) {
         let (table, zone) = (template.table.version, template.zone.version);
         let config = template.sealed_config.version;
+        let certificates = template.certificates.as_ref().map(|sealed| sealed.version);
         match answer {
             Answer::HasTable { version } if version == table => self.table = Delivery::Taken,
             Answer::LacksTable { version } if version == table => {
@@ -294,13 +314,19 @@ impl Process {
             Answer::LacksConfig { version } if version == config => {
                 self.config = Delivery::failed(now);
             }
+            Answer::HasCertificates { version } if Some(version) == certificates => {
+                self.certificates = Delivery::Taken;
+            }
+            Answer::LacksCertificates { version } if Some(version) == certificates => {
+                self.certificates = Delivery::failed(now);
+            }
             _ => {}
         }
     }
 
     /// When a delivery is retried next.
     pub(super) fn sends_again_at(&self) -> Option<Moment> {
-        let all = [self.table, self.zone, self.config];
+        let all = [self.table, self.zone, self.config, self.certificates];
         all.into_iter().filter_map(Delivery::retry_at).min()
     }
 
@@ -312,7 +338,7 @@ impl Process {
 
     /// Whether it has not answered about a table or a time zone that it was sent.
     pub(super) fn has_unanswered_delivery(&self) -> bool {
-        [self.table, self.zone, self.config].contains(&Delivery::Sent)
+        [self.table, self.zone, self.config, self.certificates].contains(&Delivery::Sent)
     }
 
     pub(super) fn has_newest_table(&self) -> bool {

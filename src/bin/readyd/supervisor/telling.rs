@@ -4,6 +4,7 @@ use super::process::Process;
 use super::shard_slot::ShardSlot;
 use super::watchdog::Watchdog;
 use super::{Phase, Supervisor};
+use crate::certificates::CertificateReader;
 use crate::reconfiguring::ConfigReader;
 use crate::service_manager::Counts;
 use readyd::io::clock::Moment;
@@ -37,6 +38,7 @@ impl Supervisor {
         let mut processes = self.slots.iter().filter_map(ShardSlot::server);
         !self.loader.is_loading()
             && !self.zone_reader.is_reading()
+            && !self.certificate_reader.as_ref().is_some_and(CertificateReader::is_reading)
             && !self.configs.as_ref().is_some_and(ConfigReader::is_reading)
             && !processes.any(|process| process.answers() && process.has_unanswered_delivery())
     }
