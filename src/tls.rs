@@ -17,6 +17,8 @@
 //! - A handshake that fails, and a peer that is slow, are the matter of one connection.
 
 mod certificate;
+#[cfg(feature = "client")]
+mod client;
 mod clock;
 mod identity;
 mod network;
@@ -24,6 +26,8 @@ mod session;
 mod tickets;
 
 pub use certificate::{CertificateError, PemFile};
+#[cfg(feature = "client")]
+pub use client::{ClientTls, HandshakeCounts};
 pub use identity::{Identities, IdentityMaker, ServerIdentity};
 pub use network::{Secured, SecuredStream};
 pub use tickets::{TicketSeed, Tickets};

@@ -166,6 +166,12 @@ pub trait SocketIo {
         Ok(())
     }
 
+    /// Closes in order, close(2): if the stream is encrypted, close_notify goes before FIN, as far
+    /// as there is room.
+    fn close(&mut self, stream: Self::Stream) {
+        drop(stream);
+    }
+
     /// Closes with RST. The kernel drops unsent bytes, instead of holding them for a peer that does
     /// not read.
     fn abort(&mut self, stream: Self::Stream);

@@ -243,8 +243,9 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         {
             accounts.closed();
             self.active_open -= usize::from(role == Role::Active);
-            if self.plan.close == Close::Rst {
-                self.net.abort(stream);
+            match self.plan.close {
+                Close::Rst => self.net.abort(stream),
+                Close::Fin => self.net.close(stream),
             }
         }
         was_open

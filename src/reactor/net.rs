@@ -195,7 +195,7 @@ impl Connect for MioNet {
         connect::begin(source, address)
     }
 
-    fn connected(&mut self, stream: &TcpStream) -> io::Result<()> {
+    fn connected(&mut self, stream: &mut TcpStream) -> io::Result<()> {
         connect::outcome(stream)
     }
 

@@ -293,7 +293,7 @@ impl Connect for Loopback {
         Ok(Stream::new(self, index))
     }
 
-    fn connected(&mut self, stream: &Stream) -> io::Result<()> {
+    fn connected(&mut self, stream: &mut Stream) -> io::Result<()> {
         let world = &mut *self.world();
         world.calls += 1;
         world.kernel.connected(stream.index)

@@ -181,7 +181,7 @@ impl Connect for SimNet {
         Ok(self.stream(index))
     }
 
-    fn connected(&mut self, stream: &SimStream) -> io::Result<()> {
+    fn connected(&mut self, stream: &mut SimStream) -> io::Result<()> {
         self.kernel.borrow_mut().connected(stream.index)
     }
 

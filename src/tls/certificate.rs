@@ -13,6 +13,8 @@ pub enum PemFile {
     Key,
     /// `client-ca=`.
     ClientCa,
+    /// `--ca` of a client.
+    ServerCa,
 }
 
 impl fmt::Display for PemFile {
@@ -21,6 +23,7 @@ impl fmt::Display for PemFile {
             PemFile::Certificate => "cert",
             PemFile::Key => "key",
             PemFile::ClientCa => "client-ca",
+            PemFile::ServerCa => "ca",
         })
     }
 }

@@ -29,25 +29,39 @@ const NO_TIME: Moment = Moment::START;
 /// A network around another. It passes calls on; those on encrypted streams have plaintext here, and
 /// ciphertext there.
 pub struct Secured<N> {
-    network: N,
-    identities: Identities,
-    clock: Arc<EngineClock>,
+    pub(super) network: N,
+    pub(super) role: Role,
+    pub(super) clock: Arc<EngineClock>,
     /// What was read: shared by all streams.
-    input: Box<[u8]>,
+    pub(super) input: Box<[u8]>,
     /// What is to be sent, likewise.
-    cipher: Vec<u8>,
+    pub(super) cipher: Vec<u8>,
+    #[cfg(feature = "client")]
+    pub(super) handshakes: super::client::HandshakeCounts,
+}
+
+/// Whose network it is.
+pub(super) enum Role {
+    /// A server's: listeners say which streams are encrypted.
+    Server(Identities),
+    /// A client's. Its streams are encrypted, or none are.
+    #[cfg(feature = "client")]
+    Client(Option<super::client::ClientTls>),
 }
 
 /// A stream that may be encrypted.
 #[derive(Debug)]
 pub struct SecuredStream<S> {
-    socket: S,
-    layer: Option<Box<Layer>>,
+    pub(super) socket: S,
+    pub(super) layer: Option<Box<Layer>>,
 }
 
 /// What an encrypted stream has.
-struct Layer {
-    session: Session,
+pub(super) struct Layer {
+    pub(super) session: Session,
+    /// Whether a client has sent its first message.
+    #[cfg(feature = "client")]
+    pub(super) has_begun: bool,
     /// Ciphertext that the kernel has not taken.
     unsent: ByteQueue,
     /// How much plaintext at the front of what is to be sent is encrypted already, and part of
@@ -81,37 +95,44 @@ impl std::fmt::Debug for Layer {
 impl<N> Secured<N> {
     /// A network whose streams can be encrypted with these identities.
     pub fn new(network: N, identities: Identities) -> Secured<N> {
-        let clock = identities.clock();
-        let input = vec![0; INPUT].into_boxed_slice();
-        Secured { network, identities, clock, input, cipher: Vec::new() }
+        Secured::with_role(network, Role::Server(identities))
+    }
+
+    pub(super) fn with_role(network: N, role: Role) -> Secured<N> {
+        let clock = match &role {
+            Role::Server(identities) => identities.clock(),
+            #[cfg(feature = "client")]
+            Role::Client(tls) => tls.as_ref().map(|tls| Arc::clone(&tls.clock)).unwrap_or_default(),
+        };
+        Secured {
+            network,
+            role,
+            clock,
+            input: vec![0; INPUT].into_boxed_slice(),
+            cipher: Vec::new(),
+            #[cfg(feature = "client")]
+            handshakes: Default::default(),
+        }
     }
 
     /// The network below.
     pub fn network(&self) -> &N {
         &self.network
     }
-
-    /// The same, to be changed.
-    pub fn network_mut(&mut self) -> &mut N {
-        &mut self.network
-    }
 }
 
 impl<S> SecuredStream<S> {
-    fn plain(socket: S) -> SecuredStream<S> {
+    pub(super) fn plain(socket: S) -> SecuredStream<S> {
         SecuredStream { socket, layer: None }
-    }
-
-    /// The stream below.
-    pub fn socket(&self) -> &S {
-        &self.socket
     }
 }
 
 impl Layer {
-    fn new(session: Session) -> Layer {
+    pub(super) fn new(session: Session) -> Layer {
         Layer {
             session,
+            #[cfg(feature = "client")]
+            has_begun: false,
             unsent: ByteQueue::default(),
             sealed: 0,
             has_close_notify: false,
@@ -127,7 +148,7 @@ impl Layer {
     }
 
     /// What a read that finds nothing more tells.
-    fn at_end(&mut self) -> io::Result<usize> {
+    pub(super) fn at_end(&mut self) -> io::Result<usize> {
         self.end_was_told = self.has_end();
         match (self.session.end(), &self.socket_end) {
             (Some(End::CloseNotify), _) => Ok(0),
@@ -155,7 +176,7 @@ impl Layer {
     }
 
     /// Sends what waits, then `cipher`; what the kernel does not take waits.
-    fn flush<N: SocketIo>(
+    pub(super) fn flush<N: SocketIo>(
         &mut self,
         network: &mut N,
         socket: &mut N::Stream,
@@ -167,7 +188,7 @@ impl Layer {
 
     /// Reads from the socket once, and decrypts. Returns how much of `into` was used; `None` if
     /// nothing was there.
-    fn read<N: SocketIo>(
+    pub(super) fn read<N: SocketIo>(
         &mut self,
         network: &mut N,
         socket: &mut N::Stream,
@@ -344,6 +365,8 @@ impl<N: SocketIo + WallClock> SocketIo for Secured<N> {
     }
 
     fn send_fin(&mut self, stream: &mut Self::Stream) -> io::Result<()> {
+        // A server has sent it. If there is no room for it, a client has nothing to lose.
+        let _ = self.send_close_notify(stream);
         self.network.send_fin(&mut stream.socket)
     }
 
@@ -353,7 +376,12 @@ impl<N: SocketIo + WallClock> SocketIo for Secured<N> {
         identity: Identity,
         already_read: &[u8],
     ) -> io::Result<()> {
-        let mut layer = Layer::new(Session::of_server(self.identities.connection(identity)?));
+        let connection = match &self.role {
+            Role::Server(identities) => identities.connection(identity)?,
+            #[cfg(feature = "client")]
+            Role::Client(_) => return Err(ErrorKind::Unsupported.into()),
+        };
+        let mut layer = Layer::new(Session::of_server(connection));
         if !already_read.is_empty() {
             self.clock.set(self.network.wall_time());
             layer.has_input = true;
@@ -393,6 +421,10 @@ impl<N: SocketIo + WallClock> SocketIo for Secured<N> {
             layer.session.close_notify(&mut self.cipher);
         }
         self.flush_all(socket, layer)
+    }
+
+    fn close(&mut self, mut stream: Self::Stream) {
+        let _ = self.send_close_notify(&mut stream);
     }
 
     fn abort(&mut self, stream: Self::Stream) {

@@ -5,6 +5,7 @@
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
 use crate::io::net::{TlsError, TlsFailure, TlsHandshake};
+#[cfg(feature = "client")]
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
@@ -84,6 +85,7 @@ impl Session {
         Session::of(Side::Server(connection))
     }
 
+    #[cfg(feature = "client")]
     pub(super) fn of_client(connection: UnbufferedClientConnection) -> Session {
         Session::of(Side::Client(connection))
     }
@@ -95,6 +97,7 @@ impl Session {
     fn common(&self) -> &CommonState {
         match &self.side {
             Side::Server(connection) => connection,
+            #[cfg(feature = "client")]
             Side::Client(connection) => connection,
         }
     }
@@ -153,6 +156,7 @@ impl Session {
     }
 
     /// Appends what rustls has to send to `out`: the first message of a client.
+    #[cfg(feature = "client")]
     pub(super) fn begin(&mut self, out: &mut Vec<u8>) {
         self.write(Wish::Nothing, out);
     }
@@ -224,6 +228,7 @@ impl Side {
             Side::Server(connection) => {
                 step(connection.process_tls_records(incoming), wish, reader, out, is_closed)
             }
+            #[cfg(feature = "client")]
             Side::Client(connection) => {
                 step(connection.process_tls_records(incoming), wish, reader, out, is_closed)
             }
@@ -233,6 +238,7 @@ impl Side {
     fn wants_write(&self) -> bool {
         match self {
             Side::Server(connection) => connection.wants_write(),
+            #[cfg(feature = "client")]
             Side::Client(connection) => connection.wants_write(),
         }
     }

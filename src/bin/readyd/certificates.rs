@@ -130,7 +130,9 @@ impl Texts {
             let path = match error.file() {
                 PemFile::Certificate => &files.certificate,
                 PemFile::Key => &files.key,
-                PemFile::ClientCa => files.client_ca.as_ref().unwrap_or(&files.certificate),
+                PemFile::ClientCa | PemFile::ServerCa => {
+                    files.client_ca.as_ref().unwrap_or(&files.certificate)
+                }
             };
             format!("{}={}: {error}", error.file(), path.display())
         })

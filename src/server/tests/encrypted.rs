@@ -142,7 +142,7 @@ fn a_client_that_stalls_in_its_handshake_is_closed_in_time() {
     let mut rig = rig();
     let silent = rig.bench.connected(TLS);
     let stalled = rig.bench.connected(TLS);
-    let mut hello = TlsClient::new(stalled, rig.authority.client_config()).to_send();
+    let mut hello = TlsClient::new(stalled, rig.authority.client_config()).ciphertext();
     hello.truncate(hello.len() - 1);
     rig.bench.net.send(stalled, &hello);
     rig.bench.run_for(Duration::from_secs(29));
@@ -179,7 +179,7 @@ fn an_end_without_close_notify_is_told_apart() {
     assert_eq!(rig.bench.closed(CloseReason::PeerClosed), 1);
     // One that goes in the middle of its handshake has.
     let half = rig.bench.connected(TLS);
-    let hello = TlsClient::new(half, rig.authority.client_config()).to_send();
+    let hello = TlsClient::new(half, rig.authority.client_config()).ciphertext();
     rig.bench.net.send(half, &hello[..20]);
     rig.bench.net.fin(half);
     rig.bench.run();
@@ -206,7 +206,7 @@ fn a_damaged_record_ends_the_connection() {
     let mut rig = rig();
     let mut client = rig.client();
     client.write(&frame(b"ECHO a"));
-    let mut bytes = client.to_send();
+    let mut bytes = client.ciphertext();
     *bytes.last_mut().unwrap() ^= 1;
     rig.bench.net.send(client.end, &bytes);
     rig.bench.run();
@@ -294,7 +294,7 @@ fn a_slow_reader_gets_everything_and_its_ciphertext_is_counted() {
     assert!(rig.bench.heap() > 300_000 - 20_000);
     let mut random = Prng::new(7);
     while client.plaintext.len() < body.len() + 64 {
-        rig.bench.net.widen(end, 1 + random.below(5000) as usize);
+        rig.bench.net.widen(end, 1 + random.below(5000));
         rig.bench.advance(Duration::from_secs(20));
         client.pump(&mut rig.bench);
     }
@@ -424,7 +424,7 @@ fn a_drain_answers_what_has_come_and_says_goodbye() {
     let mut client = rig.client();
     let half = rig.bench.connected(TLS);
     client.write(&frame(b"ECHO a"));
-    let bytes = client.to_send();
+    let bytes = client.ciphertext();
     rig.bench.net.send(client.end, &bytes);
     rig.bench.server.drain(rig.bench.now);
     rig.bench.run();

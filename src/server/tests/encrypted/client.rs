@@ -150,7 +150,7 @@ impl TlsClient {
     }
 
     /// The ciphertext that it sends next.
-    pub(in super::super) fn to_send(&mut self) -> Vec<u8> {
+    pub(in super::super) fn ciphertext(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         while self.tls.wants_write() {
             self.tls.write_tls(&mut bytes).unwrap();
@@ -178,7 +178,7 @@ impl TlsClient {
     /// Moves bytes both ways until none are left.
     pub(in super::super) fn pump(&mut self, bench: &mut Bench<Secured<FakeNet>>) {
         loop {
-            let bytes = self.to_send();
+            let bytes = self.ciphertext();
             for piece in bytes.chunks(self.piece.min(bytes.len().max(1))) {
                 bench.net.send(self.end, piece);
                 bench.run();
