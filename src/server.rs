@@ -35,6 +35,7 @@ mod measuring;
 mod memory;
 mod observing;
 mod operators;
+mod overdue;
 mod replacing;
 mod stopping;
 mod turn;

@@ -12,8 +12,8 @@
 //! Invariants:
 //!
 //! - An idle connection owns no buffer beside the keys.
-//! - Bytes that [`SocketIo::send`](crate::io::net::SocketIo::send) says it has taken are the kernel's
-//!   when the call returns: what waits in the server is what the peer has not been sent.
+//! - Bytes that [`SocketIo::send`](crate::io::net::SocketIo::send) says it has taken are the
+//!   kernel's when the call returns: what waits in the server is what the peer has not been sent.
 //! - A handshake that fails, and a peer that is slow, are the matter of one connection.
 
 mod certificate;
@@ -22,6 +22,7 @@ mod client;
 mod clock;
 mod identity;
 mod network;
+mod passing_on;
 mod session;
 mod tickets;
 

@@ -6,7 +6,8 @@ use super::wire;
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, Usage, WallClock};
 use crate::io::net::{
-    Accept, AcceptOutcome, Encryption, Handshakes, Identity, Net, Output, SocketIo, Token, Told,
+    Accept, AcceptOutcome, Encrypt, Encryption, Handshakes, Identity, Net, Output, SocketIo, Token,
+    Told,
 };
 use crate::io::readiness::Interest;
 use std::cell::RefCell;
@@ -102,8 +103,6 @@ impl<N: Net> Host for Captured<N> {
 impl<N: Net> SocketIo for Captured<N> {
     type Stream = CapturedStream<N::Stream>;
 
-    const CAN_ENCRYPT: bool = N::CAN_ENCRYPT;
-
     #[inline]
     fn told(&mut self, told: Told<'_>) {
         self.with_tape(|tape| tape.told(told));
@@ -177,6 +176,22 @@ impl<N: Net> SocketIo for Captured<N> {
         self.network.has_more(&stream.stream)
     }
 
+    fn send_fin(&mut self, CapturedStream { stream, number }: &mut Self::Stream) -> io::Result<()> {
+        let result = self.network.send_fin(stream);
+        let outcome = outcome(&result);
+        self.note(|| Record::SendFin { stream: *number, outcome });
+        result
+    }
+
+    fn abort(&mut self, CapturedStream { stream, number }: Self::Stream) {
+        self.network.abort(stream);
+        self.note(|| Record::Abort { stream: number });
+    }
+}
+
+impl<N: Net> Encrypt for Captured<N> {
+    const CAN_ENCRYPT: bool = N::CAN_ENCRYPT;
+
     fn encrypt(
         &mut self,
         CapturedStream { stream, number }: &mut Self::Stream,
@@ -213,18 +228,6 @@ impl<N: Net> SocketIo for Captured<N> {
         let (stream, outcome) = (*number, outcome(&result));
         self.note(|| Record::Encrypted(Encrypted::CloseNotify { stream, outcome }));
         result
-    }
-
-    fn send_fin(&mut self, CapturedStream { stream, number }: &mut Self::Stream) -> io::Result<()> {
-        let result = self.network.send_fin(stream);
-        let outcome = outcome(&result);
-        self.note(|| Record::SendFin { stream: *number, outcome });
-        result
-    }
-
-    fn abort(&mut self, CapturedStream { stream, number }: Self::Stream) {
-        self.network.abort(stream);
-        self.note(|| Record::Abort { stream: number });
     }
 }
 

@@ -21,7 +21,7 @@
 pub use crate::io::token::Token;
 pub use accept::{Accept, AcceptOutcome, Handshakes};
 pub use connect::{Connect, ConnectedToItself};
-pub use secure::{Encryption, Identity, TlsError, TlsFailure, TlsHandshake};
+pub use secure::{Encrypt, Encryption, Identity, TlsError, TlsFailure, TlsHandshake};
 pub use told::Told;
 
 use crate::io::buffer::ByteQueue;
@@ -41,9 +41,9 @@ mod tests;
 
 /// Everything that a server asks of its surroundings: streams, listeners, the wall clock, the
 /// process.
-pub trait Net: SocketIo + Accept + WallClock + Host {}
+pub trait Net: Encrypt + Accept + WallClock + Host {}
 
-impl<N: SocketIo + Accept + WallClock + Host> Net for N {}
+impl<N: Encrypt + Accept + WallClock + Host> Net for N {}
 
 /// Connected streams, nonblocking and edge-triggered.
 ///
@@ -56,10 +56,6 @@ pub trait SocketIo {
     /// Whether a server on this network has hooks for a recorder. The loop is compiled for each
     /// network, so that the hooks of another cost nothing.
     const IS_OBSERVED: bool = true;
-
-    /// Whether streams of this network can be encrypted. The loop is compiled for each network, so
-    /// that one without encryption costs nothing.
-    const CAN_ENCRYPT: bool = false;
 
     /// What the program is told or does beside its calls. Only a network that writes it down looks.
     #[inline(always)]
@@ -100,9 +96,8 @@ pub trait SocketIo {
     /// [`ErrorKind::WouldBlock`] if nothing has arrived; else the connection is broken.
     fn recv(&mut self, stream: &mut Self::Stream, into: &mut [u8]) -> io::Result<usize>;
 
-    /// Whether there may be more to read, though the last [`SocketIo::recv`] has not filled its room:
-    /// a network that takes bytes apart may have some that recv(2) has brought already. If there is
-    /// an end to be told, there is more.
+    /// Whether there may be more to read, though the last [`SocketIo::recv`] has not filled its
+    /// room: a network that decrypts may have bytes, or an end, that recv(2) has brought already.
     #[inline(always)]
     fn has_more(&self, _: &Self::Stream) -> bool {
         false
@@ -126,45 +121,6 @@ pub trait SocketIo {
     ///
     /// The connection is broken.
     fn send_fin(&mut self, stream: &mut Self::Stream) -> io::Result<()>;
-
-    /// Encrypts a stream from now on, as a server that has this identity. The client's first bytes
-    /// may have been read already.
-    ///
-    /// # Errors
-    ///
-    /// The network has no encryption, or no such identity.
-    fn encrypt(
-        &mut self,
-        _: &mut Self::Stream,
-        _: Identity,
-        _already_read: &[u8],
-    ) -> io::Result<()> {
-        Err(ErrorKind::Unsupported.into())
-    }
-
-    /// How the encryption of a stream stands.
-    fn encryption(&self, _: &Self::Stream) -> Encryption {
-        Encryption::default()
-    }
-
-    /// Sends what encryption has yet to send. It may be called at any time.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::WouldBlock`] if the kernel does not take all of it; else the connection is
-    /// broken.
-    fn send_encrypted(&mut self, _: &mut Self::Stream) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Says that nothing more will be sent on an encrypted stream: close_notify.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::WouldBlock`] if the kernel does not take it now; else the connection is broken.
-    fn send_close_notify(&mut self, _: &mut Self::Stream) -> io::Result<()> {
-        Ok(())
-    }
 
     /// Closes in order, close(2): if the stream is encrypted, close_notify goes before FIN, as far
     /// as there is room.

@@ -10,7 +10,9 @@ use super::tcp_info::TcpInfo;
 use crate::io::address::Address;
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, MonotonicClock, Usage, WallClock};
-use crate::io::net::{Accept, AcceptOutcome, Connect, Handshakes, Output, SocketIo, Token};
+use crate::io::net::{
+    Accept, AcceptOutcome, Connect, Encrypt, Handshakes, Output, SocketIo, Token,
+};
 use crate::io::readiness::Interest;
 use crate::os::memory;
 use crate::os::usage::Meter;
@@ -144,6 +146,8 @@ impl SocketIo for MioNet {
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
     }
 }
+
+impl Encrypt for MioNet {}
 
 impl Accept for MioNet {
     type Listener = Listener;

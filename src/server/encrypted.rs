@@ -1,14 +1,14 @@
 //! Connections that are encrypted: between accept(2) and their first request is a handshake, and
 //! before their end close_notify.
 //!
-//! The network encrypts and decrypts ([`SocketIo::encrypt`](crate::io::net::SocketIo::encrypt)); here
-//! is what the server has to know of it. On a network that cannot, all of this is compiled away.
+//! The network encrypts and decrypts ([`Encrypt`](crate::io::net::Encrypt)); here is what the
+//! server has to know of it. On a network that cannot, all of this is compiled away.
 //!
 //! Invariants:
 //!
 //! - Nothing is served before the handshake has succeeded.
-//! - A connection of which the network holds ciphertext has a deadline by which the peer must take
-//!   it, and is visited when there is room.
+//! - If the network holds ciphertext of a connection, the connection has a deadline by which the
+//!   peer must take it, and is visited when there is room.
 
 use super::admission::Refusal;
 use super::connection::{PeerStanding, ServerConnection};

@@ -26,7 +26,7 @@ use super::context::ServerContext;
 use super::work;
 use crate::conn::Action;
 use crate::io::clock::Moment;
-use crate::io::net::{self, Net, Output, ReadOutcome};
+use crate::io::net::{self, Net, ReadOutcome};
 use crate::io::socket_table::Socket;
 use crate::io::token::Token;
 use crate::server::close::CloseReason;
@@ -285,39 +285,6 @@ impl<N: Net> ServerContext<N> {
         Ok(Reply::InOutput(start..batch.output.len()))
     }
 
-    /// Tells a connection that its deadline has passed, or that the server drains. What it says to
-    /// that is sent: an error, or the reply to a last line.
-    #[cold]
-    fn expire_or_drain(
-        &mut self,
-        socket: &mut Socket<N::Stream, ServerConnection>,
-        cause: Cause,
-        drains: bool,
-        output: &mut Vec<u8>,
-    ) {
-        if Self::is_unopened(&socket.endpoint) {
-            return self.expire_or_drain_unopened(socket, cause, drains);
-        }
-        if N::CAN_ENCRYPT
-            && cause == Cause::Expired
-            && socket.endpoint.ciphertext_deadline(&self.limits) <= self.now
-        {
-            return socket.endpoint.conn.abandon(CloseReason::WriteTimeout);
-        }
-        let start = output.len();
-        let can_drain = drains && socket.endpoint.conn.can_drain(socket.ready.read);
-        self.with_engine(&mut socket.endpoint, output, start, |conn, cx| {
-            if cause == Cause::Expired {
-                conn.expire(cx);
-            }
-            if can_drain && conn.can_drain(false) {
-                conn.drain(cx);
-            }
-        });
-        self.send(socket, output.get(start..).unwrap_or_default());
-        output.truncate(start);
-    }
-
     /// Reads once, in a visit whose output begins at `start`. Returns how many bytes, and where in
     /// the input the reply is if it was made there.
     fn read(
@@ -371,7 +338,7 @@ impl<N: Net> ServerContext<N> {
     }
 
     /// Sends what waited before, then `bytes`; keeps what the kernel does not take.
-    fn send(&mut self, socket: &mut Socket<N::Stream, ServerConnection>, bytes: &[u8]) {
+    pub(super) fn send(&mut self, socket: &mut Socket<N::Stream, ServerConnection>, bytes: &[u8]) {
         let Socket { stream, ready, endpoint, .. } = socket;
         let unsent = endpoint.conn.unsent();
         if bytes.is_empty() && unsent.is_empty() {
@@ -453,31 +420,6 @@ impl<N: Net> ServerContext<N> {
         match self.net.add_write_interest(&mut socket.stream, token) {
             Ok(()) => socket.has_write_interest = true,
             Err(error) => self.fail(&mut socket.endpoint, &error, false),
-        }
-    }
-
-    /// When output has waited for the write timeout, looks whether the peer is to blame.
-    ///
-    /// An event tells of room only when a third of the kernel's buffer is free. So there may be
-    /// room that was made long ago, and to find it says nothing of the peer; or none has been made
-    /// for minutes, though the peer takes a little at a time. When the peer last took bytes tells.
-    /// Those for which it had room when the wait began say nothing either, however late the kernel
-    /// sent them.
-    ///
-    /// Where it cannot be told, sending is tried. So it is where the peer has received everything:
-    /// an event is still to come, or the kernel lacks memory.
-    fn look_at_output(&mut self, socket: &mut Socket<N::Stream, ServerConnection>) {
-        let limit = self.limits.write_timeout;
-        let unsent = socket.endpoint.conn.unsent();
-        let is_late = |since: &Moment| *since + limit <= self.now;
-        let Some(since) = unsent.waiting_since().filter(is_late) else { return };
-        match self.net.output(&socket.stream) {
-            Output::Held { last_taken, kept_back } => {
-                if last_taken > since + kept_back.min(limit / 2) {
-                    unsent.restart_wait(last_taken.min(self.now));
-                }
-            }
-            Output::Delivered | Output::Unknown => socket.ready.write = true,
         }
     }
 }

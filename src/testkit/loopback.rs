@@ -14,7 +14,7 @@ use super::sockets::{Owner, Route};
 use crate::io::address::Address;
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, MonotonicClock, WallClock};
-use crate::io::net::{Accept, AcceptOutcome, Connect, SocketIo};
+use crate::io::net::{Accept, AcceptOutcome, Connect, Encrypt, SocketIo};
 use crate::io::readiness::{Interest, Readiness};
 use crate::io::token::Token;
 use nix::errno::Errno;
@@ -280,6 +280,8 @@ impl Accept for Loopback {
         Ok(())
     }
 }
+
+impl Encrypt for Loopback {}
 
 impl Connect for Loopback {
     fn connect_from(&mut self, _: Option<SocketAddr>, to: &Address) -> io::Result<Stream> {

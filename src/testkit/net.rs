@@ -6,7 +6,9 @@ use super::trace::{Outcome, What};
 use crate::io::address::{Address, Peer};
 use crate::io::clock::WallTime;
 use crate::io::host::{Host, Usage, WallClock};
-use crate::io::net::{Accept, AcceptOutcome, Connect, Handshakes, Output, SocketIo, Token};
+use crate::io::net::{
+    Accept, AcceptOutcome, Connect, Encrypt, Handshakes, Output, SocketIo, Token,
+};
 use crate::io::readiness::Interest;
 use nix::errno::Errno;
 use std::cell::RefCell;
@@ -173,6 +175,8 @@ impl Accept for SimNet {
         self.kernel.borrow_mut().handshakes(&numbers)
     }
 }
+
+impl Encrypt for SimNet {}
 
 impl Connect for SimNet {
     fn connect_from(&mut self, _: Option<SocketAddr>, to: &Address) -> io::Result<SimStream> {

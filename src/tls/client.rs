@@ -1,4 +1,5 @@
-//! A client's side: whom it trusts, what it shows, and its handshake, which is a part of connecting.
+//! A client's side: whom it trusts, what it shows, and its handshake, which is a part of
+//! connecting.
 
 use super::certificate::{CertificateError, PemFile, certificates, private_key};
 use super::clock::EngineClock;

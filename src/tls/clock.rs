@@ -1,5 +1,5 @@
-//! The wall clock, as the network has it, for rustls: to it belong the dates of certificates and the
-//! age of tickets.
+//! The wall clock, as the network has it, for rustls: the dates of certificates and the age of
+//! tickets depend on it.
 //!
 //! Invariant: rustls reads no clock of the system's. A simulator decides what time it is.
 

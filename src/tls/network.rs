@@ -4,11 +4,11 @@ use super::clock::EngineClock;
 use super::identity::Identities;
 use super::session::{End, Session};
 use crate::io::buffer::ByteQueue;
-use crate::io::clock::{Moment, WallTime};
-use crate::io::host::{Host, MonotonicClock, Usage, WallClock};
+use crate::io::clock::Moment;
+use crate::io::host::WallClock;
 use crate::io::net::{
-    self, Accept, AcceptOutcome, Encryption, Handshakes, Identity, Output, SocketIo, TlsError,
-    TlsFailure, TlsHandshake, Token, Told,
+    self, Encrypt, Encryption, Identity, Output, SocketIo, TlsError, TlsFailure, TlsHandshake,
+    Token, Told,
 };
 use crate::io::readiness::{Interest, Readiness};
 use std::io::{self, ErrorKind};
@@ -26,8 +26,8 @@ const READS: usize = 4;
 /// No time: nobody asks since when these bytes wait.
 const NO_TIME: Moment = Moment::START;
 
-/// A network around another. It passes calls on; those on encrypted streams have plaintext here, and
-/// ciphertext there.
+/// A network around another. It passes calls on; those on encrypted streams have plaintext here,
+/// and ciphertext there.
 pub struct Secured<N> {
     pub(super) network: N,
     pub(super) role: Role,
@@ -305,8 +305,6 @@ impl<N: SocketIo + WallClock> SocketIo for Secured<N> {
 
     const IS_OBSERVED: bool = N::IS_OBSERVED;
 
-    const CAN_ENCRYPT: bool = true;
-
     #[inline(always)]
     fn told(&mut self, told: Told<'_>) {
         self.network.told(told);
@@ -370,6 +368,18 @@ impl<N: SocketIo + WallClock> SocketIo for Secured<N> {
         self.network.send_fin(&mut stream.socket)
     }
 
+    fn close(&mut self, mut stream: Self::Stream) {
+        let _ = self.send_close_notify(&mut stream);
+    }
+
+    fn abort(&mut self, stream: Self::Stream) {
+        self.network.abort(stream.socket);
+    }
+}
+
+impl<N: SocketIo + WallClock> Encrypt for Secured<N> {
+    const CAN_ENCRYPT: bool = true;
+
     fn encrypt(
         &mut self,
         stream: &mut Self::Stream,
@@ -421,90 +431,5 @@ impl<N: SocketIo + WallClock> SocketIo for Secured<N> {
             layer.session.close_notify(&mut self.cipher);
         }
         self.flush_all(socket, layer)
-    }
-
-    fn close(&mut self, mut stream: Self::Stream) {
-        let _ = self.send_close_notify(&mut stream);
-    }
-
-    fn abort(&mut self, stream: Self::Stream) {
-        self.network.abort(stream.socket);
-    }
-}
-
-impl<N: Accept + WallClock> Accept for Secured<N> {
-    type Listener = N::Listener;
-
-    fn accept(&mut self, listener: &N::Listener) -> AcceptOutcome<Self::Stream> {
-        match self.network.accept(listener) {
-            AcceptOutcome::Connection(socket, peer) => {
-                AcceptOutcome::Connection(SecuredStream::plain(socket), peer)
-            }
-            AcceptOutcome::NoneWaiting => AcceptOutcome::NoneWaiting,
-            AcceptOutcome::Interrupted => AcceptOutcome::Interrupted,
-            AcceptOutcome::Lost => AcceptOutcome::Lost,
-            AcceptOutcome::Failed(error) => AcceptOutcome::Failed(error),
-        }
-    }
-
-    fn register_listener(&mut self, listener: &mut N::Listener, token: Token) -> io::Result<()> {
-        self.network.register_listener(listener, token)
-    }
-
-    fn deregister_listener(&mut self, listener: &mut N::Listener) -> io::Result<()> {
-        self.network.deregister_listener(listener)
-    }
-
-    fn hold_off_handshakes(&mut self, listener: &N::Listener) -> io::Result<()> {
-        self.network.hold_off_handshakes(listener)
-    }
-
-    fn admit_handshakes(&mut self, listener: &N::Listener) -> io::Result<()> {
-        self.network.admit_handshakes(listener)
-    }
-
-    fn refuse_newcomers(&mut self, listener: &N::Listener) -> io::Result<()> {
-        self.network.refuse_newcomers(listener)
-    }
-
-    fn handshakes<'a>(&mut self, listeners: impl Iterator<Item = &'a N::Listener>) -> Handshakes
-    where
-        N::Listener: 'a,
-    {
-        self.network.handshakes(listeners)
-    }
-}
-
-impl<N: WallClock> WallClock for Secured<N> {
-    fn wall_time(&self) -> WallTime {
-        self.network.wall_time()
-    }
-}
-
-impl<N: Host> Host for Secured<N> {
-    fn usage(&self) -> Usage {
-        self.network.usage()
-    }
-
-    fn memory_of_places(&self, here: u64) -> u64 {
-        self.network.memory_of_places(here)
-    }
-
-    fn time_in_turn(&self) -> Option<Moment> {
-        self.network.time_in_turn()
-    }
-
-    fn give_memory_back(&self) {
-        self.network.give_memory_back();
-    }
-}
-
-impl<N: MonotonicClock> MonotonicClock for Secured<N> {
-    fn now(&self) -> Moment {
-        self.network.now()
-    }
-
-    fn cpu_time(&self) -> Option<std::time::Duration> {
-        self.network.cpu_time()
     }
 }

@@ -2,12 +2,13 @@
 //! it meets.
 //!
 //! A ticket has the state of a session, sealed with a key that only the server knows. All shards
-//! begin with one [`TicketSeed`], and make the next key from the last one when six hours have passed,
-//! each by itself. The step cannot be undone: who takes the keys out of a process cannot open tickets
+//! begin with one [`TicketSeed`], and make the next key from the last one when six hours have
+//! passed, each by itself. The step cannot be undone: the keys in a process do not open tickets
 //! that are older than the key before.
 //!
-//! Invariant: each identity has keys of its own, made of the seed and of what its clients must prove.
-//! A ticket never lets a client in where it would have to show a certificate, and has shown none.
+//! Invariant: each identity has keys of its own, made of the seed and of what its clients must
+//! prove. A ticket never lets a client in that would have to show a certificate and has shown
+//! none.
 
 use super::clock::EngineClock;
 use crate::io::clock::WallTime;
@@ -123,7 +124,7 @@ impl Tickets {
         seed.clone()
     }
 
-    /// The tickets of an identity, of which `context` says all that its clients must prove.
+    /// The tickets of an identity. `context` says all that its clients must prove.
     pub(super) fn of_identity(self: &Arc<Tickets>, context: &[u8]) -> Arc<dyn ProducesTickets> {
         Arc::new(OfIdentity { tickets: Arc::clone(self), context: context.to_vec() })
     }

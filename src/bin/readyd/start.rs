@@ -232,13 +232,7 @@ fn serve(
     let trace = tracing::open(config, number, &reactor).map_err(StartError::Trace)?;
     let capture = capturing::open(config, number).map_err(StartError::Capture)?;
     drop_privileges(config, credentials)?;
-    let held = certificates.as_ref().and_then(Held::of);
-    if let Parent::None { certificates: reader, .. } = &mut parent {
-        certificates.iter().for_each(Certificates::say_when_they_expire);
-        *reader = certificates
-            .as_ref()
-            .map(|read| Box::new(CertificateReader::new(config, read, &reactor)));
-    }
+    let held = hold(config, certificates.as_ref(), &mut parent, &reactor);
     let mut limits = config.limits.clone();
     limits.max_connections = max_connections(config.max_connections, budget);
     limits.memory_limit = memory_limit(config.memory_limit);
@@ -266,6 +260,20 @@ fn serve(
         capture,
     };
     prepared.run(net, reactor)
+}
+
+/// The certificates to serve with. A server without a supervisor reads them again itself.
+fn hold(
+    config: &Config,
+    certificates: Option<&Certificates>,
+    parent: &mut Parent,
+    reactor: &Reactor,
+) -> Option<Held> {
+    if let (Parent::None { certificates: reader, .. }, Some(read)) = (parent, certificates) {
+        read.say_when_they_expire();
+        *reader = Some(Box::new(CertificateReader::new(config, read, reactor)));
+    }
+    certificates.and_then(Held::of)
 }
 
 /// What a server starts with: the table, the rules of the time zone, its parent, and a shard's slot

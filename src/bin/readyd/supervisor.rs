@@ -17,7 +17,7 @@ mod spawn_template;
 mod telling;
 mod watchdog;
 
-use crate::certificates::{self, CertificateReader, Certificates};
+use crate::certificates::{self, CertificateReader};
 use crate::child::{Ending, Program};
 use crate::control::Answer;
 use crate::loader::{Loader, first_table};
@@ -99,11 +99,7 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
     let zone_source = zone::source(config);
     let zone = SealedZone::of(zone::first_rules(&zone_source), 0)
         .map_err(|error| StartError::System("put the time zone into shared memory", error))?;
-    let sealed_certificates = certificates.as_ref().map(|read| SealedCertificates::of(read, 0));
-    let sealed_certificates = sealed_certificates
-        .transpose()
-        .map_err(|error| StartError::System("put the certificates into shared memory", error))?;
-    certificates.iter().for_each(Certificates::say_when_they_expire);
+    let sealed_certificates = SealedCertificates::first(certificates.as_ref())?;
     // The table may have been one of these descriptors (--table /dev/fd/63); it has been read.
     inherited_fd::close_others();
     // Children inherit the signal mask, SIGQUIT included: a signal that is sent before a shard
@@ -130,9 +126,7 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
         loader: Loader::new(source, SealedTable::of, &reactor),
         zone_reader: ZoneReader::new(zone_source, &reactor),
         configs: ConfigReader::new(asked, config, &reactor),
-        certificate_reader: certificates
-            .as_ref()
-            .map(|read| CertificateReader::new(config, read, &reactor)),
+        certificate_reader: certificates.map(|it| CertificateReader::new(config, &it, &reactor)),
         idle: config.limits.exit_on_idle.map(|limit| IdleWatch::new(limit, now)),
         watchdog: config.shard_timeout.map(|timeout| Watchdog::new(timeout, now)),
         manager,
@@ -236,16 +230,6 @@ impl Supervisor {
                     }
                 }
             }
-        }
-    }
-
-    fn report(&self, now: Moment) {
-        self.slots.iter().flat_map(ShardSlot::processes).for_each(|it| it.signal(Signal::SIGUSR1));
-        let uptime = now.since(Moment::START);
-        let total = self.template.scoreboard.total();
-        let report = total.report_of_shards(self.overview, uptime, std::process::id()).to_string();
-        for line in report.lines() {
-            log::info!("statistics: {line}");
         }
     }
 

@@ -39,50 +39,67 @@ pub(crate) fn first(
 }
 
 impl Certificates {
+    /// Never called: there are none.
+    ///
+    /// # Errors
+    ///
+    /// None.
     pub(crate) fn seal(&self) -> io::Result<OwnedFd> {
         match self.0 {}
     }
 
+    /// # Errors
+    ///
+    /// Always: there are none.
     pub(crate) fn map(_: OwnedFd) -> io::Result<Certificates> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Never called.
     pub(crate) fn say_when_they_expire(&self) {
         match self.0 {}
     }
 }
 
 impl Held {
+    /// Never called.
     pub(crate) fn of(certificates: &Certificates) -> Option<Held> {
         match certificates.0 {}
     }
 
+    /// Never called.
     pub(crate) fn replace(&self, _: &Certificates) -> bool {
         match self.0 {}
     }
 
+    /// Never called.
     pub(crate) fn first_expiry(&self) -> u64 {
         match self.0 {}
     }
 
+    /// Never called.
     pub(crate) fn number(&self, _: &Listen) -> Option<Identity> {
         match self.0 {}
     }
 }
 
 impl CertificateReader {
+    /// Never called.
     pub(crate) fn new(_: &Config, certificates: &Certificates, _: &Reactor) -> CertificateReader {
         match certificates.0 {}
     }
 
+    /// Never called.
     pub(crate) fn order(&mut self) {
         match self.0 {}
     }
 
+    /// Never called.
     pub(crate) fn is_reading(&self) -> bool {
         match self.0 {}
     }
 
+    /// Never called.
     pub(crate) fn take(&mut self) -> Option<Certificates> {
         match self.0 {}
     }

@@ -40,7 +40,7 @@ pub enum Encrypted {
     },
     /// The read before has left something to read.
     More {
-        /// Of which.
+        /// Which stream.
         stream: Stream,
     },
 }

@@ -11,7 +11,7 @@ use crate::capture::words::Words;
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, Usage, WallClock};
 use crate::io::net::{
-    Accept, AcceptOutcome, Encryption, Handshakes, Identity, Output, SocketIo, Token, Told,
+    Accept, AcceptOutcome, Encrypt, Encryption, Handshakes, Identity, Output, SocketIo, Token, Told,
 };
 use crate::io::readiness::Interest;
 use crate::server::stats::Stats;
@@ -135,8 +135,6 @@ impl Host for ReplayNet {
 impl SocketIo for ReplayNet {
     type Stream = ReplayStream;
 
-    const CAN_ENCRYPT: bool = true;
-
     fn told(&mut self, told: Told<'_>) {
         let script = &mut *self.script.borrow_mut();
         // A table that is used again was compared when it was looked up.
@@ -232,6 +230,24 @@ impl SocketIo for ReplayNet {
         stream.has_more
     }
 
+    fn send_fin(&mut self, stream: &mut ReplayStream) -> io::Result<()> {
+        let number = stream.number;
+        self.call(Words::Call("FIN to connection", Some(number)), |record| match *record {
+            Record::SendFin { stream, outcome } if stream == number => Some(outcome),
+            _ => None,
+        })
+    }
+
+    fn abort(&mut self, stream: ReplayStream) {
+        let ReplayStream { number: stream, .. } = stream;
+        let is_met = |record: &Record<'_>| (*record == Record::Abort { stream }).then_some(());
+        self.meet(Words::Call("RST to connection", Some(stream)), is_met);
+    }
+}
+
+impl Encrypt for ReplayNet {
+    const CAN_ENCRYPT: bool = true;
+
     fn encrypt(
         &mut self,
         of: &mut ReplayStream,
@@ -274,20 +290,6 @@ impl SocketIo for ReplayNet {
             Encrypted::CloseNotify { stream, outcome } if stream == of.number => Some(outcome),
             _ => None,
         })
-    }
-
-    fn send_fin(&mut self, stream: &mut ReplayStream) -> io::Result<()> {
-        let number = stream.number;
-        self.call(Words::Call("FIN to connection", Some(number)), |record| match *record {
-            Record::SendFin { stream, outcome } if stream == number => Some(outcome),
-            _ => None,
-        })
-    }
-
-    fn abort(&mut self, stream: ReplayStream) {
-        let ReplayStream { number: stream, .. } = stream;
-        let is_met = |record: &Record<'_>| (*record == Record::Abort { stream }).then_some(());
-        self.meet(Words::Call("RST to connection", Some(stream)), is_met);
     }
 }
 

@@ -5,8 +5,55 @@
 //! more is there, and bytes that send has taken are on their way. So framing, limits and deadlines
 //! do not know that a stream is encrypted, and a capture of the calls has what was said.
 
+use super::SocketIo;
 use std::fmt;
 use std::io::{self, ErrorKind};
+
+/// Streams that can be encrypted. A network whose streams cannot has nothing to say.
+pub trait Encrypt: SocketIo {
+    /// Whether streams of this network can be encrypted. The loop is compiled for each network, so
+    /// that one without encryption costs nothing.
+    const CAN_ENCRYPT: bool = false;
+
+    /// Encrypts a stream from now on, as a server that has this identity. The client's first bytes
+    /// may have been read already.
+    ///
+    /// # Errors
+    ///
+    /// The network has no encryption, or no such identity.
+    fn encrypt(
+        &mut self,
+        _: &mut Self::Stream,
+        _: Identity,
+        _already_read: &[u8],
+    ) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    /// How the encryption of a stream stands.
+    fn encryption(&self, _: &Self::Stream) -> Encryption {
+        Encryption::default()
+    }
+
+    /// Sends what encryption has yet to send. It may be called at any time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WouldBlock`] if the kernel does not take all of it; else the connection is
+    /// broken.
+    fn send_encrypted(&mut self, _: &mut Self::Stream) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Says that nothing more will be sent on an encrypted stream: close_notify.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WouldBlock`] if the kernel does not take it now; else the connection is broken.
+    fn send_close_notify(&mut self, _: &mut Self::Stream) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Which certificate and key a listener has: a number that the network's owner gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +88,8 @@ pub enum TlsHandshake {
 pub enum TlsFailure {
     /// The peer does not speak TLS.
     NotTls,
-    /// The two sides have no version, cipher or signature in common, or the peer breaks the rules of
-    /// the handshake.
+    /// The two sides have no version, cipher or signature in common, or the peer breaks the rules
+    /// of the handshake.
     Handshake,
     /// The client has no certificate, or one that is not accepted.
     Certificate,

@@ -10,6 +10,7 @@ use super::spawn_template::config_of_a_shard;
 use crate::certificates::{CertificateReader, Certificates};
 use crate::logger;
 use crate::reconfiguring::{self, ConfigReader};
+use crate::start::StartError;
 use crate::zone;
 use readyd::config::Config;
 use readyd::counted::counted;
@@ -70,6 +71,17 @@ pub(super) struct SealedCertificates {
 }
 
 impl SealedCertificates {
+    /// Those that shards start with.
+    pub(super) fn first(
+        certificates: Option<&Certificates>,
+    ) -> Result<Option<SealedCertificates>, StartError> {
+        let Some(certificates) = certificates else { return Ok(None) };
+        certificates.say_when_they_expire();
+        SealedCertificates::of(certificates, 0)
+            .map(Some)
+            .map_err(|error| StartError::System("put the certificates into shared memory", error))
+    }
+
     pub(super) fn of(certificates: &Certificates, version: u64) -> io::Result<SealedCertificates> {
         Ok(SealedCertificates { memory: certificates.seal()?, version })
     }

@@ -7,6 +7,7 @@ use super::{Phase, Supervisor};
 use crate::certificates::CertificateReader;
 use crate::reconfiguring::ConfigReader;
 use crate::service_manager::Counts;
+use nix::sys::signal::Signal;
 use readyd::io::clock::Moment;
 
 impl Supervisor {
@@ -31,6 +32,17 @@ impl Supervisor {
             let total = scoreboard.total();
             Counts { open: total.open(), requests: total.requests }
         })
+    }
+
+    /// Logs the statistics of all shards together, and has each log its own.
+    pub(super) fn report(&self, now: Moment) {
+        self.slots.iter().flat_map(ShardSlot::processes).for_each(|it| it.signal(Signal::SIGUSR1));
+        let uptime = now.since(Moment::START);
+        let total = self.template.scoreboard.total();
+        let report = total.report_of_shards(self.overview, uptime, std::process::id()).to_string();
+        for line in report.lines() {
+            log::info!("statistics: {line}");
+        }
     }
 
     /// Whether the files have been read, and each shard that answers has said what came of them.

@@ -5,7 +5,7 @@ use crate::capture::record::{Accepted, Stream};
 use crate::io::clock::WallTime;
 use crate::io::host::{Host, Usage, WallClock};
 use crate::io::net::{
-    Accept, AcceptOutcome, Encryption, Handshakes, Identity, Output, SocketIo, Token, Told,
+    Accept, AcceptOutcome, Encrypt, Encryption, Handshakes, Identity, Output, SocketIo, Token, Told,
 };
 use crate::io::readiness::Interest;
 use crate::server::stats::Stats;
@@ -41,8 +41,6 @@ impl Host for FedNet {
 
 impl SocketIo for FedNet {
     type Stream = FedStream;
-
-    const CAN_ENCRYPT: bool = true;
 
     fn told(&mut self, told: Told<'_>) {
         match told {
@@ -83,16 +81,6 @@ impl SocketIo for FedNet {
         outcome.map_err(io::Error::from)
     }
 
-    fn encrypt(&mut self, _: &mut FedStream, _: Identity, _already_read: &[u8]) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn encryption(&self, stream: &FedStream) -> Encryption {
-        let feed = &mut *self.0.borrow_mut();
-        let handshake = feed.connection(stream.0).map(|fed| fed.handshake).unwrap_or_default();
-        Encryption { handshake, ..Encryption::default() }
-    }
-
     fn send_fin(&mut self, stream: &mut FedStream) -> io::Result<()> {
         let feed = &mut *self.0.borrow_mut();
         let outcome = feed.connection(stream.0).map_or(Ok(()), |fed| fed.fin);
@@ -101,6 +89,20 @@ impl SocketIo for FedNet {
 
     fn abort(&mut self, stream: FedStream) {
         self.0.borrow_mut().aborted(stream.0);
+    }
+}
+
+impl Encrypt for FedNet {
+    const CAN_ENCRYPT: bool = true;
+
+    fn encrypt(&mut self, _: &mut FedStream, _: Identity, _already_read: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn encryption(&self, stream: &FedStream) -> Encryption {
+        let feed = &mut *self.0.borrow_mut();
+        let handshake = feed.connection(stream.0).map(|fed| fed.handshake).unwrap_or_default();
+        Encryption { handshake, ..Encryption::default() }
     }
 }
 
