@@ -4,7 +4,7 @@ use crate::command_line::{Ended, readyd};
 use crate::support::tools::{self, Input};
 use crate::support::{Launch, Scratch, Server, eventually, frame};
 use nix::sys::signal::Signal;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use std::fs;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -22,6 +22,8 @@ impl Authority {
     fn new() -> Authority {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        // OpenSSL takes a certificate whose issuer has the name of its subject for self-signed.
+        params.distinguished_name.push(DnType::CommonName, "an authority for tests");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).expect("a certificate").pem();
         let scratch = Scratch::new();
