@@ -28,9 +28,9 @@ pub use flags::{HelpLength, help};
 pub use reading::{Reading, from_args, read};
 
 use crate::io::address::Address;
-use crate::os::files;
 use crate::os::listener::TcpTimeouts;
 use crate::os::privileges::Account;
+use crate::os::{cpus, files};
 use crate::server::access;
 use crate::server::limits::Limits;
 use crate::table::ColumnOrder;
@@ -60,6 +60,8 @@ pub struct Config {
     pub reuse_port: bool,
     /// How many processes serve, from 1 to [`Config::MAX_SHARDS`].
     pub shards: usize,
+    /// The CPUs that were counted for [`Config::shards`], if a flag asks for one process each.
+    pub counted_cpus: Option<usize>,
     /// How long a shard's loop may take for one turn before the shard is killed and replaced;
     /// `None` if there is no watchdog.
     pub shard_timeout: Option<Duration>,
@@ -113,6 +115,7 @@ impl Default for Config {
             takes_passed_sockets: false,
             reuse_port: false,
             shards: 1,
+            counted_cpus: None,
             shard_timeout: Some(Duration::from_secs(10)),
             user: None,
             sandbox: Sandbox::DEFAULT,
@@ -191,7 +194,7 @@ impl Config {
             }
             "listen" => self.listeners.push(value.parse()?),
             "reuse-port" => self.reuse_port = true,
-            "shards" => self.shards = shards(value)?,
+            "shards" => (self.shards, self.counted_cpus) = shards(value)?,
             "shard-timeout" => self.shard_timeout = shard_timeout(value)?,
             "user" => self.user = Some(value.parse()?),
             "sandbox" => {
@@ -283,10 +286,16 @@ fn handshake_rate(value: &str) -> Result<u32, Reason> {
     Ok(narrow(values::count(value)?)?)
 }
 
-fn shards(value: &str) -> Result<usize, Reason> {
+/// How many processes serve, and the CPUs that were counted for it.
+fn shards(value: &str) -> Result<(usize, Option<usize>), Reason> {
+    if value == "auto" {
+        listen::check_ops()?;
+        let cpus = cpus::allowed();
+        return Ok((cpus.min(Config::MAX_SHARDS), Some(cpus)));
+    }
     let count = narrow(values::count(value)?)?;
     match count {
-        1..=Config::MAX_SHARDS => Ok(count),
+        1..=Config::MAX_SHARDS => Ok((count, None)),
         _ => Err(format!("not from 1 to {}", Config::MAX_SHARDS).into()),
     }
 }

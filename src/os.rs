@@ -1,11 +1,12 @@
 //! What only an operating system has: listening sockets, inherited descriptors, privileges,
-//! messages to the service manager, descriptor limits, the heap, sealed memory, signals, other
-//! processes and files.
+//! messages to the service manager, CPUs, descriptor limits, the heap, sealed memory, signals,
+//! other processes and files.
 //!
 //! Invariant: only this room and [`reactor`](crate::reactor) make system calls. The programs
 //! introduce them to the rest.
 
 pub mod activation;
+pub mod cpus;
 pub mod descriptors;
 pub mod files;
 pub mod inherited_fd;

@@ -142,6 +142,14 @@ impl<N: Net> Server<N> {
         Ok(())
     }
 
+    /// The numbers of the listeners' descriptors, in the order in which they were given to the
+    /// server; none of a network in memory.
+    pub fn descriptors(&self) -> Vec<i32> {
+        let mut sockets: Vec<_> = self.acceptor.sockets().chain(self.operators.sockets()).collect();
+        sockets.sort_by_key(|(number, _)| *number);
+        sockets.into_iter().filter_map(|(_, socket)| self.cx.net.descriptor(socket)).collect()
+    }
+
     /// The counters.
     pub fn stats(&self) -> &Stats {
         &self.cx.stats
@@ -157,7 +165,7 @@ impl<N: Net> Server<N> {
         or_at(self.cx.log.report_due());
         or_at(self.cx.publisher.due());
         or_at(self.memory.next_look());
-        or_at(if self.is_draining() { self.phase.wakes_at() } else { self.idle_exit() });
+        or_at(if self.is_ending() { self.phase.wakes_at() } else { self.idle_exit() });
         (first != Moment::NEVER).then_some(first)
     }
 }
@@ -184,7 +192,7 @@ impl<N: Net> EventHandler for Server<N> {
         self.cx.work = Work::default();
         self.cx.trace.with(move |recorder| recorder.turn_began(now));
         self.cx.stats.turns += 1;
-        if self.is_draining() {
+        if self.is_ending() {
             self.end_delay(now);
             self.tell_of_drain();
         }
@@ -206,7 +214,7 @@ impl<N: Net> EventHandler for Server<N> {
         self.report_memory();
         let ServerContext { net, stats, publisher, .. } = &mut self.cx;
         publisher.turn(stats, net, now);
-        if self.is_draining() && self.has_finished() {
+        if self.is_ending() && self.has_finished() {
             self.report_memory();
             let ServerContext { net, stats, publisher, .. } = &mut self.cx;
             publisher.last_turn(stats, net, now);

@@ -45,7 +45,7 @@ const FLAGS: &[(&str, &[&str])] = &[
         ],
     ),
     ("reuse-port", &[]),
-    ("shards", &["1", "1024", "0"]),
+    ("shards", &["1", "1024", "0", "auto"]),
     ("shard-timeout", &["1s", "0s", "999ms"]),
     ("user", &["nobody", "65534:65534", ":"]),
     ("print-addresses", &[]),

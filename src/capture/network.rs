@@ -282,6 +282,14 @@ where
         result
     }
 
+    fn descriptor(&self, CapturedListener { listener, .. }: &Self::Listener) -> Option<i32> {
+        self.network.descriptor(listener)
+    }
+
+    fn leave_to_others(&mut self, CapturedListener { listener, .. }: &Self::Listener) {
+        self.network.leave_to_others(listener);
+    }
+
     fn hold_off_handshakes(
         &mut self,
         CapturedListener { listener, number }: &Self::Listener,

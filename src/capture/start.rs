@@ -24,7 +24,8 @@ pub struct Start<'a> {
     pub version: Cow<'a, str>,
     /// The number of its process.
     pub pid: u32,
-    /// If it is a shard, what it knows of the others.
+    /// If it is a shard, what it knows of the others; if it goes on with the statistics of earlier
+    /// processes, what it knows of these.
     pub shard: Option<OfShard>,
     /// When it began.
     pub now: Moment,
@@ -43,7 +44,7 @@ pub struct Start<'a> {
 /// What a shard knows of the server that it is a part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OfShard {
-    /// Its number, from 1.
+    /// Its number, from 1; 0 if it is no shard, and goes on with the statistics of others.
     pub number: u32,
     /// The process that takes signals for all.
     pub supervisor: u32,

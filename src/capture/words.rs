@@ -143,6 +143,7 @@ fn describe_told(told: Told<'_>) -> String {
         | Told::DrainAndWait(_)
         | Told::LeaveBacklog
         | Told::ServeBacklog(_)
+        | Told::HandOver(_)
         | Told::HoldIfIdle(_)
         | Told::AdmitAgain(_) => format!("the order {told:?}"),
     }

@@ -44,6 +44,11 @@ impl<T> Located<T> {
     pub fn new(origin: Option<&Origin>, what: T) -> Located<T> {
         Located { origin: origin.cloned().unwrap_or(Origin::CommandLine), what }
     }
+
+    /// Another value at the same place.
+    pub fn map<U>(self, into: impl FnOnce(T) -> U) -> Located<U> {
+        Located { origin: self.origin, what: into(self.what) }
+    }
 }
 
 impl<T: fmt::Display> fmt::Display for Located<T> {

@@ -67,10 +67,11 @@ pub(super) const FLAGS: &[Flag] = &[
     ),
     flag(
         "shards",
-        "N",
+        "N|auto",
         "processes that serve, one per core [1]",
         "With more than one, a supervisor starts them, restarts one that fails,\n\
-         and passes signals on. Limits are split evenly between them.",
+         and passes signals on. Limits are split evenly between them. auto: one\n\
+         for each CPU that affinity and the cgroup's cpu.max allow.",
     ),
     flag(
         "shard-timeout",
@@ -256,7 +257,7 @@ pub(super) const FLAGS: &[Flag] = &[
 ];
 
 /// The headings of the help, each with the flag that it stands above.
-const HEADINGS: &[(&str, &str)] = &[
+pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("listen", "Listeners and TCP"),
     ("shards", "Processes"),
     ("table", "Lookup table and dates"),

@@ -192,23 +192,33 @@ struct ListenOption {
     takes: Takes,
     /// The service that has it; `None` for every service.
     service: Option<&'static str>,
+    /// Whether it needs the feature `ops`.
+    is_of_ops: bool,
 }
 
 /// What may follow an address.
 const OPTIONS: &[ListenOption] = &[
-    ListenOption { key: "optional", takes: Takes::Nothing, service: None },
-    ListenOption { key: "mode", takes: Takes::OneValue("MODE"), service: None },
-    ListenOption { key: "owner", takes: Takes::OneValue("USER[:GROUP]"), service: None },
-    ListenOption { key: "freebind", takes: Takes::Nothing, service: None },
-    ListenOption { key: "proxy", takes: Takes::OneValue("v2|any"), service: None },
-    ListenOption { key: "from", takes: Takes::Values("CIDR"), service: None },
-    ListenOption { key: "tls", takes: Takes::Nothing, service: None },
-    ListenOption { key: "cert", takes: Takes::OneValue("FILE"), service: None },
-    ListenOption { key: "key", takes: Takes::OneValue("FILE"), service: None },
-    ListenOption { key: "client-ca", takes: Takes::OneValue("FILE"), service: None },
-    ListenOption { key: "format", takes: Takes::OneValue("FORMAT"), service: Some("daytime") },
-    ListenOption { key: "ack", takes: Takes::Nothing, service: Some("daytime") },
+    every("optional", Takes::Nothing),
+    of_ops("mode", Takes::OneValue("MODE")),
+    of_ops("owner", Takes::OneValue("USER[:GROUP]")),
+    of_ops("freebind", Takes::Nothing),
+    of_ops("proxy", Takes::OneValue("v2|any")),
+    of_ops("from", Takes::Values("CIDR")),
+    every("tls", Takes::Nothing),
+    every("cert", Takes::OneValue("FILE")),
+    every("key", Takes::OneValue("FILE")),
+    every("client-ca", Takes::OneValue("FILE")),
+    ListenOption { service: Some("daytime"), ..every("format", Takes::OneValue("FORMAT")) },
+    ListenOption { service: Some("daytime"), ..every("ack", Takes::Nothing) },
 ];
+
+const fn every(key: &'static str, takes: Takes) -> ListenOption {
+    ListenOption { key, takes, service: None, is_of_ops: false }
+}
+
+const fn of_ops(key: &'static str, takes: Takes) -> ListenOption {
+    ListenOption { is_of_ops: true, ..every(key, takes) }
+}
 
 impl fmt::Display for ListenOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -267,11 +277,13 @@ impl FromStr for Listen {
                 return Err(ListenError::RepeatedOption(option.key));
             }
             given.push(option.key);
-            match option.key {
-                "proxy" => proxies.set_versions(value)?,
-                "from" => proxies.add_range(value)?,
-                "tls" | "cert" | "key" | "client-ca" => tls.set(option.key, value)?,
-                _ => listen.apply(option.key, value)?,
+            if option.is_of_ops {
+                check_ops()?;
+                listen.apply_of_ops(option, value, &mut proxies)?;
+            } else if let "tls" | "cert" | "key" | "client-ca" = option.key {
+                tls.set(option.key, value)?;
+            } else {
+                listen.apply(option.key, value)?;
             }
         }
         listen.proxies = proxies.finish(&listen.target)?;
@@ -324,17 +336,35 @@ impl Listen {
         Ok((option, value))
     }
 
-    /// Applies an option that is about nothing but the listener.
-    fn apply(&mut self, key: &str, value: &str) -> Result<(), ListenError> {
-        let options = &mut self.service.options;
-        match key {
-            "optional" => self.presence = Presence::Optional,
-            "ack" => options.ack = true,
+    /// Applies an option that only a program with the feature `ops` has.
+    fn apply_of_ops(
+        &mut self,
+        option: &'static ListenOption,
+        value: &str,
+        proxies: &mut ProxyOptions,
+    ) -> Result<(), ListenError> {
+        match option.key {
             "mode" => self.socket.mode = Some(value.parse()?),
             "owner" => {
                 self.socket.owner = Some(value.parse().map_err(ListenError::BadOwner)?);
             }
             "freebind" => self.socket.is_freebind = true,
+            "proxy" | "from" if self.service.is_for_operators() => {
+                return Err(ListenError::NoProxies(option.key));
+            }
+            "proxy" => proxies.set_versions(value)?,
+            "from" => proxies.add_range(value)?,
+            key => return Err(ListenError::UnknownOption(key.to_owned(), self.service)),
+        }
+        Ok(())
+    }
+
+    /// Applies an option that every program has.
+    fn apply(&mut self, key: &str, value: &str) -> Result<(), ListenError> {
+        let options = &mut self.service.options;
+        match key {
+            "optional" => self.presence = Presence::Optional,
+            "ack" => options.ack = true,
             "format" => {
                 options.format = Format::from_name(value)
                     .ok_or_else(|| ListenError::UnknownFormat(value.to_owned()))?;

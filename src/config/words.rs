@@ -50,6 +50,7 @@ impl Config {
             takes_passed_sockets,
             reuse_port,
             shards,
+            counted_cpus: _,
             shard_timeout,
             user,
             sandbox,

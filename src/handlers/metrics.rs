@@ -67,6 +67,10 @@ pub(super) fn respond(
     work: &mut Work,
 ) -> Outcome {
     let asked = match http::parse(head) {
+        // The next request of this client is for the process that has the listeners now.
+        Ok(Some(asked)) if context.publisher.has_handed_over() => {
+            http::Asked { then: Then::Close, ..asked }
+        }
         Ok(Some(asked)) => asked,
         Ok(None) => {
             context.stats.requests -= 1;

@@ -45,6 +45,8 @@ pub enum Wakeup {
     Reload,
     /// SIGUSR1: log the statistics.
     Report,
+    /// SIGUSR2: start the program that stands at its path now, to take the place of this process.
+    Upgrade,
     /// Signal 40: switch the recording of a trace off, or on again.
     ToggleTrace,
     /// Another thread or process has a message: the waker was called, or a pipe that is watched

@@ -206,6 +206,7 @@ impl Timers {
     /// # Panics
     ///
     /// If `key` is above `u32::MAX`.
+    #[inline]
     pub fn arm_no_later(&mut self, key: usize, deadline: Moment) {
         if self.links.get(key).is_some_and(|link| link.deadline <= round_up(deadline)) {
             return;
@@ -222,6 +223,7 @@ impl Timers {
 
     /// When `key`'s timer is due, if it is armed: the deadline rounded up to a whole millisecond,
     /// or, if it was in the past when armed, the moment the wheel had come to.
+    #[inline]
     pub fn deadline(&self, key: usize) -> Option<Moment> {
         match self.links.get(key)?.deadline {
             NOT_ARMED => None,
@@ -231,6 +233,7 @@ impl Timers {
 
     /// Whether `key`'s timer is due no later than [`arm_no_later`](Timers::arm_no_later) for
     /// `deadline` would have it be.
+    #[inline]
     pub fn is_due_by(&self, key: usize, deadline: Moment) -> bool {
         let latest = round_up(deadline).max(self.current_tick);
         self.links.get(key).is_some_and(|link| link.deadline <= latest)
@@ -321,6 +324,7 @@ impl Timers {
         highest_armed.is_none() && surplus - part >= SHRINK_SLACK
     }
 
+    #[inline]
     fn earliest_slot(&self) -> Option<Slot> {
         let mut levels = self.occupied.iter().enumerate();
         levels.find_map(|(level, slots)| slots.first().map(|index| Slot { level, index }))
@@ -348,6 +352,7 @@ impl Timers {
     }
 
     /// Takes out an armed key.
+    #[inline]
     fn remove(&mut self, key: usize) {
         self.unlink(key as u32);
         self.links[key].deadline = NOT_ARMED;
@@ -355,6 +360,7 @@ impl Timers {
     }
 
     /// Appends `key` to the list of the slot that its deadline calls for.
+    #[inline]
     fn link(&mut self, key: u32) {
         let slot = Slot::of(self.current_tick, self.links[key as usize].deadline);
         let (mut prev, mut next) = (key, key);
@@ -372,6 +378,7 @@ impl Timers {
     }
 
     /// Takes `key` out of the list it is in.
+    #[inline]
     fn unlink(&mut self, key: u32) {
         let Link { prev, next, deadline } = self.links[key as usize];
         let is_alone = next == key;

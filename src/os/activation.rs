@@ -13,7 +13,8 @@ mod tests;
 /// The variables. No child process may see them: the sockets are not for it.
 pub const VARIABLES: [&str; 4] = [PID, COUNT, NAMES, "LISTEN_PIDFDID"];
 
-const PID: &str = "LISTEN_PID";
+/// The variable with the process that they are for.
+pub const PID: &str = "LISTEN_PID";
 const COUNT: &str = "LISTEN_FDS";
 const NAMES: &str = "LISTEN_FDNAMES";
 

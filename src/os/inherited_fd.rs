@@ -15,10 +15,11 @@ mod tests;
 use crate::os::listener::Listener;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
+use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{SockType, getsockopt, sockopt};
 use nix::sys::stat::Mode;
-use nix::unistd::dup2_stdin;
+use nix::unistd::{dup2_stdin, dup2_stdout};
 use socket2::SockRef;
 use std::fmt;
 use std::fs::{self, DirEntry};
@@ -167,6 +168,27 @@ pub fn close_others() {
         // `take` refuses our own descriptors.
         drop(take(number));
     }
+}
+
+/// Closes all descriptors but `kept`, 2, and 0 and 1, which become /dev/null. For the child of a
+/// fork(2) that uses nothing of what its parent had.
+///
+/// # Errors
+///
+/// What open(2), dup2(2) or close_range(2) say.
+#[expect(unsafe_code, reason = "what owns a descriptor in the parent has a copy in the child")]
+pub fn close_all_but(kept: RawFd) -> io::Result<()> {
+    let null = null()?;
+    dup2_stdin(&null)?;
+    dup2_stdout(&null)?;
+    for (first, last) in [(3, kept - 1), (kept + 1, RawFd::MAX)] {
+        // SAFETY: no memory is involved. The copies of owners in this process are never used.
+        let closed = (first <= last)
+            .then(|| unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) });
+        Errno::result(closed.unwrap_or_default())?;
+    }
+    std::mem::forget(null);
+    Ok(())
 }
 
 /// The numbers from 3 on that may be open descriptors.

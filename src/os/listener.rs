@@ -75,6 +75,48 @@ impl Listener {
         }
     }
 
+    /// Prepares a socket that another process of this server has bound, and perhaps listens on, too,
+    /// as if it had been bound here: handshakes are not held off, and the backlog, the timeouts and
+    /// the rights on a unix socket's file are as given. Rights that the file has are not set again:
+    /// that may take privileges which this process has not any more.
+    ///
+    /// # Errors
+    ///
+    /// What setsockopt(2), listen(2), chmod(2) or lchown(2) say.
+    pub fn take_over(
+        &self,
+        backlog: u32,
+        timeouts: TcpTimeouts,
+        rights: unix::FileRights,
+    ) -> io::Result<()> {
+        let socket = SockRef::from(self);
+        // ENOENT: they are not held off.
+        let _ = socket.detach_filter();
+        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        match self {
+            Listener::Tcp(listener) => {
+                if timeouts.keepalive.is_none() {
+                    setsockopt(listener, sockopt::KeepAlive, &false)?;
+                }
+                if timeouts.user_timeout.is_none() {
+                    setsockopt(listener, sockopt::TcpUserTimeout, &0)?;
+                }
+                timeouts.set(listener)
+            }
+            Listener::Unix { socket, .. } => match unix::address_of(socket)? {
+                Address::Unix(address) => unix::set_rights(&address, rights),
+                Address::Inet(_) => Ok(()),
+            },
+        }
+    }
+
+    /// Its file, if it has one, belongs to another process from now on.
+    pub fn leave_file(&self) {
+        if let Listener::Unix { file: Some(file), .. } = self {
+            file.leave();
+        }
+    }
+
     /// Another descriptor of the same socket.
     ///
     /// # Errors

@@ -17,11 +17,15 @@ mod tests;
 
 /// The variables. No child process may see them: the manager takes messages of the process that it
 /// has started.
-pub const VARIABLES: [&str; 3] = [SOCKET, PERIOD, PID];
+pub const VARIABLES: [&str; 3] = [SOCKET, WATCHDOG_PERIOD, WATCHDOG_PID];
 
 const SOCKET: &str = "NOTIFY_SOCKET";
-const PERIOD: &str = "WATCHDOG_USEC";
-const PID: &str = "WATCHDOG_PID";
+
+/// The variable with the time within which the manager expects a ping.
+pub const WATCHDOG_PERIOD: &str = "WATCHDOG_USEC";
+
+/// The variable with the pid of the process that is to send it.
+pub const WATCHDOG_PID: &str = "WATCHDOG_PID";
 
 /// A variable whose value cannot be used; the fault of the process that has set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +120,7 @@ pub fn watchdog(
         let number = value.parse().ok().filter(|number| is_digits && *number > 0);
         number.map(Some).ok_or(BadVariable { name, value, expected: "a positive number" })
     };
-    let Some(micros) = number(PERIOD)? else { return Ok(None) };
-    let is_for_us = number(PID)?.is_none_or(|pid| pid == u64::from(own));
+    let Some(micros) = number(WATCHDOG_PERIOD)? else { return Ok(None) };
+    let is_for_us = number(WATCHDOG_PID)?.is_none_or(|pid| pid == u64::from(own));
     Ok(is_for_us.then_some(Duration::from_micros(micros)))
 }

@@ -11,6 +11,7 @@ use nix::unistd::{
     Gid, Group, Uid, User, getgrouplist, getgroups, getresgid, getresuid, setgroups, setresgid,
     setresuid, setuid,
 };
+use std::collections::BTreeSet;
 use std::ffi::{CString, NulError};
 use std::fmt;
 use std::io;
@@ -228,12 +229,31 @@ impl Credentials {
     /// may then have changed, so the process should exit.
     pub fn drop_to(&self) -> Result<(), AccountError> {
         let refused = |what| move |errno| AccountError::Refused(what, errno);
+        if self.are_in_force() {
+            prctl::set_no_new_privs().map_err(refused("renounce new rights"))?;
+            return self.verify();
+        }
         setgroups(&self.groups).map_err(refused("set the user's groups"))?;
         setresgid(self.gid, self.gid, self.gid).map_err(refused("change the group"))?;
         setresuid(self.uid, self.uid, self.uid).map_err(refused("change the user"))?;
         // execve(2) of a set-user-ID program then grants no privileges.
         prctl::set_no_new_privs().map_err(refused("renounce new rights"))?;
         self.verify()
+    }
+
+    /// Whether the process has this user and these groups already, as after an upgrade. Then it
+    /// needs no privileges to become that user.
+    fn are_in_force(&self) -> bool {
+        let (Ok(users), Ok(groups), Ok(all)) = (getresuid(), getresgid(), getgroups()) else {
+            return false;
+        };
+        let numbers = |groups: &[Gid]| {
+            let numbers: BTreeSet<u32> = groups.iter().map(|gid| gid.as_raw()).collect();
+            numbers
+        };
+        [users.real, users.effective, users.saved] == [self.uid; 3]
+            && [groups.real, groups.effective, groups.saved] == [self.gid; 3]
+            && numbers(&all) == numbers(&self.groups)
     }
 
     /// Whether this user may execute `program`, by its owner, group and mode, as inode(7) has it.

@@ -109,9 +109,10 @@ pub const TABLE: &[Row] = &[
     row(Signal::SIGSEGV, Action::Inherited, Action::Inherited, FAULT),
     row(
         Signal::SIGUSR2,
-        Action::Ignored,
+        Action::Watched(Wakeup::Upgrade),
         Action::Inherited,
-        "means something to other servers, so operators send it by mistake",
+        "an operator has put another version in the program's place; without the feature `ops` a \
+         line of the log says that it is missing",
     ),
     row(
         Signal::SIGPIPE,

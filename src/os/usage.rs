@@ -45,7 +45,8 @@ impl Meter {
     }
 }
 
-fn cpu_time() -> Duration {
+/// The processor time that this process has used so far, in user and kernel mode.
+pub fn cpu_time() -> Duration {
     // getrusage(RUSAGE_SELF) cannot fail.
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return Duration::ZERO };
     let micros = |seconds: i64, micros: i64| {

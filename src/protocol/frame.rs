@@ -195,6 +195,7 @@ fn check_padding(prefix: &[u8], digits: usize) -> Result<(), FrameError> {
 }
 
 /// The header of a frame whose body is `body_len` bytes.
+#[inline]
 pub fn encode_header(body_len: usize) -> [u8; HEADER_LEN] {
     let mut header = BLANK_HEADER;
     encode_length_into(&mut header, body_len);

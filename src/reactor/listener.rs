@@ -13,7 +13,7 @@ use mio::{Interest, Registry, Token};
 use nix::sys::socket::{getsockopt, sockopt};
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 #[cfg(test)]
@@ -58,6 +58,13 @@ impl Listener {
         }
     }
 
+    /// Its file, if it has one, belongs to another process from now on.
+    pub(super) fn leave_file(&self) {
+        if let Listener::Unix { file: Some(file), .. } = self {
+            file.leave();
+        }
+    }
+
     /// The address with which handshakes can be in flight: of a unix socket none are, for
     /// connect(2) puts its client into the backlog at once.
     pub(super) fn handshake_address(&self) -> Option<io::Result<SocketAddr>> {
@@ -74,6 +81,15 @@ impl Listener {
             Listener::Unix { socket, .. } => {
                 socket2::SockRef::from(socket).shutdown(Shutdown::Read)
             }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Unix { socket, .. } => socket.as_fd(),
         }
     }
 }

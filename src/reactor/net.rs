@@ -22,6 +22,7 @@ use nix::time::{ClockId, clock_gettime};
 use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant, SystemTime};
 
 /// TCP and unix sockets by way of mio. A server on it is compiled without hooks for a recorder; one
@@ -162,6 +163,14 @@ impl Accept for MioNet {
 
     fn deregister_listener(&mut self, listener: &mut Listener) -> io::Result<()> {
         self.registry.deregister(listener)
+    }
+
+    fn descriptor(&self, listener: &Listener) -> Option<i32> {
+        Some(listener.as_fd().as_raw_fd())
+    }
+
+    fn leave_to_others(&mut self, listener: &Listener) {
+        listener.leave_file();
     }
 
     fn hold_off_handshakes(&mut self, listener: &Listener) -> io::Result<()> {

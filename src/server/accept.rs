@@ -283,6 +283,17 @@ impl<N: Net> Acceptor<N> {
         }
     }
 
+    /// Closes the listeners here, which other processes serve.
+    pub(super) fn leave_to_others(&mut self, net: &mut N) {
+        self.listeners.iter().for_each(|listener| net.leave_to_others(&listener.socket));
+        self.close(net);
+    }
+
+    /// The sockets, and the numbers under which they were registered.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = (usize, &N::Listener)> {
+        self.listeners.iter().map(|listener| (listener.number, &listener.socket))
+    }
+
     /// The listeners that no other process has.
     fn own(&self) -> impl Iterator<Item = &N::Listener> {
         let own = self.listeners.iter().filter(|listener| listener.holders == Holders::Us);

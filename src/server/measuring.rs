@@ -10,7 +10,8 @@ use crate::server::stats::publishing::{Publisher, SharedStats};
 const VISITS_PER_SAMPLE: u64 = 64;
 
 impl<N: Net> Server<N> {
-    /// The counters of this server alone as text, one `name value` a line.
+    /// The counters of this server as text, one `name value` a line: of a shard without the others,
+    /// else with those of the processes that it goes on from.
     pub fn statistics(&mut self, now: Moment) -> String {
         self.cx.net.told(Told::Statistics(now));
         let usage = self.cx.net.usage();
@@ -19,13 +20,24 @@ impl<N: Net> Server<N> {
         // A shard counts its windows as all do, from the start of the first, and its age from its
         // own.
         stats.longest_turn.advance(publisher.uptime(now));
-        stats.report(now.since(Moment::START), usage.process_id).to_string()
+        let (uptime, process) = (publisher.uptime(now), usage.process_id);
+        match publisher.alone_in_all(stats, now) {
+            Some(total) => total.report(uptime, process).to_string(),
+            None => stats.report(now.since(Moment::START), process).to_string(),
+        }
     }
 
     /// Makes this server a shard: what it counts becomes known to the others, and `STATS` tells the
     /// sum, and the process `supervisor` as the one that takes signals.
     pub fn share_statistics(&mut self, stats: Box<dyn SharedStats>, supervisor: u32) {
         self.cx.publisher = Publisher::new(stats, supervisor);
+        self.cx.publisher.confine_to(self.cx.limits.stats_from.clone());
+    }
+
+    /// Makes this server one that goes on from what earlier processes have counted, and whose next
+    /// process goes on from what this one counts.
+    pub fn continue_statistics(&mut self, stats: Box<dyn SharedStats>) {
+        self.cx.publisher = Publisher::alone(stats);
         self.cx.publisher.confine_to(self.cx.limits.stats_from.clone());
     }
 

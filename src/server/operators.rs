@@ -102,6 +102,17 @@ impl<N: Net> Operators<N> {
         if cfg!(feature = "ops") { self.retry_at } else { None }
     }
 
+    /// As those of clients: see the acceptor.
+    pub(super) fn leave_to_others(&mut self, net: &mut N) {
+        self.listeners.iter().for_each(|listener| net.leave_to_others(&listener.socket));
+        self.close(net);
+    }
+
+    /// The sockets, and the numbers under which they were registered.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = (usize, &N::Listener)> {
+        self.listeners.iter().map(|listener| (listener.number, &listener.socket))
+    }
+
     fn close(&mut self, net: &mut N) {
         self.retry_at = None;
         for mut listener in self.listeners.drain(..) {

@@ -23,6 +23,7 @@ use histogram::{Events, Times};
 use standing::Standings;
 #[cfg(unix)]
 use standing::{Activity, Depth};
+use std::time::Duration;
 use turns::{LongestTurn, SlowTurns};
 
 #[cfg(test)]
@@ -148,8 +149,13 @@ impl Stats {
 
     /// Says what the process has used by now.
     pub fn describe_usage(&mut self, usage: Usage) {
-        self.cpu_micros = u64::try_from(usage.cpu.as_micros()).unwrap_or(u64::MAX);
+        self.describe_cpu_time(usage.cpu);
         self.resident = usage.resident_bytes;
+    }
+
+    /// Says how much processor time the process has used by now.
+    pub fn describe_cpu_time(&mut self, cpu: Duration) {
+        self.cpu_micros = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
     }
 
     /// Says what there is to be said of another table.
@@ -229,6 +235,26 @@ impl Stats {
                 .max(other.tls_certificate_expires),
             longest_turn: self.longest_turn.merge(other.longest_turn),
             ..sum
+        };
+    }
+
+    /// Adds what earlier processes counted, in whose place this one is. What is said of the table
+    /// and of limits holds for this one.
+    pub fn follow(&mut self, earlier: &Stats) {
+        let own = self.clone();
+        self.add(earlier);
+        *self = Stats {
+            peak: own.peak.max(earlier.peak),
+            table_keys: own.table_keys,
+            table_memory: own.table_memory,
+            table_reloads: own.table_reloads.saturating_add(earlier.table_reloads),
+            table_failures: own.table_failures.saturating_add(earlier.table_failures),
+            max_connections: own.max_connections,
+            memory_limit: own.memory_limit,
+            landlock_abi: own.landlock_abi,
+            longest_turn: own.longest_turn,
+            draining: own.draining,
+            ..self.clone()
         };
     }
 

@@ -13,6 +13,7 @@
 //! the deadline for draining passes before there is a place.
 
 use super::Server;
+use super::context::ServerContext;
 use crate::io::clock::Moment;
 use crate::io::net::{Handshakes, Net, Told};
 use crate::io::token::Token;
@@ -53,6 +54,10 @@ pub(super) enum Phase {
         door: Door,
         /// Connections in the slots below this were told.
         told: usize,
+    },
+    /// Another process has the listeners. What is open is served until it ends, or until then.
+    HandedOver {
+        until: Moment,
     },
     Stopped,
 }
@@ -100,7 +105,7 @@ impl Phase {
                 Some(deadline.min(look_at))
             }
             Phase::Draining { deadline, .. } => Some(deadline),
-            Phase::Delayed { until, .. } => Some(until),
+            Phase::Delayed { until, .. } | Phase::HandedOver { until } => Some(until),
             Phase::Serving | Phase::Stopped => None,
         }
     }
@@ -114,6 +119,7 @@ impl<N: Net> Server<N> {
         self.cx.net.told(Told::Drain(now));
         match self.phase {
             Phase::Serving => self.order_drain(DrainOrder::ServeBacklog, now),
+            Phase::HandedOver { .. } => self.drain_the_rest(now),
             Phase::Delayed { .. } | Phase::Draining { .. } | Phase::Stopped => {
                 self.cx.observe_drain(DrainStep::AtOnce);
                 self.phase = Phase::Stopped;
@@ -127,9 +133,40 @@ impl<N: Net> Server<N> {
     /// if the server drains already.
     pub fn drain_and_wait(&mut self, now: Moment) {
         self.cx.net.told(Told::DrainAndWait(now));
-        if self.phase == Phase::Serving {
-            self.order_drain(DrainOrder::AwaitOrder, now);
+        match self.phase {
+            Phase::Serving => self.order_drain(DrainOrder::AwaitOrder, now),
+            Phase::HandedOver { .. } => self.drain_the_rest(now),
+            Phase::Delayed { .. } | Phase::Draining { .. } | Phase::Stopped => {}
         }
+    }
+
+    /// Another process serves the same sockets from now on. They are closed here, and nothing is
+    /// done to them: no handshake is held off, and no backlog emptied. Clients are served until
+    /// they leave; those that are still there after the time limit of a drain are drained then.
+    /// Does nothing if the server has been told to stop.
+    pub fn hand_over(&mut self, now: Moment) {
+        self.cx.net.told(Told::HandOver(now));
+        if self.phase != Phase::Serving {
+            return;
+        }
+        self.cx.observe_drain(DrainStep::ListenersClosed);
+        self.phase = Phase::HandedOver { until: now + self.cx.limits.drain_timeout };
+        self.acceptor.leave_to_others(&mut self.cx.net);
+        self.operators.leave_to_others(&mut self.cx.net);
+        let ServerContext { net, stats, publisher, .. } = &mut self.cx;
+        publisher.hand_over();
+        publisher.turn(stats, net, now);
+    }
+
+    /// Whether another process has the listeners.
+    pub fn has_handed_over(&self) -> bool {
+        matches!(self.phase, Phase::HandedOver { .. })
+    }
+
+    fn drain_the_rest(&mut self, now: Moment) {
+        self.cx.stats.draining = 1;
+        self.begin_to_drain(now);
+        self.set_door(Door::Closed);
     }
 
     /// After [`Server::drain_and_wait`]: another process serves the same sockets. They are closed
@@ -166,6 +203,12 @@ impl<N: Net> Server<N> {
     /// Whether [`Server::drain`] or [`Server::drain_and_wait`] was called.
     #[inline]
     pub fn is_draining(&self) -> bool {
+        !matches!(self.phase, Phase::Serving | Phase::HandedOver { .. })
+    }
+
+    /// Whether the server ends some time: it drains, or another process has its listeners.
+    #[inline]
+    pub(super) fn is_ending(&self) -> bool {
         self.phase != Phase::Serving
     }
 
@@ -218,12 +261,17 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Begins to drain when the delay is over.
+    /// Begins to drain when a delay is over, or the time after a handover.
     pub(super) fn end_delay(&mut self, now: Moment) {
         if let Phase::Delayed { until, order } = self.phase
             && now >= until
         {
             self.begin_as_ordered(order, now);
+        }
+        if let Phase::HandedOver { until } = self.phase
+            && now >= until
+        {
+            self.drain_the_rest(now);
         }
     }
 
@@ -349,7 +397,7 @@ impl<N: Net> Server<N> {
                 self.close_all();
             }
             Phase::Draining { door: Door::LastClients, .. } => self.close_emptied(),
-            Phase::Draining { .. } => {}
+            Phase::Draining { .. } | Phase::HandedOver { .. } => {}
             Phase::Serving | Phase::Delayed { .. } => return false,
         }
         let is_over = !self.has_clients() && self.door().is_none_or(|door| door == Door::Closed);
@@ -380,7 +428,9 @@ impl<N: Net> Server<N> {
     fn door(&self) -> Option<Door> {
         match self.phase {
             Phase::Draining { door, .. } => Some(door),
-            Phase::Serving | Phase::Delayed { .. } | Phase::Stopped => None,
+            Phase::Serving | Phase::Delayed { .. } | Phase::HandedOver { .. } | Phase::Stopped => {
+                None
+            }
         }
     }
 

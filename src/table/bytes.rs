@@ -18,6 +18,7 @@ pub(super) enum Bytes {
 impl Deref for Bytes {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         match self {
             Bytes::Owned(bytes) => bytes,

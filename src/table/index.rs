@@ -81,6 +81,7 @@ struct Slots(u128);
 impl Iterator for Slots {
     type Item = usize;
 
+    #[inline]
     fn next(&mut self) -> Option<usize> {
         let lowest = self.0.trailing_zeros() as usize / 8;
         self.0 &= self.0.wrapping_sub(1);
@@ -172,6 +173,7 @@ impl Index {
     }
 
     /// Where in `text` the entry of `key` has its key.
+    #[inline]
     pub(super) fn find(&self, text: &[u8], key: &[u8]) -> Option<u32> {
         // The key of the line `a b c` is `a`, though the line starts with the words `a b` too.
         if key.iter().any(u8::is_ascii_whitespace) {
@@ -192,6 +194,7 @@ impl Index {
 }
 
 /// The offset of `key`, which is looked for from the bucket on that its hash names.
+#[inline]
 fn search(buckets: &[u8], text: &[u8], key: &[u8], hash: u64) -> Option<u32> {
     let (buckets, _) = buckets.as_chunks::<BUCKET>();
     let mut number = first_bucket(hash, buckets.len());

@@ -77,6 +77,8 @@ mod misbehaving;
 mod notifying;
 mod odd_files;
 mod outputs;
+#[cfg(all(feature = "client", feature = "ops", feature = "trace"))]
+mod packaged;
 #[cfg(all(feature = "client", feature = "trace"))]
 mod perfetto;
 mod port_in_use;
@@ -108,4 +110,6 @@ mod support;
 mod top;
 mod tracing;
 mod unix_sockets;
+#[cfg(feature = "ops")]
+mod upgrading;
 mod zones;

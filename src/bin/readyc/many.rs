@@ -70,7 +70,11 @@ impl EventHandler for Interruptible {
             Wakeup::Terminate | Wakeup::StopAtOnce | Wakeup::Reload | Wakeup::CpuTimeLimit => {
                 self.pool.interrupt();
             }
-            Wakeup::ChildEnded | Wakeup::Report | Wakeup::ToggleTrace | Wakeup::Message => {}
+            Wakeup::ChildEnded
+            | Wakeup::Report
+            | Wakeup::Upgrade
+            | Wakeup::ToggleTrace
+            | Wakeup::Message => {}
         }
     }
 

@@ -10,7 +10,7 @@
 
 mod exec;
 
-pub(crate) use exec::FAILURE;
+pub(crate) use exec::{FAILURE, own_path};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -18,12 +18,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use readyd::os::{activation, inherited_fd, notify};
+use readyd::os::inherited_fd;
 use std::env;
-use std::ffi::{CString, OsString};
+use std::ffi::{CStr, CString, OsString};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 
 #[cfg(test)]
@@ -44,7 +44,7 @@ impl Program {
         Program::at(c"/proc/self/exe").or_else(|_| Program::at(exec::own_path()))
     }
 
-    fn at(path: &std::ffi::CStr) -> io::Result<Program> {
+    fn at(path: &CStr) -> io::Result<Program> {
         // O_PATH: a program that may be executed need not be readable.
         let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
         open(path, flags, Mode::empty()).map(Program).map_err(io::Error::from)
@@ -55,6 +55,15 @@ impl AsFd for Program {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// What a process executes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Executable<'a> {
+    /// This file, whatever its path leads to by now.
+    File(&'a Program),
+    /// What this path leads to now.
+    Path(&'a CStr),
 }
 
 /// Why a process could not be started: the system call that failed, and its error.
@@ -70,6 +79,13 @@ impl NotStarted {
     }
 }
 
+impl NotStarted {
+    /// The errno; 0 if there is none.
+    pub(crate) fn errno(&self) -> u64 {
+        self.error.raw_os_error().map_or(0, |errno| u64::from(errno.unsigned_abs()))
+    }
+}
+
 impl fmt::Display for NotStarted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let NotStarted { call, error } = self;
@@ -79,17 +95,19 @@ impl fmt::Display for NotStarted {
 
 /// A process to start. Its standard input and output are /dev/null.
 pub(super) struct Start<'a> {
-    pub(super) program: &'a Program,
+    pub(super) program: Executable<'a>,
     /// Its arguments; the first is its name.
     pub(super) arguments: Vec<OsString>,
     /// An environment variable that it gets in addition to those of this process, and its value.
     pub(super) variable: (&'a str, String),
+    /// The variables of this process that are not for it.
+    pub(super) withheld: Vec<&'a str>,
     /// Its standard error; `None` for ours.
     pub(super) stderr: Option<BorrowedFd<'a>>,
-    /// Descriptors that it inherits under the same numbers. All others are closed at execveat(2).
-    pub(super) without_cloexec: Vec<BorrowedFd<'a>>,
-    /// One of these: the child writes [`FAILURE`] to it if execveat(2) fails.
-    pub(super) failure: BorrowedFd<'a>,
+    /// Descriptors that it inherits under the same numbers. All others are closed at execve(2).
+    pub(super) without_cloexec: Vec<RawFd>,
+    /// One of these: the child writes [`FAILURE`] to it if execve(2) fails.
+    pub(super) failure: RawFd,
 }
 
 impl Start<'_> {
@@ -110,7 +128,7 @@ impl Start<'_> {
         let null =
             inherited_fd::null().map_err(NotStarted::at("open of /dev/null, and memfd_create"))?;
         let request = exec::ExecRequest {
-            program: self.program.as_fd(),
+            program: self.program,
             arguments: &arguments,
             environment: &environment,
             input_and_output: null.as_fd(),
@@ -121,15 +139,13 @@ impl Start<'_> {
         exec::fork_and_exec(&request).map(Child)
     }
 
-    /// The environment of this process, with the variable, and without the variables of the service
-    /// manager: these speak to this process only.
+    /// The environment of this process, with the variable, and without those that are withheld.
     fn environment(&self) -> io::Result<Vec<CString>> {
         let (name, value) = &self.variable;
         let mut environment = vec![c_string(format!("{name}={value}").into())?];
         for (mut inherited, value) in env::vars_os() {
-            let mut of_the_manager = activation::VARIABLES.iter().chain(&notify::VARIABLES);
-            let is_for_this_process = of_the_manager.any(|it| inherited == *it);
-            if inherited != *name && !is_for_this_process {
+            let is_withheld = self.withheld.iter().any(|it| inherited == **it);
+            if inherited != *name && !is_withheld {
                 inherited.push("=");
                 inherited.push(value);
                 environment.push(c_string(inherited)?);
@@ -148,6 +164,11 @@ fn c_string(text: OsString) -> io::Result<CString> {
 pub(super) struct Child(Pid);
 
 impl Child {
+    /// The process of that pid, which this one has forked and not reaped.
+    pub(super) fn of(pid: Pid) -> Child {
+        Child(pid)
+    }
+
     /// Its pid.
     pub(super) fn pid(&self) -> Pid {
         self.0
@@ -164,6 +185,22 @@ impl Child {
             Err(Errno::EINVAL) => Some(Ending::RealTimeSignal),
             Err(Errno::ECHILD) => Some(Ending::Unknown),
             Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// Kills it if it has not ended, and waits for its end.
+    pub(super) fn end(&self) -> Ending {
+        self.signal(Signal::SIGKILL);
+        loop {
+            match waitpid(self.0, None) {
+                Ok(WaitStatus::Exited(_, status)) => return Ending::Status(status),
+                Ok(WaitStatus::Signaled(_, signal, dumped)) => {
+                    return Ending::Signal { signal, dumped };
+                }
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(Errno::EINVAL) => return Ending::RealTimeSignal,
+                Err(_) => return Ending::Unknown,
+            }
         }
     }
 
@@ -191,7 +228,41 @@ pub(crate) enum Ending {
     Unknown,
 }
 
+/// Numbers beyond those of exit statuses: of signals from here on.
+const SIGNALS: u64 = 1 << 8;
+
+/// A signal with a core dump, likewise.
+const DUMPED: u64 = 1 << 16;
+
+const REAL_TIME: u64 = 1 << 32;
+
 impl Ending {
+    /// As a number, for a message to another process.
+    pub(crate) fn to_number(self) -> u64 {
+        match self {
+            Ending::Status(status) => u64::from(status.cast_unsigned() & 0xFF),
+            Ending::Signal { signal, dumped } => {
+                let number = u64::from((signal as i32).unsigned_abs());
+                SIGNALS + number + if dumped { DUMPED } else { 0 }
+            }
+            Ending::RealTimeSignal => REAL_TIME,
+            Ending::Unknown => u64::MAX,
+        }
+    }
+
+    /// Undoes [`Ending::to_number`].
+    pub(crate) fn from_number(number: u64) -> Ending {
+        let signal = |number| Signal::try_from(i32::try_from(number).unwrap_or(0));
+        match number {
+            0..SIGNALS => Ending::Status(number as i32),
+            REAL_TIME => Ending::RealTimeSignal,
+            _ => match signal((number & (DUMPED - 1)).saturating_sub(SIGNALS)) {
+                Ok(signal) => Ending::Signal { signal, dumped: number >= DUMPED },
+                Err(_) => Ending::Unknown,
+            },
+        }
+    }
+
     /// Whether the exit status is 0.
     pub(crate) fn is_success(self) -> bool {
         self == Ending::Status(0)

@@ -32,6 +32,10 @@ pub(crate) enum Instruction {
     HoldIfIdle { question: u64 },
     /// Accept clients again.
     AdmitAgain,
+    /// Begin to serve: an old process leaves the listeners.
+    Open,
+    /// A new process serves the listeners: close them, and serve the clients that are there.
+    HandOver,
 }
 
 /// A message of a shard to its supervisor.
@@ -75,6 +79,8 @@ const SERVE_BACKLOG: u8 = b'S';
 const LEAVE_BACKLOG: u8 = b'L';
 const HOLD_IF_IDLE: u8 = b'H';
 const ADMIT_AGAIN: u8 = b'A';
+const OPEN: u8 = b'O';
+const HAND_OVER: u8 = b'V';
 
 const HAS_TABLE: u8 = b't';
 const LACKS_TABLE: u8 = b'f';
@@ -162,6 +168,16 @@ impl Line {
         self.tell(ADMIT_AGAIN, 0);
     }
 
+    /// As [`Instruction::Open`].
+    pub(crate) fn open(&self) {
+        self.tell(OPEN, 0);
+    }
+
+    /// As [`Instruction::HandOver`].
+    pub(crate) fn hand_over(&self) {
+        self.tell(HAND_OVER, 0);
+    }
+
     /// Errors are ignored: a shard that is gone needs no message, and the watchdog finds one that
     /// is stuck.
     fn tell(&self, kind: u8, number: u64) {
@@ -240,6 +256,8 @@ impl Control {
                 LEAVE_BACKLOG => Instruction::LeaveBacklog,
                 HOLD_IF_IDLE => Instruction::HoldIfIdle { question: number },
                 ADMIT_AGAIN => Instruction::AdmitAgain,
+                OPEN => Instruction::Open,
+                HAND_OVER => Instruction::HandOver,
                 _ => continue,
             });
         }

@@ -7,6 +7,7 @@ use crate::control::{Answer, Control, Instruction};
 use crate::loader::Loader;
 use crate::reconfiguring::{self, ConfigReader, live_limits};
 use crate::service_manager::{Counts, ServiceManager};
+use crate::start::StartError;
 use crate::tracing::Keeper;
 use crate::zone::{self, ZoneReader};
 use readyd::counted::counted;
@@ -21,6 +22,9 @@ use readyd::zone::ZoneRules;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
+pub(crate) use upgrading::Upgrading;
+
+mod upgrading;
 
 /// The parent of the server, which decides how it stops and who reads its table and its time zone.
 pub(crate) enum Parent {
@@ -36,6 +40,8 @@ pub(crate) enum Parent {
         certificates: Option<Box<CertificateReader>>,
         /// Is told the state of the server.
         manager: Box<ServiceManager>,
+        /// Upgrades, in a program with the feature `ops`.
+        upgrades: Option<Box<Upgrading>>,
     },
     /// A supervisor. A signal to a whole process group arrives twice, directly and from the
     /// supervisor. So a second SIGTERM has no effect, and SIGQUIT stops the shard at once. On
@@ -54,6 +60,16 @@ pub(crate) struct Daemon<N: Net> {
     /// What the server asked for at the end of this turn. The loop may be asked to wake earlier,
     /// for the service manager; a replay of the server knows none.
     asked_for: LoopControl,
+    stage: Stage,
+}
+
+/// Whether the server may serve.
+enum Stage {
+    /// Not before an order: an old process still has the listeners.
+    Waits,
+    Serves,
+    /// It never will: why, if that is an error.
+    Ends(Option<StartError>),
 }
 
 impl<N: Net> Daemon<N> {
@@ -65,19 +81,36 @@ impl<N: Net> Daemon<N> {
         keeper: Option<Keeper>,
         held: Option<Held>,
     ) -> Daemon<N> {
-        Daemon { server, parent, budget, keeper, held, asked_for: LoopControl::Poll }
+        let (asked_for, stage) = (LoopControl::Poll, Stage::Serves);
+        Daemon { server, parent, budget, keeper, held, asked_for, stage }
     }
 
     /// Writes the last line of the log.
-    pub(crate) fn say_goodbye(&self) {
+    ///
+    /// # Errors
+    ///
+    /// Why it never served.
+    pub(crate) fn say_goodbye(self) -> Result<(), StartError> {
+        if let Stage::Ends(why) = self.stage {
+            return why.map_or(Err(StartError::Stopped), Err);
+        }
         let stats = self.server.stats();
         let connections = counted(stats.accepted, "connection");
         log::info!("stopped: {connections}, {}", counted(stats.requests, "request"));
+        Ok(())
     }
 
     /// Tells the supervisor or the service manager that clients are served from now on.
-    pub(crate) fn say_that_it_serves(&mut self, now: Moment) {
+    /// If there is an old process, or `waits`, an order has to come first.
+    pub(crate) fn say_that_it_serves(&mut self, waits: bool, now: Moment) {
+        if waits {
+            self.stage = Stage::Waits;
+        }
         match &mut self.parent {
+            Parent::None { upgrades: Some(upgrading), .. } if upgrading.upgrades.awaits_order() => {
+                upgrading.upgrades.say_that_it_is_ready(now);
+                self.stage = Stage::Waits;
+            }
             Parent::None { manager, .. } => manager.on_serving(now),
             Parent::Supervisor(_) => self.answer(Answer::Serves),
         }
@@ -85,7 +118,8 @@ impl<N: Net> Daemon<N> {
 
     /// Tells the service manager what is new. Returns when it is to be told more.
     fn tell_the_manager(&mut self, now: Moment) -> Option<Moment> {
-        let Parent::None { tables, zone, configs, certificates, manager } = &mut self.parent else {
+        let Parent::None { tables, zone, configs, certificates, manager, .. } = &mut self.parent
+        else {
             return None;
         };
         let stats = self.server.stats();
@@ -103,6 +137,10 @@ impl<N: Net> Daemon<N> {
     fn terminate(&mut self, now: Moment) {
         // The supervisor may have sent what this signal means.
         self.follow_instructions(now);
+        if !matches!(self.stage, Stage::Serves) {
+            return self.never_serve(None);
+        }
+        self.stop_upgrading(now);
         if self.server.is_draining() {
             if matches!(self.parent, Parent::None { .. }) {
                 self.stop_at_once(now);
@@ -134,6 +172,10 @@ impl<N: Net> Daemon<N> {
     }
 
     fn stop_at_once(&mut self, now: Moment) {
+        if !matches!(self.stage, Stage::Serves) {
+            return self.never_serve(None);
+        }
+        self.stop_upgrading(now);
         let open = counted(self.server.stats().open(), "connection");
         log::info!("stopping at once with {open} open");
         if !self.server.is_draining() {
@@ -179,7 +221,8 @@ impl<N: Net> Daemon<N> {
         // If waking the loop failed for the last load, its table would wait for ever, and so would
         // this one.
         self.take_files();
-        if let Parent::None { tables, zone, configs, certificates, manager } = &mut self.parent {
+        if let Parent::None { tables, zone, configs, certificates, manager, .. } = &mut self.parent
+        {
             manager.on_reload(now);
             configs.iter_mut().for_each(|configs| configs.order());
             certificates.iter_mut().for_each(|reader| reader.order());
@@ -249,6 +292,11 @@ impl<N: Net> Daemon<N> {
                 }
                 // Receiving the message was the turn.
                 Instruction::Turn => {}
+                Instruction::Open => self.begin_to_serve(),
+                Instruction::HandOver => self.hand_over(now),
+                Instruction::ServeBacklog if !matches!(self.stage, Stage::Serves) => {
+                    self.never_serve(None);
+                }
                 Instruction::ServeBacklog if self.server.is_draining() => {
                     self.server.serve_backlog(now);
                 }
@@ -369,18 +417,31 @@ impl<N: Net> EventHandler for Daemon<N> {
             Wakeup::Message => {
                 self.take_files();
                 self.follow_instructions(now);
+                self.attend_upgrade(now);
             }
+            Wakeup::Upgrade => self.start_upgrade(now),
             Wakeup::ToggleTrace => self.toggle_recording(),
             Wakeup::ChildEnded => {}
         }
     }
 
     fn end_turn(&mut self, now: Moment) -> LoopControl {
-        self.asked_for = self.server.end_turn(now);
-        self.asked_for.no_later_than(self.tell_the_manager(now))
+        match self.stage {
+            Stage::Serves => {
+                self.asked_for = self.server.end_turn(now);
+                let due = self.tell_the_manager(now);
+                let upgrade_due = self.look_after_upgrade(now);
+                self.asked_for.no_later_than(due).no_later_than(upgrade_due)
+            }
+            Stage::Waits => LoopControl::Wait.no_later_than(self.look_after_upgrade(now)),
+            Stage::Ends(_) => LoopControl::Stop,
+        }
     }
 
     fn turn_ended(&mut self, began: Moment, ended: Moment, _: LoopControl) {
+        if !matches!(self.stage, Stage::Serves) {
+            return;
+        }
         self.server.turn_ended(began, ended, self.asked_for);
         self.keep_trace(ended);
     }

@@ -36,14 +36,18 @@ mod listening;
 mod loader;
 mod logger;
 mod output;
+#[cfg_attr(not(feature = "ops"), path = "reconfiguring/without.rs")]
 mod reconfiguring;
+#[cfg_attr(not(feature = "ops"), path = "sandbox/without.rs")]
 mod sandbox;
+#[cfg_attr(not(feature = "ops"), path = "service_manager/without.rs")]
 mod service_manager;
 mod serving;
 mod shard;
 mod start;
 mod supervisor;
 mod tracing;
+mod upgrade;
 mod zone;
 
 use output::{let_signals_end_a_write, print_for_people};

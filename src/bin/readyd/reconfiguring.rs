@@ -87,9 +87,7 @@ impl ConfigReader {
     /// if no file was named, for then nothing can have changed.
     pub(crate) fn new(asked: Asked, running: &Config, reactor: &Reactor) -> Option<ConfigReader> {
         let Asked { arguments, config } = asked;
-        if cfg!(not(feature = "ops")) || file(&arguments).is_none() {
-            return None;
-        }
+        file(&arguments)?;
         let read = move || read_again(&arguments);
         let running = running.clone();
         Some(ConfigReader { asked: config, running, reads: Repeatable::new(reactor, read) })

@@ -66,7 +66,7 @@ static READABLE: OnceLock<Vec<PathBuf>> = OnceLock::new();
 
 /// An error if `--sandbox=require` asks for more than this kernel can.
 pub(crate) fn check_required(config: &Config) -> Result<(), SandboxError> {
-    if cfg!(not(feature = "ops")) || config.sandbox != Sandbox::Require {
+    if config.sandbox != Sandbox::Require {
         return Ok(());
     }
     match landlock::abi() {
@@ -74,6 +74,11 @@ pub(crate) fn check_required(config: &Config) -> Result<(), SandboxError> {
         Ok(_) => Ok(()),
         Err(error) => Err(SandboxError::Landlock(error)),
     }
+}
+
+/// Whether [`enter`] will confine this process.
+pub(crate) fn will_confine(config: &Config) -> bool {
+    cfg!(feature = "ops") && config.sandbox != Sandbox::Off && landlock::abi().is_ok()
 }
 
 /// Confines this process, if `--sandbox` says so, and logs what is in force. Returns the ABI of
@@ -86,7 +91,7 @@ pub(crate) fn enter(
     config_file: Option<&Path>,
     is_shard: bool,
 ) -> Result<u32, StartError> {
-    if cfg!(not(feature = "ops")) || config.sandbox == Sandbox::Off {
+    if config.sandbox == Sandbox::Off {
         return Ok(0);
     }
     check_required(config).map_err(StartError::Sandbox)?;

@@ -8,15 +8,15 @@
 //! A server tells for itself, and a supervisor for all its shards: a shard has no such variables.
 
 use crate::shard::monotonic_nanos;
-use crate::start::StartError;
 use readyd::config::{Config, Located, Origins};
 use readyd::counted::counted;
 use readyd::io::clock::Moment;
 use readyd::os::inherited_fd::{self, InheritError};
 use readyd::os::notify::{self, Notifier};
 use std::env;
+use std::fmt;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::RawFd;
 use std::process;
 use std::time::Duration;
@@ -46,6 +46,26 @@ pub(crate) struct Counts {
     pub(crate) requests: u64,
 }
 
+/// The manager's watchdog leaves too little time for `--shard-timeout`, at most `most`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WatchdogError {
+    watchdog: Duration,
+    most: Duration,
+}
+
+impl fmt::Display for WatchdogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let WatchdogError { watchdog, most } = self;
+        write!(
+            f,
+            "--shard-timeout must be from {:?} to {most:?}, a third of WATCHDOG_USEC ({watchdog:?}): \
+             a stuck shard has to be replaced before the service manager restarts all (raise \
+             WatchdogSec= of the unit, or change --shard-timeout)",
+            Config::SHORTEST_SHARD_TIMEOUT
+        )
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Starting,
@@ -68,6 +88,10 @@ pub(crate) struct ServiceManager {
     /// When the next message is due, if there is a manager.
     due: Option<Moment>,
     has_complained: bool,
+    /// Of a process that is to take the place of another: tells that one instead, until it serves.
+    sign_of_life: Option<Box<dyn Fn()>>,
+    /// The manager, while it is told nothing since another process was introduced.
+    introduced_to: Option<Notifier>,
 }
 
 impl ServiceManager {
@@ -82,15 +106,14 @@ impl ServiceManager {
             counts: Counts::default(),
             due: None,
             has_complained: false,
+            sign_of_life: None,
+            introduced_to: None,
         }
     }
 
     /// The manager that the environment names. A wrong variable is a warning.
     pub(crate) fn from_environment() -> ServiceManager {
         let variable = |name: &str| env::var_os(name);
-        if cfg!(not(feature = "ops")) {
-            return ServiceManager::none();
-        }
         let notifier = Notifier::from_environment(variable).unwrap_or_else(|error| {
             log::warn!("{error}; the service manager is not notified");
             None
@@ -114,8 +137,43 @@ impl ServiceManager {
         self
     }
 
+    /// Of a process that is to take the place of another. The manager listens to it only when that
+    /// one has introduced it.
+    pub(crate) fn with_sign_of_life(mut self, sign: Option<Box<dyn Fn()>>) -> ServiceManager {
+        self.sign_of_life = sign;
+        self
+    }
+
+    /// Tells of the process that is to take the place of this one, and nothing from now on.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be told; then the other process must not take that place.
+    pub(crate) fn introduce(&mut self, pid: u64) -> io::Result<()> {
+        let Some(notifier) = self.notifier.take() else { return Ok(()) };
+        let told = notifier.send(&format!("MAINPID={pid}"));
+        let place = if told.is_ok() { &mut self.introduced_to } else { &mut self.notifier };
+        *place = Some(notifier);
+        if told.is_ok() {
+            (self.unsent, self.due) = (None, None);
+        }
+        told
+    }
+
+    /// That process has failed: the manager is told that this one is the main one, and serves.
+    pub(crate) fn take_back(&mut self, now: Moment) {
+        if let Some(notifier) = self.introduced_to.take() {
+            self.notifier = Some(notifier);
+            self.phase = Phase::Serving;
+            self.tell(format!("MAINPID={}\nREADY=1", process::id()), now);
+        }
+    }
+
     /// The table is loading, which may take longer than the manager allows for a start.
     pub(crate) fn on_loading(&mut self) {
+        if let Some(sign) = &self.sign_of_life {
+            return sign();
+        }
         let ping = if self.watchdog.is_some() { "WATCHDOG=1\n" } else { "" };
         let micros = EXTENSION.as_micros();
         self.send(&format!("{ping}EXTEND_TIMEOUT_USEC={micros}\nSTATUS=Loading the table"));
@@ -254,30 +312,24 @@ fn watchdog() -> Option<Duration> {
 pub(crate) fn fit_shard_timeout(
     config: &mut Config,
     origins: &Origins,
-) -> Option<Located<StartError>> {
-    if cfg!(not(feature = "ops")) || config.shards == 1 {
+) -> Option<Located<WatchdogError>> {
+    if config.shards == 1 {
         return None;
     }
     fit(config, origins, watchdog()?)
 }
 
-/// The text of [`StartError::Watchdog`].
-pub(crate) fn advice(watchdog: Duration, most: Duration) -> String {
-    format!(
-        "--shard-timeout must be from {:?} to {most:?}, a third of WATCHDOG_USEC ({watchdog:?}): a \
-         stuck shard has to be replaced before the service manager restarts all (raise \
-         WatchdogSec= of the unit, or change --shard-timeout)",
-        Config::SHORTEST_SHARD_TIMEOUT
-    )
-}
-
-fn fit(config: &mut Config, origins: &Origins, watchdog: Duration) -> Option<Located<StartError>> {
+fn fit(
+    config: &mut Config,
+    origins: &Origins,
+    watchdog: Duration,
+) -> Option<Located<WatchdogError>> {
     let most = watchdog / PINGS;
     let is_long = config.shard_timeout.is_none_or(|timeout| timeout > most);
     let origin = origins.of("shard-timeout");
     let is_short = most < Config::SHORTEST_SHARD_TIMEOUT;
     if is_short || (is_long && origin.is_some()) {
-        return Some(Located::new(origin, StartError::Watchdog { watchdog, most }));
+        return Some(Located::new(origin, WatchdogError { watchdog, most }));
     }
     if is_long {
         config.shard_timeout = Some(most);

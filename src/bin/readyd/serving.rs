@@ -34,8 +34,11 @@ pub(crate) struct Prepared {
     pub(crate) listeners: Vec<Bound>,
     /// Of a shard: how many of its listeners, from the first, no program but the supervisor has.
     pub(crate) own_listeners: Option<usize>,
-    /// Of a shard: its number, from 0, and the statistics that it shares.
+    /// Of a shard: its number, from 0.
     pub(crate) shard: Option<usize>,
+    /// Of a shard: whether it waits for an order before it serves.
+    pub(crate) waits: bool,
+    /// The statistics that it shares with other processes.
     pub(crate) statistics: Option<Box<dyn SharedStats>>,
     pub(crate) parent: Parent,
     /// How many descriptors there are for connections.
@@ -104,9 +107,9 @@ impl Prepared {
         });
         Start {
             pid: process::id(),
-            shard: self.shard.zip(self.statistics.as_ref()).map(|(number, shared)| OfShard {
-                number: number as u32 + 1,
-                supervisor: getppid().as_raw().cast_unsigned(),
+            shard: self.statistics.as_ref().map(|shared| OfShard {
+                number: self.shard.map_or(0, |number| number as u32 + 1),
+                supervisor: self.shard.map_or(0, |_| getppid().as_raw().cast_unsigned()),
                 age: shared.age_at_start(),
             }),
             now,
@@ -154,14 +157,17 @@ impl Prepared {
             };
             result.map_err(|error| StartError::System("watch a listener", error))?;
         }
-        if let Some(statistics) = self.statistics {
-            server.share_statistics(statistics, getppid().as_raw().cast_unsigned());
+        match (self.statistics, self.shard) {
+            (Some(statistics), Some(_)) => {
+                server.share_statistics(statistics, getppid().as_raw().cast_unsigned());
+            }
+            (Some(statistics), None) => server.continue_statistics(statistics),
+            (None, _) => {}
         }
         let keeper = self.trace.and_then(|trace| trace.begin(&mut server));
         let mut daemon = Daemon::new(server, self.parent, self.budget, keeper, self.certificates);
-        daemon.say_that_it_serves(reactor.now());
+        daemon.say_that_it_serves(self.waits, reactor.now());
         reactor.run(&mut daemon).map_err(|error| StartError::System("wait for events", error))?;
-        daemon.say_goodbye();
-        Ok(())
+        daemon.say_goodbye()
     }
 }

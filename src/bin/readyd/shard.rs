@@ -37,7 +37,9 @@ pub(crate) struct ShardSpec {
     pub(crate) own_listeners: usize,
     /// Whether any shard has a metrics listener, so that all measure their turns: 0 or 1.
     pub(crate) measures_turns: u8,
-    /// When the supervisor started, in nanoseconds of CLOCK_MONOTONIC.
+    /// Whether it waits for an order before it serves: 0 or 1.
+    pub(crate) waits: u8,
+    /// When the server began, in nanoseconds of CLOCK_MONOTONIC.
     pub(crate) began: u64,
     /// The descriptor of the scoreboard.
     pub(crate) scoreboard: RawFd,
@@ -49,6 +51,8 @@ pub(crate) struct ShardSpec {
     pub(crate) certificates: RawFd,
     /// The descriptor of the socket to the supervisor.
     pub(crate) control: RawFd,
+    /// The descriptors of the scoreboards of the processes before this server.
+    pub(crate) earlier: Vec<RawFd>,
 }
 
 impl fmt::Display for ShardSpec {
@@ -59,18 +63,21 @@ impl fmt::Display for ShardSpec {
             supervisor,
             own_listeners,
             measures_turns,
+            waits,
             began,
             scoreboard,
             table,
             zone,
             certificates,
             control,
+            earlier,
         } = self;
         write!(
             f,
-            "{number} {scoreboard_slot} {supervisor} {own_listeners} {measures_turns} {began} \
-             {scoreboard} {table} {zone} {certificates} {control}"
-        )
+            "{number} {scoreboard_slot} {supervisor} {own_listeners} {measures_turns} {waits} \
+             {began} {scoreboard} {table} {zone} {certificates} {control}"
+        )?;
+        earlier.iter().try_for_each(|number| write!(f, " {number}"))
     }
 }
 
@@ -79,21 +86,24 @@ impl ShardSpec {
     fn parse(text: &str) -> Option<ShardSpec> {
         let mut words = text.split(' ');
         let mut number = || words.next()?.parse::<u64>().ok();
-        let spec = ShardSpec {
+        let mut spec = ShardSpec {
             number: number()?.try_into().ok()?,
             scoreboard_slot: number()?.try_into().ok()?,
             supervisor: number()?.try_into().ok()?,
             own_listeners: number()?.try_into().ok()?,
             measures_turns: number()?.try_into().ok()?,
+            waits: number()?.try_into().ok()?,
             began: number()?,
             scoreboard: number()?.try_into().ok()?,
             table: number()?.try_into().ok()?,
             zone: number()?.try_into().ok()?,
             certificates: number()?.try_into().ok()?,
             control: number()?.try_into().ok()?,
+            earlier: Vec::new(),
         };
-        (words.next().is_none() && spec.scoreboard_slot / SLOTS_PER_SHARD == spec.number)
-            .then_some(spec)
+        let earlier: Option<Vec<RawFd>> = words.map(|word| word.parse().ok()).collect();
+        spec.earlier = earlier?;
+        (spec.scoreboard_slot / SLOTS_PER_SHARD == spec.number).then_some(spec)
     }
 }
 
@@ -164,6 +174,7 @@ pub(crate) struct Shard {
     number: usize,
     own_listeners: usize,
     measures_turns: bool,
+    waits: bool,
     table: Table,
     zone: ZoneRules,
     certificates: Option<Certificates>,
@@ -188,6 +199,9 @@ impl Shard {
         let take = |number| inherited_fd::take(number).map_err(ShardError::Inherit);
         let scoreboard =
             Scoreboard::open(take(spec.scoreboard)?).map_err(ShardError::Scoreboard)?;
+        let open = |number| Scoreboard::open(take(number)?).map_err(ShardError::Scoreboard);
+        let earlier = spec.earlier.iter().map(|&number| open(number));
+        let earlier = earlier.collect::<Result<Vec<_>, ShardError>>()?;
         let table = Table::map(take(spec.table)?).map_err(ShardError::Table)?;
         let zone = zone::map(take(spec.zone)?).map_err(ShardError::Zone)?;
         let certificates = match spec.certificates {
@@ -200,11 +214,13 @@ impl Shard {
         let age = Duration::from_nanos(monotonic_nanos().saturating_sub(spec.began));
         let scoreboard_slot = ScoreboardSlot::take(scoreboard, spec.scoreboard_slot, age)
             .map_err(ShardError::Scoreboard)?;
+        let scoreboard_slot = scoreboard_slot.after(earlier);
         let number = spec.number;
         Ok(Some(Shard {
             number,
             own_listeners: spec.own_listeners,
             measures_turns: spec.measures_turns == 1,
+            waits: spec.waits == 1,
             table,
             zone,
             certificates,
@@ -231,6 +247,11 @@ impl Shard {
     /// The certificates that it has from the supervisor.
     pub(crate) fn certificates(&self) -> Option<Certificates> {
         self.certificates.clone()
+    }
+
+    /// Whether it waits for an order before it serves.
+    pub(crate) fn waits(&self) -> bool {
+        self.waits
     }
 
     /// What it has from the supervisor: the shared table and time zone, its slot on the scoreboard,

@@ -5,6 +5,7 @@
 //! bytes of clients.
 
 mod error;
+mod upgrading;
 
 pub(crate) use error::StartError;
 
@@ -21,6 +22,7 @@ use crate::service_manager::{self, ServiceManager};
 use crate::serving::Prepared;
 use crate::shard::Shard;
 use crate::tracing::{self};
+use crate::upgrade::Predecessor;
 use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, sandbox, supervisor};
 use nix::sys::signal::Signal;
@@ -72,21 +74,35 @@ pub(crate) fn run(
         logger::start(&config);
         check(config, origins, &mut reactor)
     } else {
-        let assigned = listening::assign_passed(&mut config, &mut origins);
-        let inherited = listening::take_inherited(&config);
-        let ready_fd = ServiceManager::take_ready_fd(&config);
+        let mut predecessor = match shard {
+            Some(_) => None,
+            None => Predecessor::from_environment().map_err(StartError::Upgrade)?,
+        };
+        let assigned = listening::assign_passed(&mut config, &mut origins, predecessor.as_ref());
+        let handed = predecessor.as_mut().map(Predecessor::take_listeners).unwrap_or_default();
+        let inherited = listening::take_inherited(&config, handed);
+        let ready_fd = match &predecessor {
+            // The first process has written to it, and closed it.
+            Some(_) => Ok(None),
+            None => ServiceManager::take_ready_fd(&config),
+        };
         logger::start(&config);
         let mut errors = listening::report_passed(assigned);
         let ready_fd = ready_fd.unwrap_or_else(|error| {
             errors.push(Located::new(origins.of("ready-fd"), StartError::ReadyFd(error)));
             None
         });
-        errors.extend(service_manager::fit_shard_timeout(&mut config, &origins));
+        let unfit = service_manager::fit_shard_timeout(&mut config, &origins);
+        errors.extend(unfit.map(|error| error.map(StartError::Watchdog)));
         match errors {
             errors if errors.is_empty() => {
+                let sign = predecessor.as_ref().map(Predecessor::sign_of_life).transpose();
+                let sign = sign.map_err(|error| StartError::System("duplicate a socket", error))?;
                 let manager = ServiceManager::from_environment().with_ready_fd(ready_fd);
+                let manager = manager.with_sign_of_life(sign);
                 let (config, origins) = (&config, &origins);
-                start(Given { config, origins, asked, inherited, manager }, shard, reactor)
+                let given = Given { config, origins, asked, inherited, manager, predecessor };
+                start(given, shard, reactor)
             }
             errors => {
                 let mut faults = faults(config, origins, &mut reactor)?;
@@ -144,6 +160,8 @@ pub(crate) struct Given<'a> {
     pub(crate) asked: Asked,
     pub(crate) inherited: Inherited,
     pub(crate) manager: ServiceManager,
+    /// The process that has started this one by an upgrade.
+    pub(crate) predecessor: Option<Predecessor>,
 }
 
 /// Serves, in this process or with shards, or reports all errors.
@@ -158,6 +176,10 @@ fn start(given: Given<'_>, shard: Option<Shard>, mut reactor: Reactor) -> Result
         return take_all(faults);
     }
     log::info!("readyd {VERSION}, pid {}", process::id());
+    if let Some(cpus) = config.counted_cpus {
+        let (cpus, shards) = (counted(cpus, "CPU"), counted(config.shards, "shard"));
+        log::info!("shards auto: {cpus} may be used, so {shards}");
+    }
     if shard.is_none() {
         check::warn_of_excesses(config, origins, limit);
     }
@@ -200,13 +222,16 @@ fn serve(
     descriptor_limit: usize,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
-    let Given { config, origins, asked, inherited, manager } = given;
+    let Given { config, origins, asked, inherited, manager, predecessor } = given;
     let credentials = resolve(config.user.as_ref(), &mut reactor)?;
     let is_shard = shard.is_some();
     let own_listeners = shard.as_ref().map(Shard::own_listeners);
     let number = shard.as_ref().map(Shard::number);
+    let waits = shard.as_ref().is_some_and(Shard::waits);
     let config_file = asked.file().map(Path::to_owned);
     let measures_turns = shard.as_ref().map_or(config.has_metrics(), Shard::measures_turns);
+    // Before there is a table, and while there is one thread.
+    let starter = upgrading::starter(config, is_shard, credentials.as_ref(), &reactor)?;
     let certificates = match &shard {
         Some(shard) => shard.certificates(),
         None => certificates::first(config, origins, &mut reactor)?,
@@ -233,6 +258,11 @@ fn serve(
     let capture = capturing::open(config, number).map_err(StartError::Capture)?;
     drop_privileges(config, credentials)?;
     let held = hold(config, certificates.as_ref(), &mut parent, &reactor);
+    let mut statistics = scoreboard_slot.map(|slot| Box::new(slot) as Box<dyn SharedStats>);
+    if let (Some(starter), Parent::None { upgrades, .. }) = (starter, &mut parent) {
+        let given = upgrading::prepare(predecessor, starter, &listeners, &reactor)?;
+        (*upgrades, statistics) = (Some(given.upgrades), given.statistics);
+    }
     let mut limits = config.limits.clone();
     limits.max_connections = max_connections(config.max_connections, budget);
     limits.memory_limit = memory_limit(config.memory_limit);
@@ -243,7 +273,6 @@ fn serve(
     limits.tls_certificate_expires = held.as_ref().map_or(0, Held::first_expiry);
 
     let dates = DateCache::new(zone_rules);
-    let statistics = scoreboard_slot.map(|slot| Box::new(slot) as Box<dyn SharedStats>);
     let shard = number;
     let prepared = Prepared {
         limits,
@@ -252,6 +281,7 @@ fn serve(
         listeners,
         own_listeners,
         shard,
+        waits,
         statistics,
         parent,
         budget,
@@ -294,7 +324,12 @@ fn without_parent(
     let zone = ZoneReader::new(zone_source, reactor);
     let configs = ConfigReader::new(asked, config, reactor).map(Box::new);
     let manager = Box::new(manager);
-    Ok((table, rules, Parent::None { tables, zone, configs, certificates: None, manager }, None))
+    Ok((
+        table,
+        rules,
+        Parent::None { tables, zone, configs, certificates: None, manager, upgrades: None },
+        None,
+    ))
 }
 
 /// With a supervisor: the shard has inherited them.

@@ -10,11 +10,13 @@
 
 mod handover;
 mod idle;
+mod killing;
 mod process;
 mod shard_slot;
 mod sockets;
 mod spawn_template;
 mod telling;
+mod upgrading;
 mod watchdog;
 
 use crate::certificates::{self, CertificateReader};
@@ -26,6 +28,7 @@ use crate::reconfiguring::ConfigReader;
 use crate::service_manager::ServiceManager;
 use crate::shard::monotonic_nanos;
 use crate::start::{self, Given, StartError};
+use crate::upgrade::{Command, Predecessor, Upgrades};
 use crate::zone::{self, ZoneReader};
 use handover::{SealedCertificates, SealedConfig, SealedTable, SealedZone};
 use idle::IdleWatch;
@@ -57,6 +60,9 @@ const OTHER_SIGNALS: &[Signal] = &[Signal::SIGCHLD];
 enum Phase {
     /// A shard that ends is replaced.
     Serving,
+    /// Another supervisor has the listeners. Shards serve their clients until these leave, or until
+    /// then.
+    HandedOver { deadline: Moment },
     /// All shards have been told to exit, at the latest at the deadline.
     Stopping { deadline: Moment },
 }
@@ -79,6 +85,8 @@ struct Supervisor {
     failure: Option<StartError>,
     /// Names of shards that exited with an error after they were told to stop.
     broken: Vec<String>,
+    /// Upgrades, in a program with the feature `ops`.
+    upgrades: Option<Upgrades>,
 }
 
 /// Starts the shards, and runs until all have exited.
@@ -87,7 +95,8 @@ struct Supervisor {
 ///
 /// Why it could not start, why it stopped, or which shards exited with an error.
 pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartError> {
-    let Given { config, origins, asked, inherited, mut manager } = given;
+    let Given { config, origins, asked, inherited, mut manager, mut predecessor } = given;
+    let command = Command::own();
     let program =
         Program::own().map_err(|error| StartError::System("open the program's own file", error))?;
     let credentials = start::resolve(config.user.as_ref(), &mut reactor)?;
@@ -112,8 +121,16 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
     // Opened while the privileges to do so are there.
     let log = logger::own_description(true);
     start::drop_privileges(config, credentials)?;
-    let scoreboard = Scoreboard::create(config.shards)
+    let ended = predecessor.as_mut().map(Predecessor::take_ended).unwrap_or_default();
+    let scoreboard = Scoreboard::create_after(config.shards, &ended)
         .map_err(|error| StartError::System("create the shared statistics", error))?;
+    let (waits, began) = match &predecessor {
+        Some(predecessor) => (true, predecessor.began()),
+        None => (false, monotonic_nanos()),
+    };
+    let earlier = predecessor.as_ref().map(Predecessor::boards).transpose();
+    let earlier = earlier.map_err(|error| StartError::System("share the statistics", error))?;
+    let upgrades = upgrading::prepare(predecessor, command, &scoreboard, &of_shards, &reactor)?;
     let of_a_shard = config_of_a_shard(config, start::memory_limit(config.memory_limit));
     let sealed_config = SealedConfig::of(&of_a_shard, 0)
         .map_err(|error| StartError::System("put the configuration into shared memory", error))?;
@@ -133,10 +150,13 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
         overview: Shards::default(),
         failure: None,
         broken: Vec::new(),
+        upgrades,
         template: SpawnTemplate {
             program,
             scoreboard,
-            began: monotonic_nanos(),
+            began,
+            waits,
+            earlier: earlier.unwrap_or_default(),
             table,
             zone,
             log,
@@ -157,7 +177,8 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
 impl Supervisor {
     /// Drains all shards; the second time, stops them at once.
     fn terminate(&mut self, now: Moment) {
-        if self.phase != Phase::Serving {
+        self.stop_upgrading(now);
+        if matches!(self.phase, Phase::Stopping { .. }) {
             return self.stop_at_once(now);
         }
         log::info!("stopping {}", counted(self.slots.len(), "shard"));
@@ -168,6 +189,7 @@ impl Supervisor {
     }
 
     fn stop_at_once(&mut self, now: Moment) {
+        self.stop_upgrading(now);
         log::info!("stopping {} at once", counted(self.slots.len(), "shard"));
         let deadline = now + STOPPING_GRACE;
         self.phase = Phase::Stopping { deadline };
@@ -254,6 +276,11 @@ impl Supervisor {
                     self.broken.push(name);
                 }
             }
+            (Ended::Server(Ending::Status(0)), Phase::HandedOver { .. }) => {}
+            (Ended::Server(ending), Phase::HandedOver { .. }) => {
+                log::error!("{name} did not exit cleanly ({ending})");
+                self.broken.push(name);
+            }
             (Ended::Drained(Ending::Status(0)), _) => {
                 log::info!("{name}: the old process has exited")
             }
@@ -273,7 +300,7 @@ impl Supervisor {
 
     fn give_up(&mut self, failure: StartError, now: Moment) {
         self.failure.get_or_insert(failure);
-        if self.phase == Phase::Serving {
+        if !matches!(self.phase, Phase::Stopping { .. }) {
             self.terminate(now);
         }
     }
@@ -286,7 +313,7 @@ impl Supervisor {
                 slot.give_up_starting();
             }
             match (slot.start_if_due(&self.template, now), self.phase) {
-                (Ok(false), _) | (Ok(true), Phase::Serving) => {}
+                (Ok(false), _) | (Ok(true), Phase::Serving | Phase::HandedOver { .. }) => {}
                 // It serves the clients in the backlog, and exits.
                 (Ok(true), Phase::Stopping { deadline }) => slot.stop(now, deadline),
                 (Err(error), Phase::Stopping { .. }) => {
@@ -300,33 +327,6 @@ impl Supervisor {
                     let when = slot.wait_for_a_successor(now);
                     log::error!("cannot start {}: {error}; retrying {when}", slot.name());
                 }
-            }
-        }
-    }
-
-    /// Kills processes that were told to exit and have not.
-    fn kill_overdue(&mut self, now: Moment) {
-        for slot in &mut self.slots {
-            for pid in slot.kill_overdue(now) {
-                log::error!("{} (process {pid}) did not exit in time; killed", slot.name());
-            }
-        }
-    }
-
-    /// Kills processes whose loops do not turn. Successors take their slots.
-    fn kill_stuck(&mut self, now: Moment) {
-        let Some(watchdog) = self.watchdog.as_mut().filter(|_| self.phase == Phase::Serving) else {
-            return;
-        };
-        let timeout = watchdog.timeout();
-        let Some(look) = watchdog.look(now) else { return };
-        for slot in &mut self.slots {
-            for pid in slot.kill_stuck(&self.template, look) {
-                let name = slot.name();
-                log::error!(
-                    "{name} (process {pid}) is stuck: its event loop has not run for {timeout:?} \
-                     (--shard-timeout); killed"
-                );
             }
         }
     }
@@ -348,10 +348,10 @@ impl Supervisor {
     /// `--exit-on-idle`: when no shard has had a client for that time, asks all whether this still
     /// holds, and stops if it does.
     fn stop_if_idle(&mut self, now: Moment) {
-        let Some(idle) = &mut self.idle else { return };
-        if self.phase != Phase::Serving {
+        if self.phase != Phase::Serving || self.is_upgrading() {
             return;
         }
+        let Some(idle) = &mut self.idle else { return };
         let servers = self.slots.iter().filter_map(ShardSlot::server);
         match idle.turn(
             now,
@@ -380,7 +380,7 @@ impl Supervisor {
                 self.idle.as_ref().map(IdleWatch::looks_at),
                 self.watchdog.as_ref().map(Watchdog::looks_at),
             ],
-            Phase::Stopping { .. } => [None, None],
+            Phase::HandedOver { .. } | Phase::Stopping { .. } => [None, None],
         };
         starts.chain(ends).chain(deliveries).chain(looks.into_iter().flatten()).min()
     }
@@ -422,7 +422,9 @@ impl EventHandler for Supervisor {
             Wakeup::Message => {
                 self.take_files(now);
                 self.take_answers(now);
+                self.attend_upgrade(now);
             }
+            Wakeup::Upgrade => self.start_upgrade(now),
             Wakeup::StopAtOnce => self.stop_at_once(now),
         }
     }
@@ -435,9 +437,13 @@ impl EventHandler for Supervisor {
         self.start_shards(now);
         self.publish_overview();
         let due = self.tell_the_manager(now);
+        let upgrade_due = self.look_after_upgrade(now);
         if self.phase != Phase::Serving && !self.slots.iter().any(ShardSlot::is_in_use) {
             return LoopControl::Stop;
         }
-        self.next_wakeup().map_or(LoopControl::Wait, LoopControl::WaitUntil).no_later_than(due)
+        self.next_wakeup()
+            .map_or(LoopControl::Wait, LoopControl::WaitUntil)
+            .no_later_than(due)
+            .no_later_than(upgrade_due)
     }
 }

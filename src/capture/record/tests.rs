@@ -26,6 +26,7 @@ fn told() -> Vec<Told<'static>> {
         Told::DrainAndWait(now),
         Told::LeaveBacklog,
         Told::ServeBacklog(now),
+        Told::HandOver(now),
         Told::HoldIfIdle(now),
         Told::AdmitAgain(now),
         Told::Table { text: b"key value\n", is_value_first: true },
@@ -43,6 +44,7 @@ fn told() -> Vec<Told<'static>> {
         Wakeup::Reload,
         Wakeup::Report,
         Wakeup::ToggleTrace,
+        Wakeup::Upgrade,
         Wakeup::Message,
     ];
     told.into_iter().chain(wakeups.map(Told::Woken)).collect()

@@ -24,9 +24,10 @@ const STATISTICS: u8 = 14;
 const CLOSED: u8 = 15;
 const VISIT: u8 = 16;
 const LIMITS: u8 = 17;
+const HAND_OVER: u8 = 18;
 
 /// What woke the loop, in the order of their numbers.
-const WAKEUPS: [Wakeup; 8] = [
+const WAKEUPS: [Wakeup; 9] = [
     Wakeup::Terminate,
     Wakeup::StopAtOnce,
     Wakeup::ChildEnded,
@@ -35,6 +36,7 @@ const WAKEUPS: [Wakeup; 8] = [
     Wakeup::Report,
     Wakeup::ToggleTrace,
     Wakeup::Message,
+    Wakeup::Upgrade,
 ];
 
 pub(super) fn encode(told: Told<'_>, to: &mut Writer) {
@@ -48,6 +50,7 @@ pub(super) fn encode(told: Told<'_>, to: &mut Writer) {
         Told::DrainAndWait(now) => at(DRAIN_AND_WAIT, now),
         Told::ServeBacklog(now) => at(SERVE_BACKLOG, now),
         Told::HoldIfIdle(now) => at(HOLD_IF_IDLE, now),
+        Told::HandOver(now) => at(HAND_OVER, now),
         Told::AdmitAgain(now) => at(ADMIT_AGAIN, now),
         Told::Statistics(now) => at(STATISTICS, now),
         Told::Ready(token, Readiness { read, write, read_until_would_block }) => {
@@ -108,6 +111,7 @@ pub(super) fn decode<'a>(kind: u8, from: &mut Source<'a>) -> Result<Told<'a>, Fa
         DRAIN_AND_WAIT => Told::DrainAndWait(from.moment()?),
         SERVE_BACKLOG => Told::ServeBacklog(from.moment()?),
         HOLD_IF_IDLE => Told::HoldIfIdle(from.moment()?),
+        HAND_OVER => Told::HandOver(from.moment()?),
         ADMIT_AGAIN => Told::AdmitAgain(from.moment()?),
         STATISTICS => Told::Statistics(from.moment()?),
         READY => {

@@ -62,8 +62,12 @@ pub fn exactly(
         };
         outcome.map_err(|error| ReplayError::Server(error.to_string()))?;
     }
-    if let Some(OfShard { supervisor, age, .. }) = start.shard {
-        server.share_statistics(Box::new(ReplayStatistics { net: net.clone(), age }), supervisor);
+    if let Some(OfShard { number, supervisor, age }) = start.shard {
+        let statistics = Box::new(ReplayStatistics { net: net.clone(), age });
+        match number {
+            0 => server.continue_statistics(statistics),
+            _ => server.share_statistics(statistics, supervisor),
+        }
     }
     let mut next = LoopControl::Poll;
     loop {
@@ -145,6 +149,7 @@ pub(super) fn without_bytes(told: Told<'_>) -> Option<Told<'static>> {
         Told::DrainAndWait(now) => Told::DrainAndWait(now),
         Told::LeaveBacklog => Told::LeaveBacklog,
         Told::ServeBacklog(now) => Told::ServeBacklog(now),
+        Told::HandOver(now) => Told::HandOver(now),
         Told::HoldIfIdle(now) => Told::HoldIfIdle(now),
         Told::AdmitAgain(now) => Told::AdmitAgain(now),
         Told::TableKept => Told::TableKept,
@@ -191,6 +196,7 @@ fn follow(
         Told::DrainAndWait(now) => server.drain_and_wait(now),
         Told::LeaveBacklog => server.leave_backlog(),
         Told::ServeBacklog(now) => server.serve_backlog(now),
+        Told::HandOver(now) => server.hand_over(now),
         Told::HoldIfIdle(now) => _ = server.hold_if_idle(now),
         Told::AdmitAgain(now) => server.admit_again(now),
         Told::TableKept => server.keep_table(),

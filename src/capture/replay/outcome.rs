@@ -104,8 +104,12 @@ pub fn by_outcome(
         };
         outcome.map_err(|error| ReplayError::Server(error.to_string()))?;
     }
-    if let Some(OfShard { supervisor, age, .. }) = start.shard {
-        server.share_statistics(Box::new(FedStatistics { net: net.clone(), age }), supervisor);
+    if let Some(OfShard { number, supervisor, age }) = start.shard {
+        let statistics = Box::new(FedStatistics { net: net.clone(), age });
+        match number {
+            0 => server.continue_statistics(statistics),
+            _ => server.share_statistics(statistics, supervisor),
+        }
     }
     let tables = vec![(start.table.to_vec(), start.is_value_first)];
     Run {
@@ -266,6 +270,7 @@ impl Run {
             Told::Drain(now) => self.server.drain(now),
             Told::DrainAndWait(now) => self.server.drain_and_wait(now),
             Told::LeaveBacklog => self.server.leave_backlog(),
+            Told::HandOver(now) => self.server.hand_over(now),
             Told::ServeBacklog(now) => self.server.serve_backlog(now),
             Told::HoldIfIdle(now) => _ = self.server.hold_if_idle(now),
             Told::AdmitAgain(now) => self.server.admit_again(now),

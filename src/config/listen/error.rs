@@ -50,6 +50,8 @@ pub enum ListenError {
     WithoutTls(&'static str),
     /// There is `tls`, and this option is missing.
     TlsWithout(&'static str),
+    /// The option is about PROXY headers, and the service reads none.
+    NoProxies(&'static str),
     /// The option is about the file of a unix socket, and there is none.
     NoFile(&'static str),
     /// The option is about binding an IP address, and none is bound.
@@ -124,6 +126,7 @@ impl fmt::Display for ListenError {
             | ListenError::BadRange(_)
             | ListenError::FromWithoutProxy
             | ListenError::ProxyWithoutFrom
+            | ListenError::NoProxies(_)
             | ListenError::NoFile(_)
             | ListenError::NothingToBind(_)
             | ListenError::BadMode(_)
@@ -148,6 +151,11 @@ impl ListenError {
             ListenError::ProxyWithoutFrom => f.write_str(
                 "option proxy needs from=CIDR, the addresses of the proxies: any other client \
                  could say that it is somebody else",
+            ),
+            ListenError::NoProxies(key) => write!(
+                f,
+                "option {key} is about PROXY headers, and a metrics listener reads none (leave \
+                 {key} out)"
             ),
             ListenError::NoFile(key) => write!(
                 f,

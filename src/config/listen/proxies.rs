@@ -1,6 +1,6 @@
 //! The options `proxy` and `from`: which proxies may connect to a listener.
 
-use super::{BindTarget, ListenError, check_ops};
+use super::{BindTarget, ListenError};
 use crate::protocol::proxy_header::Versions;
 use crate::server::access::Cidr;
 use crate::server::proxied::Proxies;
@@ -15,7 +15,6 @@ pub(super) struct ProxyOptions {
 impl ProxyOptions {
     /// Takes the value of `proxy`.
     pub(super) fn set_versions(&mut self, name: &str) -> Result<(), ListenError> {
-        check_ops()?;
         let versions = Versions::from_name(name);
         self.versions =
             Some(versions.ok_or_else(|| ListenError::UnknownVersions(name.to_owned()))?);

@@ -46,6 +46,7 @@ fn field_server_21_a_unix_socket_can_be_listened_on() {
 }
 
 #[test]
+#[cfg(feature = "ops")]
 fn a_unix_socket_has_a_mode_and_an_owner() {
     let options = listen("echo=unix:/x,owner=www-data:4,mode=660,optional").socket;
     assert_eq!(options.mode.map(FileMode::bits), Some(0o660));
@@ -80,6 +81,7 @@ fn a_unix_socket_has_a_mode_and_an_owner() {
 }
 
 #[test]
+#[cfg(feature = "ops")]
 fn an_ip_address_may_be_bound_before_it_is_there() {
     for target in ["127.0.0.1:7", "[::1]:7", "localhost:7", ":7"] {
         assert!(listen(&format!("echo={target},freebind")).socket.is_freebind);
@@ -383,6 +385,16 @@ fn proxies_may_connect_from_where_it_is_said() {
     assert_eq!(any_order.to_string(), text);
     for (text, expected) in [
         (
+            "metrics=:9100,proxy=v2,from=10.0.0.0/8",
+            "option proxy is about PROXY headers, and a metrics listener reads none (leave proxy \
+             out)",
+        ),
+        (
+            "metrics=unix:/x,from=10.0.0.0/8",
+            "option from is about PROXY headers, and a metrics listener reads none (leave from \
+             out)",
+        ),
+        (
             "echo=:7,proxy=v2",
             "option proxy needs from=CIDR, the addresses of the proxies: any other client could \
              say that it is somebody else",
@@ -419,9 +431,14 @@ fn proxies_may_connect_from_where_it_is_said() {
 
 #[test]
 #[cfg(not(feature = "ops"))]
-fn without_the_feature_no_listener_is_for_proxies() {
-    assert_eq!(
-        error("echo=:7,proxy=v2,from=10.0.0.0/8"),
-        "this readyd was built without the feature `ops`"
-    );
+fn without_the_feature_no_listener_is_for_proxies_or_has_options_of_its_socket() {
+    for text in [
+        "echo=:7,proxy=v2,from=10.0.0.0/8",
+        "echo=:7,from=10.0.0.0/8",
+        "echo=unix:/x,mode=660",
+        "echo=unix:/x,owner=www-data",
+        "echo=:7,freebind",
+    ] {
+        assert_eq!(error(text), "this readyd was built without the feature `ops`", "{text}");
+    }
 }

@@ -147,3 +147,15 @@ proptest! {
         let _ = (duration(&text), count(&text), size(&text));
     }
 }
+
+#[cfg(feature = "ops")]
+#[test]
+fn shards_auto_is_a_number_from_then_on() {
+    let counted = super::config(&["--shards", "auto"]);
+    assert_eq!((counted.counted_cpus, counted.shards), (Some(counted.shards), counted.shards));
+    assert!(counted.shards >= 1);
+    // Shards are told the number, and a reload finds the same.
+    let words = counted.to_args();
+    assert!(words.contains(&format!("--shards={}", counted.shards).into()));
+    assert_eq!(super::config(&["--shards", "3"]).counted_cpus, None);
+}

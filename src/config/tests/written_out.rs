@@ -71,7 +71,7 @@ fn listeners() -> impl Strategy<Value = Listen> {
             service,
             target,
             presence,
-            proxies,
+            proxies: proxies.filter(|_| !service.is_for_operators()),
             tls,
             socket,
         },
@@ -83,7 +83,11 @@ fn socket_options(target: &BindTarget) -> impl Strategy<Value = SocketOptions> +
     let has_file = matches!(target, BindTarget::Unix(address) if address.path().is_some());
     let binds = !target.addresses().is_empty();
     let owners = option::of("([a-z][a-z0-9-]{0,4})?:[0-9]{1,3}|[a-z]{1,4}");
-    (option::of(0..=0o777_u32), owners, any::<bool>()).prop_map(move |(mode, owner, freebind)| {
+    let options = (option::of(0..=0o777_u32), owners, any::<bool>());
+    options.prop_map(move |(mode, owner, freebind)| {
+        if cfg!(not(feature = "ops")) {
+            return SocketOptions::default();
+        }
         let mode = mode.map(|mode| format!("{mode:o}").parse().expect("a mode"));
         let owner = owner.map(|owner| owner.parse().expect("an owner"));
         let (mode, owner) = if has_file { (mode, owner) } else { (None, None) };
@@ -93,9 +97,10 @@ fn socket_options(target: &BindTarget) -> impl Strategy<Value = SocketOptions> +
 
 fn proxies() -> impl Strategy<Value = Option<Box<Proxies>>> {
     let from = vec(ranges(), 1..3).prop_map(|ranges| ranges.concat());
-    let with_some = |from: &Vec<Cidr>| !from.is_empty() && cfg!(feature = "ops");
+    let with_some = |from: &Vec<Cidr>| !from.is_empty();
     let proxies = (select(vec![Versions::V2, Versions::Any]), from.prop_filter("some", with_some));
     option::of(proxies.prop_map(|(versions, from)| Box::new(Proxies { versions, from })))
+        .prop_map(|proxies| proxies.filter(|_| cfg!(feature = "ops")))
 }
 
 fn tls_files() -> impl Strategy<Value = Option<Box<TlsFiles>>> {
@@ -203,13 +208,23 @@ fn traces() -> impl Strategy<Value = (Option<TraceFile>, Vec<Trigger>, AddressPo
         Just(Trigger::AcceptPaused),
     ];
     let addresses = select(vec![AddressPolicy::Full, AddressPolicy::Hash]);
-    (option::of(file), vec(triggers, 0..4), addresses)
+    (option::of(file), vec(triggers, 0..4), addresses).prop_map(|traces| {
+        if cfg!(feature = "trace") { traces } else { (None, Vec::new(), AddressPolicy::Full) }
+    })
 }
 
 fn captures() -> impl Strategy<Value = Option<CaptureFile>> {
     let paths = words().prop_filter("a name", |path| !path.is_empty());
     let file = (paths, CaptureFile::LEAST_SIZE..=u64::MAX);
     option::of(file.prop_map(|(path, size)| CaptureFile { path, size }))
+        .prop_map(|file| file.filter(|_| cfg!(feature = "trace")))
+}
+
+fn sandboxes() -> impl Strategy<Value = Sandbox> {
+    select(match cfg!(feature = "ops") {
+        true => vec![Sandbox::Require, Sandbox::Try, Sandbox::Off],
+        false => vec![Sandbox::DEFAULT],
+    })
 }
 
 fn configs() -> impl Strategy<Value = Config> {
@@ -222,11 +237,7 @@ fn configs() -> impl Strategy<Value = Config> {
     let shortest = Config::SHORTEST_SHARD_TIMEOUT.as_secs();
     let shard_timeout = option::of((shortest..=1 << 32).prop_map(Duration::from_secs));
     let shards = (1..=Config::MAX_SHARDS, shard_timeout);
-    let sandbox = match cfg!(feature = "ops") {
-        true => vec![Sandbox::Require, Sandbox::Try, Sandbox::Off],
-        false => vec![Sandbox::DEFAULT],
-    };
-    let account = (option::of(accounts()), select(sandbox));
+    let account = (option::of(accounts()), sandboxes());
     let process = (switches, ready_fd, shards, account, option::of(levels()));
     let table = (option::of(words()), orders, any::<u64>());
     let socket = (any::<u32>(), timeouts());
@@ -276,8 +287,9 @@ fn configs() -> impl Strategy<Value = Config> {
                 trace_addresses,
                 capture,
                 log,
-                log_from_file: None,
                 check_only,
+                // What no flag says.
+                ..Config::default()
             }
         })
         .prop_map(settle)

@@ -31,6 +31,16 @@ pub trait Accept: SocketIo {
         Ok(())
     }
 
+    /// The number of a listener's descriptor, for a process that is to inherit it. A network in
+    /// memory has none.
+    fn descriptor(&self, _: &Self::Listener) -> Option<i32> {
+        None
+    }
+
+    /// Another process has the listener from now on: what belongs to it, such as the file of a unix
+    /// socket, stays when it is closed here.
+    fn leave_to_others(&mut self, _: &Self::Listener) {}
+
     /// Has the kernel ignore new handshakes with a listener, until [`Accept::admit_handshakes`].
     /// Handshakes in flight finish. A client that is ignored sends its SYN again after a second,
     /// and is then let in or refused. A network without handshakes need not do anything.

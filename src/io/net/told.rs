@@ -34,6 +34,8 @@ pub enum Told<'a> {
     LeaveBacklog,
     /// No other process serves the backlogs.
     ServeBacklog(Moment),
+    /// Another process serves the listeners from now on.
+    HandOver(Moment),
     /// To hold off newcomers if there are no clients.
     HoldIfIdle(Moment),
     /// To let newcomers in again.

@@ -19,6 +19,7 @@ pub(super) struct Slot {
 
 impl Slot {
     /// Where the invariant puts a `deadline` that is not before `current_tick`.
+    #[inline]
     pub(super) fn of(current_tick: u64, deadline: u64) -> Slot {
         // `| 1` puts a deadline that equals the current tick on level 0 like one that differs in
         // the last bit.
@@ -30,6 +31,7 @@ impl Slot {
 
     /// The slot's first tick: the digits above its own are those of `current_tick`, the ones below
     /// are zero.
+    #[inline]
     pub(super) fn start(self, current_tick: u64) -> u64 {
         let shift = self.level as u32 * DIGIT_BITS;
         let digits_above = current_tick >> (shift + DIGIT_BITS) << (shift + DIGIT_BITS);
@@ -48,16 +50,19 @@ pub(super) struct Occupancy {
 impl Occupancy {
     pub(super) const EMPTY: Occupancy = Occupancy { summary: 0, words: [0; WORD_BITS] };
 
+    #[inline]
     pub(super) fn contains(&self, slot: usize) -> bool {
         self.words[slot / WORD_BITS] & 1 << (slot % WORD_BITS) != 0
     }
 
+    #[inline]
     pub(super) fn insert(&mut self, slot: usize) {
         let word = slot / WORD_BITS;
         self.words[word] |= 1 << (slot % WORD_BITS);
         self.summary |= 1 << word;
     }
 
+    #[inline]
     pub(super) fn remove(&mut self, slot: usize) {
         let word = slot / WORD_BITS;
         self.words[word] &= !(1 << (slot % WORD_BITS));
@@ -66,6 +71,7 @@ impl Occupancy {
         }
     }
 
+    #[inline]
     pub(super) fn first(&self) -> Option<usize> {
         if self.summary == 0 {
             return None;

@@ -18,6 +18,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 mod stale;
 #[cfg(test)]
@@ -71,6 +72,25 @@ pub fn bind(address: &UnixAddress, rights: FileRights) -> io::Result<Bound> {
         fs::set_permissions(path, Permissions::from_mode(mode))?;
     }
     Ok(Bound { file, socket })
+}
+
+/// Sets the rights that the file of a socket does not have yet. Does nothing without a file.
+///
+/// # Errors
+///
+/// What chmod(2) or lchown(2) say.
+pub fn set_rights(address: &UnixAddress, rights: FileRights) -> io::Result<()> {
+    let Some(path) = address.path() else { return Ok(()) };
+    let Ok(file) = fs::symlink_metadata(path) else { return Ok(()) };
+    if let Some(owner) = rights.owner.filter(|owner| !owner.owns(&file)) {
+        owner.own(path)?;
+    }
+    match rights.mode {
+        Some(mode) if file.mode() & 0o7777 != mode => {
+            fs::set_permissions(path, Permissions::from_mode(mode))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The address as bind(2) and connect(2) take it.
@@ -128,6 +148,8 @@ impl Bound {
 pub struct SocketFile {
     path: PathBuf,
     identity: Identity,
+    /// Whether another process removes it.
+    is_left: AtomicBool,
 }
 
 /// Device and inode: no other file has both while this one exists.
@@ -140,12 +162,37 @@ fn identity(file: &Metadata) -> Identity {
 impl SocketFile {
     fn at(path: &Path) -> io::Result<SocketFile> {
         let identity = identity(&fs::symlink_metadata(path)?);
-        Ok(SocketFile { path: path.to_owned(), identity })
+        Ok(SocketFile { path: path.to_owned(), identity, is_left: AtomicBool::new(false) })
+    }
+
+    /// The file of a socket that another process has bound and hands over, if `path` leads to a
+    /// socket. It is removed here once [`SocketFile::keep`] was called.
+    ///
+    /// # Errors
+    ///
+    /// What lstat(2) says.
+    pub fn handed_over(path: &Path) -> io::Result<SocketFile> {
+        let file = SocketFile::at(path)?;
+        file.leave();
+        Ok(file)
+    }
+
+    /// The file belongs to this process from now on: it is removed with its listener.
+    pub fn keep(&self) {
+        self.is_left.store(false, Ordering::Relaxed);
+    }
+
+    /// The file belongs to another process from now on: it is not removed here.
+    pub fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if self.is_left.load(Ordering::Relaxed) {
+            return;
+        }
         let Ok(there) = fs::symlink_metadata(&self.path) else { return };
         if identity(&there) != self.identity {
             return;

@@ -3,8 +3,9 @@
 use super::{AccountError, look_up_group, number_or_name};
 use nix::unistd::{Uid, User};
 use std::fmt;
+use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::lchown;
+use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -72,6 +73,11 @@ impl FileOwner {
 }
 
 impl OwnerIds {
+    /// Whether the file has this owner.
+    pub fn owns(self, file: &Metadata) -> bool {
+        self.uid.is_none_or(|uid| uid == file.uid()) && self.gid.is_none_or(|gid| gid == file.gid())
+    }
+
     /// Gives the file to the owner, and not what a symbolic link names.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ fn in_words(action: Action) -> String {
         Wakeup::CpuTimeLimit => "drains",
         Wakeup::Reload => "reads the configuration, the table and the time zone again",
         Wakeup::Report => "logs the statistics",
+        Wakeup::Upgrade => "starts the program at its path, which takes the place of the process",
         Wakeup::ChildEnded | Wakeup::ToggleTrace | Wakeup::Message => {
             panic!("{wakeup:?} is of no signal of the table")
         }

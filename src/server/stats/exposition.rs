@@ -180,6 +180,9 @@ const METRICS: &[Metric] = &[
             to.count(stats.draining);
         },
     ),
+    gauge("landlock_abi", "ABI of Landlock in force (--sandbox); 0 is none.", |stats, _, to| {
+        to.count(stats.landlock_abi);
+    }),
     counter("turns_total", "Turns of the poll loop.", |stats, _, to| to.count(stats.turns)),
     counter("visits_total", "Visits to connections that were ready.", |stats, _, to| {
         to.count(stats.visits);

@@ -58,6 +58,7 @@ pub struct Publisher {
     reports: Vec<Report>,
     /// Who may read the statistics; if there are none, all may.
     readers: Vec<Cidr>,
+    has_handed_over: bool,
 }
 
 /// What a client wants to know of several shards.
@@ -82,20 +83,48 @@ struct Report {
 
 struct Shared {
     stats: Box<dyn SharedStats>,
-    /// The process that takes signals for all.
-    supervisor: u32,
+    role: Role,
     /// The next publication is not before this.
     pause_ends: Moment,
     /// Something has happened since the last time.
     has_news: bool,
 }
 
+/// With whom a server shares its statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// With the other shards. This process takes signals for all.
+    Shard { supervisor: u32 },
+    /// With the processes before it, whose counters it goes on from, and with the next. No other
+    /// process reads what it has counted until it hands over, so it publishes only then.
+    Alone,
+}
+
 impl Publisher {
     /// A publisher for a shard, whose supervisor has that number.
     pub fn new(stats: Box<dyn SharedStats>, supervisor: u32) -> Publisher {
+        Publisher::in_role(stats, Role::Shard { supervisor })
+    }
+
+    /// A publisher for a server of one process, which goes on from what others have counted.
+    pub fn alone(stats: Box<dyn SharedStats>) -> Publisher {
+        Publisher::in_role(stats, Role::Alone)
+    }
+
+    fn in_role(stats: Box<dyn SharedStats>, role: Role) -> Publisher {
         let pause_ends = Moment::START;
-        let shared = Shared { stats, supervisor, pause_ends, has_news: false };
+        let shared = Shared { stats, role, pause_ends, has_news: false };
         Publisher { shared: Some(shared), ..Publisher::default() }
+    }
+
+    /// Another process has the listeners. It reads what is published here, so each turn publishes.
+    pub fn hand_over(&mut self) {
+        self.has_handed_over = true;
+    }
+
+    /// Whether another process has the listeners.
+    pub fn has_handed_over(&self) -> bool {
+        self.has_handed_over
     }
 
     /// Has only clients at these addresses read the statistics; if there are none, all may.
@@ -120,19 +149,26 @@ impl Publisher {
     /// they are published.
     pub fn turn(&mut self, own: &mut Stats, host: &impl Host, now: Moment) {
         let Some(shared) = &mut self.shared else { return };
-        shared.has_news = true;
-        if now >= shared.pause_ends {
-            own.describe_usage(host.usage());
-            shared.publish(own, now);
+        match shared.role {
+            Role::Alone if self.has_handed_over => shared.publish(own, now),
+            Role::Alone => {}
+            Role::Shard { .. } => {
+                shared.has_news = true;
+                if now >= shared.pause_ends {
+                    own.describe_usage(host.usage());
+                    shared.publish(own, now);
+                }
+            }
         }
     }
 
     /// There will be no turn any more.
     pub fn last_turn(&mut self, own: &mut Stats, host: &impl Host, now: Moment) {
-        if let Some(shared) = &mut self.shared {
+        let Some(shared) = &mut self.shared else { return };
+        if matches!(shared.role, Role::Shard { .. }) {
             own.describe_usage(host.usage());
-            shared.publish(own, now);
         }
+        shared.publish(own, now);
     }
 
     /// When there is something to publish though nothing more happens.
@@ -148,8 +184,16 @@ impl Publisher {
         }
         match (detail, &self.shared) {
             (Detail::Together, _) | (_, None) => 1,
+            (_, Some(Shared { role: Role::Alone, .. })) => 1,
             (_, Some(shared)) => 1 + shared.stats.shards().count,
         }
+    }
+
+    /// What there is to be said of a server of one process, and of those that it goes on from.
+    pub fn alone_in_all(&mut self, own: &Stats, now: Moment) -> Option<Stats> {
+        let shared = self.shared.as_mut().filter(|shared| shared.role == Role::Alone)?;
+        shared.publish(own, now);
+        Some(shared.stats.total())
     }
 
     /// The statistics as text: of this server, or of all shards if it is one. A text is made once a
@@ -189,12 +233,20 @@ impl Publisher {
             return own.report(uptime, usage.process_id).to_string();
         };
         shared.publish(own, now);
-        let Shared { stats, supervisor, .. } = shared;
+        let Shared { stats, role, .. } = shared;
+        let Role::Shard { supervisor } = *role else {
+            let total = stats.total();
+            #[cfg(feature = "ops")]
+            if detail == Detail::Metrics {
+                return exposition::of_server(&total, uptime);
+            }
+            return total.report(uptime, usage.process_id).to_string();
+        };
         #[cfg(feature = "ops")]
         if detail == Detail::Metrics {
             return exposition::of_shards(stats.shards(), &stats.each(), uptime);
         }
-        let total = stats.total().report_of_shards(stats.shards(), uptime, *supervisor).to_string();
+        let total = stats.total().report_of_shards(stats.shards(), uptime, supervisor).to_string();
         let each = if detail == Detail::Each { stats.each() } else { Vec::new() };
         let add = |text: String, (number, shard): (usize, &Stats)| {
             text + &shard.report_of_shard(number, uptime).to_string()

@@ -72,6 +72,8 @@ pub const SLOTS_PER_SHARD: usize = 2;
 pub struct Scoreboard {
     file: File,
     shards: usize,
+    /// The names of the numbers on it.
+    names: Vec<String>,
     /// Where each of our numbers stands on this scoreboard, which another version may have made.
     columns: Vec<Option<usize>>,
     layout: Layout,
@@ -93,12 +95,83 @@ impl Scoreboard {
     ///
     /// When the system has no descriptor or no memory for it.
     pub fn create(shards: usize) -> io::Result<Scoreboard> {
-        let names = own_names();
+        Scoreboard::create_after(shards, &[])
+    }
+
+    /// A scoreboard for `shards` shards that go on from what has been counted on those of servers
+    /// that have `ended`. Numbers whose names this version does not know are kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scoreboard::create`].
+    pub fn create_after(shards: usize, ended: &[Scoreboard]) -> io::Result<Scoreboard> {
+        let mut names = own_names();
+        for name in ended.iter().flat_map(|board| &board.names) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
         let roomy = ROOMY_COPY.max(least_copy(&names));
-        Scoreboard::with_copies(shards, &names, roomy).or_else(|error| match error.kind() {
+        let created = Scoreboard::with_copies(shards, &names, roomy);
+        let board = created.or_else(|error| match error.kind() {
             io::ErrorKind::FileTooLarge => Scoreboard::create_small(shards),
             _ => Err(error),
-        })
+        })?;
+        ended.iter().for_each(|earlier| board.go_on_from(earlier));
+        Ok(board)
+    }
+
+    /// Adds what has been counted on the scoreboard of a server that has ended, each shard's numbers
+    /// to those of the shard in its place.
+    fn go_on_from(&self, ended: &Scoreboard) {
+        for (shard, mut counted) in ended.each().into_iter().enumerate() {
+            let slot = SLOTS_PER_SHARD * (shard % self.shards.max(1));
+            counted.end_all();
+            counted.follow(&self.read(slot));
+            self.write(slot, &counted);
+        }
+        let unknown = |slot| ended.unknown(slot).unwrap_or_default();
+        let mut sums: Vec<(String, u64)> = self.unknown(0).unwrap_or_default();
+        for (name, number) in (0..SLOTS_PER_SHARD * ended.shards).flat_map(unknown) {
+            if let Some((_, sum)) = sums.iter_mut().find(|(known, _)| *known == name) {
+                *sum = sum.saturating_add(number);
+            }
+        }
+        self.write_row(0, |row| {
+            for (name, number) in &sums {
+                let column = self.names.iter().position(|known| known == name);
+                if let Some(place) = column.and_then(|column| row.get_mut(column)) {
+                    *place = *number;
+                }
+            }
+        });
+    }
+
+    /// The numbers of a slot whose names this version does not know.
+    fn unknown(&self, slot: usize) -> io::Result<Vec<(String, u64)>> {
+        let numbers = match self.newest(slot)? {
+            Newest::Whole(copy) => copy.numbers,
+            Newest::Never | Newest::Torn => Vec::new(),
+        };
+        let is_unknown = |at: &usize| !self.columns.contains(&Some(*at));
+        let named = self.names.iter().enumerate().filter(|(at, _)| is_unknown(at));
+        let number = |at: usize| numbers.get(at).copied().unwrap_or_default();
+        Ok(named.map(|(at, name)| (name.clone(), number(at))).collect())
+    }
+
+    /// Notes that the server of this scoreboard has ended, as [`Scoreboard::end`] does for one slot.
+    pub fn end_all(&self) {
+        (0..SLOTS_PER_SHARD * self.shards).for_each(|slot| self.end(slot));
+    }
+
+    /// Another handle on the same scoreboard.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no descriptor.
+    pub fn try_clone(&self) -> io::Result<Scoreboard> {
+        let (file, names) = (self.file.try_clone()?, self.names.clone());
+        Ok(Scoreboard { file, names, columns: self.columns.clone(), ..*self })
     }
 
     /// A scoreboard as small as it can be. What only metrics listeners show is missing there, and
@@ -125,7 +198,7 @@ impl Scoreboard {
         file.write_all_at(&bytes, 0)?;
         let column = |own: &String| names.iter().position(|name| name == own);
         let columns = own_names().iter().map(column).collect();
-        Ok(Scoreboard { file, shards, columns, layout })
+        Ok(Scoreboard { file, shards, names: names.to_vec(), columns, layout })
     }
 
     /// The scoreboard that another process created, perhaps of another version.
@@ -161,7 +234,8 @@ impl Scoreboard {
         }
         let column = |own: &String| theirs.iter().position(|their| their == own);
         let columns = own_names().iter().map(column).collect();
-        Ok(Scoreboard { file, shards, columns, layout })
+        let names = theirs.into_iter().map(str::to_owned).collect();
+        Ok(Scoreboard { file, shards, names, columns, layout })
     }
 
     /// How many shards there are.
@@ -252,19 +326,26 @@ impl Scoreboard {
         Err(io::Error::other("each reading met a write"))
     }
 
+    /// Writes our numbers. Those whose names this version does not know stay as they are.
     fn write_numbers(&self, slot: usize, numbers: &[u64]) {
-        let (version, half) = match self.newest(slot) {
-            Ok(Newest::Whole(copy)) => (copy.version + 1, 1 - copy.half),
-            Ok(Newest::Never) => (1, 0),
+        self.write_row(slot, |row| {
+            for (column, number) in self.columns.iter().zip(numbers) {
+                if let Some(place) = column.and_then(|column| row.get_mut(column)) {
+                    *place = *number;
+                }
+            }
+        });
+    }
+
+    fn write_row(&self, slot: usize, change: impl FnOnce(&mut [u64])) {
+        let (version, half, mut row) = match self.newest(slot) {
+            Ok(Newest::Whole(copy)) => (copy.version + 1, 1 - copy.half, copy.numbers),
+            Ok(Newest::Never) => (1, 0, Vec::new()),
             // A copy with a lower version than the one that stands there would not be seen.
             Ok(Newest::Torn) | Err(_) => return,
         };
-        let mut row = vec![0; self.layout.width];
-        for (column, number) in self.columns.iter().zip(numbers) {
-            if let Some(place) = column.and_then(|column| row.get_mut(column)) {
-                *place = *number;
-            }
-        }
+        row.resize(self.layout.width, 0);
+        change(&mut row);
         let head = [version, checksum(version, &row)];
         let bytes: Vec<u8> = head.iter().chain(&row).flat_map(|word| word.to_ne_bytes()).collect();
         // The memory is there already. If the write fails all the same, old numbers stand.
@@ -369,6 +450,10 @@ pub struct ScoreboardSlot {
     predecessors: Stats,
     /// For how long there had been shards when this one began.
     age: Duration,
+    /// The scoreboards of the processes before this server, which may still serve their clients.
+    earlier: Vec<Scoreboard>,
+    /// Measures the processor time of this process, if the server does not before it publishes.
+    cpu_time: Option<fn() -> Duration>,
 }
 
 impl ScoreboardSlot {
@@ -385,23 +470,54 @@ impl ScoreboardSlot {
     ) -> io::Result<ScoreboardSlot> {
         let mut predecessors = scoreboard.try_read(number)?;
         predecessors.end_all();
-        Ok(ScoreboardSlot { scoreboard, number, predecessors, age })
+        Ok(ScoreboardSlot {
+            scoreboard,
+            number,
+            predecessors,
+            age,
+            earlier: Vec::new(),
+            cpu_time: None,
+        })
+    }
+
+    /// Adds what is counted on the scoreboards of the processes before this server.
+    #[must_use]
+    pub fn after(self, earlier: Vec<Scoreboard>) -> ScoreboardSlot {
+        ScoreboardSlot { earlier, ..self }
+    }
+
+    /// Asks for the processor time that this process has used whenever it publishes.
+    #[must_use]
+    pub fn measuring(self, cpu_time: fn() -> Duration) -> ScoreboardSlot {
+        ScoreboardSlot { cpu_time: Some(cpu_time), ..self }
     }
 }
 
 impl SharedStats for ScoreboardSlot {
     fn publish(&mut self, own: &Stats) {
         let mut stats = own.clone();
-        stats.add(&self.predecessors);
+        if let Some(cpu_time) = self.cpu_time {
+            stats.describe_cpu_time(cpu_time());
+        }
+        stats.follow(&self.predecessors);
         self.scoreboard.write(self.number, &stats);
     }
 
     fn total(&self) -> Stats {
-        self.scoreboard.total()
+        let mut total = self.scoreboard.total();
+        self.earlier.iter().for_each(|earlier| total.follow(&earlier.total()));
+        total
     }
 
     fn each(&self) -> Vec<Stats> {
-        self.scoreboard.each()
+        let mut each = self.scoreboard.each();
+        for earlier in &self.earlier {
+            for (shard, counted) in earlier.each().iter().enumerate() {
+                let place = shard % each.len().max(1);
+                each.iter_mut().skip(place).take(1).for_each(|own| own.follow(counted));
+            }
+        }
+        each
     }
 
     fn shards(&self) -> Shards {

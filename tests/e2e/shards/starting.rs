@@ -4,7 +4,7 @@ use super::{clients_of_all, first_clients_of_all, launch, process_of};
 use crate::command_line::assert_cannot_run;
 use crate::support::server::READYD;
 use crate::support::tools::{self, SHELL};
-use crate::support::{Launch, Scratch, eventually};
+use crate::support::{Client, Launch, Scratch, eventually};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::geteuid;
 use std::fs::{self, Permissions};
@@ -137,4 +137,37 @@ fn a_shard_timeout_that_is_too_short_is_refused() {
     }
     let no_port = ["--shards", "2", "--shard-timeout", "0", "--listen", "echo=192.0.2.1:0"];
     assert_cannot_run(&no_port, "cannot listen on echo=");
+}
+
+/// The first of the CPUs that this process may use, as taskset(1) takes it.
+#[cfg(feature = "ops")]
+fn first_cpu() -> String {
+    let status = fs::read_to_string("/proc/self/status").expect("a process's own status");
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    list.expect("the list").trim().chars().take_while(char::is_ascii_digit).collect()
+}
+
+#[cfg(feature = "ops")]
+#[test]
+fn there_is_a_shard_for_each_cpu_that_it_may_use() {
+    let cpus = std::thread::available_parallelism().expect("a number").get();
+    let server = Launch::of(&["framed=127.0.0.1:0"]).args(&["--shards", "auto"]).start();
+    let noun =
+        |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    let line =
+        format!("shards auto: {} may be used, so {}", noun(cpus, "CPU"), noun(cpus, "shard"));
+    server.wait_for_log(&line);
+    assert_eq!(Client::connect(server.address("framed")).ask("ECHO hello"), "hello");
+    drop(server);
+    if tools::find("taskset").is_none() {
+        return;
+    }
+    let taskset = ["taskset", "-c", &first_cpu()];
+    let launch = Launch::of(&["framed=127.0.0.1:0"]).args(&["--shards", "auto"]);
+    let server = launch.wrapper(&taskset).start();
+    server.wait_for_log("shards auto: 1 CPU may be used, so 1 shard");
+    // It serves by itself, without a supervisor.
+    let children = server.proc_file(&format!("task/{}/children", server.pid()));
+    assert_eq!(children, "");
+    assert_eq!(Client::connect(server.address("framed")).ask("ECHO hello"), "hello");
 }

@@ -231,6 +231,28 @@ impl Server {
         self.pid
     }
 
+    /// Sends SIGUSR2, waits until another process has the listeners, and follows that one: the
+    /// signals and the checks of this server are for it from now on. Returns the pid of the old
+    /// one.
+    pub(crate) fn upgrade(&mut self) -> Pid {
+        let (before, old) = (self.log.all().len(), self.pid);
+        self.signal(Signal::SIGUSR2);
+        let line = self.log.wait("a new process", |lines| {
+            let says_how = |line: &&String| {
+                line.contains(" serves from now on") || line.contains("upgrade has failed")
+            };
+            lines[before..].iter().find(says_how).cloned()
+        });
+        let word = line.split("process ").nth(1).and_then(|rest| rest.split(' ').next());
+        let new = word.and_then(|word| word.parse().ok());
+        let new = new.unwrap_or_else(|| panic!("{line}"));
+        self.pid = Pid::from_raw(new);
+        self.process.also_kill(self.pid);
+        self.statistics();
+        self.descriptors_at_start = self.descriptors();
+        old
+    }
+
     /// The IP address of the first listener for `service`.
     pub(crate) fn address(&self, service: &str) -> SocketAddr {
         self.addresses_of(service)[0]

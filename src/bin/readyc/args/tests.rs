@@ -10,7 +10,10 @@ use readyd::io::address::Address;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+#[path = "../../../documented.rs"]
+mod documented;
 mod help;
+mod manual;
 
 /// The arguments of `line`, words separated by spaces; the server does not come from the
 /// environment.

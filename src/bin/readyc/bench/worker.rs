@@ -152,6 +152,7 @@ impl EventHandler for WorkerHandler {
             | Wakeup::ChildEnded
             | Wakeup::Reload
             | Wakeup::Report
+            | Wakeup::Upgrade
             | Wakeup::ToggleTrace => {}
         }
     }

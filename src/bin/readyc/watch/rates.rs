@@ -16,13 +16,14 @@ const UPTIME: &str = "uptime_seconds";
 const PROCESS: &str = "pid";
 
 /// What a gauge shows goes up and down; all else only rises.
-const GAUGES: [&str; 6] = [
+const GAUGES: [&str; 7] = [
     "pid",
     "shards",
     "shards_answering",
     "shards_with_newest_table",
     "longest_turn_microseconds",
     "table_keys",
+    "landlock_abi",
 ];
 
 /// So begin the names of the gauges of output that waits.

@@ -1,4 +1,4 @@
-//! fork(2) and execveat(2).
+//! fork(2) and execveat(2), or execve(2).
 //!
 //! posix_spawn(3) and `std::process` take a path, and the path of a descriptor needs /proc.
 //!
@@ -7,13 +7,13 @@
 //! as the allocator's, and that thread is not in the child. So all memory is prepared before the
 //! fork.
 
-use super::NotStarted;
+use super::{Executable, NotStarted};
 use nix::errno::Errno;
 use nix::libc::{self, c_char, c_int};
 use nix::unistd::{ForkResult, Pid, fork};
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
 /// The first byte of the message that a child sends if execveat(2) fails. The errno follows, in
@@ -22,19 +22,22 @@ pub(crate) const FAILURE: u8 = b'x';
 
 /// What the child process gets.
 pub(super) struct ExecRequest<'a> {
-    pub(super) program: BorrowedFd<'a>,
+    pub(super) program: Executable<'a>,
     pub(super) arguments: &'a [CString],
     pub(super) environment: &'a [CString],
     pub(super) input_and_output: BorrowedFd<'a>,
     pub(super) error: Option<BorrowedFd<'a>>,
-    pub(super) without_cloexec: &'a [BorrowedFd<'a>],
+    pub(super) without_cloexec: &'a [RawFd],
     /// The socket that the child writes [`FAILURE`] to.
-    pub(super) failure: BorrowedFd<'a>,
+    pub(super) failure: RawFd,
 }
 
 /// The request as plain numbers and pointers, which the child can use without the allocator.
 struct Prepared {
     program: RawFd,
+    /// Empty if the program is the descriptor.
+    path: *const c_char,
+    flags: c_int,
     arguments: Vec<*const c_char>,
     environment: Vec<*const c_char>,
     standard: [RawFd; 3],
@@ -44,7 +47,7 @@ struct Prepared {
 
 /// The path that this process was executed by: getauxval(3), `AT_EXECFN`.
 #[expect(unsafe_code, reason = "the C library hands the path over as a bare pointer")]
-pub(super) fn own_path() -> &'static CStr {
+pub(crate) fn own_path() -> &'static CStr {
     // SAFETY: getauxval(3) only reads. What it returns for AT_EXECFN is 0 or the address of a
     // string on the stack that the kernel made for the process; that part of it is never written or
     // freed.
@@ -64,17 +67,20 @@ pub(super) fn fork_and_exec(request: &ExecRequest<'_>) -> Result<Pid, NotStarted
         pointers.chain([ptr::null()]).collect::<Vec<_>>()
     };
     let null = request.input_and_output.as_raw_fd();
+    let (program, path, flags) = match request.program {
+        Executable::File(file) => (file.as_fd().as_raw_fd(), c"", libc::AT_EMPTY_PATH),
+        // An absolute path: execveat(2) does not look at the descriptor then.
+        Executable::Path(path) => (libc::AT_FDCWD, path, 0),
+    };
     let prepared = Prepared {
-        program: request.program.as_raw_fd(),
+        program,
+        path: path.as_ptr(),
+        flags,
         arguments: pointers(request.arguments),
         environment: pointers(request.environment),
         standard: [null, null, request.error.map_or(2, |error| error.as_raw_fd())],
-        without_cloexec: request
-            .without_cloexec
-            .iter()
-            .map(|descriptor| descriptor.as_raw_fd())
-            .collect(),
-        failure: request.failure.as_raw_fd(),
+        without_cloexec: request.without_cloexec.to_vec(),
+        failure: request.failure,
     };
     fork_into(&prepared).map_err(io::Error::from).map_err(NotStarted::at("fork"))
 }
@@ -111,10 +117,10 @@ fn become_program(prepared: &Prepared) -> ! {
             libc::syscall(
                 libc::SYS_execveat,
                 prepared.program,
-                c"".as_ptr(),
+                prepared.path,
                 prepared.arguments.as_ptr(),
                 prepared.environment.as_ptr(),
-                libc::AT_EMPTY_PATH,
+                prepared.flags,
             );
         }
         let mut failure = [FAILURE; 1 + size_of::<u64>()];

@@ -11,12 +11,13 @@ fn sh() -> Program {
 
 fn of_the_shell<'a>(program: &'a Program, script: &str) -> Start<'a> {
     Start {
-        program,
+        program: Executable::File(program),
         arguments: ["sh", "-c", script].map(OsString::from).to_vec(),
         variable: ("READYD_TEST", "of the test".to_owned()),
         stderr: None,
+        withheld: Vec::new(),
         without_cloexec: Vec::new(),
-        failure: program.as_fd(),
+        failure: program.as_fd().as_raw_fd(),
     }
 }
 
@@ -111,7 +112,7 @@ fn it_has_the_descriptors_that_are_left_open_and_no_others() {
     let [open, closed] = [left.as_raw_fd(), other.as_raw_fd()];
     let script = format!("[ -e /proc/$$/fd/{open} ] && ! [ -e /proc/$$/fd/{closed} ]");
     let start = of_the_shell(&program, &script);
-    let start = Start { without_cloexec: vec![left.as_fd()], ..start };
+    let start = Start { without_cloexec: vec![left.as_raw_fd()], ..start };
     assert_eq!(ending_of(start), Ending::Status(0));
     let flags = fcntl(&left, FcntlArg::F_GETFD).expect("it is open");
     assert_eq!(flags, FdFlag::FD_CLOEXEC.bits(), "here it is still closed on exec");
@@ -142,7 +143,7 @@ fn the_name_under_which_this_process_was_started_is_known() {
 fn what_cannot_be_executed_is_told_with_the_errno() {
     let program = Program::at(c"/").expect("a directory");
     let (mut reader, writer) = io::pipe().expect("descriptors");
-    let start = Start { failure: writer.as_fd(), ..of_the_shell(&program, "") };
+    let start = Start { failure: writer.as_raw_fd(), ..of_the_shell(&program, "") };
     assert_eq!(ending_of(start), Ending::Status(127));
     drop(writer);
     let mut told = Vec::new();
@@ -156,4 +157,29 @@ fn what_cannot_be_written_as_a_c_string_is_refused() {
     let start = Start { arguments: vec!["a\0b".into()], ..of_the_shell(&program, "") };
     let error = start.start().expect_err("a C string has no NUL");
     assert!(error.to_string().starts_with("its arguments: "), "{error}");
+}
+
+#[test]
+fn a_program_is_started_by_its_path_and_does_not_get_what_is_withheld() {
+    let program = sh();
+    let script =
+        "[ -z \"$PATH\" ] && [ \"$(readlink /proc/$$/exe)\" = \"$(readlink -f /bin/sh)\" ]";
+    let path = c"/bin/sh";
+    let start = of_the_shell(&program, "exit 4");
+    let by_path = Start { program: Executable::Path(path), ..start };
+    assert_eq!(ending_of(by_path), Ending::Status(4));
+    let script =
+        format!("PATH_WAS=\"$PATH\"; PATH=/bin:/usr/bin; {}", script.replace("$PATH", "$HOME"));
+    let start = Start { withheld: vec!["HOME"], ..of_the_shell(&program, &script) };
+    assert_eq!(ending_of(start), Ending::Status(0));
+}
+
+#[test]
+fn an_ending_is_the_same_after_it_was_a_number() {
+    let of = |signal, dumped| Ending::Signal { signal, dumped };
+    let all = [Ending::Status(0), Ending::Status(255), Ending::RealTimeSignal, Ending::Unknown];
+    let signals = [of(Signal::SIGKILL, false), of(Signal::SIGSEGV, true)];
+    for ending in all.into_iter().chain(signals) {
+        assert_eq!(Ending::from_number(ending.to_number()), ending);
+    }
 }

@@ -4,9 +4,10 @@ use crate::capturing::CaptureError;
 use crate::child::Ending;
 use crate::listening::ListenFailure;
 use crate::sandbox::SandboxError;
-use crate::service_manager;
+use crate::service_manager::WatchdogError;
 use crate::shard::{self, ShardError};
 use crate::tracing::TraceError;
+use crate::upgrade::UpgradeError;
 use nix::errno::Errno;
 use readyd::config::activation::AssignError;
 use readyd::config::excess::Excess;
@@ -18,7 +19,6 @@ use readyd::os::sealed_memfd;
 use readyd::table::LoadError;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::time::Duration;
 
 /// Why the server could not run.
 pub(crate) enum StartError {
@@ -39,13 +39,12 @@ pub(crate) enum StartError {
     Trace(TraceError),
     Capture(CaptureError),
     Shard(ShardError),
+    /// This process cannot be the new one of an upgrade.
+    Upgrade(UpgradeError),
     /// The descriptor of `--ready-fd` was not inherited.
     ReadyFd(InheritError),
-    /// The service manager's watchdog leaves too little time for `--shard-timeout`, at most `most`.
-    Watchdog {
-        watchdog: Duration,
-        most: Duration,
-    },
+    /// The service manager's watchdog leaves too little time for `--shard-timeout`.
+    Watchdog(WatchdogError),
     /// A shard, counted from 0, that ended before it served.
     ShardFailed(usize, Ending),
     /// A shard, counted from 0, that could not be started, and why.
@@ -80,10 +79,9 @@ impl fmt::Display for StartError {
             StartError::Excess(excess) => write!(f, "{excess}"),
             StartError::SharedTable(why) => write!(f, "the table cannot be served: {why}"),
             StartError::Shard(error) => write!(f, "{error}"),
+            StartError::Upgrade(error) => write!(f, "{error}"),
             StartError::ReadyFd(error) => write!(f, "--ready-fd: {error}"),
-            StartError::Watchdog { watchdog, most } => {
-                write!(f, "{}", service_manager::advice(*watchdog, *most))
-            }
+            StartError::Watchdog(error) => write!(f, "{error}"),
             StartError::Trace(error) => write!(f, "{error}"),
             StartError::Capture(error) => write!(f, "{error}"),
             StartError::ShardFailed(number, ending) => {

@@ -3,16 +3,17 @@
 use super::SpawnTemplate;
 use super::sockets::OfAShard;
 use super::watchdog::{Finding, Look, Pulse};
-use crate::child::{Child, Ending, NotStarted, Start};
+use crate::child::{Child, Ending, Executable, NotStarted, Start};
 use crate::control::{Answer, Line};
 use crate::listening::Bound;
 use crate::shard::{ShardSpec, VARIABLE};
+use crate::upgrade;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use readyd::config::Config;
 use readyd::config::listen::{BindTarget, Listen, SocketOptions};
 use readyd::io::clock::Moment;
-use readyd::os::signals;
+use readyd::os::{activation, notify, signals};
 use readyd::server::stats::scoreboard::Scoreboard;
 use std::fmt;
 use std::io;
@@ -117,12 +118,14 @@ impl Process {
             supervisor: process::id().cast_signed(),
             own_listeners: *own,
             measures_turns: template.measures_turns.into(),
+            waits: template.waits.into(),
             began: template.began,
             scoreboard: template.scoreboard.as_fd().as_raw_fd(),
             table: template.table.memory.as_raw_fd(),
             zone: template.zone.memory.as_raw_fd(),
             certificates: certificates.map_or(0, |memory| memory.as_raw_fd()),
             control: of_the_shard.as_fd().as_raw_fd(),
+            earlier: template.earlier.iter().map(|board| board.as_fd().as_raw_fd()).collect(),
         };
         let mut arguments = vec!["readyd".into()];
         arguments.extend(config.to_args());
@@ -133,13 +136,20 @@ impl Process {
             template.zone.memory.as_fd(),
             of_the_shard.as_fd(),
         ];
+        let earlier = template.earlier.iter().map(AsFd::as_fd);
         let start = Start {
-            program: &template.program,
+            program: Executable::File(&template.program),
             arguments,
             variable: (VARIABLE, spec.to_string()),
             stderr: template.log.as_ref().map(AsFd::as_fd),
-            without_cloexec: sockets.chain(shared).chain(certificates).collect(),
-            failure: of_the_shard.as_fd(),
+            withheld: not_for_children(),
+            without_cloexec: sockets
+                .chain(shared)
+                .chain(earlier)
+                .chain(certificates)
+                .map(|fd| fd.as_raw_fd())
+                .collect(),
+            failure: of_the_shard.as_fd().as_raw_fd(),
         };
         template.inputs.watch(&line).map_err(|error| StartFailure::System("epoll_ctl", error))?;
         let turns_before = template.scoreboard.read(scoreboard_slot).turns;
@@ -344,6 +354,12 @@ impl Process {
     pub(super) fn has_newest_table(&self) -> bool {
         self.table == Delivery::Taken
     }
+}
+
+/// The variables that speak to the supervisor only: of the service manager, and of an upgrade.
+fn not_for_children() -> Vec<&'static str> {
+    let of_the_manager = activation::VARIABLES.into_iter().chain(notify::VARIABLES);
+    of_the_manager.chain([upgrade::VARIABLE]).collect()
 }
 
 /// The configuration of a listener that the process inherits.

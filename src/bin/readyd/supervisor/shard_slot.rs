@@ -11,6 +11,7 @@ use super::watchdog::Look;
 use super::{STOPPING_GRACE, SpawnTemplate};
 use crate::child::Ending;
 use crate::control::Answer;
+use crate::listening::Bound;
 use crate::shard;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -231,6 +232,23 @@ impl ShardSlot {
             process.signal(Signal::SIGTERM);
             process.must_end_by(deadline);
         }
+    }
+
+    /// Another supervisor serves the listeners: the processes leave them and serve their clients,
+    /// until `deadline` at the latest. No process is started any more.
+    pub(super) fn hand_over(&mut self, deadline: Moment) {
+        self.give_up_starting();
+        self.sockets.listeners.iter().for_each(|(socket, _)| socket.leave_file());
+        self.close();
+        for process in self.processes_mut() {
+            process.line().hand_over();
+            process.must_end_by(deadline);
+        }
+    }
+
+    /// The listeners.
+    pub(super) fn listeners(&self) -> &[Bound] {
+        &self.sockets.listeners
     }
 
     /// Closes the listeners in the supervisor; the processes have their own descriptors of them.

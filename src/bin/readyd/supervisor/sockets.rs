@@ -42,12 +42,18 @@ pub(super) fn for_each_shard(
         return Ok(Sockets { addresses: Vec::new(), of_shards: Vec::new() });
     };
     let addresses = start::addresses(first)?;
-    // Inherited sockets and unix sockets come once, with the sockets of the first shard.
+    // Inherited sockets and unix sockets come once, with the sockets of the first shard; likewise
+    // those of an old process that has another number of shards.
+    let of_the_first = std::mem::take(first);
     let is_for_all = |(_, listen): &Bound| {
+        let has_it = |shard: &Vec<Bound>| shard.iter().any(|(_, it)| it.target == listen.target);
         matches!(listen.target, BindTarget::Inherited(_) | BindTarget::Unix(_))
+            || !of_shards.iter().skip(1).all(has_it)
     };
-    let (sockets, own) = std::mem::take(first).into_iter().partition(is_for_all);
-    *first = own;
+    let (sockets, own) = of_the_first.into_iter().partition(is_for_all);
+    if let Some(first) = of_shards.first_mut() {
+        *first = own;
+    }
     let own: Vec<usize> = of_shards.iter().map(Vec::len).collect();
     for (address, sockets) in by_address(sockets)? {
         let sockets = match address {

@@ -19,7 +19,11 @@ pub(super) struct SpawnTemplate {
     pub(super) measures_turns: bool,
     /// The counters that all processes share.
     pub(super) scoreboard: Scoreboard,
-    /// When the supervisor started, in nanoseconds of CLOCK_MONOTONIC.
+    /// Whether they wait for an order before they serve.
+    pub(super) waits: bool,
+    /// The scoreboards of the processes before this server.
+    pub(super) earlier: Vec<Scoreboard>,
+    /// When the server began, in nanoseconds of CLOCK_MONOTONIC.
     pub(super) began: u64,
     /// The newest table.
     pub(super) table: SealedTable,

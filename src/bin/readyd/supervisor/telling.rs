@@ -13,15 +13,15 @@ use readyd::io::clock::Moment;
 impl Supervisor {
     /// Tells the service manager what is new. Returns when it is to be told more.
     pub(super) fn tell_the_manager(&mut self, now: Moment) -> Option<Moment> {
-        if self.phase != Phase::Serving {
+        if matches!(self.phase, Phase::Stopping { .. }) {
             let limits = &self.template.config.limits;
             let limit = limits.drain_delay + limits.drain_timeout;
             if !self.manager.is_stopping() {
                 let open = self.template.scoreboard.total().open();
                 self.manager.on_stopping(open, limit, now);
             }
-        } else if self.slots.iter().all(ShardSlot::is_served) {
-            self.manager.on_serving(now);
+        } else if self.phase == Phase::Serving && self.slots.iter().all(ShardSlot::is_served) {
+            self.is_ready(now);
         }
         if self.manager.is_reloading() && self.has_reloaded() {
             self.manager.on_reloaded(now);

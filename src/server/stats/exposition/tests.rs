@@ -68,6 +68,17 @@ fn shards_are_told_together_and_each() {
 }
 
 #[test]
+fn what_confines_the_shards_is_told_once_and_of_each() {
+    let shards = Shards { count: 2, answering: 2, with_newest_table: 2 };
+    let of = |landlock_abi| Stats { landlock_abi, ..Stats::default() };
+    let text = of_shards(shards, &[of(7), of(0)], UPTIME);
+    assert_eq!(value(&text, "readyd_landlock_abi"), "7");
+    assert_eq!(value(&text, "readyd_shard_landlock_abi{shard=\"1\"}"), "7");
+    assert_eq!(value(&text, "readyd_shard_landlock_abi{shard=\"2\"}"), "0");
+    assert_eq!(value(&of_server(&of(4), UPTIME), "readyd_landlock_abi"), "4");
+}
+
+#[test]
 fn times_are_in_seconds_without_rounding() {
     let mut stats = Stats { cpu_micros: 1_500_010, ..Stats::default() };
     [1024, 1025, 3_000_000_000].iter().for_each(|&nanos| stats.turn_times.note(nanos));
