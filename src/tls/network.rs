@@ -196,6 +196,8 @@ impl Layer {
         cipher: &mut Vec<u8>,
         into: &mut [u8],
     ) -> io::Result<Option<usize>> {
+        // What a call on another stream has left, if that failed, is not for this one.
+        cipher.clear();
         let most = input.len();
         let count = match network.recv(socket, input) {
             Ok(0) => {
@@ -392,6 +394,7 @@ impl<N: SocketIo + WallClock> Encrypt for Secured<N> {
             Role::Client(_) => return Err(ErrorKind::Unsupported.into()),
         };
         let mut layer = Layer::new(Session::of_server(connection));
+        self.cipher.clear();
         if !already_read.is_empty() {
             self.clock.set(self.network.wall_time());
             layer.has_input = true;

@@ -3,17 +3,20 @@
 mod client;
 
 use super::bench::{Bench, frame};
-use super::fake_net::{FakeNet, ServerEnd};
+use super::fake_net::{FakeNet, Fault, ServerEnd};
 use crate::handlers::Service;
 use crate::io::clock::WallTime;
 use crate::io::event_loop::LoopControl;
 use crate::io::net::Identity;
+use crate::protocol::proxy_header::Versions;
+use crate::server::access::ranges;
 use crate::server::close::CloseReason;
 use crate::server::limits::Limits;
-use crate::server::proxied::Serves;
+use crate::server::proxied::{Proxies, Serves};
 use crate::testkit::prng::Prng;
 use crate::tls::{Identities, Secured, TicketSeed};
 use client::{Authority, TlsClient};
+use nix::errno::Errno;
 use rustls::ProtocolVersion;
 use std::time::Duration;
 
@@ -435,6 +438,46 @@ fn a_drain_answers_what_has_come_and_says_goodbye() {
     client.close(&mut rig.bench);
     assert_eq!(rig.bench.run_for(Duration::from_secs(3)), LoopControl::Stop);
     assert_eq!(rig.bench.closed(CloseReason::Drained), 2);
+    rig.bench.assert_clean();
+}
+
+#[test]
+fn what_could_not_be_sent_to_one_is_not_sent_to_another() {
+    let mut rig = rig();
+    let broken = rig.client();
+    rig.bench.net.socket(broken.end, |socket| {
+        socket.send_call.fault = Fault::for_ever(Errno::EPIPE);
+    });
+    rig.bench.net.fin(broken.end);
+    rig.bench.run();
+    assert_eq!(rig.bench.closed(CloseReason::TlsTruncated), 1);
+    let mut client = rig.client();
+    assert_eq!(client.error, None);
+    assert_eq!(client.ask(&mut rig.bench, &frame(b"ECHO a")), frame(b"a"));
+}
+
+#[test]
+fn tls_begins_behind_the_header_of_a_proxy() {
+    let mut rig = rig();
+    let proxies = Proxies { versions: Versions::Any, from: ranges("192.0.2.0/24").unwrap() };
+    let proxies = Some(Box::new(proxies));
+    let serves = Serves { proxies, tls: Some(Identity(0)), ..Serves::from(Service::FRAMED) };
+    let listener = rig.bench.listen(serves);
+    let header = b"PROXY TCP4 203.0.113.7 192.0.2.9 50000 443\r\n";
+    // The header alone, cut in two, and together with the first bytes of the handshake.
+    for cut in [0, 5, header.len()] {
+        let end = rig.bench.connected(listener);
+        let mut client = TlsClient::new(end, rig.authority.client_config());
+        let hello = client.ciphertext();
+        rig.bench.net.send(end, &header[..cut]);
+        rig.bench.run();
+        rig.bench.net.send(end, &[&header[cut..], &hello[..]].concat());
+        client.pump(&mut rig.bench);
+        let whoami = client.ask(&mut rig.bench, &frame(b"WHOAMI"));
+        assert!(String::from_utf8_lossy(&whoami).contains("203.0.113.7"), "{whoami:?}");
+        client.close(&mut rig.bench);
+    }
+    assert_eq!(rig.stats().tls_handshakes, 3);
     rig.bench.assert_clean();
 }
 
