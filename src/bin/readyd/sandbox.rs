@@ -78,7 +78,7 @@ pub(crate) fn check_required(config: &Config) -> Result<(), SandboxError> {
 
 /// Whether [`enter`] will confine this process.
 pub(crate) fn will_confine(config: &Config) -> bool {
-    cfg!(feature = "ops") && config.sandbox != Sandbox::Off && landlock::abi().is_ok()
+    config.sandbox != Sandbox::Off && landlock::abi().is_ok()
 }
 
 /// Confines this process, if `--sandbox` says so, and logs what is in force. Returns the ABI of

@@ -20,6 +20,10 @@ pub(crate) fn check_required(_: &Config) -> Result<(), SandboxError> {
     Ok(())
 }
 
+pub(crate) fn will_confine(_: &Config) -> bool {
+    false
+}
+
 pub(crate) fn enter(
     _: &Config,
     _config_file: Option<&Path>,

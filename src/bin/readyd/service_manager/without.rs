@@ -5,6 +5,7 @@ use readyd::io::clock::Moment;
 use readyd::os::inherited_fd::InheritError;
 use std::convert::Infallible;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 /// What of the server a manager would show.
@@ -29,6 +30,16 @@ impl ServiceManager {
     pub(crate) fn with_ready_fd(self, _: Option<Infallible>) -> ServiceManager {
         self
     }
+
+    pub(crate) fn with_sign_of_life(self, _: Option<Box<dyn Fn()>>) -> ServiceManager {
+        self
+    }
+
+    pub(crate) fn introduce(&mut self, _pid: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn take_back(&mut self, _: Moment) {}
 
     pub(crate) fn on_loading(&mut self) {}
 
