@@ -31,6 +31,8 @@ pub use certificate::{CertificateError, PemFile};
 pub use client::{ClientTls, HandshakeCounts};
 pub use identity::{Identities, IdentityMaker, ServerIdentity};
 pub use network::{Secured, SecuredStream};
+#[cfg(feature = "client")]
+pub use rustls::pki_types::ServerName;
 pub use tickets::{TicketSeed, Tickets};
 
 #[cfg(test)]

@@ -102,6 +102,11 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         }
     }
 
+    /// The network.
+    pub(super) fn network(&self) -> &N {
+        &self.net
+    }
+
     /// The time now.
     pub(super) fn now(&self) -> Moment {
         self.net.now()
