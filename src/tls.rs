@@ -19,6 +19,8 @@
 mod certificate;
 #[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "client")]
+mod client_sessions;
 mod clock;
 mod identity;
 mod network;

@@ -2,13 +2,14 @@
 //! connecting.
 
 use super::certificate::{CertificateError, PemFile, certificates, private_key};
+use super::client_sessions::ClientSessions;
 use super::clock::EngineClock;
 use super::network::{Layer, Role, Secured, SecuredStream};
 use super::session::{End, Session};
 use crate::io::address::Address;
 use crate::io::host::WallClock;
 use crate::io::net::{Connect, TlsHandshake};
-use rustls::client::UnbufferedClientConnection;
+use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -61,7 +62,7 @@ impl ClientTls {
                 .with_safe_default_protocol_versions()
                 .map_err(bad_key)?
                 .with_root_certificates(roots);
-        let config = match identity {
+        let mut config = match identity {
             None => config.with_no_client_auth(),
             Some((certificate, key)) => {
                 let chain = certificates(certificate, PemFile::Certificate)?;
@@ -73,6 +74,7 @@ impl ClientTls {
                 )?
             }
         };
+        config.resumption = Resumption::store(Arc::new(ClientSessions::default()));
         Ok(ClientTls { config: Arc::new(config), name, clock })
     }
 

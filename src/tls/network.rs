@@ -42,8 +42,8 @@ pub struct Secured<N> {
 
 /// Whose network it is.
 pub(super) enum Role {
-    /// A server's: listeners say which streams are encrypted.
-    Server(Identities),
+    /// A server's: listeners say which streams are encrypted. Without identities none can be.
+    Server(Option<Identities>),
     /// A client's. Its streams are encrypted, or none are.
     #[cfg(feature = "client")]
     Client(Option<super::client::ClientTls>),
@@ -94,13 +94,15 @@ impl std::fmt::Debug for Layer {
 
 impl<N> Secured<N> {
     /// A network whose streams can be encrypted with these identities.
-    pub fn new(network: N, identities: Identities) -> Secured<N> {
-        Secured::with_role(network, Role::Server(identities))
+    pub fn new(network: N, identities: impl Into<Option<Identities>>) -> Secured<N> {
+        Secured::with_role(network, Role::Server(identities.into()))
     }
 
     pub(super) fn with_role(network: N, role: Role) -> Secured<N> {
         let clock = match &role {
-            Role::Server(identities) => identities.clock(),
+            Role::Server(identities) => {
+                identities.as_ref().map(Identities::clock).unwrap_or_default()
+            }
             #[cfg(feature = "client")]
             Role::Client(tls) => tls.as_ref().map(|tls| Arc::clone(&tls.clock)).unwrap_or_default(),
         };
@@ -389,9 +391,8 @@ impl<N: SocketIo + WallClock> Encrypt for Secured<N> {
         already_read: &[u8],
     ) -> io::Result<()> {
         let connection = match &self.role {
-            Role::Server(identities) => identities.connection(identity)?,
-            #[cfg(feature = "client")]
-            Role::Client(_) => return Err(ErrorKind::Unsupported.into()),
+            Role::Server(Some(identities)) => identities.connection(identity)?,
+            _ => return Err(ErrorKind::Unsupported.into()),
         };
         let mut layer = Layer::new(Session::of_server(connection));
         self.cipher.clear();

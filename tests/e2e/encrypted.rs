@@ -336,3 +336,46 @@ fn a_capture_has_plaintext_says_so_and_is_replayed() {
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
+
+#[cfg(feature = "client")]
+#[test]
+fn readyc_and_its_load_are_encrypted() {
+    use crate::support::bench::bench_words;
+    use crate::support::readyc;
+    let authority = Authority::new();
+    authority.sign("server", |_| ());
+    authority.sign("client", |_| ());
+    let file = |name: &str| authority.path(name).display().to_string();
+    let options = format!("{},client-ca={}", authority.options("server"), file("ca.pem"));
+    let server = launch(&options).args(&["--shards", "2"]).start();
+    let address = encrypted(&server);
+    let (ca, cert, key) = (file("ca.pem"), file("client.pem"), file("client.key"));
+    let trust = ["--tls", "--ca", &ca, "--servername", "localhost"];
+    let shown = ["--cert", &cert, "--tls-key", &key];
+    let all = [&trust[..], &shown].concat();
+    let said = readyc::ask(address, &[&["echo", "over", "TLS"][..], &all].concat());
+    assert_eq!(said.stdout, "over TLS\n", "{said:?}");
+    // What may stand before the command, too.
+    let said = readyc::ask(address, &[&all[..], &["whoami"]].concat());
+    assert!(said.stdout.contains("127.0.0.1"), "{said:?}");
+    for (words, why) in [
+        (&["--tls", "--ca", &ca][..], "certificate not valid for name \"127.0.0.1\""),
+        (&["--ca", &ca], "--ca: is about TLS (add --tls)"),
+        (&["--tls", "--ca", &key], "--ca: no certificate in it"),
+        (&["--tls", "--ca", &ca, "--cert", &cert], "--cert: needs --tls-key"),
+        (&["--tls", "--ca", "/none"], "--ca /none: No such file or directory"),
+    ] {
+        let said = readyc::ask(address, &[&["echo", "a"][..], words].concat());
+        assert!(said.stderr.contains(why), "{words:?}: {said:?}");
+    }
+    let load = ["-c", "20", "-d", "1s", "--warmup", "200ms", "--lifetime", "4"];
+    let run = bench_words(&[address], &[&load[..], &all].concat());
+    let (made, resumed) = (run.count("achieved.tls.handshakes"), run.count("achieved.tls.resumed"));
+    assert!(run.number("achieved.tls.handshakes_per_s") > 1.0);
+    // Each of the first 20 is new. Later ones have a ticket, whichever shard they meet.
+    assert!(made > 100 && resumed as f64 >= 0.99 * (made - 20) as f64, "{resumed} of {made}");
+    assert_eq!(run.count("achieved.mismatched"), 0);
+    server.wait_for_standstill();
+    // Those that were in a handshake when the run ended. All others said close_notify.
+    assert!(server.statistics().get("closed_tls_truncated") <= 20);
+}

@@ -34,16 +34,16 @@ pub(crate) struct TlsOptions {
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     ca: Option<PathBuf>,
 
-    /// Certificate to show, with --key
+    /// Certificate to show, with --tls-key
     ///
-    /// A file in PEM with the certificate to show if the server asks for one; --key has its key
+    /// A file in PEM with the certificate to show if the server asks for one; --tls-key has its key
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     cert: Option<PathBuf>,
 
     /// Key of --cert
     ///
     /// A file in PEM with the private key of --cert
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(id = "tls-key", long = "tls-key", value_name = "FILE", hide_short_help = true)]
     key: Option<PathBuf>,
 
     /// Name in the server's certificate
@@ -80,7 +80,7 @@ impl TlsOptions {
             ("--tls", *tls),
             ("--ca", ca.is_some()),
             ("--cert", cert.is_some()),
-            ("--key", key.is_some()),
+            ("--tls-key", key.is_some()),
             ("--servername", servername.is_some()),
         ];
         given.iter().find(|(_, is_given)| *is_given).map(|(option, _)| *option)
@@ -103,10 +103,10 @@ impl TlsOptions {
         let identity = match (&self.cert, &self.key) {
             (None, None) => None,
             (Some(certificate), Some(key)) => {
-                Some((text("--cert", certificate)?, text("--key", key)?))
+                Some((text("--cert", certificate)?, text("--tls-key", key)?))
             }
-            (Some(_), None) => return Err(Failure::Usage("--cert: needs --key".to_owned())),
-            (None, Some(_)) => return Err(Failure::Usage("--key: needs --cert".to_owned())),
+            (Some(_), None) => return Err(Failure::Usage("--cert: needs --tls-key".to_owned())),
+            (None, Some(_)) => return Err(Failure::Usage("--tls-key: needs --cert".to_owned())),
         };
         let ca = self.ca.clone().unwrap_or_else(|| system_ca().to_owned());
         let host = match server {
@@ -174,7 +174,7 @@ pub(crate) fn handshakes(_: &ClientNet) -> (u64, u64) {
 /// What is wrong with them.
 #[cfg(feature = "tls")]
 pub(crate) fn network(net: MioNet, texts: Option<&TlsTexts>) -> Result<ClientNet, String> {
-    use readyd::tls::{ClientTls, ServerName};
+    use readyd::tls::{ClientTls, PemFile, ServerName};
     let Some(TlsTexts { ca, identity, name }) = texts else {
         return Ok(ClientNet::for_client(net, None));
     };
@@ -188,8 +188,14 @@ pub(crate) fn network(net: MioNet, texts: Option<&TlsTexts>) -> Result<ClientNet
         }
     };
     let identity = identity.as_ref().map(|(certificate, key)| (&certificate[..], &key[..]));
-    let tls = ClientTls::new(ca, identity, name)
-        .map_err(|error| format!("--{}: {error}", error.file()))?;
+    let tls = ClientTls::new(ca, identity, name).map_err(|error| {
+        let option = match error.file() {
+            PemFile::Key => "tls-key",
+            PemFile::Certificate => "cert",
+            PemFile::ServerCa | PemFile::ClientCa => "ca",
+        };
+        format!("--{option}: {error}")
+    })?;
     Ok(ClientNet::for_client(net, Some(tls)))
 }
 

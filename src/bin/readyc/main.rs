@@ -108,7 +108,8 @@ fn run(args: &mut Args) -> Result<(), Failure> {
         Command::Stats(command) => watch::run(&server(&command.server)?, command),
         Command::Bench(command) => {
             let options = ServerOptions::from(&command.server).or(&before);
-            command.encryption = options.tls.read(&options.server()?)?;
+            let server = options.server()?;
+            command.encryption = options.tls.read(command.first_server().unwrap_or(&server))?;
             bench::run(
                 command,
                 &options.server()?,

@@ -56,43 +56,58 @@ impl Prepared {
     ///
     /// What the system refused.
     pub(crate) fn run(self, net: MioNet, reactor: Reactor) -> Result<(), StartError> {
+        let is_observed = self.trace.is_some() || self.capture.is_some();
+        let is_observed = cfg!(feature = "trace") && is_observed;
         #[cfg(feature = "tls")]
-        if let Some(held) = &self.certificates {
-            if self.capture.is_some() {
+        if is_observed || self.certificates.is_some() {
+            let held = self.certificates.as_ref();
+            if self.capture.is_some() && held.is_some() {
                 log::warn!("the capture has what TLS clients say and are told, not encrypted");
             }
-            let net = readyd::tls::Secured::new(net, held.identities());
-            return self.run_over(net, reactor);
+            // The loop with hooks is in the program once: a plain server has it over this, too.
+            let net = readyd::tls::Secured::new(net, held.map(Held::identities));
+            return match is_observed {
+                true => self.run_observed(net, reactor),
+                false => self.run_plain(net, reactor),
+            };
         }
-        self.run_over(net, reactor)
+        match is_observed && cfg!(not(feature = "tls")) {
+            true => self.run_observed(net, reactor),
+            false => self.run_plain(net, reactor),
+        }
     }
 
-    fn run_over<N>(mut self, net: N, reactor: Reactor) -> Result<(), StartError>
+    fn run_observed<N>(mut self, net: N, reactor: Reactor) -> Result<(), StartError>
     where
         N: Net + Accept<Listener = Socket>,
     {
         let now = reactor.now();
         let bound = std::mem::take(&mut self.listeners);
-        if cfg!(feature = "trace") && (self.trace.is_some() || self.capture.is_some()) {
-            let tape = match self.capture.take() {
-                Some(capture) => {
-                    let start = self.beginning(&bound, now);
-                    Some(capture.begin(&start).map_err(StartError::Capture)?)
-                }
-                None => None,
-            };
-            if let (Some(tape), Some(shared)) = (&tape, self.statistics.take()) {
-                self.statistics = Some(capturing::statistics(shared, tape));
+        let tape = match self.capture.take() {
+            Some(capture) => {
+                let start = self.beginning(&bound, now);
+                Some(capture.begin(&start).map_err(StartError::Capture)?)
             }
-            let net = Captured::new(net, tape);
-            let listen = |(socket, listen): Bound| (net.listener(socket.into()), listen);
-            let listeners = bound.into_iter().map(listen).collect();
-            self.run_on(net, listeners, reactor, now)
-        } else {
-            let listeners = bound.into_iter().map(|(socket, listen)| (socket.into(), listen));
-            let listeners = listeners.collect();
-            self.run_on(net, listeners, reactor, now)
+            None => None,
+        };
+        if let (Some(tape), Some(shared)) = (&tape, self.statistics.take()) {
+            self.statistics = Some(capturing::statistics(shared, tape));
         }
+        let net = Captured::new(net, tape);
+        let listen = |(socket, listen): Bound| (net.listener(socket.into()), listen);
+        let listeners = bound.into_iter().map(listen).collect();
+        self.run_on(net, listeners, reactor, now)
+    }
+
+    fn run_plain<N>(mut self, net: N, reactor: Reactor) -> Result<(), StartError>
+    where
+        N: Net + Accept<Listener = Socket>,
+    {
+        let now = reactor.now();
+        let bound = std::mem::take(&mut self.listeners);
+        let listeners = bound.into_iter().map(|(socket, listen)| (socket.into(), listen));
+        let listeners = listeners.collect();
+        self.run_on(net, listeners, reactor, now)
     }
 
     /// What a capture says of the server.

@@ -91,7 +91,7 @@ pub enum TlsFailure {
     /// The two sides have no version, cipher or signature in common, or the peer breaks the rules
     /// of the handshake.
     Handshake,
-    /// The client has no certificate, or one that is not accepted.
+    /// The peer has no certificate, or one that is not accepted.
     Certificate,
     /// The peer says that it failed: it does not accept our certificate, for example.
     Alert,
@@ -144,7 +144,7 @@ impl fmt::Display for TlsError {
         f.write_str(match self.failure {
             TlsFailure::NotTls => "the peer does not speak TLS",
             TlsFailure::Handshake => "the TLS handshake failed",
-            TlsFailure::Certificate => "the client's certificate is missing or not accepted",
+            TlsFailure::Certificate => "the peer's certificate is missing or not accepted",
             TlsFailure::Alert => "the peer ended TLS with an alert",
             TlsFailure::Record => "a TLS record is damaged",
             TlsFailure::Truncated => "the stream ended without close_notify",

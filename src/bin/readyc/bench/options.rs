@@ -430,3 +430,10 @@ pub(crate) struct Options {
     #[arg(help_heading = "Output", short, long, action = clap::ArgAction::Help)]
     help: Option<bool>,
 }
+
+impl Options {
+    /// The first of the servers that are named without an option.
+    pub(crate) fn first_server(&self) -> Option<&ServerName> {
+        self.addresses.first()
+    }
+}
