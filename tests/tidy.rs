@@ -319,11 +319,13 @@ fn snake_case(text: &str) -> Vec<String> {
 }
 
 /// rustc's `missing_docs` sees what the library exports. This sees the programs, too, where
-/// `pub(crate)` is as public as an item gets.
+/// `pub(crate)` is as public as an item gets. A stand-in for a module whose feature is missing has
+/// the docs of that module.
 #[test]
 fn every_public_item_has_a_doc() {
     let mut complaints = Vec::new();
-    for file in RUST_FILES.iter().filter(|file| is_production(&file.path)) {
+    let has_docs_of_its_own = |path: &str| is_production(path) && !path.ends_with("/without.rs");
+    for file in RUST_FILES.iter().filter(|file| has_docs_of_its_own(&file.path)) {
         let lines: Vec<&str> = file.text.lines().map(str::trim_start).collect();
         for (index, line) in lines.iter().enumerate() {
             let item = line.strip_prefix("pub ").or_else(|| {

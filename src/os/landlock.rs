@@ -18,6 +18,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::ptr;
+use std::sync::OnceLock;
 
 #[cfg(test)]
 mod tests;
@@ -109,12 +110,17 @@ impl fmt::Display for LandlockError {
 
 impl std::error::Error for LandlockError {}
 
-/// The kernel's ABI of Landlock, from 1.
+/// The kernel's ABI of Landlock, from 1. It is asked once.
 ///
 /// # Errors
 ///
 /// [`LandlockError`] if it cannot confine.
 pub fn abi() -> Result<u32, LandlockError> {
+    static ABI: OnceLock<Result<u32, LandlockError>> = OnceLock::new();
+    *ABI.get_or_init(ask_for_abi)
+}
+
+fn ask_for_abi() -> Result<u32, LandlockError> {
     match create_ruleset(None) {
         Ok(abi) => Ok(u32::try_from(abi).unwrap_or_default()),
         Err(Errno::ENOSYS) => Err(LandlockError::Missing),

@@ -75,10 +75,10 @@ impl Listener {
         }
     }
 
-    /// Prepares a socket that another process of this server has bound, and perhaps listens on, too,
-    /// as if it had been bound here: handshakes are not held off, and the backlog, the timeouts and
-    /// the rights on a unix socket's file are as given. Rights that the file has are not set again:
-    /// that may take privileges which this process has not any more.
+    /// Prepares a socket that another process of this server has bound, and perhaps listens on,
+    /// too, as if it had been bound here: handshakes are not held off, and the backlog, the
+    /// timeouts and the rights on a unix socket's file are as given. Rights that the file has are
+    /// not set again: that may take privileges which this process has not any more.
     ///
     /// # Errors
     ///

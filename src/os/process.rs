@@ -8,6 +8,7 @@ use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::{Pid, SysconfVar, sysconf};
 use std::collections::BTreeSet;
+use std::ffi::CStr;
 use std::fs;
 use std::time::Duration;
 
@@ -146,6 +147,7 @@ impl ProcessTree {
         while let Some(pid) = to_visit.pop() {
             // One that is gone by now is in `cpu_of_ended` of its parent.
             if seen.insert(pid)
+                && !is_launcher(pid)
                 && let Some(stat) = ProcessStat::read(pid)
             {
                 usage.add(&stat);
@@ -168,6 +170,14 @@ impl TreeUsage {
         self.cpu += stat.cpu + stat.cpu_of_ended;
         self.resident_bytes = self.resident_bytes.saturating_add(stat.resident_bytes);
     }
+}
+
+/// The name of the process that starts the successor of a server, which is not a part of either.
+pub const LAUNCHER: &CStr = c"readyd-launcher";
+
+fn is_launcher(pid: u32) -> bool {
+    let name = fs::read(format!("/proc/{pid}/comm"));
+    name.is_ok_and(|name| name.strip_suffix(b"\n") == Some(LAUNCHER.to_bytes()))
 }
 
 /// The children of all threads of a process: by proc_tid_children(5), or where the kernel was built

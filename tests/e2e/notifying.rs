@@ -125,8 +125,12 @@ fn the_watchdog_is_fed_while_a_stuck_shard_is_replaced() {
     });
     manager.wait_for("WATCHDOG=1");
     for pid in shards(&server) {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let environment = String::from_utf8_lossy(&environment).into_owned();
+        // Between fork(2) and execve(2) it has the supervisor's.
+        let environment = eventually("a shard with an environment of its own", || {
+            let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+            let environment = String::from_utf8_lossy(&environment).into_owned();
+            environment.contains("READYD_SHARD=").then_some(environment)
+        });
         assert!(!environment.contains("NOTIFY_SOCKET"), "{environment}");
         assert!(!environment.contains("WATCHDOG_USEC"), "{environment}");
     }

@@ -17,6 +17,8 @@ mod starting;
 mod stopping;
 pub(crate) mod strace;
 mod supervising;
+#[cfg(feature = "ops")]
+mod upgrading;
 mod work;
 
 use crate::support::tools;

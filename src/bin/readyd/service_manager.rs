@@ -58,9 +58,9 @@ impl fmt::Display for WatchdogError {
         let WatchdogError { watchdog, most } = self;
         write!(
             f,
-            "--shard-timeout must be from {:?} to {most:?}, a third of WATCHDOG_USEC ({watchdog:?}): \
-             a stuck shard has to be replaced before the service manager restarts all (raise \
-             WatchdogSec= of the unit, or change --shard-timeout)",
+            "--shard-timeout must be from {:?} to {most:?}, a third of WATCHDOG_USEC \
+             ({watchdog:?}): a stuck shard has to be replaced before the service manager restarts \
+             all (raise WatchdogSec= of the unit, or change --shard-timeout)",
             Config::SHORTEST_SHARD_TIMEOUT
         )
     }

@@ -26,9 +26,8 @@ use crate::loader::{Loader, first_table};
 use crate::logger;
 use crate::reconfiguring::ConfigReader;
 use crate::service_manager::ServiceManager;
-use crate::shard::monotonic_nanos;
 use crate::start::{self, Given, StartError};
-use crate::upgrade::{Command, Predecessor, Upgrades};
+use crate::upgrade::{Command, Upgrades};
 use crate::zone::{self, ZoneReader};
 use handover::{SealedCertificates, SealedConfig, SealedTable, SealedZone};
 use idle::IdleWatch;
@@ -42,7 +41,6 @@ use readyd::io::readiness::Readiness;
 use readyd::os::inherited_fd;
 use readyd::reactor::Reactor;
 use readyd::server::stats::publishing::Shards;
-use readyd::server::stats::scoreboard::Scoreboard;
 use shard_slot::{Ended, ShardSlot};
 use sockets::Sockets;
 use spawn_template::{SpawnTemplate, config_of_a_shard};
@@ -95,7 +93,7 @@ struct Supervisor {
 ///
 /// Why it could not start, why it stopped, or which shards exited with an error.
 pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartError> {
-    let Given { config, origins, asked, inherited, mut manager, mut predecessor } = given;
+    let Given { config, origins, asked, inherited, mut manager, predecessor } = given;
     let command = Command::own();
     let program =
         Program::own().map_err(|error| StartError::System("open the program's own file", error))?;
@@ -121,16 +119,8 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
     // Opened while the privileges to do so are there.
     let log = logger::own_description(true);
     start::drop_privileges(config, credentials)?;
-    let ended = predecessor.as_mut().map(Predecessor::take_ended).unwrap_or_default();
-    let scoreboard = Scoreboard::create_after(config.shards, &ended)
-        .map_err(|error| StartError::System("create the shared statistics", error))?;
-    let (waits, began) = match &predecessor {
-        Some(predecessor) => (true, predecessor.began()),
-        None => (false, monotonic_nanos()),
-    };
-    let earlier = predecessor.as_ref().map(Predecessor::boards).transpose();
-    let earlier = earlier.map_err(|error| StartError::System("share the statistics", error))?;
-    let upgrades = upgrading::prepare(predecessor, command, &scoreboard, &of_shards, &reactor)?;
+    let prepared = upgrading::prepare(predecessor, command, &of_shards, &reactor)?;
+    let upgrading::Prepared { scoreboard, waits, began, earlier, upgrades } = prepared;
     let of_a_shard = config_of_a_shard(config, start::memory_limit(config.memory_limit));
     let sealed_config = SealedConfig::of(&of_a_shard, 0)
         .map_err(|error| StartError::System("put the configuration into shared memory", error))?;
@@ -156,7 +146,7 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
             scoreboard,
             began,
             waits,
-            earlier: earlier.unwrap_or_default(),
+            earlier,
             table,
             zone,
             log,

@@ -1,5 +1,6 @@
 //! The completions of bash, zsh and fish in packaging/completions, made from the table of flags.
 
+#[cfg(all(feature = "ops", feature = "trace"))]
 use super::run;
 use crate::config::flags::{FLAGS, Flag, is_list};
 use crate::documented;
@@ -39,6 +40,7 @@ fn offer(flag: &Flag) -> Offer {
 const MADE: &str =
     "# Made from the table of flags: UPDATE_DOCS=1 cargo test --lib --bin readyc documented";
 
+#[cfg(all(feature = "ops", feature = "trace"))]
 #[test]
 fn every_offered_value_is_one() {
     for flag in FLAGS {

@@ -288,7 +288,6 @@ fn configs() -> impl Strategy<Value = Config> {
                 capture,
                 log,
                 check_only,
-                // What no flag says.
                 ..Config::default()
             }
         })

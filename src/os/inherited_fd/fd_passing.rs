@@ -134,10 +134,13 @@ pub fn receive(socket: &UnixDatagram) -> io::Result<Option<(Note, Option<OwnedFd
     let mut parts = [IoSliceMut::new(&mut kind), IoSliceMut::new(&mut number)];
     let mut space = cmsg_space!(RawFd);
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
-    let message = match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags) {
-        Ok(message) => message,
-        Err(Errno::EAGAIN) => return Ok(None),
-        Err(error) => return Err(error.into()),
+    let message = loop {
+        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags) {
+            Ok(message) => break message,
+            Err(Errno::EAGAIN) => return Ok(None),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
     };
     // Without a free descriptor the kernel cuts the control message off (MSG_CTRUNC).
     let messages = message.cmsgs().into_iter().flatten();

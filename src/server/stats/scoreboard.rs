@@ -26,16 +26,19 @@
 //!   write.
 
 use super::Stats;
-use super::publishing::{Shards, SharedStats};
+use super::publishing::Shards;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::time::Duration;
 
+mod generations;
+mod slot;
 #[cfg(test)]
 mod tests;
+
+pub use slot::ScoreboardSlot;
 
 /// The first eight bytes. The last of them is the number of the layout that the module describes.
 const NAME: u64 = u64::from_le_bytes(*b"readydS2");
@@ -96,82 +99,6 @@ impl Scoreboard {
     /// When the system has no descriptor or no memory for it.
     pub fn create(shards: usize) -> io::Result<Scoreboard> {
         Scoreboard::create_after(shards, &[])
-    }
-
-    /// A scoreboard for `shards` shards that go on from what has been counted on those of servers
-    /// that have `ended`. Numbers whose names this version does not know are kept.
-    ///
-    /// # Errors
-    ///
-    /// As [`Scoreboard::create`].
-    pub fn create_after(shards: usize, ended: &[Scoreboard]) -> io::Result<Scoreboard> {
-        let mut names = own_names();
-        for name in ended.iter().flat_map(|board| &board.names) {
-            if !names.contains(name) {
-                names.push(name.clone());
-            }
-        }
-        let roomy = ROOMY_COPY.max(least_copy(&names));
-        let created = Scoreboard::with_copies(shards, &names, roomy);
-        let board = created.or_else(|error| match error.kind() {
-            io::ErrorKind::FileTooLarge => Scoreboard::create_small(shards),
-            _ => Err(error),
-        })?;
-        ended.iter().for_each(|earlier| board.go_on_from(earlier));
-        Ok(board)
-    }
-
-    /// Adds what has been counted on the scoreboard of a server that has ended, each shard's numbers
-    /// to those of the shard in its place.
-    fn go_on_from(&self, ended: &Scoreboard) {
-        for (shard, mut counted) in ended.each().into_iter().enumerate() {
-            let slot = SLOTS_PER_SHARD * (shard % self.shards.max(1));
-            counted.end_all();
-            counted.follow(&self.read(slot));
-            self.write(slot, &counted);
-        }
-        let unknown = |slot| ended.unknown(slot).unwrap_or_default();
-        let mut sums: Vec<(String, u64)> = self.unknown(0).unwrap_or_default();
-        for (name, number) in (0..SLOTS_PER_SHARD * ended.shards).flat_map(unknown) {
-            if let Some((_, sum)) = sums.iter_mut().find(|(known, _)| *known == name) {
-                *sum = sum.saturating_add(number);
-            }
-        }
-        self.write_row(0, |row| {
-            for (name, number) in &sums {
-                let column = self.names.iter().position(|known| known == name);
-                if let Some(place) = column.and_then(|column| row.get_mut(column)) {
-                    *place = *number;
-                }
-            }
-        });
-    }
-
-    /// The numbers of a slot whose names this version does not know.
-    fn unknown(&self, slot: usize) -> io::Result<Vec<(String, u64)>> {
-        let numbers = match self.newest(slot)? {
-            Newest::Whole(copy) => copy.numbers,
-            Newest::Never | Newest::Torn => Vec::new(),
-        };
-        let is_unknown = |at: &usize| !self.columns.contains(&Some(*at));
-        let named = self.names.iter().enumerate().filter(|(at, _)| is_unknown(at));
-        let number = |at: usize| numbers.get(at).copied().unwrap_or_default();
-        Ok(named.map(|(at, name)| (name.clone(), number(at))).collect())
-    }
-
-    /// Notes that the server of this scoreboard has ended, as [`Scoreboard::end`] does for one slot.
-    pub fn end_all(&self) {
-        (0..SLOTS_PER_SHARD * self.shards).for_each(|slot| self.end(slot));
-    }
-
-    /// Another handle on the same scoreboard.
-    ///
-    /// # Errors
-    ///
-    /// When the system has no descriptor.
-    pub fn try_clone(&self) -> io::Result<Scoreboard> {
-        let (file, names) = (self.file.try_clone()?, self.names.clone());
-        Ok(Scoreboard { file, names, columns: self.columns.clone(), ..*self })
     }
 
     /// A scoreboard as small as it can be. What only metrics listeners show is missing there, and
@@ -439,92 +366,4 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
 fn checksum(version: u64, numbers: &[u64]) -> u64 {
     let add = |sum: u64, number: &u64| (sum ^ number).wrapping_mul(0x0000_0100_0000_01B3);
     numbers.iter().fold(add(0xCBF2_9CE4_8422_2325, &version), add)
-}
-
-/// A process's slot on the scoreboard.
-#[derive(Debug)]
-pub struct ScoreboardSlot {
-    scoreboard: Scoreboard,
-    number: usize,
-    /// What earlier processes in this slot had counted.
-    predecessors: Stats,
-    /// For how long there had been shards when this one began.
-    age: Duration,
-    /// The scoreboards of the processes before this server, which may still serve their clients.
-    earlier: Vec<Scoreboard>,
-    /// Measures the processor time of this process, if the server does not before it publishes.
-    cpu_time: Option<fn() -> Duration>,
-}
-
-impl ScoreboardSlot {
-    /// Slot `number`, from 0. Its process goes on from the numbers that the slot holds. The first
-    /// shard began `age` ago.
-    ///
-    /// # Errors
-    ///
-    /// When those numbers cannot be read.
-    pub fn take(
-        scoreboard: Scoreboard,
-        number: usize,
-        age: Duration,
-    ) -> io::Result<ScoreboardSlot> {
-        let mut predecessors = scoreboard.try_read(number)?;
-        predecessors.end_all();
-        Ok(ScoreboardSlot {
-            scoreboard,
-            number,
-            predecessors,
-            age,
-            earlier: Vec::new(),
-            cpu_time: None,
-        })
-    }
-
-    /// Adds what is counted on the scoreboards of the processes before this server.
-    #[must_use]
-    pub fn after(self, earlier: Vec<Scoreboard>) -> ScoreboardSlot {
-        ScoreboardSlot { earlier, ..self }
-    }
-
-    /// Asks for the processor time that this process has used whenever it publishes.
-    #[must_use]
-    pub fn measuring(self, cpu_time: fn() -> Duration) -> ScoreboardSlot {
-        ScoreboardSlot { cpu_time: Some(cpu_time), ..self }
-    }
-}
-
-impl SharedStats for ScoreboardSlot {
-    fn publish(&mut self, own: &Stats) {
-        let mut stats = own.clone();
-        if let Some(cpu_time) = self.cpu_time {
-            stats.describe_cpu_time(cpu_time());
-        }
-        stats.follow(&self.predecessors);
-        self.scoreboard.write(self.number, &stats);
-    }
-
-    fn total(&self) -> Stats {
-        let mut total = self.scoreboard.total();
-        self.earlier.iter().for_each(|earlier| total.follow(&earlier.total()));
-        total
-    }
-
-    fn each(&self) -> Vec<Stats> {
-        let mut each = self.scoreboard.each();
-        for earlier in &self.earlier {
-            for (shard, counted) in earlier.each().iter().enumerate() {
-                let place = shard % each.len().max(1);
-                each.iter_mut().skip(place).take(1).for_each(|own| own.follow(counted));
-            }
-        }
-        each
-    }
-
-    fn shards(&self) -> Shards {
-        self.scoreboard.overview()
-    }
-
-    fn age_at_start(&self) -> Duration {
-        self.age
-    }
 }

@@ -10,7 +10,6 @@ use super::{Client, eventually};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use readyd::io::address::Address;
-use std::collections::HashMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -20,6 +19,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+mod statistics;
+mod upgrading;
+
+pub(crate) use statistics::Statistics;
 
 /// Where cargo put the program under test.
 pub(crate) const READYD: &str = env!("CARGO_BIN_EXE_readyd");
@@ -204,7 +208,7 @@ impl Server {
             (service.to_owned(), address.parse().expect("IP:PORT or unix:/PATH"))
         };
         self.addresses = stdout.wait("the addresses", |lines| {
-            (lines.len() >= listeners).then(|| lines.iter().map(address).collect())
+            (lines.len() >= listeners.max(1)).then(|| lines.iter().map(address).collect())
         });
         self.pid = pid_of_readyd(program, self.process.id());
         self.process.also_kill(self.pid);
@@ -216,7 +220,7 @@ impl Server {
             let mut client = self.connect("framed");
             client.ask("ECHO");
             // A supervisor has no client: its children do.
-            let has_the_client = self.proc_file(&format!("task/{}/children", self.pid)).is_empty();
+            let has_the_client = self.shards().is_empty();
             self.descriptors_at_start = self.descriptors() - usize::from(has_the_client);
         }
     }
@@ -229,28 +233,6 @@ impl Server {
 
     pub(crate) fn pid(&self) -> Pid {
         self.pid
-    }
-
-    /// Sends SIGUSR2, waits until another process has the listeners, and follows that one: the
-    /// signals and the checks of this server are for it from now on. Returns the pid of the old
-    /// one.
-    pub(crate) fn upgrade(&mut self) -> Pid {
-        let (before, old) = (self.log.all().len(), self.pid);
-        self.signal(Signal::SIGUSR2);
-        let line = self.log.wait("a new process", |lines| {
-            let says_how = |line: &&String| {
-                line.contains(" serves from now on") || line.contains("upgrade has failed")
-            };
-            lines[before..].iter().find(says_how).cloned()
-        });
-        let word = line.split("process ").nth(1).and_then(|rest| rest.split(' ').next());
-        let new = word.and_then(|word| word.parse().ok());
-        let new = new.unwrap_or_else(|| panic!("{line}"));
-        self.pid = Pid::from_raw(new);
-        self.process.also_kill(self.pid);
-        self.statistics();
-        self.descriptors_at_start = self.descriptors();
-        old
     }
 
     /// The IP address of the first listener for `service`.
@@ -432,33 +414,4 @@ pub(crate) struct Memory {
     pub(crate) peak: usize,
     /// Address space, used or not.
     pub(crate) mapped: usize,
-}
-
-/// The server's counters at one moment.
-#[derive(Clone, Debug)]
-pub(crate) struct Statistics(HashMap<String, String>);
-
-impl Statistics {
-    /// Reads the reply to `STATS`.
-    pub(crate) fn from_reply(reply: &str) -> Statistics {
-        let counter = |line: &str| line.split_once(' ').map(|(n, v)| (n.to_owned(), v.to_owned()));
-        Statistics(reply.lines().filter_map(counter).collect())
-    }
-
-    /// The counters' names, sorted.
-    pub(crate) fn names(&self) -> Vec<&String> {
-        let mut names: Vec<&String> = self.0.keys().collect();
-        names.sort();
-        names
-    }
-
-    pub(crate) fn get(&self, name: &str) -> u64 {
-        let value = self.text(name);
-        value.parse().unwrap_or_else(|_| panic!("{name} is {value:?}"))
-    }
-
-    /// A value as it was written: the version is no number.
-    pub(crate) fn text(&self, name: &str) -> &str {
-        self.0.get(name).unwrap_or_else(|| panic!("no counter {name} in {self:?}"))
-    }
 }

@@ -16,6 +16,7 @@ pub(super) enum Ending {
 }
 
 /// One system call and its errors.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     pub(super) call: &'static str,
     pub(super) errnos: &'static [&'static str],
@@ -145,6 +146,14 @@ pub(super) const STARTING: &[Row] = &[
     row("landlock_add_rule", &["ENOMEM"]),
     row("landlock_restrict_self", &["EPERM", "E2BIG", "ENOMEM"]),
     row("readlink", &["EACCES", "ENOENT", "ENOMEM"]),
+    // The folder in which the path of the program is meant.
+    row("getcwd", &["ENOENT", "ENOMEM"]),
+    // The launcher of upgrades, which is forked.
+    fatal("socketpair", &["EMFILE", "ENFILE", "ENOMEM"]),
+    fatal("clone", &["EAGAIN", "ENOMEM"]),
+    row("close_range", &["ENOSYS", "EPERM"]),
+    row("dup2", &["EMFILE"]),
+    row("recvmsg", &["ENOMEM", "EINTR"]),
     fatal_on_table("openat", &["EMFILE", "ENFILE", "EACCES", "EINTR"]),
     fatal_on_table("statx", &["EACCES", "ENOMEM", "ESTALE"]),
     fatal_on_table("read", &["EIO", "ENOMEM", "ESTALE", "EINTR"]),
@@ -170,6 +179,21 @@ pub(super) const SUPERVISING: &[Row] = &[
     row("kill", &["EPERM"]),
 ];
 
+/// Faults of a server that starts a process to take its place. If that fails, it serves on.
+pub(super) const UPGRADING: &[Row] = &[
+    row("memfd_create", &["EMFILE", "ENFILE", "ENOMEM", "ENOSYS"]),
+    row("pwrite64", &["ENOMEM", "EFBIG"]),
+    row("pread64", &["ENOMEM", "EINTR"]),
+    row("fcntl", &["EMFILE"]),
+    row("socketpair", &["EMFILE", "ENFILE", "ENOMEM"]),
+    row("epoll_ctl", &["ENOMEM", "ENOSPC"]),
+    row("openat", &["EMFILE", "ENFILE", "ENOENT", "EACCES"]),
+    row("clone", &["EAGAIN", "ENOMEM"]),
+    row("recvmsg", &["ENOMEM", "EINTR"]),
+    row("sendmsg", &["ENOMEM", "EPIPE"]),
+    row("close", &["EIO", "EINTR"]),
+];
+
 /// Faults while the server is being stopped.
 pub(super) const STOPPING: &[Row] = &[
     row("accept4", &["EMFILE", "ECONNABORTED", "EPERM", "EINTR"]),
@@ -188,6 +212,8 @@ pub(super) const STOPPING: &[Row] = &[
     row("read", &["EINTR"]),
     row("write", &["EPIPE", "EIO"]),
     row("munmap", &["ENOMEM"]),
+    // Between two looks whether the launcher of upgrades has ended.
+    row("clock_nanosleep", &["EINTR"]),
 ];
 
 /// Faults in the calls of the client.

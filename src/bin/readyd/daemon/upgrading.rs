@@ -33,9 +33,7 @@ impl<N: Net> Daemon<N> {
             return log::warn!("SIGUSR2 is ignored: it is for the supervisor of the shards");
         }
         if cfg!(not(feature = "ops")) {
-            return log::warn!(
-                "SIGUSR2 is ignored: this readyd was built without the feature `ops`"
-            );
+            return log::warn!("SIGUSR2 is ignored: this readyd was built without feature ops");
         }
         if self.server.is_draining() || self.server.has_handed_over() {
             return log::warn!("SIGUSR2 is ignored: this process ends");
@@ -98,11 +96,14 @@ impl<N: Net> Daemon<N> {
         let Parent::None { manager, .. } = &mut self.parent else { return };
         let told = manager.introduce(pid);
         let Some(Upgrading { upgrades, .. }) = upgrading(&mut self.parent) else { return };
-        match told {
+        let step = match told {
             Ok(()) => upgrades.let_it_serve(pid, now),
-            Err(error) => {
-                upgrades.fail(format!("the service manager cannot be told: {error}"));
-            }
+            Err(error) => upgrades.fail(format!("the service manager cannot be told: {error}")),
+        };
+        if matches!(step, Step::TakeBack)
+            && let Parent::None { manager, .. } = &mut self.parent
+        {
+            manager.take_back(now);
         }
     }
 

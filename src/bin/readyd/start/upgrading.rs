@@ -19,8 +19,8 @@ use std::process;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// What starts the next process of a server that is no shard: the server itself, or a launcher if it
-/// will be confined.
+/// What starts the next process of a server that is no shard: the server itself, or a launcher if
+/// it will be confined.
 pub(super) fn starter(
     config: &Config,
     is_shard: bool,

@@ -8,6 +8,7 @@ use super::shard_slot::ShardSlot;
 use super::sockets::OfAShard;
 use super::{Phase, STOPPING_GRACE, Supervisor};
 use crate::listening::Bound;
+use crate::shard::monotonic_nanos;
 use crate::start::StartError;
 use crate::upgrade::{self, Command, Given, Passed, Predecessor, Starter, Step, Upgrades};
 use nix::sys::stat::fstat;
@@ -21,18 +22,51 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 
 /// What a supervisor needs to be upgraded, and to be the new one of an upgrade.
+pub(super) struct Prepared {
+    pub(super) scoreboard: Scoreboard,
+    /// Whether shards wait for an order before they serve.
+    pub(super) waits: bool,
+    /// When the server began, in nanoseconds of CLOCK_MONOTONIC.
+    pub(super) began: u64,
+    /// The scoreboards of the processes before this server.
+    pub(super) earlier: Vec<Scoreboard>,
+    pub(super) upgrades: Option<Upgrades>,
+}
+
+/// With `predecessor`, the server goes on from what that has counted.
 pub(super) fn prepare(
-    predecessor: Option<Predecessor>,
+    mut predecessor: Option<Predecessor>,
     command: Command,
-    scoreboard: &Scoreboard,
     of_shards: &[OfAShard],
     reactor: &Reactor,
-) -> Result<Option<Upgrades>, StartError> {
-    if cfg!(not(feature = "ops")) {
-        return Ok(None);
-    }
-    let board = scoreboard.try_clone();
-    let board = board.map_err(|error| StartError::System("share the statistics", error))?;
+) -> Result<Prepared, StartError> {
+    let ended = predecessor.as_mut().map(Predecessor::take_ended).unwrap_or_default();
+    let scoreboard = Scoreboard::create_after(of_shards.len(), &ended)
+        .map_err(|error| StartError::System("create the shared statistics", error))?;
+    let (waits, began) = match &predecessor {
+        Some(predecessor) => (true, predecessor.began()),
+        None => (false, monotonic_nanos()),
+    };
+    let cannot = |error| StartError::System("share the statistics", error);
+    let earlier = predecessor.as_ref().map(Predecessor::boards).transpose();
+    let earlier = earlier.map_err(cannot)?.unwrap_or_default();
+    let upgrades = match cfg!(feature = "ops") {
+        true => {
+            let board = scoreboard.try_clone().map_err(cannot)?;
+            Some(upgrades(predecessor, command, board, of_shards, reactor)?)
+        }
+        false => None,
+    };
+    Ok(Prepared { scoreboard, waits, began, earlier, upgrades })
+}
+
+fn upgrades(
+    predecessor: Option<Predecessor>,
+    command: Command,
+    board: Scoreboard,
+    of_shards: &[OfAShard],
+    reactor: &Reactor,
+) -> Result<Upgrades, StartError> {
     let inputs = reactor.inputs().map_err(|error| StartError::System("share epoll", error))?;
     let file = |(socket, _): &Bound| match socket {
         Listener::Unix { file: Some(file), .. } => Some(Arc::downgrade(file)),
@@ -41,7 +75,7 @@ pub(super) fn prepare(
     let files = of_shards.iter().flat_map(|shard| &shard.listeners).filter_map(file).collect();
     let starter = Starter::here(command, reactor);
     let upgrades = Upgrades::new(Given { starter, inputs, board: Some(board), predecessor, files });
-    upgrades.map(Some).map_err(|error| StartError::System("watch the old process", error))
+    upgrades.map_err(|error| StartError::System("watch the old process", error))
 }
 
 impl Supervisor {
@@ -55,9 +89,7 @@ impl Supervisor {
             return log::warn!("SIGUSR2 is ignored: this process ends");
         }
         if cfg!(not(feature = "ops")) {
-            return log::warn!(
-                "SIGUSR2 is ignored: this readyd was built without the feature `ops`"
-            );
+            return log::warn!("SIGUSR2 is ignored: this readyd was built without feature ops");
         }
         let listeners = self.listeners();
         if let Some(upgrades) = self.upgrades() {
@@ -111,11 +143,12 @@ impl Supervisor {
     fn introduce(&mut self, pid: u64, now: Moment) {
         let told = self.manager.introduce(pid);
         let Some(upgrades) = self.upgrades() else { return };
-        match told {
+        let step = match told {
             Ok(()) => upgrades.let_it_serve(pid, now),
-            Err(error) => {
-                upgrades.fail(format!("the service manager cannot be told: {error}"));
-            }
+            Err(error) => upgrades.fail(format!("the service manager cannot be told: {error}")),
+        };
+        if matches!(step, Step::TakeBack) {
+            self.manager.take_back(now);
         }
     }
 

@@ -13,6 +13,7 @@ use nix::unistd::{self, ForkResult};
 use readyd::os::inherited_fd;
 use readyd::os::inherited_fd::fd_passing::{self, GONE, Note, Parcel};
 use readyd::os::privileges::Credentials;
+use readyd::os::process::LAUNCHER;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -103,7 +104,7 @@ pub(super) fn fork(command: &Command, credentials: Option<&Credentials>) -> io::
 /// The signals that a server watches are blocked already, and nobody reads them here.
 fn become_launcher(socket: &UnixDatagram, credentials: Option<&Credentials>) -> Result<(), ()> {
     // The name that ps(1) shows.
-    let _ = prctl::set_name(c"readyd-launcher");
+    let _ = prctl::set_name(LAUNCHER);
     inherited_fd::close_all_but(socket.as_raw_fd()).map_err(drop)?;
     match credentials {
         Some(credentials) => credentials.drop_to().map_err(drop),

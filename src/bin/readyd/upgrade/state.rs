@@ -137,14 +137,15 @@ impl Upgrades {
             && *until == Moment::NEVER
         {
             *until = now + PATIENCE;
-            send(control, kind::READY, process::id().into());
+            // If the old one is gone, that is noticed when its socket is read.
+            let _ = send(control, kind::READY, process::id().into());
         }
     }
 
     /// As the new process: tells the old one that this one accepts clients.
     pub(crate) fn say_that_it_serves(&mut self) {
         if let Stage::Awaits { control, .. } = std::mem::replace(&mut self.stage, Stage::Idle) {
-            send(&control, kind::SERVES, 0);
+            let _ = send(&control, kind::SERVES, 0);
             self.past.add(control);
             self.files.drain(..).filter_map(|file| file.upgrade()).for_each(|file| file.keep());
         }
@@ -280,15 +281,23 @@ impl Upgrades {
         step
     }
 
-    /// The service manager knows of the new process: lets that serve.
-    pub(crate) fn let_it_serve(&mut self, pid: u64, now: Moment) {
-        self.stage = match self.over() {
+    /// The service manager knows of the new process: lets that serve. Returns what is to be done if
+    /// it cannot be told.
+    pub(crate) fn let_it_serve(&mut self, pid: u64, now: Moment) -> Step {
+        match self.over() {
             Stage::Starts { control, .. } => {
-                send(&control, kind::GO, 0);
-                Stage::Told { control, pid, until: now + PATIENCE }
+                let told = send(&control, kind::GO, 0);
+                self.stage = Stage::Told { control, pid, until: now + PATIENCE };
+                match told {
+                    Ok(()) => Step::Wait,
+                    Err(error) => self.fail(format!("the new process cannot be told: {error}")),
+                }
             }
-            other => other,
-        };
+            other => {
+                self.stage = other;
+                Step::Wait
+            }
+        }
     }
 
     /// No upgrade comes any more. Returns the stage before.
@@ -301,7 +310,7 @@ impl Upgrades {
         match self.over() {
             Stage::Starts { control, .. } => {
                 log::info!("the upgrade ends, since this process is to stop");
-                send(&control, kind::CANCEL, 0);
+                let _ = send(&control, kind::CANCEL, 0);
                 self.starter.end();
                 false
             }
@@ -328,9 +337,8 @@ impl Upgrades {
     }
 }
 
-/// If the other is gone, that is noticed when its socket is read.
-fn send(control: &UnixDatagram, kind: u8, number: u64) {
-    let _ = fd_passing::send(control, Note { kind, number }, None);
+fn send(control: &UnixDatagram, kind: u8, number: u64) -> io::Result<()> {
+    fd_passing::send(control, Note { kind, number }, None)
 }
 
 fn with_ending(why: &str, ending: Ending) -> String {

@@ -1,6 +1,8 @@
 use super::*;
 use crate::server::close::CloseReason;
+use crate::server::stats::publishing::SharedStats;
 use nix::unistd::dup;
+use std::time::Duration;
 
 /// Statistics in which each number is another, and one connection is open.
 fn stats(first: u64) -> Stats {
@@ -141,6 +143,46 @@ fn a_board_of_another_version_is_read_and_written_by_name() {
         let Ok(Newest::Whole(copy)) = scoreboard.newest(1) else { panic!("no copy") };
         assert_eq!(copy.numbers, [7, 0, 5]);
     }
+}
+
+#[test]
+fn numbers_of_another_version_are_kept_and_missing_ones_are_zero() {
+    let theirs = ["turns", "of_tomorrow", "requests"];
+    let tomorrow = Scoreboard::open(board_with_names(&theirs, SMALL_COPY)).expect("a scoreboard");
+    tomorrow.write_row(0, |row| row.copy_from_slice(&[1, 70, 20]));
+    tomorrow.write_row(1, |row| row.copy_from_slice(&[2, 7, 3]));
+    // What this version writes leaves the others alone.
+    tomorrow.write(1, &Stats { requests: 4, turns: 2, ..Stats::default() });
+    let ours = Scoreboard::create_after(1, &[tomorrow]).expect("memory");
+    assert_eq!(ours.total(), Stats { requests: 24, turns: 3, ..Stats::default() });
+    ours.write(1, &Stats { bytes_in: 9, ..Stats::default() });
+    let next = Scoreboard::create_after(3, &[ours]).expect("memory");
+    let sum = Stats { requests: 24, turns: 3, bytes_in: 9, ..Stats::default() };
+    assert_eq!(next.total(), sum);
+    assert_eq!(next.unknown(0).expect("memory"), [("of_tomorrow".to_owned(), 77)]);
+}
+
+#[test]
+fn a_generation_goes_on_from_those_that_have_ended_and_counts_those_that_have_not() {
+    let (ended, alive) =
+        (Scoreboard::create(2).expect("memory"), Scoreboard::create(1).expect("memory"));
+    ended.write(0, &Stats { accepted: 5, requests: 10, table_reloads: 1, ..Stats::default() });
+    ended.write(3, &Stats { requests: 20, peak: 9, ..Stats::default() });
+    alive.write(0, &Stats { accepted: 1, requests: 100, peak: 4, ..Stats::default() });
+    let ours = Scoreboard::create_after(1, &[ended]).expect("memory");
+    // What was open when it ended is closed.
+    assert_eq!((ours.total().accepted, ours.total().open()), (5, 0));
+    let mut own = slot(&ours, 0, Duration::ZERO).after(vec![second_handle(&alive)]);
+    own.publish(&Stats { accepted: 2, requests: 1000, table_reloads: 1, ..Stats::default() });
+    let total = own.total();
+    assert_eq!((total.requests, total.accepted, total.open()), (1130, 8, 3));
+    assert_eq!((total.peak, total.table_reloads), (9, 2));
+    assert_eq!(own.each().first(), Some(&total));
+    // The other counts on, and its end closes what it had open.
+    alive.write(0, &Stats { accepted: 2, requests: 101, peak: 4, ..Stats::default() });
+    assert_eq!(own.total().requests, 1131);
+    alive.end_all();
+    assert_eq!((own.total().accepted, own.total().open()), (9, 2));
 }
 
 #[test]
