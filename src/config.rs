@@ -231,6 +231,7 @@ impl Config {
                 listen::check_ops()?;
                 limits.drain_delay = values::duration(value)?;
             }
+            "tls-handshake-rate" => limits.tls_handshake_rate = Some(handshake_rate(value)?),
             "log-rate" => limits.log_rate = narrow(values::count(value)?)?,
             "exit-on-idle" => limits.exit_on_idle = Some(values::duration(value)?),
             "backlog" => self.backlog = narrow(values::count(value)?)?,
@@ -278,6 +279,11 @@ fn within(range: RangeInclusive<Duration>, words: &str, value: &str) -> Result<D
         true => Ok(duration),
         false => Err(format!("not from {words}").into()),
     }
+}
+
+fn handshake_rate(value: &str) -> Result<u32, Reason> {
+    listen::check_tls()?;
+    Ok(narrow(values::count(value)?)?)
 }
 
 /// How many processes serve, and the CPUs that were counted for it.

@@ -72,5 +72,7 @@ pub mod server;
 pub mod table;
 #[cfg(all(unix, any(test, feature = "testkit")))]
 pub mod testkit;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod trace;
 pub mod zone;

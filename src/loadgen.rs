@@ -152,6 +152,11 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
         self.pacer.take_events()
     }
 
+    /// The network on which the load is.
+    pub fn network(&self) -> &N {
+        self.pool.network()
+    }
+
     /// What was counted so far.
     pub fn counters(&self) -> &Counters {
         self.accounts.main.counters()

@@ -29,11 +29,13 @@ mod admission;
 mod closing;
 mod connection;
 mod context;
+mod encrypted;
 mod inspect;
 mod measuring;
 mod memory;
 mod observing;
 mod operators;
+mod overdue;
 mod replacing;
 mod stopping;
 mod turn;
@@ -134,7 +136,7 @@ impl<N: Net> Server<N> {
         let token = Token::new(number, Generations::NONE);
         self.cx.net.register_listener(&mut listener, token)?;
         match serves.service.is_for_operators() {
-            true => self.operators.add(listener, serves.service, number),
+            true => self.operators.add(listener, serves, number),
             false => self.acceptor.add(listener, serves, holders, number),
         }
         Ok(())

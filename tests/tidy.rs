@@ -53,6 +53,7 @@ const ORDER: &[(&str, &str)] = &[
     ("zone", "Time zones: rules and the tables that they come from."),
     ("os", "System calls apart from the reactor's: files, listeners, privileges, shared memory."),
     ("protocol", "Where a request ends and how a reply is written: pure functions of bytes."),
+    ("tls", "TLS, as a network around another: plaintext above, ciphertext below."),
     ("io", "What every socket has in common: the seam, buffers, tokens, timers, the clock."),
     ("counted", "A number with its noun, for messages."),
     ("printable", "Text from elsewhere, made harmless for a terminal."),

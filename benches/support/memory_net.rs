@@ -5,7 +5,7 @@
 use super::FixedClock;
 use readyd::io::clock::WallTime;
 use readyd::io::host::{Host, WallClock};
-use readyd::io::net::{Accept, AcceptOutcome, SocketIo, Token};
+use readyd::io::net::{Accept, AcceptOutcome, Encrypt, SocketIo, Token};
 use readyd::io::readiness::Interest;
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
@@ -92,6 +92,8 @@ impl SocketIo for MemoryNet {
 
     fn abort(&mut self, _: End) {}
 }
+
+impl Encrypt for MemoryNet {}
 
 impl Accept for MemoryNet {
     type Listener = End;

@@ -31,6 +31,7 @@ _readyd() {
         --max-connections |\
         --max-connections-per-address |\
         --accept-rate-per-address |\
+        --tls-handshake-rate |\
         --allow |\
         --deny |\
         --stats-from |\
@@ -52,12 +53,12 @@ _readyd() {
         --listen --reuse-port --print-addresses --backlog --tcp-keepalive
         --tcp-user-timeout --shards --shard-timeout --user --sandbox
         --ready-fd --table --table-order --table-limit --utc
-        --max-connections --max-connections-per-address --accept-rate-per-address --allow --deny
-        --stats-from --memory-limit --max-frame --output-limit --frame-timeout
-        --idle-timeout --write-timeout --drain-timeout --drain-delay --exit-on-idle
-        --config --health --check-config --check-sandbox --log
-        --log-rate --trace --trace-on --trace-addresses --capture
-        -h --help -V --version
+        --max-connections --max-connections-per-address --accept-rate-per-address --tls-handshake-rate --allow
+        --deny --stats-from --memory-limit --max-frame --output-limit
+        --frame-timeout --idle-timeout --write-timeout --drain-timeout --drain-delay
+        --exit-on-idle --config --health --check-config --check-sandbox
+        --log --log-rate --trace --trace-on --trace-addresses
+        --capture -h --help -V --version
     " -- "$cur")
 }
 complete -F _readyd readyd

@@ -1,11 +1,14 @@
 //! [`Captured`]: a network that passes each call on, and writes down its outcome.
 
-use super::record::{Accepted, CallError, ListenerCall, Outcome, Record, Stream, Taken};
+use super::record::{Accepted, CallError, Encrypted, ListenerCall, Outcome, Record, Stream, Taken};
 use super::tape::Tape;
 use super::wire;
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, Usage, WallClock};
-use crate::io::net::{Accept, AcceptOutcome, Handshakes, Net, Output, SocketIo, Token, Told};
+use crate::io::net::{
+    Accept, AcceptOutcome, Encrypt, Encryption, Handshakes, Identity, Net, Output, SocketIo, Token,
+    Told,
+};
 use crate::io::readiness::Interest;
 use std::cell::RefCell;
 use std::io;
@@ -138,6 +141,9 @@ impl<N: Net> SocketIo for Captured<N> {
             let bytes = |count: &usize| into.get(..*count).unwrap_or_default();
             let outcome = result.as_ref().map(bytes).map_err(CallError::from);
             tape.note(&Record::Recv { stream: *number, room: into.len() as u64, outcome });
+            if N::CAN_ENCRYPT && result.is_ok() && self.network.has_more(stream) {
+                tape.note(&Record::Encrypted(Encrypted::More { stream: *number }));
+            }
         });
         result
     }
@@ -165,6 +171,11 @@ impl<N: Net> SocketIo for Captured<N> {
         output
     }
 
+    #[inline]
+    fn has_more(&self, stream: &Self::Stream) -> bool {
+        self.network.has_more(&stream.stream)
+    }
+
     fn send_fin(&mut self, CapturedStream { stream, number }: &mut Self::Stream) -> io::Result<()> {
         let result = self.network.send_fin(stream);
         let outcome = outcome(&result);
@@ -175,6 +186,48 @@ impl<N: Net> SocketIo for Captured<N> {
     fn abort(&mut self, CapturedStream { stream, number }: Self::Stream) {
         self.network.abort(stream);
         self.note(|| Record::Abort { stream: number });
+    }
+}
+
+impl<N: Net> Encrypt for Captured<N> {
+    const CAN_ENCRYPT: bool = N::CAN_ENCRYPT;
+
+    fn encrypt(
+        &mut self,
+        CapturedStream { stream, number }: &mut Self::Stream,
+        identity: Identity,
+        already_read: &[u8],
+    ) -> io::Result<()> {
+        let result = self.network.encrypt(stream, identity, already_read);
+        let (stream, outcome) = (*number, outcome(&result));
+        self.note(|| Record::Encrypted(Encrypted::Begin { stream, identity, outcome }));
+        result
+    }
+
+    fn encryption(&self, CapturedStream { stream, number }: &Self::Stream) -> Encryption {
+        let state = self.network.encryption(stream);
+        self.note(|| Record::Encrypted(Encrypted::State { stream: *number, state }));
+        state
+    }
+
+    fn send_encrypted(
+        &mut self,
+        CapturedStream { stream, number }: &mut Self::Stream,
+    ) -> io::Result<()> {
+        let result = self.network.send_encrypted(stream);
+        let (stream, outcome) = (*number, outcome(&result));
+        self.note(|| Record::Encrypted(Encrypted::Sent { stream, outcome }));
+        result
+    }
+
+    fn send_close_notify(
+        &mut self,
+        CapturedStream { stream, number }: &mut Self::Stream,
+    ) -> io::Result<()> {
+        let result = self.network.send_close_notify(stream);
+        let (stream, outcome) = (*number, outcome(&result));
+        self.note(|| Record::Encrypted(Encrypted::CloseNotify { stream, outcome }));
+        result
     }
 }
 

@@ -7,7 +7,7 @@ use super::wire::{Fault, Source, Writer};
 use crate::io::address::Peer;
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::Usage;
-use crate::io::net::{Handshakes, Output, Token, Told};
+use crate::io::net::{Handshakes, Output, TlsError, TlsFailure, Token, Told};
 use crate::io::readiness::Interest;
 use crate::server::stats::publishing::Shards;
 use fields::{accepted, call, flag, length, nanos, numbers, one_of, outcome, output, put_accepted};
@@ -15,8 +15,11 @@ use fields::{put_call, put_outcome, put_output, put_token, stream, token};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+mod encrypted;
 mod fields;
 mod told;
+
+pub use encrypted::Encrypted;
 
 #[cfg(test)]
 mod tests;
@@ -129,6 +132,8 @@ pub enum Record<'a> {
     Each(&'a [u8]),
     /// A shard asked what is known of all.
     Shards(Shards),
+    /// Something was asked of an encrypted stream.
+    Encrypted(Encrypted),
     /// The capture ended here, though the server went on.
     End(EndCause),
 }
@@ -191,6 +196,8 @@ pub enum CallError {
     Errno(i32),
     /// Another kind of error.
     Kind(ErrorKind),
+    /// Encryption failed.
+    Tls(TlsFailure),
 }
 
 /// The kinds that have numbers in a capture, in this order.
@@ -207,6 +214,9 @@ const KINDS: [ErrorKind; 8] = [
 
 impl From<&io::Error> for CallError {
     fn from(error: &io::Error) -> CallError {
+        if let Some(failure) = TlsFailure::of(error) {
+            return CallError::Tls(failure);
+        }
         match error.raw_os_error() {
             Some(errno) => CallError::Errno(errno),
             None if KINDS.contains(&error.kind()) => CallError::Kind(error.kind()),
@@ -220,6 +230,7 @@ impl From<CallError> for io::Error {
         match error {
             CallError::Errno(errno) => io::Error::from_raw_os_error(errno),
             CallError::Kind(kind) => kind.into(),
+            CallError::Tls(failure) => TlsError::from(failure).into(),
         }
     }
 }
@@ -320,6 +331,7 @@ impl Record<'_> {
             Record::Shards(Shards { count, answering, with_newest_table }) => {
                 numbers(to, SHARDS, &[count, answering, with_newest_table]);
             }
+            Record::Encrypted(encrypted) => encrypted.encode(to),
             Record::End(cause) => numbers(to, END, &[cause as u64]),
         }
     }
@@ -407,6 +419,7 @@ impl Record<'_> {
                 with_newest_table: from.number()?,
             }),
             END => Record::End(one_of(&[EndCause::Size, EndCause::Lag], from)?),
+            encrypted::BEGIN..=encrypted::MORE => Record::Encrypted(Encrypted::decode(kind, from)?),
             kind => return Err(Fault::Kind(kind)),
         })
     }

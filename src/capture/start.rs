@@ -7,6 +7,7 @@ use super::wire::{Fault, Source, Writer};
 use crate::handlers::daytime::Format;
 use crate::handlers::{Options, Service};
 use crate::io::clock::Moment;
+use crate::io::net::Identity;
 use crate::protocol::proxy_header::Versions;
 use crate::server::access;
 use crate::server::limits::Limits;
@@ -127,13 +128,17 @@ impl Start<'_> {
         for (name, value) in self.limits.words() {
             put(name, value.as_bytes());
         }
-        for Listener { serves: Serves { service, proxies }, is_own, address } in &self.listeners {
+        for Listener { serves, is_own, address } in &self.listeners {
+            let Serves { service, proxies, tls } = serves;
             let Options { format, ack } = service.options;
             let (ack, own) = (u8::from(ack), u8::from(*is_own));
             let value = format!("{} {} {ack} {own} {address}", service.name(), format.name());
             put("listener", value.as_bytes());
             if let Some(proxies) = proxies {
                 put("proxies", proxies.to_string().as_bytes());
+            }
+            if let Some(Identity(identity)) = tls {
+                put("tls", identity.to_string().as_bytes());
             }
         }
         put("zone", &self.zone);
@@ -177,6 +182,9 @@ impl Start<'_> {
             // Of the listener before.
             "proxies" => proxies(text).and_then(|proxies| {
                 self.listeners.last_mut().map(|last| last.serves.proxies = Some(Box::new(proxies)))
+            }),
+            "tls" => text.parse().ok().and_then(|identity| {
+                self.listeners.last_mut().map(|last| last.serves.tls = Some(Identity(identity)))
             }),
             _ => match self.limits.set_word(name, text) {
                 Some(is_set) => is_set,

@@ -1,6 +1,6 @@
 //! Records in words, for the place at which a server differs.
 
-use crate::capture::record::{Accepted, CallError, ListenerCall, Outcome, Record};
+use crate::capture::record::{Accepted, CallError, Encrypted, ListenerCall, Outcome, Record};
 use crate::io::net::{Token, Told};
 use crate::server::close::CloseReason;
 use std::fmt;
@@ -99,7 +99,25 @@ pub fn describe(record: &Record<'_>) -> String {
         Record::Total(_) => "a look at the statistics of all shards".to_owned(),
         Record::Each(_) => "a look at the statistics of each shard".to_owned(),
         Record::Shards(_) => "a look at how many shards answer".to_owned(),
+        Record::Encrypted(encrypted) => describe_encrypted(encrypted),
         Record::End(_) => "the end of the capture".to_owned(),
+    }
+}
+
+fn describe_encrypted(encrypted: Encrypted) -> String {
+    let stream = encrypted.stream();
+    match encrypted {
+        Encrypted::Begin { outcome, .. } => {
+            format!("encrypt connection {stream}{}", ending(outcome))
+        }
+        Encrypted::State { .. } => format!("a look at the encryption of connection {stream}"),
+        Encrypted::Sent { outcome, .. } => {
+            format!("send what encrypts connection {stream}{}", ending(outcome))
+        }
+        Encrypted::CloseNotify { outcome, .. } => {
+            format!("close_notify to connection {stream}{}", ending(outcome))
+        }
+        Encrypted::More { .. } => format!("more to read from connection {stream}"),
     }
 }
 

@@ -262,7 +262,7 @@ impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
     fn visit(&mut self, token: Token, now: Moment) {
         let Some(socket) = self.sessions.get_mut(token) else { return };
         if socket.endpoint.session.is_connecting() {
-            match self.net.connected(&socket.stream) {
+            match self.net.connected(&mut socket.stream) {
                 Ok(()) => self.open(token, now),
                 Err(error) if is_not_yet(&error) => {
                     socket.ready.read = false;
@@ -283,6 +283,8 @@ impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
         let Some(socket) = self.sessions.get_mut(token) else { return };
         self.connecting -= 1;
         self.established += 1;
+        // An encrypted stream ends connecting by reading.
+        socket.ready.write = true;
         let Pooled { session, local, .. } = &mut socket.endpoint;
         *local = self.net.local_addr(&socket.stream).ok();
         session.connected(&mut turn(&self.net, &self.limits, *local, &mut self.out, now));
@@ -370,6 +372,7 @@ impl<N: Connect + WallClock, S: Conversation> SessionPool<N, S> {
             return self.sessions.reschedule(token, Share::Light, &self.limits.session);
         };
         if let Some(socket) = self.sessions.remove(token) {
+            self.net.close(socket.stream);
             let conversation = socket.endpoint.session.into_conversation();
             self.finished.push(Finished { conversation, result });
         }

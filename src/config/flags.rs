@@ -134,6 +134,12 @@ pub(super) const FLAGS: &[Flag] = &[
         "new connections per second, per address",
         "Per IPv4 address or IPv6 /64. Clients above it are rejected with RST.",
     ),
+    flag(
+        "tls-handshake-rate",
+        "N",
+        "new TLS handshakes per second, in all",
+        "Clients above it are rejected with RST. Shards have equal parts of it.",
+    ),
     flag("allow", "CIDR[,CIDR]...", "accept clients from there only; repeatable", ""),
     flag("deny", "CIDR[,CIDR]...", "reject clients from there; repeatable", ""),
     flag(
@@ -157,7 +163,12 @@ pub(super) const FLAGS: &[Flag] = &[
         "A connection with this much unsent output is not read until the peer\n\
          has taken some of it.",
     ),
-    flag("frame-timeout", "DURATION", "first to last byte of a request [30s]", ""),
+    flag(
+        "frame-timeout",
+        "DURATION",
+        "first to last byte of a request [30s]",
+        "A TLS handshake has as long.",
+    ),
     flag("idle-timeout", "DURATION", "time between requests [10m]", ""),
     flag("write-timeout", "DURATION", "time without the peer reading output [30s]", ""),
     flag(
@@ -270,7 +281,8 @@ without it); freebind (bind an address that no interface has yet). Options of\n\
 unix:/PATH: mode=MODE (octal), owner=USER[:GROUP], both of its file. Options\n\
 of daytime: format=ctime|dmy|rfc3339|rfc2822|unix, ack. Behind a proxy such as\n\
 HAProxy: proxy=v2|any (which PROXY headers are taken), from=CIDR (the proxies;\n\
-all other clients are refused).\n\
+all other clients are refused). TLS: tls,cert=FILE,key=FILE (PEM), and with\n\
+client-ca=FILE only for clients with a certificate of that authority.\n\
 A comma ends an option; one that is a list repeats its key.\n";
 
 /// What `-h` ends with.

@@ -16,9 +16,11 @@
 mod error;
 mod proxies;
 mod socket_options;
+mod tls;
 
 pub use error::ListenError;
 pub use socket_options::{FileMode, SocketOptions};
+pub use tls::TlsFiles;
 
 use super::address::AddressError;
 use crate::handlers::daytime::Format;
@@ -29,6 +31,7 @@ use proxies::ProxyOptions;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
+use tls::TlsOptions;
 
 /// A listener of the configuration. Its text is what stands after `--listen`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Listen {
     pub presence: Presence,
     /// If proxies connect to it: which, and with which headers.
     pub proxies: Option<Box<Proxies>>,
+    /// If connections are encrypted: the files of certificate and key.
+    pub tls: Option<Box<TlsFiles>>,
     /// What is set on its socket.
     pub socket: SocketOptions,
 }
@@ -162,6 +167,11 @@ pub(super) fn check_ops() -> Result<(), ListenError> {
     if cfg!(feature = "ops") { Ok(()) } else { Err(ListenError::NotBuilt) }
 }
 
+/// An error if the program has no TLS.
+pub(super) fn check_tls() -> Result<(), ListenError> {
+    if cfg!(feature = "tls") { Ok(()) } else { Err(ListenError::NoTls) }
+}
+
 /// Only digits: `u16::from_str` would accept `+5`.
 fn digits(text: &str) -> Option<u16> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
@@ -194,6 +204,10 @@ const OPTIONS: &[ListenOption] = &[
     of_ops("freebind", Takes::Nothing),
     of_ops("proxy", Takes::OneValue("v2|any")),
     of_ops("from", Takes::Values("CIDR")),
+    every("tls", Takes::Nothing),
+    every("cert", Takes::OneValue("FILE")),
+    every("key", Takes::OneValue("FILE")),
+    every("client-ca", Takes::OneValue("FILE")),
     ListenOption { service: Some("daytime"), ..every("format", Takes::OneValue("FORMAT")) },
     ListenOption { service: Some("daytime"), ..every("ack", Takes::Nothing) },
 ];
@@ -230,6 +244,9 @@ impl fmt::Display for Listen {
         if let Some(proxies) = &self.proxies {
             write!(f, ",{proxies}")?;
         }
+        if let Some(files) = &self.tls {
+            write!(f, ",{files}")?;
+        }
         match self.presence {
             Presence::Required => Ok(()),
             Presence::Optional => f.write_str(",optional"),
@@ -252,6 +269,7 @@ impl FromStr for Listen {
         let mut listen = Listen::new(service, target);
         let mut given: Vec<&str> = Vec::new();
         let mut proxies = ProxyOptions::default();
+        let mut tls = TlsOptions::default();
         for text in parts {
             let (option, value) = listen.option(text)?;
             let is_list = matches!(option.takes, Takes::Values(_));
@@ -262,11 +280,14 @@ impl FromStr for Listen {
             if option.is_of_ops {
                 check_ops()?;
                 listen.apply_of_ops(option, value, &mut proxies)?;
+            } else if let "tls" | "cert" | "key" | "client-ca" = option.key {
+                tls.set(option.key, value)?;
             } else {
                 listen.apply(option.key, value)?;
             }
         }
         listen.proxies = proxies.finish(&listen.target)?;
+        listen.tls = tls.finish()?;
         listen.socket.check(&listen.target)?;
         match (listen.presence, listen.target) {
             (Presence::Required, BindTarget::NoInterface(address)) => {
@@ -281,17 +302,18 @@ impl Listen {
     /// A listener that has to be there, without options of its socket.
     pub fn new(service: Service, target: BindTarget) -> Listen {
         let (presence, socket) = (Presence::Required, SocketOptions::default());
-        Listen { service, target, presence, socket, proxies: None }
+        Listen { service, target, presence, socket, proxies: None, tls: None }
     }
 
-    /// What it serves, and to whom.
+    /// What it serves, and to whom. If it is encrypted, the caller knows the number of its
+    /// certificate.
     pub fn serves(&self) -> Serves {
-        Serves { service: self.service, proxies: self.proxies.clone() }
+        Serves { service: self.service, proxies: self.proxies.clone(), tls: None }
     }
 
     /// Whether it does with its clients what another does.
     pub fn serves_like(&self, other: &Listen) -> bool {
-        self.service == other.service && self.proxies == other.proxies
+        self.service == other.service && self.proxies == other.proxies && self.tls == other.tls
     }
 
     /// The option that `text` gives, and its value.

@@ -92,6 +92,8 @@ const CASES: &[(&str, &str, Change)] = &[
     ("max-connections-per-address", "20", |config| {
         config.limits.max_connections_per_address = Some(20);
     }),
+    #[cfg(feature = "tls")]
+    ("tls-handshake-rate", "2k", |config| config.limits.tls_handshake_rate = Some(2000)),
     ("accept-rate-per-address", "1k", |config| {
         config.limits.accept_rate_per_address = Some(1000);
     }),
@@ -181,7 +183,7 @@ fn the_cases_are_all_the_flags_there_are() {
     let flags = FLAGS.iter().map(|flag| flag.name).collect::<BTreeSet<_>>();
     let mut cases = CASES.iter().map(|&(name, ..)| name).collect::<BTreeSet<_>>();
     cases.extend(["config", "check-config", "ready-fd", "health", "stats-from", "drain-delay"]);
-    cases.extend(["check-sandbox", "sandbox"]);
+    cases.extend(["check-sandbox", "sandbox", "tls-handshake-rate"]);
     cases.extend(["trace", "trace-on", "trace-addresses", "capture"]);
     assert_eq!(flags, cases);
     assert!(config(&["--check-config"]).check_only);

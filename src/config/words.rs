@@ -149,6 +149,8 @@ impl Words {
             measures_turns: _,
             log_rate,
             log_level: _,
+            tls_handshake_rate,
+            tls_certificate_expires: _,
             landlock_abi: _,
             exit_on_idle,
         } = limits;
@@ -165,6 +167,7 @@ impl Words {
         self.value("drain-timeout", &seconds(*drain_timeout));
         self.optional("drain-delay", &(!drain_delay.is_zero()).then(|| seconds(*drain_delay)));
         self.value("log-rate", log_rate);
+        self.optional("tls-handshake-rate", tls_handshake_rate);
         self.optional("exit-on-idle", &exit_on_idle.map(seconds));
     }
 }

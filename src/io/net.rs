@@ -21,6 +21,7 @@
 pub use crate::io::token::Token;
 pub use accept::{Accept, AcceptOutcome, Handshakes};
 pub use connect::{Connect, ConnectedToItself};
+pub use secure::{Encrypt, Encryption, Identity, TlsError, TlsFailure, TlsHandshake};
 pub use told::Told;
 
 use crate::io::buffer::ByteQueue;
@@ -32,6 +33,7 @@ use std::time::Duration;
 
 mod accept;
 mod connect;
+mod secure;
 mod told;
 
 #[cfg(test)]
@@ -39,9 +41,9 @@ mod tests;
 
 /// Everything that a server asks of its surroundings: streams, listeners, the wall clock, the
 /// process.
-pub trait Net: SocketIo + Accept + WallClock + Host {}
+pub trait Net: Encrypt + Accept + WallClock + Host {}
 
-impl<N: SocketIo + Accept + WallClock + Host> Net for N {}
+impl<N: Encrypt + Accept + WallClock + Host> Net for N {}
 
 /// Connected streams, nonblocking and edge-triggered.
 ///
@@ -94,6 +96,13 @@ pub trait SocketIo {
     /// [`ErrorKind::WouldBlock`] if nothing has arrived; else the connection is broken.
     fn recv(&mut self, stream: &mut Self::Stream, into: &mut [u8]) -> io::Result<usize>;
 
+    /// Whether there may be more to read, though the last [`SocketIo::recv`] has not filled its
+    /// room: a network that decrypts may have bytes, or an end, that recv(2) has brought already.
+    #[inline(always)]
+    fn has_more(&self, _: &Self::Stream) -> bool {
+        false
+    }
+
     /// Gives the kernel bytes to send, send(2); it may take fewer.
     ///
     /// # Errors
@@ -112,6 +121,12 @@ pub trait SocketIo {
     ///
     /// The connection is broken.
     fn send_fin(&mut self, stream: &mut Self::Stream) -> io::Result<()>;
+
+    /// Closes in order, close(2): if the stream is encrypted, close_notify goes before FIN, as far
+    /// as there is room.
+    fn close(&mut self, stream: Self::Stream) {
+        drop(stream);
+    }
 
     /// Closes with RST. The kernel drops unsent bytes, instead of holding them for a peer that does
     /// not read.
@@ -169,7 +184,8 @@ pub fn fill<N: SocketIo>(
             Ok(ReadOutcome::Eof)
         }
         Ok(count) => {
-            ready.read = count == into.len() || ready.read_until_would_block;
+            ready.read =
+                count == into.len() || ready.read_until_would_block || net.has_more(stream);
             Ok(ReadOutcome::Bytes(count))
         }
         Err(error) if error.kind() == ErrorKind::WouldBlock => {

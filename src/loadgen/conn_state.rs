@@ -171,8 +171,8 @@ impl<S> SlotConnection<S> {
     }
 
     /// The socket that is connecting, and since when.
-    pub(super) fn connecting(&self) -> Option<(&S, Moment)> {
-        match &self.state {
+    pub(super) fn connecting(&mut self) -> Option<(&mut S, Moment)> {
+        match &mut self.state {
             ConnState::Connecting { stream, since } => Some((stream, *since)),
             _ => None,
         }

@@ -102,6 +102,11 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         }
     }
 
+    /// The network.
+    pub(super) fn network(&self) -> &N {
+        &self.net
+    }
+
     /// The time now.
     pub(super) fn now(&self) -> Moment {
         self.net.now()
@@ -243,8 +248,9 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         {
             accounts.closed();
             self.active_open -= usize::from(role == Role::Active);
-            if self.plan.close == Close::Rst {
-                self.net.abort(stream);
+            match self.plan.close {
+                Close::Rst => self.net.abort(stream),
+                Close::Fin => self.net.close(stream),
             }
         }
         was_open

@@ -4,7 +4,7 @@
 //! the later one counts.
 
 use super::ends::Requests;
-use crate::io::net::ConnectedToItself;
+use crate::io::net::{ConnectedToItself, TlsFailure};
 use crate::loadgen::report::{
     ConnectionEnds, Errors, Histogram, Mismatches, PackedHistogram, ServerErrors, SlowResult,
 };
@@ -352,12 +352,23 @@ pub fn count_error(errors: &mut Errors, operation: Operation, error: &io::Error)
     *errors.by_errno.entry(name).or_default() += 1;
 }
 
+fn tls_error_name(error: &io::Error) -> &'static str {
+    match TlsFailure::of(error) {
+        Some(TlsFailure::Certificate) => "TLS_CERTIFICATE",
+        Some(TlsFailure::Alert) => "TLS_ALERT",
+        Some(TlsFailure::NotTls) => "NOT_TLS",
+        Some(TlsFailure::Truncated) => "TLS_TRUNCATED",
+        Some(TlsFailure::Handshake | TlsFailure::Record) | None => "TLS",
+    }
+}
+
 /// The name of an error as in errno(3). An error without an errno is `EOF` for a FIN that came too
 /// early, `ETIMEDOUT` for a timeout of the generator, `OUT_OF_STEP` for a stream that cannot be
-/// read, `connected to itself` for a connection that reached its own socket.
+/// read, a name with `TLS` for a failure of encryption, `connected to itself` for a connection that reached its own socket.
 pub fn error_name(error: &io::Error) -> String {
     match (error.raw_os_error(), error.kind()) {
         _ if ConnectedToItself::is(error) => "connected to itself".to_owned(),
+        _ if TlsFailure::of(error).is_some() => tls_error_name(error).to_owned(),
         (Some(number), _) => format!("{:?}", nix::errno::Errno::from_raw(number)),
         (None, io::ErrorKind::UnexpectedEof) => "EOF".to_owned(),
         (None, io::ErrorKind::TimedOut) => "ETIMEDOUT".to_owned(),

@@ -40,7 +40,7 @@ pub mod text;
 pub mod units;
 mod words;
 
-pub use achieved::{Achieved, GRACE_PERIOD};
+pub use achieved::{Achieved, GRACE_PERIOD, TlsAchieved};
 pub use by_server::{ByServer, ServerErrors};
 pub use client::{Client, Validity};
 pub use compare::{Comparison, Side, Verdict};

@@ -10,7 +10,9 @@ use super::tcp_info::TcpInfo;
 use crate::io::address::Address;
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, MonotonicClock, Usage, WallClock};
-use crate::io::net::{Accept, AcceptOutcome, Connect, Handshakes, Output, SocketIo, Token};
+use crate::io::net::{
+    Accept, AcceptOutcome, Connect, Encrypt, Handshakes, Output, SocketIo, Token,
+};
 use crate::io::readiness::Interest;
 use crate::os::memory;
 use crate::os::usage::Meter;
@@ -146,6 +148,8 @@ impl SocketIo for MioNet {
     }
 }
 
+impl Encrypt for MioNet {}
+
 impl Accept for MioNet {
     type Listener = Listener;
 
@@ -204,7 +208,7 @@ impl Connect for MioNet {
         connect::begin(source, address)
     }
 
-    fn connected(&mut self, stream: &TcpStream) -> io::Result<()> {
+    fn connected(&mut self, stream: &mut TcpStream) -> io::Result<()> {
         connect::outcome(stream)
     }
 

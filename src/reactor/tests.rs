@@ -163,7 +163,7 @@ fn a_connect_ends_with_a_connection_or_with_the_reason_why_not() {
     let mut stream = net.connect(&address.into()).expect("a socket");
     net.register(&mut stream, Token(2), Interest::ReadWrite).expect("room in epoll");
     watch_for(&mut reactor, Token(2), |readiness| readiness.write);
-    net.connected(&stream).expect("someone listens");
+    net.connected(&mut stream).expect("someone listens");
     assert!(net.local_addr(&stream).expect("it has one").ip().is_loopback());
 
     // Bound, so that no other socket listens there, and not listening itself.
@@ -173,7 +173,7 @@ fn a_connect_ends_with_a_connection_or_with_the_reason_why_not() {
     let mut refused = net.connect(&deaf.into()).expect("a socket");
     net.register(&mut refused, Token(3), Interest::ReadWrite).expect("room in epoll");
     watch_for(&mut reactor, Token(3), |readiness| readiness.write);
-    let error = net.connected(&refused).expect_err("nobody listens");
+    let error = net.connected(&mut refused).expect_err("nobody listens");
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 }
 

@@ -19,7 +19,7 @@ use crate::counted::counted;
 use crate::handlers::Service;
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
-use crate::io::net::{AcceptOutcome, Handshakes, Net};
+use crate::io::net::{AcceptOutcome, Handshakes, Identity, Net};
 use crate::io::readiness::Interest;
 use crate::server::close::CloseReason;
 use crate::trace::event::NoAccept;
@@ -114,6 +114,7 @@ struct Accepted<S> {
     peer: Peer,
     sender: Sender,
     service: Service,
+    tls: Option<Identity>,
 }
 
 impl<N: Net> Server<N> {
@@ -159,6 +160,8 @@ impl<N: Net> Server<N> {
             Sender::Proxy(versions) => Ok(PeerStanding::AwaitsHeader(versions)),
             Sender::Stranger => Err(Refusal::NotAProxy),
         };
+        let admitted = admitted
+            .and_then(|standing| self.cx.admit_handshake(accepted.tls, &accepted.peer, standing));
         match admitted {
             Ok(standing) => self.open(accepted, standing, now),
             Err(refusal) => self.reject(accepted, refusal),
@@ -166,10 +169,11 @@ impl<N: Net> Server<N> {
     }
 
     fn open(&mut self, accepted: Accepted<N::Stream>, standing: PeerStanding, now: Moment) {
-        let Accepted { mut stream, peer, service, .. } = accepted;
+        let Accepted { mut stream, peer, service, tls, .. } = accepted;
         let token = self.sockets.next_token();
         let registered = self.cx.net.register(&mut stream, token, Interest::Read);
-        let connection = ServerConnection::new(peer, standing, service, now);
+        let (layer, registered) = self.cx.first_layer(&mut stream, tls, standing, registered);
+        let connection = ServerConnection::new(peer, standing, layer, service, now);
         let mut ready = connection.readiness();
         // Its request may have come, and no event yet: a read tells.
         let is_read_at_once = self.is_draining() || self.acceptor.trial_reads.is_worth_it();
@@ -214,6 +218,7 @@ impl<N: Net> ServerContext<N> {
             Refusal::TooMany => stats.refused_address_limit += 1,
             Refusal::TooFast => stats.refused_address_rate += 1,
             Refusal::NotAProxy => stats.refused_not_proxy += 1,
+            Refusal::TooManyHandshakes => stats.refused_tls_rate += 1,
         }
         self.observe_refused(refusal, peer);
         let line = format_args!("{peer} rejected: {refusal}");
@@ -396,9 +401,9 @@ impl<N: Net> Acceptor<N> {
         match net.accept(&listener.socket) {
             AcceptOutcome::Connection(stream, peer) => {
                 self.failures = 0;
-                let Serves { service, .. } = listener.serves;
+                let Serves { service, tls, .. } = listener.serves;
                 let sender = listener.serves.sender(&peer);
-                Attempt::Accepted(Accepted { stream, peer, sender, service })
+                Attempt::Accepted(Accepted { stream, peer, sender, service, tls })
             }
             AcceptOutcome::NoneWaiting => {
                 listener.ready = false;

@@ -37,6 +37,8 @@ pub(super) enum Refusal {
     TooFast,
     /// The listener lets proxies in only, and it is none of them.
     NotAProxy,
+    /// As many handshakes of TLS have begun as may in a second.
+    TooManyHandshakes,
 }
 
 impl fmt::Display for Refusal {
@@ -51,6 +53,9 @@ impl fmt::Display for Refusal {
                  (--accept-rate-per-address)"
             }
             Refusal::NotAProxy => "this listener is for proxies, and this is not one (from=)",
+            Refusal::TooManyHandshakes => {
+                "too many TLS handshakes per second (--tls-handshake-rate)"
+            }
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: every connection ends for exactly one [`CloseReason`]. The word in the log, the
 //! counter in the statistics and what a test expects are all this one enum.
 
+use crate::io::net::TlsFailure;
 use crate::protocol::frame::FrameError;
 use std::{fmt, io};
 
@@ -47,11 +48,25 @@ pub enum CloseReason {
     ProxyHeaderTimeout,
     /// The client that the header of the PROXY protocol tells of may not connect.
     ProxyRefused,
+    /// The peer of an encrypted listener does not speak TLS.
+    TlsNotTls,
+    /// The two sides could not agree on how to encrypt.
+    TlsHandshakeFailed,
+    /// The handshake of TLS was not over in time.
+    TlsHandshakeTimeout,
+    /// The client had to have a certificate, and has none that is accepted.
+    TlsClientCertificate,
+    /// The peer ended TLS with an alert.
+    TlsAlert,
+    /// A record of TLS was damaged.
+    TlsBadRecord,
+    /// The stream ended without the peer's close_notify: some of it may be missing.
+    TlsTruncated,
 }
 
 impl CloseReason {
     /// Every reason, in the order of the statistics.
-    pub const ALL: [CloseReason; 17] = [
+    pub const ALL: [CloseReason; 24] = [
         CloseReason::PeerClosed,
         CloseReason::PeerClosedMidFrame,
         CloseReason::Reset,
@@ -69,6 +84,13 @@ impl CloseReason {
         CloseReason::BadProxyHeader,
         CloseReason::ProxyHeaderTimeout,
         CloseReason::ProxyRefused,
+        CloseReason::TlsNotTls,
+        CloseReason::TlsHandshakeFailed,
+        CloseReason::TlsHandshakeTimeout,
+        CloseReason::TlsClientCertificate,
+        CloseReason::TlsAlert,
+        CloseReason::TlsBadRecord,
+        CloseReason::TlsTruncated,
     ];
 
     /// The reason as one word, for counters: `closed_peer_closed`.
@@ -91,6 +113,13 @@ impl CloseReason {
             CloseReason::BadProxyHeader => "bad_proxy_header",
             CloseReason::ProxyHeaderTimeout => "proxy_header_timeout",
             CloseReason::ProxyRefused => "proxy_refused",
+            CloseReason::TlsNotTls => "tls_not_tls",
+            CloseReason::TlsHandshakeFailed => "tls_handshake_failed",
+            CloseReason::TlsHandshakeTimeout => "tls_handshake_timeout",
+            CloseReason::TlsClientCertificate => "tls_client_certificate",
+            CloseReason::TlsAlert => "tls_alert",
+            CloseReason::TlsBadRecord => "tls_bad_record",
+            CloseReason::TlsTruncated => "tls_truncated",
         }
     }
 }
@@ -116,6 +145,13 @@ impl fmt::Display for CloseReason {
             CloseReason::BadProxyHeader => "bad PROXY header",
             CloseReason::ProxyHeaderTimeout => "PROXY header timeout",
             CloseReason::ProxyRefused => "refused, by the address in the PROXY header",
+            CloseReason::TlsNotTls => "not TLS",
+            CloseReason::TlsHandshakeFailed => "TLS handshake failed",
+            CloseReason::TlsHandshakeTimeout => "TLS handshake timeout",
+            CloseReason::TlsClientCertificate => "client certificate missing or not accepted",
+            CloseReason::TlsAlert => "TLS alert from the peer",
+            CloseReason::TlsBadRecord => "damaged TLS record",
+            CloseReason::TlsTruncated => "stream ended without close_notify",
         })
     }
 }
@@ -131,9 +167,25 @@ impl From<FrameError> for CloseReason {
     }
 }
 
+impl From<TlsFailure> for CloseReason {
+    fn from(failure: TlsFailure) -> CloseReason {
+        match failure {
+            TlsFailure::NotTls => CloseReason::TlsNotTls,
+            TlsFailure::Handshake => CloseReason::TlsHandshakeFailed,
+            TlsFailure::Certificate => CloseReason::TlsClientCertificate,
+            TlsFailure::Alert => CloseReason::TlsAlert,
+            TlsFailure::Record => CloseReason::TlsBadRecord,
+            TlsFailure::Truncated => CloseReason::TlsTruncated,
+        }
+    }
+}
+
 /// Whose doing it was that a call on a connection failed.
 impl From<&io::Error> for CloseReason {
     fn from(error: &io::Error) -> CloseReason {
+        if let Some(failure) = TlsFailure::of(error) {
+            return failure.into();
+        }
         match error.kind() {
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted

@@ -28,6 +28,7 @@ impl<N: Net> Server<N> {
     }
 
     fn close_as(&mut self, token: Token, reason: CloseReason, manner: Manner) -> Option<N::Stream> {
+        let held = self.sockets.get(token).map(|socket| self.cx.memory_of(socket))?;
         let Socket { endpoint, stream, .. } = self.sockets.remove(token)?;
         let now = self.cx.now;
         let (_, lost) = endpoint.conn.waiting();
@@ -40,7 +41,7 @@ impl<N: Net> Server<N> {
             self.cx.admission.closed(&endpoint.peer);
         }
         self.acceptor.connection_closed();
-        self.memory.change(endpoint.conn.memory(), (0, 0));
+        self.memory.change(held, (0, 0));
         endpoint.conn.uncount(&mut self.cx.stats.standings);
         self.cx.stats.count_close(reason);
         let level = if is_operators { Level::Debug } else { Level::Info };
@@ -64,7 +65,11 @@ impl<N: Net> Server<N> {
     pub(super) fn close_all(&mut self) {
         let open: Vec<Token> = self.sockets.iter().map(|(token, _)| token).collect();
         for token in open {
-            let Some(socket) = self.sockets.get(token) else { continue };
+            let Some(socket) = self.sockets.get_mut(token) else { continue };
+            if N::CAN_ENCRYPT && socket.endpoint.layer.is_encrypted() {
+                // As far as there is room: nobody waits any more.
+                let _ = self.cx.net.send_close_notify(&mut socket.stream);
+            }
             let conn = &socket.endpoint.conn;
             let is_cut_off = conn.has_unsent();
             let reason = match conn.reason_or(CloseReason::Stopped) {
@@ -80,7 +85,7 @@ impl<N: Net> Server<N> {
 
     /// Closes the newest connections that hold memory, to make room.
     pub(super) fn shed(&mut self) {
-        let newest = self.memory.newest_to_shed(&self.sockets);
+        let newest = self.memory.newest_to_shed(&self.sockets, |socket| self.cx.memory_of(socket));
         self.memory.warn(self.cx.now, newest.len());
         self.cx.observe(Event::Shed { count: count_32(newest.len()) });
         for token in newest {

@@ -1,5 +1,6 @@
 //! A connection of the server, as the table of sockets knows it.
 
+use super::encrypted::Layer;
 use crate::conn::{Connection, Deadline};
 use crate::handlers::Service;
 use crate::io::address::Peer;
@@ -17,6 +18,7 @@ pub(super) struct ServerConnection {
     pub(super) conn: Connection,
     pub(super) peer: Peer,
     pub(super) standing: PeerStanding,
+    pub(super) layer: Layer,
     pub(super) service: Service,
 }
 
@@ -40,10 +42,11 @@ impl ServerConnection {
     pub(super) fn new(
         peer: Peer,
         standing: PeerStanding,
+        layer: Layer,
         service: Service,
         now: Moment,
     ) -> ServerConnection {
-        ServerConnection { conn: Connection::new(now), peer, standing, service }
+        ServerConnection { conn: Connection::new(now), peer, standing, layer, service }
     }
 
     /// Whether it is a proxy's, and the header is not complete: nothing is served before.
@@ -55,10 +58,21 @@ impl ServerConnection {
     /// When the deadline that counts passes, and which it is.
     #[inline]
     pub(super) fn next_deadline(&self, limits: &Limits) -> (Moment, Deadline) {
-        if self.awaits_header() {
+        if self.awaits_header() || self.layer.is_handshaking() {
             return (self.conn.idle_since() + limits.frame_timeout, Deadline::Frame);
         }
-        self.conn.next_deadline(self.service.framing(limits), limits)
+        let next = self.conn.next_deadline(self.service.framing(limits), limits);
+        let ciphertext = self.ciphertext_deadline(limits);
+        if ciphertext < next.0 { (ciphertext, Deadline::Write) } else { next }
+    }
+
+    /// When the peer must have taken ciphertext that waits though all plaintext was taken.
+    #[inline]
+    pub(super) fn ciphertext_deadline(&self, limits: &Limits) -> Moment {
+        match self.layer.waits() {
+            true => self.conn.idle_since() + limits.write_timeout,
+            false => Moment::NEVER,
+        }
     }
 
     /// What the socket is ready for when it has just been accepted.
@@ -80,7 +94,7 @@ impl Endpoint for ServerConnection {
     fn wanted(&self, limits: &Limits) -> Wanted {
         Wanted {
             read: self.conn.wants_read(),
-            write: self.conn.has_unsent() || self.conn.wants_to_produce(),
+            write: self.conn.has_unsent() || self.conn.wants_to_produce() || self.layer.waits(),
             resume: self.conn.can_resume(limits),
         }
     }

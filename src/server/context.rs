@@ -3,6 +3,7 @@
 
 use super::admission::Admission;
 use super::connection::ServerConnection;
+use super::encrypted::HandshakeRate;
 use crate::conn::{ConnContext, Connection, Work};
 use crate::handlers::daytime::DateCache;
 use crate::handlers::{BoundService, Context};
@@ -20,6 +21,7 @@ pub(super) struct ServerContext<N: Net> {
     pub(super) net: N,
     pub(super) limits: Limits,
     pub(super) admission: Admission,
+    pub(super) handshake_rate: HandshakeRate,
     /// The time of this turn of the loop.
     pub(super) now: Moment,
     pub(super) table: Table,
@@ -48,6 +50,7 @@ impl<N: Net> ServerContext<N> {
             net,
             now,
             admission: Admission::default(),
+            handshake_rate: HandshakeRate::default(),
             stats: Stats::new(&table, &limits),
             publisher,
             log: ClientLog::new(limits.log_level, limits.log_rate),

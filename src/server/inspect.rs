@@ -43,7 +43,7 @@ impl<N: Net> Server<N> {
         self.sockets.iter().map(move |(token, socket)| {
             let ServerConnection { conn, peer, .. } = &socket.endpoint;
             let (input_waits, output_waits) = conn.waiting();
-            let (input_heap, output_heap) = conn.memory();
+            let (input_heap, output_heap) = self.cx.memory_of(socket);
             ConnectionSnapshot {
                 peer: *peer,
                 has_work: socket.endpoint.wanted(limits).is_met(socket.ready),

@@ -34,7 +34,7 @@ pub struct Limits {
     pub max_frame: usize,
     /// High-water mark: with more unsent output than this, in bytes, a connection is not read.
     pub output_limit: usize,
-    /// From a frame's first byte to its last.
+    /// From a frame's first byte to its last. It is the time for a handshake of TLS, too.
     pub frame_timeout: Duration,
     /// Between one request and the next.
     pub idle_timeout: Duration,
@@ -56,6 +56,12 @@ pub struct Limits {
     /// The most detailed level of log lines that clients can cause. What is more detailed is not
     /// written, and does not count as left out.
     pub log_level: LevelFilter,
+    /// Handshakes of TLS that may begin in a second, if that is limited. After a second without
+    /// any, this number may begin at once.
+    pub tls_handshake_rate: Option<u32>,
+    /// When the first of the certificates expires, in seconds since 1970; 0 if there is none. Only
+    /// statistics show it.
+    pub tls_certificate_expires: u64,
     /// The ABI of Landlock by which the process is confined; 0 if it is not. Only statistics show
     /// it.
     pub landlock_abi: u32,
@@ -84,6 +90,8 @@ impl Default for Limits {
             measures_turns: false,
             log_rate: 100,
             log_level: LevelFilter::Info,
+            tls_handshake_rate: None,
+            tls_certificate_expires: 0,
             landlock_abi: 0,
             exit_on_idle: None,
         }
@@ -153,6 +161,7 @@ impl Limits {
             ("frame-timeout", self.frame_timeout.is_zero()),
             ("idle-timeout", self.idle_timeout.is_zero()),
             ("write-timeout", self.write_timeout.is_zero()),
+            ("tls-handshake-rate", self.tls_handshake_rate == Some(0)),
             ("exit-on-idle", self.exit_on_idle.is_some_and(|limit| limit.is_zero())),
         ];
         let bounded = [

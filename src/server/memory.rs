@@ -17,7 +17,7 @@ use super::connection::ServerConnection;
 use super::warning::RateLimitedWarning;
 use crate::counted::counted;
 use crate::io::clock::Moment;
-use crate::io::socket_table::SocketTable;
+use crate::io::socket_table::{Socket, SocketTable};
 use crate::io::token::Token;
 use crate::io::trim::TrimSchedule;
 use crate::server::stats::Stats;
@@ -84,11 +84,12 @@ impl MemoryAccounting {
     pub(super) fn newest_to_shed<S>(
         &self,
         sockets: &SocketTable<S, ServerConnection>,
+        held: impl Fn(&Socket<S, ServerConnection>) -> Held,
     ) -> Vec<Token> {
         let mut holders: Vec<(u32, Token, usize)> = sockets
             .iter()
             .filter_map(|(token, socket)| {
-                let (input, output) = socket.endpoint.conn.memory();
+                let (input, output) = held(socket);
                 (input + output > 0).then(|| (sockets.age(token), token, input + output))
             })
             .collect();

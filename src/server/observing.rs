@@ -293,6 +293,7 @@ impl<N: Net> ServerContext<N> {
             Refusal::TooMany => RefusalCause::TooMany,
             Refusal::TooFast => RefusalCause::TooFast,
             Refusal::NotAProxy => RefusalCause::NotAProxy,
+            Refusal::TooManyHandshakes => RefusalCause::TooManyHandshakes,
         };
         self.trace.with(move |recorder| {
             recorder.note(Event::Refused { why, peer: recorder.peer(peer) });

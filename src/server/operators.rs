@@ -8,13 +8,14 @@
 use super::Server;
 use super::admission::Refusal;
 use super::connection::{PeerStanding, ServerConnection};
+use super::proxied::Serves;
 use super::turn::Cause;
 use super::warning::RateLimitedWarning;
 use super::work;
 use crate::handlers::Service;
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
-use crate::io::net::{AcceptOutcome, Net};
+use crate::io::net::{AcceptOutcome, Identity, Net};
 use crate::io::readiness::Interest;
 use crate::io::socket_table::Socket;
 use crate::io::token::Token;
@@ -41,6 +42,7 @@ pub(super) struct Operators<N: Net> {
 struct Listener<L> {
     socket: L,
     service: Service,
+    tls: Option<Identity>,
     /// Under which it was registered for events.
     number: usize,
     /// The backlog may hold a connection: sticky, until an accept says `WouldBlock`.
@@ -69,8 +71,9 @@ impl<N: Net> Operators<N> {
         if cfg!(feature = "ops") { self.open } else { 0 }
     }
 
-    pub(super) fn add(&mut self, socket: N::Listener, service: Service, number: usize) {
-        self.listeners.push(Listener { socket, service, number, ready: false });
+    pub(super) fn add(&mut self, socket: N::Listener, serves: Serves, number: usize) {
+        let Serves { service, tls, .. } = serves;
+        self.listeners.push(Listener { socket, service, tls, number, ready: false });
     }
 
     /// The listener of that number has an event.
@@ -135,10 +138,10 @@ impl<N: Net> Server<N> {
             let Some(listener) = listeners.iter_mut().find(|listener| listener.ready) else {
                 return;
             };
-            let (service, number) = (listener.service, listener.number);
+            let (service, tls, number) = (listener.service, listener.tls, listener.number);
             match self.cx.net.accept(&listener.socket) {
                 AcceptOutcome::Connection(stream, peer) => {
-                    self.admit_operator(stream, peer, service, number);
+                    self.admit_operator(stream, peer, (service, tls), number);
                     continue;
                 }
                 AcceptOutcome::NoneWaiting => {
@@ -169,7 +172,7 @@ impl<N: Net> Server<N> {
         &mut self,
         mut stream: N::Stream,
         peer: Peer,
-        service: Service,
+        (service, tls): (Service, Option<Identity>),
         number: usize,
     ) {
         let now = self.cx.now;
@@ -180,7 +183,9 @@ impl<N: Net> Server<N> {
         }
         let token = self.sockets.next_token();
         let registered = self.cx.net.register(&mut stream, token, Interest::Read);
-        let connection = ServerConnection::new(peer, PeerStanding::Exempt, service, now);
+        let standing = PeerStanding::Exempt;
+        let (layer, registered) = self.cx.first_layer(&mut stream, tls, standing, registered);
+        let connection = ServerConnection::new(peer, standing, layer, service, now);
         let ready = connection.readiness();
         self.sockets.insert(token, stream, connection, ready);
         self.operators.open += 1;

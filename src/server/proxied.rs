@@ -9,10 +9,11 @@
 
 use super::connection::{PeerStanding, ServerConnection};
 use super::context::ServerContext;
+use super::encrypted::Layer;
 use super::turn::Cause;
 use crate::handlers::Service;
 use crate::io::address::Peer;
-use crate::io::net::Net;
+use crate::io::net::{Identity, Net};
 use crate::io::socket_table::Socket;
 use crate::protocol::proxy_header::{self, MAX_LEN, ProxyHeader, Source, Versions};
 use crate::server::access::Cidr;
@@ -28,11 +29,13 @@ pub struct Serves {
     pub service: Service,
     /// If proxies connect: which.
     pub proxies: Option<Box<Proxies>>,
+    /// If connections are encrypted: with which certificate.
+    pub tls: Option<Identity>,
 }
 
 impl From<Service> for Serves {
     fn from(service: Service) -> Serves {
-        Serves { service, proxies: None }
+        Serves { service, proxies: None, tls: None }
     }
 }
 
@@ -92,6 +95,7 @@ impl<N: Net> ServerContext<N> {
     #[cold]
     pub(super) fn take_header(
         &mut self,
+        stream: &mut N::Stream,
         connection: &mut ServerConnection,
         input: &mut [u8],
         output: &mut Vec<u8>,
@@ -109,6 +113,13 @@ impl<N: Net> ServerContext<N> {
                 if self.introduce(connection, source) {
                     let used = len.saturating_sub(held);
                     let rest = input.get_mut(used..).unwrap_or_default();
+                    if let Layer::BehindHeader(identity) = connection.layer {
+                        match self.begin_encryption(stream, identity, rest) {
+                            Ok(layer) => connection.layer = layer,
+                            Err(error) => self.fail(connection, &error, false),
+                        }
+                        return None;
+                    }
                     let in_place = self.with_engine(connection, output, out_start, |conn, cx| {
                         conn.open(cx);
                         if rest.is_empty() { None } else { conn.receive(rest, cx) }
@@ -162,8 +173,8 @@ impl<N: Net> ServerContext<N> {
         }
     }
 
-    /// The deadline of a connection without its header has passed, or the server drains.
-    pub(super) fn expire_or_drain_proxy(
+    /// The deadline of a connection that has not been opened has passed, or the server drains.
+    pub(super) fn expire_or_drain_unopened(
         &mut self,
         socket: &mut Socket<N::Stream, ServerConnection>,
         cause: Cause,
@@ -173,7 +184,10 @@ impl<N: Net> ServerContext<N> {
         if !endpoint.conn.is_open() {
             // It is being closed already.
         } else if cause == Cause::Expired && endpoint.next_deadline(&self.limits).0 <= self.now {
-            endpoint.conn.fail(CloseReason::ProxyHeaderTimeout);
+            endpoint.conn.fail(match endpoint.awaits_header() {
+                true => CloseReason::ProxyHeaderTimeout,
+                false => CloseReason::TlsHandshakeTimeout,
+            });
         } else if drains && !ready.read {
             endpoint.conn.fail(CloseReason::Drained);
         }

@@ -13,6 +13,12 @@ use crate::trace::event::Event;
 use crate::zone::ZoneRules;
 
 impl<N: Net> Server<N> {
+    /// Tells in the statistics when the first of other certificates expires, in seconds since 1970.
+    pub fn replace_certificates(&mut self, expires: u64) {
+        let limits = self.cx.limits.clone();
+        self.replace_limits(Limits { tls_certificate_expires: expires, ..limits });
+    }
+
     /// Uses another table from the next request on, and returns the old one: freeing a big one
     /// takes time that the loop does not have.
     pub fn replace_table(&mut self, table: Table) -> Table {
@@ -44,7 +50,12 @@ impl<N: Net> Server<N> {
     /// Whether turns are measured was decided with the listeners, and stays. So does what confines
     /// the process.
     pub fn replace_limits(&mut self, limits: Limits) {
-        let Limits { measures_turns, landlock_abi, .. } = self.cx.limits;
+        let Limits { measures_turns, landlock_abi, tls_certificate_expires, .. } = self.cx.limits;
+        let expires = match limits.tls_certificate_expires {
+            0 => tls_certificate_expires,
+            other => other,
+        };
+        let limits = Limits { tls_certificate_expires: expires, ..limits };
         let limits = Limits { measures_turns, landlock_abi, ..limits };
         self.cx.net.told(Told::Limits(limits.to_text().as_bytes()));
         self.cx.stats.describe_limits(&limits);

@@ -59,6 +59,14 @@ pub struct Stats {
     pub refused_address_rate: u64,
     /// Clients turned away because the listener lets proxies in only, and they are none.
     pub refused_not_proxy: u64,
+    /// Clients turned away because as many TLS handshakes had begun as may in a second.
+    pub refused_tls_rate: u64,
+    /// TLS handshakes that succeeded.
+    pub tls_handshakes: u64,
+    /// Those among them that resumed an earlier session.
+    pub tls_resumed: u64,
+    /// When the first certificate expires, in seconds since 1970; 0 if there is none.
+    pub tls_certificate_expires: u64,
     /// Headers of the PROXY protocol that told of a client.
     pub proxy_headers: u64,
     /// Headers of the PROXY protocol that said LOCAL: the connection is the proxy's own.
@@ -136,6 +144,7 @@ impl Stats {
         self.max_connections = limits.max_connections as u64;
         self.memory_limit = limits.memory_limit as u64;
         self.landlock_abi = u64::from(limits.landlock_abi);
+        self.tls_certificate_expires = limits.tls_certificate_expires;
     }
 
     /// Says what the process has used by now.
@@ -204,7 +213,7 @@ impl Stats {
         (self.buffered, self.buffered_output) = (0, 0);
         (self.places_memory, self.addresses_memory, self.table_memory) = (0, 0, 0);
         (self.resident, self.max_connections, self.memory_limit) = (0, 0, 0);
-        self.landlock_abi = 0;
+        (self.landlock_abi, self.tls_certificate_expires) = (0, 0);
     }
 
     /// Adds what another shard counted. What is said of the table and of Landlock holds for all
@@ -221,6 +230,9 @@ impl Stats {
             table_reloads: self.table_reloads.max(other.table_reloads),
             table_failures: self.table_failures.max(other.table_failures),
             landlock_abi: self.landlock_abi.max(other.landlock_abi),
+            tls_certificate_expires: self
+                .tls_certificate_expires
+                .max(other.tls_certificate_expires),
             longest_turn: self.longest_turn.merge(other.longest_turn),
             ..sum
         };
@@ -279,6 +291,10 @@ impl Stats {
             refused_address_limit,
             refused_address_rate,
             refused_not_proxy,
+            refused_tls_rate,
+            tls_handshakes,
+            tls_resumed,
+            tls_certificate_expires,
             proxy_headers,
             proxy_local,
             buffered,
@@ -316,11 +332,13 @@ impl Stats {
         let refused =
             [refused_denied, refused_address_limit, refused_address_rate, refused_not_proxy];
         let proxies = [proxy_headers, proxy_local];
+        let tls = [refused_tls_rate, tls_handshakes, tls_resumed, tls_certificate_expires];
         let loops = [accept_errors, accept_pauses, stale_events, visits, turns, log_suppressed];
         let slow = [over_1ms, over_10ms, over_100ms];
         let table = [table_reloads, table_failures, table_keys];
         let process = [max_connections, memory_limit, cpu_micros, resident, landlock_abi];
-        let numbers = connections.chain(memory).chain(traffic).chain(refused).chain(proxies);
+        let numbers =
+            connections.chain(memory).chain(traffic).chain(refused).chain(proxies).chain(tls);
         let numbers = numbers.chain(loops).chain(slow);
         let numbers = numbers.chain(table).chain(process).chain(longest_turn.numbers());
         let numbers = numbers.chain([metrics_accepted, metrics_closed, draining]);
@@ -352,6 +370,10 @@ impl Stats {
             "refused_not_proxy",
             "proxy_headers",
             "proxy_local",
+            "refused_tls_rate",
+            "tls_handshakes",
+            "tls_resumed",
+            "tls_certificate_expires",
             "accept_errors",
             "accept_pauses",
             "events_stale",

@@ -5,6 +5,8 @@ mod admitting;
 mod batching;
 mod bench;
 mod crowds;
+#[cfg(feature = "tls")]
+mod encrypted;
 mod exchanging;
 mod expiring;
 mod fake_net;

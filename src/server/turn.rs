@@ -26,7 +26,7 @@ use super::context::ServerContext;
 use super::work;
 use crate::conn::Action;
 use crate::io::clock::Moment;
-use crate::io::net::{self, Net, Output, ReadOutcome};
+use crate::io::net::{self, Net, ReadOutcome};
 use crate::io::socket_table::Socket;
 use crate::io::token::Token;
 use crate::server::close::CloseReason;
@@ -147,7 +147,7 @@ impl<N: Net> Server<N> {
     pub(super) fn visit(&mut self, token: Token, cause: Cause) {
         let Some(socket) = self.sockets.get_mut(token) else { return };
         self.cx.observe_visit(token, cause, &socket.endpoint);
-        let (spent, memory) = (self.cx.work.spent(), socket.endpoint.conn.memory());
+        let (spent, memory) = (self.cx.work.spent(), self.cx.memory_of(socket));
         let start = self.batch.output.len();
         let reply = self.cx.exchange(socket, cause, &mut self.batch).unwrap_or_else(|error| {
             let has_output = self.batch.output.len() > start;
@@ -155,7 +155,7 @@ impl<N: Net> Server<N> {
             self.cx.fail(&mut socket.endpoint, &error, has_output);
             Reply::InOutput(start..start)
         });
-        let holds = socket.endpoint.conn.memory();
+        let holds = self.cx.memory_of(socket);
         if holds != memory {
             self.memory.change(memory, holds);
         }
@@ -181,7 +181,7 @@ impl<N: Net> Server<N> {
         // A connection of the batch may have been shed since.
         let Some(socket) = self.sockets.get_mut(token) else { return };
         self.cx.observe_second_half(token);
-        let (spent, memory) = (self.cx.work.spent(), socket.endpoint.conn.memory());
+        let (spent, memory) = (self.cx.work.spent(), self.cx.memory_of(socket));
         self.cx.send(socket, self.batch.bytes(&visit.reply));
         let drains = self.phase.is_draining() && !socket.endpoint.service.is_for_operators();
         if drains || visit.cause == Cause::Expired {
@@ -189,8 +189,8 @@ impl<N: Net> Server<N> {
         }
         self.cx.add_write_interest(socket, token);
         let is_open = socket.endpoint.conn.is_open();
-        let action = if is_open { Action::Stay } else { self.cx.next_action(socket) };
-        let holds = socket.endpoint.conn.memory();
+        let action = if is_open { Action::Stay } else { self.cx.next_action(socket, token) };
+        let holds = self.cx.memory_of(socket);
         if holds != memory {
             self.memory.change(memory, holds);
         }
@@ -238,7 +238,7 @@ impl<N: Net> ServerContext<N> {
         let mut bytes_left = BATCH_BYTES;
         match cause {
             Cause::Ready => self.count_visit(),
-            Cause::Opened if socket.endpoint.awaits_header() => {}
+            Cause::Opened if Self::is_unopened(&socket.endpoint) => {}
             Cause::Opened => {
                 self.with_engine(&mut socket.endpoint, &mut batch.output, start, |conn, cx| {
                     conn.open(cx)
@@ -254,6 +254,9 @@ impl<N: Net> ServerContext<N> {
         }
         if socket.ready.write && socket.endpoint.conn.has_unsent() {
             self.send(socket, &[]);
+        }
+        if N::CAN_ENCRYPT && socket.ready.write && socket.endpoint.layer.waits() {
+            self.send_ciphertext(socket);
         }
         for step in 0..STEPS_PER_VISIT {
             let conn = &socket.endpoint.conn;
@@ -282,33 +285,6 @@ impl<N: Net> ServerContext<N> {
         Ok(Reply::InOutput(start..batch.output.len()))
     }
 
-    /// Tells a connection that its deadline has passed, or that the server drains. What it says to
-    /// that is sent: an error, or the reply to a last line.
-    #[cold]
-    fn expire_or_drain(
-        &mut self,
-        socket: &mut Socket<N::Stream, ServerConnection>,
-        cause: Cause,
-        drains: bool,
-        output: &mut Vec<u8>,
-    ) {
-        if socket.endpoint.awaits_header() {
-            return self.expire_or_drain_proxy(socket, cause, drains);
-        }
-        let start = output.len();
-        let can_drain = drains && socket.endpoint.conn.can_drain(socket.ready.read);
-        self.with_engine(&mut socket.endpoint, output, start, |conn, cx| {
-            if cause == Cause::Expired {
-                conn.expire(cx);
-            }
-            if can_drain && conn.can_drain(false) {
-                conn.drain(cx);
-            }
-        });
-        self.send(socket, output.get(start..).unwrap_or_default());
-        output.truncate(start);
-    }
-
     /// Reads once, in a visit whose output begins at `start`. Returns how many bytes, and where in
     /// the input the reply is if it was made there.
     fn read(
@@ -327,7 +303,13 @@ impl<N: Net> ServerContext<N> {
                 self.work.spend(work::of_recv(count));
                 let input = input.get_mut(..count).unwrap_or_default();
                 if endpoint.awaits_header() {
-                    return Ok((count, self.take_header(endpoint, input, output, start)));
+                    let in_place = self.take_header(stream, endpoint, input, output, start);
+                    // Of what came behind the header, a read tells what it is.
+                    ready.read |= N::CAN_ENCRYPT && endpoint.layer.is_encrypted();
+                    return Ok((count, in_place));
+                }
+                if N::CAN_ENCRYPT && endpoint.layer.is_encrypted() {
+                    self.after_encrypted_read(stream, endpoint, output, start);
                 }
                 let in_place =
                     self.with_engine(endpoint, output, start, |conn, cx| conn.receive(input, cx));
@@ -335,7 +317,10 @@ impl<N: Net> ServerContext<N> {
             }
             ReadOutcome::Eof => {
                 self.work.spend(work::of_recv(0));
-                if endpoint.awaits_header() {
+                if N::CAN_ENCRYPT && endpoint.layer.is_encrypted() {
+                    self.after_encrypted_read(stream, endpoint, output, start);
+                }
+                if Self::is_unopened(endpoint) {
                     endpoint.conn.close_unserved();
                 } else {
                     self.with_engine(endpoint, output, start, |conn, cx| conn.receive_eof(cx));
@@ -344,13 +329,16 @@ impl<N: Net> ServerContext<N> {
             }
             ReadOutcome::Nothing => {
                 self.work.spend(work::of_recv(0));
+                if N::CAN_ENCRYPT && endpoint.layer.is_encrypted() {
+                    self.after_encrypted_read(stream, endpoint, output, start);
+                }
                 Ok((0, None))
             }
         }
     }
 
     /// Sends what waited before, then `bytes`; keeps what the kernel does not take.
-    fn send(&mut self, socket: &mut Socket<N::Stream, ServerConnection>, bytes: &[u8]) {
+    pub(super) fn send(&mut self, socket: &mut Socket<N::Stream, ServerConnection>, bytes: &[u8]) {
         let Socket { stream, ready, endpoint, .. } = socket;
         let unsent = endpoint.conn.unsent();
         if bytes.is_empty() && unsent.is_empty() {
@@ -372,7 +360,15 @@ impl<N: Net> ServerContext<N> {
     }
 
     /// A call on the socket failed; `has_output` tells whether output is lost by that.
-    fn fail(&mut self, endpoint: &mut ServerConnection, error: &io::Error, has_output: bool) {
+    pub(super) fn fail(
+        &mut self,
+        endpoint: &mut ServerConnection,
+        error: &io::Error,
+        has_output: bool,
+    ) {
+        if N::CAN_ENCRYPT {
+            self.log_failure(endpoint, error);
+        }
         let conn = &mut endpoint.conn;
         let reason = conn.reason_or(CloseReason::from(error));
         // A send that fails for want of memory, say, leaves the connection as it was: a close would
@@ -386,8 +382,19 @@ impl<N: Net> ServerContext<N> {
     }
 
     /// What remains to be done with the socket; FIN, if it is time for it, has been sent.
-    fn next_action(&mut self, socket: &mut Socket<N::Stream, ServerConnection>) -> Action {
-        let step = socket.endpoint.conn.next_step();
+    fn next_action(
+        &mut self,
+        socket: &mut Socket<N::Stream, ServerConnection>,
+        token: Token,
+    ) -> Action {
+        let mut step = socket.endpoint.conn.next_step();
+        if N::CAN_ENCRYPT
+            && socket.endpoint.layer.is_encrypted()
+            && matches!(step, Action::SendFin | Action::Close(_))
+        {
+            step = self.say_goodbye(socket, step);
+            self.add_write_interest(socket, token);
+        }
         if step == Action::SendFin {
             if let Err(error) = self.net.send_fin(&mut socket.stream) {
                 self.fail(&mut socket.endpoint, &error, false);
@@ -405,38 +412,14 @@ impl<N: Net> ServerContext<N> {
         socket: &mut Socket<N::Stream, ServerConnection>,
         token: Token,
     ) {
-        let is_stuck = !socket.ready.write && socket.endpoint.conn.has_unsent();
+        let waits = socket.endpoint.conn.has_unsent() || socket.endpoint.layer.waits();
+        let is_stuck = !socket.ready.write && waits;
         if !is_stuck || socket.has_write_interest {
             return;
         }
         match self.net.add_write_interest(&mut socket.stream, token) {
             Ok(()) => socket.has_write_interest = true,
             Err(error) => self.fail(&mut socket.endpoint, &error, false),
-        }
-    }
-
-    /// When output has waited for the write timeout, looks whether the peer is to blame.
-    ///
-    /// An event tells of room only when a third of the kernel's buffer is free. So there may be
-    /// room that was made long ago, and to find it says nothing of the peer; or none has been made
-    /// for minutes, though the peer takes a little at a time. When the peer last took bytes tells.
-    /// Those for which it had room when the wait began say nothing either, however late the kernel
-    /// sent them.
-    ///
-    /// Where it cannot be told, sending is tried. So it is where the peer has received everything:
-    /// an event is still to come, or the kernel lacks memory.
-    fn look_at_output(&mut self, socket: &mut Socket<N::Stream, ServerConnection>) {
-        let limit = self.limits.write_timeout;
-        let unsent = socket.endpoint.conn.unsent();
-        let is_late = |since: &Moment| *since + limit <= self.now;
-        let Some(since) = unsent.waiting_since().filter(is_late) else { return };
-        match self.net.output(&socket.stream) {
-            Output::Held { last_taken, kept_back } => {
-                if last_taken > since + kept_back.min(limit / 2) {
-                    unsent.restart_wait(last_taken.min(self.now));
-                }
-            }
-            Output::Delivered | Output::Unknown => socket.ready.write = true,
         }
     }
 }

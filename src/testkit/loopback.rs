@@ -14,7 +14,7 @@ use super::sockets::{Owner, Route};
 use crate::io::address::Address;
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, MonotonicClock, WallClock};
-use crate::io::net::{Accept, AcceptOutcome, Connect, SocketIo};
+use crate::io::net::{Accept, AcceptOutcome, Connect, Encrypt, SocketIo};
 use crate::io::readiness::{Interest, Readiness};
 use crate::io::token::Token;
 use nix::errno::Errno;
@@ -281,6 +281,8 @@ impl Accept for Loopback {
     }
 }
 
+impl Encrypt for Loopback {}
+
 impl Connect for Loopback {
     fn connect_from(&mut self, _: Option<SocketAddr>, to: &Address) -> io::Result<Stream> {
         let Address::Inet(address) = *to else { return Err(Errno::EAFNOSUPPORT.into()) };
@@ -293,7 +295,7 @@ impl Connect for Loopback {
         Ok(Stream::new(self, index))
     }
 
-    fn connected(&mut self, stream: &Stream) -> io::Result<()> {
+    fn connected(&mut self, stream: &mut Stream) -> io::Result<()> {
         let world = &mut *self.world();
         world.calls += 1;
         world.kernel.connected(stream.index)

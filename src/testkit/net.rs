@@ -6,7 +6,9 @@ use super::trace::{Outcome, What};
 use crate::io::address::{Address, Peer};
 use crate::io::clock::WallTime;
 use crate::io::host::{Host, Usage, WallClock};
-use crate::io::net::{Accept, AcceptOutcome, Connect, Handshakes, Output, SocketIo, Token};
+use crate::io::net::{
+    Accept, AcceptOutcome, Connect, Encrypt, Handshakes, Output, SocketIo, Token,
+};
 use crate::io::readiness::Interest;
 use nix::errno::Errno;
 use std::cell::RefCell;
@@ -174,6 +176,8 @@ impl Accept for SimNet {
     }
 }
 
+impl Encrypt for SimNet {}
+
 impl Connect for SimNet {
     fn connect_from(&mut self, _: Option<SocketAddr>, to: &Address) -> io::Result<SimStream> {
         let Address::Inet(address) = *to else { return Err(Errno::EAFNOSUPPORT.into()) };
@@ -181,7 +185,7 @@ impl Connect for SimNet {
         Ok(self.stream(index))
     }
 
-    fn connected(&mut self, stream: &SimStream) -> io::Result<()> {
+    fn connected(&mut self, stream: &mut SimStream) -> io::Result<()> {
         self.kernel.borrow_mut().connected(stream.index)
     }
 

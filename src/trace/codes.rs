@@ -49,14 +49,16 @@ codes!(StallCause, "the reason for a stall": Budget = 0, HighWater = 1);
 codes!(NoAccept, "the outcome of accept": NoneWaiting = 0, Lost = 1, Interrupted = 2, Full = 3,
     OutOfResources = 4);
 codes!(RefusalCause, "the reason for a refusal": Denied = 0, TooMany = 1, TooFast = 2,
-    NotAProxy = 3);
+    NotAProxy = 3, TooManyHandshakes = 4);
 codes!(DrainStep, "the step of a drain": Began = 0, ListenersClosed = 1, AtOnce = 2, TimeUp = 3);
 codes!(Deadline, "a deadline": Frame = 0, LineGap = 1, Idle = 2, Write = 3, Linger = 4);
 codes!(Inbound, "the state of the input": Open = 0, Stalled = 1, LingerRead = 2, Ended = 3);
 codes!(CloseReason, "the reason for a close": PeerClosed = 0, PeerClosedMidFrame = 1, Reset = 2,
     BadFrame = 3, OverLimit = 4, FrameTimeout = 5, IdleTimeout = 6, WriteTimeout = 7,
     Disconnect = 8, Served = 9, Drained = 10, Stopped = 11, Shed = 12, SystemError = 13,
-    BadProxyHeader = 14, ProxyHeaderTimeout = 15, ProxyRefused = 16);
+    BadProxyHeader = 14, ProxyHeaderTimeout = 15, ProxyRefused = 16,
+    TlsNotTls = 17, TlsHandshakeFailed = 18, TlsHandshakeTimeout = 19, TlsClientCertificate = 20,
+    TlsAlert = 21, TlsBadRecord = 22, TlsTruncated = 23);
 
 impl Code for bool {
     fn code(self) -> u8 {

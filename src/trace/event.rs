@@ -356,6 +356,8 @@ pub enum RefusalCause {
     TooFast,
     /// The listener lets proxies in only, and this is none of them.
     NotAProxy,
+    /// By `--tls-handshake-rate`.
+    TooManyHandshakes,
 }
 
 /// How far the server has stopped.

@@ -47,6 +47,8 @@ mod deadlines;
 mod diffing;
 #[cfg(feature = "client")]
 mod doctor;
+#[cfg(feature = "tls")]
+mod encrypted;
 mod few_descriptors;
 #[cfg(feature = "client")]
 mod field_load_09;

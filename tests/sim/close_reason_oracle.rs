@@ -55,6 +55,13 @@ impl CloseEvidence<'_> {
             CloseReason::BadProxyHeader
             | CloseReason::ProxyHeaderTimeout
             | CloseReason::ProxyRefused => Err("no listener is for proxies".to_owned()),
+            CloseReason::TlsNotTls
+            | CloseReason::TlsHandshakeFailed
+            | CloseReason::TlsHandshakeTimeout
+            | CloseReason::TlsClientCertificate
+            | CloseReason::TlsAlert
+            | CloseReason::TlsBadRecord
+            | CloseReason::TlsTruncated => Err("no listener is encrypted".to_owned()),
         }
     }
 

@@ -6,7 +6,7 @@ use super::socket::{Fault, Reception, ServerEnd, Socket};
 use readyd::io::address::Peer;
 use readyd::io::clock::{Moment, WallTime};
 use readyd::io::host::{Host, WallClock};
-use readyd::io::net::{Accept, AcceptOutcome, SocketIo, Token};
+use readyd::io::net::{Accept, AcceptOutcome, SocketIo, Token, Encrypt};
 use readyd::io::readiness::{Interest, Readiness};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
@@ -287,6 +287,8 @@ impl MemoryNet {
         Ok((stream, wires.sockets[number].address.into()))
     }
 }
+
+impl Encrypt for MemoryNet {}
 
 impl Accept for MemoryNet {
     type Listener = Listener;

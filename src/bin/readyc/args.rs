@@ -2,6 +2,7 @@
 
 use crate::bench;
 use crate::doctor::Doctor;
+use crate::encryption::TlsOptions;
 use crate::failure::Failure;
 use crate::server_name::ServerName;
 use crate::server_options::ServerOptions;
@@ -46,6 +47,9 @@ pub(crate) struct Args {
     /// How long to wait for each answer [default: 30s; bench: 5s]
     #[arg(help_heading = "Server", short, long, value_name = "DURATION", value_parser = some_time)]
     timeout: Option<Duration>,
+
+    #[command(flatten)]
+    tls: TlsOptions,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -94,6 +98,7 @@ impl Args {
             server: self.server.clone(),
             connect_timeout: self.connect_timeout,
             timeout: self.timeout,
+            tls: self.tls.clone(),
         }
     }
 }

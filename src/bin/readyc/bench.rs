@@ -96,7 +96,8 @@ fn measure(
     let started_at = now_as_text();
     let watch = ServerWatch::start(options, plan);
     let before = Ticks::now();
-    let result = coordinator::run(plan, options.workers, live, signals, &watch)?;
+    let tls = options.encryption.as_ref();
+    let result = coordinator::run(plan, options.workers, tls, live, signals, &watch)?;
     let busy = before.and_then(|before| Ticks::now()?.busy_since(before));
     let server = watch.finish(&result.counters);
     let environment = environment::probe_environment(busy);

@@ -22,6 +22,7 @@ mod bench;
 mod chat;
 mod compare;
 mod doctor;
+mod encryption;
 mod failure;
 mod many;
 mod merge;
@@ -37,12 +38,13 @@ mod trace;
 mod watch;
 
 use args::{Args, Command};
+use encryption::{ClientNet, TlsTexts};
 use failure::Failure;
 use readyd::client::session::SessionLimits;
 use readyd::client::{Conversation, Finished, PoolLimits, SessionPool};
 use readyd::io::address::Address;
 use readyd::os::signals;
-use readyd::reactor::{MioNet, Reactor};
+use readyd::reactor::Reactor;
 use server_options::ServerOptions;
 use std::env;
 use std::io::{self, Write};
@@ -61,7 +63,7 @@ fn main() -> ExitCode {
         bench::work().map(|()| 0)
     } else {
         Args::read(env::args_os())
-            .map_or_else(|error| explain(&error), |args| run(&args).map(|()| 0))
+            .map_or_else(|error| explain(&error), |mut args| run(&mut args).map(|()| 0))
     };
     match outcome {
         Ok(status) => ExitCode::from(status),
@@ -88,11 +90,11 @@ fn explain(error: &clap::Error) -> Result<u8, Failure> {
     printed.map(|()| 0).map_err(Failure::Output)
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
+fn run(args: &mut Args) -> Result<(), Failure> {
     let before = args.before_command();
     // Resolved only when needed: some commands have no server.
     let server = |options: &ServerOptions| Server::named_in(&options.clone().or(&before));
-    match &args.command {
+    match &mut args.command {
         Command::Echo(command) => {
             many::run(&server(&command.server)?, command.plan(), &command.crowd)
         }
@@ -106,6 +108,8 @@ fn run(args: &Args) -> Result<(), Failure> {
         Command::Stats(command) => watch::run(&server(&command.server)?, command),
         Command::Bench(command) => {
             let options = ServerOptions::from(&command.server).or(&before);
+            let server = options.server()?;
+            command.encryption = options.tls.read(command.first_server().unwrap_or(&server))?;
             bench::run(
                 command,
                 &options.server()?,
@@ -147,6 +151,7 @@ fn run(args: &Args) -> Result<(), Failure> {
 pub(crate) struct Server {
     pub(crate) addresses: Vec<Address>,
     pub(crate) limits: SessionLimits,
+    tls: Option<TlsTexts>,
 }
 
 impl Server {
@@ -154,6 +159,7 @@ impl Server {
         let limits = SessionLimits::default();
         Ok(Server {
             addresses: options.server()?.resolve()?,
+            tls: options.tls.read(&options.server()?)?,
             limits: SessionLimits {
                 connect_timeout: options.connect_timeout(),
                 answer_timeout: options.timeout.unwrap_or(limits.answer_timeout),
@@ -167,9 +173,10 @@ impl Server {
         &self,
         conversations: impl IntoIterator<Item = S>,
         open: usize,
-    ) -> Result<(Reactor, SessionPool<MioNet, S>), Failure> {
+    ) -> Result<(Reactor, SessionPool<ClientNet, S>), Failure> {
         let reactor = Reactor::new().map_err(Failure::Reactor)?;
         let net = reactor.net().map_err(Failure::Reactor)?;
+        let net = encryption::network(net, self.tls.as_ref()).map_err(Failure::Usage)?;
         let limits = PoolLimits { session: self.limits, open, ..PoolLimits::default() };
         let pool =
             SessionPool::new(net, self.addresses.clone(), limits, conversations, reactor.now());

@@ -2,6 +2,7 @@
 
 use crate::Server;
 use crate::args::{Crowd, MOST_SESSIONS, Task};
+use crate::encryption::ClientNet;
 use crate::failure::Failure;
 use crate::output::{print_answer, print_line};
 use readyd::client::conversations::Dialogue;
@@ -11,7 +12,6 @@ use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
 use readyd::io::net::Token;
 use readyd::io::readiness::Readiness;
 use readyd::os::descriptors;
-use readyd::reactor::MioNet;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ pub(crate) fn run(server: &Server, task: Task, crowd: &Crowd) -> Result<(), Fail
 
 /// Sessions that a signal ends, so that there is a summary of what they did.
 struct Interruptible {
-    pool: SessionPool<MioNet, Dialogue>,
+    pool: SessionPool<ClientNet, Dialogue>,
 }
 
 impl EventHandler for Interruptible {

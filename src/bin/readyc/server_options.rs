@@ -3,6 +3,7 @@
 //! They stand before the command or behind it. A command has only those that mean something to it.
 
 use crate::args::some_time;
+use crate::encryption::TlsOptions;
 use crate::failure::Failure;
 use crate::server_name::ServerName;
 use std::env;
@@ -43,6 +44,9 @@ pub(crate) struct ServerOptions {
     /// How long to wait for each answer [default: 30s]
     #[arg(short, long, value_name = "DURATION", value_parser = some_time)]
     pub(crate) timeout: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsOptions,
 }
 
 /// The options of `bench`, which waits for less time.
@@ -68,12 +72,15 @@ pub(crate) struct BenchServer {
     /// as a timeout
     #[arg(short, long, value_name = "DURATION", value_parser = some_time)]
     timeout: Option<Duration>,
+
+    #[command(flatten)]
+    tls: TlsOptions,
 }
 
 impl From<&BenchServer> for ServerOptions {
     fn from(options: &BenchServer) -> ServerOptions {
-        let BenchServer { server, connect_timeout, timeout } = options.clone();
-        ServerOptions { server, connect_timeout, timeout }
+        let BenchServer { server, connect_timeout, timeout, tls } = options.clone();
+        ServerOptions { server, connect_timeout, timeout, tls }
     }
 }
 
@@ -113,6 +120,7 @@ impl ServerOptions {
             server: self.server.or_else(|| before.server.clone()),
             connect_timeout: self.connect_timeout.or(before.connect_timeout),
             timeout: self.timeout.or(before.timeout),
+            tls: self.tls.or(&before.tls),
         }
     }
 
@@ -127,8 +135,9 @@ impl ServerOptions {
             ("--connect-timeout", self.connect_timeout.is_some()),
             ("--timeout", self.timeout.is_some()),
         ];
-        match given.iter().find(|(_, is_given)| *is_given) {
-            Some((option, _)) => {
+        let given = given.iter().find(|(_, is_given)| *is_given).map(|(option, _)| *option);
+        match given.or(self.tls.given()) {
+            Some(option) => {
                 Err(Failure::Usage(format!("{option}: has no meaning for {command} (remove it)")))
             }
             None => Ok(()),

@@ -3,6 +3,7 @@
 //! It binds no socket and takes no inherited descriptor. A table may take long to read, and an
 //! account to be looked up: see [`crate::interruptible`].
 
+use crate::certificates;
 use crate::loader::TableSource;
 use crate::sandbox;
 use crate::start::StartError;
@@ -20,6 +21,7 @@ pub(crate) fn faults(config: &Config, origins: &Origins, limit: usize) -> Vec<Lo
     if let Err(error) = TableSource::of(config).load() {
         faults.push(of_the_table(origins, error));
     }
+    faults.extend(certificates::faults(config, origins));
     let system = SystemLimits::read(budget(config, limit));
     let excesses = excesses(config, origins, &system).into_iter();
     faults.extend(

@@ -20,6 +20,8 @@ pub(crate) enum Instruction {
     UseZone { version: u64, memory: Option<OwnedFd> },
     /// Take limits and log level from the configuration in this memfd, likewise.
     UseConfig { version: u64, memory: Option<OwnedFd> },
+    /// Use the certificates in this memfd, likewise.
+    UseCertificates { version: u64, memory: Option<OwnedFd> },
     /// Turn the loop once, so that the scoreboard shows that it turns.
     Turn,
     /// The whole server stops: serve the clients that wait in the backlog, and end.
@@ -51,6 +53,10 @@ pub(crate) enum Answer {
     HasConfig { version: u64 },
     /// It could not take this configuration, and uses the old one.
     LacksConfig { version: u64 },
+    /// It uses these certificates.
+    HasCertificates { version: u64 },
+    /// It could not take these certificates, and uses the old ones.
+    LacksCertificates { version: u64 },
     /// It is about to wait for clients.
     Serves,
     /// It got a signal to stop, and drains: a successor may start.
@@ -67,6 +73,7 @@ const USE_TABLE: u8 = b'T';
 const KEEP_TABLE: u8 = b'K';
 const USE_ZONE: u8 = b'Z';
 const USE_CONFIG: u8 = b'C';
+const USE_CERTIFICATES: u8 = b'X';
 const TURN: u8 = b'P';
 const SERVE_BACKLOG: u8 = b'S';
 const LEAVE_BACKLOG: u8 = b'L';
@@ -81,6 +88,8 @@ const HAS_ZONE: u8 = b'z';
 const LACKS_ZONE: u8 = b'g';
 const HAS_CONFIG: u8 = b'c';
 const LACKS_CONFIG: u8 = b'e';
+const HAS_CERTIFICATES: u8 = b'k';
+const LACKS_CERTIFICATES: u8 = b'l';
 const SERVES: u8 = b's';
 const DRAINS: u8 = b'd';
 const IS_IDLE: u8 = b'i';
@@ -120,6 +129,13 @@ impl Line {
     /// As of [`Line::use_table`].
     pub(crate) fn use_config(&self, version: u64, memory: BorrowedFd<'_>) -> io::Result<()> {
         fd_passing::send(&self.0, Note { kind: USE_CONFIG, number: version }, Some(memory))
+    }
+
+    /// # Errors
+    ///
+    /// As of [`Line::use_table`].
+    pub(crate) fn use_certificates(&self, version: u64, memory: BorrowedFd<'_>) -> io::Result<()> {
+        fd_passing::send(&self.0, Note { kind: USE_CERTIFICATES, number: version }, Some(memory))
     }
 
     /// As [`Instruction::KeepTable`]. If the socket of the shard is full, the message is dropped.
@@ -179,6 +195,8 @@ impl Line {
                 LACKS_ZONE => Answer::LacksZone { version: number },
                 HAS_CONFIG => Answer::HasConfig { version: number },
                 LACKS_CONFIG => Answer::LacksConfig { version: number },
+                HAS_CERTIFICATES => Answer::HasCertificates { version: number },
+                LACKS_CERTIFICATES => Answer::LacksCertificates { version: number },
                 SERVES => Answer::Serves,
                 DRAINS => Answer::Drains,
                 IS_IDLE => Answer::IsIdle { question: number },
@@ -232,6 +250,7 @@ impl Control {
                 KEEP_TABLE => Instruction::KeepTable,
                 USE_ZONE => Instruction::UseZone { version: number, memory },
                 USE_CONFIG => Instruction::UseConfig { version: number, memory },
+                USE_CERTIFICATES => Instruction::UseCertificates { version: number, memory },
                 TURN => Instruction::Turn,
                 SERVE_BACKLOG => Instruction::ServeBacklog,
                 LEAVE_BACKLOG => Instruction::LeaveBacklog,
@@ -255,6 +274,8 @@ impl Control {
             Answer::LacksZone { version } => (LACKS_ZONE, version),
             Answer::HasConfig { version } => (HAS_CONFIG, version),
             Answer::LacksConfig { version } => (LACKS_CONFIG, version),
+            Answer::HasCertificates { version } => (HAS_CERTIFICATES, version),
+            Answer::LacksCertificates { version } => (LACKS_CERTIFICATES, version),
             Answer::Serves => (SERVES, 0),
             Answer::Drains => (DRAINS, 0),
             Answer::IsIdle { question } => (IS_IDLE, question),

@@ -2,6 +2,7 @@
 //! time zone.
 
 use crate::background::in_a_thread;
+use crate::certificates::{CertificateReader, Certificates, Held};
 use crate::control::{Answer, Control, Instruction};
 use crate::loader::Loader;
 use crate::reconfiguring::{self, ConfigReader, live_limits};
@@ -35,6 +36,8 @@ pub(crate) enum Parent {
         zone: ZoneReader,
         /// Reads the configuration, if it has a file.
         configs: Option<Box<ConfigReader>>,
+        /// Reads the certificates, if there are any.
+        certificates: Option<Box<CertificateReader>>,
         /// Is told the state of the server.
         manager: Box<ServiceManager>,
         /// Upgrades, in a program with the feature `ops`.
@@ -52,6 +55,8 @@ pub(crate) struct Daemon<N: Net> {
     parent: Parent,
     budget: Budget,
     keeper: Option<Keeper>,
+    /// The certificates in use.
+    held: Option<Held>,
     /// What the server asked for at the end of this turn. The loop may be asked to wake earlier,
     /// for the service manager; a replay of the server knows none.
     asked_for: LoopControl,
@@ -74,9 +79,10 @@ impl<N: Net> Daemon<N> {
         parent: Parent,
         budget: Budget,
         keeper: Option<Keeper>,
+        held: Option<Held>,
     ) -> Daemon<N> {
         let (asked_for, stage) = (LoopControl::Poll, Stage::Serves);
-        Daemon { server, parent, budget, keeper, asked_for, stage }
+        Daemon { server, parent, budget, keeper, held, asked_for, stage }
     }
 
     /// Writes the last line of the log.
@@ -112,14 +118,16 @@ impl<N: Net> Daemon<N> {
 
     /// Tells the service manager what is new. Returns when it is to be told more.
     fn tell_the_manager(&mut self, now: Moment) -> Option<Moment> {
-        let Parent::None { tables, zone, configs, manager, .. } = &mut self.parent else {
+        let Parent::None { tables, zone, configs, certificates, manager, .. } = &mut self.parent
+        else {
             return None;
         };
         let stats = self.server.stats();
         if self.server.is_draining() {
             manager.on_stopping(stats.open(), self.server.longest_drain(), now);
         }
-        let is_reading = configs.as_ref().is_some_and(|configs| configs.is_reading());
+        let is_reading = configs.as_ref().is_some_and(|configs| configs.is_reading())
+            || certificates.as_ref().is_some_and(|reader| reader.is_reading());
         if manager.is_reloading() && !tables.is_loading() && !zone.is_reading() && !is_reading {
             manager.on_reloaded(now);
         }
@@ -213,11 +221,13 @@ impl<N: Net> Daemon<N> {
         // If waking the loop failed for the last load, its table would wait for ever, and so would
         // this one.
         self.take_files();
-        if let Parent::None { tables, zone, configs, manager, .. } = &mut self.parent {
+        if let Parent::None { tables, zone, configs, certificates, manager, .. } = &mut self.parent
+        {
             manager.on_reload(now);
             configs.iter_mut().for_each(|configs| configs.order());
+            certificates.iter_mut().for_each(|reader| reader.order());
             // The warning that there is none helps only if nothing else is read for the operator.
-            if tables.has_file() || configs.is_none() {
+            if tables.has_file() || (configs.is_none() && certificates.is_none()) {
                 tables.order();
             }
             zone.order();
@@ -226,8 +236,18 @@ impl<N: Net> Daemon<N> {
 
     /// Takes the table and the time zone that have been read, and uses them.
     fn take_files(&mut self) {
-        let Parent::None { tables, zone, configs, .. } = &mut self.parent else { return };
+        let Parent::None { tables, zone, configs, certificates, .. } = &mut self.parent else {
+            return;
+        };
         let (table, rules) = (tables.take(), zone.take());
+        if let Some(certificates) = certificates.as_mut().and_then(|reader| reader.take())
+            && let Some(held) = &self.held
+            && held.replace(&certificates)
+        {
+            log::info!("certificates reloaded");
+            certificates.say_when_they_expire();
+            self.server.replace_certificates(held.first_expiry());
+        }
         if let Some(configs) = configs
             && let Some(changes) = configs.take()
         {
@@ -267,6 +287,9 @@ impl<N: Net> Daemon<N> {
                 Instruction::KeepTable => self.server.keep_table(),
                 Instruction::UseZone { version, memory } => self.use_zone(version, memory),
                 Instruction::UseConfig { version, memory } => self.use_config(version, memory),
+                Instruction::UseCertificates { version, memory } => {
+                    self.use_certificates(version, memory);
+                }
                 // Receiving the message was the turn.
                 Instruction::Turn => {}
                 Instruction::Open => self.begin_to_serve(),
@@ -333,6 +356,22 @@ impl<N: Net> Daemon<N> {
             Err(why) => {
                 log::error!("keeping the old configuration until the next attempt: {why}");
                 self.answer(Answer::LacksConfig { version });
+            }
+        }
+    }
+
+    /// Uses the certificates that the supervisor has sent, likewise.
+    fn use_certificates(&mut self, version: u64, memory: Option<OwnedFd>) {
+        let Some(held) = &self.held else { return };
+        match memory.ok_or_else(no_descriptor).and_then(Certificates::map) {
+            Ok(certificates) if held.replace(&certificates) => {
+                self.server.replace_certificates(held.first_expiry());
+                self.answer(Answer::HasCertificates { version });
+            }
+            outcome => {
+                let why = outcome.err().map_or("they are damaged".to_owned(), |it| it.to_string());
+                log::error!("keeping the old certificates until the next attempt: {why}");
+                self.answer(Answer::LacksCertificates { version });
             }
         }
     }

@@ -21,6 +21,11 @@
 
 mod background;
 mod capturing;
+#[cfg(feature = "tls")]
+mod certificates;
+#[cfg(not(feature = "tls"))]
+#[path = "without_tls.rs"]
+mod certificates;
 mod check;
 mod child;
 mod control;

@@ -43,6 +43,7 @@ const LIVE: &[&str] = &[
     "memory-limit",
     "output-limit",
     "stats-from",
+    "tls-handshake-rate",
     "write-timeout",
 ];
 

@@ -10,7 +10,7 @@ use crate::output::print_for_people;
 use crate::start::StartError;
 use crate::zone;
 use readyd::config::Config;
-use readyd::config::listen::BindTarget;
+use readyd::config::listen::{BindTarget, TlsFiles};
 use readyd::config::sandbox::Sandbox;
 use readyd::os::landlock::{self, COMPLETE_ABI, Confined, FORBIDDEN, Kept, LandlockError};
 use readyd::os::memory;
@@ -157,7 +157,9 @@ fn shown(paths: &[PathBuf]) -> String {
 ///
 /// Folders, because a file is best replaced by rename(2), and the new one is another file.
 fn needed_by_reloads(config: &Config, config_file: Option<&Path>) -> Kept {
+    let of_tls = config.listeners.iter().filter_map(|listen| listen.tls.as_deref());
     let files = config.table.as_deref().into_iter().chain(config_file);
+    let files = files.chain(of_tls.flat_map(TlsFiles::paths));
     let mut read: Vec<PathBuf> = files.flat_map(folders_of).collect();
     read.extend(places_of_zone(&zone::source(config)));
     let sockets = config.listeners.iter().filter_map(|listen| match &listen.target {

@@ -3,6 +3,7 @@
 //! Invariant: a shard does not outlive its supervisor. When the supervisor ends, the kernel sends
 //! SIGTERM (PR_SET_PDEATHSIG), and the shard drains.
 
+use crate::certificates::Certificates;
 use crate::control::Control;
 use crate::zone;
 use nix::sys::prctl;
@@ -46,6 +47,8 @@ pub(crate) struct ShardSpec {
     pub(crate) table: RawFd,
     /// The descriptor of the memfd with the rules of the time zone.
     pub(crate) zone: RawFd,
+    /// The descriptor of the memfd with the certificates; 0 if there are none.
+    pub(crate) certificates: RawFd,
     /// The descriptor of the socket to the supervisor.
     pub(crate) control: RawFd,
     /// The descriptors of the scoreboards of the processes before this server.
@@ -65,13 +68,14 @@ impl fmt::Display for ShardSpec {
             scoreboard,
             table,
             zone,
+            certificates,
             control,
             earlier,
         } = self;
         write!(
             f,
             "{number} {scoreboard_slot} {supervisor} {own_listeners} {measures_turns} {waits} \
-             {began} {scoreboard} {table} {zone} {control}"
+             {began} {scoreboard} {table} {zone} {certificates} {control}"
         )?;
         earlier.iter().try_for_each(|number| write!(f, " {number}"))
     }
@@ -93,6 +97,7 @@ impl ShardSpec {
             scoreboard: number()?.try_into().ok()?,
             table: number()?.try_into().ok()?,
             zone: number()?.try_into().ok()?,
+            certificates: number()?.try_into().ok()?,
             control: number()?.try_into().ok()?,
             earlier: Vec::new(),
         };
@@ -135,6 +140,8 @@ pub(crate) enum ShardError {
     Table(io::Error),
     /// The rules of the time zone cannot be used.
     Zone(io::Error),
+    /// The certificates cannot be used.
+    Certificates(io::Error),
     /// The system refused.
     System(io::Error),
 }
@@ -154,6 +161,7 @@ impl fmt::Display for ShardError {
             ShardError::Inherit(error) => write!(f, "{error}"),
             ShardError::Scoreboard(error) => write!(f, "cannot use the statistics: {error}"),
             ShardError::Zone(error) => write!(f, "cannot use the time zone: {error}"),
+            ShardError::Certificates(error) => write!(f, "cannot use the certificates: {error}"),
             ShardError::Table(error) => write!(f, "cannot use the table: {error}"),
             ShardError::System(error) => write!(f, "cannot become a shard: prctl: {error}"),
         }
@@ -169,6 +177,7 @@ pub(crate) struct Shard {
     waits: bool,
     table: Table,
     zone: ZoneRules,
+    certificates: Option<Certificates>,
     scoreboard_slot: ScoreboardSlot,
     control: Control,
 }
@@ -195,6 +204,10 @@ impl Shard {
         let earlier = earlier.collect::<Result<Vec<_>, ShardError>>()?;
         let table = Table::map(take(spec.table)?).map_err(ShardError::Table)?;
         let zone = zone::map(take(spec.zone)?).map_err(ShardError::Zone)?;
+        let certificates = match spec.certificates {
+            0 => None,
+            number => Some(Certificates::map(take(number)?).map_err(ShardError::Certificates)?),
+        };
         let control = Control::from(take(spec.control)?);
         // After execveat(2), ps(1) and top(1) would show the number of the descriptor as the name.
         prctl::set_name(c"readyd").map_err(|error| ShardError::System(error.into()))?;
@@ -210,6 +223,7 @@ impl Shard {
             waits: spec.waits == 1,
             table,
             zone,
+            certificates,
             scoreboard_slot,
             control,
         }))
@@ -228,6 +242,11 @@ impl Shard {
     /// Whether it measures its turns.
     pub(crate) fn measures_turns(&self) -> bool {
         self.measures_turns
+    }
+
+    /// The certificates that it has from the supervisor.
+    pub(crate) fn certificates(&self) -> Option<Certificates> {
+        self.certificates.clone()
     }
 
     /// Whether it waits for an order before it serves.

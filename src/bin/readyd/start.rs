@@ -10,6 +10,7 @@ mod upgrading;
 pub(crate) use error::StartError;
 
 use crate::capturing::{self};
+use crate::certificates::{self, CertificateReader, Certificates, Held};
 use crate::check;
 use crate::child::Program;
 use crate::daemon::Parent;
@@ -231,6 +232,10 @@ fn serve(
     let measures_turns = shard.as_ref().map_or(config.has_metrics(), Shard::measures_turns);
     // Before there is a table, and while there is one thread.
     let starter = upgrading::starter(config, is_shard, credentials.as_ref(), &reactor)?;
+    let certificates = match &shard {
+        Some(shard) => shard.certificates(),
+        None => certificates::first(config, origins, &mut reactor)?,
+    };
     let (table, zone_rules, mut parent, scoreboard_slot) = match shard {
         Some(shard) => with_supervisor(shard, &mut reactor)?,
         None => without_parent(config, asked, manager, &mut reactor)?,
@@ -252,6 +257,7 @@ fn serve(
     let trace = tracing::open(config, number, &reactor).map_err(StartError::Trace)?;
     let capture = capturing::open(config, number).map_err(StartError::Capture)?;
     drop_privileges(config, credentials)?;
+    let held = hold(config, certificates.as_ref(), &mut parent, &reactor);
     let mut statistics = scoreboard_slot.map(|slot| Box::new(slot) as Box<dyn SharedStats>);
     if let (Some(starter), Parent::None { upgrades, .. }) = (starter, &mut parent) {
         let given = upgrading::prepare(predecessor, starter, &listeners, &reactor)?;
@@ -264,6 +270,7 @@ fn serve(
     // Nothing before this has read a byte of a client.
     limits.landlock_abi = sandbox::enter(config, config_file.as_deref(), is_shard)?;
     limits.measures_turns = measures_turns;
+    limits.tls_certificate_expires = held.as_ref().map_or(0, Held::first_expiry);
 
     let dates = DateCache::new(zone_rules);
     let shard = number;
@@ -278,10 +285,25 @@ fn serve(
         statistics,
         parent,
         budget,
+        certificates: held,
         trace,
         capture,
     };
     prepared.run(net, reactor)
+}
+
+/// The certificates to serve with. A server without a supervisor reads them again itself.
+fn hold(
+    config: &Config,
+    certificates: Option<&Certificates>,
+    parent: &mut Parent,
+    reactor: &Reactor,
+) -> Option<Held> {
+    if let (Parent::None { certificates: reader, .. }, Some(read)) = (parent, certificates) {
+        read.say_when_they_expire();
+        *reader = Some(Box::new(CertificateReader::new(config, read, reactor)));
+    }
+    certificates.and_then(Held::of)
 }
 
 /// What a server starts with: the table, the rules of the time zone, its parent, and a shard's slot
@@ -302,7 +324,12 @@ fn without_parent(
     let zone = ZoneReader::new(zone_source, reactor);
     let configs = ConfigReader::new(asked, config, reactor).map(Box::new);
     let manager = Box::new(manager);
-    Ok((table, rules, Parent::None { tables, zone, configs, manager, upgrades: None }, None))
+    Ok((
+        table,
+        rules,
+        Parent::None { tables, zone, configs, certificates: None, manager, upgrades: None },
+        None,
+    ))
 }
 
 /// With a supervisor: the shard has inherited them.
@@ -376,9 +403,10 @@ pub(crate) fn announce(
     let mut text = String::new();
     for (listen, address) in addresses {
         let service = listen.service.name();
+        let tls = if listen.tls.is_some() { " with TLS" } else { "" };
         match &listen.proxies {
-            Some(proxies) => log::info!("listening {service} {address} ({proxies})"),
-            None => log::info!("listening {service} {address}"),
+            Some(proxies) => log::info!("listening {service} {address}{tls} ({proxies})"),
+            None => log::info!("listening {service} {address}{tls}"),
         }
         text += &format!("{service} {address}\n");
     }

@@ -19,6 +19,7 @@ mod telling;
 mod upgrading;
 mod watchdog;
 
+use crate::certificates::{self, CertificateReader};
 use crate::child::{Ending, Program};
 use crate::control::Answer;
 use crate::loader::{Loader, first_table};
@@ -28,7 +29,7 @@ use crate::service_manager::ServiceManager;
 use crate::start::{self, Given, StartError};
 use crate::upgrade::{Command, Upgrades};
 use crate::zone::{self, ZoneReader};
-use handover::{SealedConfig, SealedTable, SealedZone};
+use handover::{SealedCertificates, SealedConfig, SealedTable, SealedZone};
 use idle::IdleWatch;
 use nix::sys::signal::Signal;
 use process::Process;
@@ -72,6 +73,7 @@ struct Supervisor {
     loader: Loader<SealedTable>,
     zone_reader: ZoneReader,
     configs: Option<ConfigReader>,
+    certificate_reader: Option<CertificateReader>,
     idle: Option<IdleWatch>,
     watchdog: Option<Watchdog>,
     manager: ServiceManager,
@@ -99,10 +101,12 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
     if let Some(credentials) = &credentials {
         start::check_that_it_may_execute(config, credentials, &program)?;
     }
+    let certificates = certificates::first(config, origins, &mut reactor)?;
     let (table, source) = first_table(config, SealedTable::of, &mut manager, &mut reactor)?;
     let zone_source = zone::source(config);
     let zone = SealedZone::of(zone::first_rules(&zone_source), 0)
         .map_err(|error| StartError::System("put the time zone into shared memory", error))?;
+    let sealed_certificates = SealedCertificates::first(certificates.as_ref())?;
     // The table may have been one of these descriptors (--table /dev/fd/63); it has been read.
     inherited_fd::close_others();
     // Children inherit the signal mask, SIGQUIT included: a signal that is sent before a shard
@@ -129,6 +133,7 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
         loader: Loader::new(source, SealedTable::of, &reactor),
         zone_reader: ZoneReader::new(zone_source, &reactor),
         configs: ConfigReader::new(asked, config, &reactor),
+        certificate_reader: certificates.map(|it| CertificateReader::new(config, &it, &reactor)),
         idle: config.limits.exit_on_idle.map(|limit| IdleWatch::new(limit, now)),
         watchdog: config.shard_timeout.map(|timeout| Watchdog::new(timeout, now)),
         manager,
@@ -147,6 +152,7 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
             log,
             inputs,
             measures_turns: config.has_metrics(),
+            certificates: sealed_certificates,
             config: of_a_shard,
             sealed_config,
         },
@@ -213,7 +219,9 @@ impl Supervisor {
                     | Answer::HasZone { .. }
                     | Answer::LacksZone { .. }
                     | Answer::HasConfig { .. }
-                    | Answer::LacksConfig { .. } => {
+                    | Answer::LacksConfig { .. }
+                    | Answer::HasCertificates { .. }
+                    | Answer::LacksCertificates { .. } => {
                         let mut processes = slot.processes_mut();
                         if let Some(process) =
                             processes.find(|process| process.scoreboard_slot() == scoreboard_slot)
@@ -234,16 +242,6 @@ impl Supervisor {
                     }
                 }
             }
-        }
-    }
-
-    fn report(&self, now: Moment) {
-        self.slots.iter().flat_map(ShardSlot::processes).for_each(|it| it.signal(Signal::SIGUSR1));
-        let uptime = now.since(Moment::START);
-        let total = self.template.scoreboard.total();
-        let report = total.report_of_shards(self.overview, uptime, std::process::id()).to_string();
-        for line in report.lines() {
-            log::info!("statistics: {line}");
         }
     }
 

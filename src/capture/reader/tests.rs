@@ -6,6 +6,7 @@ use crate::handlers::Service;
 use crate::handlers::daytime::Format;
 use crate::io::clock::Moment;
 use crate::io::event_loop::LoopControl;
+use crate::io::net::Identity;
 use crate::io::net::Told;
 use crate::protocol::proxy_header::Versions;
 use crate::server::access::AccessRules;
@@ -43,6 +44,7 @@ fn start() -> Start<'static> {
     let behind = |versions, from| Serves {
         service: Service::ECHO,
         proxies: Some(Box::new(Proxies { versions, from })),
+        tls: Some(Identity(200)),
     };
     let from = [ranges("10.0.0.0/8"), ranges("2001:db8::/32")].concat();
     Start {
@@ -69,6 +71,8 @@ fn start() -> Start<'static> {
             measures_turns: true,
             log_rate: 0,
             log_level: log::LevelFilter::Trace,
+            tls_handshake_rate: Some(9),
+            tls_certificate_expires: 10,
             landlock_abi: 7,
             exit_on_idle: Some(times(6)),
         },

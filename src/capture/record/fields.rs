@@ -4,7 +4,7 @@ use super::{Accepted, CallError, KINDS, ListenerCall, OUTPUT, Stream};
 use crate::capture::wire::{Fault, Source, Writer};
 use crate::io::address::{Credentials, Peer};
 use crate::io::clock::Moment;
-use crate::io::net::{Output, Token};
+use crate::io::net::{Output, TlsFailure, Token};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ pub(super) fn numbers(to: &mut Writer, kind: u8, numbers: &[u64]) {
     to.byte(kind);
     numbers.iter().for_each(|&number| to.number(number));
 }
+
+/// Behind this many places for kinds of errors are those of TLS.
+const FIRST_OF_TLS: u64 = 64;
 
 /// A count is doubled; an errno is 1 mod 4, and the place of a kind 3 mod 4.
 pub(super) fn put_outcome(to: &mut Writer, outcome: Result<u64, CallError>) {
@@ -22,6 +25,7 @@ pub(super) fn put_outcome(to: &mut Writer, outcome: Result<u64, CallError>) {
             let place = KINDS.iter().position(|known| *known == kind).unwrap_or(0);
             (place as u64) << 2 | 3
         }
+        Err(CallError::Tls(failure)) => (FIRST_OF_TLS + failure as u64) << 2 | 3,
     });
 }
 
@@ -35,6 +39,10 @@ pub(super) fn outcome(from: &mut Source<'_>) -> Result<Result<u64, CallError>, F
             Err(CallError::Errno(errno.cast_signed()))
         }
         _ => {
+            if let Some(place) = (number >> 2).checked_sub(FIRST_OF_TLS) {
+                let place = usize::try_from(place).map_err(|_| strange)?;
+                return Ok(Err(CallError::Tls(*TlsFailure::ALL.get(place).ok_or(strange)?)));
+            }
             let place = usize::try_from(number >> 2).map_err(|_| strange)?;
             Err(CallError::Kind(*KINDS.get(place).ok_or(strange)?))
         }

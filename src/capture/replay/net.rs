@@ -2,13 +2,17 @@
 //! has.
 
 use super::script::Script;
-use crate::capture::record::{Accepted, CallError, ListenerCall, Outcome, Record, Stream};
+use crate::capture::record::{
+    Accepted, CallError, Encrypted, ListenerCall, Outcome, Record, Stream,
+};
 use crate::capture::statistics::each;
 use crate::capture::wire;
 use crate::capture::words::Words;
 use crate::io::clock::{Moment, WallTime};
 use crate::io::host::{Host, Usage, WallClock};
-use crate::io::net::{Accept, AcceptOutcome, Handshakes, Output, SocketIo, Token, Told};
+use crate::io::net::{
+    Accept, AcceptOutcome, Encrypt, Encryption, Handshakes, Identity, Output, SocketIo, Token, Told,
+};
 use crate::io::readiness::Interest;
 use crate::server::stats::Stats;
 use crate::server::stats::publishing::{Shards, SharedStats};
@@ -26,11 +30,38 @@ pub(super) struct ReplayNet {
 
 /// A stream, by its number.
 #[derive(Debug)]
-pub(super) struct ReplayStream(Stream);
+pub(super) struct ReplayStream {
+    number: Stream,
+    /// Whether its last read has left something to read.
+    has_more: bool,
+}
 
 impl ReplayNet {
     fn meet<T>(&self, now: Words, fits: impl FnOnce(&Record<'_>) -> Option<T>) -> Option<T> {
         self.script.borrow_mut().meet(now, fits)
+    }
+
+    /// Whether a read of this stream left something to read: the next record says so.
+    fn takes_more(&self, number: Stream) -> bool {
+        let more = Record::Encrypted(Encrypted::More { stream: number });
+        let script = &mut *self.script.borrow_mut();
+        let is_told = script.peek() == Some(more);
+        if is_told {
+            script.follow();
+        }
+        is_told
+    }
+
+    /// A call on an encrypted stream that returns nothing.
+    fn encrypted_call(
+        &self,
+        words: Words,
+        fits: impl FnOnce(Encrypted) -> Option<Outcome>,
+    ) -> io::Result<()> {
+        self.call(words, |record| match *record {
+            Record::Encrypted(encrypted) => fits(encrypted),
+            _ => None,
+        })
     }
 
     /// A call that returns nothing.
@@ -121,7 +152,7 @@ impl SocketIo for ReplayNet {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        let (number, now) = (stream.0, (token, interest));
+        let (number, now) = (stream.number, (token, interest));
         let words = Words::Register("register connection", number, token);
         self.call(words, |record| match *record {
             Record::Register { stream, token, interest, outcome }
@@ -134,7 +165,7 @@ impl SocketIo for ReplayNet {
     }
 
     fn add_write_interest(&mut self, stream: &mut ReplayStream, token: Token) -> io::Result<()> {
-        let (number, now) = (stream.0, token);
+        let (number, now) = (stream.number, token);
         let words = Words::Register("register for writing connection", number, token);
         self.call(words, |record| match *record {
             Record::AddWriteInterest { stream, token, outcome }
@@ -147,7 +178,7 @@ impl SocketIo for ReplayNet {
     }
 
     fn recv(&mut self, stream: &mut ReplayStream, into: &mut [u8]) -> io::Result<usize> {
-        let number = stream.0;
+        let number = stream.number;
         let read = blocked(self.meet(Words::Recv(number, into.len()), |record| match *record {
             Record::Recv { stream, room, outcome }
                 if stream == number && room == into.len() as u64 =>
@@ -159,6 +190,7 @@ impl SocketIo for ReplayNet {
             }
             _ => None,
         }));
+        stream.has_more = self.takes_more(number);
         if let (Ok(count), Some(tap)) = (&read, &self.script.borrow().tap) {
             tap.received(into.get(..*count).unwrap_or_default());
         }
@@ -166,7 +198,7 @@ impl SocketIo for ReplayNet {
     }
 
     fn send(&mut self, stream: &mut ReplayStream, bytes: &[u8]) -> io::Result<usize> {
-        let number = stream.0;
+        let number = stream.number;
         let sent = blocked(self.meet(Words::Send(number, bytes.len()), |record| match *record {
             Record::Send { stream, asked, outcome }
                 if stream == number && asked == bytes.len() as u64 =>
@@ -185,7 +217,7 @@ impl SocketIo for ReplayNet {
     }
 
     fn output(&self, stream: &ReplayStream) -> Output {
-        let number = stream.0;
+        let number = stream.number;
         let words = Words::Call("a look at the output of connection", Some(number));
         let output = self.meet(words, |record| match *record {
             Record::Output { stream, output } if stream == number => Some(output),
@@ -194,8 +226,12 @@ impl SocketIo for ReplayNet {
         output.unwrap_or(Output::Unknown)
     }
 
+    fn has_more(&self, stream: &ReplayStream) -> bool {
+        stream.has_more
+    }
+
     fn send_fin(&mut self, stream: &mut ReplayStream) -> io::Result<()> {
-        let number = stream.0;
+        let number = stream.number;
         self.call(Words::Call("FIN to connection", Some(number)), |record| match *record {
             Record::SendFin { stream, outcome } if stream == number => Some(outcome),
             _ => None,
@@ -203,9 +239,57 @@ impl SocketIo for ReplayNet {
     }
 
     fn abort(&mut self, stream: ReplayStream) {
-        let ReplayStream(stream) = stream;
+        let ReplayStream { number: stream, .. } = stream;
         let is_met = |record: &Record<'_>| (*record == Record::Abort { stream }).then_some(());
         self.meet(Words::Call("RST to connection", Some(stream)), is_met);
+    }
+}
+
+impl Encrypt for ReplayNet {
+    const CAN_ENCRYPT: bool = true;
+
+    fn encrypt(
+        &mut self,
+        of: &mut ReplayStream,
+        with: Identity,
+        _already_read: &[u8],
+    ) -> io::Result<()> {
+        let words = Words::Call("encrypt connection", Some(of.number));
+        self.encrypted_call(words, |encrypted| match encrypted {
+            Encrypted::Begin { stream, identity, outcome }
+                if (stream, identity) == (of.number, with) =>
+            {
+                Some(outcome)
+            }
+            _ => None,
+        })
+    }
+
+    fn encryption(&self, of: &ReplayStream) -> Encryption {
+        let words = Words::Call("a look at the encryption of connection", Some(of.number));
+        let state = self.meet(words, |record| match *record {
+            Record::Encrypted(Encrypted::State { stream, state }) if stream == of.number => {
+                Some(state)
+            }
+            _ => None,
+        });
+        state.unwrap_or_default()
+    }
+
+    fn send_encrypted(&mut self, of: &mut ReplayStream) -> io::Result<()> {
+        let words = Words::Call("send what encrypts connection", Some(of.number));
+        self.encrypted_call(words, |encrypted| match encrypted {
+            Encrypted::Sent { stream, outcome } if stream == of.number => Some(outcome),
+            _ => None,
+        })
+    }
+
+    fn send_close_notify(&mut self, of: &mut ReplayStream) -> io::Result<()> {
+        let words = Words::Call("close_notify to connection", Some(of.number));
+        self.encrypted_call(words, |encrypted| match encrypted {
+            Encrypted::CloseNotify { stream, outcome } if stream == of.number => Some(outcome),
+            _ => None,
+        })
     }
 }
 
@@ -223,7 +307,8 @@ impl Accept for ReplayNet {
             Accepted::Connection(peer) => {
                 let done = &mut self.script.borrow_mut().done;
                 done.connections += 1;
-                AcceptOutcome::Connection(ReplayStream(done.connections as Stream), peer)
+                let number = done.connections as Stream;
+                AcceptOutcome::Connection(ReplayStream { number, has_more: false }, peer)
             }
             Accepted::NoneWaiting => AcceptOutcome::NoneWaiting,
             Accepted::Interrupted => AcceptOutcome::Interrupted,

@@ -44,6 +44,12 @@ pub enum ListenError {
     FromWithoutProxy,
     /// There is `proxy=`, and no `from=`: any client could say that it is another.
     ProxyWithoutFrom,
+    /// The program was built without TLS.
+    NoTls,
+    /// The option is about TLS, and there is no `tls`.
+    WithoutTls(&'static str),
+    /// There is `tls`, and this option is missing.
+    TlsWithout(&'static str),
     /// The option is about PROXY headers, and the service reads none.
     NoProxies(&'static str),
     /// The option is about the file of a unix socket, and there is none.
@@ -108,6 +114,13 @@ impl fmt::Display for ListenError {
             }
             ListenError::UnknownFormat(name) => {
                 write!(f, "no date format {name:?} (there are {})", Format::NAMES.join(", "))
+            }
+            ListenError::NoTls => f.write_str("this readyd was built without the feature `tls`"),
+            ListenError::WithoutTls(key) => {
+                write!(f, "option {key} is about TLS, and tls is not given (add tls)")
+            }
+            ListenError::TlsWithout(key) => {
+                write!(f, "option tls needs {key}=FILE, in PEM (both cert and key are needed)")
             }
             ListenError::UnknownVersions(_)
             | ListenError::BadRange(_)

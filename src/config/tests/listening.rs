@@ -281,7 +281,8 @@ fn all_passed_sockets_may_be_listened_on() {
 }
 
 /// The options that a listener of every service may have.
-const OF_EVERY: &str = "optional, mode=MODE, owner=USER[:GROUP], freebind, proxy=v2|any, from=CIDR";
+const OF_EVERY: &str = "optional, mode=MODE, owner=USER[:GROUP], freebind, proxy=v2|any, \
+                        from=CIDR, tls, cert=FILE, key=FILE, client-ca=FILE";
 
 #[test]
 fn each_fault_has_its_text() {

@@ -1,7 +1,7 @@
 //! Any configuration, written out as flags and read again.
 
 use crate::config::capturing::CaptureFile;
-use crate::config::listen::{BindTarget, Listen, Presence, SocketOptions};
+use crate::config::listen::{BindTarget, Listen, Presence, SocketOptions, TlsFiles};
 use crate::config::sandbox::Sandbox;
 use crate::config::tracing::TraceFile;
 use crate::config::{Command, Config, from_args};
@@ -66,12 +66,13 @@ fn services() -> impl Strategy<Value = Service> {
 fn listeners() -> impl Strategy<Value = Listen> {
     let presence = select(vec![Presence::Required, Presence::Optional]);
     let targets = targets().prop_flat_map(|target| (socket_options(&target), Just(target)));
-    (services(), targets, presence, proxies()).prop_map(
-        |(service, (socket, target), presence, proxies)| Listen {
+    (services(), targets, presence, proxies(), tls_files()).prop_map(
+        |(service, (socket, target), presence, proxies, tls)| Listen {
             service,
             target,
             presence,
             proxies: proxies.filter(|_| !service.is_for_operators()),
+            tls,
             socket,
         },
     )
@@ -102,6 +103,17 @@ fn proxies() -> impl Strategy<Value = Option<Box<Proxies>>> {
         .prop_map(|proxies| proxies.filter(|_| cfg!(feature = "ops")))
 }
 
+fn tls_files() -> impl Strategy<Value = Option<Box<TlsFiles>>> {
+    let path = || "[a-z/= .]{1,9}";
+    let files = (path(), path(), option::of(path()));
+    let files = files.prop_map(|(certificate, key, client_ca)| TlsFiles {
+        certificate: certificate.into(),
+        key: key.into(),
+        client_ca: client_ca.map(Into::into),
+    });
+    option::of(files.prop_map(Box::new)).prop_map(|files| files.filter(|_| cfg!(feature = "tls")))
+}
+
 fn ranges() -> impl Strategy<Value = Vec<Cidr>> {
     let v4 = (any::<u32>(), 0..=32_u32).prop_map(|(bits, prefix)| {
         let first = bits & u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
@@ -124,12 +136,20 @@ fn limits() -> impl Strategy<Value = Limits> {
     let sizes = (1..=Limits::MAX_FRAME_BOUND, 0..=Limits::MAX_FRAME_BOUND);
     let drain = prop_oneof![Just(Duration::ZERO), durations()];
     let times = (durations(), durations(), durations(), drain, option::of(durations()));
+    let tls = option::of(1..=u32::MAX).prop_map(|rate| rate.filter(|_| cfg!(feature = "tls")));
     let of_ops = (durations(), ranges()).prop_map(|ops| match cfg!(feature = "ops") {
         true => ops,
         false => (Duration::ZERO, Vec::new()),
     });
-    (by_address, ranges(), ranges(), sizes, times, (any::<u32>(), of_ops)).prop_map(
-        |((per_address, rate), allow, deny, (max_frame, output_limit), times, (log_rate, ops))| {
+    (by_address, ranges(), ranges(), sizes, times, (any::<u32>(), of_ops, tls)).prop_map(
+        |(
+            (per_address, rate),
+            allow,
+            deny,
+            (max_frame, output_limit),
+            times,
+            (log_rate, ops, tls_handshake_rate),
+        )| {
             let (drain_delay, stats_from) = ops;
             let (frame_timeout, idle_timeout, write_timeout, drain_timeout, exit_on_idle) = times;
             Limits {
@@ -144,6 +164,7 @@ fn limits() -> impl Strategy<Value = Limits> {
                 drain_timeout,
                 drain_delay,
                 stats_from,
+                tls_handshake_rate,
                 log_rate,
                 exit_on_idle,
                 ..Limits::default()

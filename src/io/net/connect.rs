@@ -37,7 +37,7 @@ pub trait Connect: SocketIo {
     ///
     /// [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::NotConnected`] if it still goes on; else
     /// why it failed. [`ConnectedToItself`] is such a reason.
-    fn connected(&mut self, stream: &Self::Stream) -> io::Result<()>;
+    fn connected(&mut self, stream: &mut Self::Stream) -> io::Result<()>;
 
     /// The stream's own address, getsockname(2).
     ///

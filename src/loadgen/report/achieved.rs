@@ -8,6 +8,28 @@ use std::time::Duration;
 /// and an answer is not late: a server that hesitates for a moment has not failed to keep up.
 pub const GRACE_PERIOD: Duration = Duration::from_millis(250);
 
+/// Handshakes of TLS that succeeded, in the whole run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TlsAchieved {
+    /// All of them.
+    pub handshakes: u64,
+    /// Those that resumed an earlier session.
+    pub resumed: u64,
+    /// Per second of the measured part.
+    pub handshakes_per_s: f64,
+}
+
+impl TlsAchieved {
+    /// Of two machines that worked at the same time.
+    pub fn plus(self, other: TlsAchieved) -> TlsAchieved {
+        TlsAchieved {
+            handshakes: self.handshakes.saturating_add(other.handshakes),
+            resumed: self.resumed.saturating_add(other.resumed),
+            handshakes_per_s: self.handshakes_per_s + other.handshakes_per_s,
+        }
+    }
+}
+
 /// What was achieved in the measured part.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Achieved {
@@ -36,6 +58,9 @@ pub struct Achieved {
     /// How connections ended.
     #[serde(default)]
     pub connection_ends: ConnectionEnds,
+    /// The handshakes of TLS, if connections were encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsAchieved>,
     /// Seconds until all connections were open or had failed.
     pub connect_elapsed_s: f64,
     /// Seconds for which nothing was open, and could not be; of several workers, the longest.

@@ -4,6 +4,7 @@
 //! machine with all samples. For percentiles without a histogram (steps, storms, seconds, send lag)
 //! the merged report has the worst of all machines, and a note says so.
 
+use super::TlsAchieved;
 use super::by_server;
 use super::doubt::{self, in_doubt};
 use super::{
@@ -280,6 +281,7 @@ fn achieved(reports: &[Report]) -> Achieved {
         }),
         connections_opened: total(|achieved| achieved.connections_opened),
         connections_failed: total(|achieved| achieved.connections_failed),
+        tls: all().filter_map(|achieved| achieved.tls).reduce(TlsAchieved::plus),
         connect_elapsed_s: longest(|achieved| achieved.connect_elapsed_s),
         outage_s: longest(|achieved| achieved.outage_s),
         requested: total(|achieved| achieved.requested),

@@ -108,6 +108,11 @@ pub fn errors_in_words(errors: &ByErrno) -> String {
 fn meaning(name: &str) -> Option<String> {
     match name {
         "EOF" => return Some("closed by the server".to_owned()),
+        "TLS_CERTIFICATE" => return Some("the server's certificate was not accepted".to_owned()),
+        "TLS_ALERT" => return Some("the server ended TLS with an alert".to_owned()),
+        "NOT_TLS" => return Some("the server does not speak TLS".to_owned()),
+        "TLS_TRUNCATED" => return Some("the stream ended without close_notify".to_owned()),
+        "TLS" => return Some("TLS failed".to_owned()),
         "OUT_OF_STEP" => return Some("no end of a reply was found".to_owned()),
         _ => {}
     }

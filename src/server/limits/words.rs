@@ -30,6 +30,8 @@ impl Limits {
             measures_turns,
             log_rate,
             log_level,
+            tls_handshake_rate,
+            tls_certificate_expires,
             landlock_abi,
             exit_on_idle,
         } = self;
@@ -61,6 +63,11 @@ impl Limits {
             ("measures-turns", Some(measures_turns.to_string())),
             ("log-rate", Some(log_rate.to_string())),
             ("log-level", Some(log_level.to_string())),
+            ("tls-handshake-rate", tls_handshake_rate.map(|most| most.to_string())),
+            (
+                "tls-certificate-expires",
+                (*tls_certificate_expires != 0).then(|| tls_certificate_expires.to_string()),
+            ),
             ("landlock-abi", (*landlock_abi != 0).then(|| landlock_abi.to_string())),
             ("exit-on-idle", exit_on_idle.as_ref().map(nanos)),
         ];
@@ -102,6 +109,8 @@ impl Limits {
             "measures-turns" => put(&mut self.measures_turns, text),
             "log-rate" => put(&mut self.log_rate, text),
             "log-level" => put(&mut self.log_level, text),
+            "tls-handshake-rate" => some(&mut self.tls_handshake_rate, text),
+            "tls-certificate-expires" => put(&mut self.tls_certificate_expires, text),
             "landlock-abi" => put(&mut self.landlock_abi, text),
             "exit-on-idle" => {
                 let limit = self.exit_on_idle.insert(Duration::ZERO);

@@ -111,7 +111,17 @@ const METRICS: &[Metric] = &[
         to.labelled("rule", "denied", stats.refused_denied);
         to.labelled("rule", "address_limit", stats.refused_address_limit);
         to.labelled("rule", "address_rate", stats.refused_address_rate);
+        to.labelled("rule", "tls_rate", stats.refused_tls_rate);
     }),
+    counter("tls_handshakes_total", "TLS handshakes that succeeded.", |stats, _, to| {
+        to.labelled("kind", "full", stats.tls_handshakes.saturating_sub(stats.tls_resumed));
+        to.labelled("kind", "resumed", stats.tls_resumed);
+    }),
+    gauge(
+        "tls_certificate_expiry_timestamp_seconds",
+        "When the first certificate expires; 0: there is none.",
+        |stats, _, to| to.count(stats.tls_certificate_expires),
+    ),
     counter("accept_errors_total", "Accepts that failed for one client.", |stats, _, to| {
         to.count(stats.accept_errors);
     }),

@@ -55,8 +55,8 @@ output_queue_small 0
 output_queue_medium 6
 output_queue_large 0
 output_queue_huge 0
-connections_accepted 145
-connections_closed 136
+connections_accepted 285
+connections_closed 276
 closed_peer_closed 0
 closed_peer_closed_mid_frame 1
 closed_reset 2
@@ -74,6 +74,13 @@ closed_system_error 13
 closed_bad_proxy_header 14
 closed_proxy_header_timeout 15
 closed_proxy_refused 16
+closed_tls_not_tls 17
+closed_tls_handshake_failed 18
+closed_tls_handshake_timeout 19
+closed_tls_client_certificate 20
+closed_tls_alert 21
+closed_tls_bad_record 22
+closed_tls_truncated 23
 requests 2
 frames 3
 refusals 4
@@ -93,6 +100,10 @@ refused_denied 15
 refused_address_limit 16
 refused_address_rate 17
 refused_not_proxy 30
+refused_tls_rate 33
+tls_handshakes 34
+tls_resumed 35
+tls_certificate_expires 36
 proxy_headers 31
 proxy_local 32
 accept_errors 7
@@ -113,7 +124,7 @@ log_lines_suppressed 18446744073709551615
 #[test]
 fn the_report_gives_every_number_its_name() {
     let mut stats = Stats {
-        accepted: 145,
+        accepted: 285,
         peak: 1,
         requests: 2,
         frames: 3,
@@ -124,6 +135,10 @@ fn the_report_gives_every_number_its_name() {
         refused_address_limit: 16,
         refused_address_rate: 17,
         refused_not_proxy: 30,
+        refused_tls_rate: 33,
+        tls_handshakes: 34,
+        tls_resumed: 35,
+        tls_certificate_expires: 36,
         proxy_headers: 31,
         proxy_local: 32,
         buffered: 18,
@@ -178,6 +193,7 @@ fn shards_add_up_but_what_they_say_of_the_table_does_not() {
         table_memory: 4,
         table_reloads: 4,
         table_failures: 4,
+        tls_certificate_expires: 4,
         landlock_abi: 4,
         // All numbers of one are 3, the number of its window too, and those of the other 4: the
         // windows follow each other.

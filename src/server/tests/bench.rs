@@ -1,11 +1,12 @@
 //! A server on a test bench: events are delivered, the clock is set, and after every turn the
 //! server's invariants are checked.
 
-use super::fake_net::{Client, FakeNet};
+use super::fake_net::{Client, FakeListener, FakeNet};
 use crate::handlers::Service;
 use crate::handlers::daytime::DateCache;
 use crate::io::clock::Moment;
 use crate::io::event_loop::{EventHandler, LoopControl};
+use crate::io::net::{Accept, Net};
 use crate::protocol::frame::encode_header;
 use crate::server::Server;
 use crate::server::close::CloseReason;
@@ -33,8 +34,8 @@ pub(super) fn frame(body: &[u8]) -> Vec<u8> {
     [&encode_header(body.len()), body].concat()
 }
 
-pub(super) struct Bench {
-    pub(super) server: Server<FakeNet>,
+pub(super) struct Bench<N: Net = FakeNet> {
+    pub(super) server: Server<N>,
     pub(super) net: FakeNet,
     pub(super) now: Moment,
     /// As many connections as were ever allowed.
@@ -47,15 +48,22 @@ impl Bench {
     }
 
     pub(super) fn with_limits(limits: Limits) -> Bench {
+        let net = FakeNet::new();
+        Bench::over(net.clone(), net, limits)
+    }
+}
+
+impl<N: Net + Accept<Listener = FakeListener>> Bench<N> {
+    /// A server on `over`, a network around `net`.
+    pub(super) fn over(over: N, net: FakeNet, limits: Limits) -> Bench<N> {
         // The server wakes up to tell of suppressed log lines; so that all tests see the same
         // wake-ups, whichever run beside them, all set the same level.
         log::set_max_level(log::LevelFilter::Info);
         limits.validate().expect("limits that can be kept");
         let now = Moment::START + Duration::from_secs(1000);
-        let net = FakeNet::new();
         let dates = DateCache::utc();
         let most_connections = limits.max_connections;
-        let mut server = Server::new(net.clone(), limits, Table::embedded(), dates, now);
+        let mut server = Server::new(over, limits, Table::embedded(), dates, now);
         for service in SERVICES {
             server.listen(net.listener(), service).expect("nothing fails");
         }
@@ -144,9 +152,7 @@ impl Bench {
 
     /// Heap bytes that connections hold.
     pub(super) fn heap(&self) -> usize {
-        let sockets = self.server.sockets.iter();
-        let memory = sockets.map(|(_, socket)| socket.endpoint.conn.memory());
-        memory.map(|(unparsed, unsent)| unparsed + unsent).sum()
+        self.server.inspect().map(|open| open.input_heap + open.output_heap).sum()
     }
 
     /// That nothing is left of any connection.
@@ -176,7 +182,11 @@ impl Bench {
         assert!(self.heap() <= cx.limits.memory_limit);
         assert_eq!(cx.stats.standings, self.standings());
         for (token, socket) in sockets.iter() {
-            assert!(sockets.is_scheduled(token, &cx.limits), "{token:?} would hang: {socket:?}");
+            assert!(
+                sockets.is_scheduled(token, &cx.limits),
+                "{token:?} would hang: {:?}",
+                socket.endpoint
+            );
         }
         if sockets.iter().any(|(token, _)| sockets.is_queued(token)) {
             assert_eq!(next, LoopControl::Poll);

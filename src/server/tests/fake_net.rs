@@ -9,7 +9,7 @@ mod socket;
 use crate::io::address::{self, Credentials};
 use crate::io::clock::WallTime;
 use crate::io::host::{Host, Usage, WallClock};
-use crate::io::net::{Accept, AcceptOutcome, Handshakes, Output, SocketIo, Token};
+use crate::io::net::{Accept, AcceptOutcome, Encrypt, Handshakes, Output, SocketIo, Token};
 use crate::io::readiness::{Interest, Readiness};
 use socket::{Call, Peer};
 pub(super) use socket::{Fault, ServerEnd, Socket};
@@ -365,6 +365,8 @@ impl FakeNet {
         Ok((FakeStream { number, net: self.clone() }, peer))
     }
 }
+
+impl Encrypt for FakeNet {}
 
 impl Accept for FakeNet {
     type Listener = FakeListener;

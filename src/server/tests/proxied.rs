@@ -43,7 +43,7 @@ const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\x03abc";
 
 fn behind_proxies(service: Service) -> Serves {
     let proxies = Proxies { versions: Versions::Any, from: ranges("10.0.0.0/8").unwrap() };
-    Serves { service, proxies: Some(Box::new(proxies)) }
+    Serves { service, proxies: Some(Box::new(proxies)), tls: None }
 }
 
 /// A bench with one listener more, and its number.
@@ -171,7 +171,7 @@ fn a_unix_socket_needs_no_addresses() {
     let mut bench = Bench::new();
     let proxies = Proxies { versions: Versions::V2, from: Vec::new() };
     let service = Service::FRAMED;
-    let listener = bench.listen(Serves { service, proxies: Some(Box::new(proxies)) });
+    let listener = bench.listen(Serves { service, proxies: Some(Box::new(proxies)), tls: None });
     let client = bench.net.connect_locally(listener, Credentials { pid: 7, uid: 8 });
     bench.run();
     let answer = bench.ask(client, &[v2("203.0.113.7:7"), frame(b"WHOAMI")].concat());

@@ -64,7 +64,11 @@ impl Random {
         let mut listeners = Vec::new();
         for service in SERVICES {
             let proxies = Proxies { versions: Versions::Any, from: ranges("10.0.0.0/8").unwrap() };
-            listeners.push(bench.listen(Serves { service, proxies: Some(Box::new(proxies)) }));
+            listeners.push(bench.listen(Serves {
+                service,
+                proxies: Some(Box::new(proxies)),
+                tls: None,
+            }));
         }
         // Direct clients of the proxy's own address are counted beside it.
         listeners.push(super::bench::ECHO);

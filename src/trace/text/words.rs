@@ -91,6 +91,7 @@ pub(in crate::trace) fn refused(why: RefusalCause) -> &'static str {
         RefusalCause::TooMany => "its address has enough connections",
         RefusalCause::TooFast => "its address comes too often",
         RefusalCause::NotAProxy => "it is not a proxy of this listener",
+        RefusalCause::TooManyHandshakes => "there are too many TLS handshakes",
     }
 }
 

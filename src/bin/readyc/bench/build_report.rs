@@ -2,11 +2,12 @@
 //! whether the client or the server was the limit.
 
 use super::coordinator::{RunResult, WorkerFigures};
+use crate::encryption::Handshakes;
 use readyd::loadgen::codec::SHORTEST_TAG;
 use readyd::loadgen::plan::{Pace, Plan, Workload};
 use readyd::loadgen::report::{
     Achieved, Asked, ByServer, Client, Environment, Histogram, Histograms, Mode, PackedHistogram,
-    Report, SCHEMA, Second, StepResult, StormResult, Validity, random_id,
+    Report, SCHEMA, Second, StepResult, StormResult, TlsAchieved, Validity, random_id,
 };
 use readyd::loadgen::{Counters, Interval};
 use std::time::Duration;
@@ -24,8 +25,8 @@ pub(super) fn report(
     started_at: String,
 ) -> Report {
     let result = if asked.is_answered() { result } else { without_latency(result) };
-    let RunResult { counters, workers, opening, seconds, stopped } = result;
-    let achieved = achieved(plan, &counters, opening);
+    let RunResult { counters, workers, handshakes, opening, seconds, stopped } = result;
+    let achieved = achieved(plan, &counters, opening, handshakes);
     let client = client(plan, &counters, &workers, stopped, &environment);
     let mut shortfalls = verdict::shortfalls(plan, &asked, &achieved, &counters);
     if counters.partial.is_some() {
@@ -111,7 +112,12 @@ fn notes(plan: &Plan) -> Vec<String> {
     )]
 }
 
-fn achieved(plan: &Plan, counters: &Counters, opening: Duration) -> Achieved {
+fn achieved(
+    plan: &Plan,
+    counters: &Counters,
+    opening: Duration,
+    handshakes: Option<Handshakes>,
+) -> Achieved {
     let requests = &counters.requests;
     let requested = if plan.is_open_loop() {
         counters.scheduled
@@ -129,6 +135,11 @@ fn achieved(plan: &Plan, counters: &Counters, opening: Duration) -> Achieved {
         connection_ends: counters.connections.ends,
         connections_opened: counters.connections.opened,
         connections_failed: counters.connections.ends.never_connected,
+        tls: handshakes.map(|Handshakes { all, resumed, measured }| TlsAchieved {
+            handshakes: all,
+            resumed,
+            handshakes_per_s: measured as f64 / elapsed_s.max(f64::MIN_POSITIVE),
+        }),
         connect_elapsed_s: opening.as_secs_f64(),
         outage_s: counters.outage.as_secs_f64(),
         requested,

@@ -11,6 +11,7 @@ use super::server_side::ServerWatch;
 use super::watched_signals::WatchedSignals;
 use super::worker::monotonic_nanos;
 use super::worker_process::WorkerProcess;
+use crate::encryption::{Handshakes, TlsTexts};
 use crate::failure::Failure;
 use nix::sys::signal::Signal;
 use readyd::loadgen::report::PackedHistogram;
@@ -42,6 +43,8 @@ pub(super) struct RunResult {
     pub(super) counters: Counters,
     /// Of each worker that sent its outcome.
     pub(super) workers: Vec<WorkerFigures>,
+    /// Handshakes of TLS, if connections were encrypted.
+    pub(super) handshakes: Option<Handshakes>,
     /// From the first connection to the last.
     pub(super) opening: Duration,
     /// For how long of the measured part a worker was stopped by a signal.
@@ -75,6 +78,7 @@ pub(super) enum CoordinatorEvent {
 pub(super) fn run(
     plan: &Plan,
     count: usize,
+    tls: Option<&TlsTexts>,
     live: &mut Live,
     signals: &WatchedSignals,
     watch: &ServerWatch,
@@ -82,7 +86,7 @@ pub(super) fn run(
     let (sender, events) = mpsc::channel();
     signals.forward_to(sender.clone());
     let workers = (0..count)
-        .map(|index| start(plan, Worker { index, of: count }, &sender))
+        .map(|index| start(plan, Worker { index, of: count }, tls, &sender))
         .collect::<io::Result<Vec<_>>>()
         .map_err(Failure::Worker)?;
     let coordinator = Coordinator {
@@ -105,9 +109,10 @@ pub(super) fn run(
 fn start(
     plan: &Plan,
     worker: Worker,
+    tls: Option<&TlsTexts>,
     sender: &Sender<CoordinatorEvent>,
 ) -> io::Result<WorkerProcess> {
-    let (process, output) = WorkerProcess::start(plan, worker)?;
+    let (process, output) = WorkerProcess::start(plan, worker, tls)?;
     let sender = sender.clone();
     thread::spawn(move || listen(worker.index, output, &sender));
     Ok(process)
@@ -323,7 +328,9 @@ impl Coordinator<'_> {
     fn add_outcome(&mut self, index: usize, outcome: Outcome) {
         self.workers[index].is_done = true;
         self.result.counters.merge(&outcome.counters);
-        let Outcome { cpu, cpu_wait, resident_bytes, .. } = outcome;
+        let Outcome { cpu, cpu_wait, resident_bytes, handshakes, .. } = outcome;
+        let all = self.result.handshakes.into_iter().chain(handshakes);
+        self.result.handshakes = all.reduce(Handshakes::plus);
         self.result.workers.push(WorkerFigures { cpu, cpu_wait, resident_bytes });
     }
 

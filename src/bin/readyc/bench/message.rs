@@ -1,5 +1,6 @@
 //! The messages between the coordinator and its workers, a line of JSON each.
 
+use crate::encryption::{Handshakes, TlsTexts};
 use readyd::loadgen::{Counters, Interval, Plan, Worker};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -9,6 +10,8 @@ use std::time::Duration;
 pub(super) struct Job {
     pub(super) plan: Plan,
     pub(super) worker: Worker,
+    /// What encrypts its connections, if something does.
+    pub(super) tls: Option<TlsTexts>,
 }
 
 /// Every other line that a worker reads. At the end of its input the worker exits.
@@ -47,4 +50,6 @@ pub(super) struct Outcome {
     pub(super) cpu_wait: Duration,
     /// Resident memory while all connections were open, in bytes.
     pub(super) resident_bytes: u64,
+    /// Handshakes of TLS, if connections were encrypted.
+    pub(super) handshakes: Option<Handshakes>,
 }

@@ -9,6 +9,7 @@ pub(super) use choices::{CloseName, Find, Progress, Service};
 pub(super) use values::Bytes;
 
 use crate::args::{at_least_one, some_time};
+use crate::encryption::TlsTexts;
 use crate::server_name::ServerName;
 use crate::server_options::BenchServer;
 use readyd::loadgen::goal::Goal;
@@ -65,6 +66,10 @@ pub(crate) struct Options {
     /// are spread evenly over them [default: the server of --server, or 127.0.0.1:9999]
     #[arg(value_name = "ADDR")]
     pub(super) addresses: Vec<ServerName>,
+
+    /// What encrypts connections, of the options before the command and behind it.
+    #[arg(skip)]
+    pub(crate) encryption: Option<TlsTexts>,
 
     /// Connections that send requests
     #[arg(help_heading = "Load", short, long, value_name = "N", default_value = "64",
@@ -424,4 +429,11 @@ pub(crate) struct Options {
     /// Print help: -h in short, --help in full
     #[arg(help_heading = "Output", short, long, action = clap::ArgAction::Help)]
     help: Option<bool>,
+}
+
+impl Options {
+    /// The first of the servers that are named without an option.
+    pub(crate) fn first_server(&self) -> Option<&ServerName> {
+        self.addresses.first()
+    }
 }

@@ -16,6 +16,7 @@ mod subject;
 mod tests;
 
 use super::options::Options;
+use crate::encryption::TlsTexts;
 use crate::failure::Failure;
 use answers::{Answers, QUICKLY, Unanswered};
 use process::WatchedProcess;
@@ -127,7 +128,7 @@ impl Watcher {
     fn new(options: &Options, plan: &Plan) -> Watcher {
         let (mut subjects, mut silent) = (Vec::new(), Vec::new());
         if may_be_asked(options, plan) {
-            (subjects, silent) = asked(&plan.destinations);
+            (subjects, silent) = asked(&plan.destinations, options.encryption.as_ref());
             let connections = plan.connections.total() as u64;
             subjects.iter_mut().for_each(|subject| subject.leave_room_for(connections));
         }
@@ -274,14 +275,14 @@ fn has_ended(pid: u32) -> String {
 }
 
 /// The servers that answer as readyd does, each once, and the others.
-fn asked(addresses: &[Address]) -> (Vec<Subject>, Vec<Silent>) {
+fn asked(addresses: &[Address], tls: Option<&TlsTexts>) -> (Vec<Subject>, Vec<Silent>) {
     let (mut subjects, mut silent): (Vec<Subject>, Vec<Silent>) = (Vec::new(), Vec::new());
     for address in addresses {
         if let Some(program) = stranger(address) {
             silent.push(Silent::OtherProgram { address: address.clone(), program });
             continue;
         }
-        match Answers::first(address, QUICKLY) {
+        match Answers::first(address, tls, QUICKLY) {
             Ok(answers) => {
                 let same = subjects.iter_mut().find(|subject| subject.is_same(&answers));
                 match same {

@@ -4,6 +4,7 @@
 //! it.
 
 use super::message::{Command, Job, Message, Outcome};
+use crate::encryption::{self, ClientNet, Handshakes};
 use crate::failure::Failure;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::time::{ClockId, clock_gettime};
@@ -13,7 +14,7 @@ use readyd::io::net::Token;
 use readyd::io::readiness::Readiness;
 use readyd::loadgen::{Event, LoadWorker};
 use readyd::os::descriptors;
-use readyd::reactor::{MioNet, Reactor};
+use readyd::reactor::Reactor;
 use std::fs;
 use std::io::{self, BufRead, ErrorKind, Read, StdinLock, Write};
 use std::time::Duration;
@@ -40,9 +41,11 @@ fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
     if job.plan.is_open_loop() {
         reactor.wait_exactly()?;
     }
-    let load = LoadWorker::new(reactor.net()?, job.plan, job.worker, reactor.now());
+    let net = encryption::network(reactor.net()?, job.tls.as_ref()).map_err(io::Error::other)?;
+    let load = LoadWorker::new(net, job.plan, job.worker, reactor.now());
     let mut handler = WorkerHandler {
         load: Some(load),
+        handshakes: job.tls.map(|_| Handshakes::default()),
         input,
         unread: Vec::new(),
         clock_offset: monotonic_nanos().saturating_sub(reactor.now().as_nanos()),
@@ -56,7 +59,9 @@ fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
 /// The load, and the coordinator's commands to it.
 struct WorkerHandler {
     /// `None` once the run is over.
-    load: Option<LoadWorker<MioNet>>,
+    load: Option<LoadWorker<ClientNet>>,
+    /// Of TLS, if connections are encrypted.
+    handshakes: Option<Handshakes>,
     input: StdinLock<'static>,
     /// The beginning of a command whose line is not complete yet.
     unread: Vec<u8>,
@@ -101,9 +106,15 @@ impl WorkerHandler {
                 established: load.counters().connections.established,
                 elapsed: load.opened_at().unwrap_or(now).since(Moment::START),
             }),
-            Event::Measuring => self.before = CpuTimes::now(),
+            Event::Measuring => {
+                self.before = CpuTimes::now();
+                let (before, _) = encryption::handshakes(load.network());
+                self.handshakes.iter_mut().for_each(|all| all.measured = before);
+            }
             Event::Measured => {
                 self.used = CpuTimes::now().since(self.before);
+                let (by_now, _) = encryption::handshakes(load.network());
+                self.handshakes.iter_mut().for_each(|all| all.measured = by_now - all.measured);
                 self.resident_bytes = resident_bytes();
                 send(&Message::Measured);
             }
@@ -118,7 +129,10 @@ impl WorkerHandler {
         }
     }
 
-    fn finish(&mut self, load: LoadWorker<MioNet>, now: Moment) {
+    fn finish(&mut self, load: LoadWorker<ClientNet>, now: Moment) {
+        if let Some(counted) = &mut self.handshakes {
+            (counted.all, counted.resumed) = encryption::handshakes(load.network());
+        }
         let (counters, mut rest) = load.finish(now);
         rest.start += self.clock_offset;
         send(&Message::Interval(Box::new(rest)));
@@ -127,6 +141,7 @@ impl WorkerHandler {
             cpu: self.used.running,
             cpu_wait: self.used.waiting,
             resident_bytes: self.resident_bytes,
+            handshakes: self.handshakes,
         })));
     }
 }

@@ -5,6 +5,7 @@
 
 use super::message::Job;
 use super::worker::monotonic_nanos;
+use crate::encryption::TlsTexts;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
@@ -49,7 +50,11 @@ pub(super) struct WorkerProcess {
 
 impl WorkerProcess {
     /// Starts a worker and gives it its job. Its output is for the caller to read.
-    pub(super) fn start(plan: &Plan, worker: Worker) -> io::Result<(WorkerProcess, ChildStdout)> {
+    pub(super) fn start(
+        plan: &Plan,
+        worker: Worker,
+        tls: Option<&TlsTexts>,
+    ) -> io::Result<(WorkerProcess, ChildStdout)> {
         let mut child = std::process::Command::new(std::env::current_exe()?)
             .arg(super::WORKER)
             .stdin(Stdio::piped())
@@ -63,7 +68,7 @@ impl WorkerProcess {
         thread::spawn(move || {
             lines.iter().try_for_each(|line| input.write_all(&line).and_then(|()| input.flush()))
         });
-        let mut job = serde_json::to_vec(&Job { plan: plan.clone(), worker })?;
+        let mut job = serde_json::to_vec(&Job { plan: plan.clone(), worker, tls: tls.cloned() })?;
         job.push(b'\n');
         let _ = commands.send(job);
         let process = WorkerProcess {

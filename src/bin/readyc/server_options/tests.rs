@@ -7,6 +7,7 @@ fn options(server: &str, timeout: Option<u64>) -> ServerOptions {
         server: Some(server.parse().unwrap()),
         connect_timeout: None,
         timeout: timeout.map(Duration::from_secs),
+        tls: TlsOptions::default(),
     }
 }
 

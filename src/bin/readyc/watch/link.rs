@@ -2,17 +2,18 @@
 
 use super::Sample;
 use crate::Server;
+use crate::encryption::ClientNet;
 use crate::failure::Failure;
 use readyd::client::conversations::Check;
 use readyd::client::{Conversation, Expect, NextAction, SessionError, SessionPool, Writer};
-use readyd::reactor::{MioNet, Reactor};
+use readyd::reactor::Reactor;
 use readyd::server::client_log::Escaped;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 /// A connection that is suspended between requests.
 pub(crate) struct Link {
     reactor: Reactor,
-    pool: SessionPool<MioNet, Questions>,
+    pool: SessionPool<ClientNet, Questions>,
     answers: Receiver<Answer>,
     is_suspended: bool,
 }

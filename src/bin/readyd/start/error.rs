@@ -29,6 +29,9 @@ pub(crate) enum StartError {
     /// This machine cannot do what `--sandbox=require` asks for.
     Sandbox(SandboxError),
     Table(LoadError),
+    /// A certificate or key is not usable.
+    #[cfg(feature = "tls")]
+    Certificate(String),
     TooFewDescriptors(TooFewDescriptors),
     /// A limit exceeds the one of the system: an error only for `--check-config`.
     Excess(Excess),
@@ -70,6 +73,8 @@ impl fmt::Display for StartError {
             StartError::Account(account, error) => write!(f, "--user {account}: {error}"),
             StartError::Sandbox(error) => write!(f, "{error}"),
             StartError::Table(error) => write!(f, "{error}"),
+            #[cfg(feature = "tls")]
+            StartError::Certificate(why) => f.write_str(why),
             StartError::TooFewDescriptors(error) => write!(f, "{error}"),
             StartError::Excess(excess) => write!(f, "{excess}"),
             StartError::SharedTable(why) => write!(f, "the table cannot be served: {why}"),

@@ -7,8 +7,10 @@ use super::Supervisor;
 use super::idle::IdleWatch;
 use super::shard_slot::ShardSlot;
 use super::spawn_template::config_of_a_shard;
+use crate::certificates::{CertificateReader, Certificates};
 use crate::logger;
 use crate::reconfiguring::{self, ConfigReader};
+use crate::start::StartError;
 use crate::zone;
 use readyd::config::Config;
 use readyd::counted::counted;
@@ -62,6 +64,29 @@ impl SealedConfig {
     }
 }
 
+/// The certificates, likewise.
+pub(super) struct SealedCertificates {
+    pub(super) memory: OwnedFd,
+    pub(super) version: u64,
+}
+
+impl SealedCertificates {
+    /// Those that shards start with.
+    pub(super) fn first(
+        certificates: Option<&Certificates>,
+    ) -> Result<Option<SealedCertificates>, StartError> {
+        let Some(certificates) = certificates else { return Ok(None) };
+        certificates.say_when_they_expire();
+        SealedCertificates::of(certificates, 0)
+            .map(Some)
+            .map_err(|error| StartError::System("put the certificates into shared memory", error))
+    }
+
+    pub(super) fn of(certificates: &Certificates, version: u64) -> io::Result<SealedCertificates> {
+        Ok(SealedCertificates { memory: certificates.seal()?, version })
+    }
+}
+
 impl Supervisor {
     pub(super) fn start_reload(&mut self, now: Moment) {
         // If waking the loop failed for the last load, its table would wait for ever, and so would
@@ -69,15 +94,20 @@ impl Supervisor {
         self.take_files(now);
         self.configs.iter_mut().for_each(ConfigReader::order);
         // The warning that there is none helps only if nothing else is read for the operator.
-        if self.loader.has_file() || self.configs.is_none() {
+        let has_others = self.configs.is_some() || self.certificate_reader.is_some();
+        if self.loader.has_file() || !has_others {
             self.loader.order();
         }
         self.zone_reader.order();
+        self.certificate_reader.iter_mut().for_each(CertificateReader::order);
     }
 
     /// Sends the files that have been read to all shards.
     pub(super) fn take_files(&mut self, now: Moment) {
         self.take_config(now);
+        if let Some(certificates) = self.certificate_reader.as_mut().and_then(|it| it.take()) {
+            self.hand_over_certificates(&certificates, now);
+        }
         match self.loader.take() {
             Some(Ok(table)) => self.hand_over_table(table, now),
             Some(Err(why)) => {
@@ -144,6 +174,22 @@ impl Supervisor {
             if let Err(error) = process.send_zone(&self.template, now) {
                 let pid = process.pid();
                 log::error!("process {pid} did not get the time zone: {error}; retrying");
+            }
+        }
+    }
+
+    fn hand_over_certificates(&mut self, certificates: &Certificates, now: Moment) {
+        let version = self.template.certificates.as_ref().map_or(0, |sealed| sealed.version + 1);
+        match SealedCertificates::of(certificates, version) {
+            Ok(sealed) => self.template.certificates = Some(sealed),
+            Err(error) => return log::error!("keeping the old certificates: {error}"),
+        }
+        log::info!("certificates reloaded");
+        certificates.say_when_they_expire();
+        for process in self.slots.iter_mut().flat_map(ShardSlot::processes_mut) {
+            if let Err(error) = process.send_certificates(&self.template, now) {
+                let pid = process.pid();
+                log::error!("process {pid} did not get the certificates: {error}; retrying");
             }
         }
     }

@@ -39,6 +39,7 @@ pub(super) struct Process {
     table: Delivery,
     zone: Delivery,
     config: Delivery,
+    certificates: Delivery,
     end: End,
 }
 
@@ -110,6 +111,7 @@ impl Process {
         let config = Config { listeners: listens, ..template.config.clone() };
         let (line, of_the_shard) =
             Line::pair().map_err(|error| StartFailure::System("socketpair", error))?;
+        let certificates = template.certificates.as_ref().map(|sealed| sealed.memory.as_fd());
         let spec = ShardSpec {
             number,
             scoreboard_slot,
@@ -121,6 +123,7 @@ impl Process {
             scoreboard: template.scoreboard.as_fd().as_raw_fd(),
             table: template.table.memory.as_raw_fd(),
             zone: template.zone.memory.as_raw_fd(),
+            certificates: certificates.map_or(0, |memory| memory.as_raw_fd()),
             control: of_the_shard.as_fd().as_raw_fd(),
             earlier: template.earlier.iter().map(|board| board.as_fd().as_raw_fd()).collect(),
         };
@@ -143,6 +146,7 @@ impl Process {
             without_cloexec: sockets
                 .chain(shared)
                 .chain(earlier)
+                .chain(certificates)
                 .map(|fd| fd.as_raw_fd())
                 .collect(),
             failure: of_the_shard.as_fd().as_raw_fd(),
@@ -161,6 +165,7 @@ impl Process {
             table: Delivery::Taken,
             zone: Delivery::Taken,
             config: Delivery::Taken,
+            certificates: Delivery::Taken,
             end: End::NotAsked,
         })
     }
@@ -273,6 +278,18 @@ impl Process {
         sent
     }
 
+    /// Sends the newest certificates, if there are any.
+    pub(super) fn send_certificates(
+        &mut self,
+        template: &SpawnTemplate,
+        now: Moment,
+    ) -> io::Result<()> {
+        let Some(sealed) = &template.certificates else { return Ok(()) };
+        let sent = self.line.use_certificates(sealed.version, sealed.memory.as_fd());
+        self.certificates = Delivery::of(&sent, now);
+        sent
+    }
+
     /// Sends what the process has not got if an earlier delivery failed.
     pub(super) fn send_again(&mut self, template: &SpawnTemplate, now: Moment) {
         let is_due = |delivery: Delivery| delivery.retry_at().is_some_and(|when| when <= now);
@@ -286,12 +303,16 @@ impl Process {
         if is_due(self.config) {
             let _ = self.send_config(template, now);
         }
+        if is_due(self.certificates) {
+            let _ = self.send_certificates(template, now);
+        }
     }
 
     /// Handles its answer about what it was sent.
     pub(super) fn on_answer(&mut self, answer: Answer, template: &SpawnTemplate, now: Moment) {
         let (table, zone) = (template.table.version, template.zone.version);
         let config = template.sealed_config.version;
+        let certificates = template.certificates.as_ref().map(|sealed| sealed.version);
         match answer {
             Answer::HasTable { version } if version == table => self.table = Delivery::Taken,
             Answer::LacksTable { version } if version == table => {
@@ -303,13 +324,19 @@ impl Process {
             Answer::LacksConfig { version } if version == config => {
                 self.config = Delivery::failed(now);
             }
+            Answer::HasCertificates { version } if Some(version) == certificates => {
+                self.certificates = Delivery::Taken;
+            }
+            Answer::LacksCertificates { version } if Some(version) == certificates => {
+                self.certificates = Delivery::failed(now);
+            }
             _ => {}
         }
     }
 
     /// When a delivery is retried next.
     pub(super) fn sends_again_at(&self) -> Option<Moment> {
-        let all = [self.table, self.zone, self.config];
+        let all = [self.table, self.zone, self.config, self.certificates];
         all.into_iter().filter_map(Delivery::retry_at).min()
     }
 
@@ -321,7 +348,7 @@ impl Process {
 
     /// Whether it has not answered about a table or a time zone that it was sent.
     pub(super) fn has_unanswered_delivery(&self) -> bool {
-        [self.table, self.zone, self.config].contains(&Delivery::Sent)
+        [self.table, self.zone, self.config, self.certificates].contains(&Delivery::Sent)
     }
 
     pub(super) fn has_newest_table(&self) -> bool {

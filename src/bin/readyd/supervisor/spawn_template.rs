@@ -1,6 +1,6 @@
 //! What all shards of a supervisor are started with.
 
-use super::handover::{SealedConfig, SealedTable, SealedZone};
+use super::handover::{SealedCertificates, SealedConfig, SealedTable, SealedZone};
 use crate::child::Program;
 use crate::logger;
 use readyd::config::Config;
@@ -29,6 +29,8 @@ pub(super) struct SpawnTemplate {
     pub(super) table: SealedTable,
     /// The newest rules of the time zone.
     pub(super) zone: SealedZone,
+    /// The newest certificates, if listeners are encrypted.
+    pub(super) certificates: Option<SealedCertificates>,
     /// The newest configuration of a shard, for those that run.
     pub(super) sealed_config: SealedConfig,
     /// The file that they write their log to; `None` for standard error.
@@ -42,6 +44,8 @@ pub(super) struct SpawnTemplate {
 pub(super) fn config_of_a_shard(config: &Config, memory_limit: usize) -> Config {
     let shards = config.shards;
     let memory_limit = memory_limit.div_ceil(shards);
+    let part = |rate: u32| rate.div_ceil(u32::try_from(shards).unwrap_or(u32::MAX));
+    let tls_handshake_rate = config.limits.tls_handshake_rate.map(part);
     let log_rate = config.limits.log_rate.div_ceil(u32::try_from(shards).unwrap_or(u32::MAX));
     Config {
         listeners: Vec::new(),
@@ -55,7 +59,12 @@ pub(super) fn config_of_a_shard(config: &Config, memory_limit: usize) -> Config 
         max_connections: config.max_connections.map(|total| total.div_ceil(shards)),
         memory_limit: Some(memory_limit),
         log: logger::level_of_a_shard(config),
-        limits: Limits { log_rate, exit_on_idle: None, ..config.limits.clone() },
+        limits: Limits {
+            log_rate,
+            tls_handshake_rate,
+            exit_on_idle: None,
+            ..config.limits.clone()
+        },
         ..config.clone()
     }
 }

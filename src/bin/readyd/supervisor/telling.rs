@@ -4,8 +4,10 @@ use super::process::Process;
 use super::shard_slot::ShardSlot;
 use super::watchdog::Watchdog;
 use super::{Phase, Supervisor};
+use crate::certificates::CertificateReader;
 use crate::reconfiguring::ConfigReader;
 use crate::service_manager::Counts;
+use nix::sys::signal::Signal;
 use readyd::io::clock::Moment;
 
 impl Supervisor {
@@ -32,11 +34,23 @@ impl Supervisor {
         })
     }
 
+    /// Logs the statistics of all shards together, and has each log its own.
+    pub(super) fn report(&self, now: Moment) {
+        self.slots.iter().flat_map(ShardSlot::processes).for_each(|it| it.signal(Signal::SIGUSR1));
+        let uptime = now.since(Moment::START);
+        let total = self.template.scoreboard.total();
+        let report = total.report_of_shards(self.overview, uptime, std::process::id()).to_string();
+        for line in report.lines() {
+            log::info!("statistics: {line}");
+        }
+    }
+
     /// Whether the files have been read, and each shard that answers has said what came of them.
     fn has_reloaded(&self) -> bool {
         let mut processes = self.slots.iter().filter_map(ShardSlot::server);
         !self.loader.is_loading()
             && !self.zone_reader.is_reading()
+            && !self.certificate_reader.as_ref().is_some_and(CertificateReader::is_reading)
             && !self.configs.as_ref().is_some_and(ConfigReader::is_reading)
             && !processes.any(|process| process.answers() && process.has_unanswered_delivery())
     }

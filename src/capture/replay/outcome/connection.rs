@@ -2,12 +2,12 @@
 //! the client is compared with what was captured.
 
 use super::Verdict;
-use crate::capture::record::{CallError, Outcome, Record, Taken};
+use crate::capture::record::{CallError, Encrypted, Outcome, Record, Taken};
 use crate::capture::wire;
 use crate::io::address::Peer;
 use crate::io::clock::WallTime;
 use crate::io::host::Usage;
-use crate::io::net::{Output, Token};
+use crate::io::net::{Output, TlsHandshake, Token};
 use crate::server::close::CloseReason;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -54,6 +54,8 @@ pub(super) struct Fed {
     /// What was sent now, and is not compared yet.
     sent: Vec<u8>,
     sent_total: u64,
+    /// How far the handshake of TLS was, as far as the capture was read.
+    pub(super) handshake: TlsHandshake,
     pub(super) outputs: Readings<Output>,
     pub(super) wall: Readings<WallTime>,
     pub(super) usage: Readings<Usage>,
@@ -92,6 +94,7 @@ impl Fed {
             fin: Ok(()),
             sent: Vec::new(),
             sent_total: 0,
+            handshake: TlsHandshake::UnderWay,
             outputs: Readings::default(),
             wall: Readings::default(),
             usage: Readings::default(),
@@ -128,6 +131,7 @@ impl Fed {
             },
             Record::AddWriteInterest { outcome, .. } => self.write_interest = outcome,
             Record::SendFin { outcome, .. } => self.fin = outcome,
+            Record::Encrypted(Encrypted::State { state, .. }) => self.handshake = state.handshake,
             Record::Output { output, .. } => self.outputs.push(output),
             Record::WallTime(time) => self.wall.push(time),
             Record::Usage(usage) => self.usage.push(usage),

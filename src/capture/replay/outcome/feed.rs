@@ -119,6 +119,7 @@ impl Feed {
                 self.last_usage = usage;
                 self.feed(self.captured_visited, record);
             }
+            Record::Encrypted(encrypted) => self.feed(encrypted.stream(), record),
             Record::Handshakes { answer, .. } => self.handshakes.push(answer),
             Record::PlacesMemory(bytes) => self.places_memory = bytes,
             Record::Each(numbers) => self.each = each(numbers),

@@ -4,7 +4,9 @@ use super::feed::Feed;
 use crate::capture::record::{Accepted, Stream};
 use crate::io::clock::WallTime;
 use crate::io::host::{Host, Usage, WallClock};
-use crate::io::net::{Accept, AcceptOutcome, Handshakes, Output, SocketIo, Token, Told};
+use crate::io::net::{
+    Accept, AcceptOutcome, Encrypt, Encryption, Handshakes, Identity, Output, SocketIo, Token, Told,
+};
 use crate::io::readiness::Interest;
 use crate::server::stats::Stats;
 use crate::server::stats::publishing::{Shards, SharedStats};
@@ -87,6 +89,20 @@ impl SocketIo for FedNet {
 
     fn abort(&mut self, stream: FedStream) {
         self.0.borrow_mut().aborted(stream.0);
+    }
+}
+
+impl Encrypt for FedNet {
+    const CAN_ENCRYPT: bool = true;
+
+    fn encrypt(&mut self, _: &mut FedStream, _: Identity, _already_read: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn encryption(&self, stream: &FedStream) -> Encryption {
+        let feed = &mut *self.0.borrow_mut();
+        let handshake = feed.connection(stream.0).map(|fed| fed.handshake).unwrap_or_default();
+        Encryption { handshake, ..Encryption::default() }
     }
 }
 

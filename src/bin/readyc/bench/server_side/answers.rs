@@ -4,6 +4,7 @@
 //! was not answered may have been counted or not, so after one nothing is told.
 
 use crate::Server;
+use crate::encryption::TlsTexts;
 use crate::failure::Failure;
 use crate::single::ask_for_stats;
 use crate::watch::Sample;
@@ -98,6 +99,8 @@ impl Look {
 #[derive(Clone, Debug)]
 pub(super) struct Answers {
     server: Address,
+    /// What encrypts the questions, if something does.
+    tls: Option<TlsTexts>,
     own: Own,
     first: Look,
     /// When the server was started.
@@ -110,8 +113,13 @@ pub(super) struct Answers {
 
 impl Answers {
     /// Asks `server` for the first time.
-    pub(super) fn first(server: &Address, patience: Duration) -> Result<Answers, Unanswered> {
-        Answers::from_first(server, &ask(server, patience)?)
+    pub(super) fn first(
+        server: &Address,
+        tls: Option<&TlsTexts>,
+        patience: Duration,
+    ) -> Result<Answers, Unanswered> {
+        let answers = Answers::from_first(server, &ask(server, tls, patience)?)?;
+        Ok(Answers { tls: tls.cloned(), ..answers })
     }
 
     /// The answers that begin with `reply`.
@@ -122,6 +130,7 @@ impl Answers {
         let uptime = Duration::try_from_secs_f64(uptime).unwrap_or_default();
         Ok(Answers {
             server: server.clone(),
+            tls: None,
             own,
             first,
             started: SystemTime::now().checked_sub(uptime).unwrap_or(SystemTime::UNIX_EPOCH),
@@ -136,7 +145,7 @@ impl Answers {
     pub(super) fn ask(&mut self, time: Time) {
         if !self.was_unanswered {
             let patience = if time == Time::Last { AT_LAST } else { QUICKLY };
-            self.note(time, &ask(&self.server, patience).unwrap_or_default());
+            self.note(time, &ask(&self.server, self.tls.as_ref(), patience).unwrap_or_default());
         }
     }
 
@@ -271,7 +280,11 @@ impl Own {
 }
 
 /// Asks on a connection of its own, which is closed when the server has closed it, too.
-fn ask(server: &Address, patience: Duration) -> Result<Vec<u8>, Unanswered> {
+fn ask(
+    server: &Address,
+    tls: Option<&TlsTexts>,
+    patience: Duration,
+) -> Result<Vec<u8>, Unanswered> {
     let limits = SessionLimits {
         connect_timeout: patience,
         answer_timeout: patience,
@@ -279,7 +292,7 @@ fn ask(server: &Address, patience: Duration) -> Result<Vec<u8>, Unanswered> {
         max_answer: LONGEST,
         ..SessionLimits::default()
     };
-    let server = Server { addresses: vec![server.clone()], limits };
+    let server = Server { addresses: vec![server.clone()], limits, tls: tls.cloned() };
     ask_for_stats(&server).map_err(|failure| match failure {
         Failure::Session(SessionError::Connect(..) | SessionError::ConnectTimeout(..)) => {
             Unanswered::NotConnected
