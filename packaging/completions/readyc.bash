@@ -143,7 +143,7 @@ _readyc() {
 
     case "${cmd}" in
         readyc)
-            opts="-t -h -V --server --connect-timeout --timeout --help --version echo daytime lookup whoami stats top bench doctor send exchange sync compare merge trace replay help"
+            opts="-t -h -V --server --connect-timeout --timeout --tls --ca --cert --tls-key --servername --help --version echo daytime lookup whoami stats top bench doctor send exchange sync compare merge trace replay help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -165,6 +165,22 @@ _readyc() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --servername)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -173,7 +189,7 @@ _readyc() {
             return 0
             ;;
         readyc__subcmd__bench)
-            opts="-c -I -n -d -R -P -s -t -j -q -h --connections --idle --requests --duration --rate --step --pipeline --warmup --goal --find --find-time --size --mix --key --plain --send --expect --expect-bytes --until --greeting --greeting-bytes --greeting-until --no-verify --seed --server --connect-timeout --timeout --connect-rate --connect-parallel --source --lifetime --close --no-reconnect --backoff --give-up-after --probe --no-probe --herd --storm --slow-readers --slow-writers --slow-rate --workers --force --server-pid --no-server-stats --json --csv --hdr --html --latency --progress --quiet --help"
+            opts="-c -I -n -d -R -P -s -t -j -q -h --connections --idle --requests --duration --rate --step --pipeline --warmup --goal --find --find-time --size --mix --key --plain --send --expect --expect-bytes --until --greeting --greeting-bytes --greeting-until --no-verify --seed --server --connect-timeout --timeout --tls --ca --cert --tls-key --servername --connect-rate --connect-parallel --source --lifetime --close --no-reconnect --backoff --give-up-after --probe --no-probe --herd --storm --slow-readers --slow-writers --slow-rate --workers --force --server-pid --no-server-stats --json --csv --hdr --html --latency --progress --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -315,6 +331,22 @@ _readyc() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --servername)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connect-rate)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -429,7 +461,7 @@ _readyc() {
             return 0
             ;;
         readyc__subcmd__daytime)
-            opts="-t -h --format --plain --ack --sessions --repeat --server --connect-timeout --timeout --help"
+            opts="-t -h --format --plain --ack --sessions --repeat --server --connect-timeout --timeout --tls --ca --cert --tls-key --servername --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -464,6 +496,22 @@ _readyc() {
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --servername)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -525,7 +573,7 @@ _readyc() {
             return 0
             ;;
         readyc__subcmd__echo)
-            opts="-t -h --plain --sessions --repeat --server --connect-timeout --timeout --help"
+            opts="-t -h --plain --sessions --repeat --server --connect-timeout --timeout --tls --ca --cert --tls-key --servername --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -555,6 +603,22 @@ _readyc() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --servername)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -563,7 +627,7 @@ _readyc() {
             return 0
             ;;
         readyc__subcmd__exchange)
-            opts="-t -h --server --connect-timeout --timeout --help"
+            opts="-t -h --server --connect-timeout --timeout --tls --ca --cert --tls-key --servername --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -582,6 +646,22 @@ _readyc() {
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --servername)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -859,7 +939,7 @@ _readyc() {
             return 0
             ;;
         readyc__subcmd__lookup)
-            opts="-t -h --plain --lines --ack --sessions --repeat --server --connect-timeout --timeout --help"
+            opts="-t -h --plain --lines --ack --sessions --repeat --server --connect-timeout --timeout --tls --ca --cert --tls-key --servername --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -890,6 +970,22 @@ _readyc() {
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --servername)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -949,7 +1045,7 @@ _readyc() {
             return 0
             ;;
         readyc__subcmd__send)
-            opts="-t -h --server --connect-timeout --timeout --help"
+            opts="-t -h --server --connect-timeout --timeout --tls --ca --cert --tls-key --servername --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -971,6 +1067,22 @@ _readyc() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --servername)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -979,7 +1091,7 @@ _readyc() {
             return 0
             ;;
         readyc__subcmd__stats)
-            opts="-j -t -h --watch --count --json --server --connect-timeout --timeout --help"
+            opts="-j -t -h --watch --count --json --server --connect-timeout --timeout --tls --ca --cert --tls-key --servername --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1009,6 +1121,22 @@ _readyc() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --servername)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1017,7 +1145,7 @@ _readyc() {
             return 0
             ;;
         readyc__subcmd__sync)
-            opts="-t -h --samples --server --connect-timeout --timeout --help"
+            opts="-t -h --samples --server --connect-timeout --timeout --tls --ca --cert --tls-key --servername --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1043,6 +1171,22 @@ _readyc() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --servername)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1051,7 +1195,7 @@ _readyc() {
             return 0
             ;;
         readyc__subcmd__top)
-            opts="-i -t -h --interval --server --connect-timeout --timeout --help"
+            opts="-i -t -h --interval --server --connect-timeout --timeout --tls --ca --cert --tls-key --servername --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1078,6 +1222,22 @@ _readyc() {
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --servername)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1239,7 +1399,7 @@ _readyc() {
             return 0
             ;;
         readyc__subcmd__whoami)
-            opts="-t -h --plain --server --connect-timeout --timeout --help"
+            opts="-t -h --plain --server --connect-timeout --timeout --tls --ca --cert --tls-key --servername --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1258,6 +1418,22 @@ _readyc() {
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --servername)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

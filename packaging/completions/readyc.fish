@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_readyc_global_optspecs
-    string join \n server= connect-timeout= t/timeout= h/help V/version
+    string join \n server= connect-timeout= t/timeout= tls ca= cert= tls-key= servername= h/help V/version
 end
 
 function __fish_readyc_needs_command
@@ -27,6 +27,11 @@ end
 complete -c readyc -n "__fish_readyc_needs_command" -l server -d 'or unix:/PATH [default: 127.0.0.1:9999]' -r
 complete -c readyc -n "__fish_readyc_needs_command" -l connect-timeout -d 'Time limit to connect [default: 5s]' -r
 complete -c readyc -n "__fish_readyc_needs_command" -s t -l timeout -d 'For each answer [default: 30s; bench: 5s]' -r
+complete -c readyc -n "__fish_readyc_needs_command" -l ca -d 'Authorities of the server\'s certificate' -r -F
+complete -c readyc -n "__fish_readyc_needs_command" -l cert -d 'Certificate to show, with --tls-key' -r -F
+complete -c readyc -n "__fish_readyc_needs_command" -l tls-key -d 'Key of --cert' -r -F
+complete -c readyc -n "__fish_readyc_needs_command" -l servername -d 'Name in the server\'s certificate' -r
+complete -c readyc -n "__fish_readyc_needs_command" -l tls -d 'Encrypt connections'
 complete -c readyc -n "__fish_readyc_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c readyc -n "__fish_readyc_needs_command" -s V -l version -d 'Print version'
 complete -c readyc -n "__fish_readyc_needs_command" -f -a "echo" -d 'Send a text and print the echo'
@@ -50,7 +55,12 @@ complete -c readyc -n "__fish_readyc_using_subcommand echo" -l repeat -d 'How of
 complete -c readyc -n "__fish_readyc_using_subcommand echo" -l server -d 'or unix:/PATH [default: 127.0.0.1:9999]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand echo" -l connect-timeout -d 'Time limit to connect [default: 5s]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand echo" -s t -l timeout -d 'Time limit for each answer [default: 30s]' -r
+complete -c readyc -n "__fish_readyc_using_subcommand echo" -l ca -d 'Authorities of the server\'s certificate' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand echo" -l cert -d 'Certificate to show, with --tls-key' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand echo" -l tls-key -d 'Key of --cert' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand echo" -l servername -d 'Name in the server\'s certificate' -r
 complete -c readyc -n "__fish_readyc_using_subcommand echo" -l plain -d 'Use a plain echo service (RFC 862)'
+complete -c readyc -n "__fish_readyc_using_subcommand echo" -l tls -d 'Encrypt connections'
 complete -c readyc -n "__fish_readyc_using_subcommand echo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c readyc -n "__fish_readyc_using_subcommand daytime" -l format -d 'ctime, dmy, rfc3339, rfc2822, unix [default: ctime]' -r -f -a "ctime\t''
 dmy\t''
@@ -63,7 +73,12 @@ complete -c readyc -n "__fish_readyc_using_subcommand daytime" -l repeat -d 'How
 complete -c readyc -n "__fish_readyc_using_subcommand daytime" -l server -d 'or unix:/PATH [default: 127.0.0.1:9999]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand daytime" -l connect-timeout -d 'Time limit to connect [default: 5s]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand daytime" -s t -l timeout -d 'Time limit for each answer [default: 30s]' -r
+complete -c readyc -n "__fish_readyc_using_subcommand daytime" -l ca -d 'Authorities of the server\'s certificate' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand daytime" -l cert -d 'Certificate to show, with --tls-key' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand daytime" -l tls-key -d 'Key of --cert' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand daytime" -l servername -d 'Name in the server\'s certificate' -r
 complete -c readyc -n "__fish_readyc_using_subcommand daytime" -l plain -d 'Use a plain daytime service (RFC 867)'
+complete -c readyc -n "__fish_readyc_using_subcommand daytime" -l tls -d 'Encrypt connections'
 complete -c readyc -n "__fish_readyc_using_subcommand daytime" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c readyc -n "__fish_readyc_using_subcommand lookup" -l ack -d 'Acknowledge the last answer with TEXT (needs --plain)' -r
 complete -c readyc -n "__fish_readyc_using_subcommand lookup" -l sessions -d 'Sessions at the same time' -r
@@ -71,25 +86,45 @@ complete -c readyc -n "__fish_readyc_using_subcommand lookup" -l repeat -d 'How 
 complete -c readyc -n "__fish_readyc_using_subcommand lookup" -l server -d 'or unix:/PATH [default: 127.0.0.1:9999]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand lookup" -l connect-timeout -d 'Time limit to connect [default: 5s]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand lookup" -s t -l timeout -d 'Time limit for each answer [default: 30s]' -r
+complete -c readyc -n "__fish_readyc_using_subcommand lookup" -l ca -d 'Authorities of the server\'s certificate' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand lookup" -l cert -d 'Certificate to show, with --tls-key' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand lookup" -l tls-key -d 'Key of --cert' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand lookup" -l servername -d 'Name in the server\'s certificate' -r
 complete -c readyc -n "__fish_readyc_using_subcommand lookup" -l plain -d 'Use a plain lookup service'
 complete -c readyc -n "__fish_readyc_using_subcommand lookup" -l lines -d 'Send and receive lines, without pauses'
+complete -c readyc -n "__fish_readyc_using_subcommand lookup" -l tls -d 'Encrypt connections'
 complete -c readyc -n "__fish_readyc_using_subcommand lookup" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c readyc -n "__fish_readyc_using_subcommand whoami" -l server -d 'or unix:/PATH [default: 127.0.0.1:9999]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand whoami" -l connect-timeout -d 'Time limit to connect [default: 5s]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand whoami" -s t -l timeout -d 'Time limit for each answer [default: 30s]' -r
+complete -c readyc -n "__fish_readyc_using_subcommand whoami" -l ca -d 'Authorities of the server\'s certificate' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand whoami" -l cert -d 'Certificate to show, with --tls-key' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand whoami" -l tls-key -d 'Key of --cert' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand whoami" -l servername -d 'Name in the server\'s certificate' -r
 complete -c readyc -n "__fish_readyc_using_subcommand whoami" -l plain -d 'Use a plain greeting service instead of a framed one'
+complete -c readyc -n "__fish_readyc_using_subcommand whoami" -l tls -d 'Encrypt connections'
 complete -c readyc -n "__fish_readyc_using_subcommand whoami" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c readyc -n "__fish_readyc_using_subcommand stats" -l watch -d 'Print a line of rates every DURATION' -r
 complete -c readyc -n "__fish_readyc_using_subcommand stats" -l count -d 'Lines to print with --watch [default: no end]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand stats" -l server -d 'or unix:/PATH [default: 127.0.0.1:9999]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand stats" -l connect-timeout -d 'Time limit to connect [default: 5s]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand stats" -s t -l timeout -d 'Time limit for each answer [default: 30s]' -r
+complete -c readyc -n "__fish_readyc_using_subcommand stats" -l ca -d 'Authorities of the server\'s certificate' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand stats" -l cert -d 'Certificate to show, with --tls-key' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand stats" -l tls-key -d 'Key of --cert' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand stats" -l servername -d 'Name in the server\'s certificate' -r
 complete -c readyc -n "__fish_readyc_using_subcommand stats" -s j -l json -d 'Print JSON'
+complete -c readyc -n "__fish_readyc_using_subcommand stats" -l tls -d 'Encrypt connections'
 complete -c readyc -n "__fish_readyc_using_subcommand stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c readyc -n "__fish_readyc_using_subcommand top" -s i -l interval -d 'Time between two requests [default: 1s]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand top" -l server -d 'or unix:/PATH [default: 127.0.0.1:9999]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand top" -l connect-timeout -d 'Time limit to connect [default: 5s]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand top" -s t -l timeout -d 'Time limit for each answer [default: 30s]' -r
+complete -c readyc -n "__fish_readyc_using_subcommand top" -l ca -d 'Authorities of the server\'s certificate' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand top" -l cert -d 'Certificate to show, with --tls-key' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand top" -l tls-key -d 'Key of --cert' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand top" -l servername -d 'Name in the server\'s certificate' -r
+complete -c readyc -n "__fish_readyc_using_subcommand top" -l tls -d 'Encrypt connections'
 complete -c readyc -n "__fish_readyc_using_subcommand top" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -s c -l connections -d 'Connections that send requests' -r
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -s I -l idle -d 'Additional idle connections' -r
@@ -123,6 +158,10 @@ complete -c readyc -n "__fish_readyc_using_subcommand bench" -l seed -d 'Seed of
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l server -d 'or unix:/PATH; used if no ADDR is given' -r
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l connect-timeout -d 'Time limit to connect [default: 5s]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -s t -l timeout -d 'Time limit for each answer [default: 5s]' -r
+complete -c readyc -n "__fish_readyc_using_subcommand bench" -l ca -d 'Authorities of the server\'s certificate' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand bench" -l cert -d 'Certificate to show, with --tls-key' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand bench" -l tls-key -d 'Key of --cert' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand bench" -l servername -d 'Name in the server\'s certificate' -r
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l connect-rate -d 'Connections opened per second' -r
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l connect-parallel -d 'Attempts to connect in flight' -r
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l source -d 'Connect from these local addresses' -r
@@ -146,6 +185,7 @@ complete -c readyc -n "__fish_readyc_using_subcommand bench" -l progress -d 'How
 lines\t''
 none\t''"
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l no-verify -d 'Count answers, but do not check their bytes'
+complete -c readyc -n "__fish_readyc_using_subcommand bench" -l tls -d 'Encrypt connections'
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l no-reconnect -d 'Do not reopen lost connections'
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l probe -d 'Probe idle connections with --send'
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l no-probe -d 'Do not probe idle connections'
@@ -166,15 +206,30 @@ complete -c readyc -n "__fish_readyc_using_subcommand doctor" -s h -l help -d 'P
 complete -c readyc -n "__fish_readyc_using_subcommand send" -l server -d 'or unix:/PATH [default: 127.0.0.1:9999]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand send" -l connect-timeout -d 'Time limit to connect [default: 5s]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand send" -s t -l timeout -d 'Time limit for each answer [default: 30s]' -r
+complete -c readyc -n "__fish_readyc_using_subcommand send" -l ca -d 'Authorities of the server\'s certificate' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand send" -l cert -d 'Certificate to show, with --tls-key' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand send" -l tls-key -d 'Key of --cert' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand send" -l servername -d 'Name in the server\'s certificate' -r
+complete -c readyc -n "__fish_readyc_using_subcommand send" -l tls -d 'Encrypt connections'
 complete -c readyc -n "__fish_readyc_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c readyc -n "__fish_readyc_using_subcommand exchange" -l server -d 'or unix:/PATH [default: 127.0.0.1:9999]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand exchange" -l connect-timeout -d 'Time limit to connect [default: 5s]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand exchange" -s t -l timeout -d 'Time limit for each answer [default: 30s]' -r
+complete -c readyc -n "__fish_readyc_using_subcommand exchange" -l ca -d 'Authorities of the server\'s certificate' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand exchange" -l cert -d 'Certificate to show, with --tls-key' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand exchange" -l tls-key -d 'Key of --cert' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand exchange" -l servername -d 'Name in the server\'s certificate' -r
+complete -c readyc -n "__fish_readyc_using_subcommand exchange" -l tls -d 'Encrypt connections'
 complete -c readyc -n "__fish_readyc_using_subcommand exchange" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c readyc -n "__fish_readyc_using_subcommand sync" -l samples -d 'Requests to send' -r
 complete -c readyc -n "__fish_readyc_using_subcommand sync" -l server -d 'or unix:/PATH [default: 127.0.0.1:9999]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand sync" -l connect-timeout -d 'Time limit to connect [default: 5s]' -r
 complete -c readyc -n "__fish_readyc_using_subcommand sync" -s t -l timeout -d 'Time limit for each answer [default: 30s]' -r
+complete -c readyc -n "__fish_readyc_using_subcommand sync" -l ca -d 'Authorities of the server\'s certificate' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand sync" -l cert -d 'Certificate to show, with --tls-key' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand sync" -l tls-key -d 'Key of --cert' -r -F
+complete -c readyc -n "__fish_readyc_using_subcommand sync" -l servername -d 'Name in the server\'s certificate' -r
+complete -c readyc -n "__fish_readyc_using_subcommand sync" -l tls -d 'Encrypt connections'
 complete -c readyc -n "__fish_readyc_using_subcommand sync" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c readyc -n "__fish_readyc_using_subcommand compare" -l label -d 'Name of a side; give it twice' -r
 complete -c readyc -n "__fish_readyc_using_subcommand compare" -l html -d 'Also write the comparison as an HTML page' -r -F
