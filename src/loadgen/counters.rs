@@ -364,7 +364,8 @@ fn tls_error_name(error: &io::Error) -> &'static str {
 
 /// The name of an error as in errno(3). An error without an errno is `EOF` for a FIN that came too
 /// early, `ETIMEDOUT` for a timeout of the generator, `OUT_OF_STEP` for a stream that cannot be
-/// read, a name with `TLS` for a failure of encryption, `connected to itself` for a connection that reached its own socket.
+/// read, a name with `TLS` for a failure of encryption, `connected to itself` for a connection that
+/// reached its own socket.
 pub fn error_name(error: &io::Error) -> String {
     match (error.raw_os_error(), error.kind()) {
         _ if ConnectedToItself::is(error) => "connected to itself".to_owned(),

@@ -10,7 +10,6 @@ mod trial_reads;
 use super::Server;
 use super::admission::Refusal;
 use super::connection::{PeerStanding, ServerConnection};
-use super::context::ServerContext;
 use super::proxied::{Sender, Serves};
 use super::turn::Cause;
 use super::warning::RateLimitedWarning;
@@ -206,23 +205,6 @@ impl<N: Net> Server<N> {
         let Accepted { stream, peer, .. } = accepted;
         self.cx.net.abort(stream);
         self.cx.count_refusal(refusal, &peer);
-    }
-}
-
-impl<N: Net> ServerContext<N> {
-    /// Counts a client that is rejected, and tells of it.
-    pub(super) fn count_refusal(&mut self, refusal: Refusal, peer: &Peer) {
-        let stats = &mut self.stats;
-        match refusal {
-            Refusal::Denied => stats.refused_denied += 1,
-            Refusal::TooMany => stats.refused_address_limit += 1,
-            Refusal::TooFast => stats.refused_address_rate += 1,
-            Refusal::NotAProxy => stats.refused_not_proxy += 1,
-            Refusal::TooManyHandshakes => stats.refused_tls_rate += 1,
-        }
-        self.observe_refused(refusal, peer);
-        let line = format_args!("{peer} rejected: {refusal}");
-        self.log.line(self.now, Level::Info, line);
     }
 }
 

@@ -1,12 +1,13 @@
 //! What every connection of the server shares: the network, the limits, the counters, the lookup
 //! table.
 
-use super::admission::Admission;
+use super::admission::{Admission, Refusal};
 use super::connection::ServerConnection;
 use super::encrypted::HandshakeRate;
 use crate::conn::{ConnContext, Connection, Work};
 use crate::handlers::daytime::DateCache;
 use crate::handlers::{BoundService, Context};
+use crate::io::address::Peer;
 use crate::io::clock::Moment;
 use crate::io::net::Net;
 use crate::server::client_log::ClientLog;
@@ -15,6 +16,7 @@ use crate::server::stats::Stats;
 use crate::server::stats::publishing::Publisher;
 use crate::table::Table;
 use crate::trace::Observer;
+use log::Level;
 
 /// What all connections share.
 pub(super) struct ServerContext<N: Net> {
@@ -99,5 +101,22 @@ impl<N: Net> ServerContext<N> {
         let outcome = call(conn, &mut turn);
         self.observe_engine(connection, output.len() - before);
         outcome
+    }
+}
+
+impl<N: Net> ServerContext<N> {
+    /// Counts a client that is rejected, and tells of it.
+    pub(super) fn count_refusal(&mut self, refusal: Refusal, peer: &Peer) {
+        let stats = &mut self.stats;
+        match refusal {
+            Refusal::Denied => stats.refused_denied += 1,
+            Refusal::TooMany => stats.refused_address_limit += 1,
+            Refusal::TooFast => stats.refused_address_rate += 1,
+            Refusal::NotAProxy => stats.refused_not_proxy += 1,
+            Refusal::TooManyHandshakes => stats.refused_tls_rate += 1,
+        }
+        self.observe_refused(refusal, peer);
+        let line = format_args!("{peer} rejected: {refusal}");
+        self.log.line(self.now, Level::Info, line);
     }
 }

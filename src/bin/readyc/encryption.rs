@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// The network of all sessions.
 #[cfg(feature = "tls")]
 pub(crate) type ClientNet = readyd::tls::Secured<MioNet>;
+/// The network of all sessions.
 #[cfg(not(feature = "tls"))]
 pub(crate) type ClientNet = MioNet;
 

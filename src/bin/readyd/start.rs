@@ -263,24 +263,19 @@ fn serve(
         let given = upgrading::prepare(predecessor, starter, &listeners, &reactor)?;
         (*upgrades, statistics) = (Some(given.upgrades), given.statistics);
     }
-    let mut limits = config.limits.clone();
-    limits.max_connections = max_connections(config.max_connections, budget);
-    limits.memory_limit = memory_limit(config.memory_limit);
-    limits.log_level = log::max_level();
+    let mut limits = limits_within(config, budget);
     // Nothing before this has read a byte of a client.
     limits.landlock_abi = sandbox::enter(config, config_file.as_deref(), is_shard)?;
     limits.measures_turns = measures_turns;
     limits.tls_certificate_expires = held.as_ref().map_or(0, Held::first_expiry);
 
-    let dates = DateCache::new(zone_rules);
-    let shard = number;
     let prepared = Prepared {
         limits,
         table,
-        dates,
+        dates: DateCache::new(zone_rules),
         listeners,
         own_listeners,
-        shard,
+        shard: number,
         waits,
         statistics,
         parent,
@@ -290,6 +285,16 @@ fn serve(
         capture,
     };
     prepared.run(net, reactor)
+}
+
+/// The limits of the configuration, as far as the system has room.
+fn limits_within(config: &Config, budget: Budget) -> Limits {
+    Limits {
+        max_connections: max_connections(config.max_connections, budget),
+        memory_limit: memory_limit(config.memory_limit),
+        log_level: log::max_level(),
+        ..config.limits.clone()
+    }
 }
 
 /// The certificates to serve with. A server without a supervisor reads them again itself.

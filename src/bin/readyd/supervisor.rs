@@ -104,8 +104,7 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
     let certificates = certificates::first(config, origins, &mut reactor)?;
     let (table, source) = first_table(config, SealedTable::of, &mut manager, &mut reactor)?;
     let zone_source = zone::source(config);
-    let zone = SealedZone::of(zone::first_rules(&zone_source), 0)
-        .map_err(|error| StartError::System("put the time zone into shared memory", error))?;
+    let zone = SealedZone::first(&zone_source)?;
     let sealed_certificates = SealedCertificates::first(certificates.as_ref())?;
     // The table may have been one of these descriptors (--table /dev/fd/63); it has been read.
     inherited_fd::close_others();

@@ -16,7 +16,7 @@ const UPTIME: &str = "uptime_seconds";
 const PROCESS: &str = "pid";
 
 /// What a gauge shows goes up and down; all else only rises.
-const GAUGES: [&str; 7] = [
+const GAUGES: [&str; 8] = [
     "pid",
     "shards",
     "shards_answering",
@@ -24,6 +24,7 @@ const GAUGES: [&str; 7] = [
     "longest_turn_microseconds",
     "table_keys",
     "landlock_abi",
+    "tls_certificate_expires",
 ];
 
 /// So begin the names of the gauges of output that waits.

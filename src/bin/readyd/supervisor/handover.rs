@@ -18,6 +18,7 @@ use readyd::io::clock::Moment;
 use readyd::os::memory;
 use readyd::table::Table;
 use readyd::zone::ZoneRules;
+use readyd::zone::source::ZoneSource;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -47,6 +48,12 @@ pub(super) struct SealedZone {
 }
 
 impl SealedZone {
+    /// Those that shards start with.
+    pub(super) fn first(source: &ZoneSource) -> Result<SealedZone, StartError> {
+        SealedZone::of(zone::first_rules(source), 0)
+            .map_err(|error| StartError::System("put the time zone into shared memory", error))
+    }
+
     pub(super) fn of(rules: ZoneRules, version: u64) -> io::Result<SealedZone> {
         Ok(SealedZone { memory: zone::seal(&rules)?, rules, version })
     }

@@ -106,9 +106,8 @@ impl Process {
         now: Moment,
     ) -> Result<Process, StartFailure> {
         let OfAShard { listeners, own } = sockets;
-        let listens = listeners.iter().map(inherited).collect::<io::Result<_>>();
-        let listens = listens.map_err(|error| StartFailure::System("its sockets", error))?;
-        let config = Config { listeners: listens, ..template.config.clone() };
+        let listeners_of_it = inherited_by_it(listeners)?;
+        let config = Config { listeners: listeners_of_it, ..template.config.clone() };
         let (line, of_the_shard) =
             Line::pair().map_err(|error| StartFailure::System("socketpair", error))?;
         let certificates = template.certificates.as_ref().map(|sealed| sealed.memory.as_fd());
@@ -360,6 +359,12 @@ impl Process {
 fn not_for_children() -> Vec<&'static str> {
     let of_the_manager = activation::VARIABLES.into_iter().chain(notify::VARIABLES);
     of_the_manager.chain([upgrade::VARIABLE]).collect()
+}
+
+/// The configuration of the listeners that the process inherits.
+fn inherited_by_it(listeners: &[Bound]) -> Result<Vec<Listen>, StartFailure> {
+    let listens = listeners.iter().map(inherited).collect::<io::Result<_>>();
+    listens.map_err(|error| StartFailure::System("its sockets", error))
 }
 
 /// The configuration of a listener that the process inherits.
