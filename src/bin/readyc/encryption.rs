@@ -32,19 +32,19 @@ pub(crate) struct TlsOptions {
     ///
     /// A file in PEM with the authorities that may have signed the server's certificate [default:
     /// those of the system]
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, value_name = "PEM", hide_short_help = true)]
     ca: Option<PathBuf>,
 
     /// Certificate to show, with --tls-key
     ///
     /// A file in PEM with the certificate to show if the server asks for one; --tls-key has its key
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, value_name = "PEM", hide_short_help = true)]
     cert: Option<PathBuf>,
 
     /// Key of --cert
     ///
     /// A file in PEM with the private key of --cert
-    #[arg(id = "tls-key", long = "tls-key", value_name = "FILE", hide_short_help = true)]
+    #[arg(id = "tls-key", long = "tls-key", value_name = "PEM", hide_short_help = true)]
     key: Option<PathBuf>,
 
     /// Name in the server's certificate

@@ -99,6 +99,9 @@ fn facts(page: &mut Page, report: &Report) {
         page.line(AnsiStyle::Yellow, &not_probed);
     }
     page.line(AnsiStyle::Plain, &format!("connect: {}", words::connecting(report)));
+    if let Some(tls) = words::encrypting(report) {
+        page.line(AnsiStyle::Plain, &format!("TLS: {tls}"));
+    }
     page.line(AnsiStyle::Plain, &format!("requests: {}", words::requests(report)));
     page.line(AnsiStyle::Plain, &format!("traffic: {}", words::traffic(report)));
     for line in words::generator(report) {

@@ -1,7 +1,7 @@
 //! The sentences of a report, the same in all output formats.
 
 use super::units::{bytes, count, counted, micros, nearly_all, percent, rate, span};
-use super::{Achieved, Asked, ByErrno, Mode, OLDER_SCHEMA, Report, Validity};
+use super::{Achieved, Asked, ByErrno, Mode, OLDER_SCHEMA, Report, TlsAchieved, Validity};
 use nix::errno::Errno;
 
 /// The title of the verdict on a client that shows in the figures.
@@ -329,6 +329,14 @@ pub(crate) fn not_probed(report: &Report) -> Option<String> {
         }
     };
     Some(format!("{told}: accepted by the kernel, not probed"))
+}
+
+/// How many handshakes of TLS there were, and how many resumed a session; `None` without TLS.
+pub(crate) fn encrypting(report: &Report) -> Option<String> {
+    let TlsAchieved { handshakes, resumed, handshakes_per_s } = report.achieved.tls?;
+    let share = 100.0 * resumed as f64 / handshakes.max(1) as f64;
+    let all = counted(handshakes, "handshake");
+    Some(format!("{all}, {handshakes_per_s:.1} per second, {share:.1} % resumed"))
 }
 
 /// How connecting went.

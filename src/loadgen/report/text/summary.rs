@@ -6,7 +6,7 @@
 use super::page::{AnsiStyle, Page};
 use crate::loadgen::report::doubt::LAST_OF_SUMMARY;
 use crate::loadgen::report::units::{NO_BREAK, columns, count, number, wrapped};
-use crate::loadgen::report::{Report, TlsAchieved, Validity, tables, words};
+use crate::loadgen::report::{Report, Validity, tables, words};
 use crate::printable::printable;
 
 /// The length of the summary. The verdict may have two of the lines.
@@ -126,11 +126,6 @@ fn connections(report: &Report) -> (String, bool) {
     if achieved.connections_lost > 0 {
         told.push_str(&format!(", {} lost", count(achieved.connections_lost)));
         is_short = true;
-    }
-    if let Some(TlsAchieved { handshakes, resumed, handshakes_per_s }) = achieved.tls {
-        let share = 100.0 * resumed as f64 / handshakes.max(1) as f64;
-        let (all, rate) = (count(handshakes), count(handshakes_per_s.round() as u64));
-        told.push_str(&format!(", {all} TLS handshakes ({rate} per second, {share:.1} % resumed)"));
     }
     (told, is_short)
 }

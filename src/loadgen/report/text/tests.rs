@@ -100,6 +100,7 @@ verdict       NOT MET: 1,200 of 200,000 requests were not answered; partial:
               interrupted after 9 of 10 seconds
 "
     );
+    place(&shown, "TLS: 1,200 handshakes, 12.5 per second, 95.8 % resumed\n");
     let mut invalid = sample();
     invalid.client.bottleneck = true;
     invalid.client.in_doubt = vec!["99.9 %".to_owned()];
