@@ -9,10 +9,10 @@ impl Server {
     /// Its processes that serve, if it is a supervisor.
     pub(crate) fn shards(&self) -> Vec<Pid> {
         let children = self.proc_file(&format!("task/{}/children", self.pid));
-        // The launcher of upgrades serves nobody.
+        // The launcher of upgrades serves nobody, and has no order to.
         let serves = |pid: &&str| {
-            let name = fs::read_to_string(format!("/proc/{pid}/comm"));
-            !name.is_ok_and(|name| name.trim() == "readyd-launcher")
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.windows(13).any(|word| word == b"READYD_SHARD=")
         };
         let pid = |word: &str| Pid::from_raw(word.parse().expect("a number"));
         children.split_whitespace().filter(serves).map(pid).collect()
