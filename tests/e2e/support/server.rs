@@ -153,10 +153,11 @@ impl Launch {
             command.args(["--listen", listener]);
         }
         command.arg("--print-addresses").args(&self.arguments);
-        // A build that measures coverage writes a file when it ends.
+        // A build that measures coverage writes a file when it ends, and so may a preloaded library.
         let says_how = |word: &OsString| word.to_string_lossy().starts_with("--sandbox");
-        let is_measured = env::var_os("LLVM_PROFILE_FILE").is_some();
-        if cfg!(feature = "ops") && is_measured && !self.arguments.iter().any(says_how) {
+        let is_preloaded = self.environment.iter().any(|(name, _)| name == "LD_PRELOAD");
+        let opens_files = is_preloaded || env::var_os("LLVM_PROFILE_FILE").is_some();
+        if cfg!(feature = "ops") && opens_files && !self.arguments.iter().any(says_how) {
             command.arg("--sandbox=off");
         }
         command.env_remove("RUST_LOG").envs(self.environment.iter().cloned());
