@@ -153,7 +153,7 @@ impl Launch {
             command.args(["--listen", listener]);
         }
         command.arg("--print-addresses").args(&self.arguments);
-        // A build that measures coverage writes a file when it ends, and so may a preloaded library.
+        // A build that measures coverage writes a file at its end, and so may a preloaded library.
         let says_how = |word: &OsString| word.to_string_lossy().starts_with("--sandbox");
         let is_preloaded = self.environment.iter().any(|(name, _)| name == "LD_PRELOAD");
         let opens_files = is_preloaded || env::var_os("LLVM_PROFILE_FILE").is_some();
