@@ -7,6 +7,8 @@
 mod imports;
 #[path = "tidy/log_lines.rs"]
 mod log_lines;
+#[path = "tidy/passing_on.rs"]
+mod passing_on;
 #[path = "tidy/source.rs"]
 mod source;
 

@@ -183,6 +183,11 @@ impl<N: Net> SocketIo for Captured<N> {
         result
     }
 
+    /// No server calls it: a capture has no record of it.
+    fn close(&mut self, CapturedStream { stream, .. }: Self::Stream) {
+        self.network.close(stream);
+    }
+
     fn abort(&mut self, CapturedStream { stream, number }: Self::Stream) {
         self.network.abort(stream);
         self.note(|| Record::Abort { stream: number });

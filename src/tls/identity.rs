@@ -41,9 +41,12 @@ pub struct Identities {
 impl Identities {
     /// No identities; their tickets will be sealed with keys from this seed.
     pub fn new(seed: TicketSeed) -> Identities {
-        let clock = Arc::new(EngineClock::default());
-        let tickets = Arc::new(Tickets::new(seed, Arc::clone(&clock)));
-        Identities { all: Rc::default(), maker: IdentityMaker { clock, tickets } }
+        Identities::of(IdentityMaker::new(seed))
+    }
+
+    /// No identities, for those of this maker.
+    pub fn of(maker: IdentityMaker) -> Identities {
+        Identities { all: Rc::default(), maker }
     }
 
     /// What makes identities for these.
@@ -77,6 +80,13 @@ impl Identities {
 }
 
 impl IdentityMaker {
+    /// Makes identities whose tickets are sealed with keys from this seed.
+    pub fn new(seed: TicketSeed) -> IdentityMaker {
+        let clock = Arc::new(EngineClock::default());
+        let tickets = Arc::new(Tickets::new(seed, Arc::clone(&clock)));
+        IdentityMaker { clock, tickets }
+    }
+
     /// An identity from the text of PEM files: the certificate and those between it and its
     /// authority, in this order; its key; and the authorities of clients, if clients must have
     /// certificates.

@@ -30,6 +30,14 @@ impl<N: Accept + WallClock> Accept for Secured<N> {
         self.network.deregister_listener(listener)
     }
 
+    fn descriptor(&self, listener: &N::Listener) -> Option<i32> {
+        self.network.descriptor(listener)
+    }
+
+    fn leave_to_others(&mut self, listener: &N::Listener) {
+        self.network.leave_to_others(listener);
+    }
+
     fn hold_off_handshakes(&mut self, listener: &N::Listener) -> io::Result<()> {
         self.network.hold_off_handshakes(listener)
     }

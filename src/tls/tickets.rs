@@ -49,6 +49,10 @@ impl TicketSeed {
     /// Bytes of a seed.
     pub const LEN: usize = 8 + 2 * SECRET;
 
+    /// The number of what the bytes mean and of how keys are made. It grows with each change of
+    /// that, so that a program of another version takes no seed that it would misunderstand.
+    pub const FORMAT: u64 = 1;
+
     /// A seed that nobody else has, from now on.
     ///
     /// # Errors
@@ -78,6 +82,12 @@ impl TicketSeed {
         let (current, previous) = secrets.split_first_chunk()?;
         let previous = previous.try_into().ok()?;
         Some(TicketSeed { period: u64::from_le_bytes(*period), current: *current, previous })
+    }
+
+    /// Whether it is for a later time than `now`: the clock was wrong when it was made or stepped. A
+    /// clock may be set back a little around the end of a period.
+    pub fn is_ahead_of(&self, now: WallTime) -> bool {
+        self.period > now.seconds / PERIOD + 1
     }
 
     /// Makes the key of `period`, if it is a later one. A clock that goes back changes nothing.
@@ -117,11 +127,20 @@ impl Tickets {
         Tickets { seed: Mutex::new(seed), clock }
     }
 
-    /// The seed as it is now, for a shard that starts later.
-    pub fn seed(&self) -> TicketSeed {
+    /// The seed as it is at `now`, for another process: a shard that starts later, or a successor.
+    pub fn seed(&self, now: WallTime) -> TicketSeed {
+        self.seed_at(now.seconds)
+    }
+
+    fn seed_at(&self, seconds: u64) -> TicketSeed {
         let mut seed = self.seed.lock().unwrap_or_else(PoisonError::into_inner);
-        seed.advance(self.clock.seconds() / PERIOD);
+        seed.advance(seconds / PERIOD);
         seed.clone()
+    }
+
+    /// The seed for a handshake, whose time the network tells.
+    fn current(&self) -> TicketSeed {
+        self.seed_at(self.clock.seconds())
     }
 
     /// The tickets of an identity. `context` says all that its clients must prove.
@@ -191,14 +210,14 @@ impl ProducesTickets for OfIdentity {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        self.key(&self.tickets.seed().current)?.seal(plain)
+        self.key(&self.tickets.current().current)?.seal(plain)
     }
 
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
         if cipher.len() > LONGEST {
             return None;
         }
-        let seed = self.tickets.seed();
+        let seed = self.tickets.current();
         let open = |secret| self.key(secret)?.open(cipher);
         open(&seed.current).or_else(|| open(&seed.previous))
     }

@@ -11,6 +11,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+#[cfg(feature = "ops")]
+mod upgraded;
+
 /// An authority, and files in PEM of certificates that it has signed.
 struct Authority {
     scratch: Scratch,

@@ -3,12 +3,14 @@
 //!
 //! Invariants: a certificate is used with the key that belongs to it, or not at all: both are read,
 //! checked, and only then replace the old ones. A supervisor reads them for its shards, which all
-//! have the same, and the same keys for tickets.
+//! have the same, and the same keys for tickets. A process has one seed of those keys, which steps
+//! on with the time; the new process of an upgrade goes on from it.
 
 use crate::background::{Ordered, Repeatable};
 use crate::interruptible;
 use crate::sandbox;
 use crate::start::StartError;
+use crate::upgrade::SealedSeed;
 use readyd::config::listen::{Listen, TlsFiles};
 use readyd::config::{Config, Located, Origins};
 use readyd::io::clock::WallTime;
@@ -39,11 +41,11 @@ struct Texts {
 }
 
 /// The files of all encrypted listeners, each once, with what is in them. They stand under what the
-/// operator wrote.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// operator wrote. Copies share the keys of tickets.
+#[derive(Clone, Debug)]
 pub(crate) struct Certificates {
     texts: BTreeMap<String, Texts>,
-    seed: TicketSeed,
+    maker: IdentityMaker,
 }
 
 /// The wall clock.
@@ -64,12 +66,19 @@ fn named(listeners: &[Listen]) -> Vec<TlsFiles> {
 
 /// What is wrong with the files of the configuration.
 pub(crate) fn faults(config: &Config, origins: &Origins) -> Vec<Located<StartError>> {
-    let Ok(seed) = TicketSeed::random(now()) else { return Vec::new() };
-    let maker = Identities::new(seed).maker();
+    let seed = TicketSeed::random(now());
+    seed.map_or_else(|_| Vec::new(), |seed| faults_of(config, origins, &IdentityMaker::new(seed)))
+}
+
+fn faults_of(
+    config: &Config,
+    origins: &Origins,
+    maker: &IdentityMaker,
+) -> Vec<Located<StartError>> {
     let mut faults = Vec::new();
     for (index, listen) in config.listeners.iter().enumerate() {
         let Some(files) = &listen.tls else { continue };
-        if let Err(why) = Texts::read(files).and_then(|texts| texts.identity(files, &maker)) {
+        if let Err(why) = Texts::read(files).and_then(|texts| texts.identity(files, maker)) {
             faults.push(Located::new(origins.of_listener(index), StartError::Certificate(why)));
         }
     }
@@ -77,6 +86,7 @@ pub(crate) fn faults(config: &Config, origins: &Origins) -> Vec<Located<StartErr
 }
 
 /// Reads the files for the first time, in a thread, and checks them; `None` if no listener has any.
+/// The keys of tickets go on from the seed that an old process has handed over.
 ///
 /// # Errors
 ///
@@ -85,25 +95,42 @@ pub(crate) fn first(
     config: &Config,
     origins: &Origins,
     reactor: &mut Reactor,
+    handed: Option<SealedSeed>,
 ) -> Result<Option<Certificates>, StartError> {
     let files = named(&config.listeners);
     if files.is_empty() {
         return Ok(None);
     }
-    let seed = TicketSeed::random(now())
-        .map_err(|error| StartError::System("make keys for TLS tickets", error))?;
+    let now = now();
+    let seed = handed.and_then(|handed| usable(handed, now));
+    let seed = seed.map_or_else(|| TicketSeed::random(now), Ok);
+    let seed = seed.map_err(|error| StartError::System("make keys for TLS tickets", error))?;
+    let maker = IdentityMaker::new(seed);
     let (config, origins) = (config.clone(), origins.clone());
-    let work = move || match faults(&config, &origins) {
-        faults if faults.is_empty() => read(&files, seed).map_err(StartError::Certificate),
+    let work = move || match faults_of(&config, &origins, &maker) {
+        faults if faults.is_empty() => read(&files, maker).map_err(StartError::Certificate),
         faults => Err(StartError::Several(faults)),
     };
     interruptible::run(reactor, work)?.map(Some)
 }
 
-fn read(files: &[TlsFiles], seed: TicketSeed) -> Result<Certificates, String> {
+/// The seed of an old process. That of another format means something else, and that of a clock that
+/// was in the future would keep its keys until then: clients begin new sessions instead.
+fn usable(SealedSeed { format, memory }: SealedSeed, now: WallTime) -> Option<TicketSeed> {
+    let bytes = SealedMemfd::of_sealed(memory).ok().filter(|_| format == TicketSeed::FORMAT)?;
+    TicketSeed::from_bytes(&bytes).filter(|seed| !seed.is_ahead_of(now))
+}
+
+fn seal_seed_of(maker: &IdentityMaker) -> io::Result<SealedSeed> {
+    let bytes = maker.tickets().seed(now()).to_bytes();
+    let memory = sealed_memfd::seal(c"readyd tickets", &[&bytes])?;
+    Ok(SealedSeed { format: TicketSeed::FORMAT, memory })
+}
+
+fn read(files: &[TlsFiles], maker: IdentityMaker) -> Result<Certificates, String> {
     let text = |files: &TlsFiles| Ok((files.to_string(), Texts::read(files)?));
     let texts = files.iter().map(text).collect::<Result<_, String>>()?;
-    Ok(Certificates { texts, seed })
+    Ok(Certificates { texts, maker })
 }
 
 impl Texts {
@@ -144,13 +171,13 @@ impl Texts {
 }
 
 impl Certificates {
-    /// Copies them into a sealed memfd, for shards.
+    /// Copies them into a sealed memfd, with the seed of tickets as it is now, for shards.
     ///
     /// # Errors
     ///
     /// When the system has no descriptor or not enough memory.
     pub(crate) fn seal(&self) -> io::Result<OwnedFd> {
-        let mut bytes = self.seed.to_bytes();
+        let mut bytes = self.maker.tickets().seed(now()).to_bytes();
         let mut put = |part: &[u8]| {
             bytes.extend((part.len() as u64).to_le_bytes());
             bytes.extend(part);
@@ -162,6 +189,15 @@ impl Certificates {
             put(client_ca.as_deref().unwrap_or_default());
         }
         sealed_memfd::seal(c"readyd certificates", &[&bytes])
+    }
+
+    /// Copies the seed of tickets as it is now into a sealed memfd, for a new process.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no descriptor or not enough memory.
+    pub(crate) fn seal_seed(&self) -> io::Result<SealedSeed> {
+        seal_seed_of(&self.maker)
     }
 
     /// Those in a memfd that [`Certificates::seal`] made.
@@ -189,7 +225,7 @@ impl Certificates {
             let client_ca = Some(client_ca).filter(|text| !text.is_empty());
             texts.insert(String::from_utf8(name).ok()?, Texts { certificate, key, client_ca });
         }
-        Some(Certificates { texts, seed: TicketSeed::from_bytes(seed)? })
+        Some(Certificates { texts, maker: IdentityMaker::new(TicketSeed::from_bytes(seed)?) })
     }
 
     /// Logs when they expire.
@@ -218,7 +254,7 @@ pub(crate) struct Held {
 impl Held {
     /// Those that were read and checked; `None` if they are damaged.
     pub(crate) fn of(certificates: &Certificates) -> Option<Held> {
-        let identities = Identities::new(certificates.seed.clone());
+        let identities = Identities::of(certificates.maker.clone());
         let names = certificates.texts.keys().cloned().collect();
         let held = Held { identities, names };
         held.replace(certificates).then_some(held)
@@ -237,6 +273,15 @@ impl Held {
     /// The identities, for a network.
     pub(crate) fn identities(&self) -> Identities {
         self.identities.clone()
+    }
+
+    /// Copies the seed of tickets as it is now into a sealed memfd, for a new process.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no descriptor or not enough memory.
+    pub(crate) fn seal_seed(&self) -> io::Result<SealedSeed> {
+        seal_seed_of(&self.identities.maker())
     }
 
     /// When the first of them expires, in seconds since 1970.
@@ -262,15 +307,14 @@ impl CertificateReader {
         certificates: &Certificates,
         reactor: &Reactor,
     ) -> CertificateReader {
-        let (files, seed) = (named(&config.listeners), certificates.seed.clone());
+        let (files, maker) = (named(&config.listeners), certificates.maker.clone());
         CertificateReader(Repeatable::new(reactor, move || {
             let mut paths = files.iter().flat_map(TlsFiles::paths);
             if let Some(path) = paths.find(|path| files::is_pipe(path)) {
                 // It would block this read and all later ones.
                 return Err(format!("{} is a pipe, and cannot be read again", path.display()));
             }
-            let certificates = read(&files, seed.clone())?;
-            let maker = Identities::new(seed.clone()).maker();
+            let certificates = read(&files, maker.clone())?;
             for files in &files {
                 let texts = certificates.texts.get(&files.to_string());
                 texts.map_or(Ok(()), |texts| texts.identity(files, &maker).map(drop))?;

@@ -222,7 +222,7 @@ fn serve(
     descriptor_limit: usize,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
-    let Given { config, origins, asked, inherited, manager, predecessor } = given;
+    let Given { config, origins, asked, inherited, manager, mut predecessor } = given;
     let credentials = resolve(config.user.as_ref(), &mut reactor)?;
     let is_shard = shard.is_some();
     let own_listeners = shard.as_ref().map(Shard::own_listeners);
@@ -234,7 +234,10 @@ fn serve(
     let starter = upgrading::starter(config, is_shard, credentials.as_ref(), &reactor)?;
     let certificates = match &shard {
         Some(shard) => shard.certificates(),
-        None => certificates::first(config, origins, &mut reactor)?,
+        None => {
+            let seed = predecessor.as_mut().and_then(Predecessor::take_seed);
+            certificates::first(config, origins, &mut reactor, seed)?
+        }
     };
     let (table, zone_rules, mut parent, scoreboard_slot) = match shard {
         Some(shard) => with_supervisor(shard, &mut reactor)?,

@@ -27,7 +27,7 @@ use crate::logger;
 use crate::reconfiguring::ConfigReader;
 use crate::service_manager::ServiceManager;
 use crate::start::{self, Given, StartError};
-use crate::upgrade::{Command, Upgrades};
+use crate::upgrade::{Command, Predecessor, Upgrades};
 use crate::zone::{self, ZoneReader};
 use handover::{SealedCertificates, SealedConfig, SealedTable, SealedZone};
 use idle::IdleWatch;
@@ -93,7 +93,7 @@ struct Supervisor {
 ///
 /// Why it could not start, why it stopped, or which shards exited with an error.
 pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartError> {
-    let Given { config, origins, asked, inherited, mut manager, predecessor } = given;
+    let Given { config, origins, asked, inherited, mut manager, mut predecessor } = given;
     let command = Command::own();
     let program =
         Program::own().map_err(|error| StartError::System("open the program's own file", error))?;
@@ -101,11 +101,12 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
     if let Some(credentials) = &credentials {
         start::check_that_it_may_execute(config, credentials, &program)?;
     }
-    let certificates = certificates::first(config, origins, &mut reactor)?;
+    let seed = predecessor.as_mut().and_then(Predecessor::take_seed);
+    let certificates = certificates::first(config, origins, &mut reactor, seed)?;
     let (table, source) = first_table(config, SealedTable::of, &mut manager, &mut reactor)?;
     let zone_source = zone::source(config);
     let zone = SealedZone::first(&zone_source)?;
-    let sealed_certificates = SealedCertificates::first(certificates.as_ref())?;
+    let sealed_certificates = SealedCertificates::first(certificates.as_ref(), reactor.now())?;
     // The table may have been one of these descriptors (--table /dev/fd/63); it has been read.
     inherited_fd::close_others();
     // Children inherit the signal mask, SIGQUIT included: a signal that is sent before a shard
@@ -364,6 +365,8 @@ impl Supervisor {
         let starts = self.slots.iter().filter_map(ShardSlot::starts_at);
         let ends = processes().filter_map(Process::ends_by);
         let deliveries = processes().filter_map(Process::sends_again_at);
+        let certificates = self.template.certificates.as_ref();
+        let renewal = certificates.map(|sealed| sealed.renew_at);
         let looks = match self.phase {
             Phase::Serving => [
                 self.idle.as_ref().map(IdleWatch::looks_at),
@@ -371,7 +374,7 @@ impl Supervisor {
             ],
             Phase::HandedOver { .. } | Phase::Stopping { .. } => [None, None],
         };
-        starts.chain(ends).chain(deliveries).chain(looks.into_iter().flatten()).min()
+        starts.chain(ends).chain(deliveries).chain(renewal).chain(looks.into_iter().flatten()).min()
     }
 
     fn outcome(self) -> Result<(), StartError> {
@@ -425,6 +428,7 @@ impl EventHandler for Supervisor {
         self.stop_if_idle(now);
         self.start_shards(now);
         self.publish_overview();
+        self.renew_seed(now);
         let due = self.tell_the_manager(now);
         let upgrade_due = self.look_after_upgrade(now);
         if self.phase != Phase::Serving && !self.slots.iter().any(ShardSlot::is_in_use) {

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! old                                   new
-//! starts the program, with listeners
-//! and scoreboards                    -> reads its configuration and files, as at any start
+//! starts the program, with listeners,
+//! scoreboards and SEED               -> reads its configuration and files, as at any start
 //!                                    <- LOADING, about once a second
 //!                                    <- READY: it could serve
 //! tells the service manager MAINPID
@@ -25,18 +25,23 @@ mod manifest;
 mod past;
 mod predecessor;
 mod program;
+mod seed;
 mod starter;
 mod state;
 
 pub(crate) use manifest::{Origin, Passed, VARIABLE};
 pub(crate) use predecessor::{Handed, Predecessor, UpgradeError};
 pub(crate) use program::Command;
+pub(crate) use seed::SealedSeed;
 pub(crate) use starter::Starter;
 pub(crate) use state::{Given, INIT, Step, Upgrades, passed};
 
 /// The kinds of notes between the two processes. That execve(2) has failed is
 /// [`FAILURE`](crate::child::FAILURE).
 mod kind {
+    /// Of the old process, before the new one is there: a descriptor with the seed of the keys of
+    /// TLS tickets, whose format is the number. A program that has no use for it passes over it.
+    pub(super) const SEED: u8 = b't';
     /// Of the new process: it is loading files.
     pub(super) const LOADING: u8 = b'l';
     /// Of the new process, whose pid is the number: it could serve.

@@ -1,6 +1,7 @@
 //! What stands for [`certificates`](crate::certificates) in a program without TLS: there are none.
 
 use crate::start::StartError;
+use crate::upgrade::SealedSeed;
 use readyd::config::listen::Listen;
 use readyd::config::{Config, Located, Origins};
 use readyd::io::net::Identity;
@@ -34,6 +35,7 @@ pub(crate) fn first(
     _: &Config,
     _: &Origins,
     _: &mut Reactor,
+    _: Option<SealedSeed>,
 ) -> Result<Option<Certificates>, StartError> {
     Ok(None)
 }
@@ -45,6 +47,15 @@ impl Certificates {
     ///
     /// None.
     pub(crate) fn seal(&self) -> io::Result<OwnedFd> {
+        match self.0 {}
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub(crate) fn seal_seed(&self) -> io::Result<SealedSeed> {
         match self.0 {}
     }
 
@@ -69,6 +80,15 @@ impl Held {
 
     /// Never called.
     pub(crate) fn replace(&self, _: &Certificates) -> bool {
+        match self.0 {}
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub(crate) fn seal_seed(&self) -> io::Result<SealedSeed> {
         match self.0 {}
     }
 

@@ -1,6 +1,7 @@
 //! Upgrades of a server: as the old process and as the new one. See [`crate::upgrade`].
 
 use super::{Daemon, Parent, Stage};
+use crate::certificates::Held;
 use crate::start::StartError;
 use crate::upgrade::{Passed, Step, Upgrades};
 use readyd::counted::counted;
@@ -44,7 +45,8 @@ impl<N: Net> Daemon<N> {
         let descriptors = self.server.descriptors();
         let Some(Upgrading { upgrades, listeners }) = upgrading(&mut self.parent) else { return };
         let listeners = descriptors.into_iter().zip(listeners.iter().cloned());
-        upgrades.begin(listeners.collect(), now);
+        let seed = self.held.as_ref().map(Held::seal_seed);
+        upgrades.begin(listeners.collect(), seed, now);
     }
 
     /// From now on the next process can read what this one counts.

@@ -21,6 +21,7 @@ use readyd::zone::ZoneRules;
 use readyd::zone::source::ZoneSource;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 /// A table in a sealed memfd, which all shards map.
 pub(super) struct SealedTable {
@@ -71,26 +72,38 @@ impl SealedConfig {
     }
 }
 
-/// The certificates, likewise.
+/// After this time the seed of tickets in the memory is the one of now again.
+const RENEWAL: Duration = Duration::from_secs(60 * 60);
+
+/// The certificates, likewise, with the seed of the keys of tickets.
 pub(super) struct SealedCertificates {
     pub(super) memory: OwnedFd,
     pub(super) version: u64,
+    pub(super) certificates: Certificates,
+    /// When the seed is to be renewed: an old one makes the keys of all tickets since then.
+    pub(super) renew_at: Moment,
 }
 
 impl SealedCertificates {
     /// Those that shards start with.
     pub(super) fn first(
         certificates: Option<&Certificates>,
+        now: Moment,
     ) -> Result<Option<SealedCertificates>, StartError> {
         let Some(certificates) = certificates else { return Ok(None) };
         certificates.say_when_they_expire();
-        SealedCertificates::of(certificates, 0)
+        SealedCertificates::of(certificates.clone(), 0, now)
             .map(Some)
             .map_err(|error| StartError::System("put the certificates into shared memory", error))
     }
 
-    pub(super) fn of(certificates: &Certificates, version: u64) -> io::Result<SealedCertificates> {
-        Ok(SealedCertificates { memory: certificates.seal()?, version })
+    pub(super) fn of(
+        certificates: Certificates,
+        version: u64,
+        now: Moment,
+    ) -> io::Result<SealedCertificates> {
+        let (memory, renew_at) = (certificates.seal()?, now + RENEWAL);
+        Ok(SealedCertificates { memory, version, certificates, renew_at })
     }
 }
 
@@ -113,7 +126,7 @@ impl Supervisor {
     pub(super) fn take_files(&mut self, now: Moment) {
         self.take_config(now);
         if let Some(certificates) = self.certificate_reader.as_mut().and_then(|it| it.take()) {
-            self.hand_over_certificates(&certificates, now);
+            self.hand_over_certificates(certificates, now);
         }
         match self.loader.take() {
             Some(Ok(table)) => self.hand_over_table(table, now),
@@ -185,9 +198,9 @@ impl Supervisor {
         }
     }
 
-    fn hand_over_certificates(&mut self, certificates: &Certificates, now: Moment) {
+    fn hand_over_certificates(&mut self, certificates: Certificates, now: Moment) {
         let version = self.template.certificates.as_ref().map_or(0, |sealed| sealed.version + 1);
-        match SealedCertificates::of(certificates, version) {
+        match SealedCertificates::of(certificates.clone(), version, now) {
             Ok(sealed) => self.template.certificates = Some(sealed),
             Err(error) => return log::error!("keeping the old certificates: {error}"),
         }
@@ -197,6 +210,19 @@ impl Supervisor {
             if let Err(error) = process.send_certificates(&self.template, now) {
                 let pid = process.pid();
                 log::error!("process {pid} did not get the certificates: {error}; retrying");
+            }
+        }
+    }
+
+    /// Has the shards that start from now on begin with the seed of tickets of now, and forgets the
+    /// one before. If that fails, the shard makes the steps by itself.
+    pub(super) fn renew_seed(&mut self, now: Moment) {
+        if let Some(sealed) = &mut self.template.certificates
+            && sealed.renew_at <= now
+        {
+            sealed.renew_at = now + RENEWAL;
+            if let Ok(memory) = sealed.certificates.seal() {
+                sealed.memory = memory;
             }
         }
     }

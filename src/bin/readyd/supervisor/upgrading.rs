@@ -92,8 +92,10 @@ impl Supervisor {
             return log::warn!("SIGUSR2 is ignored: this readyd was built without feature ops");
         }
         let listeners = self.listeners();
+        let certificates = self.template.certificates.as_ref();
+        let seed = certificates.map(|sealed| sealed.certificates.seal_seed());
         if let Some(upgrades) = self.upgrades() {
-            upgrades.begin(listeners, now);
+            upgrades.begin(listeners, seed, now);
         }
     }
 

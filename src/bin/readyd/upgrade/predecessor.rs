@@ -3,6 +3,7 @@
 use super::kind;
 use super::manifest::{self, Descriptors, Manifest, Origin, Passed, VARIABLE};
 use super::past::Past;
+use super::seed::{self, SealedSeed};
 use readyd::io::address::Address;
 use readyd::os::inherited_fd::fd_passing::{self, Note};
 use readyd::os::inherited_fd::{self, InheritError};
@@ -91,6 +92,7 @@ pub(crate) struct Predecessor {
     ended: Vec<Scoreboard>,
     has_passed_sockets: bool,
     listeners: Vec<Handed>,
+    seed: Option<SealedSeed>,
 }
 
 impl Predecessor {
@@ -109,6 +111,7 @@ impl Predecessor {
         let take = |number| inherited_fd::take(number).map_err(UpgradeError::Inherit);
         let open = |number| Scoreboard::open(take(number)?).map_err(UpgradeError::Scoreboard);
         let control = UnixDatagram::from(take(control)?);
+        let seed = seed::take(&control);
         // Another descriptor, open until the process has ended: that it is closed tells the old
         // process that it may look how this one has ended.
         let until_the_end = control.try_clone().map_err(UpgradeError::System)?;
@@ -124,7 +127,7 @@ impl Predecessor {
         let both = |(board, line)| Ok((open(board)?, UnixDatagram::from(take(line)?)));
         let earlier = earlier.into_iter().map(both).collect::<Result<Vec<_>, UpgradeError>>()?;
         let (past, ended) = Past::new(newest, earlier);
-        Ok(Some(Predecessor { control, began, past, ended, has_passed_sockets, listeners }))
+        Ok(Some(Predecessor { control, began, past, ended, has_passed_sockets, listeners, seed }))
     }
 
     /// Whether the service manager has passed sockets to the first process, which the variables of
@@ -136,6 +139,11 @@ impl Predecessor {
     /// The listeners, once.
     pub(crate) fn take_listeners(&mut self) -> Vec<Handed> {
         std::mem::take(&mut self.listeners)
+    }
+
+    /// The seed of the keys of TLS tickets, once, if the old process has handed one over.
+    pub(crate) fn take_seed(&mut self) -> Option<SealedSeed> {
+        self.seed.take()
     }
 
     /// When the server began, in nanoseconds of CLOCK_MONOTONIC.

@@ -4,6 +4,7 @@ use super::kind;
 use super::manifest::{Manifest, Origin, Passed};
 use super::past::Past;
 use super::predecessor::{Predecessor, UpgradeError};
+use super::seed::{self, SealedSeed};
 use super::starter::{Order, Starter};
 use crate::child::{Ending, FAILURE};
 use crate::listening;
@@ -151,8 +152,14 @@ impl Upgrades {
         }
     }
 
-    /// SIGUSR2: starts a new process with these listeners, or logs why not.
-    pub(crate) fn begin(&mut self, listeners: Vec<(RawFd, Passed)>, now: Moment) {
+    /// SIGUSR2: starts a new process with these listeners, and with the seed of the keys of TLS
+    /// tickets, if there is one; or logs why not.
+    pub(crate) fn begin(
+        &mut self,
+        listeners: Vec<(RawFd, Passed)>,
+        seed: Option<io::Result<SealedSeed>>,
+        now: Moment,
+    ) {
         match &self.stage {
             Stage::Idle => {}
             Stage::Starts { .. } | Stage::Told { .. } | Stage::Ends { .. } => {
@@ -168,17 +175,22 @@ impl Upgrades {
         }
         let program = self.starter.program();
         log::info!("starting {program} to take the place of this process (SIGUSR2)");
-        match self.start(listeners) {
+        match self.start(listeners, seed) {
             Ok(control) => self.stage = Stage::Starts { control, until: now + PATIENCE },
             Err(why) => has_failed(&why),
         }
     }
 
-    fn start(&mut self, listeners: Vec<(RawFd, Passed)>) -> Result<UnixDatagram, String> {
+    fn start(
+        &mut self,
+        listeners: Vec<(RawFd, Passed)>,
+        seed: Option<io::Result<SealedSeed>>,
+    ) -> Result<UnixDatagram, String> {
         let Some(board) = &self.board else { return Err("there is no scoreboard".to_owned()) };
         let cannot = |error: io::Error| error.to_string();
         let (ours, theirs) = fd_passing::linked().map_err(cannot)?;
         self.inputs.watch(&ours).map_err(cannot)?;
+        seed.into_iter().for_each(|seed| seed::leave(seed, &ours));
         let (sockets, passed): (Vec<RawFd>, Vec<Passed>) = listeners.into_iter().unzip();
         let manifest = Manifest {
             began: self.began,
