@@ -145,9 +145,10 @@ impl<N: Net> Server<N> {
     /// The numbers of the listeners' descriptors, in the order in which they were given to the
     /// server; none of a network in memory.
     pub fn descriptors(&self) -> Vec<i32> {
-        let mut sockets: Vec<_> = self.acceptor.sockets().chain(self.operators.sockets()).collect();
-        sockets.sort_by_key(|(number, _)| *number);
-        sockets.into_iter().filter_map(|(_, socket)| self.cx.net.descriptor(socket)).collect()
+        let sockets = || self.acceptor.sockets().chain(self.operators.sockets());
+        let numbered = |wanted: usize| sockets().find(|&(number, _)| number == wanted);
+        let in_order = (0..sockets().count()).filter_map(numbered);
+        in_order.filter_map(|(_, socket)| self.cx.net.descriptor(socket)).collect()
     }
 
     /// The counters.

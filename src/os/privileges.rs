@@ -11,7 +11,6 @@ use nix::unistd::{
     Gid, Group, Uid, User, getgrouplist, getgroups, getresgid, getresuid, setgroups, setresgid,
     setresuid, setuid,
 };
-use std::collections::BTreeSet;
 use std::ffi::{CString, NulError};
 use std::fmt;
 use std::io;
@@ -247,13 +246,11 @@ impl Credentials {
         let (Ok(users), Ok(groups), Ok(all)) = (getresuid(), getresgid(), getgroups()) else {
             return false;
         };
-        let numbers = |groups: &[Gid]| {
-            let numbers: BTreeSet<u32> = groups.iter().map(|gid| gid.as_raw()).collect();
-            numbers
-        };
+        let contain = |some: &[Gid], others: &[Gid]| others.iter().all(|gid| some.contains(gid));
         [users.real, users.effective, users.saved] == [self.uid; 3]
             && [groups.real, groups.effective, groups.saved] == [self.gid; 3]
-            && numbers(&all) == numbers(&self.groups)
+            && contain(&all, &self.groups)
+            && contain(&self.groups, &all)
     }
 
     /// Whether this user may execute `program`, by its owner, group and mode, as inode(7) has it.

@@ -1,5 +1,8 @@
 //! TLS, with certificates of our own, against OpenSSL and Python's ssl.
 
+#[cfg(feature = "client")]
+mod audit;
+
 use crate::command_line::{Ended, readyd};
 use crate::support::tools::{self, Input};
 use crate::support::{Launch, Scratch, Server, eventually, frame};

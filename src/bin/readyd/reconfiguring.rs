@@ -13,7 +13,7 @@ use readyd::os::memory;
 use readyd::os::sealed_memfd::{self, SealedMemfd};
 use readyd::reactor::Reactor;
 use readyd::server::limits::Limits;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -220,8 +220,9 @@ impl Changes {
     fn between(before: &Config, after: Config) -> Option<Changes> {
         let (old, new) = (values(before), values(&after));
         let (mut live, mut at_a_restart) = (Vec::new(), Vec::new());
-        let flags: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-        for flag in flags {
+        let mut all = old.clone();
+        all.extend(new.clone());
+        for flag in all.keys() {
             if old.get(flag) == new.get(flag) {
                 continue;
             }

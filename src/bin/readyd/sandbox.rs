@@ -160,19 +160,25 @@ fn needed_by_reloads(config: &Config, config_file: Option<&Path>) -> Kept {
     let of_tls = config.listeners.iter().filter_map(|listen| listen.tls.as_deref());
     let files = config.table.as_deref().into_iter().chain(config_file);
     let files = files.chain(of_tls.flat_map(TlsFiles::paths));
-    let mut read: Vec<PathBuf> = files.flat_map(folders_of).collect();
-    read.extend(places_of_zone(&zone::source(config)));
+    let mut read = files.flat_map(folders_of).chain(places_of_zone(&zone::source(config)));
     let sockets = config.listeners.iter().filter_map(|listen| match &listen.target {
         BindTarget::Unix(address) => address.path(),
         _ => None,
     });
-    let mut remove: Vec<PathBuf> = sockets.filter_map(Path::parent).map(Path::to_owned).collect();
-    for paths in [&mut read, &mut remove] {
-        // A folder stands before those beneath it.
-        paths.sort();
-        paths.dedup_by(|path, earlier| path.starts_with(earlier));
+    let mut remove = sockets.filter_map(Path::parent).map(Path::to_owned);
+    Kept { read: highest(&mut read), remove: highest(&mut remove) }
+}
+
+/// The paths that are not beneath another of them, each once.
+fn highest(paths: &mut dyn Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let mut highest: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        if !highest.iter().any(|earlier| path.starts_with(earlier)) {
+            highest.retain(|earlier| !earlier.starts_with(&path));
+            highest.push(path);
+        }
     }
-    Kept { read, remove }
+    highest
 }
 
 /// The files and folders in which the rules of the time zone are looked for.

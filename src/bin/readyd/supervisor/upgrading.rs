@@ -17,7 +17,6 @@ use readyd::io::clock::Moment;
 use readyd::os::listener::Listener;
 use readyd::reactor::Reactor;
 use readyd::server::stats::scoreboard::Scoreboard;
-use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 
@@ -101,10 +100,15 @@ impl Supervisor {
 
     /// Each listening socket once: shards may have several descriptors of one.
     fn listeners(&self) -> Vec<(RawFd, Passed)> {
-        let mut seen = BTreeSet::new();
+        let mut seen = Vec::new();
         let all = self.slots.iter().flat_map(ShardSlot::listeners);
         let is_new = |(socket, _): &&Bound| match fstat(socket) {
-            Ok(stat) => seen.insert((stat.st_dev, stat.st_ino)),
+            Ok(stat) => {
+                let socket = (stat.st_dev, stat.st_ino);
+                let is_new = !seen.contains(&socket);
+                seen.push(socket);
+                is_new
+            }
             Err(_) => true,
         };
         all.filter(is_new).map(|bound| (bound.0.as_raw_fd(), upgrade::passed(bound))).collect()
