@@ -39,6 +39,8 @@ pub enum CertificateError {
     Bad(PemFile, String),
     /// The key is another certificate's.
     Mismatch,
+    /// The key belongs to a certificate that is not the first in its file.
+    NotFirst,
 }
 
 impl CertificateError {
@@ -46,6 +48,7 @@ impl CertificateError {
     pub fn file(&self) -> PemFile {
         match self {
             CertificateError::Missing(file) | CertificateError::Bad(file, _) => *file,
+            CertificateError::NotFirst => PemFile::Certificate,
             CertificateError::Encrypted | CertificateError::Mismatch => PemFile::Key,
         }
     }
@@ -68,6 +71,10 @@ impl fmt::Display for CertificateError {
             CertificateError::Mismatch => {
                 f.write_str("the key does not belong to the certificate: one of them is another's")
             }
+            CertificateError::NotFirst => f.write_str(
+                "the key belongs to a certificate that is not the first in the file (put the \
+                 server's own before those of its authorities)",
+            ),
         }
     }
 }
@@ -79,17 +86,22 @@ pub(super) fn certificates(
     text: &[u8],
     file: PemFile,
 ) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(without_mark(text)).collect();
     let all = all.map_err(|error| bad_pem(file, &error))?;
     if all.is_empty() { Err(CertificateError::Missing(file)) } else { Ok(all) }
 }
 
-/// The private key in a text.
+/// The text without the mark of UTF-8, which some editors put before the first line.
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(text)
+}
+
+/// The private key in a text: the first one that is not encrypted.
 pub(super) fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateError> {
-    let is_encrypted = text.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED);
-    match PrivateKeyDer::from_pem_slice(text) {
-        _ if is_encrypted => Err(CertificateError::Encrypted),
+    let is_encrypted = || text.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED);
+    match PrivateKeyDer::from_pem_slice(without_mark(text)) {
         Ok(key) => Ok(key),
+        Err(_) if is_encrypted() => Err(CertificateError::Encrypted),
         Err(pem::Error::NoItemsFound) => Err(CertificateError::Missing(PemFile::Key)),
         Err(error) => Err(bad_pem(PemFile::Key, &error)),
     }
@@ -108,8 +120,15 @@ fn bad_pem(file: PemFile, error: &pem::Error) -> CertificateError {
     CertificateError::Bad(file, why.to_owned())
 }
 
-/// When a certificate expires, in seconds since 1970; `None` if it is no certificate.
-pub(super) fn expiry(certificate: &[u8]) -> Option<u64> {
+/// When a certificate is valid, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Validity {
+    pub(super) begins: u64,
+    pub(super) expires: u64,
+}
+
+/// When a certificate is valid; `None` if it is no certificate.
+pub(super) fn validity(certificate: &[u8]) -> Option<Validity> {
     let mut certificate = Der(certificate).contents(SEQUENCE)?;
     let mut fields = certificate.contents(SEQUENCE)?;
     if fields.tag() == Some(VERSION) {
@@ -118,9 +137,8 @@ pub(super) fn expiry(certificate: &[u8]) -> Option<u64> {
     // Serial number, algorithm, issuer.
     (0..3).try_for_each(|_| fields.next().map(drop))?;
     let mut validity = fields.contents(SEQUENCE)?;
-    validity.next()?;
-    let (tag, time) = validity.next()?;
-    seconds(tag, time)
+    let mut time = || validity.next().and_then(|(tag, time)| seconds(tag, time));
+    Some(Validity { begins: time()?, expires: time()? })
 }
 
 const SEQUENCE: u8 = 0x30;

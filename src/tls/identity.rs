@@ -1,16 +1,19 @@
 //! What a server shows its clients: a certificate with its key, and what it asks of them.
 
-use super::certificate::{CertificateError, PemFile, certificates, expiry, private_key};
+use super::certificate::{
+    CertificateError, PemFile, Validity, certificates, private_key, validity,
+};
 use super::clock::EngineClock;
 use super::tickets::{TicketSeed, Tickets};
 use crate::io::net::Identity;
 use ring::digest;
 use rustls::crypto::{CryptoProvider, ring as provider};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{
     NoServerSessionStorage, ServerConfig, UnbufferedServerConnection, WebPkiClientVerifier,
 };
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{Error, RootCertStore};
+use rustls::{Error, InconsistentKeys, RootCertStore};
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
@@ -27,7 +30,7 @@ pub struct IdentityMaker {
 #[derive(Clone, Debug)]
 pub struct ServerIdentity {
     config: Arc<ServerConfig>,
-    expires: u64,
+    validity: Validity,
 }
 
 /// The identities of all listeners. Copies share them: connections that are accepted after a change
@@ -61,7 +64,12 @@ impl Identities {
 
     /// When the first of the certificates expires, in seconds since 1970; 0 if there is none.
     pub fn first_expiry(&self) -> u64 {
-        self.all.borrow().iter().map(|identity| identity.expires).min().unwrap_or_default()
+        self.all.borrow().iter().map(ServerIdentity::expires).min().unwrap_or_default()
+    }
+
+    /// When the last of the certificates begins to be valid, likewise.
+    pub fn last_beginning(&self) -> u64 {
+        self.all.borrow().iter().map(|it| it.validity.begins).max().unwrap_or_default()
     }
 
     pub(super) fn clock(&self) -> Arc<EngineClock> {
@@ -102,18 +110,12 @@ impl IdentityMaker {
     ) -> Result<ServerIdentity, CertificateError> {
         let chain = certificates(certificate, PemFile::Certificate)?;
         let first = chain.first().ok_or(CertificateError::Missing(PemFile::Certificate))?;
-        let expires = expiry(first).ok_or_else(|| {
+        let is_x509 = |der: &CertificateDer<'_>| validity(der).is_some();
+        let validity = validity(first).filter(|_| chain.iter().all(is_x509)).ok_or_else(|| {
             CertificateError::Bad(PemFile::Certificate, "it is no X.509 certificate".to_owned())
         })?;
         let provider = Arc::new(provider::default_provider());
-        let certified = CertifiedKey::from_der(chain, private_key(key)?, &provider);
-        let certified = certified.map_err(|error| match error {
-            Error::InconsistentKeys(_) => CertificateError::Mismatch,
-            Error::InvalidCertificate(_) => {
-                CertificateError::Bad(PemFile::Certificate, error.to_string())
-            }
-            _ => CertificateError::Bad(PemFile::Key, error.to_string()),
-        })?;
+        let certified = certified(chain, private_key(key)?, &provider)?;
         let config = ServerConfig::builder_with_details(Arc::clone(&provider), self.clock.clone())
             .with_safe_default_protocol_versions()
             .map_err(|error| CertificateError::Bad(PemFile::Key, error.to_string()))?;
@@ -126,7 +128,7 @@ impl IdentityMaker {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         let asked = digest::digest(&digest::SHA256, client_ca.unwrap_or_default());
         config.ticketer = self.tickets.of_identity(asked.as_ref());
-        Ok(ServerIdentity { config: Arc::new(config), expires })
+        Ok(ServerIdentity { config: Arc::new(config), validity })
     }
 
     /// The tickets of all identities.
@@ -138,7 +140,30 @@ impl IdentityMaker {
 impl ServerIdentity {
     /// When the certificate expires, in seconds since 1970.
     pub fn expires(&self) -> u64 {
-        self.expires
+        self.validity.expires
+    }
+}
+
+/// The chain with its key, which belongs to the first certificate.
+fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, CertificateError> {
+    let bad = |file, error: &Error| CertificateError::Bad(file, error.to_string());
+    let key = provider.key_provider.load_private_key(key);
+    let certified = CertifiedKey::new(chain, key.map_err(|error| bad(PemFile::Key, &error))?);
+    let belongs_to = |other: &CertificateDer<'static>| {
+        let other = CertifiedKey::new(vec![other.clone()], Arc::clone(&certified.key));
+        other.keys_match().is_ok()
+    };
+    match certified.keys_match() {
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
+        Err(Error::InconsistentKeys(_)) if certified.cert.iter().any(belongs_to) => {
+            Err(CertificateError::NotFirst)
+        }
+        Err(Error::InconsistentKeys(_)) => Err(CertificateError::Mismatch),
+        Err(error) => Err(bad(PemFile::Certificate, &error)),
     }
 }
 

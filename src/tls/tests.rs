@@ -1,1 +1,4 @@
+mod authority;
+mod identity;
+mod pem;
 mod tickets;

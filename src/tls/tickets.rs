@@ -84,8 +84,8 @@ impl TicketSeed {
         Some(TicketSeed { period: u64::from_le_bytes(*period), current: *current, previous })
     }
 
-    /// Whether it is for a later time than `now`: the clock was wrong when it was made or stepped. A
-    /// clock may be set back a little around the end of a period.
+    /// Whether it is for a later time than `now`: the clock was wrong when it was made or stepped.
+    /// One period is no fault: a clock may be set back a little at the end of one.
     pub fn is_ahead_of(&self, now: WallTime) -> bool {
         self.period > now.seconds / PERIOD + 1
     }

@@ -305,6 +305,17 @@ fn an_expired_certificate_is_told_at_the_start() {
     assert_eq!(server.statistics().get("tls_certificate_expires"), 1_612_310_400);
 }
 
+/// A clock that was not set at the boot shows the same.
+#[test]
+fn a_certificate_of_the_future_is_told_at_the_start() {
+    let authority = Authority::new();
+    authority.sign("server", |params| params.not_before = date_time_ymd(2095, 6, 7));
+    for shards in ["1", "2"] {
+        let server = launch(&authority.options("server")).args(&["--shards", shards]).start();
+        server.wait_for_log("WARN  a certificate is not valid before 2095-06-07");
+    }
+}
+
 #[cfg(all(feature = "client", feature = "trace"))]
 #[test]
 fn a_capture_has_plaintext_says_so_and_is_replayed() {

@@ -10,7 +10,7 @@ use crate::background::{Ordered, Repeatable};
 use crate::interruptible;
 use crate::sandbox;
 use crate::start::StartError;
-use crate::upgrade::SealedSeed;
+use crate::upgrade::{Predecessor, SealedSeed};
 use readyd::config::listen::{Listen, TlsFiles};
 use readyd::config::{Config, Located, Origins};
 use readyd::io::clock::WallTime;
@@ -51,6 +51,11 @@ pub(crate) struct Certificates {
 /// The wall clock.
 fn now() -> WallTime {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().into()
+}
+
+fn date(seconds: u64) -> String {
+    let time = UtcDateTime::from_unix_timestamp(seconds.cast_signed());
+    time.map_or_else(|_| "never".to_owned(), |time| time.date().to_string())
 }
 
 /// The files that listeners name, each once.
@@ -95,13 +100,14 @@ pub(crate) fn first(
     config: &Config,
     origins: &Origins,
     reactor: &mut Reactor,
-    handed: Option<SealedSeed>,
+    predecessor: Option<&mut Predecessor>,
 ) -> Result<Option<Certificates>, StartError> {
     let files = named(&config.listeners);
     if files.is_empty() {
         return Ok(None);
     }
     let now = now();
+    let handed = predecessor.and_then(Predecessor::take_seed);
     let seed = handed.and_then(|handed| usable(handed, now));
     let seed = seed.map_or_else(|| TicketSeed::random(now), Ok);
     let seed = seed.map_err(|error| StartError::System("make keys for TLS tickets", error))?;
@@ -114,8 +120,8 @@ pub(crate) fn first(
     interruptible::run(reactor, work)?.map(Some)
 }
 
-/// The seed of an old process. That of another format means something else, and that of a clock that
-/// was in the future would keep its keys until then: clients begin new sessions instead.
+/// The seed of an old process. One of another format means something else, and one that a wrong
+/// clock has put into the future would not step before that time: clients begin new sessions.
 fn usable(SealedSeed { format, memory }: SealedSeed, now: WallTime) -> Option<TicketSeed> {
     let bytes = SealedMemfd::of_sealed(memory).ok().filter(|_| format == TicketSeed::FORMAT)?;
     TicketSeed::from_bytes(&bytes).filter(|seed| !seed.is_ahead_of(now))
@@ -231,9 +237,11 @@ impl Certificates {
     /// Logs when they expire.
     pub(crate) fn say_when_they_expire(&self) {
         let Some(held) = Held::of(self) else { return };
-        let (expires, now) = (held.first_expiry(), now().seconds);
-        let date = UtcDateTime::from_unix_timestamp(expires.cast_signed())
-            .map_or_else(|_| "never".to_owned(), |time| time.date().to_string());
+        let (begins, expires) = (held.identities.last_beginning(), held.first_expiry());
+        let (now, begin, date) = (now().seconds, date(begins), date(expires));
+        if begins > now {
+            log::warn!("a certificate is not valid before {begin}: clients will not accept it");
+        }
         if expires <= now {
             log::warn!("a certificate has expired on {date}: clients will not accept it");
         } else if expires - now < SOON.as_secs() {

@@ -234,10 +234,7 @@ fn serve(
     let starter = upgrading::starter(config, is_shard, credentials.as_ref(), &reactor)?;
     let certificates = match &shard {
         Some(shard) => shard.certificates(),
-        None => {
-            let seed = predecessor.as_mut().and_then(Predecessor::take_seed);
-            certificates::first(config, origins, &mut reactor, seed)?
-        }
+        None => certificates::first(config, origins, &mut reactor, predecessor.as_mut())?,
     };
     let (table, zone_rules, mut parent, scoreboard_slot) = match shard {
         Some(shard) => with_supervisor(shard, &mut reactor)?,

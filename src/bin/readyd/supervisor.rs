@@ -27,7 +27,7 @@ use crate::logger;
 use crate::reconfiguring::ConfigReader;
 use crate::service_manager::ServiceManager;
 use crate::start::{self, Given, StartError};
-use crate::upgrade::{Command, Predecessor, Upgrades};
+use crate::upgrade::{Command, Upgrades};
 use crate::zone::{self, ZoneReader};
 use handover::{SealedCertificates, SealedConfig, SealedTable, SealedZone};
 use idle::IdleWatch;
@@ -101,8 +101,7 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
     if let Some(credentials) = &credentials {
         start::check_that_it_may_execute(config, credentials, &program)?;
     }
-    let seed = predecessor.as_mut().and_then(Predecessor::take_seed);
-    let certificates = certificates::first(config, origins, &mut reactor, seed)?;
+    let certificates = certificates::first(config, origins, &mut reactor, predecessor.as_mut())?;
     let (table, source) = first_table(config, SealedTable::of, &mut manager, &mut reactor)?;
     let zone_source = zone::source(config);
     let zone = SealedZone::first(&zone_source)?;

@@ -1,7 +1,7 @@
 //! What stands for [`certificates`](crate::certificates) in a program without TLS: there are none.
 
 use crate::start::StartError;
-use crate::upgrade::SealedSeed;
+use crate::upgrade::{Predecessor, SealedSeed};
 use readyd::config::listen::Listen;
 use readyd::config::{Config, Located, Origins};
 use readyd::io::net::Identity;
@@ -35,7 +35,7 @@ pub(crate) fn first(
     _: &Config,
     _: &Origins,
     _: &mut Reactor,
-    _: Option<SealedSeed>,
+    _: Option<&mut Predecessor>,
 ) -> Result<Option<Certificates>, StartError> {
     Ok(None)
 }

@@ -1,5 +1,5 @@
-//! The seed of the keys of TLS tickets, on its way from an old process to the new one: clients go on
-//! with their sessions.
+//! The seed of the keys of TLS tickets, on its way from an old process to the new one, so that
+//! clients resume their sessions there.
 //!
 //! Invariant: it is a secret. It is in memory that both processes share, whose descriptor goes
 //! through their socket; so it stands in no environment, no argument, no file and no log, and a
