@@ -1,4 +1,7 @@
 mod authority;
 mod identity;
 mod pem;
+#[cfg(feature = "client")]
+mod secured;
+mod session;
 mod tickets;

@@ -72,7 +72,7 @@ pub(super) fn maker() -> IdentityMaker {
     IdentityMaker::new(TicketSeed::random(WallTime::default()).unwrap())
 }
 
-/// What comes of a certificate and a key.
+/// The identity that a certificate and a key make.
 pub(super) fn identity(
     certificate: impl AsRef<[u8]>,
     key: impl AsRef<[u8]>,

@@ -148,7 +148,8 @@ fn damage_in_the_text_is_told() {
         let kept = all.iter().enumerate().filter(|(at, _)| keep(*at, all.len()));
         kept.map(|(_, line)| format!("{line}\n")).collect::<String>()
     };
-    let cases: [(fn(&str) -> String, &str); 4] = [
+    type Damage = fn(&str) -> String;
+    let cases: [(Damage, &str); 4] = [
         (|text| text[..text.len() / 2].to_owned(), "the PEM text is cut off"),
         (|text| text.replacen("BEGIN", "BEGIN ", 1).replacen("-----\n", "---\n", 1), "is damaged"),
         (|text| text.replacen("MI", "M!", 1), "it is no base64"),
