@@ -35,8 +35,10 @@ pub(crate) fn first(
     _: &Config,
     _: &Origins,
     _: &mut Reactor,
-    _: Option<&mut Predecessor>,
+    predecessor: Option<&mut Predecessor>,
 ) -> Result<Option<Certificates>, StartError> {
+    // A seed is of no use here, and a secret: its memory is given back now.
+    drop(predecessor.and_then(Predecessor::take_seed));
     Ok(None)
 }
 
