@@ -8,6 +8,7 @@ use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -38,6 +39,9 @@ impl Terminal {
         if !command.get_envs().any(|(name, _)| name == "TERM") {
             command.env("TERM", "xterm");
         }
+        // The kernel stops no process whose group is orphaned, setpgid(2); that of these tests may be.
+        // A group of its own has its parent in another group of the session, and so is not.
+        command.process_group(0);
         let process = Process::start(&mut command);
         let keyboard = File::from(pty.master);
         let shown = keyboard.try_clone().expect("duplicate a descriptor");
