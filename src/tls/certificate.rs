@@ -98,17 +98,17 @@ fn without_mark(text: &[u8]) -> &[u8] {
 
 /// The private key in a text: the first one that is not encrypted.
 pub(super) fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateError> {
-    let is_encrypted = || text.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED);
+    let has = |mark: &&[u8]| text.windows(mark.len()).any(|part| part == *mark);
     match PrivateKeyDer::from_pem_slice(without_mark(text)) {
         Ok(key) => Ok(key),
-        Err(_) if is_encrypted() => Err(CertificateError::Encrypted),
+        Err(_) if ENCRYPTED.iter().any(has) => Err(CertificateError::Encrypted),
         Err(pem::Error::NoItemsFound) => Err(CertificateError::Missing(PemFile::Key)),
         Err(error) => Err(bad_pem(PemFile::Key, &error)),
     }
 }
 
-/// In `-----BEGIN ENCRYPTED PRIVATE KEY-----`, and in the headers of older keys.
-const ENCRYPTED: &[u8] = b"ENCRYPTED";
+/// How keys are marked that are encrypted: PKCS #8, and the header of older ones, RFC 1421.
+const ENCRYPTED: [&[u8]; 2] = [b"-----BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED"];
 
 fn bad_pem(file: PemFile, error: &pem::Error) -> CertificateError {
     let why = match error {

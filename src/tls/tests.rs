@@ -1,6 +1,7 @@
 mod authority;
 mod identity;
 mod pem;
+mod random;
 #[cfg(feature = "client")]
 mod secured;
 mod session;

@@ -12,41 +12,54 @@ const STATE: &[u8] = b"the state of a session";
 const OVERHEAD: usize = 16 + 12 + 16;
 
 /// As long as a key is the current one.
-const PERIOD: u64 = 6 * 60 * 60;
+pub(super) const PERIOD: u64 = 6 * 60 * 60;
 
 /// In the middle of a period.
-const START: u64 = 80_000 * PERIOD + PERIOD / 2;
+pub(super) const START: u64 = 80_000 * PERIOD + PERIOD / 2;
 
 fn at(seconds: u64) -> WallTime {
     WallTime { seconds, nanos: 0 }
 }
 
-fn seed() -> TicketSeed {
+pub(super) fn seed() -> TicketSeed {
     TicketSeed::random(at(START)).unwrap()
 }
 
 /// The keys of one process, and its clock.
-struct Process {
+pub(super) struct Process {
     tickets: Arc<Tickets>,
     clock: Arc<EngineClock>,
 }
 
 impl Process {
-    fn new(seed: TicketSeed, now: u64) -> Process {
+    pub(super) fn new(seed: TicketSeed, now: u64) -> Process {
         let clock = Arc::new(EngineClock::default());
         clock.set(at(now));
         Process { tickets: Arc::new(Tickets::new(seed, Arc::clone(&clock))), clock }
+    }
+
+    pub(super) fn set_clock(&self, seconds: u64) {
+        self.clock.set(at(seconds));
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.clock.seconds()
+    }
+
+    /// What it hands over.
+    pub(super) fn seed_now(&self) -> TicketSeed {
+        self.tickets.seed(at(self.now()))
     }
 
     fn identity(&self) -> Arc<dyn ProducesTickets> {
         self.tickets.of_identity(b"no certificates of clients")
     }
 
-    fn ticket(&self) -> Vec<u8> {
+    pub(super) fn ticket(&self) -> Vec<u8> {
         self.identity().encrypt(STATE).unwrap()
     }
 
-    fn opens(&self, ticket: &[u8]) -> bool {
+    pub(super) fn opens(&self, ticket: &[u8]) -> bool {
         match self.identity().decrypt(ticket) {
             Some(state) => {
                 assert_eq!(state, STATE);
@@ -72,14 +85,14 @@ fn each_shard_opens_the_tickets_of_all() {
 fn a_key_that_is_older_than_the_one_before_opens_nothing() {
     let process = Process::new(seed(), START);
     let first = process.ticket();
-    process.clock.set(at(START + PERIOD));
+    process.set_clock(START + PERIOD);
     assert!(process.opens(&first), "the key before");
     let second = process.ticket();
-    process.clock.set(at(START + 2 * PERIOD));
+    process.set_clock(START + 2 * PERIOD);
     assert!(process.opens(&second));
     assert!(!process.opens(&first), "two steps ago");
     // Nor can the seed be turned back, here or in another process.
-    process.clock.set(at(START));
+    process.set_clock(START);
     assert!(!process.opens(&first));
     assert!(!Process::new(process.tickets.seed(at(START)), START).opens(&first));
     // A ticket is announced for as long as it may be opened.
@@ -93,9 +106,9 @@ fn a_ticket_is_opened_for_a_whole_period_at_least() {
         let begin = 80_000 * PERIOD;
         let process = Process::new(TicketSeed::random(at(begin)).unwrap(), begin + made);
         let ticket = process.ticket();
-        process.clock.set(at(begin + made + PERIOD));
+        process.set_clock(begin + made + PERIOD);
         assert!(process.opens(&ticket), "made {made} s after the change");
-        process.clock.set(at(begin + 2 * PERIOD));
+        process.set_clock(begin + 2 * PERIOD);
         assert!(!process.opens(&ticket), "made {made} s after the change");
     }
 }
@@ -105,28 +118,28 @@ fn shards_that_step_at_different_times_and_by_different_numbers_agree() {
     let seed = seed();
     let (awake, asleep) = (Process::new(seed.clone(), START), Process::new(seed, START));
     for period in 0..20 {
-        awake.clock.set(at(START + period * PERIOD));
+        awake.set_clock(START + period * PERIOD);
         awake.ticket();
     }
-    asleep.clock.set(at(START + 19 * PERIOD));
+    asleep.set_clock(START + 19 * PERIOD);
     assert!(asleep.opens(&awake.ticket()));
     assert!(awake.opens(&asleep.ticket()));
     // One that is a period behind reads the other's tickets with its next key, not before.
-    awake.clock.set(at(START + 20 * PERIOD));
+    awake.set_clock(START + 20 * PERIOD);
     let newest = awake.ticket();
     assert!(awake.opens(&asleep.ticket()));
     assert!(!asleep.opens(&newest));
-    asleep.clock.set(at(START + 20 * PERIOD));
+    asleep.set_clock(START + 20 * PERIOD);
     assert!(asleep.opens(&newest));
 }
 
 #[test]
 fn a_clock_that_goes_back_changes_nothing() {
     let process = Process::new(seed(), START);
-    process.clock.set(at(START + 3 * PERIOD));
+    process.set_clock(START + 3 * PERIOD);
     let ticket = process.ticket();
     for earlier in [START, 0] {
-        process.clock.set(at(earlier));
+        process.set_clock(earlier);
         assert!(process.opens(&ticket));
         assert!(process.opens(&process.ticket()));
         assert_eq!(process.tickets.seed(at(earlier)), process.tickets.seed(at(START)));
@@ -137,7 +150,7 @@ fn a_clock_that_goes_back_changes_nothing() {
 fn a_clock_that_jumps_to_the_end_of_time_ends() {
     let process = Process::new(seed(), START);
     let before = process.ticket();
-    process.clock.set(at(u64::MAX));
+    process.set_clock(u64::MAX);
     assert!(!process.opens(&before));
     assert!(process.opens(&process.ticket()));
 }
