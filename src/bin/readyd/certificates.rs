@@ -26,6 +26,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 use time::UtcDateTime;
 
+#[cfg(test)]
+mod tests;
+
 /// No file of certificates is longer.
 const MOST_BYTES: usize = 1 << 20;
 
