@@ -39,8 +39,8 @@ impl Terminal {
         if !command.get_envs().any(|(name, _)| name == "TERM") {
             command.env("TERM", "xterm");
         }
-        // The kernel stops no process whose group is orphaned, setpgid(2); that of these tests may be.
-        // A group of its own has its parent in another group of the session, and so is not.
+        // The kernel stops no process whose group is orphaned, setpgid(2), as the group of these
+        // tests may be. A group of its own has its parent in another group of the session.
         command.process_group(0);
         let process = Process::start(&mut command);
         let keyboard = File::from(pty.master);
