@@ -10,8 +10,10 @@ use std::net::IpAddr;
 use std::process::Command;
 use time::OffsetDateTime;
 
-/// Findings that are about the certificate of this test and its name, not about the server.
-const OF_THE_CERTIFICATE: [&str; 1] = ["cert_revocation"];
+/// Findings that are not about the server: the certificate of this test names no list of revoked
+/// ones; and OpenSSL is told to end before a ticket of TLS 1.3 has arrived, so on a busy machine
+/// there is none for the second connection. (`encrypted::sessions_are_resumed…` waits for it.)
+const NOT_OF_THE_SERVER: [&str; 2] = ["cert_revocation", "sessionresumption_ticket"];
 
 #[test]
 fn testssl_finds_nothing_weak() {
@@ -58,7 +60,7 @@ fn testssl_finds_nothing_weak() {
     let is_weak = |finding: &&Value| {
         let severity = finding["severity"].as_str().unwrap_or_default();
         let id = finding["id"].as_str().unwrap_or_default();
-        !["OK", "INFO", "DEBUG"].contains(&severity) && !OF_THE_CERTIFICATE.contains(&id)
+        !["OK", "INFO", "DEBUG"].contains(&severity) && !NOT_OF_THE_SERVER.contains(&id)
     };
     let weak: Vec<&Value> = findings.iter().filter(is_weak).collect();
     assert!(weak.is_empty(), "{weak:#?}");
