@@ -6,8 +6,8 @@
 //! plaintext, and a replay needs no key.
 //!
 //! The records are made and taken apart by rustls, through its unbuffered interface: all buffers
-//! are ours, and counted. `session.rs` is one connection, and knows no socket; `network.rs` moves
-//! its bytes.
+//! are ours, and counted. `session.rs` is one connection, and knows no socket; `layer.rs` moves
+//! its bytes, and `network.rs` has many of them.
 //!
 //! Invariants:
 //!
@@ -23,6 +23,7 @@ mod client;
 mod client_sessions;
 mod clock;
 mod identity;
+mod layer;
 mod network;
 mod passing_on;
 mod session;

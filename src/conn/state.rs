@@ -250,4 +250,9 @@ impl super::Connection {
     pub fn stage(&self) -> (Inbound, Outbound) {
         (self.state.inbound, self.state.outbound)
     }
+
+    /// Whether it is to be closed at once, because a call failed or output was dropped.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.state.outbound, Outbound::Aborting(_) | Outbound::Failed(_))
+    }
 }

@@ -66,12 +66,14 @@ impl<N: Net> Server<N> {
         let open: Vec<Token> = self.sockets.iter().map(|(token, _)| token).collect();
         for token in open {
             let Some(socket) = self.sockets.get_mut(token) else { continue };
-            if N::CAN_ENCRYPT && socket.endpoint.layer.is_encrypted() {
+            let is_cut_off = socket.endpoint.conn.has_unsent();
+            if N::CAN_ENCRYPT && socket.endpoint.layer.is_encrypted() && !is_cut_off {
+                let memory = self.cx.memory_of(socket);
                 // As far as there is room: nobody waits any more.
                 let _ = self.cx.net.send_close_notify(&mut socket.stream);
+                self.memory.change(memory, self.cx.memory_of(socket));
             }
             let conn = &socket.endpoint.conn;
-            let is_cut_off = conn.has_unsent();
             let reason = match conn.reason_or(CloseReason::Stopped) {
                 CloseReason::Drained if is_cut_off => CloseReason::Stopped,
                 reason => reason,

@@ -67,9 +67,10 @@ impl ServerConnection {
     }
 
     /// When the peer must have taken ciphertext that waits though all plaintext was taken.
+    /// Plaintext has a deadline of its own, which a peer that takes a little at a time prolongs.
     #[inline]
     pub(super) fn ciphertext_deadline(&self, limits: &Limits) -> Moment {
-        match self.layer.waits() {
+        match self.layer.waits() && !self.conn.has_unsent() {
             true => self.conn.idle_since() + limits.write_timeout,
             false => Moment::NEVER,
         }

@@ -93,6 +93,11 @@ impl HandshakeRate {
     }
 }
 
+/// Whether ciphertext is left, and the socket is sound: there is no room, or a signal came.
+fn can_be_sent_later(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
 impl<N: Net> ServerContext<N> {
     /// Whether a connection of this standing may begin a handshake now, if it is to be encrypted.
     pub(super) fn admit_handshake(
@@ -189,9 +194,16 @@ impl<N: Net> ServerContext<N> {
         self.with_engine(endpoint, output, out_start, |conn, cx| conn.open(cx));
     }
 
-    /// Sends ciphertext that waits, if it does.
-    #[cold]
+    /// Sends ciphertext that waits, if some does, and there may be room.
+    #[inline]
     pub(super) fn send_ciphertext(&mut self, socket: &mut Socket<N::Stream, ServerConnection>) {
+        if N::CAN_ENCRYPT && socket.ready.write && socket.endpoint.layer.waits() {
+            self.send_waiting_ciphertext(socket);
+        }
+    }
+
+    #[cold]
+    fn send_waiting_ciphertext(&mut self, socket: &mut Socket<N::Stream, ServerConnection>) {
         match self.net.send_encrypted(&mut socket.stream) {
             Ok(()) => socket.endpoint.layer.note(Ciphertext::Sent),
             Err(error) => self.ciphertext_is_stuck(socket, &error),
@@ -209,7 +221,7 @@ impl<N: Net> ServerContext<N> {
         let is_orderly =
             matches!(socket.endpoint.conn.stage().1, Outbound::Closing(_) | Outbound::FinSent(_));
         match self.net.send_close_notify(&mut socket.stream) {
-            Err(error) if is_orderly && error.kind() == ErrorKind::WouldBlock => {
+            Err(error) if is_orderly && can_be_sent_later(&error) => {
                 self.ciphertext_is_stuck(socket, &error);
                 Action::Stay
             }
@@ -226,13 +238,21 @@ impl<N: Net> ServerContext<N> {
         socket: &mut Socket<N::Stream, ServerConnection>,
         error: &io::Error,
     ) {
-        if error.kind() == ErrorKind::WouldBlock {
-            socket.ready.write = false;
+        if can_be_sent_later(error) {
+            socket.ready.write &= error.kind() == ErrorKind::Interrupted;
+            if socket.endpoint.layer == Layer::Tls(Ciphertext::Sent) {
+                // The peer has the write timeout from now on, however long nothing was said.
+                socket.endpoint.conn.output_taken(self.now);
+            }
             socket.endpoint.layer.note(Ciphertext::Waits);
-        } else if socket.endpoint.conn.has_unsent() {
-            socket.endpoint.conn.abandon(CloseReason::from(error));
-        } else {
-            socket.endpoint.conn.fail(CloseReason::from(error));
+            return;
+        }
+        let conn = &mut socket.endpoint.conn;
+        match conn.stage().1 {
+            // Output was dropped already. FIN would make the rest look whole.
+            Outbound::Aborting(_) => {}
+            _ if conn.has_unsent() => conn.abandon(CloseReason::from(error)),
+            _ => conn.fail(CloseReason::from(error)),
         }
     }
 

@@ -25,8 +25,11 @@ impl<N: Net> ServerContext<N> {
         if Self::is_unopened(&socket.endpoint) {
             return self.expire_or_drain_unopened(socket, cause, drains);
         }
+        // If a call has just failed, that is the reason.
+        let has_failed = socket.endpoint.conn.has_failed();
         if N::CAN_ENCRYPT
             && cause == Cause::Expired
+            && !has_failed
             && socket.endpoint.ciphertext_deadline(&self.limits) <= self.now
         {
             return socket.endpoint.conn.abandon(CloseReason::WriteTimeout);

@@ -255,9 +255,7 @@ impl<N: Net> ServerContext<N> {
         if socket.ready.write && socket.endpoint.conn.has_unsent() {
             self.send(socket, &[]);
         }
-        if N::CAN_ENCRYPT && socket.ready.write && socket.endpoint.layer.waits() {
-            self.send_ciphertext(socket);
-        }
+        self.send_ciphertext(socket);
         for step in 0..STEPS_PER_VISIT {
             let conn = &socket.endpoint.conn;
             if conn.can_resume(&self.limits) {
@@ -270,6 +268,7 @@ impl<N: Net> ServerContext<N> {
                 break;
             } else if socket.ready.read && conn.wants_read() && bytes_left > 0 {
                 let (count, in_place) = self.read(socket, batch, start)?;
+                self.send_ciphertext(socket);
                 if let Some(range) = in_place {
                     return Ok(Reply::InInput(range));
                 }
@@ -394,6 +393,9 @@ impl<N: Net> ServerContext<N> {
         {
             step = self.say_goodbye(socket, step);
             self.add_write_interest(socket, token);
+            if socket.endpoint.conn.has_failed() {
+                return socket.endpoint.conn.next_step();
+            }
         }
         if step == Action::SendFin {
             if let Err(error) = self.net.send_fin(&mut socket.stream) {

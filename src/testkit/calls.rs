@@ -28,7 +28,11 @@ impl Kernel {
                     self.nothing_has_arrived(index, 0);
                 }
             }
-            Errno::EAGAIN if call == Call::Send => self.owe(call, Source::End(index)),
+            Errno::EAGAIN if call == Call::Send => {
+                // The event that follows tells nothing if there is too little room by then.
+                self.ends[index].awaits_room = true;
+                self.owe(call, Source::End(index));
+            }
             Errno::EINTR => {}
             _ if matches!(call, Call::Register | Call::LocalAddress) => {}
             _ if faults::breaks(errno) => self.break_link(index, errno),
@@ -50,7 +54,7 @@ impl Kernel {
     /// bytes.
     fn nothing_has_arrived(&mut self, index: usize, count: usize) {
         let facts = &mut self.facts[index / 2];
-        facts.arrived_at_drain = facts.arrived_at_drain.min(facts.read + count as u64);
+        facts.arrived_at_drain = facts.arrived_at_drain.min(facts.wire_read + count as u64);
     }
 
     pub(super) fn evidence(&mut self, index: usize, errno: Errno) {
@@ -134,17 +138,12 @@ impl Kernel {
         let result = if is_peer { Ok(()) } else { self.fault(Call::Recv, index) };
         let result = result.and_then(|()| self.try_recv(index, into, is_peer));
         if let Ok(count) = result {
-            self.trace.contents(&into[..count]);
+            self.trace_contents(index, &into[..count]);
             if index % 2 == 1 && !is_peer {
                 self.touch(index);
-                let now = self.now;
-                let facts = &mut self.facts[index / 2];
-                facts.fin_read |= count == 0;
-                facts.read += count as u64;
-                // After its FIN the server answers nothing: what it reads then it throws away.
-                if count > 0 && facts.fin_sent_at.is_none() {
-                    facts.fresh_in.extend_from_slice(&into[..count]);
-                    facts.last_read_at = now;
+                self.facts[index / 2].wire_read += count as u64;
+                if self.facts[index / 2].encrypted.is_none() {
+                    self.has_read(index, &into[..count]);
                 }
             }
         }
@@ -154,6 +153,26 @@ impl Kernel {
             self.note(self.ends[index].owner, what, index, Outcome::of(&result));
         }
         result
+    }
+
+    /// Ciphertext is never the same again, but its length is.
+    fn trace_contents(&mut self, index: usize, bytes: &[u8]) {
+        if self.facts[index / 2].encrypted.is_none() {
+            self.trace.contents(bytes);
+        }
+    }
+
+    /// The server has read these bytes, plaintext if the connection is encrypted, or the end.
+    pub fn has_read(&mut self, index: usize, bytes: &[u8]) {
+        let now = self.now;
+        let facts = &mut self.facts[index / 2];
+        facts.fin_read |= bytes.is_empty();
+        facts.read += bytes.len() as u64;
+        // After its FIN the server answers nothing: what it reads then it throws away.
+        if !bytes.is_empty() && facts.fin_sent_at.is_none() {
+            facts.fresh_in.extend_from_slice(bytes);
+            facts.last_read_at = now;
+        }
     }
 
     fn try_recv(&mut self, index: usize, into: &mut [u8], is_peer: bool) -> io::Result<usize> {
@@ -217,31 +236,46 @@ impl Kernel {
         let result = result.and_then(|()| self.try_send(index, bytes, is_peer));
         if index % 2 == 1 && !is_peer {
             self.touch(index);
-            let now = self.now;
-            let facts = &mut self.facts[index / 2];
-            match &result {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    facts.interrupted_at = Some(now);
-                    facts.refused_since.get_or_insert(now);
-                }
-                &Ok(count) => {
-                    facts.sent += count as u64;
-                    facts.fresh_out.extend_from_slice(&bytes[..count]);
-                    // Room that no event has told of says nothing of the peer.
-                    if self.ends[index].told_of_room {
-                        facts.last_sent_at = now;
-                        facts.refused_since = None;
-                    }
-                }
-                Err(_) => _ = facts.refused_since.get_or_insert(now),
+            if self.facts[index / 2].encrypted.is_none() || result.is_err() {
+                let was_told = self.ends[index].told_of_room;
+                self.has_sent(index, bytes, &result, was_told);
             }
         }
         if let Ok(count) = result {
-            self.trace.contents(&bytes[..count]);
+            self.trace_contents(index, &bytes[..count]);
         }
         let what = if is_peer { What::PeerSends } else { What::Send };
         self.note(self.ends[index].owner, what, index, Outcome::of(&result));
         result
+    }
+
+    /// The server has tried to send these bytes, plaintext if the connection is encrypted; an event
+    /// had told of room, or none.
+    pub fn has_sent(
+        &mut self,
+        index: usize,
+        bytes: &[u8],
+        result: &io::Result<usize>,
+        was_told: bool,
+    ) {
+        let now = self.now;
+        let facts = &mut self.facts[index / 2];
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                facts.interrupted_at = Some(now);
+                facts.refused_since.get_or_insert(now);
+            }
+            &Ok(count) => {
+                facts.sent += count as u64;
+                facts.fresh_out.extend_from_slice(&bytes[..count]);
+                // Room that no event has told of says nothing of the peer.
+                if was_told {
+                    facts.last_sent_at = now;
+                    facts.refused_since = None;
+                }
+            }
+            Err(_) => _ = facts.refused_since.get_or_insert(now),
+        }
     }
 
     fn try_send(&mut self, index: usize, bytes: &[u8], is_peer: bool) -> io::Result<usize> {
@@ -315,6 +349,8 @@ impl Kernel {
         let has_lingered = facts.fin_sent_at.is_some_and(|at| now >= at + linger);
         let is_broken = end.so_error != SocketError::Sound || !facts.errors.is_empty();
         let is_over = facts.fin_read && end.incoming.readable() == 0;
+        // Nothing was said that RST could destroy, or nothing more can be.
+        let is_broken = is_broken || facts.is_unopened() || facts.has_tls_failure();
         if !(is_over || has_lingered || is_broken || facts.register_failed || stops) {
             self.violate(format!(
                 "socket #{index} is closed while the peer may send: RST can destroy the last reply \

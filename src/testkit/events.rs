@@ -29,6 +29,18 @@ impl Kernel {
             && !self.owed.iter().any(is_owed)
     }
 
+    /// Whether there is room for what `index` sends, and no event is to come that tells of it: so
+    /// an earlier one did, or no send has found that there is none.
+    pub fn has_told_of_room(&self, index: usize) -> bool {
+        let end = &self.ends[index];
+        let is_owed = |source: &Source| matches!(source, Source::End(other) if *other == index);
+        self.tells_of_room(index)
+            && !end.awaits_room
+            && end.so_error == SocketError::Sound
+            && !end.has_news
+            && !self.owed.iter().any(is_owed)
+    }
+
     /// What one poll tells `owner`.
     pub fn poll(&mut self, owner: Owner) -> Vec<(Token, Readiness)> {
         let mut events = Vec::new();

@@ -1,6 +1,7 @@
 //! What the server did with one connection, as its kernel saw it: the oracle's evidence.
 
 use crate::io::clock::Moment;
+use crate::io::net::TlsFailure;
 use nix::errno::Errno;
 use std::net::IpAddr;
 
@@ -15,8 +16,10 @@ pub struct Facts {
     pub source: IpAddr,
     /// When the server accepted it.
     pub accepted_at: Option<Moment>,
-    /// Bytes that the server read.
+    /// Bytes that the server read: plaintext, if the connection is encrypted.
     pub read: u64,
+    /// Bytes that the server read from the socket.
+    pub wire_read: u64,
     /// When the server last read bytes that it will answer.
     pub last_read_at: Moment,
     /// The server read the FIN.
@@ -39,7 +42,8 @@ pub struct Facts {
     pub fin_sent_at: Option<Moment>,
     /// The errors that calls failed with, other than `EAGAIN` and `EINTR`.
     pub errors: Vec<Errno>,
-    /// When the order to stop came, this much of its input had arrived, and is to be answered.
+    /// When the order to stop came, this much of its input had arrived at the socket, and is to be
+    /// answered.
     pub arrived_at_drain: u64,
     /// The server wanted to be told of its events.
     pub was_let_in: bool,
@@ -61,6 +65,43 @@ pub struct Facts {
     pub fresh_out: Vec<u8>,
     /// It is in [`touched`](super::kernel::Kernel::touched).
     pub is_touched: bool,
+    /// What else is known of it if it is encrypted.
+    pub encrypted: Option<Box<EncryptedFacts>>,
+}
+
+/// What is known of an encrypted connection: what a network above the kernel saw there, and what
+/// the client tells.
+#[derive(Debug, Default)]
+pub struct EncryptedFacts {
+    /// When the server knew that the handshake had succeeded.
+    pub opened_at: Option<Moment>,
+    /// Why encryption ended the connection at the server.
+    pub failure: Option<TlsFailure>,
+    /// How much the client had made by then, again and again: ciphertext, and the plaintext in it.
+    pub made: Vec<(u64, u64)>,
+    /// What the client did at its end.
+    pub client_end: ClientEnd,
+    /// The client breaks the rules of TLS, or sends none.
+    pub is_bad_client: bool,
+    /// All plaintext that the server has read.
+    pub read: Vec<u8>,
+    /// All plaintext that the server has given to be sent: what was taken, and at the end what was
+    /// offered last.
+    pub offered: Vec<u8>,
+    /// How much of that was taken.
+    pub taken: usize,
+}
+
+/// What a client did at the end of what it sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientEnd {
+    /// It is not known.
+    #[default]
+    Unknown,
+    /// It has sent no close_notify.
+    None,
+    /// The kernel has taken its close_notify.
+    CloseNotify,
 }
 
 impl Facts {
@@ -72,6 +113,7 @@ impl Facts {
             source,
             accepted_at: None,
             read: 0,
+            wire_read: 0,
             last_read_at: now,
             fin_read: false,
             sent: 0,
@@ -94,7 +136,26 @@ impl Facts {
             fresh_in: Vec::new(),
             fresh_out: Vec::new(),
             is_touched: false,
+            encrypted: None,
         }
+    }
+
+    /// How much plaintext had arrived when the order to stop came; at least, if the connection is
+    /// encrypted.
+    pub fn plaintext_at_drain(&self) -> u64 {
+        let Some(encrypted) = &self.encrypted else { return self.arrived_at_drain };
+        let before = encrypted.made.iter().rev().find(|(wire, _)| *wire <= self.arrived_at_drain);
+        before.map_or(0, |(_, plaintext)| *plaintext)
+    }
+
+    /// Whether nothing may be served yet, because a handshake is not over.
+    pub fn is_unopened(&self) -> bool {
+        self.encrypted.as_ref().is_some_and(|encrypted| encrypted.opened_at.is_none())
+    }
+
+    /// Whether encryption has failed.
+    pub fn has_tls_failure(&self) -> bool {
+        self.encrypted.as_ref().is_some_and(|encrypted| encrypted.failure.is_some())
     }
 
     /// Whether the server closed it at once.
@@ -102,8 +163,10 @@ impl Facts {
         self.is_closed && !self.was_let_in
     }
 
-    /// When bytes last went either way, or it was accepted.
+    /// When bytes last went either way, or it was accepted, or its handshake was over.
     pub fn last_active(&self) -> Moment {
-        self.last_read_at.max(self.last_sent_at).max(self.accepted_at.unwrap_or(Moment::START))
+        let opened_at = self.encrypted.as_ref().and_then(|encrypted| encrypted.opened_at);
+        let begun = opened_at.or(self.accepted_at).unwrap_or(Moment::START);
+        self.last_read_at.max(self.last_sent_at).max(begun)
     }
 }

@@ -4,7 +4,7 @@
 //! The two ends of connection `n` are neighbours: `2n` is the one that connected, `2n + 1` the one
 //! that was accepted.
 
-use super::facts::Facts;
+use super::facts::{EncryptedFacts, Facts};
 use super::faults::Faults;
 use super::knobs::{Knob, Knobs};
 use super::pipe::{Fin, Pipe};
@@ -84,6 +84,8 @@ pub struct Kernel {
     pub linger: Duration,
     /// After this time a client may give up connecting.
     pub connect_timeout: Duration,
+    /// All that the server serves is encrypted.
+    pub is_encrypted: bool,
     under_way: Vec<usize>,
 }
 
@@ -121,6 +123,7 @@ impl Kernel {
             stops: false,
             linger: Duration::ZERO,
             connect_timeout: Duration::ZERO,
+            is_encrypted: false,
             under_way: Vec::new(),
         }
     }
@@ -169,7 +172,11 @@ impl Kernel {
         if let Some(backlog) = self.listeners.get(listener) {
             self.ends[index + 1].owner = backlog.owner;
         }
-        self.facts.push(Facts::new(listener, source, self.now));
+        let mut facts = Facts::new(listener, source, self.now);
+        if self.is_encrypted && self.ends[index + 1].owner == Owner::Server {
+            facts.encrypted = Some(Box::new(EncryptedFacts::default()));
+        }
+        self.facts.push(facts);
         self.held[owner as usize] += 1;
         self.set_under_way(index);
         index

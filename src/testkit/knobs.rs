@@ -149,6 +149,11 @@ impl Knobs {
         Knobs::of(&drawn.collect::<Vec<_>>())
     }
 
+    /// Those of them that are also among `others`.
+    pub fn and(self, others: Knobs) -> Knobs {
+        Knobs(self.0 & others.0)
+    }
+
     /// Whether it is on.
     pub fn has(self, knob: Knob) -> bool {
         self.0 & 1 << knob as u32 != 0

@@ -4,7 +4,8 @@
 use super::certificate::{CertificateError, PemFile, certificates, private_key};
 use super::client_sessions::ClientSessions;
 use super::clock::EngineClock;
-use super::network::{Layer, Role, Secured, SecuredStream};
+use super::layer::Layer;
+use super::network::{Role, Secured, SecuredStream};
 use super::session::{End, Session};
 use crate::io::address::Address;
 use crate::io::host::WallClock;
@@ -16,6 +17,9 @@ use rustls::{ClientConfig, RootCertStore};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+
+/// How often a handshake goes on at once when signals interrupt it.
+const ATTEMPTS: u32 = 16;
 
 /// Whom a client trusts, what it shows, and which name the server must have.
 #[derive(Clone, Debug)]
@@ -107,23 +111,33 @@ impl<N: Connect + WallClock> Secured<N> {
             layer.has_begun = true;
             layer.session.begin(cipher);
         }
-        layer.flush(network, socket, cipher)?;
+        // If that fails, an alert may be there that tells why.
+        let _ = layer.flush(network, socket, cipher);
         cipher.clear();
+        let is_over = |layer: &Layer| layer.session.handshake() != TlsHandshake::UnderWay;
+        let goes_on = |layer: &Layer| !is_over(layer) && layer.session.end().is_none();
         // What the server says behind its handshake is held until it is read.
-        while layer.read(network, socket, input, cipher, &mut [])?.is_some() {
-            if layer.session.handshake() != TlsHandshake::UnderWay {
-                break;
+        while goes_on(layer) && layer.read(network, socket, input, cipher, &mut [])?.is_some() {}
+        let sent = layer.flush(network, socket, &[]);
+        if let Some(End::Failed(error)) = layer.session.end() {
+            return Err(error.clone().into());
+        }
+        if !is_over(layer) {
+            match layer.at_end() {
+                Ok(_) => return Err(closed_early()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
             }
         }
-        match (layer.session.handshake(), layer.session.end()) {
-            (_, Some(End::Failed(error))) => Err(error.clone().into()),
-            (TlsHandshake::UnderWay, _) => layer.at_end().and_then(|_| Err(closed_early())),
-            (kind, _) => {
-                handshakes.all += 1;
-                handshakes.resumed += u64::from(kind == TlsHandshake::Resumed);
-                Ok(())
-            }
+        // A client that has nothing to ask would not send the end of its handshake later.
+        sent?.all()?;
+        if !is_over(layer) {
+            return Err(ErrorKind::WouldBlock.into());
         }
+        handshakes.all += 1;
+        let is_resumed = layer.session.handshake() == TlsHandshake::Resumed;
+        handshakes.resumed += u64::from(is_resumed);
+        Ok(())
     }
 }
 
@@ -149,7 +163,16 @@ impl<N: Connect + WallClock> Connect for Secured<N> {
         self.network.connected(socket)?;
         match layer {
             None => Ok(()),
-            Some(layer) => self.shake_hands(socket, layer),
+            Some(layer) => {
+                // No event follows when a signal has interrupted a call.
+                for _ in 1..ATTEMPTS {
+                    match self.shake_hands(socket, layer) {
+                        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                        result => return result,
+                    }
+                }
+                self.shake_hands(socket, layer)
+            }
         }
     }
 

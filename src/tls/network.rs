@@ -2,15 +2,14 @@
 
 use super::clock::EngineClock;
 use super::identity::Identities;
+use super::layer::{Flushed, Layer};
 use super::session::{End, Session};
-use crate::io::buffer::ByteQueue;
-use crate::io::clock::Moment;
 use crate::io::host::WallClock;
 use crate::io::net::{
-    self, Encrypt, Encryption, Identity, Output, SocketIo, TlsError, TlsFailure, TlsHandshake,
-    Token, Told,
+    Encrypt, Encryption, Identity, Output, SocketIo, TlsError, TlsFailure, TlsHandshake, Token,
+    Told,
 };
-use crate::io::readiness::{Interest, Readiness};
+use crate::io::readiness::Interest;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
@@ -22,9 +21,6 @@ const MOST_ENCRYPTED: usize = 64 * 1024;
 
 /// Reads for one recv that bring no plaintext: after that it is the turn of other connections.
 const READS: usize = 4;
-
-/// No time: nobody asks since when these bytes wait.
-const NO_TIME: Moment = Moment::START;
 
 /// A network around another. It passes calls on; those on encrypted streams have plaintext here,
 /// and ciphertext there.
@@ -54,42 +50,6 @@ pub(super) enum Role {
 pub struct SecuredStream<S> {
     pub(super) socket: S,
     pub(super) layer: Option<Box<Layer>>,
-}
-
-/// What an encrypted stream has.
-pub(super) struct Layer {
-    pub(super) session: Session,
-    /// Whether a client has sent its first message.
-    #[cfg(feature = "client")]
-    pub(super) has_begun: bool,
-    /// Ciphertext that the kernel has not taken.
-    unsent: ByteQueue,
-    /// How much plaintext at the front of what is to be sent is encrypted already, and part of
-    /// `unsent`.
-    sealed: usize,
-    has_close_notify: bool,
-    /// The socket may have more than was read last.
-    may_have_more: bool,
-    /// Whether anything has come.
-    has_input: bool,
-    /// Whether the reader was told that nothing more will come.
-    end_was_told: bool,
-    /// The socket's end of stream, or its error, which it tells once.
-    socket_end: Option<SocketEnd>,
-}
-
-#[derive(Debug)]
-enum SocketEnd {
-    Eof,
-    Error(io::Error),
-}
-
-impl std::fmt::Debug for Layer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Layer")
-            .field("handshake", &self.session.handshake())
-            .finish_non_exhaustive()
-    }
 }
 
 impl<N> Secured<N> {
@@ -129,104 +89,6 @@ impl<S> SecuredStream<S> {
     }
 }
 
-impl Layer {
-    pub(super) fn new(session: Session) -> Layer {
-        Layer {
-            session,
-            #[cfg(feature = "client")]
-            has_begun: false,
-            unsent: ByteQueue::default(),
-            sealed: 0,
-            has_close_notify: false,
-            may_have_more: false,
-            has_input: false,
-            end_was_told: false,
-            socket_end: None,
-        }
-    }
-
-    fn has_end(&self) -> bool {
-        self.session.end().is_some() || self.socket_end.is_some()
-    }
-
-    /// What a read that finds nothing more tells.
-    pub(super) fn at_end(&mut self) -> io::Result<usize> {
-        self.end_was_told = self.has_end();
-        match (self.session.end(), &self.socket_end) {
-            (Some(End::CloseNotify), _) => Ok(0),
-            (Some(End::Failed(error)), _) => Err(error.clone().into()),
-            (None, Some(SocketEnd::Error(error))) => Err(match error.raw_os_error() {
-                Some(errno) => io::Error::from_raw_os_error(errno),
-                None => error.kind().into(),
-            }),
-            // A client that has sent nothing has lost nothing: probes connect, and go.
-            (None, Some(SocketEnd::Eof)) if !self.has_input => Ok(0),
-            (None, Some(SocketEnd::Eof)) => Err(TlsError::from(TlsFailure::Truncated).into()),
-            (None, None) => Err(ErrorKind::WouldBlock.into()),
-        }
-    }
-
-    /// Moves plaintext that was read before into `into`.
-    fn take_unread(&mut self, into: &mut [u8]) -> usize {
-        let unread = &mut self.session.unread;
-        let count = unread.len().min(into.len());
-        into.iter_mut().zip(unread.bytes()).for_each(|(to, from)| *to = *from);
-        if count > 0 {
-            unread.consume(count, NO_TIME);
-        }
-        count
-    }
-
-    /// Sends what waits, then `cipher`; what the kernel does not take waits.
-    pub(super) fn flush<N: SocketIo>(
-        &mut self,
-        network: &mut N,
-        socket: &mut N::Stream,
-        cipher: &[u8],
-    ) -> io::Result<usize> {
-        let mut ready = Readiness { write: true, ..Readiness::default() };
-        net::flush_queue(network, socket, &mut ready, &mut self.unsent, cipher, NO_TIME)
-    }
-
-    /// Reads from the socket once, and decrypts. Returns how much of `into` was used; `None` if
-    /// nothing was there.
-    pub(super) fn read<N: SocketIo>(
-        &mut self,
-        network: &mut N,
-        socket: &mut N::Stream,
-        input: &mut [u8],
-        cipher: &mut Vec<u8>,
-        into: &mut [u8],
-    ) -> io::Result<Option<usize>> {
-        // What a call on another stream has left, if that failed, is not for this one.
-        cipher.clear();
-        let most = input.len();
-        let count = match network.recv(socket, input) {
-            Ok(0) => {
-                (self.socket_end, self.may_have_more) = (Some(SocketEnd::Eof), false);
-                return Ok(None);
-            }
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                self.may_have_more = false;
-                return Ok(None);
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
-            Err(error) => {
-                (self.socket_end, self.may_have_more) = (Some(SocketEnd::Error(error)), false);
-                return Ok(None);
-            }
-        };
-        self.has_input = true;
-        self.may_have_more = count == most || network.has_more(socket);
-        let used = self.session.receive(input.get_mut(..count).unwrap_or_default(), into, cipher);
-        // If the socket is broken, reading tells, too.
-        let _ = self.flush(network, socket, cipher);
-        cipher.clear();
-        Ok(Some(used))
-    }
-}
-
 impl<N: SocketIo> Secured<N> {
     fn recv_encrypted(
         &mut self,
@@ -241,6 +103,10 @@ impl<N: SocketIo> Secured<N> {
         let Secured { network, input, cipher, .. } = self;
         for _ in 0..READS {
             if layer.has_end() {
+                if let Some(End::Failed(_)) = layer.session.end() {
+                    // An alert may wait that tells the peer why.
+                    let _ = layer.flush(network, socket, &[]);
+                }
                 return layer.at_end();
             }
             match layer.read(network, socket, input, cipher, into)? {
@@ -261,19 +127,14 @@ impl<N: SocketIo> Secured<N> {
         bytes: &[u8],
     ) -> io::Result<usize> {
         let Secured { network, cipher, .. } = self;
-        let waited = layer.unsent.len();
-        let sent = if waited > 0 { layer.flush(network, socket, &[])? } else { 0 };
-        if layer.unsent.is_empty() && layer.sealed > 0 {
+        let Flushed { taken, rest_waits } = layer.flush(network, socket, &[])?;
+        if let Some(why) = rest_waits {
+            return layer.take_sealed(taken.min(bytes.len()), why);
+        }
+        if layer.sealed > 0 {
             let taken = layer.sealed.min(bytes.len());
             layer.sealed -= taken;
             return Ok(taken);
-        }
-        if !layer.unsent.is_empty() {
-            // Progress is told, so that a slow peer is not taken for one that takes nothing. The
-            // last byte is not taken before all ciphertext is.
-            let taken = sent.min(layer.sealed.saturating_sub(1)).min(bytes.len());
-            layer.sealed -= taken;
-            return if taken > 0 { Ok(taken) } else { Err(ErrorKind::WouldBlock.into()) };
         }
         if layer.session.handshake() == TlsHandshake::UnderWay {
             return Err(ErrorKind::WouldBlock.into());
@@ -287,20 +148,16 @@ impl<N: SocketIo> Secured<N> {
         if made == 0 {
             return Err(TlsError::from(TlsFailure::Record).into());
         }
-        let sent = sent?;
-        if layer.unsent.is_empty() {
-            return Ok(chunk.len());
-        }
+        let Flushed { taken, rest_waits } = sent?;
+        let Some(why) = rest_waits else { return Ok(chunk.len()) };
         layer.sealed = chunk.len();
-        let taken = sent.min(layer.sealed - 1);
-        layer.sealed -= taken;
-        if taken > 0 { Ok(taken) } else { Err(ErrorKind::WouldBlock.into()) }
+        layer.take_sealed(taken, why)
     }
 
     fn flush_all(&mut self, socket: &mut N::Stream, layer: &mut Layer) -> io::Result<()> {
-        layer.flush(&mut self.network, socket, &self.cipher)?;
+        let sent = layer.flush(&mut self.network, socket, &self.cipher)?;
         self.cipher.clear();
-        if layer.unsent.is_empty() { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
+        sent.all()
     }
 }
 
@@ -369,6 +226,9 @@ impl<N: SocketIo + WallClock> SocketIo for Secured<N> {
     fn send_fin(&mut self, stream: &mut Self::Stream) -> io::Result<()> {
         // A server has sent it. If there is no room for it, a client has nothing to lose.
         let _ = self.send_close_notify(stream);
+        if let Some(layer) = &mut stream.layer {
+            layer.end_output();
+        }
         self.network.send_fin(&mut stream.socket)
     }
 
@@ -398,9 +258,7 @@ impl<N: SocketIo + WallClock> Encrypt for Secured<N> {
         self.cipher.clear();
         if !already_read.is_empty() {
             self.clock.set(self.network.wall_time());
-            layer.has_input = true;
-            let mut bytes = already_read.to_vec();
-            layer.session.receive(&mut bytes, &mut [], &mut self.cipher);
+            layer.receive(&mut already_read.to_vec(), &mut [], &mut self.cipher);
             // If the socket is broken, reading tells.
             let _ = self.flush_all(&mut stream.socket, &mut layer);
             self.cipher.clear();
@@ -430,10 +288,7 @@ impl<N: SocketIo + WallClock> Encrypt for Secured<N> {
         let SecuredStream { socket, layer } = stream;
         let Some(layer) = layer else { return Ok(()) };
         self.cipher.clear();
-        if !layer.has_close_notify && layer.session.handshake() != TlsHandshake::UnderWay {
-            layer.has_close_notify = true;
-            layer.session.close_notify(&mut self.cipher);
-        }
+        layer.say_goodbye(&mut self.cipher);
         self.flush_all(socket, layer)
     }
 }

@@ -28,6 +28,7 @@ pub(super) struct Session {
     /// Plaintext for which the reader had no room.
     pub(super) unread: ByteQueue,
     end: Option<End>,
+    has_close_notify: bool,
 }
 
 enum Side {
@@ -91,7 +92,8 @@ impl Session {
     }
 
     fn of(side: Side) -> Session {
-        Session { side, held: ByteQueue::default(), unread: ByteQueue::default(), end: None }
+        let (held, unread) = (ByteQueue::default(), ByteQueue::default());
+        Session { side, held, unread, end: None, has_close_notify: false }
     }
 
     fn common(&self) -> &CommonState {
@@ -117,6 +119,14 @@ impl Session {
         self.end.as_ref()
     }
 
+    /// Whether what still comes does not matter: a server says close_notify last of all.
+    ///
+    /// It must not matter. rustls answers a damaged record with an alert, and asserts that it has
+    /// not said close_notify before.
+    pub(super) fn ignores_input(&self) -> bool {
+        self.has_close_notify && matches!(self.side, Side::Server(_))
+    }
+
     /// Decrypts bytes that came, into `into`; what does not fit there is held. Returns how much of
     /// `into` was used. What is to be sent because of that is appended to `out`.
     pub(super) fn receive(
@@ -125,6 +135,9 @@ impl Session {
         into: &mut [u8],
         out: &mut Vec<u8>,
     ) -> usize {
+        if self.ignores_input() {
+            return 0;
+        }
         let Session { side, held, unread, .. } = self;
         let mut reader = Reader { into, used: 0, rest: unread };
         let outcome = if held.is_empty() {
@@ -152,6 +165,7 @@ impl Session {
 
     /// Appends close_notify to `out`, unless the handshake is not over.
     pub(super) fn close_notify(&mut self, out: &mut Vec<u8>) {
+        self.has_close_notify = true;
         self.write(Wish::CloseNotify, out);
     }
 

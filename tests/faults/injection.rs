@@ -12,6 +12,8 @@
 //! in [`plan`] nor excused there fails the test.
 
 mod client;
+#[cfg(feature = "tls")]
+mod encrypted;
 mod plan;
 mod starting;
 mod stopping;

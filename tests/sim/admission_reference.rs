@@ -2,13 +2,12 @@
 //! It follows the server's calls in their order.
 
 use crate::addresses::{CLIENTS, ClientAddress, ClientAddresses};
-use readyd::capture::Captured;
+use crate::nets::ServerNet;
 use readyd::io::clock::Moment;
 use readyd::server::Server;
 use readyd::server::limits::Limits;
 use readyd::testkit::kernel::Kernel;
 use readyd::testkit::knobs::Knob;
-use readyd::testkit::net::SimNet;
 use readyd::testkit::sockets::Passage;
 use std::collections::BTreeSet;
 
@@ -56,7 +55,7 @@ impl AdmissionReference {
     pub(crate) fn follow(
         &mut self,
         kernel: &mut Kernel,
-        server: &Server<Captured<SimNet>>,
+        server: &Server<ServerNet>,
         limits: &Limits,
     ) -> Result<(), String> {
         for (now, passage) in std::mem::take(&mut kernel.passages) {
@@ -148,7 +147,7 @@ impl AdmissionReference {
         ensure(facts.read == 0 && facts.sent == 0, "it was turned away, and served before")
     }
 
-    fn compare(&self, server: &Server<Captured<SimNet>>, limits: &Limits) -> Result<(), String> {
+    fn compare(&self, server: &Server<ServerNet>, limits: &Limits) -> Result<(), String> {
         let stats = server.stats();
         let counted =
             [stats.refused_denied, stats.refused_address_limit, stats.refused_address_rate];

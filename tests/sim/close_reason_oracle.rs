@@ -5,7 +5,7 @@ use crate::watch::Watch;
 use nix::errno::Errno;
 use readyd::io::clock::Moment;
 use readyd::server::close::CloseReason;
-use readyd::testkit::facts::Facts;
+use readyd::testkit::facts::{ClientEnd, Facts};
 
 /// What is known of one closed connection.
 pub(crate) struct CloseEvidence<'a> {
@@ -25,8 +25,9 @@ impl CloseEvidence<'_> {
     pub(crate) fn verdict(&self, reason: CloseReason, stops: bool) -> Result<(), String> {
         let model = &self.watch.model;
         let answered = model.is_answered();
-        let broken = !self.facts.errors.is_empty();
-        let done = answered || broken || stops;
+        let broken = !self.facts.errors.is_empty() || self.facts.has_tls_failure();
+        // Before the handshake is over nothing is owed, not even a greeting.
+        let done = answered || broken || stops || self.facts.is_unopened();
         // An endless output has no replies, so it cannot be cut off.
         let is_whole = !model.is_cut_off() || model.kind == Kind::Chargen;
         ensure(is_whole || self.facts.is_aborted, "a reply that is cut off looks whole")?;
@@ -34,7 +35,9 @@ impl CloseEvidence<'_> {
             CloseReason::PeerClosed | CloseReason::PeerClosedMidFrame => {
                 let mid_frame = reason == CloseReason::PeerClosedMidFrame;
                 ensure(self.facts.fin_read, "the peer had not closed")?;
-                ensure(model.verdict.is_none(), "there was a reason before that")?;
+                ensure(!self.is_truncated(), "the client has not sent close_notify")?;
+                let is_first = model.verdict.is_none() || self.facts.is_unopened();
+                ensure(is_first, "there was a reason before that")?;
                 ensure(model.unfinished.is_empty() != mid_frame, "not where its requests end")?;
                 ensure(done, "not everything that had come was answered")
             }
@@ -55,13 +58,41 @@ impl CloseEvidence<'_> {
             CloseReason::BadProxyHeader
             | CloseReason::ProxyHeaderTimeout
             | CloseReason::ProxyRefused => Err("no listener is for proxies".to_owned()),
+            CloseReason::TlsHandshakeTimeout => {
+                let waited = self.scene.now.since(self.facts.accepted_at.unwrap_or_default());
+                ensure(self.facts.is_unopened(), "its handshake was over")?;
+                ensure(waited >= self.scene.limits.frame_timeout, "there was time left for it")
+            }
             CloseReason::TlsNotTls
             | CloseReason::TlsHandshakeFailed
-            | CloseReason::TlsHandshakeTimeout
             | CloseReason::TlsClientCertificate
             | CloseReason::TlsAlert
             | CloseReason::TlsBadRecord
-            | CloseReason::TlsTruncated => Err("no listener is encrypted".to_owned()),
+            | CloseReason::TlsTruncated => self.tls_failed(reason),
+        }
+    }
+
+    /// Whether a client ended without close_notify that has sent something.
+    fn is_truncated(&self) -> bool {
+        let is_without = |end| end == ClientEnd::None;
+        let encrypted = self.facts.encrypted.as_ref();
+        encrypted.is_some_and(|encrypted| is_without(encrypted.client_end))
+            && self.facts.wire_read > 0
+    }
+
+    /// What the network said is the reason, and the client has given it.
+    fn tls_failed(&self, reason: CloseReason) -> Result<(), String> {
+        let Some(encrypted) = &self.facts.encrypted else {
+            return Err("it is not encrypted".to_owned());
+        };
+        let is_said = encrypted.failure.map(CloseReason::from) == Some(reason);
+        ensure(is_said, "encryption has not failed so")?;
+        match reason {
+            CloseReason::TlsTruncated => {
+                let has_end = encrypted.client_end == ClientEnd::CloseNotify;
+                ensure(!has_end, "the client has sent close_notify")
+            }
+            _ => ensure(encrypted.is_bad_client, "the client does as TLS has it"),
         }
     }
 
@@ -92,17 +123,26 @@ impl CloseEvidence<'_> {
         let taken_at = if is_known { self.facts.taken_at } else { Moment::START };
         let waited = self.scene.now.since(since.max(self.facts.last_sent_at).max(taken_at));
         let is_late = waited >= self.scene.limits.write_timeout
-            || self.facts.interrupted_at == Some(self.scene.now);
+            || self.facts.interrupted_at == Some(self.scene.now)
+            || self.has_waiting_ciphertext();
         ensure(is_late, "the peer took output not long ago")?;
         let is_gone = self.facts.is_aborted || !self.facts.errors.is_empty();
         ensure(is_gone, "the kernel still holds its output")?;
         let model = &self.watch.model;
-        ensure(!model.is_answered() || model.kind == Kind::Chargen, "nothing was left to send")
+        let may_wait = model.kind == Kind::Chargen || self.facts.encrypted.is_some();
+        ensure(!model.is_answered() || may_wait, "nothing was left to send")
+    }
+
+    /// Whether ciphertext alone may have waited for too long. That the peer takes a part of it does
+    /// not count.
+    fn has_waiting_ciphertext(&self) -> bool {
+        let quiet = self.scene.now.since(self.facts.last_active());
+        self.facts.encrypted.is_some() && quiet >= self.scene.limits.write_timeout
     }
 
     fn drained(&self, broken: bool) -> Result<(), String> {
         let model = &self.watch.model;
-        let arrived = self.facts.arrived_at_drain;
+        let arrived = self.facts.plaintext_at_drain();
         let owed = model.request_ends.iter().filter(|&&end| end <= arrived).count();
         ensure(self.is_draining, "the server was not to stop")?;
         let is_whole = !model.is_cut_off() || model.kind == Kind::Chargen;
@@ -118,7 +158,9 @@ impl CloseEvidence<'_> {
         ensure(self.facts.is_aborted, "the kernel still holds its output")?;
         // Chargen's output is no reply, and neither is the acknowledgement that daytime keeps until
         // its output is taken.
-        let owes_nothing = matches!(model.kind, Kind::Chargen | Kind::DaytimeAck);
+        // Of an encrypted connection ciphertext counts, too.
+        let owes_nothing = matches!(model.kind, Kind::Chargen | Kind::DaytimeAck)
+            || self.facts.encrypted.is_some();
         ensure(!answered || !model.unfinished.is_empty() || owes_nothing, "it held nothing")
     }
 

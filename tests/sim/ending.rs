@@ -1,5 +1,6 @@
 //! At the end nothing is left, and all that was counted adds up.
 
+use crate::nets;
 use crate::sessions::Asker;
 use crate::world::World;
 use readyd::client::{Finished, SessionError};
@@ -35,6 +36,7 @@ impl World {
             format!("{} bytes sent were counted of {sent}", stats.bytes_out)
         })?;
         drop(kernel);
+        nets::check_ending(self)?;
         self.check_sessions()
     }
 

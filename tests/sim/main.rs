@@ -5,14 +5,23 @@ mod addresses;
 mod admission_reference;
 mod captured;
 mod close_reason_oracle;
+#[cfg(all(feature = "tls", feature = "client"))]
+mod encrypted;
 mod ending;
 mod exhaustive;
 mod field_incidents;
 mod heap;
 mod hostile_servers;
+#[cfg_attr(
+    not(all(feature = "tls", feature = "client")),
+    allow(dead_code, reason = "only encrypted worlds have layers")
+)]
+mod layers;
 mod log_tap;
 mod memory_oracle;
 mod model;
+#[cfg(not(all(feature = "tls", feature = "client")))]
+mod nets;
 mod oracle;
 mod peers;
 mod scenarios;
@@ -23,3 +32,6 @@ mod volume;
 mod watch;
 mod wire;
 mod world;
+
+#[cfg(all(feature = "tls", feature = "client"))]
+use encrypted::nets;

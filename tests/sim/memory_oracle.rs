@@ -18,12 +18,15 @@ const PRODUCED: usize = 64 * 1024;
 /// An upper bound for the answer to a request that ends with a pause or a timeout.
 const ANSWER: usize = 512;
 
+/// An upper bound for what a server sends in a handshake, and for the tickets behind it.
+const HANDSHAKE: usize = 4096;
+
 /// What a connection held after a turn.
 #[derive(Clone, Copy, Debug, Default)]
 struct Held {
     input: usize,
     output: usize,
-    /// Bytes that the server had read from it, and sent to it, by then.
+    /// Bytes that the server had read from its socket, and sent to it, by then.
     read: u64,
     sent: u64,
 }
@@ -58,7 +61,7 @@ impl MemoryOracle {
     pub(crate) fn record(&mut self, kernel: &Kernel, link: usize, audited: &ConnectionSnapshot) {
         let (input, output) = (audited.input_heap, audited.output_heap);
         let facts = &kernel.facts[link];
-        self.after.insert(link, Held { input, output, read: facts.read, sent: facts.sent });
+        self.after.insert(link, Held { input, output, read: facts.wire_read, sent: facts.sent });
     }
 
     /// Checks the server's sum. Between turns it is exact and at most the limit. Within a turn it
@@ -125,8 +128,10 @@ impl MemoryOracle {
             let facts = &kernel.facts[other];
             let was_there = facts.ended_at.is_none_or(|at| Some(at) > shed.ended_at);
             let is_newer = facts.accepted_order > shed.accepted_order;
-            // Until it was looked at in this turn, it held what it had held.
-            let was_same = !kernel.has_moved(other) || Some(facts.moved_at) > shed.ended_at;
+            // Until it was looked at in this turn, it held what it had held. To resume an encrypted
+            // connection is no call on its socket.
+            let moved_later = facts.encrypted.is_none() && Some(facts.moved_at) > shed.ended_at;
+            let was_same = !kernel.has_moved(other) || moved_later;
             held.sum() > 0 && was_there && is_newer && was_same
         });
         match stayed {
@@ -143,10 +148,12 @@ impl MemoryOracle {
 fn most_held(kernel: &Kernel, link: usize, held: Held, watch: &Watch, limits: &Limits) -> usize {
     let model = &watch.model;
     let facts = &kernel.facts[link];
-    let read = (facts.read - held.read) as usize;
+    let read = (facts.wire_read - held.read) as usize;
+    // What is not decrypted, what is not read, and what is no request yet.
+    let queues = if facts.encrypted.is_some() { 3 } else { 1 };
     let input = match read {
-        0 => held.input,
-        _ => 2 * (held.input + read) + QUEUE,
+        0 => queues * held.input,
+        _ => queues * (2 * (held.input + read) + QUEUE),
     };
     let waited = kernel.now.since(model.unfinished_since);
     let is_over = model.kind.has_lines() || waited >= limits.frame_timeout;
@@ -158,7 +165,10 @@ fn most_held(kernel: &Kernel, link: usize, held: Held, watch: &Watch, limits: &L
         _ if !model.unfinished.is_empty() && is_over => model.owes_at_most() + ANSWER,
         _ => model.owes_at_most(),
     };
-    let output = match owed + sent {
+    let made = owed + sent;
+    // Ciphertext waits beside the plaintext that is not encrypted yet.
+    let made = if facts.encrypted.is_some() { 3 * made + HANDSHAKE } else { made };
+    let output = match made {
         0 => held.output,
         made => held.output.max(4 * made + QUEUE),
     };

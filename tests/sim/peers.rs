@@ -1,7 +1,9 @@
 //! Scripted peers of the server, on the bare kernel: they share no code with the programs.
 
 use crate::addresses::ClientAddress;
+use crate::layers::{Layer, TlsManner};
 use crate::model::Kind;
+use crate::nets;
 use crate::wire::{self, Start};
 use readyd::io::clock::Moment;
 use readyd::testkit::kernel::Kernel;
@@ -68,6 +70,8 @@ pub(crate) struct Plan {
     pub(crate) writing: Writing,
     pub(crate) reading: Reading,
     pub(crate) ending: Ending,
+    /// In an encrypted world: how it speaks TLS.
+    pub(crate) tls: Option<TlsManner>,
 }
 
 impl Plan {
@@ -82,6 +86,7 @@ impl Plan {
             writing: Writing::Pieces(usize::MAX),
             reading: Reading::Pieces(usize::MAX),
             ending: Ending::HalfClose,
+            tls: None,
         }
     }
 }
@@ -98,11 +103,13 @@ enum State {
 pub(crate) struct Peer {
     pub(crate) plan: Plan,
     /// All that it will send, and where each request in it ends.
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     ends: Vec<usize>,
-    sent: usize,
+    pub(crate) sent: usize,
     pub(crate) received: Vec<u8>,
     state: State,
+    /// What is between it and its socket, if the world is encrypted.
+    pub(crate) layer: Option<Box<dyn Layer>>,
     has_half_closed: bool,
     pub(crate) was_reset: bool,
     pub(crate) saw_fin: bool,
@@ -124,6 +131,7 @@ impl Peer {
         Peer {
             ends: ends.collect(),
             bytes: plan.requests.concat(),
+            layer: plan.tls.map(nets::layer),
             plan,
             sent: 0,
             received: Vec::new(),
@@ -197,13 +205,19 @@ impl Peer {
                 let source = self.plan.client_address.ip();
                 let end = kernel.connect(Owner::Peer, source, address).expect("it has no faults");
                 self.state = State::Connected { end };
+                if let Some(layer) = &mut self.layer {
+                    layer.begin(kernel, end);
+                }
                 true
             }
             State::Connected { end } => {
-                let before = (self.sent, self.received.len(), self.has_half_closed);
+                let moved = |peer: &Peer| {
+                    let below = peer.layer.as_ref().map_or(0, |layer| layer.moved());
+                    (peer.sent, peer.received.len(), peer.has_half_closed, below)
+                };
+                let before = moved(self);
                 self.converse(kernel, end);
-                let after = (self.sent, self.received.len(), self.has_half_closed);
-                before != after || self.state == State::Done
+                before != moved(self) || self.state == State::Done
             }
         }
     }
@@ -223,7 +237,7 @@ impl Peer {
         self.read(kernel, end);
         if self.saw_fin && !self.was_reset {
             self.finish_after_fin(kernel, end);
-        } else if self.was_reset {
+        } else if self.was_reset || self.layer.as_ref().is_some_and(|layer| layer.is_broken()) {
             self.close(kernel, end);
         } else if let Ending::CloseAfterReading(count) = self.plan.ending
             && self.received.len() >= count
@@ -252,8 +266,8 @@ impl Peer {
             _ => self.bytes.len(),
         };
         let share = self.share(kernel).min(limit.saturating_sub(self.sent));
-        if share > 0 {
-            match kernel.send(end, &self.bytes[self.sent..self.sent + share]) {
+        if share > 0 || self.has_layer_to_write(kernel.now) {
+            match self.send(kernel, end, share) {
                 Ok(count) => {
                     self.sent += count;
                     if let Writing::Trickle(pause) = self.plan.writing {
@@ -264,7 +278,10 @@ impl Peer {
                 Err(_) => self.was_reset = true,
             }
         }
-        if self.sent < limit {
+        if self.was_reset {
+            return;
+        }
+        if self.sent < limit || !self.may_end() {
             return;
         }
         match self.plan.ending {
@@ -276,6 +293,40 @@ impl Peer {
             Ending::VanishAt(_) => self.close(kernel, end),
             Ending::Stay | Ending::CloseAfterReading(_) | Ending::StopReadingAfter(_) => {}
         }
+    }
+
+    /// Whether what is between it and its socket may have something to send.
+    fn has_layer_to_write(&self, now: Moment) -> bool {
+        let waits = matches!(self.plan.writing, Writing::Trickle(_)) && self.trickles_ciphertext();
+        self.layer.is_some() && (!waits || now >= self.acts_at)
+    }
+
+    fn trickles_ciphertext(&self) -> bool {
+        self.plan.tls.is_some_and(|manner| manner.trickles_ciphertext)
+    }
+
+    /// Sends the next `share` bytes.
+    fn send(&mut self, kernel: &mut Kernel, end: usize, share: usize) -> std::io::Result<usize> {
+        let bytes = &self.bytes[self.sent..self.sent + share];
+        let trickles = self.trickles_ciphertext();
+        let Some(layer) = &mut self.layer else { return kernel.send(end, bytes) };
+        layer.send(
+            kernel,
+            end,
+            bytes,
+            match self.plan.writing {
+                Writing::Pieces(most) => most,
+                Writing::Trickle(_) if trickles => 1,
+                Writing::Trickle(_) | Writing::PingPong => usize::MAX,
+            },
+        )
+    }
+
+    /// Whether all that it has written is the kernel's, or it does not care.
+    fn may_end(&self) -> bool {
+        let breaks_off = matches!(self.plan.ending, Ending::ResetAt(_) | Ending::VanishAt(_));
+        let is_careless = self.plan.tls.is_some_and(|manner| manner.cuts_records);
+        (breaks_off && is_careless) || self.layer.as_ref().is_none_or(|layer| layer.is_settled())
     }
 
     /// How many bytes it would write now.
@@ -316,6 +367,7 @@ impl Peer {
 
     fn read(&mut self, kernel: &mut Kernel, end: usize) {
         let mut most = match self.plan.reading {
+            _ if self.layer.as_ref().is_some_and(|layer| layer.is_handshaking()) => usize::MAX,
             Reading::Never => return,
             Reading::Trickle(_) if kernel.now < self.acts_at => return,
             Reading::Trickle(pause) => {
@@ -330,22 +382,43 @@ impl Peer {
         if most == 0 {
             return;
         }
-        let mut bytes = vec![0; most.min(kernel.ends[end].incoming.readable().max(1))];
-        match kernel.recv(end, &mut bytes) {
+        let got = match &mut self.layer {
+            Some(layer) => layer.recv(kernel, end, most, &mut self.received),
+            None => {
+                let mut bytes = vec![0; most.min(kernel.ends[end].incoming.readable().max(1))];
+                let got = kernel.recv(end, &mut bytes);
+                let count = got.as_ref().copied().unwrap_or_default();
+                self.received.extend_from_slice(&bytes[..count]);
+                got
+            }
+        };
+        match got {
             Ok(0) if kernel.ends[end].so_error == SocketError::Sound => self.saw_fin = true,
             Ok(0) => self.was_reset = true,
-            Ok(count) => self.received.extend_from_slice(&bytes[..count]),
+            Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(_) => self.was_reset = true,
         }
     }
 
     fn fin(&mut self, kernel: &mut Kernel, end: usize) {
+        if let Some(layer) = &mut self.layer
+            && !layer.say_goodbye(kernel, end)
+            && !self.saw_fin
+        {
+            return;
+        }
         self.has_half_closed = true;
         self.was_reset |= kernel.send_fin(end).is_err();
     }
 
     fn close(&mut self, kernel: &mut Kernel, end: usize) {
+        if let Some(layer) = &mut self.layer
+            && !self.has_half_closed
+        {
+            // As far as there is room.
+            layer.say_goodbye(kernel, end);
+        }
         kernel.close(end);
         self.state = State::Done;
         if self.was_reset && self.plan.is_welcome && kernel.facts[end / 2].is_turned_away() {

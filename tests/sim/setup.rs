@@ -1,6 +1,8 @@
 //! What a seed makes of a world: its knobs, its limits, its peers and what they will say.
 
 use crate::addresses::{ClientAddress, ClientAddresses};
+#[cfg(all(feature = "tls", feature = "client"))]
+use crate::layers::TlsManner;
 use crate::model::Kind;
 use crate::peers::{Ending, MINUTE, Plan, Reading, Writing};
 use crate::wire::frame;
@@ -49,6 +51,8 @@ pub(crate) struct Setup {
     pub(crate) actions: Vec<(u64, Action)>,
     /// A fault at one call.
     pub(crate) injection: Option<Injection>,
+    /// All that the server serves is encrypted.
+    pub(crate) is_encrypted: bool,
 }
 
 impl Setup {
@@ -75,13 +79,32 @@ impl Setup {
             victims: hostile_servers,
             actions: Vec::new(),
             injection: None,
+            is_encrypted: false,
         }
+    }
+
+    #[cfg(all(feature = "tls", feature = "client"))]
+    /// The same world, with TLS. How each peer speaks it, the seed tells.
+    pub(crate) fn encrypted(mut self) -> Setup {
+        let prng = &mut Prng::new(readyd::testkit::prng::mix(self.seed ^ 0x715));
+        self.is_encrypted = true;
+        // The handshakes are calls, too.
+        self.operations *= 2;
+        for plan in &mut self.peers {
+            plan.tls = Some(TlsManner::draw(prng));
+        }
+        self
     }
 
     /// The world of that seed.
     pub(crate) fn draw(seed: u64) -> Setup {
+        Setup::draw_among(Knobs::of(Knob::ALL), seed)
+    }
+
+    /// The world of that seed, with no other troubles than these.
+    pub(crate) fn draw_among(troubles: Knobs, seed: u64) -> Setup {
         let prng = &mut Prng::new(seed);
-        let knobs = Knobs::draw(prng);
+        let knobs = Knobs::draw(prng).and(troubles);
         let (size, operations) = match prng.below(200) {
             0 => (prng.between(100, 256), prng.between(2000, 5000)),
             1..10 => (prng.between(20, 100), prng.between(500, 2000)),

@@ -2,7 +2,7 @@
 
 use crate::setup::Setup;
 use crate::world::World;
-use crate::{heap, log_tap, wire};
+use crate::{heap, log_tap, nets, wire};
 use readyd::server::close::CloseReason;
 use readyd::testkit::knobs::{Counts, Knob, Knobs};
 use std::io::Write as _;
@@ -49,6 +49,7 @@ pub(crate) fn run_world(setup: &Setup) -> Result<Summary, String> {
     // What is made once for all worlds of a thread, or of the process, is no world's.
     log_tap::forget();
     wire::chargen(0);
+    nets::prepare();
     let before = heap::live();
     let summary = live_through(setup)?;
     log_tap::forget();
@@ -110,7 +111,7 @@ impl Summary {
         }
     }
 
-    fn tell(&self, elapsed: Duration) {
+    pub(crate) fn tell(&self, elapsed: Duration) {
         let rate = self.seeds as f64 / elapsed.as_secs_f64();
         let words = Knob::ALL.iter().map(|&knob| {
             let (times, felt) = (self.faults.of(knob), self.felt.of(knob));
@@ -141,7 +142,7 @@ pub(crate) fn say(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-fn number_from(name: &str) -> Option<u64> {
+pub(crate) fn number_from(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
 }
@@ -151,8 +152,12 @@ pub(crate) fn only_seed() -> Option<u64> {
     number_from("SIM_SEED")
 }
 
-/// Runs seeds on all processors, and stops at the first violation.
-pub(crate) fn run_many(first: u64, count: u64) -> (Summary, Option<(u64, String)>) {
+/// Runs seeds on all processors with `run_seed`, and stops at the first violation.
+pub(crate) fn run_many(
+    first: u64,
+    count: u64,
+    run_seed: fn(u64) -> Result<Summary, String>,
+) -> (Summary, Option<(u64, String)>) {
     let (next, failed) = (AtomicU64::new(0), AtomicBool::new(false));
     let total = Mutex::new((Summary::default(), None::<(u64, String)>));
     let begun = Instant::now();
@@ -197,7 +202,7 @@ fn sim_seeds_hold_what_is_promised() {
     let first = number_from("SIM_FIRST").unwrap_or(1);
     let count = number_from("SIM_SEEDS").unwrap_or(SEEDS);
     let begun = Instant::now();
-    let (summary, report) = run_many(first, count);
+    let (summary, report) = run_many(first, count, run_seed);
     if let Some((_, report)) = report {
         panic!("{report}");
     }

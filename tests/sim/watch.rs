@@ -16,6 +16,8 @@ pub(crate) struct Watch {
     pub(crate) model: Model,
     /// Since when output has waited, as far as can be seen.
     waiting_since: Option<Moment>,
+    /// Since when nothing but ciphertext has waited.
+    ciphertext_since: Option<Moment>,
     /// It had input or output waiting after the last turn.
     was_busy: bool,
     /// When it last went on after that.
@@ -25,7 +27,14 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(model: Model, now: Moment) -> Watch {
-        Watch { model, waiting_since: None, was_busy: false, went_on_at: now, reason: None }
+        Watch {
+            model,
+            waiting_since: None,
+            ciphertext_since: None,
+            was_busy: false,
+            went_on_at: now,
+            reason: None,
+        }
     }
 
     /// What the server holds of unfinished input is what the model holds, or there is a reason.
@@ -73,6 +82,9 @@ impl Watch {
         if is_waiting {
             self.waiting_since.get_or_insert(now);
         }
+        let has_ciphertext = facts.encrypted.is_some() && audited.output_heap > 0;
+        self.ciphertext_since =
+            (has_ciphertext && !is_waiting).then(|| self.ciphertext_since.unwrap_or(now));
         if self.was_busy {
             self.went_on_at = now;
         }
@@ -86,6 +98,12 @@ impl Watch {
                 let since = since.max(facts.last_sent_at).max(facts.taken_at);
                 ("write", since, limits.write_timeout)
             }
+            _ if facts.is_unopened() => ("handshake", self.went_on_at, limits.frame_timeout),
+            _ if self.ciphertext_since.is_some() => (
+                "ciphertext",
+                self.ciphertext_since.unwrap_or(now).max(active),
+                limits.write_timeout,
+            ),
             _ if is_unfinished && self.model.kind == Kind::Framed => {
                 let since = self.model.unfinished_since.max(facts.last_sent_at);
                 ("frame", since.max(self.went_on_at), limits.frame_timeout)

@@ -3,8 +3,10 @@
 
 use crate::addresses::ClientAddress;
 use crate::hostile_servers::HostileServers;
+use crate::layers::stalls;
 use crate::log_tap;
 use crate::model::Kind;
+use crate::nets::{ClientNet, Nets, ServerNet};
 use crate::oracle::{Oracle, TurnDone};
 use crate::peers::Peer;
 use crate::sessions::Asker;
@@ -71,9 +73,9 @@ impl Loop {
 pub(crate) struct World {
     pub(crate) kernel: Rc<RefCell<Kernel>>,
     pub(crate) setup: Setup,
-    pub(crate) server: Server<Captured<SimNet>>,
+    pub(crate) server: Server<ServerNet>,
     server_loop: Loop,
-    pub(crate) pools: Vec<SessionPool<SimNet, Asker>>,
+    pub(crate) pools: Vec<SessionPool<ClientNet, Asker>>,
     pool_loops: Vec<Loop>,
     pub(crate) peers: Vec<Peer>,
     pub(crate) hostile_servers: HostileServers,
@@ -111,6 +113,7 @@ impl World {
         kernel.descriptor_limit = setup.descriptor_limit;
         kernel.faults.injection = setup.injection;
         kernel.faults.keep_calls = true;
+        kernel.is_encrypted = setup.is_encrypted;
         let kernel = Rc::new(RefCell::new(kernel));
         let net = |owner, client_address: ClientAddress| SimNet {
             kernel: Rc::clone(&kernel),
@@ -120,28 +123,26 @@ impl World {
         let now = kernel.borrow().now;
         let limits = setup.limits.clone();
         let dates = DateCache::utc();
-        let net_of_server = Captured::new(net(Owner::Server, ClientAddress::default()), tape);
+        let nets = Nets::new(setup.is_encrypted);
+        let net_of_server = nets.server(net(Owner::Server, ClientAddress::default()));
+        let net_of_server = Captured::new(net_of_server, tape);
         let listeners = SERVICES.map(|_| net_of_server.listener(SimListener::new(&kernel)));
         let mut server = Server::new(net_of_server, limits, tables::table(0), dates, now);
         for (listener, service) in listeners.into_iter().zip(SERVICES) {
-            server.listen(listener, service).expect("listeners have no faults");
+            server.listen(listener, nets.serves(service)).expect("listeners have no faults");
         }
         kernel.borrow_mut().add_listener(Owner::Peer);
-        let pool = |owner, setup: &PoolSetup| {
+        let pool = |net: ClientNet, setup: &PoolSetup| {
             let conversations = setup
                 .conversations
                 .iter()
                 .map(|(bodies, depth)| Asker::new(bodies.clone(), *depth));
-            SessionPool::new(
-                net(owner, setup.client_address),
-                setup.addresses.clone(),
-                setup.limits,
-                conversations,
-                now,
-            )
+            SessionPool::new(net, setup.addresses.clone(), setup.limits, conversations, now)
         };
+        let client = nets.client(net(Owner::SessionPool, setup.pool.client_address));
+        let victim = nets.plain_client(net(Owner::Victim, setup.victims.client_address));
         World {
-            pools: vec![pool(Owner::SessionPool, &setup.pool), pool(Owner::Victim, &setup.victims)],
+            pools: vec![pool(client, &setup.pool), pool(victim, &setup.victims)],
             pool_loops: vec![Loop::new(Owner::SessionPool), Loop::new(Owner::Victim)],
             server,
             server_loop: Loop::new(Owner::Server),
@@ -221,12 +222,16 @@ impl World {
         Ok(())
     }
 
-    /// Where an address may come only so often, each peer may have to wait for a second.
+    /// Where an address may come only so often, each peer may have to wait for a second; and where
+    /// it may have few connections, until handshakes that stall have ended, one after the other.
     fn patience(&self) -> Duration {
-        match self.setup.limits.accept_rate_per_address {
-            Some(_) => PATIENCE + Duration::from_secs(self.peers.len() as u64),
-            None => PATIENCE,
-        }
+        let stalls = self.setup.peers.iter().filter(|plan| plan.tls.is_some_and(stalls)).count();
+        let stalled = self.setup.limits.frame_timeout * stalls as u32;
+        stalled
+            + match self.setup.limits.accept_rate_per_address {
+                Some(_) => PATIENCE + Duration::from_secs(self.peers.len() as u64),
+                None => PATIENCE,
+            }
     }
 
     pub(crate) fn calm_down(&mut self) {

@@ -2,6 +2,7 @@
 
 mod client;
 mod ending;
+mod faults;
 
 use super::bench::{Bench, frame};
 use super::fake_net::{FakeNet, Fault, ServerEnd};

@@ -45,6 +45,16 @@ const fn fatal_on_table(call: &'static str, errnos: &'static [&'static str]) -> 
     Row { call, errnos, ending: Ending::Explained, file: Some("table") }
 }
 
+#[cfg(feature = "tls")]
+const fn on_file(
+    file: &'static str,
+    call: &'static str,
+    errnos: &'static [&'static str],
+    ending: Ending,
+) -> Row {
+    Row { call, errnos, ending, file: Some(file) }
+}
+
 /// Which of the calls fail: the first, the second, the third, or every one, as strace writes it.
 pub(super) fn when(call: &str, errno: &str) -> [String; 4] {
     ["1".to_owned(), "2".to_owned(), "3".to_owned(), from_on(call, errno, 1)]
@@ -157,6 +167,34 @@ pub(super) const STARTING: &[Row] = &[
     fatal_on_table("openat", &["EMFILE", "ENFILE", "EACCES", "EINTR"]),
     fatal_on_table("statx", &["EACCES", "ENOMEM", "ESTALE"]),
     fatal_on_table("read", &["EIO", "ENOMEM", "ESTALE", "EINTR"]),
+];
+
+/// Faults while a server starts that has an encrypted listener, beside [`STARTING`].
+#[cfg(feature = "tls")]
+pub(super) const STARTING_ENCRYPTED: &[Row] = &[
+    on_file("server.pem", "openat", &["EMFILE", "ENOENT", "EACCES", "EINTR"], Ending::Explained),
+    on_file("server.pem", "statx", &["EIO", "ESTALE"], Ending::Explained),
+    on_file("server.pem", "read", &["EIO", "EISDIR", "EINTR"], Ending::Explained),
+    on_file("server.key", "openat", &["ENFILE", "EACCES", "ELOOP", "EINTR"], Ending::Explained),
+    on_file("server.key", "read", &["EIO", "ESTALE", "EINTR"], Ending::Explained),
+    // Keys of session tickets.
+    fatal("getrandom", &["ENOSYS", "EPERM", "EINTR"]),
+];
+
+/// Faults while an encrypted listener is served, and its certificate is replaced.
+#[cfg(feature = "tls")]
+pub(super) const SERVING_ENCRYPTED: &[Row] = &[
+    // In the handshake, and behind it.
+    row("recvfrom", &["ECONNRESET", "ETIMEDOUT", "ENOMEM", "EINTR"]),
+    row("sendto", &["EPIPE", "ECONNRESET", "ENOBUFS", "ENOMEM", "EINTR"]),
+    // Of each handshake. Without random bytes there is no going on for a thread that reads files,
+    // and no kernel of today refuses them.
+    row("getrandom", &["EINTR"]),
+    on_file("server.pem", "openat", &["EMFILE", "ENOENT", "EACCES", "EINTR"], Ending::Never),
+    on_file("server.pem", "statx", &["EIO", "ESTALE"], Ending::Never),
+    on_file("server.pem", "read", &["EIO", "ENOMEM", "EINTR"], Ending::Never),
+    on_file("server.key", "openat", &["ENFILE", "EACCES", "ELOOP", "EINTR"], Ending::Never),
+    on_file("server.key", "read", &["EIO", "ESTALE", "EINTR"], Ending::Never),
 ];
 
 /// Faults of a supervisor that replaces shards and hands over a table.

@@ -81,7 +81,17 @@ impl Start {
     /// A start under strace with these options; if a file is named, it looks at calls on that file
     /// alone.
     fn with(options: &[String], file: Option<&str>) -> Start {
-        let scratch = Scratch::new();
+        Start::with_files(Scratch::new(), "", options, file)
+    }
+
+    /// The same, in a folder that has some files already, and with a second listener for frames,
+    /// which has these options if it has any.
+    fn with_files(
+        scratch: Scratch,
+        listener: &str,
+        options: &[String],
+        file: Option<&str>,
+    ) -> Start {
         let table = scratch.write("table", "colour red\n");
         let trace = scratch.path("trace");
         let mut command = Command::new(tools::find("strace").expect("strace was there"));
@@ -94,6 +104,10 @@ impl Start {
         let port = PORT.fetch_add(1, Ordering::Relaxed);
         let address = SocketAddr::from((loopback_of_ones_own(), port));
         command.args(["--print-addresses", "--listen", &format!("framed={address}")]);
+        if !listener.is_empty() {
+            let ip = address.ip();
+            command.args(["--listen", &format!("framed={ip}:{},{listener}", port + 10_000)]);
+        }
         // What is left of a test that failed, strace killed before it, goes by itself.
         command.args(["--exit-on-idle", "60s"]);
         command.arg("--table").arg(table);
@@ -178,29 +192,38 @@ fn every_call_while_starting() {
 
 fn try_while_starting(row: &Row) -> Outcome {
     let mut outcome = Outcome::default();
-    let numbers = CALLS.get().expect("set before").numbers(row.call);
+    let calls = CALLS.get().expect("set before");
     for errno in row.errnos {
-        if row.file.is_some() {
-            for when in plan::when(row.call, errno) {
-                inject_while_starting(row, errno, &when, &mut outcome);
-            }
-            continue;
-        }
-        for number in numbers.clone() {
-            inject_while_starting(row, errno, &number.to_string(), &mut outcome);
-        }
-        // One of all reads is the one from the signalfd, and signalfd(2) has no error but EINTR.
-        if row.call != "read" || *errno == "EINTR" {
-            let every_one = plan::from_on(row.call, errno, numbers.start);
-            inject_while_starting(row, errno, &every_one, &mut outcome);
+        for when in whens(row, errno, calls) {
+            inject(Start::with, row, errno, &when, &mut outcome);
         }
     }
     outcome
 }
 
-fn inject_while_starting(row: &Row, errno: &str, when: &str, outcome: &mut Outcome) {
+/// Which of the calls fail, one after the other.
+fn whens(row: &Row, errno: &str, calls: &Calls) -> Vec<String> {
+    if row.file.is_some() {
+        return plan::when(row.call, errno).into();
+    }
+    let numbers = calls.numbers(row.call);
+    let mut whens: Vec<String> = numbers.clone().map(|number| number.to_string()).collect();
+    // One of all reads is the one from the signalfd, and signalfd(2) has no error but EINTR.
+    if row.call != "read" || errno == "EINTR" {
+        whens.push(plan::from_on(row.call, errno, numbers.start));
+    }
+    whens
+}
+
+fn inject(
+    start: impl Fn(&[String], Option<&str>) -> Start,
+    row: &Row,
+    errno: &str,
+    when: &str,
+    outcome: &mut Outcome,
+) {
     let fault = format!("{} {errno} {when}", row.call);
-    let mut start = Start::with(&strace::injection(row.call, errno, when), row.file);
+    let mut start = start(&strace::injection(row.call, errno, when), row.file);
     outcome.runs += 1;
     let is_once = when.parse::<usize>().is_ok();
     let is_mute = row.call == "write" && !is_once;
@@ -227,4 +250,47 @@ fn inject_while_starting(row: &Row, errno: &str, when: &str, outcome: &mut Outco
     let failures = strace::injected(&read_trace(&start.trace));
     outcome.hit += usize::from(failures > 0);
     outcome.failures += failures;
+}
+
+#[cfg(feature = "tls")]
+mod encrypted {
+    use super::super::encrypted::{Certificates, options_in};
+    use super::*;
+
+    static CALLS: OnceLock<Calls> = OnceLock::new();
+
+    fn start(options: &[String], file: Option<&str>) -> Start {
+        let Certificates { files, .. } = Certificates::new();
+        let listener = options_in(&files);
+        Start::with_files(files, &listener, options, file)
+    }
+
+    #[test]
+    fn encrypted_every_call_while_starting() {
+        if tools::find("strace").is_none() {
+            return;
+        }
+        let mut start = start(&[], None);
+        let Came::Listening(pid) = start.wait("no fault") else {
+            panic!("{:?}", start.stderr.all())
+        };
+        let (fate, status) = start.serve_and_stop(pid, "no fault");
+        let calls = Calls::of(&read_trace(&start.trace));
+        assert_eq!((fate, status.code()), (Fate::Served, Some(0)));
+        let rows = [plan::STARTING, plan::STARTING_ENCRYPTED].concat();
+        assert_covered("while starting, encrypted", calls.by_program(), &rows);
+        assert!(CALLS.set(calls).is_ok(), "set once");
+        work_on("faults while starting, encrypted", plan::STARTING_ENCRYPTED, try_encrypted);
+    }
+
+    fn try_encrypted(row: &Row) -> Outcome {
+        let mut outcome = Outcome::default();
+        let calls = CALLS.get().expect("set before");
+        for errno in row.errnos {
+            for when in whens(row, errno, calls) {
+                inject(start, row, errno, &when, &mut outcome);
+            }
+        }
+        outcome
+    }
 }

@@ -91,7 +91,7 @@ impl World {
             if self.drained_at.is_none() {
                 for (link, facts) in kernel.facts.iter_mut().enumerate() {
                     let arrived = kernel.ends[2 * link + 1].incoming.readable() as u64;
-                    facts.arrived_at_drain = facts.read + arrived;
+                    facts.arrived_at_drain = facts.wire_read + arrived;
                 }
             }
         }
