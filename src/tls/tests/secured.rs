@@ -380,3 +380,29 @@ fn what_has_no_identity_cannot_be_encrypted() {
     rig.server = Secured::new(rig.loopback.clone(), None);
     assert_eq!(kind(rig.server.encrypt(&mut server, Identity(0), &[])), ErrorKind::Unsupported);
 }
+
+/// Nothing will tell that the socket has room, because it had room all the time.
+#[test]
+fn a_send_that_a_signal_interrupts_is_not_told_to_wait_for_room() {
+    for times in 1..4 {
+        let mut rig = Rig::new(1);
+        rig.loopback.set_window(1 << 20);
+        let (mut client, mut server) = rig.joined();
+        rig.loopback.interrupt(times);
+        let count = loop {
+            match rig.server.send(&mut server, b"a reply") {
+                Ok(count) => break count,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Interrupted),
+            }
+        };
+        assert_eq!(count, 7);
+        rig.loopback.interrupt(times);
+        while let Err(error) = rig.server.send_close_notify(&mut server) {
+            assert_eq!(error.kind(), ErrorKind::Interrupted);
+        }
+        rig.loopback.interrupt(0);
+        let (heard, end) = read_all(&rig.loopback, &mut rig.client, &mut client);
+        assert_eq!(heard, b"a reply");
+        end.unwrap();
+    }
+}
