@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Invariant: [`Search::held`] was held in its last try, and [`Search::missed`], if there is one,
-//! is greater and was missed twice. So one hiccup of the machine does not end the ramp.
+//! is greater, and was missed twice or by far. So one hiccup of the machine does not end the ramp.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 mod tests;
 
 /// The interval is narrow enough when its ends differ by this share of the lower one.
-pub const PRECISION: f64 = 0.03;
+pub const PRECISION: f64 = 0.05;
 
 /// Tries that have to confirm the value found.
 pub const CONFIRMATIONS: u32 = 3;
@@ -34,6 +34,17 @@ pub enum Next {
     Try(u64),
     /// Nothing: the search is over.
     Done(Ending),
+}
+
+/// What became of a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// All goals were held.
+    Held,
+    /// A goal was missed. A hiccup of the machine may have been the cause.
+    Missed,
+    /// It was missed by so much that no hiccup can be the cause.
+    MissedByFar,
 }
 
 /// Why the search is over.
@@ -76,12 +87,13 @@ impl Search {
         Search { start: start.clamp(least, most), least, most, tries: BTreeMap::new() }
     }
 
-    /// Tells whether a try of `value` was held.
-    pub fn note(&mut self, value: u64, is_held: bool) {
+    /// Tells what became of a try of `value`.
+    pub fn note(&mut self, value: u64, tried: Tried) {
         let tries = self.tries.entry(value).or_default();
-        match is_held {
-            true => tries.held += 1,
-            false => tries.missed += 1,
+        match tried {
+            Tried::Held => tries.held += 1,
+            Tried::Missed => tries.missed += 1,
+            Tried::MissedByFar => tries.missed += MISSES,
         }
     }
 

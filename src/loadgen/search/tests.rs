@@ -1,6 +1,6 @@
 //! The search finds the limit of servers that are known, restless ones too.
 
-use super::{CONFIRMATIONS, Ending, Next, PRECISION, Search};
+use super::{CONFIRMATIONS, Ending, Next, PRECISION, Search, Tried};
 use proptest::prelude::*;
 
 /// Searches until the end; returns it and how many tries it took.
@@ -8,7 +8,9 @@ fn search(search: &mut Search, mut is_held: impl FnMut(u64) -> bool) -> (Ending,
     for tries in 0..200 {
         match search.next() {
             Next::Done(ending) => return (ending, tries),
-            Next::Try(value) => search.note(value, is_held(value)),
+            Next::Try(value) => {
+                search.note(value, if is_held(value) { Tried::Held } else { Tried::Missed });
+            }
         }
     }
     panic!("no end: {search:?}");
@@ -53,6 +55,24 @@ fn one_hiccup_is_tried_again() {
     assert_eq!(ending, Ending::Confirmed);
     assert!(found.held().unwrap() > 48_000);
     assert_eq!(found.restless(), 1);
+}
+
+#[test]
+fn what_is_missed_by_far_is_not_tried_again() {
+    let mut found = Search::new(1000, 1, 1_000_000);
+    let mut values = Vec::new();
+    let ending = loop {
+        match found.next() {
+            Next::Done(ending) => break ending,
+            Next::Try(value) => {
+                values.push(value);
+                let tried = if value <= 1000 { Tried::Held } else { Tried::MissedByFar };
+                found.note(value, tried);
+            }
+        }
+    };
+    assert_eq!(ending, Ending::Confirmed);
+    assert_eq!(values, [1000, 2000, 1414, 1189, 1090, 1044, 1000, 1000, 1000]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use readyd::loadgen::report::units::{count, micros, number, span};
 use readyd::loadgen::report::{
     FIND_SCHEMA, FindEnding, Ladder, Outcome, Quantity, Report, Rung, errors_in_words, random_id,
 };
-use readyd::loadgen::search::{Ending, Next, Search};
+use readyd::loadgen::search::{Ending, Next, Search, Tried};
 use std::time::{Duration, Instant};
 
 /// A try lasts at least this long.
@@ -38,6 +38,9 @@ const MOST_CONNECTIONS: u64 = 100_000_000;
 
 /// Tries in a row in which the client was the limit before the search gives up.
 const CLIENT_LIMITS: u32 = 2;
+
+/// With less than this share of the rate in throughput, a server is overloaded.
+const OVERLOADED: f64 = 0.95;
 
 /// Looks for the limit, and reports.
 pub(super) fn run(options: &Options, plan: &Plan, quantity: Quantity) -> Result<(), Failure> {
@@ -165,7 +168,7 @@ impl Finder<'_> {
         }
         let rung = self.judge(load, at, &report);
         self.live.note(&told(&rung));
-        let outcome = rung.outcome;
+        let (outcome, tried) = (rung.outcome, self.tried(&rung));
         self.rungs.push(rung);
         if signals.interrupt().is_some() || report.partial.is_some() {
             let why = report.partial.unwrap_or_else(|| "interrupted".to_owned());
@@ -173,7 +176,7 @@ impl Finder<'_> {
         }
         if outcome != Outcome::ClientLimit {
             self.client_limits = 0;
-            self.search.note(load, outcome == Outcome::Held);
+            self.search.note(load, tried);
             return Ok(None);
         }
         self.client_limits += 1;
@@ -245,6 +248,17 @@ impl Finder<'_> {
                 false => Outcome::Missed,
             },
             misses,
+        }
+    }
+
+    /// What the search learns. Behind a hiccup the throughput catches up, since the rate is open
+    /// loop: a server that does much less than it was asked cannot do more.
+    fn tried(&self, rung: &Rung) -> Tried {
+        let is_short = rung.throughput < rung.load as f64 * OVERLOADED;
+        match rung.outcome {
+            Outcome::Held => Tried::Held,
+            _ if self.quantity == Quantity::Rate && is_short => Tried::MissedByFar,
+            _ => Tried::Missed,
         }
     }
 
