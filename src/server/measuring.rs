@@ -34,6 +34,12 @@ impl<N: Net> Server<N> {
         self.cx.publisher.confine_to(self.cx.limits.stats_from.clone());
     }
 
+    /// Has the next process go on from what this server counts, which was the first.
+    pub fn leave_statistics(&mut self, stats: Box<dyn SharedStats>) {
+        self.cx.publisher = Publisher::first(stats);
+        self.cx.publisher.confine_to(self.cx.limits.stats_from.clone());
+    }
+
     /// Makes this server one that goes on from what earlier processes have counted, and whose next
     /// process goes on from what this one counts.
     pub fn continue_statistics(&mut self, stats: Box<dyn SharedStats>) {

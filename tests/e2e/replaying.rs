@@ -221,3 +221,28 @@ fn what_is_no_capture_or_of_another_build_gets_a_sentence() {
     file.write_all_at(&[9], 8).expect("room");
     says(&path, "a capture of version 9 of the format");
 }
+
+#[test]
+fn both_processes_of_an_upgrade_run_again() {
+    let scratch = Scratch::new();
+    let mut server = Launch::of(&["framed"]).path("--capture", &scratch.path("capture-%p")).start();
+    let mut early = server.connect("framed");
+    early.ask("STATS");
+    let old = server.upgrade();
+    let mut late = server.connect("framed");
+    for client in [&mut early, &mut late] {
+        let large = "x".repeat(300_000);
+        assert_eq!(client.ask(&format!("ECHO {large}")), large);
+        client.ask("STATS");
+    }
+    drop(early);
+    server.wait_for_log("the old process has served its last client");
+    late.ask("STATS");
+    drop(late);
+    let new = server.pid();
+    server.signal(Signal::SIGTERM);
+    server.wait_for_exit();
+    for process in [old, new] {
+        same(&scratch.path(&format!("capture-{process}")), &[]);
+    }
+}

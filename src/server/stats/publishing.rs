@@ -98,6 +98,8 @@ enum Role {
     /// With the processes before it, whose counters it goes on from, and with the next. No other
     /// process reads what it has counted until it hands over, so it publishes only then.
     Alone,
+    /// Likewise, with no process before it: all that it tells is its own.
+    First,
 }
 
 impl Publisher {
@@ -109,6 +111,11 @@ impl Publisher {
     /// A publisher for a server of one process, which goes on from what others have counted.
     pub fn alone(stats: Box<dyn SharedStats>) -> Publisher {
         Publisher::in_role(stats, Role::Alone)
+    }
+
+    /// A publisher for the first process of a server, from which the next one goes on.
+    pub fn first(stats: Box<dyn SharedStats>) -> Publisher {
+        Publisher::in_role(stats, Role::First)
     }
 
     fn in_role(stats: Box<dyn SharedStats>, role: Role) -> Publisher {
@@ -150,8 +157,8 @@ impl Publisher {
     pub fn turn(&mut self, own: &mut Stats, host: &impl Host, now: Moment) {
         let Some(shared) = &mut self.shared else { return };
         match shared.role {
-            Role::Alone if self.has_handed_over => shared.publish(own, now),
-            Role::Alone => {}
+            Role::Alone | Role::First if self.has_handed_over => shared.publish(own, now),
+            Role::Alone | Role::First => {}
             Role::Shard { .. } => {
                 shared.has_news = true;
                 if now >= shared.pause_ends {
@@ -184,7 +191,7 @@ impl Publisher {
         }
         match (detail, &self.shared) {
             (Detail::Together, _) | (_, None) => 1,
-            (_, Some(Shared { role: Role::Alone, .. })) => 1,
+            (_, Some(Shared { role: Role::Alone | Role::First, .. })) => 1,
             (_, Some(shared)) => 1 + shared.stats.shards().count,
         }
     }
@@ -225,14 +232,17 @@ impl Publisher {
     ) -> String {
         own.describe_usage(usage);
         let uptime = self.uptime(now);
-        let Some(shared) = &mut self.shared else {
+        if let Some(shared) = &mut self.shared {
+            shared.publish(own, now);
+        }
+        let others = self.shared.as_mut().filter(|shared| shared.role != Role::First);
+        let Some(shared) = others else {
             #[cfg(feature = "ops")]
             if detail == Detail::Metrics {
                 return exposition::of_server(own, uptime);
             }
             return own.report(uptime, usage.process_id).to_string();
         };
-        shared.publish(own, now);
         let Shared { stats, role, .. } = shared;
         let Role::Shard { supervisor } = *role else {
             let total = stats.total();

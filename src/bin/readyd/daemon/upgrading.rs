@@ -56,7 +56,7 @@ impl<N: Net> Daemon<N> {
             let board = Scoreboard::create(1)?;
             upgrades.set_board(board.try_clone()?);
             let slot = ScoreboardSlot::take(board, 0, Duration::ZERO)?.measuring(cpu_time);
-            self.server.continue_statistics(Box::new(slot));
+            self.server.leave_statistics(Box::new(slot));
         }
         Ok(())
     }

@@ -113,6 +113,23 @@ fn who_is_alone_publishes_nothing() {
 }
 
 #[test]
+fn the_first_process_tells_its_own_numbers_and_leaves_them_to_the_next() {
+    let notes = Notes::default();
+    let mut first = Publisher::first(Box::new(notes.clone()));
+    let mut expected = requests(7);
+    expected.describe_usage(USAGE);
+    let expected = expected.report(Duration::from_millis(60_005), USAGE.process_id).to_string();
+    let now = millis(5);
+    assert_eq!(first.report(&mut requests(7), &Still, now, Detail::Together), expected);
+    first.turn(&mut requests(8), &Still, millis(6));
+    assert_eq!(notes.published(), [7], "nobody reads it yet");
+    first.hand_over();
+    first.turn(&mut requests(9), &Still, millis(7));
+    first.last_turn(&mut requests(10), &Still, millis(8));
+    assert_eq!(notes.published(), [7, 9, 10]);
+}
+
+#[test]
 fn who_asks_for_each_shard_is_told_all_together_and_then_each() {
     let (mut publisher, _) = publisher();
     let mut own = requests(3);
