@@ -23,6 +23,7 @@
 //! Invariant: the loop ends only because the handler says so or epoll itself fails. A signal that
 //! interrupts epoll_wait (mio does not retry it) is a turn without events.
 
+pub use exact_timer::Processor;
 pub use net::MioNet;
 pub use signal_queue::unblock_stopping_signals;
 pub use watching::Inputs;

@@ -4,6 +4,10 @@
 //! and by more in a virtual machine. So the thread sleeps until shortly before the moment, and then
 //! looks for events without waiting. How long before is learned from how late the timer was.
 //!
+//! A virtual processor that sleeps is given to another machine, and comes back milliseconds late at
+//! times. A thread with a processor of its own therefore begins with a long lead: at a rate of more
+//! than 1,000 per second it does not sleep at all until a quiet machine has made the lead shorter.
+//!
 //! Invariant: the lead stays within its bounds, whatever the timer does.
 
 use crate::io::clock::Moment;
@@ -15,6 +19,15 @@ use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
+
+/// Whether others need the processor on which the thread looks for events without waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Processor {
+    /// There is one for this thread alone.
+    Own,
+    /// The server, or another worker, may need it.
+    Shared,
+}
 
 /// A timer of the kernel, and how late it wakes the thread.
 #[derive(Debug)]
@@ -31,10 +44,10 @@ impl ExactTimer {
     /// # Errors
     ///
     /// When the system has no descriptor for timerfd_create(2).
-    pub(super) fn new() -> io::Result<ExactTimer> {
+    pub(super) fn new(processor: Processor) -> io::Result<ExactTimer> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
-        Ok(ExactTimer { timer, lead: Lead::default(), expires: None })
+        Ok(ExactTimer { timer, lead: Lead::new(processor), expires: None })
     }
 
     /// What is registered with epoll.
@@ -72,36 +85,42 @@ impl ExactTimer {
     }
 }
 
-/// How long before a moment a thread must be awake, so that it is late for one in five hundred.
+/// How long before a moment a thread must be awake, so that it is late for one in two thousand.
 #[derive(Debug)]
 struct Lead {
     length: Duration,
+    most: Duration,
     /// The last moment that was too near to sleep until.
     too_near: Option<Moment>,
 }
 
-/// The lead of a machine that was not measured yet.
-const FIRST: Duration = Duration::from_micros(100);
+/// The lead on a processor of its own, until the machine was seen to be quiet; and at most.
+const MOST_OWN: Duration = Duration::from_millis(1);
 
-const LEAST: Duration = Duration::from_micros(20);
+/// The lead on a shared processor of a machine that was not measured yet.
+const FIRST_SHARED: Duration = Duration::from_micros(100);
 
 /// A thread that is late by more was not woken late: another process had its processor, and to be
 /// awake earlier does not help against that.
-const MOST: Duration = Duration::from_micros(250);
+const MOST_SHARED: Duration = Duration::from_micros(250);
+
+const LEAST: Duration = Duration::from_micros(20);
 
 /// By what part the lead grows when the timer was later, and shrinks when it was not. The lead
-/// stands still where one wake-up in five hundred is later: it grows then by as much as the others
+/// stands still where one wake-up in two thousand is later: it grows then by as much as the others
 /// take from it.
 const GROWTH: u32 = 8;
-const SHRINKAGE: u32 = GROWTH * 500;
-
-impl Default for Lead {
-    fn default() -> Lead {
-        Lead { length: FIRST, too_near: None }
-    }
-}
+const SHRINKAGE: u32 = GROWTH * 2000;
 
 impl Lead {
+    fn new(processor: Processor) -> Lead {
+        let (length, most) = match processor {
+            Processor::Own => (MOST_OWN, MOST_OWN),
+            Processor::Shared => (FIRST_SHARED, MOST_SHARED),
+        };
+        Lead { length, most, too_near: None }
+    }
+
     /// How long the thread may sleep at `now` before `moment`, if at all.
     fn sleep(&mut self, moment: Moment, now: Moment) -> Option<Duration> {
         let sleep = moment.since(now).checked_sub(self.length).filter(|sleep| !sleep.is_zero());
@@ -115,7 +134,7 @@ impl Lead {
     /// The timer woke the thread late by this much.
     fn learn(&mut self, late: Duration) {
         if late > self.length {
-            self.length = (self.length + self.length / GROWTH).min(MOST);
+            self.length = (self.length + self.length / GROWTH).min(self.most);
         } else {
             self.shrink();
         }

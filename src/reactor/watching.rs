@@ -1,6 +1,6 @@
 //! What wakes the loop beside sockets: signals, an exact timer, pipes from other processes.
 
-use super::exact_timer::ExactTimer;
+use super::exact_timer::{ExactTimer, Processor};
 use super::signal_queue::SignalQueue;
 use super::{INPUT, Reactor, SIGNALS, TIMER};
 #[cfg(doc)]
@@ -59,13 +59,13 @@ impl Reactor {
     /// From now on [`LoopControl::WaitUntil`] is kept to some microseconds. epoll_wait(2) counts
     /// whole milliseconds; timerfd_create(2) counts nanoseconds and, unlike the timeouts of other
     /// calls, is not put off by the thread's timer slack. It costs a system call a wait, and some
-    /// CPU time right before each moment.
+    /// CPU time right before each moment: `processor` tells how much there may be.
     ///
     /// # Errors
     ///
     /// When the system refuses another descriptor.
-    pub fn wait_exactly(&mut self) -> io::Result<()> {
-        let timer = ExactTimer::new()?;
+    pub fn wait_exactly(&mut self, processor: Processor) -> io::Result<()> {
+        let timer = ExactTimer::new(processor)?;
         let fd = timer.descriptor().as_raw_fd();
         self.poll.registry().register(&mut SourceFd(&fd), TIMER, Interest::READABLE)?;
         self.exact_timer = Some(timer);

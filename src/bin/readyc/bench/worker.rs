@@ -6,17 +6,21 @@
 use super::message::{Command, Job, Message, Outcome};
 use crate::encryption::{self, ClientNet, Handshakes};
 use crate::failure::Failure;
+use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{Pid, SysconfVar, sysconf};
 use readyd::io::clock::Moment;
 use readyd::io::event_loop::{EventHandler, LoopControl, Wakeup};
 use readyd::io::net::Token;
 use readyd::io::readiness::Readiness;
 use readyd::loadgen::{Event, LoadWorker};
 use readyd::os::descriptors;
-use readyd::reactor::Reactor;
+use readyd::reactor::{Processor, Reactor};
 use std::fs;
 use std::io::{self, BufRead, ErrorKind, Read, StdinLock, Write};
+use std::num::NonZero;
+use std::thread;
 use std::time::Duration;
 
 /// Runs the job that it reads from standard input.
@@ -39,7 +43,7 @@ fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
     reactor.watch_signals()?;
     reactor.watch_input(&input)?;
     if job.plan.is_open_loop() {
-        reactor.wait_exactly()?;
+        reactor.wait_exactly(processor(job.worker.of))?;
     }
     let net = encryption::network(reactor.net()?, job.tls.as_ref()).map_err(io::Error::other)?;
     let load = LoadWorker::new(net, job.plan, job.worker, reactor.now());
@@ -54,6 +58,19 @@ fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
         resident_bytes: 0,
     };
     reactor.run(&mut handler)
+}
+
+/// Whether a worker has a processor for itself: there is one more than workers, which is the
+/// server's, or taskset(1) has set processors apart for the workers. A quota of processor time, as
+/// containers have, sets none apart.
+fn processor(workers: usize) -> Processor {
+    let within_quota = thread::available_parallelism().map_or(1, NonZero::get);
+    let all = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten().unwrap_or(1) as usize;
+    let ours = sched_getaffinity(Pid::from_raw(0)).map_or(all, |set| {
+        (0..CpuSet::count()).filter(|&number| set.is_set(number).unwrap_or(false)).count()
+    });
+    let are_set_apart = ours < all && workers <= ours.min(within_quota);
+    if workers < within_quota || are_set_apart { Processor::Own } else { Processor::Shared }
 }
 
 /// The load, and the coordinator's commands to it.
