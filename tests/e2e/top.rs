@@ -120,11 +120,12 @@ fn a_server_that_is_not_there_is_waited_for() {
     stop(&mut server);
     terminal.wait_for("connection refused");
     terminal.wait_for("the figures are older");
-    let server = Launch::of(&[&listener]).start();
+    let mut server = Launch::of(&[&listener]).start();
     terminal.wait_for(&format!("pid {}", server.pid()));
     terminal.wait_for("the server was restarted");
     quit(terminal);
-    drop(server);
+    // The client may have come before the descriptors were counted, so there is no baseline.
+    stop(&mut server);
 }
 
 #[test]
