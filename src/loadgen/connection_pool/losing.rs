@@ -56,6 +56,10 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         accounts: &mut Accounts,
         pacer: &mut Pacer,
     ) {
+        // The reply to a probe may come together with the FIN behind it.
+        if self.is_probe_answered(index) {
+            self.on_probe_answered(index, accounts);
+        }
         let end = match self.role(index) {
             Role::Active => match (self.server_closed(index, now), &loss) {
                 (_, Loss::OutOfStep) => loss.end(),
@@ -111,6 +115,11 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
 
     fn has_answered(&self, index: usize) -> bool {
         matches!(&self.slots[index].endpoint, LoadEndpoint::Active(client) if client.has_answered())
+    }
+
+    fn is_probe_answered(&self, index: usize) -> bool {
+        matches!(&self.slots[index].endpoint,
+            LoadEndpoint::Probe(client) if client.has_answered() && client.is_quiet())
     }
 
     fn may_take_another(&self, index: usize, now: Moment) -> bool {
