@@ -37,6 +37,11 @@ impl Loss {
         }
     }
 
+    /// Whether the load generator itself ends the connection.
+    pub(in crate::loadgen) fn is_given_up(&self) -> bool {
+        self.end() == ConnectionEnd::GivenUp
+    }
+
     fn into_error(self) -> Option<(Operation, io::Error)> {
         match self {
             Loss::ServerClosed => Some((Operation::Reading, ErrorKind::UnexpectedEof.into())),

@@ -6,8 +6,8 @@ use super::rig::{Rig, wide_net};
 use crate::client::tests::loopback::{Loopback, Way};
 use crate::handlers::Service;
 use crate::loadgen::plan::{
-    ConnectPolicy, ConnectionCounts, Lifetime, Pace, Plan, Probing, ReconnectPolicy, Sizes, Step, StopCondition,
-    Workload,
+    ConnectPolicy, ConnectionCounts, Lifetime, Pace, Plan, Probing, ReconnectPolicy, Sizes, Step,
+    StopCondition, Workload,
 };
 use nix::errno::Errno;
 use std::net::SocketAddr;
