@@ -308,7 +308,11 @@ impl<'a> Comparison<'a> {
             let with_basis = head.len() - 1;
             cells.extend(each.basis_cells());
             cells.truncate(with_basis);
-            cells.push(format!("{words}{}", self.trust(each, names)));
+            // Where none has enough runs, the verdict says so once.
+            let has_no_test = self.verdict() == Verdict::NotEnoughRuns;
+            let words =
+                if has_no_test && each.finding == Finding::NotEnoughRuns { "" } else { words };
+            cells.push(format!("{words}{}", self.trust(each, names)).trim_start().to_owned());
             table.push(severity, cells);
         }
         table

@@ -79,6 +79,7 @@ fn field_load_11_the_spread_of_too_few_runs_is_told_at_any_width() {
         let text = comparison.text(TextOptions { width, ..TextOptions::default() });
         assert!(text.contains("spread") && text.contains('±'), "{width}: {text}");
         assert!(!text.contains(" p "), "{width}: {text}");
+        assert_eq!(text.matches("not enough runs").count(), 1, "{width}: {text}");
     }
 }
 
