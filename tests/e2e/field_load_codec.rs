@@ -177,7 +177,8 @@ fn field_load_16_a_refusal_in_words_is_no_greeting() {
             let _ = client.stream.write_all(b"250 ok\r\n");
         }
     });
-    let words = [&["-c", "3", "-d", "500ms", "--no-reconnect"][..], &NOOP];
+    // The third connection's request is due 200 ms after the start, long after the refusal.
+    let words = [&["-c", "3", "-R", "10", "-d", "500ms", "--no-reconnect"][..], &NOOP];
     let run = bench_words(&[server], &words.concat());
     run.assert_fell_short();
     assert!(run.count("achieved.verified") > 0, "{:#}", run.short());
