@@ -92,8 +92,8 @@ pub enum Event {
     Interval(Box<Interval>),
     /// The measured part is over; answers are still awaited.
     Measured,
-    /// The server sends bytes before any request, which was not declared. Nothing can be measured;
-    /// what it sent and what to do about it, in words.
+    /// The server sends bytes before any request, which was not declared, or another greeting than
+    /// was. Nothing can be measured; what it sent and what to do about it, in words.
     SpeaksFirst(String),
 }
 
@@ -107,6 +107,8 @@ pub struct LoadWorker<N: Connect> {
     conversation: Conversation,
     accounts: Accounts,
     buffers: Buffers,
+    /// Connections that were given up because the declared greeting did not come.
+    ungreeted: usize,
 }
 
 impl<N: Connect + MonotonicClock> LoadWorker<N> {
@@ -130,6 +132,7 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
             probe_codec,
             accounts: Accounts::new(&plan),
             buffers: Buffers::default(),
+            ungreeted: 0,
             plan,
         }
     }
@@ -251,7 +254,25 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
 
     fn on_lost(&mut self, index: usize, loss: Loss, now: Moment) {
         self.buffers.output.clear();
+        if self.plan.greeting.is_some() && loss.is_given_up() {
+            self.miss_greeting(index);
+        }
         self.pool.on_lost(index, loss, now, &mut self.accounts, &mut self.pacer);
+    }
+
+    /// If the greeting that was declared has come on no connection at all, others would not have
+    /// it either, and a run of a number of requests would not end.
+    fn miss_greeting(&mut self, index: usize) {
+        let missed = match self.pool.open(index) {
+            Some((_, LoadEndpoint::Active(client))) => client.describe_missed_greeting(&self.codec),
+            _ => None,
+        };
+        let Some(missed) = missed else { return };
+        self.ungreeted += 1;
+        let is_of_all = self.ungreeted >= self.pool.active_slots() && !self.pool.has_greeted();
+        if is_of_all && self.plan.reconnecting.reconnect && !self.accounts.main.has_answers() {
+            self.pacer.speaks_first(missed);
+        }
     }
 
     /// Sees to a slot that has no open connection yet, or none any more.

@@ -182,6 +182,19 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         self.slots[index].connection.role()
     }
 
+    /// How many slots make requests.
+    pub(super) fn active_slots(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.connection.role() == Role::Active).count()
+    }
+
+    /// Whether one of their connections is past its greeting.
+    pub(super) fn has_greeted(&self) -> bool {
+        self.slots.iter().any(|slot| match &slot.endpoint {
+            LoadEndpoint::Active(client) => slot.connection.is_open() && client.is_past_opening(),
+            _ => false,
+        })
+    }
+
     /// The socket and the endpoint of a slot whose connection is open.
     #[inline]
     pub(super) fn open(&mut self, index: usize) -> Option<(OpenSocket<'_, N>, &mut LoadEndpoint)> {

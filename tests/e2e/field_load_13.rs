@@ -3,11 +3,15 @@
 use crate::support::readyc::{self, Ended, nobody_listens};
 use crate::support::tools::SHELL;
 use crate::support::{Scratch, Server};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
+use nix::unistd::{Pid, mkfifo};
+use readyd::os::signals::is_ignored;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
 fn path_of(path: &Path) -> &str {
@@ -114,6 +118,31 @@ fn field_load_13_fifos_and_standard_streams_are_written_as_they_are() {
     let log = fs::read_to_string(&log).expect("the file");
     assert!(log.starts_with("before\nt_s,"), "{log}");
     assert_eq!(names(&scratch.path(".")), ["fifo", "log"]);
+}
+
+#[test]
+fn field_load_13_a_fifo_that_nobody_reads_does_not_hold_up_the_rest() {
+    let (server, scratch) = (Server::start(&["framed"]), Scratch::new());
+    let fifo = scratch.path("fifo");
+    mkfifo(&fifo, Mode::S_IRWXU).expect("a FIFO");
+    let csv = scratch.path("csv");
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        if is_ignored(signal).expect("this process's signals") {
+            eprintln!("SKIPPED: {signal}, because this process was told to ignore it");
+            continue;
+        }
+        let mut run = readyc::command(&["bench", "-c", "2", "-n", "20"]);
+        run.arg(server.address("framed").to_string());
+        run.arg("--json").arg(&fifo).arg("--csv").arg(&csv).stdout(Stdio::piped());
+        let mut run = run.spawn().expect("start readyc");
+        let text = BufReader::new(run.stdout.take().expect("a pipe"));
+        let verdict = text.lines().map_while(Result::ok).find(|line| line.starts_with("verdict"));
+        assert!(verdict.is_some_and(|line| line.contains("OK")));
+        assert!(fs::read_to_string(&csv).expect("the file").starts_with("t_s,"));
+        kill(Pid::from_raw(run.id().cast_signed()), signal).expect("it waits for a reader");
+        let status = run.wait().expect("its end");
+        assert_eq!(status.signal(), Some(signal as i32), "{status:?}");
+    }
 }
 
 #[test]

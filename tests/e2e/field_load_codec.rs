@@ -145,6 +145,26 @@ fn field_load_16_a_greeting_that_was_declared_is_no_answer() {
     assert!(first.contains("220 hello") && first.contains("221 hello"), "{first}");
 }
 
+/// A run of a number of requests would not end, since none is ever sent.
+#[test]
+fn field_load_16_a_declared_greeting_that_never_comes_is_one_clear_error() {
+    let server = greeting_server().to_string();
+    for (greeting, declared) in [
+        (["--greeting", "221 hello"], "221 hello"),
+        (["--greeting-bytes", "12"], "12 bytes"),
+        (["--greeting-until", "250"], "something that ends with 250"),
+    ] {
+        let run = ["bench", "-c", "4", "-n", "20", "-t", "200ms", &server];
+        let command = [&run[..], &greeting, &NOOP].concat();
+        let ended = readyc::run(&mut readyc::command(&command), b"");
+        let told = format!(
+            "the server's greeting is not the one that was declared: it sent \
+             \"220 hello\\r\\n\", and --greeting declares \"{declared}\""
+        );
+        assert_eq!(ended, readyc::Ended::failed(1, &told), "{greeting:?}");
+    }
+}
+
 #[test]
 fn field_load_16_a_refusal_in_words_is_no_greeting() {
     let accepted = Arc::new(AtomicUsize::new(0));
@@ -157,7 +177,8 @@ fn field_load_16_a_refusal_in_words_is_no_greeting() {
             let _ = client.stream.write_all(b"250 ok\r\n");
         }
     });
-    let words = [&["-c", "3", "-d", "500ms", "--no-reconnect"][..], &NOOP];
+    // The third connection's request is due 200 ms after the start, long after the refusal.
+    let words = [&["-c", "3", "-R", "10", "-d", "500ms", "--no-reconnect"][..], &NOOP];
     let run = bench_words(&[server], &words.concat());
     run.assert_fell_short();
     assert!(run.count("achieved.verified") > 0, "{:#}", run.short());

@@ -75,10 +75,10 @@ pub(crate) fn run(
         report.met = report.shortfalls.is_empty();
     }
     if report.achieved.connections_established == 0 {
-        outputs.without_text().write(&report)?;
+        outputs.without_text().write(&report, &signals)?;
         return Err(Failure::NothingConnected(errors_in_words(&report.errors.connect_by_errno)));
     }
-    outputs.write(&report)?;
+    outputs.write(&report, &signals)?;
     match report.met {
         true => Ok(()),
         false if !options.quiet => Err(Failure::VerdictShown),

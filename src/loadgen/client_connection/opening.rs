@@ -1,6 +1,7 @@
 //! What a server sends before the first request of a connection: a greeting that was declared, or
 //! bytes that were not.
 
+use super::unfinished::Unfinished;
 use super::{ClientConnection, Desynchronized, up_to};
 use crate::io::clock::Moment;
 use crate::loadgen::accounting::RequestAccounting;
@@ -67,6 +68,7 @@ impl ClientConnection {
             match codec.examine_greeting(bytes) {
                 ReplyMatch::Reply(len, Verdict::Right) => {
                     self.unparsed.consume(len, now);
+                    self.unfinished = Unfinished::default();
                     self.opening = Opening::Done;
                     self.free_since = now;
                 }
@@ -83,7 +85,10 @@ impl ClientConnection {
                     });
                     return Err(Desynchronized);
                 }
-                ReplyMatch::Part(len) => self.unparsed.consume(len, now),
+                ReplyMatch::Part(len) => {
+                    self.unfinished.follow(0, up_to(bytes, len));
+                    self.unparsed.consume(len, now);
+                }
                 ReplyMatch::Incomplete
                 | ReplyMatch::Unsolicited(_)
                 | ReplyMatch::Desynchronized => {}
@@ -123,6 +128,26 @@ impl ClientConnection {
             Opening::Undeclared { .. } => Err(SpeaksFirst),
             Opening::Greeting { .. } | Opening::Done => Ok(Err(Desynchronized)),
         }
+    }
+
+    /// What came instead of the greeting that was declared; nothing, if it has come or none was
+    /// declared.
+    pub(in crate::loadgen) fn describe_missed_greeting(
+        &self,
+        codec: &WorkloadCodec,
+    ) -> Option<String> {
+        let Opening::Greeting { .. } = self.opening else { return None };
+        let shown = self.unfinished.shown(self.unparsed.bytes());
+        let got = match shown.as_slice() {
+            [] => "nothing".to_owned(),
+            shown => Escaped(shown).to_string(),
+        };
+        let declared = codec.describe_greeting();
+        let declared = Escaped(up_to(&declared, SHOWN));
+        Some(format!(
+            "the server's greeting is not the one that was declared: it sent {got}, and \
+             --greeting declares {declared}"
+        ))
     }
 
     /// The bytes that came before the first request, and what to do about it.

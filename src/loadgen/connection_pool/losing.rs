@@ -37,6 +37,11 @@ impl Loss {
         }
     }
 
+    /// Whether the load generator itself ends the connection.
+    pub(in crate::loadgen) fn is_given_up(&self) -> bool {
+        self.end() == ConnectionEnd::GivenUp
+    }
+
     fn into_error(self) -> Option<(Operation, io::Error)> {
         match self {
             Loss::ServerClosed => Some((Operation::Reading, ErrorKind::UnexpectedEof.into())),
@@ -56,6 +61,10 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         accounts: &mut Accounts,
         pacer: &mut Pacer,
     ) {
+        // The reply to a probe may come together with the FIN behind it.
+        if self.is_probe_answered(index) {
+            self.on_probe_answered(index, accounts);
+        }
         let end = match self.role(index) {
             Role::Active => match (self.server_closed(index, now), &loss) {
                 (_, Loss::OutOfStep) => loss.end(),
@@ -111,6 +120,11 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
 
     fn has_answered(&self, index: usize) -> bool {
         matches!(&self.slots[index].endpoint, LoadEndpoint::Active(client) if client.has_answered())
+    }
+
+    fn is_probe_answered(&self, index: usize) -> bool {
+        matches!(&self.slots[index].endpoint,
+            LoadEndpoint::Probe(client) if client.has_answered() && client.is_quiet())
     }
 
     fn may_take_another(&self, index: usize, now: Moment) -> bool {

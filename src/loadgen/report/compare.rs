@@ -33,6 +33,10 @@ const CAVEAT: &str = "One pair of runs proves little, and of short runs next to 
 const TEST: &str = "Means of the runs. p is the share of all ways to divide the runs into two \
     groups in which the means differ as much; below 0.01, a change is called significant.";
 
+/// What a reader must know of runs that are too few for a test.
+const SPREAD: &str = "Means of the runs. The spread is the standard deviation from run to run, \
+    relative to the mean; the larger of both sides.";
+
 /// The least number of runs on each side that a permutation test can call different.
 pub(super) const ENOUGH_RUNS: usize = 5;
 
@@ -229,7 +233,11 @@ impl<'a> Comparison<'a> {
     }
 
     fn caveat(&self) -> &'static str {
-        if self.is_of_pair() { CAVEAT } else { TEST }
+        match self.verdict() {
+            Verdict::NotEnoughRuns => SPREAD,
+            _ if self.is_of_pair() => CAVEAT,
+            _ => TEST,
+        }
     }
 
     /// The verdict in a sentence.
@@ -280,13 +288,15 @@ impl<'a> Comparison<'a> {
     /// in the remarks.
     fn table(&self, [before, after]: &[String; 2], names: [&str; 2]) -> Table {
         let pair = ["", before, after, "change", "tolerance", ""];
+        let few = ["", before, after, "change", "spread", ""];
         let many = ["", before, after, "change", "spread", "p", ""];
-        let head: &[&str] = if self.is_of_pair() { &pair } else { &many };
-        let mut table = Table::with_remarks("Comparison", head).sparing(if self.is_of_pair() {
-            &[4]
-        } else {
-            &[4, 5]
-        });
+        // Without a test, the spread is all that tells of chance.
+        let (head, spared): (&[&str], &[usize]) = match self.verdict() {
+            Verdict::NotEnoughRuns => (&few, &[]),
+            _ if self.is_of_pair() => (&pair, &[4]),
+            _ => (&many, &[4, 5]),
+        };
+        let mut table = Table::with_remarks("Comparison", head).sparing(spared);
         for each in &self.changes {
             let (severity, words) = each.judgement();
             let relative = each.relative.map_or_else(unknown, change);
@@ -295,8 +305,14 @@ impl<'a> Comparison<'a> {
             let mut cells = vec![each.name.to_owned()];
             cells.extend(shown);
             cells.push(relative);
+            let with_basis = head.len() - 1;
             cells.extend(each.basis_cells());
-            cells.push(format!("{words}{}", self.trust(each, names)));
+            cells.truncate(with_basis);
+            // Where none has enough runs, the verdict says so once.
+            let has_no_test = self.verdict() == Verdict::NotEnoughRuns;
+            let words =
+                if has_no_test && each.finding == Finding::NotEnoughRuns { "" } else { words };
+            cells.push(format!("{words}{}", self.trust(each, names)).trim_start().to_owned());
             table.push(severity, cells);
         }
         table

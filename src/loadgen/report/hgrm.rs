@@ -6,13 +6,14 @@
 //! HdrHistogram's `outputPercentileDistribution` writes this format. Times are in milliseconds, the
 //! default of the plotters, with six decimals, so that nanoseconds are kept.
 
-use super::{Histogram, Report, words};
+use super::{Histogram, Percentiles, Report, words};
 use std::fmt::Write;
 
 #[cfg(test)]
 mod tests;
 
 const NANOS_PER_MILLI: f64 = 1e6;
+const MICROS_PER_MILLI: f64 = 1e3;
 
 /// The percentile distribution of a report's latency, in milliseconds.
 pub fn hgrm(report: &Report) -> String {
@@ -35,15 +36,16 @@ pub fn hgrm(report: &Report) -> String {
 }
 
 fn footer(latency: &Histogram) -> String {
-    let millis = |nanos: f64| nanos / NANOS_PER_MILLI;
+    let Percentiles { mean, stdev, max, count, .. } = latency.percentiles();
+    let millis = |micros: f64| micros / MICROS_PER_MILLI;
     let (buckets, sub_buckets) = latency.layout();
     format!(
         "#[Mean    = {:>14.6}, StdDeviation   = {:>14.6}]\n\
          #[Max     = {:>14.6}, Total count    = {:>14}]\n\
          #[Buckets = {buckets:>14}, SubBuckets     = {sub_buckets:>14}]\n",
-        millis(latency.mean()),
-        millis(latency.stdev()),
-        millis(latency.max() as f64),
-        latency.count()
+        millis(mean),
+        millis(stdev),
+        millis(max),
+        count
     )
 }

@@ -147,6 +147,11 @@ impl Output {
         matches!(self.destination, Destination::StandardOutput)
     }
 
+    /// Whether writing waits until another process reads the FIFO.
+    pub fn waits_for_reader(&self) -> bool {
+        matches!(self.destination, Destination::FifoWithoutReader)
+    }
+
     /// Whether both would be written to the same file or FIFO, by whatever names.
     pub fn is_same_file(&self, other: &Output) -> bool {
         self.identity.is_some() && self.identity == other.identity

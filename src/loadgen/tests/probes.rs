@@ -6,8 +6,8 @@ use super::rig::{Rig, wide_net};
 use crate::client::tests::loopback::{Loopback, Way};
 use crate::handlers::Service;
 use crate::loadgen::plan::{
-    ConnectPolicy, ConnectionCounts, Lifetime, Pace, Plan, Probing, Sizes, Step, StopCondition,
-    Workload,
+    ConnectPolicy, ConnectionCounts, Lifetime, Pace, Plan, Probing, ReconnectPolicy, Sizes, Step,
+    StopCondition, Workload,
 };
 use nix::errno::Errno;
 use std::net::SocketAddr;
@@ -94,6 +94,35 @@ fn field_load_01_a_wrong_reply_to_a_probe_is_no_service() {
     });
     let counters = Rig::new(net, probing(9), peers).started().run_to_end();
     assert_eq!((counters.connections.served, counters.mismatched()), (1, 0));
+    assert!(counters.probe_mismatch.is_some_and(|first| first.contains("full")));
+}
+
+/// Whether the FIN comes together with the reply is chance.
+#[test]
+fn field_load_01_a_close_behind_the_reply_to_a_probe_counts_as_served() {
+    let net = wide_net();
+    let peers = Peers::new(&net, |asked| match is_probe(asked) {
+        true => Act::Fin(asked.reply()),
+        false => asked.answer(),
+    });
+    let reconnecting = ReconnectPolicy { reconnect: false, ..plan().reconnecting };
+    let rig = Rig::new(net, Plan { reconnecting, ..probing(9) }, peers).started();
+    let connections = rig.run_to_end().connections;
+    assert_eq!((connections.established, connections.served), (10, 10));
+    assert_eq!((connections.ends.while_idle, connections.ends.by_us), (9, 1));
+}
+
+#[test]
+fn field_load_01_a_reply_to_a_probe_that_is_wrong_is_no_service_with_a_close_either() {
+    let net = wide_net();
+    let peers = Peers::new(&net, |asked| match is_probe(asked) {
+        true => Act::Fin(super::peers::frame(b"Error: full.....")),
+        false => asked.answer(),
+    });
+    let reconnecting = ReconnectPolicy { reconnect: false, ..plan().reconnecting };
+    let rig = Rig::new(net, Plan { reconnecting, ..probing(9) }, peers).started();
+    let counters = rig.run_to_end();
+    assert_eq!(counters.connections.served, 1);
     assert!(counters.probe_mismatch.is_some_and(|first| first.contains("full")));
 }
 

@@ -27,7 +27,8 @@ pub(super) fn report(
     let result = if asked.is_answered() { result } else { without_latency(result) };
     let RunResult { counters, workers, handshakes, opening, seconds, stopped } = result;
     let achieved = achieved(plan, &counters, opening, handshakes);
-    let client = client(plan, &counters, &workers, stopped, &environment);
+    let meets_rate = achieved.meets_rate(&asked);
+    let client = client(plan, &counters, &workers, stopped, meets_rate, &environment);
     let mut shortfalls = verdict::shortfalls(plan, &asked, &achieved, &counters);
     if counters.partial.is_some() {
         shortfalls.push("the result is partial".to_owned());
@@ -171,7 +172,6 @@ fn throughput(plan: &Plan, counters: &Counters) -> Option<f64> {
     let is_single = counters.answered_in_time == 1;
     let ends_with_answer = !plan.is_open_loop() && plan.until.duration.is_none();
     match counters.answered_in_time {
-        0 => Some(0.0),
         _ if is_single && ends_with_answer => None,
         answered => per_second(answered, counters.elapsed.as_secs_f64()),
     }
@@ -187,6 +187,7 @@ fn client(
     counters: &Counters,
     workers: &[WorkerFigures],
     stopped: Duration,
+    meets_rate: bool,
     environment: &Environment,
 ) -> Client {
     let elapsed_s = counters.elapsed.as_secs_f64();
@@ -202,7 +203,7 @@ fn client(
         machine_busy: environment.machine_busy,
         processors: environment.cpus,
         workers: workers.len() as u64,
-        beyond: capacity::beyond(plan, counters, cpu, workers.len()),
+        beyond: capacity::beyond(plan, counters, cpu, workers.len(), meets_rate),
     };
     let client::Judgement { validity, in_doubt, said } = client::judge(plan, counters, &load);
     Client {

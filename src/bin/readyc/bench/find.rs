@@ -66,7 +66,7 @@ pub(super) fn run(options: &Options, plan: &Plan, quantity: Quantity) -> Result<
         client_limits: 0,
     };
     let ladder = search.run(&signals)?;
-    outputs.write(&ladder)?;
+    outputs.write(&ladder, &signals)?;
     match ladder.is_answered() {
         true => Ok(()),
         false if !options.quiet => Err(Failure::VerdictShown),

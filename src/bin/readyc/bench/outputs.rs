@@ -1,6 +1,7 @@
 //! Where a report goes: the files that were asked for, and the text.
 
 use super::Options;
+use super::watched_signals::WatchedSignals;
 use crate::failure::Failure;
 use crate::output;
 use crate::style::text_options;
@@ -87,18 +88,14 @@ impl<D> Outputs<D> {
     }
 
     /// Writes the files, and prints the text unless it is not wanted.
-    pub(super) fn write(self, report: &D) -> Result<(), Failure> {
+    pub(super) fn write(self, report: &D, signals: &WatchedSignals) -> Result<(), Failure> {
         let Outputs { files, text, has_detail, is_quiet, is_stdout_taken } = self;
-        let mut result = Ok(());
-        for (_, file, render) in files {
-            if let Err(error) = file.write(render(report).as_bytes()) {
-                // The other files are still written.
-                if let Err(Failure::Save(earlier)) =
-                    std::mem::replace(&mut result, Err(Failure::Save(error)))
-                {
-                    let _ = writeln!(io::stderr(), "readyc: {earlier}");
-                }
-            }
+        let (waiting, files): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|(_, file, _)| file.waits_for_reader());
+        let result = save_all(files, report);
+        if !waiting.is_empty() {
+            // Nobody may ever read them, and all but the text is done.
+            signals.let_go().map_err(Failure::Signals)?;
         }
         // A report that could not be written to its file is printed even with --quiet.
         if !is_quiet || result.is_err() {
@@ -111,8 +108,23 @@ impl<D> Outputs<D> {
             let options = TextOptions { detail: has_detail, ..style };
             print(&text(report, options), is_stdout_taken)?;
         }
-        result
+        let waited = save_all(waiting, report);
+        result.and(waited)
     }
+}
+
+/// Writes all files, even if one of them fails.
+fn save_all<D>(files: Vec<(&str, Output, Render<D>)>, report: &D) -> Result<(), Failure> {
+    let mut result = Ok(());
+    for (_, file, render) in files {
+        if let Err(error) = file.write(render(report).as_bytes())
+            && let Err(Failure::Save(earlier)) =
+                std::mem::replace(&mut result, Err(Failure::Save(error)))
+        {
+            let _ = writeln!(io::stderr(), "readyc: {earlier}");
+        }
+    }
+    result
 }
 
 /// Where nothing was connected, there is nothing to tell but the error.

@@ -131,6 +131,11 @@ impl Options {
         if slow > 0 && matches!(workload, Workload::Greeting(_) | Workload::Discard(_)) {
             return usage("--slow-readers, --slow-writers: need a service that answers requests");
         }
+        if connections.idle > 0 && matches!(workload, Workload::Greeting(_)) {
+            return usage(
+                "--idle: needs a service that waits for a request, and this one speaks first",
+            );
+        }
         if self.greeting().is_some()
             && matches!(workload, Workload::Greeting(_) | Workload::Discard(_))
         {

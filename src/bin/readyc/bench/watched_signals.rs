@@ -13,8 +13,10 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// SIGINT, SIGTERM, SIGHUP and SIGXCPU; and SIGCHLD, which tells that a worker was stopped or goes
-/// on.
+/// Signals that end a run.
+const ENDING: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGXCPU];
+
+/// Those that end a run; and SIGCHLD, which tells that a worker was stopped or goes on.
 pub(super) struct WatchedSignals {
     shared: Arc<Mutex<Shared>>,
 }
@@ -34,7 +36,7 @@ impl WatchedSignals {
     pub(super) fn watch(covers_terminal: bool) -> io::Result<WatchedSignals> {
         let mut watched = SigSet::empty();
         watched.add(Signal::SIGCHLD);
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGXCPU] {
+        for signal in ENDING {
             // The kernel keeps a blocked signal pending even if a shell set it to SIG_IGN for a
             // background job, so those are left out.
             if !signals::is_ignored(signal)? {
@@ -70,6 +72,14 @@ impl WatchedSignals {
             let _ = run.send(CoordinatorEvent::Interrupted(signal));
         }
         shared.run = Some(run);
+    }
+
+    /// Has the signals that end a run end the program from now on, although this thread waits in a
+    /// system call.
+    pub(super) fn let_go(&self) -> io::Result<()> {
+        let mut ending = SigSet::empty();
+        ENDING.into_iter().for_each(|signal| ending.add(signal));
+        Ok(ending.thread_unblock()?)
     }
 
     /// The first signal that was to end a run, if one has come.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::loadgen::report::sample::{fruitless, sample};
+use std::time::Duration;
 
 /// The points that HdrHistogram's plotter would take from a file: of lines that are no comment and
 /// have four columns, the first and the last, if they are numbers.
@@ -33,6 +34,20 @@ fn head_and_footer_are_those_of_hdrhistogram() {
     assert!(tail[2].starts_with("#[Mean    =") && tail[2].contains(", StdDeviation   ="));
     assert!(tail[1].starts_with("#[Max     =") && tail[1].ends_with("         200000]"));
     assert_eq!(tail[0], "#[Buckets =             32, SubBuckets     =           2048]");
+}
+
+#[test]
+fn field_load_15_the_mean_of_one_sample_is_that_sample() {
+    let mut report = sample();
+    report.histograms.latency = Histogram::default();
+    report.histograms.latency.record_many(Duration::from_nanos(996_123), 1);
+    let text = hgrm(&report);
+    let of = |name: &str| {
+        let (_, rest) = text.split_once(name).expect("the footer");
+        rest.trim_start_matches([' ', '=']).split([',', ' ', ']']).next().map(str::to_owned)
+    };
+    assert_eq!(of("[Mean"), of("[Max"), "{text}");
+    assert_eq!(of("StdDeviation"), Some("0.000000".to_owned()), "{text}");
 }
 
 #[test]

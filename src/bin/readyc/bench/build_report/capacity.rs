@@ -3,33 +3,38 @@
 use readyd::counted::counted;
 use readyd::loadgen::Counters;
 use readyd::loadgen::plan::{Pace, Plan};
+use readyd::loadgen::report::units::number;
 use std::time::Duration;
 
 #[cfg(test)]
 pub(super) mod tests;
 
 /// Why `workers`, which used `cpu` in all, could not have kept the rate even if each had had a
-/// processor to itself; `None` if they could, or if nothing was left unsent.
+/// processor to itself; `None` if they could, or if they did.
 pub(super) fn beyond(
     plan: &Plan,
     counters: &Counters,
     cpu: Duration,
     workers: usize,
+    meets_rate: bool,
 ) -> Option<String> {
     let Pace::Rates(steps) = &plan.pace else { return None };
     let asked = steps.iter().map(|step| step.rate).reduce(f64::max)?;
     let sent = counters.requests.sent;
-    if sent == 0 || sent >= counters.scheduled {
+    // A number of requests may all be sent, and only later than asked.
+    if sent == 0 || (sent >= counters.scheduled && meets_rate) {
         return None;
     }
     let each = cpu.as_secs_f64() / sent as f64;
     let most = workers as f64 / each;
     (asked > most).then(|| {
         format!(
-            "a request takes {:.1} µs of its processor time, so {} can send at most {most:.0} a \
-             second, and {asked:.0} were asked for",
+            "a request takes {:.1} µs of its processor time, so {} can send at most {} a \
+             second, and {} were asked for",
             each * 1e6,
-            counted(workers, "worker")
+            counted(workers, "worker"),
+            number(most.round()),
+            number(asked)
         )
     })
 }

@@ -1,8 +1,8 @@
 //! Whether the result is what was asked.
 
-use readyd::counted::counted;
 use readyd::loadgen::Counters;
 use readyd::loadgen::plan::{Plan, Workload};
+use readyd::loadgen::report::units::{count, counted, number, rate, seconds};
 use readyd::loadgen::report::{Achieved, Asked, ByErrno, errors_in_words};
 
 /// The shortfalls of the run, a sentence each.
@@ -19,6 +19,7 @@ pub(super) fn shortfalls(
     if established < wanted && (!plan.connects_on_demand() || !has_failed) {
         let errors = by_errno(&counters.errors.connect_by_errno);
         let were = if wanted == 1 { "connection was" } else { "connections were" };
+        let (established, wanted) = (count(established), count(wanted));
         told.push(format!("{established} of {wanted} {were} established{errors}"));
     } else if achieved.connections_failed > 0 {
         let errors = by_errno(&counters.errors.connect_by_errno);
@@ -26,19 +27,20 @@ pub(super) fn shortfalls(
         told.push(format!("{attempts} to connect failed{errors}"));
     }
     if achieved.outage_s > 0.0 {
-        told.push(format!("for {:.1} s nothing was open, and could not be", achieved.outage_s));
+        let outage = seconds(achieved.outage_s);
+        told.push(format!("for {outage} nothing was open, and could not be"));
     }
     told.extend(unserved(asked, achieved, counters));
-    let counted = [
+    let kinds = [
         (achieved.connections_lost, "connection was", "connections were", "lost during the run"),
         (achieved.unsent, "request was", "requests were", "never sent"),
         (achieved.unanswered, "request was", "requests were", "never answered"),
     ];
-    for (count, one, several, what) in counted {
-        match count {
+    for (number, one, several, what) in kinds {
+        match number {
             0 => {}
             1 => told.push(format!("1 {one} {what}")),
-            _ => told.push(format!("{count} {several} {what}")),
+            _ => told.push(format!("{} {several} {what}", count(number))),
         }
     }
     if let Some(first) = &counters.first_unfinished {
@@ -53,13 +55,12 @@ pub(super) fn shortfalls(
         } else {
             "replies were not the right ones"
         };
-        told.push(format!("{wrong} {were}; the first: {first}"));
+        told.push(format!("{} {were}; the first: {first}", count(wrong)));
     }
     let verifies = plan.verify && !matches!(plan.workload, Workload::Discard(_));
-    if verifies && achieved.verified + achieved.mismatched < achieved.answered {
-        let unverified = achieved.answered - achieved.verified - achieved.mismatched;
-        let replies = if unverified == 1 { "reply" } else { "replies" };
-        told.push(format!("{unverified} {replies} could not be verified"));
+    if verifies && achieved.unverified > 0 {
+        let replies = if achieved.unverified == 1 { "reply" } else { "replies" };
+        told.push(format!("{} {replies} could not be verified", count(achieved.unverified)));
     }
     let unserved =
         counters.storms.iter().filter(|storm| storm.served.count() < storm.dropped).count();
@@ -78,12 +79,14 @@ fn short_of_rate(asked: &Asked, achieved: &Achieved) -> Option<String> {
         return None;
     }
     let in_time = achieved.answered_in_window + achieved.answered_in_grace;
+    let why = match achieved.answered.saturating_sub(in_time) {
+        0 => String::new(),
+        late => format!(": {} came more than 250 ms after the measured part", count(late)),
+    };
     Some(format!(
-        "{:.0} answers/s were achieved of {:.0}/s: {} came more than 250 ms after the measured \
-         part",
-        achieved.rate.unwrap_or_default(),
-        asked.rate.unwrap_or_default(),
-        achieved.answered.saturating_sub(in_time)
+        "{} answers/s were achieved of {}{why}",
+        number(achieved.rate.unwrap_or_default()),
+        rate(asked.rate.unwrap_or_default())
     ))
 }
 
@@ -97,6 +100,7 @@ fn unserved(asked: &Asked, achieved: &Achieved, counters: &Counters) -> Option<S
     if served >= wanted || asked.workload == "plain discard" {
         return None;
     }
+    let (served, wanted) = (count(served), count(wanted));
     let said = format!("{served} of {wanted} connections were served: on the others no reply came");
     Some(match &counters.probe_mismatch {
         Some(first) => format!("{said}, or a wrong one to a probe: {first}"),

@@ -123,6 +123,8 @@ fn what_makes_no_sense_is_refused_in_words() {
         ("--plain echo -s 0", "--size"),
         ("--plain daytime --storm 1s", "--storm"),
         ("--plain discard --slow-readers 1", "--slow"),
+        ("--plain daytime -I 1", "--idle"),
+        ("--plain chargen -I 1", "--idle"),
         ("--source ::1", "--source"),
         ("--source nonsense", "--source"),
     ] {

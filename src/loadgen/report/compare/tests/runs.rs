@@ -71,6 +71,18 @@ fn field_load_11_with_too_few_runs_the_effect_and_the_spread_are_told() {
     }
 }
 
+/// Of too few runs, the spread is all that tells of chance: no terminal is too narrow for it.
+#[test]
+fn field_load_11_the_spread_of_too_few_runs_is_told_at_any_width() {
+    let comparison = compared(&STEADY[..3], &STEADY[..2]);
+    for width in [40, 60, 80, 100] {
+        let text = comparison.text(TextOptions { width, ..TextOptions::default() });
+        assert!(text.contains("spread") && text.contains('±'), "{width}: {text}");
+        assert!(!text.contains(" p "), "{width}: {text}");
+        assert_eq!(text.matches("not enough runs").count(), 1, "{width}: {text}");
+    }
+}
+
 #[test]
 fn field_load_11_errors_that_no_run_had_before_count_in_every_run_after() {
     let mut after = runs(&STEADY);

@@ -40,7 +40,7 @@ fn counters(scheduled: u64, sent: u64) -> Counters {
 
 /// 10 µs a request: 100,000 a second for each worker.
 fn beyond_with(rate: f64, scheduled: u64, workers: usize) -> Option<String> {
-    beyond(&plan(rate), &counters(scheduled, 50_000), Duration::from_millis(500), workers)
+    beyond(&plan(rate), &counters(scheduled, 50_000), Duration::from_millis(500), workers, true)
 }
 
 #[test]
@@ -57,6 +57,18 @@ fn field_load_06_a_server_that_does_not_keep_up_is_not_the_client_s_fault() {
     // Nothing was left unsent.
     assert_eq!(beyond_with(1e8, 50_000, 1), None);
     let closed = Plan { pace: Pace::Closed, ..plan(1.0) };
-    assert_eq!(beyond(&closed, &counters(0, 50_000), Duration::from_secs(9), 1), None);
-    assert_eq!(beyond(&plan(1e9), &counters(10, 0), Duration::ZERO, 1), None);
+    assert_eq!(beyond(&closed, &counters(0, 50_000), Duration::from_secs(9), 1, false), None);
+    assert_eq!(beyond(&plan(1e9), &counters(10, 0), Duration::ZERO, 1, true), None);
+}
+
+#[test]
+fn field_load_06_a_number_of_requests_that_took_longer_than_asked_is_beyond_the_client_too() {
+    let all_sent = counters(50_000, 50_000);
+    let with = |rate, meets_rate| {
+        beyond(&plan(rate), &all_sent, Duration::from_millis(500), 1, meets_rate)
+    };
+    let said = with(1e8, false).expect("it is beyond the client");
+    assert!(said.contains("at most 100,000 a second, and 100,000,000 were asked for"), "{said}");
+    assert_eq!(with(90_000.0, false), None, "the server's fault");
+    assert_eq!(with(1e8, true), None);
 }
