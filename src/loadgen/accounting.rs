@@ -218,12 +218,30 @@ impl RequestAccounting {
         if verification.end() == RequestEnd::Wrong {
             self.wrong(verification, is_measured, count);
         }
+        if now >= self.measured_from {
+            self.count_for_throughput(is_measured, count, now);
+        }
         if is_measured {
             self.record(&request, latency, kind, now);
         } else {
             self.interval.latency.record_many(latency, count);
         }
         self.close(request, verification.end());
+    }
+
+    /// Throughput is of the answers that come in a time, also if their requests went out before it:
+    /// with a warm-up, the first answers of the measured part are to requests of that.
+    #[inline]
+    fn count_for_throughput(&mut self, is_measured: bool, count: u64, now: Moment) {
+        if now < self.measured_until {
+            self.counters.answered_in_time += count;
+            self.counters.answered_for_warmup += if is_measured { 0 } else { count };
+            if let Some(step) = self.step_at(now) {
+                step.answered_in_time += count;
+            }
+        } else if is_measured && now < self.measured_until + GRACE_PERIOD {
+            self.counters.answered_in_grace += count;
+        }
     }
 
     /// Records the times of requests of the measured part.
@@ -236,14 +254,6 @@ impl RequestAccounting {
         // Mostly there is none. Those without are added at the end, all at once.
         if !delay.is_zero() {
             self.counters.client_delay.record_many(delay, count);
-        }
-        if now < self.measured_until {
-            self.counters.answered_in_time += count;
-            if let Some(step) = self.step_at(now) {
-                step.answered_in_time += count;
-            }
-        } else if now < self.measured_until + GRACE_PERIOD {
-            self.counters.answered_in_grace += count;
         }
         if self.is_open_loop {
             self.counters.service.record_many(now.since(request.sent()), count);

@@ -47,8 +47,10 @@ pub struct Counters {
     pub requests: Requests,
     /// Those that the schedule held.
     pub scheduled: u64,
-    /// Answers that came before the measured part was over.
+    /// Answers that came within the measured part, to any request.
     pub answered_in_time: u64,
+    /// Of these, answers to requests of the warm-up.
+    pub answered_for_warmup: u64,
     /// Answers that came within [`GRACE_PERIOD`](crate::loadgen::report::GRACE_PERIOD) after it.
     pub answered_in_grace: u64,
     /// Length of the measured part.
@@ -179,6 +181,7 @@ impl Counters {
         self.connections.add(&other.connections);
         self.scheduled += other.scheduled;
         self.answered_in_time += other.answered_in_time;
+        self.answered_for_warmup += other.answered_for_warmup;
         self.answered_in_grace += other.answered_in_grace;
         self.elapsed = self.elapsed.max(other.elapsed);
         self.outage = self.outage.max(other.outage);

@@ -72,10 +72,13 @@ pub struct Achieved {
     pub sent: u64,
     /// Requests answered.
     pub answered: u64,
-    /// Of these, those that came within the measured part: what `rate` is made of.
+    /// Answers that came within the measured part, to any request: what `rate` is made of.
     #[serde(default)]
     pub answered_in_window: u64,
-    /// Of these, those that came within 250 ms after it.
+    /// Of these, those to requests of the warm-up, which are not among `answered`.
+    #[serde(default)]
+    pub answered_for_warmup: u64,
+    /// Of the requests answered, those whose answers came within 250 ms after it.
     #[serde(default)]
     pub answered_in_grace: u64,
     /// Answers that were verified to be the right ones.
@@ -121,7 +124,8 @@ pub struct Achieved {
 
 impl Achieved {
     /// Whether the rate was achieved that was asked for, but for a hundredth. What was due within
-    /// the measured part and answered in the grace period counts for it.
+    /// the measured part and answered in the grace period counts for it, unless an answer to the
+    /// warm-up stands in its place.
     pub fn meets_rate(&self, asked: &Asked) -> bool {
         let Some(rate) = asked.rate.filter(|&rate| rate > 0.0) else { return true };
         let length_s = match asked.duration_s {
@@ -131,6 +135,13 @@ impl Achieved {
         };
         let in_window = self.answered_in_window as f64;
         let in_window = self.rate.map_or(in_window, |rate| rate * self.elapsed_s);
-        in_window + self.answered_in_grace as f64 >= rate * length_s * 0.99
+        let in_grace = self.answered_in_grace.saturating_sub(self.answered_for_warmup);
+        in_window + in_grace as f64 >= rate * length_s * 0.99
+    }
+
+    /// Requests answered neither within the measured part nor in the grace period after it.
+    pub fn answered_late(&self) -> u64 {
+        let in_window = self.answered_in_window.saturating_sub(self.answered_for_warmup);
+        self.answered.saturating_sub(in_window).saturating_sub(self.answered_in_grace)
     }
 }

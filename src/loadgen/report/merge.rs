@@ -288,6 +288,7 @@ fn achieved(reports: &[Report]) -> Achieved {
         sent: total(|achieved| achieved.sent),
         answered,
         answered_in_window: total(|achieved| achieved.answered_in_window),
+        answered_for_warmup: total(|achieved| achieved.answered_for_warmup),
         answered_in_grace: total(|achieved| achieved.answered_in_grace),
         verified: total(|achieved| achieved.verified),
         mismatched: total(|achieved| achieved.mismatched),

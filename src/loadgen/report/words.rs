@@ -215,14 +215,6 @@ pub(crate) fn connections(report: &Report) -> String {
     )
 }
 
-impl Report {
-    /// Answers that came neither within the measured part nor in the grace period after it.
-    pub fn answered_late(&self) -> u64 {
-        let Achieved { answered, answered_in_window, answered_in_grace, .. } = self.achieved;
-        answered.saturating_sub(answered_in_window).saturating_sub(answered_in_grace)
-    }
-}
-
 /// Why there is no latency.
 pub(crate) fn no_latency(report: &Report) -> &'static str {
     match report.asked.is_answered() {
@@ -294,12 +286,17 @@ fn rounded(share: f64) -> String {
 
 /// How many answers came after the measured part, if any did.
 pub(crate) fn after_window(report: &Report) -> Option<String> {
-    let Achieved { answered_in_window, answered_in_grace, .. } = report.achieved;
-    let late = if report.schema == OLDER_SCHEMA { 0 } else { report.answered_late() };
+    let Achieved { answered_in_window, answered_for_warmup, answered_in_grace, .. } =
+        report.achieved;
+    let late = if report.schema == OLDER_SCHEMA { 0 } else { report.achieved.answered_late() };
     (answered_in_grace + late > 0).then(|| {
         let later = if late > 0 { format!(", {} later", count(late)) } else { String::new() };
+        let of_warmup = match answered_for_warmup {
+            0 => String::new(),
+            answered => format!(" ({} of them asked for in the warm-up)", count(answered)),
+        };
         format!(
-            "{} within the measured part, {} in the 250 ms after it{later}",
+            "{} within the measured part{of_warmup}, {} in the 250 ms after it{later}",
             count(answered_in_window),
             count(answered_in_grace)
         )

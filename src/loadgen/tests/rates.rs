@@ -39,6 +39,17 @@ fn field_load_04_answers_after_the_end_are_told_apart() {
     assert_eq!(counters.elapsed, SECOND);
 }
 
+/// A server that takes half a second for each answer gives as many per second as it is asked, once
+/// the first half second is over.
+#[test]
+fn field_load_04_the_first_answers_of_the_window_are_to_requests_of_the_warm_up() {
+    let plan = Plan { warmup: SECOND, ..with_pace(rate(50.0), 50, Some(SECOND)) };
+    let counters = answered_after(plan, 500 * MILLISECOND);
+    assert_eq!(counters.requests.answered(), 50);
+    assert_eq!((counters.answered_in_time, counters.answered_for_warmup), (50, 25));
+    assert_eq!(counters.answered_in_grace, 13);
+}
+
 #[test]
 fn field_load_04_the_window_of_a_schedule_lasts_until_its_next_request() {
     for (per_second, requests, window) in [(10.0, 1, 100), (10.0, 3, 300), (1000.0, 2, 5)] {

@@ -161,6 +161,7 @@ fn achieved(
         bytes_received: counters.bytes_received,
         elapsed_s,
         answered_in_window: counters.answered_in_time,
+        answered_for_warmup: counters.answered_for_warmup,
         answered_in_grace: counters.answered_in_grace,
         rate: throughput(plan, counters),
     }

@@ -78,8 +78,7 @@ fn short_of_rate(asked: &Asked, achieved: &Achieved) -> Option<String> {
     if achieved.meets_rate(asked) {
         return None;
     }
-    let in_time = achieved.answered_in_window + achieved.answered_in_grace;
-    let why = match achieved.answered.saturating_sub(in_time) {
+    let why = match achieved.answered_late() {
         0 => String::new(),
         late => format!(": {} came more than 250 ms after the measured part", count(late)),
     };
