@@ -11,10 +11,17 @@ use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 /// The unix sockets of the network namespace, unix(7): also sockets that are bound and do not
 /// listen.
 const SOCKETS: &str = "/proc/net/unix";
+
+/// How often the lock is tried, and how long after one try the next comes. Another server holds it
+/// for a moment; a user who may read the directory could hold it for ever.
+const TRIES: u32 = 100;
+const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
 /// Binds with `bind` in place of the file, if it is a socket that no process has open. Tells
 /// whether it was.
@@ -32,12 +39,7 @@ pub(super) fn replace(
         return Ok(false);
     }
     let directory = File::open(path.parent().unwrap_or(path))?;
-    let _lock = match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => lock,
-        // Another process is replacing a file there.
-        Err((_, Errno::EWOULDBLOCK)) => return Ok(false),
-        Err((_, errno)) => return Err(errno.into()),
-    };
+    let Some(_lock) = lock(directory)? else { return Ok(false) };
     // connect(2) tells of sockets of other network namespaces, too, if they listen.
     if Obstacle::at(address) != Obstacle::Silent || is_open(path)? {
         return Ok(false);
@@ -47,8 +49,22 @@ pub(super) fn replace(
     Ok(true)
 }
 
+/// Locks the directory; `None` if another process does not let go of it.
+fn lock(mut directory: File) -> io::Result<Option<Flock<File>>> {
+    for _ in 0..TRIES {
+        match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(Some(lock)),
+            // It replaces this file, or another one there.
+            Err((unlocked, Errno::EWOULDBLOCK)) => directory = unlocked,
+            Err((_, errno)) => return Err(errno.into()),
+        }
+        thread::sleep(BETWEEN_TRIES);
+    }
+    Ok(None)
+}
+
 /// Whether a process of this network namespace has bound a socket to the path.
-fn is_open(path: &Path) -> io::Result<bool> {
+pub(super) fn is_open(path: &Path) -> io::Result<bool> {
     let sockets = fs::read(SOCKETS)?;
     let name = path.as_os_str().as_encoded_bytes();
     Ok(sockets

@@ -113,11 +113,36 @@ fn field_server_21_whatever_has_the_path_is_named_and_left_alone() {
     assert_eq!(Obstacle::at(&address(&directory.path("nothing"))), Obstacle::Nothing);
 }
 
+/// Leaves a socket's file behind, as a process does that is killed.
+fn leave_behind(path: &Path) {
+    drop(UnixListener::bind(path).expect("a socket"));
+    // A child that another test starts has all descriptors until it calls execve(2).
+    while super::stale::is_open(path).expect("the sockets of this machine") {
+        thread::yield_now();
+    }
+}
+
+/// Servers of one directory start at once, each with a socket of its own left behind.
+#[test]
+fn each_of_many_replaces_its_own_stale_socket() {
+    let directory = Directory::new("each");
+    let paths: Vec<_> = (0..8).map(|number| directory.path(&format!("{number}.sock"))).collect();
+    for _ in 0..20 {
+        paths.iter().for_each(|path| leave_behind(path));
+        let bound: Vec<_> = thread::scope(|scope| {
+            let bind = |path| bind(&address(path), FileRights::default());
+            let starts: Vec<_> = paths.iter().map(|path| scope.spawn(move || bind(path))).collect();
+            starts.into_iter().map(|start| start.join().expect("no panic")).collect()
+        });
+        assert!(bound.iter().all(Result::is_ok), "{bound:?}");
+    }
+}
+
 #[test]
 fn the_socket_of_a_process_that_has_ended_is_replaced() {
     let directory = Directory::new("stale");
     let path = directory.path("x.sock");
-    drop(UnixListener::bind(&path).expect("a socket"));
+    leave_behind(&path);
     let _listener = listening(&path);
     UnixStream::connect(&path).expect("it listens");
     let files = fs::read_dir(&directory.0).expect("a directory").count();
@@ -129,7 +154,7 @@ fn of_many_that_replace_one_stale_socket_one_has_it() {
     let directory = Directory::new("race");
     let path = directory.path("x.sock");
     for _ in 0..100 {
-        drop(UnixListener::bind(&path).expect("a socket"));
+        leave_behind(&path);
         let bind = || bind(&address(&path), FileRights::default()).and_then(|it| it.listen(16));
         let bound: Vec<_> = thread::scope(|scope| {
             let starts: Vec<_> = (0..4).map(|_| scope.spawn(bind)).collect();
