@@ -1,6 +1,6 @@
 //! The recorder: what an event costs to write down, by itself and as a turn of ping-pong has them.
 //!
-//! The clock's readings are not in these figures: the server takes two in a visit.
+//! The clock's readings are not in these figures: the server takes one in a visit.
 
 mod support;
 

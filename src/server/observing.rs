@@ -167,14 +167,14 @@ impl<N: Net> ServerContext<N> {
     }
 
     /// The first phase of a visit ended. A reply that was made in the input buffer is not known
-    /// before.
+    /// before. It has done this much work.
     #[inline]
-    pub(super) fn observe_half(&mut self, reply: &Reply) {
+    pub(super) fn observe_half(&mut self, reply: &Reply, work: u32) {
         self.trace.with(move |recorder| {
             if let Reply::InInput(range) = reply {
                 recorder.served(0, 0, count_32(range.len()));
             }
-            recorder.tick();
+            recorder.tick_if_worked(work);
         });
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariants: on a network that is not observed, a hook is no code at all; on one that is, and
 //! while recording is switched off, a branch that is never taken. Switched on, it costs no system
-//! call but the clock's, and that one is read twice a visit.
+//! call but the clock's, and that one is read once a visit, and after work of [`LONG_WORK`].
 
 use super::decode::Entry;
 use super::encode::{Encoder, Ring};
@@ -19,6 +19,10 @@ use std::marker::PhantomData;
 
 /// A call that moved more bytes than this took time: the clock is read after it.
 const LONG_CALL: u32 = 64 * 1024;
+
+/// So much work, in units of about 100 ns, takes time, too. A reading takes up to 90 ns, more than
+/// four events: after each of the short first phases of visits, it would cost as much as all else.
+const LONG_WORK: u32 = 50;
 
 /// The place of the hooks of a server on a network `N`. By itself it records nothing.
 pub struct Observer<N> {
@@ -120,6 +124,8 @@ pub struct Recorder {
     secret: RandomState,
     /// The time of the next event.
     now: Moment,
+    /// Work that was done since the clock was read.
+    worked: u32,
     /// When the last turn ended.
     turn_ended: Moment,
     turn_began: Moment,
@@ -156,6 +162,7 @@ impl Recorder {
             recording,
             secret: RandomState::new(),
             now,
+            worked: 0,
             turn_ended: now,
             turn_began: now,
             has_begun: false,
@@ -223,6 +230,16 @@ impl Recorder {
     #[inline]
     pub fn tick(&mut self) {
         self.now = (self.recording.clock)();
+        self.worked = 0;
+    }
+
+    /// Reads the clock if much work was done since it was read.
+    #[inline]
+    pub fn tick_if_worked(&mut self, work: u32) {
+        self.worked = self.worked.saturating_add(work);
+        if self.worked >= LONG_WORK {
+            self.tick();
+        }
     }
 
     /// Reads the clock if a call has moved more than 64 KiB, and so took a while.
@@ -241,7 +258,7 @@ impl Recorder {
     /// A turn began at `now`, unless a signal began it already: what that asks for is done before
     /// the visits.
     pub fn turn_began(&mut self, now: Moment) {
-        self.now = now;
+        (self.now, self.worked) = (now, 0);
         if std::mem::take(&mut self.has_begun) {
             return;
         }
