@@ -86,6 +86,13 @@ impl Encoder {
     /// Writes an event that happened at `now`. A clock that went back counts as one that stood. An
     /// [`Event::Imported`] has no place in a ring and is left out.
     pub fn write(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
+        self.write_known(ring, now, event);
+    }
+
+    /// The same, unfolded where it is called: if the kind of the event is known there, nothing
+    /// looks for it, which is more than half of the work.
+    #[inline(always)]
+    pub(super) fn write_known(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
         let Some(kind) = event.kind() else { return };
         let now = now.as_nanos();
         if self.used + MOST > PAYLOAD_BYTES {
@@ -99,6 +106,8 @@ impl Encoder {
         self.time = self.time.max(now);
     }
 
+    #[cold]
+    #[inline(never)]
     fn begin_block(&mut self, ring: &mut dyn Ring, now: u64) {
         self.time = self.time.max(now);
         self.header.sequence = self.header.sequence.wrapping_add(1);
@@ -109,7 +118,7 @@ impl Encoder {
         ring.begin(&self.header.to_bytes());
     }
 
-    #[inline]
+    #[inline(always)]
     fn encode<'a>(
         &mut self,
         mut out: Writer<'a>,
@@ -134,7 +143,7 @@ impl Encoder {
     }
 
     /// The fields of an event. What it numbers is counted.
-    #[inline]
+    #[inline(always)]
     fn fields<'a>(&mut self, out: Writer<'a>, event: &Event) -> Writer<'a> {
         match *event {
             Event::TurnBegan { events, waited } => out.number(events).number(waited),
@@ -250,6 +259,7 @@ fn sent(out: Writer<'_>, moved: u32, left: u32, end: SendEnd) -> Writer<'_> {
 
 impl Event {
     /// The connection that the event is about, if it is about one.
+    #[inline(always)]
     pub fn connection(&self) -> Option<Number> {
         match *self {
             Event::Ready { connection, .. }
@@ -273,6 +283,7 @@ impl Event {
     }
 
     /// Its kind in the format, if it has one.
+    #[inline(always)]
     pub(super) fn kind(&self) -> Option<Kind> {
         Some(match self {
             Event::TurnBegan { .. } => Kind::TurnBegan,

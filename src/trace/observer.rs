@@ -4,6 +4,10 @@
 //! while recording is switched off, a branch that is never taken. Switched on, it costs no system
 //! call but the clock's, and that one is read once a visit, and after work of [`LONG_WORK`].
 
+mod visits;
+
+pub use visits::Settled;
+
 use super::decode::Entry;
 use super::encode::{Encoder, Ring};
 use super::event::{Event, Next, Number, Signal, TracedPeer};
@@ -187,20 +191,34 @@ impl Recorder {
     }
 
     /// Writes an event down.
-    #[inline]
+    #[inline(never)]
     pub fn note(&mut self, event: Event) {
-        let Recording { ring, encoder, teller, .. } = &mut self.recording;
-        encoder.write(&mut **ring, self.now, &event);
-        if let Some(teller) = teller {
-            teller.hear(&Entry { time: self.now, cause: encoder.causes(), event });
-        }
-        if self.recording.tap.is_some() {
-            self.note_payload(&event);
+        self.note_known(event);
+    }
+
+    /// Writes an event down whose kind is known where this is called: that is quicker, but takes
+    /// more code. The events that come with each request are written so.
+    #[inline(always)]
+    fn note_known(&mut self, event: Event) {
+        let Recording { ring, encoder, teller, tap, .. } = &mut self.recording;
+        encoder.write_known(&mut **ring, self.now, &event);
+        if teller.is_some() || tap.is_some() {
+            self.tell(event);
         }
     }
 
-    /// Writes down the first bytes that the event moved, if it is a call.
+    /// Tells an event that was written down, in words or with what it moved.
     #[cold]
+    #[inline(never)]
+    fn tell(&mut self, event: Event) {
+        let Recording { encoder, teller, .. } = &mut self.recording;
+        if let Some(teller) = teller {
+            teller.hear(&Entry { time: self.now, cause: encoder.causes(), event });
+        }
+        self.note_payload(&event);
+    }
+
+    /// Writes down the first bytes that the event moved, if it is a call.
     fn note_payload(&mut self, event: &Event) {
         let Recording { ring, encoder, tap: Some(tap), .. } = &mut self.recording else { return };
         let (connection, direction) = match *event {
@@ -244,7 +262,7 @@ impl Recorder {
 
     /// Reads the clock if a call has moved more than 64 KiB, and so took a while.
     #[inline]
-    pub fn tick_if_long(&mut self, moved: u32) {
+    fn tick_if_long(&mut self, moved: u32) {
         if moved > LONG_CALL {
             self.tick();
         }
@@ -265,13 +283,16 @@ impl Recorder {
         (self.turn_began, self.visits) = (now, 0);
         let events = self.before_turn.len();
         let waited = now.since(self.turn_ended).as_nanos();
-        self.note(Event::TurnBegan { events: count_32(events), waited: waited as u64 });
+        self.note_known(Event::TurnBegan { events: count_32(events), waited: waited as u64 });
         // Its memory is kept for the next turn.
         let mut events = std::mem::take(&mut self.before_turn);
         for (token, event) in events.drain(..) {
-            self.note(event);
-            if matches!(event, Event::Ready { is_stale: false, .. }) {
-                self.note_cause(token);
+            match event {
+                Event::Ready { connection, bits, is_stale: false } => {
+                    self.note_known(Event::Ready { connection, bits, is_stale: false });
+                    self.note_cause(token);
+                }
+                _ => self.note(event),
             }
         }
         self.before_turn = events;
@@ -288,7 +309,7 @@ impl Recorder {
     /// A turn ended at `now`, with `queued` connections that wait for a visit.
     pub fn turn_ended(&mut self, now: Moment, queued: usize, next: Next) {
         self.now = now;
-        self.note(Event::TurnEnded { visits: self.visits, queued: count_32(queued), next });
+        self.note_known(Event::TurnEnded { visits: self.visits, queued: count_32(queued), next });
         self.turn_ended = now;
         let took = now.since(self.turn_began);
         self.meet(|trigger| matches!(trigger, Trigger::TurnLongerThan(limit) if took > *limit));
@@ -329,24 +350,6 @@ impl Recorder {
     pub fn was_stalled(&mut self, is_stalled: bool) -> bool {
         let lane = self.lane(self.current);
         lane.is_some_and(|lane| std::mem::replace(&mut lane.is_stalled, is_stalled))
-    }
-
-    /// Requests of the connection that is visited were answered.
-    pub fn served(&mut self, count: u32, left: u32, reply: u32) {
-        let cause = self.lane(self.current).map_or(0, |lane| lane.cause);
-        let last = self.recording.encoder.requests().wrapping_add(count.into());
-        let connection = self.connection();
-        self.note(Event::Served { connection, count, last, left, reply, cause });
-        if count > 0
-            && let Some(lane) = self.lane(self.current)
-        {
-            lane.request = last;
-        }
-    }
-
-    /// The numbers of the last request and of the cause of the connection that is visited.
-    pub fn request_and_cause(&mut self) -> (u64, u64) {
-        self.lane(self.current).map_or((0, 0), |lane| (lane.request, lane.cause))
     }
 
     /// Whether a timer that fires at `at` is another than was last seen. If so, returns how long it

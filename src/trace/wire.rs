@@ -186,6 +186,10 @@ impl<'a> Writer<'a> {
 
     #[inline(never)]
     fn long_number(mut self, mut number: u64) -> Writer<'a> {
+        // Most have two bytes.
+        if number < 0x4000 {
+            return self.byte(number as u8 | 0x80).byte((number >> 7) as u8);
+        }
         while number >= 0x80 {
             self = self.byte(number as u8 | 0x80);
             number >>= 7;

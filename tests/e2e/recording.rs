@@ -240,7 +240,7 @@ fn copies_that_an_earlier_server_has_kept_stay() {
     let used = |copies: &[Vec<u8>]| copies.iter().take_while(|copy| !copy.is_empty()).count();
     assert_eq!((used(&first), used(&second)), (1, 2));
     assert!(first[0] == second[0]);
-    let fifth = (3..=5).map(|number| closes(&format!("ECHO {number}"))).last().expect("five");
+    let [_, _, fifth] = ["ECHO 3", "ECHO 4", "ECHO 5"].map(closes);
     assert_eq!(used(&fifth), 4);
     assert!(fifth[0] != first[0] && fifth[1] == second[1], "the oldest makes room");
 }
