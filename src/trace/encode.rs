@@ -85,6 +85,7 @@ impl Encoder {
 
     /// Writes an event that happened at `now`. A clock that went back counts as one that stood. An
     /// [`Event::Imported`] has no place in a ring and is left out.
+    #[inline(never)]
     pub fn write(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
         self.write_known(ring, now, event);
     }

@@ -193,16 +193,23 @@ impl Recorder {
     /// Writes an event down.
     #[inline(never)]
     pub fn note(&mut self, event: Event) {
-        self.note_known(event);
+        let Recording { ring, encoder, .. } = &mut self.recording;
+        encoder.write(&mut **ring, self.now, &event);
+        self.tell_if_asked(event);
     }
 
     /// Writes an event down whose kind is known where this is called: that is quicker, but takes
     /// more code. The events that come with each request are written so.
     #[inline(always)]
     fn note_known(&mut self, event: Event) {
-        let Recording { ring, encoder, teller, tap, .. } = &mut self.recording;
+        let Recording { ring, encoder, .. } = &mut self.recording;
         encoder.write_known(&mut **ring, self.now, &event);
-        if teller.is_some() || tap.is_some() {
+        self.tell_if_asked(event);
+    }
+
+    #[inline(always)]
+    fn tell_if_asked(&mut self, event: Event) {
+        if self.recording.teller.is_some() || self.recording.tap.is_some() {
             self.tell(event);
         }
     }
@@ -283,16 +290,13 @@ impl Recorder {
         (self.turn_began, self.visits) = (now, 0);
         let events = self.before_turn.len();
         let waited = now.since(self.turn_ended).as_nanos();
-        self.note_known(Event::TurnBegan { events: count_32(events), waited: waited as u64 });
+        self.note(Event::TurnBegan { events: count_32(events), waited: waited as u64 });
         // Its memory is kept for the next turn.
         let mut events = std::mem::take(&mut self.before_turn);
         for (token, event) in events.drain(..) {
-            match event {
-                Event::Ready { connection, bits, is_stale: false } => {
-                    self.note_known(Event::Ready { connection, bits, is_stale: false });
-                    self.note_cause(token);
-                }
-                _ => self.note(event),
+            self.note(event);
+            if matches!(event, Event::Ready { is_stale: false, .. }) {
+                self.note_cause(token);
             }
         }
         self.before_turn = events;
@@ -309,7 +313,7 @@ impl Recorder {
     /// A turn ended at `now`, with `queued` connections that wait for a visit.
     pub fn turn_ended(&mut self, now: Moment, queued: usize, next: Next) {
         self.now = now;
-        self.note_known(Event::TurnEnded { visits: self.visits, queued: count_32(queued), next });
+        self.note(Event::TurnEnded { visits: self.visits, queued: count_32(queued), next });
         self.turn_ended = now;
         let took = now.since(self.turn_began);
         self.meet(|trigger| matches!(trigger, Trigger::TurnLongerThan(limit) if took > *limit));

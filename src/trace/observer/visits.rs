@@ -40,7 +40,7 @@ impl Recorder {
         self.tick_if_long(moved);
         let (request, cause) = self.request_and_cause();
         let connection = self.connection();
-        self.note_known(Event::Sent { connection, moved, left, end, request, cause });
+        self.note(Event::Sent { connection, moved, left, end, request, cause });
     }
 
     /// Its visit ended, and it stays.
@@ -48,7 +48,7 @@ impl Recorder {
         self.tick();
         let Settled { states: (inbound, outbound), ready, queued, waiting, work } = settled;
         let (connection, (unparsed, unsent)) = (self.connection(), waiting);
-        self.note_known(Event::Settled {
+        self.note(Event::Settled {
             connection,
             inbound,
             outbound,
@@ -65,7 +65,7 @@ impl Recorder {
         let cause = self.lane(self.current).map_or(0, |lane| lane.cause);
         let last = self.recording.encoder.requests().wrapping_add(count.into());
         let connection = self.connection();
-        self.note_known(Event::Served { connection, count, last, left, reply, cause });
+        self.note(Event::Served { connection, count, last, left, reply, cause });
         if count > 0
             && let Some(lane) = self.lane(self.current)
         {
