@@ -42,7 +42,7 @@ pub mod text;
 mod trigger;
 pub mod wire;
 
-pub use observer::{AddressPolicy, Observer, Recorder, Recording, count_32};
+pub use observer::{AddressPolicy, Observer, Recorder, Recording, Settled, count_32};
 pub use teller::Teller;
 pub use trigger::Trigger;
 

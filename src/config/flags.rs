@@ -238,7 +238,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "WHAT[,WHAT]...",
         "keep a copy of the trace when WHAT happens",
         "turn>DURATION, close=REASON or accept-paused. At most one copy every\n\
-         10 s; FILE.kept-1 to FILE.kept-4 are used in turn.",
+         10 s; the oldest of FILE.kept-1 to FILE.kept-4 makes room.",
     ),
     flag(
         "trace-addresses",

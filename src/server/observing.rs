@@ -21,7 +21,7 @@ use crate::trace::event::{
     DrainStep, Event, Next, NoAccept, Queued, RecvEnd, RefusalCause, SendEnd, Signal, StallCause,
     VisitCause,
 };
-use crate::trace::{Recorder, Trigger, count_32};
+use crate::trace::{Recorder, Settled, Trigger, count_32};
 use std::io;
 
 impl<N: Net> Server<N> {
@@ -102,18 +102,18 @@ impl<N: Net> ServerContext<N> {
         let limits = &self.limits;
         self.trace.with(move |recorder| {
             recorder.visit(token);
-            let connection = token.generation();
             let cause = match cause {
                 Cause::Opened => VisitCause::Opened,
                 Cause::Ready => VisitCause::Ready,
                 Cause::Expired => {
                     let (_, deadline) = visited.next_deadline(limits);
+                    let connection = token.generation();
                     recorder.note(Event::TimerFired { connection, deadline });
                     recorder.note_cause(token);
                     VisitCause::Expired
                 }
             };
-            recorder.note(Event::Visit { connection, cause });
+            recorder.visit_began(cause);
         });
     }
 
@@ -134,10 +134,7 @@ impl<N: Net> ServerContext<N> {
                 Ok(ReadOutcome::Nothing) => (0, RecvEnd::WouldBlock),
                 Err(error) => (0, RecvEnd::Error(errno(error))),
             };
-            let (asked, moved) = (count_32(room), count_32(moved));
-            recorder.tick_if_long(moved);
-            let connection = recorder.connection();
-            recorder.note(Event::Received { connection, asked, moved, end });
+            recorder.received(count_32(room), count_32(moved), end);
         });
     }
 
@@ -167,14 +164,14 @@ impl<N: Net> ServerContext<N> {
     }
 
     /// The first phase of a visit ended. A reply that was made in the input buffer is not known
-    /// before.
+    /// before. It has done this much work.
     #[inline]
-    pub(super) fn observe_half(&mut self, reply: &Reply) {
+    pub(super) fn observe_half(&mut self, reply: &Reply, work: u32) {
         self.trace.with(move |recorder| {
             if let Reply::InInput(range) = reply {
                 recorder.served(0, 0, count_32(range.len()));
             }
-            recorder.tick();
+            recorder.tick_if_worked(work);
         });
     }
 
@@ -200,11 +197,7 @@ impl<N: Net> ServerContext<N> {
                 Ok(moved) => (*moved, SendEnd::Interrupted),
                 Err(error) => (0, SendEnd::Error(errno(error))),
             };
-            let (moved, left) = (count_32(moved), count_32(left));
-            recorder.tick_if_long(moved);
-            let (request, cause) = recorder.request_and_cause();
-            let connection = recorder.connection();
-            recorder.note(Event::Sent { connection, moved, left, end, request, cause });
+            recorder.sent(count_32(moved), count_32(left), end);
         });
     }
 
@@ -219,25 +212,15 @@ impl<N: Net> ServerContext<N> {
         let limits = &self.limits;
         self.trace.with(move |recorder| {
             let Some(socket) = sockets.get(token) else { return };
-            recorder.tick();
-            let connection = token.generation();
             let ServerConnection { conn, .. } = &socket.endpoint;
-            let (inbound, outbound) = conn.stage();
-            let (unparsed, unsent) = conn.waiting();
-            recorder.note(Event::Settled {
-                connection,
-                inbound,
-                outbound,
-                ready: socket.ready,
-                queued: queued(socket, limits),
-                unparsed: count_32(unparsed),
-                unsent: count_32(unsent),
-                work,
-            });
+            let (states, waiting) = (conn.stage(), conn.waiting());
+            let queued = queued(socket, limits);
+            recorder.settled(Settled { states, ready: socket.ready, queued, waiting, work });
             if let Some(at) = sockets.watched_until(token)
                 && let Some(after) = recorder.timer_moved(token, at)
             {
                 let (_, deadline) = socket.endpoint.next_deadline(limits);
+                let connection = token.generation();
                 recorder.note(Event::TimerArmed { connection, deadline, after });
             }
         });

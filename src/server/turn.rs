@@ -160,7 +160,7 @@ impl<N: Net> Server<N> {
             self.memory.change(memory, holds);
         }
         let work = self.cx.work.spent() - spent;
-        self.cx.observe_half(&reply);
+        self.cx.observe_half(&reply, work);
         self.batch.visits.push(Visit { token, cause, reply, work });
     }
 

@@ -93,7 +93,8 @@ impl Code for Readiness {
 
 /// The state of both directions: input in bits 0 and 1, output in bits 2 to 4, and a second byte
 /// with the reason if the output has one.
-pub(super) fn put_states(out: &mut Writer<'_>, inbound: Inbound, outbound: Outbound) {
+#[inline(always)]
+pub(super) fn put_states(out: Writer<'_>, inbound: Inbound, outbound: Outbound) -> Writer<'_> {
     let (kind, reason) = match outbound {
         Outbound::Open => (0, None),
         Outbound::Producing => (1, None),
@@ -102,13 +103,15 @@ pub(super) fn put_states(out: &mut Writer<'_>, inbound: Inbound, outbound: Outbo
         Outbound::Aborting(reason) => (4, Some(reason)),
         Outbound::Failed(reason) => (5, Some(reason)),
     };
-    out.byte(inbound.code() | kind << 2);
-    if let Some(reason) = reason {
-        out.byte(reason.code());
+    let out = out.byte(inbound.code() | kind << 2);
+    match reason {
+        Some(reason) => out.byte(reason.code()),
+        None => out,
     }
 }
 
 /// The way back from [`put_states`].
+#[inline(always)]
 pub(super) fn take_states(cursor: &mut Cursor<'_>) -> Result<(Inbound, Outbound), Damage> {
     let byte = cursor.byte()?;
     let inbound = Inbound::of(byte & 3)?;
@@ -126,27 +129,18 @@ pub(super) fn take_states(cursor: &mut Cursor<'_>) -> Result<(Inbound, Outbound)
 }
 
 /// A client: a byte that tells what follows, then the address and the port, or the hash.
-pub(super) fn put_peer(out: &mut Writer<'_>, peer: TracedPeer) {
+pub(super) fn put_peer(out: Writer<'_>, peer: TracedPeer) -> Writer<'_> {
     match peer {
         TracedPeer::Unix => out.byte(0),
         TracedPeer::Proxied => out.byte(1),
         TracedPeer::Inet(address) => {
-            match address.ip() {
-                IpAddr::V4(ip) => {
-                    out.byte(4);
-                    out.bytes(&ip.octets());
-                }
-                IpAddr::V6(ip) => {
-                    out.byte(6);
-                    out.bytes(&ip.octets());
-                }
-            }
-            out.bytes(&address.port().to_be_bytes());
+            let out = match address.ip() {
+                IpAddr::V4(ip) => out.byte(4).bytes(&ip.octets()),
+                IpAddr::V6(ip) => out.byte(6).bytes(&ip.octets()),
+            };
+            out.bytes(&address.port().to_be_bytes())
         }
-        TracedPeer::Hashed(hash) => {
-            out.byte(8);
-            out.bytes(&hash.to_be_bytes());
-        }
+        TracedPeer::Hashed(hash) => out.byte(8).bytes(&hash.to_be_bytes()),
     }
 }
 

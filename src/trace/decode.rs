@@ -20,6 +20,13 @@ pub struct Entry {
     pub event: Event,
 }
 
+impl Default for Entry {
+    /// A place for an event that is yet to be read.
+    fn default() -> Entry {
+        Entry { time: Moment::START, cause: 0, event: Event::Recording }
+    }
+}
+
 /// The events of one block, in order. After damage comes nothing more.
 #[derive(Clone, Debug)]
 pub struct Block<'a> {
@@ -53,75 +60,98 @@ impl<'a> Block<'a> {
         })
     }
 
-    fn entry(&mut self) -> Result<Entry, Damage> {
-        let first = self.cursor.byte()?;
+    /// Reads the next event into `entry`: made elsewhere and copied, it would be read while the
+    /// processor has not stored all of it yet. Returns false at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Damage`], after which comes nothing more.
+    #[inline]
+    pub fn read(&mut self, entry: &mut Entry) -> Result<bool, Damage> {
+        if self.is_broken || self.cursor.is_empty() {
+            return Ok(false);
+        }
+        let read = self.entry(entry);
+        self.is_broken = read.is_err();
+        read.map(|()| true)
+    }
+
+    #[inline(always)]
+    fn entry(&mut self, entry: &mut Entry) -> Result<(), Damage> {
+        // A copy, which stays in registers.
+        let mut cursor = self.cursor;
+        let first = cursor.byte()?;
         if first & TIME_PASSED != 0 {
-            self.time = self.time.wrapping_add(self.cursor.number()?);
+            self.time = self.time.wrapping_add(cursor.number()?);
         }
         let kind = Kind::of(first & !(TIME_PASSED | OTHER_CONNECTION))?;
         if first & OTHER_CONNECTION != 0 {
-            let difference = unzigzag(self.cursor.number_32()?);
+            let difference = unzigzag(cursor.number_32()?);
             self.connection = self.connection.wrapping_add(difference);
         }
-        let event = self.event(kind)?;
-        Ok(Entry { time: Moment::from_nanos(self.time), cause: self.causes, event })
+        self.cursor = self.event(cursor, kind, &mut entry.event)?;
+        (entry.time, entry.cause) = (Moment::from_nanos(self.time), self.causes);
+        Ok(())
     }
 
-    fn event(&mut self, kind: Kind) -> Result<Event, Damage> {
+    /// The event of a kind at a cursor. Returns the cursor behind it.
+    #[inline(always)]
+    fn event(
+        &mut self,
+        mut from: Cursor<'a>,
+        kind: Kind,
+        event: &mut Event,
+    ) -> Result<Cursor<'a>, Damage> {
         let connection = self.connection;
-        let cursor = &mut self.cursor;
-        Ok(match kind {
+        let cursor = &mut from;
+        match kind {
             Kind::TurnBegan => {
-                Event::TurnBegan { events: cursor.number_32()?, waited: cursor.number()? }
+                let (events, waited) = (cursor.number_32()?, cursor.number()?);
+                *event = Event::TurnBegan { events, waited };
             }
             Kind::Ready => {
                 let code = cursor.byte()?;
                 let (bits, is_stale) = (Readiness::of(code & !STALE)?, code & STALE != 0);
                 self.causes = self.causes.wrapping_add(u64::from(!is_stale));
-                Event::Ready { connection, bits, is_stale }
+                *event = Event::Ready { connection, bits, is_stale };
             }
-            Kind::ListenerReady => Event::ListenerReady { listener: cursor.number_32()? },
-            Kind::Woken => Event::Woken { by: Code::of(cursor.byte()?)? },
-            Kind::Visit => Event::Visit { connection, cause: Code::of(cursor.byte()?)? },
-            Kind::Received => received(cursor, connection)?,
+            Kind::Visit => *event = Event::Visit { connection, cause: Code::of(cursor.byte()?)? },
+            Kind::Received => *event = received(cursor, connection)?,
             Kind::Served => {
                 let count = cursor.number_32()?;
                 let (left, reply) = (cursor.number_32()?, cursor.number_32()?);
                 let cause = self.causes.wrapping_sub(cursor.number()?);
-                self.requests = self.requests.wrapping_add(count.into());
-                Event::Served { connection, count, last: self.requests, left, reply, cause }
+                let last = self.requests.wrapping_add(count.into());
+                self.requests = last;
+                *event = Event::Served { connection, count, last, left, reply, cause };
             }
             Kind::Sent => {
                 let (moved, left, end) = sent(cursor)?;
                 let request = self.requests.wrapping_sub(cursor.number()?);
                 let cause = self.causes.wrapping_sub(cursor.number()?);
-                Event::Sent { connection, moved, left, end, request, cause }
+                *event = Event::Sent { connection, moved, left, end, request, cause };
             }
-            Kind::Settled => {
-                let (inbound, outbound) = take_states(cursor)?;
-                let code = cursor.byte()?;
-                let (ready, queued) = (Readiness::of(code & 7)?, Code::of(code >> 3)?);
-                let (unparsed, unsent) = (cursor.number_32()?, cursor.number_32()?);
-                let work = cursor.number_32()?;
-                Event::Settled {
-                    connection,
-                    inbound,
-                    outbound,
-                    ready,
-                    queued,
-                    unparsed,
-                    unsent,
-                    work,
-                }
+            Kind::Settled => *event = settled(cursor, connection)?,
+            Kind::TurnEnded => {
+                let (visits, queued) = (cursor.number_32()?, cursor.number_32()?);
+                *event = Event::TurnEnded { visits, queued, next: next(cursor)? };
             }
-            _ => self.rare_event(kind)?,
-        })
+            _ => {
+                // Another copy, for the same reason.
+                let mut rest = *cursor;
+                *event = self.rare_event(&mut rest, kind)?;
+                return Ok(rest);
+            }
+        }
+        Ok(from)
     }
 
-    fn rare_event(&mut self, kind: Kind) -> Result<Event, Damage> {
+    #[inline(never)]
+    fn rare_event(&mut self, cursor: &mut Cursor<'a>, kind: Kind) -> Result<Event, Damage> {
         let connection = self.connection;
-        let cursor = &mut self.cursor;
         Ok(match kind {
+            Kind::ListenerReady => Event::ListenerReady { listener: cursor.number_32()? },
+            Kind::Woken => Event::Woken { by: Code::of(cursor.byte()?)? },
             Kind::Stalled => {
                 let (why, unsent) = (Code::of(cursor.byte()?)?, cursor.number_32()?);
                 Event::Stalled { connection, why, unsent }
@@ -159,17 +189,6 @@ impl<'a> Block<'a> {
             Kind::TableKept => Event::TableKept,
             Kind::ZoneReplaced => Event::ZoneReplaced,
             Kind::Drain => Event::Drain { step: Code::of(cursor.byte()?)? },
-            Kind::TurnEnded => {
-                let (visits, queued) = (cursor.number_32()?, cursor.number_32()?);
-                let next = match cursor.byte()? {
-                    0 => Next::Poll,
-                    1 => Next::WaitFor(cursor.number()?),
-                    2 => Next::Wait,
-                    3 => Next::Stop,
-                    _ => return Err(Damage::Value("what the loop does next")),
-                };
-                Event::TurnEnded { visits, queued, next }
-            }
             Kind::Recording => Event::Recording,
             Kind::ProxyHeader => Event::ProxyHeader { connection, peer: take_peer(cursor)? },
             Kind::Payload => {
@@ -189,15 +208,27 @@ impl Iterator for Block<'_> {
     type Item = Result<Entry, Damage>;
 
     fn next(&mut self) -> Option<Result<Entry, Damage>> {
-        if self.is_broken || self.cursor.is_empty() {
-            return None;
+        let mut entry = Entry::default();
+        match self.read(&mut entry) {
+            Ok(true) => Some(Ok(entry)),
+            Ok(false) => None,
+            Err(damage) => Some(Err(damage)),
         }
-        let entry = self.entry();
-        self.is_broken = entry.is_err();
-        Some(entry)
     }
 }
 
+#[inline(always)]
+fn next(cursor: &mut Cursor<'_>) -> Result<Next, Damage> {
+    Ok(match cursor.byte()? {
+        0 => Next::Poll,
+        1 => Next::WaitFor(cursor.number()?),
+        2 => Next::Wait,
+        3 => Next::Stop,
+        _ => return Err(Damage::Value("what the loop does next")),
+    })
+}
+
+#[inline(always)]
 fn received(cursor: &mut Cursor<'_>, connection: Number) -> Result<Event, Damage> {
     let code = cursor.byte()?;
     let moved = cursor.number_32()?;
@@ -214,6 +245,17 @@ fn received(cursor: &mut Cursor<'_>, connection: Number) -> Result<Event, Damage
     Ok(Event::Received { connection, asked, moved, end })
 }
 
+#[inline(always)]
+fn settled(cursor: &mut Cursor<'_>, connection: Number) -> Result<Event, Damage> {
+    let (inbound, outbound) = take_states(cursor)?;
+    let code = cursor.byte()?;
+    let (ready, queued) = (Readiness::of(code & 7)?, Code::of(code >> 3)?);
+    let (unparsed, unsent) = (cursor.number_32()?, cursor.number_32()?);
+    let work = cursor.number_32()?;
+    Ok(Event::Settled { connection, inbound, outbound, ready, queued, unparsed, unsent, work })
+}
+
+#[inline(always)]
 fn sent(cursor: &mut Cursor<'_>) -> Result<(u32, u32, SendEnd), Damage> {
     let code = cursor.byte()?;
     let (moved, left) = (cursor.number_32()?, cursor.number_32()?);

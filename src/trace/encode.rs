@@ -85,20 +85,30 @@ impl Encoder {
 
     /// Writes an event that happened at `now`. A clock that went back counts as one that stood. An
     /// [`Event::Imported`] has no place in a ring and is left out.
+    #[inline(never)]
     pub fn write(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
+        self.write_known(ring, now, event);
+    }
+
+    /// The same, unfolded where it is called: if the kind of the event is known there, nothing
+    /// looks for it, which is more than half of the work.
+    #[inline(always)]
+    pub(super) fn write_known(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
         let Some(kind) = event.kind() else { return };
         let now = now.as_nanos();
         if self.used + MOST > PAYLOAD_BYTES {
             self.begin_block(ring, now);
         }
         let block = ring.block();
-        let mut out = Writer::new(block.payload.get(self.used..).unwrap_or_default());
-        self.encode(&mut out, now, kind, event);
-        self.used += out.len();
+        let room = block.payload.get(self.used..).unwrap_or_default();
+        let rest = self.encode(Writer::new(room), now, kind, event);
+        self.used += room.len() - rest.left();
         block.length.store((self.used as u32).to_le(), Ordering::Release);
         self.time = self.time.max(now);
     }
 
+    #[cold]
+    #[inline(never)]
     fn begin_block(&mut self, ring: &mut dyn Ring, now: u64) {
         self.time = self.time.max(now);
         self.header.sequence = self.header.sequence.wrapping_add(1);
@@ -109,124 +119,110 @@ impl Encoder {
         ring.begin(&self.header.to_bytes());
     }
 
-    #[inline]
-    fn encode(&mut self, out: &mut Writer<'_>, now: u64, kind: Kind, event: &Event) {
+    #[inline(always)]
+    fn encode<'a>(
+        &mut self,
+        mut out: Writer<'a>,
+        now: u64,
+        kind: Kind,
+        event: &Event,
+    ) -> Writer<'a> {
         let passed = now.saturating_sub(self.time);
         let connection = event.connection().unwrap_or(self.connection);
         let mut first = kind as u8;
         first |= if passed > 0 { TIME_PASSED } else { 0 };
         first |= if connection != self.connection { OTHER_CONNECTION } else { 0 };
-        out.byte(first);
+        out = out.byte(first);
         if passed > 0 {
-            out.number(passed);
+            out = out.number(passed);
         }
         if connection != self.connection {
-            out.number(zigzag(connection.wrapping_sub(self.connection)).into());
+            out = out.number(zigzag(connection.wrapping_sub(self.connection)));
             self.connection = connection;
         }
-        self.fields(out, event);
+        self.fields(out, event)
     }
 
     /// The fields of an event. What it numbers is counted.
-    #[inline]
-    fn fields(&mut self, out: &mut Writer<'_>, event: &Event) {
+    #[inline(always)]
+    fn fields<'a>(&mut self, out: Writer<'a>, event: &Event) -> Writer<'a> {
         match *event {
-            Event::TurnBegan { events, waited } => numbers(out, &[events.into(), waited]),
+            Event::TurnBegan { events, waited } => out.number(events).number(waited),
             Event::Ready { bits, is_stale, .. } => {
-                out.byte(bits.code() | if is_stale { STALE } else { 0 });
                 self.count_causes(u64::from(!is_stale));
+                out.byte(bits.code() | if is_stale { STALE } else { 0 })
             }
-            Event::ListenerReady { listener } => out.number(listener.into()),
-            Event::Woken { by } => out.byte(by.code()),
             Event::Visit { cause, .. } => out.byte(cause.code()),
             Event::Received { asked, moved, end, .. } => received(out, asked, moved, end),
             Event::Served { count, left, reply, cause, .. } => {
-                numbers(out, &[count.into(), left.into(), reply.into()]);
-                out.number(self.header.causes.wrapping_sub(cause));
                 self.header.requests = self.header.requests.wrapping_add(u64::from(count));
+                let cause = self.header.causes.wrapping_sub(cause);
+                out.number(count).number(left).number(reply).number(cause)
             }
             Event::Sent { moved, left, end, request, cause, .. } => {
-                sent(out, moved, left, end);
-                out.number(self.header.requests.wrapping_sub(request));
-                out.number(self.header.causes.wrapping_sub(cause));
+                let request = self.header.requests.wrapping_sub(request);
+                let cause = self.header.causes.wrapping_sub(cause);
+                sent(out, moved, left, end).number(request).number(cause)
             }
             Event::Settled { inbound, outbound, ready, queued, unparsed, unsent, work, .. } => {
-                put_states(out, inbound, outbound);
-                out.byte(ready.code() | queued.code() << 3);
-                numbers(out, &[unparsed.into(), unsent.into(), work.into()]);
+                let out = put_states(out, inbound, outbound);
+                let out = out.byte(ready.code() | queued.code() << 3);
+                out.number(unparsed).number(unsent).number(work)
             }
-            Event::Stalled { why, unsent, .. } => {
-                out.byte(why.code());
-                out.number(unsent.into());
-            }
-            Event::Resumed { unsent, .. } => out.number(unsent.into()),
-            Event::TimerArmed { deadline, after, .. } => {
-                out.byte(deadline.code());
-                out.number(after);
+            Event::TurnEnded { visits, queued, next } => {
+                let out = out.number(visits).number(queued);
+                match next {
+                    Next::Poll => out.byte(0),
+                    Next::WaitFor(nanos) => out.byte(1).number(nanos),
+                    Next::Wait => out.byte(2),
+                    Next::Stop => out.byte(3),
+                }
             }
             Event::TimerFired { deadline, .. } => {
-                out.byte(deadline.code());
                 self.count_causes(1);
+                out.byte(deadline.code())
             }
             Event::Accepted { listener, peer, active, .. } => {
-                numbers(out, &[listener.into(), active.into()]);
-                put_peer(out, peer);
                 self.count_causes(1);
+                put_peer(out.number(listener).number(active), peer)
             }
-            Event::TimersMoved { count } | Event::Shed { count } => out.number(count.into()),
-            _ => Encoder::rare_fields(out, event),
+            _ => rare_fields(out, event),
         }
     }
 
     fn count_causes(&mut self, count: u64) {
         self.header.causes = self.header.causes.wrapping_add(count);
     }
+}
 
-    fn rare_fields(out: &mut Writer<'_>, event: &Event) {
-        match *event {
-            Event::NotAccepted { listener, why } => {
-                out.number(listener.into());
-                out.byte(why.code());
-            }
-            Event::Refused { why, peer } => {
-                out.byte(why.code());
-                put_peer(out, peer);
-            }
-            Event::Closed { reason, is_reset, lost, .. } => {
-                out.byte(reason.code());
-                out.byte(is_reset.code());
-                out.number(lost.into());
-            }
-            Event::ProxyHeader { peer, .. } => put_peer(out, peer),
-            Event::TableReplaced { keys } => out.number(keys),
-            Event::Payload { direction, ref chunk, .. } => {
-                out.byte(direction.code());
-                out.byte(chunk.bytes().len() as u8);
-                out.bytes(chunk.bytes());
-            }
-            Event::Drain { step } => out.byte(step.code()),
-            Event::TurnEnded { visits, queued, next } => {
-                numbers(out, &[visits.into(), queued.into()]);
-                match next {
-                    Next::Poll => out.byte(0),
-                    Next::WaitFor(nanos) => {
-                        out.byte(1);
-                        out.number(nanos);
-                    }
-                    Next::Wait => out.byte(2),
-                    Next::Stop => out.byte(3),
-                }
-            }
-            _ => {}
+/// The fields of an event that numbers nothing.
+#[inline(never)]
+fn rare_fields<'a>(out: Writer<'a>, event: &Event) -> Writer<'a> {
+    match *event {
+        Event::ListenerReady { listener } => out.number(listener),
+        Event::Woken { by } => out.byte(by.code()),
+        Event::Stalled { why, unsent, .. } => out.byte(why.code()).number(unsent),
+        Event::Resumed { unsent, .. } => out.number(unsent),
+        Event::TimerArmed { deadline, after, .. } => out.byte(deadline.code()).number(after),
+        Event::TimersMoved { count } | Event::Shed { count } => out.number(count),
+        Event::NotAccepted { listener, why } => out.number(listener).byte(why.code()),
+        Event::Refused { why, peer } => put_peer(out.byte(why.code()), peer),
+        Event::Closed { reason, is_reset, lost, .. } => {
+            out.byte(reason.code()).byte(is_reset.code()).number(lost)
         }
+        Event::ProxyHeader { peer, .. } => put_peer(out, peer),
+        Event::TableReplaced { keys } => out.number(keys),
+        Event::Payload { direction, ref chunk, .. } => {
+            let out = out.byte(direction.code()).byte(chunk.bytes().len() as u8);
+            out.bytes(chunk.bytes())
+        }
+        Event::Drain { step } => out.byte(step.code()),
+        _ => out,
     }
 }
 
-fn numbers(out: &mut Writer<'_>, numbers: &[u64]) {
-    numbers.iter().for_each(|&number| out.number(number));
-}
-
-fn received(out: &mut Writer<'_>, asked: u32, moved: u32, end: RecvEnd) {
+#[inline(always)]
+fn received(out: Writer<'_>, asked: u32, moved: u32, end: RecvEnd) -> Writer<'_> {
     let (code, errno) = match end {
         RecvEnd::Short => (0, None),
         RecvEnd::Full => (1, None),
@@ -235,17 +231,19 @@ fn received(out: &mut Writer<'_>, asked: u32, moved: u32, end: RecvEnd) {
         RecvEnd::Eof => (4, None),
         RecvEnd::Error(errno) => (5, Some(errno)),
     };
-    out.byte(code | if asked == USUAL_ROOM { HAD_USUAL_ROOM } else { 0 });
-    out.number(moved.into());
-    if asked != USUAL_ROOM {
-        out.number(asked.into());
+    let had_usual_room = asked == USUAL_ROOM;
+    let mut out = out.byte(code | if had_usual_room { HAD_USUAL_ROOM } else { 0 }).number(moved);
+    if !had_usual_room {
+        out = out.number(asked);
     }
-    if let Some(errno) = errno {
-        out.number(errno.into());
+    match errno {
+        Some(errno) => out.number(errno),
+        None => out,
     }
 }
 
-fn sent(out: &mut Writer<'_>, moved: u32, left: u32, end: SendEnd) {
+#[inline(always)]
+fn sent(out: Writer<'_>, moved: u32, left: u32, end: SendEnd) -> Writer<'_> {
     let (code, errno) = match end {
         SendEnd::All => (0, None),
         SendEnd::WouldBlock => (1, None),
@@ -253,15 +251,16 @@ fn sent(out: &mut Writer<'_>, moved: u32, left: u32, end: SendEnd) {
         SendEnd::Interrupted => (3, None),
         SendEnd::Error(errno) => (4, Some(errno)),
     };
-    out.byte(code);
-    numbers(out, &[moved.into(), left.into()]);
-    if let Some(errno) = errno {
-        out.number(errno.into());
+    let out = out.byte(code).number(moved).number(left);
+    match errno {
+        Some(errno) => out.number(errno),
+        None => out,
     }
 }
 
 impl Event {
     /// The connection that the event is about, if it is about one.
+    #[inline(always)]
     pub fn connection(&self) -> Option<Number> {
         match *self {
             Event::Ready { connection, .. }
@@ -285,6 +284,7 @@ impl Event {
     }
 
     /// Its kind in the format, if it has one.
+    #[inline(always)]
     pub(super) fn kind(&self) -> Option<Kind> {
         Some(match self {
             Event::TurnBegan { .. } => Kind::TurnBegan,

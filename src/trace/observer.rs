@@ -2,7 +2,11 @@
 //!
 //! Invariants: on a network that is not observed, a hook is no code at all; on one that is, and
 //! while recording is switched off, a branch that is never taken. Switched on, it costs no system
-//! call but the clock's, and that one is read twice a visit.
+//! call but the clock's, and that one is read once a visit, and after work of [`LONG_WORK`].
+
+mod visits;
+
+pub use visits::Settled;
 
 use super::decode::Entry;
 use super::encode::{Encoder, Ring};
@@ -19,6 +23,10 @@ use std::marker::PhantomData;
 
 /// A call that moved more bytes than this took time: the clock is read after it.
 const LONG_CALL: u32 = 64 * 1024;
+
+/// So much work, in units of about 100 ns, takes time, too. A reading takes up to 90 ns, more than
+/// four events: after each of the short first phases of visits, it would cost as much as all else.
+const LONG_WORK: u32 = 50;
 
 /// The place of the hooks of a server on a network `N`. By itself it records nothing.
 pub struct Observer<N> {
@@ -120,6 +128,8 @@ pub struct Recorder {
     secret: RandomState,
     /// The time of the next event.
     now: Moment,
+    /// Work that was done since the clock was read.
+    worked: u32,
     /// When the last turn ended.
     turn_ended: Moment,
     turn_began: Moment,
@@ -156,6 +166,7 @@ impl Recorder {
             recording,
             secret: RandomState::new(),
             now,
+            worked: 0,
             turn_ended: now,
             turn_began: now,
             has_begun: false,
@@ -180,20 +191,41 @@ impl Recorder {
     }
 
     /// Writes an event down.
-    #[inline]
+    #[inline(never)]
     pub fn note(&mut self, event: Event) {
-        let Recording { ring, encoder, teller, .. } = &mut self.recording;
+        let Recording { ring, encoder, .. } = &mut self.recording;
         encoder.write(&mut **ring, self.now, &event);
-        if let Some(teller) = teller {
-            teller.hear(&Entry { time: self.now, cause: encoder.causes(), event });
-        }
-        if self.recording.tap.is_some() {
-            self.note_payload(&event);
+        self.tell_if_asked(event);
+    }
+
+    /// Writes an event down whose kind is known where this is called: that is quicker, but takes
+    /// more code. The events that come with each request are written so.
+    #[inline(always)]
+    fn note_known(&mut self, event: Event) {
+        let Recording { ring, encoder, .. } = &mut self.recording;
+        encoder.write_known(&mut **ring, self.now, &event);
+        self.tell_if_asked(event);
+    }
+
+    #[inline(always)]
+    fn tell_if_asked(&mut self, event: Event) {
+        if self.recording.teller.is_some() || self.recording.tap.is_some() {
+            self.tell(event);
         }
     }
 
-    /// Writes down the first bytes that the event moved, if it is a call.
+    /// Tells an event that was written down, in words or with what it moved.
     #[cold]
+    #[inline(never)]
+    fn tell(&mut self, event: Event) {
+        let Recording { encoder, teller, .. } = &mut self.recording;
+        if let Some(teller) = teller {
+            teller.hear(&Entry { time: self.now, cause: encoder.causes(), event });
+        }
+        self.note_payload(&event);
+    }
+
+    /// Writes down the first bytes that the event moved, if it is a call.
     fn note_payload(&mut self, event: &Event) {
         let Recording { ring, encoder, tap: Some(tap), .. } = &mut self.recording else { return };
         let (connection, direction) = match *event {
@@ -223,11 +255,21 @@ impl Recorder {
     #[inline]
     pub fn tick(&mut self) {
         self.now = (self.recording.clock)();
+        self.worked = 0;
+    }
+
+    /// Reads the clock if much work was done since it was read.
+    #[inline]
+    pub fn tick_if_worked(&mut self, work: u32) {
+        self.worked = self.worked.saturating_add(work);
+        if self.worked >= LONG_WORK {
+            self.tick();
+        }
     }
 
     /// Reads the clock if a call has moved more than 64 KiB, and so took a while.
     #[inline]
-    pub fn tick_if_long(&mut self, moved: u32) {
+    fn tick_if_long(&mut self, moved: u32) {
         if moved > LONG_CALL {
             self.tick();
         }
@@ -241,7 +283,7 @@ impl Recorder {
     /// A turn began at `now`, unless a signal began it already: what that asks for is done before
     /// the visits.
     pub fn turn_began(&mut self, now: Moment) {
-        self.now = now;
+        (self.now, self.worked) = (now, 0);
         if std::mem::take(&mut self.has_begun) {
             return;
         }
@@ -312,24 +354,6 @@ impl Recorder {
     pub fn was_stalled(&mut self, is_stalled: bool) -> bool {
         let lane = self.lane(self.current);
         lane.is_some_and(|lane| std::mem::replace(&mut lane.is_stalled, is_stalled))
-    }
-
-    /// Requests of the connection that is visited were answered.
-    pub fn served(&mut self, count: u32, left: u32, reply: u32) {
-        let cause = self.lane(self.current).map_or(0, |lane| lane.cause);
-        let last = self.recording.encoder.requests().wrapping_add(count.into());
-        let connection = self.connection();
-        self.note(Event::Served { connection, count, last, left, reply, cause });
-        if count > 0
-            && let Some(lane) = self.lane(self.current)
-        {
-            lane.request = last;
-        }
-    }
-
-    /// The numbers of the last request and of the cause of the connection that is visited.
-    pub fn request_and_cause(&mut self) -> (u64, u64) {
-        self.lane(self.current).map_or((0, 0), |lane| (lane.request, lane.cause))
     }
 
     /// Whether a timer that fires at `at` is another than was last seen. If so, returns how long it

@@ -4,7 +4,7 @@
 //! trace, or is damaged, ends in a [`ReadError`].
 
 use super::decode::{Block, Entry};
-use super::ring_file::read_blocks;
+use super::ring_file::{header_at, read_blocks};
 use super::wire::{BLOCK_BYTES, Damage, Header};
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,7 +15,7 @@ use std::io;
 const BLOCKS_AT_ONCE: usize = 64;
 
 /// Blocks that are decoded at once.
-const BLOCKS_IN_BATCH: usize = 32;
+const BLOCKS_IN_BATCH: usize = 8;
 
 /// Why a trace cannot be read.
 #[derive(Debug)]
@@ -97,24 +97,19 @@ impl Reader {
         self.blocks.clear();
         self.buffered = None;
         let (mut place, mut damage) = (0, None);
-        loop {
-            let count = read_blocks(&self.file, place, &mut self.buffer)?;
-            let blocks = self.buffer.chunks_exact(BLOCK_BYTES).take(count);
-            for (place, block) in (place..).zip(blocks) {
-                match Header::parse(block) {
-                    // A block that was not used yet.
-                    Err(Damage::NoMagic) if block.iter().all(|&byte| byte == 0) => {}
-                    Err(found) => damage = damage.or(Some(found)),
-                    Ok((header, _)) if header.sequence >= self.last.0.max(1) => {
-                        self.blocks.push_back((header.sequence, place));
-                    }
-                    Ok(_) => {}
+        let places = self.file.metadata()?.len() / BLOCK_BYTES as u64;
+        while place < places
+            && let Some(header) = header_at(&self.file, place)?
+        {
+            match Header::parse(&header) {
+                Err(Damage::NoMagic) if self.is_unused(place)? => {}
+                Err(found) => damage = damage.or(Some(found)),
+                Ok((header, _)) if header.sequence >= self.last.0.max(1) => {
+                    self.blocks.push_back((header.sequence, place));
                 }
+                Ok(_) => {}
             }
-            place += count as u64;
-            if count < BLOCKS_AT_ONCE {
-                break;
-            }
+            place += 1;
         }
         match damage {
             Some(damage) if self.blocks.is_empty() && self.last.0 == 0 => {
@@ -125,6 +120,13 @@ impl Reader {
         }
         self.blocks.make_contiguous().sort_unstable();
         Ok(())
+    }
+
+    /// Whether the block at a place was not used yet.
+    fn is_unused(&mut self, place: u64) -> Result<bool, ReadError> {
+        let (block, _) = self.buffer.split_at_mut(BLOCK_BYTES);
+        read_blocks(&self.file, place, block)?;
+        Ok(block == [0; BLOCK_BYTES])
     }
 
     /// Blocks that were found.
@@ -242,8 +244,10 @@ impl Batch {
             if is_behind_gap {
                 tell(None);
             }
-            for entry in Block::parse(bytes).map_err(damaged)? {
-                tell(Some(&entry.map_err(damaged)?));
+            let mut block = Block::parse(bytes).map_err(damaged)?;
+            let mut entry = Entry::default();
+            while block.read(&mut entry).map_err(damaged)? {
+                tell(Some(&entry));
             }
         }
         Ok(())

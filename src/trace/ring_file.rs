@@ -26,22 +26,23 @@ pub fn read_blocks(file: &File, first: u64, into: &mut [u8]) -> io::Result<usize
     }
     let blocks = filled / BLOCK_BYTES;
     for (place, block) in (first..).zip(into.chunks_exact_mut(BLOCK_BYTES)).take(blocks) {
-        if sequence_of(block) != sequence_at(file, place)? {
+        let now = header_at(file, place)?;
+        if sequence_of(block) != now.and_then(|header| sequence_of(&header)) {
             block.fill(0);
         }
     }
     Ok(blocks)
 }
 
-/// The sequence number of the block at a place, as it is now; `None` if there is no block.
+/// The header of the block at a place, as it is now; `None` if the file ends before.
 ///
 /// # Errors
 ///
 /// What pread(2) says.
-pub fn sequence_at(file: &File, place: u64) -> io::Result<Option<u64>> {
+pub fn header_at(file: &File, place: u64) -> io::Result<Option<[u8; HEADER_BYTES]>> {
     let mut header = [0; HEADER_BYTES];
     match file.read_exact_at(&mut header, place * BLOCK_BYTES as u64) {
-        Ok(()) => Ok(sequence_of(&header)),
+        Ok(()) => Ok(Some(header)),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(error),
     }

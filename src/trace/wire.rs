@@ -142,57 +142,59 @@ impl std::error::Error for Damage {}
 /// Writes the bytes of an event into a block.
 ///
 /// They go straight to their place: gathered elsewhere and copied, they would have to be read while
-/// the processor has not stored all of them yet, and it waits for that.
-#[derive(Debug)]
+/// the processor has not stored all of them yet, and it waits for that. For the same reason it is
+/// passed on by value: where it is stays in registers.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Writer<'a> {
-    bytes: &'a [AtomicU8],
-    len: usize,
+    rest: &'a [AtomicU8],
 }
 
 impl<'a> Writer<'a> {
     /// Begins at the first of `bytes`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(bytes: &'a [AtomicU8]) -> Writer<'a> {
-        Writer { bytes, len: 0 }
+        Writer { rest: bytes }
     }
 
-    /// How many bytes were written.
-    #[inline]
-    pub(super) fn len(&self) -> usize {
-        self.len
+    /// How much room is left.
+    #[inline(always)]
+    pub(super) fn left(self) -> usize {
+        self.rest.len()
     }
 
     /// Adds a byte. No event has more than there is room for.
-    #[inline]
-    pub(super) fn byte(&mut self, byte: u8) {
-        if let Some(slot) = self.bytes.get(self.len) {
-            slot.store(byte, Ordering::Relaxed);
-            self.len += 1;
-        }
+    #[inline(always)]
+    pub(super) fn byte(self, byte: u8) -> Writer<'a> {
+        let Some((slot, rest)) = self.rest.split_first() else { return self };
+        slot.store(byte, Ordering::Relaxed);
+        Writer { rest }
     }
 
     /// Adds bytes.
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.byte(byte));
+    pub(super) fn bytes(self, bytes: &[u8]) -> Writer<'a> {
+        bytes.iter().fold(self, |out, &byte| out.byte(byte))
     }
 
     /// Adds a number as LEB128: seven bits a byte, the lowest first; bit 7 tells that more follow.
-    #[inline]
-    pub(super) fn number(&mut self, number: u64) {
-        if number < 0x80 {
-            self.byte(number as u8);
-        } else {
-            self.long_number(number);
+    #[inline(always)]
+    pub(super) fn number(self, number: impl Into<u64>) -> Writer<'a> {
+        match number.into() {
+            short @ ..0x80 => self.byte(short as u8),
+            long => self.long_number(long),
         }
     }
 
     #[inline(never)]
-    fn long_number(&mut self, mut number: u64) {
+    fn long_number(mut self, mut number: u64) -> Writer<'a> {
+        // Most have two bytes.
+        if number < 0x4000 {
+            return self.byte(number as u8 | 0x80).byte((number >> 7) as u8);
+        }
         while number >= 0x80 {
-            self.byte(number as u8 | 0x80);
+            self = self.byte(number as u8 | 0x80);
             number >>= 7;
         }
-        self.byte(number as u8);
+        self.byte(number as u8)
     }
 }
 
@@ -240,19 +242,23 @@ impl<'a> Cursor<'a> {
         self.rest.len()
     }
 
-    /// A number as [`Writer::number`] writes it. Most take one byte.
-    #[inline]
+    /// A number as [`Writer::number`] writes it. Most take one byte or two.
+    #[inline(always)]
     pub(crate) fn number(&mut self) -> Result<u64, Damage> {
-        match self.rest.split_first() {
-            Some((&byte, rest)) if byte < 0x80 => {
-                self.rest = rest;
-                Ok(byte.into())
+        let (number, rest) = match *self.rest {
+            [only, ref rest @ ..] if only < 0x80 => (only.into(), rest),
+            [low, high, ref rest @ ..] if high < 0x80 => {
+                (u64::from(low & 0x7f) | u64::from(high) << 7, rest)
             }
-            _ => self.long_number(),
-        }
+            // Of a copy, so that this one can stay in registers.
+            _ => Cursor { rest: self.rest }.long_number()?,
+        };
+        self.rest = rest;
+        Ok(number)
     }
 
-    fn long_number(&mut self) -> Result<u64, Damage> {
+    #[inline(never)]
+    fn long_number(mut self) -> Result<(u64, &'a [u8]), Damage> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -262,14 +268,14 @@ impl<'a> Cursor<'a> {
             }
             number |= bits << shift;
             if byte & 0x80 == 0 {
-                return Ok(number);
+                return Ok((number, self.rest));
             }
         }
         Err(Damage::LongNumber)
     }
 
     /// A number of 32 bits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn number_32(&mut self) -> Result<u32, Damage> {
         u32::try_from(self.number()?).map_err(|_| Damage::Value("a number of 32 bits"))
     }

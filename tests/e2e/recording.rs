@@ -223,6 +223,28 @@ fn what_is_looked_out_for_keeps_a_copy() {
     assert!(!kept.iter().any(|line| line.contains("127.0.0.1")), "{kept:#?}");
 }
 
+/// As after an upgrade: the next server has the same file.
+#[test]
+fn copies_that_an_earlier_server_has_kept_stay() {
+    let scratch = Scratch::new();
+    let closes = |text: &str| {
+        let (server, path) = recorded(&scratch, &["--trace-on", "close=disconnect"]);
+        let mut client = server.connect("framed");
+        assert_eq!(client.ask(text), text.strip_prefix("ECHO ").expect("an ECHO"));
+        let _ = client.ask("Disconnect !");
+        server.wait_for_log("close=disconnect: the trace so far is in ");
+        let copies = (1..=5).map(|number| format!("{}.kept-{number}", path.display()));
+        copies.map(|copy| fs::read(copy).unwrap_or_default()).collect::<Vec<_>>()
+    };
+    let [first, second] = ["ECHO first", "ECHO second"].map(closes);
+    let used = |copies: &[Vec<u8>]| copies.iter().take_while(|copy| !copy.is_empty()).count();
+    assert_eq!((used(&first), used(&second)), (1, 2));
+    assert!(first[0] == second[0]);
+    let [_, _, fifth] = ["ECHO 3", "ECHO 4", "ECHO 5"].map(closes);
+    assert_eq!(used(&fifth), 4);
+    assert!(fifth[0] != first[0] && fifth[1] == second[1], "the oldest makes room");
+}
+
 #[test]
 fn what_is_no_trace_is_refused_in_a_sentence() {
     let scratch = Scratch::new();

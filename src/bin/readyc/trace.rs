@@ -162,16 +162,15 @@ fn print_all(ring: &mut Ring) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
     let mut outcome = Ok(());
     let read = ring.work_ahead(
-        |batch, lines: &mut Vec<u8>| {
-            lines.clear();
-            let mut printer = Printer::default();
+        |batch, printer: &mut Printer| {
+            printer.clear();
             batch.for_each(|entry| match entry {
-                Some(entry) => printer.line(lines, entry),
-                None => lines.extend_from_slice(GAP),
+                Some(entry) => printer.line(entry),
+                None => printer.add(GAP),
             })
         },
-        |lines| {
-            outcome = output.write_all(lines);
+        |printer| {
+            outcome = output.write_all(printer.lines());
             outcome.is_ok()
         },
     );
@@ -184,15 +183,14 @@ const GAP: &[u8] = b"... events are missing: they were overwritten\n";
 
 /// Prints the events that the filter passes on.
 fn print(filter: &mut Filter, events: &mut impl Events) -> Result<(), Failure> {
-    let mut output = Lines { lines: Vec::with_capacity(2 * OUTPUT_AT_ONCE), outcome: Ok(()) };
-    let mut printer = Printer::default();
+    let mut output = Lines { printer: Printer::default(), outcome: Ok(()) };
     let read = events.each(|told| {
         match told {
-            Told::Event(entry, _) if filter.passes_all() => printer.line(&mut output.lines, entry),
+            Told::Event(entry, _) if filter.passes_all() => output.printer.line(entry),
             Told::Event(entry, _) => {
-                filter.pass(*entry, &mut |entry| printer.line(&mut output.lines, entry))
+                filter.pass(*entry, &mut |entry| output.printer.line(entry));
             }
-            Told::Gap => filter.gap(&mut output.lines),
+            Told::Gap => filter.gap(&mut output.printer),
         }
         output.write_if_long()
     });
@@ -203,14 +201,14 @@ fn print(filter: &mut Filter, events: &mut impl Events) -> Result<(), Failure> {
 
 /// Lines that are to be printed.
 struct Lines {
-    lines: Vec<u8>,
+    printer: Printer,
     outcome: io::Result<()>,
 }
 
 impl Lines {
     /// Returns whether to go on.
     fn write_if_long(&mut self) -> bool {
-        if self.lines.len() >= OUTPUT_AT_ONCE {
+        if self.printer.lines().len() >= OUTPUT_AT_ONCE {
             self.write();
         }
         self.outcome.is_ok()
@@ -219,9 +217,9 @@ impl Lines {
     fn write(&mut self) {
         if self.outcome.is_ok() {
             let mut output = io::stdout().lock();
-            self.outcome = output.write_all(&self.lines).and_then(|()| output.flush());
+            self.outcome = output.write_all(self.printer.lines()).and_then(|()| output.flush());
         }
-        self.lines.clear();
+        self.printer.clear();
     }
 }
 

@@ -28,7 +28,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// How many copies are kept. The next takes the place of the oldest.
+/// How many copies are kept, also when another process follows. The next one takes the place of the
+/// oldest.
 const COPIES: usize = 4;
 
 /// From the beginning of one copy to the beginning of the next.
@@ -143,7 +144,6 @@ impl Trace {
 pub(crate) struct Keeper {
     ring: Arc<File>,
     copies: Vec<Copy>,
-    next: usize,
     last: Option<Moment>,
     is_busy: Arc<AtomicBool>,
 }
@@ -155,22 +155,26 @@ struct Copy {
     file: Arc<File>,
 }
 
+impl Copy {
+    /// Since when there is something in it; `None` if it is empty.
+    fn since(&self) -> Option<SystemTime> {
+        let found = self.file.metadata().ok().filter(|found| found.len() > 0)?;
+        found.modified().ok()
+    }
+}
+
 impl Keeper {
     fn open(path: &Path) -> io::Result<Keeper> {
         let open = |number: usize| {
             let path = with_suffix(path, &format!(".kept-{number}"));
-            let file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&path)?;
+            // What an earlier process has kept stays until its turn has come.
+            let mut options = OpenOptions::new();
+            let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path)?;
             Ok(Copy { path, file: Arc::new(file) })
         };
         Ok(Keeper {
             ring: Arc::new(File::open(path)?),
             copies: (1..=COPIES).map(open).collect::<io::Result<_>>()?,
-            next: 0,
             last: None,
             is_busy: Arc::default(),
         })
@@ -182,8 +186,10 @@ impl Keeper {
         if is_soon || self.is_busy.load(Ordering::Acquire) {
             return;
         }
-        let Some(Copy { path, file }) = self.copies.get(self.next) else { return };
-        self.next = (self.next + 1) % COPIES;
+        // Another process may have kept one since, before an upgrade or while it drains.
+        let Some(Copy { path, file }) = self.copies.iter().min_by_key(|copy| copy.since()) else {
+            return;
+        };
         self.last = Some(now);
         self.is_busy.store(true, Ordering::Release);
         let (ring, file, is_busy) = (self.ring.clone(), file.clone(), self.is_busy.clone());

@@ -2,6 +2,9 @@
 
 const panel = document.getElementById("panel");
 
+// MOST_SHOWN of payload.rs.
+const PAYLOAD_KEPT = 128;
+
 function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -29,9 +32,11 @@ function showEvent() {
       .slice(trace.kind[row] === ACCEPTED || trace.kind[row] === REFUSED ? 1 : 0)
       .join("\n");
   // Of a readyd the text is payload; of another program it is the call as strace told it.
-  if (call && (trace.about.readyd || !from)) parts.push(el("code", { class: "call" }, call));
-  if (from) parts.push(el("code", { class: "call" }, from));
+  const payload = trace.about.readyd ? from : "";
+  if (call && (payload || !from)) parts.push(el("code", { class: "call" }, call));
+  if (from && !payload) parts.push(el("code", { class: "call" }, from));
   parts.push(el("p", {}, why(trace, row)));
+  if (payload) parts.push(...payloadOf(trace, row, payload));
   const mark = trace.about.mark;
   if (mark?.row === row) parts.push(el("p", {}, el("strong", {}, mark.words)));
   parts.push(...becauseOf(trace, source, row));
@@ -76,6 +81,18 @@ function placeOf(trace, source, row) {
       `${duration(trace.time[row] - trace.turns.begin[turn])} into its turn, which took ${duration(trace.turns.took[turn])}`,
     );
   return parts.join(" · ");
+}
+
+// What a call moved. A replay keeps the first bytes of it.
+function payloadOf(trace, row, payload) {
+  const { what, bytes } =
+    trace.kind[row] === SENT
+      ? { what: "What was sent", bytes: trace.a[row] }
+      : { what: "What was received", bytes: trace.b[row] };
+  const part = bytes > PAYLOAD_KEPT ? `: the first ${PAYLOAD_KEPT} of ${counted(bytes, "byte")}` : "";
+  // A line may end behind any byte, but not within an escape.
+  const shown = payload.match(/\\x..|\\?./g).flatMap((byte) => [byte, el("wbr")]);
+  return [el("h3", {}, what + part), el("code", { class: "payload" }, ...shown)];
 }
 
 function becauseOf(trace, source, row) {

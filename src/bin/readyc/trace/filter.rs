@@ -3,6 +3,7 @@
 use super::{GAP, View};
 use readyd::trace::decode::Entry;
 use readyd::trace::event::{Event, Number};
+use readyd::trace::text::Printer;
 use std::collections::{BTreeMap, VecDeque};
 use std::str::FromStr;
 use std::time::Duration;
@@ -88,9 +89,9 @@ impl Filter {
     }
 
     /// Events are missing.
-    pub(super) fn gap(&mut self, lines: &mut Vec<u8>) {
+    pub(super) fn gap(&mut self, printer: &mut Printer) {
         self.turn.clear();
-        lines.extend_from_slice(GAP);
+        printer.add(GAP);
     }
 
     fn slow_turn(&mut self, entry: Entry, limit: Duration, tell: &mut dyn FnMut(&Entry)) {
