@@ -5,8 +5,8 @@
 //! looks for events without waiting. How long before is learned from how late the timer was.
 //!
 //! A virtual processor that sleeps is given to another machine, and comes back milliseconds late at
-//! times. A thread with a processor of its own therefore begins with a long lead: at a rate of more
-//! than 1,000 per second it does not sleep at all until a quiet machine has made the lead shorter.
+//! times. A thread with a processor of its own therefore may have a lead of a millisecond: at a rate
+//! of more than 1,000 per second it does not sleep at all then, until the machine becomes quiet.
 //!
 //! Invariant: the lead stays within its bounds, whatever the timer does.
 
@@ -94,14 +94,15 @@ struct Lead {
     too_near: Option<Moment>,
 }
 
-/// The lead on a processor of its own, until the machine was seen to be quiet; and at most.
-const MOST_OWN: Duration = Duration::from_millis(1);
-
-/// The lead on a shared processor of a machine that was not measured yet.
+/// The leads on a machine that was not measured yet.
+const FIRST_OWN: Duration = Duration::from_micros(250);
 const FIRST_SHARED: Duration = Duration::from_micros(100);
 
-/// A thread that is late by more was not woken late: another process had its processor, and to be
-/// awake earlier does not help against that.
+/// The longest lead on a processor of its own.
+const MOST_OWN: Duration = Duration::from_millis(1);
+
+/// The longest on a shared one. A thread that is late by more was not woken late: another process
+/// had its processor, and to be awake earlier does not help against that.
 const MOST_SHARED: Duration = Duration::from_micros(250);
 
 const LEAST: Duration = Duration::from_micros(20);
@@ -115,7 +116,7 @@ const SHRINKAGE: u32 = GROWTH * 2000;
 impl Lead {
     fn new(processor: Processor) -> Lead {
         let (length, most) = match processor {
-            Processor::Own => (MOST_OWN, MOST_OWN),
+            Processor::Own => (FIRST_OWN, MOST_OWN),
             Processor::Shared => (FIRST_SHARED, MOST_SHARED),
         };
         Lead { length, most, too_near: None }

@@ -43,9 +43,11 @@ fn the_thread_sleeps_until_the_lead_begins() {
 }
 
 #[test]
-fn on_a_processor_of_its_own_the_thread_sleeps_once_the_machine_was_seen_to_be_quiet() {
+fn on_a_processor_of_its_own_the_thread_stays_awake_until_the_machine_is_quiet() {
     let mut lead = Lead::new(Processor::Own);
     let now = Moment::START + us(1_000);
+    assert!(lead.sleep(now + us(500), now).is_some());
+    woken(&mut lead, 20, |_| us(2_000));
     assert_eq!(lead.sleep(now + us(500), now), None);
     woken(&mut lead, 50_000, |_| us(30));
     assert!(lead.sleep(now + us(500), now).is_some());
