@@ -132,7 +132,7 @@ pub(crate) fn shortened(shown: &str, printed: &str) -> Option<String> {
     ends.then(|| found.join(&"...").join("\n") + "\n")
 }
 
-/// As [`shape`], whatever the unit of a duration, and whatever the gaps.
+/// As [`shape`], whatever the unit of a duration, and whatever the gaps; and one thing or several.
 fn shape_of_line(line: &str) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
     let mut shape = shape(&words.join(" ")).replace("#.#", "#");
@@ -141,7 +141,13 @@ fn shape_of_line(line: &str) -> String {
             shape = shape.replace(&format!("#{gap}{unit}"), &format!("#{gap}s"));
         }
     }
-    shape
+    let mut is_counted = false;
+    let singular = shape.split(' ').map(|word| {
+        let noun = word.strip_suffix('s').filter(|noun| is_counted && !noun.is_empty());
+        is_counted = word == "#";
+        noun.unwrap_or(word)
+    });
+    singular.collect::<Vec<_>>().join(" ")
 }
 
 /// The names of the lines: what stands before the first number, colon or gap.
