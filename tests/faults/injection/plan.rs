@@ -305,6 +305,9 @@ pub(super) const NOT_INJECTED: &[&str] = &[
     "getrusage",
     "gettid",
     "prctl",
+    // No program calls it: the kernel has a thread go on with it that waited with a timeout and was
+    // stopped meanwhile, by strace for example; restart_syscall(2).
+    "restart_syscall",
     "rseq",
     "rt_sigaction",
     "rt_sigprocmask",
