@@ -5,8 +5,8 @@
 //! looks for events without waiting. How long before is learned from how late the timer was.
 //!
 //! A virtual processor that sleeps is given to another machine, and comes back milliseconds late at
-//! times. A thread with a processor of its own therefore may have a lead of a millisecond: at a rate
-//! of more than 1,000 per second it does not sleep at all then, until the machine becomes quiet.
+//! times. A thread with a processor of its own therefore may have a lead of a millisecond: at more
+//! than 1,000 moments per second it does not sleep at all then, until the machine becomes quiet.
 //!
 //! Invariant: the lead stays within its bounds, whatever the timer does.
 
