@@ -107,8 +107,9 @@ pub struct LoadWorker<N: Connect> {
     conversation: Conversation,
     accounts: Accounts,
     buffers: Buffers,
-    /// Connections that were given up because the declared greeting did not come.
-    ungreeted: usize,
+    /// How many more connections may be given up for want of the declared greeting, until there
+    /// were as many as make requests.
+    greetings_to_miss: usize,
 }
 
 impl<N: Connect + MonotonicClock> LoadWorker<N> {
@@ -119,8 +120,8 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
     /// If the plan names no destination, or the share is of more than 2³² connections.
     pub fn new(net: N, plan: Plan, worker: Worker, now: Moment) -> LoadWorker<N> {
         assert!(!plan.destinations.is_empty(), "load needs an address to connect to");
-        let slots = worker.share_of_connections(plan.connections).total();
-        assert!(u32::try_from(slots).is_ok(), "slots are counted in 32 bits");
+        let connections = worker.share_of_connections(plan.connections);
+        assert!(u32::try_from(connections.total()).is_ok(), "slots are counted in 32 bits");
         let codec = WorkloadCodec::new(&plan);
         let probe_codec = WorkloadCodec::for_probes(&plan);
         let plan = Rc::new(plan);
@@ -132,7 +133,7 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
             probe_codec,
             accounts: Accounts::new(&plan),
             buffers: Buffers::default(),
-            ungreeted: 0,
+            greetings_to_miss: connections.active,
             plan,
         }
     }
@@ -268,9 +269,12 @@ impl<N: Connect + MonotonicClock> LoadWorker<N> {
             _ => None,
         };
         let Some(missed) = missed else { return };
-        self.ungreeted += 1;
-        let is_of_all = self.ungreeted >= self.pool.active_slots() && !self.pool.has_greeted();
-        if is_of_all && self.plan.reconnecting.reconnect && !self.accounts.main.has_answers() {
+        self.greetings_to_miss = self.greetings_to_miss.saturating_sub(1);
+        if self.greetings_to_miss == 0
+            && self.plan.reconnecting.reconnect
+            && !self.accounts.main.has_answers()
+            && !self.pool.has_greeted()
+        {
             self.pacer.speaks_first(missed);
         }
     }

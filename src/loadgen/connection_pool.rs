@@ -182,12 +182,7 @@ impl<N: Connect + MonotonicClock> ConnectionPool<N> {
         self.slots[index].connection.role()
     }
 
-    /// How many slots make requests.
-    pub(super) fn active_slots(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.connection.role() == Role::Active).count()
-    }
-
-    /// Whether one of their connections is past its greeting.
+    /// Whether a connection that makes requests is past its greeting.
     pub(super) fn has_greeted(&self) -> bool {
         self.slots.iter().any(|slot| match &slot.endpoint {
             LoadEndpoint::Active(client) => slot.connection.is_open() && client.is_past_opening(),

@@ -199,7 +199,7 @@ impl Recorder {
     }
 
     /// Writes an event down whose kind is known where this is called: that is quicker, but takes
-    /// more code. The events that come with each request are written so.
+    /// more code. So two of the events of each request are written so, and the others are not.
     #[inline(always)]
     fn note_known(&mut self, event: Event) {
         let Recording { ring, encoder, .. } = &mut self.recording;

@@ -1,5 +1,4 @@
-//! What is written down of each visit, and so with each request: the kind of each event is known
-//! here, so that nothing has to look for it.
+//! What is written down of each visit, and so with each request.
 
 use super::{Recorder, count_32};
 use crate::conn::{Inbound, Outbound};

@@ -170,12 +170,12 @@ fn achieved(
 /// Answers within the measured part, by its length. Where the last answer ends it, the time until
 /// one answer alone is a latency, and says nothing of how many there would be per second.
 fn throughput(plan: &Plan, counters: &Counters) -> Option<f64> {
-    let is_single = counters.answered_in_time == 1;
+    let is_single = counters.answered_in_time - counters.answered_for_warmup == 1;
     let ends_with_answer = !plan.is_open_loop() && plan.until.duration.is_none();
-    match counters.answered_in_time {
-        _ if is_single && ends_with_answer => None,
-        answered => per_second(answered, counters.elapsed.as_secs_f64()),
+    if is_single && ends_with_answer {
+        return None;
     }
+    per_second(counters.answered_in_time, counters.elapsed.as_secs_f64())
 }
 
 /// A count over a time, per second. In no time there is no rate.
