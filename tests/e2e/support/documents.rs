@@ -109,9 +109,19 @@ pub(crate) fn shape(text: &str) -> String {
         }
     }
     // The names of days and months change too, but not in which places they stand.
-    let is_name = |word: &&str| word.len() == 3 && word.chars().all(|c| c.is_ascii_alphabetic());
-    let words = shape.split(' ').map(|word| if is_name(&word) { "aaa" } else { word });
-    words.collect::<Vec<_>>().join(" ")
+    let is_name = |word: &str| word.len() == 3 && word.chars().all(|c| c.is_ascii_alphabetic());
+    let words = shape.split_inclusive([' ', '\n']).map(|word| match word.get(..3) {
+        Some(name) if is_name(word.trim_end()) => word.replacen(name, "aaa", 1),
+        _ => word.to_owned(),
+    });
+    words.collect()
+}
+
+#[test]
+fn the_name_of_a_day_is_of_no_matter_wherever_in_a_line_it_stands() {
+    let (friday, saturday) = ("hello\nFri Nov 27\non Fri\nFri", "hello\nSat Nov 28\non Sat\nSat");
+    assert_eq!(shape(friday), shape(saturday));
+    assert_ne!(shape("hello\nFri"), shape("hello\nFriday"));
 }
 
 /// The lines printed that have the shapes of those shown, where `...` stands for any others; `None`
