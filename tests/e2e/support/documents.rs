@@ -108,19 +108,20 @@ pub(crate) fn shape(text: &str) -> String {
             _ => shape.push(c),
         }
     }
-    // The names of days and months change too, but not in which places they stand.
+    // The names of days and months change too, but not in which places they stand. A day of one
+    // digit has a space before it.
     let is_name = |word: &str| word.len() == 3 && word.chars().all(|c| c.is_ascii_alphabetic());
     let words = shape.split_inclusive([' ', '\n']).map(|word| match word.get(..3) {
         Some(name) if is_name(word.trim_end()) => word.replacen(name, "aaa", 1),
         _ => word.to_owned(),
     });
-    words.collect()
+    words.collect::<String>().replace("aaa  #", "aaa #")
 }
 
 #[test]
-fn the_name_of_a_day_is_of_no_matter_wherever_in_a_line_it_stands() {
-    let (friday, saturday) = ("hello\nFri Nov 27\non Fri\nFri", "hello\nSat Nov 28\non Sat\nSat");
-    assert_eq!(shape(friday), shape(saturday));
+fn the_day_of_a_sample_is_of_no_matter() {
+    let (friday, tuesday) = ("hello\nFri Nov 27\non Fri\nFri", "hello\nTue Dec  1\non Tue\nTue");
+    assert_eq!(shape(friday), shape(tuesday));
     assert_ne!(shape("hello\nFri"), shape("hello\nFriday"));
 }
 
