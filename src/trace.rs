@@ -16,6 +16,7 @@
 //! - An event tells a state, not a change: it can be understood without the events before it.
 //! - No input to a reader makes it panic.
 
+pub mod block;
 mod codes;
 pub mod decode;
 #[cfg(feature = "client")]

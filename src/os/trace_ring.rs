@@ -2,11 +2,11 @@
 //! process was killed, and can be read while it is written.
 //!
 //! Invariants: all references into the mapping are to atomics, because other processes have it,
-//! too; bytes go in, and none are read. The length of a block is stored after all that it covers,
-//! with release ordering.
+//! too; bytes go in, and none are read.
 
-use crate::trace::encode::{OpenBlock, Ring};
-use crate::trace::wire::{BLOCK_BYTES, HEADER_BYTES, LENGTH_OFFSET, PAYLOAD_BYTES};
+use crate::trace::block::Block;
+use crate::trace::encode::Ring;
+use crate::trace::wire::BLOCK_BYTES;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
@@ -19,7 +19,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::slice;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
 
 #[cfg(test)]
 mod tests;
@@ -81,42 +80,16 @@ impl TraceRing {
         Ok(TraceRing { start, blocks, block: 0 })
     }
 
-    /// `count` values of a type that is atomic, from `at` in the block that is being written.
+    /// All of its blocks.
     #[expect(unsafe_code, reason = "the address that mmap(2) returned is a bare pointer")]
-    fn atomics<T: Atomic>(&self, at: usize, count: usize) -> &[T] {
-        let is_inside = at + count * size_of::<T>() <= BLOCK_BYTES;
-        if !is_inside || !at.is_multiple_of(align_of::<T>()) || self.block >= self.blocks {
-            return &[];
-        }
+    fn blocks(&self) -> &[Block] {
         // SAFETY: all of the mapping is readable and writable until `self` is dropped, which the
-        // lifetime of the slice precedes; the slice lies in it, as was just looked at; a page
-        // begins at a multiple of any alignment. This process and others may change the bytes
-        // meanwhile: the type is atomic, and no two slices of different types overlap.
-        unsafe {
-            let start = self.start.as_ptr().cast::<u8>().add(self.block * BLOCK_BYTES + at);
-            slice::from_raw_parts(start.cast::<T>(), count)
-        }
-    }
-
-    /// The length of the block that is being written.
-    fn length(&self) -> &AtomicU32 {
-        static NOWHERE: AtomicU32 = AtomicU32::new(0);
-        self.atomics(LENGTH_OFFSET, 1).first().unwrap_or(&NOWHERE)
-    }
-
-    fn put(&self, at: usize, bytes: &[u8]) {
-        for (place, byte) in self.atomics::<AtomicU8>(at, bytes.len()).iter().zip(bytes) {
-            place.store(*byte, Ordering::Relaxed);
-        }
+        // lifetime of the slice precedes; it has room for as many blocks, which any bytes are; a
+        // page begins at a multiple of their alignment. This process and others may change the
+        // bytes meanwhile: all of a block is atomic.
+        unsafe { slice::from_raw_parts(self.start.as_ptr().cast::<Block>(), self.blocks) }
     }
 }
-
-/// What a process may have in memory that others change.
-trait Atomic {}
-
-impl Atomic for AtomicU8 {}
-
-impl Atomic for AtomicU32 {}
 
 /// Renames a file that is there. What is no regular file stays.
 ///
@@ -139,23 +112,14 @@ fn old_name(path: &Path) -> PathBuf {
 }
 
 impl Ring for TraceRing {
-    fn begin(&mut self, header: &[u8; HEADER_BYTES]) {
-        let sequence = header.get(16..24).and_then(|bytes| bytes.first_chunk()).copied();
-        let place = u64::from_le_bytes(sequence.unwrap_or_default()).wrapping_sub(1);
-        self.block = (place % self.blocks as u64) as usize;
-        self.length().store(0, Ordering::Release);
-        // The sequence number changes before any other byte of the block, for readers to see.
-        fence(Ordering::SeqCst);
-        let (before, rest) = header.split_at(LENGTH_OFFSET);
-        self.put(0, before);
-        let behind = LENGTH_OFFSET + size_of::<u32>();
-        self.put(behind, rest.get(size_of::<u32>()..).unwrap_or_default());
-        fence(Ordering::SeqCst);
+    fn advance(&mut self, sequence: u64) {
+        self.block = (sequence.wrapping_sub(1) % self.blocks as u64) as usize;
     }
 
     #[inline]
-    fn block(&self) -> OpenBlock<'_> {
-        OpenBlock { payload: self.atomics(HEADER_BYTES, PAYLOAD_BYTES), length: self.length() }
+    fn block(&self) -> &Block {
+        static NOWHERE: Block = Block::new();
+        self.blocks().get(self.block).unwrap_or(&NOWHERE)
     }
 }
 

@@ -213,7 +213,8 @@ impl<N: Net> ServerContext<N> {
         self.trace.with(move |recorder| {
             let Some(socket) = sockets.get(token) else { return };
             let ServerConnection { conn, .. } = &socket.endpoint;
-            let (states, waiting) = (conn.stage(), conn.waiting());
+            let (states, (unparsed, unsent)) = (conn.stage(), conn.waiting());
+            let waiting = (count_32(unparsed), count_32(unsent));
             let queued = queued(socket, limits);
             recorder.settled(Settled { states, ready: socket.ready, queued, waiting, work });
             if let Some(at) = sockets.watched_until(token)

@@ -3,12 +3,13 @@
 //! Invariant: the bytes of an event are in the ring before the length that covers them. So a reader
 //! of a ring that is being written, or whose writer was killed, finds whole events only.
 
+use super::block::Block;
 use super::codes::{Code, put_peer, put_states};
-use super::event::{Event, Next, Number, RecvEnd, SendEnd};
-use super::wire::{HEADER_BYTES, Header, Kind, OTHER_CONNECTION, PAYLOAD_BYTES, TIME_PASSED};
-use super::wire::{Writer, zigzag};
+use super::event::{Event, Next, Number, RecvEnd, SendEnd, VisitCause};
+use super::observer::Settled;
+use super::wire::{Header, Kind, OTHER_CONNECTION, PAYLOAD_BYTES, TIME_PASSED, Writer, zigzag};
 use crate::io::clock::Moment;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use crate::io::readiness::Readiness;
 
 /// The most bytes of an event. A block with less room left is full.
 const MOST: usize = 96;
@@ -24,20 +25,11 @@ pub(super) const STALE: u8 = 8;
 
 /// Where blocks are written.
 pub trait Ring {
-    /// Begins the next block: its length is 0 first of all, then its header is `header`.
-    fn begin(&mut self, header: &[u8; HEADER_BYTES]);
+    /// Goes on to the block of this number, counted from 1.
+    fn advance(&mut self, sequence: u64);
 
-    /// The block that was begun last.
-    fn block(&self) -> OpenBlock<'_>;
-}
-
-/// A block that is written. Another process may read it, so all of it is atomic.
-#[derive(Clone, Copy, Debug)]
-pub struct OpenBlock<'a> {
-    /// Room for [`PAYLOAD_BYTES`] bytes of events.
-    pub payload: &'a [AtomicU8],
-    /// How many of them are whole events, little-endian.
-    pub length: &'a AtomicU32,
+    /// The block that it has gone on to.
+    fn block(&self) -> &Block;
 }
 
 /// Makes the bytes of events.
@@ -85,26 +77,159 @@ impl Encoder {
 
     /// Writes an event that happened at `now`. A clock that went back counts as one that stood. An
     /// [`Event::Imported`] has no place in a ring and is left out.
-    #[inline(never)]
     pub fn write(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
-        self.write_known(ring, now, event);
+        match *event {
+            Event::Ready { connection, bits, is_stale } => {
+                self.ready(ring, now, connection, bits, is_stale);
+            }
+            Event::Visit { connection, cause } => self.visit(ring, now, connection, cause),
+            Event::Received { connection, asked, moved, end } => {
+                self.received(ring, now, connection, (asked, moved, end));
+            }
+            Event::Served { connection, count, left, reply, cause, .. } => {
+                self.served(ring, now, connection, (count, left, reply), cause);
+            }
+            Event::Sent { connection, moved, left, end, request, cause } => {
+                self.sent(ring, now, connection, (moved, left, end), (request, cause));
+            }
+            Event::Settled {
+                connection,
+                inbound,
+                outbound,
+                ready,
+                queued,
+                unparsed,
+                unsent,
+                work,
+            } => {
+                let (states, waiting) = ((inbound, outbound), (unparsed, unsent));
+                let settled = Settled { states, ready, queued, waiting, work };
+                self.settled(ring, now, connection, settled);
+            }
+            _ => self.write_rare(ring, now, event),
+        }
     }
 
-    /// The same, unfolded where it is called: if the kind of the event is known there, nothing
-    /// looks for it, which is more than half of the work.
-    #[inline(always)]
-    pub(super) fn write_known(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
+    /// An [`Event::Ready`]. Those that each request has are written without an [`Event`], which
+    /// would go through memory: half of what it takes to write them.
+    pub(super) fn ready(
+        &mut self,
+        ring: &mut dyn Ring,
+        now: Moment,
+        connection: Number,
+        bits: Readiness,
+        is_stale: bool,
+    ) {
+        let byte = bits.code() | if is_stale { STALE } else { 0 };
+        self.used = self.begin(ring, now, Kind::Ready, connection).byte(byte).commit();
+        self.count_causes(u64::from(!is_stale));
+    }
+
+    /// An [`Event::Visit`].
+    pub(super) fn visit(
+        &mut self,
+        ring: &mut dyn Ring,
+        now: Moment,
+        connection: Number,
+        cause: VisitCause,
+    ) {
+        self.used = self.begin(ring, now, Kind::Visit, connection).byte(cause.code()).commit();
+    }
+
+    /// An [`Event::Received`]: bytes asked, moved, and why it ended.
+    pub(super) fn received(
+        &mut self,
+        ring: &mut dyn Ring,
+        now: Moment,
+        connection: Number,
+        (asked, moved, end): (u32, u32, RecvEnd),
+    ) {
+        let out = self.begin(ring, now, Kind::Received, connection);
+        self.used = received(out, asked, moved, end).commit();
+    }
+
+    /// An [`Event::Served`]: requests, bytes left and bytes of the reply.
+    pub(super) fn served(
+        &mut self,
+        ring: &mut dyn Ring,
+        now: Moment,
+        connection: Number,
+        (count, left, reply): (u32, u32, u32),
+        cause: u64,
+    ) {
+        let cause = self.header.causes.wrapping_sub(cause);
+        let out = self.begin(ring, now, Kind::Served, connection);
+        self.used = out.number(count).number(left).number(reply).number(cause).commit();
+        self.header.requests = self.header.requests.wrapping_add(u64::from(count));
+    }
+
+    /// An [`Event::Sent`]: bytes moved, left, and why it ended; the last request and the cause.
+    pub(super) fn sent(
+        &mut self,
+        ring: &mut dyn Ring,
+        now: Moment,
+        connection: Number,
+        (moved, left, end): (u32, u32, SendEnd),
+        (request, cause): (u64, u64),
+    ) {
+        let request = self.header.requests.wrapping_sub(request);
+        let cause = self.header.causes.wrapping_sub(cause);
+        let out = self.begin(ring, now, Kind::Sent, connection);
+        self.used = sent(out, moved, left, end).number(request).number(cause).commit();
+    }
+
+    /// An [`Event::Settled`].
+    pub(super) fn settled(
+        &mut self,
+        ring: &mut dyn Ring,
+        now: Moment,
+        connection: Number,
+        settled: Settled,
+    ) {
+        let Settled { states: (inbound, outbound), ready, queued, waiting, work } = settled;
+        let (unparsed, unsent) = waiting;
+        let out = self.begin(ring, now, Kind::Settled, connection);
+        let out = put_states(out, inbound, outbound).byte(ready.code() | queued.code() << 3);
+        self.used = out.number(unparsed).number(unsent).number(work).commit();
+    }
+
+    fn write_rare(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
         let Some(kind) = event.kind() else { return };
+        let connection = event.connection().unwrap_or(self.connection);
+        let out = self.begin(ring, now, kind, connection);
+        self.used = rare_fields(out, event).commit();
+        let is_cause = matches!(event, Event::TimerFired { .. } | Event::Accepted { .. });
+        self.count_causes(u64::from(is_cause));
+    }
+
+    /// Writes what all events begin with. What is in the block's header must not be counted before.
+    #[inline(never)]
+    fn begin<'a>(
+        &mut self,
+        ring: &'a mut dyn Ring,
+        now: Moment,
+        kind: Kind,
+        connection: Number,
+    ) -> Writer<'a> {
         let now = now.as_nanos();
         if self.used + MOST > PAYLOAD_BYTES {
             self.begin_block(ring, now);
         }
-        let block = ring.block();
-        let room = block.payload.get(self.used..).unwrap_or_default();
-        let rest = self.encode(Writer::new(room), now, kind, event);
-        self.used += room.len() - rest.left();
-        block.length.store((self.used as u32).to_le(), Ordering::Release);
-        self.time = self.time.max(now);
+        let passed = now.saturating_sub(self.time);
+        let other = connection.wrapping_sub(self.connection);
+        let time_passed = if passed > 0 { TIME_PASSED } else { 0 };
+        let is_other = if other != 0 { OTHER_CONNECTION } else { 0 };
+        let mut out = Writer::new(ring.block(), self.used);
+        out = out.byte(kind as u8 | time_passed | is_other);
+        if passed > 0 {
+            self.time = now;
+            out = out.number(passed);
+        }
+        if other != 0 {
+            self.connection = connection;
+            out = out.number(zigzag(other));
+        }
+        out
     }
 
     #[cold]
@@ -116,78 +241,8 @@ impl Encoder {
         self.header.wall = self.time.wrapping_add(self.wall_offset);
         self.used = 0;
         self.connection = 0;
-        ring.begin(&self.header.to_bytes());
-    }
-
-    #[inline(always)]
-    fn encode<'a>(
-        &mut self,
-        mut out: Writer<'a>,
-        now: u64,
-        kind: Kind,
-        event: &Event,
-    ) -> Writer<'a> {
-        let passed = now.saturating_sub(self.time);
-        let connection = event.connection().unwrap_or(self.connection);
-        let mut first = kind as u8;
-        first |= if passed > 0 { TIME_PASSED } else { 0 };
-        first |= if connection != self.connection { OTHER_CONNECTION } else { 0 };
-        out = out.byte(first);
-        if passed > 0 {
-            out = out.number(passed);
-        }
-        if connection != self.connection {
-            out = out.number(zigzag(connection.wrapping_sub(self.connection)));
-            self.connection = connection;
-        }
-        self.fields(out, event)
-    }
-
-    /// The fields of an event. What it numbers is counted.
-    #[inline(always)]
-    fn fields<'a>(&mut self, out: Writer<'a>, event: &Event) -> Writer<'a> {
-        match *event {
-            Event::TurnBegan { events, waited } => out.number(events).number(waited),
-            Event::Ready { bits, is_stale, .. } => {
-                self.count_causes(u64::from(!is_stale));
-                out.byte(bits.code() | if is_stale { STALE } else { 0 })
-            }
-            Event::Visit { cause, .. } => out.byte(cause.code()),
-            Event::Received { asked, moved, end, .. } => received(out, asked, moved, end),
-            Event::Served { count, left, reply, cause, .. } => {
-                self.header.requests = self.header.requests.wrapping_add(u64::from(count));
-                let cause = self.header.causes.wrapping_sub(cause);
-                out.number(count).number(left).number(reply).number(cause)
-            }
-            Event::Sent { moved, left, end, request, cause, .. } => {
-                let request = self.header.requests.wrapping_sub(request);
-                let cause = self.header.causes.wrapping_sub(cause);
-                sent(out, moved, left, end).number(request).number(cause)
-            }
-            Event::Settled { inbound, outbound, ready, queued, unparsed, unsent, work, .. } => {
-                let out = put_states(out, inbound, outbound);
-                let out = out.byte(ready.code() | queued.code() << 3);
-                out.number(unparsed).number(unsent).number(work)
-            }
-            Event::TurnEnded { visits, queued, next } => {
-                let out = out.number(visits).number(queued);
-                match next {
-                    Next::Poll => out.byte(0),
-                    Next::WaitFor(nanos) => out.byte(1).number(nanos),
-                    Next::Wait => out.byte(2),
-                    Next::Stop => out.byte(3),
-                }
-            }
-            Event::TimerFired { deadline, .. } => {
-                self.count_causes(1);
-                out.byte(deadline.code())
-            }
-            Event::Accepted { listener, peer, active, .. } => {
-                self.count_causes(1);
-                put_peer(out.number(listener).number(active), peer)
-            }
-            _ => rare_fields(out, event),
-        }
+        ring.advance(self.header.sequence);
+        ring.block().begin(&self.header.to_bytes());
     }
 
     fn count_causes(&mut self, count: u64) {
@@ -195,10 +250,23 @@ impl Encoder {
     }
 }
 
-/// The fields of an event that numbers nothing.
-#[inline(never)]
+/// The fields of an event that not every request has.
 fn rare_fields<'a>(out: Writer<'a>, event: &Event) -> Writer<'a> {
     match *event {
+        Event::TurnBegan { events, waited } => out.number(events).number(waited),
+        Event::TurnEnded { visits, queued, next } => {
+            let out = out.number(visits).number(queued);
+            match next {
+                Next::Poll => out.byte(0),
+                Next::WaitFor(nanos) => out.byte(1).number(nanos),
+                Next::Wait => out.byte(2),
+                Next::Stop => out.byte(3),
+            }
+        }
+        Event::TimerFired { deadline, .. } => out.byte(deadline.code()),
+        Event::Accepted { listener, peer, active, .. } => {
+            put_peer(out.number(listener).number(active), peer)
+        }
         Event::ListenerReady { listener } => out.number(listener),
         Event::Woken { by } => out.byte(by.code()),
         Event::Stalled { why, unsent, .. } => out.byte(why.code()).number(unsent),
@@ -260,7 +328,6 @@ fn sent(out: Writer<'_>, moved: u32, left: u32, end: SendEnd) -> Writer<'_> {
 
 impl Event {
     /// The connection that the event is about, if it is about one.
-    #[inline(always)]
     pub fn connection(&self) -> Option<Number> {
         match *self {
             Event::Ready { connection, .. }
@@ -284,7 +351,6 @@ impl Event {
     }
 
     /// Its kind in the format, if it has one.
-    #[inline(always)]
     pub(super) fn kind(&self) -> Option<Kind> {
         Some(match self {
             Event::TurnBegan { .. } => Kind::TurnBegan,

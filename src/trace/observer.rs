@@ -195,22 +195,13 @@ impl Recorder {
     pub fn note(&mut self, event: Event) {
         let Recording { ring, encoder, .. } = &mut self.recording;
         encoder.write(&mut **ring, self.now, &event);
-        self.tell_if_asked(event);
-    }
-
-    /// Writes an event down whose kind is known where this is called: that is quicker, but takes
-    /// more code. So two of the events of each request are written so, and the others are not.
-    #[inline(always)]
-    fn note_known(&mut self, event: Event) {
-        let Recording { ring, encoder, .. } = &mut self.recording;
-        encoder.write_known(&mut **ring, self.now, &event);
-        self.tell_if_asked(event);
+        self.tell_if_asked(|| event);
     }
 
     #[inline(always)]
-    fn tell_if_asked(&mut self, event: Event) {
+    fn tell_if_asked(&mut self, event: impl FnOnce() -> Event) {
         if self.recording.teller.is_some() || self.recording.tap.is_some() {
-            self.tell(event);
+            self.tell(event());
         }
     }
 

@@ -1,7 +1,8 @@
 //! The bytes of a trace: the header of a block, numbers, and what each kind of event is called.
 
+use super::block::Block;
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 
 /// Bytes of a block, its header included.
 pub const BLOCK_BYTES: usize = 4096;
@@ -143,31 +144,33 @@ impl std::error::Error for Damage {}
 ///
 /// They go straight to their place: gathered elsewhere and copied, they would have to be read while
 /// the processor has not stored all of them yet, and it waits for that. For the same reason it is
-/// passed on by value: where it is stays in registers.
+/// passed on by value: where it is stays in two registers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Writer<'a> {
-    rest: &'a [AtomicU8],
+    block: &'a Block,
+    at: usize,
 }
 
 impl<'a> Writer<'a> {
-    /// Begins at the first of `bytes`.
+    /// Begins at byte `at` of the block's payload.
     #[inline(always)]
-    pub(super) fn new(bytes: &'a [AtomicU8]) -> Writer<'a> {
-        Writer { rest: bytes }
+    pub(super) fn new(block: &'a Block, at: usize) -> Writer<'a> {
+        Writer { block, at }
     }
 
-    /// How much room is left.
+    /// Has the block be as long as it is now. Returns how long that is.
     #[inline(always)]
-    pub(super) fn left(self) -> usize {
-        self.rest.len()
+    pub(super) fn commit(self) -> usize {
+        self.block.commit(self.at);
+        self.at
     }
 
     /// Adds a byte. No event has more than there is room for.
     #[inline(always)]
     pub(super) fn byte(self, byte: u8) -> Writer<'a> {
-        let Some((slot, rest)) = self.rest.split_first() else { return self };
-        slot.store(byte, Ordering::Relaxed);
-        Writer { rest }
+        let Some(place) = self.block.payload.get(self.at) else { return self };
+        place.store(byte, Ordering::Relaxed);
+        Writer { at: self.at + 1, ..self }
     }
 
     /// Adds bytes.

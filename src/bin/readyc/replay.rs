@@ -8,9 +8,9 @@ use readyd::capture::start::Start;
 use readyd::capture::wire::BUILD;
 use readyd::counted::counted;
 use readyd::io::clock::Moment;
-use readyd::trace::encode::{Encoder, OpenBlock, Ring};
+use readyd::trace::block::Block;
+use readyd::trace::encode::{Encoder, Ring};
 use readyd::trace::payload::Tap;
-use readyd::trace::wire::{HEADER_BYTES, LENGTH_OFFSET, PAYLOAD_BYTES};
 use readyd::trace::{AddressPolicy, Recorder, Recording};
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
@@ -20,7 +20,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -160,12 +159,7 @@ impl TraceFile {
         let has_payload = self.to.has_payload;
         move |clock| {
             let encoder = Encoder::new(pid, shard, now.as_nanos(), now);
-            let ring = Blocks {
-                output: Rc::clone(&output),
-                header: None,
-                payload: (0..PAYLOAD_BYTES).map(|_| AtomicU8::new(0)).collect(),
-                length: AtomicU32::new(0),
-            };
+            let ring = Blocks { output: Rc::clone(&output), block: None, before: Block::new() };
             let recording = Recording {
                 ring: Box::new(ring),
                 encoder: if has_payload { encoder.with_payload() } else { encoder },
@@ -192,37 +186,31 @@ impl TraceFile {
 /// Blocks that go to the file one after the other, so a trace may have any length.
 struct Blocks {
     output: Rc<RefCell<Output>>,
-    header: Option<[u8; HEADER_BYTES]>,
-    payload: Box<[AtomicU8]>,
-    length: AtomicU32,
+    /// The one that is written, if one was begun.
+    block: Option<Block>,
+    /// What is there before the first one.
+    before: Block,
 }
 
 impl Blocks {
     /// Writes the block, if there is one.
     fn write(&mut self) {
-        let Some(mut header) = self.header.take() else { return };
-        // It is little-endian already.
-        let length = self.length.swap(0, Ordering::Relaxed).to_ne_bytes();
-        let place = header.iter_mut().skip(LENGTH_OFFSET);
-        place.zip(length).for_each(|(place, byte)| *place = byte);
-        let payload: Vec<u8> =
-            self.payload.iter().map(|byte| byte.swap(0, Ordering::Relaxed)).collect();
+        let Some(block) = self.block.take() else { return };
         let output = &mut *self.output.borrow_mut();
         if output.outcome.is_ok() {
-            let written = output.file.write_all(&header);
-            output.outcome = written.and_then(|()| output.file.write_all(&payload));
+            output.outcome = output.file.write_all(&block.to_bytes());
         }
     }
 }
 
 impl Ring for Blocks {
-    fn begin(&mut self, header: &[u8; HEADER_BYTES]) {
+    fn advance(&mut self, _: u64) {
         self.write();
-        self.header = Some(*header);
+        self.block = Some(Block::new());
     }
 
-    fn block(&self) -> OpenBlock<'_> {
-        OpenBlock { payload: &self.payload, length: &self.length }
+    fn block(&self) -> &Block {
+        self.block.as_ref().unwrap_or(&self.before)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is written down of each visit, and so with each request.
 
-use super::{Recorder, count_32};
+use super::{Recorder, Recording};
 use crate::conn::{Inbound, Outbound};
 use crate::io::readiness::Readiness;
 use crate::trace::event::{Event, Queued, RecvEnd, SendEnd, VisitCause};
@@ -15,7 +15,7 @@ pub struct Settled {
     /// Whether it is queued for another visit, and why.
     pub queued: Queued,
     /// Bytes of requests and of output that wait.
-    pub waiting: (usize, usize),
+    pub waiting: (u32, u32),
     /// The visit's work, in units of about 100 ns.
     pub work: u32,
 }
@@ -23,57 +23,58 @@ pub struct Settled {
 impl Recorder {
     /// Its visit began.
     pub fn visit_began(&mut self, cause: VisitCause) {
-        let connection = self.connection();
-        self.note_known(Event::Visit { connection, cause });
+        let (connection, now) = (self.connection(), self.now);
+        let Recording { ring, encoder, .. } = &mut self.recording;
+        encoder.visit(&mut **ring, now, connection, cause);
+        self.tell_if_asked(|| Event::Visit { connection, cause });
     }
 
     /// recv(2) was called for it.
     pub fn received(&mut self, asked: u32, moved: u32, end: RecvEnd) {
         self.tick_if_long(moved);
-        let connection = self.connection();
-        self.note_known(Event::Received { connection, asked, moved, end });
+        let (connection, now) = (self.connection(), self.now);
+        let Recording { ring, encoder, .. } = &mut self.recording;
+        encoder.received(&mut **ring, now, connection, (asked, moved, end));
+        self.tell_if_asked(|| Event::Received { connection, asked, moved, end });
     }
 
     /// send(2) was called for it.
     pub fn sent(&mut self, moved: u32, left: u32, end: SendEnd) {
         self.tick_if_long(moved);
-        let (request, cause) = self.request_and_cause();
-        let connection = self.connection();
-        self.note(Event::Sent { connection, moved, left, end, request, cause });
+        let lane = self.lane(self.current);
+        let (request, cause) = lane.map_or((0, 0), |lane| (lane.request, lane.cause));
+        let (connection, now) = (self.connection(), self.now);
+        let Recording { ring, encoder, .. } = &mut self.recording;
+        encoder.sent(&mut **ring, now, connection, (moved, left, end), (request, cause));
+        self.tell_if_asked(|| Event::Sent { connection, moved, left, end, request, cause });
     }
 
     /// Its visit ended, and it stays.
     pub fn settled(&mut self, settled: Settled) {
         self.tick();
-        let Settled { states: (inbound, outbound), ready, queued, waiting, work } = settled;
-        let (connection, (unparsed, unsent)) = (self.connection(), waiting);
-        self.note(Event::Settled {
-            connection,
-            inbound,
-            outbound,
-            ready,
-            queued,
-            unparsed: count_32(unparsed),
-            unsent: count_32(unsent),
-            work,
+        let (connection, now) = (self.connection(), self.now);
+        let Recording { ring, encoder, .. } = &mut self.recording;
+        encoder.settled(&mut **ring, now, connection, settled);
+        self.tell_if_asked(|| {
+            let Settled { states: (inbound, outbound), ready, queued, waiting, work } = settled;
+            let (unparsed, unsent) = waiting;
+            Event::Settled { connection, inbound, outbound, ready, queued, unparsed, unsent, work }
         });
     }
 
     /// Requests of the connection that is visited were answered.
     pub fn served(&mut self, count: u32, left: u32, reply: u32) {
-        let cause = self.lane(self.current).map_or(0, |lane| lane.cause);
         let last = self.recording.encoder.requests().wrapping_add(count.into());
-        let connection = self.connection();
-        self.note(Event::Served { connection, count, last, left, reply, cause });
-        if count > 0
-            && let Some(lane) = self.lane(self.current)
-        {
-            lane.request = last;
-        }
-    }
-
-    /// The numbers of the last request and of the cause of the connection that is visited.
-    fn request_and_cause(&mut self) -> (u64, u64) {
-        self.lane(self.current).map_or((0, 0), |lane| (lane.request, lane.cause))
+        let lane = self.lane(self.current);
+        let cause = lane.map_or(0, |lane| {
+            if count > 0 {
+                lane.request = last;
+            }
+            lane.cause
+        });
+        let (connection, now) = (self.connection(), self.now);
+        let Recording { ring, encoder, .. } = &mut self.recording;
+        encoder.served(&mut **ring, now, connection, (count, left, reply), cause);
+        self.tell_if_asked(|| Event::Served { connection, count, last, left, reply, cause });
     }
 }
