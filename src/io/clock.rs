@@ -44,7 +44,9 @@ impl Add<Duration> for Moment {
 
     /// The moment `duration` later, or [`Moment::NEVER`] if that is beyond the clock's range.
     fn add(self, duration: Duration) -> Moment {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        // In 64 bits, unlike Duration::as_nanos(): the clock is read several times a turn.
+        let seconds = duration.as_secs().saturating_mul(1_000_000_000);
+        let nanos = seconds.saturating_add(duration.subsec_nanos().into());
         Moment(self.0.saturating_add(nanos))
     }
 }

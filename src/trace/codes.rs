@@ -91,10 +91,10 @@ impl Code for Readiness {
     }
 }
 
-/// The state of both directions: input in bits 0 and 1, output in bits 2 to 4, and a second byte
-/// with the reason if the output has one.
+/// The state of both directions: input in bits 0 and 1, output in bits 2 to 4; and the reason, which
+/// a second byte tells, if the output has one.
 #[inline(always)]
-pub(super) fn put_states(out: Writer<'_>, inbound: Inbound, outbound: Outbound) -> Writer<'_> {
+pub(super) fn states_code(inbound: Inbound, outbound: Outbound) -> (u8, Option<CloseReason>) {
     let (kind, reason) = match outbound {
         Outbound::Open => (0, None),
         Outbound::Producing => (1, None),
@@ -103,14 +103,10 @@ pub(super) fn put_states(out: Writer<'_>, inbound: Inbound, outbound: Outbound) 
         Outbound::Aborting(reason) => (4, Some(reason)),
         Outbound::Failed(reason) => (5, Some(reason)),
     };
-    let out = out.byte(inbound.code() | kind << 2);
-    match reason {
-        Some(reason) => out.byte(reason.code()),
-        None => out,
-    }
+    (inbound.code() | kind << 2, reason)
 }
 
-/// The way back from [`put_states`].
+/// The way back from [`states_code`].
 #[inline(always)]
 pub(super) fn take_states(cursor: &mut Cursor<'_>) -> Result<(Inbound, Outbound), Damage> {
     let byte = cursor.byte()?;

@@ -4,8 +4,8 @@
 //! of a ring that is being written, or whose writer was killed, finds whole events only.
 
 use super::block::Block;
-use super::codes::{Code, put_peer, put_states};
-use super::event::{Event, Next, Number, RecvEnd, SendEnd, VisitCause};
+use super::codes::{Code, put_peer, states_code};
+use super::event::{Event, Next, Number, RecvEnd, SendEnd};
 use super::observer::Settled;
 use super::wire::{Header, Kind, OTHER_CONNECTION, PAYLOAD_BYTES, TIME_PASSED, Writer, zigzag};
 use crate::io::clock::Moment;
@@ -30,6 +30,14 @@ pub trait Ring {
 
     /// The block that it has gone on to.
     fn block(&self) -> &Block;
+}
+
+/// What all events begin with, and where they go.
+pub(super) struct Head<'a> {
+    pub(super) ring: &'a mut dyn Ring,
+    pub(super) now: Moment,
+    pub(super) kind: Kind,
+    pub(super) connection: Number,
 }
 
 /// Makes the bytes of events.
@@ -78,149 +86,146 @@ impl Encoder {
     /// Writes an event that happened at `now`. A clock that went back counts as one that stood. An
     /// [`Event::Imported`] has no place in a ring and is left out.
     pub fn write(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
+        let Some(kind) = event.kind() else { return };
+        let connection = event.connection().unwrap_or(self.connection);
+        let mut head = Head { ring, now, kind, connection };
         match *event {
-            Event::Ready { connection, bits, is_stale } => {
-                self.ready(ring, now, connection, bits, is_stale);
+            Event::TurnBegan { events, waited } => self.put(head, &[events.into(), waited]),
+            Event::Ready { bits, is_stale, .. } => self.ready(head, bits, is_stale),
+            Event::Visit { cause, .. } => self.put(head, &[cause.code().into()]),
+            Event::Received { asked, moved, end, .. } => self.received(head, asked, moved, end),
+            Event::Served { count, left, reply, cause, .. } => {
+                self.served(head, count, left, reply, cause);
             }
-            Event::Visit { connection, cause } => self.visit(ring, now, connection, cause),
-            Event::Received { connection, asked, moved, end } => {
-                self.received(ring, now, connection, (asked, moved, end));
+            Event::Sent { moved, left, end, request, cause, .. } => {
+                self.sent(head, moved, left, end, (request, cause));
             }
-            Event::Served { connection, count, left, reply, cause, .. } => {
-                self.served(ring, now, connection, (count, left, reply), cause);
-            }
-            Event::Sent { connection, moved, left, end, request, cause } => {
-                self.sent(ring, now, connection, (moved, left, end), (request, cause));
-            }
-            Event::Settled {
-                connection,
-                inbound,
-                outbound,
-                ready,
-                queued,
-                unparsed,
-                unsent,
-                work,
-            } => {
+            Event::Settled { inbound, outbound, ready, queued, unparsed, unsent, work, .. } => {
                 let (states, waiting) = ((inbound, outbound), (unparsed, unsent));
-                let settled = Settled { states, ready, queued, waiting, work };
-                self.settled(ring, now, connection, settled);
+                self.settled(head, Settled { states, ready, queued, waiting, work });
             }
-            _ => self.write_rare(ring, now, event),
+            Event::TurnEnded { visits, queued, next } => {
+                let (visits, queued) = (visits.into(), queued.into());
+                match next {
+                    Next::Poll => self.put(head, &[visits, queued, 0]),
+                    Next::WaitFor(nanos) => self.put(head, &[visits, queued, 1, nanos]),
+                    Next::Wait => self.put(head, &[visits, queued, 2]),
+                    Next::Stop => self.put(head, &[visits, queued, 3]),
+                }
+            }
+            _ => {
+                let out = self.begin(&mut head);
+                self.used = rare_fields(out, event).commit();
+                let is_cause = matches!(event, Event::TimerFired { .. } | Event::Accepted { .. });
+                self.count_causes(u64::from(is_cause));
+            }
         }
     }
 
-    /// An [`Event::Ready`]. Those that each request has are written without an [`Event`], which
-    /// would go through memory: half of what it takes to write them.
-    pub(super) fn ready(
-        &mut self,
-        ring: &mut dyn Ring,
-        now: Moment,
-        connection: Number,
-        bits: Readiness,
-        is_stale: bool,
-    ) {
+    /// Writes an event whose fields are numbers, or bytes below 128, which look the same.
+    ///
+    /// Those that each request has are written by this, and without an [`Event`]. What costs time
+    /// is less the instructions than to fetch them from memory: the kernel has used the processor's
+    /// cache since the last event. So this is one piece of code, for all of them.
+    #[inline(never)]
+    pub(super) fn put(&mut self, mut head: Head<'_>, fields: &[u64]) {
+        let out = self.begin(&mut head);
+        self.used = fields.iter().fold(out, |out, field| out.number(*field)).commit();
+    }
+
+    /// An [`Event::Ready`].
+    #[inline]
+    pub(super) fn ready(&mut self, head: Head<'_>, bits: Readiness, is_stale: bool) {
         let byte = bits.code() | if is_stale { STALE } else { 0 };
-        self.used = self.begin(ring, now, Kind::Ready, connection).byte(byte).commit();
+        self.put(head, &[byte.into()]);
         self.count_causes(u64::from(!is_stale));
     }
 
-    /// An [`Event::Visit`].
-    pub(super) fn visit(
-        &mut self,
-        ring: &mut dyn Ring,
-        now: Moment,
-        connection: Number,
-        cause: VisitCause,
-    ) {
-        self.used = self.begin(ring, now, Kind::Visit, connection).byte(cause.code()).commit();
+    /// An [`Event::Received`].
+    #[inline]
+    pub(super) fn received(&mut self, head: Head<'_>, asked: u32, moved: u32, end: RecvEnd) {
+        let (code, errno) = match end {
+            RecvEnd::Short => (0, None),
+            RecvEnd::Full => (1, None),
+            RecvEnd::WouldBlock => (2, None),
+            RecvEnd::Interrupted => (3, None),
+            RecvEnd::Eof => (4, None),
+            RecvEnd::Error(errno) => (5, Some(errno)),
+        };
+        let room = (asked != USUAL_ROOM).then_some(asked);
+        let code: u8 = code | if room.is_none() { HAD_USUAL_ROOM } else { 0 };
+        let (code, moved) = (code.into(), moved.into());
+        match (room.map(u64::from), errno.map(u64::from)) {
+            (None, None) => self.put(head, &[code, moved]),
+            (Some(more), None) | (None, Some(more)) => self.put(head, &[code, moved, more]),
+            (Some(room), Some(errno)) => self.put(head, &[code, moved, room, errno]),
+        }
     }
 
-    /// An [`Event::Received`]: bytes asked, moved, and why it ended.
-    pub(super) fn received(
-        &mut self,
-        ring: &mut dyn Ring,
-        now: Moment,
-        connection: Number,
-        (asked, moved, end): (u32, u32, RecvEnd),
-    ) {
-        let out = self.begin(ring, now, Kind::Received, connection);
-        self.used = received(out, asked, moved, end).commit();
-    }
-
-    /// An [`Event::Served`]: requests, bytes left and bytes of the reply.
-    pub(super) fn served(
-        &mut self,
-        ring: &mut dyn Ring,
-        now: Moment,
-        connection: Number,
-        (count, left, reply): (u32, u32, u32),
-        cause: u64,
-    ) {
+    /// An [`Event::Served`].
+    #[inline]
+    pub(super) fn served(&mut self, head: Head<'_>, count: u32, left: u32, reply: u32, cause: u64) {
         let cause = self.header.causes.wrapping_sub(cause);
-        let out = self.begin(ring, now, Kind::Served, connection);
-        self.used = out.number(count).number(left).number(reply).number(cause).commit();
+        self.put(head, &[count.into(), left.into(), reply.into(), cause]);
         self.header.requests = self.header.requests.wrapping_add(u64::from(count));
     }
 
-    /// An [`Event::Sent`]: bytes moved, left, and why it ended; the last request and the cause.
+    /// An [`Event::Sent`].
+    #[inline]
     pub(super) fn sent(
         &mut self,
-        ring: &mut dyn Ring,
-        now: Moment,
-        connection: Number,
-        (moved, left, end): (u32, u32, SendEnd),
+        head: Head<'_>,
+        moved: u32,
+        left: u32,
+        end: SendEnd,
         (request, cause): (u64, u64),
     ) {
+        let (code, errno) = match end {
+            SendEnd::All => (0, None),
+            SendEnd::WouldBlock => (1, None),
+            SendEnd::Budget => (2, None),
+            SendEnd::Interrupted => (3, None),
+            SendEnd::Error(errno) => (4, Some(errno)),
+        };
         let request = self.header.requests.wrapping_sub(request);
         let cause = self.header.causes.wrapping_sub(cause);
-        let out = self.begin(ring, now, Kind::Sent, connection);
-        self.used = sent(out, moved, left, end).number(request).number(cause).commit();
+        let (moved, left) = (moved.into(), left.into());
+        match errno {
+            None => self.put(head, &[code, moved, left, request, cause]),
+            Some(errno) => self.put(head, &[code, moved, left, errno.into(), request, cause]),
+        }
     }
 
     /// An [`Event::Settled`].
-    pub(super) fn settled(
-        &mut self,
-        ring: &mut dyn Ring,
-        now: Moment,
-        connection: Number,
-        settled: Settled,
-    ) {
+    #[inline]
+    pub(super) fn settled(&mut self, head: Head<'_>, settled: Settled) {
         let Settled { states: (inbound, outbound), ready, queued, waiting, work } = settled;
-        let (unparsed, unsent) = waiting;
-        let out = self.begin(ring, now, Kind::Settled, connection);
-        let out = put_states(out, inbound, outbound).byte(ready.code() | queued.code() << 3);
-        self.used = out.number(unparsed).number(unsent).number(work).commit();
-    }
-
-    fn write_rare(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
-        let Some(kind) = event.kind() else { return };
-        let connection = event.connection().unwrap_or(self.connection);
-        let out = self.begin(ring, now, kind, connection);
-        self.used = rare_fields(out, event).commit();
-        let is_cause = matches!(event, Event::TimerFired { .. } | Event::Accepted { .. });
-        self.count_causes(u64::from(is_cause));
+        let (states, reason) = states_code(inbound, outbound);
+        let ready = (ready.code() | queued.code() << 3).into();
+        let (states, unparsed, unsent) = (states.into(), waiting.0.into(), waiting.1.into());
+        let work = work.into();
+        match reason {
+            None => self.put(head, &[states, ready, unparsed, unsent, work]),
+            Some(reason) => {
+                self.put(head, &[states, reason.code().into(), ready, unparsed, unsent, work]);
+            }
+        }
     }
 
     /// Writes what all events begin with. What is in the block's header must not be counted before.
-    #[inline(never)]
-    fn begin<'a>(
-        &mut self,
-        ring: &'a mut dyn Ring,
-        now: Moment,
-        kind: Kind,
-        connection: Number,
-    ) -> Writer<'a> {
-        let now = now.as_nanos();
+    #[inline]
+    fn begin<'a>(&mut self, head: &'a mut Head<'_>) -> Writer<'a> {
+        let Head { ring, now, kind, connection } = head;
+        let (now, connection) = (now.as_nanos(), *connection);
         if self.used + MOST > PAYLOAD_BYTES {
-            self.begin_block(ring, now);
+            self.begin_block(*ring, now);
         }
         let passed = now.saturating_sub(self.time);
         let other = connection.wrapping_sub(self.connection);
         let time_passed = if passed > 0 { TIME_PASSED } else { 0 };
         let is_other = if other != 0 { OTHER_CONNECTION } else { 0 };
         let mut out = Writer::new(ring.block(), self.used);
-        out = out.byte(kind as u8 | time_passed | is_other);
+        out = out.byte(*kind as u8 | time_passed | is_other);
         if passed > 0 {
             self.time = now;
             out = out.number(passed);
@@ -253,16 +258,6 @@ impl Encoder {
 /// The fields of an event that not every request has.
 fn rare_fields<'a>(out: Writer<'a>, event: &Event) -> Writer<'a> {
     match *event {
-        Event::TurnBegan { events, waited } => out.number(events).number(waited),
-        Event::TurnEnded { visits, queued, next } => {
-            let out = out.number(visits).number(queued);
-            match next {
-                Next::Poll => out.byte(0),
-                Next::WaitFor(nanos) => out.byte(1).number(nanos),
-                Next::Wait => out.byte(2),
-                Next::Stop => out.byte(3),
-            }
-        }
         Event::TimerFired { deadline, .. } => out.byte(deadline.code()),
         Event::Accepted { listener, peer, active, .. } => {
             put_peer(out.number(listener).number(active), peer)
@@ -286,43 +281,6 @@ fn rare_fields<'a>(out: Writer<'a>, event: &Event) -> Writer<'a> {
         }
         Event::Drain { step } => out.byte(step.code()),
         _ => out,
-    }
-}
-
-#[inline(always)]
-fn received(out: Writer<'_>, asked: u32, moved: u32, end: RecvEnd) -> Writer<'_> {
-    let (code, errno) = match end {
-        RecvEnd::Short => (0, None),
-        RecvEnd::Full => (1, None),
-        RecvEnd::WouldBlock => (2, None),
-        RecvEnd::Interrupted => (3, None),
-        RecvEnd::Eof => (4, None),
-        RecvEnd::Error(errno) => (5, Some(errno)),
-    };
-    let had_usual_room = asked == USUAL_ROOM;
-    let mut out = out.byte(code | if had_usual_room { HAD_USUAL_ROOM } else { 0 }).number(moved);
-    if !had_usual_room {
-        out = out.number(asked);
-    }
-    match errno {
-        Some(errno) => out.number(errno),
-        None => out,
-    }
-}
-
-#[inline(always)]
-fn sent(out: Writer<'_>, moved: u32, left: u32, end: SendEnd) -> Writer<'_> {
-    let (code, errno) = match end {
-        SendEnd::All => (0, None),
-        SendEnd::WouldBlock => (1, None),
-        SendEnd::Budget => (2, None),
-        SendEnd::Interrupted => (3, None),
-        SendEnd::Error(errno) => (4, Some(errno)),
-    };
-    let out = out.byte(code).number(moved).number(left);
-    match errno {
-        Some(errno) => out.number(errno),
-        None => out,
     }
 }
 

@@ -382,16 +382,23 @@ impl Recorder {
         }
     }
 
+    #[inline]
     fn lane(&mut self, token: Token) -> Option<&mut Lane> {
         let index = token.index();
         if index >= self.lanes.len() {
-            self.lanes.resize(index + 1, Lane::default());
+            self.add_lanes(index + 1);
         }
         let lane = self.lanes.get_mut(index)?;
         if lane.number != token.generation() {
             *lane = Lane { number: token.generation(), ..Lane::default() };
         }
         Some(lane)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_lanes(&mut self, count: usize) {
+        self.lanes.resize(count, Lane::default());
     }
 }
 

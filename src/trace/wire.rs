@@ -179,20 +179,9 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds a number as LEB128: seven bits a byte, the lowest first; bit 7 tells that more follow.
-    #[inline(always)]
-    pub(super) fn number(self, number: impl Into<u64>) -> Writer<'a> {
-        match number.into() {
-            short @ ..0x80 => self.byte(short as u8),
-            long => self.long_number(long),
-        }
-    }
-
-    #[inline(never)]
-    fn long_number(mut self, mut number: u64) -> Writer<'a> {
-        // Most have two bytes.
-        if number < 0x4000 {
-            return self.byte(number as u8 | 0x80).byte((number >> 7) as u8);
-        }
+    #[inline]
+    pub(super) fn number(mut self, number: impl Into<u64>) -> Writer<'a> {
+        let mut number = number.into();
         while number >= 0x80 {
             self = self.byte(number as u8 | 0x80);
             number >>= 7;

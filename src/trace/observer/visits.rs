@@ -3,7 +3,10 @@
 use super::{Recorder, Recording};
 use crate::conn::{Inbound, Outbound};
 use crate::io::readiness::Readiness;
+use crate::trace::codes::Code;
+use crate::trace::encode::{Encoder, Head};
 use crate::trace::event::{Event, Queued, RecvEnd, SendEnd, VisitCause};
+use crate::trace::wire::Kind;
 
 /// How a visit has left the connection.
 #[derive(Clone, Copy, Debug)]
@@ -21,20 +24,28 @@ pub struct Settled {
 }
 
 impl Recorder {
+    /// What an event about the connection that is visited begins with.
+    #[inline(always)]
+    fn head(&mut self, kind: Kind) -> (&mut Encoder, Head<'_>) {
+        let (now, connection) = (self.now, self.connection());
+        let Recording { ring, encoder, .. } = &mut self.recording;
+        (encoder, Head { ring: &mut **ring, now, kind, connection })
+    }
+
     /// Its visit began.
     pub fn visit_began(&mut self, cause: VisitCause) {
-        let (connection, now) = (self.connection(), self.now);
-        let Recording { ring, encoder, .. } = &mut self.recording;
-        encoder.visit(&mut **ring, now, connection, cause);
+        let (encoder, head) = self.head(Kind::Visit);
+        encoder.put(head, &[cause.code().into()]);
+        let connection = self.connection();
         self.tell_if_asked(|| Event::Visit { connection, cause });
     }
 
     /// recv(2) was called for it.
     pub fn received(&mut self, asked: u32, moved: u32, end: RecvEnd) {
         self.tick_if_long(moved);
-        let (connection, now) = (self.connection(), self.now);
-        let Recording { ring, encoder, .. } = &mut self.recording;
-        encoder.received(&mut **ring, now, connection, (asked, moved, end));
+        let (encoder, head) = self.head(Kind::Received);
+        encoder.received(head, asked, moved, end);
+        let connection = self.connection();
         self.tell_if_asked(|| Event::Received { connection, asked, moved, end });
     }
 
@@ -43,18 +54,18 @@ impl Recorder {
         self.tick_if_long(moved);
         let lane = self.lane(self.current);
         let (request, cause) = lane.map_or((0, 0), |lane| (lane.request, lane.cause));
-        let (connection, now) = (self.connection(), self.now);
-        let Recording { ring, encoder, .. } = &mut self.recording;
-        encoder.sent(&mut **ring, now, connection, (moved, left, end), (request, cause));
+        let (encoder, head) = self.head(Kind::Sent);
+        encoder.sent(head, moved, left, end, (request, cause));
+        let connection = self.connection();
         self.tell_if_asked(|| Event::Sent { connection, moved, left, end, request, cause });
     }
 
     /// Its visit ended, and it stays.
     pub fn settled(&mut self, settled: Settled) {
         self.tick();
-        let (connection, now) = (self.connection(), self.now);
-        let Recording { ring, encoder, .. } = &mut self.recording;
-        encoder.settled(&mut **ring, now, connection, settled);
+        let (encoder, head) = self.head(Kind::Settled);
+        encoder.settled(head, settled);
+        let connection = self.connection();
         self.tell_if_asked(|| {
             let Settled { states: (inbound, outbound), ready, queued, waiting, work } = settled;
             let (unparsed, unsent) = waiting;
@@ -72,9 +83,9 @@ impl Recorder {
             }
             lane.cause
         });
-        let (connection, now) = (self.connection(), self.now);
-        let Recording { ring, encoder, .. } = &mut self.recording;
-        encoder.served(&mut **ring, now, connection, (count, left, reply), cause);
+        let (encoder, head) = self.head(Kind::Served);
+        encoder.served(head, count, left, reply, cause);
+        let connection = self.connection();
         self.tell_if_asked(|| Event::Served { connection, count, last, left, reply, cause });
     }
 }
