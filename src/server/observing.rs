@@ -148,17 +148,11 @@ impl<N: Net> ServerContext<N> {
             if count > 0 || reply > 0 || left > 0 {
                 recorder.served(count, count_32(left), count_32(reply));
             }
-            let unsent = count_32(waiting + reply);
-            let number = recorder.connection();
             let is_stalled = connection.conn.stage().0 == Inbound::Stalled;
-            match (recorder.was_stalled(is_stalled), is_stalled) {
-                (true, false) => recorder.note(Event::Resumed { connection: number, unsent }),
-                (_, true) => {
-                    let is_full = waiting + reply > limits.output_limit;
-                    let why = if is_full { StallCause::HighWater } else { StallCause::Budget };
-                    recorder.note(Event::Stalled { connection: number, why, unsent });
-                }
-                (false, false) => {}
+            if recorder.was_stalled(is_stalled) || is_stalled {
+                let is_full = waiting + reply > limits.output_limit;
+                let why = if is_full { StallCause::HighWater } else { StallCause::Budget };
+                recorder.stalled_or_resumed(is_stalled.then_some(why), count_32(waiting + reply));
             }
         });
     }
@@ -221,8 +215,7 @@ impl<N: Net> ServerContext<N> {
                 && let Some(after) = recorder.timer_moved(token, at)
             {
                 let (_, deadline) = socket.endpoint.next_deadline(limits);
-                let connection = token.generation();
-                recorder.note(Event::TimerArmed { connection, deadline, after });
+                recorder.timer_armed(deadline, after);
             }
         });
     }

@@ -55,21 +55,28 @@ pub struct Header {
 impl Header {
     /// The header's bytes, with a length of 0.
     pub fn to_bytes(self) -> [u8; HEADER_BYTES] {
-        let mut bytes = [0; HEADER_BYTES];
         let version = if self.has_payload { PAYLOAD_VERSION } else { VERSION };
-        let fields = MAGIC
-            .into_iter()
-            .chain(version.to_le_bytes())
-            .chain((HEADER_BYTES as u16).to_le_bytes())
-            .chain([0; 4])
-            .chain(self.sequence.to_le_bytes())
-            .chain(self.time.to_le_bytes())
-            .chain(self.wall.to_le_bytes())
-            .chain(self.causes.to_le_bytes())
-            .chain(self.requests.to_le_bytes())
-            .chain(self.pid.to_le_bytes())
-            .chain(self.shard.to_le_bytes());
-        bytes.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);
+        let fields: [&[u8]; 11] = [
+            &MAGIC,
+            &version.to_le_bytes(),
+            &(HEADER_BYTES as u16).to_le_bytes(),
+            &[0; 4],
+            &self.sequence.to_le_bytes(),
+            &self.time.to_le_bytes(),
+            &self.wall.to_le_bytes(),
+            &self.causes.to_le_bytes(),
+            &self.requests.to_le_bytes(),
+            &self.pid.to_le_bytes(),
+            &self.shard.to_le_bytes(),
+        ];
+        let mut bytes = [0; HEADER_BYTES];
+        let mut at = 0;
+        for field in fields {
+            if let Some(place) = bytes.get_mut(at..at + field.len()) {
+                place.copy_from_slice(field);
+            }
+            at += field.len();
+        }
         bytes
     }
 
@@ -179,9 +186,17 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds a number as LEB128: seven bits a byte, the lowest first; bit 7 tells that more follow.
-    #[inline]
-    pub(super) fn number(mut self, number: impl Into<u64>) -> Writer<'a> {
-        let mut number = number.into();
+    #[inline(always)]
+    pub(super) fn number(self, number: impl Into<u64>) -> Writer<'a> {
+        match number.into() {
+            short @ ..0x80 => self.byte(short as u8),
+            long => self.long_number(long),
+        }
+    }
+
+    // Unfolded where it is called, it would fill the processor's cache with copies of the loop.
+    #[inline(never)]
+    fn long_number(mut self, mut number: u64) -> Writer<'a> {
         while number >= 0x80 {
             self = self.byte(number as u8 | 0x80);
             number >>= 7;

@@ -1,11 +1,11 @@
 //! What is written down of each visit, and so with each request.
 
 use super::{Recorder, Recording};
-use crate::conn::{Inbound, Outbound};
+use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::readiness::Readiness;
 use crate::trace::codes::Code;
 use crate::trace::encode::{Encoder, Head};
-use crate::trace::event::{Event, Queued, RecvEnd, SendEnd, VisitCause};
+use crate::trace::event::{Event, Queued, RecvEnd, SendEnd, StallCause, VisitCause};
 use crate::trace::wire::Kind;
 
 /// How a visit has left the connection.
@@ -71,6 +71,23 @@ impl Recorder {
             let (unparsed, unsent) = waiting;
             Event::Settled { connection, inbound, outbound, ready, queued, unparsed, unsent, work }
         });
+    }
+
+    /// Its requests wait, for this reason; or wait no more.
+    #[cold]
+    pub fn stalled_or_resumed(&mut self, why: Option<StallCause>, unsent: u32) {
+        let connection = self.connection();
+        self.note(match why {
+            Some(why) => Event::Stalled { connection, why, unsent },
+            None => Event::Resumed { connection, unsent },
+        });
+    }
+
+    /// Its timer will fire after so many nanoseconds.
+    #[cold]
+    pub fn timer_armed(&mut self, deadline: Deadline, after: u64) {
+        let connection = self.connection();
+        self.note(Event::TimerArmed { connection, deadline, after });
     }
 
     /// Requests of the connection that is visited were answered.
